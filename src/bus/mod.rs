@@ -1,0 +1,150 @@
+//! A stream's bus: the newest frame, and nothing but the newest.
+//!
+//! The source side publishes through a [`Sink`]; each viewer holds a [`Subscriber`] and takes whatever is newest when it
+//! is ready for more. Nothing queues, so a slow viewer costs no memory and never sees the past. Frames are numbered
+//! here, so that a viewer can count what it skipped.
+//!
+//! A *beat* shows the same frame again: clients such as Chromium draw a frame only when the next part has arrived.
+
+mod sink;
+mod stats;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use tokio::sync::watch;
+
+use crate::{frame::Frame, multipart::writer::PreparedPart};
+
+pub use sink::Sink;
+pub use stats::{DropReason, StreamStats};
+
+/// A frame with its number and its rendered part: all that a viewer needs, shared by all viewers.
+#[derive(Debug)]
+pub struct Published {
+    /// Counts up from 1 over the life of the bus.
+    pub seq: u64,
+    /// The picture.
+    pub frame: Frame,
+    /// The same, ready for the wire.
+    pub part: PreparedPart,
+}
+
+/// What the bus shows now.
+#[derive(Debug, Clone, Default)]
+pub struct Showing {
+    /// The newest frame; none before the first and after [`Bus::clear`].
+    pub newest: Option<Arc<Published>>,
+    /// How often this frame has been shown again.
+    pub beat: u64,
+}
+
+/// The newest frame of one stream.
+#[derive(Debug)]
+pub struct Bus {
+    showing: watch::Sender<Showing>,
+    last_seq: AtomicU64,
+    stats: StreamStats,
+}
+
+/// One reader of a bus.
+pub type Subscriber = watch::Receiver<Showing>;
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self { showing: watch::Sender::default(), last_seq: AtomicU64::new(0), stats: StreamStats::default() }
+    }
+}
+
+impl Bus {
+    /// Shows `frame` to all, in place of the one before.
+    pub fn publish(&self, frame: Frame) -> Arc<Published> {
+        let part = PreparedPart::new(frame.jpeg().clone(), frame.taken());
+        let mut shown = None;
+        self.showing.send_modify(|showing| {
+            // Numbered under the channel's lock: two publishers cannot show their frames out of order.
+            let seq = self.last_seq.fetch_add(1, Ordering::Relaxed) + 1;
+            let published = Arc::new(Published { seq, frame, part });
+            shown = Some(published.clone());
+            *showing = Showing { newest: Some(published), beat: 0 };
+        });
+        shown.expect("send_modify calls its closure exactly once")
+    }
+
+    /// Shows frame number `seq` once more, unless a newer one came.
+    pub fn repeat(&self, seq: u64) {
+        self.showing.send_if_modified(|showing| {
+            let current = showing.newest.as_ref().is_some_and(|newest| newest.seq == seq);
+            showing.beat += u64::from(current);
+            current
+        });
+    }
+
+    /// Forgets the frame: whoever joins next must not see the past.
+    pub fn clear(&self) {
+        self.showing.send_replace(Showing::default());
+    }
+
+    /// A new reader, to whom the present frame counts as not yet seen.
+    pub fn subscribe(&self) -> Subscriber {
+        let mut subscriber = self.showing.subscribe();
+        subscriber.mark_changed();
+        subscriber
+    }
+
+    /// The newest frame.
+    pub fn newest(&self) -> Option<Arc<Published>> {
+        self.showing.borrow().newest.clone()
+    }
+
+    /// What is counted about this stream.
+    pub fn stats(&self) -> &StreamStats {
+        &self.stats
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_takes_the_newest_and_sees_what_it_skipped() {
+        let bus = Bus::default();
+        let reader = bus.subscribe();
+        for _ in 0..3 {
+            bus.publish(tiny_frame());
+        }
+        assert_eq!(reader.borrow().newest.as_ref().unwrap().seq, 3);
+    }
+
+    #[test]
+    fn a_beat_repeats_only_the_frame_it_was_meant_for() {
+        let bus = Bus::default();
+        bus.publish(tiny_frame());
+        bus.repeat(1);
+        assert_eq!(bus.subscribe().borrow().beat, 1);
+        bus.publish(tiny_frame());
+        bus.repeat(1);
+        assert_eq!(bus.subscribe().borrow().beat, 0, "frame 1 is gone; nothing to repeat");
+    }
+
+    #[test]
+    fn clearing_forgets_the_frame_but_not_the_count() {
+        let bus = Bus::default();
+        bus.publish(tiny_frame());
+        bus.clear();
+        assert!(bus.newest().is_none());
+        assert_eq!(bus.publish(tiny_frame()).seq, 2, "numbers never go back");
+    }
+
+    /// The smallest picture that is a whole JPEG.
+    pub(crate) fn tiny_frame() -> Frame {
+        let mut jpeg = Vec::new();
+        jpeg_encoder::Encoder::new(&mut jpeg, 80)
+            .encode(&[128; 64], 8, 8, jpeg_encoder::ColorType::Luma)
+            .unwrap();
+        Frame::from_jpeg(jpeg.into()).unwrap()
+    }
+}

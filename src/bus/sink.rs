@@ -1,0 +1,138 @@
+//! The source's end of a bus: checks, paces and counts what a source gives.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use super::{Bus, DropReason};
+use crate::{
+    frame::{Frame, JpegError},
+    multipart::parser::Quirk,
+};
+
+/// A frame may come this much earlier than its slot and still be shown: cameras' clocks jitter, and a 30 fps camera
+/// under `max_fps: 30` must not lose frames.
+const PACE_TOLERANCE: f64 = 0.25;
+
+/// Where a source puts its frames. Clones share the pace.
+#[derive(Debug, Clone)]
+pub struct Sink {
+    bus: Arc<Bus>,
+    pace: Arc<Mutex<Pace>>,
+}
+
+#[derive(Debug)]
+struct Pace {
+    interval: Option<Duration>,
+    due: Option<Instant>,
+}
+
+impl Pace {
+    /// Whether a frame that arrives at `now` is shown. Slots stand on a grid, so that a source slightly above the
+    /// limit is thinned evenly and not halved.
+    fn admits(&mut self, now: Instant) -> bool {
+        let Some(interval) = self.interval else { return true };
+        let early = interval.mul_f64(PACE_TOLERANCE);
+        match self.due {
+            Some(due) if now + early < due => false,
+            Some(due) if now < due + interval => {
+                self.due = Some(due + interval);
+                true
+            }
+            _ => {
+                self.due = Some(now + interval);
+                true
+            }
+        }
+    }
+}
+
+impl Sink {
+    /// A sink that shows at most `max_fps` frames a second.
+    pub fn new(bus: Arc<Bus>, max_fps: Option<f64>) -> Self {
+        let interval = max_fps.map(|fps| Duration::from_secs_f64(1.0 / fps));
+        Self { bus, pace: Arc::new(Mutex::new(Pace { interval, due: None })) }
+    }
+
+    /// Checks and shows a JPEG; its very bytes go out.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes; that is already counted as [`DropReason::Invalid`].
+    pub fn jpeg(&self, bytes: Bytes) -> Result<(), JpegError> {
+        match Frame::from_jpeg(bytes) {
+            Ok(frame) => {
+                if !frame.info().has_huffman_tables {
+                    self.quirk(Quirk::NoHuffmanTables, 1);
+                }
+                self.frame(frame);
+                Ok(())
+            }
+            Err(error) => {
+                self.dropped(DropReason::Invalid);
+                Err(error)
+            }
+        }
+    }
+
+    /// Shows a frame, unless it comes too soon after the one before.
+    pub fn frame(&self, frame: Frame) {
+        let admitted =
+            self.pace.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).admits(frame.arrived());
+        if admitted {
+            self.bus.stats().count_frame_in(frame.jpeg().len(), frame.arrived());
+            self.bus.publish(frame);
+        } else {
+            self.dropped(DropReason::MaxFps);
+        }
+    }
+
+    /// Counts a frame that could not be shown.
+    pub fn dropped(&self, reason: DropReason) {
+        self.bus.stats().count_drop(reason);
+    }
+
+    /// Counts what the source does its own way.
+    pub fn quirk(&self, quirk: Quirk, times: u64) {
+        self.bus.stats().count_quirk(quirk, times);
+    }
+
+    /// The bus behind it.
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(source_fps: f64, max_fps: f64) -> usize {
+        let mut pace = Pace { interval: Some(Duration::from_secs_f64(1.0 / max_fps)), due: None };
+        let start = Instant::now();
+        (0..(source_fps * 10.0) as u32)
+            .filter(|&n| pace.admits(start + Duration::from_secs_f64(f64::from(n) / source_fps)))
+            .count()
+    }
+
+    #[test]
+    fn max_fps_thins_evenly_and_never_below_the_limit() {
+        assert_eq!(shown(30.0, 30.0), 300);
+        assert_eq!(shown(10.0, 15.0), 100, "a slow source loses nothing");
+        for (source, max) in [(30.0, 15.0), (30.0, 10.0), (25.0, 20.0), (31.0, 30.0)] {
+            let (shown, wanted) = (shown(source, max) as f64, max * 10.0);
+            assert!((shown - wanted).abs() <= wanted * 0.05, "{source} → {max}: {shown} of {wanted}");
+        }
+    }
+
+    #[test]
+    fn garbage_is_counted_and_shows_nothing() {
+        let sink = Sink::new(Arc::default(), None);
+        assert!(sink.jpeg(Bytes::from_static(b"not a jpeg")).is_err());
+        assert!(sink.bus().newest().is_none());
+        let invalid = sink.bus().stats().dropped().find(|(r, _)| *r == DropReason::Invalid).unwrap().1;
+        assert_eq!(invalid, 1);
+    }
+}

@@ -1,0 +1,213 @@
+//! What is counted about a stream. All counters only grow; readers take differences.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::multipart::parser::Quirk;
+
+/// Why a frame was not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropReason {
+    /// The bytes were not a whole JPEG.
+    Invalid,
+    /// Larger than `max_frame_bytes`.
+    TooLarge,
+    /// Above the stream's `max_fps`.
+    MaxFps,
+    /// The CPU workers were busy with other frames.
+    Busy,
+    /// A file could not be read or was not a picture.
+    Unreadable,
+}
+
+impl DropReason {
+    /// Every reason, in the order of the counters.
+    pub const ALL: [Self; 5] = [Self::Invalid, Self::TooLarge, Self::MaxFps, Self::Busy, Self::Unreadable];
+
+    /// For JSON and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::TooLarge => "too_large",
+            Self::MaxFps => "max_fps",
+            Self::Busy => "busy",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// Arrivals remembered for the frame rate: 4 s at 30 frames a second.
+const REMEMBERED_ARRIVALS: usize = 128;
+
+/// The frame rate is that of the last so many seconds.
+const RATE_WINDOW: Duration = Duration::from_secs(4);
+
+/// Counters of one stream.
+#[derive(Debug)]
+pub struct StreamStats {
+    frames_in: AtomicU64,
+    bytes_in: AtomicU64,
+    frames_out: AtomicU64,
+    bytes_out: AtomicU64,
+    skipped: AtomicU64,
+    reconnects: AtomicU64,
+    viewers: AtomicUsize,
+    dropped: [AtomicU64; DropReason::ALL.len()],
+    quirks: Vec<AtomicU64>,
+    arrivals: Mutex<Arrivals>,
+}
+
+#[derive(Debug)]
+struct Arrivals {
+    times: [Option<Instant>; REMEMBERED_ARRIVALS],
+    next: usize,
+}
+
+impl Default for StreamStats {
+    fn default() -> Self {
+        Self {
+            frames_in: AtomicU64::default(),
+            bytes_in: AtomicU64::default(),
+            frames_out: AtomicU64::default(),
+            bytes_out: AtomicU64::default(),
+            skipped: AtomicU64::default(),
+            reconnects: AtomicU64::default(),
+            viewers: AtomicUsize::default(),
+            dropped: Default::default(),
+            quirks: Quirk::ALL.iter().map(|_| AtomicU64::default()).collect(),
+            arrivals: Mutex::new(Arrivals { times: [None; REMEMBERED_ARRIVALS], next: 0 }),
+        }
+    }
+}
+
+impl StreamStats {
+    /// A frame of `bytes` came from the source and was shown.
+    pub fn count_frame_in(&self, bytes: usize, at: Instant) {
+        self.frames_in.fetch_add(1, Relaxed);
+        self.bytes_in.fetch_add(bytes as u64, Relaxed);
+        let mut arrivals = self.arrivals.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let slot = arrivals.next;
+        arrivals.times[slot] = Some(at);
+        arrivals.next = (slot + 1) % REMEMBERED_ARRIVALS;
+    }
+
+    /// A viewer was given a frame of `bytes`, having skipped `skipped` since its last one.
+    pub fn count_frame_out(&self, bytes: usize, skipped: u64) {
+        self.frames_out.fetch_add(1, Relaxed);
+        self.bytes_out.fetch_add(bytes as u64, Relaxed);
+        self.skipped.fetch_add(skipped, Relaxed);
+    }
+
+    /// A frame was not shown.
+    pub fn count_drop(&self, reason: DropReason) {
+        self.dropped[reason as usize].fetch_add(1, Relaxed);
+    }
+
+    /// The source did something its own way `times` times.
+    pub fn count_quirk(&self, quirk: Quirk, times: u64) {
+        self.quirks[quirk.index()].fetch_add(times, Relaxed);
+    }
+
+    /// The source was started again after it had ended.
+    pub fn count_reconnect(&self) {
+        self.reconnects.fetch_add(1, Relaxed);
+    }
+
+    /// One viewer more; the caller answers for one [`StreamStats::viewer_left`].
+    pub fn viewer_joined(&self) {
+        self.viewers.fetch_add(1, Relaxed);
+    }
+
+    /// One viewer less.
+    pub fn viewer_left(&self) {
+        self.viewers.fetch_sub(1, Relaxed);
+    }
+
+    /// Frames shown.
+    pub fn frames_in(&self) -> u64 {
+        self.frames_in.load(Relaxed)
+    }
+
+    /// Bytes of the frames shown.
+    pub fn bytes_in(&self) -> u64 {
+        self.bytes_in.load(Relaxed)
+    }
+
+    /// Frames given to viewers, repeats included.
+    pub fn frames_out(&self) -> u64 {
+        self.frames_out.load(Relaxed)
+    }
+
+    /// Bytes given to viewers.
+    pub fn bytes_out(&self) -> u64 {
+        self.bytes_out.load(Relaxed)
+    }
+
+    /// Frames that viewers missed because they were still busy with an older one, all viewers added up.
+    pub fn skipped(&self) -> u64 {
+        self.skipped.load(Relaxed)
+    }
+
+    /// Times the source was started again.
+    pub fn reconnects(&self) -> u64 {
+        self.reconnects.load(Relaxed)
+    }
+
+    /// Viewers now.
+    pub fn viewers(&self) -> usize {
+        self.viewers.load(Relaxed)
+    }
+
+    /// Frames not shown, by reason.
+    pub fn dropped(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        DropReason::ALL.into_iter().map(|reason| (reason, self.dropped[reason as usize].load(Relaxed)))
+    }
+
+    /// Quirks met at least once, with how often.
+    pub fn quirks(&self) -> impl Iterator<Item = (Quirk, u64)> {
+        Quirk::ALL.iter().map(|&q| (q, self.quirks[q.index()].load(Relaxed))).filter(|&(_, n)| n > 0)
+    }
+
+    /// Frames per second over the last few seconds before `now`.
+    pub fn fps(&self, now: Instant) -> f64 {
+        let arrivals = self.arrivals.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let recent = |at: &Instant| now.saturating_duration_since(*at) <= RATE_WINDOW;
+        let times = arrivals.times.iter().flatten().copied().filter(recent);
+        let (mut first, mut last, mut count) = (None::<Instant>, None::<Instant>, 0u32);
+        for at in times {
+            first = Some(first.map_or(at, |f| f.min(at)));
+            last = Some(last.map_or(at, |l| l.max(at)));
+            count += 1;
+        }
+        let (Some(first), Some(last)) = (first, last) else { return 0.0 };
+        // The silence since the last frame counts, so that a dead source's rate falls.
+        let span = last.duration_since(first);
+        let silence = now.saturating_duration_since(last);
+        let interval = if count > 1 { span / (count - 1) } else { RATE_WINDOW };
+        let span = if silence > interval * 2 { span + silence } else { span };
+        if count < 2 || span.is_zero() { 0.0 } else { f64::from(count - 1) / span.as_secs_f64() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_that_of_the_last_seconds_and_falls_in_silence() {
+        let stats = StreamStats::default();
+        let start = Instant::now();
+        for n in 0..40 {
+            stats.count_frame_in(10, start + Duration::from_millis(100 * n));
+        }
+        let end = start + Duration::from_millis(3900);
+        assert!((stats.fps(end) - 10.0).abs() < 0.2, "{}", stats.fps(end));
+        assert!(stats.fps(end + Duration::from_secs(2)) < 8.0);
+        assert_eq!(stats.fps(end + Duration::from_secs(10)), 0.0);
+    }
+}

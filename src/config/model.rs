@@ -1,0 +1,250 @@
+//! The checked configuration. A value of these types needs no further check.
+
+use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+
+use url::Url;
+
+use crate::frame::StreamName;
+
+/// Everything `framecast serve` needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where and how to listen.
+    pub server: ServerConfig,
+    /// Bounds that hold for all streams.
+    pub limits: Limits,
+    /// The streams, in the order of the file (mjpg-streamer's `stream_N` counts in it).
+    pub streams: Vec<StreamConfig>,
+}
+
+/// `server:`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerConfig {
+    /// Addresses to listen on; at least one.
+    pub listen: Vec<SocketAddr>,
+    /// Prefix of every route: empty, or `/like/this` without a final slash.
+    pub base_path: String,
+    /// `Access-Control-Allow-Origin` on streams and snapshots; none switches it off.
+    pub cors: Option<String>,
+    /// What `/stream`, `/snapshot` and `/?action=stream` mean; the first stream if none was named.
+    pub default_stream: Option<StreamName>,
+}
+
+/// `limits:`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Largest frame taken in, in bytes.
+    pub max_frame_bytes: usize,
+    /// Largest picture taken in, in pixels (width times height): bounds the memory of a conversion.
+    pub max_frame_pixels: u64,
+    /// Longest header section of a part or response head, in bytes.
+    pub max_header_bytes: usize,
+    /// Viewers of all streams together.
+    pub max_viewers: usize,
+    /// Viewers of one stream.
+    pub max_viewers_per_stream: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_frame_bytes: 8 * 1024 * 1024,
+            max_frame_pixels: 50_000_000,
+            max_header_bytes: 16 * 1024,
+            max_viewers: 2000,
+            max_viewers_per_stream: 1000,
+        }
+    }
+}
+
+/// One entry of `streams:`, with `defaults:` applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamConfig {
+    /// The key in the file.
+    pub name: StreamName,
+    /// What people read; the name if not said.
+    pub title: String,
+    /// Where its frames come from.
+    pub source: SourceConfig,
+    /// Run the source only while somebody watches.
+    pub on_demand: bool,
+    /// How long the source goes on after the last viewer left.
+    pub linger: Duration,
+    /// Frames above this rate (per second) are dropped and counted.
+    pub max_fps: Option<f64>,
+    /// Show a picture saying why while the source is away.
+    pub placeholder: bool,
+    /// Chunked transfer coding to HTTP/1.1 viewers.
+    pub chunked: bool,
+    /// A viewer that takes nothing for so long is let go.
+    pub viewer_timeout: Duration,
+    /// Write each frame to disk too.
+    pub save: Option<SaveConfig>,
+}
+
+/// `source:`, by its `type`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SourceConfig {
+    /// `type: mjpeg`.
+    Mjpeg(UpstreamConfig),
+    /// `type: snapshot`.
+    Snapshot {
+        /// The picture's URL and how to ask for it.
+        upstream: UpstreamConfig,
+        /// From the start of one request to the start of the next.
+        interval: Duration,
+    },
+    /// `type: push`.
+    Push {
+        /// What a publisher must show; `None` is written `token: none` and lets anybody push.
+        token: Option<Secret>,
+    },
+    /// `type: text`.
+    Text(TextConfig),
+    /// `type: pattern`.
+    Pattern {
+        /// Picture size.
+        size: Size,
+        /// Frames per second.
+        fps: f64,
+    },
+    /// `type: images`.
+    Images {
+        /// Which files.
+        path: ImagesPath,
+        /// Pictures per second.
+        fps: f64,
+    },
+}
+
+impl SourceConfig {
+    /// The word written after `type:`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Mjpeg(_) => "mjpeg",
+            Self::Snapshot { .. } => "snapshot",
+            Self::Push { .. } => "push",
+            Self::Text(_) => "text",
+            Self::Pattern { .. } => "pattern",
+            Self::Images { .. } => "images",
+        }
+    }
+}
+
+/// How to reach a camera.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpstreamConfig {
+    /// `http` or `https`, with a host; credentials were moved to `login`.
+    pub url: Url,
+    /// User and password, from the URL.
+    pub login: Option<Login>,
+    /// Headers sent with each request.
+    pub headers: Vec<(String, Secret)>,
+    /// Accept any certificate.
+    pub insecure: bool,
+    /// From the start of connecting to the end of the TLS handshake.
+    pub connect_timeout: Duration,
+    /// From the request to the end of the response head.
+    pub head_timeout: Duration,
+    /// From the response head to the first whole frame.
+    pub first_frame_timeout: Duration,
+    /// From one whole frame to the next.
+    pub frame_timeout: Duration,
+}
+
+/// User and password of a camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// User name, percent-decoded.
+    pub user: String,
+    /// Password, percent-decoded.
+    pub password: Secret,
+}
+
+/// `type: text`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextConfig {
+    /// The text, with strftime's `%` conversions.
+    pub text: String,
+    /// Picture size.
+    pub size: Size,
+    /// Height of a line's letters, in pixels.
+    pub font_size: f32,
+    /// Colour of the letters.
+    pub color: Color,
+    /// Colour behind them.
+    pub background: Color,
+    /// Frames per second.
+    pub fps: f64,
+}
+
+/// Width and height in pixels, written `640x480`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Pixels across.
+    pub width: NonZeroU32,
+    /// Pixels down.
+    pub height: NonZeroU32,
+}
+
+/// Red, green and blue, written `#rrggbb` or `#rgb`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Color {
+    /// Red.
+    pub r: u8,
+    /// Green.
+    pub g: u8,
+    /// Blue.
+    pub b: u8,
+}
+
+/// Which pictures `type: images` shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImagesPath {
+    /// A glob pattern (a plain folder was turned into `folder/*`).
+    Glob(String),
+    /// The pictures shipped in the program, written `builtin:demo`.
+    BuiltIn,
+}
+
+/// `save:`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SaveConfig {
+    /// One file that is always the newest frame, replaced atomically.
+    Latest(PathBuf),
+    /// The newest `keep` frames as files in a folder.
+    Ring {
+        /// The folder, made if absent.
+        dir: PathBuf,
+        /// How many files stay.
+        keep: NonZeroU32,
+    },
+}
+
+/// A text that no log line, error, page or answer may show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself: for the wire and for comparing, never for showing.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}

@@ -1,0 +1,33 @@
+//! framecast relays MJPEG: it takes in frames from cameras, pushes and local renderers, and shows each stream to any
+//! number of viewers.
+//!
+//! The rooms stand in the order a frame walks through them; each may use only the rooms above it (`tests/layering.rs`
+//! holds them to it):
+//!
+//! - [`frame`]: what a frame is: a checked JPEG and where it came from
+//! - [`multipart`]: bytes in, parts out, and back; pure and bounded
+//! - [`config`]: YAML in, checked types out
+//! - [`telemetry`]: logging
+//! - [`bus`]: the newest frame of a stream, and what is counted about it
+//! - [`transform`]: pixels: decode, draw, encode, in a bounded pool
+//! - [`source`]: where frames come from: cameras, pushes, renderers
+//! - [`stream`]: the actor that owns one stream's life
+//! - [`registry`]: the named streams
+//! - [`session`]: one viewer: which frame next, and when
+//! - [`web`]: HTTP: routes, the viewer's transport, pages, errors
+//! - [`relay`]: puts the rooms together
+//! - [`cli`]: the commands
+
+pub mod bus;
+pub mod cli;
+pub mod config;
+pub mod frame;
+pub mod multipart;
+pub mod registry;
+pub mod relay;
+pub mod session;
+pub mod source;
+pub mod stream;
+pub mod telemetry;
+pub mod transform;
+pub mod web;

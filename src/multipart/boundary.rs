@@ -1,0 +1,1 @@
+//! Finds the boundary in a `Content-Type` header.

@@ -1,0 +1,1 @@
+//! One viewer: which frame next, and when. No sockets.

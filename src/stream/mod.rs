@@ -1,0 +1,1 @@
+//! The actor that owns one stream's life.

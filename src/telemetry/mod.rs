@@ -1,0 +1,14 @@
+//! Logging: one line a change of state, on standard error, with fields.
+
+use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+
+/// What is logged when `RUST_LOG` says nothing.
+const DEFAULT_FILTER: &str = "framecast=info,warn";
+
+/// Starts logging to standard error; `RUST_LOG` chooses what.
+pub fn init() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    // A second call (tests run several relays in one process) keeps the first subscriber.
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+}

@@ -1,0 +1,1 @@
+//! Pixels: decode, draw, encode, in a bounded pool of CPU workers.

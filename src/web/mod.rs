@@ -1,0 +1,1 @@
+//! HTTP: routes, the viewer's transport, pages, errors.
