@@ -18,16 +18,16 @@
 //! - [`relay`]: puts the rooms together
 //! - [`cli`]: the commands
 
-pub mod bus;
-pub mod cli;
-pub mod config;
 pub mod frame;
 pub mod multipart;
-pub mod registry;
-pub mod relay;
-pub mod session;
+pub mod config;
+pub mod telemetry;
+pub mod bus;
+pub mod transform;
 pub mod source;
 pub mod stream;
-pub mod telemetry;
-pub mod transform;
+pub mod registry;
+pub mod session;
 pub mod web;
+pub mod relay;
+pub mod cli;

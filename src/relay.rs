@@ -1,1 +1,140 @@
 //! Puts the rooms together: the only file that knows every room.
+//!
+//! Streams run on a few threads of their own (arbiters), the web on others, pictures are worked on in the pool: a busy
+//! part never stops another.
+
+use std::{
+    io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::available_parallelism,
+    time::{Duration, Instant, SystemTime},
+};
+
+use actix::Arbiter;
+use futures_util::future::join_all;
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+use tracing::{info, warn};
+
+use crate::{
+    config::{Config, StreamConfig},
+    recorder::Recorder,
+    registry::Registry,
+    stream::{Capacity, StreamHandle},
+    transform::pool::Pool,
+    web::{ListenError, Listeners, WebServer, WebState},
+};
+
+/// Threads that streams are spread over. A camera's stream costs little CPU; more threads than this only cost memory.
+const MAX_STREAM_THREADS: usize = 4;
+
+/// Sources get so long to close their sockets at shutdown, so that all of it ends within three seconds.
+const STREAMS_STOP_WITHIN: Duration = Duration::from_millis(500);
+
+/// A running relay. Tests run several in one process.
+#[derive(Debug)]
+pub struct Relay {
+    state: Arc<WebState>,
+    addresses: Vec<SocketAddr>,
+    web: WebServer,
+    serving: JoinHandle<io::Result<()>>,
+    arbiters: Vec<Arbiter>,
+}
+
+/// Why a relay could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address to listen on cannot be had.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The system refuses threads or sockets.
+    #[error("the system refuses what framecast needs: {0}")]
+    System(#[from] io::Error),
+}
+
+impl Relay {
+    /// Listens, starts every stream, and serves. Must be called inside an actix system.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let listeners = Listeners::bind(&config.server.listen)?;
+        let addresses = listeners.addresses();
+        let pool = Arc::new(Pool::for_this_machine()?);
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        let arbiters: Vec<_> = (0..cores.min(MAX_STREAM_THREADS)).map(|_| Arbiter::new()).collect();
+        let limits = config.limits;
+        let starting = config.streams.into_iter().enumerate().map(|(position, stream)| {
+            let arbiter = &arbiters[position % arbiters.len()];
+            start_stream(arbiter, stream, limits.clone(), pool.clone())
+        });
+        let streams = join_all(starting).await.into_iter().collect::<io::Result<Vec<_>>>()?;
+        let state = Arc::new(WebState {
+            registry: Registry::new(streams),
+            capacity: Arc::new(Capacity::new(limits.max_viewers)),
+            limits,
+            pool,
+            cors: config.server.cors,
+            default_stream: config.server.default_stream,
+            base_path: config.server.base_path,
+            stopping: AtomicBool::new(false),
+            started: SystemTime::now(),
+            started_at: Instant::now(),
+        });
+        let (web, server) = WebServer::start(state.clone(), listeners, cores)?;
+        let serving = actix_rt::spawn(server);
+        Ok(Self { state, addresses, web, serving, arbiters })
+    }
+
+    /// Where it listens; a port 0 has become a real one.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The streams.
+    pub fn registry(&self) -> &Registry {
+        &self.state.registry
+    }
+
+    /// Ends everything: viewers get the closing delimiter, sources let go of their cameras, connections drain.
+    pub async fn stop(self) {
+        self.state.stopping.store(true, Ordering::Relaxed);
+        let streams = self.state.registry.all();
+        if timeout(STREAMS_STOP_WITHIN, join_all(streams.iter().map(StreamHandle::stop))).await.is_err() {
+            warn!("a source did not end in time; it is left behind");
+            streams.iter().for_each(|stream| stream.bus().close());
+        }
+        self.web.stop().await;
+        if let Ok(Err(error)) = self.serving.await {
+            warn!("the HTTP server ended with an error: {error}");
+        }
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+        info!("stopped");
+    }
+}
+
+/// Starts a stream's actor, and its recorder, on `arbiter`.
+async fn start_stream(
+    arbiter: &Arbiter,
+    config: StreamConfig,
+    limits: crate::config::Limits,
+    pool: Arc<Pool>,
+) -> io::Result<StreamHandle> {
+    let (told, started) = oneshot::channel();
+    arbiter.spawn_fn(move || {
+        let save = config.save.clone();
+        let stream = StreamHandle::start(config, limits, pool);
+        if let Some(save) = save {
+            actix_rt::spawn(Recorder::new(stream.name().clone(), save, stream.bus().subscribe()).run());
+        }
+        // Nobody waits any more only when the relay's start was given up.
+        let _ = told.send(stream);
+    });
+    started.await.map_err(|_| io::Error::other("a stream's thread ended at once"))
+}

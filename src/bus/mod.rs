@@ -39,6 +39,8 @@ pub struct Showing {
     pub newest: Option<Arc<Published>>,
     /// How often this frame has been shown again.
     pub beat: u64,
+    /// The stream has ended; its viewers leave.
+    pub closed: bool,
 }
 
 /// The newest frame of one stream.
@@ -60,17 +62,28 @@ impl Default for Bus {
 
 impl Bus {
     /// Shows `frame` to all, in place of the one before.
-    pub fn publish(&self, frame: Frame) -> Arc<Published> {
+    pub fn publish(&self, frame: Frame) {
+        self.publish_if(frame, |_| true);
+    }
+
+    /// Shows `frame` only while number `seq` (0: none) is still the newest: what was drawn about the past must not
+    /// cover a frame that came meanwhile.
+    pub fn publish_if_newest_is(&self, seq: u64, frame: Frame) {
+        self.publish_if(frame, |newest| newest == seq);
+    }
+
+    fn publish_if(&self, frame: Frame, condition: impl FnOnce(u64) -> bool) {
         let part = PreparedPart::new(frame.jpeg().clone(), frame.taken());
-        let mut shown = None;
-        self.showing.send_modify(|showing| {
+        self.showing.send_if_modified(|showing| {
+            if showing.closed || !condition(showing.newest.as_ref().map_or(0, |newest| newest.seq)) {
+                return false;
+            }
             // Numbered under the channel's lock: two publishers cannot show their frames out of order.
             let seq = self.last_seq.fetch_add(1, Ordering::Relaxed) + 1;
-            let published = Arc::new(Published { seq, frame, part });
-            shown = Some(published.clone());
-            *showing = Showing { newest: Some(published), beat: 0 };
+            showing.newest = Some(Arc::new(Published { seq, frame, part }));
+            showing.beat = 0;
+            true
         });
-        shown.expect("send_modify calls its closure exactly once")
     }
 
     /// Shows frame number `seq` once more, unless a newer one came.
@@ -84,7 +97,15 @@ impl Bus {
 
     /// Forgets the frame: whoever joins next must not see the past.
     pub fn clear(&self) {
-        self.showing.send_replace(Showing::default());
+        self.showing.send_if_modified(|showing| {
+            showing.beat = 0;
+            showing.newest.take().is_some()
+        });
+    }
+
+    /// Ends the stream for its viewers; nothing is shown any more.
+    pub fn close(&self) {
+        self.showing.send_modify(|showing| *showing = Showing { closed: true, ..Showing::default() });
     }
 
     /// A new reader, to whom the present frame counts as not yet seen.
@@ -136,7 +157,8 @@ pub(crate) mod tests {
         bus.publish(tiny_frame());
         bus.clear();
         assert!(bus.newest().is_none());
-        assert_eq!(bus.publish(tiny_frame()).seq, 2, "numbers never go back");
+        bus.publish(tiny_frame());
+        assert_eq!(bus.newest().unwrap().seq, 2, "numbers never go back");
     }
 
     /// The smallest picture that is a whole JPEG.

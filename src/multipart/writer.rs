@@ -18,7 +18,7 @@ pub const STREAM_CONTENT_TYPE: &str = "multipart/x-mixed-replace;boundary=bounda
 pub const FIRST_DELIMITER: &[u8] = b"--boundarydonotcross\r\n";
 
 /// Stands behind each frame: ends it and announces the next part's headers.
-const NEXT_DELIMITER: &[u8] = b"\r\n--boundarydonotcross\r\n";
+pub const NEXT_DELIMITER: &[u8] = b"\r\n--boundarydonotcross\r\n";
 
 /// Turns the delimiter that was already sent into the closing one when a stream ends.
 pub const CLOSING_AFTER_DELIMITER: &[u8] = b"--boundarydonotcross--\r\n";
@@ -84,22 +84,64 @@ impl PreparedPart {
     }
 }
 
-/// Any few bytes of a multipart answer (the first and the closing delimiter), framed.
-pub fn framed(bytes: &'static [u8], framing: Framing) -> Bytes {
-    match framing {
-        Framing::Raw => Bytes::from_static(bytes),
-        Framing::Chunked => {
-            let mut chunk = BytesMut::with_capacity(bytes.len() + 8);
-            chunk.put_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
-            chunk.put_slice(bytes);
-            chunk.put_slice(CRLF);
-            chunk.freeze()
-        }
-    }
+/// ustreamer's `advance_headers`: the next part's headers sent ahead of its picture, so that a browser that waits for
+/// them draws the picture before; without a length, which is not known yet.
+pub fn headers_ahead() -> Bytes {
+    format!("Content-Type: image/jpeg\r\nX-Timestamp: {}\r\n\r\n", timestamp(SystemTime::now())).into()
+}
+
+/// Any pieces of an answer that are not a [`PreparedPart`], as one chunk where chunks are used.
+pub fn framed(pieces: [Bytes; 3], framing: Framing) -> [Bytes; 5] {
+    let [first, second, third] = pieces;
+    let len = first.len() + second.len() + third.len();
+    // A chunk of no bytes would end the answer.
+    let (size, end) = match framing {
+        Framing::Chunked if len > 0 => (Bytes::from(format!("{len:x}\r\n")), Bytes::from_static(CRLF)),
+        Framing::Chunked | Framing::Raw => (Bytes::new(), Bytes::new()),
+    };
+    [size, first, second, third, end]
 }
 
 /// Seconds since 1970 with microseconds, as mjpg-streamer and ustreamer write it.
 pub fn timestamp(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{}.{:06}", since.as_secs(), since.subsec_micros())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn written(pieces: impl IntoIterator<Item = Bytes>) -> Vec<u8> {
+        pieces.into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn a_part_is_exactly_what_clients_expect() {
+        let taken = UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789);
+        let part = PreparedPart::new(Bytes::from_static(b"<jpeg>"), taken);
+        let raw = "Content-Type: image/jpeg\r\nContent-Length: 6\r\nX-Timestamp: 1700000000.123456\r\n\r\n\
+                   <jpeg>\r\n--boundarydonotcross\r\n";
+        assert_eq!(String::from_utf8(written(part.pieces(Framing::Raw))).unwrap(), raw);
+        let chunked = format!("{:x}\r\n{raw}\r\n", raw.len());
+        assert_eq!(String::from_utf8(written(part.pieces(Framing::Chunked))).unwrap(), chunked);
+        assert_eq!(part.len(Framing::Raw), raw.len());
+        assert_eq!(part.len(Framing::Chunked), chunked.len());
+    }
+
+    #[test]
+    fn a_part_carries_the_frame_itself_and_no_copy() {
+        let jpeg = Bytes::from(vec![7; 1000]);
+        let part = PreparedPart::new(jpeg.clone(), SystemTime::now());
+        assert_eq!(part.pieces(Framing::Chunked)[1].as_ptr(), jpeg.as_ptr());
+    }
+
+    #[test]
+    fn nothing_is_never_framed_as_the_chunk_that_ends_an_answer() {
+        assert!(written(framed(Default::default(), Framing::Chunked)).is_empty());
+        let some = framed([Bytes::from_static(b"ab"), Bytes::new(), Bytes::from_static(b"c")], Framing::Chunked);
+        assert_eq!(written(some), b"3\r\nabc\r\n");
+    }
 }

@@ -1,1 +1,37 @@
-//! The named streams.
+//! The named streams, in the order of the configuration.
+
+use dashmap::DashMap;
+
+use crate::{frame::StreamName, stream::StreamHandle};
+
+/// All running streams.
+#[derive(Debug, Default)]
+pub struct Registry {
+    streams: DashMap<StreamName, StreamHandle>,
+    /// mjpg-streamer's `stream_N` counts in this order.
+    order: Vec<StreamName>,
+}
+
+impl Registry {
+    /// Holds `streams`, in this order.
+    pub fn new(streams: Vec<StreamHandle>) -> Self {
+        let order = streams.iter().map(|stream| stream.name().clone()).collect();
+        let streams = streams.into_iter().map(|stream| (stream.name().clone(), stream)).collect();
+        Self { streams, order }
+    }
+
+    /// The stream of this name.
+    pub fn get(&self, name: &StreamName) -> Option<StreamHandle> {
+        self.streams.get(name).map(|entry| entry.value().clone())
+    }
+
+    /// The stream at `position`, counted from 0 in the order of the configuration.
+    pub fn nth(&self, position: usize) -> Option<StreamHandle> {
+        self.get(self.order.get(position)?)
+    }
+
+    /// All streams, in order.
+    pub fn all(&self) -> Vec<StreamHandle> {
+        self.order.iter().filter_map(|name| self.get(name)).collect()
+    }
+}

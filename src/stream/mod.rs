@@ -1,1 +1,13 @@
-//! The actor that owns one stream's life.
+//! One stream's life: an actor that starts its source when somebody watches, tries again when it fails, and says how it
+//! is. Frames never pass through the actor: they go from the source's task to the [`Bus`](crate::bus::Bus).
+//!
+//! A panic or error in a source ends that source's task only; the actor sees it as [`state::Event::Ended`].
+
+mod actor;
+mod backoff;
+mod handle;
+mod heartbeat;
+mod pump;
+pub mod state;
+
+pub use handle::{AtCapacity, Capacity, DemandGuard, Status, StreamHandle, ViewerGuard};

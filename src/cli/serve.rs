@@ -1,0 +1,108 @@
+//! `framecast serve`: the relay itself.
+
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::Args;
+use tracing::info;
+
+use super::EXIT_MISTAKE;
+use crate::{
+    config::{self, Chosen, Config, StreamConfig},
+    relay::Relay,
+    telemetry,
+};
+
+/// What to serve, and where.
+#[derive(Debug, Args)]
+pub(super) struct ServeArguments {
+    /// The configuration file [default: ./framecast.yaml, then /etc/framecast/framecast.yaml, then a demo]
+    #[arg(long, short, value_name = "FILE", env = "FRAMECAST_CONFIG")]
+    config: Option<PathBuf>,
+    /// Listen here instead of where the file says (may be given several times)
+    #[arg(long, short, value_name = "ADDR:PORT")]
+    listen: Vec<SocketAddr>,
+}
+
+pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
+    telemetry::init();
+    let chosen = config::effective_path(arguments.config);
+    let (loaded, origin) = match &chosen {
+        Chosen::File(path) => (config::load_file(path), path.display().to_string()),
+        Chosen::Demo => (config::demo(), "the built-in demo (no configuration file found)".to_owned()),
+    };
+    let mut config = match loaded {
+        Ok(config) => config,
+        Err(mistakes) => {
+            let mut out = std::io::stderr();
+            writeln!(out, "{mistakes}")?;
+            return Ok(ExitCode::from(EXIT_MISTAKE));
+        }
+    };
+    if !arguments.listen.is_empty() {
+        config.server.listen = arguments.listen;
+    }
+    actix_rt::System::new().block_on(serve(config, &origin))
+}
+
+async fn serve(config: Config, origin: &str) -> anyhow::Result<ExitCode> {
+    let streams = config.streams.clone();
+    let base_path = config.server.base_path.clone();
+    // Before anything is started: a signal must never find nobody listening for it.
+    let signal = shutdown_signal().context("cannot listen for signals")?;
+    let relay = Relay::start(config).await?;
+    let urls: Vec<_> = relay.addresses().iter().map(|&address| url_of(address, &base_path)).collect();
+    print_what_is_served(origin, &urls, &streams).context("cannot write to standard output")?;
+    let received = signal.await;
+    info!("{received} received, stopping");
+    relay.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An address that a browser on this machine can open.
+fn url_of(address: SocketAddr, base_path: &str) -> String {
+    let mut reachable = address;
+    if address.ip().is_unspecified() {
+        reachable.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+    }
+    format!("http://{reachable}{base_path}")
+}
+
+fn print_what_is_served(origin: &str, urls: &[String], streams: &[StreamConfig]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "framecast {} serving {origin}", env!("CARGO_PKG_VERSION"))?;
+    for url in urls {
+        writeln!(out, "listening on {url}/")?;
+    }
+    let width = streams.iter().map(|stream| stream.name.as_str().len()).max().unwrap_or_default();
+    let url = urls.first().map_or("", String::as_str);
+    for stream in streams {
+        let (name, kind) = (stream.name.as_str(), stream.source.type_name());
+        writeln!(out, "  {name:width$}  {kind:8}  {url}/streams/{name}")?;
+    }
+    out.flush()
+}
+
+#[cfg(unix)]
+fn shutdown_signal() -> std::io::Result<impl Future<Output = &'static str>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn shutdown_signal() -> std::io::Result<impl Future<Output = &'static str>> {
+    Ok(async {
+        // An error means that Ctrl-C cannot be had; then only the system ends the process.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        "Ctrl-C"
+    })
+}

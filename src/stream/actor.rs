@@ -1,0 +1,318 @@
+//! The actor: owns the stream's state and timers, and does what [`state::next`] says.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use actix::prelude::*;
+use tokio::{sync::watch, task::JoinHandle};
+use tracing::{debug, info, warn};
+
+use super::{
+    backoff::Backoff,
+    handle::Status,
+    heartbeat,
+    pump::{Generation, Pump},
+    state::{self, Action, Circumstances, Ending, Event, State},
+};
+use crate::{
+    bus::{Bus, Sink},
+    config::{Limits, SourceConfig, StreamConfig},
+    frame::FrameKind,
+    source::{self, render::placeholder},
+    transform::pool::Pool,
+};
+
+/// A source that is away for less than this is not worth a placeholder: cameras that close after each picture are back
+/// before, and the first viewer of an idle stream mostly has its frame by then.
+const PLACEHOLDER_AFTER: Duration = Duration::from_secs(2);
+
+/// What a push stream waits for.
+const NOTHING_PUSHED: &str = "no picture has been pushed yet";
+
+/// Ends the stream for good; answered when its source is gone.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Stop;
+
+/// The pump's first frame came.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct FirstFrame(Generation);
+
+/// Owns one stream's life.
+#[derive(Debug)]
+pub(super) struct StreamActor {
+    config: Arc<StreamConfig>,
+    limits: Limits,
+    pool: Arc<Pool>,
+    sink: Sink,
+    demand: watch::Receiver<usize>,
+    status: watch::Sender<Status>,
+    state: State,
+    backoff: Backoff,
+    generation: Generation,
+    pump: Option<Pump>,
+    retry: Option<SpawnHandle>,
+    linger: Option<SpawnHandle>,
+    away: Option<Away>,
+}
+
+/// The source is wanted and gives no frames.
+#[derive(Debug)]
+struct Away {
+    since: SystemTime,
+    timer: SpawnHandle,
+    due: bool,
+}
+
+impl StreamActor {
+    pub(super) fn start_with(
+        config: Arc<StreamConfig>,
+        limits: Limits,
+        pool: Arc<Pool>,
+        sink: Sink,
+        demand: watch::Receiver<usize>,
+        status: watch::Sender<Status>,
+    ) -> Addr<Self> {
+        Self {
+            config,
+            limits,
+            pool,
+            sink,
+            demand,
+            status,
+            state: State::Idle,
+            backoff: Backoff::default(),
+            generation: 0,
+            pump: None,
+            retry: None,
+            linger: None,
+            away: None,
+        }
+        .start()
+    }
+
+    fn bus(&self) -> &Arc<Bus> {
+        self.sink.bus()
+    }
+
+    fn always_runs(&self) -> bool {
+        !self.config.on_demand || matches!(self.config.source, SourceConfig::Push { .. })
+    }
+
+    fn happen(&mut self, event: Event, ctx: &mut Context<Self>) {
+        let passive = matches!(self.config.source, SourceConfig::Push { .. }).then_some(NOTHING_PUSHED);
+        let with = Circumstances { now: Instant::now(), backoff: &mut self.backoff, passive };
+        let (state, action) = state::next(&self.state, event, with);
+        if state != self.state {
+            self.enter(state, ctx);
+        }
+        match action {
+            Action::Nothing => {}
+            Action::Start => self.start_source(ctx),
+            Action::Halt => self.halt(ctx),
+            Action::RetryIn(delay) => {
+                let retry = ctx.run_later(delay, |this, ctx| {
+                    this.retry = None;
+                    this.bus().stats().count_reconnect();
+                    this.happen(Event::RetryDue, ctx);
+                });
+                self.retry = Some(retry);
+            }
+        }
+    }
+
+    /// Takes on a new state: says it, once, and minds the placeholder.
+    fn enter(&mut self, state: State, ctx: &mut Context<Self>) {
+        let stream = self.config.name.as_str();
+        match &state {
+            State::Waiting { reason, next_try: Some(at) } => {
+                let delay_ms = at.saturating_duration_since(Instant::now()).as_millis();
+                // Repeated failures of the same kind are one change of state; the first is the news.
+                let news = matches!(self.state, State::Live) || self.away.as_ref().is_none_or(|away| !away.due);
+                if news {
+                    warn!(stream, delay_ms, "source is away: {reason}");
+                } else {
+                    debug!(stream, delay_ms, "source is still away: {reason}");
+                }
+            }
+            State::Live => info!(stream, "live"),
+            other => debug!(stream, state = other.as_str(), "state changed"),
+        }
+        self.state = state.clone();
+        self.status.send_replace(Status { state, since: SystemTime::now() });
+        match self.state {
+            State::Connecting | State::Waiting { .. } => self.is_away(ctx),
+            State::Live | State::Idle | State::Stopped => {
+                if let Some(away) = self.away.take() {
+                    ctx.cancel_future(away.timer);
+                }
+            }
+        }
+    }
+
+    fn is_away(&mut self, ctx: &mut Context<Self>) {
+        match &self.away {
+            None => {
+                let timer = ctx.run_later(PLACEHOLDER_AFTER, |this, ctx| {
+                    if let Some(away) = &mut this.away {
+                        away.due = true;
+                        this.show_placeholder(ctx);
+                    }
+                });
+                self.away = Some(Away { since: SystemTime::now(), timer, due: false });
+            }
+            Some(away) if away.due => self.show_placeholder(ctx),
+            Some(_) => {}
+        }
+    }
+
+    /// Draws why there is no picture, in the pool, and shows it unless a frame came meanwhile.
+    fn show_placeholder(&mut self, ctx: &mut Context<Self>) {
+        let Some(away) = &self.away else { return };
+        if !self.config.placeholder {
+            return;
+        }
+        let reason = match &self.state {
+            State::Waiting { reason, .. } => reason.clone(),
+            // The reason of the failure before stays readable while the next try is on.
+            _ if self.bus().newest().is_some_and(|newest| newest.frame.kind() == FrameKind::Placeholder) => return,
+            _ => "connecting".to_owned(),
+        };
+        let newest = self.bus().newest();
+        let seen = newest.as_ref().map_or(0, |newest| newest.seq);
+        let size = newest.map(|newest| (newest.frame.width(), newest.frame.height()));
+        let (title, since) = (self.config.title.clone(), away.since);
+        let (pool, bus) = (self.pool.clone(), self.bus().clone());
+        let stream = self.config.name.clone();
+        let drawing = async move {
+            match pool.run(move || placeholder::draw(&title, &reason, since, size)).await {
+                Ok(Ok(frame)) => bus.publish_if_newest_is(seen, frame.as_placeholder()),
+                Ok(Err(error)) => warn!(%stream, "cannot draw the placeholder: {error}"),
+                // The workers are busy with pictures that somebody sees; the next state change draws again.
+                Err(busy) => debug!(%stream, "placeholder not drawn: {busy}"),
+            }
+        };
+        ctx.spawn(drawing.into_actor(self));
+    }
+
+    fn start_source(&mut self, ctx: &mut Context<Self>) {
+        self.generation += 1;
+        let generation = self.generation;
+        let (config, limits, pool) = (self.config.clone(), self.limits.clone(), self.pool.clone());
+        let build = move || source::build(&config.source, &limits, &pool);
+        let actor = ctx.address();
+        let on_first_frame = move || {
+            // Awaited in a task of its own: the pump must not wait for a full mailbox.
+            actix_rt::spawn(async move { actor.send(FirstFrame(generation)).await });
+        };
+        let (pump, join) = Pump::start(build, self.sink.clone(), on_first_frame);
+        self.pump = Some(pump);
+        let ended = async move { outcome(join).await };
+        ctx.spawn(ended.into_actor(self).map(move |ending, this, ctx| {
+            if let Some(ending) = ending
+                && this.generation == generation
+            {
+                this.pump = None;
+                this.happen(Event::Ended(ending), ctx);
+            }
+        }));
+    }
+
+    /// Lets go of the source and its last frame: whoever joins next must not see the past.
+    fn halt(&mut self, ctx: &mut Context<Self>) {
+        for timer in [self.retry.take(), self.linger.take()].into_iter().flatten() {
+            ctx.cancel_future(timer);
+        }
+        self.generation += 1;
+        self.bus().clear();
+        let Some(pump) = self.pump.take() else { return };
+        let bus = self.bus().clone();
+        let gone = async move {
+            pump.end().await;
+            // It may have given a frame in its last moment.
+            bus.clear();
+        };
+        // Nothing else is handled meanwhile: the next start cannot overtake the end of this one.
+        ctx.wait(gone.into_actor(self));
+    }
+
+    fn demand_changed(&mut self, wanted: usize, ctx: &mut Context<Self>) {
+        if wanted > 0 || self.always_runs() {
+            if let Some(linger) = self.linger.take() {
+                ctx.cancel_future(linger);
+            }
+            self.happen(Event::Wanted, ctx);
+        } else if self.linger.is_none() && !matches!(self.state, State::Idle | State::Stopped) {
+            let linger = ctx.run_later(self.config.linger, |this, ctx| {
+                this.linger = None;
+                this.happen(Event::Unwanted, ctx);
+            });
+            self.linger = Some(linger);
+        }
+    }
+}
+
+/// How a pump's task ended; none if the actor itself ended it.
+async fn outcome(join: JoinHandle<Ending>) -> Option<Ending> {
+    match join.await {
+        Ok(ending) => Some(ending),
+        Err(error) if error.is_cancelled() => None,
+        Err(error) => {
+            let panic = error.into_panic();
+            let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            let reason = format!("the source failed inside framecast, which is a bug: {text}");
+            Some(Ending { reason, orderly: false, live_for: Duration::ZERO })
+        }
+    }
+}
+
+impl Actor for StreamActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        actix_rt::spawn(heartbeat::beat(self.bus().clone()));
+        let changes = futures_util::stream::unfold(self.demand.clone(), |mut demand| async move {
+            demand.changed().await.ok()?;
+            let wanted = *demand.borrow_and_update();
+            Some((wanted, demand))
+        });
+        ctx.add_stream(changes);
+        let wanted = *self.demand.borrow();
+        self.demand_changed(wanted, ctx);
+    }
+}
+
+impl StreamHandler<usize> for StreamActor {
+    fn handle(&mut self, wanted: usize, ctx: &mut Context<Self>) {
+        self.demand_changed(wanted, ctx);
+    }
+
+    /// The last handle is gone: nobody can watch any more.
+    fn finished(&mut self, ctx: &mut Context<Self>) {
+        self.happen(Event::Stop, ctx);
+        ctx.stop();
+    }
+}
+
+impl Handler<FirstFrame> for StreamActor {
+    type Result = ();
+
+    fn handle(&mut self, FirstFrame(generation): FirstFrame, ctx: &mut Context<Self>) {
+        if generation == self.generation {
+            self.happen(Event::FirstFrame, ctx);
+        }
+    }
+}
+
+impl Handler<Stop> for StreamActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) -> Self::Result {
+        self.happen(Event::Stop, ctx);
+        Box::pin(async {}.into_actor(self).map(|(), _, ctx: &mut Context<Self>| ctx.stop()))
+    }
+}

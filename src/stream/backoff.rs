@@ -1,0 +1,95 @@
+//! How long to wait before a source is tried again.
+
+use std::time::Duration;
+
+use super::state::Ending;
+
+/// First delay: short enough that a viewer hardly notices a camera's hiccup.
+pub const FIRST_DELAY: Duration = Duration::from_millis(500);
+
+/// Longest delay: a camera that was switched on again is seen within half a minute.
+pub const LONGEST_DELAY: Duration = Duration::from_secs(30);
+
+/// After frames came for so long, the next failure starts with [`FIRST_DELAY`] again.
+pub const HEALTHY_AFTER: Duration = Duration::from_secs(60);
+
+/// Each delay varies by so much of itself, so that cameras behind one switch are not all tried at once.
+const JITTER: f64 = 0.2;
+
+/// Exponential, jittered, bounded.
+#[derive(Debug)]
+pub struct Backoff {
+    failures: u32,
+    jitter: fn() -> f64,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { failures: 0, jitter: fastrand::f64 }
+    }
+}
+
+impl Backoff {
+    /// The delay after a source ended in this way.
+    pub fn after(&mut self, ending: &Ending) -> Duration {
+        if ending.orderly || ending.live_for >= HEALTHY_AFTER {
+            self.failures = 0;
+        }
+        let doubled = FIRST_DELAY.saturating_mul(1 << self.failures.min(16));
+        if !ending.orderly {
+            self.failures = self.failures.saturating_add(1);
+        }
+        let spread = 1.0 + JITTER * (2.0 * (self.jitter)() - 1.0);
+        doubled.min(LONGEST_DELAY).mul_f64(spread).clamp(FIRST_DELAY, LONGEST_DELAY)
+    }
+
+    /// Forgets the failures.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    #[cfg(test)]
+    pub(super) fn without_jitter() -> Self {
+        Self { failures: 0, jitter: || 0.5 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(live_for: Duration) -> Ending {
+        Ending { reason: String::new(), orderly: false, live_for }
+    }
+
+    #[test]
+    fn delays_double_from_half_a_second_to_half_a_minute() {
+        let mut backoff = Backoff::without_jitter();
+        let delays: Vec<_> = (0..8).map(|_| backoff.after(&failed(Duration::ZERO)).as_secs_f64()).collect();
+        assert_eq!(delays, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]);
+    }
+
+    #[test]
+    fn a_healthy_minute_or_an_orderly_end_starts_over() {
+        let mut backoff = Backoff::without_jitter();
+        for _ in 0..5 {
+            backoff.after(&failed(Duration::ZERO));
+        }
+        assert_eq!(backoff.after(&failed(HEALTHY_AFTER)), FIRST_DELAY);
+        assert_eq!(backoff.after(&failed(Duration::ZERO)), FIRST_DELAY * 2);
+        let orderly = Ending { orderly: true, ..failed(Duration::from_secs(1)) };
+        assert_eq!(backoff.after(&orderly), FIRST_DELAY);
+        assert_eq!(backoff.after(&orderly), FIRST_DELAY, "a camera that closes after each picture is not punished");
+    }
+
+    #[test]
+    fn jitter_stays_within_the_bounds() {
+        for extreme in [(|| 0.0) as fn() -> f64, || 1.0] {
+            let mut backoff = Backoff { failures: 0, jitter: extreme };
+            for _ in 0..10 {
+                let delay = backoff.after(&failed(Duration::ZERO));
+                assert!((FIRST_DELAY..=LONGEST_DELAY).contains(&delay), "{delay:?}");
+            }
+        }
+    }
+}

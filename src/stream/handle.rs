@@ -1,0 +1,196 @@
+//! What the rest of the house holds of a stream: its bus, its status, and the wish that it runs.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::SystemTime,
+};
+
+use actix::Addr;
+use tokio::sync::watch;
+
+use super::{
+    actor::{Stop, StreamActor},
+    state::State,
+};
+use crate::{
+    bus::{Bus, Sink},
+    config::{Limits, StreamConfig},
+    frame::StreamName,
+    transform::pool::Pool,
+};
+
+/// A stream's state and since when it has been so.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// What it is doing.
+    pub state: State,
+    /// When it began to.
+    pub since: SystemTime,
+}
+
+/// A running stream. Cloning it shares the stream.
+#[derive(Debug, Clone)]
+pub struct StreamHandle(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Arc<StreamConfig>,
+    bus: Arc<Bus>,
+    sink: Sink,
+    demand: watch::Sender<usize>,
+    status: watch::Receiver<Status>,
+    publisher: watch::Sender<u64>,
+    actor: Addr<StreamActor>,
+}
+
+/// Viewers of all streams together, bounded.
+#[derive(Debug)]
+pub struct Capacity {
+    viewers: AtomicUsize,
+    max_viewers: usize,
+}
+
+/// No room for one more viewer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{viewers} viewers are watching {of_what}, as many as {limit} allows")]
+pub struct AtCapacity {
+    /// How many there are.
+    pub viewers: usize,
+    /// All streams, or the name of one.
+    pub of_what: String,
+    /// The setting that says so.
+    pub limit: &'static str,
+}
+
+impl Capacity {
+    /// Room for `max_viewers`.
+    pub fn new(max_viewers: usize) -> Self {
+        Self { viewers: AtomicUsize::new(0), max_viewers }
+    }
+}
+
+impl StreamHandle {
+    /// Starts the stream's actor on the current arbiter.
+    pub fn start(config: StreamConfig, limits: Limits, pool: Arc<Pool>) -> Self {
+        let config = Arc::new(config);
+        let bus = Arc::new(Bus::default());
+        let sink = Sink::new(bus.clone(), config.max_fps);
+        let demand = watch::Sender::new(0);
+        let (status_sender, status) = watch::channel(Status { state: State::Idle, since: SystemTime::now() });
+        let actor =
+            StreamActor::start_with(config.clone(), limits, pool, sink.clone(), demand.subscribe(), status_sender);
+        let publisher = watch::Sender::new(0);
+        Self(Arc::new(Inner { config, bus, sink, demand, status, publisher, actor }))
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &StreamName {
+        &self.0.config.name
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &StreamConfig {
+        &self.0.config
+    }
+
+    /// Its newest frame and its counters.
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.0.bus
+    }
+
+    /// How it is now.
+    pub fn status(&self) -> Status {
+        self.0.status.borrow().clone()
+    }
+
+    /// Wakes at each change of status.
+    pub fn status_changes(&self) -> watch::Receiver<Status> {
+        self.0.status.clone()
+    }
+
+    /// Where pushed frames go. Only a push stream has publishers from outside; the caller checks.
+    pub fn sink(&self) -> &Sink {
+        &self.0.sink
+    }
+
+    /// Makes the caller the stream's one long-lived publisher; whoever was it before sees its own receiver change and
+    /// leaves. The newest wins, so that a publisher whose old connection hangs half open can come back at once.
+    pub fn take_over_publishing(&self) -> watch::Receiver<u64> {
+        self.0.publisher.send_modify(|turn| *turn += 1);
+        self.0.publisher.subscribe()
+    }
+
+    /// Wants the stream to run for as long as the guard lives.
+    pub fn want(&self) -> DemandGuard {
+        self.0.demand.send_modify(|wanted| *wanted += 1);
+        DemandGuard(self.clone())
+    }
+
+    /// Joins as a viewer, if there is room.
+    ///
+    /// # Errors
+    /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.
+    pub fn join(&self, capacity: &Arc<Capacity>, max_viewers_per_stream: usize) -> Result<ViewerGuard, AtCapacity> {
+        let stats = self.0.bus.stats();
+        let viewers = stats.viewers();
+        if viewers >= max_viewers_per_stream {
+            let of_what = format!("stream {}", self.name());
+            return Err(AtCapacity { viewers, of_what, limit: "limits.max_viewers_per_stream" });
+        }
+        let one_more = |viewers| (viewers < capacity.max_viewers).then_some(viewers + 1);
+        if let Err(viewers) = capacity.viewers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
+            let of_what = "all streams".to_owned();
+            return Err(AtCapacity { viewers, of_what, limit: "limits.max_viewers" });
+        }
+        stats.viewer_joined();
+        Ok(ViewerGuard { demand: self.want(), capacity: capacity.clone() })
+    }
+
+    /// Ends the stream for good: its source first, then its viewers. Returns when its source is gone.
+    pub async fn stop(&self) {
+        // An actor that cannot answer has stopped already.
+        let _ = self.0.actor.send(Stop).await;
+        self.0.bus.close();
+    }
+}
+
+/// While it lives, the stream is wanted.
+#[derive(Debug)]
+pub struct DemandGuard(StreamHandle);
+
+impl DemandGuard {
+    /// The stream that is wanted.
+    pub fn stream(&self) -> &StreamHandle {
+        &self.0
+    }
+}
+
+impl Drop for DemandGuard {
+    fn drop(&mut self) {
+        self.0.0.demand.send_modify(|wanted| *wanted -= 1);
+    }
+}
+
+/// While it lives, a viewer is counted and the stream is wanted.
+#[derive(Debug)]
+pub struct ViewerGuard {
+    demand: DemandGuard,
+    capacity: Arc<Capacity>,
+}
+
+impl ViewerGuard {
+    /// The stream that is viewed.
+    pub fn stream(&self) -> &StreamHandle {
+        self.demand.stream()
+    }
+}
+
+impl Drop for ViewerGuard {
+    fn drop(&mut self) {
+        self.stream().bus().stats().viewer_left();
+        self.capacity.viewers.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,212 @@
+//! A stream's states, and the one pure function that moves between them.
+//!
+//! ```text
+//!          Wanted               FirstFrame
+//!   idle ─────────► connecting ───────────► live
+//!    ▲                 ▲    │ Ended          │ Ended
+//!    │ Unwanted        │    ▼                │
+//!    └──── any ────    └─ waiting ◄──────────┘
+//!                RetryDue          any ── Stop ──► stopped
+//! ```
+
+use std::time::{Duration, Instant};
+
+use super::backoff::Backoff;
+
+/// What a stream is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Nobody watches an on-demand stream; its source is let go.
+    Idle,
+    /// The source runs and has not given a frame yet.
+    Connecting,
+    /// Frames come.
+    Live,
+    /// The source is away.
+    Waiting {
+        /// What went wrong, or what is waited for.
+        reason: String,
+        /// When the source is tried again; none when it is somebody else's turn (a publisher's).
+        next_try: Option<Instant>,
+    },
+    /// Never runs again.
+    Stopped,
+}
+
+impl State {
+    /// For JSON and metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Connecting => "connecting",
+            Self::Live => "live",
+            Self::Waiting { .. } => "waiting",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// Whether the source's task runs in this state (a waiting stream runs one only when it waits for a publisher).
+    pub fn runs_source(&self) -> bool {
+        match self {
+            Self::Connecting | Self::Live => true,
+            Self::Waiting { next_try, .. } => next_try.is_none(),
+            Self::Idle | Self::Stopped => false,
+        }
+    }
+}
+
+/// What happens to a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Somebody watches, or the stream always runs.
+    Wanted,
+    /// The last viewer left and the linger is over.
+    Unwanted,
+    /// The first frame since the source was started.
+    FirstFrame,
+    /// The source ended.
+    Ended(Ending),
+    /// The delay before the next try is over.
+    RetryDue,
+    /// The relay or its configuration takes the stream away.
+    Stop,
+}
+
+/// How a source ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// In words, without credentials.
+    pub reason: String,
+    /// The source closed by itself, having given frames: cameras that close after each picture do.
+    pub orderly: bool,
+    /// How long frames had been coming.
+    pub live_for: Duration,
+}
+
+/// What the actor has to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing.
+    Nothing,
+    /// Start the source.
+    Start,
+    /// End the source and forget its last frame.
+    Halt,
+    /// Start the source after a delay.
+    RetryIn(Duration),
+}
+
+/// What [`next`] needs to know beside state and event.
+#[derive(Debug)]
+pub struct Circumstances<'a> {
+    /// The moment of the event.
+    pub now: Instant,
+    /// Counts failures.
+    pub backoff: &'a mut Backoff,
+    /// For a source that waits for somebody to push: what is waited for.
+    pub passive: Option<&'a str>,
+}
+
+/// The state after `event`, and what to do.
+pub fn next(state: &State, event: Event, with: Circumstances<'_>) -> (State, Action) {
+    match (state, event) {
+        (State::Stopped, _) => (State::Stopped, Action::Nothing),
+        (_, Event::Stop) => (State::Stopped, Action::Halt),
+        (State::Idle, Event::Wanted) | (State::Waiting { next_try: Some(_), .. }, Event::RetryDue) => {
+            (started(with.passive), Action::Start)
+        }
+        (State::Idle, _) => (State::Idle, Action::Nothing),
+        (_, Event::Unwanted) => {
+            with.backoff.reset();
+            (State::Idle, Action::Halt)
+        }
+        (current, Event::FirstFrame) if current.runs_source() => (State::Live, Action::Nothing),
+        (current, Event::Ended(ending)) if current.runs_source() => {
+            let delay = with.backoff.after(&ending);
+            let waiting = State::Waiting { reason: ending.reason, next_try: Some(with.now + delay) };
+            (waiting, Action::RetryIn(delay))
+        }
+        (current, _) => (current.clone(), Action::Nothing),
+    }
+}
+
+fn started(passive: Option<&str>) -> State {
+    match passive {
+        Some(reason) => State::Waiting { reason: reason.to_owned(), next_try: None },
+        None => State::Connecting,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(reason: &str) -> Event {
+        Event::Ended(Ending { reason: reason.into(), orderly: false, live_for: Duration::ZERO })
+    }
+
+    #[test]
+    fn every_event_in_every_state() {
+        let now = Instant::now();
+        let delay = Backoff::without_jitter().after(&Ending {
+            reason: String::new(),
+            orderly: false,
+            live_for: Duration::ZERO,
+        });
+        let waiting = |r: &str| State::Waiting { reason: r.into(), next_try: Some(now + delay) };
+        let hoping = || State::Waiting { reason: "push".into(), next_try: None };
+        use {Action as A, Event as E, State as S};
+        #[rustfmt::skip]
+        let table = [
+            (S::Idle,        E::Wanted,     S::Connecting,   A::Start),
+            (S::Idle,        E::Unwanted,   S::Idle,         A::Nothing),
+            (S::Idle,        E::FirstFrame, S::Idle,         A::Nothing),
+            (S::Idle,        ended("x"),    S::Idle,         A::Nothing),
+            (S::Idle,        E::RetryDue,   S::Idle,         A::Nothing),
+            (S::Idle,        E::Stop,       S::Stopped,      A::Halt),
+            (S::Connecting,  E::Wanted,     S::Connecting,   A::Nothing),
+            (S::Connecting,  E::Unwanted,   S::Idle,         A::Halt),
+            (S::Connecting,  E::FirstFrame, S::Live,         A::Nothing),
+            (S::Connecting,  ended("x"),    waiting("x"),    A::RetryIn(delay)),
+            (S::Connecting,  E::RetryDue,   S::Connecting,   A::Nothing),
+            (S::Connecting,  E::Stop,       S::Stopped,      A::Halt),
+            (S::Live,        E::Wanted,     S::Live,         A::Nothing),
+            (S::Live,        E::Unwanted,   S::Idle,         A::Halt),
+            (S::Live,        E::FirstFrame, S::Live,         A::Nothing),
+            (S::Live,        ended("x"),    waiting("x"),    A::RetryIn(delay)),
+            (S::Live,        E::RetryDue,   S::Live,         A::Nothing),
+            (S::Live,        E::Stop,       S::Stopped,      A::Halt),
+            (waiting("x"),   E::Wanted,     waiting("x"),    A::Nothing),
+            (waiting("x"),   E::Unwanted,   S::Idle,         A::Halt),
+            (waiting("x"),   E::FirstFrame, waiting("x"),    A::Nothing),
+            (waiting("x"),   ended("y"),    waiting("x"),    A::Nothing),
+            (waiting("x"),   E::RetryDue,   S::Connecting,   A::Start),
+            (waiting("x"),   E::Stop,       S::Stopped,      A::Halt),
+            (hoping(),       E::FirstFrame, S::Live,         A::Nothing),
+            (hoping(),       ended("x"),    waiting("x"),    A::RetryIn(delay)),
+            (hoping(),       E::RetryDue,   hoping(),        A::Nothing),
+            (hoping(),       E::Stop,       S::Stopped,      A::Halt),
+            (S::Stopped,     E::Wanted,     S::Stopped,      A::Nothing),
+            (S::Stopped,     E::RetryDue,   S::Stopped,      A::Nothing),
+            (S::Stopped,     E::FirstFrame, S::Stopped,      A::Nothing),
+            (S::Stopped,     ended("x"),    S::Stopped,      A::Nothing),
+            (S::Stopped,     E::Unwanted,   S::Stopped,      A::Nothing),
+            (S::Stopped,     E::Stop,       S::Stopped,      A::Nothing),
+        ];
+        for (state, event, wanted_state, wanted_action) in table {
+            let mut backoff = Backoff::without_jitter();
+            let with = Circumstances { now, backoff: &mut backoff, passive: None };
+            let got = next(&state, event.clone(), with);
+            assert_eq!(got, (wanted_state, wanted_action), "{state:?} + {event:?}");
+        }
+    }
+
+    #[test]
+    fn a_push_stream_waits_for_its_publisher_without_a_next_try() {
+        let mut backoff = Backoff::without_jitter();
+        let with = Circumstances { now: Instant::now(), backoff: &mut backoff, passive: Some("nothing pushed") };
+        let (state, action) = next(&State::Idle, Event::Wanted, with);
+        assert_eq!(state, State::Waiting { reason: "nothing pushed".into(), next_try: None });
+        assert_eq!(action, Action::Start);
+    }
+}

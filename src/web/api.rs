@@ -1,0 +1,130 @@
+//! What the streams are doing, as JSON.
+
+use std::{
+    collections::BTreeMap,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use actix_web::{HttpResponse, http::header, web};
+use serde::Serialize;
+
+use super::{State, WebState, error::Problem};
+use crate::{
+    config::SourceConfig,
+    frame::FrameKind,
+    stream::{StreamHandle, state},
+};
+
+/// `GET /api/streams`: all, in the order of the configuration.
+pub async fn streams(state: State) -> HttpResponse {
+    let streams: Vec<_> = state.registry.all().iter().map(StreamReport::of).collect();
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_s: state.started_at.elapsed().as_secs(),
+        default_stream: default_name(&state),
+        streams,
+    };
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report)
+}
+
+/// `GET /api/streams/{name}`.
+pub async fn stream(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let report = StreamReport::of(&state.stream(&name)?);
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report))
+}
+
+fn default_name(state: &WebState) -> Option<String> {
+    state.default_stream().ok().map(|stream| stream.name().to_string())
+}
+
+/// The answer of `/api/streams`.
+#[derive(Debug, Serialize)]
+struct Report {
+    version: &'static str,
+    uptime_s: u64,
+    default_stream: Option<String>,
+    streams: Vec<StreamReport>,
+}
+
+/// One stream. Counters count from the start of the relay; times are Unix seconds.
+#[derive(Debug, Serialize)]
+struct StreamReport {
+    name: String,
+    title: String,
+    source: &'static str,
+    /// `token`: a publisher must show one; `open`: none; absent: not a push stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    push: Option<&'static str>,
+    state: &'static str,
+    reason: Option<String>,
+    since: f64,
+    next_try_in_s: Option<f64>,
+    fps_in: f64,
+    frames_in: u64,
+    bytes_in: u64,
+    frames_out: u64,
+    bytes_out: u64,
+    size: Option<PictureSize>,
+    frame_bytes: Option<usize>,
+    frame_age_s: Option<f64>,
+    viewers: usize,
+    skipped: u64,
+    dropped: BTreeMap<&'static str, u64>,
+    quirks: BTreeMap<&'static str, u64>,
+    reconnects: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct PictureSize {
+    width: u16,
+    height: u16,
+}
+
+impl StreamReport {
+    fn of(stream: &StreamHandle) -> Self {
+        let now = Instant::now();
+        let status = stream.status();
+        let stats = stream.bus().stats();
+        let picture = stream.bus().newest().filter(|newest| newest.frame.kind() == FrameKind::Picture);
+        let picture = picture.as_ref().map(|newest| &newest.frame);
+        let (reason, next_try) = match &status.state {
+            state::State::Waiting { reason, next_try } => (Some(reason.clone()), *next_try),
+            _ => (None, None),
+        };
+        Self {
+            name: stream.name().to_string(),
+            title: stream.config().title.clone(),
+            source: stream.config().source.type_name(),
+            push: match &stream.config().source {
+                SourceConfig::Push { token } => Some(if token.is_some() { "token" } else { "open" }),
+                _ => None,
+            },
+            state: status.state.as_str(),
+            reason,
+            since: unix_seconds(status.since),
+            next_try_in_s: next_try.map(|at| rounded(at.saturating_duration_since(now).as_secs_f64())),
+            fps_in: rounded(stats.fps(now)),
+            frames_in: stats.frames_in(),
+            bytes_in: stats.bytes_in(),
+            frames_out: stats.frames_out(),
+            bytes_out: stats.bytes_out(),
+            size: picture.map(|frame| PictureSize { width: frame.width(), height: frame.height() }),
+            frame_bytes: picture.map(|frame| frame.jpeg().len()),
+            frame_age_s: picture.map(|frame| rounded(now.saturating_duration_since(frame.arrived()).as_secs_f64())),
+            viewers: stats.viewers(),
+            skipped: stats.skipped(),
+            dropped: stats.dropped().map(|(reason, count)| (reason.as_str(), count)).collect(),
+            quirks: stats.quirks().map(|(quirk, count)| (quirk.as_str(), count)).collect(),
+            reconnects: stats.reconnects(),
+        }
+    }
+}
+
+fn unix_seconds(time: SystemTime) -> f64 {
+    rounded(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64())
+}
+
+/// To milliseconds: more digits say nothing and make the answer long.
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}

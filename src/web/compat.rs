@@ -1,0 +1,123 @@
+//! The routes that clients of mjpg-streamer and ustreamer already use, unchanged.
+//!
+//! Their answers are raw bytes to the end of the connection: those clients expect no chunks.
+
+use std::time::Instant;
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
+use serde_json::{Map, Value, json};
+
+use super::{
+    State,
+    error::Problem,
+    query, snapshot,
+    viewing::{self, Wishes},
+};
+use crate::stream::{StreamHandle, state};
+
+/// Longest `?key=` that goes back in a cookie.
+const MAX_KEY_LENGTH: usize = 64;
+
+/// `/?action=…` of mjpg-streamer; `N` counts streams from 0 in the order of the configuration. Anything behind it
+/// (`&ignored.mjpg`) is ignored.
+///
+/// # Errors
+/// 404 for a stream that is not there, 501 for what only mjpg-streamer does.
+pub async fn mjpg_streamer(request: &HttpRequest, state: &State, action: &str) -> Result<HttpResponse, Problem> {
+    let (verb, number) = match action.rsplit_once('_') {
+        Some((verb, number)) => (verb, Some(number)),
+        None => (action, None),
+    };
+    let stream = || match number.map(str::parse) {
+        None => state.default_stream(),
+        Some(Ok(position)) => state.nth_stream(position),
+        Some(Err(_)) => Err(unknown_action(action)),
+    };
+    match verb {
+        "stream" => {
+            let wishes = Wishes { unchunked: true, ..Wishes::default() };
+            viewing::answer(request, state, &stream()?, wishes)
+        }
+        "snapshot" => snapshot::answer(request, state, &stream()?).await,
+        "command" | "take" => {
+            let detail = format!("mjpg-streamer's action={verb} is not for framecast: it sets no camera's controls");
+            Err(Problem::new(StatusCode::NOT_IMPLEMENTED, detail))
+        }
+        _ => Err(unknown_action(action)),
+    }
+}
+
+fn unknown_action(action: &str) -> Problem {
+    let detail = format!("action={action} is not known; use stream, stream_N, snapshot or snapshot_N");
+    Problem::new(StatusCode::BAD_REQUEST, detail)
+}
+
+/// `GET /stream` of ustreamer: the default stream.
+pub async fn ustreamer_stream(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    let key: String = query(&request, "key").unwrap_or_default();
+    let safe = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
+    let key: String = key.chars().filter(safe).take(MAX_KEY_LENGTH).collect();
+    let key = if key.is_empty() { "0".to_owned() } else { key };
+    let cookie = format!("stream_client={key}/{:016x}; path=/; max-age=30", fastrand::u64(..));
+    let wishes = Wishes { unchunked: true, cookie: Some(cookie), ..Wishes::of(&request) };
+    viewing::answer(&request, &state, &state.default_stream()?, wishes)
+}
+
+/// `GET /snapshot` of ustreamer.
+pub async fn ustreamer_snapshot(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    snapshot::answer(&request, &state, &state.default_stream()?).await
+}
+
+/// `GET /state` of ustreamer.
+pub async fn ustreamer_state(state: State) -> Result<HttpResponse, Problem> {
+    let stream = state.default_stream()?;
+    let (width, height) = stream.bus().newest().map_or((0, 0), |n| (n.frame.width(), n.frame.height()));
+    let stats = stream.bus().stats();
+    let fps = stats.fps(Instant::now()).round() as u64;
+    let online = stream.status().state == state::State::Live;
+    let answer = json!({"ok": true, "result": {
+        "instance_id": "",
+        "encoder": {"type": "CPU", "quality": 0},
+        "source": {
+            "resolution": {"width": width, "height": height},
+            "online": online,
+            "desired_fps": stream.config().max_fps.unwrap_or(0.0).round() as u64,
+            "captured_fps": fps,
+        },
+        "stream": {"queued_fps": fps, "clients": stats.viewers(), "clients_stat": {}},
+    }});
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
+}
+
+/// `GET /program.json` of mjpg-streamer: its plugins; here, one input a stream.
+pub async fn program_json(state: State) -> HttpResponse {
+    let inputs: Vec<_> = state.registry.all().iter().enumerate().map(|(n, stream)| input_entry(n, stream)).collect();
+    let output = json!({"id": 0, "name": "framecast HTTP output", "plugin": "output_http.so", "args": ""});
+    HttpResponse::Ok().json(json!({"inputs": inputs, "outputs": [output]}))
+}
+
+fn input_entry(number: usize, stream: &StreamHandle) -> Value {
+    json!({"id": number, "name": stream.config().title, "plugin": stream.config().source.type_name(), "args": ""})
+}
+
+/// `GET /input_N.json` of mjpg-streamer: a camera's controls and formats. framecast has no controls to offer.
+pub async fn input_json(state: State, number: web::Path<usize>) -> Result<HttpResponse, Problem> {
+    let stream = state.nth_stream(*number)?;
+    let mut formats = Vec::new();
+    if let Some(newest) = stream.bus().newest() {
+        let size = format!("{}x{}", newest.frame.width(), newest.frame.height());
+        let mut resolutions = Map::new();
+        resolutions.insert("0".to_owned(), Value::from(size));
+        formats.push(json!({"id": 0, "name": "JPEG", "current": "true", "resolutions": resolutions}));
+    }
+    Ok(HttpResponse::Ok().json(json!({"controls": [], "formats": formats})))
+}
+
+/// `GET /output_N.json` of mjpg-streamer: one output, without controls.
+pub async fn output_json(number: web::Path<usize>) -> Result<HttpResponse, Problem> {
+    if *number != 0 {
+        let detail = format!("there is no output number {number}; there is one, number 0");
+        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+    }
+    Ok(HttpResponse::Ok().json(json!({"controls": []})))
+}

@@ -1,0 +1,127 @@
+//! Errors as HTTP answers: problem JSON (RFC 9457). The only place that chooses status codes.
+
+use std::fmt;
+
+use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
+use serde::Serialize;
+
+use crate::{
+    session::SnapshotError,
+    stream::AtCapacity,
+    transform::{picture::PictureError, pool::PoolError},
+};
+
+/// A refused client may try again after so many seconds: about the time a viewer stays on a page it does not like.
+const RETRY_AFTER_S: &str = "5";
+
+/// An answer that says what went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    status: StatusCode,
+    detail: String,
+    header: Option<(header::HeaderName, &'static str)>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+}
+
+impl Problem {
+    /// Any status with its reason.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), header: None }
+    }
+
+    /// 404 for a stream nobody configured.
+    pub fn no_such_stream(name: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("there is no stream {name:?}; GET /api/streams lists them"))
+    }
+
+    /// 405, with what is allowed.
+    pub fn method_not_allowed(allow: &'static str) -> Self {
+        let detail = format!("this address takes {allow} only");
+        Self { header: Some((header::ALLOW, allow)), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, detail) }
+    }
+
+    /// 401 for a push without the right token.
+    pub fn wrong_token(detail: impl Into<String>) -> Self {
+        let challenge = Some((header::WWW_AUTHENTICATE, "Bearer realm=\"framecast\""));
+        Self { header: challenge, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
+    }
+
+    /// 503: not now.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        let later = Some((header::RETRY_AFTER, RETRY_AFTER_S));
+        Self { header: later, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+    }
+
+    /// The status it is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let body = Body {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+        };
+        let mut answer = HttpResponse::build(self.status);
+        answer.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        answer.insert_header((header::CACHE_CONTROL, "no-store"));
+        if let Some(header) = self.header.clone() {
+            answer.insert_header(header);
+        }
+        answer.body(serde_json::to_string(&body).expect("strings and a number are always JSON"))
+    }
+}
+
+impl From<AtCapacity> for Problem {
+    fn from(error: AtCapacity) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}
+
+impl From<PictureError> for Problem {
+    fn from(error: PictureError) -> Self {
+        let status = match error {
+            PictureError::NotAPicture { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            PictureError::TooLarge { .. } | PictureError::TooManyPixels { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<PoolError> for Problem {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Busy => Self::unavailable(error.to_string()),
+            PoolError::Panicked { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        }
+    }
+}
+
+impl From<SnapshotError> for Problem {
+    fn from(error: SnapshotError) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}

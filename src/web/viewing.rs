@@ -1,0 +1,248 @@
+//! A stream as an HTTP answer: head, and the body that feeds the viewer's [`Outbox`].
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    body::{BodySize, MessageBody},
+    http::{Method, Version, header},
+    web,
+};
+use bytes::Bytes;
+
+use super::{State, WebState, error::Problem, query, switched_off, switched_on, transport::Outbox};
+use crate::{
+    bus::Published,
+    frame::FrameKind,
+    multipart::writer::{self, Framing, PreparedPart},
+    session::Viewer,
+    stream::StreamHandle,
+};
+
+/// How one viewer wants its stream.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// Raw bytes to the end of the connection, as mjpg-streamer and ustreamer send (`?chunked=0`).
+    pub unchunked: bool,
+    /// ustreamer's `?advance_headers=1`: the next part's headers are sent ahead, without a length.
+    pub advance_headers: bool,
+    /// ustreamer's `?extra_headers=1`: X-UStreamer-* on each part.
+    pub extra_headers: bool,
+    /// ustreamer's `?zero_data=1`: headers without pictures, to measure with.
+    pub zero_data: bool,
+    /// `?format=raw`: JPEGs one behind the other, for programs that refuse multipart.
+    pub raw: bool,
+    /// ustreamer's `Set-Cookie: stream_client=…`.
+    pub cookie: Option<String>,
+}
+
+impl Wishes {
+    /// As the query says.
+    pub fn of(request: &HttpRequest) -> Self {
+        Self {
+            unchunked: switched_off(request, "chunked"),
+            advance_headers: switched_on(request, "advance_headers"),
+            extra_headers: switched_on(request, "extra_headers"),
+            zero_data: switched_on(request, "zero_data"),
+            raw: query(request, "format").as_deref() == Some("raw"),
+            cookie: None,
+        }
+    }
+}
+
+/// `GET /streams/{name}`, `/{name}`, `/{name}.mjpg`.
+pub async fn by_name(request: HttpRequest, state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    answer(&request, &state, &state.stream(&name)?, Wishes::of(&request))
+}
+
+/// `GET /video_feed`: the default stream, where the Flask example had its only one.
+pub async fn of_default(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    answer(&request, &state, &state.default_stream()?, Wishes::of(&request))
+}
+
+/// Answers with the stream `stream`.
+///
+/// # Errors
+/// 503 when there is no room for a viewer.
+pub fn answer(
+    request: &HttpRequest,
+    state: &WebState,
+    stream: &StreamHandle,
+    wishes: Wishes,
+) -> Result<HttpResponse, Problem> {
+    let chunked = request.version() >= Version::HTTP_11 && !wishes.unchunked && stream.config().chunked;
+    let framing = if chunked { Framing::Chunked } else { Framing::Raw };
+    let mut head = HttpResponse::Ok();
+    stream_head(&mut head, state, &wishes);
+    if !chunked {
+        // Otherwise actix sends chunks also to HTTP/1.0 clients.
+        head.no_chunking(0);
+    }
+    if request.method() == Method::HEAD {
+        return Ok(head.body(NoBody));
+    }
+    let outbox = request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
+    outbox.set_stall_timeout(stream.config().viewer_timeout);
+    let guard = stream.join(&state.capacity, state.limits.max_viewers_per_stream)?;
+    let body =
+        ViewerBody {
+ viewer: Viewer::new(guard), outbox, wishes, framing, stage: Stage::Joined, pace: ClientPace::default() };
+    Ok(head.body(body))
+}
+
+fn stream_head(head: &mut HttpResponseBuilder, state: &WebState, wishes: &Wishes) {
+    head.force_close();
+    head.content_type(if wishes.raw { "application/octet-stream" } else { writer::STREAM_CONTENT_TYPE });
+    head.insert_header(("X-Accel-Buffering", "no"));
+    super::never_cached(head);
+    super::allow_origin(head, state);
+    if let Some(cookie) = &wishes.cookie {
+        head.insert_header((header::SET_COOKIE, cookie.as_str()));
+    }
+}
+
+/// The body of a HEAD answer: of unknown length, like the stream itself, and empty.
+struct NoBody;
+
+impl MessageBody for NoBody {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(None)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was sent.
+    Joined,
+    /// The first delimiter was.
+    Streaming,
+    /// The closing one was.
+    Closed,
+}
+
+/// Feeds one viewer's outbox; yields no bytes itself.
+struct ViewerBody {
+    viewer: Viewer,
+    outbox: Outbox,
+    wishes: Wishes,
+    framing: Framing,
+    stage: Stage,
+    pace: ClientPace,
+}
+
+impl ViewerBody {
+    /// What comes before the first part: browsers show a spinner until they see that a multipart begins.
+    fn open(&mut self) {
+        self.stage = Stage::Streaming;
+        if self.wishes.raw {
+            return;
+        }
+        let delimiter = Bytes::from_static(writer::FIRST_DELIMITER);
+        let ahead = if self.wishes.advance_headers { writer::headers_ahead() } else { Bytes::new() };
+        self.outbox.put(writer::framed([delimiter, ahead, Bytes::new()], self.framing));
+    }
+
+    fn send(&mut self, frame: &Published) {
+        let framing = self.framing;
+        let wishes = &self.wishes;
+        if wishes.raw {
+            let jpeg = frame.frame.jpeg().clone();
+            self.outbox.put(writer::framed([jpeg, Bytes::new(), Bytes::new()], framing));
+        } else if wishes.advance_headers {
+            let jpeg = if wishes.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
+            let pieces = [jpeg, Bytes::from_static(writer::NEXT_DELIMITER), writer::headers_ahead()];
+            self.outbox.put(writer::framed(pieces, framing));
+        } else if wishes.extra_headers || wishes.zero_data {
+            let more = if wishes.extra_headers { self.extra_headers(frame) } else { String::new() };
+            let jpeg = if self.wishes.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
+            let part = PreparedPart::with_headers(jpeg, frame.frame.taken(), &more);
+            self.outbox.put(part.pieces(framing));
+        } else {
+            self.outbox.put(frame.part.pieces(framing));
+        }
+    }
+
+    /// ustreamer's headers about this viewer's stream.
+    fn extra_headers(&mut self, frame: &Published) -> String {
+        let picture = &frame.frame;
+        format!(
+            "X-UStreamer-Online: {}\r\nX-UStreamer-Dropped: {}\r\nX-UStreamer-Width: {}\r\n\
+             X-UStreamer-Height: {}\r\nX-UStreamer-Client-FPS: {}\r\nX-UStreamer-Latency: {:.6}\r\n",
+            picture.kind() == FrameKind::Picture,
+            self.viewer.stream().bus().stats().dropped().map(|(_, count)| count).sum::<u64>(),
+            picture.width(),
+            picture.height(),
+            self.pace.count(Instant::now()),
+            picture.arrived().elapsed().as_secs_f64(),
+        )
+    }
+
+    fn close(&mut self) {
+        self.stage = Stage::Closed;
+        if !self.wishes.raw {
+            let closing = Bytes::from_static(writer::CLOSING_AFTER_DELIMITER);
+            self.outbox.put(writer::framed([closing, Bytes::new(), Bytes::new()], self.framing));
+        }
+    }
+}
+
+impl MessageBody for ViewerBody {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let this = self.get_mut();
+        loop {
+            if !this.outbox.is_empty() {
+                // What is being written has the whole connection; if something newer is there already, this body
+                // wants to know when the writing is done. If not, the bus will wake it.
+                if this.viewer.poll_ready(cx).is_ready() {
+                    this.outbox.wake_when_empty();
+                }
+                return Poll::Pending;
+            }
+            match this.stage {
+                Stage::Joined => this.open(),
+                Stage::Closed => return Poll::Ready(None),
+                Stage::Streaming => match this.viewer.poll_next(cx) {
+                    Poll::Ready(Some(frame)) => this.send(&frame),
+                    Poll::Ready(None) => this.close(),
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+        }
+    }
+}
+
+/// Frames that a viewer took in the last whole second, as ustreamer counts them.
+#[derive(Debug, Default)]
+struct ClientPace {
+    second: Option<Instant>,
+    counting: u32,
+    counted: u32,
+}
+
+impl ClientPace {
+    fn count(&mut self, now: Instant) -> u32 {
+        let second = *self.second.get_or_insert(now);
+        if now.duration_since(second).as_secs() >= 1 {
+            (self.second, self.counted, self.counting) = (Some(now), self.counting, 0);
+        }
+        self.counting += 1;
+        self.counted
+    }
+}
