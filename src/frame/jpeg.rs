@@ -181,6 +181,11 @@ impl Walk {
         }
     }
 
+    /// All before this offset is done; after an error, where what is wrong stands.
+    pub fn offset(&self) -> usize {
+        self.at
+    }
+
     fn soi(&mut self, bytes: &[u8]) -> Result<Step, JpegError> {
         match bytes {
             [0xff, marker::SOI, ..] => {
