@@ -1,7 +1,84 @@
 //! Configuration: YAML in, checked types out.
 //!
-//! [`model`] holds what every other room may rely on: values that were checked. Raw YAML never leaves this room.
+//! A file is read in three steps: [`yaml`] turns the text into a tree that knows its lines and columns, a
+//! [`reader`] takes each key of [`schema`] out of it and collects what is wrong, and [`model`] is what remains.
+//! All mistakes of a file are reported at once. Raw YAML never leaves this room, and neither does a credential:
+//! messages name keys and variables, and excerpts of the file show only values known to be harmless.
 
+mod address;
+mod chosen;
+mod environment;
+mod error;
+mod excerpt;
 pub mod model;
+mod reader;
+pub mod schema;
+mod source;
+mod stream;
+mod suggest;
+mod units;
+mod url;
+mod yaml;
 
-pub use model::*;
+use std::{fs::File, io::Read, path::Path};
+
+pub use self::{
+    address::parse_listen,
+    chosen::{Chosen, effective_path},
+    environment::Environment,
+    error::{ConfigErrors, Mistake, Position},
+    model::*,
+};
+use self::{error::Collector, reader::Context};
+
+/// Largest configuration file, in bytes: thousands of streams fit, and a device file or a disk image by mistake does not.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Reads and checks a file, with the variables of this process.
+///
+/// # Errors
+/// Every mistake of the file, or that it cannot be read.
+pub fn load_file(path: &Path) -> Result<Config, ConfigErrors> {
+    let label = path.display().to_string();
+    let text = read_text(path).map_err(|message| ConfigErrors::of_file(&label, message))?;
+    parse(&text, &label, &Environment::process())
+}
+
+/// Reads and checks a text; `file_label` stands at the head of each mistake.
+///
+/// # Errors
+/// Every mistake of the text.
+pub fn parse(text: &str, file_label: &str, environment: &Environment) -> Result<Config, ConfigErrors> {
+    let mistakes = Collector::default();
+    let tree = yaml::read(text, &mistakes);
+    let context = Context::new(environment, &mistakes);
+    let config = tree.root.as_ref().and_then(|root| stream::read_config(&context, root));
+    let shown = context.into_shown();
+    match config {
+        Some(config) if mistakes.is_empty() => Ok(config),
+        _ => Err(mistakes.finish(file_label, |at| excerpt::excerpt(text, &tree.hidden, &shown, at))),
+    }
+}
+
+/// What is served when there is no file.
+pub fn demo() -> Config {
+    const TEXT: &str = include_str!("../../config/demo.yaml");
+    parse(TEXT, "demo", &Environment::default())
+        .expect("the demo is part of the program, and a test parses it")
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err("is larger than 1 MiB, which no configuration is".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..good].iter().filter(|&&byte| byte == b'\n').count();
+        format!("is not UTF-8 from line {line} on: save it as UTF-8 text")
+    })
+}

@@ -1,0 +1,27 @@
+//! `framecast check FILE`: is this configuration right?
+
+use std::{path::Path, process::ExitCode};
+
+use crate::config;
+
+/// Exit code for a configuration with mistakes, of `serve` too.
+pub const MISTAKEN: u8 = 2;
+
+/// Prints what the file says, one line a stream, or every mistake in it to standard error.
+#[expect(clippy::print_stdout, reason = "the answer of a command belongs on standard output")]
+pub fn run(path: &Path) -> ExitCode {
+    match config::load_file(path) {
+        Ok(config) => {
+            let count = config.streams.len();
+            println!("{}: ok, {count} stream{}", path.display(), if count == 1 { "" } else { "s" });
+            for stream in &config.streams {
+                println!("  {}: {} ({})", stream.name, stream.source.type_name(), stream.title);
+            }
+            ExitCode::SUCCESS
+        }
+        Err(mistakes) => {
+            eprintln!("{mistakes}");
+            ExitCode::from(MISTAKEN)
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! `${VAR}` and `${VAR:-default}` in values; `$${` is a literal `${`.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+/// The variables that values may name: those of the process, or a test's.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// A copy of this process's variables. Those that are not Unicode count as not set.
+    pub fn process() -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self(std::env::vars_os().filter_map(text).collect())
+    }
+
+    /// One variable.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// A stretch of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// As in the file.
+    Literal(&'a str),
+    /// `${name}` or `${name:-default}`.
+    Variable {
+        /// Its name, checked to be one.
+        name: &'a str,
+        /// What stands for it when it is not set or empty.
+        default: Option<&'a str>,
+    },
+}
+
+/// Takes a value apart.
+///
+/// # Errors
+/// What is wrong with a `${…}`.
+pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        if rest[..at].ends_with('$') {
+            pieces.push(Piece::Literal(&rest[..at - 1]));
+            pieces.push(Piece::Literal("${"));
+            rest = &rest[at + 2..];
+            continue;
+        }
+        pieces.push(Piece::Literal(&rest[..at]));
+        let inner = &rest[at + 2..];
+        let end = inner.find('}').ok_or("`${` has no closing `}`; a literal `${` is written `$${`")?;
+        pieces.push(variable(&inner[..end])?);
+        rest = &inner[end + 1..];
+    }
+    pieces.push(Piece::Literal(rest));
+    Ok(pieces)
+}
+
+fn variable(inner: &str) -> Result<Piece<'_>, String> {
+    let (name, default) = match inner.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (inner, None),
+    };
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(word) {
+        return Err(
+            "a variable is written `${NAME}` or `${NAME:-default}`, with A-Z, 0-9 and _ in its name".into()
+        );
+    }
+    if default.is_some_and(|default| default.contains("${")) {
+        return Err("a default of a variable cannot name another variable".into());
+    }
+    Ok(Piece::Variable { name, default })
+}
+
+/// Puts the variables into a value. `inserted` may change what a variable brings, by the number of its piece.
+///
+/// # Errors
+/// Names each variable that is not set.
+pub(super) fn expand<'a>(
+    pieces: &[Piece<'a>],
+    environment: &'a Environment,
+    inserted: impl Fn(usize, &'a str) -> Cow<'a, str>,
+) -> Result<String, Vec<String>> {
+    let mut text = String::new();
+    let mut missing = Vec::new();
+    for (number, piece) in pieces.iter().enumerate() {
+        match *piece {
+            Piece::Literal(literal) => text.push_str(literal),
+            Piece::Variable { name, default } => {
+                let value = environment.get(name).filter(|value| default.is_none() || !value.is_empty());
+                match value.or(default) {
+                    Some(value) => text.push_str(&inserted(number, value)),
+                    None => missing.push(name.to_owned()),
+                }
+            }
+        }
+    }
+    if missing.is_empty() { Ok(text) } else { Err(missing) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(text: &str) -> Result<String, String> {
+        let environment: Environment =
+            [("A", "one"), ("EMPTY", ""), ("B_2", "a # b: c")].into_iter().collect();
+        expand(&pieces(text)?, &environment, |_, value| value.into())
+            .map_err(|missing| format!("missing {}", missing.join(" ")))
+    }
+
+    #[test]
+    fn variables_defaults_and_escapes_are_put_in() {
+        for (text, expected) in [
+            ("plain", "plain"),
+            ("", ""),
+            ("${A}", "one"),
+            ("x${A}y${A}z", "xoneyonez"),
+            ("${B_2}", "a # b: c"),
+            ("${EMPTY}", ""),
+            ("${EMPTY:-full}", "full"),
+            ("${NO:-}", ""),
+            ("${NO:-a:-b}", "a:-b"),
+            ("$${A}", "${A}"),
+            ("$A $5 100%", "$A $5 100%"),
+            ("ä${A}ü", "äoneü"),
+        ] {
+            assert_eq!(expanded(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_missing_variable_is_named() {
+        assert_eq!(expanded("${NO} ${A} ${NEITHER}"), Err("missing NO NEITHER".into()));
+    }
+
+    #[test]
+    fn broken_variables_are_refused() {
+        for text in ["${A", "${}", "${1A}", "${A B}", "${A-b}", "${NO:-${A}}"] {
+            assert!(expanded(text).is_err(), "{text}");
+        }
+    }
+}

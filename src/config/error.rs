@@ -1,0 +1,116 @@
+//! Mistakes: all of a file's, each with its place.
+
+use std::{cell::RefCell, fmt};
+
+/// Most mistakes shown of one file: past these it is the wrong file.
+const MAX_SHOWN: usize = 100;
+
+/// A place in a file, both counted from 1; columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+}
+
+/// One thing that is wrong. Its texts hold no credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// As the file was named.
+    pub file: String,
+    /// Where; none when it is about the file as a whole.
+    pub position: Option<Position>,
+    /// Like `streams.door.source.url`; empty for the whole file.
+    pub path: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+    /// The line of the file with a mark beneath, values that could be secret left out.
+    pub excerpt: Option<String>,
+}
+
+/// Every mistake of a file, from top to bottom; at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigErrors {
+    mistakes: Vec<Mistake>,
+}
+
+impl ConfigErrors {
+    pub(super) fn of_file(file: &str, message: String) -> Self {
+        let mistake =
+            Mistake { file: file.to_owned(), position: None, path: String::new(), message, excerpt: None };
+        Self { mistakes: vec![mistake] }
+    }
+
+    /// The mistakes, from top to bottom.
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.mistakes
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// One line: `framecast.yaml:7:10: streams.door.source.url: scheme must be http or https, not ftp`.
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file)?;
+        if let Some(Position { line, column }) = self.position {
+            write!(f, "{line}:{column}:")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, " {}:", self.path)?;
+        }
+        write!(f, " {}", self.message)
+    }
+}
+
+/// Each mistake with its excerpt beneath, for a terminal.
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, mistake) in self.mistakes.iter().take(MAX_SHOWN).enumerate() {
+            if number > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{mistake}")?;
+            if let Some(excerpt) = &mistake.excerpt {
+                write!(f, "\n{excerpt}")?;
+            }
+        }
+        match self.mistakes.len().saturating_sub(MAX_SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more mistakes"),
+        }
+    }
+}
+
+/// Takes in mistakes while a file is read.
+#[derive(Default)]
+pub(super) struct Collector(RefCell<Vec<(Position, String, String)>>);
+
+impl Collector {
+    /// Notes one; a repetition (a default that several streams fall back on) counts once.
+    pub(super) fn add(&self, at: Position, path: impl Into<String>, message: impl Into<String>) {
+        let found = (at, path.into(), message.into());
+        let mut mistakes = self.0.borrow_mut();
+        if !mistakes.contains(&found) {
+            mistakes.push(found);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    pub(super) fn finish(self, file: &str, excerpt: impl Fn(Position) -> Option<String>) -> ConfigErrors {
+        let mut found = self.0.into_inner();
+        found.sort_by_key(|(at, ..)| *at);
+        let mistake = |(at, path, message)| Mistake {
+            file: file.to_owned(),
+            position: Some(at),
+            path,
+            message,
+            excerpt: excerpt(at),
+        };
+        ConfigErrors { mistakes: found.into_iter().map(mistake).collect() }
+    }
+}

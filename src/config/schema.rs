@@ -1,0 +1,198 @@
+//! Every key, once: the readers take name and default from here, and a test holds docs/configuration.md and
+//! config/framecast.yaml against it.
+
+/// A key of the configuration.
+#[derive(Debug)]
+pub struct Key {
+    /// As in the file.
+    pub name: &'static str,
+    /// Its type or unit, in words.
+    pub unit: &'static str,
+    /// What holds when it is not given.
+    pub default: Default,
+    /// What it does.
+    pub meaning: &'static str,
+    /// Whether an excerpt of the file may show its value.
+    pub(super) value: Value,
+}
+
+/// What holds when a key is not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Default {
+    /// The mistake says what is needed.
+    Required(&'static str),
+    /// As if this were in the file.
+    Is(&'static str),
+    /// In words: nothing, or something that depends on other keys.
+    Words(&'static str),
+}
+
+/// What kind of text a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Value {
+    /// May be shown.
+    Open,
+    /// May hold a credential: never shown.
+    Secret,
+    /// May hold a credential in known places.
+    Url,
+}
+
+/// The keys that may stand beside each other.
+#[derive(Debug)]
+pub struct Section {
+    /// Where: `server`, or a pattern such as `streams.NAME`.
+    pub path: &'static str,
+    /// Its keys, in the order of the documents.
+    pub keys: &'static [&'static Key],
+}
+
+const fn key(name: &'static str, unit: &'static str, default: Default, meaning: &'static str) -> Key {
+    Key { name, unit, default, meaning, value: Value::Open }
+}
+
+const fn secret(key: Key) -> Key {
+    Key { value: Value::Secret, ..key }
+}
+
+use self::Default::{Is, Required, Words};
+
+macro_rules! keys {
+    ($($constant:ident = $name:literal, $unit:literal, $default:expr, $meaning:literal;)+) => {
+        $(pub(super) static $constant: Key = key($name, $unit, $default, $meaning);)+
+    };
+}
+
+keys! {
+    SERVER = "server", "map", Words("all defaults"), "Where and how to listen.";
+    LIMITS = "limits", "map", Words("all defaults"), "Bounds that hold for all streams.";
+    DEFAULTS = "defaults", "map", Words("nothing"), "Settings for every stream that does not say otherwise: any key of a stream but `source` and `title`.";
+    STREAMS = "streams", "map", Required("name at least one stream"), "The streams, by name (`a-z 0-9 _ -`, up to 64 characters). Their order counts for mjpg-streamer's `stream_N`.";
+
+    LISTEN = "listen", "address:port, or a list", Is("127.0.0.1:8080"), "Addresses to listen on. `0.0.0.0:8080` is every IPv4 network, `[::]:8080` every network (in quotes), `localhost` this machine.";
+    BASE_PATH = "base_path", "path", Is("\"\""), "Prefix of every route, such as `/webcam` behind a proxy.";
+    CORS = "cors", "`\"*\"`, an origin, or `none`", Is("\"*\""), "`Access-Control-Allow-Origin` on streams and snapshots. Never sent on other routes.";
+    DEFAULT_STREAM = "default_stream", "name of a stream", Words("the first stream"), "What `/stream`, `/snapshot` and `/video_feed` mean.";
+
+    MAX_FRAME_BYTES = "max_frame_bytes", "size, 1KiB to 1GiB", Is("8MiB"), "Larger frames are refused, and counted.";
+    MAX_FRAME_PIXELS = "max_frame_pixels", "pixels (width times height)", Is("50000000"), "Larger pictures are refused before they are decoded.";
+    MAX_HEADER_BYTES = "max_header_bytes", "size, 1KiB to 1MiB", Is("16KiB"), "Longest header section of an upstream's answer or part.";
+    MAX_VIEWERS = "max_viewers", "number", Is("2000"), "Viewers of all streams together; one more gets 503.";
+    MAX_VIEWERS_PER_STREAM = "max_viewers_per_stream", "number", Is("1000"), "Viewers of one stream; one more gets 503.";
+
+    TITLE = "title", "text", Words("the stream's name"), "What people read.";
+    SOURCE = "source", "map", Required("say where the frames come from, such as `source: {type: mjpeg, url: \"http://…\"}`"), "Where the frames come from; which keys it has depends on its `type`.";
+    ON_DEMAND = "on_demand", "true or false", Words("`true`; `false` with `save`"), "Run the source only while somebody watches. `false` keeps it running. A push stream always runs.";
+    LINGER = "linger", "time, 0s to 24h", Is("10s"), "How long the source runs on after its last viewer left.";
+    MAX_FPS = "max_fps", "number above 0, or `none`", Is("none"), "Frames above this rate are dropped, and counted.";
+    PLACEHOLDER = "placeholder", "true or false", Is("true"), "Show a picture with the stream's name and the reason while the source is away.";
+    CHUNKED = "chunked", "true or false", Is("true"), "Chunked transfer coding to HTTP/1.1 viewers. `false` for old programs that cannot read it.";
+    VIEWER_TIMEOUT = "viewer_timeout", "time, 1s to 1h", Is("10s"), "A viewer that takes nothing for so long is let go.";
+    SAVE = "save", "map, or `none`", Is("none"), "Write each frame to disk too: `latest`, or `dir` and `keep`.";
+
+    LATEST = "latest", "path of a file", Words("nothing"), "One file that is always the newest frame, replaced atomically. Its folder must exist.";
+    DIR = "dir", "path of a folder", Words("nothing"), "The newest `keep` frames as files in this folder, which is made if absent.";
+    KEEP = "keep", "number, 1 to 1000000", Words("needed with `dir`"), "How many files stay in `dir`.";
+
+    TYPE = "type", "word", Required("one of mjpeg, snapshot, push, text, pattern, images"), "What kind of source it is.";
+    INSECURE = "insecure", "true or false", Is("false"), "Accept any certificate. Logged when used.";
+    CONNECT_TIMEOUT = "connect_timeout", "time, 100ms to 10m", Is("5s"), "From the start of connecting to the end of the TLS handshake.";
+    HEAD_TIMEOUT = "head_timeout", "time, 100ms to 10m", Is("10s"), "From the request to the end of the answer's head.";
+    FIRST_FRAME_TIMEOUT = "first_frame_timeout", "time, 100ms to 10m", Is("10s"), "From the answer's head to the first whole frame.";
+    FRAME_TIMEOUT = "frame_timeout", "time, 100ms to 24h", Is("10s"), "From one whole frame to the next.";
+    INTERVAL = "interval", "time, 10ms to 24h", Is("1s"), "From the start of one request to the start of the next.";
+    TEXT = "text", "text", Required("the text to draw, with strftime's % conversions"), "What to draw, with strftime's conversions: `%H:%M:%S`. A literal `%` is `%%`.";
+    FONT_SIZE = "font_size", "pixels, 4 to 512", Is("16"), "Height of the letters.";
+    COLOR = "color", "colour, in quotes", Is("\"#000000\""), "Colour of the letters: `\"#rrggbb\"` or `\"#rgb\"`.";
+    BACKGROUND = "background", "colour, in quotes", Is("\"#ffffff\""), "Colour behind them.";
+    TEXT_SIZE = "size", "width x height", Is("300x30"), "Picture size in pixels.";
+    TEXT_FPS = "fps", "number above 0, up to 240", Is("1"), "Pictures per second.";
+    PATTERN_SIZE = "size", "width x height", Is("640x480"), "Picture size in pixels.";
+    PATTERN_FPS = "fps", "number above 0, up to 240", Is("10"), "Pictures per second.";
+    PATH = "path", "file, folder or pattern", Required("a picture, a folder, a pattern such as img/*.jpg, or builtin:demo"), "Which pictures: a file, a folder, a pattern such as `img/*`, or `builtin:demo`. Relative to the working directory.";
+    IMAGES_FPS = "fps", "number above 0, up to 240", Is("1"), "Pictures per second.";
+}
+
+pub(super) static URL: Key = Key {
+    value: Value::Url,
+    ..key(
+        "url",
+        "http or https URL",
+        Required("the URL of the camera, such as http://user:${PASSWORD}@192.168.1.20/video.mjpg"),
+        "Where the camera is. User and password may stand in it; one that comes from a variable needs no escapes.",
+    )
+};
+pub(super) static HEADERS: Key =
+    secret(key("headers", "map of name to text", Words("none"), "Headers sent with each request."));
+pub(super) static TOKEN: Key = secret(key(
+    "token",
+    "text, or `none`",
+    Required("a secret that publishers must show, or `token: none` to let anybody push"),
+    "What a publisher must show. `none` lets anybody push.",
+));
+
+/// The top of the file. Keys beginning with `x-` may stand there too, for anchors.
+pub static ROOT: Section = Section { path: "", keys: &[&SERVER, &LIMITS, &DEFAULTS, &STREAMS] };
+/// `server:`.
+pub static SERVER_KEYS: Section =
+    Section { path: "server", keys: &[&LISTEN, &BASE_PATH, &CORS, &DEFAULT_STREAM] };
+/// `limits:`.
+pub static LIMIT_KEYS: Section = Section {
+    path: "limits",
+    keys: &[&MAX_FRAME_BYTES, &MAX_FRAME_PIXELS, &MAX_HEADER_BYTES, &MAX_VIEWERS, &MAX_VIEWERS_PER_STREAM],
+};
+/// `defaults:`.
+pub static DEFAULT_KEYS: Section = Section {
+    path: "defaults",
+    keys: &[&ON_DEMAND, &LINGER, &MAX_FPS, &PLACEHOLDER, &CHUNKED, &VIEWER_TIMEOUT, &SAVE],
+};
+/// A stream.
+pub static STREAM_KEYS: Section = Section {
+    path: "streams.NAME",
+    keys: &[&TITLE, &SOURCE, &ON_DEMAND, &LINGER, &MAX_FPS, &PLACEHOLDER, &CHUNKED, &VIEWER_TIMEOUT, &SAVE],
+};
+/// `save:` of a stream.
+pub static SAVE_KEYS: Section = Section { path: "streams.NAME.save", keys: &[&LATEST, &DIR, &KEEP] };
+
+/// The keys of `source:`, by its `type`.
+pub static SOURCES: [(&str, Section); 6] = [
+    (
+        "mjpeg",
+        source(&[
+            &TYPE,
+            &URL,
+            &HEADERS,
+            &INSECURE,
+            &CONNECT_TIMEOUT,
+            &HEAD_TIMEOUT,
+            &FIRST_FRAME_TIMEOUT,
+            &FRAME_TIMEOUT,
+        ]),
+    ),
+    (
+        "snapshot",
+        source(&[
+            &TYPE,
+            &URL,
+            &INTERVAL,
+            &HEADERS,
+            &INSECURE,
+            &CONNECT_TIMEOUT,
+            &HEAD_TIMEOUT,
+            &FIRST_FRAME_TIMEOUT,
+            &FRAME_TIMEOUT,
+        ]),
+    ),
+    ("push", source(&[&TYPE, &TOKEN])),
+    ("text", source(&[&TYPE, &TEXT, &TEXT_SIZE, &FONT_SIZE, &COLOR, &BACKGROUND, &TEXT_FPS])),
+    ("pattern", source(&[&TYPE, &PATTERN_SIZE, &PATTERN_FPS])),
+    ("images", source(&[&TYPE, &PATH, &IMAGES_FPS])),
+];
+
+const fn source(keys: &'static [&'static Key]) -> Section {
+    Section { path: "streams.NAME.source", keys }
+}
+
+/// All sections but those of the sources.
+pub static SECTIONS: [&Section; 6] =
+    [&ROOT, &SERVER_KEYS, &LIMIT_KEYS, &DEFAULT_KEYS, &STREAM_KEYS, &SAVE_KEYS];

@@ -1,0 +1,274 @@
+//! `server:`, `limits:`, `defaults:` and `streams:`.
+
+use std::{collections::HashMap, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
+
+use super::{
+    Config, Limits, SaveConfig, ServerConfig, SourceConfig, StreamConfig, address,
+    error::Position,
+    reader::{Context, Found, Reader, entries},
+    schema::{self, DEFAULT_KEYS, LIMIT_KEYS, ROOT, SAVE_KEYS, SERVER_KEYS, STREAM_KEYS, Section},
+    source, suggest,
+    units::{self, Wrong},
+    yaml::{Entry, Node, join, printable_key},
+};
+use crate::frame::StreamName;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const VIEWER_TIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+
+/// Longest title, in characters: a line of a page.
+const MAX_TITLE: usize = 200;
+
+/// Most viewers: more sockets than one process can have.
+const MAX_VIEWERS: u64 = 1_000_000;
+
+/// Reads the whole file. None, or something made up in places, if anything is wrong; all of that was noted.
+pub(super) fn read_config(context: &Context<'_>, root: &Node) -> Option<Config> {
+    let top = Position { line: 1, column: 1 };
+    let root = Reader::new(context, &ROOT, String::new(), top, root)?;
+    let server = section(context, &root, &schema::SERVER, &SERVER_KEYS);
+    let limits = section(context, &root, &schema::LIMITS, &LIMIT_KEYS);
+    let defaults = section(context, &root, &schema::DEFAULTS, &DEFAULT_KEYS);
+    let limits = limits.and_then(|reader| read_limits(&reader));
+    let max_pixels = limits.as_ref().map(|limits| limits.max_frame_pixels);
+    let streams = match (root.find(&schema::STREAMS), &defaults) {
+        (Some(found), Some(defaults)) => read_streams(context, found.entry, defaults, max_pixels),
+        _ => None,
+    };
+    let names = streams.as_ref().map(|(names, _)| names.as_slice());
+    let server = server.and_then(|reader| read_server(&reader, names));
+    let streams = streams.and_then(|(_, streams)| streams);
+    Some(Config { server: server?, limits: limits?, streams: streams? })
+}
+
+/// A section of the top; one that is not there or empty has all defaults.
+fn section<'a>(
+    context: &'a Context<'a>,
+    root: &Reader<'a>,
+    key: &schema::Key,
+    section: &'static Section,
+) -> Option<Reader<'a>> {
+    match root.map(key) {
+        Some(entry) => Reader::new(context, section, section.path.to_owned(), entry.key_at, &entry.value),
+        None => Some(Reader::empty(context, section, root.at)),
+    }
+}
+
+fn read_server(reader: &Reader<'_>, streams: Option<&[String]>) -> Option<ServerConfig> {
+    let mut listen = Vec::new();
+    for (address, at) in reader.list(&schema::LISTEN, address::listen) {
+        if listen.contains(&address) {
+            reader.wrong_at(at, schema::LISTEN.name, format!("{address} is given twice: remove one"));
+        }
+        listen.push(address);
+    }
+    let base_path = reader.get(&schema::BASE_PATH, address::base_path);
+    let cors = reader.get(&schema::CORS, address::cors);
+    let default_stream = reader.get(&schema::DEFAULT_STREAM, |text| {
+        let known = streams.is_none_or(|names| names.iter().any(|name| name == text));
+        let name = text.parse::<StreamName>().ok().filter(|_| known);
+        name.ok_or_else(|| {
+            let names = streams.unwrap_or_default().iter().map(String::as_str);
+            let meant = suggest::nearest(text, names).map(|name| format!(" (did you mean {name}?)"));
+            Wrong::want_not(
+                format!("must be the name of a stream of this file{}", meant.unwrap_or_default()),
+                text,
+            )
+        })
+    });
+    Some(ServerConfig { listen, base_path: base_path?, cors: cors?, default_stream })
+}
+
+fn read_limits(reader: &Reader<'_>) -> Option<Limits> {
+    const KIB: u64 = 1024;
+    const MIB: u64 = 1024 * KIB;
+    let bytes = |key, most| {
+        let bytes = reader.get(key, |text| units::bytes(text, KIB..=most))?;
+        Some(usize::try_from(bytes).expect("the limit fits 32 bits"))
+    };
+    let viewers = |key| {
+        let viewers = reader.get(key, |text| units::count(text, 1..=MAX_VIEWERS))?;
+        Some(usize::try_from(viewers).expect("the limit fits 32 bits"))
+    };
+    let max_frame_bytes = bytes(&schema::MAX_FRAME_BYTES, 1024 * MIB);
+    let max_header_bytes = bytes(&schema::MAX_HEADER_BYTES, MIB);
+    let max_frame_pixels =
+        reader.get(&schema::MAX_FRAME_PIXELS, |text| units::count(text, 1..=1_000_000_000));
+    let max_viewers = viewers(&schema::MAX_VIEWERS);
+    let max_viewers_per_stream = viewers(&schema::MAX_VIEWERS_PER_STREAM);
+    Some(Limits {
+        max_frame_bytes: max_frame_bytes?,
+        max_frame_pixels: max_frame_pixels?,
+        max_header_bytes: max_header_bytes?,
+        max_viewers: max_viewers?,
+        max_viewers_per_stream: max_viewers_per_stream?,
+    })
+}
+
+/// The names in the file, and the streams if nothing is wrong with any.
+type Streams = (Vec<String>, Option<Vec<StreamConfig>>);
+
+fn read_streams<'a>(
+    context: &'a Context<'a>,
+    streams: &'a Entry,
+    defaults: &'a Reader<'a>,
+    max_pixels: Option<u64>,
+) -> Option<Streams> {
+    let want = || "each stream's name with its `source` beneath".to_owned();
+    let entries = entries(context, "streams", &streams.value, want)?;
+    if entries.is_empty() {
+        context.mistakes.add(streams.value.at, "streams", "is empty: name at least one stream");
+    }
+    // Once by itself, so that what is wrong in it is found even if every stream says otherwise.
+    Settings::read(context, defaults);
+    let mut saved = HashMap::new();
+    let names = entries.iter().map(|entry| entry.key.clone()).collect();
+    let read = |entry| read_stream(context, entry, defaults, max_pixels, &mut saved);
+    let read: Vec<Option<StreamConfig>> = entries.iter().map(read).collect();
+    Some((names, read.into_iter().collect()))
+}
+
+fn read_stream<'a>(
+    context: &'a Context<'a>,
+    entry: &'a Entry,
+    defaults: &'a Reader<'a>,
+    max_pixels: Option<u64>,
+    saved: &mut HashMap<PathBuf, String>,
+) -> Option<StreamConfig> {
+    let path = join("streams", &printable_key(&entry.key));
+    let name: Option<StreamName> = match entry.key.parse() {
+        Ok(name) => Some(name),
+        Err(error) => {
+            context.mistakes.add(entry.key_at, &path, error.to_string());
+            None
+        }
+    };
+    let reader = Reader::new(context, &STREAM_KEYS, path.clone(), entry.key_at, &entry.value)?.or(defaults);
+    let title = reader.get(&schema::TITLE, title);
+    let source = reader.find(&schema::SOURCE);
+    let source =
+        source.and_then(|found| source::read(context, &join(&path, "source"), found.entry, max_pixels));
+    let settings = Settings::read(context, &reader);
+    let (name, source, settings) = (name?, source?, settings?);
+    if let Some(save) = &settings.save {
+        refuse_shared_save(&reader, save, &name, saved);
+    }
+    let push = matches!(source, SourceConfig::Push { .. });
+    if push && reader.own(&schema::ON_DEMAND).is_some() && settings.on_demand == Some(true) {
+        reader.wrong(&schema::ON_DEMAND, "a push stream always runs: remove the key");
+    }
+    Some(StreamConfig {
+        title: title.unwrap_or_else(|| name.to_string()),
+        name,
+        on_demand: !push && settings.on_demand.unwrap_or(settings.save.is_none()),
+        source,
+        linger: settings.linger,
+        max_fps: settings.max_fps,
+        placeholder: settings.placeholder,
+        chunked: settings.chunked,
+        viewer_timeout: settings.viewer_timeout,
+        save: settings.save,
+    })
+}
+
+fn title(text: &str) -> Result<String, Wrong> {
+    let fits =
+        !text.trim().is_empty() && text.chars().count() <= MAX_TITLE && !text.contains(char::is_control);
+    let want = || Wrong::want(format!("must be one line of 1 to {MAX_TITLE} characters"));
+    if fits { Ok(text.to_owned()) } else { Err(want()) }
+}
+
+/// What `defaults:` may hold too.
+struct Settings {
+    on_demand: Option<bool>,
+    linger: Duration,
+    max_fps: Option<f64>,
+    placeholder: bool,
+    chunked: bool,
+    viewer_timeout: Duration,
+    save: Option<SaveConfig>,
+}
+
+impl Settings {
+    fn read<'a>(context: &'a Context<'a>, reader: &Reader<'a>) -> Option<Self> {
+        let on_demand = reader.get(&schema::ON_DEMAND, units::boolean);
+        let linger = reader.get(&schema::LINGER, |text| units::duration(text, Duration::ZERO..=DAY));
+        let max_fps = reader.get(&schema::MAX_FPS, |text| match text {
+            "none" => Ok(None),
+            rate => units::fps(rate).map(Some),
+        });
+        let placeholder = reader.get(&schema::PLACEHOLDER, units::boolean);
+        let chunked = reader.get(&schema::CHUNKED, units::boolean);
+        let viewer_timeout = reader.get(&schema::VIEWER_TIMEOUT, |text| units::duration(text, VIEWER_TIMES));
+        let save = match reader.find(&schema::SAVE) {
+            Some(found) if !source::is_none(found.entry) => Some(read_save(context, &found)),
+            _ => None,
+        };
+        Some(Self {
+            on_demand,
+            linger: linger?,
+            max_fps: max_fps?,
+            placeholder: placeholder?,
+            chunked: chunked?,
+            viewer_timeout: viewer_timeout?,
+            save: match save {
+                Some(save) => Some(save?),
+                None => None,
+            },
+        })
+    }
+}
+
+fn read_save<'a>(context: &'a Context<'a>, found: &Found<'a>) -> Option<SaveConfig> {
+    const WANT: &str = "must be {latest: FILE} or {dir: FOLDER, keep: NUMBER}";
+    let reader =
+        Reader::new(context, &SAVE_KEYS, found.path.clone(), found.entry.key_at, &found.entry.value)?;
+    let latest = reader.get(&schema::LATEST, |text| {
+        if PathBuf::from(text).is_dir() {
+            Err(Wrong::want_not("must be a file, not a folder", text))
+        } else {
+            writable(text)
+        }
+    });
+    let dir = reader.get(&schema::DIR, writable);
+    let keep = reader.get(&schema::KEEP, |text| {
+        let keep = units::count(text, 1..=1_000_000)?;
+        Ok(u32::try_from(keep).ok().and_then(NonZeroU32::new).expect("checked to be from 1 to 1000000"))
+    });
+    let given = |key| reader.own(key).is_some();
+    match (given(&schema::LATEST), given(&schema::DIR), given(&schema::KEEP)) {
+        (true, false, false) => latest.map(SaveConfig::Latest),
+        (false, true, true) => Some(SaveConfig::Ring { dir: dir?, keep: keep? }),
+        _ => {
+            context.mistakes.add(found.entry.key_at, &found.path, WANT);
+            None
+        }
+    }
+}
+
+/// A path whose parent folder exists.
+fn writable(text: &str) -> Result<PathBuf, Wrong> {
+    let path = PathBuf::from(text);
+    let parent = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+        Some(parent) => parent.to_owned(),
+        None => return Err(Wrong::want("must be a path below an existing folder")),
+    };
+    if parent.is_dir() {
+        return Ok(path);
+    }
+    Err(Wrong::want_not("must be in a folder that exists", text))
+}
+
+/// Two streams that write the same file would show each other's frames.
+fn refuse_shared_save(
+    reader: &Reader<'_>,
+    save: &SaveConfig,
+    name: &StreamName,
+    saved: &mut HashMap<PathBuf, String>,
+) {
+    let (SaveConfig::Latest(path) | SaveConfig::Ring { dir: path, .. }) = save;
+    if let Some(other) = saved.insert(path.clone(), name.to_string()) {
+        reader.wrong(&schema::SAVE, format!("stream {other} saves there too: give each its own path"));
+    }
+}

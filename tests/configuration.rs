@@ -1,0 +1,653 @@
+//! The configuration: what a file says, every mistake in it with its place, and no secret in any message.
+
+use std::{collections::HashSet, fs, num::NonZeroU32, path::Path, time::Duration};
+
+use framecast::config::{
+    self, Config, ConfigErrors, Environment, ImagesPath, Limits, SaveConfig, SourceConfig,
+    schema::{self, Default, Key},
+};
+use proptest::prelude::*;
+
+fn environment() -> Environment {
+    [("DOOR", "p@s/s: # 1"), ("RATE", "7"), ("EMPTY", ""), ("SECRET", "hunter2"), ("NAME_", "Garden")]
+        .into_iter()
+        .collect()
+}
+
+fn parse(text: &str) -> Result<Config, ConfigErrors> {
+    config::parse(text, "f.yaml", &environment())
+}
+
+fn mistakes(text: &str) -> Vec<String> {
+    match parse(text) {
+        Ok(config) => panic!("expected mistakes in\n{text}\ngot {config:?}"),
+        Err(errors) => errors.mistakes().iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn good(text: &str) -> Config {
+    parse(text).unwrap_or_else(|mistakes| panic!("{mistakes}\nin\n{text}"))
+}
+
+fn source(yaml: &str) -> SourceConfig {
+    good(&format!("streams: {{a: {{source: {yaml}}}}}")).streams.remove(0).source
+}
+
+#[test]
+fn the_example_of_the_documents_says_what_it_says() {
+    let config = good(
+        r##"
+server:
+  listen: [127.0.0.1:8080, "[::1]:81"]
+  base_path: /webcam/
+  cors: none
+  default_stream: porch
+limits:
+  max_frame_bytes: 4MiB
+  max_viewers: 20
+defaults:
+  linger: 1m
+  max_fps: 20
+streams:
+  front-door:
+    title: "${NAME_} door"
+    source:
+      type: mjpeg
+      url: http://user:${DOOR}@192.168.1.20/video.mjpg
+      headers: {X-Api-Key: "${SECRET}", X-Other: 12}
+      insecure: true
+      frame_timeout: 1.5s
+    on_demand: false
+    max_fps: ${RATE}
+  porch:
+    source: {type: snapshot, url: "http://192.168.1.21/snap.jpg", interval: 500ms}
+    max_fps: none
+    linger: 0s
+  graphs:
+    source: {type: push, token: "${SECRET}"}
+"##,
+    );
+    assert_eq!(config.server.listen, ["127.0.0.1:8080".parse().unwrap(), "[::1]:81".parse().unwrap()]);
+    assert_eq!((&*config.server.base_path, config.server.cors), ("/webcam", None));
+    assert_eq!(config.server.default_stream.unwrap().as_str(), "porch");
+    assert_eq!((config.limits.max_frame_bytes, config.limits.max_viewers), (4 << 20, 20));
+    let [door, porch, graphs] = &*config.streams else { panic!("three streams, in order") };
+    assert_eq!((&*door.title, door.on_demand, door.max_fps), ("Garden door", false, Some(7.0)));
+    assert_eq!(door.linger, Duration::from_secs(60));
+    let SourceConfig::Mjpeg(upstream) = &door.source else { panic!("{door:?}") };
+    assert_eq!(upstream.url.as_str(), "http://192.168.1.20/video.mjpg");
+    let login = upstream.login.as_ref().unwrap();
+    assert_eq!((&*login.user, login.password.reveal()), ("user", "p@s/s: # 1"));
+    let headers: Vec<_> = upstream.headers.iter().map(|(name, value)| (&**name, value.reveal())).collect();
+    assert_eq!(headers, [("X-Api-Key", "hunter2"), ("X-Other", "12")]);
+    assert!(upstream.insecure);
+    assert_eq!(upstream.frame_timeout, Duration::from_millis(1500));
+    assert_eq!((&*porch.title, porch.max_fps, porch.linger), ("porch", None, Duration::ZERO));
+    let SourceConfig::Snapshot { interval, .. } = &porch.source else { panic!("{porch:?}") };
+    assert_eq!(*interval, Duration::from_millis(500));
+    assert!(porch.on_demand && !graphs.on_demand, "a push stream always runs");
+    let SourceConfig::Push { token: Some(token) } = &graphs.source else { panic!("{graphs:?}") };
+    assert_eq!(token.reveal(), "hunter2");
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let config =
+        good("streams: {a: {source: {type: push, token: none}}, b: {source: {type: mjpeg, url: http://h/}}}");
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.server.listen, ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!((&*config.server.base_path, config.server.cors.as_deref()), ("", Some("*")));
+    assert_eq!(config.server.default_stream, None);
+    let b = &config.streams[1];
+    assert!(b.on_demand && b.placeholder && b.chunked);
+    assert_eq!((b.linger, b.viewer_timeout), (Duration::from_secs(10), Duration::from_secs(10)));
+    assert_eq!((b.max_fps, &b.save), (None, &None));
+    let SourceConfig::Mjpeg(upstream) = &b.source else { panic!("{b:?}") };
+    let times = [
+        upstream.connect_timeout,
+        upstream.head_timeout,
+        upstream.first_frame_timeout,
+        upstream.frame_timeout,
+    ];
+    assert_eq!(times.map(|time| time.as_secs()), [5, 10, 10, 10]);
+    assert!(!upstream.insecure && upstream.headers.is_empty() && upstream.login.is_none());
+
+    let SourceConfig::Text(text) = source("{type: text, text: x}") else { panic!() };
+    assert_eq!((text.size.to_string(), text.font_size, text.fps), ("300x30".into(), 16.0, 1.0));
+    assert_eq!([text.color.r, text.background.r], [0, 255]);
+    let SourceConfig::Pattern { size, fps } = source("{type: pattern}") else { panic!() };
+    assert_eq!((size.to_string(), fps), ("640x480".into(), 10.0));
+    assert_eq!(
+        source("{type: images, path: builtin:demo}"),
+        SourceConfig::Images { path: ImagesPath::BuiltIn, fps: 1.0 }
+    );
+    let SourceConfig::Snapshot { interval, .. } = source("{type: snapshot, url: http://h/}") else {
+        panic!()
+    };
+    assert_eq!(interval, Duration::from_secs(1));
+}
+
+#[test]
+fn files_on_disk_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    fs::write(folder.path().join("[1].jpg"), "x").unwrap();
+    let images = |path: &str| match source(&format!("{{type: images, path: \"{path}\"}}")) {
+        SourceConfig::Images { path: ImagesPath::Glob(pattern), .. } => pattern,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(images(dir), format!("{dir}/*"));
+    assert_eq!(images(&format!("{dir}/[1].jpg")), format!("{dir}/[[]1[]].jpg"));
+    assert_eq!(images(&format!("{dir}/later/*.png")), format!("{dir}/later/*.png"), "files may come");
+
+    let stream = |save: &str| format!("streams: {{a: {{source: {{type: pattern}}, save: {save}}}}}");
+    let saved = |save: &str| good(&stream(save)).streams.remove(0);
+    let latest = saved(&format!("{{latest: {dir}/a.jpg}}"));
+    assert_eq!(latest.save, Some(SaveConfig::Latest(folder.path().join("a.jpg"))));
+    assert!(!latest.on_demand, "frames are saved whether or not somebody watches");
+    let ring = saved(&format!("{{dir: {dir}/ring, keep: 5}}"));
+    let keep = NonZeroU32::new(5).unwrap();
+    assert_eq!(ring.save, Some(SaveConfig::Ring { dir: folder.path().join("ring"), keep }));
+    for save in
+        ["{latest: /no/such/a.jpg}", "{dir: /tmp/x}", "{keep: 3}", "{}", &format!("{{latest: {dir}}}"), "x"]
+    {
+        assert_eq!(mistakes(&stream(save)).len(), 1, "{save}");
+    }
+    let twice = format!(
+        "defaults: {{save: {{latest: {dir}/a.jpg}}}}\nstreams:\n  a: {{source: {{type: pattern}}}}\n  b: {{source: {{type: pattern}}}}"
+    );
+    assert_eq!(
+        mistakes(&twice),
+        ["f.yaml:4:3: streams.b.save: stream a saves there too: give each its own path"]
+    );
+}
+
+/// A stream to complete a text whose mistake is elsewhere.
+const REST: &str = "\nstreams: {a: {source: {type: pattern}}}";
+
+#[test]
+fn each_mistake_has_its_place_and_says_what_would_be_right() {
+    let table: &[(&str, &[&str])] = &[
+        ("", &["f.yaml:1:1: the file is empty: it needs `streams:` with at least one stream"]),
+        ("# nothing\n", &["f.yaml:1:1: the file is empty: it needs `streams:` with at least one stream"]),
+        (
+            "hello",
+            &[
+                "f.yaml:1:1: must be a map, not a single value: the keys here are server, limits, defaults, streams",
+            ],
+        ),
+        ("server: {}", &["f.yaml:1:1: streams: is missing: name at least one stream"]),
+        ("streams: {}", &["f.yaml:1:10: streams: is empty: name at least one stream"]),
+        (
+            "streams:\n",
+            &["f.yaml:1:9: streams: must be a map, not empty: each stream's name with its `source` beneath"],
+        ),
+        (
+            "streams: [a]",
+            &[
+                "f.yaml:1:10: streams: must be a map, not a list: each stream's name with its `source` beneath",
+            ],
+        ),
+        (
+            "streams:\n  a:\n    title: x",
+            &[
+                "f.yaml:2:3: streams.a.source: is missing: say where the frames come from, such as `source: {type: mjpeg, url: \"http://…\"}`",
+            ],
+        ),
+        (
+            "streams:\n  a:\n    sorce: {type: pattern}",
+            &["f.yaml:3:5: streams.a.sorce: unknown key, did you mean `source`?"],
+        ),
+        (
+            "streams:\n  a: {source: {}}",
+            &[
+                "f.yaml:2:7: streams.a.source.type: is missing: one of mjpeg, snapshot, push, text, pattern, images",
+            ],
+        ),
+        (
+            "streams:\n  a: {source: {typ: push}}",
+            &["f.yaml:2:16: streams.a.source.typ: unknown key, did you mean `type`?"],
+        ),
+        (
+            "streams:\n  a: {source: {type: mpjpeg}}",
+            &[
+                "f.yaml:2:22: streams.a.source.type: must be one of mjpeg, snapshot, push, text, pattern, images (did you mean mjpeg?), not mpjpeg",
+            ],
+        ),
+        (
+            "streams:\n  a: {source: {type: push}}",
+            &[
+                "f.yaml:2:7: streams.a.source.token: is missing: a secret that publishers must show, or `token: none` to let anybody push",
+            ],
+        ),
+        (
+            "streams:\n  a: {source: {type: push, token: none}, on_demand: true}",
+            &["f.yaml:2:53: streams.a.on_demand: a push stream always runs: remove the key"],
+        ),
+        (
+            "streams:\n  a: {source: {type: pattern, fps: 0}}",
+            &["f.yaml:2:36: streams.a.source.fps: must be a number above 0 and up to 240, not 0"],
+        ),
+        (
+            "streams:\n  a: {source: {type: pattern, url: x}}",
+            &["f.yaml:2:31: streams.a.source.url: unknown key: the keys here are type, size, fps"],
+        ),
+        (
+            "streams:\n  a: {source: {type: pattern, size: 8192x8192}}",
+            &[
+                "f.yaml:2:37: streams.a.source.size: must have at most limits.max_frame_pixels (50000000) pixels, not 8192x8192",
+            ],
+        ),
+        (
+            "streams:\n  A b: {source: {type: pattern}}",
+            &["f.yaml:2:3: streams.A b: a stream name has 1 to 64 of the characters a-z, 0-9, _ and -"],
+        ),
+        (
+            "streams:\n  a: {source: {type: pattern}}\n  a: {source: {type: pattern}}",
+            &["f.yaml:3:3: streams.a: is given twice, first on line 2: remove one"],
+        ),
+        (
+            "streams:\n  a:\n    source: {type: mjpeg, url: 192.168.1.20/x}",
+            &["f.yaml:3:32: streams.a.source.url: must begin with http:// or https://"],
+        ),
+        (
+            "streams:\n  a:\n    source: {type: text, text: x, color: #fff}\n    }",
+            &[
+                "f.yaml:3:41: streams.a.source.color: is empty: put the colour in quotes, such as \"#000000\", since a bare # begins a comment",
+            ],
+        ),
+        (
+            "streams:\n  a:\n    source: {type: images, path: no/such}",
+            &[
+                "f.yaml:3:34: streams.a.source.path: must be a file or folder that exists, or a pattern such as img/*.jpg, not no/such",
+            ],
+        ),
+        (
+            "streams:\n  a:\n    source: {type: mjpeg, url: http://h/, headers: {a b: c, d: \"e\\nf\"}}",
+            &[
+                "f.yaml:3:53: streams.a.source.headers.a b: is not a header's name: letters, digits and -",
+                "f.yaml:3:64: streams.a.source.headers.d: must be one line, without control characters",
+            ],
+        ),
+        (
+            "server: {listen: :8080}",
+            &[
+                "f.yaml:1:18: server.listen: needs an address before the port: 0.0.0.0:8080 for every network, 127.0.0.1:8080 for this machine only",
+            ],
+        ),
+        (
+            "server: {listen: [localhost:80, 127.0.0.1:80]}",
+            &["f.yaml:1:33: server.listen: 127.0.0.1:80 is given twice: remove one"],
+        ),
+        (
+            "server: {listen: []}",
+            &[
+                "f.yaml:1:18: server.listen: is an empty list: it needs at least one (address:port, or a list)",
+            ],
+        ),
+        (
+            "server: {default_stream: b}",
+            &[
+                "f.yaml:1:26: server.default_stream: must be the name of a stream of this file (did you mean a?), not b",
+            ],
+        ),
+        (
+            "server: {base_path: webcam}",
+            &["f.yaml:1:21: server.base_path: must be empty or a path such as /webcam, not webcam"],
+        ),
+        (
+            "limits: {max_viewers: 0}",
+            &["f.yaml:1:23: limits.max_viewers: must be a whole number from 1 to 1000000, not 0"],
+        ),
+        (
+            "limits: {max_viewers: [3]}",
+            &["f.yaml:1:23: limits.max_viewers: must be a single value (number), not a list"],
+        ),
+        (
+            "limits: 3",
+            &[
+                "f.yaml:1:9: limits: must be a map, not a single value: the keys here are max_frame_bytes, max_frame_pixels, max_header_bytes, max_viewers, max_viewers_per_stream",
+            ],
+        ),
+        (
+            "defaults: {linger: 10}",
+            &[
+                "f.yaml:1:20: defaults.linger: must be a time with its unit (ms, s, m or h), such as 10s, not 10",
+            ],
+        ),
+        (
+            "defaults: {linger: 25h}",
+            &["f.yaml:1:20: defaults.linger: must be a time from 0s to 24h, not 25h"],
+        ),
+        (
+            "defaults:\n  chunked:\n  linger: ~",
+            &[
+                "f.yaml:2:11: defaults.chunked: is empty: give a value (true or false) or remove the key",
+                "f.yaml:3:11: defaults.linger: is empty: give a value (time, 0s to 24h) or remove the key",
+            ],
+        ),
+        (
+            "defaults: {max_fps: \"${RATE_}\"}",
+            &[
+                "f.yaml:1:21: defaults.max_fps: the environment variable RATE_ is not set: set it, or give a default: ${RATE_:-default}",
+            ],
+        ),
+        (
+            "defaults: {max_fps: \"${SECRET}\"}",
+            &[
+                "f.yaml:1:21: defaults.max_fps: must be a number above 0 and up to 240 (after its variables were put in)",
+            ],
+        ),
+        (
+            "defaults: {max_fps: \"${RATE\"}",
+            &["f.yaml:1:21: defaults.max_fps: `${` has no closing `}`; a literal `${` is written `$${`"],
+        ),
+        (
+            "defaults: !mine {linger: 1s}",
+            &["f.yaml:1:17: defaults: tags have no meaning here; a text that begins with ! must be quoted"],
+        ),
+        (
+            "defaults: {linger: *x}",
+            &[
+                "f.yaml:1:20: defaults.linger: no such anchor before this alias; a text that begins with * must be quoted",
+                "f.yaml:1:20: defaults.linger: is empty: give a value (time, 0s to 24h) or remove the key",
+            ],
+        ),
+        ("defaults: {<<: 3}", &["f.yaml:1:16: defaults.<<: must be an alias of a map, such as *base"]),
+        ("Server: {}", &["f.yaml:1:1: Server: unknown key, did you mean `server`?"]),
+        ("defaults: {[a]: 1}", &["f.yaml:1:12: defaults: a key must be a single word"]),
+        (
+            "defaults: {linger: 1s",
+            &["f.yaml:2:1: not YAML: while parsing a flow mapping, did not find expected ',' or '}'"],
+        ),
+        (
+            "---\na: 1\n---\nb: 2\n",
+            &["f.yaml:3:1: a second document begins: remove the `---`, one file is one document"],
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (text, expected) in table {
+        let whole = if text.contains("streams") || !text.contains(": ") && !text.contains(":\n  c") {
+            (*text).to_owned()
+        } else if text.starts_with("server: {}") || text.starts_with("---") {
+            (*text).to_owned()
+        } else {
+            format!("{text}{REST}")
+        };
+        let found = mistakes(&whole);
+        if found != *expected {
+            wrong.push(format!("{whole}\n    expected {expected:#?}\n    found {found:#?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_reported_at_once_from_top_to_bottom() {
+    let text = r##"server:
+  listen: [8080, camera:80]
+  default_stream: frontdoor
+limits:
+  max_frame_bytes: 8M
+defaults:
+  linger: 10
+streams:
+  front-door:
+    source: {type: mjpeg, url: "ftp://192.168.1.20/", headers: {K: "${NOT_SET}"}}
+    placeholder: ja
+  graphs:
+    source: {type: push, tokne: hunter2}
+  clock:
+    source: {type: text, text: x, colour: "#000"}
+  clock:
+    source: {type: rtsp}
+"##;
+    let places: Vec<(usize, usize, String)> = parse(text)
+        .unwrap_err()
+        .mistakes()
+        .iter()
+        .map(|mistake| {
+            let at = mistake.position.unwrap();
+            (at.line, at.column, mistake.path.clone())
+        })
+        .collect();
+    let expected = [
+        (2, 12, "server.listen[0]"),
+        (2, 18, "server.listen[1]"),
+        (3, 19, "server.default_stream"),
+        (5, 20, "limits.max_frame_bytes"),
+        (7, 11, "defaults.linger"),
+        (10, 32, "streams.front-door.source.url"),
+        (10, 68, "streams.front-door.source.headers.K"),
+        (11, 18, "streams.front-door.placeholder"),
+        (13, 26, "streams.graphs.source.tokne"),
+        (15, 35, "streams.clock.source.colour"),
+        (16, 3, "streams.clock"),
+        (17, 20, "streams.clock.source.type"),
+    ];
+    assert_eq!(places, expected.map(|(line, column, path)| (line, column, path.to_owned())));
+}
+
+#[test]
+fn no_message_shows_a_credential() {
+    for text in [
+        "streams: {a: {source: {type: mjpeg, url: \"ftp://u:hunter2@h/\"}}}",
+        "streams: {a: {source: {type: mjpeg, url: \"http://u:hunter2@/\"}}}",
+        "streams: {a: {source: {type: mjpeg, url: \"u:hunter2@h/x\"}}}",
+        "streams: {a: {source: {type: mjpeg, url: \"hunter2://h\"}, fps: 1}}",
+        "streams: {a: {source: {type: mjpeg, url: \"http://h:x/?pwd=hunter2\"}}}",
+        "streams: {a: {source: {type: mjpeg, url: \"http://u:${NO:-hunter2}@h:x/\"}}}",
+        "streams: {a: {source: {type: mjpeg, url: \"http://u:${SECRET}@h:x/\"}}}",
+        "streams: {a: {source: {type: mjpeg, ulr: \"http://u:hunter2@h/\"}}}",
+        "streams: {a: {source: \"http://u:hunter2@h/\"}}",
+        "streams: {a: \"http://u:hunter2@h/\"}",
+        "streams: [\"http://u:hunter2@h/\"]",
+        "streams: {\"http://u:hunter2@h/\": {source: {type: pattern}}}",
+        "streams: {a: {source: {type: push, token: \"hunter2 hunter2\"}}}",
+        "streams: {a: {source: {type: push, token: [hunter2]}}}",
+        "streams: {a: {source: {type: push, token: *hunter2 }}}",
+        "streams: {a: {source: {type: push, token: !hunter2 }}}",
+        "streams: {a: {source: {type: push, token: &hunter2 }}}",
+        "streams: {a: {source: {type: push, tokken: hunter2}}}",
+        "streams: {a: {source: {type: push, token: hunter2, token: hunter2}}}",
+        "streams: {a: {source: {type: push, token: hunter2}, bad: 1}} # hunter2",
+        "streams: {a: {source: {type: mjpeg, url: http://h/, headers: {\"a b\": hunter2}}}}",
+        "streams: {a: {source: {type: mjpeg, url: http://h/, headers: hunter2}}}",
+        "streams: {a: {source: {type: mjpeg, url: http://h/, headers: [hunter2]}}}",
+        "streams: {a: {source: {type: pattern, fps: \"${SECRET}\"}}}",
+        "streams: {a: {source: {type: pattern, size: \"${SECRET}\"}}}",
+        "streams:\n  a:\n    source:\n      type: push\n      token: |\n        hunter2\n        hunter2\n",
+        "streams:\n  a:\n    source: {type: push, token: \"hunter2}}",
+        "streams:\n  a:\n    source: {type: push, token: hunter2]",
+        "streams:\n  a:\n    source:\n      type: push\n\ttoken: hunter2",
+        "token: hunter2: x",
+        "x: \"a\" hunter2",
+    ] {
+        let errors = parse(text).unwrap_err();
+        assert!(!errors.to_string().contains("hunter2"), "{text}\n{errors}");
+        assert!(!format!("{errors:?}").contains("hunter2"), "{text}\n{errors:?}");
+    }
+    let config = good(
+        "streams: {a: {source: {type: mjpeg, url: \"http://u:hunter2@h/\", headers: {K: hunter2}}}, b: {source: {type: push, token: hunter2}}}",
+    );
+    assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+}
+
+#[test]
+fn a_mark_stands_beneath_the_place() {
+    let errors =
+        parse("streams:\n  a: {source: {type: text, text: 这是, fps: 500}}").unwrap_err().to_string();
+    let expected = "f.yaml:2:43: streams.a.source.fps: must be a number above 0 and up to 240, not 500\n  \
+                    2 |   a: {source: {type: text, text: 这是, fps: 500}}\n    \
+                    |                                             ^";
+    assert_eq!(errors, expected);
+}
+
+#[test]
+fn anchors_aliases_and_merge_keys_work() {
+    let config = good(
+        "x-base: &base {type: pattern, size: 100x50, fps: 5}\nx-rate: &rate 7\nstreams:\n  a: {source: *base}\n  \
+         b: {source: {<<: *base, fps: *rate}}\n  c: {source: {<<: [{fps: 2}, *base]}}",
+    );
+    let rates: Vec<f64> = config
+        .streams
+        .iter()
+        .map(|stream| match &stream.source {
+            SourceConfig::Pattern { size, fps } if size.to_string() == "100x50" => *fps,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(rates, [5.0, 7.0, 2.0]);
+}
+
+#[test]
+fn what_blows_up_is_refused() {
+    let mut laughs = "x-a: &a0 [l, o, l]\n".to_owned();
+    for level in 1..30 {
+        let below = format!("*a{}", level - 1);
+        laughs += &format!("x-b{level}: &a{level} [{below}, {below}, {below}, {below}, {below}, {below}]\n");
+    }
+    assert!(mistakes(&laughs)[0].contains("aliases stand for more than 100000 values"));
+    let mut chain = "x: [&a0 x".to_owned();
+    for level in 1..20_000 {
+        chain += &format!(", &a{level} [*a{}]", level - 1);
+    }
+    assert!(mistakes(&(chain + "]"))[0].contains("nested deeper than 32"));
+    assert!(!mistakes(&"[".repeat(100_000)).is_empty());
+    assert!(!mistakes(&"- ".repeat(100_000)).is_empty());
+    assert!(mistakes("x-a: &a [*a]")[0].contains("alias inside the value"));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |path: &Path| config::load_file(path).unwrap_err().to_string();
+    let file = folder.path().join("a.yaml");
+    assert!(load(&file).starts_with(&format!("{}: cannot be read: ", file.display())));
+    assert!(load(folder.path()).contains(": cannot be read: "));
+    fs::write(&file, b"streams:\n  \xff: 1").unwrap();
+    assert!(load(&file).ends_with(": is not UTF-8 from line 2 on: save it as UTF-8 text"));
+    fs::write(&file, vec![b'#'; 2 << 20]).unwrap();
+    assert!(load(&file).ends_with(": is larger than 1 MiB, which no configuration is"));
+    fs::write(&file, "\u{feff}streams: {a: {source: {type: pattern}}}\r\n").unwrap();
+    assert_eq!(config::load_file(&file).unwrap().streams.len(), 1, "a byte order mark and CRLF are fine");
+}
+
+#[test]
+fn the_shipped_files_are_right() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let mut files = vec![root.join("framecast.yaml"), root.join("demo.yaml")];
+    files.extend(fs::read_dir(root.join("examples")).unwrap().map(|entry| entry.unwrap().path()));
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        config::parse(&text, &file.display().to_string(), &Environment::default())
+            .unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    }
+    let names: Vec<String> = config::demo().streams.iter().map(|stream| stream.name.to_string()).collect();
+    assert_eq!(names, ["clock", "bars", "slides", "inbox"]);
+}
+
+fn rows() -> Vec<(String, &'static Key)> {
+    let path = |section: &str, key: &Key| {
+        if section.is_empty() { key.name.to_owned() } else { format!("{section}.{}", key.name) }
+    };
+    let plain = schema::SECTIONS
+        .iter()
+        .flat_map(|section| section.keys.iter().map(|key| (path(section.path, key), *key)));
+    let sources = schema::SOURCES
+        .iter()
+        .flat_map(|(_, section)| section.keys.iter().map(|key| (path("source", key), *key)));
+    plain.chain(sources).collect()
+}
+
+#[test]
+fn the_document_has_every_key_with_its_unit_default_and_meaning_and_no_other() {
+    let document = include_str!("../docs/configuration.md");
+    let written: Vec<&str> =
+        document.lines().filter(|line| line.starts_with("| `") && line.matches(" | ").count() == 3).collect();
+    let expected: Vec<String> = rows()
+        .iter()
+        .map(|(path, Key { unit, default, meaning, .. })| {
+            let default = match default {
+                Default::Required(_) => "required".to_owned(),
+                Default::Is(value) => format!("`{value}`"),
+                Default::Words(words) => (*words).to_owned(),
+            };
+            format!("| `{path}` | {unit} | {default} | {meaning} |")
+        })
+        .collect();
+    assert_eq!(written, expected);
+    for (name, _) in &schema::SOURCES {
+        assert!(document.contains(&format!("### `type: {name}`")), "{name}");
+    }
+}
+
+#[test]
+fn the_document_shows_what_a_file_with_mistakes_really_prints() {
+    let document = include_str!("../docs/configuration.md");
+    let block = |kind: &str| {
+        let (_, rest) = document.split_once(&format!("```{kind}\n")).unwrap();
+        rest.split_once("```").unwrap().0
+    };
+    let printed =
+        config::parse(block("yaml"), "framecast.yaml", &Environment::default()).unwrap_err().to_string();
+    assert_eq!(printed, block("text").trim_end());
+}
+
+#[test]
+fn the_annotated_file_has_every_key_with_its_default() {
+    let file = include_str!("../config/framecast.yaml");
+    let lines: HashSet<String> = file
+        .lines()
+        .map(|line| line.trim_start_matches([' ', '#']).split(" #").next().unwrap().trim_end().to_owned())
+        .collect();
+    for (path, key) in rows() {
+        let there = match key.default {
+            // An example shows these; their default is in the comment beside them.
+            Default::Required(_) | Default::Words(_) => file.contains(&format!("{}:", key.name)),
+            Default::Is(value) => lines.contains(&format!("{}: {value}", key.name)),
+        };
+        assert!(there, "{path} with its default is not in config/framecast.yaml");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC{0,200}") {
+        let _ = parse(&text).map_err(|errors| errors.to_string());
+    }
+
+    #[test]
+    fn no_yaml_like_text_makes_it_panic(words in proptest::collection::vec(
+        prop_oneof![
+            "[a-z0-9_:{}\\[\\],&*!|>'\"%@`#$ \n\t-]{1,6}",
+            proptest::sample::select(vec![
+                "streams:", "source:", "type:", "mjpeg", "url:", "http://", "\n  ", "\n    ", "\n", "a:", "<<: ", "&x ",
+                "*x ", "${", "}", "${SECRET}", "text", "#", "---\n", "- ", "? ", "10s", "这", "\r\n", "\u{feff}", "\u{2028}",
+            ]).prop_map(str::to_owned),
+        ],
+        0..40,
+    )) {
+        let _ = parse(&words.concat()).map_err(|errors| errors.to_string());
+    }
+
+    #[test]
+    fn no_broken_copy_of_the_annotated_file_makes_it_panic_or_shows_a_secret(
+        from in 0_usize..5000, length in 0_usize..40, insert in "[a-z:{}\\[\\],&*!'\"# \n-]{0,4}",
+    ) {
+        let mut text = include_str!("../config/framecast.yaml").replace("token: none", "token: hunter2");
+        let boundary = |text: &str, mut at: usize| {
+            at = at.min(text.len());
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        };
+        let range = boundary(&text, from)..boundary(&text, from + length);
+        let kept = text[range.clone()].find("hunter2").is_none();
+        text.replace_range(range, &insert);
+        if let (Err(errors), true) = (parse(&text), kept) {
+            prop_assert!(!errors.to_string().contains("hunter2"), "{errors}");
+        }
+    }
+}
