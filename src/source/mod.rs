@@ -3,6 +3,10 @@
 //! A [`Source`] runs until it fails or ends, giving frames to its [`Sink`](crate::bus::Sink). It does not retry: the stream's actor decides
 //! when it runs again. A source that is dropped (its future is) lets go of every socket and file at once.
 
+pub mod http;
+
+use std::time::Duration;
+
 use futures_util::future::LocalBoxFuture;
 
 use crate::bus::Sink;
@@ -14,9 +18,18 @@ pub trait Source {
     fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>>;
 }
 
-/// Why a source ended. Texts name what, where, and what would be right; never a credential.
+/// Why a source ended. Texts name what, where, and what would be right; never a credential, and of a URL only host and
+/// port, since paths and queries carry tokens.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
+    /// The camera's name has no address.
+    #[error("cannot find the address of {host}: {reason}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// The system's words.
+        reason: String,
+    },
     /// The camera could not be reached.
     #[error("cannot connect to {host}: {reason}")]
     Connect {
@@ -25,4 +38,135 @@ pub enum SourceError {
         /// The system's words.
         reason: String,
     },
+    /// No secured connection came about.
+    #[error("cannot talk to {host} over TLS: {reason}")]
+    Tls {
+        /// Host and port.
+        host: String,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+    /// The camera took too long.
+    #[error("{host} {waiting_for} within {} s", within.as_secs_f64())]
+    Late {
+        /// Host and port.
+        host: String,
+        /// What did not come.
+        waiting_for: Deadline,
+        /// The configured time.
+        within: Duration,
+    },
+    /// The head of the answer is beyond repair.
+    #[error("{host} {source}")]
+    Head {
+        /// Host and port.
+        host: String,
+        /// What is wrong with it.
+        source: http::head::HeadError,
+    },
+    /// The camera wants other credentials.
+    #[error("{host} answered 401: user or password is wrong, or missing in the URL")]
+    Unauthorized {
+        /// Host and port.
+        host: String,
+    },
+    /// The camera redirected to a place that wants credentials.
+    #[error(
+        "{host} answered 401 after a redirect to it; credentials are not sent to another origin: configure its URL"
+    )]
+    UnauthorizedElsewhere {
+        /// Host and port.
+        host: String,
+    },
+    /// A redirect that is not followed.
+    #[error("{host} redirects {reason}")]
+    Redirect {
+        /// Host and port.
+        host: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Any other status than success.
+    #[error("{host} answered {status}{}", hint(status))]
+    Status {
+        /// Host and port.
+        host: String,
+        /// Code and reason.
+        status: String,
+    },
+    /// The answer is something else than pictures.
+    #[error("{host} answered {content_type} where {expected} was expected: is this the {what} URL?")]
+    ContentType {
+        /// Host and port.
+        host: String,
+        /// What the camera says, or what its first bytes show.
+        content_type: String,
+        /// What would be right.
+        expected: &'static str,
+        /// `stream's` or `picture's`.
+        what: &'static str,
+    },
+    /// A picture above the limit.
+    #[error("{host} sent a picture of more than {limit} bytes (max_frame_bytes)")]
+    TooLarge {
+        /// Host and port.
+        host: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// The camera closed in an orderly way before it gave anything.
+    #[error("{host} closed the connection before the first frame")]
+    Empty {
+        /// Host and port.
+        host: String,
+    },
+    /// The connection or the exchange broke.
+    #[error("the connection to {host} broke: {reason}")]
+    Broken {
+        /// Host and port.
+        host: String,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// What a camera has to do in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// TCP and TLS.
+    Connect,
+    /// The head of an answer.
+    Head,
+    /// The first whole frame after the head.
+    FirstFrame,
+    /// Each next frame.
+    NextFrame,
+}
+
+impl std::fmt::Display for Deadline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "did not take the connection",
+            Self::Head => "did not answer the request",
+            Self::FirstFrame => "sent no whole frame after its answer began",
+            Self::NextFrame => "sent no further whole frame",
+        })
+    }
+}
+
+impl SourceError {
+    /// `host` was late with `waiting_for`.
+    pub(crate) fn late(host: &str, waiting_for: Deadline, within: Duration) -> Self {
+        Self::Late { host: host.to_owned(), waiting_for, within }
+    }
+}
+
+/// What to do about a status, where that is known.
+fn hint(status: &str) -> &'static str {
+    match status.split(' ').next().unwrap_or_default() {
+        "403" => ": this user may not see it, or the camera allows other addresses only",
+        "404" => ": is the URL's path right?",
+        "429" | "503" => ": the camera is busy; does it serve another viewer?",
+        _ => "",
+    }
 }

@@ -1,0 +1,159 @@
+//! A camera's answer: its head, and its body piece by piece.
+
+use std::{fmt, time::Duration};
+
+use awc::{
+    ClientResponse,
+    error::PayloadError,
+    http::{StatusCode, Version, header},
+};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
+
+use crate::source::{Deadline, SourceError};
+
+/// An error page is read up to here so that its connection can be used again; beyond, a new one is cheaper.
+const MAX_DISCARDED_BYTES: usize = 64 * 1024;
+
+/// An answer whose head has come.
+///
+/// Dropping it closes the connection, unless its body was read to the end and the camera keeps connections.
+pub struct Response {
+    host: String,
+    inner: ClientResponse,
+    /// Bytes of the body still to come, where the head said how many.
+    missing: Option<u64>,
+}
+
+impl Response {
+    pub(super) fn new(host: String, inner: ClientResponse) -> Self {
+        let length = inner.headers().get(header::CONTENT_LENGTH);
+        let missing = length.and_then(|value| value.to_str().ok()?.parse().ok());
+        Self { host, inner, missing }
+    }
+
+    /// Host and port that answered.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.inner.status().as_u16()
+    }
+
+    /// `Content-Type`, as the camera wrote it.
+    pub fn content_type(&self) -> Option<&str> {
+        self.header("content-type")
+    }
+
+    /// A header's first value. Only those that framecast uses are kept: see [`super::head`].
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.inner.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// All values of a header.
+    pub(super) fn headers(&self, name: &str) -> Vec<&str> {
+        self.inner.headers().get_all(name).filter_map(|value| value.to_str().ok()).collect()
+    }
+
+    /// Whether the body ends only with the connection.
+    pub fn is_close_delimited(&self) -> bool {
+        self.inner.version() == Version::HTTP_10
+    }
+
+    /// The declared length of the body.
+    pub fn content_length(&self) -> Option<u64> {
+        self.header("content-length").and_then(|value| value.parse().ok())
+    }
+
+    /// The next piece of the body; `None` at its end.
+    ///
+    /// # Errors
+    /// [`SourceError::Late`] for `waiting_for` at `deadline`, [`SourceError::Broken`] when the connection broke or ended
+    /// before the declared length.
+    pub async fn chunk(&mut self, deadline: BodyDeadline) -> Result<Option<Bytes>, SourceError> {
+        let next = timeout_at(deadline.at, self.inner.next()).await;
+        match next.map_err(|_| SourceError::late(&self.host, deadline.waiting_for, deadline.within))? {
+            Some(Ok(chunk)) => {
+                self.missing = self.missing.map(|missing| missing.saturating_sub(chunk.len() as u64));
+                Ok(Some(chunk))
+            }
+            None if self.missing.is_some_and(|missing| missing > 0) => {
+                Err(self.broken("closed the connection before the declared end of its answer"))
+            }
+            None => Ok(None),
+            Some(Err(PayloadError::Io(error) | PayloadError::Incomplete(Some(error)))) => {
+                Err(self.broken(&error.to_string()))
+            }
+            Some(Err(error)) => Err(self.broken(&error.to_string())),
+        }
+    }
+
+    /// The whole body, of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// As [`Response::chunk`]; [`SourceError::TooLarge`] as soon as the limit is passed, by the declared length or by the
+    /// bytes themselves.
+    pub async fn whole(mut self, limit: usize, deadline: BodyDeadline) -> Result<Bytes, SourceError> {
+        let too_large = SourceError::TooLarge { host: self.host.clone(), limit };
+        if self.content_length().is_some_and(|length| length > limit as u64) {
+            return Err(too_large);
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk(deadline).await? {
+            if body.len() + chunk.len() > limit {
+                return Err(too_large);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.into())
+    }
+
+    /// Reads what is left, when that is little and comes soon, so that the connection can be used again.
+    pub(super) async fn discard(mut self, within: Duration) {
+        let deadline = BodyDeadline::new(Deadline::Head, within);
+        let mut left = MAX_DISCARDED_BYTES;
+        while !self.is_close_delimited() {
+            match self.chunk(deadline).await {
+                Ok(Some(chunk)) if chunk.len() <= left => left -= chunk.len(),
+                _ => break,
+            }
+        }
+    }
+
+    /// `404 Not Found`.
+    pub fn status_text(&self) -> String {
+        let reason = StatusCode::from_u16(self.status()).ok().and_then(|status| status.canonical_reason());
+        reason.map_or_else(|| self.status().to_string(), |reason| format!("{} {reason}", self.status()))
+    }
+
+    fn broken(&self, reason: &str) -> SourceError {
+        SourceError::Broken { host: self.host.clone(), reason: reason.to_owned() }
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("host", &self.host)
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Until when something of a body has to come, and what it would be.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyDeadline {
+    at: Instant,
+    waiting_for: Deadline,
+    within: Duration,
+}
+
+impl BodyDeadline {
+    /// `within` from now.
+    pub fn new(waiting_for: Deadline, within: Duration) -> Self {
+        Self { at: Instant::now() + within, waiting_for, within }
+    }
+}
