@@ -1,0 +1,379 @@
+//! Any picture file to a frame.
+//!
+//! A JPEG passes as it is: the very bytes, checked. PNG, WebP, GIF and BMP are decoded and encoded anew; that takes
+//! milliseconds and belongs in the [`Pool`](super::Pool): [`needs_conversion`] says beforehand. Size is judged from the
+//! header, before memory is taken for pixels.
+
+use std::io::{Cursor, ErrorKind};
+
+use bytes::Bytes;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, error::LimitErrorKind};
+
+use super::codec::{CodecError, PixelFormat, Pixels, Quality, codec};
+use crate::{
+    config::Limits,
+    frame::{Frame, JpegError, Progress, Walk},
+};
+
+/// Bytes a decoder may take for each pixel of its picture: 16-bit RGBA, the decoded copy and its working buffers.
+const DECODER_BYTES_PER_PIXEL: u64 = 24;
+
+/// Bytes a decoder may take whatever the size: dictionaries, palettes, rows.
+const DECODER_BASE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How many of the first bytes an error shows when nothing is known about them.
+const SHOWN_BYTES: usize = 4;
+
+/// How large a picture may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureLimits {
+    /// Largest file, in bytes; also of the JPEG made from it.
+    pub max_frame_bytes: usize,
+    /// Most pixels, width times height.
+    pub max_frame_pixels: u64,
+}
+
+impl From<&Limits> for PictureLimits {
+    fn from(limits: &Limits) -> Self {
+        Self { max_frame_bytes: limits.max_frame_bytes, max_frame_pixels: limits.max_frame_pixels }
+    }
+}
+
+/// Why bytes are not taken as a picture.
+#[derive(Debug, thiserror::Error)]
+pub enum PictureError {
+    /// The first bytes are those of something else.
+    #[error("not a picture but {looks_like}; JPEG, PNG, WebP, GIF and BMP are taken")]
+    NotAPicture {
+        /// What the first bytes look like.
+        looks_like: String,
+    },
+    /// The file ends in the middle of the picture.
+    #[error("the {format} is cut off after {len} bytes; send the whole file")]
+    Truncated {
+        /// The file format.
+        format: &'static str,
+        /// Bytes there are.
+        len: usize,
+    },
+    /// More bytes than allowed.
+    #[error("the picture has {len} bytes, at most {max} are taken (limits.max_frame_bytes)")]
+    TooLarge {
+        /// Bytes of the file, or of the JPEG made from it.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// More pixels than allowed.
+    #[error(
+        "the picture is {width}x{height} pixels, at most {max} pixels in all are taken (limits.max_frame_pixels)"
+    )]
+    TooManyPixels {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// The limit.
+        max: u64,
+    },
+    /// A side longer than a JPEG can have.
+    #[error("the picture is {width}x{height} pixels, but a JPEG has at most 65535 on a side")]
+    TooLong {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// Damaged, or of a kind the decoder does not know.
+    #[error("the {format} is damaged or of an unusual kind: {reason}")]
+    Undecodable {
+        /// The file format.
+        format: &'static str,
+        /// The decoder's words.
+        reason: String,
+    },
+}
+
+/// Whether [`to_jpeg`] would decode and encode these bytes, and so should run in the pool.
+pub fn needs_conversion(bytes: &[u8]) -> bool {
+    foreign_format(bytes).is_some()
+}
+
+/// A frame from a picture file: a JPEG's very bytes, or another format converted (the first picture of several,
+/// transparency on white).
+///
+/// # Errors
+/// [`PictureError`]; nothing large is allocated for a picture that is refused.
+pub fn to_jpeg(bytes: Bytes, limits: PictureLimits) -> Result<Frame, PictureError> {
+    if bytes.len() > limits.max_frame_bytes {
+        return Err(PictureError::TooLarge { len: bytes.len(), max: limits.max_frame_bytes });
+    }
+    if let Some((format, name)) = foreign_format(&bytes) {
+        let pixels = decode(&bytes, format, name, limits)?;
+        let jpeg = codec().encode(&pixels, Quality::PICTURE).map_err(|error| undecodable(name, &error))?;
+        if jpeg.len() > limits.max_frame_bytes {
+            return Err(PictureError::TooLarge { len: jpeg.len(), max: limits.max_frame_bytes });
+        }
+        return Frame::from_jpeg(jpeg).map_err(|error| undecodable(name, &error));
+    }
+    if !bytes.starts_with(&[0xFF, 0xD8]) {
+        return Err(PictureError::NotAPicture { looks_like: looks_like(&bytes) });
+    }
+    let frame = Frame::from_jpeg(bytes.clone()).map_err(|error| jpeg_error(&bytes, &error))?;
+    check_size(frame.width().into(), frame.height().into(), limits)?;
+    Ok(frame)
+}
+
+/// A format that is converted, by its first bytes.
+fn foreign_format(bytes: &[u8]) -> Option<(ImageFormat, &'static str)> {
+    match bytes {
+        [0x89, b'P', b'N', b'G', ..] => Some((ImageFormat::Png, "PNG")),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some((ImageFormat::WebP, "WebP")),
+        [b'G', b'I', b'F', b'8', ..] => Some((ImageFormat::Gif, "GIF")),
+        // Two letters alone would take any text that starts with "BM": the reserved field is 0.
+        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Some((ImageFormat::Bmp, "BMP")),
+        _ => None,
+    }
+}
+
+/// Decodes a foreign format to RGB or grey.
+fn decode(
+    bytes: &[u8],
+    format: ImageFormat,
+    name: &'static str,
+    limits: PictureLimits,
+) -> Result<Pixels, PictureError> {
+    let failed = |error: ImageError| image_error(error, name, bytes.len());
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut allowed = image::Limits::default();
+    allowed.max_alloc = Some(limits.max_frame_pixels * DECODER_BYTES_PER_PIXEL + DECODER_BASE_BYTES);
+    reader.limits(allowed);
+    let decoder = reader.into_decoder().map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    check_size(width, height, limits)?;
+    let sides = (u16::try_from(width), u16::try_from(height));
+    let (Ok(columns), Ok(rows)) = sides else { return Err(PictureError::TooLong { width, height }) };
+    let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let (kind, data) = flatten(image);
+    Pixels::new(columns, rows, kind, data).map_err(|error: CodecError| undecodable(name, &error))
+}
+
+/// 8 bits a channel, transparency on white: most pictures with transparency were drawn for a page.
+fn flatten(image: DynamicImage) -> (PixelFormat, Vec<u8>) {
+    let color = image.color();
+    if color.has_alpha() {
+        let mut rgb = Vec::with_capacity(image.width() as usize * image.height() as usize * 3);
+        for pixel in image.into_rgba8().pixels() {
+            let [r, g, b, alpha] = pixel.0.map(u32::from);
+            let on_white = |channel: u32| ((channel * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+            rgb.extend([on_white(r), on_white(g), on_white(b)]);
+        }
+        (PixelFormat::Rgb, rgb)
+    } else if color.has_color() {
+        (PixelFormat::Rgb, image.into_rgb8().into_raw())
+    } else {
+        (PixelFormat::Gray, image.into_luma8().into_raw())
+    }
+}
+
+fn check_size(width: u32, height: u32, limits: PictureLimits) -> Result<(), PictureError> {
+    let max = limits.max_frame_pixels;
+    if u64::from(width) * u64::from(height) > max {
+        return Err(PictureError::TooManyPixels { width, height, max });
+    }
+    Ok(())
+}
+
+fn undecodable(format: &'static str, error: &dyn std::error::Error) -> PictureError {
+    PictureError::Undecodable { format, reason: error.to_string() }
+}
+
+fn image_error(error: ImageError, format: &'static str, len: usize) -> PictureError {
+    match &error {
+        ImageError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => {
+            PictureError::Truncated { format, len }
+        }
+        ImageError::Limits(limit) if matches!(limit.kind(), LimitErrorKind::InsufficientMemory) => {
+            let reason = "decoding it takes more memory than its size explains".to_owned();
+            PictureError::Undecodable { format, reason }
+        }
+        other => undecodable(format, other),
+    }
+}
+
+/// A JPEG whose walk only wants more bytes is cut off; any other complaint is damage.
+fn jpeg_error(bytes: &[u8], error: &JpegError) -> PictureError {
+    match Walk::default().advance(bytes) {
+        Ok(Progress::NeedMore) => PictureError::Truncated { format: "JPEG", len: bytes.len() },
+        _ => undecodable("JPEG", error),
+    }
+}
+
+/// Names what is no picture, so that whoever sent it sees the mistake.
+fn looks_like(bytes: &[u8]) -> String {
+    let text = bytes.trim_ascii_start();
+    let lower = text[..text.len().min(64)].to_ascii_lowercase();
+    let known = match bytes {
+        [] => Some("an empty body"),
+        [b'%', b'P', b'D', b'F', ..] => Some("a PDF"),
+        [b'P', b'K', 3, 4, ..] => Some("a ZIP archive"),
+        [0x1F, 0x8B, ..] => Some("gzip data"),
+        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => Some("a TIFF"),
+        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', ..] => Some("an AVIF"),
+        [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', ..] => Some("a HEIC"),
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some("an MP4"),
+        [0x1A, 0x45, 0xDF, 0xA3, ..] => Some("a Matroska or WebM video"),
+        _ if lower.starts_with(b"<!doctype html") || lower.starts_with(b"<html") => Some("an HTML page"),
+        _ if lower.starts_with(b"<svg") => Some("an SVG"),
+        _ if lower.starts_with(b"<") => Some("XML"),
+        _ if lower.starts_with(b"{") || lower.starts_with(b"[") => Some("JSON"),
+        _ if lower.starts_with(b"--") => Some("multipart data"),
+        _ if lower.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) => Some("text"),
+        _ => None,
+    };
+    known.map_or_else(
+        || {
+            let first: Vec<_> = bytes.iter().take(SHOWN_BYTES).map(|byte| format!("{byte:02X}")).collect();
+            format!("something that starts with {}", first.join(" "))
+        },
+        str::to_owned,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{Rgb, RgbImage, Rgba, RgbaImage};
+
+    use super::*;
+
+    const LIMITS: PictureLimits = PictureLimits { max_frame_bytes: 1 << 20, max_frame_pixels: 1_000_000 };
+
+    fn file(image: &DynamicImage, format: ImageFormat) -> Bytes {
+        let mut bytes = Cursor::new(Vec::new());
+        image.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner().into()
+    }
+
+    fn red(width: u32, height: u32) -> DynamicImage {
+        RgbImage::from_pixel(width, height, Rgb([200, 30, 40])).into()
+    }
+
+    fn pixel(frame: &Frame, at: usize) -> [u8; 3] {
+        let pixels = codec().decode(frame.jpeg(), LIMITS.max_frame_pixels).unwrap();
+        pixels.data()[at * 3..at * 3 + 3].try_into().unwrap()
+    }
+
+    fn close(a: [u8; 3], b: [u8; 3]) -> bool {
+        a.iter().zip(b).all(|(a, b)| a.abs_diff(b) < 8)
+    }
+
+    fn jpeg() -> Bytes {
+        let pixels = Pixels::new(32, 16, PixelFormat::Rgb, vec![90; 32 * 16 * 3]).unwrap();
+        codec().encode(&pixels, Quality::PICTURE).unwrap()
+    }
+
+    #[test]
+    fn a_jpeg_passes_as_the_very_same_bytes() {
+        let jpeg = jpeg();
+        assert!(!needs_conversion(&jpeg));
+        let frame = to_jpeg(jpeg.clone(), LIMITS).unwrap();
+        assert_eq!(frame.jpeg().as_ptr(), jpeg.as_ptr(), "not even copied");
+        assert_eq!(frame.jpeg(), &jpeg);
+    }
+
+    #[test]
+    fn other_formats_become_a_jpeg_of_the_same_picture() {
+        for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp] {
+            let bytes = file(&red(40, 30), format);
+            assert!(needs_conversion(&bytes), "{format:?}");
+            let frame = to_jpeg(bytes, LIMITS).unwrap();
+            assert_eq!((frame.width(), frame.height()), (40, 30), "{format:?}");
+            assert!(close(pixel(&frame, 610), [200, 30, 40]), "{format:?}: {:?}", pixel(&frame, 610));
+        }
+    }
+
+    #[test]
+    fn transparency_is_white_and_grey_stays_grey() {
+        let clear = RgbaImage::from_pixel(16, 16, Rgba([0, 0, 0, 0])).into();
+        assert!(close(pixel(&to_jpeg(file(&clear, ImageFormat::Png), LIMITS).unwrap(), 100), [255; 3]));
+        let half = RgbaImage::from_pixel(16, 16, Rgba([0, 0, 0, 128])).into();
+        assert!(close(pixel(&to_jpeg(file(&half, ImageFormat::Png), LIMITS).unwrap(), 100), [127; 3]));
+        let gray = DynamicImage::new_luma8(16, 16);
+        assert_eq!(to_jpeg(file(&gray, ImageFormat::Png), LIMITS).unwrap().info().components, 1);
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_an_error_that_asks_for_the_whole() {
+        let noise =
+            RgbImage::from_fn(40, 30, |x, y| Rgb([(x * y) as u8, (x * 31) as u8, (y * 57) as u8])).into();
+        for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp] {
+            let bytes = file(&noise, format);
+            for end in [bytes.len() / 4, bytes.len() / 2, bytes.len() - 20] {
+                assert!(to_jpeg(bytes.slice(..end), LIMITS).is_err(), "{format:?} cut at {end}");
+            }
+        }
+        let png = file(&noise, ImageFormat::Png);
+        let jpeg = jpeg();
+        for cut in [png.slice(..png.len() / 2), jpeg.slice(..jpeg.len() / 2), jpeg.slice(..jpeg.len() - 1)] {
+            let error = to_jpeg(cut, LIMITS).unwrap_err();
+            assert!(matches!(error, PictureError::Truncated { .. }), "{error}");
+            assert!(error.to_string().ends_with("send the whole file"));
+        }
+    }
+
+    #[test]
+    fn a_png_bomb_is_refused_by_its_header() {
+        // 50,000 × 50,000 pixels in a few bytes: decoding it would take 7.5 GB.
+        let mut png = file(&red(1, 1), ImageFormat::Png).to_vec();
+        png[16..24].copy_from_slice(&[0, 0, 0xC3, 0x50, 0, 0, 0xC3, 0x50]);
+        let crc = crc32(&png[12..29]);
+        png[29..33].copy_from_slice(&crc.to_be_bytes());
+        let error = to_jpeg(png.into(), LIMITS).unwrap_err();
+        assert!(matches!(error, PictureError::TooManyPixels { width: 50_000, .. }), "{error}");
+    }
+
+    #[test]
+    fn limits_hold_for_jpegs_too() {
+        let few = PictureLimits { max_frame_pixels: 511, ..LIMITS };
+        assert!(matches!(to_jpeg(jpeg(), few), Err(PictureError::TooManyPixels { width: 32, .. })));
+        let small = PictureLimits { max_frame_bytes: 100, ..LIMITS };
+        assert!(matches!(to_jpeg(jpeg(), small), Err(PictureError::TooLarge { max: 100, .. })));
+        let long = file(&red(65_536, 1), ImageFormat::Png);
+        assert!(matches!(to_jpeg(long, LIMITS), Err(PictureError::TooLong { width: 65_536, .. })));
+    }
+
+    #[test]
+    fn what_is_no_picture_is_named() {
+        let cases: [(&[u8], &str); 9] = [
+            (b"", "an empty body"),
+            (b" <!DOCTYPE html><p>", "an HTML page"),
+            (b"{\"a\": 1}", "JSON"),
+            (b"hello", "text"),
+            (b"BMW is not a bitmap", "text"),
+            (b"%PDF-1.7", "a PDF"),
+            (b"\0\0\0\x20ftypheic", "a HEIC"),
+            (b"<svg xmlns=", "an SVG"),
+            (&[1, 2, 0xFE, 0xFF, 9], "something that starts with 01 02 FE FF"),
+        ];
+        for (bytes, name) in cases {
+            let error = to_jpeg(Bytes::from_static(bytes), LIMITS).unwrap_err().to_string();
+            assert_eq!(error, format!("not a picture but {name}; JPEG, PNG, WebP, GIF and BMP are taken"));
+        }
+    }
+
+    #[test]
+    fn damage_inside_is_an_error_never_a_panic() {
+        let whole = file(&red(64, 64), ImageFormat::Png).to_vec();
+        for at in 8..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            let _ = to_jpeg(damaged.into(), LIMITS);
+        }
+    }
+
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
+        })
+    }
+}
