@@ -1,0 +1,12 @@
+//! The built binary between real programs: what users have at either end of it.
+//!
+//! `scripts/test` installs the programs. A missing one fails its tests: a test that was skipped proves nothing.
+
+#[path = "../support/binary.rs"]
+mod binary;
+mod browser;
+#[path = "../support/program.rs"]
+mod program;
+mod pushes;
+mod upstreams;
+mod viewers;

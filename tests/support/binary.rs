@@ -1,0 +1,57 @@
+//! The real `framecast` binary, serving a configuration on a free port.
+
+use std::{fs, process::Command};
+
+use tempfile::TempDir;
+
+use crate::program::{Running, run, wait_for};
+
+/// A running `framecast serve`, killed when this is dropped.
+pub(crate) struct Framecast {
+    running: Running,
+    base: String,
+    _folder: TempDir,
+}
+
+impl Framecast {
+    /// Serves this YAML on a free port of 127.0.0.1.
+    pub(crate) fn serve(yaml: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let file = folder.path().join("framecast.yaml");
+        fs::write(&file, yaml).expect("the folder is ours");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_framecast"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file);
+        // What the developer's shell asks of framecast must not reach the tests.
+        command.env_remove("RUST_LOG").env_remove("FRAMECAST_CONFIG");
+        let running = Running::start(&mut command);
+        let base =
+            running.line_with(|line| line.split_once("listening on ").map(|(_, url)| url.trim().to_owned()));
+        Self { running, base, _folder: folder }
+    }
+
+    /// The URL of a route.
+    pub(crate) fn url(&self, route: &str) -> String {
+        format!("{}{route}", self.base)
+    }
+
+    /// What the API says about a stream.
+    pub(crate) fn stream(&self, name: &str) -> serde_json::Value {
+        let output = run("curl", &["--silent", "--fail", &self.url(&format!("/api/streams/{name}"))]);
+        serde_json::from_slice(&output.stdout).expect("the API answers JSON")
+    }
+
+    /// Waits until a stream is live, or whatever else this asks for.
+    pub(crate) fn wait_for_state(&self, name: &str, state: &str) {
+        wait_for(&format!("{name} to be {state}"), || (self.stream(name)["state"] == state).then_some(()));
+    }
+
+    /// Ends it with SIGTERM: exit code 0, and nothing in the log that an operator would have to look at.
+    pub(crate) fn end_in_peace(self) {
+        self.running.terminate();
+        let (status, log) = self.running.finish();
+        assert!(status.success(), "framecast ended with {status}:\n{log}");
+        let bad = |line: &&str| ["ERROR", "WARN", "panicked"].iter().any(|word| line.contains(word));
+        let complaints: Vec<_> = log.lines().filter(bad).collect();
+        assert!(complaints.is_empty(), "the log complains:\n{}", complaints.join("\n"));
+    }
+}
