@@ -11,9 +11,6 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-/// The configuration or the arguments are wrong; nothing was started.
-pub const EXIT_MISTAKE: u8 = 2;
-
 /// A multi-stream MJPEG relay: cameras, pushes and local renderers in, one URL out.
 #[derive(Debug, Parser)]
 #[command(name = "framecast", version, propagate_version = true, args_conflicts_with_subcommands = true)]

@@ -6,9 +6,9 @@ use anyhow::Context;
 use clap::Args;
 use tracing::info;
 
-use super::EXIT_MISTAKE;
+use super::check;
 use crate::{
-    config::{self, Chosen, Config, StreamConfig},
+    config::{self, Chosen, Config, Environment, StreamConfig},
     relay::Relay,
     telemetry,
 };
@@ -20,23 +20,23 @@ pub(super) struct ServeArguments {
     #[arg(long, short, value_name = "FILE", env = "FRAMECAST_CONFIG")]
     config: Option<PathBuf>,
     /// Listen here instead of where the file says (may be given several times)
-    #[arg(long, short, value_name = "ADDR:PORT")]
+    #[arg(long, short, value_name = "ADDR:PORT", value_parser = config::parse_listen)]
     listen: Vec<SocketAddr>,
 }
 
 pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     telemetry::init();
-    let chosen = config::effective_path(arguments.config);
-    let (loaded, origin) = match &chosen {
-        Chosen::File(path) => (config::load_file(path), path.display().to_string()),
-        Chosen::Demo => (config::demo(), "the built-in demo (no configuration file found)".to_owned()),
+    let chosen = config::effective_path(arguments.config, &Environment::process());
+    let origin = match &chosen {
+        Chosen::File(path) => path.display().to_string(),
+        Chosen::Demo => "the built-in demo (no configuration file found)".to_owned(),
     };
-    let mut config = match loaded {
+    let mut config = match chosen.load() {
         Ok(config) => config,
         Err(mistakes) => {
             let mut out = std::io::stderr();
             writeln!(out, "{mistakes}")?;
-            return Ok(ExitCode::from(EXIT_MISTAKE));
+            return Ok(ExitCode::from(check::MISTAKEN));
         }
     };
     if !arguments.listen.is_empty() {

@@ -197,7 +197,7 @@ async fn feed_into(
         max_frame_bytes: state.limits.max_frame_bytes,
         max_header_bytes: state.limits.max_header_bytes,
     };
-    let kind = ContentKind::of(request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()));
+    let kind = ContentKind::from_header(request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()));
     let mut parser = PartParser::new(kind, limits);
     let mut turn = stream.take_over_publishing();
     turn.mark_unchanged();
@@ -226,10 +226,10 @@ async fn feed_into(
         loop {
             let part = if ended { parser.finish() } else { parser.next_part() };
             let part = part.map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()));
-            parser.report(stream.sink());
+            stream.sink().parsed(&parser.take_events());
             match part? {
                 Some(part) => {
-                    stream.sink().part(part.jpeg, part.info);
+                    stream.sink().part(part);
                     frames += 1;
                 }
                 None => break,
