@@ -26,7 +26,8 @@ fn refuse(challenges: &[&str]) -> Reply {
 
 /// A parameter of a digest answer.
 fn parameter<'a>(header: &'a str, name: &str) -> &'a str {
-    let start = header.find(&format!("{name}=")).unwrap_or_else(|| panic!("{name} in {header}")) + name.len() + 1;
+    let start =
+        header.find(&format!("{name}=")).unwrap_or_else(|| panic!("{name} in {header}")) + name.len() + 1;
     let rest = &header[start..];
     match rest.strip_prefix('"') {
         Some(quoted) => quoted.split('"').next().unwrap(),
@@ -50,7 +51,7 @@ fn digest_is_right(request: &Request, algorithm: AlgorithmType, nonce: &str) -> 
         && parameter(header, "response") == expected
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn basic_is_answered_when_asked_for_and_not_before() {
     let camera = FakeCamera::answering(|request| match request.header("Authorization") {
         Some(BASIC) => stream(),
@@ -64,7 +65,7 @@ async fn basic_is_answered_when_asked_for_and_not_before() {
     assert_eq!(camera.connections(), 1, "the kept connection is used again");
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn digest_is_computed_with_md5_and_sha_256() {
     for (name, algorithm) in [("MD5", AlgorithmType::MD5), ("SHA-256", AlgorithmType::SHA2_256)] {
         let camera = FakeCamera::answering(move |request| {
@@ -80,7 +81,7 @@ async fn digest_is_computed_with_md5_and_sha_256() {
     }
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn the_password_is_not_sent_in_the_clear_where_digest_is_offered() {
     let camera = FakeCamera::answering(|request| {
         if digest_is_right(request, AlgorithmType::MD5, "n") {
@@ -94,7 +95,7 @@ async fn the_password_is_not_sent_in_the_clear_where_digest_is_offered() {
     assert!(camera.requests().iter().all(|request| request.header("Authorization") != Some(BASIC)));
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn digest_is_tried_when_basic_was_refused() {
     let camera = FakeCamera::answering(|request| {
         if digest_is_right(request, AlgorithmType::MD5, "n") {
@@ -110,7 +111,7 @@ async fn digest_is_tried_when_basic_was_refused() {
     assert_eq!(camera.requests().len(), 3);
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_stale_nonce_is_replaced() {
     let asked = AtomicUsize::new(0);
     let camera = FakeCamera::answering(move |request| match asked.fetch_add(1, SeqCst) {
@@ -123,7 +124,7 @@ async fn a_stale_nonce_is_replaced() {
     watch(config_with_login(&camera.url("/"))).await.assert_frames(&three(), "stale");
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_refusal_that_closes_needs_a_second_connection_but_never_two_at_once() {
     let camera = FakeCamera::answering(|request| match request.header("Authorization") {
         Some(BASIC) => stream(),
@@ -137,7 +138,7 @@ async fn a_refusal_that_closes_needs_a_second_connection_but_never_two_at_once()
     assert_eq!((camera.connections(), camera.most_open()), (2, 1));
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_nonce_is_used_for_one_connection_only() {
     let camera = FakeCamera::answering(|request| {
         let nonce = format!("n{}", request.connection);
@@ -156,14 +157,16 @@ async fn a_nonce_is_used_for_one_connection_only() {
     assert_eq!((camera.connections(), camera.requests().len()), (3, 6));
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn wrong_and_missing_passwords_end_soon_and_are_told_without_showing_them() {
     for challenge in ["Basic realm=\"cam\"", "Digest realm=\"cam\", qop=\"auth\", nonce=\"n\""] {
         let camera = FakeCamera::answering(move |_| refuse(&[challenge])).await;
         for config in [config(&camera.url("/")), config_with_login(&camera.url("/"))] {
             let error = watch(config).await.error();
-            let expected =
-                format!("{} answered 401: user or password is wrong, or missing in the URL", camera.address());
+            let expected = format!(
+                "{} answered 401: user or password is wrong, or missing in the URL",
+                camera.address()
+            );
             assert_eq!(error, expected);
         }
         assert_eq!(camera.requests().len(), 3, "one without a login, two with one: accounts get locked");

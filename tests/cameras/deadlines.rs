@@ -24,7 +24,7 @@ fn assert_late(outcome: &Outcome, expected: Deadline) {
     }
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_camera_that_accepts_and_never_answers_is_late_with_its_head() {
     let camera = FakeCamera::start(|_| vec![Step::Stall]).await;
     let mut config = config(&camera.url("/"));
@@ -36,7 +36,7 @@ async fn a_camera_that_accepts_and_never_answers_is_late_with_its_head() {
     camera.all_closed().await;
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn half_a_head_is_not_an_answer() {
     let camera = FakeCamera::start(|_| {
         vec![Step::Request, Step::Send(b"HTTP/1.1 200 OK\r\nContent-Type: ".to_vec()), Step::Stall]
@@ -48,10 +48,11 @@ async fn half_a_head_is_not_an_answer() {
     camera.all_closed().await;
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn headers_and_then_nothing_is_late_with_the_first_frame() {
     for begun in [&b""[..], b"--cam\r\nContent-Type: image/jpeg\r\nContent-Length: 500\r\n\r\n\xff\xd8"] {
-        let camera = FakeCamera::start(|_| vec![Step::Request, Step::Send(answer(HEAD, begun)), Step::Stall]).await;
+        let camera =
+            FakeCamera::start(|_| vec![Step::Request, Step::Send(answer(HEAD, begun)), Step::Stall]).await;
         let mut config = config(&camera.url("/"));
         config.first_frame_timeout = SHORT;
         assert_late(&watch(config).await, Deadline::FirstFrame);
@@ -59,7 +60,7 @@ async fn headers_and_then_nothing_is_late_with_the_first_frame() {
     }
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_stall_inside_a_later_frame_is_late_with_the_next_frame() {
     let camera = FakeCamera::start(|_| {
         let all = answer(HEAD, &body(&three()));
@@ -75,11 +76,16 @@ async fn a_stall_inside_a_later_frame_is_late_with_the_next_frame() {
     camera.all_closed().await;
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn bytes_that_are_no_frames_do_not_count_as_life() {
     let camera = FakeCamera::start(|_| {
         let trickle = std::iter::repeat_n(b"--cam\r\n".to_vec(), 1_000_000);
-        vec![Step::Request, Step::Send(answer(HEAD, &body(&three()))), Step::Pieces(trickle.collect()), Step::Stall]
+        vec![
+            Step::Request,
+            Step::Send(answer(HEAD, &body(&three()))),
+            Step::Pieces(trickle.collect()),
+            Step::Stall,
+        ]
     })
     .await;
     let mut config = config(&camera.url("/"));
@@ -90,7 +96,7 @@ async fn bytes_that_are_no_frames_do_not_count_as_life() {
     camera.all_closed().await;
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_connection_that_is_not_taken_is_late() {
     // A listener whose queue is full takes no connection: the system then drops what arrives.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
@@ -103,7 +109,7 @@ async fn a_connection_that_is_not_taken_is_late() {
     assert_late(&watch(config).await, Deadline::Connect);
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_reset_is_an_error_that_names_the_camera() {
     let camera = FakeCamera::start(|_| {
         vec![Step::Request, Step::Pieces(vec![answer(HEAD, &body(&three()))]), Step::Reset]
@@ -115,12 +121,11 @@ async fn a_reset_is_an_error_that_names_the_camera() {
     outcome.assert_shown(&three(), "the frames before the reset");
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_source_that_is_dropped_closes_its_socket_at_once() {
-    let camera = FakeCamera::start(|_| {
-        vec![Step::Request, Step::Send(answer(HEAD, &body(&three()))), Step::Stall]
-    })
-    .await;
+    let camera =
+        FakeCamera::start(|_| vec![Step::Request, Step::Send(answer(HEAD, &body(&three()))), Step::Stall])
+            .await;
     tokio::select! {
         _ = watch(config(&camera.url("/"))) => panic!("the camera never ends"),
         () = asked(&camera) => {}
@@ -135,7 +140,7 @@ async fn asked(camera: &FakeCamera) {
     }
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_frame_that_is_cut_by_the_close_is_dropped_and_counted() {
     let camera = FakeCamera::start(|_| {
         let all = answer(HEAD, &body(&three()));

@@ -11,7 +11,7 @@ async fn saying(bytes: Vec<u8>) -> FakeCamera {
     FakeCamera::start(move |_| vec![Step::Request, Step::Send(bytes.clone())]).await
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn every_dialect_gives_its_frames_over_a_real_socket() {
     for dialect in DIALECTS {
         let content_type = dialect.content_type.map(|value| format!("Content-Type: {value}\r\n"));
@@ -26,14 +26,17 @@ async fn every_dialect_gives_its_frames_over_a_real_socket() {
     }
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn odd_heads_are_no_obstacle() {
     for (case, head) in [
         ("close-delimited HTTP/1.1", HEAD),
         ("HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n"),
         ("ICY", "ICY 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n"),
         ("no reason", "HTTP/1.1 200\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n"),
-        ("no colon", "HTTP/1.1 200 OK\r\nGoAhead-Webs\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n"),
+        (
+            "no colon",
+            "HTTP/1.1 200 OK\r\nGoAhead-Webs\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n",
+        ),
         ("bare newlines", "HTTP/1.1 200 OK\nContent-Type: multipart/x-mixed-replace;boundary=cam\n\n"),
         ("no blank line", "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n"),
         (
@@ -51,7 +54,7 @@ async fn odd_heads_are_no_obstacle() {
     }
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn answers_may_be_cut_anywhere() {
     let whole = answer(HEAD, &body(&three()));
     for cut in 1..whole.len() {
@@ -61,7 +64,7 @@ async fn answers_may_be_cut_anywhere() {
     }
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn chunks_may_be_cut_anywhere_and_their_framing_too() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\nTransfer-Encoding: chunked\r\n\r\n";
     let body = body(&three());
@@ -77,7 +80,7 @@ async fn chunks_may_be_cut_anywhere_and_their_framing_too() {
     }
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn each_byte_may_come_alone() {
     let whole = answer(HEAD, &body(&three()));
     let pieces: Vec<_> = whole.iter().map(|byte| vec![*byte]).collect();
@@ -85,7 +88,7 @@ async fn each_byte_may_come_alone() {
     watch(config(&camera.url("/video"))).await.assert_frames(&three(), "byte by byte");
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_request_says_who_asks_and_what_for() {
     let camera = saying(answer(HEAD, &body(&three()))).await;
     let mut config = config(&camera.url("/video.cgi?a=1&b=%20c"));
@@ -101,14 +104,17 @@ async fn a_request_says_who_asks_and_what_for() {
     assert_eq!(request.header("Authorization"), None);
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn what_is_no_stream_is_told_by_name() {
     for (bytes, expected) in [
         (
             "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html>",
             "answered text/html where a multipart or JPEG body was expected: is this the stream's URL?",
         ),
-        ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "answered 404 Not Found: is the URL's path right?"),
+        (
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+            "answered 404 Not Found: is the URL's path right?",
+        ),
         ("HTTP/1.0 503\r\n\r\nbusy", "answered 503 Service Unavailable: the camera is busy"),
         ("RTSP/1.0 200 OK\r\n\r\n", "does not answer in HTTP"),
         ("", "closed the connection without an answer"),
@@ -123,7 +129,7 @@ async fn what_is_no_stream_is_told_by_name() {
     }
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_head_without_end_is_refused_at_its_limit() {
     let camera = FakeCamera::start(|_| {
         let lines = "X-Endless: yes\r\n".repeat(4096);
@@ -135,7 +141,7 @@ async fn a_head_without_end_is_refused_at_its_limit() {
     camera.all_closed().await;
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn ipv6_hosts_are_reached() {
     let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else { return };
     let address = listener.local_addr().unwrap();
@@ -144,7 +150,7 @@ async fn ipv6_hosts_are_reached() {
     assert!(error.starts_with(&format!("cannot connect to {address}: connection refused")), "{error}");
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_name_without_address_is_told_by_name() {
     let error = watch(config("http://no-such-camera.invalid/")).await.error();
     assert!(error.starts_with("cannot find the address of no-such-camera.invalid: "), "{error}");

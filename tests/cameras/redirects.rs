@@ -16,7 +16,7 @@ fn stream() -> Reply {
     Reply { bytes: answer(HEAD, &body(&three())), close: true }
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_redirect_on_the_same_camera_keeps_connection_and_headers() {
     let camera = FakeCamera::answering(|request| match request.target() {
         "/a" => to("/b?session=1"),
@@ -32,14 +32,15 @@ async fn a_redirect_on_the_same_camera_keeps_connection_and_headers() {
     assert_eq!((requests.len(), camera.connections()), (2, 1));
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn another_host_gets_neither_credentials_nor_configured_headers() {
     let elsewhere = FakeCamera::answering(|_| stream()).await;
     let location = elsewhere.url("/stream");
     let camera = FakeCamera::answering(move |request| match request.header("Authorization") {
         Some(_) => to(&location),
         None => Reply {
-            bytes: b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=cam\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            bytes: b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=cam\r\nContent-Length: 0\r\n\r\n"
+                .to_vec(),
             close: false,
         },
     })
@@ -54,7 +55,7 @@ async fn another_host_gets_neither_credentials_nor_configured_headers() {
     camera.all_closed().await;
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn another_host_that_asks_for_credentials_gets_none() {
     let elsewhere = FakeCamera::answering(|_| Reply {
         bytes: b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=cam\r\nContent-Length: 0\r\n\r\n".to_vec(),
@@ -70,7 +71,7 @@ async fn another_host_that_asks_for_credentials_gets_none() {
     assert_eq!(elsewhere.requests()[0].header("Authorization"), None);
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_loop_ends_after_five() {
     let camera = FakeCamera::answering(|_| to("/again")).await;
     let error = watch(config_with_login(&camera.url("/"))).await.error();
@@ -78,7 +79,7 @@ async fn a_loop_ends_after_five() {
     assert_eq!((camera.requests().len(), camera.most_open()), (6, 1));
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn other_schemes_are_not_followed() {
     let camera = FakeCamera::answering(|_| to("rtsp://127.0.0.1/stream")).await;
     let error = watch(config_with_login(&camera.url("/"))).await.error();

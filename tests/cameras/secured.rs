@@ -13,7 +13,8 @@ use crate::{
 };
 
 fn self_signed() -> TlsAcceptor {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["camera.invalid".to_owned()]).unwrap();
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["camera.invalid".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -34,7 +35,7 @@ fn streaming(_: usize) -> Vec<Step> {
     vec![Step::Request, Step::Send(answer(HEAD, &body(&three())))]
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_self_signed_certificate_is_refused_with_what_would_help() {
     let (camera, url) = camera(streaming).await;
     let error = watch(config(&url)).await.error();
@@ -43,16 +44,19 @@ async fn a_self_signed_certificate_is_refused_with_what_would_help() {
     assert!(camera.requests().is_empty(), "nothing is asked over a connection that is not trusted");
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn insecure_accepts_it_and_repairs_heads_as_over_plain_tcp() {
-    for head in [HEAD, "ICY 200 OK\r\nno colon\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n"] {
-        let (_camera, url) = camera(move |_| vec![Step::Request, Step::Send(answer(head, &body(&three())))]).await;
+    for head in
+        [HEAD, "ICY 200 OK\r\nno colon\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n"]
+    {
+        let (_camera, url) =
+            camera(move |_| vec![Step::Request, Step::Send(answer(head, &body(&three())))]).await;
         let config = UpstreamConfig { insecure: true, ..config(&url) };
         watch(config).await.assert_frames(&three(), head);
     }
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_camera_without_tls_behind_https_is_told_so() {
     let plain = FakeCamera::start(|_| vec![Step::Send(b"HTTP/1.0 400 Bad Request\r\n\r\n".to_vec())]).await;
     let config = UpstreamConfig { insecure: true, ..config(&format!("https://{}/", plain.address())) };
@@ -60,7 +64,7 @@ async fn a_camera_without_tls_behind_https_is_told_so() {
     assert!(error.contains("it does not speak TLS: should the URL begin with http:?"), "{error}");
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_redirect_to_https_is_followed_without_credentials() {
     let (secured, url) = camera(streaming).await;
     let plain = FakeCamera::answering(move |request| {
@@ -77,7 +81,7 @@ async fn a_redirect_to_https_is_followed_without_credentials() {
     plain.all_closed().await;
 }
 
-#[actix_rt::test]
+#[actix_web::test]
 async fn a_connection_is_kept_over_tls_too() {
     let pictures = three();
     let (camera, url) = camera(move |_| {

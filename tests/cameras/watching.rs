@@ -148,7 +148,8 @@ pub(crate) fn body(jpegs: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// The head that belongs to [`body`], delimited by close.
-pub(crate) const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n";
+pub(crate) const HEAD: &str =
+    "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n";
 
 /// Head and body in one.
 pub(crate) fn answer(head: &str, body: &[u8]) -> Vec<u8> {
