@@ -4,12 +4,14 @@
 //! when it runs again. A source that is dropped (its future is) lets go of every socket and file at once.
 
 pub mod http;
+pub mod snapshot_poll;
+pub mod upstream;
 
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 
-use crate::bus::Sink;
+use crate::{bus::Sink, frame::JpegError, multipart::parser::ParseError};
 
 /// Gives frames until it ends.
 pub trait Source {
@@ -119,6 +121,22 @@ pub enum SourceError {
     Empty {
         /// Host and port.
         host: String,
+    },
+    /// The body holds no pictures, or none that are small enough.
+    #[error("{host} sends no usable stream: {source}")]
+    NoPictures {
+        /// Host and port.
+        host: String,
+        /// What it holds instead.
+        source: ParseError,
+    },
+    /// One broken picture after the other.
+    #[error("{host} sends broken pictures only: {source}")]
+    BrokenPictures {
+        /// Host and port.
+        host: String,
+        /// What is wrong with the last one.
+        source: JpegError,
     },
     /// The connection or the exchange broke.
     #[error("the connection to {host} broke: {reason}")]

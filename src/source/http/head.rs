@@ -341,7 +341,7 @@ mod tests {
             ("Content-Length:   0012\r\n", 12),
             ("Content-Length: 5, 5\r\n", 5),
             ("Content-Length: 4\r\nContent-Length: many\r\n", 4),
-            ("Content-Length: 4294967296\r\n", 4_294_967_296),
+            ("Content-Length: 4294967296\r\n", 4_294_967_296_u64),
         ] {
             let out = repaired(format!("HTTP/1.1 200 OK\r\n{lines}\r\n").as_bytes());
             assert_eq!(out, format!("HTTP/1.1 200 \r\ncontent-length: {length}\r\n\r\n"));

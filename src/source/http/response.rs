@@ -68,20 +68,17 @@ impl Response {
         self.header("content-length").and_then(|value| value.parse().ok())
     }
 
-    /// The next piece of the body; `None` at its end.
+    /// The next piece of the body; `None` at its end, which may come before the declared length: cameras that write
+    /// some length over an endless stream close before it.
     ///
     /// # Errors
-    /// [`SourceError::Late`] for `waiting_for` at `deadline`, [`SourceError::Broken`] when the connection broke or ended
-    /// before the declared length.
+    /// [`SourceError::Late`] at the deadline, [`SourceError::Broken`] when the connection broke.
     pub async fn chunk(&mut self, deadline: BodyDeadline) -> Result<Option<Bytes>, SourceError> {
         let next = timeout_at(deadline.at, self.inner.next()).await;
         match next.map_err(|_| SourceError::late(&self.host, deadline.waiting_for, deadline.within))? {
             Some(Ok(chunk)) => {
                 self.missing = self.missing.map(|missing| missing.saturating_sub(chunk.len() as u64));
                 Ok(Some(chunk))
-            }
-            None if self.missing.is_some_and(|missing| missing > 0) => {
-                Err(self.broken("closed the connection before the declared end of its answer"))
             }
             None => Ok(None),
             Some(Err(PayloadError::Io(error) | PayloadError::Incomplete(Some(error)))) => {
@@ -94,8 +91,8 @@ impl Response {
     /// The whole body, of at most `limit` bytes.
     ///
     /// # Errors
-    /// As [`Response::chunk`]; [`SourceError::TooLarge`] as soon as the limit is passed, by the declared length or by the
-    /// bytes themselves.
+    /// As [`Response::chunk`], and when the body ended before its declared length; [`SourceError::TooLarge`] as soon as
+    /// the limit is passed, by the declared length or by the bytes themselves.
     pub async fn whole(mut self, limit: usize, deadline: BodyDeadline) -> Result<Bytes, SourceError> {
         let too_large = SourceError::TooLarge { host: self.host.clone(), limit };
         if self.content_length().is_some_and(|length| length > limit as u64) {
@@ -107,6 +104,9 @@ impl Response {
                 return Err(too_large);
             }
             body.extend_from_slice(&chunk);
+        }
+        if self.missing.is_some_and(|missing| missing > 0) {
+            return Err(self.broken("it was closed before the declared end of the picture"));
         }
         Ok(body.into())
     }

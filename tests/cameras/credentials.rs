@@ -1,0 +1,174 @@
+//! Basic and digest authentication, against cameras that check what they are sent.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use digest_auth::{Algorithm, AlgorithmType};
+
+use crate::{
+    fake_camera::{FakeCamera, Reply, Request},
+    watching::{HEAD, answer, body, config, config_with_login, three, watch},
+};
+
+/// `door:s3cret`.
+const BASIC: &str = "Basic ZG9vcjpzM2NyZXQ=";
+
+fn stream() -> Reply {
+    Reply { bytes: answer(HEAD, &body(&three())), close: true }
+}
+
+/// A 401 that keeps the connection.
+fn refuse(challenges: &[&str]) -> Reply {
+    let lines: String = challenges.iter().map(|c| format!("WWW-Authenticate: {c}\r\n")).collect();
+    let page = "<html>Unauthorized</html>";
+    let head = format!("HTTP/1.1 401 Unauthorized\r\n{lines}Content-Length: {}\r\n\r\n{page}", page.len());
+    Reply { bytes: head.into(), close: false }
+}
+
+/// A parameter of a digest answer.
+fn parameter<'a>(header: &'a str, name: &str) -> &'a str {
+    let start =
+        header.find(&format!("{name}=")).unwrap_or_else(|| panic!("{name} in {header}")) + name.len() + 1;
+    let rest = &header[start..];
+    match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next().unwrap(),
+        None => rest.split(',').next().unwrap().trim(),
+    }
+}
+
+/// RFC 7616, 3.4.1, computed here from its parts.
+fn digest_is_right(request: &Request, algorithm: AlgorithmType, nonce: &str) -> bool {
+    let Some(header) = request.header("Authorization").filter(|value| value.starts_with("Digest ")) else {
+        return false;
+    };
+    let hash = |text: String| Algorithm::new(algorithm, false).hash_str(&text);
+    let ha1 = hash(format!("{}:{}:s3cret", parameter(header, "username"), parameter(header, "realm")));
+    let ha2 = hash(format!("GET:{}", request.target()));
+    let [nc, cnonce, qop] = ["nc", "cnonce", "qop"].map(|name| parameter(header, name));
+    let expected = hash(format!("{ha1}:{nonce}:{nc}:{cnonce}:{qop}:{ha2}"));
+    parameter(header, "nonce") == nonce
+        && parameter(header, "uri") == request.target()
+        && qop == "auth"
+        && parameter(header, "response") == expected
+}
+
+#[actix_web::test]
+async fn basic_is_answered_when_asked_for_and_not_before() {
+    let camera = FakeCamera::answering(|request| match request.header("Authorization") {
+        Some(BASIC) => stream(),
+        _ => refuse(&["Basic realm=\"cam\""]),
+    })
+    .await;
+    watch(config_with_login(&camera.url("/v"))).await.assert_frames(&three(), "basic");
+    let requests = camera.requests();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[0].header("Authorization"), None);
+    assert_eq!(camera.connections(), 1, "the kept connection is used again");
+}
+
+#[actix_web::test]
+async fn digest_is_computed_with_md5_and_sha_256() {
+    for (name, algorithm) in [("MD5", AlgorithmType::MD5), ("SHA-256", AlgorithmType::SHA2_256)] {
+        let camera = FakeCamera::answering(move |request| {
+            if digest_is_right(request, algorithm, "n0nce") {
+                stream()
+            } else {
+                refuse(&[&format!("Digest realm=\"cam\", qop=\"auth\", nonce=\"n0nce\", algorithm={name}")])
+            }
+        })
+        .await;
+        watch(config_with_login(&camera.url("/v?a=b"))).await.assert_frames(&three(), name);
+        assert_eq!(camera.requests().len(), 2, "{name}");
+    }
+}
+
+#[actix_web::test]
+async fn the_password_is_not_sent_in_the_clear_where_digest_is_offered() {
+    let camera = FakeCamera::answering(|request| {
+        if digest_is_right(request, AlgorithmType::MD5, "n") {
+            stream()
+        } else {
+            refuse(&["Basic realm=\"cam\"", "Digest realm=\"cam\", qop=\"auth\", nonce=\"n\""])
+        }
+    })
+    .await;
+    watch(config_with_login(&camera.url("/"))).await.assert_frames(&three(), "digest of two");
+    assert!(camera.requests().iter().all(|request| request.header("Authorization") != Some(BASIC)));
+}
+
+#[actix_web::test]
+async fn digest_is_tried_when_basic_was_refused() {
+    let camera = FakeCamera::answering(|request| {
+        if digest_is_right(request, AlgorithmType::MD5, "n") {
+            stream()
+        } else if request.header("Authorization") == Some(BASIC) {
+            refuse(&["Digest realm=\"cam\", qop=\"auth\", nonce=\"n\""])
+        } else {
+            refuse(&["Basic realm=\"cam\""])
+        }
+    })
+    .await;
+    watch(config_with_login(&camera.url("/"))).await.assert_frames(&three(), "basic, then digest");
+    assert_eq!(camera.requests().len(), 3);
+}
+
+#[actix_web::test]
+async fn a_stale_nonce_is_replaced() {
+    let asked = AtomicUsize::new(0);
+    let camera = FakeCamera::answering(move |request| match asked.fetch_add(1, SeqCst) {
+        0 => refuse(&["Digest realm=\"cam\", qop=\"auth\", nonce=\"old\""]),
+        1 => refuse(&["Digest realm=\"cam\", qop=\"auth\", nonce=\"new\", stale=true"]),
+        _ if digest_is_right(request, AlgorithmType::MD5, "new") => stream(),
+        _ => refuse(&["Digest realm=\"cam\", qop=\"auth\", nonce=\"late\""]),
+    })
+    .await;
+    watch(config_with_login(&camera.url("/"))).await.assert_frames(&three(), "stale");
+}
+
+#[actix_web::test]
+async fn a_refusal_that_closes_needs_a_second_connection_but_never_two_at_once() {
+    let camera = FakeCamera::answering(|request| match request.header("Authorization") {
+        Some(BASIC) => stream(),
+        _ => Reply {
+            bytes: b"HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm=cam\r\n\r\nno".to_vec(),
+            close: true,
+        },
+    })
+    .await;
+    watch(config_with_login(&camera.url("/"))).await.assert_frames(&three(), "closing");
+    assert_eq!((camera.connections(), camera.most_open()), (2, 1));
+}
+
+#[actix_web::test]
+async fn a_nonce_is_used_for_one_connection_only() {
+    let camera = FakeCamera::answering(|request| {
+        let nonce = format!("n{}", request.connection);
+        if digest_is_right(request, AlgorithmType::MD5, &nonce) {
+            stream()
+        } else {
+            refuse(&[&format!("Digest realm=\"cam\", qop=\"auth\", nonce=\"{nonce}\"")])
+        }
+    })
+    .await;
+    let config = config_with_login(&camera.url("/"));
+    let mut source = framecast::source::upstream::UpstreamSource::new(config, &crate::watching::limits());
+    for _ in 0..3 {
+        crate::watching::watch_source(&mut source).await.assert_frames(&three(), "each run");
+    }
+    assert_eq!((camera.connections(), camera.requests().len()), (3, 6));
+}
+
+#[actix_web::test]
+async fn wrong_and_missing_passwords_end_soon_and_are_told_without_showing_them() {
+    for challenge in ["Basic realm=\"cam\"", "Digest realm=\"cam\", qop=\"auth\", nonce=\"n\""] {
+        let camera = FakeCamera::answering(move |_| refuse(&[challenge])).await;
+        for config in [config(&camera.url("/")), config_with_login(&camera.url("/"))] {
+            let error = watch(config).await.error();
+            let expected = format!(
+                "{} answered 401: user or password is wrong, or missing in the URL",
+                camera.address()
+            );
+            assert_eq!(error, expected);
+        }
+        assert_eq!(camera.requests().len(), 3, "one without a login, two with one: accounts get locked");
+    }
+}

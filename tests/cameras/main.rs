@@ -1,0 +1,15 @@
+//! Cameras as they are, each on a real socket, against the real sources: every row of what cameras do that concerns HTTP.
+
+#[path = "../support/dialects.rs"]
+mod dialects;
+#[path = "../support/fake_camera.rs"]
+mod fake_camera;
+
+mod credentials;
+mod deadlines;
+mod heads;
+mod pictures;
+mod redirects;
+mod secured;
+mod snapshots;
+mod watching;

@@ -1,0 +1,157 @@
+//! Runs a source to its end and tells what came of it.
+
+use std::{sync::Arc, time::Duration};
+
+use framecast::{
+    bus::{Bus, DropReason, Sink},
+    config::{Limits, Login, Secret, UpstreamConfig},
+    source::{Source, SourceError, snapshot_poll::SnapshotSource, upstream::UpstreamSource},
+};
+use jpeg_encoder::{ColorType, Encoder};
+
+/// A camera that is asked as these tests need it: long deadlines, so that a slow machine fails no test.
+pub(crate) fn config(url: &str) -> UpstreamConfig {
+    let long = Duration::from_secs(60);
+    UpstreamConfig {
+        url: url.parse().unwrap(),
+        login: None,
+        headers: Vec::new(),
+        insecure: false,
+        connect_timeout: long,
+        head_timeout: long,
+        first_frame_timeout: long,
+        frame_timeout: long,
+    }
+}
+
+/// The same with user `door` and password `s3cret`.
+pub(crate) fn config_with_login(url: &str) -> UpstreamConfig {
+    let login = Login { user: "door".into(), password: Secret::new("s3cret") };
+    UpstreamConfig { login: Some(login), ..config(url) }
+}
+
+/// What came of one run.
+pub(crate) struct Outcome {
+    pub(crate) result: Result<(), SourceError>,
+    /// Every frame shown, in order.
+    pub(crate) frames: Vec<Vec<u8>>,
+    pub(crate) bus: Arc<Bus>,
+}
+
+impl Outcome {
+    /// The error's text; panics when there is none.
+    pub(crate) fn error(&self) -> String {
+        self.result.as_ref().expect_err("the run fails").to_string()
+    }
+
+    /// Frames dropped for `reason`.
+    pub(crate) fn dropped(&self, reason: DropReason) -> u64 {
+        self.bus.stats().dropped().find(|(r, _)| *r == reason).map_or(0, |(_, count)| count)
+    }
+
+    /// The run ended in an orderly way with exactly these frames.
+    #[track_caller]
+    pub(crate) fn assert_frames(&self, expected: &[Vec<u8>], case: &str) {
+        assert!(self.result.is_ok(), "{case}: {}", self.error());
+        self.assert_shown(expected, case);
+    }
+
+    /// Exactly these frames were shown, however it ended.
+    #[track_caller]
+    pub(crate) fn assert_shown(&self, expected: &[Vec<u8>], case: &str) {
+        let sizes = |frames: &[Vec<u8>]| frames.iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes(&self.frames), sizes(expected), "{case}: sizes of the frames shown");
+        assert!(self.frames == expected, "{case}: frames differ in their bytes");
+    }
+}
+
+/// Limits for small pictures.
+pub(crate) fn limits() -> Limits {
+    Limits { max_frame_bytes: 256 * 1024, ..Limits::default() }
+}
+
+/// One run of an `mjpeg` source.
+pub(crate) async fn watch(config: UpstreamConfig) -> Outcome {
+    watch_within(config, &limits()).await
+}
+
+/// The same under other limits.
+pub(crate) async fn watch_within(config: UpstreamConfig, limits: &Limits) -> Outcome {
+    watch_source(&mut UpstreamSource::new(config, limits)).await
+}
+
+/// One run of any source.
+pub(crate) async fn watch_source(source: &mut dyn Source) -> Outcome {
+    let bus = Arc::new(Bus::default());
+    let sink = Sink::new(Arc::clone(&bus), None);
+    let mut reader = bus.subscribe();
+    let mut frames = Vec::new();
+    let result = {
+        let mut run = source.run(&sink);
+        // The reader shares the thread with the source: it sees every frame only if the source lets others run.
+        loop {
+            tokio::select! {
+                biased;
+                changed = reader.changed() => {
+                    changed.unwrap();
+                    take(&mut reader, &mut frames);
+                }
+                result = &mut run => break result,
+            }
+        }
+    };
+    if reader.has_changed().unwrap() {
+        take(&mut reader, &mut frames);
+    }
+    Outcome { result, frames, bus }
+}
+
+fn take(reader: &mut framecast::bus::Subscriber, frames: &mut Vec<Vec<u8>>) {
+    let newest = reader.borrow_and_update().newest.clone();
+    frames.extend(newest.map(|published| published.frame.jpeg().to_vec()));
+}
+
+/// A `snapshot` source.
+pub(crate) fn snapshots(config: UpstreamConfig, interval: Duration) -> SnapshotSource {
+    SnapshotSource::new(config, interval, &limits())
+}
+
+/// A picture of its own for each `n`.
+pub(crate) fn jpeg(n: u8) -> Vec<u8> {
+    jpeg_of_size(n, 16, 16)
+}
+
+/// A picture of that size.
+pub(crate) fn jpeg_of_size(n: u8, width: u16, height: u16) -> Vec<u8> {
+    let mut jpeg = Vec::new();
+    let pixels: Vec<u8> =
+        (0..u32::from(width) * u32::from(height)).map(|at| (at * 7) as u8 ^ n.wrapping_mul(37)).collect();
+    Encoder::new(&mut jpeg, 80).encode(&pixels, width, height, ColorType::Luma).unwrap();
+    jpeg
+}
+
+/// Three pictures.
+pub(crate) fn three() -> Vec<Vec<u8>> {
+    (1..=3).map(jpeg).collect()
+}
+
+/// A body as RFC 2046 has it, with the boundary `cam`.
+pub(crate) fn body(jpegs: &[Vec<u8>]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for jpeg in jpegs {
+        let head = format!("--cam\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(jpeg);
+        body.extend_from_slice(b"\r\n");
+    }
+    body
+}
+
+/// The head that belongs to [`body`], delimited by close.
+pub(crate) const HEAD: &str =
+    "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n";
+
+/// Head and body in one.
+pub(crate) fn answer(head: &str, body: &[u8]) -> Vec<u8> {
+    [head.as_bytes(), body].concat()
+}
