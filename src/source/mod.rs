@@ -3,6 +3,8 @@
 //! A [`Source`] runs until it fails or ends, giving frames to its [`Sink`](crate::bus::Sink). It does not retry: the stream's actor decides
 //! when it runs again. A source that is dropped (its future is) lets go of every socket and file at once.
 
+pub mod render;
+
 use futures_util::future::LocalBoxFuture;
 
 use crate::bus::Sink;
@@ -25,4 +27,7 @@ pub enum SourceError {
         /// The system's words.
         reason: String,
     },
+    /// A renderer failed.
+    #[error(transparent)]
+    Render(#[from] render::RenderError),
 }
