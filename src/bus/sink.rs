@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{Bus, DropReason};
 use crate::{
     frame::{Frame, JpegError},
-    multipart::parser::Quirk,
+    multipart::parser::{Discard, Events, Part, Quirk},
 };
 
 /// A frame may come this much earlier than its slot and still be shown: cameras' clocks jitter, and a 30 fps camera
@@ -74,6 +74,22 @@ impl Sink {
                 self.dropped(DropReason::Invalid);
                 Err(error)
             }
+        }
+    }
+
+    /// Shows a JPEG that the parser has already walked.
+    pub fn part(&self, part: Part) {
+        self.frame(Frame::from_walked(part.jpeg, part.info));
+    }
+
+    /// Counts what the parser noticed.
+    pub fn parsed(&self, events: &Events) {
+        for (quirk, times) in events.quirks() {
+            self.quirk(quirk, times);
+        }
+        for (why, times) in events.discards() {
+            let reason = if why == Discard::TooLarge { DropReason::TooLarge } else { DropReason::Invalid };
+            (0..times).for_each(|_| self.dropped(reason));
         }
     }
 

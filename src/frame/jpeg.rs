@@ -1,6 +1,8 @@
 //! A JPEG's segments, without decoding: is it whole, how large is its picture, has it Huffman tables?
-
-use bytes::Bytes;
+//!
+//! Segments are walked by their lengths (ITU-T T.81, Annex B), never by searching for `FF D9`: the thumbnail in a
+//! camera's EXIF segment holds one. What a browser could not show anyhow is refused here, with the offset of what is
+//! wrong. Whether the picture data decode is not looked at.
 
 /// What the segments say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +21,86 @@ pub struct JpegInfo {
     pub len: usize,
 }
 
-/// Why bytes are not a whole JPEG.
+/// Why bytes are not a whole JPEG. Offsets count from SOI.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JpegError {
     /// It does not start with SOI.
     #[error("not a JPEG: it does not start with FF D8")]
     NoSoi,
+    /// The bytes end before EOI.
+    #[error("the JPEG is cut off: {len} bytes, and no end (FF D9)")]
+    Truncated {
+        /// Bytes there are.
+        len: usize,
+    },
+    /// Something else stands where a marker must.
+    #[error("broken JPEG: {found:02X} at offset {offset}, where a marker (FF) must stand")]
+    NoMarker {
+        /// Where.
+        offset: usize,
+        /// What stands there.
+        found: u8,
+    },
+    /// A marker that no JPEG has, or not there.
+    #[error("broken JPEG: marker FF {code:02X} at offset {offset} may not stand there")]
+    Marker {
+        /// Where.
+        offset: usize,
+        /// The marker's second byte.
+        code: u8,
+    },
+    /// Another JPEG starts inside this one, which was therefore cut.
+    #[error("the JPEG is cut off: another one starts at offset {offset}")]
+    NewSoi {
+        /// Where the other one starts.
+        offset: usize,
+    },
+    /// A segment's length does not fit what it holds.
+    #[error("broken JPEG: segment FF {code:02X} at offset {offset} has the impossible length {length}")]
+    SegmentLength {
+        /// Where.
+        offset: usize,
+        /// The marker's second byte.
+        code: u8,
+        /// The length it gives.
+        length: u16,
+    },
+    /// A scan, or the end, comes before the frame header.
+    #[error("broken JPEG: no frame header (SOF) before offset {offset}")]
+    NoFrameHeader {
+        /// Where the scan or the end stands.
+        offset: usize,
+    },
+    /// The end comes before any scan.
+    #[error("broken JPEG: it ends at offset {offset} without picture data")]
+    NoScan {
+        /// Where the end stands.
+        offset: usize,
+    },
+    /// Lossless, hierarchical or arithmetic coding, or not 8 bits a sample: nothing shows that.
+    #[error(
+        "unsupported JPEG: {what} at offset {offset}; baseline or progressive Huffman, 8 bits, is needed"
+    )]
+    Unsupported {
+        /// Where.
+        offset: usize,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Width or height is zero.
+    #[error("broken JPEG: a picture of {width}x{height} pixels{}", if *height == 0 { " (a height given later, by DNL, is not supported)" } else { "" })]
+    NoPixels {
+        /// Width it gives.
+        width: u16,
+        /// Height it gives.
+        height: u16,
+    },
+    /// Not one to four colour components.
+    #[error("broken JPEG: {components} colour components; 1 to 4 are possible")]
+    Components {
+        /// How many it gives.
+        components: u8,
+    },
 }
 
 /// Where a [`Walk`] stands.
@@ -36,26 +112,236 @@ pub enum Progress {
     Done(JpegInfo),
 }
 
-/// A resumable walk over the segments.
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Expect {
+    #[default]
+    Soi,
+    Marker,
+    /// Picture data, up to a marker.
+    Scan,
+}
+
+/// A resumable walk over the segments: each byte is looked at once, however the JPEG arrives.
 #[derive(Debug, Default)]
-pub struct Walk {}
+pub struct Walk {
+    /// All before this is done; may lie ahead of what has arrived, as segments are skipped unseen.
+    at: usize,
+    expect: Expect,
+    frame: Option<FrameHeader>,
+    first_scan: Option<usize>,
+    has_huffman_tables: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct FrameHeader {
+    width: u16,
+    height: u16,
+    components: u8,
+    progressive: bool,
+}
+
+/// One step of the walk: either it got on, or it needs more bytes.
+enum Step {
+    On,
+    More,
+    Done(JpegInfo),
+}
+
+mod marker {
+    pub(super) const TEM: u8 = 0x01;
+    pub(super) const SOF0: u8 = 0xc0;
+    pub(super) const SOF2: u8 = 0xc2;
+    pub(super) const DHT: u8 = 0xc4;
+    pub(super) const SOF15: u8 = 0xcf;
+    pub(super) const RST0: u8 = 0xd0;
+    pub(super) const RST7: u8 = 0xd7;
+    pub(super) const SOI: u8 = 0xd8;
+    pub(super) const EOI: u8 = 0xd9;
+    pub(super) const SOS: u8 = 0xda;
+}
 
 impl Walk {
-    /// Goes on.
-    pub fn advance(&mut self, _bytes: &[u8]) -> Result<Progress, JpegError> {
-        Err(JpegError::NoSoi)
+    /// Goes on where it stopped. `bytes` are all bytes from SOI so far: those of the call before, and more.
+    ///
+    /// # Errors
+    /// What is wrong, as soon as it is seen; the walk must not be used after that.
+    pub fn advance(&mut self, bytes: &[u8]) -> Result<Progress, JpegError> {
+        loop {
+            let step = match self.expect {
+                Expect::Soi => self.soi(bytes)?,
+                Expect::Marker => self.segment(bytes)?,
+                Expect::Scan => self.scan(bytes),
+            };
+            match step {
+                Step::On => {}
+                Step::More => return Ok(Progress::NeedMore),
+                Step::Done(info) => return Ok(Progress::Done(info)),
+            }
+        }
+    }
+
+    /// All before this offset is done; after an error, where what is wrong stands.
+    pub fn offset(&self) -> usize {
+        self.at
+    }
+
+    fn soi(&mut self, bytes: &[u8]) -> Result<Step, JpegError> {
+        match bytes {
+            [0xff, marker::SOI, ..] => {
+                self.at = 2;
+                self.expect = Expect::Marker;
+                Ok(Step::On)
+            }
+            [] | [0xff] => Ok(Step::More),
+            _ => Err(JpegError::NoSoi),
+        }
+    }
+
+    /// Skips picture data up to the next marker that is not a restart.
+    fn scan(&mut self, bytes: &[u8]) -> Step {
+        let mut rest = bytes.get(self.at..).unwrap_or_default();
+        while let Some(found) = memchr::memchr(0xff, rest) {
+            match rest.get(found + 1) {
+                None => {
+                    rest = &rest[found..];
+                    break;
+                }
+                Some(0 | marker::RST0..=marker::RST7) => rest = &rest[found + 2..],
+                Some(0xff) => rest = &rest[found + 1..],
+                Some(_) => {
+                    self.at = bytes.len() - rest.len() + found;
+                    self.expect = Expect::Marker;
+                    return Step::On;
+                }
+            }
+        }
+        // What is left is at most one FF without its second byte.
+        let left = usize::from(rest.first() == Some(&0xff));
+        self.at = self.at.max(bytes.len() - left);
+        Step::More
+    }
+
+    fn segment(&mut self, bytes: &[u8]) -> Result<Step, JpegError> {
+        let Some(&found) = bytes.get(self.at) else { return Ok(Step::More) };
+        if found != 0xff {
+            return Err(JpegError::NoMarker { offset: self.at, found });
+        }
+        let Some(&code) = bytes.get(self.at + 1) else { return Ok(Step::More) };
+        let offset = self.at;
+        match code {
+            0xff => self.at += 1,
+            marker::TEM | marker::RST0..=marker::RST7 => self.at += 2,
+            marker::SOI => return Err(JpegError::NewSoi { offset }),
+            marker::EOI => return self.end().map(Step::Done),
+            0x00..=0xbf => return Err(JpegError::Marker { offset, code }),
+            _ => {
+                let Some(rest) = bytes.get(offset + 2..).filter(|rest| rest.len() >= 2) else {
+                    return Ok(Step::More);
+                };
+                return self.body(code, u16::from_be_bytes([rest[0], rest[1]]), &rest[2..]);
+            }
+        }
+        Ok(Step::On)
+    }
+
+    /// A segment that has a length; `body` is what has arrived of it and of all that follows.
+    fn body(&mut self, code: u8, length: u16, body: &[u8]) -> Result<Step, JpegError> {
+        let offset = self.at;
+        let wrong_length = JpegError::SegmentLength { offset, code, length };
+        let Some(body_len) = usize::from(length).checked_sub(2) else { return Err(wrong_length) };
+        match code {
+            marker::DHT => self.has_huffman_tables |= self.first_scan.is_none(),
+            marker::SOF0..=marker::SOF2 => {
+                let Some(body) = body.get(..body_len) else { return Ok(Step::More) };
+                if self.frame.is_some() {
+                    return Err(JpegError::Marker { offset, code });
+                }
+                self.frame = Some(frame_header(code, body, offset)?.ok_or(wrong_length)?);
+            }
+            marker::SOF0..=marker::SOF15 => {
+                return Err(JpegError::Unsupported {
+                    offset,
+                    what: "lossless, hierarchical or arithmetic coding",
+                });
+            }
+            marker::SOS => {
+                // Ns, two bytes for each of Ns components, and three more (T.81, B.2.3).
+                let Some(&components) = body.first() else { return Ok(Step::More) };
+                if !(1..=4).contains(&components) || body_len != 4 + 2 * usize::from(components) {
+                    return Err(wrong_length);
+                }
+                if self.frame.is_none() {
+                    return Err(JpegError::NoFrameHeader { offset });
+                }
+                self.first_scan.get_or_insert(offset);
+                self.expect = Expect::Scan;
+            }
+            _ => {}
+        }
+        if code != marker::SOS {
+            self.expect = Expect::Marker;
+        }
+        self.at = offset + 2 + usize::from(length);
+        Ok(Step::On)
+    }
+
+    fn end(&self) -> Result<JpegInfo, JpegError> {
+        let offset = self.at;
+        let frame = self.frame.ok_or(JpegError::NoFrameHeader { offset })?;
+        if self.first_scan.is_none() {
+            return Err(JpegError::NoScan { offset });
+        }
+        Ok(JpegInfo {
+            width: frame.width,
+            height: frame.height,
+            components: frame.components,
+            has_huffman_tables: self.has_huffman_tables,
+            progressive: frame.progressive,
+            len: offset + 2,
+        })
     }
 }
 
-/// Walks a whole JPEG.
+/// SOF0 to SOF2 (T.81, B.2.2); `None` when the segment is shorter or longer than its components need.
+fn frame_header(code: u8, body: &[u8], offset: usize) -> Result<Option<FrameHeader>, JpegError> {
+    let &[precision, y1, y0, x1, x0, components, ref specifications @ ..] = body else { return Ok(None) };
+    let (width, height) = (u16::from_be_bytes([x1, x0]), u16::from_be_bytes([y1, y0]));
+    if !(1..=4).contains(&components) {
+        return Err(JpegError::Components { components });
+    }
+    if specifications.len() != 3 * usize::from(components) {
+        return Ok(None);
+    }
+    if precision != 8 {
+        return Err(JpegError::Unsupported { offset, what: "samples of more than 8 bits" });
+    }
+    if width == 0 || height == 0 {
+        return Err(JpegError::NoPixels { width, height });
+    }
+    Ok(Some(FrameHeader { width, height, components, progressive: code == marker::SOF2 }))
+}
+
+/// Walks a whole JPEG; bytes after its end are not looked at.
+///
+/// # Errors
+/// What is wrong, with its offset; [`JpegError::Truncated`] when nothing is, but the end is missing.
 pub fn inspect(bytes: &[u8]) -> Result<JpegInfo, JpegError> {
     match Walk::default().advance(bytes)? {
         Progress::Done(info) => Ok(info),
-        Progress::NeedMore => Err(JpegError::NoSoi),
+        Progress::NeedMore => Err(JpegError::Truncated { len: bytes.len() }),
     }
 }
 
-/// Adds tables.
-pub fn with_huffman_tables(jpeg: &Bytes) -> Bytes {
-    jpeg.clone()
+/// Where the first scan's header (SOS) stands.
+pub(super) fn first_scan(bytes: &[u8]) -> Option<usize> {
+    let mut walk = Walk::default();
+    while walk.first_scan.is_none() {
+        let step = if walk.expect == Expect::Soi { walk.soi(bytes) } else { walk.segment(bytes) };
+        let Ok(Step::On) = step else { return None };
+    }
+    walk.first_scan
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! No I/O and no decoding happens here. A [`Frame`] can only be made from bytes whose segments were walked from SOI to
 //! EOI, so every other room may rely on its size and on its having Huffman tables.
 
+mod huffman;
 mod jpeg;
 mod name;
 
@@ -10,7 +11,8 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 
-pub use jpeg::{JpegError, JpegInfo, Progress, Walk, inspect, with_huffman_tables};
+pub use huffman::with_huffman_tables;
+pub use jpeg::{JpegError, JpegInfo, Progress, Walk, inspect};
 pub use name::{NameError, StreamName};
 
 /// Where the picture of a frame comes from.
@@ -42,9 +44,16 @@ impl Frame {
     /// [`JpegError`] when the bytes are not a whole JPEG.
     pub fn from_jpeg(jpeg: Bytes) -> Result<Self, JpegError> {
         let info = inspect(&jpeg)?;
-        let jpeg = jpeg.slice(..info.len);
+        Ok(Self::from_walked(jpeg.slice(..info.len), info))
+    }
+
+    /// As [`Frame::from_jpeg`], for bytes that a [`Walk`] has already found to be whole: `info` must be what it said
+    /// about `jpeg`, and `jpeg` must end with its EOI.
+    pub(crate) fn from_walked(jpeg: Bytes, info: JpegInfo) -> Self {
+        debug_assert_eq!(inspect(&jpeg).as_ref(), Ok(&info), "only walked bytes become frames");
+        debug_assert_eq!(jpeg.len(), info.len, "a frame ends with its EOI");
         let jpeg = if info.has_huffman_tables { jpeg } else { with_huffman_tables(&jpeg) };
-        Ok(Self { jpeg, info, kind: FrameKind::Picture, taken: SystemTime::now(), arrived: Instant::now() })
+        Self { jpeg, info, kind: FrameKind::Picture, taken: SystemTime::now(), arrived: Instant::now() }
     }
 
     /// The same picture, marked as one that framecast drew because the source is away.

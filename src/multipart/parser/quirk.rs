@@ -1,0 +1,118 @@
+//! What sources do their own way.
+
+macro_rules! quirks {
+    ($($(#[$doc:meta])+ $variant:ident $name:literal $sentence:literal)+) => {
+        /// What a source does differently from RFC 2046; counted, shown by `framecast probe`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Quirk {
+            $($(#[$doc])+ $variant,)+
+        }
+
+        impl Quirk {
+            /// Every quirk, in the order of [`Quirk::index`].
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// A short name in kebab-case, for JSON and metrics.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// A sentence for people.
+            pub fn describe(self) -> &'static str {
+                match self { $(Self::$variant => $sentence),+ }
+            }
+        }
+    };
+}
+
+quirks! {
+    /// The announced boundary starts with dashes, or the body's lacks them (Panasonic, Sony).
+    BoundaryDashes "boundary-dashes"
+        "the boundary's dashes differ between the answer's header and its body"
+    /// `boundary="x"`: legal, but several clients take the quotes for a part of it.
+    QuotedBoundary "quoted-boundary"
+        "the boundary is quoted in the answer's header"
+    /// There are delimiters, but no boundary was announced.
+    NoBoundary "no-boundary"
+        "the answer's header names no boundary; it was learnt from the body"
+    /// The delimiters are not those that were announced.
+    OtherBoundary "other-boundary"
+        "the body uses another boundary than the answer's header names"
+    /// The body starts with a part's headers or with SOI (ESP32, Tasmota).
+    FirstDelimiterMissing "first-delimiter-missing"
+        "the first part is not introduced by a delimiter"
+    /// A newline instead of a delimiter between parts (Axis).
+    DelimiterMissing "delimiter-missing"
+        "parts follow each other without a delimiter"
+    /// Each delimiter looks like the last one (Foscam).
+    EveryDelimiterCloses "every-delimiter-closes"
+        "every delimiter ends with dashes, as only the last one may"
+    /// Parts do not say how long they are (Mobotix).
+    NoContentLength "no-content-length"
+        "parts carry no Content-Length"
+    /// Not a number, or not the JPEG's length.
+    BadContentLength "bad-content-length"
+        "Content-Length of parts is wrong or not a number"
+    /// Content-Length stands there more than once.
+    DuplicateContentLength "duplicate-content-length"
+        "parts carry several Content-Length headers"
+    /// The part is longer than its JPEG, as its length says.
+    PaddedPart "padded-part"
+        "parts are padded behind the JPEG"
+    /// A line among the headers that is none (GoAhead).
+    HeaderWithoutColon "header-without-colon"
+        "part headers hold a line without a colon"
+    /// The JPEG follows right behind the headers.
+    NoBlankLine "no-blank-line"
+        "the blank line between part headers and JPEG is missing"
+    /// Lines end with LF alone.
+    BareNewlines "bare-newlines"
+        "lines end with a newline alone, without carriage return"
+    /// A JPEG whose part is not of type image/jpeg.
+    WrongPartType "wrong-part-type"
+        "parts are JPEGs but are not labelled image/jpeg"
+    /// Part headers that are unusually long, or without end (D-Link).
+    LongPartHeaders "long-part-headers"
+        "part headers are unusually long"
+    /// Headers, and no body.
+    EmptyPart "empty-part"
+        "there are empty parts"
+    /// Parts that hold no JPEG; dropped.
+    OtherPart "other-part"
+        "there are parts that hold no JPEG"
+    /// Further JPEGs follow in the same part.
+    SeveralJpegsInPart "several-jpegs-in-part"
+        "parts hold several JPEGs"
+    /// No multipart at all.
+    BareJpegs "bare-jpegs"
+        "JPEGs follow each other without any multipart framing"
+    /// No Huffman tables (USB cameras, AVI1).
+    NoHuffmanTables "no-huffman-tables"
+        "JPEGs come without Huffman tables; the standard ones are added"
+}
+
+impl Quirk {
+    /// Position in [`Quirk::ALL`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_quirk_stands_at_its_index_under_a_name_of_its_own() {
+        let mut names: Vec<_> = Quirk::ALL.iter().map(|quirk| quirk.as_str()).collect();
+        for (index, quirk) in Quirk::ALL.iter().enumerate() {
+            assert_eq!(quirk.index(), index);
+            assert!(quirk.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{quirk:?}");
+            assert!(!quirk.describe().ends_with('.'));
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Quirk::ALL.len());
+    }
+}
