@@ -14,6 +14,7 @@
 //! - [`stream`]: the actor that owns one stream's life
 //! - [`registry`]: the named streams
 //! - [`session`]: one viewer: which frame next, and when
+//! - [`recorder`]: frames to files
 //! - [`web`]: HTTP: routes, the viewer's transport, pages, errors
 //! - [`relay`]: puts the rooms together
 //! - [`cli`]: the commands
@@ -28,6 +29,7 @@ pub mod source;
 pub mod stream;
 pub mod registry;
 pub mod session;
+pub mod recorder;
 pub mod web;
 pub mod relay;
 pub mod cli;

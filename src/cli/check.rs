@@ -5,11 +5,11 @@ use std::{path::Path, process::ExitCode};
 use crate::config;
 
 /// Exit code for a configuration with mistakes, of `serve` too.
-pub const MISTAKEN: u8 = 2;
+pub(super) const MISTAKEN: u8 = 2;
 
 /// Prints what the file says, one line a stream, or every mistake in it to standard error.
 #[expect(clippy::print_stdout, reason = "the answer of a command belongs on standard output")]
-pub fn run(path: &Path) -> ExitCode {
+pub(super) fn run(path: &Path) -> ExitCode {
     match config::load_file(path) {
         Ok(config) => {
             let count = config.streams.len();

@@ -88,7 +88,8 @@ fn upstream(arguments: &ProbeArguments) -> anyhow::Result<UpstreamConfig> {
     let config = match parse(&yaml, "URL", &Environment::default()) {
         Ok(config) => config,
         Err(mistakes) => {
-            let messages: Vec<_> = mistakes.mistakes().iter().map(|mistake| mistake.message.clone()).collect();
+            let messages: Vec<_> =
+                mistakes.mistakes().iter().map(|mistake| mistake.message.clone()).collect();
             bail!("the URL cannot be used: {}", messages.join("; "));
         }
     };
@@ -219,7 +220,11 @@ fn print_seen(out: &mut impl Write, seen: &Seen) -> std::io::Result<()> {
 fn describe(info: &JpegInfo) -> String {
     let colour = if info.components == 1 { "grey" } else { "colour" };
     let coding = if info.progressive { "progressive" } else { "baseline" };
-    let tables = if info.has_huffman_tables { "with Huffman tables" } else { "without Huffman tables (framecast adds them)" };
+    let tables = if info.has_huffman_tables {
+        "with Huffman tables"
+    } else {
+        "without Huffman tables (framecast adds them)"
+    };
     format!("{colour}, {coding}, {tables}")
 }
 
@@ -235,7 +240,10 @@ fn print_yaml(out: &mut impl Write, upstream: &UpstreamConfig, single: bool) -> 
         url = url.replacen(&format!("//{user}@"), &format!("//{user}:${{CAMERA_PASSWORD}}@"), 1);
     }
     let kind = if single { "snapshot" } else { "mjpeg" };
-    writeln!(out, "\nIn the configuration:\n\nstreams:\n  camera:\n    source:\n      type: {kind}\n      url: {url}")?;
+    writeln!(
+        out,
+        "\nIn the configuration:\n\nstreams:\n  camera:\n    source:\n      type: {kind}\n      url: {url}"
+    )?;
     if upstream.insecure {
         writeln!(out, "      insecure: true")?;
     }

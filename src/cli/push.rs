@@ -34,7 +34,8 @@ const MAX_PROBLEM_BYTES: usize = 16 * 1024;
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
 /// Bounds for pictures from standard input; the relay has its own.
-const STDIN_LIMITS: ParserLimits = ParserLimits { max_frame_bytes: 64 * 1024 * 1024, max_header_bytes: 64 * 1024 };
+const STDIN_LIMITS: ParserLimits =
+    ParserLimits { max_frame_bytes: 64 * 1024 * 1024, max_header_bytes: 64 * 1024 };
 
 /// Pictures wait for nobody: standard input is read in pieces of this size.
 const READ_BYTES: usize = 64 * 1024;
@@ -120,7 +121,8 @@ impl Publisher {
 
     async fn push(&mut self, picture: Bytes, what: &str) -> anyhow::Result<()> {
         let size = picture.len();
-        let mut request = self.client.post(self.url.as_str()).insert_header((header::CONTENT_TYPE, "image/jpeg"));
+        let mut request =
+            self.client.post(self.url.as_str()).insert_header((header::CONTENT_TYPE, "image/jpeg"));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -131,7 +133,8 @@ impl Publisher {
         if answer.status() != StatusCode::NO_CONTENT {
             let problem = answer.body().limit(MAX_PROBLEM_BYTES).await.unwrap_or_default();
             let detail = serde_json::from_slice::<serde_json::Value>(&problem).ok();
-            let detail = detail.as_ref().and_then(|problem| problem["detail"].as_str()).unwrap_or("no reason given");
+            let detail =
+                detail.as_ref().and_then(|problem| problem["detail"].as_str()).unwrap_or("no reason given");
             bail!("{} refused {what} with {}: {detail}", shown(&self.url), answer.status());
         }
         self.pushed += 1;
@@ -190,7 +193,8 @@ async fn watch(publisher: &mut Publisher, folder: &Path) -> anyhow::Result<()> {
             let unchanged_since_last_look = seen.get(path) == Some(state);
             if unchanged_since_last_look && settled.get(path) != Some(state) {
                 settled.insert(path.clone(), *state);
-                let picture = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+                let picture =
+                    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
                 let name = path.display().to_string();
                 if let Err(error) = publisher.push(picture.into(), &name).await {
                     eprintln!("{error:#}");
@@ -205,7 +209,8 @@ async fn watch(publisher: &mut Publisher, folder: &Path) -> anyhow::Result<()> {
 type FolderState = std::collections::BTreeMap<PathBuf, (u64, std::time::SystemTime)>;
 
 fn folder_state(folder: &Path) -> anyhow::Result<FolderState> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read folder {}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("cannot read folder {}", folder.display()))?;
     let state = |entry: std::io::Result<std::fs::DirEntry>| {
         let entry = entry.ok()?;
         // A file may vanish between listing and asking.
@@ -217,7 +222,7 @@ fn folder_state(folder: &Path) -> anyhow::Result<FolderState> {
 
 async fn from_stdin(publisher: &mut Publisher) -> anyhow::Result<()> {
     let mut input = tokio::io::stdin();
-    let mut parser = PartParser::new(ContentKind::Unknown, STDIN_LIMITS);
+    let mut parser = PartParser::new(ContentKind::Missing, STDIN_LIMITS);
     let mut chunk = vec![0; READ_BYTES];
     loop {
         let read = input.read(&mut chunk).await.context("cannot read standard input")?;

@@ -63,7 +63,11 @@ async fn serve(config: Config, origin: &str) -> anyhow::Result<ExitCode> {
 fn url_of(address: SocketAddr, base_path: &str) -> String {
     let mut reachable = address;
     if address.ip().is_unspecified() {
-        reachable.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+        reachable.set_ip(if address.is_ipv4() {
+            [127, 0, 0, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
     }
     format!("http://{reachable}{base_path}")
 }

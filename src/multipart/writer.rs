@@ -141,7 +141,8 @@ mod tests {
     #[test]
     fn nothing_is_never_framed_as_the_chunk_that_ends_an_answer() {
         assert!(written(framed(Default::default(), Framing::Chunked)).is_empty());
-        let some = framed([Bytes::from_static(b"ab"), Bytes::new(), Bytes::from_static(b"c")], Framing::Chunked);
+        let some =
+            framed([Bytes::from_static(b"ab"), Bytes::new(), Bytes::from_static(b"c")], Framing::Chunked);
         assert_eq!(written(some), b"3\r\nabc\r\n");
     }
 }

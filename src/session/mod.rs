@@ -17,7 +17,7 @@ use crate::{
     stream::{StreamHandle, ViewerGuard},
 };
 
-pub use snapshot::{SNAPSHOT_WAIT, SnapshotError, next_after, newest_picture};
+pub use snapshot::{SNAPSHOT_WAIT, SnapshotError, newest_picture, next_after};
 
 /// A stream of frames for one viewer; ends when its stream does. Each frame is to be sent whole before the next is
 /// asked for.

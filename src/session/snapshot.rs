@@ -72,7 +72,8 @@ pub async fn next_after(stream: &StreamHandle, seq: u64) -> Result<Arc<Published
 }
 
 fn picture_above(showing: Showing, seq: u64, state: &State) -> Option<Arc<Published>> {
-    let newest = showing.newest.filter(|newest| newest.seq > seq && newest.frame.kind() == FrameKind::Picture)?;
+    let newest =
+        showing.newest.filter(|newest| newest.seq > seq && newest.frame.kind() == FrameKind::Picture)?;
     let fresh = *state == State::Live || newest.frame.arrived().elapsed() < STALE_AFTER;
     fresh.then_some(newest)
 }

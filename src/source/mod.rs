@@ -4,20 +4,47 @@
 //! when it runs again. A source that is dropped (its future is) lets go of every socket and file at once.
 
 pub mod http;
+pub mod images;
+pub mod push;
+pub mod render;
 pub mod snapshot_poll;
 pub mod upstream;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::LocalBoxFuture;
 
-use crate::{bus::Sink, frame::JpegError, multipart::parser::ParseError};
+use crate::{
+    bus::Sink,
+    config::{Limits, SourceConfig},
+    frame::JpegError,
+    multipart::parser::ParseError,
+    transform::pool::Pool,
+};
 
 /// Gives frames until it ends.
 pub trait Source {
     /// Runs once: one connection of a camera, one life of a renderer. Returns when the source ended (`Ok` for an
     /// upstream that closed in an orderly way) or failed. Cancelled by dropping the future.
     fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>>;
+}
+
+/// The source that `config` describes.
+pub fn build(config: &SourceConfig, limits: &Limits, pool: &Arc<Pool>) -> Box<dyn Source> {
+    match config {
+        SourceConfig::Mjpeg(upstream) => Box::new(upstream::UpstreamSource::new(upstream.clone(), limits)),
+        SourceConfig::Snapshot { upstream, interval } => {
+            Box::new(snapshot_poll::SnapshotSource::new(upstream.clone(), *interval, limits))
+        }
+        SourceConfig::Push { .. } => Box::new(push::PushSource),
+        SourceConfig::Text(text) => Box::new(render::text::TextSource::new(text.clone(), pool.clone())),
+        SourceConfig::Pattern { size, fps } => {
+            Box::new(render::pattern::PatternSource::new(*size, *fps, pool.clone()))
+        }
+        SourceConfig::Images { path, fps } => {
+            Box::new(images::ImagesSource::new(path.clone(), *fps, limits, pool.clone()))
+        }
+    }
 }
 
 /// Why a source ended. Texts name what, where, and what would be right; never a credential, and of a URL only host and
@@ -146,6 +173,9 @@ pub enum SourceError {
         /// What happened.
         reason: String,
     },
+    /// A renderer failed.
+    #[error(transparent)]
+    Render(#[from] render::RenderError),
 }
 
 /// What a camera has to do in time.

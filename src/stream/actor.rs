@@ -131,7 +131,8 @@ impl StreamActor {
             State::Waiting { reason, next_try: Some(at) } => {
                 let delay_ms = at.saturating_duration_since(Instant::now()).as_millis();
                 // Repeated failures of the same kind are one change of state; the first is the news.
-                let news = matches!(self.state, State::Live) || self.away.as_ref().is_none_or(|away| !away.due);
+                let news =
+                    matches!(self.state, State::Live) || self.away.as_ref().is_none_or(|away| !away.due);
                 if news {
                     warn!(stream, delay_ms, "source is away: {reason}");
                 } else {
@@ -178,7 +179,9 @@ impl StreamActor {
         let reason = match &self.state {
             State::Waiting { reason, .. } => reason.clone(),
             // The reason of the failure before stays readable while the next try is on.
-            _ if self.bus().newest().is_some_and(|newest| newest.frame.kind() == FrameKind::Placeholder) => return,
+            _ if self.bus().newest().is_some_and(|newest| newest.frame.kind() == FrameKind::Placeholder) => {
+                return;
+            }
             _ => "connecting".to_owned(),
         };
         let newest = self.bus().newest();
@@ -189,8 +192,7 @@ impl StreamActor {
         let stream = self.config.name.clone();
         let drawing = async move {
             match pool.run(move || placeholder::draw(&title, &reason, since, size)).await {
-                Ok(Ok(frame)) => bus.publish_if_newest_is(seen, frame.as_placeholder()),
-                Ok(Err(error)) => warn!(%stream, "cannot draw the placeholder: {error}"),
+                Ok(frame) => bus.publish_if_newest_is(seen, frame.as_placeholder()),
                 // The workers are busy with pictures that somebody sees; the next state change draws again.
                 Err(busy) => debug!(%stream, "placeholder not drawn: {busy}"),
             }

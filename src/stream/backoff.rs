@@ -5,13 +5,13 @@ use std::time::Duration;
 use super::state::Ending;
 
 /// First delay: short enough that a viewer hardly notices a camera's hiccup.
-pub const FIRST_DELAY: Duration = Duration::from_millis(500);
+pub(super) const FIRST_DELAY: Duration = Duration::from_millis(500);
 
 /// Longest delay: a camera that was switched on again is seen within half a minute.
-pub const LONGEST_DELAY: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 /// After frames came for so long, the next failure starts with [`FIRST_DELAY`] again.
-pub const HEALTHY_AFTER: Duration = Duration::from_secs(60);
+pub(super) const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 
 /// Each delay varies by so much of itself, so that cameras behind one switch are not all tried at once.
 const JITTER: f64 = 0.2;
@@ -79,7 +79,11 @@ mod tests {
         assert_eq!(backoff.after(&failed(Duration::ZERO)), FIRST_DELAY * 2);
         let orderly = Ending { orderly: true, ..failed(Duration::from_secs(1)) };
         assert_eq!(backoff.after(&orderly), FIRST_DELAY);
-        assert_eq!(backoff.after(&orderly), FIRST_DELAY, "a camera that closes after each picture is not punished");
+        assert_eq!(
+            backoff.after(&orderly),
+            FIRST_DELAY,
+            "a camera that closes after each picture is not punished"
+        );
     }
 
     #[test]

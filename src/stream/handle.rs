@@ -80,8 +80,14 @@ impl StreamHandle {
         let sink = Sink::new(bus.clone(), config.max_fps);
         let demand = watch::Sender::new(0);
         let (status_sender, status) = watch::channel(Status { state: State::Idle, since: SystemTime::now() });
-        let actor =
-            StreamActor::start_with(config.clone(), limits, pool, sink.clone(), demand.subscribe(), status_sender);
+        let actor = StreamActor::start_with(
+            config.clone(),
+            limits,
+            pool,
+            sink.clone(),
+            demand.subscribe(),
+            status_sender,
+        );
         let publisher = watch::Sender::new(0);
         Self(Arc::new(Inner { config, bus, sink, demand, status, publisher, actor }))
     }
@@ -133,7 +139,11 @@ impl StreamHandle {
     ///
     /// # Errors
     /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.
-    pub fn join(&self, capacity: &Arc<Capacity>, max_viewers_per_stream: usize) -> Result<ViewerGuard, AtCapacity> {
+    pub fn join(
+        &self,
+        capacity: &Arc<Capacity>,
+        max_viewers_per_stream: usize,
+    ) -> Result<ViewerGuard, AtCapacity> {
         let stats = self.0.bus.stats();
         let viewers = stats.viewers();
         if viewers >= max_viewers_per_stream {

@@ -14,7 +14,7 @@ use super::state::Ending;
 use crate::{
     bus::{Sink, Subscriber},
     frame::FrameKind,
-    source::{Source, SourceError},
+    source::Source,
 };
 
 /// A running source.
@@ -30,7 +30,7 @@ pub(super) type Generation = u64;
 impl Pump {
     /// Starts a source in a task. The one before must be gone: many cameras serve one connection only.
     pub(super) fn start(
-        build: impl FnOnce() -> Result<Box<dyn Source>, SourceError> + 'static,
+        build: impl FnOnce() -> Box<dyn Source> + 'static,
         sink: Sink,
         on_first_frame: impl FnOnce() + 'static,
     ) -> (Self, JoinHandle<Ending>) {
@@ -53,14 +53,11 @@ impl Pump {
 }
 
 async fn run_once(
-    build: impl FnOnce() -> Result<Box<dyn Source>, SourceError>,
+    build: impl FnOnce() -> Box<dyn Source>,
     sink: &Sink,
     on_first_frame: impl FnOnce(),
 ) -> Ending {
-    let mut source = match build() {
-        Ok(source) => source,
-        Err(error) => return Ending { reason: error.to_string(), orderly: false, live_for: Duration::ZERO },
-    };
+    let mut source = build();
     let mut first = None;
     let already_seen = sink.bus().newest().map_or(0, |newest| newest.seq);
     let result = {

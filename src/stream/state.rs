@@ -204,7 +204,8 @@ mod tests {
     #[test]
     fn a_push_stream_waits_for_its_publisher_without_a_next_try() {
         let mut backoff = Backoff::without_jitter();
-        let with = Circumstances { now: Instant::now(), backoff: &mut backoff, passive: Some("nothing pushed") };
+        let with =
+            Circumstances { now: Instant::now(), backoff: &mut backoff, passive: Some("nothing pushed") };
         let (state, action) = next(&State::Idle, Event::Wanted, with);
         assert_eq!(state, State::Waiting { reason: "nothing pushed".into(), next_try: None });
         assert_eq!(action, Action::Start);

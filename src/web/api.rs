@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// `GET /api/streams`: all, in the order of the configuration.
-pub async fn streams(state: State) -> HttpResponse {
+pub(super) async fn streams(state: State) -> HttpResponse {
     let streams: Vec<_> = state.registry.all().iter().map(StreamReport::of).collect();
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
@@ -28,7 +28,7 @@ pub async fn streams(state: State) -> HttpResponse {
 }
 
 /// `GET /api/streams/{name}`.
-pub async fn stream(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn stream(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
     let report = StreamReport::of(&state.stream(&name)?);
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report))
 }
@@ -110,7 +110,8 @@ impl StreamReport {
             bytes_out: stats.bytes_out(),
             size: picture.map(|frame| PictureSize { width: frame.width(), height: frame.height() }),
             frame_bytes: picture.map(|frame| frame.jpeg().len()),
-            frame_age_s: picture.map(|frame| rounded(now.saturating_duration_since(frame.arrived()).as_secs_f64())),
+            frame_age_s: picture
+                .map(|frame| rounded(now.saturating_duration_since(frame.arrived()).as_secs_f64())),
             viewers: stats.viewers(),
             skipped: stats.skipped(),
             dropped: stats.dropped().map(|(reason, count)| (reason.as_str(), count)).collect(),

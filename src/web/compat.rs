@@ -23,7 +23,11 @@ const MAX_KEY_LENGTH: usize = 64;
 ///
 /// # Errors
 /// 404 for a stream that is not there, 501 for what only mjpg-streamer does.
-pub async fn mjpg_streamer(request: &HttpRequest, state: &State, action: &str) -> Result<HttpResponse, Problem> {
+pub(super) async fn mjpg_streamer(
+    request: &HttpRequest,
+    state: &State,
+    action: &str,
+) -> Result<HttpResponse, Problem> {
     let (verb, number) = match action.rsplit_once('_') {
         Some((verb, number)) => (verb, Some(number)),
         None => (action, None),
@@ -40,7 +44,8 @@ pub async fn mjpg_streamer(request: &HttpRequest, state: &State, action: &str) -
         }
         "snapshot" => snapshot::answer(request, state, &stream()?).await,
         "command" | "take" => {
-            let detail = format!("mjpg-streamer's action={verb} is not for framecast: it sets no camera's controls");
+            let detail =
+                format!("mjpg-streamer's action={verb} is not for framecast: it sets no camera's controls");
             Err(Problem::new(StatusCode::NOT_IMPLEMENTED, detail))
         }
         _ => Err(unknown_action(action)),
@@ -53,7 +58,7 @@ fn unknown_action(action: &str) -> Problem {
 }
 
 /// `GET /stream` of ustreamer: the default stream.
-pub async fn ustreamer_stream(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+pub(super) async fn ustreamer_stream(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let key: String = query(&request, "key").unwrap_or_default();
     let safe = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
     let key: String = key.chars().filter(safe).take(MAX_KEY_LENGTH).collect();
@@ -64,12 +69,12 @@ pub async fn ustreamer_stream(request: HttpRequest, state: State) -> Result<Http
 }
 
 /// `GET /snapshot` of ustreamer.
-pub async fn ustreamer_snapshot(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+pub(super) async fn ustreamer_snapshot(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     snapshot::answer(&request, &state, &state.default_stream()?).await
 }
 
 /// `GET /state` of ustreamer.
-pub async fn ustreamer_state(state: State) -> Result<HttpResponse, Problem> {
+pub(super) async fn ustreamer_state(state: State) -> Result<HttpResponse, Problem> {
     let stream = state.default_stream()?;
     let (width, height) = stream.bus().newest().map_or((0, 0), |n| (n.frame.width(), n.frame.height()));
     let stats = stream.bus().stats();
@@ -90,8 +95,9 @@ pub async fn ustreamer_state(state: State) -> Result<HttpResponse, Problem> {
 }
 
 /// `GET /program.json` of mjpg-streamer: its plugins; here, one input a stream.
-pub async fn program_json(state: State) -> HttpResponse {
-    let inputs: Vec<_> = state.registry.all().iter().enumerate().map(|(n, stream)| input_entry(n, stream)).collect();
+pub(super) async fn program_json(state: State) -> HttpResponse {
+    let inputs: Vec<_> =
+        state.registry.all().iter().enumerate().map(|(n, stream)| input_entry(n, stream)).collect();
     let output = json!({"id": 0, "name": "framecast HTTP output", "plugin": "output_http.so", "args": ""});
     HttpResponse::Ok().json(json!({"inputs": inputs, "outputs": [output]}))
 }
@@ -101,7 +107,7 @@ fn input_entry(number: usize, stream: &StreamHandle) -> Value {
 }
 
 /// `GET /input_N.json` of mjpg-streamer: a camera's controls and formats. framecast has no controls to offer.
-pub async fn input_json(state: State, number: web::Path<usize>) -> Result<HttpResponse, Problem> {
+pub(super) async fn input_json(state: State, number: web::Path<usize>) -> Result<HttpResponse, Problem> {
     let stream = state.nth_stream(*number)?;
     let mut formats = Vec::new();
     if let Some(newest) = stream.bus().newest() {
@@ -114,7 +120,7 @@ pub async fn input_json(state: State, number: web::Path<usize>) -> Result<HttpRe
 }
 
 /// `GET /output_N.json` of mjpg-streamer: one output, without controls.
-pub async fn output_json(number: web::Path<usize>) -> Result<HttpResponse, Problem> {
+pub(super) async fn output_json(number: web::Path<usize>) -> Result<HttpResponse, Problem> {
     if *number != 0 {
         let detail = format!("there is no output number {number}; there is one, number 0");
         return Err(Problem::new(StatusCode::NOT_FOUND, detail));

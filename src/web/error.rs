@@ -104,7 +104,9 @@ impl From<PictureError> for Problem {
     fn from(error: PictureError) -> Self {
         let status = match error {
             PictureError::NotAPicture { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            PictureError::TooLarge { .. } | PictureError::TooManyPixels { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            PictureError::TooLarge { .. }
+            | PictureError::TooManyPixels { .. }
+            | PictureError::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, error.to_string())

@@ -8,12 +8,12 @@ use serde_json::json;
 use super::{State, error::Problem};
 
 /// `GET /healthz`: the process answers.
-pub async fn live() -> HttpResponse {
+pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(json!({"status": "ok"}))
 }
 
 /// `GET /readyz`: it takes viewers.
-pub async fn ready(state: State) -> Result<HttpResponse, Problem> {
+pub(super) async fn ready(state: State) -> Result<HttpResponse, Problem> {
     if state.stopping.load(Ordering::Relaxed) {
         return Err(Problem::unavailable("framecast is shutting down"));
     }

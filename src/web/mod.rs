@@ -20,8 +20,8 @@ use std::{
 };
 
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder, Resource, guard, guard::Guard, http::Method, http::StatusCode,
-    http::header, web,
+    HttpRequest, HttpResponse, HttpResponseBuilder, Resource, guard, guard::Guard, http::Method,
+    http::StatusCode, http::header, web,
 };
 
 use crate::{

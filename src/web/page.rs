@@ -16,7 +16,7 @@ const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
                               connect-src 'self'; base-uri 'none'; form-action 'none'";
 
 /// `GET /`: the page, or what `?action=` of mjpg-streamer asks for.
-pub async fn root(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+pub(super) async fn root(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     match query(&request, "action") {
         Some(action) => compat::mjpg_streamer(&request, &state, &action).await,
         None => Ok(html(PAGE)),
@@ -24,7 +24,7 @@ pub async fn root(request: HttpRequest, state: State) -> Result<HttpResponse, Pr
 }
 
 /// The base path without its final slash: the page's relative addresses need it.
-pub async fn base(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+pub(super) async fn base(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     if query(&request, "action").is_some() {
         return root(request, state).await;
     }
@@ -33,13 +33,13 @@ pub async fn base(request: HttpRequest, state: State) -> Result<HttpResponse, Pr
 }
 
 /// `GET /view/{name}`: one stream at full size.
-pub async fn view(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn view(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
     state.stream(&name)?;
     Ok(html(VIEW))
 }
 
 /// `GET /page/{asset}`: what the pages refer to.
-pub async fn asset(name: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn asset(name: web::Path<String>) -> Result<HttpResponse, Problem> {
     let (kind, text) = match name.as_str() {
         "style.css" => ("text/css; charset=utf-8", STYLE),
         "tiles.js" => ("text/javascript; charset=utf-8", TILES),

@@ -24,14 +24,14 @@ use crate::{
         parser::{ParserLimits, PartParser},
     },
     stream::StreamHandle,
-    transform::picture::{self, PictureLimits},
+    transform::picture::{self, PictureError, PictureLimits},
 };
 
 /// A publisher that sends nothing of its body for so long is let go: its connection is dead or it holds one for nothing.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// `POST` or `PUT /streams/{name}/frame`: one picture, answered when it is shown.
-pub async fn frame(
+pub(super) async fn frame(
     request: HttpRequest,
     state: State,
     name: web::Path<String>,
@@ -54,7 +54,7 @@ pub async fn frame(
 
 /// `POST` or `PUT /streams/{name}/feed`: pictures one behind the other until the publisher ends; each is shown when its
 /// last byte has come.
-pub async fn feed(
+pub(super) async fn feed(
     request: HttpRequest,
     state: State,
     name: web::Path<String>,
@@ -69,12 +69,15 @@ fn push_stream(request: &HttpRequest, state: &WebState, name: &str) -> Result<St
     let stream = state.stream(name)?;
     let SourceConfig::Push { token } = &stream.config().source else {
         let kind = stream.config().source.type_name();
-        let detail = format!("stream {name} takes its pictures from a source of type {kind}; only type push takes them here");
+        let detail = format!(
+            "stream {name} takes its pictures from a source of type {kind}; only type push takes them here"
+        );
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     };
     let Some(token) = token else { return Ok(stream) };
     let shown = shown_token(request).ok_or_else(|| {
-        let detail = format!("stream {name} wants its token: send Authorization: Bearer TOKEN, or ?token=TOKEN");
+        let detail =
+            format!("stream {name} wants its token: send Authorization: Bearer TOKEN, or ?token=TOKEN");
         Problem::wrong_token(detail)
     })?;
     if bool::from(shown.as_bytes().ct_eq(token.reveal().as_bytes())) {
@@ -99,8 +102,10 @@ fn content_type(request: &HttpRequest) -> String {
 }
 
 async fn show(state: &WebState, stream: &StreamHandle, picture: Bytes) -> Result<(), Problem> {
-    let limits =
-        PictureLimits { max_frame_bytes: state.limits.max_frame_bytes, max_frame_pixels: state.limits.max_frame_pixels };
+    let limits = PictureLimits {
+        max_frame_bytes: state.limits.max_frame_bytes,
+        max_frame_pixels: state.limits.max_frame_pixels,
+    };
     let checked = if picture::needs_conversion(&picture) {
         match state.pool.run(move || picture::to_jpeg(picture, limits)).await {
             Ok(converted) => converted,
@@ -118,9 +123,18 @@ async fn show(state: &WebState, stream: &StreamHandle, picture: Bytes) -> Result
             Ok(())
         }
         Err(error) => {
-            stream.sink().dropped(error.drop_reason());
+            stream.sink().dropped(drop_reason(&error));
             Err(error.into())
         }
+    }
+}
+
+fn drop_reason(error: &PictureError) -> DropReason {
+    match error {
+        PictureError::TooLarge { .. } | PictureError::TooManyPixels { .. } | PictureError::TooLong { .. } => {
+            DropReason::TooLarge
+        }
+        _ => DropReason::Invalid,
     }
 }
 
@@ -141,7 +155,9 @@ async fn next_chunk(body: &mut web::Payload) -> Result<Option<Bytes>, Problem> {
     match timeout(BODY_TIMEOUT, body.next()).await {
         Ok(Some(Ok(chunk))) => Ok(Some(chunk)),
         Ok(None) => Ok(None),
-        Ok(Some(Err(error))) => Err(Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"))),
+        Ok(Some(Err(error))) => {
+            Err(Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}")))
+        }
         Err(_) => Err(stalled()),
     }
 }
@@ -184,7 +200,12 @@ async fn file_of_form(request: &HttpRequest, body: web::Payload, max: usize) -> 
             return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
         }
     }
-    file.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "the form has no file; send one, as curl -F file=@picture.jpg does"))
+    file.ok_or_else(|| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "the form has no file; send one, as curl -F file=@picture.jpg does",
+        )
+    })
 }
 
 async fn feed_into(
@@ -197,7 +218,9 @@ async fn feed_into(
         max_frame_bytes: state.limits.max_frame_bytes,
         max_header_bytes: state.limits.max_header_bytes,
     };
-    let kind = ContentKind::from_header(request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()));
+    let kind = ContentKind::from_header(
+        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()),
+    );
     let mut parser = PartParser::new(kind, limits);
     let mut turn = stream.take_over_publishing();
     turn.mark_unchanged();
@@ -225,7 +248,8 @@ async fn feed_into(
         };
         loop {
             let part = if ended { parser.finish() } else { parser.next_part() };
-            let part = part.map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()));
+            let part =
+                part.map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()));
             stream.sink().parsed(&parser.take_events());
             match part? {
                 Some(part) => {

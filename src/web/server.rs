@@ -60,11 +60,15 @@ pub struct ListenError {
 impl ListenError {
     fn new(address: SocketAddr, cause: io::Error) -> Self {
         let hint = match cause.kind() {
-            io::ErrorKind::AddrInUse => "the address is in use; stop the other program or choose another port".to_owned(),
+            io::ErrorKind::AddrInUse => {
+                "the address is in use; stop the other program or choose another port".to_owned()
+            }
             io::ErrorKind::PermissionDenied => {
                 "not allowed; ports below 1024 are for root, choose a higher one".to_owned()
             }
-            io::ErrorKind::AddrNotAvailable => "this machine has no such address; 0.0.0.0 means all".to_owned(),
+            io::ErrorKind::AddrNotAvailable => {
+                "this machine has no such address; 0.0.0.0 means all".to_owned()
+            }
             _ => cause.to_string(),
         };
         Self { address, hint, cause }
@@ -122,10 +126,12 @@ impl WebServer {
     /// The system's, when a listener cannot be used.
     pub fn start(state: Arc<WebState>, listeners: Listeners, workers: usize) -> io::Result<(Self, Server)> {
         let state = web::Data::from(state);
-        let mut builder = Server::build().workers(workers).disable_signals().shutdown_timeout(SHUTDOWN_TIMEOUT_S);
+        let mut builder =
+            Server::build().workers(workers).disable_signals().shutdown_timeout(SHUTDOWN_TIMEOUT_S);
         for (address, listener) in listeners.0 {
             let state = state.clone();
-            builder = builder.listen(format!("framecast-{address}"), listener, move || connections(state.clone()))?;
+            builder = builder
+                .listen(format!("framecast-{address}"), listener, move || connections(state.clone()))?;
         }
         let server = builder.run();
         Ok((Self { handle: server.handle() }, server))
@@ -140,7 +146,8 @@ impl WebServer {
 /// What serves one accepted connection.
 fn connections(
     state: web::Data<WebState>,
-) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = impl std::fmt::Debug, InitError = ()> {
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = impl std::fmt::Debug, InitError = ()>
+{
     let base_path = state.base_path.clone();
     let app = App::new().app_data(state).configure(move |cfg| {
         if !base_path.is_empty() {

@@ -15,7 +15,11 @@ use crate::{
 };
 
 /// `GET /streams/{name}/snapshot`, `/{name}.jpg`.
-pub async fn by_name(request: HttpRequest, state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn by_name(
+    request: HttpRequest,
+    state: State,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     answer(&request, &state, &state.stream(&name)?).await
 }
 
@@ -23,7 +27,7 @@ pub async fn by_name(request: HttpRequest, state: State, name: web::Path<String>
 ///
 /// # Errors
 /// 503 when there is none, with the reason.
-pub async fn answer(
+pub(super) async fn answer(
     request: &HttpRequest,
     state: &WebState,
     stream: &StreamHandle,
@@ -43,14 +47,18 @@ fn picture_answer(
 ) -> HttpResponse {
     // The number alone would repeat after a restart.
     let etag = format!("\"{}-{}\"", timestamp(state.started), picture.seq);
-    let known = request.headers().get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == etag.as_bytes());
+    let known =
+        request.headers().get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == etag.as_bytes());
     let mut head = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     super::never_cached(&mut head);
     super::allow_origin(&mut head, state);
     let frame = &picture.frame;
     head.insert_header((header::ETAG, etag));
     head.insert_header(("X-Timestamp", timestamp(frame.taken())));
-    head.insert_header(("X-UStreamer-Online", (stream.status().state == crate::stream::state::State::Live).to_string()));
+    head.insert_header((
+        "X-UStreamer-Online",
+        (stream.status().state == crate::stream::state::State::Live).to_string(),
+    ));
     head.insert_header(("X-UStreamer-Width", frame.width().to_string()));
     head.insert_header(("X-UStreamer-Height", frame.height().to_string()));
     if known {

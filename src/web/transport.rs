@@ -29,7 +29,7 @@ const MAX_PIECES: usize = 5;
 
 /// What waits to be written to one viewer: at most one part. Shared between its socket and its response body.
 #[derive(Debug, Clone)]
-pub struct Outbox(Rc<RefCell<Pending>>);
+pub(super) struct Outbox(Rc<RefCell<Pending>>);
 
 #[derive(Debug)]
 struct Pending {
@@ -45,17 +45,23 @@ struct Pending {
 impl Outbox {
     fn new(stall_timeout: Duration) -> Self {
         let pieces = std::array::from_fn(|_| Bytes::new());
-        Self(Rc::new(RefCell::new(Pending { pieces, next: 0, end: 0, wake_when_empty: false, stall_timeout })))
+        Self(Rc::new(RefCell::new(Pending {
+            pieces,
+            next: 0,
+            end: 0,
+            wake_when_empty: false,
+            stall_timeout,
+        })))
     }
 
     /// All that was put in is written.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         let pending = self.0.borrow();
         pending.next == pending.end
     }
 
     /// Adds pieces behind those that wait. A body puts at most one part (and what announces it) into an empty outbox.
-    pub fn put(&self, pieces: impl IntoIterator<Item = Bytes>) {
+    pub(super) fn put(&self, pieces: impl IntoIterator<Item = Bytes>) {
         let mut pending = self.0.borrow_mut();
         if pending.next == pending.end {
             (pending.next, pending.end) = (0, 0);
@@ -68,12 +74,12 @@ impl Outbox {
     }
 
     /// Asks for a wake-up when the outbox is empty.
-    pub fn wake_when_empty(&self) {
+    pub(super) fn wake_when_empty(&self) {
         self.0.borrow_mut().wake_when_empty = true;
     }
 
     /// Lets the viewer go when it takes nothing for so long.
-    pub fn set_stall_timeout(&self, timeout: Duration) {
+    pub(super) fn set_stall_timeout(&self, timeout: Duration) {
         self.0.borrow_mut().stall_timeout = timeout;
     }
 }
@@ -102,7 +108,7 @@ impl Pending {
 
 /// A viewer's socket.
 #[derive(Debug)]
-pub struct Wire<S> {
+pub(super) struct Wire<S> {
     io: S,
     outbox: Outbox,
     stall: Stall,
@@ -110,12 +116,12 @@ pub struct Wire<S> {
 
 impl<S> Wire<S> {
     /// Wraps a connected socket; a peer that takes nothing for `stall_timeout` is let go.
-    pub fn new(io: S, stall_timeout: Duration) -> Self {
+    pub(super) fn new(io: S, stall_timeout: Duration) -> Self {
         Self { io, outbox: Outbox::new(stall_timeout), stall: Stall::default() }
     }
 
     /// The response body's end.
-    pub fn outbox(&self) -> Outbox {
+    pub(super) fn outbox(&self) -> Outbox {
         self.outbox.clone()
     }
 }

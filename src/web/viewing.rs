@@ -26,7 +26,7 @@ use crate::{
 
 /// How one viewer wants its stream.
 #[derive(Debug, Clone, Default)]
-pub struct Wishes {
+pub(super) struct Wishes {
     /// Raw bytes to the end of the connection, as mjpg-streamer and ustreamer send (`?chunked=0`).
     pub unchunked: bool,
     /// ustreamer's `?advance_headers=1`: the next part's headers are sent ahead, without a length.
@@ -43,7 +43,7 @@ pub struct Wishes {
 
 impl Wishes {
     /// As the query says.
-    pub fn of(request: &HttpRequest) -> Self {
+    pub(super) fn of(request: &HttpRequest) -> Self {
         Self {
             unchunked: switched_off(request, "chunked"),
             advance_headers: switched_on(request, "advance_headers"),
@@ -56,12 +56,16 @@ impl Wishes {
 }
 
 /// `GET /streams/{name}`, `/{name}`, `/{name}.mjpg`.
-pub async fn by_name(request: HttpRequest, state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn by_name(
+    request: HttpRequest,
+    state: State,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     answer(&request, &state, &state.stream(&name)?, Wishes::of(&request))
 }
 
 /// `GET /video_feed`: the default stream, where the Flask example had its only one.
-pub async fn of_default(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+pub(super) async fn of_default(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     answer(&request, &state, &state.default_stream()?, Wishes::of(&request))
 }
 
@@ -69,7 +73,7 @@ pub async fn of_default(request: HttpRequest, state: State) -> Result<HttpRespon
 ///
 /// # Errors
 /// 503 when there is no room for a viewer.
-pub fn answer(
+pub(super) fn answer(
     request: &HttpRequest,
     state: &WebState,
     stream: &StreamHandle,
@@ -86,12 +90,18 @@ pub fn answer(
     if request.method() == Method::HEAD {
         return Ok(head.body(NoBody));
     }
-    let outbox = request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
+    let outbox =
+        request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let guard = stream.join(&state.capacity, state.limits.max_viewers_per_stream)?;
-    let body =
-        ViewerBody {
- viewer: Viewer::new(guard), outbox, wishes, framing, stage: Stage::Joined, pace: ClientPace::default() };
+    let body = ViewerBody {
+        viewer: Viewer::new(guard),
+        outbox,
+        wishes,
+        framing,
+        stage: Stage::Joined,
+        pace: ClientPace::default(),
+    };
     Ok(head.body(body))
 }
 

@@ -1,0 +1,226 @@
+//! A moving test pattern: colour bars that wander, a hand that goes round once in two seconds, a counter of frames
+//! and the time to the millisecond. Whoever looks at it sees a freeze, a skipped frame and a delay.
+
+use std::{
+    f32::consts::TAU,
+    sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, future::LocalBoxFuture};
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    RenderError,
+    canvas::{Area, Canvas, mix, rgb},
+    fonts::{self, Style},
+    tick::Ticker,
+};
+use crate::{
+    bus::{DropReason, Sink},
+    config::{Color, Size},
+    source::{Source, SourceError},
+    transform::{Pool, PoolError, Quality, codec::codec},
+};
+
+/// The bars of SMPTE at 75 %: white, yellow, cyan, green, magenta, red, blue.
+const BARS: [Color; 7] =
+    [rgb(0xbfbfbf), rgb(0xbfbf00), rgb(0x00bfbf), rgb(0x00bf00), rgb(0xbf00bf), rgb(0xbf0000), rgb(0x0000bf)];
+
+const GROUND: Color = rgb(0x14171c);
+const INK: Color = rgb(0xf2f4f7);
+const FAINT: Color = rgb(0x9aa3af);
+const HAND: Color = rgb(0xffb224);
+const DIAL: Color = rgb(0x232830);
+
+/// The bars wander once across the picture in so many seconds: visible, and easy on the encoder.
+const BARS_PERIOD: f64 = 12.0;
+
+/// One turn of the hand, in seconds.
+const HAND_PERIOD: f64 = 2.0;
+
+/// Dots behind the hand, each fainter: its way over the last quarter turn.
+const TRAIL: usize = 10;
+
+/// Share of the height that the bars take.
+const BARS_SHARE: f32 = 0.62;
+
+/// Moving colour bars with a frame counter and the time.
+#[derive(Debug)]
+pub struct PatternSource {
+    size: Size,
+    fps: f64,
+    pool: Arc<Pool>,
+}
+
+impl PatternSource {
+    /// A pattern of `size` at `fps` frames a second.
+    pub fn new(size: Size, fps: f64, pool: Arc<Pool>) -> Self {
+        Self { size, fps, pool }
+    }
+
+    async fn draw_forever(&self, sink: &Sink) -> Result<(), RenderError> {
+        let mut ticker = Ticker::new(self.fps);
+        // Shared with the workers rather than handed over: a refused job must not take the buffer along.
+        let painter = Arc::new(Mutex::new(Painter::new(self.size, self.fps)?));
+        for number in 1.. {
+            let time = ticker.next().await;
+            let painter = painter.clone();
+            let paint = move || painter.lock().unwrap_or_else(PoisonError::into_inner).paint(number, time);
+            match self.pool.run(paint).await {
+                // Our own encoder's pictures are whole; if not, the sink counts it.
+                Ok(jpeg) => drop(sink.jpeg(jpeg?)),
+                Err(PoolError::Busy) => sink.dropped(DropReason::Busy),
+                Err(panicked) => return Err(panicked.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Source for PatternSource {
+    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+        async move { Ok(self.draw_forever(sink).await?) }.boxed_local()
+    }
+}
+
+/// Draws one frame after the other into one buffer.
+#[derive(Debug)]
+struct Painter {
+    canvas: Canvas,
+    zone: TimeZone,
+    caption: String,
+}
+
+impl Painter {
+    fn new(size: Size, fps: f64) -> Result<Self, RenderError> {
+        let caption = format!("{}×{}  {fps} fps", size.width, size.height);
+        Ok(Self { canvas: Canvas::new(size, GROUND)?, zone: TimeZone::system(), caption })
+    }
+
+    fn paint(&mut self, number: u64, time: SystemTime) -> Result<Bytes, RenderError> {
+        let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let split = (self.canvas.height() as f32 * BARS_SHARE) as i32;
+        self.bars(seconds, split);
+        let Area { width, height, .. } = self.canvas.area();
+        self.canvas.fill(Area { x: 0, y: split, width, height: height - split }, GROUND);
+        self.dial(seconds, split);
+        self.words(number, time, split);
+        Ok(codec().encode(self.canvas.pixels(), Quality::PICTURE)?)
+    }
+
+    /// The wandering bars, and below them a strip of grey steps that stands still.
+    fn bars(&mut self, seconds: f64, split: i32) {
+        let width = self.canvas.width();
+        let strip = split / 8;
+        let shift = ((seconds / BARS_PERIOD).fract() * f64::from(width)) as usize;
+        let columns = width as usize;
+        let bar = |x: usize| BARS[(x + columns - shift) % columns * BARS.len() / columns];
+        self.canvas.columns(Area { x: 0, y: 0, width, height: split - strip }, bar);
+        let step = |x: usize| mix(rgb(0), rgb(0xffffff), (x * 11 / columns) as f32 / 10.0);
+        self.canvas.columns(Area { x: 0, y: split - strip, width, height: strip }, step);
+    }
+
+    /// A hand that goes round, with its trail, at the right of the lower part.
+    fn dial(&mut self, seconds: f64, split: i32) {
+        let room = (self.canvas.height() - split) as f32;
+        let wide = self.dial_room(split);
+        let radius = wide * 0.40;
+        let (x, y) = (self.canvas.width() as f32 - wide * 0.62, split as f32 + room * 0.5);
+        self.canvas.disc(x, y, radius, DIAL);
+        let turn = (seconds / HAND_PERIOD).fract() as f32;
+        for dot in (0..=TRAIL).rev() {
+            let age = dot as f32 / TRAIL as f32;
+            let angle = (turn - age * 0.25) * TAU;
+            let at = (x + angle.sin() * radius * 0.78, y - angle.cos() * radius * 0.78);
+            self.canvas.disc(at.0, at.1, radius * (0.16 - 0.08 * age), mix(HAND, DIAL, age));
+        }
+    }
+
+    /// What the dial takes of the width: no more than a third, so that a narrow picture still shows its counter.
+    fn dial_room(&self, split: i32) -> f32 {
+        ((self.canvas.height() - split) as f32).min(self.canvas.width() as f32 / 3.0)
+    }
+
+    /// Counter, time and size, at the left of the lower part.
+    fn words(&mut self, number: u64, time: SystemTime, split: i32) {
+        let (width, room) = (self.canvas.width(), self.canvas.height() - split);
+        let margin = room.min(width / 4) / 8;
+        let inner = width - margin - (self.dial_room(split) * 1.1) as i32;
+        let large = (room as f32 * 0.30).min(inner as f32 / 8.0);
+        let small = large * 0.55;
+        let local = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(self.zone.clone());
+        let lines = [
+            (local.strftime("%H:%M:%S.%3f").to_string(), large, INK),
+            (format!("frame {number}"), small * 1.15, HAND),
+            (self.caption.clone(), small, FAINT),
+        ];
+        let total: f32 = lines.iter().map(|line| line.1 * 1.3).sum();
+        let mut y = split as f32 + (room as f32 - total) / 2.0;
+        for (text, size, color) in lines {
+            let area =
+                Area { x: margin, y: y as i32, width: width - margin, height: (size * 1.3) as i32 + 1 };
+            fonts::draw(&mut self.canvas, &text, Style::new(size, color), area);
+            y += size * 1.3;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroU32, time::Duration};
+
+    use super::*;
+    use crate::bus::Bus;
+
+    fn size(width: u32, height: u32) -> Size {
+        Size { width: NonZeroU32::new(width).unwrap(), height: NonZeroU32::new(height).unwrap() }
+    }
+
+    /// Pixels that differ in the rows from `from` to `to`.
+    fn changed(a: &[u8], b: &[u8], width: usize, from: usize, to: usize) -> usize {
+        let rows = from * width * 3..to * width * 3;
+        let differs = |(a, b): &(&[u8], &[u8])| a.iter().zip(*b).any(|(a, b)| a.abs_diff(*b) > 30);
+        a[rows.clone()].chunks(3).zip(b[rows].chunks(3)).filter(differs).count()
+    }
+
+    #[test]
+    fn bars_hand_and_words_move_from_frame_to_frame() {
+        let mut painter = Painter::new(size(640, 360), 30.0).unwrap();
+        let start = UNIX_EPOCH + Duration::from_millis(1_790_000_000_000);
+        let decoded = |jpeg: Bytes| codec().decode(&jpeg, 1_000_000).unwrap();
+        let before = decoded(painter.paint(1, start).unwrap());
+        let after = decoded(painter.paint(2, start + Duration::from_millis(33)).unwrap());
+        let later = decoded(painter.paint(3, start + Duration::from_millis(500)).unwrap());
+        let (before, after, later) = (before.data(), after.data(), later.data());
+        assert!(changed(before, later, 640, 0, 190) > 1000, "the bars wander");
+        assert_eq!(changed(before, later, 640, 200, 220), 0, "the grey steps stand still");
+        assert!(changed(before, after, 640, 223, 360) > 60, "time, counter and hand change with each frame");
+    }
+
+    #[test]
+    fn any_size_is_drawn() {
+        for (width, height) in [(1, 1), (16, 16), (2000, 3), (3, 2000), (160, 400)] {
+            let jpeg = Painter::new(size(width, height), 5.0).unwrap().paint(7, SystemTime::now()).unwrap();
+            let pixels = codec().decode(&jpeg, 1_000_000).unwrap();
+            assert_eq!((u32::from(pixels.width()), u32::from(pixels.height())), (width, height));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_pattern_gives_frame_after_frame_and_refuses_what_no_jpeg_holds() {
+        let bus = Arc::new(Bus::default());
+        let sink = Sink::new(bus.clone(), None);
+        let pool = Arc::new(Pool::for_this_machine().unwrap());
+        let mut reader = bus.subscribe();
+        let third = reader.wait_for(|showing| showing.newest.as_ref().is_some_and(|newest| newest.seq >= 3));
+        let mut source = PatternSource::new(size(64, 48), 100.0, pool.clone());
+        tokio::select! {
+            ended = source.run(&sink) => panic!("a renderer goes on: {ended:?}"),
+            shown = third => assert!(shown.is_ok()),
+        }
+        let error = PatternSource::new(size(70_000, 4), 1.0, pool).run(&sink).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot draw 70000x4 pixels: a JPEG has at most 65535 on a side");
+    }
+}

@@ -1,0 +1,241 @@
+//! A line of text with the time in it: the clock of the demo, a caption, a sign.
+
+use std::{
+    sync::{Arc, Once},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, future::LocalBoxFuture};
+use jiff::{Timestamp, Zoned, fmt::strtime::BrokenDownTime, tz::TimeZone};
+use tracing::warn;
+
+use super::{
+    RenderError,
+    canvas::{Area, Canvas},
+    fonts::{self, Style, missing_glyphs},
+    tick::Ticker,
+};
+use crate::{
+    bus::{DropReason, Sink},
+    config::TextConfig,
+    source::{Source, SourceError},
+    transform::{Pool, PoolError, Quality, codec::codec},
+};
+
+/// From the left side to the first letter, in font sizes.
+const MARGIN: f32 = 0.25;
+
+/// Draws its text at each tick of the wall clock, in local time.
+#[derive(Debug)]
+pub struct TextSource {
+    config: TextConfig,
+    pool: Arc<Pool>,
+    told_missing: Once,
+}
+
+/// Whether a text's `%` conversions are known; says which one is not, and what would be right.
+///
+/// `%%` is a percent sign; so is a `%` before a space or at the end.
+///
+/// # Errors
+/// What is wrong, for a person.
+pub fn check_format(text: &str) -> Result<(), String> {
+    expand(text, &Zoned::new(Timestamp::UNIX_EPOCH, TimeZone::UTC)).map(drop)
+}
+
+/// `text` with its conversions replaced by parts of `time`.
+fn expand(text: &str, time: &Zoned) -> Result<String, String> {
+    let mut format = String::with_capacity(text.len() + 8);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        format.push(c);
+        if c != '%' {
+            continue;
+        }
+        match rest.peek() {
+            // "100 % sure" and "100 %" mean the sign; nothing else could be meant.
+            None => format.push('%'),
+            Some(next) if next.is_whitespace() || !next.is_ascii() => format.push('%'),
+            Some(_) => format.extend(rest.next()),
+        }
+    }
+    BrokenDownTime::from(time).to_string(&format).map_err(|error| {
+        format!(
+            "text {text:?}: {error}; conversions are strftime's (%H:%M:%S, %Y-%m-%d), a percent sign is %%"
+        )
+    })
+}
+
+impl TextSource {
+    /// A source that draws `config.text`.
+    pub fn new(config: TextConfig, pool: Arc<Pool>) -> Self {
+        Self { config, pool, told_missing: Once::new() }
+    }
+
+    async fn draw_forever(&self, sink: &Sink) -> Result<(), RenderError> {
+        let zone = TimeZone::system();
+        let mut ticker = Ticker::new(self.config.fps);
+        let mut shown: Option<(String, Bytes)> = None;
+        loop {
+            let text = self.text_at(ticker.next().await, &zone)?;
+            let jpeg = match &shown {
+                Some((before, jpeg)) if *before == text => jpeg.clone(),
+                _ => {
+                    self.tell_missing(&text);
+                    let (config, drawn) = (self.config.clone(), text.clone());
+                    match self.pool.run(move || draw(&config, &drawn)).await {
+                        Ok(jpeg) => jpeg?,
+                        Err(PoolError::Busy) => {
+                            sink.dropped(DropReason::Busy);
+                            continue;
+                        }
+                        Err(panicked) => return Err(panicked.into()),
+                    }
+                }
+            };
+            shown = Some((text, jpeg.clone()));
+            // Our own encoder's pictures are whole; if not, the sink counts it and the next tick tries again.
+            let _ = sink.jpeg(jpeg);
+        }
+    }
+
+    fn text_at(&self, time: SystemTime, zone: &TimeZone) -> Result<String, RenderError> {
+        let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone());
+        expand(&self.config.text, &time).map_err(RenderError::Format)
+    }
+
+    /// Says once which characters will be boxes.
+    fn tell_missing(&self, text: &str) {
+        let missing = missing_glyphs(text);
+        if !missing.is_empty() {
+            let characters: String = missing.into_iter().collect();
+            self.told_missing.call_once(|| {
+                warn!(
+                    text = self.config.text,
+                    characters, "no built-in font has these characters; they show as boxes"
+                );
+            });
+        }
+    }
+}
+
+impl Source for TextSource {
+    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+        async move { Ok(self.draw_forever(sink).await?) }.boxed_local()
+    }
+}
+
+/// One picture: the text at the left, in the middle of the height.
+fn draw(config: &TextConfig, text: &str) -> Result<Bytes, RenderError> {
+    let mut canvas = Canvas::new(config.size, config.background)?;
+    let style = Style::new(config.font_size, config.color);
+    let margin = (config.font_size * MARGIN).round() as i32;
+    let (_, height) = fonts::measure(text, style, canvas.width());
+    let y = (canvas.height() - height) / 2;
+    // Text higher than the picture keeps its first line's top in sight.
+    let area =
+        Area { x: margin, y: y.max(0), width: canvas.width() - margin, height: canvas.height() - y.max(0) };
+    fonts::draw(&mut canvas, text, style, area);
+    Ok(codec().encode(canvas.pixels(), Quality::LETTERS)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::{bus::Bus, config::Size, source::render::canvas::rgb, transform::Pixels};
+
+    fn config(text: &str, fps: f64) -> TextConfig {
+        TextConfig {
+            text: text.into(),
+            size: Size { width: NonZeroU32::new(300).unwrap(), height: NonZeroU32::new(30).unwrap() },
+            font_size: 16.0,
+            color: rgb(0x000000),
+            background: rgb(0xffffff),
+            fps,
+        }
+    }
+
+    fn picture(text: &str) -> Pixels {
+        let jpeg = draw(&config(text, 1.0), text).unwrap();
+        codec().decode(&jpeg, 1_000_000).unwrap()
+    }
+
+    /// Dark pixels in the columns from `from` to `to`.
+    fn ink(pixels: &Pixels, from: usize, to: usize) -> usize {
+        let width = usize::from(pixels.width());
+        let dark = |(n, p): &(usize, &[u8])| (from..to).contains(&(n % width)) && p[0] < 100;
+        pixels.data().chunks(3).enumerate().filter(dark).count()
+    }
+
+    #[test]
+    fn the_seeds_clock_fits_its_picture() {
+        let clock = picture("11/22  17:26:02 这是一段测试文本。");
+        assert_eq!((clock.width(), clock.height()), (300, 30));
+        assert!(ink(&clock, 4, 135) > 100, "date and time at the left");
+        assert!(ink(&clock, 140, 290) > 200, "Chinese letters after them");
+        assert_eq!(ink(&clock, 297, 300), 0, "nothing is cut off at the right");
+        assert_eq!(ink(&clock, 0, 3), 0);
+        let (first, last) = (&clock.data()[..900], &clock.data()[29 * 900..]);
+        assert!(first.iter().chain(last).all(|&byte| byte > 200), "in the middle of the height");
+    }
+
+    #[test]
+    fn another_time_changes_the_picture() {
+        assert_ne!(picture("17:26:02"), picture("17:26:03"));
+        assert_eq!(ink(&picture(""), 0, 300), 0);
+    }
+
+    #[test]
+    fn conversions_are_strftimes_and_percent_signs_survive() {
+        let time = "2026-11-22T17:26:02+00:00[UTC]".parse::<Zoned>().unwrap();
+        let cases = [
+            ("%m/%d  %H:%M:%S 这是一段测试文本。", "11/22  17:26:02 这是一段测试文本。"),
+            ("%Y-%m-%d %A %j %I:%M %p", "2026-11-22 Sunday 326 05:26 PM"),
+            ("100%% sure", "100% sure"),
+            ("100 % sure, 50%", "100 % sure, 50%"),
+            ("%-d.%-m. %3f", "22.11. 000"),
+            ("百分之%五", "百分之%五"),
+            ("no conversion", "no conversion"),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(expand(text, &time).unwrap(), wanted);
+            assert_eq!(check_format(text), Ok(()));
+        }
+    }
+
+    #[test]
+    fn an_unknown_conversion_is_named() {
+        let error = check_format("time %K").unwrap_err();
+        assert!(error.contains("\"time %K\"") && error.contains("%K") && error.contains("%%"), "{error}");
+        assert!(check_format("50%!").is_err());
+    }
+
+    #[tokio::test]
+    async fn each_tick_shows_a_frame_and_the_same_text_is_drawn_once() {
+        let bus = Arc::new(Bus::default());
+        let sink = Sink::new(bus.clone(), None);
+        let pool = Arc::new(Pool::for_this_machine().unwrap());
+        let mut source = TextSource::new(config("always the same", 50.0), pool);
+        let mut reader = bus.subscribe();
+        reader.mark_unchanged();
+        let mut shown = Vec::new();
+        let watch = async {
+            while shown.len() < 3 {
+                reader.changed().await.unwrap();
+                let newest = reader.borrow_and_update().newest.clone();
+                shown.extend(newest);
+            }
+        };
+        tokio::select! {
+            ended = source.run(&sink) => panic!("a renderer goes on: {ended:?}"),
+            () = watch => {}
+        }
+        assert!(shown[0].seq < shown[1].seq && shown[1].seq < shown[2].seq);
+        let first = shown[0].frame.jpeg();
+        assert!(shown.iter().all(|p| p.frame.jpeg().as_ptr() == first.as_ptr()), "the very same bytes");
+        assert!(shown[0].frame.taken() < shown[2].frame.taken(), "with a time of its own");
+    }
+}
