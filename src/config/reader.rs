@@ -5,11 +5,11 @@ use std::{borrow::Cow, cell::RefCell, ops::Range, rc::Rc};
 use super::{
     environment::{Environment, Piece, expand, pieces},
     error::{Collector, Position},
+    node::{Entry, Kind, Node, join, printable_key},
     schema::{Default, Key, Section, Value},
     suggest,
     units::Wrong,
     url,
-    yaml::{Entry, Kind, Node, join, printable_key},
 };
 
 /// Longest stretch of a value that a message quotes, in characters.
