@@ -18,7 +18,12 @@ pub(super) struct Node {
 /// What a value is.
 #[derive(Debug)]
 pub(super) enum Kind {
-    Scalar { text: String, plain: bool },
+    Scalar {
+        text: String,
+        plain: bool,
+        /// In the file; one that spans lines may have swallowed others by a forgotten quote.
+        one_line: bool,
+    },
     Seq(Vec<Rc<Node>>),
     Map(Vec<Entry>),
 }
@@ -56,7 +61,7 @@ impl Node {
 
     /// Nothing, `~` or `null`.
     pub(super) fn is_null(&self) -> bool {
-        matches!(&self.kind, Kind::Scalar { text, plain: true } if matches!(&**text, "" | "~" | "null" | "Null" | "NULL"))
+        matches!(&self.kind, Kind::Scalar { text, plain: true, .. } if matches!(&**text, "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// In words, for "must be …, not …".

@@ -123,21 +123,16 @@ impl Builder<'_> {
             Event::Comment(..) => self.hidden.push(bytes),
             Event::Scalar(text, style, anchor, tag) => {
                 self.check_tag(at, tag.as_deref());
-                let kind = Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
+                let one_line = self.text.get(bytes.clone()).is_some_and(|raw| !raw.contains('\n'));
+                let plain = style == ScalarStyle::Plain;
+                let kind = Kind::Scalar { text: text.into_owned(), plain, one_line };
                 self.node(Node::new(at, bytes, kind), anchor)?;
             }
-            Event::Alias(id) => {
-                self.hidden.push(bytes.clone());
-                let Some(node) = self.anchors.get(&id).cloned() else {
-                    self.mistakes.add(at, self.path(), "an alias inside the value it stands for");
-                    return Err(Stop);
-                };
-                self.attach(at, bytes, node)?;
-            }
+            Event::Alias(id) => self.alias(at, bytes, id)?,
             Event::UnresolvedAlias(_) => {
                 let message = "no such anchor before this alias; a text that begins with * must be quoted";
                 self.mistakes.add(at, self.path(), message);
-                let kind = Kind::Scalar { text: String::new(), plain: true };
+                let kind = Kind::Scalar { text: String::new(), plain: true, one_line: true };
                 self.node(Node::new(at, bytes, kind), 0)?;
             }
             Event::SequenceStart(_, anchor, tag) => {
@@ -153,6 +148,15 @@ impl Builder<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    fn alias(&mut self, at: Position, bytes: Range<usize>, id: usize) -> Result<(), Stop> {
+        self.hidden.push(bytes.clone());
+        let Some(node) = self.anchors.get(&id).cloned() else {
+            self.mistakes.add(at, self.path(), "an alias inside the value it stands for");
+            return Err(Stop);
+        };
+        self.attach(at, bytes, node)
     }
 
     fn close(&mut self, end: usize) -> Result<(), Stop> {
