@@ -149,7 +149,7 @@ fn files_on_disk_are_checked() {
     let keep = NonZeroU32::new(5).unwrap();
     assert_eq!(ring.save, Some(SaveConfig::Ring { dir: folder.path().join("ring"), keep }));
     for save in
-        ["{latest: /no/such/a.jpg}", "{dir: /tmp/x}", "{keep: 3}", "{}", &format!("{{latest: {dir}}}"), "x"]
+        ["{latest: /no/such/a.jpg}", "{dir: x}", "{keep: 3}", "{}", &format!("{{latest: {dir}}}"), "x"]
     {
         assert_eq!(mistakes(&stream(save)).len(), 1, "{save}");
     }
@@ -161,9 +161,6 @@ fn files_on_disk_are_checked() {
         ["f.yaml:4:3: streams.b.save: stream a saves there too: give each its own path"]
     );
 }
-
-/// A stream to complete a text whose mistake is elsewhere.
-const REST: &str = "\nstreams: {a: {source: {type: pattern}}}";
 
 #[test]
 fn each_mistake_has_its_place_and_says_what_would_be_right() {
@@ -180,7 +177,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         ("streams: {}", &["f.yaml:1:10: streams: is empty: name at least one stream"]),
         (
             "streams:\n",
-            &["f.yaml:1:9: streams: must be a map, not empty: each stream's name with its `source` beneath"],
+            &["f.yaml:1:8: streams: must be a map, not empty: each stream's name with its `source` beneath"],
         ),
         (
             "streams: [a]",
@@ -253,7 +250,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         (
             "streams:\n  a:\n    source: {type: text, text: x, color: #fff}\n    }",
             &[
-                "f.yaml:3:41: streams.a.source.color: is empty: put the colour in quotes, such as \"#000000\", since a bare # begins a comment",
+                "f.yaml:3:40: streams.a.source.color: is empty: put the colour in quotes, such as \"#000000\", since a bare # begins a comment",
             ],
         ),
         (
@@ -269,6 +266,17 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
                 "f.yaml:3:64: streams.a.source.headers.d: must be one line, without control characters",
             ],
         ),
+        (
+            "---\na: 1\n---\nb: 2\n",
+            &["f.yaml:3:1: a second document begins: remove the `---`, one file is one document"],
+        ),
+    ];
+    assert_mistakes(table, "");
+}
+
+#[test]
+fn each_mistake_beside_the_streams_has_its_place_and_says_what_would_be_right() {
+    let table: &[(&str, &[&str])] = &[
         (
             "server: {listen: :8080}",
             &[
@@ -322,7 +330,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         (
             "defaults:\n  chunked:\n  linger: ~",
             &[
-                "f.yaml:2:11: defaults.chunked: is empty: give a value (true or false) or remove the key",
+                "f.yaml:2:10: defaults.chunked: is empty: give a value (true or false) or remove the key",
                 "f.yaml:3:11: defaults.linger: is empty: give a value (time, 0s to 24h) or remove the key",
             ],
         ),
@@ -358,27 +366,19 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         ("defaults: {[a]: 1}", &["f.yaml:1:12: defaults: a key must be a single word"]),
         (
             "defaults: {linger: 1s",
-            &["f.yaml:2:1: not YAML: while parsing a flow mapping, did not find expected ',' or '}'"],
-        ),
-        (
-            "---\na: 1\n---\nb: 2\n",
-            &["f.yaml:3:1: a second document begins: remove the `---`, one file is one document"],
+            &["f.yaml:2:8: not YAML: while parsing a flow mapping, did not find expected ',' or '}'"],
         ),
     ];
-    let mut wrong = Vec::new();
-    for (text, expected) in table {
-        let whole = if text.contains("streams") || !text.contains(": ") && !text.contains(":\n  c") {
-            (*text).to_owned()
-        } else if text.starts_with("server: {}") || text.starts_with("---") {
-            (*text).to_owned()
-        } else {
-            format!("{text}{REST}")
-        };
-        let found = mistakes(&whole);
-        if found != *expected {
-            wrong.push(format!("{whole}\n    expected {expected:#?}\n    found {found:#?}"));
-        }
-    }
+    assert_mistakes(table, "\nstreams: {a: {source: {type: pattern}}}");
+}
+
+fn assert_mistakes(table: &[(&str, &[&str])], rest: &str) {
+    let found = |text: &str| mistakes(&format!("{text}{rest}"));
+    let wrong: Vec<String> = table
+        .iter()
+        .filter(|(text, expected)| found(text) != *expected)
+        .map(|(text, expected)| format!("{text}\n    expected {expected:#?}\n    found {:#?}", found(text)))
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
@@ -460,6 +460,8 @@ fn no_message_shows_a_credential() {
         "streams:\n  a:\n    source: {type: push, token: \"hunter2}}",
         "streams:\n  a:\n    source: {type: push, token: hunter2]",
         "streams:\n  a:\n    source:\n      type: push\n\ttoken: hunter2",
+        "streams:\n  a:\n    source:\n      type: \"push\n      token: hunter2\"\n      fps: 3",
+        "streams:\n  a:\n    on_demand: true\n     token: hunter2",
         "token: hunter2: x",
         "x: \"a\" hunter2",
     ] {
@@ -644,7 +646,9 @@ proptest! {
             at
         };
         let range = boundary(&text, from)..boundary(&text, from + length);
-        let kept = text[range.clone()].find("hunter2").is_none();
+        // Without its key, a secret may become the value of an open one: `type: hunter2` is shown.
+        let token = text.find("token: hunter2").unwrap();
+        let kept = range.end <= token || token + "token: ".len() <= range.start;
         text.replace_range(range, &insert);
         if let (Err(errors), true) = (parse(&text), kept) {
             prop_assert!(!errors.to_string().contains("hunter2"), "{errors}");

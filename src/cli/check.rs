@@ -25,3 +25,19 @@ pub(super) fn run(path: &Path) -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_right_file_ends_with_0_and_a_mistaken_or_absent_one_with_2() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.yaml");
+        assert_eq!(run(&file), ExitCode::from(MISTAKEN));
+        std::fs::write(&file, "streams: {a: {source: {type: push, token: none}}}").unwrap();
+        assert_eq!(run(&file), ExitCode::SUCCESS);
+        std::fs::write(&file, "streams: {a: {source: {type: push}}}").unwrap();
+        assert_eq!(run(&file), ExitCode::from(MISTAKEN));
+    }
+}

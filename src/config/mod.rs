@@ -1,7 +1,7 @@
 //! Configuration: YAML in, checked types out.
 //!
-//! A file is read in three steps: [`yaml`] turns the text into a tree that knows its lines and columns, a
-//! [`reader`] takes each key of [`schema`] out of it and collects what is wrong, and [`model`] is what remains.
+//! A file is read in three steps: `yaml` turns the text into a tree that knows its lines and columns, a
+//! `reader` takes each key of [`schema`] out of it and collects what is wrong, and [`model`] is what remains.
 //! All mistakes of a file are reported at once. Raw YAML never leaves this room, and neither does a credential:
 //! messages name keys and variables, and excerpts of the file show only values known to be harmless.
 
@@ -11,6 +11,7 @@ mod environment;
 mod error;
 mod excerpt;
 pub mod model;
+mod node;
 mod reader;
 pub mod schema;
 mod source;

@@ -5,11 +5,11 @@ use std::{borrow::Cow, cell::RefCell, ops::Range, rc::Rc};
 use super::{
     environment::{Environment, Piece, expand, pieces},
     error::{Collector, Position},
+    node::{Entry, Kind, Node, join, printable_key},
     schema::{Default, Key, Section, Value},
     suggest,
     units::Wrong,
     url,
-    yaml::{Entry, Kind, Node, join, printable_key},
 };
 
 /// Longest stretch of a value that a message quotes, in characters.
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
 
     /// Lets excerpts show a value, if it is known to hold no secret.
     pub(super) fn show(&self, key: &Key, node: &Node, region: &Range<usize>) {
-        let Kind::Scalar { text: raw, .. } = &node.kind else { return };
+        let Kind::Scalar { text: raw, one_line: true, .. } = &node.kind else { return };
         let harmless = match key.value {
             Value::Open => true,
             Value::Secret => is_variable(raw),
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
         parse: impl Fn(&str) -> Result<T, Wrong>,
     ) -> Option<T> {
         let wrong = |message: String| self.context.mistakes.add(node.at, path, message);
-        let Kind::Scalar { text: raw, .. } = &node.kind else {
+        let Kind::Scalar { text: raw, one_line, .. } = &node.kind else {
             wrong(format!("must be a single value ({}), not {}", key.unit, node.kind_name()));
             return None;
         };
@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
         match expanded {
             Ok(text) => {
                 let from_variable = pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. }));
-                parse(&text).map_err(|found| wrong(explain(found, from_variable))).ok()
+                parse(&text).map_err(|found| wrong(explain(found, from_variable, *one_line))).ok()
             }
             Err(missing) => {
                 for name in missing {
@@ -268,11 +268,11 @@ fn empty_message(key: &Key) -> String {
     format!("is empty: give a value ({}) or remove the key", key.unit)
 }
 
-/// `must be …, not …`; what came out of a variable is not quoted.
-fn explain(wrong: Wrong, from_variable: bool) -> String {
+/// `must be …, not …`; what came out of a variable, or spans lines, is not quoted.
+fn explain(wrong: Wrong, from_variable: bool, one_line: bool) -> String {
     match wrong.found {
         _ if from_variable => format!("{} (after its variables were put in)", wrong.want),
-        Some(found) if found.contains('@') => wrong.want,
+        Some(found) if !one_line || found.contains('@') => wrong.want,
         Some(found) => {
             let plain = |c: char| c.is_ascii_alphanumeric() || ".:/-_#%".contains(c);
             let short: String = found.chars().take(MAX_QUOTED).collect();

@@ -4,12 +4,12 @@ use std::{ops::RangeInclusive, path::Path, time::Duration};
 
 use super::{
     ImagesPath, Secret, Size, SourceConfig, TextConfig, UpstreamConfig,
+    node::{Entry, Kind, join, printable_key},
     reader::{Context, Reader, entries},
     schema::{self, SOURCES, Section},
     suggest,
     units::{self, Wrong},
     url,
-    yaml::{Entry, Kind, join, printable_key},
 };
 
 const MS_10: Duration = Duration::from_millis(10);

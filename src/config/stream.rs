@@ -5,11 +5,11 @@ use std::{collections::HashMap, num::NonZeroU32, ops::RangeInclusive, path::Path
 use super::{
     Config, Limits, SaveConfig, ServerConfig, SourceConfig, StreamConfig, address,
     error::Position,
+    node::{Entry, Node, join, printable_key},
     reader::{Context, Found, Reader, entries},
     schema::{self, DEFAULT_KEYS, LIMIT_KEYS, ROOT, SAVE_KEYS, SERVER_KEYS, STREAM_KEYS, Section},
     source, suggest,
     units::{self, Wrong},
-    yaml::{Entry, Node, join, printable_key},
 };
 use crate::frame::StreamName;
 

@@ -14,13 +14,20 @@ pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
 /// Changes (insert, remove, replace, swap of neighbours) from one word to the other.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.to_lowercase().chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row[0] = i;
-    }
-    for j in 0..=b.len() {
-        rows[0][j] = j;
-    }
+    let first = |i: usize| {
+        (0..=b.len())
+            .map(|j| {
+                if i == 0 {
+                    j
+                } else if j == 0 {
+                    i
+                } else {
+                    0
+                }
+            })
+            .collect()
+    };
+    let mut rows: Vec<Vec<usize>> = (0..=a.len()).map(first).collect();
     for i in 1..=a.len() {
         for j in 1..=b.len() {
             let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);

@@ -93,9 +93,9 @@ pub(super) fn bytes(text: &str, range: RangeInclusive<u64>) -> Result<u64, Wrong
 }
 
 fn written_bytes(bytes: u64) -> String {
-    [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
+    [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
         .into_iter()
-        .find(|(factor, _)| bytes >= *factor && bytes % factor == 0)
+        .find(|(factor, _)| bytes >= *factor && bytes.is_multiple_of(*factor))
         .map_or_else(|| format!("{bytes} bytes"), |(factor, unit)| format!("{}{unit}", bytes / factor))
 }
 
@@ -123,9 +123,9 @@ pub(super) fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Du
 fn written_time(time: Duration) -> String {
     match time.as_millis() {
         0 => "0s".to_owned(),
-        ms if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
-        ms if ms % 60_000 == 0 => format!("{}m", ms / 60_000),
-        ms if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        ms if ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
+        ms if ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
+        ms if ms.is_multiple_of(1000) => format!("{}s", ms / 1000),
         ms => format!("{ms}ms"),
     }
 }

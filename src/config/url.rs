@@ -11,15 +11,21 @@ use super::{
     units::Wrong,
 };
 
+/// Schemes that messages may name; any other word there could be a misplaced password.
+const OTHER_SCHEMES: [&str; 9] = ["ftp", "ftps", "file", "rtmp", "rtsp", "rtsps", "tcp", "udp", "ws"];
+
 /// Checks a URL and moves its credentials out of it. No message holds any part of it but a scheme.
 pub(super) fn camera(text: &str) -> Result<(Url, Option<Login>), Wrong> {
     let Some((scheme, _)) = text.split_once("://") else {
         return Err(Wrong::want("must begin with http:// or https://"));
     };
     if !matches!(&*scheme.to_ascii_lowercase(), "http" | "https") {
-        let word = scheme.len() <= 10 && scheme.chars().all(|c| c.is_ascii_alphanumeric());
         let want = "scheme must be http or https";
-        return Err(if word { Wrong::want_not(want, scheme) } else { Wrong::want(want) });
+        return Err(if OTHER_SCHEMES.contains(&scheme) {
+            Wrong::want_not(want, scheme)
+        } else {
+            Wrong::want(want)
+        });
     }
     let mut url = Url::parse(text).map_err(|error| {
         Wrong::want(format!("is not a URL ({error}): it must be like http://user:password@host:port/path"))
@@ -65,15 +71,13 @@ fn login_end(pieces: &[Piece<'_>]) -> usize {
     end
 }
 
-/// Whether the text of a URL, as in the file, may be shown: no query, and no password but a variable.
+/// Whether the text of a URL, as in the file, may be shown: a known scheme, no query, no password but a variable.
 pub(super) fn harmless(raw: &str) -> bool {
-    let before_at = raw.rsplit_once('@').map(|(login, _)| login);
-    let password = before_at.and_then(|login| login.rsplit_once("://")).map(|(_, login)| login);
-    let variable_only = |login: &str| {
-        let (_, password) = login.split_once(':').unwrap_or((login, ""));
-        password.is_empty() || is_variable(password)
-    };
-    !raw.contains('?') && (before_at.is_none() || password.is_some_and(variable_only))
+    let Some((scheme, rest)) = raw.split_once("://") else { return false };
+    let known = matches!(scheme, "http" | "https") || OTHER_SCHEMES.contains(&scheme);
+    let login = rest.rsplit_once('@').map_or("", |(login, _)| login);
+    let password = login.split_once(':').map_or("", |(_, password)| password);
+    known && !raw.contains('?') && (password.is_empty() || is_variable(password))
 }
 
 fn percent_encoded(text: &str) -> String {
@@ -145,7 +149,7 @@ mod tests {
 
     #[test]
     fn only_urls_without_a_written_secret_are_harmless() {
-        for text in ["ftp://host/x", "host/x", "http://u:${P}@host/", "http://u@host/"] {
+        for text in ["ftp://host/x", "https://host", "http://u:${P}@host/", "http://u@host/"] {
             assert!(harmless(text), "{text}");
         }
         for text in [

@@ -8,59 +8,16 @@ use std::{collections::HashMap, ops::Range, rc::Rc};
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
-use super::error::{Collector, Position};
+use super::{
+    error::{Collector, Position},
+    node::{Entry, Kind, Node, join, printable_key},
+};
 
 /// Deepest nesting, aliases followed; a configuration has five levels. Also bounds recursion when the tree is dropped.
 const MAX_DEPTH: usize = 32;
 
 /// Most values, each alias counted with all it stands for: refuses "billion laughs".
 const MAX_VALUES: usize = 100_000;
-
-/// A value with its place.
-#[derive(Debug)]
-pub(super) struct Node {
-    pub(super) at: Position,
-    /// Bytes of the text it was read from.
-    pub(super) span: Range<usize>,
-    pub(super) kind: Kind,
-    depth: usize,
-    values: usize,
-}
-
-/// What a value is.
-#[derive(Debug)]
-pub(super) enum Kind {
-    Scalar { text: String, plain: bool },
-    Seq(Vec<Rc<Node>>),
-    Map(Vec<Entry>),
-}
-
-/// A key and its value.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) key_at: Position,
-    /// Bytes from behind the colon to the end of the value: what an excerpt leaves out unless it is known harmless.
-    pub(super) region: Range<usize>,
-    pub(super) value: Rc<Node>,
-}
-
-impl Node {
-    /// Nothing, `~` or `null`.
-    pub(super) fn is_null(&self) -> bool {
-        matches!(&self.kind, Kind::Scalar { text, plain: true } if matches!(&**text, "" | "~" | "null" | "Null" | "NULL"))
-    }
-
-    /// In words, for "must be …, not …".
-    pub(super) fn kind_name(&self) -> &'static str {
-        match self.kind {
-            _ if self.is_null() => "empty",
-            Kind::Scalar { .. } => "a single value",
-            Kind::Seq(_) => "a list",
-            Kind::Map(_) => "a map",
-        }
-    }
-}
 
 /// What was read.
 pub(super) struct Tree {
@@ -166,22 +123,17 @@ impl Builder<'_> {
             Event::Comment(..) => self.hidden.push(bytes),
             Event::Scalar(text, style, anchor, tag) => {
                 self.check_tag(at, tag.as_deref());
-                let kind = Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
-                self.node(Node { at, span: bytes, kind, depth: 1, values: 1 }, anchor)?;
+                let one_line = self.text.get(bytes.clone()).is_some_and(|raw| !raw.contains('\n'));
+                let plain = style == ScalarStyle::Plain;
+                let kind = Kind::Scalar { text: text.into_owned(), plain, one_line };
+                self.node(Node::new(at, bytes, kind), anchor)?;
             }
-            Event::Alias(id) => {
-                self.hidden.push(bytes.clone());
-                let Some(node) = self.anchors.get(&id).cloned() else {
-                    self.mistakes.add(at, self.path(), "an alias inside the value it stands for");
-                    return Err(Stop);
-                };
-                self.attach(at, bytes, node)?;
-            }
+            Event::Alias(id) => self.alias(at, bytes, id)?,
             Event::UnresolvedAlias(_) => {
                 let message = "no such anchor before this alias; a text that begins with * must be quoted";
                 self.mistakes.add(at, self.path(), message);
-                let kind = Kind::Scalar { text: String::new(), plain: true };
-                self.node(Node { at, span: bytes, kind, depth: 1, values: 1 }, 0)?;
+                let kind = Kind::Scalar { text: String::new(), plain: true, one_line: true };
+                self.node(Node::new(at, bytes, kind), 0)?;
             }
             Event::SequenceStart(_, anchor, tag) => {
                 self.check_tag(at, tag.as_deref());
@@ -198,6 +150,15 @@ impl Builder<'_> {
         Ok(())
     }
 
+    fn alias(&mut self, at: Position, bytes: Range<usize>, id: usize) -> Result<(), Stop> {
+        self.hidden.push(bytes.clone());
+        let Some(node) = self.anchors.get(&id).cloned() else {
+            self.mistakes.add(at, self.path(), "an alias inside the value it stands for");
+            return Err(Stop);
+        };
+        self.attach(at, bytes, node)
+    }
+
     fn close(&mut self, end: usize) -> Result<(), Stop> {
         let path = self.path();
         let Some(frame) = self.frames.pop() else { return Ok(()) };
@@ -205,22 +166,17 @@ impl Builder<'_> {
             Body::Seq(items) => Kind::Seq(items),
             Body::Map { entries, .. } => Kind::Map(self.merged(entries, &path)),
         };
-        let (depth, values) = match &kind {
-            Kind::Seq(items) => measure(items.iter()),
-            Kind::Map(entries) => measure(entries.iter().map(|entry| &entry.value)),
-            Kind::Scalar { .. } => (1, 1),
-        };
-        self.node(Node { at: frame.at, span: frame.start..end, kind, depth, values }, frame.anchor)
+        self.node(Node::new(frame.at, frame.start..end, kind), frame.anchor)
     }
 
     /// A finished value.
     fn node(&mut self, node: Node, anchor: usize) -> Result<(), Stop> {
         let (at, span) = (node.at, node.span.clone());
-        if node.depth > MAX_DEPTH {
+        if node.depth() > MAX_DEPTH {
             self.mistakes.add(at, self.path(), format!("nested deeper than {MAX_DEPTH} levels"));
             return Err(Stop);
         }
-        if node.values > MAX_VALUES {
+        if node.values() > MAX_VALUES {
             self.mistakes.add(
                 at,
                 self.path(),
@@ -344,12 +300,6 @@ impl Builder<'_> {
     }
 }
 
-fn measure<'a>(children: impl Iterator<Item = &'a Rc<Node>>) -> (usize, usize) {
-    children.fold((1, 1), |(depth, values), child| {
-        (depth.max(child.depth + 1), values.saturating_add(child.values))
-    })
-}
-
 fn position(span: Span) -> Position {
     Position { line: span.start.line(), column: span.start.col() + 1 }
 }
@@ -361,17 +311,4 @@ fn behind_colon(text: &str, from: usize) -> usize {
     let rest = rest.trim_start_matches(blank);
     let rest = rest.strip_prefix(':').unwrap_or(rest).trim_start_matches(blank);
     text.len() - rest.len()
-}
-
-/// `parent.key`.
-pub(super) fn join(parent: &str, key: &str) -> String {
-    if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
-}
-
-/// A key as a message may show it: a URL with a password that slipped into a key's place is not shown.
-pub(super) fn printable_key(key: &str) -> String {
-    /// No key is longer; a pasted file would be.
-    const MAX_SHOWN: usize = 80;
-    let harmless = |c: char| !c.is_control() && c != '@' && c != '?' && c != '=';
-    if key.len() <= MAX_SHOWN && key.chars().all(harmless) { key.to_owned() } else { "***".to_owned() }
 }
