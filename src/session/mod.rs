@@ -94,3 +94,91 @@ async fn changed(mut subscriber: Subscriber) -> Changed {
     let bus_is_gone = subscriber.changed().await.is_err();
     Changed { subscriber, bus_is_gone }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::{
+        bus::{Bus, tests::tiny_frame},
+        config,
+        stream::{Capacity, StreamHandle},
+        transform::Pool,
+    };
+
+    fn viewer() -> (Viewer, Arc<Bus>) {
+        let yaml = "streams: {door: {source: {type: push, token: none}}}";
+        let config = config::parse(yaml, "test", &config::Environment::default()).unwrap();
+        let pool = Arc::new(Pool::for_this_machine().unwrap());
+        let stream = StreamHandle::start(config.streams[0].clone(), config.limits, pool);
+        let guard = stream.join(&Arc::new(Capacity::new(10)), 10).unwrap();
+        (Viewer::new(guard), stream.bus().clone())
+    }
+
+    fn next(viewer: &mut Viewer) -> Option<Option<u64>> {
+        let frame = poll_fn(|cx| viewer.poll_next(cx)).now_or_never()?;
+        Some(frame.map(|frame| frame.seq))
+    }
+
+    #[actix::test]
+    async fn a_viewer_that_joins_sees_the_present_frame_at_once_and_twice() {
+        let (mut viewer, bus) = viewer();
+        assert_eq!(next(&mut viewer), None, "nothing yet");
+        bus.publish(tiny_frame());
+        assert_eq!(next(&mut viewer), Some(Some(1)));
+        assert_eq!(next(&mut viewer), Some(Some(1)));
+        assert_eq!(next(&mut viewer), None);
+    }
+
+    #[actix::test]
+    async fn a_second_frame_does_what_the_repeat_was_for() {
+        let (mut viewer, bus) = viewer();
+        bus.publish(tiny_frame());
+        assert_eq!(next(&mut viewer), Some(Some(1)));
+        bus.publish(tiny_frame());
+        assert_eq!(next(&mut viewer), Some(Some(2)));
+        assert_eq!(next(&mut viewer), None);
+    }
+
+    #[actix::test]
+    async fn a_slow_viewer_takes_the_newest_and_what_it_missed_is_counted() {
+        let (mut viewer, bus) = viewer();
+        bus.publish(tiny_frame());
+        bus.publish(tiny_frame());
+        assert_eq!(next(&mut viewer), Some(Some(2)), "what was before it joined is not skipped, it is past");
+        assert_eq!(next(&mut viewer), Some(Some(2)));
+        for _ in 0..5 {
+            // Noticed, but not taken: the connection is busy.
+            bus.publish(tiny_frame());
+            assert!(poll_fn(|cx| viewer.poll_ready(cx)).now_or_never().is_some());
+        }
+        assert_eq!(next(&mut viewer), Some(Some(7)), "newer than what it was first told of");
+        assert_eq!(bus.stats().skipped(), 4);
+        assert_eq!(next(&mut viewer), None);
+    }
+
+    #[actix::test]
+    async fn beats_repeat_and_the_end_ends() {
+        let (mut viewer, bus) = viewer();
+        bus.publish(tiny_frame());
+        next(&mut viewer);
+        next(&mut viewer);
+        bus.repeat(1);
+        assert_eq!(next(&mut viewer), Some(Some(1)));
+        bus.clear();
+        assert_eq!(next(&mut viewer), None, "the past is not shown");
+        bus.close();
+        assert_eq!(next(&mut viewer), Some(None));
+    }
+
+    #[actix::test]
+    async fn a_viewer_that_leaves_is_not_counted_any_more() {
+        let (viewer, bus) = viewer();
+        assert_eq!(bus.stats().viewers(), 1);
+        drop(viewer);
+        assert_eq!(bus.stats().viewers(), 0);
+    }
+}

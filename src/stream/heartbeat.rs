@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::bus::tests::tiny_frame;
 
-    #[actix_rt::test]
+    #[actix::test]
     async fn a_silent_stream_repeats_its_frame_soon_and_then_each_second() {
         tokio::time::pause();
         let bus = Arc::new(Bus::default());
