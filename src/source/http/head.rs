@@ -68,8 +68,7 @@ impl HeadReader {
     /// Takes more bytes. Once the head is whole: the repaired head, followed by whatever came of the body.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Option<Bytes>, HeadError> {
         self.raw.extend_from_slice(bytes);
-        loop {
-            let Some(end) = self.next_line_end() else { break };
+        while let Some(end) = self.next_line_end() {
             if end > self.limit {
                 return Err(HeadError::TooLong { limit: self.limit });
             }
