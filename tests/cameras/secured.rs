@@ -64,6 +64,15 @@ async fn insecure_accepts_it_and_repairs_heads_as_over_plain_tcp() {
 }
 
 #[actix_web::test]
+async fn a_camera_that_closes_without_tls_goodbye_closed_all_the_same() {
+    let (_camera, url) =
+        camera(|_| vec![Step::Request, Step::Pieces(vec![answer(HEAD, &body(&three()))]), Step::Abandon])
+            .await;
+    let config = UpstreamConfig { insecure: true, ..config(&url) };
+    watch(config).await.assert_frames(&three(), "no close_notify");
+}
+
+#[actix_web::test]
 async fn a_camera_without_tls_behind_https_is_told_so() {
     let plain = FakeCamera::start(|_| vec![Step::Send(b"HTTP/1.0 400 Bad Request\r\n\r\n".to_vec())]).await;
     let config = UpstreamConfig { insecure: true, ..config(&format!("https://{}/", plain.address())) };

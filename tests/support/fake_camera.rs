@@ -40,6 +40,8 @@ pub(crate) enum Step {
     Stall,
     /// Ends the connection with RST.
     Reset,
+    /// Ends the connection without TLS's goodbye.
+    Abandon,
 }
 
 /// An answer's bytes, and whether the connection stays.
@@ -223,7 +225,7 @@ async fn converse<Io>(number: usize, io: Io, steps: Vec<Step>, open: Open)
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let resets = steps.iter().any(|step| matches!(step, Step::Reset));
+    let says_goodbye = !steps.iter().any(|step| matches!(step, Step::Reset | Step::Abandon));
     let (reader, mut writer) = tokio::io::split(io);
     let (sender, mut requests) = mpsc::channel(MAX_WAITING_REQUESTS);
     // Reads all the time, so that the client's closing is seen at once, whatever the script does.
@@ -233,7 +235,7 @@ where
             reading.abort();
             // Aborting takes effect only when the task is polled; its half of the socket must be gone before `open` is.
             let _ = (&mut reading).await;
-            if !resets {
+            if says_goodbye {
                 let _ = writer.shutdown().await;
             }
         }
@@ -288,7 +290,7 @@ async fn run(
                 }
             }
             Step::Stall => std::future::pending().await,
-            Step::Reset => return Ok(()),
+            Step::Reset | Step::Abandon => return Ok(()),
         }
     }
     Ok(())
