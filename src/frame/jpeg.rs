@@ -152,6 +152,7 @@ mod marker {
     pub(super) const TEM: u8 = 0x01;
     pub(super) const SOF0: u8 = 0xc0;
     pub(super) const SOF2: u8 = 0xc2;
+    pub(super) const SOF3: u8 = 0xc3;
     pub(super) const DHT: u8 = 0xc4;
     pub(super) const SOF15: u8 = 0xcf;
     pub(super) const RST0: u8 = 0xd0;
@@ -259,7 +260,7 @@ impl Walk {
                 }
                 self.frame = Some(frame_header(code, body, offset)?.ok_or(wrong_length)?);
             }
-            marker::SOF0..=marker::SOF15 => {
+            marker::SOF3..=marker::SOF15 => {
                 return Err(JpegError::Unsupported {
                     offset,
                     what: "lossless, hierarchical or arithmetic coding",

@@ -378,32 +378,40 @@ impl PartParser {
 
     fn jpeg(&mut self) -> Step {
         let State::Jpeg(walk) = &mut self.state else { return Step::On };
-        match walk.advance(&self.buffer) {
+        let progress = walk.advance(&self.buffer);
+        let offset = walk.offset();
+        let max_len = self.limits.max_frame_bytes;
+        match progress {
             Ok(Progress::NeedMore) => self.await_jpeg(),
-            Ok(Progress::Done(info)) if info.len > self.limits.max_frame_bytes => {
-                self.discard_too_large();
-                self.skip(info.len);
-                self.read_lines(true)
+            Ok(Progress::Done(info)) => {
+                if let Some(error) = self.cut_within(info.len) {
+                    self.broken(info.len, error)
+                } else if info.len > max_len {
+                    self.discard_too_large();
+                    self.skip(info.len);
+                    self.read_lines(true)
+                } else {
+                    Step::Part(self.publish(info))
+                }
             }
-            Ok(Progress::Done(info)) => Step::Part(self.publish(info)),
-            Err(error) => {
-                let offset = walk.offset();
-                self.broken(offset, error)
-            }
+            Err(error) => self.broken(offset, error),
         }
+    }
+
+    /// The next part begins where the length says that this one ends, and that is before `end`: it was cut.
+    fn cut_within(&self, end: usize) -> Option<JpegError> {
+        let len = self.head.length.filter(|&length| length < end)?;
+        self.delimiter.stands_at(&self.buffer[len..end]).then_some(JpegError::Truncated { len })
     }
 
     fn await_jpeg(&mut self) -> Step {
         let len = self.buffer.len();
+        if let Some(error) = self.cut_within(len) {
+            return self.broken(len, error);
+        }
         if len > self.limits.max_frame_bytes {
             self.discard_too_large();
             return self.resync(len);
-        }
-        // The next part has begun where the length says that this one ends: it was cut.
-        if let Some(length) = self.head.length.filter(|&length| length < len)
-            && self.delimiter.stands_at(&self.buffer[length..])
-        {
-            return self.broken(len, JpegError::Truncated { len: length });
         }
         if !self.reserved {
             self.reserved = true;

@@ -55,8 +55,9 @@ impl Delimiter {
             Some(b"--") if !self.core.is_empty() => (true, true),
             _ => (text.ends_with(b"--"), false),
         };
-        let plausible = dashes >= 2 && !text.is_empty() && line.len() <= MAX_LEARNT;
-        if !known && !(plausible && text.iter().all(|byte| (b' '..=b'~').contains(byte))) {
+        let printable = text.iter().all(|byte| (b' '..=b'~').contains(byte));
+        let plausible = dashes >= 2 && !text.is_empty() && line.len() <= MAX_LEARNT && printable;
+        if !(known || plausible) {
             return None;
         }
         let quirk = if self.met { None } else { self.learn(text, dashes, closing, known) };
