@@ -1,7 +1,7 @@
 //! Where frames come from. Each kind of source is one file; all are run the same way.
 //!
-//! A [`Source`] runs until it fails or ends, giving frames to its [`Sink`](crate::bus::Sink). It does not retry: the stream's actor decides
-//! when it runs again. A source that is dropped (its future is) lets go of every socket and file at once.
+//! A [`Source`] runs until it fails or ends, giving frames to its [`Sink`]. It does not retry: the stream's actor
+//! decides when it runs again. A source that is dropped (its future is) lets go of every socket and file at once.
 
 pub mod http;
 pub mod images;

@@ -22,6 +22,9 @@ use crate::{
 /// otherwise, and the stream would look live with nothing to see.
 const MAX_BROKEN_IN_A_ROW: u32 = 10;
 
+/// Shortest interval: below, a camera that answers at once would be asked without a pause.
+const MIN_INTERVAL: Duration = Duration::from_millis(1);
+
 /// What the URL should give.
 const EXPECTED: &str = "a JPEG picture";
 
@@ -59,7 +62,7 @@ impl SnapshotSource {
     async fn poll(&mut self, sink: &Sink) -> Result<(), SourceError> {
         let mut seen = Seen::default();
         let mut broken_in_a_row = 0;
-        let mut ticks = interval(self.interval);
+        let mut ticks = interval(self.interval.max(MIN_INTERVAL));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;

@@ -68,7 +68,7 @@ async fn answers_may_be_cut_anywhere() {
 async fn chunks_may_be_cut_anywhere_and_their_framing_too() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\nTransfer-Encoding: chunked\r\n\r\n";
     let body = body(&three());
-    for cut in (1..body.len()).step_by(3) {
+    for cut in 1..body.len() {
         let (first, second) = body.split_at(cut);
         let chunk = |bytes: &[u8]| [format!("{:X}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
         let whole = [head.as_bytes(), &chunk(first), &chunk(second), b"0\r\n\r\n"].concat();
@@ -143,11 +143,22 @@ async fn a_head_without_end_is_refused_at_its_limit() {
 
 #[actix_web::test]
 async fn ipv6_hosts_are_reached() {
-    let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else { return };
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let error = watch(config(&format!("http://{address}/"))).await.error();
-    assert!(error.starts_with(&format!("cannot connect to {address}: connection refused")), "{error}");
+    // Not every machine that runs this has IPv6.
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let camera =
+        FakeCamera::start_at("[::1]:0", |_| vec![Step::Request, Step::Send(answer(HEAD, &body(&three())))])
+            .await;
+    watch(config(&camera.url("/"))).await.assert_frames(&three(), "IPv6");
+    assert_eq!(camera.requests()[0].header("Host"), Some(camera.address().to_string().as_str()));
+}
+
+#[actix_web::test]
+async fn a_camera_that_is_off_is_told_with_its_address() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = watch(config(&format!("http://{unused}/"))).await.error();
+    assert!(error.starts_with(&format!("cannot connect to {unused}: connection refused")), "{error}");
 }
 
 #[actix_web::test]

@@ -1,5 +1,7 @@
 //! Cameras as they are, each on a real socket, against the real sources: every row of what cameras do that concerns HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "../support/dialects.rs"]
 mod dialects;
 #[path = "../support/fake_camera.rs"]

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use framecast::config::UpstreamConfig;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
@@ -15,12 +19,15 @@ use crate::{
 fn self_signed() -> TlsAcceptor {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["camera.invalid".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    acceptor(cert.der().clone(), PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap())
+}
+
+fn acceptor(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> TlsAcceptor {
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
+        .with_single_cert(vec![certificate], key)
         .unwrap();
     TlsAcceptor::from(Arc::new(config))
 }
@@ -54,6 +61,15 @@ async fn insecure_accepts_it_and_repairs_heads_as_over_plain_tcp() {
         let config = UpstreamConfig { insecure: true, ..config(&url) };
         watch(config).await.assert_frames(&three(), head);
     }
+}
+
+#[actix_web::test]
+async fn a_camera_that_closes_without_tls_goodbye_closed_all_the_same() {
+    let (_camera, url) =
+        camera(|_| vec![Step::Request, Step::Pieces(vec![answer(HEAD, &body(&three()))]), Step::Abandon])
+            .await;
+    let config = UpstreamConfig { insecure: true, ..config(&url) };
+    watch(config).await.assert_frames(&three(), "no close_notify");
 }
 
 #[actix_web::test]
@@ -98,4 +114,37 @@ async fn a_connection_is_kept_over_tls_too() {
     let outcome = watch_source(&mut snapshots(config, std::time::Duration::from_millis(1))).await;
     outcome.assert_shown(&three(), "three polls");
     assert_eq!(camera.connections(), 1);
+}
+
+/// Where the child process of the next test finds the camera's key; its certificate is the system's only root there.
+const KEY_FILE: &str = "FRAMECAST_TEST_CAMERA_KEY";
+
+#[actix_web::test]
+async fn a_certificate_under_the_systems_roots_is_accepted_for_its_own_name_only() {
+    let Some(key) = std::env::var_os(KEY_FILE) else { return in_a_process_that_trusts_the_camera() };
+    let certificate = CertificateDer::from_pem_file(std::env::var_os("SSL_CERT_FILE").unwrap()).unwrap();
+    let key = PrivateKeyDer::from_pem_file(key).unwrap();
+    let camera = FakeCamera::start_tls(acceptor(certificate, key), streaming).await;
+    let url = |host: &str| format!("https://{host}:{}/video", camera.address().port());
+    watch(config(&url("127.0.0.1"))).await.assert_frames(&three(), "trusted");
+    let error = watch(config(&url("localhost"))).await.error();
+    assert!(error.contains("its certificate is not accepted (NotValidForName"), "{error}");
+}
+
+/// The roots are read once a process, from where the environment says.
+fn in_a_process_that_trusts_the_camera() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    let made = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let this_test = "secured::a_certificate_under_the_systems_roots_is_accepted_for_its_own_name_only";
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", this_test])
+        .env("SSL_CERT_FILE", &certificate)
+        .env(KEY_FILE, &key)
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    assert!(String::from_utf8_lossy(&child.stdout).contains("1 passed"), "the test ran there");
 }

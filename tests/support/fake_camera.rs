@@ -38,8 +38,10 @@ pub(crate) enum Step {
     Answer(Box<dyn Fn(&Request) -> Reply + Send + Sync>),
     /// Says nothing more and waits for the client to close.
     Stall,
-    /// Closes with RST.
+    /// Ends the connection with RST.
     Reset,
+    /// Ends the connection without TLS's goodbye.
+    Abandon,
 }
 
 /// An answer's bytes, and whether the connection stays.
@@ -88,7 +90,15 @@ struct Record {
 impl FakeCamera {
     /// A camera whose connection `n` runs `script(n)`, then closes.
     pub(crate) async fn start(script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static) -> Self {
-        Self::listen(script, None).await
+        Self::start_at("127.0.0.1:0", script).await
+    }
+
+    /// The same at another address.
+    pub(crate) async fn start_at(
+        address: &str,
+        script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen(address, script, None).await
     }
 
     /// The same over TLS.
@@ -96,7 +106,7 @@ impl FakeCamera {
         acceptor: TlsAcceptor,
         script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static,
     ) -> Self {
-        Self::listen(script, Some(acceptor)).await
+        Self::listen("127.0.0.1:0", script, Some(acceptor)).await
     }
 
     /// A camera that answers every request by `answer`.
@@ -110,10 +120,11 @@ impl FakeCamera {
     }
 
     async fn listen(
+        address: &str,
         script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static,
         acceptor: Option<TlsAcceptor>,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let record = Arc::new(Record::default());
         let listening = tokio::spawn(accept(listener, script, acceptor, Arc::clone(&record)));
@@ -125,7 +136,7 @@ impl FakeCamera {
         self.address
     }
 
-    /// `http://127.0.0.1:PORT` and `path`.
+    /// `http://ADDRESS` and `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -214,6 +225,7 @@ async fn converse<Io>(number: usize, io: Io, steps: Vec<Step>, open: Open)
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let says_goodbye = !steps.iter().any(|step| matches!(step, Step::Reset | Step::Abandon));
     let (reader, mut writer) = tokio::io::split(io);
     let (sender, mut requests) = mpsc::channel(MAX_WAITING_REQUESTS);
     // Reads all the time, so that the client's closing is seen at once, whatever the script does.
@@ -223,7 +235,9 @@ where
             reading.abort();
             // Aborting takes effect only when the task is polled; its half of the socket must be gone before `open` is.
             let _ = (&mut reading).await;
-            let _ = writer.shutdown().await;
+            if says_goodbye {
+                let _ = writer.shutdown().await;
+            }
         }
         _ = &mut reading => {}
     }
@@ -276,7 +290,7 @@ async fn run(
                 }
             }
             Step::Stall => std::future::pending().await,
-            Step::Reset => return Ok(()),
+            Step::Reset | Step::Abandon => return Ok(()),
         }
     }
     Ok(())

@@ -69,6 +69,9 @@ impl HeadReader {
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Option<Bytes>, HeadError> {
         self.raw.extend_from_slice(bytes);
         loop {
+            if self.picture_begins()? {
+                return Ok(self.take_head(self.line_start));
+            }
             let Some(end) = self.next_line_end() else { break };
             if end > self.limit {
                 return Err(HeadError::TooLong { limit: self.limit });
@@ -91,7 +94,7 @@ impl HeadReader {
                 Some(answer) => answer.add_line(line),
             }
         }
-        self.check_unfinished_line()
+        if self.raw.len() > self.limit { Err(HeadError::TooLong { limit: self.limit }) } else { Ok(None) }
     }
 
     /// The connection ended: what that means here.
@@ -104,14 +107,15 @@ impl HeadReader {
         Some(self.line_start + at + 1)
     }
 
-    fn check_unfinished_line(&mut self) -> Result<Option<Bytes>, HeadError> {
-        let rest = &self.raw[self.line_start..];
+    /// Looks at a line before its end has come: whether it is SOI, in place of the blank line that a camera forgot.
+    fn picture_begins(&self) -> Result<bool, HeadError> {
+        // What lies beyond the limit does not count, however much came at once.
+        let line = &self.raw[self.line_start..self.raw.len().min(self.limit)];
+        let blank = line.starts_with(b"\n") || line.starts_with(b"\r\n");
         match &self.answer {
-            None if rest.len() >= PROTOCOL_LENGTH && !speaks_http(rest) => Err(HeadError::NotHttp),
-            // SOI in place of the blank line: a bare JPEG whose camera forgot to end its head.
-            Some(_) if rest.starts_with(&[0xff, 0xd8]) => Ok(self.take_head(self.line_start)),
-            _ if self.raw.len() > self.limit => Err(HeadError::TooLong { limit: self.limit }),
-            _ => Ok(None),
+            None if line.len() >= PROTOCOL_LENGTH && !blank && !speaks_http(line) => Err(HeadError::NotHttp),
+            None => Ok(false),
+            Some(_) => Ok(line.starts_with(&[0xff, 0xd8])),
         }
     }
 
@@ -260,6 +264,8 @@ fn trim_end(line: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const LIMIT: usize = 1024;
@@ -379,6 +385,9 @@ mod tests {
         let raw = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\xff\xd8\xff";
         let out = HeadReader::new(LIMIT).push(raw).unwrap().unwrap();
         assert!(out.ends_with(b"\r\n\r\n\xff\xd8\xff"));
+        let with_newline = [&raw[..], b"\xe0 \n and more"].concat();
+        let out = HeadReader::new(LIMIT).push(&with_newline).unwrap().unwrap();
+        assert!(out.ends_with(b"\r\n\r\n\xff\xd8\xff\xe0 \n and more"));
     }
 
     #[test]
@@ -400,5 +409,62 @@ mod tests {
         let mut reader = HeadReader::new(LIMIT);
         assert_eq!(reader.push(b"HTTP/1.1 200 OK\r\nContent-"), Ok(None));
         assert_eq!(reader.finish(), HeadError::Truncated);
+    }
+
+    fn fragment() -> impl Strategy<Value = Vec<u8>> {
+        let known: Vec<&[u8]> = vec![
+            b"HTTP/1.1 200 OK",
+            b"HTTP/1.1 100 ",
+            b"ICY 200",
+            b"\r\n",
+            b"\n",
+            b"\r",
+            b"\r\n\r\n",
+            b"Content-Type: multipart/x-mixed-replace",
+            b"content-length: 12",
+            b"Location",
+            b": ",
+            b"--x",
+            b"\xff\xd8",
+            b" ",
+            b"\0",
+            b"www-authenticate: Basic",
+        ];
+        prop_oneof![
+            8 => prop::sample::select(known).prop_map(<[u8]>::to_vec),
+            1 => prop::collection::vec(any::<u8>(), 0..40),
+        ]
+    }
+
+    /// What comes of these pieces: the head with all bytes behind it, nothing yet, or the first error.
+    fn outcome<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Option<Vec<u8>>, HeadError> {
+        let mut reader = HeadReader::new(100);
+        let mut out: Option<Vec<u8>> = None;
+        for piece in pieces {
+            match &mut out {
+                Some(out) => out.extend_from_slice(piece),
+                None => out = reader.push(piece)?.map(|head| head.to_vec()),
+            }
+        }
+        Ok(out)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_gives_the_same_however_it_is_cut(
+            fragments in prop::collection::vec(fragment(), 0..24),
+            size in 1_usize..30,
+        ) {
+            let raw = fragments.concat();
+            let whole = outcome(std::iter::once(&raw[..]));
+            prop_assert_eq!(&outcome(raw.chunks(1)), &whole);
+            prop_assert_eq!(&outcome(raw.chunks(size)), &whole);
+            if let Ok(Some(answer)) = whole {
+                // What we write is what awc's own parser takes.
+                let mut headers = [httparse::EMPTY_HEADER; 96];
+                let parsed = httparse::Response::new(&mut headers).parse(&answer);
+                prop_assert!(matches!(parsed, Ok(httparse::Status::Complete(_))), "{:?}", parsed);
+            }
+        }
     }
 }

@@ -98,7 +98,8 @@ impl Line {
         let host = self.origin.authority();
         // Always http for awc: TLS is below the wire. Path and query are all that it sends of this.
         let target = format!("http://{host}{}", path_and_query(request.url));
-        let mut message = self.client.get(target).camel_case();
+        // Some cameras know header names in one letter case only.
+        let mut message = self.client.get(target).camel_case().no_decompress();
         let host_header = host_header(request.url);
         let ours = [("host", host_header.as_str()), ("accept", "*/*"), ("user-agent", USER_AGENT)];
         for (name, value) in ours.into_iter().chain(request.headers) {
