@@ -1,14 +1,17 @@
 # Sourced by the other scripts: each step says its name when it starts and its time when it ends.
 
+# A step runs outside of any condition, so that `set -e` holds inside it; the trap says which one failed.
+STEP=
+trap '[ -z "$STEP" ] || echo "==> $STEP: FAILED" >&2' EXIT
+
 step() {
-    local name=$1 start=$SECONDS
+    local start=$SECONDS
+    STEP=$1
     shift
-    echo "==> $name"
-    if ! "$@"; then
-        echo "==> $name: FAILED after $((SECONDS - start)) s" >&2
-        return 1
-    fi
-    echo "==> $name: ok, $((SECONDS - start)) s"
+    echo "==> $STEP"
+    "$@"
+    echo "==> $STEP: ok, $((SECONDS - start)) s"
+    STEP=
 }
 
 die() {
