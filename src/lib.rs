@@ -14,6 +14,7 @@
 //! - [`stream`]: the actor that owns one stream's life
 //! - [`registry`]: the named streams
 //! - [`session`]: one viewer: which frame next, and when
+//! - [`recorder`]: each frame to disk, as a ring of files or one that is always the newest
 //! - [`web`]: HTTP: routes, the viewer's transport, pages, errors
 //! - [`relay`]: puts the rooms together
 //! - [`cli`]: the commands
@@ -23,6 +24,7 @@ pub mod cli;
 pub mod config;
 pub mod frame;
 pub mod multipart;
+pub mod recorder;
 pub mod registry;
 pub mod relay;
 pub mod session;

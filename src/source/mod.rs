@@ -3,6 +3,7 @@
 //! A [`Source`] runs until it fails or ends, giving frames to its [`Sink`](crate::bus::Sink). It does not retry: the stream's actor decides
 //! when it runs again. A source that is dropped (its future is) lets go of every socket and file at once.
 
+pub mod images;
 pub mod render;
 
 use futures_util::future::LocalBoxFuture;
@@ -30,4 +31,7 @@ pub enum SourceError {
     /// A renderer failed.
     #[error(transparent)]
     Render(#[from] render::RenderError),
+    /// A picture sequence has no picture.
+    #[error(transparent)]
+    Images(#[from] images::ImagesError),
 }

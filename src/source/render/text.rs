@@ -142,10 +142,13 @@ fn draw(config: &TextConfig, text: &str) -> Result<Bytes, RenderError> {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
+    use std::{num::NonZeroU32, time::Duration};
 
     use super::*;
     use crate::{bus::Bus, config::Size, source::render::canvas::rgb, transform::Pixels};
+
+    /// A test that hangs fails.
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     fn config(text: &str, fps: f64) -> TextConfig {
         TextConfig {
@@ -232,6 +235,7 @@ mod tests {
         tokio::select! {
             ended = source.run(&sink) => panic!("a renderer goes on: {ended:?}"),
             () = watch => {}
+            () = tokio::time::sleep(PATIENCE) => panic!("no frames"),
         }
         assert!(shown[0].seq < shown[1].seq && shown[1].seq < shown[2].seq);
         let first = shown[0].frame.jpeg();
