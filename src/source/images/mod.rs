@@ -184,7 +184,9 @@ impl ImagesSource {
 
     /// Says what is wrong with a file, once until it was readable again.
     fn tell(&mut self, file: &Path, error: &FileError) {
-        if self.told.len() < MAX_TOLD_FILES && self.told.insert(file.to_owned()) {
+        // Nothing is wrong with the file; its turn comes again.
+        let busy = matches!(error, FileError::Pool(PoolError::Busy));
+        if !busy && self.told.len() < MAX_TOLD_FILES && self.told.insert(file.to_owned()) {
             match error {
                 FileError::Picture(PictureError::Truncated { .. }) => {
                     info!(file = %file.display(), %error, "skipped a file that is not complete yet");

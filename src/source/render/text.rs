@@ -82,10 +82,12 @@ impl TextSource {
             let jpeg = match &shown {
                 Some((before, jpeg)) if *before == text => jpeg.clone(),
                 _ => {
-                    self.tell_missing(&text);
                     let (config, drawn) = (self.config.clone(), text.clone());
-                    match self.pool.run(move || draw(&config, &drawn)).await {
-                        Ok(jpeg) => jpeg?,
+                    match self.pool.run(move || (draw(&config, &drawn), missing_glyphs(&drawn))).await {
+                        Ok((jpeg, missing)) => {
+                            self.tell_missing(&missing);
+                            jpeg?
+                        }
                         Err(PoolError::Busy) => {
                             sink.dropped(DropReason::Busy);
                             continue;
@@ -106,10 +108,9 @@ impl TextSource {
     }
 
     /// Says once which characters will be boxes.
-    fn tell_missing(&self, text: &str) {
-        let missing = missing_glyphs(text);
+    fn tell_missing(&self, missing: &[char]) {
         if !missing.is_empty() {
-            let characters: String = missing.into_iter().collect();
+            let characters: String = missing.iter().collect();
             self.told_missing.call_once(|| {
                 warn!(
                     text = self.config.text,
