@@ -7,14 +7,14 @@
 //! - [`frame`]: what a frame is: a checked JPEG and where it came from
 //! - [`multipart`]: bytes in, parts out, and back; pure and bounded
 //! - [`config`]: YAML in, checked types out
-//! - [`telemetry`]: logging
+//! - [`telemetry`] writes the log
 //! - [`bus`]: the newest frame of a stream, and what is counted about it
 //! - [`transform`]: pixels: decode, draw, encode, in a bounded pool
 //! - [`source`]: where frames come from: cameras, pushes, renderers
 //! - [`stream`]: the actor that owns one stream's life
 //! - [`registry`]: the named streams
 //! - [`session`]: one viewer: which frame next, and when
-//! - [`recorder`]: frames to files
+//! - [`recorder`]: each frame to disk, as a ring of files or one that is always the newest
 //! - [`web`]: HTTP: routes, the viewer's transport, pages, errors
 //! - [`relay`]: puts the rooms together
 //! - [`cli`]: the commands

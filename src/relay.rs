@@ -131,7 +131,7 @@ async fn start_stream(
         let save = config.save.clone();
         let stream = StreamHandle::start(config, limits, pool);
         if let Some(save) = save {
-            actix_rt::spawn(Recorder::new(stream.name().clone(), save, stream.bus().subscribe()).run());
+            actix_rt::spawn(Recorder::new(save, stream.bus().clone()).run());
         }
         // Nobody waits any more only when the relay's start was given up.
         let _ = told.send(stream);

@@ -56,6 +56,8 @@ pub struct StreamStats {
     bytes_out: AtomicU64,
     skipped: AtomicU64,
     reconnects: AtomicU64,
+    saved: AtomicU64,
+    save_failures: AtomicU64,
     viewers: AtomicUsize,
     dropped: [AtomicU64; DropReason::ALL.len()],
     quirks: Vec<AtomicU64>,
@@ -77,6 +79,8 @@ impl Default for StreamStats {
             bytes_out: AtomicU64::default(),
             skipped: AtomicU64::default(),
             reconnects: AtomicU64::default(),
+            saved: AtomicU64::default(),
+            save_failures: AtomicU64::default(),
             viewers: AtomicUsize::default(),
             dropped: Default::default(),
             quirks: Quirk::ALL.iter().map(|_| AtomicU64::default()).collect(),
@@ -118,6 +122,16 @@ impl StreamStats {
         self.reconnects.fetch_add(1, Relaxed);
     }
 
+    /// A frame was written to disk.
+    pub fn count_saved(&self) {
+        self.saved.fetch_add(1, Relaxed);
+    }
+
+    /// A frame could not be written to disk.
+    pub fn count_save_failure(&self) {
+        self.save_failures.fetch_add(1, Relaxed);
+    }
+
     /// One viewer more; the caller answers for one [`StreamStats::viewer_left`].
     pub fn viewer_joined(&self) {
         self.viewers.fetch_add(1, Relaxed);
@@ -156,6 +170,16 @@ impl StreamStats {
     /// Times the source was started again.
     pub fn reconnects(&self) -> u64 {
         self.reconnects.load(Relaxed)
+    }
+
+    /// Frames written to disk.
+    pub fn saved(&self) -> u64 {
+        self.saved.load(Relaxed)
+    }
+
+    /// Frames that could not be written to disk.
+    pub fn save_failures(&self) -> u64 {
+        self.save_failures.load(Relaxed)
     }
 
     /// Viewers now.

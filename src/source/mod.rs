@@ -42,7 +42,7 @@ pub fn build(config: &SourceConfig, limits: &Limits, pool: &Arc<Pool>) -> Box<dy
             Box::new(render::pattern::PatternSource::new(*size, *fps, pool.clone()))
         }
         SourceConfig::Images { path, fps } => {
-            Box::new(images::ImagesSource::new(path.clone(), *fps, limits, pool.clone()))
+            Box::new(images::ImagesSource::new(path.clone(), *fps, limits.into(), pool.clone()))
         }
     }
 }
@@ -176,6 +176,9 @@ pub enum SourceError {
     /// A renderer failed.
     #[error(transparent)]
     Render(#[from] render::RenderError),
+    /// A picture sequence has no picture.
+    #[error(transparent)]
+    Images(#[from] images::ImagesError),
 }
 
 /// What a camera has to do in time.

@@ -12,7 +12,7 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, er
 use super::codec::{CodecError, PixelFormat, Pixels, Quality, codec};
 use crate::{
     config::Limits,
-    frame::{Frame, JpegError, Progress, Walk},
+    frame::{Frame, JpegError},
 };
 
 /// Bytes a decoder may take for each pixel of its picture: 16-bit RGBA, the decoded copy and its working buffers.
@@ -119,7 +119,8 @@ pub fn to_jpeg(bytes: Bytes, limits: PictureLimits) -> Result<Frame, PictureErro
     if !bytes.starts_with(&[0xFF, 0xD8]) {
         return Err(PictureError::NotAPicture { looks_like: looks_like(&bytes) });
     }
-    let frame = Frame::from_jpeg(bytes.clone()).map_err(|error| jpeg_error(&bytes, &error))?;
+    let len = bytes.len();
+    let frame = Frame::from_jpeg(bytes).map_err(|error| jpeg_error(len, &error))?;
     check_size(frame.width().into(), frame.height().into(), limits)?;
     Ok(frame)
 }
@@ -201,11 +202,11 @@ fn image_error(error: ImageError, format: &'static str, len: usize) -> PictureEr
     }
 }
 
-/// A JPEG whose walk only wants more bytes is cut off; any other complaint is damage.
-fn jpeg_error(bytes: &[u8], error: &JpegError) -> PictureError {
-    match Walk::default().advance(bytes) {
-        Ok(Progress::NeedMore) => PictureError::Truncated { format: "JPEG", len: bytes.len() },
-        _ => undecodable("JPEG", error),
+/// A JPEG that only lacks its end is cut off; any other complaint is damage.
+fn jpeg_error(len: usize, error: &JpegError) -> PictureError {
+    match error {
+        JpegError::Truncated { .. } => PictureError::Truncated { format: "JPEG", len },
+        other => undecodable("JPEG", other),
     }
 }
 

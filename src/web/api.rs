@@ -72,6 +72,8 @@ struct StreamReport {
     dropped: BTreeMap<&'static str, u64>,
     quirks: BTreeMap<&'static str, u64>,
     reconnects: u64,
+    saved: u64,
+    save_failures: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,6 +119,8 @@ impl StreamReport {
             dropped: stats.dropped().map(|(reason, count)| (reason.as_str(), count)).collect(),
             quirks: stats.quirks().map(|(quirk, count)| (quirk.as_str(), count)).collect(),
             reconnects: stats.reconnects(),
+            saved: stats.saved(),
+            save_failures: stats.save_failures(),
         }
     }
 }

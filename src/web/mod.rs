@@ -83,48 +83,40 @@ type State = web::Data<WebState>;
 
 /// Every route. Fixed addresses stand before `/{name}`, so a stream called `snapshot` is at `/streams/snapshot` only.
 fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(reading("/").to_get(page::root))
-        .service(reading("/page/{asset}").to_get(page::asset))
-        .service(reading("/view/{name}").to_get(page::view))
-        .service(reading("/healthz").to_get(health::live))
-        .service(reading("/readyz").to_get(health::ready))
-        .service(reading("/api/streams").to_get(api::streams))
-        .service(reading("/api/streams/{name}").to_get(api::stream))
-        .service(reading("/streams/{name}").to_get(viewing::by_name))
-        .service(reading("/streams/{name}/snapshot").to_get(snapshot::by_name))
+    cfg.service(reading("/", page::root))
+        .service(reading("/page/{asset}", page::asset))
+        .service(reading("/view/{name}", page::view))
+        .service(reading("/healthz", health::live))
+        .service(reading("/readyz", health::ready))
+        .service(reading("/api/streams", api::streams))
+        .service(reading("/api/streams/{name}", api::stream))
+        .service(reading("/streams/{name}", viewing::by_name))
+        .service(reading("/streams/{name}/snapshot", snapshot::by_name))
         .service(writing("/streams/{name}/frame", web::route().to(pushing::frame)))
         .service(writing("/streams/{name}/feed", web::route().to(pushing::feed)))
-        .service(reading("/stream").to_get(compat::ustreamer_stream))
-        .service(reading("/snapshot").to_get(compat::ustreamer_snapshot))
-        .service(reading("/state").to_get(compat::ustreamer_state))
-        .service(reading("/video_feed").to_get(viewing::of_default))
-        .service(reading("/program.json").to_get(compat::program_json))
-        .service(reading("/input_{n:[0-9]+}.json").to_get(compat::input_json))
-        .service(reading("/output_{n:[0-9]+}.json").to_get(compat::output_json))
-        .service(reading("/{name}.mjpg").to_get(viewing::by_name))
-        .service(reading("/{name}.jpg").to_get(snapshot::by_name))
-        .service(reading("/{name}").to_get(viewing::by_name));
+        .service(reading("/stream", compat::ustreamer_stream))
+        .service(reading("/snapshot", compat::ustreamer_snapshot))
+        .service(reading("/state", compat::ustreamer_state))
+        .service(reading("/video_feed", viewing::of_default))
+        .service(reading("/program.json", compat::program_json))
+        .service(reading("/input_{n:[0-9]+}.json", compat::input_json))
+        .service(reading("/output_{n:[0-9]+}.json", compat::output_json))
+        .service(reading("/{name}.mjpg", viewing::by_name))
+        .service(reading("/{name}.jpg", snapshot::by_name))
+        .service(reading("/{name}", viewing::by_name));
 }
 
 /// A resource that is only read: GET and HEAD, and 405 for the rest.
-struct Reading(&'static str);
-
-fn reading(path: &'static str) -> Reading {
-    Reading(path)
-}
-
-impl Reading {
-    fn to_get<F, Args>(self, handler: F) -> Resource
-    where
-        F: actix_web::Handler<Args>,
-        Args: actix_web::FromRequest + 'static,
-        F::Output: actix_web::Responder + 'static,
-    {
-        let route = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler);
-        web::resource(self.0).route(route).default_service(web::to(|| async {
-            Err::<HttpResponse, _>(Problem::method_not_allowed("GET, HEAD"))
-        }))
-    }
+fn reading<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: actix_web::Handler<Args>,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: actix_web::Responder + 'static,
+{
+    let route = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler);
+    web::resource(path).route(route).default_service(web::to(|| async {
+        Err::<HttpResponse, _>(Problem::method_not_allowed("GET, HEAD"))
+    }))
 }
 
 fn writing(path: &'static str, route: actix_web::Route) -> Resource {

@@ -4,8 +4,8 @@
 //! - [`pattern`]: moving colour bars, on which a person sees a freeze
 //! - [`placeholder`]: what viewers see while a source is away
 //!
-//! Everything is drawn into a [`canvas`], with letters from the [`fonts`] built into the program: no font of the system
-//! is ever used, so a picture looks the same on every machine. Drawing runs in the CPU pool; [`tick`] says when.
+//! Everything is drawn into a canvas, with letters from the [`fonts`] built into the program: no font of the system
+//! is ever used, so a picture looks the same on every machine. Drawing runs in the CPU pool, on slots of the wall clock.
 
 mod canvas;
 pub mod fonts;

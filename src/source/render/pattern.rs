@@ -219,6 +219,7 @@ mod tests {
         tokio::select! {
             ended = source.run(&sink) => panic!("a renderer goes on: {ended:?}"),
             shown = third => assert!(shown.is_ok()),
+            () = tokio::time::sleep(Duration::from_secs(20)) => panic!("no frames"),
         }
         let error = PatternSource::new(size(70_000, 4), 1.0, pool).run(&sink).await.unwrap_err();
         assert_eq!(error.to_string(), "cannot draw 70000x4 pixels: a JPEG has at most 65535 on a side");

@@ -82,10 +82,12 @@ impl TextSource {
             let jpeg = match &shown {
                 Some((before, jpeg)) if *before == text => jpeg.clone(),
                 _ => {
-                    self.tell_missing(&text);
                     let (config, drawn) = (self.config.clone(), text.clone());
-                    match self.pool.run(move || draw(&config, &drawn)).await {
-                        Ok(jpeg) => jpeg?,
+                    match self.pool.run(move || (draw(&config, &drawn), missing_glyphs(&drawn))).await {
+                        Ok((jpeg, missing)) => {
+                            self.tell_missing(&missing);
+                            jpeg?
+                        }
                         Err(PoolError::Busy) => {
                             sink.dropped(DropReason::Busy);
                             continue;
@@ -106,10 +108,9 @@ impl TextSource {
     }
 
     /// Says once which characters will be boxes.
-    fn tell_missing(&self, text: &str) {
-        let missing = missing_glyphs(text);
+    fn tell_missing(&self, missing: &[char]) {
         if !missing.is_empty() {
-            let characters: String = missing.into_iter().collect();
+            let characters: String = missing.iter().collect();
             self.told_missing.call_once(|| {
                 warn!(
                     text = self.config.text,
@@ -142,10 +143,13 @@ fn draw(config: &TextConfig, text: &str) -> Result<Bytes, RenderError> {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
+    use std::{num::NonZeroU32, time::Duration};
 
     use super::*;
     use crate::{bus::Bus, config::Size, source::render::canvas::rgb, transform::Pixels};
+
+    /// A test that hangs fails.
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     fn config(text: &str, fps: f64) -> TextConfig {
         TextConfig {
@@ -232,6 +236,7 @@ mod tests {
         tokio::select! {
             ended = source.run(&sink) => panic!("a renderer goes on: {ended:?}"),
             () = watch => {}
+            () = tokio::time::sleep(PATIENCE) => panic!("no frames"),
         }
         assert!(shown[0].seq < shown[1].seq && shown[1].seq < shown[2].seq);
         let first = shown[0].frame.jpeg();

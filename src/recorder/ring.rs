@@ -1,0 +1,111 @@
+//! The newest frames as files in a folder; the oldest go.
+
+use std::{
+    collections::VecDeque,
+    fs, io,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{UNFINISHED, write_whole};
+use crate::bus::Published;
+
+/// Files removed with one frame at most: a ring made smaller shrinks over some frames instead of in one long stop.
+const MAX_REMOVED_AT_ONCE: usize = 64;
+
+/// A folder of `keep` files, named by local time: `20261122-140322-123-000042.jpg`.
+#[derive(Debug)]
+pub(super) struct Ring {
+    folder: PathBuf,
+    keep: usize,
+    /// Oldest first; none until the folder was read.
+    files: Option<VecDeque<PathBuf>>,
+}
+
+impl Ring {
+    pub(super) fn new(folder: PathBuf, keep: NonZeroU32) -> Self {
+        Self { folder, keep: keep.get() as usize, files: None }
+    }
+
+    /// Writes one frame, and removes what is too many.
+    pub(super) fn write(&mut self, shown: &Published) -> io::Result<()> {
+        let path = self.folder.join(name(shown));
+        let mut files = match self.files.take() {
+            Some(files) => files,
+            // Numbers begin anew with each run: a file of the same millisecond and number is replaced, not two files.
+            None => earlier(&self.folder)?.into_iter().filter(|file| *file != path).collect(),
+        };
+        // On failure the folder is read anew next time: somebody may have removed it.
+        write_whole(&self.folder, &path, shown.frame.jpeg())?;
+        files.push_back(path);
+        let surplus = files.len().saturating_sub(self.keep).min(MAX_REMOVED_AT_ONCE);
+        for old in files.drain(..surplus) {
+            match fs::remove_file(&old) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        self.files = Some(files);
+        Ok(())
+    }
+}
+
+fn name(shown: &Published) -> String {
+    let taken = Timestamp::try_from(shown.frame.taken()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let local = taken.to_zoned(TimeZone::system());
+    format!("{}-{:06}.jpg", local.strftime("%Y%m%d-%H%M%S-%3f"), shown.seq)
+}
+
+/// Files of an earlier run, oldest first: by the time of writing, since names jump back with summer time. Leftovers of
+/// an interrupted run are removed; files with other names are left alone.
+fn earlier(folder: &Path) -> io::Result<VecDeque<PathBuf>> {
+    fs::create_dir_all(folder)?;
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let file_name = entry.file_name();
+        let Some(name) = file_name.to_str() else { continue };
+        if is_ours(name) {
+            files.push((entry.metadata().and_then(|file| file.modified())?, entry.path()));
+        } else if unfinished_of(name).is_some_and(is_ours) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    files.sort();
+    Ok(files.into_iter().map(|(_, path)| path).collect())
+}
+
+/// The name that a file would have had, from that of one never finished: `.NAME.PID.framecast-tmp`.
+fn unfinished_of(name: &str) -> Option<&str> {
+    let (name, _pid) = name.strip_prefix('.')?.strip_suffix(UNFINISHED)?.rsplit_once('.')?;
+    Some(name)
+}
+
+/// Whether a name is one that [`name`] gives.
+fn is_ours(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".jpg") else { return false };
+    let parts: Vec<_> = stem.split('-').collect();
+    let digits = parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    let lengths: Vec<_> = parts.iter().map(|part| part.len()).collect();
+    digits && matches!(lengths[..], [8, 6, 3, seq] if seq >= 6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_our_own_making_count() {
+        assert!(is_ours("20261122-140322-123-000042.jpg"));
+        assert!(is_ours("20261122-140322-123-1234567.jpg"));
+        for other in
+            ["holiday.jpg", "20261122-140322-123-42.jpg", "20261122-140322-123-000042.png", "-.jpg", ".jpg"]
+        {
+            assert!(!is_ours(other), "{other}");
+        }
+        assert_eq!(unfinished_of(".a.jpg.17.framecast-tmp"), Some("a.jpg"));
+        assert_eq!(unfinished_of("a.jpg.17.framecast-tmp"), None);
+    }
+}

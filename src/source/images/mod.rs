@@ -1,0 +1,250 @@
+//! A sequence of picture files, shown one after the other, over and over.
+//!
+//! Files are looked for anew at each round, so that new ones show and gone ones do not. What cannot be read is skipped,
+//! counted, said once a file, and tried again in the next round: it may be half written. JPEGs go out as they are;
+//! other formats are converted, and the results are kept in a bounded cache. No file is read on the async threads.
+
+mod cache;
+mod listing;
+
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, future::LocalBoxFuture};
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+use self::cache::{Cache, Version};
+use super::{Source, SourceError, render::tick::Ticker};
+use crate::{
+    bus::{DropReason, Sink},
+    config::ImagesPath,
+    frame::Frame,
+    transform::{
+        Pool, PoolError,
+        picture::{PictureError, PictureLimits, needs_conversion, to_jpeg},
+    },
+};
+
+/// The pictures shipped in the program.
+static DEMO: [&[u8]; 4] = [
+    include_bytes!("../../../assets/demo/1-dawn.jpg"),
+    include_bytes!("../../../assets/demo/2-day.jpg"),
+    include_bytes!("../../../assets/demo/3-dusk.jpg"),
+    include_bytes!("../../../assets/demo/4-night.jpg"),
+];
+
+/// Rounds without any readable picture before the source gives up: a single file that is being rewritten in place
+/// is unreadable for a moment.
+const FRUITLESS_ROUNDS: u32 = 3;
+
+/// Files whose trouble was said are remembered up to so many; beyond, trouble is only counted.
+const MAX_TOLD_FILES: usize = 1000;
+
+/// Why a sequence ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ImagesError {
+    /// No file matches.
+    #[error("no picture files match {pattern}; put JPEG, PNG, WebP, GIF or BMP files there")]
+    Nothing {
+        /// The glob pattern.
+        pattern: String,
+    },
+    /// Files, but none of them is a readable picture.
+    #[error("none of the {files} files that match {pattern} can be shown; the last one: {reason}")]
+    NothingReadable {
+        /// The glob pattern.
+        pattern: String,
+        /// Files that match.
+        files: usize,
+        /// What is wrong with the last one.
+        reason: String,
+    },
+    /// The pattern itself is wrong.
+    #[error("{pattern} is not a file pattern: {reason}")]
+    Pattern {
+        /// The glob pattern.
+        pattern: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Why one file is skipped.
+#[derive(Debug, thiserror::Error)]
+enum FileError {
+    #[error("cannot read it: {0}")]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+}
+
+impl FileError {
+    fn drop_reason(&self) -> DropReason {
+        match self {
+            Self::Picture(PictureError::TooLarge { .. }) => DropReason::TooLarge,
+            Self::Pool(PoolError::Busy) => DropReason::Busy,
+            _ => DropReason::Unreadable,
+        }
+    }
+}
+
+/// Shows picture files in turn.
+#[derive(Debug)]
+pub struct ImagesSource {
+    path: ImagesPath,
+    fps: f64,
+    limits: PictureLimits,
+    pool: Arc<Pool>,
+    cache: Cache,
+    told: HashSet<PathBuf>,
+}
+
+impl ImagesSource {
+    /// A source that shows the files of `path` at `fps` pictures a second.
+    pub fn new(path: ImagesPath, fps: f64, limits: PictureLimits, pool: Arc<Pool>) -> Self {
+        Self { path, fps, limits, pool, cache: Cache::default(), told: HashSet::new() }
+    }
+
+    /// The built-in pictures in turn.
+    async fn show_demo(&self, sink: &Sink) {
+        let mut ticker = Ticker::new(self.fps);
+        for picture in DEMO.iter().cycle() {
+            ticker.next().await;
+            // The program's own pictures are whole: a test reads each of them.
+            let _ = sink.jpeg(Bytes::from_static(picture));
+        }
+    }
+
+    /// Round after round over the files that match.
+    async fn show_files(&mut self, pattern: &str, sink: &Sink) -> Result<(), ImagesError> {
+        let mut ticker = Ticker::new(self.fps);
+        let mut fruitless = 0;
+        let mut shown_ever = false;
+        loop {
+            let files = list(pattern).await?;
+            self.cache.keep_only(&files);
+            let mut trouble = None;
+            let mut shown = false;
+            for file in &files {
+                match self.load(file).await {
+                    Ok(frame) => {
+                        self.told.remove(file);
+                        ticker.next().await;
+                        // The time of its showing, not of its reading.
+                        sink.frame(Frame::from_jpeg(frame.jpeg().clone()).unwrap_or(frame));
+                        shown = true;
+                    }
+                    Err(error) => {
+                        sink.dropped(error.drop_reason());
+                        self.tell(file, &error);
+                        trouble = Some(error);
+                    }
+                }
+            }
+            shown_ever |= shown;
+            fruitless = if shown { 0 } else { fruitless + 1 };
+            if !shown {
+                if !shown_ever || fruitless >= FRUITLESS_ROUNDS {
+                    return Err(nothing(pattern, files.len(), trouble));
+                }
+                ticker.next().await;
+            }
+        }
+    }
+
+    /// One file as a frame.
+    async fn load(&mut self, path: &Path) -> Result<Frame, FileError> {
+        let file = path.to_owned();
+        let max = self.limits.max_frame_bytes;
+        let known = self.cache.version(path);
+        let read = move || read(&file, max, known);
+        let (version, bytes) = spawn_blocking(read).await.map_err(io::Error::other)??;
+        let Some(bytes) = bytes else {
+            let converted =
+                self.cache.get(path).ok_or_else(|| io::Error::other("it was forgotten meanwhile"))?;
+            return Ok(converted);
+        };
+        let limits = self.limits;
+        if !needs_conversion(&bytes) {
+            return Ok(to_jpeg(bytes, limits)?);
+        }
+        let frame = self.pool.run(move || to_jpeg(bytes, limits)).await??;
+        self.cache.put(path, version, frame.clone());
+        Ok(frame)
+    }
+
+    /// Says what is wrong with a file, once until it was readable again.
+    fn tell(&mut self, file: &Path, error: &FileError) {
+        // Nothing is wrong with the file; its turn comes again.
+        let busy = matches!(error, FileError::Pool(PoolError::Busy));
+        if !busy && self.told.len() < MAX_TOLD_FILES && self.told.insert(file.to_owned()) {
+            match error {
+                FileError::Picture(PictureError::Truncated { .. }) => {
+                    info!(file = %file.display(), %error, "skipped a file that is not complete yet");
+                }
+                _ => warn!(file = %file.display(), %error, "skipped a file"),
+            }
+        }
+    }
+}
+
+impl Source for ImagesSource {
+    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+        async move {
+            match self.path.clone() {
+                ImagesPath::BuiltIn => self.show_demo(sink).await,
+                ImagesPath::Glob(pattern) => self.show_files(&pattern, sink).await?,
+            }
+            Ok(())
+        }
+        .boxed_local()
+    }
+}
+
+async fn list(pattern: &str) -> Result<Vec<PathBuf>, ImagesError> {
+    let owned = pattern.to_owned();
+    let listed = spawn_blocking(move || listing::list(&owned)).await;
+    let reason = |reason: String| ImagesError::Pattern { pattern: pattern.to_owned(), reason };
+    listed.map_err(|error| reason(error.to_string()))?.map_err(|error| reason(error.to_string()))
+}
+
+fn nothing(pattern: &str, files: usize, trouble: Option<FileError>) -> ImagesError {
+    let pattern = pattern.to_owned();
+    match trouble {
+        Some(trouble) => ImagesError::NothingReadable { pattern, files, reason: trouble.to_string() },
+        None => ImagesError::Nothing { pattern },
+    }
+}
+
+/// The file's version, and its bytes unless that version is `known` already.
+fn read(path: &Path, max: usize, known: Option<Version>) -> Result<(Version, Option<Bytes>), FileError> {
+    // Asked before it is opened: opening a named pipe would wait for its writer for ever.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file").into());
+    }
+    let file = File::open(path)?;
+    let version = Version::of(&file.metadata()?);
+    if known == Some(version) {
+        return Ok((version, None));
+    }
+    let mut bytes = Vec::new();
+    // One more than allowed, so that a file that grows meanwhile is seen to be too large.
+    file.take(max as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > max {
+        let len = usize::try_from(version.len).unwrap_or(usize::MAX).max(bytes.len());
+        return Err(PictureError::TooLarge { len, max }.into());
+    }
+    Ok((version, Some(bytes.into())))
+}
+
+#[cfg(test)]
+mod tests;
