@@ -1,4 +1,5 @@
-"""browser.py URL COUNT: opens a page in headless Chromium and waits until COUNT of its pictures have changed on screen.
+"""browser.py URL COUNT: opens a page in headless Chromium and waits until COUNT of its pictures
+(drawings aside) have changed on screen.
 
 Each picture is photographed as the screen shows it, again and again, until enough of its pixels differ from the first
 photograph. Driven by chromedriver, over its HTTP interface.
@@ -35,7 +36,8 @@ SWITCHES = [
     "--window-size=1280,1024",
 ]
 VISIBLE_PICTURES = """
-return [...document.images].filter(picture => picture.naturalWidth > 1 && picture.getClientRects().length > 0)
+return [...document.images].filter(picture =>
+    picture.naturalWidth > 1 && picture.getClientRects().length > 0 && !picture.src.endsWith(".svg"))
 """
 
 
@@ -89,7 +91,7 @@ def watch(session, url, count):
         return len(moved) >= count
 
     wait_for(f"{count} pictures to move", enough_moved)
-    print(f"{len(moved)} of {len(first)} tiles moved")
+    print(f"{len(moved)} of {len(first)} pictures moved")
 
 
 def main(url, count):
