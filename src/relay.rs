@@ -80,6 +80,7 @@ impl Relay {
             pool,
             cors: config.server.cors,
             default_stream: config.server.default_stream,
+            sendfile: config.server.sendfile,
             base_path: config.server.base_path,
             stopping: AtomicBool::new(false),
             started: SystemTime::now(),

@@ -6,11 +6,12 @@
 //!
 //! A *beat* shows the same frame again: clients such as Chromium draw a frame only when the next part has arrived.
 
+mod sealed;
 mod sink;
 mod stats;
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::{frame::Frame, multipart::writer::PreparedPart};
 
+pub use sealed::SealedPart;
 pub use sink::Sink;
 pub use stats::{DropReason, StreamStats};
 
@@ -30,6 +32,18 @@ pub struct Published {
     pub frame: Frame,
     /// The same, ready for the wire.
     pub part: PreparedPart,
+    sealed: OnceLock<Option<Arc<SealedPart>>>,
+}
+
+impl Published {
+    fn new(seq: u64, frame: Frame, part: PreparedPart) -> Self {
+        Self { seq, frame, part, sealed: OnceLock::new() }
+    }
+
+    /// The part as a sealed file, made when the first viewer asks; none when the system has none to give.
+    pub fn sealed(&self) -> Option<Arc<SealedPart>> {
+        self.sealed.get_or_init(|| SealedPart::new(&self.part).ok().map(Arc::new)).clone()
+    }
 }
 
 /// What the bus shows now.
@@ -80,7 +94,7 @@ impl Bus {
             }
             // Numbered under the channel's lock: two publishers cannot show their frames out of order.
             let seq = self.last_seq.fetch_add(1, Ordering::Relaxed) + 1;
-            showing.newest = Some(Arc::new(Published { seq, frame, part }));
+            showing.newest = Some(Arc::new(Published::new(seq, frame, part)));
             showing.beat = 0;
             true
         });

@@ -63,6 +63,7 @@ fn read_server(reader: &Reader<'_>, streams: Option<&[String]>) -> Option<Server
         listen.push(address);
     }
     let base_path = reader.get(&schema::BASE_PATH, address::base_path);
+    let sendfile = reader.get(&schema::SENDFILE, units::boolean);
     let cors = reader.get(&schema::CORS, address::cors);
     let default_stream = reader.get(&schema::DEFAULT_STREAM, |text| {
         let known = streams.is_none_or(|names| names.iter().any(|name| name == text));
@@ -76,7 +77,7 @@ fn read_server(reader: &Reader<'_>, streams: Option<&[String]>) -> Option<Server
             )
         })
     });
-    Some(ServerConfig { listen, base_path: base_path?, cors: cors?, default_stream })
+    Some(ServerConfig { listen, base_path: base_path?, sendfile: sendfile?, cors: cors?, default_stream })
 }
 
 fn read_limits(reader: &Reader<'_>) -> Option<Limits> {

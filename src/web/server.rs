@@ -86,7 +86,8 @@ impl Listeners {
     /// [`ListenError`] naming the first that cannot be had.
     pub fn bind(addresses: &[SocketAddr]) -> Result<Self, ListenError> {
         let listen = |&address: &SocketAddr| {
-            let listener = bind(address).map_err(|cause| ListenError::new(address, cause))?;
+            let beside = addresses.iter().any(|other| other.is_ipv4() && other.port() == address.port());
+            let listener = bind(address, beside).map_err(|cause| ListenError::new(address, cause))?;
             let bound = listener.local_addr().map_err(|cause| ListenError::new(address, cause))?;
             Ok((bound, listener))
         };
@@ -99,11 +100,11 @@ impl Listeners {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr, ipv4_beside: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(IpProtocol::TCP))?;
     if address.is_ipv6() {
-        // [::] and 0.0.0.0 may stand in one list.
-        socket.set_only_v6(true)?;
+        // [::] is every network, unless 0.0.0.0 stands in the list as well.
+        socket.set_only_v6(ipv4_beside)?;
     }
     // A restart need not wait for the old connections' TIME_WAIT. Port 0 has none, and two programs that bind at the
     // same moment could be given the same one.

@@ -12,20 +12,66 @@ use std::{
     cell::RefCell,
     future::Future,
     io::{self, IoSlice},
+    ops::Range,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::{Buf, Bytes};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    net::TcpStream,
     time::{Instant, Sleep},
 };
 
+use crate::{bus::SealedPart, multipart::writer::Framing};
+
 /// A part has at most five pieces (chunk size, headers, frame, delimiter, chunk end).
 const MAX_PIECES: usize = 5;
+
+/// A socket, and how a part's file is sent to it.
+pub(super) trait Channel: AsyncRead + AsyncWrite + Unpin {
+    /// Sends bytes of the file, as many as the socket takes now; answers how many. The default says that this kind of
+    /// channel cannot.
+    fn poll_send_file(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &SealedPart,
+        _: Range<u64>,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    /// Whether it can.
+    fn sends_files(&self) -> bool {
+        false
+    }
+}
+
+impl Channel for TcpStream {
+    fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        part: &SealedPart,
+        range: Range<u64>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_write_ready(cx))?;
+            match self.try_io(Interest::WRITABLE, || part.send_to(&*self, range.clone())) {
+                // The readiness was old; the kernel says when it takes more.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+
+    fn sends_files(&self) -> bool {
+        true
+    }
+}
 
 /// What waits to be written to one viewer: at most one part. Shared between its socket and its response body.
 #[derive(Debug, Clone)]
@@ -37,18 +83,22 @@ struct Pending {
     /// `pieces[next..end]` is not written yet.
     next: usize,
     end: usize,
+    /// A part as a file, behind the pieces, and which of its bytes are not sent yet.
+    file: Option<(Arc<SealedPart>, Range<u64>)>,
+    sends_files: bool,
     /// Wake the body's task when all is written: it already knows of a newer frame.
     wake_when_empty: bool,
     stall_timeout: Duration,
 }
 
 impl Outbox {
-    fn new(stall_timeout: Duration) -> Self {
-        let pieces = std::array::from_fn(|_| Bytes::new());
+    fn new(stall_timeout: Duration, sends_files: bool) -> Self {
         Self(Rc::new(RefCell::new(Pending {
-            pieces,
+            pieces: std::array::from_fn(|_| Bytes::new()),
             next: 0,
             end: 0,
+            file: None,
+            sends_files,
             wake_when_empty: false,
             stall_timeout,
         })))
@@ -56,8 +106,18 @@ impl Outbox {
 
     /// All that was put in is written.
     pub(super) fn is_empty(&self) -> bool {
-        let pending = self.0.borrow();
-        pending.next == pending.end
+        self.0.borrow().is_empty()
+    }
+
+    /// Whether [`Outbox::put_file`] may be used on this connection.
+    pub(super) fn sends_files(&self) -> bool {
+        self.0.borrow().sends_files
+    }
+
+    /// Adds a part that is sent from its file.
+    pub(super) fn put_file(&self, part: Arc<SealedPart>, framing: Framing) {
+        let range = part.range(framing);
+        self.0.borrow_mut().file = Some((part, range));
     }
 
     /// Adds pieces behind those that wait. A body puts at most one part (and what announces it) into an empty outbox.
@@ -85,6 +145,10 @@ impl Outbox {
 }
 
 impl Pending {
+    fn is_empty(&self) -> bool {
+        self.next == self.end && self.file.is_none()
+    }
+
     fn slices(&self) -> ([IoSlice<'_>; MAX_PIECES], usize) {
         let waiting = &self.pieces[self.next..self.end];
         (std::array::from_fn(|n| IoSlice::new(waiting.get(n).map_or(&[], |piece| piece))), waiting.len())
@@ -114,10 +178,11 @@ pub(super) struct Wire<S> {
     stall: Stall,
 }
 
-impl<S> Wire<S> {
+impl<S: Channel> Wire<S> {
     /// Wraps a connected socket; a peer that takes nothing for `stall_timeout` is let go.
     pub(super) fn new(io: S, stall_timeout: Duration) -> Self {
-        Self { io, outbox: Outbox::new(stall_timeout), stall: Stall::default() }
+        let sends_files = io.sends_files();
+        Self { io, outbox: Outbox::new(stall_timeout, sends_files), stall: Stall::default() }
     }
 
     /// The response body's end.
@@ -126,13 +191,13 @@ impl<S> Wire<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+impl<S: Channel> AsyncRead for Wire<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().io).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: Channel> AsyncWrite for Wire<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write(cx, buf);
@@ -151,6 +216,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             match ready!(this.stall.watch(cx, written, pending.stall_timeout))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 written => pending.advance(written),
+            }
+        }
+        while let Some((part, range)) = pending.file.clone() {
+            let sent = this.io.poll_send_file(cx, &part, range.clone());
+            match ready!(this.stall.watch(cx, sent, pending.stall_timeout))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                sent => {
+                    let left = range.start + sent as u64..range.end;
+                    pending.file = (!left.is_empty()).then_some((part, left));
+                }
             }
         }
         if std::mem::take(&mut pending.wake_when_empty) {
@@ -242,6 +317,8 @@ mod tests {
         written: Vec<u8>,
     }
 
+    impl Channel for Script {}
+
     impl AsyncRead for Script {
         fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
             Poll::Pending
@@ -289,7 +366,7 @@ mod tests {
         Wire::new(Script { answers: answers.into_iter().collect(), written: Vec::new() }, TIMEOUT)
     }
 
-    fn flush(wire: &mut Wire<Script>) -> Poll<io::Result<()>> {
+    fn flush<S: Channel>(wire: &mut Wire<S>) -> Poll<io::Result<()>> {
         let waker = noop_waker();
         Pin::new(wire).poll_flush(&mut Context::from_waker(&waker))
     }
@@ -409,6 +486,57 @@ mod tests {
         wire_of_dead.outbox().put(part(1));
         let ended = std::future::poll_fn(|cx| Pin::new(&mut wire_of_dead).poll_flush(cx)).await;
         assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut, "its own timer wakes it");
+    }
+
+    /// Both ends of a TCP connection with small buffers, so that a part does not fit at once.
+    async fn tcp() -> (TcpStream, TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        socket2::SockRef::from(&near).set_send_buffer_size(8 * 1024).unwrap();
+        (near, listener.accept().await.unwrap().0)
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_part_sent_from_its_file_is_the_part_that_is_written() {
+        use tokio::io::AsyncReadExt;
+
+        use crate::{bus::SealedPart, multipart::writer::PreparedPart};
+
+        let jpeg: Vec<u8> = (0..1_000_000_u32).map(|n| (n * 31 / 7) as u8).collect();
+        let part = PreparedPart::new(jpeg.into(), std::time::SystemTime::now());
+        for framing in [Framing::Raw, Framing::Chunked] {
+            let (near, mut far) = tcp().await;
+            let mut wire = Wire::new(near, TIMEOUT);
+            assert!(wire.outbox().sends_files());
+            wire.outbox().put([Bytes::from_static(b"delimiter")]);
+            wire.outbox().put_file(Arc::new(SealedPart::new(&part).unwrap()), framing);
+            let mut read = vec![0; 9 + part.len(framing)];
+            let flushed = std::future::poll_fn(|cx| Pin::new(&mut wire).poll_flush(cx));
+            let (flushed, received) = tokio::join!(flushed, far.read_exact(&mut read));
+            flushed.unwrap();
+            received.unwrap();
+            let mut expected = b"delimiter".to_vec();
+            expected.extend(part.pieces(framing).into_iter().flatten());
+            assert!(read == expected, "{framing:?}");
+            assert!(wire.outbox().is_empty());
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_viewer_that_leaves_in_the_middle_of_a_file_is_an_error() {
+        use crate::{bus::SealedPart, multipart::writer::PreparedPart};
+
+        let part = PreparedPart::new(vec![7; 4_000_000].into(), std::time::SystemTime::now());
+        let (near, far) = tcp().await;
+        let mut wire = Wire::new(near, TIMEOUT);
+        wire.outbox().put_file(Arc::new(SealedPart::new(&part).unwrap()), Framing::Raw);
+        assert!(flush(&mut wire).is_pending(), "it does not fit into the socket's buffers");
+        socket2::SockRef::from(&far).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(far);
+        let ended = std::future::poll_fn(|cx| Pin::new(&mut wire).poll_flush(cx)).await;
+        assert!(ended.is_err());
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -17,12 +18,15 @@ use bytes::Bytes;
 
 use super::{State, WebState, error::Problem, query, switched_off, switched_on, transport::Outbox};
 use crate::{
-    bus::Published,
+    bus::{Published, SealedPart},
     frame::FrameKind,
     multipart::writer::{self, Framing, PreparedPart},
     session::Viewer,
     stream::StreamHandle,
 };
+
+/// With fewer viewers, making the file costs more than it saves; see docs/performance.md.
+const SENDFILE_FROM_VIEWERS: usize = 4;
 
 /// How one viewer wants its stream.
 #[derive(Debug, Clone, Default)]
@@ -89,6 +93,7 @@ pub(super) fn answer(
     let outbox =
         request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
     outbox.set_stall_timeout(stream.config().viewer_timeout);
+    let sendfile = state.sendfile && outbox.sends_files();
     let guard = stream.join(&state.capacity, state.limits.max_viewers_per_stream)?;
     let body = ViewerBody {
         viewer: Viewer::new(guard),
@@ -97,6 +102,7 @@ pub(super) fn answer(
         framing,
         stage: Stage::Joined,
         pace: ClientPace::default(),
+        sendfile,
     };
     Ok(unchunked_unless(chunked, head.body(body)))
 }
@@ -151,6 +157,8 @@ struct ViewerBody {
     framing: Framing,
     stage: Stage,
     pace: ClientPace,
+    /// The configuration and the connection allow it.
+    sendfile: bool,
 }
 
 impl ViewerBody {
@@ -181,8 +189,17 @@ impl ViewerBody {
             let part = PreparedPart::with_headers(jpeg, frame.frame.taken(), &more);
             self.outbox.put(part.pieces(framing));
         } else {
-            self.outbox.put(frame.part.pieces(framing));
+            match self.sealed(frame) {
+                Some(sealed) => self.outbox.put_file(sealed, framing),
+                None => self.outbox.put(frame.part.pieces(framing)),
+            }
         }
+    }
+
+    /// The part as a file, where sending it so costs less than writing it.
+    fn sealed(&self, frame: &Published) -> Option<Arc<SealedPart>> {
+        let worth_it = self.sendfile && self.viewer.stream().bus().stats().viewers() >= SENDFILE_FROM_VIEWERS;
+        if worth_it { frame.sealed() } else { None }
     }
 
     /// ustreamer's headers about this viewer's stream.
