@@ -183,6 +183,11 @@ impl Body {
         Self { client, coding }
     }
 
+    /// What is below the transfer coding.
+    pub(crate) fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
     /// The next chunk of a chunked body that was read only chunk by chunk so far; empty at the end, behind which
     /// nothing may stand.
     pub(crate) async fn chunk(&mut self) -> Vec<u8> {
