@@ -24,7 +24,7 @@ async fn each_viewer_gets_the_closing_delimiter_and_the_end_of_its_answer() {
     relay.begin_stop();
     for (target, viewing) in &mut viewers {
         // Reading a chunked answer to its end panics when its last chunk is missing.
-        let rest = viewing.body.to_end().await;
+        let rest = viewing.body.rest().await;
         assert!(rest.ends_with(CLOSING.as_bytes()), "{target}: {:?}", String::from_utf8_lossy(&rest));
     }
 }
@@ -34,7 +34,7 @@ async fn the_delimiter_behind_the_last_picture_does_not_wait_for_the_end() {
     let mut relay = live_push(&jpeg(1)).await;
     let mut viewing = Viewing::join(relay.address(), "/streams/x?chunked=0").await;
     relay.begin_stop();
-    let rest = viewing.body.to_end().await;
+    let rest = viewing.body.rest().await;
     let end = format!("\r\n--boundarydonotcross\r\n{CLOSING}");
     assert!(rest.ends_with(end.as_bytes()), "{:?}", String::from_utf8_lossy(&rest));
 }
@@ -44,7 +44,7 @@ async fn a_viewer_that_still_waits_for_its_first_picture_is_let_go_too() {
     let mut relay = TestRelay::start("streams: {x: {placeholder: false, source: {type: push, token: none}}}");
     let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
     relay.begin_stop();
-    assert_eq!(viewing.body.to_end().await, CLOSING.as_bytes());
+    assert_eq!(viewing.body.rest().await, CLOSING.as_bytes());
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn the_raw_format_just_ends() {
     let mut viewing = Viewing::ask(relay.address(), "/streams/x?format=raw").await;
     assert_eq!(viewing.body.exactly(jpeg(1).len()).await, jpeg(1));
     relay.begin_stop();
-    let rest = viewing.body.to_end().await;
+    let rest = viewing.body.rest().await;
     assert!(rest.chunks(jpeg(1).len()).all(|picture| picture == jpeg(1)), "something else at the end");
 }
 
@@ -68,7 +68,7 @@ async fn the_camera_is_let_go() {
     viewing.part().await;
     relay.begin_stop();
     line.closed().await;
-    assert!(viewing.body.to_end().await.ends_with(CLOSING.as_bytes()));
+    assert!(viewing.body.rest().await.ends_with(CLOSING.as_bytes()));
 }
 
 /// Nothing that a client does may hold the program back: one that reads nothing, one that says nothing, one that stopped
@@ -88,7 +88,7 @@ async fn sigterm_ends_the_program_in_peace_whatever_its_clients_do() {
     let mut stopped = Client::connect(address).await;
     stopped.send(b"POST /streams/x/frame HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\nhalf").await;
     let end = tokio::task::spawn_blocking(|| framecast.end_in_peace());
-    let rest = watching.body.to_end().await;
+    let rest = watching.body.rest().await;
     assert!(rest.ends_with(CLOSING.as_bytes()), "no closing delimiter");
     end.await.unwrap();
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     pictures::jpeg,
+    relay::TestRelay,
     watching::{Viewing, live_push, push},
 };
 
@@ -37,9 +38,11 @@ async fn a_viewer_that_joins_sees_the_present_picture_twice_at_once() {
     assert!(repeats < VIEWERS, "the second picture came only with a repeat");
 }
 
+/// Also when it lets viewers go that take nothing for as long as nothing comes.
 #[tokio::test]
 async fn a_silent_stream_shows_its_last_picture_again_and_again() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::start("streams: {x: {viewer_timeout: 1s, source: {type: push, token: none}}}");
+    push(&relay, "x", &jpeg(1)).await;
     let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
     for _ in 0..5 {
         assert_eq!(viewing.part().await.jpeg, jpeg(1));

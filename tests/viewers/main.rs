@@ -1,5 +1,7 @@
 //! Viewers of a running relay, byte for byte: what stands on the wire when real clients come.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[expect(dead_code, reason = "the tests of real clients use the rest of it")]
 #[path = "../support/binary.rs"]
 mod binary;

@@ -34,7 +34,7 @@ async fn a_viewer_that_never_reads_does_not_delay_others_and_is_let_go() {
         assert!(good.after(&large_jpeg(n - 1, LARGE)).await.jpeg == large_jpeg(n, LARGE));
     }
     report_when(&relay, "x", |report| report["viewers"] == 1).await;
-    let got = stuck.body.client().to_end().await;
+    let got = stuck.body.client().rest().await;
     assert!(got.len() < LARGE, "the connection was closed in the middle of a picture");
     push(&relay, "x", &jpeg(77)).await;
     good.until(&jpeg(77)).await;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     raw_client::{Body, Client, Head, PATIENCE, header},
@@ -130,7 +130,10 @@ pub(crate) async fn report_when(relay: &TestRelay, stream: &str, wanted: impl Fn
 
 /// Waits until a stream is in this state.
 pub(crate) async fn state_is(relay: &TestRelay, stream: &str, state: &str) {
-    report_when(relay, stream, |report| report["state"] == state).await;
+    let handle = relay.registry().get(&stream.parse().unwrap()).expect("the stream is configured");
+    let mut changes = handle.status_changes();
+    let reached = timeout(PATIENCE, changes.wait_for(|status| status.state.as_str() == state)).await;
+    assert!(matches!(reached, Ok(Ok(_))), "{stream} is not {state} but {:?}", handle.status());
 }
 
 /// A relay with one live push stream `x` that shows `jpeg`.
