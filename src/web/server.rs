@@ -153,8 +153,9 @@ fn connections(
     let base_path = state.base_path.clone();
     let app = App::new().app_data(state).configure(move |cfg| {
         if !base_path.is_empty() {
-            cfg.service(web::scope(&base_path).configure(routes));
+            // Before the scope, which takes its own bare prefix too and has nothing there.
             cfg.service(web::resource(base_path.as_str()).to(super::page::base));
+            cfg.service(web::scope(&base_path).configure(routes));
         }
         routes(cfg);
         cfg.default_service(web::to(nothing_here));

@@ -47,8 +47,7 @@ fn picture_answer(
 ) -> HttpResponse {
     // The number alone would repeat after a restart.
     let etag = format!("\"{}-{}\"", timestamp(state.started), picture.seq);
-    let known =
-        request.headers().get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == etag.as_bytes());
+    let known = knows(request, &etag);
     let mut head = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     super::never_cached(&mut head);
     super::allow_origin(&mut head, state);
@@ -65,10 +64,16 @@ fn picture_answer(
         return head.finish();
     }
     head.content_type("image/jpeg");
-    if request.method() == Method::HEAD {
-        head.no_chunking(frame.jpeg().len() as u64);
-        return head.finish();
+    if request.method() != Method::HEAD {
+        stream.bus().stats().count_frame_out(frame.jpeg().len(), 0);
     }
-    stream.bus().stats().count_frame_out(frame.jpeg().len(), 0);
+    // actix leaves out the body of an answer to HEAD, and keeps its length.
     head.body(frame.jpeg().clone())
+}
+
+/// Whether the client has this picture already (RFC 9110, 13.1.2: a list of tags, weak ones too, or `*`).
+fn knows(request: &HttpRequest, etag: &str) -> bool {
+    let lines = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|line| line.to_str().ok());
+    let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }

@@ -238,8 +238,9 @@ impl MessageBody for ViewerBody {
         loop {
             if !this.outbox.is_empty() {
                 // What is being written has the whole connection; if something newer is there already, this body
-                // wants to know when the writing is done. If not, the bus will wake it.
-                if this.viewer.poll_ready(cx).is_ready() {
+                // wants to know when the writing is done. If not, the bus will wake it; behind the closing delimiter
+                // nothing will, and only this body's end writes the last chunk.
+                if this.stage == Stage::Closed || this.viewer.poll_ready(cx).is_ready() {
                     this.outbox.wake_when_empty();
                 }
                 return Poll::Pending;

@@ -107,7 +107,7 @@ impl Client {
             let length = head.get("content-length").expect("a finite answer has its length");
             client.exactly(length.parse().expect("a length")).await
         };
-        assert_eq!(client.to_end().await, b"", "nothing follows the answer to {method} {target}");
+        assert_eq!(client.rest().await, b"", "nothing follows the answer to {method} {target}");
         Answer { head, body }
     }
 
@@ -144,7 +144,7 @@ impl Client {
     }
 
     /// All that comes until the connection is closed.
-    pub(crate) async fn to_end(&mut self) -> Vec<u8> {
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.more().await {}
         std::mem::take(&mut self.unread)
     }
@@ -183,6 +183,11 @@ impl Body {
         Self { client, coding }
     }
 
+    /// What is below the transfer coding.
+    pub(crate) fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
     /// The next chunk of a chunked body that was read only chunk by chunk so far; empty at the end, behind which
     /// nothing may stand.
     pub(crate) async fn chunk(&mut self) -> Vec<u8> {
@@ -191,7 +196,7 @@ impl Body {
         let chunk = self.client.exactly(length).await;
         assert_eq!(self.client.exactly(2).await, b"\r\n", "a chunk ends with a line end");
         if chunk.is_empty() {
-            assert_eq!(self.client.to_end().await, b"", "nothing follows the last chunk");
+            assert_eq!(self.client.rest().await, b"", "nothing follows the last chunk");
         }
         chunk
     }
@@ -223,9 +228,9 @@ impl Body {
     }
 
     /// All that comes until the answer ends, in the way of its coding.
-    pub(crate) async fn to_end(&mut self) -> Vec<u8> {
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
         if matches!(self.coding, Coding::Raw) {
-            return self.client.to_end().await;
+            return self.client.rest().await;
         }
         loop {
             let chunk = self.chunk().await;
