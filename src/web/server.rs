@@ -105,9 +105,10 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         // [::] and 0.0.0.0 may stand in one list.
         socket.set_only_v6(true)?;
     }
-    // A restart need not wait for the old connections' TIME_WAIT.
+    // A restart need not wait for the old connections' TIME_WAIT. Port 0 has none, and two programs that bind at the
+    // same moment could be given the same one.
     #[cfg(unix)]
-    socket.set_reuse_address(true)?;
+    socket.set_reuse_address(address.port() != 0)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

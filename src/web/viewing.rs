@@ -83,12 +83,8 @@ pub(super) fn answer(
     let framing = if chunked { Framing::Chunked } else { Framing::Raw };
     let mut head = HttpResponse::Ok();
     stream_head(&mut head, state, &wishes);
-    if !chunked {
-        // Otherwise actix sends chunks also to HTTP/1.0 clients.
-        head.no_chunking(0);
-    }
     if request.method() == Method::HEAD {
-        return Ok(head.body(NoBody));
+        return Ok(unchunked_unless(chunked, head.body(NoBody)));
     }
     let outbox =
         request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
@@ -102,7 +98,13 @@ pub(super) fn answer(
         stage: Stage::Joined,
         pace: ClientPace::default(),
     };
-    Ok(head.body(body))
+    Ok(unchunked_unless(chunked, head.body(body)))
+}
+
+/// Otherwise actix sends chunks also to HTTP/1.0 clients. The builder's own `no_chunking` would write a length.
+fn unchunked_unless(chunked: bool, mut response: HttpResponse) -> HttpResponse {
+    response.head_mut().no_chunking(!chunked);
+    response
 }
 
 fn stream_head(head: &mut HttpResponseBuilder, state: &WebState, wishes: &Wishes) {

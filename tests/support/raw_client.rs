@@ -1,0 +1,254 @@
+//! An HTTP client that reads byte by byte what stands on the wire and forgives nothing: exact line ends, exact
+//! lengths, chunk by chunk.
+
+use std::{io::ErrorKind, net::SocketAddr, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// A bound on what hangs; far from what anything here takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Longer heads are a mistake of the server.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// A status line and headers, names in the letter case they were sent in.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) version: String,
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+impl Head {
+    fn parse(text: &str) -> Self {
+        let mut lines = text.split("\r\n");
+        let status_line = lines.next().unwrap_or_default();
+        let mut words = status_line.splitn(3, ' ');
+        let version = words.next().unwrap_or_default().to_owned();
+        let status = words.next().and_then(|word| word.parse().ok());
+        let status = status.unwrap_or_else(|| panic!("no status line: {status_line:?}"));
+        Self { version, status, headers: lines.map(header).collect() }
+    }
+
+    /// A header's value, by its name in any case; panics when there are several.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        let value = found.next().map(|(_, value)| value.as_str());
+        assert!(found.next().is_none(), "{name} stands more than once: {:?}", self.headers);
+        value
+    }
+
+    fn is_chunked(&self) -> bool {
+        self.get("transfer-encoding").is_some_and(|coding| coding == "chunked")
+    }
+}
+
+/// `Name: value`, with exactly one blank.
+pub(crate) fn header(line: &str) -> (String, String) {
+    let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("no header: {line:?}"));
+    assert!(value == value.trim() && !name.contains([' ', '\t']), "blanks where none belong: {line:?}");
+    (name.to_owned(), value.to_owned())
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) head: Head,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("the body is JSON")
+    }
+}
+
+/// One connection.
+pub(crate) struct Client {
+    io: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).await.expect("the relay listens"))
+    }
+
+    /// Over a socket that was opened in the test's own way.
+    pub(crate) fn over(io: TcpStream) -> Self {
+        io.set_nodelay(true).expect("the socket is open");
+        Self { io, unread: Vec::new() }
+    }
+
+    /// Sends a whole request and reads the whole answer; nothing may follow it. `HEAD` answers have no body.
+    pub(crate) async fn ask(
+        address: SocketAddr,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let mut client = Self::connect(address).await;
+        let mut lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        if !body.is_empty() {
+            lines += &format!("Content-Length: {}\r\n", body.len());
+        }
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{lines}\r\n");
+        client.send(&[head.as_bytes(), body].concat()).await;
+        let head = client.head().await;
+        let bodiless = method == "HEAD" || head.status == 204 || head.status == 304;
+        let body = if bodiless {
+            Vec::new()
+        } else {
+            let length = head.get("content-length").expect("a finite answer has its length");
+            client.exactly(length.parse().expect("a length")).await
+        };
+        assert_eq!(client.to_end().await, b"", "nothing follows the answer to {method} {target}");
+        Answer { head, body }
+    }
+
+    pub(crate) async fn get(address: SocketAddr, target: &str) -> Answer {
+        Self::ask(address, "GET", target, &[], b"").await
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.io.write_all(bytes).await.expect("the relay reads");
+    }
+
+    /// A response's head.
+    pub(crate) async fn head(&mut self) -> Head {
+        Head::parse(&self.text_until("\r\n\r\n").await)
+    }
+
+    /// A text and its end, without the end.
+    pub(crate) async fn text_until(&mut self, end: &str) -> String {
+        loop {
+            if let Some(at) = self.unread.windows(end.len()).position(|bytes| bytes == end.as_bytes()) {
+                let text: Vec<u8> = self.unread.drain(..at + end.len()).take(at).collect();
+                return String::from_utf8(text).expect("a head is text");
+            }
+            assert!(self.unread.len() < MAX_HEAD, "{end:?} does not come: {:?}", start_of(&self.unread));
+            assert!(self.more().await, "the end came before {end:?}: {:?}", start_of(&self.unread));
+        }
+    }
+
+    pub(crate) async fn exactly(&mut self, length: usize) -> Vec<u8> {
+        while self.unread.len() < length {
+            assert!(self.more().await, "the end came {} bytes too soon", length - self.unread.len());
+        }
+        self.unread.drain(..length).collect()
+    }
+
+    /// All that comes until the connection is closed.
+    pub(crate) async fn to_end(&mut self) -> Vec<u8> {
+        while self.more().await {}
+        std::mem::take(&mut self.unread)
+    }
+
+    /// False at the end.
+    async fn more(&mut self) -> bool {
+        let reading = timeout(PATIENCE, self.io.read_buf(&mut self.unread)).await;
+        let read = reading.unwrap_or_else(|_| panic!("nothing came for {} s", PATIENCE.as_secs()));
+        match read {
+            Ok(read) => read > 0,
+            // The relay let go of us with bytes of ours unread, or of its own unsent.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            Err(error) => panic!("the connection broke: {error}"),
+        }
+    }
+}
+
+/// The body of an endless answer, without its transfer coding.
+pub(crate) struct Body {
+    client: Client,
+    coding: Coding,
+}
+
+enum Coding {
+    Raw,
+    Chunked {
+        /// What was decoded and not yet read.
+        decoded: Vec<u8>,
+    },
+}
+
+impl Body {
+    /// What follows this head.
+    pub(crate) fn after(head: &Head, client: Client) -> Self {
+        let coding = if head.is_chunked() { Coding::Chunked { decoded: Vec::new() } } else { Coding::Raw };
+        Self { client, coding }
+    }
+
+    /// What is below the transfer coding.
+    pub(crate) fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// The next chunk of a chunked body that was read only chunk by chunk so far; empty at the end, behind which
+    /// nothing may stand.
+    pub(crate) async fn chunk(&mut self) -> Vec<u8> {
+        let size = self.client.text_until("\r\n").await;
+        let length = usize::from_str_radix(&size, 16).unwrap_or_else(|_| panic!("no chunk size: {size:?}"));
+        let chunk = self.client.exactly(length).await;
+        assert_eq!(self.client.exactly(2).await, b"\r\n", "a chunk ends with a line end");
+        if chunk.is_empty() {
+            assert_eq!(self.client.to_end().await, b"", "nothing follows the last chunk");
+        }
+        chunk
+    }
+
+    pub(crate) async fn exactly(&mut self, length: usize) -> Vec<u8> {
+        loop {
+            match &mut self.coding {
+                Coding::Raw => return self.client.exactly(length).await,
+                Coding::Chunked { decoded } if decoded.len() >= length => {
+                    return decoded.drain(..length).collect();
+                }
+                Coding::Chunked { .. } => {
+                    let chunk = self.chunk().await;
+                    assert!(!chunk.is_empty(), "the last chunk came too soon");
+                    self.decoded().extend(chunk);
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn text_until(&mut self, end: &str) -> String {
+        let mut text = Vec::new();
+        while !text.ends_with(end.as_bytes()) {
+            assert!(text.len() < MAX_HEAD, "{end:?} does not come: {:?}", start_of(&text));
+            text.extend(self.exactly(1).await);
+        }
+        text.truncate(text.len() - end.len());
+        String::from_utf8(text).expect("a head is text")
+    }
+
+    /// All that comes until the answer ends, in the way of its coding.
+    pub(crate) async fn to_end(&mut self) -> Vec<u8> {
+        if matches!(self.coding, Coding::Raw) {
+            return self.client.to_end().await;
+        }
+        loop {
+            let chunk = self.chunk().await;
+            if chunk.is_empty() {
+                return std::mem::take(self.decoded());
+            }
+            self.decoded().extend(chunk);
+        }
+    }
+
+    fn decoded(&mut self) -> &mut Vec<u8> {
+        match &mut self.coding {
+            Coding::Chunked { decoded } => decoded,
+            Coding::Raw => unreachable!("only asked for chunks"),
+        }
+    }
+}
+
+fn start_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned()
+}

@@ -1,0 +1,139 @@
+//! The head of a stream's answer, and the way its body is delimited, for each kind of client.
+
+use crate::{
+    pictures::jpeg,
+    raw_client::Client,
+    relay::TestRelay,
+    watching::{CLOSING, Viewing, live_push, push, state_is},
+};
+
+/// What every stream says, in any order.
+const STREAM_HEADERS: [(&str, &str); 7] = [
+    ("access-control-allow-origin", "*"),
+    ("cache-control", "no-store, no-cache, must-revalidate, pre-check=0, post-check=0, max-age=0"),
+    ("connection", "close"),
+    ("content-type", "multipart/x-mixed-replace;boundary=boundarydonotcross"),
+    ("expires", "Mon, 3 Jan 2000 12:34:56 GMT"),
+    ("pragma", "no-cache"),
+    ("x-accel-buffering", "no"),
+];
+
+/// Names in small letters, sorted, without the date.
+fn headers_of(viewing: &Viewing) -> Vec<(String, String)> {
+    let mut headers: Vec<_> =
+        viewing.head.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
+    headers.retain(|(name, _)| name != "date");
+    headers.sort();
+    headers
+}
+
+fn with(more: &[(&str, &str)]) -> Vec<(String, String)> {
+    let all = STREAM_HEADERS.iter().chain(more);
+    let mut all: Vec<_> = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn an_http_1_1_client_gets_chunks_and_exactly_these_headers() {
+    let relay = live_push(&jpeg(1)).await;
+    for target in ["/streams/x", "/x", "/x.mjpg", "/video_feed", "/streams/x?chunked=1"] {
+        let mut viewing = Viewing::ask(relay.address(), target).await;
+        assert_eq!(viewing.head.version, "HTTP/1.1", "{target}");
+        assert_eq!(headers_of(&viewing), with(&[("transfer-encoding", "chunked")]), "{target}");
+        viewing.first_delimiter().await;
+        assert_eq!(viewing.part().await.jpeg, jpeg(1), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn an_http_1_0_client_gets_raw_bytes_to_the_end_of_the_connection() {
+    let mut relay = live_push(&jpeg(1)).await;
+    let mut viewing = Viewing::ask_as(relay.address(), "/streams/x", "HTTP/1.0").await;
+    assert_eq!(viewing.head.version, "HTTP/1.0");
+    assert_eq!(headers_of(&viewing), with(&[]));
+    viewing.first_delimiter().await;
+    assert_eq!(viewing.part().await.jpeg, jpeg(1));
+    assert_eq!(viewing.part().await.jpeg, jpeg(1));
+    relay.begin_stop();
+    assert!(viewing.body.to_end().await.ends_with(CLOSING.as_bytes()), "nothing stands behind the closing");
+}
+
+#[tokio::test]
+async fn chunks_can_be_switched_off_by_the_viewer() {
+    let relay = live_push(&jpeg(1)).await;
+    for target in ["/streams/x?chunked=0", "/x.mjpg?chunked=false"] {
+        let mut viewing = Viewing::ask(relay.address(), target).await;
+        assert_eq!(viewing.head.version, "HTTP/1.1", "{target}");
+        assert_eq!(headers_of(&viewing), with(&[]), "{target}");
+        viewing.first_delimiter().await;
+        assert_eq!(viewing.part().await.jpeg, jpeg(1), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn chunks_can_be_switched_off_for_one_stream() {
+    let yaml = "
+streams:
+  raw: {chunked: false, source: {type: push, token: none}}
+  usual: {source: {type: push, token: none}}
+";
+    let relay = TestRelay::start(yaml);
+    for (stream, more) in [("raw", &[][..]), ("usual", &[("transfer-encoding", "chunked")])] {
+        push(&relay, stream, &jpeg(1)).await;
+        let mut viewing = Viewing::ask(relay.address(), &format!("/streams/{stream}")).await;
+        assert_eq!(headers_of(&viewing), with(more), "{stream}");
+        viewing.first_delimiter().await;
+        assert_eq!(viewing.part().await.jpeg, jpeg(1), "{stream}");
+    }
+}
+
+/// Their clients read raw bytes to the end of the connection, whatever version they speak.
+#[tokio::test]
+async fn the_routes_of_mjpg_streamer_and_ustreamer_are_never_chunked() {
+    let relay = live_push(&jpeg(1)).await;
+    for target in ["/?action=stream", "/?action=stream_0", "/stream", "/stream?chunked=1"] {
+        let mut viewing = Viewing::ask(relay.address(), target).await;
+        assert_eq!(viewing.head.get("transfer-encoding"), None, "{target}");
+        assert_eq!(viewing.head.get("content-length"), None, "{target}");
+        viewing.first_delimiter().await;
+        assert_eq!(viewing.part().await.jpeg, jpeg(1), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn other_origins_may_read_streams_and_snapshots_and_nothing_else() {
+    let relay = live_push(&jpeg(1)).await;
+    let origin = [("Origin", "http://elsewhere.example")];
+    for target in ["/streams/x", "/?action=stream", "/stream"] {
+        let viewing = Viewing::ask(relay.address(), target).await;
+        assert_eq!(viewing.head.get("access-control-allow-origin"), Some("*"), "{target}");
+    }
+    for target in ["/streams/x/snapshot", "/x.jpg", "/snapshot", "/?action=snapshot"] {
+        let answer = Client::ask(relay.address(), "GET", target, &origin, b"").await;
+        assert_eq!(answer.head.get("access-control-allow-origin"), Some("*"), "{target}");
+    }
+    for target in ["/", "/api/streams", "/api/streams/x", "/healthz", "/readyz", "/state", "/program.json"] {
+        let answer = Client::ask(relay.address(), "GET", target, &origin, b"").await;
+        assert_eq!(answer.head.status, 200, "{target}");
+        assert_eq!(answer.head.get("access-control-allow-origin"), None, "{target}");
+    }
+    let pushed = Client::ask(relay.address(), "POST", "/streams/x/frame", &origin, &jpeg(2)).await;
+    assert_eq!(pushed.head.get("access-control-allow-origin"), None);
+}
+
+#[tokio::test]
+async fn the_origins_that_may_read_are_set_by_the_configuration() {
+    for (cors, said) in [("none", None), ("https://wall.example", Some("https://wall.example"))] {
+        let yaml = format!(
+            "{{server: {{cors: \"{cors}\"}}, streams: {{x: {{source: {{type: push, token: none}}}}}}}}"
+        );
+        let relay = TestRelay::start(&yaml);
+        push(&relay, "x", &jpeg(1)).await;
+        state_is(&relay, "x", "live").await;
+        let viewing = Viewing::ask(relay.address(), "/streams/x").await;
+        assert_eq!(viewing.head.get("access-control-allow-origin"), said);
+        let snapshot = Client::get(relay.address(), "/x.jpg").await;
+        assert_eq!(snapshot.head.get("access-control-allow-origin"), said);
+    }
+}

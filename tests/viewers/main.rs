@@ -1,0 +1,28 @@
+//! Viewers of a running relay, byte for byte: what stands on the wire when real clients come.
+
+#[expect(dead_code, reason = "the tests of real clients use the rest of it")]
+#[path = "../support/binary.rs"]
+mod binary;
+#[expect(dead_code, reason = "the tests of real clients use the rest of it")]
+#[path = "../support/program.rs"]
+mod program;
+#[path = "../support/raw_client.rs"]
+mod raw_client;
+#[path = "../support/relay.rs"]
+mod relay;
+
+mod answers;
+mod base_path;
+mod camera;
+mod capacity;
+mod ending;
+mod heads;
+mod joining;
+mod mjpg_streamer;
+mod on_demand;
+mod parts;
+mod pictures;
+mod slowness;
+mod snapshots;
+mod ustreamer;
+mod watching;

@@ -1,0 +1,89 @@
+//! The routes that clients of mjpg-streamer use.
+
+use serde_json::json;
+
+use crate::{
+    answers::assert_problem,
+    pictures::{HEIGHT, WIDTH, jpeg},
+    raw_client::Client,
+    relay::TestRelay,
+    watching::{Viewing, push, state_is},
+};
+
+/// Two streams, the second one the default.
+async fn two_streams() -> TestRelay {
+    let relay = TestRelay::start(
+        "
+server: {default_stream: second}
+streams:
+  zeroth: {title: Zero, source: {type: push, token: none}}
+  second: {title: One, source: {type: push, token: none}}
+",
+    );
+    push(&relay, "zeroth", &jpeg(10)).await;
+    push(&relay, "second", &jpeg(11)).await;
+    state_is(&relay, "zeroth", "live").await;
+    state_is(&relay, "second", "live").await;
+    relay
+}
+
+#[tokio::test]
+async fn streams_are_counted_from_0_in_the_order_of_the_configuration() {
+    let relay = two_streams().await;
+    for (action, n) in [
+        ("/?action=stream_0", 10),
+        ("/?action=stream_1", 11),
+        ("/?action=stream", 11),
+        ("/?action=stream&ignored.mjpg", 11),
+        ("/?action=stream_0&ignored.mjpg", 10),
+        ("/?dummy=1&action=stream", 11),
+    ] {
+        let mut viewing = Viewing::join(relay.address(), action).await;
+        assert_eq!(viewing.part().await.jpeg, jpeg(n), "{action}");
+    }
+    for (action, n) in [
+        ("/?action=snapshot_0", 10),
+        ("/?action=snapshot_1", 11),
+        ("/?action=snapshot", 11),
+        ("/?action=snapshot&n=1699999999.jpg", 11),
+        ("/?action=snapshot_0&ignored.jpg", 10),
+    ] {
+        assert_eq!(Client::get(relay.address(), action).await.body, jpeg(n), "{action}");
+    }
+}
+
+#[tokio::test]
+async fn actions_that_cannot_be_done_are_refused_each_in_its_way() {
+    let relay = two_streams().await;
+    for (action, status) in [
+        ("/?action=command&dest=0&plugin=0&id=1&group=1&value=2", 501),
+        ("/?action=command_0", 501),
+        ("/?action=take", 501),
+        ("/?action=take&filename=x.jpg", 501),
+        ("/?action=stream_2", 404),
+        ("/?action=snapshot_99999999999999999999", 400),
+        ("/?action=dance", 400),
+        ("/?action=stream_x", 400),
+        ("/?action=", 400),
+    ] {
+        assert_problem(&Client::get(relay.address(), action).await, status);
+    }
+}
+
+#[tokio::test]
+async fn the_json_files_describe_inputs_and_the_output() {
+    let relay = two_streams().await;
+    let program = Client::get(relay.address(), "/program.json").await.json();
+    let names: Vec<_> = program["inputs"].as_array().unwrap().iter().map(|input| &input["name"]).collect();
+    assert_eq!(names, ["Zero", "One"]);
+    assert_eq!(program["outputs"].as_array().map(Vec::len), Some(1));
+    for number in 0..2 {
+        let input = Client::get(relay.address(), &format!("/input_{number}.json")).await.json();
+        assert_eq!(input["controls"], json!([]));
+        assert_eq!(input["formats"][0]["resolutions"]["0"], format!("{WIDTH}x{HEIGHT}"));
+    }
+    let output = Client::get(relay.address(), "/output_0.json").await.json();
+    assert_eq!(output["controls"], json!([]));
+    assert_problem(&Client::get(relay.address(), "/input_2.json").await, 404);
+    assert_problem(&Client::get(relay.address(), "/output_1.json").await, 404);
+}

@@ -1,0 +1,164 @@
+//! Sources that run while somebody watches, and viewers of sources that are away.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+
+use crate::{
+    camera::Camera,
+    pictures::{HEIGHT, WIDTH, jpeg},
+    relay::TestRelay,
+    watching::{Viewing, push, report, report_when, state_is},
+};
+
+#[tokio::test]
+async fn the_first_viewer_starts_the_source_and_the_last_one_stops_it() {
+    let camera = Camera::start().await;
+    let yaml = format!("streams: {{door: {{linger: 100ms, source: {}}}}}", camera.source());
+    let relay = TestRelay::start(&yaml);
+    assert_eq!(report(&relay, "door").await["state"], "idle");
+    camera.assert_nobody_waits().await;
+    for n in 1..=2 {
+        let mut first = Viewing::join(relay.address(), "/streams/door").await;
+        let mut line = camera.accept().await;
+        let mut second = Viewing::join(relay.address(), "/streams/door").await;
+        line.show(&jpeg(n)).await;
+        // Not the picture of the time before.
+        assert_eq!(first.part().await.jpeg, jpeg(n));
+        assert_eq!(second.part().await.jpeg, jpeg(n));
+        state_is(&relay, "door", "live").await;
+        camera.assert_nobody_waits().await;
+        drop(first);
+        report_when(&relay, "door", |report| report["viewers"] == 1).await;
+        line.show(&jpeg(n + 10)).await;
+        assert_eq!(second.after(&jpeg(n)).await.jpeg, jpeg(n + 10));
+        drop(second);
+        line.closed().await;
+        state_is(&relay, "door", "idle").await;
+        camera.assert_nobody_waits().await;
+    }
+}
+
+#[tokio::test]
+async fn a_viewer_that_comes_within_the_linger_finds_the_source_running() {
+    let camera = Camera::start().await;
+    let yaml = format!("streams: {{door: {{linger: 1h, source: {}}}}}", camera.source());
+    let relay = TestRelay::start(&yaml);
+    let mut first = Viewing::join(relay.address(), "/streams/door").await;
+    let mut line = camera.accept().await;
+    line.show(&jpeg(1)).await;
+    assert_eq!(first.part().await.jpeg, jpeg(1));
+    drop(first);
+    report_when(&relay, "door", |report| report["viewers"] == 0).await;
+    let mut second = Viewing::join(relay.address(), "/streams/door").await;
+    assert_eq!(second.part().await.jpeg, jpeg(1));
+    camera.assert_nobody_waits().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_on_demand_runs_without_viewers() {
+    let camera = Camera::start().await;
+    let yaml = format!("streams: {{door: {{on_demand: false, linger: 0s, source: {}}}}}", camera.source());
+    let relay = TestRelay::start(&yaml);
+    let mut line = camera.accept().await;
+    line.show(&jpeg(1)).await;
+    state_is(&relay, "door", "live").await;
+    let mut viewing = Viewing::join(relay.address(), "/streams/door").await;
+    assert_eq!(viewing.part().await.jpeg, jpeg(1));
+    drop(viewing);
+    report_when(&relay, "door", |report| report["viewers"] == 0).await;
+    line.show(&jpeg(2)).await;
+    report_when(&relay, "door", |report| report["frames_in"] == 2).await;
+    assert_eq!(report(&relay, "door").await["state"], "live");
+}
+
+#[tokio::test]
+async fn viewers_stay_while_the_source_reconnects() {
+    let camera = Camera::start().await;
+    let yaml = format!("streams: {{door: {{source: {}}}}}", camera.source());
+    let relay = TestRelay::start(&yaml);
+    let mut viewing = Viewing::join(relay.address(), "/streams/door").await;
+    for n in 1..=3 {
+        let mut line = camera.accept().await;
+        line.show(&jpeg(n)).await;
+        viewing.until(&jpeg(n)).await;
+        camera.assert_nobody_waits().await;
+    }
+    let report = report(&relay, "door").await;
+    assert_eq!((&report["reconnects"], &report["viewers"]), (&2.into(), &1.into()), "{report}");
+}
+
+#[tokio::test]
+async fn viewers_of_a_source_that_is_away_see_the_placeholder_until_it_is_back() {
+    let camera = Camera::start().await;
+    let yaml = format!("streams: {{door: {{source: {}}}}}", camera.source());
+    let relay = TestRelay::start(&yaml);
+    let mut viewing = Viewing::join(relay.address(), "/streams/door?extra_headers=1").await;
+    // It accepts and says nothing.
+    let mut line = camera.accept().await;
+    let placeholder = viewing.part().await;
+    assert_eq!(placeholder.get("X-UStreamer-Online"), "false");
+    line.show(&jpeg(1)).await;
+    let picture = viewing.after(&placeholder.jpeg).await;
+    assert_eq!((picture.get("X-UStreamer-Online"), &picture.jpeg), ("true", &jpeg(1)));
+    // It closes, and is silent when it is asked again: the placeholder has the size of what was seen last.
+    drop(line);
+    let mut line = camera.accept().await;
+    let placeholder = viewing.after(&jpeg(1)).await;
+    assert_eq!(placeholder.get("X-UStreamer-Online"), "false");
+    assert_eq!(placeholder.get("X-UStreamer-Width"), WIDTH.to_string());
+    // No side is drawn smaller than 64 pixels, where no letter could be read.
+    assert_eq!(placeholder.get("X-UStreamer-Height"), HEIGHT.max(64).to_string());
+    line.show(&jpeg(2)).await;
+    viewing.until(&jpeg(2)).await;
+}
+
+#[tokio::test]
+async fn without_a_placeholder_the_first_viewer_waits_for_the_first_picture() {
+    let (plain, with) = (Camera::start().await, Camera::start().await);
+    let yaml = format!(
+        "streams: {{plain: {{placeholder: false, source: {}}}, with: {{source: {}}}}}",
+        plain.source(),
+        with.source()
+    );
+    let relay = TestRelay::start(&yaml);
+    let mut waiting = Viewing::join(relay.address(), "/streams/plain?extra_headers=1").await;
+    let mut line = plain.accept().await;
+    // The other stream's placeholder tells when this one's would have come.
+    let mut other = Viewing::join(relay.address(), "/streams/with?extra_headers=1").await;
+    assert_eq!(other.part().await.get("X-UStreamer-Online"), "false");
+    line.show(&jpeg(1)).await;
+    let part = waiting.part().await;
+    assert_eq!((part.get("X-UStreamer-Online"), &part.jpeg), ("true", &jpeg(1)));
+}
+
+#[tokio::test]
+async fn a_source_that_fails_is_the_state_of_its_own_stream_only() {
+    let nobody = closed_port().await;
+    let yaml = format!(
+        "
+streams:
+  broken: {{on_demand: false, source: {{type: mjpeg, url: \"http://user:s3cret@{nobody}/\"}}}}
+  garbage: {{source: {{type: push, token: none}}}}
+  good: {{source: {{type: push, token: none}}}}
+"
+    );
+    let relay = TestRelay::start(&yaml);
+    push(&relay, "good", &jpeg(1)).await;
+    state_is(&relay, "good", "live").await;
+    let mut viewing = Viewing::join(relay.address(), "/streams/good").await;
+    let broken = report_when(&relay, "broken", |report| report["state"] == "waiting").await;
+    let reason = broken["reason"].as_str().expect("a reason");
+    assert!(!reason.is_empty() && !broken.to_string().contains("s3cret"), "{broken}");
+    assert!(broken["next_try_in_s"].is_number(), "{broken}");
+    let garbage = report(&relay, "garbage").await;
+    assert_eq!((&garbage["state"], &garbage["next_try_in_s"]), (&"waiting".into(), &().into()), "{garbage}");
+    push(&relay, "good", &jpeg(2)).await;
+    viewing.until(&jpeg(2)).await;
+    assert_eq!(report(&relay, "good").await["state"], "live");
+}
+
+/// An address where nobody listens.
+pub(crate) async fn closed_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}

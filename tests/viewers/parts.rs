@@ -1,0 +1,98 @@
+//! The parts of a stream.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::{
+    pictures::{jpeg, large_jpeg, without_segments},
+    watching::{FIRST_DELIMITER, NEXT_DELIMITER, Viewing, live_push, push},
+};
+
+#[tokio::test]
+async fn a_part_has_exactly_three_headers_in_this_letter_case() {
+    let relay = live_push(&jpeg(1)).await;
+    let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
+    let part = viewing.part().await;
+    let names: Vec<_> = part.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["Content-Type", "Content-Length", "X-Timestamp"]);
+    assert_eq!(part.get("Content-Type"), "image/jpeg");
+    assert_eq!(part.get("Content-Length"), jpeg(1).len().to_string());
+    assert_timestamp(part.get("X-Timestamp"));
+}
+
+/// Seconds since 1970, with microseconds; not from the future.
+fn assert_timestamp(text: &str) {
+    let (seconds, micros) = text.split_once('.').expect("a point");
+    assert_eq!(micros.len(), 6, "{text}");
+    assert!(micros.bytes().all(|byte| byte.is_ascii_digit()), "{text}");
+    let seconds: u64 = seconds.parse().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert!((1_700_000_000..=now).contains(&seconds), "{text}");
+}
+
+#[tokio::test]
+async fn a_repeated_picture_keeps_its_time_and_a_new_one_has_its_own() {
+    let relay = live_push(&jpeg(1)).await;
+    let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
+    let first = viewing.part().await;
+    assert_eq!(viewing.part().await.get("X-Timestamp"), first.get("X-Timestamp"));
+    push(&relay, "x", &jpeg(2)).await;
+    let second = viewing.after(&jpeg(1)).await;
+    let time = |part: &crate::watching::Part| part.get("X-Timestamp").parse::<f64>().unwrap();
+    assert!(time(&second) > time(&first));
+}
+
+/// The delimiter comes with the frame before it: Firefox shows a frame only when it has seen it.
+#[tokio::test]
+async fn each_chunk_is_one_part_with_the_delimiter_behind_it() {
+    let relay = live_push(&jpeg(1)).await;
+    let mut viewing = Viewing::ask(relay.address(), "/streams/x").await;
+    assert_eq!(viewing.body.chunk().await, FIRST_DELIMITER.as_bytes());
+    for _ in 0..2 {
+        let chunk = viewing.body.chunk().await;
+        let headers_end = chunk.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        let expected = [&jpeg(1), NEXT_DELIMITER.as_bytes()].concat();
+        assert!(chunk[headers_end..] == expected, "not a picture with its delimiter");
+    }
+}
+
+#[tokio::test]
+async fn a_picture_goes_out_as_the_very_bytes_that_came_in() {
+    let pictures = [jpeg(1), large_jpeg(2, 10_000), large_jpeg(3, 3_000_000), jpeg(4)];
+    let relay = live_push(&pictures[0]).await;
+    let mut chunked = Viewing::join(relay.address(), "/streams/x").await;
+    let mut raw = Viewing::join(relay.address(), "/?action=stream").await;
+    let mut seen = Vec::new();
+    for picture in &pictures {
+        push(&relay, "x", picture).await;
+        for viewing in [&mut chunked, &mut raw] {
+            let part = if seen == *picture { viewing.part().await } else { viewing.after(&seen).await };
+            assert!(part.jpeg == *picture || seen.is_empty(), "other bytes");
+        }
+        seen.clone_from(picture);
+    }
+}
+
+/// Cheap cameras leave them out, and Apple's browsers show black then.
+#[tokio::test]
+async fn missing_huffman_tables_are_added_and_nothing_else_is_changed() {
+    const DHT: u8 = 0xc4;
+    let bare = without_segments(&jpeg(1), DHT);
+    assert!(bare.len() < jpeg(1).len());
+    let relay = live_push(&bare).await;
+    let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
+    let shown = viewing.part().await.jpeg;
+    assert!(shown.len() > bare.len(), "tables were added");
+    assert!(without_segments(&shown, DHT) == bare, "and nothing else");
+}
+
+#[tokio::test]
+async fn the_raw_format_is_pictures_one_behind_the_other() {
+    let relay = live_push(&jpeg(1)).await;
+    for target in ["/streams/x?format=raw", "/streams/x?format=raw&chunked=0", "/x.mjpg?format=raw"] {
+        let mut viewing = Viewing::ask(relay.address(), target).await;
+        assert_eq!(viewing.head.get("content-type"), Some("application/octet-stream"), "{target}");
+        for _ in 0..3 {
+            assert_eq!(viewing.body.exactly(jpeg(1).len()).await, jpeg(1), "{target}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Viewers that read slowly, or not at all, or leave.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpSocket;
+
+use crate::{
+    pictures::{jpeg, large_jpeg},
+    raw_client::Client,
+    relay::TestRelay,
+    watching::{Viewing, live_push, push, report, report_when, state_is},
+};
+
+/// Far more than what the kernel takes for a viewer with a small window.
+const LARGE: usize = 2_000_000;
+
+/// A client that takes little ahead.
+async fn narrow_client(address: SocketAddr) -> Client {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    Client::over(socket.connect(address).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_viewer_that_never_reads_does_not_delay_others_and_is_let_go() {
+    let relay = TestRelay::start("streams: {x: {viewer_timeout: 1s, source: {type: push, token: none}}}");
+    push(&relay, "x", &large_jpeg(0, LARGE)).await;
+    let mut good = Viewing::join(relay.address(), "/streams/x").await;
+    let stuck = narrow_client(relay.address()).await;
+    let mut stuck = Viewing::over(stuck, "/streams/x", "HTTP/1.1").await;
+    assert_eq!(report(&relay, "x").await["viewers"], 2);
+    for n in 1..=10 {
+        push(&relay, "x", &large_jpeg(n, LARGE)).await;
+        assert!(good.after(&large_jpeg(n - 1, LARGE)).await.jpeg == large_jpeg(n, LARGE));
+    }
+    report_when(&relay, "x", |report| report["viewers"] == 1).await;
+    let got = stuck.body.client().to_end().await;
+    assert!(got.len() < LARGE, "the connection was closed in the middle of a picture");
+    push(&relay, "x", &jpeg(77)).await;
+    good.until(&jpeg(77)).await;
+}
+
+#[tokio::test]
+async fn a_slow_viewer_skips_to_the_newest_picture_and_what_it_missed_is_counted() {
+    const PICTURES: u8 = 20;
+    let relay = live_push(&large_jpeg(0, LARGE)).await;
+    let mut good = Viewing::join(relay.address(), "/streams/x").await;
+    let slow = narrow_client(relay.address()).await;
+    let mut slow = Viewing::over(slow, "/streams/x", "HTTP/1.1").await;
+    for n in 1..=PICTURES {
+        push(&relay, "x", &large_jpeg(n, LARGE)).await;
+        assert!(good.after(&large_jpeg(n - 1, LARGE)).await.jpeg == large_jpeg(n, LARGE));
+    }
+    slow.first_delimiter().await;
+    let pictures: Vec<_> = (0..=PICTURES).map(|n| large_jpeg(n, LARGE)).collect();
+    let mut seen = vec![];
+    while seen.last() != Some(&usize::from(PICTURES)) {
+        let part = slow.part().await;
+        let number = pictures.iter().position(|picture| *picture == part.jpeg).expect("a whole picture");
+        assert!(seen.last().is_none_or(|&last| last <= number), "back to {number} behind {seen:?}");
+        seen.push(number);
+    }
+    seen.dedup();
+    assert_eq!(seen, [0, usize::from(PICTURES)], "the one that was on its way, then the newest");
+    assert_eq!(report(&relay, "x").await["skipped"], u64::from(PICTURES) - 1);
+}
+
+#[tokio::test]
+async fn a_viewer_that_leaves_is_noticed_without_a_new_picture() {
+    let relay = live_push(&jpeg(1)).await;
+    let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
+    viewing.part().await;
+    assert_eq!(report(&relay, "x").await["viewers"], 1);
+    drop(viewing);
+    report_when(&relay, "x", |report| report["viewers"] == 0).await;
+}
+
+#[tokio::test]
+async fn a_viewer_of_a_stream_without_pictures_that_leaves_is_noticed() {
+    let relay = TestRelay::start("streams: {x: {placeholder: false, source: {type: push, token: none}}}");
+    state_is(&relay, "x", "waiting").await;
+    let viewing = Viewing::join(relay.address(), "/streams/x").await;
+    assert_eq!(report(&relay, "x").await["viewers"], 1);
+    drop(viewing);
+    report_when(&relay, "x", |report| report["viewers"] == 0).await;
+}

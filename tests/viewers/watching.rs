@@ -1,0 +1,142 @@
+//! Watches a stream as a strict client, pushes to it, and asks the API about it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    raw_client::{Body, Client, Head, PATIENCE, header},
+    relay::TestRelay,
+};
+
+pub(crate) const FIRST_DELIMITER: &str = "--boundarydonotcross\r\n";
+pub(crate) const NEXT_DELIMITER: &str = "\r\n--boundarydonotcross\r\n";
+/// The delimiter behind the last frame has gone out before.
+pub(crate) const CLOSING: &str = "--boundarydonotcross--\r\n";
+
+/// One push stream called `x`.
+pub(crate) const ONE_PUSH: &str = "streams: {x: {source: {type: push, token: none}}}";
+
+/// How often a condition is looked at again while it is waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// One part of a stream.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// In the order and letter case in which they came.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) jpeg: Vec<u8>,
+}
+
+impl Part {
+    /// A header's value, by its name in this letter case.
+    pub(crate) fn get(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.as_str()).unwrap_or_else(|| panic!("no {name} in {:?}", self.headers))
+    }
+}
+
+/// A viewer whose stream has begun.
+pub(crate) struct Viewing {
+    pub(crate) head: Head,
+    pub(crate) body: Body,
+}
+
+impl Viewing {
+    /// Asks over HTTP/1.1 and reads the head.
+    pub(crate) async fn ask(address: SocketAddr, target: &str) -> Self {
+        Self::ask_as(address, target, "HTTP/1.1").await
+    }
+
+    pub(crate) async fn ask_as(address: SocketAddr, target: &str, version: &str) -> Self {
+        Self::over(Client::connect(address).await, target, version).await
+    }
+
+    pub(crate) async fn over(mut client: Client, target: &str, version: &str) -> Self {
+        client.send(format!("GET {target} {version}\r\nHost: test\r\n\r\n").as_bytes()).await;
+        let head = client.head().await;
+        assert_eq!(head.status, 200, "{target}: {head:?}");
+        Self { body: Body::after(&head, client), head }
+    }
+
+    /// Asks, and reads on to behind the first delimiter.
+    pub(crate) async fn join(address: SocketAddr, target: &str) -> Self {
+        let mut viewing = Self::ask(address, target).await;
+        viewing.first_delimiter().await;
+        viewing
+    }
+
+    pub(crate) async fn first_delimiter(&mut self) {
+        let first = self.body.exactly(FIRST_DELIMITER.len()).await;
+        assert_eq!(String::from_utf8_lossy(&first), FIRST_DELIMITER, "the delimiter stands first");
+    }
+
+    /// A whole part, and the delimiter right behind it.
+    pub(crate) async fn part(&mut self) -> Part {
+        let head = self.body.text_until("\r\n\r\n").await;
+        let headers: Vec<_> = head.split("\r\n").map(header).collect();
+        let length = headers.iter().find(|(name, _)| name == "Content-Length");
+        let length = length.unwrap_or_else(|| panic!("no Content-Length: {head:?}"));
+        let jpeg = self.body.exactly(length.1.parse().expect("a length")).await;
+        let behind = self.body.exactly(NEXT_DELIMITER.len()).await;
+        assert_eq!(String::from_utf8_lossy(&behind), NEXT_DELIMITER, "the delimiter stands behind a frame");
+        Part { headers, jpeg }
+    }
+
+    /// The next picture that is not `seen`, which may be repeated before.
+    pub(crate) async fn after(&mut self, seen: &[u8]) -> Part {
+        loop {
+            let part = self.part().await;
+            if part.jpeg != seen {
+                return part;
+            }
+        }
+    }
+
+    /// Reads until this picture comes; others may stand before it.
+    pub(crate) async fn until(&mut self, jpeg: &[u8]) {
+        while self.part().await.jpeg != jpeg {}
+    }
+}
+
+/// Pushes one picture.
+pub(crate) async fn push(relay: &TestRelay, stream: &str, jpeg: &[u8]) {
+    let target = format!("/streams/{stream}/frame");
+    let headers = [("Content-Type", "image/jpeg")];
+    let answer = Client::ask(relay.address(), "POST", &target, &headers, jpeg).await;
+    assert_eq!(answer.head.status, 204, "{}", String::from_utf8_lossy(&answer.body));
+}
+
+/// What the API says about a stream.
+pub(crate) async fn report(relay: &TestRelay, stream: &str) -> Value {
+    let answer = Client::get(relay.address(), &format!("/api/streams/{stream}")).await;
+    assert_eq!(answer.head.status, 200);
+    answer.json()
+}
+
+/// Asks about a stream until the answer is as wanted, and gives that.
+pub(crate) async fn report_when(relay: &TestRelay, stream: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let start = Instant::now();
+    loop {
+        let report = report(relay, stream).await;
+        if wanted(&report) {
+            return report;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain; at last it was {report}");
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Waits until a stream is in this state.
+pub(crate) async fn state_is(relay: &TestRelay, stream: &str, state: &str) {
+    report_when(relay, stream, |report| report["state"] == state).await;
+}
+
+/// A relay with one live push stream `x` that shows `jpeg`.
+pub(crate) async fn live_push(jpeg: &[u8]) -> TestRelay {
+    let relay = TestRelay::start(ONE_PUSH);
+    push(&relay, "x", jpeg).await;
+    state_is(&relay, "x", "live").await;
+    relay
+}
