@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{anyhow, ensure};
 use clap::Args;
+
+use super::{parse_url, shown};
 
 /// What to ask.
 #[derive(Debug, Args)]
@@ -14,10 +16,14 @@ pub(super) struct HealthcheckArguments {
 }
 
 pub(super) fn run(arguments: &HealthcheckArguments) -> anyhow::Result<ExitCode> {
+    let url = parse_url(&arguments.url)?;
     let status = actix_rt::System::new().block_on(async {
-        let answer = awc::Client::builder().finish().get(&arguments.url).send().await;
-        answer.map(|answer| answer.status()).map_err(|error| anyhow::anyhow!("{error}"))
-    });
-    let status = status.with_context(|| format!("{} does not answer", arguments.url))?;
-    Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        let answer = awc::Client::new().get(url.as_str()).send().await;
+        // awc's errors are not Send, which anyhow wants.
+        answer
+            .map(|answer| answer.status())
+            .map_err(|error| anyhow!("{} does not answer: {error}", shown(&url)))
+    })?;
+    ensure!(status.is_success(), "{} answered {status}", shown(&url));
+    Ok(ExitCode::SUCCESS)
 }

@@ -6,15 +6,30 @@ mod probe;
 mod push;
 mod serve;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use url::Url;
+
+const AFTER_HELP: &str = "\
+Without a command it serves; without a configuration file it serves a demo.
+
+Examples:
+  framecast                                           serve ./framecast.yaml, or the demo
+  framecast -c cameras.yaml -l 0.0.0.0:8080           serve this file, to every network
+  framecast check cameras.yaml                        find every mistake in it
+  framecast probe http://user:pass@camera/video.mjpg  see what a camera sends
+  framecast push http://127.0.0.1:8080/streams/inbox picture.jpg
+
+Environment:
+  FRAMECAST_CONFIG  the configuration file, unless --config names one
+  FRAMECAST_TOKEN   what push shows, unless --token does
+  RUST_LOG          what is logged to standard error, e.g. framecast=debug";
 
 /// A multi-stream MJPEG relay: cameras, pushes and local renderers in, one URL out.
 #[derive(Debug, Parser)]
-#[command(name = "framecast", version, propagate_version = true, args_conflicts_with_subcommands = true)]
-#[command(after_help = "Without a command it serves; without a configuration file it serves a demo.")]
+#[command(name = "framecast", version, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -58,8 +73,35 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Probe(arguments) => probe::run(arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "framecast", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "framecast", &mut script);
+            print(&script);
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Prints an answer. A reader that left before its end, as `head` does, wants no more: that is no error.
+fn print(text: impl AsRef<[u8]>) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_ref()).and_then(|()| out.flush());
+}
+
+/// Reads a URL. Unlike clap's own error, this one does not show what was given: it may hold a password.
+fn parse_url(text: &str) -> anyhow::Result<Url> {
+    let url = Url::parse(text).map_err(|error| {
+        anyhow::anyhow!("that is not a URL ({error}); it must be like http://host:port/path")
+    })?;
+    anyhow::ensure!(url.has_host(), "that is not a URL with a host; it must be like http://host:port/path");
+    Ok(url)
+}
+
+/// A URL as messages show it: without login and query, where passwords and tokens stand.
+fn shown(url: &Url) -> String {
+    let mut shown = url.clone();
+    shown.set_query(None);
+    // Both fail only for URLs without a host, which have no login.
+    let _ = shown.set_password(None);
+    let _ = shown.set_username("");
+    shown.to_string()
 }

@@ -10,7 +10,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use awc::http::{StatusCode, header};
+use awc::{
+    error::SendRequestError,
+    http::{StatusCode, header},
+};
 use bytes::Bytes;
 use clap::Args;
 use tokio::{
@@ -19,6 +22,7 @@ use tokio::{
 };
 use url::Url;
 
+use super::{parse_url, shown};
 use crate::multipart::{
     boundary::ContentKind,
     parser::{ParserLimits, PartParser},
@@ -49,8 +53,9 @@ const READ_BYTES: usize = 64 * 1024;
     ffmpeg -i clip.mp4 -f mpjpeg - | framecast push http://127.0.0.1:8080/streams/inbox -")]
 pub(super) struct PushArguments {
     /// The stream, as its page shows it: http://HOST:PORT/streams/NAME
-    url: Url,
-    /// Picture files; a folder, whose new and changed pictures are pushed as they appear; or - for JPEGs or mpjpeg on standard input
+    url: String,
+    /// Picture files; a folder, whose new and changed files are pushed as they appear; or - for JPEGs or mpjpeg on
+    /// standard input
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// The stream's token
@@ -97,7 +102,7 @@ struct Publisher {
 
 impl Publisher {
     fn new(arguments: &PushArguments) -> anyhow::Result<Self> {
-        let mut url = arguments.url.clone();
+        let mut url = parse_url(&arguments.url)?;
         if url.scheme() != "http" {
             bail!("{}: the scheme must be http, not {}", shown(&url), url.scheme());
         }
@@ -126,16 +131,24 @@ impl Publisher {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let sent = request.send_body(picture).await;
         // awc's errors are not Send, which anyhow wants.
-        let mut answer =
-            sent.map_err(|error| anyhow::anyhow!("{}: cannot push {what}: {error}", shown(&self.url)))?;
+        let mut answer = request.send_body(picture).await.map_err(|error| {
+            let hint = match &error {
+                SendRequestError::Connect(_) => "; is framecast running there?",
+                _ => "",
+            };
+            anyhow::anyhow!("{}: cannot push {what}: {error}{hint}", shown(&self.url))
+        })?;
         if answer.status() != StatusCode::NO_CONTENT {
             let problem = answer.body().limit(MAX_PROBLEM_BYTES).await.unwrap_or_default();
             let detail = serde_json::from_slice::<serde_json::Value>(&problem).ok();
             let detail =
                 detail.as_ref().and_then(|problem| problem["detail"].as_str()).unwrap_or("no reason given");
-            bail!("{} refused {what} with {}: {detail}", shown(&self.url), answer.status());
+            let hint = match answer.status() {
+                StatusCode::UNAUTHORIZED => " (here: --token TOKEN, or FRAMECAST_TOKEN in the environment)",
+                _ => "",
+            };
+            bail!("{} refused {what} with {}: {detail}{hint}", shown(&self.url), answer.status());
         }
         self.pushed += 1;
         self.bytes += size as u64;
@@ -155,15 +168,13 @@ impl Publisher {
     fn finish(&self) {
         let seconds = self.started.elapsed().as_secs_f64();
         let line_start = if self.terminal { "\r\x1b[K" } else { "" };
-        eprintln!("{line_start}pushed {} pictures, {} kB, in {seconds:.1} s", self.pushed, self.bytes / 1000);
+        let pictures = if self.pushed == 1 { "picture" } else { "pictures" };
+        eprintln!(
+            "{line_start}pushed {} {pictures}, {} kB, in {seconds:.1} s",
+            self.pushed,
+            self.bytes / 1000
+        );
     }
-}
-
-/// A URL without its query, where a token may stand.
-fn shown(url: &Url) -> String {
-    let mut shown = url.clone();
-    shown.set_query(None);
-    shown.to_string()
 }
 
 async fn files(publisher: &mut Publisher, paths: &[PathBuf], fps: f64, endless: bool) -> anyhow::Result<()> {
@@ -213,6 +224,10 @@ fn folder_state(folder: &Path) -> anyhow::Result<FolderState> {
         std::fs::read_dir(folder).with_context(|| format!("cannot read folder {}", folder.display()))?;
     let state = |entry: std::io::Result<std::fs::DirEntry>| {
         let entry = entry.ok()?;
+        // Programs that write a file under a hidden name first rename it when it is whole.
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            return None;
+        }
         // A file may vanish between listing and asking.
         let about = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
         Some((entry.path(), (about.len(), about.modified().ok()?)))

@@ -1,12 +1,12 @@
 //! `framecast serve`: the relay itself.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{fmt::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::Args;
 use tracing::info;
 
-use super::check;
+use super::{check, print};
 use crate::{
     config::{self, Chosen, Config, Environment, StreamConfig},
     relay::Relay,
@@ -16,8 +16,9 @@ use crate::{
 /// What to serve, and where.
 #[derive(Debug, Args)]
 pub(super) struct ServeArguments {
-    /// The configuration file [default: ./framecast.yaml, then /etc/framecast/framecast.yaml, then a demo]
-    #[arg(long, short, value_name = "FILE", env = "FRAMECAST_CONFIG")]
+    /// The configuration file [default: FRAMECAST_CONFIG of the environment, then ./framecast.yaml, then
+    /// /etc/framecast/framecast.yaml, then a demo]
+    #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Listen here instead of where the file says (may be given several times)
     #[arg(long, short, value_name = "ADDR:PORT", value_parser = config::parse_listen)]
@@ -34,8 +35,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let mut config = match chosen.load() {
         Ok(config) => config,
         Err(mistakes) => {
-            let mut out = std::io::stderr();
-            writeln!(out, "{mistakes}")?;
+            eprintln!("{mistakes}");
             return Ok(ExitCode::from(check::MISTAKEN));
         }
     };
@@ -52,7 +52,7 @@ async fn serve(config: Config, origin: &str) -> anyhow::Result<ExitCode> {
     let signal = shutdown_signal().context("cannot listen for signals")?;
     let relay = Relay::start(config).await?;
     let urls: Vec<_> = relay.addresses().iter().map(|&address| url_of(address, &base_path)).collect();
-    print_what_is_served(origin, &urls, &streams).context("cannot write to standard output")?;
+    print(what_is_served(origin, &urls, &streams));
     let received = signal.await;
     info!("{received} received, stopping");
     relay.stop().await;
@@ -72,19 +72,18 @@ fn url_of(address: SocketAddr, base_path: &str) -> String {
     format!("http://{reachable}{base_path}")
 }
 
-fn print_what_is_served(origin: &str, urls: &[String], streams: &[StreamConfig]) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "framecast {} serving {origin}", env!("CARGO_PKG_VERSION"))?;
+fn what_is_served(origin: &str, urls: &[String], streams: &[StreamConfig]) -> String {
+    let mut text = format!("framecast {} serving {origin}\n", env!("CARGO_PKG_VERSION"));
     for url in urls {
-        writeln!(out, "listening on {url}/")?;
+        text += &format!("listening on {url}/\n");
     }
     let width = streams.iter().map(|stream| stream.name.as_str().len()).max().unwrap_or_default();
     let url = urls.first().map_or("", String::as_str);
     for stream in streams {
         let (name, kind) = (stream.name.as_str(), stream.source.type_name());
-        writeln!(out, "  {name:width$}  {kind:8}  {url}/streams/{name}")?;
+        writeln!(text, "  {name:width$}  {kind:8}  {url}/streams/{name}").expect("a String takes every text");
     }
-    out.flush()
+    text
 }
 
 #[cfg(unix)]

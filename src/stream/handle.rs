@@ -122,11 +122,18 @@ impl StreamHandle {
         &self.0.sink
     }
 
-    /// Makes the caller the stream's one long-lived publisher; whoever was it before sees its own receiver change and
-    /// leaves. The newest wins, so that a publisher whose old connection hangs half open can come back at once.
-    pub fn take_over_publishing(&self) -> watch::Receiver<u64> {
-        self.0.publisher.send_modify(|turn| *turn += 1);
-        self.0.publisher.subscribe()
+    /// Makes the caller the stream's one long-lived publisher; the future ends when another took over. The newest wins,
+    /// so that a publisher whose old connection hangs half open can come back at once.
+    pub fn take_over_publishing(&self) -> impl Future<Output = ()> + use<> {
+        let mut turns = self.0.publisher.subscribe();
+        let mut mine = 0;
+        // Numbered under the channel's lock: of two that come at the same moment one sees the other.
+        self.0.publisher.send_modify(|turn| {
+            *turn += 1;
+            mine = *turn;
+        });
+        // An error means that the stream is gone.
+        async move { drop(turns.wait_for(|turn| *turn != mine).await) }
     }
 
     /// Wants the stream to run for as long as the guard lives.

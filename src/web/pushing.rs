@@ -1,55 +1,52 @@
 //! Pictures pushed to us: one a request (`/frame`), or a feed without end (`/feed`).
 
-use std::time::Duration;
+mod body;
+mod feed;
+mod form;
 
-use actix_multipart::Multipart;
 use actix_web::{
-    FromRequest, HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse,
     http::{StatusCode, header},
     web,
 };
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use serde_json::json;
+use bytes::Bytes;
 use subtle::ConstantTimeEq;
-use tokio::time::timeout;
-use tracing::info;
 
+use self::body::Body;
 use super::{State, WebState, error::Problem, query};
 use crate::{
     bus::DropReason,
     config::SourceConfig,
-    multipart::{
-        boundary::ContentKind,
-        parser::{ParserLimits, PartParser},
-    },
     stream::StreamHandle,
     transform::picture::{self, PictureError, PictureLimits},
 };
 
-/// A publisher that sends nothing of its body for so long is let go: its connection is dead or it holds one for nothing.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Content types that only a feed has, wherever it is sent. `image/jpeg` may be both: its address decides.
+const FEED_TYPES: [&str; 3] = ["multipart/x-mixed-replace", "multipart/mixed", "video/"];
 
 /// `POST` or `PUT /streams/{name}/frame`: one picture, answered when it is shown.
 pub(super) async fn frame(
     request: HttpRequest,
     state: State,
     name: web::Path<String>,
-    body: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let stream = push_stream(&request, &state, &name)?;
+    payload: web::Payload,
+) -> HttpResponse {
     let content_type = content_type(&request);
-    if content_type.starts_with("multipart/x-mixed-replace") || content_type.starts_with("multipart/mixed") {
-        return feed_into(&request, &state, &stream, body).await;
-    }
-    let max = state.limits.max_frame_bytes;
-    let picture = if content_type.starts_with("multipart/form-data") {
-        file_of_form(&request, body, max).await?
-    } else {
-        whole_body(&request, body, max).await?
+    let is_feed = FEED_TYPES.iter().any(|feed| content_type.starts_with(feed));
+    let mut body = Body::new(&request, payload);
+    let taken = async {
+        let stream = push_stream(&request, &state, &name)?;
+        if is_feed {
+            return feed::take(&request, &state.limits, &stream, &mut body).await;
+        }
+        let picture = one_picture(&request, &state, &stream, &mut body).await?;
+        show(&state, &stream, picture).await?;
+        Ok(HttpResponse::NoContent().finish())
     };
-    show(&state, &stream, picture).await?;
-    Ok(HttpResponse::NoContent().finish())
+    match taken.await {
+        Ok(answer) => answer,
+        Err(problem) => body.refuse(problem).await,
+    }
 }
 
 /// `POST` or `PUT /streams/{name}/feed`: pictures one behind the other until the publisher ends; each is shown when its
@@ -58,10 +55,17 @@ pub(super) async fn feed(
     request: HttpRequest,
     state: State,
     name: web::Path<String>,
-    body: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let stream = push_stream(&request, &state, &name)?;
-    feed_into(&request, &state, &stream, body).await
+    payload: web::Payload,
+) -> HttpResponse {
+    let mut body = Body::new(&request, payload);
+    let taken = async {
+        let stream = push_stream(&request, &state, &name)?;
+        feed::take(&request, &state.limits, &stream, &mut body).await
+    };
+    match taken.await {
+        Ok(answer) => answer,
+        Err(problem) => body.refuse(problem).await,
+    }
 }
 
 /// The stream, if it takes pushes and the publisher may push.
@@ -101,11 +105,34 @@ fn content_type(request: &HttpRequest) -> String {
     value.unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-async fn show(state: &WebState, stream: &StreamHandle, picture: Bytes) -> Result<(), Problem> {
-    let limits = PictureLimits {
-        max_frame_bytes: state.limits.max_frame_bytes,
-        max_frame_pixels: state.limits.max_frame_pixels,
+/// The picture file in the body. What cannot be had is counted; its content is not looked at yet.
+async fn one_picture(
+    request: &HttpRequest,
+    state: &WebState,
+    stream: &StreamHandle,
+    body: &mut Body,
+) -> Result<Bytes, Problem> {
+    let max = state.limits.max_frame_bytes;
+    let too_large = || {
+        let detail = format!("the picture is larger than {max} bytes (limits.max_frame_bytes)");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
+    let picture = if content_type(request).starts_with("multipart/form-data") {
+        match body.whole(max.saturating_add(form::OVERHEAD_BYTES), too_large).await {
+            Ok(whole) => form::file(request, whole).await,
+            Err(problem) => Err(problem),
+        }
+    } else {
+        body.whole(max, too_large).await
+    };
+    picture.inspect_err(|problem| {
+        let large = problem.status() == StatusCode::PAYLOAD_TOO_LARGE;
+        stream.sink().dropped(if large { DropReason::TooLarge } else { DropReason::Invalid });
+    })
+}
+
+async fn show(state: &WebState, stream: &StreamHandle, picture: Bytes) -> Result<(), Problem> {
+    let limits = PictureLimits::from(&state.limits);
     let checked = if picture::needs_conversion(&picture) {
         match state.pool.run(move || picture::to_jpeg(picture, limits)).await {
             Ok(converted) => converted,
@@ -135,133 +162,5 @@ fn drop_reason(error: &PictureError) -> DropReason {
             DropReason::TooLarge
         }
         _ => DropReason::Invalid,
-    }
-}
-
-async fn whole_body(request: &HttpRequest, mut body: web::Payload, max: usize) -> Result<Bytes, Problem> {
-    let declared = request.headers().get(header::CONTENT_LENGTH);
-    let declared: Option<usize> = declared.and_then(|value| value.to_str().ok()?.parse().ok());
-    if declared.is_some_and(|len| len > max) {
-        return Err(too_large(max));
-    }
-    let mut whole = BytesMut::with_capacity(declared.unwrap_or_default());
-    while let Some(chunk) = next_chunk(&mut body).await? {
-        append(&mut whole, &chunk, max)?;
-    }
-    Ok(whole.freeze())
-}
-
-async fn next_chunk(body: &mut web::Payload) -> Result<Option<Bytes>, Problem> {
-    match timeout(BODY_TIMEOUT, body.next()).await {
-        Ok(Some(Ok(chunk))) => Ok(Some(chunk)),
-        Ok(None) => Ok(None),
-        Ok(Some(Err(error))) => {
-            Err(Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}")))
-        }
-        Err(_) => Err(stalled()),
-    }
-}
-
-fn stalled() -> Problem {
-    let detail = format!("nothing of the body came for {} s", BODY_TIMEOUT.as_secs());
-    Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
-}
-
-fn append(whole: &mut BytesMut, chunk: &[u8], max: usize) -> Result<(), Problem> {
-    if whole.len() + chunk.len() > max {
-        return Err(too_large(max));
-    }
-    whole.extend_from_slice(chunk);
-    Ok(())
-}
-
-fn too_large(max: usize) -> Problem {
-    let detail = format!("the picture is larger than {max} bytes (limits.max_frame_bytes)");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-}
-
-/// The one file of a form, whatever its field is called.
-async fn file_of_form(request: &HttpRequest, body: web::Payload, max: usize) -> Result<Bytes, Problem> {
-    let broken = |error: &dyn std::fmt::Display| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("the form is not as RFC 7578 says: {error}"))
-    };
-    let mut payload = body.into_inner();
-    let mut form = Multipart::from_request(request, &mut payload).await.map_err(|error| broken(&error))?;
-    let mut file = None;
-    while let Some(field) = timeout(BODY_TIMEOUT, form.next()).await.map_err(|_| stalled())? {
-        let mut field = field.map_err(|error| broken(&error))?;
-        let is_file = field.content_disposition().is_some_and(|d| d.get_filename().is_some());
-        let mut whole = BytesMut::new();
-        while let Some(chunk) = timeout(BODY_TIMEOUT, field.next()).await.map_err(|_| stalled())? {
-            append(&mut whole, &chunk.map_err(|error| broken(&error))?, max)?;
-        }
-        if is_file && file.replace(whole.freeze()).is_some() {
-            let detail = "the form has several files; send one a request, or a feed to …/feed";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
-        }
-    }
-    file.ok_or_else(|| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            "the form has no file; send one, as curl -F file=@picture.jpg does",
-        )
-    })
-}
-
-async fn feed_into(
-    request: &HttpRequest,
-    state: &WebState,
-    stream: &StreamHandle,
-    mut body: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let limits = ParserLimits {
-        max_frame_bytes: state.limits.max_frame_bytes,
-        max_header_bytes: state.limits.max_header_bytes,
-    };
-    let kind = ContentKind::from_header(
-        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()),
-    );
-    let mut parser = PartParser::new(kind, limits);
-    let mut turn = stream.take_over_publishing();
-    turn.mark_unchanged();
-    let (stream_name, mut frames) = (stream.name().as_str(), 0_u64);
-    info!(stream = stream_name, peer = ?request.peer_addr(), "publisher feeds");
-    loop {
-        let chunk = tokio::select! {
-            biased;
-            _ = turn.changed() => {
-                let detail = format!("another publisher feeds stream {stream_name} now; the newest wins");
-                return Err(Problem::new(StatusCode::CONFLICT, detail));
-            }
-            chunk = next_chunk(&mut body) => chunk,
-        };
-        let ended = match chunk {
-            Ok(Some(chunk)) => {
-                parser.push(&chunk);
-                false
-            }
-            Ok(None) => true,
-            Err(problem) => {
-                info!(stream = stream_name, frames, "publisher left: {problem}");
-                return Err(problem);
-            }
-        };
-        loop {
-            let part = if ended { parser.finish() } else { parser.next_part() };
-            let part =
-                part.map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()));
-            stream.sink().parsed(&parser.take_events());
-            match part? {
-                Some(part) => {
-                    stream.sink().part(part);
-                    frames += 1;
-                }
-                None => break,
-            }
-        }
-        if ended {
-            info!(stream = stream_name, frames, "publisher ended its feed");
-            return Ok(HttpResponse::Ok().json(json!({"frames": frames})));
-        }
     }
 }

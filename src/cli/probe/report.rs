@@ -1,0 +1,209 @@
+//! What a person reads about a camera, and the YAML to paste.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::look::{Ended, Seen};
+use crate::{
+    cli::shown, config::UpstreamConfig, frame::JpegInfo, multipart::boundary::ContentKind,
+    source::http::Response,
+};
+
+/// What the YAML says in place of the camera's password.
+const PASSWORD_VARIABLE: &str = "CAMERA_PASSWORD";
+
+/// Words in the names of query parameters whose values the YAML does not show.
+const SECRET_WORDS: [&str; 8] = ["pass", "pwd", "token", "key", "secret", "auth", "session", "sid"];
+
+fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
+    *text += &format!("  {name:<12}  {value}\n");
+}
+
+/// The answer's head.
+pub(super) fn head(url: &Url, response: &Response, after: Duration) -> String {
+    let mut text = format!("{}\n", shown(url));
+    line(&mut text, "status", format_args!("{} after {} ms", response.status_text(), after.as_millis()));
+    line(&mut text, "content type", response.content_type().unwrap_or("none"));
+    if let ContentKind::Multipart { boundary, quoted } = ContentKind::from_header(response.content_type()) {
+        let how = if quoted { " (quoted)" } else { "" };
+        let boundary = boundary.as_deref().unwrap_or("none announced");
+        line(&mut text, "boundary", format_args!("{boundary}{how}"));
+    }
+    let end = match response.content_length() {
+        Some(length) => format!("after {length} bytes"),
+        None if response.is_close_delimited() => "with the connection".to_owned(),
+        None => "chunked".to_owned(),
+    };
+    line(&mut text, "body ends", end);
+    text
+}
+
+/// What came in the body.
+pub(super) fn seen(seen: &Seen) -> String {
+    let mut text = String::new();
+    if let Some(info) = seen.info {
+        frames(&mut text, seen, &info);
+    } else {
+        line(&mut text, "frames", "none");
+    }
+    for (quirk, times) in &seen.quirks {
+        let what = format_args!("{}: {}, {}", quirk.as_str(), quirk.describe(), counted(*times));
+        line(&mut text, "quirk", what);
+    }
+    for (why, times) in &seen.discards {
+        line(&mut text, "left out", format_args!("{why}, {}", counted(*times)));
+    }
+    match &seen.ended {
+        Some(Ended::Orderly) if !seen.is_snapshot() => {
+            line(&mut text, "ended", "the camera closed the connection");
+        }
+        Some(Ended::Broken(why)) if seen.frames > 0 => line(&mut text, "ended", why),
+        _ => {}
+    }
+    text
+}
+
+fn frames(text: &mut String, seen: &Seen, info: &JpegInfo) {
+    let span = seen.span.map_or(Duration::ZERO, |(first, last)| last - first).as_secs_f64();
+    if seen.is_snapshot() {
+        line(text, "frames", "1, a single picture");
+    } else if seen.repeats > 0 {
+        let again = counted(seen.repeats);
+        line(text, "frames", format_args!("{} in {span:.1} s, the same one again {again}", seen.frames));
+    } else {
+        line(text, "frames", format_args!("{} in {span:.1} s", seen.frames));
+    }
+    let new = seen.frames - seen.repeats;
+    if new > 1 && span > 0.0 {
+        let (fps, rate) = ((new - 1) as f64 / span, seen.bytes as f64 / span / 1000.0);
+        line(text, "rate", format_args!("{fps:.1} frames/s, {rate:.0} kB/s"));
+    }
+    let sizes: Vec<_> = seen.sizes.iter().map(|(width, height)| format!("{width}x{height}")).collect();
+    line(text, "picture", format_args!("{}, {}", sizes.join(" and "), coding(info)));
+    let tables = if info.has_huffman_tables { "Huffman tables included" } else { "no Huffman tables" };
+    line(text, "tables", tables);
+    if seen.smallest == seen.largest {
+        line(text, "frame size", format_args!("{} bytes", seen.largest));
+    } else {
+        line(text, "frame size", format_args!("{} to {} bytes", seen.smallest, seen.largest));
+    }
+}
+
+fn coding(info: &JpegInfo) -> String {
+    let colour = if info.components == 1 { "grey" } else { "colour" };
+    let coding = if info.progressive { "progressive" } else { "baseline" };
+    format!("{colour}, {coding}")
+}
+
+fn counted(times: u64) -> String {
+    match times {
+        1 => "once".to_owned(),
+        _ => format!("{times} times"),
+    }
+}
+
+/// Why there is nothing to show.
+pub(super) fn no_picture(host: &str, kind: &ContentKind, seen: &Seen) -> String {
+    match (kind, &seen.ended) {
+        (ContentKind::Other(announced), _) => {
+            format!("{host} answered {announced}, which holds no picture: is this the stream's URL?")
+        }
+        (_, Some(Ended::Broken(why))) => format!("{host} sent no picture: {why}"),
+        _ => format!("{host} sent no picture"),
+    }
+}
+
+/// What to paste into the configuration. The password, and what may be one, stays out: the environment has it.
+pub(super) fn yaml(upstream: &UpstreamConfig, snapshot: bool) -> String {
+    let (url, variables) = url_with_variables(upstream);
+    let kind = if snapshot { "snapshot" } else { "mjpeg" };
+    let mut text = "\nIn the configuration:\n\n".to_owned();
+    if !variables.is_empty() {
+        text += &format!("# from the environment: {}\n", variables.join(", "));
+    }
+    text += &format!("streams:\n  camera:\n    source:\n      type: {kind}\n      url: \"{url}\"\n");
+    if upstream.insecure {
+        text += "      insecure: true\n";
+    }
+    text
+}
+
+/// The URL as the configuration writes it, and the variables in it. A URL holds no character that a quoted YAML text
+/// would have to escape.
+fn url_with_variables(upstream: &UpstreamConfig) -> (String, Vec<String>) {
+    let mut variables = Vec::new();
+    let mut text = format!("{}://", upstream.url.scheme());
+    if let Some(login) = &upstream.login {
+        let mut user = upstream.url.clone();
+        // Parsed before, so it has a host, and takes a user.
+        let _ = user.set_username(&login.user);
+        text += &format!("{}:${{{PASSWORD_VARIABLE}}}@", escaped(user.username()));
+        variables.push(PASSWORD_VARIABLE.to_owned());
+    }
+    text += upstream.url.host_str().unwrap_or_default();
+    if let Some(port) = upstream.url.port() {
+        text += &format!(":{port}");
+    }
+    text += &escaped(upstream.url.path());
+    if let Some(query) = upstream.url.query() {
+        let pairs: Vec<_> = query.split('&').map(|pair| public_pair(pair, &mut variables)).collect();
+        text += &format!("?{}", pairs.join("&"));
+    }
+    (text, variables)
+}
+
+/// `${` is where a variable begins.
+fn escaped(text: &str) -> String {
+    text.replace("${", "$${")
+}
+
+fn public_pair(pair: &str, variables: &mut Vec<String>) -> String {
+    let Some((name, _)) = pair.split_once('=') else { return escaped(pair) };
+    let lower = name.to_ascii_lowercase();
+    if !SECRET_WORDS.iter().any(|word| lower.contains(word)) {
+        return escaped(pair);
+    }
+    let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+    let variable = format!("CAMERA_{}", letters.collect::<String>());
+    let value = format!("{}=${{{variable}}}", escaped(name));
+    variables.push(variable);
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, SourceConfig, parse};
+
+    fn upstream(url: &str) -> UpstreamConfig {
+        let json = serde_json::to_string(&url.replace("${", "$${")).unwrap();
+        let text = format!("streams: {{a: {{source: {{type: mjpeg, url: {json}}}}}}}");
+        let config = parse(&text, "test", &Environment::default()).unwrap();
+        match config.streams.into_iter().next().unwrap().source {
+            SourceConfig::Mjpeg(upstream) => upstream,
+            _ => unreachable!("the text says mjpeg"),
+        }
+    }
+
+    #[test]
+    fn the_yaml_leads_to_the_same_camera_and_shows_no_secret() {
+        for url in [
+            "http://192.168.1.20/video.mjpg",
+            "https://camera.example:8443/a%20b/?x=1&y=2",
+            "http://door:s3cret@[::1]:81/video?user=door&pwd=s3cret&channel=1",
+            "http://d%40or:s3cret@camera/${NOT_A_VARIABLE}?q=${NOR_THIS}&'#x",
+        ] {
+            let before = upstream(url);
+            let text = yaml(&before, false);
+            assert!(!text.contains("s3cret"), "{text}");
+            let (_, pasted) = text.split_once(":\n\n").unwrap();
+            let variables: Environment =
+                [("CAMERA_PASSWORD", "s3cret"), ("CAMERA_PWD", "s3cret")].into_iter().collect();
+            let config = parse(pasted, "pasted", &variables).unwrap_or_else(|e| panic!("{e}\n{text}"));
+            let mut before = before;
+            before.url.set_fragment(None);
+            assert_eq!(config.streams[0].source, SourceConfig::Mjpeg(before), "{text}");
+        }
+    }
+}

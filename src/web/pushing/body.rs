@@ -1,0 +1,146 @@
+//! The body of a push: read once and within bounds; and what to do with the rest of one that is refused.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    body::{BodySize, BoxBody, MessageBody},
+    http::{StatusCode, header},
+    web,
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use crate::web::error::Problem;
+
+/// A publisher that sends nothing of a picture for so long is let go: its connection is dead or it holds one for nothing.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Most memory that is set aside on the word of a `Content-Length`; larger bodies grow as they come.
+const TRUSTED_LENGTH: usize = 1024 * 1024;
+
+/// A refused body of this length is read before the answer, so that its connection stays usable: pictures of this size
+/// cost less than a new connection.
+const READ_BEFORE_ANSWER: u64 = 1024 * 1024;
+
+/// And must have come within this; most have, with the head.
+const READ_BEFORE_ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// The rest of a longer one is read and thrown away behind the answer for so long. A socket that is closed while bytes
+/// arrive resets the connection, which takes the answer away from clients that read only after they have sent
+/// everything (curl does not wait, Python's requests does).
+const READ_BEHIND_ANSWER_FOR: Duration = Duration::from_secs(10);
+
+/// What a publisher sends.
+pub(super) struct Body {
+    payload: web::Payload,
+    declared: Option<u64>,
+    ended: bool,
+}
+
+impl Body {
+    pub(super) fn new(request: &HttpRequest, payload: web::Payload) -> Self {
+        let declared = request.headers().get(header::CONTENT_LENGTH);
+        let declared = declared.and_then(|value| value.to_str().ok()?.parse().ok());
+        Self { payload, declared, ended: false }
+    }
+
+    /// The next piece; `None` at the end.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
+        match self.payload.next().await {
+            Some(Ok(chunk)) => Ok(Some(chunk)),
+            None => {
+                self.ended = true;
+                Ok(None)
+            }
+            Some(Err(error)) => {
+                self.ended = true;
+                Err(Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}")))
+            }
+        }
+    }
+
+    /// All of it; `too_large` as soon as it is known to be longer than `max`.
+    pub(super) async fn whole(
+        &mut self,
+        max: usize,
+        too_large: impl Fn() -> Problem,
+    ) -> Result<Bytes, Problem> {
+        if self.declared.is_some_and(|declared| declared > max as u64) {
+            return Err(too_large());
+        }
+        let expected = self.declared.and_then(|declared| usize::try_from(declared).ok()).unwrap_or_default();
+        let mut whole = BytesMut::with_capacity(expected.min(TRUSTED_LENGTH));
+        while let Some(chunk) = timeout(SILENCE_TIMEOUT, self.chunk()).await.map_err(|_| silent())?? {
+            if whole.len() + chunk.len() > max {
+                return Err(too_large());
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
+    }
+
+    /// The answer to a push that is refused, in a way that lets it reach the publisher.
+    pub(super) async fn refuse(mut self, problem: Problem) -> HttpResponse {
+        let answer = problem.error_response();
+        if self.declared.is_some_and(|declared| declared <= READ_BEFORE_ANSWER) {
+            let rest = async { while let Ok(Some(_)) = self.chunk().await {} };
+            // Late is as good as never: then the connection is closed behind the answer.
+            let _ = timeout(READ_BEFORE_ANSWER_WITHIN, rest).await;
+        }
+        if self.ended {
+            return answer;
+        }
+        // A feed has no end to wait for; the server's own short linger is enough for its head start.
+        let read_for = if self.declared.is_some() { READ_BEHIND_ANSWER_FOR } else { Duration::ZERO };
+        answer.map_body(|_, body| {
+            BoxBody::new(AnswerBeforeTheEnd {
+                answer: body,
+                rest: self.payload,
+                until: Box::pin(sleep_until(Instant::now() + read_for)),
+            })
+        })
+    }
+}
+
+fn silent() -> Problem {
+    let detail = format!("nothing of the body came for {} s", SILENCE_TIMEOUT.as_secs());
+    Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+}
+
+/// An answer's body that ends only when the rest of the request was read, or had its time.
+///
+/// It also keeps the request's payload alive: one that is dropped while chunks still come is read on by actix-http for
+/// ever, and a refused `ffmpeg`, which reads no answers, would never learn of it.
+struct AnswerBeforeTheEnd {
+    answer: BoxBody,
+    rest: web::Payload,
+    until: Pin<Box<Sleep>>,
+}
+
+impl MessageBody for AnswerBeforeTheEnd {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.answer.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.get_mut();
+        if let Some(piece) = ready!(Pin::new(&mut this.answer).poll_next(cx)) {
+            return Poll::Ready(Some(piece));
+        }
+        while this.until.as_mut().poll(cx).is_pending() {
+            match ready!(Pin::new(&mut this.rest).poll_next(cx)) {
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => break,
+            }
+        }
+        Poll::Ready(None)
+    }
+}

@@ -1,0 +1,145 @@
+//! A feed: pictures one behind the other in one body without end, each shown when its last byte has come.
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header};
+use serde_json::json;
+use tracing::info;
+
+use super::body::Body;
+use crate::{
+    bus::{Bus, DropReason},
+    config::Limits,
+    multipart::{
+        boundary::ContentKind,
+        parser::{ParseError, ParserLimits, PartParser},
+    },
+    stream::StreamHandle,
+    web::error::Problem,
+};
+
+/// Shows what comes until the publisher ends, is replaced, or the relay stops.
+///
+/// A feed may be silent for any time (a picture an hour is a feed, too): a dead publisher is found by the socket's
+/// keep-alive, and one that hangs is replaced by the next.
+pub(super) async fn take(
+    request: &HttpRequest,
+    limits: &Limits,
+    stream: &StreamHandle,
+    body: &mut Body,
+) -> Result<HttpResponse, Problem> {
+    let name = stream.name().as_str();
+    let mut feed = Feed::new(request, limits, stream);
+    let replaced = stream.take_over_publishing();
+    tokio::pin!(replaced);
+    let stopped = closed(stream.bus());
+    tokio::pin!(stopped);
+    info!(stream = name, peer = ?request.peer_addr(), "publisher feeds");
+    let end = loop {
+        let chunk = tokio::select! {
+            biased;
+            () = &mut replaced => break Err(another_publisher(name)),
+            () = &mut stopped => break Err(Problem::unavailable("framecast is stopping")),
+            chunk = body.chunk() => chunk,
+        };
+        match chunk {
+            Ok(Some(chunk)) => {
+                feed.parser.push(&chunk);
+                if let Err(problem) = feed.show(PartParser::next_part) {
+                    break Err(problem);
+                }
+            }
+            Ok(None) => break feed.show(PartParser::finish),
+            Err(problem) => {
+                // What was cut off is counted; that the body broke is reason enough.
+                let _ = feed.show(PartParser::finish);
+                break Err(problem);
+            }
+        }
+    };
+    let frames = feed.frames;
+    match end {
+        Ok(()) => {
+            info!(stream = name, frames, "publisher ended its feed");
+            Ok(HttpResponse::Ok().json(json!({"frames": frames})))
+        }
+        Err(problem) => {
+            info!(stream = name, frames, "publisher was let go: {problem}");
+            Err(problem)
+        }
+    }
+}
+
+async fn closed(bus: &Bus) {
+    // An error means that the bus is gone, which is closed enough.
+    let _ = bus.subscribe().wait_for(|showing| showing.closed).await;
+}
+
+fn another_publisher(name: &str) -> Problem {
+    let detail = format!("another publisher feeds stream {name} now; the newest wins");
+    Problem::new(StatusCode::CONFLICT, detail)
+}
+
+struct Feed<'a> {
+    stream: &'a StreamHandle,
+    parser: PartParser,
+    max_frame_pixels: u64,
+    frames: u64,
+}
+
+impl<'a> Feed<'a> {
+    fn new(request: &HttpRequest, limits: &Limits, stream: &'a StreamHandle) -> Self {
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let kind = ContentKind::from_header(content_type.and_then(|value| value.to_str().ok()));
+        let bounds = ParserLimits {
+            max_frame_bytes: limits.max_frame_bytes,
+            max_header_bytes: limits.max_header_bytes,
+        };
+        let parser = PartParser::new(kind, bounds);
+        Self { stream, parser, max_frame_pixels: limits.max_frame_pixels, frames: 0 }
+    }
+
+    /// Shows every whole picture that `next` finds, and counts the rest.
+    fn show(
+        &mut self,
+        next: fn(&mut PartParser) -> Result<Option<crate::multipart::parser::Part>, ParseError>,
+    ) -> Result<(), Problem> {
+        let sink = self.stream.sink();
+        loop {
+            let found = next(&mut self.parser);
+            sink.parsed(&self.parser.take_events());
+            match found {
+                Ok(Some(part)) => {
+                    let pixels = u64::from(part.info.width) * u64::from(part.info.height);
+                    if pixels > self.max_frame_pixels {
+                        sink.dropped(DropReason::TooLarge);
+                    } else {
+                        sink.part(part);
+                        self.frames += 1;
+                    }
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    if is_uncounted(&error) {
+                        sink.dropped(DropReason::Invalid);
+                    }
+                    return Err(refused(&error));
+                }
+            }
+        }
+    }
+}
+
+/// A body that never looked like a picture gives the parser nothing to count.
+fn is_uncounted(error: &ParseError) -> bool {
+    matches!(error, ParseError::NoFrame { .. } | ParseError::Ended { cause: None, bytes: 1.., .. })
+}
+
+fn refused(error: &ParseError) -> Problem {
+    let status = match error {
+        ParseError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        ParseError::NoFrame { .. } | ParseError::Ended { cause: None, bytes: 1.., .. } => {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+        }
+        ParseError::Ended { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    Problem::new(status, error.to_string())
+}
