@@ -258,7 +258,7 @@ impl StreamActor {
 }
 
 /// How a pump's task ended; none if the actor itself ended it.
-async fn outcome(join: JoinHandle<Ending>) -> Option<Ending> {
+pub(super) async fn outcome(join: JoinHandle<Ending>) -> Option<Ending> {
     match join.await {
         Ok(ending) => Some(ending),
         Err(error) if error.is_cancelled() => None,

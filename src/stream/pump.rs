@@ -91,3 +91,89 @@ async fn first_picture_after(mut reader: Subscriber, seq: u64) {
         std::future::pending::<()>().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, rc::Rc, sync::Arc};
+
+    use futures_util::future::LocalBoxFuture;
+
+    use super::*;
+    use crate::{
+        bus::{Bus, tests::tiny_frame},
+        source::SourceError,
+    };
+
+    /// Gives so many frames, then does what it was made for.
+    struct Scripted(u32, fn() -> LocalBoxFuture<'static, Result<(), SourceError>>);
+
+    impl Source for Scripted {
+        fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+            Box::pin(async move {
+                for _ in 0..self.0 {
+                    sink.frame(tiny_frame());
+                    tokio::task::yield_now().await;
+                }
+                (self.1)().await
+            })
+        }
+    }
+
+    fn start(source: Scripted) -> (Pump, JoinHandle<Ending>, Rc<Cell<u32>>) {
+        let firsts = Rc::new(Cell::new(0));
+        let counter = firsts.clone();
+        let sink = Sink::new(Arc::new(Bus::default()), None);
+        let (pump, join) = Pump::start(|| Box::new(source), sink, move || counter.set(counter.get() + 1));
+        (pump, join, firsts)
+    }
+
+    #[actix::test]
+    async fn a_source_that_closed_after_frames_ended_in_an_orderly_way() {
+        let (_pump, join, firsts) = start(Scripted(3, || Box::pin(async { Ok(()) })));
+        assert!(join.await.unwrap().orderly);
+        assert_eq!(firsts.get(), 1, "told once");
+    }
+
+    #[actix::test]
+    async fn a_source_that_closed_without_a_frame_did_not() {
+        let (_pump, join, firsts) = start(Scripted(0, || Box::pin(async { Ok(()) })));
+        assert!(!join.await.unwrap().orderly);
+        assert_eq!(firsts.get(), 0);
+    }
+
+    #[actix::test]
+    async fn a_panic_is_the_end_of_its_own_task_and_says_what_it_said() {
+        let (_pump, join, _) = start(Scripted(1, || Box::pin(async { panic!("broken table") })));
+        let ending = super::super::actor::outcome(join).await.unwrap();
+        assert!(ending.reason.contains("broken table"), "{}", ending.reason);
+        assert!(!ending.orderly);
+    }
+
+    #[actix::test]
+    async fn a_source_that_is_ended_is_gone_when_that_is_said() {
+        struct Socket(Rc<Cell<bool>>);
+        impl Drop for Socket {
+            fn drop(&mut self) {
+                self.0.set(true);
+            }
+        }
+        struct Holding(Option<Socket>);
+        impl Source for Holding {
+            fn run<'a>(&'a mut self, _: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+                Box::pin(async move {
+                    let _socket = self.0.take();
+                    std::future::pending().await
+                })
+            }
+        }
+        let closed = Rc::new(Cell::new(false));
+        let source = Holding(Some(Socket(closed.clone())));
+        let sink = Sink::new(Arc::new(Bus::default()), None);
+        let (pump, join) = Pump::start(move || Box::new(source), sink, || {});
+        tokio::task::yield_now().await;
+        assert!(!closed.get());
+        pump.end().await;
+        assert!(closed.get(), "the next connection may be made only now");
+        assert!(super::super::actor::outcome(join).await.is_none(), "its end is no news");
+    }
+}
