@@ -96,9 +96,8 @@ async fn headers_can_be_sent_ahead_of_their_picture() {
     let relay = live_push(&jpeg(1)).await;
     let mut viewing = Viewing::ask(relay.address(), "/stream?advance_headers=1").await;
     viewing.first_delimiter().await;
-    let mut expected = [jpeg(1), jpeg(1)].into_iter();
     assert_headers_ahead(&viewing.body.text_until("\r\n\r\n").await);
-    while let Some(picture) = expected.next() {
+    for picture in [jpeg(1), jpeg(1)] {
         assert_eq!(viewing.body.exactly(picture.len()).await, picture);
         assert_eq!(viewing.body.text_until("\r\n--boundarydonotcross\r\n").await, "");
         assert_headers_ahead(&viewing.body.text_until("\r\n\r\n").await);
