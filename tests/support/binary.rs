@@ -24,8 +24,9 @@ impl Framecast {
         // What the developer's shell asks of framecast must not reach the tests.
         command.env_remove("RUST_LOG").env_remove("FRAMECAST_CONFIG");
         let running = Running::start(&mut command);
-        let base =
-            running.line_with(|line| line.split_once("listening on ").map(|(_, url)| url.trim().to_owned()));
+        let base = running.line_with(|line| {
+            line.split_once("listening on ").map(|(_, url)| url.trim().trim_end_matches('/').to_owned())
+        });
         Self { running, base, _folder: folder }
     }
 
