@@ -1,5 +1,7 @@
 //! The built program on the command line: what it says, how it ends, and what it never shows.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic; clippy itself knows this of test functions only")]
+
 #[expect(dead_code, reason = "the tests of real clients use the rest of it")]
 #[path = "../support/binary.rs"]
 mod binary;

@@ -7,7 +7,7 @@ use jpeg_encoder::{ColorType, Encoder};
 use serde_json::Value;
 
 use crate::{
-    raw_client::{Answer, Body, Client},
+    raw_client::{Answer, Body, Client, PATIENCE},
     relay::TestRelay,
 };
 
@@ -82,10 +82,14 @@ pub(crate) async fn report(at: SocketAddr, stream: &str) -> Value {
 /// Asks until the API says of `field` (`dropped/invalid`) what is wanted.
 pub(crate) async fn until(at: SocketAddr, stream: &str, field: &str, wanted: u64) {
     let pointer = format!("/{field}");
-    // Each look is a request of its own: the loop cannot starve the relay, and nextest bounds it.
-    while report(at, stream).await.pointer(&pointer) != Some(&wanted.into()) {
-        tokio::task::yield_now().await;
-    }
+    let looking = async {
+        // Each look is a request of its own: the loop cannot starve the relay.
+        while report(at, stream).await.pointer(&pointer) != Some(&wanted.into()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let seen = tokio::time::timeout(PATIENCE, looking).await;
+    assert!(seen.is_ok(), "{field} of {stream} does not become {wanted}");
 }
 
 /// A publisher's connection with a body in chunks, sent piece by piece.
