@@ -93,8 +93,13 @@ impl Running {
 
     /// Asks it to end with SIGTERM.
     pub(crate) fn terminate(&self) {
-        let done = Command::new("kill").arg(self.child.id().to_string()).status();
-        assert!(done.is_ok_and(|status| status.success()), "cannot send SIGTERM to {}", self.name);
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal, by the signal's name.
+    pub(crate) fn signal(&self, signal: &str) {
+        let done = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status();
+        assert!(done.is_ok_and(|status| status.success()), "cannot send SIG{signal} to {}", self.name);
     }
 
     /// Waits for its end and gives exit status and all of its standard error.

@@ -1,0 +1,144 @@
+//! `framecast probe` against cameras of several dialects.
+
+use std::{fs, process::Output};
+
+use crate::{
+    binary::Framecast,
+    commands::{Ended, ended, framecast, jpeg},
+    dialects::{DIALECTS, Dialect},
+    fake_camera::{FakeCamera, Reply},
+};
+
+/// Runs it while the camera, on this thread, answers.
+async fn probe(args: &[&str]) -> Ended {
+    let command = framecast(&[&["probe"], args].concat());
+    let output: Output = tokio::process::Command::from(command).output().await.expect("it can be started");
+    output.into()
+}
+
+/// A camera that answers everything with these bytes and closes.
+async fn camera(head: &str, body: &[u8]) -> FakeCamera {
+    let bytes = [head.as_bytes(), b"\r\n\r\n", body].concat();
+    FakeCamera::answering(move |_| Reply { bytes: bytes.clone(), close: true }).await
+}
+
+async fn speaking(dialect: &Dialect, jpegs: &[Vec<u8>]) -> FakeCamera {
+    let kind = dialect.content_type.map(|kind| format!("\r\nContent-Type: {kind}")).unwrap_or_default();
+    camera(&format!("HTTP/1.1 200 OK{kind}"), &(dialect.render)(jpegs)).await
+}
+
+/// What of the report is to be pasted.
+fn yaml(report: &str) -> &str {
+    report.split_once("In the configuration:\n\n").expect("YAML to paste").1
+}
+
+#[tokio::test]
+async fn every_dialect_is_reported_with_its_quirk_and_yaml_that_check_takes() {
+    let jpegs: Vec<_> = (1..=4).map(jpeg).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pasted.yaml");
+    for dialect in DIALECTS {
+        let camera = speaking(dialect, &jpegs).await;
+        let report = probe(&[&camera.url("/video.cgi?channel=1")]).await;
+        let text = report.well();
+        let says = |word: &str| assert!(text.contains(word), "{}: {word:?} is not in:\n{text}", dialect.name);
+        says("status        200 OK");
+        says("frames        4 in");
+        says("32x16, grey, baseline");
+        says("Huffman tables included");
+        says("type: mjpeg");
+        says(&format!("url: \"{}\"", camera.url("/video.cgi?channel=1")));
+        dialect.quirk.into_iter().for_each(|quirk| says(&format!("quirk         {quirk}: ")));
+        fs::write(&file, yaml(text)).unwrap();
+        ended(&["check", file.to_str().unwrap()]).well();
+    }
+}
+
+#[tokio::test]
+async fn a_well_behaved_camera_has_no_quirks() {
+    let jpegs: Vec<_> = (1..=4).map(jpeg).collect();
+    let camera = speaking(&DIALECTS[0], &jpegs).await;
+    let report = probe(&[&camera.url("/")]).await;
+    assert!(!report.well().contains("quirk") && !report.well().contains("left out"), "{}", report.stdout);
+    assert!(report.well().contains("boundary      cam\n"), "{}", report.stdout);
+}
+
+#[tokio::test]
+async fn the_password_is_used_and_stays_out_of_report_and_yaml() {
+    let jpegs: Vec<_> = (1..=2).map(jpeg).collect();
+    let camera = speaking(&DIALECTS[0], &jpegs).await;
+    let host = camera.address();
+    let report = probe(&[&format!("http://door:s3cret@{host}/video?user=door&pwd=s3cret")]).await;
+    let text = report.well();
+    assert!(!text.contains("s3cret") && report.stderr.is_empty(), "{text}{}", report.stderr);
+    let url = format!("url: \"http://door:${{CAMERA_PASSWORD}}@{host}/video?user=door&pwd=${{CAMERA_PWD}}\"");
+    assert!(text.contains(&url), "{text}");
+    assert!(camera.requests()[0].target().contains("pwd=s3cret"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pasted.yaml");
+    fs::write(&file, yaml(text)).unwrap();
+    let path = file.to_str().unwrap();
+    ended(&["check", path]).failed(2, &["CAMERA_PASSWORD", "CAMERA_PWD"]);
+    let mut check = framecast(&["check", path]);
+    assert!(
+        check
+            .envs([("CAMERA_PASSWORD", "s3cret"), ("CAMERA_PWD", "s3cret")])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+}
+
+#[tokio::test]
+async fn a_snapshot_url_gives_a_snapshot_source() {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}", jpeg(1).len());
+    for head in [head.as_str(), "HTTP/1.0 200 OK\r\nContent-Type: image/jpeg"] {
+        let camera = camera(head, &jpeg(1)).await;
+        let report = probe(&[&camera.url("/snap.jpg")]).await;
+        assert!(report.well().contains("type: snapshot"), "{}", report.stdout);
+        assert!(
+            report.stdout.contains("a single picture") && !report.stdout.contains("quirk"),
+            "{}",
+            report.stdout
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_camera_is_an_error_that_says_what_it_is() {
+    let page = camera("HTTP/1.1 200 OK\r\nContent-Type: text/html", b"<!doctype html><form>login").await;
+    probe(&[&page.url("/")]).await.failed(1, &["text/html", "is this the stream's URL?"]);
+    let absent = camera("HTTP/1.1 404 Not Found\r\nContent-Length: 0", b"").await;
+    probe(&[&absent.url("/")]).await.failed(1, &["404 Not Found", "path"]);
+    let challenge = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0";
+    let closed = camera(challenge, b"").await;
+    let url = format!("http://door:s3cret@{}/", closed.address());
+    let refused = probe(&[&url]).await;
+    refused.failed(1, &["401", "password"]);
+    assert!(!refused.stderr.contains("s3cret"), "{}", refused.stderr);
+    probe(&["http://door:s3cret@127.0.0.1:1/x?key=s3cret"])
+        .await
+        .failed(1, &["cannot connect to 127.0.0.1:1"]);
+    let wrong = probe(&["ftp://door:s3cret@camera/"]).await;
+    wrong.failed(1, &["http or https"]);
+    assert!(!wrong.stderr.contains("s3cret"), "{}", wrong.stderr);
+    let half = camera("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg", &jpeg(1)[..100]).await;
+    probe(&[&half.url("/")]).await.failed(1, &["cut off"]);
+}
+
+#[test]
+fn framecasts_own_streams_are_probed_for_what_they_are() {
+    let relay = Framecast::serve("streams: {bars: {source: {type: pattern, size: 64x48, fps: 20}}}");
+    let report = ended(&["probe", "--frames", "5", &relay.url("/streams/bars")]);
+    let text = report.well();
+    // The first frame is sent twice, for Chromium's sake.
+    for word in
+        ["boundary      boundarydonotcross\n", "frames        5 in", "again", "64x48, colour", "chunked"]
+    {
+        assert!(text.contains(word), "{word:?} is not in:\n{text}");
+    }
+    assert!(!text.contains("quirk"), "{text}");
+    assert!(ended(&["probe", &relay.url("/streams/bars/snapshot")]).well().contains("type: snapshot"));
+    relay.end_in_peace();
+}

@@ -1,0 +1,128 @@
+//! `framecast serve`: which configuration, where, and how it ends.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    process::{Command, Stdio},
+};
+
+use crate::{
+    commands::{ended, framecast},
+    program::{Running, run, wait_for},
+};
+
+const TWO: &str = "server: {listen: '127.0.0.1:1'}
+streams:
+  door: {source: {type: push, token: none}}
+  backyard: {source: {type: pattern, size: 64x48, fps: 5}}
+";
+const ANYWHERE: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
+fn url(running: &Running) -> String {
+    running
+        .line_with(|line| line.strip_prefix("listening on ").map(|url| url.trim_end_matches('/').to_owned()))
+}
+
+/// Starts it, gives its first line, and ends it in peace.
+fn first_line(command: &mut Command) -> String {
+    let running = Running::start(command);
+    let line = running.line();
+    url(&running);
+    running.terminate();
+    let (status, log) = running.finish();
+    assert!(status.success(), "{status}: {log}");
+    line
+}
+
+#[test]
+fn it_says_which_configuration_it_took() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, TWO).unwrap();
+        path
+    };
+    let demo = first_line(framecast(&ANYWHERE).current_dir(folder.path()));
+    assert!(demo.contains("demo"), "{demo}");
+    let there = file("framecast.yaml");
+    let taken = first_line(framecast(&ANYWHERE).current_dir(folder.path()));
+    assert!(taken.ends_with("serving framecast.yaml"), "{taken}");
+    let variable = file("variable.yaml");
+    let mut with_variable = framecast(&ANYWHERE);
+    with_variable.current_dir(folder.path()).env("FRAMECAST_CONFIG", &variable);
+    assert!(first_line(&mut with_variable).ends_with("variable.yaml"));
+    let mut with_both = framecast(&["serve", "-c", there.to_str().unwrap(), "-l", "127.0.0.1:0"]);
+    let line = first_line(with_both.env("FRAMECAST_CONFIG", &variable));
+    assert!(line.ends_with(there.to_str().unwrap()), "{line}");
+    let mut with_empty = framecast(&ANYWHERE);
+    let line = first_line(with_empty.current_dir(folder.path()).env("FRAMECAST_CONFIG", ""));
+    assert!(line.ends_with("serving framecast.yaml"), "{line}");
+}
+
+#[test]
+fn each_stream_has_a_line_with_a_url_that_works_and_listen_replaces_the_files_addresses() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("framecast.yaml");
+    fs::write(&file, TWO).unwrap();
+    let mut command = framecast(&["-l", "127.0.0.1:0", "-l", "127.0.0.1:0", "-c", file.to_str().unwrap()]);
+    let running = Running::start(&mut command);
+    let (first, second) = (url(&running), url(&running));
+    assert!(first != second && !first.ends_with(":1"), "{first} and {second}");
+    for (name, kind) in [("door", "push"), ("backyard", "pattern")] {
+        let line = running.line();
+        let words: Vec<_> = line.split_whitespace().collect();
+        assert_eq!(words, [name, kind, &format!("{first}/streams/{name}")]);
+        for base in [&first, &second] {
+            run("curl", &["--silent", "--fail", &format!("{base}/api/streams/{name}")]);
+        }
+    }
+    running.signal("INT");
+    let (status, log) = running.finish();
+    assert!(status.success() && log.contains("SIGINT"), "{status}: {log}");
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    ended(&["-l", &address]).failed(1, &[&address, "in use"]);
+    // TEST-NET-3 of RFC 5737: nobody's.
+    ended(&["-l", "203.0.113.7:8080"]).failed(1, &["203.0.113.7:8080", "no such address"]);
+    ended(&["-l", "8080"]).failed(2, &["127.0.0.1:8080"]);
+}
+
+#[test]
+fn a_reader_of_its_output_may_leave() {
+    let mut command = framecast(&ANYWHERE);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Gone before the first line is written: the harshest `| head`.
+    drop(child.stdout.take());
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    // Its URL cannot be read, so its standing is: a server that fell over ends by itself.
+    let port = wait_for("its port", || listening_port(child.id()));
+    run("curl", &["--silent", "--fail", &format!("http://127.0.0.1:{port}/healthz")]);
+    assert!(child.try_wait().unwrap().is_none());
+    run("kill", &[&child.id().to_string()]);
+    assert!(child.wait().unwrap().success());
+    let mut last = String::new();
+    while log.read_line(&mut last).unwrap() > 0 {}
+    assert!(!last.contains("panicked"), "{last}");
+}
+
+/// The port a process listens on, from Linux's tables.
+fn listening_port(pid: u32) -> Option<u16> {
+    let sockets: Vec<_> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .ok()?
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()?.to_str().map(str::to_owned))
+        .filter_map(|link| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let table = fs::read_to_string(format!("/proc/{pid}/net/tcp")).ok()?;
+    table.lines().skip(1).find_map(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let listens = words.get(3) == Some(&"0A")
+            && sockets.iter().any(|socket| words.get(9) == Some(&socket.as_str()));
+        let port = words.get(1)?.split(':').nth(1)?;
+        listens.then(|| u16::from_str_radix(port, 16).ok()).flatten()
+    })
+}

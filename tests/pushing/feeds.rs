@@ -1,0 +1,142 @@
+//! Pictures one behind the other in one body.
+
+use crate::publishing::{Feed, INBOX, Viewer, jpeg, jpeg_of_size, refused, report, shown, start, until};
+
+const FEED: &str = "/streams/inbox/feed";
+
+fn part(jpeg: &[u8], with_length: bool) -> Vec<u8> {
+    let length = if with_length { format!("Content-Length: {}\r\n", jpeg.len()) } else { String::new() };
+    [format!("--ffmpeg\r\nContent-Type: image/jpeg\r\n{length}\r\n").as_bytes(), jpeg, b"\r\n"].concat()
+}
+
+/// Feeds pictures in this way, and watches each before the next is sent.
+async fn each_is_seen_before_the_next(target: &str, kind: Option<&str>, write: impl Fn(&[u8]) -> Vec<u8>) {
+    let relay = start();
+    let at = relay.address();
+    let mut feed = Feed::begin(at, target, kind).await;
+    feed.send(&write(&jpeg(0))).await;
+    until(at, "inbox", "frames_in", 1).await;
+    let mut viewer = Viewer::join(at, "inbox").await;
+    for n in 1..=5 {
+        let bytes = write(&jpeg(n));
+        // In two pieces: a picture may come in any.
+        let (start, end) = bytes.split_at(bytes.len() / 2);
+        feed.send(start).await;
+        feed.send(end).await;
+        viewer.sees(&jpeg(n), &jpeg(n - 1)).await;
+    }
+    let answer = feed.end().await;
+    assert_eq!((answer.head.status, answer.json()), (200, serde_json::json!({"frames": 6})));
+    assert_eq!(shown(at, "inbox").await, jpeg(5));
+}
+
+#[tokio::test]
+async fn parts_with_a_length_are_seen_as_they_arrive() {
+    let kind = Some("multipart/x-mixed-replace;boundary=ffmpeg");
+    each_is_seen_before_the_next(FEED, kind, |jpeg| part(jpeg, true)).await;
+}
+
+#[tokio::test]
+async fn parts_without_a_length_are_seen_before_their_delimiter_comes() {
+    let kind = Some("multipart/x-mixed-replace; boundary=ffmpeg");
+    each_is_seen_before_the_next(FEED, kind, |jpeg| part(jpeg, false)).await;
+}
+
+#[tokio::test]
+async fn a_feed_without_any_content_type_as_ffmpeg_sends_it_is_seen_as_it_arrives() {
+    each_is_seen_before_the_next(FEED, None, |jpeg| part(jpeg, true)).await;
+}
+
+#[tokio::test]
+async fn jpegs_end_to_end_are_seen_as_they_arrive() {
+    for kind in ["video/x-motion-jpeg", "image/jpeg"] {
+        each_is_seen_before_the_next(FEED, Some(kind), <[u8]>::to_vec).await;
+    }
+}
+
+#[tokio::test]
+async fn what_can_only_be_a_feed_is_one_at_the_frames_address_too() {
+    let kind = Some("multipart/x-mixed-replace; boundary=ffmpeg");
+    each_is_seen_before_the_next(INBOX, kind, |jpeg| part(jpeg, true)).await;
+    each_is_seen_before_the_next(INBOX, Some("video/x-motion-jpeg"), <[u8]>::to_vec).await;
+}
+
+#[tokio::test]
+async fn the_newest_publisher_wins_and_the_older_one_is_told_and_let_go() {
+    let relay = start();
+    let at = relay.address();
+    let mut older = Feed::begin(at, FEED, Some("image/jpeg")).await;
+    older.send(&jpeg(1)).await;
+    until(at, "inbox", "frames_in", 1).await;
+    let mut newer = Feed::begin(at, FEED, Some("image/jpeg")).await;
+    newer.send(&jpeg(2)).await;
+    assert!(refused(&older.answer().await, 409).contains("the newest wins"));
+    // Its body goes on, as that of a program does that reads no answers; the relay does not read it for ever.
+    older.closed().await;
+    until(at, "inbox", "frames_in", 2).await;
+    newer.send(&jpeg(3)).await;
+    assert_eq!(newer.end().await.json()["frames"], 2);
+    assert_eq!(shown(at, "inbox").await, jpeg(3));
+}
+
+#[tokio::test]
+async fn a_publisher_that_breaks_off_mid_frame_leaves_its_last_whole_frame_and_a_count() {
+    let relay = start();
+    let at = relay.address();
+    let mut feed = Feed::begin(at, FEED, Some("image/jpeg")).await;
+    feed.send(&jpeg(1)).await;
+    until(at, "inbox", "frames_in", 1).await;
+    feed.send(&jpeg(2)[..100]).await;
+    drop(feed);
+    until(at, "inbox", "dropped/invalid", 1).await;
+    assert_eq!(shown(at, "inbox").await, jpeg(1));
+    assert_eq!(report(at, "inbox").await["frames_in"], 1);
+}
+
+#[tokio::test]
+async fn pictures_that_are_no_good_are_left_out_of_a_feed_and_counted() {
+    let relay = start();
+    let at = relay.address();
+    let kind = Some("multipart/x-mixed-replace; boundary=ffmpeg");
+    let mut feed = Feed::begin(at, FEED, kind).await;
+    let cut = &jpeg(2)[..jpeg(2).len() - 20];
+    for picture in [&jpeg(1), cut, &jpeg_of_size(3, 400, 400), &vec![0xFF; 400_000], &jpeg(4)] {
+        feed.send(&part(picture, true)).await;
+    }
+    assert_eq!(feed.end().await.json()["frames"], 2);
+    assert_eq!(shown(at, "inbox").await, jpeg(4));
+    let dropped = report(at, "inbox").await["dropped"].clone();
+    // The last of the bad ones is no JPEG at all, so it is not a large one either.
+    assert_eq!((&dropped["invalid"], &dropped["too_large"]), (&2.into(), &1.into()), "{dropped}");
+}
+
+#[tokio::test]
+async fn a_feed_that_holds_no_picture_is_refused_and_counted() {
+    let relay = start();
+    let at = relay.address();
+    let mut feed = Feed::begin(at, FEED, None).await;
+    feed.send(b"<!doctype html><p>not found").await;
+    assert!(refused(&feed.end().await, 415).contains("<!doctype html>"));
+    let feed = Feed::begin(at, FEED, None).await;
+    refused(&feed.end().await, 422);
+    let mut feed = Feed::begin(at, FEED, Some("image/jpeg")).await;
+    feed.send(&jpeg(1)[..100]).await;
+    refused(&feed.end().await, 422);
+    let mut feed = Feed::begin(at, FEED, None).await;
+    for _ in 0..40 {
+        feed.send(&[b'x'; 16_384]).await;
+    }
+    refused(&feed.answer().await, 415);
+    assert_eq!(report(at, "inbox").await["dropped"]["invalid"], 3);
+}
+
+#[tokio::test]
+async fn a_relay_that_stops_tells_its_publishers() {
+    let mut relay = start();
+    let at = relay.address();
+    let mut feed = Feed::begin(at, FEED, None).await;
+    feed.send(&part(&jpeg(1), true)).await;
+    until(at, "inbox", "frames_in", 1).await;
+    relay.begin_stop();
+    assert!(refused(&feed.answer().await, 503).contains("stopping"));
+}
