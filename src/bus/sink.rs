@@ -124,6 +124,11 @@ impl Sink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::multipart::{
+        boundary::ContentKind,
+        parser::{ParserLimits, PartParser},
+        writer::Framing,
+    };
 
     fn shown(source_fps: f64, max_fps: f64) -> usize {
         let mut pace = Pace { interval: Some(Duration::from_secs_f64(1.0 / max_fps)), due: None };
@@ -141,6 +146,24 @@ mod tests {
             let (shown, wanted) = (shown(source, max) as f64, max * 10.0);
             assert!((shown - wanted).abs() <= wanted * 0.05, "{source} → {max}: {shown} of {wanted}");
         }
+    }
+
+    #[test]
+    fn a_relayed_frame_is_one_allocation_from_the_parser_to_the_viewer() {
+        let frame = crate::bus::tests::tiny_frame();
+        let mut parser = PartParser::new(
+            ContentKind::Missing,
+            ParserLimits { max_frame_bytes: 10_000, max_header_bytes: 1000 },
+        );
+        parser.push(b"--b\r\nContent-Type: image/jpeg\r\n\r\n");
+        parser.push(frame.jpeg());
+        let part = parser.next_part().unwrap().expect("its last byte has come");
+        let cut = part.jpeg.as_ptr();
+        let sink = Sink::new(Arc::default(), None);
+        sink.part(part);
+        let [_, written, _] = sink.bus().newest().unwrap().part.pieces(Framing::Chunked);
+        assert_eq!(written.as_ptr(), cut, "nothing copied it");
+        assert_eq!(written, *frame.jpeg());
     }
 
     #[test]

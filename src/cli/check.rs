@@ -8,15 +8,16 @@ use crate::config;
 pub(super) const MISTAKEN: u8 = 2;
 
 /// Prints what the file says, one line a stream, or every mistake in it to standard error.
-#[expect(clippy::print_stdout, reason = "the answer of a command belongs on standard output")]
 pub(super) fn run(path: &Path) -> ExitCode {
     match config::load_file(path) {
         Ok(config) => {
             let count = config.streams.len();
-            println!("{}: ok, {count} stream{}", path.display(), if count == 1 { "" } else { "s" });
+            let mut answer =
+                format!("{}: ok, {count} stream{}\n", path.display(), if count == 1 { "" } else { "s" });
             for stream in &config.streams {
-                println!("  {}: {} ({})", stream.name, stream.source.type_name(), stream.title);
+                answer += &format!("  {}: {} ({})\n", stream.name, stream.source.type_name(), stream.title);
             }
+            super::print(answer);
             ExitCode::SUCCESS
         }
         Err(mistakes) => {

@@ -1,5 +1,7 @@
 //! Logging: one line a change of state, on standard error, with fields.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 /// What is logged when `RUST_LOG` says nothing.
@@ -8,7 +10,11 @@ const DEFAULT_FILTER: &str = "framecast=info,warn";
 /// Starts logging to standard error; `RUST_LOG` chooses what.
 pub fn init() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    // Colours are for people; a file or a container's log gets plain text.
+    let lines = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal());
     // A second call (tests run several relays in one process) keeps the first subscriber.
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
 }
