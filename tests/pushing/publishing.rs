@@ -122,7 +122,7 @@ impl Feed {
 
     /// Waits until the relay closes.
     pub(crate) async fn closed(mut self) {
-        self.0.to_end().await;
+        self.0.rest().await;
     }
 }
 

@@ -48,7 +48,7 @@ async fn a_refusal_reaches_a_publisher_that_sends_all_of_its_20_mb_before_it_rea
         let answer = answer(&mut client).await;
         refused(&answer, answer.head.status);
         assert_eq!(answer.head.get("connection"), Some("close"));
-        client.to_end().await;
+        client.rest().await;
     }
 }
 
