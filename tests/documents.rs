@@ -1,0 +1,80 @@
+//! The documents say what the program does: every route has its row, every link leads somewhere.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Path and methods of every route in the router's source; `{n:[0-9]+}` is written `{n}` in documents.
+fn routes(router: &str) -> Vec<(String, &'static str)> {
+    let kinds = [("reading(\"", "GET, HEAD"), ("writing(\"", "POST, PUT")];
+    let found = kinds.into_iter().flat_map(|(call, methods)| {
+        router.split(call).skip(1).filter_map(move |rest| Some((rest.split_once('"')?.0, methods)))
+    });
+    found.map(|(path, methods)| (path.replace(":[0-9]+", ""), methods)).collect()
+}
+
+#[test]
+fn every_route_has_its_row_with_its_methods() {
+    let routes = routes(&read("src/web/mod.rs"));
+    assert!(routes.len() >= 20, "only {} routes found: is src/web/mod.rs read right?", routes.len());
+    let document = read("docs/http-api.md");
+    let is_row_of = |line: &str, path: &str, methods: &str| {
+        let mut cells = line.split('|').map(str::trim).skip(1);
+        cells.next().is_some_and(|cell| cell.contains(&format!("`{path}`"))) && cells.next() == Some(methods)
+    };
+    let missing: Vec<_> = routes
+        .iter()
+        .filter(|(path, methods)| !document.lines().any(|line| is_row_of(line, path, methods)))
+        .collect();
+    assert!(missing.is_empty(), "docs/http-api.md has no row for {missing:?}");
+}
+
+#[test]
+fn every_field_of_the_streams_report_is_explained() {
+    let api = read("src/web/api.rs");
+    let report = api.split_once("struct StreamReport {").expect("the report is defined there").1;
+    let fields = report.split_once('}').expect("it ends").0.lines().filter_map(|line| {
+        let (name, _) = line.trim().split_once(": ")?;
+        name.chars().all(|c| c.is_ascii_lowercase() || c == '_').then_some(name)
+    });
+    let document = read("docs/http-api.md");
+    let rows: Vec<_> =
+        document.lines().filter_map(|line| line.strip_prefix('|')?.split('|').next()).collect();
+    let (fields, missing): (Vec<_>, Vec<_>) =
+        fields.partition(|field| rows.iter().any(|cell| cell.contains(&format!("`{field}`"))));
+    assert!(missing.is_empty(), "docs/http-api.md does not explain {missing:?}");
+    assert!(fields.len() >= 20, "only {} fields found: is src/web/api.rs read right?", fields.len());
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let folders = ["", "docs", "docs/adr"].map(|folder| root().join(folder));
+    let listed =
+        folders.iter().flat_map(|folder| fs::read_dir(folder).expect("the folder is there").flatten());
+    let documents: Vec<PathBuf> =
+        listed.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "md")).collect();
+    assert!(documents.len() >= 10, "only {documents:?} found");
+    let mut broken = Vec::new();
+    for document in documents {
+        let text = fs::read_to_string(&document).expect("a document is readable text");
+        let targets = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+        for target in targets.filter(|target| !target.contains("://")) {
+            let file = target.split('#').next().unwrap_or_default();
+            let folder = document.parent().expect("a file stands in a folder");
+            if !file.is_empty() && !folder.join(file).exists() {
+                broken.push(format!("{}: {target}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links to nothing:\n{}", broken.join("\n"));
+}
