@@ -41,18 +41,28 @@ async fn the_first_viewer_starts_the_source_and_the_last_one_stops_it() {
 
 #[tokio::test]
 async fn a_viewer_that_comes_within_the_linger_finds_the_source_running() {
-    let camera = Camera::start().await;
-    let yaml = format!("streams: {{door: {{linger: 1h, source: {}}}}}", camera.source());
+    let (long, short) = (Camera::start().await, Camera::start().await);
+    let yaml = format!(
+        "streams: {{long: {{linger: 1h, source: {}}}, short: {{linger: 0s, source: {}}}}}",
+        long.source(),
+        short.source()
+    );
     let relay = TestRelay::start(&yaml);
-    let mut first = Viewing::join(relay.address(), "/streams/door").await;
-    let mut line = camera.accept().await;
-    line.show(&jpeg(1)).await;
-    assert_eq!(first.part().await.jpeg, jpeg(1));
-    drop(first);
-    report_when(&relay, "door", |report| report["viewers"] == 0).await;
-    let mut second = Viewing::join(relay.address(), "/streams/door").await;
+    let mut lines = Vec::new();
+    for (stream, camera) in [("long", &long), ("short", &short)] {
+        let mut first = Viewing::join(relay.address(), &format!("/streams/{stream}")).await;
+        let mut line = camera.accept().await;
+        line.show(&jpeg(1)).await;
+        assert_eq!(first.part().await.jpeg, jpeg(1));
+        lines.push(line);
+        drop(first);
+        report_when(&relay, stream, |report| report["viewers"] == 0).await;
+    }
+    // The one whose viewer left later is let go already.
+    state_is(&relay, "short", "idle").await;
+    let mut second = Viewing::join(relay.address(), "/streams/long").await;
     assert_eq!(second.part().await.jpeg, jpeg(1));
-    camera.assert_nobody_waits().await;
+    long.assert_nobody_waits().await;
 }
 
 #[tokio::test]

@@ -21,10 +21,21 @@ async fn narrow_client(address: SocketAddr) -> Client {
     Client::over(socket.connect(address).await.unwrap())
 }
 
+/// The system gives up on such a connection too, but later: the patient stream's viewer, stuck before, shows that it was not
+/// the system.
 #[tokio::test]
 async fn a_viewer_that_never_reads_does_not_delay_others_and_is_let_go() {
-    let relay = TestRelay::start("streams: {x: {viewer_timeout: 1s, source: {type: push, token: none}}}");
+    let relay = TestRelay::start(
+        "
+streams:
+  x: {viewer_timeout: 1s, source: {type: push, token: none}}
+  patient: {viewer_timeout: 1h, source: {type: push, token: none}}
+",
+    );
+    push(&relay, "patient", &large_jpeg(0, LARGE)).await;
     push(&relay, "x", &large_jpeg(0, LARGE)).await;
+    let waited_for = narrow_client(relay.address()).await;
+    let _waited_for = Viewing::over(waited_for, "/streams/patient", "HTTP/1.1").await;
     let mut good = Viewing::join(relay.address(), "/streams/x").await;
     let stuck = narrow_client(relay.address()).await;
     let mut stuck = Viewing::over(stuck, "/streams/x", "HTTP/1.1").await;
@@ -34,6 +45,7 @@ async fn a_viewer_that_never_reads_does_not_delay_others_and_is_let_go() {
         assert!(good.after(&large_jpeg(n - 1, LARGE)).await.jpeg == large_jpeg(n, LARGE));
     }
     report_when(&relay, "x", |report| report["viewers"] == 1).await;
+    assert_eq!(report(&relay, "patient").await["viewers"], 1);
     let got = stuck.body.client().rest().await;
     assert!(got.len() < LARGE, "the connection was closed in the middle of a picture");
     push(&relay, "x", &jpeg(77)).await;
