@@ -19,14 +19,16 @@ use super::{
 use crate::{
     bus::{Bus, Sink},
     config::{Limits, SourceConfig, StreamConfig},
-    frame::FrameKind,
     source::{self, render::placeholder},
     transform::pool::Pool,
 };
 
-/// A source that is away for less than this is not worth a placeholder: cameras that close after each picture are back
+/// A source that is away for less than this is worth neither a placeholder nor a line in the log: cameras that close after each picture are back
 /// before, and the first viewer of an idle stream mostly has its frame by then.
-const PLACEHOLDER_AFTER: Duration = Duration::from_secs(2);
+const AWAY_AFTER: Duration = Duration::from_secs(2);
+
+/// Why there is no picture before anything has failed.
+const CONNECTING: &str = "connecting";
 
 /// What a push stream waits for.
 const NOTHING_PUSHED: &str = "no picture has been pushed yet";
@@ -57,6 +59,9 @@ pub(super) struct StreamActor {
     retry: Option<SpawnHandle>,
     linger: Option<SpawnHandle>,
     away: Option<Away>,
+    /// Why the source was away last.
+    reason: String,
+    said_live: bool,
 }
 
 /// The source is wanted and gives no frames.
@@ -90,6 +95,8 @@ impl StreamActor {
             retry: None,
             linger: None,
             away: None,
+            reason: CONNECTING.to_owned(),
+            said_live: false,
         }
         .start()
     }
@@ -98,12 +105,16 @@ impl StreamActor {
         self.sink.bus()
     }
 
+    fn is_push(&self) -> bool {
+        matches!(self.config.source, SourceConfig::Push { .. })
+    }
+
     fn always_runs(&self) -> bool {
-        !self.config.on_demand || matches!(self.config.source, SourceConfig::Push { .. })
+        !self.config.on_demand || self.is_push()
     }
 
     fn happen(&mut self, event: Event, ctx: &mut Context<Self>) {
-        let passive = matches!(self.config.source, SourceConfig::Push { .. }).then_some(NOTHING_PUSHED);
+        let passive = self.is_push().then_some(NOTHING_PUSHED);
         let with = Circumstances { now: Instant::now(), backoff: &mut self.backoff, passive };
         let (state, action) = state::next(&self.state, event, with);
         if state != self.state {
@@ -124,44 +135,41 @@ impl StreamActor {
         }
     }
 
-    /// Takes on a new state: says it, once, and minds the placeholder.
+    /// Takes on a new state, and minds what is said and shown while the source is away.
     fn enter(&mut self, state: State, ctx: &mut Context<Self>) {
-        let stream = self.config.name.as_str();
-        match &state {
-            State::Waiting { reason, next_try: Some(at) } => {
-                let delay_ms = at.saturating_duration_since(Instant::now()).as_millis();
-                // Repeated failures of the same kind are one change of state; the first is the news.
-                let news =
-                    matches!(self.state, State::Live) || self.away.as_ref().is_none_or(|away| !away.due);
-                if news {
-                    warn!(stream, delay_ms, "source is away: {reason}");
-                } else {
-                    debug!(stream, delay_ms, "source is still away: {reason}");
-                }
-            }
-            State::Live => info!(stream, "live"),
-            other => debug!(stream, state = other.as_str(), "state changed"),
-        }
+        debug!(stream = %self.config.name, ?state, "state changed");
         self.state = state.clone();
         self.status.send_replace(Status { state, since: SystemTime::now() });
         match self.state {
             State::Connecting | State::Waiting { .. } => self.is_away(ctx),
-            State::Live | State::Idle | State::Stopped => {
-                if let Some(away) = self.away.take() {
-                    ctx.cancel_future(away.timer);
+            State::Live => {
+                let was_away = self.no_longer_away(ctx);
+                // A camera that closes after each picture goes and comes twice a second; that is no news.
+                if was_away || !self.said_live {
+                    info!(stream = %self.config.name, "live");
                 }
+                self.said_live = true;
+            }
+            State::Idle | State::Stopped => {
+                self.no_longer_away(ctx);
+                self.said_live = false;
             }
         }
     }
 
     fn is_away(&mut self, ctx: &mut Context<Self>) {
+        if let State::Waiting { reason, .. } = &self.state {
+            self.reason.clone_from(reason);
+        }
         match &self.away {
             None => {
-                let timer = ctx.run_later(PLACEHOLDER_AFTER, |this, ctx| {
-                    if let Some(away) = &mut this.away {
-                        away.due = true;
-                        this.show_placeholder(ctx);
+                let timer = ctx.run_later(AWAY_AFTER, |this, ctx| {
+                    let Some(away) = &mut this.away else { return };
+                    away.due = true;
+                    if !this.is_push() {
+                        warn!(stream = %this.config.name, "source is away: {}", this.reason);
                     }
+                    this.show_placeholder(ctx);
                 });
                 self.away = Some(Away { since: SystemTime::now(), timer, due: false });
             }
@@ -170,20 +178,22 @@ impl StreamActor {
         }
     }
 
+    /// Whether it had been away for long enough to be said.
+    fn no_longer_away(&mut self, ctx: &mut Context<Self>) -> bool {
+        CONNECTING.clone_into(&mut self.reason);
+        let Some(away) = self.away.take() else { return false };
+        ctx.cancel_future(away.timer);
+        away.due
+    }
+
     /// Draws why there is no picture, in the pool, and shows it unless a frame came meanwhile.
     fn show_placeholder(&mut self, ctx: &mut Context<Self>) {
         let Some(away) = &self.away else { return };
         if !self.config.placeholder {
             return;
         }
-        let reason = match &self.state {
-            State::Waiting { reason, .. } => reason.clone(),
-            // The reason of the failure before stays readable while the next try is on.
-            _ if self.bus().newest().is_some_and(|newest| newest.frame.kind() == FrameKind::Placeholder) => {
-                return;
-            }
-            _ => "connecting".to_owned(),
-        };
+        // The reason of the failure before stays readable while the next try is on.
+        let reason = self.reason.clone();
         let newest = self.bus().newest();
         let seen = newest.as_ref().map_or(0, |newest| newest.seq);
         let size = newest.map(|newest| (newest.frame.width(), newest.frame.height()));

@@ -55,11 +55,11 @@ pub struct Capacity {
 
 /// No room for one more viewer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{viewers} viewers are watching {of_what}, as many as {limit} allows")]
+#[error("{of_what} has all the viewers that {limit} allows: {viewers}")]
 pub struct AtCapacity {
     /// How many there are.
     pub viewers: usize,
-    /// All streams, or the name of one.
+    /// The relay, or one stream.
     pub of_what: String,
     /// The setting that says so.
     pub limit: &'static str,
@@ -159,7 +159,7 @@ impl StreamHandle {
         }
         let one_more = |viewers| (viewers < capacity.max_viewers).then_some(viewers + 1);
         if let Err(viewers) = capacity.viewers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
-            let of_what = "all streams".to_owned();
+            let of_what = "this relay".to_owned();
             return Err(AtCapacity { viewers, of_what, limit: "limits.max_viewers" });
         }
         stats.viewer_joined();

@@ -131,7 +131,7 @@ fn writing(path: &'static str, route: actix_web::Route) -> Resource {
 }
 
 async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let detail = format!("there is nothing at {}; the page at / shows what there is", request.path());
+    let detail = format!("there is nothing at {}; GET /api/streams lists the streams", request.path());
     Err(Problem::new(StatusCode::NOT_FOUND, detail))
 }
 

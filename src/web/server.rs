@@ -52,13 +52,12 @@ const USER_TIMEOUT: Duration = Duration::from_secs(20);
 #[error("cannot listen on {address}: {hint}")]
 pub struct ListenError {
     address: SocketAddr,
+    /// The system's reason in words, with what to do about it.
     hint: String,
-    #[source]
-    cause: io::Error,
 }
 
 impl ListenError {
-    fn new(address: SocketAddr, cause: io::Error) -> Self {
+    fn new(address: SocketAddr, cause: &io::Error) -> Self {
         let hint = match cause.kind() {
             io::ErrorKind::AddrInUse => {
                 "the address is in use; stop the other program or choose another port".to_owned()
@@ -71,7 +70,7 @@ impl ListenError {
             }
             _ => cause.to_string(),
         };
-        Self { address, hint, cause }
+        Self { address, hint }
     }
 }
 
@@ -87,8 +86,8 @@ impl Listeners {
     pub fn bind(addresses: &[SocketAddr]) -> Result<Self, ListenError> {
         let listen = |&address: &SocketAddr| {
             let beside = addresses.iter().any(|other| other.is_ipv4() && other.port() == address.port());
-            let listener = bind(address, beside).map_err(|cause| ListenError::new(address, cause))?;
-            let bound = listener.local_addr().map_err(|cause| ListenError::new(address, cause))?;
+            let listener = bind(address, beside).map_err(|cause| ListenError::new(address, &cause))?;
+            let bound = listener.local_addr().map_err(|cause| ListenError::new(address, &cause))?;
             Ok((bound, listener))
         };
         addresses.iter().map(listen).collect::<Result<_, _>>().map(Self)

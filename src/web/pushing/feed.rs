@@ -32,7 +32,8 @@ pub(super) async fn take(
     tokio::pin!(replaced);
     let stopped = closed(stream.bus());
     tokio::pin!(stopped);
-    info!(stream = name, peer = ?request.peer_addr(), "publisher feeds");
+    let peer = request.peer_addr().map(|peer| peer.to_string());
+    info!(stream = name, peer, "publisher feeds");
     let end = loop {
         let chunk = tokio::select! {
             biased;
