@@ -186,7 +186,7 @@ impl Camera {
             let frame = self.album.frame(self.stream, life.epoch, life.sequence);
             let written = continued(dialect, previous.as_ref(), &frame);
             if closes_at.is_some_and(|at| Instant::now() >= at) {
-                let sent = if life.connections % 2 == 0 { written.len() } else { written.len() / 2 };
+                let sent = if life.connections.is_multiple_of(2) { written.len() } else { written.len() / 2 };
                 socket.write_all(&written[..sent]).await?;
                 socket.shutdown().await?;
                 return Ok(End::Closed);
@@ -221,7 +221,7 @@ impl Camera {
                 () = &mut end => break,
                 Ok((socket, _)) = self.listener.accept() => {
                     // Bounded by the relay's own backoff.
-                    if deaths % 2 == 1 {
+                    if !deaths.is_multiple_of(2) {
                         unanswered.push(socket);
                     }
                 }
@@ -272,7 +272,7 @@ async fn read_request(socket: &mut TcpStream) -> io::Result<()> {
 }
 
 fn head(dialect: &Dialect, connection: usize) -> String {
-    let version = if connection % 2 == 0 { "HTTP/1.0" } else { "HTTP/1.1" };
+    let version = if connection.is_multiple_of(2) { "HTTP/1.0" } else { "HTTP/1.1" };
     let content_type =
         dialect.content_type.map(|value| format!("Content-Type: {value}\r\n")).unwrap_or_default();
     format!("{version} 200 OK\r\nServer: soak\r\nConnection: close\r\n{content_type}\r\n")

@@ -8,6 +8,7 @@
 //! look at every byte. Prints a line every ten seconds and a summary in Markdown, and fails when anything was torn,
 //! foreign, out of order, logged as an error, or kept: see docs/reliability.md.
 
+mod body;
 mod camera;
 #[path = "../../tests/support/dialects.rs"]
 mod dialects;
@@ -254,7 +255,7 @@ async fn watch_over(relay: &Relay, length: Duration, verdict: &Verdict) -> Resul
         tokio::select! {
             _ = samples.tick() => {
                 usage = relay.usage().context("framecast is gone")?;
-                memory.sample(start.elapsed(), usage.resident_kib);
+                memory.sample(start.elapsed(), usage.memory_kib);
             }
             _ = lines.tick() => {
                 say(&format!(
@@ -265,7 +266,7 @@ async fn watch_over(relay: &Relay, length: Duration, verdict: &Verdict) -> Resul
                     verdict.bytes.load(Relaxed) / 1_000_000,
                     verdict.placeholders.load(Relaxed),
                     verdict.delay_ms(0.99),
-                    usage.resident_kib,
+                    usage.memory_kib,
                     usage.threads,
                     usage.descriptors,
                     usage.cpu_s,

@@ -11,7 +11,7 @@ const GROWTH: f64 = 0.10;
 /// … and this, since a frame more or less that is on its way to a slow viewer is no leak.
 const GROWTH_KIB: u64 = 4 * 1024;
 
-/// Resident memory over time.
+/// Memory over time.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Vec<(Duration, u64)>);
 
@@ -30,8 +30,8 @@ pub(crate) struct Trend {
 
 impl Memory {
     /// Adds a sample, taken so long after the start.
-    pub(crate) fn sample(&mut self, at: Duration, resident_kib: u64) {
-        self.0.push((at, resident_kib));
+    pub(crate) fn sample(&mut self, at: Duration, memory_kib: u64) {
+        self.0.push((at, memory_kib));
     }
 
     /// Compares the stretch behind settling with the last one of a run of `length`. Short runs settle in a third.

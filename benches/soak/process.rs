@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     net::SocketAddr,
+    os::unix::fs::MetadataExt,
     path::Path,
     process::{ExitStatus, Stdio},
     sync::{Arc, atomic::AtomicU64},
@@ -28,7 +29,7 @@ const END_WITHIN: Duration = Duration::from_secs(20);
 /// What the kernel counts CPU time in, for programs: USER_HZ, which is 100 on every Linux that Rust runs on.
 const TICKS_PER_S: f64 = 100.0;
 
-/// Lines of the log that a camera's script explains.
+/// What the log says of a camera whose script explains it.
 const EXPECTED_WARNING: &str = "source is away";
 
 /// The relay under test.
@@ -47,7 +48,8 @@ pub(crate) struct Relay {
 /// What the process needs at one moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usage {
-    pub(crate) resident_kib: u64,
+    /// Resident memory, and the sealed files that frames are sent from, which VmRSS leaves out.
+    pub(crate) memory_kib: u64,
     pub(crate) threads: usize,
     pub(crate) descriptors: usize,
     pub(crate) cpu_s: f64,
@@ -91,13 +93,13 @@ impl Relay {
         let folder = format!("/proc/{}", self.pid);
         let status = fs::read_to_string(format!("{folder}/status"))?;
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        let resident_kib = resident.trim().trim_end_matches(" kB").parse().map_err(io::Error::other)?;
+        let resident_kib: u64 = resident.trim().trim_end_matches(" kB").parse().map_err(io::Error::other)?;
         // Behind the program's name, which may hold anything: state is field 3, utime and stime are 14 and 15.
         let stat = fs::read_to_string(format!("{folder}/stat"))?;
         let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default().split_whitespace();
         let ticks: f64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
         Ok(Usage {
-            resident_kib,
+            memory_kib: resident_kib + sealed_kib(&folder)?,
             threads: fs::read_dir(format!("{folder}/task"))?.count(),
             descriptors: fs::read_dir(format!("{folder}/fd"))?.count(),
             cpu_s: ticks / TICKS_PER_S,
@@ -145,4 +147,17 @@ async fn judge(
             verdict.violation(format!("in the log: {line}"));
         }
     }
+}
+
+/// What the kernel holds for the memory files of a process; those that close meanwhile hold nothing.
+fn sealed_kib(folder: &str) -> io::Result<u64> {
+    let mut blocks = 0;
+    for descriptor in fs::read_dir(format!("{folder}/fd"))?.map_while(Result::ok) {
+        let file = descriptor.path();
+        if fs::read_link(&file).is_ok_and(|target| target.to_string_lossy().starts_with("/memfd:")) {
+            blocks += fs::metadata(&file).map_or(0, |metadata| metadata.blocks());
+        }
+    }
+    // Of 512 bytes, whatever the file system's own are.
+    Ok(blocks / 2)
 }

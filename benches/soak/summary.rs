@@ -53,8 +53,8 @@ impl fmt::Display for Summary {
         row("frames pushed", format!("{}", number(&seen.pushed)))?;
         row("framecast's CPU, percent of one core", format!("{cpu:.0}"))?;
         row(
-            "resident memory before viewers / settled / most / end / bound, MiB",
-            [base.resident_kib, trend.settled_kib, trend.highest_kib, trend.end_kib, trend.bound_kib]
+            "memory before viewers / settled / most / end / bound, MiB",
+            [base.memory_kib, trend.settled_kib, trend.highest_kib, trend.end_kib, trend.bound_kib]
                 .map(|kib| format!("{:.1}", kib as f64 / 1024.0))
                 .join(" / "),
         )?;

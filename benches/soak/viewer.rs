@@ -9,12 +9,13 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     time::{Instant, sleep, timeout},
 };
 
 use crate::{
+    body::Body,
     camera::Presence,
     picture::{Album, examine, fingerprint},
     verdict::{Verdict, count},
@@ -22,12 +23,6 @@ use crate::{
 
 /// A silent stream shows its frame again each second, so a part comes at least every few, also on a busy machine.
 const PART_WITHIN: Duration = Duration::from_secs(10);
-
-/// What a slow viewer reads: about a third of a camera's stream.
-const SLOW_BYTES_PER_S: f64 = 150_000.0;
-
-/// A slow viewer's reads.
-const SLOW_READ_BYTES: usize = 8 * 1024;
 
 /// Kernel buffer of viewers that are slow or never read: what they do not take must press on framecast.
 const SMALL_BUFFER: u32 = 64 * 1024;
@@ -37,12 +32,6 @@ const LET_GO_WITHIN: Duration = Duration::from_secs(25);
 
 /// What was on its way to a viewer that never read is read within this.
 const LEFTOVERS_WITHIN: Duration = Duration::from_secs(5);
-
-/// Longest line, and largest part, that may come.
-const MAX_LINE: usize = 4096;
-const MAX_PART: usize = 8 * 1024 * 1024;
-
-const DELIMITER: &str = "--boundarydonotcross";
 
 /// How a viewer behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,8 +158,8 @@ impl Viewer {
 
     async fn watch(&mut self) -> io::Result<End> {
         let mut body = Body::new(self.ask().await?, self.manner == Manner::Slow);
-        body.head(self.asking).await?;
-        expect_line(&mut body, DELIMITER).await?;
+        body.head(self.asking == Asking::Old, self.asking == Asking::Chunked).await?;
+        body.first_delimiter().await?;
         let mut fresh = Instant::now();
         let mut last_picture = None;
         loop {
@@ -250,145 +239,5 @@ impl Viewer {
             }
         }
         Ok(())
-    }
-}
-
-async fn expect_line(body: &mut Body, wanted: &str) -> io::Result<()> {
-    let line = body.line().await?;
-    if line == wanted {
-        Ok(())
-    } else {
-        Err(io::Error::other(format!("{wanted} was expected, not {line:?}")))
-    }
-}
-
-/// The answer's body, its chunks put together.
-struct Body {
-    socket: BufReader<TcpStream>,
-    chunked: bool,
-    /// Of the present chunk.
-    left: usize,
-    slow: bool,
-}
-
-impl Body {
-    fn new(socket: TcpStream, slow: bool) -> Self {
-        let capacity = if slow { SLOW_READ_BYTES } else { 64 * 1024 };
-        Self { socket: BufReader::with_capacity(capacity, socket), chunked: false, left: 0, slow }
-    }
-
-    /// Reads and checks the answer's head.
-    async fn head(&mut self, asking: Asking) -> io::Result<()> {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if self.socket.read_line(&mut head).await? == 0 || head.len() > MAX_LINE {
-                return Err(io::Error::other(format!("a broken head: {head:?}")));
-            }
-        }
-        let version = if asking == Asking::Old { "HTTP/1.0 200 " } else { "HTTP/1.1 200 " };
-        let has = |line: &str| head.lines().any(|l| l.eq_ignore_ascii_case(line));
-        self.chunked = has("transfer-encoding: chunked");
-        let right = head.starts_with(version)
-            && has("content-type: multipart/x-mixed-replace;boundary=boundarydonotcross")
-            && self.chunked == (asking == Asking::Chunked)
-            && !head.to_ascii_lowercase().contains("content-length:");
-        if right { Ok(()) } else { Err(io::Error::other(format!("a wrong head: {head:?}"))) }
-    }
-
-    /// The next part's JPEG, read up to behind the delimiter that follows it; none at the closing delimiter.
-    async fn part(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let first = self.line().await?;
-        if first.strip_prefix(DELIMITER) == Some("--") {
-            self.nothing_follows().await?;
-            return Ok(None);
-        }
-        if first != "Content-Type: image/jpeg" {
-            return Err(io::Error::other(format!("a part starts with {first:?}")));
-        }
-        let second = self.line().await?;
-        let length = second.strip_prefix("Content-Length: ").and_then(|value| value.parse().ok());
-        let Some(length @ 1..=MAX_PART) = length else {
-            return Err(io::Error::other(format!("a part goes on with {second:?}")));
-        };
-        let third = self.line().await?;
-        if !third.starts_with("X-Timestamp: ") {
-            return Err(io::Error::other(format!("a part goes on with {third:?}")));
-        }
-        expect_line(self, "").await?;
-        let mut jpeg = Vec::with_capacity(length);
-        self.exactly(length, &mut jpeg).await?;
-        expect_line(self, "").await?;
-        expect_line(self, DELIMITER).await?;
-        Ok(Some(jpeg))
-    }
-
-    async fn line(&mut self) -> io::Result<String> {
-        let mut line = Vec::new();
-        while !line.ends_with(b"\r\n") {
-            if line.len() > MAX_LINE {
-                return Err(io::Error::other("a line without end"));
-            }
-            self.exactly(1, &mut line).await?;
-        }
-        line.truncate(line.len() - 2);
-        String::from_utf8(line).map_err(io::Error::other)
-    }
-
-    async fn exactly(&mut self, bytes: usize, into: &mut Vec<u8>) -> io::Result<()> {
-        let mut wanted = bytes;
-        while wanted > 0 {
-            if self.chunked && self.left == 0 {
-                self.left = self.chunk_size().await?;
-                if self.left == 0 {
-                    return Err(io::Error::other("the last chunk came without a closing delimiter"));
-                }
-            }
-            let pause = self.slow && self.socket.buffer().is_empty();
-            let here = self.socket.fill_buf().await?;
-            if here.is_empty() {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            if pause {
-                sleep(Duration::from_secs_f64(here.len() as f64 / SLOW_BYTES_PER_S)).await;
-            }
-            let here = self.socket.buffer();
-            let taken = here.len().min(wanted).min(if self.chunked { self.left } else { usize::MAX });
-            into.extend_from_slice(&here[..taken]);
-            self.socket.consume(taken);
-            wanted -= taken;
-            if self.chunked {
-                self.left -= taken;
-                if self.left == 0 {
-                    self.chunk_end().await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn chunk_size(&mut self) -> io::Result<usize> {
-        let mut line = String::new();
-        self.socket.read_line(&mut line).await?;
-        usize::from_str_radix(line.trim_end(), 16)
-            .map_err(|_| io::Error::other(format!("no chunk size: {line:?}")))
-    }
-
-    async fn chunk_end(&mut self) -> io::Result<()> {
-        let mut end = [0; 2];
-        self.socket.read_exact(&mut end).await?;
-        if &end == b"\r\n" { Ok(()) } else { Err(io::Error::other(format!("a chunk ends with {end:?}"))) }
-    }
-
-    async fn nothing_follows(&mut self) -> io::Result<()> {
-        if self.chunked && self.chunk_size().await? == 0 {
-            self.chunk_end().await?;
-        }
-        let mut rest = Vec::new();
-        self.socket.read_to_end(&mut rest).await?;
-        if rest.is_empty() {
-            Ok(())
-        } else {
-            Err(io::Error::other(format!("{} bytes follow the end", rest.len())))
-        }
     }
 }
