@@ -1,0 +1,171 @@
+//! Publishers: one posts single frames over a connection it keeps, one sends a feed without end.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    sync::watch,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use crate::{
+    picture::Album,
+    verdict::{Verdict, count},
+};
+
+/// What both publishers have to show.
+pub(crate) const TOKEN: &str = "soaked-through";
+
+/// Frames per second of each.
+const FPS: f64 = 15.0;
+
+/// An answer is here within this, or the relay hangs.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Longest answer that is read.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// A publisher of one stream.
+#[derive(Debug, Clone)]
+pub(crate) struct Publisher {
+    pub(crate) stream: u16,
+    pub(crate) name: &'static str,
+    pub(crate) address: SocketAddr,
+    pub(crate) album: Arc<Album>,
+    pub(crate) verdict: Arc<Verdict>,
+}
+
+impl Publisher {
+    /// Posts frame after frame until told to end; each must be answered 204.
+    pub(crate) async fn post_frames(self, ending: watch::Receiver<bool>) {
+        let name = self.name;
+        if let Err(error) = self.try_post_frames(ending).await {
+            self.verdict.violation(format!("{name}: {error}"));
+        }
+    }
+
+    /// Sends one endless chunked feed until told to end; the answer must count every frame.
+    pub(crate) async fn feed(self, ending: watch::Receiver<bool>) {
+        let name = self.name;
+        if let Err(error) = self.try_feed(ending).await {
+            self.verdict.violation(format!("{name}: {error}"));
+        }
+    }
+
+    async fn try_post_frames(&self, ending: watch::Receiver<bool>) -> io::Result<()> {
+        let mut socket = self.connect().await?;
+        let mut ticks = ticks();
+        let mut sequence = 0;
+        while !*ending.borrow() {
+            ticks.tick().await;
+            sequence += 1;
+            let frame = self.album.frame(self.stream, 0, sequence);
+            let length = format!("Content-Type: image/jpeg\r\nContent-Length: {}\r\n", frame.len());
+            socket.write_all(self.head("frame", &length).as_bytes()).await?;
+            socket.write_all(&frame).await?;
+            let answer = answer(&mut socket).await?;
+            if !answer.starts_with("HTTP/1.1 204 ") {
+                return Err(io::Error::other(format!("frame {sequence} was answered {answer}")));
+            }
+            count(&self.verdict.pushed);
+        }
+        Ok(())
+    }
+
+    async fn try_feed(&self, ending: watch::Receiver<bool>) -> io::Result<()> {
+        let mut socket = self.connect().await?;
+        let how = "Content-Type: multipart/x-mixed-replace;boundary=ffmpeg\r\nTransfer-Encoding: chunked\r\n";
+        socket.write_all(self.head("feed", how).as_bytes()).await?;
+        let mut ticks = ticks();
+        let mut sequence = 0;
+        while !*ending.borrow() {
+            ticks.tick().await;
+            sequence += 1;
+            let frame = self.album.frame(self.stream, 0, sequence);
+            let before =
+                format!("--ffmpeg\r\nContent-type: image/jpeg\r\nContent-length: {}\r\n\r\n", frame.len());
+            // Two chunks a frame, cut in its middle.
+            let part = [before.as_bytes(), &frame, b"\r\n"].concat();
+            for half in [&part[..part.len() / 2], &part[part.len() / 2..]] {
+                socket.write_all(format!("{:x}\r\n", half.len()).as_bytes()).await?;
+                socket.write_all(half).await?;
+                socket.write_all(b"\r\n").await?;
+            }
+            count(&self.verdict.pushed);
+        }
+        socket.write_all(b"0\r\n\r\n").await?;
+        let answer = answer(&mut socket).await?;
+        let wanted = format!("{{\"frames\":{sequence}}}");
+        if !answer.starts_with("HTTP/1.1 200 ") || !answer.ends_with(&wanted) {
+            return Err(io::Error::other(format!(
+                "{wanted} was expected at the end of the feed, not {answer}"
+            )));
+        }
+        Ok(())
+    }
+
+    async fn connect(&self) -> io::Result<BufReader<TcpStream>> {
+        let socket = TcpStream::connect(self.address).await?;
+        socket.set_nodelay(true)?;
+        Ok(BufReader::new(socket))
+    }
+
+    fn head(&self, route: &str, headers: &str) -> String {
+        format!(
+            "POST /streams/{}/{route} HTTP/1.1\r\nHost: soak\r\nAuthorization: Bearer {TOKEN}\r\n{headers}\r\n",
+            self.name,
+        )
+    }
+}
+
+fn ticks() -> tokio::time::Interval {
+    let mut ticks = interval(Duration::from_secs_f64(1.0 / FPS));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Head and body of an answer as text, whatever its status.
+async fn answer(socket: &mut BufReader<TcpStream>) -> io::Result<String> {
+    timeout(ANSWER_WITHIN, async {
+        let mut text = String::new();
+        let mut length = 0;
+        while !text.ends_with("\r\n\r\n") {
+            let start = text.len();
+            if socket.read_line(&mut text).await? == 0 || text.len() > MAX_ANSWER {
+                return Err(io::Error::other(format!("the answer broke off: {text:?}")));
+            }
+            if let Some((name, value)) = text[start..].split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().map_err(io::Error::other)?;
+            }
+        }
+        let mut body = vec![0; MAX_ANSWER.min(length)];
+        socket.read_exact(&mut body).await?;
+        Ok(text + &String::from_utf8_lossy(&body))
+    })
+    .await?
+}
+
+/// One `GET` over a connection of its own: the answer's body.
+pub(crate) async fn get(address: SocketAddr, route: &str) -> io::Result<String> {
+    let mut socket = BufReader::new(TcpStream::connect(address).await?);
+    let request = format!("GET {route} HTTP/1.1\r\nHost: soak\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await?;
+    let answer = answer(&mut socket).await?;
+    Ok(answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}
+
+/// Waits until this publisher's first frames are shown.
+pub(crate) async fn first_frame_is_shown(verdict: &Verdict) {
+    const BOTH: u64 = 20;
+    while verdict.pushed.load(Relaxed) < BOTH {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
