@@ -50,7 +50,7 @@ impl Audience {
     /// `viewers` of one camera.
     pub(crate) fn of(bytes: usize, fps: u32, viewers: usize) -> Self {
         let cameras = vec![CameraName { bytes, fps, number: 0 }];
-        Self { cameras, viewers, stalled: 0, warm_s: 1.2, window_s: 2.4 }
+        Self { cameras, viewers, stalled: 0, warm_s: 1.0, window_s: 2.0 }
     }
 }
 
