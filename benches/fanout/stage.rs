@@ -1,0 +1,181 @@
+//! The stage: a camera, both yardsticks and framecast, each a process; and measurements on it, taken in turns.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, bail, ensure};
+use tempfile::TempDir;
+
+use crate::{
+    camera::CameraName,
+    load::{Plan, Seen},
+    process::{Server, cpu_seconds, myself},
+};
+
+/// Who is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// The yardstick with `writev`.
+    Write,
+    /// The yardstick with `sendfile`.
+    Sendfile,
+    /// framecast.
+    Framecast,
+}
+
+/// All three.
+pub(crate) const ALL: [Who; 3] = [Who::Write, Who::Sendfile, Who::Framecast];
+
+/// What is watched on the stage.
+#[derive(Debug, Clone)]
+pub(crate) struct Audience {
+    /// The cameras, one stream each.
+    pub cameras: Vec<CameraName>,
+    /// All viewers.
+    pub viewers: usize,
+    /// Of these, so many never read.
+    pub stalled: usize,
+    /// Before the measurement: sockets' buffers grow to what they need.
+    pub warm_s: f64,
+    /// The measurement.
+    pub window_s: f64,
+}
+
+impl Audience {
+    /// `viewers` of one camera.
+    pub(crate) fn of(bytes: usize, fps: u32, viewers: usize) -> Self {
+        let cameras = vec![CameraName { bytes, fps, number: 0 }];
+        Self { cameras, viewers, stalled: 0, warm_s: 1.0, window_s: 2.0 }
+    }
+}
+
+/// The running processes; they end with this.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    camera: Server,
+    write: Server,
+    sendfile: Server,
+    framecast: Server,
+    _folder: TempDir,
+}
+
+impl Stage {
+    /// Starts all, with a stream for each camera. `cores` (0: all) are those that framecast may use.
+    pub(crate) fn start(program: &PathBuf, cores: usize, cameras: &[CameraName]) -> anyhow::Result<Self> {
+        let camera = Server::start(&mut myself("camera")?)?;
+        let yardstick =
+            |mode: &str| Server::start(myself("yardstick")?.args([mode, &camera.address.to_string()]));
+        let (write, sendfile) = (yardstick("write")?, yardstick("sendfile")?);
+        let folder = tempfile::tempdir()?;
+        let config = folder.path().join("framecast.yaml");
+        fs::write(&config, configuration(&camera.address, cameras)?)?;
+        let mut command = myself("run")?;
+        command.arg(cores.to_string()).arg(program).args(["serve", "--listen", "0.0.0.0:0", "--config"]);
+        command.arg(&config).env("RUST_LOG", "error").env_remove("FRAMECAST_CONFIG");
+        let framecast = Server::start(&mut command)
+            .with_context(|| format!("framecast at {} does not start", program.display()))?;
+        Ok(Self { camera, write, sendfile, framecast, _folder: folder })
+    }
+
+    /// Its process.
+    pub(crate) fn server(&self, who: Who) -> &Server {
+        match who {
+            Who::Write => &self.write,
+            Who::Sendfile => &self.sendfile,
+            Who::Framecast => &self.framecast,
+        }
+    }
+
+    /// Lets `audience` watch.
+    pub(crate) fn measure(&self, who: Who, audience: &Audience) -> anyhow::Result<Seen> {
+        self.measure_from(who, audience, None)
+    }
+
+    /// The same; with a network namespace and the address at which it finds this one, from there.
+    pub(crate) fn measure_from(
+        &self,
+        who: Who,
+        audience: &Audience,
+        namespace: Option<(&str, IpAddr)>,
+    ) -> anyhow::Result<Seen> {
+        let server = self.server(who);
+        let address = SocketAddr::new(
+            namespace.map_or(server.address.ip(), |(_, address)| address),
+            server.address.port(),
+        );
+        let plan = Plan {
+            address,
+            streams: audience.cameras.iter().map(CameraName::to_string).collect(),
+            viewers: audience.viewers,
+            stalled: audience.stalled,
+            warm_s: audience.warm_s,
+            window_s: audience.window_s,
+            pid: server.pid(),
+        };
+        let mut command = match namespace {
+            None => myself("load")?,
+            Some((name, _)) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", name]).arg(std::env::current_exe()?).arg("load");
+                command
+            }
+        };
+        let output = command.arg(serde_json::to_string(&plan)?).stderr(Stdio::inherit()).output()?;
+        ensure!(output.status.success(), "the viewers of {who:?} ended with {}", output.status);
+        let seen: Seen = serde_json::from_slice(&output.stdout)?;
+        if seen.closed > 0 {
+            bail!("{} of {} viewers of {who:?} were let go", seen.closed, audience.viewers);
+        }
+        Ok(seen)
+    }
+
+    /// Measures each of `whom` in turns, `rounds` times; one list for each, in their order.
+    pub(crate) fn in_turns(
+        &self,
+        whom: &[Who],
+        audience: &Audience,
+        rounds: usize,
+    ) -> anyhow::Result<Vec<Vec<Seen>>> {
+        let mut all = vec![Vec::new(); whom.len()];
+        for _ in 0..rounds {
+            for (who, seen) in whom.iter().zip(&mut all) {
+                seen.push(self.measure(*who, audience)?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// CPU seconds of framecast within `seconds` without any viewer.
+    #[expect(clippy::disallowed_methods, reason = "nothing else runs in this thread")]
+    pub(crate) fn idle_cpu(&self, seconds: f64) -> anyhow::Result<f64> {
+        let before = cpu_seconds(self.framecast.pid())?;
+        std::thread::sleep(std::time::Duration::from_secs_f64(seconds));
+        Ok(cpu_seconds(self.framecast.pid())? - before)
+    }
+
+    /// How often the cameras were connected to.
+    pub(crate) fn camera_connections(&self) -> anyhow::Result<usize> {
+        use std::io::{Read, Write};
+        let mut socket = std::net::TcpStream::connect(self.camera.address)?;
+        socket.write_all(b"GET /connections HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer)?;
+        Ok(answer.rsplit('\n').next().unwrap_or_default().parse()?)
+    }
+}
+
+fn configuration(camera: &SocketAddr, cameras: &[CameraName]) -> anyhow::Result<String> {
+    let mut yaml = String::from(
+        "limits: {max_viewers: 20000, max_viewers_per_stream: 20000}\n\
+         defaults: {linger: 0s, placeholder: false}\nstreams:\n",
+    );
+    for name in cameras {
+        writeln!(yaml, "  {name}: {{source: {{type: mjpeg, url: \"http://{camera}/{name}\"}}}}")?;
+    }
+    Ok(yaml)
+}
