@@ -24,7 +24,8 @@ pub struct ServerConfig {
     pub listen: Vec<SocketAddr>,
     /// Prefix of every route: empty, or `/like/this` without a final slash.
     pub base_path: String,
-    /// Send frames to many viewers with `sendfile`, where the system has it.
+    /// Send frames to many viewers with `sendfile`, where the system has it. Off unless said: it pays on some machines
+    /// only.
     pub sendfile: bool,
     /// `Access-Control-Allow-Origin` on streams and snapshots; none switches it off.
     pub cors: Option<String>,
