@@ -231,6 +231,11 @@ impl StreamActor {
                 this.happen(Event::Ended(ending), ctx);
             }
         }));
+        // Pushed pictures come past the source: the first one perhaps before it was started, as soon as the relay listens.
+        let push = matches!(self.config.source, SourceConfig::Push { .. });
+        if push && self.bus().newest().is_some_and(|newest| newest.frame.kind() == FrameKind::Picture) {
+            self.happen(Event::FirstFrame, ctx);
+        }
     }
 
     /// Lets go of the source and its last frame: whoever joins next must not see the past.

@@ -35,8 +35,10 @@ impl Pump {
         on_first_frame: impl FnOnce() + 'static,
     ) -> (Self, JoinHandle<Ending>) {
         let (alive, gone) = oneshot::channel();
+        // Now, not when the task has its first turn: a picture may be pushed in between.
+        let already_seen = sink.bus().newest().map_or(0, |newest| newest.seq);
         let join = actix_rt::spawn(async move {
-            let ending = run_once(build, &sink, on_first_frame).await;
+            let ending = run_once(build, &sink, already_seen, on_first_frame).await;
             // Dropped when this task is, also when it is aborted or panics.
             drop(alive);
             ending
@@ -55,11 +57,11 @@ impl Pump {
 async fn run_once(
     build: impl FnOnce() -> Box<dyn Source>,
     sink: &Sink,
+    already_seen: u64,
     on_first_frame: impl FnOnce(),
 ) -> Ending {
     let mut source = build();
     let mut first = None;
-    let already_seen = sink.bus().newest().map_or(0, |newest| newest.seq);
     let result = {
         let running = source.run(sink);
         let first_frame = std::pin::pin!(first_picture_after(sink.bus().subscribe(), already_seen));

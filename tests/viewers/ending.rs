@@ -33,6 +33,8 @@ async fn each_viewer_gets_the_closing_delimiter_and_the_end_of_its_answer() {
 async fn the_delimiter_behind_the_last_picture_does_not_wait_for_the_end() {
     let mut relay = live_push(&jpeg(1)).await;
     let mut viewing = Viewing::join(relay.address(), "/streams/x?chunked=0").await;
+    viewing.body.text_until("\r\n\r\n").await;
+    assert_eq!(viewing.body.exactly(jpeg(1).len()).await, jpeg(1));
     relay.begin_stop();
     let rest = viewing.body.rest().await;
     let end = format!("\r\n--boundarydonotcross\r\n{CLOSING}");

@@ -1,9 +1,19 @@
 //! What a viewer sees first, and what it sees when nothing happens.
 
+use std::sync::Arc;
+
+use framecast::{
+    config::{self, Environment},
+    stream::{StreamHandle, state::State},
+    transform::pool::Pool,
+};
+use tokio::time::timeout;
+
 use crate::{
     pictures::jpeg,
+    raw_client::PATIENCE,
     relay::TestRelay,
-    watching::{Viewing, live_push, push},
+    watching::{ONE_PUSH, Viewing, live_push, push},
 };
 
 #[tokio::test]
@@ -62,4 +72,22 @@ async fn a_new_picture_reaches_every_viewer_in_order() {
             assert_eq!(viewing.after(&jpeg(n - 1)).await.jpeg, jpeg(n));
         }
     }
+}
+
+/// The relay listens before its streams' threads have done anything.
+#[test]
+fn a_picture_pushed_before_the_stream_runs_makes_it_live() {
+    actix_rt::System::new().block_on(async {
+        let mut config = config::parse(ONE_PUSH, "test", &Environment::default()).unwrap();
+        let pool = Arc::new(Pool::for_this_machine().unwrap());
+        let stream = StreamHandle::start(config.streams.remove(0), config.limits, pool);
+        // Nothing was awaited: the stream's actor had no turn yet.
+        stream.sink().jpeg(jpeg(1).into()).unwrap();
+        let mut changes = stream.status_changes();
+        // The guard that comes of waiting is dropped at once: the stream would wait for it.
+        let live = async { changes.wait_for(|status| status.state == State::Live).await.is_ok() };
+        let live = timeout(PATIENCE, live).await;
+        assert!(live == Ok(true), "it is {:?}", stream.status());
+        stream.stop().await;
+    });
 }

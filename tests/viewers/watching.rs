@@ -132,8 +132,9 @@ pub(crate) async fn report_when(relay: &TestRelay, stream: &str, wanted: impl Fn
 pub(crate) async fn state_is(relay: &TestRelay, stream: &str, state: &str) {
     let handle = relay.registry().get(&stream.parse().unwrap()).expect("the stream is configured");
     let mut changes = handle.status_changes();
-    let reached = timeout(PATIENCE, changes.wait_for(|status| status.state.as_str() == state)).await;
-    assert!(matches!(reached, Ok(Ok(_))), "{stream} is not {state} but {:?}", handle.status());
+    let reached = async { changes.wait_for(|status| status.state.as_str() == state).await.is_ok() };
+    let reached = timeout(PATIENCE, reached).await;
+    assert!(reached == Ok(true), "{stream} is not {state} but {:?}", handle.status());
 }
 
 /// A relay with one live push stream `x` that shows `jpeg`.
