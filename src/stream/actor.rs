@@ -19,6 +19,7 @@ use super::{
 use crate::{
     bus::{Bus, Sink},
     config::{Limits, SourceConfig, StreamConfig},
+    frame::FrameKind,
     source::{self, render::placeholder},
     transform::pool::Pool,
 };
