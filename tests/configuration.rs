@@ -223,7 +223,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         ),
         (
             "streams:\n  a: {source: {type: pattern, fps: 0}}",
-            &["f.yaml:2:36: streams.a.source.fps: must be a number above 0 and up to 240, not 0"],
+            &["f.yaml:2:36: streams.a.source.fps: must be a number from 0.00001 to 240, not 0"],
         ),
         (
             "streams:\n  a: {source: {type: pattern, url: x}}",
@@ -343,7 +343,7 @@ fn each_mistake_beside_the_streams_has_its_place_and_says_what_would_be_right() 
         (
             "defaults: {max_fps: \"${SECRET}\"}",
             &[
-                "f.yaml:1:21: defaults.max_fps: must be a number above 0 and up to 240 (after its variables were put in)",
+                "f.yaml:1:21: defaults.max_fps: must be a number from 0.00001 to 240 (after its variables were put in)",
             ],
         ),
         (
@@ -479,7 +479,7 @@ fn no_message_shows_a_credential() {
 fn a_mark_stands_beneath_the_place() {
     let errors =
         parse("streams:\n  a: {source: {type: text, text: 这是, fps: 500}}").unwrap_err().to_string();
-    let expected = "f.yaml:2:43: streams.a.source.fps: must be a number above 0 and up to 240, not 500\n  \
+    let expected = "f.yaml:2:43: streams.a.source.fps: must be a number from 0.00001 to 240, not 500\n  \
                     2 |   a: {source: {type: text, text: 这是, fps: 500}}\n    \
                     |                                             ^";
     assert_eq!(errors, expected);

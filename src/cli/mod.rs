@@ -2,6 +2,7 @@
 
 mod check;
 mod healthcheck;
+mod open_files;
 mod probe;
 mod push;
 mod serve;

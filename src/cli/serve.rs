@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use tracing::info;
 
-use super::{check, print};
+use super::{check, open_files, print};
 use crate::{
     config::{self, Chosen, Config, Environment, StreamConfig},
     relay::Relay,
@@ -42,6 +42,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     if !arguments.listen.is_empty() {
         config.server.listen = arguments.listen;
     }
+    open_files::allow_many(config.limits.max_viewers);
     actix_rt::System::new().block_on(serve(config, &origin))
 }
 

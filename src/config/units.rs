@@ -7,6 +7,9 @@ use super::{Color, Size};
 /// Largest picture a renderer draws, in pixels a side: the limit of most JPEG decoders in hardware.
 const MAX_SIDE: u32 = 8192;
 
+/// Fewest frames per second, somewhat less than one a day: the time between two must be one that a clock can add.
+const MIN_FPS: f64 = 0.00001;
+
 /// Most frames per second.
 const MAX_FPS: f64 = 240.0;
 
@@ -51,8 +54,8 @@ pub(super) fn count(text: &str, range: RangeInclusive<u64>) -> Result<u64, Wrong
 /// Frames per second.
 pub(super) fn fps(text: &str) -> Result<f64, Wrong> {
     number(text)
-        .filter(|fps| *fps > 0.0 && *fps <= MAX_FPS)
-        .ok_or_else(|| Wrong::want_not(format!("must be a number above 0 and up to {MAX_FPS}"), text))
+        .filter(|fps| (MIN_FPS..=MAX_FPS).contains(fps))
+        .ok_or_else(|| Wrong::want_not(format!("must be a number from {MIN_FPS} to {MAX_FPS}"), text))
 }
 
 /// A height in pixels.
@@ -223,7 +226,8 @@ mod tests {
         for (text, expected) in [("1", 1.0), ("0.2", 0.2), ("29.97", 29.97), ("240", 240.0)] {
             assert_eq!(fps(text), Ok(expected));
         }
-        for text in ["0", "-1", "241", "nan", "inf", "1e2", "fast", "", ".", "1,5"] {
+        for text in ["0.00000000000000000001", "0", "-1", "241", "nan", "inf", "1e2", "fast", "", ".", "1,5"]
+        {
             assert!(fps(text).is_err(), "{text}");
         }
     }

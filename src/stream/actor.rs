@@ -199,16 +199,15 @@ impl StreamActor {
         let seen = newest.as_ref().map_or(0, |newest| newest.seq);
         let size = newest.map(|newest| (newest.frame.width(), newest.frame.height()));
         let (title, since) = (self.config.title.clone(), away.since);
-        let (pool, bus) = (self.pool.clone(), self.bus().clone());
-        let stream = self.config.name.clone();
-        let drawing = async move {
-            match pool.run(move || placeholder::draw(&title, &reason, since, size)).await {
-                Ok(frame) => bus.publish_if_newest_is(seen, frame.as_placeholder()),
-                // The workers are busy with pictures that somebody sees; the next state change draws again.
-                Err(busy) => debug!(%stream, "placeholder not drawn: {busy}"),
-            }
-        };
-        ctx.spawn(drawing.into_actor(self));
+        let pool = self.pool.clone();
+        let drawing = async move { pool.run(move || placeholder::draw(&title, &reason, since, size)).await };
+        ctx.spawn(drawing.into_actor(self).map(move |drawn, this, _| match drawn {
+            // Let go of, or back, while it was drawn: the card would be the first that the next viewer sees.
+            Ok(_) if this.away.is_none() => {}
+            Ok(frame) => this.bus().publish_if_newest_is(seen, frame.as_placeholder()),
+            // The workers are busy with pictures that somebody sees; the next state change draws again.
+            Err(busy) => debug!(stream = %this.config.name, "placeholder not drawn: {busy}"),
+        }));
     }
 
     fn start_source(&mut self, ctx: &mut Context<Self>) {
@@ -332,5 +331,37 @@ impl Handler<Stop> for StreamActor {
     fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) -> Self::Result {
         self.happen(Event::Stop, ctx);
         Box::pin(async {}.into_actor(self).map(|(), _, ctx: &mut Context<Self>| ctx.stop()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroUsize, sync::mpsc};
+
+    use super::*;
+    use crate::{config, stream::StreamHandle};
+
+    #[actix::test]
+    async fn a_card_that_was_drawn_for_viewers_who_left_is_not_shown_to_the_next() {
+        tokio::time::pause();
+        let yaml = "streams: {door: {linger: 0s, source: {type: images, path: /nowhere/*.jpg}}}";
+        let config = config::parse(yaml, "test", &config::Environment::default()).unwrap();
+        let pool = Arc::new(Pool::new(NonZeroUsize::MIN, 8).unwrap());
+        let (release, released) = mpsc::sync_channel::<()>(0);
+        let holding = pool.clone();
+        let held = actix_rt::spawn(async move { holding.run(move || released.recv()).await });
+        let stream = StreamHandle::start(config.streams[0].clone(), config.limits, pool.clone());
+        let viewer = stream.want();
+        // Long enough for the card to be asked for; the one worker is held.
+        tokio::time::sleep(AWAY_AFTER * 2).await;
+        drop(viewer);
+        let mut status = stream.status_changes();
+        status.wait_for(|status| status.state == State::Idle).await.unwrap();
+        release.send(()).unwrap();
+        held.await.unwrap().unwrap().unwrap();
+        // Behind the card in the queue.
+        pool.run(|| ()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(stream.bus().newest().is_none(), "the past is not shown");
     }
 }

@@ -6,7 +6,12 @@ use actix_web::{
     web,
 };
 
-use super::{State, WebState, error::Problem, query};
+use super::{
+    State, WebState,
+    error::Problem,
+    query,
+    transport::{Busy, Outbox},
+};
 use crate::{
     bus::Published,
     multipart::writer::timestamp,
@@ -32,6 +37,7 @@ pub(super) async fn answer(
     state: &WebState,
     stream: &StreamHandle,
 ) -> Result<HttpResponse, Problem> {
+    let _busy = request.conn_data::<Outbox>().map(|outbox| outbox.busy(Busy::Answering));
     let picture = match query(request, "wait").as_deref() {
         Some("next") => next_after(stream, stream.bus().newest().map_or(0, |newest| newest.seq)).await?,
         _ => newest_picture(stream).await?,

@@ -6,7 +6,8 @@
 //! body puts the pieces of a part there and yields nothing itself; `poll_flush` writes them, vectored, from the shared
 //! frame. Ordinary answers pass through untouched.
 //!
-//! A peer that takes nothing for the stall timeout gets an error here, whatever is being written to it.
+//! A peer that takes nothing for the stall timeout gets an error here, whatever is being written to it; so does one that
+//! holds a connection for nothing, and one that sends more behind its request than is ever read.
 
 use std::{
     cell::RefCell,
@@ -31,6 +32,16 @@ use crate::{bus::SealedPart, multipart::writer::Framing};
 
 /// A part has at most five pieces (chunk size, headers, frame, delimiter, chunk end).
 const MAX_PIECES: usize = 5;
+
+/// Nothing was written for so long and no handler is busy: the client holds the connection for nothing. actix-http's
+/// deadline is for a connection's first head only; it waits for ever for the rest of a second one, or for a chunked body
+/// that no handler wanted. Longer than the keep-alive, which ends connections in peace.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Polls in a row without a read, of a connection whose answer goes on or is not taken, after which actix-http's buffer is
+/// full (128 KiB) of what the client sent behind its request. It would poll itself without a pause until the answer ends:
+/// a core for a viewer. Otherwise there is a read in each poll.
+const MAX_POLLS_WITHOUT_READ: u32 = 64;
 
 /// A socket, and how a part's file is sent to it.
 pub(super) trait Channel: AsyncRead + AsyncWrite + Unpin {
@@ -89,6 +100,27 @@ struct Pending {
     /// Wake the body's task when all is written: it already knows of a newer frame.
     wake_when_empty: bool,
     stall_timeout: Duration,
+    answering: u32,
+    receiving: u32,
+}
+
+/// What a handler is busy with, though nothing may be written for long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Busy {
+    /// A stream, or waiting for a picture. Nothing more is wanted of the client meanwhile.
+    Answering,
+    /// A push.
+    Receiving,
+}
+
+/// While it lives, the connection is not idle.
+#[derive(Debug)]
+pub(super) struct BusyGuard(Outbox, Busy);
+
+impl Drop for BusyGuard {
+    fn drop(&mut self) {
+        *self.0.0.borrow_mut().count(self.1) -= 1;
+    }
 }
 
 impl Outbox {
@@ -101,7 +133,15 @@ impl Outbox {
             sends_files,
             wake_when_empty: false,
             stall_timeout,
+            answering: 0,
+            receiving: 0,
         })))
+    }
+
+    /// Says that a handler is busy with the connection.
+    pub(super) fn busy(&self, with: Busy) -> BusyGuard {
+        *self.0.borrow_mut().count(with) += 1;
+        BusyGuard(self.clone(), with)
     }
 
     /// All that was put in is written.
@@ -145,6 +185,13 @@ impl Outbox {
 }
 
 impl Pending {
+    fn count(&mut self, busy: Busy) -> &mut u32 {
+        match busy {
+            Busy::Answering => &mut self.answering,
+            Busy::Receiving => &mut self.receiving,
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.next == self.end && self.file.is_none()
     }
@@ -176,13 +223,26 @@ pub(super) struct Wire<S> {
     io: S,
     outbox: Outbox,
     stall: Stall,
+    idle: Idle,
+    polls_without_read: u32,
 }
 
 impl<S: Channel> Wire<S> {
     /// Wraps a connected socket; a peer that takes nothing for `stall_timeout` is let go.
     pub(super) fn new(io: S, stall_timeout: Duration) -> Self {
         let sends_files = io.sends_files();
-        Self { io, outbox: Outbox::new(stall_timeout, sends_files), stall: Stall::default() }
+        let outbox = Outbox::new(stall_timeout, sends_files);
+        Self { io, outbox, stall: Stall::default(), idle: Idle::default(), polls_without_read: 0 }
+    }
+
+    /// Notes whether an ordinary answer's bytes were taken.
+    fn written(&mut self, taken: bool) -> io::Result<()> {
+        if taken {
+            self.idle.wrote = true;
+            self.polls_without_read = 0;
+            return Ok(());
+        }
+        count_without_read(&mut self.polls_without_read)
     }
 
     /// The response body's end.
@@ -191,9 +251,29 @@ impl<S: Channel> Wire<S> {
     }
 }
 
+fn count_without_read(polls: &mut u32) -> io::Result<()> {
+    *polls += 1;
+    if *polls <= MAX_POLLS_WITHOUT_READ {
+        return Ok(());
+    }
+    let text = "the client sent more behind its request than is ever read";
+    Err(io::Error::new(io::ErrorKind::InvalidData, text))
+}
+
 impl<S: Channel> AsyncRead for Wire<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_read(cx, buf)
+        let this = self.get_mut();
+        this.polls_without_read = 0;
+        let read = Pin::new(&mut this.io).poll_read(cx, buf);
+        let busy = || {
+            let pending = this.outbox.0.borrow();
+            pending.answering + pending.receiving > 0
+        };
+        if read.is_pending() && this.idle.is_over(cx, busy) {
+            let text = format!("the client held the connection for nothing for {} s", IDLE_TIMEOUT.as_secs());
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)));
+        }
+        read
     }
 }
 
@@ -201,6 +281,7 @@ impl<S: Channel> AsyncWrite for Wire<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write(cx, buf);
+        this.written(written.is_ready())?;
         this.stall.watch(cx, written, this.outbox.0.borrow().stall_timeout)
     }
 
@@ -208,6 +289,9 @@ impl<S: Channel> AsyncWrite for Wire<S> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let mut pending = this.outbox.0.borrow_mut();
+        if pending.answering > 0 {
+            count_without_read(&mut this.polls_without_read)?;
+        }
         while pending.next < pending.end {
             let written = {
                 let (slices, count) = pending.slices();
@@ -246,11 +330,33 @@ impl<S: Channel> AsyncWrite for Wire<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
+        this.written(written.is_ready())?;
         this.stall.watch(cx, written, this.outbox.0.borrow().stall_timeout)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.io.is_write_vectored()
+    }
+}
+
+/// Notices a client that holds a connection for nothing. Its timer is looked at only when it fires, so that a busy
+/// connection costs one timer operation a minute.
+#[derive(Debug, Default)]
+struct Idle {
+    timer: Option<Pin<Box<Sleep>>>,
+    wrote: bool,
+}
+
+impl Idle {
+    fn is_over(&mut self, cx: &mut Context<'_>, busy: impl Fn() -> bool) -> bool {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(IDLE_TIMEOUT)));
+        while timer.as_mut().poll(cx).is_ready() {
+            if !std::mem::take(&mut self.wrote) && !busy() {
+                return true;
+            }
+            timer.as_mut().reset(Instant::now() + IDLE_TIMEOUT);
+        }
+        false
     }
 }
 
@@ -404,6 +510,36 @@ mod tests {
         let mut expected = b"delimiter".to_vec();
         expected.extend(all(&[part(1), part(9)]));
         assert_eq!(wire.io.written, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_held_for_nothing_is_let_go_and_one_in_use_is_not() {
+        use tokio::{io::AsyncReadExt, time::timeout};
+
+        let mut idle = wire([]);
+        let read = timeout(IDLE_TIMEOUT * 3, idle.read_u8()).await.expect("it is let go");
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        for busy in [Busy::Answering, Busy::Receiving] {
+            let mut used = wire([]);
+            let guard = used.outbox().busy(busy);
+            assert!(timeout(IDLE_TIMEOUT * 3, used.read_u8()).await.is_err(), "{busy:?}: kept");
+            drop(guard);
+            assert!(timeout(IDLE_TIMEOUT * 3, used.read_u8()).await.is_ok(), "{busy:?}: idle again");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answering_connection_that_is_polled_without_a_read_is_let_go() {
+        let mut wire = wire([]);
+        let flushes = |wire: &mut Wire<Script>| {
+            (0..1000).find_map(|n| match flush(wire) {
+                Poll::Ready(Err(_)) => Some(n),
+                _ => None,
+            })
+        };
+        assert_eq!(flushes(&mut wire), None, "a push that is held back is polled so, too");
+        let _guard = wire.outbox().busy(Busy::Answering);
+        assert_eq!(flushes(&mut wire), Some(MAX_POLLS_WITHOUT_READ));
     }
 
     #[tokio::test]

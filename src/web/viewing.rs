@@ -16,7 +16,12 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-use super::{State, WebState, error::Problem, query, switched_off, switched_on, transport::Outbox};
+use super::{
+    State, WebState,
+    error::Problem,
+    query, switched_off, switched_on,
+    transport::{Busy, BusyGuard, Outbox},
+};
 use crate::{
     bus::{Published, SealedPart},
     frame::FrameKind,
@@ -97,6 +102,7 @@ pub(super) fn answer(
     let guard = stream.join(&state.capacity, state.limits.max_viewers_per_stream)?;
     let body = ViewerBody {
         viewer: Viewer::new(guard),
+        _busy: outbox.busy(Busy::Answering),
         outbox,
         wishes,
         framing,
@@ -153,6 +159,7 @@ enum Stage {
 struct ViewerBody {
     viewer: Viewer,
     outbox: Outbox,
+    _busy: BusyGuard,
     wishes: Wishes,
     framing: Framing,
     stage: Stage,

@@ -126,3 +126,30 @@ fn listening_port(pid: u32) -> Option<u16> {
         listens.then(|| u16::from_str_radix(port, 16).ok()).flatten()
     })
 }
+
+/// A shell's usual limit is 1024 files, and 2000 viewers are let in: at the limit not even the health check is answered.
+#[cfg(target_os = "linux")]
+#[test]
+fn it_may_open_as_many_files_as_the_system_allows() {
+    use std::{
+        io::{Read, Write},
+        net::TcpStream,
+    };
+
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -Sn 64; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_framecast")]).args(ANYWHERE);
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(limited.current_dir(folder.path()).env_remove("FRAMECAST_CONFIG"));
+    let address = url(&running).replace("http://", "");
+    let answered = |_| {
+        let mut client = TcpStream::connect(&address).unwrap();
+        client.set_read_timeout(Some(crate::program::PATIENCE)).unwrap();
+        client.write_all(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+        client.read_exact(&mut [0]).unwrap();
+        client
+    };
+    let clients: Vec<_> = (0..100).map(answered).collect();
+    assert_eq!(clients.len(), 100);
+    running.terminate();
+    assert!(running.finish().0.success());
+}

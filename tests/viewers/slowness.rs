@@ -96,3 +96,24 @@ async fn a_viewer_of_a_stream_without_pictures_that_leaves_is_noticed() {
     drop(viewing);
     report_when(&relay, "x", |report| report["viewers"] == 0).await;
 }
+
+/// actix-http keeps what comes behind a request; with its buffer full it polls itself without a pause, and a viewer would
+/// cost a core for as long as it stays.
+#[tokio::test]
+async fn a_viewer_that_floods_its_connection_with_requests_is_let_go() {
+    let relay = TestRelay::start("streams: {x: {source: {type: push, token: none}}}");
+    push(&relay, "x", &jpeg(1)).await;
+    let mut client = tokio::net::TcpStream::connect(relay.address()).await.unwrap();
+    let request = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: here\r\n\r\n");
+    let flood = request("/streams/x") + &request("/healthz").repeat(12_000);
+    let (mut from, mut to) = client.split();
+    let sending = tokio::io::AsyncWriteExt::write_all(&mut to, flood.as_bytes());
+    let mut buffer = vec![0; 65_536];
+    let reading = async {
+        // Closed or reset: either is an end.
+        while let Ok(1..) = tokio::io::AsyncReadExt::read(&mut from, &mut buffer).await {}
+    };
+    let ended = tokio::time::timeout(crate::raw_client::PATIENCE, async { tokio::join!(sending, reading) });
+    assert!(ended.await.is_ok(), "it is still served");
+    report_when(&relay, "x", |report| report["viewers"] == 0).await;
+}

@@ -16,7 +16,10 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use crate::web::error::Problem;
+use crate::web::{
+    error::Problem,
+    transport::{Busy, BusyGuard, Outbox},
+};
 
 /// A publisher that sends nothing of a picture for so long is let go: its connection is dead or it holds one for nothing.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -41,13 +44,15 @@ pub(super) struct Body {
     payload: web::Payload,
     declared: Option<u64>,
     ended: bool,
+    _busy: Option<BusyGuard>,
 }
 
 impl Body {
     pub(super) fn new(request: &HttpRequest, payload: web::Payload) -> Self {
         let declared = request.headers().get(header::CONTENT_LENGTH);
         let declared = declared.and_then(|value| value.to_str().ok()?.parse().ok());
-        Self { payload, declared, ended: false }
+        let busy = request.conn_data::<Outbox>().map(|outbox| outbox.busy(Busy::Receiving));
+        Self { payload, declared, ended: false, _busy: busy }
     }
 
     /// The next piece; `None` at the end.
