@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
+use super::drawable;
 use crate::config;
 
 /// Exit code for a configuration with mistakes, of `serve` too.
@@ -11,11 +12,20 @@ pub(super) const MISTAKEN: u8 = 2;
 pub(super) fn run(path: &Path) -> ExitCode {
     match config::load_file(path) {
         Ok(config) => {
+            let findings = drawable::examine(&config);
+            for line in findings.warnings.iter().chain(&findings.mistakes) {
+                eprintln!("{}: {line}", path.display());
+            }
+            if !findings.mistakes.is_empty() {
+                return ExitCode::from(MISTAKEN);
+            }
             let count = config.streams.len();
             let mut answer =
                 format!("{}: ok, {count} stream{}\n", path.display(), if count == 1 { "" } else { "s" });
             for stream in &config.streams {
-                answer += &format!("  {}: {} ({})\n", stream.name, stream.source.type_name(), stream.title);
+                let title = if stream.title == stream.name.as_str() { "" } else { &stream.title };
+                answer += format!("  {}: {}  {title}", stream.name, stream.source.type_name()).trim_end();
+                answer.push('\n');
             }
             super::print(answer);
             ExitCode::SUCCESS

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod check;
+mod drawable;
 mod healthcheck;
 mod open_files;
 mod probe;

@@ -34,8 +34,15 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest part of the relay's answer that is read to explain a refusal.
 const MAX_PROBLEM_BYTES: usize = 16 * 1024;
 
+/// Pictures a second, when nothing is said.
+const DEFAULT_FPS: f64 = 1.0;
+
 /// How often a watched folder is looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
+
+/// Refusals of one picture; any other would meet the next one, too.
+const ABOUT_THE_PICTURE: [StatusCode; 3] =
+    [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNSUPPORTED_MEDIA_TYPE, StatusCode::UNPROCESSABLE_ENTITY];
 
 /// Bounds for pictures from standard input; the relay has its own.
 const STDIN_LIMITS: ParserLimits =
@@ -61,9 +68,9 @@ pub(super) struct PushArguments {
     /// The stream's token
     #[arg(long, env = "FRAMECAST_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// Pictures a second, for files
-    #[arg(long, default_value_t = 1.0, value_parser = positive)]
-    fps: f64,
+    /// Pictures a second, for files [default: 1]
+    #[arg(long, value_parser = positive)]
+    fps: Option<f64>,
     /// Begin again after the last file
     #[arg(long = "loop")]
     endless: bool,
@@ -81,11 +88,22 @@ pub(super) fn run(arguments: PushArguments) -> anyhow::Result<ExitCode> {
         let mut publisher = Publisher::new(&arguments)?;
         match arguments.paths.as_slice() {
             [path] if path.as_os_str() == "-" => from_stdin(&mut publisher).await?,
-            [path] if path.is_dir() => watch(&mut publisher, path).await?,
-            paths => files(&mut publisher, paths, arguments.fps, arguments.endless).await?,
+            [path] if path.is_dir() => {
+                if arguments.endless || arguments.fps.is_some() {
+                    bail!(
+                        "a folder is watched for new pictures; --fps and --loop are for files: {}/*",
+                        path.display()
+                    );
+                }
+                watch(&mut publisher, path).await?;
+            }
+            paths => {
+                let fps = arguments.fps.unwrap_or(DEFAULT_FPS);
+                files(&mut publisher, paths, fps, arguments.endless).await?;
+            }
         }
         publisher.finish();
-        Ok(ExitCode::SUCCESS)
+        Ok(if publisher.left_out == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
 
@@ -96,6 +114,7 @@ struct Publisher {
     token: Option<String>,
     pushed: u64,
     bytes: u64,
+    left_out: u64,
     started: Instant,
     terminal: bool,
 }
@@ -119,6 +138,7 @@ impl Publisher {
             token: arguments.token.clone(),
             pushed: 0,
             bytes: 0,
+            left_out: 0,
             started: Instant::now(),
             terminal: std::io::stderr().is_terminal(),
         })
@@ -148,12 +168,25 @@ impl Publisher {
                 StatusCode::UNAUTHORIZED => " (here: --token TOKEN, or FRAMECAST_TOKEN in the environment)",
                 _ => "",
             };
-            bail!("{} refused {what} with {}: {detail}{hint}", shown(&self.url), answer.status());
+            let refusal =
+                format!("{} refused {what} with {}: {detail}{hint}", shown(&self.url), answer.status());
+            if !ABOUT_THE_PICTURE.contains(&answer.status()) {
+                bail!(refusal);
+            }
+            self.left_out(&refusal);
+            return Ok(());
         }
         self.pushed += 1;
         self.bytes += size as u64;
         self.progress(what);
         Ok(())
+    }
+
+    /// Says why a picture is left out; the others go on.
+    fn left_out(&mut self, reason: &str) {
+        let line_start = if self.terminal { "\r\x1b[K" } else { "" };
+        eprintln!("{line_start}{reason}");
+        self.left_out += 1;
     }
 
     fn progress(&self, what: &str) {
@@ -183,11 +216,16 @@ async fn files(publisher: &mut Publisher, paths: &[PathBuf], fps: f64, endless: 
     loop {
         for path in paths {
             ticks.tick().await;
-            let picture = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            publisher.push(picture.into(), &path.display().to_string()).await?;
+            match std::fs::read(path) {
+                Ok(picture) => publisher.push(picture.into(), &path.display().to_string()).await?,
+                Err(error) => publisher.left_out(&format!("cannot read {}: {error}", path.display())),
+            }
         }
         if !endless {
             return Ok(());
+        }
+        if publisher.pushed == 0 {
+            bail!("none of the files could be pushed");
         }
     }
 }

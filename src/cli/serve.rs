@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use tracing::info;
 
-use super::{check, open_files, print};
+use super::{check, drawable, open_files, print};
 use crate::{
     config::{self, Chosen, Config, Environment, StreamConfig},
     relay::Relay,
@@ -39,6 +39,13 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(check::MISTAKEN));
         }
     };
+    let findings = drawable::examine(&config);
+    for line in findings.warnings.iter().chain(&findings.mistakes) {
+        eprintln!("{origin}: {line}");
+    }
+    if !findings.mistakes.is_empty() {
+        return Ok(ExitCode::from(check::MISTAKEN));
+    }
     if !arguments.listen.is_empty() {
         config.server.listen = arguments.listen;
     }

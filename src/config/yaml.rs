@@ -92,13 +92,27 @@ struct Key {
     end: usize,
 }
 
+/// A colour without quotes begins a comment, and the parser stumbles only behind it. Looks at the line of a syntax error
+/// and the two before.
+fn comment_hint(text: &str, line: usize) -> Option<String> {
+    let before = text.lines().enumerate().take(line).skip(line.saturating_sub(3));
+    let colour = |line: &str| {
+        let (_, rest) = line.split_once(": #")?;
+        let digits: String = rest.chars().take_while(char::is_ascii_hexdigit).collect();
+        [3, 6].contains(&digits.len()).then_some(digits)
+    };
+    let (index, digits) = before.filter_map(|(index, line)| Some((index, colour(line)?))).last()?;
+    Some(format!("; in line {}, # begins a comment: write the colour in quotes, \"#{digits}\"", index + 1))
+}
+
 impl Builder<'_> {
     fn run<'i>(&mut self, mut parser: Parser<'i, StrInput<'i>>) -> Result<(), Stop> {
         while let Some(next) = parser.next_event() {
             let (event, span) = next.map_err(|error| {
                 let mark = error.marker();
                 let at = Position { line: mark.line(), column: mark.col() + 1 };
-                self.mistakes.add(at, "", format!("not YAML: {}", error.info()));
+                let hint = comment_hint(self.text, at.line).unwrap_or_default();
+                self.mistakes.add(at, "", format!("not YAML: {}{hint}", error.info()));
                 Stop
             })?;
             self.event(event, span)?;

@@ -14,7 +14,7 @@ use crate::{
 pub const SNAPSHOT_WAIT: Duration = Duration::from_secs(4);
 
 /// While the source is away its last picture is given for so long: cameras that close after each picture are mostly away.
-const STALE_AFTER: Duration = Duration::from_secs(5);
+const STALE_AFTER: Duration = Duration::from_secs(2);
 
 /// Why there is no picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

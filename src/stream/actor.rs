@@ -153,7 +153,9 @@ impl StreamActor {
             }
             State::Idle | State::Stopped => {
                 self.no_longer_away(ctx);
-                self.said_live = false;
+                if std::mem::take(&mut self.said_live) {
+                    info!(stream = %self.config.name, state = self.state.as_str(), "its source is let go");
+                }
             }
         }
     }
@@ -262,7 +264,12 @@ impl StreamActor {
                 ctx.cancel_future(linger);
             }
             self.happen(Event::Wanted, ctx);
-        } else if self.linger.is_none() && !matches!(self.state, State::Idle | State::Stopped) {
+        } else if !matches!(self.state, State::Idle | State::Stopped) {
+            // Somebody may have come and gone since the last look (a snapshot of a stream that is away is answered at
+            // once): the linger counts from the last one who left.
+            if let Some(earlier) = self.linger.take() {
+                ctx.cancel_future(earlier);
+            }
             let linger = ctx.run_later(self.config.linger, |this, ctx| {
                 this.linger = None;
                 this.happen(Event::Unwanted, ctx);

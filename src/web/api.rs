@@ -105,7 +105,7 @@ impl StreamReport {
             reason,
             since: unix_seconds(status.since),
             next_try_in_s: next_try.map(|at| rounded(at.saturating_duration_since(now).as_secs_f64())),
-            fps_in: rounded(stats.fps(now)),
+            fps_in: if status.state == state::State::Live { rounded(stats.fps(now)) } else { 0.0 },
             frames_in: stats.frames_in(),
             bytes_in: stats.bytes_in(),
             frames_out: stats.frames_out(),

@@ -33,7 +33,7 @@ pub(super) async fn take(
     let stopped = closed(stream.bus());
     tokio::pin!(stopped);
     let peer = request.peer_addr().map(|peer| peer.to_string());
-    info!(stream = name, peer, "publisher feeds");
+    info!(stream = %name, peer, "publisher feeds");
     let end = loop {
         let chunk = tokio::select! {
             biased;
@@ -59,11 +59,11 @@ pub(super) async fn take(
     let frames = feed.frames;
     match end {
         Ok(()) => {
-            info!(stream = name, frames, "publisher ended its feed");
+            info!(stream = %name, frames, "publisher ended its feed");
             Ok(HttpResponse::Ok().json(json!({"frames": frames})))
         }
         Err(problem) => {
-            info!(stream = name, frames, "publisher was let go: {problem}");
+            info!(stream = %name, frames, "publisher was let go: {problem}");
             Err(problem)
         }
     }

@@ -1,0 +1,58 @@
+//! Whether the texts of a configuration can be drawn: known only to the renderers, so asked here and not in the
+//! configuration's own check.
+
+use crate::{
+    config::{Config, SourceConfig},
+    source::render::{fonts, text},
+};
+
+/// What is wrong with texts.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Findings {
+    /// `%` conversions that do not exist: the stream would never give a picture.
+    pub(super) mistakes: Vec<String>,
+    /// Characters that no built-in font has: they show as boxes.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Looks at every text stream, and at the titles, which placeholders show.
+pub(super) fn examine(config: &Config) -> Findings {
+    let mut findings = Findings::default();
+    for stream in &config.streams {
+        let name = &stream.name;
+        if let SourceConfig::Text(source) = &stream.source {
+            if let Err(reason) = text::check_format(&source.text) {
+                findings.mistakes.push(format!("streams.{name}.source.text: {reason}"));
+            }
+            findings.warnings.extend(boxes(&format!("streams.{name}.source.text"), &source.text));
+        }
+        findings.warnings.extend(boxes(&format!("streams.{name}.title"), &stream.title));
+    }
+    findings
+}
+
+fn boxes(path: &str, text: &str) -> Option<String> {
+    let missing = fonts::missing_glyphs(text);
+    let shown: Vec<_> = missing.iter().map(|&c| format!("{c} (U+{:04X})", u32::from(c))).collect();
+    (!missing.is_empty())
+        .then(|| format!("{path}: no built-in font has {}; they show as boxes", shown.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, parse};
+
+    #[test]
+    fn what_cannot_be_drawn_is_said_with_the_stream_it_is_in() {
+        let yaml = "streams:\n  thai: {source: {type: text, text: สวัสดี}}\n  bad: {source: {type: text, text: '%!'}}\n  \
+                    good: {title: 前門, source: {type: text, text: '%H 안녕 こんにちは 100%%'}}";
+        let findings = examine(&parse(yaml, "test", &Environment::default()).unwrap());
+        assert_eq!(findings.warnings.len(), 1, "{findings:?}");
+        assert!(
+            findings.warnings[0].starts_with("streams.thai.source.text: no built-in font has ส (U+0E2A)")
+        );
+        assert_eq!(findings.mistakes.len(), 1, "{findings:?}");
+        assert!(findings.mistakes[0].starts_with("streams.bad.source.text: "), "{findings:?}");
+    }
+}
