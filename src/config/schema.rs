@@ -85,7 +85,7 @@ keys! {
     SOURCE = "source", "map", Required("say where the frames come from, such as `source: {type: mjpeg, url: \"http://…\"}`"), "Where the frames come from; which keys it has depends on its `type`.";
     ON_DEMAND = "on_demand", "true or false", Words("`true`; `false` with `save`"), "Run the source only while somebody watches. `false` keeps it running. A push stream always runs.";
     LINGER = "linger", "time, 0s to 24h", Is("10s"), "How long the source runs on after its last viewer left.";
-    MAX_FPS = "max_fps", "number above 0, or `none`", Is("none"), "Frames above this rate are dropped, and counted.";
+    MAX_FPS = "max_fps", "number from 0.00001 to 240, or `none`", Is("none"), "Frames above this rate are dropped, and counted.";
     PLACEHOLDER = "placeholder", "true or false", Is("true"), "Show a picture with the stream's name and the reason while the source is away.";
     CHUNKED = "chunked", "true or false", Is("true"), "Chunked transfer coding to HTTP/1.1 viewers. `false` for old programs that cannot read it.";
     VIEWER_TIMEOUT = "viewer_timeout", "time, 1s to 1h", Is("10s"), "A viewer that takes nothing for so long is let go.";
@@ -107,11 +107,11 @@ keys! {
     COLOR = "color", "colour, in quotes", Is("\"#000000\""), "Colour of the letters: `\"#rrggbb\"` or `\"#rgb\"`.";
     BACKGROUND = "background", "colour, in quotes", Is("\"#ffffff\""), "Colour behind them.";
     TEXT_SIZE = "size", "width x height", Is("300x30"), "Picture size in pixels.";
-    TEXT_FPS = "fps", "number above 0, up to 240", Is("1"), "Pictures per second.";
+    TEXT_FPS = "fps", "number from 0.00001 to 240", Is("1"), "Pictures per second.";
     PATTERN_SIZE = "size", "width x height", Is("640x480"), "Picture size in pixels.";
-    PATTERN_FPS = "fps", "number above 0, up to 240", Is("10"), "Pictures per second.";
+    PATTERN_FPS = "fps", "number from 0.00001 to 240", Is("10"), "Pictures per second.";
     PATH = "path", "file, folder or pattern", Required("a picture, a folder, a pattern such as img/*.jpg, or builtin:demo"), "Which pictures: a file, a folder, a pattern such as `img/*`, or `builtin:demo`. Relative to the working directory.";
-    IMAGES_FPS = "fps", "number above 0, up to 240", Is("1"), "Pictures per second.";
+    IMAGES_FPS = "fps", "number from 0.00001 to 240", Is("1"), "Pictures per second.";
 }
 
 pub(super) static URL: Key = Key {

@@ -531,12 +531,8 @@ mod tests {
     #[tokio::test]
     async fn an_answering_connection_that_is_polled_without_a_read_is_let_go() {
         let mut wire = wire([]);
-        let flushes = |wire: &mut Wire<Script>| {
-            (0..1000).find_map(|n| match flush(wire) {
-                Poll::Ready(Err(_)) => Some(n),
-                _ => None,
-            })
-        };
+        let flushes =
+            |wire: &mut Wire<Script>| (0..1000).find(|_| matches!(flush(wire), Poll::Ready(Err(_))));
         assert_eq!(flushes(&mut wire), None, "a push that is held back is polled so, too");
         let _guard = wire.outbox().busy(Busy::Answering);
         assert_eq!(flushes(&mut wire), Some(MAX_POLLS_WITHOUT_READ));
