@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
 use super::{Bus, DropReason};
 use crate::{
@@ -22,6 +23,7 @@ const PACE_TOLERANCE: f64 = 0.25;
 pub struct Sink {
     bus: Arc<Bus>,
     pace: Arc<Mutex<Pace>>,
+    given: Arc<watch::Sender<u64>>,
 }
 
 #[derive(Debug)]
@@ -54,7 +56,7 @@ impl Sink {
     /// A sink that shows at most `max_fps` frames a second.
     pub fn new(bus: Arc<Bus>, max_fps: Option<f64>) -> Self {
         let interval = max_fps.map(|fps| Duration::from_secs_f64(1.0 / fps));
-        Self { bus, pace: Arc::new(Mutex::new(Pace { interval, due: None })) }
+        Self { bus, pace: Arc::new(Mutex::new(Pace { interval, due: None })), given: Arc::default() }
     }
 
     /// Checks and shows a JPEG; its very bytes go out.
@@ -103,6 +105,12 @@ impl Sink {
         } else {
             self.dropped(DropReason::MaxFps);
         }
+        self.given.send_modify(|given| *given += 1);
+    }
+
+    /// Counts the frames that were given, also those that came too soon to be shown: a sign of life.
+    pub fn given(&self) -> watch::Receiver<u64> {
+        self.given.subscribe()
     }
 
     /// Counts a frame that could not be shown.

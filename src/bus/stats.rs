@@ -132,9 +132,12 @@ impl StreamStats {
         self.save_failures.fetch_add(1, Relaxed);
     }
 
-    /// One viewer more; the caller answers for one [`StreamStats::viewer_left`].
-    pub fn viewer_joined(&self) {
-        self.viewers.fetch_add(1, Relaxed);
+    /// One viewer more, if there are fewer than `most`; the caller answers for one [`StreamStats::viewer_left`].
+    ///
+    /// # Errors
+    /// How many there are, when that is as many as allowed.
+    pub fn viewer_joined(&self, most: usize) -> Result<(), usize> {
+        self.viewers.fetch_update(Relaxed, Relaxed, |now| (now < most).then_some(now + 1)).map(drop)
     }
 
     /// One viewer less.

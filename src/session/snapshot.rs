@@ -64,7 +64,7 @@ pub async fn next_after(stream: &StreamHandle, seq: u64) -> Result<Arc<Published
             tokio::select! {
                 Ok(()) = frames.changed() => {}
                 Ok(()) = status.changed() => {}
-                else => {}
+                else => return Err(SnapshotError::TooLate { stream: stream.name().to_string() }),
             }
         }
     });

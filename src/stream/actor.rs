@@ -272,7 +272,10 @@ impl StreamActor {
             }
             let linger = ctx.run_later(self.config.linger, |this, ctx| {
                 this.linger = None;
-                this.happen(Event::Unwanted, ctx);
+                // Somebody may have joined in this very turn, whose message has not come yet.
+                if *this.demand.borrow() == 0 {
+                    this.happen(Event::Unwanted, ctx);
+                }
             });
             self.linger = Some(linger);
         }

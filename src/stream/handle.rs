@@ -152,17 +152,16 @@ impl StreamHandle {
         max_viewers_per_stream: usize,
     ) -> Result<ViewerGuard, AtCapacity> {
         let stats = self.0.bus.stats();
-        let viewers = stats.viewers();
-        if viewers >= max_viewers_per_stream {
+        stats.viewer_joined(max_viewers_per_stream).map_err(|viewers| {
             let of_what = format!("stream {}", self.name());
-            return Err(AtCapacity { viewers, of_what, limit: "limits.max_viewers_per_stream" });
-        }
+            AtCapacity { viewers, of_what, limit: "limits.max_viewers_per_stream" }
+        })?;
         let one_more = |viewers| (viewers < capacity.max_viewers).then_some(viewers + 1);
         if let Err(viewers) = capacity.viewers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
+            stats.viewer_left();
             let of_what = "this relay".to_owned();
             return Err(AtCapacity { viewers, of_what, limit: "limits.max_viewers" });
         }
-        stats.viewer_joined();
         Ok(ViewerGuard { demand: self.want(), capacity: capacity.clone() })
     }
 

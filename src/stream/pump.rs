@@ -6,16 +6,12 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 use tokio::{
-    sync::oneshot,
+    sync::{oneshot, watch},
     task::{AbortHandle, JoinHandle},
 };
 
 use super::state::Ending;
-use crate::{
-    bus::{Sink, Subscriber},
-    frame::FrameKind,
-    source::Source,
-};
+use crate::{bus::Sink, source::Source};
 
 /// A running source.
 #[derive(Debug)]
@@ -36,9 +32,9 @@ impl Pump {
     ) -> (Self, JoinHandle<Ending>) {
         let (alive, gone) = oneshot::channel();
         // Now, not when the task has its first turn: a picture may be pushed in between.
-        let already_seen = sink.bus().newest().map_or(0, |newest| newest.seq);
+        let already = *sink.given().borrow();
         let join = actix_rt::spawn(async move {
-            let ending = run_once(build, &sink, already_seen, on_first_frame).await;
+            let ending = run_once(build, &sink, already, on_first_frame).await;
             // Dropped when this task is, also when it is aborted or panics.
             drop(alive);
             ending
@@ -57,14 +53,14 @@ impl Pump {
 async fn run_once(
     build: impl FnOnce() -> Box<dyn Source>,
     sink: &Sink,
-    already_seen: u64,
+    already: u64,
     on_first_frame: impl FnOnce(),
 ) -> Ending {
     let mut source = build();
     let mut first = None;
     let result = {
         let running = source.run(sink);
-        let first_frame = std::pin::pin!(first_picture_after(sink.bus().subscribe(), already_seen));
+        let first_frame = std::pin::pin!(first_frame_after(sink.given(), already));
         match select(running, first_frame).await {
             Either::Left((result, _)) => result,
             Either::Right(((), running)) => {
@@ -76,20 +72,16 @@ async fn run_once(
     };
     let live_for = first.map_or(Duration::ZERO, |at| at.elapsed());
     // A camera that closes right behind its picture may end before its first frame was noticed.
-    let gave_frames = first.is_some() || sink.bus().newest().is_some_and(|newest| newest.seq > already_seen);
+    let gave_frames = *sink.given().borrow() > already;
     match result {
         Ok(()) => Ending { reason: "the source ended".into(), orderly: gave_frames, live_for },
         Err(error) => Ending { reason: error.to_string(), orderly: false, live_for },
     }
 }
 
-async fn first_picture_after(mut reader: Subscriber, seq: u64) {
-    let is_picture = |showing: &crate::bus::Showing| {
-        let newest = showing.newest.as_ref();
-        newest.is_some_and(|newest| newest.seq > seq && newest.frame.kind() == FrameKind::Picture)
-    };
-    if reader.wait_for(is_picture).await.is_err() {
-        // The bus outlives its readers' tasks; if it ever did not, there is no first frame.
+async fn first_frame_after(mut given: watch::Receiver<u64>, already: u64) {
+    if given.wait_for(|given| *given > already).await.is_err() {
+        // The sink outlives its readers' tasks; if it ever did not, there is no first frame.
         std::future::pending::<()>().await;
     }
 }
@@ -134,6 +126,17 @@ mod tests {
         let (_pump, join, firsts) = start(Scripted(3, || Box::pin(async { Ok(()) })));
         assert!(join.await.unwrap().orderly);
         assert_eq!(firsts.get(), 1, "told once");
+    }
+
+    #[actix::test]
+    async fn frames_that_come_too_soon_to_be_shown_are_a_sign_of_life() {
+        let sink = Sink::new(Arc::new(Bus::default()), Some(0.01));
+        for _ in 0..2 {
+            let source = Scripted(1, || Box::pin(async { Ok(()) }));
+            let (_pump, join) = Pump::start(|| Box::new(source), sink.clone(), || {});
+            assert!(join.await.unwrap().orderly);
+        }
+        assert_eq!(sink.bus().stats().frames_in(), 1, "the second came too soon");
     }
 
     #[actix::test]

@@ -12,12 +12,12 @@ use std::{
 use actix_http::{HttpService, Protocol};
 use actix_server::{Server, ServerHandle};
 use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
-use actix_web::{App, dev::AppConfig, web};
+use actix_web::{App, dev::AppConfig, http::StatusCode, web};
 use socket2::{Domain, Protocol as IpProtocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::TcpStream;
 use tracing::debug;
 
-use super::{WebState, nothing_here, routes, transport::Wire};
+use super::{Problem, WebState, nothing_here, routes, transport::Wire};
 
 /// Connections that wait to be accepted: a wall of browsers that reconnects at once after a restart.
 const BACKLOG: i32 = 1024;
@@ -150,7 +150,7 @@ fn connections(
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = impl std::fmt::Debug, InitError = ()>
 {
     let base_path = state.base_path.clone();
-    let app = App::new().app_data(state).configure(move |cfg| {
+    let app = App::new().app_data(state).app_data(unreadable_path()).configure(move |cfg| {
         if !base_path.is_empty() {
             // Before the scope, which takes its own bare prefix too and has nothing there.
             cfg.service(web::resource(base_path.as_str()).to(super::page::base));
@@ -178,6 +178,12 @@ fn connections(
         Ok((Wire::new(socket, STALL_TIMEOUT), Protocol::Http1, peer))
     })
     .and_then(http)
+}
+
+/// A number in an address that no number type holds is an address like any other that does not exist.
+fn unreadable_path() -> web::PathConfig {
+    web::PathConfig::default()
+        .error_handler(|error, _| Problem::new(StatusCode::NOT_FOUND, error.to_string()).into())
 }
 
 /// Sets a viewer's socket options, each for its reason.

@@ -14,13 +14,16 @@ use rustls::{
 /// # Errors
 /// Why there are none, in words for the user.
 pub(super) fn client_config(insecure: bool) -> Result<Arc<ClientConfig>, String> {
-    static CHECKING: OnceLock<Result<Arc<ClientConfig>, String>> = OnceLock::new();
-    static INSECURE: OnceLock<Result<Arc<ClientConfig>, String>> = OnceLock::new();
-    if insecure {
-        INSECURE.get_or_init(accepting_anything).clone()
-    } else {
-        CHECKING.get_or_init(trusting_the_system).clone()
+    static CHECKING: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    static INSECURE: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    let (made, make): (_, fn() -> Result<_, _>) =
+        if insecure { (&INSECURE, accepting_anything) } else { (&CHECKING, trusting_the_system) };
+    if let Some(made) = made.get() {
+        return Ok(made.clone());
     }
+    // A failure is not kept: certificates may be installed while framecast runs.
+    let config = make()?;
+    Ok(made.get_or_init(|| config).clone())
 }
 
 fn trusting_the_system() -> Result<Arc<ClientConfig>, String> {

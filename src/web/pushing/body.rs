@@ -14,7 +14,7 @@ use actix_web::{
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use crate::web::{
     error::Problem,
@@ -23,6 +23,10 @@ use crate::web::{
 
 /// A publisher that sends nothing of a picture for so long is let go: its connection is dead or it holds one for nothing.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A whole picture must have come within this, however slowly it comes: one byte a minute would hold a connection, and
+/// memory, for ever.
+const PICTURE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Most memory that is set aside on the word of a `Content-Length`; larger bodies grow as they come.
 const TRUSTED_LENGTH: usize = 1024 * 1024;
@@ -81,7 +85,10 @@ impl Body {
         }
         let expected = self.declared.and_then(|declared| usize::try_from(declared).ok()).unwrap_or_default();
         let mut whole = BytesMut::with_capacity(expected.min(TRUSTED_LENGTH));
-        while let Some(chunk) = timeout(SILENCE_TIMEOUT, self.chunk()).await.map_err(|_| silent())?? {
+        let end = Instant::now() + PICTURE_TIMEOUT;
+        loop {
+            let next = timeout_at(end.min(Instant::now() + SILENCE_TIMEOUT), self.chunk()).await;
+            let Some(chunk) = next.map_err(|_| late())?? else { break };
             if whole.len() + chunk.len() > max {
                 return Err(too_large());
             }
@@ -113,8 +120,9 @@ impl Body {
     }
 }
 
-fn silent() -> Problem {
-    let detail = format!("nothing of the body came for {} s", SILENCE_TIMEOUT.as_secs());
+fn late() -> Problem {
+    let (silence, whole) = (SILENCE_TIMEOUT.as_secs(), PICTURE_TIMEOUT.as_secs());
+    let detail = format!("nothing of the body came for {silence} s, or not all of it within {whole} s");
     Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
 }
 
