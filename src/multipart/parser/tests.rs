@@ -334,3 +334,22 @@ proptest! {
         parse(parser(&DIALECTS[0]), body.chunks(chunk));
     }
 }
+
+#[test]
+fn room_follows_the_frames_and_not_the_largest_of_them() {
+    let jpegs = jpegs();
+    let limits = ParserLimits { max_frame_bytes: 4_000_000, max_header_bytes: 4_000 };
+    let mut parser = PartParser::new(ContentKind::Missing, limits);
+    let comment = [&[0xff, 0xfe, 0xff, 0xff][..], &[0; 0xfffd]].concat();
+    let large = [&jpegs[0][..2], &comment.repeat(30), &jpegs[0][2..]].concat();
+    let mut feed = |jpeg: &[u8]| {
+        for piece in jpeg.chunks(50_000) {
+            parser.space().extend_from_slice(piece);
+        }
+        assert_eq!(parser.next_part().unwrap().unwrap().jpeg, jpeg);
+        parser.space().capacity()
+    };
+    assert!(feed(&jpegs[1]) < 4 * READ_BYTES);
+    assert!((large.len()..large.len() * 2).contains(&feed(&large)), "room for another one");
+    assert!(feed(&jpegs[1]) < 4 * READ_BYTES, "the large one's room is given back");
+}
