@@ -7,7 +7,7 @@
 //! only helps to tell padding and torn frames apart.
 //!
 //! No I/O. Each byte is looked at a bounded number of times, however it arrives. The buffer holds at most one frame,
-//! one head, and what was pushed last; room is kept for about one frame as long as the last.
+//! one head, and what was pushed last; room is kept for about two frames as long as the last.
 
 mod delimiter;
 mod events;
@@ -118,6 +118,8 @@ pub struct PartParser {
     multipart: bool,
     delimiter: Delimiter,
     buffer: BytesMut,
+    /// Empty. What the last frame but one was cut from, to be used again.
+    spare: BytesMut,
     state: State,
     head: Head,
     /// How much of an unfinished line was searched for its end.
@@ -148,6 +150,7 @@ impl PartParser {
             multipart: matches!(kind, ContentKind::Multipart { .. }),
             delimiter: Delimiter::new(&kind),
             buffer: BytesMut::new(),
+            spare: BytesMut::new(),
             state: State::Gap,
             head: Head::default(),
             scanned: 0,
@@ -178,15 +181,29 @@ impl PartParser {
                 next.min(self.limits.max_frame_bytes)
             }
         };
-        let needed = len + rest + READ_BYTES;
-        if self.buffer.capacity() > MUCH_LARGER * needed {
-            let mut smaller = BytesMut::with_capacity(needed);
-            smaller.extend_from_slice(&self.buffer);
-            self.buffer = smaller;
+        let room = rest + READ_BYTES;
+        if self.buffer.capacity() > MUCH_LARGER * (len + room) {
+            self.spare = BytesMut::new();
+            self.make_room(room);
+            self.spare = BytesMut::new();
         } else if self.buffer.capacity() - len < rest.max(LEAST_ROOM) {
-            self.buffer.reserve(rest + READ_BYTES);
+            // A frame that has outgrown what was expected may go on doing so; doubling keeps copying in bounds.
+            self.make_room(room.max(if rest == 0 { len } else { 0 }));
         }
         &mut self.buffer
+    }
+
+    /// Moves on to other memory with so much room behind what is in the buffer. That is the memory of the frame before
+    /// the last, if nobody holds it any more: fresh memory costs a page fault every 4 KiB.
+    fn make_room(&mut self, room: usize) {
+        let needed = self.buffer.len() + room;
+        let mut next = std::mem::take(&mut self.spare);
+        if !next.try_reclaim(needed) {
+            next = BytesMut::with_capacity(needed);
+        }
+        next.extend_from_slice(&self.buffer);
+        self.spare = std::mem::replace(&mut self.buffer, next);
+        self.spare.clear();
     }
 
     /// How long the JPEG that is arriving will be.
@@ -449,7 +466,7 @@ impl PartParser {
             let expected = self.expected_len();
             // What is already there is not copied for the sake of a little more room.
             if self.buffer.capacity() < expected {
-                self.buffer.reserve((expected + READ_BYTES).saturating_sub(len));
+                self.make_room((expected + READ_BYTES).saturating_sub(len));
             }
         }
         Step::More
