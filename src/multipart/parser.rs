@@ -7,7 +7,7 @@
 //! only helps to tell padding and torn frames apart.
 //!
 //! No I/O. Each byte is looked at a bounded number of times, however it arrives. The buffer holds at most one frame,
-//! one head, and what was pushed last.
+//! one head, and what was pushed last; room is kept for about two frames as long as the last.
 
 mod delimiter;
 mod events;
@@ -25,8 +25,17 @@ use head::Head;
 pub use events::{Discard, Events};
 pub use quirk::Quirk;
 
-/// Room that [`PartParser::space`] promises: a TLS record, and what most reads of a socket give.
+/// Room beyond what the next frame is expected to take: a TLS record, and what most reads of a socket give.
 const READ_BYTES: usize = 16 * 1024;
+
+/// Room that [`PartParser::space`] promises. With less a read is not worth its call.
+const LEAST_ROOM: usize = 4 * 1024;
+
+/// The next frame is expected to be longer than the last by this part of it, at most.
+const GROWTH: usize = 8;
+
+/// A buffer so many times larger than needed is given back: it was a much larger frame's.
+const MUCH_LARGER: usize = 4;
 
 /// Most memory that is set aside for a frame on the word of its `Content-Length` alone; larger ones grow as they come.
 const TRUSTED_LENGTH: usize = 1024 * 1024;
@@ -109,6 +118,8 @@ pub struct PartParser {
     multipart: bool,
     delimiter: Delimiter,
     buffer: BytesMut,
+    /// Empty. What the last frame but one was cut from, to be used again.
+    spare: BytesMut,
     state: State,
     head: Head,
     /// How much of an unfinished line was searched for its end.
@@ -139,6 +150,7 @@ impl PartParser {
             multipart: matches!(kind, ContentKind::Multipart { .. }),
             delimiter: Delimiter::new(&kind),
             buffer: BytesMut::new(),
+            spare: BytesMut::new(),
             state: State::Gap,
             head: Head::default(),
             scanned: 0,
@@ -158,10 +170,46 @@ impl PartParser {
         self.buffer.extend_from_slice(chunk);
     }
 
-    /// The buffer, with room at its end, to read into instead of [`PartParser::push`]. Bytes may only be added.
+    /// The buffer, to read into instead of [`PartParser::push`], with room at its end: for the rest of the frame that is
+    /// arriving, or for the whole next one, so far as that can be known. Bytes may only be added.
     pub fn space(&mut self) -> &mut BytesMut {
-        self.buffer.reserve(READ_BYTES);
+        let len = self.buffer.len();
+        let rest = match self.state {
+            State::Jpeg(_) => self.expected_len().saturating_sub(len),
+            State::Gap | State::Hunt { .. } => {
+                let next = self.last_len + self.last_len / GROWTH;
+                next.min(self.limits.max_frame_bytes)
+            }
+        };
+        let room = rest + READ_BYTES;
+        if self.buffer.capacity() > MUCH_LARGER * (len + room) {
+            self.spare = BytesMut::new();
+            self.make_room(room);
+            self.spare = BytesMut::new();
+        } else if self.buffer.capacity() - len < rest.max(LEAST_ROOM) {
+            // A frame that has outgrown what was expected may go on doing so; doubling keeps copying in bounds.
+            self.make_room(room.max(if rest == 0 { len } else { 0 }));
+        }
         &mut self.buffer
+    }
+
+    /// Moves on to other memory with so much room behind what is in the buffer. That is the memory of the frame before
+    /// the last, if nobody holds it any more: fresh memory costs a page fault every 4 KiB.
+    fn make_room(&mut self, room: usize) {
+        let needed = self.buffer.len() + room;
+        let mut next = std::mem::take(&mut self.spare);
+        if !next.try_reclaim(needed) {
+            next = BytesMut::with_capacity(needed);
+        }
+        next.extend_from_slice(&self.buffer);
+        self.spare = std::mem::replace(&mut self.buffer, next);
+        self.spare.clear();
+    }
+
+    /// How long the JPEG that is arriving will be.
+    fn expected_len(&self) -> usize {
+        let promised = self.head.length.unwrap_or_default().min(TRUSTED_LENGTH);
+        promised.max(self.last_len).min(self.limits.max_frame_bytes)
     }
 
     /// Bytes that wait for more.
@@ -415,9 +463,11 @@ impl PartParser {
         }
         if !self.reserved {
             self.reserved = true;
-            let promised = self.head.length.unwrap_or_default().min(TRUSTED_LENGTH);
-            let expected = promised.max(self.last_len).min(self.limits.max_frame_bytes) + READ_BYTES;
-            self.buffer.reserve(expected.saturating_sub(len));
+            let expected = self.expected_len();
+            // What is already there is not copied for the sake of a little more room.
+            if self.buffer.capacity() < expected {
+                self.make_room((expected + READ_BYTES).saturating_sub(len));
+            }
         }
         Step::More
     }

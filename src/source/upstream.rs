@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 
 use super::{
     Deadline, Source, SourceError,
-    http::{BodyDeadline, HttpClient, Response},
+    http::{BodyDeadline, BodyReader, HttpClient, Response},
 };
 use crate::{
     bus::Sink,
@@ -52,7 +52,7 @@ impl UpstreamSource {
         let kind = content_kind(&response)?;
         let mut parser = PartParser::new(kind, self.parser_limits);
         let host = response.host().to_owned();
-        let result = self.frames(response, &mut parser, sink).await;
+        let result = self.frames(response.into_body(), &mut parser, sink).await;
         sink.parsed(&parser.take_events());
         result.map_err(|error| match error {
             BodyError::Source(error) => error,
@@ -63,13 +63,12 @@ impl UpstreamSource {
 
     async fn frames(
         &self,
-        mut response: Response,
+        mut body: BodyReader,
         parser: &mut PartParser,
         sink: &Sink,
     ) -> Result<(), BodyError> {
         let mut deadline = BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout);
-        while let Some(chunk) = response.chunk(deadline).await? {
-            parser.push(&chunk);
+        while body.read_into(parser.space(), deadline).await? > 0 {
             while let Some(part) = parser.next_part()? {
                 deadline = BodyDeadline::new(Deadline::NextFrame, self.frame_timeout);
                 sink.part(part);

@@ -81,6 +81,62 @@ async fn chunks_may_be_cut_anywhere_and_their_framing_too() {
 }
 
 #[actix_web::test]
+async fn chunks_as_cameras_write_them_are_read() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let all = body(&three());
+    let (first, second) = all.split_at(all.len() / 2);
+    let chunk = |size: String, bytes: &[u8], end: &str| [size.as_bytes(), bytes, end.as_bytes()].concat();
+    let size = |bytes: &[u8]| format!("{:x}", bytes.len());
+    for (case, body) in [
+        ("extensions", chunk(size(&all) + ";a=\"b\"\r\n", &all, "\r\n0\r\n\r\n")),
+        ("bare newlines", chunk(size(&all) + "\n", &all, "\n0\n\n")),
+        ("a trailer", chunk(size(&all) + "\r\n", &all, "\r\n0\r\nX-Sum: 1\r\n\r\n")),
+        ("closed inside a chunk", chunk("fffff\r\n".into(), &all, "")),
+        ("closed without a last chunk", chunk(size(&all) + "\r\n", &all, "\r\n")),
+        (
+            "two",
+            [
+                chunk(size(first) + " \r\n", first, "\r\n"),
+                chunk(size(second) + "\r\n", second, "\r\n0\r\n\r\n"),
+            ]
+            .concat(),
+        ),
+    ] {
+        // In one packet with the head, and in one of their own.
+        let (head, together) = (head.as_bytes().to_vec(), answer(head, &body));
+        for pieces in [vec![together], vec![head, body]] {
+            let camera = FakeCamera::start(move |_| vec![Step::Request, Step::Pieces(pieces.clone())]).await;
+            watch(config(&camera.url("/video"))).await.assert_frames(&three(), case);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_answer_that_is_not_chunked_as_it_says_is_told() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let camera = saying(answer(head, &body(&three()))).await;
+    let error = watch(config(&camera.url("/"))).await.error();
+    assert!(error.contains("its answer is chunked, but a chunk's size is no hexadecimal number"), "{error}");
+}
+
+#[actix_web::test]
+async fn a_declared_length_ends_the_body_while_the_camera_talks_on() {
+    let all = body(&three());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\nContent-Length: {}\r\n\r\n",
+        all.len()
+    );
+    let more = [&all[..], &all[..]].concat();
+    // In one packet with the head, and in one of their own.
+    for pieces in [vec![answer(&head, &more)], vec![head.clone().into_bytes(), more.clone()]] {
+        let camera =
+            FakeCamera::start(move |_| vec![Step::Request, Step::Pieces(pieces.clone()), Step::Stall]).await;
+        watch(config(&camera.url("/"))).await.assert_frames(&three(), "as long as it said");
+        camera.all_closed().await;
+    }
+}
+
+#[actix_web::test]
 async fn each_byte_may_come_alone() {
     let whole = answer(HEAD, &body(&three()));
     let pieces: Vec<_> = whole.iter().map(|byte| vec![*byte]).collect();

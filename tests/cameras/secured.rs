@@ -13,7 +13,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     fake_camera::{FakeCamera, Reply, Step},
-    watching::{HEAD, answer, body, config, config_with_login, snapshots, three, watch, watch_source},
+    watching::{
+        HEAD, answer, body, config, config_with_login, jpeg_of_size, snapshots, three, watch, watch_source,
+    },
 };
 
 fn self_signed() -> TlsAcceptor {
@@ -61,6 +63,16 @@ async fn insecure_accepts_it_and_repairs_heads_as_over_plain_tcp() {
         let config = UpstreamConfig { insecure: true, ..config(&url) };
         watch(config).await.assert_frames(&three(), head);
     }
+}
+
+#[actix_web::test]
+async fn frames_larger_than_tls_records_come_through() {
+    let pictures: Vec<_> = (1..=3).map(|n| jpeg_of_size(n, 640, 480)).collect();
+    assert!(pictures[0].len() > 3 * 16_384, "{} bytes", pictures[0].len());
+    let all = answer(HEAD, &body(&pictures));
+    let (_camera, url) = camera(move |_| vec![Step::Request, Step::Send(all.clone())]).await;
+    let config = UpstreamConfig { insecure: true, ..config(&url) };
+    watch(config).await.assert_frames(&pictures, "several records a frame");
 }
 
 #[actix_web::test]

@@ -334,3 +334,46 @@ proptest! {
         parse(parser(&DIALECTS[0]), body.chunks(chunk));
     }
 }
+
+#[test]
+fn room_follows_the_frames_and_not_the_largest_of_them() {
+    let jpegs = jpegs();
+    let limits = ParserLimits { max_frame_bytes: 4_000_000, max_header_bytes: 4_000 };
+    let mut parser = PartParser::new(ContentKind::Missing, limits);
+    let comment = [&[0xff, 0xfe, 0xff, 0xff][..], &[0; 0xfffd]].concat();
+    let large = [&jpegs[0][..2], &comment.repeat(30), &jpegs[0][2..]].concat();
+    let mut feed = |jpeg: &[u8]| {
+        for piece in jpeg.chunks(50_000) {
+            parser.space().extend_from_slice(piece);
+        }
+        assert_eq!(parser.next_part().unwrap().unwrap().jpeg, jpeg);
+        parser.space().capacity()
+    };
+    assert!(feed(&jpegs[1]) < 4 * READ_BYTES);
+    assert!((large.len()..large.len() * 2).contains(&feed(&large)), "room for another one");
+    assert!(feed(&jpegs[1]) < 4 * READ_BYTES, "the large one's room is given back");
+}
+
+#[test]
+fn memory_is_used_again_once_nobody_holds_its_frame() {
+    let jpeg = &jpegs()[0];
+    let comment = [&[0xff, 0xfe, 0xff, 0xff][..], &[0; 0xfffd]].concat();
+    let jpeg = [&jpeg[..2], &comment.repeat(2), &jpeg[2..]].concat();
+    let limits = ParserLimits { max_frame_bytes: 1_000_000, max_header_bytes: 4_000 };
+    let mut parser = PartParser::new(ContentKind::Missing, limits);
+    let mut next = || {
+        parser.space().extend_from_slice(&jpeg);
+        parser.next_part().unwrap().unwrap().jpeg
+    };
+    // As the bus does it: the newest frame is held until the next is there.
+    let mut newest = next();
+    let mut places = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        newest = next();
+        places.insert(newest.as_ptr());
+    }
+    assert!(places.len() <= 3, "{places:?}");
+    // A frame that is held is never written over.
+    let held: Vec<_> = (0..4).map(|_| next()).collect();
+    assert!(held.iter().all(|frame| *frame == jpeg) && newest == jpeg);
+}

@@ -46,6 +46,15 @@ pub(super) struct HeadReader {
     answer: Option<Answer>,
 }
 
+/// A repaired head and whatever came of the body with it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Repaired {
+    /// Both, one after the other.
+    pub(super) answer: Bytes,
+    /// Where in it the body begins.
+    pub(super) head_len: usize,
+}
+
 /// What the lines said so far.
 #[derive(Debug)]
 struct Answer {
@@ -65,8 +74,8 @@ impl HeadReader {
         Self { raw: BytesMut::new(), line_start: 0, limit, answer: None }
     }
 
-    /// Takes more bytes. Once the head is whole: the repaired head, followed by whatever came of the body.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Option<Bytes>, HeadError> {
+    /// Takes more bytes. Once the head is whole, gives it out.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Option<Repaired>, HeadError> {
         self.raw.extend_from_slice(bytes);
         loop {
             if self.picture_begins()? {
@@ -119,12 +128,13 @@ impl HeadReader {
         }
     }
 
-    fn take_head(&mut self, body_start: usize) -> Option<Bytes> {
+    fn take_head(&mut self, body_start: usize) -> Option<Repaired> {
         let answer = self.answer.take()?;
         let mut out = BytesMut::with_capacity(self.raw.len() + 64);
         answer.write(&mut out);
+        let head_len = out.len();
         out.put_slice(&self.raw[body_start..]);
-        Some(out.freeze())
+        Some(Repaired { answer: out.freeze(), head_len })
     }
 }
 
@@ -272,13 +282,13 @@ mod tests {
 
     /// The repaired answer, after checking that every way of cutting the input in two gives the same.
     fn repaired(raw: &[u8]) -> String {
-        let whole = HeadReader::new(LIMIT).push(raw).unwrap().expect("the head is whole");
+        let whole = HeadReader::new(LIMIT).push(raw).unwrap().expect("the head is whole").answer;
         for cut in 0..raw.len() {
             let mut reader = HeadReader::new(LIMIT);
             let mut out = BytesMut::new();
             for piece in [&raw[..cut], &raw[cut..]] {
                 match out.is_empty().then(|| reader.push(piece).unwrap()).flatten() {
-                    Some(head) => out.extend_from_slice(&head),
+                    Some(head) => out.extend_from_slice(&head.answer),
                     None if !out.is_empty() => out.extend_from_slice(piece),
                     None => {}
                 }
@@ -291,7 +301,7 @@ mod tests {
             if !out.is_empty() {
                 out.put_u8(*byte);
             } else if let Some(head) = reader.push(&[*byte]).unwrap() {
-                out.extend_from_slice(&head);
+                out.extend_from_slice(&head.answer);
             }
         }
         assert_eq!(out, whole, "byte by byte");
@@ -383,10 +393,10 @@ mod tests {
             b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n--x\r\nContent-Length: 2\r\n";
         assert!(repaired(raw).ends_with("\r\n\r\n--x\r\nContent-Length: 2\r\n"));
         let raw = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\xff\xd8\xff";
-        let out = HeadReader::new(LIMIT).push(raw).unwrap().unwrap();
+        let out = HeadReader::new(LIMIT).push(raw).unwrap().unwrap().answer;
         assert!(out.ends_with(b"\r\n\r\n\xff\xd8\xff"));
         let with_newline = [&raw[..], b"\xe0 \n and more"].concat();
-        let out = HeadReader::new(LIMIT).push(&with_newline).unwrap().unwrap();
+        let out = HeadReader::new(LIMIT).push(&with_newline).unwrap().unwrap().answer;
         assert!(out.ends_with(b"\r\n\r\n\xff\xd8\xff\xe0 \n and more"));
     }
 
@@ -443,7 +453,7 @@ mod tests {
         for piece in pieces {
             match &mut out {
                 Some(out) => out.extend_from_slice(piece),
-                None => out = reader.push(piece)?.map(|head| head.to_vec()),
+                None => out = reader.push(piece)?.map(|head| head.answer.to_vec()),
             }
         }
         Ok(out)

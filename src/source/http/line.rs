@@ -3,12 +3,7 @@
 //! Each connection has a client of its own, whose connector hands out this one socket and never opens another: so a
 //! camera sees exactly one at any time, connecting and the answer have separate deadlines, and closing is dropping.
 
-use std::{
-    cell::RefCell,
-    io,
-    rc::{Rc, Weak},
-    time::Duration,
-};
+use std::{cell::RefCell, io, rc::Rc, time::Duration};
 
 use actix_service::fn_service;
 use actix_tls::connect::{ConnectError as TcpConnectError, ConnectInfo, Connection};
@@ -23,7 +18,7 @@ use super::{
     auth::Authorization,
     dial::Origin,
     head::HeadError,
-    wire::{Transport, Wire},
+    wire::{Tap, Transport, Wire},
 };
 use crate::{
     config::Login,
@@ -41,7 +36,7 @@ const USER_AGENT: &str = concat!("framecast/", env!("CARGO_PKG_VERSION"));
 pub(super) struct Line {
     origin: Origin,
     client: Client,
-    open: Weak<()>,
+    tap: Tap,
 }
 
 /// A request that is about to be sent.
@@ -63,9 +58,8 @@ pub(super) enum SendFailure {
 impl Line {
     /// Puts HTTP on `transport`.
     pub(super) fn new(origin: Origin, transport: Transport, max_header_bytes: usize) -> Self {
-        let open = Rc::new(());
-        let weak = Rc::downgrade(&open);
-        let socket = Rc::new(RefCell::new(Some(Wire::new(transport, max_header_bytes, open))));
+        let (wire, tap) = Wire::new(transport, max_header_bytes);
+        let socket = Rc::new(RefCell::new(Some(wire)));
         let hand_out = fn_service(move |info: ConnectInfo<Uri>| {
             let wire = socket.borrow_mut().take();
             let gone = || TcpConnectError::Io(io::ErrorKind::NotConnected.into());
@@ -81,12 +75,17 @@ impl Line {
             .disable_timeout()
             .no_default_headers()
             .finish();
-        Self { origin, client, open: weak }
+        Self { origin, client, tap }
     }
 
     /// Whether the socket is open (as far as is known without reading from it) and leads to `origin`.
     pub(super) fn leads_to(&self, origin: &Origin) -> bool {
-        self.open.strong_count() > 0 && self.origin == *origin
+        self.tap.is_open() && self.origin == *origin
+    }
+
+    /// The way to the socket itself.
+    pub(super) fn tap(&self) -> Tap {
+        self.tap.clone()
     }
 
     /// Sends `request` and waits for the head of its answer.

@@ -2,11 +2,14 @@
 //!
 //! [`HttpClient`] holds at most one connection, plain or TLS, and closes it before it opens another: an ESP32-CAM serves
 //! only one. It answers basic and digest challenges, follows redirects without taking credentials along to another
-//! origin, and keeps the deadlines for connecting and for the head. Bodies are streams with the caller's deadlines.
+//! origin, and keeps the deadlines for connecting and for the head. Bodies come with the caller's
+//! deadlines: pictures through awc, streams read beside it ([`BodyReader`]).
 //!
 //! What cameras write in place of HTTP is repaired below awc, in [`head`].
 
 mod auth;
+mod body;
+mod chunked;
 mod dial;
 pub mod head;
 mod line;
@@ -27,7 +30,8 @@ use self::{
 use super::SourceError;
 use crate::config::{Secret, UpstreamConfig};
 
-pub use response::{BodyDeadline, Response};
+pub use body::{BodyDeadline, BodyReader};
+pub use response::Response;
 
 /// Asks one camera, over one connection at a time.
 pub struct HttpClient {
@@ -142,7 +146,7 @@ impl HttpClient {
         }
         let request = Request { url: &target.url, headers: all, login: self.auth.login(), authorization };
         let answer = line.send(request, self.head_timeout).await?;
-        Ok(Response::new(target.origin.authority(), answer))
+        Ok(Response::new(target.origin.authority(), answer, line.tap()))
     }
 
     fn is_connected_to(&self, target: &Target) -> bool {

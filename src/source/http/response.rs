@@ -9,8 +9,11 @@ use awc::{
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::time::{Instant, timeout_at};
 
+use super::{
+    body::{BodyDeadline, BodyReader, Framing},
+    wire::Tap,
+};
 use crate::source::{Deadline, SourceError};
 
 /// An error page is read up to here so that its connection can be used again; beyond, a new one is cheaper.
@@ -22,15 +25,16 @@ const MAX_DISCARDED_BYTES: usize = 64 * 1024;
 pub struct Response {
     host: String,
     inner: ClientResponse,
+    tap: Tap,
     /// Bytes of the body still to come, where the head said how many.
     missing: Option<u64>,
 }
 
 impl Response {
-    pub(super) fn new(host: String, inner: ClientResponse) -> Self {
+    pub(super) fn new(host: String, inner: ClientResponse, tap: Tap) -> Self {
         let length = inner.headers().get(header::CONTENT_LENGTH);
         let missing = length.and_then(|value| value.to_str().ok()?.parse().ok());
-        Self { host, inner, missing }
+        Self { host, inner, tap, missing }
     }
 
     /// Host and port that answered.
@@ -68,14 +72,25 @@ impl Response {
         self.header("content-length").and_then(|value| value.parse().ok())
     }
 
+    /// The body, to be read without awc and its copies, for as long as it may be. To be called before a piece of it was
+    /// read here. The connection ends with it.
+    pub fn into_body(self) -> BodyReader {
+        let framing = match self.content_length() {
+            _ if self.is_close_delimited() => Framing::Close,
+            Some(length) => Framing::Length(length),
+            None if self.header("transfer-encoding").is_some() => Framing::chunked(),
+            None => Framing::Length(0),
+        };
+        BodyReader::new(self.host, self.tap.take(), framing)
+    }
+
     /// The next piece of the body; `None` at its end, which may come before the declared length: cameras that write
     /// some length over an endless stream close before it.
     ///
     /// # Errors
     /// [`SourceError::Late`] at the deadline, [`SourceError::Broken`] when the connection broke.
     pub async fn chunk(&mut self, deadline: BodyDeadline) -> Result<Option<Bytes>, SourceError> {
-        let next = timeout_at(deadline.at, self.inner.next()).await;
-        match next.map_err(|_| SourceError::late(&self.host, deadline.waiting_for, deadline.within))? {
+        match deadline.keep(&self.host, self.inner.next()).await? {
             Some(Ok(chunk)) => {
                 self.missing = self.missing.map(|missing| missing.saturating_sub(chunk.len() as u64));
                 Ok(Some(chunk))
@@ -140,20 +155,5 @@ impl fmt::Debug for Response {
             .field("host", &self.host)
             .field("status", &self.status())
             .finish_non_exhaustive()
-    }
-}
-
-/// Until when something of a body has to come, and what it would be.
-#[derive(Debug, Clone, Copy)]
-pub struct BodyDeadline {
-    at: Instant,
-    waiting_for: Deadline,
-    within: Duration,
-}
-
-impl BodyDeadline {
-    /// `within` from now.
-    pub fn new(waiting_for: Deadline, within: Duration) -> Self {
-        Self { at: Instant::now() + within, waiting_for, within }
     }
 }
