@@ -1,0 +1,55 @@
+//! A socket, and how a part's file is sent to it.
+
+use std::{
+    io,
+    ops::Range,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Interest},
+    net::TcpStream,
+};
+
+use crate::bus::SealedPart;
+
+/// A socket, and how a part's file is sent to it.
+pub(in crate::web) trait Channel: AsyncRead + AsyncWrite + Unpin {
+    /// Sends bytes of the file, as many as the socket takes now; answers how many. The default says that this kind of
+    /// channel cannot.
+    fn poll_send_file(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &SealedPart,
+        _: Range<u64>,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    /// Whether it can.
+    fn sends_files(&self) -> bool {
+        false
+    }
+}
+
+impl Channel for TcpStream {
+    fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        part: &SealedPart,
+        range: Range<u64>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_write_ready(cx))?;
+            match self.try_io(Interest::WRITABLE, || part.send_to(&*self, range.clone())) {
+                // The readiness was old; the kernel says when it takes more.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+
+    fn sends_files(&self) -> bool {
+        true
+    }
+}
