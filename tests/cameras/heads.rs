@@ -54,30 +54,33 @@ async fn odd_heads_are_no_obstacle() {
     }
 }
 
+/// One camera whose connection `n` sends `cut(n)`: a listener for each would use up the system's ports.
+async fn watch_cuts(count: usize, cut: impl Fn(usize) -> Vec<Vec<u8>> + Send + Sync + 'static) {
+    let camera = FakeCamera::start(move |n| vec![Step::Request, Step::Pieces(cut(n))]).await;
+    for n in 0..count {
+        watch(config(&camera.url("/video"))).await.assert_frames(&three(), &format!("cut {n}"));
+    }
+}
+
 #[actix_web::test]
 async fn answers_may_be_cut_anywhere() {
     let whole = answer(HEAD, &body(&three()));
-    for cut in 1..whole.len() {
-        let pieces = vec![whole[..cut].to_vec(), whole[cut..].to_vec()];
-        let camera = FakeCamera::start(move |_| vec![Step::Request, Step::Pieces(pieces.clone())]).await;
-        watch(config(&camera.url("/video"))).await.assert_frames(&three(), &format!("cut at {cut}"));
-    }
+    watch_cuts(whole.len(), move |at| vec![whole[..at].to_vec(), whole[at..].to_vec()]).await;
 }
 
 #[actix_web::test]
 async fn chunks_may_be_cut_anywhere_and_their_framing_too() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\nTransfer-Encoding: chunked\r\n\r\n";
     let body = body(&three());
-    for cut in 1..body.len() {
-        let (first, second) = body.split_at(cut);
+    watch_cuts(body.len() - 1, move |n| {
+        let (first, second) = body.split_at(n + 1);
         let chunk = |bytes: &[u8]| [format!("{:X}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
         let whole = [head.as_bytes(), &chunk(first), &chunk(second), b"0\r\n\r\n"].concat();
         // The wire is cut elsewhere than the chunks are: also inside their size lines.
-        let wire_cut = head.len() + cut % (whole.len() - head.len());
-        let pieces = vec![whole[..wire_cut].to_vec(), whole[wire_cut..].to_vec()];
-        let camera = FakeCamera::start(move |_| vec![Step::Request, Step::Pieces(pieces.clone())]).await;
-        watch(config(&camera.url("/video"))).await.assert_frames(&three(), &format!("chunks cut at {cut}"));
-    }
+        let wire_cut = head.len() + n % (whole.len() - head.len());
+        vec![whole[..wire_cut].to_vec(), whole[wire_cut..].to_vec()]
+    })
+    .await;
 }
 
 #[actix_web::test]
