@@ -29,8 +29,9 @@ use crate::{
     web::{ListenError, Listeners, WebServer, WebState},
 };
 
-/// Threads that streams are spread over. A camera's stream costs little CPU; more threads than this only cost memory.
-const MAX_STREAM_THREADS: usize = 4;
+/// Threads that streams are spread over, one a core up to this: they read the cameras and write to all viewers. A network
+/// of 100 Gbit/s needs fewer.
+const MAX_STREAM_THREADS: usize = 16;
 
 /// Sources get so long to close their sockets at shutdown, so that all of it ends within three seconds.
 const STREAMS_STOP_WITHIN: Duration = Duration::from_millis(500);

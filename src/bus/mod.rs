@@ -1,11 +1,12 @@
 //! A stream's bus: the newest frame, and nothing but the newest.
 //!
-//! The source side publishes through a [`Sink`]; each viewer holds a [`Subscriber`] and takes whatever is newest when it
-//! is ready for more. Nothing queues, so a slow viewer costs no memory and never sees the past. Frames are numbered
+//! The source side publishes through a [`Sink`]; viewers are an [`Audience`] that the stream's fan-out shows each frame to,
+//! others hold a [`Subscriber`]. Each takes whatever is newest when it is ready for more. Nothing queues, so a slow viewer costs no memory and never sees the past. Frames are numbered
 //! here, so that a viewer can count what it skipped.
 //!
 //! A *beat* shows the same frame again: clients such as Chromium draw a frame only when the next part has arrived.
 
+mod audience;
 mod sealed;
 mod sink;
 mod stats;
@@ -15,10 +16,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{frame::Frame, multipart::writer::PreparedPart};
 
+pub use audience::{Audience, Watcher};
 pub use sealed::SealedPart;
 pub use sink::Sink;
 pub use stats::{DropReason, StreamStats};
@@ -53,6 +55,8 @@ pub struct Showing {
     pub newest: Option<Arc<Published>>,
     /// How often this frame has been shown again.
     pub beat: u64,
+    /// When it was shown, or shown again.
+    pub since: Option<Instant>,
     /// The stream has ended; its viewers leave.
     pub closed: bool,
 }
@@ -63,6 +67,7 @@ pub struct Bus {
     showing: watch::Sender<Showing>,
     last_seq: AtomicU64,
     stats: StreamStats,
+    audience: Audience,
 }
 
 /// One reader of a bus.
@@ -70,7 +75,12 @@ pub type Subscriber = watch::Receiver<Showing>;
 
 impl Default for Bus {
     fn default() -> Self {
-        Self { showing: watch::Sender::default(), last_seq: AtomicU64::new(0), stats: StreamStats::default() }
+        Self {
+            showing: watch::Sender::default(),
+            last_seq: AtomicU64::new(0),
+            stats: StreamStats::default(),
+            audience: Audience::default(),
+        }
     }
 }
 
@@ -96,6 +106,7 @@ impl Bus {
             let seq = self.last_seq.fetch_add(1, Ordering::Relaxed) + 1;
             showing.newest = Some(Arc::new(Published::new(seq, frame, part)));
             showing.beat = 0;
+            showing.since = Some(Instant::now());
             true
         });
     }
@@ -104,7 +115,10 @@ impl Bus {
     pub fn repeat(&self, seq: u64) {
         self.showing.send_if_modified(|showing| {
             let current = showing.newest.as_ref().is_some_and(|newest| newest.seq == seq);
-            showing.beat += u64::from(current);
+            if current {
+                showing.beat += 1;
+                showing.since = Some(Instant::now());
+            }
             current
         });
     }
@@ -127,6 +141,16 @@ impl Bus {
         let mut subscriber = self.showing.subscribe();
         subscriber.mark_changed();
         subscriber
+    }
+
+    /// What is shown now.
+    pub fn showing(&self) -> Showing {
+        self.showing.borrow().clone()
+    }
+
+    /// Those who are shown each frame by the stream's fan-out.
+    pub fn audience(&self) -> &Audience {
+        &self.audience
     }
 
     /// The newest frame.

@@ -1,47 +1,32 @@
-//! One viewer: which frame next, and when. No sockets.
+//! One viewer: which frame next. No sockets, no waiting.
 //!
 //! A [`Viewer`] takes the newest frame each time it is asked, so a slow one skips and never sees the past. It repeats
 //! its first frame at once (Chromium draws a part only when the next has come) and follows the bus's beats.
 
 mod snapshot;
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll, ready},
-};
-
-use tokio_util::sync::ReusableBoxFuture;
+use std::sync::Arc;
 
 use crate::{
-    bus::{Published, Subscriber},
+    bus::{Published, Showing},
     stream::{StreamHandle, ViewerGuard},
 };
 
 pub use snapshot::{SNAPSHOT_WAIT, SnapshotError, newest_picture, next_after};
 
-/// A stream of frames for one viewer; ends when its stream does. Each frame is to be sent whole before the next is
-/// asked for.
+/// A viewer of a stream. Each frame is to be sent whole before the next is asked for.
 #[derive(Debug)]
 pub struct Viewer {
     guard: ViewerGuard,
-    change: ReusableBoxFuture<'static, Changed>,
-    /// The bus shows something new that was not taken yet. Not looked at before it is: it may be newer by then.
-    ready: Option<Changed>,
-    last: Option<Arc<Published>>,
+    /// Number and beat of what it took last.
+    seen: Option<(u64, u64)>,
     repeat_first: bool,
-}
-
-#[derive(Debug)]
-struct Changed {
-    subscriber: Subscriber,
-    bus_is_gone: bool,
 }
 
 impl Viewer {
     /// A viewer that has joined.
     pub fn new(guard: ViewerGuard) -> Self {
-        let change = ReusableBoxFuture::new(changed(guard.stream().bus().subscribe()));
-        Self { guard, change, ready: None, last: None, repeat_first: false }
+        Self { guard, seen: None, repeat_first: false }
     }
 
     /// The stream that is viewed.
@@ -49,58 +34,31 @@ impl Viewer {
         self.guard.stream()
     }
 
-    /// Frames that this viewer missed between `last` and the newest are counted as skipped.
-    fn take(&mut self, newest: Arc<Published>) -> Arc<Published> {
-        let skipped = self.last.as_ref().map_or(0, |last| newest.seq.saturating_sub(last.seq + 1));
+    /// Whether it would take something.
+    pub fn wants(&self, showing: &Showing) -> bool {
+        let Some(newest) = &showing.newest else { return false };
+        let repeat = self.repeat_first && self.seen.is_some_and(|(last, _)| last == newest.seq);
+        repeat || self.seen < Some((newest.seq, showing.beat))
+    }
+
+    /// The frame to send now, if there is one that it has not had. What it missed since its last one is counted as
+    /// skipped.
+    pub fn take<'a>(&mut self, showing: &'a Showing) -> Option<&'a Arc<Published>> {
+        if !self.wants(showing) {
+            return None;
+        }
+        let newest = showing.newest.as_ref()?;
+        let skipped = self.seen.map_or(0, |(last, _)| newest.seq.saturating_sub(last + 1));
         self.stream().bus().stats().count_frame_out(newest.frame.jpeg().len(), skipped);
-        self.last = Some(newest.clone());
-        newest
+        // A second frame does what the repeat was for.
+        self.repeat_first = self.seen.is_none();
+        self.seen = Some((newest.seq, showing.beat));
+        Some(newest)
     }
-
-    /// Ready when there is something to send (or the stream has ended); else the task is woken when there is.
-    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.ready.is_none()
-            && let Poll::Ready(changed) = self.change.poll(cx)
-        {
-            self.ready = Some(changed);
-        }
-        if self.ready.is_some() || self.repeat_first { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// The next frame to send; none when the stream has ended.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<Published>>> {
-        loop {
-            ready!(self.poll_ready(cx));
-            let Some(Changed { mut subscriber, bus_is_gone }) = self.ready.take() else {
-                self.repeat_first = false;
-                let first = self.last.clone().expect("repeat_first is set only behind a first frame");
-                return Poll::Ready(Some(self.take(first)));
-            };
-            let showing = subscriber.borrow_and_update().clone();
-            self.change.set(changed(subscriber));
-            if bus_is_gone || showing.closed {
-                return Poll::Ready(None);
-            }
-            // Cleared: what was shown is past; wait for what comes.
-            let Some(newest) = showing.newest else { continue };
-            // A second frame does what the repeat was for.
-            self.repeat_first = self.last.is_none();
-            return Poll::Ready(Some(self.take(newest)));
-        }
-    }
-}
-
-async fn changed(mut subscriber: Subscriber) -> Changed {
-    let bus_is_gone = subscriber.changed().await.is_err();
-    Changed { subscriber, bus_is_gone }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
-    use futures_util::FutureExt;
-
     use super::*;
     use crate::{
         bus::{Bus, tests::tiny_frame},
@@ -118,29 +76,28 @@ mod tests {
         (Viewer::new(guard), stream.bus().clone())
     }
 
-    fn next(viewer: &mut Viewer) -> Option<Option<u64>> {
-        let frame = poll_fn(|cx| viewer.poll_next(cx)).now_or_never()?;
-        Some(frame.map(|frame| frame.seq))
+    fn next(viewer: &mut Viewer, bus: &Bus) -> Option<u64> {
+        viewer.take(&bus.showing()).map(|frame| frame.seq)
     }
 
     #[actix::test]
     async fn a_viewer_that_joins_sees_the_present_frame_at_once_and_twice() {
         let (mut viewer, bus) = viewer();
-        assert_eq!(next(&mut viewer), None, "nothing yet");
+        assert_eq!(next(&mut viewer, &bus), None, "nothing yet");
         bus.publish(tiny_frame());
-        assert_eq!(next(&mut viewer), Some(Some(1)));
-        assert_eq!(next(&mut viewer), Some(Some(1)));
-        assert_eq!(next(&mut viewer), None);
+        assert_eq!(next(&mut viewer, &bus), Some(1));
+        assert_eq!(next(&mut viewer, &bus), Some(1));
+        assert_eq!(next(&mut viewer, &bus), None);
     }
 
     #[actix::test]
     async fn a_second_frame_does_what_the_repeat_was_for() {
         let (mut viewer, bus) = viewer();
         bus.publish(tiny_frame());
-        assert_eq!(next(&mut viewer), Some(Some(1)));
+        assert_eq!(next(&mut viewer, &bus), Some(1));
         bus.publish(tiny_frame());
-        assert_eq!(next(&mut viewer), Some(Some(2)));
-        assert_eq!(next(&mut viewer), None);
+        assert_eq!(next(&mut viewer, &bus), Some(2));
+        assert_eq!(next(&mut viewer, &bus), None);
     }
 
     #[actix::test]
@@ -148,30 +105,40 @@ mod tests {
         let (mut viewer, bus) = viewer();
         bus.publish(tiny_frame());
         bus.publish(tiny_frame());
-        assert_eq!(next(&mut viewer), Some(Some(2)), "what was before it joined is not skipped, it is past");
-        assert_eq!(next(&mut viewer), Some(Some(2)));
+        assert_eq!(next(&mut viewer, &bus), Some(2), "what was before it joined is not skipped, it is past");
+        assert_eq!(next(&mut viewer, &bus), Some(2));
         for _ in 0..5 {
             // Noticed, but not taken: the connection is busy.
             bus.publish(tiny_frame());
-            assert!(poll_fn(|cx| viewer.poll_ready(cx)).now_or_never().is_some());
+            assert!(viewer.wants(&bus.showing()));
         }
-        assert_eq!(next(&mut viewer), Some(Some(7)), "newer than what it was first told of");
+        assert_eq!(next(&mut viewer, &bus), Some(7), "newer than what it was first told of");
         assert_eq!(bus.stats().skipped(), 4);
-        assert_eq!(next(&mut viewer), None);
+        assert_eq!(next(&mut viewer, &bus), None);
     }
 
     #[actix::test]
-    async fn beats_repeat_and_the_end_ends() {
+    async fn it_is_never_given_what_is_older_than_what_it_had() {
         let (mut viewer, bus) = viewer();
         bus.publish(tiny_frame());
-        next(&mut viewer);
-        next(&mut viewer);
+        let old = bus.showing();
+        bus.publish(tiny_frame());
+        assert_eq!(next(&mut viewer, &bus), Some(2));
+        assert!(!viewer.wants(&old) && viewer.take(&old).is_none());
+    }
+
+    #[actix::test]
+    async fn beats_repeat_and_the_past_is_not_shown() {
+        let (mut viewer, bus) = viewer();
+        bus.publish(tiny_frame());
+        next(&mut viewer, &bus);
+        next(&mut viewer, &bus);
         bus.repeat(1);
-        assert_eq!(next(&mut viewer), Some(Some(1)));
+        assert_eq!(next(&mut viewer, &bus), Some(1));
+        assert_eq!(next(&mut viewer, &bus), None);
+        bus.repeat(1);
         bus.clear();
-        assert_eq!(next(&mut viewer), None, "the past is not shown");
-        bus.close();
-        assert_eq!(next(&mut viewer), Some(None));
+        assert_eq!(next(&mut viewer, &bus), None);
     }
 
     #[actix::test]

@@ -68,19 +68,23 @@ impl UpstreamSource {
         sink: &Sink,
     ) -> Result<(), BodyError> {
         let mut deadline = BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout);
+        // A frame was shown and nobody else of this thread had a turn since. A camera that always has bytes ready must not
+        // keep it from viewers and other cameras. (Bytes without frames are bounded by tokio's own budget for reads.)
+        let mut unseen = false;
         while body.read_into(parser.space(), deadline).await? > 0 {
+            unseen &= !body.waited();
             while let Some(part) = parser.next_part()? {
+                if std::mem::replace(&mut unseen, true) {
+                    yield_now().await;
+                }
                 deadline = BodyDeadline::new(Deadline::NextFrame, self.frame_timeout);
                 sink.part(part);
-                // A camera that always has bytes ready must not keep its thread from viewers and other cameras.
-                // (Bytes without frames are bounded by tokio's own budget for reads.)
-                yield_now().await;
             }
             sink.parsed(&parser.take_events());
         }
         while let Some(part) = parser.finish()? {
-            sink.part(part);
             yield_now().await;
+            sink.part(part);
         }
         Ok(())
     }

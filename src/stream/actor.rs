@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     backoff::Backoff,
+    fan_out::fan_out,
     handle::Status,
     heartbeat,
     pump::{Generation, Pump},
@@ -301,6 +302,7 @@ impl Actor for StreamActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
+        actix_rt::spawn(fan_out(self.bus().clone()));
         actix_rt::spawn(heartbeat::beat(self.bus().clone()));
         let changes = futures_util::stream::unfold(self.demand.clone(), |mut demand| async move {
             demand.changed().await.ok()?;

@@ -5,6 +5,7 @@
 
 mod actor;
 mod backoff;
+mod fan_out;
 mod handle;
 mod heartbeat;
 mod pump;

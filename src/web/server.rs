@@ -17,7 +17,10 @@ use socket2::{Domain, Protocol as IpProtocol, SockRef, Socket, TcpKeepalive, Typ
 use tokio::net::TcpStream;
 use tracing::debug;
 
-use super::{Problem, WebState, nothing_here, routes, transport::Wire};
+use super::{
+    Problem, WebState, nothing_here, routes,
+    transport::{SharedSocket, Wire},
+};
 
 /// Connections that wait to be accepted: a wall of browsers that reconnects at once after a restart.
 const BACKLOG: i32 = 1024;
@@ -166,7 +169,7 @@ fn connections(
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         // A viewer that closes is seen at once, not at the next frame.
         .h1_allow_half_closed(false)
-        .on_connect_ext(|wire: &Wire<TcpStream>, extensions| {
+        .on_connect_ext(|wire: &Wire<SharedSocket>, extensions| {
             extensions.insert(wire.outbox());
         })
         .finish(map_config(app, |()| AppConfig::default()));
@@ -175,7 +178,7 @@ fn connections(
             debug!("a socket option could not be set: {error}");
         }
         let peer = socket.peer_addr().ok();
-        Ok((Wire::new(socket, STALL_TIMEOUT), Protocol::Http1, peer))
+        Ok((Wire::new(SharedSocket::new(socket), STALL_TIMEOUT), Protocol::Http1, peer))
     })
     .and_then(http)
 }

@@ -1,4 +1,4 @@
-//! A stream as an HTTP answer: head, and the body that feeds the viewer's [`Outbox`].
+//! A stream as an HTTP answer: head, and the feed of the viewer's [`Outbox`].
 
 use std::{
     convert::Infallible,
@@ -20,10 +20,10 @@ use super::{
     State, WebState,
     error::Problem,
     query, switched_off, switched_on,
-    transport::{Busy, BusyGuard, Outbox},
+    transport::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Pieces},
 };
 use crate::{
-    bus::{Published, SealedPart},
+    bus::{Published, SealedPart, Showing},
     frame::FrameKind,
     multipart::writer::{self, Framing, PreparedPart},
     session::Viewer,
@@ -98,18 +98,17 @@ pub(super) fn answer(
     let outbox =
         request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
     outbox.set_stall_timeout(stream.config().viewer_timeout);
-    let sendfile = state.sendfile && outbox.sends_files();
     let guard = stream.join(&state.capacity, state.limits.max_viewers_per_stream)?;
-    let body = ViewerBody {
+    let feed = ViewerFeed {
         viewer: Viewer::new(guard),
-        _busy: outbox.busy(Busy::Answering),
-        outbox,
         wishes,
         framing,
         stage: Stage::Joined,
         pace: ClientPace::default(),
-        sendfile,
+        sendfile: state.sendfile,
     };
+    let _busy = outbox.busy(Busy::Answering);
+    let body = ViewerBody { feed: outbox.attach(Box::new(feed), stream.bus()), _busy };
     Ok(unchunked_unless(chunked, head.body(body)))
 }
 
@@ -155,57 +154,57 @@ enum Stage {
     Closed,
 }
 
-/// Feeds one viewer's outbox; yields no bytes itself.
-struct ViewerBody {
+/// What one viewer gets.
+#[derive(Debug)]
+struct ViewerFeed {
     viewer: Viewer,
-    outbox: Outbox,
-    _busy: BusyGuard,
     wishes: Wishes,
     framing: Framing,
     stage: Stage,
     pace: ClientPace,
-    /// The configuration and the connection allow it.
+    /// The configuration allows it.
     sendfile: bool,
 }
 
-impl ViewerBody {
+impl ViewerFeed {
     /// What comes before the first part: browsers show a spinner until they see that a multipart begins.
-    fn open(&mut self) {
+    fn open(&mut self, pieces: &mut Pieces) {
         self.stage = Stage::Streaming;
         if self.wishes.raw {
             return;
         }
         let delimiter = Bytes::from_static(writer::FIRST_DELIMITER);
         let ahead = if self.wishes.advance_headers { writer::headers_ahead() } else { Bytes::new() };
-        self.outbox.put(writer::framed([delimiter, ahead, Bytes::new()], self.framing));
+        pieces.put(writer::framed([delimiter, ahead, Bytes::new()], self.framing));
     }
 
-    fn send(&mut self, frame: &Published) {
+    fn send(&mut self, frame: &Published, pieces: &mut Pieces) {
         let framing = self.framing;
         let wishes = &self.wishes;
         if wishes.raw {
             let jpeg = frame.frame.jpeg().clone();
-            self.outbox.put(writer::framed([jpeg, Bytes::new(), Bytes::new()], framing));
+            pieces.put(writer::framed([jpeg, Bytes::new(), Bytes::new()], framing));
         } else if wishes.advance_headers {
             let jpeg = if wishes.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
-            let pieces = [jpeg, Bytes::from_static(writer::NEXT_DELIMITER), writer::headers_ahead()];
-            self.outbox.put(writer::framed(pieces, framing));
+            let parts = [jpeg, Bytes::from_static(writer::NEXT_DELIMITER), writer::headers_ahead()];
+            pieces.put(writer::framed(parts, framing));
         } else if wishes.extra_headers || wishes.zero_data {
             let more = if wishes.extra_headers { self.extra_headers(frame) } else { String::new() };
             let jpeg = if self.wishes.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
             let part = PreparedPart::with_headers(jpeg, frame.frame.taken(), &more);
-            self.outbox.put(part.pieces(framing));
+            pieces.put(part.pieces(framing));
         } else {
-            match self.sealed(frame) {
-                Some(sealed) => self.outbox.put_file(sealed, framing),
-                None => self.outbox.put(frame.part.pieces(framing)),
+            match self.sealed(frame, pieces) {
+                Some(sealed) => pieces.put_file(sealed, framing),
+                None => pieces.put(frame.part.pieces(framing)),
             }
         }
     }
 
     /// The part as a file, where sending it so costs less than writing it.
-    fn sealed(&self, frame: &Published) -> Option<Arc<SealedPart>> {
-        let worth_it = self.sendfile && self.viewer.stream().bus().stats().viewers() >= SENDFILE_FROM_VIEWERS;
+    fn sealed(&self, frame: &Published, pieces: &Pieces) -> Option<Arc<SealedPart>> {
+        let allowed = self.sendfile && pieces.sends_files();
+        let worth_it = allowed && self.viewer.stream().bus().stats().viewers() >= SENDFILE_FROM_VIEWERS;
         if worth_it { frame.sealed() } else { None }
     }
 
@@ -224,13 +223,40 @@ impl ViewerBody {
         )
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, pieces: &mut Pieces) {
         self.stage = Stage::Closed;
         if !self.wishes.raw {
             let closing = Bytes::from_static(writer::CLOSING_AFTER_DELIMITER);
-            self.outbox.put(writer::framed([closing, Bytes::new(), Bytes::new()], self.framing));
+            pieces.put(writer::framed([closing, Bytes::new(), Bytes::new()], self.framing));
         }
     }
+}
+
+impl Feed for ViewerFeed {
+    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled {
+        if self.stage == Stage::Joined {
+            self.open(pieces);
+        } else if self.stage == Stage::Streaming && showing.closed {
+            self.close(pieces);
+        } else if self.stage == Stage::Closed {
+            return Filled::Ended;
+        } else if let Some(frame) = self.viewer.take(showing) {
+            self.send(frame, pieces);
+        } else {
+            return Filled::Nothing;
+        }
+        Filled::Some
+    }
+
+    fn wants(&self, showing: &Showing) -> bool {
+        self.stage != Stage::Streaming || showing.closed || self.viewer.wants(showing)
+    }
+}
+
+/// Lets the feed fill the outbox; yields no bytes itself.
+struct ViewerBody {
+    feed: FeedGuard,
+    _busy: BusyGuard,
 }
 
 impl MessageBody for ViewerBody {
@@ -241,27 +267,7 @@ impl MessageBody for ViewerBody {
     }
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let this = self.get_mut();
-        loop {
-            if !this.outbox.is_empty() {
-                // What is being written has the whole connection; if something newer is there already, this body
-                // wants to know when the writing is done. If not, the bus will wake it; behind the closing delimiter
-                // nothing will, and only this body's end writes the last chunk.
-                if this.stage == Stage::Closed || this.viewer.poll_ready(cx).is_ready() {
-                    this.outbox.wake_when_empty();
-                }
-                return Poll::Pending;
-            }
-            match this.stage {
-                Stage::Joined => this.open(),
-                Stage::Closed => return Poll::Ready(None),
-                Stage::Streaming => match this.viewer.poll_next(cx) {
-                    Poll::Ready(Some(frame)) => this.send(&frame),
-                    Poll::Ready(None) => this.close(),
-                    Poll::Pending => return Poll::Pending,
-                },
-            }
-        }
+        self.feed.poll_ended(cx).map(|()| None)
     }
 }
 

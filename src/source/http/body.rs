@@ -3,12 +3,19 @@
 //! Beside awc, which would read it in small pieces and copy each (`docs/adr/0008`). All that is known of HTTP here is how
 //! the body is framed, from the head that awc has read.
 
-use std::{fmt, future::Future, io, time::Duration};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    io,
+    pin::Pin,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    time::{Instant, timeout_at},
+    time::{Instant, Sleep, sleep_until, timeout_at},
 };
 
 use super::{chunked::Chunks, wire::Transport};
@@ -18,13 +25,15 @@ use crate::source::{Deadline, SourceError};
 pub struct BodyReader {
     host: String,
     body: Body<Transport>,
+    timer: Timer,
 }
 
 impl BodyReader {
     /// `connection` with what was already read from it behind the head; `None` when it ended with the head.
     pub(super) fn new(host: String, connection: Option<(Transport, Bytes)>, framing: Framing) -> Self {
         let (transport, leftover) = connection.unzip();
-        Self { host, body: Body { transport, leftover: leftover.unwrap_or_default(), framing } }
+        let body = Body { transport, leftover: leftover.unwrap_or_default(), framing };
+        Self { host, body, timer: Timer::default() }
     }
 
     /// Adds what has come of the body to `buffer`, by one read into the room that it has, and says how much that is; 0 is
@@ -38,9 +47,14 @@ impl BodyReader {
         buffer: &mut BytesMut,
         deadline: BodyDeadline,
     ) -> Result<usize, SourceError> {
-        let Self { host, body } = self;
-        let read = deadline.keep(host, body.read(buffer)).await?;
+        let Self { host, body, timer } = self;
+        let read = timer.keep(deadline, body.read(buffer)).await.ok_or_else(|| deadline.missed(host))?;
         read.map_err(|error| SourceError::Broken { host: host.clone(), reason: error.to_string() })
+    }
+
+    /// Whether the last read had to wait for the camera, and others had their turn meanwhile.
+    pub fn waited(&self) -> bool {
+        self.timer.waited
     }
 }
 
@@ -142,8 +156,45 @@ impl BodyDeadline {
         host: &str,
         reading: impl Future<Output = T>,
     ) -> Result<T, SourceError> {
-        let late = |_| SourceError::late(host, self.waiting_for, self.within);
-        timeout_at(self.at, reading).await.map_err(late)
+        timeout_at(self.at, reading).await.map_err(|_| self.missed(host))
+    }
+
+    fn missed(self, host: &str) -> SourceError {
+        SourceError::late(host, self.waiting_for, self.within)
+    }
+}
+
+/// The deadline of one read after the other. Setting a clock for each costs more than the read: here it is set once, and
+/// only when it rings is it set to the deadline that is valid by then.
+#[derive(Debug, Default)]
+struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    waited: bool,
+}
+
+impl Timer {
+    /// What `reading` gives, if in time.
+    async fn keep<T>(&mut self, deadline: BodyDeadline, reading: impl Future<Output = T>) -> Option<T> {
+        let mut reading = std::pin::pin!(reading);
+        self.waited = false;
+        poll_fn(|cx| {
+            if let Poll::Ready(read) = reading.as_mut().poll(cx) {
+                return Poll::Ready(Some(read));
+            }
+            self.waited = true;
+            let timer = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline.at)));
+            if deadline.at < timer.deadline() {
+                timer.as_mut().reset(deadline.at);
+            }
+            while timer.as_mut().poll(cx).is_ready() {
+                if timer.deadline() == deadline.at {
+                    return Poll::Ready(None);
+                }
+                timer.as_mut().reset(deadline.at);
+            }
+            Poll::Pending
+        })
+        .await
     }
 }
 

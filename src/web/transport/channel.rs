@@ -1,55 +1,117 @@
-//! A socket, and how a part's file is sent to it.
+//! A viewer's socket, and how parts are written to it: by the connection's task, or by whoever has them.
 
 use std::{
-    io,
+    fmt,
+    io::{self, IoSlice},
+    net::Shutdown,
     ops::Range,
+    pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
+use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, Interest},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 
 use crate::bus::SealedPart;
 
-/// A socket, and how a part's file is sent to it.
+/// A connection as its task has it.
 pub(in crate::web) trait Channel: AsyncRead + AsyncWrite + Unpin {
-    /// Sends bytes of the file, as many as the socket takes now; answers how many. The default says that this kind of
-    /// channel cannot.
-    fn poll_send_file(
-        &mut self,
-        _: &mut Context<'_>,
-        _: &SealedPart,
-        _: Range<u64>,
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    /// The way past the task. The default says that there is none: what is written has a state, as TLS has.
+    fn lane(&self) -> Option<Arc<dyn Lane>> {
+        None
     }
 
-    /// Whether it can.
-    fn sends_files(&self) -> bool {
-        false
+    /// Ready when the lane may take bytes again.
+    fn poll_lane(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 
-impl Channel for TcpStream {
-    fn poll_send_file(
-        &mut self,
-        cx: &mut Context<'_>,
-        part: &SealedPart,
-        range: Range<u64>,
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.poll_write_ready(cx))?;
-            match self.try_io(Interest::WRITABLE, || part.send_to(&*self, range.clone())) {
-                // The readiness was old; the kernel says when it takes more.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                sent => return Poll::Ready(sent),
-            }
-        }
+/// A socket that any thread may write to, without waiting: [`io::ErrorKind::WouldBlock`] when it takes nothing now.
+pub(in crate::web) trait Lane: fmt::Debug + Send + Sync {
+    /// Writes some of the bytes.
+    fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Sends some of the file's bytes.
+    fn try_send_file(&self, part: &SealedPart, range: Range<u64>) -> io::Result<usize>;
+}
+
+/// A TCP socket that its task shares with the stream's fan-out.
+#[derive(Debug)]
+pub(in crate::web) struct SharedSocket(Arc<TcpStream>);
+
+impl SharedSocket {
+    pub(in crate::web) fn new(socket: TcpStream) -> Self {
+        Self(Arc::new(socket))
+    }
+}
+
+impl Channel for SharedSocket {
+    fn lane(&self) -> Option<Arc<dyn Lane>> {
+        Some(self.0.clone())
     }
 
-    fn sends_files(&self) -> bool {
+    fn poll_lane(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_write_ready(cx)
+    }
+}
+
+impl Lane for TcpStream {
+    fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.try_write_vectored(pieces)
+    }
+
+    fn try_send_file(&self, part: &SealedPart, range: Range<u64>) -> io::Result<usize> {
+        self.try_io(Interest::WRITABLE, || part.send_to(self, range))
+    }
+}
+
+/// Tries until the socket has an answer other than that what was known of its readiness is out of date.
+pub(super) fn when_ready<T>(
+    mut ready: impl FnMut() -> Poll<io::Result<()>>,
+    mut attempt: impl FnMut() -> io::Result<T>,
+) -> Poll<io::Result<T>> {
+    loop {
+        ready!(ready())?;
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            done => return Poll::Ready(done),
+        }
+    }
+}
+
+impl AsyncRead for SharedSocket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        when_ready(|| self.0.poll_read_ready(cx), || self.0.try_read_buf(buf)).map_ok(drop)
+    }
+}
+
+impl AsyncWrite for SharedSocket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        when_ready(|| self.0.poll_write_ready(cx), || TcpStream::try_write(&self.0, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        when_ready(|| self.0.poll_write_ready(cx), || self.0.try_write_vectored(bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
         true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(SockRef::from(&*self.0).shutdown(Shutdown::Write))
     }
 }

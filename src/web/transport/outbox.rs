@@ -1,33 +1,81 @@
-//! What waits to be written to one viewer, and whether anybody is busy with its connection.
+//! What waits to be written to one viewer, where it comes from, and whether anybody is busy with the connection.
+//!
+//! Shared by three: the response body, which the viewer's [`Feed`] hides behind; the socket, whose `poll_flush` writes what
+//! waits; and the stream's fan-out, which shows each frame to the outbox and, while the connection rests, writes it past
+//! both. Only what the socket does not take at once is left to the connection's task.
 
-use std::{cell::RefCell, io::IoSlice, ops::Range, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    io::{self, IoSlice},
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use bytes::{Buf, Bytes};
 
-use crate::{bus::SealedPart, multipart::writer::Framing};
+use super::channel::Lane;
+use crate::{
+    bus::{Bus, SealedPart, Showing, Watcher},
+    multipart::writer::Framing,
+};
 
 /// A part has at most five pieces (chunk size, headers, frame, delimiter, chunk end).
 const MAX_PIECES: usize = 5;
 
-/// What waits to be written to one viewer: at most one part. Shared between its socket and its response body.
+/// Says what a viewer gets.
+pub(in crate::web) trait Feed: fmt::Debug + Send {
+    /// Puts the next part, or whatever belongs between parts, into `pieces`, which are empty.
+    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled;
+
+    /// Whether [`Feed::fill`] would do something.
+    fn wants(&self, showing: &Showing) -> bool;
+}
+
+/// What a [`Feed`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) enum Filled {
+    /// It put something.
+    Some,
+    /// There is nothing now.
+    Nothing,
+    /// There is nothing any more.
+    Ended,
+}
+
+/// One connection's way out: at most one part.
 #[derive(Debug, Clone)]
-pub(in crate::web) struct Outbox(pub(super) Rc<RefCell<Pending>>);
+pub(in crate::web) struct Outbox(Arc<Mutex<Pending>>);
 
 /// Behind the shared [`Outbox`].
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub(super) pieces: [Bytes; MAX_PIECES],
-    /// `pieces[next..end]` is not written yet.
-    pub(super) next: usize,
-    pub(super) end: usize,
-    /// A part as a file, behind the pieces, and which of its bytes are not sent yet.
-    pub(super) file: Option<(Arc<SealedPart>, Range<u64>)>,
-    pub(super) sends_files: bool,
-    /// Wake the body's task when all is written: it already knows of a newer frame.
-    pub(super) wake_when_empty: bool,
+    pub(super) pieces: Pieces,
+    feed: Option<Box<dyn Feed>>,
+    /// All that the connection's task had to write is written, the answer's head and the part before above all.
+    resting: bool,
+    /// The way past the task.
+    pub(super) lane: Option<Arc<dyn Lane>>,
+    /// The body's task.
+    task: Option<Waker>,
+    /// Wake the task when all is written: there is something newer.
+    wake_when_resting: bool,
     pub(super) stall_timeout: Duration,
     pub(super) answering: u32,
     pub(super) receiving: u32,
+}
+
+/// A part that is not wholly written yet.
+#[derive(Debug)]
+pub(in crate::web) struct Pieces {
+    pieces: [Bytes; MAX_PIECES],
+    /// `pieces[next..end]` is not written yet.
+    next: usize,
+    end: usize,
+    /// A part as a file, behind the pieces, and which of its bytes are not sent yet.
+    file: Option<(Arc<SealedPart>, Range<u64>)>,
+    sends_files: bool,
 }
 
 /// What a handler is busy with, though nothing may be written for long.
@@ -45,68 +93,126 @@ pub(in crate::web) struct BusyGuard(Outbox, Busy);
 
 impl Drop for BusyGuard {
     fn drop(&mut self) {
-        *self.0.0.borrow_mut().count(self.1) -= 1;
+        *self.0.lock().count(self.1) -= 1;
+    }
+}
+
+/// While it lives, a feed fills the outbox; one at a time.
+#[derive(Debug)]
+pub(in crate::web) struct FeedGuard {
+    outbox: Outbox,
+    bus: Arc<Bus>,
+}
+
+impl FeedGuard {
+    /// Lets the feed fill the outbox. Ready when the feed has ended and all is written; else the task is woken when
+    /// there is more to do for it.
+    pub(in crate::web) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut pending = self.outbox.lock();
+        if !pending.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            pending.task = Some(cx.waker().clone());
+        }
+        // Looked at under the lock: the fan-out shows a frame behind publishing it, so that it is either seen here or
+        // shown later.
+        let showing = self.bus.showing();
+        let Pending { pieces, feed, resting, wake_when_resting, .. } = &mut *pending;
+        let feed = feed.as_mut().expect("it is taken away only when this guard is dropped");
+        if *resting {
+            match feed.fill(&showing, pieces) {
+                Filled::Some => *resting = false,
+                Filled::Nothing => return Poll::Pending,
+                Filled::Ended => return Poll::Ready(()),
+            }
+        }
+        *wake_when_resting |= feed.wants(&showing);
+        Poll::Pending
+    }
+}
+
+impl Drop for FeedGuard {
+    fn drop(&mut self) {
+        let mut pending = self.outbox.lock();
+        // Dropped behind the lock: the last viewer's going may stop the stream.
+        let feed = pending.feed.take();
+        pending.task = None;
+        drop(pending);
+        drop(feed);
+        self.bus.audience().left();
     }
 }
 
 impl Outbox {
-    pub(super) fn new(stall_timeout: Duration, sends_files: bool) -> Self {
-        Self(Rc::new(RefCell::new(Pending {
-            pieces: std::array::from_fn(|_| Bytes::new()),
-            next: 0,
-            end: 0,
-            file: None,
-            sends_files,
-            wake_when_empty: false,
+    pub(super) fn new(stall_timeout: Duration, lane: Option<Arc<dyn Lane>>) -> Self {
+        Self(Arc::new(Mutex::new(Pending {
+            pieces: Pieces::new(cfg!(target_os = "linux") && lane.is_some()),
+            feed: None,
+            resting: false,
+            lane,
+            task: None,
+            wake_when_resting: false,
             stall_timeout,
             answering: 0,
             receiving: 0,
         })))
     }
 
+    pub(super) fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
     /// Says that a handler is busy with the connection.
     pub(in crate::web) fn busy(&self, with: Busy) -> BusyGuard {
-        *self.0.borrow_mut().count(with) += 1;
+        *self.lock().count(with) += 1;
         BusyGuard(self.clone(), with)
-    }
-
-    /// All that was put in is written.
-    pub(in crate::web) fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
-    }
-
-    /// Whether [`Outbox::put_file`] may be used on this connection.
-    pub(in crate::web) fn sends_files(&self) -> bool {
-        self.0.borrow().sends_files
-    }
-
-    /// Adds a part that is sent from its file.
-    pub(in crate::web) fn put_file(&self, part: Arc<SealedPart>, framing: Framing) {
-        let range = part.range(framing);
-        self.0.borrow_mut().file = Some((part, range));
-    }
-
-    /// Adds pieces behind those that wait. A body puts at most one part (and what announces it) into an empty outbox.
-    pub(in crate::web) fn put(&self, pieces: impl IntoIterator<Item = Bytes>) {
-        let mut pending = self.0.borrow_mut();
-        if pending.next == pending.end {
-            (pending.next, pending.end) = (0, 0);
-        }
-        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
-            let end = pending.end;
-            pending.pieces[end] = piece;
-            pending.end += 1;
-        }
-    }
-
-    /// Asks for a wake-up when the outbox is empty.
-    pub(in crate::web) fn wake_when_empty(&self) {
-        self.0.borrow_mut().wake_when_empty = true;
     }
 
     /// Lets the viewer go when it takes nothing for so long.
     pub(in crate::web) fn set_stall_timeout(&self, timeout: Duration) {
-        self.0.borrow_mut().stall_timeout = timeout;
+        self.lock().stall_timeout = timeout;
+    }
+
+    /// Fills the outbox from `feed`, with what `bus` shows.
+    pub(in crate::web) fn attach(&self, feed: Box<dyn Feed>, bus: &Arc<Bus>) -> FeedGuard {
+        let mut pending = self.lock();
+        pending.feed = Some(feed);
+        pending.resting = false;
+        drop(pending);
+        bus.audience().join(Arc::new(self.clone()));
+        FeedGuard { outbox: self.clone(), bus: bus.clone() }
+    }
+}
+
+impl Watcher for Outbox {
+    /// Writes what the bus shows, if the connection rests. Else the task will look at the bus when it is done.
+    fn show(&self, showing: &Showing) {
+        let mut pending = self.lock();
+        let Pending { pieces, feed: Some(feed), resting, lane, task, wake_when_resting, .. } = &mut *pending
+        else {
+            return;
+        };
+        if !*resting {
+            *wake_when_resting = true;
+            return;
+        }
+        let task_is_needed = match lane {
+            // The end of the answer is the body's.
+            Some(lane) if !showing.closed => {
+                // A first frame is followed by its repeat.
+                while *resting && feed.fill(showing, pieces) == Filled::Some {
+                    // An error is met again by the task, whose connection it ends.
+                    *resting = pieces.write_all(&**lane).is_ok();
+                }
+                !*resting
+            }
+            _ => feed.wants(showing),
+        };
+        if task_is_needed && let Some(task) = task {
+            task.wake_by_ref();
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.lock().feed.is_none()
     }
 }
 
@@ -118,8 +224,77 @@ impl Pending {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// All is written; wakes the body if there is more for it to do.
+    pub(super) fn rest(&mut self, cx: &mut Context<'_>) {
+        self.resting = true;
+        if std::mem::take(&mut self.wake_when_resting) {
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+impl Pieces {
+    fn new(sends_files: bool) -> Self {
+        Self { pieces: std::array::from_fn(|_| Bytes::new()), next: 0, end: 0, file: None, sends_files }
+    }
+
+    /// All is written.
+    pub(in crate::web) fn is_empty(&self) -> bool {
         self.next == self.end && self.file.is_none()
+    }
+
+    /// Whether [`Pieces::put_file`] may be used on this connection.
+    pub(in crate::web) fn sends_files(&self) -> bool {
+        self.sends_files
+    }
+
+    /// Adds a part that is sent from its file.
+    pub(in crate::web) fn put_file(&mut self, part: Arc<SealedPart>, framing: Framing) {
+        let range = part.range(framing);
+        self.file = Some((part, range));
+    }
+
+    /// Adds pieces behind those that wait.
+    pub(in crate::web) fn put(&mut self, pieces: impl IntoIterator<Item = Bytes>) {
+        if self.next == self.end {
+            (self.next, self.end) = (0, 0);
+        }
+        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+            self.pieces[self.end] = piece;
+            self.end += 1;
+        }
+    }
+
+    /// Writes all that waits, as far as that goes without waiting.
+    fn write_all(&mut self, lane: &dyn Lane) -> io::Result<()> {
+        while !self.is_empty() {
+            self.write_some(lane)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the lane takes at once; answers how many bytes.
+    ///
+    /// # Errors
+    /// The lane's, [`io::ErrorKind::WouldBlock`] among them.
+    pub(super) fn write_some(&mut self, lane: &dyn Lane) -> io::Result<usize> {
+        let written = match &mut self.file {
+            Some((part, range)) if self.next == self.end => {
+                let sent = lane.try_send_file(part, range.clone())?;
+                range.start += sent as u64;
+                if range.is_empty() {
+                    self.file = None;
+                }
+                sent
+            }
+            _ => {
+                let (slices, count) = self.slices();
+                let written = lane.try_write(&slices[..count])?;
+                self.advance(written);
+                written
+            }
+        };
+        if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) }
     }
 
     pub(super) fn slices(&self) -> ([IoSlice<'_>; MAX_PIECES], usize) {

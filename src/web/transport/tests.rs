@@ -1,6 +1,10 @@
 use std::{
     collections::VecDeque,
-    sync::Arc,
+    ops::Range,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Wake, Waker},
 };
 
@@ -10,7 +14,8 @@ use proptest::prelude::*;
 
 use tokio::net::TcpStream;
 
-use super::*;
+use super::{channel::Lane, *};
+use crate::bus::{Bus, SealedPart, Showing, Watcher, tests::tiny_frame};
 
 /// What a scripted socket answers to the next write.
 #[derive(Debug, Clone, Copy)]
@@ -27,34 +32,79 @@ struct Script {
     written: Vec<u8>,
 }
 
-impl Channel for Script {}
+impl Script {
+    fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let all: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+        let taken = match self.answers.pop_front() {
+            Some(Answer::Take(most)) => most.min(all.len()),
+            Some(Answer::Block) => return Err(io::ErrorKind::WouldBlock.into()),
+            Some(Answer::Break) => return Err(io::ErrorKind::ConnectionReset.into()),
+            None => all.len(),
+        };
+        self.written.extend_from_slice(&all[..taken]);
+        Ok(taken)
+    }
+}
 
-impl AsyncRead for Script {
+/// A scripted socket, written to by its task and, if `has_lane`, past it.
+#[derive(Debug, Default)]
+struct Socket {
+    script: Arc<Mutex<Script>>,
+    has_lane: bool,
+}
+
+impl Socket {
+    fn written(&self) -> Vec<u8> {
+        self.script.lock().unwrap().written.clone()
+    }
+}
+
+impl Channel for Socket {
+    fn lane(&self) -> Option<Arc<dyn Lane>> {
+        self.has_lane.then(|| self.script.clone() as Arc<dyn Lane>)
+    }
+
+    /// The next write is tried, and may block: then this is pending once, as a socket is until the kernel says more.
+    fn poll_lane(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let blocks = matches!(self.script.lock().unwrap().answers.front(), Some(Answer::Block));
+        if blocks {
+            self.script.lock().unwrap().answers.pop_front();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Lane for Mutex<Script> {
+    fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.lock().unwrap().write(pieces)
+    }
+
+    fn try_send_file(&self, _: &SealedPart, _: Range<u64>) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Poll::Pending
     }
 }
 
-impl AsyncWrite for Script {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let taken = match self.answers.pop_front() {
-            Some(Answer::Take(most)) => most.min(buf.len()),
-            Some(Answer::Block) => return Poll::Pending,
-            Some(Answer::Break) => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            None => buf.len(),
-        };
-        self.written.extend_from_slice(&buf[..taken]);
-        Poll::Ready(Ok(taken))
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         _: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let all: Vec<u8> = bufs.iter().flat_map(|buf| buf.iter().copied()).collect();
-        let waker = noop_waker();
-        self.as_mut().poll_write(&mut Context::from_waker(&waker), &all)
+        match self.script.lock().unwrap().write(bufs) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            written => Poll::Ready(written),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -72,8 +122,13 @@ impl AsyncWrite for Script {
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-fn wire(answers: impl IntoIterator<Item = Answer>) -> Wire<Script> {
-    Wire::new(Script { answers: answers.into_iter().collect(), written: Vec::new() }, TIMEOUT)
+fn wire(answers: impl IntoIterator<Item = Answer>) -> Wire<Socket> {
+    scripted(answers, false)
+}
+
+fn scripted(answers: impl IntoIterator<Item = Answer>, has_lane: bool) -> Wire<Socket> {
+    let script = Script { answers: answers.into_iter().collect(), written: Vec::new() };
+    Wire::new(Socket { script: Arc::new(Mutex::new(script)), has_lane }, TIMEOUT)
 }
 
 fn flush<S: Channel>(wire: &mut Wire<S>) -> Poll<io::Result<()>> {
@@ -94,26 +149,26 @@ async fn a_part_goes_out_whole_whatever_the_socket_takes_at_a_time() {
     for at_a_time in 1..=112 {
         let answers = std::iter::repeat_n([Answer::Take(at_a_time), Answer::Block], 112).flatten();
         let mut wire = wire(answers);
-        wire.outbox().put(part(1));
+        wire.outbox().lock().pieces.put(part(1));
         while flush(&mut wire).is_pending() {}
-        assert_eq!(wire.io.written, all(&[part(1)]), "{at_a_time} bytes at a time");
-        assert!(wire.outbox().is_empty());
+        assert_eq!(wire.io.written(), all(&[part(1)]), "{at_a_time} bytes at a time");
+        assert!(wire.outbox().lock().pieces.is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_part_that_is_put_while_another_is_under_way_follows_it() {
     let mut wire = wire([Answer::Take(50), Answer::Block]);
-    wire.outbox().put([Bytes::from_static(b"delimiter")]);
-    wire.outbox().put(part(1));
+    wire.outbox().lock().pieces.put([Bytes::from_static(b"delimiter")]);
+    wire.outbox().lock().pieces.put(part(1));
     assert!(flush(&mut wire).is_pending());
-    assert!(!wire.outbox().is_empty(), "a body puts nothing more until this is gone");
+    assert!(!wire.outbox().lock().pieces.is_empty(), "a body puts nothing more until this is gone");
     assert!(flush(&mut wire).is_ready());
-    wire.outbox().put(part(9));
+    wire.outbox().lock().pieces.put(part(9));
     assert!(flush(&mut wire).is_ready());
     let mut expected = b"delimiter".to_vec();
     expected.extend(all(&[part(1), part(9)]));
-    assert_eq!(wire.io.written, expected);
+    assert_eq!(wire.io.written(), expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,7 +190,7 @@ async fn a_connection_that_is_held_for_nothing_is_let_go_and_one_in_use_is_not()
 #[tokio::test]
 async fn an_answering_connection_that_is_polled_without_a_read_is_let_go() {
     let mut wire = wire([]);
-    let flushes = |wire: &mut Wire<Script>| (0..1000).find(|_| matches!(flush(wire), Poll::Ready(Err(_))));
+    let flushes = |wire: &mut Wire<Socket>| (0..1000).find(|_| matches!(flush(wire), Poll::Ready(Err(_))));
     assert_eq!(flushes(&mut wire), None, "a push that is held back is polled so, too");
     let _guard = wire.outbox().busy(Busy::Answering);
     assert_eq!(flushes(&mut wire), Some(MAX_POLLS_WITHOUT_READ));
@@ -145,7 +200,11 @@ async fn an_answering_connection_that_is_polled_without_a_read_is_let_go() {
 async fn the_frame_is_let_go_as_soon_as_it_is_written() {
     let frame = Bytes::from(vec![1; 100]);
     let mut wire = wire([]);
-    wire.outbox().put([Bytes::from_static(b"head"), frame.clone(), Bytes::from_static(b"tail")]);
+    wire.outbox().lock().pieces.put([
+        Bytes::from_static(b"head"),
+        frame.clone(),
+        Bytes::from_static(b"tail"),
+    ]);
     assert!(!frame.is_unique());
     assert!(flush(&mut wire).is_ready());
     assert!(frame.is_unique(), "an idle viewer must not keep its last frame in memory");
@@ -154,7 +213,7 @@ async fn the_frame_is_let_go_as_soon_as_it_is_written() {
 #[tokio::test]
 async fn a_viewer_that_leaves_in_the_middle_is_an_error_and_nothing_else() {
     let mut wire = wire([Answer::Take(20), Answer::Break]);
-    wire.outbox().put(part(1));
+    wire.outbox().lock().pieces.put(part(1));
     let Poll::Ready(Err(error)) = flush(&mut wire) else { panic!("the break must be seen") };
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }
@@ -162,14 +221,14 @@ async fn a_viewer_that_leaves_in_the_middle_is_an_error_and_nothing_else() {
 #[tokio::test]
 async fn a_closing_delimiter_in_the_middle_of_a_part_waits_for_its_end() {
     let mut wire = wire([Answer::Take(20), Answer::Block]);
-    wire.outbox().put(part(1));
+    wire.outbox().lock().pieces.put(part(1));
     assert!(flush(&mut wire).is_pending());
     // The body asks before it closes.
-    assert!(!wire.outbox().is_empty());
+    assert!(!wire.outbox().lock().pieces.is_empty());
     assert!(flush(&mut wire).is_ready());
-    wire.outbox().put([Bytes::from_static(b"--b--")]);
+    wire.outbox().lock().pieces.put([Bytes::from_static(b"--b--")]);
     assert!(flush(&mut wire).is_ready());
-    assert!(wire.io.written.ends_with(b"\x03\x03\x03\x03\x03--b--"));
+    assert!(wire.io.written().ends_with(b"\x03\x03\x03\x03\x03--b--"));
 }
 
 #[tokio::test]
@@ -180,44 +239,21 @@ async fn ordinary_answers_pass_untouched() {
     let written = Pin::new(&mut wire).poll_write(&mut cx, b"HTTP/1.1 204 No Content\r\n\r\n");
     assert!(matches!(written, Poll::Ready(Ok(27))));
     assert!(flush(&mut wire).is_ready());
-    assert_eq!(wire.io.written, b"HTTP/1.1 204 No Content\r\n\r\n");
-}
-
-struct CountWakes(std::sync::atomic::AtomicUsize);
-
-impl Wake for CountWakes {
-    fn wake(self: std::sync::Arc<Self>) {
-        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    }
-}
-
-#[tokio::test]
-async fn a_body_is_woken_when_the_outbox_is_empty_only_if_it_asked() {
-    let wakes = std::sync::Arc::new(CountWakes(Default::default()));
-    let waker = Waker::from(wakes.clone());
-    let mut cx = Context::from_waker(&waker);
-    let mut wire = wire([]);
-    wire.outbox().put(part(1));
-    assert!(Pin::new(&mut wire).poll_flush(&mut cx).is_ready());
-    assert_eq!(wakes.0.load(std::sync::atomic::Ordering::Relaxed), 0);
-    wire.outbox().put(part(2));
-    wire.outbox().wake_when_empty();
-    assert!(Pin::new(&mut wire).poll_flush(&mut cx).is_ready());
-    assert_eq!(wakes.0.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(wire.io.written(), b"HTTP/1.1 204 No Content\r\n\r\n");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_nothing_is_let_go_and_one_that_is_slow_is_not() {
     let slow = std::iter::repeat_n([Answer::Take(10), Answer::Block], 12).flatten();
     let mut wire_of_slow = wire(slow);
-    wire_of_slow.outbox().put(part(1));
+    wire_of_slow.outbox().lock().pieces.put(part(1));
     while flush(&mut wire_of_slow).is_pending() {
         tokio::time::advance(TIMEOUT - Duration::from_secs(1)).await;
     }
-    assert!(wire_of_slow.outbox().is_empty(), "it took a few bytes each time");
+    assert!(wire_of_slow.outbox().lock().pieces.is_empty(), "it took a few bytes each time");
 
     let mut wire_of_dead = wire([Answer::Take(10)].into_iter().chain(std::iter::repeat_n(Answer::Block, 9)));
-    wire_of_dead.outbox().put(part(1));
+    wire_of_dead.outbox().lock().pieces.put(part(1));
     let ended = std::future::poll_fn(|cx| Pin::new(&mut wire_of_dead).poll_flush(cx)).await;
     assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut, "its own timer wakes it");
 }
@@ -244,10 +280,10 @@ async fn a_part_sent_from_its_file_is_the_part_that_is_written() {
     let part = PreparedPart::new(jpeg.into(), std::time::SystemTime::now());
     for framing in [Framing::Raw, Framing::Chunked] {
         let (near, mut far) = tcp().await;
-        let mut wire = Wire::new(near, TIMEOUT);
-        assert!(wire.outbox().sends_files());
-        wire.outbox().put([Bytes::from_static(b"delimiter")]);
-        wire.outbox().put_file(Arc::new(SealedPart::new(&part).unwrap()), framing);
+        let mut wire = Wire::new(SharedSocket::new(near), TIMEOUT);
+        assert!(wire.outbox().lock().pieces.sends_files());
+        wire.outbox().lock().pieces.put([Bytes::from_static(b"delimiter")]);
+        wire.outbox().lock().pieces.put_file(Arc::new(SealedPart::new(&part).unwrap()), framing);
         let mut read = vec![0; 9 + part.len(framing)];
         let flushed = std::future::poll_fn(|cx| Pin::new(&mut wire).poll_flush(cx));
         let (flushed, received) = tokio::join!(flushed, far.read_exact(&mut read));
@@ -256,7 +292,7 @@ async fn a_part_sent_from_its_file_is_the_part_that_is_written() {
         let mut expected = b"delimiter".to_vec();
         expected.extend(part.pieces(framing).into_iter().flatten());
         assert!(read == expected, "{framing:?}");
-        assert!(wire.outbox().is_empty());
+        assert!(wire.outbox().lock().pieces.is_empty());
     }
 }
 
@@ -270,8 +306,8 @@ async fn a_viewer_that_leaves_in_the_middle_of_a_file_is_an_error() {
 
     let part = PreparedPart::new(vec![7; 4_000_000].into(), std::time::SystemTime::now());
     let (near, far) = tcp().await;
-    let mut wire = Wire::new(near, TIMEOUT);
-    wire.outbox().put_file(Arc::new(SealedPart::new(&part).unwrap()), Framing::Raw);
+    let mut wire = Wire::new(SharedSocket::new(near), TIMEOUT);
+    wire.outbox().lock().pieces.put_file(Arc::new(SealedPart::new(&part).unwrap()), Framing::Raw);
     assert!(flush(&mut wire).is_pending(), "it does not fit into the socket's buffers");
     socket2::SockRef::from(&far).set_linger(Some(Duration::ZERO)).unwrap();
     drop(far);
@@ -287,10 +323,225 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             for seed in [1, 50, 100] {
-                wire.outbox().put(part(seed));
+                wire.outbox().lock().pieces.put(part(seed));
                 while flush(&mut wire).is_pending() {}
             }
         });
-        prop_assert_eq!(&wire.io.written, &all(&[part(1), part(50), part(100)]));
+        prop_assert_eq!(wire.io.written(), all(&[part(1), part(50), part(100)]));
+    }
+}
+
+/// Sends each frame's number on a line.
+#[derive(Debug, Default)]
+struct Numbers {
+    last: u64,
+    ended: bool,
+}
+
+impl Feed for Numbers {
+    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled {
+        if self.ended {
+            return Filled::Ended;
+        }
+        if !self.wants(showing) {
+            return Filled::Nothing;
+        }
+        if let Some(newest) = &showing.newest {
+            self.last = newest.seq;
+            pieces.put([format!("frame {}", newest.seq).into(), Bytes::from_static(b"\n")]);
+        } else {
+            self.ended = true;
+            pieces.put([Bytes::from_static(b"end\n")]);
+        }
+        Filled::Some
+    }
+
+    fn wants(&self, showing: &Showing) -> bool {
+        self.ended || showing.closed || showing.newest.as_ref().is_some_and(|newest| newest.seq > self.last)
+    }
+}
+
+#[derive(Default)]
+struct CountWakes(AtomicUsize);
+
+impl Wake for CountWakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection that answers with a stream: its task, which runs when it was woken, and its fan-out.
+struct Viewing {
+    wire: Wire<Socket>,
+    bus: Arc<Bus>,
+    feed: FeedGuard,
+    wakes: Arc<CountWakes>,
+    polled: usize,
+    ended: bool,
+}
+
+impl Viewing {
+    fn new(answers: impl IntoIterator<Item = Answer>, has_lane: bool) -> Self {
+        let wire = scripted(answers, has_lane);
+        let bus = Arc::new(Bus::default());
+        let feed = wire.outbox().attach(Box::new(Numbers::default()), &bus);
+        Self { wire, bus, feed, wakes: Arc::default(), polled: 0, ended: false }
+    }
+
+    /// The dispatcher's poll: the body, then the flush.
+    fn poll_task(&mut self) -> io::Result<()> {
+        self.polled = self.wakes.0.load(Ordering::Relaxed);
+        let waker = Waker::from(self.wakes.clone());
+        let mut cx = Context::from_waker(&waker);
+        self.ended = self.ended || self.feed.poll_ended(&mut cx).is_ready();
+        match Pin::new(&mut self.wire).poll_flush(&mut cx) {
+            Poll::Ready(Err(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_woken(&self) -> bool {
+        self.wakes.0.load(Ordering::Relaxed) > self.polled
+    }
+
+    /// Until nothing wakes the task; a socket that blocked is writable again each time.
+    fn settle(&mut self) {
+        while self.is_woken() || !self.wire.outbox().lock().pieces.is_empty() {
+            self.poll_task().unwrap();
+        }
+    }
+
+    fn publish(&self) {
+        self.bus.publish(tiny_frame());
+    }
+
+    fn fan_out(&self) {
+        self.wire.outbox().show(&self.bus.showing());
+    }
+
+    fn written(&self) -> String {
+        String::from_utf8(self.wire.io.written()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_frame_goes_out_past_the_task_of_a_connection_that_rests() {
+    let mut viewing = Viewing::new([], true);
+    viewing.poll_task().unwrap();
+    for _ in 0..3 {
+        viewing.publish();
+        viewing.fan_out();
+    }
+    assert_eq!(viewing.written(), "frame 1\nframe 2\nframe 3\n");
+    assert!(!viewing.is_woken(), "the task slept through all of it");
+}
+
+#[tokio::test]
+async fn nothing_goes_out_before_the_answers_head() {
+    let mut viewing = Viewing::new([], true);
+    viewing.publish();
+    viewing.fan_out();
+    assert_eq!(viewing.written(), "");
+    viewing.poll_task().unwrap();
+    viewing.settle();
+    assert_eq!(viewing.written(), "frame 1\n");
+}
+
+#[tokio::test]
+async fn what_a_socket_does_not_take_the_task_goes_on_with_and_then_comes_what_is_newest() {
+    let mut viewing = Viewing::new([Answer::Take(3), Answer::Block], true);
+    viewing.poll_task().unwrap();
+    viewing.publish();
+    viewing.fan_out();
+    assert_eq!(viewing.written(), "fra");
+    assert!(viewing.is_woken());
+    for _ in 0..5 {
+        viewing.publish();
+        viewing.fan_out();
+    }
+    viewing.settle();
+    assert_eq!(viewing.written(), "frame 1\nframe 6\n");
+}
+
+#[tokio::test]
+async fn a_connection_without_a_lane_is_woken_and_writes_itself() {
+    let mut viewing = Viewing::new([], false);
+    viewing.poll_task().unwrap();
+    viewing.publish();
+    viewing.fan_out();
+    assert_eq!(viewing.written(), "");
+    viewing.settle();
+    assert_eq!(viewing.written(), "frame 1\n");
+}
+
+#[tokio::test]
+async fn a_viewer_that_leaves_while_the_fan_out_writes_ends_its_connection() {
+    let mut viewing = Viewing::new([Answer::Break, Answer::Break], true);
+    viewing.poll_task().unwrap();
+    viewing.publish();
+    viewing.fan_out();
+    assert!(viewing.is_woken());
+    assert_eq!(viewing.poll_task().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_shutdown_in_the_middle_of_a_part_waits_for_its_end() {
+    let mut viewing = Viewing::new([Answer::Take(3), Answer::Block, Answer::Take(1), Answer::Block], true);
+    viewing.poll_task().unwrap();
+    viewing.publish();
+    viewing.fan_out();
+    viewing.bus.close();
+    viewing.fan_out();
+    viewing.settle();
+    assert_eq!(viewing.written(), "frame 1\nend\n");
+    assert!(viewing.ended);
+}
+
+#[tokio::test]
+async fn nobody_keeps_a_closed_connections_socket_or_a_viewer_that_left() {
+    let viewing = Viewing::new([], true);
+    let (outbox, script) = (viewing.wire.outbox(), Arc::downgrade(&viewing.wire.io.script));
+    assert!(!outbox.is_gone());
+    drop(viewing.feed);
+    assert!(outbox.is_gone());
+    drop(viewing.wire);
+    assert!(script.upgrade().is_none(), "the fan-out may have the outbox until its next turn");
+}
+
+proptest! {
+    /// Frames, fan-out and task in any order, over a socket that takes what it likes.
+    #[test]
+    fn whatever_happens_each_part_is_whole_and_newer_than_the_one_before_and_the_newest_arrives(
+        script in proptest::collection::vec(0usize..12, 0..40),
+        steps in proptest::collection::vec(0u8..4, 0..60),
+        has_lane in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _entered = runtime.enter();
+        let answers = script.iter().map(|&n| if n == 0 { Answer::Block } else { Answer::Take(n) });
+        let mut viewing = Viewing::new(answers, has_lane);
+        viewing.poll_task().unwrap();
+        let mut published = 0;
+        for step in steps {
+            match step {
+                0 => {
+                    viewing.publish();
+                    published += 1;
+                }
+                1 => viewing.fan_out(),
+                // The socket is writable, or the peer sent something.
+                2 => viewing.poll_task().unwrap(),
+                _ if viewing.is_woken() => viewing.poll_task().unwrap(),
+                _ => {}
+            }
+        }
+        viewing.fan_out();
+        viewing.settle();
+        let text = viewing.written();
+        let numbers: Vec<u64> =
+            text.lines().map(|line| line.strip_prefix("frame ").unwrap().parse().unwrap()).collect();
+        prop_assert!(numbers.is_sorted_by(|a, b| a < b), "{text}");
+        prop_assert_eq!(numbers.last().copied().unwrap_or(0), published);
+        prop_assert!(text.is_empty() || text.ends_with('\n'));
     }
 }

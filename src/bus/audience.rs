@@ -1,0 +1,56 @@
+//! Who watches a bus and is told by its fan-out, one after the other, instead of waking up for each frame by itself.
+//!
+//! A thousand tasks that are woken for a frame cost more than half of what writing it to their sockets costs. So one loop
+//! a stream shows each frame to all [`Watcher`]s; those that write to sockets do so there and then.
+
+use std::{
+    fmt::Debug,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use tokio::sync::{Notify, futures::Notified};
+
+use super::Showing;
+
+/// One who watches.
+pub trait Watcher: Debug + Send + Sync {
+    /// Looks at what the bus shows now, perhaps not for the first time. Must not block: all others wait behind it.
+    fn show(&self, showing: &Showing);
+
+    /// It does not watch any more; the fan-out forgets it.
+    fn is_gone(&self) -> bool;
+}
+
+/// All watchers of a bus. Those who join wait here until the fan-out takes them in.
+#[derive(Debug, Default)]
+pub struct Audience {
+    joining: Mutex<Vec<Arc<dyn Watcher>>>,
+    left: Notify,
+}
+
+impl Audience {
+    /// From the next frame on `watcher` is shown what the bus shows. What it shows already, the watcher must look at
+    /// itself, and behind this call: in between nothing is lost then.
+    pub fn join(&self, watcher: Arc<dyn Watcher>) {
+        self.joining().push(watcher);
+    }
+
+    /// To be called when a watcher is gone, so that nothing keeps it until the next frame: there may be none.
+    pub fn left(&self) {
+        self.left.notify_one();
+    }
+
+    /// Moves those who joined to `watchers`.
+    pub fn take_in(&self, watchers: &mut Vec<Arc<dyn Watcher>>) {
+        watchers.append(&mut self.joining());
+    }
+
+    /// Ends when a watcher has left since the last time.
+    pub fn change(&self) -> Notified<'_> {
+        self.left.notified()
+    }
+
+    fn joining(&self) -> MutexGuard<'_, Vec<Arc<dyn Watcher>>> {
+        self.joining.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
