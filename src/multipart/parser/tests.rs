@@ -1,7 +1,8 @@
 use jpeg_encoder::{ColorType, Encoder};
+use memchr::memmem;
 use proptest::prelude::*;
 
-use super::*;
+use super::{room::READ_BYTES, *};
 
 #[path = "../../../tests/support/dialects.rs"]
 mod dialects;
