@@ -5,6 +5,7 @@
 //! wrong. Whether the picture data decode is not looked at.
 
 mod error;
+mod scan;
 
 pub use error::JpegError;
 
@@ -123,25 +124,14 @@ impl Walk {
 
     /// Skips picture data up to the next marker that is not a restart.
     fn scan(&mut self, bytes: &[u8]) -> Step {
-        let mut rest = bytes.get(self.at..).unwrap_or_default();
-        while let Some(found) = memchr::memchr(0xff, rest) {
-            match rest.get(found + 1) {
-                None => {
-                    rest = &rest[found..];
-                    break;
-                }
-                Some(0 | marker::RST0..=marker::RST7) => rest = &rest[found + 2..],
-                Some(0xff) => rest = &rest[found + 1..],
-                Some(_) => {
-                    self.at = bytes.len() - rest.len() + found;
-                    self.expect = Expect::Marker;
-                    return Step::On;
-                }
-            }
+        let rest = bytes.get(self.at..).unwrap_or_default();
+        if let Some(found) = scan::end_of_scan(rest) {
+            self.at += found;
+            self.expect = Expect::Marker;
+            return Step::On;
         }
-        // What is left is at most one FF without its second byte.
-        let left = usize::from(rest.first() == Some(&0xff));
-        self.at = self.at.max(bytes.len() - left);
+        // The last FF may be a marker's, whose second byte is still to come.
+        self.at += rest.len() - usize::from(rest.last() == Some(&0xff));
         Step::More
     }
 
