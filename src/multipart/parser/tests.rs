@@ -1,7 +1,8 @@
 use jpeg_encoder::{ColorType, Encoder};
+use memchr::memmem;
 use proptest::prelude::*;
 
-use super::*;
+use super::{room::READ_BYTES, *};
 
 #[path = "../../../tests/support/dialects.rs"]
 mod dialects;
@@ -286,6 +287,37 @@ fn a_cut_frame_is_never_glued_to_what_follows() {
     }
 }
 
+/// A frame of some kilobytes of picture data, with restart markers or in several scans.
+fn detailed(seed: u32, progressive: bool) -> Vec<u8> {
+    let mut jpeg = Vec::new();
+    let mut encoder = Encoder::new(&mut jpeg, 70);
+    encoder.set_restart_interval(9);
+    encoder.set_progressive(progressive);
+    let pixels: Vec<u8> =
+        (seed..seed + 96 * 64).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    encoder.encode(&pixels, 96, 64, ColorType::Luma).unwrap();
+    jpeg
+}
+
+#[test]
+fn picture_data_are_followed_to_their_end_cut_anywhere() {
+    let frames = [detailed(1, false), detailed(2, true)];
+    assert!(frames.iter().all(|frame| frame.len() > 3000), "too short to say anything");
+    for name in ["as RFC 2046 has it", "no Content-Length", "JPEGs end to end as image/jpeg"] {
+        let dialect = DIALECTS.iter().find(|dialect| dialect.name == name).unwrap();
+        let body = (dialect.render)(&frames);
+        for cut in 0..=body.len() {
+            let (left, right) = body.split_at(cut);
+            assert!(parse(parser(dialect), [left, right]).0 == frames, "{name} cut at {cut}");
+        }
+    }
+}
+
+/// What a part says about its length, from the true one on.
+fn told_length() -> impl Strategy<Value = Option<i64>> {
+    prop_oneof![Just(None), Just(Some(0)), (-3000_i64..3000).prop_map(Some), (0..20_000_i64).prop_map(Some)]
+}
+
 /// Bytes as a broken camera sends them: shreds of real bodies and noise.
 fn shreds() -> impl Strategy<Value = Vec<u8>> {
     let body = (0..DIALECTS.len()).prop_map(|at| (DIALECTS[at].render)(&jpegs()));
@@ -315,6 +347,29 @@ proptest! {
         let whole = parse(parser(), [body.as_slice()]);
         prop_assert_eq!(&parse(parser(), chunks), &whole);
         prop_assert_eq!(&parse(parser(), body.chunks(1)), &whole);
+    }
+
+    #[test]
+    fn no_length_changes_which_frames_come_out(
+        told in prop::collection::vec(told_length(), 4),
+        mut cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+    ) {
+        let frames = [detailed(3, false), jpegs().swap_remove(0), detailed(4, true), detailed(5, false)];
+        let mut body = Vec::new();
+        for (frame, told) in frames.iter().zip(told) {
+            body.extend_from_slice(b"--cam\r\nContent-Type: image/jpeg\r\n");
+            if let Some(more) = told {
+                let length = (frame.len() as i64 + more).max(0);
+                body.extend_from_slice(format!("Content-Length: {length}\r\n").as_bytes());
+            }
+            body.extend_from_slice(&[b"\r\n", frame.as_slice(), b"\r\n"].concat());
+        }
+        cuts.sort_by_key(|cut| cut.index(body.len() + 1));
+        let ends: Vec<_> = cuts.iter().map(|cut| cut.index(body.len() + 1)).chain([body.len()]).collect();
+        let starts = [0].into_iter().chain(ends.iter().copied());
+        let chunks = starts.zip(&ends).map(|(start, &end)| &body[start..end]);
+        prop_assert!(parse(parser(&DIALECTS[0]), chunks).0 == frames);
+        prop_assert!(parse(parser(&DIALECTS[0]), body.chunks(1)).0 == frames);
     }
 
     #[test]

@@ -1,0 +1,112 @@
+//! Where picture data end.
+//!
+//! An entropy-coded scan has an FF every hundred bytes or so, and nearly every one is data (FF 00) or a restart marker.
+//! Going from one FF to the next costs a mispredicted branch each: a processor cannot foresee where they stand. So a
+//! block of bytes is asked as a whole, without branches, whether any FF in it ends the data; the compiler makes vector
+//! instructions of that.
+
+use super::marker;
+
+/// Bytes asked at once: long enough that the loop around costs little, short enough that going through a block in
+/// which there is something costs little, too.
+const BLOCK: usize = 64;
+
+/// Where the first marker stands that ends a scan, FF at the latest possible place: fill bytes (FF FF) belong to the
+/// data. An FF without its second byte is none yet.
+pub(super) fn end_of_scan(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    // Each byte is looked at together with the one behind it.
+    if let Some(last) = bytes.len().checked_sub(BLOCK + 1) {
+        while !holds_end(&bytes[at..at + BLOCK], &bytes[at + 1..at + 1 + BLOCK]) {
+            if at == last {
+                return None;
+            }
+            // The last block overlaps the one before, so that nothing is left that is shorter than a block.
+            at = (at + BLOCK).min(last);
+        }
+    }
+    let rest = &bytes[at..];
+    let found = rest.iter().zip(rest.get(1..)?).position(|(&first, &second)| ends(first, second))?;
+    Some(at + found)
+}
+
+fn holds_end(firsts: &[u8], seconds: &[u8]) -> bool {
+    firsts.iter().zip(seconds).fold(false, |found, (&first, &second)| found | ends(first, second))
+}
+
+/// `&` in place of `&&`: no branches.
+fn ends(first: u8, second: u8) -> bool {
+    let restart = second & !7 == marker::RST0;
+    (first == 0xff) & (second != 0) & (second != 0xff) & !restart
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As T.81 has it, byte by byte.
+    fn one_by_one(bytes: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        while at + 1 < bytes.len() {
+            match (bytes[at], bytes[at + 1]) {
+                (0xff, 0 | marker::RST0..=marker::RST7) => at += 2,
+                (0xff, 0xff) => at += 1,
+                (0xff, _) => return Some(at),
+                _ => at += 1,
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn every_marker_is_found_at_every_place_and_no_other() {
+        for code in 0..=0xff {
+            for len in [2, BLOCK, BLOCK + 1, BLOCK + 2, 3 * BLOCK + 7] {
+                for at in 0..len - 1 {
+                    let mut bytes = vec![0x55; len];
+                    bytes[at..at + 2].copy_from_slice(&[0xff, code]);
+                    let end = match code {
+                        0 | marker::RST0..=marker::RST7 => None,
+                        // A fill byte: the marker's own FF is the second one, if its code has come.
+                        0xff => (at + 2 < len).then_some(at + 1),
+                        _ => Some(at),
+                    };
+                    assert_eq!(end_of_scan(&bytes), end, "FF {code:02X} at {at} of {len}");
+                }
+            }
+        }
+        for bytes in [&b""[..], b"\xff", b"\xd9", b"\xff\xff", b"\0\xff"] {
+            assert_eq!(end_of_scan(bytes), None);
+        }
+    }
+
+    fn picture_data() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![
+            20 => any::<u8>().prop_map(|byte| byte & 0x7f),
+            4 => Just(0xff),
+            6 => Just(0),
+            4 => 0xd0_u8..=0xd7,
+            1 => 0xd8_u8..=0xda,
+        ];
+        prop::collection::vec(byte, 0..5 * BLOCK)
+    }
+
+    proptest! {
+        #[test]
+        fn asking_blocks_gives_what_going_byte_by_byte_gives(bytes in picture_data()) {
+            prop_assert_eq!(end_of_scan(&bytes), one_by_one(&bytes));
+        }
+
+        #[test]
+        fn data_without_an_end_have_none_however_long(mut bytes in picture_data()) {
+            while let Some(at) = one_by_one(&bytes) {
+                bytes[at] = 0;
+            }
+            prop_assert_eq!(end_of_scan(&bytes), None);
+            bytes.extend_from_slice(&[0, 0xff, 0xd9]);
+            prop_assert_eq!(end_of_scan(&bytes), Some(bytes.len() - 2));
+        }
+    }
+}
