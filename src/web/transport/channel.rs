@@ -25,9 +25,13 @@ pub(in crate::web) trait Channel: AsyncRead + AsyncWrite + Unpin {
         None
     }
 
-    /// Ready when the lane may take bytes again.
-    fn poll_lane(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    /// Tries `write`, which writes to the lane, until that does something; pending while the lane takes nothing.
+    fn poll_lane<T>(
+        &self,
+        _: &mut Context<'_>,
+        mut write: impl FnMut() -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        Poll::Ready(write())
     }
 }
 
@@ -55,23 +59,29 @@ impl Channel for SharedSocket {
         Some(self.0.clone())
     }
 
-    fn poll_lane(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_write_ready(cx)
+    fn poll_lane<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut() -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        when_ready(|| self.0.poll_write_ready(cx), || self.0.try_io(Interest::WRITABLE, &mut write))
     }
 }
 
+/// The socket is asked itself, not what tokio knows of its readiness: that is three cache lines less to fetch for each
+/// viewer. The task asks tokio, and what it does not know yet it learns there.
 impl Lane for TcpStream {
     fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.try_write_vectored(pieces)
+        SockRef::from(self).send_vectored(pieces)
     }
 
     fn try_send_file(&self, part: &SealedPart, range: Range<u64>) -> io::Result<usize> {
-        self.try_io(Interest::WRITABLE, || part.send_to(self, range))
+        part.send_to(self, range)
     }
 }
 
 /// Tries until the socket has an answer other than that what was known of its readiness is out of date.
-pub(super) fn when_ready<T>(
+fn when_ready<T>(
     mut ready: impl FnMut() -> Poll<io::Result<()>>,
     mut attempt: impl FnMut() -> io::Result<T>,
 ) -> Poll<io::Result<T>> {

@@ -26,7 +26,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::{
-    channel::{Channel, when_ready},
+    channel::Channel,
     outbox::Pending,
     patience::{IDLE_TIMEOUT, Idle, Stall},
 };
@@ -78,7 +78,7 @@ fn poll_write_pieces<S: Channel>(
     Pending { pieces, lane, .. }: &mut Pending,
 ) -> Poll<io::Result<usize>> {
     match lane {
-        Some(lane) => when_ready(|| io.poll_lane(cx), || pieces.write_some(&**lane)),
+        Some(lane) => io.poll_lane(cx, || pieces.write_some(&**lane)),
         None => {
             let (slices, count) = pieces.slices();
             let written = ready!(Pin::new(io).poll_write_vectored(cx, &slices[..count]))?;

@@ -46,7 +46,7 @@ pub(in crate::web) enum Filled {
 
 /// One connection's way out: at most one part.
 #[derive(Debug, Clone)]
-pub(in crate::web) struct Outbox(Arc<Mutex<Pending>>);
+pub(in crate::web) struct Outbox(pub(super) Arc<Mutex<Pending>>);
 
 /// Behind the shared [`Outbox`].
 #[derive(Debug)]
@@ -157,7 +157,7 @@ impl Outbox {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Pending> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.0)
     }
 
     /// Says that a handler is busy with the connection.
@@ -177,15 +177,20 @@ impl Outbox {
         pending.feed = Some(feed);
         pending.resting = false;
         drop(pending);
-        bus.audience().join(Arc::new(self.clone()));
+        bus.audience().join(self.0.clone());
         FeedGuard { outbox: self.clone(), bus: bus.clone() }
     }
 }
 
-impl Watcher for Outbox {
+fn lock(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
+    pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// The outbox itself, without a detour: a thousand of them are looked at for each frame.
+impl Watcher for Mutex<Pending> {
     /// Writes what the bus shows, if the connection rests. Else the task will look at the bus when it is done.
     fn show(&self, showing: &Showing) {
-        let mut pending = self.lock();
+        let mut pending = lock(self);
         let Pending { pieces, feed: Some(feed), resting, lane, task, wake_when_resting, .. } = &mut *pending
         else {
             return;
@@ -212,7 +217,7 @@ impl Watcher for Outbox {
     }
 
     fn is_gone(&self) -> bool {
-        self.lock().feed.is_none()
+        lock(self).feed.is_none()
     }
 }
 

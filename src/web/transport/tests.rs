@@ -64,14 +64,15 @@ impl Channel for Socket {
         self.has_lane.then(|| self.script.clone() as Arc<dyn Lane>)
     }
 
-    /// The next write is tried, and may block: then this is pending once, as a socket is until the kernel says more.
-    fn poll_lane(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let blocks = matches!(self.script.lock().unwrap().answers.front(), Some(Answer::Block));
-        if blocks {
-            self.script.lock().unwrap().answers.pop_front();
-            return Poll::Pending;
+    fn poll_lane<T>(
+        &self,
+        _: &mut Context<'_>,
+        mut write: impl FnMut() -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        match write() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            written => Poll::Ready(written),
         }
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -416,7 +417,7 @@ impl Viewing {
     }
 
     fn fan_out(&self) {
-        self.wire.outbox().show(&self.bus.showing());
+        self.wire.outbox().0.show(&self.bus.showing());
     }
 
     fn written(&self) -> String {
@@ -501,9 +502,9 @@ async fn a_shutdown_in_the_middle_of_a_part_waits_for_its_end() {
 async fn nobody_keeps_a_closed_connections_socket_or_a_viewer_that_left() {
     let viewing = Viewing::new([], true);
     let (outbox, script) = (viewing.wire.outbox(), Arc::downgrade(&viewing.wire.io.script));
-    assert!(!outbox.is_gone());
+    assert!(!outbox.0.is_gone());
     drop(viewing.feed);
-    assert!(outbox.is_gone());
+    assert!(outbox.0.is_gone());
     drop(viewing.wire);
     assert!(script.upgrade().is_none(), "the fan-out may have the outbox until its next turn");
 }
