@@ -30,6 +30,12 @@ pub(in crate::web) trait Channel: AsyncRead + AsyncWrite + Unpin {
     fn sends_files(&self) -> bool {
         false
     }
+
+    /// Writes bytes to the socket that this channel took before and still holds, as many as that takes now; answers how
+    /// many, 0 when none are left. The default is that of a channel that holds none.
+    fn poll_push(&mut self, _: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(0))
+    }
 }
 
 impl Channel for TcpStream {

@@ -12,6 +12,7 @@
 mod channel;
 mod outbox;
 mod patience;
+mod tls;
 
 use std::{
     io::{self, IoSlice},
@@ -22,10 +23,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use self::{
-    channel::Channel,
-    patience::{IDLE_TIMEOUT, Idle, Stall},
-};
+use self::patience::{IDLE_TIMEOUT, Idle, Stall};
+pub(super) use channel::Channel;
 pub(super) use outbox::{Busy, BusyGuard, Outbox};
 
 /// Polls in a row without a read, of a connection whose answer goes on or is not taken, after which actix-http's buffer is
@@ -76,6 +75,21 @@ fn count_without_read(polls: &mut u32) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidData, text))
 }
 
+/// Gets rid of what the channel holds; a peer that takes none of it is noticed.
+fn push_out<S: Channel>(
+    io: &mut S,
+    cx: &mut Context<'_>,
+    stall: &mut Stall,
+    timeout: Duration,
+) -> Poll<io::Result<()>> {
+    loop {
+        match io.poll_push(cx) {
+            Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
+            pushed => _ = ready!(stall.watch(cx, pushed, timeout))?,
+        }
+    }
+}
+
 impl<S: Channel> AsyncRead for Wire<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -109,6 +123,8 @@ impl<S: Channel> AsyncWrite for Wire<S> {
             count_without_read(&mut this.polls_without_read)?;
         }
         while pending.next < pending.end {
+            // A channel that holds bytes back holds those of one write at most.
+            ready!(push_out(&mut this.io, cx, &mut this.stall, pending.stall_timeout))?;
             let written = {
                 let (slices, count) = pending.slices();
                 Pin::new(&mut this.io).poll_write_vectored(cx, &slices[..count])
@@ -128,6 +144,9 @@ impl<S: Channel> AsyncWrite for Wire<S> {
                 }
             }
         }
+        let pushed = push_out(&mut this.io, cx, &mut this.stall, pending.stall_timeout);
+        pending.held = pushed.is_pending();
+        ready!(pushed)?;
         if std::mem::take(&mut pending.wake_when_empty) {
             cx.waker().wake_by_ref();
         }

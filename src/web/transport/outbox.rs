@@ -22,6 +22,8 @@ pub(super) struct Pending {
     pub(super) end: usize,
     /// A part as a file, behind the pieces, and which of its bytes are not sent yet.
     pub(super) file: Option<(Arc<SealedPart>, Range<u64>)>,
+    /// All of it was taken, but the channel below still holds bytes that the socket did not take.
+    pub(super) held: bool,
     pub(super) sends_files: bool,
     /// Wake the body's task when all is written: it already knows of a newer frame.
     pub(super) wake_when_empty: bool,
@@ -56,6 +58,7 @@ impl Outbox {
             next: 0,
             end: 0,
             file: None,
+            held: false,
             sends_files,
             wake_when_empty: false,
             stall_timeout,
@@ -119,7 +122,7 @@ impl Pending {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.next == self.end && self.file.is_none()
+        self.next == self.end && self.file.is_none() && !self.held
     }
 
     pub(super) fn slices(&self) -> ([IoSlice<'_>; MAX_PIECES], usize) {
