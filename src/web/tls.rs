@@ -28,11 +28,6 @@ use crate::config::TlsConfig;
 /// A handshake takes two round trips; who needs longer holds a socket for nothing. As long as a request's head may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes that rustls may hold for a connection, encrypted but not taken by the socket: two records. They can not be
-/// taken back when a newer frame comes, and they are memory of each slow viewer; one record at a time costs a system
-/// call for each.
-const MAX_HELD: usize = 32 * 1024;
-
 /// Largest file of certificates or of a key: hundreds of them fit, and a device file by mistake does not.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
@@ -105,10 +100,7 @@ impl Tls {
             Err(io::Error::new(io::ErrorKind::TimedOut, text))
         });
         match accepted {
-            Ok(mut stream) => {
-                stream.get_mut().1.set_buffer_limit(Some(MAX_HELD));
-                Ok(stream)
-            }
+            Ok(stream) => Ok(stream),
             Err(error) => {
                 let count = self.failed_handshakes.fetch_add(1, Ordering::Relaxed) + 1;
                 debug!(?peer, failed_handshakes = count, "no TLS with a client: {error}");
@@ -163,4 +155,38 @@ fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
         rustls::pki_types::pem::Error::NoItemsFound => format!("holds no private key: {WANT}"),
         _ => format!("is damaged: {WANT}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncReadExt, net::TcpListener};
+
+    use super::*;
+
+    fn any() -> Tls {
+        let folder = tempfile::tempdir().unwrap();
+        let files =
+            TlsConfig { cert_file: folder.path().join("cert.pem"), key_file: folder.path().join("key.pem") };
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(&files.cert_file, made.cert.pem()).unwrap();
+        std::fs::write(&files.key_file, made.signing_key.serialize_pem()).unwrap();
+        Tls::load(&files).unwrap()
+    }
+
+    /// Both ends of a connection; the first one is the client's.
+    async fn tcp() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (client, listener.accept().await.unwrap().0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_says_nothing_is_let_go_and_counted() {
+        let (mut client, socket) = tcp().await;
+        let tls = any();
+        let error = tls.accept(socket, None).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "closed");
+        assert_eq!(tls.failed_handshakes.load(Ordering::Relaxed), 1);
+    }
 }

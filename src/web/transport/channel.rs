@@ -36,6 +36,9 @@ pub(in crate::web) trait Channel: AsyncRead + AsyncWrite + Unpin {
     fn poll_push(&mut self, _: &mut Context<'_>) -> Poll<io::Result<usize>> {
         Poll::Ready(Ok(0))
     }
+
+    /// Hears after each part whether the peer took it without a pause: how much may be prepared for it at a time.
+    fn took_part(&mut self, _without_pause: bool) {}
 }
 
 impl Channel for TcpStream {

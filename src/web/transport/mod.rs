@@ -122,9 +122,12 @@ impl<S: Channel> AsyncWrite for Wire<S> {
         if pending.answering > 0 {
             count_without_read(&mut this.polls_without_read)?;
         }
+        let waiting = !pending.is_empty();
         while pending.next < pending.end {
             // A channel that holds bytes back holds those of one write at most.
-            ready!(push_out(&mut this.io, cx, &mut this.stall, pending.stall_timeout))?;
+            let pushed = push_out(&mut this.io, cx, &mut this.stall, pending.stall_timeout);
+            pending.paused |= pushed.is_pending();
+            ready!(pushed)?;
             let written = {
                 let (slices, count) = pending.slices();
                 Pin::new(&mut this.io).poll_write_vectored(cx, &slices[..count])
@@ -146,7 +149,11 @@ impl<S: Channel> AsyncWrite for Wire<S> {
         }
         let pushed = push_out(&mut this.io, cx, &mut this.stall, pending.stall_timeout);
         pending.held = pushed.is_pending();
+        pending.paused |= pending.held;
         ready!(pushed)?;
+        if waiting {
+            this.io.took_part(!std::mem::take(&mut pending.paused));
+        }
         if std::mem::take(&mut pending.wake_when_empty) {
             cx.waker().wake_by_ref();
         }

@@ -24,6 +24,8 @@ pub(super) struct Pending {
     pub(super) file: Option<(Arc<SealedPart>, Range<u64>)>,
     /// All of it was taken, but the channel below still holds bytes that the socket did not take.
     pub(super) held: bool,
+    /// What is being written had to wait for the socket.
+    pub(super) paused: bool,
     pub(super) sends_files: bool,
     /// Wake the body's task when all is written: it already knows of a newer frame.
     pub(super) wake_when_empty: bool,
@@ -59,6 +61,7 @@ impl Outbox {
             end: 0,
             file: None,
             held: false,
+            paused: false,
             sends_files,
             wake_when_empty: false,
             stall_timeout,

@@ -11,6 +11,13 @@ use tokio_rustls::server::TlsStream;
 
 use super::Channel;
 
+/// Bytes that rustls may encrypt ahead of the socket, for a viewer that keeps up: a whole frame of 720p in one system
+/// call. Each call pushes its segments out and wakes the reader: with a record a call, TLS costs half as much again.
+const AHEAD: usize = 128 * 1024;
+
+/// The same for a viewer that does not keep up, for which they are memory that stays in use: two records.
+const AHEAD_OF_SLOW: usize = 32 * 1024;
+
 impl Channel for TlsStream<TcpStream> {
     fn poll_push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let (socket, session) = self.get_mut();
@@ -22,6 +29,11 @@ impl Channel for TlsStream<TcpStream> {
             Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             written => Poll::Ready(written),
         }
+    }
+
+    fn took_part(&mut self, without_pause: bool) {
+        let ahead = if without_pause { AHEAD } else { AHEAD_OF_SLOW };
+        self.get_mut().1.set_buffer_limit(Some(ahead));
     }
 }
 
