@@ -26,7 +26,7 @@ use crate::{
     registry::Registry,
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
-    web::{ListenError, Listeners, WebServer, WebState},
+    web::{ListenError, Listeners, Tls, TlsError, WebServer, WebState},
 };
 
 /// Threads that streams are spread over, one a core up to this: they read the cameras and write to all viewers. A network
@@ -52,6 +52,9 @@ pub enum StartError {
     /// An address to listen on cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The files for TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system refuses threads or sockets.
     #[error("the system refuses what framecast needs: {0}")]
     System(#[from] io::Error),
@@ -63,6 +66,7 @@ impl Relay {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        let tls = config.server.tls.as_ref().map(Tls::load).transpose()?;
         let listeners = Listeners::bind(&config.server.listen)?;
         let addresses = listeners.addresses();
         let pool = Arc::new(Pool::for_this_machine()?);
@@ -87,7 +91,7 @@ impl Relay {
             started: SystemTime::now(),
             started_at: Instant::now(),
         });
-        let (web, server) = WebServer::start(state.clone(), listeners, cores)?;
+        let (web, server) = WebServer::start(state.clone(), listeners, cores, tls)?;
         let serving = actix_rt::spawn(server);
         Ok(Self { state, addresses, web, serving, arbiters })
     }

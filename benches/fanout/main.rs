@@ -15,6 +15,8 @@ mod process;
 #[cfg(target_os = "linux")]
 mod rows;
 #[cfg(target_os = "linux")]
+mod secured;
+#[cfg(target_os = "linux")]
 mod stage;
 #[cfg(target_os = "linux")]
 mod stamp;

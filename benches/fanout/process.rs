@@ -37,8 +37,13 @@ impl Server {
             if out.read_line(&mut line)? == 0 {
                 bail!("{command:?} ended with {} and listened nowhere", child.wait()?);
             }
-            if let Some((_, address)) = line.split_once("listening on http://") {
-                let address = address.trim().trim_end_matches('/').parse()?;
+            if let Some((_, address)) = line.split_once("listening on http") {
+                let address = address
+                    .trim_start_matches('s')
+                    .trim_start_matches("://")
+                    .trim()
+                    .trim_end_matches('/')
+                    .parse()?;
                 return Ok(Self { child, address, _out: out });
             }
         }

@@ -15,6 +15,7 @@ use crate::{
     camera::CameraName,
     load::{Plan, Seen},
     process::{Server, cpu_seconds, myself},
+    secured::Files,
 };
 
 /// Who is measured.
@@ -61,25 +62,48 @@ pub(crate) struct Stage {
     write: Server,
     sendfile: Server,
     framecast: Server,
+    /// All but the camera speak TLS, and `write` is rustls.
+    tls: Option<Files>,
     _folder: TempDir,
 }
 
 impl Stage {
     /// Starts all, with a stream for each camera. `cores` (0: all) are those that framecast may use.
     pub(crate) fn start(program: &PathBuf, cores: usize, cameras: &[CameraName]) -> anyhow::Result<Self> {
-        let camera = Server::start(&mut myself("camera")?)?;
-        let yardstick =
-            |mode: &str| Server::start(myself("yardstick")?.args([mode, &camera.address.to_string()]));
-        let (write, sendfile) = (yardstick("write")?, yardstick("sendfile")?);
+        Self::start_in(tempfile::tempdir()?, None, program, cores, cameras)
+    }
+
+    /// The same over TLS; [`Who::Write`] is then a bare loop around rustls.
+    pub(crate) fn start_secured(program: &PathBuf, cameras: &[CameraName]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
+        let files = Files::make(folder.path())?;
+        Self::start_in(folder, Some(files), program, 0, cameras)
+    }
+
+    fn start_in(
+        folder: TempDir,
+        tls: Option<Files>,
+        program: &PathBuf,
+        cores: usize,
+        cameras: &[CameraName],
+    ) -> anyhow::Result<Self> {
+        let camera = Server::start(&mut myself("camera")?)?;
+        let upstream = camera.address.to_string();
+        let mut write = myself("yardstick")?;
+        match &tls {
+            Some(files) => write.args(["tls", &upstream]).args([&files.cert, &files.key]),
+            None => write.args(["write", &upstream]),
+        };
+        let write = Server::start(&mut write)?;
+        let sendfile = Server::start(myself("yardstick")?.args(["sendfile", &upstream]))?;
         let config = folder.path().join("framecast.yaml");
-        fs::write(&config, configuration(&camera.address, cameras)?)?;
+        fs::write(&config, configuration(&camera.address, cameras, tls.as_ref())?)?;
         let mut command = myself("run")?;
         command.arg(cores.to_string()).arg(program).args(["serve", "--listen", "0.0.0.0:0", "--config"]);
         command.arg(&config).env("RUST_LOG", "error").env_remove("FRAMECAST_CONFIG");
         let framecast = Server::start(&mut command)
             .with_context(|| format!("framecast at {} does not start", program.display()))?;
-        Ok(Self { camera, write, sendfile, framecast, _folder: folder })
+        Ok(Self { camera, write, sendfile, framecast, tls, _folder: folder })
     }
 
     /// Its process.
@@ -116,6 +140,7 @@ impl Stage {
             warm_s: audience.warm_s,
             window_s: audience.window_s,
             pid: server.pid(),
+            cert: self.tls.as_ref().map(|files| files.cert.clone()),
         };
         let mut command = match namespace {
             None => myself("load")?,
@@ -169,11 +194,14 @@ impl Stage {
     }
 }
 
-fn configuration(camera: &SocketAddr, cameras: &[CameraName]) -> anyhow::Result<String> {
+fn configuration(camera: &SocketAddr, cameras: &[CameraName], tls: Option<&Files>) -> anyhow::Result<String> {
     let mut yaml = String::from(
         "limits: {max_viewers: 20000, max_viewers_per_stream: 20000}\n\
          defaults: {linger: 0s, placeholder: false}\nstreams:\n",
     );
+    if let Some(Files { cert, key }) = tls {
+        yaml.insert_str(0, &format!("server: {{tls: {{cert_file: {cert:?}, key_file: {key:?}}}}}\n"));
+    }
     for name in cameras {
         writeln!(yaml, "  {name}: {{source: {{type: mjpeg, url: \"http://{camera}/{name}\"}}}}")?;
     }

@@ -9,6 +9,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     os::fd::OwnedFd,
     rc::Rc,
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -21,7 +22,10 @@ use rustix::{
     fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create, sendfile},
     io::Errno,
 };
+use rustls::ServerConfig;
 use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::secured::{Files, Secured};
 
 /// framecast's: see its `web` room.
 const NOT_SENT_LOW_WATER: u32 = 16 * 1024;
@@ -36,6 +40,8 @@ pub(crate) enum Mode {
     Write,
     /// One sealed memfd a picture, and `sendfile`.
     Sendfile,
+    /// From memory through rustls, and then `writev`.
+    Tls,
 }
 
 struct Part {
@@ -51,14 +57,14 @@ impl Part {
         let pieces = prepared.pieces(Framing::Chunked);
         let len = prepared.len(Framing::Chunked);
         let file = match mode {
-            Mode::Write => None,
+            Mode::Write | Mode::Tls => None,
             Mode::Sendfile => Some(sealed(&pieces)?),
         };
         Ok(Self { number, pieces, file, len })
     }
 
     /// Writes from `offset` on.
-    fn write(&self, socket: &TcpStream, offset: usize) -> io::Result<usize> {
+    fn write(&self, socket: &TcpStream, tls: Option<&mut Secured>, offset: usize) -> io::Result<usize> {
         if let Some(file) = &self.file {
             let mut at = offset as u64;
             return Ok(sendfile(socket, file, Some(&mut at), self.len - offset)?);
@@ -69,7 +75,10 @@ impl Part {
             before -= skip;
             IoSlice::new(&piece[skip..])
         });
-        (&*socket).write_vectored(&slices)
+        match tls {
+            Some(tls) => tls.write(socket, &slices),
+            None => (&*socket).write_vectored(&slices),
+        }
     }
 }
 
@@ -88,6 +97,7 @@ fn sealed(pieces: &[Bytes; 3]) -> anyhow::Result<OwnedFd> {
 
 struct Viewer {
     socket: TcpStream,
+    tls: Option<Secured>,
     /// Which camera, once it has asked for one.
     camera: Option<usize>,
     sending: Option<(Rc<Part>, usize)>,
@@ -97,6 +107,12 @@ struct Viewer {
 impl Viewer {
     /// Writes as much as the socket takes, newest picture first.
     fn pump(&mut self, newest: Option<&Rc<Part>>) -> io::Result<()> {
+        if let Some(tls) = &mut self.tls {
+            match tls.push(&self.socket) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                pushed => pushed?,
+            }
+        }
         loop {
             if self.sending.is_none() {
                 let Some(newest) = newest.filter(|newest| newest.number > self.sent) else { return Ok(()) };
@@ -104,14 +120,14 @@ impl Viewer {
                 self.sending = Some((newest.clone(), 0));
             }
             let Some((part, offset)) = &mut self.sending else { return Ok(()) };
-            match part.write(&self.socket, *offset) {
+            match part.write(&self.socket, self.tls.as_mut(), *offset) {
                 Ok(written) => *offset += written,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }
             if *offset == part.len {
                 self.sending = None;
-            } else if part.file.is_none() {
+            } else if part.file.is_none() && self.tls.is_none() {
                 // A short write means a full buffer; epoll tells when it is not.
                 return Ok(());
             }
@@ -133,6 +149,7 @@ struct Camera {
 struct Yardstick {
     mode: Mode,
     low_water: bool,
+    tls: Option<Arc<ServerConfig>>,
     upstream: SocketAddr,
     epoll: OwnedFd,
     listener: TcpListener,
@@ -146,10 +163,17 @@ const LISTENER: u64 = 0;
 const CAMERAS: u64 = 1;
 const VIEWERS: u64 = 1 << 32;
 
-/// `yardstick write|sendfile UPSTREAM [no-low-water]`: serves until killed.
+/// `yardstick write|sendfile UPSTREAM [no-low-water]` or `yardstick tls UPSTREAM CERT KEY`: serves until killed.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let [mode, upstream, rest @ ..] = arguments else { bail!("yardstick MODE UPSTREAM") };
-    let mode = if mode == "sendfile" { Mode::Sendfile } else { Mode::Write };
+    let (mode, tls) = match (&**mode, rest) {
+        ("tls", [cert, key]) => {
+            let files = Files { cert: cert.into(), key: key.into() };
+            (Mode::Tls, Some(files.server()?))
+        }
+        ("sendfile", _) => (Mode::Sendfile, None),
+        _ => (Mode::Write, None),
+    };
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::from(([0, 0, 0, 0], 0)).into())?;
     socket.listen(BACKLOG)?;
@@ -160,7 +184,8 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
     let mut yardstick = Yardstick {
         mode,
-        low_water: rest.is_empty(),
+        low_water: tls.is_some() || rest.is_empty(),
+        tls,
         upstream: upstream.parse()?,
         epoll,
         listener,
@@ -202,7 +227,8 @@ impl Yardstick {
             let n = self.free.pop().unwrap_or(self.viewers.len());
             let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
             epoll::add(&self.epoll, &socket, EventData::new_u64(VIEWERS + n as u64), flags)?;
-            let viewer = Some(Viewer { socket, camera: None, sending: None, sent: 0 });
+            let tls = self.tls.clone().map(Secured::new).transpose()?;
+            let viewer = Some(Viewer { socket, tls, camera: None, sending: None, sent: 0 });
             if n == self.viewers.len() { self.viewers.push(viewer) } else { self.viewers[n] = viewer }
         }
     }
@@ -211,7 +237,11 @@ impl Yardstick {
         let Some(viewer) = &mut self.viewers[n] else { return Ok(()) };
         if flags.contains(EventFlags::IN) && viewer.camera.is_none() {
             let mut request = [0; 1024];
-            let len = match viewer.socket.read(&mut request) {
+            let read = match &mut viewer.tls {
+                Some(tls) => tls.read(&viewer.socket, &mut request),
+                None => viewer.socket.read(&mut request),
+            };
+            let len = match read {
                 Ok(len) => len,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(_) => 0,
@@ -259,7 +289,10 @@ impl Yardstick {
              {:x}\r\n{delimiter}\r\n",
             delimiter.len()
         );
-        viewer.socket.write_all(head.as_bytes())?;
+        match &mut viewer.tls {
+            Some(tls) => _ = tls.write(&viewer.socket, &[IoSlice::new(head.as_bytes())])?,
+            None => viewer.socket.write_all(head.as_bytes())?,
+        }
         self.cameras[camera].viewers.push(n);
         if self.cameras[camera].socket.is_none() {
             self.connect(camera)?;

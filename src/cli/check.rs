@@ -3,7 +3,10 @@
 use std::{path::Path, process::ExitCode};
 
 use super::drawable;
-use crate::config;
+use crate::{
+    config::{self, Config},
+    web::Tls,
+};
 
 /// Exit code for a configuration with mistakes, of `serve` too.
 pub(super) const MISTAKEN: u8 = 2;
@@ -12,11 +15,7 @@ pub(super) const MISTAKEN: u8 = 2;
 pub(super) fn run(path: &Path) -> ExitCode {
     match config::load_file(path) {
         Ok(config) => {
-            let findings = drawable::examine(&config);
-            for line in findings.warnings.iter().chain(&findings.mistakes) {
-                eprintln!("{}: {line}", path.display());
-            }
-            if !findings.mistakes.is_empty() {
+            if !examine(&config, &path.display().to_string()) {
                 return ExitCode::from(MISTAKEN);
             }
             let count = config.streams.len();
@@ -35,6 +34,17 @@ pub(super) fn run(path: &Path) -> ExitCode {
             ExitCode::from(MISTAKEN)
         }
     }
+}
+
+/// What only the rooms that use a setting can say about it, printed to standard error. False if something is wrong.
+pub(super) fn examine(config: &Config, origin: &str) -> bool {
+    let findings = drawable::examine(config);
+    let tls = config.server.tls.as_ref().and_then(|files| Tls::load(files).err());
+    let mistakes: Vec<_> = findings.mistakes.into_iter().chain(tls.map(|error| error.to_string())).collect();
+    for line in findings.warnings.iter().chain(&mistakes) {
+        eprintln!("{origin}: {line}");
+    }
+    mistakes.is_empty()
 }
 
 #[cfg(test)]

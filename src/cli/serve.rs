@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use tracing::info;
 
-use super::{check, drawable, open_files, print};
+use super::{check, open_files, print};
 use crate::{
     config::{self, Chosen, Config, Environment, StreamConfig},
     relay::Relay,
@@ -39,11 +39,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(check::MISTAKEN));
         }
     };
-    let findings = drawable::examine(&config);
-    for line in findings.warnings.iter().chain(&findings.mistakes) {
-        eprintln!("{origin}: {line}");
-    }
-    if !findings.mistakes.is_empty() {
+    if !check::examine(&config, &origin) {
         return Ok(ExitCode::from(check::MISTAKEN));
     }
     if !arguments.listen.is_empty() {
@@ -55,11 +51,12 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
 
 async fn serve(config: Config, origin: &str) -> anyhow::Result<ExitCode> {
     let streams = config.streams.clone();
+    let scheme = if config.server.tls.is_some() { "https" } else { "http" };
     let base_path = config.server.base_path.clone();
     // Before anything is started: a signal must never find nobody listening for it.
     let signal = shutdown_signal().context("cannot listen for signals")?;
     let relay = Relay::start(config).await?;
-    let urls: Vec<_> = relay.addresses().iter().map(|&address| url_of(address, &base_path)).collect();
+    let urls: Vec<_> = relay.addresses().iter().map(|&address| url_of(scheme, address, &base_path)).collect();
     print(what_is_served(origin, &urls, &streams));
     let received = signal.await;
     info!("{received} received, stopping");
@@ -68,7 +65,7 @@ async fn serve(config: Config, origin: &str) -> anyhow::Result<ExitCode> {
 }
 
 /// An address that a browser on this machine can open.
-fn url_of(address: SocketAddr, base_path: &str) -> String {
+fn url_of(scheme: &str, address: SocketAddr, base_path: &str) -> String {
     let mut reachable = address;
     if address.ip().is_unspecified() {
         reachable.set_ip(if address.is_ipv4() {
@@ -77,7 +74,7 @@ fn url_of(address: SocketAddr, base_path: &str) -> String {
             std::net::Ipv6Addr::LOCALHOST.into()
         });
     }
-    format!("http://{reachable}{base_path}")
+    format!("{scheme}://{reachable}{base_path}")
 }
 
 fn what_is_served(origin: &str, urls: &[String], streams: &[StreamConfig]) -> String {

@@ -27,10 +27,21 @@ pub struct ServerConfig {
     /// Send frames to many viewers with `sendfile`, where the system has it. Off unless said: it pays on some machines
     /// only.
     pub sendfile: bool,
+    /// Speak TLS, and nothing else, on all addresses.
+    pub tls: Option<TlsConfig>,
     /// `Access-Control-Allow-Origin` on streams and snapshots; none switches it off.
     pub cors: Option<String>,
     /// What `/stream`, `/snapshot` and `/?action=stream` mean; the first stream if none was named.
     pub default_stream: Option<StreamName>,
+}
+
+/// `server.tls:`. What is in the files is looked at by whoever serves with them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TlsConfig {
+    /// The certificate and those that vouch for it, in PEM.
+    pub cert_file: PathBuf,
+    /// The certificate's private key, in PEM.
+    pub key_file: PathBuf,
 }
 
 /// `limits:`.

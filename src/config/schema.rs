@@ -72,8 +72,12 @@ keys! {
     LISTEN = "listen", "address:port, or a list", Is("127.0.0.1:8080"), "Addresses to listen on. `0.0.0.0:8080` is every IPv4 network, `[::]:8080` every network (in quotes), `localhost` this machine.";
     BASE_PATH = "base_path", "path", Is("\"\""), "Prefix of every route, such as `/webcam` behind a proxy.";
     SENDFILE = "sendfile", "true or false", Is("false"), "Send frames to four viewers and more with `sendfile` from memory (Linux). Measure before: see docs/performance.md.";
+    TLS = "tls", "map, or `none`", Is("none"), "Speak TLS, and nothing else, on all addresses: `cert_file` and `key_file`.";
     CORS = "cors", "`\"*\"`, an origin, or `none`", Is("\"*\""), "`Access-Control-Allow-Origin` on streams and snapshots. Never sent on other routes.";
     DEFAULT_STREAM = "default_stream", "name of a stream", Words("the first stream"), "What `/stream`, `/snapshot` and `/video_feed` mean.";
+
+    CERT_FILE = "cert_file", "path of a file", Required("the PEM file with the certificate, followed by those that vouch for it"), "Certificate in PEM, the server's own first, followed by those that vouch for it. Relative to the working directory.";
+    KEY_FILE = "key_file", "path of a file", Required("the PEM file with the certificate's private key"), "Its private key in PEM, not encrypted (PKCS#8, PKCS#1 or SEC1).";
 
     MAX_FRAME_BYTES = "max_frame_bytes", "size, 1KiB to 1GiB", Is("8MiB"), "Larger frames are refused, and counted.";
     MAX_FRAME_PIXELS = "max_frame_pixels", "pixels (width times height)", Is("50000000"), "Larger pictures are refused before they are decoded.";
@@ -136,7 +140,9 @@ pub(super) static TOKEN: Key = secret(key(
 pub static ROOT: Section = Section { path: "", keys: &[&SERVER, &LIMITS, &DEFAULTS, &STREAMS] };
 /// `server:`.
 pub static SERVER_KEYS: Section =
-    Section { path: "server", keys: &[&LISTEN, &BASE_PATH, &SENDFILE, &CORS, &DEFAULT_STREAM] };
+    Section { path: "server", keys: &[&LISTEN, &BASE_PATH, &SENDFILE, &TLS, &CORS, &DEFAULT_STREAM] };
+/// `server.tls:`.
+pub static TLS_KEYS: Section = Section { path: "server.tls", keys: &[&CERT_FILE, &KEY_FILE] };
 /// `limits:`.
 pub static LIMIT_KEYS: Section = Section {
     path: "limits",
@@ -195,5 +201,5 @@ const fn source(keys: &'static [&'static Key]) -> Section {
 }
 
 /// All sections but those of the sources.
-pub static SECTIONS: [&Section; 6] =
-    [&ROOT, &SERVER_KEYS, &LIMIT_KEYS, &DEFAULT_KEYS, &STREAM_KEYS, &SAVE_KEYS];
+pub static SECTIONS: [&Section; 7] =
+    [&ROOT, &SERVER_KEYS, &TLS_KEYS, &LIMIT_KEYS, &DEFAULT_KEYS, &STREAM_KEYS, &SAVE_KEYS];

@@ -3,11 +3,11 @@
 use std::{collections::HashMap, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
-    Config, Limits, SaveConfig, ServerConfig, SourceConfig, StreamConfig, address,
+    Config, Limits, SaveConfig, ServerConfig, SourceConfig, StreamConfig, TlsConfig, address,
     error::Position,
     node::{Entry, Node, join, printable_key},
     reader::{Context, Found, Reader, entries},
-    schema::{self, DEFAULT_KEYS, LIMIT_KEYS, ROOT, SAVE_KEYS, SERVER_KEYS, STREAM_KEYS, Section},
+    schema::{self, DEFAULT_KEYS, LIMIT_KEYS, ROOT, SAVE_KEYS, SERVER_KEYS, STREAM_KEYS, Section, TLS_KEYS},
     source, suggest,
     units::{self, Wrong},
 };
@@ -36,7 +36,7 @@ pub(super) fn read_config(context: &Context<'_>, root: &Node) -> Option<Config> 
         _ => None,
     };
     let names = streams.as_ref().map(|(names, _)| names.as_slice());
-    let server = server.and_then(|reader| read_server(&reader, names));
+    let server = server.and_then(|reader| read_server(context, &reader, names));
     let streams = streams.and_then(|(_, streams)| streams);
     Some(Config { server: server?, limits: limits?, streams: streams? })
 }
@@ -54,7 +54,11 @@ fn section<'a>(
     }
 }
 
-fn read_server(reader: &Reader<'_>, streams: Option<&[String]>) -> Option<ServerConfig> {
+fn read_server<'a>(
+    context: &'a Context<'a>,
+    reader: &Reader<'a>,
+    streams: Option<&[String]>,
+) -> Option<ServerConfig> {
     let mut listen = Vec::new();
     for (address, at) in reader.list(&schema::LISTEN, address::listen) {
         if listen.contains(&address) {
@@ -64,6 +68,10 @@ fn read_server(reader: &Reader<'_>, streams: Option<&[String]>) -> Option<Server
     }
     let base_path = reader.get(&schema::BASE_PATH, address::base_path);
     let sendfile = reader.get(&schema::SENDFILE, units::boolean);
+    let tls = match reader.find(&schema::TLS) {
+        Some(found) if !source::is_none(found.entry) => Some(read_tls(context, &found)),
+        _ => None,
+    };
     let cors = reader.get(&schema::CORS, address::cors);
     let default_stream = reader.get(&schema::DEFAULT_STREAM, |text| {
         let known = streams.is_none_or(|names| names.iter().any(|name| name == text));
@@ -77,7 +85,25 @@ fn read_server(reader: &Reader<'_>, streams: Option<&[String]>) -> Option<Server
             )
         })
     });
-    Some(ServerConfig { listen, base_path: base_path?, sendfile: sendfile?, cors: cors?, default_stream })
+    Some(ServerConfig {
+        listen,
+        base_path: base_path?,
+        sendfile: sendfile?,
+        tls: match tls {
+            Some(tls) => Some(tls?),
+            None => None,
+        },
+        cors: cors?,
+        default_stream,
+    })
+}
+
+fn read_tls<'a>(context: &'a Context<'a>, found: &Found<'a>) -> Option<TlsConfig> {
+    let reader = Reader::new(context, &TLS_KEYS, found.path.clone(), found.entry.key_at, &found.entry.value)?;
+    let file = |text: &str| Ok(PathBuf::from(text));
+    let cert_file = reader.get(&schema::CERT_FILE, file);
+    let key_file = reader.get(&schema::KEY_FILE, file);
+    Some(TlsConfig { cert_file: cert_file?, key_file: key_file? })
 }
 
 fn read_limits(reader: &Reader<'_>) -> Option<Limits> {

@@ -11,6 +11,7 @@ mod page;
 mod pushing;
 mod server;
 mod snapshot;
+mod tls;
 mod transport;
 mod viewing;
 
@@ -33,6 +34,7 @@ use crate::{
 };
 pub use error::Problem;
 pub use server::{ListenError, Listeners, WebServer};
+pub use tls::{Tls, TlsError};
 
 /// What every handler may use.
 #[derive(Debug)]

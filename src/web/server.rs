@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use actix_http::{HttpService, Protocol};
+use actix_http::{HttpService, Protocol, error::DispatchError};
 use actix_server::{Server, ServerHandle};
 use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, http::StatusCode, web};
@@ -18,8 +18,8 @@ use tokio::net::TcpStream;
 use tracing::debug;
 
 use super::{
-    Problem, WebState, nothing_here, routes,
-    transport::{SharedSocket, Wire},
+    Problem, Tls, WebState, nothing_here, routes,
+    transport::{Channel, SecuredSocket, SharedSocket, Wire},
 };
 
 /// Connections that wait to be accepted: a wall of browsers that reconnects at once after a restart.
@@ -124,18 +124,27 @@ pub struct WebServer {
 }
 
 impl WebServer {
-    /// Serves `state` on `listeners` with `workers` threads. The returned future ends when the server has stopped.
+    /// Serves `state` on `listeners` with `workers` threads, over TLS if there is one. The returned future ends when the
+    /// server has stopped.
     ///
     /// # Errors
     /// The system's, when a listener cannot be used.
-    pub fn start(state: Arc<WebState>, listeners: Listeners, workers: usize) -> io::Result<(Self, Server)> {
+    pub fn start(
+        state: Arc<WebState>,
+        listeners: Listeners,
+        workers: usize,
+        tls: Option<Tls>,
+    ) -> io::Result<(Self, Server)> {
+        let tls = tls.map(Arc::new);
         let state = web::Data::from(state);
         let mut builder =
             Server::build().workers(workers).disable_signals().shutdown_timeout(SHUTDOWN_TIMEOUT_S);
         for (address, listener) in listeners.0 {
-            let state = state.clone();
-            builder = builder
-                .listen(format!("framecast-{address}"), listener, move || connections(state.clone()))?;
+            let (name, state) = (format!("framecast-{address}"), state.clone());
+            builder = match tls.clone() {
+                None => builder.listen(name, listener, move || plain(state.clone()))?,
+                Some(tls) => builder.listen(name, listener, move || secured(state.clone(), tls.clone()))?,
+            };
         }
         let server = builder.run();
         Ok((Self { handle: server.handle() }, server))
@@ -148,10 +157,38 @@ impl WebServer {
 }
 
 /// What serves one accepted connection.
-fn connections(
+fn plain(
     state: web::Data<WebState>,
-) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = impl std::fmt::Debug, InitError = ()>
-{
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
+    fn_service(async |socket: TcpStream| {
+        let peer = tuned(&socket);
+        Ok((Wire::new(SharedSocket::new(socket), STALL_TIMEOUT), Protocol::Http1, peer))
+    })
+    .and_then(http(state))
+}
+
+/// The same over TLS. Each connection has a task of its own: one that is slow to shake hands delays no other.
+fn secured(
+    state: web::Data<WebState>,
+    tls: Arc<Tls>,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
+    let accept = move |socket: TcpStream| {
+        let tls = tls.clone();
+        async move {
+            let peer = tuned(&socket);
+            let stream = tls.accept(socket, peer).await.map_err(DispatchError::Io)?;
+            Ok((Wire::new(SecuredSocket::new(stream), STALL_TIMEOUT), Protocol::Http1, peer))
+        }
+    };
+    fn_service(accept).and_then(http(state))
+}
+
+/// A connection as actix-http takes it.
+type Connected<S> = (Wire<S>, Protocol, Option<SocketAddr>);
+
+fn http<S: Channel + 'static>(
+    state: web::Data<WebState>,
+) -> impl ServiceFactory<Connected<S>, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     let base_path = state.base_path.clone();
     let app = App::new().app_data(state).app_data(unreadable_path()).configure(move |cfg| {
         if !base_path.is_empty() {
@@ -163,30 +200,30 @@ fn connections(
         cfg.default_service(web::to(nothing_here));
     });
     let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
-    let http = HttpService::build()
+    HttpService::build()
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         // A viewer that closes is seen at once, not at the next frame.
         .h1_allow_half_closed(false)
-        .on_connect_ext(|wire: &Wire<SharedSocket>, extensions| {
+        .on_connect_ext(|wire: &Wire<S>, extensions| {
             extensions.insert(wire.outbox());
         })
-        .finish(map_config(app, |()| AppConfig::default()));
-    fn_service(async |socket: TcpStream| {
-        if let Err(error) = tune(&socket) {
-            debug!("a socket option could not be set: {error}");
-        }
-        let peer = socket.peer_addr().ok();
-        Ok((Wire::new(SharedSocket::new(socket), STALL_TIMEOUT), Protocol::Http1, peer))
-    })
-    .and_then(http)
+        .finish(map_config(app, |()| AppConfig::default()))
 }
 
 /// A number in an address that no number type holds is an address like any other that does not exist.
 fn unreadable_path() -> web::PathConfig {
     web::PathConfig::default()
         .error_handler(|error, _| Problem::new(StatusCode::NOT_FOUND, error.to_string()).into())
+}
+
+/// Makes a socket ready; answers who is at its other end.
+fn tuned(socket: &TcpStream) -> Option<SocketAddr> {
+    if let Err(error) = tune(socket) {
+        debug!("a socket option could not be set: {error}");
+    }
+    socket.peer_addr().ok()
 }
 
 /// Sets a viewer's socket options, each for its reason.

@@ -18,5 +18,6 @@ mod commands;
 mod probing;
 mod pushing;
 mod secrets;
+mod secured;
 mod serving;
 mod telling;

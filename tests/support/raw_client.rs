@@ -4,7 +4,7 @@
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
@@ -69,8 +69,19 @@ impl Answer {
 
 /// One connection.
 pub(crate) struct Client {
-    io: TcpStream,
+    io: Box<dyn Io>,
     unread: Vec<u8>,
+}
+
+/// What bytes come over: a socket, or TLS on one.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+impl<T: Io + 'static> From<Box<T>> for Client {
+    fn from(io: Box<T>) -> Self {
+        Self { io, unread: Vec::new() }
+    }
 }
 
 impl Client {
@@ -81,7 +92,7 @@ impl Client {
     /// Over a socket that was opened in the test's own way.
     pub(crate) fn over(io: TcpStream) -> Self {
         io.set_nodelay(true).expect("the socket is open");
-        Self { io, unread: Vec::new() }
+        Box::new(io).into()
     }
 
     /// Sends a whole request and reads the whole answer; nothing may follow it. `HEAD` answers have no body.
@@ -92,22 +103,32 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Answer {
-        let mut client = Self::connect(address).await;
+        Self::connect(address).await.ask_here(method, target, headers, body).await
+    }
+
+    /// The same over this connection.
+    pub(crate) async fn ask_here(
+        mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         let mut lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         if !body.is_empty() {
             lines += &format!("Content-Length: {}\r\n", body.len());
         }
         let head = format!("{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{lines}\r\n");
-        client.send(&[head.as_bytes(), body].concat()).await;
-        let head = client.head().await;
+        self.send(&[head.as_bytes(), body].concat()).await;
+        let head = self.head().await;
         let bodiless = method == "HEAD" || head.status == 204 || head.status == 304;
         let body = if bodiless {
             Vec::new()
         } else {
             let length = head.get("content-length").expect("a finite answer has its length");
-            client.exactly(length.parse().expect("a length")).await
+            self.exactly(length.parse().expect("a length")).await
         };
-        assert_eq!(client.rest().await, b"", "nothing follows the answer to {method} {target}");
+        assert_eq!(self.rest().await, b"", "nothing follows the answer to {method} {target}");
         Answer { head, body }
     }
 

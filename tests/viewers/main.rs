@@ -24,6 +24,7 @@ mod mjpg_streamer;
 mod on_demand;
 mod parts;
 mod pictures;
+mod secured;
 mod slowness;
 mod snapshots;
 mod ustreamer;

@@ -20,7 +20,7 @@ use crate::bus::SealedPart;
 
 /// A connection as its task has it.
 pub(in crate::web) trait Channel: AsyncRead + AsyncWrite + Unpin {
-    /// The way past the task. The default says that there is none: what is written has a state, as TLS has.
+    /// The way past the task. The default says that there is none.
     fn lane(&self) -> Option<Arc<dyn Lane>> {
         None
     }
@@ -35,13 +35,35 @@ pub(in crate::web) trait Channel: AsyncRead + AsyncWrite + Unpin {
     }
 }
 
+/// The readiness of a socket as tokio knows it; `attempt` uses the socket itself.
+pub(super) fn poll_writable<T>(
+    socket: &TcpStream,
+    cx: &mut Context<'_>,
+    mut attempt: impl FnMut() -> io::Result<T>,
+) -> Poll<io::Result<T>> {
+    when_ready(|| socket.poll_write_ready(cx), || socket.try_io(Interest::WRITABLE, &mut attempt))
+}
+
 /// A socket that any thread may write to, without waiting: [`io::ErrorKind::WouldBlock`] when it takes nothing now.
 pub(in crate::web) trait Lane: fmt::Debug + Send + Sync {
-    /// Writes some of the bytes.
+    /// Writes some of the bytes, or takes them to be pushed.
     fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
 
+    /// Writes some of the bytes that it took and still holds; answers how many, 0 when it holds none. The default is that
+    /// of a lane that never does.
+    fn try_push(&self) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    /// Whether [`Lane::try_send_file`] may be used.
+    fn sends_files(&self) -> bool {
+        false
+    }
+
     /// Sends some of the file's bytes.
-    fn try_send_file(&self, part: &SealedPart, range: Range<u64>) -> io::Result<usize>;
+    fn try_send_file(&self, _: &SealedPart, _: Range<u64>) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// A TCP socket that its task shares with the stream's fan-out.
@@ -62,9 +84,9 @@ impl Channel for SharedSocket {
     fn poll_lane<T>(
         &self,
         cx: &mut Context<'_>,
-        mut write: impl FnMut() -> io::Result<T>,
+        write: impl FnMut() -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        when_ready(|| self.0.poll_write_ready(cx), || self.0.try_io(Interest::WRITABLE, &mut write))
+        poll_writable(&self.0, cx, write)
     }
 }
 
@@ -75,13 +97,17 @@ impl Lane for TcpStream {
         SockRef::from(self).send_vectored(pieces)
     }
 
+    fn sends_files(&self) -> bool {
+        cfg!(target_os = "linux")
+    }
+
     fn try_send_file(&self, part: &SealedPart, range: Range<u64>) -> io::Result<usize> {
         part.send_to(self, range)
     }
 }
 
 /// Tries until the socket has an answer other than that what was known of its readiness is out of date.
-fn when_ready<T>(
+pub(super) fn when_ready<T>(
     mut ready: impl FnMut() -> Poll<io::Result<()>>,
     mut attempt: impl FnMut() -> io::Result<T>,
 ) -> Poll<io::Result<T>> {

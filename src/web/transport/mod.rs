@@ -15,6 +15,7 @@
 mod channel;
 mod outbox;
 mod patience;
+mod secured;
 
 use std::{
     io::{self, IoSlice},
@@ -26,12 +27,12 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::{
-    channel::Channel,
     outbox::Pending,
     patience::{IDLE_TIMEOUT, Idle, Stall},
 };
-pub(super) use channel::SharedSocket;
+pub(super) use channel::{Channel, SharedSocket};
 pub(super) use outbox::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Pieces};
+pub(super) use secured::SecuredSocket;
 
 /// Polls in a row without a read, of a connection whose answer goes on or is not taken, after which actix-http's buffer is
 /// full (128 KiB) of what the client sent behind its request. It would poll itself without a pause until the answer ends:
@@ -88,6 +89,15 @@ fn poll_write_pieces<S: Channel>(
     }
 }
 
+/// Writes some of what the lane holds; 0 when it holds nothing.
+fn poll_push<S: Channel>(io: &S, cx: &mut Context<'_>, pending: &Pending) -> Poll<io::Result<usize>> {
+    let Some(lane) = &pending.lane else { return Poll::Ready(Ok(0)) };
+    match lane.try_push() {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => io.poll_lane(cx, || lane.try_push()),
+        pushed => Poll::Ready(pushed),
+    }
+}
+
 fn count_without_read(polls: &mut u32) -> io::Result<()> {
     *polls += 1;
     if *polls <= MAX_POLLS_WITHOUT_READ {
@@ -136,7 +146,15 @@ impl<S: Channel> AsyncWrite for Wire<S> {
         if pending.answering > 0 {
             count_without_read(&mut this.polls_without_read)?;
         }
-        while !pending.pieces.is_empty() {
+        loop {
+            // What the lane holds of an earlier write comes first, and at last what it holds of the last one.
+            let pushed = poll_push(&this.io, cx, &pending);
+            if ready!(this.stall.watch(cx, pushed, pending.stall_timeout))? > 0 {
+                continue;
+            }
+            if pending.pieces.is_empty() {
+                break;
+            }
             let written = poll_write_pieces(&mut this.io, cx, &mut pending);
             ready!(this.stall.watch(cx, written, pending.stall_timeout))?;
         }

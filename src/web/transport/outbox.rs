@@ -144,7 +144,7 @@ impl Drop for FeedGuard {
 impl Outbox {
     pub(super) fn new(stall_timeout: Duration, lane: Option<Arc<dyn Lane>>) -> Self {
         Self(Arc::new(Mutex::new(Pending {
-            pieces: Pieces::new(cfg!(target_os = "linux") && lane.is_some()),
+            pieces: Pieces::new(lane.as_ref().is_some_and(|lane| lane.sends_files())),
             feed: None,
             resting: false,
             lane,
@@ -275,6 +275,7 @@ impl Pieces {
         while !self.is_empty() {
             self.write_some(lane)?;
         }
+        while lane.try_push()? > 0 {}
         Ok(())
     }
 

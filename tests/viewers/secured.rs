@@ -1,0 +1,241 @@
+//! The same over TLS.
+
+use std::sync::Arc;
+
+use rcgen::generate_simple_self_signed;
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName},
+};
+use tempfile::TempDir;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::{
+    binary::Framecast,
+    pictures::{jpeg, large_jpeg},
+    program::run,
+    raw_client::{Client, PATIENCE},
+    relay::TestRelay,
+    watching::{CLOSING, Viewing},
+};
+
+/// Far more than what the kernel takes for a viewer with a small window.
+const LARGE: usize = 2_000_000;
+
+/// A certificate with its key, in files.
+struct Identity {
+    folder: TempDir,
+    certificate: CertificateDer<'static>,
+}
+
+impl Identity {
+    fn make() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let made = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
+        std::fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        Self { folder, certificate: made.cert.der().clone() }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// A configuration with it and one push stream called `x`.
+    fn yaml(&self) -> String {
+        format!(
+            "server: {{tls: {{cert_file: '{}', key_file: '{}'}}}}\n\
+             streams: {{x: {{viewer_timeout: 1s, source: {{type: push, token: none}}}}}}",
+            self.path("cert.pem"),
+            self.path("key.pem"),
+        )
+    }
+}
+
+/// A relay that speaks TLS, and who may believe it.
+struct Secured {
+    relay: TestRelay,
+    identity: Identity,
+}
+
+impl Secured {
+    fn start() -> Self {
+        let identity = Identity::make();
+        Self { relay: TestRelay::start(&identity.yaml()), identity }
+    }
+
+    async fn handshake(
+        &self,
+        socket: TcpStream,
+        protocols: &[&str],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.identity.certificate.clone()).unwrap();
+        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), socket).await
+    }
+
+    async fn socket(&self) -> TcpStream {
+        TcpStream::connect(self.relay.address()).await.unwrap()
+    }
+
+    async fn client(&self) -> Client {
+        Box::new(self.handshake(self.socket().await, &[]).await.unwrap()).into()
+    }
+
+    /// A client that takes little ahead.
+    async fn narrow_client(&self) -> Client {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let socket = socket.connect(self.relay.address()).await.unwrap();
+        Box::new(self.handshake(socket, &[]).await.unwrap()).into()
+    }
+
+    async fn watch(&self, target: &str, version: &str) -> Viewing {
+        Viewing::over(self.client().await, target, version).await
+    }
+
+    async fn push(&self, jpeg: &[u8]) {
+        let headers = [("Content-Type", "image/jpeg")];
+        let answer = self.client().await.ask_here("POST", "/streams/x/frame", &headers, jpeg).await;
+        assert_eq!(answer.head.status, 204, "{}", String::from_utf8_lossy(&answer.body));
+    }
+
+    async fn viewers_are(&self, wanted: u64) {
+        let asking = async {
+            loop {
+                let answer = self.client().await.ask_here("GET", "/api/streams/x", &[], b"").await;
+                if answer.json()["viewers"] == wanted {
+                    return;
+                }
+            }
+        };
+        assert!(timeout(PATIENCE, asking).await.is_ok(), "never {wanted} viewers");
+    }
+}
+
+#[tokio::test]
+async fn streams_snapshots_and_pushes_are_those_of_plain_connections() {
+    let secured = Secured::start();
+    secured.push(&large_jpeg(1, LARGE)).await;
+    for (target, version) in [("/streams/x", "HTTP/1.1"), ("/streams/x", "HTTP/1.0"), ("/stream", "HTTP/1.1")]
+    {
+        let mut viewing = secured.watch(target, version).await;
+        viewing.first_delimiter().await;
+        assert!(viewing.part().await.jpeg == large_jpeg(1, LARGE), "{target} {version}");
+        assert!(viewing.part().await.jpeg == large_jpeg(1, LARGE), "{target} {version}: the repetition");
+    }
+    let snapshot = secured.client().await.ask_here("GET", "/streams/x/snapshot", &[], b"").await;
+    assert!(snapshot.body == large_jpeg(1, LARGE));
+}
+
+#[tokio::test]
+async fn a_slow_viewer_skips_to_the_newest_picture() {
+    const PICTURES: u8 = 10;
+    let secured = Secured::start();
+    secured.push(&large_jpeg(0, LARGE)).await;
+    let mut slow = Viewing::over(secured.narrow_client().await, "/streams/x", "HTTP/1.1").await;
+    slow.first_delimiter().await;
+    let mut good = secured.watch("/streams/x", "HTTP/1.1").await;
+    good.first_delimiter().await;
+    for n in 1..=PICTURES {
+        secured.push(&large_jpeg(n, LARGE)).await;
+        good.until(&large_jpeg(n, LARGE)).await;
+    }
+    assert!(slow.part().await.jpeg == large_jpeg(0, LARGE), "the one that was on its way");
+    assert!(slow.after(&large_jpeg(0, LARGE)).await.jpeg == large_jpeg(PICTURES, LARGE), "then the newest");
+}
+
+#[tokio::test]
+async fn a_viewer_that_never_reads_is_let_go() {
+    let secured = Secured::start();
+    secured.push(&large_jpeg(0, LARGE)).await;
+    let _stuck = Viewing::over(secured.narrow_client().await, "/streams/x", "HTTP/1.1").await;
+    secured.viewers_are(1).await;
+    secured.viewers_are(0).await;
+}
+
+#[tokio::test]
+async fn a_viewer_that_leaves_in_the_middle_of_a_picture_is_noticed() {
+    let secured = Secured::start();
+    secured.push(&large_jpeg(0, LARGE)).await;
+    let mut viewing = Viewing::over(secured.narrow_client().await, "/streams/x", "HTTP/1.1").await;
+    viewing.first_delimiter().await;
+    viewing.body.text_until("\r\n\r\n").await;
+    viewing.body.client().exactly(LARGE / 2).await;
+    secured.viewers_are(1).await;
+    drop(viewing);
+    secured.viewers_are(0).await;
+}
+
+/// Reading a connection to its end fails unless TLS, too, was closed.
+#[tokio::test]
+async fn a_shutdown_in_the_middle_of_a_picture_ends_picture_answer_and_tls() {
+    for (version, target) in [("HTTP/1.1", "/streams/x"), ("HTTP/1.0", "/streams/x")] {
+        let mut secured = Secured::start();
+        secured.push(&large_jpeg(0, LARGE)).await;
+        let mut viewing = Viewing::over(secured.narrow_client().await, target, version).await;
+        viewing.first_delimiter().await;
+        let head = viewing.body.text_until("\r\n\r\n").await;
+        assert!(head.contains("Content-Length"), "{head}");
+        secured.relay.begin_stop();
+        assert!(viewing.body.exactly(large_jpeg(0, LARGE).len()).await == large_jpeg(0, LARGE));
+        // The picture may have been repeated meanwhile.
+        let rest = viewing.body.rest().await;
+        let end = format!("\r\n--boundarydonotcross\r\n{CLOSING}");
+        assert!(rest.ends_with(end.as_bytes()), "{version}: {} bytes without the end", rest.len());
+    }
+}
+
+#[tokio::test]
+async fn clients_that_do_not_speak_tls_are_closed_and_disturb_nobody() {
+    let secured = Secured::start();
+    secured.push(&jpeg(1)).await;
+    let mut viewing = secured.watch("/streams/x", "HTTP/1.1").await;
+    viewing.first_delimiter().await;
+    let silent = secured.socket().await;
+    let mut half = secured.socket().await;
+    half.write_all(b"\x16\x03\x01\x02").await.unwrap();
+    let mut plain = Client::over(secured.socket().await);
+    plain.send(b"GET /streams/x HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    let answer = plain.rest().await;
+    assert!(!answer.starts_with(b"HTTP/"), "{}", String::from_utf8_lossy(&answer));
+    secured.push(&jpeg(2)).await;
+    viewing.until(&jpeg(2)).await;
+    drop((silent, half));
+}
+
+#[tokio::test]
+async fn only_http_1_1_is_agreed_on() {
+    let secured = Secured::start();
+    let both = secured.handshake(secured.socket().await, &["h2", "http/1.1"]).await.unwrap();
+    assert_eq!(both.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    assert!(secured.handshake(secured.socket().await, &["h2"]).await.is_err());
+}
+
+#[test]
+fn curl_trusts_the_certificate_and_takes_a_picture() {
+    let identity = Identity::make();
+    let framecast =
+        Framecast::serve(&identity.yaml().replace("{type: push, token: none}", "{type: pattern}"));
+    let port = framecast.url("").rsplit(':').next().unwrap().to_owned();
+    assert_eq!(framecast.url(""), format!("https://127.0.0.1:{port}"));
+    let url = format!("https://localhost:{port}/streams/x/snapshot");
+    let resolve = format!("localhost:{port}:127.0.0.1");
+    let certificate = identity.path("cert.pem");
+    let picture =
+        run("curl", &["-sS", "--fail", "--cacert", &certificate, "--resolve", &resolve, &url]).stdout;
+    assert!(picture.starts_with(&[0xff, 0xd8]) && picture.ends_with(&[0xff, 0xd9]));
+    framecast.end_in_peace();
+}
