@@ -179,8 +179,9 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_with_every_ff_stuffed() {
-        let words: Vec<(u32, u32)> =
-            (0..4000).map(|i: u32| (if i % 3 == 0 { u32::MAX } else { i * 77 }, i % 27 + 1)).collect();
+        let words: Vec<(u32, u32)> = (0..4000)
+            .map(|i: u32| (if i.is_multiple_of(3) { u32::MAX } else { i * 77 }, i % 27 + 1))
+            .collect();
         let mut writer = BitWriter::new(vec![7]);
         for &(word, n) in &words {
             writer.put(word & ((1 << n) - 1), n);

@@ -168,8 +168,9 @@ impl Writer {
 
     #[inline]
     fn signed(&self, entry: u32) -> i32 {
-        let value = i32::from(entry as i16);
-        if self.negated >> (entry >> 16 & 63) & 1 == 1 { -value } else { value }
+        // Without a branch: which places have values is not to be predicted.
+        let sign = -((self.negated >> (entry >> 16 & 63) & 1) as i32);
+        (i32::from(entry as i16) ^ sign) - sign
     }
 
     /// A value that stands `steps` places after the one before.

@@ -167,6 +167,20 @@ fn picture_data_stay_the_same_bytes_when_nothing_is_done() {
 }
 
 #[test]
+fn however_a_picture_is_stored_the_result_is_the_same() {
+    let turned = |name, op| apply(fixture(name), &[op], TRIM).unwrap();
+    for op in TURNS {
+        for (name, other) in
+            [("420-restart", "420"), ("422-no-tables", "422"), ("420-three-scans", "420-odd")]
+        {
+            assert_eq!(turned(name, op), turned(other, op), "{name} {op:?}");
+        }
+        let optimized = decode(&turned("422-optimized", op));
+        assert_eq!(optimized.data(), decode(&turned("422", op)).data(), "{op:?}");
+    }
+}
+
+#[test]
 fn incomplete_blocks_are_trimmed_only_when_allowed() {
     for (name, mcu_width, mcu_height) in
         [("gray-odd", 8, 8), ("444-odd", 8, 8), ("422-odd", 16, 8), ("440-odd", 8, 16), ("420-odd", 16, 16)]
