@@ -7,18 +7,26 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::jpeg::first_scan;
 
 /// Code counts and values of one table, as a DHT segment holds them.
-struct Table {
-    class_and_id: u8,
-    counts: [u8; 16],
-    values: &'static [u8],
+#[derive(Debug)]
+pub(crate) struct StandardTable {
+    /// Class (0 DC, 1 AC) in the high four bits, slot in the low four.
+    pub(crate) class_and_id: u8,
+    /// How many codes have 1 to 16 bits.
+    pub(crate) counts: [u8; 16],
+    /// What the codes mean, shortest first.
+    pub(crate) values: &'static [u8],
 }
 
 const DC_VALUES: &[u8] = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 
 /// Tables K.3 to K.6: luminance DC, luminance AC, chrominance DC, chrominance AC.
-const STANDARD: [Table; 4] = [
-    Table { class_and_id: 0x00, counts: [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], values: DC_VALUES },
-    Table {
+pub(crate) const STANDARD: [StandardTable; 4] = [
+    StandardTable {
+        class_and_id: 0x00,
+        counts: [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0],
+        values: DC_VALUES,
+    },
+    StandardTable {
         class_and_id: 0x10,
         counts: [0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7d],
         values: &[
@@ -35,8 +43,12 @@ const STANDARD: [Table; 4] = [
             0xf9, 0xfa,
         ],
     },
-    Table { class_and_id: 0x01, counts: [0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0], values: DC_VALUES },
-    Table {
+    StandardTable {
+        class_and_id: 0x01,
+        counts: [0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0],
+        values: DC_VALUES,
+    },
+    StandardTable {
         class_and_id: 0x11,
         counts: [0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 0x77],
         values: &[

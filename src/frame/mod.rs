@@ -11,6 +11,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 
+pub(crate) use huffman::STANDARD as STANDARD_TABLES;
 pub use huffman::with_huffman_tables;
 pub use jpeg::{JpegError, JpegInfo, Progress, Walk, inspect};
 pub use name::{NameError, StreamName};

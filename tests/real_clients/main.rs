@@ -5,6 +5,7 @@
 #[path = "../support/binary.rs"]
 mod binary;
 mod browser;
+mod jpegtran;
 #[path = "../support/program.rs"]
 mod program;
 mod pushes;

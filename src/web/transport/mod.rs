@@ -148,14 +148,11 @@ impl<S: Channel> AsyncWrite for Wire<S> {
         }
         loop {
             // What the lane holds of an earlier write comes first, and at last what it holds of the last one.
-            let pushed = poll_push(&this.io, cx, &pending);
-            if ready!(this.stall.watch(cx, pushed, pending.stall_timeout))? > 0 {
-                continue;
-            }
-            if pending.pieces.is_empty() {
-                break;
-            }
-            let written = poll_write_pieces(&mut this.io, cx, &mut pending);
+            let written = match poll_push(&this.io, cx, &pending) {
+                Poll::Ready(Ok(0)) if pending.pieces.is_empty() => break,
+                Poll::Ready(Ok(0)) => poll_write_pieces(&mut this.io, cx, &mut pending),
+                pushed => pushed,
+            };
             ready!(this.stall.watch(cx, written, pending.stall_timeout))?;
         }
         ready!(Pin::new(&mut this.io).poll_flush(cx))?;
