@@ -12,6 +12,7 @@ mod error;
 mod excerpt;
 pub mod model;
 mod node;
+mod program;
 mod reader;
 pub mod schema;
 mod source;

@@ -1,9 +1,12 @@
 //! The checked configuration. A value of these types needs no further check.
 
+mod program;
+
 use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use url::Url;
 
+pub use self::program::{ExecConfig, Patience, RtspConfig, RtspTransport, V4l2Config};
 use crate::frame::StreamName;
 
 /// Everything `framecast serve` needs.
@@ -97,6 +100,12 @@ pub enum SourceConfig {
         /// From the start of one request to the start of the next.
         interval: Duration,
     },
+    /// `type: exec`.
+    Exec(ExecConfig),
+    /// `type: rtsp`.
+    Rtsp(RtspConfig),
+    /// `type: v4l2`.
+    V4l2(V4l2Config),
     /// `type: push`.
     Push {
         /// What a publisher must show; `None` is written `token: none` and lets anybody push.
@@ -126,6 +135,9 @@ impl SourceConfig {
         match self {
             Self::Mjpeg(_) => "mjpeg",
             Self::Snapshot { .. } => "snapshot",
+            Self::Exec(_) => "exec",
+            Self::Rtsp(_) => "rtsp",
+            Self::V4l2(_) => "v4l2",
             Self::Push { .. } => "push",
             Self::Text(_) => "text",
             Self::Pattern { .. } => "pattern",

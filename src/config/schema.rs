@@ -95,7 +95,7 @@ keys! {
     DIR = "dir", "path of a folder", Words("nothing"), "The newest `keep` frames as files in this folder, which is made if absent.";
     KEEP = "keep", "number, 1 to 1000000", Words("needed with `dir`"), "How many files stay in `dir`.";
 
-    TYPE = "type", "word", Required("one of mjpeg, snapshot, push, text, pattern, images"), "What kind of source it is.";
+    TYPE = "type", "word", Required("one of mjpeg, snapshot, exec, rtsp, v4l2, push, text, pattern, images"), "What kind of source it is.";
     INSECURE = "insecure", "true or false", Is("false"), "Accept any certificate. Logged when used.";
     CONNECT_TIMEOUT = "connect_timeout", "time, 100ms to 10m", Is("5s"), "From the start of connecting to the end of the TLS handshake.";
     HEAD_TIMEOUT = "head_timeout", "time, 100ms to 10m", Is("10s"), "From the request to the end of the answer's head.";
@@ -111,6 +111,13 @@ keys! {
     PATTERN_SIZE = "size", "width x height", Is("640x480"), "Picture size in pixels.";
     PATTERN_FPS = "fps", "number from 0.00001 to 240", Is("10"), "Pictures per second.";
     PATH = "path", "file, folder or pattern", Required("a picture, a folder, a pattern such as img/*.jpg, or builtin:demo"), "Which pictures: a file, a folder, a pattern such as `img/*`, or `builtin:demo`. Relative to the working directory.";
+    CWD = "cwd", "path of a folder", Words("that of framecast"), "The program's working directory.";
+    START_TIMEOUT = "first_frame_timeout", "time, 100ms to 10m", Is("20s"), "From the program's start to the first whole frame.";
+    TRANSPORT = "transport", "`tcp` or `udp`", Is("tcp"), "How the camera sends its pictures. `udp` loses some on a bad network, and then shows smears.";
+    RTSP_SIZE = "size", "width x height", Words("the camera's"), "Picture size in pixels.";
+    RTSP_FPS = "fps", "number from 0.00001 to 240", Words("the camera's"), "Pictures per second.";
+    RTSP_QUALITY = "quality", "number, 1 to 100", Is("85"), "How much of each picture is kept when ffmpeg makes a JPEG of it.";
+    DEVICE = "device", "path of a device", Required("the camera's device, such as /dev/video0"), "The camera's device; `/dev/v4l/by-id/…` stays the same when others are plugged in.";
     IMAGES_FPS = "fps", "number from 0.00001 to 240", Is("1"), "Pictures per second.";
 }
 
@@ -125,6 +132,27 @@ pub(super) static URL: Key = Key {
 };
 pub(super) static HEADERS: Key =
     secret(key("headers", "map of name to text", Words("none"), "Headers sent with each request."));
+pub(super) static COMMAND: Key = secret(key(
+    "command",
+    "list of words",
+    Required("the program and its arguments, such as [ffmpeg, -i, \"rtsp://…\", -f, mpjpeg, \"-\"]"),
+    "The program and its arguments. No shell takes them apart or fills in `*`.",
+));
+pub(super) static ENV: Key = secret(key(
+    "env",
+    "map of name to text",
+    Words("none"),
+    "Environment variables of the program, besides framecast's own.",
+));
+pub(super) static RTSP_URL: Key = Key {
+    value: Value::Url,
+    ..key(
+        "url",
+        "rtsp or rtsps URL",
+        Required("the URL of the camera, such as rtsp://user:${PASSWORD}@192.168.1.30/stream1"),
+        "Where the camera is. User and password may stand in it; one that comes from a variable needs no escapes.",
+    )
+};
 pub(super) static TOKEN: Key = secret(key(
     "token",
     "text, or `none`",
@@ -156,7 +184,7 @@ pub static STREAM_KEYS: Section = Section {
 pub static SAVE_KEYS: Section = Section { path: "streams.NAME.save", keys: &[&LATEST, &DIR, &KEEP] };
 
 /// The keys of `source:`, by its `type`.
-pub static SOURCES: [(&str, Section); 6] = [
+pub static SOURCES: [(&str, Section); 9] = [
     (
         "mjpeg",
         source(&[
@@ -184,6 +212,21 @@ pub static SOURCES: [(&str, Section); 6] = [
             &FRAME_TIMEOUT,
         ]),
     ),
+    ("exec", source(&[&TYPE, &COMMAND, &ENV, &CWD, &START_TIMEOUT, &FRAME_TIMEOUT])),
+    (
+        "rtsp",
+        source(&[
+            &TYPE,
+            &RTSP_URL,
+            &TRANSPORT,
+            &RTSP_SIZE,
+            &RTSP_FPS,
+            &RTSP_QUALITY,
+            &START_TIMEOUT,
+            &FRAME_TIMEOUT,
+        ]),
+    ),
+    ("v4l2", source(&[&TYPE, &DEVICE, &RTSP_SIZE, &RTSP_FPS, &START_TIMEOUT, &FRAME_TIMEOUT])),
     ("push", source(&[&TYPE, &TOKEN])),
     ("text", source(&[&TYPE, &TEXT, &TEXT_SIZE, &FONT_SIZE, &COLOR, &BACKGROUND, &TEXT_FPS])),
     ("pattern", source(&[&TYPE, &PATTERN_SIZE, &PATTERN_FPS])),

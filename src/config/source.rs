@@ -5,6 +5,7 @@ use std::{ops::RangeInclusive, path::Path, time::Duration};
 use super::{
     ImagesPath, Secret, Size, SourceConfig, TextConfig, UpstreamConfig,
     node::{Entry, Kind, join, printable_key},
+    program,
     reader::{Context, Reader, entries},
     schema::{self, SOURCES, Section},
     suggest,
@@ -13,11 +14,11 @@ use super::{
 };
 
 const MS_10: Duration = Duration::from_millis(10);
-const MS_100: Duration = Duration::from_millis(100);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const MS_100: Duration = Duration::from_millis(100);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A camera that needs longer to answer is away.
-const ANSWER_TIMES: RangeInclusive<Duration> = MS_100..=Duration::from_secs(600);
+pub(super) const ANSWER_TIMES: RangeInclusive<Duration> = MS_100..=Duration::from_secs(600);
 
 /// Longest text drawn, in characters: more does not fit a picture.
 const MAX_TEXT: usize = 10_000;
@@ -39,6 +40,9 @@ pub(super) fn read(
             let interval = reader.get(&schema::INTERVAL, |text| units::duration(text, MS_10..=DAY));
             Some(SourceConfig::Snapshot { upstream: upstream(context, &reader)?, interval: interval? })
         }
+        "exec" => program::exec(context, &reader),
+        "rtsp" => program::rtsp(&reader, max_pixels),
+        "v4l2" => program::v4l2(&reader, max_pixels),
         "push" => reader.get(&schema::TOKEN, token).map(|token| SourceConfig::Push { token }),
         "text" => text(&reader, max_pixels),
         "pattern" => {
@@ -174,7 +178,7 @@ fn text(reader: &Reader<'_>, max_pixels: Option<u64>) -> Option<SourceConfig> {
     }))
 }
 
-fn size(text: &str, max_pixels: Option<u64>) -> Result<Size, Wrong> {
+pub(super) fn size(text: &str, max_pixels: Option<u64>) -> Result<Size, Wrong> {
     let size = units::size(text)?;
     let pixels = u64::from(size.width.get()) * u64::from(size.height.get());
     match max_pixels {
