@@ -6,6 +6,7 @@
 //! messages name keys and variables, and excerpts of the file show only values known to be harmless.
 
 mod address;
+mod chart;
 mod chosen;
 mod environment;
 mod error;

@@ -1,12 +1,16 @@
 //! The checked configuration. A value of these types needs no further check.
 
+mod chart;
 mod program;
 
 use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use url::Url;
 
-pub use self::program::{ExecConfig, Patience, RtspConfig, RtspTransport, V4l2Config};
+pub use self::{
+    chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
+    program::{ExecConfig, Patience, RtspConfig, RtspTransport, V4l2Config},
+};
 use crate::frame::StreamName;
 
 /// Everything `framecast serve` needs.
@@ -111,6 +115,8 @@ pub enum SourceConfig {
         /// What a publisher must show; `None` is written `token: none` and lets anybody push.
         token: Option<Secret>,
     },
+    /// `type: chart`.
+    Chart(Box<ChartConfig>),
     /// `type: text`.
     Text(TextConfig),
     /// `type: pattern`.
@@ -139,6 +145,7 @@ impl SourceConfig {
             Self::Rtsp(_) => "rtsp",
             Self::V4l2(_) => "v4l2",
             Self::Push { .. } => "push",
+            Self::Chart(_) => "chart",
             Self::Text(_) => "text",
             Self::Pattern { .. } => "pattern",
             Self::Images { .. } => "images",

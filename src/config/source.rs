@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, path::Path, time::Duration};
 
 use super::{
-    ImagesPath, Secret, Size, SourceConfig, TextConfig, UpstreamConfig,
+    ImagesPath, Secret, Size, SourceConfig, TextConfig, UpstreamConfig, chart,
     node::{Entry, Kind, join, printable_key},
     program,
     reader::{Context, Reader, entries},
@@ -44,6 +44,7 @@ pub(super) fn read(
         "rtsp" => program::rtsp(&reader, max_pixels),
         "v4l2" => program::v4l2(&reader, max_pixels),
         "push" => reader.get(&schema::TOKEN, token).map(|token| SourceConfig::Push { token }),
+        "chart" => chart::read(context, &reader, max_pixels),
         "text" => text(&reader, max_pixels),
         "pattern" => {
             let size = reader.get(&schema::PATTERN_SIZE, |text| size(text, max_pixels));
@@ -117,7 +118,7 @@ fn upstream(context: &Context<'_>, reader: &Reader<'_>) -> Option<UpstreamConfig
     })
 }
 
-fn headers(context: &Context<'_>, reader: &Reader<'_>) -> Option<Vec<(String, Secret)>> {
+pub(super) fn headers(context: &Context<'_>, reader: &Reader<'_>) -> Option<Vec<(String, Secret)>> {
     let Some(entry) = reader.map(&schema::HEADERS) else { return Some(Vec::new()) };
     let path = join(&reader.path, schema::HEADERS.name);
     let entries = entries(context, &path, &entry.value, || "such as {X-Api-Key: \"${KEY}\"}".to_owned())?;
@@ -143,7 +144,7 @@ fn headers(context: &Context<'_>, reader: &Reader<'_>) -> Option<Vec<(String, Se
     headers.into_iter().collect()
 }
 
-fn token(text: &str) -> Result<Option<Secret>, Wrong> {
+pub(super) fn token(text: &str) -> Result<Option<Secret>, Wrong> {
     match text {
         "none" => Ok(None),
         "" => Err(Wrong::want("must not be empty: give a secret, or `token: none` to let anybody push")),

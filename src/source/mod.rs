@@ -24,6 +24,8 @@ use crate::{
     transform::pool::Pool,
 };
 
+use render::chart::points::Points;
+
 pub use lasting::Lasting;
 
 /// Gives frames until it ends.
@@ -44,6 +46,10 @@ pub fn build(config: &StreamConfig, limits: &Limits, pool: &Arc<Pool>, lasting: 
             exec::ExecSource::new(config, limits, lasting.turn()).expect("each of these three is a program"),
         ),
         SourceConfig::Push { .. } => Box::new(push::PushSource),
+        SourceConfig::Chart(chart) => {
+            let points = lasting.points().cloned().unwrap_or_else(|| Arc::new(Points::new(chart)));
+            Box::new(render::chart::ChartSource::new(chart, &config.title, limits, points, pool.clone()))
+        }
         SourceConfig::Text(text) => Box::new(render::text::TextSource::new(text.clone(), pool.clone())),
         SourceConfig::Pattern { size, fps } => {
             Box::new(render::pattern::PatternSource::new(*size, *fps, pool.clone()))
@@ -186,6 +192,9 @@ pub enum SourceError {
     /// A renderer failed.
     #[error(transparent)]
     Render(#[from] render::RenderError),
+    /// A polled address gives no points.
+    #[error(transparent)]
+    Poll(#[from] render::chart::PollError),
     /// A picture sequence has no picture.
     #[error(transparent)]
     Images(#[from] images::ImagesError),

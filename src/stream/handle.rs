@@ -81,7 +81,7 @@ impl StreamHandle {
         let bus = Arc::new(Bus::default());
         let sink = Sink::new(bus.clone(), config.max_fps);
         let demand = watch::Sender::new(0);
-        let lasting = Lasting::default();
+        let lasting = Lasting::new(&config.source);
         let (status_sender, status) = watch::channel(Status { state: State::Idle, since: SystemTime::now() });
         let actor = StreamActor::start_with(
             config.clone(),
@@ -169,7 +169,7 @@ impl StreamHandle {
         Ok(ViewerGuard { demand: self.want(), capacity: capacity.clone() })
     }
 
-    /// What outlasts a run of its source: a program may need a moment to end.
+    /// What outlasts a run of its source: the points of a graph, a program that is not gone yet.
     pub fn lasting(&self) -> &Lasting {
         &self.0.lasting
     }
