@@ -1,6 +1,6 @@
 //! ffmpeg as a camera's program, and what the short forms ask of it.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use tempfile::TempDir;
 
@@ -61,6 +61,26 @@ fn ffmpeg_is_a_source_with_parts_and_with_bare_pictures() {
         );
         framecast.end_in_peace();
     }
+}
+
+/// ffmpeg can be either end of a session; here the test is the camera, and comes by itself.
+#[test]
+fn pictures_come_over_a_real_rtsp_session() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("rtsp://127.0.0.1:{port}/s");
+    let framecast = serve(&format!(
+        "{{type: exec, first_frame_timeout: 60s, command: [ffmpeg, -nostdin, -hide_banner, -loglevel, error, -fflags, \
+         nobuffer, -flags, low_delay, -rtsp_transport, tcp, -rtsp_flags, listen, -i, \"{url}\", -an, -sn, \"-c:v\", \
+         mjpeg, \"-q:v\", 6, -flush_packets, 1, -f, mpjpeg, \"-\"]}}"
+    ));
+    let testsrc = "testsrc=size=320x240:rate=10";
+    let camera = ["-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i", testsrc, "-t", "3", "-c:v", "mpeg4"];
+    wait_for("the camera's session", || {
+        let session = [&camera[..], &["-f", "rtsp", "-rtsp_transport", "tcp", &url]].concat();
+        try_run("ffmpeg", &session).status.success().then_some(())
+    });
+    frames(&framecast, 10);
+    framecast.end();
 }
 
 #[test]
