@@ -36,6 +36,9 @@ const MAX_STREAM_THREADS: usize = 16;
 /// Sources get so long to close their sockets at shutdown, so that all of it ends within three seconds.
 const STREAMS_STOP_WITHIN: Duration = Duration::from_millis(500);
 
+/// Programs that were asked to end get so long for it, beside the drain of the viewers; then they are killed.
+const PROGRAMS_END_WITHIN: Duration = Duration::from_secs(1);
+
 /// A running relay. Tests run several in one process.
 #[derive(Debug)]
 pub struct Relay {
@@ -114,7 +117,10 @@ impl Relay {
             warn!("a source did not end in time; it is left behind");
             streams.iter().for_each(|stream| stream.bus().close());
         }
-        self.web.stop().await;
+        let programs = timeout(PROGRAMS_END_WITHIN, join_all(streams.iter().map(|s| s.lasting().gone())));
+        let (_, _) = tokio::join!(self.web.stop(), programs);
+        // Those that are gone have nothing to be killed.
+        streams.iter().for_each(|stream| stream.lasting().kill());
         if let Ok(Err(error)) = self.serving.await {
             warn!("the HTTP server ended with an error: {error}");
         }

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, fs, num::NonZeroU32, path::Path, time::Duration};
 
 use framecast::config::{
-    self, Config, ConfigErrors, Environment, ImagesPath, Limits, SaveConfig, SourceConfig,
+    self, Config, ConfigErrors, Environment, ImagesPath, Limits, Publishers, SaveConfig, SourceConfig,
     schema::{self, Default, Key},
 };
 use proptest::prelude::*;
@@ -128,6 +128,86 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
+fn programs_are_lists_of_words_with_an_environment() {
+    let SourceConfig::Exec(exec) =
+        source("{type: exec, command: [cam, -q, 5, \"${SECRET}\"], env: {KEY: \"${DOOR}\"}, cwd: /}")
+    else {
+        panic!()
+    };
+    assert_eq!(exec.program, "cam");
+    assert_eq!(exec.arguments.iter().map(|word| word.reveal()).collect::<Vec<_>>(), ["-q", "5", "hunter2"]);
+    assert_eq!((&*exec.environment[0].0, exec.environment[0].1.reveal()), ("KEY", "p@s/s: # 1"));
+    assert!(!format!("{exec:?}").contains("hunter2"), "{exec:?}");
+    assert_eq!([exec.patience.first_frame, exec.patience.frame].map(|time| time.as_secs()), [20, 10]);
+    let SourceConfig::Rtsp(rtsp) = source("{type: rtsp, url: \"rtsp://u:${DOOR}@cam/s\", transport: udp}")
+    else {
+        panic!()
+    };
+    assert_eq!(rtsp.url.reveal(), "rtsp://u:p%40s%2Fs%3A%20%23%201@cam/s");
+    assert_eq!((rtsp.transport.as_str(), rtsp.quality, rtsp.size, rtsp.fps), ("udp", 85, None, None));
+    let wrong = |source: &str| mistakes(&format!("streams: {{a: {{source: {source}}}}}")).remove(0);
+    for (yaml, want) in [
+        ("{type: exec, command: \"ffmpeg -i hunter2\"}", "must be a list of words, such as [ffmpeg, -i, …]"),
+        ("{type: exec, command: []}", "is an empty list"),
+        ("{type: exec, command: [\"\"]}", "must begin with a program's name"),
+        ("{type: exec}", "is missing: the program and its arguments"),
+        ("{type: exec, command: [x], cwd: /no/such}", "must be a folder that exists"),
+        ("{type: exec, command: [x], env: {A=B: x}}", "is not a variable's name"),
+        ("{type: rtsp, url: \"http://u:hunter2@h/\"}", "must begin with rtsp://"),
+        ("{type: rtsp, url: rtsp://h/, transport: http}", "must be tcp or udp, not http"),
+        ("{type: rtsp, url: rtsp://h/, quality: 0}", "must be a whole number from 1 to 100"),
+        ("{type: v4l2, device: video0}", "must be a full path such as /dev/video0"),
+    ] {
+        let wrong = wrong(yaml);
+        assert!(wrong.contains(want) && !wrong.contains("hunter2"), "{yaml}: {wrong}");
+    }
+}
+
+#[test]
+fn a_graph_has_series_an_axis_and_points_from_somewhere() {
+    let SourceConfig::Chart(chart) = source("{type: chart, series: [cpu, mem], token: none}") else {
+        panic!()
+    };
+    let names: Vec<_> = chart.series.iter().map(|series| (&*series.name, &*series.label)).collect();
+    assert_eq!(names, [("cpu", "cpu"), ("mem", "mem")]);
+    assert_eq!((chart.size.to_string(), chart.window.as_secs()), ("960x540".into(), 300));
+    assert_eq!((chart.publishers, chart.poll.is_none()), (Publishers::Anybody, true));
+    let yaml = "{type: chart, series: [{name: cpu, label: CPU, color: \"#f00\"}, mem], y: {min: -1.5, unit: \"%\"}, \
+                style: bar, theme: light, window: 24h, title: Load, poll: {url: \"http://u:${DOOR}@h/s.json\", \
+                pointers: {cpu: /a/b}}}";
+    let stream = good(&format!("streams: {{a: {{source: {yaml}}}}}")).streams.remove(0);
+    assert!(!stream.on_demand, "a graph that is polled has no holes");
+    let SourceConfig::Chart(chart) = stream.source else { panic!() };
+    assert_eq!((&*chart.series[0].label, chart.series[0].color.unwrap().r), ("CPU", 255));
+    assert_eq!((chart.y.min, chart.y.max, &*chart.y.unit), (Some(-1.5), None, "%"));
+    assert_eq!(chart.publishers, Publishers::Nobody);
+    assert_eq!(chart.poll.unwrap().pointers, ["/a/b", "/mem"]);
+    for (keys, want) in [
+        ("series: [cpu]", "token: is missing: a secret that publishers must show"),
+        ("token: none", "series: is missing: what is drawn"),
+        ("token: none, series: []", "must be a list such as [cpu, memory]"),
+        ("token: none, series: cpu", "must be a list such as [cpu, memory]"),
+        ("token: none, series: [cpu, cpu]", "series[1]: is the second series called cpu"),
+        ("token: none, series: [time]", "must not be `time`"),
+        ("token: none, series: [\"a b\"]", "must be 1 to 64 letters, digits"),
+        ("token: none, series: [{label: x}]", "series[0].name: is missing"),
+        ("token: none, series: [a], y: {min: 5, max: 5}", "y.max: must be more than min (5)"),
+        ("token: none, series: [a], y: {min: low}", "must be a number such as -12.5, not low"),
+        ("token: none, series: [a], style: pie", "must be line, area or bar, not pie"),
+        ("token: none, series: [a], window: 1s", "must be a time from 5s to 168h"),
+        ("series: [a], poll: {url: ftp://h/}", "scheme must be http or https"),
+        (
+            "series: [cpu], poll: {url: http://h/, pointers: {cpuu: /x}}",
+            "is no series of this chart, did you mean cpu?",
+        ),
+        ("series: [a], poll: {url: http://h/, pointers: {a: x}}", "must be a JSON pointer such as"),
+    ] {
+        let wrong = mistakes(&format!("streams: {{a: {{source: {{type: chart, {keys}}}}}}}"));
+        assert!(wrong.len() == 1 && wrong[0].contains(want), "{keys}: {wrong:?}");
+    }
+}
+
+#[test]
 fn files_on_disk_are_checked() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
@@ -198,7 +278,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         (
             "streams:\n  a: {source: {}}",
             &[
-                "f.yaml:2:7: streams.a.source.type: is missing: one of mjpeg, snapshot, push, text, pattern, images",
+                "f.yaml:2:7: streams.a.source.type: is missing: one of mjpeg, snapshot, exec, rtsp, v4l2, push, chart, text, pattern, images",
             ],
         ),
         (
@@ -208,7 +288,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         (
             "streams:\n  a: {source: {type: mpjpeg}}",
             &[
-                "f.yaml:2:22: streams.a.source.type: must be one of mjpeg, snapshot, push, text, pattern, images (did you mean mjpeg?), not mpjpeg",
+                "f.yaml:2:22: streams.a.source.type: must be one of mjpeg, snapshot, exec, rtsp, v4l2, push, chart, text, pattern, images (did you mean mjpeg?), not mpjpeg",
             ],
         ),
         (
@@ -400,7 +480,7 @@ streams:
   clock:
     source: {type: text, text: x, colour: "#000"}
   clock:
-    source: {type: rtsp}
+    source: {type: rtmp}
 "##;
     let places: Vec<(usize, usize, String)> = parse(text)
         .unwrap_err()
@@ -559,7 +639,10 @@ fn rows() -> Vec<(String, &'static Key)> {
     let sources = schema::SOURCES
         .iter()
         .flat_map(|(_, section)| section.keys.iter().map(|key| (path("source", key), *key)));
-    plain.chain(sources).collect()
+    let inner = schema::INNER_SECTIONS
+        .iter()
+        .flat_map(|section| section.keys.iter().map(|key| (path(section.path, key), *key)));
+    plain.chain(sources).chain(inner).collect()
 }
 
 #[test]
@@ -647,8 +730,9 @@ proptest! {
         };
         let range = boundary(&text, from)..boundary(&text, from + length);
         // Without its key, a secret may become the value of an open one: `type: hunter2` is shown.
-        let token = text.find("token: hunter2").unwrap();
-        let kept = range.end <= token || token + "token: ".len() <= range.start;
+        let kept = text
+            .match_indices("token: hunter2")
+            .all(|(token, _)| range.end <= token || token + "token: ".len() <= range.start);
         text.replace_range(range, &insert);
         if let (Err(errors), true) = (parse(&text), kept) {
             prop_assert!(!errors.to_string().contains("hunter2"), "{errors}");

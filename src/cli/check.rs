@@ -5,6 +5,7 @@ use std::{path::Path, process::ExitCode};
 use super::drawable;
 use crate::{
     config::{self, Config},
+    source::exec,
     web::Tls,
 };
 
@@ -25,6 +26,9 @@ pub(super) fn run(path: &Path) -> ExitCode {
                 let title = if stream.title == stream.name.as_str() { "" } else { &stream.title };
                 answer += format!("  {}: {}  {title}", stream.name, stream.source.type_name()).trim_end();
                 answer.push('\n');
+                if let Some(command) = exec::explain(&stream.source) {
+                    answer += &format!("    runs {command}\n");
+                }
             }
             super::print(answer);
             ExitCode::SUCCESS

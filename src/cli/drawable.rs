@@ -15,7 +15,7 @@ pub(super) struct Findings {
     pub(super) warnings: Vec<String>,
 }
 
-/// Looks at every text stream, and at the titles, which placeholders show.
+/// Looks at every text stream and graph, and at the titles, which placeholders show.
 pub(super) fn examine(config: &Config) -> Findings {
     let mut findings = Findings::default();
     for stream in &config.streams {
@@ -25,6 +25,11 @@ pub(super) fn examine(config: &Config) -> Findings {
                 findings.mistakes.push(format!("streams.{name}.source.text: {reason}"));
             }
             findings.warnings.extend(boxes(&format!("streams.{name}.source.text"), &source.text));
+        }
+        if let SourceConfig::Chart(chart) = &stream.source {
+            let labels = chart.series.iter().map(|series| &series.label);
+            let texts = labels.chain(&chart.title).chain([&chart.y.unit]);
+            findings.warnings.extend(texts.filter_map(|text| boxes(&format!("streams.{name}.source"), text)));
         }
         findings.warnings.extend(boxes(&format!("streams.{name}.title"), &stream.title));
     }
@@ -46,9 +51,14 @@ mod tests {
     #[test]
     fn what_cannot_be_drawn_is_said_with_the_stream_it_is_in() {
         let yaml = "streams:\n  thai: {source: {type: text, text: สวัสดี}}\n  bad: {source: {type: text, text: '%!'}}\n  \
-                    good: {title: 前門, source: {type: text, text: '%H 안녕 こんにちは 100%%'}}";
+                    good: {title: 前門, source: {type: text, text: '%H 안녕 こんにちは 100%%'}}\n  \
+                    graph: {source: {type: chart, token: none, series: [{name: a, label: มด}]}}";
         let findings = examine(&parse(yaml, "test", &Environment::default()).unwrap());
-        assert_eq!(findings.warnings.len(), 1, "{findings:?}");
+        assert_eq!(findings.warnings.len(), 2, "{findings:?}");
+        assert!(
+            findings.warnings[1].starts_with("streams.graph.source: no built-in font has ม"),
+            "{findings:?}"
+        );
         assert!(
             findings.warnings[0].starts_with("streams.thai.source.text: no built-in font has ส (U+0E2A)")
         );

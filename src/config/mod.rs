@@ -6,12 +6,14 @@
 //! messages name keys and variables, and excerpts of the file show only values known to be harmless.
 
 mod address;
+mod chart;
 mod chosen;
 mod environment;
 mod error;
 mod excerpt;
 pub mod model;
 mod node;
+mod program;
 mod reader;
 pub mod schema;
 mod source;

@@ -1,9 +1,16 @@
 //! The checked configuration. A value of these types needs no further check.
 
+mod chart;
+mod program;
+
 use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use url::Url;
 
+pub use self::{
+    chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
+    program::{ExecConfig, Patience, RtspConfig, RtspTransport, V4l2Config},
+};
 use crate::frame::StreamName;
 
 /// Everything `framecast serve` needs.
@@ -108,11 +115,19 @@ pub enum SourceConfig {
         /// From the start of one request to the start of the next.
         interval: Duration,
     },
+    /// `type: exec`.
+    Exec(ExecConfig),
+    /// `type: rtsp`.
+    Rtsp(RtspConfig),
+    /// `type: v4l2`.
+    V4l2(V4l2Config),
     /// `type: push`.
     Push {
         /// What a publisher must show; `None` is written `token: none` and lets anybody push.
         token: Option<Secret>,
     },
+    /// `type: chart`.
+    Chart(Box<ChartConfig>),
     /// `type: text`.
     Text(TextConfig),
     /// `type: pattern`.
@@ -137,7 +152,11 @@ impl SourceConfig {
         match self {
             Self::Mjpeg(_) => "mjpeg",
             Self::Snapshot { .. } => "snapshot",
+            Self::Exec(_) => "exec",
+            Self::Rtsp(_) => "rtsp",
+            Self::V4l2(_) => "v4l2",
             Self::Push { .. } => "push",
+            Self::Chart(_) => "chart",
             Self::Text(_) => "text",
             Self::Pattern { .. } => "pattern",
             Self::Images { .. } => "images",

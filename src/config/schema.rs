@@ -87,7 +87,7 @@ keys! {
 
     TITLE = "title", "text", Words("the stream's name"), "What people read.";
     SOURCE = "source", "map", Required("say where the frames come from, such as `source: {type: mjpeg, url: \"http://…\"}`"), "Where the frames come from; which keys it has depends on its `type`.";
-    ON_DEMAND = "on_demand", "true or false", Words("`true`; `false` with `save`"), "Run the source only while somebody watches. `false` keeps it running. A push stream always runs.";
+    ON_DEMAND = "on_demand", "true or false", Words("`true`; `false` with `save` or `poll`"), "Run the source only while somebody watches. `false` keeps it running. A push stream always runs.";
     LINGER = "linger", "time, 0s to 24h", Is("10s"), "How long the source runs on after its last viewer left.";
     MAX_FPS = "max_fps", "number from 0.00001 to 240, or `none`", Is("none"), "Frames above this rate are dropped, and counted.";
     PLACEHOLDER = "placeholder", "true or false", Is("true"), "Show a picture with the stream's name and the reason while the source is away.";
@@ -99,7 +99,7 @@ keys! {
     DIR = "dir", "path of a folder", Words("nothing"), "The newest `keep` frames as files in this folder, which is made if absent.";
     KEEP = "keep", "number, 1 to 1000000", Words("needed with `dir`"), "How many files stay in `dir`.";
 
-    TYPE = "type", "word", Required("one of mjpeg, snapshot, push, text, pattern, images"), "What kind of source it is.";
+    TYPE = "type", "word", Required("one of mjpeg, snapshot, exec, rtsp, v4l2, push, chart, text, pattern, images"), "What kind of source it is.";
     INSECURE = "insecure", "true or false", Is("false"), "Accept any certificate. Logged when used.";
     CONNECT_TIMEOUT = "connect_timeout", "time, 100ms to 10m", Is("5s"), "From the start of connecting to the end of the TLS handshake.";
     HEAD_TIMEOUT = "head_timeout", "time, 100ms to 10m", Is("10s"), "From the request to the end of the answer's head.";
@@ -115,6 +115,29 @@ keys! {
     PATTERN_SIZE = "size", "width x height", Is("640x480"), "Picture size in pixels.";
     PATTERN_FPS = "fps", "number from 0.00001 to 240", Is("10"), "Pictures per second.";
     PATH = "path", "file, folder or pattern", Required("a picture, a folder, a pattern such as img/*.jpg, or builtin:demo"), "Which pictures: a file, a folder, a pattern such as `img/*`, or `builtin:demo`. Relative to the working directory.";
+    CHART_TITLE = "title", "text", Words("the stream's title"), "What stands above the graph.";
+    CHART_SIZE = "size", "width x height", Is("960x540"), "Picture size in pixels.";
+    WINDOW = "window", "time, 5s to 168h", Is("5m"), "How much time the graph shows, up to now.";
+    SERIES = "series", "list of names or maps", Required("what is drawn, such as [cpu, memory] or [{name: cpu, label: CPU}]"), "What is drawn; up to 16.";
+    STYLE = "style", "`line`, `area` or `bar`", Is("line"), "Lines from point to point, with the area beneath them, or columns (each the mean of a slot of time).";
+    THEME = "theme", "`dark` or `light`", Is("dark"), "Light on dark, or dark on light.";
+    Y = "y", "map", Words("from the points"), "The upright axis.";
+    POLL = "poll", "map", Words("nothing"), "A JSON address that points are fetched from.";
+    SERIES_NAME = "name", "letters, digits, `_ - . :`", Required("the name that points have, such as cpu"), "The name that points have. Not `time`.";
+    LABEL = "label", "text", Words("the name"), "What people read.";
+    SERIES_COLOR = "color", "colour, in quotes", Words("the theme's next"), "Colour of the line.";
+    Y_MIN = "min", "number", Words("from the points"), "Lower end.";
+    Y_MAX = "max", "number", Words("from the points"), "Upper end.";
+    UNIT = "unit", "text", Words("nothing"), "Stands behind values, such as `%` or `°C`.";
+    EVERY = "every", "time, 100ms to 24h", Is("5s"), "From one request to the next.";
+    POINTERS = "pointers", "map of series to JSON pointer", Words("`/NAME` for each series"), "Where the value of a series stands in the answer, such as `/system/cpu/load`.";
+    CWD = "cwd", "path of a folder", Words("that of framecast"), "The program's working directory.";
+    START_TIMEOUT = "first_frame_timeout", "time, 100ms to 10m", Is("20s"), "From the program's start to the first whole frame.";
+    TRANSPORT = "transport", "`tcp` or `udp`", Is("tcp"), "How the camera sends its pictures. `udp` loses some on a bad network, and then shows smears.";
+    RTSP_SIZE = "size", "width x height", Words("the camera's"), "Picture size in pixels.";
+    RTSP_FPS = "fps", "number from 0.00001 to 240", Words("the camera's"), "Pictures per second.";
+    RTSP_QUALITY = "quality", "number, 1 to 100", Is("85"), "How much of each picture is kept when ffmpeg makes a JPEG of it.";
+    DEVICE = "device", "path of a device", Required("the camera's device, such as /dev/video0"), "The camera's device; `/dev/v4l/by-id/…` stays the same when others are plugged in.";
     IMAGES_FPS = "fps", "number from 0.00001 to 240", Is("1"), "Pictures per second.";
 }
 
@@ -129,6 +152,42 @@ pub(super) static URL: Key = Key {
 };
 pub(super) static HEADERS: Key =
     secret(key("headers", "map of name to text", Words("none"), "Headers sent with each request."));
+pub(super) static CHART_TOKEN: Key = secret(key(
+    "token",
+    "text, or `none`",
+    Words("needed without `poll`"),
+    "What a publisher of points must show. `none` lets anybody send them.",
+));
+pub(super) static POLL_URL: Key = Key {
+    value: Value::Url,
+    ..key(
+        "url",
+        "http or https URL",
+        Required("the URL of a JSON document, such as http://192.168.1.40/status.json"),
+        "Where the JSON is. User and password may stand in it.",
+    )
+};
+pub(super) static COMMAND: Key = secret(key(
+    "command",
+    "list of words",
+    Required("the program and its arguments, such as [ffmpeg, -i, \"rtsp://…\", -f, mpjpeg, \"-\"]"),
+    "The program and its arguments. No shell takes them apart or fills in `*`.",
+));
+pub(super) static ENV: Key = secret(key(
+    "env",
+    "map of name to text",
+    Words("none"),
+    "Environment variables of the program, besides framecast's own.",
+));
+pub(super) static RTSP_URL: Key = Key {
+    value: Value::Url,
+    ..key(
+        "url",
+        "rtsp or rtsps URL",
+        Required("the URL of the camera, such as rtsp://user:${PASSWORD}@192.168.1.30/stream1"),
+        "Where the camera is. User and password may stand in it; one that comes from a variable needs no escapes.",
+    )
+};
 pub(super) static TOKEN: Key = secret(key(
     "token",
     "text, or `none`",
@@ -162,7 +221,7 @@ pub static STREAM_KEYS: Section = Section {
 pub static SAVE_KEYS: Section = Section { path: "streams.NAME.save", keys: &[&LATEST, &DIR, &KEEP] };
 
 /// The keys of `source:`, by its `type`.
-pub static SOURCES: [(&str, Section); 6] = [
+pub static SOURCES: [(&str, Section); 10] = [
     (
         "mjpeg",
         source(&[
@@ -190,7 +249,37 @@ pub static SOURCES: [(&str, Section); 6] = [
             &FRAME_TIMEOUT,
         ]),
     ),
+    ("exec", source(&[&TYPE, &COMMAND, &ENV, &CWD, &START_TIMEOUT, &FRAME_TIMEOUT])),
+    (
+        "rtsp",
+        source(&[
+            &TYPE,
+            &RTSP_URL,
+            &TRANSPORT,
+            &RTSP_SIZE,
+            &RTSP_FPS,
+            &RTSP_QUALITY,
+            &START_TIMEOUT,
+            &FRAME_TIMEOUT,
+        ]),
+    ),
+    ("v4l2", source(&[&TYPE, &DEVICE, &RTSP_SIZE, &RTSP_FPS, &START_TIMEOUT, &FRAME_TIMEOUT])),
     ("push", source(&[&TYPE, &TOKEN])),
+    (
+        "chart",
+        source(&[
+            &TYPE,
+            &CHART_TITLE,
+            &CHART_SIZE,
+            &WINDOW,
+            &SERIES,
+            &Y,
+            &STYLE,
+            &THEME,
+            &CHART_TOKEN,
+            &POLL,
+        ]),
+    ),
     ("text", source(&[&TYPE, &TEXT, &TEXT_SIZE, &FONT_SIZE, &COLOR, &BACKGROUND, &TEXT_FPS])),
     ("pattern", source(&[&TYPE, &PATTERN_SIZE, &PATTERN_FPS])),
     ("images", source(&[&TYPE, &PATH, &IMAGES_FPS])),
@@ -199,6 +288,17 @@ pub static SOURCES: [(&str, Section); 6] = [
 const fn source(keys: &'static [&'static Key]) -> Section {
     Section { path: "streams.NAME.source", keys }
 }
+
+/// One of the `series:` of a chart.
+pub static SERIES_KEYS: Section =
+    Section { path: "source.series[N]", keys: &[&SERIES_NAME, &LABEL, &SERIES_COLOR] };
+/// `y:` of a chart.
+pub static Y_KEYS: Section = Section { path: "source.y", keys: &[&Y_MIN, &Y_MAX, &UNIT] };
+/// `poll:` of a chart.
+pub static POLL_KEYS: Section =
+    Section { path: "source.poll", keys: &[&POLL_URL, &EVERY, &POINTERS, &HEADERS, &INSECURE] };
+/// What stands within a source.
+pub static INNER_SECTIONS: [&Section; 3] = [&SERIES_KEYS, &Y_KEYS, &POLL_KEYS];
 
 /// All sections but those of the sources.
 pub static SECTIONS: [&Section; 7] =

@@ -3,8 +3,9 @@
 use std::{ops::RangeInclusive, path::Path, time::Duration};
 
 use super::{
-    ImagesPath, Secret, Size, SourceConfig, TextConfig, UpstreamConfig,
+    ImagesPath, Secret, Size, SourceConfig, TextConfig, UpstreamConfig, chart,
     node::{Entry, Kind, join, printable_key},
+    program,
     reader::{Context, Reader, entries},
     schema::{self, SOURCES, Section},
     suggest,
@@ -13,11 +14,11 @@ use super::{
 };
 
 const MS_10: Duration = Duration::from_millis(10);
-const MS_100: Duration = Duration::from_millis(100);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const MS_100: Duration = Duration::from_millis(100);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A camera that needs longer to answer is away.
-const ANSWER_TIMES: RangeInclusive<Duration> = MS_100..=Duration::from_secs(600);
+pub(super) const ANSWER_TIMES: RangeInclusive<Duration> = MS_100..=Duration::from_secs(600);
 
 /// Longest text drawn, in characters: more does not fit a picture.
 const MAX_TEXT: usize = 10_000;
@@ -39,7 +40,11 @@ pub(super) fn read(
             let interval = reader.get(&schema::INTERVAL, |text| units::duration(text, MS_10..=DAY));
             Some(SourceConfig::Snapshot { upstream: upstream(context, &reader)?, interval: interval? })
         }
+        "exec" => program::exec(context, &reader),
+        "rtsp" => program::rtsp(&reader, max_pixels),
+        "v4l2" => program::v4l2(&reader, max_pixels),
         "push" => reader.get(&schema::TOKEN, token).map(|token| SourceConfig::Push { token }),
+        "chart" => chart::read(context, &reader, max_pixels),
         "text" => text(&reader, max_pixels),
         "pattern" => {
             let size = reader.get(&schema::PATTERN_SIZE, |text| size(text, max_pixels));
@@ -113,7 +118,7 @@ fn upstream(context: &Context<'_>, reader: &Reader<'_>) -> Option<UpstreamConfig
     })
 }
 
-fn headers(context: &Context<'_>, reader: &Reader<'_>) -> Option<Vec<(String, Secret)>> {
+pub(super) fn headers(context: &Context<'_>, reader: &Reader<'_>) -> Option<Vec<(String, Secret)>> {
     let Some(entry) = reader.map(&schema::HEADERS) else { return Some(Vec::new()) };
     let path = join(&reader.path, schema::HEADERS.name);
     let entries = entries(context, &path, &entry.value, || "such as {X-Api-Key: \"${KEY}\"}".to_owned())?;
@@ -139,7 +144,7 @@ fn headers(context: &Context<'_>, reader: &Reader<'_>) -> Option<Vec<(String, Se
     headers.into_iter().collect()
 }
 
-fn token(text: &str) -> Result<Option<Secret>, Wrong> {
+pub(super) fn token(text: &str) -> Result<Option<Secret>, Wrong> {
     match text {
         "none" => Ok(None),
         "" => Err(Wrong::want("must not be empty: give a secret, or `token: none` to let anybody push")),
@@ -174,7 +179,7 @@ fn text(reader: &Reader<'_>, max_pixels: Option<u64>) -> Option<SourceConfig> {
     }))
 }
 
-fn size(text: &str, max_pixels: Option<u64>) -> Result<Size, Wrong> {
+pub(super) fn size(text: &str, max_pixels: Option<u64>) -> Result<Size, Wrong> {
     let size = units::size(text)?;
     let pixels = u64::from(size.width.get()) * u64::from(size.height.get());
     match max_pixels {

@@ -184,10 +184,12 @@ fn read_stream<'a>(
     if push && reader.own(&schema::ON_DEMAND).is_some() && settings.on_demand == Some(true) {
         reader.wrong(&schema::ON_DEMAND, "a push stream always runs: remove the key");
     }
+    // A graph that is fetched only while somebody watches would have a hole for the rest of the time.
+    let polled = matches!(&source, SourceConfig::Chart(chart) if chart.poll.is_some());
     Some(StreamConfig {
         title: title.unwrap_or_else(|| name.to_string()),
         name,
-        on_demand: !push && settings.on_demand.unwrap_or(settings.save.is_none()),
+        on_demand: !push && settings.on_demand.unwrap_or(settings.save.is_none() && !polled),
         source,
         linger: settings.linger,
         max_fps: settings.max_fps,

@@ -66,6 +66,13 @@ pub(super) fn pixels(text: &str, range: RangeInclusive<f64>) -> Result<f32, Wron
     pixels.map(|pixels| pixels as f32).ok_or_else(|| Wrong::want_not(want, text))
 }
 
+/// A number that may be below zero.
+pub(super) fn signed(text: &str) -> Result<f64, Wrong> {
+    let (sign, digits) = text.strip_prefix('-').map_or((1.0, text), |digits| (-1.0, digits));
+    let number = number(digits).filter(|number| number.is_finite());
+    number.map(|number| number * sign).ok_or_else(|| Wrong::want_not("must be a number such as -12.5", text))
+}
+
 /// Digits with at most one point: `inf`, `nan` and `1e9` are no settings.
 fn number(text: &str) -> Option<f64> {
     let digits = |c: char| c.is_ascii_digit() || c == '.';

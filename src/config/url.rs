@@ -39,6 +39,19 @@ pub(super) fn camera(text: &str) -> Result<(Url, Option<Login>), Wrong> {
     Ok((url, login))
 }
 
+/// Checks the URL of a camera that ffmpeg is to ask, which takes its credentials in it.
+pub(super) fn rtsp(text: &str) -> Result<Secret, Wrong> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    if !matches!(scheme, Some("rtsp" | "rtsps")) {
+        return Err(Wrong::want("must begin with rtsp:// or rtsps://"));
+    }
+    let url = Url::parse(text).map_err(|error| {
+        Wrong::want(format!("is not a URL ({error}): it must be like rtsp://user:password@host:port/path"))
+    })?;
+    let fine = url.host_str().is_some_and(|host| !host.is_empty()) && !text.contains(char::is_control);
+    if fine { Ok(Secret::new(text)) } else { Err(Wrong::want("must name a host after rtsp://")) }
+}
+
 /// Puts variables into a URL. What stands before the `@` is percent-encoded, so that any password fits.
 pub(super) fn expanded<'a>(
     pieces: &[Piece<'a>],
@@ -144,6 +157,23 @@ mod tests {
             let wrong = camera(text).unwrap_err();
             assert!(wrong.want.starts_with(want), "{text}: {wrong:?}");
             assert!(!format!("{wrong:?}").contains("hunter2"), "{text}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_rtsp_url_keeps_its_credentials_and_shows_none() {
+        let text = "rtsp://u:hunter2@192.168.1.30:554/stream1";
+        assert_eq!(rtsp(text).unwrap().reveal(), text);
+        for text in [
+            "http://u:hunter2@host/",
+            "hunter2",
+            "rtsp://",
+            "rtsp:///hunter2",
+            "rtsp://u:hunter2@/x",
+            "rtsp://h:hunter2/",
+        ] {
+            let wrong = format!("{:?}", rtsp(text).unwrap_err());
+            assert!(!wrong.contains("hunter2"), "{text}: {wrong}");
         }
     }
 

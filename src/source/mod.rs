@@ -3,8 +3,10 @@
 //! A [`Source`] runs until it fails or ends, giving frames to its [`Sink`]. It does not retry: the stream's actor
 //! decides when it runs again. A source that is dropped (its future is) lets go of every socket and file at once.
 
+pub mod exec;
 pub mod http;
 pub mod images;
+mod lasting;
 pub mod push;
 pub mod render;
 pub mod snapshot_poll;
@@ -16,11 +18,15 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::{
     bus::Sink,
-    config::{Limits, SourceConfig},
+    config::{Limits, SourceConfig, StreamConfig},
     frame::JpegError,
     multipart::parser::ParseError,
     transform::pool::Pool,
 };
+
+use render::chart::points::Points;
+
+pub use lasting::Lasting;
 
 /// Gives frames until it ends.
 pub trait Source {
@@ -29,14 +35,21 @@ pub trait Source {
     fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>>;
 }
 
-/// The source that `config` describes.
-pub fn build(config: &SourceConfig, limits: &Limits, pool: &Arc<Pool>) -> Box<dyn Source> {
-    match config {
+/// The source that a stream's configuration describes, for one run; `lasting` is what its runs share.
+pub fn build(config: &StreamConfig, limits: &Limits, pool: &Arc<Pool>, lasting: &Lasting) -> Box<dyn Source> {
+    match &config.source {
         SourceConfig::Mjpeg(upstream) => Box::new(upstream::UpstreamSource::new(upstream.clone(), limits)),
         SourceConfig::Snapshot { upstream, interval } => {
             Box::new(snapshot_poll::SnapshotSource::new(upstream.clone(), *interval, limits))
         }
+        SourceConfig::Exec(_) | SourceConfig::Rtsp(_) | SourceConfig::V4l2(_) => Box::new(
+            exec::ExecSource::new(config, limits, lasting.turn()).expect("each of these three is a program"),
+        ),
         SourceConfig::Push { .. } => Box::new(push::PushSource),
+        SourceConfig::Chart(chart) => {
+            let points = lasting.points().cloned().unwrap_or_else(|| Arc::new(Points::new(chart)));
+            Box::new(render::chart::ChartSource::new(chart, &config.title, limits, points, pool.clone()))
+        }
         SourceConfig::Text(text) => Box::new(render::text::TextSource::new(text.clone(), pool.clone())),
         SourceConfig::Pattern { size, fps } => {
             Box::new(render::pattern::PatternSource::new(*size, *fps, pool.clone()))
@@ -173,9 +186,15 @@ pub enum SourceError {
         /// What happened.
         reason: String,
     },
+    /// A program gave no frames.
+    #[error(transparent)]
+    Program(#[from] exec::ProgramError),
     /// A renderer failed.
     #[error(transparent)]
     Render(#[from] render::RenderError),
+    /// A polled address gives no points.
+    #[error(transparent)]
+    Poll(#[from] render::chart::PollError),
     /// A picture sequence has no picture.
     #[error(transparent)]
     Images(#[from] images::ImagesError),

@@ -21,7 +21,7 @@ use crate::{
     bus::{Bus, Sink},
     config::{Limits, SourceConfig, StreamConfig},
     frame::FrameKind,
-    source::{self, render::placeholder},
+    source::{self, Lasting, render::placeholder},
     transform::pool::Pool,
 };
 
@@ -54,6 +54,7 @@ pub(super) struct StreamActor {
     sink: Sink,
     demand: watch::Receiver<usize>,
     status: watch::Sender<Status>,
+    lasting: Lasting,
     state: State,
     backoff: Backoff,
     generation: Generation,
@@ -82,6 +83,7 @@ impl StreamActor {
         sink: Sink,
         demand: watch::Receiver<usize>,
         status: watch::Sender<Status>,
+        lasting: Lasting,
     ) -> Addr<Self> {
         Self {
             config,
@@ -90,6 +92,7 @@ impl StreamActor {
             sink,
             demand,
             status,
+            lasting,
             state: State::Idle,
             backoff: Backoff::default(),
             generation: 0,
@@ -217,7 +220,8 @@ impl StreamActor {
         self.generation += 1;
         let generation = self.generation;
         let (config, limits, pool) = (self.config.clone(), self.limits.clone(), self.pool.clone());
-        let build = move || source::build(&config.source, &limits, &pool);
+        let lasting = self.lasting.clone();
+        let build = move || source::build(&config, &limits, &pool, &lasting);
         let actor = ctx.address();
         let on_first_frame = move || {
             // Awaited in a task of its own: the pump must not wait for a full mailbox.

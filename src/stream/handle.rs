@@ -19,6 +19,7 @@ use crate::{
     bus::{Bus, Sink},
     config::{Limits, StreamConfig},
     frame::StreamName,
+    source::Lasting,
     transform::pool::Pool,
 };
 
@@ -43,6 +44,7 @@ struct Inner {
     demand: watch::Sender<usize>,
     status: watch::Receiver<Status>,
     publisher: watch::Sender<u64>,
+    lasting: Lasting,
     actor: Addr<StreamActor>,
 }
 
@@ -79,6 +81,7 @@ impl StreamHandle {
         let bus = Arc::new(Bus::default());
         let sink = Sink::new(bus.clone(), config.max_fps);
         let demand = watch::Sender::new(0);
+        let lasting = Lasting::new(&config.source);
         let (status_sender, status) = watch::channel(Status { state: State::Idle, since: SystemTime::now() });
         let actor = StreamActor::start_with(
             config.clone(),
@@ -87,9 +90,10 @@ impl StreamHandle {
             sink.clone(),
             demand.subscribe(),
             status_sender,
+            lasting.clone(),
         );
         let publisher = watch::Sender::new(0);
-        Self(Arc::new(Inner { config, bus, sink, demand, status, publisher, actor }))
+        Self(Arc::new(Inner { config, bus, sink, demand, status, publisher, lasting, actor }))
     }
 
     /// Its name.
@@ -163,6 +167,11 @@ impl StreamHandle {
             return Err(AtCapacity { viewers, of_what, limit: "limits.max_viewers" });
         }
         Ok(ViewerGuard { demand: self.want(), capacity: capacity.clone() })
+    }
+
+    /// What outlasts a run of its source: the points of a graph, a program that is not gone yet.
+    pub fn lasting(&self) -> &Lasting {
+        &self.0.lasting
     }
 
     /// Ends the stream for good: its source first, then its viewers. Returns when its source is gone.

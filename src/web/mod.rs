@@ -8,6 +8,7 @@ mod compat;
 mod error;
 mod health;
 mod page;
+mod points;
 mod pushing;
 mod server;
 mod snapshot;
@@ -98,6 +99,7 @@ fn routes(cfg: &mut web::ServiceConfig) {
         .service(reading("/streams/{name}/snapshot", snapshot::by_name))
         .service(writing("/streams/{name}/frame", web::route().to(pushing::frame)))
         .service(writing("/streams/{name}/feed", web::route().to(pushing::feed)))
+        .service(writing("/streams/{name}/points", web::route().to(points::points)))
         .service(reading("/stream", compat::ustreamer_stream))
         .service(reading("/snapshot", compat::ustreamer_snapshot))
         .service(reading("/state", compat::ustreamer_state))

@@ -12,11 +12,11 @@ use actix_web::{
 use bytes::Bytes;
 use subtle::ConstantTimeEq;
 
-use self::body::Body;
+pub(super) use self::body::Body;
 use super::{State, WebState, error::Problem, query};
 use crate::{
     bus::DropReason,
-    config::SourceConfig,
+    config::{Secret, SourceConfig},
     stream::StreamHandle,
     transform::picture::{self, PictureError, PictureLimits},
 };
@@ -78,14 +78,21 @@ fn push_stream(request: &HttpRequest, state: &WebState, name: &str) -> Result<St
         );
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     };
-    let Some(token) = token else { return Ok(stream) };
+    if let Some(token) = token {
+        check_token(request, token, name)?;
+    }
+    Ok(stream)
+}
+
+/// Whether a publisher shows the token of a stream.
+pub(super) fn check_token(request: &HttpRequest, token: &Secret, name: &str) -> Result<(), Problem> {
     let shown = shown_token(request).ok_or_else(|| {
         let detail =
             format!("stream {name} wants its token: send Authorization: Bearer TOKEN, or ?token=TOKEN");
         Problem::wrong_token(detail)
     })?;
     if bool::from(shown.as_bytes().ct_eq(token.reveal().as_bytes())) {
-        Ok(stream)
+        Ok(())
     } else {
         Err(Problem::wrong_token(format!("that is not the token of stream {name}")))
     }
@@ -100,7 +107,7 @@ fn shown_token(request: &HttpRequest) -> Option<String> {
     bearer.or_else(|| query(request, "token"))
 }
 
-fn content_type(request: &HttpRequest) -> String {
+pub(super) fn content_type(request: &HttpRequest) -> String {
     let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     value.unwrap_or_default().trim().to_ascii_lowercase()
 }

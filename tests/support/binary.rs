@@ -16,6 +16,11 @@ pub(crate) struct Framecast {
 impl Framecast {
     /// Serves this YAML on a free port of 127.0.0.1.
     pub(crate) fn serve(yaml: &str) -> Self {
+        Self::serve_with(yaml, |command| command)
+    }
+
+    /// The same, with a command that was changed before.
+    pub(crate) fn serve_with(yaml: &str, change: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let file = folder.path().join("framecast.yaml");
         fs::write(&file, yaml).expect("the folder is ours");
@@ -23,7 +28,7 @@ impl Framecast {
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file);
         // What the developer's shell asks of framecast must not reach the tests.
         command.env_remove("RUST_LOG").env_remove("FRAMECAST_CONFIG");
-        let running = Running::start(&mut command);
+        let running = Running::start(change(&mut command));
         let base = running.line_with(|line| {
             line.split_once("listening on ").map(|(_, url)| url.trim().trim_end_matches('/').to_owned())
         });
@@ -39,6 +44,14 @@ impl Framecast {
     pub(crate) fn stream(&self, name: &str) -> serde_json::Value {
         let output = run("curl", &["--silent", "--fail", &self.url(&format!("/api/streams/{name}"))]);
         serde_json::from_slice(&output.stdout).expect("the API answers JSON")
+    }
+
+    /// Ends it with SIGTERM, whatever it has logged.
+    pub(crate) fn end(self) -> String {
+        self.running.terminate();
+        let (status, log) = self.running.finish();
+        assert!(status.success(), "framecast ended with {status}:\n{log}");
+        log
     }
 
     /// Waits until a stream is live, or whatever else this asks for.

@@ -2,12 +2,14 @@
 //!
 //! - [`text`]: a line of text with the time in it
 //! - [`pattern`]: moving colour bars, on which a person sees a freeze
+//! - [`chart`]: live graphs
 //! - [`placeholder`]: what viewers see while a source is away
 //!
 //! Everything is drawn into a canvas, with letters from the [`fonts`] built into the program: no font of the system
 //! is ever used, so a picture looks the same on every machine. Drawing runs in the CPU pool, on slots of the wall clock.
 
 mod canvas;
+pub mod chart;
 pub mod fonts;
 pub mod pattern;
 pub mod placeholder;

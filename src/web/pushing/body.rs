@@ -44,7 +44,7 @@ const READ_BEFORE_ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const READ_BEHIND_ANSWER_FOR: Duration = Duration::from_secs(10);
 
 /// What a publisher sends.
-pub(super) struct Body {
+pub(in crate::web) struct Body {
     payload: web::Payload,
     declared: Option<u64>,
     ended: bool,
@@ -52,7 +52,7 @@ pub(super) struct Body {
 }
 
 impl Body {
-    pub(super) fn new(request: &HttpRequest, payload: web::Payload) -> Self {
+    pub(in crate::web) fn new(request: &HttpRequest, payload: web::Payload) -> Self {
         let declared = request.headers().get(header::CONTENT_LENGTH);
         let declared = declared.and_then(|value| value.to_str().ok()?.parse().ok());
         let busy = request.conn_data::<Outbox>().map(|outbox| outbox.busy(Busy::Receiving));
@@ -75,7 +75,7 @@ impl Body {
     }
 
     /// All of it; `too_large` as soon as it is known to be longer than `max`.
-    pub(super) async fn whole(
+    pub(in crate::web) async fn whole(
         &mut self,
         max: usize,
         too_large: impl Fn() -> Problem,
@@ -98,7 +98,7 @@ impl Body {
     }
 
     /// The answer to a push that is refused, in a way that lets it reach the publisher.
-    pub(super) async fn refuse(mut self, problem: Problem) -> HttpResponse {
+    pub(in crate::web) async fn refuse(mut self, problem: Problem) -> HttpResponse {
         let answer = problem.error_response();
         if self.declared.is_some_and(|declared| declared <= READ_BEFORE_ANSWER) {
             let rest = async { while let Ok(Some(_)) = self.chunk().await {} };

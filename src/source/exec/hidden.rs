@@ -1,0 +1,118 @@
+//! Takes credentials out of what a program says: it may repeat its arguments, and the log, pages and answers show it.
+
+use crate::config::ExecConfig;
+
+/// Shorter values would be found in words that are no secrets.
+const SHORTEST_SECRET: usize = 4;
+
+/// What stands in place of a secret.
+const STARS: &str = "***";
+
+/// What must not be shown of one program's words: the values of its environment variables, passwords of URLs in its
+/// arguments, and of any URL all but scheme, host and port.
+#[derive(Debug, Default)]
+pub(super) struct Hidden {
+    /// Longest first: one may be part of another.
+    secrets: Vec<String>,
+}
+
+impl Hidden {
+    /// What `config` gives to the program.
+    pub(super) fn of(config: &ExecConfig) -> Self {
+        let values = config.environment.iter().map(|(_, value)| value.reveal());
+        let passwords = config.arguments.iter().filter_map(|argument| password(argument.reveal()));
+        let mut secrets: Vec<_> =
+            values.chain(passwords).filter(|text| text.len() >= SHORTEST_SECRET).map(str::to_owned).collect();
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        Self { secrets }
+    }
+
+    /// `text` without secrets.
+    pub(super) fn clean(&self, text: &str) -> String {
+        let mut clean = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(found) = rest.find("://") {
+            let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+            let scheme = rest[..found].trim_end_matches(is_scheme).len();
+            let behind = &rest[found + 3..];
+            let end =
+                behind.find(|c: char| c.is_whitespace() || "\"'`<>|".contains(c)).unwrap_or(behind.len());
+            clean += &self.without_secrets(&rest[..scheme]);
+            clean += &rest[scheme..found + 3];
+            clean += &place(&behind[..end]);
+            rest = &behind[end..];
+        }
+        clean + &self.without_secrets(rest)
+    }
+
+    fn without_secrets(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, STARS))
+    }
+}
+
+/// The password of a URL, as it stands in it.
+fn password(argument: &str) -> Option<&str> {
+    let (_, rest) = argument.split_once("://")?;
+    let (login, _) = rest.rsplit_once('@')?;
+    Some(login.split_once(':')?.1)
+}
+
+/// Host and port of what stands behind a URL's `://`. Where it is not clear which part that is, nothing.
+fn place(url: &str) -> String {
+    let host_of = |text: &str| text.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
+    let host = match url.rsplit_once('@') {
+        // A password that was not encoded, or a path: `@` behind a slash may be in either.
+        Some((login, _)) if login.contains(['/', '?', '#']) => return STARS.to_owned(),
+        Some((_, rest)) => host_of(rest),
+        None => host_of(url),
+    };
+    let name = host.trim_end_matches(':');
+    let bracketed = name.starts_with('[') && name.contains(']');
+    let port = if bracketed { name.rsplit_once("]:") } else { name.rsplit_once(':') };
+    // `user:password` without its host.
+    if port.is_some_and(|(_, port)| !port.bytes().all(|byte| byte.is_ascii_digit())) {
+        return STARS.to_owned();
+    }
+    let more = url.len() > url.rfind(&host).map_or(0, |at| at + host.len());
+    if more { format!("{name}/{STARS}") } else { host }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{Patience, Secret};
+
+    fn hidden() -> Hidden {
+        let patience = Patience { first_frame: Duration::ZERO, frame: Duration::ZERO };
+        Hidden::of(&ExecConfig {
+            program: "p".into(),
+            arguments: vec![Secret::new("-i"), Secret::new("rtsp://admin:hunter2@192.168.1.30/s")],
+            environment: vec![("TOKEN".into(), Secret::new("tok-en!")), ("N".into(), Secret::new("1"))],
+            folder: None,
+            patience,
+        })
+    }
+
+    #[test]
+    fn a_programs_words_stay_but_for_secrets() {
+        for (text, clean) in [
+            ("no URL, 1 error", "no URL, 1 error"),
+            (
+                "rtsp://admin:hunter2@cam:554/s?x=1: Connection refused",
+                "rtsp://cam:554/*** Connection refused",
+            ),
+            ("[tcp @ 0x1] rtsp://u:p@[::1]:554: no", "[tcp @ 0x1] rtsp://[::1]:554: no"),
+            ("to 'http://cam/a/b?token=x' and https://other", "to 'http://cam/***' and https://other"),
+            ("login admin with hunter2 failed", "login admin with *** failed"),
+            ("TOKEN=tok-en!", "TOKEN=***"),
+            ("rtsp://u:p/a@cam/s", "rtsp://***"),
+            ("rtsp://user:pass", "rtsp://***"),
+            ("://", "://"),
+            ("Ünïcödé://ä", "Ünïcödé://ä"),
+        ] {
+            assert_eq!(hidden().clean(text), clean);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What outlasts a run of a stream's source: a source is built anew for each run, its program may need a moment to end,
+//! and points of a graph come whether or not it is drawn.
+
+use std::sync::Arc;
+
+use super::{exec::Turn, render::chart::points::Points};
+use crate::config::SourceConfig;
+
+/// What all runs of one stream's source share. Clones share it too.
+#[derive(Debug, Clone, Default)]
+pub struct Lasting {
+    turn: Turn,
+    points: Option<Arc<Points>>,
+}
+
+impl Lasting {
+    /// For a stream with such a source, before its first run.
+    pub fn new(source: &SourceConfig) -> Self {
+        let points = match source {
+            SourceConfig::Chart(chart) => Some(Arc::new(Points::new(chart))),
+            _ => None,
+        };
+        Self { turn: Turn::default(), points }
+    }
+
+    /// The points of a graph; none if the source is none.
+    pub fn points(&self) -> Option<&Arc<Points>> {
+        self.points.as_ref()
+    }
+
+    /// Whose turn it is to run a program.
+    pub(super) fn turn(&self) -> &Turn {
+        &self.turn
+    }
+
+    /// Waits until nothing is left of a run: at once, unless the source is a program.
+    pub async fn gone(&self) {
+        drop(self.turn.take().await);
+    }
+
+    /// Ends the hard way what is left of a run.
+    pub fn kill(&self) {
+        self.turn.kill();
+    }
+}

@@ -1,0 +1,69 @@
+//! Points sent to us, for streams that are live graphs: `POST /streams/{name}/points`.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+
+use super::{
+    State, WebState,
+    error::Problem,
+    pushing::{Body, check_token, content_type},
+};
+use crate::{
+    config::{Publishers, SourceConfig},
+    source::render::chart::{points::Points, reading, unix_now},
+};
+
+/// Longest body: some 40,000 lines, twice of what a series keeps.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Points as JSON or as lines; answered when they are taken, all or none.
+pub(super) async fn points(
+    request: HttpRequest,
+    state: State,
+    name: web::Path<String>,
+    payload: web::Payload,
+) -> HttpResponse {
+    let mut body = Body::new(&request, payload);
+    let taken = async {
+        let points = chart(&request, &state, &name)?;
+        let too_large = || {
+            let detail = format!("more than {MAX_BODY_BYTES} bytes of points; send them in several requests");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+        };
+        let text = body.whole(MAX_BODY_BYTES, too_large).await?;
+        let json =
+            content_type(&request).split(';').next().is_some_and(|kind| kind.trim_end().ends_with("json"));
+        let now = unix_now();
+        let new = reading::read(&text, json, points.names(), now)
+            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+        points.add(&new, now);
+        Ok(HttpResponse::NoContent().finish())
+    };
+    match taken.await {
+        Ok(answer) => answer,
+        Err(problem) => body.refuse(problem).await,
+    }
+}
+
+/// The points of the stream, if it takes them and the publisher may send some.
+fn chart(request: &HttpRequest, state: &WebState, name: &str) -> Result<Arc<Points>, Problem> {
+    let stream = state.stream(name)?;
+    let source = &stream.config().source;
+    let (SourceConfig::Chart(chart), Some(points)) = (source, stream.lasting().points()) else {
+        let kind = source.type_name();
+        let detail = format!(
+            "stream {name} takes its pictures from a source of type {kind}; only type chart takes points"
+        );
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    };
+    match &chart.publishers {
+        Publishers::Nobody => {
+            let detail = format!("stream {name} has no token: its points are only polled");
+            return Err(Problem::new(StatusCode::CONFLICT, detail));
+        }
+        Publishers::Anybody => {}
+        Publishers::Holders(token) => check_token(request, token, name)?,
+    }
+    Ok(points.clone())
+}

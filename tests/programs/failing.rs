@@ -1,0 +1,82 @@
+//! Programs that give no frames, or no more: the stream says why and tries again.
+
+use std::fs;
+
+use crate::{
+    program::wait_for,
+    scripts::{Script, reason, serve},
+};
+
+#[test]
+fn one_that_ends_at_once_is_quoted_without_its_secrets_and_started_again() {
+    let script =
+        Script::new("echo x >>starts; echo \"no camera at rtsp://u:hunter2@cam/s with $KEY\" >&2; exit 3");
+    let framecast = serve(&script.source(""));
+    assert_eq!(
+        reason(&framecast),
+        "sh ended (exit status: 3) without writing a frame; it said: no camera at rtsp://cam/*** with ***"
+    );
+    wait_for("the next tries", || {
+        let starts = fs::read_to_string(script.folder().join("starts")).ok()?;
+        (starts.lines().count() >= 3).then_some(())
+    });
+    let log = framecast.end();
+    assert!(log.contains("says: no camera at rtsp://cam/*** with ***"), "{log}");
+    assert!(!log.contains("hunter2") && !log.contains("s3cr3t"), "{log}");
+}
+
+#[test]
+fn one_that_ends_after_its_frames_is_started_again_soon() {
+    let script = Script::new("echo x >>starts; cat \"$PICTURE\" \"$PICTURE\"");
+    let framecast = serve(&script.source(""));
+    wait_for("frames of the third start", || {
+        (framecast.stream("door")["frames_in"].as_u64()? >= 6).then_some(())
+    });
+    assert!(script.written("starts").lines().count() >= 3);
+    framecast.end_in_peace();
+}
+
+#[test]
+fn one_that_never_writes_is_given_up_in_time() {
+    let script = Script::new("echo waiting >&2; sleep 1000");
+    let framecast = serve(&script.source(", first_frame_timeout: 700ms"));
+    let said = reason(&framecast);
+    assert_eq!(said, "sh wrote no whole frame after its start within 0.7 s; it said: waiting");
+}
+
+#[test]
+fn one_that_stops_writing_is_given_up_in_time() {
+    let script = Script::new("cat \"$PICTURE\"; sleep 1000");
+    let framecast = serve(&script.source(", frame_timeout: 300ms"));
+    assert_eq!(reason(&framecast), "sh wrote no further whole frame within 0.3 s");
+}
+
+#[test]
+fn one_that_writes_garbage_is_given_up_with_a_look_at_it() {
+    let script = Script::new("yes 'this is no picture'");
+    let framecast = serve(&script.source(""));
+    let said = reason(&framecast);
+    assert!(said.starts_with("sh writes no usable stream: no JPEG in "), "{said}");
+    assert!(said.contains("this is no picture"), "{said}");
+}
+
+#[test]
+fn a_chatterer_does_not_fill_the_log() {
+    let script = Script::new("yes 'a complaint' | head -n 100000 >&2; echo done >done; show");
+    let framecast = serve(&script.source(""));
+    framecast.wait_for_state("door", "live");
+    let log = framecast.end();
+    assert_eq!(log.matches("says: a complaint").count(), 20, "{log}");
+    assert!(log.contains("said 99980 more lines"), "{log}");
+}
+
+#[test]
+fn a_program_that_is_absent_or_cannot_be_started_is_named() {
+    let framecast = serve("{type: exec, command: [no-such-camera-program]}");
+    assert_eq!(
+        reason(&framecast),
+        "there is no program no-such-camera-program: install it, or give its full path"
+    );
+    let framecast = serve("{type: exec, command: [/etc/passwd]}");
+    assert!(reason(&framecast).starts_with("cannot start /etc/passwd: Permission denied"));
+}
