@@ -3,7 +3,7 @@
 
 use crate::{
     config::{Config, SourceConfig},
-    source::render::{fonts, text},
+    transform::{fonts, strftime},
 };
 
 /// What is wrong with texts.
@@ -21,7 +21,7 @@ pub(super) fn examine(config: &Config) -> Findings {
     for stream in &config.streams {
         let name = &stream.name;
         if let SourceConfig::Text(source) = &stream.source {
-            if let Err(reason) = text::check_format(&source.text) {
+            if let Err(reason) = strftime::check_format(&source.text) {
                 findings.mistakes.push(format!("streams.{name}.source.text: {reason}"));
             }
             findings.warnings.extend(boxes(&format!("streams.{name}.source.text"), &source.text));

@@ -121,6 +121,14 @@ pub enum CodecError {
         /// The limit.
         max_pixels: u64,
     },
+    /// A side longer than a JPEG can have.
+    #[error("cannot draw {width}x{height} pixels: a JPEG has at most 65535 on a side")]
+    Side {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
     /// The JPEG is damaged, or of a kind the decoder does not know.
     #[error("the JPEG cannot be decoded: {0}")]
     Decode(String),

@@ -10,8 +10,8 @@ use cosmic_text::{Attrs, Buffer, Family, FontSystem, Hinting, Metrics, Shaping, 
 use super::canvas::{Area, Canvas};
 use crate::config::Color;
 
-static DEJAVU: &[u8] = include_bytes!("../../../assets/fonts/DejaVuSans.ttf");
-static WENQUANYI: &[u8] = include_bytes!("../../../assets/fonts/WenQuanYiMicroHei.ttf");
+static DEJAVU: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
+static WENQUANYI: &[u8] = include_bytes!("../../assets/fonts/WenQuanYiMicroHei.ttf");
 
 /// Tried first; cosmic-text then tries every other font that was loaded.
 const FIRST_FAMILY: &str = "DejaVu Sans";
@@ -31,20 +31,20 @@ const LINE_HEIGHT: f32 = 1.25;
 
 /// How letters are drawn.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Style {
+pub(crate) struct Style {
     /// Height of a line's letters, in pixels.
-    pub(super) size: f32,
-    pub(super) color: Color,
+    pub(crate) size: f32,
+    pub(crate) color: Color,
     /// Break lines at the area's side, and end in "…" after so many; none draws each line as it is, cut by the area.
-    pub(super) max_lines: Option<usize>,
+    pub(crate) max_lines: Option<usize>,
 }
 
 impl Style {
-    pub(super) fn new(size: f32, color: Color) -> Self {
+    pub(crate) fn new(size: f32, color: Color) -> Self {
         Self { size, color, max_lines: None }
     }
 
-    pub(super) fn wrapped(self, max_lines: usize) -> Self {
+    pub(crate) fn wrapped(self, max_lines: usize) -> Self {
         Self { max_lines: Some(max_lines.max(1)), ..self }
     }
 }
@@ -96,7 +96,7 @@ fn is_drawn(c: char) -> bool {
 }
 
 /// Draws `text` with its first line's top left corner in that of `area`; nothing is drawn outside `area`.
-pub(super) fn draw(canvas: &mut Canvas, text: &str, style: Style, area: Area) {
+pub(crate) fn draw(canvas: &mut Canvas, text: &str, style: Style, area: Area) {
     with_typesetter(|typesetter| {
         let mut buffer = lay_out(typesetter, text, style, area.width);
         let Style { color, .. } = style;
@@ -116,7 +116,7 @@ pub(super) fn draw(canvas: &mut Canvas, text: &str, style: Style, area: Area) {
 }
 
 /// Width and height that [`draw`] takes for `text`, in pixels.
-pub(super) fn measure(text: &str, style: Style, width: i32) -> (i32, i32) {
+pub(crate) fn measure(text: &str, style: Style, width: i32) -> (i32, i32) {
     with_typesetter(|typesetter| {
         let buffer = lay_out(typesetter, text, style, width);
         let (mut widest, mut bottom) = (0.0_f32, 0.0_f32);
@@ -174,7 +174,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::{config::Size, source::render::canvas::rgb};
+    use crate::{config::Size, transform::canvas::rgb};
 
     fn drawn(text: &str, style: Style) -> Vec<u8> {
         let size = Size { width: NonZeroU32::new(200).unwrap(), height: NonZeroU32::new(60).unwrap() };
