@@ -12,9 +12,12 @@ mod error;
 mod excerpt;
 pub mod model;
 mod node;
+mod origins;
 mod reader;
+mod rework;
 pub mod schema;
 mod source;
+mod steps;
 mod stream;
 mod suggest;
 mod units;
@@ -29,6 +32,7 @@ pub use self::{
     environment::Environment,
     error::{ConfigErrors, Mistake, Position},
     model::*,
+    rework::*,
 };
 use self::{error::Collector, reader::Context};
 

@@ -7,17 +7,18 @@ pub mod http;
 pub mod images;
 pub mod push;
 pub mod render;
+pub mod rendition;
 pub mod snapshot_poll;
 pub mod upstream;
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use futures_util::future::LocalBoxFuture;
 
 use crate::{
-    bus::Sink,
+    bus::{Sink, Subscriber},
     config::{Limits, SourceConfig},
-    frame::JpegError,
+    frame::{JpegError, StreamName},
     multipart::parser::ParseError,
     transform::pool::Pool,
 };
@@ -29,8 +30,43 @@ pub trait Source {
     fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>>;
 }
 
+/// The other streams, for sources that show what these show.
+pub trait Upstreams: Send + Sync + fmt::Debug {
+    /// Joins the stream of this name; none when there is none.
+    fn join(&self, name: &StreamName) -> Option<Upstream>;
+}
+
+/// No other streams.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoUpstreams;
+
+impl Upstreams for NoUpstreams {
+    fn join(&self, _: &StreamName) -> Option<Upstream> {
+        None
+    }
+}
+
+/// Another stream, which is wanted to run for as long as this lives.
+pub struct Upstream {
+    /// What it shows.
+    pub shows: Subscriber,
+    /// What keeps it running; only ever dropped.
+    pub wanted: Box<dyn Any + Send>,
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").finish_non_exhaustive()
+    }
+}
+
 /// The source that `config` describes.
-pub fn build(config: &SourceConfig, limits: &Limits, pool: &Arc<Pool>) -> Box<dyn Source> {
+pub fn build(
+    config: &SourceConfig,
+    limits: &Limits,
+    pool: &Arc<Pool>,
+    upstreams: &Arc<dyn Upstreams>,
+) -> Box<dyn Source> {
     match config {
         SourceConfig::Mjpeg(upstream) => Box::new(upstream::UpstreamSource::new(upstream.clone(), limits)),
         SourceConfig::Snapshot { upstream, interval } => {
@@ -43,6 +79,9 @@ pub fn build(config: &SourceConfig, limits: &Limits, pool: &Arc<Pool>) -> Box<dy
         }
         SourceConfig::Images { path, fps } => {
             Box::new(images::ImagesSource::new(path.clone(), *fps, limits.into(), pool.clone()))
+        }
+        SourceConfig::Rendition { of } => {
+            Box::new(rendition::RenditionSource::new(of.clone(), upstreams.clone()))
         }
     }
 }
@@ -176,6 +215,12 @@ pub enum SourceError {
     /// A renderer failed.
     #[error(transparent)]
     Render(#[from] render::RenderError),
+    /// The stream whose pictures it shows has ended, or was never there.
+    #[error("the stream {name} is gone, whose pictures it shows")]
+    NoOrigin {
+        /// Its name.
+        name: StreamName,
+    },
     /// A picture sequence has no picture.
     #[error(transparent)]
     Images(#[from] images::ImagesError),

@@ -20,7 +20,7 @@ use crate::{
     bus::{Bus, Sink},
     config::{Limits, SourceConfig, StreamConfig},
     frame::FrameKind,
-    source::{self, render::placeholder},
+    source::{self, Upstreams, render::placeholder},
     transform::pool::Pool,
 };
 
@@ -50,6 +50,7 @@ pub(super) struct StreamActor {
     config: Arc<StreamConfig>,
     limits: Limits,
     pool: Arc<Pool>,
+    upstreams: Arc<dyn Upstreams>,
     sink: Sink,
     demand: watch::Receiver<usize>,
     status: watch::Sender<Status>,
@@ -78,6 +79,7 @@ impl StreamActor {
         config: Arc<StreamConfig>,
         limits: Limits,
         pool: Arc<Pool>,
+        upstreams: Arc<dyn Upstreams>,
         sink: Sink,
         demand: watch::Receiver<usize>,
         status: watch::Sender<Status>,
@@ -86,6 +88,7 @@ impl StreamActor {
             config,
             limits,
             pool,
+            upstreams,
             sink,
             demand,
             status,
@@ -192,7 +195,8 @@ impl StreamActor {
     /// Draws why there is no picture, in the pool, and shows it unless a frame came meanwhile.
     fn show_placeholder(&mut self, ctx: &mut Context<Self>) {
         let Some(away) = &self.away else { return };
-        if !self.config.placeholder {
+        // Of a stream that shows another's pictures that one's placeholder is shown, which says more.
+        if !self.config.placeholder || !self.config.source.origins().is_empty() {
             return;
         }
         // The reason of the failure before stays readable while the next try is on.
@@ -216,7 +220,8 @@ impl StreamActor {
         self.generation += 1;
         let generation = self.generation;
         let (config, limits, pool) = (self.config.clone(), self.limits.clone(), self.pool.clone());
-        let build = move || source::build(&config.source, &limits, &pool);
+        let upstreams = self.upstreams.clone();
+        let build = move || source::build(&config.source, &limits, &pool, &upstreams);
         let actor = ctx.address();
         let on_first_frame = move || {
             // Awaited in a task of its own: the pump must not wait for a full mailbox.
@@ -246,13 +251,13 @@ impl StreamActor {
             ctx.cancel_future(timer);
         }
         self.generation += 1;
-        self.bus().clear();
+        self.sink.clear();
         let Some(pump) = self.pump.take() else { return };
-        let bus = self.bus().clone();
+        let sink = self.sink.clone();
         let gone = async move {
             pump.end().await;
             // It may have given a frame in its last moment.
-            bus.clear();
+            sink.clear();
         };
         // Nothing else is handled meanwhile: the next start cannot overtake the end of this one.
         ctx.wait(gone.into_actor(self));
@@ -360,7 +365,12 @@ mod tests {
         let (release, released) = mpsc::sync_channel::<()>(0);
         let holding = pool.clone();
         let held = actix_rt::spawn(async move { holding.run(move || released.recv()).await });
-        let stream = StreamHandle::start(config.streams[0].clone(), config.limits, pool.clone());
+        let stream = StreamHandle::start(
+            config.streams[0].clone(),
+            config.limits,
+            pool.clone(),
+            Arc::new(source::NoUpstreams),
+        );
         let viewer = stream.want();
         // Long enough for the card to be asked for; the one worker is held.
         tokio::time::sleep(AWAY_AFTER * 2).await;

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::SystemTime,
@@ -19,7 +19,8 @@ use crate::{
     bus::{Bus, Sink},
     config::{Limits, StreamConfig},
     frame::StreamName,
-    transform::pool::Pool,
+    source::Upstreams,
+    transform::{pipeline::Pipeline, pool::Pool, stage::Stage},
 };
 
 /// A stream's state and since when it has been so.
@@ -44,6 +45,17 @@ struct Inner {
     status: watch::Receiver<Status>,
     publisher: watch::Sender<u64>,
     actor: Addr<StreamActor>,
+}
+
+/// A stream that does not run on because of this.
+#[derive(Debug, Clone)]
+pub struct WeakStream(Weak<Inner>);
+
+impl WeakStream {
+    /// The stream, if somebody else still holds it.
+    pub fn upgrade(&self) -> Option<StreamHandle> {
+        self.0.upgrade().map(StreamHandle)
+    }
 }
 
 /// Viewers of all streams together, bounded.
@@ -74,22 +86,39 @@ impl Capacity {
 
 impl StreamHandle {
     /// Starts the stream's actor on the current arbiter.
-    pub fn start(config: StreamConfig, limits: Limits, pool: Arc<Pool>) -> Self {
+    ///
+    /// `upstreams` are the streams whose pictures it may show.
+    pub fn start(
+        config: StreamConfig,
+        limits: Limits,
+        pool: Arc<Pool>,
+        upstreams: Arc<dyn Upstreams>,
+    ) -> Self {
         let config = Arc::new(config);
         let bus = Arc::new(Bus::default());
-        let sink = Sink::new(bus.clone(), config.max_fps);
+        let mut sink = Sink::new(bus.clone(), config.max_fps);
+        if !config.rework.is_nothing() {
+            let pipeline = Pipeline::new(config.title.clone(), config.rework.clone(), (&limits).into());
+            sink = sink.reworking(Arc::new(Stage::new(config.name.clone(), pipeline, &pool)));
+        }
         let demand = watch::Sender::new(0);
         let (status_sender, status) = watch::channel(Status { state: State::Idle, since: SystemTime::now() });
         let actor = StreamActor::start_with(
             config.clone(),
             limits,
             pool,
+            upstreams,
             sink.clone(),
             demand.subscribe(),
             status_sender,
         );
         let publisher = watch::Sender::new(0);
         Self(Arc::new(Inner { config, bus, sink, demand, status, publisher, actor }))
+    }
+
+    /// The same stream, without holding it.
+    pub fn downgrade(&self) -> WeakStream {
+        WeakStream(Arc::downgrade(&self.0))
     }
 
     /// Its name.

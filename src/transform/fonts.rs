@@ -97,15 +97,21 @@ fn is_drawn(c: char) -> bool {
 
 /// Draws `text` with its first line's top left corner in that of `area`; nothing is drawn outside `area`.
 pub(crate) fn draw(canvas: &mut Canvas, text: &str, style: Style, area: Area) {
+    ink(text, style, (area.width, area.height), |x, y, alpha| {
+        canvas.blend(area.x + x, area.y + y, style.color, alpha);
+    });
+}
+
+/// Tells for each pixel of an area of this size how much letters cover it, 0 to 255; those without are left out.
+pub(crate) fn ink(text: &str, style: Style, (width, height): (i32, i32), mut put: impl FnMut(i32, i32, u8)) {
     with_typesetter(|typesetter| {
-        let mut buffer = lay_out(typesetter, text, style, area.width);
+        let mut buffer = lay_out(typesetter, text, style, width);
         let Style { color, .. } = style;
         let ink = cosmic_text::Color::rgb(color.r, color.g, color.b);
-        buffer.draw(&mut typesetter.fonts, &mut typesetter.glyphs, ink, |x, y, width, height, ink| {
-            for (x, y) in (0..height as i32).flat_map(|dy| (0..width as i32).map(move |dx| (x + dx, y + dy)))
-            {
-                if x >= 0 && y >= 0 && x < area.width && y < area.height {
-                    canvas.blend(area.x + x, area.y + y, color, ink.a());
+        buffer.draw(&mut typesetter.fonts, &mut typesetter.glyphs, ink, |left, top, across, down, ink| {
+            for y in top.max(0)..(top + down as i32).min(height) {
+                for x in left.max(0)..(left + across as i32).min(width) {
+                    put(x, y, ink.a());
                 }
             }
         });
