@@ -2,8 +2,8 @@
 //! configuration's own check.
 
 use crate::{
-    config::{Config, SourceConfig},
-    transform::{fonts, strftime},
+    config::{Config, SourceConfig, Step},
+    transform::{fonts, overlay::check_logo, strftime},
 };
 
 /// What is wrong with texts.
@@ -25,6 +25,23 @@ pub(super) fn examine(config: &Config) -> Findings {
                 findings.mistakes.push(format!("streams.{name}.source.text: {reason}"));
             }
             findings.warnings.extend(boxes(&format!("streams.{name}.source.text"), &source.text));
+        }
+        for (number, step) in stream.rework.steps.iter().enumerate() {
+            let path = format!("streams.{name}.transform[{number}]");
+            match step {
+                Step::Text(caption) => {
+                    if let Err(reason) = strftime::check_format(&caption.text) {
+                        findings.mistakes.push(format!("{path}.text.text: {reason}"));
+                    }
+                    findings.warnings.extend(boxes(&format!("{path}.text.text"), &caption.text));
+                }
+                Step::Image(logo) => {
+                    if let Err(reason) = check_logo(&logo.path) {
+                        findings.mistakes.push(format!("{path}.image.path: {reason}"));
+                    }
+                }
+                _ => {}
+            }
         }
         findings.warnings.extend(boxes(&format!("streams.{name}.title"), &stream.title));
     }
@@ -48,6 +65,14 @@ mod tests {
         let yaml = "streams:\n  thai: {source: {type: text, text: สวัสดี}}\n  bad: {source: {type: text, text: '%!'}}\n  \
                     good: {title: 前門, source: {type: text, text: '%H 안녕 こんにちは 100%%'}}";
         let findings = examine(&parse(yaml, "test", &Environment::default()).unwrap());
+        let drawn = "streams: {a: {source: {type: pattern}, transform: [{image: {path: Cargo.toml}}, {text: {text: '%! ส'}}]}}";
+        let on_pictures = examine(&parse(drawn, "test", &Environment::default()).unwrap());
+        assert!(
+            on_pictures.mistakes[0].starts_with("streams.a.transform[0].image.path: "),
+            "{on_pictures:?}"
+        );
+        assert!(on_pictures.mistakes[1].starts_with("streams.a.transform[1].text.text: "), "{on_pictures:?}");
+        assert_eq!(on_pictures.warnings.len(), 1, "{on_pictures:?}");
         assert_eq!(findings.warnings.len(), 1, "{findings:?}");
         assert!(
             findings.warnings[0].starts_with("streams.thai.source.text: no built-in font has ส (U+0E2A)")

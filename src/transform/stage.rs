@@ -105,3 +105,77 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroUsize, sync::mpsc};
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::{
+        bus::tests::tiny_frame,
+        config::{Encode, Rework as Steps},
+        transform::picture::PictureLimits,
+    };
+
+    fn stage(pool: &Pool) -> Stage {
+        let rework = Steps { encode: Some(Encode::default()), ..Steps::default() };
+        let limits = PictureLimits { max_frame_bytes: 100_000, max_frame_pixels: 100_000 };
+        Stage::new("door".parse().unwrap(), Pipeline::new("Door".into(), rework, limits), pool)
+    }
+
+    fn busy(bus: &Bus) -> u64 {
+        bus.stats().dropped().find(|(reason, _)| *reason == DropReason::Busy).unwrap().1
+    }
+
+    /// A pool whose one worker is held until the sender is used, then done with what came before.
+    async fn while_held(pool: &Pool, work: impl FnOnce()) {
+        let (release, released) = mpsc::sync_channel::<()>(0);
+        let mut held = Box::pin(pool.run(move || released.recv()));
+        assert!((&mut held).now_or_never().is_none());
+        work();
+        release.send(()).unwrap();
+        assert!(held.await.unwrap().is_ok());
+        pool.run(|| ()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn of_frames_that_come_while_the_workers_are_busy_the_newest_is_shown_and_the_others_are_counted() {
+        let pool = Pool::new(NonZeroUsize::MIN, 4).unwrap();
+        let (one, other) = (stage(&pool), stage(&pool));
+        let (bus, bus_of_other) = (Arc::new(Bus::default()), Arc::new(Bus::default()));
+        let newest = tiny_frame();
+        while_held(&pool, || {
+            (0..3).for_each(|_| one.take(tiny_frame(), &bus));
+            one.take(newest.clone(), &bus);
+            other.take(tiny_frame(), &bus_of_other);
+        })
+        .await;
+        let shown = bus.newest().unwrap();
+        assert_eq!((shown.seq, busy(&bus)), (1, 3));
+        assert_eq!(shown.frame.arrived(), newest.arrived(), "the newest");
+        assert_eq!(bus.stats().frames_in(), 1);
+        assert_eq!(
+            (bus_of_other.newest().unwrap().seq, busy(&bus_of_other)),
+            (1, 0),
+            "the greedy one cost it nothing"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_before_it_is_forgotten_is_not_shown_after() {
+        let pool = Pool::new(NonZeroUsize::MIN, 4).unwrap();
+        let stage = stage(&pool);
+        let bus = Arc::new(Bus::default());
+        while_held(&pool, || {
+            stage.take(tiny_frame(), &bus);
+            stage.forget();
+        })
+        .await;
+        assert!(bus.newest().is_none());
+        stage.take(tiny_frame(), &bus);
+        pool.run(|| ()).await.unwrap();
+        assert!(bus.newest().is_some(), "the next life's are");
+    }
+}
