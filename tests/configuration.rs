@@ -199,7 +199,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         (
             "streams:\n  a: {source: {}}",
             &[
-                "f.yaml:2:7: streams.a.source.type: is missing: one of mjpeg, snapshot, push, text, pattern, images",
+                "f.yaml:2:7: streams.a.source.type: is missing: one of mjpeg, snapshot, push, text, pattern, images, rendition",
             ],
         ),
         (
@@ -209,7 +209,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         (
             "streams:\n  a: {source: {type: mpjpeg}}",
             &[
-                "f.yaml:2:22: streams.a.source.type: must be one of mjpeg, snapshot, push, text, pattern, images (did you mean mjpeg?), not mpjpeg",
+                "f.yaml:2:22: streams.a.source.type: must be one of mjpeg, snapshot, push, text, pattern, images, rendition (did you mean mjpeg?), not mpjpeg",
             ],
         ),
         (
