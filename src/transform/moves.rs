@@ -94,7 +94,6 @@ pub(crate) fn resize(
     resizer.resize(&from, &mut to, &options).map_err(inner)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn inner(error: impl std::fmt::Display) -> CodecError {
     CodecError::Encode(error.to_string())
 }

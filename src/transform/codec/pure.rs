@@ -55,7 +55,6 @@ impl<'a> Opened<'a> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn failed(error: zune_jpeg::errors::DecodeErrors) -> CodecError {
     CodecError::Decode(error.to_string())
 }

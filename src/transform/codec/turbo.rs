@@ -251,12 +251,10 @@ fn usable(result: turbojpeg::Result<()>) -> Result<(), CodecError> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn undecodable(error: turbojpeg::Error) -> CodecError {
     CodecError::Decode(error.to_string())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn unencodable(error: turbojpeg::Error) -> CodecError {
     CodecError::Encode(error.to_string())
 }
