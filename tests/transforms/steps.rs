@@ -141,13 +141,13 @@ fn masks_hide_their_part_and_nothing_else() {
 fn a_text_stands_where_it_should_in_its_colours() {
     let text = |position: &str| {
         let step = format!(
-            "{{text: {{text: 'IIIII', position: {position}, size: 24, color: '#ff0000', background: '#ffffff'}}}}"
+            "{{text: {{text: '███', position: {position}, size: 24, color: '#ff0000', background: '#ffffff'}}}}"
         );
         seen(PLAIN, &step)
     };
     let plain = seen(PLAIN, "{rotate: 180}, {rotate: 180}");
     for (position, (x, y)) in
-        [("top-left", (10, 12)), ("bottom-right", (308, 226)), ("top", (160, 12)), ("center", (160, 108))]
+        [("top-left", (10, 12)), ("bottom-right", (309, 220)), ("top", (129, 20)), ("center", (129, 120))]
     {
         let drawn = text(position);
         let [r, g, b] = at(&drawn, x, y);
