@@ -16,15 +16,18 @@ use std::{
 };
 
 use actix::Arbiter;
+use dashmap::DashMap;
 use futures_util::future::join_all;
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 use tracing::{info, warn};
 
 use crate::{
-    config::{Config, StreamConfig},
+    config::{Config, Limits, StreamConfig},
+    frame::StreamName,
     recorder::Recorder,
     registry::Registry,
-    stream::{Capacity, StreamHandle},
+    source::{Upstream, Upstreams},
+    stream::{Capacity, StreamHandle, WeakStream},
     transform::pool::Pool,
     web::{ListenError, Listeners, Tls, TlsError, WebServer, WebState},
 };
@@ -76,11 +79,7 @@ impl Relay {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         let arbiters: Vec<_> = (0..cores.min(MAX_STREAM_THREADS)).map(|_| Arbiter::new()).collect();
         let limits = config.limits;
-        let starting = config.streams.into_iter().enumerate().map(|(position, stream)| {
-            let arbiter = &arbiters[position % arbiters.len()];
-            start_stream(arbiter, stream, limits.clone(), pool.clone())
-        });
-        let streams = join_all(starting).await.into_iter().collect::<io::Result<Vec<_>>>()?;
+        let streams = start_streams(&arbiters, config.streams, &limits, &pool).await?;
         let state = Arc::new(WebState {
             registry: Registry::new(streams),
             capacity: Arc::new(Capacity::new(limits.max_viewers)),
@@ -131,17 +130,66 @@ impl Relay {
     }
 }
 
+/// The streams that others may show: weak, since a stream that shows another would keep itself alive.
+#[derive(Debug, Default)]
+struct Neighbours(DashMap<StreamName, WeakStream>);
+
+impl Upstreams for Neighbours {
+    fn join(&self, name: &StreamName) -> Option<Upstream> {
+        let stream = self.0.get(name).and_then(|entry| entry.value().upgrade())?;
+        Some(Upstream { shows: stream.bus().subscribe(), wanted: Box::new(stream.want()) })
+    }
+}
+
+/// Starts the streams, those before whose pictures others show; in the order of the configuration.
+async fn start_streams(
+    arbiters: &[Arbiter],
+    streams: Vec<StreamConfig>,
+    limits: &Limits,
+    pool: &Arc<Pool>,
+) -> io::Result<Vec<StreamHandle>> {
+    let neighbours = Arc::new(Neighbours::default());
+    let mut started = Vec::with_capacity(streams.len());
+    let mut waiting: Vec<_> = streams.into_iter().enumerate().collect();
+    while !waiting.is_empty() {
+        let is_there = |name: &StreamName| neighbours.0.contains_key(name);
+        let (ready, later): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|(_, stream)| stream.source.origins().iter().all(is_there));
+        if ready.is_empty() {
+            return Err(io::Error::other(
+                "streams show each other's pictures in a circle, or a stream's that is not there",
+            ));
+        }
+        let starting = ready.into_iter().map(|(position, stream)| {
+            let (arbiter, neighbours) = (&arbiters[position % arbiters.len()], neighbours.clone());
+            async move {
+                let stream = start_stream(arbiter, stream, limits.clone(), pool.clone(), neighbours).await?;
+                io::Result::Ok((position, stream))
+            }
+        });
+        for stream in join_all(starting).await {
+            let (position, stream) = stream?;
+            neighbours.0.insert(stream.name().clone(), stream.downgrade());
+            started.push((position, stream));
+        }
+        waiting = later;
+    }
+    started.sort_by_key(|(position, _)| *position);
+    Ok(started.into_iter().map(|(_, stream)| stream).collect())
+}
+
 /// Starts a stream's actor, and its recorder, on `arbiter`.
 async fn start_stream(
     arbiter: &Arbiter,
     config: StreamConfig,
-    limits: crate::config::Limits,
+    limits: Limits,
     pool: Arc<Pool>,
+    neighbours: Arc<Neighbours>,
 ) -> io::Result<StreamHandle> {
     let (told, started) = oneshot::channel();
     arbiter.spawn_fn(move || {
         let save = config.save.clone();
-        let stream = StreamHandle::start(config, limits, pool);
+        let stream = StreamHandle::start(config, limits, pool, neighbours);
         if let Some(save) = save {
             actix_rt::spawn(Recorder::new(save, stream.bus().clone()).run());
         }

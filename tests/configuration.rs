@@ -3,7 +3,8 @@
 use std::{collections::HashSet, fs, num::NonZeroU32, path::Path, time::Duration};
 
 use framecast::config::{
-    self, Config, ConfigErrors, Environment, ImagesPath, Limits, Publishers, SaveConfig, SourceConfig,
+    self, Config, ConfigErrors, Environment, ImagesPath, Limits, Publishers, Rotation, SaveConfig, Scale,
+    SourceConfig, Step,
     schema::{self, Default, Key},
 };
 use proptest::prelude::*;
@@ -278,7 +279,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         (
             "streams:\n  a: {source: {}}",
             &[
-                "f.yaml:2:7: streams.a.source.type: is missing: one of mjpeg, snapshot, exec, rtsp, v4l2, push, chart, text, pattern, images",
+                "f.yaml:2:7: streams.a.source.type: is missing: one of mjpeg, snapshot, exec, rtsp, v4l2, push, chart, text, pattern, images, rendition",
             ],
         ),
         (
@@ -288,7 +289,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         (
             "streams:\n  a: {source: {type: mpjpeg}}",
             &[
-                "f.yaml:2:22: streams.a.source.type: must be one of mjpeg, snapshot, exec, rtsp, v4l2, push, chart, text, pattern, images (did you mean mjpeg?), not mpjpeg",
+                "f.yaml:2:22: streams.a.source.type: must be one of mjpeg, snapshot, exec, rtsp, v4l2, push, chart, text, pattern, images, rendition (did you mean mjpeg?), not mpjpeg",
             ],
         ),
         (
@@ -693,6 +694,59 @@ fn the_annotated_file_has_every_key_with_its_default() {
             Default::Is(value) => lines.contains(&format!("{}: {value}", key.name)),
         };
         assert!(there, "{path} with its default is not in config/framecast.yaml");
+    }
+}
+
+#[test]
+fn steps_are_read_in_their_order_and_each_has_one_key() {
+    let rework = |yaml: &str| {
+        let text = format!("streams: {{a: {{source: {{type: pattern}}, {yaml}}}}}");
+        good(&text).streams.remove(0).rework
+    };
+    assert!(rework("max_fps: 5").is_nothing());
+    let steps = rework("transform: [{rotate: 90}, {scale: {width: 640}}, {grayscale: true}]").steps;
+    assert!(matches!(
+        steps[..],
+        [Step::Rotate(Rotation::By90), Step::Scale(Scale::Width(_)), Step::Grayscale]
+    ));
+    let undone = good(
+        "defaults: {transform: [{rotate: 90}]}\nstreams: {a: {source: {type: pattern}, transform: none}, b: {source: {type: pattern}}}",
+    );
+    assert!(undone.streams[0].rework.is_nothing() && !undone.streams[1].rework.is_nothing());
+    let found =
+        |yaml: &str| mistakes(&format!("streams: {{a: {{source: {{type: pattern}}, {yaml}}}}}")).join("\n");
+    for (yaml, part) in [
+        ("transform: {rotate: 90}", "transform: must be a list of steps"),
+        ("transform: [{rotate: 90, flip: vertical}]", "transform[0]: must have one key"),
+        ("transform: [{rotate: 45}]", "transform[0].rotate: must be one of 90, 180, 270"),
+        ("transform: [{rotat: 90}]", "transform[0].rotat: unknown key, did you mean `rotate`?"),
+        ("transform: [{scale: {}}]", "transform[0].scale: must have width, height, or both"),
+        ("transform: [{crop: {width: 5}}]", "transform[0].crop.height: is missing"),
+        ("transform: [{mask: [{width: 5, height: 5, fill: red}]}]", "mask[0].fill: must be blur or a colour"),
+        ("transform: [{image: {path: /nowhere.png}}]", "image.path: must be a PNG file that exists"),
+        ("transform: [{text: {text: x, color: '#12345'}}]", "text.color: must be a colour"),
+        ("encode: {quality: 0}", "encode.quality: must be a whole number from 1 to 100"),
+        ("encode: {subsampling: 411}", "encode.subsampling: must be one of 420, 422, 444"),
+    ] {
+        assert!(found(yaml).contains(part), "{yaml}: {}", found(yaml));
+    }
+}
+
+#[test]
+fn renditions_have_an_origin_and_no_circle() {
+    let text = "streams:\n  door: {source: {type: pattern}}\n  a: {source: {type: rendition, of: dor}}\n  \
+                b: {source: {type: rendition, of: c}}\n  c: {source: {type: rendition, of: b}}\n  \
+                d: {source: {type: rendition, of: b}}\n  e: {source: {type: rendition, of: door}}";
+    let found = mistakes(text);
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert!(found[0].contains(
+        "streams.a.source.of: must be the name of a stream of this file (did you mean door?), not dor"
+    ));
+    for (mistake, name) in found[1..].iter().zip(["b", "c"]) {
+        assert!(
+            mistake.contains(&format!("streams.{name}.source.of: shows its own pictures in the end")),
+            "{mistake}"
+        );
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{frame::Frame, multipart::writer::PreparedPart};
 
 pub use audience::{Audience, Watcher};
 pub use sealed::SealedPart;
-pub use sink::Sink;
+pub use sink::{Rework, Sink};
 pub use stats::{DropReason, StreamStats};
 
 /// A frame with its number and its rendered part: all that a viewer needs, shared by all viewers.
@@ -85,6 +85,12 @@ impl Default for Bus {
 }
 
 impl Bus {
+    /// Counts `frame` as one of the source's, and shows it.
+    pub fn show(&self, frame: Frame) {
+        self.stats.count_frame_in(frame.jpeg().len(), frame.arrived());
+        self.publish(frame);
+    }
+
     /// Shows `frame` to all, in place of the one before.
     pub fn publish(&self, frame: Frame) {
         self.publish_if(frame, |_| true);

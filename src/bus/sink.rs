@@ -24,6 +24,19 @@ pub struct Sink {
     bus: Arc<Bus>,
     pace: Arc<Mutex<Pace>>,
     given: Arc<watch::Sender<u64>>,
+    rework: Option<Arc<dyn Rework>>,
+}
+
+/// What stands between a source and its bus, and changes the pictures.
+///
+/// It takes each frame at once and shows what it made of it later, with [`Bus::show`]; of frames that come faster than it
+/// works the newest is done, and the others are counted as [`DropReason::Busy`].
+pub trait Rework: Send + Sync + std::fmt::Debug {
+    /// Takes a frame whose result is to be shown on `bus`.
+    fn take(&self, frame: Frame, bus: &Arc<Bus>);
+
+    /// Forgets what is in the works: nothing taken before is shown after this.
+    fn forget(&self);
 }
 
 #[derive(Debug)]
@@ -56,7 +69,22 @@ impl Sink {
     /// A sink that shows at most `max_fps` frames a second.
     pub fn new(bus: Arc<Bus>, max_fps: Option<f64>) -> Self {
         let interval = max_fps.map(|fps| Duration::from_secs_f64(1.0 / fps));
-        Self { bus, pace: Arc::new(Mutex::new(Pace { interval, due: None })), given: Arc::default() }
+        let pace = Arc::new(Mutex::new(Pace { interval, due: None }));
+        Self { bus, pace, given: Arc::default(), rework: None }
+    }
+
+    /// Shows what `rework` makes of the frames.
+    #[must_use]
+    pub fn reworking(self, rework: Arc<dyn Rework>) -> Self {
+        Self { rework: Some(rework), ..self }
+    }
+
+    /// Forgets the frame that is shown, and those in the works: whoever joins next must not see the past.
+    pub fn clear(&self) {
+        if let Some(rework) = &self.rework {
+            rework.forget();
+        }
+        self.bus.clear();
     }
 
     /// Checks and shows a JPEG; its very bytes go out.
@@ -100,8 +128,10 @@ impl Sink {
         let admitted =
             self.pace.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).admits(frame.arrived());
         if admitted {
-            self.bus.stats().count_frame_in(frame.jpeg().len(), frame.arrived());
-            self.bus.publish(frame);
+            match &self.rework {
+                Some(rework) => rework.take(frame, &self.bus),
+                None => self.bus.show(frame),
+            }
         } else {
             self.dropped(DropReason::MaxFps);
         }

@@ -2,8 +2,8 @@
 //! configuration's own check.
 
 use crate::{
-    config::{Config, SourceConfig},
-    source::render::{fonts, text},
+    config::{Config, SourceConfig, Step},
+    transform::{fonts, overlay::check_logo, strftime},
 };
 
 /// What is wrong with texts.
@@ -21,7 +21,7 @@ pub(super) fn examine(config: &Config) -> Findings {
     for stream in &config.streams {
         let name = &stream.name;
         if let SourceConfig::Text(source) = &stream.source {
-            if let Err(reason) = text::check_format(&source.text) {
+            if let Err(reason) = strftime::check_format(&source.text) {
                 findings.mistakes.push(format!("streams.{name}.source.text: {reason}"));
             }
             findings.warnings.extend(boxes(&format!("streams.{name}.source.text"), &source.text));
@@ -30,6 +30,23 @@ pub(super) fn examine(config: &Config) -> Findings {
             let labels = chart.series.iter().map(|series| &series.label);
             let texts = labels.chain(&chart.title).chain([&chart.y.unit]);
             findings.warnings.extend(texts.filter_map(|text| boxes(&format!("streams.{name}.source"), text)));
+        }
+        for (number, step) in stream.rework.steps.iter().enumerate() {
+            let path = format!("streams.{name}.transform[{number}]");
+            match step {
+                Step::Text(caption) => {
+                    if let Err(reason) = strftime::check_format(&caption.text) {
+                        findings.mistakes.push(format!("{path}.text.text: {reason}"));
+                    }
+                    findings.warnings.extend(boxes(&format!("{path}.text.text"), &caption.text));
+                }
+                Step::Image(logo) => {
+                    if let Err(reason) = check_logo(&logo.path) {
+                        findings.mistakes.push(format!("{path}.image.path: {reason}"));
+                    }
+                }
+                _ => {}
+            }
         }
         findings.warnings.extend(boxes(&format!("streams.{name}.title"), &stream.title));
     }
@@ -54,6 +71,14 @@ mod tests {
                     good: {title: 前門, source: {type: text, text: '%H 안녕 こんにちは 100%%'}}\n  \
                     graph: {source: {type: chart, token: none, series: [{name: a, label: มด}]}}";
         let findings = examine(&parse(yaml, "test", &Environment::default()).unwrap());
+        let drawn = "streams: {a: {source: {type: pattern}, transform: [{image: {path: Cargo.toml}}, {text: {text: '%! ส'}}]}}";
+        let on_pictures = examine(&parse(drawn, "test", &Environment::default()).unwrap());
+        assert!(
+            on_pictures.mistakes[0].starts_with("streams.a.transform[0].image.path: "),
+            "{on_pictures:?}"
+        );
+        assert!(on_pictures.mistakes[1].starts_with("streams.a.transform[1].text.text: "), "{on_pictures:?}");
+        assert_eq!(on_pictures.warnings.len(), 1, "{on_pictures:?}");
         assert_eq!(findings.warnings.len(), 2, "{findings:?}");
         assert!(
             findings.warnings[1].starts_with("streams.graph.source: no built-in font has ม"),

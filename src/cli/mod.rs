@@ -29,9 +29,16 @@ Environment:
   FRAMECAST_TOKEN   what push shows, unless --token does
   RUST_LOG          what is logged to standard error, e.g. framecast=debug";
 
+/// With the codec, which is a choice made when it is built.
+#[cfg(feature = "turbo")]
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (JPEG by libjpeg-turbo)");
+/// With the codec, which is a choice made when it is built.
+#[cfg(not(feature = "turbo"))]
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (JPEG by zune-jpeg and jpeg-encoder)");
+
 /// A multi-stream MJPEG relay: cameras, pushes and local renderers in, one URL out.
 #[derive(Debug, Parser)]
-#[command(name = "framecast", version, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
+#[command(name = "framecast", version = VERSION, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,

@@ -14,9 +14,12 @@ mod excerpt;
 pub mod model;
 mod node;
 mod program;
+mod origins;
 mod reader;
+mod rework;
 pub mod schema;
 mod source;
+mod steps;
 mod stream;
 mod suggest;
 mod units;
@@ -31,6 +34,7 @@ pub use self::{
     environment::Environment,
     error::{ConfigErrors, Mistake, Position},
     model::*,
+    rework::*,
 };
 use self::{error::Collector, reader::Context};
 

@@ -11,6 +11,7 @@ pub use self::{
     chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
     program::{ExecConfig, Patience, RtspConfig, RtspTransport, V4l2Config},
 };
+use super::Rework;
 use crate::frame::StreamName;
 
 /// Everything `framecast serve` needs.
@@ -101,6 +102,8 @@ pub struct StreamConfig {
     pub viewer_timeout: Duration,
     /// Write each frame to disk too.
     pub save: Option<SaveConfig>,
+    /// What is done to its pictures.
+    pub rework: Rework,
 }
 
 /// `source:`, by its `type`.
@@ -144,9 +147,22 @@ pub enum SourceConfig {
         /// Pictures per second.
         fps: f64,
     },
+    /// `type: rendition`.
+    Rendition {
+        /// The stream whose pictures it shows.
+        of: StreamName,
+    },
 }
 
 impl SourceConfig {
+    /// The streams whose pictures it needs.
+    pub fn origins(&self) -> &[StreamName] {
+        match self {
+            Self::Rendition { of } => std::slice::from_ref(of),
+            _ => &[],
+        }
+    }
+
     /// The word written after `type:`.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -160,6 +176,7 @@ impl SourceConfig {
             Self::Text(_) => "text",
             Self::Pattern { .. } => "pattern",
             Self::Images { .. } => "images",
+            Self::Rendition { .. } => "rendition",
         }
     }
 }

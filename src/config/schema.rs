@@ -95,11 +95,43 @@ keys! {
     VIEWER_TIMEOUT = "viewer_timeout", "time, 1s to 1h", Is("10s"), "A viewer that takes nothing for so long is let go.";
     SAVE = "save", "map, or `none`", Is("none"), "Write each frame to disk too: `latest`, or `dir` and `keep`.";
 
+    TRANSFORM = "transform", "list of steps, or `none`", Is("none"), "What is done to its pictures, in this order: each step is one of `crop`, `scale`, `rotate`, `flip`, `grayscale`, `mask`, `text`, `image`. A picture is turned as its EXIF data say first.";
+    ENCODE = "encode", "map", Words("all defaults"), "How transformed pictures are encoded. Without `transform` it encodes each picture anew.";
+    STRIP_METADATA = "strip_metadata", "true or false", Is("false"), "Take EXIF, GPS and other metadata out of pictures that are not encoded anew; those that are have none.";
+
+    CROP = "crop", "map", Words("nothing"), "Keep a part.";
+    SCALE = "scale", "map", Words("nothing"), "Make it smaller or larger: `width`, `height`, or both.";
+    ROTATE = "rotate", "90, 180 or 270", Words("nothing"), "Turn it clockwise.";
+    FLIP = "flip", "horizontal or vertical", Words("nothing"), "Mirror it: `horizontal` makes left right.";
+    GRAYSCALE = "grayscale", "true or false", Words("nothing"), "Take its colours.";
+    MASK = "mask", "list of maps", Words("nothing"), "Hide parts.";
+    CAPTION = "text", "map", Words("nothing"), "Draw a text.";
+    LOGO = "image", "map", Words("nothing"), "Draw a picture.";
+    PART_X = "x", "pixels", Is("0"), "From the left side.";
+    PART_Y = "y", "pixels", Is("0"), "From the top.";
+    PART_WIDTH = "width", "pixels", Required("pixels across"), "Pixels across; what is beyond the picture is left out.";
+    PART_HEIGHT = "height", "pixels", Required("pixels down"), "Pixels down; what is beyond the picture is left out.";
+    FILL = "fill", "`blur`, or colour in quotes", Is("blur"), "What is there instead.";
+    SCALE_WIDTH = "width", "pixels, up to 8192", Words("as `height` makes it"), "New width.";
+    SCALE_HEIGHT = "height", "pixels, up to 8192", Words("as `width` makes it"), "New height.";
+    FIT = "fit", "contain, cover or stretch", Is("contain"), "With both: the whole picture within the size; or exactly the size, cut evenly at two sides; or stretched.";
+    CAPTION_TEXT = "text", "text", Required("the text to draw, with strftime's % conversions and {title}"), "What to draw, with strftime's conversions for the time at which the picture came, and `{title}` for the stream's title.";
+    CAPTION_POSITION = "position", "word", Is("bottom-left"), "`top-left`, `top`, `top-right`, `left`, `center`, `right`, `bottom-left`, `bottom` or `bottom-right`.";
+    CAPTION_SIZE = "size", "pixels, 4 to 512", Is("16"), "Height of the letters.";
+    CAPTION_COLOR = "color", "colour, in quotes", Is("\"#ffffff\""), "Colour of the letters; `\"#rrggbbaa\"` and `\"#rgba\"` let through what is beneath.";
+    CAPTION_BACKGROUND = "background", "colour in quotes, or `none`", Is("\"#0008\""), "Colour behind them.";
+    LOGO_PATH = "path", "PNG file", Required("the PNG file to draw"), "Which picture; with its transparency. At most 4096 pixels a side.";
+    LOGO_POSITION = "position", "word", Is("top-right"), "As of `text`.";
+    OPACITY = "opacity", "number, 0 to 1", Is("1"), "How much it covers.";
+    QUALITY = "quality", "number, 1 to 100", Is("80"), "JPEG quality.";
+    SUBSAMPLING = "subsampling", "420, 422 or 444", Is("420"), "How many pixels share a colour: four, two, or none.";
+    OF = "of", "name of a stream", Required("the stream whose pictures it shows"), "The stream whose pictures it shows. It runs while this one does.";
+
     LATEST = "latest", "path of a file", Words("nothing"), "One file that is always the newest frame, replaced atomically. Its folder must exist.";
     DIR = "dir", "path of a folder", Words("nothing"), "The newest `keep` frames as files in this folder, which is made if absent.";
     KEEP = "keep", "number, 1 to 1000000", Words("needed with `dir`"), "How many files stay in `dir`.";
 
-    TYPE = "type", "word", Required("one of mjpeg, snapshot, exec, rtsp, v4l2, push, chart, text, pattern, images"), "What kind of source it is.";
+    TYPE = "type", "word", Required("one of mjpeg, snapshot, exec, rtsp, v4l2, push, chart, text, pattern, images, rendition"), "What kind of source it is.";
     INSECURE = "insecure", "true or false", Is("false"), "Accept any certificate. Logged when used.";
     CONNECT_TIMEOUT = "connect_timeout", "time, 100ms to 10m", Is("5s"), "From the start of connecting to the end of the TLS handshake.";
     HEAD_TIMEOUT = "head_timeout", "time, 100ms to 10m", Is("10s"), "From the request to the end of the answer's head.";
@@ -210,18 +242,69 @@ pub static LIMIT_KEYS: Section = Section {
 /// `defaults:`.
 pub static DEFAULT_KEYS: Section = Section {
     path: "defaults",
-    keys: &[&ON_DEMAND, &LINGER, &MAX_FPS, &PLACEHOLDER, &CHUNKED, &VIEWER_TIMEOUT, &SAVE],
+    keys: &[
+        &ON_DEMAND,
+        &LINGER,
+        &MAX_FPS,
+        &TRANSFORM,
+        &ENCODE,
+        &STRIP_METADATA,
+        &PLACEHOLDER,
+        &CHUNKED,
+        &VIEWER_TIMEOUT,
+        &SAVE,
+    ],
 };
 /// A stream.
 pub static STREAM_KEYS: Section = Section {
     path: "streams.NAME",
-    keys: &[&TITLE, &SOURCE, &ON_DEMAND, &LINGER, &MAX_FPS, &PLACEHOLDER, &CHUNKED, &VIEWER_TIMEOUT, &SAVE],
+    keys: &[
+        &TITLE,
+        &SOURCE,
+        &ON_DEMAND,
+        &LINGER,
+        &MAX_FPS,
+        &TRANSFORM,
+        &ENCODE,
+        &STRIP_METADATA,
+        &PLACEHOLDER,
+        &CHUNKED,
+        &VIEWER_TIMEOUT,
+        &SAVE,
+    ],
 };
 /// `save:` of a stream.
 pub static SAVE_KEYS: Section = Section { path: "streams.NAME.save", keys: &[&LATEST, &DIR, &KEEP] };
 
+/// A step of `transform:`; it has one of these keys.
+pub static STEP_KEYS: Section = Section {
+    path: "streams.NAME.transform[N]",
+    keys: &[&CROP, &SCALE, &ROTATE, &FLIP, &GRAYSCALE, &MASK, &CAPTION, &LOGO],
+};
+/// `crop:`.
+pub static CROP_KEYS: Section =
+    Section { path: "streams.NAME.transform[N].crop", keys: &[&PART_X, &PART_Y, &PART_WIDTH, &PART_HEIGHT] };
+/// `scale:`.
+pub static SCALE_KEYS: Section =
+    Section { path: "streams.NAME.transform[N].scale", keys: &[&SCALE_WIDTH, &SCALE_HEIGHT, &FIT] };
+/// An entry of `mask:`.
+pub static MASK_KEYS: Section = Section {
+    path: "streams.NAME.transform[N].mask[N]",
+    keys: &[&PART_X, &PART_Y, &PART_WIDTH, &PART_HEIGHT, &FILL],
+};
+/// `text:`.
+pub static CAPTION_KEYS: Section = Section {
+    path: "streams.NAME.transform[N].text",
+    keys: &[&CAPTION_TEXT, &CAPTION_POSITION, &CAPTION_SIZE, &CAPTION_COLOR, &CAPTION_BACKGROUND],
+};
+/// `image:`.
+pub static LOGO_KEYS: Section =
+    Section { path: "streams.NAME.transform[N].image", keys: &[&LOGO_PATH, &LOGO_POSITION, &OPACITY] };
+/// `encode:` of a stream.
+pub static ENCODE_KEYS: Section = Section { path: "streams.NAME.encode", keys: &[&QUALITY, &SUBSAMPLING] };
+
 /// The keys of `source:`, by its `type`.
-pub static SOURCES: [(&str, Section); 10] = [
+pub static SOURCES: [(&str, Section); 11] = [
     (
         "mjpeg",
         source(&[
@@ -283,6 +366,7 @@ pub static SOURCES: [(&str, Section); 10] = [
     ("text", source(&[&TYPE, &TEXT, &TEXT_SIZE, &FONT_SIZE, &COLOR, &BACKGROUND, &TEXT_FPS])),
     ("pattern", source(&[&TYPE, &PATTERN_SIZE, &PATTERN_FPS])),
     ("images", source(&[&TYPE, &PATH, &IMAGES_FPS])),
+    ("rendition", source(&[&TYPE, &OF])),
 ];
 
 const fn source(keys: &'static [&'static Key]) -> Section {
@@ -301,5 +385,19 @@ pub static POLL_KEYS: Section =
 pub static INNER_SECTIONS: [&Section; 3] = [&SERIES_KEYS, &Y_KEYS, &POLL_KEYS];
 
 /// All sections but those of the sources.
-pub static SECTIONS: [&Section; 7] =
-    [&ROOT, &SERVER_KEYS, &TLS_KEYS, &LIMIT_KEYS, &DEFAULT_KEYS, &STREAM_KEYS, &SAVE_KEYS];
+pub static SECTIONS: [&Section; 14] = [
+    &ROOT,
+    &SERVER_KEYS,
+    &TLS_KEYS,
+    &LIMIT_KEYS,
+    &DEFAULT_KEYS,
+    &STREAM_KEYS,
+    &STEP_KEYS,
+    &CROP_KEYS,
+    &SCALE_KEYS,
+    &MASK_KEYS,
+    &CAPTION_KEYS,
+    &LOGO_KEYS,
+    &ENCODE_KEYS,
+    &SAVE_KEYS,
+];

@@ -51,6 +51,11 @@ pub(super) fn read(
             let fps = reader.get(&schema::PATTERN_FPS, units::fps);
             Some(SourceConfig::Pattern { size: size?, fps: fps? })
         }
+        "rendition" => {
+            let name =
+                |text: &str| text.parse().map_err(|_| Wrong::want_not("must be the name of a stream", text));
+            Some(SourceConfig::Rendition { of: reader.get(&schema::OF, name)? })
+        }
         _ => {
             let path = reader.get(&schema::PATH, images);
             let fps = reader.get(&schema::IMAGES_FPS, units::fps);

@@ -3,12 +3,13 @@
 use std::{collections::HashMap, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
-    Config, Limits, SaveConfig, ServerConfig, SourceConfig, StreamConfig, TlsConfig, address,
+    Config, Limits, Rework, SaveConfig, ServerConfig, SourceConfig, StreamConfig, TlsConfig, address,
     error::Position,
     node::{Entry, Node, join, printable_key},
+    origins,
     reader::{Context, Found, Reader, entries},
     schema::{self, DEFAULT_KEYS, LIMIT_KEYS, ROOT, SAVE_KEYS, SERVER_KEYS, STREAM_KEYS, Section, TLS_KEYS},
-    source, suggest,
+    source, steps, suggest,
     units::{self, Wrong},
 };
 use crate::frame::StreamName;
@@ -149,9 +150,10 @@ fn read_streams<'a>(
     // Once by itself, so that what is wrong in it is found even if every stream says otherwise.
     Settings::read(context, defaults);
     let mut saved = HashMap::new();
-    let names = entries.iter().map(|entry| entry.key.clone()).collect();
+    let names: Vec<String> = entries.iter().map(|entry| entry.key.clone()).collect();
     let read = |entry| read_stream(context, entry, defaults, max_pixels, &mut saved);
     let read: Vec<Option<StreamConfig>> = entries.iter().map(read).collect();
+    origins::check(context, entries, &names, &read);
     Some((names, read.into_iter().collect()))
 }
 
@@ -197,6 +199,7 @@ fn read_stream<'a>(
         chunked: settings.chunked,
         viewer_timeout: settings.viewer_timeout,
         save: settings.save,
+        rework: settings.rework,
     })
 }
 
@@ -216,6 +219,7 @@ struct Settings {
     chunked: bool,
     viewer_timeout: Duration,
     save: Option<SaveConfig>,
+    rework: Rework,
 }
 
 impl Settings {
@@ -233,6 +237,7 @@ impl Settings {
             Some(found) if !source::is_none(found.entry) => Some(read_save(context, &found)),
             _ => None,
         };
+        let rework = steps::read(context, reader);
         Some(Self {
             on_demand,
             linger: linger?,
@@ -244,6 +249,7 @@ impl Settings {
                 Some(save) => Some(save?),
                 None => None,
             },
+            rework: rework?,
         })
     }
 }

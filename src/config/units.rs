@@ -2,10 +2,10 @@
 
 use std::{num::NonZeroU32, ops::RangeInclusive, time::Duration};
 
-use super::{Color, Size};
+use super::{Color, Ink, Size};
 
 /// Largest picture a renderer draws, in pixels a side: the limit of most JPEG decoders in hardware.
-const MAX_SIDE: u32 = 8192;
+pub(super) const MAX_SIDE: u32 = 8192;
 
 /// Fewest frames per second, somewhat less than one a day: the time between two must be one that a clock can add.
 const MIN_FPS: f64 = 0.00001;
@@ -71,6 +71,15 @@ pub(super) fn signed(text: &str) -> Result<f64, Wrong> {
     let (sign, digits) = text.strip_prefix('-').map_or((1.0, text), |digits| (-1.0, digits));
     let number = number(digits).filter(|number| number.is_finite());
     number.map(|number| number * sign).ok_or_else(|| Wrong::want_not("must be a number such as -12.5", text))
+}
+
+/// A share, 0 to 1, as 0 to 255.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+pub(super) fn share(text: &str) -> Result<u8, Wrong> {
+    let share = number(text).filter(|share| (0.0..=1.0).contains(share));
+    share
+        .map(|share| (share * 255.0).round() as u8)
+        .ok_or_else(|| Wrong::want_not("must be a number from 0 to 1", text))
 }
 
 /// Digits with at most one point: `inf`, `nan` and `1e9` are no settings.
@@ -159,6 +168,20 @@ pub(super) fn size(text: &str) -> Result<Size, Wrong> {
     size.map_err(|()| {
         Wrong::want_not(format!("must be width x height in pixels, such as 640x480, up to {MAX_SIDE}"), text)
     })
+}
+
+/// As [`color`], or with a fourth part that says how much it covers: `#rrggbbaa` or `#rgba`.
+pub(super) fn ink(text: &str) -> Result<Ink, Wrong> {
+    let want = || Wrong::want_not("must be a colour such as \"#ff8800\", \"#f80\" or \"#f808\"", text);
+    let digit = |at: usize| text.as_bytes().get(at).and_then(|&byte| char::from(byte).to_digit(16));
+    let (opaque, alpha) = match text.len() {
+        5 if text.is_ascii() => (&text[..4], digit(4).map(|a| a * 17)),
+        9 if text.is_ascii() => (&text[..7], digit(7).zip(digit(8)).map(|(a, aa)| a * 16 + aa)),
+        _ => (text, Some(255)),
+    };
+    let color = color(opaque).map_err(|_| want())?;
+    let alpha = alpha.and_then(|alpha| u8::try_from(alpha).ok()).ok_or_else(want)?;
+    Ok(Ink { color, alpha })
 }
 
 /// `#rrggbb` or `#rgb`.

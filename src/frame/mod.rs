@@ -64,6 +64,15 @@ impl Frame {
         self
     }
 
+    /// Another picture made of this one: of the same kind, taken and arrived when this one was.
+    ///
+    /// # Errors
+    /// [`JpegError`] when the bytes are not a whole JPEG.
+    pub fn reworked(&self, jpeg: Bytes) -> Result<Self, JpegError> {
+        let Self { kind, taken, arrived, .. } = *self;
+        Ok(Self { kind, taken, arrived, ..Self::from_jpeg(jpeg)? })
+    }
+
     /// The picture's bytes, SOI to EOI.
     pub fn jpeg(&self) -> &Bytes {
         &self.jpeg

@@ -71,7 +71,12 @@ mod tests {
         let yaml = "streams: {door: {source: {type: push, token: none}}}";
         let config = config::parse(yaml, "test", &config::Environment::default()).unwrap();
         let pool = Arc::new(Pool::for_this_machine().unwrap());
-        let stream = StreamHandle::start(config.streams[0].clone(), config.limits, pool);
+        let stream = StreamHandle::start(
+            config.streams[0].clone(),
+            config.limits,
+            pool,
+            Arc::new(crate::source::NoUpstreams),
+        );
         let guard = stream.join(&Arc::new(Capacity::new(10)), 10).unwrap();
         (Viewer::new(guard), stream.bus().clone())
     }

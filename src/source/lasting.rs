@@ -3,29 +3,42 @@
 
 use std::sync::Arc;
 
-use super::{exec::Turn, render::chart::points::Points};
+use super::{NoUpstreams, Upstreams, exec::Turn, render::chart::points::Points};
 use crate::config::SourceConfig;
 
 /// What all runs of one stream's source share. Clones share it too.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Lasting {
+    upstreams: Arc<dyn Upstreams>,
     turn: Turn,
     points: Option<Arc<Points>>,
 }
 
+/// Of a source that has nothing to share, and no other streams.
+impl Default for Lasting {
+    fn default() -> Self {
+        Self { upstreams: Arc::new(NoUpstreams), turn: Turn::default(), points: None }
+    }
+}
+
 impl Lasting {
-    /// For a stream with such a source, before its first run.
-    pub fn new(source: &SourceConfig) -> Self {
+    /// For a stream with such a source, before its first run; `upstreams` are the streams whose pictures it may show.
+    pub fn new(source: &SourceConfig, upstreams: Arc<dyn Upstreams>) -> Self {
         let points = match source {
             SourceConfig::Chart(chart) => Some(Arc::new(Points::new(chart))),
             _ => None,
         };
-        Self { turn: Turn::default(), points }
+        Self { upstreams, turn: Turn::default(), points }
     }
 
     /// The points of a graph; none if the source is none.
     pub fn points(&self) -> Option<&Arc<Points>> {
         self.points.as_ref()
+    }
+
+    /// The other streams.
+    pub(super) fn upstreams(&self) -> &Arc<dyn Upstreams> {
+        &self.upstreams
     }
 
     /// Whose turn it is to run a program.

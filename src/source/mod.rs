@@ -9,17 +9,18 @@ pub mod images;
 mod lasting;
 pub mod push;
 pub mod render;
+pub mod rendition;
 pub mod snapshot_poll;
 pub mod upstream;
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use futures_util::future::LocalBoxFuture;
 
 use crate::{
-    bus::Sink,
+    bus::{Sink, Subscriber},
     config::{Limits, SourceConfig, StreamConfig},
-    frame::JpegError,
+    frame::{JpegError, StreamName},
     multipart::parser::ParseError,
     transform::pool::Pool,
 };
@@ -33,6 +34,36 @@ pub trait Source {
     /// Runs once: one connection of a camera, one life of a renderer. Returns when the source ended (`Ok` for an
     /// upstream that closed in an orderly way) or failed. Cancelled by dropping the future.
     fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>>;
+}
+
+/// The other streams, for sources that show what these show.
+pub trait Upstreams: Send + Sync + fmt::Debug {
+    /// Joins the stream of this name; none when there is none.
+    fn join(&self, name: &StreamName) -> Option<Upstream>;
+}
+
+/// No other streams.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoUpstreams;
+
+impl Upstreams for NoUpstreams {
+    fn join(&self, _: &StreamName) -> Option<Upstream> {
+        None
+    }
+}
+
+/// Another stream, which is wanted to run for as long as this lives.
+pub struct Upstream {
+    /// What it shows.
+    pub shows: Subscriber,
+    /// What keeps it running; only ever dropped.
+    pub wanted: Box<dyn Any + Send>,
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").finish_non_exhaustive()
+    }
 }
 
 /// The source that a stream's configuration describes, for one run; `lasting` is what its runs share.
@@ -56,6 +87,9 @@ pub fn build(config: &StreamConfig, limits: &Limits, pool: &Arc<Pool>, lasting: 
         }
         SourceConfig::Images { path, fps } => {
             Box::new(images::ImagesSource::new(path.clone(), *fps, limits.into(), pool.clone()))
+        }
+        SourceConfig::Rendition { of } => {
+            Box::new(rendition::RenditionSource::new(of.clone(), lasting.upstreams().clone()))
         }
     }
 }
@@ -195,6 +229,12 @@ pub enum SourceError {
     /// A polled address gives no points.
     #[error(transparent)]
     Poll(#[from] render::chart::PollError),
+    /// The stream whose pictures it shows has ended, or was never there.
+    #[error("the stream {name} is gone, whose pictures it shows")]
+    NoOrigin {
+        /// Its name.
+        name: StreamName,
+    },
     /// A picture sequence has no picture.
     #[error(transparent)]
     Images(#[from] images::ImagesError),

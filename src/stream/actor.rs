@@ -196,7 +196,8 @@ impl StreamActor {
     /// Draws why there is no picture, in the pool, and shows it unless a frame came meanwhile.
     fn show_placeholder(&mut self, ctx: &mut Context<Self>) {
         let Some(away) = &self.away else { return };
-        if !self.config.placeholder {
+        // Of a stream that shows another's pictures that one's placeholder is shown, which says more.
+        if !self.config.placeholder || !self.config.source.origins().is_empty() {
             return;
         }
         // The reason of the failure before stays readable while the next try is on.
@@ -251,13 +252,13 @@ impl StreamActor {
             ctx.cancel_future(timer);
         }
         self.generation += 1;
-        self.bus().clear();
+        self.sink.clear();
         let Some(pump) = self.pump.take() else { return };
-        let bus = self.bus().clone();
+        let sink = self.sink.clone();
         let gone = async move {
             pump.end().await;
             // It may have given a frame in its last moment.
-            bus.clear();
+            sink.clear();
         };
         // Nothing else is handled meanwhile: the next start cannot overtake the end of this one.
         ctx.wait(gone.into_actor(self));
@@ -366,7 +367,12 @@ mod tests {
         let (release, released) = mpsc::sync_channel::<()>(0);
         let holding = pool.clone();
         let held = actix_rt::spawn(async move { holding.run(move || released.recv()).await });
-        let stream = StreamHandle::start(config.streams[0].clone(), config.limits, pool.clone());
+        let stream = StreamHandle::start(
+            config.streams[0].clone(),
+            config.limits,
+            pool.clone(),
+            Arc::new(source::NoUpstreams),
+        );
         let viewer = stream.want();
         // Long enough for the card to be asked for; the one worker is held.
         tokio::time::sleep(AWAY_AFTER * 2).await;

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::SystemTime,
@@ -19,8 +19,8 @@ use crate::{
     bus::{Bus, Sink},
     config::{Limits, StreamConfig},
     frame::StreamName,
-    source::Lasting,
-    transform::pool::Pool,
+    source::{Lasting, Upstreams},
+    transform::{pipeline::Pipeline, pool::Pool, stage::Stage},
 };
 
 /// A stream's state and since when it has been so.
@@ -46,6 +46,17 @@ struct Inner {
     publisher: watch::Sender<u64>,
     lasting: Lasting,
     actor: Addr<StreamActor>,
+}
+
+/// A stream that does not run on because of this.
+#[derive(Debug, Clone)]
+pub struct WeakStream(Weak<Inner>);
+
+impl WeakStream {
+    /// The stream, if somebody else still holds it.
+    pub fn upgrade(&self) -> Option<StreamHandle> {
+        self.0.upgrade().map(StreamHandle)
+    }
 }
 
 /// Viewers of all streams together, bounded.
@@ -76,12 +87,23 @@ impl Capacity {
 
 impl StreamHandle {
     /// Starts the stream's actor on the current arbiter.
-    pub fn start(config: StreamConfig, limits: Limits, pool: Arc<Pool>) -> Self {
+    ///
+    /// `upstreams` are the streams whose pictures it may show.
+    pub fn start(
+        config: StreamConfig,
+        limits: Limits,
+        pool: Arc<Pool>,
+        upstreams: Arc<dyn Upstreams>,
+    ) -> Self {
         let config = Arc::new(config);
         let bus = Arc::new(Bus::default());
-        let sink = Sink::new(bus.clone(), config.max_fps);
+        let mut sink = Sink::new(bus.clone(), config.max_fps);
+        if !config.rework.is_nothing() {
+            let pipeline = Pipeline::new(config.title.clone(), config.rework.clone(), (&limits).into());
+            sink = sink.reworking(Arc::new(Stage::new(config.name.clone(), pipeline, &pool)));
+        }
         let demand = watch::Sender::new(0);
-        let lasting = Lasting::new(&config.source);
+        let lasting = Lasting::new(&config.source, upstreams);
         let (status_sender, status) = watch::channel(Status { state: State::Idle, since: SystemTime::now() });
         let actor = StreamActor::start_with(
             config.clone(),
@@ -94,6 +116,11 @@ impl StreamHandle {
         );
         let publisher = watch::Sender::new(0);
         Self(Arc::new(Inner { config, bus, sink, demand, status, publisher, lasting, actor }))
+    }
+
+    /// The same stream, without holding it.
+    pub fn downgrade(&self) -> WeakStream {
+        WeakStream(Arc::downgrade(&self.0))
     }
 
     /// Its name.

@@ -3,15 +3,18 @@
 //! Decoding, drawing and encoding take milliseconds; they must not stand in the way of sockets. The workers are threads
 //! of their own (each actix runtime has a blocking pool of its own, of hundreds of threads and without a bound on
 //! waiting jobs). A full queue is refused at once: the caller drops that frame and counts it.
+//!
+//! Who has work again and again, a stream with transforms, has a [`Lane`]: it stands in the queue once or not at all, and
+//! goes to its end after each turn. So lanes need no bound but their number, and none waits for more than one turn of
+//! each other.
 
 use std::{
     any::Any,
+    collections::VecDeque,
+    fmt,
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -21,13 +24,58 @@ use tokio::sync::oneshot;
 /// queue still gets its frame within a frame's time at 25 frames a second.
 const WAITING_JOBS_PER_WORKER: usize = 4;
 
+/// How much the workers stand back (Linux): on a machine whose cores are all busy, frames that pass as they are go first.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The workers. They end when the pool is dropped, after the job in hand.
 #[derive(Debug)]
 pub struct Pool {
-    jobs: SyncSender<Job>,
+    shared: Arc<Shared>,
     workers: usize,
+}
+
+/// What all workers see.
+struct Shared {
+    queue: Mutex<Queue>,
+    more: Condvar,
+    max_jobs: usize,
+}
+
+#[derive(Default)]
+struct Queue {
+    items: VecDeque<Item>,
+    /// How many of the items are jobs.
+    jobs: usize,
+    closed: bool,
+}
+
+enum Item {
+    Job(Job),
+    Turn(Arc<LaneState>),
+}
+
+struct LaneState {
+    work: Box<dyn Fn() + Send + Sync>,
+    stands: Mutex<Stands>,
+}
+
+/// Where a lane is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Outside,
+    InQueue,
+    AtWork,
+    /// At work, and there is more.
+    AtWorkAndMore,
+}
+
+/// A place in the queue for one who has work again and again. One worker at most does it.
+pub struct Lane {
+    shared: Arc<Shared>,
+    state: Arc<LaneState>,
 }
 
 /// Why a job gave no result.
@@ -50,13 +98,19 @@ impl Pool {
     /// # Errors
     /// The system's, when it starts no thread.
     pub fn new(workers: NonZeroUsize, queue: usize) -> std::io::Result<Self> {
-        let (jobs, waiting) = sync_channel::<Job>(queue.max(1));
-        let waiting = Arc::new(Mutex::new(waiting));
+        let shared =
+            Arc::new(Shared { queue: Mutex::default(), more: Condvar::new(), max_jobs: queue.max(1) });
+        let pool = Self { shared, workers: workers.get() };
         for number in 0..workers.get() {
-            let waiting = waiting.clone();
-            thread::Builder::new().name(format!("framecast-cpu-{number}")).spawn(move || work(&waiting))?;
+            let shared = pool.shared.clone();
+            thread::Builder::new().name(format!("framecast-cpu-{number}")).spawn(move || {
+                // A system that refuses leaves the worker as it is.
+                #[cfg(target_os = "linux")]
+                let _ = rustix::process::nice(NICENESS);
+                shared.work();
+            })?;
         }
-        Ok(Self { jobs, workers: workers.get() })
+        Ok(pool)
     }
 
     /// One worker a core.
@@ -87,11 +141,23 @@ impl Pool {
                 let _ = answer.send(result.map_err(|panic| PoolError::Panicked { reason: reason(&*panic) }));
             }
         };
-        match self.jobs.try_send(Box::new(job)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return Err(PoolError::Busy),
+        {
+            let mut queue = self.shared.queue();
+            if queue.jobs >= self.shared.max_jobs {
+                return Err(PoolError::Busy);
+            }
+            queue.jobs += 1;
+            queue.items.push_back(Item::Job(Box::new(job)));
         }
+        self.shared.more.notify_one();
         answered.await.unwrap_or(Err(PoolError::Busy))
+    }
+
+    /// A lane for `work`, which is called once for each time that [`Lane::enter`] was, or less often: never twice at the
+    /// same time, and at least once after the last.
+    pub fn lane(&self, work: impl Fn() + Send + Sync + 'static) -> Lane {
+        let state = LaneState { work: Box::new(work), stands: Mutex::new(Stands::Outside) };
+        Lane { shared: self.shared.clone(), state: Arc::new(state) }
     }
 
     /// How many threads work.
@@ -100,20 +166,107 @@ impl Pool {
     }
 }
 
-/// One worker's life.
-fn work(waiting: &Mutex<Receiver<Job>>) {
-    loop {
-        // The lock is held while waiting: the others wait for it instead, and one of them takes the next job.
-        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match job {
-            Ok(job) => job(),
-            Err(_) => return,
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let mut queue = self.shared.queue();
+        queue.closed = true;
+        let items = std::mem::take(&mut queue.items);
+        drop(queue);
+        self.shared.more.notify_all();
+        // Outside of the lock: it may be the last that holds what the jobs hold.
+        drop(items);
+    }
+}
+
+impl Lane {
+    /// There is work.
+    pub fn enter(&self) {
+        let mut stands = self.state.stands();
+        match *stands {
+            Stands::Outside => *stands = Stands::InQueue,
+            Stands::AtWork => {
+                *stands = Stands::AtWorkAndMore;
+                return;
+            }
+            Stands::InQueue | Stands::AtWorkAndMore => return,
+        }
+        drop(stands);
+        self.shared.line_up(self.state.clone());
+    }
+}
+
+impl LaneState {
+    fn stands(&self) -> MutexGuard<'_, Stands> {
+        self.stands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn line_up(&self, lane: Arc<LaneState>) {
+        let mut queue = self.queue();
+        if !queue.closed {
+            queue.items.push_back(Item::Turn(lane));
+            drop(queue);
+            self.more.notify_one();
+        }
+    }
+
+    /// One worker's life.
+    fn work(&self) {
+        while let Some(item) = self.next() {
+            match item {
+                Item::Job(job) => job(),
+                Item::Turn(lane) => self.turn(lane),
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Item> {
+        let mut queue = self.queue();
+        loop {
+            if queue.closed {
+                return None;
+            }
+            if let Some(item) = queue.items.pop_front() {
+                queue.jobs -= usize::from(matches!(item, Item::Job(_)));
+                return Some(item);
+            }
+            queue = self.more.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn turn(&self, lane: Arc<LaneState>) {
+        *lane.stands() = Stands::AtWork;
+        // Who has a lane minds its panics; the worker must live on all the same.
+        let _ = catch_unwind(AssertUnwindSafe(|| (lane.work)()));
+        let mut stands = lane.stands();
+        let more = *stands == Stands::AtWorkAndMore;
+        *stands = if more { Stands::InQueue } else { Stands::Outside };
+        drop(stands);
+        if more {
+            self.line_up(lane);
         }
     }
 }
 
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("max_jobs", &self.max_jobs).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane").field("stands", &*self.state.stands()).finish_non_exhaustive()
+    }
+}
+
 /// A panic's own words.
-fn reason(panic: &(dyn Any + Send)) -> String {
+pub(super) fn reason(panic: &(dyn Any + Send)) -> String {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no reason given").to_owned()
@@ -192,5 +345,65 @@ mod tests {
         assert!(held.await.unwrap().is_ok());
         pool.run(|| ()).await.unwrap();
         assert!(has_run.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn lanes_take_turns_and_none_is_at_two_workers() {
+        let pool = pool(1, 1);
+        let (release, released) = mpsc::sync_channel::<()>(0);
+        let held = pool.run(move || released.recv());
+        let mut held = Box::pin(held);
+        assert!((&mut held).now_or_never().is_none());
+        let (tell, told) = mpsc::sync_channel(16);
+        let lanes: Vec<_> = (0..3)
+            .map(|n| {
+                let tell = tell.clone();
+                pool.lane(move || tell.send(n).unwrap())
+            })
+            .collect();
+        // A greedy one enters again and again.
+        (0..5).for_each(|_| lanes[0].enter());
+        lanes[1].enter();
+        lanes[2].enter();
+        release.send(()).unwrap();
+        assert!(held.await.unwrap().is_ok());
+        let turns: Vec<i32> = (0..3).map(|_| told.recv().unwrap()).collect();
+        assert_eq!(turns, [0, 1, 2], "each has one turn, in the order in which they came");
+    }
+
+    #[tokio::test]
+    async fn work_that_comes_while_a_lane_is_at_work_is_done_after_it() {
+        let pool = pool(2, 2);
+        let (tell, told) = mpsc::sync_channel(4);
+        let (release, released) = mpsc::sync_channel::<()>(0);
+        let released = Mutex::new(released);
+        let lane = pool.lane(move || {
+            tell.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+        });
+        lane.enter();
+        told.recv().unwrap();
+        lane.enter();
+        lane.enter();
+        release.send(()).unwrap();
+        told.recv().unwrap();
+        release.send(()).unwrap();
+        pool.run(|| ()).await.unwrap();
+        assert!(told.try_recv().is_err(), "twice entered while at work is once more");
+    }
+
+    #[tokio::test]
+    async fn a_lane_that_panics_may_enter_again() {
+        let pool = pool(1, 1);
+        let (tell, told) = mpsc::sync_channel(4);
+        let lane = pool.lane(move || {
+            tell.send(()).unwrap();
+            panic!("no pixels");
+        });
+        for _ in 0..2 {
+            lane.enter();
+            told.recv().unwrap();
+        }
+        assert_eq!(pool.run(|| 7).await, Ok(7));
     }
 }

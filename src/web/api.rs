@@ -13,6 +13,7 @@ use crate::{
     config::SourceConfig,
     frame::FrameKind,
     stream::{StreamHandle, state},
+    transform::codec::codec,
 };
 
 /// `GET /api/streams`: all, in the order of the configuration.
@@ -20,6 +21,7 @@ pub(super) async fn streams(state: State) -> HttpResponse {
     let streams: Vec<_> = state.registry.all().iter().map(StreamReport::of).collect();
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
+        codec: codec().name(),
         uptime_s: state.started_at.elapsed().as_secs(),
         default_stream: default_name(&state),
         streams,
@@ -41,6 +43,8 @@ fn default_name(state: &WebState) -> Option<String> {
 #[derive(Debug, Serialize)]
 struct Report {
     version: &'static str,
+    /// What decodes and encodes JPEGs.
+    codec: &'static str,
     uptime_s: u64,
     default_stream: Option<String>,
     streams: Vec<StreamReport>,

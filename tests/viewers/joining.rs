@@ -80,7 +80,12 @@ fn a_picture_pushed_before_the_stream_runs_makes_it_live() {
     actix_rt::System::new().block_on(async {
         let mut config = config::parse(ONE_PUSH, "test", &Environment::default()).unwrap();
         let pool = Arc::new(Pool::for_this_machine().unwrap());
-        let stream = StreamHandle::start(config.streams.remove(0), config.limits, pool);
+        let stream = StreamHandle::start(
+            config.streams.remove(0),
+            config.limits,
+            pool,
+            Arc::new(framecast::source::NoUpstreams),
+        );
         // Nothing was awaited: the stream's actor had no turn yet.
         stream.sink().jpeg(jpeg(1).into()).unwrap();
         let mut changes = stream.status_changes();

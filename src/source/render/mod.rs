@@ -5,12 +5,10 @@
 //! - [`chart`]: live graphs
 //! - [`placeholder`]: what viewers see while a source is away
 //!
-//! Everything is drawn into a canvas, with letters from the [`fonts`] built into the program: no font of the system
-//! is ever used, so a picture looks the same on every machine. Drawing runs in the CPU pool, on slots of the wall clock.
+//! Everything is drawn with the canvas and the fonts of [`transform`](crate::transform): no font of the system is ever
+//! used, so a picture looks the same on every machine. Drawing runs in the CPU pool, on slots of the wall clock.
 
-mod canvas;
 pub mod chart;
-pub mod fonts;
 pub mod pattern;
 pub mod placeholder;
 pub mod text;
@@ -21,18 +19,10 @@ use crate::transform::{PoolError, codec::CodecError};
 /// Why a renderer ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// A side longer than a JPEG can have.
-    #[error("cannot draw {width}x{height} pixels: a JPEG has at most 65535 on a side")]
-    Size {
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-    },
     /// The text's `%` conversions.
     #[error("{0}")]
     Format(String),
-    /// The encoder failed.
+    /// A side longer than a JPEG can have, or the encoder failed.
     #[error(transparent)]
     Codec(#[from] CodecError),
     /// Drawing panicked.

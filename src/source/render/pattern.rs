@@ -11,17 +11,17 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{
-    RenderError,
-    canvas::{Area, Canvas, mix, rgb},
-    fonts::{self, Style},
-    tick::Ticker,
-};
+use super::{RenderError, tick::Ticker};
 use crate::{
     bus::{DropReason, Sink},
     config::{Color, Size},
     source::{Source, SourceError},
-    transform::{Pool, PoolError, Quality, codec::codec},
+    transform::{
+        Pool, PoolError, Quality,
+        canvas::{Area, Canvas, mix, rgb},
+        codec::codec,
+        fonts::{self, Style},
+    },
 };
 
 /// The bars of SMPTE at 75 %: white, yellow, cyan, green, magenta, red, blue.

@@ -4,14 +4,15 @@ use std::{num::NonZeroU32, time::SystemTime};
 
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 
-use super::{
-    canvas::{Area, Canvas, rgb},
-    fonts::{self, Style},
-};
 use crate::{
     config::{Color, Size},
     frame::Frame,
-    transform::{Quality, codec::codec},
+    transform::{
+        Quality,
+        canvas::{Area, Canvas, rgb},
+        codec::codec,
+        fonts::{self, Style},
+    },
 };
 
 /// When the stream has shown no picture yet.

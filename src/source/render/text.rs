@@ -7,20 +7,21 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::LocalBoxFuture};
-use jiff::{Timestamp, Zoned, fmt::strtime::BrokenDownTime, tz::TimeZone};
+use jiff::{Timestamp, tz::TimeZone};
 use tracing::warn;
 
-use super::{
-    RenderError,
-    canvas::{Area, Canvas},
-    fonts::{self, Style, missing_glyphs},
-    tick::Ticker,
-};
+use super::{RenderError, tick::Ticker};
 use crate::{
     bus::{DropReason, Sink},
     config::TextConfig,
     source::{Source, SourceError},
-    transform::{Pool, PoolError, Quality, codec::codec},
+    transform::{
+        Pool, PoolError, Quality,
+        canvas::{Area, Canvas},
+        codec::codec,
+        fonts::{self, Style, missing_glyphs},
+        strftime::expand,
+    },
 };
 
 /// From the left side to the first letter, in font sizes.
@@ -32,39 +33,6 @@ pub struct TextSource {
     config: TextConfig,
     pool: Arc<Pool>,
     told_missing: Once,
-}
-
-/// Whether a text's `%` conversions are known; says which one is not, and what would be right.
-///
-/// `%%` is a percent sign; so is a `%` before a space or at the end.
-///
-/// # Errors
-/// What is wrong, for a person.
-pub fn check_format(text: &str) -> Result<(), String> {
-    expand(text, &Zoned::new(Timestamp::UNIX_EPOCH, TimeZone::UTC)).map(drop)
-}
-
-/// `text` with its conversions replaced by parts of `time`.
-fn expand(text: &str, time: &Zoned) -> Result<String, String> {
-    let mut format = String::with_capacity(text.len() + 8);
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        format.push(c);
-        if c != '%' {
-            continue;
-        }
-        match rest.peek() {
-            // "100 % sure" and "100 %" mean the sign; nothing else could be meant.
-            None => format.push('%'),
-            Some(next) if next.is_whitespace() || !next.is_ascii() => format.push('%'),
-            Some(_) => format.extend(rest.next()),
-        }
-    }
-    BrokenDownTime::from(time).to_string(&format).map_err(|error| {
-        format!(
-            "text {text:?}: {error}; conversions are strftime's (%H:%M:%S, %Y-%m-%d), a percent sign is %%"
-        )
-    })
 }
 
 impl TextSource {
@@ -146,7 +114,11 @@ mod tests {
     use std::{num::NonZeroU32, time::Duration};
 
     use super::*;
-    use crate::{bus::Bus, config::Size, source::render::canvas::rgb, transform::Pixels};
+    use crate::{
+        bus::Bus,
+        config::Size,
+        transform::{Pixels, canvas::rgb},
+    };
 
     /// A test that hangs fails.
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -190,31 +162,6 @@ mod tests {
     fn another_time_changes_the_picture() {
         assert_ne!(picture("17:26:02"), picture("17:26:03"));
         assert_eq!(ink(&picture(""), 0, 300), 0);
-    }
-
-    #[test]
-    fn conversions_are_strftimes_and_percent_signs_survive() {
-        let time = "2026-11-22T17:26:02+00:00[UTC]".parse::<Zoned>().unwrap();
-        let cases = [
-            ("%m/%d  %H:%M:%S 这是一段测试文本。", "11/22  17:26:02 这是一段测试文本。"),
-            ("%Y-%m-%d %A %j %I:%M %p", "2026-11-22 Sunday 326 05:26 PM"),
-            ("100%% sure", "100% sure"),
-            ("100 % sure, 50%", "100 % sure, 50%"),
-            ("%-d.%-m. %3f", "22.11. 000"),
-            ("百分之%五", "百分之%五"),
-            ("no conversion", "no conversion"),
-        ];
-        for (text, wanted) in cases {
-            assert_eq!(expand(text, &time).unwrap(), wanted);
-            assert_eq!(check_format(text), Ok(()));
-        }
-    }
-
-    #[test]
-    fn an_unknown_conversion_is_named() {
-        let error = check_format("time %K").unwrap_err();
-        assert!(error.contains("\"time %K\"") && error.contains("%K") && error.contains("%%"), "{error}");
-        assert!(check_format("50%!").is_err());
     }
 
     #[tokio::test]

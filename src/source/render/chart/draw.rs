@@ -10,12 +10,13 @@ use super::{
 };
 use crate::{
     config::{ChartConfig, ChartStyle, Color, Theme},
-    source::render::{
-        RenderError,
+    source::render::RenderError,
+    transform::{
+        Quality,
         canvas::{Area, Canvas, mix, rgb},
+        codec::codec,
         fonts::{self, Style},
     },
-    transform::{Quality, codec::codec},
 };
 
 /// Colours of one theme.

@@ -2,7 +2,7 @@
 
 use crate::{
     config::Color,
-    source::render::canvas::{Area, Canvas},
+    transform::canvas::{Area, Canvas},
 };
 
 /// How much of each pixel of an area lines cover. Painted at once, so that joints are no darker than lines.

@@ -1,33 +1,29 @@
 //! A picture to draw on: filled shapes and soft edges, clipped to its sides.
 
-use crate::{
-    config::{Color, Size},
-    transform::codec::{PixelFormat, Pixels},
-};
-
-use super::RenderError;
+use super::codec::{CodecError, PixelFormat, Pixels};
+use crate::config::{Color, Size};
 
 /// A rectangle in pixels; parts outside the canvas are not drawn.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Area {
-    pub(super) x: i32,
-    pub(super) y: i32,
-    pub(super) width: i32,
-    pub(super) height: i32,
+pub(crate) struct Area {
+    pub(crate) x: i32,
+    pub(crate) y: i32,
+    pub(crate) width: i32,
+    pub(crate) height: i32,
 }
 
 /// An RGB picture.
 #[derive(Debug)]
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     pixels: Pixels,
 }
 
 impl Canvas {
     /// A canvas of one colour.
-    pub(super) fn new(size: Size, ground: Color) -> Result<Self, RenderError> {
+    pub(crate) fn new(size: Size, ground: Color) -> Result<Self, CodecError> {
         let (width, height) = (size.width.get(), size.height.get());
         let (Ok(columns), Ok(rows)) = (u16::try_from(width), u16::try_from(height)) else {
-            return Err(RenderError::Size { width, height });
+            return Err(CodecError::Side { width, height });
         };
         let data = vec![0; usize::from(columns) * usize::from(rows) * 3];
         let mut canvas = Self { pixels: Pixels::new(columns, rows, PixelFormat::Rgb, data)? };
@@ -35,31 +31,31 @@ impl Canvas {
         Ok(canvas)
     }
 
-    pub(super) fn width(&self) -> i32 {
+    pub(crate) fn width(&self) -> i32 {
         self.pixels.width().into()
     }
 
-    pub(super) fn height(&self) -> i32 {
+    pub(crate) fn height(&self) -> i32 {
         self.pixels.height().into()
     }
 
     /// All of it.
-    pub(super) fn area(&self) -> Area {
+    pub(crate) fn area(&self) -> Area {
         Area { x: 0, y: 0, width: self.width(), height: self.height() }
     }
 
     /// What was drawn.
-    pub(super) fn pixels(&self) -> &Pixels {
+    pub(crate) fn pixels(&self) -> &Pixels {
         &self.pixels
     }
 
     /// Paints everything in one colour.
-    pub(super) fn clear(&mut self, color: Color) {
+    pub(crate) fn clear(&mut self, color: Color) {
         self.fill(self.area(), color);
     }
 
     /// Paints a rectangle.
-    pub(super) fn fill(&mut self, area: Area, color: Color) {
+    pub(crate) fn fill(&mut self, area: Area, color: Color) {
         let Some((columns, rows)) = self.clip(area) else { return };
         let first = rows.start;
         for pixel in self.row_mut(first)[columns.start * 3..columns.end * 3].chunks_exact_mut(3) {
@@ -69,7 +65,7 @@ impl Canvas {
     }
 
     /// Paints rows `area.y..` with `colors`, one for each column of the canvas.
-    pub(super) fn columns(&mut self, area: Area, mut color: impl FnMut(usize) -> Color) {
+    pub(crate) fn columns(&mut self, area: Area, mut color: impl FnMut(usize) -> Color) {
         let Some((columns, rows)) = self.clip(area) else { return };
         let first = rows.start;
         let row = &mut self.row_mut(first)[columns.start * 3..columns.end * 3];
@@ -81,7 +77,7 @@ impl Canvas {
     }
 
     /// Paints a rectangle with a colour that changes from top to bottom.
-    pub(super) fn slope(&mut self, area: Area, top: Color, bottom: Color) {
+    pub(crate) fn slope(&mut self, area: Area, top: Color, bottom: Color) {
         for y in 0..area.height {
             let color = mix(top, bottom, y as f32 / area.height.max(1) as f32);
             self.fill(Area { y: area.y + y, height: 1, ..area }, color);
@@ -89,7 +85,7 @@ impl Canvas {
     }
 
     /// Paints a disc with soft edges; `x` and `y` are its middle.
-    pub(super) fn disc(&mut self, x: f32, y: f32, radius: f32, color: Color) {
+    pub(crate) fn disc(&mut self, x: f32, y: f32, radius: f32, color: Color) {
         let bounds =
             |middle: f32| ((middle - radius).floor() as i32 - 1, (middle + radius).ceil() as i32 + 1);
         let ((left, right), (top, bottom)) = (bounds(x), bounds(y));
@@ -103,7 +99,7 @@ impl Canvas {
     }
 
     /// Lays `color` over one pixel; `alpha` 255 hides what was there.
-    pub(super) fn blend(&mut self, x: i32, y: i32, color: Color, alpha: u8) {
+    pub(crate) fn blend(&mut self, x: i32, y: i32, color: Color, alpha: u8) {
         if x < 0 || y < 0 || x >= self.width() || y >= self.height() || alpha == 0 {
             return;
         }
@@ -141,14 +137,14 @@ impl Canvas {
 }
 
 /// `share` 0 gives `a`, 1 gives `b`.
-pub(super) fn mix(a: Color, b: Color, share: f32) -> Color {
+pub(crate) fn mix(a: Color, b: Color, share: f32) -> Color {
     let channel =
         |a: u8, b: u8| (f32::from(a) + (f32::from(b) - f32::from(a)) * share.clamp(0.0, 1.0)).round() as u8;
     Color { r: channel(a.r, b.r), g: channel(a.g, b.g), b: channel(a.b, b.b) }
 }
 
 /// A colour written as a number: `0x1a2b3c`.
-pub(super) const fn rgb(hex: u32) -> Color {
+pub(crate) const fn rgb(hex: u32) -> Color {
     Color { r: (hex >> 16) as u8, g: (hex >> 8) as u8, b: hex as u8 }
 }
 

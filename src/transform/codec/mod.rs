@@ -1,17 +1,23 @@
 //! JPEG to pixels and back, behind one small trait.
 //!
-//! The default build uses zune-jpeg and jpeg-encoder, which need nothing but Rust. Another codec is another
-//! implementation of [`JpegCodec`]; nobody outside this file names a JPEG crate.
+//! The default build uses zune-jpeg and jpeg-encoder, which need nothing but Rust (`pure`); with the feature `turbo` it
+//! is libjpeg-turbo (`turbo`), which also decodes at a fraction of the size. Nobody outside this folder names a JPEG
+//! crate.
+
+mod pure;
+#[cfg(feature = "turbo")]
+mod turbo;
 
 use bytes::Bytes;
-use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use zune_jpeg::{
-    JpegDecoder,
-    zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
-};
+
+use super::planes::{Planes, Sampling};
+
+pub use pure::PureRust;
+#[cfg(feature = "turbo")]
+pub use turbo::Turbo;
 
 /// Scans a progressive JPEG may have: cameras and editors write about 10; thousands are an attack on the CPU.
-const MAX_SCANS: usize = 100;
+const MAX_SCANS: u16 = 100;
 
 /// How a pixel is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,12 +127,31 @@ pub enum CodecError {
         /// The limit.
         max_pixels: u64,
     },
+    /// A side longer than a JPEG can have.
+    #[error("cannot draw {width}x{height} pixels: a JPEG has at most 65535 on a side")]
+    Side {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
     /// The JPEG is damaged, or of a kind the decoder does not know.
     #[error("the JPEG cannot be decoded: {0}")]
     Decode(String),
     /// The encoder failed.
-    #[error("the picture cannot be encoded as JPEG")]
-    Encode(#[from] jpeg_encoder::EncodingError),
+    #[error("the picture cannot be encoded as JPEG: {0}")]
+    Encode(String),
+}
+
+/// What [`JpegCodec::decode_planes`] is to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// The picture divided by 1, 2, 4 or 8. Only as large as [`JpegCodec::max_denominator`].
+    pub denominator: u8,
+    /// Brightness only.
+    pub gray: bool,
+    /// Most pixels that the JPEG may have, whatever is decoded of it.
+    pub max_pixels: u64,
 }
 
 /// Decodes and encodes JPEG.
@@ -134,72 +159,64 @@ pub trait JpegCodec: Send + Sync {
     /// What runs, for people: crate names.
     fn name(&self) -> &'static str;
 
+    /// The largest [`Wanted::denominator`]: 1 for a codec that decodes at full size only.
+    fn max_denominator(&self) -> u8;
+
     /// Decodes a whole JPEG: grey stays grey, everything else becomes RGB.
     ///
     /// # Errors
     /// [`CodecError::TooManyPixels`] before anything is allocated; [`CodecError::Decode`] for damaged data.
     fn decode(&self, jpeg: &[u8], max_pixels: u64) -> Result<Pixels, CodecError>;
 
+    /// Decodes a whole JPEG into planes, whose memory is used again. The sampling is the JPEG's own, or a finer one.
+    ///
+    /// # Errors
+    /// As [`JpegCodec::decode`]; what the planes hold then is of no use.
+    fn decode_planes(&self, jpeg: &[u8], wanted: Wanted, planes: &mut Planes) -> Result<(), CodecError>;
+
     /// Encodes a baseline JPEG with its tables.
     ///
     /// # Errors
     /// [`CodecError::Encode`] when the encoder refuses.
     fn encode(&self, pixels: &Pixels, quality: Quality) -> Result<Bytes, CodecError>;
+
+    /// Encodes planes of sampling grey, 4:4:4, 4:2:2 or 4:2:0 as a baseline JPEG with its tables; `percent` is the
+    /// quality, 1 to 100.
+    ///
+    /// # Errors
+    /// [`CodecError::Encode`] for another sampling, or when the encoder refuses.
+    fn encode_planes(&self, planes: &Planes, percent: u8) -> Result<Bytes, CodecError>;
 }
 
 /// The codec of this build.
+#[cfg(feature = "turbo")]
+pub fn codec() -> &'static dyn JpegCodec {
+    &Turbo
+}
+
+/// The codec of this build.
+#[cfg(not(feature = "turbo"))]
 pub fn codec() -> &'static dyn JpegCodec {
     &PureRust
 }
 
-/// zune-jpeg and jpeg-encoder.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct PureRust;
+/// Judges a picture's size by its header, before memory is taken.
+fn check_pixels(width: usize, height: usize, max_pixels: u64) -> Result<(), CodecError> {
+    let pixels = (width as u64).saturating_mul(height as u64);
+    if pixels > max_pixels { Err(CodecError::TooManyPixels { width, height, max_pixels }) } else { Ok(()) }
+}
 
-impl JpegCodec for PureRust {
-    fn name(&self) -> &'static str {
-        "zune-jpeg, jpeg-encoder"
+/// Takes RGB apart, one colour for each pixel: for JPEGs that hold RGB or an unusual sampling.
+fn planes_from_rgb(pixels: &Pixels, planes: &mut Planes) -> Result<(), CodecError> {
+    planes.reshape(pixels.width.into(), pixels.height.into(), Sampling::S444)?;
+    let len = pixels.data.len() / 3;
+    let (brightness, colours) = planes.all_mut().split_at_mut(len);
+    let (blue, red) = colours.split_at_mut(len);
+    for (n, rgb) in pixels.data.chunks_exact(3).enumerate() {
+        let color = crate::config::Color { r: rgb[0], g: rgb[1], b: rgb[2] };
+        [brightness[n], blue[n], red[n]] = super::planes::from_rgb(color);
     }
-
-    fn decode(&self, jpeg: &[u8], max_pixels: u64) -> Result<Pixels, CodecError> {
-        // Strict: the tolerant mode takes a frame cut in half for a whole one.
-        let options = DecoderOptions::default()
-            .set_strict_mode(true)
-            .set_max_width(usize::from(u16::MAX))
-            .set_max_height(usize::from(u16::MAX))
-            .jpeg_set_max_scans(MAX_SCANS);
-        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
-        let failed = |error: zune_jpeg::errors::DecodeErrors| CodecError::Decode(error.to_string());
-        decoder.decode_headers().map_err(failed)?;
-        let gray = decoder.input_colorspace() == Some(ColorSpace::Luma);
-        let (format, space) =
-            if gray { (PixelFormat::Gray, ColorSpace::Luma) } else { (PixelFormat::Rgb, ColorSpace::RGB) };
-        decoder.set_options(options.jpeg_set_out_colorspace(space));
-        let info = decoder.info().ok_or_else(|| CodecError::Decode("it has no frame header".into()))?;
-        if u64::from(info.width) * u64::from(info.height) > max_pixels {
-            let (width, height) = (info.width.into(), info.height.into());
-            return Err(CodecError::TooManyPixels { width, height, max_pixels });
-        }
-        let data = decoder.decode().map_err(failed)?;
-        Pixels::new(info.width, info.height, format, data)
-    }
-
-    fn encode(&self, pixels: &Pixels, quality: Quality) -> Result<Bytes, CodecError> {
-        // About a byte for four pixels at quality 85: most pictures need no second allocation.
-        let mut jpeg = Vec::with_capacity(usize::from(pixels.width) * usize::from(pixels.height) / 4 + 1024);
-        let mut encoder = Encoder::new(&mut jpeg, quality.percent);
-        encoder.set_sampling_factor(if quality.full_colour {
-            SamplingFactor::R_4_4_4
-        } else {
-            SamplingFactor::R_4_2_0
-        });
-        let colour = match pixels.format {
-            PixelFormat::Rgb => ColorType::Rgb,
-            PixelFormat::Gray => ColorType::Luma,
-        };
-        encoder.encode(&pixels.data, pixels.width, pixels.height, colour)?;
-        Ok(jpeg.into())
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -248,6 +265,70 @@ mod tests {
     fn half_a_jpeg_is_an_error_not_half_a_picture() {
         let jpeg = codec().encode(&slope(320, 240, PixelFormat::Rgb), Quality::PICTURE).unwrap();
         assert!(codec().decode(&jpeg[..jpeg.len() / 2], 1_000_000).is_err());
+    }
+
+    fn wanted(denominator: u8, gray: bool) -> Wanted {
+        Wanted { denominator, gray, max_pixels: 1_000_000 }
+    }
+
+    #[test]
+    fn planes_survive_the_way_there_and_back_at_every_sampling_and_odd_sides() {
+        for sampling in [Sampling::Gray, Sampling::S444, Sampling::S422, Sampling::S420] {
+            for (width, height) in [(64, 48), (67, 35), (1, 1), (2, 9)] {
+                let mut before = Planes::default();
+                before.reshape(width, height, sampling).unwrap();
+                for n in 0..sampling.planes() {
+                    let (columns, _) = before.size_of(n);
+                    for (at, byte) in before.plane_mut(n).iter_mut().enumerate() {
+                        *byte = (60 + 100 * (at % columns) / columns + 10 * n) as u8;
+                    }
+                }
+                let jpeg = codec().encode_planes(&before, 92).unwrap();
+                let mut after = Planes::default();
+                codec().decode_planes(&jpeg, wanted(1, false), &mut after).unwrap();
+                assert_eq!((after.width(), after.height()), (width, height));
+                for (x, y) in [(0, 0), (width - 1, height - 1), (width / 2, height / 2)] {
+                    let (a, b) = (before.rgb(x, y), after.rgb(x, y));
+                    let off = a.iter().zip(b).map(|(a, b)| a.abs_diff(b)).max().unwrap();
+                    assert!(off < 24, "{sampling:?} {width}x{height} at {x},{y}: {a:?} became {b:?}");
+                }
+                codec().decode_planes(&jpeg, wanted(1, true), &mut after).unwrap();
+                assert_eq!(after.sampling(), Sampling::Gray);
+                assert!(after.rgb(0, 0)[0].abs_diff(60) < 12);
+            }
+        }
+    }
+
+    #[test]
+    fn a_fraction_of_the_picture_is_the_picture_smaller() {
+        let jpeg = codec().encode(&slope(67, 35, PixelFormat::Rgb), Quality::PICTURE).unwrap();
+        let mut planes = Planes::default();
+        for denominator in [1, 2, 4, 8].into_iter().filter(|&d| d <= codec().max_denominator()) {
+            codec().decode_planes(&jpeg, wanted(denominator, false), &mut planes).unwrap();
+            let side = |side: usize| side.div_ceil(denominator.into());
+            assert_eq!((planes.width(), planes.height()), (side(67), side(35)));
+            assert!(planes.rgb(side(67) - 1, 0)[0] > 215 && planes.rgb(0, 0)[0] < 40, "1/{denominator}");
+        }
+    }
+
+    #[test]
+    fn too_many_pixels_are_refused_before_planes_are_decoded() {
+        let mut jpeg = codec().encode(&slope(64, 64, PixelFormat::Rgb), Quality::PICTURE).unwrap().to_vec();
+        let sof = jpeg.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
+        jpeg[sof + 5..sof + 9].copy_from_slice(&[0xFF, 0xDC, 0xFF, 0xDC]);
+        let mut planes = Planes::default();
+        for gray in [false, true] {
+            let error = codec().decode_planes(&jpeg, wanted(1, gray), &mut planes).unwrap_err();
+            assert!(matches!(error, CodecError::TooManyPixels { width: 65500, .. }), "{error}");
+        }
+        assert!(planes.capacity() < 1000, "nothing was allocated");
+    }
+
+    #[test]
+    fn half_a_jpeg_gives_no_planes() {
+        let jpeg = codec().encode(&slope(320, 240, PixelFormat::Rgb), Quality::PICTURE).unwrap();
+        let mut planes = Planes::default();
+        assert!(codec().decode_planes(&jpeg[..jpeg.len() / 2], wanted(1, false), &mut planes).is_err());
     }
 
     #[test]

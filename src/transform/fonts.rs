@@ -10,8 +10,8 @@ use cosmic_text::{Attrs, Buffer, Family, FontSystem, Hinting, Metrics, Shaping, 
 use super::canvas::{Area, Canvas};
 use crate::config::Color;
 
-static DEJAVU: &[u8] = include_bytes!("../../../assets/fonts/DejaVuSans.ttf");
-static WENQUANYI: &[u8] = include_bytes!("../../../assets/fonts/WenQuanYiMicroHei.ttf");
+static DEJAVU: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
+static WENQUANYI: &[u8] = include_bytes!("../../assets/fonts/WenQuanYiMicroHei.ttf");
 
 /// Tried first; cosmic-text then tries every other font that was loaded.
 const FIRST_FAMILY: &str = "DejaVu Sans";
@@ -31,20 +31,20 @@ const LINE_HEIGHT: f32 = 1.25;
 
 /// How letters are drawn.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Style {
+pub(crate) struct Style {
     /// Height of a line's letters, in pixels.
-    pub(super) size: f32,
-    pub(super) color: Color,
+    pub(crate) size: f32,
+    pub(crate) color: Color,
     /// Break lines at the area's side, and end in "…" after so many; none draws each line as it is, cut by the area.
-    pub(super) max_lines: Option<usize>,
+    pub(crate) max_lines: Option<usize>,
 }
 
 impl Style {
-    pub(super) fn new(size: f32, color: Color) -> Self {
+    pub(crate) fn new(size: f32, color: Color) -> Self {
         Self { size, color, max_lines: None }
     }
 
-    pub(super) fn wrapped(self, max_lines: usize) -> Self {
+    pub(crate) fn wrapped(self, max_lines: usize) -> Self {
         Self { max_lines: Some(max_lines.max(1)), ..self }
     }
 }
@@ -96,16 +96,22 @@ fn is_drawn(c: char) -> bool {
 }
 
 /// Draws `text` with its first line's top left corner in that of `area`; nothing is drawn outside `area`.
-pub(super) fn draw(canvas: &mut Canvas, text: &str, style: Style, area: Area) {
+pub(crate) fn draw(canvas: &mut Canvas, text: &str, style: Style, area: Area) {
+    ink(text, style, (area.width, area.height), |x, y, alpha| {
+        canvas.blend(area.x + x, area.y + y, style.color, alpha);
+    });
+}
+
+/// Tells for each pixel of an area of this size how much letters cover it, 0 to 255; those without are left out.
+pub(crate) fn ink(text: &str, style: Style, (width, height): (i32, i32), mut put: impl FnMut(i32, i32, u8)) {
     with_typesetter(|typesetter| {
-        let mut buffer = lay_out(typesetter, text, style, area.width);
+        let mut buffer = lay_out(typesetter, text, style, width);
         let Style { color, .. } = style;
         let ink = cosmic_text::Color::rgb(color.r, color.g, color.b);
-        buffer.draw(&mut typesetter.fonts, &mut typesetter.glyphs, ink, |x, y, width, height, ink| {
-            for (x, y) in (0..height as i32).flat_map(|dy| (0..width as i32).map(move |dx| (x + dx, y + dy)))
-            {
-                if x >= 0 && y >= 0 && x < area.width && y < area.height {
-                    canvas.blend(area.x + x, area.y + y, color, ink.a());
+        buffer.draw(&mut typesetter.fonts, &mut typesetter.glyphs, ink, |left, top, across, down, ink| {
+            for y in top.max(0)..(top + down as i32).min(height) {
+                for x in left.max(0)..(left + across as i32).min(width) {
+                    put(x, y, ink.a());
                 }
             }
         });
@@ -116,7 +122,7 @@ pub(super) fn draw(canvas: &mut Canvas, text: &str, style: Style, area: Area) {
 }
 
 /// Width and height that [`draw`] takes for `text`, in pixels.
-pub(super) fn measure(text: &str, style: Style, width: i32) -> (i32, i32) {
+pub(crate) fn measure(text: &str, style: Style, width: i32) -> (i32, i32) {
     with_typesetter(|typesetter| {
         let buffer = lay_out(typesetter, text, style, width);
         let (mut widest, mut bottom) = (0.0_f32, 0.0_f32);
@@ -174,7 +180,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::{config::Size, source::render::canvas::rgb};
+    use crate::{config::Size, transform::canvas::rgb};
 
     fn drawn(text: &str, style: Style) -> Vec<u8> {
         let size = Size { width: NonZeroU32::new(200).unwrap(), height: NonZeroU32::new(60).unwrap() };

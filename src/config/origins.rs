@@ -1,0 +1,61 @@
+//! Streams that show other streams' pictures: those must be there, and none may show its own in the end.
+
+use super::{
+    StreamConfig,
+    node::{Entry, Kind, join},
+    reader::Context,
+    suggest,
+};
+
+/// Notes names of streams that are not there, and circles. `read` has the streams of `entries`, those in which nothing
+/// is wrong.
+pub(super) fn check(
+    context: &Context<'_>,
+    entries: &[Entry],
+    names: &[String],
+    read: &[Option<StreamConfig>],
+) {
+    for (entry, stream) in entries.iter().zip(read) {
+        let Some(stream) = stream else { continue };
+        for of in stream.source.origins() {
+            let message = if !names.iter().any(|name| name == of.as_str()) {
+                let meant = suggest::nearest(of.as_str(), names.iter().map(String::as_str));
+                let meant = meant.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
+                format!("must be the name of a stream of this file{meant}, not {of}")
+            } else if leads_back(stream, read) {
+                "shows its own pictures in the end: a rendition's origin must have a source of its own"
+                    .to_owned()
+            } else {
+                continue;
+            };
+            let at = place_of(entry).unwrap_or(entry.key_at);
+            context.mistakes.add(at, join(&join("streams", stream.name.as_str()), "source.of"), message);
+        }
+    }
+}
+
+/// Whether following origins from a stream comes back to it.
+fn leads_back(start: &StreamConfig, read: &[Option<StreamConfig>]) -> bool {
+    let mut seen = Vec::new();
+    let mut next: Vec<_> = start.source.origins().iter().collect();
+    while let Some(name) = next.pop() {
+        if *name == start.name {
+            return true;
+        }
+        if !seen.contains(&name) {
+            seen.push(name);
+            let stream = read.iter().flatten().find(|stream| stream.name == *name);
+            next.extend(stream.into_iter().flat_map(|stream| stream.source.origins()));
+        }
+    }
+    false
+}
+
+/// Where `of` of a stream's source stands.
+fn place_of(stream: &Entry) -> Option<super::error::Position> {
+    let find = |entry: &Entry, key: &str| match &entry.value.kind {
+        Kind::Map(entries) => entries.iter().find(|entry| entry.key == key).cloned(),
+        _ => None,
+    };
+    find(&find(stream, "source")?, "of").map(|of| of.value.at)
+}

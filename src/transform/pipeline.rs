@@ -1,0 +1,258 @@
+//! A stream's transforms, done to one frame after the other.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    codec::{CodecError, Wanted, codec},
+    exif, mask,
+    moves::Mover,
+    overlay::{Layer, LogoError},
+    picture::PictureLimits,
+    plan::{Input, Means, Part, Plan, PlanError, Stage, plan},
+    planes::{Planes, Sampling},
+    strftime,
+    turn::Turn,
+};
+use crate::{
+    config::{Caption, Rework, Step},
+    frame::{Frame, JpegError},
+};
+
+/// A worker keeps so much memory for the next picture: enough for one of 4096x2160 in each of its buffers. What a larger
+/// one took is given back.
+const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Where the title goes in a text.
+const TITLE: &str = "{title}";
+
+/// Does a stream's transforms.
+#[derive(Debug)]
+pub struct Pipeline {
+    title: String,
+    rework: Rework,
+    limits: PictureLimits,
+    zone: TimeZone,
+    memo: Mutex<Memo>,
+}
+
+/// What was found out or drawn for the frame before, and mostly fits the next.
+#[derive(Debug, Default)]
+struct Memo {
+    plan: Option<(Input, Arc<Plan>)>,
+    captions: HashMap<usize, (String, usize, Arc<Layer>)>,
+    logos: HashMap<usize, Arc<Layer>>,
+}
+
+/// Why a frame was not reworked.
+#[derive(Debug, thiserror::Error)]
+pub enum ReworkError {
+    /// The steps do not fit this picture.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// It cannot be decoded or encoded.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// A logo is not there, or no PNG.
+    #[error(transparent)]
+    Logo(#[from] LogoError),
+    /// The text's `%` conversions.
+    #[error("{0}")]
+    Format(String),
+    /// The result is no JPEG, or too large.
+    #[error("the reworked picture cannot be shown: {0}")]
+    Result(#[from] JpegError),
+    /// A bug: the picture is dropped, the worker lives on.
+    #[error("transforming failed inside framecast, which is a bug: {reason}")]
+    Panicked {
+        /// What the panic said.
+        reason: String,
+    },
+    /// More bytes than allowed.
+    #[error("the reworked picture has {len} bytes, at most {max} are taken (limits.max_frame_bytes)")]
+    TooLarge {
+        /// Bytes it has.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+}
+
+/// A worker's buffers.
+#[derive(Debug, Default)]
+struct Scratch {
+    planes: Planes,
+    other: Planes,
+    mover: Mover,
+}
+
+thread_local! {
+    /// One for each worker of the pool, whatever the number of streams.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+impl Pipeline {
+    /// What `rework` says, with `title` for its texts.
+    pub fn new(title: String, rework: Rework, limits: PictureLimits) -> Self {
+        Self { title, rework, limits, zone: TimeZone::system(), memo: Mutex::default() }
+    }
+
+    /// Does it. Takes milliseconds: belongs in the pool.
+    ///
+    /// # Errors
+    /// [`ReworkError`]; the frame is then to be dropped.
+    pub fn rework(&self, frame: &Frame) -> Result<Frame, ReworkError> {
+        if self.rework.steps.is_empty() && self.rework.encode.is_none() {
+            // Only its metadata are to go, which needs no pixels.
+            return Ok(frame.clone());
+        }
+        let plan = self.plan_for(frame)?;
+        let jpeg = SCRATCH.with_borrow_mut(|scratch| {
+            let jpeg = self.run(frame, &plan, scratch);
+            scratch.give_back();
+            jpeg
+        })?;
+        if jpeg.len() > self.limits.max_frame_bytes {
+            return Err(ReworkError::TooLarge { len: jpeg.len(), max: self.limits.max_frame_bytes });
+        }
+        Ok(frame.reworked(jpeg)?)
+    }
+
+    /// The plan, made anew only when the pictures change their size.
+    fn plan_for(&self, frame: &Frame) -> Result<Arc<Plan>, ReworkError> {
+        let input = Input {
+            width: frame.width(),
+            height: frame.height(),
+            gray: frame.info().components == 1,
+            upright: Turn::from_exif(exif::orientation(frame.jpeg())),
+        };
+        let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
+        match &memo.plan {
+            Some((known, plan)) if *known == input => Ok(plan.clone()),
+            _ => {
+                let means = Means {
+                    max_denominator: codec().max_denominator(),
+                    max_pixels: self.limits.max_frame_pixels,
+                };
+                let plan = Arc::new(plan(input, &self.rework, means)?);
+                memo.plan = Some((input, plan.clone()));
+                Ok(plan)
+            }
+        }
+    }
+
+    fn run(&self, frame: &Frame, plan: &Plan, scratch: &mut Scratch) -> Result<Bytes, ReworkError> {
+        let wanted = Wanted {
+            denominator: plan.denominator,
+            gray: plan.gray,
+            max_pixels: self.limits.max_frame_pixels,
+        };
+        codec().decode_planes(frame.jpeg(), wanted, &mut scratch.planes)?;
+        let full = (usize::from(frame.width()), usize::from(frame.height()));
+        for (number, stage) in plan.stages.iter().enumerate() {
+            match stage {
+                Stage::Move { take, size, turn } => {
+                    let take = if number == 0 { take.shrunk(full, &scratch.planes) } else { *take };
+                    scratch.go((take, *size, *turn), plan.sampling)?;
+                }
+                Stage::AddColour => scratch.planes.add_colour(plan.sampling),
+                Stage::Mask(masks) => mask::hide(masks, &mut scratch.planes, &mut scratch.mover)?,
+                Stage::Draw(number) => self.draw(*number, frame.taken(), &mut scratch.planes)?,
+            }
+        }
+        let sampling = scratch.planes.sampling();
+        if sampling != Sampling::Gray && sampling != plan.sampling {
+            let whole = Part::whole(&scratch.planes);
+            let size = (scratch.planes.width(), scratch.planes.height());
+            scratch.go((whole, size, Turn::NONE), plan.sampling)?;
+        }
+        Ok(codec().encode_planes(&scratch.planes, plan.quality)?)
+    }
+
+    fn draw(&self, number: usize, taken: SystemTime, planes: &mut Planes) -> Result<(), ReworkError> {
+        match &self.rework.steps[number] {
+            Step::Text(caption) => {
+                let layer = self.caption(number, caption, taken, planes.width())?;
+                layer.draw(caption.position, planes);
+            }
+            Step::Image(logo) => {
+                let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
+                let layer = match memo.logos.get(&number) {
+                    Some(layer) => layer.clone(),
+                    None => {
+                        let layer = Arc::new(Layer::of_logo(logo)?);
+                        memo.logos.insert(number, layer.clone());
+                        layer
+                    }
+                };
+                drop(memo);
+                layer.draw(logo.position, planes);
+            }
+            // The plan draws nothing else.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The text of this moment; its letters are laid out anew only when it changes.
+    fn caption(
+        &self,
+        number: usize,
+        caption: &Caption,
+        taken: SystemTime,
+        width: usize,
+    ) -> Result<Arc<Layer>, ReworkError> {
+        let time = Timestamp::try_from(taken).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(self.zone.clone());
+        let text = strftime::expand(&caption.text, &time).map_err(ReworkError::Format)?;
+        let text = text.replace(TITLE, &self.title);
+        let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
+        match memo.captions.get(&number) {
+            Some((drawn, for_width, layer)) if *drawn == text && *for_width == width => Ok(layer.clone()),
+            _ => {
+                let layer = Arc::new(Layer::of_text(&text, caption, width));
+                memo.captions.insert(number, (text, width, layer.clone()));
+                Ok(layer)
+            }
+        }
+    }
+}
+
+impl Scratch {
+    fn go(&mut self, moves: (Part, (usize, usize), Turn), sampling: Sampling) -> Result<(), CodecError> {
+        let (take, size, turn) = moves;
+        let same = take == Part::whole(&self.planes)
+            && size == (self.planes.width(), self.planes.height())
+            && turn == Turn::NONE;
+        if same && (self.planes.sampling() == Sampling::Gray || self.planes.sampling() == sampling) {
+            return Ok(());
+        }
+        self.mover.go(&self.planes, moves, sampling, &mut self.other)?;
+        std::mem::swap(&mut self.planes, &mut self.other);
+        Ok(())
+    }
+
+    fn give_back(&mut self) {
+        if self.planes.capacity() + self.other.capacity() + self.mover.kept() > MAX_KEPT_BYTES {
+            *self = Self::default();
+        }
+    }
+}
+
+impl Part {
+    fn whole(planes: &Planes) -> Self {
+        Self { x: 0.0, y: 0.0, width: planes.width() as f64, height: planes.height() as f64 }
+    }
+
+    /// The same part of the picture decoded smaller.
+    fn shrunk(self, (width, height): (usize, usize), planes: &Planes) -> Self {
+        let (by_x, by_y) = (planes.width() as f64 / width as f64, planes.height() as f64 / height as f64);
+        Self { x: self.x * by_x, y: self.y * by_y, width: self.width * by_x, height: self.height * by_y }
+    }
+}

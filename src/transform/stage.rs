@@ -1,0 +1,181 @@
+//! A stream's transforms between its source and its bus.
+//!
+//! One place for one frame: while a worker is busy with a stream's frame, or with those of others, the newest that comes
+//! takes the place of the one that waits. A stream stands in the pool's line at most once, so that all get their share.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tracing::{info, warn};
+
+use super::{
+    pipeline::{Pipeline, ReworkError},
+    pool::{Lane, Pool, reason},
+};
+use crate::{
+    bus::{Bus, DropReason, Rework},
+    frame::{Frame, StreamName},
+};
+
+/// Reworks a stream's frames in the pool.
+#[derive(Debug)]
+pub struct Stage {
+    inner: Arc<Inner>,
+    lane: Lane,
+}
+
+#[derive(Debug)]
+struct Inner {
+    name: StreamName,
+    pipeline: Pipeline,
+    place: Mutex<Place>,
+    failing: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    waiting: Option<(Frame, Arc<Bus>)>,
+    /// Counts up with each [`Rework::forget`]: what was taken before it is not shown.
+    life: u64,
+}
+
+impl Stage {
+    /// A stage that does what `pipeline` says; `name` is for the log.
+    pub fn new(name: StreamName, pipeline: Pipeline, pool: &Pool) -> Self {
+        let inner =
+            Arc::new(Inner { name, pipeline, place: Mutex::default(), failing: AtomicBool::new(false) });
+        let working = inner.clone();
+        Self { lane: pool.lane(move || working.work()), inner }
+    }
+}
+
+impl Rework for Stage {
+    fn take(&self, frame: Frame, bus: &Arc<Bus>) {
+        let mut place = self.inner.place();
+        if place.waiting.replace((frame, bus.clone())).is_some() {
+            bus.stats().count_drop(DropReason::Busy);
+        }
+        drop(place);
+        self.lane.enter();
+    }
+
+    fn forget(&self) {
+        let mut place = self.inner.place();
+        place.waiting = None;
+        place.life += 1;
+    }
+}
+
+impl Inner {
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One frame, in a worker.
+    fn work(&self) {
+        let mut place = self.place();
+        let Some((frame, bus)) = place.waiting.take() else { return };
+        let life = place.life;
+        drop(place);
+        let result = catch_unwind(AssertUnwindSafe(|| self.pipeline.rework(&frame)))
+            .unwrap_or_else(|panic| Err(ReworkError::Panicked { reason: reason(&*panic) }));
+        // Held while it is shown: `forget` then is before or after, never between.
+        let place = self.place();
+        if place.life != life {
+            return;
+        }
+        match result {
+            Ok(reworked) => {
+                bus.show(reworked);
+                if self.failing.swap(false, Ordering::Relaxed) {
+                    info!(stream = %self.name, "its pictures can be transformed again");
+                }
+            }
+            Err(error) => {
+                bus.stats().count_drop(DropReason::Invalid);
+                if !self.failing.swap(true, Ordering::Relaxed) {
+                    warn!(stream = %self.name, "a picture cannot be transformed: {error}");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroUsize, sync::mpsc};
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::{
+        bus::tests::tiny_frame,
+        config::{Encode, Rework as Steps},
+        transform::picture::PictureLimits,
+    };
+
+    fn stage(pool: &Pool) -> Stage {
+        let rework = Steps { encode: Some(Encode::default()), ..Steps::default() };
+        let limits = PictureLimits { max_frame_bytes: 100_000, max_frame_pixels: 100_000 };
+        Stage::new("door".parse().unwrap(), Pipeline::new("Door".into(), rework, limits), pool)
+    }
+
+    fn busy(bus: &Bus) -> u64 {
+        bus.stats().dropped().find(|(reason, _)| *reason == DropReason::Busy).unwrap().1
+    }
+
+    /// A pool whose one worker is held until the sender is used, then done with what came before.
+    async fn while_held(pool: &Pool, work: impl FnOnce()) {
+        let (release, released) = mpsc::sync_channel::<()>(0);
+        let mut held = Box::pin(pool.run(move || released.recv()));
+        assert!((&mut held).now_or_never().is_none());
+        work();
+        release.send(()).unwrap();
+        assert!(held.await.unwrap().is_ok());
+        pool.run(|| ()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn of_frames_that_come_while_the_workers_are_busy_the_newest_is_shown_and_the_others_are_counted() {
+        let pool = Pool::new(NonZeroUsize::MIN, 4).unwrap();
+        let (one, other) = (stage(&pool), stage(&pool));
+        let (bus, bus_of_other) = (Arc::new(Bus::default()), Arc::new(Bus::default()));
+        let newest = tiny_frame();
+        while_held(&pool, || {
+            (0..3).for_each(|_| one.take(tiny_frame(), &bus));
+            one.take(newest.clone(), &bus);
+            other.take(tiny_frame(), &bus_of_other);
+        })
+        .await;
+        let shown = bus.newest().unwrap();
+        assert_eq!((shown.seq, busy(&bus)), (1, 3));
+        assert_eq!(shown.frame.arrived(), newest.arrived(), "the newest");
+        assert_eq!(bus.stats().frames_in(), 1);
+        assert_eq!(
+            (bus_of_other.newest().unwrap().seq, busy(&bus_of_other)),
+            (1, 0),
+            "the greedy one cost it nothing"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_before_it_is_forgotten_is_not_shown_after() {
+        let pool = Pool::new(NonZeroUsize::MIN, 4).unwrap();
+        let stage = stage(&pool);
+        let bus = Arc::new(Bus::default());
+        while_held(&pool, || {
+            stage.take(tiny_frame(), &bus);
+            stage.forget();
+        })
+        .await;
+        assert!(bus.newest().is_none());
+        stage.take(tiny_frame(), &bus);
+        pool.run(|| ()).await.unwrap();
+        assert!(bus.newest().is_some(), "the next life's are");
+    }
+}

@@ -1,0 +1,92 @@
+//! Streams that show other streams' pictures.
+
+use bytes::Bytes;
+use framecast::frame::Frame;
+
+use crate::{
+    camera::Camera,
+    relay::TestRelay,
+    scene::{COLOURED, PLAIN},
+    watching::{Viewing, push, report, report_when, state_is},
+};
+
+#[tokio::test]
+async fn a_rendition_without_transforms_is_the_very_bytes() {
+    let relay = TestRelay::start(
+        "streams: {copy: {source: {type: rendition, of: door}}, door: {source: {type: push, token: none}}}",
+    );
+    push(&relay, "door", PLAIN).await;
+    let mut viewing = Viewing::join(relay.address(), "/streams/copy").await;
+    assert_eq!(viewing.part().await.jpeg, PLAIN);
+    push(&relay, "door", COLOURED[2].1).await;
+    viewing.until(COLOURED[2].1).await;
+}
+
+#[tokio::test]
+async fn a_rendition_is_scaled_and_so_is_one_of_it() {
+    let relay = TestRelay::start(
+        "streams:
+  tiny: {source: {type: rendition, of: small}, transform: [{scale: {width: 40}}, {grayscale: true}]}
+  small: {source: {type: rendition, of: door}, transform: [{scale: {width: 160}}]}
+  door: {source: {type: push, token: none}}",
+    );
+    push(&relay, "door", PLAIN).await;
+    let mut small = Viewing::join(relay.address(), "/streams/small").await;
+    let mut tiny = Viewing::join(relay.address(), "/streams/tiny").await;
+    for (viewing, size, components) in [(&mut small, (160, 120), 3), (&mut tiny, (40, 30), 1)] {
+        let frame = Frame::from_jpeg(Bytes::from(viewing.part().await.jpeg)).unwrap();
+        assert_eq!((frame.width(), frame.height()), size);
+        assert_eq!(frame.info().components, components);
+    }
+    let door = report(&relay, "door").await;
+    assert_eq!(door["size"]["width"], 320, "the origin is as it was: {door}");
+}
+
+#[tokio::test]
+async fn an_origin_runs_while_somebody_watches_its_rendition() {
+    let camera = Camera::start().await;
+    let relay = TestRelay::start(&format!(
+        "streams: {{small: {{linger: 0s, source: {{type: rendition, of: door}}, transform: [{{scale: {{width: 100}}}}]}}, \
+         door: {{linger: 0s, source: {}}}}}",
+        camera.source()
+    ));
+    assert_eq!(report(&relay, "door").await["state"], "idle");
+    camera.assert_nobody_waits().await;
+    for _ in 0..2 {
+        let mut viewing = Viewing::join(relay.address(), "/streams/small").await;
+        let mut line = camera.accept().await;
+        line.show(PLAIN).await;
+        let frame = Frame::from_jpeg(Bytes::from(viewing.part().await.jpeg)).unwrap();
+        assert_eq!((frame.width(), frame.height()), (100, 75));
+        state_is(&relay, "small", "live").await;
+        assert_eq!(report(&relay, "door").await["viewers"], 0, "a rendition is no viewer");
+        drop(viewing);
+        line.closed().await;
+        state_is(&relay, "door", "idle").await;
+    }
+}
+
+#[tokio::test]
+async fn a_cameras_own_transforms_stand_before_its_bus() {
+    let relay =
+        TestRelay::start("streams: {door: {source: {type: push, token: none}, transform: [{rotate: 90}]}}");
+    push(&relay, "door", PLAIN).await;
+    let mut viewing = Viewing::join(relay.address(), "/streams/door").await;
+    let frame = Frame::from_jpeg(Bytes::from(viewing.part().await.jpeg)).unwrap();
+    assert_eq!((frame.width(), frame.height()), (240, 320));
+}
+
+#[tokio::test]
+async fn a_picture_that_cannot_be_transformed_is_counted_and_the_next_is_shown() {
+    let relay = TestRelay::start(
+        "streams: {door: {source: {type: push, token: none}, transform: [{crop: {x: 250, width: 9, height: 9}}]}}",
+    );
+    // Held sideways it is 240 pixels wide without its EXIF data.
+    let narrow = crate::scene::transformed(PLAIN, "transform: [{rotate: 90}]").unwrap();
+    push(&relay, "door", narrow.jpeg()).await;
+    report_when(&relay, "door", |report| report["dropped"]["invalid"] == 1).await;
+    push(&relay, "door", PLAIN).await;
+    let mut viewing = Viewing::join(relay.address(), "/streams/door").await;
+    let frame = Frame::from_jpeg(Bytes::from(viewing.part().await.jpeg)).unwrap();
+    assert_eq!((frame.width(), frame.height()), (9, 9));
+}
