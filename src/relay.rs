@@ -80,6 +80,7 @@ impl Relay {
         let arbiters: Vec<_> = (0..cores.min(MAX_STREAM_THREADS)).map(|_| Arbiter::new()).collect();
         let limits = config.limits;
         let streams = start_streams(&arbiters, config.streams, &limits, &pool).await?;
+        streams.iter().for_each(|stream| stream.bus().set_send_file(config.server.sendfile));
         let state = Arc::new(WebState {
             registry: Registry::new(streams),
             capacity: Arc::new(Capacity::new(limits.max_viewers)),
@@ -87,7 +88,6 @@ impl Relay {
             pool,
             cors: config.server.cors,
             default_stream: config.server.default_stream,
-            sendfile: config.server.sendfile,
             base_path: config.server.base_path,
             stopping: AtomicBool::new(false),
             started: SystemTime::now(),

@@ -18,7 +18,7 @@ use std::sync::{
 
 use tokio::{sync::watch, time::Instant};
 
-use crate::{frame::Frame, multipart::writer::PreparedPart};
+use crate::{config::SendFile, frame::Frame, multipart::writer::PreparedPart};
 
 pub use audience::{Audience, Watcher};
 pub use sealed::SealedPart;
@@ -34,7 +34,7 @@ pub struct Published {
     pub frame: Frame,
     /// The same, ready for the wire.
     pub part: PreparedPart,
-    sealed: OnceLock<Option<Arc<SealedPart>>>,
+    sealed: OnceLock<Arc<SealedPart>>,
 }
 
 impl Published {
@@ -42,9 +42,19 @@ impl Published {
         Self { seq, frame, part, sealed: OnceLock::new() }
     }
 
-    /// The part as a sealed file, made when the first viewer asks; none when the system has none to give.
+    /// Puts the part into a sealed file, for all viewers from now on, if the system has one to give.
+    pub fn seal(&self) {
+        if self.sealed.get().is_none()
+            && let Ok(sealed) = SealedPart::new(&self.part)
+        {
+            // An error means that another was quicker.
+            let _ = self.sealed.set(Arc::new(sealed));
+        }
+    }
+
+    /// The part as a sealed file, if it is to be sent from one.
     pub fn sealed(&self) -> Option<Arc<SealedPart>> {
-        self.sealed.get_or_init(|| SealedPart::new(&self.part).ok().map(Arc::new)).clone()
+        self.sealed.get().cloned()
     }
 }
 
@@ -68,6 +78,7 @@ pub struct Bus {
     last_seq: AtomicU64,
     stats: StreamStats,
     audience: Audience,
+    send_file: OnceLock<SendFile>,
 }
 
 /// One reader of a bus.
@@ -80,6 +91,7 @@ impl Default for Bus {
             last_seq: AtomicU64::new(0),
             stats: StreamStats::default(),
             audience: Audience::default(),
+            send_file: OnceLock::new(),
         }
     }
 }
@@ -152,6 +164,17 @@ impl Bus {
     /// What is shown now.
     pub fn showing(&self) -> Showing {
         self.showing.borrow().clone()
+    }
+
+    /// How frames are to be sent to many viewers; said once, before the first frame.
+    pub fn set_send_file(&self, setting: SendFile) {
+        // An error means that it was said before.
+        let _ = self.send_file.set(setting);
+    }
+
+    /// How frames are to be sent to many viewers.
+    pub fn send_file(&self) -> SendFile {
+        self.send_file.get().copied().unwrap_or_default()
     }
 
     /// Those who are shown each frame by the stream's fan-out.

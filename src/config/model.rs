@@ -25,6 +25,18 @@ pub struct Config {
     pub streams: Vec<StreamConfig>,
 }
 
+/// Whether frames are sent to many viewers with `sendfile`, where the system has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SendFile {
+    /// Where that is found to cost less.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
 /// `server:`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServerConfig {
@@ -32,9 +44,8 @@ pub struct ServerConfig {
     pub listen: Vec<SocketAddr>,
     /// Prefix of every route: empty, or `/like/this` without a final slash.
     pub base_path: String,
-    /// Send frames to many viewers with `sendfile`, where the system has it. Off unless said: it pays on some machines
-    /// only.
-    pub sendfile: bool,
+    /// Send frames to many viewers with `sendfile`.
+    pub sendfile: SendFile,
     /// Speak TLS, and nothing else, on all addresses.
     pub tls: Option<TlsConfig>,
     /// `Access-Control-Allow-Origin` on streams and snapshots; none switches it off.

@@ -3,7 +3,8 @@
 use std::{collections::HashMap, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
-    Config, Limits, Rework, SaveConfig, ServerConfig, SourceConfig, StreamConfig, TlsConfig, address,
+    Config, Limits, Rework, SaveConfig, SendFile, ServerConfig, SourceConfig, StreamConfig, TlsConfig,
+    address,
     error::Position,
     node::{Entry, Node, join, printable_key},
     origins,
@@ -68,7 +69,7 @@ fn read_server<'a>(
         listen.push(address);
     }
     let base_path = reader.get(&schema::BASE_PATH, address::base_path);
-    let sendfile = reader.get(&schema::SENDFILE, units::boolean);
+    let sendfile = reader.get(&schema::SENDFILE, send_file);
     let tls = match reader.find(&schema::TLS) {
         Some(found) if !source::is_none(found.entry) => Some(read_tls(context, &found)),
         _ => None,
@@ -305,5 +306,16 @@ fn refuse_shared_save(
     let (SaveConfig::Latest(path) | SaveConfig::Ring { dir: path, .. }) = save;
     if let Some(other) = saved.insert(path.clone(), name.to_string()) {
         reader.wrong(&schema::SAVE, format!("stream {other} saves there too: give each its own path"));
+    }
+}
+
+fn send_file(text: &str) -> Result<SendFile, Wrong> {
+    match text {
+        "auto" => Ok(SendFile::Auto),
+        _ => match units::boolean(text) {
+            Ok(true) => Ok(SendFile::Always),
+            Ok(false) => Ok(SendFile::Never),
+            Err(_) => Err(Wrong::want_not("must be auto, true or false", text)),
+        },
     }
 }

@@ -9,6 +9,7 @@ mod fan_out;
 mod handle;
 mod heartbeat;
 mod pump;
+mod sending;
 pub mod state;
 
 pub use handle::{AtCapacity, Capacity, DemandGuard, Status, StreamHandle, ViewerGuard, WeakStream};

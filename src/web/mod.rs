@@ -52,8 +52,6 @@ pub struct WebState {
     pub cors: Option<String>,
     /// What `/stream` and `/snapshot` mean.
     pub default_stream: Option<StreamName>,
-    /// Send frames with `sendfile` where that pays.
-    pub sendfile: bool,
     /// Prefix of every route; empty or `/like/this`.
     pub base_path: String,
     /// Set while the relay shuts down: not ready any more.

@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -23,15 +22,12 @@ use super::{
     transport::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Pieces},
 };
 use crate::{
-    bus::{Published, SealedPart, Showing},
+    bus::{Published, Showing},
     frame::FrameKind,
     multipart::writer::{self, Framing, PreparedPart},
     session::Viewer,
     stream::StreamHandle,
 };
-
-/// With fewer viewers, making the file costs more than it saves; see docs/performance.md.
-const SENDFILE_FROM_VIEWERS: usize = 4;
 
 /// How one viewer wants its stream.
 #[derive(Debug, Clone, Default)]
@@ -105,7 +101,6 @@ pub(super) fn answer(
         framing,
         stage: Stage::Joined,
         pace: ClientPace::default(),
-        sendfile: state.sendfile,
     };
     let _busy = outbox.busy(Busy::Answering);
     let body = ViewerBody { feed: outbox.attach(Box::new(feed), stream.bus()), _busy };
@@ -162,8 +157,6 @@ struct ViewerFeed {
     framing: Framing,
     stage: Stage,
     pace: ClientPace,
-    /// The configuration allows it.
-    sendfile: bool,
 }
 
 impl ViewerFeed {
@@ -194,18 +187,11 @@ impl ViewerFeed {
             let part = PreparedPart::with_headers(jpeg, frame.frame.taken(), &more);
             pieces.put(part.pieces(framing));
         } else {
-            match self.sealed(frame, pieces) {
-                Some(sealed) => pieces.put_file(sealed, framing),
-                None => pieces.put(frame.part.pieces(framing)),
+            match frame.sealed() {
+                Some(sealed) if pieces.sends_files() => pieces.put_file(sealed, framing),
+                _ => pieces.put(frame.part.pieces(framing)),
             }
         }
-    }
-
-    /// The part as a file, where sending it so costs less than writing it.
-    fn sealed(&self, frame: &Published, pieces: &Pieces) -> Option<Arc<SealedPart>> {
-        let allowed = self.sendfile && pieces.sends_files();
-        let worth_it = allowed && self.viewer.stream().bus().stats().viewers() >= SENDFILE_FROM_VIEWERS;
-        if worth_it { frame.sealed() } else { None }
     }
 
     /// ustreamer's headers about this viewer's stream.

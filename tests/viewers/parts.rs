@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::{
     pictures::{jpeg, large_jpeg, without_segments},
+    relay::TestRelay,
     watching::{FIRST_DELIMITER, NEXT_DELIMITER, Viewing, live_push, push},
 };
 
@@ -69,6 +70,26 @@ async fn a_picture_goes_out_as_the_very_bytes_that_came_in() {
             assert!(part.jpeg == *picture || seen.is_empty(), "other bytes");
         }
         seen.clone_from(picture);
+    }
+}
+
+/// Enough viewers for a file a frame, and a picture that no socket takes at once.
+#[tokio::test]
+async fn the_same_bytes_come_whichever_way_they_are_sent() {
+    for way in ["true", "false", "auto"] {
+        let yaml =
+            format!("server: {{sendfile: {way}}}\nstreams: {{x: {{source: {{type: push, token: none}}}}}}");
+        let relay = TestRelay::start(&yaml);
+        let mut viewers = Vec::new();
+        for target in ["/streams/x", "/streams/x?chunked=0"].repeat(3) {
+            viewers.push(Viewing::join(relay.address(), target).await);
+        }
+        for picture in [jpeg(1), large_jpeg(2, 3_000_000), jpeg(3)] {
+            push(&relay, "x", &picture).await;
+            for viewing in &mut viewers {
+                viewing.until(&picture).await;
+            }
+        }
     }
 }
 
