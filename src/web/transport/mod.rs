@@ -15,6 +15,7 @@
 mod channel;
 mod outbox;
 mod patience;
+mod pieces;
 mod secured;
 
 use std::{
@@ -31,7 +32,8 @@ use self::{
     patience::{IDLE_TIMEOUT, Idle, Stall},
 };
 pub(super) use channel::{Channel, SharedSocket};
-pub(super) use outbox::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Pieces};
+pub(super) use outbox::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox};
+pub(super) use pieces::Pieces;
 pub(super) use secured::SecuredSocket;
 
 /// Polls in a row without a read, of a connection whose answer goes on or is not taken, after which actix-http's buffer is
