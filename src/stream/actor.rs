@@ -328,6 +328,8 @@ impl StreamHandler<usize> for StreamActor {
     /// The last handle is gone: nobody can watch any more.
     fn finished(&mut self, ctx: &mut Context<Self>) {
         self.happen(Event::Stop, ctx);
+        // What beats and fans out ends with it.
+        self.bus().close();
         ctx.stop();
     }
 }

@@ -8,11 +8,14 @@ use std::sync::Arc;
 use tokio::task::yield_now;
 
 use super::sending::{Scale, Way};
-use crate::bus::{Bus, Watcher};
+use crate::bus::{Bus, Showing, Watcher};
 
 /// After so many viewers other streams of the thread have their turn, and the next viewers get what is newest then. That
-/// is less than a millisecond of writing.
+/// is about a millisecond of writing frames of 100 kB.
 const BATCH: usize = 64;
+
+/// The same for large frames.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// Runs until the bus is closed.
 pub(super) async fn fan_out(bus: Arc<Bus>) {
@@ -30,6 +33,10 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
                 continue;
             }
         }
+        // Seen before those who joined are taken in, and what comes during the round is left for the next: so nobody rests
+        // on something older than what counts as seen here.
+        let mut showing = reader.borrow_and_update().clone();
+        let closed = showing.closed;
         bus.audience().take_in(&mut watchers);
         let way = scale.choose(bus.send_file(), watchers.len());
         // What the kernel does for a frame later on the thread also pays, so all of its time up to the next frame counts.
@@ -41,20 +48,27 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
             cpu_s: thread_cpu_s(),
             bytes_out: bus.stats().bytes_out(),
         });
-        for first in (0..watchers.len()).step_by(BATCH) {
-            if first > 0 {
+        let mut shown = 0;
+        while shown < watchers.len() {
+            if shown > 0 {
                 yield_now().await;
+                showing = bus.showing();
             }
-            let showing = reader.borrow_and_update().clone();
             if let (Way::File, Some(newest)) = (way, &showing.newest) {
                 newest.seal();
             }
-            watchers.iter().skip(first).take(BATCH).for_each(|watcher| watcher.show(&showing));
+            let batch = watchers.iter().skip(shown).take(batch_len(&showing));
+            shown += batch.inspect(|watcher| watcher.show(&showing)).count();
         }
-        if reader.borrow_and_update().closed {
+        if closed {
             return;
         }
     }
+}
+
+fn batch_len(showing: &Showing) -> usize {
+    let bytes = showing.newest.as_ref().map_or(0, |newest| newest.frame.jpeg().len());
+    BATCH.min(BATCH_BYTES / bytes.max(1)).max(1)
 }
 
 /// How things stood when a frame's fan-out began.
@@ -75,4 +89,97 @@ fn thread_cpu_s() -> f64 {
 #[cfg(not(target_os = "linux"))]
 fn thread_cpu_s() -> f64 {
     0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use super::*;
+    use crate::bus::tests::tiny_frame;
+
+    /// Notes what it is shown; once, does something meanwhile.
+    struct Noting {
+        seen: Mutex<Vec<(u64, bool)>>,
+        meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+        gone: AtomicBool,
+    }
+
+    impl std::fmt::Debug for Noting {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.debug_struct("Noting").finish_non_exhaustive()
+        }
+    }
+
+    impl Noting {
+        fn join(bus: &Bus) -> Arc<Self> {
+            let noting =
+                Self { seen: Mutex::default(), meanwhile: Mutex::new(None), gone: AtomicBool::new(false) };
+            let noting = Arc::new(noting);
+            bus.audience().join(noting.clone());
+            noting
+        }
+
+        fn last(&self) -> Option<(u64, bool)> {
+            self.seen.lock().unwrap().last().copied()
+        }
+    }
+
+    impl Watcher for Noting {
+        fn show(&self, showing: &Showing) {
+            let seq = showing.newest.as_ref().map_or(0, |newest| newest.seq);
+            self.seen.lock().unwrap().push((seq, showing.closed));
+            if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
+                meanwhile();
+            }
+        }
+
+        fn is_gone(&self) -> bool {
+            self.gone.load(Ordering::Relaxed)
+        }
+    }
+
+    /// More than two batches, and at each place in a round something is published, or the stream ends.
+    #[actix::test]
+    async fn whatever_comes_during_a_round_everybody_is_shown_it() {
+        for place in [0, BATCH - 1, BATCH, 2 * BATCH + 5] {
+            for closes in [false, true] {
+                let bus = Arc::new(Bus::default());
+                let watchers: Vec<_> = (0..2 * BATCH + 6).map(|_| Noting::join(&bus)).collect();
+                let meant = bus.clone();
+                *watchers[place].meanwhile.lock().unwrap() =
+                    Some(Box::new(move || if closes { meant.close() } else { meant.publish(tiny_frame()) }));
+                let running = actix::spawn(fan_out(bus.clone()));
+                bus.publish(tiny_frame());
+                // Each turn is a batch at least.
+                for _ in 0..20 {
+                    yield_now().await;
+                }
+                let expected = if closes { (0, true) } else { (2, false) };
+                for (n, watcher) in watchers.iter().enumerate() {
+                    assert_eq!(watcher.last(), Some(expected), "watcher {n}, published at {place}");
+                }
+                assert_eq!(running.is_finished(), closes);
+                running.abort();
+            }
+        }
+    }
+
+    #[actix::test]
+    async fn who_is_gone_is_forgotten_without_a_frame() {
+        let bus = Arc::new(Bus::default());
+        let watcher = Noting::join(&bus);
+        let running = actix::spawn(fan_out(bus.clone()));
+        yield_now().await;
+        watcher.gone.store(true, Ordering::Relaxed);
+        bus.audience().left();
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        assert_eq!(Arc::strong_count(&watcher), 1);
+        running.abort();
+    }
 }

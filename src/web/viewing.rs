@@ -10,7 +10,7 @@ use std::{
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     body::{BodySize, MessageBody},
-    http::{Method, Version, header},
+    http::{Method, StatusCode, Version, header},
     web,
 };
 use bytes::Bytes;
@@ -103,7 +103,12 @@ pub(super) fn answer(
         pace: ClientPace::default(),
     };
     let _busy = outbox.busy(Busy::Answering);
-    let body = ViewerBody { feed: outbox.attach(Box::new(feed), stream.bus()), _busy };
+    let feed = outbox.attach(Box::new(feed), stream.bus()).ok_or_else(|| {
+        let detail =
+            "a stream was the last answer of its connection; ask for the next one on another".to_owned();
+        Problem::new(StatusCode::BAD_REQUEST, detail)
+    })?;
+    let body = ViewerBody { feed, _busy };
     Ok(unchunked_unless(chunked, head.body(body)))
 }
 

@@ -144,26 +144,33 @@ impl<S: Channel> AsyncWrite for Wire<S> {
     /// Writes what the outbox holds.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let mut pending = this.outbox.lock();
-        if pending.answering > 0 {
+        if this.outbox.lock().answering > 0 {
             count_without_read(&mut this.polls_without_read)?;
         }
         loop {
+            // For one write at a time: the fan-out waits for it. Nobody else writes meanwhile, since this does not rest.
+            let mut pending = this.outbox.lock();
+            let timeout = pending.stall_timeout;
             // What the lane holds of an earlier write comes first, and at last what it holds of the last one.
             let written = match poll_push(&this.io, cx, &pending) {
-                Poll::Ready(Ok(0)) if pending.pieces.is_empty() => break,
+                Poll::Ready(Ok(0)) if pending.pieces.is_empty() => {
+                    ready!(Pin::new(&mut this.io).poll_flush(cx))?;
+                    pending.rest(cx);
+                    return Poll::Ready(Ok(()));
+                }
                 Poll::Ready(Ok(0)) => poll_write_pieces(&mut this.io, cx, &mut pending),
                 pushed => pushed,
             };
-            ready!(this.stall.watch(cx, written, pending.stall_timeout))?;
+            drop(pending);
+            ready!(this.stall.watch(cx, written, timeout))?;
         }
-        ready!(Pin::new(&mut this.io).poll_flush(cx))?;
-        pending.rest(cx);
-        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+        let this = self.get_mut();
+        let timeout = this.outbox.lock().end();
+        let ended = Pin::new(&mut this.io).poll_shutdown(cx).map_ok(|()| 0);
+        this.stall.watch(cx, ended, timeout).map_ok(drop)
     }
 
     fn poll_write_vectored(

@@ -43,6 +43,8 @@ pub(in crate::web) struct Outbox(pub(super) Arc<Mutex<Pending>>);
 pub(super) struct Pending {
     pub(super) pieces: Pieces,
     feed: Option<Box<dyn Feed>>,
+    /// A feed was attached once. A stream's answer ends its connection, so there is no second.
+    used: bool,
     /// All that the connection's task had to write is written, the answer's head and the part before above all.
     resting: bool,
     /// The way past the task.
@@ -124,6 +126,7 @@ impl Outbox {
         Self(Arc::new(Mutex::new(Pending {
             pieces: Pieces::new(lane.as_ref().is_some_and(|lane| lane.sends_files())),
             feed: None,
+            used: false,
             resting: false,
             lane,
             task: None,
@@ -149,14 +152,18 @@ impl Outbox {
         self.lock().stall_timeout = timeout;
     }
 
-    /// Fills the outbox from `feed`, with what `bus` shows.
-    pub(in crate::web) fn attach(&self, feed: Box<dyn Feed>, bus: &Arc<Bus>) -> FeedGuard {
+    /// Fills the outbox from `feed`, with what `bus` shows. None on a connection that a stream was sent on before, which
+    /// another stream's fan-out may still know.
+    pub(in crate::web) fn attach(&self, feed: Box<dyn Feed>, bus: &Arc<Bus>) -> Option<FeedGuard> {
         let mut pending = self.lock();
+        if std::mem::replace(&mut pending.used, true) {
+            return None;
+        }
         pending.feed = Some(feed);
         pending.resting = false;
         drop(pending);
         bus.audience().join(self.0.clone());
-        FeedGuard { outbox: self.clone(), bus: bus.clone() }
+        Some(FeedGuard { outbox: self.clone(), bus: bus.clone() })
     }
 }
 
@@ -205,6 +212,12 @@ impl Pending {
             Busy::Answering => &mut self.answering,
             Busy::Receiving => &mut self.receiving,
         }
+    }
+
+    /// Nothing more is written past the task; answers how long its last bytes may take.
+    pub(super) fn end(&mut self) -> Duration {
+        self.resting = false;
+        self.stall_timeout
     }
 
     /// All is written; wakes the body if there is more for it to do.

@@ -64,6 +64,9 @@ impl Stall {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)));
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if deadline < timer.deadline() {
+            timer.as_mut().reset(deadline);
+        }
         while timer.as_mut().poll(cx).is_ready() {
             // Armed for an earlier write that went through.
             timer.as_mut().reset(deadline);

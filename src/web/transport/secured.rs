@@ -22,7 +22,8 @@ use super::channel::{Channel, Lane, poll_writable, when_ready};
 /// call. Each call pushes its segments out and wakes the reader: with a record a call, TLS costs half as much again.
 const AHEAD: usize = 128 * 1024;
 
-/// The same for a viewer that does not keep up, for which they are memory that stays in use: two records.
+/// The same for a viewer that does not keep up (from its next write on), or that has just come: for it they are memory that
+/// stays in use. Two records.
 const AHEAD_OF_SLOW: usize = 32 * 1024;
 
 /// A TLS connection behind its handshake.
@@ -39,7 +40,7 @@ struct Secured {
 impl SecuredSocket {
     pub(in crate::web) fn new(shaken: TlsStream<TcpStream>) -> Self {
         let (socket, mut session) = shaken.into_inner();
-        session.set_buffer_limit(Some(AHEAD));
+        session.set_buffer_limit(Some(AHEAD_OF_SLOW));
         Self(Arc::new(Secured { socket, session: Mutex::new(session) }))
     }
 }

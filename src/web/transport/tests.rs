@@ -385,7 +385,7 @@ impl Viewing {
     fn new(answers: impl IntoIterator<Item = Answer>, has_lane: bool) -> Self {
         let wire = scripted(answers, has_lane);
         let bus = Arc::new(Bus::default());
-        let feed = wire.outbox().attach(Box::new(Numbers::default()), &bus);
+        let feed = wire.outbox().attach(Box::new(Numbers::default()), &bus).expect("the first one");
         Self { wire, bus, feed, wakes: Arc::default(), polled: 0, ended: false }
     }
 
