@@ -11,4 +11,4 @@ mod heartbeat;
 mod pump;
 pub mod state;
 
-pub use handle::{AtCapacity, Capacity, DemandGuard, Status, StreamHandle, ViewerGuard};
+pub use handle::{AtCapacity, Capacity, DemandGuard, PastViewerGuard, Status, StreamHandle, ViewerGuard};
