@@ -73,7 +73,7 @@ keys! {
     BASE_PATH = "base_path", "path", Is("\"\""), "Prefix of every route, such as `/webcam` behind a proxy.";
     SENDFILE = "sendfile", "true or false", Is("false"), "Send frames to four viewers and more with `sendfile` from memory (Linux). Measure before: see docs/performance.md.";
     TLS = "tls", "map, or `none`", Is("none"), "Speak TLS, and nothing else, on all addresses: `cert_file` and `key_file`.";
-    CORS = "cors", "`\"*\"`, an origin, or `none`", Is("\"*\""), "`Access-Control-Allow-Origin` on streams and snapshots. Never sent on other routes.";
+    CORS = "cors", "`\"*\"`, an origin, or `none`", Is("\"*\""), "`Access-Control-Allow-Origin` on streams, snapshots, replays and clips. Never sent on other routes.";
     DEFAULT_STREAM = "default_stream", "name of a stream", Words("the first stream"), "What `/stream`, `/snapshot` and `/video_feed` mean.";
 
     CERT_FILE = "cert_file", "path of a file", Required("the PEM file with the certificate, followed by those that vouch for it"), "Certificate in PEM, the server's own first, followed by those that vouch for it. Relative to the working directory.";
