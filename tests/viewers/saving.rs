@@ -77,6 +77,35 @@ fn a_full_disk_is_a_state_and_a_count_and_not_the_end_of_the_stream() {
 }
 
 #[test]
+fn a_picture_that_was_half_written_when_the_disk_was_full_is_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let kept = folder.path().with_extension("kept");
+    let kept_name = kept.to_str().unwrap();
+    // Takes the file out of the file system when framecast, whose number is the shell's, has ended.
+    let prepare = format!(
+        "mount -t tmpfs -o size=64k none \"$0\" && \
+         {{ (while kill -0 $$; do sleep 0.05; done; cp \"$0/a.mjpg\" {kept_name}.new; mv {kept_name}.new {kept_name}) \
+         > /dev/null 2>&1 & }}"
+    );
+    let source = "source: {type: pattern, size: 320x240, fps: 20}";
+    let yaml = format!("streams: {{bars: {{{source}, save: {{append: {dir}/a.mjpg, max_bytes: 1MB}}}}}}");
+    let framecast = serve_on(dir, &prepare, &yaml);
+    let failing = saving_becomes(&framecast, "failing");
+    framecast.end();
+    let file = wait_for("the file", || fs::read(&kept).ok());
+    fs::remove_file(&kept).unwrap();
+    let (mut rest, mut pictures) = (&file[..], 0);
+    while !rest.is_empty() {
+        let picture =
+            framecast::frame::inspect(rest).expect("pictures stand one behind the other, all of them whole");
+        rest = &rest[picture.len..];
+        pictures += 1;
+    }
+    assert!(pictures > 0 && Some(pictures) >= failing["saved"].as_u64(), "{pictures} of {failing}");
+}
+
+#[test]
 fn a_disk_that_is_read_only_is_a_state_too() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
