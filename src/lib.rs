@@ -6,6 +6,7 @@
 //!
 //! - [`frame`]: what a frame is: a checked JPEG and where it came from
 //! - [`multipart`]: bytes in, parts out, and back; pure and bounded
+//! - [`clip`]: pictures as one file to download
 //! - [`config`]: YAML in, checked types out
 //! - [`telemetry`] writes the log
 //! - [`bus`]: the newest frame of a stream, and what is counted about it
@@ -21,6 +22,7 @@
 
 pub mod frame;
 pub mod multipart;
+pub mod clip;
 pub mod config;
 pub mod telemetry;
 pub mod bus;

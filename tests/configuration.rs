@@ -3,8 +3,8 @@
 use std::{collections::HashSet, fs, num::NonZeroU32, path::Path, time::Duration};
 
 use framecast::config::{
-    self, Config, ConfigErrors, Environment, ImagesPath, Limits, Publishers, Rotation, SaveConfig, Scale,
-    SourceConfig, Step,
+    self, Config, ConfigErrors, Environment, ImagesPath, Limits, Publishers, Rotation, SaveConfig,
+    SaveTarget, Scale, SourceConfig, Step, WhenFull,
     schema::{self, Default, Key},
 };
 use proptest::prelude::*;
@@ -224,14 +224,36 @@ fn files_on_disk_are_checked() {
     let stream = |save: &str| format!("streams: {{a: {{source: {{type: pattern}}, save: {save}}}}}");
     let saved = |save: &str| good(&stream(save)).streams.remove(0);
     let latest = saved(&format!("{{latest: {dir}/a.jpg}}"));
-    assert_eq!(latest.save, Some(SaveConfig::Latest(folder.path().join("a.jpg"))));
+    let every_frame = |target| Some(SaveConfig { target, every: None });
+    assert_eq!(latest.save, every_frame(SaveTarget::Latest(folder.path().join("a.jpg"))));
     assert!(!latest.on_demand, "frames are saved whether or not somebody watches");
     let ring = saved(&format!("{{dir: {dir}/ring, keep: 5}}"));
-    let keep = NonZeroU32::new(5).unwrap();
-    assert_eq!(ring.save, Some(SaveConfig::Ring { dir: folder.path().join("ring"), keep }));
-    for save in
-        ["{latest: /no/such/a.jpg}", "{dir: x}", "{keep: 3}", "{}", &format!("{{latest: {dir}}}"), "x"]
-    {
+    let (keep, ring_dir) = (NonZeroU32::new(5), folder.path().join("ring"));
+    assert_eq!(ring.save, every_frame(SaveTarget::Ring { dir: ring_dir.clone(), keep, max_bytes: None }));
+    let lapse = saved(&format!("{{dir: {dir}/ring, max_bytes: 2GiB, every: 1m}}")).save.unwrap();
+    assert_eq!(lapse.target, SaveTarget::Ring { dir: ring_dir, keep: None, max_bytes: Some(2 << 30) });
+    assert_eq!(lapse.every, Some(Duration::from_secs(60)));
+    let (file, max_bytes) = (folder.path().join("a.mjpg"), 1_000_000);
+    for (more, when_full) in [("", WhenFull::Rotate), (", when_full: stop", WhenFull::Stop)] {
+        let grown = saved(&format!("{{append: {dir}/a.mjpg, max_bytes: 1MB{more}}}"));
+        assert_eq!(grown.save, every_frame(SaveTarget::Append { file: file.clone(), max_bytes, when_full }));
+    }
+    for save in [
+        "{latest: /no/such/a.jpg}",
+        "{dir: x}",
+        "{keep: 3}",
+        "{}",
+        &format!("{{latest: {dir}}}"),
+        "x",
+        "{append: a.mjpg}",
+        "{append: a.mjpg, max_bytes: 1MB, keep: 3}",
+        "{append: a.mjpg, max_bytes: much}",
+        "{append: a.mjpg, max_bytes: 1MB, when_full: explode}",
+        "{latest: a.jpg, max_bytes: 1MB}",
+        "{latest: a.jpg, dir: x, keep: 3}",
+        "{dir: x, keep: 3, every: 10ms}",
+        "{dir: x, keep: 3, when_full: stop}",
+    ] {
         assert_eq!(mistakes(&stream(save)).len(), 1, "{save}");
     }
     let twice = format!(
@@ -241,6 +263,15 @@ fn files_on_disk_are_checked() {
         mistakes(&twice),
         ["f.yaml:4:3: streams.b.save: stream a saves there too: give each its own path"]
     );
+
+    let replayed = |more: &str| {
+        good(&format!("streams: {{a: {{source: {{type: pattern}}, {more}}}}}")).streams.remove(0)
+    };
+    let kept = replayed("replay: 30s");
+    assert_eq!(kept.replay, Some(Duration::from_secs(30)));
+    assert!(!kept.on_demand, "what just happened is asked for when nobody has watched it");
+    assert!(replayed("replay: 30s, on_demand: true").on_demand);
+    assert!(replayed("replay: none").on_demand);
 }
 
 #[test]
@@ -395,7 +426,7 @@ fn each_mistake_beside_the_streams_has_its_place_and_says_what_would_be_right() 
         (
             "limits: 3",
             &[
-                "f.yaml:1:9: limits: must be a map, not a single value: the keys here are max_frame_bytes, max_frame_pixels, max_header_bytes, max_viewers, max_viewers_per_stream",
+                "f.yaml:1:9: limits: must be a map, not a single value: the keys here are max_frame_bytes, max_frame_pixels, max_header_bytes, max_viewers, max_viewers_per_stream, max_replay_bytes",
             ],
         ),
         (

@@ -13,7 +13,7 @@ use std::{
 /// do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["frame"],
-    &["multipart", "config"],
+    &["multipart", "clip", "config"],
     &["telemetry", "bus"],
     &["transform"],
     &["source"],

@@ -4,9 +4,13 @@
 //! others hold a [`Subscriber`]. Each takes whatever is newest when it is ready for more. Nothing queues, so a slow viewer costs no memory and never sees the past. Frames are numbered
 //! here, so that a viewer can count what it skipped.
 //!
+//! What is past is kept only where a [`History`] was asked for.
+//!
 //! A *beat* shows the same frame again: clients such as Chromium draw a frame only when the next part has arrived.
 
 mod audience;
+mod history;
+mod saving;
 mod sealed;
 mod sink;
 mod stats;
@@ -21,7 +25,10 @@ use tokio::{sync::watch, time::Instant};
 use crate::{config::SendFile, frame::Frame, multipart::writer::PreparedPart};
 
 pub use audience::{Audience, Watcher};
+pub use history::{History, HistoryError, Kept, Past};
+pub use saving::{Saving, SavingState};
 pub use sealed::SealedPart;
+pub(crate) use sink::Pace;
 pub use sink::{Rework, Sink};
 pub use stats::{DropReason, StreamStats};
 
@@ -79,6 +86,7 @@ pub struct Bus {
     stats: StreamStats,
     audience: Audience,
     send_file: OnceLock<SendFile>,
+    history: Option<History>,
 }
 
 /// One reader of a bus.
@@ -92,11 +100,17 @@ impl Default for Bus {
             stats: StreamStats::default(),
             audience: Audience::default(),
             send_file: OnceLock::new(),
+            history: None,
         }
     }
 }
 
 impl Bus {
+    /// A bus that keeps what it has shown, if there is a place for it.
+    pub fn with_history(history: Option<History>) -> Self {
+        Self { history, ..Self::default() }
+    }
+
     /// Counts `frame` as one of the source's, and shows it.
     pub fn show(&self, frame: Frame) {
         self.stats.count_frame_in(frame.jpeg().len(), frame.arrived());
@@ -116,17 +130,25 @@ impl Bus {
 
     fn publish_if(&self, frame: Frame, condition: impl FnOnce(u64) -> bool) {
         let part = PreparedPart::new(frame.jpeg().clone(), frame.taken());
+        let mut past = None;
         self.showing.send_if_modified(|showing| {
             if showing.closed || !condition(showing.newest.as_ref().map_or(0, |newest| newest.seq)) {
                 return false;
             }
             // Numbered under the channel's lock: two publishers cannot show their frames out of order.
             let seq = self.last_seq.fetch_add(1, Ordering::Relaxed) + 1;
-            showing.newest = Some(Arc::new(Published::new(seq, frame, part)));
+            let published = Arc::new(Published::new(seq, frame, part));
+            if self.history.is_some() {
+                past = Some(published.clone());
+            }
+            showing.newest = Some(published);
             showing.beat = 0;
             showing.since = Some(Instant::now());
             true
         });
+        if let (Some(history), Some(past)) = (&self.history, past) {
+            history.push(&past);
+        }
     }
 
     /// Shows frame number `seq` once more, unless a newer one came.
@@ -185,6 +207,11 @@ impl Bus {
     /// The newest frame.
     pub fn newest(&self) -> Option<Arc<Published>> {
         self.showing.borrow().newest.clone()
+    }
+
+    /// What was shown in the last seconds, where that is kept.
+    pub fn history(&self) -> Option<&History> {
+        self.history.as_ref()
     }
 
     /// What is counted about this stream.

@@ -39,16 +39,22 @@ pub trait Rework: Send + Sync + std::fmt::Debug {
     fn forget(&self);
 }
 
+/// Thins frames to a rate.
 #[derive(Debug)]
-struct Pace {
+pub(crate) struct Pace {
     interval: Option<Duration>,
     due: Option<Instant>,
 }
 
 impl Pace {
+    /// One frame each `interval`; all of them without one.
+    pub(crate) fn new(interval: Option<Duration>) -> Self {
+        Self { interval, due: None }
+    }
+
     /// Whether a frame that arrives at `now` is shown. Slots stand on a grid, so that a source slightly above the
     /// limit is thinned evenly and not halved.
-    fn admits(&mut self, now: Instant) -> bool {
+    pub(crate) fn admits(&mut self, now: Instant) -> bool {
         let Some(interval) = self.interval else { return true };
         let early = interval.mul_f64(PACE_TOLERANCE);
         match self.due {
@@ -69,7 +75,7 @@ impl Sink {
     /// A sink that shows at most `max_fps` frames a second.
     pub fn new(bus: Arc<Bus>, max_fps: Option<f64>) -> Self {
         let interval = max_fps.map(|fps| Duration::from_secs_f64(1.0 / fps));
-        let pace = Arc::new(Mutex::new(Pace { interval, due: None }));
+        let pace = Arc::new(Mutex::new(Pace::new(interval)));
         Self { bus, pace, given: Arc::default(), rework: None }
     }
 
@@ -169,7 +175,7 @@ mod tests {
     };
 
     fn shown(source_fps: f64, max_fps: f64) -> usize {
-        let mut pace = Pace { interval: Some(Duration::from_secs_f64(1.0 / max_fps)), due: None };
+        let mut pace = Pace::new(Some(Duration::from_secs_f64(1.0 / max_fps)));
         let start = Instant::now();
         (0..(source_fps * 10.0) as u32)
             .filter(|&n| pace.admits(start + Duration::from_secs_f64(f64::from(n) / source_fps)))

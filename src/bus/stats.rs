@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::saving::{Saving, SavingNote, SavingState};
 use crate::multipart::parser::Quirk;
 
 /// Why a frame was not shown.
@@ -58,7 +59,9 @@ pub struct StreamStats {
     reconnects: AtomicU64,
     saved: AtomicU64,
     save_failures: AtomicU64,
+    saving: SavingNote,
     viewers: AtomicUsize,
+    replaying: AtomicUsize,
     dropped: [AtomicU64; DropReason::ALL.len()],
     quirks: Vec<AtomicU64>,
     arrivals: Mutex<Arrivals>,
@@ -81,7 +84,9 @@ impl Default for StreamStats {
             reconnects: AtomicU64::default(),
             saved: AtomicU64::default(),
             save_failures: AtomicU64::default(),
+            saving: SavingNote::default(),
             viewers: AtomicUsize::default(),
+            replaying: AtomicUsize::default(),
             dropped: Default::default(),
             quirks: Quirk::ALL.iter().map(|_| AtomicU64::default()).collect(),
             arrivals: Mutex::new(Arrivals { times: [None; REMEMBERED_ARRIVALS], next: 0 }),
@@ -130,6 +135,21 @@ impl StreamStats {
     /// A frame could not be written to disk.
     pub fn count_save_failure(&self) {
         self.save_failures.fetch_add(1, Relaxed);
+    }
+
+    /// How the writing to disk goes now, and why it does not; whether that is another state than before.
+    pub fn note_saving(&self, state: SavingState, reason: Option<String>) -> bool {
+        self.saving.write(state, reason)
+    }
+
+    /// One of the viewers begins to look at the past; the caller answers for one [`StreamStats::replay_ended`].
+    pub fn replay_begun(&self) {
+        self.replaying.fetch_add(1, Relaxed);
+    }
+
+    /// One of the viewers that looked at the past is done.
+    pub fn replay_ended(&self) {
+        self.replaying.fetch_sub(1, Relaxed);
     }
 
     /// One viewer more, if there are fewer than `most`; the caller answers for one [`StreamStats::viewer_left`].
@@ -185,9 +205,24 @@ impl StreamStats {
         self.save_failures.load(Relaxed)
     }
 
-    /// Viewers now.
+    /// How the writing to disk goes; none when nothing is to be written.
+    pub fn saving(&self) -> Option<Saving> {
+        self.saving.read()
+    }
+
+    /// Viewers now, those of the past among them.
     pub fn viewers(&self) -> usize {
         self.viewers.load(Relaxed)
+    }
+
+    /// Viewers that look at the past, or did before they went on with the present.
+    pub fn replaying(&self) -> usize {
+        self.replaying.load(Relaxed)
+    }
+
+    /// Viewers of the present, to whom the fan-out shows each frame.
+    pub fn watching(&self) -> usize {
+        self.viewers().saturating_sub(self.replaying())
     }
 
     /// Frames not shown, by reason.

@@ -3,7 +3,13 @@
 mod chart;
 mod program;
 
-use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use url::Url;
 
@@ -76,6 +82,8 @@ pub struct Limits {
     pub max_viewers: usize,
     /// Viewers of one stream.
     pub max_viewers_per_stream: usize,
+    /// What one stream with `replay` keeps in memory, in bytes.
+    pub max_replay_bytes: usize,
 }
 
 impl Default for Limits {
@@ -86,6 +94,7 @@ impl Default for Limits {
             max_header_bytes: 16 * 1024,
             max_viewers: 2000,
             max_viewers_per_stream: 1000,
+            max_replay_bytes: 64 * 1024 * 1024,
         }
     }
 }
@@ -115,6 +124,8 @@ pub struct StreamConfig {
     pub save: Option<SaveConfig>,
     /// What is done to its pictures.
     pub rework: Rework,
+    /// Keep the pictures of the last so long in memory.
+    pub replay: Option<Duration>,
 }
 
 /// `source:`, by its `type`.
@@ -270,16 +281,54 @@ pub enum ImagesPath {
 
 /// `save:`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SaveConfig {
+pub struct SaveConfig {
+    /// Where to.
+    pub target: SaveTarget,
+    /// One frame each so long; every frame without it.
+    pub every: Option<Duration>,
+}
+
+/// Where frames are saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SaveTarget {
     /// One file that is always the newest frame, replaced atomically.
     Latest(PathBuf),
-    /// The newest `keep` frames as files in a folder.
+    /// The newest frames as files in a folder. One bound at least is there.
     Ring {
         /// The folder, made if absent.
         dir: PathBuf,
         /// How many files stay.
-        keep: NonZeroU32,
+        keep: Option<NonZeroU32>,
+        /// How many bytes the files have together.
+        max_bytes: Option<u64>,
     },
+    /// One behind the other in one file.
+    Append {
+        /// The file, made if absent.
+        file: PathBuf,
+        /// Its bytes at most.
+        max_bytes: u64,
+        /// What becomes of it then.
+        when_full: WhenFull,
+    },
+}
+
+/// What becomes of a file that is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It is renamed, in place of the one before, and begun anew.
+    Rotate,
+    /// It stays as it is.
+    Stop,
+}
+
+impl SaveTarget {
+    /// The file or folder as configured.
+    pub fn place(&self) -> &Path {
+        match self {
+            Self::Latest(path) | Self::Ring { dir: path, .. } | Self::Append { file: path, .. } => path,
+        }
+    }
 }
 
 /// A text that no log line, error, page or answer may show.

@@ -73,7 +73,7 @@ keys! {
     BASE_PATH = "base_path", "path", Is("\"\""), "Prefix of every route, such as `/webcam` behind a proxy.";
     SENDFILE = "sendfile", "auto, true or false", Is("auto"), "Send frames to four viewers and more with `sendfile` (Linux). `auto` weighs on each stream which way costs less: see docs/performance.md.";
     TLS = "tls", "map, or `none`", Is("none"), "Speak TLS, and nothing else, on all addresses: `cert_file` and `key_file`.";
-    CORS = "cors", "`\"*\"`, an origin, or `none`", Is("\"*\""), "`Access-Control-Allow-Origin` on streams and snapshots. Never sent on other routes.";
+    CORS = "cors", "`\"*\"`, an origin, or `none`", Is("\"*\""), "`Access-Control-Allow-Origin` on streams, snapshots, replays and clips. Never sent on other routes.";
     DEFAULT_STREAM = "default_stream", "name of a stream", Words("the first stream"), "What `/stream`, `/snapshot` and `/video_feed` mean.";
 
     CERT_FILE = "cert_file", "path of a file", Required("the PEM file with the certificate, followed by those that vouch for it"), "Certificate in PEM, the server's own first, followed by those that vouch for it. Relative to the working directory.";
@@ -85,15 +85,18 @@ keys! {
     MAX_VIEWERS = "max_viewers", "number", Is("2000"), "Viewers of all streams together; one more gets 503.";
     MAX_VIEWERS_PER_STREAM = "max_viewers_per_stream", "number", Is("1000"), "Viewers of one stream; one more gets 503.";
 
+    MAX_REPLAY_BYTES = "max_replay_bytes", "size, 1MiB to 1GiB", Is("64MiB"), "What one stream with `replay` keeps in memory; the oldest pictures go first.";
+
     TITLE = "title", "text", Words("the stream's name"), "What people read.";
     SOURCE = "source", "map", Required("say where the frames come from, such as `source: {type: mjpeg, url: \"http://…\"}`"), "Where the frames come from; which keys it has depends on its `type`.";
-    ON_DEMAND = "on_demand", "true or false", Words("`true`; `false` with `save` or `poll`"), "Run the source only while somebody watches. `false` keeps it running. A push stream always runs.";
+    ON_DEMAND = "on_demand", "true or false", Words("`true`; `false` with `save`, `replay` or `poll`"), "Run the source only while somebody watches. `false` keeps it running. A push stream always runs.";
     LINGER = "linger", "time, 0s to 24h", Is("10s"), "How long the source runs on after its last viewer left.";
     MAX_FPS = "max_fps", "number from 0.00001 to 240, or `none`", Is("none"), "Frames above this rate are dropped, and counted.";
     PLACEHOLDER = "placeholder", "true or false", Is("true"), "Show a picture with the stream's name and the reason while the source is away.";
     CHUNKED = "chunked", "true or false", Is("true"), "Chunked transfer coding to HTTP/1.1 viewers. `false` for old programs that cannot read it.";
     VIEWER_TIMEOUT = "viewer_timeout", "time, 1s to 1h", Is("10s"), "A viewer that takes nothing for so long is let go.";
-    SAVE = "save", "map, or `none`", Is("none"), "Write each frame to disk too: `latest`, or `dir` and `keep`.";
+    SAVE = "save", "map, or `none`", Is("none"), "Write frames to disk too: `latest`, `dir` or `append`.";
+    REPLAY = "replay", "time, 1s to 1h, or `none`", Is("none"), "Keep the pictures of the last so long in memory, for `/streams/NAME/replay` and `/streams/NAME/clip`.";
 
     TRANSFORM = "transform", "list of steps, or `none`", Is("none"), "What is done to its pictures, in this order: each step is one of `crop`, `scale`, `rotate`, `flip`, `grayscale`, `mask`, `text`, `image`. A picture is turned as its EXIF data say first.";
     ENCODE = "encode", "map", Words("all defaults"), "How transformed pictures are encoded. Without `transform` it encodes each picture anew.";
@@ -128,8 +131,12 @@ keys! {
     OF = "of", "name of a stream", Required("the stream whose pictures it shows"), "The stream whose pictures it shows. It runs while this one does.";
 
     LATEST = "latest", "path of a file", Words("nothing"), "One file that is always the newest frame, replaced atomically. Its folder must exist.";
-    DIR = "dir", "path of a folder", Words("nothing"), "The newest `keep` frames as files in this folder, which is made if absent.";
-    KEEP = "keep", "number, 1 to 1000000", Words("needed with `dir`"), "How many files stay in `dir`.";
+    DIR = "dir", "path of a folder", Words("nothing"), "The newest frames as files in this folder, which is made if absent: `keep` of them, or `max_bytes`, or what is less of both.";
+    KEEP = "keep", "number, 1 to 1000000", Words("`dir` needs it or `max_bytes`"), "How many files stay in `dir`.";
+    APPEND = "append", "path of a file", Words("nothing"), "One file with JPEGs one behind the other, up to `max_bytes`. Its folder must exist.";
+    MAX_SAVED_BYTES = "max_bytes", "size, 1KiB to 16384GiB", Words("needed with `append`"), "How many bytes the file of `append` has at most, or the files of `dir` together.";
+    WHEN_FULL = "when_full", "`rotate` or `stop`", Is("rotate"), "`append`: a full `a.mjpg` becomes `a.1.mjpg`, in place of the one before, and a new one is begun (so both have twice `max_bytes`); or it stays, and nothing more is saved.";
+    SAVE_EVERY = "every", "time, 100ms to 24h", Words("every frame"), "One frame each so long: a time lapse.";
 
     TYPE = "type", "word", Required("one of mjpeg, snapshot, exec, rtsp, v4l2, push, chart, text, pattern, images, rendition"), "What kind of source it is.";
     INSECURE = "insecure", "true or false", Is("false"), "Accept any certificate. Logged when used.";
@@ -237,7 +244,14 @@ pub static TLS_KEYS: Section = Section { path: "server.tls", keys: &[&CERT_FILE,
 /// `limits:`.
 pub static LIMIT_KEYS: Section = Section {
     path: "limits",
-    keys: &[&MAX_FRAME_BYTES, &MAX_FRAME_PIXELS, &MAX_HEADER_BYTES, &MAX_VIEWERS, &MAX_VIEWERS_PER_STREAM],
+    keys: &[
+        &MAX_FRAME_BYTES,
+        &MAX_FRAME_PIXELS,
+        &MAX_HEADER_BYTES,
+        &MAX_VIEWERS,
+        &MAX_VIEWERS_PER_STREAM,
+        &MAX_REPLAY_BYTES,
+    ],
 };
 /// `defaults:`.
 pub static DEFAULT_KEYS: Section = Section {
@@ -253,6 +267,7 @@ pub static DEFAULT_KEYS: Section = Section {
         &CHUNKED,
         &VIEWER_TIMEOUT,
         &SAVE,
+        &REPLAY,
     ],
 };
 /// A stream.
@@ -271,10 +286,14 @@ pub static STREAM_KEYS: Section = Section {
         &CHUNKED,
         &VIEWER_TIMEOUT,
         &SAVE,
+        &REPLAY,
     ],
 };
 /// `save:` of a stream.
-pub static SAVE_KEYS: Section = Section { path: "streams.NAME.save", keys: &[&LATEST, &DIR, &KEEP] };
+pub static SAVE_KEYS: Section = Section {
+    path: "streams.NAME.save",
+    keys: &[&LATEST, &DIR, &KEEP, &APPEND, &MAX_SAVED_BYTES, &WHEN_FULL, &SAVE_EVERY],
+};
 
 /// A step of `transform:`; it has one of these keys.
 pub static STEP_KEYS: Section = Section {

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
-    Config, Limits, Rework, SaveConfig, SendFile, ServerConfig, SourceConfig, StreamConfig, TlsConfig,
-    address,
+    Config, Limits, Rework, SaveConfig, SaveTarget, SendFile, ServerConfig, SourceConfig, StreamConfig,
+    TlsConfig, WhenFull, address,
     error::Position,
     node::{Entry, Node, join, printable_key},
     origins,
@@ -17,6 +17,15 @@ use crate::frame::StreamName;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const VIEWER_TIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+
+/// Shorter ones hold nothing that is not on the screen yet; longer ones belong on disk.
+const REPLAY_SPANS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+
+/// How often a time lapse takes a frame.
+const SAVE_INTERVALS: RangeInclusive<Duration> = Duration::from_millis(100)..=DAY;
+
+/// Largest bound of what is saved: 16 TiB, the largest file of ext4.
+const MAX_SAVED_BYTES: u64 = 1 << 44;
 
 /// Longest title, in characters: a line of a page.
 const MAX_TITLE: usize = 200;
@@ -125,12 +134,14 @@ fn read_limits(reader: &Reader<'_>) -> Option<Limits> {
         reader.get(&schema::MAX_FRAME_PIXELS, |text| units::count(text, 1..=1_000_000_000));
     let max_viewers = viewers(&schema::MAX_VIEWERS);
     let max_viewers_per_stream = viewers(&schema::MAX_VIEWERS_PER_STREAM);
+    let max_replay_bytes = reader.get(&schema::MAX_REPLAY_BYTES, |text| units::bytes(text, MIB..=1024 * MIB));
     Some(Limits {
         max_frame_bytes: max_frame_bytes?,
         max_frame_pixels: max_frame_pixels?,
         max_header_bytes: max_header_bytes?,
         max_viewers: max_viewers?,
         max_viewers_per_stream: max_viewers_per_stream?,
+        max_replay_bytes: usize::try_from(max_replay_bytes?).expect("the limit fits 32 bits"),
     })
 }
 
@@ -181,7 +192,7 @@ fn read_stream<'a>(
     let settings = Settings::read(context, &reader);
     let (name, source, settings) = (name?, source?, settings?);
     if let Some(save) = &settings.save {
-        refuse_shared_save(&reader, save, &name, saved);
+        refuse_shared_save(&reader, &save.target, &name, saved);
     }
     let push = matches!(source, SourceConfig::Push { .. });
     if push && reader.own(&schema::ON_DEMAND).is_some() && settings.on_demand == Some(true) {
@@ -192,7 +203,7 @@ fn read_stream<'a>(
     Some(StreamConfig {
         title: title.unwrap_or_else(|| name.to_string()),
         name,
-        on_demand: !push && settings.on_demand.unwrap_or(settings.save.is_none() && !polled),
+        on_demand: !push && settings.on_demand.unwrap_or(!(polled || settings.wants_every_frame())),
         source,
         linger: settings.linger,
         max_fps: settings.max_fps,
@@ -201,6 +212,7 @@ fn read_stream<'a>(
         viewer_timeout: settings.viewer_timeout,
         save: settings.save,
         rework: settings.rework,
+        replay: settings.replay,
     })
 }
 
@@ -221,9 +233,15 @@ struct Settings {
     viewer_timeout: Duration,
     save: Option<SaveConfig>,
     rework: Rework,
+    replay: Option<Duration>,
 }
 
 impl Settings {
+    /// Frames are of use whether or not somebody watches.
+    fn wants_every_frame(&self) -> bool {
+        self.save.is_some() || self.replay.is_some()
+    }
+
     fn read<'a>(context: &'a Context<'a>, reader: &Reader<'a>) -> Option<Self> {
         let on_demand = reader.get(&schema::ON_DEMAND, units::boolean);
         let linger = reader.get(&schema::LINGER, |text| units::duration(text, Duration::ZERO..=DAY));
@@ -239,6 +257,10 @@ impl Settings {
             _ => None,
         };
         let rework = steps::read(context, reader);
+        let replay = reader.get(&schema::REPLAY, |text| match text {
+            "none" => Ok(None),
+            span => units::duration(span, REPLAY_SPANS).map(Some),
+        });
         Some(Self {
             on_demand,
             linger: linger?,
@@ -251,35 +273,67 @@ impl Settings {
                 None => None,
             },
             rework: rework?,
+            replay: replay?,
         })
     }
 }
 
 fn read_save<'a>(context: &'a Context<'a>, found: &Found<'a>) -> Option<SaveConfig> {
-    const WANT: &str = "must be {latest: FILE} or {dir: FOLDER, keep: NUMBER}";
     let reader =
         Reader::new(context, &SAVE_KEYS, found.path.clone(), found.entry.key_at, &found.entry.value)?;
-    let latest = reader.get(&schema::LATEST, |text| {
+    let file = |text: &str| {
         if PathBuf::from(text).is_dir() {
             Err(Wrong::want_not("must be a file, not a folder", text))
         } else {
             writable(text)
         }
-    });
+    };
+    let latest = reader.get(&schema::LATEST, file);
     let dir = reader.get(&schema::DIR, writable);
     let keep = reader.get(&schema::KEEP, |text| {
         let keep = units::count(text, 1..=1_000_000)?;
         Ok(u32::try_from(keep).ok().and_then(NonZeroU32::new).expect("checked to be from 1 to 1000000"))
     });
+    let append = reader.get(&schema::APPEND, file);
+    let max_bytes = reader.get(&schema::MAX_SAVED_BYTES, |text| units::bytes(text, 1024..=MAX_SAVED_BYTES));
+    let when_full = reader.get(&schema::WHEN_FULL, |text| match text {
+        "rotate" => Ok(WhenFull::Rotate),
+        "stop" => Ok(WhenFull::Stop),
+        _ => Err(Wrong::want_not("must be rotate or stop", text)),
+    });
+    let every = reader.get(&schema::SAVE_EVERY, |text| units::duration(text, SAVE_INTERVALS));
     let given = |key| reader.own(key).is_some();
-    match (given(&schema::LATEST), given(&schema::DIR), given(&schema::KEEP)) {
-        (true, false, false) => latest.map(SaveConfig::Latest),
-        (false, true, true) => Some(SaveConfig::Ring { dir: dir?, keep: keep? }),
-        _ => {
-            context.mistakes.add(found.entry.key_at, &found.path, WANT);
-            None
-        }
+    if let Some(problem) = wrong_combination(given) {
+        context.mistakes.add(found.entry.key_at, &found.path, problem);
+        return None;
     }
+    // What is given but was wrong is noted; the whole is not used then.
+    let bound = |key, value: bool| !given(key) || value;
+    let right = bound(&schema::KEEP, keep.is_some())
+        && bound(&schema::MAX_SAVED_BYTES, max_bytes.is_some())
+        && bound(&schema::SAVE_EVERY, every.is_some());
+    let target = match (given(&schema::LATEST), given(&schema::DIR)) {
+        (true, _) => SaveTarget::Latest(latest?),
+        (_, true) => SaveTarget::Ring { dir: dir?, keep, max_bytes },
+        _ => SaveTarget::Append { file: append?, max_bytes: max_bytes?, when_full: when_full? },
+    };
+    right.then_some(SaveConfig { target, every })
+}
+
+/// What is wrong with the keys that stand beside each other, if anything.
+fn wrong_combination(given: impl Fn(&'static schema::Key) -> bool) -> Option<&'static str> {
+    let (latest, dir, append) = (given(&schema::LATEST), given(&schema::DIR), given(&schema::APPEND));
+    let (keep, bytes, when_full) =
+        (given(&schema::KEEP), given(&schema::MAX_SAVED_BYTES), given(&schema::WHEN_FULL));
+    let right = match (latest, dir, append) {
+        (true, false, false) => !keep && !bytes && !when_full,
+        (false, true, false) => (keep || bytes) && !when_full,
+        (false, false, true) => bytes && !keep,
+        _ => false,
+    };
+    let wanted = "must be {latest: FILE}, {dir: FOLDER, keep: NUMBER} (or max_bytes: SIZE) or {append: FILE, \
+                  max_bytes: SIZE}";
+    (!right).then_some(wanted)
 }
 
 /// A path whose parent folder exists.
@@ -299,12 +353,11 @@ fn writable(text: &str) -> Result<PathBuf, Wrong> {
 /// Two streams that write the same file would show each other's frames.
 fn refuse_shared_save(
     reader: &Reader<'_>,
-    save: &SaveConfig,
+    target: &SaveTarget,
     name: &StreamName,
     saved: &mut HashMap<PathBuf, String>,
 ) {
-    let (SaveConfig::Latest(path) | SaveConfig::Ring { dir: path, .. }) = save;
-    if let Some(other) = saved.insert(path.clone(), name.to_string()) {
+    if let Some(other) = saved.insert(target.place().to_owned(), name.to_string()) {
         reader.wrong(&schema::SAVE, format!("stream {other} saves there too: give each its own path"));
     }
 }

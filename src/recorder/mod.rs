@@ -1,11 +1,13 @@
-//! Each new frame of a stream to disk: one file that is always the newest, or a ring of files.
+//! A stream's frames to disk: one file that is always the newest, a ring of files, or one file that grows.
 //!
-//! A recorder reads the stream's bus like a viewer, so a slow disk skips frames and holds nothing up. A file appears
-//! whole or not at all: it is written under another name in the same folder and renamed. Nothing is synced to the disk;
+//! A recorder reads the stream's bus like a viewer, so a slow disk skips frames and holds nothing up. A picture's
+//! file appears whole or not at all: it is written under another name in the same folder and renamed. Nothing is synced to the disk;
 //! after a power cut the newest files may be missing. Placeholders and repeated frames are not written.
 //!
-//! A failure is said once, counted, and tried again with the next frame; it never touches the stream.
+//! A full disk, or one that takes nothing, is a state that the API shows. It is said once in the log, counted with each
+//! frame, and tried again with the next one; it never touches the stream.
 
+mod append;
 mod ring;
 
 use std::{
@@ -19,10 +21,10 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use self::ring::Ring;
+use self::{append::Append, ring::Ring};
 use crate::{
-    bus::{Bus, Published},
-    config::SaveConfig,
+    bus::{Bus, Pace, Published, SavingState},
+    config::{SaveConfig, SaveTarget},
     frame::FrameKind,
 };
 
@@ -32,7 +34,7 @@ pub struct Recorder {
     target: Option<Target>,
     place: PathBuf,
     bus: Arc<Bus>,
-    failing: bool,
+    pace: Pace,
 }
 
 /// Where frames go.
@@ -40,16 +42,32 @@ pub struct Recorder {
 enum Target {
     Latest(PathBuf),
     Ring(Ring),
+    Append(Append),
+}
+
+/// What became of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Saved,
+    /// There is no room by configuration, and none is to be made.
+    Full {
+        bytes: u64,
+    },
 }
 
 impl Recorder {
     /// A recorder of what `bus` shows; what it writes and fails to is counted there.
     pub fn new(config: SaveConfig, bus: Arc<Bus>) -> Self {
-        let (place, target) = match config {
-            SaveConfig::Latest(path) => (path.clone(), Target::Latest(path)),
-            SaveConfig::Ring { dir, keep } => (dir.clone(), Target::Ring(Ring::new(dir, keep))),
+        let place = config.target.place().to_owned();
+        let target = match config.target {
+            SaveTarget::Latest(path) => Target::Latest(path),
+            SaveTarget::Ring { dir, keep, max_bytes } => Target::Ring(Ring::new(dir, keep, max_bytes)),
+            SaveTarget::Append { file, max_bytes, when_full } => {
+                Target::Append(Append::new(file, max_bytes, when_full))
+            }
         };
-        Self { target: Some(target), place, bus, failing: false }
+        bus.stats().note_saving(SavingState::Waiting, None);
+        Self { target: Some(target), place, bus, pace: Pace::new(config.every) }
     }
 
     /// Writes each new frame until the bus is closed. Dropping the future stops it after the write in hand.
@@ -62,8 +80,11 @@ impl Recorder {
                 return;
             }
             let Some(shown) = showing.newest else { continue };
-            if shown.seq != last_seq && shown.frame.kind() == FrameKind::Picture {
-                last_seq = shown.seq;
+            if shown.seq == last_seq || shown.frame.kind() != FrameKind::Picture {
+                continue;
+            }
+            last_seq = shown.seq;
+            if self.pace.admits(shown.frame.arrived()) {
                 self.save(shown).await;
             }
         }
@@ -71,7 +92,6 @@ impl Recorder {
 
     async fn save(&mut self, shown: Arc<Published>) {
         let Some(mut target) = self.target.take() else { return };
-        let place = self.place.clone();
         let written = spawn_blocking(move || {
             let result = target.write(&shown);
             (target, result)
@@ -85,33 +105,48 @@ impl Recorder {
             // The runtime is going down: there is no disk to write to any more.
             Err(gone) => Err(io::Error::other(gone)),
         };
+        self.note(result);
+    }
+
+    fn note(&self, result: io::Result<Outcome>) {
+        let stats = self.bus.stats();
+        let path = self.place.display();
         match result {
-            Ok(()) => {
-                self.bus.stats().count_saved();
-                if self.failing {
-                    info!(path = %place.display(), "frames are saved again");
+            Ok(Outcome::Saved) => {
+                stats.count_saved();
+                let before = stats.saving().map(|saving| saving.state);
+                stats.note_saving(SavingState::Saving, None);
+                if matches!(before, Some(SavingState::Failing | SavingState::Full)) {
+                    info!(%path, "frames are saved again");
                 }
-                self.failing = false;
+            }
+            Ok(Outcome::Full { bytes }) => {
+                stats.count_save_failure();
+                let reason = format!("the file has {bytes} bytes, and max_bytes allows no further picture");
+                if stats.note_saving(SavingState::Full, Some(reason)) {
+                    info!(%path, bytes, "the file is full; nothing more is saved until it is moved away");
+                }
             }
             Err(error) => {
-                self.bus.stats().count_save_failure();
-                if !self.failing {
-                    warn!(path = %place.display(), %error, "cannot save frames; trying again with each frame");
+                stats.count_save_failure();
+                if stats.note_saving(SavingState::Failing, Some(error.to_string())) {
+                    warn!(%path, %error, "cannot save frames; trying again with each frame");
                 }
-                self.failing = true;
             }
         }
     }
 }
 
 impl Target {
-    fn write(&mut self, shown: &Published) -> io::Result<()> {
+    fn write(&mut self, shown: &Published) -> io::Result<Outcome> {
         match self {
             Self::Latest(path) => {
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                write_whole(folder.unwrap_or(Path::new(".")), path, shown.frame.jpeg())
+                write_whole(folder.unwrap_or(Path::new(".")), path, shown.frame.jpeg())?;
+                Ok(Outcome::Saved)
             }
-            Self::Ring(ring) => ring.write(shown),
+            Self::Ring(ring) => ring.write(shown).map(|()| Outcome::Saved),
+            Self::Append(file) => file.write(shown),
         }
     }
 }

@@ -7,41 +7,59 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jiff::{Timestamp, tz::TimeZone};
-
 use super::{UNFINISHED, write_whole};
-use crate::bus::Published;
+use crate::{bus::Published, clip::picture_name};
 
 /// Files removed with one frame at most: a ring made smaller shrinks over some frames instead of in one long stop.
 const MAX_REMOVED_AT_ONCE: usize = 64;
 
-/// A folder of `keep` files, named by local time: `20261122-140322-123-000042.jpg`.
+/// A folder of files, as many as a number or their bytes allow, named by local time: `20261122-140322-123-000042.jpg`.
 #[derive(Debug)]
 pub(super) struct Ring {
     folder: PathBuf,
     keep: usize,
-    /// Oldest first; none until the folder was read.
-    files: Option<VecDeque<PathBuf>>,
+    max_bytes: u64,
+    /// None until the folder was read.
+    files: Option<Files>,
+}
+
+#[derive(Debug, Default)]
+struct Files {
+    /// With their lengths, oldest first.
+    list: VecDeque<(PathBuf, u64)>,
+    bytes: u64,
 }
 
 impl Ring {
-    pub(super) fn new(folder: PathBuf, keep: NonZeroU32) -> Self {
-        Self { folder, keep: keep.get() as usize, files: None }
+    pub(super) fn new(folder: PathBuf, keep: Option<NonZeroU32>, max_bytes: Option<u64>) -> Self {
+        let keep = keep.map_or(usize::MAX, |keep| keep.get() as usize);
+        Self { folder, keep, max_bytes: max_bytes.unwrap_or(u64::MAX), files: None }
     }
 
-    /// Writes one frame, and removes what is too many.
+    /// Writes one frame, and removes what is too many or too much; the newest always stays.
     pub(super) fn write(&mut self, shown: &Published) -> io::Result<()> {
-        let path = self.folder.join(name(shown));
+        let path = self.folder.join(picture_name(&shown.frame, shown.seq));
+        // On failure the folder is read anew next time: somebody may have removed it.
         let mut files = match self.files.take() {
             Some(files) => files,
-            // Numbers begin anew with each run: a file of the same millisecond and number is replaced, not two files.
-            None => earlier(&self.folder)?.into_iter().filter(|file| *file != path).collect(),
+            None => {
+                let mut list = earlier(&self.folder)?;
+                // Numbers begin anew with each run: a file of the same millisecond and number is replaced, not two files.
+                list.retain(|(file, _)| *file != path);
+                Files { bytes: list.iter().map(|(_, len)| len).sum(), list }
+            }
         };
-        // On failure the folder is read anew next time: somebody may have removed it.
         write_whole(&self.folder, &path, shown.frame.jpeg())?;
-        files.push_back(path);
-        let surplus = files.len().saturating_sub(self.keep).min(MAX_REMOVED_AT_ONCE);
-        for old in files.drain(..surplus) {
+        let len = shown.frame.jpeg().len() as u64;
+        files.list.push_back((path, len));
+        files.bytes += len;
+        for _ in 0..MAX_REMOVED_AT_ONCE {
+            let surplus = files.list.len() > self.keep || files.bytes > self.max_bytes;
+            if !surplus || files.list.len() <= 1 {
+                break;
+            }
+            let Some((old, len)) = files.list.pop_front() else { break };
+            files.bytes -= len;
             match fs::remove_file(&old) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -52,15 +70,9 @@ impl Ring {
     }
 }
 
-fn name(shown: &Published) -> String {
-    let taken = Timestamp::try_from(shown.frame.taken()).unwrap_or(Timestamp::UNIX_EPOCH);
-    let local = taken.to_zoned(TimeZone::system());
-    format!("{}-{:06}.jpg", local.strftime("%Y%m%d-%H%M%S-%3f"), shown.seq)
-}
-
 /// Files of an earlier run, oldest first: by the time of writing, since names jump back with summer time. Leftovers of
 /// an interrupted run are removed; files with other names are left alone.
-fn earlier(folder: &Path) -> io::Result<VecDeque<PathBuf>> {
+fn earlier(folder: &Path) -> io::Result<VecDeque<(PathBuf, u64)>> {
     fs::create_dir_all(folder)?;
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -68,13 +80,14 @@ fn earlier(folder: &Path) -> io::Result<VecDeque<PathBuf>> {
         let file_name = entry.file_name();
         let Some(name) = file_name.to_str() else { continue };
         if is_ours(name) {
-            files.push((entry.metadata().and_then(|file| file.modified())?, entry.path()));
+            let about = entry.metadata()?;
+            files.push((about.modified()?, entry.path(), about.len()));
         } else if unfinished_of(name).is_some_and(is_ours) {
             fs::remove_file(entry.path())?;
         }
     }
     files.sort();
-    Ok(files.into_iter().map(|(_, path)| path).collect())
+    Ok(files.into_iter().map(|(_, path, len)| (path, len)).collect())
 }
 
 /// The name that a file would have had, from that of one never finished: `.NAME.PID.framecast-tmp`.
@@ -83,7 +96,7 @@ fn unfinished_of(name: &str) -> Option<&str> {
     Some(name)
 }
 
-/// Whether a name is one that [`name`] gives.
+/// Whether a name is one that [`picture_name`] gives.
 fn is_ours(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".jpg") else { return false };
     let parts: Vec<_> = stem.split('-').collect();

@@ -3,6 +3,7 @@
 //! A [`Viewer`] takes the newest frame each time it is asked, so a slow one skips and never sees the past. It repeats
 //! its first frame at once (Chromium draws a part only when the next has come) and follows the bus's beats.
 
+mod replay;
 mod snapshot;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::{
     stream::{StreamHandle, ViewerGuard},
 };
 
+pub use replay::Replay;
 pub use snapshot::{SNAPSHOT_WAIT, SnapshotError, newest_picture, next_after};
 
 /// A viewer of a stream. Each frame is to be sent whole before the next is asked for.

@@ -16,7 +16,7 @@ use super::{
     state::State,
 };
 use crate::{
-    bus::{Bus, Sink},
+    bus::{Bus, History, Sink},
     config::{Limits, StreamConfig},
     frame::StreamName,
     source::{Lasting, Upstreams},
@@ -96,7 +96,8 @@ impl StreamHandle {
         upstreams: Arc<dyn Upstreams>,
     ) -> Self {
         let config = Arc::new(config);
-        let bus = Arc::new(Bus::default());
+        let history = config.replay.map(|span| History::new(span, limits.max_replay_bytes));
+        let bus = Arc::new(Bus::with_history(history));
         let mut sink = Sink::new(bus.clone(), config.max_fps);
         if !config.rework.is_nothing() {
             let pipeline = Pipeline::new(config.title.clone(), config.rework.clone(), (&limits).into());
@@ -176,12 +177,34 @@ impl StreamHandle {
     /// Joins as a viewer, if there is room.
     ///
     /// # Errors
-    /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.
+    /// As [`StreamHandle::seat`].
     pub fn join(
         &self,
         capacity: &Arc<Capacity>,
         max_viewers_per_stream: usize,
     ) -> Result<ViewerGuard, AtCapacity> {
+        Ok(ViewerGuard { seat: self.seat(capacity, max_viewers_per_stream)?, _demand: self.want() })
+    }
+
+    /// Joins as a viewer of what is past, if there is room: the source need not run for that.
+    ///
+    /// # Errors
+    /// As [`StreamHandle::seat`].
+    pub fn join_past(
+        &self,
+        capacity: &Arc<Capacity>,
+        max_viewers_per_stream: usize,
+    ) -> Result<PastViewerGuard, AtCapacity> {
+        let seat = self.seat(capacity, max_viewers_per_stream)?;
+        self.0.bus.stats().replay_begun();
+        Ok(PastViewerGuard(seat))
+    }
+
+    /// Counts one viewer more, if there is room.
+    ///
+    /// # Errors
+    /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.
+    fn seat(&self, capacity: &Arc<Capacity>, max_viewers_per_stream: usize) -> Result<Seat, AtCapacity> {
         let stats = self.0.bus.stats();
         stats.viewer_joined(max_viewers_per_stream).map_err(|viewers| {
             let of_what = format!("stream {}", self.name());
@@ -193,7 +216,7 @@ impl StreamHandle {
             let of_what = "this relay".to_owned();
             return Err(AtCapacity { viewers, of_what, limit: "limits.max_viewers" });
         }
-        Ok(ViewerGuard { demand: self.want(), capacity: capacity.clone() })
+        Ok(Seat { stream: self.clone(), capacity: capacity.clone() })
     }
 
     /// What outlasts a run of its source: the points of a graph, a program that is not gone yet.
@@ -229,20 +252,44 @@ impl Drop for DemandGuard {
 /// While it lives, a viewer is counted and the stream is wanted.
 #[derive(Debug)]
 pub struct ViewerGuard {
-    demand: DemandGuard,
-    capacity: Arc<Capacity>,
+    seat: Seat,
+    _demand: DemandGuard,
 }
 
 impl ViewerGuard {
     /// The stream that is viewed.
     pub fn stream(&self) -> &StreamHandle {
-        self.demand.stream()
+        &self.seat.stream
     }
 }
 
-impl Drop for ViewerGuard {
+/// While it lives, a viewer is counted who looks at the past.
+#[derive(Debug)]
+pub struct PastViewerGuard(Seat);
+
+impl PastViewerGuard {
+    /// The stream that is viewed.
+    pub fn stream(&self) -> &StreamHandle {
+        &self.0.stream
+    }
+}
+
+impl Drop for PastViewerGuard {
     fn drop(&mut self) {
-        self.stream().bus().stats().viewer_left();
+        self.stream().bus().stats().replay_ended();
+    }
+}
+
+/// While it lives, a viewer is counted.
+#[derive(Debug)]
+struct Seat {
+    stream: StreamHandle,
+    capacity: Arc<Capacity>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.stream.bus().stats().viewer_left();
         self.capacity.viewers.fetch_sub(1, Ordering::Relaxed);
     }
 }

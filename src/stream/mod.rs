@@ -12,4 +12,6 @@ mod pump;
 mod sending;
 pub mod state;
 
-pub use handle::{AtCapacity, Capacity, DemandGuard, Status, StreamHandle, ViewerGuard, WeakStream};
+pub use handle::{
+    AtCapacity, Capacity, DemandGuard, PastViewerGuard, Status, StreamHandle, ViewerGuard, WeakStream,
+};

@@ -78,6 +78,25 @@ struct StreamReport {
     reconnects: u64,
     saved: u64,
     save_failures: u64,
+    saving: Option<SavingReport>,
+    replay: Option<ReplayReport>,
+}
+
+/// How frames get to disk.
+#[derive(Debug, Serialize)]
+struct SavingReport {
+    state: &'static str,
+    since: f64,
+    reason: Option<String>,
+}
+
+/// What is kept of the past, and for how many viewers it plays.
+#[derive(Debug, Serialize)]
+struct ReplayReport {
+    span_s: f64,
+    frames: usize,
+    bytes: usize,
+    viewers: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -125,6 +144,16 @@ impl StreamReport {
             reconnects: stats.reconnects(),
             saved: stats.saved(),
             save_failures: stats.save_failures(),
+            saving: stats.saving().map(|saving| SavingReport {
+                state: saving.state.as_str(),
+                since: unix_seconds(saving.since),
+                reason: saving.reason,
+            }),
+            replay: stream.bus().history().map(|history| {
+                let kept = history.kept();
+                let span_s = rounded(kept.span.as_secs_f64());
+                ReplayReport { span_s, frames: kept.frames, bytes: kept.bytes, viewers: stats.replaying() }
+            }),
         }
     }
 }

@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
 use serde::Serialize;
 
 use crate::{
+    bus::HistoryError,
     session::SnapshotError,
     stream::AtCapacity,
     transform::{picture::PictureError, pool::PoolError},
@@ -119,6 +120,12 @@ impl From<PoolError> for Problem {
             PoolError::Busy => Self::unavailable(error.to_string()),
             PoolError::Panicked { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
+    }
+}
+
+impl From<HistoryError> for Problem {
+    fn from(error: HistoryError) -> Self {
+        Self::unavailable(error.to_string())
     }
 }
 

@@ -4,12 +4,14 @@
 //! some do not. Streams never pass through a compression or logging middleware.
 
 mod api;
+mod clip;
 mod compat;
 mod error;
 mod health;
 mod page;
 mod points;
 mod pushing;
+mod replay;
 mod server;
 mod snapshot;
 mod tls;
@@ -95,6 +97,8 @@ fn routes(cfg: &mut web::ServiceConfig) {
         .service(reading("/api/streams/{name}", api::stream))
         .service(reading("/streams/{name}", viewing::by_name))
         .service(reading("/streams/{name}/snapshot", snapshot::by_name))
+        .service(reading("/streams/{name}/replay", replay::by_name))
+        .service(reading("/streams/{name}/clip", clip::by_name))
         .service(writing("/streams/{name}/frame", web::route().to(pushing::frame)))
         .service(writing("/streams/{name}/feed", web::route().to(pushing::feed)))
         .service(writing("/streams/{name}/points", web::route().to(points::points)))

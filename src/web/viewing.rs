@@ -113,12 +113,12 @@ pub(super) fn answer(
 }
 
 /// Otherwise actix sends chunks also to HTTP/1.0 clients. The builder's own `no_chunking` would write a length.
-fn unchunked_unless(chunked: bool, mut response: HttpResponse) -> HttpResponse {
+pub(super) fn unchunked_unless(chunked: bool, mut response: HttpResponse) -> HttpResponse {
     response.head_mut().no_chunking(!chunked);
     response
 }
 
-fn stream_head(head: &mut HttpResponseBuilder, state: &WebState, wishes: &Wishes) {
+pub(super) fn stream_head(head: &mut HttpResponseBuilder, state: &WebState, wishes: &Wishes) {
     head.force_close();
     head.content_type(if wishes.raw { "application/octet-stream" } else { writer::STREAM_CONTENT_TYPE });
     head.insert_header(("X-Accel-Buffering", "no"));
@@ -130,7 +130,7 @@ fn stream_head(head: &mut HttpResponseBuilder, state: &WebState, wishes: &Wishes
 }
 
 /// The body of a HEAD answer: of unknown length, like the stream itself, and empty.
-struct NoBody;
+pub(super) struct NoBody;
 
 impl MessageBody for NoBody {
     type Error = Infallible;

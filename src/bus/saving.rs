@@ -1,0 +1,59 @@
+//! How the writing of a stream's frames to disk goes.
+
+use std::{sync::Mutex, time::SystemTime};
+
+/// What the recorder is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SavingState {
+    /// Nothing to write has come yet.
+    Waiting,
+    /// The last frame was written.
+    Saving,
+    /// The last frame could not be written; the next one is tried.
+    Failing,
+    /// The file has all that it may have, and stays so.
+    Full,
+}
+
+impl SavingState {
+    /// For JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Saving => "saving",
+            Self::Failing => "failing",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// A state, since when, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saving {
+    /// The state.
+    pub state: SavingState,
+    /// When it began.
+    pub since: SystemTime,
+    /// Why nothing is written.
+    pub reason: Option<String>,
+}
+
+/// Where the recorder says how it goes.
+#[derive(Debug, Default)]
+pub(super) struct SavingNote(Mutex<Option<Saving>>);
+
+impl SavingNote {
+    /// Whether the state is another than before.
+    pub(super) fn write(&self, state: SavingState, reason: Option<String>) -> bool {
+        let mut note = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let before = note.as_ref().filter(|before| before.state == state);
+        let changed = before.is_none();
+        let since = before.map_or_else(SystemTime::now, |before| before.since);
+        *note = Some(Saving { state, since, reason });
+        changed
+    }
+
+    pub(super) fn read(&self) -> Option<Saving> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+}

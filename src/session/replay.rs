@@ -1,0 +1,93 @@
+//! One viewer of the past: which picture next, and when.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+    vec,
+};
+
+use crate::bus::{Past, Published, Showing};
+
+/// Pictures at the pace at which they came, or at a multiple of it. Each comes, also to a viewer who is late: the past is
+/// looked at for what is in it.
+#[derive(Debug)]
+pub struct Replay {
+    pictures: vec::IntoIter<Arc<Past>>,
+    speed: f64,
+    /// When the first picture went out, and when it had come.
+    begun: Option<(Instant, Instant)>,
+    last_seq: u64,
+}
+
+impl Replay {
+    /// Plays `pictures`, oldest first, `speed` times as fast as they came.
+    pub fn new(pictures: Vec<Arc<Past>>, speed: f64) -> Self {
+        Self { pictures: pictures.into_iter(), speed, begun: None, last_seq: 0 }
+    }
+
+    /// When the next picture is to go out; none when all have.
+    pub fn due(&mut self, now: Instant) -> Option<Instant> {
+        let came = self.pictures.as_slice().first()?.frame.arrived();
+        let (start, first) = *self.begun.get_or_insert((now, came));
+        let later = came.saturating_duration_since(first).as_secs_f64() / self.speed;
+        Some(start + Duration::from_secs_f64(later))
+    }
+
+    /// The next picture.
+    pub fn take(&mut self) -> Option<Arc<Past>> {
+        let next = self.pictures.next()?;
+        self.last_seq = next.seq;
+        Some(next)
+    }
+
+    /// The present, if it is newer than what was played.
+    pub fn take_present(&mut self, showing: &Showing) -> Option<Arc<Published>> {
+        let newest = showing.newest.as_ref().filter(|newest| newest.seq > self.last_seq)?;
+        self.last_seq = newest.seq;
+        Some(newest.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::{Bus, History, tests::tiny_frame};
+
+    fn history() -> Bus {
+        let bus = Bus::with_history(Some(History::new(Duration::from_secs(60), 1 << 20)));
+        (0..3).for_each(|_| bus.publish(tiny_frame()));
+        bus
+    }
+
+    #[test]
+    fn pictures_are_due_as_they_came_or_in_a_multiple_of_that() {
+        let bus = history();
+        let pictures = bus.history().unwrap().last(Duration::from_secs(60)).unwrap();
+        let came: Vec<_> = pictures.iter().map(|past| past.frame.arrived()).collect();
+        for speed in [0.1, 1.0, 4.0] {
+            let mut replay = Replay::new(pictures.clone(), speed);
+            let start = Instant::now();
+            for (n, came_at) in came.iter().enumerate() {
+                // However late it is asked, the pace is that of the first.
+                let due = replay.due(start + Duration::from_secs(n as u64)).unwrap();
+                let wanted = came_at.duration_since(came[0]).div_f64(speed);
+                let off = due.duration_since(start).abs_diff(wanted);
+                assert!(off < Duration::from_micros(1), "{speed}: {off:?}");
+                assert_eq!(replay.take().unwrap().seq, n as u64 + 1);
+            }
+            assert!(replay.due(start).is_none() && replay.take().is_none());
+        }
+    }
+
+    #[test]
+    fn the_present_comes_once_and_only_if_it_was_not_played() {
+        let bus = history();
+        let pictures = bus.history().unwrap().last(Duration::from_secs(60)).unwrap();
+        let mut replay = Replay::new(pictures, 1.0);
+        while replay.take().is_some() {}
+        assert!(replay.take_present(&bus.showing()).is_none());
+        bus.publish(tiny_frame());
+        assert_eq!(replay.take_present(&bus.showing()).unwrap().seq, 4);
+        assert!(replay.take_present(&bus.showing()).is_none());
+    }
+}

@@ -1,0 +1,60 @@
+//! The last seconds of a stream as a file.
+
+use std::{collections::VecDeque, convert::Infallible};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::SizedStream,
+    http::{Method, header},
+    web,
+};
+use futures_util::stream;
+
+use super::{
+    State,
+    error::Problem,
+    query,
+    replay::{bad_request, history, next_piece, seconds},
+};
+use crate::clip::{ClipFormat, clip, local};
+
+/// `GET /streams/{name}/clip`.
+pub(super) async fn by_name(
+    request: HttpRequest,
+    state: State,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let stream = state.stream(&name)?;
+    let history = history(&stream)?;
+    let seconds = seconds(&request, history)?;
+    let format = match query(&request, "format") {
+        None => ClipFormat::Mjpg,
+        Some(text) => text.parse().map_err(|error| bad_request(format!("{error}")))?,
+    };
+    let pictures = history.last(seconds)?;
+    let guard = match request.method() {
+        &Method::HEAD => None,
+        _ => Some(stream.join_past(&state.capacity, state.limits.max_viewers_per_stream)?),
+    };
+    let begins =
+        pictures.first().map(|first| local(first.frame.taken()).strftime("%Y%m%d-%H%M%S").to_string());
+    let file = format!("{}-{}.{}", stream.name(), begins.unwrap_or_default(), format.extension());
+    let clip = clip(format, pictures);
+    let mut head = HttpResponse::Ok();
+    super::never_cached(&mut head);
+    super::allow_origin(&mut head, &state);
+    head.content_type(format.content_type());
+    // A stream's name has no character that would have to be escaped.
+    head.insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")));
+    let mut pieces = clip.pieces;
+    let mut waiting = VecDeque::new();
+    let body = stream::iter(std::iter::from_fn(move || {
+        let _counted = &guard;
+        if waiting.is_empty() {
+            waiting.extend(pieces.next());
+        }
+        next_piece(&mut waiting).map(Ok::<_, Infallible>)
+    }));
+    // actix leaves out the body of an answer to HEAD, and keeps its length.
+    Ok(head.body(SizedStream::new(clip.len, body)))
+}
