@@ -1,6 +1,7 @@
 //! The checked configuration. A value of these types needs no further check.
 
 mod chart;
+mod mosaic;
 mod program;
 
 use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
@@ -9,6 +10,7 @@ use url::Url;
 
 pub use self::{
     chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
+    mosaic::MosaicConfig,
     program::{ExecConfig, Patience, RtspConfig, RtspTransport, V4l2Config},
 };
 use super::Rework;
@@ -23,6 +25,8 @@ pub struct Config {
     pub limits: Limits,
     /// The streams, in the order of the file (mjpg-streamer's `stream_N` counts in it).
     pub streams: Vec<StreamConfig>,
+    /// All of them in one picture, unless there is a stream of that name, or it was switched off.
+    pub overview: Option<StreamConfig>,
 }
 
 /// `server:`.
@@ -41,6 +45,8 @@ pub struct ServerConfig {
     pub cors: Option<String>,
     /// What `/stream`, `/snapshot` and `/?action=stream` mean; the first stream if none was named.
     pub default_stream: Option<StreamName>,
+    /// Show all streams in one picture at `/streams/all`.
+    pub mosaic: bool,
 }
 
 /// `server.tls:`. What is in the files is looked at by whoever serves with them.
@@ -152,6 +158,8 @@ pub enum SourceConfig {
         /// The stream whose pictures it shows.
         of: StreamName,
     },
+    /// `type: mosaic`.
+    Mosaic(MosaicConfig),
 }
 
 impl SourceConfig {
@@ -159,6 +167,7 @@ impl SourceConfig {
     pub fn origins(&self) -> &[StreamName] {
         match self {
             Self::Rendition { of } => std::slice::from_ref(of),
+            Self::Mosaic(mosaic) => &mosaic.of,
             _ => &[],
         }
     }
@@ -177,6 +186,7 @@ impl SourceConfig {
             Self::Pattern { .. } => "pattern",
             Self::Images { .. } => "images",
             Self::Rendition { .. } => "rendition",
+            Self::Mosaic(_) => "mosaic",
         }
     }
 }
