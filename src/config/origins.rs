@@ -6,6 +6,7 @@ use super::{
     reader::Context,
     suggest,
 };
+use crate::frame::StreamName;
 
 /// Notes names of streams that are not there, and circles. `read` has the streams of `entries`, those in which nothing
 /// is wrong.
@@ -22,7 +23,7 @@ pub(super) fn check(
                 let meant = suggest::nearest(of.as_str(), names.iter().map(String::as_str));
                 let meant = meant.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
                 format!("must be the name of a stream of this file{meant}, not {of}")
-            } else if leads_back(stream, read) {
+            } else if leads_back(stream, of, read) {
                 "shows its own pictures in the end: what it shows must come from a source of its own"
                     .to_owned()
             } else {
@@ -34,10 +35,10 @@ pub(super) fn check(
     }
 }
 
-/// Whether following origins from a stream comes back to it.
-fn leads_back(start: &StreamConfig, read: &[Option<StreamConfig>]) -> bool {
+/// Whether following origins from `of`, one of a stream's, comes back to it.
+fn leads_back(start: &StreamConfig, of: &StreamName, read: &[Option<StreamConfig>]) -> bool {
     let mut seen = Vec::new();
-    let mut next: Vec<_> = start.source.origins().iter().collect();
+    let mut next = vec![of];
     while let Some(name) = next.pop() {
         if *name == start.name {
             return true;

@@ -1,8 +1,8 @@
 //! The picture of a mosaic, kept as planes: each tile is painted anew only when it changes.
 
-use bytes::Bytes;
-
 use std::num::NonZeroU32;
+
+use bytes::Bytes;
 
 use super::layout::{self, Ground};
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 const QUALITY: u8 = 85;
 
 /// A tile's letters, in parts of its height, and in pixels.
-const LETTERS: f32 = 1.0 / 15.0;
+const LETTERS: f32 = 1.0 / 16.0;
 const LETTER_SIZES: (f32, f32) = (11.0, 30.0);
 
 /// From a tile's sides to its labels, in sizes of letters.
@@ -38,7 +38,7 @@ const STALE_SHADE: Ink = Ink { color: rgb(0x11151b), alpha: 0xe6 };
 const STALE: Ink = Ink { color: rgb(0xf0a13a), alpha: 0xff };
 
 /// How much of its brightness, and of its colours, a picture keeps that is stale, in 256ths.
-const DIMMED: u32 = 90;
+const DIMMED: u32 = 110;
 const FADED: i32 = 90;
 
 /// A decoder's memory is kept for the next picture up to this: one of 1920x1080 at full size in both buffers, with
