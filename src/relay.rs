@@ -22,12 +22,12 @@ use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 use tracing::{info, warn};
 
 use crate::{
-    config::{Config, Limits, StreamConfig},
+    config::{Config, Limits, SourceConfig, StreamConfig},
     frame::StreamName,
     recorder::Recorder,
     registry::Registry,
-    source::{Upstream, Upstreams},
-    stream::{Capacity, StreamHandle, WeakStream},
+    source::{Health, Upstream, Upstreams},
+    stream::{Capacity, StreamHandle, WeakStream, state::State},
     transform::pool::Pool,
     web::{ListenError, Listeners, Tls, TlsError, WebServer, WebState},
 };
@@ -79,10 +79,13 @@ impl Relay {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         let arbiters: Vec<_> = (0..cores.min(MAX_STREAM_THREADS)).map(|_| Arbiter::new()).collect();
         let limits = config.limits;
-        let streams = start_streams(&arbiters, config.streams, &limits, &pool).await?;
+        let numbered = config.streams.len();
+        let all = config.streams.into_iter().chain(config.overview).collect();
+        let mut streams = start_streams(&arbiters, all, &limits, &pool).await?;
         streams.iter().for_each(|stream| stream.bus().set_send_file(config.server.sendfile));
+        let overview = streams.split_off(numbered).pop();
         let state = Arc::new(WebState {
-            registry: Registry::new(streams),
+            registry: Registry::new(streams).with_overview(overview),
             capacity: Arc::new(Capacity::new(limits.max_viewers)),
             limits,
             pool,
@@ -111,7 +114,8 @@ impl Relay {
     /// Ends everything: viewers get the closing delimiter, sources let go of their cameras, connections drain.
     pub async fn stop(self) {
         self.state.stopping.store(true, Ordering::Relaxed);
-        let streams = self.state.registry.all();
+        let registry = &self.state.registry;
+        let streams: Vec<_> = registry.overview().into_iter().chain(registry.all()).collect();
         if timeout(STREAMS_STOP_WITHIN, join_all(streams.iter().map(StreamHandle::stop))).await.is_err() {
             warn!("a source did not end in time; it is left behind");
             streams.iter().for_each(|stream| stream.bus().close());
@@ -136,8 +140,41 @@ struct Neighbours(DashMap<StreamName, WeakStream>);
 
 impl Upstreams for Neighbours {
     fn join(&self, name: &StreamName) -> Option<Upstream> {
-        let stream = self.0.get(name).and_then(|entry| entry.value().upgrade())?;
-        Some(Upstream { shows: stream.bus().subscribe(), wanted: Box::new(stream.want()) })
+        let stream = self.get(name)?;
+        let watched = self.shown_by(stream.clone()).downgrade();
+        Some(Upstream {
+            title: stream.config().title.clone(),
+            health: Box::new(move || {
+                watched.upgrade().map_or(Health::Away("gone".to_owned()), |s| health(&s))
+            }),
+            shows: stream.bus().subscribe(),
+            wanted: Box::new(stream.want()),
+        })
+    }
+}
+
+impl Neighbours {
+    fn get(&self, name: &StreamName) -> Option<StreamHandle> {
+        self.0.get(name).and_then(|entry| entry.value().upgrade())
+    }
+
+    /// The stream whose source a rendition shows in the end: its own goes on while that is away.
+    fn shown_by(&self, mut stream: StreamHandle) -> StreamHandle {
+        while let SourceConfig::Rendition { of } = &stream.config().source
+            && let Some(origin) = self.get(of)
+        {
+            stream = origin;
+        }
+        stream
+    }
+}
+
+fn health(stream: &StreamHandle) -> Health {
+    match stream.status().state {
+        State::Live => Health::Live,
+        State::Idle | State::Connecting => Health::Starting,
+        State::Waiting { reason, .. } => Health::Away(reason),
+        State::Stopped => Health::Away("the stream has ended".to_owned()),
     }
 }
 

@@ -12,6 +12,7 @@ mod environment;
 mod error;
 mod excerpt;
 pub mod model;
+mod mosaic;
 mod node;
 mod program;
 mod origins;

@@ -1,6 +1,7 @@
 //! The checked configuration. A value of these types needs no further check.
 
 mod chart;
+mod mosaic;
 mod program;
 
 use std::{
@@ -15,6 +16,7 @@ use url::Url;
 
 pub use self::{
     chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
+    mosaic::MosaicConfig,
     program::{ExecConfig, Patience, RtspConfig, RtspTransport, V4l2Config},
 };
 use super::Rework;
@@ -29,6 +31,8 @@ pub struct Config {
     pub limits: Limits,
     /// The streams, in the order of the file (mjpg-streamer's `stream_N` counts in it).
     pub streams: Vec<StreamConfig>,
+    /// All of them in one picture, unless there is a stream of that name, or it was switched off.
+    pub overview: Option<StreamConfig>,
 }
 
 /// Whether frames are sent to many viewers with `sendfile`, where the system has it.
@@ -58,6 +62,8 @@ pub struct ServerConfig {
     pub cors: Option<String>,
     /// What `/stream`, `/snapshot` and `/?action=stream` mean; the first stream if none was named.
     pub default_stream: Option<StreamName>,
+    /// Show all streams in one picture at `/streams/all`.
+    pub mosaic: bool,
 }
 
 /// `server.tls:`. What is in the files is looked at by whoever serves with them.
@@ -174,6 +180,8 @@ pub enum SourceConfig {
         /// The stream whose pictures it shows.
         of: StreamName,
     },
+    /// `type: mosaic`.
+    Mosaic(MosaicConfig),
 }
 
 impl SourceConfig {
@@ -181,6 +189,7 @@ impl SourceConfig {
     pub fn origins(&self) -> &[StreamName] {
         match self {
             Self::Rendition { of } => std::slice::from_ref(of),
+            Self::Mosaic(mosaic) => &mosaic.of,
             _ => &[],
         }
     }
@@ -199,6 +208,7 @@ impl SourceConfig {
             Self::Pattern { .. } => "pattern",
             Self::Images { .. } => "images",
             Self::Rendition { .. } => "rendition",
+            Self::Mosaic(_) => "mosaic",
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::{
     StreamConfig,
-    node::{Entry, Kind, join},
+    node::{Entry, Kind, Node, join},
     reader::Context,
     suggest,
 };
+use crate::frame::StreamName;
 
 /// Notes names of streams that are not there, and circles. `read` has the streams of `entries`, those in which nothing
 /// is wrong.
@@ -22,22 +23,22 @@ pub(super) fn check(
                 let meant = suggest::nearest(of.as_str(), names.iter().map(String::as_str));
                 let meant = meant.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
                 format!("must be the name of a stream of this file{meant}, not {of}")
-            } else if leads_back(stream, read) {
-                "shows its own pictures in the end: a rendition's origin must have a source of its own"
+            } else if leads_back(stream, of, read) {
+                "shows its own pictures in the end: what it shows must come from a source of its own"
                     .to_owned()
             } else {
                 continue;
             };
-            let at = place_of(entry).unwrap_or(entry.key_at);
+            let at = place_of(entry, of.as_str()).unwrap_or(entry.key_at);
             context.mistakes.add(at, join(&join("streams", stream.name.as_str()), "source.of"), message);
         }
     }
 }
 
-/// Whether following origins from a stream comes back to it.
-fn leads_back(start: &StreamConfig, read: &[Option<StreamConfig>]) -> bool {
+/// Whether following origins from `of`, one of a stream's, comes back to it.
+fn leads_back(start: &StreamConfig, of: &StreamName, read: &[Option<StreamConfig>]) -> bool {
     let mut seen = Vec::new();
-    let mut next: Vec<_> = start.source.origins().iter().collect();
+    let mut next = vec![of];
     while let Some(name) = next.pop() {
         if *name == start.name {
             return true;
@@ -51,11 +52,17 @@ fn leads_back(start: &StreamConfig, read: &[Option<StreamConfig>]) -> bool {
     false
 }
 
-/// Where `of` of a stream's source stands.
-fn place_of(stream: &Entry) -> Option<super::error::Position> {
+/// Where the name `of` stands in a stream's source.
+fn place_of(stream: &Entry, of: &str) -> Option<super::error::Position> {
     let find = |entry: &Entry, key: &str| match &entry.value.kind {
         Kind::Map(entries) => entries.iter().find(|entry| entry.key == key).cloned(),
         _ => None,
     };
-    find(&find(stream, "source")?, "of").map(|of| of.value.at)
+    let value = find(&find(stream, "source")?, "of")?.value;
+    let names_it = |node: &Node| matches!(&node.kind, Kind::Scalar { text, .. } if text == of);
+    let item = match &value.kind {
+        Kind::Seq(items) => items.iter().find(|item| names_it(item)).map(|item| item.at),
+        _ => None,
+    };
+    Some(item.unwrap_or(value.at))
 }

@@ -75,6 +75,7 @@ keys! {
     TLS = "tls", "map, or `none`", Is("none"), "Speak TLS, and nothing else, on all addresses: `cert_file` and `key_file`.";
     CORS = "cors", "`\"*\"`, an origin, or `none`", Is("\"*\""), "`Access-Control-Allow-Origin` on streams, snapshots, replays and clips. Never sent on other routes.";
     DEFAULT_STREAM = "default_stream", "name of a stream", Words("the first stream"), "What `/stream`, `/snapshot` and `/video_feed` mean.";
+    MOSAIC = "mosaic", "true or false", Is("true"), "All streams in one picture at `/streams/all`, unless a stream has that name. It costs nothing while nobody watches it.";
 
     CERT_FILE = "cert_file", "path of a file", Required("the PEM file with the certificate, followed by those that vouch for it"), "Certificate in PEM, the server's own first, followed by those that vouch for it. Relative to the working directory.";
     KEY_FILE = "key_file", "path of a file", Required("the PEM file with the certificate's private key"), "Its private key in PEM, not encrypted (PKCS#8, PKCS#1 or SEC1).";
@@ -130,6 +131,14 @@ keys! {
     SUBSAMPLING = "subsampling", "420, 422 or 444", Is("420"), "How many pixels share a colour: four, two, or none.";
     OF = "of", "name of a stream", Required("the stream whose pictures it shows"), "The stream whose pictures it shows. It runs while this one does.";
 
+    TILES = "of", "list of names of streams", Required("the streams that it shows, such as [front-door, porch]"), "The streams that it shows, row by row; at most 64, each once. They run while this one does.";
+    MOSAIC_SIZE = "size", "width x height", Is("1920x1080"), "Picture size in pixels; both even.";
+    COLUMNS = "columns", "number, 1 to 64, or `auto`", Is("auto"), "Tiles in a row. `auto`: as many as make the tiles largest.";
+    MOSAIC_FPS = "fps", "number from 0.00001 to 240", Is("10"), "Pictures per second at most: one is drawn only when a tile has changed.";
+    LABELS = "labels", "true or false", Is("true"), "Write each stream's title on its tile.";
+    GAP = "gap", "pixels, 0 to 100", Is("4"), "Between tiles.";
+    MOSAIC_BACKGROUND = "background", "colour, in quotes", Is("\"#14181d\""), "Colour between and around the tiles.";
+
     LATEST = "latest", "path of a file", Words("nothing"), "One file that is always the newest frame, replaced atomically. Its folder must exist.";
     DIR = "dir", "path of a folder", Words("nothing"), "The newest frames as files in this folder, which is made if absent: `keep` of them, or `max_bytes`, or what is less of both.";
     KEEP = "keep", "number, 1 to 1000000", Words("`dir` needs it or `max_bytes`"), "How many files stay in `dir`.";
@@ -138,7 +147,7 @@ keys! {
     WHEN_FULL = "when_full", "`rotate` or `stop`", Is("rotate"), "`append`: a full `a.mjpg` becomes `a.1.mjpg`, in place of the one before, and a new one is begun (so both have twice `max_bytes`); or it stays, and nothing more is saved.";
     SAVE_EVERY = "every", "time, 100ms to 24h", Words("every frame"), "One frame each so long: a time lapse.";
 
-    TYPE = "type", "word", Required("one of mjpeg, snapshot, exec, rtsp, v4l2, push, chart, text, pattern, images, rendition"), "What kind of source it is.";
+    TYPE = "type", "word", Required("one of mjpeg, snapshot, exec, rtsp, v4l2, push, chart, text, pattern, images, rendition, mosaic"), "What kind of source it is.";
     INSECURE = "insecure", "true or false", Is("false"), "Accept any certificate. Logged when used.";
     CONNECT_TIMEOUT = "connect_timeout", "time, 100ms to 10m", Is("5s"), "From the start of connecting to the end of the TLS handshake.";
     HEAD_TIMEOUT = "head_timeout", "time, 100ms to 10m", Is("10s"), "From the request to the end of the answer's head.";
@@ -237,8 +246,10 @@ pub(super) static TOKEN: Key = secret(key(
 /// The top of the file. Keys beginning with `x-` may stand there too, for anchors.
 pub static ROOT: Section = Section { path: "", keys: &[&SERVER, &LIMITS, &DEFAULTS, &STREAMS] };
 /// `server:`.
-pub static SERVER_KEYS: Section =
-    Section { path: "server", keys: &[&LISTEN, &BASE_PATH, &SENDFILE, &TLS, &CORS, &DEFAULT_STREAM] };
+pub static SERVER_KEYS: Section = Section {
+    path: "server",
+    keys: &[&LISTEN, &BASE_PATH, &SENDFILE, &TLS, &CORS, &DEFAULT_STREAM, &MOSAIC],
+};
 /// `server.tls:`.
 pub static TLS_KEYS: Section = Section { path: "server.tls", keys: &[&CERT_FILE, &KEY_FILE] };
 /// `limits:`.
@@ -323,7 +334,7 @@ pub static LOGO_KEYS: Section =
 pub static ENCODE_KEYS: Section = Section { path: "streams.NAME.encode", keys: &[&QUALITY, &SUBSAMPLING] };
 
 /// The keys of `source:`, by its `type`.
-pub static SOURCES: [(&str, Section); 11] = [
+pub static SOURCES: [(&str, Section); 12] = [
     (
         "mjpeg",
         source(&[
@@ -386,6 +397,10 @@ pub static SOURCES: [(&str, Section); 11] = [
     ("pattern", source(&[&TYPE, &PATTERN_SIZE, &PATTERN_FPS])),
     ("images", source(&[&TYPE, &PATH, &IMAGES_FPS])),
     ("rendition", source(&[&TYPE, &OF])),
+    (
+        "mosaic",
+        source(&[&TYPE, &TILES, &MOSAIC_SIZE, &COLUMNS, &MOSAIC_FPS, &LABELS, &GAP, &MOSAIC_BACKGROUND]),
+    ),
 ];
 
 const fn source(keys: &'static [&'static Key]) -> Section {

@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, path::Path, time::Duration};
 
 use super::{
-    ImagesPath, Secret, Size, SourceConfig, TextConfig, UpstreamConfig, chart,
+    ImagesPath, Secret, Size, SourceConfig, TextConfig, UpstreamConfig, chart, mosaic,
     node::{Entry, Kind, join, printable_key},
     program,
     reader::{Context, Reader, entries},
@@ -12,6 +12,7 @@ use super::{
     units::{self, Wrong},
     url,
 };
+use crate::frame::StreamName;
 
 const MS_10: Duration = Duration::from_millis(10);
 pub(super) const MS_100: Duration = Duration::from_millis(100);
@@ -51,11 +52,8 @@ pub(super) fn read(
             let fps = reader.get(&schema::PATTERN_FPS, units::fps);
             Some(SourceConfig::Pattern { size: size?, fps: fps? })
         }
-        "rendition" => {
-            let name =
-                |text: &str| text.parse().map_err(|_| Wrong::want_not("must be the name of a stream", text));
-            Some(SourceConfig::Rendition { of: reader.get(&schema::OF, name)? })
-        }
+        "rendition" => Some(SourceConfig::Rendition { of: reader.get(&schema::OF, stream_name)? }),
+        "mosaic" => mosaic::read(&reader, max_pixels).map(SourceConfig::Mosaic),
         _ => {
             let path = reader.get(&schema::PATH, images);
             let fps = reader.get(&schema::IMAGES_FPS, units::fps);
@@ -147,6 +145,10 @@ pub(super) fn headers(context: &Context<'_>, reader: &Reader<'_>) -> Option<Vec<
         headers.push(reader.scalar(&schema::HEADERS, &path, value, text).map(|text| (key.clone(), text)));
     }
     headers.into_iter().collect()
+}
+
+pub(super) fn stream_name(text: &str) -> Result<StreamName, Wrong> {
+    text.parse().map_err(|_| Wrong::want_not("must be the name of a stream", text))
 }
 
 pub(super) fn token(text: &str) -> Result<Option<Secret>, Wrong> {

@@ -6,6 +6,7 @@ use super::{
     Config, Limits, Rework, SaveConfig, SaveTarget, SendFile, ServerConfig, SourceConfig, StreamConfig,
     TlsConfig, WhenFull, address,
     error::Position,
+    mosaic,
     node::{Entry, Node, join, printable_key},
     origins,
     reader::{Context, Found, Reader, entries},
@@ -46,10 +47,10 @@ pub(super) fn read_config(context: &Context<'_>, root: &Node) -> Option<Config> 
         (Some(found), Some(defaults)) => read_streams(context, found.entry, defaults, max_pixels),
         _ => None,
     };
-    let names = streams.as_ref().map(|(names, _)| names.as_slice());
-    let server = server.and_then(|reader| read_server(context, &reader, names));
-    let streams = streams.and_then(|(_, streams)| streams);
-    Some(Config { server: server?, limits: limits?, streams: streams? })
+    let server = server.and_then(|reader| read_server(context, &reader, streams.as_ref()));
+    let (server, limits, streams) = (server?, limits?, streams?);
+    let overview = streams.overview.filter(|_| server.mosaic);
+    Some(Config { server, limits, streams: streams.read?, overview })
 }
 
 /// A section of the top; one that is not there or empty has all defaults.
@@ -68,7 +69,7 @@ fn section<'a>(
 fn read_server<'a>(
     context: &'a Context<'a>,
     reader: &Reader<'a>,
-    streams: Option<&[String]>,
+    streams: Option<&Streams>,
 ) -> Option<ServerConfig> {
     let mut listen = Vec::new();
     for (address, at) in reader.list(&schema::LISTEN, address::listen) {
@@ -84,11 +85,16 @@ fn read_server<'a>(
         _ => None,
     };
     let cors = reader.get(&schema::CORS, address::cors);
+    let mosaic = reader.get(&schema::MOSAIC, units::boolean);
     let default_stream = reader.get(&schema::DEFAULT_STREAM, |text| {
-        let known = streams.is_none_or(|names| names.iter().any(|name| name == text));
+        let known = streams.is_none_or(|streams| {
+            let overview = streams.overview.as_ref().filter(|_| mosaic == Some(true));
+            streams.names.iter().any(|name| name == text)
+                || overview.is_some_and(|stream| stream.name.as_str() == text)
+        });
         let name = text.parse::<StreamName>().ok().filter(|_| known);
         name.ok_or_else(|| {
-            let names = streams.unwrap_or_default().iter().map(String::as_str);
+            let names = streams.into_iter().flat_map(|streams| &streams.names).map(String::as_str);
             let meant = suggest::nearest(text, names).map(|name| format!(" (did you mean {name}?)"));
             Wrong::want_not(
                 format!("must be the name of a stream of this file{}", meant.unwrap_or_default()),
@@ -106,6 +112,7 @@ fn read_server<'a>(
         },
         cors: cors?,
         default_stream,
+        mosaic: mosaic?,
     })
 }
 
@@ -145,8 +152,15 @@ fn read_limits(reader: &Reader<'_>) -> Option<Limits> {
     })
 }
 
-/// The names in the file, and the streams if nothing is wrong with any.
-type Streams = (Vec<String>, Option<Vec<StreamConfig>>);
+/// What is beneath `streams:`.
+struct Streams {
+    /// The names in the file.
+    names: Vec<String>,
+    /// None if something is wrong with any.
+    read: Option<Vec<StreamConfig>>,
+    /// All of them in one picture.
+    overview: Option<StreamConfig>,
+}
 
 fn read_streams<'a>(
     context: &'a Context<'a>,
@@ -160,13 +174,15 @@ fn read_streams<'a>(
         context.mistakes.add(streams.value.at, "streams", "is empty: name at least one stream");
     }
     // Once by itself, so that what is wrong in it is found even if every stream says otherwise.
-    Settings::read(context, defaults);
+    let settings = Settings::read(context, defaults);
     let mut saved = HashMap::new();
     let names: Vec<String> = entries.iter().map(|entry| entry.key.clone()).collect();
     let read = |entry| read_stream(context, entry, defaults, max_pixels, &mut saved);
     let read: Vec<Option<StreamConfig>> = entries.iter().map(read).collect();
     origins::check(context, entries, &names, &read);
-    Some((names, read.into_iter().collect()))
+    let read: Option<Vec<StreamConfig>> = read.into_iter().collect();
+    let overview = read.as_ref().zip(settings).and_then(|(read, settings)| mosaic::overview(read, settings));
+    Some(Streams { names, read, overview })
 }
 
 fn read_stream<'a>(
@@ -224,16 +240,16 @@ fn title(text: &str) -> Result<String, Wrong> {
 }
 
 /// What `defaults:` may hold too.
-struct Settings {
-    on_demand: Option<bool>,
-    linger: Duration,
-    max_fps: Option<f64>,
-    placeholder: bool,
-    chunked: bool,
-    viewer_timeout: Duration,
-    save: Option<SaveConfig>,
-    rework: Rework,
-    replay: Option<Duration>,
+pub(super) struct Settings {
+    pub(super) on_demand: Option<bool>,
+    pub(super) linger: Duration,
+    pub(super) max_fps: Option<f64>,
+    pub(super) placeholder: bool,
+    pub(super) chunked: bool,
+    pub(super) viewer_timeout: Duration,
+    pub(super) save: Option<SaveConfig>,
+    pub(super) rework: Rework,
+    pub(super) replay: Option<Duration>,
 }
 
 impl Settings {

@@ -10,6 +10,7 @@ pub struct Registry {
     streams: DashMap<StreamName, StreamHandle>,
     /// mjpg-streamer's `stream_N` counts in this order.
     order: Vec<StreamName>,
+    overview: Option<StreamName>,
 }
 
 impl Registry {
@@ -17,7 +18,20 @@ impl Registry {
     pub fn new(streams: Vec<StreamHandle>) -> Self {
         let order = streams.iter().map(|stream| stream.name().clone()).collect();
         let streams = streams.into_iter().map(|stream| (stream.name().clone(), stream)).collect();
-        Self { streams, order }
+        Self { streams, order, overview: None }
+    }
+
+    /// Holds the mosaic of all streams too: it has a name, and no number.
+    #[must_use]
+    pub fn with_overview(mut self, stream: Option<StreamHandle>) -> Self {
+        self.overview = stream.as_ref().map(|stream| stream.name().clone());
+        self.streams.extend(stream.map(|stream| (stream.name().clone(), stream)));
+        self
+    }
+
+    /// The mosaic of all streams, if there is one beside them.
+    pub fn overview(&self) -> Option<StreamHandle> {
+        self.get(self.overview.as_ref()?)
     }
 
     /// The stream of this name.
@@ -30,7 +44,7 @@ impl Registry {
         self.get(self.order.get(position)?)
     }
 
-    /// All streams, in order.
+    /// All streams of the configuration, in order.
     pub fn all(&self) -> Vec<StreamHandle> {
         self.order.iter().filter_map(|name| self.get(name)).collect()
     }

@@ -7,6 +7,7 @@ pub mod exec;
 pub mod http;
 pub mod images;
 mod lasting;
+pub mod mosaic;
 pub mod push;
 pub mod render;
 pub mod rendition;
@@ -52,8 +53,23 @@ impl Upstreams for NoUpstreams {
     }
 }
 
+/// How another stream is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// Frames come.
+    Live,
+    /// Its source runs and has not given a frame yet.
+    Starting,
+    /// Its source is away, for this reason.
+    Away(String),
+}
+
 /// Another stream, which is wanted to run for as long as this lives.
 pub struct Upstream {
+    /// What people read.
+    pub title: String,
+    /// Tells how it is now.
+    pub health: Box<dyn Fn() -> Health + Send>,
     /// What it shows.
     pub shows: Subscriber,
     /// What keeps it running; only ever dropped.
@@ -87,6 +103,9 @@ pub fn build(config: &StreamConfig, limits: &Limits, pool: &Arc<Pool>, lasting: 
         }
         SourceConfig::Images { path, fps } => {
             Box::new(images::ImagesSource::new(path.clone(), *fps, limits.into(), pool.clone()))
+        }
+        SourceConfig::Mosaic(mosaic) => {
+            Box::new(mosaic::MosaicSource::new(mosaic.clone(), limits, pool, lasting.upstreams().clone()))
         }
         SourceConfig::Rendition { of } => {
             Box::new(rendition::RenditionSource::new(of.clone(), lasting.upstreams().clone()))
@@ -235,6 +254,9 @@ pub enum SourceError {
         /// Its name.
         name: StreamName,
     },
+    /// A mosaic cannot be drawn.
+    #[error(transparent)]
+    Mosaic(#[from] mosaic::MosaicError),
     /// A picture sequence has no picture.
     #[error(transparent)]
     Images(#[from] images::ImagesError),

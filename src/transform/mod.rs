@@ -15,10 +15,10 @@
 pub(crate) mod canvas;
 pub mod codec;
 pub mod lossless;
-mod exif;
+pub(crate) mod exif;
 pub mod fonts;
 mod mask;
-mod moves;
+pub(crate) mod moves;
 pub mod overlay;
 pub mod picture;
 pub mod pipeline;

@@ -38,7 +38,16 @@ pub struct LogoError {
 impl Layer {
     /// Letters on their background, cut at the width of a picture.
     pub(crate) fn of_text(text: &str, caption: &Caption, max_width: usize) -> Self {
-        let style = Style::new(caption.size, caption.color.color);
+        Self::of_styled(text, Style::new(caption.size, caption.color.color), caption, max_width)
+    }
+
+    /// The same as one line, which ends in "…" if it is too long.
+    pub(crate) fn of_line(text: &str, caption: &Caption, max_width: usize) -> Self {
+        let style = Style::new(caption.size, caption.color.color).wrapped(1);
+        Self::of_styled(text, style, caption, max_width)
+    }
+
+    fn of_styled(text: &str, style: Style, caption: &Caption, max_width: usize) -> Self {
         let max_width = i32::try_from(max_width).unwrap_or(i32::MAX);
         let (width, height) = fonts::measure(text, style, max_width);
         let padding = if caption.background.is_some() { (caption.size * PADDING).ceil() as i32 } else { 0 };
@@ -82,9 +91,19 @@ impl Layer {
         };
         let left = place(position.across, planes.width(), self.width);
         let top = place(position.down, planes.height(), self.height);
+        self.draw_at(left, top, planes);
+    }
+
+    /// Lays it over a picture with its top left corner there.
+    pub(crate) fn draw_at(&self, left: i64, top: i64, planes: &mut Planes) {
         for n in 0..planes.sampling().planes() {
             self.draw_plane(n, left, top, planes);
         }
+    }
+
+    /// Width and height in pixels.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
     }
 
     fn draw_plane(&self, n: usize, left: i64, top: i64, planes: &mut Planes) {

@@ -155,7 +155,12 @@ pub fn plan(input: Input, rework: &Rework, means: Means) -> Result<Plan, PlanErr
 fn denominator(stages: &[Stage], means: Means) -> u8 {
     let Some(Stage::Move { take, size: (width, height), .. }) = stages.first() else { return 1 };
     let ratio = (take.width / *width as f64).min(take.height / *height as f64);
-    [8, 4, 2].into_iter().find(|&d| d <= means.max_denominator && f64::from(d) <= ratio).unwrap_or(1)
+    denominator_for(ratio, means.max_denominator)
+}
+
+/// The largest fraction that still has every pixel of a picture that becomes `ratio` times smaller.
+pub(crate) fn denominator_for(ratio: f64, max_denominator: u8) -> u8 {
+    [8, 4, 2].into_iter().find(|&d| d <= max_denominator && f64::from(d) <= ratio).unwrap_or(1)
 }
 
 /// Moves that wait to be done as one.

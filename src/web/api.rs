@@ -24,6 +24,7 @@ pub(super) async fn streams(state: State) -> HttpResponse {
         codec: codec().name(),
         uptime_s: state.started_at.elapsed().as_secs(),
         default_stream: default_name(&state),
+        mosaic: state.registry.overview().map(|stream| stream.name().to_string()),
         streams,
     };
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report)
@@ -47,6 +48,8 @@ struct Report {
     codec: &'static str,
     uptime_s: u64,
     default_stream: Option<String>,
+    /// The stream that shows all others in one picture; not one of `streams`.
+    mosaic: Option<String>,
     streams: Vec<StreamReport>,
 }
 

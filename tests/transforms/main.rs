@@ -13,6 +13,7 @@ mod relay;
 #[path = "../viewers/watching.rs"]
 mod watching;
 
+mod mosaics;
 mod mutated;
 mod renditions;
 mod scene;

@@ -54,13 +54,13 @@ fn card_size((width, height): (u16, u16)) -> Size {
 }
 
 /// "no picture since 14:03:22", with the date when that was not today.
-fn since_when(since: SystemTime, now: &Zoned) -> String {
+pub(in crate::source) fn since_when(since: SystemTime, now: &Zoned) -> String {
     let since = Timestamp::try_from(since).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::system());
     let format = if since.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" };
     format!("no picture since {}", since.strftime(format))
 }
 
-fn paint(canvas: &mut Canvas, title: &str, reason: &str, since: &str) {
+pub(in crate::source) fn paint(canvas: &mut Canvas, title: &str, reason: &str, since: &str) {
     let Area { width, height, .. } = canvas.area();
     canvas.slope(canvas.area(), TOP, BOTTOM);
     let unit = (width as f32 / 14.0).min(height as f32 / 9.0);

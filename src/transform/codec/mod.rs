@@ -207,7 +207,7 @@ fn check_pixels(width: usize, height: usize, max_pixels: u64) -> Result<(), Code
 }
 
 /// Takes RGB apart, one colour for each pixel: for JPEGs that hold RGB or an unusual sampling.
-fn planes_from_rgb(pixels: &Pixels, planes: &mut Planes) -> Result<(), CodecError> {
+pub(crate) fn planes_from_rgb(pixels: &Pixels, planes: &mut Planes) -> Result<(), CodecError> {
     planes.reshape(pixels.width.into(), pixels.height.into(), Sampling::S444)?;
     let len = pixels.data.len() / 3;
     let (brightness, colours) = planes.all_mut().split_at_mut(len);

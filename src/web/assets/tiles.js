@@ -9,6 +9,7 @@ const STATUS_EVERY_MS = 1000;
 const tiles = new Map();
 const board = document.getElementById("tiles");
 const summary = document.getElementById("summary");
+const mosaic = document.getElementById("mosaic");
 const template = document.getElementById("tile");
 
 const onScreen = new IntersectionObserver((entries) => {
@@ -107,6 +108,8 @@ async function keepStatus() {
       const live = report.streams.filter((stream) => stream.state === "live").length;
       const viewers = report.streams.reduce((sum, stream) => sum + stream.viewers, 0);
       summary.textContent = `${live} of ${plural(report.streams.length, "stream")} live · ${plural(viewers, "viewer")} · ${report.version}`;
+      mosaic.hidden = report.mosaic === null;
+      mosaic.href = `view/${report.mosaic}`;
       for (const stream of report.streams) {
         if (!tiles.has(stream.name)) tiles.set(stream.name, newTile(stream.name));
         showStatus(tiles.get(stream.name), stream);

@@ -1,0 +1,269 @@
+//! The picture of a mosaic, kept as planes: each tile is painted anew only when it changes.
+
+use std::num::NonZeroU32;
+
+use bytes::Bytes;
+
+use super::layout::{self, Ground};
+use crate::{
+    config::{Caption, Color, Ink, MosaicConfig, Place, Size, Spot},
+    frame::Frame,
+    source::render::placeholder,
+    transform::{
+        canvas::{Area, Canvas, mix, rgb},
+        codec::{CodecError, Wanted, codec, planes_from_rgb},
+        exif,
+        moves::Mover,
+        overlay::Layer,
+        plan::{Part, denominator_for},
+        planes::{NEUTRAL, Planes, Sampling, from_rgb},
+        turn::Turn,
+    },
+};
+
+/// JPEG quality: letters on pictures stay clean.
+const QUALITY: u8 = 85;
+
+/// A tile's letters, in parts of its height, and in pixels.
+const LETTERS: f32 = 1.0 / 16.0;
+const LETTER_SIZES: (f32, f32) = (11.0, 30.0);
+
+/// From a tile's sides to its labels, in sizes of letters.
+const MARGIN: f32 = 0.4;
+
+/// Behind letters: what is there shows through.
+const SHADE: Ink = Ink { color: rgb(0x000000), alpha: 0xa8 };
+const TITLE: Ink = Ink { color: rgb(0xf3f5f8), alpha: 0xff };
+const STALE_SHADE: Ink = Ink { color: rgb(0x11151b), alpha: 0xe6 };
+const STALE: Ink = Ink { color: rgb(0xf0a13a), alpha: 0xff };
+
+/// How much of its brightness, and of its colours, a picture keeps that is stale, in 256ths.
+const DIMMED: u32 = 110;
+const FADED: i32 = 90;
+
+/// A decoder's memory is kept for the next picture up to this: one of 1920x1080 at full size in both buffers, with
+/// colours. What a larger one took is given back.
+const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
+
+/// What a tile shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Its picture.
+    Picture,
+    /// Its picture of before, dimmed, and since when it is.
+    Stale(String),
+    /// Why there is none.
+    Card(String),
+}
+
+/// The picture, and what it is made of.
+#[derive(Debug)]
+pub(super) struct Board {
+    ground: Ground,
+    labels: bool,
+    background: Color,
+    max_pixels: u64,
+    canvas: Planes,
+    tiles: Vec<Tile>,
+    decoded: Planes,
+    resampled: Planes,
+    mover: Mover,
+}
+
+#[derive(Debug)]
+struct Tile {
+    title: String,
+    cell: Area,
+    /// Where its picture stands, and the picture.
+    shows: Option<(Area, Planes)>,
+    label: Option<Layer>,
+    note: Option<(String, Layer)>,
+}
+
+impl Board {
+    /// An empty one; `titles` are those of the tiles.
+    pub(super) fn new(
+        config: &MosaicConfig,
+        titles: Vec<String>,
+        max_pixels: u64,
+    ) -> Result<Self, CodecError> {
+        let size = (config.size.width.get() as usize, config.size.height.get() as usize);
+        let ground = Ground {
+            tiles: titles.len(),
+            size,
+            columns: config.columns.map(|columns| columns.get() as usize),
+            gap: config.gap as usize,
+            aspect: layout::USUAL_ASPECT,
+        };
+        let mut canvas = Planes::default();
+        canvas.reshape(size.0, size.1, Sampling::S420)?;
+        let nowhere = Area { x: 0, y: 0, width: 2, height: 2 };
+        let tile = |title| Tile { title, cell: nowhere, shows: None, label: None, note: None };
+        let mut board = Self {
+            ground,
+            labels: config.labels,
+            background: config.background,
+            max_pixels,
+            canvas,
+            tiles: titles.into_iter().map(tile).collect(),
+            decoded: Planes::default(),
+            resampled: Planes::default(),
+            mover: Mover::default(),
+        };
+        board.lay_out(layout::USUAL_ASPECT);
+        Ok(board)
+    }
+
+    /// Lays the tiles out for pictures of these proportions. All of them are empty then.
+    pub(super) fn lay_out(&mut self, aspect: f64) {
+        self.ground.aspect = aspect;
+        let (width, height) = self.ground.size;
+        let all = Area { x: 0, y: 0, width: width as i32, height: height as i32 };
+        fill(&mut self.canvas, all, self.background);
+        for (tile, cell) in self.tiles.iter_mut().zip(layout::cells(self.ground)) {
+            let title = (self.labels && cell != tile.cell).then(|| label(&tile.title, cell, (TITLE, SHADE)));
+            tile.label = title.or(tile.label.take());
+            (tile.cell, tile.shows, tile.note) = (cell, None, None);
+        }
+    }
+
+    /// Takes a picture for tile `n`, decoded no larger than needed.
+    pub(super) fn take(&mut self, n: usize, frame: &Frame) -> Result<(), CodecError> {
+        let upright = upright(frame);
+        let size = (usize::from(frame.width()), usize::from(frame.height()));
+        let tile = &mut self.tiles[n];
+        let place = layout::fit(tile.cell, upright.size(size));
+        let wanted = upright.size((place.width as usize, place.height as usize));
+        let ratio = (size.0 as f64 / wanted.0 as f64).min(size.1 as f64 / wanted.1 as f64);
+        let denominator = denominator_for(ratio, codec().max_denominator());
+        let how = Wanted { denominator, gray: false, max_pixels: self.max_pixels };
+        codec().decode_planes(frame.jpeg(), how, &mut self.decoded)?;
+        let whole = whole(&self.decoded);
+        self.mover.go(&self.decoded, (whole, wanted, upright), Sampling::S420, &mut self.resampled)?;
+        let (at, planes) = tile.shows.get_or_insert_with(|| (place, Planes::default()));
+        *at = place;
+        std::mem::swap(planes, &mut self.resampled);
+        if self.decoded.capacity() + self.resampled.capacity() + self.mover.kept() > MAX_KEPT_BYTES {
+            (self.decoded, self.resampled, self.mover) = Default::default();
+        }
+        Ok(())
+    }
+
+    /// Paints tile `n`.
+    pub(super) fn paint(&mut self, n: usize, look: &Look) -> Result<(), CodecError> {
+        if let Look::Card(reason) = look {
+            return self.paint_card(n, reason);
+        }
+        let tile = &mut self.tiles[n];
+        fill(&mut self.canvas, tile.cell, mix(self.background, rgb(0), 0.55));
+        if let Some((place, picture)) = &tile.shows {
+            lay(&mut self.canvas, *place, picture, matches!(look, Look::Stale(_)));
+        }
+        let margin = i64::from(margin(tile.cell));
+        let (left, top) = (i64::from(tile.cell.x), i64::from(tile.cell.y));
+        let (width, height) = (i64::from(tile.cell.width), i64::from(tile.cell.height));
+        if let Some(label) = &tile.label {
+            let under = height - margin - label.size().1 as i64;
+            label.draw_at(left + margin, top + under.max(0), &mut self.canvas);
+        }
+        if let Look::Stale(since) = look {
+            if tile.note.as_ref().is_none_or(|(text, _)| text != since) {
+                tile.note = Some((since.clone(), label(since, tile.cell, (STALE, STALE_SHADE))));
+            }
+            if let Some((_, note)) = &tile.note {
+                let (across, down) = (note.size().0 as i64, note.size().1 as i64);
+                note.draw_at(left + (width - across) / 2, top + (height - down) / 2, &mut self.canvas);
+            }
+        }
+        Ok(())
+    }
+
+    fn paint_card(&mut self, n: usize, reason: &str) -> Result<(), CodecError> {
+        let tile = &mut self.tiles[n];
+        let side = |pixels: i32| NonZeroU32::new(pixels.unsigned_abs()).unwrap_or(NonZeroU32::MIN);
+        let size = Size { width: side(tile.cell.width), height: side(tile.cell.height) };
+        let mut card = Canvas::new(size, rgb(0))?;
+        placeholder::paint(&mut card, &tile.title, reason, "no picture yet");
+        planes_from_rgb(card.pixels(), &mut self.decoded)?;
+        let (whole, size) = (whole(&self.decoded), (self.decoded.width(), self.decoded.height()));
+        self.mover.go(&self.decoded, (whole, size, Turn::NONE), Sampling::S420, &mut self.resampled)?;
+        lay(&mut self.canvas, tile.cell, &self.resampled, false);
+        Ok(())
+    }
+
+    /// All of it as a JPEG.
+    pub(super) fn encode(&self) -> Result<Bytes, CodecError> {
+        codec().encode_planes(&self.canvas, QUALITY)
+    }
+}
+
+/// How a picture is laid down.
+fn upright(frame: &Frame) -> Turn {
+    Turn::from_exif(exif::orientation(frame.jpeg()))
+}
+
+/// Width by height of a picture that stands upright.
+pub(super) fn aspect(frame: &Frame) -> f64 {
+    let (width, height) = upright(frame).size((frame.width(), frame.height()));
+    f64::from(width) / f64::from(height)
+}
+
+fn whole(planes: &Planes) -> Part {
+    Part { x: 0.0, y: 0.0, width: planes.width() as f64, height: planes.height() as f64 }
+}
+
+fn letters(cell: Area) -> f32 {
+    (cell.height as f32 * LETTERS).clamp(LETTER_SIZES.0, LETTER_SIZES.1)
+}
+
+fn margin(cell: Area) -> i32 {
+    (letters(cell) * MARGIN).round() as i32
+}
+
+/// One line for a tile, cut to its width.
+fn label(text: &str, cell: Area, (color, background): (Ink, Ink)) -> Layer {
+    let caption = Caption {
+        text: String::new(),
+        position: Spot { across: Place::Start, down: Place::Start },
+        size: letters(cell),
+        color,
+        background: Some(background),
+    };
+    Layer::of_line(text, &caption, (cell.width - 2 * margin(cell)).max(1) as usize)
+}
+
+/// The rows of plane `n` that belong to `area`, whose sides are even.
+fn rows(planes: &mut Planes, n: usize, area: Area) -> impl Iterator<Item = &mut [u8]> {
+    let by = if n == 0 { 1 } else { 2 };
+    let (columns, _) = planes.size_of(n);
+    let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(|side| side as usize / by);
+    planes.plane_mut(n).chunks_exact_mut(columns).skip(y).take(height).map(move |row| &mut row[x..x + width])
+}
+
+fn fill(canvas: &mut Planes, area: Area, color: Color) {
+    for (n, byte) in from_rgb(color).into_iter().enumerate() {
+        rows(canvas, n, area).for_each(|row| row.fill(byte));
+    }
+}
+
+/// Lays a picture, 4:2:0 or grey, of the size of `place` there.
+fn lay(canvas: &mut Planes, place: Area, picture: &Planes, dim: bool) {
+    for n in 0..3 {
+        if n > 0 && picture.sampling() == Sampling::Gray {
+            rows(canvas, n, place).for_each(|row| row.fill(NEUTRAL));
+            continue;
+        }
+        let (columns, _) = picture.size_of(n);
+        for (to, from) in rows(canvas, n, place).zip(picture.plane(n).chunks_exact(columns)) {
+            if !dim {
+                to.copy_from_slice(from);
+            } else if n == 0 {
+                to.iter_mut().zip(from).for_each(|(to, &from)| *to = (u32::from(from) * DIMMED / 256) as u8);
+            } else {
+                let neutral = i32::from(NEUTRAL);
+                let faded = |byte: u8| (neutral + (i32::from(byte) - neutral) * FADED / 256) as u8;
+                to.iter_mut().zip(from).for_each(|(to, &from)| *to = faded(from));
+            }
+        }
+    }
+}
