@@ -177,7 +177,7 @@ impl StreamHandle {
     /// Joins as a viewer, if there is room.
     ///
     /// # Errors
-    /// As [`StreamHandle::seat`].
+    /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.
     pub fn join(
         &self,
         capacity: &Arc<Capacity>,
@@ -189,7 +189,7 @@ impl StreamHandle {
     /// Joins as a viewer of what is past, if there is room: the source need not run for that.
     ///
     /// # Errors
-    /// As [`StreamHandle::seat`].
+    /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.
     pub fn join_past(
         &self,
         capacity: &Arc<Capacity>,

@@ -3,7 +3,7 @@
 //! - [`codec`]: JPEG to [`Pixels`] and back; the only place that knows the JPEG crates
 //! - [`lossless`]: turning, cropping and greying a JPEG without decoding it to pixels
 //! - [`pool`]: the workers; busy means the frame is dropped and counted, never queued
-//! - [`canvas`], [`fonts`], [`strftime`]: a picture to draw on, letters, and the time in them
+//! - `canvas`, [`fonts`], [`strftime`]: a picture to draw on, letters, and the time in them
 //! - [`planes`]: a picture as brightness and colour planes, which transforms work on
 //! - [`plan`]: what has to be done to a picture, found out before; [`turn`]: which way it is laid down
 //! - [`pipeline`]: does it, frame by frame; [`stage`]: between a stream's source and its bus
