@@ -17,6 +17,9 @@ pub trait Watcher: Debug + Send + Sync {
     /// Looks at what the bus shows now, perhaps not for the first time. Must not block: all others wait behind it.
     fn show(&self, showing: &Showing);
 
+    /// Has the watcher look by itself, on another thread: the one that calls has enough to do.
+    fn call(&self, showing: &Showing);
+
     /// It does not watch any more; the fan-out forgets it.
     fn is_gone(&self) -> bool;
 }

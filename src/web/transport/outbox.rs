@@ -175,9 +175,23 @@ fn lock(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
 impl Watcher for Mutex<Pending> {
     /// Writes what the bus shows, if the connection rests. Else the task will look at the bus when it is done.
     fn show(&self, showing: &Showing) {
-        let mut pending = lock(self);
-        let Pending { pieces, feed: Some(feed), resting, lane, task, wake_when_resting, .. } = &mut *pending
-        else {
+        lock(self).look(showing, true);
+    }
+
+    /// The task will look at the bus.
+    fn call(&self, showing: &Showing) {
+        lock(self).look(showing, false);
+    }
+
+    fn is_gone(&self) -> bool {
+        lock(self).feed.is_none()
+    }
+}
+
+impl Pending {
+    /// Shows the feed what is on, if the connection rests: writes it, if that may be done `here`, or wakes the task.
+    fn look(&mut self, showing: &Showing, here: bool) {
+        let Pending { pieces, feed: Some(feed), resting, lane, task, wake_when_resting, .. } = self else {
             return;
         };
         if !*resting {
@@ -186,7 +200,7 @@ impl Watcher for Mutex<Pending> {
         }
         let task_is_needed = match lane {
             // The end of the answer is the body's.
-            Some(lane) if !showing.closed => {
+            Some(lane) if here && !showing.closed => {
                 // A first frame is followed by its repeat.
                 while *resting && feed.fill(showing, pieces) == Filled::Some {
                     // An error is met again by the task, whose connection it ends.
@@ -201,12 +215,6 @@ impl Watcher for Mutex<Pending> {
         }
     }
 
-    fn is_gone(&self) -> bool {
-        lock(self).feed.is_none()
-    }
-}
-
-impl Pending {
     pub(super) fn count(&mut self, busy: Busy) -> &mut u32 {
         match busy {
             Busy::Answering => &mut self.answering,

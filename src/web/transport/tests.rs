@@ -509,6 +509,43 @@ async fn nobody_keeps_a_closed_connections_socket_or_a_viewer_that_left() {
     assert!(script.upgrade().is_none(), "the fan-out may have the outbox until its next turn");
 }
 
+#[tokio::test]
+async fn a_connection_takes_one_stream_only() {
+    let viewing = Viewing::new([], true);
+    let outbox = viewing.wire.outbox();
+    assert!(outbox.attach(Box::new(Numbers::default()), &viewing.bus).is_none());
+    drop(viewing.feed);
+    assert!(outbox.attach(Box::new(Numbers::default()), &viewing.bus).is_none(), "also behind the first");
+}
+
+#[tokio::test]
+async fn who_is_called_writes_by_its_own_task() {
+    let mut viewing = Viewing::new([], true);
+    viewing.poll_task().unwrap();
+    viewing.publish();
+    viewing.wire.outbox().0.call(&viewing.bus.showing());
+    assert_eq!(viewing.written(), "");
+    assert!(viewing.is_woken());
+    viewing.settle();
+    assert_eq!(viewing.written(), "frame 1\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_patience_that_follows_a_longer_one_holds() {
+    let mut wire =
+        wire([Answer::Block, Answer::Take(1000)].into_iter().chain(std::iter::repeat_n(Answer::Block, 9)));
+    wire.outbox().lock().pieces.put(part(1));
+    assert!(std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut wire).poll_flush(cx))).await.is_pending());
+    assert!(flush(&mut wire).is_ready(), "the timer of before is still armed");
+    let short = TIMEOUT / 10;
+    wire.outbox().lock().stall_timeout = short;
+    wire.outbox().lock().pieces.put(part(1));
+    let start = tokio::time::Instant::now();
+    let ended = std::future::poll_fn(|cx| Pin::new(&mut wire).poll_flush(cx)).await;
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert!(start.elapsed() < short * 2, "{:?}", start.elapsed());
+}
+
 proptest! {
     /// Frames, fan-out and task in any order, over a socket that takes what it likes.
     #[test]
