@@ -18,6 +18,7 @@ import cv2
 import numpy
 
 # A bound on what hangs, not a measure of speed.
+FREE_PORTS_TRIED = 5
 PATIENCE_SECONDS = 45
 LOOK_AGAIN_SECONDS = 0.1
 # A moving picture changes far more; a blinking cursor or a border far less.
@@ -94,15 +95,26 @@ def watch(session, url, count):
     print(f"{len(moved)} of {len(first)} pictures moved")
 
 
+def started_driver():
+    """chromedriver takes a free port of IPv6 and then the same of IPv4, which another program may have: it ends then."""
+    for _ in range(FREE_PORTS_TRIED):
+        driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
+        for line in driver.stdout:
+            if "started successfully" in line:
+                driver.port = int(line.split()[-1].rstrip("."))
+                return driver
+        driver.wait()
+    sys.exit(f"chromedriver found no port in {FREE_PORTS_TRIED} tries")
+
+
 def main(url, count):
     with tempfile.TemporaryDirectory() as profile:
         options = {"args": [*SWITCHES, f"--user-data-dir={profile}"]}
         # A page of endless pictures is never loaded completely: do not wait for that.
         wanted = {"alwaysMatch": {"goog:chromeOptions": options, "pageLoadStrategy": "none"}}
-        with subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True) as driver:
+        with started_driver() as driver:
             try:
-                port = next(line.split()[-1].rstrip(".") for line in driver.stdout if "started successfully" in line)
-                server = f"http://127.0.0.1:{port}"
+                server = f"http://127.0.0.1:{driver.port}"
                 made = ask("POST", f"{server}/session", {"capabilities": wanted})
                 session = f"{server}/session/{made['sessionId']}"
                 try:
