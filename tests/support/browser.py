@@ -17,8 +17,8 @@ import urllib.request
 import cv2
 import numpy
 
-# A bound on what hangs, not a measure of speed.
 FREE_PORTS_TRIED = 5
+# A bound on what hangs, not a measure of speed.
 PATIENCE_SECONDS = 45
 LOOK_AGAIN_SECONDS = 0.1
 # A moving picture changes far more; a blinking cursor or a border far less.
