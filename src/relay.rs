@@ -3,6 +3,9 @@
 //! Streams run on a few threads of their own (arbiters), the web on others, pictures are worked on in the pool: a busy
 //! part never stops another.
 
+mod neighbours;
+mod starter;
+
 use std::{
     io,
     net::SocketAddr,
@@ -16,18 +19,16 @@ use std::{
 };
 
 use actix::Arbiter;
-use dashmap::DashMap;
 use futures_util::future::join_all;
-use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+use tokio::{task::JoinHandle, time::timeout};
 use tracing::{info, warn};
 
+use starter::Starter;
+
 use crate::{
-    config::{Config, Limits, SourceConfig, StreamConfig},
-    frame::StreamName,
-    recorder::Recorder,
+    config::Config,
     registry::Registry,
-    source::{Health, Upstream, Upstreams},
-    stream::{Capacity, StreamHandle, WeakStream, state::State},
+    stream::{Capacity, StreamHandle},
     transform::pool::Pool,
     web::{ListenError, Listeners, Tls, TlsError, WebServer, WebState},
 };
@@ -81,11 +82,12 @@ impl Relay {
         let limits = config.limits;
         let numbered = config.streams.len();
         let all = config.streams.into_iter().chain(config.overview).collect();
-        let mut streams = start_streams(&arbiters, all, &limits, &pool).await?;
-        streams.iter().for_each(|stream| stream.bus().set_send_file(config.server.sendfile));
+        let starter = Starter::new(&arbiters, config.server.sendfile, limits.clone(), pool.clone());
+        let mut streams = starter.start_all(all).await?;
         let overview = streams.split_off(numbered).pop();
         let state = Arc::new(WebState {
             registry: Registry::new(streams).with_overview(overview),
+            starter: Box::new(starter),
             capacity: Arc::new(Capacity::new(limits.max_viewers)),
             limits,
             pool,
@@ -132,106 +134,4 @@ impl Relay {
         }
         info!("stopped");
     }
-}
-
-/// The streams that others may show: weak, since a stream that shows another would keep itself alive.
-#[derive(Debug, Default)]
-struct Neighbours(DashMap<StreamName, WeakStream>);
-
-impl Upstreams for Neighbours {
-    fn join(&self, name: &StreamName) -> Option<Upstream> {
-        let stream = self.get(name)?;
-        let watched = self.shown_by(stream.clone()).downgrade();
-        Some(Upstream {
-            title: stream.config().title.clone(),
-            health: Box::new(move || {
-                watched.upgrade().map_or(Health::Away("gone".to_owned()), |s| health(&s))
-            }),
-            shows: stream.bus().subscribe(),
-            wanted: Box::new(stream.want()),
-        })
-    }
-}
-
-impl Neighbours {
-    fn get(&self, name: &StreamName) -> Option<StreamHandle> {
-        self.0.get(name).and_then(|entry| entry.value().upgrade())
-    }
-
-    /// The stream whose source a rendition shows in the end: its own goes on while that is away.
-    fn shown_by(&self, mut stream: StreamHandle) -> StreamHandle {
-        while let SourceConfig::Rendition { of } = &stream.config().source
-            && let Some(origin) = self.get(of)
-        {
-            stream = origin;
-        }
-        stream
-    }
-}
-
-fn health(stream: &StreamHandle) -> Health {
-    match stream.status().state {
-        State::Live => Health::Live,
-        State::Idle | State::Connecting => Health::Starting,
-        State::Waiting { reason, .. } => Health::Away(reason),
-        State::Stopped => Health::Away("the stream has ended".to_owned()),
-    }
-}
-
-/// Starts the streams, those before whose pictures others show; in the order of the configuration.
-async fn start_streams(
-    arbiters: &[Arbiter],
-    streams: Vec<StreamConfig>,
-    limits: &Limits,
-    pool: &Arc<Pool>,
-) -> io::Result<Vec<StreamHandle>> {
-    let neighbours = Arc::new(Neighbours::default());
-    let mut started = Vec::with_capacity(streams.len());
-    let mut waiting: Vec<_> = streams.into_iter().enumerate().collect();
-    while !waiting.is_empty() {
-        let is_there = |name: &StreamName| neighbours.0.contains_key(name);
-        let (ready, later): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|(_, stream)| stream.source.origins().iter().all(is_there));
-        if ready.is_empty() {
-            return Err(io::Error::other(
-                "streams show each other's pictures in a circle, or a stream's that is not there",
-            ));
-        }
-        let starting = ready.into_iter().map(|(position, stream)| {
-            let (arbiter, neighbours) = (&arbiters[position % arbiters.len()], neighbours.clone());
-            async move {
-                let stream = start_stream(arbiter, stream, limits.clone(), pool.clone(), neighbours).await?;
-                io::Result::Ok((position, stream))
-            }
-        });
-        for stream in join_all(starting).await {
-            let (position, stream) = stream?;
-            neighbours.0.insert(stream.name().clone(), stream.downgrade());
-            started.push((position, stream));
-        }
-        waiting = later;
-    }
-    started.sort_by_key(|(position, _)| *position);
-    Ok(started.into_iter().map(|(_, stream)| stream).collect())
-}
-
-/// Starts a stream's actor, and its recorder, on `arbiter`.
-async fn start_stream(
-    arbiter: &Arbiter,
-    config: StreamConfig,
-    limits: Limits,
-    pool: Arc<Pool>,
-    neighbours: Arc<Neighbours>,
-) -> io::Result<StreamHandle> {
-    let (told, started) = oneshot::channel();
-    arbiter.spawn_fn(move || {
-        let save = config.save.clone();
-        let stream = StreamHandle::start(config, limits, pool, neighbours);
-        if let Some(save) = save {
-            actix_rt::spawn(Recorder::new(save, stream.bus().clone()).run());
-        }
-        // Nobody waits any more only when the relay's start was given up.
-        let _ = told.send(stream);
-    });
-    started.await.map_err(|_| io::Error::other("a stream's thread ended at once"))
 }

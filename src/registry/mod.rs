@@ -1,8 +1,17 @@
 //! The named streams, in the order of the configuration.
 
-use dashmap::DashMap;
+use std::{fmt, io};
 
-use crate::{frame::StreamName, stream::StreamHandle};
+use dashmap::DashMap;
+use futures_util::future::BoxFuture;
+
+use crate::{config::StreamConfig, frame::StreamName, stream::StreamHandle};
+
+/// Starts streams: the relay does, which alone knows the threads and the pool.
+pub trait Start: Send + Sync + fmt::Debug {
+    /// Starts a stream. It runs until it is stopped; putting it into a [`Registry`] is the caller's.
+    fn start(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>>;
+}
 
 /// All running streams.
 #[derive(Debug, Default)]

@@ -31,7 +31,7 @@ use actix_web::{
 use crate::{
     config::Limits,
     frame::StreamName,
-    registry::Registry,
+    registry::{Registry, Start},
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
 };
@@ -44,6 +44,8 @@ pub use tls::{Tls, TlsError};
 pub struct WebState {
     /// The streams.
     pub registry: Registry,
+    /// Starts further streams.
+    pub starter: Box<dyn Start>,
     /// Room for viewers.
     pub capacity: Arc<Capacity>,
     /// Bounds.
