@@ -8,6 +8,7 @@
 //! - [`multipart`]: bytes in, parts out, and back; pure and bounded
 //! - [`clip`]: pictures as one file to download
 //! - [`config`]: YAML in, checked types out
+//! - [`auth`]: who may do what, and how it is shown
 //! - [`telemetry`] writes the log
 //! - [`bus`]: the newest frame of a stream, and what is counted about it
 //! - [`transform`]: pixels: decode, draw, encode, in a bounded pool
@@ -24,6 +25,7 @@ pub mod frame;
 pub mod multipart;
 pub mod clip;
 pub mod config;
+pub mod auth;
 pub mod telemetry;
 pub mod bus;
 pub mod transform;

@@ -26,6 +26,7 @@ use tracing::{info, warn};
 use starter::Starter;
 
 use crate::{
+    auth::Auth,
     config::Config,
     registry::Registry,
     stream::{Capacity, StreamHandle},
@@ -88,6 +89,7 @@ impl Relay {
         let state = Arc::new(WebState {
             registry: Registry::new(streams).with_overview(overview),
             starter: Box::new(starter),
+            auth: Auth::new(&config.auth),
             capacity: Arc::new(Capacity::new(limits.max_viewers)),
             limits,
             pool,

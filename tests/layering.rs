@@ -14,7 +14,7 @@ use std::{
 const LAYERS: &[&[&str]] = &[
     &["frame"],
     &["multipart", "clip", "config"],
-    &["telemetry", "bus"],
+    &["auth", "telemetry", "bus"],
     &["transform"],
     &["source"],
     &["stream"],

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod admin;
 mod check;
 mod drawable;
 mod healthcheck;
@@ -27,6 +28,7 @@ Examples:
 Environment:
   FRAMECAST_CONFIG  the configuration file, unless --config names one
   FRAMECAST_TOKEN   what push shows, unless --token does
+  FRAMECAST_ADMIN_TOKEN  what an administrator shows, in place of one made at each start
   RUST_LOG          what is logged to standard error, e.g. framecast=debug";
 
 /// With the codec, which is a choice made when it is built.

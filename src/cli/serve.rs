@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use tracing::info;
 
-use super::{check, open_files, print};
+use super::{admin, check, open_files, print};
 use crate::{
     config::{self, Chosen, Config, Environment, StreamConfig},
     relay::Relay,
@@ -45,11 +45,12 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     if !arguments.listen.is_empty() {
         config.server.listen = arguments.listen;
     }
+    let admin = admin::arrange(&mut config.auth)?;
     open_files::allow_many(config.limits.max_viewers);
-    actix_rt::System::new().block_on(serve(config, &origin))
+    actix_rt::System::new().block_on(serve(config, &origin, &admin))
 }
 
-async fn serve(config: Config, origin: &str) -> anyhow::Result<ExitCode> {
+async fn serve(config: Config, origin: &str, admin: &admin::Entrance) -> anyhow::Result<ExitCode> {
     let streams = config.streams.clone();
     let scheme = if config.server.tls.is_some() { "https" } else { "http" };
     let base_path = config.server.base_path.clone();
@@ -57,7 +58,7 @@ async fn serve(config: Config, origin: &str) -> anyhow::Result<ExitCode> {
     let signal = shutdown_signal().context("cannot listen for signals")?;
     let relay = Relay::start(config).await?;
     let urls: Vec<_> = relay.addresses().iter().map(|&address| url_of(scheme, address, &base_path)).collect();
-    print(what_is_served(origin, &urls, &streams));
+    print(what_is_served(origin, &urls, &streams) + &admin.shown(&urls));
     let received = signal.await;
     info!("{received} received, stopping");
     relay.stop().await;

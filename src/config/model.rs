@@ -1,5 +1,6 @@
 //! The checked configuration. A value of these types needs no further check.
 
+mod auth;
 mod chart;
 mod mosaic;
 mod program;
@@ -15,6 +16,7 @@ use std::{
 use url::Url;
 
 pub use self::{
+    auth::{AuthConfig, Grant, Reach, Role, TokenConfig, TokenHash},
     chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
     mosaic::MosaicConfig,
     program::{ExecConfig, Patience, RtspConfig, RtspTransport, V4l2Config},
@@ -27,6 +29,8 @@ use crate::frame::StreamName;
 pub struct Config {
     /// Where and how to listen.
     pub server: ServerConfig,
+    /// Who may do what.
+    pub auth: AuthConfig,
     /// Bounds that hold for all streams.
     pub limits: Limits,
     /// The streams, in the order of the file (mjpg-streamer's `stream_N` counts in it).

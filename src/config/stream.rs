@@ -3,8 +3,8 @@
 use std::{collections::HashMap, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
-    Config, Limits, Rework, SaveConfig, SaveTarget, SendFile, ServerConfig, SourceConfig, StreamConfig,
-    TlsConfig, WhenFull, address,
+    AuthConfig, Config, Limits, Rework, SaveConfig, SaveTarget, SendFile, ServerConfig, SourceConfig,
+    StreamConfig, TlsConfig, WhenFull, address,
     error::Position,
     mosaic,
     node::{Entry, Node, join, printable_key},
@@ -50,7 +50,7 @@ pub(super) fn read_config(context: &Context<'_>, root: &Node) -> Option<Config> 
     let server = server.and_then(|reader| read_server(context, &reader, streams.as_ref()));
     let (server, limits, streams) = (server?, limits?, streams?);
     let overview = streams.overview.filter(|_| server.mosaic);
-    Some(Config { server, limits, streams: streams.read?, overview })
+    Some(Config { server, auth: AuthConfig::default(), limits, streams: streams.read?, overview })
 }
 
 /// A section of the top; one that is not there or empty has all defaults.

@@ -8,23 +8,26 @@ use std::{
 use actix_web::{HttpResponse, http::header, web};
 use serde::Serialize;
 
-use super::{State, WebState, error::Problem};
+use super::{State, error::Problem};
 use crate::{
-    config::SourceConfig,
+    auth::Caller,
+    config::{Role, SourceConfig},
     frame::FrameKind,
     stream::{StreamHandle, state},
     transform::codec::codec,
 };
 
-/// `GET /api/streams`: all, in the order of the configuration.
-pub(super) async fn streams(state: State) -> HttpResponse {
-    let streams: Vec<_> = state.registry.all().iter().map(StreamReport::of).collect();
+/// `GET /api/streams`: all that the caller may watch, in the order of the configuration.
+pub(super) async fn streams(state: State, caller: Caller) -> HttpResponse {
+    let may_see = |stream: &StreamHandle| caller.may(Role::View, Some(stream.name()));
+    let streams = state.registry.all();
+    let streams = streams.iter().filter(|stream| may_see(stream)).map(StreamReport::of).collect();
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         codec: codec().name(),
         uptime_s: state.started_at.elapsed().as_secs(),
-        default_stream: default_name(&state),
-        mosaic: state.registry.overview().map(|stream| stream.name().to_string()),
+        default_stream: state.default_stream().ok().filter(may_see).map(|stream| stream.name().to_string()),
+        mosaic: state.registry.overview().filter(may_see).map(|stream| stream.name().to_string()),
         streams,
     };
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report)
@@ -34,10 +37,6 @@ pub(super) async fn streams(state: State) -> HttpResponse {
 pub(super) async fn stream(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
     let report = StreamReport::of(&state.stream(&name)?);
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report))
-}
-
-fn default_name(state: &WebState) -> Option<String> {
-    state.default_stream().ok().map(|stream| stream.name().to_string())
 }
 
 /// The answer of `/api/streams`.

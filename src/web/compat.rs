@@ -13,7 +13,11 @@ use super::{
     query, snapshot,
     viewing::{self, Wishes},
 };
-use crate::stream::{StreamHandle, state};
+use crate::{
+    auth::Caller,
+    config::Role,
+    stream::{StreamHandle, state},
+};
 
 /// Longest `?key=` that goes back in a cookie.
 const MAX_KEY_LENGTH: usize = 64;
@@ -26,16 +30,20 @@ const MAX_KEY_LENGTH: usize = 64;
 pub(super) async fn mjpg_streamer(
     request: &HttpRequest,
     state: &State,
+    caller: &Caller,
     action: &str,
 ) -> Result<HttpResponse, Problem> {
     let (verb, number) = match action.rsplit_once('_') {
         Some((verb, number)) => (verb, Some(number)),
         None => (action, None),
     };
-    let stream = || match number.map(str::parse) {
-        None => state.default_stream(),
-        Some(Ok(position)) => state.nth_stream(position),
-        Some(Err(_)) => Err(unknown_action(action)),
+    let stream = || {
+        let stream = match number.map(str::parse) {
+            None => state.default_stream(),
+            Some(Ok(position)) => state.nth_stream(position),
+            Some(Err(_)) => Err(unknown_action(action)),
+        };
+        state.asked_for(caller, stream?)
     };
     match verb {
         "stream" => {
@@ -95,9 +103,10 @@ pub(super) async fn ustreamer_state(state: State) -> Result<HttpResponse, Proble
 }
 
 /// `GET /program.json` of mjpg-streamer: its plugins; here, one input a stream.
-pub(super) async fn program_json(state: State) -> HttpResponse {
-    let inputs: Vec<_> =
-        state.registry.all().iter().enumerate().map(|(n, stream)| input_entry(n, stream)).collect();
+pub(super) async fn program_json(state: State, caller: Caller) -> HttpResponse {
+    let streams = state.registry.all();
+    let inputs = streams.iter().enumerate().filter(|(_, stream)| caller.may(Role::View, Some(stream.name())));
+    let inputs: Vec<_> = inputs.map(|(n, stream)| input_entry(n, stream)).collect();
     let output = json!({"id": 0, "name": "framecast HTTP output", "plugin": "output_http.so", "args": ""});
     HttpResponse::Ok().json(json!({"inputs": inputs, "outputs": [output]}))
 }
@@ -107,8 +116,12 @@ fn input_entry(number: usize, stream: &StreamHandle) -> Value {
 }
 
 /// `GET /input_N.json` of mjpg-streamer: a camera's controls and formats. framecast has no controls to offer.
-pub(super) async fn input_json(state: State, number: web::Path<usize>) -> Result<HttpResponse, Problem> {
-    let stream = state.nth_stream(*number)?;
+pub(super) async fn input_json(
+    state: State,
+    caller: Caller,
+    number: web::Path<usize>,
+) -> Result<HttpResponse, Problem> {
+    let stream = state.asked_for(&caller, state.nth_stream(*number)?)?;
     let mut formats = Vec::new();
     if let Some(newest) = stream.bus().newest() {
         let size = format!("{}x{}", newest.frame.width(), newest.frame.height());

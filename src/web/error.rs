@@ -1,6 +1,6 @@
 //! Errors as HTTP answers: problem JSON (RFC 9457). The only place that chooses status codes.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
 use serde::Serialize;
@@ -20,7 +20,7 @@ const RETRY_AFTER_S: &str = "5";
 pub struct Problem {
     status: StatusCode,
     detail: String,
-    header: Option<(header::HeaderName, &'static str)>,
+    headers: Vec<(header::HeaderName, Cow<'static, str>)>,
 }
 
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ struct Body<'a> {
 impl Problem {
     /// Any status with its reason.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), header: None }
+        Self { status, detail: detail.into(), headers: Vec::new() }
     }
 
     /// 404 for a stream nobody configured.
@@ -44,21 +44,31 @@ impl Problem {
     }
 
     /// 405, with what is allowed.
-    pub fn method_not_allowed(allow: &'static str) -> Self {
+    pub fn method_not_allowed(allow: String) -> Self {
         let detail = format!("this address takes {allow} only");
-        Self { header: Some((header::ALLOW, allow)), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, detail) }
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, allow)
     }
 
-    /// 401 for a push without the right token.
-    pub fn wrong_token(detail: impl Into<String>) -> Self {
-        let challenge = Some((header::WWW_AUTHENTICATE, "Bearer realm=\"framecast\""));
-        Self { header: challenge, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
+    /// 401: who is it?
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, detail)
+            .with(header::WWW_AUTHENTICATE, "Bearer realm=\"framecast\"")
+    }
+
+    /// 403: not this one.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
     }
 
     /// 503: not now.
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        let later = Some((header::RETRY_AFTER, RETRY_AFTER_S));
-        Self { header: later, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(header::RETRY_AFTER, RETRY_AFTER_S)
+    }
+
+    /// The same with a header more.
+    pub fn with(mut self, name: header::HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 
     /// The status it is answered with.
@@ -88,8 +98,8 @@ impl ResponseError for Problem {
         let mut answer = HttpResponse::build(self.status);
         answer.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         answer.insert_header((header::CACHE_CONTROL, "no-store"));
-        if let Some(header) = self.header.clone() {
-            answer.insert_header(header);
+        for (name, value) in &self.headers {
+            answer.append_header((name.clone(), value.as_ref()));
         }
         answer.body(serde_json::to_string(&body).expect("strings and a number are always JSON"))
     }

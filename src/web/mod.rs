@@ -3,6 +3,7 @@
 //! Every route is registered under the configured base path and without it, since some proxies strip the prefix and
 //! some do not. Streams never pass through a compression or logging middleware.
 
+mod access;
 mod api;
 mod clip;
 mod compat;
@@ -12,6 +13,7 @@ mod page;
 mod points;
 mod pushing;
 mod replay;
+mod routes;
 mod server;
 mod snapshot;
 mod tls;
@@ -23,19 +25,18 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder, Resource, guard, guard::Guard, http::Method,
-    http::StatusCode, http::header, web,
-};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::StatusCode, http::header, web};
 
 use crate::{
-    config::Limits,
+    auth::{Auth, Caller},
+    config::{Limits, Role},
     frame::StreamName,
     registry::{Registry, Start},
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
 };
 pub use error::Problem;
+pub use routes::{Of, ROUTES, Row, Rule};
 pub use server::{ListenError, Listeners, WebServer};
 pub use tls::{Tls, TlsError};
 
@@ -46,6 +47,8 @@ pub struct WebState {
     pub registry: Registry,
     /// Starts further streams.
     pub starter: Box<dyn Start>,
+    /// Who may do what.
+    pub auth: Auth,
     /// Room for viewers.
     pub capacity: Arc<Capacity>,
     /// Bounds.
@@ -78,6 +81,14 @@ impl WebState {
         self.registry.nth(position).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, detail))
     }
 
+    /// A stream that the route's rule does not know of: the caller is asked here.
+    fn asked_for(&self, caller: &Caller, stream: StreamHandle) -> Result<StreamHandle, Problem> {
+        if caller.may(Role::View, Some(stream.name())) {
+            return Ok(stream);
+        }
+        Err(Problem::forbidden(format!("you may not watch stream {}", stream.name())))
+    }
+
     fn default_stream(&self) -> Result<StreamHandle, Problem> {
         match &self.default_stream {
             Some(name) => self.stream(name.as_str()),
@@ -87,56 +98,6 @@ impl WebState {
 }
 
 type State = web::Data<WebState>;
-
-/// Every route. Fixed addresses stand before `/{name}`, so a stream called `snapshot` is at `/streams/snapshot` only.
-fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(reading("/", page::root))
-        .service(reading("/page/{asset}", page::asset))
-        .service(reading("/view/{name}", page::view))
-        .service(reading("/healthz", health::live))
-        .service(reading("/readyz", health::ready))
-        .service(reading("/api/streams", api::streams))
-        .service(reading("/api/streams/{name}", api::stream))
-        .service(reading("/streams/{name}", viewing::by_name))
-        .service(reading("/streams/{name}/snapshot", snapshot::by_name))
-        .service(reading("/streams/{name}/replay", replay::by_name))
-        .service(reading("/streams/{name}/clip", clip::by_name))
-        .service(writing("/streams/{name}/frame", web::route().to(pushing::frame)))
-        .service(writing("/streams/{name}/feed", web::route().to(pushing::feed)))
-        .service(writing("/streams/{name}/points", web::route().to(points::points)))
-        .service(reading("/stream", compat::ustreamer_stream))
-        .service(reading("/snapshot", compat::ustreamer_snapshot))
-        .service(reading("/state", compat::ustreamer_state))
-        .service(reading("/video_feed", viewing::of_default))
-        .service(reading("/program.json", compat::program_json))
-        .service(reading("/input_{n:[0-9]+}.json", compat::input_json))
-        .service(reading("/output_{n:[0-9]+}.json", compat::output_json))
-        .service(reading("/{name}.mjpg", viewing::by_name))
-        .service(reading("/{name}.jpg", snapshot::by_name))
-        .service(reading("/{name}", viewing::by_name));
-}
-
-/// A resource that is only read: GET and HEAD, and 405 for the rest.
-fn reading<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: actix_web::Handler<Args>,
-    Args: actix_web::FromRequest + 'static,
-    F::Output: actix_web::Responder + 'static,
-{
-    let route = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler);
-    web::resource(path).route(route).default_service(web::to(|| async {
-        Err::<HttpResponse, _>(Problem::method_not_allowed("GET, HEAD"))
-    }))
-}
-
-fn writing(path: &'static str, route: actix_web::Route) -> Resource {
-    let post_or_put = guard::fn_guard(|ctx| {
-        guard::Method(Method::POST).check(ctx) || guard::Method(Method::PUT).check(ctx)
-    });
-    web::resource(path).route(route.guard(post_or_put)).default_service(web::to(|| async {
-        Err::<HttpResponse, _>(Problem::method_not_allowed("POST, PUT"))
-    }))
-}
 
 async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let detail = format!("there is nothing at {}; GET /api/streams lists the streams", request.path());

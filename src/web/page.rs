@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 
 use super::{State, compat, error::Problem, query};
+use crate::auth::Caller;
 
 const PAGE: &str = include_str!("assets/page.html");
 const VIEW: &str = include_str!("assets/view.html");
@@ -16,17 +17,25 @@ const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
                               connect-src 'self'; base-uri 'none'; form-action 'none'";
 
 /// `GET /`: the page, or what `?action=` of mjpg-streamer asks for.
-pub(super) async fn root(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+pub(super) async fn root(
+    request: HttpRequest,
+    state: State,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
     match query(&request, "action") {
-        Some(action) => compat::mjpg_streamer(&request, &state, &action).await,
+        Some(action) => compat::mjpg_streamer(&request, &state, &caller, &action).await,
         None => Ok(html(PAGE)),
     }
 }
 
 /// The base path without its final slash: the page's relative addresses need it.
-pub(super) async fn base(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+pub(super) async fn base(
+    request: HttpRequest,
+    state: State,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
     if query(&request, "action").is_some() {
-        return root(request, state).await;
+        return root(request, state, caller).await;
     }
     let to = format!("{}/", state.base_path);
     Ok(HttpResponse::PermanentRedirect().insert_header((header::LOCATION, to)).finish())

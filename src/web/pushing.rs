@@ -10,13 +10,12 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use subtle::ConstantTimeEq;
 
 pub(super) use self::body::Body;
-use super::{State, WebState, error::Problem, query};
+use super::{State, WebState, error::Problem};
 use crate::{
     bus::DropReason,
-    config::{Secret, SourceConfig},
+    config::SourceConfig,
     stream::StreamHandle,
     transform::picture::{self, PictureError, PictureLimits},
 };
@@ -35,7 +34,7 @@ pub(super) async fn frame(
     let is_feed = FEED_TYPES.iter().any(|feed| content_type.starts_with(feed));
     let mut body = Body::new(&request, payload);
     let taken = async {
-        let stream = push_stream(&request, &state, &name)?;
+        let stream = push_stream(&state, &name)?;
         if is_feed {
             return feed::take(&request, &state.limits, &stream, &mut body).await;
         }
@@ -59,7 +58,7 @@ pub(super) async fn feed(
 ) -> HttpResponse {
     let mut body = Body::new(&request, payload);
     let taken = async {
-        let stream = push_stream(&request, &state, &name)?;
+        let stream = push_stream(&state, &name)?;
         feed::take(&request, &state.limits, &stream, &mut body).await
     };
     match taken.await {
@@ -68,43 +67,17 @@ pub(super) async fn feed(
     }
 }
 
-/// The stream, if it takes pushes and the publisher may push.
-fn push_stream(request: &HttpRequest, state: &WebState, name: &str) -> Result<StreamHandle, Problem> {
+/// The stream, if it takes pushes.
+fn push_stream(state: &WebState, name: &str) -> Result<StreamHandle, Problem> {
     let stream = state.stream(name)?;
-    let SourceConfig::Push { token } = &stream.config().source else {
+    if !matches!(stream.config().source, SourceConfig::Push { .. }) {
         let kind = stream.config().source.type_name();
         let detail = format!(
             "stream {name} takes its pictures from a source of type {kind}; only type push takes them here"
         );
         return Err(Problem::new(StatusCode::CONFLICT, detail));
-    };
-    if let Some(token) = token {
-        check_token(request, token, name)?;
     }
     Ok(stream)
-}
-
-/// Whether a publisher shows the token of a stream.
-pub(super) fn check_token(request: &HttpRequest, token: &Secret, name: &str) -> Result<(), Problem> {
-    let shown = shown_token(request).ok_or_else(|| {
-        let detail =
-            format!("stream {name} wants its token: send Authorization: Bearer TOKEN, or ?token=TOKEN");
-        Problem::wrong_token(detail)
-    })?;
-    if bool::from(shown.as_bytes().ct_eq(token.reveal().as_bytes())) {
-        Ok(())
-    } else {
-        Err(Problem::wrong_token(format!("that is not the token of stream {name}")))
-    }
-}
-
-fn shown_token(request: &HttpRequest) -> Option<String> {
-    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer = header.and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
-    });
-    bearer.or_else(|| query(request, "token"))
 }
 
 pub(super) fn content_type(request: &HttpRequest) -> String {

@@ -193,10 +193,10 @@ fn http<S: Channel + 'static>(
     let app = App::new().app_data(state).app_data(unreadable_path()).configure(move |cfg| {
         if !base_path.is_empty() {
             // Before the scope, which takes its own bare prefix too and has nothing there.
-            cfg.service(web::resource(base_path.as_str()).to(super::page::base));
-            cfg.service(web::scope(&base_path).configure(routes));
+            cfg.service(routes::base(&base_path));
+            cfg.service(web::scope(&base_path).configure(routes::register));
         }
-        routes(cfg);
+        routes::register(cfg);
         cfg.default_service(web::to(nothing_here));
     });
     let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());

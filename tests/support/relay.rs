@@ -24,6 +24,7 @@ impl TestRelay {
     pub(crate) fn start(yaml: &str) -> Self {
         let mut config = config::parse(yaml, "test", &Environment::default())
             .unwrap_or_else(|mistakes| panic!("the test's configuration is wrong:\n{mistakes}"));
+        config.auth.start_token = Some(config::Secret::new("admin-of-tests"));
         config.server.listen = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
         let (stop, stopped) = oneshot::channel();
         let (told, started) = mpsc::sync_channel(1);

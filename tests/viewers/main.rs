@@ -21,6 +21,7 @@ mod clips;
 mod ending;
 mod heads;
 mod joining;
+mod matrix;
 mod mjpg_streamer;
 mod on_demand;
 mod parts;

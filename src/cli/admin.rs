@@ -1,0 +1,59 @@
+//! The administrator's token: given by the environment, or made at the start and printed once.
+
+use std::env;
+
+use anyhow::{Context, ensure};
+
+use crate::{
+    auth::token,
+    config::{AuthConfig, Secret},
+};
+
+/// Where the token comes from if the operator has one.
+const VARIABLE: &str = "FRAMECAST_ADMIN_TOKEN";
+
+/// Shorter ones can be guessed.
+const MIN_LENGTH: usize = 16;
+
+/// How an administrator gets in.
+pub(super) enum Entrance {
+    /// With what the operator gave.
+    Known,
+    /// With this, made for this run.
+    Made(Secret),
+}
+
+/// Sees to it that there is an administrator.
+pub(super) fn arrange(auth: &mut AuthConfig) -> anyhow::Result<Entrance> {
+    match env::var(VARIABLE) {
+        Ok(given) => {
+            let fits = given.len() >= MIN_LENGTH && given.bytes().all(|byte| byte.is_ascii_graphic());
+            ensure!(
+                fits,
+                "{VARIABLE} must be {MIN_LENGTH} letters, digits and signs or more, without blanks"
+            );
+            auth.start_token = Some(Secret::new(given));
+            Ok(Entrance::Known)
+        }
+        Err(env::VarError::NotUnicode(_)) => anyhow::bail!("{VARIABLE} is not text"),
+        Err(env::VarError::NotPresent) if auth.has_admin() => Ok(Entrance::Known),
+        Err(env::VarError::NotPresent) => {
+            let token = Secret::new(token::new().context("the system has no random numbers")?);
+            auth.start_token = Some(token.clone());
+            Ok(Entrance::Made(token))
+        }
+    }
+}
+
+impl Entrance {
+    /// What the terminal shows of it: an address, once. The journal, which keeps what it is shown, gets none.
+    pub(super) fn shown(&self, urls: &[String]) -> String {
+        match (self, urls.first()) {
+            (Self::Made(_), _) if env::var_os("JOURNAL_STREAM").is_some() => {
+                format!("to administer, set {VARIABLE} or auth in the configuration\n")
+            }
+            (Self::Made(token), Some(url)) => format!("to administer: {url}/?token={}\n", token.reveal()),
+            _ => String::new(),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The route table: each address with its methods, and who may use it.
+//!
+//! This is the only way to be reached: a row cannot be written without its rule, and `access` asks the rule before the
+//! handler runs. `tests/access` goes through the table with every kind of caller.
+
+use std::borrow::Borrow;
+
+use actix_web::{
+    HttpResponse, Resource, Route, guard,
+    http::Method,
+    middleware::from_fn,
+    web::{self, to},
+};
+
+use super::{Problem, access, api, clip, compat, health, page, points, pushing, replay, snapshot, viewing};
+use crate::config::Role;
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// Whoever comes: it says nothing of the streams.
+    Anybody,
+    /// Whoever holds the role, or a higher one.
+    Needs(Role, Of),
+}
+
+/// What a role must be held for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// The stream in the path, `{name}`.
+    Named,
+    /// The default stream.
+    Default,
+    /// Any stream. The handler itself then asks for each stream that it shows or changes.
+    Any,
+    /// All streams, and those to come.
+    All,
+}
+
+/// A route.
+#[derive(Debug)]
+pub struct Row {
+    /// Its address below the base path, with `{name}` in it.
+    pub path: &'static str,
+    /// What it may be asked with.
+    pub methods: &'static [Method],
+    /// Who may.
+    pub rule: Rule,
+    handler: fn() -> Route,
+}
+
+const READ: &[Method] = &[Method::GET, Method::HEAD];
+const WRITE: &[Method] = &[Method::POST, Method::PUT];
+
+const OPEN: Rule = Rule::Anybody;
+const VIEW: Rule = Rule::Needs(Role::View, Of::Named);
+const VIEW_DEFAULT: Rule = Rule::Needs(Role::View, Of::Default);
+const VIEW_ANY: Rule = Rule::Needs(Role::View, Of::Any);
+const PUSH: Rule = Rule::Needs(Role::Push, Of::Named);
+
+/// Every route. Fixed addresses stand before `/{name}`, so a stream called `snapshot` is at `/streams/snapshot` only.
+pub const ROUTES: &[Row] = &[
+    read("/", VIEW_ANY, || to(page::root)),
+    read("/page/{asset}", OPEN, || to(page::asset)),
+    read("/view/{name}", VIEW, || to(page::view)),
+    read("/healthz", OPEN, || to(health::live)),
+    read("/readyz", OPEN, || to(health::ready)),
+    read("/api/streams", VIEW_ANY, || to(api::streams)),
+    read("/api/streams/{name}", VIEW, || to(api::stream)),
+    read("/streams/{name}", VIEW, || to(viewing::by_name)),
+    read("/streams/{name}/snapshot", VIEW, || to(snapshot::by_name)),
+    read("/streams/{name}/replay", VIEW, || to(replay::by_name)),
+    read("/streams/{name}/clip", VIEW, || to(clip::by_name)),
+    row("/streams/{name}/frame", WRITE, PUSH, || to(pushing::frame)),
+    row("/streams/{name}/feed", WRITE, PUSH, || to(pushing::feed)),
+    row("/streams/{name}/points", WRITE, PUSH, || to(points::points)),
+    read("/stream", VIEW_DEFAULT, || to(compat::ustreamer_stream)),
+    read("/snapshot", VIEW_DEFAULT, || to(compat::ustreamer_snapshot)),
+    read("/state", VIEW_DEFAULT, || to(compat::ustreamer_state)),
+    read("/video_feed", VIEW_DEFAULT, || to(viewing::of_default)),
+    read("/program.json", VIEW_ANY, || to(compat::program_json)),
+    read("/input_{n:[0-9]+}.json", VIEW_ANY, || to(compat::input_json)),
+    read("/output_{n:[0-9]+}.json", VIEW_ANY, || to(compat::output_json)),
+    read("/{name}.mjpg", VIEW, || to(viewing::by_name)),
+    read("/{name}.jpg", VIEW, || to(snapshot::by_name)),
+    read("/{name}", VIEW, || to(viewing::by_name)),
+];
+
+/// A route that is only read.
+const fn read(path: &'static str, rule: Rule, handler: fn() -> Route) -> Row {
+    row(path, READ, rule, handler)
+}
+
+/// A route with its methods. Several rows may have one path.
+const fn row(path: &'static str, methods: &'static [Method], rule: Rule, handler: fn() -> Route) -> Row {
+    Row { path, methods, rule, handler }
+}
+
+impl Row {
+    fn route(&self) -> Route {
+        let (methods, rule) = (self.methods, self.rule);
+        let asked_with = guard::fn_guard(move |context| methods.contains(&context.head().method));
+        (self.handler)()
+            .guard(asked_with)
+            .wrap(from_fn(move |request, next| access::check(rule, request, next)))
+    }
+}
+
+/// Registers the table.
+pub(super) fn register(config: &mut web::ServiceConfig) {
+    for (position, row) in ROUTES.iter().enumerate() {
+        if ROUTES[..position].iter().all(|before| before.path != row.path) {
+            config.service(resource(row.path, ROUTES.iter().filter(|other| other.path == row.path)));
+        }
+    }
+}
+
+/// The base path without its final slash: who may use it is what `/` says.
+pub(super) fn base(address: &str) -> Resource {
+    let root = ROUTES.iter().filter(|row| row.path == "/");
+    let rows = root.map(|row| Row { handler: || to(page::base), ..*row });
+    resource(address, rows)
+}
+
+/// All that the table has for a path; 405 for other methods.
+fn resource(address: &str, rows: impl Iterator<Item = impl Borrow<Row>>) -> Resource {
+    let mut resource = web::resource(address);
+    let mut allowed = Vec::new();
+    for row in rows {
+        resource = resource.route(row.borrow().route());
+        allowed.extend(row.borrow().methods.iter().map(Method::as_str));
+    }
+    let allowed = allowed.join(", ");
+    resource.default_service(to(move || {
+        let refused = Err::<HttpResponse, _>(Problem::method_not_allowed(allowed.clone()));
+        async { refused }
+    }))
+}
