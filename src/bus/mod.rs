@@ -30,7 +30,7 @@ pub use saving::{Saving, SavingState};
 pub use sealed::SealedPart;
 pub(crate) use sink::Pace;
 pub use sink::{Rework, Sink};
-pub use stats::{DropReason, StreamStats};
+pub use stats::{DropReason, StreamStats, Way};
 
 /// A frame with its number and its rendered part: all that a viewer needs, shared by all viewers.
 #[derive(Debug)]
@@ -111,9 +111,9 @@ impl Bus {
         Self { history, ..Self::default() }
     }
 
-    /// Counts `frame` as one of the source's, and shows it.
-    pub fn show(&self, frame: Frame) {
-        self.stats.count_frame_in(frame.jpeg().len(), frame.arrived());
+    /// Counts `frame` as one of the source's, to which was done what `way` says, and shows it.
+    pub fn show(&self, frame: Frame, way: Way) {
+        self.stats.count_frame_in(frame.jpeg().len(), frame.arrived(), way);
         self.publish(frame);
     }
 

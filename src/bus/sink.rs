@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::{Bus, DropReason};
+use super::{Bus, DropReason, Way};
 use crate::{
     frame::{Frame, JpegError},
     multipart::parser::{Discard, Events, Part, Quirk},
@@ -136,7 +136,7 @@ impl Sink {
         if admitted {
             match &self.rework {
                 Some(rework) => rework.take(frame, &self.bus),
-                None => self.bus.show(frame),
+                None => self.bus.show(frame, Way::Passed),
             }
         } else {
             self.dropped(DropReason::MaxFps);

@@ -42,6 +42,31 @@ impl DropReason {
     }
 }
 
+/// What was done to a frame between its source and its viewers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Nothing: the source's very bytes (with Huffman tables, if it left them out).
+    Passed,
+    /// Changed without being decoded: metadata taken out, blocks moved.
+    Lossless,
+    /// Decoded and encoded anew.
+    Encoded,
+}
+
+impl Way {
+    /// Every way, in the order of the counters.
+    pub const ALL: [Self; 3] = [Self::Passed, Self::Lossless, Self::Encoded];
+
+    /// For JSON and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Lossless => "lossless",
+            Self::Encoded => "encoded",
+        }
+    }
+}
+
 /// Arrivals remembered for the frame rate: 4 s at 30 frames a second.
 const REMEMBERED_ARRIVALS: usize = 128;
 
@@ -63,6 +88,7 @@ pub struct StreamStats {
     viewers: AtomicUsize,
     replaying: AtomicUsize,
     dropped: [AtomicU64; DropReason::ALL.len()],
+    made: [AtomicU64; Way::ALL.len()],
     quirks: Vec<AtomicU64>,
     arrivals: Mutex<Arrivals>,
 }
@@ -88,6 +114,7 @@ impl Default for StreamStats {
             viewers: AtomicUsize::default(),
             replaying: AtomicUsize::default(),
             dropped: Default::default(),
+            made: Default::default(),
             quirks: Quirk::ALL.iter().map(|_| AtomicU64::default()).collect(),
             arrivals: Mutex::new(Arrivals { times: [None; REMEMBERED_ARRIVALS], next: 0 }),
         }
@@ -95,9 +122,10 @@ impl Default for StreamStats {
 }
 
 impl StreamStats {
-    /// A frame of `bytes` came from the source and was shown.
-    pub fn count_frame_in(&self, bytes: usize, at: Instant) {
+    /// A frame of `bytes` came from the source and was shown, after what `way` says was done to it.
+    pub fn count_frame_in(&self, bytes: usize, at: Instant, way: Way) {
         self.frames_in.fetch_add(1, Relaxed);
+        self.made[way as usize].fetch_add(1, Relaxed);
         self.bytes_in.fetch_add(bytes as u64, Relaxed);
         let mut arrivals = self.arrivals.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let slot = arrivals.next;
@@ -230,6 +258,11 @@ impl StreamStats {
         DropReason::ALL.into_iter().map(|reason| (reason, self.dropped[reason as usize].load(Relaxed)))
     }
 
+    /// Frames shown, by what was done to them.
+    pub fn made(&self) -> impl Iterator<Item = (Way, u64)> {
+        Way::ALL.into_iter().map(|way| (way, self.made[way as usize].load(Relaxed)))
+    }
+
     /// Quirks met at least once, with how often.
     pub fn quirks(&self) -> impl Iterator<Item = (Quirk, u64)> {
         Quirk::ALL.iter().map(|&q| (q, self.quirks[q.index()].load(Relaxed))).filter(|&(_, n)| n > 0)
@@ -265,7 +298,7 @@ mod tests {
         let stats = StreamStats::default();
         let start = Instant::now();
         for n in 0..40 {
-            stats.count_frame_in(10, start + Duration::from_millis(100 * n));
+            stats.count_frame_in(10, start + Duration::from_millis(100 * n), Way::Passed);
         }
         let end = start + Duration::from_millis(3900);
         assert!((stats.fps(end) - 10.0).abs() < 0.2, "{}", stats.fps(end));

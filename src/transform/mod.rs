@@ -6,7 +6,8 @@
 //! - `canvas`, [`fonts`], [`strftime`]: a picture to draw on, letters, and the time in them
 //! - [`planes`]: a picture as brightness and colour planes, which transforms work on
 //! - [`plan`]: what has to be done to a picture, found out before; [`turn`]: which way it is laid down
-//! - [`pipeline`]: does it, frame by frame; [`stage`]: between a stream's source and its bus
+//! - [`pipeline`]: does it, frame by frame, where it can without decoding (`shortcut`); [`stage`]: between a stream's source
+//!   and its bus
 //! - [`overlay`]: letters and logos
 //! - [`picture`]: any picture file to a [`Frame`](crate::frame::Frame)
 //!
@@ -15,7 +16,6 @@
 pub(crate) mod canvas;
 pub mod codec;
 pub mod lossless;
-pub(crate) mod exif;
 pub mod fonts;
 mod mask;
 pub(crate) mod moves;
@@ -25,6 +25,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod planes;
 pub mod pool;
+mod shortcut;
 pub mod stage;
 pub mod strftime;
 pub mod turn;

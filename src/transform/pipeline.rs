@@ -1,4 +1,7 @@
-//! A stream's transforms, done to one frame after the other.
+//! A stream's transforms, done to one frame after the other, each in the cheapest way that is right.
+//!
+//! What changes nothing passes as the very bytes; what only moves blocks, or takes metadata out, is done without decoding
+//! (`shortcut`); everything else is decoded and encoded anew.
 
 use std::{
     cell::RefCell,
@@ -12,16 +15,18 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     codec::{CodecError, Wanted, codec},
-    exif, mask,
+    lossless::Workspace,
+    mask,
     moves::Mover,
     overlay::{Layer, LogoError},
     picture::PictureLimits,
     plan::{Input, Means, Part, Plan, PlanError, Stage, plan},
     planes::{Planes, Sampling},
-    strftime,
+    shortcut, strftime,
     turn::Turn,
 };
 use crate::{
+    bus::Way,
     config::{Caption, Rework, Step},
     frame::{Frame, JpegError},
 };
@@ -49,6 +54,15 @@ struct Memo {
     plan: Option<(Input, Arc<Plan>)>,
     captions: HashMap<usize, (String, usize, Arc<Layer>)>,
     logos: HashMap<usize, Arc<Layer>>,
+}
+
+/// What became of a frame.
+#[derive(Debug, Clone)]
+pub struct Reworked {
+    /// The result.
+    pub frame: Frame,
+    /// What was done for it.
+    pub way: Way,
 }
 
 /// Why a frame was not reworked.
@@ -91,6 +105,7 @@ struct Scratch {
     planes: Planes,
     other: Planes,
     mover: Mover,
+    workspace: Workspace,
 }
 
 thread_local! {
@@ -104,25 +119,43 @@ impl Pipeline {
         Self { title, rework, limits, zone: TimeZone::system(), memo: Mutex::default() }
     }
 
-    /// Does it. Takes milliseconds: belongs in the pool.
+    /// Whether it takes microseconds, less than a worker's turn: nothing is to be done but to take metadata out.
+    pub fn is_light(&self) -> bool {
+        self.rework.steps.is_empty() && self.rework.encode.is_none()
+    }
+
+    /// Does it. Unless it [is light](Self::is_light) this takes milliseconds: it belongs in the pool.
     ///
     /// # Errors
     /// [`ReworkError`]; the frame is then to be dropped.
-    pub fn rework(&self, frame: &Frame) -> Result<Frame, ReworkError> {
-        if self.rework.steps.is_empty() && self.rework.encode.is_none() {
-            // Only its metadata are to go, which needs no pixels.
-            return Ok(frame.clone());
+    pub fn rework(&self, frame: &Frame) -> Result<Reworked, ReworkError> {
+        let (jpeg, way) = if self.is_light() {
+            shortcut::as_it_is(frame, self.rework.strip_metadata)
+        } else {
+            let plan = self.plan_for(frame)?;
+            SCRATCH.with_borrow_mut(|scratch| {
+                let made = self.make(frame, &plan, scratch);
+                scratch.give_back();
+                made
+            })?
+        };
+        if way == Way::Passed {
+            return Ok(Reworked { frame: frame.clone(), way });
         }
-        let plan = self.plan_for(frame)?;
-        let jpeg = SCRATCH.with_borrow_mut(|scratch| {
-            let jpeg = self.run(frame, &plan, scratch);
-            scratch.give_back();
-            jpeg
-        })?;
         if jpeg.len() > self.limits.max_frame_bytes {
             return Err(ReworkError::TooLarge { len: jpeg.len(), max: self.limits.max_frame_bytes });
         }
-        Ok(frame.reworked(jpeg)?)
+        Ok(Reworked { frame: frame.reworked(jpeg)?, way })
+    }
+
+    fn make(&self, frame: &Frame, plan: &Plan, scratch: &mut Scratch) -> Result<(Bytes, Way), ReworkError> {
+        if let Some(wanted) = &plan.lossless {
+            let options = (self.rework.strip_metadata, self.limits.max_frame_pixels);
+            if let Some(made) = shortcut::take(frame, wanted, options, &mut scratch.workspace) {
+                return Ok(made);
+            }
+        }
+        Ok((self.run(frame, plan, scratch)?, Way::Encoded))
     }
 
     /// The plan, made anew only when the pictures change their size.
@@ -131,7 +164,7 @@ impl Pipeline {
             width: frame.width(),
             height: frame.height(),
             gray: frame.info().components == 1,
-            upright: Turn::from_exif(exif::orientation(frame.jpeg())),
+            upright: Turn::upright(frame.jpeg()),
         };
         let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
         match &memo.plan {
@@ -239,7 +272,8 @@ impl Scratch {
     }
 
     fn give_back(&mut self) {
-        if self.planes.capacity() + self.other.capacity() + self.mover.kept() > MAX_KEPT_BYTES {
+        let planes = self.planes.capacity() + self.other.capacity();
+        if planes + self.mover.kept() + self.workspace.kept() > MAX_KEPT_BYTES {
             *self = Self::default();
         }
     }

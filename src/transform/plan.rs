@@ -6,7 +6,7 @@
 //! - Of a picture that becomes grey only the brightness is decoded, wherever in the list that stands.
 //! - Steps that only move whole blocks could be done without decoding: [`Plan::lossless`] says so.
 
-use super::{planes::Sampling, turn::Turn};
+use super::{lossless::LosslessOp, planes::Sampling, turn::Turn};
 use crate::config::{Color, Encode, Fill, Fit, Mask, Region, Rework, Scale, Step, Subsampling};
 
 /// What is known of a picture before it is decoded.
@@ -64,15 +64,13 @@ pub enum Stage {
     Draw(usize),
 }
 
-/// What could be done without decoding.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What could be done without decoding; whether the borders of the JPEG's blocks allow it is for the JPEG to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lossless {
-    /// In whole pixels of the JPEG as it is; whether that is on the borders of its blocks is for the JPEG to say.
-    pub take: Region,
-    /// How it is laid down.
-    pub turn: Turn,
-    /// Without its colours.
-    pub gray: bool,
+    /// A part is taken, then turned, then greyed; what changes nothing is left out.
+    pub ops: Vec<LosslessOp>,
+    /// Its EXIF data say that it has to be turned, which must not be said of the result.
+    pub askew: bool,
 }
 
 /// What has to be done.
@@ -133,7 +131,7 @@ pub fn plan(input: Input, rework: &Rework, means: Means) -> Result<Plan, PlanErr
         sketch.add(number, step, means)?;
     }
     sketch.flush();
-    let lossless = sketch.lossless(rework);
+    let lossless = sketch.lossless(input, rework);
     let Encode { quality, subsampling } = rework.encode.unwrap_or_default();
     let sampling = match subsampling {
         Subsampling::S444 => Sampling::S444,
@@ -322,20 +320,23 @@ impl Sketch {
         self.moves = Moves::none(self.moves.size());
     }
 
-    fn lossless(&self, rework: &Rework) -> Option<Lossless> {
+    fn lossless(&self, input: Input, rework: &Rework) -> Option<Lossless> {
         let moves_blocks =
             |step: &Step| matches!(step, Step::Crop(_) | Step::Rotate(_) | Step::Flip(_) | Step::Grayscale);
         if rework.encode.is_some() || rework.steps.is_empty() || !rework.steps.iter().all(moves_blocks) {
             return None;
         }
+        let whole = Moves::none((input.width.into(), input.height.into())).take;
         let (take, turn) = match self.stages.first() {
             Some(Stage::Move { take, turn, .. }) => (*take, *turn),
-            _ => (self.moves.take, Turn::NONE),
+            _ => (whole, Turn::NONE),
         };
-        let side = |side: f64| std::num::NonZeroU32::new(side.round() as u32);
-        let (width, height) = (side(take.width)?, side(take.height)?);
-        let take = Region { x: take.x.round() as u32, y: take.y.round() as u32, width, height };
-        Some(Lossless { take, turn, gray: self.grayed_at.is_some() })
+        let pixels = |side: f64| side.round() as u16;
+        let [x, y, width, height] = [take.x, take.y, take.width, take.height].map(pixels);
+        let crop = (take != whole).then_some(LosslessOp::Crop { x, y, width, height });
+        let gray = (self.grayed_at.is_some() && !input.gray).then_some(LosslessOp::Grayscale);
+        let ops = crop.into_iter().chain(turn.lossless()).chain(gray).collect();
+        Some(Lossless { ops, askew: input.upright != Turn::NONE })
     }
 }
 

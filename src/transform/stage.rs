@@ -1,7 +1,8 @@
 //! A stream's transforms between its source and its bus.
 //!
 //! One place for one frame: while a worker is busy with a stream's frame, or with those of others, the newest that comes
-//! takes the place of the one that waits. A stream stands in the pool's line at most once, so that all get their share.
+//! takes the place of the one that waits. A stream stands in the pool's line at most once, so that all get their share. Taking
+//! metadata out alone takes microseconds and is done where the frame comes.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -14,7 +15,7 @@ use std::{
 use tracing::{info, warn};
 
 use super::{
-    pipeline::{Pipeline, ReworkError},
+    pipeline::{Pipeline, ReworkError, Reworked},
     pool::{Lane, Pool, reason},
 };
 use crate::{
@@ -57,6 +58,11 @@ impl Stage {
 impl Rework for Stage {
     fn take(&self, frame: Frame, bus: &Arc<Bus>) {
         let mut place = self.inner.place();
+        if self.inner.pipeline.is_light() {
+            let life = place.life;
+            drop(place);
+            return self.inner.rework(&frame, bus, life);
+        }
         if place.waiting.replace((frame, bus.clone())).is_some() {
             bus.stats().count_drop(DropReason::Busy);
         }
@@ -82,7 +88,12 @@ impl Inner {
         let Some((frame, bus)) = place.waiting.take() else { return };
         let life = place.life;
         drop(place);
-        let result = catch_unwind(AssertUnwindSafe(|| self.pipeline.rework(&frame)))
+        self.rework(&frame, &bus, life);
+    }
+
+    /// Shows what is made of a frame, if nothing was forgotten since `life`.
+    fn rework(&self, frame: &Frame, bus: &Bus, life: u64) {
+        let result = catch_unwind(AssertUnwindSafe(|| self.pipeline.rework(frame)))
             .unwrap_or_else(|panic| Err(ReworkError::Panicked { reason: reason(&*panic) }));
         // Held while it is shown: `forget` then is before or after, never between.
         let place = self.place();
@@ -90,8 +101,8 @@ impl Inner {
             return;
         }
         match result {
-            Ok(reworked) => {
-                bus.show(reworked);
+            Ok(Reworked { frame, way }) => {
+                bus.show(frame, way);
                 if self.failing.swap(false, Ordering::Relaxed) {
                     info!(stream = %self.name, "its pictures can be transformed again");
                 }

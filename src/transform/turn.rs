@@ -1,5 +1,6 @@
 //! Quarter turns and mirrors: the eight ways to lay down a rectangle.
 
+use super::lossless::{self, LosslessOp};
 use crate::config::{Flip, Rotation};
 
 /// One of the eight ways: rows and columns exchanged or not, then left and right, then top and bottom.
@@ -32,6 +33,11 @@ impl Turn {
         Self { transpose, mirror_x, mirror_y }
     }
 
+    /// What makes this JPEG stand upright, as its EXIF data say.
+    pub fn upright(jpeg: &[u8]) -> Self {
+        Self::from_exif(lossless::orientation(jpeg).number().into())
+    }
+
     /// This one, then `next`.
     #[must_use]
     pub fn then(self, next: Self) -> Self {
@@ -53,6 +59,20 @@ impl Turn {
     /// Width and height after it, of what is so large before.
     pub fn size<T>(self, (width, height): (T, T)) -> (T, T) {
         if self.transpose { (height, width) } else { (width, height) }
+    }
+
+    /// The same on the blocks of a JPEG; none for [`Turn::NONE`].
+    pub fn lossless(self) -> Option<LosslessOp> {
+        match (self.transpose, self.mirror_x, self.mirror_y) {
+            (false, false, false) => None,
+            (false, true, false) => Some(LosslessOp::FlipHorizontal),
+            (false, true, true) => Some(LosslessOp::Rotate180),
+            (false, false, true) => Some(LosslessOp::FlipVertical),
+            (true, false, false) => Some(LosslessOp::Transpose),
+            (true, true, false) => Some(LosslessOp::Rotate90),
+            (true, true, true) => Some(LosslessOp::Transverse),
+            (true, false, true) => Some(LosslessOp::Rotate270),
+        }
     }
 
     /// Turns a plane of `size` (width, height), row by row, into `to`.

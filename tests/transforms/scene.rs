@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use framecast::{
+    bus::Way,
     config::{self, Environment, Rework},
     frame::Frame,
     transform::{
@@ -49,7 +50,13 @@ pub(crate) fn pipeline(yaml: &str) -> Pipeline {
 
 /// One picture transformed.
 pub(crate) fn transformed(jpeg: &[u8], yaml: &str) -> Result<Frame, ReworkError> {
-    pipeline(yaml).rework(&Frame::from_jpeg(Bytes::copy_from_slice(jpeg)).unwrap())
+    made(jpeg, yaml).map(|(frame, _)| frame)
+}
+
+/// One picture transformed, and how.
+pub(crate) fn made(jpeg: &[u8], yaml: &str) -> Result<(Frame, Way), ReworkError> {
+    let frame = Frame::from_jpeg(Bytes::copy_from_slice(jpeg)).unwrap();
+    pipeline(yaml).rework(&frame).map(|reworked| (reworked.frame, reworked.way))
 }
 
 /// Its pixels, the picture's steps given as a YAML list.

@@ -182,8 +182,9 @@ fn a_text_stands_where_it_should_in_its_colours() {
 #[test]
 fn a_text_says_the_title_and_the_time_of_the_picture() {
     let frame = Frame::from_jpeg(bytes::Bytes::from_static(PLAIN)).unwrap();
-    let draw =
-        |text: &str| pipeline(&format!("transform: [{{text: {{text: '{text}'}}}}]")).rework(&frame).unwrap();
+    let draw = |text: &str| {
+        pipeline(&format!("transform: [{{text: {{text: '{text}'}}}}]")).rework(&frame).unwrap().frame
+    };
     assert_eq!(draw("{title}").jpeg(), draw("Front door").jpeg());
     let year = jiff_year();
     assert_eq!(draw("%Y").jpeg(), draw(&year).jpeg());

@@ -12,7 +12,6 @@ use crate::{
     transform::{
         canvas::{Area, Canvas, mix, rgb},
         codec::{CodecError, Wanted, codec, planes_from_rgb},
-        exif,
         moves::Mover,
         overlay::Layer,
         plan::{Part, denominator_for},
@@ -199,7 +198,7 @@ impl Board {
 
 /// How a picture is laid down.
 fn upright(frame: &Frame) -> Turn {
-    Turn::from_exif(exif::orientation(frame.jpeg()))
+    Turn::upright(frame.jpeg())
 }
 
 /// Width by height of a picture that stands upright.

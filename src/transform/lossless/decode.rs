@@ -69,6 +69,11 @@ struct Tables {
 }
 
 impl Workspace {
+    /// Bytes that are kept for the next picture.
+    pub(crate) fn kept(&self) -> usize {
+        (self.starts.capacity() + self.values.capacity()) * size_of::<u32>()
+    }
+
     /// Reads every component's scan; of the first `kept` ones the coefficients are kept.
     pub(super) fn decode<'a>(
         &mut self,

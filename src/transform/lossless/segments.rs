@@ -64,11 +64,13 @@ impl Segment<'_> {
 pub(super) struct Segments<'a> {
     jpeg: &'a [u8],
     at: usize,
+    /// Picture data stand at `at`: searched for their end only if there is a next segment to be asked for.
+    in_data: bool,
 }
 
 impl<'a> Segments<'a> {
     pub(super) fn new(jpeg: &'a [u8]) -> Self {
-        Self { jpeg, at: 0 }
+        Self { jpeg, at: 0, in_data: false }
     }
 
     /// A segment of this walk with its marker and length.
@@ -83,6 +85,9 @@ impl<'a> Segments<'a> {
                 return Err(LosslessError::damaged(0, "no FF D8"));
             }
             self.at = 2;
+        }
+        if std::mem::take(&mut self.in_data) {
+            self.at = end_of_data(self.jpeg, self.at);
         }
         loop {
             let at = self.at;
@@ -108,7 +113,8 @@ impl<'a> Segments<'a> {
         let length = usize::from(u16::from_be_bytes([high, low]));
         let body = rest.get(2..length).ok_or(LosslessError::damaged(at, "a segment of impossible length"))?;
         let end = at + 2 + length;
-        self.at = if code == marker::SOS { end_of_data(self.jpeg, end) } else { end };
+        self.at = end;
+        self.in_data = code == marker::SOS;
         Ok(Segment { code, at, end, body })
     }
 }

@@ -107,9 +107,14 @@ fn only_brightness_is_decoded_for_grey_wherever_it_stands() {
 #[test]
 fn what_moves_whole_blocks_only_can_be_done_without_loss() {
     let plan = planned(vec![crop(16, 32, 64, 48), Step::Flip(Flip::Horizontal), Step::Grayscale]);
-    let take = Region { x: 16, y: 32, width: n(64), height: n(48) };
-    assert_eq!(plan.lossless, Some(Lossless { take, turn: Flip::Horizontal.into(), gray: true }));
-    assert_eq!(planned(vec![Step::Grayscale]).lossless.map(|found| found.turn), Some(Turn::NONE));
+    let part = LosslessOp::Crop { x: 16, y: 32, width: 64, height: 48 };
+    let ops = vec![part, LosslessOp::FlipHorizontal, LosslessOp::Grayscale];
+    assert_eq!(plan.lossless, Some(Lossless { ops, askew: false }));
+    let ops = |steps| planned(steps).lossless.map(|found| found.ops);
+    assert_eq!(ops(vec![Step::Grayscale]), Some(vec![LosslessOp::Grayscale]));
+    let nothing =
+        [vec![crop(0, 0, 4000, 4000)], vec![Step::Rotate(Rotation::By180), Step::Rotate(Rotation::By180)]];
+    assert_eq!(nothing.map(ops), [Some(vec![]), Some(vec![])]);
     assert_eq!(planned(vec![Step::Rotate(Rotation::By180), width(640)]).lossless, None);
     assert_eq!(planned(vec![Step::Rotate(Rotation::By180), text(false)]).lossless, None);
     let rework =
@@ -125,6 +130,8 @@ fn a_cameras_own_turn_comes_first() {
     let Stage::Move { take, .. } = plan.stages[0] else { panic!("{plan:?}") };
     assert_eq!(take, part(0.0, 0.0, 100.0, 1080.0), "its top is the left of the JPEG");
     assert_eq!(plan.size, (1080, 100));
+    let part = LosslessOp::Crop { x: 0, y: 0, width: 100, height: 1080 };
+    assert_eq!(plan.lossless, Some(Lossless { ops: vec![part, LosslessOp::Rotate90], askew: true }));
 }
 
 #[test]
