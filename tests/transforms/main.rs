@@ -13,8 +13,10 @@ mod relay;
 #[path = "../viewers/watching.rs"]
 mod watching;
 
+mod metadata;
 mod mosaics;
 mod mutated;
+mod photographs;
 mod renditions;
 mod scene;
 mod steps;

@@ -12,7 +12,7 @@ use crate::{
     camera::Camera,
     raw_client::{Client, PATIENCE},
     relay::TestRelay,
-    scene::{BLUE, EXIF_6, GRAY, GREEN, PLAIN, RED, WHITE, YELLOW, assert_colour, at},
+    scene::{BLUE, COLOURED, EXIF_6, GRAY, GREEN, PLAIN, RED, WHITE, YELLOW, assert_colour, at},
     watching::{Viewing, push, report, report_when, state_is},
 };
 
@@ -211,4 +211,29 @@ async fn all_streams_are_in_one_picture_without_being_asked_for() {
     assert_eq!(Client::get(none.address(), "/api/streams").await.json()["mosaic"], Value::Null);
     let own = TestRelay::start(&format!("streams: {{all: {{{push_source}}}}}"));
     assert_eq!(report(&own, "all").await["source"], "push");
+}
+
+#[tokio::test]
+async fn damaged_pictures_cost_a_mosaic_nothing_but_their_own_tile() {
+    let relay = three_pushed();
+    push(&relay, "b", &solid(GREEN, 1280, 720)).await;
+    let mut viewing = Viewing::join(relay.address(), "/streams/wall").await;
+    viewing.part().await;
+    let mut random = 1_u32;
+    let mut next = |below: usize| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (random >> 8) as usize % below
+    };
+    for number in 0..60 {
+        let mut jpeg = COLOURED[number % COLOURED.len()].1.to_vec();
+        for _ in 0..8 {
+            let (range, byte) = (if number % 2 == 0 { 700 } else { jpeg.len() }, next(256) as u8);
+            jpeg[next(range)] = byte;
+        }
+        let headers = [("Content-Type", "image/jpeg")];
+        let answer = Client::ask(relay.address(), "POST", "/streams/a/frame", &headers, &jpeg).await;
+        assert!(answer.head.status < 500, "picture {number}: {}", String::from_utf8_lossy(&answer.body));
+    }
+    push(&relay, "a", &solid(RED, 1280, 720)).await;
+    seen(&mut viewing, |pixels| is(pixels, A, RED) && is(pixels, B, GREEN)).await;
 }

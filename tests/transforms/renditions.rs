@@ -6,7 +6,7 @@ use framecast::frame::Frame;
 use crate::{
     camera::Camera,
     relay::TestRelay,
-    scene::{COLOURED, PLAIN},
+    scene::{COLOURED, GRAY, PLAIN},
     watching::{Viewing, push, report, report_when, state_is},
 };
 
@@ -64,6 +64,38 @@ async fn an_origin_runs_while_somebody_watches_its_rendition() {
         line.closed().await;
         state_is(&relay, "door", "idle").await;
     }
+}
+
+#[tokio::test]
+async fn twenty_viewers_of_a_rendition_cost_one_encode_a_frame() {
+    let relay = TestRelay::start(
+        "streams:
+  small: {linger: 0s, source: {type: rendition, of: door}, transform: [{scale: {width: 160}}]}
+  door: {source: {type: push, token: none}}",
+    );
+    // Others of the scene have the same pixels, so that one could not be told from the next.
+    let mut pictures = COLOURED[..3].iter().map(|(_, jpeg)| *jpeg).chain([GRAY]);
+    push(&relay, "door", pictures.next().unwrap()).await;
+    let mut viewers = Vec::new();
+    for _ in 0..20 {
+        let mut viewing = Viewing::join(relay.address(), "/streams/small").await;
+        let first = viewing.part().await.jpeg;
+        viewers.push((viewing, first));
+    }
+    let mut shown = 1;
+    for picture in pictures {
+        push(&relay, "door", picture).await;
+        shown += 1;
+        for (viewing, seen) in &mut viewers {
+            *seen = viewing.after(seen).await.jpeg;
+        }
+        assert!(viewers.iter().all(|(_, seen)| *seen == viewers[0].1), "all see the same");
+    }
+    let small = report(&relay, "small").await;
+    assert_eq!(small["made"], serde_json::json!({"passed": 0, "lossless": 0, "encoded": shown}), "{small}");
+    assert!(small["frames_out"].as_u64() >= Some(20 * shown), "{small}");
+    let door = report(&relay, "door").await;
+    assert_eq!(door["made"]["encoded"], 0, "what is only passed on is not encoded: {door}");
 }
 
 #[tokio::test]
