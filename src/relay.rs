@@ -28,7 +28,7 @@ use starter::Starter;
 use crate::{
     auth::Auth,
     config::Config,
-    registry::Registry,
+    registry::{Registry, Renditions},
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
     web::{ListenError, Listeners, Tls, TlsError, WebServer, WebState},
@@ -90,6 +90,7 @@ impl Relay {
             registry: Registry::new(streams).with_overview(overview),
             starter: Box::new(starter),
             auth: Auth::new(&config.auth),
+            renditions: Renditions::new(limits.max_renditions),
             capacity: Arc::new(Capacity::new(limits.max_viewers)),
             limits,
             pool,
@@ -119,7 +120,12 @@ impl Relay {
     pub async fn stop(self) {
         self.state.stopping.store(true, Ordering::Relaxed);
         let registry = &self.state.registry;
-        let streams: Vec<_> = registry.overview().into_iter().chain(registry.all()).collect();
+        let streams: Vec<_> = registry
+            .overview()
+            .into_iter()
+            .chain(registry.all())
+            .chain(self.state.renditions.all().into_iter().map(|rendition| rendition.stream))
+            .collect();
         if timeout(STREAMS_STOP_WITHIN, join_all(streams.iter().map(StreamHandle::stop))).await.is_err() {
             warn!("a source did not end in time; it is left behind");
             streams.iter().for_each(|stream| stream.bus().close());

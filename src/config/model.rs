@@ -94,6 +94,8 @@ pub struct Limits {
     pub max_viewers_per_stream: usize,
     /// What one stream with `replay` keeps in memory, in bytes.
     pub max_replay_bytes: usize,
+    /// Renditions that viewers ask for in the URL, of all streams together.
+    pub max_renditions: usize,
 }
 
 impl Default for Limits {
@@ -105,6 +107,7 @@ impl Default for Limits {
             max_viewers: 2000,
             max_viewers_per_stream: 1000,
             max_replay_bytes: 64 * 1024 * 1024,
+            max_renditions: 16,
         }
     }
 }

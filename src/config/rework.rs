@@ -29,6 +29,8 @@ pub enum Step {
     Crop(Region),
     /// Make it smaller or larger.
     Scale(Scale),
+    /// Make it smaller, if it is larger than this. Not in the file: viewers ask for it.
+    Within(Bounds),
     /// Turn it clockwise.
     Rotate(Rotation),
     /// Mirror it.
@@ -72,6 +74,15 @@ pub enum Scale {
     },
 }
 
+/// What a picture is at most; its proportions stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Across.
+    pub width: Option<NonZeroU32>,
+    /// Down.
+    pub height: Option<NonZeroU32>,
+}
+
 /// What gives way when a picture's proportions are not those of its new size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
@@ -84,7 +95,7 @@ pub enum Fit {
 }
 
 /// Clockwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rotation {
     /// A quarter.
     By90,

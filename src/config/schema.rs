@@ -87,6 +87,7 @@ keys! {
     MAX_VIEWERS_PER_STREAM = "max_viewers_per_stream", "number", Is("1000"), "Viewers of one stream; one more gets 503.";
 
     MAX_REPLAY_BYTES = "max_replay_bytes", "size, 1MiB to 1GiB", Is("64MiB"), "What one stream with `replay` keeps in memory; the oldest pictures go first.";
+    MAX_RENDITIONS = "max_renditions", "number, 0 to 1000", Is("16"), "Renditions that viewers ask for in the URL (`?width=320`) and that run at the same time, of all streams together; one more gets 503.";
 
     TITLE = "title", "text", Words("the stream's name"), "What people read.";
     SOURCE = "source", "map", Required("say where the frames come from, such as `source: {type: mjpeg, url: \"http://…\"}`"), "Where the frames come from; which keys it has depends on its `type`.";
@@ -262,6 +263,7 @@ pub static LIMIT_KEYS: Section = Section {
         &MAX_VIEWERS,
         &MAX_VIEWERS_PER_STREAM,
         &MAX_REPLAY_BYTES,
+        &MAX_RENDITIONS,
     ],
 };
 /// `defaults:`.

@@ -34,6 +34,9 @@ const MAX_TITLE: usize = 200;
 /// Most viewers: more sockets than one process can have.
 const MAX_VIEWERS: u64 = 1_000_000;
 
+/// Most renditions that are asked for: more pictures than any machine encodes.
+const MAX_RENDITIONS: u64 = 1000;
+
 /// Reads the whole file. None, or something made up in places, if anything is wrong; all of that was noted.
 pub(super) fn read_config(context: &Context<'_>, root: &Node) -> Option<Config> {
     let top = Position { line: 1, column: 1 };
@@ -142,6 +145,7 @@ fn read_limits(reader: &Reader<'_>) -> Option<Limits> {
     let max_viewers = viewers(&schema::MAX_VIEWERS);
     let max_viewers_per_stream = viewers(&schema::MAX_VIEWERS_PER_STREAM);
     let max_replay_bytes = reader.get(&schema::MAX_REPLAY_BYTES, |text| units::bytes(text, MIB..=1024 * MIB));
+    let max_renditions = reader.get(&schema::MAX_RENDITIONS, |text| units::count(text, 0..=MAX_RENDITIONS));
     Some(Limits {
         max_frame_bytes: max_frame_bytes?,
         max_frame_pixels: max_frame_pixels?,
@@ -149,6 +153,7 @@ fn read_limits(reader: &Reader<'_>) -> Option<Limits> {
         max_viewers: max_viewers?,
         max_viewers_per_stream: max_viewers_per_stream?,
         max_replay_bytes: usize::try_from(max_replay_bytes?).expect("the limit fits 32 bits"),
+        max_renditions: usize::try_from(max_renditions?).expect("the limit fits 32 bits"),
     })
 }
 

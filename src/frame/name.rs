@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 /// Longest stream name, in characters: fits a label in every metrics store and a file name with a suffix.
-pub(super) const MAX_NAME_LENGTH: usize = 64;
+const MAX_NAME_LENGTH: usize = 64;
 
 /// A checked stream name. Cloning shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,6 +15,9 @@ pub struct StreamName(Arc<str>);
 pub struct NameError;
 
 impl StreamName {
+    /// Longest name, in characters.
+    pub const MAX_LENGTH: usize = MAX_NAME_LENGTH;
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,4 +1,7 @@
-//! The named streams, in the order of the configuration.
+//! The named streams, in the order of the configuration, and the renditions of them that viewers ask for.
+
+mod renditions;
+mod variant;
 
 use std::{fmt, io};
 
@@ -7,10 +10,16 @@ use futures_util::future::BoxFuture;
 
 use crate::{config::StreamConfig, frame::StreamName, stream::StreamHandle};
 
+pub use renditions::{Held, Rendition, RenditionError, Renditions};
+pub use variant::{Variant, VariantError};
+
 /// Starts streams: the relay does, which alone knows the threads and the pool.
 pub trait Start: Send + Sync + fmt::Debug {
     /// Starts a stream. It runs until it is stopped; putting it into a [`Registry`] is the caller's.
     fn start(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>>;
+
+    /// Starts a stream that no other stream may show, under a name that another may have.
+    fn start_apart(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>>;
 }
 
 /// All running streams.

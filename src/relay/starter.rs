@@ -69,8 +69,27 @@ impl Starter {
 }
 
 impl Start for Starter {
-    /// Starts a stream's actor, and its recorder, on one of the threads.
     fn start(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
+        self.spawn(config, Shown::ToStreams)
+    }
+
+    fn start_apart(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
+        self.spawn(config, Shown::ToViewers)
+    }
+}
+
+/// Who may see a stream's pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// Other streams too.
+    ToStreams,
+    /// Only those who have it.
+    ToViewers,
+}
+
+impl Starter {
+    /// Starts a stream's actor, and its recorder, on one of the threads.
+    fn spawn(&self, config: StreamConfig, shown: Shown) -> BoxFuture<'static, io::Result<StreamHandle>> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let arbiter = &self.arbiters[turn % self.arbiters.len()];
         let (told, started) = oneshot::channel();
@@ -80,7 +99,9 @@ impl Start for Starter {
             let save = config.save.clone();
             let stream = StreamHandle::start(config, limits, pool, neighbours.clone());
             stream.bus().set_send_file(sendfile);
-            neighbours.add(&stream);
+            if shown == Shown::ToStreams {
+                neighbours.add(&stream);
+            }
             if let Some(save) = save {
                 actix_rt::spawn(Recorder::new(save, stream.bus().clone()).run());
             }

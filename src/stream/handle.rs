@@ -183,7 +183,8 @@ impl StreamHandle {
         capacity: &Arc<Capacity>,
         max_viewers_per_stream: usize,
     ) -> Result<ViewerGuard, AtCapacity> {
-        Ok(ViewerGuard { seat: self.seat(capacity, max_viewers_per_stream)?, _demand: self.want() })
+        let seat = self.seat(capacity, max_viewers_per_stream)?;
+        Ok(ViewerGuard { seat, _demand: self.want(), rendition: None })
     }
 
     /// Joins as a viewer of what is past, if there is room: the source need not run for that.
@@ -254,12 +255,39 @@ impl Drop for DemandGuard {
 pub struct ViewerGuard {
     seat: Seat,
     _demand: DemandGuard,
+    rendition: Option<RenditionViewer>,
 }
 
 impl ViewerGuard {
-    /// The stream that is viewed.
+    /// The stream that is viewed: the one that was joined, or a rendition of it.
     pub fn stream(&self) -> &StreamHandle {
-        &self.seat.stream
+        self.rendition.as_ref().map_or(&self.seat.stream, |viewer| viewer.demand.stream())
+    }
+
+    /// From now on `rendition` of the stream is viewed, or the stream itself. The viewer stays one of the stream's, which
+    /// stays wanted, and is counted at the rendition too.
+    pub fn look_at(&mut self, rendition: Option<&StreamHandle>) {
+        self.rendition = rendition.map(RenditionViewer::of);
+    }
+}
+
+/// While it lives, a viewer is counted at a rendition. There is room: the stream has some, and has more viewers.
+#[derive(Debug)]
+struct RenditionViewer {
+    demand: DemandGuard,
+}
+
+impl RenditionViewer {
+    fn of(rendition: &StreamHandle) -> Self {
+        // An error would be a count beyond all memory.
+        let _ = rendition.bus().stats().viewer_joined(usize::MAX);
+        Self { demand: rendition.want() }
+    }
+}
+
+impl Drop for RenditionViewer {
+    fn drop(&mut self) {
+        self.demand.stream().bus().stats().viewer_left();
     }
 }
 

@@ -7,7 +7,7 @@
 //! - Steps that only move whole blocks could be done without decoding: [`Plan::lossless`] says so.
 
 use super::{lossless::LosslessOp, planes::Sampling, turn::Turn};
-use crate::config::{Color, Encode, Fill, Fit, Mask, Region, Rework, Scale, Step, Subsampling};
+use crate::config::{Bounds, Color, Encode, Fill, Fit, Mask, Region, Rework, Scale, Step, Subsampling};
 
 /// What is known of a picture before it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,6 +220,8 @@ struct Sketch {
     /// The last step that takes the colours; whatever is drawn later may have some.
     grayed_at: Option<usize>,
     coloured: bool,
+    /// Bounds have made it smaller.
+    shrunk: bool,
 }
 
 impl Sketch {
@@ -230,13 +232,14 @@ impl Sketch {
         }
         let grayed_at = rework.steps.iter().rposition(|step| *step == Step::Grayscale);
         let gray = input.gray || grayed_at.is_some();
-        Self { stages: Vec::new(), moves, gray, grayed_at, coloured: !gray }
+        Self { stages: Vec::new(), moves, gray, grayed_at, coloured: !gray, shrunk: false }
     }
 
     fn add(&mut self, number: usize, step: &Step, means: Means) -> Result<(), PlanError> {
         match step {
             Step::Crop(region) => self.crop(*region)?,
             Step::Scale(scale) => self.scale(*scale, means)?,
+            Step::Within(bounds) => self.shrink(*bounds),
             Step::Rotate(rotation) => self.moves.turn((*rotation).into()),
             Step::Flip(flip) => self.moves.turn((*flip).into()),
             // Taken account of from the start: brightness does not depend on colours.
@@ -302,6 +305,18 @@ impl Sketch {
         Ok(())
     }
 
+    fn shrink(&mut self, bounds: Bounds) {
+        let (width, height) = self.moves.size();
+        let by = |most: Option<std::num::NonZeroU32>, side: usize| {
+            most.map_or(1.0, |most| f64::from(most.get()) / side as f64)
+        };
+        let by = by(bounds.width, width).min(by(bounds.height, height));
+        if by < 1.0 {
+            self.moves.scale((rounded(width as f64 * by), rounded(height as f64 * by)));
+            self.shrunk = true;
+        }
+    }
+
     fn draw(&mut self, number: usize, hue: bool, stage: Stage) {
         self.flush();
         let stays = self.grayed_at.is_none_or(|at| number > at);
@@ -321,8 +336,11 @@ impl Sketch {
     }
 
     fn lossless(&self, input: Input, rework: &Rework) -> Option<Lossless> {
-        let moves_blocks =
-            |step: &Step| matches!(step, Step::Crop(_) | Step::Rotate(_) | Step::Flip(_) | Step::Grayscale);
+        let moves_blocks = |step: &Step| match step {
+            Step::Crop(_) | Step::Rotate(_) | Step::Flip(_) | Step::Grayscale => true,
+            Step::Within(_) => !self.shrunk,
+            _ => false,
+        };
         if rework.encode.is_some() || rework.steps.is_empty() || !rework.steps.iter().all(moves_blocks) {
             return None;
         }

@@ -8,11 +8,15 @@ use std::{
 use actix_web::{HttpResponse, http::header, web};
 use serde::Serialize;
 
-use super::{State, error::Problem};
+use super::{
+    State, WebState,
+    error::Problem,
+    renditions::{RenditionReport, RenditionsReport},
+};
 use crate::{
     auth::Caller,
     config::{Role, SourceConfig},
-    frame::FrameKind,
+    frame::{Frame, FrameKind},
     stream::{StreamHandle, state},
     transform::codec::codec,
 };
@@ -21,13 +25,15 @@ use crate::{
 pub(super) async fn streams(state: State, caller: Caller) -> HttpResponse {
     let may_see = |stream: &StreamHandle| caller.may(Role::View, Some(stream.name()));
     let streams = state.registry.all();
-    let streams = streams.iter().filter(|stream| may_see(stream)).map(StreamReport::of).collect();
+    let streams =
+        streams.iter().filter(|stream| may_see(stream)).map(|s| StreamReport::of(s, &state)).collect();
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         codec: codec().name(),
         uptime_s: state.started_at.elapsed().as_secs(),
         default_stream: state.default_stream().ok().filter(may_see).map(|stream| stream.name().to_string()),
         mosaic: state.registry.overview().filter(may_see).map(|stream| stream.name().to_string()),
+        renditions: RenditionsReport::of(&state.renditions),
         streams,
     };
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report)
@@ -35,7 +41,7 @@ pub(super) async fn streams(state: State, caller: Caller) -> HttpResponse {
 
 /// `GET /api/streams/{name}`.
 pub(super) async fn stream(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let report = StreamReport::of(&state.stream(&name)?);
+    let report = StreamReport::of(&state.stream(&name)?, &state);
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report))
 }
 
@@ -49,6 +55,8 @@ struct Report {
     default_stream: Option<String>,
     /// The stream that shows all others in one picture; not one of `streams`.
     mosaic: Option<String>,
+    /// Those that viewers ask for in the URL.
+    renditions: RenditionsReport,
     streams: Vec<StreamReport>,
 }
 
@@ -83,6 +91,7 @@ struct StreamReport {
     save_failures: u64,
     saving: Option<SavingReport>,
     replay: Option<ReplayReport>,
+    renditions: Vec<RenditionReport>,
 }
 
 /// How frames get to disk.
@@ -103,13 +112,19 @@ struct ReplayReport {
 }
 
 #[derive(Debug, Serialize)]
-struct PictureSize {
+pub(super) struct PictureSize {
     width: u16,
     height: u16,
 }
 
+impl PictureSize {
+    pub(super) fn of(frame: &Frame) -> Self {
+        Self { width: frame.width(), height: frame.height() }
+    }
+}
+
 impl StreamReport {
-    fn of(stream: &StreamHandle) -> Self {
+    fn of(stream: &StreamHandle, state: &WebState) -> Self {
         let now = Instant::now();
         let status = stream.status();
         let stats = stream.bus().stats();
@@ -136,7 +151,7 @@ impl StreamReport {
             bytes_in: stats.bytes_in(),
             frames_out: stats.frames_out(),
             bytes_out: stats.bytes_out(),
-            size: picture.map(|frame| PictureSize { width: frame.width(), height: frame.height() }),
+            size: picture.map(PictureSize::of),
             frame_bytes: picture.map(|frame| frame.jpeg().len()),
             frame_age_s: picture
                 .map(|frame| rounded(now.saturating_duration_since(frame.arrived()).as_secs_f64())),
@@ -158,6 +173,7 @@ impl StreamReport {
                 let span_s = rounded(kept.span.as_secs_f64());
                 ReplayReport { span_s, frames: kept.frames, bytes: kept.bytes, viewers: stats.replaying() }
             }),
+            renditions: state.renditions.of(stream).iter().map(RenditionReport::of).collect(),
         }
     }
 }
@@ -167,6 +183,6 @@ fn unix_seconds(time: SystemTime) -> f64 {
 }
 
 /// To milliseconds: more digits say nothing and make the answer long.
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }

@@ -48,7 +48,7 @@ pub(super) async fn mjpg_streamer(
     match verb {
         "stream" => {
             let wishes = Wishes { unchunked: true, ..Wishes::default() };
-            viewing::answer(request, state, &stream()?, wishes)
+            viewing::answer(request, state, &stream()?, wishes).await
         }
         "snapshot" => snapshot::answer(request, state, &stream()?).await,
         "command" | "take" => {
@@ -73,7 +73,7 @@ pub(super) async fn ustreamer_stream(request: HttpRequest, state: State) -> Resu
     let key = if key.is_empty() { "0".to_owned() } else { key };
     let cookie = format!("stream_client={key}/{:016x}; path=/; max-age=30", fastrand::u64(..));
     let wishes = Wishes { unchunked: true, cookie: Some(cookie), ..Wishes::of(&request) };
-    viewing::answer(&request, &state, &state.default_stream()?, wishes)
+    viewing::answer(&request, &state, &state.default_stream()?, wishes).await
 }
 
 /// `GET /snapshot` of ustreamer.

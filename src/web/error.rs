@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use crate::{
     bus::HistoryError,
+    registry::{RenditionError, VariantError},
     session::SnapshotError,
     stream::AtCapacity,
-    transform::{picture::PictureError, pool::PoolError},
+    transform::{picture::PictureError, pipeline::ReworkError, pool::PoolError},
 };
 
 /// A refused client may try again after so many seconds: about the time a viewer stays on a page it does not like.
@@ -130,6 +131,25 @@ impl From<PoolError> for Problem {
             PoolError::Busy => Self::unavailable(error.to_string()),
             PoolError::Panicked { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
+    }
+}
+
+impl From<VariantError> for Problem {
+    fn from(error: VariantError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error.to_string())
+    }
+}
+
+impl From<RenditionError> for Problem {
+    fn from(error: RenditionError) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}
+
+impl From<ReworkError> for Problem {
+    /// The next picture may be a better one.
+    fn from(error: ReworkError) -> Self {
+        Self::unavailable(format!("the newest picture cannot be shown so: {error}"))
     }
 }
 

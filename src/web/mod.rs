@@ -12,6 +12,7 @@ mod health;
 mod page;
 mod points;
 mod pushing;
+mod renditions;
 mod replay;
 mod routes;
 mod server;
@@ -31,7 +32,7 @@ use crate::{
     auth::{Auth, Caller},
     config::{Limits, Role},
     frame::StreamName,
-    registry::{Registry, Start},
+    registry::{Registry, Renditions, Start},
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
 };
@@ -49,6 +50,8 @@ pub struct WebState {
     pub starter: Box<dyn Start>,
     /// Who may do what.
     pub auth: Auth,
+    /// What viewers asked for in the URL.
+    pub renditions: Renditions,
     /// Room for viewers.
     pub capacity: Arc<Capacity>,
     /// Bounds.

@@ -1,7 +1,7 @@
 //! One picture as an HTTP answer.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{Method, header},
     web,
 };
@@ -9,11 +9,11 @@ use actix_web::{
 use super::{
     State, WebState,
     error::Problem,
-    query,
+    query, renditions,
     transport::{Busy, Outbox},
 };
 use crate::{
-    bus::Published,
+    frame::Frame,
     multipart::writer::timestamp,
     session::{newest_picture, next_after},
     stream::StreamHandle,
@@ -28,53 +28,59 @@ pub(super) async fn by_name(
     answer(&request, &state, &state.stream(&name)?).await
 }
 
-/// Answers with the stream's newest picture; with `?wait=next`, with the first that comes after the request did.
+/// Answers with the stream's newest picture; with `?wait=next`, with the first that comes after the request did. In the
+/// size and so on that the query asks for.
 ///
 /// # Errors
-/// 503 when there is none, with the reason.
+/// 400 for a query that makes no sense; 503 when there is none, or no worker to make it so, with the reason.
 pub(super) async fn answer(
     request: &HttpRequest,
     state: &WebState,
     stream: &StreamHandle,
 ) -> Result<HttpResponse, Problem> {
+    let variant = renditions::asked(request)?;
     let _busy = request.conn_data::<Outbox>().map(|outbox| outbox.busy(Busy::Answering));
     let picture = match query(request, "wait").as_deref() {
         Some("next") => next_after(stream, stream.bus().newest().map_or(0, |newest| newest.seq)).await?,
         _ => newest_picture(stream).await?,
     };
-    Ok(picture_answer(request, state, stream, &picture))
+    // The number alone would repeat after a restart.
+    let mut etag = format!("\"{}-{}", timestamp(state.started), picture.seq);
+    if !variant.is_nothing() {
+        etag = format!("{etag}-{variant}");
+    }
+    etag.push('"');
+    if knows(request, &etag) {
+        return Ok(head_of(HttpResponse::NotModified(), state, stream, &etag, &picture.frame).finish());
+    }
+    let frame = renditions::one_picture(state, stream, variant, &picture.frame).await?;
+    let mut head = head_of(HttpResponse::Ok(), state, stream, &etag, &frame);
+    head.insert_header(("X-UStreamer-Width", frame.width().to_string()));
+    head.insert_header(("X-UStreamer-Height", frame.height().to_string()));
+    head.content_type("image/jpeg");
+    if request.method() != Method::HEAD {
+        stream.bus().stats().count_frame_out(frame.jpeg().len(), 0);
+    }
+    // actix leaves out the body of an answer to HEAD, and keeps its length.
+    Ok(head.body(frame.jpeg().clone()))
 }
 
-fn picture_answer(
-    request: &HttpRequest,
+fn head_of(
+    mut head: HttpResponseBuilder,
     state: &WebState,
     stream: &StreamHandle,
-    picture: &Published,
-) -> HttpResponse {
-    // The number alone would repeat after a restart.
-    let etag = format!("\"{}-{}\"", timestamp(state.started), picture.seq);
-    let known = knows(request, &etag);
-    let mut head = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    etag: &str,
+    frame: &Frame,
+) -> HttpResponseBuilder {
     super::never_cached(&mut head);
     super::allow_origin(&mut head, state);
-    let frame = &picture.frame;
     head.insert_header((header::ETAG, etag));
     head.insert_header(("X-Timestamp", timestamp(frame.taken())));
     head.insert_header((
         "X-UStreamer-Online",
         (stream.status().state == crate::stream::state::State::Live).to_string(),
     ));
-    head.insert_header(("X-UStreamer-Width", frame.width().to_string()));
-    head.insert_header(("X-UStreamer-Height", frame.height().to_string()));
-    if known {
-        return head.finish();
-    }
-    head.content_type("image/jpeg");
-    if request.method() != Method::HEAD {
-        stream.bus().stats().count_frame_out(frame.jpeg().len(), 0);
-    }
-    // actix leaves out the body of an answer to HEAD, and keeps its length.
-    head.body(frame.jpeg().clone())
+    head
 }
 
 /// Whether the client has this picture already (RFC 9110, 13.1.2: a list of tags, weak ones too, or `*`).

@@ -18,13 +18,14 @@ use bytes::Bytes;
 use super::{
     State, WebState,
     error::Problem,
-    query, switched_off, switched_on,
+    query, renditions, switched_off, switched_on,
     transport::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Pieces},
 };
 use crate::{
     bus::{Published, Showing},
     frame::FrameKind,
     multipart::writer::{self, Framing, PreparedPart},
+    registry::Held,
     session::Viewer,
     stream::StreamHandle,
 };
@@ -66,24 +67,25 @@ pub(super) async fn by_name(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    answer(&request, &state, &state.stream(&name)?, Wishes::of(&request))
+    answer(&request, &state, &state.stream(&name)?, Wishes::of(&request)).await
 }
 
 /// `GET /video_feed`: the default stream, where the Flask example had its only one.
 pub(super) async fn of_default(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    answer(&request, &state, &state.default_stream()?, Wishes::of(&request))
+    answer(&request, &state, &state.default_stream()?, Wishes::of(&request)).await
 }
 
-/// Answers with the stream `stream`.
+/// Answers with the stream `stream`, or the rendition of it that the query asks for.
 ///
 /// # Errors
-/// 503 when there is no room for a viewer.
-pub(super) fn answer(
+/// 400 for a query that makes no sense, 503 when there is no room for a viewer or a rendition.
+pub(super) async fn answer(
     request: &HttpRequest,
     state: &WebState,
     stream: &StreamHandle,
     wishes: Wishes,
 ) -> Result<HttpResponse, Problem> {
+    let variant = renditions::asked(request)?;
     let chunked = request.version() >= Version::HTTP_11 && !wishes.unchunked && stream.config().chunked;
     let framing = if chunked { Framing::Chunked } else { Framing::Raw };
     let mut head = HttpResponse::Ok();
@@ -94,16 +96,18 @@ pub(super) fn answer(
     let outbox =
         request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
     outbox.set_stall_timeout(stream.config().viewer_timeout);
-    let guard = stream.join(&state.capacity, state.limits.max_viewers_per_stream)?;
+    let (guard, held) = renditions::join(state, stream, variant).await?;
+    let bus = guard.stream().bus().clone();
     let feed = ViewerFeed {
         viewer: Viewer::new(guard),
+        _held: held,
         wishes,
         framing,
         stage: Stage::Joined,
         pace: ClientPace::default(),
     };
     let _busy = outbox.busy(Busy::Answering);
-    let feed = outbox.attach(Box::new(feed), stream.bus()).ok_or_else(|| {
+    let feed = outbox.attach(Box::new(feed), &bus).ok_or_else(|| {
         let detail =
             "a stream was the last answer of its connection; ask for the next one on another".to_owned();
         Problem::new(StatusCode::BAD_REQUEST, detail)
@@ -158,6 +162,7 @@ enum Stage {
 #[derive(Debug)]
 struct ViewerFeed {
     viewer: Viewer,
+    _held: Option<Held>,
     wishes: Wishes,
     framing: Framing,
     stage: Stage,

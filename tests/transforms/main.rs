@@ -13,6 +13,7 @@ mod relay;
 #[path = "../viewers/watching.rs"]
 mod watching;
 
+mod asked;
 mod metadata;
 mod mosaics;
 mod mutated;

@@ -1,0 +1,406 @@
+//! The renditions that viewers ask for in their URLs: each is one stream, encoded once for all who ask the same.
+//!
+//! [`Renditions::hold`] joins the rendition or makes it; of two who come at the same moment one makes it and the other
+//! joins. It runs while somebody holds it, and two seconds longer. It ends with the stream that it shows. There are at
+//! most as many as `limits.max_renditions`; who asks for one more is refused, and counted.
+//!
+//! Renditions are in no list of streams: they have no number and no address of their own, and no stream can show them.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{OnceCell, watch},
+    time::timeout,
+};
+
+use super::{Start, Variant};
+use crate::{
+    bus::Bus,
+    frame::StreamName,
+    stream::{Status, StreamHandle, state::State},
+};
+
+/// A rendition outlasts its last viewer by so long, or by its stream's `linger` if that is less: for a page that is loaded
+/// anew. The stream's own linger comes behind it, so this is short.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The renditions of all streams.
+#[derive(Debug)]
+pub struct Renditions(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    places: Mutex<HashMap<Key, Arc<Place>>>,
+    most: usize,
+    refused: AtomicU64,
+}
+
+type Key = (StreamName, Variant);
+
+/// One rendition, perhaps not started yet.
+#[derive(Debug)]
+struct Place {
+    /// Tells a stream from another that came in its place.
+    origin: Arc<Bus>,
+    stream: OnceCell<StreamHandle>,
+    holders: watch::Sender<usize>,
+}
+
+/// A running rendition.
+#[derive(Debug, Clone)]
+pub struct Rendition {
+    /// What was asked for.
+    pub variant: Variant,
+    /// The stream that shows it.
+    pub stream: StreamHandle,
+}
+
+/// Why there is no rendition.
+#[derive(Debug, thiserror::Error)]
+pub enum RenditionError {
+    /// There are as many as allowed.
+    #[error(
+        "there are as many renditions as limits.max_renditions allows: {most}; ask for one that is there, or for the stream as it is"
+    )]
+    AtCapacity {
+        /// The limit.
+        most: usize,
+    },
+    /// No thread takes it.
+    #[error("the rendition cannot be started: {0}")]
+    Start(#[from] io::Error),
+}
+
+/// While it lives, the rendition runs.
+#[derive(Debug)]
+pub struct Held {
+    _hold: Hold,
+    stream: StreamHandle,
+}
+
+impl Held {
+    /// The stream that shows it.
+    pub fn stream(&self) -> &StreamHandle {
+        &self.stream
+    }
+}
+
+impl Renditions {
+    /// Room for so many at the same time.
+    pub fn new(most: usize) -> Self {
+        let shared = Shared { places: Mutex::default(), most, refused: AtomicU64::new(0) };
+        Self(Arc::new(shared))
+    }
+
+    /// Joins the rendition of `origin`, or makes it. Must be called inside an actix system.
+    ///
+    /// # Errors
+    /// [`RenditionError`] when there is no room, or no thread takes it.
+    pub async fn hold(
+        &self,
+        origin: &StreamHandle,
+        variant: Variant,
+        starter: &dyn Start,
+    ) -> Result<Held, RenditionError> {
+        let hold = self.take_place(origin, variant)?;
+        // If the one who makes it goes away meanwhile, the next of those who wait does.
+        let made = hold.place.stream.get_or_try_init(|| async {
+            let stream = starter.start_apart(variant.stream(origin.config())).await?;
+            let linger = origin.config().linger.min(LINGER);
+            let (shared, key, place) = (hold.shared.clone(), hold.key.clone(), hold.place.clone());
+            let keeper = Keeper { shared, key, place, stream: stream.clone(), linger };
+            actix_rt::spawn(keeper.keep(origin.status_changes()));
+            io::Result::Ok(stream)
+        });
+        let stream = made.await?.clone();
+        Ok(Held { _hold: hold, stream })
+    }
+
+    fn take_place(&self, origin: &StreamHandle, variant: Variant) -> Result<Hold, RenditionError> {
+        let key = (origin.name().clone(), variant);
+        let mut places = self.0.places();
+        let there = places.get(&key).filter(|place| Arc::ptr_eq(&place.origin, origin.bus())).cloned();
+        let place = match there {
+            Some(place) => place,
+            None if places.len() >= self.0.most && !places.contains_key(&key) => {
+                self.0.refused.fetch_add(1, Ordering::Relaxed);
+                return Err(RenditionError::AtCapacity { most: self.0.most });
+            }
+            None => {
+                let place = Arc::new(Place {
+                    origin: origin.bus().clone(),
+                    stream: OnceCell::new(),
+                    holders: watch::Sender::new(0),
+                });
+                // That of a stream which has gone ends by itself.
+                places.insert(key.clone(), place.clone());
+                place
+            }
+        };
+        // Counted under the lock: who looks whether it can go sees it.
+        place.holders.send_modify(|holders| *holders += 1);
+        Ok(Hold { shared: self.0.clone(), key, place })
+    }
+
+    /// The renditions of a stream, in the order of what was asked for.
+    pub fn of(&self, origin: &StreamHandle) -> Vec<Rendition> {
+        let mut found = self.running(|place| Arc::ptr_eq(&place.origin, origin.bus()));
+        found.sort_by_key(|rendition| rendition.variant.to_string());
+        found
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<Rendition> {
+        self.running(|_| true)
+    }
+
+    fn running(&self, wanted: impl Fn(&Place) -> bool) -> Vec<Rendition> {
+        let places = self.0.places();
+        let wanted = places.iter().filter(|(_, place)| wanted(place));
+        let running = wanted.filter_map(|((_, variant), place)| {
+            Some(Rendition { variant: *variant, stream: place.stream.get()?.clone() })
+        });
+        running.collect()
+    }
+
+    /// How many there are, those that are about to start among them.
+    pub fn count(&self) -> usize {
+        self.0.places().len()
+    }
+
+    /// How many there may be.
+    pub fn most(&self) -> usize {
+        self.0.most
+    }
+
+    /// How many were refused so far because there was no room.
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    fn places(&self) -> MutexGuard<'_, HashMap<Key, Arc<Place>>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remove(places: &mut HashMap<Key, Arc<Place>>, key: &Key, place: &Arc<Place>) {
+        if places.get(key).is_some_and(|there| Arc::ptr_eq(there, place)) {
+            places.remove(key);
+        }
+    }
+}
+
+/// While it lives, a place is not given up.
+#[derive(Debug)]
+struct Hold {
+    shared: Arc<Shared>,
+    key: Key,
+    place: Arc<Place>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut places = self.shared.places();
+        self.place.holders.send_modify(|holders| *holders -= 1);
+        // One that runs has a keeper.
+        if *self.place.holders.borrow() == 0 && !self.place.stream.initialized() {
+            Shared::remove(&mut places, &self.key, &self.place);
+        }
+    }
+}
+
+/// Ends a rendition when it is time.
+struct Keeper {
+    shared: Arc<Shared>,
+    key: Key,
+    place: Arc<Place>,
+    stream: StreamHandle,
+    linger: Duration,
+}
+
+impl Keeper {
+    async fn keep(self, mut origin: watch::Receiver<Status>) {
+        // Its own linger would let go of the pictures and not of the place.
+        let _wanted = self.stream.want();
+        loop {
+            tokio::select! {
+                // An error means that it is gone altogether.
+                _ = origin.wait_for(|status| status.state == State::Stopped) => break,
+                () = self.nobody_for_long() => if self.give_up() { break },
+            }
+        }
+        Shared::remove(&mut self.shared.places(), &self.key, &self.place);
+        self.stream.stop().await;
+    }
+
+    async fn nobody_for_long(&self) {
+        let mut holders = self.place.holders.subscribe();
+        let mut are = async |wanted: fn(usize) -> bool| {
+            holders.wait_for(|holders| wanted(*holders)).await.map(drop).expect("the place has the sender")
+        };
+        loop {
+            are(|holders| holders == 0).await;
+            if timeout(self.linger, are(|holders| holders > 0)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Whether nobody came at the last moment.
+    fn give_up(&self) -> bool {
+        let mut places = self.shared.places();
+        let unheld = *self.place.holders.borrow() == 0;
+        if unheld {
+            Shared::remove(&mut places, &self.key, &self.place);
+        }
+        unheld
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use futures_util::{FutureExt, future::BoxFuture};
+
+    use super::*;
+    use crate::{
+        config::{self, Config, StreamConfig},
+        source::NoUpstreams,
+        transform::Pool,
+    };
+
+    /// Starts streams that show nothing, after a moment.
+    #[derive(Debug)]
+    struct Starter {
+        config: Config,
+        pool: Arc<Pool>,
+        started: AtomicUsize,
+    }
+
+    impl Start for Starter {
+        fn start(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
+            self.started.fetch_add(1, Ordering::Relaxed);
+            let (limits, pool) = (self.config.limits.clone(), self.pool.clone());
+            let stream = StreamHandle::start(config, limits, pool, Arc::new(NoUpstreams));
+            async move {
+                tokio::task::yield_now().await;
+                Ok(stream)
+            }
+            .boxed()
+        }
+
+        fn start_apart(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
+            self.start(config)
+        }
+    }
+
+    impl Starter {
+        fn new() -> Self {
+            let yaml = "streams: {door: {linger: 1h, source: {type: push, token: none}}}";
+            let config = config::parse(yaml, "test", &config::Environment::default()).unwrap();
+            let pool = Arc::new(Pool::for_this_machine().unwrap());
+            Self { config, pool, started: AtomicUsize::new(0) }
+        }
+
+        async fn door(&self) -> StreamHandle {
+            let door = self.start(self.config.streams[0].clone()).await.unwrap();
+            self.started.store(0, Ordering::Relaxed);
+            door
+        }
+    }
+
+    fn wide(width: u32) -> Variant {
+        Variant::parse(|key| (key == "width").then(|| width.to_string())).unwrap()
+    }
+
+    async fn stopped(stream: &StreamHandle) {
+        stream.status_changes().wait_for(|status| status.state == State::Stopped).await.unwrap();
+    }
+
+    #[actix::test]
+    async fn two_who_come_at_the_same_moment_share_one() {
+        let (starter, renditions) = (Starter::new(), Renditions::new(1));
+        let door = starter.door().await;
+        let hold = || renditions.hold(&door, wide(320), &starter);
+        let (a, b) = tokio::join!(hold(), hold());
+        assert!(Arc::ptr_eq(a.unwrap().stream().bus(), b.unwrap().stream().bus()));
+        assert_eq!(starter.started.load(Ordering::Relaxed), 1);
+        assert!(Arc::ptr_eq(hold().await.unwrap().stream().bus(), renditions.of(&door)[0].stream.bus()));
+    }
+
+    #[actix::test]
+    async fn who_gives_up_while_it_is_made_leaves_it_to_the_next_or_leaves_nothing() {
+        let (starter, renditions) = (Starter::new(), Renditions::new(1));
+        let door = starter.door().await;
+        let hold = || Box::pin(renditions.hold(&door, wide(320), &starter));
+        let (mut first, mut second) = (hold(), hold());
+        assert!((&mut first).now_or_never().is_none());
+        assert!((&mut second).now_or_never().is_none());
+        drop(first);
+        second.await.unwrap();
+        assert_eq!(starter.started.load(Ordering::Relaxed), 2, "the first one's was never seen");
+        let other = Renditions::new(1);
+        let mut only = Box::pin(other.hold(&door, wide(320), &starter));
+        assert!((&mut only).now_or_never().is_none());
+        assert_eq!(other.count(), 1);
+        drop(only);
+        assert_eq!(other.count(), 0);
+    }
+
+    #[actix::test]
+    async fn one_more_than_allowed_is_refused_and_counted() {
+        let (starter, renditions) = (Starter::new(), Renditions::new(1));
+        let door = starter.door().await;
+        let _first = renditions.hold(&door, wide(320), &starter).await.unwrap();
+        let refused = renditions.hold(&door, wide(640), &starter).await;
+        assert!(matches!(refused, Err(RenditionError::AtCapacity { most: 1 })));
+        assert_eq!(renditions.refused(), 1);
+        renditions.hold(&door, wide(320), &starter).await.expect("it is there already");
+    }
+
+    #[actix::test]
+    async fn it_goes_when_nobody_has_held_it_for_its_linger() {
+        let (starter, renditions) = (Starter::new(), Renditions::new(1));
+        let door = starter.door().await;
+        tokio::time::pause();
+        let held = renditions.hold(&door, wide(320), &starter).await.unwrap();
+        let stream = held.stream().clone();
+        tokio::time::sleep(LINGER * 10).await;
+        drop(held);
+        tokio::time::sleep(LINGER / 2).await;
+        let held = renditions.hold(&door, wide(320), &starter).await.unwrap();
+        assert!(Arc::ptr_eq(held.stream().bus(), stream.bus()), "it lingers");
+        tokio::time::sleep(LINGER).await;
+        assert_eq!(renditions.count(), 1);
+        drop(held);
+        stopped(&stream).await;
+        assert_eq!(renditions.count(), 0);
+        assert_eq!(starter.started.load(Ordering::Relaxed), 1);
+    }
+
+    #[actix::test]
+    async fn it_ends_with_its_stream_and_that_of_the_next_stream_of_the_name_is_another() {
+        let (starter, renditions) = (Starter::new(), Renditions::new(1));
+        let door = starter.door().await;
+        let held = renditions.hold(&door, wide(320), &starter).await.unwrap();
+        let next = starter.door().await;
+        let of_next = renditions.hold(&next, wide(320), &starter).await.unwrap();
+        assert!(!Arc::ptr_eq(held.stream().bus(), of_next.stream().bus()));
+        door.stop().await;
+        stopped(held.stream()).await;
+        assert_eq!((renditions.of(&door).len(), renditions.of(&next).len()), (0, 1));
+        next.stop().await;
+        stopped(of_next.stream()).await;
+        assert_eq!(renditions.count(), 0);
+    }
+}

@@ -1,0 +1,110 @@
+//! What viewers ask of pictures in the query: streams and snapshots made so, and what the API says of them.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use actix_web::HttpRequest;
+use serde::Serialize;
+
+use super::{WebState, error::Problem, query};
+use crate::{
+    bus::DropReason,
+    frame::Frame,
+    registry::{Held, Rendition, Renditions, Variant},
+    stream::{StreamHandle, ViewerGuard},
+    transform::pipeline::Pipeline,
+};
+
+/// What the query asks for.
+///
+/// # Errors
+/// 400 for a value that makes no sense.
+pub(super) fn asked(request: &HttpRequest) -> Result<Variant, Problem> {
+    Ok(Variant::parse(|key| query(request, key))?)
+}
+
+/// Joins `stream` as a viewer, of the rendition that is asked for.
+///
+/// # Errors
+/// 503 when there is no room for a viewer, or for a rendition.
+pub(super) async fn join(
+    state: &WebState,
+    stream: &StreamHandle,
+    variant: Variant,
+) -> Result<(ViewerGuard, Option<Held>), Problem> {
+    let mut guard = stream.join(&state.capacity, state.limits.max_viewers_per_stream)?;
+    if variant.is_nothing() {
+        return Ok((guard, None));
+    }
+    let held = state.renditions.hold(stream, variant, &*state.starter).await?;
+    guard.look_at(Some(held.stream()));
+    Ok((guard, Some(held)))
+}
+
+/// One picture made so, in the pool: no stream is needed for that.
+///
+/// # Errors
+/// 503 when all workers are busy, or the picture cannot be made so.
+pub(super) async fn one_picture(
+    state: &WebState,
+    stream: &StreamHandle,
+    variant: Variant,
+    picture: &Frame,
+) -> Result<Frame, Problem> {
+    let rework = variant.rework();
+    if rework.is_nothing() {
+        return Ok(picture.clone());
+    }
+    let pipeline = Pipeline::new(stream.config().title.clone(), rework, (&state.limits).into());
+    let picture = picture.clone();
+    Ok(state.pool.run(move || pipeline.rework(&picture)).await??.frame)
+}
+
+/// The renditions of all streams.
+#[derive(Debug, Serialize)]
+pub(super) struct RenditionsReport {
+    running: usize,
+    most: usize,
+    refused: u64,
+}
+
+impl RenditionsReport {
+    pub(super) fn of(renditions: &Renditions) -> Self {
+        Self { running: renditions.count(), most: renditions.most(), refused: renditions.refused() }
+    }
+}
+
+/// A rendition of one stream.
+#[derive(Debug, Serialize)]
+pub(super) struct RenditionReport {
+    query: String,
+    viewers: usize,
+    fps: f64,
+    frames_in: u64,
+    made: BTreeMap<&'static str, u64>,
+    busy: u64,
+    frames_out: u64,
+    bytes_out: u64,
+    size: Option<super::api::PictureSize>,
+    frame_bytes: Option<usize>,
+}
+
+impl RenditionReport {
+    pub(super) fn of(Rendition { variant, stream }: &Rendition) -> Self {
+        let stats = stream.bus().stats();
+        let newest = stream.bus().newest();
+        let newest = newest.as_ref().map(|newest| &newest.frame);
+        let busy = stats.dropped().find(|(reason, _)| *reason == DropReason::Busy);
+        Self {
+            query: variant.to_string(),
+            viewers: stats.viewers(),
+            fps: super::api::rounded(stats.fps(Instant::now())),
+            frames_in: stats.frames_in(),
+            made: stats.made().map(|(way, count)| (way.as_str(), count)).collect(),
+            busy: busy.map_or(0, |(_, count)| count),
+            frames_out: stats.frames_out(),
+            bytes_out: stats.bytes_out(),
+            size: newest.map(super::api::PictureSize::of),
+            frame_bytes: newest.map(|frame| frame.jpeg().len()),
+        }
+    }
+}
