@@ -3,8 +3,8 @@
 use std::{collections::HashSet, fs, num::NonZeroU32, path::Path, time::Duration};
 
 use framecast::config::{
-    self, Config, ConfigErrors, Environment, ImagesPath, Limits, Publishers, Rotation, SaveConfig,
-    SaveTarget, Scale, SourceConfig, Step, WhenFull,
+    self, Config, ConfigErrors, Environment, ImagesPath, Limits, Placeholder, Publishers, Rotation,
+    SaveConfig, SaveTarget, Scale, SourceConfig, Step, WhenFull,
     schema::{self, Default, Key},
 };
 use proptest::prelude::*;
@@ -100,7 +100,8 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((&*config.server.base_path, config.server.cors.as_deref()), ("", Some("*")));
     assert_eq!(config.server.default_stream, None);
     let b = &config.streams[1];
-    assert!(b.on_demand && b.placeholder && b.chunked);
+    assert!(b.on_demand && b.chunked && !b.has_fallbacks());
+    assert_eq!((&b.placeholder, b.failback_after), (&Placeholder::Card, Duration::from_secs(30)));
     assert_eq!((b.linger, b.viewer_timeout), (Duration::from_secs(10), Duration::from_secs(10)));
     assert_eq!((b.max_fps, &b.save), (None, &None));
     let SourceConfig::Mjpeg(upstream) = &b.source else { panic!("{b:?}") };
@@ -897,5 +898,88 @@ proptest! {
         if let (Err(errors), true) = (parse(&text), kept) {
             prop_assert!(!errors.to_string().contains("hunter2"), "{errors}");
         }
+    }
+}
+
+#[test]
+fn sources_stand_in_a_list_in_the_order_in_which_they_are_wanted() {
+    let config = good(
+        "
+streams:
+  door:
+    failback_after: 5s
+    source:
+      - {type: mjpeg, url: http://u:p@192.168.1.20:81/video?token=t}
+      - {type: rendition, of: garden, frame_timeout: 10s}
+      - {type: pattern}
+  garden: {source: [{type: push, token: none}]}
+",
+    );
+    let [door, garden] = &*config.streams else { panic!("two streams") };
+    let kinds: Vec<_> = door.sources().map(SourceConfig::type_name).collect();
+    assert_eq!((kinds, door.failback_after), (vec!["mjpeg", "rendition", "pattern"], Duration::from_secs(5)));
+    let places: Vec<_> = door.sources().map(|source| source.place().unwrap_or_default()).collect();
+    assert_eq!(places, ["192.168.1.20:81", "garden", ""]);
+    assert!(
+        matches!(garden.source, SourceConfig::Push { .. }) && !garden.has_fallbacks(),
+        "a list of one is that one"
+    );
+}
+
+#[test]
+fn lists_of_sources_that_make_no_sense_are_refused_with_their_places() {
+    let list = |sources: &str| {
+        mistakes(&format!("streams:\n  a:\n    source: [{sources}]\n  b: {{source: {{type: pattern}}}}"))
+    };
+    let never = list("{type: pattern}, {type: text, text: x}, {type: images, path: 'x/*.jpg'}");
+    assert_eq!(never.len(), 2, "{never:?}");
+    assert!(
+        never[0].starts_with("f.yaml:3:14: streams.a.source[0]: a source of type pattern is never away"),
+        "{never:?}"
+    );
+    let push = list("{type: push, token: none}, {type: pattern}");
+    assert!(push[0].contains("source[0]: a push source cannot stand in a list"), "{push:?}");
+    assert!(push[0].contains("{type: rendition, of: THAT-STREAM, frame_timeout: 10s}"), "{push:?}");
+    let inner = list("{type: mjpeg, url: 'ftp://h/'}, {type: rendition, of: c}");
+    assert_eq!(inner.len(), 1, "{inner:?}");
+    assert!(inner[0].contains("streams.a.source[0].url: scheme must be http or https"), "{inner:?}");
+    let origin = list("{type: rendition, of: b}, {type: rendition, of: c}");
+    assert!(
+        origin[0].contains("f.yaml:3:62: streams.a.source.of: must be the name of a stream"),
+        "{origin:?}"
+    );
+    assert!(list("")[0].contains("must have 1 to 8 sources"));
+    assert!(list(&["{type: rendition, of: b}"; 9].join(", "))[0].contains("not 9"));
+}
+
+#[test]
+fn placeholders_have_styles_and_old_words_go_on_working() {
+    let image = "config/framecast.yaml";
+    for (text, wanted) in [
+        ("true", Placeholder::Card),
+        ("card", Placeholder::Card),
+        ("false", Placeholder::None),
+        ("none", Placeholder::None),
+        ("last", Placeholder::Last),
+        ("{image: config/framecast.yaml}", Placeholder::Image { path: image.into(), label: true }),
+        (
+            "{image: config/framecast.yaml, label: false}",
+            Placeholder::Image { path: image.into(), label: false },
+        ),
+    ] {
+        let own = format!("streams: {{a: {{placeholder: {text}, source: {{type: pattern}}}}}}");
+        assert_eq!(good(&own).streams[0].placeholder, wanted, "{text}");
+        let default =
+            format!("defaults: {{placeholder: {text}}}\nstreams: {{a: {{source: {{type: pattern}}}}}}");
+        assert_eq!(good(&default).streams[0].placeholder, wanted, "{text}");
+    }
+    for (text, message) in [
+        ("dim", "placeholder: must be card, last, none, or a map such as {image: offline.png}, not dim"),
+        ("{image: gone.png}", "placeholder.image: must be a file that exists, not gone.png"),
+        ("{label: true}", "placeholder.image: is missing: the picture to show"),
+        ("{imgae: x}", "placeholder.imgae: unknown key, did you mean `image`?"),
+    ] {
+        let found = mistakes(&format!("streams: {{a: {{placeholder: {text}, source: {{type: pattern}}}}}}"));
+        assert!(found.iter().any(|found| found.contains(message)), "{text}: {found:?}");
     }
 }

@@ -10,6 +10,7 @@
 
 mod audience;
 mod history;
+mod lanes;
 mod saving;
 mod sealed;
 mod sink;
@@ -26,6 +27,7 @@ use crate::{config::SendFile, frame::Frame, multipart::writer::PreparedPart};
 
 pub use audience::{Audience, Watcher};
 pub use history::{History, HistoryError, Kept, Past};
+pub use lanes::Lanes;
 pub use saving::{Saving, SavingState};
 pub use sealed::SealedPart;
 pub(crate) use sink::Pace;

@@ -8,7 +8,10 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::{Bus, DropReason, Way};
+use super::{
+    Bus, DropReason, Way,
+    lanes::{Lane, Lanes},
+};
 use crate::{
     frame::{Frame, JpegError},
     multipart::parser::{Discard, Events, Part, Quirk},
@@ -25,6 +28,7 @@ pub struct Sink {
     pace: Arc<Mutex<Pace>>,
     given: Arc<watch::Sender<u64>>,
     rework: Option<Arc<dyn Rework>>,
+    lane: Option<Lane>,
 }
 
 /// What stands between a source and its bus, and changes the pictures.
@@ -76,13 +80,20 @@ impl Sink {
     pub fn new(bus: Arc<Bus>, max_fps: Option<f64>) -> Self {
         let interval = max_fps.map(|fps| Duration::from_secs_f64(1.0 / fps));
         let pace = Arc::new(Mutex::new(Pace::new(interval)));
-        Self { bus, pace, given: Arc::default(), rework: None }
+        Self { bus, pace, given: Arc::default(), rework: None, lane: None }
     }
 
     /// Shows what `rework` makes of the frames.
     #[must_use]
     pub fn reworking(self, rework: Arc<dyn Rework>) -> Self {
         Self { rework: Some(rework), ..self }
+    }
+
+    /// The same for one of several sources: it counts its own frames, and shows them when it is its lane's turn.
+    #[must_use]
+    pub fn in_lane(&self, lanes: &Arc<Lanes>, number: u64) -> Self {
+        let lane = Some(Lane { lanes: lanes.clone(), number });
+        Self { given: Arc::default(), lane, ..self.clone() }
     }
 
     /// Forgets the frame that is shown, and those in the works: whoever joins next must not see the past.
@@ -129,8 +140,15 @@ impl Sink {
         }
     }
 
-    /// Shows a frame, unless it comes too soon after the one before.
+    /// Shows a frame, unless it comes too soon after the one before, or another source is shown.
     pub fn frame(&self, frame: Frame) {
+        if self.lane.as_ref().is_none_or(Lane::is_open) {
+            self.admit(frame);
+        }
+        self.given.send_modify(|given| *given += 1);
+    }
+
+    fn admit(&self, frame: Frame) {
         let admitted =
             self.pace.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).admits(frame.arrived());
         if admitted {
@@ -141,7 +159,6 @@ impl Sink {
         } else {
             self.dropped(DropReason::MaxFps);
         }
-        self.given.send_modify(|given| *given += 1);
     }
 
     /// Counts the frames that were given, also those that came too soon to be shown: a sign of life.
@@ -208,6 +225,31 @@ mod tests {
         let [_, written, _] = sink.bus().newest().unwrap().part.pieces(Framing::Chunked);
         assert_eq!(written.as_ptr(), cut, "nothing copied it");
         assert_eq!(written, *frame.jpeg());
+    }
+
+    #[test]
+    fn one_source_is_shown_until_the_next_ones_first_frame() {
+        let frame = crate::bus::tests::tiny_frame;
+        let sink = Sink::new(Arc::default(), None);
+        let lanes = Arc::default();
+        let (old, new) = (sink.in_lane(&lanes, 1), sink.in_lane(&lanes, 2));
+        let shown = || sink.bus().stats().frames_in();
+        old.frame(frame());
+        assert_eq!(shown(), 0, "nobody's turn yet");
+        lanes.show(1);
+        old.frame(frame());
+        new.frame(frame());
+        assert_eq!(
+            (shown(), *new.given().borrow()),
+            (1, 1),
+            "a source that is tried shows nothing, and counts"
+        );
+        lanes.show(2);
+        old.frame(frame());
+        assert_eq!(shown(), 2, "the old one goes on until the new one has something");
+        new.frame(frame());
+        old.frame(frame());
+        assert_eq!(shown(), 3, "and not a frame longer");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use super::drawable;
 use crate::{
-    config::{self, Config},
+    config::{self, Config, SourceConfig},
     source::exec,
     web::Tls,
 };
@@ -24,9 +24,10 @@ pub(super) fn run(path: &Path) -> ExitCode {
                 format!("{}: ok, {count} stream{}\n", path.display(), if count == 1 { "" } else { "s" });
             for stream in &config.streams {
                 let title = if stream.title == stream.name.as_str() { "" } else { &stream.title };
-                answer += format!("  {}: {}  {title}", stream.name, stream.source.type_name()).trim_end();
+                let kinds: Vec<_> = stream.sources().map(SourceConfig::type_name).collect();
+                answer += format!("  {}: {}  {title}", stream.name, kinds.join(", else ")).trim_end();
                 answer.push('\n');
-                if let Some(command) = exec::explain(&stream.source) {
+                for command in stream.sources().filter_map(exec::explain) {
                     answer += &format!("    runs {command}\n");
                 }
             }

@@ -2,7 +2,8 @@
 //! configuration's own check.
 
 use crate::{
-    config::{Config, SourceConfig, Step},
+    config::{Config, Placeholder, SourceConfig, Step},
+    source::render::standin,
     transform::{fonts, overlay::check_logo, strftime},
 };
 
@@ -20,16 +21,15 @@ pub(super) fn examine(config: &Config) -> Findings {
     let mut findings = Findings::default();
     for stream in &config.streams {
         let name = &stream.name;
-        if let SourceConfig::Text(source) = &stream.source {
-            if let Err(reason) = strftime::check_format(&source.text) {
-                findings.mistakes.push(format!("streams.{name}.source.text: {reason}"));
-            }
-            findings.warnings.extend(boxes(&format!("streams.{name}.source.text"), &source.text));
+        for (number, source) in stream.sources().enumerate() {
+            let list = if stream.has_fallbacks() { format!("[{number}]") } else { String::new() };
+            examine_source(source, &format!("streams.{name}.source{list}"), &mut findings);
         }
-        if let SourceConfig::Chart(chart) = &stream.source {
-            let labels = chart.series.iter().map(|series| &series.label);
-            let texts = labels.chain(&chart.title).chain([&chart.y.unit]);
-            findings.warnings.extend(texts.filter_map(|text| boxes(&format!("streams.{name}.source"), text)));
+        if let Placeholder::Image { path, .. } = &stream.placeholder
+            && let Err(reason) = standin::check_image(path)
+        {
+            let path = path.display();
+            findings.mistakes.push(format!("streams.{name}.placeholder.image: {path}: {reason}"));
         }
         for (number, step) in stream.rework.steps.iter().enumerate() {
             let path = format!("streams.{name}.transform[{number}]");
@@ -51,6 +51,20 @@ pub(super) fn examine(config: &Config) -> Findings {
         findings.warnings.extend(boxes(&format!("streams.{name}.title"), &stream.title));
     }
     findings
+}
+
+fn examine_source(source: &SourceConfig, path: &str, findings: &mut Findings) {
+    if let SourceConfig::Text(source) = source {
+        if let Err(reason) = strftime::check_format(&source.text) {
+            findings.mistakes.push(format!("{path}.text: {reason}"));
+        }
+        findings.warnings.extend(boxes(&format!("{path}.text"), &source.text));
+    }
+    if let SourceConfig::Chart(chart) = source {
+        let labels = chart.series.iter().map(|series| &series.label);
+        let texts = labels.chain(&chart.title).chain([&chart.y.unit]);
+        findings.warnings.extend(texts.filter_map(|text| boxes(path, text)));
+    }
 }
 
 fn boxes(path: &str, text: &str) -> Option<String> {

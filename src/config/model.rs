@@ -3,7 +3,9 @@
 mod auth;
 mod chart;
 mod mosaic;
+mod placeholder;
 mod program;
+mod sources;
 
 use std::{
     fmt,
@@ -19,6 +21,7 @@ pub use self::{
     auth::{AuthConfig, Grant, Reach, Role, TokenConfig, TokenHash},
     chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
     mosaic::MosaicConfig,
+    placeholder::Placeholder,
     program::{ExecConfig, Patience, RtspConfig, RtspTransport, V4l2Config},
 };
 use super::Rework;
@@ -119,16 +122,20 @@ pub struct StreamConfig {
     pub name: StreamName,
     /// What people read; the name if not said.
     pub title: String,
-    /// Where its frames come from.
+    /// Where its frames come from; the first choice, if there are others.
     pub source: SourceConfig,
+    /// What is shown while all before are away, in this order.
+    pub fallbacks: Vec<SourceConfig>,
+    /// A source before the one in use is taken again when frames came from it for so long.
+    pub failback_after: Duration,
     /// Run the source only while somebody watches.
     pub on_demand: bool,
     /// How long the source goes on after the last viewer left.
     pub linger: Duration,
     /// Frames above this rate (per second) are dropped and counted.
     pub max_fps: Option<f64>,
-    /// Show a picture saying why while the source is away.
-    pub placeholder: bool,
+    /// What is shown while the source is away.
+    pub placeholder: Placeholder,
     /// Chunked transfer coding to HTTP/1.1 viewers.
     pub chunked: bool,
     /// A viewer that takes nothing for so long is let go.
@@ -186,6 +193,8 @@ pub enum SourceConfig {
     Rendition {
         /// The stream whose pictures it shows.
         of: StreamName,
+        /// It is taken for away when no new picture came for so long.
+        frame_timeout: Option<Duration>,
     },
     /// `type: mosaic`.
     Mosaic(MosaicConfig),
@@ -195,7 +204,7 @@ impl SourceConfig {
     /// The streams whose pictures it needs.
     pub fn origins(&self) -> &[StreamName] {
         match self {
-            Self::Rendition { of } => std::slice::from_ref(of),
+            Self::Rendition { of, .. } => std::slice::from_ref(of),
             Self::Mosaic(mosaic) => &mosaic.of,
             _ => &[],
         }

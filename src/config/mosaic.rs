@@ -111,6 +111,8 @@ pub(super) fn overview(streams: &[StreamConfig], settings: Settings) -> Option<S
         title: "All streams".to_owned(),
         name,
         source: SourceConfig::Mosaic(mosaic),
+        fallbacks: Vec::new(),
+        failback_after: settings.failback_after,
         on_demand: true,
         linger: settings.linger,
         max_fps: None,

@@ -1,5 +1,7 @@
 //! Streams that show other streams' pictures: those must be there, and none may show its own in the end.
 
+use std::rc::Rc;
+
 use super::{
     StreamConfig,
     node::{Entry, Kind, Node, join},
@@ -18,7 +20,7 @@ pub(super) fn check(
 ) {
     for (entry, stream) in entries.iter().zip(read) {
         let Some(stream) = stream else { continue };
-        for of in stream.source.origins() {
+        for of in stream.origins() {
             let message = if !names.iter().any(|name| name == of.as_str()) {
                 let meant = suggest::nearest(of.as_str(), names.iter().map(String::as_str));
                 let meant = meant.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
@@ -46,23 +48,34 @@ fn leads_back(start: &StreamConfig, of: &StreamName, read: &[Option<StreamConfig
         if !seen.contains(&name) {
             seen.push(name);
             let stream = read.iter().flatten().find(|stream| stream.name == *name);
-            next.extend(stream.into_iter().flat_map(|stream| stream.source.origins()));
+            next.extend(stream.into_iter().flat_map(StreamConfig::origins));
         }
     }
     false
 }
 
-/// Where the name `of` stands in a stream's source.
+/// Where the name `of` stands in a stream's source, or in one of them.
 fn place_of(stream: &Entry, of: &str) -> Option<super::error::Position> {
-    let find = |entry: &Entry, key: &str| match &entry.value.kind {
-        Kind::Map(entries) => entries.iter().find(|entry| entry.key == key).cloned(),
+    let source = find(&stream.value, "source")?;
+    match &source.kind {
+        Kind::Seq(items) => items.iter().find_map(|item| place_in(item, of)),
+        _ => place_in(&source, of),
+    }
+}
+
+fn find(node: &Node, key: &str) -> Option<Rc<Node>> {
+    match &node.kind {
+        Kind::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| entry.value.clone()),
         _ => None,
-    };
-    let value = find(&find(stream, "source")?, "of")?.value;
+    }
+}
+
+fn place_in(source: &Node, of: &str) -> Option<super::error::Position> {
+    let value = find(source, "of")?;
     let names_it = |node: &Node| matches!(&node.kind, Kind::Scalar { text, .. } if text == of);
-    let item = match &value.kind {
+    match &value.kind {
         Kind::Seq(items) => items.iter().find(|item| names_it(item)).map(|item| item.at),
-        _ => None,
-    };
-    Some(item.unwrap_or(value.at))
+        Kind::Scalar { .. } => names_it(&value).then_some(value.at),
+        Kind::Map(_) => None,
+    }
 }

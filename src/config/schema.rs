@@ -90,11 +90,14 @@ keys! {
     MAX_RENDITIONS = "max_renditions", "number, 0 to 1000", Is("16"), "Renditions that viewers ask for in the URL (`?width=320`) and that run at the same time, of all streams together; one more gets 503.";
 
     TITLE = "title", "text", Words("the stream's name"), "What people read.";
-    SOURCE = "source", "map", Required("say where the frames come from, such as `source: {type: mjpeg, url: \"http://…\"}`"), "Where the frames come from; which keys it has depends on its `type`.";
+    SOURCE = "source", "map, or list of maps", Required("say where the frames come from, such as `source: {type: mjpeg, url: \"http://…\"}`"), "Where the frames come from; which keys it has depends on its `type`. Of a list the first that is well is used.";
+    FAILBACK_AFTER = "failback_after", "time, 0s to 24h", Is("30s"), "With a list of sources: one that is back is used again when frames came from it for so long.";
     ON_DEMAND = "on_demand", "true or false", Words("`true`; `false` with `save`, `replay` or `poll`"), "Run the source only while somebody watches. `false` keeps it running. A push stream always runs.";
     LINGER = "linger", "time, 0s to 24h", Is("10s"), "How long the source runs on after its last viewer left.";
     MAX_FPS = "max_fps", "number from 0.00001 to 240, or `none`", Is("none"), "Frames above this rate are dropped, and counted.";
-    PLACEHOLDER = "placeholder", "true or false", Is("true"), "Show a picture with the stream's name and the reason while the source is away.";
+    PLACEHOLDER = "placeholder", "`card`, `last`, `none`, or map", Is("card"), "What viewers see while the source is away: a card with the stream's name and the reason, the last picture dimmed with the same words, nothing new, or a picture of your own. `true` is `card`, `false` is `none`.";
+    PLACEHOLDER_IMAGE = "image", "path of a file", Required("the picture to show, such as {image: offline.png}"), "A picture to show: JPEG, PNG, WebP, GIF or BMP, of at most 50 million pixels. Fitted into the size of the stream's last picture.";
+    PLACEHOLDER_LABEL = "label", "true or false", Is("true"), "Write the stream's name, since when, and why below it.";
     CHUNKED = "chunked", "true or false", Is("true"), "Chunked transfer coding to HTTP/1.1 viewers. `false` for old programs that cannot read it.";
     VIEWER_TIMEOUT = "viewer_timeout", "time, 1s to 1h", Is("10s"), "A viewer that takes nothing for so long is let go.";
     SAVE = "save", "map, or `none`", Is("none"), "Write frames to disk too: `latest`, `dir` or `append`.";
@@ -131,6 +134,7 @@ keys! {
     QUALITY = "quality", "number, 1 to 100", Is("80"), "JPEG quality.";
     SUBSAMPLING = "subsampling", "420, 422 or 444", Is("420"), "How many pixels share a colour: four, two, or none.";
     OF = "of", "name of a stream", Required("the stream whose pictures it shows"), "The stream whose pictures it shows. It runs while this one does.";
+    ORIGIN_TIMEOUT = "frame_timeout", "time, 100ms to 24h", Words("none"), "The other stream is taken for away when it shows no new picture for so long: for one that is pushed, in a list of sources.";
 
     TILES = "of", "list of names of streams", Required("the streams that it shows, such as [front-door, porch]"), "The streams that it shows, row by row; at most 64, each once. They run while this one does.";
     MOSAIC_SIZE = "size", "width x height", Is("1920x1080"), "Picture size in pixels; both even.";
@@ -272,6 +276,7 @@ pub static DEFAULT_KEYS: Section = Section {
     keys: &[
         &ON_DEMAND,
         &LINGER,
+        &FAILBACK_AFTER,
         &MAX_FPS,
         &TRANSFORM,
         &ENCODE,
@@ -291,6 +296,7 @@ pub static STREAM_KEYS: Section = Section {
         &SOURCE,
         &ON_DEMAND,
         &LINGER,
+        &FAILBACK_AFTER,
         &MAX_FPS,
         &TRANSFORM,
         &ENCODE,
@@ -302,6 +308,9 @@ pub static STREAM_KEYS: Section = Section {
         &REPLAY,
     ],
 };
+/// `placeholder:` of a stream, as a map.
+pub static PLACEHOLDER_KEYS: Section =
+    Section { path: "streams.NAME.placeholder", keys: &[&PLACEHOLDER_IMAGE, &PLACEHOLDER_LABEL] };
 /// `save:` of a stream.
 pub static SAVE_KEYS: Section = Section {
     path: "streams.NAME.save",
@@ -398,7 +407,7 @@ pub static SOURCES: [(&str, Section); 12] = [
     ("text", source(&[&TYPE, &TEXT, &TEXT_SIZE, &FONT_SIZE, &COLOR, &BACKGROUND, &TEXT_FPS])),
     ("pattern", source(&[&TYPE, &PATTERN_SIZE, &PATTERN_FPS])),
     ("images", source(&[&TYPE, &PATH, &IMAGES_FPS])),
-    ("rendition", source(&[&TYPE, &OF])),
+    ("rendition", source(&[&TYPE, &OF, &ORIGIN_TIMEOUT])),
     (
         "mosaic",
         source(&[&TYPE, &TILES, &MOSAIC_SIZE, &COLUMNS, &MOSAIC_FPS, &LABELS, &GAP, &MOSAIC_BACKGROUND]),
@@ -421,7 +430,7 @@ pub static POLL_KEYS: Section =
 pub static INNER_SECTIONS: [&Section; 3] = [&SERIES_KEYS, &Y_KEYS, &POLL_KEYS];
 
 /// All sections but those of the sources.
-pub static SECTIONS: [&Section; 14] = [
+pub static SECTIONS: [&Section; 15] = [
     &ROOT,
     &SERVER_KEYS,
     &TLS_KEYS,
@@ -435,5 +444,6 @@ pub static SECTIONS: [&Section; 14] = [
     &CAPTION_KEYS,
     &LOGO_KEYS,
     &ENCODE_KEYS,
+    &PLACEHOLDER_KEYS,
     &SAVE_KEYS,
 ];

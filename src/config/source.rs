@@ -52,7 +52,11 @@ pub(super) fn read(
             let fps = reader.get(&schema::PATTERN_FPS, units::fps);
             Some(SourceConfig::Pattern { size: size?, fps: fps? })
         }
-        "rendition" => Some(SourceConfig::Rendition { of: reader.get(&schema::OF, stream_name)? }),
+        "rendition" => {
+            let frame_timeout =
+                reader.get(&schema::ORIGIN_TIMEOUT, |text| units::duration(text, MS_100..=DAY));
+            Some(SourceConfig::Rendition { of: reader.get(&schema::OF, stream_name)?, frame_timeout })
+        }
         "mosaic" => mosaic::read(&reader, max_pixels).map(SourceConfig::Mosaic),
         _ => {
             let path = reader.get(&schema::PATH, images);

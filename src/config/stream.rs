@@ -3,15 +3,15 @@
 use std::{collections::HashMap, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
-    AuthConfig, Config, Limits, Rework, SaveConfig, SaveTarget, SendFile, ServerConfig, SourceConfig,
-    StreamConfig, TlsConfig, WhenFull, address,
+    AuthConfig, Config, Limits, Placeholder, Rework, SaveConfig, SaveTarget, SendFile, ServerConfig,
+    SourceConfig, StreamConfig, TlsConfig, WhenFull, address,
     error::Position,
     mosaic,
     node::{Entry, Node, join, printable_key},
-    origins,
+    origins, placeholder,
     reader::{Context, Found, Reader, entries},
     schema::{self, DEFAULT_KEYS, LIMIT_KEYS, ROOT, SAVE_KEYS, SERVER_KEYS, STREAM_KEYS, Section, TLS_KEYS},
-    source, steps, suggest,
+    source, sources, steps, suggest,
     units::{self, Wrong},
 };
 use crate::frame::StreamName;
@@ -209,9 +209,9 @@ fn read_stream<'a>(
     let title = reader.get(&schema::TITLE, title);
     let source = reader.find(&schema::SOURCE);
     let source =
-        source.and_then(|found| source::read(context, &join(&path, "source"), found.entry, max_pixels));
+        source.and_then(|found| sources::read(context, &join(&path, "source"), found.entry, max_pixels));
     let settings = Settings::read(context, &reader);
-    let (name, source, settings) = (name?, source?, settings?);
+    let (name, (source, fallbacks), settings) = (name?, source?, settings?);
     if let Some(save) = &settings.save {
         refuse_shared_save(&reader, &save.target, &name, saved);
     }
@@ -220,12 +220,15 @@ fn read_stream<'a>(
         reader.wrong(&schema::ON_DEMAND, "a push stream always runs: remove the key");
     }
     // A graph that is fetched only while somebody watches would have a hole for the rest of the time.
-    let polled = matches!(&source, SourceConfig::Chart(chart) if chart.poll.is_some());
+    let polls = |source: &SourceConfig| matches!(source, SourceConfig::Chart(chart) if chart.poll.is_some());
+    let polled = polls(&source) || fallbacks.iter().any(polls);
     Some(StreamConfig {
         title: title.unwrap_or_else(|| name.to_string()),
         name,
         on_demand: !push && settings.on_demand.unwrap_or(!(polled || settings.wants_every_frame())),
         source,
+        fallbacks,
+        failback_after: settings.failback_after,
         linger: settings.linger,
         max_fps: settings.max_fps,
         placeholder: settings.placeholder,
@@ -249,7 +252,8 @@ pub(super) struct Settings {
     pub(super) on_demand: Option<bool>,
     pub(super) linger: Duration,
     pub(super) max_fps: Option<f64>,
-    pub(super) placeholder: bool,
+    pub(super) failback_after: Duration,
+    pub(super) placeholder: Placeholder,
     pub(super) chunked: bool,
     pub(super) viewer_timeout: Duration,
     pub(super) save: Option<SaveConfig>,
@@ -270,7 +274,9 @@ impl Settings {
             "none" => Ok(None),
             rate => units::fps(rate).map(Some),
         });
-        let placeholder = reader.get(&schema::PLACEHOLDER, units::boolean);
+        let failback_after =
+            reader.get(&schema::FAILBACK_AFTER, |text| units::duration(text, Duration::ZERO..=DAY));
+        let placeholder = placeholder::read(context, reader);
         let chunked = reader.get(&schema::CHUNKED, units::boolean);
         let viewer_timeout = reader.get(&schema::VIEWER_TIMEOUT, |text| units::duration(text, VIEWER_TIMES));
         let save = match reader.find(&schema::SAVE) {
@@ -286,6 +292,7 @@ impl Settings {
             on_demand,
             linger: linger?,
             max_fps: max_fps?,
+            failback_after: failback_after?,
             placeholder: placeholder?,
             chunked: chunked?,
             viewer_timeout: viewer_timeout?,

@@ -138,7 +138,8 @@ impl Variant {
     pub(super) fn stream(&self, origin: &StreamConfig) -> StreamConfig {
         StreamConfig {
             name: self.name(&origin.name),
-            source: SourceConfig::Rendition { of: origin.name.clone() },
+            source: SourceConfig::Rendition { of: origin.name.clone(), frame_timeout: None },
+            fallbacks: Vec::new(),
             on_demand: true,
             linger: std::time::Duration::ZERO,
             max_fps: self.max_fps(),

@@ -46,9 +46,9 @@ impl Starter {
         let mut started = Vec::with_capacity(streams.len());
         let mut waiting: Vec<_> = streams.into_iter().enumerate().collect();
         while !waiting.is_empty() {
-            let (ready, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(_, stream)| {
-                stream.source.origins().iter().all(|origin| self.neighbours.has(origin))
-            });
+            let (ready, later): (Vec<_>, Vec<_>) = waiting
+                .into_iter()
+                .partition(|(_, stream)| stream.origins().all(|origin| self.neighbours.has(origin)));
             if ready.is_empty() {
                 return Err(io::Error::other(
                     "streams show each other's pictures in a circle, or a stream's that is not there",

@@ -4,12 +4,18 @@
 use std::sync::Arc;
 
 use super::{NoUpstreams, Upstreams, exec::Turn, render::chart::points::Points};
-use crate::config::SourceConfig;
+use crate::config::{SourceConfig, StreamConfig};
 
-/// What all runs of one stream's source share. Clones share it too.
+/// What all runs of one stream's sources share. Clones share it too.
 #[derive(Debug, Clone)]
 pub struct Lasting {
     upstreams: Arc<dyn Upstreams>,
+    sources: Vec<OfSource>,
+}
+
+/// What the runs of one source share.
+#[derive(Debug, Clone, Default)]
+struct OfSource {
     turn: Turn,
     points: Option<Arc<Points>>,
 }
@@ -17,23 +23,26 @@ pub struct Lasting {
 /// Of a source that has nothing to share, and no other streams.
 impl Default for Lasting {
     fn default() -> Self {
-        Self { upstreams: Arc::new(NoUpstreams), turn: Turn::default(), points: None }
+        Self { upstreams: Arc::new(NoUpstreams), sources: vec![OfSource::default()] }
     }
 }
 
 impl Lasting {
-    /// For a stream with such a source, before its first run; `upstreams` are the streams whose pictures it may show.
-    pub fn new(source: &SourceConfig, upstreams: Arc<dyn Upstreams>) -> Self {
-        let points = match source {
-            SourceConfig::Chart(chart) => Some(Arc::new(Points::new(chart))),
-            _ => None,
+    /// For a stream before its first run; `upstreams` are the streams whose pictures it may show.
+    pub fn new(config: &StreamConfig, upstreams: Arc<dyn Upstreams>) -> Self {
+        let of_source = |source: &SourceConfig| {
+            let points = match source {
+                SourceConfig::Chart(chart) => Some(Arc::new(Points::new(chart))),
+                _ => None,
+            };
+            OfSource { turn: Turn::default(), points }
         };
-        Self { upstreams, turn: Turn::default(), points }
+        Self { upstreams, sources: config.sources().map(of_source).collect() }
     }
 
-    /// The points of a graph; none if the source is none.
+    /// The points of a graph; none if no source is one. In a list of sources at most one is.
     pub fn points(&self) -> Option<&Arc<Points>> {
-        self.points.as_ref()
+        self.sources.iter().find_map(|source| source.points.as_ref())
     }
 
     /// The other streams.
@@ -41,18 +50,20 @@ impl Lasting {
         &self.upstreams
     }
 
-    /// Whose turn it is to run a program.
-    pub(super) fn turn(&self) -> &Turn {
-        &self.turn
+    /// Whose turn it is to run a program of the source at this place of the list.
+    pub(super) fn turn(&self, position: usize) -> Turn {
+        self.sources.get(position).map(|source| source.turn.clone()).unwrap_or_default()
     }
 
-    /// Waits until nothing is left of a run: at once, unless the source is a program.
+    /// Waits until nothing is left of a run: at once, unless a source is a program.
     pub async fn gone(&self) {
-        drop(self.turn.take().await);
+        for source in &self.sources {
+            drop(source.turn.take().await);
+        }
     }
 
     /// Ends the hard way what is left of a run.
     pub fn kill(&self) {
-        self.turn.kill();
+        self.sources.iter().for_each(|source| source.turn.kill());
     }
 }

@@ -82,15 +82,21 @@ impl fmt::Debug for Upstream {
     }
 }
 
-/// The source that a stream's configuration describes, for one run; `lasting` is what its runs share.
-pub fn build(config: &StreamConfig, limits: &Limits, pool: &Arc<Pool>, lasting: &Lasting) -> Box<dyn Source> {
-    match &config.source {
+/// The source at `position` of those that a stream's configuration lists, for one run; `lasting` is what its runs share.
+pub fn build(
+    (config, position): (&StreamConfig, usize),
+    limits: &Limits,
+    pool: &Arc<Pool>,
+    lasting: &Lasting,
+) -> Box<dyn Source> {
+    match config.sources().nth(position).unwrap_or(&config.source) {
         SourceConfig::Mjpeg(upstream) => Box::new(upstream::UpstreamSource::new(upstream.clone(), limits)),
         SourceConfig::Snapshot { upstream, interval } => {
             Box::new(snapshot_poll::SnapshotSource::new(upstream.clone(), *interval, limits))
         }
-        SourceConfig::Exec(_) | SourceConfig::Rtsp(_) | SourceConfig::V4l2(_) => Box::new(
-            exec::ExecSource::new(config, limits, lasting.turn()).expect("each of these three is a program"),
+        source @ (SourceConfig::Exec(_) | SourceConfig::Rtsp(_) | SourceConfig::V4l2(_)) => Box::new(
+            exec::ExecSource::new(&config.name, source, limits, lasting.turn(position))
+                .expect("each of these three is a program"),
         ),
         SourceConfig::Push { .. } => Box::new(push::PushSource),
         SourceConfig::Chart(chart) => {
@@ -107,8 +113,10 @@ pub fn build(config: &StreamConfig, limits: &Limits, pool: &Arc<Pool>, lasting: 
         SourceConfig::Mosaic(mosaic) => {
             Box::new(mosaic::MosaicSource::new(mosaic.clone(), limits, pool, lasting.upstreams().clone()))
         }
-        SourceConfig::Rendition { of } => {
-            Box::new(rendition::RenditionSource::new(of.clone(), lasting.upstreams().clone()))
+        SourceConfig::Rendition { of, frame_timeout } => {
+            let source = rendition::RenditionSource::new(of.clone(), lasting.upstreams().clone());
+            let source = source.away_after(*frame_timeout);
+            Box::new(if config.has_fallbacks() { source.or_another() } else { source })
         }
     }
 }
@@ -253,6 +261,22 @@ pub enum SourceError {
     NoOrigin {
         /// Its name.
         name: StreamName,
+    },
+    /// The stream whose pictures it shows has none, and another source may have.
+    #[error("the stream {name} is away: {reason}")]
+    OriginAway {
+        /// Its name.
+        name: StreamName,
+        /// Why.
+        reason: String,
+    },
+    /// The stream whose pictures it shows has no new ones.
+    #[error("the stream {name} has shown no new picture for {} s", within.as_secs_f64())]
+    OriginSilent {
+        /// Its name.
+        name: StreamName,
+        /// The configured time.
+        within: Duration,
     },
     /// A mosaic cannot be drawn.
     #[error(transparent)]

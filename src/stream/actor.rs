@@ -10,7 +10,8 @@ use tokio::{sync::watch, task::JoinHandle};
 use tracing::{debug, info, warn};
 
 use super::{
-    backoff::Backoff,
+    candidates::{Candidates, Sources},
+    contest::{Run, Trial},
     fan_out::fan_out,
     handle::Status,
     heartbeat,
@@ -18,10 +19,13 @@ use super::{
     state::{self, Action, Circumstances, Ending, Event, State},
 };
 use crate::{
-    bus::{Bus, Sink},
-    config::{Limits, SourceConfig, StreamConfig},
-    frame::FrameKind,
-    source::{self, Lasting, render::placeholder},
+    bus::{Bus, Lanes, Sink},
+    config::{Limits, Placeholder, SourceConfig, StreamConfig},
+    frame::{Frame, FrameKind},
+    source::{
+        self, Lasting,
+        render::standin::{self, StandIn},
+    },
     transform::pool::Pool,
 };
 
@@ -48,22 +52,30 @@ struct FirstFrame(Generation);
 /// Owns one stream's life.
 #[derive(Debug)]
 pub(super) struct StreamActor {
-    config: Arc<StreamConfig>,
+    pub(super) config: Arc<StreamConfig>,
     limits: Limits,
     pool: Arc<Pool>,
     sink: Sink,
     demand: watch::Receiver<usize>,
     status: watch::Sender<Status>,
+    pub(super) standing: watch::Sender<Option<Arc<Sources>>>,
     lasting: Lasting,
-    state: State,
-    backoff: Backoff,
-    generation: Generation,
-    pump: Option<Pump>,
-    retry: Option<SpawnHandle>,
+    pub(super) state: State,
+    pub(super) sources: Candidates,
+    /// Runs so far, and halts.
+    generations: Generation,
+    /// The run in use.
+    pub(super) generation: Generation,
+    pub(super) pump: Option<Pump>,
+    /// Whose frames are shown, where there are several sources.
+    pub(super) lanes: Arc<Lanes>,
+    pub(super) trial: Option<Trial>,
+    pub(super) next_trial: Option<SpawnHandle>,
+    pub(super) retry: Option<SpawnHandle>,
     linger: Option<SpawnHandle>,
     away: Option<Away>,
     /// Why the source was away last.
-    reason: String,
+    pub(super) reason: String,
     said_live: bool,
 }
 
@@ -71,6 +83,8 @@ pub(super) struct StreamActor {
 #[derive(Debug)]
 struct Away {
     since: SystemTime,
+    /// The last picture before.
+    last: Option<Frame>,
     timer: SpawnHandle,
     due: bool,
 }
@@ -82,9 +96,10 @@ impl StreamActor {
         pool: Arc<Pool>,
         sink: Sink,
         demand: watch::Receiver<usize>,
-        status: watch::Sender<Status>,
+        (status, standing): (watch::Sender<Status>, watch::Sender<Option<Arc<Sources>>>),
         lasting: Lasting,
     ) -> Addr<Self> {
+        let sources = Candidates::new(config.sources().count());
         Self {
             config,
             limits,
@@ -92,11 +107,16 @@ impl StreamActor {
             sink,
             demand,
             status,
+            standing,
             lasting,
             state: State::Idle,
-            backoff: Backoff::default(),
+            sources,
+            generations: 0,
             generation: 0,
             pump: None,
+            lanes: Arc::default(),
+            trial: None,
+            next_trial: None,
             retry: None,
             linger: None,
             away: None,
@@ -118,9 +138,9 @@ impl StreamActor {
         !self.config.on_demand || self.is_push()
     }
 
-    fn happen(&mut self, event: Event, ctx: &mut Context<Self>) {
+    pub(super) fn happen(&mut self, event: Event, ctx: &mut Context<Self>) {
         let passive = self.is_push().then_some(NOTHING_PUSHED);
-        let with = Circumstances { now: Instant::now(), backoff: &mut self.backoff, passive };
+        let with = Circumstances { now: Instant::now(), sources: &mut self.sources, passive };
         let (state, action) = state::next(&self.state, event, with);
         if state != self.state {
             self.enter(state, ctx);
@@ -138,6 +158,7 @@ impl StreamActor {
                 self.retry = Some(retry);
             }
         }
+        self.tell_sources();
     }
 
     /// Takes on a new state, and minds what is said and shown while the source is away.
@@ -154,6 +175,7 @@ impl StreamActor {
                     info!(stream = %self.config.name, "live");
                 }
                 self.said_live = true;
+                self.in_use_is_live(ctx);
             }
             State::Idle | State::Stopped => {
                 self.no_longer_away(ctx);
@@ -178,7 +200,9 @@ impl StreamActor {
                     }
                     this.show_placeholder(ctx);
                 });
-                self.away = Some(Away { since: SystemTime::now(), timer, due: false });
+                let last = self.bus().newest().map(|newest| newest.frame.clone());
+                let last = last.filter(|frame| frame.kind() == FrameKind::Picture);
+                self.away = Some(Away { since: SystemTime::now(), last, timer, due: false });
             }
             Some(away) if away.due => self.show_placeholder(ctx),
             Some(_) => {}
@@ -197,17 +221,22 @@ impl StreamActor {
     fn show_placeholder(&mut self, ctx: &mut Context<Self>) {
         let Some(away) = &self.away else { return };
         // Of a stream that shows another's pictures that one's placeholder is shown, which says more.
-        if !self.config.placeholder || !self.config.source.origins().is_empty() {
+        let shows_others = !self.config.has_fallbacks() && !self.config.source.origins().is_empty();
+        if self.config.placeholder == Placeholder::None || shows_others {
             return;
         }
-        // The reason of the failure before stays readable while the next try is on.
-        let reason = self.reason.clone();
-        let newest = self.bus().newest();
-        let seen = newest.as_ref().map_or(0, |newest| newest.seq);
-        let size = newest.map(|newest| (newest.frame.width(), newest.frame.height()));
-        let (title, since) = (self.config.title.clone(), away.since);
+        let seen = self.bus().newest().map_or(0, |newest| newest.seq);
+        let wanted = StandIn {
+            style: self.config.placeholder.clone(),
+            title: self.config.title.clone(),
+            // That of the failure before stays readable while the next try is on.
+            reason: self.reason.clone(),
+            since: away.since,
+            last: away.last.clone(),
+            max_pixels: self.limits.max_frame_pixels,
+        };
         let pool = self.pool.clone();
-        let drawing = async move { pool.run(move || placeholder::draw(&title, &reason, since, size)).await };
+        let drawing = async move { pool.run(move || standin::draw(&wanted)).await };
         ctx.spawn(drawing.into_actor(self).map(move |drawn, this, _| match drawn {
             // Let go of, or back, while it was drawn: the card would be the first that the next viewer sees.
             Ok(_) if this.away.is_none() => {}
@@ -218,32 +247,54 @@ impl StreamActor {
     }
 
     fn start_source(&mut self, ctx: &mut Context<Self>) {
-        self.generation += 1;
-        let generation = self.generation;
+        if self.trial_is_next() {
+            self.adopt_trial(ctx);
+            self.happen(Event::FirstFrame, ctx);
+            return;
+        }
+        let position = self.sources.choose(Instant::now());
+        if self.sources.is_on_trial(position) {
+            self.adopt_trial(ctx);
+            return;
+        }
+        let run = self.run(position, ctx);
+        self.lanes.show(run.generation);
+        self.generation = run.generation;
+        self.pump = Some(run.pump);
+        // Pushed pictures come past the source: the first one perhaps before it was started, as soon as the relay listens.
+        if self.is_push()
+            && self.bus().newest().is_some_and(|newest| newest.frame.kind() == FrameKind::Picture)
+        {
+            self.happen(Event::FirstFrame, ctx);
+        }
+    }
+
+    fn next_generation(&mut self) -> Generation {
+        self.generations += 1;
+        self.generations
+    }
+
+    /// Starts a run of the source at this place of the list.
+    pub(super) fn run(&mut self, position: usize, ctx: &mut Context<Self>) -> Run {
+        let generation = self.next_generation();
         let (config, limits, pool) = (self.config.clone(), self.limits.clone(), self.pool.clone());
         let lasting = self.lasting.clone();
-        let build = move || source::build(&config, &limits, &pool, &lasting);
+        let several = config.has_fallbacks();
+        let build = move || source::build((&config, position), &limits, &pool, &lasting);
         let actor = ctx.address();
         let on_first_frame = move || {
             // Awaited in a task of its own: the pump must not wait for a full mailbox.
             actix_rt::spawn(async move { actor.send(FirstFrame(generation)).await });
         };
-        let (pump, join) = Pump::start(build, self.sink.clone(), on_first_frame);
-        self.pump = Some(pump);
+        let sink = if several { self.sink.in_lane(&self.lanes, generation) } else { self.sink.clone() };
+        let (pump, join) = Pump::start(build, sink.clone(), on_first_frame);
         let ended = async move { outcome(join).await };
         ctx.spawn(ended.into_actor(self).map(move |ending, this, ctx| {
-            if let Some(ending) = ending
-                && this.generation == generation
-            {
-                this.pump = None;
-                this.happen(Event::Ended(ending), ctx);
+            if let Some(ending) = ending {
+                this.run_ended(generation, ending, ctx);
             }
         }));
-        // Pushed pictures come past the source: the first one perhaps before it was started, as soon as the relay listens.
-        let push = matches!(self.config.source, SourceConfig::Push { .. });
-        if push && self.bus().newest().is_some_and(|newest| newest.frame.kind() == FrameKind::Picture) {
-            self.happen(Event::FirstFrame, ctx);
-        }
+        Run { pump, generation, sink }
     }
 
     /// Lets go of the source and its last frame: whoever joins next must not see the past.
@@ -251,12 +302,17 @@ impl StreamActor {
         for timer in [self.retry.take(), self.linger.take()].into_iter().flatten() {
             ctx.cancel_future(timer);
         }
-        self.generation += 1;
+        self.generation = self.next_generation();
         self.sink.clear();
-        let Some(pump) = self.pump.take() else { return };
+        let pumps: Vec<_> = [self.pump.take(), self.end_trial(ctx)].into_iter().flatten().collect();
+        if pumps.is_empty() {
+            return;
+        }
         let sink = self.sink.clone();
         let gone = async move {
-            pump.end().await;
+            for pump in pumps {
+                pump.end().await;
+            }
             // It may have given a frame in its last moment.
             sink.clear();
         };
@@ -340,6 +396,8 @@ impl Handler<FirstFrame> for StreamActor {
     fn handle(&mut self, FirstFrame(generation): FirstFrame, ctx: &mut Context<Self>) {
         if generation == self.generation {
             self.happen(Event::FirstFrame, ctx);
+        } else {
+            self.trial_gives_frames(generation, ctx);
         }
     }
 }

@@ -18,7 +18,7 @@ const JITTER: f64 = 0.2;
 
 /// Exponential, jittered, bounded.
 #[derive(Debug)]
-pub struct Backoff {
+pub(super) struct Backoff {
     failures: u32,
     jitter: fn() -> f64,
 }
@@ -31,7 +31,7 @@ impl Default for Backoff {
 
 impl Backoff {
     /// The delay after a source ended in this way.
-    pub fn after(&mut self, ending: &Ending) -> Duration {
+    pub(super) fn after(&mut self, ending: &Ending) -> Duration {
         if ending.orderly || ending.live_for >= HEALTHY_AFTER {
             self.failures = 0;
         }
@@ -44,7 +44,7 @@ impl Backoff {
     }
 
     /// Forgets the failures.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.failures = 0;
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::{
     actor::{Stop, StreamActor},
+    candidates::Sources,
     state::State,
 };
 use crate::{
@@ -43,6 +44,7 @@ struct Inner {
     sink: Sink,
     demand: watch::Sender<usize>,
     status: watch::Receiver<Status>,
+    sources: watch::Receiver<Option<Arc<Sources>>>,
     publisher: watch::Sender<u64>,
     lasting: Lasting,
     actor: Addr<StreamActor>,
@@ -104,19 +106,20 @@ impl StreamHandle {
             sink = sink.reworking(Arc::new(Stage::new(config.name.clone(), pipeline, &pool)));
         }
         let demand = watch::Sender::new(0);
-        let lasting = Lasting::new(&config.source, upstreams);
+        let lasting = Lasting::new(&config, upstreams);
         let (status_sender, status) = watch::channel(Status { state: State::Idle, since: SystemTime::now() });
+        let (standing, sources) = watch::channel(None);
         let actor = StreamActor::start_with(
             config.clone(),
             limits,
             pool,
             sink.clone(),
             demand.subscribe(),
-            status_sender,
+            (status_sender, standing),
             lasting.clone(),
         );
         let publisher = watch::Sender::new(0);
-        Self(Arc::new(Inner { config, bus, sink, demand, status, publisher, lasting, actor }))
+        Self(Arc::new(Inner { config, bus, sink, demand, status, sources, publisher, lasting, actor }))
     }
 
     /// The same stream, without holding it.
@@ -142,6 +145,11 @@ impl StreamHandle {
     /// How it is now.
     pub fn status(&self) -> Status {
         self.0.status.borrow().clone()
+    }
+
+    /// Which of its sources is in use; none while there is no choice.
+    pub fn sources(&self) -> Option<Arc<Sources>> {
+        self.0.sources.borrow().clone()
     }
 
     /// Wakes at each change of status.

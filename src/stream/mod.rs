@@ -5,6 +5,8 @@
 
 mod actor;
 mod backoff;
+pub mod candidates;
+mod contest;
 mod fan_out;
 mod handle;
 mod heartbeat;

@@ -11,7 +11,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::backoff::Backoff;
+use super::candidates::Candidates;
 
 /// What a stream is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,8 +101,8 @@ pub enum Action {
 pub struct Circumstances<'a> {
     /// The moment of the event.
     pub now: Instant,
-    /// Counts failures.
-    pub backoff: &'a mut Backoff,
+    /// Know how long to wait.
+    pub sources: &'a mut Candidates,
     /// For a source that waits for somebody to push: what is waited for.
     pub passive: Option<&'a str>,
 }
@@ -117,13 +117,18 @@ pub fn next(state: &State, event: Event, with: Circumstances<'_>) -> (State, Act
         }
         (State::Idle, _) => (State::Idle, Action::Nothing),
         (_, Event::Unwanted) => {
-            with.backoff.reset();
+            with.sources.rest();
             (State::Idle, Action::Halt)
         }
         (current, Event::FirstFrame) if current.runs_source() => (State::Live, Action::Nothing),
         (current, Event::Ended(ending)) if current.runs_source() => {
-            let delay = with.backoff.after(&ending);
-            let waiting = State::Waiting { reason: ending.reason, next_try: Some(with.now + delay) };
+            let delay = with.sources.after(&ending, with.now);
+            if delay.is_zero() {
+                // Another source: whoever waits for a picture goes on waiting.
+                return (started(with.passive), Action::Start);
+            }
+            let reason = with.sources.reason(&ending);
+            let waiting = State::Waiting { reason, next_try: Some(with.now + delay) };
             (waiting, Action::RetryIn(delay))
         }
         (current, _) => (current.clone(), Action::Nothing),
@@ -148,11 +153,8 @@ mod tests {
     #[test]
     fn every_event_in_every_state() {
         let now = Instant::now();
-        let delay = Backoff::without_jitter().after(&Ending {
-            reason: String::new(),
-            orderly: false,
-            live_for: Duration::ZERO,
-        });
+        let ending = Ending { reason: String::new(), orderly: false, live_for: Duration::ZERO };
+        let delay = Candidates::without_jitter(1).after(&ending, now);
         let waiting = |r: &str| State::Waiting { reason: r.into(), next_try: Some(now + delay) };
         let hoping = || State::Waiting { reason: "push".into(), next_try: None };
         use {Action as A, Event as E, State as S};
@@ -194,18 +196,31 @@ mod tests {
             (S::Stopped,     E::Stop,       S::Stopped,      A::Nothing),
         ];
         for (state, event, wanted_state, wanted_action) in table {
-            let mut backoff = Backoff::without_jitter();
-            let with = Circumstances { now, backoff: &mut backoff, passive: None };
+            let mut sources = Candidates::without_jitter(1);
+            let with = Circumstances { now, sources: &mut sources, passive: None };
             let got = next(&state, event.clone(), with);
             assert_eq!(got, (wanted_state, wanted_action), "{state:?} + {event:?}");
         }
     }
 
     #[test]
+    fn a_stream_with_another_source_does_not_wait() {
+        let mut sources = Candidates::without_jitter(2);
+        for expected in [Action::Start, Action::RetryIn(Duration::from_millis(500))] {
+            let now = Instant::now();
+            sources.choose(now);
+            let with = Circumstances { now, sources: &mut sources, passive: None };
+            let (state, action) = next(&State::Live, ended("x"), with);
+            assert_eq!(state == State::Connecting, expected == Action::Start, "{state:?}");
+            assert_eq!(std::mem::discriminant(&action), std::mem::discriminant(&expected), "{action:?}");
+        }
+    }
+
+    #[test]
     fn a_push_stream_waits_for_its_publisher_without_a_next_try() {
-        let mut backoff = Backoff::without_jitter();
+        let mut sources = Candidates::without_jitter(1);
         let with =
-            Circumstances { now: Instant::now(), backoff: &mut backoff, passive: Some("nothing pushed") };
+            Circumstances { now: Instant::now(), sources: &mut sources, passive: Some("nothing pushed") };
         let (state, action) = next(&State::Idle, Event::Wanted, with);
         assert_eq!(state, State::Waiting { reason: "nothing pushed".into(), next_try: None });
         assert_eq!(action, Action::Start);

@@ -47,6 +47,13 @@ impl Layer {
         Self::of_styled(text, style, caption, max_width)
     }
 
+    /// The same, broken at the width of a picture into so many lines at most.
+    pub(crate) fn of_lines(text: &str, caption: &Caption, max_width: usize, max_lines: usize) -> Self {
+        let padding = if caption.background.is_some() { (caption.size * PADDING).ceil() as usize } else { 0 };
+        let style = Style::new(caption.size, caption.color.color).wrapped(max_lines);
+        Self::of_styled(text, style, caption, max_width.saturating_sub(2 * padding).max(1) + 2 * padding)
+    }
+
     fn of_styled(text: &str, style: Style, caption: &Caption, max_width: usize) -> Self {
         let max_width = i32::try_from(max_width).unwrap_or(i32::MAX);
         let (width, height) = fonts::measure(text, style, max_width);

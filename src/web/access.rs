@@ -140,16 +140,19 @@ impl Target {
     }
 
     fn pushes(&self) -> Pushes {
-        match self.stream.as_ref().map(|stream| &stream.config().source) {
-            Some(SourceConfig::Push { token: None }) => Pushes::Anybody,
-            Some(SourceConfig::Push { token: Some(token) }) => Pushes::Holders(token.clone()),
-            Some(SourceConfig::Chart(chart)) => match &chart.publishers {
+        let sources = self.stream.iter().flat_map(|stream| stream.config().sources());
+        // Of several sources one at most takes points, and none pictures.
+        let mut takes = sources.filter_map(|source| match source {
+            SourceConfig::Push { token: None } => Some(Pushes::Anybody),
+            SourceConfig::Push { token: Some(token) } => Some(Pushes::Holders(token.clone())),
+            SourceConfig::Chart(chart) => Some(match &chart.publishers {
                 Publishers::Nobody => Pushes::None,
                 Publishers::Anybody => Pushes::Anybody,
                 Publishers::Holders(token) => Pushes::Holders(token.clone()),
-            },
-            _ => Pushes::None,
-        }
+            }),
+            _ => None,
+        });
+        takes.next().unwrap_or(Pushes::None)
     }
 
     fn has_token_among(&self, shown: &Shown) -> bool {

@@ -17,7 +17,11 @@ use crate::{
     auth::Caller,
     config::{Role, SourceConfig},
     frame::{Frame, FrameKind},
-    stream::{StreamHandle, state},
+    stream::{
+        StreamHandle,
+        candidates::{Doing, Sources, Standing},
+        state,
+    },
     transform::codec::codec,
 };
 
@@ -87,11 +91,25 @@ struct StreamReport {
     made: BTreeMap<&'static str, u64>,
     quirks: BTreeMap<&'static str, u64>,
     reconnects: u64,
+    switches: u64,
+    sources: Option<Vec<SourceReport>>,
     saved: u64,
     save_failures: u64,
     saving: Option<SavingReport>,
     replay: Option<ReplayReport>,
     renditions: Vec<RenditionReport>,
+}
+
+/// One of several sources.
+#[derive(Debug, Serialize)]
+struct SourceReport {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    place: Option<String>,
+    state: &'static str,
+    reason: Option<String>,
+    since: Option<f64>,
+    next_try_in_s: Option<f64>,
 }
 
 /// How frames get to disk.
@@ -128,6 +146,9 @@ impl StreamReport {
         let now = Instant::now();
         let status = stream.status();
         let stats = stream.bus().stats();
+        let choice = stream.sources();
+        let in_use = choice.as_ref().map_or(0, |choice| choice.in_use);
+        let source = stream.config().sources().nth(in_use).unwrap_or(&stream.config().source);
         let picture = stream.bus().newest().filter(|newest| newest.frame.kind() == FrameKind::Picture);
         let picture = picture.as_ref().map(|newest| &newest.frame);
         let (reason, next_try) = match &status.state {
@@ -137,7 +158,7 @@ impl StreamReport {
         Self {
             name: stream.name().to_string(),
             title: stream.config().title.clone(),
-            source: stream.config().source.type_name(),
+            source: source.type_name(),
             push: match &stream.config().source {
                 SourceConfig::Push { token } => Some(if token.is_some() { "token" } else { "open" }),
                 _ => None,
@@ -161,6 +182,8 @@ impl StreamReport {
             dropped: stats.dropped().map(|(reason, count)| (reason.as_str(), count)).collect(),
             quirks: stats.quirks().map(|(quirk, count)| (quirk.as_str(), count)).collect(),
             reconnects: stats.reconnects(),
+            switches: choice.as_ref().map_or(0, |choice| choice.switches),
+            sources: choice.map(|choice| source_reports(stream, &choice, now)),
             saved: stats.saved(),
             save_failures: stats.save_failures(),
             saving: stats.saving().map(|saving| SavingReport {
@@ -176,6 +199,22 @@ impl StreamReport {
             renditions: state.renditions.of(stream).iter().map(RenditionReport::of).collect(),
         }
     }
+}
+
+fn source_reports(stream: &StreamHandle, choice: &Sources, now: Instant) -> Vec<SourceReport> {
+    let sources = stream.config().sources().zip(&choice.standings);
+    let report = |(source, standing): (&SourceConfig, &Standing)| SourceReport {
+        kind: source.type_name(),
+        place: source.place(),
+        state: standing.doing.as_str(),
+        reason: standing.failure.as_ref().map(|failure| failure.reason.clone()),
+        since: match (standing.doing, &standing.failure) {
+            (Doing::InUse, _) => choice.since.map(unix_seconds),
+            (_, failure) => failure.as_ref().map(|failure| unix_seconds(failure.since)),
+        },
+        next_try_in_s: standing.due.map(|at| rounded(at.saturating_duration_since(now).as_secs_f64())),
+    };
+    sources.map(report).collect()
 }
 
 fn unix_seconds(time: SystemTime) -> f64 {

@@ -49,9 +49,13 @@ pub(super) async fn points(
 /// The points of the stream, if it takes them.
 fn chart(state: &WebState, name: &str) -> Result<Arc<Points>, Problem> {
     let stream = state.stream(name)?;
-    let source = &stream.config().source;
-    let (SourceConfig::Chart(chart), Some(points)) = (source, stream.lasting().points()) else {
-        let kind = source.type_name();
+    let config = stream.config();
+    let chart = config.sources().find_map(|source| match source {
+        SourceConfig::Chart(chart) => Some(chart),
+        _ => None,
+    });
+    let (Some(chart), Some(points)) = (chart, stream.lasting().points()) else {
+        let kind = config.source.type_name();
         let detail = format!(
             "stream {name} takes its pictures from a source of type {kind}; only type chart takes points"
         );

@@ -19,6 +19,7 @@ mod camera;
 mod capacity;
 mod clips;
 mod ending;
+mod failover;
 mod heads;
 mod joining;
 mod matrix;

@@ -172,3 +172,31 @@ streams:
 pub(crate) async fn closed_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
+
+#[tokio::test]
+async fn the_placeholder_has_the_style_that_was_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("offline.jpg");
+    std::fs::write(&image, jpeg(9)).unwrap();
+    let image = format!("{{image: {}, label: false}}", image.display());
+    let mut seen = Vec::new();
+    for style in ["card", "last", &image] {
+        let camera = Camera::start().await;
+        let yaml = format!("streams: {{door: {{placeholder: {style}, source: {}}}}}", camera.source());
+        let relay = TestRelay::start(&yaml);
+        let mut viewing = Viewing::join(relay.address(), "/streams/door?extra_headers=1").await;
+        let mut line = camera.accept().await;
+        line.show(&jpeg(1)).await;
+        viewing.until(&jpeg(1)).await;
+        drop(line);
+        // It is silent when it is asked again.
+        let mut line = camera.accept().await;
+        let placeholder = viewing.after(&jpeg(1)).await;
+        assert_eq!(placeholder.get("X-UStreamer-Online"), "false", "{style}");
+        assert_eq!(placeholder.get("X-UStreamer-Width"), WIDTH.to_string(), "{style}");
+        seen.push(placeholder.jpeg);
+        line.show(&jpeg(2)).await;
+        viewing.until(&jpeg(2)).await;
+    }
+    assert!(seen[0] != seen[1] && seen[1] != seen[2] && seen[0] != seen[2], "three styles, three pictures");
+}

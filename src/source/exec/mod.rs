@@ -27,7 +27,7 @@ use self::{ffmpeg::FFMPEG, program::Program};
 use super::{Source, SourceError};
 use crate::{
     bus::Sink,
-    config::{ExecConfig, Limits, SourceConfig, StreamConfig},
+    config::{ExecConfig, Limits, SourceConfig},
     frame::StreamName,
     multipart::{
         boundary::ContentKind,
@@ -139,21 +139,26 @@ pub struct ExecSource {
 }
 
 impl ExecSource {
-    /// A source for a stream whose source is a program; none if it is not.
-    pub(super) fn new(config: &StreamConfig, limits: &Limits, turn: &Turn) -> Option<Self> {
-        let device = match &config.source {
+    /// A source of a stream that is a program; none if it is not.
+    pub(super) fn new(
+        stream: &StreamName,
+        source: &SourceConfig,
+        limits: &Limits,
+        turn: Turn,
+    ) -> Option<Self> {
+        let device = match source {
             SourceConfig::V4l2(v4l2) => Some(v4l2.device.clone()),
             _ => None,
         };
         Some(Self {
-            stream: config.name.clone(),
-            programs: ffmpeg::programs(&config.source)?,
+            stream: stream.clone(),
+            programs: ffmpeg::programs(source)?,
             device,
             limits: ParserLimits {
                 max_frame_bytes: limits.max_frame_bytes,
                 max_header_bytes: limits.max_header_bytes,
             },
-            turn: turn.clone(),
+            turn,
         })
     }
 

@@ -11,6 +11,7 @@
 pub mod chart;
 pub mod pattern;
 pub mod placeholder;
+pub mod standin;
 pub mod text;
 pub(super) mod tick;
 

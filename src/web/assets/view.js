@@ -30,6 +30,16 @@ function showAddresses(report) {
   }
 }
 
+// Which of several sources is used, and what is wrong with those before it.
+function sourcesInWords({ sources }) {
+  if (!sources) return [];
+  const named = (source) => [source.type, source.place].filter(Boolean).join(" ");
+  const used = sources.findIndex((source) => source.state === "in_use");
+  const away = sources.filter((source, n) => n !== used && source.reason);
+  const facts = used < 0 ? [] : [`source ${used + 1} of ${sources.length}: ${named(sources[used])}`];
+  return facts.concat(away.map((source) => `${named(source)}: ${source.reason}`));
+}
+
 async function keepStatus() {
   let first = true;
   for (;;) {
@@ -41,6 +51,7 @@ async function keepStatus() {
       const facts = [report.state, `${report.fps_in.toFixed(1)} fps`, `${report.viewers} viewer${report.viewers === 1 ? "" : "s"}`];
       if (report.size) facts.push(`${report.size.width} × ${report.size.height}`);
       if (report.reason) facts.push(report.reason);
+      facts.push(...sourcesInWords(report));
       document.getElementById("summary").textContent = facts.join(" · ");
       if (first) showAddresses(report);
       first = false;

@@ -1,0 +1,43 @@
+//! Which of several sources of a stream is shown: one at a time, and the next takes over with its first frame, so that
+//! nothing is missing in between.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The lanes of a stream's sink. Each run of a source has a number.
+#[derive(Debug, Default)]
+pub struct Lanes(Mutex<Turn>);
+
+#[derive(Debug, Default)]
+struct Turn {
+    shown: u64,
+    next: u64,
+}
+
+/// One source's way to the bus.
+#[derive(Debug, Clone)]
+pub(super) struct Lane {
+    pub(super) lanes: Arc<Lanes>,
+    pub(super) number: u64,
+}
+
+impl Lanes {
+    /// From its next frame on `number` is shown, and the one before is not any more.
+    pub fn show(&self, number: u64) {
+        self.turn().next = number;
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lane {
+    /// Whether a frame that comes now is shown. If it is this lane's turn, it begins with this frame.
+    pub(super) fn is_open(&self) -> bool {
+        let mut turn = self.lanes.turn();
+        if turn.next == self.number {
+            turn.shown = self.number;
+        }
+        turn.shown == self.number
+    }
+}
