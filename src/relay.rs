@@ -31,7 +31,7 @@ use crate::{
     registry::{Registry, Renditions},
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
-    web::{ListenError, Listeners, Tls, TlsError, WebServer, WebState},
+    web::{ListenError, Listeners, Pages, Tls, TlsError, WebServer, WebState},
 };
 
 /// Threads that streams are spread over, one a core up to this: they read the cameras and write to all viewers. A network
@@ -93,6 +93,7 @@ impl Relay {
             renditions: Renditions::new(limits.max_renditions),
             capacity: Arc::new(Capacity::new(limits.max_viewers)),
             limits,
+            pages: Pages::default(),
             pool,
             cors: config.server.cors,
             default_stream: config.server.default_stream,

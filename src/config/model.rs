@@ -95,6 +95,8 @@ pub struct Limits {
     pub max_viewers: usize,
     /// Viewers of one stream.
     pub max_viewers_per_stream: usize,
+    /// Pages that are connected for their live tiles.
+    pub max_live_connections: usize,
     /// What one stream with `replay` keeps in memory, in bytes.
     pub max_replay_bytes: usize,
     /// Renditions that viewers ask for in the URL, of all streams together.
@@ -109,6 +111,7 @@ impl Default for Limits {
             max_header_bytes: 16 * 1024,
             max_viewers: 2000,
             max_viewers_per_stream: 1000,
+            max_live_connections: 200,
             max_replay_bytes: 64 * 1024 * 1024,
             max_renditions: 16,
         }

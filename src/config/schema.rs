@@ -85,6 +85,7 @@ keys! {
     MAX_HEADER_BYTES = "max_header_bytes", "size, 1KiB to 1MiB", Is("16KiB"), "Longest header section of an upstream's answer or part.";
     MAX_VIEWERS = "max_viewers", "number", Is("2000"), "Viewers of all streams together; one more gets 503.";
     MAX_VIEWERS_PER_STREAM = "max_viewers_per_stream", "number", Is("1000"), "Viewers of one stream; one more gets 503.";
+    MAX_LIVE_CONNECTIONS = "max_live_connections", "number", Is("200"), "Pages that show live tiles at the same time; one more gets 503. They are no viewers.";
 
     MAX_REPLAY_BYTES = "max_replay_bytes", "size, 1MiB to 1GiB", Is("64MiB"), "What one stream with `replay` keeps in memory; the oldest pictures go first.";
     MAX_RENDITIONS = "max_renditions", "number, 0 to 1000", Is("16"), "Renditions that viewers ask for in the URL (`?width=320`) and that run at the same time, of all streams together; one more gets 503.";
@@ -266,6 +267,7 @@ pub static LIMIT_KEYS: Section = Section {
         &MAX_HEADER_BYTES,
         &MAX_VIEWERS,
         &MAX_VIEWERS_PER_STREAM,
+        &MAX_LIVE_CONNECTIONS,
         &MAX_REPLAY_BYTES,
         &MAX_RENDITIONS,
     ],

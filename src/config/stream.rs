@@ -144,6 +144,7 @@ fn read_limits(reader: &Reader<'_>) -> Option<Limits> {
         reader.get(&schema::MAX_FRAME_PIXELS, |text| units::count(text, 1..=1_000_000_000));
     let max_viewers = viewers(&schema::MAX_VIEWERS);
     let max_viewers_per_stream = viewers(&schema::MAX_VIEWERS_PER_STREAM);
+    let max_live_connections = viewers(&schema::MAX_LIVE_CONNECTIONS);
     let max_replay_bytes = reader.get(&schema::MAX_REPLAY_BYTES, |text| units::bytes(text, MIB..=1024 * MIB));
     let max_renditions = reader.get(&schema::MAX_RENDITIONS, |text| units::count(text, 0..=MAX_RENDITIONS));
     Some(Limits {
@@ -152,6 +153,7 @@ fn read_limits(reader: &Reader<'_>) -> Option<Limits> {
         max_header_bytes: max_header_bytes?,
         max_viewers: max_viewers?,
         max_viewers_per_stream: max_viewers_per_stream?,
+        max_live_connections: max_live_connections?,
         max_replay_bytes: usize::try_from(max_replay_bytes?).expect("the limit fits 32 bits"),
         max_renditions: usize::try_from(max_renditions?).expect("the limit fits 32 bits"),
     })

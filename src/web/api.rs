@@ -27,19 +27,7 @@ use crate::{
 
 /// `GET /api/streams`: all that the caller may watch, in the order of the configuration.
 pub(super) async fn streams(state: State, caller: Caller) -> HttpResponse {
-    let may_see = |stream: &StreamHandle| caller.may(Role::View, Some(stream.name()));
-    let streams = state.registry.all();
-    let streams =
-        streams.iter().filter(|stream| may_see(stream)).map(|s| StreamReport::of(s, &state)).collect();
-    let report = Report {
-        version: env!("CARGO_PKG_VERSION"),
-        codec: codec().name(),
-        uptime_s: state.started_at.elapsed().as_secs(),
-        default_stream: state.default_stream().ok().filter(may_see).map(|stream| stream.name().to_string()),
-        mosaic: state.registry.overview().filter(may_see).map(|stream| stream.name().to_string()),
-        renditions: RenditionsReport::of(&state.renditions),
-        streams,
-    };
+    let report = Report::of(&state, &caller);
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report)
 }
 
@@ -51,7 +39,7 @@ pub(super) async fn stream(state: State, name: web::Path<String>) -> Result<Http
 
 /// The answer of `/api/streams`.
 #[derive(Debug, Serialize)]
-struct Report {
+pub(super) struct Report {
     version: &'static str,
     /// What decodes and encodes JPEGs.
     codec: &'static str,
@@ -62,6 +50,24 @@ struct Report {
     /// Those that viewers ask for in the URL.
     renditions: RenditionsReport,
     streams: Vec<StreamReport>,
+}
+
+impl Report {
+    /// Of all that the caller may watch.
+    pub(super) fn of(state: &WebState, caller: &Caller) -> Self {
+        let may_see = |stream: &StreamHandle| caller.may(Role::View, Some(stream.name()));
+        let streams = state.registry.all();
+        let name = |stream: StreamHandle| stream.name().to_string();
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            codec: codec().name(),
+            uptime_s: state.started_at.elapsed().as_secs(),
+            default_stream: state.default_stream().ok().filter(may_see).map(name),
+            mosaic: state.registry.overview().filter(may_see).map(name),
+            renditions: RenditionsReport::of(&state.renditions),
+            streams: streams.iter().filter(|s| may_see(s)).map(|s| StreamReport::of(s, state)).collect(),
+        }
+    }
 }
 
 /// One stream. Counters count from the start of the relay; times are Unix seconds.
@@ -217,7 +223,7 @@ fn source_reports(stream: &StreamHandle, choice: &Sources, now: Instant) -> Vec<
     sources.map(report).collect()
 }
 
-fn unix_seconds(time: SystemTime) -> f64 {
+pub(super) fn unix_seconds(time: SystemTime) -> f64 {
     rounded(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64())
 }
 

@@ -61,6 +61,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, detail)
     }
 
+    /// 426 for what is only spoken over a WebSocket.
+    pub fn not_a_web_socket() -> Self {
+        let detail = "this address speaks WebSocket (RFC 6455), version 13, and nothing else";
+        Self::new(StatusCode::UPGRADE_REQUIRED, detail).with(header::UPGRADE, "websocket")
+    }
+
     /// 503: not now.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(header::RETRY_AFTER, RETRY_AFTER_S)

@@ -8,7 +8,9 @@ mod api;
 mod clip;
 mod compat;
 mod error;
+mod go2rtc;
 mod health;
+mod live;
 mod page;
 mod points;
 mod pushing;
@@ -37,6 +39,7 @@ use crate::{
     transform::pool::Pool,
 };
 pub use error::Problem;
+pub use live::Pages;
 pub use routes::{Of, ROUTES, Row, Rule};
 pub use server::{ListenError, Listeners, WebServer};
 pub use tls::{Tls, TlsError};
@@ -56,6 +59,8 @@ pub struct WebState {
     pub capacity: Arc<Capacity>,
     /// Bounds.
     pub limits: Limits,
+    /// Pages that are connected to `/api/live`.
+    pub pages: Pages,
     /// CPU workers, for pushed pictures that are no JPEGs.
     pub pool: Arc<Pool>,
     /// `Access-Control-Allow-Origin` on streams and snapshots.

@@ -12,7 +12,10 @@ use actix_web::{
     web::{self, to},
 };
 
-use super::{Problem, access, api, clip, compat, health, page, points, pushing, replay, snapshot, viewing};
+use super::{
+    Problem, access, api, clip, compat, go2rtc, health, live, page, points, pushing, replay, snapshot,
+    viewing,
+};
 use crate::config::Role;
 
 /// Who may use a route.
@@ -67,6 +70,8 @@ pub const ROUTES: &[Row] = &[
     read("/readyz", OPEN, || to(health::ready)),
     read("/api/streams", VIEW_ANY, || to(api::streams)),
     read("/api/streams/{name}", VIEW, || to(api::stream)),
+    read("/api/live", VIEW_ANY, || to(live::live)),
+    read("/api/ws", VIEW_ANY, || to(go2rtc::ws)),
     read("/streams/{name}", VIEW, || to(viewing::by_name)),
     read("/streams/{name}/snapshot", VIEW, || to(snapshot::by_name)),
     read("/streams/{name}/replay", VIEW, || to(replay::by_name)),

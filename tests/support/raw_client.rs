@@ -164,6 +164,14 @@ impl Client {
         self.unread.drain(..length).collect()
     }
 
+    /// The same, or nothing when the connection is closed before the first byte.
+    pub(crate) async fn exactly_or_end(&mut self, length: usize) -> Option<Vec<u8>> {
+        if self.unread.is_empty() && !self.more().await {
+            return None;
+        }
+        Some(self.exactly(length).await)
+    }
+
     /// All that comes until the connection is closed.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.more().await {}

@@ -75,7 +75,7 @@ async fn head_answers_like_get_without_the_body() {
     let relay = live_push(&jpeg(1)).await;
     for target in [
         "/",
-        "/page/style.css",
+        "/page/base.css",
         "/view/x",
         "/healthz",
         "/readyz",

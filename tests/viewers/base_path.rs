@@ -29,8 +29,7 @@ async fn every_route_is_served_with_the_prefix_and_without() {
             let target = format!("{prefix}{route}");
             assert_eq!(Client::get(relay.address(), &target).await.body, jpeg(1), "{target}");
         }
-        for route in
-            ["/", "/api/streams", "/healthz", "/input_0.json", "/state", "/page/style.css", "/view/x"]
+        for route in ["/", "/api/streams", "/healthz", "/input_0.json", "/state", "/page/base.css", "/view/x"]
         {
             let target = format!("{prefix}{route}");
             assert_eq!(Client::get(relay.address(), &target).await.head.status, 200, "{target}");

@@ -53,7 +53,7 @@ impl Asking {
 }
 
 fn address_of(row: &Row) -> String {
-    row.path.replace("{name}", STREAM).replace("{asset}", "style.css").replace("{n:[0-9]+}", "0")
+    row.path.replace("{name}", STREAM).replace("{asset}", "base.css").replace("{n:[0-9]+}", "0")
 }
 
 async fn ask(relay: &TestRelay, method: &str, target: &str, token: Option<&str>) -> Head {

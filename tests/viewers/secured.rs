@@ -8,6 +8,7 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, ServerName},
 };
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::{
     io::AsyncWriteExt,
@@ -23,6 +24,7 @@ use crate::{
     raw_client::{Client, PATIENCE},
     relay::TestRelay,
     watching::{CLOSING, Viewing},
+    web_socket::{Got, WebSocket},
 };
 
 /// Far more than what the kernel takes for a viewer with a small window.
@@ -215,6 +217,19 @@ async fn clients_that_do_not_speak_tls_are_closed_and_disturb_nobody() {
     secured.push(&jpeg(2)).await;
     viewing.until(&jpeg(2)).await;
     drop((silent, half));
+}
+
+#[tokio::test]
+async fn a_pages_web_socket_is_the_same_over_tls() {
+    let secured = Secured::start();
+    let large = large_jpeg(1, LARGE);
+    secured.push(&large).await;
+    let mut socket = WebSocket::over(secured.client().await, "/api/live").await;
+    socket.say(json!({"type": "subscribe", "id": 1, "stream": "x"})).await;
+    let picture = |got: &Got| if let Got::Binary(bytes) = got { Some(bytes[16..].to_vec()) } else { None };
+    assert!(socket.until(picture).await == large);
+    secured.push(&jpeg(2)).await;
+    assert_eq!(socket.until(picture).await, jpeg(2));
 }
 
 #[tokio::test]

@@ -1,0 +1,282 @@
+//! `/api/live`: all tiles of a page over one WebSocket.
+//!
+//! Browsers open six connections to one origin, so a page with more tiles cannot hold a stream each. Here a page subscribes
+//! to streams by name and size, and gets their pictures as binary messages, and once a second what all streams are doing.
+//! It says of each picture when it is drawn, and that paces it: what it does not take in time is skipped, and nothing
+//! queues but the few pictures that are on their way.
+//!
+//! A page is no viewer in the counts and limits of streams: whoever looks at the overview would otherwise be seen there as
+//! a viewer of each stream. Connections have a limit of their own, `limits.max_live_connections`.
+//!
+//! What is said, and the bounds on it: docs/http-api.md.
+
+mod line;
+mod message;
+mod size;
+mod subscription;
+mod window;
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use actix_rt::task::JoinHandle;
+use actix_web::{HttpRequest, HttpResponse, web};
+use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream};
+use serde::Serialize;
+use tokio::time::{Instant, timeout};
+
+use self::{
+    line::Line,
+    message::{Said, Subscribe, Told},
+    subscription::Subscription,
+};
+use super::{State, WebState, access::same_origin, api, error::Problem};
+use crate::auth::Caller;
+
+/// Far more tiles than fit on a wall.
+const MAX_SUBSCRIPTIONS: usize = 256;
+
+/// What a page says is short.
+const MAX_MESSAGE_BYTES: usize = 4096;
+
+/// Rates that make sense.
+const RATES: std::ops::RangeInclusive<f64> = 0.1..=240.0;
+
+/// How often a page is told what the streams are doing.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// How soon it is told when a stream's state has changed.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Browsers answer pings by themselves.
+const PING_EVERY: Duration = Duration::from_secs(15);
+
+/// Neither a word nor a pong for so long: the page is gone, whatever its machine says.
+const SILENT_FOR: Duration = Duration::from_secs(40);
+
+/// How many pages are connected.
+#[derive(Debug, Default)]
+pub struct Pages(Arc<AtomicUsize>);
+
+/// While it lives, a page is counted.
+struct Page(Arc<AtomicUsize>);
+
+impl Pages {
+    fn join(&self, most: usize) -> Result<Page, Problem> {
+        let one_more = |pages| (pages < most).then_some(pages + 1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).map_err(|pages| {
+            let limit = "limits.max_live_connections";
+            Problem::unavailable(format!("there are as many pages connected as {limit} allows: {pages}"))
+        })?;
+        Ok(Page(self.0.clone()))
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// `GET /api/live`.
+pub(super) async fn live(
+    request: HttpRequest,
+    body: web::Payload,
+    state: State,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    // Browsers let any site's page open a WebSocket anywhere.
+    same_origin(&request)?;
+    let page = state.pages.join(state.limits.max_live_connections)?;
+    let (response, session, messages) =
+        actix_ws::handle(&request, body).map_err(|_| Problem::not_a_web_socket())?;
+    let connection = Rc::new(Connection {
+        state: state.into_inner(),
+        caller,
+        line: Rc::new(Line::new(session)),
+        subscriptions: RefCell::default(),
+        _page: page,
+    });
+    actix_rt::spawn(connection.run(messages.max_frame_size(MAX_MESSAGE_BYTES)));
+    Ok(response)
+}
+
+struct Connection {
+    state: Arc<WebState>,
+    caller: Caller,
+    line: Rc<Line>,
+    subscriptions: RefCell<HashMap<u32, Subscription>>,
+    _page: Page,
+}
+
+/// A task that ends with its owner.
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Connection {
+    /// Until either side is gone.
+    async fn run(self: Rc<Self>, mut messages: MessageStream) {
+        let reporter = self.clone();
+        let _reporter = Task(actix_rt::spawn(async move { reporter.report().await }));
+        let reason = loop {
+            match timeout(SILENT_FOR, messages.recv()).await {
+                Err(_) => break Some((CloseCode::Away, "nothing was heard of the page".to_owned())),
+                Ok(None | Some(Err(_)) | Some(Ok(Message::Close(_)))) => break None,
+                Ok(Some(Ok(message))) => match self.hear(message).await {
+                    Ok(()) => {}
+                    Err(reason) => break reason,
+                },
+            }
+        };
+        // They end now, and not when the last task lets go of the connection.
+        self.subscriptions.take();
+        let reason = reason.map(|(code, text)| CloseReason { code, description: Some(text) });
+        // An error means that it is closed.
+        let _ = self.line.session().close(reason).await;
+    }
+
+    /// # Errors
+    /// Why the connection is to be closed; none if it is.
+    async fn hear(&self, message: Message) -> Result<(), Option<(CloseCode, String)>> {
+        match message {
+            Message::Ping(bytes) => self.line.session().pong(&bytes).await.map_err(|_| None),
+            Message::Text(text) => match serde_json::from_str(&text) {
+                Ok(said) => self.obey(said).await.map_err(|_| None),
+                Err(error) => Err(Some((CloseCode::Policy, format!("not understood: {error}")))),
+            },
+            Message::Binary(_) | Message::Continuation(_) => {
+                Err(Some((CloseCode::Unsupported, "only whole text messages are taken".to_owned())))
+            }
+            Message::Pong(_) | Message::Nop | Message::Close(_) => Ok(()),
+        }
+    }
+
+    async fn obey(&self, said: Said) -> Result<(), Closed> {
+        match said {
+            Said::Subscribe(wish) => {
+                let id = wish.id;
+                if let Err(detail) = self.subscribe(wish) {
+                    self.line.text(Told::Error { id, detail }.text()).await?;
+                }
+            }
+            Said::Unsubscribe { id } => drop(self.subscriptions.borrow_mut().remove(&id)),
+            Said::Ack { id, seq } => {
+                if let Some(subscription) = self.subscriptions.borrow().get(&id) {
+                    subscription.drawn(seq);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn subscribe(&self, wish: Subscribe) -> Result<(), String> {
+        let mut subscriptions = self.subscriptions.borrow_mut();
+        if subscriptions.len() >= MAX_SUBSCRIPTIONS && !subscriptions.contains_key(&wish.id) {
+            return Err(format!("a page has {MAX_SUBSCRIPTIONS} subscriptions at most"));
+        }
+        if let Some(fps) = wish.fps.filter(|fps| !RATES.contains(fps)) {
+            return Err(format!("fps must be from {} to {}, not {fps}", RATES.start(), RATES.end()));
+        }
+        let stream = self.state.stream(&wish.stream);
+        let stream = stream.and_then(|stream| self.state.asked_for(&self.caller, stream));
+        let stream = stream.map_err(|problem| problem.to_string())?;
+        let id = wish.id;
+        // The one before lets go first.
+        drop(subscriptions.remove(&id));
+        subscriptions.insert(id, Subscription::start(self.state.clone(), self.line.clone(), wish, stream));
+        Ok(())
+    }
+
+    /// Tells what the streams are doing, and that the relay ends.
+    async fn report(&self) {
+        let (mut told, mut pinged, mut states) = (None, Instant::now(), 0);
+        loop {
+            let now = Instant::now();
+            if self.state.stopping.load(Ordering::Relaxed) {
+                let description = Some("framecast stops".to_owned());
+                let reason = CloseReason { code: CloseCode::Away, description };
+                let _ = self.line.session().close(Some(reason)).await;
+                return;
+            }
+            let states_now = self.states();
+            let due = told.is_none_or(|told: Instant| now - told >= REPORT_EVERY);
+            if due || states_now != states {
+                (told, states) = (Some(now), states_now);
+                if self.line.text(self.report_now()).await.is_err() {
+                    return;
+                }
+            }
+            if now - pinged >= PING_EVERY {
+                pinged = now;
+                if self.line.session().ping(b"").await.is_err() {
+                    return;
+                }
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// A number that changes with any stream's state.
+    fn states(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for stream in self.state.registry.all() {
+            stream.name().as_str().hash(&mut hasher);
+            stream.status().since.hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    fn report_now(&self) -> String {
+        let subscriptions = self.subscriptions.borrow();
+        let latency = |(id, it): (&u32, &Subscription)| Some((*id, api::rounded(it.latency_s()?)));
+        let push = Push {
+            kind: "report",
+            time: api::unix_seconds(SystemTime::now()),
+            latency_s: subscriptions.iter().filter_map(latency).collect(),
+            report: api::Report::of(&self.state, &self.caller),
+        };
+        serde_json::to_string(&push).expect("strings and numbers are always JSON")
+    }
+}
+
+/// What the streams are doing, pushed.
+#[derive(Serialize)]
+struct Push<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    time: f64,
+    latency_s: BTreeMap<u32, f64>,
+    #[serde(flatten)]
+    report: api::Report,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_counted_and_bounded() {
+        let pages = Pages::default();
+        let first = pages.join(2).unwrap();
+        let second = pages.join(2).unwrap();
+        assert!(pages.join(2).is_err());
+        drop(first);
+        assert!(pages.join(2).is_ok());
+        drop(second);
+        assert_eq!(pages.0.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,193 @@
+//! One stream on its way to one page.
+//!
+//! A task that takes the newest picture each time when the page is ready for one: nothing queues. It wants its stream, so
+//! the source of one on demand runs while it is subscribed and no longer.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_rt::task::JoinHandle;
+use tokio::{sync::Semaphore, time::Instant};
+
+use super::{
+    line::Line,
+    message::{self, Subscribe, Told},
+    size,
+};
+use crate::{
+    bus::{Published, Showing},
+    frame::FrameKind,
+    registry::{Held, Variant},
+    stream::StreamHandle,
+    web::WebState,
+};
+
+/// Pictures of one subscription on their way: one is drawn while the next travels.
+const ON_THEIR_WAY: usize = 2;
+
+/// How much the newest measure counts in the latency that is shown.
+const LATENCY_WEIGHT: f64 = 0.2;
+
+/// A page shows a stream for as long as this lives.
+pub(super) struct Subscription {
+    line: Rc<Line>,
+    own: Rc<Own>,
+    task: JoinHandle<()>,
+}
+
+/// What is on its way.
+struct Own {
+    places: Semaphore,
+    sent: RefCell<VecDeque<Sent>>,
+    latency_s: Cell<Option<f64>>,
+}
+
+struct Sent {
+    seq: u32,
+    at: Instant,
+    arrived: std::time::Instant,
+}
+
+impl Subscription {
+    pub(super) fn start(state: Arc<WebState>, line: Rc<Line>, wish: Subscribe, stream: StreamHandle) -> Self {
+        let own = Own {
+            places: Semaphore::new(ON_THEIR_WAY),
+            sent: RefCell::default(),
+            latency_s: Cell::default(),
+        };
+        let own = Rc::new(own);
+        let task = actix_rt::spawn(run(state, line.clone(), own.clone(), wish, stream));
+        Self { line, own, task }
+    }
+
+    /// The picture `seq` and those before it are drawn. Numbers that were not sent are nothing to us.
+    pub(super) fn drawn(&self, seq: u32) {
+        let mut sent = self.own.sent.borrow_mut();
+        let Some(last) = sent.iter().position(|picture| picture.seq == seq) else { return };
+        for picture in sent.drain(..=last) {
+            self.own.places.add_permits(1);
+            self.line.drawn(picture.at.into_std());
+            let latency = picture.arrived.elapsed().as_secs_f64();
+            let before = self.own.latency_s.get().unwrap_or(latency);
+            self.own.latency_s.set(Some(before + (latency - before) * LATENCY_WEIGHT));
+        }
+    }
+
+    /// Seconds from a picture's arrival here to the page's word that it is drawn.
+    pub(super) fn latency_s(&self) -> Option<f64> {
+        self.own.latency_s.get()
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.line.forget(self.own.sent.borrow_mut().drain(..).count());
+    }
+}
+
+async fn run(state: Arc<WebState>, line: Rc<Line>, own: Rc<Own>, wish: Subscribe, stream: StreamHandle) {
+    let id = wish.id;
+    let small = smaller(&state, &wish, &stream).await;
+    // Whatever is shown is what runs; a rendition wants the stream that it shows.
+    let shown = small.as_ref().map_or(&stream, Held::stream);
+    if show(&line, &own, &wish, shown, &stream).await.is_ok() {
+        // An error means that the page has gone as well.
+        let _ = line.text(Told::Ended { id }.text()).await;
+    }
+}
+
+/// The rendition that all pages share which show the stream in about this size; none if it is small enough, or if there is
+/// no room for one more: then its own pictures are sent.
+async fn smaller(state: &WebState, wish: &Subscribe, stream: &StreamHandle) -> Option<Held> {
+    let newest = stream.bus().newest().filter(|newest| newest.frame.kind() == FrameKind::Picture);
+    let known = newest.map(|newest| (newest.frame.width(), newest.frame.height()));
+    let (width, height) = size::shared((wish.width, wish.height), known)?;
+    let side = |key: &str| match key {
+        "width" => Some(width.to_string()),
+        "height" => Some(height.to_string()),
+        _ => None,
+    };
+    let variant = Variant::parse(side).expect("the shared sizes are in the range that it takes");
+    // Who is refused is counted there.
+    state.renditions.hold(stream, variant, &*state.starter).await.ok()
+}
+
+/// Sends what `shown` shows, and counts it as a picture of `stream`, until it has ended.
+async fn show(
+    line: &Line,
+    own: &Own,
+    wish: &Subscribe,
+    shown: &StreamHandle,
+    stream: &StreamHandle,
+) -> Result<(), actix_ws::Closed> {
+    let _running = shown.want();
+    let bus = shown.bus().clone();
+    let mut frames = bus.subscribe();
+    let mut beat = Beat::new(wish.fps);
+    let mut last = 0;
+    loop {
+        let showing = frames.borrow_and_update().clone();
+        if showing.closed {
+            return Ok(());
+        }
+        let Some(first) = picture_above(&showing, last).map(|picture| picture.seq) else {
+            if frames.changed().await.is_err() {
+                return Ok(());
+            }
+            continue;
+        };
+        let turn = async {
+            beat.turn().await;
+            let own = own.places.acquire().await.expect("it is never closed");
+            (own, line.place().await)
+        };
+        let places = tokio::select! {
+            places = turn => places,
+            // Looked at again above.
+            _ = frames.wait_for(|showing| showing.closed) => continue,
+        };
+        // Not the one that was seen first: whatever is newest by now.
+        let Some(picture) = picture_above(&bus.showing(), last) else { continue };
+        let frame = &picture.frame;
+        let seq = message::short(picture.seq);
+        own.sent.borrow_mut().push_back(Sent { seq, at: Instant::now(), arrived: frame.arrived() });
+        places.0.forget();
+        places.1.forget();
+        stream.bus().stats().count_frame_out(frame.jpeg().len(), picture.seq - first);
+        last = picture.seq;
+        line.picture(message::picture(wish.id, picture.seq, frame)).await?;
+    }
+}
+
+/// Placeholders are for viewers who see nothing else; a page says by itself what is wrong.
+fn picture_above(showing: &Showing, seq: u64) -> Option<Arc<Published>> {
+    showing.newest.clone().filter(|newest| newest.seq > seq && newest.frame.kind() == FrameKind::Picture)
+}
+
+/// Lets one picture through each interval.
+struct Beat {
+    interval: Duration,
+    due: Instant,
+}
+
+impl Beat {
+    fn new(fps: Option<f64>) -> Self {
+        let interval = fps.map_or(Duration::ZERO, |fps| Duration::from_secs_f64(1.0 / fps));
+        Self { interval, due: Instant::now() }
+    }
+
+    async fn turn(&mut self) {
+        let now = Instant::now();
+        if self.due > now {
+            tokio::time::sleep_until(self.due).await;
+        }
+        // What was missed is not made up for.
+        self.due = self.due.max(now) + self.interval;
+    }
+}
