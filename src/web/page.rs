@@ -1,4 +1,6 @@
-//! The page: all streams as live tiles, and one stream at full size. Everything it needs is in the program.
+//! The pages: all streams as live tiles, and one stream at full size. Everything they need is in the program.
+
+use std::sync::LazyLock;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 
@@ -7,14 +9,41 @@ use crate::auth::Caller;
 
 const PAGE: &str = include_str!("assets/page.html");
 const VIEW: &str = include_str!("assets/view.html");
-const STYLE: &str = include_str!("assets/style.css");
-const TILES: &str = include_str!("assets/tiles.js");
-const VIEW_SCRIPT: &str = include_str!("assets/view.js");
-const ICON: &str = include_str!("assets/icon.svg");
 
 /// Nothing from elsewhere, nothing inline.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
                               connect-src 'self'; base-uri 'none'; form-action 'none'";
+
+const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// What the pages refer to: name, type, content.
+const ASSETS: &[(&str, &str, &str)] = &[
+    ("base.css", STYLE, include_str!("assets/base.css")),
+    ("board.css", STYLE, include_str!("assets/board.css")),
+    ("view.css", STYLE, include_str!("assets/view.css")),
+    ("arrange.js", SCRIPT, include_str!("assets/arrange.js")),
+    ("board.js", SCRIPT, include_str!("assets/board.js")),
+    ("live.js", SCRIPT, include_str!("assets/live.js")),
+    ("settings.js", SCRIPT, include_str!("assets/settings.js")),
+    ("snippets.js", SCRIPT, include_str!("assets/snippets.js")),
+    ("spark.js", SCRIPT, include_str!("assets/spark.js")),
+    ("tile.js", SCRIPT, include_str!("assets/tile.js")),
+    ("view.js", SCRIPT, include_str!("assets/view.js")),
+    ("wall.js", SCRIPT, include_str!("assets/wall.js")),
+    ("words.js", SCRIPT, include_str!("assets/words.js")),
+    ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+];
+
+/// One tag for all that belongs together: a page never works with a script of another version. Changes with any of them.
+static TAG: LazyLock<String> = LazyLock::new(|| {
+    let mut sum = crc32fast::Hasher::new();
+    [PAGE, VIEW]
+        .iter()
+        .chain(ASSETS.iter().map(|(.., text)| text))
+        .for_each(|text| sum.update(text.as_bytes()));
+    format!("\"{}-{:08x}\"", env!("CARGO_PKG_VERSION"), sum.finalize())
+});
 
 /// `GET /`: the page, or what `?action=` of mjpg-streamer asks for.
 pub(super) async fn root(
@@ -24,7 +53,7 @@ pub(super) async fn root(
 ) -> Result<HttpResponse, Problem> {
     match query(&request, "action") {
         Some(action) => compat::mjpg_streamer(&request, &state, &caller, &action).await,
-        None => Ok(html(PAGE)),
+        None => Ok(html(&request, PAGE)),
     }
 }
 
@@ -42,29 +71,39 @@ pub(super) async fn base(
 }
 
 /// `GET /view/{name}`: one stream at full size.
-pub(super) async fn view(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn view(
+    request: HttpRequest,
+    state: State,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     state.stream(&name)?;
-    Ok(html(VIEW))
+    Ok(html(&request, VIEW))
 }
 
 /// `GET /page/{asset}`: what the pages refer to.
-pub(super) async fn asset(name: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let (kind, text) = match name.as_str() {
-        "style.css" => ("text/css; charset=utf-8", STYLE),
-        "tiles.js" => ("text/javascript; charset=utf-8", TILES),
-        "view.js" => ("text/javascript; charset=utf-8", VIEW_SCRIPT),
-        "icon.svg" => ("image/svg+xml", ICON),
-        _ => return Err(Problem::new(StatusCode::NOT_FOUND, format!("the page has no asset {name}"))),
-    };
-    // Asked again after each start of a new version; small enough.
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-cache")).content_type(kind).body(text))
+pub(super) async fn asset(request: HttpRequest, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    match ASSETS.iter().find(|(asset, ..)| *asset == name.as_str()) {
+        Some((_, kind, text)) => Ok(unless_known(&request, kind, text)),
+        None => Err(Problem::new(StatusCode::NOT_FOUND, format!("the page has no asset {name}"))),
+    }
 }
 
-fn html(text: &'static str) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_POLICY))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .content_type("text/html; charset=utf-8")
-        .body(text)
+fn html(request: &HttpRequest, text: &'static str) -> HttpResponse {
+    let mut answer = unless_known(request, "text/html; charset=utf-8", text);
+    let policy = header::HeaderValue::from_static(CONTENT_POLICY);
+    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    answer
+}
+
+/// The text, or 304 for those who have it. Browsers ask each time: after an update the old one must not stay.
+fn unless_known(request: &HttpRequest, kind: &'static str, text: &'static str) -> HttpResponse {
+    let known = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+    let is_known = known.flat_map(|tags| tags.split(',')).any(|tag| {
+        let tag = tag.trim();
+        tag.strip_prefix("W/").unwrap_or(tag) == *TAG
+    });
+    let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer.insert_header((header::CACHE_CONTROL, "no-cache")).insert_header((header::ETAG, TAG.as_str()));
+    answer.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff")).content_type(kind);
+    if is_known { answer.finish() } else { answer.body(text) }
 }

@@ -1,65 +1,132 @@
-// One stream at full size: the stream itself, as any page would embed it.
+// One stream at full size: the stream itself, as any page would embed it, and its addresses.
 
-const STATUS_EVERY_MS = 1000;
-const name = location.pathname.split("/").pop();
-const picture = document.getElementById("picture");
-const stream = new URL(`../streams/${name}`, location);
-const snapshot = new URL(`../streams/${name}/snapshot`, location);
+import { Live } from "./live.js";
+import * as snippets from "./snippets.js";
+import { Spark } from "./spark.js";
+import * as words from "./words.js";
 
-picture.src = stream;
-picture.addEventListener("error", () => setTimeout(() => { picture.src = `${stream}?again=${Date.now()}`; }, STATUS_EVERY_MS));
+const byId = (id) => document.getElementById(id);
+const name = decodeURIComponent(location.pathname.split("/").pop());
+const address = new URL(`../streams/${encodeURIComponent(name)}`, location).href;
+const picture = byId("picture");
+const spark = new Spark(byId("spark"));
+const live = new Live();
+let before = null;
+let shown = "";
 
-function address(label, text) {
-  const term = document.createElement("dt");
-  const value = document.createElement("dd");
-  const code = document.createElement("code");
-  term.textContent = label;
-  code.textContent = text;
-  value.append(code);
-  document.getElementById("addresses").append(term, value);
+function say(text) {
+  byId("said").textContent = text;
 }
 
-function showAddresses(report) {
-  address("Stream", stream.href);
-  address("Snapshot", snapshot.href);
-  address("In a page", `<img src="${stream.href}">`);
-  address("ffplay", `ffplay -f mpjpeg ${stream.href}`);
-  if (report.push) {
-    const token = report.push === "token" ? " -H 'Authorization: Bearer TOKEN'" : "";
-    address("Push", `curl${token} --data-binary @picture.jpg ${stream.href}/frame`);
+/** A new query each time, or the browser shows the answer that has ended. */
+function showStream() {
+  picture.src = `${address}?page=${Date.now()}`;
+}
+
+// The connection that carries reports breaks when that of the picture does, and only this one says so.
+live.addEventListener("connected", () => {
+  byId("lost").hidden = true;
+  showStream();
+});
+live.addEventListener("lost", ({ detail: seconds }) => {
+  byId("lost").textContent = `framecast does not answer; next try in ${words.span(Math.max(1, seconds))}`;
+  byId("lost").hidden = false;
+  say(byId("lost").textContent);
+});
+picture.addEventListener("error", () => setTimeout(showStream, 1000));
+
+live.addEventListener("report", ({ detail: report }) => {
+  // The mosaic of all streams is not one of them.
+  const stream = report.streams.find((each) => each.name === name);
+  if (stream) showReport(stream, report);
+  else fetchReport(report);
+});
+
+async function fetchReport(report) {
+  const answer = await fetch(`../api/streams/${encodeURIComponent(name)}`, { cache: "no-store" });
+  if (answer.ok) showReport(await answer.json(), report);
+}
+
+function showReport(stream, report) {
+  document.title = `${stream.title} · framecast`;
+  byId("title").textContent = stream.title;
+  picture.alt = `Live picture of ${stream.title}`;
+  document.body.dataset.state = stream.state;
+  if (byId("state").textContent !== stream.state) {
+    byId("state").textContent = stream.state;
+    say(`${stream.state}${stream.reason ? `, ${stream.reason}` : ""}`);
   }
+  const note = stream.reason ?? "";
+  byId("note").textContent = note && stream.next_try_in_s !== null ? `${note} · next try in ${Math.ceil(stream.next_try_in_s)} s` : note;
+  byId("note").hidden = note === "";
+  spark.add(stream.fps_in);
+  showFacts(facts(stream, report));
+  showPast(stream.replay);
+  // Only when something of it has changed: a selection in it would be lost.
+  const now = JSON.stringify([stream.title, stream.push]);
+  if (now !== shown) snippets.show(byId("snippets"), snippets.snippets(stream, address), say);
+  shown = now;
 }
 
-// Which of several sources is used, and what is wrong with those before it.
-function sourcesInWords({ sources }) {
-  if (!sources) return [];
-  const named = (source) => [source.type, source.place].filter(Boolean).join(" ");
-  const used = sources.findIndex((source) => source.state === "in_use");
-  const away = sources.filter((source, n) => n !== used && source.reason);
-  const facts = used < 0 ? [] : [`source ${used + 1} of ${sources.length}: ${named(sources[used])}`];
-  return facts.concat(away.map((source) => `${named(source)}: ${source.reason}`));
+/** Which of several sources is used, and what is wrong with the others. */
+function sources({ source, sources: several }) {
+  if (!several) return [["Source", source]];
+  return several.map(({ type, place, state, reason }, n) => {
+    const named = [type, place].filter(Boolean).join(" ");
+    return [`Source ${n + 1}`, [named, state === "in_use" ? "in use" : null, reason].filter(Boolean).join(": ")];
+  });
 }
 
-async function keepStatus() {
-  let first = true;
-  for (;;) {
-    try {
-      const report = await (await fetch(`../api/streams/${name}`, { cache: "no-store" })).json();
-      document.title = `${report.title} · framecast`;
-      document.getElementById("title").textContent = report.title;
-      picture.alt = `Live picture of ${report.title}`;
-      const facts = [report.state, `${report.fps_in.toFixed(1)} fps`, `${report.viewers} viewer${report.viewers === 1 ? "" : "s"}`];
-      if (report.size) facts.push(`${report.size.width} × ${report.size.height}`);
-      if (report.reason) facts.push(report.reason);
-      facts.push(...sourcesInWords(report));
-      document.getElementById("summary").textContent = facts.join(" · ");
-      if (first) showAddresses(report);
-      first = false;
-    } catch {
-      document.getElementById("summary").textContent = "framecast does not answer; trying again…";
-    }
-    await new Promise((resolve) => setTimeout(resolve, STATUS_EVERY_MS));
+function facts(stream, report) {
+  const all = sources(stream);
+  if (stream.size) all.push(["Size", `${stream.size.width} × ${stream.size.height}, ${words.size(stream.frame_bytes)} a picture`]);
+  let rate = "";
+  if (before && report.time > before.time) {
+    rate = `, ${words.rate(Math.max(0, stream.bytes_in - before.bytes) / (report.time - before.time))}`;
   }
+  before = { time: report.time, bytes: stream.bytes_in };
+  all.push(["Comes", `${words.fps(stream.fps_in)}${rate}`]);
+  all.push(["Viewers", `${stream.viewers}, this page among them`]);
+  all.push(["Since", `${words.timeOfDay(stream.since)} (${words.span(report.time - stream.since)})`]);
+  if (stream.reconnects > 0) all.push(["Reconnected", words.plural(stream.reconnects, "time")]);
+  const dropped = Object.entries(stream.dropped).filter(([, count]) => count > 0);
+  if (dropped.length > 0) all.push(["Dropped", dropped.map(([why, count]) => `${count} ${why}`).join(", ")]);
+  if (stream.skipped > 0) all.push(["Skipped by slow viewers", String(stream.skipped)]);
+  const quirks = Object.entries(stream.quirks);
+  if (quirks.length > 0) all.push(["Its own way", quirks.map(([quirk, count]) => `${quirk} (${count})`).join(", ")]);
+  if (stream.saving) all.push(["On disk", `${stream.saving.state}${stream.saving.reason ? `: ${stream.saving.reason}` : ""}`]);
+  return all;
 }
 
-keepStatus();
+function showFacts(pairs) {
+  const list = byId("facts");
+  const nodes = pairs.flatMap(([term, text]) => {
+    const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
+    dt.textContent = term;
+    dd.textContent = text;
+    return [dt, dd];
+  });
+  list.replaceChildren(...nodes);
+}
+
+function showPast(replay) {
+  byId("past").hidden = replay === null;
+  if (replay === null) return;
+  byId("kept").textContent = `${words.span(replay.span_s)} are kept: ${words.plural(replay.frames, "picture")}, ${words.size(replay.bytes)}.`;
+}
+
+byId("replay").addEventListener("click", () => {
+  // It goes on with the present by itself.
+  picture.src = `${address}/replay?then=live&speed=${byId("speed").value}&page=${Date.now()}`;
+  say("Playing the last seconds");
+});
+byId("format").addEventListener("change", showClip);
+byId("fill").addEventListener("click", () => document.querySelector(".stage").requestFullscreen?.());
+
+function showClip() {
+  byId("clip").href = `${address}/clip?format=${byId("format").value}`;
+}
+
+byId("snapshot").href = `${address}/snapshot`;
+byId("snapshot").download = `${name}.jpg`;
+showClip();
