@@ -2,10 +2,11 @@
 //!
 //! `scripts/test` installs the programs. A missing one fails its tests: a test that was skipped proves nothing.
 
-#[expect(dead_code, reason = "the tests of programs use the rest of it")]
 #[path = "../support/binary.rs"]
 mod binary;
 mod browser;
+#[path = "../support/browser.rs"]
+mod browser_driver;
 mod jpegtran;
 #[path = "../support/program.rs"]
 mod program;

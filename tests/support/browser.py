@@ -1,17 +1,22 @@
-"""browser.py URL COUNT: opens a page in headless Chromium and waits until COUNT of its pictures
-(drawings aside) have changed on screen.
+"""browser.py chromium|firefox: a headless browser that does what it is told, line by line.
 
-Each picture is photographed as the screen shows it, again and again, until enough of its pixels differ from the first
-photograph. Driven by chromedriver, over its HTTP interface.
+Each line of standard input is a command in JSON, `{"do": …}`; each answer is a line of JSON, `{"is": …}` or
+`{"failed": "why"}`. Commands that wait look again and again until what they wait for is there.
+
+Chromium is driven by chromedriver, over its HTTP interface; Firefox by Marionette, which it speaks itself.
 """
 
 import base64
+import importlib.util
 import json
+import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 
 import cv2
@@ -24,7 +29,7 @@ LOOK_AGAIN_SECONDS = 0.1
 # A moving picture changes far more; a blinking cursor or a border far less.
 CHANGED_PIXELS = 100
 CHANGED_LEVELS = 40
-SWITCHES = [
+CHROMIUM_SWITCHES = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -36,20 +41,30 @@ SWITCHES = [
     "--disable-sync",
     "--window-size=1280,1024",
 ]
-VISIBLE_PICTURES = """
-return [...document.images].filter(picture =>
-    picture.naturalWidth > 1 && picture.getClientRects().length > 0 && !picture.src.endsWith(".svg"))
+FIREFOX_PREFERENCES = {
+    "marionette.port": 0,
+    "app.update.enabled": False,
+    "browser.shell.checkDefaultBrowser": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "toolkit.telemetry.enabled": False,
+}
+VISIBLE = """
+return [...document.querySelectorAll(arguments[0])].filter(element => {
+    const box = element.getBoundingClientRect();
+    return box.width > 1 && box.bottom > 0 && box.top < innerHeight;
+})
+"""
+AXE = """
+const [done] = [...arguments].slice(-1);
+axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}).then(
+    ({violations}) => done(violations.map(({id, help, nodes}) =>
+        `${id}: ${help}: ${nodes.map(({html, any}) => `${html} ${any.map(({message}) => message)}`)}`)),
+    error => done([String(error)]));
 """
 
 
-def ask(method, url, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
-            return json.load(answer)["value"]
-    except urllib.error.HTTPError as error:
-        sys.exit(f"chromedriver: {method} {url}: {error.read().decode()}")
+class Failed(Exception):
+    """A command that could not be done, and why."""
 
 
 def wait_for(what, look):
@@ -59,12 +74,169 @@ def wait_for(what, look):
         if seen:
             return seen
         if time.monotonic() - start > PATIENCE_SECONDS:
-            sys.exit(f"waited {PATIENCE_SECONDS} s in vain for {what}")
+            raise Failed(f"waited {PATIENCE_SECONDS} s in vain for {what}")
         time.sleep(LOOK_AGAIN_SECONDS)
 
 
-def photograph(session, picture):
-    png = base64.b64decode(ask("GET", f"{session}/element/{picture}/screenshot"))
+def ask(method, url, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+            return json.load(answer)["value"]
+    except urllib.error.HTTPError as error:
+        raise Failed(f"chromedriver: {method} {url}: {error.read().decode()}") from error
+
+
+class Chromium:
+    def __init__(self, profile):
+        self.driver = self.started_driver()
+        server = f"http://127.0.0.1:{self.driver.port}"
+        options = {"args": [*CHROMIUM_SWITCHES, f"--user-data-dir={profile}"]}
+        # A page of endless pictures is never loaded completely: do not wait for that.
+        wanted = {
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL"},
+            "pageLoadStrategy": "none",
+        }
+        try:
+            made = ask("POST", f"{server}/session", {"capabilities": {"alwaysMatch": wanted}})
+        except Failed:
+            self.driver.terminate()
+            raise
+        self.session = f"{server}/session/{made['sessionId']}"
+
+    @staticmethod
+    def started_driver():
+        """chromedriver takes a free port of IPv6 and then the same of IPv4, which another program may have: it ends then."""
+        for _ in range(FREE_PORTS_TRIED):
+            driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
+            for line in driver.stdout:
+                if "started successfully" in line:
+                    driver.port = int(line.split()[-1].rstrip("."))
+                    return driver
+            driver.wait()
+        raise Failed(f"chromedriver found no port in {FREE_PORTS_TRIED} tries")
+
+    def open(self, url):
+        ask("POST", f"{self.session}/url", {"url": url})
+
+    def run(self, script, *args):
+        return ask("POST", f"{self.session}/execute/sync", {"script": script, "args": args})
+
+    def run_long(self, script):
+        return ask("POST", f"{self.session}/execute/async", {"script": script, "args": []})
+
+    def photograph(self, element):
+        return ask("GET", f"{self.session}/element/{key(element)}/screenshot")
+
+    def click(self, element):
+        ask("POST", f"{self.session}/element/{key(element)}/click", {})
+
+    def type(self, element, text):
+        ask("POST", f"{self.session}/element/{key(element)}/value", {"text": text})
+
+    def act(self, actions):
+        ask("POST", f"{self.session}/actions", {"actions": actions})
+
+    def size(self, width, height):
+        """A window has a least width; a phone is narrower."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics)
+
+    def devtools(self, command, parameters):
+        ask("POST", f"{self.session}/goog/cdp/execute", {"cmd": command, "params": parameters})
+
+    def complaints(self):
+        """What scripts threw and what the content policy forbade."""
+        entries = ask("POST", f"{self.session}/se/log", {"type": "browser"})
+        return [entry["message"] for entry in entries if entry["source"] in ("javascript", "security")]
+
+    def end(self):
+        try:
+            ask("DELETE", self.session)
+        finally:
+            self.driver.terminate()
+            self.driver.wait()
+
+
+class Firefox:
+    def __init__(self, profile):
+        profile = pathlib.Path(profile)
+        lines = [f"user_pref({json.dumps(k)}, {json.dumps(v)});\n" for k, v in FIREFOX_PREFERENCES.items()]
+        (profile / "user.js").write_text("".join(lines))
+        switches = ["--headless", "--marionette", "--no-remote", "--profile", str(profile)]
+        quiet = subprocess.DEVNULL
+        self.firefox = subprocess.Popen(["firefox-esr", *switches], stdout=quiet, stderr=quiet)
+        port_file = profile / "MarionetteActivePort"
+        try:
+            port = wait_for("Firefox's port", lambda: port_file.exists() and port_file.read_text().strip())
+            self.line = socket.create_connection(("127.0.0.1", int(port)), PATIENCE_SECONDS)
+            self.unread = b""
+            self.number = 0
+            self.message()
+            self.say("WebDriver:NewSession", {"capabilities": {"alwaysMatch": {"pageLoadStrategy": "none"}}})
+        except (Failed, OSError):
+            self.firefox.kill()
+            raise
+
+    def message(self):
+        """Its length, a colon, and JSON."""
+        while b":" not in self.unread:
+            self.more()
+        length, self.unread = self.unread.split(b":", 1)
+        while len(self.unread) < int(length):
+            self.more()
+        text, self.unread = self.unread[: int(length)], self.unread[int(length) :]
+        return json.loads(text)
+
+    def more(self):
+        more = self.line.recv(65536)
+        if not more:
+            raise Failed("Firefox has ended")
+        self.unread += more
+
+    def say(self, command, parameters):
+        self.number += 1
+        text = json.dumps([0, self.number, command, parameters]).encode()
+        self.line.sendall(b"%d:%s" % (len(text), text))
+        _, _, error, result = self.message()
+        if error:
+            raise Failed(f"Firefox: {command}: {error['message']}")
+        return result.get("value") if isinstance(result, dict) and "value" in result else result
+
+    def open(self, url):
+        self.say("WebDriver:Navigate", {"url": url})
+
+    def run(self, script, *args):
+        return self.say("WebDriver:ExecuteScript", {"script": script, "args": args})
+
+    def run_long(self, script):
+        return self.say("WebDriver:ExecuteAsyncScript", {"script": script, "args": []})
+
+    def photograph(self, element):
+        return self.say("WebDriver:TakeScreenshot", {"id": key(element), "full": False, "hash": False})
+
+    def click(self, element):
+        self.say("WebDriver:ElementClick", {"id": key(element)})
+
+    def complaints(self):
+        return []
+
+    def end(self):
+        try:
+            self.say("Marionette:Quit", {"flags": ["eForceQuit"]})
+        except (Failed, OSError):
+            self.firefox.kill()
+        self.firefox.wait()
+
+
+def key(element):
+    return next(iter(element.values()))
+
+
+def picture(browser, element):
+    png = base64.b64decode(browser.photograph(element))
     return cv2.imdecode(numpy.frombuffer(png, numpy.uint8), cv2.IMREAD_GRAYSCALE)
 
 
@@ -74,56 +246,82 @@ def differs(one, other):
     return numpy.count_nonzero(cv2.absdiff(one, other) > CHANGED_LEVELS) >= CHANGED_PIXELS
 
 
-def watch(session, url, count):
-    ask("POST", f"{session}/url", {"url": url})
-    script = {"script": VISIBLE_PICTURES, "args": []}
+def the(browser, selector):
+    """The one element on the screen that it means."""
+    return wait_for(selector, lambda: browser.run(VISIBLE, selector))[0]
 
-    def pictures():
-        found = [next(iter(element.values())) for element in ask("POST", f"{session}/execute/sync", script)]
+
+def moving(browser, selector, count):
+    """Photographs so many elements as the screen shows them, until each has changed."""
+
+    def visible():
+        found = browser.run(VISIBLE, selector)
         return found if len(found) >= count else None
 
-    first = {picture: photograph(session, picture) for picture in wait_for(f"{count} pictures", pictures)}
+    first = {key(element): (element, picture(browser, element)) for element in wait_for(f"{count} of {selector}", visible)}
     moved = set()
 
     def enough_moved():
-        for picture in first.keys() - moved:
-            if differs(first[picture], photograph(session, picture)):
-                moved.add(picture)
+        for name, (element, before) in first.items():
+            if name not in moved and differs(before, picture(browser, element)):
+                moved.add(name)
         return len(moved) >= count
 
-    wait_for(f"{count} pictures to move", enough_moved)
-    print(f"{len(moved)} of {len(first)} pictures moved")
+    wait_for(f"{count} of {selector} to move", enough_moved)
+    return len(moved)
 
 
-def started_driver():
-    """chromedriver takes a free port of IPv6 and then the same of IPv4, which another program may have: it ends then."""
-    for _ in range(FREE_PORTS_TRIED):
-        driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
-        for line in driver.stdout:
-            if "started successfully" in line:
-                driver.port = int(line.split()[-1].rstrip("."))
-                return driver
-        driver.wait()
-    sys.exit(f"chromedriver found no port in {FREE_PORTS_TRIED} tries")
+def drag(browser, start, end):
+    """With the mouse, from the middle of one element to that of another."""
+    middle = lambda selector: {"type": "pointerMove", "duration": 50, "origin": the(browser, selector), "x": 0, "y": 0}
+    steps = [middle(start), {"type": "pointerDown", "button": 0}, middle(end), {"type": "pointerUp", "button": 0}]
+    browser.act([{"type": "pointer", "id": "mouse", "actions": steps}])
 
 
-def main(url, count):
-    with tempfile.TemporaryDirectory() as profile:
-        options = {"args": [*SWITCHES, f"--user-data-dir={profile}"]}
-        # A page of endless pictures is never loaded completely: do not wait for that.
-        wanted = {"alwaysMatch": {"goog:chromeOptions": options, "pageLoadStrategy": "none"}}
-        with started_driver() as driver:
-            try:
-                server = f"http://127.0.0.1:{driver.port}"
-                made = ask("POST", f"{server}/session", {"capabilities": wanted})
-                session = f"{server}/session/{made['sessionId']}"
-                try:
-                    watch(session, url, count)
-                finally:
-                    ask("DELETE", session)
-            finally:
-                driver.terminate()
+def axe(browser):
+    """What axe-core finds fault with."""
+    package = importlib.util.find_spec("axe_playwright_python").submodule_search_locations[0]
+    browser.run(f"{(pathlib.Path(package) / 'axe.min.js').read_text()}; window.axe = axe;")
+    return browser.run_long(AXE)
+
+
+def screenshot(browser, path):
+    body = browser.run("return document.documentElement")
+    pathlib.Path(path).write_bytes(base64.b64decode(browser.photograph(body)))
+
+
+COMMANDS = {
+    "open": lambda browser, url: browser.open(url),
+    "run": lambda browser, script: browser.run(script),
+    "wait_for": lambda browser, script: wait_for(script, lambda: browser.run(script)),
+    "moving": moving,
+    "click": lambda browser, selector: browser.click(the(browser, selector)),
+    "type": lambda browser, selector, text: browser.type(the(browser, selector), text),
+    "drag": drag,
+    "size": lambda browser, width, height: browser.size(width, height),
+    "axe": axe,
+    "complaints": lambda browser: browser.complaints(),
+    "screenshot": screenshot,
+}
+
+
+def obey(browser, line):
+    wish = json.loads(line)
+    try:
+        return {"is": COMMANDS[wish.pop("do")](browser, **wish)}
+    except Failed as failed:
+        return {"failed": str(failed)}
+
+
+def main(kind):
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = {"chromium": Chromium, "firefox": Firefox}[kind](profile)
+        try:
+            for line in sys.stdin:
+                print(json.dumps(obey(browser, line)), flush=True)
+        finally:
+            browser.end()
 
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
-main(sys.argv[1], int(sys.argv[2]))
+main(sys.argv[1])
