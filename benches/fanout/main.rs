@@ -65,13 +65,20 @@ fn run() -> anyhow::Result<()> {
     let mut options = Options::new(program);
     options.rounds = arguments.rounds.unwrap_or(options.rounds);
     let mut lines = Vec::new();
+    let started = std::time::Instant::now();
     for (number, row) in (1..).zip(ROWS) {
         if !arguments.only.is_empty() && !arguments.only.contains(&number) {
             continue;
         }
-        writeln!(std::io::stderr(), "row {number} of {}", ROWS.len())?;
+        writeln!(
+            std::io::stderr(),
+            "row {number} of {}, after {} s",
+            ROWS.len(),
+            started.elapsed().as_secs()
+        )?;
         lines.extend(row(&options)?.into_iter().map(|line| table::Line { row: number, ..line }));
     }
+    writeln!(std::io::stderr(), "all rows took {} s", started.elapsed().as_secs())?;
     let text = if arguments.json { serde_json::to_string_pretty(&lines)? } else { table::markdown(&lines) };
     writeln!(std::io::stdout(), "{text}")?;
     Ok(())

@@ -27,6 +27,11 @@ impl Options {
         Self { program, rounds: ROUNDS }
     }
 
+    /// The same with fewer turns, for rows that take long: the whole table has eight minutes.
+    fn at_most(&self, rounds: usize) -> Self {
+        Self { program: self.program.clone(), rounds: self.rounds.min(rounds) }
+    }
+
     fn stage(&self, audiences: &[&Audience]) -> anyhow::Result<Stage> {
         let mut cameras: Vec<CameraName> = Vec::new();
         for camera in audiences.iter().flat_map(|audience| &audience.cameras) {
@@ -91,7 +96,7 @@ fn few_viewers(options: &Options) -> anyhow::Result<Vec<Line>> {
 }
 
 fn small_frames(options: &Options) -> anyhow::Result<Vec<Line>> {
-    cpu_lines(options, &many(30_000, 15, &[1000, 3000]), "30 kB at 15 fps", 1.25)
+    cpu_lines(&options.at_most(2), &many(30_000, 15, &[1000, 3000]), "30 kB at 15 fps", 1.25)
 }
 
 fn delivery(options: &Options) -> anyhow::Result<Vec<Line>> {
@@ -211,8 +216,7 @@ fn many_cameras(options: &Options) -> anyhow::Result<Vec<Line>> {
         viewers: 16 * each,
         ..Audience::of(100_000, 30, 0)
     };
-    let rounds = Options { program: options.program.clone(), rounds: options.rounds.min(2) };
-    cpu_lines(&rounds, &[audience(10), audience(30)], "16 cameras of 100 kB at 30 fps", 0.80)
+    cpu_lines(&options.at_most(2), &[audience(10), audience(30)], "16 cameras of 100 kB at 30 fps", 0.80)
 }
 
 fn workers(options: &Options) -> anyhow::Result<Vec<Line>> {
@@ -220,7 +224,7 @@ fn workers(options: &Options) -> anyhow::Result<Vec<Line>> {
     let two = Stage::start(&options.program, 0, &audience.cameras)?;
     let one = Stage::start(&options.program, 1, &audience.cameras)?;
     let (mut of_two, mut of_one) = (Vec::new(), Vec::new());
-    for _ in 0..options.rounds {
+    for _ in 0..options.at_most(2).rounds {
         of_two.push(two.measure(Who::Framecast, &audience)?);
         of_one.push(one.measure(Who::Framecast, &audience)?);
     }
@@ -236,7 +240,7 @@ fn workers(options: &Options) -> anyhow::Result<Vec<Line>> {
 }
 
 fn slow_link(options: &Options) -> anyhow::Result<Vec<Line>> {
-    let audience = Audience { warm_s: 3.0, window_s: 8.0, ..Audience::of(100_000, 30, 1) };
+    let audience = Audience { warm_s: 2.0, window_s: 7.0, ..Audience::of(100_000, 30, 1) };
     let measure =
         "age of frames behind 8 Mbit/s, 24 Mbit/s offered, p50 (first half → second half)".to_owned();
     let reach = "≤ 250 ms, not growing".to_owned();
@@ -273,7 +277,7 @@ fn slow_link(options: &Options) -> anyhow::Result<Vec<Line>> {
 
 fn tls(options: &Options) -> anyhow::Result<Vec<Line>> {
     const FEW: usize = 10;
-    let audience = |viewers| Audience { window_s: 3.0, ..Audience::of(100_000, 30, viewers) };
+    let audience = |viewers| Audience::of(100_000, 30, viewers);
     let few = {
         // A process of its own: memory that was once used is not always given back.
         let stage = Stage::start_secured(&options.program, &audience(FEW).cameras)?;
