@@ -16,10 +16,15 @@ const SILENCE_BEAT: Duration = Duration::from_secs(1);
 /// above 4 frames a second send nothing twice.
 const FIRST_BEAT: Duration = Duration::from_millis(250);
 
-/// Beats until the bus is closed. While frames come it only looks at the clock a few times a second: setting it at each
-/// frame costs more.
+/// A stream that had a fresh frame at so many looks in a row flows: two seconds. It is looked at each second then, since
+/// each look wakes the thread up. When it stops, its last frame is shown again at most a second later than it would be.
+const FLOWS_AFTER_LOOKS: u32 = 8;
+
+/// Beats until the bus is closed. While frames come it only looks at the clock now and then: setting it at each frame
+/// costs more.
 pub(super) async fn beat(bus: Arc<Bus>) {
     let mut reader = bus.subscribe();
+    let mut fresh_looks = 0;
     loop {
         let Showing { newest, beat, since, closed } = reader.borrow_and_update().clone();
         if closed {
@@ -32,10 +37,13 @@ pub(super) async fn beat(bus: Arc<Bus>) {
             continue;
         };
         let due = since + if beat == 0 { FIRST_BEAT } else { SILENCE_BEAT };
-        if Instant::now() >= due {
+        let now = Instant::now();
+        if now >= due {
+            fresh_looks = 0;
             bus.repeat(seq);
         } else if beat == 0 {
-            sleep_until(due).await;
+            fresh_looks += 1;
+            sleep_until(if fresh_looks > FLOWS_AFTER_LOOKS { now + SILENCE_BEAT } else { due }).await;
         } else if let Ok(Err(_)) = timeout_at(due, reader.changed()).await {
             return;
         }
@@ -67,5 +75,23 @@ mod tests {
         assert!(beats[0] <= 252, "{beats:?}");
         let gaps: Vec<_> = beats.windows(2).map(|w| w[1] - w[0]).collect();
         assert!(gaps.iter().all(|gap| (1000..=1002).contains(gap)), "{beats:?}");
+    }
+
+    #[actix::test]
+    async fn a_stream_that_flowed_and_stops_is_repeated_within_a_second_more_and_in_a_burst_at_once() {
+        tokio::time::pause();
+        for (frames, most) in [(300, FIRST_BEAT + SILENCE_BEAT), (10, FIRST_BEAT * 2)] {
+            let bus = Arc::new(Bus::default());
+            actix_rt::spawn(beat(bus.clone()));
+            let mut viewer = bus.subscribe();
+            for _ in 0..frames {
+                bus.publish(tiny_frame());
+                tokio::time::sleep(Duration::from_millis(33)).await;
+                assert_eq!(viewer.borrow_and_update().beat, 0, "nothing is sent twice while it flows");
+            }
+            let stopped = Instant::now();
+            viewer.wait_for(|showing| showing.beat > 0).await.unwrap();
+            assert!(stopped.elapsed() <= most, "{frames} frames: {:?}", stopped.elapsed());
+        }
     }
 }
