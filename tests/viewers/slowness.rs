@@ -8,7 +8,7 @@ use crate::{
     pictures::{jpeg, large_jpeg},
     raw_client::Client,
     relay::TestRelay,
-    watching::{Viewing, live_push, push, report, report_when, state_is},
+    watching::{CLOSING, Viewing, live_push, push, report, report_when, state_is},
 };
 
 /// Far more than what the kernel takes for a viewer with a small window.
@@ -76,6 +76,24 @@ async fn a_slow_viewer_skips_to_the_newest_picture_and_what_it_missed_is_counted
     // Mostly picture 0, unless the machine was slow to send it before the next one came.
     assert_eq!(seen.len(), 2, "the one that was on its way, then the newest: {seen:?}");
     assert_eq!(report(&relay, "x").await["skipped"], usize::from(PICTURES) - seen[0] - 1);
+}
+
+#[tokio::test]
+async fn a_shutdown_in_the_middle_of_a_picture_ends_picture_and_answer() {
+    for target in ["/streams/x", "/streams/x?chunked=0"] {
+        let mut relay = live_push(&large_jpeg(0, LARGE)).await;
+        let mut viewing = Viewing::over(narrow_client(relay.address()).await, target, "HTTP/1.1").await;
+        viewing.first_delimiter().await;
+        let head = viewing.body.text_until("\r\n\r\n").await;
+        assert!(head.contains("Content-Length"), "{head}");
+        relay.begin_stop();
+        let picture = large_jpeg(0, LARGE);
+        assert!(viewing.body.exactly(picture.len()).await == picture, "{target}");
+        // The picture may have been repeated meanwhile.
+        let rest = viewing.body.rest().await;
+        let end = format!("\r\n--boundarydonotcross\r\n{CLOSING}");
+        assert!(rest.ends_with(end.as_bytes()), "{target}: {} bytes without the end", rest.len());
+    }
 }
 
 #[tokio::test]
