@@ -42,12 +42,14 @@ const SHUTDOWN_TIMEOUT_S: u64 = 2;
 
 /// Unsent bytes the kernel keeps beyond what is on its way. Without this bound a viewer behind an 8 Mbit/s link sees
 /// frames 0.9 s old, with it 0.19 s.
+#[cfg(target_os = "linux")]
 const NOT_SENT_LOW_WATER: u32 = 16 * 1024;
 
 /// A peer that answers nothing at all is asked after so long whether it is alive (an idle viewer, a silent publisher).
 const KEEPALIVE_PROBE_AFTER: Duration = Duration::from_secs(30);
 
 /// Bytes sent but not acknowledged for so long: the peer's machine is gone.
+#[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Why an address cannot be listened on.
