@@ -30,8 +30,7 @@ const COUNTED_FRAMES: u32 = 100;
 /// again.
 const BUDGET_PER_FRAME: f64 = 12.0;
 
-/// Timers and whatever else runs beside the frames, and a file for a frame where that is found to pay. One allocation a
-/// viewer and frame would be 1.
+/// Timers and whatever else runs beside the frames. One allocation a viewer and frame would be 1.
 const BUDGET_PER_VIEWER_AND_FRAME: f64 = 0.02;
 
 const FEW: usize = 8;

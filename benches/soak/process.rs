@@ -48,7 +48,7 @@ pub(crate) struct Relay {
 /// What the process needs at one moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usage {
-    /// Resident memory, and the sealed files that frames are sent from, which VmRSS leaves out.
+    /// Resident memory.
     pub(crate) memory_kib: u64,
     pub(crate) threads: usize,
     pub(crate) descriptors: usize,
@@ -99,7 +99,7 @@ impl Relay {
         let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default().split_whitespace();
         let ticks: f64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
         Ok(Usage {
-            memory_kib: resident_kib + sealed_kib(&folder)?,
+            memory_kib: resident_kib,
             threads: fs::read_dir(format!("{folder}/task"))?.count(),
             descriptors: fs::read_dir(format!("{folder}/fd"))?.count(),
             cpu_s: ticks / TICKS_PER_S,
@@ -147,17 +147,4 @@ async fn judge(
             verdict.violation(format!("in the log: {line}"));
         }
     }
-}
-
-/// What the kernel holds for the memory files of a process; those that close meanwhile hold nothing.
-fn sealed_kib(folder: &str) -> io::Result<u64> {
-    let mut blocks = 0;
-    for descriptor in fs::read_dir(format!("{folder}/fd"))?.map_while(Result::ok) {
-        let file = descriptor.path();
-        if fs::read_link(&file).is_ok_and(|target| target.to_string_lossy().starts_with("/memfd:")) {
-            blocks += fs::metadata(&file).map_or(0, |metadata| metadata.blocks());
-        }
-    }
-    // Of 512 bytes, whatever the file system's own are.
-    Ok(blocks / 2)
 }

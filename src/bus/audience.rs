@@ -10,12 +10,13 @@ use std::{
 
 use tokio::sync::{Notify, futures::Notified};
 
-use super::Showing;
+use super::{Pages, Showing};
 
 /// One who watches.
 pub trait Watcher: Debug + Send + Sync {
-    /// Looks at what the bus shows now, perhaps not for the first time. Must not block: all others wait behind it.
-    fn show(&self, showing: &Showing);
+    /// Looks at what the bus shows now, perhaps not for the first time. Must not block: all others wait behind it. With
+    /// `pages` the newest frame's part may be sent from there, if they hold it.
+    fn show(&self, showing: &Showing, pages: Option<&mut Pages>);
 
     /// Has the watcher look by itself, on another thread: the one that calls has enough to do.
     fn call(&self, showing: &Showing);

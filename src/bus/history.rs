@@ -1,7 +1,6 @@
 //! The pictures of the last seconds, in memory, for those who ask what just happened.
 //!
-//! It shares the frames' bytes and copies none. It holds frames and rendered parts, not [`Published`]s: those may have a
-//! sealed file each, and a file descriptor for every frame of half a minute is too many.
+//! It shares the frames' bytes and copies none.
 //!
 //! Bounded in time and in bytes. Whoever reads holds on to what the ring has let go of meanwhile; those bytes are counted
 //! too, and while they are as many as the ring may have nobody else may begin. So the ring and all its readers together

@@ -11,8 +11,8 @@
 mod audience;
 mod history;
 mod lanes;
+mod pages;
 mod saving;
-mod sealed;
 mod sink;
 mod stats;
 
@@ -28,8 +28,8 @@ use crate::{config::SendFile, frame::Frame, multipart::writer::PreparedPart};
 pub use audience::{Audience, Watcher};
 pub use history::{History, HistoryError, Kept, Past};
 pub use lanes::Lanes;
+pub use pages::Pages;
 pub use saving::{Saving, SavingState};
-pub use sealed::SealedPart;
 pub(crate) use sink::Pace;
 pub use sink::{Rework, Sink};
 pub use stats::{DropReason, StreamStats, Way};
@@ -43,27 +43,11 @@ pub struct Published {
     pub frame: Frame,
     /// The same, ready for the wire.
     pub part: PreparedPart,
-    sealed: OnceLock<Arc<SealedPart>>,
 }
 
 impl Published {
     fn new(seq: u64, frame: Frame, part: PreparedPart) -> Self {
-        Self { seq, frame, part, sealed: OnceLock::new() }
-    }
-
-    /// Puts the part into a sealed file, for all viewers from now on, if the system has one to give.
-    pub fn seal(&self) {
-        if self.sealed.get().is_none()
-            && let Ok(sealed) = SealedPart::new(&self.part)
-        {
-            // An error means that another was quicker.
-            let _ = self.sealed.set(Arc::new(sealed));
-        }
-    }
-
-    /// The part as a sealed file, if it is to be sent from one.
-    pub fn sealed(&self) -> Option<Arc<SealedPart>> {
-        self.sealed.get().cloned()
+        Self { seq, frame, part }
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Config {
     pub overview: Option<StreamConfig>,
 }
 
-/// Whether frames are sent to many viewers with `sendfile`, where the system has it.
+/// Whether frames are sent to many viewers from pages of the kernel that they share, where the system can do so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SendFile {
     /// Where that is found to cost less.
@@ -61,7 +61,7 @@ pub struct ServerConfig {
     pub listen: Vec<SocketAddr>,
     /// Prefix of every route: empty, or `/like/this` without a final slash.
     pub base_path: String,
-    /// Send frames to many viewers with `sendfile`.
+    /// Send frames to many viewers from pages that they share.
     pub sendfile: SendFile,
     /// Speak TLS, and nothing else, on all addresses.
     pub tls: Option<TlsConfig>,

@@ -71,7 +71,7 @@ keys! {
 
     LISTEN = "listen", "address:port, or a list", Is("127.0.0.1:8080"), "Addresses to listen on. `0.0.0.0:8080` is every IPv4 network, `[::]:8080` every network (in quotes), `localhost` this machine.";
     BASE_PATH = "base_path", "path", Is("\"\""), "Prefix of every route, such as `/webcam` behind a proxy.";
-    SENDFILE = "sendfile", "auto, true or false", Is("auto"), "Send frames to four viewers and more with `sendfile` (Linux). `auto` weighs on each stream which way costs less: see docs/performance.md.";
+    SENDFILE = "sendfile", "auto, true or false", Is("auto"), "Send frames to eight viewers and more from pages of the kernel that all share, as `sendfile` does (Linux). `auto` weighs on each stream which way costs less: see docs/performance.md.";
     TLS = "tls", "map, or `none`", Is("none"), "Speak TLS, and nothing else, on all addresses: `cert_file` and `key_file`.";
     CORS = "cors", "`\"*\"`, an origin, or `none`", Is("\"*\""), "`Access-Control-Allow-Origin` on streams, snapshots, replays and clips. Never sent on other routes.";
     DEFAULT_STREAM = "default_stream", "name of a stream", Words("the first stream"), "What `/stream`, `/snapshot` and `/video_feed` mean.";

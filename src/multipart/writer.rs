@@ -4,11 +4,7 @@
 //! delimiter behind it has arrived, ffmpeg and OpenCV need the one in front. `Content-Length` is written in this letter
 //! case because motionEye's client searches for it literally.
 
-use std::{
-    io::{self, Write},
-    ops::Range,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -76,20 +72,6 @@ impl PreparedPart {
             }
             Framing::Chunked => [self.head.clone(), self.jpeg.clone(), Bytes::from_static(CHUNKED_TAIL)],
         }
-    }
-
-    /// Writes the part as a chunk; [`PreparedPart::raw_within_chunk`] says where in it the raw part is.
-    ///
-    /// # Errors
-    /// The writer's.
-    pub fn write_to(&self, to: &mut impl Write) -> io::Result<()> {
-        self.pieces(Framing::Chunked).iter().try_for_each(|piece| to.write_all(piece))
-    }
-
-    /// Which bytes of the chunk a raw viewer gets.
-    pub fn raw_within_chunk(&self) -> Range<u64> {
-        let start = self.raw_start as u64;
-        start..start + self.len(Framing::Raw) as u64
     }
 
     /// Bytes that [`PreparedPart::pieces`] add up to.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::task::yield_now;
 
 use super::sending::{Scale, Way};
-use crate::bus::{Bus, Showing, Watcher};
+use crate::bus::{Bus, Pages, Showing, Watcher};
 
 /// After so many viewers other streams of the thread have their turn, and the next viewers get what is newest then. That
 /// is about a millisecond of writing frames of 100 kB.
@@ -26,8 +26,8 @@ const WRITTEN_HERE: usize = 1024;
 pub(super) async fn fan_out(bus: Arc<Bus>) {
     let mut reader = bus.subscribe();
     let mut watchers: Vec<Arc<dyn Watcher>> = Vec::new();
-    let mut scale = Scale::new();
-    let mut begun: Option<Begun> = None;
+    let mut weighing = Weighing::new();
+    let mut pages: Option<Pages> = None;
     loop {
         tokio::select! {
             shown = reader.changed() => if shown.is_err() { return },
@@ -35,42 +35,53 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
                 // Who joined and left in between is among those who join.
                 bus.audience().take_in(&mut watchers);
                 watchers.retain(|watcher| !watcher.is_gone());
+                if watchers.is_empty() {
+                    pages = None;
+                }
                 continue;
             }
         }
         // Seen before those who joined are taken in, and what comes during the round is left for the next: so nobody rests
         // on something older than what counts as seen here.
-        let mut showing = reader.borrow_and_update().clone();
+        let showing = reader.borrow_and_update().clone();
         let closed = showing.closed;
         bus.audience().take_in(&mut watchers);
-        let way = scale.choose(bus.send_file(), watchers.len());
-        // What the kernel does for a frame later on the thread also pays, so all of its time up to the next frame counts.
-        if let Some(Begun { way, cpu_s, bytes_out }) = begun.take() {
-            scale.note(way, thread_cpu_s() - cpu_s, bus.stats().bytes_out() - bytes_out);
+        let by_pages = weighing.choose(&bus, watchers.len()) == Way::Pages;
+        if by_pages && pages.is_none() {
+            // An error means that there are none to be had now: the frame is written.
+            pages = Pages::new().ok();
         }
-        begun = Scale::weighs(bus.send_file(), watchers.len()).then(|| Begun {
-            way,
-            cpu_s: thread_cpu_s(),
-            bytes_out: bus.stats().bytes_out(),
-        });
-        if let (Way::File, Some(newest)) = (way, &showing.newest) {
-            newest.seal();
-        }
-        let here = watchers.len().min(WRITTEN_HERE);
-        // First, so that they work while this thread does.
-        watchers[here..].iter().for_each(|watcher| watcher.call(&showing));
-        let mut shown = 0;
-        while shown < here {
-            if shown > 0 {
-                yield_now().await;
-                showing = bus.showing();
-            }
-            let batch = watchers[shown..here].iter().take(batch_len(&showing));
-            shown += batch.inspect(|watcher| watcher.show(&showing)).count();
+        show_all(&bus, &watchers, showing, pages.as_mut().filter(|_| by_pages)).await;
+        if pages.as_mut().is_some_and(|pages| pages.let_go().is_err()) {
+            pages = None;
         }
         if closed {
             return;
         }
+    }
+}
+
+/// One round: shows everybody what is on.
+async fn show_all(
+    bus: &Bus,
+    watchers: &[Arc<dyn Watcher>],
+    mut showing: Showing,
+    mut pages: Option<&mut Pages>,
+) {
+    let (here, called) = watchers.split_at(watchers.len().min(WRITTEN_HERE));
+    // First, so that they work while this thread does.
+    called.iter().for_each(|watcher| watcher.call(&showing));
+    let mut shown = 0;
+    while shown < here.len() {
+        if shown > 0 {
+            yield_now().await;
+            showing = bus.showing();
+        }
+        if let (Some(pages), Some(newest)) = (&mut pages, &showing.newest) {
+            pages.offer(newest);
+        }
+        let batch = here[shown..].iter().take(batch_len(&showing));
+        shown += batch.inspect(|watcher| watcher.show(&showing, pages.as_deref_mut())).count();
     }
 }
 
@@ -79,11 +90,40 @@ fn batch_len(showing: &Showing) -> usize {
     BATCH.min(BATCH_BYTES / bytes.max(1)).max(1)
 }
 
+/// Weighs what each frame costs.
+struct Weighing {
+    scale: Scale,
+    begun: Option<Begun>,
+}
+
 /// How things stood when a frame's fan-out began.
 struct Begun {
     way: Way,
     cpu_s: f64,
     bytes_out: u64,
+}
+
+impl Weighing {
+    fn new() -> Self {
+        Self { scale: Scale::new(), begun: None }
+    }
+
+    /// Which way the next frame goes. What the kernel does for a frame later on the thread also pays, so all of its time up
+    /// to the next frame counts.
+    fn choose(&mut self, bus: &Bus, viewers: usize) -> Way {
+        let way = self.scale.choose(bus.send_file(), viewers);
+        let weighs = Scale::weighs(bus.send_file(), viewers);
+        let now = (weighs || self.begun.is_some()).then(|| Begun {
+            way,
+            cpu_s: thread_cpu_s(),
+            bytes_out: bus.stats().bytes_out(),
+        });
+        if let (Some(before), Some(now)) = (&self.begun, &now) {
+            self.scale.note(before.way, now.cpu_s - before.cpu_s, now.bytes_out - before.bytes_out);
+        }
+        self.begun = now.filter(|_| weighs);
+        way
+    }
 }
 
 /// CPU time of this thread so far, the kernel's work for it included.
@@ -144,10 +184,10 @@ mod tests {
     impl Watcher for Noting {
         fn call(&self, showing: &Showing) {
             self.called.store(true, Ordering::Relaxed);
-            self.show(showing);
+            self.show(showing, None);
         }
 
-        fn show(&self, showing: &Showing) {
+        fn show(&self, showing: &Showing, _: Option<&mut Pages>) {
             let seq = showing.newest.as_ref().map_or(0, |newest| newest.seq);
             self.seen.lock().unwrap().push((seq, showing.closed));
             if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {

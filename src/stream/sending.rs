@@ -1,13 +1,12 @@
-//! Which way a frame is sent to its viewers: copied to each, or from a sealed file with `sendfile`.
+//! Which way a frame is sent to its viewers: copied to each, or from pages of the kernel that all of them share.
 //!
-//! Which is cheaper depends on the kernel, the processor's caches, the network card and the frame; on some machines
-//! `sendfile` halves the CPU, on others it costs a third more. So both are weighed on the live stream: the CPU time of a
-//! frame's whole fan-out, by bytes.
+//! Which is cheaper depends on the kernel, the processor's caches, the network card, the frame and the number of viewers.
+//! So both are weighed on the live stream: the CPU time of a frame's whole fan-out, by bytes.
 
 use crate::config::SendFile;
 
-/// With fewer viewers, making the file costs more than it saves anywhere.
-const LEAST_VIEWERS: usize = 4;
+/// With fewer viewers, filling the pages costs more than they save: docs/performance.md.
+const LEAST_VIEWERS: usize = 8;
 
 /// While one way is in use, one frame of so many goes the other way, to notice when that has become the cheaper one.
 const TRY_EVERY: u32 = 64;
@@ -18,7 +17,7 @@ const FIRST_TRIES: u32 = 4;
 /// A frame's cost counts so much against the average of those before: single ones are disturbed by whatever else runs.
 const WEIGHT: f64 = 0.1;
 
-/// The other way must be cheaper by this factor: it also takes a descriptor and memory for each frame.
+/// The other way must be cheaper by this factor: what is measured is not that exact.
 const WORTH_A_CHANGE: f64 = 0.9;
 
 /// How a frame is sent.
@@ -26,15 +25,15 @@ const WORTH_A_CHANGE: f64 = 0.9;
 pub(super) enum Way {
     /// Written from memory to each viewer.
     Write,
-    /// Put into a file once, and sent from there.
-    File,
+    /// Copied into the kernel once, and sent from there.
+    Pages,
 }
 
 impl Way {
     fn other(self) -> Self {
         match self {
-            Self::Write => Self::File,
-            Self::File => Self::Write,
+            Self::Write => Self::Pages,
+            Self::Pages => Self::Write,
         }
     }
 }
@@ -57,11 +56,12 @@ impl Scale {
     /// Which way the next frame goes to so many viewers.
     pub(super) fn choose(&mut self, setting: SendFile, viewers: usize) -> Way {
         match setting {
-            SendFile::Always if viewers >= LEAST_VIEWERS => Way::File,
+            SendFile::Always if viewers >= LEAST_VIEWERS => Way::Pages,
             SendFile::Auto if viewers >= LEAST_VIEWERS => {
                 self.frames = self.frames.wrapping_add(1);
-                let untried =
-                    [Way::Write, Way::File].into_iter().find(|way| self.costs[*way as usize].1 < FIRST_TRIES);
+                let untried = [Way::Write, Way::Pages]
+                    .into_iter()
+                    .find(|way| self.costs[*way as usize].1 < FIRST_TRIES);
                 match untried {
                     Some(way) => way,
                     None if self.frames.is_multiple_of(TRY_EVERY) => self.preferred.other(),
@@ -98,33 +98,33 @@ impl Scale {
 mod tests {
     use super::*;
 
-    /// Sends so many frames where a byte costs this much each way; how many of the last hundred went by file.
-    fn by_file(scale: &mut Scale, write: f64, file: f64) -> usize {
+    /// Sends so many frames where a byte costs this much each way; how many of the last hundred went by pages.
+    fn by_pages(scale: &mut Scale, write: f64, pages: f64) -> usize {
         let mut ways = Vec::new();
         for _ in 0..1000 {
             let way = scale.choose(SendFile::Auto, 100);
-            scale.note(way, if way == Way::Write { write } else { file } * 1e7, 10_000_000);
+            scale.note(way, if way == Way::Write { write } else { pages } * 1e7, 10_000_000);
             ways.push(way);
         }
-        ways[900..].iter().filter(|way| **way == Way::File).count()
+        ways[900..].iter().filter(|way| **way == Way::Pages).count()
     }
 
     #[test]
     fn the_cheaper_way_is_found_and_found_again_when_that_changes() {
         let mut scale = Scale::new();
-        assert!(by_file(&mut scale, 1e-10, 2e-10) <= 2);
-        assert!(by_file(&mut scale, 2e-10, 1e-10) >= 98);
-        assert!(by_file(&mut scale, 1e-10, 2e-10) <= 2);
+        assert!(by_pages(&mut scale, 1e-10, 2e-10) <= 2);
+        assert!(by_pages(&mut scale, 2e-10, 1e-10) >= 98);
+        assert!(by_pages(&mut scale, 1e-10, 2e-10) <= 2);
     }
 
     #[test]
     fn what_is_not_much_cheaper_is_not_worth_a_change() {
-        assert!(by_file(&mut Scale::new(), 1e-10, 0.95e-10) <= 2);
+        assert!(by_pages(&mut Scale::new(), 1e-10, 0.95e-10) <= 2);
     }
 
     #[test]
     fn few_viewers_and_the_setting_leave_nothing_to_weigh() {
-        for (setting, way) in [(SendFile::Never, Way::Write), (SendFile::Always, Way::File)] {
+        for (setting, way) in [(SendFile::Never, Way::Write), (SendFile::Always, Way::Pages)] {
             assert_eq!(Scale::new().choose(setting, 1000), way);
             assert!(!Scale::weighs(setting, 1000));
         }
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_frame_without_bytes_says_nothing() {
         let mut scale = Scale::new();
-        scale.note(Way::File, 1.0, 0);
+        scale.note(Way::Pages, 1.0, 0);
         assert_eq!(scale.costs, [(0.0, 0); 2]);
     }
 }

@@ -197,10 +197,7 @@ impl ViewerFeed {
             let part = PreparedPart::with_headers(jpeg, frame.frame.taken(), &more);
             pieces.put(part.pieces(framing));
         } else {
-            match frame.sealed() {
-                Some(sealed) if pieces.sends_files() => pieces.put_file(sealed, framing),
-                _ => pieces.put(frame.part.pieces(framing)),
-            }
+            pieces.put_part(frame, framing);
         }
     }
 

@@ -73,7 +73,7 @@ async fn a_picture_goes_out_as_the_very_bytes_that_came_in() {
     }
 }
 
-/// Enough viewers for a file a frame, and a picture that no socket takes at once.
+/// Enough viewers for pages that they share, pictures that no socket takes at once, and one too large for pages.
 #[tokio::test]
 async fn the_same_bytes_come_whichever_way_they_are_sent() {
     for way in ["true", "false", "auto"] {
@@ -81,10 +81,12 @@ async fn the_same_bytes_come_whichever_way_they_are_sent() {
             format!("server: {{sendfile: {way}}}\nstreams: {{x: {{source: {{type: push, token: none}}}}}}");
         let relay = TestRelay::start(&yaml);
         let mut viewers = Vec::new();
-        for target in ["/streams/x", "/streams/x?chunked=0"].repeat(3) {
+        for target in ["/streams/x", "/streams/x?chunked=0"].repeat(4) {
             viewers.push(Viewing::join(relay.address(), target).await);
         }
-        for picture in [jpeg(1), large_jpeg(2, 3_000_000), jpeg(3)] {
+        for picture in
+            [jpeg(1), large_jpeg(2, 400_000), large_jpeg(3, 3_000_000), jpeg(4), large_jpeg(5, 100_000)]
+        {
             push(&relay, "x", &picture).await;
             for viewing in &mut viewers {
                 viewing.until(&picture).await;

@@ -4,7 +4,6 @@ use std::{
     fmt,
     io::{self, IoSlice},
     net::Shutdown,
-    ops::Range,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -16,7 +15,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::bus::SealedPart;
+use crate::bus::Pages;
 
 /// A connection as its task has it.
 pub(in crate::web) trait Channel: AsyncRead + AsyncWrite + Unpin {
@@ -55,13 +54,13 @@ pub(in crate::web) trait Lane: fmt::Debug + Send + Sync {
         Ok(0)
     }
 
-    /// Whether [`Lane::try_send_file`] may be used.
-    fn sends_files(&self) -> bool {
+    /// Whether [`Lane::try_send_pages`] may be used. The default is that of a lane whose bytes are its own.
+    fn takes_pages(&self) -> bool {
         false
     }
 
-    /// Sends some of the file's bytes.
-    fn try_send_file(&self, _: &SealedPart, _: Range<u64>) -> io::Result<usize> {
+    /// Sends the first bytes of the part that `pages` hold.
+    fn try_send_pages(&self, _pages: &mut Pages) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
@@ -97,12 +96,12 @@ impl Lane for TcpStream {
         SockRef::from(self).send_vectored(pieces)
     }
 
-    fn sends_files(&self) -> bool {
-        cfg!(target_os = "linux")
+    fn takes_pages(&self) -> bool {
+        true
     }
 
-    fn try_send_file(&self, part: &SealedPart, range: Range<u64>) -> io::Result<usize> {
-        part.send_to(self, range)
+    fn try_send_pages(&self, pages: &mut Pages) -> io::Result<usize> {
+        pages.send_to(self)
     }
 }
 

@@ -74,7 +74,7 @@ impl<S: Channel> Wire<S> {
     }
 }
 
-/// Writes some of what waits, by the lane if there is one: the files are sent there.
+/// Writes some of what waits, by the lane if there is one.
 fn poll_write_pieces<S: Channel>(
     io: &mut S,
     cx: &mut Context<'_>,

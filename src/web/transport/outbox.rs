@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{channel::Lane, pieces::Pieces};
-use crate::bus::{Bus, Showing, Watcher};
+use crate::bus::{Bus, Pages, Showing, Watcher};
 
 /// Says what a viewer gets.
 pub(in crate::web) trait Feed: fmt::Debug + Send {
@@ -124,7 +124,7 @@ impl Drop for FeedGuard {
 impl Outbox {
     pub(super) fn new(stall_timeout: Duration, lane: Option<Arc<dyn Lane>>) -> Self {
         Self(Arc::new(Mutex::new(Pending {
-            pieces: Pieces::new(lane.as_ref().is_some_and(|lane| lane.sends_files())),
+            pieces: Pieces::default(),
             feed: None,
             used: false,
             resting: false,
@@ -174,13 +174,13 @@ fn lock(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
 /// The outbox itself, without a detour: a thousand of them are looked at for each frame.
 impl Watcher for Mutex<Pending> {
     /// Writes what the bus shows, if the connection rests. Else the task will look at the bus when it is done.
-    fn show(&self, showing: &Showing) {
-        lock(self).look(showing, true);
+    fn show(&self, showing: &Showing, pages: Option<&mut Pages>) {
+        lock(self).look(showing, true, pages);
     }
 
     /// The task will look at the bus.
     fn call(&self, showing: &Showing) {
-        lock(self).look(showing, false);
+        lock(self).look(showing, false, None);
     }
 
     fn is_gone(&self) -> bool {
@@ -190,7 +190,7 @@ impl Watcher for Mutex<Pending> {
 
 impl Pending {
     /// Shows the feed what is on, if the connection rests: writes it, if that may be done `here`, or wakes the task.
-    fn look(&mut self, showing: &Showing, here: bool) {
+    fn look(&mut self, showing: &Showing, here: bool, mut pages: Option<&mut Pages>) {
         let Pending { pieces, feed: Some(feed), resting, lane, task, wake_when_resting, .. } = self else {
             return;
         };
@@ -204,7 +204,7 @@ impl Pending {
                 // A first frame is followed by its repeat.
                 while *resting && feed.fill(showing, pieces) == Filled::Some {
                     // An error is met again by the task, whose connection it ends.
-                    *resting = pieces.write_all(&**lane).is_ok();
+                    *resting = pieces.write_all(&**lane, pages.as_deref_mut()).is_ok();
                 }
                 !*resting
             }

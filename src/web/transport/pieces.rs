@@ -1,50 +1,40 @@
 //! A part on its way into a socket: which bytes of it are not written yet.
 
-use std::{
-    io::{self, IoSlice},
-    ops::Range,
-    sync::Arc,
-};
+use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes};
 
 use super::channel::Lane;
-use crate::{bus::SealedPart, multipart::writer::Framing};
+use crate::{
+    bus::{Pages, Published},
+    multipart::writer::Framing,
+};
 
 /// A part has at most five pieces (chunk size, headers, frame, delimiter, chunk end).
 const MAX_PIECES: usize = 5;
 
 /// A part that is not wholly written yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::web) struct Pieces {
     pieces: [Bytes; MAX_PIECES],
     /// `pieces[next..end]` is not written yet.
     next: usize,
     end: usize,
-    /// A part as a file, behind the pieces, and which of its bytes are not sent yet.
-    file: Option<(Arc<SealedPart>, Range<u64>)>,
-    sends_files: bool,
+    /// They are the whole part of the frame of this number, which may be had as pages.
+    whole: Option<(u64, Framing)>,
 }
 
 impl Pieces {
-    pub(super) fn new(sends_files: bool) -> Self {
-        Self { pieces: std::array::from_fn(|_| Bytes::new()), next: 0, end: 0, file: None, sends_files }
-    }
-
     /// All is written.
     pub(in crate::web) fn is_empty(&self) -> bool {
-        self.next == self.end && self.file.is_none()
+        self.next == self.end
     }
 
-    /// Whether [`Pieces::put_file`] may be used on this connection.
-    pub(in crate::web) fn sends_files(&self) -> bool {
-        self.sends_files
-    }
-
-    /// Adds a part that is sent from its file.
-    pub(in crate::web) fn put_file(&mut self, part: Arc<SealedPart>, framing: Framing) {
-        let range = part.range(framing);
-        self.file = Some((part, range));
+    /// Adds the part of a frame, as it is shared by all its viewers.
+    pub(in crate::web) fn put_part(&mut self, frame: &Published, framing: Framing) {
+        let whole = self.is_empty().then_some((frame.seq, framing));
+        self.put(frame.part.pieces(framing));
+        self.whole = whole;
     }
 
     /// Adds pieces behind those that wait.
@@ -52,14 +42,23 @@ impl Pieces {
         if self.next == self.end {
             (self.next, self.end) = (0, 0);
         }
+        self.whole = None;
         for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
             self.pieces[self.end] = piece;
             self.end += 1;
         }
     }
 
-    /// Writes all that waits, as far as that goes without waiting.
-    pub(super) fn write_all(&mut self, lane: &dyn Lane) -> io::Result<()> {
+    /// Writes all that waits, as far as that goes without waiting; from `pages` if they hold it.
+    pub(super) fn write_all(&mut self, lane: &dyn Lane, pages: Option<&mut Pages>) -> io::Result<()> {
+        if let (Some((seq, framing)), Some(pages)) = (self.whole, pages)
+            && lane.takes_pages()
+            && pages.hold(seq, framing)
+            // An error is met again by the write.
+            && let Ok(sent) = lane.try_send_pages(pages)
+        {
+            self.advance(sent);
+        }
         while !self.is_empty() {
             self.write_some(lane)?;
         }
@@ -72,22 +71,9 @@ impl Pieces {
     /// # Errors
     /// The lane's, [`io::ErrorKind::WouldBlock`] among them.
     pub(super) fn write_some(&mut self, lane: &dyn Lane) -> io::Result<usize> {
-        let written = match &mut self.file {
-            Some((part, range)) if self.next == self.end => {
-                let sent = lane.try_send_file(part, range.clone())?;
-                range.start += sent as u64;
-                if range.is_empty() {
-                    self.file = None;
-                }
-                sent
-            }
-            _ => {
-                let (slices, count) = self.slices();
-                let written = lane.try_write(&slices[..count])?;
-                self.advance(written);
-                written
-            }
-        };
+        let (slices, count) = self.slices();
+        let written = lane.try_write(&slices[..count])?;
+        self.advance(written);
         if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) }
     }
 
@@ -98,6 +84,7 @@ impl Pieces {
 
     /// Notes that `written` bytes are gone, and lets go of the pieces that are.
     pub(super) fn advance(&mut self, mut written: usize) {
+        self.whole = None;
         while written > 0 && self.next < self.end {
             let piece = &mut self.pieces[self.next];
             let taken = written.min(piece.len());

@@ -1,6 +1,5 @@
 use std::{
     collections::VecDeque,
-    ops::Range,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -15,7 +14,9 @@ use proptest::prelude::*;
 use tokio::net::TcpStream;
 
 use super::{channel::Lane, *};
-use crate::bus::{Bus, SealedPart, Showing, Watcher, tests::tiny_frame};
+use crate::bus::{Bus, Showing, Watcher, tests::tiny_frame};
+#[cfg(target_os = "linux")]
+use crate::{bus::Pages, multipart::writer::Framing};
 
 /// What a scripted socket answers to the next write.
 #[derive(Debug, Clone, Copy)]
@@ -79,10 +80,6 @@ impl Channel for Socket {
 impl Lane for Mutex<Script> {
     fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.lock().unwrap().write(pieces)
-    }
-
-    fn try_send_file(&self, _: &SealedPart, _: Range<u64>) -> io::Result<usize> {
-        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -267,49 +264,89 @@ async fn tcp() -> (TcpStream, TcpStream) {
     (near, listener.accept().await.unwrap().0)
 }
 
+/// Sends each frame's part.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct Parts(Framing, u64);
+
+#[cfg(target_os = "linux")]
+impl Feed for Parts {
+    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled {
+        match &showing.newest {
+            Some(newest) if newest.seq > self.1 => {
+                self.1 = newest.seq;
+                pieces.put_part(newest, self.0);
+                Filled::Some
+            }
+            _ => Filled::Nothing,
+        }
+    }
+
+    fn wants(&self, showing: &Showing) -> bool {
+        showing.newest.as_ref().is_some_and(|newest| newest.seq > self.1)
+    }
+}
+
+/// A connection at rest, with its peer and the pages of a first frame of so many bytes, which was shown to it.
+#[cfg(target_os = "linux")]
+async fn shown_pages(
+    framing: Framing,
+    bytes: usize,
+) -> (Wire<SharedSocket>, TcpStream, Arc<Bus>, FeedGuard, Pages) {
+    let (near, far) = tcp().await;
+    let mut wire = Wire::new(SharedSocket::new(near), TIMEOUT);
+    let bus = Arc::new(Bus::default());
+    let feed = wire.outbox().attach(Box::new(Parts(framing, 0)), &bus).expect("the first one");
+    assert!(flush(&mut wire).is_ready());
+    let mut pages = Pages::new().unwrap();
+    show_pages(&wire, &bus, &mut pages, bytes);
+    (wire, far, bus, feed, pages)
+}
+
+#[cfg(target_os = "linux")]
+fn show_pages(wire: &Wire<SharedSocket>, bus: &Bus, pages: &mut Pages, bytes: usize) {
+    let tiny = tiny_frame();
+    let comments = (0..bytes / 60_002).map(|n| [&[0xFF, 0xFE, 0xEA, 0x62][..], &[n as u8; 60_000]].concat());
+    let jpeg: Vec<u8> =
+        [&tiny.jpeg()[..2]].into_iter().map(<[u8]>::to_vec).chain(comments).flatten().collect();
+    bus.publish(crate::frame::Frame::from_jpeg([&jpeg, &tiny.jpeg()[2..]].concat().into()).unwrap());
+    pages.offer(&bus.newest().unwrap());
+    wire.outbox().0.show(&bus.showing(), Some(pages));
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_part_sent_from_its_file_is_the_part_that_is_written() {
+async fn a_part_sent_from_pages_is_the_part_that_is_written() {
     use tokio::io::AsyncReadExt;
 
-    use crate::{
-        bus::SealedPart,
-        multipart::writer::{Framing, PreparedPart},
-    };
-
-    let jpeg: Vec<u8> = (0..1_000_000_u32).map(|n| (n * 31 / 7) as u8).collect();
-    let part = PreparedPart::new(jpeg.into(), std::time::SystemTime::now());
-    for framing in [Framing::Raw, Framing::Chunked] {
-        let (near, mut far) = tcp().await;
-        let mut wire = Wire::new(SharedSocket::new(near), TIMEOUT);
-        assert!(wire.outbox().lock().pieces.sends_files());
-        wire.outbox().lock().pieces.put([Bytes::from_static(b"delimiter")]);
-        wire.outbox().lock().pieces.put_file(Arc::new(SealedPart::new(&part).unwrap()), framing);
-        let mut read = vec![0; 9 + part.len(framing)];
+    for (framing, other) in [(Framing::Raw, Framing::Chunked), (Framing::Chunked, Framing::Raw)] {
+        let (mut wire, mut far, bus, _feed, mut pages) = shown_pages(framing, 900_000).await;
+        let first = bus.newest().unwrap();
+        assert!(!pages.hold(first.seq, other), "it was asked for in the viewer's framing");
+        assert!(pages.hold(first.seq, framing));
+        assert!(!wire.outbox().lock().pieces.is_empty(), "the socket does not take all of it at once");
+        let mut expected: Vec<u8> = first.part.pieces(framing).into_iter().flatten().collect();
+        let mut read = vec![0; expected.len()];
         let flushed = std::future::poll_fn(|cx| Pin::new(&mut wire).poll_flush(cx));
         let (flushed, received) = tokio::join!(flushed, far.read_exact(&mut read));
         flushed.unwrap();
         received.unwrap();
-        let mut expected = b"delimiter".to_vec();
-        expected.extend(part.pieces(framing).into_iter().flatten());
         assert!(read == expected, "{framing:?}");
+        pages.let_go().unwrap();
+        show_pages(&wire, &bus, &mut pages, 0);
         assert!(wire.outbox().lock().pieces.is_empty());
+        expected = bus.newest().unwrap().part.pieces(framing).into_iter().flatten().collect();
+        read.truncate(expected.len());
+        far.read_exact(&mut read).await.unwrap();
+        assert!(read == expected, "{framing:?}");
     }
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_viewer_that_leaves_in_the_middle_of_a_file_is_an_error() {
-    use crate::{
-        bus::SealedPart,
-        multipart::writer::{Framing, PreparedPart},
-    };
-
-    let part = PreparedPart::new(vec![7; 4_000_000].into(), std::time::SystemTime::now());
-    let (near, far) = tcp().await;
-    let mut wire = Wire::new(SharedSocket::new(near), TIMEOUT);
-    wire.outbox().lock().pieces.put_file(Arc::new(SealedPart::new(&part).unwrap()), Framing::Raw);
-    assert!(flush(&mut wire).is_pending(), "it does not fit into the socket's buffers");
+async fn a_viewer_that_leaves_in_the_middle_of_pages_is_an_error() {
+    let (mut wire, far, _bus, _feed, _pages) = shown_pages(Framing::Raw, 900_000).await;
+    assert!(!wire.outbox().lock().pieces.is_empty(), "it does not fit into the socket's buffers");
     socket2::SockRef::from(&far).set_linger(Some(Duration::ZERO)).unwrap();
     drop(far);
     let ended = std::future::poll_fn(|cx| Pin::new(&mut wire).poll_flush(cx)).await;
@@ -417,7 +454,7 @@ impl Viewing {
     }
 
     fn fan_out(&self) {
-        self.wire.outbox().0.show(&self.bus.showing());
+        self.wire.outbox().0.show(&self.bus.showing(), None);
     }
 
     fn written(&self) -> String {
