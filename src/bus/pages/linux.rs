@@ -1,31 +1,27 @@
 //! Pages of a pipe, handed to sockets with `tee` and `splice`.
 //!
-//! `write` copies a frame into the kernel once for each viewer. Here it is copied once: into a pair of sockets, whose
-//! buffers are up to eight pages in a piece, and from there its pages are moved into a pipe. For each viewer `tee` makes
-//! another pipe refer to the same pages, and `splice` moves these references into the viewer's socket. `sendfile` from a
-//! file in memory does the same with more work: for each viewer it looks up page by page in the file's index.
+//! `write` copies a frame into the kernel once for each viewer. Here it is copied into a pipe, once; for each viewer `tee`
+//! makes another pipe refer to the same pages, and `splice` moves these references into the viewer's socket. `sendfile`
+//! from a file in memory does the same with more work: for each viewer it looks up each page in the file's index.
 //!
-//! Pages that may still be on their way are never written again: sockets take fresh ones for what is written to them.
+//! Pages that may still be on their way are never written again: a pipe takes fresh ones for what is written into it.
 
 use std::{
     fs::File,
-    io::{self, IoSlice, Write},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::net::UnixStream,
-    },
+    io::{self, IoSlice},
+    os::fd::{AsFd, OwnedFd},
     sync::Arc,
 };
 
-use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice, tee};
+use rustix::{
+    io::writev,
+    pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice, tee},
+};
 
 use crate::{bus::Published, multipart::writer::Framing};
 
-/// Larger parts are written. Linux gives every process pipes of 1 MiB (`fs.pipe-max-size`).
-const MOST_BYTES: usize = 1024 * 1024 / PIECES_TO_PAGES;
-
-/// A pipe's room is counted in pieces. There may be more of them than whole pages, but not twice as many.
-const PIECES_TO_PAGES: usize = 2;
+/// Larger parts are written. Linux gives every process pipes of this size (`fs.pipe-max-size`).
+const MOST_BYTES: usize = 1024 * 1024;
 
 /// Takes what no socket took.
 const NOWHERE: &str = "/dev/null";
@@ -37,7 +33,6 @@ pub struct Pages {
     offered: Option<Arc<Published>>,
     /// The frame that was asked for last, and the framing it is held in; none if it could not be held.
     asked: Option<(u64, Option<Framing>)>,
-    through: (UnixStream, UnixStream),
     held: Pipe,
     handed: Pipe,
     nowhere: File,
@@ -52,10 +47,8 @@ impl Pages {
     /// The system's: no pipes, or no file descriptor left.
     pub fn new() -> io::Result<Self> {
         let nowhere = File::options().write(true).open(NOWHERE)?;
-        let through = UnixStream::pair()?;
-        through.0.set_nonblocking(true)?;
         let (held, handed) = (Pipe::new()?, Pipe::new()?);
-        Ok(Self { offered: None, asked: None, through, held, handed, nowhere, spoilt: false })
+        Ok(Self { offered: None, asked: None, held, handed, nowhere, spoilt: false })
     }
 
     /// From now on `published` may be asked for.
@@ -70,27 +63,20 @@ impl Pages {
         if self.asked.is_none_or(|(asked, _)| asked != seq) {
             let pieces = offered.part.pieces(framing);
             let fits = offered.part.len(framing) <= MOST_BYTES;
-            let held = fits && self.fill(&mut pieces.each_ref().map(|piece| IoSlice::new(piece))).is_ok();
+            let held = fits && self.fill(&pieces.each_ref().map(|piece| IoSlice::new(piece))).is_ok();
             self.asked = Some((seq, held.then_some(framing)));
             self.spoilt |= fits && !held;
         }
         self.asked == Some((seq, Some(framing)))
     }
 
-    fn fill(&mut self, mut pieces: &mut [IoSlice<'_>]) -> io::Result<()> {
+    fn fill(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<()> {
         self.held.empty(&self.nowhere)?;
         let bytes = pieces.iter().map(|piece| piece.len()).sum();
         self.held.make_room(bytes)?;
         self.handed.make_room(bytes)?;
-        while !pieces.is_empty() {
-            let written = self.through.0.write_vectored(pieces)?;
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            IoSlice::advance_slices(&mut pieces, written);
-            self.held.take_from(&self.through.1, written)?;
-        }
-        Ok(())
+        self.held.bytes = writev(&self.held.into, pieces)?;
+        if self.held.bytes == bytes { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
     /// Sends the part that is held to a socket, as much of it as that takes now; answers how many bytes.
@@ -144,22 +130,8 @@ impl Pipe {
     }
 
     fn make_room(&mut self, bytes: usize) -> io::Result<()> {
-        let needed = bytes * PIECES_TO_PAGES;
-        if needed > self.room {
-            self.room = fcntl_setpipe_size(&self.into, needed)?;
-        }
-        Ok(())
-    }
-
-    /// Moves so many bytes, which must be there, out of a socket.
-    fn take_from(&mut self, socket: &UnixStream, bytes: usize) -> io::Result<()> {
-        let whole = self.bytes + bytes;
-        while self.bytes < whole {
-            let moved = splice(socket, None, &self.into, None, whole - self.bytes, SpliceFlags::NONBLOCK)?;
-            if moved == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            self.bytes += moved;
+        if bytes > self.room {
+            self.room = fcntl_setpipe_size(&self.into, bytes)?;
         }
         Ok(())
     }

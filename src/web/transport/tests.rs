@@ -320,7 +320,7 @@ async fn a_part_sent_from_pages_is_the_part_that_is_written() {
     use tokio::io::AsyncReadExt;
 
     for (framing, other) in [(Framing::Raw, Framing::Chunked), (Framing::Chunked, Framing::Raw)] {
-        let (mut wire, mut far, bus, _feed, mut pages) = shown_pages(framing, 900_000).await;
+        let (mut wire, mut far, bus, _feed, mut pages) = shown_pages(framing, 450_000).await;
         let first = bus.newest().unwrap();
         assert!(!pages.hold(first.seq, other), "it was asked for in the viewer's framing");
         assert!(pages.hold(first.seq, framing));
@@ -345,7 +345,7 @@ async fn a_part_sent_from_pages_is_the_part_that_is_written() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_viewer_that_leaves_in_the_middle_of_pages_is_an_error() {
-    let (mut wire, far, _bus, _feed, _pages) = shown_pages(Framing::Raw, 900_000).await;
+    let (mut wire, far, _bus, _feed, _pages) = shown_pages(Framing::Raw, 450_000).await;
     assert!(!wire.outbox().lock().pieces.is_empty(), "it does not fit into the socket's buffers");
     socket2::SockRef::from(&far).set_linger(Some(Duration::ZERO)).unwrap();
     drop(far);
