@@ -372,6 +372,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn lanes_that_always_have_more_to_do_share_the_workers_evenly_and_leave_jobs_their_turn() {
+        const TURNS: usize = 20;
+        let pool = Arc::new(pool(1, 2));
+        let (release, released) = mpsc::sync_channel::<()>(0);
+        let mut held = Box::pin(pool.run(move || released.recv()));
+        assert!((&mut held).now_or_never().is_none());
+        let (tell, told) = mpsc::sync_channel(4 * TURNS);
+        let lanes: Arc<std::sync::OnceLock<Vec<Lane>>> = Arc::default();
+        let lane = |n: usize| {
+            let (tell, lanes, done) = (tell.clone(), lanes.clone(), Mutex::new(0));
+            pool.lane(move || {
+                tell.send(n).unwrap();
+                let mut done = done.lock().unwrap();
+                *done += 1;
+                if *done < TURNS {
+                    // More came meanwhile: of the first it is always several frames.
+                    (0..=(n == 0).into()).for_each(|_| lanes.get().unwrap()[n].enter());
+                }
+            })
+        };
+        lanes.set((0..3).map(lane).collect()).unwrap();
+        lanes.get().unwrap().iter().for_each(Lane::enter);
+        let mut job = Box::pin(pool.run(move || tell.send(3).unwrap()));
+        assert!((&mut job).now_or_never().is_none());
+        release.send(()).unwrap();
+        assert!(held.await.unwrap().is_ok());
+        job.await.unwrap();
+        let turns: Vec<usize> = (0..3 * TURNS + 1).map(|_| told.recv().unwrap()).collect();
+        assert_eq!(turns[..7], [0, 1, 2, 3, 0, 1, 2], "the job had the turn in which it came");
+        assert!(turns[4..].chunks(3).all(|round| round == [0, 1, 2]), "{turns:?}");
+    }
+
+    #[tokio::test]
     async fn work_that_comes_while_a_lane_is_at_work_is_done_after_it() {
         let pool = pool(2, 2);
         let (tell, told) = mpsc::sync_channel(4);

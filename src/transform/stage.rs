@@ -131,7 +131,10 @@ mod tests {
     };
 
     fn stage(pool: &Pool) -> Stage {
-        let rework = Steps { encode: Some(Encode::default()), ..Steps::default() };
+        stage_for(pool, Steps { encode: Some(Encode::default()), ..Steps::default() })
+    }
+
+    fn stage_for(pool: &Pool, rework: Steps) -> Stage {
         let limits = PictureLimits { max_frame_bytes: 100_000, max_frame_pixels: 100_000 };
         Stage::new("door".parse().unwrap(), Pipeline::new("Door".into(), rework, limits), pool)
     }
@@ -172,6 +175,19 @@ mod tests {
             (1, 0),
             "the greedy one cost it nothing"
         );
+    }
+
+    #[tokio::test]
+    async fn taking_metadata_out_waits_for_no_worker() {
+        let pool = Pool::new(NonZeroUsize::MIN, 4).unwrap();
+        let stage = stage_for(&pool, Steps { strip_metadata: true, ..Steps::default() });
+        let bus = Arc::new(Bus::default());
+        while_held(&pool, || {
+            stage.take(tiny_frame(), &bus);
+            assert!(bus.newest().is_some(), "while the only worker is busy");
+        })
+        .await;
+        assert_eq!(busy(&bus), 0);
     }
 
     #[tokio::test]

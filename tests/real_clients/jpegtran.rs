@@ -6,7 +6,7 @@ use framecast::transform::lossless::{LosslessError, LosslessOp, Options, apply};
 
 use crate::program::{run, test_file, try_run};
 
-const TRIM: Options = Options { max_pixels: 100_000, trim: true };
+const TRIM: Options = Options { max_pixels: 200_000, trim: true };
 
 /// Whatever both can do, under jpegtran's names for it.
 fn operations() -> Vec<(&'static str, Vec<LosslessOp>)> {
@@ -95,11 +95,14 @@ fn what_is_possible_without_trimming_is_what_jpegtran_calls_perfect() {
 }
 
 fn fixtures() -> Vec<String> {
-    let folder = test_file("fixtures/jpeg");
-    let files = fs::read_dir(folder).expect("the fixtures' folder is readable");
+    let folders = ["fixtures/jpeg", "fixtures/photographs"].map(test_file);
+    let files =
+        folders.iter().flat_map(|folder| fs::read_dir(folder).expect("the fixtures' folders are readable"));
     let paths = files.map(|file| file.expect("a fixture is readable").path());
     let mut paths: Vec<String> = paths.map(|path| text(&path).to_owned()).collect();
-    paths.retain(|path| path.contains("lossless-") && path.ends_with(".jpg"));
+    paths.retain(|path| {
+        (path.contains("lossless-") || path.contains("photographs")) && path.ends_with(".jpg")
+    });
     paths.sort();
     paths
 }
