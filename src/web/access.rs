@@ -19,7 +19,7 @@ use actix_web::{
 use subtle::ConstantTimeEq;
 
 use self::shown::Shown;
-use super::{Of, Problem, Rule, WebState, pushing::Body};
+use super::{Of, Problem, Rule, WebState, peers, pushing::Body, query};
 use crate::{
     auth::{Auth, Caller},
     config::{Publishers, Role, SourceConfig},
@@ -109,6 +109,9 @@ impl Target {
         let text = match of {
             Of::Named => request.match_info().get("name").unwrap_or_default().to_owned(),
             Of::Default => state.default_stream().map(|stream| stream.name().to_string()).unwrap_or_default(),
+            Of::Asked(key) => query(request, key).unwrap_or_default(),
+            Of::Counted => name_of(peers::counted(state, number(request))),
+            Of::Camera => name_of(peers::camera(state, number(request))),
             Of::Any | Of::All => String::new(),
         };
         let name: Option<StreamName> = text.parse().ok();
@@ -128,14 +131,14 @@ impl Target {
         match self.of {
             Of::All => caller.may_with_all(role),
             Of::Any => caller.may_with_any(role),
-            Of::Named | Of::Default if caller.may(role, self.name.as_ref()) => true,
-            Of::Named | Of::Default if role == Role::Push => match self.pushes() {
+            _ if caller.may(role, self.name.as_ref()) => true,
+            _ if role == Role::Push => match self.pushes() {
                 Pushes::Anybody => true,
                 Pushes::Holders(_) => false,
                 // The handler says why it takes none, to those who may know.
                 Pushes::None => caller.may(Role::View, self.name.as_ref()),
             },
-            Of::Named | Of::Default => false,
+            _ => false,
         }
     }
 
@@ -164,9 +167,9 @@ impl Target {
     fn refusal(&self, role: Role, caller: &Caller, shown: &Shown) -> Problem {
         let stream = &self.text;
         let what = match self.of {
-            Of::Named | Of::Default => format!("{} stream {stream}", verb(role)),
             Of::Any => format!("{} any stream", verb(role)),
             Of::All => format!("{} all streams", verb(role)),
+            _ => format!("{} stream {stream}", verb(role)),
         };
         if caller.is_known() {
             return Problem::forbidden(format!("you may not {what}: that needs the role {}", role.as_str()));
@@ -180,6 +183,15 @@ impl Target {
             (true, false) => format!("that token is not known, and to {what} one is needed"),
         })
     }
+}
+
+/// Nothing if there is no such stream: the handler says so, to those who may know.
+fn name_of(found: Result<StreamHandle, Problem>) -> String {
+    found.map(|stream| stream.name().to_string()).unwrap_or_default()
+}
+
+fn number(request: &HttpRequest) -> &str {
+    request.match_info().get("n").unwrap_or_default()
 }
 
 fn verb(role: Role) -> &'static str {

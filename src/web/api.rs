@@ -5,12 +5,14 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use actix_web::{HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::Serialize;
 
 use super::{
     State, WebState,
     error::Problem,
+    peers::go2rtc,
+    query,
     renditions::{RenditionReport, RenditionsReport},
 };
 use crate::{
@@ -26,9 +28,17 @@ use crate::{
 };
 
 /// `GET /api/streams`: all that the caller may watch, in the order of the configuration.
-pub(super) async fn streams(state: State, caller: Caller) -> HttpResponse {
+/// With `?src=NAME` go2rtc's clients mean one of them.
+pub(super) async fn streams(
+    request: HttpRequest,
+    state: State,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    if query(&request, "src").is_some() {
+        return go2rtc::one(&request, &state, &caller);
+    }
     let report = Report::of(&state, &caller);
-    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report)
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report))
 }
 
 /// `GET /api/streams/{name}`.

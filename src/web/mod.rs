@@ -12,6 +12,7 @@ mod go2rtc;
 mod health;
 mod live;
 mod page;
+mod peers;
 mod points;
 mod pushing;
 mod renditions;

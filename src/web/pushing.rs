@@ -56,10 +56,20 @@ pub(super) async fn feed(
     name: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let mut body = Body::new(&request, payload);
+    feed_to(&request, &state, Ok(name.into_inner()), payload).await
+}
+
+/// The same for the stream of this name, or refused with a problem.
+pub(super) async fn feed_to(
+    request: &HttpRequest,
+    state: &WebState,
+    name: Result<String, Problem>,
+    payload: web::Payload,
+) -> HttpResponse {
+    let mut body = Body::new(request, payload);
     let taken = async {
-        let stream = push_stream(&state, &name)?;
-        feed::take(&request, &state.limits, &stream, &mut body).await
+        let stream = push_stream(state, &name?)?;
+        feed::take(request, &state.limits, &stream, &mut body).await
     };
     match taken.await {
         Ok(answer) => answer,

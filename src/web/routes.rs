@@ -13,7 +13,7 @@ use actix_web::{
 };
 
 use super::{
-    Problem, access, api, clip, compat, go2rtc, health, live, page, points, pushing, replay, snapshot,
+    Problem, access, api, clip, compat, go2rtc, health, live, page, peers, points, pushing, replay, snapshot,
     viewing,
 };
 use crate::config::Role;
@@ -34,6 +34,12 @@ pub enum Of {
     Named,
     /// The default stream.
     Default,
+    /// The stream that the query names with this key.
+    Asked(&'static str),
+    /// The stream `{n}` in the path, counted from 1; 0 is all of them in one picture.
+    Counted,
+    /// The stream called `cam_{n}`, or else number `{n}`.
+    Camera,
     /// Any stream. The handler itself then asks for each stream that it shows or changes.
     Any,
     /// All streams, and those to come.
@@ -59,6 +65,10 @@ const OPEN: Rule = Rule::Anybody;
 const VIEW: Rule = Rule::Needs(Role::View, Of::Named);
 const VIEW_DEFAULT: Rule = Rule::Needs(Role::View, Of::Default);
 const VIEW_ANY: Rule = Rule::Needs(Role::View, Of::Any);
+const VIEW_ASKED: Rule = Rule::Needs(Role::View, Of::Asked("src"));
+const VIEW_COUNTED: Rule = Rule::Needs(Role::View, Of::Counted);
+const VIEW_CAMERA: Rule = Rule::Needs(Role::View, Of::Camera);
+const PUSH_ASKED: Rule = Rule::Needs(Role::Push, Of::Asked("dst"));
 const PUSH: Rule = Rule::Needs(Role::Push, Of::Named);
 
 /// Every route. Fixed addresses stand before `/{name}`, so a stream called `snapshot` is at `/streams/snapshot` only.
@@ -86,6 +96,23 @@ pub const ROUTES: &[Row] = &[
     read("/program.json", VIEW_ANY, || to(compat::program_json)),
     read("/input_{n:[0-9]+}.json", VIEW_ANY, || to(compat::input_json)),
     read("/output_{n:[0-9]+}.json", VIEW_ANY, || to(compat::output_json)),
+    read("/api/stream.mjpeg", VIEW_ASKED, || to(peers::go2rtc::stream)),
+    row("/api/stream.mjpeg", WRITE, PUSH_ASKED, || to(peers::go2rtc::feed)),
+    read("/api/frame.jpeg", VIEW_ASKED, || to(peers::go2rtc::frame)),
+    read("/go2rtc/api/streams", VIEW_ANY, || to(peers::go2rtc::streams)),
+    read("/go2rtc/api/stream.mjpeg", VIEW_ASKED, || to(peers::go2rtc::stream)),
+    row("/go2rtc/api/stream.mjpeg", WRITE, PUSH_ASKED, || to(peers::go2rtc::feed)),
+    read("/go2rtc/api/ws", VIEW_ANY, || to(go2rtc::ws)),
+    read("/go2rtc/api/frame.jpeg", VIEW_ASKED, || to(peers::go2rtc::frame)),
+    read("/api/{name}/latest.jpg", VIEW, || to(peers::frigate::latest)),
+    read("/{n:[0-9]+}/stream", VIEW_COUNTED, || to(peers::motion::stream)),
+    read("/{n:[0-9]+}/mjpg/stream", VIEW_COUNTED, || to(peers::motion::stream)),
+    read("/{n:[0-9]+}/substream", VIEW_COUNTED, || to(peers::motion::substream)),
+    read("/{n:[0-9]+}/mjpg/substream", VIEW_COUNTED, || to(peers::motion::substream)),
+    read("/{n:[0-9]+}/current", VIEW_COUNTED, || to(peers::motion::current)),
+    read("/{n:[0-9]+}/static/stream", VIEW_COUNTED, || to(peers::motion::current)),
+    read("/cam_{n:[0-9]+}.mjpg", VIEW_CAMERA, || to(peers::webcam_xp::stream)),
+    read("/cam_{n:[0-9]+}.jpg", VIEW_CAMERA, || to(peers::webcam_xp::picture)),
     read("/{name}.mjpg", VIEW, || to(viewing::by_name)),
     read("/{name}.jpg", VIEW, || to(snapshot::by_name)),
     read("/{name}", VIEW, || to(viewing::by_name)),

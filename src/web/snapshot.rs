@@ -13,8 +13,10 @@ use super::{
     transport::{Busy, Outbox},
 };
 use crate::{
+    bus::Published,
     frame::Frame,
     multipart::writer::timestamp,
+    registry::Variant,
     session::{newest_picture, next_after},
     stream::StreamHandle,
 };
@@ -38,12 +40,38 @@ pub(super) async fn answer(
     state: &WebState,
     stream: &StreamHandle,
 ) -> Result<HttpResponse, Problem> {
-    let variant = renditions::asked(request)?;
+    answer_as(request, state, stream, renditions::asked(request)?).await
+}
+
+/// The same for those who ask in words of their own.
+///
+/// # Errors
+/// 503 when there is none, or no worker to make it so, with the reason.
+pub(super) async fn answer_as(
+    request: &HttpRequest,
+    state: &WebState,
+    stream: &StreamHandle,
+    variant: Variant,
+) -> Result<HttpResponse, Problem> {
     let _busy = request.conn_data::<Outbox>().map(|outbox| outbox.busy(Busy::Answering));
     let picture = match query(request, "wait").as_deref() {
         Some("next") => next_after(stream, stream.bus().newest().map_or(0, |newest| newest.seq)).await?,
         _ => newest_picture(stream).await?,
     };
+    show(request, state, stream, variant, &picture).await
+}
+
+/// Answers with this picture.
+///
+/// # Errors
+/// 503 when there is no worker to make it so, with the reason.
+pub(super) async fn show(
+    request: &HttpRequest,
+    state: &WebState,
+    stream: &StreamHandle,
+    variant: Variant,
+    picture: &Published,
+) -> Result<HttpResponse, Problem> {
     // The number alone would repeat after a restart.
     let mut etag = format!("\"{}-{}", timestamp(state.started), picture.seq);
     if !variant.is_nothing() {

@@ -25,7 +25,7 @@ use crate::{
     bus::{Published, Showing},
     frame::FrameKind,
     multipart::writer::{self, Framing, PreparedPart},
-    registry::Held,
+    registry::{Held, Variant},
     session::Viewer,
     stream::StreamHandle,
 };
@@ -85,7 +85,20 @@ pub(super) async fn answer(
     stream: &StreamHandle,
     wishes: Wishes,
 ) -> Result<HttpResponse, Problem> {
-    let variant = renditions::asked(request)?;
+    answer_as(request, state, stream, renditions::asked(request)?, wishes).await
+}
+
+/// The same for those who ask in words of their own.
+///
+/// # Errors
+/// 503 when there is no room for a viewer or a rendition.
+pub(super) async fn answer_as(
+    request: &HttpRequest,
+    state: &WebState,
+    stream: &StreamHandle,
+    variant: Variant,
+    wishes: Wishes,
+) -> Result<HttpResponse, Problem> {
     let chunked = request.version() >= Version::HTTP_11 && !wishes.unchunked && stream.config().chunked;
     let framing = if chunked { Framing::Chunked } else { Framing::Raw };
     let mut head = HttpResponse::Ok();

@@ -27,6 +27,7 @@ mod matrix;
 mod mjpg_streamer;
 mod on_demand;
 mod parts;
+mod peers;
 mod pictures;
 mod replays;
 mod saving;

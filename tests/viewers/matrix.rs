@@ -40,8 +40,10 @@ impl Asking {
             held >= role
                 && match of {
                     Of::Any => true,
-                    Of::Named | Of::Default => reach != Reach::Other,
                     Of::All => reach == Reach::All,
+                    Of::Named | Of::Default | Of::Asked(_) | Of::Counted | Of::Camera => {
+                        reach != Reach::Other
+                    }
                 }
         })
     }
@@ -53,7 +55,14 @@ impl Asking {
 }
 
 fn address_of(row: &Row) -> String {
-    row.path.replace("{name}", STREAM).replace("{asset}", "base.css").replace("{n:[0-9]+}", "0")
+    // The stream is the first: number 0 of those who count from 0.
+    let number = if matches!(row.rule, Rule::Needs(_, Of::Counted | Of::Camera)) { "1" } else { "0" };
+    let path =
+        row.path.replace("{name}", STREAM).replace("{asset}", "base.css").replace("{n:[0-9]+}", number);
+    match row.rule {
+        Rule::Needs(_, Of::Asked(key)) => format!("{path}?{key}={STREAM}"),
+        _ => path,
+    }
 }
 
 async fn ask(relay: &TestRelay, method: &str, target: &str, token: Option<&str>) -> Head {

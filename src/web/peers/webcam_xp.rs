@@ -1,0 +1,29 @@
+//! WebcamXP's addresses: `/cam_N.mjpg` and `/cam_N.jpg`, counted from 1. A stream that has such a name comes first.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::camera;
+use crate::web::{
+    State,
+    error::Problem,
+    snapshot,
+    viewing::{self, Wishes},
+};
+
+/// `GET /cam_N.mjpg`.
+pub(in crate::web) async fn stream(
+    request: HttpRequest,
+    state: State,
+    number: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    viewing::answer(&request, &state, &camera(&state, &number)?, Wishes::of(&request)).await
+}
+
+/// `GET /cam_N.jpg`.
+pub(in crate::web) async fn picture(
+    request: HttpRequest,
+    state: State,
+    number: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    snapshot::answer(&request, &state, &camera(&state, &number)?).await
+}
