@@ -7,6 +7,7 @@ mod binary;
 mod browser;
 #[path = "../support/browser.rs"]
 mod browser_driver;
+mod homes;
 mod jpegtran;
 #[path = "../support/program.rs"]
 mod program;

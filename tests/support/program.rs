@@ -158,9 +158,18 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
 
 /// Python with the packages of `tests/support/requirements.txt`, made by `scripts/test`.
 pub(crate) fn python() -> PathBuf {
+    python_of("test-python")
+}
+
+/// Python with Home Assistant's camera code, made by `scripts/test`.
+pub(crate) fn home_assistant() -> PathBuf {
+    python_of("test-home-assistant")
+}
+
+fn python_of(environment: &str) -> PathBuf {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let python =
-        target.parent().expect("the folder lies in the target folder").join("test-python/bin/python");
+    let target = target.parent().expect("the folder lies in the target folder");
+    let python = target.join(environment).join("bin/python");
     assert!(python.exists(), "{} is absent: scripts/test makes it", python.display());
     python
 }
