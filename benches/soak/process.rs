@@ -3,7 +3,6 @@
 use std::{
     fs, io,
     net::SocketAddr,
-    os::unix::fs::MetadataExt,
     path::Path,
     process::{ExitStatus, Stdio},
     sync::{Arc, atomic::AtomicU64},
