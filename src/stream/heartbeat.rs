@@ -31,6 +31,7 @@ pub(super) async fn beat(bus: Arc<Bus>) {
             return;
         }
         let (Some(seq), Some(since)) = (newest.map(|newest| newest.seq), since) else {
+            fresh_looks = 0;
             if reader.changed().await.is_err() {
                 return;
             }
