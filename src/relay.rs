@@ -8,8 +8,8 @@ mod starter;
 
 use std::{
     io,
-    net::SocketAddr,
-    num::NonZeroUsize,
+    net::{IpAddr, SocketAddr},
+    num::{NonZeroU32, NonZeroUsize},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,18 +20,18 @@ use std::{
 
 use actix::Arbiter;
 use futures_util::future::join_all;
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 use tracing::{info, warn};
 
 use starter::Starter;
 
 use crate::{
-    auth::Auth,
-    config::Config,
+    auth::{Auth, brake::Brake},
+    config::{Config, Listen},
     registry::{Registry, Renditions},
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
-    web::{ListenError, Listeners, Pages, Tls, TlsError, WebServer, WebState},
+    web::{ListenError, Listeners, Pages, Refusals, Seats, Tls, TlsError, WebServer, WebState},
 };
 
 /// Threads that streams are spread over, one a core up to this: they read the cameras and write to all viewers. A network
@@ -44,11 +44,15 @@ const STREAMS_STOP_WITHIN: Duration = Duration::from_millis(500);
 /// Programs that were asked to end get so long for it, beside the drain of the viewers; then they are killed.
 const PROGRAMS_END_WITHIN: Duration = Duration::from_secs(1);
 
+/// What an address may ask at once, in seconds of its rate.
+const BURST_SECONDS: u32 = 10;
+
 /// A running relay. Tests run several in one process.
 #[derive(Debug)]
 pub struct Relay {
     state: Arc<WebState>,
     addresses: Vec<SocketAddr>,
+    sockets: Vec<Listen>,
     web: WebServer,
     serving: JoinHandle<io::Result<()>>,
     arbiters: Vec<Arbiter>,
@@ -68,6 +72,11 @@ pub enum StartError {
     System(#[from] io::Error),
 }
 
+/// A bucket an address, for a page that asks for many tiles at once.
+fn per_second(requests: NonZeroU32) -> Brake<Option<IpAddr>> {
+    Brake::new(requests.get().saturating_mul(BURST_SECONDS), Duration::from_secs(1) / requests.get())
+}
+
 impl Relay {
     /// Listens, starts every stream, and serves. Must be called inside an actix system.
     ///
@@ -75,8 +84,8 @@ impl Relay {
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?;
-        let listeners = Listeners::bind(&config.server.listen)?;
-        let addresses = listeners.addresses();
+        let listeners = Listeners::bind(&config.server)?;
+        let (addresses, sockets) = (listeners.addresses(), listeners.sockets());
         let pool = Arc::new(Pool::for_this_machine()?);
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         let arbiters: Vec<_> = (0..cores.min(MAX_STREAM_THREADS)).map(|_| Arbiter::new()).collect();
@@ -91,6 +100,11 @@ impl Relay {
             starter: Box::new(starter),
             auth: Auth::new(&config.auth),
             renditions: Renditions::new(limits.max_renditions),
+            proxies: config.server.trusted_proxies,
+            is_tls: tls.is_some(),
+            requests: limits.max_requests_per_second.map(per_second),
+            seats: Arc::new(Seats::new(limits.max_viewers_per_address)),
+            refusals: Refusals::default(),
             capacity: Arc::new(Capacity::new(limits.max_viewers)),
             limits,
             pages: Pages::default(),
@@ -104,12 +118,28 @@ impl Relay {
         });
         let (web, server) = WebServer::start(state.clone(), listeners, cores, tls)?;
         let serving = actix_rt::spawn(server);
-        Ok(Self { state, addresses, web, serving, arbiters })
+        Ok(Self { state, addresses, sockets, web, serving, arbiters })
     }
 
     /// Where it listens; a port 0 has become a real one.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The Unix sockets it listens on.
+    pub fn sockets(&self) -> &[Listen] {
+        &self.sockets
+    }
+
+    /// Waits until each thread of streams has done something that it was asked to.
+    pub async fn answers(&self) {
+        let asked = self.arbiters.iter().map(|arbiter| {
+            let (told, done) = oneshot::channel();
+            arbiter.spawn_fn(move || drop(told));
+            done
+        });
+        // They answer by letting go of the channel.
+        join_all(asked.collect::<Vec<oneshot::Receiver<()>>>()).await;
     }
 
     /// The streams.

@@ -68,7 +68,10 @@ streams:
     source: {type: push, token: "${SECRET}"}
 "##,
     );
-    assert_eq!(config.server.listen, ["127.0.0.1:8080".parse().unwrap(), "[::1]:81".parse().unwrap()]);
+    assert_eq!(
+        config.server.listen,
+        ["127.0.0.1:8080", "[::1]:81"].map(|text| config::parse_listen(text).unwrap())
+    );
     assert_eq!((&*config.server.base_path, config.server.cors), ("/webcam", None));
     assert_eq!(config.server.default_stream.unwrap().as_str(), "porch");
     assert_eq!((config.limits.max_frame_bytes, config.limits.max_viewers), (4 << 20, 20));
@@ -96,7 +99,7 @@ fn what_is_left_out_has_its_default() {
     let config =
         good("streams: {a: {source: {type: push, token: none}}, b: {source: {type: mjpeg, url: http://h/}}}");
     assert_eq!(config.limits, Limits::default());
-    assert_eq!(config.server.listen, ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(config.server.listen, [config::parse_listen("127.0.0.1:8080").unwrap()]);
     assert_eq!((&*config.server.base_path, config.server.cors.as_deref()), ("", Some("*")));
     assert_eq!(config.server.default_stream, None);
     let b = &config.streams[1];

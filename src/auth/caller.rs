@@ -25,12 +25,12 @@ impl Caller {
     }
 
     /// Adds what a credential shows.
-    pub fn is(&mut self, identity: Arc<Identity>) {
+    pub(super) fn is(&mut self, identity: Arc<Identity>) {
         self.known_as.push(identity);
     }
 
     /// Adds that the stream's own token was shown.
-    pub fn publishes(&mut self, stream: StreamName) {
+    pub(super) fn publishes(&mut self, stream: StreamName) {
         self.publishes = Some(Grant { role: Role::Push, reach: Reach::Only([stream].into()) });
     }
 
@@ -42,6 +42,11 @@ impl Caller {
     /// What the log calls this one; none for nobody in particular.
     pub fn name(&self) -> Option<&str> {
         self.known_as.first().map(|identity| identity.name.as_str())
+    }
+
+    /// The first of what was shown.
+    pub(super) fn identity(&self) -> Option<&Arc<Identity>> {
+        self.known_as.first()
     }
 
     fn grants(&self) -> impl Iterator<Item = &Grant> {

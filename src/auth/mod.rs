@@ -1,11 +1,17 @@
 //! Who may do what: the credentials that somebody shows, and what they grant.
 //!
-//! Pure decisions: this room knows neither HTTP nor sockets. It promises that credentials are compared in constant time,
-//! that none is kept in clear where a hash will do, and that everything it remembers of callers is bounded.
+//! This room knows neither HTTP nor sockets. It promises that credentials are compared in constant time, that none is kept
+//! in clear where a hash will do, that guessing is slowed, and that everything it remembers of callers is bounded.
 
+pub mod brake;
 mod caller;
+mod desk;
+pub mod link;
+mod passwords;
 mod policy;
+mod sessions;
 pub mod token;
 
 pub use caller::Caller;
-pub use policy::{Auth, Identity};
+pub use desk::{Auth, NotNow, Shown};
+pub use policy::Identity;

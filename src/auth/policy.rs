@@ -2,94 +2,139 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Caller, token};
-use crate::config::{AuthConfig, Grant, Reach, Role, TokenHash};
+use super::{Caller, link, token};
+use crate::{
+    config::{AuthConfig, Grant, Reach, Role, Secret, TokenHash},
+    frame::StreamName,
+};
 
 /// The name of whoever shows the token of the environment, or the one made at the start.
 const START_NAME: &str = "admin";
 
-/// Somebody the configuration knows.
+/// What tells one credential from another, also after a reload: a hash of what is kept of it.
+pub(super) type Fingerprint = [u8; 32];
+
+/// Somebody who showed something.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Identity {
     /// As the log calls them.
     pub name: String,
     /// What they may do.
     pub grant: Grant,
+    /// Of the credential that shows it.
+    pub(super) fingerprint: Fingerprint,
 }
 
-/// Who may do what. It may be replaced while requests are answered.
+/// Somebody with a password.
 #[derive(Debug)]
-pub struct Auth {
-    policy: RwLock<Arc<Policy>>,
-    /// Outlives a reload.
-    start: Option<(TokenHash, Arc<Identity>)>,
+pub(super) struct User {
+    pub(super) hash: String,
+    pub(super) identity: Arc<Identity>,
 }
 
+/// A configuration's rules.
 #[derive(Debug)]
-struct Policy {
-    anonymous: Reach,
+pub(super) struct Policy {
+    pub(super) anonymous: Reach,
+    pub(super) users: Vec<User>,
     tokens: Vec<(TokenHash, Arc<Identity>)>,
+    link_key: Option<Secret>,
 }
 
 impl Policy {
     fn new(config: &AuthConfig) -> Self {
-        let known =
-            |name: &str, grant: &Grant| Arc::new(Identity { name: name.to_owned(), grant: grant.clone() });
-        let tokens = config.tokens.iter().map(|token| (token.hash, known(&token.name, &token.grant)));
-        Self { anonymous: config.anonymous.clone(), tokens: tokens.collect() }
-    }
-}
-
-impl Auth {
-    /// As the configuration says.
-    pub fn new(config: &AuthConfig) -> Self {
-        let admin = || Arc::new(Identity { name: START_NAME.to_owned(), grant: Grant::for_all(Role::Admin) });
-        let start = config.start_token.as_ref().map(|token| (token::hash(token.reveal()), admin()));
-        Self { policy: RwLock::new(Arc::new(Policy::new(config))), start }
-    }
-
-    /// Follows a new configuration from the next request on. The token of the start stays.
-    pub fn replace(&self, config: &AuthConfig) {
-        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Policy::new(config));
-    }
-
-    fn policy(&self) -> Arc<Policy> {
-        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Nobody in particular.
-    pub fn anybody(&self) -> Caller {
-        Caller::anonymous(self.policy().anonymous.clone())
+        let known = |name: &str, grant: &Grant, fingerprint| {
+            Arc::new(Identity { name: name.to_owned(), grant: grant.clone(), fingerprint })
+        };
+        let tokens = config.tokens.iter();
+        let tokens = tokens.map(|token| (token.hash, known(&token.name, &token.grant, token.hash.0)));
+        let users = config.users.iter().map(|user| User {
+            hash: user.hash.reveal().to_owned(),
+            identity: known(&user.name, &user.grant, token::hash(user.hash.reveal()).0),
+        });
+        Self {
+            anonymous: config.anonymous.clone(),
+            users: users.collect(),
+            tokens: tokens.collect(),
+            link_key: config.link_key.clone(),
+        }
     }
 
     /// Whose token this is. All are compared, so that the time says nothing.
-    pub fn of_token(&self, shown: &str) -> Option<Arc<Identity>> {
-        let hash = token::hash(shown);
-        let policy = self.policy();
+    pub(super) fn of_token(&self, shown: &TokenHash) -> Option<Arc<Identity>> {
         let mut found = None;
-        for (kept, identity) in policy.tokens.iter().chain(&self.start) {
-            if token::same(kept, &hash) {
+        for (kept, identity) in &self.tokens {
+            if token::same(kept, shown) {
                 found = Some(identity.clone());
             }
         }
         found
     }
+
+    pub(super) fn user(&self, name: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.identity.name == name)
+    }
+
+    /// Whoever has a link to the stream.
+    pub(super) fn of_link(&self, stream: &StreamName, signed: &link::Signed) -> Option<Arc<Identity>> {
+        let key = self.link_key.as_ref()?;
+        link::lasts(key, stream, signed)?;
+        let grant = Grant { role: Role::View, reach: Reach::Only([stream.clone()].into()) };
+        let name = format!("a link to {stream}");
+        Some(Arc::new(Identity { name, grant, fingerprint: of_key(key) }))
+    }
+
+    /// Whether the credential that was shown is still good for the same.
+    fn still_knows(&self, identity: &Identity) -> bool {
+        let tokens = self.tokens.iter().map(|(_, known)| known);
+        let mut known = tokens.chain(self.users.iter().map(|user| &user.identity));
+        known.any(|known| **known == *identity)
+            || self.link_key.as_ref().is_some_and(|key| of_key(key) == identity.fingerprint)
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Secret;
+fn of_key(key: &Secret) -> Fingerprint {
+    token::hash(key.reveal()).0
+}
 
-    #[test]
-    fn a_reload_keeps_the_token_of_the_start_and_follows_the_rest() {
-        let auth =
-            Auth::new(&AuthConfig { start_token: Some(Secret::new("first")), ..AuthConfig::default() });
-        assert!(auth.anybody().may_with_all(Role::View) && !auth.anybody().may_with_any(Role::Push));
-        assert_eq!(auth.of_token("first").unwrap().grant, Grant::for_all(Role::Admin));
-        assert!(auth.of_token("second").is_none());
-        auth.replace(&AuthConfig { anonymous: Reach::nothing(), ..AuthConfig::default() });
-        assert!(!auth.anybody().may_with_any(Role::View));
-        assert!(auth.of_token("first").is_some());
+/// The rules that hold now. They may be replaced while requests are answered.
+#[derive(Debug)]
+pub(super) struct Rules {
+    policy: RwLock<Arc<Policy>>,
+    /// Outlives a reload.
+    start: Option<(TokenHash, Arc<Identity>)>,
+}
+
+impl Rules {
+    pub(super) fn new(config: &AuthConfig) -> Self {
+        let start = config.start_token.as_ref().map(|token| {
+            let hash = token::hash(token.reveal());
+            let (name, grant) = (START_NAME.to_owned(), Grant::for_all(Role::Admin));
+            (hash, Arc::new(Identity { name, grant, fingerprint: hash.0 }))
+        });
+        Self { policy: RwLock::new(Arc::new(Policy::new(config))), start }
+    }
+
+    pub(super) fn replace(&self, config: &AuthConfig) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Policy::new(config));
+    }
+
+    pub(super) fn now(&self) -> Arc<Policy> {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn anybody(&self) -> Caller {
+        Caller::anonymous(self.now().anonymous.clone())
+    }
+
+    /// The administrator, if this is the token of the start.
+    pub(super) fn of_start_token(&self, shown: &TokenHash) -> Option<Arc<Identity>> {
+        let (hash, identity) = self.start.as_ref()?;
+        token::same(hash, shown).then(|| identity.clone())
+    }
+
+    pub(super) fn still_know(&self, identity: &Identity) -> bool {
+        let start = self.start.as_ref().is_some_and(|(_, start)| **start == *identity);
+        start || self.now().still_knows(identity)
     }
 }

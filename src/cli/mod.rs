@@ -2,12 +2,14 @@
 
 mod admin;
 mod check;
+mod credentials;
 mod drawable;
 mod healthcheck;
 mod open_files;
 mod probe;
 mod push;
 mod serve;
+mod supervised;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -61,6 +63,12 @@ enum Command {
     Push(push::PushArguments),
     /// Ask a camera what it sends, and print the YAML for it
     Probe(probe::ProbeArguments),
+    /// Make a token, and print the YAML that lets it in
+    Token(credentials::TokenArguments),
+    /// Ask for a user's password, and print the YAML that lets them in
+    Passwd(credentials::PasswordArguments),
+    /// Make a link to a stream that ends after a while
+    Link(credentials::LinkArguments),
     /// Print a shell's completion script
     Completions {
         /// Which shell
@@ -82,6 +90,9 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Check { file } => Ok(check::run(&file)),
         Command::Push(arguments) => push::run(arguments),
         Command::Probe(arguments) => probe::run(arguments),
+        Command::Token(arguments) => credentials::token(&arguments),
+        Command::Passwd(arguments) => credentials::passwd(&arguments),
+        Command::Link(arguments) => credentials::link(arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -6,9 +6,9 @@ use anyhow::Context;
 use clap::Args;
 use tracing::info;
 
-use super::{admin, check, open_files, print};
+use super::{admin, check, open_files, print, supervised};
 use crate::{
-    config::{self, Chosen, Config, Environment, StreamConfig},
+    config::{self, Chosen, Config, Environment, Listen, StreamConfig},
     relay::Relay,
     telemetry,
 };
@@ -22,7 +22,7 @@ pub(super) struct ServeArguments {
     config: Option<PathBuf>,
     /// Listen here instead of where the file says (may be given several times)
     #[arg(long, short, value_name = "ADDR:PORT", value_parser = config::parse_listen)]
-    listen: Vec<SocketAddr>,
+    listen: Vec<Listen>,
 }
 
 pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
@@ -58,15 +58,23 @@ async fn serve(config: Config, origin: &str, admin: &admin::Entrance) -> anyhow:
     let signal = shutdown_signal().context("cannot listen for signals")?;
     let relay = Relay::start(config).await?;
     let urls: Vec<_> = relay.addresses().iter().map(|&address| url_of(scheme, address, &base_path)).collect();
+    for socket in relay.sockets() {
+        print(format!("listening on {socket}\n"));
+    }
     print(what_is_served(origin, &urls, &streams) + &admin.shown(&urls));
-    let received = signal.await;
+    supervised::ready();
+    let received = tokio::select! {
+        received = signal => received,
+        () = supervised::report(&relay) => "nothing",
+    };
+    supervised::stopping();
     info!("{received} received, stopping");
     relay.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 
 /// An address that a browser on this machine can open.
-fn url_of(scheme: &str, address: SocketAddr, base_path: &str) -> String {
+pub(super) fn url_of(scheme: &str, address: SocketAddr, base_path: &str) -> String {
     let mut reachable = address;
     if address.ip().is_unspecified() {
         reachable.set_ip(if address.is_ipv4() {

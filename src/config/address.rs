@@ -1,20 +1,71 @@
 //! Where to listen, and under which path and for which origin.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
 
 use url::Url;
 
 use super::units::Wrong;
 
-/// Reads `127.0.0.1:8080`, `[::]:8080` or `localhost:8080`, as in the file and on the command line.
+/// Longest path of a socket, in bytes: what Linux and macOS have room for.
+const MAX_SOCKET_PATH: usize = 103;
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl From<SocketAddr> for Listen {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
+    }
+}
+
+/// Reads `127.0.0.1:8080`, `[::]:8080`, `localhost:8080` or `unix:/run/framecast.sock`, as in the file and on the command line.
 ///
 /// # Errors
 /// What would be right.
-pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+pub fn parse_listen(text: &str) -> Result<Listen, String> {
     listen(text).map_err(|wrong| wrong.want)
 }
 
-pub(super) fn listen(text: &str) -> Result<SocketAddr, Wrong> {
+pub(super) fn listen(text: &str) -> Result<Listen, Wrong> {
+    match text.strip_prefix("unix:") {
+        Some(path) if Path::new(path).is_absolute() && path.len() <= MAX_SOCKET_PATH => {
+            Ok(Listen::Unix(path.into()))
+        }
+        Some(_) => Err(Wrong::want_not(
+            format!("must be an absolute path of {MAX_SOCKET_PATH} bytes at most behind unix:"),
+            text,
+        )),
+        None => tcp(text).map(Listen::Tcp),
+    }
+}
+
+/// A file's permissions in octal digits.
+pub(super) fn mode(text: &str) -> Result<u32, Wrong> {
+    let mode =
+        u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777 && (3..=4).contains(&text.len()));
+    mode.ok_or_else(|| Wrong::want_not("must be three octal digits such as 660", text))
+}
+
+pub(super) fn tcp(text: &str) -> Result<SocketAddr, Wrong> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }

@@ -6,6 +6,7 @@
 //! messages name keys and variables, and excerpts of the file show only values known to be harmless.
 
 mod address;
+mod auth;
 mod chart;
 mod chosen;
 mod environment;
@@ -29,10 +30,10 @@ mod units;
 mod url;
 mod yaml;
 
-use std::{fs::File, io::Read, path::Path};
+use std::{fs::File, io::Read, path::Path, time::Duration};
 
 pub use self::{
-    address::parse_listen,
+    address::{Listen, parse_listen},
     chosen::{Chosen, effective_path},
     environment::Environment,
     error::{ConfigErrors, Mistake, Position},
@@ -68,6 +69,15 @@ pub fn parse(text: &str, file_label: &str, environment: &Environment) -> Result<
         Some(config) if mistakes.is_empty() => Ok(config),
         _ => Err(mistakes.finish(file_label, |at| excerpt::excerpt(text, &tree.hidden, &shown, at))),
     }
+}
+
+/// Reads a time such as `90s` or `48h`, as in the file: a second to ten years.
+///
+/// # Errors
+/// What would be right.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    const YEARS: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+    units::duration(text, Duration::from_secs(1)..=YEARS).map_err(|wrong| wrong.want)
 }
 
 /// What is served when there is no file.

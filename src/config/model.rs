@@ -6,6 +6,7 @@ mod mosaic;
 mod placeholder;
 mod program;
 mod sources;
+mod proxies;
 
 use std::{
     fmt,
@@ -18,13 +19,14 @@ use std::{
 use url::Url;
 
 pub use self::{
-    auth::{AuthConfig, Grant, Reach, Role, TokenConfig, TokenHash},
+    auth::{AuthConfig, Grant, Reach, Role, TokenConfig, TokenHash, UserConfig},
     chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
     mosaic::MosaicConfig,
     placeholder::Placeholder,
     program::{ExecConfig, Patience, RtspConfig, RtspTransport, V4l2Config},
+    proxies::{NoProxy, Proxies, Proxy},
 };
-use super::Rework;
+use super::{Listen, Rework};
 use crate::frame::StreamName;
 
 /// Everything `framecast serve` needs.
@@ -58,13 +60,17 @@ pub enum SendFile {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServerConfig {
     /// Addresses to listen on; at least one.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
+    /// Who may connect to its Unix sockets.
+    pub socket_mode: u32,
     /// Prefix of every route: empty, or `/like/this` without a final slash.
     pub base_path: String,
     /// Send frames to many viewers from pages that they share.
     pub sendfile: SendFile,
     /// Speak TLS, and nothing else, on all addresses.
     pub tls: Option<TlsConfig>,
+    /// Whose word on a client's address is taken.
+    pub trusted_proxies: Proxies,
     /// `Access-Control-Allow-Origin` on streams and snapshots; none switches it off.
     pub cors: Option<String>,
     /// What `/stream`, `/snapshot` and `/?action=stream` mean; the first stream if none was named.
@@ -80,6 +86,10 @@ pub struct TlsConfig {
     pub cert_file: PathBuf,
     /// The certificate's private key, in PEM.
     pub key_file: PathBuf,
+    /// Offer HTTP/2 as well.
+    pub http2: bool,
+    /// Addresses where plain HTTP is led to TLS.
+    pub redirect_from: Vec<SocketAddr>,
 }
 
 /// `limits:`.
@@ -97,6 +107,10 @@ pub struct Limits {
     pub max_viewers_per_stream: usize,
     /// Pages that are connected for their live tiles.
     pub max_live_connections: usize,
+    /// Viewers from one address; none without a bound.
+    pub max_viewers_per_address: Option<usize>,
+    /// Requests a second from one address; none without a bound.
+    pub max_requests_per_second: Option<NonZeroU32>,
     /// What one stream with `replay` keeps in memory, in bytes.
     pub max_replay_bytes: usize,
     /// Renditions that viewers ask for in the URL, of all streams together.
@@ -112,6 +126,8 @@ impl Default for Limits {
             max_viewers: 2000,
             max_viewers_per_stream: 1000,
             max_live_connections: 200,
+            max_viewers_per_address: None,
+            max_requests_per_second: None,
             max_replay_bytes: 64 * 1024 * 1024,
             max_renditions: 16,
         }

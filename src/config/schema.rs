@@ -66,19 +66,31 @@ macro_rules! keys {
 keys! {
     SERVER = "server", "map", Words("all defaults"), "Where and how to listen.";
     LIMITS = "limits", "map", Words("all defaults"), "Bounds that hold for all streams.";
+    AUTH = "auth", "map", Words("everybody may watch"), "Who may watch, push and change things.";
     DEFAULTS = "defaults", "map", Words("nothing"), "Settings for every stream that does not say otherwise: any key of a stream but `source` and `title`.";
     STREAMS = "streams", "map", Required("name at least one stream"), "The streams, by name (`a-z 0-9 _ -`, up to 64 characters). Their order counts for mjpg-streamer's `stream_N`.";
 
-    LISTEN = "listen", "address:port, or a list", Is("127.0.0.1:8080"), "Addresses to listen on. `0.0.0.0:8080` is every IPv4 network, `[::]:8080` every network (in quotes), `localhost` this machine.";
+    LISTEN = "listen", "address:port, or a list", Is("127.0.0.1:8080"), "Addresses to listen on. `0.0.0.0:8080` is every IPv4 network, `[::]:8080` every network (in quotes), `localhost` this machine, `unix:/run/framecast.sock` a Unix socket (always plain HTTP).";
+    SOCKET_MODE = "socket_mode", "octal number", Is("660"), "Who may connect to Unix sockets, as in `chmod`.";
     BASE_PATH = "base_path", "path", Is("\"\""), "Prefix of every route, such as `/webcam` behind a proxy.";
     SENDFILE = "sendfile", "auto, true or false", Is("auto"), "Send frames to eight viewers and more from pages of the kernel that all share, as `sendfile` does (Linux). `auto` weighs on each stream which way costs less: see docs/performance.md.";
     TLS = "tls", "map, or `none`", Is("none"), "Speak TLS, and nothing else, on all addresses: `cert_file` and `key_file`.";
+    TRUSTED_PROXIES = "trusted_proxies", "address, network, `unix`, or a list; or `none`", Is("none"), "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: `127.0.0.1`, `10.0.0.0/8`; `unix` is whoever comes over a Unix socket.";
     CORS = "cors", "`\"*\"`, an origin, or `none`", Is("\"*\""), "`Access-Control-Allow-Origin` on streams, snapshots, replays and clips. Never sent on other routes.";
     DEFAULT_STREAM = "default_stream", "name of a stream", Words("the first stream"), "What `/stream`, `/snapshot` and `/video_feed` mean.";
     MOSAIC = "mosaic", "true or false", Is("true"), "All streams in one picture at `/streams/all`, unless a stream has that name. It costs nothing while nobody watches it.";
 
     CERT_FILE = "cert_file", "path of a file", Required("the PEM file with the certificate, followed by those that vouch for it"), "Certificate in PEM, the server's own first, followed by those that vouch for it. Relative to the working directory.";
     KEY_FILE = "key_file", "path of a file", Required("the PEM file with the certificate's private key"), "Its private key in PEM, not encrypted (PKCS#8, PKCS#1 or SEC1).";
+    REDIRECT_FROM = "redirect_from", "address:port, or a list; or `none`", Is("none"), "Answer plain HTTP there with a redirect to the first address of `server.listen`.";
+    HTTP2 = "http2", "true or false", Is("true"), "Offer HTTP/2, over which browsers watch any number of streams at a time. `false`: HTTP/1.1 only.";
+
+    ANONYMOUS = "anonymous", "`all`, `none`, or names of streams", Is("none"), "What whoever comes may watch.";
+    TOKENS = "tokens", "map", Words("nothing"), "Tokens, by a name for the log.";
+    USERS = "users", "map", Words("nothing"), "Users, by the name they log in with.";
+    SESSION = "session", "time, 60s to 8784h", Is("168h"), "How long a browser stays logged in.";
+    ROLE = "role", "view, push or admin", Required("view, push or admin"), "What may be done; each role may do what those before it may.";
+    GRANTED = "streams", "`all`, or names of streams", Is("all"), "With which streams. `all` are also those to come.";
 
     MAX_FRAME_BYTES = "max_frame_bytes", "size, 1KiB to 1GiB", Is("8MiB"), "Larger frames are refused, and counted.";
     MAX_FRAME_PIXELS = "max_frame_pixels", "pixels (width times height)", Is("50000000"), "Larger pictures are refused before they are decoded.";
@@ -87,6 +99,8 @@ keys! {
     MAX_VIEWERS_PER_STREAM = "max_viewers_per_stream", "number", Is("1000"), "Viewers of one stream; one more gets 503.";
     MAX_LIVE_CONNECTIONS = "max_live_connections", "number", Is("200"), "Pages that show live tiles at the same time; one more gets 503. They are no viewers.";
 
+    MAX_VIEWERS_PER_ADDRESS = "max_viewers_per_address", "number, or `none`", Is("none"), "Viewers from one address; one more gets 429.";
+    MAX_REQUESTS_PER_SECOND = "max_requests_per_second", "number, 1 to 100000, or `none`", Is("none"), "Requests a second from one address, ten times as many at once; more get 429.";
     MAX_REPLAY_BYTES = "max_replay_bytes", "size, 1MiB to 1GiB", Is("64MiB"), "What one stream with `replay` keeps in memory; the oldest pictures go first.";
     MAX_RENDITIONS = "max_renditions", "number, 0 to 1000", Is("16"), "Renditions that viewers ask for in the URL (`?width=320`) and that run at the same time, of all streams together; one more gets 503.";
 
@@ -249,15 +263,52 @@ pub(super) static TOKEN: Key = secret(key(
     "What a publisher must show. `none` lets anybody push.",
 ));
 
+pub(super) static LINK_KEY: Key = secret(key(
+    "link_key",
+    "text of 32 letters and more, or `none`",
+    Is("none"),
+    "What links are signed with (`framecast link`). A new key ends all links.",
+));
+pub(super) static TOKEN_HASH: Key = secret(key(
+    "hash",
+    "text",
+    Required("what `framecast token` prints, sha256:…"),
+    "What the token is known by: `framecast token` makes both.",
+));
+pub(super) static PASSWORD_HASH: Key = secret(key(
+    "password_hash",
+    "text",
+    Required("what `framecast passwd NAME` prints, $argon2id$…"),
+    "What the password is known by: `framecast passwd NAME` makes it.",
+));
+
 /// The top of the file. Keys beginning with `x-` may stand there too, for anchors.
-pub static ROOT: Section = Section { path: "", keys: &[&SERVER, &LIMITS, &DEFAULTS, &STREAMS] };
+pub static ROOT: Section = Section { path: "", keys: &[&SERVER, &AUTH, &LIMITS, &DEFAULTS, &STREAMS] };
 /// `server:`.
 pub static SERVER_KEYS: Section = Section {
     path: "server",
-    keys: &[&LISTEN, &BASE_PATH, &SENDFILE, &TLS, &CORS, &DEFAULT_STREAM, &MOSAIC],
+    keys: &[
+        &LISTEN,
+        &SOCKET_MODE,
+        &BASE_PATH,
+        &SENDFILE,
+        &TLS,
+        &TRUSTED_PROXIES,
+        &CORS,
+        &DEFAULT_STREAM,
+        &MOSAIC,
+    ],
 };
 /// `server.tls:`.
-pub static TLS_KEYS: Section = Section { path: "server.tls", keys: &[&CERT_FILE, &KEY_FILE] };
+pub static TLS_KEYS: Section =
+    Section { path: "server.tls", keys: &[&CERT_FILE, &KEY_FILE, &HTTP2, &REDIRECT_FROM] };
+/// `auth:`.
+pub static AUTH_KEYS: Section =
+    Section { path: "auth", keys: &[&ANONYMOUS, &TOKENS, &USERS, &LINK_KEY, &SESSION] };
+/// One of `auth.tokens`.
+pub static TOKEN_KEYS: Section = Section { path: "auth.tokens.NAME", keys: &[&TOKEN_HASH, &ROLE, &GRANTED] };
+/// One of `auth.users`.
+pub static USER_KEYS: Section = Section { path: "auth.users.NAME", keys: &[&PASSWORD_HASH, &ROLE, &GRANTED] };
 /// `limits:`.
 pub static LIMIT_KEYS: Section = Section {
     path: "limits",
@@ -268,6 +319,8 @@ pub static LIMIT_KEYS: Section = Section {
         &MAX_VIEWERS,
         &MAX_VIEWERS_PER_STREAM,
         &MAX_LIVE_CONNECTIONS,
+        &MAX_VIEWERS_PER_ADDRESS,
+        &MAX_REQUESTS_PER_SECOND,
         &MAX_REPLAY_BYTES,
         &MAX_RENDITIONS,
     ],
@@ -432,10 +485,13 @@ pub static POLL_KEYS: Section =
 pub static INNER_SECTIONS: [&Section; 3] = [&SERIES_KEYS, &Y_KEYS, &POLL_KEYS];
 
 /// All sections but those of the sources.
-pub static SECTIONS: [&Section; 15] = [
+pub static SECTIONS: [&Section; 18] = [
     &ROOT,
     &SERVER_KEYS,
     &TLS_KEYS,
+    &AUTH_KEYS,
+    &TOKEN_KEYS,
+    &USER_KEYS,
     &LIMIT_KEYS,
     &DEFAULT_KEYS,
     &STREAM_KEYS,

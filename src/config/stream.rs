@@ -3,8 +3,8 @@
 use std::{collections::HashMap, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
-    AuthConfig, Config, Limits, Placeholder, Rework, SaveConfig, SaveTarget, SendFile, ServerConfig,
-    SourceConfig, StreamConfig, TlsConfig, WhenFull, address,
+    AuthConfig, Config, Limits, NoProxy, Placeholder, Proxies, Proxy, Rework, SaveConfig, SaveTarget,
+    SendFile, ServerConfig, SourceConfig, StreamConfig, TlsConfig, WhenFull, address, auth,
     error::Position,
     mosaic,
     node::{Entry, Node, join, printable_key},
@@ -50,10 +50,14 @@ pub(super) fn read_config(context: &Context<'_>, root: &Node) -> Option<Config> 
         (Some(found), Some(defaults)) => read_streams(context, found.entry, defaults, max_pixels),
         _ => None,
     };
+    let auth = match root.map(&schema::AUTH) {
+        Some(entry) => auth::read(context, entry),
+        None => Some(AuthConfig::default()),
+    };
     let server = server.and_then(|reader| read_server(context, &reader, streams.as_ref()));
-    let (server, limits, streams) = (server?, limits?, streams?);
+    let (server, auth, limits, streams) = (server?, auth?, limits?, streams?);
     let overview = streams.overview.filter(|_| server.mosaic);
-    Some(Config { server, auth: AuthConfig::default(), limits, streams: streams.read?, overview })
+    Some(Config { server, auth, limits, streams: streams.read?, overview })
 }
 
 /// A section of the top; one that is not there or empty has all defaults.
@@ -81,12 +85,14 @@ fn read_server<'a>(
         }
         listen.push(address);
     }
+    let socket_mode = reader.get(&schema::SOCKET_MODE, address::mode);
     let base_path = reader.get(&schema::BASE_PATH, address::base_path);
     let sendfile = reader.get(&schema::SENDFILE, send_file);
     let tls = match reader.find(&schema::TLS) {
         Some(found) if !source::is_none(found.entry) => Some(read_tls(context, &found)),
         _ => None,
     };
+    let trusted_proxies = trusted_proxies(reader);
     let cors = reader.get(&schema::CORS, address::cors);
     let mosaic = reader.get(&schema::MOSAIC, units::boolean);
     let default_stream = reader.get(&schema::DEFAULT_STREAM, |text| {
@@ -107,16 +113,28 @@ fn read_server<'a>(
     });
     Some(ServerConfig {
         listen,
+        socket_mode: socket_mode?,
         base_path: base_path?,
         sendfile: sendfile?,
         tls: match tls {
             Some(tls) => Some(tls?),
             None => None,
         },
+        trusted_proxies: trusted_proxies?,
         cors: cors?,
         default_stream,
         mosaic: mosaic?,
     })
+}
+
+fn trusted_proxies(reader: &Reader<'_>) -> Option<Proxies> {
+    let read = reader.list(&schema::TRUSTED_PROXIES, |text| match text {
+        "none" => Ok(None),
+        proxy => proxy.parse::<Proxy>().map(Some).map_err(|NoProxy| {
+            Wrong::want_not("must be an address, a network such as 10.0.0.0/8, unix, or none", proxy)
+        }),
+    });
+    (!read.is_empty()).then(|| read.into_iter().filter_map(|(proxy, _)| proxy).collect())
 }
 
 fn read_tls<'a>(context: &'a Context<'a>, found: &Found<'a>) -> Option<TlsConfig> {
@@ -124,7 +142,13 @@ fn read_tls<'a>(context: &'a Context<'a>, found: &Found<'a>) -> Option<TlsConfig
     let file = |text: &str| Ok(PathBuf::from(text));
     let cert_file = reader.get(&schema::CERT_FILE, file);
     let key_file = reader.get(&schema::KEY_FILE, file);
-    Some(TlsConfig { cert_file: cert_file?, key_file: key_file? })
+    let http2 = reader.get(&schema::HTTP2, units::boolean);
+    let redirect_from = reader.list(&schema::REDIRECT_FROM, |text| match text {
+        "none" => Ok(None),
+        address => address::tcp(address).map(Some),
+    });
+    let redirect_from = redirect_from.into_iter().filter_map(|(address, _)| address).collect();
+    Some(TlsConfig { cert_file: cert_file?, key_file: key_file?, http2: http2?, redirect_from })
 }
 
 fn read_limits(reader: &Reader<'_>) -> Option<Limits> {
@@ -145,6 +169,17 @@ fn read_limits(reader: &Reader<'_>) -> Option<Limits> {
     let max_viewers = viewers(&schema::MAX_VIEWERS);
     let max_viewers_per_stream = viewers(&schema::MAX_VIEWERS_PER_STREAM);
     let max_live_connections = viewers(&schema::MAX_LIVE_CONNECTIONS);
+    let max_viewers_per_address = reader.get(&schema::MAX_VIEWERS_PER_ADDRESS, |text| match text {
+        "none" => Ok(None),
+        viewers => units::count(viewers, 1..=MAX_VIEWERS).map(|viewers| usize::try_from(viewers).ok()),
+    });
+    let max_requests_per_second = reader.get(&schema::MAX_REQUESTS_PER_SECOND, |text| match text {
+        "none" => Ok(None),
+        requests => {
+            let requests = units::count(requests, 1..=100_000)?;
+            Ok(u32::try_from(requests).ok().and_then(NonZeroU32::new))
+        }
+    });
     let max_replay_bytes = reader.get(&schema::MAX_REPLAY_BYTES, |text| units::bytes(text, MIB..=1024 * MIB));
     let max_renditions = reader.get(&schema::MAX_RENDITIONS, |text| units::count(text, 0..=MAX_RENDITIONS));
     Some(Limits {
@@ -154,6 +189,8 @@ fn read_limits(reader: &Reader<'_>) -> Option<Limits> {
         max_viewers: max_viewers?,
         max_viewers_per_stream: max_viewers_per_stream?,
         max_live_connections: max_live_connections?,
+        max_viewers_per_address: max_viewers_per_address?,
+        max_requests_per_second: max_requests_per_second?,
         max_replay_bytes: usize::try_from(max_replay_bytes?).expect("the limit fits 32 bits"),
         max_renditions: usize::try_from(max_renditions?).expect("the limit fits 32 bits"),
     })

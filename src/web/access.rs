@@ -1,32 +1,43 @@
-//! Asks before each handler whether the caller may use its route.
+//! Asks before each handler whether the caller may use its route, and whether it is their turn.
 //!
 //! A route that everybody may use costs a look at its rule; credentials are looked at only where the answer depends on
 //! them. The bodies of requests and answers pass untouched.
 
+mod address;
 mod origin;
 mod shown;
+mod target;
 
-use std::future::{Ready, ready};
+use std::{
+    future::{Ready, ready},
+    time::{Duration, Instant},
+};
 
 use actix_web::{
-    Error, FromRequest, HttpMessage, HttpRequest,
+    Error, FromRequest, HttpMessage, HttpRequest, HttpResponse,
     body::BoxBody,
     dev::{Payload, ServiceRequest, ServiceResponse},
-    http::Method,
+    http::{Method, StatusCode, header},
     middleware::Next,
     web,
 };
-use subtle::ConstantTimeEq;
 
-use self::shown::Shown;
-use super::{Of, Problem, Rule, WebState, peers, pushing::Body, query};
+use self::{shown::shown_by, target::Target};
+use super::{Problem, Rule, WebState, pushing::Body, refusals::Refusal, seats::AddressSeat};
 use crate::{
-    auth::{Auth, Caller},
-    config::{Publishers, Role, SourceConfig},
+    auth::{Caller, NotNow, Shown},
+    config::{Role, Secret},
     frame::StreamName,
-    stream::StreamHandle,
 };
+pub(super) use address::{address, is_secure};
 pub(super) use origin::same_origin;
+pub(super) use shown::{cookie, cookie_name, signed};
+
+/// Names and values of a request's headers together: four times what browsers with many cookies send.
+const MAX_HEADER_BYTES: usize = 32 * 1024;
+
+/// Whoever has too many viewers open may look again whether one has gone after so long.
+const SEAT_WAIT: Duration = Duration::from_secs(4);
 
 /// Lets the handler run if the rule allows it. The [`Caller`] is then there for it.
 pub(super) async fn check(
@@ -34,10 +45,16 @@ pub(super) async fn check(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    match admit(rule, request.request()) {
+    match admit(rule, request.request()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.call(request).await
+        }
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED && is_navigation(request.request()) => {
+            let state = request.app_data::<web::Data<WebState>>().expect("every app has its state");
+            let to = super::login::address_for(request.request(), &state.base_path);
+            let answer = HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish();
+            Ok(request.into_response(answer))
         }
         Err(problem) => {
             let (request, mut payload) = request.into_parts();
@@ -59,145 +76,133 @@ impl FromRequest for Caller {
     }
 }
 
-fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        same_origin(request)?;
-    }
+async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
     let state: &WebState = request.app_data::<web::Data<WebState>>().expect("every app has its state");
+    if let Some(brake) = &state.requests {
+        brake.take(&address(state, request), Instant::now()).map_err(|wait| {
+            state.refusals.count(Refusal::Rate);
+            let detail = "more requests than limits.max_requests_per_second allows an address".to_owned();
+            too_many(detail, wait)
+        })?;
+    }
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+    if headers.sum::<usize>() > MAX_HEADER_BYTES {
+        state.refusals.count(Refusal::Headers);
+        let detail = format!("the headers are longer than {MAX_HEADER_BYTES} bytes");
+        return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        same_origin(request).inspect_err(|_| state.refusals.count(Refusal::CrossSite))?;
+    }
     let mut caller = state.auth.anybody();
     let Rule::Needs(role, of) = rule else { return Ok(caller) };
     let target = Target::of(state, request, of);
     if target.is_open(role, &caller) {
         return Ok(caller);
     }
-    let shown = Shown::by(request);
-    identify(&state.auth, &shown, &mut caller);
-    if role == Role::Push && target.has_token_among(&shown) {
-        caller.publishes(target.name.clone().expect("a stream has a name"));
+    let shown = shown_by(request, target.name());
+    let own = if role == Role::Push { target.own_token() } else { None };
+    identify(
+        state,
+        request,
+        &shown,
+        &mut caller,
+        own.as_ref().zip(target.name()).map(|(own, name)| (name, own)),
+    )
+    .await?;
+    if target.may_be_used(role, &caller) {
+        return Ok(caller);
     }
-    if target.may_be_used(role, &caller) { Ok(caller) } else { Err(target.refusal(role, &caller, &shown)) }
+    if caller.is_known() {
+        state.refusals.count(Refusal::Forbidden);
+        return Err(Problem::forbidden(target.forbidden(role)));
+    }
+    state.refusals.count(Refusal::Unauthorized);
+    Err(challenged(state, request, target.unauthorized(role, &shown)))
 }
 
-/// Adds what the shown credentials grant.
-fn identify(auth: &Auth, shown: &Shown, caller: &mut Caller) {
-    for token in shown.tokens() {
-        if let Some(identity) = auth.of_token(token) {
-            caller.is(identity);
+async fn identify(
+    state: &WebState,
+    request: &HttpRequest,
+    shown: &Shown,
+    caller: &mut Caller,
+    own: Option<(&StreamName, &Secret)>,
+) -> Result<(), Problem> {
+    let from = address(state, request);
+    state.auth.identify(caller, shown, from, own).await.map_err(|not_now| {
+        state.refusals.count(Refusal::Guessing);
+        match not_now {
+            NotNow::Guessing(wait) => too_many(not_now.to_string(), wait),
+            NotNow::Busy(_) => Problem::unavailable(not_now.to_string()),
         }
-    }
+    })
 }
 
-/// What a request is about.
-struct Target {
-    of: Of,
-    /// As in the path; for messages.
-    text: String,
-    name: Option<StreamName>,
-    stream: Option<StreamHandle>,
+/// Whoever sends a request whose route does not need to know. A link may be for `stream`.
+pub(super) async fn caller(
+    state: &WebState,
+    request: &HttpRequest,
+    stream: Option<&StreamName>,
+) -> Result<Caller, Problem> {
+    let mut caller = state.auth.anybody();
+    identify(state, request, &shown_by(request, stream), &mut caller, None).await?;
+    Ok(caller)
 }
 
-/// Who may push to a stream without a role.
-enum Pushes {
-    /// It takes none, or is not there.
-    None,
-    Anybody,
-    Holders(crate::config::Secret),
+/// Whoever has this name and password, or this token in the password's place.
+pub(super) async fn login(
+    state: &WebState,
+    request: &HttpRequest,
+    name: String,
+    password: String,
+) -> Result<Caller, Problem> {
+    let mut caller = state.auth.anybody();
+    let shown = Shown { login: Some((name, password)), ..Shown::default() };
+    identify(state, request, &shown, &mut caller, None).await?;
+    if !caller.is_known() {
+        state.refusals.count(Refusal::Unauthorized);
+    }
+    Ok(caller)
 }
 
-impl Target {
-    fn of(state: &WebState, request: &HttpRequest, of: Of) -> Self {
-        let text = match of {
-            Of::Named => request.match_info().get("name").unwrap_or_default().to_owned(),
-            Of::Default => state.default_stream().map(|stream| stream.name().to_string()).unwrap_or_default(),
-            Of::Asked(key) => query(request, key).unwrap_or_default(),
-            Of::Counted => name_of(peers::counted(state, number(request))),
-            Of::Camera => name_of(peers::camera(state, number(request))),
-            Of::Any | Of::All => String::new(),
-        };
-        let name: Option<StreamName> = text.parse().ok();
-        let stream = name.as_ref().and_then(|name| state.registry.get(name));
-        Self { of, text, name, stream }
+/// A viewer's place among those of its address.
+///
+/// # Errors
+/// 429 when there are too many.
+pub(super) fn seat(state: &WebState, request: &HttpRequest) -> Result<Option<AddressSeat>, Problem> {
+    if !state.seats.are_counted() {
+        return Ok(None);
     }
-
-    fn is_open(&self, role: Role, anybody: &Caller) -> bool {
-        match self.of {
-            // The answer depends on who asks, unless everybody sees everything.
-            Of::Any => anybody.may_with_all(role),
-            _ => self.may_be_used(role, anybody),
-        }
-    }
-
-    fn may_be_used(&self, role: Role, caller: &Caller) -> bool {
-        match self.of {
-            Of::All => caller.may_with_all(role),
-            Of::Any => caller.may_with_any(role),
-            _ if caller.may(role, self.name.as_ref()) => true,
-            _ if role == Role::Push => match self.pushes() {
-                Pushes::Anybody => true,
-                Pushes::Holders(_) => false,
-                // The handler says why it takes none, to those who may know.
-                Pushes::None => caller.may(Role::View, self.name.as_ref()),
-            },
-            _ => false,
-        }
-    }
-
-    fn pushes(&self) -> Pushes {
-        let sources = self.stream.iter().flat_map(|stream| stream.config().sources());
-        // Of several sources one at most takes points, and none pictures.
-        let mut takes = sources.filter_map(|source| match source {
-            SourceConfig::Push { token: None } => Some(Pushes::Anybody),
-            SourceConfig::Push { token: Some(token) } => Some(Pushes::Holders(token.clone())),
-            SourceConfig::Chart(chart) => Some(match &chart.publishers {
-                Publishers::Nobody => Pushes::None,
-                Publishers::Anybody => Pushes::Anybody,
-                Publishers::Holders(token) => Pushes::Holders(token.clone()),
-            }),
-            _ => None,
-        });
-        takes.next().unwrap_or(Pushes::None)
-    }
-
-    fn has_token_among(&self, shown: &Shown) -> bool {
-        let Pushes::Holders(token) = self.pushes() else { return false };
-        shown.tokens().any(|shown| shown.as_bytes().ct_eq(token.reveal().as_bytes()).into())
-    }
-
-    /// 401 for those who are nobody yet, 403 for those who are somebody else.
-    fn refusal(&self, role: Role, caller: &Caller, shown: &Shown) -> Problem {
-        let stream = &self.text;
-        let what = match self.of {
-            Of::Any => format!("{} any stream", verb(role)),
-            Of::All => format!("{} all streams", verb(role)),
-            _ => format!("{} stream {stream}", verb(role)),
-        };
-        if caller.is_known() {
-            return Problem::forbidden(format!("you may not {what}: that needs the role {}", role.as_str()));
-        }
-        let how = "send Authorization: Bearer TOKEN, or ?token=TOKEN";
-        let is_push = role == Role::Push && matches!(self.pushes(), Pushes::Holders(_));
-        Problem::unauthorized(match (shown.tokens().next().is_some(), is_push) {
-            (false, true) => format!("stream {stream} wants its token: {how}"),
-            (true, true) => format!("that is not the token of stream {stream}"),
-            (false, false) => format!("to {what} you must say who you are: {how}"),
-            (true, false) => format!("that token is not known, and to {what} one is needed"),
-        })
-    }
+    state.seats.take(address(state, request)).map(Some).map_err(|most| {
+        state.refusals.count(Refusal::Viewers);
+        let detail =
+            format!("your address has all the viewers that limits.max_viewers_per_address allows: {most}");
+        too_many(detail, SEAT_WAIT)
+    })
 }
 
-/// Nothing if there is no such stream: the handler says so, to those who may know.
-fn name_of(found: Result<StreamHandle, Problem>) -> String {
-    found.map(|stream| stream.name().to_string()).unwrap_or_default()
+/// 429, with the whole seconds to wait.
+fn too_many(detail: String, wait: Duration) -> Problem {
+    let seconds = (wait.as_secs() + 1).to_string();
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, seconds)
 }
 
-fn number(request: &HttpRequest) -> &str {
-    request.match_info().get("n").unwrap_or_default()
+/// 401. Programs are told that passwords are taken; a page asks in its own way, where a browser would pop up a window.
+fn challenged(state: &WebState, request: &HttpRequest, detail: String) -> Problem {
+    let by_page = request.headers().contains_key(header::REFERER)
+        || request.headers().get("sec-fetch-mode").is_some_and(|mode| mode != "navigate");
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, detail);
+    // ffmpeg looks at the beginning of a line only.
+    let problem = if state.auth.has_users() && !by_page {
+        problem.with(header::WWW_AUTHENTICATE, "Basic realm=\"framecast\", charset=\"UTF-8\"")
+    } else {
+        problem
+    };
+    problem.with(header::WWW_AUTHENTICATE, "Bearer realm=\"framecast\"")
 }
 
-fn verb(role: Role) -> &'static str {
-    match role {
-        Role::View => "watch",
-        Role::Push => "push to",
-        Role::Admin => "change",
-    }
+/// Whether somebody opens this in a browser's window.
+fn is_navigation(request: &HttpRequest) -> bool {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    request.method() == Method::GET && accepts.is_some_and(|accept| accept.contains("text/html"))
 }

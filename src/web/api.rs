@@ -59,6 +59,8 @@ pub(super) struct Report {
     mosaic: Option<String>,
     /// Those that viewers ask for in the URL.
     renditions: RenditionsReport,
+    /// Requests that were refused, by reason.
+    refused: BTreeMap<&'static str, u64>,
     streams: Vec<StreamReport>,
 }
 
@@ -75,6 +77,7 @@ impl Report {
             default_stream: state.default_stream().ok().filter(may_see).map(name),
             mosaic: state.registry.overview().filter(may_see).map(name),
             renditions: RenditionsReport::of(&state.renditions),
+            refused: state.refusals.all(),
             streams: streams.iter().filter(|s| may_see(s)).map(|s| StreamReport::of(s, state)).collect(),
         }
     }

@@ -78,6 +78,11 @@ impl Problem {
         self
     }
 
+    /// What else its answer says.
+    pub fn headers(&self) -> &[(header::HeaderName, Cow<'static, str>)] {
+        &self.headers
+    }
+
     /// The status it is answered with.
     pub fn status(&self) -> StatusCode {
         self.status

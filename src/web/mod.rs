@@ -10,14 +10,18 @@ mod compat;
 mod error;
 mod go2rtc;
 mod health;
+mod listening;
 mod live;
+mod login;
 mod page;
 mod peers;
 mod points;
 mod pushing;
 mod renditions;
+mod refusals;
 mod replay;
 mod routes;
+mod seats;
 mod server;
 mod snapshot;
 mod tls;
@@ -25,6 +29,7 @@ mod transport;
 mod viewing;
 
 use std::{
+    net::IpAddr,
     sync::{Arc, atomic::AtomicBool},
     time::{Instant, SystemTime},
 };
@@ -32,17 +37,20 @@ use std::{
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::StatusCode, http::header, web};
 
 use crate::{
-    auth::{Auth, Caller},
-    config::{Limits, Role},
+    auth::{Auth, Caller, brake::Brake},
+    config::{Limits, Proxies, Role},
     frame::StreamName,
     registry::{Registry, Renditions, Start},
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
 };
 pub use error::Problem;
+pub use listening::{ListenError, Listeners};
 pub use live::Pages;
+pub use refusals::Refusals;
 pub use routes::{Of, ROUTES, Row, Rule};
-pub use server::{ListenError, Listeners, WebServer};
+pub use seats::Seats;
+pub use server::WebServer;
 pub use tls::{Tls, TlsError};
 
 /// What every handler may use.
@@ -56,6 +64,16 @@ pub struct WebState {
     pub auth: Auth,
     /// What viewers asked for in the URL.
     pub renditions: Renditions,
+    /// Whose word on a client's address is taken.
+    pub proxies: Proxies,
+    /// It speaks TLS itself.
+    pub is_tls: bool,
+    /// Requests of an address.
+    pub requests: Option<Brake<Option<IpAddr>>>,
+    /// Viewers of an address.
+    pub seats: Arc<Seats>,
+    /// What was refused.
+    pub refusals: Refusals,
     /// Room for viewers.
     pub capacity: Arc<Capacity>,
     /// Bounds.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 
-use super::{State, compat, error::Problem, query};
+use super::{State, compat, error::Problem, login, query};
 use crate::auth::Caller;
 
 const PAGE: &str = include_str!("assets/page.html");
@@ -21,6 +21,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const ASSETS: &[(&str, &str, &str)] = &[
     ("base.css", STYLE, include_str!("assets/base.css")),
     ("board.css", STYLE, include_str!("assets/board.css")),
+    ("login.css", STYLE, include_str!("assets/login.css")),
     ("view.css", STYLE, include_str!("assets/view.css")),
     ("arrange.js", SCRIPT, include_str!("assets/arrange.js")),
     ("board.js", SCRIPT, include_str!("assets/board.js")),
@@ -53,7 +54,10 @@ pub(super) async fn root(
 ) -> Result<HttpResponse, Problem> {
     match query(&request, "action") {
         Some(action) => compat::mjpg_streamer(&request, &state, &caller, &action).await,
-        None => Ok(html(&request, PAGE)),
+        None => {
+            let exchanged = login::exchange(&request, &state, None).await?;
+            Ok(exchanged.unwrap_or_else(|| html(&request, PAGE)))
+        }
     }
 }
 
@@ -76,8 +80,9 @@ pub(super) async fn view(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    state.stream(&name)?;
-    Ok(html(&request, VIEW))
+    let stream = state.stream(&name)?;
+    let exchanged = login::exchange(&request, &state, Some(stream.name())).await?;
+    Ok(exchanged.unwrap_or_else(|| html(&request, VIEW)))
 }
 
 /// `GET /page/{asset}`: what the pages refer to.

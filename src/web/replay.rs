@@ -16,9 +16,11 @@ use futures_util::stream;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    State,
+    State, access,
     error::Problem,
     query,
+    refusals::Refusal,
+    seats::AddressSeat,
     transport::{Busy, BusyGuard, Outbox},
     viewing::{self, NoBody, Wishes},
 };
@@ -56,7 +58,10 @@ pub(super) async fn by_name(
     if request.method() == Method::HEAD {
         return Ok(viewing::unchunked_unless(chunked, head.body(NoBody)));
     }
-    let guard = stream.join_past(&state.capacity, state.limits.max_viewers_per_stream)?;
+    let seat = access::seat(&state, &request)?;
+    let guard = stream
+        .join_past(&state.capacity, state.limits.max_viewers_per_stream)
+        .inspect_err(|_| state.refusals.count(Refusal::Viewers))?;
     let outbox = request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox");
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let player = Player {
@@ -67,6 +72,7 @@ pub(super) async fn by_name(
         demand: goes_on.then(|| stream.want()),
         guard,
         _busy: outbox.busy(Busy::Answering),
+        _seat: seat,
     };
     let pieces = stream::unfold(player, async |mut player| {
         let piece = player.next().await?;
@@ -142,6 +148,7 @@ struct Player {
     demand: Option<DemandGuard>,
     guard: PastViewerGuard,
     _busy: BusyGuard,
+    _seat: Option<AddressSeat>,
 }
 
 impl Player {

@@ -13,8 +13,8 @@ use actix_web::{
 };
 
 use super::{
-    Problem, access, api, clip, compat, go2rtc, health, live, page, peers, points, pushing, replay, snapshot,
-    viewing,
+    Problem, access, api, clip, compat, go2rtc, health, live, login, page, peers, points, pushing, replay,
+    snapshot, viewing,
 };
 use crate::config::Role;
 
@@ -59,6 +59,7 @@ pub struct Row {
 }
 
 const READ: &[Method] = &[Method::GET, Method::HEAD];
+const POST: &[Method] = &[Method::POST];
 const WRITE: &[Method] = &[Method::POST, Method::PUT];
 
 const OPEN: Rule = Rule::Anybody;
@@ -76,6 +77,10 @@ pub const ROUTES: &[Row] = &[
     read("/", VIEW_ANY, || to(page::root)),
     read("/page/{asset}", OPEN, || to(page::asset)),
     read("/view/{name}", VIEW, || to(page::view)),
+    read("/login", OPEN, || to(login::form)),
+    row("/login", POST, OPEN, || to(login::enter)),
+    row("/logout", POST, OPEN, || to(login::leave)),
+    read("/api/session", OPEN, || to(login::who)),
     read("/healthz", OPEN, || to(health::live)),
     read("/readyz", OPEN, || to(health::ready)),
     read("/api/streams", VIEW_ANY, || to(api::streams)),

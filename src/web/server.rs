@@ -2,28 +2,25 @@
 //!
 //! In place of actix-web's `HttpServer`, which fixes the I/O type, the same parts are put together here by hand.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use actix_http::{HttpService, Protocol, error::DispatchError};
+use actix_http::{HttpService, Protocol, Request, Response, error::DispatchError};
 use actix_server::{Server, ServerHandle};
 use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
-use actix_web::{App, dev::AppConfig, http::StatusCode, web};
-use socket2::{Domain, Protocol as IpProtocol, SockRef, Socket, TcpKeepalive, Type};
+use actix_web::{App, body::BoxBody, dev::AppConfig, http::StatusCode, http::header, web};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tracing::debug;
+use url::Url;
 
+#[cfg(unix)]
+use super::listening::SocketFiles;
 use super::{
-    Problem, Tls, WebState, nothing_here, routes,
+    Listeners, Problem, Tls, WebState, nothing_here, routes, tls,
     transport::{Channel, SecuredSocket, SharedSocket, Wire},
 };
-
-/// Connections that wait to be accepted: a wall of browsers that reconnects at once after a restart.
-const BACKLOG: i32 = 1024;
 
 /// An idle kept-alive connection is closed after this.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -52,77 +49,12 @@ const KEEPALIVE_PROBE_AFTER: Duration = Duration::from_secs(30);
 #[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Why an address cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {hint}")]
-pub struct ListenError {
-    address: SocketAddr,
-    /// The system's reason in words, with what to do about it.
-    hint: String,
-}
-
-impl ListenError {
-    fn new(address: SocketAddr, cause: &io::Error) -> Self {
-        let hint = match cause.kind() {
-            io::ErrorKind::AddrInUse => {
-                "the address is in use; stop the other program or choose another port".to_owned()
-            }
-            io::ErrorKind::PermissionDenied => {
-                "not allowed; ports below 1024 are for root, choose a higher one".to_owned()
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                "this machine has no such address; 0.0.0.0 means all".to_owned()
-            }
-            _ => cause.to_string(),
-        };
-        Self { address, hint }
-    }
-}
-
-/// Sockets that listen already.
-#[derive(Debug)]
-pub struct Listeners(Vec<(SocketAddr, TcpListener)>);
-
-impl Listeners {
-    /// Listens on all `addresses`.
-    ///
-    /// # Errors
-    /// [`ListenError`] naming the first that cannot be had.
-    pub fn bind(addresses: &[SocketAddr]) -> Result<Self, ListenError> {
-        let listen = |&address: &SocketAddr| {
-            let beside = addresses.iter().any(|other| other.is_ipv4() && other.port() == address.port());
-            let listener = bind(address, beside).map_err(|cause| ListenError::new(address, &cause))?;
-            let bound = listener.local_addr().map_err(|cause| ListenError::new(address, &cause))?;
-            Ok((bound, listener))
-        };
-        addresses.iter().map(listen).collect::<Result<_, _>>().map(Self)
-    }
-
-    /// The addresses in use; a port 0 has become a real one.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().map(|(address, _)| *address).collect()
-    }
-}
-
-fn bind(address: SocketAddr, ipv4_beside: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(IpProtocol::TCP))?;
-    if address.is_ipv6() {
-        // [::] is every network, unless 0.0.0.0 stands in the list as well.
-        socket.set_only_v6(ipv4_beside)?;
-    }
-    // A restart need not wait for the old connections' TIME_WAIT. Port 0 has none, and two programs that bind at the
-    // same moment could be given the same one.
-    #[cfg(unix)]
-    socket.set_reuse_address(address.port() != 0)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
 /// The running HTTP server.
 #[derive(Debug)]
 pub struct WebServer {
     handle: ServerHandle,
+    #[cfg(unix)]
+    _files: SocketFiles,
 }
 
 impl WebServer {
@@ -133,15 +65,28 @@ impl WebServer {
     /// The system's, when a listener cannot be used.
     pub fn start(
         state: Arc<WebState>,
-        listeners: Listeners,
+        #[cfg_attr(not(unix), expect(unused_mut, reason = "only sockets have files"))]
+        mut listeners: Listeners,
         workers: usize,
         tls: Option<Tls>,
     ) -> io::Result<(Self, Server)> {
         let tls = tls.map(Arc::new);
+        if let Some(tls) = &tls {
+            actix_rt::spawn(tls::follow(Arc::downgrade(tls)));
+        }
         let state = web::Data::from(state);
         let mut builder =
             Server::build().workers(workers).disable_signals().shutdown_timeout(SHUTDOWN_TIMEOUT_S);
-        for (address, listener) in listeners.0 {
+        let port = listeners.tcp.first().map_or(443, |(address, _)| address.port());
+        for (address, listener) in listeners.redirecting.drain(..) {
+            builder = builder.listen(format!("redirect-{address}"), listener, move || redirecting(port))?;
+        }
+        #[cfg(unix)]
+        for (path, listener) in listeners.unix.drain(..) {
+            let (name, state) = (format!("framecast-{}", path.display()), state.clone());
+            builder = builder.listen_uds(name, listener, move || local(state.clone()))?;
+        }
+        for (address, listener) in listeners.tcp.drain(..) {
             let (name, state) = (format!("framecast-{address}"), state.clone());
             builder = match tls.clone() {
                 None => builder.listen(name, listener, move || plain(state.clone()))?,
@@ -149,7 +94,12 @@ impl WebServer {
             };
         }
         let server = builder.run();
-        Ok((Self { handle: server.handle() }, server))
+        let web = Self {
+            handle: server.handle(),
+            #[cfg(unix)]
+            _files: listeners.take_files(),
+        };
+        Ok((web, server))
     }
 
     /// Stops accepting, and waits until the connections are done or their time is up.
@@ -169,6 +119,52 @@ fn plain(
     .and_then(http(state))
 }
 
+/// The same over a Unix socket, whose other end has no address. The connection's task writes everything itself.
+#[cfg(unix)]
+fn local(
+    state: web::Data<WebState>,
+) -> impl ServiceFactory<UnixStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
+    fn_service(async |socket: UnixStream| Ok((Wire::new(socket, STALL_TIMEOUT), Protocol::Http1, None)))
+        .and_then(http(state))
+}
+
+/// Leads to TLS, on `port`.
+fn redirecting(
+    port: u16,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
+    let answer = move |request: Request| async move { Ok::<_, actix_http::Error>(redirect(&request, port)) };
+    fn_service(async |socket: TcpStream| {
+        let peer = tuned(&socket);
+        Ok((Wire::new(SharedSocket::new(socket), STALL_TIMEOUT), Protocol::Http1, peer))
+    })
+    .and_then(
+        HttpService::build()
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(HEAD_TIMEOUT)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            .finish(answer),
+    )
+}
+
+fn redirect(request: &Request, port: u16) -> Response<BoxBody> {
+    let host = request.head().headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let named = host.and_then(|host| Url::parse(&format!("http://{host}")).ok());
+    let Some(mut to) = named.filter(|url| url.path() == "/" && url.query().is_none()) else {
+        return Response::build(StatusCode::BAD_REQUEST)
+            .body("the request names no host")
+            .map_into_boxed_body();
+    };
+    // Neither fails for a URL with a host.
+    let _ = to.set_scheme("https");
+    let _ = to.set_port(Some(port));
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let location = format!("{}{path}", to.as_str().trim_end_matches('/'));
+    Response::build(StatusCode::PERMANENT_REDIRECT)
+        .insert_header((header::LOCATION, location))
+        .body(())
+        .map_into_boxed_body()
+}
+
 /// The same over TLS. Each connection has a task of its own: one that is slow to shake hands delays no other.
 fn secured(
     state: web::Data<WebState>,
@@ -179,7 +175,8 @@ fn secured(
         async move {
             let peer = tuned(&socket);
             let stream = tls.accept(socket, peer).await.map_err(DispatchError::Io)?;
-            Ok((Wire::new(SecuredSocket::new(stream), STALL_TIMEOUT), Protocol::Http1, peer))
+            let protocol = tls::protocol(&stream);
+            Ok((Wire::new(SecuredSocket::new(stream), STALL_TIMEOUT), protocol, peer))
         }
     };
     fn_service(accept).and_then(http(state))

@@ -1,6 +1,6 @@
 //! TLS towards viewers: certificate and key from their files, and the handshake.
-//!
-//! HTTP/1.1 only: nothing else is offered to a client, so that one that could speak HTTP/2 does not.
+
+mod follow;
 
 use std::{
     fs::File,
@@ -8,12 +8,13 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use actix_http::Protocol;
 use rustls::{
     Error, InconsistentKeys, ServerConfig,
     crypto::ring,
@@ -24,12 +25,24 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::debug;
 
 use crate::config::TlsConfig;
+pub(super) use follow::follow;
 
 /// A handshake takes two round trips; who needs longer holds a socket for nothing. As long as a request's head may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Largest file of certificates or of a key: hundreds of them fit, and a device file by mistake does not.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// As TLS calls it.
+const HTTP_2: &[u8] = b"h2";
+
+/// Which HTTP was agreed on.
+pub(super) fn protocol(stream: &TlsStream<TcpStream>) -> Protocol {
+    match stream.get_ref().1.alpn_protocol() {
+        Some(HTTP_2) => Protocol::Http2,
+        _ => Protocol::Http1,
+    }
+}
 
 /// What is wrong with the files of `server.tls`.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +57,9 @@ pub struct TlsError {
 /// Certificate and key, ready for handshakes.
 #[derive(Debug)]
 pub struct Tls {
-    config: Arc<ServerConfig>,
+    files: TlsConfig,
+    /// What the next handshake uses.
+    config: RwLock<Arc<ServerConfig>>,
     failed_handshakes: AtomicU64,
 }
 
@@ -54,6 +69,21 @@ impl Tls {
     /// # Errors
     /// [`TlsError`] naming the setting, its file and what would be right.
     pub fn load(files: &TlsConfig) -> Result<Self, TlsError> {
+        let config = RwLock::new(Arc::new(Self::read(files)?));
+        Ok(Self { files: files.clone(), config, failed_handshakes: AtomicU64::new(0) })
+    }
+
+    /// Reads the files again; what they hold is for connections to come.
+    ///
+    /// # Errors
+    /// [`TlsError`]; what was read before stays in use.
+    fn reload(&self) -> Result<(), TlsError> {
+        let config = Arc::new(Self::read(&self.files)?);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(())
+    }
+
+    fn read(files: &TlsConfig) -> Result<ServerConfig, TlsError> {
         let wrong = |key, path: &Path| {
             let path = path.to_owned();
             move |reason| TlsError { key, path, reason }
@@ -81,8 +111,9 @@ impl Tls {
                     .to_owned(),
             ),
         })?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), failed_handshakes: AtomicU64::new(0) })
+        let http2 = files.http2.then(|| HTTP_2.to_vec());
+        config.alpn_protocols = http2.into_iter().chain([b"http/1.1".to_vec()]).collect();
+        Ok(config)
     }
 
     /// Shakes hands with a client.
@@ -94,7 +125,8 @@ impl Tls {
         socket: TcpStream,
         peer: Option<SocketAddr>,
     ) -> io::Result<TlsStream<TcpStream>> {
-        let accepting = TlsAcceptor::from(self.config.clone()).accept(socket);
+        let config = self.config.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let accepting = TlsAcceptor::from(config).accept(socket);
         let accepted = timeout(HANDSHAKE_TIMEOUT, accepting).await.unwrap_or_else(|_| {
             let text = format!("the handshake took more than {} s", HANDSHAKE_TIMEOUT.as_secs());
             Err(io::Error::new(io::ErrorKind::TimedOut, text))
@@ -165,8 +197,12 @@ mod tests {
 
     fn any() -> Tls {
         let folder = tempfile::tempdir().unwrap();
-        let files =
-            TlsConfig { cert_file: folder.path().join("cert.pem"), key_file: folder.path().join("key.pem") };
+        let files = TlsConfig {
+            cert_file: folder.path().join("cert.pem"),
+            key_file: folder.path().join("key.pem"),
+            http2: true,
+            redirect_from: Vec::new(),
+        };
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         std::fs::write(&files.cert_file, made.cert.pem()).unwrap();
         std::fs::write(&files.key_file, made.signing_key.serialize_pem()).unwrap();

@@ -1,5 +1,7 @@
 //! A stream as an HTTP answer: head, and the feed of the viewer's [`Outbox`].
 
+mod multiplexed;
+
 use std::{
     convert::Infallible,
     pin::Pin,
@@ -16,9 +18,13 @@ use actix_web::{
 use bytes::Bytes;
 
 use super::{
-    State, WebState,
+    State, WebState, access,
     error::Problem,
-    query, renditions, switched_off, switched_on,
+    query,
+    refusals::Refusal,
+    renditions,
+    seats::AddressSeat,
+    switched_off, switched_on,
     transport::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Pieces},
 };
 use crate::{
@@ -99,7 +105,7 @@ pub(super) async fn answer_as(
     variant: Variant,
     wishes: Wishes,
 ) -> Result<HttpResponse, Problem> {
-    let chunked = request.version() >= Version::HTTP_11 && !wishes.unchunked && stream.config().chunked;
+    let chunked = request.version() == Version::HTTP_11 && !wishes.unchunked && stream.config().chunked;
     let framing = if chunked { Framing::Chunked } else { Framing::Raw };
     let mut head = HttpResponse::Ok();
     stream_head(&mut head, state, &wishes);
@@ -109,7 +115,10 @@ pub(super) async fn answer_as(
     let outbox =
         request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
     outbox.set_stall_timeout(stream.config().viewer_timeout);
-    let (guard, held) = renditions::join(state, stream, variant).await?;
+    let seat = access::seat(state, request)?;
+    let (guard, held) = renditions::join(state, stream, variant)
+        .await
+        .inspect_err(|_| state.refusals.count(Refusal::Viewers))?;
     let bus = guard.stream().bus().clone();
     let feed = ViewerFeed {
         viewer: Viewer::new(guard),
@@ -119,13 +128,16 @@ pub(super) async fn answer_as(
         stage: Stage::Joined,
         pace: ClientPace::default(),
     };
-    let _busy = outbox.busy(Busy::Answering);
+    let busy = outbox.busy(Busy::Answering);
+    if request.version() == Version::HTTP_2 {
+        return Ok(head.body(multiplexed::body(feed, &bus, busy, seat)));
+    }
     let feed = outbox.attach(Box::new(feed), &bus).ok_or_else(|| {
         let detail =
             "a stream was the last answer of its connection; ask for the next one on another".to_owned();
         Problem::new(StatusCode::BAD_REQUEST, detail)
     })?;
-    let body = ViewerBody { feed, _busy };
+    let body = ViewerBody { feed, _busy: busy, _seat: seat };
     Ok(unchunked_unless(chunked, head.body(body)))
 }
 
@@ -263,6 +275,7 @@ impl Feed for ViewerFeed {
 struct ViewerBody {
     feed: FeedGuard,
     _busy: BusyGuard,
+    _seat: Option<AddressSeat>,
 }
 
 impl MessageBody for ViewerBody {

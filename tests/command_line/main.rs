@@ -15,9 +15,11 @@ mod fake_camera;
 mod program;
 
 mod commands;
+mod credentials;
 mod probing;
 mod pushing;
 mod secrets;
 mod secured;
 mod serving;
+mod supervised;
 mod telling;

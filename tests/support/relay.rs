@@ -5,7 +5,7 @@
 use std::{net::SocketAddr, sync::mpsc, thread};
 
 use framecast::{
-    config::{self, Environment},
+    config::{self, Environment, Listen},
     registry::Registry,
     relay::Relay,
 };
@@ -25,7 +25,8 @@ impl TestRelay {
         let mut config = config::parse(yaml, "test", &Environment::default())
             .unwrap_or_else(|mistakes| panic!("the test's configuration is wrong:\n{mistakes}"));
         config.auth.start_token = Some(config::Secret::new("admin-of-tests"));
-        config.server.listen = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
+        config.server.listen.retain(|listen| matches!(listen, Listen::Unix(_)));
+        config.server.listen.push(SocketAddr::from(([127, 0, 0, 1], 0)).into());
         let (stop, stopped) = oneshot::channel();
         let (told, started) = mpsc::sync_channel(1);
         let thread = thread::spawn(move || {

@@ -13,6 +13,7 @@ mod raw_client;
 #[path = "../support/relay.rs"]
 mod relay;
 
+mod access;
 mod answers;
 mod base_path;
 mod camera;
@@ -34,6 +35,7 @@ mod saving;
 mod secured;
 mod slowness;
 mod snapshots;
+mod sockets;
 mod ustreamer;
 mod watching;
 mod web_socket;

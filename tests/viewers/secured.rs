@@ -233,11 +233,122 @@ async fn a_pages_web_socket_is_the_same_over_tls() {
 }
 
 #[tokio::test]
-async fn only_http_1_1_is_agreed_on() {
+async fn http_2_is_agreed_on_unless_it_is_switched_off() {
     let secured = Secured::start();
     let both = secured.handshake(secured.socket().await, &["h2", "http/1.1"]).await.unwrap();
+    assert_eq!(both.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let old = secured.handshake(secured.socket().await, &["http/1.1"]).await.unwrap();
+    assert_eq!(old.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+
+    let identity = Identity::make();
+    let without = identity.yaml().replace("{tls: {", "{tls: {http2: false, ");
+    let without = Secured { relay: TestRelay::start(&without), identity };
+    let both = without.handshake(without.socket().await, &["h2", "http/1.1"]).await.unwrap();
     assert_eq!(both.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
-    assert!(secured.handshake(secured.socket().await, &["h2"]).await.is_err());
+    assert!(without.handshake(without.socket().await, &["h2"]).await.is_err());
+}
+
+/// A connection of HTTP/2, on which any number of streams may be watched.
+struct Multiplexed(h2::client::SendRequest<bytes::Bytes>);
+
+impl Multiplexed {
+    async fn connect(secured: &Secured) -> Self {
+        let io = secured.handshake(secured.socket().await, &["h2"]).await.unwrap();
+        // Less than a large picture: the client's wishes are felt.
+        let (client, connection) = h2::client::Builder::new()
+            .initial_window_size(64 * 1024)
+            // What one stream does not take must not be room that the others lack.
+            .initial_connection_window_size(4 * 1024 * 1024)
+            .handshake(io)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        Self(client)
+    }
+
+    async fn watch(&self, target: &str) -> h2::RecvStream {
+        let request = http::Request::get(format!("https://localhost{target}")).body(()).unwrap();
+        let mut client = self.0.clone().ready().await.unwrap();
+        let (answer, _) = client.send_request(request, true).unwrap();
+        let answer = answer.await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers().get("connection")), (200, None));
+        answer.into_body()
+    }
+}
+
+/// Reads until the picture has been there whole; answers what came before and with it.
+async fn until(body: &mut h2::RecvStream, picture: &[u8]) -> Vec<u8> {
+    let mut read = Vec::new();
+    let reading = async {
+        while !read.ends_with(b"boundarydonotcross\r\n") || !read.windows(picture.len()).any(|w| w == picture)
+        {
+            let piece = body.data().await.expect("the stream goes on").unwrap();
+            body.flow_control().release_capacity(piece.len()).unwrap();
+            read.extend_from_slice(&piece);
+        }
+    };
+    timeout(PATIENCE, reading).await.expect("the picture comes");
+    read
+}
+
+#[tokio::test]
+async fn twelve_streams_share_a_connection_and_one_that_is_not_read_holds_up_no_other() {
+    const PICTURES: u8 = 6;
+    let secured = Secured::start();
+    secured.push(&large_jpeg(0, LARGE)).await;
+    let client = Multiplexed::connect(&secured).await;
+    let mut lazy = client.watch("/streams/x").await;
+    let mut bodies = Vec::new();
+    for _ in 0..12 {
+        bodies.push(client.watch("/streams/x").await);
+    }
+    secured.viewers_are(13).await;
+    for n in 1..=PICTURES {
+        secured.push(&jpeg(n)).await;
+        for body in &mut bodies {
+            until(body, &jpeg(n)).await;
+        }
+    }
+    // It gets the rest of the picture that it had begun, and then the newest: nothing queued.
+    let read = until(&mut lazy, &jpeg(PICTURES)).await;
+    for n in 1..PICTURES {
+        assert!(!read.windows(jpeg(n).len()).any(|window| window == jpeg(n)), "picture {n} was kept for it");
+    }
+    drop((lazy, bodies, client));
+    secured.viewers_are(0).await;
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_used_and_a_broken_one_is_not() {
+    let secured = Secured::start();
+    let viewing = secured.watch("/streams/x", "HTTP/1.1").await;
+    let renewed = Identity::make();
+    let copy = |name: &str| std::fs::copy(renewed.path(name), secured.identity.path(name)).unwrap();
+    let serves = async |certificate: &CertificateDer<'static>| {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, secured.socket().await).await.is_ok()
+    };
+    assert!(serves(&secured.identity.certificate).await);
+    copy("cert.pem");
+    copy("key.pem");
+    let renewing = async {
+        while !serves(&renewed.certificate).await {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    assert!(timeout(PATIENCE, renewing).await.is_ok(), "the new one is used");
+    std::fs::write(secured.identity.path("key.pem"), "broken").unwrap();
+    // It is looked at every two seconds; long enough for a look to have been taken.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    assert!(serves(&renewed.certificate).await, "the one before stays");
+    drop(viewing);
 }
 
 #[test]
@@ -253,5 +364,48 @@ fn curl_trusts_the_certificate_and_takes_a_picture() {
     let picture =
         run("curl", &["-sS", "--fail", "--cacert", &certificate, "--resolve", &resolve, &url]).stdout;
     assert!(picture.starts_with(&[0xff, 0xd8]) && picture.ends_with(&[0xff, 0xd9]));
+    let version = run(
+        "curl",
+        &[
+            "-sS",
+            "--http2",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_version}",
+            "--cacert",
+            &certificate,
+            "--resolve",
+            &resolve,
+            &url,
+        ],
+    );
+    assert_eq!(version.stdout, b"2");
+    // Two parts of the stream, over HTTP/2.
+    let stream = format!(
+        "curl -sN --http2 --cacert {certificate} --resolve {resolve} https://localhost:{port}/streams/x | head -c 200000"
+    );
+    let parts = run("sh", &["-c", &stream]).stdout;
+    assert_eq!(parts.len(), 200_000);
+    assert!(String::from_utf8_lossy(&parts).matches("--boundarydonotcross").count() >= 2);
     framecast.end_in_peace();
+}
+
+#[tokio::test]
+async fn plain_http_is_led_to_tls() {
+    let identity = Identity::make();
+    let spare = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let yaml = identity.yaml().replace("{tls: {", &format!("{{tls: {{redirect_from: '{spare}', "));
+    let secured = Secured { relay: TestRelay::start(&yaml), identity };
+    let port = secured.relay.address().port();
+    for (host, to) in [("cameras.lan:81", "cameras.lan"), ("[::1]", "[::1]")] {
+        let mut client = Client::connect(spare).await;
+        client.send(format!("GET /streams/x?a=%20b HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).await;
+        let head = client.head().await;
+        let location = format!("https://{to}:{port}/streams/x?a=%20b");
+        assert_eq!((head.status, head.get("location")), (308, Some(location.as_str())), "{host}");
+    }
+    let mut client = Client::connect(spare).await;
+    client.send(b"GET / HTTP/1.0\r\n\r\n").await;
+    assert_eq!(client.head().await.status, 400, "it names no host");
 }

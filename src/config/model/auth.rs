@@ -1,6 +1,6 @@
 //! `auth:`: roles, the streams they are held for, and what is kept of those who hold them.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use super::Secret;
 use crate::frame::StreamName;
@@ -94,21 +94,35 @@ pub struct AuthConfig {
     pub anonymous: Reach,
     /// Who shows a token.
     pub tokens: Vec<TokenConfig>,
+    /// Who shows a name and a password.
+    pub users: Vec<UserConfig>,
+    /// What links are signed with; without it there are none.
+    pub link_key: Option<Secret>,
+    /// How long a browser stays logged in.
+    pub session: Duration,
     /// Administers everything. Not of the file: from the environment, or made when framecast starts.
     pub start_token: Option<Secret>,
 }
 
 impl Default for AuthConfig {
     fn default() -> Self {
-        Self { anonymous: Reach::All, tokens: Vec::new(), start_token: None }
+        Self {
+            anonymous: Reach::All,
+            tokens: Vec::new(),
+            users: Vec::new(),
+            link_key: None,
+            session: Duration::from_secs(7 * 24 * 3600),
+            start_token: None,
+        }
     }
 }
 
 impl AuthConfig {
     /// Whether somebody may change everything.
     pub fn has_admin(&self) -> bool {
-        let grants = self.tokens.iter().map(|token| &token.grant);
-        self.start_token.is_some() || grants.into_iter().any(|grant| grant.allows_all(Role::Admin))
+        let tokens = self.tokens.iter().map(|token| &token.grant);
+        let mut grants = tokens.chain(self.users.iter().map(|user| &user.grant));
+        self.start_token.is_some() || grants.any(|grant| grant.allows_all(Role::Admin))
     }
 }
 
@@ -120,6 +134,17 @@ pub struct TokenConfig {
     /// What is kept of it.
     pub hash: TokenHash,
     /// What it is good for.
+    pub grant: Grant,
+}
+
+/// One of `auth.users`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserConfig {
+    /// What they log in as.
+    pub name: String,
+    /// argon2's hash of their password, as a PHC string.
+    pub hash: Secret,
+    /// What they may do.
     pub grant: Grant,
 }
 

@@ -13,19 +13,38 @@ use crate::web::Problem;
 /// # Errors
 /// 403, with the origin that was said.
 pub(in crate::web) fn same_origin(request: &HttpRequest) -> Result<(), Problem> {
-    let said = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
     // Only browsers send it, and no script can change it.
-    match said("sec-fetch-site") {
+    match said(request, "sec-fetch-site") {
         Some("same-origin" | "none") => return Ok(()),
-        Some(site) => return Err(foreign(&format!("Sec-Fetch-Site: {site}"))),
+        Some(site) => return Err(refused(&format!("Sec-Fetch-Site: {site}"))),
         None => {}
     }
-    let Some(origin) = said(header::ORIGIN.as_str()) else { return Ok(()) };
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if is_of(origin, host) { Ok(()) } else { Err(foreign(&format!("Origin: {origin}"))) }
+    let Some(origin) = said(request, header::ORIGIN.as_str()) else { return Ok(()) };
+    if is_of(origin, host(request)) { Ok(()) } else { Err(refused(&format!("Origin: {origin}"))) }
 }
 
-fn foreign(said: &str) -> Problem {
+/// Whether a browser sends this for a stranger's page, other than by following a link there.
+pub(super) fn is_foreign(request: &HttpRequest) -> bool {
+    let from_elsewhere = match said(request, "sec-fetch-site") {
+        Some(site) => !matches!(site, "same-origin" | "none"),
+        None => said(request, header::ORIGIN.as_str()).is_some_and(|origin| !is_of(origin, host(request))),
+    };
+    let is_link = said(request, "sec-fetch-mode") == Some("navigate")
+        && said(request, "sec-fetch-dest") == Some("document");
+    from_elsewhere && !is_link
+}
+
+fn said<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
+    request.headers().get(name).map(|value| value.to_str().unwrap_or("?"))
+}
+
+/// As the client wrote it: HTTP/2 has it in the address.
+fn host(request: &HttpRequest) -> &str {
+    let authority = || request.uri().authority().map(|authority| authority.as_str());
+    said(request, header::HOST.as_str()).or_else(authority).unwrap_or_default()
+}
+
+fn refused(said: &str) -> Problem {
     Problem::forbidden(format!("a page of another site may not do this ({said})"))
 }
 

@@ -34,6 +34,10 @@ pub(in crate::web) trait Channel: AsyncRead + AsyncWrite + Unpin {
     }
 }
 
+/// Few come over a Unix socket, a proxy's connections at most: all is written by their tasks.
+#[cfg(unix)]
+impl Channel for tokio::net::UnixStream {}
+
 /// The readiness of a socket as tokio knows it; `attempt` uses the socket itself.
 pub(super) fn poll_writable<T>(
     socket: &TcpStream,

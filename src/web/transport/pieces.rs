@@ -25,6 +25,16 @@ pub(in crate::web) struct Pieces {
 }
 
 impl Pieces {
+    /// Takes the first piece out, for an answer that does not go through an outbox.
+    pub(in crate::web) fn pop(&mut self) -> Option<Bytes> {
+        if self.is_empty() {
+            return None;
+        }
+        let piece = std::mem::take(&mut self.pieces[self.next]);
+        self.next += 1;
+        Some(piece)
+    }
+
     /// All is written.
     pub(in crate::web) fn is_empty(&self) -> bool {
         self.next == self.end

@@ -1,0 +1,137 @@
+//! Slows down those who ask too often: a bucket for each address or name, which holds so many tries and fills again.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Buckets kept at a time: enough for a busy day; with more callers than that, those whose buckets are fullest are
+/// forgotten first.
+const MAX_BUCKETS: usize = 8192;
+
+/// One bucket a key. A full bucket takes no room.
+#[derive(Debug)]
+pub struct Brake<K> {
+    /// When each bucket will be full again.
+    full_at: Mutex<HashMap<K, Instant>>,
+    /// One try more after this.
+    every: Duration,
+    /// How long an empty one takes to be full.
+    whole: Duration,
+}
+
+impl<K: Hash + Eq + Clone> Brake<K> {
+    /// Buckets that hold `burst` tries, and get one more each `every`.
+    pub fn new(burst: u32, every: Duration) -> Self {
+        Self { full_at: Mutex::default(), every, whole: every * burst }
+    }
+
+    fn buckets(&self) -> MutexGuard<'_, HashMap<K, Instant>> {
+        self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long there is no try for this one.
+    ///
+    /// # Errors
+    /// The time to wait.
+    pub fn look(&self, key: &K, now: Instant) -> Result<(), Duration> {
+        self.wait(self.buckets().get(key).copied(), now)
+    }
+
+    fn wait(&self, full_at: Option<Instant>, now: Instant) -> Result<(), Duration> {
+        let missing = full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+        let after = missing + self.every;
+        if after <= self.whole { Ok(()) } else { Err(after - self.whole) }
+    }
+
+    /// Takes a try.
+    ///
+    /// # Errors
+    /// The time to wait; none was taken then.
+    pub fn take(&self, key: &K, now: Instant) -> Result<(), Duration> {
+        let mut buckets = self.buckets();
+        self.wait(buckets.get(key).copied(), now)?;
+        if buckets.len() >= MAX_BUCKETS && !buckets.contains_key(key) {
+            make_room(&mut buckets, now);
+        }
+        let full_at = buckets.entry(key.clone()).or_insert(now);
+        *full_at = now.max(*full_at) + self.every;
+        Ok(())
+    }
+
+    /// Gives a try back.
+    pub fn give_back(&self, key: &K, now: Instant) {
+        let mut buckets = self.buckets();
+        if let Some(full_at) = buckets.get_mut(key) {
+            match full_at.checked_sub(self.every).filter(|at| *at > now) {
+                Some(sooner) => *full_at = sooner,
+                None => _ = buckets.remove(key),
+            }
+        }
+    }
+}
+
+/// Forgets those that are full, and at least one in four.
+fn make_room<K: Hash + Eq + Clone>(buckets: &mut HashMap<K, Instant>, now: Instant) {
+    buckets.retain(|_, full_at| *full_at > now);
+    if buckets.len() > MAX_BUCKETS * 3 / 4 {
+        let mut times: Vec<_> = buckets.values().copied().collect();
+        times.sort_unstable();
+        let quarter = times[times.len() / 4];
+        buckets.retain(|_, full_at| *full_at > quarter);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_bucket_empties_and_fills_again_and_is_one_callers_own() {
+        let brake = Brake::new(3, SECOND);
+        let now = Instant::now();
+        for _ in 0..3 {
+            assert_eq!(brake.take(&1, now), Ok(()));
+        }
+        assert_eq!(brake.take(&1, now), Err(SECOND));
+        assert_eq!(brake.look(&1, now), Err(SECOND));
+        assert_eq!(brake.take(&2, now), Ok(()), "another's is full");
+        assert_eq!(brake.take(&1, now + SECOND / 2), Err(SECOND / 2));
+        assert_eq!(brake.take(&1, now + SECOND), Ok(()));
+        assert_eq!(brake.take(&1, now + SECOND), Err(SECOND));
+        for _ in 0..3 {
+            assert_eq!(brake.take(&1, now + 100 * SECOND), Ok(()));
+        }
+        assert!(brake.take(&1, now + 100 * SECOND).is_err(), "it holds no more for having waited long");
+    }
+
+    #[test]
+    fn what_is_given_back_may_be_taken_again() {
+        let brake = Brake::new(1, SECOND);
+        let now = Instant::now();
+        for _ in 0..5 {
+            assert_eq!(brake.take(&1, now), Ok(()));
+            assert!(brake.look(&1, now).is_err());
+            brake.give_back(&1, now);
+        }
+        assert!(brake.buckets().is_empty());
+    }
+
+    #[test]
+    fn the_number_of_buckets_is_bounded_and_the_emptiest_stay() {
+        let brake = Brake::new(10, SECOND);
+        let now = Instant::now();
+        for _ in 0..10 {
+            brake.take(&usize::MAX, now).unwrap();
+        }
+        for caller in 0..3 * MAX_BUCKETS {
+            brake.take(&caller, now).unwrap();
+        }
+        assert!(brake.buckets().len() <= MAX_BUCKETS);
+        assert!(brake.look(&usize::MAX, now).is_err(), "many others do not help whoever guesses");
+    }
+}

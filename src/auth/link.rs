@@ -1,0 +1,72 @@
+//! Links that let whoever has them watch one stream, for a while.
+//!
+//! A link holds its end and a signature (HMAC-SHA256) over stream and end; nothing is kept of it. All links end when the
+//! key changes.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use ring::hmac;
+
+use crate::{config::Secret, frame::StreamName};
+
+/// Says what is signed, so that the key's signature of anything else is no link.
+const PURPOSE: &str = "framecast link 1";
+
+/// What a link has in its query: until when, and the signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// When it ends, in Unix seconds.
+    pub expires: u64,
+    /// In base64url.
+    pub signature: String,
+}
+
+/// Signs a link.
+pub fn sign(key: &Secret, stream: &StreamName, expires: u64) -> Signed {
+    let tag = hmac::sign(&hmac_key(key), text(stream, expires).as_bytes());
+    Signed { expires, signature: BASE64_URL_SAFE_NO_PAD.encode(tag) }
+}
+
+/// How long the link is still good for; none if it is over, or was not signed with this key for this stream.
+pub(super) fn lasts(key: &Secret, stream: &StreamName, link: &Signed) -> Option<Duration> {
+    let tag = BASE64_URL_SAFE_NO_PAD.decode(&link.signature).ok()?;
+    // Compares in constant time.
+    hmac::verify(&hmac_key(key), text(stream, link.expires).as_bytes(), &tag).ok()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Duration::from_secs(link.expires).checked_sub(now).filter(|rest| !rest.is_zero())
+}
+
+fn hmac_key(key: &Secret) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, key.reveal().as_bytes())
+}
+
+/// No name holds a line end.
+fn text(stream: &StreamName, expires: u64) -> String {
+    format!("{PURPOSE}\n{stream}\n{expires}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_for_its_stream_its_time_and_its_key() {
+        let (key, other_key) = (Secret::new("k".repeat(32)), Secret::new("l".repeat(32)));
+        let (door, porch): (StreamName, StreamName) = ("door".parse().unwrap(), "porch".parse().unwrap());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let link = sign(&key, &door, now + 3600);
+        let rest = lasts(&key, &door, &link).unwrap().as_secs();
+        assert!((3500..=3600).contains(&rest), "{rest}");
+        assert!(lasts(&key, &porch, &link).is_none());
+        assert!(lasts(&other_key, &door, &link).is_none());
+        assert!(lasts(&key, &door, &Signed { expires: now + 7200, ..link.clone() }).is_none());
+        assert!(lasts(&key, &door, &sign(&key, &door, now - 1)).is_none());
+        for signature in ["", "AAAA", "not base64!", &link.signature[1..]] {
+            assert!(
+                lasts(&key, &door, &Signed { signature: signature.to_owned(), ..link.clone() }).is_none()
+            );
+        }
+        assert!(lasts(&key, &door, &sign(&key, &door, u64::MAX)).is_some(), "far away is no overflow");
+    }
+}

@@ -1,0 +1,171 @@
+//! `framecast token`, `passwd` and `link`: credentials, and the YAML for them.
+
+use std::{
+    io::{IsTerminal, stdin},
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, anyhow, bail, ensure};
+use argon2::{Argon2, PasswordHasher, password_hash::SaltString};
+use clap::Args;
+use ring::rand::{SecureRandom, SystemRandom};
+use url::Url;
+
+use super::{parse_url, print};
+use crate::{
+    auth::{link, token},
+    config::{self, Environment, Listen, Secret},
+    frame::StreamName,
+};
+
+/// Shortest password that is taken, in characters.
+const MIN_PASSWORD: usize = 8;
+
+/// Longest, in bytes: more is not looked at when it is checked.
+const MAX_PASSWORD: usize = 1024;
+
+/// What holds for a token and a user.
+#[derive(Debug, Args)]
+pub(super) struct GrantArguments {
+    /// What it may do
+    #[arg(long, value_parser = ["view", "push", "admin"], default_value = "view")]
+    role: String,
+    /// With which streams (may be given several times); all without this
+    #[arg(long = "stream", value_name = "NAME")]
+    streams: Vec<StreamName>,
+}
+
+impl GrantArguments {
+    fn yaml(&self) -> String {
+        let names: Vec<_> = self.streams.iter().map(StreamName::as_str).collect();
+        let streams =
+            if names.is_empty() { String::new() } else { format!(", streams: [{}]", names.join(", ")) };
+        format!("role: {}{streams}", self.role)
+    }
+}
+
+/// A token's name.
+#[derive(Debug, Args)]
+pub(super) struct TokenArguments {
+    /// What the configuration calls it
+    #[arg(default_value = "my-token")]
+    name: String,
+    #[command(flatten)]
+    grant: GrantArguments,
+}
+
+pub(super) fn token(arguments: &TokenArguments) -> anyhow::Result<ExitCode> {
+    let made = random()?;
+    let (hash, name) = (token::hash(&made), &arguments.name);
+    print(format!(
+        "{made}\n\nThat is the token; it is shown only now. In the configuration stands what it is known by:\n\n\
+         auth:\n  tokens:\n    {name}: {{hash: \"{hash}\", {}}}\n",
+        arguments.grant.yaml()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A user's name.
+#[derive(Debug, Args)]
+pub(super) struct PasswordArguments {
+    /// The user's name
+    name: String,
+    #[command(flatten)]
+    grant: GrantArguments,
+}
+
+pub(super) fn passwd(arguments: &PasswordArguments) -> anyhow::Result<ExitCode> {
+    let password = password()?;
+    let fits = password.chars().count() >= MIN_PASSWORD && password.len() <= MAX_PASSWORD;
+    ensure!(fits, "a password has {MIN_PASSWORD} characters and more, and {MAX_PASSWORD} bytes at most");
+    let hash = hashed(&password)?;
+    print(format!(
+        "In the configuration:\n\nauth:\n  users:\n    {}: {{password_hash: \"{hash}\", {}}}\n",
+        arguments.name,
+        arguments.grant.yaml()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// From the terminal, twice and unseen; or the first line of what is piped in.
+fn password() -> anyhow::Result<String> {
+    if !stdin().is_terminal() {
+        let mut line = String::new();
+        stdin().read_line(&mut line).context("standard input cannot be read")?;
+        return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
+    }
+    let first = rpassword::prompt_password("Password: ").context("the terminal cannot be read")?;
+    let second = rpassword::prompt_password("Once more: ").context("the terminal cannot be read")?;
+    ensure!(first == second, "the two differ");
+    Ok(first)
+}
+
+fn hashed(password: &str) -> anyhow::Result<String> {
+    let mut salt = [0; 16];
+    SystemRandom::new().fill(&mut salt).map_err(|_| anyhow!("the system has no random numbers"))?;
+    let salt = SaltString::encode_b64(&salt).map_err(|error| anyhow!("no salt: {error}"))?;
+    let hash = Argon2::default().hash_password(password.as_bytes(), &salt);
+    Ok(hash.map_err(|error| anyhow!("argon2 refuses: {error}"))?.to_string())
+}
+
+/// Whose picture, and for how long.
+#[derive(Debug, Args)]
+pub(super) struct LinkArguments {
+    /// The stream
+    stream: StreamName,
+    /// How long the link is good for, such as 30m or 48h
+    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = config::parse_time)]
+    lasts: Duration,
+    /// The configuration file, which has the key [default: as for `serve`]
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where others reach framecast, such as https://cameras.example.org [default: the first address it listens on]
+    #[arg(long, value_name = "URL")]
+    at: Option<String>,
+}
+
+pub(super) fn link(arguments: LinkArguments) -> anyhow::Result<ExitCode> {
+    let chosen = config::effective_path(arguments.config, &Environment::process());
+    let config = chosen.load().map_err(|mistakes| anyhow!("{mistakes}"))?;
+    let Some(key) = &config.auth.link_key else {
+        let key = random()?;
+        bail!(
+            "links are signed with auth.link_key, which is not set. A new one, for a variable of the \
+             environment:\n\n  FRAMECAST_LINK_KEY={key}\n\nand in the configuration:\n\n  \
+             auth: {{link_key: \"${{FRAMECAST_LINK_KEY}}\"}}"
+        );
+    };
+    let at = match &arguments.at {
+        Some(at) => parse_url(at)?,
+        None => first_address(&config)?,
+    };
+    print(format!("{}\n", signed(key, at, &arguments.stream, arguments.lasts)?));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn first_address(config: &config::Config) -> anyhow::Result<Url> {
+    let scheme = if config.server.tls.is_some() { "https" } else { "http" };
+    let address = config.server.listen.iter().find_map(|listen| match listen {
+        Listen::Tcp(address) => Some(*address),
+        Listen::Unix(_) => None,
+    });
+    let address = address.context("it listens on no address: give --at URL")?;
+    parse_url(&super::serve::url_of(scheme, address, &config.server.base_path))
+}
+
+fn signed(key: &Secret, mut url: Url, stream: &StreamName, lasts: Duration) -> anyhow::Result<Url> {
+    let until = SystemTime::now().checked_add(lasts).and_then(|until| until.duration_since(UNIX_EPOCH).ok());
+    let link = link::sign(key, stream, until.context("that is too long")?.as_secs());
+    let path = format!("{}/streams/{stream}", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    url.query_pairs_mut()
+        .append_pair("expires", &link.expires.to_string())
+        .append_pair("signature", &link.signature);
+    Ok(url)
+}
+
+fn random() -> anyhow::Result<String> {
+    token::new().context("the system has no random numbers")
+}

@@ -1,0 +1,80 @@
+//! Who is at the other end, also behind proxies.
+
+use std::net::IpAddr;
+
+use actix_web::HttpRequest;
+
+use crate::{config::Proxies, web::WebState};
+
+/// More than chains of proxies are long; the rest of the header is not looked at.
+const MAX_HOPS: usize = 16;
+
+/// The client's address; none over a Unix socket whose other end is no trusted proxy.
+pub(in crate::web) fn address(state: &WebState, request: &HttpRequest) -> Option<IpAddr> {
+    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    if !state.proxies.trust(peer) {
+        return peer;
+    }
+    let lines: Vec<_> =
+        request.headers().get_all("x-forwarded-for").filter_map(|line| line.to_str().ok()).collect();
+    let hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
+    client(&state.proxies, peer, hops)
+}
+
+/// The last address that is no trusted proxy: what stands before it may be anybody's invention.
+fn client<'a>(
+    proxies: &Proxies,
+    peer: Option<IpAddr>,
+    hops: impl Iterator<Item = &'a str>,
+) -> Option<IpAddr> {
+    let mut client = peer;
+    for hop in hops.take(MAX_HOPS) {
+        let Some(address) = parse(hop.trim()) else { break };
+        client = Some(address);
+        if !proxies.trust(client) {
+            break;
+        }
+    }
+    client
+}
+
+/// An address, which some proxies write with a port.
+fn parse(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.split(']').next()).unwrap_or(hop);
+    let address = bare.parse().ok().or_else(|| Some(hop.parse::<std::net::SocketAddr>().ok()?.ip()))?;
+    Some(IpAddr::to_canonical(&address))
+}
+
+/// Whether the client speaks TLS, with us or with a proxy of ours.
+pub(in crate::web) fn is_secure(state: &WebState, request: &HttpRequest) -> bool {
+    let said = request.headers().get("x-forwarded-proto").and_then(|said| said.to_str().ok());
+    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    state.is_tls || (said == Some("https") && state.proxies.trust(peer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let proxies: Proxies = ["127.0.0.1", "10.0.0.0/8", "::1"]
+            .into_iter()
+            .map(|net| net.parse::<crate::config::Proxy>().unwrap())
+            .collect();
+        let of = |peer: &str, header: &str| {
+            let peer: IpAddr = peer.parse().unwrap();
+            if !proxies.trust(Some(peer)) {
+                return peer.to_string();
+            }
+            client(&proxies, Some(peer), header.rsplit(',')).unwrap().to_string()
+        };
+        assert_eq!(of("127.0.0.1", "192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("192.0.2.1", "192.0.2.7"), "192.0.2.1", "a stranger's word");
+        assert_eq!(of("127.0.0.1", "1.2.3.4, 192.0.2.7, 10.1.2.3"), "192.0.2.7", "1.2.3.4 was invented");
+        assert_eq!(of("127.0.0.1", "192.0.2.7:5555"), "192.0.2.7");
+        assert_eq!(of("::1", "[2001:db8::1]:5555"), "2001:db8::1");
+        assert_eq!(of("127.0.0.1", ""), "127.0.0.1");
+        assert_eq!(of("127.0.0.1", "192.0.2.7, nonsense"), "127.0.0.1");
+    }
+}

@@ -1,0 +1,213 @@
+//! Logging in with a browser: a form without scripts, and the session's cookie.
+//!
+//! All addresses that are sent here are relative, so that they hold behind a proxy that strips or adds a prefix.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{StatusCode, header},
+    web,
+};
+use serde::Serialize;
+use url::form_urlencoded;
+
+use super::{State, WebState, access, error::Problem, pushing::Body, query};
+use crate::{auth::Caller, config::Role, frame::StreamName};
+
+const FORM: &str = include_str!("assets/login.html");
+
+/// Nothing but the form and its style; in no other page's frame.
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
+                              form-action 'self'; frame-ancestors 'none'";
+
+/// A name, a password and an address.
+const MAX_FORM_BYTES: usize = 8 * 1024;
+
+/// What a query may hold that lets somebody in. It must not be seen longer than it takes.
+const KEYS: [&str; 3] = ["token", "expires", "signature"];
+
+/// `GET /login`: the form.
+pub(super) async fn form(request: HttpRequest) -> HttpResponse {
+    answer(HttpResponse::Ok(), &query(&request, "next").unwrap_or_default(), "")
+}
+
+/// `POST /login`: name and password, or a token in the password's place.
+pub(super) async fn enter(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
+    let mut body = Body::new(&request, payload);
+    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "that is no login");
+    let text = match body.whole(MAX_FORM_BYTES, too_large).await {
+        Ok(text) => text,
+        Err(problem) => return body.refuse(problem).await,
+    };
+    let field = |name: &str| {
+        let mut fields = form_urlencoded::parse(&text);
+        fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+    };
+    let (name, password, next) = (field("name"), field("password"), field("next"));
+    match access::login(&state, &request, name, password).await {
+        Ok(caller) => match state.auth.begin_session(&caller, None) {
+            Some((cookie, lasts)) => {
+                let mut head = HttpResponse::SeeOther();
+                set_cookie(&mut head, &state, &request, &cookie, lasts);
+                head.insert_header((header::LOCATION, here(&next))).finish()
+            }
+            None => answer(HttpResponse::Unauthorized(), &next, "That is not known here."),
+        },
+        Err(problem) => {
+            let mut head = HttpResponse::build(problem.status());
+            problem.headers().iter().for_each(|(name, value)| {
+                head.insert_header((name.clone(), value.as_ref()));
+            });
+            answer(head, &next, &problem.to_string())
+        }
+    }
+}
+
+/// `POST /logout`.
+pub(super) async fn leave(request: HttpRequest, state: State) -> HttpResponse {
+    if let Some(cookie) = access::cookie(&request) {
+        state.auth.end_session(&cookie);
+    }
+    let mut head = HttpResponse::SeeOther();
+    set_cookie(&mut head, &state, &request, "", Duration::ZERO);
+    head.insert_header((header::LOCATION, "login")).finish()
+}
+
+/// The answer of `/api/session`.
+#[derive(Debug, Serialize)]
+struct Session<'a> {
+    /// Whom the shown credentials belong to.
+    name: Option<&'a str>,
+    /// The highest role held for any stream.
+    role: Option<&'static str>,
+    /// For every stream, and those to come.
+    all_streams: bool,
+    /// A session's cookie was shown.
+    session: bool,
+}
+
+/// `GET /api/session`: who the caller is.
+pub(super) async fn who(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    let caller = access::caller(&state, &request, None).await?;
+    let role = caller.highest();
+    let session = Session {
+        name: caller.name(),
+        role: role.map(Role::as_str),
+        all_streams: role.is_some_and(|role| caller.may_with_all(role)),
+        session: access::cookie(&request).is_some(),
+    };
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(session))
+}
+
+/// Takes a token or a link's signature out of the address of a page, and gives a cookie for it.
+pub(super) async fn exchange(
+    request: &HttpRequest,
+    state: &WebState,
+    stream: Option<&StreamName>,
+) -> Result<Option<HttpResponse>, Problem> {
+    if !KEYS.iter().any(|key| query(request, key).is_some()) {
+        return Ok(None);
+    }
+    let caller: Caller = access::caller(state, request, stream).await?;
+    let link = access::signed(request).map(|link| link.expires);
+    let Some((cookie, lasts)) = state.auth.begin_session(&caller, link) else { return Ok(None) };
+    let mut head = HttpResponse::SeeOther();
+    set_cookie(&mut head, state, request, &cookie, lasts);
+    let last = request.path().rsplit('/').next().unwrap_or_default();
+    let to = here(&format!("{last}{}", query_without_keys(request)));
+    Ok(Some(head.insert_header((header::LOCATION, to)).finish()))
+}
+
+/// Where the form is for somebody who may not see this, and comes back then.
+pub(super) fn address_for(request: &HttpRequest, base_path: &str) -> String {
+    let path = request.path();
+    let wanted = path.strip_prefix(base_path).filter(|rest| rest.starts_with('/')).unwrap_or(path);
+    let next = format!("{}{}", wanted.trim_start_matches('/'), query_without_keys(request));
+    let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    if !base_path.is_empty() && path == base_path {
+        // Without its final slash it is no folder.
+        return format!("{}/login?next=", path.rsplit('/').next().unwrap_or_default());
+    }
+    let up = "../".repeat(wanted.matches('/').count().saturating_sub(1));
+    format!("{up}login?next={next}")
+}
+
+fn query_without_keys(request: &HttpRequest) -> String {
+    let pairs = form_urlencoded::parse(request.query_string().as_bytes());
+    let kept = pairs.filter(|(key, _)| !KEYS.contains(&key.as_ref()));
+    let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
+    if text.is_empty() { text } else { format!("?{text}") }
+}
+
+/// An address below the page that is shown, whatever is asked for: never another host.
+fn here(next: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\\\"<>".contains(&byte);
+    let next = next.trim_start_matches(['/', '\\']);
+    if next.bytes().all(plain) { format!("./{next}") } else { "./".to_owned() }
+}
+
+fn set_cookie(
+    head: &mut HttpResponseBuilder,
+    state: &WebState,
+    request: &HttpRequest,
+    value: &str,
+    lasts: Duration,
+) {
+    let secure = if access::is_secure(state, request) { "; Secure" } else { "" };
+    let (name, seconds) = (access::cookie_name(request), lasts.as_secs());
+    let cookie = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+    head.insert_header((header::SET_COOKIE, cookie));
+    head.insert_header((header::CACHE_CONTROL, "no-store"));
+}
+
+fn answer(mut head: HttpResponseBuilder, next: &str, message: &str) -> HttpResponse {
+    let text = FORM.replace("{next}", &escaped(next)).replace("{message}", &escaped(message));
+    head.insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_POLICY))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .content_type("text/html; charset=utf-8")
+        .body(text)
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            // The other placeholder.
+            '{' => escaped.push_str("&#123;"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_leads_nowhere_else() {
+        for (next, to) in [
+            ("", "./"),
+            ("view/x", "./view/x"),
+            ("//evil.example", "./evil.example"),
+            ("/\\evil.example", "./evil.example"),
+            ("https://evil.example", "./https://evil.example"),
+            ("a\r\nSet-Cookie: x=y", "./"),
+            ("?action=stream", "./?action=stream"),
+        ] {
+            assert_eq!(here(next), to, "{next}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_again_is_text() {
+        assert_eq!(escaped("<a href='\"&{next}"), "&lt;a href=&#39;&quot;&amp;&#123;next}");
+    }
+}

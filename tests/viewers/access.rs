@@ -1,0 +1,269 @@
+//! Who is let in, how they show who they are, and what becomes of those who guess.
+
+use framecast::{
+    auth::{link, token},
+    config::Secret,
+};
+
+use crate::{
+    pictures::jpeg,
+    raw_client::{Answer, Client},
+    relay::TestRelay,
+    watching::Viewing,
+};
+
+/// Of the passwords here.
+const SALT: &str = "c2FsdHNhbHRzYWx0";
+
+const KEY: &str = "a-key-of-thirty-two-letters-at-least";
+
+fn yaml() -> String {
+    format!(
+        "auth:\n  anonymous: open\n  tokens: {{wall: {{hash: \"{}\", role: view, streams: x}}}}\n  \
+         users: {{alice: {{password_hash: \"{}\", role: admin}}}}\n  link_key: {KEY}\n\
+         streams:\n  x: {{source: {{type: push, token: none}}}}\n  y: {{source: {{type: pattern}}}}\n  \
+         open: {{source: {{type: pattern}}}}\n",
+        token::hash("token-of-the-wall"),
+        password_hash("correct horse"),
+    )
+}
+
+fn password_hash(password: &str) -> String {
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version, password_hash::SaltString};
+    let salt = SaltString::from_b64(SALT).unwrap();
+    let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
+    cheap.hash_password(password.as_bytes(), &salt).unwrap().to_string()
+}
+
+/// `Authorization` of name and password.
+fn basic(login: &str) -> String {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    format!("Basic {}", BASE64_STANDARD.encode(login))
+}
+
+async fn status(relay: &TestRelay, target: &str, headers: &[(&str, &str)]) -> u16 {
+    Client::ask(relay.address(), "HEAD", target, headers, b"").await.head.status
+}
+
+async fn post(relay: &TestRelay, target: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    Client::ask(relay.address(), "POST", target, headers, body.as_bytes()).await
+}
+
+fn cookie(answer: &Answer) -> String {
+    let line = answer.head.get("set-cookie").expect("a cookie is set");
+    assert!(line.contains("; HttpOnly; SameSite=Lax") && !line.contains("Secure"), "{line}");
+    line.split(';').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn tokens_and_passwords_are_taken_wherever_clients_can_put_them() {
+    let relay = TestRelay::start(&yaml());
+    let good = [
+        ("/streams/x", vec![("Authorization", "Bearer token-of-the-wall".to_owned())]),
+        ("/streams/x?token=token-of-the-wall", vec![]),
+        ("/streams/x", vec![("Authorization", basic("whoever:token-of-the-wall"))]),
+        ("/streams/x", vec![("Authorization", basic("alice:correct horse"))]),
+        // Once more: known without being checked.
+        ("/streams/y", vec![("Authorization", basic("alice:correct horse"))]),
+        ("/streams/open", vec![]),
+        ("/streams/open", vec![("Authorization", basic("proxys:own"))]),
+    ];
+    for (target, headers) in good {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(status(&relay, target, &headers).await, 200, "{target} {headers:?}");
+    }
+    let bad = [
+        ("/streams/y?token=token-of-the-wall", String::new(), 403),
+        ("/streams/nobody?token=token-of-the-wall", String::new(), 403),
+        ("/streams/nobody", String::new(), 401),
+        ("/streams/nobody", basic("alice:correct horse"), 404),
+        ("/streams/x", basic("alice:wrong"), 401),
+        ("/streams/x", basic("nobody:correct horse"), 401),
+        ("/streams/x", "Basic !".to_owned(), 401),
+        ("/streams/x?token=", String::new(), 401),
+    ];
+    for (target, authorization, expected) in bad {
+        let headers = [("Authorization", authorization.as_str())];
+        assert_eq!(status(&relay, target, &headers).await, expected, "{target} {authorization}");
+    }
+}
+
+#[tokio::test]
+async fn lists_show_what_the_caller_may_watch() {
+    let relay = TestRelay::start(&yaml());
+    let names = async |query: &str| {
+        let answer = Client::get(relay.address(), &format!("/api/streams{query}")).await.json();
+        let names =
+            answer["streams"].as_array().unwrap().iter().map(|stream| stream["name"].as_str().unwrap());
+        (names.map(str::to_owned).collect::<Vec<_>>().join(" "), answer["mosaic"].clone())
+    };
+    assert_eq!(names("").await, ("open".to_owned(), serde_json::Value::Null));
+    assert_eq!(names("?token=token-of-the-wall").await.0, "x open");
+    let (all, mosaic) = names("?token=admin-of-tests").await;
+    assert_eq!((all.as_str(), mosaic), ("x y open", "all".into()));
+    let inputs = Client::get(relay.address(), "/program.json?token=token-of-the-wall").await.json();
+    assert_eq!(inputs["inputs"].as_array().unwrap().len(), 2);
+    for (target, expected) in [
+        ("/?action=stream_0&token=token-of-the-wall", 200),
+        ("/?action=stream_1&token=token-of-the-wall", 403),
+        ("/input_1.json?token=token-of-the-wall", 403),
+        ("/?action=stream_1", 403),
+    ] {
+        assert_eq!(status(&relay, target, &[]).await, expected, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_is_led_to_the_form_and_back_and_stays_logged_in_until_it_logs_out() {
+    let relay = TestRelay::start(&yaml());
+    let page = ("Accept", "text/html,application/xhtml+xml");
+    let led = Client::ask(relay.address(), "GET", "/view/x?token=old&a=1", &[page], b"").await;
+    assert_eq!((led.head.status, led.head.get("location")), (303, Some("../login?next=view%2Fx%3Fa%3D1")));
+    let form = Client::get(relay.address(), "/login?next=view%2Fx%22%3E%3Cscript%3E").await;
+    let text = String::from_utf8(form.body).unwrap();
+    assert!(text.contains("value=\"view/x&quot;&gt;&lt;script&gt;\""), "{text}");
+    assert!(form.head.get("content-security-policy").unwrap().contains("frame-ancestors 'none'"));
+
+    let wrong = post(&relay, "/login", &[], "name=alice&password=wrong&next=view/x").await;
+    assert_eq!(wrong.head.status, 401);
+    assert!(String::from_utf8(wrong.body).unwrap().contains("not known here"));
+    let right = post(&relay, "/login", &[], "name=alice&password=correct+horse&next=view/x").await;
+    assert_eq!((right.head.status, right.head.get("location")), (303, Some("./view/x")));
+    let cookie = cookie(&right);
+    assert_eq!(status(&relay, "/view/x", &[("Cookie", &cookie)]).await, 200);
+    let who = Client::ask(relay.address(), "GET", "/api/session", &[("Cookie", &cookie)], b"").await.json();
+    assert_eq!(
+        (&who["name"], &who["role"], &who["session"]),
+        (&"alice".into(), &"admin".into(), &true.into())
+    );
+
+    // A stranger's page does not get what its viewer may see.
+    for foreign in [("Sec-Fetch-Site", "cross-site"), ("Origin", "http://evil.example")] {
+        assert_eq!(status(&relay, "/streams/x", &[("Cookie", &cookie), foreign]).await, 401);
+    }
+    assert_eq!(post(&relay, "/logout", &[("Cookie", &cookie)], "").await.head.status, 303);
+    assert_eq!(status(&relay, "/view/x", &[("Cookie", &cookie)]).await, 401);
+}
+
+#[tokio::test]
+async fn a_token_in_the_address_of_a_page_becomes_a_cookie_and_leaves_the_address() {
+    let relay = TestRelay::start("streams: {x: {source: {type: push, token: none}}}");
+    for (target, to) in [
+        ("/?token=admin-of-tests", "./"),
+        ("/?a=b&token=admin-of-tests", "./?a=b"),
+        ("/view/x?token=admin-of-tests", "./x"),
+    ] {
+        let answer = Client::get(relay.address(), target).await;
+        assert_eq!((answer.head.status, answer.head.get("location")), (303, Some(to)), "{target}");
+        let cookie = cookie(&answer);
+        let who =
+            Client::ask(relay.address(), "GET", "/api/session", &[("Cookie", &cookie)], b"").await.json();
+        assert_eq!(who["role"], "admin");
+    }
+    let wrong = Client::get(relay.address(), "/?token=wrong").await;
+    assert_eq!((wrong.head.status, wrong.head.get("set-cookie")), (200, None), "everybody may see the page");
+}
+
+#[tokio::test]
+async fn a_link_shows_one_stream_for_a_while() {
+    let relay = TestRelay::start(&yaml());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let (x, key) = ("x".parse().unwrap(), Secret::new(KEY));
+    let query = |expires| {
+        let link = link::sign(&key, &x, expires);
+        format!("expires={}&signature={}", link.expires, link.signature)
+    };
+    let good = query(now + 60);
+    for (target, expected) in [
+        (format!("/streams/x?{good}"), 200),
+        (format!("/x.mjpg?{good}"), 200),
+        (format!("/api/streams/x?{good}"), 200),
+        (format!("/streams/y?{good}"), 401),
+        (format!("/api/streams?{good}"), 200),
+        (format!("/streams/x?{}", query(now - 1)), 401),
+        (format!("/streams/x?{}", good.replace("expires=1", "expires=2")), 401),
+    ] {
+        assert_eq!(status(&relay, &target, &[]).await, expected, "{target}");
+    }
+    let page = Client::get(relay.address(), &format!("/view/x?{good}")).await;
+    let cookie = cookie(&page);
+    assert_eq!(status(&relay, "/streams/x", &[("Cookie", &cookie)]).await, 200);
+    assert_eq!(status(&relay, "/streams/y", &[("Cookie", &cookie)]).await, 403);
+}
+
+#[tokio::test]
+async fn whoever_guesses_waits_and_locks_out_nobody_with_a_long_token() {
+    let relay = TestRelay::start(&yaml());
+    let guess = async |n: usize| {
+        let login = basic(&format!("alice:guess{n}"));
+        Client::ask(relay.address(), "GET", "/streams/x", &[("Authorization", &login)], b"").await.head
+    };
+    let mut refused = None;
+    for n in 0..100 {
+        let head = guess(n).await;
+        if head.status == 429 {
+            refused = Some((n, head));
+            break;
+        }
+        assert_eq!(head.status, 401);
+    }
+    let (tries, head) = refused.expect("some time it is enough");
+    // A slow machine may have given some back meanwhile.
+    assert!((20..60).contains(&tries), "{tries} tries");
+    assert!(head.get("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
+    assert_eq!(status(&relay, "/streams/x?token=token-of-the-wall", &[]).await, 200);
+    let refused = Client::get(relay.address(), "/api/streams").await.json()["refused"].clone();
+    assert!(refused["unauthorized"].as_u64().unwrap() >= 20 && refused["guessing"].as_u64().unwrap() >= 1);
+}
+
+#[tokio::test]
+async fn an_address_has_a_number_of_viewers_and_of_requests_and_a_proxy_speaks_for_others() {
+    let relay = TestRelay::start(
+        "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_viewers_per_address: 1, max_requests_per_second: 1}\n\
+         streams: {x: {source: {type: push, token: none}}}",
+    );
+    let forwarded = |address: &str| format!("X-Forwarded-For: 192.0.2.200, {address}\r\n");
+    let ask = async |address: &str| {
+        let mut client = Client::connect(relay.address()).await;
+        let headers = forwarded(address);
+        client.send(format!("GET /streams/x HTTP/1.1\r\nHost: test\r\n{headers}\r\n").as_bytes()).await;
+        (client.head().await, client)
+    };
+    let (first, _client) = ask("192.0.2.1").await;
+    assert_eq!(first.status, 200);
+    let (second, _) = ask("192.0.2.1").await;
+    assert_eq!((second.status, second.get("retry-after").is_some()), (429, true));
+    let (other, _other) = ask("192.0.2.2").await;
+    assert_eq!(other.status, 200, "another address");
+    let mut refused = 0;
+    for _ in 0..100 {
+        refused += usize::from(
+            Client::ask(relay.address(), "GET", "/healthz", &[("X-Forwarded-For", "192.0.2.3")], b"")
+                .await
+                .head
+                .status
+                == 429,
+        );
+    }
+    assert!(refused > 0, "ten at once and one a second");
+    assert_eq!(ask("192.0.2.4").await.0.status, 200);
+    let counted = Client::get(relay.address(), "/api/streams").await.json()["refused"].clone();
+    assert!(counted["viewers"] == 1 && counted["rate"] == refused, "{counted}");
+}
+
+#[tokio::test]
+async fn a_stream_shown_by_a_token_is_the_stream() {
+    let relay = TestRelay::start(&yaml());
+    let push = Client::ask(relay.address(), "POST", "/streams/x/frame", &[], &jpeg(1)).await;
+    assert_eq!(push.head.status, 204, "its token is none");
+    let mut viewing = Viewing::join(relay.address(), "/streams/x?token=token-of-the-wall").await;
+    assert!(viewing.part().await.jpeg == jpeg(1));
+}
+
+#[tokio::test]
+async fn too_long_headers_are_refused() {
+    let relay = TestRelay::start("streams: {x: {source: {type: push, token: none}}}");
+    let long = "a".repeat(33 * 1024);
+    assert_eq!(status(&relay, "/healthz", &[("Cookie", &long)]).await, 431);
+    assert_eq!(status(&relay, "/healthz", &[("Cookie", &long[..16 * 1024])]).await, 200);
+}
