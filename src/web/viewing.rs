@@ -17,6 +17,7 @@ use actix_web::{
 };
 use bytes::Bytes;
 
+use self::multiplexed::Multiplexed;
 use super::{
     State, WebState, access,
     error::Problem,
@@ -130,7 +131,8 @@ pub(super) async fn answer_as(
     };
     let busy = outbox.busy(Busy::Answering);
     if request.version() == Version::HTTP_2 {
-        return Ok(head.body(multiplexed::body(feed, &bus, busy, seat)));
+        let viewer = Multiplexed { feed, showing: bus.subscribe(), _busy: busy, _seat: seat };
+        return Ok(head.body(multiplexed::body(viewer, stream.config().viewer_timeout)));
     }
     let feed = outbox.attach(Box::new(feed), &bus).ok_or_else(|| {
         let detail =

@@ -294,7 +294,9 @@ async fn until(body: &mut h2::RecvStream, picture: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn twelve_streams_share_a_connection_and_one_that_is_not_read_holds_up_no_other() {
     const PICTURES: u8 = 6;
-    let secured = Secured::start();
+    let identity = Identity::make();
+    let patient = identity.yaml().replace("viewer_timeout: 1s", "viewer_timeout: 60s");
+    let secured = Secured { relay: TestRelay::start(&patient), identity };
     secured.push(&large_jpeg(0, LARGE)).await;
     let client = Multiplexed::connect(&secured).await;
     let mut lazy = client.watch("/streams/x").await;
@@ -316,6 +318,28 @@ async fn twelve_streams_share_a_connection_and_one_that_is_not_read_holds_up_no_
     }
     drop((lazy, bodies, client));
     secured.viewers_are(0).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_taken_is_let_go_and_the_others_of_its_connection_go_on() {
+    let secured = Secured::start();
+    secured.push(&large_jpeg(0, LARGE)).await;
+    let client = Multiplexed::connect(&secured).await;
+    let stuck = client.watch("/streams/x").await;
+    let mut good = client.watch("/streams/x").await;
+    secured.viewers_are(2).await;
+    let reading = async {
+        while let Some(piece) = good.data().await {
+            good.flow_control().release_capacity(piece.unwrap().len()).unwrap();
+        }
+    };
+    tokio::select! {
+        () = reading => panic!("a stream that is read goes on"),
+        () = secured.viewers_are(1) => {}
+    }
+    secured.push(&jpeg(1)).await;
+    until(&mut good, &jpeg(1)).await;
+    drop((stuck, good));
 }
 
 #[tokio::test]
