@@ -49,19 +49,21 @@ impl Layer {
 
     /// The same, broken at the width of a picture into so many lines at most.
     pub(crate) fn of_lines(text: &str, caption: &Caption, max_width: usize, max_lines: usize) -> Self {
-        let padding = if caption.background.is_some() { (caption.size * PADDING).ceil() as usize } else { 0 };
         let style = Style::new(caption.size, caption.color.color).wrapped(max_lines);
-        Self::of_styled(text, style, caption, max_width.saturating_sub(2 * padding).max(1) + 2 * padding)
+        Self::of_styled(text, style, caption, max_width)
     }
 
     fn of_styled(text: &str, style: Style, caption: &Caption, max_width: usize) -> Self {
         let max_width = i32::try_from(max_width).unwrap_or(i32::MAX);
-        let (width, height) = fonts::measure(text, style, max_width);
         let padding = if caption.background.is_some() { (caption.size * PADDING).ceil() as i32 } else { 0 };
+        // Lines are broken where their background has room for them.
+        let inner = (max_width - 2 * padding).max(1);
+        let (width, height) = fonts::measure(text, style, inner);
         let width = (width + 2 * padding).clamp(1, max_width.max(1));
         let height = (height + padding).max(1);
         let mut cover = vec![0_u8; (width * height) as usize];
-        fonts::ink(text, style, (width - padding, height), |x, y, alpha| {
+        let across = if style.max_lines.is_some() { inner } else { width - padding };
+        fonts::ink(text, style, (across, height), |x, y, alpha| {
             let (x, y) = (x + padding, y + padding / 2);
             if x < width && y < height {
                 let pixel = &mut cover[(y * width + x) as usize];

@@ -277,6 +277,16 @@ mod tests {
     }
 
     #[test]
+    fn a_long_reason_is_broken_before_the_side_of_the_picture() {
+        let mut wanted = wanted(Placeholder::Last, Some(frame(640, 360, [0; 3])));
+        wanted.reason = "the camera is away ".repeat(40);
+        let planes = planes(&draw(&wanted));
+        let lit = |x: usize| (0..360).any(|y| planes.rgb(x, y)[1] > 120);
+        let last = (0..640).rev().find(|&x| lit(x)).unwrap();
+        assert!((400..=626).contains(&last), "letters end at {last}, within the margin");
+    }
+
+    #[test]
     fn without_a_last_picture_there_is_a_card() {
         let drawn = draw(&wanted(Placeholder::Last, None));
         assert_eq!(drawn.jpeg().len(), draw(&wanted(Placeholder::Card, None)).jpeg().len());
