@@ -8,6 +8,7 @@
 //!
 //! A *beat* shows the same frame again: clients such as Chromium draw a frame only when the next part has arrived.
 
+mod adaptive;
 mod audience;
 mod history;
 mod lanes;
@@ -25,6 +26,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{config::SendFile, frame::Frame, multipart::writer::PreparedPart};
 
+pub use adaptive::{Adaptive, AdaptiveViewer, STEPS};
 pub use audience::{Audience, Watcher};
 pub use history::{History, HistoryError, Kept, Past};
 pub use lanes::Lanes;

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::adaptive::Adaptive;
 use super::saving::{Saving, SavingNote, SavingState};
 use crate::multipart::parser::Quirk;
 
@@ -87,6 +88,7 @@ pub struct StreamStats {
     saving: SavingNote,
     viewers: AtomicUsize,
     replaying: AtomicUsize,
+    adaptive: Adaptive,
     dropped: [AtomicU64; DropReason::ALL.len()],
     made: [AtomicU64; Way::ALL.len()],
     quirks: Vec<AtomicU64>,
@@ -113,6 +115,7 @@ impl Default for StreamStats {
             saving: SavingNote::default(),
             viewers: AtomicUsize::default(),
             replaying: AtomicUsize::default(),
+            adaptive: Adaptive::default(),
             dropped: Default::default(),
             made: Default::default(),
             quirks: Quirk::ALL.iter().map(|_| AtomicU64::default()).collect(),
@@ -251,6 +254,11 @@ impl StreamStats {
     /// Viewers of the present, to whom the fan-out shows each frame.
     pub fn watching(&self) -> usize {
         self.viewers().saturating_sub(self.replaying())
+    }
+
+    /// Viewers whose link is looked at, and where they are.
+    pub fn adaptive(&self) -> &Adaptive {
+        &self.adaptive
     }
 
     /// Frames not shown, by reason.

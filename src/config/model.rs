@@ -159,6 +159,8 @@ pub struct StreamConfig {
     pub chunked: bool,
     /// A viewer that takes nothing for so long is let go.
     pub viewer_timeout: Duration,
+    /// Viewers whose link does not carry the stream get smaller pictures.
+    pub adapt: bool,
     /// Write each frame to disk too.
     pub save: Option<SaveConfig>,
     /// What is done to its pictures.

@@ -119,6 +119,7 @@ pub(super) fn overview(streams: &[StreamConfig], settings: Settings) -> Option<S
         placeholder: settings.placeholder,
         chunked: settings.chunked,
         viewer_timeout: settings.viewer_timeout,
+        adapt: settings.adapt,
         save: None,
         rework: super::Rework::default(),
         replay: None,

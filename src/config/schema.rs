@@ -115,6 +115,7 @@ keys! {
     PLACEHOLDER_LABEL = "label", "true or false", Is("true"), "Write the stream's name, since when, and why below it.";
     CHUNKED = "chunked", "true or false", Is("true"), "Chunked transfer coding to HTTP/1.1 viewers. `false` for old programs that cannot read it.";
     VIEWER_TIMEOUT = "viewer_timeout", "time, 1s to 1h", Is("10s"), "A viewer that takes nothing for so long is let go.";
+    ADAPT = "adapt", "true or false", Is("false"), "Viewers whose link does not carry the stream get smaller pictures for as long as it does not, without asking for them with `?adapt=1`.";
     SAVE = "save", "map, or `none`", Is("none"), "Write frames to disk too: `latest`, `dir` or `append`.";
     REPLAY = "replay", "time, 1s to 1h, or `none`", Is("none"), "Keep the pictures of the last so long in memory, for `/streams/NAME/replay` and `/streams/NAME/clip`.";
 
@@ -339,6 +340,7 @@ pub static DEFAULT_KEYS: Section = Section {
         &PLACEHOLDER,
         &CHUNKED,
         &VIEWER_TIMEOUT,
+        &ADAPT,
         &SAVE,
         &REPLAY,
     ],
@@ -359,6 +361,7 @@ pub static STREAM_KEYS: Section = Section {
         &PLACEHOLDER,
         &CHUNKED,
         &VIEWER_TIMEOUT,
+        &ADAPT,
         &SAVE,
         &REPLAY,
     ],

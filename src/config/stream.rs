@@ -273,6 +273,7 @@ fn read_stream<'a>(
         placeholder: settings.placeholder,
         chunked: settings.chunked,
         viewer_timeout: settings.viewer_timeout,
+        adapt: settings.adapt,
         save: settings.save,
         rework: settings.rework,
         replay: settings.replay,
@@ -295,6 +296,7 @@ pub(super) struct Settings {
     pub(super) placeholder: Placeholder,
     pub(super) chunked: bool,
     pub(super) viewer_timeout: Duration,
+    pub(super) adapt: bool,
     pub(super) save: Option<SaveConfig>,
     pub(super) rework: Rework,
     pub(super) replay: Option<Duration>,
@@ -318,6 +320,7 @@ impl Settings {
         let placeholder = placeholder::read(context, reader);
         let chunked = reader.get(&schema::CHUNKED, units::boolean);
         let viewer_timeout = reader.get(&schema::VIEWER_TIMEOUT, |text| units::duration(text, VIEWER_TIMES));
+        let adapt = reader.get(&schema::ADAPT, units::boolean);
         let save = match reader.find(&schema::SAVE) {
             Some(found) if !source::is_none(found.entry) => Some(read_save(context, &found)),
             _ => None,
@@ -335,6 +338,7 @@ impl Settings {
             placeholder: placeholder?,
             chunked: chunked?,
             viewer_timeout: viewer_timeout?,
+            adapt: adapt?,
             save: match save {
                 Some(save) => Some(save?),
                 None => None,

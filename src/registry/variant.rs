@@ -112,6 +112,26 @@ impl Variant {
         *self == Self::default()
     }
 
+    /// The same in fewer bytes: step 1 to 5 of a ladder on which first quality goes, then size; step 0 is this itself.
+    /// `size` is that of this one's pictures.
+    #[must_use]
+    pub fn smaller(&self, step: usize, size: (u16, u16)) -> Self {
+        let (divisor, quality) = match step {
+            0 => return *self,
+            1 => (1, 60),
+            2 => (1, 35),
+            3 => (2, 60),
+            4 => (2, 35),
+            _ => (4, 50),
+        };
+        let quality = Some(self.quality.map_or(quality, |own| own.min(quality)));
+        if divisor == 1 {
+            return Self { quality, ..*self };
+        }
+        let width = (size.0 / divisor).next_multiple_of(SIDE_GRID).max(MIN_SIDE);
+        Self { quality, width: Some(width), height: None, ..*self }
+    }
+
     /// What is done to one picture: all but the rate.
     pub fn rework(&self) -> Rework {
         let side = |side: Option<u16>| side.and_then(|side| NonZeroU32::new(side.into()));
@@ -306,6 +326,36 @@ mod tests {
         assert_eq!(rework.encode, None, "it can be done without decoding");
         assert_eq!(rework.steps, [Step::Rotate(Rotation::By90), Step::Grayscale]);
         assert!(parse("fps=5").unwrap().rework().is_nothing(), "the very bytes, thinned");
+    }
+
+    #[test]
+    fn steps_go_down_in_quality_and_then_in_size() {
+        let down = |query: &str, size| {
+            let base = parse(query).unwrap();
+            (0..6).map(|step| base.smaller(step, size).to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            down("", (1920, 1080)),
+            [
+                "",
+                "quality=60",
+                "quality=35",
+                "width=960&quality=60",
+                "width=960&quality=35",
+                "width=480&quality=50"
+            ]
+        );
+        assert_eq!(
+            down("height=360&quality=40&fps=5&gray=1", (640, 360)),
+            [
+                "height=360&quality=40&fps=5&gray=1",
+                "height=360&quality=40&fps=5&gray=1",
+                "height=360&quality=35&fps=5&gray=1",
+                "width=320&quality=40&fps=5&gray=1",
+                "width=320&quality=35&fps=5&gray=1",
+                "width=160&quality=40&fps=5&gray=1"
+            ]
+        );
     }
 
     proptest! {

@@ -1,18 +1,22 @@
 //! One viewer: which frame next. No sockets, no waiting.
 //!
 //! A [`Viewer`] takes the newest frame each time it is asked, so a slow one skips and never sees the past. It repeats
-//! its first frame at once (Chromium draws a part only when the next has come) and follows the bus's beats.
+//! its first frame at once (Chromium draws a part only when the next has come) and follows the bus's beats. It can look
+//! at a rendition of its stream instead: what it sees there is never older than what it saw before.
 
+mod ladder;
 mod replay;
 mod snapshot;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use crate::{
     bus::{Published, Showing},
+    frame::FrameKind,
     stream::{StreamHandle, ViewerGuard},
 };
 
+pub use ladder::{Ladder, Tally};
 pub use replay::Replay;
 pub use snapshot::{SNAPSHOT_WAIT, SnapshotError, newest_picture, next_after};
 
@@ -22,13 +26,17 @@ pub struct Viewer {
     guard: ViewerGuard,
     /// Number and beat of what it took last.
     seen: Option<(u64, u64)>,
+    /// When that had come from the source.
+    arrived: Option<Instant>,
+    /// It looks at another bus since then, and takes nothing from it that is older.
+    not_before: Option<Instant>,
     repeat_first: bool,
 }
 
 impl Viewer {
     /// A viewer that has joined.
     pub fn new(guard: ViewerGuard) -> Self {
-        Self { guard, seen: None, repeat_first: false }
+        Self { guard, seen: None, arrived: None, not_before: None, repeat_first: false }
     }
 
     /// The stream that is viewed.
@@ -36,26 +44,38 @@ impl Viewer {
         self.guard.stream()
     }
 
+    /// From now on it looks at `rendition` of its stream, or at the stream itself. It must be shown that one's bus only.
+    pub fn look_at(&mut self, rendition: Option<&StreamHandle>) {
+        self.guard.look_at(rendition);
+        // The other bus has numbers of its own.
+        (self.seen, self.repeat_first) = (None, false);
+        self.not_before = self.arrived;
+    }
+
     /// Whether it would take something.
     pub fn wants(&self, showing: &Showing) -> bool {
         let Some(newest) = &showing.newest else { return false };
         let repeat = self.repeat_first && self.seen.is_some_and(|(last, _)| last == newest.seq);
-        repeat || self.seen < Some((newest.seq, showing.beat))
+        let another = repeat || self.seen < Some((newest.seq, showing.beat));
+        another && self.not_before.is_none_or(|shown| newest.frame.arrived() >= shown)
     }
 
     /// The frame to send now, if there is one that it has not had. What it missed since its last one is counted as
-    /// skipped.
-    pub fn take<'a>(&mut self, showing: &'a Showing) -> Option<&'a Arc<Published>> {
+    /// skipped. With it, whether it is new: no repeat of what it has, and no placeholder.
+    pub fn take<'a>(&mut self, showing: &'a Showing) -> Option<(&'a Arc<Published>, bool)> {
         if !self.wants(showing) {
             return None;
         }
         let newest = showing.newest.as_ref()?;
         let skipped = self.seen.map_or(0, |(last, _)| newest.seq.saturating_sub(last + 1));
+        let new =
+            self.seen.is_none_or(|(last, _)| last < newest.seq) && newest.frame.kind() == FrameKind::Picture;
         self.stream().bus().stats().count_frame_out(newest.frame.jpeg().len(), skipped);
         // A second frame does what the repeat was for.
         self.repeat_first = self.seen.is_none();
         self.seen = Some((newest.seq, showing.beat));
-        Some(newest)
+        self.arrived = Some(newest.frame.arrived());
+        Some((newest, new))
     }
 }
 
@@ -84,7 +104,7 @@ mod tests {
     }
 
     fn next(viewer: &mut Viewer, bus: &Bus) -> Option<u64> {
-        viewer.take(&bus.showing()).map(|frame| frame.seq)
+        viewer.take(&bus.showing()).map(|(frame, _)| frame.seq)
     }
 
     #[actix::test]
@@ -146,6 +166,32 @@ mod tests {
         bus.repeat(1);
         bus.clear();
         assert_eq!(next(&mut viewer, &bus), None);
+    }
+
+    #[actix::test]
+    async fn what_it_sees_elsewhere_is_not_older_than_what_it_saw() {
+        let (mut viewer, bus) = viewer();
+        let (other, _) = self::viewer();
+        let (early, late) = (tiny_frame(), tiny_frame());
+        bus.publish(early.clone());
+        bus.publish(late.clone());
+        assert_eq!(next(&mut viewer, &bus), Some(2));
+        let rendition = other.stream().clone();
+        viewer.look_at(Some(&rendition));
+        assert!(Arc::ptr_eq(viewer.stream().bus(), rendition.bus()));
+        assert_eq!((bus.stats().viewers(), rendition.bus().stats().viewers()), (1, 2), "counted at both");
+        assert_eq!(next(&mut viewer, rendition.bus()), None, "nothing yet");
+        rendition.bus().publish(early.reworked(early.jpeg().clone()).unwrap());
+        assert_eq!(next(&mut viewer, rendition.bus()), None, "the past");
+        rendition.bus().publish(late.reworked(late.jpeg().clone()).unwrap());
+        assert_eq!(next(&mut viewer, rendition.bus()), Some(2), "the same picture made otherwise");
+        assert_eq!(next(&mut viewer, rendition.bus()), Some(2), "and once more, as for whoever joins");
+        assert_eq!(next(&mut viewer, rendition.bus()), None);
+        viewer.look_at(None);
+        assert_eq!(rendition.bus().stats().viewers(), 1);
+        bus.publish(tiny_frame());
+        assert_eq!(next(&mut viewer, &bus), Some(3));
+        assert_eq!(bus.stats().skipped(), 0, "what it did not look at is not skipped");
     }
 
     #[actix::test]

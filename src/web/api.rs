@@ -13,7 +13,7 @@ use super::{
     error::Problem,
     peers::go2rtc,
     query,
-    renditions::{RenditionReport, RenditionsReport},
+    renditions::{AdaptiveReport, RenditionReport, RenditionsReport},
 };
 use crate::{
     auth::Caller,
@@ -117,6 +117,7 @@ struct StreamReport {
     saving: Option<SavingReport>,
     replay: Option<ReplayReport>,
     renditions: Vec<RenditionReport>,
+    adaptive: AdaptiveReport,
 }
 
 /// One of several sources.
@@ -215,6 +216,7 @@ impl StreamReport {
                 let span_s = rounded(kept.span.as_secs_f64());
                 ReplayReport { span_s, frames: kept.frames, bytes: kept.bytes, viewers: stats.replaying() }
             }),
+            adaptive: AdaptiveReport::of(stats.adaptive()),
             renditions: state.renditions.of(stream).iter().map(RenditionReport::of).collect(),
         }
     }

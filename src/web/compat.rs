@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{
     State,
     error::Problem,
-    query, snapshot,
+    query, snapshot, switch,
     viewing::{self, Wishes},
 };
 use crate::{
@@ -47,7 +47,7 @@ pub(super) async fn mjpg_streamer(
     };
     match verb {
         "stream" => {
-            let wishes = Wishes { unchunked: true, ..Wishes::default() };
+            let wishes = Wishes { unchunked: true, adapt: switch(request, "adapt"), ..Wishes::default() };
             viewing::answer(request, state, &stream()?, wishes).await
         }
         "snapshot" => snapshot::answer(request, state, &stream()?).await,

@@ -4,6 +4,7 @@
 //! some do not. Streams never pass through a compression or logging middleware.
 
 mod access;
+mod adapting;
 mod api;
 mod clip;
 mod compat;
@@ -154,6 +155,14 @@ fn query(request: &HttpRequest, wanted: &str) -> Option<String> {
 /// A switch in the query: `1`, `true` or just its name.
 fn switched_on(request: &HttpRequest, wanted: &str) -> bool {
     matches!(query(request, wanted).as_deref(), Some("1" | "true" | ""))
+}
+
+/// A switch in the query, if it is there and makes sense.
+fn switch(request: &HttpRequest, wanted: &str) -> Option<bool> {
+    match (switched_on(request, wanted), switched_off(request, wanted)) {
+        (false, false) => None,
+        (on, _) => Some(on),
+    }
 }
 
 /// A switch in the query that was set to off.

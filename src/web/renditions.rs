@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{WebState, error::Problem, query};
 use crate::{
-    bus::DropReason,
+    bus::{Adaptive, DropReason, STEPS},
     frame::Frame,
     registry::{Held, Rendition, Renditions, Variant},
     stream::{StreamHandle, ViewerGuard},
@@ -57,6 +57,22 @@ pub(super) async fn one_picture(
     let pipeline = Pipeline::new(stream.config().title.clone(), rework, (&state.limits).into());
     let picture = picture.clone();
     Ok(state.pool.run(move || pipeline.rework(&picture)).await??.frame)
+}
+
+/// The viewers of a stream whose link is looked at.
+#[derive(Debug, Serialize)]
+pub(super) struct AdaptiveReport {
+    /// How many are at each step; the first one is the stream as it is.
+    viewers: [usize; STEPS],
+    moved_down: u64,
+    moved_up: u64,
+}
+
+impl AdaptiveReport {
+    pub(super) fn of(adaptive: &Adaptive) -> Self {
+        let (moved_down, moved_up) = (adaptive.moved_down(), adaptive.moved_up());
+        Self { viewers: adaptive.viewers(), moved_down, moved_up }
+    }
 }
 
 /// The renditions of all streams.

@@ -5,6 +5,7 @@ mod multiplexed;
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::atomic::Ordering,
     task::{Context, Poll},
     time::Instant,
 };
@@ -20,13 +21,14 @@ use bytes::Bytes;
 use self::multiplexed::Multiplexed;
 use super::{
     State, WebState, access,
+    adapting::{Adapting, Taken},
     error::Problem,
     query,
     refusals::Refusal,
     renditions,
     seats::AddressSeat,
-    switched_off, switched_on,
-    transport::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Pieces},
+    switch, switched_off, switched_on,
+    transport::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Pieces, Stays},
 };
 use crate::{
     bus::{Published, Showing},
@@ -50,6 +52,8 @@ pub(super) struct Wishes {
     pub zero_data: bool,
     /// `?format=raw`: JPEGs one behind the other, for programs that refuse multipart.
     pub raw: bool,
+    /// `?adapt=1`: smaller pictures while the link carries no others; none as the stream is configured.
+    pub adapt: Option<bool>,
     /// ustreamer's `Set-Cookie: stream_client=…`.
     pub cookie: Option<String>,
 }
@@ -63,6 +67,7 @@ impl Wishes {
             extra_headers: switched_on(request, "extra_headers"),
             zero_data: switched_on(request, "zero_data"),
             raw: query(request, "format").as_deref() == Some("raw"),
+            adapt: switch(request, "adapt"),
             cookie: None,
         }
     }
@@ -88,7 +93,7 @@ pub(super) async fn of_default(request: HttpRequest, state: State) -> Result<Htt
 /// 400 for a query that makes no sense, 503 when there is no room for a viewer or a rendition.
 pub(super) async fn answer(
     request: &HttpRequest,
-    state: &WebState,
+    state: &State,
     stream: &StreamHandle,
     wishes: Wishes,
 ) -> Result<HttpResponse, Problem> {
@@ -101,7 +106,7 @@ pub(super) async fn answer(
 /// 503 when there is no room for a viewer or a rendition.
 pub(super) async fn answer_as(
     request: &HttpRequest,
-    state: &WebState,
+    state: &State,
     stream: &StreamHandle,
     variant: Variant,
     wishes: Wishes,
@@ -120,10 +125,17 @@ pub(super) async fn answer_as(
     let (guard, held) = renditions::join(state, stream, variant)
         .await
         .inspect_err(|_| state.refusals.count(Refusal::Viewers))?;
-    let bus = guard.stream().bus().clone();
+    let shown = guard.stream().clone();
+    // The streams of an HTTP/2 connection share its link.
+    let adapts = wishes.adapt.unwrap_or(stream.config().adapt) && request.version() != Version::HTTP_2;
+    let taken = adapts.then(Taken::default);
+    let adapting = taken
+        .clone()
+        .map(|taken| Box::new(Adapting::new(state.clone(), stream.clone(), variant, shown.clone(), taken)));
     let feed = ViewerFeed {
         viewer: Viewer::new(guard),
-        _held: held,
+        held,
+        taken,
         wishes,
         framing,
         stage: Stage::Joined,
@@ -131,15 +143,16 @@ pub(super) async fn answer_as(
     };
     let busy = outbox.busy(Busy::Answering);
     if request.version() == Version::HTTP_2 {
-        let viewer = Multiplexed { feed, showing: bus.subscribe(), _busy: busy, _seat: seat };
+        let viewer = Multiplexed { feed, showing: shown.bus().subscribe(), _busy: busy, _seat: seat };
         return Ok(head.body(multiplexed::body(viewer, stream.config().viewer_timeout)));
     }
-    let feed = outbox.attach(Box::new(feed), &bus).ok_or_else(|| {
+    let stays = if adapts { Stays::No } else { Stays::Yes };
+    let feed = outbox.attach(Box::new(feed), shown.bus(), stays).ok_or_else(|| {
         let detail =
             "a stream was the last answer of its connection; ask for the next one on another".to_owned();
         Problem::new(StatusCode::BAD_REQUEST, detail)
     })?;
-    let body = ViewerBody { feed, _busy: busy, _seat: seat };
+    let body = ViewerBody { feed, adapting, _busy: busy, _seat: seat };
     Ok(unchunked_unless(chunked, head.body(body)))
 }
 
@@ -189,7 +202,9 @@ enum Stage {
 #[derive(Debug)]
 struct ViewerFeed {
     viewer: Viewer,
-    _held: Option<Held>,
+    held: Option<Held>,
+    /// Counts for those who look at its link.
+    taken: Option<Taken>,
     wishes: Wishes,
     framing: Framing,
     stage: Stage,
@@ -260,7 +275,10 @@ impl Feed for ViewerFeed {
             self.close(pieces);
         } else if self.stage == Stage::Closed {
             return Filled::Ended;
-        } else if let Some(frame) = self.viewer.take(showing) {
+        } else if let Some((frame, new)) = self.viewer.take(showing) {
+            if let (Some(taken), true) = (&self.taken, new) {
+                taken.fetch_add(1, Ordering::Relaxed);
+            }
             self.send(frame, pieces);
         } else {
             return Filled::Nothing;
@@ -271,11 +289,17 @@ impl Feed for ViewerFeed {
     fn wants(&self, showing: &Showing) -> bool {
         self.stage != Stage::Streaming || showing.closed || self.viewer.wants(showing)
     }
+
+    fn move_to(&mut self, rendition: Option<Held>) -> Option<Held> {
+        self.viewer.look_at(rendition.as_ref().map(Held::stream));
+        std::mem::replace(&mut self.held, rendition)
+    }
 }
 
 /// Lets the feed fill the outbox; yields no bytes itself.
 struct ViewerBody {
     feed: FeedGuard,
+    adapting: Option<Box<Adapting>>,
     _busy: BusyGuard,
     _seat: Option<AddressSeat>,
 }
@@ -288,7 +312,11 @@ impl MessageBody for ViewerBody {
     }
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        self.feed.poll_ended(cx).map(|()| None)
+        let this = self.get_mut();
+        if let Some(adapting) = &mut this.adapting {
+            adapting.poll(cx, &this.feed);
+        }
+        this.feed.poll_ended(cx).map(|()| None)
     }
 }
 

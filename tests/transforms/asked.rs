@@ -348,3 +348,13 @@ async fn colours_stay_what_they_are() {
         assert!(all.any(|(x, y)| near(at(&small, x, y), wanted)), "{wanted:?} is somewhere");
     }
 }
+
+#[tokio::test]
+async fn turning_and_graying_alone_lose_nothing() {
+    let relay = door().await;
+    let mut viewing = Viewing::join(relay.address(), "/streams/door?rotate=90&gray=1&width=4000").await;
+    let turned = pixels(&viewing.part().await.jpeg);
+    assert_eq!(size(&turned), (240, 320));
+    let report = report(&relay, "door").await;
+    assert_eq!(report["renditions"][0]["made"]["lossless"], 1, "{report}");
+}

@@ -14,6 +14,7 @@ mod raw_client;
 mod relay;
 
 mod access;
+mod adapting;
 mod answers;
 mod base_path;
 mod camera;

@@ -32,7 +32,7 @@ use self::{
     patience::{IDLE_TIMEOUT, Idle, Stall},
 };
 pub(super) use channel::{Channel, SharedSocket};
-pub(super) use outbox::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox};
+pub(super) use outbox::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Stays};
 pub(super) use pieces::Pieces;
 pub(super) use secured::SecuredSocket;
 

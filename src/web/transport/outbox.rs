@@ -3,6 +3,9 @@
 //! Shared by three: the response body, which the viewer's [`Feed`] hides behind; the socket, whose `poll_flush` writes what
 //! waits; and the stream's fan-out, which shows each frame to the outbox and, while the connection rests, writes it past
 //! both. Only what the socket does not take at once is left to the connection's task.
+//!
+//! A feed may be moved from one stream's bus to another's, between two parts. Such a connection is shown frames through a
+//! [`Lens`] for each bus, of which only the last one's counts: which that is stands under the same lock as all else.
 
 use std::{
     fmt,
@@ -12,7 +15,10 @@ use std::{
 };
 
 use super::{channel::Lane, pieces::Pieces};
-use crate::bus::{Bus, Pages, Showing, Watcher};
+use crate::{
+    bus::{Bus, Pages, Showing, Watcher},
+    registry::Held,
+};
 
 /// Says what a viewer gets.
 pub(in crate::web) trait Feed: fmt::Debug + Send {
@@ -21,6 +27,9 @@ pub(in crate::web) trait Feed: fmt::Debug + Send {
 
     /// Whether [`Feed::fill`] would do something.
     fn wants(&self, showing: &Showing) -> bool;
+
+    /// From now on it is shown another bus: that of the rendition, or of the stream itself. Gives back what it held before.
+    fn move_to(&mut self, rendition: Option<Held>) -> Option<Held>;
 }
 
 /// What a [`Feed`] did.
@@ -43,6 +52,10 @@ pub(in crate::web) struct Outbox(pub(super) Arc<Mutex<Pending>>);
 pub(super) struct Pending {
     pub(super) pieces: Pieces,
     feed: Option<Box<dyn Feed>>,
+    /// What the feed is shown.
+    bus: Option<Arc<Bus>>,
+    /// How often it was moved.
+    moves: u64,
     /// A feed was attached once. A stream's answer ends its connection, so there is no second.
     used: bool,
     /// All that the connection's task had to write is written, the answer's head and the part before above all.
@@ -81,7 +94,15 @@ impl Drop for BusyGuard {
 #[derive(Debug)]
 pub(in crate::web) struct FeedGuard {
     outbox: Outbox,
-    bus: Arc<Bus>,
+}
+
+/// Whether a feed stays with its bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) enum Stays {
+    /// For good.
+    Yes,
+    /// [`FeedGuard::move_to`] may be used.
+    No,
 }
 
 impl FeedGuard {
@@ -94,8 +115,8 @@ impl FeedGuard {
         }
         // Looked at under the lock: the fan-out shows a frame behind publishing it, so that it is either seen here or
         // shown later.
-        let showing = self.bus.showing();
-        let Pending { pieces, feed, resting, wake_when_resting, .. } = &mut *pending;
+        let Pending { pieces, feed, bus, resting, wake_when_resting, .. } = &mut *pending;
+        let showing = bus.as_ref().expect("it goes with the feed").showing();
         let feed = feed.as_mut().expect("it is taken away only when this guard is dropped");
         if *resting {
             match feed.fill(&showing, pieces) {
@@ -107,17 +128,36 @@ impl FeedGuard {
         *wake_when_resting |= feed.wants(&showing);
         Poll::Pending
     }
+
+    /// Shows the feed another bus: that of `rendition`, or of the stream itself. For feeds that do not stay. The task has to
+    /// call [`FeedGuard::poll_ended`] behind it: what that bus shows already is seen there.
+    pub(in crate::web) fn move_to(&self, bus: &Arc<Bus>, rendition: Option<Held>) {
+        let mut pending = self.outbox.lock();
+        pending.moves += 1;
+        let moves = pending.moves;
+        let before = pending.bus.replace(bus.clone());
+        let held = pending.feed.as_mut().map(|feed| feed.move_to(rendition));
+        drop(pending);
+        bus.audience().join(Arc::new(Lens { outbox: self.outbox.0.clone(), moves }));
+        if let Some(before) = before {
+            before.audience().left();
+        }
+        // Behind the lock: its going may stop a stream.
+        drop(held);
+    }
 }
 
 impl Drop for FeedGuard {
     fn drop(&mut self) {
         let mut pending = self.outbox.lock();
         // Dropped behind the lock: the last viewer's going may stop the stream.
-        let feed = pending.feed.take();
+        let (feed, bus) = (pending.feed.take(), pending.bus.take());
         pending.task = None;
         drop(pending);
         drop(feed);
-        self.bus.audience().left();
+        if let Some(bus) = bus {
+            bus.audience().left();
+        }
     }
 }
 
@@ -126,6 +166,8 @@ impl Outbox {
         Self(Arc::new(Mutex::new(Pending {
             pieces: Pieces::default(),
             feed: None,
+            bus: None,
+            moves: 0,
             used: false,
             resting: false,
             lane,
@@ -154,16 +196,25 @@ impl Outbox {
 
     /// Fills the outbox from `feed`, with what `bus` shows. None on a connection that a stream was sent on before, which
     /// another stream's fan-out may still know.
-    pub(in crate::web) fn attach(&self, feed: Box<dyn Feed>, bus: &Arc<Bus>) -> Option<FeedGuard> {
+    pub(in crate::web) fn attach(
+        &self,
+        feed: Box<dyn Feed>,
+        bus: &Arc<Bus>,
+        stays: Stays,
+    ) -> Option<FeedGuard> {
         let mut pending = self.lock();
         if std::mem::replace(&mut pending.used, true) {
             return None;
         }
         pending.feed = Some(feed);
+        pending.bus = Some(bus.clone());
         pending.resting = false;
         drop(pending);
-        bus.audience().join(self.0.clone());
-        Some(FeedGuard { outbox: self.clone(), bus: bus.clone() })
+        bus.audience().join(match stays {
+            Stays::Yes => self.0.clone(),
+            Stays::No => Arc::new(Lens { outbox: self.0.clone(), moves: 0 }),
+        });
+        Some(FeedGuard { outbox: self.clone() })
     }
 }
 
@@ -185,6 +236,37 @@ impl Watcher for Mutex<Pending> {
 
     fn is_gone(&self) -> bool {
         lock(self).feed.is_none()
+    }
+}
+
+/// How a connection whose feed may move is shown one bus. When the feed has moved on, nothing comes through any more.
+#[derive(Debug)]
+struct Lens {
+    outbox: Arc<Mutex<Pending>>,
+    moves: u64,
+}
+
+impl Lens {
+    fn look(&self, showing: &Showing, here: bool, pages: Option<&mut Pages>) {
+        let mut pending = lock(&self.outbox);
+        if pending.moves == self.moves {
+            pending.look(showing, here, pages);
+        }
+    }
+}
+
+impl Watcher for Lens {
+    fn show(&self, showing: &Showing, pages: Option<&mut Pages>) {
+        self.look(showing, true, pages);
+    }
+
+    fn call(&self, showing: &Showing) {
+        self.look(showing, false, None);
+    }
+
+    fn is_gone(&self) -> bool {
+        let pending = lock(&self.outbox);
+        pending.feed.is_none() || pending.moves != self.moves
     }
 }
 

@@ -14,9 +14,12 @@ use proptest::prelude::*;
 use tokio::net::TcpStream;
 
 use super::{channel::Lane, *};
-use crate::bus::{Bus, Showing, Watcher, tests::tiny_frame};
 #[cfg(target_os = "linux")]
 use crate::{bus::Pages, multipart::writer::Framing};
+use crate::{
+    bus::{Bus, Showing, Watcher, tests::tiny_frame},
+    registry::Held,
+};
 
 /// What a scripted socket answers to the next write.
 #[derive(Debug, Clone, Copy)]
@@ -285,6 +288,10 @@ impl Feed for Parts {
     fn wants(&self, showing: &Showing) -> bool {
         showing.newest.as_ref().is_some_and(|newest| newest.seq > self.1)
     }
+
+    fn move_to(&mut self, rendition: Option<Held>) -> Option<Held> {
+        rendition
+    }
 }
 
 /// A connection at rest, with its peer and the pages of a first frame of so many bytes, which was shown to it.
@@ -296,7 +303,7 @@ async fn shown_pages(
     let (near, far) = tcp().await;
     let mut wire = Wire::new(SharedSocket::new(near), TIMEOUT);
     let bus = Arc::new(Bus::default());
-    let feed = wire.outbox().attach(Box::new(Parts(framing, 0)), &bus).expect("the first one");
+    let feed = wire.outbox().attach(Box::new(Parts(framing, 0)), &bus, Stays::Yes).expect("the first one");
     assert!(flush(&mut wire).is_ready());
     let mut pages = Pages::new().unwrap();
     show_pages(&wire, &bus, &mut pages, bytes);
@@ -397,6 +404,51 @@ impl Feed for Numbers {
     fn wants(&self, showing: &Showing) -> bool {
         self.ended || showing.closed || showing.newest.as_ref().is_some_and(|newest| newest.seq > self.last)
     }
+
+    fn move_to(&mut self, rendition: Option<Held>) -> Option<Held> {
+        rendition
+    }
+}
+
+/// What moved a feed may be shown by the old bus's fan-out at any moment, and what the new bus shows is seen whether it was
+/// shown before or comes later.
+#[tokio::test]
+async fn a_feed_that_moved_is_shown_the_new_bus_only() {
+    for shown_before in [true, false] {
+        for resting in [true, false] {
+            // The first frame blocks in its middle, if the connection is not to rest.
+            let answers = if resting { vec![] } else { vec![Answer::Take(3), Answer::Block] };
+            let mut viewing = Viewing::new(answers, false);
+            let (mut old, mut new) = (Vec::new(), Vec::new());
+            let other = Arc::new(Bus::default());
+            viewing.poll_task().unwrap();
+            viewing.publish();
+            viewing.audience_of(&viewing.bus.clone(), &mut old);
+            viewing.poll_task().unwrap();
+            (0..7).for_each(|_| other.publish(tiny_frame()));
+            if shown_before {
+                other.publish(tiny_frame());
+            }
+            viewing.feed.move_to(&other, None);
+            // The old fan-out knows it still.
+            viewing.publish();
+            old.iter().for_each(|watcher| watcher.show(&viewing.bus.showing(), None));
+            assert!(old.iter().all(|watcher| watcher.is_gone()));
+            viewing.poll_task().unwrap();
+            viewing.settle();
+            if !shown_before {
+                other.publish(tiny_frame());
+                viewing.audience_of(&other, &mut new);
+                viewing.settle();
+            }
+            let text = String::from_utf8(viewing.wire.io.written()).unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!(lines.first(), Some(&"frame 1"), "whole: {text}");
+            assert_eq!(lines.last(), Some(&"frame 8"), "{shown_before} {resting}: {text}");
+            assert!(!lines.contains(&"frame 2"), "of the bus that it left: {text}");
+            assert!(text.ends_with('\n'), "{text}");
+        }
+    }
 }
 
 #[derive(Default)]
@@ -422,7 +474,8 @@ impl Viewing {
     fn new(answers: impl IntoIterator<Item = Answer>, has_lane: bool) -> Self {
         let wire = scripted(answers, has_lane);
         let bus = Arc::new(Bus::default());
-        let feed = wire.outbox().attach(Box::new(Numbers::default()), &bus).expect("the first one");
+        let feed =
+            wire.outbox().attach(Box::new(Numbers::default()), &bus, Stays::No).expect("the first one");
         Self { wire, bus, feed, wakes: Arc::default(), polled: 0, ended: false }
     }
 
@@ -451,6 +504,12 @@ impl Viewing {
 
     fn publish(&self) {
         self.bus.publish(tiny_frame());
+    }
+
+    /// One round of a bus's fan-out.
+    fn audience_of(&self, bus: &Arc<Bus>, watchers: &mut Vec<Arc<dyn Watcher>>) {
+        bus.audience().take_in(watchers);
+        watchers.iter().for_each(|watcher| watcher.show(&bus.showing(), None));
     }
 
     fn fan_out(&self) {
@@ -550,9 +609,12 @@ async fn nobody_keeps_a_closed_connections_socket_or_a_viewer_that_left() {
 async fn a_connection_takes_one_stream_only() {
     let viewing = Viewing::new([], true);
     let outbox = viewing.wire.outbox();
-    assert!(outbox.attach(Box::new(Numbers::default()), &viewing.bus).is_none());
+    assert!(outbox.attach(Box::new(Numbers::default()), &viewing.bus, Stays::Yes).is_none());
     drop(viewing.feed);
-    assert!(outbox.attach(Box::new(Numbers::default()), &viewing.bus).is_none(), "also behind the first");
+    assert!(
+        outbox.attach(Box::new(Numbers::default()), &viewing.bus, Stays::Yes).is_none(),
+        "also behind the first"
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,254 @@
+//! When a viewer is moved to smaller pictures, and when back. Pure: time is given, and what was seen.
+//!
+//! A viewer is looked at for [`WINDOW`] at a time: how many frames were there for it, and how many of them its link took.
+//! Less than half: it goes down, as many steps as what came through suggests. Nearly all, for long enough: it goes up one
+//! step, on trial: whoever is not well there goes back, and waits twice as long before the next trial. In between it stays
+//! where it is.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::bus::STEPS;
+
+/// So long a viewer is looked at, and [`MIN_OFFERED`] frames at least. A part that takes a second to go through a narrow link
+/// does not decide by itself.
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// Of fewer frames one more or less says nothing.
+const MIN_OFFERED: u64 = 8;
+
+/// After a move so long is not looked at: the part before has still to go out, and what fills the link before it.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// A link that takes less than this share of the frames does not carry the stream.
+const TOO_LITTLE: f64 = 0.5;
+
+/// A link that takes this share carries it.
+const WELL: f64 = 0.9;
+
+/// It has to go well for so long before more is tried.
+const FIRST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// And at most so long, however often it was tried in vain: links get better.
+const MAX_PATIENCE: Duration = Duration::from_secs(320);
+
+/// Who went up and is well for so long has passed the trial.
+const TRIAL: Duration = Duration::from_secs(20);
+
+/// What the pictures of each step have, in bytes, against those of the stream: roughly, as cameras' JPEGs of quality 85
+/// become. What they have in truth shows in the next window.
+const COSTS: [f64; STEPS] = [1.0, 0.55, 0.38, 0.16, 0.10, 0.04];
+
+/// Counters that only grow, of the bus that the viewer looks at: frames it showed, and frames the viewer took of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Shown.
+    pub offered: u64,
+    /// Taken.
+    pub taken: u64,
+}
+
+/// A viewer on the ladder. Step 0 is the stream as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ladder {
+    step: usize,
+    /// The window begins here, once `tally` is known.
+    begins: Instant,
+    tally: Option<Tally>,
+    well_since: Option<Instant>,
+    /// On trial since.
+    risen: Option<Instant>,
+    patience: Duration,
+}
+
+impl Ladder {
+    /// A viewer that comes now, to the stream as it is.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            step: 0,
+            begins: now + SETTLE,
+            tally: None,
+            well_since: None,
+            risen: None,
+            patience: FIRST_PATIENCE,
+        }
+    }
+
+    /// Where it is.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    /// Looks at the counters, about once a second. The step to go to, if another.
+    pub fn look(&mut self, now: Instant, tally: Tally) -> Option<usize> {
+        if now < self.begins {
+            return None;
+        }
+        let Some(before) = self.tally else {
+            (self.begins, self.tally) = (now, Some(tally));
+            return None;
+        };
+        let offered = tally.offered.saturating_sub(before.offered);
+        let taken = tally.taken.saturating_sub(before.taken);
+        if now.duration_since(self.begins) < WINDOW || offered < MIN_OFFERED {
+            return None;
+        }
+        (self.begins, self.tally) = (now, Some(tally));
+        self.decide(now, offered, taken)
+    }
+
+    fn decide(&mut self, now: Instant, offered: u64, taken: u64) -> Option<usize> {
+        let share = taken as f64 / offered as f64;
+        // One frame may be on its way.
+        let well = (taken + 1) as f64 / offered as f64 >= WELL;
+        let on_trial = self.risen.is_some_and(|risen| now.duration_since(risen) < TRIAL);
+        if share < TOO_LITTLE || (on_trial && !well) {
+            self.well_since = None;
+            return lower(self.step, share);
+        }
+        if !well {
+            self.well_since = None;
+            return None;
+        }
+        if self.risen.is_some() && !on_trial {
+            (self.risen, self.patience) = (None, FIRST_PATIENCE);
+        }
+        let since = *self.well_since.get_or_insert(now);
+        let patient = now.duration_since(since) >= self.patience;
+        if patient && self.step > 0 { Some(self.step - 1) } else { None }
+    }
+
+    /// It went to the step that [`Ladder::look`] said.
+    pub fn moved(&mut self, now: Instant, step: usize) {
+        if step > self.step {
+            if self.risen.take().is_some() {
+                self.patience = (self.patience * 2).min(MAX_PATIENCE);
+            }
+        } else {
+            self.risen = Some(now);
+        }
+        self.step = step;
+        self.stay(now);
+    }
+
+    /// It could not go there, since there was no room; looks anew.
+    pub fn stay(&mut self, now: Instant) {
+        self.well_since = None;
+        self.tally = None;
+        self.begins = now + SETTLE;
+    }
+}
+
+/// The next step down whose pictures should come through a link that took this share of those of `step`.
+fn lower(step: usize, share: f64) -> Option<usize> {
+    let last = STEPS - 1;
+    let enough = |to: &usize| COSTS[*to] <= COSTS[step] * share;
+    (step < last).then(|| (step + 1..STEPS).find(enough).unwrap_or(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A stream of 20 frames a second over a link that carries so much of the stream as it is, for so many seconds; where
+    /// the viewer was each second.
+    fn ride(ladder: &mut Ladder, now: &mut Instant, carries: f64, seconds: u64) -> Vec<usize> {
+        let (mut tally, mut taken) = (Tally::default(), 0.0);
+        ladder.stay(*now);
+        (0..seconds)
+            .map(|_| {
+                *now += SECOND;
+                tally.offered += 20;
+                taken += 20.0 * (carries / COSTS[ladder.step()]).min(1.0);
+                tally.taken = taken as u64;
+                if let Some(step) = ladder.look(*now, tally) {
+                    ladder.moved(*now, step);
+                    (tally, taken) = (Tally::default(), 0.0);
+                }
+                ladder.step()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_seen_in_a_window_decides() {
+        use std::ops::ControlFlow::{Break as Goes, Continue as Stays};
+        #[rustfmt::skip]
+        let table = [
+            // step, offered, taken, well for so long
+            (0, 40, 40, 3600, Stays(())), // there is nothing above
+            (0, 40, 20, 0,    Stays(())), // half is half
+            (0, 40, 19, 0,    Goes(2)),   // 0.38 of the bytes
+            (0, 40, 16, 0,    Goes(2)),
+            (0, 40, 12, 0,    Goes(3)),
+            (0, 40, 4,  0,    Goes(4)),   // a tenth
+            (0, 40, 0,  0,    Goes(5)),
+            (1, 40, 19, 0,    Goes(3)),
+            (4, 40, 19, 0,    Goes(5)),
+            (5, 40, 0,  0,    Stays(())), // there is nothing below
+            (3, 40, 30, 3600, Stays(())), // neither well nor bad
+            (3, 40, 39, 0,    Stays(())), // not for long enough
+            (3, 40, 39, 9,    Stays(())),
+            (3, 40, 39, 10,   Goes(2)),   // one step at a time
+            (3, 8,  7,  10,   Goes(2)),   // one is on its way
+        ];
+        for (step, offered, taken, well_for, wanted) in table {
+            let start = Instant::now();
+            let now = start + Duration::from_secs(well_for);
+            let mut ladder = Ladder { step, well_since: Some(start), ..Ladder::new(start) };
+            let got = ladder.decide(now, offered, taken).map_or(Stays(()), Goes);
+            assert_eq!(got, wanted, "step {step}, {taken} of {offered}, well for {well_for} s");
+        }
+    }
+
+    #[test]
+    fn a_narrow_link_is_met_within_seconds_and_tried_less_and_less_often() {
+        let mut now = Instant::now();
+        let mut ladder = Ladder::new(now);
+        let steps = ride(&mut ladder, &mut now, 0.1, 600);
+        assert_eq!(steps[0], 0);
+        assert!(steps[3..12].iter().all(|step| *step == 4), "{:?}", &steps[..12]);
+        let trials: Vec<usize> = (1..steps.len()).filter(|&at| steps[at] < steps[at - 1]).collect();
+        let apart: Vec<usize> = trials.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(apart.windows(2).all(|pair| pair[1] > pair[0]), "{trials:?}");
+        assert!(trials.len() <= 6, "{trials:?}");
+        let lost = steps[4..].iter().filter(|step| **step < 4).count();
+        assert!(lost <= trials.len() * 5, "a trial that fails is short: {lost} s of {}", trials.len());
+    }
+
+    #[test]
+    fn a_link_that_gets_better_is_used_again_and_not_left_for_a_moments_trouble() {
+        let mut now = Instant::now();
+        let mut ladder = Ladder::new(now);
+        ride(&mut ladder, &mut now, 0.1, 20);
+        let steps = ride(&mut ladder, &mut now, 1.0, 120);
+        assert_eq!(steps.last(), Some(&0), "{steps:?}");
+        assert!(steps.windows(2).all(|pair| pair[1] + 1 >= pair[0] && pair[1] <= pair[0]), "{steps:?}");
+        assert_eq!(ride(&mut ladder, &mut now, 0.6, 60).last(), Some(&0), "more than half");
+    }
+
+    #[test]
+    fn a_stream_that_gives_no_frames_says_nothing_about_the_link() {
+        let start = Instant::now();
+        let mut ladder = Ladder::new(start);
+        for second in 0..600 {
+            let tally = Tally { offered: 3, taken: 0 };
+            assert_eq!(ladder.look(start + SECOND * second, tally), None);
+        }
+    }
+
+    #[test]
+    fn a_slow_stream_is_looked_at_for_longer() {
+        let start = Instant::now();
+        let mut ladder = Ladder::new(start);
+        let went = (1..60).find_map(|second: u32| {
+            // A frame each second, of which none comes through.
+            let tally = Tally { offered: second.into(), taken: 0 };
+            ladder.look(start + SECOND * second, tally).map(|step| (second, step))
+        });
+        assert_eq!(went, Some((9, 5)));
+    }
+}
