@@ -28,7 +28,7 @@ use starter::Starter;
 use crate::{
     auth::{Auth, brake::Brake},
     config::{Config, Listen},
-    registry::{Registry, Renditions},
+    registry::{Pictures, Registry, Renditions},
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
     web::{ListenError, Listeners, Pages, Refusals, Seats, Tls, TlsError, WebServer, WebState},
@@ -100,6 +100,7 @@ impl Relay {
             starter: Box::new(starter),
             auth: Auth::new(&config.auth),
             renditions: Renditions::new(limits.max_renditions),
+            pictures: Pictures::default(),
             proxies: config.server.trusted_proxies,
             is_tls: tls.is_some(),
             requests: limits.max_requests_per_second.map(per_second),

@@ -1,5 +1,6 @@
 //! The named streams, in the order of the configuration, and the renditions of them that viewers ask for.
 
+mod pictures;
 mod renditions;
 mod variant;
 
@@ -10,6 +11,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{config::StreamConfig, frame::StreamName, stream::StreamHandle};
 
+pub use pictures::Pictures;
 pub use renditions::{Held, Rendition, RenditionError, Renditions};
 pub use variant::{Variant, VariantError};
 

@@ -132,6 +132,12 @@ impl Variant {
         Self { quality, width: Some(width), height: None, ..*self }
     }
 
+    /// As far as a single picture can be so: without the rate.
+    #[must_use]
+    pub fn of_one_picture(self) -> Self {
+        Self { rate_milli: None, ..self }
+    }
+
     /// What is done to one picture: all but the rate.
     pub fn rework(&self) -> Rework {
         let side = |side: Option<u16>| side.and_then(|side| NonZeroU32::new(side.into()));

@@ -41,7 +41,7 @@ use crate::{
     auth::{Auth, Caller, brake::Brake},
     config::{Limits, Proxies, Role},
     frame::StreamName,
-    registry::{Registry, Renditions, Start},
+    registry::{Pictures, Registry, Renditions, Start},
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
 };
@@ -65,6 +65,8 @@ pub struct WebState {
     pub auth: Auth,
     /// What viewers asked for in the URL.
     pub renditions: Renditions,
+    /// The same, of single pictures.
+    pub pictures: Pictures,
     /// Whose word on a client's address is taken.
     pub proxies: Proxies,
     /// It speaks TLS itself.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{WebState, error::Problem, query};
 use crate::{
-    bus::{Adaptive, DropReason, STEPS},
+    bus::{Adaptive, DropReason, Published, STEPS},
     frame::Frame,
     registry::{Held, Rendition, Renditions, Variant},
     stream::{StreamHandle, ViewerGuard},
@@ -57,6 +57,23 @@ pub(super) async fn one_picture(
     let pipeline = Pipeline::new(stream.config().title.clone(), rework, (&state.limits).into());
     let picture = picture.clone();
     Ok(state.pool.run(move || pipeline.rework(&picture)).await??.frame)
+}
+
+/// The same of a frame that the stream shows, made once for all who ask for it.
+///
+/// # Errors
+/// As [`one_picture`].
+pub(super) async fn one_picture_for_all(
+    state: &WebState,
+    stream: &StreamHandle,
+    variant: Variant,
+    picture: &Published,
+) -> Result<Frame, Problem> {
+    if variant.is_nothing() {
+        return Ok(picture.frame.clone());
+    }
+    let make = async || one_picture(state, stream, variant, &picture.frame).await;
+    state.pictures.get(stream.bus(), picture, variant, make).await
 }
 
 /// The viewers of a stream whose link is looked at.

@@ -53,6 +53,7 @@ pub(super) async fn answer_as(
     stream: &StreamHandle,
     variant: Variant,
 ) -> Result<HttpResponse, Problem> {
+    let variant = variant.of_one_picture();
     let _busy = request.conn_data::<Outbox>().map(|outbox| outbox.busy(Busy::Answering));
     let picture = match query(request, "wait").as_deref() {
         Some("next") => next_after(stream, stream.bus().newest().map_or(0, |newest| newest.seq)).await?,
@@ -81,7 +82,7 @@ pub(super) async fn show(
     if knows(request, &etag) {
         return Ok(head_of(HttpResponse::NotModified(), state, stream, &etag, &picture.frame).finish());
     }
-    let frame = renditions::one_picture(state, stream, variant, &picture.frame).await?;
+    let frame = renditions::one_picture_for_all(state, stream, variant, &picture).await?;
     let mut head = head_of(HttpResponse::Ok(), state, stream, &etag, &frame);
     head.insert_header(("X-UStreamer-Width", frame.width().to_string()));
     head.insert_header(("X-UStreamer-Height", frame.height().to_string()));

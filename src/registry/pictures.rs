@@ -1,0 +1,134 @@
+//! Single pictures made as somebody asked, for all who ask the same of the same frame: a page that is open twenty times asks
+//! twenty times. Each is made once.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use tokio::sync::OnceCell;
+
+use super::Variant;
+use crate::{
+    bus::{Bus, Published},
+    frame::Frame,
+};
+
+/// Pictures that are kept: a page of tiles, each in one size or two. The oldest goes first.
+const MAX_KEPT: usize = 32;
+
+/// Larger ones are not kept: all of them together are 32 MiB at most.
+const MAX_KEPT_BYTES: usize = 1024 * 1024;
+
+/// The newest pictures that were made.
+#[derive(Debug, Default)]
+pub struct Pictures(Mutex<VecDeque<Made>>);
+
+#[derive(Debug)]
+struct Made {
+    of: Weak<Bus>,
+    variant: Variant,
+    seq: u64,
+    picture: Arc<OnceCell<Frame>>,
+}
+
+impl Pictures {
+    /// The picture `of` a bus as `variant` has it. `make` makes it, unless another has, or is about to.
+    ///
+    /// # Errors
+    /// What `make` says; the next who asks tries anew.
+    pub async fn get<E>(
+        &self,
+        bus: &Arc<Bus>,
+        of: &Published,
+        variant: Variant,
+        make: impl AsyncFnOnce() -> Result<Frame, E>,
+    ) -> Result<Frame, E> {
+        let picture = self.place(bus, of.seq, variant);
+        let made = picture.get_or_try_init(|| make()).await?.clone();
+        if made.jpeg().len() > MAX_KEPT_BYTES {
+            self.made().retain(|made| !Arc::ptr_eq(&made.picture, &picture));
+        }
+        Ok(made)
+    }
+
+    fn place(&self, bus: &Arc<Bus>, seq: u64, variant: Variant) -> Arc<OnceCell<Frame>> {
+        let of = Arc::downgrade(bus);
+        let mut all = self.made();
+        let same = |made: &Made| made.variant == variant && Weak::ptr_eq(&made.of, &of);
+        if let Some(there) = all.iter().find(|made| made.seq == seq && same(made)) {
+            return there.picture.clone();
+        }
+        // Nobody asks for the past, unless it was about to have it.
+        all.retain(|made| made.seq > seq || !same(made));
+        if all.len() >= MAX_KEPT {
+            all.pop_front();
+        }
+        let picture = Arc::default();
+        all.push_back(Made { of, variant, seq, picture: Arc::clone(&picture) });
+        picture
+    }
+
+    fn made(&self) -> MutexGuard<'_, VecDeque<Made>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::bus::tests::tiny_frame;
+
+    fn wide(width: usize) -> Variant {
+        Variant::parse(|key| (key == "width").then(|| width.to_string())).unwrap()
+    }
+
+    fn bus() -> Arc<Bus> {
+        let bus = Arc::new(Bus::default());
+        bus.publish(tiny_frame());
+        bus
+    }
+
+    #[tokio::test]
+    async fn who_asks_the_same_of_the_same_frame_gets_what_was_made_once() {
+        let (pictures, bus, other, made) = (Pictures::default(), bus(), bus(), Cell::new(0));
+        let ask = async |bus: &Arc<Bus>, width| {
+            let newest = bus.newest().unwrap();
+            let make = async || {
+                made.set(made.get() + 1);
+                tokio::task::yield_now().await;
+                Ok::<_, ()>(tiny_frame())
+            };
+            pictures.get(bus, &newest, wide(width), make).await.unwrap();
+            made.get()
+        };
+        tokio::join!(ask(&bus, 320), ask(&bus, 320));
+        assert_eq!(ask(&bus, 320).await, 1);
+        assert_eq!(ask(&bus, 640).await, 2, "another size");
+        assert_eq!(ask(&other, 320).await, 3, "another stream");
+        bus.publish(tiny_frame());
+        assert_eq!(ask(&bus, 320).await, 4, "another frame");
+        assert_eq!(ask(&bus, 320).await, 4);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_made_is_tried_again_and_no_more_are_kept_than_allowed() {
+        let (pictures, bus) = (Pictures::default(), bus());
+        let newest = bus.newest().unwrap();
+        let failed = pictures.get(&bus, &newest, wide(16), async || Err("busy")).await;
+        assert_eq!(failed.unwrap_err(), "busy");
+        for n in 1..=2 * MAX_KEPT {
+            pictures.get(&bus, &newest, wide(16 * n), async || Ok::<_, ()>(tiny_frame())).await.unwrap();
+        }
+        assert_eq!(pictures.made().len(), MAX_KEPT);
+        for _ in 0..3 {
+            bus.publish(tiny_frame());
+            let newest = bus.newest().unwrap();
+            pictures.get(&bus, &newest, wide(16), async || Ok::<_, ()>(tiny_frame())).await.unwrap();
+        }
+        let of_one_size = pictures.made().iter().filter(|made| made.variant == wide(16)).count();
+        assert_eq!(of_one_size, 1, "the past is not kept");
+    }
+}
