@@ -51,7 +51,7 @@ def watch(url, seconds):
 def far_off(namespace, url):
     """What a viewer in the namespace saw."""
     command = ["ip", "netns", "exec", namespace, sys.executable, __file__, "--watch", url, str(SECONDS)]
-    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    lines = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
     return [json.loads(line) for line in lines]
 
 
@@ -90,7 +90,7 @@ def main(program):
                 f"server: {{listen: '0.0.0.0:{port}'}}\n"
                 f"streams: {{cam: {{on_demand: false, source: {{type: images, path: '{pictures}/*', fps: {FPS}}}}}}}\n"
             )
-        serving = subprocess.Popen([program, "serve", config])
+        serving = subprocess.Popen([program, "serve", "--config", config])
         try:
             run(f"ip netns add {namespace}")
             run(f"ip link add {near} type veth peer name {far} netns {namespace}")
@@ -99,6 +99,7 @@ def main(program):
             run(f"ip -n {namespace} addr add {FAR}/30 dev {far}")
             run(f"ip -n {namespace} link set {far} up")
             run(f"tc qdisc add dev {near} root tbf rate {RATE} burst 16kb latency 50ms")
+            time.sleep(1)  # it listens by then
             for name, query in [("as it is", ""), ("adapt=1", "?adapt=1")]:
                 frames = far_off(namespace, f"http://{NEAR}:{port}/streams/cam{query}")
                 print(summary(name, frames), flush=True)

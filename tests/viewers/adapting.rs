@@ -51,7 +51,7 @@ impl AsyncRead for Narrow {
         }
         ready!(self.next.as_mut().poll(cx));
         let mut some = [0; BYTES_AT_ONCE];
-        let mut few = ReadBuf::new(&mut some);
+        let mut few = ReadBuf::new(&mut some[..BYTES_AT_ONCE.min(buf.remaining())]);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut few))?;
         buf.put_slice(few.filled());
         self.next.as_mut().reset(Instant::now() + EVERY);
