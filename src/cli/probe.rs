@@ -1,11 +1,11 @@
 //! `framecast probe`: what does this camera send?
 
-mod look;
 mod report;
 
 use std::{
     io::{IsTerminal, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::bail;
@@ -14,9 +14,13 @@ use tokio::time::Instant;
 
 use super::print;
 use crate::{
-    config::{Environment, Limits, SourceConfig, UpstreamConfig, parse},
+    config::Limits,
     multipart::boundary::ContentKind,
-    source::{SourceError, http::HttpClient},
+    source::{
+        SourceError,
+        http::HttpClient,
+        probe::{self, Patience},
+    },
 };
 
 /// What to ask, and for how long.
@@ -37,7 +41,7 @@ pub(super) struct ProbeArguments {
 }
 
 pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
-    let upstream = upstream(&arguments)?;
+    let upstream = probe::upstream(&arguments.url, arguments.insecure).map_err(anyhow::Error::msg)?;
     actix_rt::System::new().block_on(async {
         let limits = Limits::default();
         let mut client = HttpClient::new(&upstream, limits.max_header_bytes);
@@ -49,38 +53,17 @@ pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
             return Err(SourceError::Status { host, status: response.status_text() }.into());
         }
         let kind = ContentKind::from_header(response.content_type());
+        let patience = Patience { frames: arguments.frames, within: Duration::from_secs(arguments.seconds) };
         let waiting = Waiting::shown();
-        let seen = look::look(response, kind.clone(), &arguments, &limits).await;
+        let seen = probe::look(response, kind.clone(), patience, &limits).await;
         drop(waiting);
         print(report::seen(&seen));
         if seen.frames == 0 {
-            bail!(report::no_picture(&host, &kind, &seen));
+            bail!(seen.no_picture(&host, &kind));
         }
         print(report::yaml(&upstream, seen.is_snapshot()));
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// The URL, checked as the configuration checks it.
-fn upstream(arguments: &ProbeArguments) -> anyhow::Result<UpstreamConfig> {
-    // Through JSON, which is YAML: any character of the URL stays what it is; `$` is not a variable here.
-    let url = serde_json::to_string(&arguments.url.replace("${", "$${"))?;
-    let yaml = format!(
-        "streams: {{probe: {{source: {{type: mjpeg, url: {url}, insecure: {}}}}}}}",
-        arguments.insecure
-    );
-    let config = match parse(&yaml, "URL", &Environment::default()) {
-        Ok(config) => config,
-        Err(mistakes) => {
-            let messages: Vec<_> =
-                mistakes.mistakes().iter().map(|mistake| mistake.message.clone()).collect();
-            bail!("the URL cannot be used: {}", messages.join("; "));
-        }
-    };
-    match config.streams.into_iter().next().map(|stream| stream.source) {
-        Some(SourceConfig::Mjpeg(upstream)) => Ok(upstream),
-        _ => bail!("the URL cannot be used"),
-    }
 }
 
 /// A word on a terminal while frames are counted, which takes seconds; gone when dropped.

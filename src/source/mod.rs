@@ -8,6 +8,7 @@ pub mod http;
 pub mod images;
 mod lasting;
 pub mod mosaic;
+pub mod probe;
 pub mod push;
 pub mod render;
 pub mod rendition;

@@ -17,6 +17,7 @@ mod login;
 mod page;
 mod peers;
 mod points;
+mod probe;
 mod pushing;
 mod renditions;
 mod refusals;

@@ -13,8 +13,8 @@ use actix_web::{
 };
 
 use super::{
-    Problem, access, api, clip, compat, go2rtc, health, live, login, page, peers, points, pushing, replay,
-    snapshot, viewing,
+    Problem, access, api, clip, compat, go2rtc, health, live, login, page, peers, points, probe, pushing,
+    replay, snapshot, viewing,
 };
 use crate::config::Role;
 
@@ -70,6 +70,7 @@ const VIEW_ASKED: Rule = Rule::Needs(Role::View, Of::Asked("src"));
 const VIEW_COUNTED: Rule = Rule::Needs(Role::View, Of::Counted);
 const VIEW_CAMERA: Rule = Rule::Needs(Role::View, Of::Camera);
 const PUSH_ASKED: Rule = Rule::Needs(Role::Push, Of::Asked("dst"));
+const ADMIN: Rule = Rule::Needs(Role::Admin, Of::All);
 const PUSH: Rule = Rule::Needs(Role::Push, Of::Named);
 
 /// Every route. Fixed addresses stand before `/{name}`, so a stream called `snapshot` is at `/streams/snapshot` only.
@@ -85,6 +86,7 @@ pub const ROUTES: &[Row] = &[
     read("/readyz", OPEN, || to(health::ready)),
     read("/api/streams", VIEW_ANY, || to(api::streams)),
     read("/api/streams/{name}", VIEW, || to(api::stream)),
+    row("/api/probe", &[Method::POST], ADMIN, || to(probe::ask)),
     read("/api/live", VIEW_ANY, || to(live::live)),
     read("/api/ws", VIEW_ANY, || to(go2rtc::ws)),
     read("/streams/{name}", VIEW, || to(viewing::by_name)),

@@ -4,10 +4,15 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::look::{Ended, Seen};
 use crate::{
-    cli::shown, config::UpstreamConfig, frame::JpegInfo, multipart::boundary::ContentKind,
-    source::http::Response,
+    cli::shown,
+    config::UpstreamConfig,
+    frame::JpegInfo,
+    multipart::boundary::ContentKind,
+    source::{
+        http::Response,
+        probe::{Ended, Seen},
+    },
 };
 
 /// What the YAML says in place of the camera's password.
@@ -74,10 +79,8 @@ fn frames(text: &mut String, seen: &Seen, info: &JpegInfo) {
     } else {
         line(text, "frames", format_args!("{} in {span:.1} s", seen.frames));
     }
-    let new = seen.frames - seen.repeats;
-    if new > 1 && span > 0.0 {
-        let (fps, rate) = ((new - 1) as f64 / span, seen.bytes as f64 / span / 1000.0);
-        line(text, "rate", format_args!("{fps:.1} frames/s, {rate:.0} kB/s"));
+    if let Some((fps, bytes)) = seen.rates() {
+        line(text, "rate", format_args!("{fps:.1} frames/s, {:.0} kB/s", bytes / 1000.0));
     }
     let sizes: Vec<_> = seen.sizes.iter().map(|(width, height)| format!("{width}x{height}")).collect();
     line(text, "picture", format_args!("{}, {}", sizes.join(" and "), coding(info)));
@@ -100,17 +103,6 @@ fn counted(times: u64) -> String {
     match times {
         1 => "once".to_owned(),
         _ => format!("{times} times"),
-    }
-}
-
-/// Why there is nothing to show.
-pub(super) fn no_picture(host: &str, kind: &ContentKind, seen: &Seen) -> String {
-    match (kind, &seen.ended) {
-        (ContentKind::Other(announced), _) => {
-            format!("{host} answered {announced}, which holds no picture: is this the stream's URL?")
-        }
-        (_, Some(Ended::Broken(why))) => format!("{host} sent no picture: {why}"),
-        _ => format!("{host} sent no picture"),
     }
 }
 
