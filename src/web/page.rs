@@ -23,6 +23,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("board.css", STYLE, include_str!("assets/board.css")),
     ("login.css", STYLE, include_str!("assets/login.css")),
     ("view.css", STYLE, include_str!("assets/view.css")),
+    ("api.js", SCRIPT, include_str!("assets/api.js")),
     ("arrange.js", SCRIPT, include_str!("assets/arrange.js")),
     ("board.js", SCRIPT, include_str!("assets/board.js")),
     ("live.js", SCRIPT, include_str!("assets/live.js")),

@@ -1,5 +1,7 @@
 //! Chromium and Firefox on the pages.
 
+use std::net::TcpListener;
+
 use crate::{binary::Framecast, browser_driver::Browser};
 
 const TILES: &str = "#tiles canvas";
@@ -9,6 +11,16 @@ fn patterns(count: usize) -> String {
         format!("  cam{n}: {{title: Camera {n}, source: {{type: pattern, size: 320x240, fps: 10}}}}\n")
     });
     format!("streams:\n{}", streams.collect::<String>())
+}
+
+/// An address that can be had once more when its first owner is gone, which one of port 0 cannot.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    listener.local_addr().expect("it is bound").to_string()
+}
+
+fn serve_at(address: &str, yaml: &str) -> Framecast {
+    Framecast::serve_with(yaml, |command| command.args(["--listen", address]))
 }
 
 /// Twice as many as a browser has connections for.
@@ -47,12 +59,10 @@ fn only_tiles_on_the_screen_are_asked_for_on_a_phone() {
 
 #[test]
 fn a_camera_that_dies_is_said_with_its_reason_and_moves_again_when_it_is_back() {
-    let camera = Framecast::serve(&patterns(1));
-    let port = camera.url("").rsplit(':').next().expect("a URL has a port").to_owned();
-    let yaml = format!(
-        "streams: {{door: {{title: Door, source: {{type: mjpeg, url: '{}'}}}}}}",
-        camera.url("/cam1")
-    );
+    let address = free_address();
+    let camera = serve_at(&address, &patterns(1));
+    let yaml =
+        format!("streams: {{door: {{title: Door, source: {{type: mjpeg, url: 'http://{address}/cam1'}}}}}}");
     let framecast = Framecast::serve(&yaml);
     let mut browser = Browser::chromium();
     browser.open(&framecast.url("/"));
@@ -62,8 +72,7 @@ fn a_camera_that_dies_is_said_with_its_reason_and_moves_again_when_it_is_back() 
     browser.wait_for(&format!("/since .*next try in/.test({note})"));
     browser.wait_for("/Door: waiting/.test(document.getElementById('said').textContent)");
     browser.assert_accessible();
-    let address = format!("127.0.0.1:{port}");
-    let again = Framecast::serve_with(&patterns(1), |command| command.args(["--listen", &address]));
+    let again = serve_at(&address, &patterns(1));
     browser.wait_for("document.querySelector('.tile').dataset.state === 'live'");
     browser.moving(TILES, 1);
     drop(browser);
@@ -72,14 +81,14 @@ fn a_camera_that_dies_is_said_with_its_reason_and_moves_again_when_it_is_back() 
 
 #[test]
 fn the_page_says_that_framecast_is_gone_and_comes_back_by_itself() {
-    let framecast = Framecast::serve(&patterns(2));
-    let address = framecast.url("").trim_start_matches("http://").to_owned();
+    let address = free_address();
+    let framecast = serve_at(&address, &patterns(2));
     let mut browser = Browser::chromium();
-    browser.open(&framecast.url("/"));
+    browser.open(&format!("http://{address}/"));
     browser.moving(TILES, 2);
     framecast.end_in_peace();
     browser.wait_for("/does not answer; next try/.test(document.getElementById('lost').textContent)");
-    let again = Framecast::serve_with(&patterns(2), |command| command.args(["--listen", &address]));
+    let again = serve_at(&address, &patterns(2));
     browser.wait_for("document.getElementById('lost').hidden");
     browser.moving(TILES, 2);
     drop(browser);

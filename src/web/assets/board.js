@@ -1,5 +1,6 @@
 // The dashboard: all streams as live tiles.
 
+import { session } from "./api.js";
 import { movable } from "./arrange.js";
 import { Live } from "./live.js";
 import * as settings from "./settings.js";
@@ -129,5 +130,12 @@ columns.addEventListener("change", () => {
   showColumns();
 });
 
+/** Says who looks at the page, beside the way to log in. */
+async function showWho() {
+  const { name } = await session();
+  if (name) byId("login").textContent = `${name}: log in as somebody else`;
+}
+
 showColumns();
+showWho();
 wall(board, fitAll);
