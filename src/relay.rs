@@ -3,8 +3,15 @@
 //! Streams run on a few threads of their own (arbiters), the web on others, pictures are worked on in the pool: a busy
 //! part never stops another.
 
+mod drawable;
+mod edit;
+mod live;
 mod neighbours;
+mod origin;
+mod plan;
 mod starter;
+mod state_file;
+mod watch;
 
 use std::{
     io,
@@ -23,15 +30,20 @@ use futures_util::future::join_all;
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 use tracing::{info, warn};
 
+use live::{Current, Live, Parts};
+pub use origin::{Loaded, Origin, examine};
 use starter::Starter;
 
 use crate::{
     auth::{Auth, brake::Brake},
     config::{Config, Listen},
-    registry::{Pictures, Registry, Renditions},
+    registry::{Applied, Events, NotApplied, Pictures, Registry, Renditions},
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
-    web::{ListenError, Listeners, Pages, Refusals, Seats, Tls, TlsError, WebServer, WebState},
+    web::{
+        ListenError, Listeners, LiveSettings, Pages, Refusals, Seats, Settings, Tls, TlsError, WebServer,
+        WebState,
+    },
 };
 
 /// Threads that streams are spread over, one a core up to this: they read the cameras and write to all viewers. A network
@@ -51,6 +63,8 @@ const BURST_SECONDS: u32 = 10;
 #[derive(Debug)]
 pub struct Relay {
     state: Arc<WebState>,
+    live: Live,
+    watching: Option<JoinHandle<()>>,
     addresses: Vec<SocketAddr>,
     sockets: Vec<Listen>,
     web: WebServer,
@@ -83,43 +97,73 @@ impl Relay {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_from(Loaded::without_origin(config), None).await
+    }
+
+    /// The same with a configuration that came from `origin`, which is read again when it changes.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub async fn start_from(loaded: Loaded, origin: Option<Origin>) -> Result<Self, StartError> {
+        let Loaded { config, text, added, .. } = loaded;
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?;
         let listeners = Listeners::bind(&config.server)?;
         let (addresses, sockets) = (listeners.addresses(), listeners.sockets());
         let pool = Arc::new(Pool::for_this_machine()?);
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         let arbiters: Vec<_> = (0..cores.min(MAX_STREAM_THREADS)).map(|_| Arbiter::new()).collect();
-        let limits = config.limits;
-        let numbered = config.streams.len();
-        let all = config.streams.into_iter().chain(config.overview).collect();
-        let starter = Starter::new(&arbiters, config.server.sendfile, limits.clone(), pool.clone());
-        let mut streams = starter.start_all(all).await?;
-        let overview = streams.split_off(numbered).pop();
+        let events = Arc::new(Events::default());
+        let starter = Starter::new(
+            &arbiters,
+            config.server.sendfile,
+            config.limits.clone(),
+            pool.clone(),
+            events.clone(),
+        );
+        let starter = Arc::new(starter);
+        let registry = Arc::new(Registry::default());
+        let capacity = Arc::new(Capacity::new(config.limits.max_viewers));
+        let settings = Arc::new(LiveSettings::new(Settings::of(&config)));
+        let base_path = config.server.base_path.clone();
+        let (proxies, limits) = (config.server.trusted_proxies.clone(), config.limits.clone());
+        let renditions = Arc::new(Renditions::new(config.limits.max_renditions));
+        let auth = Arc::new(Auth::new(&config.auth));
+        let parts = Parts {
+            registry: registry.clone(),
+            starter: starter.clone(),
+            capacity: capacity.clone(),
+            settings: settings.clone(),
+            auth: auth.clone(),
+            renditions: renditions.clone(),
+            events: events.clone(),
+        };
+        let live = Live::start(Current { config, text, added }, origin, parts).await?;
         let state = Arc::new(WebState {
-            registry: Registry::new(streams).with_overview(overview),
-            starter: Box::new(starter),
-            auth: Auth::new(&config.auth),
-            renditions: Renditions::new(limits.max_renditions),
+            registry,
+            starter,
+            control: Arc::new(live.clone()),
+            events,
+            auth,
+            renditions,
             pictures: Pictures::default(),
-            proxies: config.server.trusted_proxies,
+            proxies,
             is_tls: tls.is_some(),
             requests: limits.max_requests_per_second.map(per_second),
             seats: Arc::new(Seats::new(limits.max_viewers_per_address)),
             refusals: Refusals::default(),
-            capacity: Arc::new(Capacity::new(limits.max_viewers)),
-            limits,
+            capacity,
+            settings,
             pages: Pages::default(),
             pool,
-            cors: config.server.cors,
-            default_stream: config.server.default_stream,
-            base_path: config.server.base_path,
+            base_path,
             stopping: AtomicBool::new(false),
             started: SystemTime::now(),
             started_at: Instant::now(),
         });
         let (web, server) = WebServer::start(state.clone(), listeners, cores, tls)?;
         let serving = actix_rt::spawn(server);
-        Ok(Self { state, addresses, sockets, web, serving, arbiters })
+        let watching = live.watch();
+        Ok(Self { state, live, watching, addresses, sockets, web, serving, arbiters })
     }
 
     /// Where it listens; a port 0 has become a real one.
@@ -148,9 +192,26 @@ impl Relay {
         &self.state.registry
     }
 
+    /// Does what `config` says instead of what was before; only streams whose settings changed are touched.
+    ///
+    /// # Errors
+    /// The system refuses what it needs.
+    pub async fn apply(&self, config: Config) -> io::Result<Applied> {
+        self.live.apply(Loaded::without_origin(config)).await
+    }
+
+    /// Reads the configuration anew and does what it says.
+    ///
+    /// # Errors
+    /// [`NotApplied`]; nothing has changed then.
+    pub async fn reload(&self) -> Result<Applied, NotApplied> {
+        self.live.read_again().await
+    }
+
     /// Ends everything: viewers get the closing delimiter, sources let go of their cameras, connections drain.
     pub async fn stop(self) {
         self.state.stopping.store(true, Ordering::Relaxed);
+        self.watching.iter().for_each(JoinHandle::abort);
         let registry = &self.state.registry;
         let streams: Vec<_> = registry
             .overview()

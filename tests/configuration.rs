@@ -986,3 +986,10 @@ fn placeholders_have_styles_and_old_words_go_on_working() {
         assert!(found.iter().any(|found| found.contains(message)), "{text}: {found:?}");
     }
 }
+
+#[test]
+fn the_published_schema_is_what_the_program_prints() {
+    let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/framecast.schema.json");
+    let published: serde_json::Value = serde_json::from_str(&fs::read_to_string(published).unwrap()).unwrap();
+    assert!(published == config::json_schema(), "run: framecast schema > config/framecast.schema.json");
+}

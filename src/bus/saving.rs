@@ -53,6 +53,10 @@ impl SavingNote {
         changed
     }
 
+    pub(super) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+    }
+
     pub(super) fn read(&self) -> Option<Saving> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }

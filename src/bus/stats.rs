@@ -173,6 +173,11 @@ impl StreamStats {
         self.saving.write(state, reason)
     }
 
+    /// Frames are not written to disk any more.
+    pub fn forget_saving(&self) {
+        self.saving.forget();
+    }
+
     /// One of the viewers begins to look at the past; the caller answers for one [`StreamStats::replay_ended`].
     pub fn replay_begun(&self) {
         self.replaying.fetch_add(1, Relaxed);

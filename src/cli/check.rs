@@ -2,11 +2,10 @@
 
 use std::{path::Path, process::ExitCode};
 
-use super::drawable;
 use crate::{
-    config::{self, Config, SourceConfig},
+    config::{Chosen, ConfigErrors, SourceConfig},
+    relay::{Loaded, Origin},
     source::exec,
-    web::Tls,
 };
 
 /// Exit code for a configuration with mistakes, of `serve` too.
@@ -14,11 +13,8 @@ pub(super) const MISTAKEN: u8 = 2;
 
 /// Prints what the file says, one line a stream, or every mistake in it to standard error.
 pub(super) fn run(path: &Path) -> ExitCode {
-    match config::load_file(path) {
-        Ok(config) => {
-            if !examine(&config, &path.display().to_string()) {
-                return ExitCode::from(MISTAKEN);
-            }
+    match load(&Origin::new(Chosen::File(path.to_owned()), Vec::new())) {
+        Ok(Loaded { config, .. }) => {
             let count = config.streams.len();
             let mut answer =
                 format!("{}: ok, {count} stream{}\n", path.display(), if count == 1 { "" } else { "s" });
@@ -41,15 +37,13 @@ pub(super) fn run(path: &Path) -> ExitCode {
     }
 }
 
-/// What only the rooms that use a setting can say about it, printed to standard error. False if something is wrong.
-pub(super) fn examine(config: &Config, origin: &str) -> bool {
-    let findings = drawable::examine(config);
-    let tls = config.server.tls.as_ref().and_then(|files| Tls::load(files).err());
-    let mistakes: Vec<_> = findings.mistakes.into_iter().chain(tls.map(|error| error.to_string())).collect();
-    for line in findings.warnings.iter().chain(&mistakes) {
-        eprintln!("{origin}: {line}");
+/// Reads a configuration; what is right, and perhaps not meant, is printed to standard error.
+pub(super) fn load(origin: &Origin) -> Result<Loaded, ConfigErrors> {
+    let loaded = origin.load()?;
+    for line in &loaded.warnings {
+        eprintln!("{line}");
     }
-    mistakes.is_empty()
+    Ok(loaded)
 }
 
 #[cfg(test)]

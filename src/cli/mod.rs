@@ -3,11 +3,11 @@
 mod admin;
 mod check;
 mod credentials;
-mod drawable;
 mod healthcheck;
 mod open_files;
 mod probe;
 mod push;
+mod schema;
 mod serve;
 mod supervised;
 
@@ -69,6 +69,8 @@ enum Command {
     Passwd(credentials::PasswordArguments),
     /// Make a link to a stream that ends after a while
     Link(credentials::LinkArguments),
+    /// Print the JSON Schema of the configuration file, for editors
+    Schema,
     /// Print a shell's completion script
     Completions {
         /// Which shell
@@ -93,6 +95,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Token(arguments) => credentials::token(&arguments),
         Command::Passwd(arguments) => credentials::passwd(&arguments),
         Command::Link(arguments) => credentials::link(arguments),
+        Command::Schema => Ok(schema::run()),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -8,8 +8,9 @@ use tracing::info;
 
 use super::{admin, check, open_files, print, supervised};
 use crate::{
-    config::{self, Chosen, Config, Environment, Listen, StreamConfig},
-    relay::Relay,
+    config::{self, Environment, Listen, StreamConfig},
+    registry::NotApplied,
+    relay::{Loaded, Origin, Relay},
     telemetry,
 };
 
@@ -28,45 +29,50 @@ pub(super) struct ServeArguments {
 pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     telemetry::init();
     let chosen = config::effective_path(arguments.config, &Environment::process());
-    let origin = match &chosen {
-        Chosen::File(path) => path.display().to_string(),
-        Chosen::Demo => "the built-in demo (no configuration file found)".to_owned(),
-    };
-    let mut config = match chosen.load() {
-        Ok(config) => config,
+    let origin = Origin::new(chosen, arguments.listen);
+    let mut loaded = match check::load(&origin) {
+        Ok(loaded) => loaded,
         Err(mistakes) => {
             eprintln!("{mistakes}");
             return Ok(ExitCode::from(check::MISTAKEN));
         }
     };
-    if !check::examine(&config, &origin) {
-        return Ok(ExitCode::from(check::MISTAKEN));
-    }
-    if !arguments.listen.is_empty() {
-        config.server.listen = arguments.listen;
-    }
-    let admin = admin::arrange(&mut config.auth)?;
-    open_files::allow_many(config.limits.max_viewers);
-    actix_rt::System::new().block_on(serve(config, &origin, &admin))
+    let admin = admin::arrange(&mut loaded.config.auth)?;
+    open_files::allow_many(loaded.config.limits.max_viewers);
+    actix_rt::System::new().block_on(serve(loaded, origin, &admin))
 }
 
-async fn serve(config: Config, origin: &str, admin: &admin::Entrance) -> anyhow::Result<ExitCode> {
+async fn serve(loaded: Loaded, origin: Origin, admin: &admin::Entrance) -> anyhow::Result<ExitCode> {
+    let config = &loaded.config;
     let streams = config.streams.clone();
     let scheme = if config.server.tls.is_some() { "https" } else { "http" };
     let base_path = config.server.base_path.clone();
     // Before anything is started: a signal must never find nobody listening for it.
     let signal = shutdown_signal().context("cannot listen for signals")?;
-    let relay = Relay::start(config).await?;
+    let mut hang_up = HangUp::listen().context("cannot listen for signals")?;
+    let label = origin.label();
+    let relay = Relay::start_from(loaded, Some(origin)).await?;
     let urls: Vec<_> = relay.addresses().iter().map(|&address| url_of(scheme, address, &base_path)).collect();
     for socket in relay.sockets() {
         print(format!("listening on {socket}\n"));
     }
-    print(what_is_served(origin, &urls, &streams) + &admin.shown(&urls));
+    print(what_is_served(&label, &urls, &streams) + &admin.shown(&urls));
     supervised::ready();
-    let received = tokio::select! {
-        received = signal => received,
-        () = supervised::report(&relay) => "nothing",
+    let mut signal = std::pin::pin!(signal);
+    let mut report = Box::pin(supervised::report(&relay));
+    let received = loop {
+        tokio::select! {
+            received = &mut signal => break received,
+            () = &mut report => break "nothing",
+            () = hang_up.next() => {
+                info!("SIGHUP received, reading the configuration");
+                if let Err(NotApplied::NoFile) = relay.reload().await {
+                    info!("{}", NotApplied::NoFile);
+                }
+            }
+        }
     };
+    drop(report);
     supervised::stopping();
     info!("{received} received, stopping");
     relay.stop().await;
@@ -98,6 +104,39 @@ fn what_is_served(origin: &str, urls: &[String], streams: &[StreamConfig]) -> St
         writeln!(text, "  {name:width$}  {kind:8}  {url}/streams/{name}").expect("a String takes every text");
     }
     text
+}
+
+/// SIGHUP, with which daemons are asked to read their configuration again.
+#[cfg(unix)]
+struct HangUp(tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl HangUp {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Where there is no such signal.
+#[cfg(not(unix))]
+struct HangUp;
+
+#[cfg(not(unix))]
+impl HangUp {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        std::future::pending::<()>().await;
+    }
 }
 
 #[cfg(unix)]

@@ -2,6 +2,8 @@
 
 use std::{cell::RefCell, fmt};
 
+use super::added::NOWHERE;
+
 /// Most mistakes shown of one file: past these it is the wrong file.
 const MAX_SHOWN: usize = 100;
 
@@ -48,19 +50,26 @@ impl ConfigErrors {
     }
 }
 
+/// What other rooms found in a configuration; at least one.
+impl From<Vec<Mistake>> for ConfigErrors {
+    fn from(mistakes: Vec<Mistake>) -> Self {
+        Self { mistakes }
+    }
+}
+
 impl std::error::Error for ConfigErrors {}
 
 /// One line: `framecast.yaml:7:10: streams.door.source.url: scheme must be http or https, not ftp`.
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.file)?;
-        if let Some(Position { line, column }) = self.position {
-            write!(f, "{line}:{column}:")?;
-        }
-        if !self.path.is_empty() {
-            write!(f, " {}:", self.path)?;
-        }
-        write!(f, " {}", self.message)
+        let mut parts = Vec::new();
+        let place = |Position { line, column }| format!("{line}:{column}");
+        parts.extend((!self.file.is_empty()).then(|| self.file.clone()));
+        parts.extend(self.position.map(place));
+        let places = parts.join(":");
+        parts =
+            [places, self.path.clone(), self.message.clone()].into_iter().filter(|s| !s.is_empty()).collect();
+        f.write_str(&parts.join(": "))
     }
 }
 
@@ -106,7 +115,7 @@ impl Collector {
         found.sort_by_key(|(at, ..)| *at);
         let mistake = |(at, path, message)| Mistake {
             file: file.to_owned(),
-            position: Some(at),
+            position: Some(at).filter(|at| *at != NOWHERE),
             path,
             message,
             excerpt: excerpt(at),

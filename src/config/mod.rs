@@ -5,6 +5,7 @@
 //! All mistakes of a file are reported at once. Raw YAML never leaves this room, and neither does a credential:
 //! messages name keys and variables, and excerpts of the file show only values known to be harmless.
 
+mod added;
 mod address;
 mod auth;
 mod chart;
@@ -12,6 +13,7 @@ mod chosen;
 mod environment;
 mod error;
 mod excerpt;
+mod json_schema;
 pub mod model;
 mod mosaic;
 mod node;
@@ -19,6 +21,7 @@ mod program;
 mod origins;
 mod placeholder;
 mod reader;
+mod redact;
 mod rework;
 pub mod schema;
 mod source;
@@ -33,11 +36,14 @@ mod yaml;
 use std::{fs::File, io::Read, path::Path, time::Duration};
 
 pub use self::{
+    added::{Added, MAX_ADDED, Written},
     address::{Listen, parse_listen},
     chosen::{Chosen, effective_path},
     environment::Environment,
     error::{ConfigErrors, Mistake, Position},
+    json_schema::{json_schema, stream_schema},
     model::*,
+    redact::{STARS, redacted, restored},
     rework::*,
 };
 use self::{error::Collector, reader::Context};
@@ -50,9 +56,15 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// # Errors
 /// Every mistake of the file, or that it cannot be read.
 pub fn load_file(path: &Path) -> Result<Config, ConfigErrors> {
-    let label = path.display().to_string();
-    let text = read_text(path).map_err(|message| ConfigErrors::of_file(&label, message))?;
-    parse(&text, &label, &Environment::process())
+    parse(&read_file(path)?, &path.display().to_string(), &Environment::process())
+}
+
+/// Reads a file's text.
+///
+/// # Errors
+/// That it cannot be read.
+pub fn read_file(path: &Path) -> Result<String, ConfigErrors> {
+    read_text(path).map_err(|message| ConfigErrors::of_file(&path.display().to_string(), message))
 }
 
 /// Reads and checks a text; `file_label` stands at the head of each mistake.
@@ -60,10 +72,24 @@ pub fn load_file(path: &Path) -> Result<Config, ConfigErrors> {
 /// # Errors
 /// Every mistake of the text.
 pub fn parse(text: &str, file_label: &str, environment: &Environment) -> Result<Config, ConfigErrors> {
+    parse_with(text, file_label, environment, &[])
+}
+
+/// The same, with streams that were added to those of the text.
+///
+/// # Errors
+/// Every mistake of the text, and of the streams added; those have no position.
+pub fn parse_with(
+    text: &str,
+    file_label: &str,
+    environment: &Environment,
+    added: &[Added],
+) -> Result<Config, ConfigErrors> {
     let mistakes = Collector::default();
     let tree = yaml::read(text, &mistakes);
     let context = Context::new(environment, &mistakes);
-    let config = tree.root.as_ref().and_then(|root| stream::read_config(&context, root));
+    let root = tree.root.as_ref().map(|root| added::graft(root, added, &mistakes));
+    let config = root.as_ref().and_then(|root| stream::read_config(&context, root));
     let shown = context.into_shown();
     match config {
         Some(config) if mistakes.is_empty() => Ok(config),
@@ -80,10 +106,12 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
     units::duration(text, Duration::from_secs(1)..=YEARS).map_err(|wrong| wrong.want)
 }
 
+/// What is served when there is no file, as text.
+pub const DEMO: &str = include_str!("../../config/demo.yaml");
+
 /// What is served when there is no file.
 pub fn demo() -> Config {
-    const TEXT: &str = include_str!("../../config/demo.yaml");
-    parse(TEXT, "demo", &Environment::default())
+    parse(DEMO, "demo", &Environment::default())
         .expect("the demo is part of the program, and a test parses it")
 }
 

@@ -26,7 +26,7 @@ pub use self::{
     program::{ExecConfig, Patience, RtspConfig, RtspTransport, V4l2Config},
     proxies::{NoProxy, Proxies, Proxy},
 };
-use super::{Listen, Rework};
+use super::{Listen, Rework, Written};
 use crate::frame::StreamName;
 
 /// Everything `framecast serve` needs.
@@ -42,6 +42,8 @@ pub struct Config {
     pub streams: Vec<StreamConfig>,
     /// All of them in one picture, unless there is a stream of that name, or it was switched off.
     pub overview: Option<StreamConfig>,
+    /// What stands in the file for each stream.
+    pub written: Written,
 }
 
 /// Whether frames are sent to many viewers from pages of the kernel that they share, where the system can do so.

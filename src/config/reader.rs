@@ -3,10 +3,11 @@
 use std::{borrow::Cow, cell::RefCell, ops::Range, rc::Rc};
 
 use super::{
+    added::NOWHERE,
     environment::{Environment, Piece, expand, pieces},
     error::{Collector, Position},
     node::{Entry, Kind, Node, join, printable_key},
-    schema::{Default, Key, Section, Value},
+    schema::{Default, Key, LOCAL, Section, Value},
     suggest,
     units::Wrong,
     url,
@@ -14,6 +15,9 @@ use super::{
 
 /// Longest stretch of a value that a message quotes, in characters.
 const MAX_QUOTED: usize = 40;
+
+/// Shipped in the program, so not of this machine.
+const BUILT_IN_PICTURES: &str = "builtin:demo";
 
 /// What all readers of a file share.
 pub(super) struct Context<'a> {
@@ -82,6 +86,7 @@ impl<'a> Reader<'a> {
         for entry in self.entries {
             let custom = self.section.path.is_empty() && entry.key.starts_with("x-");
             if custom || known().any(|name| name == entry.key) {
+                self.refuse_local(entry);
                 continue;
             }
             let message = match suggest::nearest(&entry.key, known()) {
@@ -89,6 +94,20 @@ impl<'a> Reader<'a> {
                 None => format!("unknown key: {}", keys_in_words(self.section)),
             };
             self.wrong_at(entry.key_at, &printable_key(&entry.key), message);
+        }
+    }
+
+    /// Streams that came over HTTP may not name files and programs of this machine.
+    fn refuse_local(&self, entry: &Entry) {
+        let local = self
+            .section
+            .keys
+            .iter()
+            .any(|key| key.name == entry.key && LOCAL.iter().any(|local| std::ptr::eq(*local, *key)));
+        let harmless = matches!(&entry.value.kind, Kind::Scalar { text, .. } if text == BUILT_IN_PICTURES || text == "none");
+        if entry.key_at == NOWHERE && local && !harmless {
+            let message = "names a file or program of this machine: only the configuration file may";
+            self.wrong_at(entry.key_at, &entry.key, message);
         }
     }
 

@@ -282,6 +282,22 @@ pub(super) static PASSWORD_HASH: Key = secret(key(
     Required("what `framecast passwd NAME` prints, $argon2id$…"),
     "What the password is known by: `framecast passwd NAME` makes it.",
 ));
+/// Keys that name files or programs of this machine; streams that are added over HTTP may not have them.
+pub static LOCAL: [&Key; 13] = [
+    &CERT_FILE,
+    &KEY_FILE,
+    &LATEST,
+    &DIR,
+    &APPEND,
+    &LOGO_PATH,
+    &PATH,
+    &DEVICE,
+    &CWD,
+    &COMMAND,
+    &ENV,
+    &PLACEHOLDER_IMAGE,
+    &SAVE,
+];
 
 /// The top of the file. Keys beginning with `x-` may stand there too, for anchors.
 pub static ROOT: Section = Section { path: "", keys: &[&SERVER, &AUTH, &LIMITS, &DEFAULTS, &STREAMS] };

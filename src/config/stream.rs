@@ -4,7 +4,7 @@ use std::{collections::HashMap, num::NonZeroU32, ops::RangeInclusive, path::Path
 
 use super::{
     AuthConfig, Config, Limits, NoProxy, Placeholder, Proxies, Proxy, Rework, SaveConfig, SaveTarget,
-    SendFile, ServerConfig, SourceConfig, StreamConfig, TlsConfig, WhenFull, address, auth,
+    SendFile, ServerConfig, SourceConfig, StreamConfig, TlsConfig, WhenFull, Written, address, auth,
     error::Position,
     mosaic,
     node::{Entry, Node, join, printable_key},
@@ -57,7 +57,8 @@ pub(super) fn read_config(context: &Context<'_>, root: &Node) -> Option<Config> 
     let server = server.and_then(|reader| read_server(context, &reader, streams.as_ref()));
     let (server, auth, limits, streams) = (server?, auth?, limits?, streams?);
     let overview = streams.overview.filter(|_| server.mosaic);
-    Some(Config { server, auth, limits, streams: streams.read?, overview })
+    let written = streams.written;
+    Some(Config { server, auth, limits, streams: streams.read?, overview, written })
 }
 
 /// A section of the top; one that is not there or empty has all defaults.
@@ -204,6 +205,8 @@ struct Streams {
     read: Option<Vec<StreamConfig>>,
     /// All of them in one picture.
     overview: Option<StreamConfig>,
+    /// What stands in the file for each.
+    written: Written,
 }
 
 fn read_streams<'a>(
@@ -226,7 +229,7 @@ fn read_streams<'a>(
     origins::check(context, entries, &names, &read);
     let read: Option<Vec<StreamConfig>> = read.into_iter().collect();
     let overview = read.as_ref().zip(settings).and_then(|(read, settings)| mosaic::overview(read, settings));
-    Some(Streams { names, read, overview })
+    Some(Streams { names, read, overview, written: Written::read(entries) })
 }
 
 fn read_stream<'a>(

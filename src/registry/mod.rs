@@ -1,16 +1,24 @@
-//! The named streams, in the order of the configuration, and the renditions of them that viewers ask for.
+//! The named streams, in the order of the configuration, the renditions of them that viewers ask for, and what changes them
+//! while the relay runs.
 
+mod control;
+mod events;
 mod pictures;
 mod renditions;
 mod variant;
 
-use std::{fmt, io};
+use std::{
+    fmt, io,
+    sync::{PoisonError, RwLock},
+};
 
 use dashmap::DashMap;
 use futures_util::future::BoxFuture;
 
 use crate::{config::StreamConfig, frame::StreamName, stream::StreamHandle};
 
+pub use control::{Applied, Configuration, Control, Edit, Edited, NotApplied, StreamSettings};
+pub use events::{Event, EventKind, Events, MAX_EVENTS, follow};
 pub use pictures::Pictures;
 pub use renditions::{Held, Rendition, RenditionError, Renditions};
 pub use variant::{Variant, VariantError};
@@ -24,34 +32,49 @@ pub trait Start: Send + Sync + fmt::Debug {
     fn start_apart(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>>;
 }
 
-/// All running streams.
+/// All running streams. They come and go while it is used.
 #[derive(Debug, Default)]
 pub struct Registry {
     streams: DashMap<StreamName, StreamHandle>,
+    order: RwLock<Order>,
+}
+
+/// Which of the streams have a number.
+#[derive(Debug, Clone, Default)]
+struct Order {
     /// mjpg-streamer's `stream_N` counts in this order.
-    order: Vec<StreamName>,
+    names: Vec<StreamName>,
     overview: Option<StreamName>,
 }
 
 impl Registry {
     /// Holds `streams`, in this order.
     pub fn new(streams: Vec<StreamHandle>) -> Self {
-        let order = streams.iter().map(|stream| stream.name().clone()).collect();
-        let streams = streams.into_iter().map(|stream| (stream.name().clone(), stream)).collect();
-        Self { streams, order, overview: None }
+        let registry = Self::default();
+        let names = streams.iter().map(|stream| stream.name().clone()).collect();
+        streams.into_iter().for_each(|stream| registry.put(stream));
+        registry.set_order(names, None);
+        registry
     }
 
-    /// Holds the mosaic of all streams too: it has a name, and no number.
-    #[must_use]
-    pub fn with_overview(mut self, stream: Option<StreamHandle>) -> Self {
-        self.overview = stream.as_ref().map(|stream| stream.name().clone());
-        self.streams.extend(stream.map(|stream| (stream.name().clone(), stream)));
-        self
+    /// Holds a stream from now on, in place of the one of its name.
+    pub fn put(&self, stream: StreamHandle) {
+        self.streams.insert(stream.name().clone(), stream);
+    }
+
+    /// Holds the stream of this name no longer, and gives it.
+    pub fn remove(&self, name: &StreamName) -> Option<StreamHandle> {
+        self.streams.remove(name).map(|(_, stream)| stream)
+    }
+
+    /// Numbers the streams `names`; `overview` is the mosaic of all of them, which has a name and no number.
+    pub fn set_order(&self, names: Vec<StreamName>, overview: Option<StreamName>) {
+        *self.order.write().unwrap_or_else(PoisonError::into_inner) = Order { names, overview };
     }
 
     /// The mosaic of all streams, if there is one beside them.
     pub fn overview(&self) -> Option<StreamHandle> {
-        self.get(self.overview.as_ref()?)
+        self.get(&self.order().overview?)
     }
 
     /// The stream of this name.
@@ -61,11 +84,15 @@ impl Registry {
 
     /// The stream at `position`, counted from 0 in the order of the configuration.
     pub fn nth(&self, position: usize) -> Option<StreamHandle> {
-        self.get(self.order.get(position)?)
+        self.get(self.order().names.get(position)?)
     }
 
     /// All streams of the configuration, in order.
     pub fn all(&self) -> Vec<StreamHandle> {
-        self.order.iter().filter_map(|name| self.get(name)).collect()
+        self.order().names.iter().filter_map(|name| self.get(name)).collect()
+    }
+
+    fn order(&self) -> Order {
+        self.order.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -11,7 +11,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -39,7 +39,7 @@ pub struct Renditions(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     places: Mutex<HashMap<Key, Arc<Place>>>,
-    most: usize,
+    most: AtomicUsize,
     refused: AtomicU64,
 }
 
@@ -96,7 +96,8 @@ impl Held {
 impl Renditions {
     /// Room for so many at the same time.
     pub fn new(most: usize) -> Self {
-        let shared = Shared { places: Mutex::default(), most, refused: AtomicU64::new(0) };
+        let shared =
+            Shared { places: Mutex::default(), most: AtomicUsize::new(most), refused: AtomicU64::new(0) };
         Self(Arc::new(shared))
     }
 
@@ -130,9 +131,9 @@ impl Renditions {
         let there = places.get(&key).filter(|place| Arc::ptr_eq(&place.origin, origin.bus())).cloned();
         let place = match there {
             Some(place) => place,
-            None if places.len() >= self.0.most && !places.contains_key(&key) => {
+            None if places.len() >= self.most() && !places.contains_key(&key) => {
                 self.0.refused.fetch_add(1, Ordering::Relaxed);
-                return Err(RenditionError::AtCapacity { most: self.0.most });
+                return Err(RenditionError::AtCapacity { most: self.most() });
             }
             None => {
                 let place = Arc::new(Place {
@@ -178,7 +179,12 @@ impl Renditions {
 
     /// How many there may be.
     pub fn most(&self) -> usize {
-        self.0.most
+        self.0.most.load(Ordering::Relaxed)
+    }
+
+    /// From now on there may be so many; those beyond it that are there stay.
+    pub fn set_most(&self, most: usize) {
+        self.0.most.store(most, Ordering::Relaxed);
     }
 
     /// How many were refused so far because there was no room.

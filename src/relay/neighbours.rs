@@ -34,9 +34,9 @@ impl Neighbours {
         self.0.insert(stream.name().clone(), stream.downgrade());
     }
 
-    /// Whether there is a stream of this name.
-    pub(super) fn has(&self, name: &StreamName) -> bool {
-        self.get(name).is_some()
+    /// From now on there is none of this name.
+    pub(super) fn forget(&self, name: &StreamName) {
+        self.0.remove(name);
     }
 
     fn get(&self, name: &StreamName) -> Option<StreamHandle> {
@@ -60,6 +60,7 @@ fn health(stream: &StreamHandle) -> Health {
         State::Live => Health::Live,
         State::Idle | State::Connecting => Health::Starting,
         State::Waiting { reason, .. } => Health::Away(reason),
+        State::Paused => Health::Away("paused".to_owned()),
         State::Stopped => Health::Away("the stream has ended".to_owned()),
     }
 }

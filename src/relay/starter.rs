@@ -1,25 +1,24 @@
-//! Starts streams: the only place that knows threads, pool and neighbours.
+//! Starts streams, and has them go on with other settings: the only place that knows threads, pool and neighbours.
 
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 use actix::{Arbiter, ArbiterHandle};
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, join_all},
-};
-use tokio::sync::oneshot;
+use dashmap::DashMap;
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::{sync::oneshot, task::AbortHandle};
 
 use super::neighbours::Neighbours;
 use crate::{
     config::{Limits, SendFile, StreamConfig},
+    frame::StreamName,
     recorder::Recorder,
-    registry::Start,
+    registry::{Events, Start, follow},
     stream::StreamHandle,
     transform::pool::Pool,
 };
@@ -30,41 +29,82 @@ pub(super) struct Starter {
     arbiters: Vec<ArbiterHandle>,
     turn: AtomicUsize,
     sendfile: SendFile,
-    limits: Limits,
+    limits: RwLock<Limits>,
     pool: Arc<Pool>,
     neighbours: Arc<Neighbours>,
+    recorders: Arc<DashMap<StreamName, AbortHandle>>,
+    events: Arc<Events>,
 }
 
 impl Starter {
-    pub(super) fn new(arbiters: &[Arbiter], sendfile: SendFile, limits: Limits, pool: Arc<Pool>) -> Self {
-        let arbiters = arbiters.iter().map(Arbiter::handle).collect();
-        Self { arbiters, turn: AtomicUsize::new(0), sendfile, limits, pool, neighbours: Arc::default() }
+    pub(super) fn new(
+        arbiters: &[Arbiter],
+        sendfile: SendFile,
+        limits: Limits,
+        pool: Arc<Pool>,
+        events: Arc<Events>,
+    ) -> Self {
+        Self {
+            arbiters: arbiters.iter().map(Arbiter::handle).collect(),
+            turn: AtomicUsize::new(0),
+            sendfile,
+            limits: RwLock::new(limits),
+            pool,
+            neighbours: Arc::default(),
+            recorders: Arc::default(),
+            events,
+        }
     }
 
-    /// Starts the streams, those before whose pictures others show; in the order of the configuration.
-    pub(super) async fn start_all(&self, streams: Vec<StreamConfig>) -> io::Result<Vec<StreamHandle>> {
-        let mut started = Vec::with_capacity(streams.len());
-        let mut waiting: Vec<_> = streams.into_iter().enumerate().collect();
-        while !waiting.is_empty() {
-            let (ready, later): (Vec<_>, Vec<_>) = waiting
-                .into_iter()
-                .partition(|(_, stream)| stream.origins().all(|origin| self.neighbours.has(origin)));
-            if ready.is_empty() {
-                return Err(io::Error::other(
-                    "streams show each other's pictures in a circle, or a stream's that is not there",
-                ));
-            }
-            let starting = ready.into_iter().map(|(position, stream)| {
-                let starting = self.start(stream);
-                async move { io::Result::Ok((position, starting.await?)) }
+    /// What streams that start or go on from now on have to keep to.
+    pub(super) fn set_limits(&self, limits: Limits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A stream of this name is about to end; its recorder ends with it.
+    pub(super) fn forget(&self, name: &StreamName) {
+        self.neighbours.forget(name);
+        self.recorders.remove(name);
+    }
+
+    /// Has a stream go on with other settings, on its own thread.
+    pub(super) fn go_on(
+        &self,
+        stream: StreamHandle,
+        config: StreamConfig,
+    ) -> BoxFuture<'static, io::Result<StreamHandle>> {
+        let (told, gone_on) = oneshot::channel();
+        let (limits, pool, neighbours) = (self.limits(), self.pool.clone(), self.neighbours.clone());
+        let recorders = self.recorders.clone();
+        let thread = stream.thread().clone();
+        thread.spawn_fn(move || {
+            actix_rt::spawn(async move {
+                let next = stream.go_on_with(config, limits, pool, neighbours.clone()).await;
+                neighbours.add(&next);
+                if next.config().save != stream.config().save {
+                    record(&next, &recorders);
+                }
+                // Nobody waits any more only when the relay is given up.
+                let _ = told.send(next);
             });
-            for stream in join_all(starting).await {
-                started.push(stream?);
-            }
-            waiting = later;
-        }
-        started.sort_by_key(|(position, _)| *position);
-        Ok(started.into_iter().map(|(_, stream)| stream).collect())
+        });
+        async move { gone_on.await.map_err(|_| io::Error::other("a stream's thread has ended")) }.boxed()
+    }
+}
+
+/// Writes a stream's frames to disk if it is to, in place of a recorder before.
+fn record(stream: &StreamHandle, recorders: &DashMap<StreamName, AbortHandle>) {
+    if let Some((_, before)) = recorders.remove(stream.name()) {
+        before.abort();
+        stream.bus().stats().forget_saving();
+    }
+    if let Some(save) = stream.config().save.clone() {
+        let recorder = actix_rt::spawn(Recorder::new(save, stream.bus().clone()).run());
+        recorders.insert(stream.name().clone(), recorder.abort_handle());
     }
 }
 
@@ -93,17 +133,16 @@ impl Starter {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let arbiter = &self.arbiters[turn % self.arbiters.len()];
         let (told, started) = oneshot::channel();
-        let (limits, pool, neighbours) = (self.limits.clone(), self.pool.clone(), self.neighbours.clone());
+        let (limits, pool, neighbours) = (self.limits(), self.pool.clone(), self.neighbours.clone());
+        let (recorders, events) = (self.recorders.clone(), self.events.clone());
         let sendfile = self.sendfile;
         arbiter.spawn_fn(move || {
-            let save = config.save.clone();
             let stream = StreamHandle::start(config, limits, pool, neighbours.clone());
             stream.bus().set_send_file(sendfile);
             if shown == Shown::ToStreams {
                 neighbours.add(&stream);
-            }
-            if let Some(save) = save {
-                actix_rt::spawn(Recorder::new(save, stream.bus().clone()).run());
+                record(&stream, &recorders);
+                actix_rt::spawn(follow(stream.name().clone(), stream.status_changes(), events));
             }
             // Nobody waits any more only when the relay's start was given up.
             let _ = told.send(stream);

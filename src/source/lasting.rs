@@ -1,7 +1,9 @@
 //! What outlasts a run of a stream's source: a source is built anew for each run, its program may need a moment to end,
 //! and points of a graph come whether or not it is drawn.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::timeout;
 
 use super::{NoUpstreams, Upstreams, exec::Turn, render::chart::points::Points};
 use crate::config::{SourceConfig, StreamConfig};
@@ -59,6 +61,13 @@ impl Lasting {
     pub async fn gone(&self) {
         for source in &self.sources {
             drop(source.turn.take().await);
+        }
+    }
+
+    /// Waits so long until nothing is left of a run, then ends it the hard way.
+    pub async fn end(&self, within: Duration) {
+        if timeout(within, self.gone()).await.is_err() {
+            self.kill();
         }
     }
 

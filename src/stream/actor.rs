@@ -12,9 +12,7 @@ use tracing::{debug, info, warn};
 use super::{
     candidates::{Candidates, Sources},
     contest::{Run, Trial},
-    fan_out::fan_out,
     handle::Status,
-    heartbeat,
     pump::{Generation, Pump},
     state::{self, Action, Circumstances, Ending, Event, State},
 };
@@ -36,6 +34,9 @@ const AWAY_AFTER: Duration = Duration::from_secs(2);
 /// Why there is no picture before anything has failed.
 const CONNECTING: &str = "connecting";
 
+/// Why there is no picture of a paused stream.
+const PAUSED: &str = "paused";
+
 /// What a push stream waits for.
 const NOTHING_PUSHED: &str = "no picture has been pushed yet";
 
@@ -43,6 +44,26 @@ const NOTHING_PUSHED: &str = "no picture has been pushed yet";
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Stop;
+
+/// The same, unseen: another actor goes on with the stream.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Retire;
+
+/// Ends the source and starts it anew; answered when the old one is gone.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Restart;
+
+/// Lets go of the source until [`Resume`]; answered when it is gone.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Pause;
+
+/// Ends a pause.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Resume;
 
 /// The pump's first frame came.
 #[derive(Debug, Message)]
@@ -177,7 +198,7 @@ impl StreamActor {
                 self.said_live = true;
                 self.in_use_is_live(ctx);
             }
-            State::Idle | State::Stopped => {
+            State::Idle | State::Paused | State::Stopped => {
                 self.no_longer_away(ctx);
                 if std::mem::take(&mut self.said_live) {
                     info!(stream = %self.config.name, state = self.state.as_str(), "its source is let go");
@@ -215,6 +236,16 @@ impl StreamActor {
         let Some(away) = self.away.take() else { return false };
         ctx.cancel_future(away.timer);
         away.due
+    }
+
+    /// Shows that it is paused for as long as it is.
+    fn show_paused(&mut self, ctx: &mut Context<Self>) {
+        if self.state == State::Paused && self.away.is_none() {
+            PAUSED.clone_into(&mut self.reason);
+            let timer = ctx.run_later(Duration::ZERO, |_, _| {});
+            self.away = Some(Away { since: SystemTime::now(), last: None, timer, due: true });
+            self.show_placeholder(ctx);
+        }
     }
 
     /// Draws why there is no picture, in the pool, and shows it unless a frame came meanwhile.
@@ -320,13 +351,21 @@ impl StreamActor {
         ctx.wait(gone.into_actor(self));
     }
 
+    /// Answers when what [`halt`](Self::halt) waits for is over, having done `then`.
+    fn when_let_go(
+        &self,
+        then: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
+    ) -> ResponseActFuture<Self, ()> {
+        Box::pin(async {}.into_actor(self).map(|(), this, ctx| then(this, ctx)))
+    }
+
     fn demand_changed(&mut self, wanted: usize, ctx: &mut Context<Self>) {
         if wanted > 0 || self.always_runs() {
             if let Some(linger) = self.linger.take() {
                 ctx.cancel_future(linger);
             }
             self.happen(Event::Wanted, ctx);
-        } else if !matches!(self.state, State::Idle | State::Stopped) {
+        } else if !matches!(self.state, State::Idle | State::Paused | State::Stopped) {
             // Somebody may have come and gone since the last look (a snapshot of a stream that is away is answered at
             // once): the linger counts from the last one who left.
             if let Some(earlier) = self.linger.take() {
@@ -363,14 +402,22 @@ impl Actor for StreamActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        actix_rt::spawn(fan_out(self.bus().clone()));
-        actix_rt::spawn(heartbeat::beat(self.bus().clone()));
         let changes = futures_util::stream::unfold(self.demand.clone(), |mut demand| async move {
             demand.changed().await.ok()?;
             let wanted = *demand.borrow_and_update();
             Some((wanted, demand))
         });
         ctx.add_stream(changes);
+        let before = self.status.borrow().state.clone();
+        if before == State::Paused {
+            // Of an actor whose stream this one goes on with.
+            self.happen(Event::Pause, ctx);
+            return self.show_paused(ctx);
+        }
+        self.status.send_if_modified(|status| {
+            *status = Status { state: State::Idle, since: SystemTime::now() };
+            before != State::Idle
+        });
         let wanted = *self.demand.borrow();
         self.demand_changed(wanted, ctx);
     }
@@ -408,6 +455,51 @@ impl Handler<Stop> for StreamActor {
     fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) -> Self::Result {
         self.happen(Event::Stop, ctx);
         Box::pin(async {}.into_actor(self).map(|(), _, ctx: &mut Context<Self>| ctx.stop()))
+    }
+}
+
+impl Handler<Retire> for StreamActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: Retire, ctx: &mut Context<Self>) -> Self::Result {
+        // Whoever looks at the status goes on with the next actor's.
+        let now = self.status.borrow().clone();
+        self.status = watch::Sender::new(now);
+        self.standing = watch::Sender::new(None);
+        Handler::<Stop>::handle(self, Stop, ctx)
+    }
+}
+
+impl Handler<Restart> for StreamActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: Restart, ctx: &mut Context<Self>) -> Self::Result {
+        self.happen(Event::Unwanted, ctx);
+        self.when_let_go(|this, ctx| {
+            let wanted = *this.demand.borrow();
+            this.demand_changed(wanted, ctx);
+        })
+    }
+}
+
+impl Handler<Pause> for StreamActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: Pause, ctx: &mut Context<Self>) -> Self::Result {
+        self.happen(Event::Pause, ctx);
+        self.when_let_go(|this, ctx| {
+            this.show_paused(ctx);
+        })
+    }
+}
+
+impl Handler<Resume> for StreamActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Resume, ctx: &mut Context<Self>) {
+        self.happen(Event::Resume, ctx);
+        let wanted = *self.demand.borrow();
+        self.demand_changed(wanted, ctx);
     }
 }
 

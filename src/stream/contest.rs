@@ -156,7 +156,7 @@ impl StreamActor {
                 // Instead of a start it is adopted.
                 self.happen(Event::RetryDue, ctx);
             }
-            State::Waiting { next_try: None, .. } | State::Idle | State::Stopped => {}
+            State::Waiting { next_try: None, .. } | State::Idle | State::Paused | State::Stopped => {}
         }
     }
 

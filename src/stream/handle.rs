@@ -5,15 +5,17 @@ use std::{
         Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
-use actix::Addr;
+use actix::{Addr, Arbiter, ArbiterHandle};
 use tokio::sync::watch;
 
 use super::{
-    actor::{Stop, StreamActor},
+    actor::{Pause, Restart, Resume, Retire, Stop, StreamActor},
     candidates::Sources,
+    fan_out::fan_out,
+    heartbeat,
     state::State,
 };
 use crate::{
@@ -23,6 +25,9 @@ use crate::{
     source::{Lasting, Upstreams},
     transform::{pipeline::Pipeline, pool::Pool, stage::Stage},
 };
+
+/// A program that served as a stream's source so far gets so long to end; then it is killed.
+const PROGRAM_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A stream's state and since when it has been so.
 #[derive(Debug, Clone)]
@@ -40,14 +45,21 @@ pub struct StreamHandle(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: Arc<StreamConfig>,
-    bus: Arc<Bus>,
     sink: Sink,
-    demand: watch::Sender<usize>,
-    status: watch::Receiver<Status>,
-    sources: watch::Receiver<Option<Arc<Sources>>>,
-    publisher: watch::Sender<u64>,
+    shared: Shared,
     lasting: Lasting,
     actor: Addr<StreamActor>,
+    thread: ArbiterHandle,
+}
+
+/// What a stream keeps when it goes on with other settings.
+#[derive(Debug, Clone)]
+struct Shared {
+    bus: Arc<Bus>,
+    demand: watch::Sender<usize>,
+    status: watch::Sender<Status>,
+    sources: watch::Sender<Option<Arc<Sources>>>,
+    publisher: watch::Sender<u64>,
 }
 
 /// A stream that does not run on because of this.
@@ -65,7 +77,7 @@ impl WeakStream {
 #[derive(Debug)]
 pub struct Capacity {
     viewers: AtomicUsize,
-    max_viewers: usize,
+    max_viewers: AtomicUsize,
 }
 
 /// No room for one more viewer.
@@ -83,7 +95,12 @@ pub struct AtCapacity {
 impl Capacity {
     /// Room for `max_viewers`.
     pub fn new(max_viewers: usize) -> Self {
-        Self { viewers: AtomicUsize::new(0), max_viewers }
+        Self { viewers: AtomicUsize::new(0), max_viewers: AtomicUsize::new(max_viewers) }
+    }
+
+    /// From now on room for `max_viewers`; those beyond it who are there stay.
+    pub fn set_max_viewers(&self, max_viewers: usize) {
+        self.max_viewers.store(max_viewers, Ordering::Relaxed);
     }
 }
 
@@ -97,29 +114,63 @@ impl StreamHandle {
         pool: Arc<Pool>,
         upstreams: Arc<dyn Upstreams>,
     ) -> Self {
-        let config = Arc::new(config);
         let history = config.replay.map(|span| History::new(span, limits.max_replay_bytes));
         let bus = Arc::new(Bus::with_history(history));
+        actix_rt::spawn(fan_out(bus.clone()));
+        actix_rt::spawn(heartbeat::beat(bus.clone()));
+        let shared = Shared {
+            bus,
+            demand: watch::Sender::new(0),
+            status: watch::Sender::new(Status { state: State::Idle, since: SystemTime::now() }),
+            sources: watch::Sender::new(None),
+            publisher: watch::Sender::new(0),
+        };
+        let lasting = Lasting::new(&config, upstreams);
+        Self::run(config, limits, pool, shared, lasting)
+    }
+
+    /// Goes on with other settings: viewers stay, and see what the new source gives; publishers have to come again. Returns
+    /// when the old source is gone. Must be called on the stream's own [`thread`](Self::thread), and `config` may not have
+    /// another `replay`, which belongs to the bus.
+    pub async fn go_on_with(
+        &self,
+        config: StreamConfig,
+        limits: Limits,
+        pool: Arc<Pool>,
+        upstreams: Arc<dyn Upstreams>,
+    ) -> Self {
+        // An actor that cannot answer has stopped already.
+        let _ = self.0.actor.send(Retire).await;
+        self.send_publishers_away();
+        // Points of a graph, and a program that is not gone yet, outlast a new title.
+        let lasting = if config.sources().eq(self.0.config.sources()) {
+            self.0.lasting.clone()
+        } else {
+            // Two programs cannot have one device.
+            self.0.lasting.end(PROGRAM_ENDS_WITHIN).await;
+            Lasting::new(&config, upstreams)
+        };
+        Self::run(config, limits, pool, self.0.shared.clone(), lasting)
+    }
+
+    fn run(config: StreamConfig, limits: Limits, pool: Arc<Pool>, shared: Shared, lasting: Lasting) -> Self {
+        let config = Arc::new(config);
+        let bus = shared.bus.clone();
         let mut sink = Sink::new(bus.clone(), config.max_fps);
         if !config.rework.is_nothing() {
             let pipeline = Pipeline::new(config.title.clone(), config.rework.clone(), (&limits).into());
             sink = sink.reworking(Arc::new(Stage::new(config.name.clone(), pipeline, &pool)));
         }
-        let demand = watch::Sender::new(0);
-        let lasting = Lasting::new(&config, upstreams);
-        let (status_sender, status) = watch::channel(Status { state: State::Idle, since: SystemTime::now() });
-        let (standing, sources) = watch::channel(None);
         let actor = StreamActor::start_with(
             config.clone(),
             limits,
             pool,
             sink.clone(),
-            demand.subscribe(),
-            (status_sender, standing),
+            shared.demand.subscribe(),
+            (shared.status.clone(), shared.sources.clone()),
             lasting.clone(),
         );
-        let publisher = watch::Sender::new(0);
-        Self(Arc::new(Inner { config, bus, sink, demand, status, sources, publisher, lasting, actor }))
+        Self(Arc::new(Inner { config, sink, shared, lasting, actor, thread: Arbiter::current() }))
     }
 
     /// The same stream, without holding it.
@@ -139,22 +190,22 @@ impl StreamHandle {
 
     /// Its newest frame and its counters.
     pub fn bus(&self) -> &Arc<Bus> {
-        &self.0.bus
+        &self.0.shared.bus
     }
 
     /// How it is now.
     pub fn status(&self) -> Status {
-        self.0.status.borrow().clone()
+        self.0.shared.status.borrow().clone()
     }
 
     /// Which of its sources is in use; none while there is no choice.
     pub fn sources(&self) -> Option<Arc<Sources>> {
-        self.0.sources.borrow().clone()
+        self.0.shared.sources.borrow().clone()
     }
 
     /// Wakes at each change of status.
     pub fn status_changes(&self) -> watch::Receiver<Status> {
-        self.0.status.clone()
+        self.0.shared.status.subscribe()
     }
 
     /// Where pushed frames go. Only a push stream has publishers from outside; the caller checks.
@@ -165,10 +216,10 @@ impl StreamHandle {
     /// Makes the caller the stream's one long-lived publisher; the future ends when another took over. The newest wins,
     /// so that a publisher whose old connection hangs half open can come back at once.
     pub fn take_over_publishing(&self) -> impl Future<Output = ()> + use<> {
-        let mut turns = self.0.publisher.subscribe();
+        let mut turns = self.0.shared.publisher.subscribe();
         let mut mine = 0;
         // Numbered under the channel's lock: of two that come at the same moment one sees the other.
-        self.0.publisher.send_modify(|turn| {
+        self.0.shared.publisher.send_modify(|turn| {
             *turn += 1;
             mine = *turn;
         });
@@ -178,7 +229,7 @@ impl StreamHandle {
 
     /// Wants the stream to run for as long as the guard lives.
     pub fn want(&self) -> DemandGuard {
-        self.0.demand.send_modify(|wanted| *wanted += 1);
+        self.0.shared.demand.send_modify(|wanted| *wanted += 1);
         DemandGuard(self.clone())
     }
 
@@ -205,7 +256,7 @@ impl StreamHandle {
         max_viewers_per_stream: usize,
     ) -> Result<PastViewerGuard, AtCapacity> {
         let seat = self.seat(capacity, max_viewers_per_stream)?;
-        self.0.bus.stats().replay_begun();
+        self.bus().stats().replay_begun();
         Ok(PastViewerGuard(seat))
     }
 
@@ -214,12 +265,13 @@ impl StreamHandle {
     /// # Errors
     /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.
     fn seat(&self, capacity: &Arc<Capacity>, max_viewers_per_stream: usize) -> Result<Seat, AtCapacity> {
-        let stats = self.0.bus.stats();
+        let stats = self.bus().stats();
         stats.viewer_joined(max_viewers_per_stream).map_err(|viewers| {
             let of_what = format!("stream {}", self.name());
             AtCapacity { viewers, of_what, limit: "limits.max_viewers_per_stream" }
         })?;
-        let one_more = |viewers| (viewers < capacity.max_viewers).then_some(viewers + 1);
+        let max_viewers = capacity.max_viewers.load(Ordering::Relaxed);
+        let one_more = |viewers| (viewers < max_viewers).then_some(viewers + 1);
         if let Err(viewers) = capacity.viewers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
             stats.viewer_left();
             let of_what = "this relay".to_owned();
@@ -237,7 +289,32 @@ impl StreamHandle {
     pub async fn stop(&self) {
         // An actor that cannot answer has stopped already.
         let _ = self.0.actor.send(Stop).await;
-        self.0.bus.close();
+        self.bus().close();
+    }
+
+    /// Ends its source and starts it anew, if it runs; viewers stay. Returns when the old one is gone.
+    pub async fn restart(&self) {
+        let _ = self.0.actor.send(Restart).await;
+    }
+
+    /// Lets go of its source until [`resume`](Self::resume); viewers stay, and see that it is paused.
+    pub async fn pause(&self) {
+        self.send_publishers_away();
+        let _ = self.0.actor.send(Pause).await;
+    }
+
+    /// Ends a pause.
+    pub async fn resume(&self) {
+        let _ = self.0.actor.send(Resume).await;
+    }
+
+    /// Where it runs.
+    pub fn thread(&self) -> &ArbiterHandle {
+        &self.0.thread
+    }
+
+    fn send_publishers_away(&self) {
+        self.0.shared.publisher.send_modify(|turn| *turn += 1);
     }
 }
 
@@ -254,7 +331,7 @@ impl DemandGuard {
 
 impl Drop for DemandGuard {
     fn drop(&mut self) {
-        self.0.0.demand.send_modify(|wanted| *wanted -= 1);
+        self.0.0.shared.demand.send_modify(|wanted| *wanted -= 1);
     }
 }
 

@@ -7,6 +7,7 @@
 //!    │ Unwanted        │    ▼                │
 //!    └──── any ────    └─ waiting ◄──────────┘
 //!                RetryDue          any ── Stop ──► stopped
+//!                                   any ── Pause ──► paused ── Resume ──► idle
 //! ```
 
 use std::time::{Duration, Instant};
@@ -29,6 +30,8 @@ pub enum State {
         /// When the source is tried again; none when it is somebody else's turn (a publisher's).
         next_try: Option<Instant>,
     },
+    /// Let go of until somebody resumes it, whoever watches.
+    Paused,
     /// Never runs again.
     Stopped,
 }
@@ -41,6 +44,7 @@ impl State {
             Self::Connecting => "connecting",
             Self::Live => "live",
             Self::Waiting { .. } => "waiting",
+            Self::Paused => "paused",
             Self::Stopped => "stopped",
         }
     }
@@ -50,7 +54,7 @@ impl State {
         match self {
             Self::Connecting | Self::Live => true,
             Self::Waiting { next_try, .. } => next_try.is_none(),
-            Self::Idle | Self::Stopped => false,
+            Self::Idle | Self::Paused | Self::Stopped => false,
         }
     }
 }
@@ -68,6 +72,10 @@ pub enum Event {
     Ended(Ending),
     /// The delay before the next try is over.
     RetryDue,
+    /// Somebody lets go of the source for now.
+    Pause,
+    /// The pause is over.
+    Resume,
     /// The relay or its configuration takes the stream away.
     Stop,
 }
@@ -112,6 +120,12 @@ pub fn next(state: &State, event: Event, with: Circumstances<'_>) -> (State, Act
     match (state, event) {
         (State::Stopped, _) => (State::Stopped, Action::Nothing),
         (_, Event::Stop) => (State::Stopped, Action::Halt),
+        (State::Paused, Event::Resume) => {
+            with.sources.rest();
+            (State::Idle, Action::Nothing)
+        }
+        (State::Paused, _) => (State::Paused, Action::Nothing),
+        (_, Event::Pause) => (State::Paused, Action::Halt),
         (State::Idle, Event::Wanted) | (State::Waiting { next_try: Some(_), .. }, Event::RetryDue) => {
             (started(with.passive), Action::Start)
         }
@@ -194,6 +208,19 @@ mod tests {
             (S::Stopped,     ended("x"),    S::Stopped,      A::Nothing),
             (S::Stopped,     E::Unwanted,   S::Stopped,      A::Nothing),
             (S::Stopped,     E::Stop,       S::Stopped,      A::Nothing),
+            (S::Stopped,     E::Pause,      S::Stopped,      A::Nothing),
+            (S::Idle,        E::Pause,      S::Paused,       A::Halt),
+            (S::Live,        E::Pause,      S::Paused,       A::Halt),
+            (waiting("x"),   E::Pause,      S::Paused,       A::Halt),
+            (S::Paused,      E::Pause,      S::Paused,       A::Nothing),
+            (S::Paused,      E::Wanted,     S::Paused,       A::Nothing),
+            (S::Paused,      E::Unwanted,   S::Paused,       A::Nothing),
+            (S::Paused,      E::FirstFrame, S::Paused,       A::Nothing),
+            (S::Paused,      E::RetryDue,   S::Paused,       A::Nothing),
+            (S::Paused,      ended("x"),    S::Paused,       A::Nothing),
+            (S::Paused,      E::Resume,     S::Idle,         A::Nothing),
+            (S::Paused,      E::Stop,       S::Stopped,      A::Halt),
+            (S::Live,        E::Resume,     S::Live,         A::Nothing),
         ];
         for (state, event, wanted_state, wanted_action) in table {
             let mut sources = Candidates::without_jitter(1);

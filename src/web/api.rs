@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -17,8 +18,9 @@ use super::{
 };
 use crate::{
     auth::Caller,
-    config::{Role, SourceConfig},
+    config::{Mistake, Role, SourceConfig},
     frame::{Frame, FrameKind},
+    registry::Configuration,
     stream::{
         StreamHandle,
         candidates::{Doing, Sources, Standing},
@@ -26,6 +28,9 @@ use crate::{
     },
     transform::codec::codec,
 };
+
+/// Most mistakes of a configuration in an answer: past these it is the wrong file.
+const MAX_MISTAKES: usize = 100;
 
 /// `GET /api/streams`: all that the caller may watch, in the order of the configuration.
 /// With `?src=NAME` go2rtc's clients mean one of them.
@@ -61,6 +66,7 @@ pub(super) struct Report {
     renditions: RenditionsReport,
     /// Requests that were refused, by reason.
     refused: BTreeMap<&'static str, u64>,
+    config: ConfigReport,
     streams: Vec<StreamReport>,
 }
 
@@ -78,7 +84,41 @@ impl Report {
             mosaic: state.registry.overview().filter(may_see).map(name),
             renditions: RenditionsReport::of(&state.renditions),
             refused: state.refusals.all(),
+            config: ConfigReport::of(state.control.configuration(), caller.may_with_all(Role::View)),
             streams: streams.iter().filter(|s| may_see(s)).map(|s| StreamReport::of(s, state)).collect(),
+        }
+    }
+}
+
+/// The configuration as it was read last.
+#[derive(Debug, Serialize)]
+struct ConfigReport {
+    /// Its name, without the folder; absent for the demo.
+    file: Option<String>,
+    state: &'static str,
+    loaded_at: f64,
+    needs_restart: Vec<&'static str>,
+    /// One line a mistake.
+    error: Option<Vec<String>>,
+}
+
+impl ConfigReport {
+    /// What is wrong with the file is for those who see all of it.
+    fn of(known: Configuration, of_all: bool) -> Self {
+        let name = known.file.as_deref().and_then(Path::file_name);
+        Self {
+            file: name.filter(|_| of_all).map(|name| name.to_string_lossy().into_owned()),
+            state: match (&known.error, known.needs_restart.is_empty()) {
+                (Some(_), _) => "wrong",
+                (None, false) => "needs-restart",
+                (None, true) => "ok",
+            },
+            loaded_at: unix_seconds(known.loaded_at),
+            needs_restart: known.needs_restart,
+            error: known.error.filter(|_| of_all).map(|wrong| {
+                let line = |mistake: &Mistake| Mistake { file: String::new(), ..mistake.clone() }.to_string();
+                wrong.mistakes().iter().take(MAX_MISTAKES).map(line).collect()
+            }),
         }
     }
 }

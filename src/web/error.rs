@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::{
     bus::HistoryError,
-    registry::{RenditionError, VariantError},
+    config::Mistake,
+    registry::{NotApplied, RenditionError, VariantError},
     session::SnapshotError,
     stream::AtCapacity,
     transform::{picture::PictureError, pipeline::ReworkError, pool::PoolError},
@@ -22,6 +23,7 @@ pub struct Problem {
     status: StatusCode,
     detail: String,
     headers: Vec<(header::HeaderName, Cow<'static, str>)>,
+    mistakes: Vec<Mistake>,
 }
 
 #[derive(Serialize)]
@@ -31,12 +33,36 @@ struct Body<'a> {
     title: &'a str,
     status: u16,
     detail: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<MistakeBody<'a>>,
+}
+
+/// What is wrong in a configuration or in settings.
+#[derive(Serialize)]
+struct MistakeBody<'a> {
+    path: &'a str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+}
+
+impl<'a> From<&'a Mistake> for MistakeBody<'a> {
+    fn from(mistake: &'a Mistake) -> Self {
+        Self {
+            path: &mistake.path,
+            detail: &mistake.message,
+            line: mistake.position.map(|at| at.line),
+            column: mistake.position.map(|at| at.column),
+        }
+    }
 }
 
 impl Problem {
     /// Any status with its reason.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), headers: Vec::new() }
+        Self { status, detail: detail.into(), headers: Vec::new(), mistakes: Vec::new() }
     }
 
     /// 404 for a stream nobody configured.
@@ -106,6 +132,7 @@ impl ResponseError for Problem {
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             detail: &self.detail,
+            errors: self.mistakes.iter().map(MistakeBody::from).collect(),
         };
         let mut answer = HttpResponse::build(self.status);
         answer.insert_header((header::CONTENT_TYPE, "application/problem+json"));
@@ -114,6 +141,27 @@ impl ResponseError for Problem {
             answer.append_header((name.clone(), value.as_ref()));
         }
         answer.body(serde_json::to_string(&body).expect("strings and a number are always JSON"))
+    }
+}
+
+impl From<NotApplied> for Problem {
+    fn from(error: NotApplied) -> Self {
+        let status = match &error {
+            NotApplied::NoFile | NotApplied::InFile(_) | NotApplied::Exists(_) | NotApplied::TooMany => {
+                StatusCode::CONFLICT
+            }
+            NotApplied::NoSuchStream(_) => StatusCode::NOT_FOUND,
+            NotApplied::Mistakes(_) | NotApplied::Stars { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            NotApplied::NotKept { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            NotApplied::System(_) => return Self::unavailable(error.to_string()),
+        };
+        let NotApplied::Mistakes(wrong) = error else { return Self::new(status, error.to_string()) };
+        let mistakes = wrong.mistakes().to_vec();
+        let detail = match &mistakes[..] {
+            [one] => format!("{}: {}", one.path, one.message),
+            more => format!("there are {} mistakes; errors names each", more.len()),
+        };
+        Self { mistakes, ..Self::new(status, detail) }
     }
 }
 

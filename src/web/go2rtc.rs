@@ -64,7 +64,7 @@ pub(super) async fn ws(
 /// Pictures may be shown wherever those of a stream may.
 fn allowed_elsewhere(request: &HttpRequest, state: &WebState) -> bool {
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-    state.cors.as_deref().is_some_and(|cors| cors == "*" || Some(cors) == origin)
+    state.settings.now().cors.as_deref().is_some_and(|cors| cors == "*" || Some(cors) == origin)
 }
 
 async fn serve(state: State, stream: StreamHandle, mut session: Session, mut messages: MessageStream) {
@@ -125,7 +125,7 @@ async fn ended(showing: &mut Option<impl Future<Output = ()> + Unpin>) {
 fn asked(text: &str, state: &WebState, stream: &StreamHandle) -> Result<ViewerGuard, String> {
     match serde_json::from_str::<Said>(text) {
         Ok(said) if said.kind == "mjpeg" => {
-            let joined = stream.join(&state.capacity, state.limits.max_viewers_per_stream);
+            let joined = stream.join(&state.capacity, state.settings.now().limits.max_viewers_per_stream);
             joined.map_err(|full| format!("mjpeg: {full}"))
         }
         Ok(said) => {

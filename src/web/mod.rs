@@ -8,12 +8,15 @@ mod adapting;
 mod api;
 mod clip;
 mod compat;
+mod editing;
 mod error;
+mod events;
 mod go2rtc;
 mod health;
 mod listening;
 mod live;
 mod login;
+mod openapi;
 mod page;
 mod peers;
 mod points;
@@ -25,6 +28,7 @@ mod replay;
 mod routes;
 mod seats;
 mod server;
+mod settings;
 mod snapshot;
 mod tls;
 mod transport;
@@ -40,9 +44,8 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::StatusCode
 
 use crate::{
     auth::{Auth, Caller, brake::Brake},
-    config::{Limits, Proxies, Role},
-    frame::StreamName,
-    registry::{Pictures, Registry, Renditions, Start},
+    config::{Proxies, Role},
+    registry::{Control, Events, Pictures, Registry, Renditions, Start},
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
 };
@@ -53,19 +56,24 @@ pub use refusals::Refusals;
 pub use routes::{Of, ROUTES, Row, Rule};
 pub use seats::Seats;
 pub use server::WebServer;
+pub use settings::{LiveSettings, Settings};
 pub use tls::{Tls, TlsError};
 
 /// What every handler may use.
 #[derive(Debug)]
 pub struct WebState {
     /// The streams.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// Starts further streams.
-    pub starter: Box<dyn Start>,
+    pub starter: Arc<dyn Start>,
+    /// Changes what runs.
+    pub control: Arc<dyn Control>,
+    /// What has happened of late.
+    pub events: Arc<Events>,
     /// Who may do what.
-    pub auth: Auth,
+    pub auth: Arc<Auth>,
     /// What viewers asked for in the URL.
-    pub renditions: Renditions,
+    pub renditions: Arc<Renditions>,
     /// The same, of single pictures.
     pub pictures: Pictures,
     /// Whose word on a client's address is taken.
@@ -80,16 +88,12 @@ pub struct WebState {
     pub refusals: Refusals,
     /// Room for viewers.
     pub capacity: Arc<Capacity>,
-    /// Bounds.
-    pub limits: Limits,
+    /// What a new configuration may change.
+    pub settings: Arc<LiveSettings>,
     /// Pages that are connected to `/api/live`.
     pub pages: Pages,
     /// CPU workers, for pushed pictures that are no JPEGs.
     pub pool: Arc<Pool>,
-    /// `Access-Control-Allow-Origin` on streams and snapshots.
-    pub cors: Option<String>,
-    /// What `/stream` and `/snapshot` mean.
-    pub default_stream: Option<StreamName>,
     /// Prefix of every route; empty or `/like/this`.
     pub base_path: String,
     /// Set while the relay shuts down: not ready any more.
@@ -121,7 +125,7 @@ impl WebState {
     }
 
     fn default_stream(&self) -> Result<StreamHandle, Problem> {
-        match &self.default_stream {
+        match &self.settings.now().default_stream {
             Some(name) => self.stream(name.as_str()),
             None => self.nth_stream(0),
         }
@@ -144,7 +148,7 @@ fn never_cached(head: &mut HttpResponseBuilder) {
 }
 
 fn allow_origin(head: &mut HttpResponseBuilder, state: &WebState) {
-    if let Some(origin) = &state.cors {
+    if let Some(origin) = &state.settings.now().cors {
         head.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.as_str()));
     }
 }

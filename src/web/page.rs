@@ -113,3 +113,13 @@ fn unless_known(request: &HttpRequest, kind: &'static str, text: &'static str) -
     answer.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff")).content_type(kind);
     if is_known { answer.finish() } else { answer.body(text) }
 }
+
+/// A page that was made just now.
+pub(super) fn made(text: String) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_POLICY))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .content_type("text/html; charset=utf-8")
+        .body(text)
+}

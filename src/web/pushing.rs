@@ -16,7 +16,7 @@ use super::{State, WebState, error::Problem};
 use crate::{
     bus::DropReason,
     config::SourceConfig,
-    stream::StreamHandle,
+    stream::{StreamHandle, state::State as StreamState},
     transform::picture::{self, PictureError, PictureLimits},
 };
 
@@ -36,7 +36,7 @@ pub(super) async fn frame(
     let taken = async {
         let stream = push_stream(&state, &name)?;
         if is_feed {
-            return feed::take(&request, &state.limits, &stream, &mut body).await;
+            return feed::take(&request, &state.settings.now().limits, &stream, &mut body).await;
         }
         let picture = one_picture(&request, &state, &stream, &mut body).await?;
         show(&state, &stream, picture).await?;
@@ -69,7 +69,7 @@ pub(super) async fn feed_to(
     let mut body = Body::new(request, payload);
     let taken = async {
         let stream = push_stream(state, &name?)?;
-        feed::take(request, &state.limits, &stream, &mut body).await
+        feed::take(request, &state.settings.now().limits, &stream, &mut body).await
     };
     match taken.await {
         Ok(answer) => answer,
@@ -87,6 +87,9 @@ fn push_stream(state: &WebState, name: &str) -> Result<StreamHandle, Problem> {
         );
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
+    if stream.status().state == StreamState::Paused {
+        return Err(Problem::new(StatusCode::CONFLICT, format!("stream {name} is paused")));
+    }
     Ok(stream)
 }
 
@@ -102,7 +105,7 @@ async fn one_picture(
     stream: &StreamHandle,
     body: &mut Body,
 ) -> Result<Bytes, Problem> {
-    let max = state.limits.max_frame_bytes;
+    let max = state.settings.now().limits.max_frame_bytes;
     let too_large = || {
         let detail = format!("the picture is larger than {max} bytes (limits.max_frame_bytes)");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
@@ -122,7 +125,7 @@ async fn one_picture(
 }
 
 async fn show(state: &WebState, stream: &StreamHandle, picture: Bytes) -> Result<(), Problem> {
-    let limits = PictureLimits::from(&state.limits);
+    let limits = PictureLimits::from(&state.settings.now().limits);
     let checked = if picture::needs_conversion(&picture) {
         match state.pool.run(move || picture::to_jpeg(picture, limits)).await {
             Ok(converted) => converted,

@@ -31,7 +31,7 @@ pub(super) async fn join(
     stream: &StreamHandle,
     variant: Variant,
 ) -> Result<(ViewerGuard, Option<Held>), Problem> {
-    let mut guard = stream.join(&state.capacity, state.limits.max_viewers_per_stream)?;
+    let mut guard = stream.join(&state.capacity, state.settings.now().limits.max_viewers_per_stream)?;
     if variant.is_nothing() {
         return Ok((guard, None));
     }
@@ -54,7 +54,8 @@ pub(super) async fn one_picture(
     if rework.is_nothing() {
         return Ok(picture.clone());
     }
-    let pipeline = Pipeline::new(stream.config().title.clone(), rework, (&state.limits).into());
+    let pipeline =
+        Pipeline::new(stream.config().title.clone(), rework, (&state.settings.now().limits).into());
     let picture = picture.clone();
     Ok(state.pool.run(move || pipeline.rework(&picture)).await??.frame)
 }

@@ -13,8 +13,8 @@ use actix_web::{
 };
 
 use super::{
-    Problem, access, api, clip, compat, go2rtc, health, live, login, page, peers, points, probe, pushing,
-    replay, snapshot, viewing,
+    Problem, access, api, clip, compat, editing, events, go2rtc, health, live, login, openapi, page, peers,
+    points, probe, pushing, replay, snapshot, viewing,
 };
 use crate::config::Role;
 
@@ -61,6 +61,9 @@ pub struct Row {
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 const POST: &[Method] = &[Method::POST];
 const WRITE: &[Method] = &[Method::POST, Method::PUT];
+const PUT: &[Method] = &[Method::PUT];
+const PATCH: &[Method] = &[Method::PATCH];
+const DELETE: &[Method] = &[Method::DELETE];
 
 const OPEN: Rule = Rule::Anybody;
 const VIEW: Rule = Rule::Needs(Role::View, Of::Named);
@@ -71,6 +74,7 @@ const VIEW_COUNTED: Rule = Rule::Needs(Role::View, Of::Counted);
 const VIEW_CAMERA: Rule = Rule::Needs(Role::View, Of::Camera);
 const PUSH_ASKED: Rule = Rule::Needs(Role::Push, Of::Asked("dst"));
 const ADMIN: Rule = Rule::Needs(Role::Admin, Of::All);
+const ADMIN_ONE: Rule = Rule::Needs(Role::Admin, Of::Named);
 const PUSH: Rule = Rule::Needs(Role::Push, Of::Named);
 
 /// Every route. Fixed addresses stand before `/{name}`, so a stream called `snapshot` is at `/streams/snapshot` only.
@@ -89,6 +93,19 @@ pub const ROUTES: &[Row] = &[
     row("/api/probe", &[Method::POST], ADMIN, || to(probe::ask)),
     read("/api/live", VIEW_ANY, || to(live::live)),
     read("/api/ws", VIEW_ANY, || to(go2rtc::ws)),
+    row("/api/streams", POST, ADMIN, || to(editing::create)),
+    row("/api/streams/{name}", POST, ADMIN, || to(editing::create_named)),
+    row("/api/streams/{name}", PUT, ADMIN, || to(editing::replace)),
+    row("/api/streams/{name}", PATCH, ADMIN, || to(editing::merge)),
+    row("/api/streams/{name}", DELETE, ADMIN, || to(editing::remove)),
+    read("/api/streams/{name}/config", ADMIN, || to(editing::config)),
+    row("/api/streams/{name}/restart", POST, ADMIN_ONE, || to(editing::restart)),
+    row("/api/streams/{name}/pause", POST, ADMIN_ONE, || to(editing::pause)),
+    row("/api/streams/{name}/resume", POST, ADMIN_ONE, || to(editing::resume)),
+    row("/api/reload", POST, ADMIN, || to(editing::reload)),
+    read("/api/events", VIEW_ANY, || to(events::events)),
+    read("/api/openapi.json", OPEN, || to(openapi::document)),
+    read("/api/docs", OPEN, || to(openapi::browse)),
     read("/streams/{name}", VIEW, || to(viewing::by_name)),
     read("/streams/{name}/snapshot", VIEW, || to(snapshot::by_name)),
     read("/streams/{name}/replay", VIEW, || to(replay::by_name)),

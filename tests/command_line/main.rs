@@ -16,8 +16,10 @@ mod program;
 
 mod commands;
 mod credentials;
+mod editing;
 mod probing;
 mod pushing;
+mod reloading;
 mod secrets;
 mod secured;
 mod serving;

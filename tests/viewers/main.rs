@@ -31,6 +31,7 @@ mod on_demand;
 mod parts;
 mod peers;
 mod pictures;
+mod reloads;
 mod replays;
 mod saving;
 mod secured;

@@ -96,7 +96,7 @@ pub(super) async fn live(
 ) -> Result<HttpResponse, Problem> {
     // Browsers let any site's page open a WebSocket anywhere.
     same_origin(&request)?;
-    let page = state.pages.join(state.limits.max_live_connections)?;
+    let page = state.pages.join(state.settings.now().limits.max_live_connections)?;
     let (response, session, messages) =
         actix_ws::handle(&request, body).map_err(|_| Problem::not_a_web_socket())?;
     let connection = Rc::new(Connection {

@@ -68,7 +68,7 @@ async fn card(state: &WebState, stream: &StreamHandle) -> Result<Frame, Problem>
         reason,
         since: status.since.min(SystemTime::now()),
         last: None,
-        max_pixels: state.limits.max_frame_pixels,
+        max_pixels: state.settings.now().limits.max_frame_pixels,
     };
     Ok(state.pool.run(move || standin::draw(&wanted)).await?)
 }

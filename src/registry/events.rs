@@ -1,0 +1,164 @@
+//! What has happened of late: streams that came, went and changed their state, and configurations that were read.
+//!
+//! A ring of [`MAX_EVENTS`]; the oldest go first. Each event has a number that only grows, so that whoever asks again asks
+//! for those behind the last one it has, and sees by a gap that it came too late. No event holds a credential: the texts are
+//! those of the log.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    frame::StreamName,
+    stream::{Status, state::State},
+};
+
+/// How many are kept: a bad night of a dozen cameras, in less than 200 kB.
+pub const MAX_EVENTS: usize = 1000;
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Counts up from 1 over the life of the relay.
+    pub id: u64,
+    /// When.
+    pub time: SystemTime,
+    /// Which stream; none when it is about the relay.
+    pub stream: Option<StreamName>,
+    /// What kind of thing.
+    pub kind: EventKind,
+    /// In words: why a source is away, what changed, what is wrong with the configuration; may be empty.
+    pub message: String,
+}
+
+/// What kind of thing happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// A stream has this state now, as [`State::as_str`] says it.
+    State(&'static str),
+    /// A stream is there that was not.
+    Added,
+    /// A stream has other settings.
+    Changed,
+    /// A stream is gone.
+    Removed,
+    /// Somebody had a stream's source start anew.
+    Restarted,
+    /// The configuration was read and holds.
+    Reloaded,
+    /// The configuration was read and is wrong; the one before holds.
+    ReloadFailed,
+}
+
+impl EventKind {
+    /// For JSON: `state`, or a word of its own.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::State(_) => "state",
+            Self::Added => "added",
+            Self::Changed => "changed",
+            Self::Removed => "removed",
+            Self::Restarted => "restarted",
+            Self::Reloaded => "reloaded",
+            Self::ReloadFailed => "reload-failed",
+        }
+    }
+
+    /// The state that a stream has now, if that is what happened.
+    pub fn state(self) -> Option<&'static str> {
+        match self {
+            Self::State(state) => Some(state),
+            _ => None,
+        }
+    }
+}
+
+/// The last events.
+#[derive(Debug)]
+pub struct Events {
+    ring: Mutex<Ring>,
+    last: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    kept: VecDeque<Event>,
+    last: u64,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { ring: Mutex::default(), last: watch::Sender::new(0) }
+    }
+}
+
+impl Events {
+    /// Notes one.
+    pub fn add(&self, stream: Option<&StreamName>, kind: EventKind, message: impl Into<String>) {
+        let mut ring = self.ring();
+        ring.last += 1;
+        if ring.kept.len() == MAX_EVENTS {
+            ring.kept.pop_front();
+        }
+        let (id, time) = (ring.last, SystemTime::now());
+        ring.kept.push_back(Event { id, time, stream: stream.cloned(), kind, message: message.into() });
+        drop(ring);
+        self.last.send_replace(id);
+    }
+
+    /// Those behind number `id` that are still kept, oldest first.
+    pub fn after(&self, id: u64) -> Vec<Event> {
+        self.ring().kept.iter().filter(|event| event.id > id).cloned().collect()
+    }
+
+    /// Wakes at each event, with its number.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.last.subscribe()
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        // What a panic may leave is a ring without its newest event.
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes each state of a stream until it is gone. States that follow each other at once may be noted as the last of them.
+pub async fn follow(name: StreamName, mut status: watch::Receiver<Status>, events: std::sync::Arc<Events>) {
+    while status.changed().await.is_ok() {
+        let state = status.borrow_and_update().state.clone();
+        let reason = match &state {
+            State::Waiting { reason, .. } => reason.as_str(),
+            _ => "",
+        };
+        events.add(Some(&name), EventKind::State(state.as_str()), reason);
+        if state == State::Stopped {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_go_first_and_numbers_only_grow() {
+        let events = Events::default();
+        let mut changes = events.changes();
+        for n in 0..MAX_EVENTS + 5 {
+            events.add(None, EventKind::Reloaded, n.to_string());
+        }
+        let all = events.after(0);
+        assert_eq!((all.len(), all[0].id, &*all[0].message), (MAX_EVENTS, 6, "5"));
+        let last = all.last().unwrap().id;
+        assert_eq!(last, 1005);
+        assert!(events.after(last).is_empty());
+        assert_eq!(events.after(last - 2).len(), 2);
+        assert!(changes.has_changed().unwrap());
+        assert_eq!(*changes.borrow_and_update(), last);
+    }
+}

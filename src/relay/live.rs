@@ -1,0 +1,299 @@
+//! What runs, and how it becomes what a new configuration says.
+//!
+//! One change at a time; only streams whose settings changed are touched. Viewers of a changed stream stay.
+
+use std::{
+    io,
+    sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::{
+    sync::Mutex,
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
+};
+use tracing::{error, info, warn};
+
+use super::{
+    edit::edited,
+    origin::{Loaded, Origin},
+    plan::{How, Plan, needs_restart},
+    starter::Starter,
+};
+use crate::{
+    auth::Auth,
+    config::{Added, Config, Limits, ServerConfig, StreamConfig, redacted},
+    frame::StreamName,
+    registry::{
+        Applied, Configuration, Control, Edit, Edited, EventKind, Events, NotApplied, Registry, Renditions,
+        Start, StreamSettings,
+    },
+    stream::{Capacity, StreamHandle},
+    web::{LiveSettings, Settings},
+};
+
+/// A source that is taken away gets so long to close its sockets; what is left then is left behind.
+const STREAM_STOPS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Programs that served as sources get so long to end; then they are killed.
+const PROGRAMS_END_WITHIN: Duration = Duration::from_secs(1);
+
+/// The running streams and what they were made from. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Live(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Arc<Registry>,
+    starter: Arc<Starter>,
+    capacity: Arc<Capacity>,
+    settings: Arc<LiveSettings>,
+    auth: Arc<Auth>,
+    renditions: Arc<Renditions>,
+    events: Arc<Events>,
+    origin: Option<Origin>,
+    /// What the listeners run with.
+    running: (ServerConfig, Limits),
+    /// What the streams run with. Held while it changes.
+    current: Mutex<Current>,
+    known: StdMutex<Configuration>,
+}
+
+/// What the streams run with, and what it was made of.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) config: Config,
+    /// Of the file.
+    pub(super) text: String,
+    /// Over HTTP.
+    pub(super) added: Vec<Added>,
+}
+
+/// The rooms' shares of a running relay.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) registry: Arc<Registry>,
+    pub(super) starter: Arc<Starter>,
+    pub(super) capacity: Arc<Capacity>,
+    pub(super) settings: Arc<LiveSettings>,
+    pub(super) auth: Arc<Auth>,
+    pub(super) renditions: Arc<Renditions>,
+    pub(super) events: Arc<Events>,
+}
+
+impl Live {
+    /// Starts every stream of `first`.
+    pub(super) async fn start(first: Current, origin: Option<Origin>, parts: Parts) -> io::Result<Self> {
+        let Current { config, text, added } = first;
+        let Parts { registry, starter, capacity, settings, auth, renditions, events } = parts;
+        let file = origin.as_ref().and_then(Origin::file).map(ToOwned::to_owned);
+        let known =
+            Configuration { file, loaded_at: SystemTime::now(), needs_restart: Vec::new(), error: None };
+        let nothing = Config { streams: Vec::new(), overview: None, ..config.clone() };
+        let live = Self(Arc::new(Inner {
+            registry,
+            starter,
+            capacity,
+            settings,
+            auth,
+            renditions,
+            events,
+            origin,
+            running: (config.server.clone(), config.limits.clone()),
+            current: Mutex::new(Current { config: nothing, text, added }),
+            known: StdMutex::new(known),
+        }));
+        let mut current = live.0.current.lock().await;
+        live.0.change(&mut current.config, config).await?;
+        drop(current);
+        Ok(live)
+    }
+
+    /// Does what `loaded` says instead of what was before.
+    pub(super) async fn apply(&self, loaded: Loaded) -> io::Result<Applied> {
+        let mut current = self.0.current.lock().await;
+        self.apply_to(&mut current, loaded).await
+    }
+
+    async fn apply_to(&self, current: &mut Current, loaded: Loaded) -> io::Result<Applied> {
+        let inner = &self.0;
+        let needs_restart = needs_restart((&inner.running.0, &inner.running.1), &loaded.config);
+        let changed = inner.change(&mut current.config, loaded.config).await?;
+        (current.text, current.added) = (loaded.text, loaded.added);
+        inner.note(|known| {
+            known.loaded_at = SystemTime::now();
+            known.needs_restart.clone_from(&needs_restart);
+            known.error = None;
+        });
+        let applied = Applied { needs_restart, ..changed };
+        inner.tell(&applied);
+        Ok(applied)
+    }
+
+    /// Reads the configuration anew and does what it says.
+    ///
+    /// # Errors
+    /// [`NotApplied`]; nothing has changed then.
+    pub(super) async fn read_again(&self) -> Result<Applied, NotApplied> {
+        let origin = self.0.origin.clone().filter(|origin| origin.file().is_some());
+        let origin = origin.ok_or(NotApplied::NoFile)?;
+        // Held from before it is read: an edit meanwhile would be lost.
+        let mut current = self.0.current.lock().await;
+        // Fonts are looked at, and files.
+        let loading = spawn_blocking(move || origin.load());
+        match loading.await.map_err(io::Error::other)? {
+            Ok(loaded) => {
+                loaded.warnings.iter().for_each(|line| warn!("{line}"));
+                Ok(self.apply_to(&mut current, loaded).await?)
+            }
+            Err(mistakes) => {
+                error!("the configuration is wrong, and the one before holds:\n{mistakes}");
+                let first = mistakes.mistakes().first().map(ToString::to_string).unwrap_or_default();
+                self.0.events.add(None, EventKind::ReloadFailed, first);
+                self.0.note(|known| known.error = Some(mistakes.clone()));
+                Err(mistakes.into())
+            }
+        }
+    }
+
+    /// Changes what was added over HTTP: first on disk, then in what runs.
+    async fn edit_stream(&self, name: StreamName, edit: Edit) -> Result<Edited, NotApplied> {
+        let origin = self.0.origin.clone().ok_or(NotApplied::NoFile)?;
+        let mut current = self.0.current.lock().await;
+        let known = &current.config;
+        let in_file =
+            |name: &StreamName| known.streams.iter().chain(&known.overview).any(|s| s.name == *name);
+        let (added, created) = edited(&current.added, in_file, &name, edit)?;
+        let text = current.text.clone();
+        let checking = spawn_blocking(move || {
+            let loaded = origin.understand(text, added)?;
+            let state = origin.state_file();
+            let kept = state.write(&loaded.added);
+            kept.map_err(|cause| NotApplied::NotKept { file: state.label(), cause })?;
+            Ok::<_, NotApplied>(loaded)
+        });
+        let loaded = checking.await.map_err(io::Error::other)??;
+        let applied = self.apply_to(&mut current, loaded).await?;
+        Ok(Edited { created, applied })
+    }
+
+    async fn stream_settings(&self, name: StreamName) -> Option<StreamSettings> {
+        let current = self.0.current.lock().await;
+        let settings = redacted(current.config.written.of(&name)?);
+        Some(StreamSettings {
+            settings,
+            added: current.added.iter().any(|added| added.name == name.as_str()),
+        })
+    }
+
+    /// Reads the file again whenever it has changed.
+    pub(super) fn watch(&self) -> Option<JoinHandle<()>> {
+        let origin = self.0.origin.as_ref()?;
+        let (file, mut watched) = (origin.file()?.to_owned(), origin.watched()?);
+        let live = self.clone();
+        Some(actix_rt::spawn(async move {
+            loop {
+                watched.changed(&file).await;
+                info!(file = %file.display(), "the configuration file has changed");
+                // What is wrong was said.
+                let _ = live.read_again().await;
+            }
+        }))
+    }
+}
+
+impl Control for Live {
+    fn reload(&self) -> BoxFuture<'static, Result<Applied, NotApplied>> {
+        let live = self.clone();
+        async move { live.read_again().await }.boxed()
+    }
+
+    fn edit(&self, name: StreamName, edit: Edit) -> BoxFuture<'static, Result<Edited, NotApplied>> {
+        let live = self.clone();
+        async move { live.edit_stream(name, edit).await }.boxed()
+    }
+
+    fn settings(&self, name: StreamName) -> BoxFuture<'static, Option<StreamSettings>> {
+        let live = self.clone();
+        async move { live.stream_settings(name).await }.boxed()
+    }
+
+    fn configuration(&self) -> Configuration {
+        self.0.known().clone()
+    }
+}
+
+impl Inner {
+    async fn change(&self, current: &mut Config, new: Config) -> io::Result<Applied> {
+        let plan = Plan::between(current, &new);
+        let mut applied = Applied::default();
+        self.capacity.set_max_viewers(new.limits.max_viewers);
+        self.settings.set(Settings::of(&new));
+        self.auth.replace(&new.auth);
+        self.renditions.set_most(new.limits.max_renditions);
+        self.starter.set_limits(new.limits.clone());
+        for name in plan.removed {
+            self.end(&name).await;
+            applied.removed.push(name);
+        }
+        for (config, how) in plan.started {
+            let name = config.name.clone();
+            self.registry.put(self.start_as(config, how).await?);
+            if how == How::Start { &mut applied.added } else { &mut applied.changed }.push(name);
+        }
+        let order = new.streams.iter().map(|stream| stream.name.clone()).collect();
+        self.registry.set_order(order, new.overview.as_ref().map(|stream| stream.name.clone()));
+        for stream in plan.refreshed.iter().filter_map(|name| self.registry.get(name)) {
+            stream.restart().await;
+        }
+        *current = new;
+        Ok(applied)
+    }
+
+    async fn start_as(&self, config: StreamConfig, how: How) -> io::Result<StreamHandle> {
+        let before = (how != How::Start).then(|| self.registry.get(&config.name)).flatten();
+        match before {
+            Some(stream) if how == How::GoOn => self.starter.go_on(stream, config).await,
+            Some(_) => {
+                self.end(&config.name).await;
+                self.starter.start(config).await
+            }
+            None => self.starter.start(config).await,
+        }
+    }
+
+    /// Ends a stream, its viewers with it.
+    async fn end(&self, name: &StreamName) {
+        let Some(stream) = self.registry.remove(name) else { return };
+        self.starter.forget(name);
+        if timeout(STREAM_STOPS_WITHIN, stream.stop()).await.is_err() {
+            warn!(stream = %name, "its source did not end in time; it is left behind");
+            stream.bus().close();
+        }
+        stream.lasting().end(PROGRAMS_END_WITHIN).await;
+    }
+
+    fn tell(&self, applied: &Applied) {
+        info!("the configuration holds: {applied}");
+        if !applied.needs_restart.is_empty() {
+            warn!("{} changed, which needs a restart", applied.needs_restart.join(", "));
+        }
+        let each = |names: &[StreamName], kind| {
+            names.iter().for_each(|name| self.events.add(Some(name), kind, ""));
+        };
+        each(&applied.removed, EventKind::Removed);
+        each(&applied.added, EventKind::Added);
+        each(&applied.changed, EventKind::Changed);
+        self.events.add(None, EventKind::Reloaded, applied.to_string());
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Configuration)) {
+        change(&mut self.known());
+    }
+
+    fn known(&self) -> MutexGuard<'_, Configuration> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

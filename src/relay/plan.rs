@@ -1,0 +1,191 @@
+//! What there is to do between two configurations. Pure.
+
+use std::collections::HashMap;
+
+use crate::{
+    config::{Config, Limits, ServerConfig, StreamConfig},
+    frame::StreamName,
+};
+
+/// What becomes of a stream of the new configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// It was not there.
+    Start,
+    /// It goes on with other settings; its viewers stay.
+    GoOn,
+    /// It ends and starts anew: what it keeps of the past cannot go on.
+    Replace,
+}
+
+/// What to do, in this order.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// Streams to end.
+    pub(super) removed: Vec<StreamName>,
+    /// Streams to start, those whose pictures others show before these.
+    pub(super) started: Vec<(StreamConfig, How)>,
+    /// Streams as they were, that show one of those: their sources start anew.
+    pub(super) refreshed: Vec<StreamName>,
+}
+
+impl Plan {
+    /// How to come from `old` to `new`.
+    pub(super) fn between(old: &Config, new: &Config) -> Self {
+        let before: HashMap<_, _> = all(old).map(|stream| (&stream.name, stream)).collect();
+        let after: HashMap<_, _> = all(new).map(|stream| (&stream.name, stream)).collect();
+        let removed = all(old).filter(|stream| !after.contains_key(&stream.name));
+        let removed: Vec<_> = removed.map(|stream| stream.name.clone()).collect();
+        let limits = other_limits(&old.limits, &new.limits);
+        let how = |stream: &StreamConfig| match before.get(&stream.name) {
+            None => Some(How::Start),
+            Some(old) if old.replay != stream.replay => Some(How::Replace),
+            Some(_) if stream.replay.is_some() && limits == OtherLimits::Replay => Some(How::Replace),
+            Some(old) if *old != stream || limits != OtherLimits::None => Some(How::GoOn),
+            Some(_) => None,
+        };
+        let started = all(new).filter_map(|stream| Some((stream.clone(), how(stream)?)));
+        let mut started: Vec<_> = started.collect();
+        started.sort_by_key(|(stream, _)| depth(&stream.name, &after));
+        let is_new = |name: &StreamName| started.iter().any(|(stream, _)| stream.name == *name);
+        let refreshed = all(new).filter(|stream| !is_new(&stream.name) && stream.origins().any(is_new));
+        let refreshed = refreshed.map(|stream| stream.name.clone()).collect();
+        Self { removed, started, refreshed }
+    }
+}
+
+/// The settings that differ, and hold only after a restart.
+pub(super) fn needs_restart((running, limits): (&ServerConfig, &Limits), new: &Config) -> Vec<&'static str> {
+    let (new, new_limits) = (&new.server, &new.limits);
+    let differs = [
+        ("server.listen", running.listen != new.listen),
+        ("server.base_path", running.base_path != new.base_path),
+        ("server.sendfile", running.sendfile != new.sendfile),
+        ("server.tls", running.tls != new.tls),
+        ("server.trusted_proxies", running.trusted_proxies != new.trusted_proxies),
+        (
+            "limits.max_viewers_per_address",
+            limits.max_viewers_per_address != new_limits.max_viewers_per_address,
+        ),
+        (
+            "limits.max_requests_per_second",
+            limits.max_requests_per_second != new_limits.max_requests_per_second,
+        ),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+fn all(config: &Config) -> impl Iterator<Item = &StreamConfig> {
+    config.streams.iter().chain(&config.overview)
+}
+
+/// How many streams stand between this one and a camera. The check of the configuration found that there are no circles.
+fn depth(name: &StreamName, streams: &HashMap<&StreamName, &StreamConfig>) -> usize {
+    let origins = streams.get(name).into_iter().flat_map(|stream| stream.origins());
+    origins.map(|origin| 1 + depth(origin, streams)).max().unwrap_or_default()
+}
+
+/// Which limits changed that a stream's source and memory go by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OtherLimits {
+    None,
+    Source,
+    Replay,
+}
+
+fn other_limits(old: &Limits, new: &Limits) -> OtherLimits {
+    // Those of viewers are looked at when one comes.
+    let sources = |limits: &Limits| Limits {
+        max_viewers: 0,
+        max_viewers_per_stream: 0,
+        max_renditions: 0,
+        max_live_connections: 0,
+        max_viewers_per_address: Limits::default().max_viewers_per_address,
+        max_requests_per_second: Limits::default().max_requests_per_second,
+        ..limits.clone()
+    };
+    match (sources(old) == sources(new), old.max_replay_bytes == new.max_replay_bytes) {
+        (true, _) => OtherLimits::None,
+        (false, true) => OtherLimits::Source,
+        (false, false) => OtherLimits::Replay,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, parse};
+
+    fn config(yaml: &str) -> Config {
+        parse(yaml, "test", &Environment::default()).unwrap()
+    }
+
+    fn names(names: &[StreamName]) -> Vec<&str> {
+        names.iter().map(StreamName::as_str).collect()
+    }
+
+    fn started(plan: &Plan) -> Vec<(&str, How)> {
+        plan.started.iter().map(|(stream, how)| (stream.name.as_str(), *how)).collect()
+    }
+
+    const OLD: &str = "
+server: {mosaic: false}
+streams:
+  small: {source: {type: rendition, of: door}}
+  door: {source: {type: pattern}}
+  yard: {source: {type: pattern}}
+  wall: {source: {type: mosaic, of: [small, yard]}}
+";
+
+    #[test]
+    fn what_did_not_change_is_left_alone() {
+        let old = config(OLD);
+        let plan = Plan::between(&old, &old);
+        assert!(plan.removed.is_empty() && plan.started.is_empty() && plan.refreshed.is_empty(), "{plan:?}");
+        let viewers = config(&format!("limits: {{max_viewers: 3}}{OLD}"));
+        assert!(Plan::between(&old, &viewers).started.is_empty());
+    }
+
+    #[test]
+    fn streams_that_show_a_changed_one_look_again_and_come_behind_it() {
+        let old = config(OLD);
+        let new = config(&OLD.replace("door: {", "door: {title: Door, "));
+        let plan = Plan::between(&old, &new);
+        assert_eq!(started(&plan), [("door", How::GoOn)]);
+        assert_eq!(names(&plan.refreshed), ["small"]);
+        let new = config(&OLD.replace("door", "gate"));
+        let plan = Plan::between(&old, &new);
+        assert_eq!(names(&plan.removed), ["door"]);
+        assert_eq!(started(&plan), [("gate", How::Start), ("small", How::GoOn)]);
+        assert_eq!(names(&plan.refreshed), ["wall"]);
+        let everything = Plan::between(&Config { streams: Vec::new(), ..old.clone() }, &old);
+        let order: Vec<_> = started(&everything).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(order, ["door", "yard", "small", "wall"]);
+    }
+
+    #[test]
+    fn what_is_kept_of_the_past_cannot_go_on_and_limits_of_sources_are_for_all() {
+        let old = config("streams: {a: {source: {type: pattern}}, b: {source: {type: pattern}, replay: 5s}}");
+        let new = config("streams: {a: {source: {type: pattern}}, b: {source: {type: pattern}, replay: 9s}}");
+        assert_eq!(started(&Plan::between(&old, &new)), [("b", How::Replace)]);
+        let mut new = old.clone();
+        new.limits.max_frame_bytes += 1;
+        let all = [("a", How::GoOn), ("b", How::GoOn), ("all", How::GoOn)];
+        assert_eq!(started(&Plan::between(&old, &new)), all);
+        new.limits.max_replay_bytes += 1;
+        let all = [("a", How::GoOn), ("b", How::Replace), ("all", How::GoOn)];
+        assert_eq!(started(&Plan::between(&old, &new)), all);
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_named() {
+        let old = config(OLD);
+        let mut new = old.clone();
+        new.server.cors = None;
+        new.server.mosaic = true;
+        assert!(needs_restart((&old.server, &old.limits), &new).is_empty());
+        new.server.base_path = "/x".to_owned();
+        new.server.listen.clear();
+        assert_eq!(needs_restart((&old.server, &old.limits), &new), ["server.listen", "server.base_path"]);
+    }
+}

@@ -1,0 +1,61 @@
+//! What has happened of late, as JSON.
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header};
+use serde::Serialize;
+
+use super::{State, api::unix_seconds, error::Problem, query};
+use crate::{auth::Caller, config::Role, registry::Event};
+
+/// The answer of `/api/events`.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Ask for those after this one the next time.
+    last: u64,
+    events: Vec<EventReport>,
+}
+
+/// One event.
+#[derive(Debug, Serialize)]
+struct EventReport {
+    id: u64,
+    time: f64,
+    stream: Option<String>,
+    kind: &'static str,
+    state: Option<&'static str>,
+    message: String,
+}
+
+/// `GET /api/events?after=ID`: of those that the caller may see the ones behind number ID that are still kept, oldest first.
+pub(super) async fn events(
+    request: HttpRequest,
+    state: State,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    let after = match query(&request, "after") {
+        None => 0,
+        Some(text) => text.parse().map_err(|_| {
+            Problem::new(StatusCode::BAD_REQUEST, "after must be the number of an event, such as after=17")
+        })?,
+    };
+    let may_see = |event: &Event| match &event.stream {
+        Some(name) => caller.may(Role::View, Some(name)),
+        None => caller.may_with_all(Role::View),
+    };
+    let behind = state.events.after(after);
+    let last = behind.last().map_or(after, |event| event.id);
+    let events = behind.into_iter().filter(may_see).map(EventReport::from).collect();
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Report { last, events }))
+}
+
+impl From<Event> for EventReport {
+    fn from(event: Event) -> Self {
+        Self {
+            id: event.id,
+            time: unix_seconds(event.time),
+            stream: event.stream.map(|name| name.to_string()),
+            kind: event.kind.as_str(),
+            state: event.kind.state(),
+            message: event.message,
+        }
+    }
+}

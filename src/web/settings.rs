@@ -1,0 +1,51 @@
+//! What handlers go by and a new configuration may change. Each request looks at it once, where it needs it.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::{
+    config::{Config, Limits},
+    frame::StreamName,
+};
+
+/// The settings of one configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Bounds.
+    pub limits: Limits,
+    /// `Access-Control-Allow-Origin` on streams and snapshots.
+    pub cors: Option<String>,
+    /// What `/stream` and `/snapshot` mean.
+    pub default_stream: Option<StreamName>,
+}
+
+impl Settings {
+    /// What a configuration says.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            limits: config.limits.clone(),
+            cors: config.server.cors.clone(),
+            default_stream: config.server.default_stream.clone(),
+        }
+    }
+}
+
+/// Those of the configuration that holds.
+#[derive(Debug)]
+pub struct LiveSettings(RwLock<Arc<Settings>>);
+
+impl LiveSettings {
+    /// Begins with these.
+    pub fn new(settings: Settings) -> Self {
+        Self(RwLock::new(Arc::new(settings)))
+    }
+
+    /// Those that hold now.
+    pub fn now(&self) -> Arc<Settings> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on these hold.
+    pub fn set(&self, settings: Settings) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+}
