@@ -155,6 +155,43 @@ fn markup_in_titles_and_reasons_is_text() {
     framecast.end_in_peace();
 }
 
+/// From the token in the address to a moving picture, and away again.
+#[test]
+fn an_administrator_adds_a_camera_after_a_test_and_removes_it() {
+    const TOKEN: &str = "an-administrators-token";
+    let camera = Framecast::serve(&patterns(1));
+    let framecast = Framecast::serve_with(CLOCK, |command| command.env("FRAMECAST_ADMIN_TOKEN", TOKEN));
+    let mut browser = Browser::chromium();
+    browser.open(&framecast.url("/"));
+    browser.moving(TILES, 1);
+    assert_eq!(browser.run("return document.getElementById('add').hidden"), true, "for administrators");
+    browser.open(&framecast.url(&format!("/?token={TOKEN}")));
+    browser.wait_for("location.search === '' && document.getElementById('add')?.hidden === false");
+    browser.click("#add");
+    browser.keys("dialog [name=name]", "door");
+    browser.keys("dialog [name=url]", &camera.url("/nothing-here"));
+    browser.click("dialog .field + .row .button");
+    browser.wait_for("/answered 404/.test(document.querySelector('.found .wrong')?.textContent)");
+    browser.run("document.querySelector('dialog [name=url]').value = ''");
+    browser.keys("dialog [name=url]", &camera.url("/cam1"));
+    browser.click("dialog .field + .row .button");
+    browser.wait_for("/It works: 320 × 240/.test(document.querySelector('.found li')?.textContent)");
+    browser.wait_for("document.querySelector('.found img').naturalWidth === 320");
+    browser.assert_accessible();
+    browser.click("dialog .main");
+    browser.wait_for("document.querySelector('.tile[data-name=door]')?.dataset.state === 'live'");
+    browser.moving(".tile[data-name=door] canvas", 1);
+    browser.click("#log");
+    browser.wait_for("/door added/.test(document.getElementById('happened').textContent)");
+    browser.open(&framecast.url("/view/door"));
+    browser.wait_for("document.getElementById('remove')?.hidden === false");
+    browser.run("confirm = () => true");
+    browser.click("#remove");
+    browser.wait_for("location.pathname === '/' && document.querySelectorAll('.tile').length === 1");
+    drop(browser);
+    framecast.end_in_peace();
+}
+
 const CLOCK: &str = r##"
 streams:
   clock:

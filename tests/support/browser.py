@@ -54,6 +54,9 @@ return [...document.querySelectorAll(arguments[0])].filter(element => {
     return box.width > 1 && box.bottom > 0 && box.top < innerHeight;
 })
 """
+SHOWN = """
+return [...document.querySelectorAll(arguments[0])].find(element => element.getBoundingClientRect().width > 1) ?? null
+"""
 AXE = """
 const [done] = [...arguments].slice(-1);
 axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}).then(
@@ -247,8 +250,10 @@ def differs(one, other):
 
 
 def the(browser, selector):
-    """The one element on the screen that it means."""
-    return wait_for(selector, lambda: browser.run(VISIBLE, selector))[0]
+    """The first element that is shown and that it means, scrolled to."""
+    element = wait_for(selector, lambda: browser.run(SHOWN, selector))
+    browser.run("arguments[0].scrollIntoView({block: 'nearest'})", element)
+    return element
 
 
 def moving(browser, selector, count):

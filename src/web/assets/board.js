@@ -2,6 +2,8 @@
 
 import { session } from "./api.js";
 import { movable } from "./arrange.js";
+import { showEvents } from "./events.js";
+import { openForm } from "./form.js";
 import { Live } from "./live.js";
 import * as settings from "./settings.js";
 import { Tile } from "./tile.js";
@@ -130,10 +132,26 @@ columns.addEventListener("change", () => {
   showColumns();
 });
 
-/** Says who looks at the page, beside the way to log in. */
+const fetchEvents = showEvents(byId("events"), byId("happened"), live);
+byId("log").addEventListener("click", () => {
+  const open = byId("events").hidden;
+  byId("events").hidden = !open;
+  byId("log").setAttribute("aria-expanded", String(open));
+  document.body.classList.toggle("logged", open);
+  fetchEvents();
+});
+
+byId("add").addEventListener("click", async () => {
+  const name = await openForm();
+  if (name) say(`${name} was added`);
+});
+
+/** Who may change streams has a button for it. */
 async function showWho() {
-  const { name } = await session();
-  if (name) byId("login").textContent = `${name}: log in as somebody else`;
+  const { name, admin } = await session();
+  byId("add").hidden = !admin;
+  byId("login").hidden = admin;
+  if (name && !admin) byId("login").textContent = `${name}: log in as somebody else`;
 }
 
 showColumns();

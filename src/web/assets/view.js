@@ -1,6 +1,8 @@
 // One stream at full size: the stream itself, as any page would embed it, and its addresses.
 
+import { session } from "./api.js";
 import { Live } from "./live.js";
+import { manage } from "./manage.js";
 import * as snippets from "./snippets.js";
 import { Spark } from "./spark.js";
 import * as words from "./words.js";
@@ -127,6 +129,9 @@ function showClip() {
   byId("clip").href = `${address}/clip?format=${byId("format").value}`;
 }
 
+session().then(({ admin }) => {
+  if (admin) manage(byId("manage"), name, say);
+});
 byId("snapshot").href = `${address}/snapshot`;
 byId("snapshot").download = `${name}.jpg`;
 showClip();

@@ -246,6 +246,7 @@ impl Connection {
         let push = Push {
             kind: "report",
             time: api::unix_seconds(SystemTime::now()),
+            last_event: *self.state.events.changes().borrow(),
             latency_s: subscriptions.iter().filter_map(latency).collect(),
             report: api::Report::of(&self.state, &self.caller),
         };
@@ -259,6 +260,8 @@ struct Push<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     time: f64,
+    /// Its number: pages ask for the events behind the last one they have.
+    last_event: u64,
     latency_s: BTreeMap<u32, f64>,
     #[serde(flatten)]
     report: api::Report,

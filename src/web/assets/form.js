@@ -1,0 +1,187 @@
+// The form for a stream: a new one, or another's settings. It asks the camera before anything is kept.
+
+import { ask } from "./api.js";
+import * as words from "./words.js";
+
+/** What a new stream may be. The first two have a camera to be tested. */
+const KINDS = [
+  ["mjpeg", "Camera, MJPEG stream"],
+  ["snapshot", "Camera, single pictures"],
+  ["push", "Pictures that a program pushes"],
+  ["pattern", "Test pattern"],
+  ["json", "Anything else (JSON)"],
+];
+const WITH_CAMERA = ["mjpeg", "snapshot"];
+
+function make(tag, properties, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+let lastId = 0;
+
+/** A field with its label, and what helps to fill it in. */
+function field(label, input, help) {
+  lastId += 1;
+  input.id = `field-${lastId}`;
+  const parts = [make("label", { htmlFor: input.id, textContent: label }), input];
+  if (help) {
+    const hint = make("small", { id: `${input.id}-help`, textContent: help });
+    input.setAttribute("aria-describedby", hint.id);
+    parts.push(hint);
+  }
+  return make("div", { className: "field" }, ...parts);
+}
+
+/** Settings that the form has fields for; all others are shown as JSON. */
+function isSimple(settings) {
+  const known = (object, keys) => Object.keys(object).every((key) => keys.includes(key));
+  const { source } = settings;
+  return (
+    known(settings, ["title", "source"]) &&
+    source !== null && typeof source === "object" && !Array.isArray(source) &&
+    WITH_CAMERA.includes(source.type) && known(source, ["type", "url", "insecure", "interval"])
+  );
+}
+
+/**
+ * Opens the form. `known` is `{ name, settings }` of a stream that is there, or nothing. Answers the stream's name when it
+ * is kept, or null when the form was given up.
+ */
+export function openForm(known) {
+  const name = make("input", { name: "name", required: true, pattern: "[a-z0-9_\\-]{1,64}", autocomplete: "off", spellcheck: false });
+  const title = make("input", { name: "title", autocomplete: "off" });
+  const kind = make("select", { name: "kind" }, ...KINDS.map(([value, text]) => make("option", { value, textContent: text })));
+  const url = make("input", { name: "url", type: "url", autocomplete: "off", spellcheck: false, placeholder: "http://user:password@192.168.1.20/video.mjpg" });
+  const interval = make("input", { name: "interval", autocomplete: "off", placeholder: "1s" });
+  const insecure = make("input", { name: "insecure", type: "checkbox" });
+  const token = make("input", { name: "token", autocomplete: "off", spellcheck: false });
+  const json = make("textarea", { name: "json", rows: 12, spellcheck: false });
+  const test = make("button", { type: "button", className: "button", textContent: "Test the camera" });
+  const found = make("div", { className: "found" });
+  found.setAttribute("role", "status");
+  const wrong = make("p", { className: "wrong" });
+  wrong.setAttribute("role", "alert");
+  const keep = make("button", { className: "button main", textContent: known ? "Save" : "Add" });
+  const cancel = make("button", { type: "button", className: "button", textContent: "Cancel" });
+
+  const camera = make("div", {},
+    field("Address", url, "As a browser would open it, with user and password if the camera wants them."),
+    make("div", { className: "field check" }, make("label", {}, insecure, " Accept any certificate")),
+    make("p", { className: "row" }, test), found);
+  const pictures = field("A picture every", interval, "Such as 1s or 500ms.");
+  const pushing = field("Token", token, "Whoever pushes shows it. Without one everybody may push.");
+  const settings = field("Settings", json, "Those of the configuration file beneath the stream's name.");
+  const heading = make("h2", { id: "form-title", textContent: known ? `Change ${known.name}` : "Add a stream" });
+  const form = make("form", { method: "dialog" }, heading,
+    field("Name", name, "In its address: a-z, 0-9, _ and -."), field("Title", title, "What people read."),
+    field("What it is", kind), camera, pictures, pushing, settings, wrong,
+    make("p", { className: "row end" }, cancel, keep));
+  const dialog = make("dialog", { className: "form" }, form);
+  dialog.setAttribute("aria-labelledby", heading.id);
+
+  function showKind() {
+    const hasCamera = WITH_CAMERA.includes(kind.value);
+    camera.hidden = !hasCamera;
+    url.required = hasCamera;
+    pictures.hidden = kind.value !== "snapshot";
+    pushing.hidden = kind.value !== "push";
+    settings.hidden = kind.value !== "json";
+    title.parentElement.hidden = kind.value === "json";
+  }
+
+  /** What the fields say, as the configuration has it. */
+  function said() {
+    if (kind.value === "json") return JSON.parse(json.value);
+    const source = { type: kind.value };
+    if (WITH_CAMERA.includes(kind.value)) {
+      source.url = url.value.trim();
+      if (insecure.checked) source.insecure = true;
+    }
+    if (kind.value === "snapshot" && interval.value.trim() !== "") source.interval = interval.value.trim();
+    if (kind.value === "push") source.token = token.value.trim() || "none";
+    return { ...(title.value.trim() === "" ? {} : { title: title.value.trim() }), source };
+  }
+
+  if (known) {
+    name.value = known.name;
+    name.readOnly = true;
+    json.value = JSON.stringify(known.settings, null, 2);
+    if (isSimple(known.settings)) {
+      const { source } = known.settings;
+      title.value = known.settings.title ?? "";
+      kind.value = source.type;
+      url.value = source.url;
+      interval.value = source.interval ?? "";
+      insecure.checked = source.insecure === true;
+    } else {
+      kind.value = "json";
+    }
+  } else {
+    json.value = JSON.stringify({ source: { type: "text", text: "%H:%M:%S" } }, null, 2);
+  }
+  showKind();
+
+  kind.addEventListener("change", showKind);
+  test.addEventListener("click", async () => {
+    if (!url.reportValidity()) return;
+    test.disabled = true;
+    found.replaceChildren(make("p", { textContent: "Asking the camera…" }));
+    try {
+      const report = await ask("POST", "api/probe", { url: url.value.trim(), insecure: insecure.checked });
+      found.replaceChildren(...shown(report));
+      if (report.type) kind.value = report.type;
+      showKind();
+    } catch (error) {
+      found.replaceChildren(make("p", { className: "wrong", textContent: error.message }));
+    }
+    test.disabled = false;
+  });
+
+  return new Promise((resolve) => {
+    const close = (result) => {
+      dialog.close();
+      dialog.remove();
+      resolve(result);
+    };
+    cancel.addEventListener("click", () => close(null));
+    dialog.addEventListener("cancel", () => close(null));
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      wrong.textContent = "";
+      keep.disabled = true;
+      try {
+        await ask(known ? "PUT" : "POST", `api/streams/${encodeURIComponent(name.value)}`, said());
+        return close(name.value);
+      } catch (error) {
+        wrong.textContent = error instanceof SyntaxError ? `That is not JSON: ${error.message}` : error.message;
+        keep.disabled = false;
+      }
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+/** What the camera sent, as `framecast probe` says it. */
+function shown(report) {
+  if (report.problem) return [make("p", { className: "wrong", textContent: report.problem })];
+  const lines = [];
+  const sizes = report.sizes.map(([width, height]) => `${width} × ${height}`).join(" and ");
+  const rate = report.fps === null ? [] : [words.fps(report.fps), words.rate(report.bytes_per_s)];
+  lines.push(report.type === "snapshot" ? `It works: a single picture, ${sizes}` : `It works: ${[sizes, ...rate].join(", ")}`);
+  lines.push(`${report.content_type ?? "no content type"}, pictures up to ${words.size(report.largest_frame_bytes)}`);
+  for (const { what, times } of [...report.quirks, ...report.left_out]) lines.push(`${what} (${words.plural(times, "time")})`);
+  if (report.ended) lines.push(report.ended);
+  const list = make("ul", {}, ...lines.map((line) => make("li", { textContent: line })));
+  return report.picture === null ? [list] : [picture(report.picture), list];
+}
+
+function picture(base64) {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const address = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
+  const image = make("img", { alt: "What the camera shows now", src: address });
+  image.addEventListener("load", () => URL.revokeObjectURL(address));
+  return image;
+}
