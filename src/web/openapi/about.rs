@@ -53,6 +53,7 @@ pub(super) fn about(path: &str, method: &str) -> About {
         },
         ("/api/openapi.json", _) => get("This document", OK_JSON),
         ("/api/docs", _) => get("This document as a page", OK_HTML),
+        ("/api/probe", _) => take("What a camera sends", JSON, OK_JSON),
         ("/api/live", _) => get("A WebSocket with pictures of any number of streams", &[(101, "")]),
         ("/api/ws", _) => get("go2rtc's WebSocket", &[(101, "")]),
         ("/healthz", _) => get("Does the process answer?", OK_JSON),
