@@ -51,7 +51,7 @@ FIREFOX_PREFERENCES = {
 VISIBLE = """
 return [...document.querySelectorAll(arguments[0])].filter(element => {
     const box = element.getBoundingClientRect();
-    return box.width > 1 && box.bottom > 0 && box.top < innerHeight;
+    return box.width > 1 && box.height > 1 && box.bottom > 0 && box.top < innerHeight;
 })
 """
 SHOWN = """

@@ -175,7 +175,7 @@ function shown(report) {
   for (const { what, times } of [...report.quirks, ...report.left_out]) lines.push(`${what} (${words.plural(times, "time")})`);
   if (report.ended) lines.push(report.ended);
   const list = make("ul", {}, ...lines.map((line) => make("li", { textContent: line })));
-  return report.picture === null ? [list] : [picture(report.picture), list];
+  return report.picture === null ? [list] : [list, picture(report.picture)];
 }
 
 function picture(base64) {
