@@ -706,13 +706,13 @@ fn the_document_has_every_key_with_its_unit_default_and_meaning_and_no_other() {
 #[test]
 fn the_document_shows_what_a_file_with_mistakes_really_prints() {
     let document = include_str!("../docs/configuration.md");
-    let block = |kind: &str| {
-        let (_, rest) = document.split_once(&format!("```{kind}\n")).unwrap();
-        rest.split_once("```").unwrap().0
+    let block = |text: &'static str, kind: &str| {
+        let (_, rest) = text.split_once(&format!("```{kind}\n")).unwrap();
+        rest.split_once("```").unwrap()
     };
-    let printed =
-        config::parse(block("yaml"), "framecast.yaml", &Environment::default()).unwrap_err().to_string();
-    assert_eq!(printed, block("text").trim_end());
+    let (yaml, below) = block(document, "yaml");
+    let printed = config::parse(yaml, "framecast.yaml", &Environment::default()).unwrap_err().to_string();
+    assert_eq!(printed, block(below, "text").0.trim_end());
 }
 
 #[test]
