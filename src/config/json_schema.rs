@@ -73,6 +73,10 @@ fn value(section: &Section, key: &Key) -> Value {
     if std::ptr::eq(key, &SOURCE) {
         return if key.unit.contains("list") { any_of([source(), list_of(source())]) } else { source() };
     }
+    if let Some(each) = named(section, key) {
+        let map = json!({"type": "object", "additionalProperties": object(each)});
+        return any_of([map, json!({"type": "null"})]);
+    }
     let mut ways = match below(section, key) {
         Some((inside, false)) => vec![Value::Object(object(inside)), json!({"type": "null"})],
         // Of a list each entry may be a name alone, where its words say so.
@@ -102,6 +106,12 @@ fn below(section: &Section, key: &Key) -> Option<(&'static Section, bool)> {
     };
     let one = known().find(|section| is(section, &path)).map(|section| (section, false));
     one.or_else(|| known().find(|section| is(section, &list)).map(|section| (section, true)))
+}
+
+/// The section of each entry of a map whose keys are names of the user's.
+fn named(section: &Section, key: &Key) -> Option<&'static Section> {
+    let path = format!("{}.{}.NAME", section.path, key.name);
+    SECTIONS.iter().chain(&INNER_SECTIONS).copied().find(|section| section.path == path)
 }
 
 /// Which keys a source has depends on its type.

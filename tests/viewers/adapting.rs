@@ -146,23 +146,12 @@ async fn a_stream_may_adapt_without_being_asked_and_who_does_not_want_it_says_so
 async fn where_there_is_no_room_for_a_rendition_a_viewer_stays_where_it_is() {
     let relay = TestRelay::start(&format!("limits: {{max_renditions: 0}}\nstreams: {{bars: {{{BARS}}}}}"));
     let (mut viewing, _) = narrow(relay.address(), "/streams/bars?adapt=1").await;
-    let reading = async {
-        loop {
-            viewing.part().await;
+    loop {
+        viewing.part().await;
+        let all = Client::get(relay.address(), "/api/streams").await.json();
+        if all["renditions"]["refused"].as_u64() > Some(0) {
+            break;
         }
-    };
-    let refused = async {
-        loop {
-            let all = Client::get(relay.address(), "/api/streams").await.json();
-            if all["renditions"]["refused"].as_u64() > Some(0) {
-                return;
-            }
-            sleep(EVERY).await;
-        }
-    };
-    tokio::select! {
-        () = reading => {}
-        () = refused => {}
     }
     assert_eq!(viewers(&report(&relay, "bars").await), [1, 0, 0, 0, 0, 0]);
     viewing.part().await;

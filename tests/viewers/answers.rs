@@ -50,7 +50,7 @@ async fn a_method_that_is_not_for_an_address_is_refused_with_those_that_are() {
         ("POST", "/streams/x", "GET, HEAD"),
         ("DELETE", "/streams/x", "GET, HEAD"),
         ("PUT", "/x.jpg", "GET, HEAD"),
-        ("POST", "/api/streams", "GET, HEAD"),
+        ("POST", "/api/events", "GET, HEAD"),
         ("POST", "/", "GET, HEAD"),
         ("GET", "/streams/x/frame", "POST, PUT"),
         ("DELETE", "/streams/x/feed", "POST, PUT"),
