@@ -97,11 +97,15 @@ fn what_is_served(origin: &str, urls: &[String], streams: &[StreamConfig]) -> St
     for url in urls {
         text += &format!("listening on {url}/\n");
     }
-    let width = streams.iter().map(|stream| stream.name.as_str().len()).max().unwrap_or_default();
+    let widest = |of: fn(&StreamConfig) -> &str| {
+        streams.iter().map(|stream| of(stream).len()).max().unwrap_or_default()
+    };
+    let (names, kinds) = (widest(|stream| stream.name.as_str()), widest(|stream| stream.source.type_name()));
     let url = urls.first().map_or("", String::as_str);
     for stream in streams {
         let (name, kind) = (stream.name.as_str(), stream.source.type_name());
-        writeln!(text, "  {name:width$}  {kind:8}  {url}/streams/{name}").expect("a String takes every text");
+        writeln!(text, "  {name:names$}  {kind:kinds$}  {url}/streams/{name}")
+            .expect("a String takes every text");
     }
     text
 }

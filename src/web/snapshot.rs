@@ -82,7 +82,7 @@ pub(super) async fn show(
     if knows(request, &etag) {
         return Ok(head_of(HttpResponse::NotModified(), state, stream, &etag, &picture.frame).finish());
     }
-    let frame = renditions::one_picture_for_all(state, stream, variant, &picture).await?;
+    let frame = renditions::one_picture_for_all(state, stream, variant, picture).await?;
     let mut head = head_of(HttpResponse::Ok(), state, stream, &etag, &frame);
     head.insert_header(("X-UStreamer-Width", frame.width().to_string()));
     head.insert_header(("X-UStreamer-Height", frame.height().to_string()));

@@ -14,7 +14,9 @@ const ACTIVATE: &str = "
 import os, socket, sys
 listener = socket.create_server(('127.0.0.1', 0))
 print('socket', listener.getsockname()[1], flush=True)
-os.dup2(listener.fileno(), 3, inheritable=True)
+os.dup2(listener.fileno(), 3)
+# Where it was number 3 already, nothing was copied, and nothing made inheritable.
+os.set_inheritable(3, True)
 os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))
 os.execv(sys.argv[1], sys.argv[1:])
 ";
