@@ -13,9 +13,12 @@ mod audience;
 mod history;
 mod lanes;
 mod pages;
+mod pushes;
 mod saving;
 mod sink;
 mod stats;
+mod timing;
+mod totals;
 
 use std::sync::{
     Arc, OnceLock,
@@ -31,10 +34,13 @@ pub use audience::{Audience, Watcher};
 pub use history::{History, HistoryError, Kept, Past};
 pub use lanes::Lanes;
 pub use pages::Pages;
+pub use pushes::{PushRefusal, PushRefusals};
 pub use saving::{Saving, SavingState};
 pub(crate) use sink::Pace;
 pub use sink::{Rework, Sink};
 pub use stats::{DropReason, StreamStats, Way};
+pub use timing::{Timed, Timing};
+pub use totals::Totals;
 
 /// A frame with its number and its rendered part: all that a viewer needs, shared by all viewers.
 #[derive(Debug)]
@@ -71,7 +77,7 @@ pub struct Showing {
 pub struct Bus {
     showing: watch::Sender<Showing>,
     last_seq: AtomicU64,
-    stats: StreamStats,
+    stats: Arc<StreamStats>,
     audience: Audience,
     send_file: OnceLock<SendFile>,
     history: Option<History>,
@@ -85,7 +91,7 @@ impl Default for Bus {
         Self {
             showing: watch::Sender::default(),
             last_seq: AtomicU64::new(0),
-            stats: StreamStats::default(),
+            stats: Arc::default(),
             audience: Audience::default(),
             send_file: OnceLock::new(),
             history: None,
@@ -97,6 +103,13 @@ impl Bus {
     /// A bus that keeps what it has shown, if there is a place for it.
     pub fn with_history(history: Option<History>) -> Self {
         Self { history, ..Self::default() }
+    }
+
+    /// A bus that goes on counting where `before` stops: that of a stream which cannot go on with what it keeps.
+    pub fn in_place_of(before: &Self, history: Option<History>) -> Self {
+        // Its recorder went with it.
+        before.stats.forget_saving();
+        Self { history, stats: before.stats.clone(), ..Self::default() }
     }
 
     /// Counts `frame` as one of the source's, to which was done what `way` says, and shows it.

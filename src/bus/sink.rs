@@ -118,6 +118,7 @@ impl Sink {
                 Ok(())
             }
             Err(error) => {
+                self.bus.stats().count_discard(Discard::Invalid, 1);
                 self.dropped(DropReason::Invalid);
                 Err(error)
             }
@@ -135,6 +136,7 @@ impl Sink {
             self.quirk(quirk, times);
         }
         for (why, times) in events.discards() {
+            self.bus.stats().count_discard(why, times);
             let reason = if why == Discard::TooLarge { DropReason::TooLarge } else { DropReason::Invalid };
             (0..times).for_each(|_| self.dropped(reason));
         }

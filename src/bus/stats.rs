@@ -8,9 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::adaptive::Adaptive;
-use super::saving::{Saving, SavingNote, SavingState};
-use crate::multipart::parser::Quirk;
+use super::{
+    adaptive::Adaptive,
+    pushes::PushRefusals,
+    saving::{Saving, SavingNote, SavingState},
+    timing::Timing,
+    totals::Totals,
+};
+use crate::multipart::parser::{Discard, Quirk};
 
 /// Why a frame was not shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,15 +88,21 @@ pub struct StreamStats {
     bytes_out: AtomicU64,
     skipped: AtomicU64,
     reconnects: AtomicU64,
+    switches: AtomicU64,
     saved: AtomicU64,
     save_failures: AtomicU64,
     saving: SavingNote,
     viewers: AtomicUsize,
+    joined: AtomicU64,
     replaying: AtomicUsize,
     adaptive: Adaptive,
     dropped: [AtomicU64; DropReason::ALL.len()],
     made: [AtomicU64; Way::ALL.len()],
+    discarded: [AtomicU64; Discard::ALL.len()],
     quirks: Vec<AtomicU64>,
+    pushes_refused: PushRefusals,
+    encoding: Timing,
+    ended_renditions: Mutex<Totals>,
     arrivals: Mutex<Arrivals>,
 }
 
@@ -110,15 +121,21 @@ impl Default for StreamStats {
             bytes_out: AtomicU64::default(),
             skipped: AtomicU64::default(),
             reconnects: AtomicU64::default(),
+            switches: AtomicU64::default(),
             saved: AtomicU64::default(),
             save_failures: AtomicU64::default(),
             saving: SavingNote::default(),
             viewers: AtomicUsize::default(),
+            joined: AtomicU64::default(),
             replaying: AtomicUsize::default(),
             adaptive: Adaptive::default(),
             dropped: Default::default(),
             made: Default::default(),
+            discarded: Default::default(),
             quirks: Quirk::ALL.iter().map(|_| AtomicU64::default()).collect(),
+            pushes_refused: PushRefusals::default(),
+            encoding: Timing::default(),
+            ended_renditions: Mutex::default(),
             arrivals: Mutex::new(Arrivals { times: [None; REMEMBERED_ARRIVALS], next: 0 }),
         }
     }
@@ -148,6 +165,11 @@ impl StreamStats {
         self.dropped[reason as usize].fetch_add(1, Relaxed);
     }
 
+    /// What looked like a frame was none, or cannot be taken, `times` times.
+    pub fn count_discard(&self, why: Discard, times: u64) {
+        self.discarded[why as usize].fetch_add(times, Relaxed);
+    }
+
     /// The source did something its own way `times` times.
     pub fn count_quirk(&self, quirk: Quirk, times: u64) {
         self.quirks[quirk.index()].fetch_add(times, Relaxed);
@@ -156,6 +178,16 @@ impl StreamStats {
     /// The source was started again after it had ended.
     pub fn count_reconnect(&self) {
         self.reconnects.fetch_add(1, Relaxed);
+    }
+
+    /// Frames come from another of its sources than before.
+    pub fn count_switch(&self) {
+        self.switches.fetch_add(1, Relaxed);
+    }
+
+    /// A rendition of the stream has ended with these totals.
+    pub fn count_ended_rendition(&self, totals: &Totals) {
+        *self.ended_renditions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) += totals;
     }
 
     /// A frame was written to disk.
@@ -193,7 +225,9 @@ impl StreamStats {
     /// # Errors
     /// How many there are, when that is as many as allowed.
     pub fn viewer_joined(&self, most: usize) -> Result<(), usize> {
-        self.viewers.fetch_update(Relaxed, Relaxed, |now| (now < most).then_some(now + 1)).map(drop)
+        self.viewers.fetch_update(Relaxed, Relaxed, |now| (now < most).then_some(now + 1))?;
+        self.joined.fetch_add(1, Relaxed);
+        Ok(())
     }
 
     /// One viewer less.
@@ -231,6 +265,11 @@ impl StreamStats {
         self.reconnects.load(Relaxed)
     }
 
+    /// How often frames came from another of its sources than before.
+    pub fn switches(&self) -> u64 {
+        self.switches.load(Relaxed)
+    }
+
     /// Frames written to disk.
     pub fn saved(&self) -> u64 {
         self.saved.load(Relaxed)
@@ -249,6 +288,11 @@ impl StreamStats {
     /// Viewers now, those of the past among them.
     pub fn viewers(&self) -> usize {
         self.viewers.load(Relaxed)
+    }
+
+    /// Viewers that there have been, those of now among them.
+    pub fn joined(&self) -> u64 {
+        self.joined.load(Relaxed)
     }
 
     /// Viewers that look at the past, or did before they went on with the present.
@@ -274,6 +318,38 @@ impl StreamStats {
     /// Frames shown, by what was done to them.
     pub fn made(&self) -> impl Iterator<Item = (Way, u64)> {
         Way::ALL.into_iter().map(|way| (way, self.made[way as usize].load(Relaxed)))
+    }
+
+    /// What looked like frames and was not given on, by reason.
+    pub fn discarded(&self) -> impl Iterator<Item = (Discard, u64)> {
+        Discard::ALL.into_iter().map(|why| (why, self.discarded[why as usize].load(Relaxed)))
+    }
+
+    /// Pushes that were refused.
+    pub fn pushes_refused(&self) -> &PushRefusals {
+        &self.pushes_refused
+    }
+
+    /// How long it took to encode frames anew.
+    pub fn encoding(&self) -> &Timing {
+        &self.encoding
+    }
+
+    /// What has been sent, dropped and made so far.
+    pub fn totals(&self) -> Totals {
+        Totals {
+            frames_out: self.frames_out(),
+            bytes_out: self.bytes_out(),
+            skipped: self.skipped(),
+            dropped: std::array::from_fn(|reason| self.dropped[reason].load(Relaxed)),
+            made: std::array::from_fn(|way| self.made[way].load(Relaxed)),
+            encoding: self.encoding.read(),
+        }
+    }
+
+    /// The same of its renditions that have ended.
+    pub fn ended_renditions(&self) -> Totals {
+        self.ended_renditions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
     /// Quirks met at least once, with how often.

@@ -11,7 +11,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -23,7 +23,7 @@ use tokio::{
 
 use super::{Start, Variant};
 use crate::{
-    bus::Bus,
+    bus::{Bus, Totals},
     frame::StreamName,
     stream::{Status, StreamHandle, state::State},
 };
@@ -52,6 +52,8 @@ struct Place {
     origin: Arc<Bus>,
     stream: OnceCell<StreamHandle>,
     holders: watch::Sender<usize>,
+    /// What it had counted was added to its origin's counters.
+    settled: AtomicBool,
 }
 
 /// A running rendition.
@@ -140,9 +142,12 @@ impl Renditions {
                     origin: origin.bus().clone(),
                     stream: OnceCell::new(),
                     holders: watch::Sender::new(0),
+                    settled: AtomicBool::new(false),
                 });
                 // That of a stream which has gone ends by itself.
-                places.insert(key.clone(), place.clone());
+                if let Some(gone) = places.insert(key.clone(), place.clone()) {
+                    gone.settle();
+                }
                 place
             }
         };
@@ -156,6 +161,21 @@ impl Renditions {
         let mut found = self.running(|place| Arc::ptr_eq(&place.origin, origin.bus()));
         found.sort_by_key(|rendition| rendition.variant.to_string());
         found
+    }
+
+    /// What the renditions of a stream have sent, dropped and made so far, those that have ended among them.
+    pub fn totals_of(&self, origin: &StreamHandle) -> Totals {
+        // Whoever ends a rendition has the lock: it is in one of both places.
+        let places = self.0.places();
+        let stats = origin.bus().stats();
+        let mut totals = stats.ended_renditions();
+        // A stream that was replaced has another bus, and goes on with its counters.
+        for place in places.values().filter(|place| std::ptr::eq(place.origin.stats(), stats)) {
+            if let Some(stream) = place.stream.get() {
+                totals += &stream.bus().stats().totals();
+            }
+        }
+        totals
     }
 
     /// All of them.
@@ -201,6 +221,18 @@ impl Shared {
     fn remove(places: &mut HashMap<Key, Arc<Place>>, key: &Key, place: &Arc<Place>) {
         if places.get(key).is_some_and(|there| Arc::ptr_eq(there, place)) {
             places.remove(key);
+        }
+        place.settle();
+    }
+}
+
+impl Place {
+    /// Its counters are its origin's from now on. It is no longer in the list, which the caller holds.
+    fn settle(&self) {
+        if let Some(stream) = self.stream.get()
+            && !self.settled.swap(true, Ordering::Relaxed)
+        {
+            self.origin.stats().count_ended_rendition(&stream.bus().stats().totals());
         }
     }
 }
@@ -392,6 +424,27 @@ mod tests {
         stopped(&stream).await;
         assert_eq!(renditions.count(), 0);
         assert_eq!(starter.started.load(Ordering::Relaxed), 1);
+    }
+
+    #[actix::test]
+    async fn what_it_has_sent_stays_counted_when_it_ends() {
+        let (starter, renditions) = (Starter::new(), Renditions::new(2));
+        let door = starter.door().await;
+        let held = renditions.hold(&door, wide(320), &starter).await.unwrap();
+        held.stream().bus().stats().count_frame_out(100, 2);
+        let sent = || {
+            let totals = renditions.totals_of(&door);
+            (totals.frames_out, totals.bytes_out, totals.skipped)
+        };
+        assert_eq!(sent(), (1, 100, 2));
+        let stream = held.stream().clone();
+        drop(held);
+        tokio::time::pause();
+        stopped(&stream).await;
+        assert_eq!((renditions.count(), sent()), (0, (1, 100, 2)));
+        let again = renditions.hold(&door, wide(320), &starter).await.unwrap();
+        again.stream().bus().stats().count_frame_out(50, 0);
+        assert_eq!(sent(), (2, 150, 2), "with those of the next");
     }
 
     #[actix::test]

@@ -256,9 +256,9 @@ impl Inner {
         let before = (how != How::Start).then(|| self.registry.get(&config.name)).flatten();
         match before {
             Some(stream) if how == How::GoOn => self.starter.go_on(stream, config).await,
-            Some(_) => {
+            Some(stream) => {
                 self.end(&config.name).await;
-                self.starter.start(config).await
+                self.starter.start_in_place_of(&stream, config).await
             }
             None => self.starter.start(config).await,
         }

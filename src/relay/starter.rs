@@ -15,6 +15,7 @@ use tokio::{sync::oneshot, task::AbortHandle};
 
 use super::neighbours::Neighbours;
 use crate::{
+    bus::Bus,
     config::{Limits, SendFile, StreamConfig},
     frame::StreamName,
     recorder::Recorder,
@@ -71,6 +72,15 @@ impl Starter {
         self.recorders.remove(name);
     }
 
+    /// Starts a stream in the place of one that has ended, whose counters go on.
+    pub(super) fn start_in_place_of(
+        &self,
+        before: &StreamHandle,
+        config: StreamConfig,
+    ) -> BoxFuture<'static, io::Result<StreamHandle>> {
+        self.spawn(config, Shown::ToStreams, Some(before.bus().clone()))
+    }
+
     /// Has a stream go on with other settings, on its own thread.
     pub(super) fn go_on(
         &self,
@@ -110,11 +120,11 @@ fn record(stream: &StreamHandle, recorders: &DashMap<StreamName, AbortHandle>) {
 
 impl Start for Starter {
     fn start(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
-        self.spawn(config, Shown::ToStreams)
+        self.spawn(config, Shown::ToStreams, None)
     }
 
     fn start_apart(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
-        self.spawn(config, Shown::ToViewers)
+        self.spawn(config, Shown::ToViewers, None)
     }
 }
 
@@ -129,7 +139,12 @@ enum Shown {
 
 impl Starter {
     /// Starts a stream's actor, and its recorder, on one of the threads.
-    fn spawn(&self, config: StreamConfig, shown: Shown) -> BoxFuture<'static, io::Result<StreamHandle>> {
+    fn spawn(
+        &self,
+        config: StreamConfig,
+        shown: Shown,
+        before: Option<Arc<Bus>>,
+    ) -> BoxFuture<'static, io::Result<StreamHandle>> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let arbiter = &self.arbiters[turn % self.arbiters.len()];
         let (told, started) = oneshot::channel();
@@ -137,7 +152,12 @@ impl Starter {
         let (recorders, events) = (self.recorders.clone(), self.events.clone());
         let sendfile = self.sendfile;
         arbiter.spawn_fn(move || {
-            let stream = StreamHandle::start(config, limits, pool, neighbours.clone());
+            let stream = match before {
+                Some(before) => {
+                    StreamHandle::start_in_place_of(&before, config, limits, pool, neighbours.clone())
+                }
+                None => StreamHandle::start(config, limits, pool, neighbours.clone()),
+            };
             stream.bus().set_send_file(sendfile);
             if shown == Shown::ToStreams {
                 neighbours.add(&stream);

@@ -147,7 +147,7 @@ impl StreamActor {
         .start()
     }
 
-    fn bus(&self) -> &Arc<Bus> {
+    pub(super) fn bus(&self) -> &Arc<Bus> {
         self.sink.bus()
     }
 

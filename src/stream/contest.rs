@@ -41,6 +41,7 @@ impl StreamActor {
     /// Frames come from the source in use: says so if it is another than before, and looks after those before it.
     pub(super) fn in_use_is_live(&mut self, ctx: &mut Context<Self>) {
         if self.sources.live() {
+            self.bus().stats().count_switch();
             self.tell_switch();
         }
         self.plan_trial(ctx);

@@ -92,10 +92,25 @@ pub struct AtCapacity {
     pub limit: &'static str,
 }
 
+/// The setting that bounds the viewers of one stream.
+const PER_STREAM: &str = "limits.max_viewers_per_stream";
+
+impl AtCapacity {
+    /// Whether it is one stream that is full, and not the relay.
+    pub fn is_one_stream(&self) -> bool {
+        self.limit == PER_STREAM
+    }
+}
+
 impl Capacity {
     /// Room for `max_viewers`.
     pub fn new(max_viewers: usize) -> Self {
         Self { viewers: AtomicUsize::new(0), max_viewers: AtomicUsize::new(max_viewers) }
+    }
+
+    /// How many there are.
+    pub fn viewers(&self) -> usize {
+        self.viewers.load(Ordering::Relaxed)
     }
 
     /// From now on room for `max_viewers`; those beyond it who are there stay.
@@ -114,8 +129,30 @@ impl StreamHandle {
         pool: Arc<Pool>,
         upstreams: Arc<dyn Upstreams>,
     ) -> Self {
-        let history = config.replay.map(|span| History::new(span, limits.max_replay_bytes));
-        let bus = Arc::new(Bus::with_history(history));
+        let bus = Bus::with_history(history(&config, &limits));
+        Self::start_on(bus, config, limits, pool, upstreams)
+    }
+
+    /// The same, for a stream in the place of one that has ended: it goes on counting where that one stopped.
+    pub fn start_in_place_of(
+        before: &Bus,
+        config: StreamConfig,
+        limits: Limits,
+        pool: Arc<Pool>,
+        upstreams: Arc<dyn Upstreams>,
+    ) -> Self {
+        let bus = Bus::in_place_of(before, history(&config, &limits));
+        Self::start_on(bus, config, limits, pool, upstreams)
+    }
+
+    fn start_on(
+        bus: Bus,
+        config: StreamConfig,
+        limits: Limits,
+        pool: Arc<Pool>,
+        upstreams: Arc<dyn Upstreams>,
+    ) -> Self {
+        let bus = Arc::new(bus);
         actix_rt::spawn(fan_out(bus.clone()));
         actix_rt::spawn(heartbeat::beat(bus.clone()));
         let shared = Shared {
@@ -268,7 +305,7 @@ impl StreamHandle {
         let stats = self.bus().stats();
         stats.viewer_joined(max_viewers_per_stream).map_err(|viewers| {
             let of_what = format!("stream {}", self.name());
-            AtCapacity { viewers, of_what, limit: "limits.max_viewers_per_stream" }
+            AtCapacity { viewers, of_what, limit: PER_STREAM }
         })?;
         let max_viewers = capacity.max_viewers.load(Ordering::Relaxed);
         let one_more = |viewers| (viewers < max_viewers).then_some(viewers + 1);
@@ -316,6 +353,11 @@ impl StreamHandle {
     fn send_publishers_away(&self) {
         self.0.shared.publisher.send_modify(|turn| *turn += 1);
     }
+}
+
+/// The place for what is past, if a stream keeps it.
+fn history(config: &StreamConfig, limits: &Limits) -> Option<History> {
+    config.replay.map(|span| History::new(span, limits.max_replay_bytes))
 }
 
 /// While it lives, the stream is wanted.

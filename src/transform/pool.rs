@@ -14,11 +14,17 @@ use std::{
     fmt,
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
     thread,
+    time::Instant,
 };
 
 use tokio::sync::oneshot;
+
+use crate::bus::{Timed, Timing};
 
 /// Jobs that may wait for each worker: with drawing and encoding at about 10 ms a job, whoever waits at the end of the
 /// queue still gets its frame within a frame's time at 25 frames a second.
@@ -42,6 +48,9 @@ struct Shared {
     queue: Mutex<Queue>,
     more: Condvar,
     max_jobs: usize,
+    at_work: AtomicUsize,
+    refused: AtomicU64,
+    timing: Timing,
 }
 
 #[derive(Default)]
@@ -72,6 +81,23 @@ enum Stands {
     AtWorkAndMore,
 }
 
+/// How busy the workers are, and were.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// Workers that are at work.
+    pub at_work: usize,
+    /// Jobs that wait for a worker.
+    pub jobs: usize,
+    /// Lanes that wait for a worker.
+    pub lanes: usize,
+    /// Most jobs that may wait.
+    pub max_jobs: usize,
+    /// Jobs that were refused so far because the queue was full.
+    pub refused: u64,
+    /// How long jobs and turns took.
+    pub timing: Timed,
+}
+
 /// A place in the queue for one who has work again and again. One worker at most does it.
 pub struct Lane {
     shared: Arc<Shared>,
@@ -98,8 +124,14 @@ impl Pool {
     /// # Errors
     /// The system's, when it starts no thread.
     pub fn new(workers: NonZeroUsize, queue: usize) -> std::io::Result<Self> {
-        let shared =
-            Arc::new(Shared { queue: Mutex::default(), more: Condvar::new(), max_jobs: queue.max(1) });
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            more: Condvar::new(),
+            max_jobs: queue.max(1),
+            at_work: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+            timing: Timing::default(),
+        });
         let pool = Self { shared, workers: workers.get() };
         for number in 0..workers.get() {
             let shared = pool.shared.clone();
@@ -144,6 +176,7 @@ impl Pool {
         {
             let mut queue = self.shared.queue();
             if queue.jobs >= self.shared.max_jobs {
+                self.shared.refused.fetch_add(1, Relaxed);
                 return Err(PoolError::Busy);
             }
             queue.jobs += 1;
@@ -158,6 +191,23 @@ impl Pool {
     pub fn lane(&self, work: impl Fn() + Send + Sync + 'static) -> Lane {
         let state = LaneState { work: Box::new(work), stands: Mutex::new(Stands::Outside) };
         Lane { shared: self.shared.clone(), state: Arc::new(state) }
+    }
+
+    /// How busy they are.
+    pub fn load(&self) -> Load {
+        let shared = &self.shared;
+        let (jobs, items) = {
+            let queue = shared.queue();
+            (queue.jobs, queue.items.len())
+        };
+        Load {
+            at_work: shared.at_work.load(Relaxed),
+            jobs,
+            lanes: items - jobs,
+            max_jobs: shared.max_jobs,
+            refused: shared.refused.load(Relaxed),
+            timing: shared.timing.read(),
+        }
     }
 
     /// How many threads work.
@@ -218,10 +268,14 @@ impl Shared {
     /// One worker's life.
     fn work(&self) {
         while let Some(item) = self.next() {
+            self.at_work.fetch_add(1, Relaxed);
+            let begun = Instant::now();
             match item {
                 Item::Job(job) => job(),
                 Item::Turn(lane) => self.turn(lane),
             }
+            self.timing.count(begun.elapsed());
+            self.at_work.fetch_sub(1, Relaxed);
         }
     }
 
@@ -320,6 +374,8 @@ mod tests {
         let mut second = Box::pin(pool.run(|| 2));
         assert!((&mut second).now_or_never().is_none());
         assert_eq!(pool.run(|| 3).await, Err(PoolError::Busy));
+        let load = pool.load();
+        assert_eq!((load.at_work, load.jobs, load.lanes, load.refused), (1, 1, 0, 1));
         release.send(()).unwrap();
         assert!(first.await.unwrap().is_ok());
         assert_eq!(second.await, Ok(2), "what waited is done, nothing more");

@@ -10,6 +10,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use tracing::{info, warn};
@@ -19,7 +20,7 @@ use super::{
     pool::{Lane, Pool, reason},
 };
 use crate::{
-    bus::{Bus, DropReason, Rework},
+    bus::{Bus, DropReason, Rework, Way},
     frame::{Frame, StreamName},
 };
 
@@ -93,8 +94,12 @@ impl Inner {
 
     /// Shows what is made of a frame, if nothing was forgotten since `life`.
     fn rework(&self, frame: &Frame, bus: &Bus, life: u64) {
+        let begun = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| self.pipeline.rework(frame)))
             .unwrap_or_else(|panic| Err(ReworkError::Panicked { reason: reason(&*panic) }));
+        if result.as_ref().is_ok_and(|reworked| reworked.way == Way::Encoded) {
+            bus.stats().encoding().count(begun.elapsed());
+        }
         // Held while it is shown: `forget` then is before or after, never between.
         let place = self.place();
         if place.life != life {

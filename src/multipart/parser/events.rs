@@ -20,6 +20,16 @@ impl Discard {
     /// Every reason.
     pub const ALL: [Self; 4] = [Self::Invalid, Self::TooLarge, Self::NotJpeg, Self::LongHeaders];
 
+    /// For metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::TooLarge => "too_large",
+            Self::NotJpeg => "not_jpeg",
+            Self::LongHeaders => "long_headers",
+        }
+    }
+
     /// For people.
     pub fn describe(self) -> &'static str {
         match self {

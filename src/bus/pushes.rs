@@ -1,0 +1,54 @@
+//! Pushes that a stream refused, by reason.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Why a push was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushRefusal {
+    /// Without the token, or with a wrong one.
+    NotAllowed,
+    /// The stream takes none, is paused, or has another publisher now.
+    Conflict,
+    /// Larger than allowed.
+    TooLarge,
+    /// Not a picture.
+    Unreadable,
+    /// It broke off, came too slowly, or is not as a form or as points must be.
+    Broken,
+    /// The CPU workers were busy, the relay was stopping, or somebody guessed tokens.
+    Busy,
+}
+
+impl PushRefusal {
+    /// Every reason, in the order of the counters.
+    pub const ALL: [Self; 6] =
+        [Self::NotAllowed, Self::Conflict, Self::TooLarge, Self::Unreadable, Self::Broken, Self::Busy];
+
+    /// For metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAllowed => "not_allowed",
+            Self::Conflict => "conflict",
+            Self::TooLarge => "too_large",
+            Self::Unreadable => "unreadable",
+            Self::Broken => "broken",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+/// How often each.
+#[derive(Debug, Default)]
+pub struct PushRefusals([AtomicU64; PushRefusal::ALL.len()]);
+
+impl PushRefusals {
+    /// One more.
+    pub fn count(&self, why: PushRefusal) {
+        self.0[why as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Each reason with how often.
+    pub fn all(&self) -> impl Iterator<Item = (PushRefusal, u64)> {
+        PushRefusal::ALL.into_iter().map(|why| (why, self.0[why as usize].load(Relaxed)))
+    }
+}
