@@ -1,5 +1,7 @@
 //! Logging: one line a change of state, on standard error, with fields.
 
+pub mod process;
+
 use std::io::IsTerminal;
 
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};

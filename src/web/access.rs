@@ -23,7 +23,12 @@ use actix_web::{
 };
 
 use self::{shown::shown_by, target::Target};
-use super::{Problem, Rule, WebState, pushing::Body, refusals::Refusal, seats::AddressSeat};
+use super::{
+    Problem, Rule, WebState,
+    pushing::{self, Body},
+    refusals::{Full, Refusal},
+    seats::AddressSeat,
+};
 use crate::{
     auth::{Caller, NotNow, Shown},
     config::{Role, Secret},
@@ -100,18 +105,29 @@ async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
     if target.is_open(role, &caller) {
         return Ok(caller);
     }
+    let admitted = known(state, request, role, &target, &mut caller).await;
+    if role == Role::Push
+        && let (Err(problem), Some(name)) = (&admitted, target.name())
+    {
+        pushing::refused::count(state, name.as_str(), problem);
+    }
+    admitted.map(|()| caller)
+}
+
+/// Looks at what the caller shows, and whether that is enough.
+async fn known(
+    state: &WebState,
+    request: &HttpRequest,
+    role: Role,
+    target: &Target,
+    caller: &mut Caller,
+) -> Result<(), Problem> {
     let shown = shown_by(request, target.name());
     let own = if role == Role::Push { target.own_token() } else { None };
-    identify(
-        state,
-        request,
-        &shown,
-        &mut caller,
-        own.as_ref().zip(target.name()).map(|(own, name)| (name, own)),
-    )
-    .await?;
-    if target.may_be_used(role, &caller) {
-        return Ok(caller);
+    let own = own.as_ref().zip(target.name()).map(|(own, name)| (name, own));
+    identify(state, request, &shown, caller, own).await?;
+    if target.may_be_used(role, caller) {
+        return Ok(());
     }
     if caller.is_known() {
         state.refusals.count(Refusal::Forbidden);
@@ -174,7 +190,7 @@ pub(super) fn seat(state: &WebState, request: &HttpRequest) -> Result<Option<Add
         return Ok(None);
     }
     state.seats.take(address(state, request)).map(Some).map_err(|most| {
-        state.refusals.count(Refusal::Viewers);
+        state.refusals.full(Full::Address);
         let detail =
             format!("your address has all the viewers that limits.max_viewers_per_address allows: {most}");
         too_many(detail, SEAT_WAIT)

@@ -242,7 +242,7 @@ impl StreamReport {
             dropped: stats.dropped().map(|(reason, count)| (reason.as_str(), count)).collect(),
             quirks: stats.quirks().map(|(quirk, count)| (quirk.as_str(), count)).collect(),
             reconnects: stats.reconnects(),
-            switches: choice.as_ref().map_or(0, |choice| choice.switches),
+            switches: stats.switches(),
             sources: choice.map(|choice| source_reports(stream, &choice, now)),
             saved: stats.saved(),
             save_failures: stats.save_failures(),

@@ -34,7 +34,11 @@ pub(super) async fn by_name(
     let pictures = history.last(seconds)?;
     let guard = match request.method() {
         &Method::HEAD => None,
-        _ => Some(stream.join_past(&state.capacity, state.settings.now().limits.max_viewers_per_stream)?),
+        _ => Some(
+            stream
+                .join_past(&state.capacity, state.settings.now().limits.max_viewers_per_stream)
+                .map_err(|full| state.no_room(full))?,
+        ),
     };
     let begins =
         pictures.first().map(|first| local(first.frame.taken()).strftime("%Y%m%d-%H%M%S").to_string());

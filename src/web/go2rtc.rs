@@ -126,7 +126,7 @@ fn asked(text: &str, state: &WebState, stream: &StreamHandle) -> Result<ViewerGu
     match serde_json::from_str::<Said>(text) {
         Ok(said) if said.kind == "mjpeg" => {
             let joined = stream.join(&state.capacity, state.settings.now().limits.max_viewers_per_stream);
-            joined.map_err(|full| format!("mjpeg: {full}"))
+            joined.map_err(|full| format!("mjpeg: {}", state.no_room(full)))
         }
         Ok(said) => {
             let kind: String = said.kind.chars().take(32).collect();

@@ -16,6 +16,7 @@ mod health;
 mod listening;
 mod live;
 mod login;
+mod metrics;
 mod openapi;
 mod page;
 mod peers;
@@ -46,12 +47,13 @@ use crate::{
     auth::{Auth, Caller, brake::Brake},
     config::{Proxies, Role},
     registry::{Control, Events, Pictures, Registry, Renditions, Start},
-    stream::{Capacity, StreamHandle},
+    stream::{AtCapacity, Capacity, StreamHandle},
     transform::pool::Pool,
 };
 pub use error::Problem;
 pub use listening::{ListenError, Listeners};
 pub use live::Pages;
+use refusals::Full;
 pub use refusals::Refusals;
 pub use routes::{Of, ROUTES, Row, Rule};
 pub use seats::Seats;
@@ -122,6 +124,12 @@ impl WebState {
             return Ok(stream);
         }
         Err(Problem::forbidden(format!("you may not watch stream {}", stream.name())))
+    }
+
+    /// Counts a viewer for whom there is no room.
+    fn no_room(&self, full: AtCapacity) -> Problem {
+        self.refusals.full(if full.is_one_stream() { Full::Stream } else { Full::Relay });
+        full.into()
     }
 
     fn default_stream(&self) -> Result<StreamHandle, Problem> {

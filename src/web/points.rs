@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use super::{
     State, WebState,
     error::Problem,
-    pushing::{Body, content_type},
+    pushing::{Body, content_type, refused},
 };
 use crate::{
     config::{Publishers, SourceConfig},
@@ -42,7 +42,10 @@ pub(super) async fn points(
     };
     match taken.await {
         Ok(answer) => answer,
-        Err(problem) => body.refuse(problem).await,
+        Err(problem) => {
+            refused::count(&state, &name, &problem);
+            body.refuse(problem).await
+        }
     }
 }
 

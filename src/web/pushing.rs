@@ -3,6 +3,7 @@
 mod body;
 mod feed;
 mod form;
+pub(super) mod refused;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -44,7 +45,10 @@ pub(super) async fn frame(
     };
     match taken.await {
         Ok(answer) => answer,
-        Err(problem) => body.refuse(problem).await,
+        Err(problem) => {
+            refused::count(&state, &name, &problem);
+            body.refuse(problem).await
+        }
     }
 }
 
@@ -67,13 +71,20 @@ pub(super) async fn feed_to(
     payload: web::Payload,
 ) -> HttpResponse {
     let mut body = Body::new(request, payload);
+    let name = match name {
+        Ok(name) => name,
+        Err(problem) => return body.refuse(problem).await,
+    };
     let taken = async {
-        let stream = push_stream(state, &name?)?;
+        let stream = push_stream(state, &name)?;
         feed::take(request, &state.settings.now().limits, &stream, &mut body).await
     };
     match taken.await {
         Ok(answer) => answer,
-        Err(problem) => body.refuse(problem).await,
+        Err(problem) => {
+            refused::count(state, &name, &problem);
+            body.refuse(problem).await
+        }
     }
 }
 

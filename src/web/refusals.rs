@@ -18,33 +18,73 @@ pub(super) enum Refusal {
     Guessing,
     /// Too many requests from an address: 429.
     Rate,
-    /// Too many viewers in all, of a stream, or from an address: 503, 429.
-    Viewers,
     /// Too long a header section: 431.
     Headers,
 }
 
-const ALL: [(Refusal, &str); 7] = [
+const ALL: [(Refusal, &str); 6] = [
     (Refusal::Unauthorized, "unauthorized"),
     (Refusal::Forbidden, "forbidden"),
     (Refusal::CrossSite, "cross_site"),
     (Refusal::Guessing, "guessing"),
     (Refusal::Rate, "rate"),
-    (Refusal::Viewers, "viewers"),
     (Refusal::Headers, "headers"),
+];
+
+/// Where there was no room for a viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    /// In the whole relay: 503.
+    Relay,
+    /// In one stream: 503.
+    Stream,
+    /// For its address: 429.
+    Address,
+    /// For the rendition that it asked for: 503.
+    Renditions,
+    /// For one more page with live tiles: 503.
+    Pages,
+}
+
+const PLACES: [(Full, &str); 5] = [
+    (Full::Relay, "relay"),
+    (Full::Stream, "stream"),
+    (Full::Address, "address"),
+    (Full::Renditions, "renditions"),
+    (Full::Pages, "pages"),
 ];
 
 /// How often each.
 #[derive(Debug, Default)]
-pub struct Refusals([AtomicU64; ALL.len()]);
+pub struct Refusals {
+    requests: [AtomicU64; ALL.len()],
+    viewers: [AtomicU64; PLACES.len()],
+}
 
 impl Refusals {
     pub(super) fn count(&self, refusal: Refusal) {
-        self.0[refusal as usize].fetch_add(1, Ordering::Relaxed);
+        self.requests[refusal as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// By name.
+    /// A viewer found no room.
+    pub(super) fn full(&self, place: Full) {
+        self.viewers[place as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests by reason.
+    pub(super) fn requests(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        ALL.iter().map(|(why, name)| (*name, self.requests[*why as usize].load(Ordering::Relaxed)))
+    }
+
+    /// Viewers by what was full.
+    pub(super) fn viewers(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        PLACES.iter().map(|(place, name)| (*name, self.viewers[*place as usize].load(Ordering::Relaxed)))
+    }
+
+    /// By name, for JSON: all viewers as one, without pages, which are no viewers.
     pub fn all(&self) -> BTreeMap<&'static str, u64> {
-        ALL.iter().map(|(refusal, name)| (*name, self.0[*refusal as usize].load(Ordering::Relaxed))).collect()
+        let pages = self.viewers[Full::Pages as usize].load(Ordering::Relaxed);
+        let viewers = self.viewers().map(|(_, count)| count).sum::<u64>() - pages;
+        self.requests().chain([("viewers", viewers)]).collect()
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Instant};
 use actix_web::HttpRequest;
 use serde::Serialize;
 
-use super::{WebState, error::Problem, query};
+use super::{WebState, error::Problem, query, refusals::Full};
 use crate::{
     bus::{Adaptive, DropReason, Published, STEPS},
     frame::Frame,
@@ -31,11 +31,13 @@ pub(super) async fn join(
     stream: &StreamHandle,
     variant: Variant,
 ) -> Result<(ViewerGuard, Option<Held>), Problem> {
-    let mut guard = stream.join(&state.capacity, state.settings.now().limits.max_viewers_per_stream)?;
+    let most = state.settings.now().limits.max_viewers_per_stream;
+    let mut guard = stream.join(&state.capacity, most).map_err(|full| state.no_room(full))?;
     if variant.is_nothing() {
         return Ok((guard, None));
     }
-    let held = state.renditions.hold(stream, variant, &*state.starter).await?;
+    let held = state.renditions.hold(stream, variant, &*state.starter).await;
+    let held = held.inspect_err(|_| state.refusals.full(Full::Renditions))?;
     guard.look_at(Some(held.stream()));
     Ok((guard, Some(held)))
 }

@@ -19,7 +19,6 @@ use super::{
     State, access,
     error::Problem,
     query,
-    refusals::Refusal,
     seats::AddressSeat,
     transport::{Busy, BusyGuard, Outbox},
     viewing::{self, NoBody, Wishes},
@@ -61,7 +60,7 @@ pub(super) async fn by_name(
     let seat = access::seat(&state, &request)?;
     let guard = stream
         .join_past(&state.capacity, state.settings.now().limits.max_viewers_per_stream)
-        .inspect_err(|_| state.refusals.count(Refusal::Viewers))?;
+        .map_err(|full| state.no_room(full))?;
     let outbox = request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox");
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let player = Player {

@@ -13,8 +13,8 @@ use actix_web::{
 };
 
 use super::{
-    Problem, access, api, clip, compat, editing, events, go2rtc, health, live, login, openapi, page, peers,
-    points, probe, pushing, replay, snapshot, viewing,
+    Problem, access, api, clip, compat, editing, events, go2rtc, health, live, login, metrics, openapi, page,
+    peers, points, probe, pushing, replay, snapshot, viewing,
 };
 use crate::config::Role;
 
@@ -69,6 +69,7 @@ const OPEN: Rule = Rule::Anybody;
 const VIEW: Rule = Rule::Needs(Role::View, Of::Named);
 const VIEW_DEFAULT: Rule = Rule::Needs(Role::View, Of::Default);
 const VIEW_ANY: Rule = Rule::Needs(Role::View, Of::Any);
+const VIEW_ALL: Rule = Rule::Needs(Role::View, Of::All);
 const VIEW_ASKED: Rule = Rule::Needs(Role::View, Of::Asked("src"));
 const VIEW_COUNTED: Rule = Rule::Needs(Role::View, Of::Counted);
 const VIEW_CAMERA: Rule = Rule::Needs(Role::View, Of::Camera);
@@ -88,6 +89,7 @@ pub const ROUTES: &[Row] = &[
     read("/api/session", OPEN, || to(login::who)),
     read("/healthz", OPEN, || to(health::live)),
     read("/readyz", OPEN, || to(health::ready)),
+    read("/metrics", VIEW_ALL, || to(metrics::metrics)),
     read("/api/streams", VIEW_ANY, || to(api::streams)),
     read("/api/streams/{name}", VIEW, || to(api::stream)),
     row("/api/probe", &[Method::POST], ADMIN, || to(probe::ask)),

@@ -23,9 +23,7 @@ use super::{
     State, WebState, access,
     adapting::{Adapting, Taken},
     error::Problem,
-    query,
-    refusals::Refusal,
-    renditions,
+    query, renditions,
     seats::AddressSeat,
     switch, switched_off, switched_on,
     transport::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Pieces, Stays},
@@ -122,9 +120,7 @@ pub(super) async fn answer_as(
         request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let seat = access::seat(state, request)?;
-    let (guard, held) = renditions::join(state, stream, variant)
-        .await
-        .inspect_err(|_| state.refusals.count(Refusal::Viewers))?;
+    let (guard, held) = renditions::join(state, stream, variant).await?;
     let shown = guard.stream().clone();
     // The streams of an HTTP/2 connection share its link.
     let adapts = wishes.adapt.unwrap_or(stream.config().adapt) && request.version() != Version::HTTP_2;

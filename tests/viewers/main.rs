@@ -26,6 +26,7 @@ mod heads;
 mod joining;
 mod live;
 mod matrix;
+mod metrics;
 mod mjpg_streamer;
 mod on_demand;
 mod parts;

@@ -16,14 +16,14 @@ use crate::{
     watching::{CLOSING, Viewing},
 };
 
-fn config(yaml: &str) -> Config {
+pub(crate) fn config(yaml: &str) -> Config {
     let mut config = config::parse(yaml, "test", &Environment::default()).unwrap();
     config.server.listen = vec![config::Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))];
     config
 }
 
 /// Runs a test beside a relay, in one system.
-fn beside<T>(test: impl AsyncFnOnce(Relay, SocketAddr) -> T, yaml: &str) -> T {
+pub(crate) fn beside<T>(test: impl AsyncFnOnce(Relay, SocketAddr) -> T, yaml: &str) -> T {
     actix_rt::System::new().block_on(async {
         let relay = Relay::start(config(yaml)).await.unwrap();
         let at = relay.addresses()[0];
@@ -31,7 +31,7 @@ fn beside<T>(test: impl AsyncFnOnce(Relay, SocketAddr) -> T, yaml: &str) -> T {
     })
 }
 
-async fn push(at: SocketAddr, stream: &str, jpeg: &[u8]) {
+pub(crate) async fn push(at: SocketAddr, stream: &str, jpeg: &[u8]) {
     let answer = Client::ask(at, "POST", &format!("/streams/{stream}/frame"), &[], jpeg).await;
     assert_eq!(answer.head.status, 204, "{}", String::from_utf8_lossy(&answer.body));
 }

@@ -19,7 +19,7 @@ pub(crate) const CLOSING: &str = "--boundarydonotcross--\r\n";
 pub(crate) const ONE_PUSH: &str = "streams: {x: {source: {type: push, token: none}}}";
 
 /// How often a condition is looked at again while it is waited for.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// One part of a stream.
 #[derive(Debug)]

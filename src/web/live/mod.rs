@@ -39,7 +39,7 @@ use self::{
     message::{Said, Subscribe, Told},
     subscription::Subscription,
 };
-use super::{State, WebState, access::same_origin, api, error::Problem};
+use super::{State, WebState, access::same_origin, api, error::Problem, refusals::Full};
 use crate::auth::Caller;
 
 /// Far more tiles than fit on a wall.
@@ -71,6 +71,11 @@ pub struct Pages(Arc<AtomicUsize>);
 struct Page(Arc<AtomicUsize>);
 
 impl Pages {
+    /// Those that are.
+    pub(super) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
     fn join(&self, most: usize) -> Result<Page, Problem> {
         let one_more = |pages| (pages < most).then_some(pages + 1);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).map_err(|pages| {
@@ -96,7 +101,8 @@ pub(super) async fn live(
 ) -> Result<HttpResponse, Problem> {
     // Browsers let any site's page open a WebSocket anywhere.
     same_origin(&request)?;
-    let page = state.pages.join(state.settings.now().limits.max_live_connections)?;
+    let page = state.pages.join(state.settings.now().limits.max_live_connections);
+    let page = page.inspect_err(|_| state.refusals.full(Full::Pages))?;
     let (response, session, messages) =
         actix_ws::handle(&request, body).map_err(|_| Problem::not_a_web_socket())?;
     let connection = Rc::new(Connection {

@@ -56,6 +56,7 @@ pub(super) fn about(path: &str, method: &str) -> About {
         ("/api/probe", _) => take("What a camera sends", JSON, OK_JSON),
         ("/api/live", _) => get("A WebSocket with pictures of any number of streams", &[(101, "")]),
         ("/api/ws", _) => get("go2rtc's WebSocket", &[(101, "")]),
+        ("/metrics", _) => get("What is counted, for Prometheus", &[(200, "text/plain")]),
         ("/healthz", _) => get("Does the process answer?", OK_JSON),
         ("/readyz", _) => get("Does it take viewers?", OK_JSON),
         ("/", _) => get("The page of all streams", OK_HTML),

@@ -1,0 +1,127 @@
+//! Of the relay as a whole, and of its process.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::family::{Meaning, Scrape, metric};
+use crate::{telemetry::process::Figures, transform::codec::codec, web::WebState};
+
+const BUILD: Meaning =
+    metric("framecast_build_info", "Always 1: which version runs, and what decodes and encodes JPEGs.");
+const STREAMS: Meaning =
+    metric("framecast_streams", "Streams of the configuration, the mosaic of all of them not counted.");
+const VIEWERS: Meaning = metric("framecast_viewers", "Viewers of all streams together.");
+const MAX_VIEWERS: Meaning = metric("framecast_viewers_limit", "Viewers that limits.max_viewers allows.");
+const PAGES: Meaning = metric("framecast_live_pages", "Pages that show live tiles.");
+const MAX_PAGES: Meaning =
+    metric("framecast_live_pages_limit", "Pages that limits.max_live_connections allows.");
+const RENDITIONS: Meaning = metric("framecast_renditions", "Renditions that run, of all streams together.");
+const MAX_RENDITIONS: Meaning =
+    metric("framecast_renditions_limit", "Renditions that limits.max_renditions allows.");
+const REFUSED_RENDITIONS: Meaning = metric(
+    "framecast_refused_renditions_total",
+    "Renditions that were asked for, by viewers or for adaptive ones, while there was no room.",
+);
+const REFUSED_VIEWERS: Meaning =
+    metric("framecast_refused_viewers_total", "Viewers and pages that were refused, by what was full.");
+const REFUSED_REQUESTS: Meaning =
+    metric("framecast_refused_requests_total", "Requests that were refused, by reason.");
+const POOL_WORKERS: Meaning = metric("framecast_pool_workers", "CPU workers.");
+const POOL_BUSY: Meaning = metric("framecast_pool_busy_workers", "CPU workers that are at work.");
+const POOL_QUEUE: Meaning = metric(
+    "framecast_pool_queue",
+    "What waits for a CPU worker: jobs, or streams whose frames are transformed.",
+);
+const POOL_MOST: Meaning = metric("framecast_pool_queue_limit", "Jobs that may wait; one more is refused.");
+const POOL_REFUSED: Meaning =
+    metric("framecast_pool_refused_total", "Jobs that were refused because too many waited.");
+const POOL_TASKS: Meaning = metric(
+    "framecast_pool_task_seconds",
+    "How long a CPU worker was at one piece of work: a frame, a tile, a snapshot.",
+);
+const CONFIG_GOOD: Meaning = metric(
+    "framecast_config_last_reload_successful",
+    "1 unless the configuration file is wrong as it stands now.",
+);
+const CONFIG_TIME: Meaning = metric(
+    "framecast_config_last_reload_success_timestamp_seconds",
+    "When the configuration that holds was read, in Unix time.",
+);
+const CONFIG_PENDING: Meaning =
+    metric("framecast_config_needs_restart", "Settings that have changed and hold only after a restart.");
+pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
+    let build = [("version", env!("CARGO_PKG_VERSION")), ("codec", codec().name())];
+    scrape.gauge(&BUILD, &build, 1.0);
+    let limits = &state.settings.now().limits;
+    let counts = [
+        (STREAMS, state.registry.all().len()),
+        (VIEWERS, state.capacity.viewers()),
+        (MAX_VIEWERS, limits.max_viewers),
+        (PAGES, state.pages.count()),
+        (MAX_PAGES, limits.max_live_connections),
+        (RENDITIONS, state.renditions.count()),
+        (MAX_RENDITIONS, state.renditions.most()),
+    ];
+    for (meaning, count) in counts {
+        scrape.gauge(&meaning, &[], count as f64);
+    }
+    scrape.counter(&REFUSED_RENDITIONS, &[], state.renditions.refused() as f64);
+    for (reason, count) in state.refusals.viewers() {
+        scrape.counter(&REFUSED_VIEWERS, &[("full", reason)], count as f64);
+    }
+    for (reason, count) in state.refusals.requests() {
+        scrape.counter(&REFUSED_REQUESTS, &[("reason", reason)], count as f64);
+    }
+    pool(state, scrape);
+    configuration(state, scrape);
+}
+
+fn pool(state: &WebState, scrape: &mut Scrape) {
+    let load = state.pool.load();
+    scrape.gauge(&POOL_WORKERS, &[], state.pool.workers() as f64);
+    scrape.gauge(&POOL_BUSY, &[], load.at_work as f64);
+    scrape.gauge(&POOL_QUEUE, &[("kind", "jobs")], load.jobs as f64);
+    scrape.gauge(&POOL_QUEUE, &[("kind", "streams")], load.lanes as f64);
+    scrape.gauge(&POOL_MOST, &[], load.max_jobs as f64);
+    scrape.counter(&POOL_REFUSED, &[], load.refused as f64);
+    scrape.timing(&POOL_TASKS, &[], &load.timing);
+}
+
+fn configuration(state: &WebState, scrape: &mut Scrape) {
+    let known = state.control.configuration();
+    scrape.gauge(&CONFIG_GOOD, &[], if known.error.is_none() { 1.0 } else { 0.0 });
+    scrape.gauge(&CONFIG_TIME, &[], unix(known.loaded_at));
+    scrape.gauge(&CONFIG_PENDING, &[], known.needs_restart.len() as f64);
+}
+
+/// With the names that all programs have for them.
+const CPU: Meaning = metric("process_cpu_seconds_total", "Time on a processor, in seconds.");
+const RESIDENT: Meaning = metric("process_resident_memory_bytes", "Memory in use.");
+const VIRTUAL: Meaning = metric("process_virtual_memory_bytes", "Memory asked for.");
+const THREADS: Meaning = metric("process_threads", "Threads.");
+const FILES: Meaning = metric("process_open_fds", "Open files and sockets.");
+const MAX_FILES: Meaning = metric("process_max_fds", "Files and sockets that may be open.");
+const STARTED: Meaning = metric("process_start_time_seconds", "When it started, in Unix time.");
+
+/// What the system does not say is left out.
+pub(super) fn process(figures: Figures, started: SystemTime, scrape: &mut Scrape) {
+    if let Some(cpu) = figures.cpu {
+        scrape.counter(&CPU, &[], cpu.as_secs_f64());
+    }
+    let gauges = [
+        (RESIDENT, figures.resident_bytes),
+        (VIRTUAL, figures.virtual_bytes),
+        (THREADS, figures.threads),
+        (FILES, figures.open_files),
+        (MAX_FILES, figures.max_open_files),
+    ];
+    for (meaning, figure) in gauges {
+        if let Some(figure) = figure {
+            scrape.gauge(&meaning, &[], figure as f64);
+        }
+    }
+    scrape.gauge(&STARTED, &[], unix(started));
+}
+
+pub(super) fn unix(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

@@ -1,0 +1,28 @@
+//! Counts refused pushes at the stream that they were for. Names that no stream has are counted nowhere: anybody can make them
+//! up.
+
+use actix_web::http::StatusCode;
+
+use super::super::{WebState, error::Problem};
+use crate::bus::PushRefusal;
+
+/// A push to the stream of this name was refused.
+pub(in crate::web) fn count(state: &WebState, name: &str, problem: &Problem) {
+    let stream = name.parse().ok().and_then(|name| state.registry.get(&name));
+    if let (Some(stream), Some(why)) = (stream, reason(problem.status())) {
+        stream.bus().stats().pushes_refused().count(why);
+    }
+}
+
+/// What a status says of a push; none if the stream is not there.
+fn reason(status: StatusCode) -> Option<PushRefusal> {
+    Some(match status {
+        StatusCode::NOT_FOUND => return None,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => PushRefusal::NotAllowed,
+        StatusCode::CONFLICT => PushRefusal::Conflict,
+        StatusCode::PAYLOAD_TOO_LARGE => PushRefusal::TooLarge,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_REQUEST => PushRefusal::Broken,
+        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => PushRefusal::Busy,
+        _ => PushRefusal::Unreadable,
+    })
+}
