@@ -11,6 +11,7 @@ mod homes;
 mod jpegtran;
 #[path = "../support/program.rs"]
 mod program;
+mod prometheus;
 mod pushes;
 mod upstreams;
 mod viewers;

@@ -166,10 +166,20 @@ pub(crate) fn home_assistant() -> PathBuf {
     python_of("test-home-assistant")
 }
 
-fn python_of(environment: &str) -> PathBuf {
+/// Prometheus' tool, put there by `scripts/test`.
+pub(crate) fn promtool() -> PathBuf {
+    let promtool = target().join("test-prometheus/promtool");
+    assert!(promtool.exists(), "{} is absent: scripts/test puts it there", promtool.display());
+    promtool
+}
+
+fn target() -> PathBuf {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let target = target.parent().expect("the folder lies in the target folder");
-    let python = target.join(environment).join("bin/python");
+    target.parent().expect("the folder lies in the target folder").to_owned()
+}
+
+fn python_of(environment: &str) -> PathBuf {
+    let python = target().join(environment).join("bin/python");
     assert!(python.exists(), "{} is absent: scripts/test makes it", python.display());
     python
 }
