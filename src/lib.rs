@@ -17,6 +17,7 @@
 //! - [`registry`]: the named streams
 //! - [`session`]: one viewer: which frame next, and when
 //! - [`recorder`]: each frame to disk, as a ring of files or one that is always the newest
+//! - [`webhooks`]: tells others what happens to streams
 //! - [`web`]: HTTP: routes, the viewer's transport, pages, errors
 //! - [`relay`]: puts the rooms together
 //! - [`cli`]: the commands
@@ -34,6 +35,7 @@ pub mod stream;
 pub mod registry;
 pub mod session;
 pub mod recorder;
+pub mod webhooks;
 pub mod web;
 pub mod relay;
 pub mod cli;

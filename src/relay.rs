@@ -44,6 +44,7 @@ use crate::{
         ListenError, Listeners, LiveSettings, Pages, Refusals, Seats, Settings, Tls, TlsError, WebServer,
         WebState,
     },
+    webhooks::Webhooks,
 };
 
 /// Threads that streams are spread over, one a core up to this: they read the cameras and write to all viewers. A network
@@ -128,6 +129,7 @@ impl Relay {
         let (proxies, limits) = (config.server.trusted_proxies.clone(), config.limits.clone());
         let renditions = Arc::new(Renditions::new(config.limits.max_renditions));
         let auth = Arc::new(Auth::new(&config.auth));
+        let webhooks = Arc::new(Webhooks::start(registry.clone(), events.clone(), Vec::new()));
         let parts = Parts {
             registry: registry.clone(),
             starter: starter.clone(),
@@ -136,6 +138,7 @@ impl Relay {
             auth: auth.clone(),
             renditions: renditions.clone(),
             events: events.clone(),
+            webhooks: webhooks.clone(),
         };
         let live = Live::start(Current { config, text, added }, origin, parts).await?;
         let state = Arc::new(WebState {
@@ -150,6 +153,7 @@ impl Relay {
             is_tls: tls.is_some(),
             requests: limits.max_requests_per_second.map(per_second),
             seats: Arc::new(Seats::new(limits.max_viewers_per_address)),
+            webhooks,
             refusals: Refusals::default(),
             capacity,
             settings,
@@ -212,6 +216,8 @@ impl Relay {
     pub async fn stop(self) {
         self.state.stopping.store(true, Ordering::Relaxed);
         self.watching.iter().for_each(JoinHandle::abort);
+        // Viewers that leave now are no news.
+        self.state.webhooks.begin_stop();
         let registry = &self.state.registry;
         let streams: Vec<_> = registry
             .overview()
@@ -224,7 +230,7 @@ impl Relay {
             streams.iter().for_each(|stream| stream.bus().close());
         }
         let programs = timeout(PROGRAMS_END_WITHIN, join_all(streams.iter().map(|s| s.lasting().gone())));
-        let (_, _) = tokio::join!(self.web.stop(), programs);
+        let (_, _, ()) = tokio::join!(self.web.stop(), programs, self.state.webhooks.stop());
         // Those that are gone have nothing to be killed.
         streams.iter().for_each(|stream| stream.lasting().kill());
         if let Ok(Err(error)) = self.serving.await {

@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["source"],
     &["stream"],
     &["registry", "session", "recorder"],
+    &["webhooks"],
     &["web"],
     &["relay"],
     &["cli"],

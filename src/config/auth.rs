@@ -19,7 +19,7 @@ const SESSIONS: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::f
 /// Longest name of a token or user.
 const MAX_NAME: usize = 64;
 
-/// Most tokens, and most users: all are compared with each that is shown.
+/// Most tokens, users and webhooks: all are compared with each that is shown, or asked at each event.
 const MAX_ENTRIES: usize = 1000;
 
 /// Shortest key of links, in bytes: as long as what is signed with it.
@@ -59,7 +59,7 @@ pub(super) fn read<'a>(context: &'a Context<'a>, entry: &'a Entry) -> Option<Aut
 }
 
 /// The entries of a map by name.
-fn named<'a, T>(
+pub(super) fn named<'a, T>(
     context: &'a Context<'a>,
     reader: &Reader<'a>,
     key: &schema::Key,
@@ -67,7 +67,7 @@ fn named<'a, T>(
 ) -> Option<Vec<T>> {
     let Some(section) = reader.map(key) else { return Some(Vec::new()) };
     let path = join(&reader.path, key.name);
-    let want = || "each one's name, with `role` and its hash beneath".to_owned();
+    let want = || "each one's name, with its own keys beneath".to_owned();
     let all = entries(context, &path, &section.value, want)?;
     if all.len() > MAX_ENTRIES {
         context.mistakes.add(section.key_at, &path, format!("has more than {MAX_ENTRIES} entries"));
@@ -97,7 +97,7 @@ fn grant(reader: &Reader<'_>) -> Option<Grant> {
 }
 
 /// `all`, `none`, or names of streams. They may be added later, while framecast runs.
-fn reach(reader: &Reader<'_>, key: &schema::Key) -> Option<Reach> {
+pub(super) fn reach(reader: &Reader<'_>, key: &schema::Key) -> Option<Reach> {
     let parse = |text: &str| match text {
         "all" | "none" => Ok(text.parse::<StreamName>().map_err(|error| Wrong::want(error.to_string()))?),
         name => name.parse().map_err(|_| Wrong::want_not("must be all, none, or names of streams", name)),

@@ -110,7 +110,8 @@ fn below(section: &Section, key: &Key) -> Option<(&'static Section, bool)> {
 
 /// The section of each entry of a map whose keys are names of the user's.
 fn named(section: &Section, key: &Key) -> Option<&'static Section> {
-    let path = format!("{}.{}.NAME", section.path, key.name);
+    let parent = if section.path.is_empty() { String::new() } else { format!("{}.", section.path) };
+    let path = format!("{parent}{}.NAME", key.name);
     SECTIONS.iter().chain(&INNER_SECTIONS).copied().find(|section| section.path == path)
 }
 

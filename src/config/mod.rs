@@ -31,6 +31,7 @@ mod stream;
 mod suggest;
 mod units;
 mod url;
+mod webhooks;
 mod yaml;
 
 use std::{fs::File, io::Read, path::Path, time::Duration};

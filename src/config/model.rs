@@ -7,6 +7,7 @@ mod placeholder;
 mod program;
 mod sources;
 mod proxies;
+mod webhook;
 
 use std::{
     fmt,
@@ -25,6 +26,7 @@ pub use self::{
     placeholder::Placeholder,
     program::{ExecConfig, Patience, RtspConfig, RtspTransport, V4l2Config},
     proxies::{NoProxy, Proxies, Proxy},
+    webhook::{HookEvent, WebhookConfig},
 };
 use super::{Listen, Rework, Written};
 use crate::frame::StreamName;
@@ -36,6 +38,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Who may do what.
     pub auth: AuthConfig,
+    /// Who is told what happens.
+    pub webhooks: Vec<WebhookConfig>,
     /// Bounds that hold for all streams.
     pub limits: Limits,
     /// The streams, in the order of the file (mjpg-streamer's `stream_N` counts in it).

@@ -67,6 +67,7 @@ keys! {
     SERVER = "server", "map", Words("all defaults"), "Where and how to listen.";
     LIMITS = "limits", "map", Words("all defaults"), "Bounds that hold for all streams.";
     AUTH = "auth", "map", Words("everybody may watch"), "Who may watch, push and change things.";
+    WEBHOOKS = "webhooks", "map", Words("nothing"), "Who is told what happens to streams, by a name for the log.";
     DEFAULTS = "defaults", "map", Words("nothing"), "Settings for every stream that does not say otherwise: any key of a stream but `source` and `title`.";
     STREAMS = "streams", "map", Required("name at least one stream"), "The streams, by name (`a-z 0-9 _ -`, up to 64 characters). Their order counts for mjpg-streamer's `stream_N`.";
 
@@ -91,6 +92,11 @@ keys! {
     SESSION = "session", "time, 60s to 8784h", Is("168h"), "How long a browser stays logged in.";
     ROLE = "role", "view, push or admin", Required("view, push or admin"), "What may be done; each role may do what those before it may.";
     GRANTED = "streams", "`all`, or names of streams", Is("all"), "With which streams. `all` are also those to come.";
+
+    WEBHOOK_EVENTS = "events", "lost, back, no-viewers, or a list", Words("`lost` and `back`"), "What is told.";
+    WEBHOOK_STREAMS = "streams", "`all`, `none`, or names of streams", Is("all"), "Of which streams.";
+    WEBHOOK_AFTER = "after", "time, 0s to 24h", Is("10s"), "How long a stream must have been away, or without viewers, before that is told.";
+    WEBHOOK_TIMEOUT = "timeout", "time, 100ms to 1m", Is("10s"), "How long one try may take.";
 
     MAX_FRAME_BYTES = "max_frame_bytes", "size, 1KiB to 1GiB", Is("8MiB"), "Larger frames are refused, and counted.";
     MAX_FRAME_PIXELS = "max_frame_pixels", "pixels (width times height)", Is("50000000"), "Larger pictures are refused before they are decoded.";
@@ -282,6 +288,18 @@ pub(super) static PASSWORD_HASH: Key = secret(key(
     Required("what `framecast passwd NAME` prints, $argon2id$…"),
     "What the password is known by: `framecast passwd NAME` makes it.",
 ));
+pub(super) static WEBHOOK_URL: Key = secret(key(
+    "url",
+    "http or https URL",
+    Required("the URL that events are sent to, such as https://example.org/hook"),
+    "Where to, by POST. User and password may stand in it. It is never shown: the addresses of chat programs are secrets.",
+));
+pub(super) static WEBHOOK_SECRET: Key = secret(key(
+    "secret",
+    "text of 16 letters and more, or `none`",
+    Is("none"),
+    "What is sent is signed with it (HMAC-SHA256).",
+));
 /// Keys that name files or programs of this machine; streams that are added over HTTP may not have them.
 pub static LOCAL: [&Key; 13] = [
     &CERT_FILE,
@@ -300,7 +318,8 @@ pub static LOCAL: [&Key; 13] = [
 ];
 
 /// The top of the file. Keys beginning with `x-` may stand there too, for anchors.
-pub static ROOT: Section = Section { path: "", keys: &[&SERVER, &AUTH, &LIMITS, &DEFAULTS, &STREAMS] };
+pub static ROOT: Section =
+    Section { path: "", keys: &[&SERVER, &AUTH, &WEBHOOKS, &LIMITS, &DEFAULTS, &STREAMS] };
 /// `server:`.
 pub static SERVER_KEYS: Section = Section {
     path: "server",
@@ -326,6 +345,20 @@ pub static AUTH_KEYS: Section =
 pub static TOKEN_KEYS: Section = Section { path: "auth.tokens.NAME", keys: &[&TOKEN_HASH, &ROLE, &GRANTED] };
 /// One of `auth.users`.
 pub static USER_KEYS: Section = Section { path: "auth.users.NAME", keys: &[&PASSWORD_HASH, &ROLE, &GRANTED] };
+/// One of `webhooks`.
+pub static WEBHOOK_KEYS: Section = Section {
+    path: "webhooks.NAME",
+    keys: &[
+        &WEBHOOK_URL,
+        &WEBHOOK_EVENTS,
+        &WEBHOOK_STREAMS,
+        &WEBHOOK_AFTER,
+        &WEBHOOK_SECRET,
+        &HEADERS,
+        &WEBHOOK_TIMEOUT,
+        &INSECURE,
+    ],
+};
 /// `limits:`.
 pub static LIMIT_KEYS: Section = Section {
     path: "limits",
@@ -504,13 +537,14 @@ pub static POLL_KEYS: Section =
 pub static INNER_SECTIONS: [&Section; 3] = [&SERIES_KEYS, &Y_KEYS, &POLL_KEYS];
 
 /// All sections but those of the sources.
-pub static SECTIONS: [&Section; 18] = [
+pub static SECTIONS: [&Section; 19] = [
     &ROOT,
     &SERVER_KEYS,
     &TLS_KEYS,
     &AUTH_KEYS,
     &TOKEN_KEYS,
     &USER_KEYS,
+    &WEBHOOK_KEYS,
     &LIMIT_KEYS,
     &DEFAULT_KEYS,
     &STREAM_KEYS,

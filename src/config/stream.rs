@@ -13,6 +13,7 @@ use super::{
     schema::{self, DEFAULT_KEYS, LIMIT_KEYS, ROOT, SAVE_KEYS, SERVER_KEYS, STREAM_KEYS, Section, TLS_KEYS},
     source, sources, steps, suggest,
     units::{self, Wrong},
+    webhooks,
 };
 use crate::frame::StreamName;
 
@@ -54,11 +55,12 @@ pub(super) fn read_config(context: &Context<'_>, root: &Node) -> Option<Config> 
         Some(entry) => auth::read(context, entry),
         None => Some(AuthConfig::default()),
     };
+    let webhooks = webhooks::read(context, &root);
     let server = server.and_then(|reader| read_server(context, &reader, streams.as_ref()));
-    let (server, auth, limits, streams) = (server?, auth?, limits?, streams?);
+    let (server, auth, webhooks, limits, streams) = (server?, auth?, webhooks?, limits?, streams?);
     let overview = streams.overview.filter(|_| server.mosaic);
     let written = streams.written;
-    Some(Config { server, auth, limits, streams: streams.read?, overview, written })
+    Some(Config { server, auth, webhooks, limits, streams: streams.read?, overview, written })
 }
 
 /// A section of the top; one that is not there or empty has all defaults.

@@ -32,6 +32,7 @@ use crate::{
     },
     stream::{Capacity, StreamHandle},
     web::{LiveSettings, Settings},
+    webhooks::Webhooks,
 };
 
 /// A source that is taken away gets so long to close its sockets; what is left then is left behind.
@@ -53,6 +54,7 @@ struct Inner {
     auth: Arc<Auth>,
     renditions: Arc<Renditions>,
     events: Arc<Events>,
+    webhooks: Arc<Webhooks>,
     origin: Option<Origin>,
     /// What the listeners run with.
     running: (ServerConfig, Limits),
@@ -81,13 +83,14 @@ pub(super) struct Parts {
     pub(super) auth: Arc<Auth>,
     pub(super) renditions: Arc<Renditions>,
     pub(super) events: Arc<Events>,
+    pub(super) webhooks: Arc<Webhooks>,
 }
 
 impl Live {
     /// Starts every stream of `first`.
     pub(super) async fn start(first: Current, origin: Option<Origin>, parts: Parts) -> io::Result<Self> {
         let Current { config, text, added } = first;
-        let Parts { registry, starter, capacity, settings, auth, renditions, events } = parts;
+        let Parts { registry, starter, capacity, settings, auth, renditions, events, webhooks } = parts;
         let file = origin.as_ref().and_then(Origin::file).map(ToOwned::to_owned);
         let known =
             Configuration { file, loaded_at: SystemTime::now(), needs_restart: Vec::new(), error: None };
@@ -100,6 +103,7 @@ impl Live {
             auth,
             renditions,
             events,
+            webhooks,
             origin,
             running: (config.server.clone(), config.limits.clone()),
             current: Mutex::new(Current { config: nothing, text, added }),
@@ -232,6 +236,7 @@ impl Inner {
         self.capacity.set_max_viewers(new.limits.max_viewers);
         self.settings.set(Settings::of(&new));
         self.auth.replace(&new.auth);
+        self.webhooks.set(new.webhooks.clone());
         self.renditions.set_most(new.limits.max_renditions);
         self.starter.set_limits(new.limits.clone());
         for name in plan.removed {

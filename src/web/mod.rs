@@ -49,6 +49,7 @@ use crate::{
     registry::{Control, Events, Pictures, Registry, Renditions, Start},
     stream::{AtCapacity, Capacity, StreamHandle},
     transform::pool::Pool,
+    webhooks::Webhooks,
 };
 pub use error::Problem;
 pub use listening::{ListenError, Listeners};
@@ -86,6 +87,8 @@ pub struct WebState {
     pub requests: Option<Brake<Option<IpAddr>>>,
     /// Viewers of an address.
     pub seats: Arc<Seats>,
+    /// Who is told what happens.
+    pub webhooks: Arc<Webhooks>,
     /// What was refused.
     pub refusals: Refusals,
     /// Room for viewers.

@@ -15,6 +15,7 @@ use crate::{
 
 /// Has every metric: a stream that is encoded and keeps its past, one with several sources, one that is saved.
 const EVERYTHING: &str = "
+webhooks: {ops: {url: \"http://127.0.0.1:9/\"}}
 streams:
   bars: {encode: {quality: 50}, replay: 5s, source: {type: pattern, size: 64x48, fps: 20}}
   inbox: {title: \"In \\\"box\\\"\", source: {type: push, token: none}}

@@ -42,3 +42,4 @@ mod sockets;
 mod ustreamer;
 mod watching;
 mod web_socket;
+mod webhooks;

@@ -15,7 +15,7 @@ use crate::{
 
 /// One scrape, read strictly.
 #[derive(Debug, Default)]
-struct Samples {
+pub(crate) struct Samples {
     /// By name and labels, as they are written.
     all: BTreeMap<String, f64>,
     kinds: BTreeMap<String, String>,
@@ -39,11 +39,11 @@ impl Samples {
     }
 
     /// The sample written so; panics when it is not there.
-    fn value(&self, series: &str) -> f64 {
+    pub(crate) fn value(&self, series: &str) -> f64 {
         self.get(series).unwrap_or_else(|| panic!("no {series} in {:#?}", self.all))
     }
 
-    fn get(&self, series: &str) -> Option<f64> {
+    pub(crate) fn get(&self, series: &str) -> Option<f64> {
         self.all.get(series).copied()
     }
 
@@ -71,7 +71,7 @@ async fn scrape(at: SocketAddr) -> Samples {
 }
 
 /// Scrapes until a sample has this value.
-async fn scrape_when(at: SocketAddr, series: &str, wanted: f64) -> Samples {
+pub(crate) async fn scrape_when(at: SocketAddr, series: &str, wanted: f64) -> Samples {
     scrape_until(at, series, |value| value == wanted).await
 }
 

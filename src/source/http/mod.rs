@@ -1,4 +1,4 @@
-//! Asks cameras over HTTP. The only place that knows the HTTP client.
+//! Asks cameras over HTTP. The only place that knows the HTTP client, but for webhooks, which need none of its repairs.
 //!
 //! [`HttpClient`] holds at most one connection, plain or TLS, and closes it before it opens another: an ESP32-CAM serves
 //! only one. It answers basic and digest challenges, follows redirects without taking credentials along to another
@@ -32,6 +32,7 @@ use crate::config::{Secret, UpstreamConfig};
 
 pub use body::{BodyDeadline, BodyReader};
 pub use response::Response;
+pub(crate) use tls::client_config;
 
 /// Asks one camera, over one connection at a time.
 pub struct HttpClient {

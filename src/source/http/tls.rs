@@ -1,4 +1,4 @@
-//! What framecast asks of a camera's certificate: the system's roots, or nothing at all where the user said so.
+//! What framecast asks of the certificate of a camera, or of a webhook: the system's roots, or nothing at all where the user said so.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +13,7 @@ use rustls::{
 ///
 /// # Errors
 /// Why there are none, in words for the user.
-pub(super) fn client_config(insecure: bool) -> Result<Arc<ClientConfig>, String> {
+pub(crate) fn client_config(insecure: bool) -> Result<Arc<ClientConfig>, String> {
     static CHECKING: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     static INSECURE: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     let (made, make): (_, fn() -> Result<_, _>) =

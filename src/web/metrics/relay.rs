@@ -48,6 +48,14 @@ const CONFIG_TIME: Meaning = metric(
 );
 const CONFIG_PENDING: Meaning =
     metric("framecast_config_needs_restart", "Settings that have changed and hold only after a restart.");
+const WEBHOOKS: Meaning = metric(
+    "framecast_webhook_events_total",
+    "Events that a webhook was told, that it did not take, or that there was no room or time for.",
+);
+const WEBHOOK_RETRIES: Meaning =
+    metric("framecast_webhook_retries_total", "Tries to tell a webhook after the first one.");
+const WEBHOOK_QUEUE: Meaning = metric("framecast_webhook_queue", "Events that wait to be told, 200 at most.");
+
 pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
     let build = [("version", env!("CARGO_PKG_VERSION")), ("codec", codec().name())];
     scrape.gauge(&BUILD, &build, 1.0);
@@ -73,6 +81,7 @@ pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
     }
     pool(state, scrape);
     configuration(state, scrape);
+    webhooks(state, scrape);
 }
 
 fn pool(state: &WebState, scrape: &mut Scrape) {
@@ -84,6 +93,22 @@ fn pool(state: &WebState, scrape: &mut Scrape) {
     scrape.gauge(&POOL_MOST, &[], load.max_jobs as f64);
     scrape.counter(&POOL_REFUSED, &[], load.refused as f64);
     scrape.timing(&POOL_TASKS, &[], &load.timing);
+}
+
+/// Hooks are those of the configuration.
+fn webhooks(state: &WebState, scrape: &mut Scrape) {
+    for (hook, deliveries) in state.webhooks.deliveries() {
+        let ended = [
+            ("delivered", deliveries.delivered),
+            ("failed", deliveries.failed),
+            ("dropped", deliveries.dropped),
+        ];
+        for (outcome, count) in ended {
+            scrape.counter(&WEBHOOKS, &[("webhook", &*hook), ("outcome", outcome)], count as f64);
+        }
+        scrape.counter(&WEBHOOK_RETRIES, &[("webhook", &*hook)], deliveries.retries as f64);
+        scrape.gauge(&WEBHOOK_QUEUE, &[("webhook", &*hook)], deliveries.waiting as f64);
+    }
 }
 
 fn configuration(state: &WebState, scrape: &mut Scrape) {

@@ -1,0 +1,58 @@
+//! How long a notice is tried, and with what pauses. Pure.
+
+use std::time::Duration;
+
+/// The first pause: for a receiver that is restarted.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest: a receiver that is back is told within five minutes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
+
+/// What happened an hour ago is news to nobody; and those behind it wait.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(60 * 60);
+
+/// Each pause varies by so much of itself, so that many relays do not ask one receiver all at once.
+const JITTER: f64 = 0.2;
+
+/// How long to wait after try number `tries` failed, the first try of which was so long ago; none: no further.
+/// `asked` is what the receiver asks for, `random` from 0 to 1.
+pub(super) fn pause(
+    tries: u32,
+    since_first: Duration,
+    asked: Option<Duration>,
+    random: f64,
+) -> Option<Duration> {
+    let doubled = FIRST_PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(16));
+    let spread = 1.0 + JITTER * (2.0 * random - 1.0);
+    let own = doubled.min(LONGEST_PAUSE).mul_f64(spread);
+    let pause = asked.unwrap_or_default().max(own).min(LONGEST_PAUSE);
+    (since_first + pause <= GIVE_UP_AFTER).then_some(pause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_five_minutes_and_end_after_an_hour() {
+        let (mut since_first, mut pauses) = (Duration::ZERO, Vec::new());
+        while let Some(next) = pause(pauses.len() as u32 + 1, since_first, None, 0.5) {
+            pauses.push(next.as_secs());
+            since_first += next;
+            assert!(pauses.len() < 100, "it ends");
+        }
+        assert_eq!(pauses[..10], [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        assert!(pauses.len() > 15 && since_first > GIVE_UP_AFTER - LONGEST_PAUSE, "{pauses:?}");
+    }
+
+    #[test]
+    fn what_the_receiver_asks_for_is_kept_to_within_bounds() {
+        let asked = |seconds| pause(1, Duration::ZERO, Some(Duration::from_secs(seconds)), 0.5);
+        assert_eq!(asked(20), Some(Duration::from_secs(20)));
+        assert_eq!(asked(0), Some(FIRST_PAUSE));
+        assert_eq!(asked(u64::MAX), Some(LONGEST_PAUSE));
+        let spread = [0.0, 1.0].map(|random| pause(1, Duration::ZERO, None, random).unwrap().as_millis());
+        assert_eq!(spread, [800, 1200]);
+        assert_eq!(pause(u32::MAX, Duration::ZERO, None, 1.0), Some(LONGEST_PAUSE));
+    }
+}
