@@ -4,6 +4,7 @@
 mod control;
 mod events;
 mod pictures;
+mod places;
 mod renditions;
 mod variant;
 

@@ -7,10 +7,9 @@
 //! Renditions are in no list of streams: they have no number and no address of their own, and no stream can show them.
 
 use std::{
-    collections::HashMap,
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -21,7 +20,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Start, Variant};
+use super::{
+    Start, Variant,
+    places::{Hold, Place, Places, Tenant},
+};
 use crate::{
     bus::{Bus, Totals},
     frame::StreamName,
@@ -34,11 +36,8 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// The renditions of all streams.
 #[derive(Debug)]
-pub struct Renditions(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    places: Mutex<HashMap<Key, Arc<Place>>>,
+pub struct Renditions {
+    places: Places<Key, Made>,
     most: AtomicUsize,
     refused: AtomicU64,
 }
@@ -47,13 +46,28 @@ type Key = (StreamName, Variant);
 
 /// One rendition, perhaps not started yet.
 #[derive(Debug)]
-struct Place {
+struct Made {
     /// Tells a stream from another that came in its place.
     origin: Arc<Bus>,
     stream: OnceCell<StreamHandle>,
-    holders: watch::Sender<usize>,
     /// What it had counted was added to its origin's counters.
     settled: AtomicBool,
+}
+
+impl Tenant for Made {
+    /// One that runs has one.
+    fn has_keeper(&self) -> bool {
+        self.stream.initialized()
+    }
+
+    /// Its counters are its origin's from now on.
+    fn moved_out(&self) {
+        if let Some(stream) = self.stream.get()
+            && !self.settled.swap(true, Ordering::Relaxed)
+        {
+            self.origin.stats().count_ended_rendition(&stream.bus().stats().totals());
+        }
+    }
 }
 
 /// A running rendition.
@@ -84,7 +98,7 @@ pub enum RenditionError {
 /// While it lives, the rendition runs.
 #[derive(Debug)]
 pub struct Held {
-    _hold: Hold,
+    _hold: Hold<Key, Made>,
     stream: StreamHandle,
 }
 
@@ -98,9 +112,7 @@ impl Held {
 impl Renditions {
     /// Room for so many at the same time.
     pub fn new(most: usize) -> Self {
-        let shared =
-            Shared { places: Mutex::default(), most: AtomicUsize::new(most), refused: AtomicU64::new(0) };
-        Self(Arc::new(shared))
+        Self { places: Places::default(), most: AtomicUsize::new(most), refused: AtomicU64::new(0) }
     }
 
     /// Joins the rendition of `origin`, or makes it. Must be called inside an actix system.
@@ -115,11 +127,11 @@ impl Renditions {
     ) -> Result<Held, RenditionError> {
         let hold = self.take_place(origin, variant)?;
         // If the one who makes it goes away meanwhile, the next of those who wait does.
-        let made = hold.place.stream.get_or_try_init(|| async {
+        let made = hold.place().value.stream.get_or_try_init(|| async {
             let stream = starter.start_apart(variant.stream(origin.config())).await?;
             let linger = origin.config().linger.min(LINGER);
-            let (shared, key, place) = (hold.shared.clone(), hold.key.clone(), hold.place.clone());
-            let keeper = Keeper { shared, key, place, stream: stream.clone(), linger };
+            let (places, key, place) = (self.places.clone(), hold.key().clone(), hold.place().clone());
+            let keeper = Keeper { places, key, place, stream: stream.clone(), linger };
             actix_rt::spawn(keeper.keep(origin.status_changes()));
             io::Result::Ok(stream)
         });
@@ -127,38 +139,20 @@ impl Renditions {
         Ok(Held { _hold: hold, stream })
     }
 
-    fn take_place(&self, origin: &StreamHandle, variant: Variant) -> Result<Hold, RenditionError> {
+    fn take_place(&self, origin: &StreamHandle, variant: Variant) -> Result<Hold<Key, Made>, RenditionError> {
         let key = (origin.name().clone(), variant);
-        let mut places = self.0.places();
-        let there = places.get(&key).filter(|place| Arc::ptr_eq(&place.origin, origin.bus())).cloned();
-        let place = match there {
-            Some(place) => place,
-            None if places.len() >= self.most() && !places.contains_key(&key) => {
-                self.0.refused.fetch_add(1, Ordering::Relaxed);
-                return Err(RenditionError::AtCapacity { most: self.most() });
-            }
-            None => {
-                let place = Arc::new(Place {
-                    origin: origin.bus().clone(),
-                    stream: OnceCell::new(),
-                    holders: watch::Sender::new(0),
-                    settled: AtomicBool::new(false),
-                });
-                // That of a stream which has gone ends by itself.
-                if let Some(gone) = places.insert(key.clone(), place.clone()) {
-                    gone.settle();
-                }
-                place
-            }
-        };
-        // Counted under the lock: who looks whether it can go sees it.
-        place.holders.send_modify(|holders| *holders += 1);
-        Ok(Hold { shared: self.0.clone(), key, place })
+        let is_it = |made: &Made| Arc::ptr_eq(&made.origin, origin.bus());
+        let settled = AtomicBool::new(false);
+        let make = || Made { origin: origin.bus().clone(), stream: OnceCell::new(), settled };
+        self.places.hold(key, self.most(), is_it, make).ok_or_else(|| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            RenditionError::AtCapacity { most: self.most() }
+        })
     }
 
     /// The renditions of a stream, in the order of what was asked for.
     pub fn of(&self, origin: &StreamHandle) -> Vec<Rendition> {
-        let mut found = self.running(|place| Arc::ptr_eq(&place.origin, origin.bus()));
+        let mut found = self.running(|made| Arc::ptr_eq(&made.origin, origin.bus()));
         found.sort_by_key(|rendition| rendition.variant.to_string());
         found
     }
@@ -166,12 +160,12 @@ impl Renditions {
     /// What the renditions of a stream have sent, dropped and made so far, those that have ended among them.
     pub fn totals_of(&self, origin: &StreamHandle) -> Totals {
         // Whoever ends a rendition has the lock: it is in one of both places.
-        let places = self.0.places();
+        let places = self.places.all();
         let stats = origin.bus().stats();
         let mut totals = stats.ended_renditions();
         // A stream that was replaced has another bus, and goes on with its counters.
-        for place in places.values().filter(|place| std::ptr::eq(place.origin.stats(), stats)) {
-            if let Some(stream) = place.stream.get() {
+        for place in places.values().filter(|place| std::ptr::eq(place.value.origin.stats(), stats)) {
+            if let Some(stream) = place.value.stream.get() {
                 totals += &stream.bus().stats().totals();
             }
         }
@@ -183,84 +177,41 @@ impl Renditions {
         self.running(|_| true)
     }
 
-    fn running(&self, wanted: impl Fn(&Place) -> bool) -> Vec<Rendition> {
-        let places = self.0.places();
-        let wanted = places.iter().filter(|(_, place)| wanted(place));
+    fn running(&self, wanted: impl Fn(&Made) -> bool) -> Vec<Rendition> {
+        let places = self.places.all();
+        let wanted = places.iter().filter(|(_, place)| wanted(&place.value));
         let running = wanted.filter_map(|((_, variant), place)| {
-            Some(Rendition { variant: *variant, stream: place.stream.get()?.clone() })
+            Some(Rendition { variant: *variant, stream: place.value.stream.get()?.clone() })
         });
         running.collect()
     }
 
     /// How many there are, those that are about to start among them.
     pub fn count(&self) -> usize {
-        self.0.places().len()
+        self.places.all().len()
     }
 
     /// How many there may be.
     pub fn most(&self) -> usize {
-        self.0.most.load(Ordering::Relaxed)
+        self.most.load(Ordering::Relaxed)
     }
 
     /// From now on there may be so many; those beyond it that are there stay.
     pub fn set_most(&self, most: usize) {
-        self.0.most.store(most, Ordering::Relaxed);
+        self.most.store(most, Ordering::Relaxed);
     }
 
     /// How many were refused so far because there was no room.
     pub fn refused(&self) -> u64 {
-        self.0.refused.load(Ordering::Relaxed)
-    }
-}
-
-impl Shared {
-    fn places(&self) -> MutexGuard<'_, HashMap<Key, Arc<Place>>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn remove(places: &mut HashMap<Key, Arc<Place>>, key: &Key, place: &Arc<Place>) {
-        if places.get(key).is_some_and(|there| Arc::ptr_eq(there, place)) {
-            places.remove(key);
-        }
-        place.settle();
-    }
-}
-
-impl Place {
-    /// Its counters are its origin's from now on. It is no longer in the list, which the caller holds.
-    fn settle(&self) {
-        if let Some(stream) = self.stream.get()
-            && !self.settled.swap(true, Ordering::Relaxed)
-        {
-            self.origin.stats().count_ended_rendition(&stream.bus().stats().totals());
-        }
-    }
-}
-
-/// While it lives, a place is not given up.
-#[derive(Debug)]
-struct Hold {
-    shared: Arc<Shared>,
-    key: Key,
-    place: Arc<Place>,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        let mut places = self.shared.places();
-        self.place.holders.send_modify(|holders| *holders -= 1);
-        // One that runs has a keeper.
-        if *self.place.holders.borrow() == 0 && !self.place.stream.initialized() {
-            Shared::remove(&mut places, &self.key, &self.place);
-        }
+        self.refused.load(Ordering::Relaxed)
     }
 }
 
 /// Ends a rendition when it is time.
 struct Keeper {
-    shared: Arc<Shared>,
+    places: Places<Key, Made>,
     key: Key,
-    place: Arc<Place>,
+    place: Arc<Place<Made>>,
     stream: StreamHandle,
     linger: Duration,
 }
@@ -273,15 +224,15 @@ impl Keeper {
             tokio::select! {
                 // An error means that it is gone altogether.
                 _ = origin.wait_for(|status| status.state == State::Stopped) => break,
-                () = self.nobody_for_long() => if self.give_up() { break },
+                () = self.nobody_for_long() => if self.places.give_up(&self.key, &self.place) { break },
             }
         }
-        Shared::remove(&mut self.shared.places(), &self.key, &self.place);
+        self.places.remove(&self.key, &self.place);
         self.stream.stop().await;
     }
 
     async fn nobody_for_long(&self) {
-        let mut holders = self.place.holders.subscribe();
+        let mut holders = self.place.holders();
         let mut are = async |wanted: fn(usize) -> bool| {
             holders.wait_for(|holders| wanted(*holders)).await.map(drop).expect("the place has the sender")
         };
@@ -291,16 +242,6 @@ impl Keeper {
                 return;
             }
         }
-    }
-
-    /// Whether nobody came at the last moment.
-    fn give_up(&self) -> bool {
-        let mut places = self.shared.places();
-        let unheld = *self.place.holders.borrow() == 0;
-        if unheld {
-            Shared::remove(&mut places, &self.key, &self.place);
-        }
-        unheld
     }
 }
 
