@@ -21,6 +21,8 @@
 //! - [`web`]: HTTP: routes, the viewer's transport, pages, errors
 //! - [`relay`]: puts the rooms together
 //! - [`cli`]: the commands
+//!
+//! Built for a fuzzer there is one more, `fuzzing`: what must hold of every input from outside.
 
 pub mod frame;
 pub mod multipart;
@@ -39,3 +41,5 @@ pub mod webhooks;
 pub mod web;
 pub mod relay;
 pub mod cli;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;

@@ -65,7 +65,7 @@ streams:
     max_fps: none
     linger: 0s
   graphs:
-    source: {type: push, token: "${SECRET}"}
+    source: {type: push, token: "${SECRET}", second_publisher: refused}
 "##,
     );
     assert_eq!(
@@ -90,8 +90,34 @@ streams:
     let SourceConfig::Snapshot { interval, .. } = &porch.source else { panic!("{porch:?}") };
     assert_eq!(*interval, Duration::from_millis(500));
     assert!(porch.on_demand && !graphs.on_demand, "a push stream always runs");
-    let SourceConfig::Push { token: Some(token) } = &graphs.source else { panic!("{graphs:?}") };
-    assert_eq!(token.reveal(), "hunter2");
+    let SourceConfig::Push { token: Some(token), second } = &graphs.source else { panic!("{graphs:?}") };
+    assert_eq!((token.reveal(), *second), ("hunter2", config::SecondPublisher::Refused));
+}
+
+#[test]
+fn those_who_may_frame_the_pages_are_origins_or_all_or_nobody() {
+    let said = |value: &str| {
+        let yaml = format!(
+            "{{server: {{frame_ancestors: {value}}}, streams: {{a: {{source: {{type: pattern}}}}}}}}"
+        );
+        good(&yaml).server.frame_ancestors.to_string()
+    };
+    assert_eq!(said("self"), "frame-ancestors 'self'");
+    assert_eq!(said("'*'"), "frame-ancestors *");
+    assert_eq!(said("none"), "frame-ancestors 'none'");
+    assert_eq!(
+        said("[self, 'https://home.example:8123']"),
+        "frame-ancestors 'self' https://home.example:8123"
+    );
+    for (value, message) in [
+        ("home.example", "must be self, \"*\", an origin such as https://example.org, or none"),
+        ("[none, self]", "none can stand alone only"),
+    ] {
+        let yaml =
+            format!("server: {{frame_ancestors: {value}}}\nstreams: {{a: {{source: {{type: pattern}}}}}}");
+        let found = mistakes(&yaml);
+        assert!(found.len() == 1 && found[0].contains(message), "{found:?}");
+    }
 }
 
 #[test]

@@ -77,3 +77,22 @@ fn every_link_between_documents_leads_somewhere() {
     }
     assert!(broken.is_empty(), "links to nothing:\n{}", broken.join("\n"));
 }
+
+/// Whoever updates one of them looks there again.
+#[test]
+fn notes_about_dependencies_are_about_those_in_the_lock_file() {
+    let lock = read("Cargo.lock");
+    let document = read("docs/dependencies.md");
+    let rows: Vec<_> = document
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| ")?.split(" | ");
+            Some((cells.next()?, cells.next()?, cells.next()?.parse::<u32>().ok()?))
+        })
+        .collect();
+    assert!(rows.len() >= 25, "only {} rows found", rows.len());
+    for (name, version, _) in rows {
+        let entry = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+        assert!(lock.contains(&entry), "{name} {version} is not in Cargo.lock: look at it again");
+    }
+}

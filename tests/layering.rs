@@ -23,6 +23,8 @@ const LAYERS: &[&[&str]] = &[
     &["web"],
     &["relay"],
     &["cli"],
+    // Only when tested or fuzzed: what must hold of every input.
+    &["fuzzing"],
 ];
 
 /// The crate's two roots stand above all rooms.

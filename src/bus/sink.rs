@@ -13,7 +13,7 @@ use super::{
     lanes::{Lane, Lanes},
 };
 use crate::{
-    frame::{Frame, JpegError},
+    frame::{Frame, JpegError, JpegInfo},
     multipart::parser::{Discard, Events, Part, Quirk},
 };
 
@@ -29,6 +29,7 @@ pub struct Sink {
     given: Arc<watch::Sender<u64>>,
     rework: Option<Arc<dyn Rework>>,
     lane: Option<Lane>,
+    max_pixels: u64,
 }
 
 /// What stands between a source and its bus, and changes the pictures.
@@ -80,7 +81,19 @@ impl Sink {
     pub fn new(bus: Arc<Bus>, max_fps: Option<f64>) -> Self {
         let interval = max_fps.map(|fps| Duration::from_secs_f64(1.0 / fps));
         let pace = Arc::new(Mutex::new(Pace::new(interval)));
-        Self { bus, pace, given: Arc::default(), rework: None, lane: None }
+        Self { bus, pace, given: Arc::default(), rework: None, lane: None, max_pixels: u64::MAX }
+    }
+
+    /// Drops and counts pictures of more pixels: nothing is decoded here, but viewers' browsers do, and a header of a few
+    /// bytes can promise four billion of them.
+    #[must_use]
+    pub fn of_at_most(self, max_pixels: u64) -> Self {
+        Self { max_pixels, ..self }
+    }
+
+    /// Whether a picture of this size is shown.
+    pub fn takes(&self, info: &JpegInfo) -> bool {
+        u64::from(info.width) * u64::from(info.height) <= self.max_pixels
     }
 
     /// Shows what `rework` makes of the frames.
@@ -104,18 +117,19 @@ impl Sink {
         self.bus.clear();
     }
 
-    /// Checks and shows a JPEG; its very bytes go out.
+    /// Checks and shows a JPEG; its very bytes go out. Answers what it is.
     ///
     /// # Errors
     /// What is wrong with the bytes; that is already counted as [`DropReason::Invalid`].
-    pub fn jpeg(&self, bytes: Bytes) -> Result<(), JpegError> {
+    pub fn jpeg(&self, bytes: Bytes) -> Result<JpegInfo, JpegError> {
         match Frame::from_jpeg(bytes) {
             Ok(frame) => {
-                if !frame.info().has_huffman_tables {
+                let info = *frame.info();
+                if !info.has_huffman_tables {
                     self.quirk(Quirk::NoHuffmanTables, 1);
                 }
                 self.frame(frame);
-                Ok(())
+                Ok(info)
             }
             Err(error) => {
                 self.bus.stats().count_discard(Discard::Invalid, 1);
@@ -142,8 +156,12 @@ impl Sink {
         }
     }
 
-    /// Shows a frame, unless it comes too soon after the one before, or another source is shown.
+    /// Shows a frame, unless it is too large, comes too soon after the one before, or another source is shown. One that is
+    /// too large is no sign of life.
     pub fn frame(&self, frame: Frame) {
+        if !self.takes(frame.info()) {
+            return self.dropped(DropReason::TooLarge);
+        }
         if self.lane.as_ref().is_none_or(Lane::is_open) {
             self.admit(frame);
         }
@@ -199,6 +217,19 @@ mod tests {
         (0..(source_fps * 10.0) as u32)
             .filter(|&n| pace.admits(start + Duration::from_secs_f64(f64::from(n) / source_fps)))
             .count()
+    }
+
+    #[test]
+    fn a_picture_of_more_pixels_than_are_taken_is_counted_and_no_sign_of_life() {
+        let sink = Sink::new(Arc::new(Bus::default()), None);
+        sink.clone().of_at_most(64).frame(super::super::tests::tiny_frame());
+        assert_eq!(sink.bus().stats().frames_in(), 1, "8x8 are 64");
+        let few = sink.of_at_most(63);
+        let given = few.given();
+        few.frame(super::super::tests::tiny_frame());
+        assert_eq!((few.bus().stats().frames_in(), *given.borrow()), (1, 1));
+        let dropped: Vec<_> = few.bus().stats().dropped().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(dropped, [(DropReason::TooLarge, 1)]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod address;
 mod auth;
 mod chart;
 mod chosen;
+mod embedding;
 mod environment;
 mod error;
 mod excerpt;

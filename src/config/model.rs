@@ -2,6 +2,7 @@
 
 mod auth;
 mod chart;
+mod embedding;
 mod mosaic;
 mod placeholder;
 mod program;
@@ -22,6 +23,7 @@ use url::Url;
 pub use self::{
     auth::{AuthConfig, Grant, Reach, Role, TokenConfig, TokenHash, UserConfig},
     chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
+    embedding::{Ancestor, FrameAncestors},
     mosaic::MosaicConfig,
     placeholder::Placeholder,
     program::{ExecConfig, Patience, RtspConfig, RtspTransport, V4l2Config},
@@ -62,6 +64,16 @@ pub enum SendFile {
     Never,
 }
 
+/// What becomes of a second feed of a push stream: docs/adr/0006.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SecondPublisher {
+    /// It takes the place of the first.
+    #[default]
+    Replaces,
+    /// It is refused, and so are single pictures, while the first one feeds.
+    Refused,
+}
+
 /// `server:`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServerConfig {
@@ -79,6 +91,8 @@ pub struct ServerConfig {
     pub trusted_proxies: Proxies,
     /// `Access-Control-Allow-Origin` on streams and snapshots; none switches it off.
     pub cors: Option<String>,
+    /// Whose pages may show framecast's in a frame.
+    pub frame_ancestors: FrameAncestors,
     /// What `/stream`, `/snapshot` and `/?action=stream` mean; the first stream if none was named.
     pub default_stream: Option<StreamName>,
     /// Show all streams in one picture at `/streams/all`.
@@ -197,6 +211,8 @@ pub enum SourceConfig {
     Push {
         /// What a publisher must show; `None` is written `token: none` and lets anybody push.
         token: Option<Secret>,
+        /// What becomes of a second feed.
+        second: SecondPublisher,
     },
     /// `type: chart`.
     Chart(Box<ChartConfig>),

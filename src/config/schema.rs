@@ -78,6 +78,7 @@ keys! {
     TLS = "tls", "map, or `none`", Is("none"), "Speak TLS, and nothing else, on all addresses: `cert_file` and `key_file`.";
     TRUSTED_PROXIES = "trusted_proxies", "address, network, `unix`, or a list; or `none`", Is("none"), "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: `127.0.0.1`, `10.0.0.0/8`; `unix` is whoever comes over a Unix socket.";
     CORS = "cors", "`\"*\"`, an origin, or `none`", Is("\"*\""), "`Access-Control-Allow-Origin` on streams, snapshots, replays and clips. Never sent on other routes.";
+    FRAME_ANCESTORS = "frame_ancestors", "`self`, `\"*\"`, an origin, or a list; or `none`", Is("self"), "Whose pages may show framecast's pages in a frame (`Content-Security-Policy`). Streams and pictures can be shown by every page.";
     DEFAULT_STREAM = "default_stream", "name of a stream", Words("the first stream"), "What `/stream`, `/snapshot` and `/video_feed` mean.";
     MOSAIC = "mosaic", "true or false", Is("true"), "All streams in one picture at `/streams/all`, unless a stream has that name. It costs nothing while nobody watches it.";
 
@@ -99,7 +100,7 @@ keys! {
     WEBHOOK_TIMEOUT = "timeout", "time, 100ms to 1m", Is("10s"), "How long one try may take.";
 
     MAX_FRAME_BYTES = "max_frame_bytes", "size, 1KiB to 1GiB", Is("8MiB"), "Larger frames are refused, and counted.";
-    MAX_FRAME_PIXELS = "max_frame_pixels", "pixels (width times height)", Is("50000000"), "Larger pictures are refused before they are decoded.";
+    MAX_FRAME_PIXELS = "max_frame_pixels", "pixels (width times height)", Is("50000000"), "Larger pictures are refused, and counted, whether or not they are decoded here.";
     MAX_HEADER_BYTES = "max_header_bytes", "size, 1KiB to 1MiB", Is("16KiB"), "Longest header section of an upstream's answer or part.";
     MAX_VIEWERS = "max_viewers", "number", Is("2000"), "Viewers of all streams together; one more gets 503.";
     MAX_VIEWERS_PER_STREAM = "max_viewers_per_stream", "number", Is("1000"), "Viewers of one stream; one more gets 503.";
@@ -156,6 +157,7 @@ keys! {
     QUALITY = "quality", "number, 1 to 100", Is("80"), "JPEG quality.";
     SUBSAMPLING = "subsampling", "420, 422 or 444", Is("420"), "How many pixels share a colour: four, two, or none.";
     OF = "of", "name of a stream", Required("the stream whose pictures it shows"), "The stream whose pictures it shows. It runs while this one does.";
+    SECOND_PUBLISHER = "second_publisher", "replaces or refused", Is("replaces"), "What becomes of a feed that comes while another feeds the stream: it takes its place, or is refused with 409, as single pictures are then.";
     ORIGIN_TIMEOUT = "frame_timeout", "time, 100ms to 24h", Words("none"), "The other stream is taken for away when it shows no new picture for so long: for one that is pushed, in a list of sources.";
 
     TILES = "of", "list of names of streams", Required("the streams that it shows, such as [front-door, porch]"), "The streams that it shows, row by row; at most 64, each once. They run while this one does.";
@@ -331,6 +333,7 @@ pub static SERVER_KEYS: Section = Section {
         &TLS,
         &TRUSTED_PROXIES,
         &CORS,
+        &FRAME_ANCESTORS,
         &DEFAULT_STREAM,
         &MOSAIC,
     ],
@@ -495,7 +498,7 @@ pub static SOURCES: [(&str, Section); 12] = [
         ]),
     ),
     ("v4l2", source(&[&TYPE, &DEVICE, &RTSP_SIZE, &RTSP_FPS, &START_TIMEOUT, &FRAME_TIMEOUT])),
-    ("push", source(&[&TYPE, &TOKEN])),
+    ("push", source(&[&TYPE, &TOKEN, &SECOND_PUBLISHER])),
     (
         "chart",
         source(&[

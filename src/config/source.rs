@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, path::Path, time::Duration};
 
 use super::{
-    ImagesPath, Secret, Size, SourceConfig, TextConfig, UpstreamConfig, chart, mosaic,
+    ImagesPath, SecondPublisher, Secret, Size, SourceConfig, TextConfig, UpstreamConfig, chart, mosaic,
     node::{Entry, Kind, join, printable_key},
     program,
     reader::{Context, Reader, entries},
@@ -44,7 +44,10 @@ pub(super) fn read(
         "exec" => program::exec(context, &reader),
         "rtsp" => program::rtsp(&reader, max_pixels),
         "v4l2" => program::v4l2(&reader, max_pixels),
-        "push" => reader.get(&schema::TOKEN, token).map(|token| SourceConfig::Push { token }),
+        "push" => {
+            let second = reader.get(&schema::SECOND_PUBLISHER, second_publisher);
+            Some(SourceConfig::Push { token: reader.get(&schema::TOKEN, token)?, second: second? })
+        }
         "chart" => chart::read(context, &reader, max_pixels),
         "text" => text(&reader, max_pixels),
         "pattern" => {
@@ -163,6 +166,14 @@ pub(super) fn token(text: &str) -> Result<Option<Secret>, Wrong> {
             Err(Wrong::want("must be one word: spaces cannot stand in an Authorization header"))
         }
         token => Ok(Some(Secret::new(token))),
+    }
+}
+
+fn second_publisher(text: &str) -> Result<SecondPublisher, Wrong> {
+    match text {
+        "replaces" => Ok(SecondPublisher::Replaces),
+        "refused" => Ok(SecondPublisher::Refused),
+        _ => Err(Wrong::want_not("must be replaces or refused", text)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::{collections::HashMap, num::NonZeroU32, ops::RangeInclusive, path::Path
 use super::{
     AuthConfig, Config, Limits, NoProxy, Placeholder, Proxies, Proxy, Rework, SaveConfig, SaveTarget,
     SendFile, ServerConfig, SourceConfig, StreamConfig, TlsConfig, WhenFull, Written, address, auth,
+    embedding,
     error::Position,
     mosaic,
     node::{Entry, Node, join, printable_key},
@@ -97,6 +98,7 @@ fn read_server<'a>(
     };
     let trusted_proxies = trusted_proxies(reader);
     let cors = reader.get(&schema::CORS, address::cors);
+    let frame_ancestors = embedding::frame_ancestors(reader);
     let mosaic = reader.get(&schema::MOSAIC, units::boolean);
     let default_stream = reader.get(&schema::DEFAULT_STREAM, |text| {
         let known = streams.is_none_or(|streams| {
@@ -125,6 +127,7 @@ fn read_server<'a>(
         },
         trusted_proxies: trusted_proxies?,
         cors: cors?,
+        frame_ancestors,
         default_stream,
         mosaic: mosaic?,
     })

@@ -218,6 +218,18 @@ pub enum SourceError {
         /// The limit.
         limit: usize,
     },
+    /// One picture after the other of more pixels than are taken.
+    #[error(
+        "{host} sends pictures of {width}x{height} pixels, more than limits.max_frame_pixels: raise it, or lower the camera's resolution"
+    )]
+    TooManyPixels {
+        /// Host and port.
+        host: String,
+        /// Of the last one.
+        width: u16,
+        /// Of the last one.
+        height: u16,
+    },
     /// The camera closed in an orderly way before it gave anything.
     #[error("{host} closed the connection before the first frame")]
     Empty {

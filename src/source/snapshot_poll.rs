@@ -77,7 +77,10 @@ impl SnapshotSource {
                 continue;
             }
             match sink.jpeg(picture.clone()) {
-                Ok(()) => {
+                Ok(info) if !sink.takes(&info) => {
+                    return Err(SourceError::TooManyPixels { host, width: info.width, height: info.height });
+                }
+                Ok(_) => {
                     broken_in_a_row = 0;
                     seen = Seen { picture: Some(picture), etag: validators.0, last_modified: validators.1 };
                 }
@@ -106,6 +109,10 @@ impl SnapshotSource {
         // A stream would never end; a page is not worth reading.
         if announced.starts_with("text/") || announced.starts_with("multipart/") {
             return Err(refuse(response.host(), announced.split(';').next().unwrap_or_default()));
+        }
+        // Never asked for.
+        if let Some(coding) = response.header("content-encoding").filter(|coding| *coding != "identity") {
+            return Err(refuse(response.host(), &format!("a picture compressed with {coding}")));
         }
         let host = response.host().to_owned();
         let deadline = if first {

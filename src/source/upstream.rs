@@ -21,6 +21,9 @@ use crate::{
     },
 };
 
+/// So many pictures in a row with more pixels than are taken are no accident.
+const MAX_OVERSIZED_IN_A_ROW: u32 = 10;
+
 /// What the URL should give.
 const EXPECTED: &str = "a multipart or JPEG body";
 
@@ -52,7 +55,13 @@ impl UpstreamSource {
         let kind = content_kind(&response)?;
         let mut parser = PartParser::new(kind, self.parser_limits);
         let host = response.host().to_owned();
-        let result = self.frames(response.into_body(), &mut parser, sink).await;
+        let result = self.frames(&host, response.into_body(), &mut parser, sink).await;
+        if matches!(result, Err(BodyError::Source(_))) {
+            // What is whole is shown; what was cut off by a break or a stall is counted.
+            while let Ok(Some(part)) = parser.finish() {
+                sink.part(part);
+            }
+        }
         sink.parsed(&parser.take_events());
         result.map_err(|error| match error {
             BodyError::Source(error) => error,
@@ -63,6 +72,7 @@ impl UpstreamSource {
 
     async fn frames(
         &self,
+        host: &str,
         mut body: BodyReader,
         parser: &mut PartParser,
         sink: &Sink,
@@ -71,14 +81,25 @@ impl UpstreamSource {
         // A frame was shown and nobody else of this thread had a turn since. A camera that always has bytes ready must not
         // keep it from viewers and other cameras. (Bytes without frames are bounded by tokio's own budget for reads.)
         let mut unseen = false;
+        let mut oversized = 0;
         while body.read_into(parser.space(), deadline).await? > 0 {
             unseen &= !body.waited();
             while let Some(part) = parser.next_part()? {
                 if std::mem::replace(&mut unseen, true) {
                     yield_now().await;
                 }
-                deadline = BodyDeadline::new(Deadline::NextFrame, self.frame_timeout);
+                if sink.takes(&part.info) {
+                    deadline = BodyDeadline::new(Deadline::NextFrame, self.frame_timeout);
+                    oversized = 0;
+                } else {
+                    oversized += 1;
+                }
+                let (width, height) = (part.info.width, part.info.height);
                 sink.part(part);
+                if oversized > MAX_OVERSIZED_IN_A_ROW {
+                    let host = host.to_owned();
+                    return Err(SourceError::TooManyPixels { host, width, height }.into());
+                }
             }
             sink.parsed(&parser.take_events());
         }

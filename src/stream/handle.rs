@@ -16,11 +16,12 @@ use super::{
     candidates::Sources,
     fan_out::fan_out,
     heartbeat,
+    publishing::{Publishing, Taken, Turns},
     state::State,
 };
 use crate::{
     bus::{Bus, History, Sink},
-    config::{Limits, StreamConfig},
+    config::{Limits, SecondPublisher, StreamConfig},
     frame::StreamName,
     source::{Lasting, Upstreams},
     transform::{pipeline::Pipeline, pool::Pool, stage::Stage},
@@ -59,7 +60,7 @@ struct Shared {
     demand: watch::Sender<usize>,
     status: watch::Sender<Status>,
     sources: watch::Sender<Option<Arc<Sources>>>,
-    publisher: watch::Sender<u64>,
+    publishers: Turns,
 }
 
 /// A stream that does not run on because of this.
@@ -160,7 +161,7 @@ impl StreamHandle {
             demand: watch::Sender::new(0),
             status: watch::Sender::new(Status { state: State::Idle, since: SystemTime::now() }),
             sources: watch::Sender::new(None),
-            publisher: watch::Sender::new(0),
+            publishers: Turns::default(),
         };
         let lasting = Lasting::new(&config, upstreams);
         Self::run(config, limits, pool, shared, lasting)
@@ -193,7 +194,7 @@ impl StreamHandle {
     fn run(config: StreamConfig, limits: Limits, pool: Arc<Pool>, shared: Shared, lasting: Lasting) -> Self {
         let config = Arc::new(config);
         let bus = shared.bus.clone();
-        let mut sink = Sink::new(bus.clone(), config.max_fps);
+        let mut sink = Sink::new(bus.clone(), config.max_fps).of_at_most(limits.max_frame_pixels);
         if !config.rework.is_nothing() {
             let pipeline = Pipeline::new(config.title.clone(), config.rework.clone(), (&limits).into());
             sink = sink.reworking(Arc::new(Stage::new(config.name.clone(), pipeline, &pool)));
@@ -250,18 +251,17 @@ impl StreamHandle {
         &self.0.sink
     }
 
-    /// Makes the caller the stream's one long-lived publisher; the future ends when another took over. The newest wins,
-    /// so that a publisher whose old connection hangs half open can come back at once.
-    pub fn take_over_publishing(&self) -> impl Future<Output = ()> + use<> {
-        let mut turns = self.0.shared.publisher.subscribe();
-        let mut mine = 0;
-        // Numbered under the channel's lock: of two that come at the same moment one sees the other.
-        self.0.shared.publisher.send_modify(|turn| {
-            *turn += 1;
-            mine = *turn;
-        });
-        // An error means that the stream is gone.
-        async move { drop(turns.wait_for(|turn| *turn != mine).await) }
+    /// Makes the caller the stream's one long-lived publisher.
+    ///
+    /// # Errors
+    /// [`Taken`] when there is one, which `second` says is to stay.
+    pub fn publish(&self, second: SecondPublisher) -> Result<Publishing, Taken> {
+        self.0.shared.publishers.take(second)
+    }
+
+    /// Whether there is a long-lived publisher.
+    pub fn is_fed(&self) -> bool {
+        self.0.shared.publishers.is_taken()
     }
 
     /// Wants the stream to run for as long as the guard lives.
@@ -351,7 +351,7 @@ impl StreamHandle {
     }
 
     fn send_publishers_away(&self) {
-        self.0.shared.publisher.send_modify(|turn| *turn += 1);
+        self.0.shared.publishers.end();
     }
 }
 

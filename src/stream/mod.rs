@@ -10,6 +10,7 @@ mod contest;
 mod fan_out;
 mod handle;
 mod heartbeat;
+mod publishing;
 mod pump;
 mod sending;
 pub mod state;
@@ -17,3 +18,4 @@ pub mod state;
 pub use handle::{
     AtCapacity, Capacity, DemandGuard, PastViewerGuard, Status, StreamHandle, ViewerGuard, WeakStream,
 };
+pub use publishing::{Publishing, Taken};

@@ -6,8 +6,9 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
-/// What is logged when `RUST_LOG` says nothing.
-const DEFAULT_FILTER: &str = "framecast=info,warn";
+/// What is logged when `RUST_LOG` says nothing. actix-http writes an error for each request that is none and each connection
+/// that breaks: whoever reaches the port could fill the disk with them.
+const DEFAULT_FILTER: &str = "framecast=info,actix_http=off,warn";
 
 /// Starts logging to standard error; `RUST_LOG` chooses what.
 pub fn init() {

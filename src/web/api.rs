@@ -220,7 +220,7 @@ impl StreamReport {
             title: stream.config().title.clone(),
             source: source.type_name(),
             push: match &stream.config().source {
-                SourceConfig::Push { token } => Some(if token.is_some() { "token" } else { "open" }),
+                SourceConfig::Push { token, .. } => Some(if token.is_some() { "token" } else { "open" }),
                 _ => None,
             },
             state: status.state.as_str(),

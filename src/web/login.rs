@@ -165,6 +165,7 @@ fn answer(mut head: HttpResponseBuilder, next: &str, message: &str) -> HttpRespo
     let text = FORM.replace("{next}", &escaped(next)).replace("{message}", &escaped(message));
     head.insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_POLICY))
+        .insert_header((header::X_FRAME_OPTIONS, "DENY"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .content_type("text/html; charset=utf-8")
         .body(text)

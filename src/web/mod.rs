@@ -11,6 +11,8 @@ mod compat;
 mod editing;
 mod error;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod go2rtc;
 mod health;
 mod listening;

@@ -19,8 +19,8 @@ pub(super) async fn document(state: State) -> HttpResponse {
 }
 
 /// `GET /api/docs`.
-pub(super) async fn browse() -> HttpResponse {
-    super::page::made(page::render())
+pub(super) async fn browse(state: State) -> HttpResponse {
+    super::page::made(&state, page::render())
 }
 
 /// The document; `base_path` is where the addresses begin.

@@ -4,13 +4,13 @@ use std::sync::LazyLock;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 
-use super::{State, compat, error::Problem, login, query};
+use super::{State, WebState, compat, error::Problem, login, query};
 use crate::auth::Caller;
 
 const PAGE: &str = include_str!("assets/page.html");
 const VIEW: &str = include_str!("assets/view.html");
 
-/// Nothing from elsewhere, nothing inline.
+/// Nothing from elsewhere, nothing inline. Whose frames they may stand in is a setting.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
                               connect-src 'self'; base-uri 'none'; form-action 'none'";
 
@@ -61,7 +61,7 @@ pub(super) async fn root(
         Some(action) => compat::mjpg_streamer(&request, &state, &caller, &action).await,
         None => {
             let exchanged = login::exchange(&request, &state, None).await?;
-            Ok(exchanged.unwrap_or_else(|| html(&request, PAGE)))
+            Ok(exchanged.unwrap_or_else(|| html(&request, &state, PAGE)))
         }
     }
 }
@@ -87,7 +87,7 @@ pub(super) async fn view(
 ) -> Result<HttpResponse, Problem> {
     let stream = state.stream(&name)?;
     let exchanged = login::exchange(&request, &state, Some(stream.name())).await?;
-    Ok(exchanged.unwrap_or_else(|| html(&request, VIEW)))
+    Ok(exchanged.unwrap_or_else(|| html(&request, &state, VIEW)))
 }
 
 /// `GET /page/{asset}`: what the pages refer to.
@@ -98,11 +98,22 @@ pub(super) async fn asset(request: HttpRequest, name: web::Path<String>) -> Resu
     }
 }
 
-fn html(request: &HttpRequest, text: &'static str) -> HttpResponse {
+fn html(request: &HttpRequest, state: &WebState, text: &'static str) -> HttpResponse {
     let mut answer = unless_known(request, "text/html; charset=utf-8", text);
-    let policy = header::HeaderValue::from_static(CONTENT_POLICY);
-    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    guard(&mut answer, state);
     answer
+}
+
+/// Says what the page may do, and who may frame it.
+fn guard(answer: &mut HttpResponse, state: &WebState) {
+    let settings = state.settings.now();
+    let policy = format!("{CONTENT_POLICY}; {}", settings.frame_ancestors);
+    let policy = header::HeaderValue::try_from(policy).expect("origins are visible ASCII");
+    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    if let Some(options) = settings.frame_ancestors.frame_options() {
+        let options = header::HeaderValue::from_static(options);
+        answer.headers_mut().insert(header::X_FRAME_OPTIONS, options);
+    }
 }
 
 /// The text, or 304 for those who have it. Browsers ask each time: after an update the old one must not stay.
@@ -119,11 +130,12 @@ fn unless_known(request: &HttpRequest, kind: &'static str, text: &'static str) -
 }
 
 /// A page that was made just now.
-pub(super) fn made(text: String) -> HttpResponse {
-    HttpResponse::Ok()
+pub(super) fn made(state: &WebState, text: String) -> HttpResponse {
+    let mut answer = HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_POLICY))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .content_type("text/html; charset=utf-8")
-        .body(text)
+        .body(text);
+    guard(&mut answer, state);
+    answer
 }

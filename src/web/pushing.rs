@@ -13,10 +13,12 @@ use actix_web::{
 use bytes::Bytes;
 
 pub(super) use self::body::Body;
+#[cfg(any(test, fuzzing))]
+pub(super) use self::form::file as file_of_form;
 use super::{State, WebState, error::Problem};
 use crate::{
     bus::DropReason,
-    config::SourceConfig,
+    config::{SecondPublisher, SourceConfig},
     stream::{StreamHandle, state::State as StreamState},
     transform::picture::{self, PictureError, PictureLimits},
 };
@@ -35,9 +37,12 @@ pub(super) async fn frame(
     let is_feed = FEED_TYPES.iter().any(|feed| content_type.starts_with(feed));
     let mut body = Body::new(&request, payload);
     let taken = async {
-        let stream = push_stream(&state, &name)?;
+        let (stream, second) = push_stream(&state, &name)?;
         if is_feed {
-            return feed::take(&request, &state.settings.now().limits, &stream, &mut body).await;
+            return feed::take(&request, &state.settings.now().limits, &stream, second, &mut body).await;
+        }
+        if second == SecondPublisher::Refused && stream.is_fed() {
+            return Err(feed::already_fed(&name));
         }
         let picture = one_picture(&request, &state, &stream, &mut body).await?;
         show(&state, &stream, picture).await?;
@@ -76,8 +81,8 @@ pub(super) async fn feed_to(
         Err(problem) => return body.refuse(problem).await,
     };
     let taken = async {
-        let stream = push_stream(state, &name)?;
-        feed::take(request, &state.settings.now().limits, &stream, &mut body).await
+        let (stream, second) = push_stream(state, &name)?;
+        feed::take(request, &state.settings.now().limits, &stream, second, &mut body).await
     };
     match taken.await {
         Ok(answer) => answer,
@@ -88,20 +93,20 @@ pub(super) async fn feed_to(
     }
 }
 
-/// The stream, if it takes pushes.
-fn push_stream(state: &WebState, name: &str) -> Result<StreamHandle, Problem> {
+/// The stream, if it takes pushes, and what becomes of a second publisher.
+fn push_stream(state: &WebState, name: &str) -> Result<(StreamHandle, SecondPublisher), Problem> {
     let stream = state.stream(name)?;
-    if !matches!(stream.config().source, SourceConfig::Push { .. }) {
+    let SourceConfig::Push { second, .. } = stream.config().source else {
         let kind = stream.config().source.type_name();
         let detail = format!(
             "stream {name} takes its pictures from a source of type {kind}; only type push takes them here"
         );
         return Err(Problem::new(StatusCode::CONFLICT, detail));
-    }
+    };
     if stream.status().state == StreamState::Paused {
         return Err(Problem::new(StatusCode::CONFLICT, format!("stream {name} is paused")));
     }
-    Ok(stream)
+    Ok((stream, second))
 }
 
 pub(super) fn content_type(request: &HttpRequest) -> String {

@@ -132,7 +132,17 @@ fn local(
 fn redirecting(
     port: u16,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
-    let answer = move |request: Request| async move { Ok::<_, actix_http::Error>(redirect(&request, port)) };
+    answering(move |request| redirect(request, port))
+}
+
+/// Answers everything there and then, with no state.
+fn answering(
+    answer: impl Fn(&Request) -> Response<BoxBody> + Clone + 'static,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
+    let answer = move |request: Request| {
+        let answer = answer.clone();
+        async move { Ok::<_, actix_http::Error>(answer(&request)) }
+    };
     fn_service(async |socket: TcpStream| {
         let peer = tuned(&socket);
         Ok((Wire::new(SharedSocket::new(socket), STALL_TIMEOUT), Protocol::Http1, peer))
@@ -237,4 +247,47 @@ fn tune(socket: &TcpStream) -> io::Result<()> {
         socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn ask(io: &mut TcpStream, path: &str) -> String {
+        io.write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = vec![0; 1024];
+        let length = io.read(&mut answer).await.unwrap_or_default();
+        String::from_utf8(answer[..length].to_vec()).unwrap()
+    }
+
+    /// All on one thread, so that what a panic takes along would be all of it.
+    #[actix::test]
+    async fn a_panic_while_a_request_is_answered_ends_its_connection_and_no_other() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = || {
+            answering(|request| {
+                assert_ne!(request.path(), "/injected", "by the test");
+                Response::ok().map_into_boxed_body()
+            })
+        };
+        let server = Server::build().workers(1).disable_signals().listen("test", listener, service).unwrap();
+        let server = server.run();
+        let handle = server.handle();
+        actix_rt::spawn(server);
+        let mut before = TcpStream::connect(address).await.unwrap();
+        assert!(ask(&mut before, "/").await.starts_with("HTTP/1.1 200"));
+        for _ in 0..10 {
+            let mut other = TcpStream::connect(address).await.unwrap();
+            assert_eq!(ask(&mut other, "/injected").await, "", "it is closed without an answer");
+            assert!(ask(&mut before, "/").await.starts_with("HTTP/1.1 200"), "the other goes on");
+        }
+        let mut behind = TcpStream::connect(address).await.unwrap();
+        assert!(ask(&mut behind, "/").await.starts_with("HTTP/1.1 200"), "new ones are served");
+        handle.stop(false).await;
+    }
 }

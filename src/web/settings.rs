@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::{
-    config::{Config, Limits},
+    config::{Config, FrameAncestors, Limits},
     frame::StreamName,
 };
 
@@ -14,6 +14,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `Access-Control-Allow-Origin` on streams and snapshots.
     pub cors: Option<String>,
+    /// Whose pages may show framecast's in a frame.
+    pub frame_ancestors: FrameAncestors,
     /// What `/stream` and `/snapshot` mean.
     pub default_stream: Option<StreamName>,
 }
@@ -24,6 +26,7 @@ impl Settings {
         Self {
             limits: config.limits.clone(),
             cors: config.server.cors.clone(),
+            frame_ancestors: config.server.frame_ancestors.clone(),
             default_stream: config.server.default_stream.clone(),
         }
     }

@@ -7,6 +7,7 @@ mod dialects;
 #[path = "../support/fake_camera.rs"]
 mod fake_camera;
 
+mod closing;
 mod credentials;
 mod deadlines;
 mod heads;

@@ -1,6 +1,8 @@
 //! Pictures one behind the other in one body.
 
-use crate::publishing::{Feed, INBOX, Viewer, jpeg, jpeg_of_size, refused, report, shown, start, until};
+use crate::publishing::{
+    Feed, INBOX, Viewer, jpeg, jpeg_of_size, post, pushed, refused, report, shown, start, until,
+};
 
 const FEED: &str = "/streams/inbox/feed";
 
@@ -139,4 +141,29 @@ async fn a_relay_that_stops_tells_its_publishers() {
     until(at, "inbox", "frames_in", 1).await;
     relay.begin_stop();
     assert!(refused(&feed.answer().await, 503).contains("stopping"));
+}
+
+const STEADY: &str = "/streams/steady/feed";
+
+#[tokio::test]
+async fn where_the_second_publisher_is_refused_the_first_one_stays_until_it_has_gone() {
+    let relay = start();
+    let at = relay.address();
+    let mut first = Feed::begin(at, STEADY, Some("image/jpeg")).await;
+    first.send(&jpeg(1)).await;
+    until(at, "steady", "frames_in", 1).await;
+    let mut second = Feed::begin(at, STEADY, Some("image/jpeg")).await;
+    second.send(&jpeg(2)).await;
+    assert!(refused(&second.answer().await, 409).contains("the first one stays"));
+    second.closed().await;
+    let single = post(at, "/streams/steady/frame", &[], &jpeg(3)).await;
+    assert!(refused(&single, 409).contains("the first one stays"));
+    first.send(&jpeg(4)).await;
+    assert_eq!(first.end().await.json()["frames"], 2);
+    assert_eq!(shown(at, "steady").await, jpeg(4), "nobody else was shown");
+    pushed(&post(at, "/streams/steady/frame", &[], &jpeg(5)).await);
+    let mut next = Feed::begin(at, STEADY, Some("image/jpeg")).await;
+    next.send(&jpeg(6)).await;
+    assert_eq!(next.end().await.json()["frames"], 1);
+    assert_eq!(report(at, "steady").await["frames_in"], 4);
 }

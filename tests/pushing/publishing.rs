@@ -19,6 +19,7 @@ limits: {max_frame_bytes: 256KiB, max_frame_pixels: 100000}
 streams:
   inbox: {source: {type: push, token: none}}
   guarded: {source: {type: push, token: kept-in-a-test}}
+  steady: {source: {type: push, token: none, second_publisher: refused}}
   bars: {source: {type: pattern, size: 64x48, fps: 5}}
 ",
     )

@@ -8,6 +8,7 @@ mod browser;
 #[path = "../support/browser.rs"]
 mod browser_driver;
 mod homes;
+mod hostile_texts;
 mod jpegtran;
 #[path = "../support/program.rs"]
 mod program;

@@ -93,7 +93,12 @@ impl Browser {
 
     /// No script threw anything, and nothing was done that the content policy forbids.
     pub(crate) fn assert_no_complaints(&mut self) {
-        assert_eq!(self.ask(&json!({"do": "complaints"})), json!([]));
+        assert_eq!(self.complaints(), json!([]));
+    }
+
+    /// What scripts threw and what was refused since the last time.
+    pub(crate) fn complaints(&mut self) -> Value {
+        self.ask(&json!({"do": "complaints"}))
     }
 }
 

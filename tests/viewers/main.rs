@@ -29,6 +29,7 @@ mod matrix;
 mod metrics;
 mod mjpg_streamer;
 mod on_demand;
+mod page_headers;
 mod parts;
 mod peers;
 mod pictures;

@@ -11,6 +11,8 @@ mod auth;
 mod body;
 mod chunked;
 mod dial;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod head;
 mod line;
 mod redirect;

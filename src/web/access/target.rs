@@ -77,8 +77,8 @@ impl Target {
         let sources = self.stream.iter().flat_map(|stream| stream.config().sources());
         // Of several sources one at most takes points, and none pictures.
         let mut takes = sources.filter_map(|source| match source {
-            SourceConfig::Push { token: None } => Some(Pushes::Anybody),
-            SourceConfig::Push { token: Some(token) } => Some(Pushes::Holders(token.clone())),
+            SourceConfig::Push { token: None, .. } => Some(Pushes::Anybody),
+            SourceConfig::Push { token: Some(token), .. } => Some(Pushes::Holders(token.clone())),
             SourceConfig::Chart(chart) => Some(match &chart.publishers {
                 Publishers::Nobody => Pushes::None,
                 Publishers::Anybody => Pushes::Anybody,

@@ -10,6 +10,8 @@
 //!
 //! What is said, and the bounds on it: docs/http-api.md.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod line;
 mod message;
 mod size;

@@ -7,12 +7,12 @@ use tracing::info;
 use super::body::Body;
 use crate::{
     bus::{Bus, DropReason},
-    config::Limits,
+    config::{Limits, SecondPublisher},
     multipart::{
         boundary::ContentKind,
         parser::{ParseError, ParserLimits, PartParser},
     },
-    stream::StreamHandle,
+    stream::{StreamHandle, Taken},
     web::error::Problem,
 };
 
@@ -24,11 +24,13 @@ pub(super) async fn take(
     request: &HttpRequest,
     limits: &Limits,
     stream: &StreamHandle,
+    second: SecondPublisher,
     body: &mut Body,
 ) -> Result<HttpResponse, Problem> {
     let name = stream.name().as_str();
     let mut feed = Feed::new(request, limits, stream);
-    let replaced = stream.take_over_publishing();
+    let publishing = stream.publish(second).map_err(|Taken| already_fed(name))?;
+    let replaced = publishing.over();
     tokio::pin!(replaced);
     let stopped = closed(stream.bus());
     tokio::pin!(stopped);
@@ -76,6 +78,12 @@ async fn closed(bus: &Bus) {
 
 fn another_publisher(name: &str) -> Problem {
     let detail = format!("another publisher feeds stream {name} now; the newest wins");
+    Problem::new(StatusCode::CONFLICT, detail)
+}
+
+/// The first one stays, as `source.second_publisher` says.
+pub(super) fn already_fed(name: &str) -> Problem {
+    let detail = format!("another publisher feeds stream {name} now, and the first one stays");
     Problem::new(StatusCode::CONFLICT, detail)
 }
 

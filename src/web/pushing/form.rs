@@ -11,7 +11,7 @@ use crate::web::error::Problem;
 pub(super) const OVERHEAD_BYTES: usize = 64 * 1024;
 
 /// The form's one file, whatever its field is called.
-pub(super) async fn file(request: &HttpRequest, body: Bytes) -> Result<Bytes, Problem> {
+pub(in crate::web) async fn file(request: &HttpRequest, body: Bytes) -> Result<Bytes, Problem> {
     let body = stream::iter([Ok::<_, PayloadError>(body)]);
     let mut form = Multipart::new(request.headers(), body);
     let mut file = None;

@@ -1,0 +1,95 @@
+//! What the fuzzer and the tests of `src/fuzzing.rs` begin with: real pictures, and what cameras, viewers and publishers
+//! send. Used by both: `scripts/fuzz` writes them to files.
+
+#[expect(dead_code, reason = "the tests of cameras use the rest of it")]
+#[path = "../tests/support/dialects.rs"]
+mod dialects;
+
+const PICTURES: [&[u8]; 5] = [
+    include_bytes!("../tests/fixtures/jpeg/lossless-gray.jpg"),
+    include_bytes!("../tests/fixtures/jpeg/lossless-422-no-tables.jpg"),
+    include_bytes!("../tests/fixtures/jpeg/lossless-420-exif-6.jpg"),
+    include_bytes!("../tests/fixtures/jpeg/lossless-progressive.jpg"),
+    include_bytes!("../tests/fixtures/jpeg/lossless-420-restart.jpg"),
+];
+
+/// A 1x1 picture each, as other programs write them.
+const GIF: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\x9cc`\0\0\0\x02\0\x01H\xaf\xa4q\0\0\0\0IEND\xaeB`\x82";
+const BMP: &[u8] = b"BM:\0\0\0\0\0\0\x006\0\0\0(\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0\0\0\0\0\x04\0\0\0\x13\x0b\0\0\x13\x0b\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\0";
+
+const HEADS: [&str; 8] = [
+    "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\n",
+    "HTTP/1.0 200 OK\nServer: x\nContent-Type: image/jpeg\nContent-Length: 12\n\nbody",
+    "ICY 200 OK\r\nGoAhead-Webs\r\nContent-Type: multipart/x-mixed-replace; boundary=\"a b\"\r\n--a b\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"cam\",\r\n nonce=\"1\"\r\nWWW-Authenticate: Basic realm=cam\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 302 Found\r\nLocation: http://other/\r\nContent-Length: 0, 0\r\nConnection: keep-alive\r\n\r\n",
+    "HTTP/1.1 200\r\nTransfer-Encoding: gzip, chunked\r\nProxy-Connection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "HTTP 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\nContent-Length: 0\r\n\u{ff}\u{d8}",
+    "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nLast-Modified: today\r\n\r\n",
+];
+
+const CHALLENGES: [&str; 6] = [
+    "Digest realm=\"cam\", nonce=\"n1\", qop=\"auth\", algorithm=MD5",
+    "Basic realm=\"a, b\", digest realm=\"c, Basic\", nonce=\"x\", opaque=\"\\\"\", stale=TRUE",
+    "Digest realm=\"c\", nonce=\"x\", algorithm=SHA-256, qop=\"auth,auth-int\"\nDigest realm=\"c\", nonce=\"y\", algorithm=MD5-sess",
+    "Digest realm=\"c\", nonce=\"x\", algorithm=SHA-512-256, userhash=true, charset=UTF-8, domain=\"/ /a\"",
+    "Negotiate\nNTLM\nBasic",
+    "Bearer error=\"invalid_token\", Digest nonce=x",
+];
+
+const SAID: [&str; 4] = [
+    r#"{"type":"subscribe","id":1,"stream":"door","width":320,"height":180,"fps":5}"#,
+    r#"{"type":"unsubscribe","id":4294967295}"#,
+    r#"{"type":"ack","id":1,"seq":7}"#,
+    r#"{"type":"mjpeg"}"#,
+];
+
+const CONTENT_TYPES: [&str; 6] = [
+    "multipart/x-mixed-replace;boundary=cam",
+    "Multipart/X-Mixed-Replace ;BOUNDARY = \"a;\\\"b\" ; x=y",
+    "multipart/mixed; charset=utf-8; boundary=--cam; x=\"a;b\"",
+    "multipart/x-mixed-replace; boundary=",
+    "image/jpeg; x=y",
+    "text/html; charset=utf-8",
+];
+
+/// The seeds of a target; none of one that there is not.
+pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let texts = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
+    let led_by = |bytes: &[u8], all: Vec<Vec<u8>>| -> Vec<_> {
+        all.into_iter().map(|seed| [bytes, &seed].concat()).collect()
+    };
+    match target {
+        "multipart" => {
+            let jpegs = [PICTURES[0].to_vec(), PICTURES[1].to_vec()];
+            let bodies = dialects::DIALECTS.iter().map(|dialect| (dialect.render)(&jpegs)).collect();
+            led_by(&[255, 0], bodies)
+        }
+        "boundary" => texts(&CONTENT_TYPES),
+        "head" => led_by(&[9], texts(&HEADS)),
+        "jpeg" => led_by(&[63], PICTURES.map(<[u8]>::to_vec).into()),
+        "challenge" => texts(&CHALLENGES),
+        "yaml" => texts(&[
+            include_str!("../config/framecast.yaml"),
+            include_str!("../config/demo.yaml"),
+            "x-a: &a {type: pattern}\nstreams: {a: {source: *a}, b: {<<: {title: x}, source: *a}}",
+        ]),
+        "picture" => [&PICTURES[..], &[GIF, PNG, BMP]].concat().into_iter().map(<[u8]>::to_vec).collect(),
+        "form" => {
+            let part = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n";
+            let field = "--x\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n";
+            let form =
+                |fields: &str| [fields.as_bytes(), part.as_bytes(), PICTURES[0], b"\r\n--x--\r\n"].concat();
+            led_by(&[0], vec![form(""), form(field)])
+        }
+        "web_socket" => texts(&SAID).into_iter().flat_map(|text| [masked(&text), text]).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A client's frame: final, text, masked by zeros (RFC 6455, section 5.2).
+fn masked(text: &[u8]) -> Vec<u8> {
+    let head = [0x81, 0x80 | u8::try_from(text.len()).expect("a short text"), 0, 0, 0, 0];
+    [&head, text].concat()
+}

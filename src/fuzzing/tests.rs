@@ -1,0 +1,105 @@
+//! The same targets as the fuzzer's, a bounded number of cases each.
+
+use std::{fs, path::Path};
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[path = "../../fuzz/seeds.rs"]
+mod seeds;
+
+/// So many spoiled seeds a target, without being told otherwise by `PROPTEST_CASES`.
+const USUAL_CASES: u32 = 400;
+
+fn config() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(USUAL_CASES), ..ProptestConfig::default() }
+}
+
+/// A seed with some bytes changed, a piece moved, and its end cut off; or noise.
+fn spoiled(target: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
+    let seeds = seeds::seeds(target);
+    assert!(!seeds.is_empty(), "{target} has no seeds");
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8);
+    let moved = prop::option::of((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_usize..200));
+    let cut = prop::option::weighted(0.3, any::<prop::sample::Index>());
+    let of_seed =
+        (prop::sample::select(seeds), changes, moved, cut).prop_map(|(mut bytes, changes, moved, cut)| {
+            if let Some((from, to, len)) = moved {
+                let from = from.index(bytes.len());
+                let piece = bytes[from..(from + len).min(bytes.len())].to_vec();
+                let to = to.index(bytes.len());
+                bytes.splice(to..to, piece);
+            }
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            bytes
+        });
+    prop_oneof![9 => of_seed, 1 => prop::collection::vec(any::<u8>(), 0..600)]
+}
+
+/// What a fuzzer has found, and was mended.
+fn findings(target: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/findings").join(target);
+    let Ok(files) = fs::read_dir(folder) else { return Vec::new() };
+    files.map(|file| fs::read(file.unwrap().path()).unwrap()).collect()
+}
+
+fn holds(target: &str, check: fn(&[u8])) {
+    for input in seeds::seeds(target).iter().chain(&findings(target)) {
+        check(input);
+    }
+    proptest!(config(), |(input in spoiled(target))| check(&input));
+}
+
+#[test]
+fn every_target_has_its_file_and_its_seeds() {
+    let manifest = include_str!("../../fuzz/Cargo.toml");
+    for (target, _) in TARGETS {
+        assert!(manifest.contains(&format!("name = \"{target}\"")), "fuzz/Cargo.toml has no {target}");
+        assert!(!seeds::seeds(target).is_empty());
+    }
+}
+
+/// Every target by its name.
+const TARGETS: [(&str, fn(&[u8])); 9] = [
+    ("multipart", multipart),
+    ("boundary", boundary),
+    ("head", head),
+    ("jpeg", jpeg),
+    ("challenge", challenge),
+    ("yaml", yaml),
+    ("picture", picture),
+    ("form", form),
+    ("web_socket", web_socket),
+];
+
+macro_rules! property {
+    ($($name:ident: $target:literal),+) => {
+        $(
+            #[test]
+            fn $name() {
+                let (target, check) = TARGETS.into_iter().find(|(name, _)| *name == $target).expect("it is one");
+                holds(target, check);
+            }
+        )+
+    };
+}
+
+property! {
+    bodies_of_parts: "multipart",
+    content_types: "boundary",
+    heads_of_answers: "head",
+    jpegs: "jpeg",
+    challenges: "challenge",
+    configurations: "yaml",
+    pushed_pictures: "picture",
+    pushed_forms: "form",
+    messages_of_web_sockets: "web_socket"
+}

@@ -1,0 +1,121 @@
+//! Who feeds a push stream: one at a time. Two feeds at once would show their pictures in turns.
+//!
+//! What becomes of a second one is the stream's setting (docs/adr/0006). Single pictures take no turn.
+
+use tokio::sync::watch;
+
+use crate::config::SecondPublisher;
+
+/// The turns of a stream's feeds. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Turns(watch::Sender<Turn>);
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Turn {
+    number: u64,
+    is_taken: bool,
+}
+
+/// While it lives, the stream is being fed, unless another took over.
+#[derive(Debug)]
+pub struct Publishing {
+    turns: Turns,
+    mine: u64,
+}
+
+/// Another one feeds the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("another publisher feeds it")]
+pub struct Taken;
+
+impl Turns {
+    /// Takes the turn.
+    ///
+    /// # Errors
+    /// [`Taken`] when it is another's, and is not to be taken away.
+    pub(super) fn take(&self, second: SecondPublisher) -> Result<Publishing, Taken> {
+        let mut mine = None;
+        // Under the channel's lock: of two that come at the same moment one sees the other.
+        self.0.send_if_modified(|turn| {
+            if turn.is_taken && second == SecondPublisher::Refused {
+                return false;
+            }
+            *turn = Turn { number: turn.number + 1, is_taken: true };
+            mine = Some(turn.number);
+            true
+        });
+        mine.map(|mine| Publishing { turns: self.clone(), mine }).ok_or(Taken)
+    }
+
+    /// Whether somebody feeds the stream.
+    pub(super) fn is_taken(&self) -> bool {
+        self.0.borrow().is_taken
+    }
+
+    /// Ends whoever feeds.
+    pub(super) fn end(&self) {
+        self.0.send_modify(|turn| *turn = Turn { number: turn.number + 1, is_taken: false });
+    }
+}
+
+impl Publishing {
+    /// Ends when another took over, or the stream sends its publishers away.
+    pub async fn over(&self) {
+        // An error would mean that the sender is gone, which this holds itself.
+        let _ = self.turns.0.subscribe().wait_for(|turn| turn.number != self.mine).await;
+    }
+}
+
+impl Drop for Publishing {
+    fn drop(&mut self) {
+        self.turns.0.send_if_modified(|turn| {
+            if turn.number == self.mine {
+                turn.is_taken = false;
+            }
+            // Nobody waits for that.
+            false
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn the_newest_replaces_the_one_before() {
+        let turns = Turns::default();
+        let first = turns.take(SecondPublisher::Replaces).unwrap();
+        assert!(first.over().now_or_never().is_none());
+        let second = turns.take(SecondPublisher::Replaces).unwrap();
+        assert!(first.over().now_or_never().is_some() && second.over().now_or_never().is_none());
+        drop(first);
+        assert!(turns.is_taken(), "it was not its turn any more");
+        drop(second);
+        assert!(!turns.is_taken());
+    }
+
+    #[test]
+    fn where_the_second_is_refused_it_may_come_when_the_first_has_gone() {
+        let turns = Turns::default();
+        let first = turns.take(SecondPublisher::Refused).unwrap();
+        assert_eq!(turns.take(SecondPublisher::Refused).unwrap_err(), Taken);
+        assert!(first.over().now_or_never().is_none(), "nobody took over");
+        drop(first);
+        turns.take(SecondPublisher::Refused).unwrap();
+    }
+
+    #[test]
+    fn those_who_are_sent_away_have_to_come_again() {
+        let turns = Turns::default();
+        let first = turns.take(SecondPublisher::Refused).unwrap();
+        turns.end();
+        assert!(first.over().now_or_never().is_some());
+        let again = turns.take(SecondPublisher::Refused).unwrap();
+        drop(first);
+        assert!(again.over().now_or_never().is_none() && turns.is_taken());
+    }
+}

@@ -1,0 +1,164 @@
+//! The built program with a good stream in it, and what is asserted of it while something bad happens.
+
+use std::{cell::Cell, fs, net::SocketAddr, process::Command, time::Duration};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    binary::Framecast,
+    neighbour::{NEIGHBOUR, Neighbour},
+    numbers::Process,
+    raw_client::{Answer, Client, PATIENCE},
+};
+
+/// Changes what is configured.
+pub(crate) const ADMIN: &str = "admin-of-these-tests";
+
+/// How often a condition is looked at again while it is waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// A running relay.
+pub(crate) struct House {
+    framecast: Framecast,
+    address: SocketAddr,
+    process: Process,
+    neighbour: Option<Neighbour>,
+    _folder: TempDir,
+}
+
+impl House {
+    /// Serves the good stream and those of `streams`, YAML of the block style below `streams:`; `top` stands above it.
+    pub(crate) async fn serving(top: &str, streams: &str) -> Self {
+        Self::started_by("exec \"$@\"", top, streams).await
+    }
+
+    /// The same, started by a line of shell that ends with `exec "$@"`.
+    pub(crate) async fn started_by(shell: &str, top: &str, streams: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let camera = listener.local_addr().unwrap();
+        let yaml = format!(
+            "{top}\nstreams:\n  {NEIGHBOUR}: {{source: {{type: mjpeg, url: 'http://{camera}/', frame_timeout: 1h}}}}\n{streams}"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let pid_file = folder.path().join("pid");
+        // The shell becomes the program: its number is the program's.
+        let script = format!("echo $$ >\"$0\" && {shell}");
+        let framecast = Framecast::serve_with(&yaml, |command| {
+            let mut wrapped = Command::new("sh");
+            wrapped.args(["-c", &script]).arg(&pid_file);
+            wrapped.arg(command.get_program()).args(command.get_args());
+            wrapped.env_remove("RUST_LOG").env("FRAMECAST_ADMIN_TOKEN", ADMIN);
+            *command = wrapped;
+            command
+        });
+        let address = framecast.url("").trim_start_matches("http://").parse().expect("it listens on TCP");
+        let process = Process(fs::read_to_string(&pid_file).unwrap().trim().parse().unwrap());
+        let neighbour = Some(Neighbour::begin(address, listener).await);
+        Self { framecast, address, process, neighbour, _folder: folder }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn process(&self) -> Process {
+        self.process
+    }
+
+    /// Everything the API says.
+    pub(crate) async fn all(&self) -> Value {
+        Client::get(self.address, "/api/streams").await.json()
+    }
+
+    /// What the API says of a stream.
+    pub(crate) async fn report(&self, stream: &str) -> Value {
+        Client::get(self.address, &format!("/api/streams/{stream}")).await.json()
+    }
+
+    /// The same, once it is as wanted.
+    pub(crate) async fn report_when(&self, stream: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        until(&format!("{stream} to be as wanted"), async || {
+            let report = self.report(stream).await;
+            if wanted(&report) { Ok(report) } else { Err(report.to_string()) }
+        })
+        .await
+    }
+
+    /// Pushes a picture, or what is taken for one.
+    pub(crate) async fn push(&self, stream: &str, body: &[u8]) -> Answer {
+        let target = format!("/streams/{stream}/frame");
+        Client::ask(self.address, "POST", &target, &[("Content-Type", "image/jpeg")], body).await
+    }
+
+    /// Bears `attack`: meanwhile every frame of the good camera reaches its viewer, memory grows by no more than `kib`,
+    /// and afterwards no file or socket is open that was not before.
+    pub(crate) async fn bears(&mut self, kib: u64, attack: impl AsyncFnOnce(&Self)) {
+        let mut neighbour = self.neighbour.take().expect("it is put back");
+        let (descriptors, sent) = (self.process.descriptors(), neighbour.sent());
+        self.process.forget_peak();
+        let before = self.process.memory_kib();
+        let is_on = Cell::new(true);
+        let attacking = async {
+            attack(self).await;
+            is_on.set(false);
+        };
+        tokio::join!(neighbour.go_on(|| is_on.get()), attacking);
+        let grown = self.process.peak_kib().saturating_sub(before);
+        assert!(grown <= kib, "memory grew by {grown} KiB, at most {kib} were expected");
+        // One frame more, after all of it.
+        neighbour.exchange().await;
+        assert!(neighbour.sent() > sent + 1, "no frame was sent meanwhile");
+        self.descriptors_are(descriptors).await;
+        let report = self.report(NEIGHBOUR).await;
+        assert_eq!(report["frames_in"], neighbour.sent(), "{report}");
+        assert_eq!((&report["skipped"], &report["reconnects"]), (&0.into(), &0.into()), "{report}");
+        let dropped = report["dropped"].as_object().expect("a map");
+        assert!(dropped.values().all(|count| *count == 0), "{report}");
+        assert_eq!(report["viewers"], 1);
+        self.neighbour = Some(neighbour);
+    }
+
+    /// Waits until no more files and sockets are open than these.
+    pub(crate) async fn descriptors_are(&self, most: usize) {
+        until(&format!("{most} descriptors at most"), async || {
+            let open = self.process.descriptors();
+            if open <= most { Ok(()) } else { Err(format!("{open} descriptors")) }
+        })
+        .await;
+    }
+
+    /// Ends it with SIGTERM; what it has logged, in which nothing is an error or a panic.
+    pub(crate) fn end(self) -> String {
+        self.end_with(&[])
+    }
+
+    /// The same, where lines with one of these words may be errors.
+    pub(crate) fn end_with(mut self, expected: &[&str]) -> String {
+        drop(self.neighbour.take());
+        let log = self.framecast.end();
+        let bad = |line: &&str| ["ERROR", "panicked"].iter().any(|word| line.contains(word));
+        let known = |line: &str| expected.iter().any(|words| line.contains(words));
+        let complaints: Vec<_> = log.lines().filter(bad).filter(|line| !known(line)).collect();
+        assert!(complaints.is_empty(), "the log complains:\n{}", complaints.join("\n"));
+        log
+    }
+}
+
+/// Looks until there is something to see; says at last what was seen instead.
+pub(crate) async fn until<T>(what: &str, look: impl AsyncFn() -> Result<T, String>) -> T {
+    let start = Instant::now();
+    loop {
+        match look().await {
+            Ok(seen) => return seen,
+            Err(instead) => {
+                assert!(start.elapsed() < PATIENCE, "waited in vain for {what}; at last: {instead}");
+            }
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}

@@ -1,0 +1,89 @@
+//! A good camera and its good viewer, beside whatever else happens: each frame the camera sends is seen by the viewer
+//! before the next one is sent, so that a lost, doubled or foreign frame is seen at once, however busy the machine is.
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+
+use crate::{
+    pictures::{number_of, numbered},
+    raw_client::{Body, Client, PATIENCE},
+};
+
+/// What the stream is called.
+pub(crate) const NEIGHBOUR: &str = "neighbour";
+
+/// The camera's rhythm.
+const BETWEEN_FRAMES: Duration = Duration::from_millis(5);
+
+const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\n";
+
+/// Both ends of the stream.
+pub(crate) struct Neighbour {
+    camera: TcpStream,
+    viewer: Body,
+    sent: u64,
+}
+
+impl Neighbour {
+    /// Watches the relay's stream and serves its source, which the relay will ask at `listener`.
+    pub(crate) async fn begin(relay: SocketAddr, listener: TcpListener) -> Self {
+        let mut client = Client::connect(relay).await;
+        client.send(format!("GET /streams/{NEIGHBOUR} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await;
+        let (mut camera, _) = timeout(PATIENCE, listener.accept()).await.expect("the relay asks").unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            assert_ne!(camera.read_buf(&mut request).await.unwrap(), 0, "the relay left");
+        }
+        camera.write_all(HEAD.as_bytes()).await.unwrap();
+        let head = client.head().await;
+        assert_eq!(head.status, 200);
+        let mut viewer = Body::after(&head, client);
+        assert_eq!(viewer.text_until("\r\n").await, "--boundarydonotcross");
+        let mut neighbour = Self { camera, viewer, sent: 0 };
+        neighbour.exchange().await;
+        neighbour
+    }
+
+    /// Frames sent, each of which was seen.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// One frame more.
+    pub(crate) async fn exchange(&mut self) {
+        self.sent += 1;
+        let jpeg = numbered(self.sent);
+        let head = format!("Content-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
+        let part = [head.as_bytes(), &jpeg, b"\r\n--cam\r\n"].concat();
+        self.camera.write_all(&part).await.expect("the relay takes the neighbour's frames");
+        loop {
+            let seen = number_of(&self.next_picture().await).expect("a picture of the neighbour");
+            if seen == self.sent {
+                return;
+            }
+            assert_eq!(seen, self.sent - 1, "only the frame before may be shown once more");
+        }
+    }
+
+    /// Frame after frame, for as long as `is_on`.
+    pub(crate) async fn go_on(&mut self, is_on: impl Fn() -> bool) {
+        while is_on() {
+            self.exchange().await;
+            tokio::time::sleep(BETWEEN_FRAMES).await;
+        }
+    }
+
+    async fn next_picture(&mut self) -> Vec<u8> {
+        let head = self.viewer.text_until("\r\n\r\n").await;
+        let length = head.split("\r\n").find_map(|line| line.strip_prefix("Content-Length: "));
+        let jpeg = self.viewer.exactly(length.expect("a part has its length").parse().unwrap()).await;
+        assert_eq!(self.viewer.text_until("\r\n").await, "");
+        assert_eq!(self.viewer.text_until("\r\n").await, "--boundarydonotcross");
+        jpeg
+    }
+}

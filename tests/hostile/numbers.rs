@@ -1,0 +1,39 @@
+//! What the system says about a process: memory and open files (`/proc`, proc(5)).
+
+use std::fs;
+
+/// A process that is looked at from outside.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Process(pub(crate) u32);
+
+impl Process {
+    fn file(self, name: &str) -> String {
+        format!("/proc/{}/{name}", self.0)
+    }
+
+    /// How many files and sockets it has open.
+    pub(crate) fn descriptors(self) -> usize {
+        fs::read_dir(self.file("fd")).expect("it runs").count()
+    }
+
+    /// From now on [`Process::peak_kib`] is about what is used from now on.
+    pub(crate) fn forget_peak(self) {
+        fs::write(self.file("clear_refs"), "5").expect("the process is ours");
+    }
+
+    /// The most memory it has used.
+    pub(crate) fn peak_kib(self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory it uses.
+    pub(crate) fn memory_kib(self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(self, key: &str) -> u64 {
+        let status = fs::read_to_string(self.file("status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("Linux says it");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+}

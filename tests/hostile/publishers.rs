@@ -1,0 +1,208 @@
+//! Publishers that guess, flood and stuff.
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::{
+    bombs,
+    house::House,
+    pictures::{number_of, numbered},
+    raw_client::{Client, PATIENCE},
+};
+
+const TOP: &str =
+    "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_frame_bytes: 1MiB, max_frame_pixels: 1000000}";
+const STREAMS: &str = "  inbox: {source: {type: push, token: none}}\n  guarded: {source: {type: push, token: kept-in-a-test}}\n  other: {source: {type: push, token: none}}\n";
+
+/// A body being gathered, a picture being decoded, and what connections cost.
+const MEMORY_KIB: u64 = 24 * 1024;
+
+#[tokio::test]
+async fn wrong_tokens_at_speed_are_slowed_and_counted_and_the_right_one_goes_on() {
+    const GUESSES: usize = 500;
+    let mut house = House::serving(TOP, STREAMS).await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            let mut guessing = JoinSet::new();
+            for n in 0..GUESSES {
+                let address = house.address();
+                guessing.spawn(async move {
+                    let token = format!("Bearer guess-{n}");
+                    let headers = [("Authorization", token.as_str()), ("X-Forwarded-For", "192.0.2.66")];
+                    let answer =
+                        Client::ask(address, "POST", "/streams/guarded/frame", &headers, &numbered(0)).await;
+                    answer.head.status
+                });
+                if n % 50 == 0 {
+                    let headers =
+                        [("Authorization", "Bearer kept-in-a-test"), ("X-Forwarded-For", "192.0.2.7")];
+                    let picture = numbered(n as u64);
+                    let right =
+                        Client::ask(address, "POST", "/streams/guarded/frame", &headers, &picture).await;
+                    assert_eq!(right.head.status, 204);
+                }
+            }
+            let statuses = guessing.join_all().await;
+            let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
+            assert_eq!(count(401) + count(429), GUESSES, "{statuses:?}");
+            assert!(count(429) > GUESSES / 2, "most are not even looked at: {}", count(429));
+            let refused = &house.all().await["refused"];
+            assert_eq!(
+                (&refused["unauthorized"], &refused["guessing"]),
+                (&count(401).into(), &count(429).into())
+            );
+            assert_eq!(house.report("guarded").await["frames_in"], GUESSES / 50);
+        })
+        .await;
+    let log = house.end();
+    assert!(log.lines().count() < 100, "guesses do not fill the log:\n{log}");
+}
+
+/// Sends zeros for as long as they are taken, `total` at most; the status of the answer, if it came through.
+async fn flood(house: &House, head: &str, chunked: bool, total: usize) -> Option<u16> {
+    let mut io = TcpStream::connect(house.address()).await.unwrap();
+    io.write_all(head.as_bytes()).await.unwrap();
+    let (mut from, mut to) = io.split();
+    let piece = vec![0; 64 * 1024];
+    let piece = if chunked { [b"10000\r\n", &piece[..], b"\r\n"].concat() } else { piece };
+    let sending = async {
+        for _ in 0..total / (64 * 1024) {
+            if to.write_all(&piece).await.is_err() {
+                return;
+            }
+        }
+        // Nothing more, but the connection stays.
+        std::future::pending::<()>().await;
+    };
+    let mut answer = Vec::new();
+    let reading = async {
+        // A reset is an end, too.
+        let _ = from.read_to_end(&mut answer).await;
+    };
+    let ended = async {
+        tokio::select! {
+            () = reading => {}
+            () = sending => {}
+        }
+    };
+    timeout(PATIENCE, ended).await.expect("the relay lets go");
+    std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
+}
+
+#[tokio::test]
+async fn bodies_of_a_hundred_megabytes_are_refused_in_the_memory_of_one_frame() {
+    const TOTAL: usize = 100_000_000;
+    let mut house = House::serving(TOP, STREAMS).await;
+    let sized = format!("Content-Length: {TOTAL}");
+    house
+        .bears(MEMORY_KIB, async |house| {
+            // Two feeds of one stream would see each other: one stream for each framing.
+            let framings = [("inbox", sized.as_str(), false), ("other", "Transfer-Encoding: chunked", true)];
+            let floods = framings.into_iter().flat_map(|(stream, framing, chunked)| {
+                let targets = [(stream, "frame"), (stream, "feed"), ("guarded", "frame")];
+                targets.map(|(stream, address)| async move {
+                    let target = format!("/streams/{stream}/{address}");
+                    let head = format!("POST {target} HTTP/1.1\r\nHost: test\r\n{framing}\r\n\r\n");
+                    let status = flood(house, &head, chunked, TOTAL).await;
+                    // Closing while bytes arrive may reset the connection before the answer is read.
+                    let expected = status.is_none_or(|status| [401, 413, 415].contains(&status));
+                    assert!(expected, "{target} {framing}: {status:?}");
+                })
+            });
+            join_all(floods).await;
+            for stream in ["inbox", "other"] {
+                let dropped = house.report(stream).await["dropped"].clone();
+                let counted = |reason: &str| dropped[reason].as_u64().unwrap();
+                assert_eq!(counted("too_large") + counted("invalid"), 2, "{stream}: {dropped}");
+            }
+        })
+        .await;
+    house.end();
+}
+
+/// A decoder may take 24 bytes for each of the million pixels that are allowed, and 4 MiB besides.
+const DECODER_KIB: u64 = 28 * 1024;
+
+#[tokio::test]
+async fn pictures_that_unpack_without_end_are_refused_or_shown_in_bounded_memory() {
+    let mut house = House::serving(TOP, STREAMS).await;
+    let mut bombs = bombs::pngs();
+    bombs.push(("a GIF of a thousand large frames", bombs::gif()));
+    bombs.push(("a JPEG of 65,535 x 65,535", bombs::sized(&numbered(1), 65_535, 65_535)));
+    house
+        .bears(MEMORY_KIB + DECODER_KIB, async |house| {
+            let (mut shown, mut refused) = (0, 0);
+            for (name, bomb) in &bombs {
+                assert!(bomb.len() < 1024 * 1024, "{name} is no bomb but large: {}", bomb.len());
+                match house.push("inbox", bomb).await.head.status {
+                    204 => shown += 1,
+                    413 | 415 | 422 => refused += 1,
+                    status => panic!("{name}: {status}"),
+                }
+            }
+            let report = house.report("inbox").await;
+            let dropped = report["dropped"].as_object().unwrap().values().filter_map(Value::as_u64);
+            assert_eq!((&report["frames_in"], dropped.sum::<u64>()), (&shown.into(), refused), "{report}");
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn a_hundred_uploads_that_never_come_hold_little_and_are_counted_when_they_break() {
+    const UPLOADS: usize = 100;
+    let mut house = House::serving(TOP, STREAMS).await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            let mut slow = Vec::new();
+            for _ in 0..UPLOADS {
+                let mut client = Client::connect(house.address()).await;
+                client
+                    .send(b"POST /streams/inbox/frame HTTP/1.1\r\nHost: t\r\nContent-Length: 1000000\r\n\r\n")
+                    .await;
+                slow.push(client);
+            }
+            // A byte each, in turn.
+            for byte in &numbered(1)[..20] {
+                for client in &mut slow {
+                    client.send(&[*byte]).await;
+                }
+            }
+            assert_eq!(house.push("inbox", &numbered(7)).await.head.status, 204, "others push meanwhile");
+            drop(slow);
+            house.report_when("inbox", |report| report["dropped"]["invalid"] == UPLOADS).await;
+        })
+        .await;
+    house.end();
+}
+
+/// As fast as they can be sent, which is faster than anybody watches.
+#[tokio::test]
+async fn ten_thousand_frames_in_one_go_are_counted_and_the_last_one_is_shown() {
+    const FRAMES: u64 = 10_000;
+    let streams = format!("{STREAMS}  thinned: {{max_fps: 10, source: {{type: push, token: none}}}}\n");
+    let mut house = House::serving(TOP, &streams).await;
+    let feed: Vec<u8> = (1..=FRAMES).flat_map(numbered).collect();
+    house
+        .bears(MEMORY_KIB, async |house| {
+            for stream in ["inbox", "thinned"] {
+                let target = format!("/streams/{stream}/feed");
+                let headers = [("Content-Type", "video/x-motion-jpeg")];
+                let answer = Client::ask(house.address(), "POST", &target, &headers, &feed).await;
+                assert_eq!((answer.head.status, &answer.json()["frames"]), (200, &FRAMES.into()));
+                let report = house.report(stream).await;
+                let (shown, thinned) = (&report["frames_in"], &report["dropped"]["max_fps"]);
+                assert_eq!(shown.as_u64().unwrap() + thinned.as_u64().unwrap(), FRAMES, "{report}");
+            }
+            let newest = Client::get(house.address(), "/streams/inbox/snapshot").await;
+            assert_eq!(number_of(&newest.body), Some(FRAMES));
+        })
+        .await;
+    house.end();
+}

@@ -1,0 +1,226 @@
+//! Viewers that take what they can get, or nothing.
+
+use std::net::SocketAddr;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    time::{Duration, sleep},
+};
+
+use crate::{
+    house::{House, until},
+    pictures::long,
+    raw_client::Client,
+};
+
+/// Far more than what the kernel takes for a viewer with a small window.
+const LARGE: usize = 1_000_000;
+
+/// A few frames, and what connections cost.
+const MEMORY_KIB: u64 = 32 * 1024;
+
+/// The rhythm of a viewer that reads byte by byte, and of one that sends so.
+const BETWEEN_BYTES: Duration = Duration::from_millis(20);
+
+const WIDE: &str = "  wide: {viewer_timeout: 1s, source: {type: push, token: none}}\n";
+
+/// Connects and takes little ahead.
+async fn narrow(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
+async fn ask(io: &mut TcpStream, target: &str) {
+    io.write_all(format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await.unwrap();
+}
+
+async fn viewers_are(house: &House, stream: &str, wanted: usize) {
+    house.report_when(stream, |report| report["viewers"] == wanted).await;
+}
+
+#[tokio::test]
+async fn viewers_that_never_read_hold_no_frames_of_their_own_and_are_let_go() {
+    const VIEWERS: usize = 100;
+    let mut house = House::serving("", WIDE).await;
+    house.push("wide", &long(LARGE)).await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            let mut stuck = Vec::new();
+            for _ in 0..VIEWERS {
+                let mut io = narrow(house.address()).await;
+                ask(&mut io, "/streams/wide").await;
+                stuck.push(io);
+            }
+            viewers_are(house, "wide", VIEWERS).await;
+            while house.report("wide").await["viewers"] != 0 {
+                assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
+            }
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn viewers_that_read_byte_by_byte_skip_to_the_newest_frame() {
+    const VIEWERS: usize = 30;
+    let mut house = House::serving("", &WIDE.replace("1s", "1h")).await;
+    house.push("wide", &long(LARGE)).await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            let mut sipping = tokio::task::JoinSet::new();
+            for _ in 0..VIEWERS {
+                let mut io = narrow(house.address()).await;
+                ask(&mut io, "/streams/wide").await;
+                sipping.spawn(async move {
+                    while io.read(&mut [0]).await.is_ok_and(|read| read > 0) {
+                        sleep(BETWEEN_BYTES).await;
+                    }
+                });
+            }
+            viewers_are(house, "wide", VIEWERS).await;
+            for _ in 0..20 {
+                assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
+            }
+            assert_eq!(house.report("wide").await["viewers"], VIEWERS, "slow is no reason to go");
+            sipping.shutdown().await;
+            viewers_are(house, "wide", 0).await;
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn viewers_that_break_off_in_the_middle_of_a_frame_leave_nothing_behind() {
+    const VIEWERS: usize = 100;
+    let mut house = House::serving("", &WIDE.replace("1s", "1h")).await;
+    house.push("wide", &long(LARGE)).await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            for _ in 0..VIEWERS {
+                let mut io = narrow(house.address()).await;
+                ask(&mut io, "/streams/wide").await;
+                io.read_exact(&mut [0; 2000]).await.unwrap();
+                // RST, not FIN.
+                socket2::SockRef::from(&io).set_linger(Some(Duration::ZERO)).unwrap();
+            }
+            viewers_are(house, "wide", 0).await;
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn viewers_that_close_their_own_half_are_no_viewers_any_more() {
+    const VIEWERS: usize = 50;
+    let mut house = House::serving("", WIDE).await;
+    house.push("wide", &long(1000)).await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            let mut halves = Vec::new();
+            for _ in 0..VIEWERS {
+                let mut io = TcpStream::connect(house.address()).await.unwrap();
+                ask(&mut io, "/streams/wide").await;
+                io.read_exact(&mut [0; 100]).await.unwrap();
+                io.shutdown().await.unwrap();
+                halves.push(io);
+            }
+            viewers_are(house, "wide", 0).await;
+            for mut io in halves {
+                // Its end comes, or the connection breaks: both are an end.
+                let _ = io.read_to_end(&mut Vec::new()).await;
+            }
+        })
+        .await;
+    house.end();
+}
+
+/// The head's deadline is the server's; each of these is closed, however busy it seems.
+#[tokio::test]
+async fn heads_that_come_byte_by_byte_are_not_waited_for() {
+    const CLIENTS: usize = 200;
+    let mut house = House::serving("", "").await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            let mut slow = tokio::task::JoinSet::new();
+            for _ in 0..CLIENTS {
+                let mut io = TcpStream::connect(house.address()).await.unwrap();
+                slow.spawn(async move {
+                    io.write_all(b"GET /streams/neighbour HTTP/1.1\r\nHost: test\r\nX-Slow: ").await.unwrap();
+                    let (mut from, mut to) = io.split();
+                    let drip = async {
+                        while to.write_all(b"a").await.is_ok() {
+                            sleep(BETWEEN_BYTES * 10).await;
+                        }
+                    };
+                    let mut answer = Vec::new();
+                    tokio::select! {
+                        _ = from.read_to_end(&mut answer) => {}
+                        () = drip => {}
+                    }
+                    answer
+                });
+            }
+            for answer in slow.join_all().await {
+                let answer = String::from_utf8_lossy(&answer);
+                assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+            }
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn a_thousand_renditions_are_asked_for_and_eight_are_made() {
+    const ASKED: usize = 1000;
+    const MOST: usize = 8;
+    let mut house = House::serving(&format!("limits: {{max_renditions: {MOST}}}"), "").await;
+    house
+        .bears(2 * MEMORY_KIB, async |house| {
+            let mut joined = Vec::new();
+            for n in 0..ASKED {
+                let target = format!("/streams/neighbour?quality={}&fps={}", 10 + n % 80, 1 + n / 80);
+                let mut client = Client::connect(house.address()).await;
+                client.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await;
+                match client.head().await.status {
+                    200 => joined.push(client),
+                    status => assert_eq!(status, 503, "{target}"),
+                }
+            }
+            // Qualities that hardly differ are one rendition, which is joined.
+            let renditions = &house.all().await["renditions"];
+            let refused = ASKED - joined.len();
+            assert!(refused > ASKED / 2, "{refused} were refused");
+            assert_eq!((&renditions["running"], &renditions["refused"]), (&MOST.into(), &refused.into()));
+            drop(joined);
+            until("no rendition", async || {
+                let running = house.all().await["renditions"]["running"].clone();
+                if running == 0 { Ok(()) } else { Err(running.to_string()) }
+            })
+            .await;
+        })
+        .await;
+    house.end();
+}
+
+/// Each is a picture of its own to make; the pool takes what it can, and says so to the others.
+#[tokio::test]
+async fn hundreds_of_snapshots_that_differ_are_made_or_refused() {
+    const ASKED: usize = 300;
+    let mut house = House::serving("", "").await;
+    house
+        .bears(2 * MEMORY_KIB, async |house| {
+            let mut asking = tokio::task::JoinSet::new();
+            for n in 0..ASKED {
+                let target = format!("/streams/neighbour/snapshot?width={}", 1000 + n);
+                let address = house.address();
+                asking.spawn(async move { Client::get(address, &target).await.head.status });
+            }
+            let statuses = asking.join_all().await;
+            assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
+            assert!(statuses.contains(&200));
+        })
+        .await;
+    house.end();
+}
