@@ -34,10 +34,10 @@ use self::{
     tracker::{Happened, Tracker},
 };
 use crate::{
-    config::{HookEvent, WebhookConfig},
+    config::{HookEvent, SourceConfig, WebhookConfig},
     frame::StreamName,
     registry::{EventKind, Events, Registry},
-    stream::state::State,
+    stream::{StreamHandle, state::State},
 };
 pub use queue::Deliveries;
 
@@ -211,16 +211,12 @@ impl Teller {
     /// Begins with how streams are now: for new hooks, and when more has happened than is kept.
     fn look_at_states(&mut self) {
         for stream in self.registry.all() {
-            match stream.status().state {
-                State::Waiting { reason, next_try } => {
-                    // One that has a next try has been started.
-                    if next_try.is_some() {
-                        self.is(stream.name(), State::Connecting.as_str(), "");
-                    }
-                    self.is(stream.name(), "waiting", &reason);
-                }
-                state => self.is(stream.name(), state.as_str(), ""),
-            }
+            let state = stream.status().state;
+            let reason = match &state {
+                State::Waiting { reason, .. } => reason.as_str(),
+                _ => "",
+            };
+            self.is(stream.name(), state.as_str(), reason);
         }
     }
 
@@ -245,8 +241,12 @@ impl Teller {
     /// A stream has this state now.
     fn is(&mut self, stream: &StreamName, state: &str, reason: &str) {
         let now = Instant::now();
+        let pushed = |stream: StreamHandle| matches!(stream.config().source, SourceConfig::Push { .. });
+        // One that is gone already has lost nothing.
+        let passive = self.registry.get(stream).is_none_or(pushed);
         for position in 0..self.hooks.len() {
-            if let Some(happened) = self.hooks[position].tracker.state(stream, state, reason, now) {
+            let tracker = &mut self.hooks[position].tracker;
+            if let Some(happened) = tracker.state(stream, (state, reason), passive, now) {
                 self.tell(position, stream, happened);
             }
         }

@@ -39,9 +39,7 @@ pub(super) struct Tracker {
 
 #[derive(Debug, Default)]
 struct Followed {
-    /// Its source has been started, and not let go of since.
-    runs: bool,
-    /// Pictures came since then.
+    /// Pictures came since its source was started.
     gave: bool,
     away: Option<Away>,
     /// That it is lost was told, and not yet that it is back.
@@ -78,34 +76,30 @@ impl Tracker {
         self.after = after;
     }
 
-    /// A stream has this state now, as the API names it, for this reason.
+    /// A stream has this state now, as the API names it, for this reason. States may be missing that lasted for a moment only.
+    /// `passive` is a stream whose pictures are pushed: it may wait without having lost anybody.
     pub(super) fn state(
         &mut self,
         name: &StreamName,
-        state: &str,
-        reason: &str,
+        (state, reason): (&str, &str),
+        passive: bool,
         now: Instant,
     ) -> Option<Happened> {
         if !matches!(state, "live" | "connecting" | "waiting") {
             // One that nobody has heard of, or that is forgotten, needs no place.
             if let Some(followed) = self.streams.get_mut(name) {
-                (followed.runs, followed.gave, followed.away) = (false, false, None);
+                (followed.gave, followed.away) = (false, None);
             }
             return None;
         }
         let followed = self.streams.entry(name.clone()).or_default();
         match state {
             "live" => {
-                (followed.runs, followed.gave, followed.away) = (true, true, None);
+                (followed.gave, followed.away) = (true, None);
                 return std::mem::take(&mut followed.lost).then_some(Happened::Back);
             }
-            "connecting" => {
-                followed.runs = true;
-                if followed.gave {
-                    followed.is_away("", now);
-                }
-            }
-            _ if followed.runs => followed.is_away(reason, now),
+            "connecting" if followed.gave => followed.is_away("", now),
+            "waiting" if followed.gave || !passive => followed.is_away(reason, now),
             _ => {}
         }
         None
@@ -175,6 +169,10 @@ mod tests {
 
     /// Tells a tracker of one stream's states, one a second, and gives what is told, with the second in which it was.
     fn told(states: &[&str]) -> Vec<(usize, &'static str)> {
+        told_of(false, states)
+    }
+
+    fn told_of(passive: bool, states: &[&str]) -> Vec<(usize, &'static str)> {
         let door: StreamName = "door".parse().unwrap();
         let mut tracker = Tracker::new(AFTER);
         let start = Instant::now();
@@ -182,7 +180,8 @@ mod tests {
         for (second, state) in states.iter().enumerate() {
             let now = start + Duration::from_secs(second as u64);
             // An empty one: nothing has changed.
-            let at_once = if state.is_empty() { None } else { tracker.state(&door, state, "off", now) };
+            let at_once =
+                if state.is_empty() { None } else { tracker.state(&door, (state, "off"), passive, now) };
             let due = tracker.due(now).into_iter().map(|(_, happened)| happened);
             for happened in at_once.into_iter().chain(due) {
                 told.push((second, if happened == Happened::Back { "back" } else { "lost" }));
@@ -213,7 +212,9 @@ mod tests {
         assert_eq!(told(&["live", "waiting", "connecting"].repeat(20)), [], "closes after each picture");
         assert_eq!(told(&then(&["live", "waiting", "idle"], 20, &["connecting", "live"])), []);
         assert_eq!(told(&then(&["live", "waiting", "paused"], 20, &["connecting", "live"])), []);
-        assert_eq!(told(&then(&["waiting"], 20, &["live"])), [], "a push stream waits for its first picture");
+        let first = then(&["waiting"], 20, &["live"]);
+        assert_eq!(told_of(true, &first), [], "a push stream waits for its first picture");
+        assert_eq!(told(&first), [(10, "lost"), (21, "back")], "a camera that was connected for a moment");
         assert_eq!(told(&then(&["connecting"], 20, &["live"])), [], "it has not failed yet");
         let lost = ["live", "waiting"];
         let given_up = then(&lost, 12, &["idle", "connecting", "live"]);
@@ -231,7 +232,7 @@ mod tests {
             (2, "connecting", ""),
             (3, "waiting", "it is off"),
         ] {
-            tracker.state(&door, state, reason, at(second));
+            tracker.state(&door, (state, reason), false, at(second));
         }
         assert_eq!(tracker.due(at(10)), []);
         let lost = Happened::Lost { since: at(1), reason: "it is off".into() };

@@ -76,7 +76,7 @@ pub(crate) async fn scrape_when(at: SocketAddr, series: &str, wanted: f64) -> Sa
 }
 
 /// Scrapes until a sample is there with a value as wanted.
-async fn scrape_until(at: SocketAddr, series: &str, wanted: impl Fn(f64) -> bool) -> Samples {
+pub(crate) async fn scrape_until(at: SocketAddr, series: &str, wanted: impl Fn(f64) -> bool) -> Samples {
     let start = Instant::now();
     loop {
         let samples = scrape(at).await;

@@ -1,20 +1,22 @@
 //! Webhooks, told to real little servers: what comes, in which order, how often, and what never does.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use ring::hmac;
+use rustls::{ServerConfig, crypto::ring as provider, pki_types::PrivateKeyDer};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
     sync::mpsc,
     time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     binary::Framecast,
     camera::{Camera, Line},
-    metrics::scrape_when,
+    metrics::{scrape_until, scrape_when},
     pictures::jpeg,
     program::run,
     raw_client::PATIENCE,
@@ -115,7 +117,7 @@ impl Receiver {
     }
 }
 
-async fn read(io: &mut TcpStream) -> Option<Received> {
+async fn read(io: &mut (impl AsyncRead + Unpin)) -> Option<Received> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -263,6 +265,55 @@ async fn a_hook_is_told_what_it_asked_for_of_the_streams_that_it_named() {
     assert_eq!(some.next().await.event(), told("back"), "and no other");
     some.assert_nothing_came();
     drop((yards, doors));
+}
+
+/// Answers each request that comes over TLS, with a certificate that nobody vouches for; gives the bodies.
+async fn secured_receiver() -> (SocketAddr, mpsc::Receiver<Received>) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let config = ServerConfig::builder_with_provider(Arc::new(provider::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let (acceptor, listener) =
+        (TlsAcceptor::from(Arc::new(config)), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = listener.local_addr().unwrap();
+    let (sender, received) = mpsc::channel(MAX_UNREAD);
+    tokio::spawn(async move {
+        while let Ok((io, _)) = listener.accept().await {
+            // Whoever does not believe the certificate leaves.
+            let Ok(mut io) = acceptor.accept(io).await else { continue };
+            while let Some(request) = read(&mut io).await {
+                if sender.send(request).await.is_err()
+                    || io.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.is_err()
+                {
+                    return;
+                }
+            }
+        }
+    });
+    (address, received)
+}
+
+#[tokio::test]
+async fn a_hook_whose_certificate_nobody_vouches_for_is_told_nothing_unless_any_will_do() {
+    let camera = Camera::start().await;
+    let (address, mut received) = secured_receiver().await;
+    let hooks = format!(
+        "webhooks:\n  careful: {{url: \"https://{address}/careful\", after: 0s}}\n  \
+         careless: {{url: \"https://{address}/careless\", after: 0s, insecure: true}}\n"
+    );
+    let relay = TestRelay::start(&(hooks + &door(&camera)));
+    drop(live(&camera).await);
+    let told_it = timeout(PATIENCE, received.recv()).await.expect("one hook is told").unwrap();
+    assert!(told_it.head.starts_with("POST /careless "), "{}", told_it.head);
+    let samples =
+        scrape_until(relay.address(), "framecast_webhook_retries_total{webhook=\"careful\"}", |n| n >= 1.0)
+            .await;
+    assert_eq!(samples.value("framecast_webhook_queue{webhook=\"careful\"}"), 1.0);
+    assert!(received.try_recv().is_err());
 }
 
 #[test]
