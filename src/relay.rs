@@ -15,8 +15,8 @@ mod watch;
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
-    num::{NonZeroU32, NonZeroUsize},
+    net::SocketAddr,
+    num::NonZeroUsize,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -35,14 +35,14 @@ pub use origin::{Loaded, Origin, examine};
 use starter::Starter;
 
 use crate::{
-    auth::{Auth, brake::Brake},
+    auth::Auth,
     config::{Config, Listen},
     registry::{Applied, Events, NotApplied, Pictures, Registry, Renditions},
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
     web::{
-        ListenError, Listeners, LiveSettings, Pages, Refusals, Seats, Settings, Tls, TlsError, WebServer,
-        WebState,
+        Documents, ListenError, Listeners, LiveSettings, Pages, Refusals, RequestRate, Seats, Settings, Tls,
+        TlsError, WebServer, WebState,
     },
     webhooks::Webhooks,
 };
@@ -56,9 +56,6 @@ const STREAMS_STOP_WITHIN: Duration = Duration::from_millis(500);
 
 /// Programs that were asked to end get so long for it, beside the drain of the viewers; then they are killed.
 const PROGRAMS_END_WITHIN: Duration = Duration::from_secs(1);
-
-/// What an address may ask at once, in seconds of its rate.
-const BURST_SECONDS: u32 = 10;
 
 /// A running relay. Tests run several in one process.
 #[derive(Debug)]
@@ -87,11 +84,6 @@ pub enum StartError {
     System(#[from] io::Error),
 }
 
-/// A bucket an address, for a page that asks for many tiles at once.
-fn per_second(requests: NonZeroU32) -> Brake<Option<IpAddr>> {
-    Brake::new(requests.get().saturating_mul(BURST_SECONDS), Duration::from_secs(1) / requests.get())
-}
-
 impl Relay {
     /// Listens, starts every stream, and serves. Must be called inside an actix system.
     ///
@@ -107,7 +99,7 @@ impl Relay {
     /// [`StartError`]; nothing runs then.
     pub async fn start_from(loaded: Loaded, origin: Option<Origin>) -> Result<Self, StartError> {
         let Loaded { config, text, added, .. } = loaded;
-        let tls = config.server.tls.as_ref().map(Tls::load).transpose()?;
+        let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
         let listeners = Listeners::bind(&config.server)?;
         let (addresses, sockets) = (listeners.addresses(), listeners.sockets());
         let pool = Arc::new(Pool::for_this_machine()?);
@@ -126,7 +118,8 @@ impl Relay {
         let capacity = Arc::new(Capacity::new(config.limits.max_viewers));
         let settings = Arc::new(LiveSettings::new(Settings::of(&config)));
         let base_path = config.server.base_path.clone();
-        let (proxies, limits) = (config.server.trusted_proxies.clone(), config.limits.clone());
+        let requests = Arc::new(RequestRate::new(config.limits.max_requests_per_second));
+        let seats = Arc::new(Seats::new(config.limits.max_viewers_per_address));
         let renditions = Arc::new(Renditions::new(config.limits.max_renditions));
         let auth = Arc::new(Auth::new(&config.auth));
         let webhooks = Arc::new(Webhooks::start(registry.clone(), events.clone(), Vec::new()));
@@ -139,6 +132,9 @@ impl Relay {
             renditions: renditions.clone(),
             events: events.clone(),
             webhooks: webhooks.clone(),
+            requests: requests.clone(),
+            seats: seats.clone(),
+            tls: tls.clone(),
         };
         let live = Live::start(Current { config, text, added }, origin, parts).await?;
         let state = Arc::new(WebState {
@@ -149,14 +145,14 @@ impl Relay {
             auth,
             renditions,
             pictures: Pictures::default(),
-            proxies,
             is_tls: tls.is_some(),
-            requests: limits.max_requests_per_second.map(per_second),
-            seats: Arc::new(Seats::new(limits.max_viewers_per_address)),
+            requests,
+            seats,
             webhooks,
             refusals: Refusals::default(),
             capacity,
             settings,
+            documents: Documents::default(),
             pages: Pages::default(),
             pool,
             base_path,

@@ -1,6 +1,6 @@
 //! Whoever asks, with what the shown credentials grant.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::Identity;
 use crate::{
@@ -9,13 +9,20 @@ use crate::{
 };
 
 /// Who asks for something: nobody in particular, or somebody with credentials.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Caller {
     /// What everybody may watch.
     anonymous: Grant,
-    known_as: Vec<Arc<Identity>>,
+    known_as: Vec<Known>,
     /// A stream whose own token was shown.
     publishes: Option<Grant>,
+}
+
+/// Somebody who showed something, and until when it is good.
+#[derive(Debug, Clone, PartialEq)]
+struct Known {
+    identity: Arc<Identity>,
+    until: Option<Instant>,
 }
 
 impl Caller {
@@ -26,7 +33,31 @@ impl Caller {
 
     /// Adds what a credential shows.
     pub(super) fn is(&mut self, identity: Arc<Identity>) {
-        self.known_as.push(identity);
+        self.known_as.push(Known { identity, until: None });
+    }
+
+    /// Adds what a credential shows that ends by itself.
+    pub(super) fn is_until(&mut self, identity: Arc<Identity>, end: Instant) {
+        self.known_as.push(Known { identity, until: Some(end) });
+    }
+
+    /// The same caller as `anybody`, with what is left of the credentials: `again` says what each is worth now.
+    pub(super) fn renewed(
+        &self,
+        anybody: Self,
+        now: Instant,
+        again: impl Fn(&Arc<Identity>) -> Option<Arc<Identity>>,
+    ) -> Self {
+        let good = self.known_as.iter().filter(|known| known.until.is_none_or(|until| until > now));
+        let known_as = good
+            .filter_map(|known| Some(Known { identity: again(&known.identity)?, until: known.until }))
+            .collect();
+        Self { known_as, publishes: self.publishes.clone(), ..anybody }
+    }
+
+    /// When the next of the credentials ends.
+    pub(super) fn next_end(&self, now: Instant) -> Option<Instant> {
+        self.known_as.iter().filter_map(|known| known.until).filter(|until| *until > now).min()
     }
 
     /// Adds that the stream's own token was shown.
@@ -41,16 +72,16 @@ impl Caller {
 
     /// What the log calls this one; none for nobody in particular.
     pub fn name(&self) -> Option<&str> {
-        self.known_as.first().map(|identity| identity.name.as_str())
+        self.known_as.first().map(|known| known.identity.name.as_str())
     }
 
     /// The first of what was shown.
     pub(super) fn identity(&self) -> Option<&Arc<Identity>> {
-        self.known_as.first()
+        self.known_as.first().map(|known| &known.identity)
     }
 
     fn grants(&self) -> impl Iterator<Item = &Grant> {
-        let known = self.known_as.iter().map(|identity| &identity.grant);
+        let known = self.known_as.iter().map(|known| &known.identity.grant);
         known.chain(&self.publishes).chain([&self.anonymous])
     }
 

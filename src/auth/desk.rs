@@ -13,6 +13,7 @@ use std::{
 use super::{
     Caller, Identity,
     brake::Brake,
+    lease::Lease,
     link::Signed,
     passwords::{Busy, Passwords},
     policy::Rules,
@@ -20,10 +21,11 @@ use super::{
     token,
 };
 use crate::{
-    config::{AuthConfig, Secret},
+    config::{AuthConfig, Role, Secret},
     frame::StreamName,
 };
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
 /// So many wrong credentials may come from one address at once: somebody who mistypes, and a page full of pictures with an
 /// old token.
@@ -79,7 +81,8 @@ pub struct Auth {
     rules: Rules,
     passwords: Passwords,
     sessions: Sessions,
-    session_lasts: Duration,
+    /// Told when the rules have changed.
+    changes: watch::Sender<()>,
     wrong: Brake<Guesser>,
 }
 
@@ -90,15 +93,26 @@ impl Auth {
             rules: Rules::new(config),
             passwords: Passwords::new(),
             sessions: Sessions::default(),
-            session_lasts: config.session,
+            changes: watch::Sender::new(()),
             wrong: Brake::new(WRONG_BURST, WRONG_EVERY),
         }
     }
 
     /// Follows a new configuration from the next request on. The token of the start stays; sessions end whose credentials
-    /// are gone.
+    /// are gone, and so does what is held open with a [`Lease`] that nothing else allows.
     pub fn replace(&self, config: &AuthConfig) {
         self.rules.replace(config);
+        self.changes.send_replace(());
+    }
+
+    /// What `caller` may do now: by what everybody may, and by those of the credentials that are still good.
+    pub fn renewed(&self, caller: &Caller) -> Caller {
+        caller.renewed(self.anybody(), Instant::now(), |identity| self.rules.again(identity))
+    }
+
+    /// For what stays open: it is over when `caller` may do that no longer.
+    pub fn lease(self: &Arc<Self>, caller: &Caller, role: Role, stream: Option<&StreamName>) -> Lease {
+        Lease::new(self.clone(), self.changes.subscribe(), caller.clone(), role, stream.cloned())
     }
 
     /// Nobody in particular.
@@ -126,7 +140,7 @@ impl Auth {
         if caller.is_known() || (shown.tokens.is_empty() && shown.login.is_none()) {
             return Ok(());
         }
-        let from = Guesser::Address(network(from));
+        let from = Guesser::Address(subscriber(from));
         self.wrong.look(&from, Instant::now()).map_err(NotNow::Guessing)?;
         self.of_short_tokens(caller, shown, own);
         if !caller.is_known()
@@ -152,15 +166,18 @@ impl Auth {
             }
         }
         if let Some((stream, signed)) = &shown.link
-            && let Some(identity) = rules.of_link(stream, signed)
+            && let Some((identity, lasts)) = rules.of_link(stream, signed)
         {
-            caller.is(identity);
+            match Instant::now().checked_add(lasts) {
+                Some(end) => caller.is_until(identity, end),
+                None => caller.is(identity),
+            }
         }
         if let Some(cookie) = &shown.cookie
-            && let Some(identity) = self.sessions.of(cookie)
+            && let Some((identity, end)) = self.sessions.of(cookie)
             && self.rules.still_know(&identity)
         {
-            caller.is(identity);
+            caller.is_until(identity, end);
         }
         if let Some((name, password)) = &shown.login
             && let Some(user) = rules.user(name)
@@ -212,7 +229,7 @@ impl Auth {
         let identity = caller.identity()?.clone();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
         let link_lasts = link.map(|expires| Duration::from_secs(expires).saturating_sub(now));
-        let lasts = self.session_lasts.min(link_lasts.unwrap_or(Duration::MAX));
+        let lasts = self.rules.now().session.min(link_lasts.unwrap_or(Duration::MAX));
         Some((self.sessions.begin(identity, lasts)?, lasts))
     }
 
@@ -227,8 +244,8 @@ fn tokens(shown: &Shown) -> impl Iterator<Item = &str> {
     shown.tokens.iter().chain(password).map(String::as_str)
 }
 
-/// One subscriber of IPv6 has at least a /64 to guess from.
-fn network(address: Option<IpAddr>) -> Option<IpAddr> {
+/// What is counted as one: a subscriber of IPv6 has at least a /64.
+pub fn subscriber(address: Option<IpAddr>) -> Option<IpAddr> {
     address.map(|address| match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
         address => address,
@@ -238,7 +255,7 @@ fn network(address: Option<IpAddr>) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Grant, Reach, Role, TokenConfig};
+    use crate::config::{Grant, Reach, TokenConfig};
 
     fn config() -> AuthConfig {
         let token = |name: &str, role| TokenConfig {
@@ -301,7 +318,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_subscriber_is_one_address() {
-        let of = |text: &str| network(Some(text.parse().unwrap())).unwrap().to_string();
+        let of = |text: &str| subscriber(Some(text.parse().unwrap())).unwrap().to_string();
         assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
         assert_eq!(of("192.0.2.1"), "192.0.2.1");

@@ -6,6 +6,7 @@
 pub mod brake;
 mod caller;
 mod desk;
+mod lease;
 pub mod link;
 mod passwords;
 mod policy;
@@ -13,5 +14,6 @@ mod sessions;
 pub mod token;
 
 pub use caller::Caller;
-pub use desk::{Auth, NotNow, Shown};
+pub use desk::{Auth, NotNow, Shown, subscriber};
+pub use lease::Lease;
 pub use policy::Identity;

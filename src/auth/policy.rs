@@ -1,6 +1,9 @@
 //! What the configuration says of access, ready to be asked by each request.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use super::{Caller, link, token};
 use crate::{
@@ -39,6 +42,8 @@ pub(super) struct Policy {
     pub(super) users: Vec<User>,
     tokens: Vec<(TokenHash, Arc<Identity>)>,
     link_key: Option<Secret>,
+    /// How long a browser stays logged in.
+    pub(super) session: Duration,
 }
 
 impl Policy {
@@ -57,6 +62,7 @@ impl Policy {
             users: users.collect(),
             tokens: tokens.collect(),
             link_key: config.link_key.clone(),
+            session: config.session,
         }
     }
 
@@ -75,13 +81,17 @@ impl Policy {
         self.users.iter().find(|user| user.identity.name == name)
     }
 
-    /// Whoever has a link to the stream.
-    pub(super) fn of_link(&self, stream: &StreamName, signed: &link::Signed) -> Option<Arc<Identity>> {
+    /// Whoever has a link to the stream, and for how long.
+    pub(super) fn of_link(
+        &self,
+        stream: &StreamName,
+        signed: &link::Signed,
+    ) -> Option<(Arc<Identity>, Duration)> {
         let key = self.link_key.as_ref()?;
-        link::lasts(key, stream, signed)?;
+        let lasts = link::lasts(key, stream, signed)?;
         let grant = Grant { role: Role::View, reach: Reach::Only([stream.clone()].into()) };
         let name = format!("a link to {stream}");
-        Some(Arc::new(Identity { name, grant, fingerprint: of_key(key) }))
+        Some((Arc::new(Identity { name, grant, fingerprint: of_key(key) }), lasts))
     }
 
     /// Whether the credential that was shown is still good for the same.
@@ -90,6 +100,17 @@ impl Policy {
         let mut known = tokens.chain(self.users.iter().map(|user| &user.identity));
         known.any(|known| **known == *identity)
             || self.link_key.as_ref().is_some_and(|key| of_key(key) == identity.fingerprint)
+    }
+}
+
+impl Policy {
+    /// What the credential that was shown is good for now; none if it is no more.
+    fn again(&self, identity: &Arc<Identity>) -> Option<Arc<Identity>> {
+        let tokens = self.tokens.iter().map(|(_, known)| known);
+        let mut known = tokens.chain(self.users.iter().map(|user| &user.identity));
+        let same = |known: &&Arc<Identity>| known.fingerprint == identity.fingerprint;
+        let of_link = || self.link_key.as_ref().is_some_and(|key| of_key(key) == identity.fingerprint);
+        known.find(same).cloned().or_else(|| of_link().then(|| identity.clone()))
     }
 }
 
@@ -131,6 +152,12 @@ impl Rules {
     pub(super) fn of_start_token(&self, shown: &TokenHash) -> Option<Arc<Identity>> {
         let (hash, identity) = self.start.as_ref()?;
         token::same(hash, shown).then(|| identity.clone())
+    }
+
+    /// What the credential that was shown is good for now; none if it is no more.
+    pub(super) fn again(&self, identity: &Arc<Identity>) -> Option<Arc<Identity>> {
+        let start = self.start.as_ref().is_some_and(|(_, start)| start == identity);
+        if start { Some(identity.clone()) } else { self.now().again(identity) }
     }
 
     pub(super) fn still_know(&self, identity: &Identity) -> bool {

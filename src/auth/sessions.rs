@@ -47,11 +47,11 @@ impl Sessions {
         Some(cookie)
     }
 
-    /// Whose session this is.
-    pub(super) fn of(&self, cookie: &str) -> Option<Arc<Identity>> {
+    /// Whose session this is, and when it ends.
+    pub(super) fn of(&self, cookie: &str) -> Option<(Arc<Identity>, Instant)> {
         // Kept by its hash, so that the time of the look-up tells nothing of the cookie.
         let session = self.all().get(&token::hash(cookie).0).cloned()?;
-        (session.ends > Instant::now()).then_some(session.identity)
+        (session.ends > Instant::now()).then_some((session.identity, session.ends))
     }
 
     pub(super) fn end(&self, cookie: &str) {

@@ -6,11 +6,8 @@ use anyhow::{Context, ensure};
 
 use crate::{
     auth::token,
-    config::{AuthConfig, Secret},
+    config::{ADMIN_VARIABLE as VARIABLE, AuthConfig, Secret},
 };
-
-/// Where the token comes from if the operator has one.
-const VARIABLE: &str = "FRAMECAST_ADMIN_TOKEN";
 
 /// Shorter ones can be guessed.
 const MIN_LENGTH: usize = 16;

@@ -5,10 +5,11 @@ use std::{ops::RangeInclusive, time::Duration};
 use argon2::PasswordHash;
 
 use super::{
-    AuthConfig, Grant, Reach, Role, Secret, TokenConfig, TokenHash, UserConfig,
+    AuthConfig, Config, Grant, Reach, Role, Secret, TokenConfig, TokenHash, UserConfig,
     node::{Entry, join, printable_key},
     reader::{Context, Reader, entries},
     schema::{self, AUTH_KEYS, TOKEN_KEYS, USER_KEYS},
+    suggest,
     units::{self, Wrong},
 };
 use crate::frame::StreamName;
@@ -56,6 +57,33 @@ pub(super) fn read<'a>(context: &'a Context<'a>, entry: &'a Entry) -> Option<Aut
         session: session?,
         start_token: None,
     })
+}
+
+/// Names of streams in `auth` that no stream has, each with its place: they may be added later, or be misspelt.
+pub fn unknown_streams(config: &Config) -> Vec<String> {
+    let streams: Vec<_> =
+        config.streams.iter().chain(&config.overview).map(|stream| stream.name.as_str()).collect();
+    let auth = &config.auth;
+    let tokens =
+        auth.tokens.iter().map(|token| (format!("auth.tokens.{}.streams", token.name), &token.grant.reach));
+    let users =
+        auth.users.iter().map(|user| (format!("auth.users.{}.streams", user.name), &user.grant.reach));
+    let reaches = [("auth.anonymous".to_owned(), &auth.anonymous)].into_iter().chain(tokens).chain(users);
+    let unknown = reaches.flat_map(|(path, reach)| {
+        let names = match reach {
+            Reach::All => None,
+            Reach::Only(names) => Some(names),
+        };
+        let names = names.into_iter().flatten().map(StreamName::as_str);
+        let unknown: Vec<_> = names.filter(|name| !streams.contains(name)).collect();
+        let say = |name: &str| {
+            let meant = suggest::nearest(name, streams.iter().copied());
+            let meant = meant.map(|meant| format!(" (did you mean {meant}?)")).unwrap_or_default();
+            format!("{path}: there is no stream {name}{meant}; it counts as soon as there is one")
+        };
+        unknown.into_iter().map(say).collect::<Vec<_>>()
+    });
+    unknown.collect()
 }
 
 /// The entries of a map by name.

@@ -40,6 +40,7 @@ use std::{fs::File, io::Read, path::Path, time::Duration};
 pub use self::{
     added::{Added, MAX_ADDED, Written},
     address::{Listen, parse_listen},
+    auth::unknown_streams,
     chosen::{Chosen, effective_path},
     environment::Environment,
     error::{ConfigErrors, Mistake, Position},
@@ -49,6 +50,9 @@ pub use self::{
     rework::*,
 };
 use self::{error::Collector, reader::Context};
+
+/// The variable of the environment with an administrator's token. It is for framecast alone, not for programs that it starts.
+pub const ADMIN_VARIABLE: &str = "FRAMECAST_ADMIN_TOKEN";
 
 /// Largest configuration file, in bytes: thousands of streams fit, and a device file or a disk image by mistake does not.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;

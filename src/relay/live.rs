@@ -24,14 +24,14 @@ use super::{
 };
 use crate::{
     auth::Auth,
-    config::{Added, Config, Limits, ServerConfig, StreamConfig, redacted},
+    config::{Added, Config, ServerConfig, StreamConfig, redacted},
     frame::StreamName,
     registry::{
         Applied, Configuration, Control, Edit, Edited, EventKind, Events, NotApplied, Registry, Renditions,
         Start, StreamSettings,
     },
     stream::{Capacity, StreamHandle},
-    web::{LiveSettings, Settings},
+    web::{LiveSettings, RequestRate, Seats, Settings, Tls},
     webhooks::Webhooks,
 };
 
@@ -55,9 +55,12 @@ struct Inner {
     renditions: Arc<Renditions>,
     events: Arc<Events>,
     webhooks: Arc<Webhooks>,
+    requests: Arc<RequestRate>,
+    seats: Arc<Seats>,
+    tls: Option<Arc<Tls>>,
     origin: Option<Origin>,
     /// What the listeners run with.
-    running: (ServerConfig, Limits),
+    running: ServerConfig,
     /// What the streams run with. Held while it changes.
     current: Mutex<Current>,
     known: StdMutex<Configuration>,
@@ -84,13 +87,28 @@ pub(super) struct Parts {
     pub(super) renditions: Arc<Renditions>,
     pub(super) events: Arc<Events>,
     pub(super) webhooks: Arc<Webhooks>,
+    pub(super) requests: Arc<RequestRate>,
+    pub(super) seats: Arc<Seats>,
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 impl Live {
     /// Starts every stream of `first`.
     pub(super) async fn start(first: Current, origin: Option<Origin>, parts: Parts) -> io::Result<Self> {
         let Current { config, text, added } = first;
-        let Parts { registry, starter, capacity, settings, auth, renditions, events, webhooks } = parts;
+        let Parts {
+            registry,
+            starter,
+            capacity,
+            settings,
+            auth,
+            renditions,
+            events,
+            webhooks,
+            requests,
+            seats,
+            tls,
+        } = parts;
         let file = origin.as_ref().and_then(Origin::file).map(ToOwned::to_owned);
         let known =
             Configuration { file, loaded_at: SystemTime::now(), needs_restart: Vec::new(), error: None };
@@ -104,8 +122,11 @@ impl Live {
             renditions,
             events,
             webhooks,
+            requests,
+            seats,
+            tls,
             origin,
-            running: (config.server.clone(), config.limits.clone()),
+            running: config.server.clone(),
             current: Mutex::new(Current { config: nothing, text, added }),
             known: StdMutex::new(known),
         }));
@@ -123,7 +144,7 @@ impl Live {
 
     async fn apply_to(&self, current: &mut Current, loaded: Loaded) -> io::Result<Applied> {
         let inner = &self.0;
-        let needs_restart = needs_restart((&inner.running.0, &inner.running.1), &loaded.config);
+        let needs_restart = needs_restart(&inner.running, &loaded.config.server);
         let changed = inner.change(&mut current.config, loaded.config).await?;
         (current.text, current.added) = (loaded.text, loaded.added);
         inner.note(|known| {
@@ -239,6 +260,14 @@ impl Inner {
         self.webhooks.set(new.webhooks.clone());
         self.renditions.set_most(new.limits.max_renditions);
         self.starter.set_limits(new.limits.clone());
+        self.requests.set(new.limits.max_requests_per_second);
+        self.seats.set_most(new.limits.max_viewers_per_address);
+        if let (Some(tls), Some(files)) = (&self.tls, &new.server.tls)
+            && current.server.tls.as_ref() != Some(files)
+        {
+            // They were right a moment ago, when the configuration was checked.
+            tls.change(files).unwrap_or_else(|error| warn!("the certificate of before stays: {error}"));
+        }
         for name in plan.removed {
             self.end(&name).await;
             applied.removed.push(name);

@@ -96,6 +96,7 @@ impl Origin {
             config.server.listen.clone_from(&self.listen);
         }
         let mut warnings = examine(&config, &label)?;
+        warnings.extend(config::unknown_streams(&config).into_iter().map(|line| format!("{label}: {line}")));
         let own = config::parse_with(&text, &label, &Environment::process(), &[]);
         let hidden = added.iter().filter(|added| {
             own.as_ref().is_ok_and(|own| own.streams.iter().any(|own| own.name.as_str() == added.name))

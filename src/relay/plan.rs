@@ -55,21 +55,18 @@ impl Plan {
 }
 
 /// The settings that differ, and hold only after a restart.
-pub(super) fn needs_restart((running, limits): (&ServerConfig, &Limits), new: &Config) -> Vec<&'static str> {
-    let (new, new_limits) = (&new.server, &new.limits);
+pub(super) fn needs_restart(running: &ServerConfig, new: &ServerConfig) -> Vec<&'static str> {
+    let redirects = |server: &ServerConfig| server.tls.as_ref().map(|tls| tls.redirect_from.clone());
+    let (old_redirects, new_redirects) = (redirects(running), redirects(new));
     let differs = [
         ("server.listen", running.listen != new.listen),
         ("server.base_path", running.base_path != new.base_path),
         ("server.sendfile", running.sendfile != new.sendfile),
-        ("server.tls", running.tls != new.tls),
-        ("server.trusted_proxies", running.trusted_proxies != new.trusted_proxies),
+        ("server.socket_mode", running.socket_mode != new.socket_mode),
+        ("server.tls", old_redirects.is_some() != new_redirects.is_some()),
         (
-            "limits.max_viewers_per_address",
-            limits.max_viewers_per_address != new_limits.max_viewers_per_address,
-        ),
-        (
-            "limits.max_requests_per_second",
-            limits.max_requests_per_second != new_limits.max_requests_per_second,
+            "server.tls.redirect_from",
+            old_redirects.is_some() && new_redirects.is_some() && old_redirects != new_redirects,
         ),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
@@ -183,9 +180,20 @@ streams:
         let mut new = old.clone();
         new.server.cors = None;
         new.server.mosaic = true;
-        assert!(needs_restart((&old.server, &old.limits), &new).is_empty());
+        new.server.trusted_proxies = ["10.0.0.0/8".parse().unwrap()].into_iter().collect();
+        assert!(needs_restart(&old.server, &new.server).is_empty());
         new.server.base_path = "/x".to_owned();
         new.server.listen.clear();
-        assert_eq!(needs_restart((&old.server, &old.limits), &new), ["server.listen", "server.base_path"]);
+        assert_eq!(needs_restart(&old.server, &new.server), ["server.listen", "server.base_path"]);
+        let tls = |more: &str| {
+            let yaml = format!("server: {{tls: {{cert_file: Cargo.toml, key_file: Cargo.toml{more}}}}}\n");
+            config(&(yaml + "streams: {a: {source: {type: pattern}}}")).server
+        };
+        assert_eq!(needs_restart(&tls(""), &tls(", http2: false")), [""; 0]);
+        assert_eq!(
+            needs_restart(&tls(""), &tls(", redirect_from: 127.0.0.1:80")),
+            ["server.tls.redirect_from"]
+        );
+        assert_eq!(needs_restart(&old.server, &tls("")), ["server.listen", "server.tls"][1..]);
     }
 }

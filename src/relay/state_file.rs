@@ -94,6 +94,11 @@ impl StateFile {
         let mut text = serde_json::to_vec_pretty(&form)?;
         text.push(b'\n');
         let new = self.0.with_extension("json.new");
+        // One that was left behind, or that somebody else put there: a link would be followed, and a file keep its owner.
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut file = private().open(&new)?;
         file.write_all(&text)?;
         file.sync_all()?;
@@ -104,7 +109,7 @@ impl StateFile {
 
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
@@ -141,6 +146,16 @@ mod tests {
         {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        #[cfg(unix)]
+        {
+            let other = folder.path().join("other");
+            fs::write(&other, "of somebody else").unwrap();
+            let new = folder.path().join("framecast.state.json.new");
+            std::os::unix::fs::symlink(&other, &new).unwrap();
+            file.write(&[]).unwrap();
+            assert_eq!(fs::read_to_string(&other).unwrap(), "of somebody else", "a link is not followed");
+            assert!(file.read().unwrap().is_empty() && !new.exists());
         }
         for (text, says) in [
             ("{\"version\": 1, \"streams\": [\"hunter2\"]}", "is not what framecast wrote (line 1"),

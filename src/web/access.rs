@@ -10,7 +10,7 @@ mod target;
 
 use std::{
     future::{Ready, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use actix_web::{
@@ -30,9 +30,10 @@ use super::{
     seats::AddressSeat,
 };
 use crate::{
-    auth::{Caller, NotNow, Shown},
+    auth::{Caller, Lease, NotNow, Shown},
     config::{Role, Secret},
     frame::StreamName,
+    stream::StreamHandle,
 };
 pub(super) use address::{address, is_secure};
 pub(super) use origin::same_origin;
@@ -76,20 +77,22 @@ impl FromRequest for Caller {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let caller = request.extensions().get::<Self>().cloned();
-        ready(caller.ok_or_else(|| Problem::forbidden("nobody may use this address: it has no rule")))
+        ready(asking(request))
     }
+}
+
+fn asking(request: &HttpRequest) -> Result<Caller, Problem> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    caller.ok_or_else(|| Problem::forbidden("nobody may use this address: it has no rule"))
 }
 
 async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
     let state: &WebState = request.app_data::<web::Data<WebState>>().expect("every app has its state");
-    if let Some(brake) = &state.requests {
-        brake.take(&address(state, request), Instant::now()).map_err(|wait| {
-            state.refusals.count(Refusal::Rate);
-            let detail = "more requests than limits.max_requests_per_second allows an address".to_owned();
-            too_many(detail, wait)
-        })?;
-    }
+    state.requests.take(|| address(state, request)).map_err(|wait| {
+        state.refusals.count(Refusal::Rate);
+        let detail = "more requests than limits.max_requests_per_second allows an address".to_owned();
+        too_many(detail, wait)
+    })?;
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
     if headers.sum::<usize>() > MAX_HEADER_BYTES {
         state.refusals.count(Refusal::Headers);
@@ -181,15 +184,40 @@ pub(super) async fn login(
     Ok(caller)
 }
 
+/// Lets whoever asks keep the stream open, for as long as the rules allow it.
+///
+/// # Errors
+/// That nobody may, as for every handler.
+pub(super) fn lease(
+    state: &WebState,
+    request: &HttpRequest,
+    role: Role,
+    stream: &StreamHandle,
+) -> Result<Lease, Problem> {
+    let caller = asking(request)?;
+    Ok(state.auth.lease(&caller, role, Some(stream.name())))
+}
+
+/// The same for whoever pushes by a role; none for those who need none, since the stream takes what everybody sends.
+///
+/// # Errors
+/// That nobody may, as for every handler.
+pub(super) fn push_lease(
+    state: &WebState,
+    request: &HttpRequest,
+    stream: &StreamHandle,
+) -> Result<Option<Lease>, Problem> {
+    let caller = asking(request)?;
+    let by_role = caller.may(Role::Push, Some(stream.name()));
+    Ok(by_role.then(|| state.auth.lease(&caller, Role::Push, Some(stream.name()))))
+}
+
 /// A viewer's place among those of its address.
 ///
 /// # Errors
 /// 429 when there are too many.
-pub(super) fn seat(state: &WebState, request: &HttpRequest) -> Result<Option<AddressSeat>, Problem> {
-    if !state.seats.are_counted() {
-        return Ok(None);
-    }
-    state.seats.take(address(state, request)).map(Some).map_err(|most| {
+pub(super) fn seat(state: &WebState, request: &HttpRequest) -> Result<AddressSeat, Problem> {
+    state.seats.take(address(state, request)).map_err(|most| {
         state.refusals.full(Full::Address);
         let detail =
             format!("your address has all the viewers that limits.max_viewers_per_address allows: {most}");

@@ -11,7 +11,7 @@ use actix_web::{
 use futures_util::stream;
 
 use super::{
-    State,
+    State, access,
     error::Problem,
     query,
     replay::{bad_request, history, next_piece, seconds},
@@ -34,11 +34,12 @@ pub(super) async fn by_name(
     let pictures = history.last(seconds)?;
     let guard = match request.method() {
         &Method::HEAD => None,
-        _ => Some(
-            stream
-                .join_past(&state.capacity, state.settings.now().limits.max_viewers_per_stream)
-                .map_err(|full| state.no_room(full))?,
-        ),
+        _ => {
+            let seat = access::seat(&state, &request)?;
+            let most = state.settings.now().limits.max_viewers_per_stream;
+            let joined = stream.join_past(&state.capacity, most).map_err(|full| state.no_room(full))?;
+            Some((joined, seat))
+        }
     };
     let begins =
         pictures.first().map(|first| local(first.frame.taken()).strftime("%Y%m%d-%H%M%S").to_string());

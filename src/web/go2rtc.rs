@@ -13,9 +13,15 @@ use tokio::{
     time::{Instant, interval, timeout},
 };
 
-use super::{State, WebState, access::same_origin, error::Problem, query};
+use super::{
+    State, WebState,
+    access::{same_origin, seat},
+    error::Problem,
+    query,
+};
 use crate::{
-    auth::Caller,
+    auth::{Caller, Lease},
+    config::Role,
     stream::{StreamHandle, ViewerGuard},
 };
 
@@ -57,7 +63,13 @@ pub(super) async fn ws(
     }
     let (response, session, messages) =
         actix_ws::handle(&request, body).map_err(|_| Problem::not_a_web_socket())?;
-    actix_rt::spawn(serve(state, stream, session, messages.max_frame_size(MAX_MESSAGE_BYTES)));
+    let seat = seat(&state, &request)?;
+    let lease = state.auth.lease(&caller, Role::View, Some(stream.name()));
+    let messages = messages.max_frame_size(MAX_MESSAGE_BYTES);
+    actix_rt::spawn(async move {
+        let _seat = seat;
+        serve(state, stream, lease, session, messages).await;
+    });
     Ok(response)
 }
 
@@ -67,7 +79,13 @@ fn allowed_elsewhere(request: &HttpRequest, state: &WebState) -> bool {
     state.settings.now().cors.as_deref().is_some_and(|cors| cors == "*" || Some(cors) == origin)
 }
 
-async fn serve(state: State, stream: StreamHandle, mut session: Session, mut messages: MessageStream) {
+async fn serve(
+    state: State,
+    stream: StreamHandle,
+    mut lease: Lease,
+    mut session: Session,
+    mut messages: MessageStream,
+) {
     let taken = Rc::new(Semaphore::new(ON_THEIR_WAY));
     let mut showing = None;
     let mut pings = interval(PING_EVERY);
@@ -80,6 +98,7 @@ async fn serve(state: State, stream: StreamHandle, mut session: Session, mut mes
                 Err(Closed) => break,
             },
             () = ended(&mut showing) => break,
+            () = lease.over() => break,
         };
         heard = Instant::now();
         let answered = match message {

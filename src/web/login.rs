@@ -9,10 +9,11 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use url::form_urlencoded;
 
-use super::{State, WebState, access, error::Problem, pushing::Body, query};
+use super::{State, WebState, access, error::Problem, page::REFERRER_POLICY, pushing::Body, query};
 use crate::{auth::Caller, config::Role, frame::StreamName};
 
 const FORM: &str = include_str!("assets/login.html");
@@ -75,11 +76,12 @@ pub(super) async fn leave(request: HttpRequest, state: State) -> HttpResponse {
 }
 
 /// The answer of `/api/session`.
-#[derive(Debug, Serialize)]
-struct Session<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Session<'a> {
     /// Whom the shown credentials belong to.
     name: Option<&'a str>,
     /// The highest role held for any stream.
+    #[schemars(extend("enum" = ["view", "push", "admin", null]))]
     role: Option<&'static str>,
     /// For every stream, and those to come.
     all_streams: bool,
@@ -166,6 +168,7 @@ fn answer(mut head: HttpResponseBuilder, next: &str, message: &str) -> HttpRespo
     head.insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_POLICY))
         .insert_header((header::X_FRAME_OPTIONS, "DENY"))
+        .insert_header((header::REFERRER_POLICY, REFERRER_POLICY))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .content_type("text/html; charset=utf-8")
         .body(text)

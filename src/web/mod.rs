@@ -25,6 +25,7 @@ mod peers;
 mod points;
 mod probe;
 mod pushing;
+mod rate;
 mod renditions;
 mod refusals;
 mod replay;
@@ -38,7 +39,6 @@ mod transport;
 mod viewing;
 
 use std::{
-    net::IpAddr,
     sync::{Arc, atomic::AtomicBool},
     time::{Instant, SystemTime},
 };
@@ -46,8 +46,8 @@ use std::{
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::StatusCode, http::header, web};
 
 use crate::{
-    auth::{Auth, Caller, brake::Brake},
-    config::{Proxies, Role},
+    auth::{Auth, Caller},
+    config::Role,
     registry::{Control, Events, Pictures, Registry, Renditions, Start},
     stream::{AtCapacity, Capacity, StreamHandle},
     transform::pool::Pool,
@@ -56,6 +56,8 @@ use crate::{
 pub use error::Problem;
 pub use listening::{ListenError, Listeners};
 pub use live::Pages;
+pub use openapi::Documents;
+pub use rate::RequestRate;
 use refusals::Full;
 pub use refusals::Refusals;
 pub use routes::{Of, ROUTES, Row, Rule};
@@ -81,12 +83,10 @@ pub struct WebState {
     pub renditions: Arc<Renditions>,
     /// The same, of single pictures.
     pub pictures: Pictures,
-    /// Whose word on a client's address is taken.
-    pub proxies: Proxies,
     /// It speaks TLS itself.
     pub is_tls: bool,
     /// Requests of an address.
-    pub requests: Option<Brake<Option<IpAddr>>>,
+    pub requests: Arc<RequestRate>,
     /// Viewers of an address.
     pub seats: Arc<Seats>,
     /// Who is told what happens.
@@ -97,6 +97,8 @@ pub struct WebState {
     pub capacity: Arc<Capacity>,
     /// What a new configuration may change.
     pub settings: Arc<LiveSettings>,
+    /// The API, described.
+    pub documents: Documents,
     /// Pages that are connected to `/api/live`.
     pub pages: Pages,
     /// CPU workers, for pushed pictures that are no JPEGs.

@@ -14,6 +14,9 @@ const VIEW: &str = include_str!("assets/view.html");
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
                               connect-src 'self'; base-uri 'none'; form-action 'none'";
 
+/// An address may hold a token for a moment. Our own pages are told where a request comes from.
+pub(super) const REFERRER_POLICY: &str = "same-origin";
+
 const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
@@ -21,6 +24,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const ASSETS: &[(&str, &str, &str)] = &[
     ("base.css", STYLE, include_str!("assets/base.css")),
     ("board.css", STYLE, include_str!("assets/board.css")),
+    ("docs.css", STYLE, include_str!("assets/docs.css")),
     ("form.css", STYLE, include_str!("assets/form.css")),
     ("login.css", STYLE, include_str!("assets/login.css")),
     ("view.css", STYLE, include_str!("assets/view.css")),
@@ -110,6 +114,7 @@ fn guard(answer: &mut HttpResponse, state: &WebState) {
     let policy = format!("{CONTENT_POLICY}; {}", settings.frame_ancestors);
     let policy = header::HeaderValue::try_from(policy).expect("origins are visible ASCII");
     answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    answer.headers_mut().insert(header::REFERRER_POLICY, header::HeaderValue::from_static(REFERRER_POLICY));
     if let Some(options) = settings.frame_ancestors.frame_options() {
         let options = header::HeaderValue::from_static(options);
         answer.headers_mut().insert(header::X_FRAME_OPTIONS, options);

@@ -12,7 +12,7 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-pub(super) use self::body::Body;
+pub(super) use self::{body::Body, feed::Fed};
 #[cfg(any(test, fuzzing))]
 pub(super) use self::form::file as file_of_form;
 use super::{State, WebState, error::Problem};
@@ -39,7 +39,7 @@ pub(super) async fn frame(
     let taken = async {
         let (stream, second) = push_stream(&state, &name)?;
         if is_feed {
-            return feed::take(&request, &state.settings.now().limits, &stream, second, &mut body).await;
+            return feed::take(&request, &state, &stream, second, &mut body).await;
         }
         if second == SecondPublisher::Refused && stream.is_fed() {
             return Err(feed::already_fed(&name));
@@ -82,7 +82,7 @@ pub(super) async fn feed_to(
     };
     let taken = async {
         let (stream, second) = push_stream(state, &name)?;
-        feed::take(request, &state.settings.now().limits, &stream, second, &mut body).await
+        feed::take(request, state, &stream, second, &mut body).await
     };
     match taken.await {
         Ok(answer) => answer,

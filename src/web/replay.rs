@@ -24,7 +24,9 @@ use super::{
     viewing::{self, NoBody, Wishes},
 };
 use crate::{
+    auth::Lease,
     bus::{History, Showing, Subscriber},
+    config::Role,
     multipart::writer::{self, Framing},
     session::Replay,
     stream::{DemandGuard, PastViewerGuard, StreamHandle},
@@ -57,6 +59,7 @@ pub(super) async fn by_name(
     if request.method() == Method::HEAD {
         return Ok(viewing::unchunked_unless(chunked, head.body(NoBody)));
     }
+    let lease = access::lease(&state, &request, Role::View, &stream)?;
     let seat = access::seat(&state, &request)?;
     let guard = stream
         .join_past(&state.capacity, state.settings.now().limits.max_viewers_per_stream)
@@ -70,6 +73,7 @@ pub(super) async fn by_name(
         stage: Stage::Past,
         demand: goes_on.then(|| stream.want()),
         guard,
+        lease,
         _busy: outbox.busy(Busy::Answering),
         _seat: seat,
     };
@@ -146,8 +150,9 @@ struct Player {
     /// The source runs while the past is played, if the present is to follow.
     demand: Option<DemandGuard>,
     guard: PastViewerGuard,
+    lease: Lease,
     _busy: BusyGuard,
-    _seat: Option<AddressSeat>,
+    _seat: AddressSeat,
 }
 
 impl Player {
@@ -158,9 +163,10 @@ impl Player {
                 return Some(piece);
             }
             match self.stage {
+                Stage::Ended => return None,
+                _ if self.lease.is_over() => self.end(),
                 Stage::Past => self.past().await,
                 Stage::Present => self.present().await,
-                Stage::Ended => return None,
             }
         }
     }
@@ -177,6 +183,7 @@ impl Player {
         let closed = |showing: &Showing| showing.closed;
         let ended = tokio::select! {
             biased;
+            () = self.lease.over() => true,
             () = sleep_until(Instant::from_std(due)) => false,
             _ = self.showing.wait_for(closed) => true,
         };
@@ -195,8 +202,14 @@ impl Player {
         } else if let Some(newest) = self.replay.take_present(&showing) {
             self.count(newest.frame.jpeg().len());
             self.pieces.extend(newest.part.pieces(Framing::Raw));
-        } else if self.showing.changed().await.is_err() {
-            self.end();
+        } else {
+            let ended = tokio::select! {
+                () = self.lease.over() => true,
+                changed = self.showing.changed() => changed.is_err(),
+            };
+            if ended {
+                self.end();
+            }
         }
     }
 

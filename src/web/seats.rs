@@ -1,13 +1,21 @@
-//! Counts the viewers of each address.
+//! Counts the viewers of each address, also while there is no limit: one may be set while they watch.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use dashmap::DashMap;
+
+use crate::auth::subscriber;
 
 /// The viewers of each address; an address without viewers takes no room.
 #[derive(Debug)]
 pub struct Seats {
-    most: Option<usize>,
+    most: AtomicUsize,
     taken: DashMap<Option<IpAddr>, usize>,
 }
 
@@ -21,11 +29,14 @@ pub(super) struct AddressSeat {
 impl Seats {
     /// At most so many for each.
     pub fn new(most: Option<usize>) -> Self {
-        Self { most, taken: DashMap::new() }
+        let seats = Self { most: AtomicUsize::new(0), taken: DashMap::new() };
+        seats.set_most(most);
+        seats
     }
 
-    pub(super) fn are_counted(&self) -> bool {
-        self.most.is_some()
+    /// From now on so many. Those who are there stay.
+    pub fn set_most(&self, most: Option<usize>) {
+        self.most.store(most.unwrap_or(usize::MAX), Ordering::Relaxed);
     }
 
     /// One viewer more.
@@ -33,7 +44,8 @@ impl Seats {
     /// # Errors
     /// How many there may be, when there are.
     pub(super) fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<AddressSeat, usize> {
-        let most = self.most.unwrap_or(usize::MAX);
+        let address = subscriber(address);
+        let most = self.most.load(Ordering::Relaxed);
         let mut taken = self.taken.entry(address).or_insert(0);
         if *taken >= most {
             return Err(most);
@@ -62,7 +74,18 @@ mod tests {
         let (one, two) = (Some([192, 0, 2, 1].into()), Some([192, 0, 2, 2].into()));
         let held = [seats.take(one).unwrap(), seats.take(one).unwrap(), seats.take(two).unwrap()];
         assert_eq!(seats.take(one).unwrap_err(), 2);
+        seats.set_most(Some(3));
+        drop(seats.take(one).unwrap());
+        seats.set_most(Some(1));
+        assert_eq!(seats.take(one).unwrap_err(), 1, "those who are there are counted");
+        seats.set_most(None);
+        drop(seats.take(one).unwrap());
         drop(held);
         assert!(seats.take(one).is_ok() && seats.taken.is_empty());
+        seats.set_most(Some(1));
+        let subscriber =
+            [1, 2].map(|end| Some(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, end).into()));
+        let _first = seats.take(subscriber[0]).unwrap();
+        assert!(seats.take(subscriber[1]).is_err(), "one subscriber has many addresses");
     }
 }

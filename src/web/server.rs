@@ -68,9 +68,8 @@ impl WebServer {
         #[cfg_attr(not(unix), expect(unused_mut, reason = "only sockets have files"))]
         mut listeners: Listeners,
         workers: usize,
-        tls: Option<Tls>,
+        tls: Option<Arc<Tls>>,
     ) -> io::Result<(Self, Server)> {
-        let tls = tls.map(Arc::new);
         if let Some(tls) = &tls {
             actix_rt::spawn(tls::follow(Arc::downgrade(tls)));
         }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::{
-    config::{Config, FrameAncestors, Limits},
+    config::{Config, FrameAncestors, Limits, Proxies},
     frame::StreamName,
 };
 
@@ -16,6 +16,8 @@ pub struct Settings {
     pub cors: Option<String>,
     /// Whose pages may show framecast's in a frame.
     pub frame_ancestors: FrameAncestors,
+    /// Whose word on a client's address is taken.
+    pub proxies: Proxies,
     /// What `/stream` and `/snapshot` mean.
     pub default_stream: Option<StreamName>,
 }
@@ -27,6 +29,7 @@ impl Settings {
             limits: config.limits.clone(),
             cors: config.server.cors.clone(),
             frame_ancestors: config.server.frame_ancestors.clone(),
+            proxies: config.server.trusted_proxies.clone(),
             default_stream: config.server.default_stream.clone(),
         }
     }

@@ -57,7 +57,7 @@ pub struct TlsError {
 /// Certificate and key, ready for handshakes.
 #[derive(Debug)]
 pub struct Tls {
-    files: TlsConfig,
+    files: RwLock<TlsConfig>,
     /// What the next handshake uses.
     config: RwLock<Arc<ServerConfig>>,
     failed_handshakes: AtomicU64,
@@ -70,7 +70,7 @@ impl Tls {
     /// [`TlsError`] naming the setting, its file and what would be right.
     pub fn load(files: &TlsConfig) -> Result<Self, TlsError> {
         let config = RwLock::new(Arc::new(Self::read(files)?));
-        Ok(Self { files: files.clone(), config, failed_handshakes: AtomicU64::new(0) })
+        Ok(Self { files: RwLock::new(files.clone()), config, failed_handshakes: AtomicU64::new(0) })
     }
 
     /// Reads the files again; what they hold is for connections to come.
@@ -78,9 +78,22 @@ impl Tls {
     /// # Errors
     /// [`TlsError`]; what was read before stays in use.
     fn reload(&self) -> Result<(), TlsError> {
-        let config = Arc::new(Self::read(&self.files)?);
+        self.change(&self.files())
+    }
+
+    /// Follows other files, or offers HTTP/2 or not, from the next connection on.
+    ///
+    /// # Errors
+    /// [`TlsError`]; what was read before stays in use.
+    pub fn change(&self, files: &TlsConfig) -> Result<(), TlsError> {
+        let config = Arc::new(Self::read(files)?);
+        *self.files.write().unwrap_or_else(PoisonError::into_inner) = files.clone();
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
+    }
+
+    fn files(&self) -> TlsConfig {
+        self.files.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn read(files: &TlsConfig) -> Result<ServerConfig, TlsError> {

@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     bus::{Published, Showing},
+    config::Role,
     frame::FrameKind,
     multipart::writer::{self, Framing, PreparedPart},
     registry::{Held, Variant},
@@ -119,6 +120,7 @@ pub(super) async fn answer_as(
     let outbox =
         request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
     outbox.set_stall_timeout(stream.config().viewer_timeout);
+    let mut lease = access::lease(state, request, Role::View, stream)?;
     let seat = access::seat(state, request)?;
     let (guard, held) = renditions::join(state, stream, variant).await?;
     let shown = guard.stream().clone();
@@ -135,11 +137,12 @@ pub(super) async fn answer_as(
         wishes,
         framing,
         stage: Stage::Joined,
+        over: false,
         pace: ClientPace::default(),
     };
     let busy = outbox.busy(Busy::Answering);
     if request.version() == Version::HTTP_2 {
-        let viewer = Multiplexed { feed, showing: shown.bus().subscribe(), _busy: busy, _seat: seat };
+        let viewer = Multiplexed { feed, showing: shown.bus().subscribe(), lease, _busy: busy, _seat: seat };
         return Ok(head.body(multiplexed::body(viewer, stream.config().viewer_timeout)));
     }
     let stays = if adapts { Stays::No } else { Stays::Yes };
@@ -148,7 +151,8 @@ pub(super) async fn answer_as(
             "a stream was the last answer of its connection; ask for the next one on another".to_owned();
         Problem::new(StatusCode::BAD_REQUEST, detail)
     })?;
-    let body = ViewerBody { feed, adapting, _busy: busy, _seat: seat };
+    let lease: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move { lease.over().await });
+    let body = ViewerBody { feed, lease: Some(lease), adapting, _busy: busy, _seat: seat };
     Ok(unchunked_unless(chunked, head.body(body)))
 }
 
@@ -204,6 +208,8 @@ struct ViewerFeed {
     wishes: Wishes,
     framing: Framing,
     stage: Stage,
+    /// It may not go on.
+    over: bool,
     pace: ClientPace,
 }
 
@@ -267,7 +273,7 @@ impl Feed for ViewerFeed {
     fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled {
         if self.stage == Stage::Joined {
             self.open(pieces);
-        } else if self.stage == Stage::Streaming && showing.closed {
+        } else if self.stage == Stage::Streaming && (showing.closed || self.over) {
             self.close(pieces);
         } else if self.stage == Stage::Closed {
             return Filled::Ended;
@@ -283,7 +289,11 @@ impl Feed for ViewerFeed {
     }
 
     fn wants(&self, showing: &Showing) -> bool {
-        self.stage != Stage::Streaming || showing.closed || self.viewer.wants(showing)
+        self.stage != Stage::Streaming || showing.closed || self.over || self.viewer.wants(showing)
+    }
+
+    fn end(&mut self) {
+        self.over = true;
     }
 
     fn move_to(&mut self, rendition: Option<Held>) -> Option<Held> {
@@ -295,9 +305,11 @@ impl Feed for ViewerFeed {
 /// Lets the feed fill the outbox; yields no bytes itself.
 struct ViewerBody {
     feed: FeedGuard,
+    /// Until the viewer may watch no longer; none behind that.
+    lease: Option<Pin<Box<dyn Future<Output = ()>>>>,
     adapting: Option<Box<Adapting>>,
     _busy: BusyGuard,
-    _seat: Option<AddressSeat>,
+    _seat: AddressSeat,
 }
 
 impl MessageBody for ViewerBody {
@@ -311,6 +323,10 @@ impl MessageBody for ViewerBody {
         let this = self.get_mut();
         if let Some(adapting) = &mut this.adapting {
             adapting.poll(cx, &this.feed);
+        }
+        if this.lease.as_mut().is_some_and(|lease| lease.as_mut().poll(cx).is_ready()) {
+            this.lease = None;
+            this.feed.end();
         }
         this.feed.poll_ended(cx).map(|()| None)
     }

@@ -128,6 +128,67 @@ fn a_wrong_file_changes_nothing_and_every_mistake_is_said() {
     served.end();
 }
 
+/// Such a name may be that of a stream to come, so it is no mistake; but somebody who cannot watch wonders.
+#[test]
+fn streams_in_access_rules_that_are_not_there_are_said_with_the_one_that_may_be_meant() {
+    let auth = |streams: &str| {
+        let hash = format!("sha256:{}", "0".repeat(64));
+        format!(
+            "auth: {{anonymous: [all], tokens: {{wall: {{hash: \"{hash}\", role: view, streams: [{streams}]}}}}}}\n{}",
+            yaml(&["front-door", "yard"])
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.yaml");
+    fs::write(&file, auth("front-dor, yard, all-day")).unwrap();
+    let checked = crate::commands::ended(&["check", &file.display().to_string()]);
+    let said = "auth.tokens.wall.streams: there is no stream front-dor (did you mean front-door?); it counts as soon";
+    assert!(checked.stderr.contains(said), "{}", checked.stderr);
+    assert!(
+        checked.stderr.contains("there is no stream all-day; it counts") && !checked.stderr.contains("yard")
+    );
+    checked.well();
+    let served = Served::new(&auth("yard"));
+    assert!(!served.running.stderr().contains("there is no stream"));
+    fs::write(served.file(), auth("yrd")).unwrap();
+    served.log_says("there is no stream yrd (did you mean yard?)");
+    served.end();
+}
+
+#[test]
+fn limits_by_address_proxies_and_sessions_hold_at_once() {
+    let base = yaml(&["a"]);
+    let served = Served::new(&base);
+    let ask = |more: &[&str]| {
+        let url = format!("{}healthz", served.base);
+        let mut arguments = vec!["--silent", "--output", "/dev/null", "--write-out", "%{http_code}"];
+        arguments.extend(more);
+        arguments.push(&url);
+        String::from_utf8(run("curl", &arguments).stdout).unwrap()
+    };
+    let times = |n: usize, more: &[&str]| (0..n).map(|_| ask(more)).filter(|status| status == "429").count();
+    assert_eq!(times(12, &[]), 0);
+    let limited = "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_requests_per_second: 1, max_viewers_per_address: 1}\n";
+    fs::write(served.file(), format!("{limited}{base}")).unwrap();
+    served.log_says("the configuration holds");
+    let from = |address: &str| format!("X-Forwarded-For: {address}");
+    wait_for("too many requests", || (ask(&["-H", &from("192.0.2.1")]) == "429").then_some(()));
+    assert_eq!(ask(&["-H", &from("192.0.2.2")]), "200", "another address, of a proxy that is trusted now");
+    let watch = || {
+        let url = format!("{}streams/a", served.base);
+        let arguments = ["--silent", "--include", "--no-buffer", "-H", "X-Forwarded-For: 192.0.2.3", &url];
+        Running::start(Command::new("curl").args(arguments))
+    };
+    let first = watch();
+    assert!(first.line().contains("200"));
+    assert!(watch().line().contains("429"), "one viewer an address");
+    fs::write(served.file(), &base).unwrap();
+    wait_for("no limits", || (times(12, &[]) == 0).then_some(()));
+    assert!(watch().line().contains("200"));
+    let log = served.end();
+    assert!(!log.contains("needs a restart"), "{log}");
+}
+
 #[test]
 fn what_needs_a_restart_is_said_and_the_rest_is_done() {
     let served = Served::new(&yaml(&["a"]));

@@ -6,7 +6,7 @@ use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 
 use crate::{
     commands::{ended, framecast},
-    program::{Running, run},
+    program::{Running, run, try_run, wait_for},
 };
 
 /// Writes a configuration with these two files; gives its path.
@@ -93,4 +93,35 @@ fn keys_of_every_encoding_serve_with_a_chain() {
         running.terminate();
         assert!(running.finish().0.success());
     }
+}
+
+#[test]
+fn other_files_of_a_certificate_are_used_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["old", "new"] {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        fs::write(folder.path().join(format!("{name}.pem")), cert.pem()).unwrap();
+        fs::write(folder.path().join(format!("{name}-key.pem")), signing_key.serialize_pem()).unwrap();
+    }
+    let file = config(folder.path(), "old.pem", "old-key.pem");
+    let running = Running::start(&mut framecast(&["serve", "-l", "127.0.0.1:0", "-c", &file]));
+    let url = running.line_with(|line| line.strip_prefix("listening on ").map(str::to_owned));
+    let believes = |name: &str| {
+        let authority = folder.path().join(name).display().to_string();
+        let arguments = ["-sS", "--fail", "--cacert", &authority, &format!("{url}healthz")];
+        try_run("curl", &arguments).status.success()
+    };
+    assert!(believes("old.pem") && !believes("new.pem"));
+    config(folder.path(), "new.pem", "new-key.pem");
+    wait_for("the other certificate", || believes("new.pem").then_some(()));
+    assert!(!believes("old.pem"));
+    // A pair that does not fit is refused with the whole file.
+    config(folder.path(), "old.pem", "new-key.pem");
+    wait_for("the mistake", || {
+        running.stderr().contains("is not the key of the first certificate").then_some(())
+    });
+    assert!(believes("new.pem") && !running.stderr().contains("needs a restart"));
+    running.terminate();
+    assert!(running.finish().0.success());
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::{
+    binary::Framecast,
     program::wait_for,
     scripts::{Script, reason, serve},
 };
@@ -23,6 +24,16 @@ fn one_that_ends_at_once_is_quoted_without_its_secrets_and_started_again() {
     let log = framecast.end();
     assert!(log.contains("says: no camera at rtsp://cam/*** with ***"), "{log}");
     assert!(!log.contains("hunter2") && !log.contains("s3cr3t"), "{log}");
+}
+
+#[test]
+fn an_administrators_token_is_not_for_programs() {
+    let script = Script::new("echo \"token: $FRAMECAST_ADMIN_TOKEN.\" >&2; exit 3");
+    let yaml = format!("streams: {{door: {{on_demand: false, source: {}}}}}", script.source(""));
+    let framecast = Framecast::serve_with(&yaml, |command| {
+        command.env("FRAMECAST_ADMIN_TOKEN", "an-admin-token-of-the-tests")
+    });
+    assert!(reason(&framecast).ends_with("it said: token: ."), "{}", reason(&framecast));
 }
 
 #[test]

@@ -9,7 +9,8 @@ use crate::{
     pictures::jpeg,
     raw_client::{Answer, Client},
     relay::TestRelay,
-    watching::Viewing,
+    watching::{Viewing, push},
+    web_socket,
 };
 
 /// Of the passwords here.
@@ -161,6 +162,10 @@ async fn a_token_in_the_address_of_a_page_becomes_a_cookie_and_leaves_the_addres
         assert_eq!(who["role"], "admin");
     }
     let wrong = Client::get(relay.address(), "/?token=wrong").await;
+    for page in ["/", "/view/x", "/login", "/api/docs"] {
+        let head = Client::get(relay.address(), page).await.head;
+        assert_eq!(head.get("referrer-policy"), Some("same-origin"), "{page}: no address leaves the house");
+    }
     assert_eq!((wrong.head.status, wrong.head.get("set-cookie")), (200, None), "everybody may see the page");
 }
 
@@ -249,6 +254,34 @@ async fn an_address_has_a_number_of_viewers_and_of_requests_and_a_proxy_speaks_f
     assert_eq!(ask("192.0.2.4").await.0.status, 200);
     let counted = Client::get(relay.address(), "/api/streams").await.json()["refused"].clone();
     assert!(counted["viewers"] == 1 && counted["rate"] == refused, "{counted}");
+}
+
+#[tokio::test]
+async fn odd_letters_and_go2rtcs_socket_are_no_way_around_the_viewers_of_an_address() {
+    let relay = TestRelay::start(
+        "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_viewers_per_address: 1}\n\
+         streams: {x: {replay: 5s, source: {type: push, token: none}}}",
+    );
+    push(&relay, "x", &jpeg(1)).await;
+    let ask = async |target: &str, forwarded: &[u8]| {
+        let mut client = Client::connect(relay.address()).await;
+        let head = format!("GET {target} HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: ");
+        client.send(&[head.as_bytes(), forwarded, b"\r\n\r\n"].concat()).await;
+        (client.head().await.status, client)
+    };
+    let (status, _first) = ask("/streams/x", b"192.0.2.1").await;
+    assert_eq!(status, 200);
+    assert_eq!(ask("/streams/x", b"\xff, 192.0.2.1").await.0, 429, "the proxy said it behind the odd letter");
+    assert_eq!(ask("/streams/x/clip", b"192.0.2.1").await.0, 429, "a clip has a viewer as well");
+    let client = Client::connect(relay.address()).await;
+    let (head, _socket) = web_socket::ask(client, "/api/ws?src=x", "X-Forwarded-For: 192.0.2.2\r\n").await;
+    assert_eq!(head.status, 101);
+    assert_eq!(ask("/streams/x", b"192.0.2.2").await.0, 429);
+    let client = Client::connect(relay.address()).await;
+    let (head, _) = web_socket::ask(client, "/api/ws?src=x", "X-Forwarded-For: 192.0.2.1\r\n").await;
+    assert_eq!(head.status, 429);
+    let (first, _subscriber) = ask("/streams/x", b"2001:db8::1").await;
+    assert_eq!((first, ask("/streams/x", b"2001:db8::2").await.0), (200, 429), "one subscriber's network");
 }
 
 #[tokio::test]

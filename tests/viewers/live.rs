@@ -248,6 +248,8 @@ async fn what_is_not_understood_ends_the_connection_with_a_reason() {
     for (wrong, code) in [
         ("nonsense".to_owned(), 1008),
         (r#"{"type":"dance"}"#.to_owned(), 1008),
+        // Quoted, it would be longer than a close frame may be.
+        (format!(r#"{{"type":"{}"}}"#, "x".repeat(3000)), 1008),
         (r#"{"type":"subscribe","id":1,"stream":"x","more":1}"#.to_owned(), 1008),
     ] {
         let mut page = Page::open(&relay).await;

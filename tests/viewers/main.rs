@@ -35,6 +35,7 @@ mod peers;
 mod pictures;
 mod reloads;
 mod replays;
+mod revoking;
 mod saving;
 mod secured;
 mod slowness;

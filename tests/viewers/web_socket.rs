@@ -82,6 +82,7 @@ impl WebSocket {
             127 => u64::from_be_bytes(self.0.exactly(8).await.try_into().unwrap()),
             _ => panic!("a server masks nothing"),
         };
+        assert!(head[0] & 0x08 == 0 || length <= 125, "control frames are short");
         let payload = self.0.exactly(usize::try_from(length).unwrap()).await;
         match head[0] & 0x0f {
             TEXT => Got::Json(serde_json::from_slice(&payload).expect("texts are JSON")),

@@ -21,7 +21,10 @@ use tokio::{
 };
 
 use super::{ProgramError, hidden::Hidden, said, turn::Taken};
-use crate::{config::ExecConfig, frame::StreamName};
+use crate::{
+    config::{ADMIN_VARIABLE, ExecConfig},
+    frame::StreamName,
+};
 
 /// A program that is asked to end gets so long for it: an RTSP session is closed in a round trip or two.
 const GRACE: Duration = Duration::from_secs(2);
@@ -57,6 +60,7 @@ impl Program {
         let mut command = Command::new(&config.program);
         command
             .args(config.arguments.iter().map(|argument| argument.reveal()))
+            .env_remove(ADMIN_VARIABLE)
             .envs(config.environment.iter().map(|(name, value)| (name, value.reveal())))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -12,13 +12,15 @@ const MAX_HOPS: usize = 16;
 /// The client's address; none over a Unix socket whose other end is no trusted proxy.
 pub(in crate::web) fn address(state: &WebState, request: &HttpRequest) -> Option<IpAddr> {
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    if !state.proxies.trust(peer) {
+    let settings = state.settings.now();
+    if !settings.proxies.trust(peer) {
         return peer;
     }
-    let lines: Vec<_> =
-        request.headers().get_all("x-forwarded-for").filter_map(|line| line.to_str().ok()).collect();
+    // Whatever stands before it, the last address is the proxy's own word: a line is not left out for odd letters.
+    let lines = request.headers().get_all("x-forwarded-for");
+    let lines: Vec<_> = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
     let hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
-    client(&state.proxies, peer, hops)
+    client(&settings.proxies, peer, hops)
 }
 
 /// The last address that is no trusted proxy: what stands before it may be anybody's invention.
@@ -49,7 +51,7 @@ fn parse(hop: &str) -> Option<IpAddr> {
 pub(in crate::web) fn is_secure(state: &WebState, request: &HttpRequest) -> bool {
     let said = request.headers().get("x-forwarded-proto").and_then(|said| said.to_str().ok());
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    state.is_tls || (said == Some("https") && state.proxies.trust(peer))
+    state.is_tls || (said == Some("https") && state.settings.now().proxies.trust(peer))
 }
 
 #[cfg(test)]

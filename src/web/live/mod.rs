@@ -50,6 +50,9 @@ const MAX_SUBSCRIPTIONS: usize = 256;
 /// What a page says is short.
 const MAX_MESSAGE_BYTES: usize = 4096;
 
+/// Control frames have 125 bytes at most (RFC 6455, 5.5), two of which are the code.
+const MAX_REASON_BYTES: usize = 123;
+
 /// Rates that make sense.
 const RATES: std::ops::RangeInclusive<f64> = 0.1..=240.0;
 
@@ -127,7 +130,7 @@ struct Connection {
 }
 
 /// A task that ends with its owner.
-struct Task(JoinHandle<()>);
+struct Task(JoinHandle<Option<(CloseCode, String)>>);
 
 impl Drop for Task {
     fn drop(&mut self) {
@@ -139,9 +142,13 @@ impl Connection {
     /// Until either side is gone.
     async fn run(self: Rc<Self>, mut messages: MessageStream) {
         let reporter = self.clone();
-        let _reporter = Task(actix_rt::spawn(async move { reporter.report().await }));
+        let mut reporter = Task(actix_rt::spawn(async move { reporter.report().await }));
         let reason = loop {
-            match timeout(SILENT_FOR, messages.recv()).await {
+            let heard = tokio::select! {
+                reason = &mut reporter.0 => break reason.unwrap_or_default(),
+                heard = timeout(SILENT_FOR, messages.recv()) => heard,
+            };
+            match heard {
                 Err(_) => break Some((CloseCode::Away, "nothing was heard of the page".to_owned())),
                 Ok(None | Some(Err(_)) | Some(Ok(Message::Close(_)))) => break None,
                 Ok(Some(Ok(message))) => match self.hear(message).await {
@@ -152,7 +159,7 @@ impl Connection {
         };
         // They end now, and not when the last task lets go of the connection.
         self.subscriptions.take();
-        let reason = reason.map(|(code, text)| CloseReason { code, description: Some(text) });
+        let reason = reason.map(|(code, text)| CloseReason { code, description: Some(beginning(text)) });
         // An error means that it is closed.
         let _ = self.line.session().close(reason).await;
     }
@@ -209,30 +216,27 @@ impl Connection {
         Ok(())
     }
 
-    /// Tells what the streams are doing, and that the relay ends.
-    async fn report(&self) {
+    /// Tells what the streams are doing; answers why the connection is to be closed, none if it is.
+    async fn report(&self) -> Option<(CloseCode, String)> {
         let (mut told, mut pinged, mut states) = (None, Instant::now(), 0);
         loop {
             let now = Instant::now();
             if self.state.stopping.load(Ordering::Relaxed) {
-                let description = Some("framecast stops".to_owned());
-                let reason = CloseReason { code: CloseCode::Away, description };
-                let _ = self.line.session().close(Some(reason)).await;
-                return;
+                return Some((CloseCode::Away, "framecast stops".to_owned()));
+            }
+            // Who asks may do less now, or more: whatever is shown then is asked for anew.
+            if self.state.auth.renewed(&self.caller) != self.caller {
+                return Some((CloseCode::Policy, "what you may watch has changed: connect again".to_owned()));
             }
             let states_now = self.states();
             let due = told.is_none_or(|told: Instant| now - told >= REPORT_EVERY);
             if due || states_now != states {
                 (told, states) = (Some(now), states_now);
-                if self.line.text(self.report_now()).await.is_err() {
-                    return;
-                }
+                self.line.text(self.report_now()).await.ok()?;
             }
             if now - pinged >= PING_EVERY {
                 pinged = now;
-                if self.line.session().ping(b"").await.is_err() {
-                    return;
-                }
+                self.line.session().ping(b"").await.ok()?;
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -260,6 +264,12 @@ impl Connection {
         };
         serde_json::to_string(&push).expect("strings and numbers are always JSON")
     }
+}
+
+/// As much of a reason as a close frame holds: it may quote what the page said.
+fn beginning(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_REASON_BYTES));
+    text
 }
 
 /// What the streams are doing, pushed.

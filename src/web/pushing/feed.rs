@@ -1,11 +1,13 @@
 //! A feed: pictures one behind the other in one body without end, each shown when its last byte has come.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tracing::info;
 
 use super::body::Body;
 use crate::{
+    auth::Lease,
     bus::{Bus, DropReason},
     config::{Limits, SecondPublisher},
     multipart::{
@@ -13,8 +15,15 @@ use crate::{
         parser::{ParseError, ParserLimits, PartParser},
     },
     stream::{StreamHandle, Taken},
-    web::error::Problem,
+    web::{WebState, access, error::Problem},
 };
+
+/// The answer to a feed that ended.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::web) struct Fed {
+    /// Whole pictures in it.
+    frames: u64,
+}
 
 /// Shows what comes until the publisher ends, is replaced, or the relay stops.
 ///
@@ -22,13 +31,13 @@ use crate::{
 /// keep-alive, and one that hangs is replaced by the next.
 pub(super) async fn take(
     request: &HttpRequest,
-    limits: &Limits,
+    state: &WebState,
     stream: &StreamHandle,
     second: SecondPublisher,
     body: &mut Body,
 ) -> Result<HttpResponse, Problem> {
     let name = stream.name().as_str();
-    let mut feed = Feed::new(request, limits, stream);
+    let mut feed = Feed::new(request, &state.settings.now().limits, stream);
     let publishing = stream.publish(second).map_err(|Taken| already_fed(name))?;
     let replaced = publishing.over();
     tokio::pin!(replaced);
@@ -36,9 +45,11 @@ pub(super) async fn take(
     tokio::pin!(stopped);
     let peer = request.peer_addr().map(|peer| peer.to_string());
     info!(stream = %name, peer, "publisher feeds");
+    let mut lease = access::push_lease(state, request, stream)?;
     let end = loop {
         let chunk = tokio::select! {
             biased;
+            () = over(&mut lease) => break Err(taken_back(name)),
             () = &mut replaced => break Err(another_publisher(name)),
             () = &mut stopped => break Err(Problem::unavailable("framecast is stopping")),
             chunk = body.chunk() => chunk,
@@ -62,7 +73,7 @@ pub(super) async fn take(
     match end {
         Ok(()) => {
             info!(stream = %name, frames, "publisher ended its feed");
-            Ok(HttpResponse::Ok().json(json!({"frames": frames})))
+            Ok(HttpResponse::Ok().json(Fed { frames }))
         }
         Err(problem) => {
             info!(stream = %name, frames, "publisher was let go: {problem}");
@@ -74,6 +85,18 @@ pub(super) async fn take(
 async fn closed(bus: &Bus) {
     // An error means that the bus is gone, which is closed enough.
     let _ = bus.subscribe().wait_for(|showing| showing.closed).await;
+}
+
+/// Never, for whoever needs no role to push.
+async fn over(lease: &mut Option<Lease>) {
+    match lease {
+        Some(lease) => lease.over().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn taken_back(name: &str) -> Problem {
+    Problem::forbidden(format!("you may not push to stream {name} any more"))
 }
 
 fn another_publisher(name: &str) -> Problem {

@@ -27,7 +27,10 @@ fn stamp(path: &Path) -> Stamp {
 
 /// Goes on until the server has ended.
 pub(in crate::web) async fn follow(tls: Weak<Tls>) {
-    let look = |tls: &Tls| [stamp(&tls.files.cert_file), stamp(&tls.files.key_file)];
+    let look = |tls: &Tls| {
+        let files = tls.files();
+        [stamp(&files.cert_file), stamp(&files.key_file)]
+    };
     let Some(mut used) = tls.upgrade().map(|tls| look(&tls)) else { return };
     let mut seen = used;
     let mut ticks = interval(LOOK_EVERY);

@@ -28,6 +28,9 @@ pub(in crate::web) trait Feed: fmt::Debug + Send {
     /// Whether [`Feed::fill`] would do something.
     fn wants(&self, showing: &Showing) -> bool;
 
+    /// From now on there is nothing more for it but to end.
+    fn end(&mut self) {}
+
     /// From now on it is shown another bus: that of the rendition, or of the stream itself. Gives back what it held before.
     fn move_to(&mut self, rendition: Option<Held>) -> Option<Held>;
 }
@@ -144,6 +147,15 @@ impl FeedGuard {
         }
         // Behind the lock: its going may stop a stream.
         drop(held);
+    }
+}
+
+impl FeedGuard {
+    /// Has the feed end in an orderly way. The task has to call [`FeedGuard::poll_ended`] behind it.
+    pub(in crate::web) fn end(&self) {
+        if let Some(feed) = &mut self.outbox.lock().feed {
+            feed.end();
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::ViewerFeed;
 use crate::{
+    auth::Lease,
     bus::Subscriber,
     web::{
         seats::AddressSeat,
@@ -30,9 +31,10 @@ use crate::{
 pub(super) struct Multiplexed {
     pub(super) feed: ViewerFeed,
     pub(super) showing: Subscriber,
+    pub(super) lease: Lease,
     /// Both are held for as long as the viewer is there.
     pub(super) _busy: BusyGuard,
-    pub(super) _seat: Option<AddressSeat>,
+    pub(super) _seat: AddressSeat,
 }
 
 /// What one viewer gets, as an ordinary body; it is let go when nothing is taken for `timeout`.
@@ -83,10 +85,17 @@ impl Multiplexed {
             if let Some(piece) = pieces.pop() {
                 return Some(piece);
             }
+            if self.lease.is_over() {
+                self.feed.end();
+            }
             let showing = self.showing.borrow_and_update().clone();
             match self.feed.fill(&showing, pieces) {
                 Filled::Some => {}
-                Filled::Nothing => self.showing.changed().await.ok()?,
+                Filled::Nothing => tokio::select! {
+                    biased;
+                    () = self.lease.over() => {}
+                    changed = self.showing.changed() => changed.ok()?,
+                },
                 Filled::Ended => return None,
             }
         }

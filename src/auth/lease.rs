@@ -1,0 +1,136 @@
+//! What stays open (a stream, a WebSocket, a feed) is allowed when it begins, and has to be for as long as it lasts.
+//!
+//! A lease looks again when the rules change and when a credential ends by itself: a token that was taken back shows nothing
+//! from then on, and a link of an hour shows no more than an hour. It costs nothing in between.
+
+use std::{sync::Arc, time::Instant};
+
+use futures_util::FutureExt;
+use tokio::{sync::watch, time::sleep_until};
+
+use super::{Auth, Caller};
+use crate::{config::Role, frame::StreamName};
+
+/// What a caller holds open, by a role, with a stream or with any.
+#[derive(Debug)]
+pub struct Lease {
+    auth: Arc<Auth>,
+    changes: watch::Receiver<()>,
+    caller: Caller,
+    role: Role,
+    stream: Option<StreamName>,
+}
+
+impl Lease {
+    pub(super) fn new(
+        auth: Arc<Auth>,
+        changes: watch::Receiver<()>,
+        caller: Caller,
+        role: Role,
+        stream: Option<StreamName>,
+    ) -> Self {
+        Self { auth, changes, caller, role, stream }
+    }
+
+    /// Ends when the caller may do it no longer. May be asked again when it was dropped before.
+    pub async fn over(&mut self) {
+        loop {
+            self.changes.borrow_and_update();
+            if !self.holds() {
+                return;
+            }
+            let end = self.caller.next_end(Instant::now());
+            let timed = async {
+                match end {
+                    Some(end) => sleep_until(end.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                // The rules live as long as this does.
+                _ = self.changes.changed() => {}
+                () = timed => {}
+            }
+        }
+    }
+
+    /// Whether it is over now.
+    pub fn is_over(&mut self) -> bool {
+        self.over().now_or_never().is_some()
+    }
+
+    fn holds(&self) -> bool {
+        let caller = self.auth.renewed(&self.caller);
+        match &self.stream {
+            Some(stream) => caller.may(self.role, Some(stream)),
+            None => caller.may_with_any(self.role),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::poll;
+
+    use super::*;
+    use crate::{
+        auth::{Shown, link, token},
+        config::{AuthConfig, Grant, Reach, Secret, TokenConfig},
+    };
+
+    fn door() -> StreamName {
+        "door".parse().unwrap()
+    }
+
+    fn config(reach: Option<Reach>) -> AuthConfig {
+        let token = |reach| TokenConfig {
+            name: "wall".to_owned(),
+            hash: token::hash("wall"),
+            grant: Grant { role: Role::View, reach },
+        };
+        AuthConfig {
+            anonymous: Reach::nothing(),
+            tokens: reach.map(token).into_iter().collect(),
+            link_key: Some(Secret::new("k".repeat(32))),
+            ..AuthConfig::default()
+        }
+    }
+
+    async fn lease(auth: &Arc<Auth>, shown: &Shown) -> Lease {
+        let mut caller = auth.anybody();
+        auth.identify(&mut caller, shown, None, None).await.unwrap();
+        auth.lease(&caller, Role::View, Some(&door()))
+    }
+
+    #[tokio::test]
+    async fn it_is_over_when_the_rules_allow_it_no_longer_and_not_before() {
+        let auth = Arc::new(Auth::new(&config(Some(Reach::All))));
+        let shown = Shown { tokens: vec!["wall".to_owned()], ..Shown::default() };
+        let mut lease = lease(&auth, &shown).await;
+        let mut over = Box::pin(lease.over());
+        assert!(poll!(over.as_mut()).is_pending());
+        auth.replace(&config(Some(Reach::Only([door()].into()))));
+        assert!(poll!(over.as_mut()).is_pending(), "less, but enough");
+        auth.replace(&config(Some(Reach::Only(["porch".parse().unwrap()].into()))));
+        assert!(poll!(over.as_mut()).is_ready(), "another stream only");
+        let nobody = auth.anybody();
+        let everybody = AuthConfig { anonymous: Reach::All, ..config(None) };
+        auth.replace(&everybody);
+        let mut lease = auth.lease(&nobody, Role::View, Some(&door()));
+        assert!(!lease.is_over(), "everybody may");
+        auth.replace(&config(None));
+        assert!(lease.is_over());
+    }
+
+    #[tokio::test]
+    async fn a_link_is_over_by_itself() {
+        let auth = Arc::new(Auth::new(&config(None)));
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let signed = link::sign(&Secret::new("k".repeat(32)), &door(), now + 2);
+        let shown = Shown { link: Some((door(), signed)), ..Shown::default() };
+        let mut lease = lease(&auth, &shown).await;
+        assert!(!lease.is_over());
+        let over = tokio::time::timeout(std::time::Duration::from_secs(60), lease.over());
+        assert!(over.await.is_ok());
+    }
+}
