@@ -1058,3 +1058,27 @@ fn the_published_schema_is_what_the_program_prints() {
     let published: serde_json::Value = serde_json::from_str(&fs::read_to_string(published).unwrap()).unwrap();
     assert!(published == config::json_schema(), "run: framecast schema > config/framecast.schema.json");
 }
+
+/// Over HTTP nobody is to name a file of this machine, or a program: a key that does is one of `LOCAL`, by its own words.
+#[test]
+fn every_key_that_names_a_file_or_a_program_is_for_the_configuration_file_only() {
+    use config::schema::{INNER_SECTIONS, LOCAL, SECTIONS, SOURCES};
+    const WORDS: [&str; 6] = ["file", "folder", "path", "device", "program", "command"];
+    // A part of each address, and of no file.
+    const HARMLESS: [&str; 1] = ["base_path"];
+    let sections = SECTIONS.iter().chain(&INNER_SECTIONS).copied();
+    let sections = sections.chain(SOURCES.iter().map(|(_, section)| section));
+    let names_one = |key: &&config::schema::Key| {
+        let need = match key.default {
+            config::schema::Default::Required(need) => need,
+            _ => "",
+        };
+        let words = format!("{} {need}", key.unit);
+        let mut words = words.split(|c: char| !c.is_ascii_alphabetic());
+        !HARMLESS.contains(&key.name) && words.any(|word| WORDS.contains(&word.trim_end_matches('s')))
+    };
+    let named: Vec<_> = sections.flat_map(|section| section.keys.iter().copied()).filter(names_one).collect();
+    assert!(named.len() >= 11, "only {} found", named.len());
+    let free = named.iter().filter(|key| !LOCAL.iter().any(|local| std::ptr::eq(*local, **key)));
+    assert_eq!(free.map(|key| key.name).collect::<Vec<_>>(), [""; 0], "these may be set over HTTP");
+}

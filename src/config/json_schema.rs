@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::schema::{
     Default, INNER_SECTIONS, Key, ROOT, SECTIONS, SOURCE, SOURCES, STREAM_KEYS, STREAMS, Section,
+    harmless_value, is_local,
 };
 
 /// A time such as `1.5s`.
@@ -21,7 +22,7 @@ const NAME: &str = "^[a-z0-9_-]{1,64}$";
 
 /// The whole file.
 pub fn json_schema() -> Value {
-    let mut schema = object(&ROOT);
+    let mut schema = By::File.object(&ROOT);
     schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
     schema.insert("title".to_owned(), json!("framecast's configuration"));
     // A place for anchors.
@@ -29,25 +30,96 @@ pub fn json_schema() -> Value {
     Value::Object(schema)
 }
 
-/// One entry of `streams:`.
+/// One entry of `streams:`, as it may come over HTTP: without the keys that name files and programs of this machine.
 pub fn stream_schema() -> Value {
-    Value::Object(object(&STREAM_KEYS))
+    Value::Object(By::Http.object(&STREAM_KEYS))
 }
 
-/// A map with these keys and no others.
-fn object(section: &Section) -> Map<String, Value> {
-    let properties: Map<_, _> =
-        section.keys.iter().map(|key| (key.name.to_owned(), described(key, value(section, key)))).collect();
-    let required = section.keys.iter().filter(|key| matches!(key.default, Default::Required(_)));
-    let required: Vec<_> = required.map(|key| key.name).collect();
-    let mut object = Map::new();
-    object.insert("type".to_owned(), json!("object"));
-    object.insert("additionalProperties".to_owned(), json!(false));
-    object.insert("properties".to_owned(), Value::Object(properties));
-    if !required.is_empty() {
-        object.insert("required".to_owned(), json!(required));
+/// How settings come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    File,
+    Http,
+}
+
+impl By {
+    fn takes(self, key: &Key) -> bool {
+        self == Self::File || !is_local(key) || harmless_value(key).is_some()
     }
-    object
+
+    /// A map with these keys and no others.
+    fn object(self, section: &Section) -> Map<String, Value> {
+        let keys = || section.keys.iter().filter(|key| self.takes(key));
+        let properties: Map<_, _> =
+            keys().map(|key| (key.name.to_owned(), described(key, self.value(section, key)))).collect();
+        let required = keys().filter(|key| matches!(key.default, Default::Required(_)));
+        let required: Vec<_> = required.map(|key| key.name).collect();
+        let mut object = Map::new();
+        object.insert("type".to_owned(), json!("object"));
+        object.insert("additionalProperties".to_owned(), json!(false));
+        object.insert("properties".to_owned(), Value::Object(properties));
+        if !required.is_empty() {
+            object.insert("required".to_owned(), json!(required));
+        }
+        object
+    }
+
+    fn value(self, section: &Section, key: &Key) -> Value {
+        if self == Self::Http
+            && let Some(only) = harmless_value(key)
+        {
+            return json!({"const": only});
+        }
+        if std::ptr::eq(key, &STREAMS) {
+            return json!({
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": {"pattern": NAME},
+                "additionalProperties": self.object(&STREAM_KEYS),
+            });
+        }
+        if std::ptr::eq(key, &SOURCE) {
+            let list = key.unit.contains("list");
+            return if list { any_of([self.source(), list_of(self.source())]) } else { self.source() };
+        }
+        if let Some(each) = named(section, key) {
+            let map = json!({"type": "object", "additionalProperties": self.object(each)});
+            return any_of([map, json!({"type": "null"})]);
+        }
+        let mut ways = match below(section, key) {
+            Some((inside, false)) => vec![Value::Object(self.object(inside)), json!({"type": "null"})],
+            // Of a list each entry may be a name alone, where its words say so.
+            Some((inside, true)) if key.unit.contains("names") => {
+                vec![list_of(any_of([json!({"type": "string"}), Value::Object(self.object(inside))]))]
+            }
+            Some((inside, true)) => vec![list_of(Value::Object(self.object(inside)))],
+            None => single_or_many(key.unit),
+        };
+        ways.extend(words_beside(key.unit).filter(|word| !ways.contains(word)).collect::<Vec<_>>());
+        any_of(ways)
+    }
+
+    /// Which keys a source has depends on its type.
+    fn source(self) -> Value {
+        // One that cannot be without a file or program has no place over HTTP.
+        let needs = |key: &&Key| matches!(key.default, Default::Required(_)) && !self.takes(key);
+        let sources = || SOURCES.iter().filter(|(_, section)| !section.keys.iter().any(|key| needs(key)));
+        let types: Vec<_> = sources().map(|(name, _)| *name).collect();
+        let each = sources().map(|(name, section)| {
+            let mut keys = self.object(section);
+            // Said once, by the list of all types.
+            if let Some(Value::Object(properties)) = keys.get_mut("properties") {
+                properties.insert("type".to_owned(), json!({"const": name}));
+            }
+            json!({"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": keys})
+        });
+        json!({
+            "type": "object",
+            "required": ["type"],
+            "properties": {"type": {"enum": types, "description": "What kind of source it is."}},
+            "allOf": each.collect::<Vec<_>>(),
+        })
+    }
 }
 
 fn described(key: &Key, value: Value) -> Value {
@@ -59,37 +131,6 @@ fn described(key: &Key, value: Value) -> Value {
         value.insert("default".to_owned(), typed.unwrap_or_else(|| json!(plain)));
     }
     Value::Object(value)
-}
-
-fn value(section: &Section, key: &Key) -> Value {
-    if std::ptr::eq(key, &STREAMS) {
-        return json!({
-            "type": "object",
-            "minProperties": 1,
-            "propertyNames": {"pattern": NAME},
-            "additionalProperties": object(&STREAM_KEYS),
-        });
-    }
-    if std::ptr::eq(key, &SOURCE) {
-        return if key.unit.contains("list") { any_of([source(), list_of(source())]) } else { source() };
-    }
-    if let Some(each) = named(section, key) {
-        let map = json!({"type": "object", "additionalProperties": object(each)});
-        return any_of([map, json!({"type": "null"})]);
-    }
-    let mut ways = match below(section, key) {
-        Some((inside, false)) => vec![Value::Object(object(inside)), json!({"type": "null"})],
-        // Of a list each entry may be a name alone, where its words say so.
-        Some((inside, true)) if key.unit.contains("names") => {
-            vec![list_of(any_of([json!({"type": "string"}), Value::Object(object(inside))]))]
-        }
-        Some((inside, true)) => vec![list_of(Value::Object(object(inside)))],
-        None => single_or_many(key.unit),
-    };
-    if key.unit.contains("`none`") {
-        ways.push(json!({"const": "none"}));
-    }
-    any_of(ways)
 }
 
 /// The section of a key, and whether there is a list of such.
@@ -115,23 +156,12 @@ fn named(section: &Section, key: &Key) -> Option<&'static Section> {
     SECTIONS.iter().chain(&INNER_SECTIONS).copied().find(|section| section.path == path)
 }
 
-/// Which keys a source has depends on its type.
-fn source() -> Value {
-    let types: Vec<_> = SOURCES.iter().map(|(name, _)| *name).collect();
-    let each = SOURCES.iter().map(|(name, section)| {
-        let mut keys = object(section);
-        // Said once, by the list of all types.
-        if let Some(Value::Object(properties)) = keys.get_mut("properties") {
-            properties.insert("type".to_owned(), json!({"const": name}));
-        }
-        json!({"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": keys})
-    });
-    json!({
-        "type": "object",
-        "required": ["type"],
-        "properties": {"type": {"enum": types, "description": "What kind of source it is."}},
-        "allOf": each.collect::<Vec<_>>(),
-    })
+/// Words in a unit that may stand in the place of something longer: `none`, `card`; and true and false.
+fn words_beside(unit: &str) -> impl Iterator<Item = Value> {
+    let quoted =
+        unit.split('`').skip(1).step_by(2).filter(|word| word.bytes().all(|c| c.is_ascii_lowercase()));
+    let whether = unit.contains("true").then(|| json!({"type": "boolean"}));
+    quoted.map(|word| json!({"const": word})).chain(whether)
 }
 
 /// What a unit allows, in its own words.
@@ -183,7 +213,7 @@ fn number(unit: &str) -> Value {
 
 /// `90, 180 or 270`, if a unit is nothing but such words.
 fn words(unit: &str) -> Option<Vec<Value>> {
-    const KINDS: [&str; 6] = ["text", "map", "path", "word", "name", "none"];
+    const KINDS: [&str; 9] = ["text", "map", "path", "word", "name", "none", "file", "folder", "pattern"];
     let words: Vec<_> =
         unit.split(", ").flat_map(|part| part.split(" or ")).map(|word| word.trim_matches('`')).collect();
     let plain = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
@@ -219,6 +249,18 @@ mod tests {
         assert_eq!(of("true or false"), json!({"type": "boolean"}));
         assert_eq!(single_or_many("text, or `none`"), [scalar()]);
         assert_eq!(single_or_many("path of a file"), [scalar()]);
+    }
+
+    #[test]
+    fn what_comes_over_http_has_no_files_and_programs() {
+        let schema = stream_schema();
+        let source = &schema["properties"]["source"]["anyOf"][0];
+        let types = source["properties"]["type"]["enum"].as_array().unwrap();
+        assert!(types.contains(&json!("mjpeg")) && types.contains(&json!("images")), "{types:?}");
+        assert!(!types.contains(&json!("exec")) && !types.contains(&json!("v4l2")), "{types:?}");
+        assert_eq!(schema["properties"]["save"]["const"], "none");
+        let text = schema.to_string();
+        assert!(text.contains("builtin:demo") && !text.contains("\"device\""));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
     environment::{Environment, Piece, expand, pieces},
     error::{Collector, Position},
     node::{Entry, Kind, Node, join, printable_key},
-    schema::{Default, Key, LOCAL, Section, Value},
+    schema::{Default, Key, Section, Value, harmless_value, is_local},
     suggest,
     units::Wrong,
     url,
@@ -15,9 +15,6 @@ use super::{
 
 /// Longest stretch of a value that a message quotes, in characters.
 const MAX_QUOTED: usize = 40;
-
-/// Shipped in the program, so not of this machine.
-const BUILT_IN_PICTURES: &str = "builtin:demo";
 
 /// What all readers of a file share.
 pub(super) struct Context<'a> {
@@ -99,13 +96,10 @@ impl<'a> Reader<'a> {
 
     /// Streams that came over HTTP may not name files and programs of this machine.
     fn refuse_local(&self, entry: &Entry) {
-        let local = self
-            .section
-            .keys
-            .iter()
-            .any(|key| key.name == entry.key && LOCAL.iter().any(|local| std::ptr::eq(*local, *key)));
-        let harmless = matches!(&entry.value.kind, Kind::Scalar { text, .. } if text == BUILT_IN_PICTURES || text == "none");
-        if entry.key_at == NOWHERE && local && !harmless {
+        let key = self.section.keys.iter().find(|key| key.name == entry.key && is_local(key));
+        let Some(key) = key.filter(|_| entry.key_at == NOWHERE) else { return };
+        let harmless = |text: &str| harmless_value(key) == Some(text);
+        if !matches!(&entry.value.kind, Kind::Scalar { text, .. } if harmless(text)) {
             let message = "names a file or program of this machine: only the configuration file may";
             self.wrong_at(entry.key_at, &entry.key, message);
         }

@@ -117,7 +117,7 @@ keys! {
     ON_DEMAND = "on_demand", "true or false", Words("`true`; `false` with `save`, `replay` or `poll`"), "Run the source only while somebody watches. `false` keeps it running. A push stream always runs.";
     LINGER = "linger", "time, 0s to 24h", Is("10s"), "How long the source runs on after its last viewer left.";
     MAX_FPS = "max_fps", "number from 0.00001 to 240, or `none`", Is("none"), "Frames above this rate are dropped, and counted.";
-    PLACEHOLDER = "placeholder", "`card`, `last`, `none`, or map", Is("card"), "What viewers see while the source is away: a card with the stream's name and the reason, the last picture dimmed with the same words, nothing new, or a picture of your own. `true` is `card`, `false` is `none`.";
+    PLACEHOLDER = "placeholder", "`card`, `last`, `none`, true, false, or map", Is("card"), "What viewers see while the source is away: a card with the stream's name and the reason, the last picture dimmed with the same words, nothing new, or a picture of your own. `true` is `card`, `false` is `none`.";
     PLACEHOLDER_IMAGE = "image", "path of a file", Required("the picture to show, such as {image: offline.png}"), "A picture to show: JPEG, PNG, WebP, GIF or BMP, of at most 50 million pixels. Fitted into the size of the stream's last picture.";
     PLACEHOLDER_LABEL = "label", "true or false", Is("true"), "Write the stream's name, since when, and why below it.";
     CHUNKED = "chunked", "true or false", Is("true"), "Chunked transfer coding to HTTP/1.1 viewers. `false` for old programs that cannot read it.";
@@ -318,6 +318,20 @@ pub static LOCAL: [&Key; 13] = [
     &PLACEHOLDER_IMAGE,
     &SAVE,
 ];
+
+/// Whether a key is one of [`LOCAL`]; others may have its name.
+pub(super) fn is_local(key: &Key) -> bool {
+    LOCAL.iter().any(|local| std::ptr::eq(*local, key))
+}
+
+/// What one of [`LOCAL`] may be all the same, since it names nothing of this machine.
+pub(super) fn harmless_value(key: &Key) -> Option<&'static str> {
+    match key {
+        key if std::ptr::eq(key, &SAVE) => Some("none"),
+        key if std::ptr::eq(key, &PATH) => Some("builtin:demo"),
+        _ => None,
+    }
+}
 
 /// The top of the file. Keys beginning with `x-` may stand there too, for anchors.
 pub static ROOT: Section =

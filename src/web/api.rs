@@ -7,6 +7,7 @@ use std::{
 };
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -53,7 +54,8 @@ pub(super) async fn stream(state: State, name: web::Path<String>) -> Result<Http
 }
 
 /// The answer of `/api/streams`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Streams")]
 pub(super) struct Report {
     version: &'static str,
     /// What decodes and encodes JPEGs.
@@ -91,12 +93,16 @@ impl Report {
 }
 
 /// The configuration as it was read last.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Configuration")]
 struct ConfigReport {
     /// Its name, without the folder; absent for the demo.
     file: Option<String>,
+    #[schemars(extend("enum" = ["ok", "needs-restart", "wrong"]))]
     state: &'static str,
+    /// Unix seconds.
     loaded_at: f64,
+    /// Settings that hold after a restart.
     needs_restart: Vec<&'static str>,
     /// One line a mistake.
     error: Option<Vec<String>>,
@@ -124,14 +130,17 @@ impl ConfigReport {
 }
 
 /// One stream. Counters count from the start of the relay; times are Unix seconds.
-#[derive(Debug, Serialize)]
-struct StreamReport {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StreamState")]
+pub(super) struct StreamReport {
     name: String,
     title: String,
     source: &'static str,
     /// `token`: a publisher must show one; `open`: none; absent: not a push stream.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["token", "open"]))]
     push: Option<&'static str>,
+    #[schemars(extend("enum" = ["idle", "connecting", "live", "waiting", "paused", "stopped"]))]
     state: &'static str,
     reason: Option<String>,
     since: f64,
@@ -161,11 +170,13 @@ struct StreamReport {
 }
 
 /// One of several sources.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SourceState")]
 struct SourceReport {
     #[serde(rename = "type")]
     kind: &'static str,
     place: Option<String>,
+    #[schemars(extend("enum" = ["in_use", "tried", "away", "ready"]))]
     state: &'static str,
     reason: Option<String>,
     since: Option<f64>,
@@ -173,15 +184,18 @@ struct SourceReport {
 }
 
 /// How frames get to disk.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SavingState")]
 struct SavingReport {
+    #[schemars(extend("enum" = ["waiting", "saving", "failing", "full"]))]
     state: &'static str,
     since: f64,
     reason: Option<String>,
 }
 
 /// What is kept of the past, and for how many viewers it plays.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReplayState")]
 struct ReplayReport {
     span_s: f64,
     frames: usize,
@@ -189,7 +203,7 @@ struct ReplayReport {
     viewers: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct PictureSize {
     width: u16,
     height: u16,

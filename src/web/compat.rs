@@ -2,11 +2,16 @@
 //!
 //! Their answers are raw bytes to the end of the connection: those clients expect no chunks.
 
-use std::time::Instant;
+pub(super) mod answers;
+
+use std::{collections::BTreeMap, time::Instant};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
-use serde_json::{Map, Value, json};
 
+use self::answers::{
+    Encoder, Format, Input, Output, Plugin, Program, Resolution, Result as Reported, Source, State as Told,
+    Stream as Sent,
+};
 use super::{
     State,
     error::Problem,
@@ -88,17 +93,18 @@ pub(super) async fn ustreamer_state(state: State) -> Result<HttpResponse, Proble
     let stats = stream.bus().stats();
     let fps = stats.fps(Instant::now()).round() as u64;
     let online = stream.status().state == state::State::Live;
-    let answer = json!({"ok": true, "result": {
-        "instance_id": "",
-        "encoder": {"type": "CPU", "quality": 0},
-        "source": {
-            "resolution": {"width": width, "height": height},
-            "online": online,
-            "desired_fps": stream.config().max_fps.unwrap_or(0.0).round() as u64,
-            "captured_fps": fps,
+    let result = Reported {
+        instance_id: "",
+        encoder: Encoder { kind: "CPU", quality: 0 },
+        source: Source {
+            resolution: Resolution { width, height },
+            online,
+            desired_fps: stream.config().max_fps.unwrap_or(0.0).round() as u64,
+            captured_fps: fps,
         },
-        "stream": {"queued_fps": fps, "clients": stats.viewers(), "clients_stat": {}},
-    }});
+        stream: Sent { queued_fps: fps, clients: stats.viewers(), clients_stat: BTreeMap::new() },
+    };
+    let answer = Told { ok: true, result };
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
 }
 
@@ -106,13 +112,15 @@ pub(super) async fn ustreamer_state(state: State) -> Result<HttpResponse, Proble
 pub(super) async fn program_json(state: State, caller: Caller) -> HttpResponse {
     let streams = state.registry.all();
     let inputs = streams.iter().enumerate().filter(|(_, stream)| caller.may(Role::View, Some(stream.name())));
-    let inputs: Vec<_> = inputs.map(|(n, stream)| input_entry(n, stream)).collect();
-    let output = json!({"id": 0, "name": "framecast HTTP output", "plugin": "output_http.so", "args": ""});
-    HttpResponse::Ok().json(json!({"inputs": inputs, "outputs": [output]}))
+    let inputs = inputs.map(|(n, stream)| input_entry(n, stream)).collect();
+    let name = "framecast HTTP output".to_owned();
+    let outputs = vec![Plugin { id: 0, name, plugin: "output_http.so", args: "" }];
+    HttpResponse::Ok().json(Program { inputs, outputs })
 }
 
-fn input_entry(number: usize, stream: &StreamHandle) -> Value {
-    json!({"id": number, "name": stream.config().title, "plugin": stream.config().source.type_name(), "args": ""})
+fn input_entry(id: usize, stream: &StreamHandle) -> Plugin {
+    let config = stream.config();
+    Plugin { id, name: config.title.clone(), plugin: config.source.type_name(), args: "" }
 }
 
 /// `GET /input_N.json` of mjpg-streamer: a camera's controls and formats. framecast has no controls to offer.
@@ -125,11 +133,10 @@ pub(super) async fn input_json(
     let mut formats = Vec::new();
     if let Some(newest) = stream.bus().newest() {
         let size = format!("{}x{}", newest.frame.width(), newest.frame.height());
-        let mut resolutions = Map::new();
-        resolutions.insert("0".to_owned(), Value::from(size));
-        formats.push(json!({"id": 0, "name": "JPEG", "current": "true", "resolutions": resolutions}));
+        let resolutions = BTreeMap::from([("0", size)]);
+        formats.push(Format { id: 0, name: "JPEG", current: "true", resolutions });
     }
-    Ok(HttpResponse::Ok().json(json!({"controls": [], "formats": formats})))
+    Ok(HttpResponse::Ok().json(Input { controls: [], formats }))
 }
 
 /// `GET /output_N.json` of mjpg-streamer: one output, without controls.
@@ -138,5 +145,5 @@ pub(super) async fn output_json(number: web::Path<usize>) -> Result<HttpResponse
         let detail = format!("there is no output number {number}; there is one, number 0");
         return Err(Problem::new(StatusCode::NOT_FOUND, detail));
     }
-    Ok(HttpResponse::Ok().json(json!({"controls": []})))
+    Ok(HttpResponse::Ok().json(Output { controls: [] }))
 }

@@ -3,7 +3,9 @@
 //! A stream's settings are those of the file in JSON, and are checked as the file is: all that is wrong comes at once.
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode, http::header, web};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::{State, error::Problem, pushing::Body};
 use crate::{
@@ -13,6 +15,28 @@ use crate::{
 
 /// Longest settings of one stream, in bytes: a chart with all its series has less than a tenth.
 const MAX_SETTINGS_BYTES: usize = 256 * 1024;
+
+/// What a change did: names of streams.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Applied")]
+pub(super) struct Report<'a> {
+    added: Vec<&'a str>,
+    changed: Vec<&'a str>,
+    removed: Vec<&'a str>,
+    /// Settings that hold after a restart.
+    needs_restart: &'a [&'static str],
+}
+
+/// A stream's settings.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StreamSettings")]
+pub(super) struct Shown<'a> {
+    name: &'a str,
+    /// Over HTTP, and can be changed so.
+    added: bool,
+    /// As they were written, with `***` in place of credentials.
+    settings: Value,
+}
 
 /// `POST /api/streams`: a stream with its `name` beside its settings.
 pub(super) async fn create(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
@@ -75,10 +99,7 @@ pub(super) async fn config(state: State, name: web::Path<String>) -> Result<Http
         let detail = format!("no stream {:?} was configured", name.as_str());
         Problem::new(StatusCode::NOT_FOUND, detail)
     })?;
-    Ok(never_stored(
-        StatusCode::OK,
-        &json!({"name": *name, "added": found.added, "settings": found.settings}),
-    ))
+    Ok(never_stored(StatusCode::OK, &Shown { name: &name, added: found.added, settings: found.settings }))
 }
 
 /// `POST /api/streams/{name}/restart`: its source starts anew.
@@ -121,17 +142,19 @@ async fn edit(state: &State, name: &str, edit: Edit) -> Result<HttpResponse, Pro
     Ok(answer)
 }
 
-fn report(applied: &Applied) -> Value {
-    let names = |names: &[StreamName]| names.iter().map(StreamName::as_str).collect::<Value>();
-    json!({
-        "added": names(&applied.added),
-        "changed": names(&applied.changed),
-        "removed": names(&applied.removed),
-        "needs_restart": applied.needs_restart,
-    })
+fn report(applied: &Applied) -> Report<'_> {
+    fn names(names: &[StreamName]) -> Vec<&str> {
+        names.iter().map(StreamName::as_str).collect()
+    }
+    Report {
+        added: names(&applied.added),
+        changed: names(&applied.changed),
+        removed: names(&applied.removed),
+        needs_restart: &applied.needs_restart,
+    }
 }
 
-fn never_stored(status: StatusCode, answer: &Value) -> HttpResponse {
+fn never_stored(status: StatusCode, answer: &impl Serialize) -> HttpResponse {
     HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).json(answer)
 }
 

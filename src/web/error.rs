@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -26,20 +27,27 @@ pub struct Problem {
     mistakes: Vec<Mistake>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// What went wrong (RFC 9457).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Body<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
+    /// The status in words.
     title: &'a str,
     status: u16,
+    /// For people; may change.
     detail: &'a str,
+    /// Each mistake in a configuration or in settings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<MistakeBody<'a>>,
 }
 
 /// What is wrong in a configuration or in settings.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Mistake")]
 struct MistakeBody<'a> {
+    /// Such as `streams.door.source.url`.
     path: &'a str,
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]

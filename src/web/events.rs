@@ -1,21 +1,24 @@
 //! What has happened of late, as JSON.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{State, api::unix_seconds, error::Problem, query};
 use crate::{auth::Caller, config::Role, registry::Event};
 
 /// The answer of `/api/events`.
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Events")]
+pub(super) struct Report {
     /// Ask for those after this one the next time.
     last: u64,
     events: Vec<EventReport>,
 }
 
 /// One event.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
 struct EventReport {
     id: u64,
     time: f64,

@@ -3,13 +3,29 @@
 use std::sync::atomic::Ordering;
 
 use actix_web::{HttpResponse, http::header};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{State, error::Problem};
 
+/// The answer of `/healthz`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Alive {
+    #[schemars(extend("const" = "ok"))]
+    status: &'static str,
+}
+
+/// The answer of `/readyz`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Ready {
+    #[schemars(extend("const" = "ready"))]
+    status: &'static str,
+    streams: usize,
+}
+
 /// `GET /healthz`: the process answers.
 pub(super) async fn live() -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(json!({"status": "ok"}))
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Alive { status: "ok" })
 }
 
 /// `GET /readyz`: it takes viewers.
@@ -18,6 +34,6 @@ pub(super) async fn ready(state: State) -> Result<HttpResponse, Problem> {
         return Err(Problem::unavailable("framecast is shutting down"));
     }
     let streams = state.registry.all().len();
-    let answer = json!({"status": "ready", "streams": streams});
+    let answer = Ready { status: "ready", streams };
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
 }

@@ -1,38 +1,72 @@
 //! The API as OpenAPI 3.1, made from the route table, and the same as a page.
 //!
-//! Addresses, methods, parameters and who may use them come from [`ROUTES`]; what an address is for is said by `about`, which
-//! a test holds against the table. The settings of a stream are the schema of the configuration.
+//! Addresses, methods and who may use them come from [`ROUTES`], and so does how they refuse; what an address is for, takes and
+//! answers says `about`. Schemas are those of the types that are answered, and of the configuration's keys.
 
 mod about;
+mod bodies;
 mod page;
+mod parameters;
+mod problems;
 
-use actix_web::{HttpResponse, http::header};
+use std::sync::OnceLock;
+
+use actix_web::{HttpRequest, HttpResponse, http::Method, http::header};
+use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use self::about::{About, about};
-use super::{ROUTES, Row, Rule, State};
+use self::about::{About, Answer, Body, TAGS, about};
+use super::{ROUTES, Row, Rule, State, access, error};
 use crate::config::stream_schema;
 
+/// Stands for the name of the session's cookie, which depends on the port that is asked.
+const COOKIE: &str = "framecast_of_this_port";
+
+/// The document and its page, as text: made once, since everybody may ask for them.
+#[derive(Debug, Default)]
+pub struct Documents(OnceLock<(String, String)>);
+
+impl Documents {
+    fn of(&self, base_path: &str) -> &(String, String) {
+        self.0.get_or_init(|| {
+            let document = openapi(base_path, COOKIE);
+            (document.to_string(), page::render(&document))
+        })
+    }
+}
+
 /// `GET /api/openapi.json`.
-pub(super) async fn document(state: State) -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-cache")).json(openapi(&state.base_path))
+pub(super) async fn document(request: HttpRequest, state: State) -> HttpResponse {
+    let (document, _) = state.documents.of(&state.base_path);
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .content_type("application/json")
+        .body(document.replace(COOKIE, &access::cookie_name(&request)))
 }
 
 /// `GET /api/docs`.
 pub(super) async fn browse(state: State) -> HttpResponse {
-    super::page::made(&state, page::render())
+    let (_, page) = state.documents.of(&state.base_path);
+    super::page::made(&state, page.clone())
 }
 
-/// The document; `base_path` is where the addresses begin.
-fn openapi(base_path: &str) -> Value {
+/// The document; `base_path` is where the addresses begin, `cookie` what a session's is called there.
+fn openapi(base_path: &str, cookie: &str) -> Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut schemas = settings.into_generator();
     let mut paths: Map<String, Value> = Map::new();
     for row in ROUTES {
-        let path = plain(row.path);
-        let at = paths.entry(path).or_insert_with(|| json!({}));
+        let at = paths.entry(plain(row.path)).or_insert_with(|| json!({}));
         for method in row.methods {
-            at[method.as_str().to_ascii_lowercase()] = operation(row, method.as_str());
+            at[method.as_str().to_ascii_lowercase()] = operation(row, method, &mut schemas);
         }
     }
+    schemas.subschema_for::<error::Body<'_>>();
+    let mut all = schemas.take_definitions(true);
+    all.insert("Stream".to_owned(), stream_schema());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -41,13 +75,12 @@ fn openapi(base_path: &str) -> Value {
             "description": "Streams of pictures in, one URL out. docs/http-api.md says all of it in words.",
         },
         "servers": [{"url": if base_path.is_empty() { "/" } else { base_path }}],
+        "tags": TAGS.map(|name| json!({"name": name})),
         "paths": paths,
         "components": {
-            "schemas": {"Problem": problem(), "Stream": stream_schema()},
-            "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "A token as a header."},
-                "tokenInQuery": {"type": "apiKey", "in": "query", "name": "token", "description": "The same where no header can be set, as in an img."},
-            },
+            "schemas": all,
+            "responses": problems::components(),
+            "securitySchemes": problems::schemes(cookie),
         },
     })
 }
@@ -57,109 +90,58 @@ fn plain(path: &str) -> String {
     path.replace(":[0-9]+", "")
 }
 
-fn operation(row: &Row, method: &str) -> Value {
-    let About { summary, sent, answers, query } = about(row.path, method);
-    let mut responses = Map::new();
-    for (status, kind) in answers {
-        let mut answer = json!({"description": if *status < 300 { "as asked" } else { "elsewhere" }});
-        if !kind.is_empty() && method != "HEAD" {
-            answer["content"] = json!({*kind: {"schema": schema_of(kind)}});
-        }
-        responses.insert(status.to_string(), answer);
+fn operation(row: &Row, method: &Method, schemas: &mut SchemaGenerator) -> Value {
+    let About { tag, summary, takes, answers, refuses, query } = about(row.path, method.as_str());
+    let body = bodies::request(takes);
+    let mut responses: Map<String, Value> = problems::problems(row, method, body.is_some(), refuses)
+        .into_iter()
+        .map(|(status, why)| (status.to_string(), problems::response(status, why, method)))
+        .collect();
+    for answer in answers {
+        add(&mut responses, &answer, method, schemas);
     }
-    let refused = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
-    let mut otherwise = json!({"description": "what is wrong, in words"});
-    if method != "HEAD" {
-        otherwise["content"] = refused;
+    if *method == Method::GET && matches!(row.rule, Rule::Needs(..)) && !responses.contains_key("303") {
+        let says = "A browser that opens a page and may not see it is led to /login.";
+        responses.insert("303".to_owned(), json!({"description": says}));
     }
-    responses.insert("default".to_owned(), otherwise);
     let mut operation = json!({
+        "tags": [tag],
         "summary": summary,
-        "operationId": format!("{} {}", method.to_ascii_lowercase(), plain(row.path)),
-        "parameters": parameters(row.path, query),
+        "operationId": format!("{} {}", method.as_str().to_ascii_lowercase(), plain(row.path)),
+        "parameters": parameters::parameters(&plain(row.path), query),
         "responses": responses,
-        "security": security(row.rule),
+        "security": problems::security(row.rule),
     });
-    if let Some(kind) = sent {
-        let schema = if kind == "application/json" { body_schema(row.path, method) } else { json!({}) };
-        operation["requestBody"] = json!({"required": true, "content": {kind: {"schema": schema}}});
+    if let Some(body) = body {
+        operation["requestBody"] = body;
     }
     operation
 }
 
-fn parameters(path: &str, query: &[(&str, &str)]) -> Vec<Value> {
-    let names = plain(path);
-    let names =
-        names.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name.to_owned()));
-    let in_path = names.map(|name| {
-        let schema =
-            if name == "n" { json!({"type": "integer", "minimum": 0}) } else { json!({"type": "string"}) };
-        json!({"name": name, "in": "path", "required": true, "schema": schema})
-    });
-    let in_query = query.iter().map(|(name, meaning)| {
-        json!({"name": name, "in": "query", "required": false, "description": meaning, "schema": {"type": "string"}})
-    });
-    in_path.chain(in_query).collect()
-}
-
-/// Without rules in the configuration viewing needs none: then an empty one is enough.
-fn security(rule: Rule) -> Value {
-    match rule {
-        Rule::Anybody => json!([]),
-        Rule::Needs(crate::config::Role::View, _) => json!([{}, {"token": []}, {"tokenInQuery": []}]),
-        Rule::Needs(..) => json!([{"token": []}, {"tokenInQuery": []}]),
-    }
-}
-
-fn schema_of(kind: &str) -> Value {
-    match kind {
-        "application/json" => json!({"type": "object"}),
-        _ => json!({"type": "string", "format": "binary"}),
-    }
-}
-
-fn body_schema(path: &str, method: &str) -> Value {
-    let stream = json!({"$ref": "#/components/schemas/Stream"});
-    match (path, method) {
-        ("/api/streams", _) => {
-            let mut named = stream_schema();
-            named["properties"]["name"] = json!({"type": "string", "pattern": "^[a-z0-9_-]{1,64}$"});
-            named["required"] = json!(["name", "source"]);
-            named
+/// An answer, beside a refusal with the same status if there is one.
+fn add(responses: &mut Map<String, Value>, answer: &Answer, method: &Method, schemas: &mut SchemaGenerator) {
+    let mut content = Map::new();
+    match &answer.body {
+        _ if *method == Method::HEAD => {}
+        Body::Nothing => {}
+        Body::Json(make) => {
+            _ = content.insert("application/json".to_owned(), json!({"schema": make(schemas)}))
         }
-        // A merge patch: any of the keys, or null to take one away.
-        (_, "PATCH") => json!({"type": "object"}),
-        ("/api/streams/{name}", _) => stream,
-        _ => json!({"type": "object"}),
+        Body::Of(kinds) => {
+            content
+                .extend(kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": bodies::binary()}))));
+        }
     }
-}
-
-fn problem() -> Value {
-    json!({
-        "type": "object",
-        "description": "RFC 9457.",
-        "required": ["type", "title", "status", "detail"],
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string", "description": "For people; may change."},
-            "errors": {
-                "type": "array",
-                "description": "Each mistake in a configuration or in settings.",
-                "items": {
-                    "type": "object",
-                    "required": ["path", "detail"],
-                    "properties": {
-                        "path": {"type": "string", "description": "Such as streams.door.source.url."},
-                        "detail": {"type": "string"},
-                        "line": {"type": "integer"},
-                        "column": {"type": "integer"},
-                    },
-                },
-            },
-        },
-    })
+    let status = answer.status.to_string();
+    if responses.contains_key(&status) {
+        let schema = json!({"$ref": "#/components/schemas/Problem"});
+        content.insert("application/problem+json".to_owned(), json!({"schema": schema}));
+    }
+    let mut response = json!({"description": answer.says});
+    if !content.is_empty() {
+        response["content"] = Value::Object(content);
+    }
+    responses.insert(status, response);
 }
 
 #[cfg(test)]
@@ -168,18 +150,55 @@ mod tests {
 
     #[test]
     fn every_route_is_in_it_once_with_what_it_is_for() {
-        let document = openapi("");
+        let document = openapi("", "framecast");
         for row in ROUTES {
             for method in row.methods {
                 let operation = &document["paths"][plain(row.path)][method.as_str().to_ascii_lowercase()];
                 let summary = operation["summary"].as_str().unwrap_or_default();
                 assert!(!summary.is_empty(), "{} {method} is not said to be for anything", row.path);
-                assert!(operation["responses"].as_object().unwrap().len() > 1, "{} {method}", row.path);
+                assert!(operation["responses"].as_object().unwrap().len() > 2, "{} {method}", row.path);
             }
         }
         let source = &document["components"]["schemas"]["Stream"]["properties"]["source"];
         // Or a list of such.
         let one = &source["anyOf"][0];
-        assert!(one["properties"]["type"]["enum"].as_array().unwrap().len() >= 12, "{source}");
+        assert!(one["properties"]["type"]["enum"].as_array().unwrap().len() >= 10, "{source}");
+    }
+
+    #[test]
+    fn what_is_referred_to_is_there() {
+        fn references(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::Object(map) => {
+                    found.extend(map.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                    map.values().for_each(|value| references(value, found));
+                }
+                Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+                _ => {}
+            }
+        }
+        let document = openapi("", "framecast");
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(found.len() > 100);
+        for reference in found {
+            let pointer = reference.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
+    }
+
+    #[test]
+    fn every_status_of_a_stream_and_of_an_edit_is_told() {
+        let document = openapi("", "framecast");
+        let told = |path: &str, method: &str| {
+            let responses = document["paths"][path][method]["responses"].as_object().unwrap();
+            responses.keys().map(|status| status.parse::<u16>().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(told("/streams/{name}", "get"), [200, 303, 400, 401, 403, 404, 429, 431, 503]);
+        assert_eq!(
+            told("/api/streams/{name}", "put"),
+            [200, 201, 400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 431, 503, 507]
+        );
+        assert_eq!(told("/login", "post"), [303, 400, 401, 403, 408, 413, 429, 431, 503]);
     }
 }

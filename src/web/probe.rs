@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode, http::header, web};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::Semaphore,
@@ -40,9 +41,11 @@ const MAX_PICTURE_BYTES: usize = 2 * 1024 * 1024;
 
 static TURNS: Semaphore = Semaphore::const_new(AT_A_TIME);
 
-#[derive(Deserialize)]
+/// An address to ask.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "Camera")]
+pub(super) struct Asked {
     /// With user and password, if the camera wants them.
     url: String,
     #[serde(default)]
@@ -50,8 +53,9 @@ struct Asked {
 }
 
 /// What came of it. The URL, and so the password, is not repeated.
-#[derive(Debug, Default, Serialize)]
-struct Report {
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "Probed")]
+pub(super) struct Report {
     /// Why no picture came; null if one did.
     problem: Option<String>,
     /// The source's type in the configuration: `mjpeg` or `snapshot`.
@@ -75,7 +79,7 @@ struct Report {
 }
 
 /// Something in words, and how often.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Counted {
     what: String,
     times: u64,

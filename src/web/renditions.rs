@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use actix_web::HttpRequest;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{WebState, error::Problem, query, refusals::Full};
@@ -80,7 +81,8 @@ pub(super) async fn one_picture_for_all(
 }
 
 /// The viewers of a stream whose link is looked at.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Adaptive")]
 pub(super) struct AdaptiveReport {
     /// How many are at each step; the first one is the stream as it is.
     viewers: [usize; STEPS],
@@ -96,7 +98,8 @@ impl AdaptiveReport {
 }
 
 /// The renditions of all streams.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Renditions")]
 pub(super) struct RenditionsReport {
     running: usize,
     most: usize,
@@ -110,7 +113,8 @@ impl RenditionsReport {
 }
 
 /// A rendition of one stream.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Rendition")]
 pub(super) struct RenditionReport {
     query: String,
     viewers: usize,

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::{Method, header},
+    http::{Method, StatusCode, header},
     web,
 };
 
@@ -57,7 +57,10 @@ pub(super) async fn answer_as(
     let _busy = request.conn_data::<Outbox>().map(|outbox| outbox.busy(Busy::Answering));
     let picture = match query(request, "wait").as_deref() {
         Some("next") => next_after(stream, stream.bus().newest().map_or(0, |newest| newest.seq)).await?,
-        _ => newest_picture(stream).await?,
+        Some(_) => {
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "wait must be next, or left out"));
+        }
+        None => newest_picture(stream).await?,
     };
     show(request, state, stream, variant, &picture).await
 }

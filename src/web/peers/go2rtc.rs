@@ -3,14 +3,15 @@
 //! Its list is at `/api/streams`, where framecast's own is: a client that asks for one stream there (`?src=NAME`) gets
 //! go2rtc's answer, and one that asks for all gets it at `/go2rtc/api/streams`, with `/go2rtc` as its base address.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
     web,
 };
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{asked, unnamed};
 use crate::{
@@ -89,7 +90,8 @@ fn duration(text: &str) -> Option<Duration> {
 pub(in crate::web) async fn streams(state: State, caller: Caller) -> HttpResponse {
     let streams = state.registry.all();
     let seen = streams.iter().filter(|stream| caller.may(Role::View, Some(stream.name())));
-    let all: Map<String, Value> = seen.map(|stream| (stream.name().to_string(), entry(stream))).collect();
+    let all: BTreeMap<String, Entry> =
+        seen.map(|stream| (stream.name().to_string(), entry(stream))).collect();
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(all)
 }
 
@@ -103,18 +105,39 @@ pub(in crate::web) fn one(
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(entry(&stream)))
 }
 
+/// A stream, as go2rtc describes its own.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Go2rtcStream")]
+pub(in crate::web) struct Entry {
+    producers: Vec<Producer>,
+    consumers: Vec<Consumer>,
+}
+
+/// A source.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Producer {
+    url: String,
+}
+
+/// A viewer.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct Consumer {
+    format_name: &'static str,
+    protocol: &'static str,
+}
+
 /// A producer a source, in whose `url` is what may be known of it, and a consumer a viewer.
-fn entry(stream: &StreamHandle) -> Value {
+fn entry(stream: &StreamHandle) -> Entry {
     let producers: Vec<_> = stream
         .config()
         .sources()
         .map(|source| {
             let place = source.place().unwrap_or_default();
-            json!({"url": format!("{}:{place}", source.type_name())})
+            Producer { url: format!("{}:{place}", source.type_name()) }
         })
         .collect();
-    let consumer = json!({"format_name": "mpjpeg", "protocol": "http"});
-    json!({"producers": producers, "consumers": vec![consumer; stream.bus().stats().viewers()]})
+    let consumer = Consumer { format_name: "mpjpeg", protocol: "http" };
+    Entry { producers, consumers: vec![consumer; stream.bus().stats().viewers()] }
 }
 
 #[cfg(test)]
