@@ -12,9 +12,9 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-pub(super) use self::{body::Body, feed::Fed};
 #[cfg(any(test, fuzzing))]
 pub(super) use self::form::file as file_of_form;
+pub(super) use self::{body::Body, feed::Fed};
 use super::{State, WebState, error::Problem};
 use crate::{
     bus::DropReason,

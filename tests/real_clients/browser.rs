@@ -1,8 +1,6 @@
 //! Chromium and Firefox on the pages.
 
-use std::net::TcpListener;
-
-use crate::{binary::Framecast, browser_driver::Browser};
+use crate::{binary::Framecast, browser_driver::Browser, program::free_address};
 
 const TILES: &str = "#tiles canvas";
 
@@ -11,12 +9,6 @@ fn patterns(count: usize) -> String {
         format!("  cam{n}: {{title: Camera {n}, source: {{type: pattern, size: 320x240, fps: 10}}}}\n")
     });
     format!("streams:\n{}", streams.collect::<String>())
-}
-
-/// An address that can be had once more when its first owner is gone, which one of port 0 cannot.
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener.local_addr().expect("it is bound").to_string()
 }
 
 fn serve_at(address: &str, yaml: &str) -> Framecast {
@@ -59,7 +51,7 @@ fn only_tiles_on_the_screen_are_asked_for_on_a_phone() {
 
 #[test]
 fn a_camera_that_dies_is_said_with_its_reason_and_moves_again_when_it_is_back() {
-    let address = free_address();
+    let address = free_address().to_string();
     let camera = serve_at(&address, &patterns(1));
     let yaml =
         format!("streams: {{door: {{title: Door, source: {{type: mjpeg, url: 'http://{address}/cam1'}}}}}}");
@@ -81,7 +73,7 @@ fn a_camera_that_dies_is_said_with_its_reason_and_moves_again_when_it_is_back() 
 
 #[test]
 fn the_page_says_that_framecast_is_gone_and_comes_back_by_itself() {
-    let address = free_address();
+    let address = free_address().to_string();
     let framecast = serve_at(&address, &patterns(2));
     let mut browser = Browser::chromium();
     browser.open(&format!("http://{address}/"));

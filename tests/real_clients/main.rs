@@ -7,12 +7,14 @@ mod binary;
 mod browser;
 #[path = "../support/browser.rs"]
 mod browser_driver;
+mod contract;
 mod homes;
 mod hostile_texts;
 mod jpegtran;
 #[path = "../support/program.rs"]
 mod program;
 mod prometheus;
+mod proxies;
 mod pushes;
 mod upstreams;
 mod viewers;

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     io::{BufRead, BufReader, Read},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -156,6 +157,15 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
     }
 }
 
+/// An address that can be had once more when its first owner is gone, which one of port 0 cannot. On 127.0.0.1 others could take
+/// the port meanwhile; this is an address of loopback that no other process has (Linux has 16 million of them).
+pub(crate) fn free_address() -> SocketAddr {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let own = Ipv4Addr::new(127, 64 | (high & 0x3f), middle, low);
+    let listener = TcpListener::bind((own, 0)).expect("there is a free port");
+    listener.local_addr().expect("it is bound")
+}
+
 /// Python with the packages of `tests/support/requirements.txt`, made by `scripts/test`.
 pub(crate) fn python() -> PathBuf {
     python_of("test-python")
@@ -168,20 +178,28 @@ pub(crate) fn home_assistant() -> PathBuf {
 
 /// Prometheus' tool, put there by `scripts/test`.
 pub(crate) fn promtool() -> PathBuf {
-    let promtool = target().join("test-prometheus/promtool");
-    assert!(promtool.exists(), "{} is absent: scripts/test puts it there", promtool.display());
-    promtool
+    of_target("test-prometheus/promtool")
 }
 
-fn target() -> PathBuf {
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    target.parent().expect("the folder lies in the target folder").to_owned()
+/// A program of the packages of `tests/support/contract.txt`, made by `scripts/test`.
+pub(crate) fn contract_tool(name: &str) -> PathBuf {
+    of_target(&format!("test-contract/bin/{name}"))
+}
+
+/// nginx or Caddy, put there by `scripts/test`.
+pub(crate) fn proxy(name: &str) -> PathBuf {
+    of_target(&format!("test-proxies/{name}"))
 }
 
 fn python_of(environment: &str) -> PathBuf {
-    let python = target().join(environment).join("bin/python");
-    assert!(python.exists(), "{} is absent: scripts/test makes it", python.display());
-    python
+    of_target(&format!("{environment}/bin/python"))
+}
+
+fn of_target(path: &str) -> PathBuf {
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let program = target.parent().expect("the folder lies in the target folder").join(path);
+    assert!(program.exists(), "{} is absent: scripts/test puts it there", program.display());
+    program
 }
 
 /// A file of `tests/`.

@@ -203,6 +203,7 @@ fn other(path: &str, method: &str) -> About {
             ];
             gives(PAGES, page, answers).with(ROOT, &[ACTION, AS_ASKED])
         }
+        ("/metrics", _) => gives(STATE, "All that is counted, for Prometheus", vec![of(200, bodies::TEXT)]),
         ("/view/{name}", _) => gives(
             PAGES,
             "One stream at full size, as a page",
