@@ -147,6 +147,7 @@ impl Relay {
             pictures: Pictures::default(),
             is_tls: tls.is_some(),
             requests,
+            viewers: Arc::default(),
             seats,
             webhooks,
             refusals: Refusals::default(),

@@ -351,7 +351,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         (
             "hello",
             &[
-                "f.yaml:1:1: must be a map, not a single value: the keys here are server, auth, webhooks, limits, defaults, streams",
+                "f.yaml:1:1: must be a map, not a single value: the keys here are server, auth, webhooks, log, limits, defaults, streams",
             ],
         ),
         ("server: {}", &["f.yaml:1:1: streams: is missing: name at least one stream"]),

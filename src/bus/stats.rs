@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     adaptive::Adaptive,
+    pace::Pace,
     pushes::PushRefusals,
     saving::{Saving, SavingNote, SavingState},
     timing::Timing,
@@ -110,6 +111,7 @@ pub struct StreamStats {
 struct Arrivals {
     times: [Option<Instant>; REMEMBERED_ARRIVALS],
     next: usize,
+    pace: Pace,
 }
 
 impl Default for StreamStats {
@@ -136,7 +138,11 @@ impl Default for StreamStats {
             pushes_refused: PushRefusals::default(),
             encoding: Timing::default(),
             ended_renditions: Mutex::default(),
-            arrivals: Mutex::new(Arrivals { times: [None; REMEMBERED_ARRIVALS], next: 0 }),
+            arrivals: Mutex::new(Arrivals {
+                times: [None; REMEMBERED_ARRIVALS],
+                next: 0,
+                pace: Pace::new(Instant::now()),
+            }),
         }
     }
 }
@@ -148,9 +154,15 @@ impl StreamStats {
         self.made[way as usize].fetch_add(1, Relaxed);
         self.bytes_in.fetch_add(bytes as u64, Relaxed);
         let mut arrivals = self.arrivals.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        arrivals.pace.count(at);
         let slot = arrivals.next;
         arrivals.times[slot] = Some(at);
         arrivals.next = (slot + 1) % REMEMBERED_ARRIVALS;
+    }
+
+    /// Frames a second of each [`PACE_STEP`](super::PACE_STEP) of the last minutes, oldest first.
+    pub fn rates(&self, now: Instant) -> Vec<f64> {
+        self.arrivals.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pace.rates(now)
     }
 
     /// A viewer was given a frame of `bytes`, having skipped `skipped` since its last one.

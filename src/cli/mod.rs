@@ -31,6 +31,7 @@ Environment:
   FRAMECAST_CONFIG  the configuration file, unless --config names one
   FRAMECAST_TOKEN   what push shows, unless --token does
   FRAMECAST_ADMIN_TOKEN  what an administrator shows, in place of one made at each start
+  FRAMECAST_LOG_FORMAT  how the log is written, text or json, unless --log-format says it
   RUST_LOG          what is logged to standard error, e.g. framecast=debug";
 
 /// With the codec, which is a choice made when it is built.

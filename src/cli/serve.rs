@@ -3,12 +3,15 @@
 use std::{fmt::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
-use clap::Args;
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use tracing::info;
 
 use super::{admin, check, open_files, print, supervised};
 use crate::{
-    config::{self, Environment, Listen, StreamConfig},
+    config::{self, Environment, Listen, LogFormat, StreamConfig},
     registry::NotApplied,
     relay::{Loaded, Origin, Relay},
     telemetry,
@@ -24,10 +27,17 @@ pub(super) struct ServeArguments {
     /// Listen here instead of where the file says (may be given several times)
     #[arg(long, short, value_name = "ADDR:PORT", value_parser = config::parse_listen)]
     listen: Vec<Listen>,
+    /// How the log on standard error is written: text for people, json for what collects logs [default: `log.format`
+    /// of the file, which is text]
+    #[arg(long, value_name = "FORMAT", env = "FRAMECAST_LOG_FORMAT", value_parser = log_format())]
+    log_format: Option<LogFormat>,
+}
+
+fn log_format() -> impl TypedValueParser<Value = LogFormat> {
+    PossibleValuesParser::new(["text", "json"]).try_map(|text| text.parse::<LogFormat>())
 }
 
 pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
-    telemetry::init();
     let chosen = config::effective_path(arguments.config, &Environment::process());
     let origin = Origin::new(chosen, arguments.listen);
     let mut loaded = match check::load(&origin) {
@@ -37,6 +47,9 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(check::MISTAKEN));
         }
     };
+    let mut log = loaded.config.log;
+    log.format = arguments.log_format.unwrap_or(log.format);
+    telemetry::init(log);
     let admin = admin::arrange(&mut loaded.config.auth)?;
     open_files::allow_many(loaded.config.limits.max_viewers);
     actix_rt::System::new().block_on(serve(loaded, origin, &admin))

@@ -15,6 +15,7 @@ mod environment;
 mod error;
 mod excerpt;
 mod json_schema;
+mod log;
 pub mod model;
 mod mosaic;
 mod node;

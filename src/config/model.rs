@@ -3,6 +3,7 @@
 mod auth;
 mod chart;
 mod embedding;
+mod log;
 mod mosaic;
 mod placeholder;
 mod program;
@@ -24,6 +25,7 @@ pub use self::{
     auth::{AuthConfig, Grant, Reach, Role, TokenConfig, TokenHash, UserConfig},
     chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
     embedding::{Ancestor, FrameAncestors},
+    log::{AccessLog, LogConfig, LogFormat},
     mosaic::MosaicConfig,
     placeholder::Placeholder,
     program::{ExecConfig, Patience, RtspConfig, RtspTransport, V4l2Config},
@@ -42,6 +44,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Who is told what happens.
     pub webhooks: Vec<WebhookConfig>,
+    /// How the log is written.
+    pub log: LogConfig,
     /// Bounds that hold for all streams.
     pub limits: Limits,
     /// The streams, in the order of the file (mjpg-streamer's `stream_N` counts in it).

@@ -65,6 +65,7 @@ macro_rules! keys {
 
 keys! {
     SERVER = "server", "map", Words("all defaults"), "Where and how to listen.";
+    LOG = "log", "map", Words("all defaults"), "How the log is written.";
     LIMITS = "limits", "map", Words("all defaults"), "Bounds that hold for all streams.";
     AUTH = "auth", "map", Words("everybody may watch"), "Who may watch, push and change things.";
     WEBHOOKS = "webhooks", "map", Words("nothing"), "Who is told what happens to streams, by a name for the log.";
@@ -98,6 +99,8 @@ keys! {
     WEBHOOK_STREAMS = "streams", "`all`, `none`, or names of streams", Is("all"), "Of which streams.";
     WEBHOOK_AFTER = "after", "time, 0s to 24h", Is("10s"), "How long a stream must have been away, or without viewers, before that is told.";
     WEBHOOK_TIMEOUT = "timeout", "time, 100ms to 1m", Is("10s"), "How long one try may take.";
+    LOG_FORMAT = "format", "text or json", Is("text"), "One line of text an event, for people, or one object in JSON, for what collects logs. `--log-format` and `FRAMECAST_LOG_FORMAT` go before it.";
+    LOG_ACCESS = "access", "notable, all or none", Is("notable"), "Which requests have a line: those that are few and of interest (viewers, publishers, changes, and who was refused), every one, or none. `RUST_LOG`, if it is set, says instead.";
 
     MAX_FRAME_BYTES = "max_frame_bytes", "size, 1KiB to 1GiB", Is("8MiB"), "Larger frames are refused, and counted.";
     MAX_FRAME_PIXELS = "max_frame_pixels", "pixels (width times height)", Is("50000000"), "Larger pictures are refused, and counted, whether or not they are decoded here.";
@@ -335,7 +338,7 @@ pub(super) fn harmless_value(key: &Key) -> Option<&'static str> {
 
 /// The top of the file. Keys beginning with `x-` may stand there too, for anchors.
 pub static ROOT: Section =
-    Section { path: "", keys: &[&SERVER, &AUTH, &WEBHOOKS, &LIMITS, &DEFAULTS, &STREAMS] };
+    Section { path: "", keys: &[&SERVER, &AUTH, &WEBHOOKS, &LOG, &LIMITS, &DEFAULTS, &STREAMS] };
 /// `server:`.
 pub static SERVER_KEYS: Section = Section {
     path: "server",
@@ -376,6 +379,8 @@ pub static WEBHOOK_KEYS: Section = Section {
         &INSECURE,
     ],
 };
+/// `log:`.
+pub static LOG_KEYS: Section = Section { path: "log", keys: &[&LOG_FORMAT, &LOG_ACCESS] };
 /// `limits:`.
 pub static LIMIT_KEYS: Section = Section {
     path: "limits",
@@ -554,7 +559,7 @@ pub static POLL_KEYS: Section =
 pub static INNER_SECTIONS: [&Section; 3] = [&SERIES_KEYS, &Y_KEYS, &POLL_KEYS];
 
 /// All sections but those of the sources.
-pub static SECTIONS: [&Section; 19] = [
+pub static SECTIONS: [&Section; 20] = [
     &ROOT,
     &SERVER_KEYS,
     &TLS_KEYS,
@@ -562,6 +567,7 @@ pub static SECTIONS: [&Section; 19] = [
     &TOKEN_KEYS,
     &USER_KEYS,
     &WEBHOOK_KEYS,
+    &LOG_KEYS,
     &LIMIT_KEYS,
     &DEFAULT_KEYS,
     &STREAM_KEYS,

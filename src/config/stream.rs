@@ -7,11 +7,14 @@ use super::{
     SendFile, ServerConfig, SourceConfig, StreamConfig, TlsConfig, WhenFull, Written, address, auth,
     embedding,
     error::Position,
-    mosaic,
+    log, mosaic,
     node::{Entry, Node, join, printable_key},
     origins, placeholder,
     reader::{Context, Found, Reader, entries},
-    schema::{self, DEFAULT_KEYS, LIMIT_KEYS, ROOT, SAVE_KEYS, SERVER_KEYS, STREAM_KEYS, Section, TLS_KEYS},
+    schema::{
+        self, DEFAULT_KEYS, LIMIT_KEYS, LOG_KEYS, ROOT, SAVE_KEYS, SERVER_KEYS, STREAM_KEYS, Section,
+        TLS_KEYS,
+    },
     source, sources, steps, suggest,
     units::{self, Wrong},
     webhooks,
@@ -46,6 +49,7 @@ pub(super) fn read_config(context: &Context<'_>, root: &Node) -> Option<Config> 
     let server = section(context, &root, &schema::SERVER, &SERVER_KEYS);
     let limits = section(context, &root, &schema::LIMITS, &LIMIT_KEYS);
     let defaults = section(context, &root, &schema::DEFAULTS, &DEFAULT_KEYS);
+    let log = section(context, &root, &schema::LOG, &LOG_KEYS).and_then(|reader| log::read(&reader));
     let limits = limits.and_then(|reader| read_limits(&reader));
     let max_pixels = limits.as_ref().map(|limits| limits.max_frame_pixels);
     let streams = match (root.find(&schema::STREAMS), &defaults) {
@@ -58,10 +62,10 @@ pub(super) fn read_config(context: &Context<'_>, root: &Node) -> Option<Config> 
     };
     let webhooks = webhooks::read(context, &root);
     let server = server.and_then(|reader| read_server(context, &reader, streams.as_ref()));
-    let (server, auth, webhooks, limits, streams) = (server?, auth?, webhooks?, limits?, streams?);
+    let (server, auth, webhooks, log, limits, streams) = (server?, auth?, webhooks?, log?, limits?, streams?);
     let overview = streams.overview.filter(|_| server.mosaic);
     let written = streams.written;
-    Some(Config { server, auth, webhooks, limits, streams: streams.read?, overview, written })
+    Some(Config { server, auth, webhooks, log, limits, streams: streams.read?, overview, written })
 }
 
 /// A section of the top; one that is not there or empty has all defaults.

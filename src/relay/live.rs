@@ -19,12 +19,12 @@ use tracing::{error, info, warn};
 use super::{
     edit::edited,
     origin::{Loaded, Origin},
-    plan::{How, Plan, needs_restart},
+    plan::{How, Plan, log_needs_restart, needs_restart},
     starter::Starter,
 };
 use crate::{
     auth::Auth,
-    config::{Added, Config, ServerConfig, StreamConfig, redacted},
+    config::{Added, Config, LogConfig, ServerConfig, StreamConfig, redacted},
     frame::StreamName,
     registry::{
         Applied, Configuration, Control, Edit, Edited, EventKind, Events, NotApplied, Registry, Renditions,
@@ -61,6 +61,8 @@ struct Inner {
     origin: Option<Origin>,
     /// What the listeners run with.
     running: ServerConfig,
+    /// What the log was started with.
+    log: LogConfig,
     /// What the streams run with. Held while it changes.
     current: Mutex<Current>,
     known: StdMutex<Configuration>,
@@ -127,6 +129,7 @@ impl Live {
             tls,
             origin,
             running: config.server.clone(),
+            log: config.log,
             current: Mutex::new(Current { config: nothing, text, added }),
             known: StdMutex::new(known),
         }));
@@ -144,7 +147,8 @@ impl Live {
 
     async fn apply_to(&self, current: &mut Current, loaded: Loaded) -> io::Result<Applied> {
         let inner = &self.0;
-        let needs_restart = needs_restart(&inner.running, &loaded.config.server);
+        let mut needs_restart = needs_restart(&inner.running, &loaded.config.server);
+        needs_restart.extend(log_needs_restart(inner.log, loaded.config.log));
         let changed = inner.change(&mut current.config, loaded.config).await?;
         (current.text, current.added) = (loaded.text, loaded.added);
         inner.note(|known| {

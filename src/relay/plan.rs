@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    config::{Config, Limits, ServerConfig, StreamConfig},
+    config::{Config, Limits, LogConfig, ServerConfig, StreamConfig},
     frame::StreamName,
 };
 
@@ -52,6 +52,12 @@ impl Plan {
         let refreshed = refreshed.map(|stream| stream.name.clone()).collect();
         Self { removed, started, refreshed }
     }
+}
+
+/// The settings of the log that differ: all of them hold only after a restart.
+pub(super) fn log_needs_restart(running: LogConfig, new: LogConfig) -> impl Iterator<Item = &'static str> {
+    let differs = [("log.format", running.format != new.format), ("log.access", running.access != new.access)];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name)
 }
 
 /// The settings that differ, and hold only after a restart.
@@ -111,7 +117,7 @@ fn other_limits(old: &Limits, new: &Limits) -> OtherLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, parse};
+    use crate::config::{AccessLog, Environment, parse};
 
     fn config(yaml: &str) -> Config {
         parse(yaml, "test", &Environment::default()).unwrap()
@@ -195,5 +201,9 @@ streams:
             ["server.tls.redirect_from"]
         );
         assert_eq!(needs_restart(&old.server, &tls("")), ["server.listen", "server.tls"][1..]);
+        let (old, mut new) = (old.log, new.log);
+        assert_eq!(log_needs_restart(old, new).count(), 0);
+        new.access = AccessLog::All;
+        assert_eq!(log_needs_restart(old, new).collect::<Vec<_>>(), ["log.access"]);
     }
 }

@@ -4,6 +4,7 @@
 //! its first frame at once (Chromium draws a part only when the next has come) and follows the bus's beats. It can look
 //! at a rendition of its stream instead: what it sees there is never older than what it saw before.
 
+mod counts;
 mod ladder;
 mod replay;
 mod snapshot;
@@ -16,6 +17,7 @@ use crate::{
     stream::{StreamHandle, ViewerGuard},
 };
 
+pub use counts::Counts;
 pub use ladder::{Ladder, Tally};
 pub use replay::Replay;
 pub use snapshot::{SNAPSHOT_WAIT, SnapshotError, newest_picture, next_after};
@@ -31,17 +33,24 @@ pub struct Viewer {
     /// It looks at another bus since then, and takes nothing from it that is older.
     not_before: Option<Instant>,
     repeat_first: bool,
+    counts: Arc<Counts>,
 }
 
 impl Viewer {
     /// A viewer that has joined.
     pub fn new(guard: ViewerGuard) -> Self {
-        Self { guard, seen: None, arrived: None, not_before: None, repeat_first: false }
+        let counts = Arc::default();
+        Self { guard, seen: None, arrived: None, not_before: None, repeat_first: false, counts }
     }
 
     /// The stream that is viewed.
     pub fn stream(&self) -> &StreamHandle {
         self.guard.stream()
+    }
+
+    /// What it was given.
+    pub fn counts(&self) -> &Arc<Counts> {
+        &self.counts
     }
 
     /// From now on it looks at `rendition` of its stream, or at the stream itself. It must be shown that one's bus only.
@@ -71,6 +80,7 @@ impl Viewer {
         let new =
             self.seen.is_none_or(|(last, _)| last < newest.seq) && newest.frame.kind() == FrameKind::Picture;
         self.stream().bus().stats().count_frame_out(newest.frame.jpeg().len(), skipped);
+        self.counts.frame(newest.frame.jpeg().len(), skipped);
         // A second frame does what the repeat was for.
         self.repeat_first = self.seen.is_none();
         self.seen = Some((newest.seq, showing.beat));
@@ -141,6 +151,9 @@ mod tests {
         }
         assert_eq!(next(&mut viewer, &bus), Some(7), "newer than what it was first told of");
         assert_eq!(bus.stats().skipped(), 4);
+        let counts = viewer.counts();
+        assert_eq!((counts.frames(), counts.skipped()), (3, 4));
+        assert_eq!(counts.bytes(), 3 * tiny_frame().jpeg().len() as u64);
         assert_eq!(next(&mut viewer, &bus), None);
     }
 

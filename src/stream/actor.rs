@@ -7,12 +7,12 @@ use std::{
 
 use actix::prelude::*;
 use tokio::{sync::watch, task::JoinHandle};
-use tracing::{debug, info, warn};
+use tracing::{debug, info, info_span, warn};
 
 use super::{
     candidates::{Candidates, Sources},
     contest::{Run, Trial},
-    handle::Status,
+    handle::{SourceId, Status},
     pump::{Generation, Pump},
     state::{self, Action, Circumstances, Ending, Event, State},
 };
@@ -24,6 +24,7 @@ use crate::{
         self, Lasting,
         render::standin::{self, StandIn},
     },
+    telemetry::next_id,
     transform::pool::Pool,
 };
 
@@ -80,11 +81,10 @@ pub(super) struct StreamActor {
     demand: watch::Receiver<usize>,
     status: watch::Sender<Status>,
     pub(super) standing: watch::Sender<Option<Arc<Sources>>>,
+    pub(super) source: SourceId,
     lasting: Lasting,
     pub(super) state: State,
     pub(super) sources: Candidates,
-    /// Runs so far, and halts.
-    generations: Generation,
     /// The run in use.
     pub(super) generation: Generation,
     pub(super) pump: Option<Pump>,
@@ -117,7 +117,7 @@ impl StreamActor {
         pool: Arc<Pool>,
         sink: Sink,
         demand: watch::Receiver<usize>,
-        (status, standing): (watch::Sender<Status>, watch::Sender<Option<Arc<Sources>>>),
+        (status, standing, source): (watch::Sender<Status>, watch::Sender<Option<Arc<Sources>>>, SourceId),
         lasting: Lasting,
     ) -> Addr<Self> {
         let sources = Candidates::new(config.sources().count());
@@ -129,10 +129,10 @@ impl StreamActor {
             demand,
             status,
             standing,
+            source,
             lasting,
             state: State::Idle,
             sources,
-            generations: 0,
             generation: 0,
             pump: None,
             lanes: Arc::default(),
@@ -151,8 +151,13 @@ impl StreamActor {
         self.sink.bus()
     }
 
-    fn is_push(&self) -> bool {
+    pub(super) fn is_push(&self) -> bool {
         matches!(self.config.source, SourceConfig::Push { .. })
+    }
+
+    /// What the log calls the connection that frames come from: of a push stream its publisher's.
+    fn source_id(&self) -> Option<u64> {
+        if self.is_push() { self.source.now() } else { Some(self.generation) }
     }
 
     fn always_runs(&self) -> bool {
@@ -193,7 +198,7 @@ impl StreamActor {
                 let was_away = self.no_longer_away(ctx);
                 // A camera that closes after each picture goes and comes twice a second; that is no news.
                 if was_away || !self.said_live {
-                    info!(stream = %self.config.name, "live");
+                    info!(stream = %self.config.name, source = self.source_id(), "live");
                 }
                 self.said_live = true;
                 self.in_use_is_live(ctx);
@@ -217,7 +222,7 @@ impl StreamActor {
                     let Some(away) = &mut this.away else { return };
                     away.due = true;
                     if !this.is_push() {
-                        warn!(stream = %this.config.name, "source is away: {}", this.reason);
+                        warn!(stream = %this.config.name, source = this.generation, "source is away: {}", this.reason);
                     }
                     this.show_placeholder(ctx);
                 });
@@ -300,14 +305,14 @@ impl StreamActor {
         }
     }
 
-    fn next_generation(&mut self) -> Generation {
-        self.generations += 1;
-        self.generations
+    /// Runs and halts have numbers of their own, all of them in the log's one count.
+    fn next_generation() -> Generation {
+        next_id()
     }
 
     /// Starts a run of the source at this place of the list.
     pub(super) fn run(&mut self, position: usize, ctx: &mut Context<Self>) -> Run {
-        let generation = self.next_generation();
+        let generation = Self::next_generation();
         let (config, limits, pool) = (self.config.clone(), self.limits.clone(), self.pool.clone());
         let lasting = self.lasting.clone();
         let several = config.has_fallbacks();
@@ -318,7 +323,9 @@ impl StreamActor {
             actix_rt::spawn(async move { actor.send(FirstFrame(generation)).await });
         };
         let sink = if several { self.sink.in_lane(&self.lanes, generation) } else { self.sink.clone() };
-        let (pump, join) = Pump::start(build, sink.clone(), on_first_frame);
+        let span = info_span!("source", stream = %self.config.name, source = generation);
+        debug!(stream = %self.config.name, source = generation, "a source starts");
+        let (pump, join) = Pump::start(build, sink.clone(), span, on_first_frame);
         let ended = async move { outcome(join).await };
         ctx.spawn(ended.into_actor(self).map(move |ending, this, ctx| {
             if let Some(ending) = ending {
@@ -333,7 +340,7 @@ impl StreamActor {
         for timer in [self.retry.take(), self.linger.take()].into_iter().flatten() {
             ctx.cancel_future(timer);
         }
-        self.generation = self.next_generation();
+        self.generation = Self::next_generation();
         self.sink.clear();
         let pumps: Vec<_> = [self.pump.take(), self.end_trial(ctx)].into_iter().flatten().collect();
         if pumps.is_empty() {

@@ -187,6 +187,7 @@ impl StreamActor {
     /// A run has ended by itself.
     pub(super) fn run_ended(&mut self, generation: Generation, ending: Ending, ctx: &mut Context<Self>) {
         if generation == self.generation {
+            debug!(stream = %self.config.name, source = generation, "a source ended: {}", ending.reason);
             self.pump = None;
             self.happen(Event::Ended(ending.clone()), ctx);
             if self.state == State::Connecting {
@@ -197,7 +198,7 @@ impl StreamActor {
                 self.trial_takes_over(ctx);
             }
         } else if let Some(trial) = self.trial.take_if(|trial| trial.run.generation == generation) {
-            debug!(stream = %self.config.name, "what was tried ended: {}", ending.reason);
+            debug!(stream = %self.config.name, source = generation, "what was tried ended: {}", ending.reason);
             if let Some(well) = trial.well {
                 ctx.cancel_future(well);
             }
@@ -221,8 +222,12 @@ impl StreamActor {
         Some(trial.run.pump)
     }
 
-    /// Where there is a choice, says how it stands.
+    /// Says which source is in use and, where there is a choice, how it stands.
     pub(super) fn tell_sources(&self) {
+        // A push stream's publishers say it themselves.
+        if !self.is_push() {
+            self.source.set(self.pump.is_some().then_some(self.generation));
+        }
         if self.config.has_fallbacks() {
             let running = !matches!(self.state, State::Idle | State::Stopped);
             self.standing.send_replace(Some(Arc::new(self.sources.report(running))));

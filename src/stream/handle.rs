@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -61,6 +61,37 @@ struct Shared {
     status: watch::Sender<Status>,
     sources: watch::Sender<Option<Arc<Sources>>>,
     publishers: Turns,
+    source: SourceId,
+}
+
+/// The number of the connection that a stream's frames come from now, as the log has it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SourceId(Arc<AtomicU64>);
+
+impl SourceId {
+    pub(super) fn set(&self, id: Option<u64>) {
+        self.0.store(id.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    pub(super) fn now(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|id| *id != 0)
+    }
+
+    /// It is none any more, if it is still this one.
+    fn end(&self, id: u64) {
+        // Otherwise another has taken its place.
+        let _ = self.0.compare_exchange(id, 0, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
+/// While it lives, a publisher's connection is the one that frames come from, unless another took over.
+#[derive(Debug)]
+pub struct Feeding(SourceId, u64);
+
+impl Drop for Feeding {
+    fn drop(&mut self) {
+        self.0.end(self.1);
+    }
 }
 
 /// A stream that does not run on because of this.
@@ -162,6 +193,7 @@ impl StreamHandle {
             status: watch::Sender::new(Status { state: State::Idle, since: SystemTime::now() }),
             sources: watch::Sender::new(None),
             publishers: Turns::default(),
+            source: SourceId::default(),
         };
         let lasting = Lasting::new(&config, upstreams);
         Self::run(config, limits, pool, shared, lasting)
@@ -205,7 +237,7 @@ impl StreamHandle {
             pool,
             sink.clone(),
             shared.demand.subscribe(),
-            (shared.status.clone(), shared.sources.clone()),
+            (shared.status.clone(), shared.sources.clone(), shared.source.clone()),
             lasting.clone(),
         );
         Self(Arc::new(Inner { config, sink, shared, lasting, actor, thread: Arbiter::current() }))
@@ -262,6 +294,18 @@ impl StreamHandle {
     /// Whether there is a long-lived publisher.
     pub fn is_fed(&self) -> bool {
         self.0.shared.publishers.is_taken()
+    }
+
+    /// The number of the connection that frames come from now, as the log has it; none while there is none, and between
+    /// pictures that are pushed one by one.
+    pub fn source_id(&self) -> Option<u64> {
+        self.0.shared.source.now()
+    }
+
+    /// Frames come from the publisher with this number for as long as the guard lives.
+    pub fn fed_by(&self, id: u64) -> Feeding {
+        self.0.shared.source.set(Some(id));
+        Feeding(self.0.shared.source.clone(), id)
     }
 
     /// Wants the stream to run for as long as the guard lives.

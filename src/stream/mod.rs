@@ -16,6 +16,7 @@ mod sending;
 pub mod state;
 
 pub use handle::{
-    AtCapacity, Capacity, DemandGuard, PastViewerGuard, Status, StreamHandle, ViewerGuard, WeakStream,
+    AtCapacity, Capacity, DemandGuard, Feeding, PastViewerGuard, Status, StreamHandle, ViewerGuard,
+    WeakStream,
 };
 pub use publishing::{Publishing, Taken};

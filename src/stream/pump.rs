@@ -9,6 +9,7 @@ use tokio::{
     sync::{oneshot, watch},
     task::{AbortHandle, JoinHandle},
 };
+use tracing::{Instrument, Span};
 
 use super::state::Ending;
 use crate::{bus::Sink, source::Source};
@@ -20,25 +21,29 @@ pub(super) struct Pump {
     gone: oneshot::Receiver<()>,
 }
 
-/// Told apart by number, so that the end of an old pump is not taken for the present one's.
+/// Told apart by number, so that the end of an old pump is not taken for the present one's. It is also what the log and the
+/// API call the connection.
 pub(super) type Generation = u64;
 
 impl Pump {
-    /// Starts a source in a task. The one before must be gone: many cameras serve one connection only.
+    /// Starts a source in a task, whose lines in the log say `span`. The one before must be gone: many cameras serve one
+    /// connection only.
     pub(super) fn start(
         build: impl FnOnce() -> Box<dyn Source> + 'static,
         sink: Sink,
+        span: Span,
         on_first_frame: impl FnOnce() + 'static,
     ) -> (Self, JoinHandle<Ending>) {
         let (alive, gone) = oneshot::channel();
         // Now, not when the task has its first turn: a picture may be pushed in between.
         let already = *sink.given().borrow();
-        let join = actix_rt::spawn(async move {
+        let run = async move {
             let ending = run_once(build, &sink, already, on_first_frame).await;
             // Dropped when this task is, also when it is aborted or panics.
             drop(alive);
             ending
-        });
+        };
+        let join = actix_rt::spawn(run.instrument(span));
         (Self { task: join.abort_handle(), gone }, join)
     }
 
@@ -113,11 +118,19 @@ mod tests {
         }
     }
 
+    fn start_in(
+        sink: Sink,
+        source: impl Source + 'static,
+        on_first_frame: impl FnOnce() + 'static,
+    ) -> (Pump, JoinHandle<Ending>) {
+        Pump::start(|| Box::new(source), sink, Span::none(), on_first_frame)
+    }
+
     fn start(source: Scripted) -> (Pump, JoinHandle<Ending>, Rc<Cell<u32>>) {
         let firsts = Rc::new(Cell::new(0));
         let counter = firsts.clone();
         let sink = Sink::new(Arc::new(Bus::default()), None);
-        let (pump, join) = Pump::start(|| Box::new(source), sink, move || counter.set(counter.get() + 1));
+        let (pump, join) = start_in(sink, source, move || counter.set(counter.get() + 1));
         (pump, join, firsts)
     }
 
@@ -133,7 +146,7 @@ mod tests {
         let sink = Sink::new(Arc::new(Bus::default()), Some(0.01));
         for _ in 0..2 {
             let source = Scripted(1, || Box::pin(async { Ok(()) }));
-            let (_pump, join) = Pump::start(|| Box::new(source), sink.clone(), || {});
+            let (_pump, join) = start_in(sink.clone(), source, || {});
             assert!(join.await.unwrap().orderly);
         }
         assert_eq!(sink.bus().stats().frames_in(), 1, "the second came too soon");
@@ -174,7 +187,7 @@ mod tests {
         let closed = Rc::new(Cell::new(false));
         let source = Holding(Some(Socket(closed.clone())));
         let sink = Sink::new(Arc::new(Bus::default()), None);
-        let (pump, join) = Pump::start(move || Box::new(source), sink, || {});
+        let (pump, join) = start_in(sink, source, || {});
         tokio::task::yield_now().await;
         assert!(!closed.get());
         pump.end().await;

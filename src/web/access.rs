@@ -25,6 +25,7 @@ use actix_web::{
 use self::{shown::shown_by, target::Target};
 use super::{
     Problem, Rule, WebState,
+    access_log::About,
     pushing::{self, Body},
     refusals::{Full, Refusal},
     seats::AddressSeat,
@@ -105,6 +106,9 @@ async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
     let mut caller = state.auth.anybody();
     let Rule::Needs(role, of) = rule else { return Ok(caller) };
     let target = Target::of(state, request, of);
+    if let Some(name) = target.name() {
+        request.extensions_mut().insert(About(name.clone()));
+    }
     if target.is_open(role, &caller) {
         return Ok(caller);
     }
@@ -134,6 +138,8 @@ async fn known(
     }
     if caller.is_known() {
         state.refusals.count(Refusal::Forbidden);
+        // For the log: whom.
+        request.extensions_mut().insert(caller.clone());
         return Err(Problem::forbidden(target.forbidden(role)));
     }
     state.refusals.count(Refusal::Unauthorized);

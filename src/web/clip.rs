@@ -1,6 +1,6 @@
 //! The last seconds of a stream as a file.
 
-use std::{collections::VecDeque, convert::Infallible};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -15,8 +15,13 @@ use super::{
     error::Problem,
     query,
     replay::{bad_request, history, next_piece, seconds},
+    viewers::{Kind, Viewing},
+    viewing::told,
 };
-use crate::clip::{ClipFormat, clip, local};
+use crate::{
+    clip::{ClipFormat, clip, local},
+    session::Counts,
+};
 
 /// `GET /streams/{name}/clip`.
 pub(super) async fn by_name(
@@ -32,14 +37,16 @@ pub(super) async fn by_name(
         Some(text) => text.parse().map_err(|error| bad_request(format!("{error}")))?,
     };
     let pictures = history.last(seconds)?;
-    let guard = match request.method() {
-        &Method::HEAD => None,
-        _ => {
-            let seat = access::seat(&state, &request)?;
-            let most = state.settings.now().limits.max_viewers_per_stream;
-            let joined = stream.join_past(&state.capacity, most).map_err(|full| state.no_room(full))?;
-            Some((joined, seat))
-        }
+    let counts: Arc<Counts> = Arc::default();
+    let is_head = request.method() == Method::HEAD;
+    let guard = if is_head {
+        None
+    } else {
+        let seat = access::seat(&state, &request)?;
+        let most = state.settings.now().limits.max_viewers_per_stream;
+        let joined = stream.join_past(&state.capacity, most).map_err(|full| state.no_room(full))?;
+        let viewing = Viewing::begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
+        Some((joined, seat, viewing))
     };
     let begins =
         pictures.first().map(|first| local(first.frame.taken()).strftime("%Y%m%d-%H%M%S").to_string());
@@ -58,8 +65,11 @@ pub(super) async fn by_name(
         if waiting.is_empty() {
             waiting.extend(pieces.next());
         }
-        next_piece(&mut waiting).map(Ok::<_, Infallible>)
+        let piece = next_piece(&mut waiting)?;
+        counts.bytes_only(piece.len());
+        Some(Ok::<_, Infallible>(piece))
     }));
     // actix leaves out the body of an answer to HEAD, and keeps its length.
-    Ok(head.body(SizedStream::new(clip.len, body)))
+    let answer = head.body(SizedStream::new(clip.len, body));
+    Ok(if is_head { answer } else { told(answer) })
 }

@@ -3,7 +3,7 @@
 //! Its clients acknowledge nothing, but every WebSocket client answers pings, in order: a ping behind each picture tells
 //! that the picture was taken. What is not taken in time is skipped, so that nothing queues.
 
-use std::{rc::Rc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 use actix_ws::{Closed, Message, MessageStream, Session};
@@ -18,10 +18,12 @@ use super::{
     access::{same_origin, seat},
     error::Problem,
     query,
+    viewers::{Kind, Viewing},
 };
 use crate::{
     auth::{Caller, Lease},
     config::Role,
+    session::Counts,
     stream::{StreamHandle, ViewerGuard},
 };
 
@@ -68,7 +70,7 @@ pub(super) async fn ws(
     let messages = messages.max_frame_size(MAX_MESSAGE_BYTES);
     actix_rt::spawn(async move {
         let _seat = seat;
-        serve(state, stream, lease, session, messages).await;
+        serve(state, request, stream, lease, session, messages).await;
     });
     Ok(response)
 }
@@ -81,6 +83,7 @@ fn allowed_elsewhere(request: &HttpRequest, state: &WebState) -> bool {
 
 async fn serve(
     state: State,
+    request: HttpRequest,
     stream: StreamHandle,
     mut lease: Lease,
     mut session: Session,
@@ -113,7 +116,16 @@ async fn serve(
             Ok(Some(Ok(Message::Text(text)))) => match asked(&text, &state, &stream) {
                 Ok(guard) => {
                     let told = session.text(r#"{"type":"mjpeg"}"#).await;
-                    showing = Some(Box::pin(show(guard, session.clone(), taken.clone())));
+                    let counts: Arc<Counts> = Arc::default();
+                    // The one before goes first.
+                    drop(showing.take());
+                    let viewing =
+                        Viewing::begin(&state, &request, stream.name(), Kind::WebSocket, counts.clone());
+                    let shown = show(guard, session.clone(), taken.clone(), counts);
+                    showing = Some(Box::pin(async move {
+                        let _viewing = viewing;
+                        shown.await;
+                    }));
                     told
                 }
                 Err(why) => {
@@ -156,7 +168,7 @@ fn asked(text: &str, state: &WebState, stream: &StreamHandle) -> Result<ViewerGu
 }
 
 /// Sends each newest picture when the one but one before it was taken, until the stream ends.
-async fn show(guard: ViewerGuard, mut session: Session, taken: Rc<Semaphore>) {
+async fn show(guard: ViewerGuard, mut session: Session, taken: Rc<Semaphore>, counts: Arc<Counts>) {
     let bus = guard.stream().bus().clone();
     let mut frames = bus.subscribe();
     let mut last = 0;
@@ -174,7 +186,9 @@ async fn show(guard: ViewerGuard, mut session: Session, taken: Rc<Semaphore>) {
         }
         let Some(newest) = showing.newest.filter(|newest| newest.seq > last) else { continue };
         last = newest.seq;
-        bus.stats().count_frame_out(newest.frame.jpeg().len(), newest.seq.saturating_sub(first));
+        let skipped = newest.seq.saturating_sub(first);
+        bus.stats().count_frame_out(newest.frame.jpeg().len(), skipped);
+        counts.frame(newest.frame.jpeg().len(), skipped);
         if session.binary(newest.frame.jpeg().clone()).await.is_err()
             || session.ping(BEHIND_A_PICTURE).await.is_err()
         {

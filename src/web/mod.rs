@@ -1,9 +1,11 @@
 //! HTTP: routes, the viewer's transport, pages, errors.
 //!
 //! Every route is registered under the configured base path and without it, since some proxies strip the prefix and
-//! some do not. Streams never pass through a compression or logging middleware.
+//! some do not. Streams never pass through a compression middleware, and what logs requests
+//! lets their bodies alone.
 
 mod access;
+mod access_log;
 mod adapting;
 mod api;
 mod clip;
@@ -15,6 +17,7 @@ mod events;
 pub(crate) mod fuzzing;
 mod go2rtc;
 mod health;
+mod history;
 mod listening;
 mod live;
 mod login;
@@ -36,6 +39,7 @@ mod settings;
 mod snapshot;
 mod tls;
 mod transport;
+mod viewers;
 mod viewing;
 
 use std::{
@@ -65,6 +69,7 @@ pub use seats::Seats;
 pub use server::WebServer;
 pub use settings::{LiveSettings, Settings};
 pub use tls::{Tls, TlsError};
+pub use viewers::Viewers;
 
 /// What every handler may use.
 #[derive(Debug)]
@@ -87,6 +92,8 @@ pub struct WebState {
     pub is_tls: bool,
     /// Requests of an address.
     pub requests: Arc<RequestRate>,
+    /// The viewers that are there.
+    pub viewers: Arc<Viewers>,
     /// Viewers of an address.
     pub seats: Arc<Seats>,
     /// Who is told what happens.

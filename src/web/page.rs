@@ -40,6 +40,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("spark.js", SCRIPT, include_str!("assets/spark.js")),
     ("tile.js", SCRIPT, include_str!("assets/tile.js")),
     ("view.js", SCRIPT, include_str!("assets/view.js")),
+    ("watching.js", SCRIPT, include_str!("assets/watching.js")),
     ("wall.js", SCRIPT, include_str!("assets/wall.js")),
     ("words.js", SCRIPT, include_str!("assets/words.js")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),

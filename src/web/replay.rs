@@ -3,7 +3,7 @@
 //! These answers take the ordinary way through actix-http, which copies each piece into the connection's buffer: few look
 //! at the past, and what the fan-out does for the present would be of no use to them.
 
-use std::{collections::VecDeque, convert::Infallible, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -21,6 +21,7 @@ use super::{
     query,
     seats::AddressSeat,
     transport::{Busy, BusyGuard, Outbox},
+    viewers::{Kind, Viewing},
     viewing::{self, NoBody, Wishes},
 };
 use crate::{
@@ -28,7 +29,7 @@ use crate::{
     bus::{History, Showing, Subscriber},
     config::Role,
     multipart::writer::{self, Framing},
-    session::Replay,
+    session::{Counts, Replay},
     stream::{DemandGuard, PastViewerGuard, StreamHandle},
 };
 
@@ -66,7 +67,10 @@ pub(super) async fn by_name(
         .map_err(|full| state.no_room(full))?;
     let outbox = request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox");
     outbox.set_stall_timeout(stream.config().viewer_timeout);
+    let counts: Arc<Counts> = Arc::default();
     let player = Player {
+        _viewing: Viewing::begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
+        counts,
         replay: Replay::new(pictures, speed),
         showing: stream.bus().subscribe(),
         pieces: VecDeque::from([Bytes::from_static(writer::FIRST_DELIMITER)]),
@@ -81,7 +85,8 @@ pub(super) async fn by_name(
         let piece = player.next().await?;
         Some((Ok::<_, Infallible>(piece), player))
     });
-    Ok(viewing::unchunked_unless(chunked, head.body(BodyStream::new(Box::pin(pieces)))))
+    let answer = head.body(BodyStream::new(Box::pin(pieces)));
+    Ok(viewing::told(viewing::unchunked_unless(chunked, answer)))
 }
 
 /// Where the stream keeps its past.
@@ -151,6 +156,8 @@ struct Player {
     demand: Option<DemandGuard>,
     guard: PastViewerGuard,
     lease: Lease,
+    counts: Arc<Counts>,
+    _viewing: Viewing,
     _busy: BusyGuard,
     _seat: AddressSeat,
 }
@@ -215,6 +222,7 @@ impl Player {
 
     fn count(&self, bytes: usize) {
         self.guard.stream().bus().stats().count_frame_out(bytes, 0);
+        self.counts.frame(bytes, 0);
     }
 
     fn end(&mut self) {

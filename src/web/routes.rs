@@ -13,8 +13,8 @@ use actix_web::{
 };
 
 use super::{
-    Problem, access, api, clip, compat, editing, events, go2rtc, health, live, login, metrics, openapi, page,
-    peers, points, probe, pushing, replay, snapshot, viewing,
+    Problem, access, api, clip, compat, editing, events, go2rtc, health, history, live, login, metrics,
+    openapi, page, peers, points, probe, pushing, replay, snapshot, viewers, viewing,
 };
 use crate::config::Role;
 
@@ -75,6 +75,7 @@ const VIEW_COUNTED: Rule = Rule::Needs(Role::View, Of::Counted);
 const VIEW_CAMERA: Rule = Rule::Needs(Role::View, Of::Camera);
 const PUSH_ASKED: Rule = Rule::Needs(Role::Push, Of::Asked("dst"));
 const ADMIN: Rule = Rule::Needs(Role::Admin, Of::All);
+const ADMIN_ANY: Rule = Rule::Needs(Role::Admin, Of::Any);
 const ADMIN_ONE: Rule = Rule::Needs(Role::Admin, Of::Named);
 const PUSH: Rule = Rule::Needs(Role::Push, Of::Named);
 
@@ -104,6 +105,10 @@ pub const ROUTES: &[Row] = &[
     row("/api/streams/{name}/restart", POST, ADMIN_ONE, || to(editing::restart)),
     row("/api/streams/{name}/pause", POST, ADMIN_ONE, || to(editing::pause)),
     row("/api/streams/{name}/resume", POST, ADMIN_ONE, || to(editing::resume)),
+    read("/api/streams/{name}/history", VIEW, || to(history::of_stream)),
+    read("/api/history", VIEW_ANY, || to(history::all)),
+    read("/api/streams/{name}/viewers", ADMIN_ONE, || to(viewers::of_stream)),
+    read("/api/viewers", ADMIN_ANY, || to(viewers::all)),
     row("/api/reload", POST, ADMIN, || to(editing::reload)),
     read("/api/events", VIEW_ANY, || to(events::events)),
     read("/api/openapi.json", OPEN, || to(openapi::document)),

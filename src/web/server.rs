@@ -7,7 +7,9 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use actix_http::{HttpService, Protocol, Request, Response, error::DispatchError};
 use actix_server::{Server, ServerHandle};
 use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
-use actix_web::{App, body::BoxBody, dev::AppConfig, http::StatusCode, http::header, web};
+use actix_web::{
+    App, body::BoxBody, dev::AppConfig, http::StatusCode, http::header, middleware::from_fn, web,
+};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -18,7 +20,7 @@ use url::Url;
 #[cfg(unix)]
 use super::listening::SocketFiles;
 use super::{
-    Listeners, Problem, Tls, WebState, nothing_here, routes, tls,
+    Listeners, Problem, Tls, WebState, access_log, nothing_here, routes, tls,
     transport::{Channel, SecuredSocket, SharedSocket, Wire},
 };
 
@@ -198,7 +200,8 @@ fn http<S: Channel + 'static>(
     state: web::Data<WebState>,
 ) -> impl ServiceFactory<Connected<S>, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     let base_path = state.base_path.clone();
-    let app = App::new().app_data(state).app_data(unreadable_path()).configure(move |cfg| {
+    let app = App::new().app_data(state).app_data(unreadable_path()).wrap(from_fn(access_log::log));
+    let app = app.configure(move |cfg| {
         if !base_path.is_empty() {
             // Before the scope, which takes its own bare prefix too and has nothing there.
             cfg.service(routes::base(&base_path));

@@ -21,12 +21,14 @@ use bytes::Bytes;
 use self::multiplexed::Multiplexed;
 use super::{
     State, WebState, access,
+    access_log::Told,
     adapting::{Adapting, Taken},
     error::Problem,
     query, renditions,
     seats::AddressSeat,
     switch, switched_off, switched_on,
     transport::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Pieces, Stays},
+    viewers::{Kind, Viewing},
 };
 use crate::{
     bus::{Published, Showing},
@@ -130,8 +132,11 @@ pub(super) async fn answer_as(
     let adapting = taken
         .clone()
         .map(|taken| Box::new(Adapting::new(state.clone(), stream.clone(), variant, shown.clone(), taken)));
+    let viewer = Viewer::new(guard);
+    let counts = viewer.counts().clone();
+    let viewing = || Viewing::begin(state, request, stream.name(), Kind::Stream, counts);
     let feed = ViewerFeed {
-        viewer: Viewer::new(guard),
+        viewer,
         held,
         taken,
         wishes,
@@ -142,8 +147,9 @@ pub(super) async fn answer_as(
     };
     let busy = outbox.busy(Busy::Answering);
     if request.version() == Version::HTTP_2 {
-        let viewer = Multiplexed { feed, showing: shown.bus().subscribe(), lease, _busy: busy, _seat: seat };
-        return Ok(head.body(multiplexed::body(viewer, stream.config().viewer_timeout)));
+        let (showing, viewing) = (shown.bus().subscribe(), viewing());
+        let viewer = Multiplexed { feed, showing, lease, _busy: busy, _seat: seat, _viewing: viewing };
+        return Ok(told(head.body(multiplexed::body(viewer, stream.config().viewer_timeout))));
     }
     let stays = if adapts { Stays::No } else { Stays::Yes };
     let feed = outbox.attach(Box::new(feed), shown.bus(), stays).ok_or_else(|| {
@@ -152,8 +158,15 @@ pub(super) async fn answer_as(
         Problem::new(StatusCode::BAD_REQUEST, detail)
     })?;
     let lease: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move { lease.over().await });
-    let body = ViewerBody { feed, lease: Some(lease), adapting, _busy: busy, _seat: seat };
-    Ok(unchunked_unless(chunked, head.body(body)))
+    let (lease, viewing) = (Some(lease), viewing());
+    let body = ViewerBody { feed, lease, adapting, _busy: busy, _seat: seat, _viewing: viewing };
+    Ok(told(unchunked_unless(chunked, head.body(body))))
+}
+
+/// The viewer's own line says how it ended.
+pub(super) fn told(mut response: HttpResponse) -> HttpResponse {
+    response.extensions_mut().insert(Told);
+    response
 }
 
 /// Otherwise actix sends chunks also to HTTP/1.0 clients. The builder's own `no_chunking` would write a length.
@@ -310,6 +323,7 @@ struct ViewerBody {
     adapting: Option<Box<Adapting>>,
     _busy: BusyGuard,
     _seat: AddressSeat,
+    _viewing: Viewing,
 }
 
 impl MessageBody for ViewerBody {

@@ -10,7 +10,7 @@ use jpeg_encoder::{ColorType, Encoder};
 /// The program, without what the developer's shell asks of it.
 pub(crate) fn framecast(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_framecast"));
-    for variable in ["RUST_LOG", "FRAMECAST_CONFIG", "FRAMECAST_TOKEN"] {
+    for variable in ["RUST_LOG", "FRAMECAST_CONFIG", "FRAMECAST_LOG_FORMAT", "FRAMECAST_TOKEN"] {
         command.env_remove(variable);
     }
     command.args(args).stdin(Stdio::null());

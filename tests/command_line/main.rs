@@ -17,6 +17,7 @@ mod program;
 mod commands;
 mod credentials;
 mod editing;
+mod logging;
 mod probing;
 mod pushing;
 mod reloading;

@@ -4,14 +4,14 @@ use crate::{binary::Framecast, browser_driver::Browser, program::free_address};
 
 const TILES: &str = "#tiles canvas";
 
-fn patterns(count: usize) -> String {
+pub(crate) fn patterns(count: usize) -> String {
     let streams = (1..=count).map(|n| {
         format!("  cam{n}: {{title: Camera {n}, source: {{type: pattern, size: 320x240, fps: 10}}}}\n")
     });
     format!("streams:\n{}", streams.collect::<String>())
 }
 
-fn serve_at(address: &str, yaml: &str) -> Framecast {
+pub(crate) fn serve_at(address: &str, yaml: &str) -> Framecast {
     Framecast::serve_with(yaml, |command| command.args(["--listen", address]))
 }
 

@@ -11,6 +11,7 @@ mod contract;
 mod homes;
 mod hostile_texts;
 mod jpegtran;
+mod pages;
 #[path = "../support/program.rs"]
 mod program;
 mod prometheus;

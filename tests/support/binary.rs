@@ -27,7 +27,9 @@ impl Framecast {
         let mut command = Command::new(env!("CARGO_BIN_EXE_framecast"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file);
         // What the developer's shell asks of framecast must not reach the tests.
-        command.env_remove("RUST_LOG").env_remove("FRAMECAST_CONFIG");
+        for variable in ["RUST_LOG", "FRAMECAST_CONFIG", "FRAMECAST_LOG_FORMAT"] {
+            command.env_remove(variable);
+        }
         let running = Running::start(change(&mut command));
         let base = running.line_with(|line| {
             line.split_once("listening on ").map(|(_, url)| url.trim().trim_end_matches('/').to_owned())

@@ -20,12 +20,22 @@ export async function ask(method, route, json) {
   throw new Error(body.detail ?? `the server answered ${answer.status}`);
 }
 
-/** Who looks at this page: `{ name, admin }`. */
+/** Frame rates of the last minutes by stream, of one or of all; none if they cannot be had: the graph grows by itself. */
+export async function history(name) {
+  try {
+    const route = name === undefined ? "api/history" : `api/streams/${encodeURIComponent(name)}/history`;
+    return (await ask("GET", route)).fps;
+  } catch {
+    return {};
+  }
+}
+
+/** Who looks at this page: `{ name, admin, loggedIn }`. */
 export async function session() {
   try {
-    const { name, role, all_streams: all } = await ask("GET", "api/session");
-    return { name, admin: role === "admin" && all };
+    const { name, role, all_streams: all, session: cookie } = await ask("GET", "api/session");
+    return { name, admin: role === "admin" && all, loggedIn: cookie && name !== null };
   } catch {
-    return { name: null, admin: false };
+    return { name: null, admin: false, loggedIn: false };
   }
 }

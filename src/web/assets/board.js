@@ -1,6 +1,6 @@
 // The dashboard: all streams as live tiles.
 
-import { session } from "./api.js";
+import { at, history, session } from "./api.js";
 import { movable } from "./arrange.js";
 import { showEvents } from "./events.js";
 import { openForm } from "./form.js";
@@ -20,6 +20,8 @@ const live = new Live();
 const tiles = new Map();
 /** The state of each stream at the last report: what changes is said. */
 const states = new Map();
+/** Frame rates of the last minutes, for the graphs. */
+let rates = {};
 let reported = null;
 
 const onScreen = new IntersectionObserver(
@@ -45,6 +47,7 @@ function newTile(name) {
     settings.write({ order: order.join() === own.join() ? null : order });
     say(`${tile.title.textContent} is at place ${order.indexOf(element.dataset.name) + 1} of ${order.length}`);
   });
+  tile.spark.fill(rates[name] ?? []);
   tiles.set(name, tile);
   board.append(tile.element);
   onScreen.observe(tile.element);
@@ -108,7 +111,14 @@ live.addEventListener("connected", () => {
   document.body.classList.remove("lost");
   byId("lost").hidden = true;
   say("Connected");
+  fillGraphs();
 });
+
+/** The server has counted while this page did not. */
+async function fillGraphs() {
+  rates = await history();
+  for (const [name, tile] of tiles) tile.spark.fill(rates[name] ?? []);
+}
 
 live.addEventListener("lost", ({ detail: seconds }) => {
   document.body.classList.add("lost");
@@ -148,11 +158,22 @@ byId("add").addEventListener("click", async () => {
 
 /** Who may change streams has a button for it. */
 async function showWho() {
-  const { name, admin } = await session();
+  const { name, admin, loggedIn } = await session();
   byId("add").hidden = !admin;
+  byId("logout").hidden = !loggedIn;
+  byId("logout").textContent = `Log out ${name}`;
   byId("login").hidden = admin;
   if (name && !admin) byId("login").textContent = `${name}: log in as somebody else`;
 }
+
+byId("logout").addEventListener("click", async () => {
+  try {
+    await fetch(at("logout"), { method: "POST" });
+  } finally {
+    // Where watching needs a login this leads to the form.
+    location.reload();
+  }
+});
 
 showColumns();
 showWho();

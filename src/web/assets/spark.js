@@ -1,12 +1,14 @@
-// A small graph of the last minutes: how many pictures a second came.
+// A small graph of the last minutes: how many pictures a second came. The server has counted before the page was there.
 
 const SVG = "http://www.w3.org/2000/svg";
-/** Two minutes of reports, one a second. */
-const REMEMBERED = 120;
+/** Five minutes in the server's steps. */
+const REMEMBERED = 150;
+const STEP_S = 2;
 const HEIGHT = 20;
 
 export class Spark {
   #values = [];
+  #before = null;
   #area = document.createElementNS(SVG, "path");
   #line = document.createElementNS(SVG, "path");
 
@@ -19,9 +21,30 @@ export class Spark {
     svg.append(this.#area, this.#line);
   }
 
-  add(value) {
-    this.#values.push(value);
+  /** Begins with what the server has counted, oldest first. */
+  fill(values) {
+    this.#values = values.slice(-REMEMBERED);
+    this.#before = null;
+    this.#draw();
+  }
+
+  /** So many pictures have come in all, at this time. */
+  count(frames, time) {
+    const before = this.#before;
+    // A count that went back is another run of the server's.
+    if (before === null || frames < before.frames) {
+      this.#before = { frames, time };
+      return;
+    }
+    if (time - before.time < STEP_S) return;
+    this.#before = { frames, time };
+    this.#values.push((frames - before.frames) / (time - before.time));
     if (this.#values.length > REMEMBERED) this.#values.shift();
+    this.#draw();
+  }
+
+  #draw() {
+    if (this.#values.length === 0) return;
     // Room above, so that a steady rate is not at the edge.
     const most = Math.max(1, ...this.#values) * 1.15;
     const first = REMEMBERED - this.#values.length;

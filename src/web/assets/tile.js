@@ -89,7 +89,7 @@ export class Tile {
     if (this.state.textContent !== shown) this.state.textContent = shown;
     this.#showFacts(stream, report);
     this.#showNote(stream, report, stale);
-    this.spark.add(stream.fps_in);
+    this.spark.count(stream.frames_in, report.time);
   }
 
   /** Slow streams are not stale: the usual distance of their pictures counts. */

@@ -1,10 +1,11 @@
 // One stream at full size: the stream itself, as any page would embed it, and its addresses.
 
-import { session } from "./api.js";
+import { history, session } from "./api.js";
 import { Live } from "./live.js";
 import { manage } from "./manage.js";
 import * as snippets from "./snippets.js";
 import { Spark } from "./spark.js";
+import { showWatching } from "./watching.js";
 import * as words from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -29,6 +30,7 @@ function showStream() {
 live.addEventListener("connected", () => {
   byId("lost").hidden = true;
   showStream();
+  history(name).then((fps) => spark.fill(fps[name] ?? []));
 });
 live.addEventListener("lost", ({ detail: seconds }) => {
   byId("lost").textContent = `framecast does not answer; next try in ${words.span(Math.max(1, seconds))}`;
@@ -61,7 +63,7 @@ function showReport(stream, report) {
   const note = stream.reason ?? "";
   byId("note").textContent = note && stream.next_try_in_s !== null ? `${note} · next try in ${Math.ceil(stream.next_try_in_s)} s` : note;
   byId("note").hidden = note === "";
-  spark.add(stream.fps_in);
+  spark.count(stream.frames_in, report.time);
   showFacts(facts(stream, report));
   showPast(stream.replay);
   // Only when something of it has changed: a selection in it would be lost.
@@ -130,7 +132,9 @@ function showClip() {
 }
 
 session().then(({ admin }) => {
-  if (admin) manage(byId("manage"), name, say);
+  if (!admin) return;
+  manage(byId("manage"), name, say);
+  showWatching(byId("watching"), name);
 });
 byId("snapshot").href = `${address}/snapshot`;
 byId("snapshot").download = `${name}.jpg`;

@@ -11,7 +11,9 @@ use super::{
         SECONDS, SRC, WAIT,
     },
 };
-use crate::web::{api, compat::answers, editing, events, health, login, peers::go2rtc, probe, pushing::Fed};
+use crate::web::{
+    api, compat::answers, editing, events, health, history, login, peers::go2rtc, probe, pushing::Fed, viewers,
+};
 
 /// What the table does not say.
 pub(super) struct About {
@@ -140,6 +142,16 @@ fn api(path: &str, method: &str) -> About {
         }
         ("/api/streams/{name}", "GET" | "HEAD") => {
             gives(STATE, "What a stream is doing", json_of::<api::StreamReport>())
+        }
+        ("/api/streams/{name}/viewers", _) => {
+            gives(STATE, "Who watches a stream", json_of::<viewers::Report>())
+        }
+        ("/api/viewers", _) => gives(STATE, "Who watches", json_of::<viewers::Report>()),
+        ("/api/streams/{name}/history", _) => {
+            gives(STATE, "A stream's frame rates of the last minutes", json_of::<history::Report>())
+        }
+        ("/api/history", _) => {
+            gives(STATE, "All frame rates of the last minutes", json_of::<history::Report>())
         }
         ("/api/events", _) => gives(STATE, "What has happened of late", json_of::<events::Report>())
             .with(&[SENSELESS], &[AFTER]),

@@ -1,6 +1,6 @@
 //! A feed: pictures one behind the other in one body without end, each shown when its last byte has come.
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, http::StatusCode, http::header};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::info;
@@ -15,7 +15,12 @@ use crate::{
         parser::{ParseError, ParserLimits, PartParser},
     },
     stream::{StreamHandle, Taken},
-    web::{WebState, access, error::Problem},
+    telemetry::{ACCESS, next_id},
+    web::{
+        WebState, access,
+        access_log::{Asked, Publisher, shown},
+        error::Problem,
+    },
 };
 
 /// The answer to a feed that ended.
@@ -43,9 +48,13 @@ pub(super) async fn take(
     tokio::pin!(replaced);
     let stopped = closed(stream.bus());
     tokio::pin!(stopped);
-    let peer = request.peer_addr().map(|peer| peer.to_string());
-    info!(stream = %name, peer, "publisher feeds");
     let mut lease = access::push_lease(state, request, stream)?;
+    let id = next_id();
+    request.extensions_mut().insert(Publisher(id));
+    let Asked { client, user, agent, .. } = Asked::of(state, request);
+    let (client, user, agent) = (shown(client), user.as_deref(), agent.as_deref());
+    info!(target: ACCESS, stream = %name, publisher = id, client, user, agent, "a publisher feeds");
+    let _feeding = stream.fed_by(id);
     let end = loop {
         let chunk = tokio::select! {
             biased;
@@ -72,11 +81,11 @@ pub(super) async fn take(
     let frames = feed.frames;
     match end {
         Ok(()) => {
-            info!(stream = %name, frames, "publisher ended its feed");
+            info!(target: ACCESS, stream = %name, publisher = id, frames, "a publisher ended its feed");
             Ok(HttpResponse::Ok().json(Fed { frames }))
         }
         Err(problem) => {
-            info!(stream = %name, frames, "publisher was let go: {problem}");
+            info!(target: ACCESS, stream = %name, publisher = id, frames, "a publisher was let go: {problem}");
             Err(problem)
         }
     }

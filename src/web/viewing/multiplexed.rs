@@ -24,6 +24,7 @@ use crate::{
     web::{
         seats::AddressSeat,
         transport::{BusyGuard, Feed, Filled, Pieces},
+        viewers::Viewing,
     },
 };
 
@@ -32,9 +33,10 @@ pub(super) struct Multiplexed {
     pub(super) feed: ViewerFeed,
     pub(super) showing: Subscriber,
     pub(super) lease: Lease,
-    /// Both are held for as long as the viewer is there.
+    /// These are held for as long as the viewer is there.
     pub(super) _busy: BusyGuard,
     pub(super) _seat: AddressSeat,
+    pub(super) _viewing: Viewing,
 }
 
 /// What one viewer gets, as an ordinary body; it is let go when nothing is taken for `timeout`.

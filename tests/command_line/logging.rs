@@ -1,0 +1,192 @@
+//! The log: in JSON for what collects it, with a line for each request if that is wanted, and numbers by which viewers and
+//! sources are found in it and in the API.
+
+use std::{fs, process::Command};
+
+use framecast::auth::token;
+use serde_json::Value;
+
+use crate::{
+    binary::Framecast,
+    commands::{framecast, jpeg},
+    program::{Running, run, wait_for},
+};
+
+const ADMIN: &str = "admin-of-the-tests";
+const OF_THE_WALL: &str = "s3cret-of-the-wall";
+
+fn config(log: &str) -> String {
+    format!(
+        "server: {{trusted_proxies: 127.0.0.1}}\nlog: {log}\n\
+         auth: {{anonymous: none, tokens: {{wall: {{hash: \"{}\", role: view}}}}}}\n\
+         streams:\n  bars: {{source: {{type: pattern, size: 64x48, fps: 10}}}}\n  \
+         inbox: {{source: {{type: push, token: s3cret-of-the-inbox}}}}\n",
+        token::hash(OF_THE_WALL)
+    )
+}
+
+fn serve(log: &str, change: impl FnOnce(&mut Command) -> &mut Command) -> Framecast {
+    Framecast::serve_with(&config(log), |command| change(command.env("FRAMECAST_ADMIN_TOKEN", ADMIN)))
+}
+
+/// What the API says to an administrator.
+fn api(server: &Framecast, route: &str) -> Value {
+    let authorization = format!("Authorization: Bearer {ADMIN}");
+    let output = run("curl", &["-sS", "--fail", "-H", &authorization, &server.url(route)]);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A viewer who shows a token in the URL, behind a proxy.
+fn viewer(server: &Framecast) -> Running {
+    let url = server.url(&format!("/streams/bars?token={OF_THE_WALL}&page=1"));
+    let mut curl = Command::new("curl");
+    Running::start(curl.args([
+        "-sSN",
+        "-A",
+        "a wall",
+        "-H",
+        "X-Forwarded-For: 192.0.2.7",
+        "-o",
+        "/dev/null",
+        &url,
+    ]))
+}
+
+fn the_viewer(server: &Framecast) -> Value {
+    wait_for("a viewer with pictures", || {
+        let viewers = api(server, "/api/viewers");
+        let one = viewers["viewers"].as_array().unwrap().first()?.clone();
+        (one["frames"].as_u64().unwrap() > 2).then_some(one)
+    })
+}
+
+fn until_nobody_watches(server: &Framecast) {
+    wait_for("nobody to watch", || {
+        api(server, "/api/viewers")["viewers"].as_array().unwrap().is_empty().then_some(())
+    });
+}
+
+#[test]
+fn every_line_of_json_is_an_object_and_numbers_are_those_of_the_api() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = folder.path().join("feed.mjpg");
+    fs::write(&feed, [jpeg(1), jpeg(2)].concat()).unwrap();
+    let server = serve("{format: json, access: all}", |command| command);
+    let curl = viewer(&server);
+    let known = the_viewer(&server);
+    assert_eq!(
+        ["stream", "kind", "client", "user", "agent", "path", "protocol"]
+            .map(|field| known[field].as_str().unwrap()),
+        ["bars", "stream", "192.0.2.7", "wall", "a wall", "/streams/bars?page=1", "HTTP/1.1"]
+    );
+    assert_eq!(api(&server, "/api/streams/bars/viewers")["viewers"][0]["id"], known["id"]);
+    assert_eq!(api(&server, "/api/streams/inbox/viewers"), serde_json::json!({"viewers": []}));
+    let source = api(&server, "/api/streams/bars")["source_id"].clone();
+    assert!(source.as_u64().is_some() && source != known["id"], "{source}");
+    drop(curl);
+    until_nobody_watches(&server);
+    let feeds = server.url("/streams/inbox/feed?token=s3cret-of-the-inbox");
+    let data = format!("@{}", feed.display());
+    run("curl", &["-sS", "--fail", "-H", "Content-Type: image/jpeg", "--data-binary", &data, &feeds]);
+    run("curl", &["-sS", "-o", "/dev/null", &server.url("/nothing/here?token=s3cret-by-mistake")]);
+
+    let log = server.end();
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()), "{log}");
+    let of_viewer: Vec<_> = lines.iter().filter(|line| line["viewer"] == known["id"]).collect();
+    let [comes, goes] = of_viewer[..] else { panic!("two lines of the viewer:\n{log}") };
+    assert_eq!((&comes["message"], &goes["message"]), (&"a viewer comes".into(), &"a viewer goes".into()));
+    for line in of_viewer {
+        let fields =
+            ["target", "stream", "path", "client", "user"].map(|field| line[field].as_str().unwrap());
+        assert_eq!(fields, ["framecast::access", "bars", "/streams/bars?page=1", "192.0.2.7", "wall"]);
+    }
+    let number = |field: &str| goes[field].as_u64().unwrap();
+    assert!(number("frames") >= known["frames"].as_u64().unwrap() && number("bytes") > 1000, "{goes}");
+    assert_eq!((number("status"), number("skipped")), (200, 0));
+    assert!(goes["duration_ms"].as_f64().unwrap() > 0.0);
+    let live = lines.iter().find(|line| line["message"] == "live" && line["stream"] == "bars").unwrap();
+    assert_eq!(live["source"], source, "the connection that the API named");
+
+    let of_publisher: Vec<_> = lines.iter().filter(|line| line["publisher"].is_u64()).collect();
+    let messages: Vec<_> = of_publisher.iter().map(|line| line["message"].as_str().unwrap()).collect();
+    assert_eq!(messages, ["a publisher feeds", "a publisher ended its feed", "request"]);
+    assert!(of_publisher.iter().all(|line| line["publisher"] == of_publisher[0]["publisher"]));
+    assert_eq!((&of_publisher[1]["frames"], &of_publisher[2]["status"]), (&2.into(), &200.into()));
+
+    let request = |path: &str| lines.iter().find(|line| line["message"] == "request" && line["path"] == path);
+    let asked = request("/api/viewers").expect("every request has a line");
+    assert!(
+        asked["user"].is_string() && asked["bytes"].as_u64().unwrap() > 10 && asked["method"] == "GET",
+        "{asked}"
+    );
+    assert_eq!(request("/nothing/here").unwrap()["status"], 404);
+    for secret in ["s3cret", ADMIN] {
+        assert!(!log.contains(secret), "{secret} is shown:\n{log}");
+    }
+}
+
+#[test]
+fn by_default_those_who_come_and_go_have_lines_and_those_who_poll_have_none() {
+    let server = serve("{}", |command| command);
+    run(
+        "curl",
+        &["-sS", "--fail", "-o", "/dev/null", &server.url(&format!("/bars.jpg?token={OF_THE_WALL}"))],
+    );
+    run("curl", &["-sS", "--fail", &server.url("/healthz")]);
+    run("curl", &["-sS", "-X", "POST", &server.url("/api/reload")]);
+    let curl = viewer(&server);
+    the_viewer(&server);
+    drop(curl);
+    until_nobody_watches(&server);
+    let log = server.end();
+    let lines = |word: &str| log.lines().filter(|line| line.contains(word)).count();
+    assert_eq!((lines("a viewer comes"), lines("a viewer goes")), (1, 1), "{log}");
+    assert_eq!((lines("/api/reload"), lines("status=401")), (1, 1), "who was refused is of interest:\n{log}");
+    assert_eq!((lines("/bars.jpg"), lines("/healthz"), lines("/api/viewers")), (0, 0, 0), "{log}");
+}
+
+#[test]
+fn requests_have_no_line_when_the_file_or_rust_log_says_so() {
+    let quiet = |log: &str, filter: Option<&str>| {
+        let server = serve(log, |command| match filter {
+            Some(filter) => command.env("RUST_LOG", filter),
+            None => command,
+        });
+        run("curl", &["-sS", "-X", "POST", &server.url("/api/reload")]);
+        let curl = viewer(&server);
+        the_viewer(&server);
+        drop(curl);
+        until_nobody_watches(&server);
+        let log = server.end();
+        assert!(log.contains("stopped"), "{log}");
+        !log.contains("viewer") && !log.contains("/api/reload")
+    };
+    assert!(quiet("{access: none}", None));
+    assert!(quiet("{access: all}", Some("framecast=info,framecast::access=off")));
+    assert!(!quiet("{access: none}", Some("framecast=info")), "the variable goes before the file");
+}
+
+#[test]
+fn the_format_is_that_of_the_option_before_the_variable_before_the_file() {
+    let is_json = |log: &str, variable: Option<&str>, option: &[&str]| {
+        let server = serve(log, |command| {
+            if let Some(format) = variable {
+                command.env("FRAMECAST_LOG_FORMAT", format);
+            }
+            command.args(option)
+        });
+        let log = server.end();
+        log.lines().next().expect("its end is logged").starts_with('{')
+    };
+    assert!(!is_json("{}", None, &[]));
+    assert!(is_json("{}", Some("json"), &[]));
+    assert!(!is_json("{format: json}", Some("text"), &[]));
+    assert!(is_json("{format: text}", Some("text"), &["--log-format", "json"]));
+    let mut wrong = framecast(&["serve", "--log-format", "xml"]);
+    let wrong: crate::commands::Ended = wrong.output().unwrap().into();
+    wrong.failed(2, &["xml", "text, json"]);
+}
