@@ -10,6 +10,7 @@ mod push;
 mod schema;
 mod serve;
 mod supervised;
+mod top;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -26,10 +27,11 @@ Examples:
   framecast check cameras.yaml                        find every mistake in it
   framecast probe http://user:pass@camera/video.mjpg  see what a camera sends
   framecast push http://127.0.0.1:8080/streams/inbox picture.jpg
+  framecast top                                       see what the streams of a running framecast do
 
 Environment:
   FRAMECAST_CONFIG  the configuration file, unless --config names one
-  FRAMECAST_TOKEN   what push shows, unless --token does
+  FRAMECAST_TOKEN   what push and top show, unless --token does
   FRAMECAST_ADMIN_TOKEN  what an administrator shows, in place of one made at each start
   FRAMECAST_LOG_FORMAT  how the log is written, text or json, unless --log-format says it
   RUST_LOG          what is logged to standard error, e.g. framecast=debug";
@@ -64,6 +66,8 @@ enum Command {
     Push(push::PushArguments),
     /// Ask a camera what it sends, and print the YAML for it
     Probe(probe::ProbeArguments),
+    /// Watch the streams of a running framecast in a terminal
+    Top(top::TopArguments),
     /// Make a token, and print the YAML that lets it in
     Token(credentials::TokenArguments),
     /// Ask for a user's password, and print the YAML that lets them in
@@ -93,6 +97,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Check { file } => Ok(check::run(&file)),
         Command::Push(arguments) => push::run(arguments),
         Command::Probe(arguments) => probe::run(arguments),
+        Command::Top(arguments) => top::run(arguments),
         Command::Token(arguments) => credentials::token(&arguments),
         Command::Passwd(arguments) => credentials::passwd(&arguments),
         Command::Link(arguments) => credentials::link(arguments),

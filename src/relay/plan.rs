@@ -56,7 +56,8 @@ impl Plan {
 
 /// The settings of the log that differ: all of them hold only after a restart.
 pub(super) fn log_needs_restart(running: LogConfig, new: LogConfig) -> impl Iterator<Item = &'static str> {
-    let differs = [("log.format", running.format != new.format), ("log.access", running.access != new.access)];
+    let differs =
+        [("log.format", running.format != new.format), ("log.access", running.access != new.access)];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name)
 }
 

@@ -18,12 +18,21 @@ fn the_version_is_that_of_the_crate() {
 #[test]
 fn the_help_shows_every_command_with_examples_and_each_command_has_its_own() {
     let help = ended(&["--help"]);
-    let words =
-        ["serve", "check", "push", "probe", "completions", "Examples:", "FRAMECAST_CONFIG", "RUST_LOG"];
+    let words = [
+        "serve",
+        "check",
+        "push",
+        "probe",
+        "top",
+        "completions",
+        "Examples:",
+        "FRAMECAST_CONFIG",
+        "RUST_LOG",
+    ];
     for word in words {
         assert!(help.well().contains(word), "{word}");
     }
-    for command in ["serve", "check", "push", "probe", "completions"] {
+    for command in ["serve", "check", "push", "probe", "top", "completions"] {
         assert!(ended(&[command, "--help"]).well().contains(&format!("Usage: framecast {command}")));
     }
     ended(&["serv"]).failed(2, &["serve"]);
@@ -33,7 +42,7 @@ fn the_help_shows_every_command_with_examples_and_each_command_has_its_own() {
 fn completions_are_scripts_that_their_shell_can_read() {
     for shell in ["bash", "zsh", "fish"] {
         let script = ended(&["completions", shell]);
-        assert!(script.well().contains("probe"), "{shell}");
+        assert!(["probe", "top", "log-format"].iter().all(|word| script.well().contains(word)), "{shell}");
     }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("completions");

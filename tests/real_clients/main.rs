@@ -17,5 +17,6 @@ mod program;
 mod prometheus;
 mod proxies;
 mod pushes;
+mod top;
 mod upstreams;
 mod viewers;

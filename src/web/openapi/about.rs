@@ -12,7 +12,8 @@ use super::{
     },
 };
 use crate::web::{
-    api, compat::answers, editing, events, health, history, login, peers::go2rtc, probe, pushing::Fed, viewers,
+    api, compat::answers, editing, events, health, history, login, peers::go2rtc, probe, pushing::Fed,
+    viewers,
 };
 
 /// What the table does not say.
