@@ -50,7 +50,7 @@ fn cpu() -> Option<Duration> {
     Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
 }
 
-/// `VmRSS:	   12345 kB`
+/// `VmRSS: 12345 kB`, with blanks between.
 fn of_status(status: &str, wanted: &str) -> Option<u64> {
     let value = status.lines().find_map(|line| line.strip_prefix(wanted)?.strip_prefix(':'))?;
     value.split_whitespace().next()?.parse().ok()
