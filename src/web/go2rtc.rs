@@ -16,8 +16,10 @@ use tokio::{
 use super::{
     State, WebState,
     access::{same_origin, seat},
+    backlog::Backlog,
     error::Problem,
     query,
+    transport::Outbox,
     viewers::{Kind, Viewing},
 };
 use crate::{
@@ -68,9 +70,11 @@ pub(super) async fn ws(
     let seat = seat(&state, &request)?;
     let lease = state.auth.lease(&caller, Role::View, Some(stream.name()));
     let messages = messages.max_frame_size(MAX_MESSAGE_BYTES);
+    let outbox =
+        request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
     actix_rt::spawn(async move {
         let _seat = seat;
-        serve(state, request, stream, lease, session, messages).await;
+        serve(state, request, stream, lease, session, messages, Rc::new(Backlog::new(outbox))).await;
     });
     Ok(response)
 }
@@ -88,6 +92,7 @@ async fn serve(
     mut lease: Lease,
     mut session: Session,
     mut messages: MessageStream,
+    backlog: Rc<Backlog>,
 ) {
     let taken = Rc::new(Semaphore::new(ON_THEIR_WAY));
     let mut showing = None;
@@ -121,7 +126,7 @@ async fn serve(
                     drop(showing.take());
                     let viewing =
                         Viewing::begin(&state, &request, stream.name(), Kind::WebSocket, counts.clone());
-                    let shown = show(guard, session.clone(), taken.clone(), counts);
+                    let shown = show(guard, session.clone(), taken.clone(), backlog.clone(), counts);
                     showing = Some(Box::pin(async move {
                         let _viewing = viewing;
                         shown.await;
@@ -168,15 +173,25 @@ fn asked(text: &str, state: &WebState, stream: &StreamHandle) -> Result<ViewerGu
 }
 
 /// Sends each newest picture when the one but one before it was taken, until the stream ends.
-async fn show(guard: ViewerGuard, mut session: Session, taken: Rc<Semaphore>, counts: Arc<Counts>) {
+async fn show(
+    guard: ViewerGuard,
+    mut session: Session,
+    taken: Rc<Semaphore>,
+    backlog: Rc<Backlog>,
+    counts: Arc<Counts>,
+) {
     let bus = guard.stream().bus().clone();
     let mut frames = bus.subscribe();
     let mut last = 0;
     while frames.changed().await.is_ok() {
         let first = frames.borrow_and_update().newest.as_ref().map_or(0, |newest| newest.seq);
         if first > last {
+            let turn = async {
+                taken.acquire().await.expect("it is never closed").forget();
+                backlog.room().await;
+            };
             tokio::select! {
-                place = taken.acquire() => place.expect("it is never closed").forget(),
+                () = turn => {}
                 _ = frames.wait_for(|showing| showing.closed) => return,
             }
         }
@@ -189,6 +204,7 @@ async fn show(guard: ViewerGuard, mut session: Session, taken: Rc<Semaphore>, co
         let skipped = newest.seq.saturating_sub(first);
         bus.stats().count_frame_out(newest.frame.jpeg().len(), skipped);
         counts.frame(newest.frame.jpeg().len(), skipped);
+        backlog.sent(newest.frame.jpeg().len());
         if session.binary(newest.frame.jpeg().clone()).await.is_err()
             || session.ping(BEHIND_A_PICTURE).await.is_err()
         {

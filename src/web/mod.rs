@@ -8,6 +8,7 @@ mod access;
 mod access_log;
 mod adapting;
 mod api;
+mod backlog;
 mod clip;
 mod compat;
 mod editing;

@@ -1,6 +1,7 @@
 //! What breaks without anybody's malice: descriptors, names, networks, the process itself.
 //!
-//! Full and read-only disks: `tests/viewers/saving.rs`. Sources that panic: `src/stream/pump.rs`.
+//! Disks that take no pictures: `tests/viewers/saving.rs`. Panics: `src/stream/pump.rs`, `src/transform/pool.rs`,
+//! `src/web/server.rs`.
 
 use std::{
     collections::BTreeSet,
@@ -129,6 +130,39 @@ async fn what_was_acknowledged_is_there_after_kill_9_under_load() {
         served.running.signal("KILL");
         let (status, log) = served.running.finish();
         assert!(!status.success() && !log.contains("panicked"), "{log}");
+    }
+}
+
+/// Runs the program with a file system of its own at the folder of its configuration, which a line of shell makes there from
+/// `$folder`.
+fn with_folder(made: &str) -> String {
+    let inside = format!("for last; do :; done; folder=$(dirname \"$last\"); {made} && exec \"$@\"");
+    format!("exec unshare --user --map-root-user --mount sh -c '{inside}' sh \"$@\"")
+}
+
+/// What is added over HTTP is kept beside the configuration, or not added.
+#[tokio::test]
+async fn where_nothing_can_be_kept_adding_is_refused_and_nothing_else() {
+    let read_only = "mount --bind \"$folder\" \"$folder\" && mount -o remount,bind,ro \"$folder\"";
+    let full = "kept=$(cat \"$last\") && mount -t tmpfs -o size=16k none \"$folder\" && \
+                printf %s \"$kept\" >\"$last\" && { cat /dev/zero >\"$folder/filler\" 2>/dev/null || true; }";
+    for made in [read_only, full] {
+        let mut house = House::started_by(&with_folder(made), "", "").await;
+        house
+            .bears(16 * 1024, async |house| {
+                let body = json!({"name": "added", "source": {"type": "push", "token": "none"}}).to_string();
+                let bearer = format!("Bearer {ADMIN}");
+                let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+                for _ in 0..3 {
+                    let refused =
+                        Client::ask(house.address(), "POST", "/api/streams", &headers, body.as_bytes()).await;
+                    assert_eq!(refused.head.status, 507, "{}", String::from_utf8_lossy(&refused.body));
+                }
+                let there = Client::get(house.address(), "/api/streams/added").await;
+                assert_eq!(there.head.status, 404, "what cannot be kept is not there");
+            })
+            .await;
+        house.end();
     }
 }
 

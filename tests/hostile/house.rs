@@ -109,6 +109,7 @@ impl House {
         };
         tokio::join!(neighbour.go_on(|| is_on.get()), attacking);
         let grown = self.process.peak_kib().saturating_sub(before);
+        eprintln!("memory grew by {grown} KiB, at most {kib} are expected");
         assert!(grown <= kib, "memory grew by {grown} KiB, at most {kib} were expected");
         // One frame more, after all of it.
         neighbour.exchange().await;

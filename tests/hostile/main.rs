@@ -18,6 +18,7 @@ mod raw_client;
 
 mod bombs;
 mod cameras;
+mod clocks;
 mod crowds;
 mod evil_camera;
 mod faults;

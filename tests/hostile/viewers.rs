@@ -11,7 +11,7 @@ use tokio::{
 use crate::{
     house::{House, until},
     pictures::long,
-    raw_client::Client,
+    raw_client::{Client, PATIENCE},
 };
 
 /// Far more than what the kernel takes for a viewer with a small window.
@@ -220,6 +220,117 @@ async fn hundreds_of_snapshots_that_differ_are_made_or_refused() {
             let statuses = asking.join_all().await;
             assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
             assert!(statuses.contains(&200));
+        })
+        .await;
+    house.end();
+}
+
+/// A client's frame: final, masked by zeros (RFC 6455, section 5.2).
+fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x80 | opcode];
+    match payload.len() {
+        length @ 0..126 => frame.push(0x80 | length as u8),
+        length => frame.extend([&[0x80 | 127][..], &(length as u64).to_be_bytes()].concat()),
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
+
+async fn web_socket(address: SocketAddr, target: &str) -> TcpStream {
+    let mut io = narrow(address).await;
+    let head = format!(
+        "GET {target} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    io.write_all(head.as_bytes()).await.unwrap();
+    io.read_exact(&mut [0; 12]).await.unwrap();
+    io
+}
+
+const TEXT: u8 = 1;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+
+/// What a page waits for at most, twice over in buffers of actix, and its one picture.
+const PAGE_KIB: u64 = 4 * 1024;
+
+/// Opens `PAGES` connections that say all this and read nothing, while pictures come.
+async fn pages_that_say(target: &str, said: &[u8]) {
+    const PAGES: u64 = 30;
+    let mut house = House::serving("", WIDE).await;
+    house.push("wide", &long(LARGE)).await;
+    house
+        .bears(MEMORY_KIB + PAGES * PAGE_KIB, async |house| {
+            let mut pages = Vec::new();
+            for _ in 0..PAGES {
+                pages.push(web_socket(house.address(), target).await);
+            }
+            for _ in 0..20 {
+                for io in &pages {
+                    // What does not fit is not said: nobody waits for those who do not read.
+                    let _ = io.try_write(said);
+                }
+                assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
+            }
+        })
+        .await;
+    house.end();
+}
+
+/// They also say that they have drawn what they never took.
+#[tokio::test]
+async fn pages_that_subscribe_without_end_and_never_read_hold_little() {
+    let mut said = Vec::new();
+    for id in 0..10 {
+        let subscribe = format!(r#"{{"type":"subscribe","id":{id},"stream":"wide"}}"#);
+        said.extend(frame(TEXT, subscribe.as_bytes()));
+        for seq in 1..10 {
+            said.extend(frame(TEXT, format!(r#"{{"type":"ack","id":{id},"seq":{seq}}}"#).as_bytes()));
+        }
+        said.extend(frame(PING, b"x"));
+    }
+    pages_that_say("/api/live", &said).await;
+}
+
+#[tokio::test]
+async fn clients_that_answer_pings_they_never_saw_hold_little() {
+    let said = [frame(TEXT, br#"{"type":"mjpeg"}"#), frame(PONG, b"picture").repeat(50)].concat();
+    pages_that_say("/api/ws?src=wide", &said).await;
+}
+
+#[tokio::test]
+async fn messages_that_are_none_end_their_own_connection() {
+    let mut fragments = frame(TEXT, b"{");
+    fragments[0] = TEXT;
+    let mut unmasked = frame(TEXT, b"{}");
+    unmasked[1] &= 0x7f;
+    let mut huge = frame(TEXT, &[b'x'; 200]);
+    huge[2..10].copy_from_slice(&u64::MAX.to_be_bytes());
+    let cases = [
+        ("more than is ever said", frame(TEXT, &[b' '; 100_000])),
+        ("a length of 64 bits", huge),
+        ("not JSON", frame(TEXT, b"<html>")),
+        ("not UTF-8", frame(TEXT, b"\xff\xfe")),
+        ("binary", frame(2, b"{}")),
+        ("fragments", fragments),
+        ("no mask", unmasked),
+        ("an opcode that there is not", frame(7, b"x")),
+        ("a long ping", frame(PING, &[0; 200])),
+        ("deep JSON", frame(TEXT, &[b'['; 4000])),
+    ];
+    let mut house = House::serving("", "").await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            for (case, bytes) in &cases {
+                let mut io = web_socket(house.address(), "/api/live").await;
+                // It may be closed before all of it is sent.
+                let _ = io.write_all(bytes).await;
+                let ended = tokio::time::timeout(PATIENCE, async {
+                    while io.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
+                });
+                assert!(ended.await.is_ok(), "{case}: it goes on");
+            }
         })
         .await;
     house.end();

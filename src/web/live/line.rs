@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::window::{self, Window};
+use crate::web::backlog::Backlog;
 
 /// The way to one page. Those who want to send take a place and give it back when the picture is drawn; places go to
 /// whoever has waited longest, so that no tile starves.
@@ -14,16 +15,19 @@ pub(super) struct Line {
     session: Session,
     places: Semaphore,
     window: RefCell<Window>,
+    backlog: Backlog,
 }
 
 impl Line {
-    pub(super) fn new(session: Session) -> Self {
-        Self { session, places: Semaphore::new(window::FIRST), window: RefCell::default() }
+    pub(super) fn new(session: Session, backlog: Backlog) -> Self {
+        Self { session, places: Semaphore::new(window::FIRST), window: RefCell::default(), backlog }
     }
 
     /// Waits for a place.
     pub(super) async fn place(&self) -> SemaphorePermit<'_> {
-        self.places.acquire().await.expect("it is never closed")
+        let place = self.places.acquire().await.expect("it is never closed");
+        self.backlog.room().await;
+        place
     }
 
     /// A picture that was sent at `sent` is drawn.
@@ -44,6 +48,7 @@ impl Line {
     /// # Errors
     /// [`Closed`] when the connection has ended.
     pub(super) async fn picture(&self, message: Bytes) -> Result<(), Closed> {
+        self.backlog.sent(message.len());
         self.session.clone().binary(message).await
     }
 

@@ -41,7 +41,10 @@ use self::{
     message::{Said, Subscribe, Told},
     subscription::Subscription,
 };
-use super::{State, WebState, access::same_origin, api, error::Problem, refusals::Full};
+use super::{
+    State, WebState, access::same_origin, api, backlog::Backlog, error::Problem, refusals::Full,
+    transport::Outbox,
+};
 use crate::auth::Caller;
 
 /// Far more tiles than fit on a wall.
@@ -110,10 +113,12 @@ pub(super) async fn live(
     let page = page.inspect_err(|_| state.refusals.full(Full::Pages))?;
     let (response, session, messages) =
         actix_ws::handle(&request, body).map_err(|_| Problem::not_a_web_socket())?;
+    let outbox =
+        request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
     let connection = Rc::new(Connection {
         state: state.into_inner(),
         caller,
-        line: Rc::new(Line::new(session)),
+        line: Rc::new(Line::new(session, Backlog::new(outbox))),
         subscriptions: RefCell::default(),
         _page: page,
     });

@@ -63,6 +63,8 @@ pub(super) struct Pending {
     used: bool,
     /// All that the connection's task had to write is written, the answer's head and the part before above all.
     resting: bool,
+    /// How often that was so.
+    rests: u64,
     /// The way past the task.
     pub(super) lane: Option<Arc<dyn Lane>>,
     /// The body's task.
@@ -182,6 +184,7 @@ impl Outbox {
             moves: 0,
             used: false,
             resting: false,
+            rests: 0,
             lane,
             task: None,
             wake_when_resting: false,
@@ -193,6 +196,11 @@ impl Outbox {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Pending> {
         lock(&self.0)
+    }
+
+    /// How often all that was to be written was written.
+    pub(in crate::web) fn rests(&self) -> u64 {
+        self.lock().rests
     }
 
     /// Says that a handler is busy with the connection.
@@ -325,6 +333,7 @@ impl Pending {
     /// All is written; wakes the body if there is more for it to do.
     pub(super) fn rest(&mut self, cx: &mut Context<'_>) {
         self.resting = true;
+        self.rests += 1;
         if std::mem::take(&mut self.wake_when_resting) {
             cx.waker().wake_by_ref();
         }
