@@ -95,12 +95,28 @@ fn parameters(page: &mut String, parameters: &Value) {
                 "<tr><th scope=\"row\"><code>{}</code><td>{}{needed}<td>{}<td>{}</tr>\n",
                 escaped(text(&one["name"])),
                 escaped(text(&one["in"])),
-                escaped(&one["schema"].to_string()),
+                escaped(&in_words(&one["schema"])),
                 escaped(text(&one["description"])),
             ),
         );
     }
     *page += "</tbody></table>\n";
+}
+
+/// What a parameter may be.
+fn in_words(schema: &Value) -> String {
+    let kind = text(&schema["type"]);
+    if let Some(words) = schema["enum"].as_array() {
+        let words = words.iter().map(|word| if word == "" { "nothing" } else { text(word) });
+        return words.collect::<Vec<_>>().join(", ");
+    }
+    match (&schema["minimum"], &schema["exclusiveMinimum"], &schema["maximum"], &schema["pattern"]) {
+        (_, _, _, Value::String(pattern)) => format!("{kind} like {pattern}"),
+        (_, Value::Number(least), Value::Number(most), _) => format!("{kind} above {least}, to {most}"),
+        (Value::Number(least), _, Value::Number(most), _) => format!("{kind} from {least} to {most}"),
+        (Value::Number(least), ..) => format!("{kind} from {least} on"),
+        _ => kind.to_owned(),
+    }
 }
 
 /// A link to a schema, or the schema; nothing for bytes.
