@@ -87,13 +87,22 @@ fn asking(request: &HttpRequest) -> Result<Caller, Problem> {
     caller.ok_or_else(|| Problem::forbidden("nobody may use this address: it has no rule"))
 }
 
-async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
+/// Counts a request among those of its address. Addresses that do not exist are asked for, too.
+///
+/// # Errors
+/// 429 when there are too many.
+pub(super) fn in_turn(request: &HttpRequest) -> Result<(), Problem> {
     let state: &WebState = request.app_data::<web::Data<WebState>>().expect("every app has its state");
     state.requests.take(|| address(state, request)).map_err(|wait| {
         state.refusals.count(Refusal::Rate);
         let detail = "more requests than limits.max_requests_per_second allows an address".to_owned();
         too_many(detail, wait)
-    })?;
+    })
+}
+
+async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
+    let state: &WebState = request.app_data::<web::Data<WebState>>().expect("every app has its state");
+    in_turn(request)?;
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
     if headers.sum::<usize>() > MAX_HEADER_BYTES {
         state.refusals.count(Refusal::Headers);

@@ -158,6 +158,7 @@ impl WebState {
 type State = web::Data<WebState>;
 
 async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    access::in_turn(&request)?;
     let detail = format!("there is nothing at {}; GET /api/streams lists the streams", request.path());
     Err(Problem::new(StatusCode::NOT_FOUND, detail))
 }

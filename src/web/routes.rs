@@ -6,7 +6,7 @@
 use std::borrow::Borrow;
 
 use actix_web::{
-    HttpResponse, Resource, Route, guard,
+    HttpRequest, HttpResponse, Resource, Route, guard,
     http::Method,
     middleware::from_fn,
     web::{self, to},
@@ -194,8 +194,9 @@ fn resource(address: &str, rows: impl Iterator<Item = impl Borrow<Row>>) -> Reso
         allowed.extend(row.borrow().methods.iter().map(Method::as_str));
     }
     let allowed = allowed.join(", ");
-    resource.default_service(to(move || {
-        let refused = Err::<HttpResponse, _>(Problem::method_not_allowed(allowed.clone()));
-        async { refused }
+    resource.default_service(to(move |request: HttpRequest| {
+        let refused = access::in_turn(&request).err();
+        let refused = refused.unwrap_or_else(|| Problem::method_not_allowed(allowed.clone()));
+        async { Err::<HttpResponse, _>(refused) }
     }))
 }

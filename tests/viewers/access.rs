@@ -241,16 +241,20 @@ async fn an_address_has_a_number_of_viewers_and_of_requests_and_a_proxy_speaks_f
     let (other, _other) = ask("192.0.2.2").await;
     assert_eq!(other.status, 200, "another address");
     let mut refused = 0;
-    for _ in 0..100 {
-        refused += usize::from(
-            Client::ask(relay.address(), "GET", "/healthz", &[("X-Forwarded-For", "192.0.2.3")], b"")
-                .await
-                .head
-                .status
-                == 429,
-        );
+    for (method, target, from) in [
+        ("GET", "/healthz", "192.0.2.3"),
+        ("GET", "/no/thing", "192.0.2.5"),
+        ("DELETE", "/healthz", "192.0.2.6"),
+    ] {
+        let mut of_these = 0;
+        for _ in 0..100 {
+            let answer =
+                Client::ask(relay.address(), method, target, &[("X-Forwarded-For", from)], b"").await;
+            of_these += usize::from(answer.head.status == 429);
+        }
+        assert!(of_these > 0, "{method} {target}: ten at once and one a second");
+        refused += of_these;
     }
-    assert!(refused > 0, "ten at once and one a second");
     assert_eq!(ask("192.0.2.4").await.0.status, 200);
     let counted = Client::get(relay.address(), "/api/streams").await.json()["refused"].clone();
     assert!(counted["viewers"] == 1 && counted["rate"] == refused, "{counted}");

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use framecast::auth::{link, token};
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::{
     pictures::jpeg,
-    raw_client::Client,
+    raw_client::{Client, PATIENCE},
     reloads::{beside, config, push},
     watching::{CLOSING, Viewing},
     web_socket::{Got, WebSocket},
@@ -31,7 +32,8 @@ fn yaml(watching: &[&str], pushing: &[&str]) -> String {
 
 /// Ends with the closing delimiter; nothing but pictures that were shown before stands in front of it.
 async fn closes(mut viewing: Viewing) {
-    let rest = viewing.body.rest().await;
+    // Pictures are repeated: without an end there would be one after the other.
+    let rest = timeout(PATIENCE, viewing.body.rest()).await.expect("it ends");
     assert!(rest.ends_with(CLOSING.as_bytes()), "{}", String::from_utf8_lossy(&rest));
 }
 
