@@ -1,6 +1,6 @@
 //! Logging: one line a change of state, on standard error, with fields.
 //!
-//! What is logged says `RUST_LOG`, or else [`filter`]. How a line looks says the configuration. In JSON everything on
+//! What is logged says `RUST_LOG`, or else `filter`. How a line looks says the configuration. In JSON everything on
 //! standard error is JSON, a panic's words too.
 
 mod ids;
