@@ -160,7 +160,8 @@ impl Teller {
                 }
                 // The relay holds the events for as long as it holds us.
                 _ = changes.changed() => last = self.read_events(last),
-                _ = looks.tick() => self.look(),
+                // Without a hook there is nobody to look for.
+                _ = looks.tick(), if !self.hooks.is_empty() => self.look(),
             }
         }
         self.end().await;
@@ -222,6 +223,10 @@ impl Teller {
 
     /// Takes in the events behind number `last`; the newest one's number.
     fn read_events(&mut self, last: u64) -> u64 {
+        if self.hooks.is_empty() {
+            // New ones begin with how streams are then.
+            return *self.events.changes().borrow();
+        }
         let news = self.events.after(last);
         if news.first().is_some_and(|first| first.id > last + 1) {
             self.look_at_states();
