@@ -103,7 +103,7 @@ impl By {
     fn source(self) -> Value {
         // One that cannot be without a file or program has no place over HTTP.
         let needs = |key: &&Key| matches!(key.default, Default::Required(_)) && !self.takes(key);
-        let sources = || SOURCES.iter().filter(|(_, section)| !section.keys.iter().any(|key| needs(key)));
+        let sources = || SOURCES.iter().filter(|(_, section)| !section.keys.iter().any(&needs));
         let types: Vec<_> = sources().map(|(name, _)| *name).collect();
         let each = sources().map(|(name, section)| {
             let mut keys = self.object(section);
