@@ -1,9 +1,7 @@
 //! What the fuzzer and the tests of `src/fuzzing.rs` begin with: real pictures, and what cameras, viewers and publishers
 //! send. Used by both: `scripts/fuzz` writes them to files.
 
-#[expect(dead_code, reason = "the tests of cameras use the rest of it")]
-#[path = "../tests/support/dialects.rs"]
-mod dialects;
+use super::dialects;
 
 const PICTURES: [&[u8]; 5] = [
     include_bytes!("../tests/fixtures/jpeg/lossless-gray.jpg"),

@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use proptest::prelude::*;
 
 use super::*;
+use crate::multipart::parser::tests::dialects;
 
 #[path = "../../fuzz/seeds.rs"]
 mod seeds;
@@ -67,8 +68,11 @@ fn every_target_has_its_file_and_its_seeds() {
     }
 }
 
+/// A name, and what is to hold.
+type Target = (&'static str, fn(&[u8]));
+
 /// Every target by its name.
-const TARGETS: [(&str, fn(&[u8])); 9] = [
+const TARGETS: [Target; 9] = [
     ("multipart", multipart),
     ("boundary", boundary),
     ("head", head),

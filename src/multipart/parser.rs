@@ -230,4 +230,4 @@ enum Step {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

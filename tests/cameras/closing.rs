@@ -13,7 +13,7 @@ fn whole_in(len: usize) -> (usize, bool) {
     let (mut end, mut begun) = (HEAD.len(), false);
     let mut whole = 0;
     for jpeg in three() {
-        let part = body(&[jpeg.clone()]).len();
+        let part = body(std::slice::from_ref(&jpeg)).len();
         let start = end + part - 2 - jpeg.len();
         whole += usize::from(len >= start + jpeg.len());
         // A marker is two bytes.

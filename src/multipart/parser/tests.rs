@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{room::READ_BYTES, *};
 
 #[path = "../../../tests/support/dialects.rs"]
-mod dialects;
+pub(crate) mod dialects;
 
 use dialects::{DIALECTS, Dialect};
 
