@@ -60,7 +60,8 @@ fn interval(text: &str) -> Result<f64, String> {
 pub(super) fn run(arguments: TopArguments) -> anyhow::Result<ExitCode> {
     let server = Server::new(&arguments.url, arguments.token.as_deref(), arguments.insecure)?;
     let every = Duration::from_secs_f64(arguments.every);
-    if !arguments.once && !(std::io::stdout().is_terminal() && std::io::stdin().is_terminal()) {
+    let at_a_terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    if !arguments.once && !at_a_terminal {
         bail!(
             "top needs a terminal for its input and output; `framecast top --once` prints a table anywhere"
         );
