@@ -41,17 +41,19 @@ impl Terminal {
         for variable in ["NO_COLOR", "FRAMECAST_TOKEN"] {
             command.env_remove(variable);
         }
-        let mut child = change(&mut command).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            change(&mut command).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python starts");
         let stdin = child.stdin.take();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         Self { child, stdin, stdout }
     }
 
     #[track_caller]
     fn ask(&mut self, command: &Value) -> Value {
-        writeln!(self.stdin.as_mut().unwrap(), "{command}").unwrap();
+        let stdin = self.stdin.as_mut().expect("it was not closed");
+        writeln!(stdin, "{command}").expect("the terminal is there");
         let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
+        self.stdout.read_line(&mut line).expect("the terminal answers");
         let answer: Value = serde_json::from_str(&line).expect("what was wrong stands above");
         assert!(
             answer.get("failed").is_none(),
@@ -64,7 +66,7 @@ impl Terminal {
     /// The screen's lines, once this stands there.
     #[track_caller]
     fn wait_for(&mut self, text: &str) -> Vec<String> {
-        serde_json::from_value(self.ask(&json!({"do": "wait_for", "text": text}))).unwrap()
+        serde_json::from_value(self.ask(&json!({"do": "wait_for", "text": text}))).expect("these are lines")
     }
 
     #[track_caller]
