@@ -104,6 +104,12 @@ async fn ask<T: DeserializeOwned>(client: &mut HttpClient) -> anyhow::Result<T> 
         SourceError::Unauthorized { host } => {
             anyhow!("{host} wants to know who asks: give --token, or FRAMECAST_TOKEN")
         }
+        // What is said of cameras would be odd here.
+        SourceError::Connect { host, reason } if reason.starts_with("connection refused") => {
+            anyhow!(
+                "cannot connect to {host}: connection refused: is framecast running, and is this its port?"
+            )
+        }
         error => error.into(),
     })?;
     let host = answer.host().to_owned();
