@@ -159,7 +159,9 @@ impl Level {
         let often = path.ends_with("/frame") || path.ends_with("/points");
         let changes = *method != Method::GET && *method != Method::HEAD;
         match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => Self::Notable,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Notable,
+            // Of those there are as many as somebody likes to send. They are counted.
+            StatusCode::TOO_MANY_REQUESTS => Self::Usual,
             StatusCode::SWITCHING_PROTOCOLS => Self::Notable,
             _ if changes && !often => Self::Notable,
             _ => Self::Usual,
@@ -294,6 +296,8 @@ mod tests {
             (Method::GET, "/streams/door/snapshot", 503),
             (Method::GET, "/healthz", 200),
             (Method::GET, "/nothing", 404),
+            (Method::GET, "/streams/door", 429),
+            (Method::POST, "/login", 429),
             (Method::POST, "/streams/door/frame", 204),
             (Method::POST, "/streams/graph/points", 204),
         ] {
@@ -306,7 +310,6 @@ mod tests {
             (Method::POST, "/login", 401),
             (Method::GET, "/streams/door/snapshot", 401),
             (Method::POST, "/streams/door/frame", 403),
-            (Method::GET, "/streams/door", 429),
             (Method::GET, "/api/live", 101),
         ] {
             assert_eq!(level(method, path, status), Level::Notable, "{path} {status}");
