@@ -4,7 +4,7 @@
 //! stand-ins below do for frames is nothing. Fan-out and outboxes are not modelled: their lock is held by one side at a time,
 //! and `src/web/transport/tests.rs` tries their scripts.
 
-#![allow(
+#![expect(
     dead_code,
     unused_imports,
     missing_docs,
