@@ -6,7 +6,6 @@
 
 #![expect(
     dead_code,
-    unused_imports,
     missing_docs,
     reason = "each model uses a part of what it takes from the crate"
 )]
