@@ -47,17 +47,7 @@ pub(super) struct Live(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    registry: Arc<Registry>,
-    starter: Arc<Starter>,
-    capacity: Arc<Capacity>,
-    settings: Arc<LiveSettings>,
-    auth: Arc<Auth>,
-    renditions: Arc<Renditions>,
-    events: Arc<Events>,
-    webhooks: Arc<Webhooks>,
-    requests: Arc<RequestRate>,
-    seats: Arc<Seats>,
-    tls: Option<Arc<Tls>>,
+    parts: Parts,
     origin: Option<Origin>,
     /// What the listeners run with.
     running: ServerConfig,
@@ -94,39 +84,36 @@ pub(super) struct Parts {
     pub(super) tls: Option<Arc<Tls>>,
 }
 
+impl Parts {
+    /// What holds at once and touches no stream.
+    fn take_over(&self, before: &Config, new: &Config) {
+        self.capacity.set_max_viewers(new.limits.max_viewers);
+        self.settings.set(Settings::of(new));
+        self.auth.replace(&new.auth);
+        self.webhooks.set(new.webhooks.clone());
+        self.renditions.set_most(new.limits.max_renditions);
+        self.starter.set_limits(new.limits.clone());
+        self.requests.set(new.limits.max_requests_per_second);
+        self.seats.set_most(new.limits.max_viewers_per_address);
+        if let (Some(tls), Some(files)) = (&self.tls, &new.server.tls)
+            && before.server.tls.as_ref() != Some(files)
+        {
+            // They were right a moment ago, when the configuration was checked.
+            tls.change(files).unwrap_or_else(|error| warn!("the certificate of before stays: {error}"));
+        }
+    }
+}
+
 impl Live {
     /// Starts every stream of `first`.
     pub(super) async fn start(first: Current, origin: Option<Origin>, parts: Parts) -> io::Result<Self> {
         let Current { config, text, added } = first;
-        let Parts {
-            registry,
-            starter,
-            capacity,
-            settings,
-            auth,
-            renditions,
-            events,
-            webhooks,
-            requests,
-            seats,
-            tls,
-        } = parts;
         let file = origin.as_ref().and_then(Origin::file).map(ToOwned::to_owned);
         let known =
             Configuration { file, loaded_at: SystemTime::now(), needs_restart: Vec::new(), error: None };
         let nothing = Config { streams: Vec::new(), overview: None, ..config.clone() };
         let live = Self(Arc::new(Inner {
-            registry,
-            starter,
-            capacity,
-            settings,
-            auth,
-            renditions,
-            events,
-            webhooks,
-            requests,
-            seats,
-            tls,
+            parts,
             origin,
             running: config.server.clone(),
             log: config.log,
@@ -180,7 +167,7 @@ impl Live {
             Err(mistakes) => {
                 error!("the configuration is wrong, and the one before holds:\n{mistakes}");
                 let first = mistakes.mistakes().first().map(ToString::to_string).unwrap_or_default();
-                self.0.events.add(None, EventKind::ReloadFailed, first);
+                self.0.parts.events.add(None, EventKind::ReloadFailed, first);
                 self.0.note(|known| known.error = Some(mistakes.clone()));
                 Err(mistakes.into())
             }
@@ -258,32 +245,19 @@ impl Inner {
     async fn change(&self, current: &mut Config, new: Config) -> io::Result<Applied> {
         let plan = Plan::between(current, &new);
         let mut applied = Applied::default();
-        self.capacity.set_max_viewers(new.limits.max_viewers);
-        self.settings.set(Settings::of(&new));
-        self.auth.replace(&new.auth);
-        self.webhooks.set(new.webhooks.clone());
-        self.renditions.set_most(new.limits.max_renditions);
-        self.starter.set_limits(new.limits.clone());
-        self.requests.set(new.limits.max_requests_per_second);
-        self.seats.set_most(new.limits.max_viewers_per_address);
-        if let (Some(tls), Some(files)) = (&self.tls, &new.server.tls)
-            && current.server.tls.as_ref() != Some(files)
-        {
-            // They were right a moment ago, when the configuration was checked.
-            tls.change(files).unwrap_or_else(|error| warn!("the certificate of before stays: {error}"));
-        }
+        self.parts.take_over(current, &new);
         for name in plan.removed {
             self.end(&name).await;
             applied.removed.push(name);
         }
         for (config, how) in plan.started {
             let name = config.name.clone();
-            self.registry.put(self.start_as(config, how).await?);
+            self.parts.registry.put(self.start_as(config, how).await?);
             if how == How::Start { &mut applied.added } else { &mut applied.changed }.push(name);
         }
         let order = new.streams.iter().map(|stream| stream.name.clone()).collect();
-        self.registry.set_order(order, new.overview.as_ref().map(|stream| stream.name.clone()));
-        for stream in plan.refreshed.iter().filter_map(|name| self.registry.get(name)) {
+        self.parts.registry.set_order(order, new.overview.as_ref().map(|stream| stream.name.clone()));
+        for stream in plan.refreshed.iter().filter_map(|name| self.parts.registry.get(name)) {
             stream.restart().await;
         }
         *current = new;
@@ -291,21 +265,21 @@ impl Inner {
     }
 
     async fn start_as(&self, config: StreamConfig, how: How) -> io::Result<StreamHandle> {
-        let before = (how != How::Start).then(|| self.registry.get(&config.name)).flatten();
+        let before = (how != How::Start).then(|| self.parts.registry.get(&config.name)).flatten();
         match before {
-            Some(stream) if how == How::GoOn => self.starter.go_on(stream, config).await,
+            Some(stream) if how == How::GoOn => self.parts.starter.go_on(stream, config).await,
             Some(stream) => {
                 self.end(&config.name).await;
-                self.starter.start_in_place_of(&stream, config).await
+                self.parts.starter.start_in_place_of(&stream, config).await
             }
-            None => self.starter.start(config).await,
+            None => self.parts.starter.start(config).await,
         }
     }
 
     /// Ends a stream, its viewers with it.
     async fn end(&self, name: &StreamName) {
-        let Some(stream) = self.registry.remove(name) else { return };
-        self.starter.forget(name);
+        let Some(stream) = self.parts.registry.remove(name) else { return };
+        self.parts.starter.forget(name);
         if timeout(STREAM_STOPS_WITHIN, stream.stop()).await.is_err() {
             warn!(stream = %name, "its source did not end in time; it is left behind");
             stream.bus().close();
@@ -319,12 +293,12 @@ impl Inner {
             warn!("{} changed, which needs a restart", applied.needs_restart.join(", "));
         }
         let each = |names: &[StreamName], kind| {
-            names.iter().for_each(|name| self.events.add(Some(name), kind, ""));
+            names.iter().for_each(|name| self.parts.events.add(Some(name), kind, ""));
         };
         each(&applied.removed, EventKind::Removed);
         each(&applied.added, EventKind::Added);
         each(&applied.changed, EventKind::Changed);
-        self.events.add(None, EventKind::Reloaded, applied.to_string());
+        self.parts.events.add(None, EventKind::Reloaded, applied.to_string());
     }
 
     fn note(&self, change: impl FnOnce(&mut Configuration)) {
