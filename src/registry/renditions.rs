@@ -28,6 +28,7 @@ use crate::{
     bus::{Bus, Totals},
     frame::StreamName,
     stream::{Status, StreamHandle, state::State},
+    telemetry::tasks,
 };
 
 /// A rendition outlasts its last viewer by so long, or by its stream's `linger` if that is less: for a page that is loaded
@@ -132,7 +133,7 @@ impl Renditions {
             let linger = origin.config().linger.min(LINGER);
             let (places, key, place) = (self.places.clone(), hold.key().clone(), hold.place().clone());
             let keeper = Keeper { places, key, place, stream: stream.clone(), linger };
-            actix_rt::spawn(keeper.keep(origin.status_changes()));
+            tasks::spawn(keeper.keep(origin.status_changes()));
             io::Result::Ok(stream)
         });
         let stream = made.await?.clone();

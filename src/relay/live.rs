@@ -31,6 +31,7 @@ use crate::{
         Start, StreamSettings,
     },
     stream::{Capacity, StreamHandle},
+    telemetry::tasks,
     web::{LiveSettings, RequestRate, Seats, Settings, Tls},
     webhooks::Webhooks,
 };
@@ -209,7 +210,7 @@ impl Live {
         let origin = self.0.origin.as_ref()?;
         let (file, mut watched) = (origin.file()?.to_owned(), origin.watched()?);
         let live = self.clone();
-        Some(actix_rt::spawn(async move {
+        Some(tasks::spawn(async move {
             loop {
                 watched.changed(&file).await;
                 info!(file = %file.display(), "the configuration file has changed");

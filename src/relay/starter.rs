@@ -21,6 +21,7 @@ use crate::{
     recorder::Recorder,
     registry::{Events, Start, follow},
     stream::StreamHandle,
+    telemetry::tasks,
     transform::pool::Pool,
 };
 
@@ -92,7 +93,7 @@ impl Starter {
         let recorders = self.recorders.clone();
         let thread = stream.thread().clone();
         thread.spawn_fn(move || {
-            actix_rt::spawn(async move {
+            tasks::spawn(async move {
                 let next = stream.go_on_with(config, limits, pool, neighbours.clone()).await;
                 neighbours.add(&next);
                 if next.config().save != stream.config().save {
@@ -113,7 +114,7 @@ fn record(stream: &StreamHandle, recorders: &DashMap<StreamName, AbortHandle>) {
         stream.bus().stats().forget_saving();
     }
     if let Some(save) = stream.config().save.clone() {
-        let recorder = actix_rt::spawn(Recorder::new(save, stream.bus().clone()).run());
+        let recorder = tasks::spawn(Recorder::new(save, stream.bus().clone()).run());
         recorders.insert(stream.name().clone(), recorder.abort_handle());
     }
 }
@@ -162,7 +163,7 @@ impl Starter {
             if shown == Shown::ToStreams {
                 neighbours.add(&stream);
                 record(&stream, &recorders);
-                actix_rt::spawn(follow(stream.name().clone(), stream.status_changes(), events));
+                tasks::spawn(follow(stream.name().clone(), stream.status_changes(), events));
             }
             // Nobody waits any more only when the relay's start was given up.
             let _ = told.send(stream);

@@ -24,7 +24,10 @@ use crate::{
         self, Lasting,
         render::standin::{self, StandIn},
     },
-    telemetry::next_id,
+    telemetry::{
+        next_id,
+        tasks::{self, Counted},
+    },
     transform::pool::Pool,
 };
 
@@ -98,6 +101,7 @@ pub(super) struct StreamActor {
     /// Why the source was away last.
     pub(super) reason: String,
     said_live: bool,
+    _counted: Counted,
 }
 
 /// The source is wanted and gives no frames.
@@ -143,6 +147,7 @@ impl StreamActor {
             away: None,
             reason: CONNECTING.to_owned(),
             said_live: false,
+            _counted: Counted::new(tasks::Kind::Stream),
         }
         .start()
     }
@@ -320,7 +325,7 @@ impl StreamActor {
         let actor = ctx.address();
         let on_first_frame = move || {
             // Awaited in a task of its own: the pump must not wait for a full mailbox.
-            actix_rt::spawn(async move { actor.send(FirstFrame(generation)).await });
+            tasks::spawn(async move { actor.send(FirstFrame(generation)).await });
         };
         let sink = if several { self.sink.in_lane(&self.lanes, generation) } else { self.sink.clone() };
         let span = info_span!("source", stream = %self.config.name, source = generation);

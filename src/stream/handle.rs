@@ -24,6 +24,7 @@ use crate::{
     config::{Limits, SecondPublisher, StreamConfig},
     frame::StreamName,
     source::{Lasting, Upstreams},
+    telemetry::tasks,
     transform::{pipeline::Pipeline, pool::Pool, stage::Stage},
 };
 
@@ -185,8 +186,8 @@ impl StreamHandle {
         upstreams: Arc<dyn Upstreams>,
     ) -> Self {
         let bus = Arc::new(bus);
-        actix_rt::spawn(fan_out(bus.clone()));
-        actix_rt::spawn(heartbeat::beat(bus.clone()));
+        tasks::spawn(fan_out(bus.clone()));
+        tasks::spawn(heartbeat::beat(bus.clone()));
         let shared = Shared {
             bus,
             demand: watch::Sender::new(0),

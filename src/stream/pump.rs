@@ -12,7 +12,7 @@ use tokio::{
 use tracing::{Instrument, Span};
 
 use super::state::Ending;
-use crate::{bus::Sink, source::Source};
+use crate::{bus::Sink, source::Source, telemetry::tasks};
 
 /// A running source.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Pump {
             drop(alive);
             ending
         };
-        let join = actix_rt::spawn(run.instrument(span));
+        let join = tasks::spawn(run.instrument(span));
         (Self { task: join.abort_handle(), gone }, join)
     }
 

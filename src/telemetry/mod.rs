@@ -6,6 +6,7 @@
 mod ids;
 
 pub mod process;
+pub mod tasks;
 
 use std::io::IsTerminal;
 

@@ -27,6 +27,7 @@ use crate::{
     config::Role,
     session::Counts,
     stream::{StreamHandle, ViewerGuard},
+    telemetry::tasks,
 };
 
 /// Pictures on their way: one is shown while the next travels.
@@ -72,7 +73,7 @@ pub(super) async fn ws(
     let messages = messages.max_frame_size(MAX_MESSAGE_BYTES);
     let outbox =
         request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
-    actix_rt::spawn(async move {
+    tasks::spawn(async move {
         let _seat = seat;
         serve(state, request, stream, lease, session, messages, Rc::new(Backlog::new(outbox))).await;
     });

@@ -23,6 +23,7 @@ use super::{
     Listeners, Problem, Tls, WebState, access_log, nothing_here, routes, tls,
     transport::{Channel, SecuredSocket, SharedSocket, Wire},
 };
+use crate::telemetry::tasks;
 
 /// An idle kept-alive connection is closed after this.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -73,7 +74,7 @@ impl WebServer {
         tls: Option<Arc<Tls>>,
     ) -> io::Result<(Self, Server)> {
         if let Some(tls) = &tls {
-            actix_rt::spawn(tls::follow(Arc::downgrade(tls)));
+            tasks::spawn(tls::follow(Arc::downgrade(tls)));
         }
         let state = web::Data::from(state);
         let mut builder =

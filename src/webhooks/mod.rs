@@ -38,6 +38,7 @@ use crate::{
     frame::StreamName,
     registry::{EventKind, Events, Registry},
     stream::{StreamHandle, state::State},
+    telemetry::tasks,
 };
 pub use queue::Deliveries;
 
@@ -74,7 +75,7 @@ impl Webhooks {
             run: fastrand::u64(..),
             told: 0,
         };
-        let task = actix_rt::spawn(teller.run(changes));
+        let task = tasks::spawn(teller.run(changes));
         Self { configs, stopping, queues, task: Mutex::new(Some(task)) }
     }
 
@@ -189,7 +190,7 @@ impl Teller {
 
     fn hook(&self, before: Option<Hook>, config: WebhookConfig) -> Hook {
         let start = |queue: &Arc<Queue>| {
-            actix_rt::spawn(Sender::new(config.clone(), queue.clone(), self.stopping.clone()).run())
+            tasks::spawn(Sender::new(config.clone(), queue.clone(), self.stopping.clone()).run())
         };
         match before {
             Some(hook) if hook.config == config => hook,

@@ -45,7 +45,7 @@ use super::{
     State, WebState, access::same_origin, api, backlog::Backlog, error::Problem, refusals::Full,
     transport::Outbox,
 };
-use crate::auth::Caller;
+use crate::{auth::Caller, telemetry::tasks};
 
 /// Far more tiles than fit on a wall.
 const MAX_SUBSCRIPTIONS: usize = 256;
@@ -122,7 +122,7 @@ pub(super) async fn live(
         subscriptions: RefCell::default(),
         _page: page,
     });
-    actix_rt::spawn(connection.run(messages.max_frame_size(MAX_MESSAGE_BYTES)));
+    tasks::spawn(connection.run(messages.max_frame_size(MAX_MESSAGE_BYTES)));
     Ok(response)
 }
 
@@ -147,7 +147,7 @@ impl Connection {
     /// Until either side is gone.
     async fn run(self: Rc<Self>, mut messages: MessageStream) {
         let reporter = self.clone();
-        let mut reporter = Task(actix_rt::spawn(async move { reporter.report().await }));
+        let mut reporter = Task(tasks::spawn(async move { reporter.report().await }));
         let reason = loop {
             let heard = tokio::select! {
                 reason = &mut reporter.0 => break reason.unwrap_or_default(),

@@ -24,6 +24,7 @@ use crate::{
     frame::FrameKind,
     registry::{Held, Variant},
     stream::StreamHandle,
+    telemetry::tasks,
     web::WebState,
 };
 
@@ -61,7 +62,7 @@ impl Subscription {
             latency_s: Cell::default(),
         };
         let own = Rc::new(own);
-        let task = actix_rt::spawn(run(state, line.clone(), own.clone(), wish, stream));
+        let task = tasks::spawn(run(state, line.clone(), own.clone(), wish, stream));
         Self { line, own, task }
     }
 

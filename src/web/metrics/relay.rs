@@ -3,7 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::family::{Meaning, Scrape, metric};
-use crate::{telemetry::process::Figures, transform::codec::codec, web::WebState};
+use crate::{
+    telemetry::{process::Figures, tasks::Kind}, transform::codec::codec, web::WebState};
 
 const BUILD: Meaning =
     metric("framecast_build_info", "Always 1: which version runs, and what decodes and encodes JPEGs.");
@@ -54,6 +55,10 @@ const WEBHOOKS: Meaning = metric(
 );
 const WEBHOOK_RETRIES: Meaning =
     metric("framecast_webhook_retries_total", "Tries to tell a webhook after the first one.");
+const TASKS: Meaning = metric(
+    "framecast_tasks",
+    "Tasks: of connections to framecast, of streams and renditions, and what these have started.",
+);
 const WEBHOOK_QUEUE: Meaning = metric("framecast_webhook_queue", "Events that wait to be told, 200 at most.");
 
 pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
@@ -129,6 +134,9 @@ const STARTED: Meaning = metric("process_start_time_seconds", "When it started, 
 
 /// What the system does not say is left out.
 pub(super) fn process(figures: Figures, started: SystemTime, scrape: &mut Scrape) {
+    for kind in Kind::ALL {
+        scrape.gauge(&TASKS, &[("kind", kind.word())], kind.count() as f64);
+    }
     if let Some(cpu) = figures.cpu {
         scrape.counter(&CPU, &[], cpu.as_secs_f64());
     }

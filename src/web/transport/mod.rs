@@ -35,6 +35,7 @@ pub(super) use channel::{Channel, SharedSocket};
 pub(super) use outbox::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Stays};
 pub(super) use pieces::Pieces;
 pub(super) use secured::SecuredSocket;
+use crate::telemetry::tasks::{Counted, Kind};
 
 /// Polls in a row without a read, of a connection whose answer goes on or is not taken, after which actix-http's buffer is
 /// full (128 KiB) of what the client sent behind its request. It would poll itself without a pause until the answer ends:
@@ -49,13 +50,22 @@ pub(super) struct Wire<S> {
     stall: Stall,
     idle: Idle,
     polls_without_read: u32,
+    /// actix-http has a task for each connection, which owns it.
+    _counted: Counted,
 }
 
 impl<S: Channel> Wire<S> {
     /// Wraps a connected socket; a peer that takes nothing for `stall_timeout` is let go.
     pub(super) fn new(io: S, stall_timeout: Duration) -> Self {
         let outbox = Outbox::new(stall_timeout, io.lane());
-        Self { io, outbox, stall: Stall::default(), idle: Idle::default(), polls_without_read: 0 }
+        Self {
+            io,
+            outbox,
+            stall: Stall::default(),
+            idle: Idle::default(),
+            polls_without_read: 0,
+            _counted: Counted::new(Kind::Connection),
+        }
     }
 
     /// Notes whether an ordinary answer's bytes were taken.

@@ -21,6 +21,7 @@ use super::ViewerFeed;
 use crate::{
     auth::Lease,
     bus::Subscriber,
+    telemetry::tasks,
     web::{
         seats::AddressSeat,
         transport::{BusyGuard, Feed, Filled, Pieces},
@@ -46,7 +47,7 @@ pub(super) fn body(
 ) -> BodyStream<impl Stream<Item = Result<Bytes, Infallible>> + use<>> {
     let viewer = RefCell::new(Some((viewer, Pieces::default())));
     let place = Rc::new(Place { viewer, given_at: Cell::new(Instant::now()) });
-    actix_rt::spawn(let_go_when_stuck(Rc::downgrade(&place), timeout));
+    tasks::spawn(let_go_when_stuck(Rc::downgrade(&place), timeout));
     let pieces = stream::unfold(place, async |place| {
         // Nobody is there any more when the clock was faster.
         let (mut viewer, mut pieces) = place.viewer.take()?;

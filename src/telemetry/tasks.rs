@@ -1,0 +1,111 @@
+//! How many tasks there are, by what they are for.
+//!
+//! tokio counts the tasks of a runtime, but none of those in a `LocalSet`, where actix has all of ours. So whoever starts one
+//! counts it here. They are those of the whole process, as its threads and files are.
+
+use std::{
+    future::Future,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use tokio::task::JoinHandle;
+
+/// What a task is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Kind {
+    /// A connection to framecast.
+    Connection,
+    /// A stream's actor, or that of a rendition.
+    Stream,
+    /// What these have started: a source, a fan-out, a recorder.
+    Work,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Connection, Self::Stream, Self::Work];
+
+    /// Its word in the metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Stream => "stream",
+            Self::Work => "work",
+        }
+    }
+
+    /// How many there are now.
+    pub fn count(self) -> u64 {
+        self.alive().load(Relaxed)
+    }
+
+    fn alive(self) -> &'static AtomicU64 {
+        static ALIVE: [AtomicU64; Kind::ALL.len()] = [const { AtomicU64::new(0) }; Kind::ALL.len()];
+        &ALIVE[self as usize]
+    }
+}
+
+/// A task that is counted for as long as it owns this.
+#[derive(Debug)]
+pub struct Counted(&'static AtomicU64);
+
+impl Counted {
+    /// One more.
+    pub fn new(kind: Kind) -> Self {
+        Self::by(kind.alive())
+    }
+
+    fn by(alive: &'static AtomicU64) -> Self {
+        alive.fetch_add(1, Relaxed);
+        Self(alive)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// `actix_rt::spawn` for [`Kind::Work`]: counted until it ends, also when it is aborted or panics.
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    spawn_counted(Counted::new(Kind::Work), future)
+}
+
+fn spawn_counted<F>(counted: Counted, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    actix_rt::spawn(async move {
+        let _counted = counted;
+        future.await
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix::test]
+    async fn a_task_is_counted_until_it_is_gone_however_it_ends() {
+        static ALIVE: AtomicU64 = AtomicU64::new(0);
+        let ends = spawn_counted(Counted::by(&ALIVE), async {});
+        let panics = spawn_counted(Counted::by(&ALIVE), async { panic!("by the test") });
+        let stays = spawn_counted(Counted::by(&ALIVE), std::future::pending::<()>());
+        let never_ran = spawn_counted(Counted::by(&ALIVE), async {});
+        never_ran.abort();
+        assert_eq!(ALIVE.load(Relaxed), 4);
+        assert!(never_ran.await.is_err() && ends.await.is_ok() && panics.await.is_err());
+        assert_eq!(ALIVE.load(Relaxed), 1);
+        stays.abort();
+        assert!(stays.await.is_err());
+        assert_eq!(ALIVE.load(Relaxed), 0);
+    }
+}
