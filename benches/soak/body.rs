@@ -9,7 +9,7 @@ use tokio::{
 };
 
 /// What a slow viewer reads: about a third of a camera's stream.
-const SLOW_BYTES_PER_S: f64 = 150_000.0;
+const SLOW_BYTES_PER_S: f64 = 55_000.0;
 
 /// A slow viewer's reads.
 const SLOW_READ_BYTES: usize = 8 * 1024;
@@ -19,6 +19,14 @@ const MAX_LINE: usize = 4096;
 const MAX_PART: usize = 8 * 1024 * 1024;
 
 const DELIMITER: &str = "--boundarydonotcross";
+
+/// One part.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) jpeg: Vec<u8>,
+    /// When the frame came, in microseconds of Unix time, as `X-Timestamp` says.
+    pub(crate) came_us: u64,
+}
 
 /// The answer's body, its chunks put together.
 pub(crate) struct Body {
@@ -36,17 +44,19 @@ impl Body {
     }
 
     /// Reads and checks the answer's head: that of HTTP/1.0 or 1.1, and whether chunks follow.
-    pub(crate) async fn head(&mut self, old: bool, chunked: bool) -> io::Result<()> {
+    pub(crate) async fn head(&mut self, version: &str, chunked: bool) -> io::Result<()> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             if self.socket.read_line(&mut head).await? == 0 || head.len() > MAX_LINE {
                 return Err(io::Error::other(format!("a broken head: {head:?}")));
             }
         }
-        let version = if old { "HTTP/1.0 200 " } else { "HTTP/1.1 200 " };
+        if head.starts_with(&format!("HTTP/{version} 404 ")) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let has = |line: &str| head.lines().any(|l| l.eq_ignore_ascii_case(line));
         self.chunked = has("transfer-encoding: chunked");
-        let right = head.starts_with(version)
+        let right = head.starts_with(&format!("HTTP/{version} 200 "))
             && has("content-type: multipart/x-mixed-replace;boundary=boundarydonotcross")
             && self.chunked == chunked
             && !head.to_ascii_lowercase().contains("content-length:");
@@ -58,8 +68,8 @@ impl Body {
         self.expect_line(DELIMITER).await
     }
 
-    /// The next part's JPEG, read up to behind the delimiter that follows it; none at the closing delimiter.
-    pub(crate) async fn part(&mut self) -> io::Result<Option<Vec<u8>>> {
+    /// The next part, read up to behind the delimiter that follows it; none at the closing delimiter.
+    pub(crate) async fn part(&mut self) -> io::Result<Option<Part>> {
         let first = self.line().await?;
         if first.strip_prefix(DELIMITER) == Some("--") {
             self.nothing_follows().await?;
@@ -74,15 +84,15 @@ impl Body {
             return Err(io::Error::other(format!("a part goes on with {second:?}")));
         };
         let third = self.line().await?;
-        if !third.starts_with("X-Timestamp: ") {
+        let Some(came_us) = third.strip_prefix("X-Timestamp: ").and_then(microseconds) else {
             return Err(io::Error::other(format!("a part goes on with {third:?}")));
-        }
+        };
         self.expect_line("").await?;
         let mut jpeg = Vec::with_capacity(length);
         self.exactly(length, &mut jpeg).await?;
         self.expect_line("").await?;
         self.expect_line(DELIMITER).await?;
-        Ok(Some(jpeg))
+        Ok(Some(Part { jpeg, came_us }))
     }
 
     async fn expect_line(&mut self, wanted: &str) -> io::Result<()> {
@@ -163,4 +173,10 @@ impl Body {
             Err(io::Error::other(format!("{} bytes follow the end", rest.len())))
         }
     }
+}
+
+/// `1795371815.334375`: six digits behind the point.
+fn microseconds(text: &str) -> Option<u64> {
+    let (seconds, rest) = text.split_once('.').filter(|(_, rest)| rest.len() == 6)?;
+    Some(seconds.parse::<u64>().ok()? * 1_000_000 + rest.parse::<u64>().ok()?)
 }

@@ -1,18 +1,9 @@
-//! Scripted cameras: endless bodies in the dialects of `tests/support/dialects.rs` at about 15 frames a second. Some
-//! close every few seconds and come back in another dialect; one dies and returns.
+//! Scripted cameras: endless bodies in the dialects of `tests/support/dialects.rs`. Some close every few seconds and
+//! come back in another dialect; some die and return at random times.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{
-            AtomicBool, AtomicU64,
-            Ordering::{Relaxed, SeqCst},
-        },
-    },
-    time::Duration,
-};
+use std::{io, ops::Range, sync::Arc, time::Duration};
 
+use fastrand::Rng;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -20,13 +11,15 @@ use tokio::{
 };
 
 use crate::{
-    dialects::{DIALECTS, Dialect},
+    dialects::Dialect,
     picture::Album,
+    presence::{BACK_WITHIN, Presence},
+    speech::{another_dialect, continued, dialect, head},
     verdict::{Verdict, count},
 };
 
 /// Frames per second of every camera.
-const FPS: f64 = 15.0;
+const FPS: f64 = 10.0;
 
 /// A request that takes longer comes from nobody we know.
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
@@ -34,18 +27,14 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 /// Longest request head that is read.
 const MAX_REQUEST: usize = 16 * 1024;
 
-/// The mortal camera dies for the first time after this, so that a run of a minute sees it.
-const FIRST_LIFE: Duration = Duration::from_secs(15);
+/// A mortal camera dies for the first time after so many seconds, so that a run of a minute sees it.
+const FIRST_LIFE_S: Range<u64> = 5..30;
 
-/// Its later lives are long enough for framecast to call it healthy (a minute) and to forget the failures before.
-const LATER_LIVES: Duration = Duration::from_secs(80);
+/// Its later lives: some end before framecast calls it healthy (a minute), some long after.
+const LATER_LIVES_S: Range<u64> = 10..150;
 
-/// It stays away for so long.
-const AWAY: Duration = Duration::from_secs(15);
-
-/// After its return, framecast may be waiting for its next try (8 s and jitter, after these failures), and viewers may
-/// still be reading what was on its way.
-const BACK_WITHIN: Duration = Duration::from_secs(20);
+/// It stays away for so long: hardly a moment, or past several tries.
+const AWAY_MS: Range<u64> = 500..25_000;
 
 /// How a camera behaves.
 #[derive(Debug, Clone, Copy)]
@@ -54,42 +43,38 @@ pub(crate) enum Habit {
     Steady(&'static str),
     /// Closes after so long, every other time in the middle of a frame; speaks another dialect each time.
     Closes(Duration),
-    /// Resets its connection, answers nothing for a while, and returns.
-    Mortal,
+    /// Resets its connection, answers nothing for a while, and returns, in its dialect.
+    Mortal(&'static str),
 }
 
-/// The cameras of the soak.
-pub(crate) const CAMERAS: [Habit; 8] = [
+/// The cameras of the soak, each with a dialect of its own.
+pub(crate) const CAMERAS: [Habit; 20] = [
     Habit::Steady("as RFC 2046 has it"),
     Habit::Steady("every delimiter ends with dashes"),
     Habit::Steady("a newline for a delimiter, then headers"),
     Habit::Steady("no Content-Length"),
     Habit::Steady("cut JPEGs between, with their meant length"),
+    Habit::Steady("dashes in the header, two more in the body"),
+    Habit::Steady("Content-Length too small"),
+    Habit::Steady("old memory behind the JPEG"),
+    Habit::Steady("bare newlines"),
+    Habit::Steady("long part headers"),
+    Habit::Steady("text parts between"),
     Habit::Closes(Duration::from_secs(20)),
     Habit::Closes(Duration::from_secs(7)),
-    Habit::Mortal,
+    Habit::Closes(Duration::from_secs(13)),
+    Habit::Closes(Duration::from_secs(31)),
+    Habit::Mortal("quoted boundary"),
+    Habit::Mortal("starts at the first part's headers"),
+    Habit::Mortal("no blank line before the JPEG"),
+    Habit::Mortal("parts without a type"),
+    Habit::Mortal("JPEGs end to end as image/jpeg"),
 ];
-
-/// When a camera's viewers may see a placeholder.
-#[derive(Debug, Default)]
-pub(crate) struct Presence {
-    away: AtomicBool,
-    returned_us: AtomicU64,
-}
-
-impl Presence {
-    /// Whether a placeholder is no wonder now.
-    pub(crate) fn excuses_placeholder(&self, now_us: u64) -> bool {
-        let returned = self.returned_us.load(Relaxed);
-        let back_within = BACK_WITHIN.as_micros();
-        self.away.load(Relaxed) || (returned > 0 && u128::from(now_us.saturating_sub(returned)) < back_within)
-    }
-}
 
 /// Longest time without a new picture that a camera of this habit may cause.
 pub(crate) fn longest_silence(habit: Habit) -> Duration {
     match habit {
-        Habit::Mortal => AWAY + BACK_WITHIN,
+        Habit::Mortal(_) => Duration::from_millis(AWAY_MS.end) + BACK_WITHIN,
         Habit::Steady(_) | Habit::Closes(_) => Duration::from_secs(10),
     }
 }
@@ -103,6 +88,8 @@ pub(crate) struct Camera {
     pub(crate) presence: Arc<Presence>,
     pub(crate) album: Arc<Album>,
     pub(crate) verdict: Arc<Verdict>,
+    /// Decides when it dies, and for how long.
+    pub(crate) rng: Rng,
 }
 
 /// Why a connection ended.
@@ -125,8 +112,8 @@ struct Life {
 
 impl Camera {
     /// Serves one connection after the other, for ever.
-    pub(crate) async fn run(self) {
-        let dies_at = matches!(self.habit, Habit::Mortal).then(|| Instant::now() + FIRST_LIFE);
+    pub(crate) async fn run(mut self) {
+        let dies_at = matches!(self.habit, Habit::Mortal(_)).then(|| self.lives(FIRST_LIFE_S));
         let mut life = Life { epoch: 0, sequence: 0, connections: 0, dies_at };
         let mut waiting = None;
         loop {
@@ -142,15 +129,20 @@ impl Camera {
             match self.serve(socket, &mut life).await {
                 Ok(End::Another(socket)) => waiting = Some(socket),
                 Ok(End::Died) => {
+                    count(&self.verdict.deaths);
                     self.be_dead(life.epoch).await;
                     // It counts from the start again, as a camera that has rebooted.
                     life.epoch += 1;
                     life.sequence = 0;
-                    life.dies_at = Some(Instant::now() + LATER_LIVES);
+                    life.dies_at = Some(self.lives(LATER_LIVES_S));
                 }
                 Ok(End::Closed) | Err(_) => {}
             }
         }
+    }
+
+    fn lives(&mut self, seconds: Range<u64>) -> Instant {
+        Instant::now() + Duration::from_secs(self.rng.u64(seconds))
     }
 
     async fn serve(&self, mut socket: TcpStream, life: &mut Life) -> io::Result<End> {
@@ -160,7 +152,7 @@ impl Camera {
         socket.write_all(head(dialect, life.connections).as_bytes()).await?;
         let closes_at = match self.habit {
             Habit::Closes(after) => Some(Instant::now() + after),
-            Habit::Steady(_) | Habit::Mortal => None,
+            Habit::Steady(_) | Habit::Mortal(_) => None,
         };
         let mut ticks = interval(Duration::from_secs_f64(1.0 / FPS));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -192,28 +184,23 @@ impl Camera {
                 return Ok(End::Closed);
             }
             socket.write_all(&written).await?;
+            self.presence.sent(life.sequence);
             count(&self.verdict.camera_frames);
             previous = Some(frame);
         }
     }
 
     fn dialect(&self, connection: usize) -> &'static Dialect {
-        let spoken: Vec<_> = DIALECTS.iter().filter(|dialect| can_go_on(dialect)).collect();
         match self.habit {
-            Habit::Steady(name) => {
-                spoken.iter().find(|dialect| dialect.name == name).expect("CAMERAS names dialects there are")
-            }
-            // Cameras beside each other are at different places of the list.
-            Habit::Closes(_) | Habit::Mortal => {
-                spoken[(connection + usize::from(self.stream) * 7) % spoken.len()]
-            }
+            Habit::Steady(name) | Habit::Mortal(name) => dialect(name),
+            Habit::Closes(_) => another_dialect(self.stream, connection),
         }
     }
 
     /// Every other time connections are closed at once, or taken and never answered.
-    async fn be_dead(&self, deaths: u32) {
-        self.presence.away.store(true, SeqCst);
-        let end = sleep(AWAY);
+    async fn be_dead(&mut self, deaths: u32) {
+        self.presence.leave();
+        let end = sleep(Duration::from_millis(self.rng.u64(AWAY_MS)));
         tokio::pin!(end);
         let mut unanswered = Vec::new();
         loop {
@@ -227,15 +214,14 @@ impl Camera {
                 }
             }
         }
-        self.presence.returned_us.store(self.album.now_us(), SeqCst);
-        self.presence.away.store(false, SeqCst);
+        self.presence.come_back(self.album.now_us());
     }
 }
 
 /// What framecast must have noticed about a camera of this habit.
 pub(crate) fn expected_quirk(habit: Habit) -> Option<&'static str> {
     let Habit::Steady(name) = habit else { return None };
-    DIALECTS.iter().find(|dialect| dialect.name == name)?.quirk
+    dialect(name).quirk
 }
 
 /// With RST, as a camera that lost its power and rebooted.
@@ -269,24 +255,4 @@ async fn read_request(socket: &mut TcpStream) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn head(dialect: &Dialect, connection: usize) -> String {
-    let version = if connection.is_multiple_of(2) { "HTTP/1.0" } else { "HTTP/1.1" };
-    let content_type =
-        dialect.content_type.map(|value| format!("Content-Type: {value}\r\n")).unwrap_or_default();
-    format!("{version} 200 OK\r\nServer: soak\r\nConnection: close\r\n{content_type}\r\n")
-}
-
-/// What the dialect writes for `frame` behind `previous`: what both together have more than the first alone.
-fn continued(dialect: &Dialect, previous: Option<&Vec<u8>>, frame: &[u8]) -> Vec<u8> {
-    let Some(previous) = previous else { return (dialect.render)(&[frame.to_vec()]) };
-    let before = (dialect.render)(std::slice::from_ref(previous)).len();
-    (dialect.render)(&[previous.clone(), frame.to_vec()]).split_off(before)
-}
-
-/// Some dialects end their bodies, or write pairs: those cannot be written frame by frame.
-fn can_go_on(dialect: &Dialect) -> bool {
-    let (one, other) = (vec![1; 100], vec![2; 100]);
-    (dialect.render)(&[one.clone(), other]).starts_with(&(dialect.render)(&[one]))
 }

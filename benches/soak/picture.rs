@@ -3,15 +3,16 @@
 
 use std::time::Instant;
 
+use fastrand::Rng;
 use framecast::frame::inspect;
 use jpeg_encoder::{ColorType, Encoder};
 
 /// Noise pictures made at the start; a frame is one of them and a stamp.
-const PICTURES: usize = 12;
+const PICTURES: usize = 11;
 
 /// Sizes of the smallest and the largest picture, about.
-const SMALLEST_BYTES: usize = 5_000;
-const LARGEST_BYTES: usize = 60_000;
+const SMALLEST_BYTES: usize = 4_000;
+const LARGEST_BYTES: usize = 30_000;
 
 const SOI: &[u8] = b"\xff\xd8";
 const COMMENT: &[u8] = b"\xff\xfe";
@@ -61,7 +62,8 @@ impl Album {
     /// Draws the pictures.
     pub(crate) fn draw() -> Self {
         let step = (LARGEST_BYTES - SMALLEST_BYTES) / (PICTURES - 1);
-        let pictures = (0..PICTURES).map(|n| noise(SMALLEST_BYTES + n * step)).collect();
+        let mut rng = Rng::with_seed(0);
+        let pictures = (0..PICTURES).map(|n| noise(SMALLEST_BYTES + n * step, &mut rng)).collect();
         Self { pictures, started: Instant::now() }
     }
 
@@ -72,7 +74,9 @@ impl Album {
 
     /// The next frame of a stream, of any size.
     pub(crate) fn frame(&self, stream: u16, epoch: u32, sequence: u64) -> Vec<u8> {
-        let picture = &self.pictures[fastrand::usize(..self.pictures.len())];
+        // Small and large ones by turns: 7 and 11 have no common divisor.
+        let turn = (sequence * 7 + u64::from(stream)) % self.pictures.len() as u64;
+        let picture = &self.pictures[usize::try_from(turn).expect("less than there are pictures")];
         let stamp = Stamp { stream, epoch, sequence, sent_us: self.now_us() }.bytes();
         let check = checksum(&stamp, picture);
         let length = u16::try_from(2 + STAMP_BYTES).expect("a stamp is short");
@@ -81,10 +85,10 @@ impl Album {
 }
 
 /// A grey picture of noise of at least so many bytes.
-fn noise(bytes: usize) -> Vec<u8> {
+fn noise(bytes: usize, rng: &mut Rng) -> Vec<u8> {
     let mut side = 48_u16;
     loop {
-        let pixels: Vec<u8> = (0..u32::from(side) * u32::from(side)).map(|_| fastrand::u8(..)).collect();
+        let pixels: Vec<u8> = (0..u32::from(side) * u32::from(side)).map(|_| rng.u8(..)).collect();
         let mut jpeg = Vec::new();
         Encoder::new(&mut jpeg, 75)
             .encode(&pixels, side, side, ColorType::Luma)
@@ -96,15 +100,28 @@ fn noise(bytes: usize) -> Vec<u8> {
     }
 }
 
-/// What a viewer makes of a part: whole, and whose? None: a whole JPEG without a stamp, which framecast drew itself.
+/// What a viewer sees of a whole JPEG.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) width: u16,
+    pub(crate) height: u16,
+    /// None: framecast drew it, or encoded it anew.
+    pub(crate) stamp: Option<Stamp>,
+}
+
+/// What a viewer makes of a part: whole, and whose?
 ///
 /// # Errors
 /// What is torn about it.
-pub(crate) fn examine(jpeg: &[u8]) -> Result<Option<Stamp>, String> {
+pub(crate) fn examine(jpeg: &[u8]) -> Result<Seen, String> {
     let info = inspect(jpeg).map_err(|error| format!("torn frame: {error}"))?;
     if info.len != jpeg.len() {
         return Err(format!("torn frame: its JPEG ends at {} of {} bytes", info.len, jpeg.len()));
     }
+    Ok(Seen { width: info.width, height: info.height, stamp: stamp(jpeg)? })
+}
+
+fn stamp(jpeg: &[u8]) -> Result<Option<Stamp>, String> {
     let Some(stamp) = jpeg[SOI.len() + COMMENT.len() + 2..].get(..STAMP_BYTES) else { return Ok(None) };
     if !stamp.starts_with(MAGIC) {
         return Ok(None);

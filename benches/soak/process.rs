@@ -1,23 +1,23 @@
-//! The real binary as a child: started, measured through `/proc`, its log judged line by line, ended by SIGTERM.
+//! The real binary as a child: started, measured through `/proc`, signalled.
 
 use std::{
     fs, io,
     net::SocketAddr,
     path::Path,
     process::{ExitStatus, Stdio},
-    sync::{Arc, atomic::AtomicU64},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, BufReader, Lines},
+    io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
     task::JoinHandle,
     time::{Instant, timeout},
 };
 
-use crate::verdict::{Verdict, count};
+use crate::{api::ADMIN_TOKEN, log::Log, verdict::Verdict};
 
 /// It listens within this, or never.
 const START_WITHIN: Duration = Duration::from_secs(10);
@@ -28,9 +28,6 @@ const END_WITHIN: Duration = Duration::from_secs(20);
 /// What the kernel counts CPU time in, for programs: USER_HZ, which is 100 on every Linux that Rust runs on.
 const TICKS_PER_S: f64 = 100.0;
 
-/// What the log says of a camera whose script explains it.
-const EXPECTED_WARNING: &str = "source is away";
-
 /// The relay under test.
 #[derive(Debug)]
 pub(crate) struct Relay {
@@ -40,8 +37,7 @@ pub(crate) struct Relay {
     judging: JoinHandle<()>,
     /// Kept open: a closed pipe would fail the relay's next print.
     _stdout: Lines<BufReader<ChildStdout>>,
-    /// Warnings about cameras that were made to go away.
-    pub(crate) warnings: Arc<AtomicU64>,
+    pub(crate) log: Arc<Log>,
 }
 
 /// What the process needs at one moment.
@@ -54,18 +50,40 @@ pub(crate) struct Usage {
     pub(crate) cpu_s: f64,
 }
 
+impl Usage {
+    /// Of any process of ours.
+    pub(crate) fn of(pid: u32) -> io::Result<Self> {
+        let folder = format!("/proc/{pid}");
+        let status = fs::read_to_string(format!("{folder}/status"))?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        let resident_kib: u64 = resident.trim().trim_end_matches(" kB").parse().map_err(io::Error::other)?;
+        // Behind the program's name, which may hold anything: state is field 3, utime and stime are 14 and 15.
+        let stat = fs::read_to_string(format!("{folder}/stat"))?;
+        let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default().split_whitespace();
+        let ticks: f64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
+        Ok(Self {
+            memory_kib: resident_kib,
+            threads: fs::read_dir(format!("{folder}/task"))?.count(),
+            descriptors: fs::read_dir(format!("{folder}/fd"))?.count(),
+            cpu_s: ticks / TICKS_PER_S,
+        })
+    }
+}
+
 impl Relay {
     /// Serves the configuration; warnings are allowed about the streams `may_go_away` only.
     pub(crate) async fn start(
+        program: &Path,
         config: &Path,
         may_go_away: Vec<String>,
         verdict: Arc<Verdict>,
     ) -> Result<Self> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_framecast"))
+        let mut child = Command::new(program)
             .args(["serve", "--config"])
             .arg(config)
             .env_remove("RUST_LOG")
             .env("NO_COLOR", "1")
+            .env("FRAMECAST_ADMIN_TOKEN", ADMIN_TOKEN)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -74,12 +92,12 @@ impl Relay {
             .context("cannot start framecast")?;
         let pid = child.id().context("framecast ended at once")?;
         let stderr = child.stderr.take().context("stderr is piped")?;
-        let warnings = Arc::new(AtomicU64::new(0));
-        let judging = tokio::spawn(judge(stderr, may_go_away, verdict, warnings.clone()));
+        let log = Arc::new(Log::default());
+        let judging = tokio::spawn(log.clone().judge(stderr, may_go_away, verdict));
         let mut stdout = BufReader::new(child.stdout.take().context("stdout is piped")?).lines();
         let address =
             timeout(START_WITHIN, address(&mut stdout)).await.context("framecast does not listen")??;
-        Ok(Self { child, pid, address, judging, _stdout: stdout, warnings })
+        Ok(Self { child, pid, address, judging, _stdout: stdout, log })
     }
 
     /// Where it listens.
@@ -87,38 +105,35 @@ impl Relay {
         self.address
     }
 
+    /// Its number, for signals.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// What it needs now.
     pub(crate) fn usage(&self) -> io::Result<Usage> {
-        let folder = format!("/proc/{}", self.pid);
-        let status = fs::read_to_string(format!("{folder}/status"))?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        let resident_kib: u64 = resident.trim().trim_end_matches(" kB").parse().map_err(io::Error::other)?;
-        // Behind the program's name, which may hold anything: state is field 3, utime and stime are 14 and 15.
-        let stat = fs::read_to_string(format!("{folder}/stat"))?;
-        let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default().split_whitespace();
-        let ticks: f64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
-        Ok(Usage {
-            memory_kib: resident_kib,
-            threads: fs::read_dir(format!("{folder}/task"))?.count(),
-            descriptors: fs::read_dir(format!("{folder}/fd"))?.count(),
-            cpu_s: ticks / TICKS_PER_S,
-        })
+        Usage::of(self.pid)
     }
 
     /// Sends SIGTERM and waits: how it ended, and after how long. Its log is judged to the last line.
     pub(crate) async fn terminate(mut self) -> Result<(ExitStatus, Duration)> {
         let start = Instant::now();
-        let sent =
-            Command::new("kill").arg(self.pid.to_string()).status().await.context("cannot run kill")?;
-        if !sent.success() {
-            bail!("framecast was gone before SIGTERM");
-        }
+        signal(self.pid, "TERM").await?;
         let status =
             timeout(END_WITHIN, self.child.wait()).await.context("SIGTERM does not end framecast")??;
         let took = start.elapsed();
         self.judging.await.context("the log was not judged to its end")?;
         Ok((status, took))
     }
+}
+
+/// Sends a signal, such as `HUP`.
+pub(crate) async fn signal(pid: u32, name: &str) -> Result<()> {
+    let sent = Command::new("kill").args(["-s", name, &pid.to_string()]).status().await;
+    if !sent.context("cannot run kill")?.success() {
+        bail!("framecast was gone before SIG{name}");
+    }
+    Ok(())
 }
 
 async fn address(stdout: &mut Lines<BufReader<ChildStdout>>) -> Result<SocketAddr> {
@@ -128,22 +143,4 @@ async fn address(stdout: &mut Lines<BufReader<ChildStdout>>) -> Result<SocketAdd
         }
     }
     bail!("framecast ended before it listened")
-}
-
-async fn judge(
-    log: impl AsyncRead + Unpin,
-    may_go_away: Vec<String>,
-    verdict: Arc<Verdict>,
-    warnings: Arc<AtomicU64>,
-) {
-    let mut lines = BufReader::new(log).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let expected = line.contains(EXPECTED_WARNING)
-            && may_go_away.iter().any(|name| line.trim_end().ends_with(&format!("stream={name}")));
-        if line.contains("WARN") && expected {
-            count(&warnings);
-        } else if ["ERROR", "WARN", "panicked"].iter().any(|word| line.contains(word)) {
-            verdict.violation(format!("in the log: {line}"));
-        }
-    }
 }

@@ -8,13 +8,14 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncWriteExt, BufReader},
     net::TcpStream,
     sync::watch,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval},
 };
 
 use crate::{
+    api::answer,
     picture::Album,
     verdict::{Verdict, count},
 };
@@ -23,13 +24,7 @@ use crate::{
 pub(crate) const TOKEN: &str = "soaked-through";
 
 /// Frames per second of each.
-const FPS: f64 = 15.0;
-
-/// An answer is here within this, or the relay hangs.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-
-/// Longest answer that is read.
-const MAX_ANSWER: usize = 64 * 1024;
+const FPS: f64 = 10.0;
 
 /// A publisher of one stream.
 #[derive(Debug, Clone)]
@@ -128,38 +123,6 @@ fn ticks() -> tokio::time::Interval {
     let mut ticks = interval(Duration::from_secs_f64(1.0 / FPS));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
-}
-
-/// Head and body of an answer as text, whatever its status.
-async fn answer(socket: &mut BufReader<TcpStream>) -> io::Result<String> {
-    timeout(ANSWER_WITHIN, async {
-        let mut text = String::new();
-        let mut length = 0;
-        while !text.ends_with("\r\n\r\n") {
-            let start = text.len();
-            if socket.read_line(&mut text).await? == 0 || text.len() > MAX_ANSWER {
-                return Err(io::Error::other(format!("the answer broke off: {text:?}")));
-            }
-            if let Some((name, value)) = text[start..].split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().map_err(io::Error::other)?;
-            }
-        }
-        let mut body = vec![0; MAX_ANSWER.min(length)];
-        socket.read_exact(&mut body).await?;
-        Ok(text + &String::from_utf8_lossy(&body))
-    })
-    .await?
-}
-
-/// One `GET` over a connection of its own: the answer's body.
-pub(crate) async fn get(address: SocketAddr, route: &str) -> io::Result<String> {
-    let mut socket = BufReader::new(TcpStream::connect(address).await?);
-    let request = format!("GET {route} HTTP/1.1\r\nHost: soak\r\nConnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes()).await?;
-    let answer = answer(&mut socket).await?;
-    Ok(answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
 }
 
 /// Waits until this publisher's first frames are shown.

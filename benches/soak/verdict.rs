@@ -28,6 +28,12 @@ pub(crate) struct Verdict {
     pub(crate) repeats: AtomicU64,
     /// Of them: drawn by framecast while a camera was away.
     pub(crate) placeholders: AtomicU64,
+    /// Of them: encoded anew by framecast.
+    pub(crate) made: AtomicU64,
+    /// Times that a viewer was let in.
+    pub(crate) joined: AtomicU64,
+    /// Of them: to what runs only while somebody looks at it.
+    pub(crate) woken: AtomicU64,
     /// Viewers that came again.
     pub(crate) visits: AtomicU64,
     /// Viewers that never read and were let go, as they should be.
@@ -36,6 +42,10 @@ pub(crate) struct Verdict {
     pub(crate) camera_frames: AtomicU64,
     /// Connections that cameras took.
     pub(crate) camera_connections: AtomicU64,
+    /// Cameras that died.
+    pub(crate) deaths: AtomicU64,
+    /// Changes of the configuration, those with mistakes among them.
+    pub(crate) changes: AtomicU64,
     /// Frames that were pushed.
     pub(crate) pushed: AtomicU64,
 }
@@ -50,10 +60,15 @@ impl Default for Verdict {
             parts: AtomicU64::default(),
             repeats: AtomicU64::default(),
             placeholders: AtomicU64::default(),
+            made: AtomicU64::default(),
+            joined: AtomicU64::default(),
+            woken: AtomicU64::default(),
             visits: AtomicU64::default(),
             let_go: AtomicU64::default(),
             camera_frames: AtomicU64::default(),
             camera_connections: AtomicU64::default(),
+            deaths: AtomicU64::default(),
+            changes: AtomicU64::default(),
             pushed: AtomicU64::default(),
         }
     }

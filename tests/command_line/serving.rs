@@ -2,8 +2,8 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
-    net::TcpListener,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
     process::{Command, Stdio},
 };
 
@@ -142,6 +142,42 @@ fn it_may_open_as_many_files_as_the_system_allows() {
     let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
     let words: Vec<_> = open_files.split_whitespace().collect();
     assert_eq!(words[0], words[1], "soft and hard");
+    running.terminate();
+    assert!(running.finish().0.success());
+}
+
+/// Tasks of the process, by what they are for: connections, streams, and what these have started.
+fn tasks(base: &str) -> [u64; 3] {
+    let metrics = run("curl", &["--silent", "--fail", &format!("{base}/metrics")]).stdout;
+    let metrics = String::from_utf8(metrics).unwrap();
+    ["connection", "stream", "work"].map(|kind| {
+        let series = format!("framecast_tasks{{kind=\"{kind}\"}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&series)?.parse().ok()).expect(&series)
+    })
+}
+
+#[test]
+fn what_viewers_have_started_is_counted_and_is_gone_when_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("framecast.yaml");
+    let streams = "a: {source: {type: pattern}, linger: 0s}\n  b: {source: {type: push, token: none}}";
+    fs::write(&file, format!("server: {{mosaic: false}}\nstreams:\n  {streams}\n")).unwrap();
+    let running = Running::start(framecast(&ANYWHERE).arg("-c").arg(&file));
+    let base = url(&running);
+    let [connections, streams, work] = tasks(&base);
+    assert_eq!((connections, streams), (1, 2), "the one that asks, and two streams");
+    let address = base.strip_prefix("http://").unwrap();
+    let mut viewers: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for (viewer, query) in viewers.iter_mut().zip(["", "", "?width=32"]) {
+        write!(viewer, "GET /streams/a{query} HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+        viewer.read_exact(&mut [0; 1024]).unwrap();
+    }
+    // Two sources, and a rendition's actor, and what these need.
+    let with = tasks(&base);
+    assert_eq!((with[0], with[1]), (4, 3));
+    assert!(with[2] >= work + 2, "{with:?}, and before {work}");
+    drop(viewers);
+    wait_for("the tasks of before", || (tasks(&base) == [1, 2, work]).then_some(()));
     running.terminate();
     assert!(running.finish().0.success());
 }

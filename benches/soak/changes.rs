@@ -1,0 +1,231 @@
+//! Somebody changes the configuration: in the file, with mistakes at times, and over HTTP. Streams that are not meant
+//! must not notice.
+
+use std::{collections::BTreeSet, net::SocketAddr, ops::Range, sync::Arc, time::Duration};
+
+use fastrand::Rng;
+use serde_json::Value;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    api::{Answer, ask},
+    file::{File, Settings},
+    house::{ADDED, Shows, Stream, TURNING},
+    log::Log,
+    picture::Album,
+    presence::{Existence, HOLDS_WITHIN},
+    process::signal,
+    verdict::{Verdict, count},
+};
+
+/// From one change to the next: every 15 s or so.
+const PAUSE_MS: Range<u64> = 8_000..22_000;
+
+/// A file with a mistake stays for so long.
+const WRONG_FOR_MS: Range<u64> = 500..5_000;
+
+/// How often it is looked whether a change holds.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// How framecast gets to know of a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It sees it.
+    Seen,
+    /// SIGHUP.
+    HangUp,
+    /// `POST /api/reload`.
+    Asked,
+}
+
+/// Who changes it.
+#[derive(Debug)]
+pub(crate) struct Changer {
+    pub(crate) file: File,
+    pub(crate) pid: u32,
+    pub(crate) address: SocketAddr,
+    pub(crate) streams: Vec<Arc<Stream>>,
+    pub(crate) album: Arc<Album>,
+    pub(crate) log: Arc<Log>,
+    pub(crate) verdict: Arc<Verdict>,
+    pub(crate) rng: Rng,
+}
+
+impl Changer {
+    /// Changes one thing after the other until told to end; then all is as it was at first.
+    pub(crate) async fn run(mut self, mut ending: watch::Receiver<bool>) {
+        loop {
+            let pause = Duration::from_millis(self.rng.u64(PAUSE_MS));
+            tokio::select! {
+                _ = ending.wait_for(|ending| *ending) => break,
+                () = sleep(pause) => {}
+            }
+            let done = match self.rng.u8(..10) {
+                0..6 => self.change_file().await,
+                6..8 => self.spoil_file().await,
+                _ => self.edit().await,
+            };
+            self.mind("a change", done);
+        }
+        let done = self.restore().await;
+        self.mind("the last change", done);
+    }
+
+    fn mind(&self, what: &str, done: anyhow::Result<()>) {
+        if let Err(error) = done {
+            self.verdict.violation(format!("{what}: {error:#}"));
+        }
+    }
+
+    fn existence(&self, name: &str) -> &Existence {
+        let stream = self.streams.iter().find(|stream| stream.name == name);
+        match &stream.expect("all that turns is known").shows {
+            Shows::Turning(existence) => existence,
+            _ => unreachable!("only what turns is here"),
+        }
+    }
+
+    /// Tells the viewers what is about to become of a stream.
+    fn announce(&self, name: &str, stays: bool) {
+        count(&self.verdict.changes);
+        let (existence, now_us) = (self.existence(name), self.album.now_us());
+        match (existence.is_there(), stays) {
+            (false, _) => existence.add(now_us),
+            (true, true) => existence.change(now_us),
+            (true, false) => existence.remove(now_us),
+        }
+    }
+
+    /// Adds a stream, gives it other settings, or takes it away.
+    async fn change_file(&mut self) -> anyhow::Result<()> {
+        let name = TURNING[self.rng.usize(..TURNING.len())];
+        let stays = !self.file.has(name) || self.rng.u8(..3) > 0;
+        self.announce(name, stays);
+        let settings = stays.then(|| Settings::any(&mut self.rng));
+        self.file.set(name, settings);
+        self.file.write(&mut self.rng)?;
+        let way = self.way();
+        let answer = self.tell(way).await?;
+        self.must_hold("ok").await?;
+        if let Some(answer) = answer {
+            anyhow::ensure!(answer.status == 200, "a good file was answered {answer:?}");
+            self.only(name, &answer.json());
+        }
+        Ok(())
+    }
+
+    /// A file with a mistake changes nothing.
+    async fn spoil_file(&mut self) -> anyhow::Result<()> {
+        count(&self.verdict.changes);
+        self.log.expect_a_mistake();
+        self.file.write_spoiled(&mut self.rng)?;
+        let way = self.way();
+        let answer = self.tell(way).await?;
+        self.must_hold("wrong").await?;
+        if let Some(answer) = answer {
+            anyhow::ensure!(answer.status == 422, "a wrong file was answered {answer:?}");
+        }
+        sleep(Duration::from_millis(self.rng.u64(WRONG_FOR_MS))).await;
+        count(&self.verdict.changes);
+        self.file.write(&mut self.rng)?;
+        let way = self.way();
+        self.tell(way).await?;
+        self.must_hold("ok").await
+    }
+
+    /// The same over HTTP, with streams that are not in the file.
+    async fn edit(&mut self) -> anyhow::Result<()> {
+        let name = ADDED[self.rng.usize(..ADDED.len())];
+        let was_there = self.existence(name).is_there();
+        let stays = !was_there || self.rng.bool();
+        self.announce(name, stays);
+        let route = format!("/api/streams/{name}");
+        let (answer, wanted) = if stays {
+            let settings = Settings::any(&mut self.rng);
+            let answer = ask(self.address, "PUT", &route, &settings.json()).await?;
+            self.file.added(name, Some(settings));
+            (answer, if was_there { 200 } else { 201 })
+        } else {
+            let answer = ask(self.address, "DELETE", &route, "").await?;
+            self.file.added(name, None);
+            (answer, 204)
+        };
+        anyhow::ensure!(answer.status == wanted, "{name}: {wanted} was expected, not {answer:?}");
+        self.only(name, &answer.json());
+        self.must_hold("ok").await
+    }
+
+    /// As it was before the first change.
+    async fn restore(&mut self) -> anyhow::Result<()> {
+        for name in ADDED {
+            if self.existence(name).is_there() {
+                self.announce(name, false);
+                let answer = ask(self.address, "DELETE", &format!("/api/streams/{name}"), "").await?;
+                anyhow::ensure!(answer.status == 204, "{name} cannot be removed: {answer:?}");
+                self.file.added(name, None);
+            }
+        }
+        for name in TURNING {
+            if self.file.has(name) {
+                self.announce(name, false);
+                self.file.set(name, None);
+            }
+        }
+        self.file.write(&mut self.rng)?;
+        self.tell(Way::Asked).await?;
+        self.must_hold("ok").await
+    }
+
+    fn way(&mut self) -> Way {
+        [Way::Seen, Way::HangUp, Way::Asked][self.rng.usize(..3)]
+    }
+
+    async fn tell(&self, way: Way) -> anyhow::Result<Option<Answer>> {
+        match way {
+            Way::Seen => {}
+            Way::HangUp => signal(self.pid, "HUP").await?,
+            Way::Asked => return Ok(Some(ask(self.address, "POST", "/api/reload", "").await?)),
+        }
+        Ok(None)
+    }
+
+    /// No other stream was touched.
+    fn only(&self, name: &str, applied: &Value) {
+        for what in ["added", "changed", "removed"] {
+            for touched in applied[what].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                if touched != name && touched != "all" {
+                    self.verdict.violation(format!("{name} was changed, and {touched} was {what} too"));
+                }
+            }
+        }
+    }
+
+    /// Waits until the API shows the streams that there should be, with their settings, and this state of the file.
+    async fn must_hold(&self, state: &str) -> anyhow::Result<()> {
+        let wanted = self.file.titles();
+        let start = Instant::now();
+        loop {
+            let report = ask(self.address, "GET", "/api/streams", "").await?.json();
+            let found = titles(&report);
+            let has = report["config"]["state"].as_str().unwrap_or("?").to_owned();
+            if found == wanted && has == state {
+                return Ok(());
+            }
+            if start.elapsed() > HOLDS_WITHIN {
+                anyhow::bail!("{wanted:?} ({state}) was expected, not {found:?} ({has})");
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+/// Names and titles of the streams that come and go.
+fn titles(report: &Value) -> BTreeSet<(String, String)> {
+    let streams = report["streams"].as_array().into_iter().flatten();
+    let text = |stream: &Value, key: &str| stream[key].as_str().unwrap_or("?").to_owned();
+    let all = streams.map(|stream| (text(stream, "name"), text(stream, "title")));
+    all.filter(|(name, _)| TURNING.iter().chain(&ADDED).any(|turning| turning == name)).collect()
+}
