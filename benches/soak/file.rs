@@ -23,6 +23,9 @@ const SOURCES: [&str; 5] = [
     r#"{"type": "rendition", "of": "cam-4-steady"}"#,
 ];
 
+/// Four that are narrow, and the slow viewers of three cameras at any of five steps; and those that linger.
+const MAX_RENDITIONS: usize = 40;
+
 /// What is wrong with a spoiled file, put behind its last stream.
 const MISTAKES: [&str; 4] = [
     "  spoiled: {sauce: {type: pattern}}\n",
@@ -129,7 +132,10 @@ fn put(into: &mut BTreeMap<&'static str, Settings>, name: &'static str, settings
 
 fn staying(cameras: &[String]) -> String {
     debug_assert_eq!(cameras.len(), CAMERAS.len());
-    let mut yaml = "server: {listen: \"127.0.0.1:0\"}\ndefaults: {linger: 2s}\nstreams:\n".to_owned();
+    let mut yaml = format!(
+        "server: {{listen: \"127.0.0.1:0\"}}\nlimits: {{max_renditions: {MAX_RENDITIONS}}}\n\
+         defaults: {{linger: 2s}}\nstreams:\n"
+    );
     let mut stream =
         |name: &str, source: &str, more: &str| yaml += &format!("  {name}: {{source: {source}{more}}}\n");
     for (position, url) in cameras.iter().enumerate() {

@@ -40,7 +40,6 @@ pub(crate) const RENDITIONS: [(&str, usize, &str); 3] = [
 const SMALL: u16 = 48;
 
 /// Steady cameras stand first, mortal ones last.
-const STEADY: usize = 11;
 const FIRST_MORTAL: usize = 15;
 
 /// Streams that are added to the file, changed, and taken out of it.
@@ -216,7 +215,7 @@ impl Streams {
         };
         if number >= OF_STREAMS + OF_RENDITIONS {
             // They have no number that lasts.
-            let asking = if number.is_multiple_of(2) { Asking::Chunked } else { Asking::Old };
+            let asking = if (number / 6).is_multiple_of(2) { Asking::Chunked } else { Asking::Old };
             let manner = if number.is_multiple_of(4) { Manner::ComesAndGoes } else { Manner::Steady };
             return (self.turning[number % self.turning.len()].clone(), manner, asking, Look::AsItIs);
         }
@@ -226,9 +225,9 @@ impl Streams {
         let unmade = self.staying.len() - RENDITIONS.len();
         let (manner, stream) = match number % 20 {
             // Only a camera sends enough to fill the kernel's buffers.
-            3 => (Manner::NeverReads, number % CAMERAS.len()),
-            7 | 17 => (Manner::Slow, number % CAMERAS.len()),
-            9 | 14 | 19 => (Manner::ComesAndGoes, number % unmade),
+            3 => (Manner::NeverReads, number / 20),
+            7 | 17 => (Manner::Slow, number / 10 % CAMERAS.len()),
+            9 | 14 | 19 => (Manner::ComesAndGoes, number / 5 % unmade),
             _ => (Manner::Steady, number % unmade),
         };
         (self.staying[stream].clone(), manner, asking, Look::AsItIs)
@@ -239,7 +238,7 @@ impl Streams {
         let (stream, look) = match number % 3 {
             0 => (unmade + number / 3 % RENDITIONS.len(), Look::AsItIs),
             1 => (number / 3 % 4, Look::Narrow),
-            _ => (number / 3 % STEADY, Look::Adaptive),
+            _ => (number / 3 % 3, Look::Adaptive),
         };
         let manner = match look {
             Look::Adaptive => Manner::Slow,

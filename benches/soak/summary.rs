@@ -67,7 +67,7 @@ impl Summary {
         let text = format!("{got} of {offered}, {:.3} %; least {:.3} %", share * 100.0, least * 100.0);
         row(f, &format!("frames that {viewers} healthy viewers of steady cameras got"), text)?;
         row(f, "viewers let in", number(&seen.joined))?;
-        row(f, "viewers that came again", number(&seen.visits))?;
+        row(f, "visits that ended, or found no stream", number(&seen.visits))?;
         row(f, "viewers that never read, let go", number(&seen.let_go))
     }
 
@@ -103,7 +103,7 @@ impl Summary {
         row(f, "lines of the log / bound", format!("{} / {lines}", number(&log.lines)))?;
         row(f, "bytes of the log / bound", format!("{} / {bytes}", number(&log.bytes)))?;
         row(f, "warnings about cameras made to go away", number(&log.warnings))?;
-        row(f, "spoiled files that were refused", number(&log.mistakes))?;
+        row(f, "errors about spoiled files", number(&log.mistakes))?;
         row(f, "SIGTERM", format!("{}, {:.2} s", self.status, self.stopped_in.as_secs_f64()))
     }
 }

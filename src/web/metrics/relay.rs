@@ -4,7 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::family::{Meaning, Scrape, metric};
 use crate::{
-    telemetry::{process::Figures, tasks::Kind}, transform::codec::codec, web::WebState};
+    telemetry::{process::Figures, tasks::Kind},
+    transform::codec::codec,
+    web::WebState,
+};
 
 const BUILD: Meaning =
     metric("framecast_build_info", "Always 1: which version runs, and what decodes and encodes JPEGs.");

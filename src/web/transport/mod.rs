@@ -31,11 +31,11 @@ use self::{
     outbox::Pending,
     patience::{IDLE_TIMEOUT, Idle, Stall},
 };
+use crate::telemetry::tasks::{Counted, Kind};
 pub(super) use channel::{Channel, SharedSocket};
 pub(super) use outbox::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Stays};
 pub(super) use pieces::Pieces;
 pub(super) use secured::SecuredSocket;
-use crate::telemetry::tasks::{Counted, Kind};
 
 /// Polls in a row without a read, of a connection whose answer goes on or is not taken, after which actix-http's buffer is
 /// full (128 KiB) of what the client sent behind its request. It would poll itself without a pause until the answer ends:
