@@ -60,7 +60,10 @@ pub(crate) async fn watch_over(
                 memory.sample(start.elapsed(), usages.processes[1].memory_kib);
             }
             _ = lines.tick() => {
-                usages.tasks[1] = Tasks::now(relay.address()).await.context("/metrics is silent")?;
+                match Tasks::now(relay.address()).await {
+                    Ok(tasks) => usages.tasks[1] = tasks,
+                    Err(error) => verdict.violation(format!("/metrics: {error}")),
+                }
                 say(&progress(start.elapsed(), relay, verdict, usages));
             }
         }
