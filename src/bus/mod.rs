@@ -10,6 +10,7 @@
 
 mod adaptive;
 mod audience;
+mod headcount;
 mod history;
 mod lanes;
 mod pace;
@@ -32,6 +33,7 @@ use crate::{config::SendFile, frame::Frame, multipart::writer::PreparedPart};
 
 pub use adaptive::{Adaptive, AdaptiveViewer, STEPS};
 pub use audience::{Audience, Watcher};
+pub use headcount::Headcount;
 pub use history::{History, HistoryError, Kept, Past};
 pub use lanes::Lanes;
 pub use pace::STEP as PACE_STEP;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    Headcount,
     adaptive::Adaptive,
     pace::Pace,
     pushes::PushRefusals,
@@ -93,7 +94,7 @@ pub struct StreamStats {
     saved: AtomicU64,
     save_failures: AtomicU64,
     saving: SavingNote,
-    viewers: AtomicUsize,
+    viewers: Headcount,
     joined: AtomicU64,
     replaying: AtomicUsize,
     adaptive: Adaptive,
@@ -127,7 +128,7 @@ impl Default for StreamStats {
             saved: AtomicU64::default(),
             save_failures: AtomicU64::default(),
             saving: SavingNote::default(),
-            viewers: AtomicUsize::default(),
+            viewers: Headcount::default(),
             joined: AtomicU64::default(),
             replaying: AtomicUsize::default(),
             adaptive: Adaptive::default(),
@@ -237,14 +238,14 @@ impl StreamStats {
     /// # Errors
     /// How many there are, when that is as many as allowed.
     pub fn viewer_joined(&self, most: usize) -> Result<(), usize> {
-        self.viewers.fetch_update(Relaxed, Relaxed, |now| (now < most).then_some(now + 1))?;
+        self.viewers.join(most)?;
         self.joined.fetch_add(1, Relaxed);
         Ok(())
     }
 
     /// One viewer less.
     pub fn viewer_left(&self) {
-        self.viewers.fetch_sub(1, Relaxed);
+        self.viewers.leave();
     }
 
     /// Frames shown.
@@ -299,7 +300,7 @@ impl StreamStats {
 
     /// Viewers now, those of the past among them.
     pub fn viewers(&self) -> usize {
-        self.viewers.load(Relaxed)
+        self.viewers.now()
     }
 
     /// Viewers that there have been, those of now among them.

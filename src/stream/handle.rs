@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::{
     actor::{Pause, Restart, Resume, Retire, Stop, StreamActor},
     candidates::Sources,
+    capacity::{AtCapacity, Capacity, Seat},
     fan_out::fan_out,
     heartbeat,
     publishing::{Publishing, Taken, Turns},
@@ -103,52 +104,6 @@ impl WeakStream {
     /// The stream, if somebody else still holds it.
     pub fn upgrade(&self) -> Option<StreamHandle> {
         self.0.upgrade().map(StreamHandle)
-    }
-}
-
-/// Viewers of all streams together, bounded.
-#[derive(Debug)]
-pub struct Capacity {
-    viewers: AtomicUsize,
-    max_viewers: AtomicUsize,
-}
-
-/// No room for one more viewer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{of_what} has all the viewers that {limit} allows: {viewers}")]
-pub struct AtCapacity {
-    /// How many there are.
-    pub viewers: usize,
-    /// The relay, or one stream.
-    pub of_what: String,
-    /// The setting that says so.
-    pub limit: &'static str,
-}
-
-/// The setting that bounds the viewers of one stream.
-const PER_STREAM: &str = "limits.max_viewers_per_stream";
-
-impl AtCapacity {
-    /// Whether it is one stream that is full, and not the relay.
-    pub fn is_one_stream(&self) -> bool {
-        self.limit == PER_STREAM
-    }
-}
-
-impl Capacity {
-    /// Room for `max_viewers`.
-    pub fn new(max_viewers: usize) -> Self {
-        Self { viewers: AtomicUsize::new(0), max_viewers: AtomicUsize::new(max_viewers) }
-    }
-
-    /// How many there are.
-    pub fn viewers(&self) -> usize {
-        self.viewers.load(Ordering::Relaxed)
-    }
-
-    /// From now on room for `max_viewers`; those beyond it who are there stay.
-    pub fn set_max_viewers(&self, max_viewers: usize) {
-        self.max_viewers.store(max_viewers, Ordering::Relaxed);
     }
 }
 
@@ -324,8 +279,8 @@ impl StreamHandle {
         capacity: &Arc<Capacity>,
         max_viewers_per_stream: usize,
     ) -> Result<ViewerGuard, AtCapacity> {
-        let seat = self.seat(capacity, max_viewers_per_stream)?;
-        Ok(ViewerGuard { seat, _demand: self.want(), rendition: None })
+        let seat = capacity.seat(self.name(), self.bus(), max_viewers_per_stream)?;
+        Ok(ViewerGuard { demand: self.want(), rendition: None, _seat: seat })
     }
 
     /// Joins as a viewer of what is past, if there is room: the source need not run for that.
@@ -337,29 +292,9 @@ impl StreamHandle {
         capacity: &Arc<Capacity>,
         max_viewers_per_stream: usize,
     ) -> Result<PastViewerGuard, AtCapacity> {
-        let seat = self.seat(capacity, max_viewers_per_stream)?;
+        let seat = capacity.seat(self.name(), self.bus(), max_viewers_per_stream)?;
         self.bus().stats().replay_begun();
-        Ok(PastViewerGuard(seat))
-    }
-
-    /// Counts one viewer more, if there is room.
-    ///
-    /// # Errors
-    /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.
-    fn seat(&self, capacity: &Arc<Capacity>, max_viewers_per_stream: usize) -> Result<Seat, AtCapacity> {
-        let stats = self.bus().stats();
-        stats.viewer_joined(max_viewers_per_stream).map_err(|viewers| {
-            let of_what = format!("stream {}", self.name());
-            AtCapacity { viewers, of_what, limit: PER_STREAM }
-        })?;
-        let max_viewers = capacity.max_viewers.load(Ordering::Relaxed);
-        let one_more = |viewers| (viewers < max_viewers).then_some(viewers + 1);
-        if let Err(viewers) = capacity.viewers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
-            stats.viewer_left();
-            let of_what = "this relay".to_owned();
-            return Err(AtCapacity { viewers, of_what, limit: "limits.max_viewers" });
-        }
-        Ok(Seat { stream: self.clone(), capacity: capacity.clone() })
+        Ok(PastViewerGuard { stream: self.clone(), _seat: seat })
     }
 
     /// What outlasts a run of its source: the points of a graph, a program that is not gone yet.
@@ -425,15 +360,15 @@ impl Drop for DemandGuard {
 /// While it lives, a viewer is counted and the stream is wanted.
 #[derive(Debug)]
 pub struct ViewerGuard {
-    seat: Seat,
-    _demand: DemandGuard,
+    _seat: Seat,
+    demand: DemandGuard,
     rendition: Option<RenditionViewer>,
 }
 
 impl ViewerGuard {
     /// The stream that is viewed: the one that was joined, or a rendition of it.
     pub fn stream(&self) -> &StreamHandle {
-        self.rendition.as_ref().map_or(&self.seat.stream, |viewer| viewer.demand.stream())
+        self.rendition.as_ref().map_or(&self.demand, |viewer| &viewer.demand).stream()
     }
 
     /// From now on `rendition` of the stream is viewed, or the stream itself. The viewer stays one of the stream's, which
@@ -465,31 +400,20 @@ impl Drop for RenditionViewer {
 
 /// While it lives, a viewer is counted who looks at the past.
 #[derive(Debug)]
-pub struct PastViewerGuard(Seat);
+pub struct PastViewerGuard {
+    stream: StreamHandle,
+    _seat: Seat,
+}
 
 impl PastViewerGuard {
     /// The stream that is viewed.
     pub fn stream(&self) -> &StreamHandle {
-        &self.0.stream
+        &self.stream
     }
 }
 
 impl Drop for PastViewerGuard {
     fn drop(&mut self) {
         self.stream().bus().stats().replay_ended();
-    }
-}
-
-/// While it lives, a viewer is counted.
-#[derive(Debug)]
-struct Seat {
-    stream: StreamHandle,
-    capacity: Arc<Capacity>,
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.stream.bus().stats().viewer_left();
-        self.capacity.viewers.fetch_sub(1, Ordering::Relaxed);
     }
 }

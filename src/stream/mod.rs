@@ -6,6 +6,7 @@
 mod actor;
 mod backoff;
 pub mod candidates;
+mod capacity;
 mod contest;
 mod fan_out;
 mod handle;
@@ -15,8 +16,6 @@ mod pump;
 mod sending;
 pub mod state;
 
-pub use handle::{
-    AtCapacity, Capacity, DemandGuard, Feeding, PastViewerGuard, Status, StreamHandle, ViewerGuard,
-    WeakStream,
-};
+pub use capacity::{AtCapacity, Capacity};
+pub use handle::{DemandGuard, Feeding, PastViewerGuard, Status, StreamHandle, ViewerGuard, WeakStream};
 pub use publishing::{Publishing, Taken};

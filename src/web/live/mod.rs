@@ -23,10 +23,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -45,7 +42,7 @@ use super::{
     State, WebState, access::same_origin, api, backlog::Backlog, error::Problem, refusals::Full,
     transport::Outbox,
 };
-use crate::{auth::Caller, telemetry::tasks};
+use crate::{auth::Caller, bus::Headcount, telemetry::tasks};
 
 /// Far more tiles than fit on a wall.
 const MAX_SUBSCRIPTIONS: usize = 256;
@@ -73,20 +70,19 @@ const SILENT_FOR: Duration = Duration::from_secs(40);
 
 /// How many pages are connected.
 #[derive(Debug, Default)]
-pub struct Pages(Arc<AtomicUsize>);
+pub struct Pages(Arc<Headcount>);
 
 /// While it lives, a page is counted.
-struct Page(Arc<AtomicUsize>);
+struct Page(Arc<Headcount>);
 
 impl Pages {
     /// Those that are.
     pub(super) fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.now()
     }
 
     fn join(&self, most: usize) -> Result<Page, Problem> {
-        let one_more = |pages| (pages < most).then_some(pages + 1);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).map_err(|pages| {
+        self.0.join(most).map_err(|pages| {
             let limit = "limits.max_live_connections";
             Problem::unavailable(format!("there are as many pages connected as {limit} allows: {pages}"))
         })?;
@@ -96,7 +92,7 @@ impl Pages {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.leave();
     }
 }
 
@@ -303,6 +299,6 @@ mod tests {
         drop(first);
         assert!(pages.join(2).is_ok());
         drop(second);
-        assert_eq!(pages.0.load(Ordering::Relaxed), 0);
+        assert_eq!(pages.count(), 0);
     }
 }

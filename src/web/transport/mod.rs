@@ -16,6 +16,7 @@ mod channel;
 mod outbox;
 mod patience;
 mod pieces;
+mod plain;
 mod secured;
 
 use std::{
@@ -32,9 +33,10 @@ use self::{
     patience::{IDLE_TIMEOUT, Idle, Stall},
 };
 use crate::telemetry::tasks::{Counted, Kind};
-pub(super) use channel::{Channel, SharedSocket};
+pub(super) use channel::Channel;
 pub(super) use outbox::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Stays};
 pub(super) use pieces::Pieces;
+pub(super) use plain::SharedSocket;
 pub(super) use secured::SecuredSocket;
 
 /// Polls in a row without a read, of a connection whose answer goes on or is not taken, after which actix-http's buffer is

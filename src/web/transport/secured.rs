@@ -16,7 +16,10 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::channel::{Channel, Lane, poll_writable, when_ready};
+use super::{
+    channel::{Channel, Lane, when_ready},
+    plain::poll_writable,
+};
 
 /// Bytes that rustls may encrypt ahead of the socket, for a viewer that keeps up: a whole frame of 720p in one system
 /// call. Each call pushes its segments out and wakes the reader: with a record a call, TLS costs half as much again.
