@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::Identity;
+use super::{Identity, sessions::InSession};
 use crate::{
     config::{Grant, Reach, Role},
     frame::StreamName,
@@ -23,6 +23,8 @@ pub struct Caller {
 struct Known {
     identity: Arc<Identity>,
     until: Option<Instant>,
+    /// By the login of a browser.
+    session: Option<InSession>,
 }
 
 impl Caller {
@@ -33,24 +35,33 @@ impl Caller {
 
     /// Adds what a credential shows.
     pub(super) fn is(&mut self, identity: Arc<Identity>) {
-        self.known_as.push(Known { identity, until: None });
+        self.known_as.push(Known { identity, until: None, session: None });
     }
 
     /// Adds what a credential shows that ends by itself.
     pub(super) fn is_until(&mut self, identity: Arc<Identity>, end: Instant) {
-        self.known_as.push(Known { identity, until: Some(end) });
+        self.known_as.push(Known { identity, until: Some(end), session: None });
     }
 
-    /// The same caller as `anybody`, with what is left of the credentials: `again` says what each is worth now.
+    /// Adds what was shown when a browser's session began.
+    pub(super) fn is_in_session(&mut self, identity: Arc<Identity>, session: InSession) {
+        self.known_as.push(Known { identity, until: Some(session.ends), session: Some(session) });
+    }
+
+    /// The same caller as `anybody`, with what is left of the credentials: `again` says what each is worth now, and `lasts`
+    /// whether a session has not been ended.
     pub(super) fn renewed(
         &self,
         anybody: Self,
         now: Instant,
         again: impl Fn(&Arc<Identity>) -> Option<Arc<Identity>>,
+        lasts: impl Fn(&InSession) -> bool,
     ) -> Self {
-        let good = self.known_as.iter().filter(|known| known.until.is_none_or(|until| until > now));
+        let good = self.known_as.iter().filter(|known| {
+            known.until.is_none_or(|until| until > now) && known.session.as_ref().is_none_or(&lasts)
+        });
         let known_as = good
-            .filter_map(|known| Some(Known { identity: again(&known.identity)?, until: known.until }))
+            .filter_map(|known| Some(Known { identity: again(&known.identity)?, ..known.clone() }))
             .collect();
         Self { known_as, publishes: self.publishes.clone(), ..anybody }
     }

@@ -13,7 +13,7 @@ use std::{
 use super::{
     Caller, Identity,
     brake::Brake,
-    lease::Lease,
+    lease::{Changes, Lease},
     link::Signed,
     passwords::{Busy, Passwords},
     policy::Rules,
@@ -25,7 +25,6 @@ use crate::{
     frame::StreamName,
 };
 use subtle::ConstantTimeEq;
-use tokio::sync::watch;
 
 /// So many wrong credentials may come from one address at once: somebody who mistypes, and a page full of pictures with an
 /// old token.
@@ -81,8 +80,8 @@ pub struct Auth {
     rules: Rules,
     passwords: Passwords,
     sessions: Sessions,
-    /// Told when the rules have changed.
-    changes: watch::Sender<()>,
+    /// What leases may end by.
+    changes: Changes,
     wrong: Brake<Guesser>,
 }
 
@@ -93,7 +92,7 @@ impl Auth {
             rules: Rules::new(config),
             passwords: Passwords::new(),
             sessions: Sessions::default(),
-            changes: watch::Sender::new(()),
+            changes: Changes::new(),
             wrong: Brake::new(WRONG_BURST, WRONG_EVERY),
         }
     }
@@ -101,18 +100,21 @@ impl Auth {
     /// Follows a new configuration from the next request on. The token of the start stays; sessions end whose credentials
     /// are gone, and so does what is held open with a [`Lease`] that nothing else allows.
     pub fn replace(&self, config: &AuthConfig) {
-        self.rules.replace(config);
-        self.changes.send_replace(());
+        self.changes.after(|| {
+            self.rules.replace(config);
+            true
+        });
     }
 
     /// What `caller` may do now: by what everybody may, and by those of the credentials that are still good.
     pub fn renewed(&self, caller: &Caller) -> Caller {
-        caller.renewed(self.anybody(), Instant::now(), |identity| self.rules.again(identity))
+        let again = |identity: &_| self.rules.again(identity);
+        caller.renewed(self.anybody(), Instant::now(), again, |session| self.sessions.has(session))
     }
 
     /// For what stays open: it is over when `caller` may do that no longer.
     pub fn lease(self: &Arc<Self>, caller: &Caller, role: Role, stream: Option<&StreamName>) -> Lease {
-        Lease::new(self.clone(), self.changes.subscribe(), caller.clone(), role, stream.cloned())
+        Lease::new(self.clone(), &self.changes, caller.clone(), role, stream.cloned())
     }
 
     /// Nobody in particular.
@@ -174,10 +176,10 @@ impl Auth {
             }
         }
         if let Some(cookie) = &shown.cookie
-            && let Some((identity, end)) = self.sessions.of(cookie)
+            && let Some((identity, session)) = self.sessions.of(cookie)
             && self.rules.still_know(&identity)
         {
-            caller.is_until(identity, end);
+            caller.is_in_session(identity, session);
         }
         if let Some((name, password)) = &shown.login
             && let Some(user) = rules.user(name)
@@ -233,9 +235,10 @@ impl Auth {
         Some((self.sessions.begin(identity, lasts)?, lasts))
     }
 
-    /// Ends a session.
+    /// Ends a session, and what is held open by it alone.
     pub fn end_session(&self, cookie: &str) {
-        self.sessions.end(cookie);
+        // Whoever shows a cookie that is none wakes nobody.
+        self.changes.after(|| self.sessions.end(cookie));
     }
 }
 

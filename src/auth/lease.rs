@@ -1,7 +1,8 @@
 //! What stays open (a stream, a WebSocket, a feed) is allowed when it begins, and has to be for as long as it lasts.
 //!
-//! A lease looks again when the rules change and when a credential ends by itself: a token that was taken back shows nothing
-//! from then on, and a link of an hour shows no more than an hour. It costs nothing in between.
+//! A lease looks again when the rules change, when somebody logs out, and when a credential ends by itself: a token that was
+//! taken back shows nothing from then on, and a link of an hour shows no more than an hour. It costs nothing in between.
+//! `models/` tries in every order that none sleeps through a change.
 
 use std::{sync::Arc, time::Instant};
 
@@ -10,6 +11,24 @@ use tokio::{sync::watch, time::sleep_until};
 
 use super::{Auth, Caller};
 use crate::{config::Role, frame::StreamName};
+
+/// Has all leases look again.
+#[derive(Debug)]
+pub(super) struct Changes(watch::Sender<()>);
+
+impl Changes {
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(()))
+    }
+
+    /// Makes a change that a lease may end by; `change` answers whether it was one. What a lease saw before is out of date
+    /// then, so they are told behind it.
+    pub(super) fn after(&self, change: impl FnOnce() -> bool) {
+        if change() {
+            self.0.send_replace(());
+        }
+    }
+}
 
 /// What a caller holds open, by a role, with a stream or with any.
 #[derive(Debug)]
@@ -24,12 +43,12 @@ pub struct Lease {
 impl Lease {
     pub(super) fn new(
         auth: Arc<Auth>,
-        changes: watch::Receiver<()>,
+        changes: &Changes,
         caller: Caller,
         role: Role,
         stream: Option<StreamName>,
     ) -> Self {
-        Self { auth, changes, caller, role, stream }
+        Self { auth, changes: changes.0.subscribe(), caller, role, stream }
     }
 
     /// Ends when the caller may do it no longer. May be asked again when it was dropped before.

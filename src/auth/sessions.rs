@@ -1,7 +1,7 @@
 //! Logins of browsers: a random cookie stands for a credential that was shown once.
 //!
 //! A session ends when its time is over, when its owner logs out, when its credential is no longer in the configuration,
-//! and when framecast ends. Nothing of it is in the cookie.
+//! when there are too many, and when framecast ends. Nothing of it is in the cookie.
 
 use std::{
     collections::HashMap,
@@ -19,6 +19,13 @@ const MAX_SESSIONS: usize = 1024;
 struct Session {
     identity: Arc<Identity>,
     ends: Instant,
+}
+
+/// Which session somebody is in, and when its time is over.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct InSession {
+    key: Fingerprint,
+    pub(super) ends: Instant,
 }
 
 /// All of them.
@@ -47,15 +54,22 @@ impl Sessions {
         Some(cookie)
     }
 
-    /// Whose session this is, and when it ends.
-    pub(super) fn of(&self, cookie: &str) -> Option<(Arc<Identity>, Instant)> {
+    /// Whose session this is, and which.
+    pub(super) fn of(&self, cookie: &str) -> Option<(Arc<Identity>, InSession)> {
         // Kept by its hash, so that the time of the look-up tells nothing of the cookie.
-        let session = self.all().get(&token::hash(cookie).0).cloned()?;
-        (session.ends > Instant::now()).then_some((session.identity, session.ends))
+        let key = token::hash(cookie).0;
+        let Session { identity, ends } = self.all().get(&key).cloned()?;
+        (ends > Instant::now()).then_some((identity, InSession { key, ends }))
     }
 
-    pub(super) fn end(&self, cookie: &str) {
-        self.all().remove(&token::hash(cookie).0);
+    /// Whether it has not been ended.
+    pub(super) fn has(&self, session: &InSession) -> bool {
+        self.all().contains_key(&session.key)
+    }
+
+    /// Ends one; answers whether it was there.
+    pub(super) fn end(&self, cookie: &str) -> bool {
+        self.all().remove(&token::hash(cookie).0).is_some()
     }
 }
 

@@ -135,3 +135,72 @@ fn a_link_shows_no_more_than_its_time() {
         &yaml(&[], &[]),
     );
 }
+
+/// Logs in with a token; answers the cookie, and for how many seconds it is kept.
+async fn log_in(at: SocketAddr, token: &str) -> (String, String) {
+    let form = format!("name=&password={token}");
+    let answer = Client::ask(at, "POST", "/login", &[], form.as_bytes()).await;
+    assert_eq!(answer.head.status, 303);
+    let line = answer.head.get("set-cookie").expect("a cookie is set");
+    let (cookie, rest) = line.split_once(';').unwrap();
+    let kept = rest.split_once("Max-Age=").unwrap().1.split(';').next().unwrap();
+    (cookie.to_owned(), kept.to_owned())
+}
+
+#[test]
+fn what_a_browser_holds_open_ends_when_it_logs_out_and_what_other_sessions_hold_goes_on() {
+    beside(
+        async |relay, at| {
+            push(at, "x", &jpeg(1)).await;
+            let (goes, _) = log_in(at, "wall").await;
+            let (stays, _) = log_in(at, "wall").await;
+            let mut going = Viewing::join_with(at, "/streams/x", &goes).await;
+            going.until(&jpeg(1)).await;
+            let mut staying = Viewing::join_with(at, "/streams/x", &stays).await;
+            staying.until(&jpeg(1)).await;
+            // A session's cookie beside a token is not all that it has.
+            let mut both = Viewing::join_with(at, "/streams/x?token=wall", &goes).await;
+            both.until(&jpeg(1)).await;
+            let cookie = format!("Cookie: {goes}\r\nOrigin: http://test\r\n");
+            let mut page = WebSocket::over_with(Client::connect(at).await, "/api/live", &cookie).await;
+            page.say(json!({"type": "subscribe", "id": 1, "stream": "x"})).await;
+            page.until(|got| matches!(got, Got::Binary(_)).then_some(())).await;
+
+            let left = Client::ask(at, "POST", "/logout", &[("Cookie", &goes)], b"").await;
+            assert_eq!(left.head.status, 303);
+            closes(going).await;
+            assert_eq!(page.closed().await, 1008);
+            push(at, "x", &jpeg(2)).await;
+            staying.until(&jpeg(2)).await;
+            both.until(&jpeg(2)).await;
+            drop((staying, both));
+            relay.stop().await;
+        },
+        &yaml(&["wall"], &[]),
+    );
+}
+
+#[test]
+fn how_long_browsers_stay_logged_in_may_be_changed_and_holds_for_those_who_log_in_then() {
+    let lasting = |session: &str| {
+        yaml(&["wall"], &[]).replacen("auth:\n", &format!("auth:\n  session: {session}\n"), 1)
+    };
+    beside(
+        async |relay, at| {
+            push(at, "x", &jpeg(1)).await;
+            let (before, kept) = log_in(at, "wall").await;
+            assert_eq!(kept, "7200");
+            let mut viewing = Viewing::join_with(at, "/streams/x", &before).await;
+            viewing.until(&jpeg(1)).await;
+            relay.apply(config(&lasting("1h"))).await.unwrap();
+            assert_eq!(log_in(at, "wall").await.1, "3600");
+            // Who is logged in stays so, and what they watch goes on.
+            Viewing::join_with(at, "/streams/x", &before).await.until(&jpeg(1)).await;
+            push(at, "x", &jpeg(2)).await;
+            viewing.until(&jpeg(2)).await;
+            drop(viewing);
+            relay.stop().await;
+        },
+        &lasting("2h"),
+    );
+}

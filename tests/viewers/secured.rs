@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use framecast::auth::token;
 use memchr::memmem;
 use rcgen::generate_simple_self_signed;
 use rustls::{
@@ -24,6 +25,7 @@ use crate::{
     program::run,
     raw_client::{Client, PATIENCE},
     relay::TestRelay,
+    reloads::{beside, config},
     watching::{CLOSING, Viewing},
     web_socket::{Got, WebSocket},
 };
@@ -59,6 +61,19 @@ impl Identity {
             self.path("key.pem"),
         )
     }
+
+    /// The handshake of a client that believes it.
+    async fn believed(&self, socket: TcpStream, protocols: &[&str]) -> std::io::Result<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), socket).await
+    }
 }
 
 /// A relay that speaks TLS, and who may believe it.
@@ -78,15 +93,7 @@ impl Secured {
         socket: TcpStream,
         protocols: &[&str],
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.identity.certificate.clone()).unwrap();
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), socket).await
+        self.identity.believed(socket, protocols).await
     }
 
     async fn socket(&self) -> TcpStream {
@@ -254,7 +261,10 @@ struct Multiplexed(h2::client::SendRequest<bytes::Bytes>);
 
 impl Multiplexed {
     async fn connect(secured: &Secured) -> Self {
-        let io = secured.handshake(secured.socket().await, &["h2"]).await.unwrap();
+        Self::over(secured.handshake(secured.socket().await, &["h2"]).await.unwrap()).await
+    }
+
+    async fn over(io: TlsStream<TcpStream>) -> Self {
         // Less than a large picture: the client's wishes are felt.
         let (client, connection) = h2::client::Builder::new()
             .initial_window_size(64 * 1024)
@@ -318,6 +328,52 @@ async fn twelve_streams_share_a_connection_and_one_that_is_not_read_holds_up_no_
     }
     drop((lazy, bodies, client));
     secured.viewers_are(0).await;
+}
+
+#[test]
+fn over_http_2_a_stream_ends_when_the_right_to_it_is_taken_back_and_others_of_its_connection_go_on() {
+    let identity = Identity::make();
+    let yaml = |tokens: &[&str]| {
+        let token = |name: &&str| format!("    {name}: {{hash: \"{}\", role: view}}\n", token::hash(name));
+        let tokens: String = tokens.iter().map(token).collect();
+        format!("auth:\n  tokens:\n{tokens}{}", identity.yaml())
+    };
+    beside(
+        async |relay, at| {
+            let push = async |picture: &[u8]| {
+                let io = identity.believed(TcpStream::connect(at).await.unwrap(), &[]).await.unwrap();
+                let client: Client = Box::new(io).into();
+                let answer = client.ask_here("POST", "/streams/x/frame", &[], picture).await;
+                assert_eq!(answer.head.status, 204);
+            };
+            push(&jpeg(1)).await;
+            let io = identity.believed(TcpStream::connect(at).await.unwrap(), &["h2"]).await.unwrap();
+            let client = Multiplexed::over(io).await;
+            let mut goes = client.watch("/streams/x?token=gone").await;
+            let mut stays = client.watch("/streams/x?token=stays").await;
+            until(&mut goes, &jpeg(1)).await;
+            until(&mut stays, &jpeg(1)).await;
+            relay.apply(config(&yaml(&["stays"]))).await.unwrap();
+            let rest = timeout(PATIENCE, rest(&mut goes)).await.expect("it ends");
+            assert!(rest.ends_with(CLOSING.as_bytes()), "{}", String::from_utf8_lossy(&rest));
+            push(&jpeg(2)).await;
+            until(&mut stays, &jpeg(2)).await;
+            drop((goes, stays, client));
+            relay.stop().await;
+        },
+        &yaml(&["gone", "stays"]),
+    );
+}
+
+/// Reads to the end.
+async fn rest(body: &mut h2::RecvStream) -> Vec<u8> {
+    let mut read = Vec::new();
+    while let Some(piece) = body.data().await {
+        let piece = piece.expect("it ends in an orderly way");
+        body.flow_control().release_capacity(piece.len()).unwrap();
+        read.extend_from_slice(&piece);
+    }
+    read
 }
 
 #[tokio::test]

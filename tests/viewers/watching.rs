@@ -55,6 +55,10 @@ impl Viewing {
 
     pub(crate) async fn over(mut client: Client, target: &str, version: &str) -> Self {
         client.send(format!("GET {target} {version}\r\nHost: test\r\n\r\n").as_bytes()).await;
+        Self::begun(client, target).await
+    }
+
+    async fn begun(mut client: Client, target: &str) -> Self {
         let head = client.head().await;
         assert_eq!(head.status, 200, "{target}: {head:?}");
         Self { body: Body::after(&head, client), head }
@@ -63,6 +67,16 @@ impl Viewing {
     /// Asks, and reads on to behind the first delimiter.
     pub(crate) async fn join(address: SocketAddr, target: &str) -> Self {
         let mut viewing = Self::ask(address, target).await;
+        viewing.first_delimiter().await;
+        viewing
+    }
+
+    /// The same with a session's cookie.
+    pub(crate) async fn join_with(address: SocketAddr, target: &str, cookie: &str) -> Self {
+        let mut client = Client::connect(address).await;
+        let request = format!("GET {target} HTTP/1.1\r\nHost: test\r\nCookie: {cookie}\r\n\r\n");
+        client.send(request.as_bytes()).await;
+        let mut viewing = Self::begun(client, target).await;
         viewing.first_delimiter().await;
         viewing
     }

@@ -37,7 +37,12 @@ impl WebSocket {
     }
 
     pub(crate) async fn over(client: Client, target: &str) -> Self {
-        let (head, client) = ask(client, target, "").await;
+        Self::over_with(client, target, "").await
+    }
+
+    /// The same with other lines in its head.
+    pub(crate) async fn over_with(client: Client, target: &str, lines: &str) -> Self {
+        let (head, client) = ask(client, target, lines).await;
         assert_eq!(head.status, 101, "{head:?}");
         assert_eq!(head.get("sec-websocket-accept"), Some(ACCEPT));
         Self(client)
