@@ -3,57 +3,125 @@
 
 use std::{env, fs, path::Path};
 
-/// The file, and what it is called here.
-const FILES: [(&str, &str); 4] = [
-    ("../src/bus/mod.rs", "bus.rs"),
-    ("../src/bus/lanes.rs", "lanes.rs"),
-    ("../src/stream/publishing.rs", "publishing.rs"),
-    ("../src/registry/places.rs", "places.rs"),
+/// A file of the crate, its name here, and what stands in place of what. Each must be found, so that a file that changes is
+/// noticed.
+struct Taken(&'static str, &'static str, &'static [Swap]);
+
+type Swap = (&'static str, &'static str);
+
+const STD: Swap = ("use std::sync::", "use crate::primitives::");
+const LOCKS: Swap = ("    sync::{Arc, Mutex, MutexGuard},\n", "");
+const WATCH: Swap = ("use tokio::sync::watch;", "use crate::watch;");
+const SELECT: Swap = ("tokio::select!", "crate::select!");
+
+const FILES: [Taken; 17] = [
+    Taken(
+        "bus/mod.rs",
+        "bus.rs",
+        &[
+            STD,
+            (
+                "use tokio::{sync::watch, time::Instant};",
+                "use crate::{primitives::Instant, stand_ins::*, watch};",
+            ),
+        ],
+    ),
+    Taken(
+        "bus/audience.rs",
+        "audience.rs",
+        &[LOCKS, ("use tokio::sync::{Notify, futures::Notified};", "use crate::{notify::*, shared::*};")],
+    ),
+    Taken("bus/headcount.rs", "headcount.rs", &[STD]),
+    Taken("bus/lanes.rs", "lanes.rs", &[STD]),
+    Taken("stream/publishing.rs", "publishing.rs", &[WATCH]),
+    Taken("stream/sending.rs", "sending.rs", &[]),
+    Taken(
+        "stream/fan_out.rs",
+        "fan_out.rs",
+        &[
+            SELECT,
+            ("use tokio::task::yield_now;", "use crate::tasks::yield_now;"),
+            // A round has a pause behind each viewer.
+            ("const BATCH: usize = 64;", "const BATCH: usize = 1;"),
+            // Nobody's time is measured.
+            ("#[cfg(target_os = \"linux\")]", "#[cfg(any())]"),
+            ("#[cfg(not(target_os = \"linux\"))]", ""),
+        ],
+    ),
+    Taken(
+        "stream/capacity.rs",
+        "capacity.rs",
+        &[("use std::sync::{\n    Arc,\n    atomic::{AtomicUsize, Ordering},\n};", "use crate::shared::*;")],
+    ),
+    Taken(
+        "session/mod.rs",
+        "session.rs",
+        &[("use std::{sync::Arc, time::Instant};", "use std::time::Instant;\nuse crate::primitives::Arc;")],
+    ),
+    Taken("session/counts.rs", "counts.rs", &[STD]),
+    Taken(
+        "registry/places.rs",
+        "places.rs",
+        &[
+            ("    sync::{Arc, Mutex, MutexGuard, PoisonError},\n", ""),
+            WATCH,
+            (
+                "use std::{\n    collections",
+                "use crate::primitives::{Arc, Mutex, MutexGuard, PoisonError};\nuse std::{\n    collections",
+            ),
+        ],
+    ),
+    Taken(
+        "auth/lease.rs",
+        "lease.rs",
+        &[
+            SELECT,
+            ("use tokio::{sync::watch, time::sleep_until};", "use crate::{tasks::sleep_until, watch};"),
+        ],
+    ),
+    Taken(
+        "web/seats.rs",
+        "seats.rs",
+        &[
+            ("    sync::{\n        Arc,\n        atomic::{AtomicUsize, Ordering},\n    },\n", ""),
+            ("use dashmap::DashMap;", "use crate::{dashmap::DashMap, shared::*};"),
+        ],
+    ),
+    Taken("web/transport/mod.rs", "transport.rs", &[]),
+    Taken("web/transport/channel.rs", "channel.rs", &[]),
+    Taken(
+        "web/transport/outbox.rs",
+        "outbox.rs",
+        &[LOCKS, ("use super::{channel::Lane", "use crate::shared::*;\nuse super::{channel::Lane")],
+    ),
+    Taken("web/transport/pieces.rs", "pieces.rs", &[]),
 ];
 
-/// What stands in place of what. Each must be found somewhere, so that a file that changes is noticed.
-const SWAPPED: [(&str, &str); 4] = [
-    ("use std::sync::", "use crate::primitives::"),
-    ("    sync::{Arc, Mutex, MutexGuard, PoisonError},\n", ""),
-    ("use tokio::sync::watch;", "use crate::watch;"),
-    ("use tokio::{sync::watch, time::Instant};", "use crate::{watch, primitives::Instant};"),
-];
+/// Modules of which only some files are taken: `src/lib.rs` says what stands beside them.
+const ROOMS: [&str; 3] = ["bus.rs", "session.rs", "transport.rs"];
 
 fn main() {
     let out = env::var("OUT_DIR").expect("cargo says it");
-    let mut unused: Vec<_> = SWAPPED.iter().map(|(from, _)| *from).collect();
-    for (from, to) in FILES {
+    for Taken(from, to, swaps) in FILES {
+        let from = format!("../src/{from}");
         println!("cargo:rerun-if-changed={from}");
-        let text = fs::read_to_string(from).unwrap_or_else(|error| panic!("{from}: {error}"));
-        let text = without_tests(&text);
+        let text = fs::read_to_string(&from).unwrap_or_else(|error| panic!("{from}: {error}"));
+        let is_kept =
+            |line: &&str| !line.starts_with("//!") && !(ROOMS.contains(&to) && is_of_neighbours(line));
         let mut code: String =
-            text.lines().filter(|line| !line.starts_with("//!")).map(|line| format!("{line}\n")).collect();
-        for (old, new) in SWAPPED {
-            if code.contains(old) {
-                unused.retain(|unused| *unused != old);
-                code = code.replace(old, new);
-            }
-        }
-        if to == "places.rs" {
-            code = format!("use crate::primitives::{{Arc, Mutex, MutexGuard, PoisonError}};\n{code}");
-        }
-        if to == "bus.rs" {
-            code = without_neighbours(&code);
+            without_tests(&text).lines().filter(is_kept).map(|line| format!("{line}\n")).collect();
+        for (old, new) in swaps {
+            assert!(code.contains(old), "{from}: nothing to swap any more: {old:?}");
+            code = code.replace(old, new);
         }
         fs::write(Path::new(&out).join(to), code).expect("the folder is cargo's");
     }
-    assert!(unused.is_empty(), "nothing to swap any more: {unused:?}");
 }
 
 fn without_tests(text: &str) -> &str {
     text.find("#[cfg(test)]").map_or(text, |at| &text[..at])
 }
 
-/// The bus's own files are left out but for what they do with its frames: `src/lib.rs` has stand-ins.
-fn without_neighbours(code: &str) -> String {
-    let is_kept = |line: &&str| {
-        !line.starts_with("mod ") && !line.starts_with("pub use ") && !line.starts_with("pub(crate) use ")
-    };
-    let kept: String = code.lines().filter(is_kept).map(|line| format!("{line}\n")).collect();
-    format!("use crate::stand_ins::*;\n{kept}")
+fn is_of_neighbours(line: &str) -> bool {
+    ["mod ", "pub use ", "pub(crate) use ", "pub(super) use "].iter().any(|start| line.starts_with(start))
 }

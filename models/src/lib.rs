@@ -1,15 +1,15 @@
 //! What threads share, tried in every order in which they can do it (loom): `scripts/models`.
 //!
-//! The code is the crate's own (`build.rs`). What is taken for granted: the watch channel is as `watch` here, and what the
-//! stand-ins below do for frames is nothing. Fan-out and outboxes are not modelled: their lock is held by one side at a time,
-//! and `src/web/transport/tests.rs` tries their scripts.
+//! The code is the crate's own (`build.rs`). What is taken for granted: the watch channel is as `watch` here, a notification
+//! as `notify`, a socket as `web/transport/socket.rs`, and what the stand-ins do for frames is nothing. Most of what is only counted by
+//! `Arc` is counted by the system's, whose orders are not tried.
 
-#![expect(
-    dead_code,
-    missing_docs,
-    reason = "each model uses a part of what it takes from the crate"
-)]
+#![expect(dead_code, missing_docs, reason = "each model uses a part of what it takes from the crate")]
 
+pub mod dashmap;
+pub mod notify;
+pub mod stand_ins;
+pub mod tasks;
 pub mod watch;
 
 /// loom's, by the names of the system's.
@@ -20,100 +20,29 @@ pub mod primitives {
     pub use loom::sync::{Arc, Mutex, MutexGuard, atomic};
 }
 
-pub mod config {
-    /// As `crate::config` has it.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-    pub enum SecondPublisher {
-        #[default]
-        Replaces,
-        Refused,
-    }
+/// The same, where something is shared whose kind is not known: loom's `Arc` holds no `dyn`.
+pub mod shared {
+    pub use std::sync::Arc;
 
-    #[derive(Debug, Clone, Copy, Default)]
-    pub struct SendFile;
+    pub use loom::sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    };
 }
 
-pub mod frame {
-    use std::time::{Instant, SystemTime};
-
-    /// A word in place of a picture.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Jpeg(&'static str);
-
-    impl Jpeg {
-        pub fn len(&self) -> usize {
-            self.0.len()
-        }
-    }
-
-    #[derive(Debug, Clone)]
-    pub struct Frame(Jpeg);
-
-    impl Frame {
-        pub fn saying(word: &'static str) -> Self {
-            Self(Jpeg(word))
-        }
-
-        pub fn word(&self) -> &'static str {
-            self.0.0
-        }
-
-        pub fn jpeg(&self) -> &Jpeg {
-            &self.0
-        }
-
-        pub fn taken(&self) -> SystemTime {
-            SystemTime::UNIX_EPOCH
-        }
-
-        pub fn arrived(&self) -> Instant {
-            Instant::now()
-        }
-    }
-}
-
-pub mod multipart {
-    pub mod writer {
-        #[derive(Debug)]
-        pub struct PreparedPart;
-
-        impl PreparedPart {
-            pub fn new<J, T>(_: J, _: T) -> Self {
-                Self
-            }
-        }
-    }
-}
-
-/// What the bus holds besides the newest frame, which these models do not look at.
-pub mod stand_ins {
-    use crate::primitives::Arc;
-    use std::time::Instant;
-
-    #[derive(Debug, Default)]
-    pub struct StreamStats;
-
-    impl StreamStats {
-        pub fn count_frame_in<W>(&self, _: usize, _: Instant, _: W) {}
-
-        pub fn forget_saving(&self) {}
-    }
-
-    #[derive(Debug, Default)]
-    pub struct Audience;
-
-    #[derive(Debug)]
-    pub struct History;
-
-    impl History {
-        pub fn push<T>(&self, _: &Arc<T>) {}
-    }
-
-    #[derive(Debug, Clone, Copy)]
-    pub struct Way;
-}
+pub use stand_ins::{config, frame, multipart, registry};
 
 pub mod bus {
+    mod audience {
+        include!(concat!(env!("OUT_DIR"), "/audience.rs"));
+    }
+    mod headcount {
+        include!(concat!(env!("OUT_DIR"), "/headcount.rs"));
+    }
+    pub use crate::stand_ins::Pages;
+    pub use audience::{Audience, Watcher};
+    pub use headcount::Headcount;
+
     include!(concat!(env!("OUT_DIR"), "/bus.rs"));
 }
 
@@ -127,6 +56,85 @@ pub mod publishing {
 
 pub mod places {
     include!(concat!(env!("OUT_DIR"), "/places.rs"));
+}
+
+pub mod stream {
+    pub mod capacity {
+        include!(concat!(env!("OUT_DIR"), "/capacity.rs"));
+    }
+    mod fan_out {
+        include!(concat!(env!("OUT_DIR"), "/fan_out.rs"));
+    }
+    mod sending {
+        include!(concat!(env!("OUT_DIR"), "/sending.rs"));
+    }
+    pub use crate::stand_ins::{StreamHandle, ViewerGuard};
+
+    pub async fn run(bus: std::sync::Arc<crate::bus::Bus>) {
+        fan_out::fan_out(bus).await;
+    }
+
+    #[cfg(test)]
+    mod counts;
+    #[cfg(test)]
+    mod leaving;
+}
+
+pub mod session {
+    mod counts {
+        include!(concat!(env!("OUT_DIR"), "/counts.rs"));
+    }
+    pub use counts::Counts;
+
+    include!(concat!(env!("OUT_DIR"), "/session.rs"));
+}
+
+pub mod auth {
+    pub mod lease {
+        include!(concat!(env!("OUT_DIR"), "/lease.rs"));
+    }
+    mod rules;
+    pub use crate::stand_ins::subscriber;
+    pub use rules::{Auth, Caller};
+
+    #[cfg(test)]
+    mod leases;
+}
+
+pub mod web {
+    pub mod seats {
+        include!(concat!(env!("OUT_DIR"), "/seats.rs"));
+
+        impl Seats {
+            pub fn is_empty(&self) -> bool {
+                self.taken.is_empty()
+            }
+        }
+    }
+    pub mod transport {
+        pub mod channel {
+            include!(concat!(env!("OUT_DIR"), "/channel.rs"));
+        }
+        pub mod outbox {
+            include!(concat!(env!("OUT_DIR"), "/outbox.rs"));
+        }
+        pub mod pieces {
+            include!(concat!(env!("OUT_DIR"), "/pieces.rs"));
+        }
+        use crate::stand_ins::patience;
+        use channel::Channel;
+        use outbox::Outbox;
+
+        #[cfg(test)]
+        pub mod socket;
+
+        include!(concat!(env!("OUT_DIR"), "/transport.rs"));
+    }
+
+    #[cfg(test)]
+    mod addresses;
+    #[cfg(test)]
+    mod viewers;
 }
 
 #[cfg(test)]

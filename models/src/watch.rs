@@ -57,6 +57,12 @@ impl<T> fmt::Debug for Sender<T> {
     }
 }
 
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Receiver")
+    }
+}
+
 impl<T> Sender<T> {
     pub fn new(value: T) -> Self {
         Self(Arc::new(Mutex::new(State { value, version: 0, waiting: Vec::new() })))
@@ -71,6 +77,12 @@ impl<T> Sender<T> {
             change(value);
             true
         });
+    }
+
+    pub fn send_replace(&self, value: T) -> T {
+        let mut value = value;
+        self.send_modify(|before| std::mem::swap(before, &mut value));
+        value
     }
 
     pub fn send_if_modified(&self, change: impl FnOnce(&mut T) -> bool) -> bool {

@@ -1,0 +1,229 @@
+//! What the modelled files name of the rest of the crate, as far as they use it. None of it is shared between threads.
+
+use crate::{bus::Headcount, primitives::Arc};
+use std::{io, net::IpAddr, time::Instant};
+
+pub mod config {
+    /// As `crate::config` has it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum SecondPublisher {
+        #[default]
+        Replaces,
+        Refused,
+    }
+
+    /// The same.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum SendFile {
+        Auto,
+        Always,
+        #[default]
+        Never,
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    pub enum Role {
+        View,
+    }
+}
+
+pub mod frame {
+    use std::time::{Instant, SystemTime};
+
+    pub type StreamName = &'static str;
+
+    /// A word in place of a picture.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Jpeg(pub &'static str);
+
+    impl Jpeg {
+        pub fn len(&self) -> usize {
+            self.0.len()
+        }
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum FrameKind {
+        Picture,
+    }
+
+    #[derive(Debug, Clone)]
+    pub struct Frame(Jpeg, Instant);
+
+    impl Frame {
+        pub fn saying(word: &'static str) -> Self {
+            Self(Jpeg(word), Instant::now())
+        }
+
+        pub fn word(&self) -> &'static str {
+            self.0.0
+        }
+
+        pub fn jpeg(&self) -> &Jpeg {
+            &self.0
+        }
+
+        pub fn kind(&self) -> FrameKind {
+            FrameKind::Picture
+        }
+
+        pub fn taken(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
+        }
+
+        pub fn arrived(&self) -> Instant {
+            self.1
+        }
+    }
+}
+
+pub mod multipart {
+    pub mod writer {
+        use crate::frame::Jpeg;
+        use bytes::Bytes;
+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Framing {
+            Raw,
+        }
+
+        #[derive(Debug)]
+        pub struct PreparedPart(&'static str);
+
+        impl PreparedPart {
+            pub fn new<T>(jpeg: Jpeg, _: T) -> Self {
+                Self(jpeg.0)
+            }
+
+            /// The word, in two pieces.
+            pub fn pieces(&self, _: Framing) -> [Bytes; 2] {
+                let (first, second) = self.0.as_bytes().split_at(self.0.len() / 2);
+                [Bytes::from_static(first), Bytes::from_static(second)]
+            }
+        }
+    }
+}
+
+pub mod registry {
+    /// A rendition that is held.
+    #[derive(Debug)]
+    pub struct Held;
+}
+
+/// What is counted about a stream: its viewers only.
+#[derive(Debug, Default)]
+pub struct StreamStats(Headcount);
+
+impl StreamStats {
+    pub fn count_frame_in<W>(&self, _: usize, _: Instant, _: W) {}
+
+    pub fn count_frame_out(&self, _: usize, _: u64) {}
+
+    pub fn bytes_out(&self) -> u64 {
+        0
+    }
+
+    pub fn forget_saving(&self) {}
+
+    pub fn viewer_joined(&self, most: usize) -> Result<(), usize> {
+        self.0.join(most)
+    }
+
+    pub fn viewer_left(&self) {
+        self.0.leave();
+    }
+
+    pub fn viewers(&self) -> usize {
+        self.0.now()
+    }
+}
+
+#[derive(Debug)]
+pub struct History;
+
+impl History {
+    pub fn push<T>(&self, _: &Arc<T>) {}
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Way;
+
+/// There are none: all is written.
+#[derive(Debug)]
+pub struct Pages;
+
+impl Pages {
+    pub fn new() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub fn offer<T>(&mut self, _: &Arc<T>) {}
+
+    pub fn hold<F>(&mut self, _: u64, _: F) -> bool {
+        false
+    }
+
+    pub fn let_go(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+pub struct StreamHandle(pub std::sync::Arc<crate::bus::Bus>);
+
+impl StreamHandle {
+    pub fn bus(&self) -> &crate::bus::Bus {
+        &self.0
+    }
+}
+
+#[derive(Debug)]
+pub struct ViewerGuard(pub StreamHandle);
+
+impl ViewerGuard {
+    pub fn stream(&self) -> &StreamHandle {
+        &self.0
+    }
+
+    pub fn look_at(&mut self, _: Option<&StreamHandle>) {}
+}
+
+/// No peer is given up.
+pub mod patience {
+    use std::{
+        io,
+        task::{Context, Poll},
+        time::Duration,
+    };
+
+    pub const IDLE_TIMEOUT: Duration = Duration::MAX;
+
+    #[derive(Debug, Default)]
+    pub struct Idle {
+        pub wrote: bool,
+    }
+
+    impl Idle {
+        pub fn is_over(&mut self, _: &mut Context<'_>, _: impl Fn() -> bool) -> bool {
+            false
+        }
+    }
+
+    #[derive(Debug, Default)]
+    pub struct Stall;
+
+    impl Stall {
+        pub fn watch(
+            &mut self,
+            _: &mut Context<'_>,
+            written: Poll<io::Result<usize>>,
+            _: Duration,
+        ) -> Poll<io::Result<usize>> {
+            written
+        }
+    }
+}
+
+pub fn subscriber(address: Option<IpAddr>) -> Option<IpAddr> {
+    address
+}

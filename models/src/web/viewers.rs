@@ -1,0 +1,215 @@
+//! A frame's way from the bus into a viewer's socket: by the fan-out's thread, by the connection's own task, or by both.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use loom::{future::block_on, model::Builder, thread};
+use tokio::io::AsyncWrite;
+
+use super::transport::{
+    Wire,
+    outbox::{Feed, FeedGuard, Filled, Stays},
+    pieces::Pieces,
+    socket::Socket,
+};
+use crate::{
+    bus::{Bus, Showing},
+    frame::Frame,
+    multipart::writer::Framing,
+    registry::Held,
+    session::Viewer,
+    stream::{StreamHandle, ViewerGuard, run},
+    tasks::look_at_the_second_first,
+};
+
+/// So many switches are tried that no thread asked for, where a viewer stays: two of them take minutes.
+const OF_VIEWERS_THAT_STAY: usize = 1;
+
+/// The same where it does not stay for long.
+const OF_OTHERS: usize = 2;
+
+fn bounded(most_preemptions: usize, model: impl Fn() + Sync + Send + Copy + 'static) {
+    for second_first in [false, true] {
+        look_at_the_second_first(second_first);
+        let mut bounded = Builder::new();
+        bounded.preemption_bound = Some(most_preemptions);
+        bounded.check(model);
+    }
+}
+
+/// What the stream's end looks like on the wire.
+const END: &[u8] = b".";
+
+/// The crate's own viewer, as the crate's feed asks it, without heads and delimiters.
+#[derive(Debug)]
+struct ViewerFeed(Viewer, bool);
+
+impl ViewerFeed {
+    fn of(bus: &Arc<Bus>) -> Box<Self> {
+        Box::new(Self(Viewer::new(ViewerGuard(StreamHandle(bus.clone()))), false))
+    }
+}
+
+impl Feed for ViewerFeed {
+    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled {
+        if self.1 {
+            return Filled::Ended;
+        }
+        if showing.closed {
+            self.1 = true;
+            pieces.put([bytes::Bytes::from_static(END)]);
+        } else if let Some((frame, _)) = self.0.take(showing) {
+            pieces.put_part(frame, Framing::Raw);
+        } else {
+            return Filled::Nothing;
+        }
+        Filled::Some
+    }
+
+    fn wants(&self, showing: &Showing) -> bool {
+        self.1 || showing.closed || self.0.wants(showing)
+    }
+
+    fn move_to(&mut self, _: Option<Held>) -> Option<Held> {
+        self.0.look_at(None);
+        None
+    }
+}
+
+/// One poll of the connection's task, as actix-http does it: the body first, and then the socket is flushed.
+fn poll(feed: &FeedGuard, wire: &mut Wire<Socket>, cx: &mut Context<'_>) -> Poll<()> {
+    let ended = feed.poll_ended(cx);
+    let flushed = Pin::new(wire).poll_flush(cx).map(Result::unwrap);
+    if flushed.is_ready() { ended } else { Poll::Pending }
+}
+
+fn wire(socket: &Socket) -> Wire<Socket> {
+    Wire::new(socket.clone(), Duration::MAX)
+}
+
+/// A viewer that joins now, until the stream ends.
+fn view(bus: &Arc<Bus>, socket: &Socket) {
+    let mut wire = wire(socket);
+    let feed = wire.outbox().attach(ViewerFeed::of(bus), bus, Stays::Yes).unwrap();
+    block_on(poll_fn(|cx| poll(&feed, &mut wire, cx)));
+}
+
+/// Whole frames of two equal letters, none behind a later one, and then the end.
+fn assert_in_order(got: &[u8]) {
+    let frames = got.strip_suffix(END).expect("the end comes last");
+    assert_eq!(frames.len() % 2, 0, "a frame is torn: {got:?}");
+    let mut last = 0;
+    for frame in frames.chunks(2) {
+        assert!(frame[0] == frame[1] && frame[0] >= last, "torn or from the past: {got:?}");
+        last = frame[0];
+    }
+}
+
+fn whatever_is_published_last_arrives(room: usize) {
+    let bus = Arc::new(Bus::default());
+    let socket = Socket::new(room);
+    let fan_out = {
+        let bus = bus.clone();
+        thread::spawn(move || block_on(run(bus)))
+    };
+    let viewer = {
+        let (bus, socket) = (bus.clone(), socket.clone());
+        thread::spawn(move || view(&bus, &socket))
+    };
+    bus.publish(Frame::saying("11"));
+    bus.publish(Frame::saying("22"));
+    // One that was lost would never come.
+    block_on(socket.read_until(|got| got.ends_with(b"22")));
+    bus.close();
+    let got = block_on(socket.read_until(|got| got.ends_with(END)));
+    assert_in_order(&got);
+    viewer.join().unwrap();
+    fan_out.join().unwrap();
+}
+
+#[test]
+fn a_viewer_that_takes_all_at_once_gets_the_newest_frame_whenever_it_joins() {
+    bounded(OF_VIEWERS_THAT_STAY, || whatever_is_published_last_arrives(100));
+}
+
+#[test]
+fn a_viewer_that_takes_half_a_frame_gets_the_other_half_and_the_newest_frame() {
+    bounded(OF_VIEWERS_THAT_STAY, || whatever_is_published_last_arrives(1));
+}
+
+#[test]
+fn a_viewer_that_takes_a_frame_and_a_half_gets_whole_ones() {
+    bounded(OF_VIEWERS_THAT_STAY, || whatever_is_published_last_arrives(3));
+}
+
+/// What the bus before shows meanwhile is late: behind the first frame of the next bus it must not come.
+#[test]
+fn a_viewer_that_is_moved_gets_what_the_next_bus_shows_and_nothing_of_the_one_before() {
+    bounded(OF_OTHERS, || {
+        let [before, next] = [Arc::new(Bus::default()), Arc::new(Bus::default())];
+        let socket = Socket::new(usize::MAX);
+        let [late, newer] = ["11", "22"].map(Frame::saying);
+        next.publish(newer);
+        let fan_out = {
+            let before = before.clone();
+            thread::spawn(move || block_on(run(before)))
+        };
+        let publisher = {
+            let before = before.clone();
+            thread::spawn(move || {
+                before.publish(late);
+                before.close();
+            })
+        };
+        let mut wire = wire(&socket);
+        let feed = wire.outbox().attach(ViewerFeed::of(&before), &before, Stays::No).unwrap();
+        feed.move_to(&next, None);
+        // The frame and its repeat.
+        block_on(poll_fn(|cx| {
+            let ended = poll(&feed, &mut wire, cx);
+            if socket.written().ends_with(b"2222") { Poll::Ready(()) } else { ended }
+        }));
+        publisher.join().unwrap();
+        fan_out.join().unwrap();
+        let got = socket.written();
+        assert!(got.ends_with(b"2222"), "{got:?}");
+        assert_in_order(&[&got, END].concat());
+    });
+}
+
+/// Its connection goes with it, so nothing more is written to it, and what it held it lets go of.
+#[test]
+fn a_viewer_may_leave_while_it_is_being_shown_a_frame() {
+    bounded(OF_OTHERS, || {
+        let bus = Arc::new(Bus::default());
+        let socket = Socket::new(1);
+        let fan_out = {
+            let bus = bus.clone();
+            thread::spawn(move || block_on(run(bus)))
+        };
+        let mut wire = wire(&socket);
+        let feed = wire.outbox().attach(ViewerFeed::of(&bus), &bus, Stays::Yes).unwrap();
+        let publisher = {
+            let bus = bus.clone();
+            thread::spawn(move || bus.publish(Frame::saying("11")))
+        };
+        // Once, and not until it has all.
+        let mut polled = false;
+        block_on(poll_fn(|cx| {
+            let again = std::mem::replace(&mut polled, true);
+            if again || poll(&feed, &mut wire, cx).is_ready() { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        drop((feed, wire));
+        let got = socket.written();
+        publisher.join().unwrap();
+        bus.close();
+        fan_out.join().unwrap();
+        assert_eq!(socket.written(), got, "it was written to behind its end");
+        assert_eq!((Arc::strong_count(&bus), socket.holders()), (1, 1), "somebody holds it still");
+    });
+}
