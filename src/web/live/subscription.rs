@@ -138,6 +138,8 @@ async fn show(
             return Ok(());
         }
         let Some(first) = picture_above(&showing, last).map(|picture| picture.seq) else {
+            // A placeholder is not for it, so it does not miss it.
+            last = showing.newest.map_or(last, |newest| newest.seq.max(last));
             if frames.changed().await.is_err() {
                 return Ok(());
             }
@@ -160,7 +162,9 @@ async fn show(
         own.sent.borrow_mut().push_back(Sent { seq, at: Instant::now(), arrived: frame.arrived() });
         places.0.forget();
         places.1.forget();
-        stream.bus().stats().count_frame_out(frame.jpeg().len(), picture.seq - first);
+        // Of what was before it subscribed it missed nothing.
+        let next = if last == 0 { first } else { last + 1 };
+        stream.bus().stats().count_frame_out(frame.jpeg().len(), picture.seq - next);
         last = picture.seq;
         line.picture(message::picture(wish.id, picture.seq, frame)).await?;
     }
