@@ -130,6 +130,11 @@ impl Front {
     }
 }
 
+/// curl is bounded by itself: whoever ends a `timeout` around it leaves it running.
+fn patience() -> String {
+    PATIENCE.as_secs().to_string()
+}
+
 /// A viewer that reads as it comes.
 struct Viewer {
     child: Child,
@@ -139,9 +144,9 @@ struct Viewer {
 
 impl Viewer {
     fn start(front: &Front, from: &str) -> Self {
-        let arguments = front.curl(from, &[], "/streams/x");
-        let mut command = Command::new("timeout");
-        command.arg(PATIENCE.as_secs().to_string()).arg("curl").args(arguments).stdout(Stdio::piped());
+        let arguments = front.curl(from, &["--max-time", &patience()], "/streams/x");
+        let mut command = Command::new("curl");
+        command.args(arguments).stdout(Stdio::piped());
         let mut child = command.spawn().expect("scripts/test installs curl");
         let out = child.stdout.take().expect("it is piped");
         Self { child, out, read: Vec::new() }
@@ -184,9 +189,9 @@ fn large_jpeg(n: u8) -> Vec<u8> {
 
 /// A viewer behind a slow line gets the newest picture: none waits in the proxy.
 fn assert_nothing_waits_in_the_proxy(behind: &Behind, front: &Front) {
-    let all = front.curl("127.0.0.5", &["--limit-rate", "1k", "--output", "/dev/null"], "/streams/x");
-    let mut command = Command::new("timeout");
-    let _slow = Running::start(command.arg(PATIENCE.as_secs().to_string()).arg("curl").args(all));
+    let bounded = ["--max-time", &patience(), "--limit-rate", "1k", "--output", "/dev/null"];
+    let all = front.curl("127.0.0.5", &bounded, "/streams/x");
+    let _slow = Running::start(Command::new("curl").args(all));
     wait_for("the slow viewer", || (behind.viewers() > 0).then_some(()));
     let before = behind.sent();
     for n in 0..LARGE {
