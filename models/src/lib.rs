@@ -30,7 +30,7 @@ pub mod shared {
     };
 }
 
-pub use stand_ins::{config, frame, multipart, registry};
+pub use stand_ins::{config, frame, multipart, registry, telemetry};
 
 pub mod bus {
     mod audience {
