@@ -86,7 +86,7 @@ keys! {
     CERT_FILE = "cert_file", "path of a file", Required("the PEM file with the certificate, followed by those that vouch for it"), "Certificate in PEM, the server's own first, followed by those that vouch for it. Relative to the working directory.";
     KEY_FILE = "key_file", "path of a file", Required("the PEM file with the certificate's private key"), "Its private key in PEM, not encrypted (PKCS#8, PKCS#1 or SEC1).";
     REDIRECT_FROM = "redirect_from", "address:port, or a list; or `none`", Is("none"), "Answer plain HTTP there with a redirect to the first address of `server.listen`.";
-    HTTP2 = "http2", "true or false", Is("true"), "Offer HTTP/2, over which browsers watch any number of streams at a time. `false`: HTTP/1.1 only.";
+    HTTP2 = "http2", "true or false", Is("true"), "Offer HTTP/2, over which browsers watch up to 256 streams on one connection. `false`: HTTP/1.1 only.";
 
     ANONYMOUS = "anonymous", "`all`, `none`, or names of streams", Is("none"), "What whoever comes may watch.";
     TOKENS = "tokens", "map", Words("nothing"), "Tokens, by a name for the log.";

@@ -71,8 +71,7 @@ pub(super) async fn ws(
     let seat = seat(&state, &request)?;
     let lease = state.auth.lease(&caller, Role::View, Some(stream.name()));
     let messages = messages.max_frame_size(MAX_MESSAGE_BYTES);
-    let outbox =
-        request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
+    let outbox = Outbox::of(&request);
     tasks::spawn(async move {
         let _seat = seat;
         serve(state, request, stream, lease, session, messages, Rc::new(Backlog::new(outbox))).await;

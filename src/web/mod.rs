@@ -19,6 +19,7 @@ pub(crate) mod fuzzing;
 mod go2rtc;
 mod health;
 mod history;
+mod http2;
 mod listening;
 mod live;
 mod login;

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{
     State, access,
     error::Problem,
+    http2::Patience,
     query,
     seats::AddressSeat,
     transport::{Busy, BusyGuard, Outbox},
@@ -65,7 +66,7 @@ pub(super) async fn by_name(
     let guard = stream
         .join_past(&state.capacity, state.settings.now().limits.max_viewers_per_stream)
         .map_err(|full| state.no_room(full))?;
-    let outbox = request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox");
+    let outbox = Outbox::of(&request);
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let counts: Arc<Counts> = Arc::default();
     let player = Player {
@@ -85,7 +86,8 @@ pub(super) async fn by_name(
         let piece = player.next().await?;
         Some((Ok::<_, Infallible>(piece), player))
     });
-    let answer = head.body(BodyStream::new(Box::pin(pieces)));
+    let mut answer = head.body(BodyStream::new(Box::pin(pieces)));
+    answer.extensions_mut().insert(Patience(stream.config().viewer_timeout));
     Ok(viewing::told(viewing::unchunked_unless(chunked, answer)))
 }
 

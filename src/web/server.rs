@@ -2,13 +2,21 @@
 //!
 //! In place of actix-web's `HttpServer`, which fixes the I/O type, the same parts are put together here by hand.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use actix_http::{HttpService, Protocol, Request, Response, error::DispatchError};
 use actix_server::{Server, ServerHandle};
-use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config,
+};
 use actix_web::{
-    App, body::BoxBody, dev::AppConfig, http::StatusCode, http::header, middleware::from_fn, web,
+    App, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{AppConfig, ServiceResponse},
+    http::StatusCode,
+    http::header,
+    middleware::from_fn,
+    web,
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
@@ -20,7 +28,9 @@ use url::Url;
 #[cfg(unix)]
 use super::listening::SocketFiles;
 use super::{
-    Listeners, Problem, Tls, WebState, access_log, nothing_here, routes, tls,
+    Listeners, Problem, Tls, WebState, access_log,
+    http2::{self, Deadlines},
+    nothing_here, routes, tls,
     transport::{Channel, SecuredSocket, SharedSocket, Wire},
 };
 use crate::telemetry::tasks;
@@ -36,6 +46,9 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Any answer but a stream's (which has its own setting): a client that takes nothing for so long is let go.
 const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The same for HTTP/2.
+const HTTP_2: Deadlines = Deadlines { begin: HEAD_TIMEOUT, idle: KEEP_ALIVE, stall: STALL_TIMEOUT };
 
 /// The connections' share of the three seconds a shutdown may take; streams were ended before.
 const SHUTDOWN_TIMEOUT_S: u64 = 2;
@@ -191,7 +204,24 @@ fn secured(
             Ok((Wire::new(SecuredSocket::new(stream), STALL_TIMEOUT), protocol, peer))
         }
     };
-    fn_service(accept).and_then(http(state))
+    // Either has routes of its own; they share the state.
+    let (first, second) = (http(state.clone()), app(state));
+    let both = fn_factory(move || {
+        let (first, second) = (first.new_service(()), second.new_service(()));
+        async move {
+            let (first, second) = (Rc::new(first.await?), Rc::new(second.await?));
+            Ok::<_, ()>(fn_service(move |(wire, protocol, peer): Connected<SecuredSocket>| {
+                let (first, second) = (first.clone(), second.clone());
+                async move {
+                    match protocol {
+                        Protocol::Http2 => http2::serve(wire, second, peer, HTTP_2).await,
+                        _ => first.call((wire, protocol, peer)).await,
+                    }
+                }
+            }))
+        }
+    });
+    fn_service(accept).and_then(both)
 }
 
 /// A connection as actix-http takes it.
@@ -200,6 +230,28 @@ type Connected<S> = (Wire<S>, Protocol, Option<SocketAddr>);
 fn http<S: Channel + 'static>(
     state: web::Data<WebState>,
 ) -> impl ServiceFactory<Connected<S>, Config = (), Response = (), Error = DispatchError, InitError = ()> {
+    HttpService::build()
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        // A viewer that closes is seen at once, not at the next frame.
+        .h1_allow_half_closed(false)
+        .on_connect_ext(|wire: &Wire<S>, extensions| {
+            extensions.insert(wire.outbox());
+        })
+        .finish(app(state))
+}
+
+/// The routes, as a service of actix-http.
+fn app(
+    state: web::Data<WebState>,
+) -> impl ServiceFactory<
+    Request,
+    Config = (),
+    Response = ServiceResponse<impl MessageBody>,
+    Error = HttpResponse,
+    InitError = (),
+> {
     let base_path = state.base_path.clone();
     let app = App::new().app_data(state).app_data(unreadable_path()).wrap(from_fn(access_log::log));
     let app = app.configure(move |cfg| {
@@ -212,16 +264,7 @@ fn http<S: Channel + 'static>(
         cfg.default_service(web::to(nothing_here));
     });
     let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
-    HttpService::build()
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-        // A viewer that closes is seen at once, not at the next frame.
-        .h1_allow_half_closed(false)
-        .on_connect_ext(|wire: &Wire<S>, extensions| {
-            extensions.insert(wire.outbox());
-        })
-        .finish(map_config(app, |()| AppConfig::default()))
+    map_config(app, |()| AppConfig::default())
 }
 
 /// A number in an address that no number type holds is an address like any other that does not exist.

@@ -54,7 +54,7 @@ pub(super) async fn answer_as(
     variant: Variant,
 ) -> Result<HttpResponse, Problem> {
     let variant = variant.of_one_picture();
-    let _busy = request.conn_data::<Outbox>().map(|outbox| outbox.busy(Busy::Answering));
+    let _busy = Outbox::of(request).busy(Busy::Answering);
     let picture = match query(request, "wait").as_deref() {
         Some("next") => next_after(stream, stream.bus().newest().map_or(0, |newest| newest.seq)).await?,
         Some(_) => {

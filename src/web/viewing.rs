@@ -24,6 +24,7 @@ use super::{
     access_log::Told,
     adapting::{Adapting, Taken},
     error::Problem,
+    http2::Patience,
     query, renditions,
     seats::AddressSeat,
     switch, switched_off, switched_on,
@@ -119,8 +120,7 @@ pub(super) async fn answer_as(
     if request.method() == Method::HEAD {
         return Ok(unchunked_unless(chunked, head.body(NoBody)));
     }
-    let outbox =
-        request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
+    let outbox = Outbox::of(request);
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let mut lease = access::lease(state, request, Role::View, stream)?;
     let seat = access::seat(state, request)?;
@@ -149,7 +149,9 @@ pub(super) async fn answer_as(
     if request.version() == Version::HTTP_2 {
         let (showing, viewing) = (shown.bus().subscribe(), viewing());
         let viewer = Multiplexed { feed, showing, lease, _busy: busy, _seat: seat, _viewing: viewing };
-        return Ok(told(head.body(multiplexed::body(viewer, stream.config().viewer_timeout))));
+        let mut answer = told(head.body(multiplexed::body(viewer)));
+        answer.extensions_mut().insert(Patience(stream.config().viewer_timeout));
+        return Ok(answer);
     }
     let stays = if adapts { Stays::No } else { Stays::Yes };
     let feed = outbox.attach(Box::new(feed), shown.bus(), stays).ok_or_else(|| {

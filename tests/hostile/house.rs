@@ -5,12 +5,14 @@ use std::{cell::Cell, fs, net::SocketAddr, process::Command, time::Duration};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     time::{Instant, sleep},
 };
+use tokio_rustls::client::TlsStream;
 
 use crate::{
     binary::Framecast,
+    identity::Identity,
     neighbour::{NEIGHBOUR, Neighbour},
     numbers::Process,
     raw_client::{Answer, Client, PATIENCE},
@@ -26,6 +28,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub(crate) struct House {
     framecast: Framecast,
     address: SocketAddr,
+    identity: Option<Identity>,
     process: Process,
     neighbour: Option<Neighbour>,
     _folder: TempDir,
@@ -37,8 +40,19 @@ impl House {
         Self::started_by("exec \"$@\"", top, streams).await
     }
 
+    /// The same over TLS.
+    pub(crate) async fn secured(top: &str, streams: &str) -> Self {
+        let identity = Identity::make();
+        let top = format!("server: {{tls: {{{}}}}}\n{top}", identity.yaml());
+        Self::with("exec \"$@\"", &top, streams, Some(identity)).await
+    }
+
     /// The same, started by a line of shell that ends with `exec "$@"`.
     pub(crate) async fn started_by(shell: &str, top: &str, streams: &str) -> Self {
+        Self::with(shell, top, streams, None).await
+    }
+
+    async fn with(shell: &str, top: &str, streams: &str, identity: Option<Identity>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let camera = listener.local_addr().unwrap();
         let yaml = format!(
@@ -56,14 +70,27 @@ impl House {
             *command = wrapped;
             command
         });
-        let address = framecast.url("").trim_start_matches("http://").parse().expect("it listens on TCP");
+        let url = framecast.url("");
+        let address = url.split_once("://").unwrap().1.parse().expect("it listens on TCP");
         let process = Process(fs::read_to_string(&pid_file).unwrap().trim().parse().unwrap());
-        let neighbour = Some(Neighbour::begin(address, listener).await);
-        Self { framecast, address, process, neighbour, _folder: folder }
+        let client = connect(address, identity.as_ref()).await;
+        let neighbour = Some(Neighbour::begin(client, listener).await);
+        Self { framecast, address, identity, process, neighbour, _folder: folder }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Connects, over TLS if the house has it.
+    pub(crate) async fn client(&self) -> Client {
+        connect(self.address, self.identity.as_ref()).await
+    }
+
+    /// Connects and agrees on HTTP/2, in a house that has TLS.
+    pub(crate) async fn http2(&self) -> TlsStream<TcpStream> {
+        let socket = TcpStream::connect(self.address).await.unwrap();
+        self.identity.as_ref().expect("HTTP/2 needs TLS").handshake(socket, &["h2"]).await
     }
 
     pub(crate) fn process(&self) -> Process {
@@ -72,12 +99,13 @@ impl House {
 
     /// Everything the API says.
     pub(crate) async fn all(&self) -> Value {
-        Client::get(self.address, "/api/streams").await.json()
+        self.client().await.ask_here("GET", "/api/streams", &[], b"").await.json()
     }
 
     /// What the API says of a stream.
     pub(crate) async fn report(&self, stream: &str) -> Value {
-        Client::get(self.address, &format!("/api/streams/{stream}")).await.json()
+        let target = format!("/api/streams/{stream}");
+        self.client().await.ask_here("GET", &target, &[], b"").await.json()
     }
 
     /// The same, once it is as wanted.
@@ -92,7 +120,7 @@ impl House {
     /// Pushes a picture, or what is taken for one.
     pub(crate) async fn push(&self, stream: &str, body: &[u8]) -> Answer {
         let target = format!("/streams/{stream}/frame");
-        Client::ask(self.address, "POST", &target, &[("Content-Type", "image/jpeg")], body).await
+        self.client().await.ask_here("POST", &target, &[("Content-Type", "image/jpeg")], body).await
     }
 
     /// Bears `attack`: meanwhile every frame of the good camera reaches its viewer, memory grows by no more than `kib`,
@@ -147,6 +175,16 @@ impl House {
         let complaints: Vec<_> = log.lines().filter(bad).filter(|line| !known(line)).collect();
         assert!(complaints.is_empty(), "the log complains:\n{}", complaints.join("\n"));
         log
+    }
+}
+
+async fn connect(address: SocketAddr, identity: Option<&Identity>) -> Client {
+    match identity {
+        None => Client::connect(address).await,
+        Some(identity) => {
+            let socket = TcpStream::connect(address).await.expect("the relay listens");
+            Box::new(identity.handshake(socket, &[]).await).into()
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A good camera and its good viewer, beside whatever else happens: each frame the camera sends is seen by the viewer
 //! before the next one is sent, so that a lost, doubled or foreign frame is seen at once, however busy the machine is.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -30,9 +30,8 @@ pub(crate) struct Neighbour {
 }
 
 impl Neighbour {
-    /// Watches the relay's stream and serves its source, which the relay will ask at `listener`.
-    pub(crate) async fn begin(relay: SocketAddr, listener: TcpListener) -> Self {
-        let mut client = Client::connect(relay).await;
+    /// Watches the relay's stream over this connection and serves its source, which the relay will ask at `listener`.
+    pub(crate) async fn begin(mut client: Client, listener: TcpListener) -> Self {
         client.send(format!("GET /streams/{NEIGHBOUR} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await;
         let (mut camera, _) = timeout(PATIENCE, listener.accept()).await.expect("the relay asks").unwrap();
         let mut request = Vec::new();

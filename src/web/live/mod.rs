@@ -109,8 +109,7 @@ pub(super) async fn live(
     let page = page.inspect_err(|_| state.refusals.full(Full::Pages))?;
     let (response, session, messages) =
         actix_ws::handle(&request, body).map_err(|_| Problem::not_a_web_socket())?;
-    let outbox =
-        request.conn_data::<Outbox>().expect("every connection is a Wire, which has an outbox").clone();
+    let outbox = Outbox::of(&request);
     let connection = Rc::new(Connection {
         state: state.into_inner(),
         caller,

@@ -48,14 +48,14 @@ pub(in crate::web) struct Body {
     payload: web::Payload,
     declared: Option<u64>,
     ended: bool,
-    _busy: Option<BusyGuard>,
+    _busy: BusyGuard,
 }
 
 impl Body {
     pub(in crate::web) fn new(request: &HttpRequest, payload: web::Payload) -> Self {
         let declared = request.headers().get(header::CONTENT_LENGTH);
         let declared = declared.and_then(|value| value.to_str().ok()?.parse().ok());
-        let busy = request.conn_data::<Outbox>().map(|outbox| outbox.busy(Busy::Receiving));
+        let busy = Outbox::of(request).busy(Busy::Receiving);
         Self { payload, declared, ended: false, _busy: busy }
     }
 

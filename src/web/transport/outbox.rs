@@ -14,6 +14,8 @@ use std::{
     time::Duration,
 };
 
+use actix_web::{HttpMessage, HttpRequest};
+
 use super::{channel::Lane, pieces::Pieces};
 use crate::{
     bus::{Bus, Pages, Showing, Watcher},
@@ -176,6 +178,13 @@ impl Drop for FeedGuard {
 }
 
 impl Outbox {
+    /// That of the request's connection, which HTTP/1 keeps with the connection and HTTP/2 with each request.
+    pub(in crate::web) fn of(request: &HttpRequest) -> Self {
+        let outbox = request.conn_data::<Self>().cloned();
+        let outbox = outbox.or_else(|| request.extensions().get::<Self>().cloned());
+        outbox.expect("every connection is a Wire, which has an outbox")
+    }
+
     pub(super) fn new(stall_timeout: Duration, lane: Option<Arc<dyn Lane>>) -> Self {
         Self(Arc::new(Mutex::new(Pending {
             pieces: Pieces::default(),

@@ -1,0 +1,48 @@
+//! A certificate with its key, and a client that believes it.
+
+use std::{fs, sync::Arc};
+
+use rcgen::generate_simple_self_signed;
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName},
+};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+pub(crate) struct Identity {
+    folder: TempDir,
+    certificate: CertificateDer<'static>,
+}
+
+impl Identity {
+    pub(crate) fn make() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let made = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
+        fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        Self { folder, certificate: made.cert.der().clone() }
+    }
+
+    /// The settings of `server.tls`.
+    pub(crate) fn yaml(&self) -> String {
+        let folder = self.folder.path().display();
+        format!("cert_file: '{folder}/cert.pem', key_file: '{folder}/key.pem'")
+    }
+
+    /// Agrees on one of `protocols`, or on none.
+    pub(crate) async fn handshake(&self, socket: TcpStream, protocols: &[&str]) -> TlsStream<TcpStream> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let name = ServerName::try_from("localhost").unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, socket).await.expect("the relay speaks TLS")
+    }
+}

@@ -1,0 +1,280 @@
+//! Clients of HTTP/2 that mean harm: one connection of theirs could be ten thousand.
+
+use futures_util::future::join_all;
+
+use crate::{
+    house::House,
+    http2::{
+        CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE,
+        cancel, field, fields, frame, get, nth, post,
+    },
+    pictures::long,
+};
+
+/// Far more than a connection's windows.
+const LARGE: usize = 1_000_000;
+
+/// A few frames, what connections cost, and what TLS and HTTP/2 keep for each.
+const MEMORY_KIB: u64 = 32 * 1024;
+
+/// Streams that a connection may have open at the same time (`src/web/http2.rs`).
+const MOST_STREAMS: usize = 256;
+
+/// What is said in one go.
+const AT_ONCE: usize = 500;
+
+const WINDOW: u32 = 64 * 1024;
+
+const WIDE: &str = "  wide: {viewer_timeout: 1s, source: {type: push, token: none}}\n";
+
+async fn house() -> House {
+    let house = House::secured("", WIDE).await;
+    assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
+    house
+}
+
+async fn viewers_are(house: &House, wanted: usize) {
+    house.report_when("wide", |report| report["viewers"] == wanted).await;
+}
+
+/// Says `one` of each number, many in one go, until the relay lets go.
+async fn flood(raw: &mut Raw, count: usize, one: impl Fn(usize) -> Vec<u8>) -> usize {
+    for first in (0..count).step_by(AT_ONCE) {
+        let some: Vec<u8> = (first..count.min(first + AT_ONCE)).flat_map(&one).collect();
+        if raw.say(&some).await.is_err() {
+            return first;
+        }
+    }
+    count
+}
+
+/// CVE-2023-44487: asked for and cancelled at once, so that no bound on open streams is ever reached.
+#[tokio::test]
+async fn streams_that_are_asked_for_and_cancelled_by_the_thousand_cost_nothing() {
+    const STREAMS: usize = 20_000;
+    let mut house = house().await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            for target in ["/streams/wide", "/streams/wide/snapshot?width=32", "/healthz"] {
+                let mut raw = Raw::begin(house.http2().await, WINDOW).await.reading();
+                let one = |n| [get(nth(n), target), cancel(nth(n))].concat();
+                let said = flood(&mut raw, STREAMS, one).await;
+                let answered = raw.is_answered().await;
+                eprintln!("{target}: {said} taken, the connection goes on: {answered}");
+            }
+            viewers_are(house, 0).await;
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn ten_thousand_streams_at_once_are_a_bounded_number_of_viewers() {
+    const STREAMS: usize = 10_000;
+    let mut house = house().await;
+    house
+        .bears(2 * MEMORY_KIB, async |house| {
+            let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+            // A few too many are refused, and the others stay.
+            flood(&mut raw, MOST_STREAMS + 44, |n| get(nth(n), "/streams/wide")).await;
+            assert!(raw.is_answered().await);
+            assert_eq!(raw.seen().count(RST_STREAM), 44);
+            viewers_are(house, MOST_STREAMS).await;
+            // Thousands too many end the connection.
+            flood(&mut raw, STREAMS, |n| get(nth(MOST_STREAMS + 44 + n), "/streams/wide")).await;
+            raw.is_answered().await;
+            let viewers = house.report("wide").await["viewers"].as_u64().unwrap() as usize;
+            assert!(viewers <= MOST_STREAMS, "{viewers} viewers of one connection");
+            // Uploads that never come, of another.
+            let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+            flood(&mut raw, STREAMS, |n| post(nth(n), "/streams/wide/frame")).await;
+            raw.is_answered().await;
+            drop(raw);
+            viewers_are(house, 0).await;
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn requests_whose_answers_nobody_reads_are_no_longer_taken() {
+    const REQUESTS: usize = 200_000;
+    let mut house = house().await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            for target in ["/healthz", "/streams/nobody"] {
+                let mut raw = Raw::begin(house.http2().await, WINDOW).await;
+                let taken = flood(&mut raw, REQUESTS, |n| get(nth(n), target)).await;
+                assert!(taken < REQUESTS, "all of them were taken");
+            }
+        })
+        .await;
+    house.end();
+}
+
+/// Each frame alone is harmless, and asks for an answer.
+#[tokio::test]
+async fn floods_of_settings_and_pings_are_answered_or_end_their_connection() {
+    const FRAMES: usize = 200_000;
+    let kinds = [(SETTINGS, &[][..]), (PING, &[7; 8][..]), (WINDOW_UPDATE, &[0, 0, 0, 1][..])];
+    let mut house = house().await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            for (kind, payload) in kinds {
+                let mut raw = Raw::begin(house.http2().await, WINDOW).await.reading();
+                flood(&mut raw, FRAMES, |_| frame(kind, 0, 0, payload)).await;
+                // Pings that come faster than answers go are answered together.
+                raw.is_answered().await;
+                // And who does not take the answers.
+                let mut raw = Raw::begin(house.http2().await, WINDOW).await;
+                if kind != WINDOW_UPDATE {
+                    let taken = flood(&mut raw, 10 * FRAMES, |_| frame(kind, 0, 0, payload)).await;
+                    assert!(taken < 10 * FRAMES, "{kind}: all of them were taken");
+                }
+            }
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn headers_that_go_on_without_end_are_cut_off() {
+    const FRAMES: usize = 20_000;
+    let long = field("x-long", &"x".repeat(100)).repeat(100);
+    let cases = [("full", long), ("empty", Vec::new()), ("a string without end", vec![b'x'; 16_000])];
+    let mut house = house().await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            for (case, payload) in &cases {
+                let mut raw = Raw::begin(house.http2().await, WINDOW).await.reading();
+                let mut first = fields("GET", "/healthz");
+                if case.starts_with("a string") {
+                    // A literal value of 2^28 bytes begins.
+                    first.extend(b"\x00\x01x\x7f\x81\xff\xff\x7f");
+                }
+                raw.say(&frame(HEADERS, END_STREAM, 1, &first)).await.unwrap();
+                let mut taken = 0;
+                while taken < FRAMES && raw.say(&frame(CONTINUATION, 0, 1, payload)).await.is_ok() {
+                    taken += 1;
+                }
+                assert!(taken < FRAMES, "{case}: it is listened to without end");
+                raw.ended().await;
+            }
+        })
+        .await;
+    house.end();
+}
+
+/// A few bytes that name one another, and unfold to far more.
+#[tokio::test]
+async fn headers_that_unfold_are_refused() {
+    // One of 4000 bytes into the table, which is then number 62; and again by one byte each.
+    let large = [&b"\x40\x01x\x7f\xa1\x1e"[..], &[b'x'; 4000]].concat();
+    let unfolding = [fields("GET", "/healthz"), large, vec![0x80 | 62; 10_000]].concat();
+    // The smallest there are.
+    let small = [fields("GET", "/healthz"), b"\x40\x01x\x00".to_vec(), vec![0x80 | 62; 400_000]].concat();
+    // More names than a map of headers has room for.
+    let names = (0..40_000).flat_map(|n| field(&format!("x{n}"), ""));
+    let names: Vec<u8> = fields("GET", "/healthz").into_iter().chain(names).collect();
+    let mut house = house().await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            for (case, block) in [("unfolding", unfolding), ("small", small), ("names", names)] {
+                let mut raw = Raw::begin(house.http2().await, WINDOW).await.reading();
+                for n in 0..20 {
+                    let mut pieces = block.chunks(16_000).peekable();
+                    let mut kind = (HEADERS, END_STREAM);
+                    while let Some(piece) = pieces.next() {
+                        let end = if pieces.peek().is_none() { END_HEADERS } else { 0 };
+                        if raw.say(&frame(kind.0, kind.1 | end, nth(n), piece)).await.is_err() {
+                            break;
+                        }
+                        kind = (CONTINUATION, 0);
+                    }
+                }
+                raw.is_answered().await;
+                let seen = raw.seen();
+                assert_eq!(seen.data_bytes, 0, "{case}: {seen:?}");
+            }
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn viewers_that_never_open_their_window_are_let_go() {
+    const CONNECTIONS: usize = 10;
+    const STREAMS: usize = 10;
+    let mut house = house().await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            let mut stuck = Vec::new();
+            for _ in 0..CONNECTIONS {
+                let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+                flood(&mut raw, STREAMS, |n| get(nth(n), "/streams/wide")).await;
+                stuck.push(raw);
+            }
+            viewers_are(house, CONNECTIONS * STREAMS).await;
+            while house.report("wide").await["viewers"] != 0 {
+                assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
+            }
+            for raw in &stuck {
+                assert_eq!(raw.seen().data_bytes, 0);
+            }
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn a_window_of_one_byte_is_filled_byte_by_byte() {
+    const BYTES: usize = 500;
+    const VIEWERS: usize = 10;
+    let mut house = House::secured("", &WIDE.replace("1s", "1h")).await;
+    house.push("wide", &long(LARGE)).await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            let sip = async |_| {
+                let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+                raw.say(&get(1, "/streams/wide")).await.unwrap();
+                for taken in 1..=BYTES {
+                    raw.say(&frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1])).await.unwrap();
+                    raw.seen_when(|seen| seen.data_bytes == taken).await;
+                }
+                raw
+            };
+            let tiny = join_all((0..VIEWERS).map(sip)).await;
+            for raw in &tiny {
+                let seen = raw.seen();
+                assert_eq!((seen.data_bytes, seen.largest_data), (BYTES, 1), "{seen:?}");
+            }
+            viewers_are(house, tiny.len()).await;
+            drop(tiny);
+            viewers_are(house, 0).await;
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn connections_that_break_off_within_a_frame_leave_nothing() {
+    const STREAMS: usize = 20;
+    let head = get(nth(STREAMS), "/streams/wide");
+    let body = frame(DATA, 0, nth(STREAMS), &[0; 1000]);
+    let update = frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]);
+    let mut house = house().await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            for last in [&head, &body, &update] {
+                for cut in (1..last.len()).step_by(last.len().div_ceil(20)) {
+                    let mut raw = Raw::begin(house.http2().await, WINDOW).await.reading();
+                    flood(&mut raw, STREAMS, |n| get(nth(n), "/streams/wide")).await;
+                    raw.say(&post(nth(STREAMS), "/streams/wide/frame")).await.unwrap();
+                    raw.say(&last[..cut]).await.unwrap();
+                }
+            }
+            viewers_are(house, 0).await;
+        })
+        .await;
+    house.end();
+}
