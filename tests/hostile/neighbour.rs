@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     time::timeout,
 };
 
 use crate::{
-    pictures::{number_of, numbered},
-    raw_client::{Body, Client, PATIENCE},
+    pictures::{number_of, numbered, numbered_long},
+    raw_client::{Body, Client, Io, PATIENCE},
 };
 
 /// What the stream is called.
@@ -24,16 +24,29 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;b
 
 /// Both ends of the stream.
 pub(crate) struct Neighbour {
-    camera: TcpStream,
+    camera: Box<dyn Io>,
     viewer: Body,
     sent: u64,
+    /// Pictures are made longer than this.
+    bytes: usize,
 }
 
 impl Neighbour {
     /// Watches the relay's stream over this connection and serves its source, which the relay will ask at `listener`.
-    pub(crate) async fn begin(mut client: Client, listener: TcpListener) -> Self {
-        client.send(format!("GET /streams/{NEIGHBOUR} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await;
-        let (mut camera, _) = timeout(PATIENCE, listener.accept()).await.expect("the relay asks").unwrap();
+    pub(crate) async fn begin(client: Client, listener: TcpListener) -> Self {
+        let camera = async move { Box::new(listener.accept().await.unwrap().0) as Box<dyn Io> };
+        Self::begin_as(NEIGHBOUR, client, camera, 0).await
+    }
+
+    /// The same of any stream, whose camera will be asked over this connection, with pictures longer than `bytes`.
+    pub(crate) async fn begin_as(
+        stream: &str,
+        mut client: Client,
+        camera: impl Future<Output = Box<dyn Io>>,
+        bytes: usize,
+    ) -> Self {
+        client.send(format!("GET /streams/{stream} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await;
+        let mut camera = timeout(PATIENCE, camera).await.expect("the relay asks");
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
             assert_ne!(camera.read_buf(&mut request).await.unwrap(), 0, "the relay left");
@@ -43,7 +56,7 @@ impl Neighbour {
         assert_eq!(head.status, 200);
         let mut viewer = Body::after(&head, client);
         assert_eq!(viewer.text_until("\r\n").await, "--boundarydonotcross");
-        let mut neighbour = Self { camera, viewer, sent: 0 };
+        let mut neighbour = Self { camera, viewer, sent: 0, bytes };
         neighbour.exchange().await;
         neighbour
     }
@@ -56,12 +69,12 @@ impl Neighbour {
     /// One frame more.
     pub(crate) async fn exchange(&mut self) {
         self.sent += 1;
-        let jpeg = numbered(self.sent);
+        let jpeg = if self.bytes == 0 { numbered(self.sent) } else { numbered_long(self.sent, self.bytes) };
         let head = format!("Content-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
         let part = [head.as_bytes(), &jpeg, b"\r\n--cam\r\n"].concat();
         self.camera.write_all(&part).await.expect("the relay takes the neighbour's frames");
         loop {
-            let seen = number_of(&self.next_picture().await).expect("a picture of the neighbour");
+            let seen = number_of(&next_picture(&mut self.viewer).await).expect("a picture of the neighbour");
             if seen == self.sent {
                 return;
             }
@@ -76,13 +89,14 @@ impl Neighbour {
             tokio::time::sleep(BETWEEN_FRAMES).await;
         }
     }
+}
 
-    async fn next_picture(&mut self) -> Vec<u8> {
-        let head = self.viewer.text_until("\r\n\r\n").await;
-        let length = head.split("\r\n").find_map(|line| line.strip_prefix("Content-Length: "));
-        let jpeg = self.viewer.exactly(length.expect("a part has its length").parse().unwrap()).await;
-        assert_eq!(self.viewer.text_until("\r\n").await, "");
-        assert_eq!(self.viewer.text_until("\r\n").await, "--boundarydonotcross");
-        jpeg
-    }
+/// The picture of the next part.
+pub(crate) async fn next_picture(viewer: &mut Body) -> Vec<u8> {
+    let head = viewer.text_until("\r\n\r\n").await;
+    let length = head.split("\r\n").find_map(|line| line.strip_prefix("Content-Length: "));
+    let jpeg = viewer.exactly(length.expect("a part has its length").parse().unwrap()).await;
+    assert_eq!(viewer.text_until("\r\n").await, "");
+    assert_eq!(viewer.text_until("\r\n").await, "--boundarydonotcross");
+    jpeg
 }

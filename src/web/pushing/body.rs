@@ -157,3 +157,41 @@ impl MessageBody for AnswerBeforeTheEnd {
         Poll::Ready(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{FromRequest, HttpMessage, dev::Payload, error::PayloadError, test::TestRequest};
+    use futures_util::stream;
+
+    use super::*;
+
+    /// A picture of which a byte comes each time `between` is over, and never the last one.
+    async fn dripping(between: Duration) -> Body {
+        let request = TestRequest::post().insert_header(("Content-Length", "1000000")).to_http_request();
+        request.extensions_mut().insert(Outbox::new(Duration::from_secs(10), None));
+        let bytes = stream::unfold((), move |()| async move {
+            tokio::time::sleep(between).await;
+            Some((Ok::<_, PayloadError>(Bytes::from_static(b"\xff")), ()))
+        });
+        let mut payload = Payload::Stream { payload: Box::pin(bytes) };
+        let payload = web::Payload::from_request(&request, &mut payload).await.unwrap();
+        Body::new(&request, payload)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_picture_that_comes_byte_by_byte_is_waited_for_for_so_long_and_no_longer() {
+        let cases = [
+            (Duration::from_secs(1), PICTURE_TIMEOUT),
+            (SILENCE_TIMEOUT - Duration::from_secs(1), PICTURE_TIMEOUT),
+            (SILENCE_TIMEOUT + Duration::from_secs(1), SILENCE_TIMEOUT),
+        ];
+        for (between, until) in cases {
+            let mut body = dripping(between).await;
+            let begun = Instant::now();
+            let late = body.whole(2_000_000, || unreachable!("it is small")).await.unwrap_err();
+            assert_eq!(late.status(), StatusCode::REQUEST_TIMEOUT, "{late}");
+            let waited = begun.elapsed();
+            assert!(waited >= until && waited < until + Duration::from_secs(1), "{between:?}: {waited:?}");
+        }
+    }
+}

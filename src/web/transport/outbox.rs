@@ -185,7 +185,7 @@ impl Outbox {
         outbox.expect("every connection is a Wire, which has an outbox")
     }
 
-    pub(super) fn new(stall_timeout: Duration, lane: Option<Arc<dyn Lane>>) -> Self {
+    pub(in crate::web) fn new(stall_timeout: Duration, lane: Option<Arc<dyn Lane>>) -> Self {
         Self(Arc::new(Mutex::new(Pending {
             pieces: Pieces::default(),
             feed: None,
