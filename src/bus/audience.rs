@@ -21,6 +21,9 @@ pub trait Watcher: Debug + Send + Sync {
     /// Has the watcher look by itself, on another thread: the one that calls has enough to do.
     fn call(&self, showing: &Showing);
 
+    /// Showing it something panicked: it is not to be shown anything more, and ends by itself.
+    fn break_off(&self);
+
     /// It does not watch any more; the fan-out forgets it.
     fn is_gone(&self) -> bool;
 }

@@ -12,6 +12,7 @@ mod ring;
 
 use std::{
     fs, io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process,
     sync::Arc,
@@ -26,6 +27,7 @@ use crate::{
     bus::{Bus, Pace, Published, SavingState},
     config::{SaveConfig, SaveTarget},
     frame::FrameKind,
+    transform::pool::reason,
 };
 
 /// Writes a stream's frames to disk until the stream ends.
@@ -43,6 +45,9 @@ enum Target {
     Latest(PathBuf),
     Ring(Ring),
     Append(Append),
+    /// Panics at the first frame and saves the others.
+    #[cfg(test)]
+    Broken(u32),
 }
 
 /// What became of a frame.
@@ -93,7 +98,9 @@ impl Recorder {
     async fn save(&mut self, shown: Arc<Published>) {
         let Some(mut target) = self.target.take() else { return };
         let written = spawn_blocking(move || {
-            let result = target.write(&shown);
+            // The next frame has its own try, whatever became of this one.
+            let result = catch_unwind(AssertUnwindSafe(|| target.write(&shown)))
+                .unwrap_or_else(|panic| Err(io::Error::other(format!("a bug: {}", reason(&*panic)))));
             (target, result)
         })
         .await;
@@ -147,6 +154,12 @@ impl Target {
             }
             Self::Ring(ring) => ring.write(shown).map(|()| Outcome::Saved),
             Self::Append(file) => file.write(shown),
+            #[cfg(test)]
+            Self::Broken(written) => {
+                *written += 1;
+                assert_ne!(*written, 1, "injected by the test");
+                Ok(Outcome::Saved)
+            }
         }
     }
 }

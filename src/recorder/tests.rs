@@ -46,7 +46,10 @@ fn ring(dir: &Path, keep: u32) -> SaveConfig {
 /// Shows one frame after the other and waits for each to be dealt with, then ends the recorder.
 async fn record(config: SaveConfig, frames: Vec<Frame>) -> Arc<Bus> {
     let bus = Arc::new(Bus::default());
-    let recorder = Recorder::new(config, bus.clone());
+    run(Recorder::new(config, bus.clone()), bus, frames).await
+}
+
+async fn run(recorder: Recorder, bus: Arc<Bus>, frames: Vec<Frame>) -> Arc<Bus> {
     let feed = async {
         for (n, frame) in frames.into_iter().enumerate() {
             bus.publish(frame);
@@ -218,4 +221,15 @@ async fn a_file_that_is_to_stop_when_full_says_so_and_goes_on_when_it_is_moved_a
     let both = async { tokio::join!(recorder.run(), feed) };
     tokio::time::timeout(PATIENCE, both).await.unwrap();
     assert_eq!(fs::read(&file).unwrap(), *frame(1).jpeg());
+}
+
+#[tokio::test]
+async fn a_panic_while_a_frame_is_written_is_a_failure_of_that_frame_only() {
+    let bus = Arc::new(Bus::default());
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::new(latest(&dir.path().join("latest.jpg")), bus.clone());
+    recorder.target = Some(Target::Broken(0));
+    let bus = run(recorder, bus, vec![frame(1), frame(2), frame(3)]).await;
+    assert_eq!((bus.stats().saved(), bus.stats().save_failures()), (2, 1));
+    assert_eq!(bus.stats().saving().unwrap().state, SavingState::Saving);
 }

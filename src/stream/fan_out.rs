@@ -3,7 +3,10 @@
 //! The thread that has read a frame also writes it: no other one is woken for viewers that take it at once, and a frame
 //! that few look at costs little more than its system calls.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use tokio::task::yield_now;
 
@@ -51,8 +54,8 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
             // An error means that there are none to be had now: the frame is written.
             pages = Pages::new().ok();
         }
-        show_all(&bus, &watchers, showing, pages.as_mut().filter(|_| by_pages)).await;
-        if pages.as_mut().is_some_and(|pages| pages.let_go().is_err()) {
+        let is_whole = show_all(&bus, &watchers, showing, pages.as_mut().filter(|_| by_pages)).await;
+        if !is_whole || pages.as_mut().is_some_and(|pages| pages.let_go().is_err()) {
             pages = None;
         }
         if closed {
@@ -61,16 +64,18 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
     }
 }
 
-/// One round: shows everybody what is on.
+/// One round: shows everybody what is on. False when that panicked for somebody, who breaks off: the others are shown it.
 async fn show_all(
     bus: &Bus,
     watchers: &[Arc<dyn Watcher>],
     mut showing: Showing,
     mut pages: Option<&mut Pages>,
-) {
+) -> bool {
     let (here, called) = watchers.split_at(watchers.len().min(WRITTEN_HERE));
     // First, so that they work while this thread does.
-    called.iter().for_each(|watcher| watcher.call(&showing));
+    let mut is_whole = called
+        .iter()
+        .fold(true, |is_whole, watcher| guarded(&**watcher, |watcher| watcher.call(&showing)) && is_whole);
     let mut shown = 0;
     while shown < here.len() {
         if shown > 0 {
@@ -80,9 +85,22 @@ async fn show_all(
         if let (Some(pages), Some(newest)) = (&mut pages, &showing.newest) {
             pages.offer(newest);
         }
-        let batch = here[shown..].iter().take(batch_len(&showing));
-        shown += batch.inspect(|watcher| watcher.show(&showing, pages.as_deref_mut())).count();
+        let batch = &here[shown..here.len().min(shown + batch_len(&showing))];
+        for watcher in batch {
+            is_whole &= guarded(&**watcher, |watcher| watcher.show(&showing, pages.as_deref_mut()));
+        }
+        shown += batch.len();
     }
+    is_whole
+}
+
+/// A viewer's panic is that viewer's end: without this it would be the end of all pictures of the stream.
+fn guarded(watcher: &dyn Watcher, look: impl FnOnce(&dyn Watcher)) -> bool {
+    let looked = catch_unwind(AssertUnwindSafe(|| look(watcher)));
+    if looked.is_err() {
+        watcher.break_off();
+    }
+    looked.is_ok()
 }
 
 fn batch_len(showing: &Showing) -> usize {
@@ -190,9 +208,14 @@ mod tests {
         fn show(&self, showing: &Showing, _: Option<&mut Pages>) {
             let seq = showing.newest.as_ref().map_or(0, |newest| newest.seq);
             self.seen.lock().unwrap().push((seq, showing.closed));
-            if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
+            let meanwhile = self.meanwhile.lock().unwrap().take();
+            if let Some(meanwhile) = meanwhile {
                 meanwhile();
             }
+        }
+
+        fn break_off(&self) {
+            self.gone.store(true, Ordering::Relaxed);
         }
 
         fn is_gone(&self) -> bool {
@@ -239,6 +262,30 @@ mod tests {
             assert_eq!(watcher.last(), Some((1, false)), "watcher {n}");
             assert_eq!(watcher.called.load(Ordering::Relaxed), n >= WRITTEN_HERE, "watcher {n}");
         }
+        running.abort();
+    }
+
+    /// Here and where it is called, and both first, so that all others come behind it.
+    #[actix::test]
+    async fn a_panic_while_one_viewer_is_shown_a_frame_is_the_end_of_that_viewer_only() {
+        let bus = Arc::new(Bus::default());
+        let watchers: Vec<_> = (0..WRITTEN_HERE + 3).map(|_| Noting::join(&bus)).collect();
+        let broken = [0, WRITTEN_HERE];
+        for n in broken {
+            *watchers[n].meanwhile.lock().unwrap() = Some(Box::new(|| panic!("injected by the test")));
+        }
+        let running = actix::spawn(fan_out(bus.clone()));
+        for seq in 1..=3 {
+            bus.publish(tiny_frame());
+            for _ in 0..2 * WRITTEN_HERE / BATCH {
+                yield_now().await;
+            }
+            for (n, watcher) in watchers.iter().enumerate().filter(|(n, _)| !broken.contains(n)) {
+                assert_eq!(watcher.last(), Some((seq, false)), "watcher {n}");
+            }
+        }
+        assert!(broken.iter().all(|n| watchers[*n].gone.load(Ordering::Relaxed)), "they break off");
+        assert!(!running.is_finished());
         running.abort();
     }
 

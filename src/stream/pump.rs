@@ -167,6 +167,59 @@ mod tests {
         assert!(!ending.orderly);
     }
 
+    /// All kinds of sources are built, run and dropped here, as a `dyn Source`: what differs is how far they have come. Another
+    /// source on the same thread goes on.
+    #[actix::test]
+    async fn a_panic_of_a_source_however_far_it_has_come_ends_no_other() {
+        struct Started;
+        impl Source for Started {
+            fn run<'a>(&'a mut self, _: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+                panic!("injected while it starts")
+            }
+        }
+        struct Dropped;
+        impl Source for Dropped {
+            fn run<'a>(&'a mut self, _: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+                Box::pin(async { Ok(()) })
+            }
+        }
+        impl Drop for Dropped {
+            fn drop(&mut self) {
+                panic!("injected while it goes")
+            }
+        }
+        let broken = |frames| Scripted(frames, || Box::pin(async { panic!("injected while it runs") }));
+        let beside = Sink::new(Arc::new(Bus::default()), None);
+        let (_pump, going_on) = start_in(beside.clone(), Scripted(u32::MAX, || unreachable!()), || {});
+        let cases: [(&str, Box<dyn FnOnce() -> Box<dyn Source>>); 5] = [
+            ("made", Box::new(|| panic!("injected while it is made"))),
+            ("starts", Box::new(|| Box::new(Started))),
+            ("runs", Box::new(move || Box::new(broken(0)))),
+            ("runs", Box::new(move || Box::new(broken(3)))),
+            ("goes", Box::new(|| Box::new(Dropped))),
+        ];
+        for (when, build) in cases {
+            let sink = Sink::new(Arc::new(Bus::default()), None);
+            let (pump, join) = Pump::start(build, sink, Span::none(), || {});
+            let ending = super::super::actor::outcome(join).await.unwrap();
+            assert!(
+                ending.reason.contains("injected while it") && ending.reason.contains(when),
+                "{}",
+                ending.reason
+            );
+            assert!(!ending.orderly);
+            // Its sockets are closed: the next one may begin.
+            pump.end().await;
+            let frames = *beside.given().borrow();
+            tokio::task::yield_now().await;
+            assert!(
+                *beside.given().borrow() > frames && !going_on.is_finished(),
+                "{when}: the other stopped"
+            );
+        }
+        going_on.abort();
+    }
+
     #[actix::test]
     async fn a_source_that_is_ended_is_gone_when_that_is_said() {
         struct Socket(Rc<Cell<bool>>);

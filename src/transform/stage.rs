@@ -95,8 +95,7 @@ impl Inner {
     /// Shows what is made of a frame, if nothing was forgotten since `life`.
     fn rework(&self, frame: &Frame, bus: &Bus, life: u64) {
         let begun = Instant::now();
-        let result = catch_unwind(AssertUnwindSafe(|| self.pipeline.rework(frame)))
-            .unwrap_or_else(|panic| Err(ReworkError::Panicked { reason: reason(&*panic) }));
+        let result = guarded(|| self.pipeline.rework(frame));
         if result.as_ref().is_ok_and(|reworked| reworked.way == Way::Encoded) {
             bus.stats().encoding().count(begun.elapsed());
         }
@@ -120,6 +119,12 @@ impl Inner {
             }
         }
     }
+}
+
+/// A step's panic is an error like another, of that frame.
+fn guarded(rework: impl FnOnce() -> Result<Reworked, ReworkError>) -> Result<Reworked, ReworkError> {
+    catch_unwind(AssertUnwindSafe(rework))
+        .unwrap_or_else(|panic| Err(ReworkError::Panicked { reason: reason(&*panic) }))
 }
 
 #[cfg(test)]
@@ -179,6 +184,16 @@ mod tests {
             (bus_of_other.newest().unwrap().seq, busy(&bus_of_other)),
             (1, 0),
             "the greedy one cost it nothing"
+        );
+    }
+
+    /// Steps, decoders and encoders are all called from here; those of renditions too, which are streams like others.
+    #[test]
+    fn a_panic_of_a_step_is_an_error_that_says_what_it_said() {
+        let error = guarded(|| panic!("injected by the test")).unwrap_err();
+        assert!(
+            matches!(&error, ReworkError::Panicked { reason } if reason == "injected by the test"),
+            "{error}"
         );
     }
 

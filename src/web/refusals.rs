@@ -20,15 +20,18 @@ pub(super) enum Refusal {
     Rate,
     /// Too long a header section: 431.
     Headers,
+    /// It cannot be read at all: 400, and no handler sees it.
+    Malformed,
 }
 
-const ALL: [(Refusal, &str); 6] = [
+const ALL: [(Refusal, &str); 7] = [
     (Refusal::Unauthorized, "unauthorized"),
     (Refusal::Forbidden, "forbidden"),
     (Refusal::CrossSite, "cross_site"),
     (Refusal::Guessing, "guessing"),
     (Refusal::Rate, "rate"),
     (Refusal::Headers, "headers"),
+    (Refusal::Malformed, "malformed"),
 ];
 
 /// Where there was no room for a viewer.

@@ -30,7 +30,9 @@ use super::listening::SocketFiles;
 use super::{
     Listeners, Problem, Tls, WebState, access_log,
     http2::{self, Deadlines},
-    nothing_here, routes, tls,
+    nothing_here,
+    refusals::Refusal,
+    routes, tls,
     transport::{Channel, SecuredSocket, SharedSocket, Wire},
 };
 use crate::telemetry::tasks;
@@ -131,7 +133,8 @@ fn plain(
         let peer = tuned(&socket);
         Ok((Wire::new(SharedSocket::new(socket), STALL_TIMEOUT), Protocol::Http1, peer))
     })
-    .and_then(http(state))
+    .and_then(http_1(app(state.clone())))
+    .map_err(counted(state))
 }
 
 /// The same over a Unix socket, whose other end has no address. The connection's task writes everything itself.
@@ -140,7 +143,8 @@ fn local(
     state: web::Data<WebState>,
 ) -> impl ServiceFactory<UnixStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     fn_service(async |socket: UnixStream| Ok((Wire::new(socket, STALL_TIMEOUT), Protocol::Http1, None)))
-        .and_then(http(state))
+        .and_then(http_1(app(state.clone())))
+        .map_err(counted(state))
 }
 
 /// Leads to TLS, on `port`.
@@ -205,12 +209,27 @@ fn secured(
         }
     };
     // Either has routes of its own; they share the state.
-    let (first, second) = (http(state.clone()), app(state));
-    let both = fn_factory(move || {
+    let either = either(http_1(app(state.clone())), app(state.clone()));
+    fn_service(accept).and_then(either).map_err(counted(state))
+}
+
+/// HTTP/1 or HTTP/2, as was agreed on.
+fn either<S: Channel + 'static, B: MessageBody + 'static>(
+    first: impl ServiceFactory<Connected<S>, Config = (), Response = (), Error = DispatchError, InitError = ()>,
+    second: impl ServiceFactory<
+        Request,
+        Config = (),
+        Response = ServiceResponse<B>,
+        Error = HttpResponse,
+        InitError = (),
+        Service: Service<Request, Future: 'static>,
+    >,
+) -> impl ServiceFactory<Connected<S>, Config = (), Response = (), Error = DispatchError, InitError = ()> {
+    fn_factory(move || {
         let (first, second) = (first.new_service(()), second.new_service(()));
         async move {
             let (first, second) = (Rc::new(first.await?), Rc::new(second.await?));
-            Ok::<_, ()>(fn_service(move |(wire, protocol, peer): Connected<SecuredSocket>| {
+            Ok::<_, ()>(fn_service(move |(wire, protocol, peer): Connected<S>| {
                 let (first, second) = (first.clone(), second.clone());
                 async move {
                     match protocol {
@@ -220,15 +239,37 @@ fn secured(
                 }
             }))
         }
-    });
-    fn_service(accept).and_then(both)
+    })
+}
+
+/// Counts connections that ended with something that is no request. Nobody but the connection itself sees it.
+fn counted(state: web::Data<WebState>) -> impl Fn(DispatchError) -> DispatchError + Clone {
+    move |error| {
+        let is_malformed = match &error {
+            DispatchError::Parse(_) => true,
+            DispatchError::H2(error) => error.is_library() && error.is_go_away(),
+            _ => false,
+        };
+        if is_malformed {
+            state.refusals.count(Refusal::Malformed);
+        }
+        error
+    }
 }
 
 /// A connection as actix-http takes it.
 type Connected<S> = (Wire<S>, Protocol, Option<SocketAddr>);
 
-fn http<S: Channel + 'static>(
-    state: web::Data<WebState>,
+fn http_1<S: Channel + 'static, B: MessageBody + 'static>(
+    app: impl ServiceFactory<
+        Request,
+        Config = (),
+        Response = ServiceResponse<B>,
+        Error = HttpResponse,
+        InitError = (),
+        Future: 'static,
+        Service: Service<Request, Future: 'static>,
+    > + 'static,
 ) -> impl ServiceFactory<Connected<S>, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     HttpService::build()
         .keep_alive(KEEP_ALIVE)
@@ -239,7 +280,7 @@ fn http<S: Channel + 'static>(
         .on_connect_ext(|wire: &Wire<S>, extensions| {
             extensions.insert(wire.outbox());
         })
-        .finish(app(state))
+        .finish(app)
 }
 
 /// The routes, as a service of actix-http.
@@ -297,8 +338,11 @@ fn tune(socket: &TcpStream) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::{convert::Infallible, net::TcpListener};
 
+    use actix_web::HttpRequest;
+    use bytes::Bytes;
+    use futures_util::{StreamExt, stream};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -334,6 +378,115 @@ mod tests {
         }
         let mut behind = TcpStream::connect(address).await.unwrap();
         assert!(ask(&mut behind, "/").await.starts_with("HTTP/1.1 200"), "new ones are served");
+        handle.stop(false).await;
+    }
+
+    /// A handler, a body and a WebSocket that panic, beside one that does not.
+    fn panicking() -> impl ServiceFactory<
+        Request,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = HttpResponse,
+        InitError = (),
+        Future: 'static,
+        Service: Service<Request, Future: 'static>,
+    > {
+        async fn handler() -> HttpResponse {
+            panic!("injected by the test")
+        }
+        async fn body() -> HttpResponse {
+            let pieces = stream::iter(0..2).map(|n| {
+                assert_eq!(n, 0, "injected by the test");
+                Ok::<_, Infallible>(Bytes::from_static(b"the first piece"))
+            });
+            HttpResponse::Ok().streaming(pieces)
+        }
+        async fn socket(request: HttpRequest, payload: web::Payload) -> HttpResponse {
+            let (answer, session, messages) = actix_ws::handle(&request, payload).unwrap();
+            actix_rt::spawn(async move {
+                let _held = (session, messages);
+                panic!("injected by the test");
+            });
+            answer
+        }
+        let app = App::new()
+            .route("/", web::to(HttpResponse::Ok))
+            .route("/handler", web::to(handler))
+            .route("/body", web::to(body))
+            .route("/socket", web::to(socket));
+        map_config(app.into_factory().map_err(|error: actix_web::Error| error.error_response()), |()| {
+            AppConfig::default()
+        })
+    }
+
+    /// Serves those on one thread; the second address speaks HTTP/2, in the clear.
+    fn serve_panicking() -> (ServerHandle, [SocketAddr; 2]) {
+        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let addresses = [0, 1].map(|n| listeners[n].local_addr().unwrap());
+        let mut builder = Server::build().workers(1).disable_signals();
+        for (listener, protocol) in listeners.into_iter().zip([Protocol::Http1, Protocol::Http2]) {
+            let service = move || {
+                fn_service(move |socket: TcpStream| async move {
+                    Ok((Wire::new(SharedSocket::new(socket), STALL_TIMEOUT), protocol, None))
+                })
+                .and_then(either(http_1(panicking()), panicking()))
+            };
+            builder = builder.listen("test", listener, service).unwrap();
+        }
+        let server = builder.run();
+        let handle = server.handle();
+        actix_rt::spawn(server);
+        (handle, addresses)
+    }
+
+    /// Asks for something that panics; the connection's end comes, and what came before it.
+    async fn broken(address: SocketAddr, path: &str, more: &str) -> String {
+        let mut io = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n{more}\r\n");
+        io.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        io.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[actix::test]
+    async fn a_panic_of_a_handler_a_body_or_a_web_socket_ends_its_connection_and_no_other() {
+        let (handle, [address, _]) = serve_panicking();
+        let mut before = TcpStream::connect(address).await.unwrap();
+        let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        for _ in 0..2 {
+            assert!(ask(&mut before, "/").await.starts_with("HTTP/1.1 200"));
+            assert_eq!(broken(address, "/handler", "").await, "");
+            let cut_off = broken(address, "/body", "").await;
+            assert!(!cut_off.ends_with("0\r\n\r\n"), "what is cut off does not look whole: {cut_off}");
+            assert!(broken(address, "/socket", upgrade).await.starts_with("HTTP/1.1 101"));
+            assert!(ask(&mut before, "/").await.starts_with("HTTP/1.1 200"), "the other goes on");
+        }
+        handle.stop(false).await;
+    }
+
+    #[actix::test]
+    async fn a_panic_over_http_2_ends_its_request_and_not_even_its_connection() {
+        let (handle, [_, address]) = serve_panicking();
+        let io = TcpStream::connect(address).await.unwrap();
+        let (client, connection) = h2::client::handshake(io).await.unwrap();
+        actix_rt::spawn(connection);
+        let ask = async |path: &str| {
+            let request = http::Request::get(format!("http://test{path}")).body(()).unwrap();
+            let mut client = client.clone().ready().await.unwrap();
+            client.send_request(request, true).unwrap().0.await
+        };
+        for _ in 0..5 {
+            assert_eq!(ask("/").await.unwrap().status(), 200);
+            assert!(ask("/handler").await.unwrap_err().is_reset());
+            let mut body = ask("/body").await.unwrap().into_body();
+            let first = body.data().await.unwrap().unwrap();
+            assert_eq!(first, "the first piece");
+            let last = body.data().await.expect("its end is told").unwrap_err();
+            assert!(last.is_reset(), "what is cut off does not look whole: {last}");
+        }
+        assert_eq!(ask("/").await.unwrap().status(), 200);
         handle.stop(false).await;
     }
 }

@@ -1,6 +1,7 @@
 //! Tells one hook what waits for it, one after the other: what came first is told first, or not at all.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -10,6 +11,7 @@ use awc::{
     error::SendRequestError,
     http::{StatusCode, header},
 };
+use futures_util::FutureExt;
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -55,6 +57,28 @@ impl Failure {
     }
 }
 
+/// Has `tell` tell what waits, one after the other, until that is false or framecast ends. A panic gives up the notice in hand, and no
+/// other.
+async fn tell_each(
+    queue: &Queue,
+    mut stopping: watch::Receiver<bool>,
+    mut tell: impl AsyncFnMut(Notice, u64) -> bool,
+) {
+    loop {
+        let (notice, missed) = tokio::select! {
+            biased;
+            oldest = queue.oldest() => oldest,
+            // An error means that nobody is left who could say so.
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        };
+        match AssertUnwindSafe(tell(notice, missed)).catch_unwind().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(_) => queue.done(missed, false),
+        }
+    }
+}
+
 /// Tells one hook.
 pub(super) struct Sender {
     config: WebhookConfig,
@@ -73,18 +97,8 @@ impl Sender {
 
     /// Goes on until framecast ends; then what waits has one try.
     pub(super) async fn run(mut self) {
-        loop {
-            let mut stopping = self.stopping.clone();
-            let (notice, missed) = tokio::select! {
-                biased;
-                oldest = self.queue.oldest() => oldest,
-                // An error means that nobody is left who could say so.
-                _ = stopping.wait_for(|stopping| *stopping) => return,
-            };
-            if !self.tell(&notice, missed).await {
-                return;
-            }
-        }
+        let (queue, stopping) = (self.queue.clone(), self.stopping.clone());
+        tell_each(&queue, stopping, async |notice, missed| self.tell(&notice, missed).await).await;
     }
 
     /// Tells it, or gives it up; false if there is no time left for that.
@@ -200,6 +214,34 @@ fn client(config: &WebhookConfig) -> Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::HookEvent;
+
+    #[tokio::test]
+    async fn a_panic_gives_up_the_notice_in_hand_and_the_next_is_told() {
+        let queue = Queue::default();
+        for id in ["1", "2", "3"] {
+            queue.push(Notice {
+                id: id.to_owned(),
+                event: HookEvent::Lost,
+                stream: "door".parse().unwrap(),
+                title: String::new(),
+                time: SystemTime::now(),
+                message: String::new(),
+            });
+        }
+        let (_stop, stopping) = watch::channel(false);
+        let mut told = Vec::new();
+        let telling = async |notice: Notice, missed: u64| {
+            assert_ne!(notice.id, "2", "injected by the test");
+            told.push((notice.id.clone(), missed));
+            queue.done(missed, true);
+            notice.id != "3"
+        };
+        tell_each(&queue, stopping, telling).await;
+        assert_eq!(told, [("1".to_owned(), 0), ("3".to_owned(), 1)], "the next one says that one is missing");
+        let deliveries = queue.deliveries();
+        assert_eq!((deliveries.delivered, deliveries.failed, deliveries.waiting), (2, 1, 0));
+    }
 
     #[test]
     fn only_what_may_pass_is_tried_again() {

@@ -162,6 +162,7 @@ async fn headers_that_go_on_without_end_are_cut_off() {
             }
         })
         .await;
+    assert_eq!(house.all().await["refused"]["malformed"], cases.len());
     house.end();
 }
 

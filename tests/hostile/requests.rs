@@ -76,6 +76,7 @@ async fn a_request_that_hides_another_is_refused_and_the_other_never_seen() {
         })
         .await;
     assert_eq!(house.report("inbox").await["frames_in"], 0, "no hidden request was served");
+    assert_eq!(house.all().await["refused"]["malformed"], 2 * SHAPES.len());
     house.end();
 }
 

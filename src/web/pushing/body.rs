@@ -160,6 +160,7 @@ impl MessageBody for AnswerBeforeTheEnd {
 
 #[cfg(test)]
 mod tests {
+    use actix_http::BoxedPayloadStream;
     use actix_web::{FromRequest, HttpMessage, dev::Payload, error::PayloadError, test::TestRequest};
     use futures_util::stream;
 
@@ -173,7 +174,8 @@ mod tests {
             tokio::time::sleep(between).await;
             Some((Ok::<_, PayloadError>(Bytes::from_static(b"\xff")), ()))
         });
-        let mut payload = Payload::Stream { payload: Box::pin(bytes) };
+        let bytes: BoxedPayloadStream = Box::pin(bytes);
+        let mut payload = Payload::Stream { payload: bytes };
         let payload = web::Payload::from_request(&request, &mut payload).await.unwrap();
         Body::new(&request, payload)
     }

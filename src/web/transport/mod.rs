@@ -162,6 +162,9 @@ impl<S: Channel> AsyncWrite for Wire<S> {
         loop {
             // For one write at a time: the fan-out waits for it. Nobody else writes meanwhile, since this does not rest.
             let mut pending = this.outbox.lock();
+            if pending.broken {
+                return Poll::Ready(Err(io::Error::other("writing to it panicked, which is a bug")));
+            }
             let timeout = pending.stall_timeout;
             // What the lane holds of an earlier write comes first, and at last what it holds of the last one.
             let written = match poll_push(&this.io, cx, &pending) {

@@ -65,6 +65,8 @@ pub(super) struct Pending {
     used: bool,
     /// All that the connection's task had to write is written, the answer's head and the part before above all.
     resting: bool,
+    /// Writing to it panicked.
+    pub(super) broken: bool,
     /// How often that was so.
     rests: u64,
     /// The way past the task.
@@ -119,6 +121,9 @@ impl FeedGuard {
         let mut pending = self.outbox.lock();
         if !pending.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
             pending.task = Some(cx.waker().clone());
+        }
+        if pending.broken {
+            return Poll::Ready(());
         }
         // Looked at under the lock: the fan-out shows a frame behind publishing it, so that it is either seen here or
         // shown later.
@@ -193,6 +198,7 @@ impl Outbox {
             moves: 0,
             used: false,
             resting: false,
+            broken: false,
             rests: 0,
             lane,
             task: None,
@@ -263,6 +269,10 @@ impl Watcher for Mutex<Pending> {
         lock(self).look(showing, false, None);
     }
 
+    fn break_off(&self) {
+        lock(self).break_off();
+    }
+
     fn is_gone(&self) -> bool {
         lock(self).feed.is_none()
     }
@@ -293,6 +303,10 @@ impl Watcher for Lens {
         self.look(showing, false, None);
     }
 
+    fn break_off(&self) {
+        lock(&self.outbox).break_off();
+    }
+
     fn is_gone(&self) -> bool {
         let pending = lock(&self.outbox);
         pending.feed.is_none() || pending.moves != self.moves
@@ -300,9 +314,20 @@ impl Watcher for Lens {
 }
 
 impl Pending {
+    /// The connection ends: what it was being written is half written at best.
+    fn break_off(&mut self) {
+        self.broken = true;
+        if let Some(task) = &self.task {
+            task.wake_by_ref();
+        }
+    }
+
     /// Shows the feed what is on, if the connection rests: writes it, if that may be done `here`, or wakes the task.
     fn look(&mut self, showing: &Showing, here: bool, mut pages: Option<&mut Pages>) {
-        let Pending { pieces, feed: Some(feed), resting, lane, task, wake_when_resting, .. } = self else {
+        let Pending {
+            pieces, feed: Some(feed), resting, lane, task, wake_when_resting, broken: false, ..
+        } = self
+        else {
             return;
         };
         if !*resting {
