@@ -73,9 +73,10 @@ async fn show_all(
 ) -> bool {
     let (here, called) = watchers.split_at(watchers.len().min(WRITTEN_HERE));
     // First, so that they work while this thread does.
-    let mut is_whole = called
-        .iter()
-        .fold(true, |is_whole, watcher| guarded(&**watcher, |watcher| watcher.call(&showing)) && is_whole);
+    let mut is_whole = true;
+    for watcher in called {
+        is_whole &= guarded(&**watcher, |watcher| watcher.call(&showing));
+    }
     let mut shown = 0;
     while shown < here.len() {
         if shown > 0 {

@@ -191,7 +191,8 @@ mod tests {
         let broken = |frames| Scripted(frames, || Box::pin(async { panic!("injected while it runs") }));
         let beside = Sink::new(Arc::new(Bus::default()), None);
         let (_pump, going_on) = start_in(beside.clone(), Scripted(u32::MAX, || unreachable!()), || {});
-        let cases: [(&str, Box<dyn FnOnce() -> Box<dyn Source>>); 5] = [
+        type Build = Box<dyn FnOnce() -> Box<dyn Source>>;
+        let cases: [(&str, Build); 5] = [
             ("made", Box::new(|| panic!("injected while it is made"))),
             ("starts", Box::new(|| Box::new(Started))),
             ("runs", Box::new(move || Box::new(broken(0)))),
