@@ -31,6 +31,8 @@ impl Watcher for Leaving {
 
     fn call(&self, _: &Showing) {}
 
+    fn break_off(&self) {}
+
     fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Acquire)
     }

@@ -12,6 +12,7 @@
 //! A peer that takes nothing for the stall timeout gets an error here, whatever is being written to it; so does one that
 //! holds a connection for nothing, and one that sends more behind its request than is ever read.
 
+mod asking;
 mod channel;
 mod outbox;
 mod patience;

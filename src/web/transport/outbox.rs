@@ -14,8 +14,6 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{HttpMessage, HttpRequest};
-
 use super::{channel::Lane, pieces::Pieces};
 use crate::{
     bus::{Bus, Pages, Showing, Watcher},
@@ -183,13 +181,6 @@ impl Drop for FeedGuard {
 }
 
 impl Outbox {
-    /// That of the request's connection, which HTTP/1 keeps with the connection and HTTP/2 with each request.
-    pub(in crate::web) fn of(request: &HttpRequest) -> Self {
-        let outbox = request.conn_data::<Self>().cloned();
-        let outbox = outbox.or_else(|| request.extensions().get::<Self>().cloned());
-        outbox.expect("every connection is a Wire, which has an outbox")
-    }
-
     pub(in crate::web) fn new(stall_timeout: Duration, lane: Option<Arc<dyn Lane>>) -> Self {
         Self(Arc::new(Mutex::new(Pending {
             pieces: Pieces::default(),
