@@ -98,7 +98,7 @@ where
     loop {
         tokio::select! {
             accepted = connection.accept() => {
-                let Some((request, respond)) = accepted.transpose()? else { return Ok(()) };
+                let Some((request, mut respond)) = accepted.transpose()? else { return Ok(()) };
                 let is_head = request.method() == Method::HEAD;
                 let request = taken(request, peer);
                 request.extensions_mut().insert(outbox.clone());
@@ -106,7 +106,12 @@ where
                 let counted = Counted::new(Kind::Work);
                 answering.spawn_local(async move {
                     let _counted = counted;
-                    let sent = match answered.await {
+                    // A client that cancels, or leaves, is seen at once, not at the next frame.
+                    let answered = tokio::select! {
+                        answered = answered => answered,
+                        _ = poll_fn(|cx| respond.poll_reset(cx)) => return,
+                    };
+                    let sent = match answered {
                         Ok(response) => send(response.into(), respond, is_head, deadlines.stall).await,
                         Err(error) => send(error.into(), respond, is_head, deadlines.stall).await,
                     };
@@ -180,7 +185,12 @@ async fn send<B: MessageBody>(
         return Ok(());
     }
     let mut body = Box::pin(response.into_body());
-    while let Some(piece) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
+    loop {
+        let piece = tokio::select! {
+            _ = poll_fn(|cx| sending.poll_reset(cx)) => return Err(Broken::Left),
+            piece = poll_fn(|cx| body.as_mut().poll_next(cx)) => piece,
+        };
+        let Some(piece) = piece else { break };
         let piece = piece.map_err(|error| Broken::Body(error.into().to_string()))?;
         if let Err(broken) = send_piece(&mut sending, piece, patience).await {
             sending.send_reset(Reason::CANCEL);

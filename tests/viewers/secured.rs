@@ -330,6 +330,18 @@ async fn twelve_streams_share_a_connection_and_one_that_is_not_read_holds_up_no_
     secured.viewers_are(0).await;
 }
 
+#[tokio::test]
+async fn over_http_2_a_viewer_that_leaves_is_noticed_though_nothing_is_shown() {
+    let identity = Identity::make();
+    let dark = identity.yaml().replace("viewer_timeout: 1s", "viewer_timeout: 60s, placeholder: none");
+    let secured = Secured { relay: TestRelay::start(&dark), identity };
+    let client = Multiplexed::connect(&secured).await;
+    let (leaves, _stays) = (client.watch("/streams/x").await, client.watch("/streams/x").await);
+    secured.viewers_are(2).await;
+    drop(leaves);
+    secured.viewers_are(1).await;
+}
+
 #[test]
 fn over_http_2_a_stream_ends_when_the_right_to_it_is_taken_back_and_others_of_its_connection_go_on() {
     let identity = Identity::make();
