@@ -131,7 +131,7 @@ pub struct Limits {
     pub max_viewers_per_stream: usize,
     /// Pages that are connected for their live tiles.
     pub max_live_connections: usize,
-    /// Viewers from one address; none without a bound.
+    /// Viewers and pages from one address; none without a bound.
     pub max_viewers_per_address: Option<usize>,
     /// Requests a second from one address; none without a bound.
     pub max_requests_per_second: Option<NonZeroU32>,

@@ -109,7 +109,7 @@ keys! {
     MAX_VIEWERS_PER_STREAM = "max_viewers_per_stream", "number", Is("1000"), "Viewers of one stream; one more gets 503.";
     MAX_LIVE_CONNECTIONS = "max_live_connections", "number", Is("200"), "Pages that show live tiles at the same time; one more gets 503. They are no viewers.";
 
-    MAX_VIEWERS_PER_ADDRESS = "max_viewers_per_address", "number, or `none`", Is("none"), "Viewers from one address; one more gets 429.";
+    MAX_VIEWERS_PER_ADDRESS = "max_viewers_per_address", "number, or `none`", Is("none"), "Viewers from one address, and pages with live tiles, each of which counts as one; one more gets 429.";
     MAX_REQUESTS_PER_SECOND = "max_requests_per_second", "number, 1 to 100000, or `none`", Is("none"), "Requests a second from one address, ten times as many at once; more get 429.";
     MAX_REPLAY_BYTES = "max_replay_bytes", "size, 1MiB to 1GiB", Is("64MiB"), "What one stream with `replay` keeps in memory; the oldest pictures go first.";
     MAX_RENDITIONS = "max_renditions", "number, 0 to 1000", Is("16"), "Renditions that viewers ask for in the URL (`?width=320`) and that run at the same time, of all streams together; one more gets 503.";

@@ -261,7 +261,7 @@ async fn an_address_has_a_number_of_viewers_and_of_requests_and_a_proxy_speaks_f
 }
 
 #[tokio::test]
-async fn odd_letters_and_go2rtcs_socket_are_no_way_around_the_viewers_of_an_address() {
+async fn odd_letters_and_sockets_are_no_way_around_the_viewers_of_an_address() {
     let relay = TestRelay::start(
         "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_viewers_per_address: 1}\n\
          streams: {x: {replay: 5s, source: {type: push, token: none}}}",
@@ -277,13 +277,15 @@ async fn odd_letters_and_go2rtcs_socket_are_no_way_around_the_viewers_of_an_addr
     assert_eq!(status, 200);
     assert_eq!(ask("/streams/x", b"\xff, 192.0.2.1").await.0, 429, "the proxy said it behind the odd letter");
     assert_eq!(ask("/streams/x/clip", b"192.0.2.1").await.0, 429, "a clip has a viewer as well");
-    let client = Client::connect(relay.address()).await;
-    let (head, _socket) = web_socket::ask(client, "/api/ws?src=x", "X-Forwarded-For: 192.0.2.2\r\n").await;
-    assert_eq!(head.status, 101);
-    assert_eq!(ask("/streams/x", b"192.0.2.2").await.0, 429);
-    let client = Client::connect(relay.address()).await;
-    let (head, _) = web_socket::ask(client, "/api/ws?src=x", "X-Forwarded-For: 192.0.2.1\r\n").await;
-    assert_eq!(head.status, 429);
+    for (socket, address) in [("/api/ws?src=x", "192.0.2.2"), ("/api/live", "192.0.2.3")] {
+        let lines = format!("X-Forwarded-For: {address}\r\n");
+        let (head, _socket) = web_socket::ask(Client::connect(relay.address()).await, socket, &lines).await;
+        assert_eq!(head.status, 101, "{socket}");
+        assert_eq!(ask("/streams/x", address.as_bytes()).await.0, 429, "{socket} has the place");
+        let taken = "X-Forwarded-For: 192.0.2.1\r\n";
+        let (head, _) = web_socket::ask(Client::connect(relay.address()).await, socket, taken).await;
+        assert_eq!(head.status, 429, "{socket}");
+    }
     let (first, _subscriber) = ask("/streams/x", b"2001:db8::1").await;
     assert_eq!((first, ask("/streams/x", b"2001:db8::2").await.0), (200, 429), "one subscriber's network");
 }

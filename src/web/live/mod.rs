@@ -39,7 +39,13 @@ use self::{
     subscription::Subscription,
 };
 use super::{
-    State, WebState, access::same_origin, api, backlog::Backlog, error::Problem, refusals::Full,
+    State, WebState,
+    access::{same_origin, seat},
+    api,
+    backlog::Backlog,
+    error::Problem,
+    refusals::Full,
+    seats::AddressSeat,
     transport::Outbox,
 };
 use crate::{auth::Caller, bus::Headcount, telemetry::tasks};
@@ -105,6 +111,7 @@ pub(super) async fn live(
 ) -> Result<HttpResponse, Problem> {
     // Browsers let any site's page open a WebSocket anywhere.
     same_origin(&request)?;
+    let seat = seat(&state, &request)?;
     let page = state.pages.join(state.settings.now().limits.max_live_connections);
     let page = page.inspect_err(|_| state.refusals.full(Full::Pages))?;
     let (response, session, messages) =
@@ -116,6 +123,7 @@ pub(super) async fn live(
         line: Rc::new(Line::new(session, Backlog::new(outbox))),
         subscriptions: RefCell::default(),
         _page: page,
+        _seat: seat,
     });
     tasks::spawn(connection.run(messages.max_frame_size(MAX_MESSAGE_BYTES)));
     Ok(response)
@@ -127,6 +135,7 @@ struct Connection {
     line: Rc<Line>,
     subscriptions: RefCell<HashMap<u32, Subscription>>,
     _page: Page,
+    _seat: AddressSeat,
 }
 
 /// A task that ends with its owner.
