@@ -98,10 +98,22 @@ impl Viewer {
         }
     }
 
+    /// A camera that lives for less than framecast waits between its tries may be missed, more than once.
+    fn may_be_silent(&self) -> bool {
+        match &self.stream.shows {
+            Shows::Camera(presence) | Shows::Small(presence, _) => {
+                presence.excuses_placeholder(self.album.now_us())
+            }
+            Shows::Push | Shows::Renderer | Shows::Turning(_) => false,
+        }
+    }
+
     /// A stream ends for its viewers only if it is removed, and is not there only then.
     fn ended(&self, ended: io::Result<End>, removals: Option<u64>) {
         match (ended, self.existence()) {
-            (Ok(End::Closed), Some(existence)) if Some(existence.removals()) != removals => {}
+            // A visit may begin between the word that it is going and its going.
+            (Ok(End::Closed), Some(existence))
+                if Some(existence.removals()) != removals || !existence.is_there() => {}
             (Ok(End::Closed), _) => self.complain("the stream ended"),
             (Err(error), Some(existence))
                 if error.kind() == io::ErrorKind::NotFound
@@ -154,7 +166,7 @@ impl Viewer {
                 Ok(false) => {}
                 Err(what) => self.complain(what),
             }
-            if fresh.elapsed() > self.stream.longest_silence {
+            if fresh.elapsed() > self.stream.longest_silence && !self.may_be_silent() {
                 self.complain(format!("no new picture for {} s", fresh.elapsed().as_secs()));
                 fresh = Instant::now();
             }
