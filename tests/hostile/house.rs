@@ -43,7 +43,7 @@ impl House {
     /// The same over TLS.
     pub(crate) async fn secured(top: &str, streams: &str) -> Self {
         let identity = Identity::make();
-        let top = format!("server: {{tls: {{{}}}}}\n{top}", identity.yaml());
+        let top = format!("server: {{tls: {{{}}}}}\n{top}", identity.tls());
         Self::with("exec \"$@\"", &top, streams, Some(identity)).await
     }
 
@@ -90,7 +90,12 @@ impl House {
     /// Connects and agrees on HTTP/2, in a house that has TLS.
     pub(crate) async fn http2(&self) -> TlsStream<TcpStream> {
         let socket = TcpStream::connect(self.address).await.unwrap();
-        self.identity.as_ref().expect("HTTP/2 needs TLS").handshake(socket, &["h2"]).await
+        self.identity
+            .as_ref()
+            .expect("HTTP/2 needs TLS")
+            .handshake(socket, &["h2"])
+            .await
+            .expect("the relay speaks TLS")
     }
 
     pub(crate) fn process(&self) -> Process {
@@ -183,7 +188,7 @@ async fn connect(address: SocketAddr, identity: Option<&Identity>) -> Client {
         None => Client::connect(address).await,
         Some(identity) => {
             let socket = TcpStream::connect(address).await.expect("the relay listens");
-            Box::new(identity.handshake(socket, &[]).await).into()
+            Box::new(identity.handshake(socket, &[]).await.expect("the relay speaks TLS")).into()
         }
     }
 }

@@ -9,6 +9,8 @@
 #[expect(dead_code, reason = "the tests of real clients use the rest of it")]
 #[path = "../support/binary.rs"]
 mod binary;
+#[path = "../support/identity.rs"]
+mod identity;
 #[expect(dead_code, reason = "the tests of real clients use the rest of it")]
 #[path = "../support/program.rs"]
 mod program;
@@ -24,7 +26,6 @@ mod evil_camera;
 mod faults;
 mod house;
 mod http2;
-mod identity;
 mod loss;
 mod multiplexed;
 mod neighbour;

@@ -5,6 +5,8 @@
 #[expect(dead_code, reason = "the tests of real clients use the rest of it")]
 #[path = "../support/binary.rs"]
 mod binary;
+#[path = "../support/identity.rs"]
+mod identity;
 #[expect(dead_code, reason = "the tests of real clients use the rest of it")]
 #[path = "../support/program.rs"]
 mod program;

@@ -1,26 +1,18 @@
 //! The same over TLS.
 
-use std::sync::Arc;
-
 use framecast::auth::token;
 use memchr::memmem;
-use rcgen::generate_simple_self_signed;
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, ServerName},
-};
 use serde_json::json;
-use tempfile::TempDir;
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpSocket, TcpStream},
     time::timeout,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::client::TlsStream;
 
 use crate::{
     binary::Framecast,
+    identity::Identity,
     pictures::{jpeg, large_jpeg},
     program::run,
     raw_client::{Client, PATIENCE},
@@ -33,47 +25,13 @@ use crate::{
 /// Far more than what the kernel takes for a viewer with a small window.
 const LARGE: usize = 2_000_000;
 
-/// A certificate with its key, in files.
-struct Identity {
-    folder: TempDir,
-    certificate: CertificateDer<'static>,
-}
-
-impl Identity {
-    fn make() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let made = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        std::fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
-        std::fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-        Self { folder, certificate: made.cert.der().clone() }
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().to_owned()
-    }
-
-    /// A configuration with it and one push stream called `x`.
-    fn yaml(&self) -> String {
-        format!(
-            "server: {{tls: {{cert_file: '{}', key_file: '{}'}}}}\n\
-             streams: {{x: {{viewer_timeout: 1s, source: {{type: push, token: none}}}}}}",
-            self.path("cert.pem"),
-            self.path("key.pem"),
-        )
-    }
-
-    /// The handshake of a client that believes it.
-    async fn believed(&self, socket: TcpStream, protocols: &[&str]) -> std::io::Result<TlsStream<TcpStream>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.clone()).unwrap();
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), socket).await
-    }
+/// A configuration with TLS and one push stream called `x`.
+fn yaml(identity: &Identity) -> String {
+    format!(
+        "server: {{tls: {{{}}}}}\n\
+         streams: {{x: {{viewer_timeout: 1s, source: {{type: push, token: none}}}}}}",
+        identity.tls()
+    )
 }
 
 /// A relay that speaks TLS, and who may believe it.
@@ -85,7 +43,7 @@ struct Secured {
 impl Secured {
     fn start() -> Self {
         let identity = Identity::make();
-        Self { relay: TestRelay::start(&identity.yaml()), identity }
+        Self { relay: TestRelay::start(&yaml(&identity)), identity }
     }
 
     async fn handshake(
@@ -93,7 +51,7 @@ impl Secured {
         socket: TcpStream,
         protocols: &[&str],
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        self.identity.believed(socket, protocols).await
+        self.identity.handshake(socket, protocols).await
     }
 
     async fn socket(&self) -> TcpStream {
@@ -249,7 +207,7 @@ async fn http_2_is_agreed_on_unless_it_is_switched_off() {
     assert_eq!(old.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
 
     let identity = Identity::make();
-    let without = identity.yaml().replace("{tls: {", "{tls: {http2: false, ");
+    let without = yaml(&identity).replace("{tls: {", "{tls: {http2: false, ");
     let without = Secured { relay: TestRelay::start(&without), identity };
     let both = without.handshake(without.socket().await, &["h2", "http/1.1"]).await.unwrap();
     assert_eq!(both.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
@@ -305,7 +263,7 @@ async fn until(body: &mut h2::RecvStream, picture: &[u8]) -> Vec<u8> {
 async fn twelve_streams_share_a_connection_and_one_that_is_not_read_holds_up_no_other() {
     const PICTURES: u8 = 6;
     let identity = Identity::make();
-    let patient = identity.yaml().replace("viewer_timeout: 1s", "viewer_timeout: 60s");
+    let patient = yaml(&identity).replace("viewer_timeout: 1s", "viewer_timeout: 60s");
     let secured = Secured { relay: TestRelay::start(&patient), identity };
     secured.push(&large_jpeg(0, LARGE)).await;
     let client = Multiplexed::connect(&secured).await;
@@ -333,7 +291,7 @@ async fn twelve_streams_share_a_connection_and_one_that_is_not_read_holds_up_no_
 #[tokio::test]
 async fn over_http_2_a_viewer_that_leaves_is_noticed_though_nothing_is_shown() {
     let identity = Identity::make();
-    let dark = identity.yaml().replace("viewer_timeout: 1s", "viewer_timeout: 60s, placeholder: none");
+    let dark = yaml(&identity).replace("viewer_timeout: 1s", "viewer_timeout: 60s, placeholder: none");
     let secured = Secured { relay: TestRelay::start(&dark), identity };
     let client = Multiplexed::connect(&secured).await;
     let (leaves, _stays) = (client.watch("/streams/x").await, client.watch("/streams/x").await);
@@ -345,27 +303,27 @@ async fn over_http_2_a_viewer_that_leaves_is_noticed_though_nothing_is_shown() {
 #[test]
 fn over_http_2_a_stream_ends_when_the_right_to_it_is_taken_back_and_others_of_its_connection_go_on() {
     let identity = Identity::make();
-    let yaml = |tokens: &[&str]| {
+    let with = |tokens: &[&str]| {
         let token = |name: &&str| format!("    {name}: {{hash: \"{}\", role: view}}\n", token::hash(name));
         let tokens: String = tokens.iter().map(token).collect();
-        format!("auth:\n  tokens:\n{tokens}{}", identity.yaml())
+        format!("auth:\n  tokens:\n{tokens}{}", yaml(&identity))
     };
     beside(
         async |relay, at| {
             let push = async |picture: &[u8]| {
-                let io = identity.believed(TcpStream::connect(at).await.unwrap(), &[]).await.unwrap();
+                let io = identity.handshake(TcpStream::connect(at).await.unwrap(), &[]).await.unwrap();
                 let client: Client = Box::new(io).into();
                 let answer = client.ask_here("POST", "/streams/x/frame", &[], picture).await;
                 assert_eq!(answer.head.status, 204);
             };
             push(&jpeg(1)).await;
-            let io = identity.believed(TcpStream::connect(at).await.unwrap(), &["h2"]).await.unwrap();
+            let io = identity.handshake(TcpStream::connect(at).await.unwrap(), &["h2"]).await.unwrap();
             let client = Multiplexed::over(io).await;
             let mut goes = client.watch("/streams/x?token=gone").await;
             let mut stays = client.watch("/streams/x?token=stays").await;
             until(&mut goes, &jpeg(1)).await;
             until(&mut stays, &jpeg(1)).await;
-            relay.apply(config(&yaml(&["stays"]))).await.unwrap();
+            relay.apply(config(&with(&["stays"]))).await.unwrap();
             let rest = timeout(PATIENCE, rest(&mut goes)).await.expect("it ends");
             assert!(rest.ends_with(CLOSING.as_bytes()), "{}", String::from_utf8_lossy(&rest));
             push(&jpeg(2)).await;
@@ -373,7 +331,7 @@ fn over_http_2_a_stream_ends_when_the_right_to_it_is_taken_back_and_others_of_it
             drop((goes, stays, client));
             relay.stop().await;
         },
-        &yaml(&["gone", "stays"]),
+        &with(&["gone", "stays"]),
     );
 }
 
@@ -416,22 +374,12 @@ async fn a_renewed_certificate_is_used_and_a_broken_one_is_not() {
     let viewing = secured.watch("/streams/x", "HTTP/1.1").await;
     let renewed = Identity::make();
     let copy = |name: &str| std::fs::copy(renewed.path(name), secured.identity.path(name)).unwrap();
-    let serves = async |certificate: &CertificateDer<'static>| {
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate.clone()).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, secured.socket().await).await.is_ok()
-    };
-    assert!(serves(&secured.identity.certificate).await);
+    let serves = async |identity: &Identity| identity.handshake(secured.socket().await, &[]).await.is_ok();
+    assert!(serves(&secured.identity).await);
     copy("cert.pem");
     copy("key.pem");
     let renewing = async {
-        while !serves(&renewed.certificate).await {
+        while !serves(&renewed).await {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     };
@@ -439,7 +387,7 @@ async fn a_renewed_certificate_is_used_and_a_broken_one_is_not() {
     std::fs::write(secured.identity.path("key.pem"), "broken").unwrap();
     // It is looked at every two seconds; long enough for a look to have been taken.
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-    assert!(serves(&renewed.certificate).await, "the one before stays");
+    assert!(serves(&renewed).await, "the one before stays");
     drop(viewing);
 }
 
@@ -447,7 +395,7 @@ async fn a_renewed_certificate_is_used_and_a_broken_one_is_not() {
 fn curl_trusts_the_certificate_and_takes_a_picture() {
     let identity = Identity::make();
     let framecast =
-        Framecast::serve(&identity.yaml().replace("{type: push, token: none}", "{type: pattern}"));
+        Framecast::serve(&yaml(&identity).replace("{type: push, token: none}", "{type: pattern}"));
     let port = framecast.url("").rsplit(':').next().unwrap().to_owned();
     assert_eq!(framecast.url(""), format!("https://127.0.0.1:{port}"));
     let url = format!("https://localhost:{port}/streams/x/snapshot");
@@ -487,8 +435,8 @@ fn curl_trusts_the_certificate_and_takes_a_picture() {
 async fn plain_http_is_led_to_tls() {
     let identity = Identity::make();
     let spare = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let yaml = identity.yaml().replace("{tls: {", &format!("{{tls: {{redirect_from: '{spare}', "));
-    let secured = Secured { relay: TestRelay::start(&yaml), identity };
+    let redirecting = yaml(&identity).replace("{tls: {", &format!("{{tls: {{redirect_from: '{spare}', "));
+    let secured = Secured { relay: TestRelay::start(&redirecting), identity };
     let port = secured.relay.address().port();
     for (host, to) in [("cameras.lan:81", "cameras.lan"), ("[::1]", "[::1]")] {
         let mut client = Client::connect(spare).await;

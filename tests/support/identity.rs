@@ -1,6 +1,6 @@
 //! A certificate with its key, and a client that believes it.
 
-use std::{fs, sync::Arc};
+use std::{fs, io, sync::Arc};
 
 use rcgen::generate_simple_self_signed;
 use rustls::{
@@ -26,14 +26,22 @@ impl Identity {
         Self { folder, certificate: made.cert.der().clone() }
     }
 
-    /// The settings of `server.tls`.
-    pub(crate) fn yaml(&self) -> String {
-        let folder = self.folder.path().display();
-        format!("cert_file: '{folder}/cert.pem', key_file: '{folder}/key.pem'")
+    /// Of `cert.pem` or `key.pem`.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
     }
 
-    /// Agrees on one of `protocols`, or on none.
-    pub(crate) async fn handshake(&self, socket: TcpStream, protocols: &[&str]) -> TlsStream<TcpStream> {
+    /// The settings of `server.tls`.
+    pub(crate) fn tls(&self) -> String {
+        format!("cert_file: '{}', key_file: '{}'", self.path("cert.pem"), self.path("key.pem"))
+    }
+
+    /// The handshake of a client that believes it and nobody else, and agrees on one of `protocols`, or on none.
+    pub(crate) async fn handshake(
+        &self,
+        socket: TcpStream,
+        protocols: &[&str],
+    ) -> io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -43,6 +51,6 @@ impl Identity {
             .with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, socket).await.expect("the relay speaks TLS")
+        TlsConnector::from(Arc::new(config)).connect(name, socket).await
     }
 }
