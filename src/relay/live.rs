@@ -221,15 +221,22 @@ impl Live {
     }
 }
 
+/// A change that has begun goes on when whoever asked for it has left: half of one would be streams that are gone and not back.
+fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, NotApplied>> + Send + 'static,
+) -> BoxFuture<'static, Result<T, NotApplied>> {
+    async move { tasks::spawn(change).await.map_err(io::Error::other)? }.boxed()
+}
+
 impl Control for Live {
     fn reload(&self) -> BoxFuture<'static, Result<Applied, NotApplied>> {
         let live = self.clone();
-        async move { live.read_again().await }.boxed()
+        to_its_end(async move { live.read_again().await })
     }
 
     fn edit(&self, name: StreamName, edit: Edit) -> BoxFuture<'static, Result<Edited, NotApplied>> {
         let live = self.clone();
-        async move { live.edit_stream(name, edit).await }.boxed()
+        to_its_end(async move { live.edit_stream(name, edit).await })
     }
 
     fn settings(&self, name: StreamName) -> BoxFuture<'static, Option<StreamSettings>> {
@@ -308,5 +315,26 @@ impl Inner {
 
     fn known(&self) -> MutexGuard<'_, Configuration> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[actix::test]
+    async fn a_change_goes_on_when_whoever_asked_for_it_has_left() {
+        let (go, may_go) = oneshot::channel();
+        let (tell, told) = oneshot::channel();
+        let change = to_its_end(async move {
+            may_go.await.expect("the test lets it go on");
+            tell.send(()).expect("the test waits for it");
+            Ok(())
+        });
+        assert!(change.now_or_never().is_none(), "it has begun, and was dropped");
+        go.send(()).expect("it still waits");
+        assert!(told.await.is_ok(), "it was given up half-way");
     }
 }
