@@ -8,6 +8,7 @@
 //! - [`multipart`]: bytes in, parts out, and back; pure and bounded
 //! - [`clip`]: pictures as one file to download
 //! - [`config`]: YAML in, checked types out
+//! - [`limits`]: budgets of bytes that all requests, pictures and answers share
 //! - [`auth`]: who may do what, and how it is shown
 //! - [`telemetry`] writes the log
 //! - [`bus`]: the newest frame of a stream, and what is counted about it
@@ -28,6 +29,7 @@ pub mod frame;
 pub mod multipart;
 pub mod clip;
 pub mod config;
+pub mod limits;
 pub mod auth;
 pub mod telemetry;
 pub mod bus;

@@ -37,6 +37,7 @@ use starter::Starter;
 use crate::{
     auth::Auth,
     config::{Config, Listen},
+    limits::{Budgets, memory_limit},
     registry::{Applied, Events, NotApplied, Pictures, Registry, Renditions},
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
@@ -118,6 +119,7 @@ impl Relay {
         let capacity = Arc::new(Capacity::new(config.limits.max_viewers));
         let settings = Arc::new(LiveSettings::new(Settings::of(&config)));
         let base_path = config.server.base_path.clone();
+        let budgets = Arc::new(Budgets::new(&config.limits, memory_limit()));
         let requests = Arc::new(RequestRate::new(config.limits.max_requests_per_second));
         let seats = Arc::new(Seats::new(config.limits.max_viewers_per_address));
         let renditions = Arc::new(Renditions::new(config.limits.max_renditions));
@@ -132,6 +134,7 @@ impl Relay {
             renditions: renditions.clone(),
             events: events.clone(),
             webhooks: webhooks.clone(),
+            budgets: budgets.clone(),
             requests: requests.clone(),
             seats: seats.clone(),
             tls: tls.clone(),
@@ -146,6 +149,7 @@ impl Relay {
             renditions,
             pictures: Pictures::default(),
             is_tls: tls.is_some(),
+            budgets,
             requests,
             viewers: Arc::default(),
             seats,

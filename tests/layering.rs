@@ -14,6 +14,7 @@ use std::{
 const LAYERS: &[&[&str]] = &[
     &["frame"],
     &["multipart", "clip", "config"],
+    &["limits"],
     &["auth", "telemetry", "bus"],
     &["transform"],
     &["source"],

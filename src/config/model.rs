@@ -139,6 +139,20 @@ pub struct Limits {
     pub max_replay_bytes: usize,
     /// Renditions that viewers ask for in the URL, of all streams together.
     pub max_renditions: usize,
+    /// Memory for decoding, drawing and encoding pictures, of all together, in bytes; none: it follows from the memory there is.
+    pub max_decode_bytes: Option<usize>,
+    /// Request bodies that are being received, of all together, in bytes; none: it follows from the memory there is.
+    pub max_upload_bytes: Option<usize>,
+    /// Uploads to one stream at the same time.
+    pub max_uploads_per_stream: usize,
+    /// Uploads without a credential from one address at the same time; none without a bound.
+    pub max_uploads_per_address: Option<usize>,
+    /// Answers that clients have not taken, of all connections together, in bytes; none: it follows from the memory there is.
+    pub max_unsent_bytes: Option<usize>,
+    /// Answers that its client has not taken, of one connection, in bytes.
+    pub max_unsent_bytes_per_connection: usize,
+    /// Connections from one address at the same time; none without a bound.
+    pub max_connections_per_address: Option<usize>,
 }
 
 impl Default for Limits {
@@ -154,6 +168,13 @@ impl Default for Limits {
             max_requests_per_second: None,
             max_replay_bytes: 64 * 1024 * 1024,
             max_renditions: 16,
+            max_decode_bytes: None,
+            max_upload_bytes: None,
+            max_uploads_per_stream: 8,
+            max_uploads_per_address: Some(16),
+            max_unsent_bytes: None,
+            max_unsent_bytes_per_connection: 1024 * 1024,
+            max_connections_per_address: None,
         }
     }
 }

@@ -113,6 +113,13 @@ keys! {
     MAX_REQUESTS_PER_SECOND = "max_requests_per_second", "number, 1 to 100000, or `none`", Is("none"), "Requests a second from one address, ten times as many at once; more get 429.";
     MAX_REPLAY_BYTES = "max_replay_bytes", "size, 1MiB to 1GiB", Is("64MiB"), "What one stream with `replay` keeps in memory; the oldest pictures go first.";
     MAX_RENDITIONS = "max_renditions", "number, 0 to 1000", Is("16"), "Renditions that viewers ask for in the URL (`?width=320`) and that run at the same time, of all streams together; one more gets 503.";
+    MAX_DECODE_BYTES = "max_decode_bytes", "size, 1MiB to 64GiB, or `auto`", Is("auto"), "Memory for decoding, drawing and encoding pictures, of all together. Pictures wait for it in line; one that needs more than all of it is refused. `auto`: 6/16 of the container's memory limit, 512MiB at most.";
+    MAX_UPLOAD_BYTES = "max_upload_bytes", "size, 1MiB to 64GiB, or `auto`", Is("auto"), "Request bodies that are being received, of all together; one more byte gets 503. `auto`: 3/16 of the container's memory limit, 256MiB at most.";
+    MAX_UPLOADS_PER_STREAM = "max_uploads_per_stream", "number, 1 to 1000", Is("8"), "Uploads to one stream at the same time; one more gets 503.";
+    MAX_UPLOADS_PER_ADDRESS = "max_uploads_per_address", "number, 1 to 100000, or `none`", Is("16"), "Uploads without a credential (`token: none`) from one address at the same time; one more gets 503.";
+    MAX_UNSENT_BYTES = "max_unsent_bytes", "size, 1MiB to 64GiB, or `auto`", Is("auto"), "Answers that clients have not taken yet, of all connections together; further requests wait, or get 503. `auto`: 2/16 of the container's memory limit, 256MiB at most.";
+    MAX_UNSENT_BYTES_PER_CONNECTION = "max_unsent_bytes_per_connection", "size, 64KiB to 1GiB", Is("1MiB"), "The same for one connection.";
+    MAX_CONNECTIONS_PER_ADDRESS = "max_connections_per_address", "number, 1 to 100000, or `none`", Is("none"), "Connections from one address at the same time. Behind a proxy all clients may be one address: see `server.trusted_proxies`.";
 
     TITLE = "title", "text", Words("the stream's name"), "What people read.";
     SOURCE = "source", "map, or list of maps", Required("say where the frames come from, such as `source: {type: mjpeg, url: \"http://…\"}`"), "Where the frames come from; which keys it has depends on its `type`. Of a list the first that is well is used.";
@@ -395,6 +402,13 @@ pub static LIMIT_KEYS: Section = Section {
         &MAX_REQUESTS_PER_SECOND,
         &MAX_REPLAY_BYTES,
         &MAX_RENDITIONS,
+        &MAX_DECODE_BYTES,
+        &MAX_UPLOAD_BYTES,
+        &MAX_UPLOADS_PER_STREAM,
+        &MAX_UPLOADS_PER_ADDRESS,
+        &MAX_UNSENT_BYTES,
+        &MAX_UNSENT_BYTES_PER_CONNECTION,
+        &MAX_CONNECTIONS_PER_ADDRESS,
     ],
 };
 /// `defaults:`.

@@ -192,6 +192,27 @@ fn read_limits(reader: &Reader<'_>) -> Option<Limits> {
     });
     let max_replay_bytes = reader.get(&schema::MAX_REPLAY_BYTES, |text| units::bytes(text, MIB..=1024 * MIB));
     let max_renditions = reader.get(&schema::MAX_RENDITIONS, |text| units::count(text, 0..=MAX_RENDITIONS));
+    let budget = |key| {
+        reader.get(key, |text| match text {
+            "auto" => Ok(None),
+            size => units::bytes(size, MIB..=64 * 1024 * MIB).map(|bytes| usize::try_from(bytes).ok()),
+        })
+    };
+    let count_or_none = |key| {
+        reader.get(key, |text| match text {
+            "none" => Ok(None),
+            number => units::count(number, 1..=100_000).map(|number| usize::try_from(number).ok()),
+        })
+    };
+    let max_decode_bytes = budget(&schema::MAX_DECODE_BYTES);
+    let max_upload_bytes = budget(&schema::MAX_UPLOAD_BYTES);
+    let max_uploads_per_stream =
+        reader.get(&schema::MAX_UPLOADS_PER_STREAM, |text| units::count(text, 1..=1000));
+    let max_uploads_per_address = count_or_none(&schema::MAX_UPLOADS_PER_ADDRESS);
+    let max_unsent_bytes = budget(&schema::MAX_UNSENT_BYTES);
+    let max_unsent_bytes_per_connection = reader
+        .get(&schema::MAX_UNSENT_BYTES_PER_CONNECTION, |text| units::bytes(text, 64 * KIB..=1024 * MIB));
+    let max_connections_per_address = count_or_none(&schema::MAX_CONNECTIONS_PER_ADDRESS);
     Some(Limits {
         max_frame_bytes: max_frame_bytes?,
         max_frame_pixels: max_frame_pixels?,
@@ -203,6 +224,14 @@ fn read_limits(reader: &Reader<'_>) -> Option<Limits> {
         max_requests_per_second: max_requests_per_second?,
         max_replay_bytes: usize::try_from(max_replay_bytes?).expect("the limit fits 32 bits"),
         max_renditions: usize::try_from(max_renditions?).expect("the limit fits 32 bits"),
+        max_decode_bytes: max_decode_bytes?,
+        max_upload_bytes: max_upload_bytes?,
+        max_uploads_per_stream: usize::try_from(max_uploads_per_stream?).expect("the limit fits 32 bits"),
+        max_uploads_per_address: max_uploads_per_address?,
+        max_unsent_bytes: max_unsent_bytes?,
+        max_unsent_bytes_per_connection: usize::try_from(max_unsent_bytes_per_connection?)
+            .expect("the limit fits 32 bits"),
+        max_connections_per_address: max_connections_per_address?,
     })
 }
 

@@ -26,6 +26,7 @@ use crate::{
     auth::Auth,
     config::{Added, Config, LogConfig, ServerConfig, StreamConfig, redacted},
     frame::StreamName,
+    limits::{Budgets, memory_limit},
     registry::{
         Applied, Configuration, Control, Edit, Edited, EventKind, Events, NotApplied, Registry, Renditions,
         Start, StreamSettings,
@@ -80,6 +81,7 @@ pub(super) struct Parts {
     pub(super) renditions: Arc<Renditions>,
     pub(super) events: Arc<Events>,
     pub(super) webhooks: Arc<Webhooks>,
+    pub(super) budgets: Arc<Budgets>,
     pub(super) requests: Arc<RequestRate>,
     pub(super) seats: Arc<Seats>,
     pub(super) tls: Option<Arc<Tls>>,
@@ -94,6 +96,7 @@ impl Parts {
         self.webhooks.set(new.webhooks.clone());
         self.renditions.set_most(new.limits.max_renditions);
         self.starter.set_limits(new.limits.clone());
+        self.budgets.resize(&new.limits, memory_limit());
         self.requests.set(new.limits.max_requests_per_second);
         self.seats.set_most(new.limits.max_viewers_per_address);
         if let (Some(tls), Some(files)) = (&self.tls, &new.server.tls)

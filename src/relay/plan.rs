@@ -106,6 +106,13 @@ fn other_limits(old: &Limits, new: &Limits) -> OtherLimits {
         max_live_connections: 0,
         max_viewers_per_address: Limits::default().max_viewers_per_address,
         max_requests_per_second: Limits::default().max_requests_per_second,
+        max_decode_bytes: None,
+        max_upload_bytes: None,
+        max_uploads_per_stream: 0,
+        max_uploads_per_address: None,
+        max_unsent_bytes: None,
+        max_unsent_bytes_per_connection: 0,
+        max_connections_per_address: None,
         ..limits.clone()
     };
     match (sources(old) == sources(new), old.max_replay_bytes == new.max_replay_bytes) {

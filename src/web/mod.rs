@@ -54,6 +54,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::StatusCode
 use crate::{
     auth::{Auth, Caller},
     config::Role,
+    limits::Budgets,
     registry::{Control, Events, Pictures, Registry, Renditions, Start},
     stream::{AtCapacity, Capacity, StreamHandle},
     transform::pool::Pool,
@@ -92,6 +93,8 @@ pub struct WebState {
     pub pictures: Pictures,
     /// It speaks TLS itself.
     pub is_tls: bool,
+    /// Bytes that requests, pictures and answers may hold, of all together.
+    pub budgets: Arc<Budgets>,
     /// Requests of an address.
     pub requests: Arc<RequestRate>,
     /// The viewers that are there.

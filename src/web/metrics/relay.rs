@@ -29,6 +29,15 @@ const REFUSED_VIEWERS: Meaning =
     metric("framecast_refused_viewers_total", "Viewers and pages that were refused, by what was full.");
 const REFUSED_REQUESTS: Meaning =
     metric("framecast_refused_requests_total", "Requests that were refused, by reason.");
+const BUDGET: Meaning = metric(
+    "framecast_memory_budget_bytes",
+    "Bytes that limits.max_decode_bytes, max_upload_bytes and max_unsent_bytes allow.",
+);
+const BUDGET_USED: Meaning = metric("framecast_memory_budget_used_bytes", "Bytes that are held of them.");
+const BUDGET_WAITING: Meaning =
+    metric("framecast_memory_budget_waiting", "Pictures, requests or answers that wait in line for bytes.");
+const BUDGET_REFUSED: Meaning =
+    metric("framecast_memory_budget_refused_total", "How often bytes were asked for and refused.");
 const POOL_WORKERS: Meaning = metric("framecast_pool_workers", "CPU workers.");
 const POOL_BUSY: Meaning = metric("framecast_pool_busy_workers", "CPU workers that are at work.");
 const POOL_QUEUE: Meaning = metric(
@@ -87,9 +96,23 @@ pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
     for (reason, count) in state.refusals.requests() {
         scrape.counter(&REFUSED_REQUESTS, &[("reason", reason)], count as f64);
     }
+    budgets(state, scrape);
     pool(state, scrape);
     configuration(state, scrape);
     webhooks(state, scrape);
+}
+
+fn budgets(state: &WebState, scrape: &mut Scrape) {
+    let budgets = &state.budgets;
+    for (name, budget) in
+        [("decode", &budgets.decode), ("uploads", &budgets.uploads), ("unsent", &budgets.unsent)]
+    {
+        let label = [("budget", name)];
+        scrape.gauge(&BUDGET, &label, budget.capacity() as f64);
+        scrape.gauge(&BUDGET_USED, &label, budget.in_use() as f64);
+        scrape.gauge(&BUDGET_WAITING, &label, budget.waiting() as f64);
+        scrape.counter(&BUDGET_REFUSED, &label, budget.refused() as f64);
+    }
 }
 
 fn pool(state: &WebState, scrape: &mut Scrape) {

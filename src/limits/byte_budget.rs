@@ -1,0 +1,324 @@
+//! A budget of bytes that many share: a weighted semaphore that counts.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+
+/// Bytes that a permit of the semaphore stands for: it counts in 32 bits, which are too few for bytes.
+const UNIT: usize = 1024;
+
+/// A bounded number of bytes, given out as [`BytePermit`]s in the order in which they were asked for.
+#[derive(Debug)]
+pub struct ByteBudget {
+    semaphore: Arc<Semaphore>,
+    /// In units.
+    capacity: AtomicUsize,
+    /// Units that a smaller capacity takes away as soon as they are given back.
+    debt: Mutex<usize>,
+    waiting: AtomicUsize,
+    refused: AtomicU64,
+}
+
+/// Bytes taken from a budget; dropping it gives them back.
+#[derive(Debug)]
+pub struct BytePermit {
+    budget: Arc<ByteBudget>,
+    units: OwnedSemaphorePermit,
+    bytes: usize,
+}
+
+/// Why a budget gave no bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BudgetError {
+    /// Others hold what is missing.
+    #[error("{bytes} bytes are not free now, of {capacity} in all")]
+    Full {
+        /// Bytes asked for.
+        bytes: usize,
+        /// Bytes in all.
+        capacity: usize,
+    },
+    /// So many are not there, however long one waits.
+    #[error("{bytes} bytes are more than the {capacity} there are in all")]
+    TooLarge {
+        /// Bytes asked for.
+        bytes: usize,
+        /// Bytes in all.
+        capacity: usize,
+    },
+}
+
+/// Counts one that waits for as long as it lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+impl ByteBudget {
+    /// A budget of `bytes`, rounded down to whole KiB.
+    pub fn new(bytes: usize) -> Self {
+        let units = units_in(bytes);
+        Self {
+            semaphore: Arc::new(Semaphore::new(units)),
+            capacity: AtomicUsize::new(units),
+            debt: Mutex::new(0),
+            waiting: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes `bytes`, waiting in line until they are free. A large request is not overtaken by small ones.
+    ///
+    /// # Errors
+    /// [`BudgetError::TooLarge`], at once, if the whole budget is smaller. Counted as refused.
+    pub async fn acquire(self: &Arc<Self>, bytes: usize) -> Result<BytePermit, BudgetError> {
+        let units = self.fitting(bytes)?;
+        let waiting = Waiting::new(&self.waiting);
+        let taken = self.semaphore.clone().acquire_many_owned(units).await;
+        drop(waiting);
+        let units = taken.expect("the semaphore is never closed");
+        Ok(BytePermit { budget: self.clone(), units, bytes })
+    }
+
+    /// Takes `bytes` if they are free now and nobody waits in line.
+    ///
+    /// # Errors
+    /// [`BudgetError`]; counted as refused.
+    pub fn try_acquire(self: &Arc<Self>, bytes: usize) -> Result<BytePermit, BudgetError> {
+        let units = self.try_units(self.fitting(bytes)?, bytes)?;
+        Ok(BytePermit { budget: self.clone(), units, bytes })
+    }
+
+    /// Changes the capacity. Bytes that are held stay held: if they are more than `bytes`, none are given out until
+    /// enough came back.
+    pub fn resize(&self, bytes: usize) {
+        let units = units_in(bytes);
+        let mut debt = self.debt.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.capacity.swap(units, Relaxed);
+        if units >= before {
+            let more = units - before;
+            let owed = more.min(*debt);
+            *debt -= owed;
+            self.semaphore.add_permits(more - owed);
+        } else {
+            *debt += before - units;
+            *debt -= self.semaphore.forget_permits(*debt);
+        }
+    }
+
+    /// Returns how many bytes there are in all.
+    pub fn capacity(&self) -> usize {
+        self.capacity.load(Relaxed) * UNIT
+    }
+
+    /// Returns how many bytes are held.
+    pub fn in_use(&self) -> usize {
+        let debt = *self.debt.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.capacity.load(Relaxed) + debt).saturating_sub(self.semaphore.available_permits()) * UNIT
+    }
+
+    /// Returns how many wait in line.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
+    }
+
+    /// Returns how often bytes were refused so far.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
+
+    fn fitting(&self, bytes: usize) -> Result<u32, BudgetError> {
+        let (units, capacity) = (bytes.div_ceil(UNIT), self.capacity.load(Relaxed));
+        match u32::try_from(units) {
+            Ok(fitting) if units <= capacity => Ok(fitting),
+            _ => {
+                self.refused.fetch_add(1, Relaxed);
+                Err(BudgetError::TooLarge { bytes, capacity: capacity * UNIT })
+            }
+        }
+    }
+
+    fn try_units(&self, units: u32, bytes: usize) -> Result<OwnedSemaphorePermit, BudgetError> {
+        self.semaphore.clone().try_acquire_many_owned(units).map_err(|error| {
+            debug_assert_eq!(error, TryAcquireError::NoPermits, "the semaphore is never closed");
+            self.refused.fetch_add(1, Relaxed);
+            BudgetError::Full { bytes, capacity: self.capacity() }
+        })
+    }
+}
+
+/// The semaphore's own bound is far above what any machine has.
+fn units_in(bytes: usize) -> usize {
+    (bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS)
+}
+
+impl BytePermit {
+    /// Takes `more` bytes to those it has, if they are free now.
+    ///
+    /// # Errors
+    /// [`BudgetError`], counted as refused; what it has stays.
+    pub fn try_grow(&mut self, more: usize) -> Result<(), BudgetError> {
+        let bytes = self.bytes.saturating_add(more);
+        let needed = self.budget.fitting(bytes)?;
+        let has = u32::try_from(self.units.num_permits()).expect("each part of it fitted");
+        if let Some(missing) = needed.checked_sub(has).filter(|missing| *missing > 0) {
+            self.units.merge(self.budget.try_units(missing, more)?);
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    /// Gives back all but `bytes`. No effect if it has no more.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        if bytes >= self.bytes {
+            return;
+        }
+        self.bytes = bytes;
+        let surplus = self.units.num_permits() - bytes.div_ceil(UNIT);
+        if let Some(units) = self.units.split(surplus) {
+            self.budget.give_back(units);
+        }
+    }
+
+    /// Returns how many bytes it has.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for BytePermit {
+    fn drop(&mut self) {
+        if let Some(units) = self.units.split(self.units.num_permits()) {
+            self.budget.give_back(units);
+        }
+    }
+}
+
+impl ByteBudget {
+    /// Pays what a smaller capacity still takes away, and frees the rest.
+    fn give_back(&self, mut units: OwnedSemaphorePermit) {
+        let mut debt = self.debt.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(paid) = units.split(units.num_permits().min(*debt)) {
+            *debt -= paid.num_permits();
+            paid.forget();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn budget(kib: usize) -> Arc<ByteBudget> {
+        Arc::new(ByteBudget::new(kib * UNIT))
+    }
+
+    #[test]
+    fn exactly_the_capacity_is_given_out_and_comes_back() {
+        let budget = budget(4);
+        let held = [budget.try_acquire(UNIT).unwrap(), budget.try_acquire(3 * UNIT).unwrap()];
+        assert_eq!(budget.in_use(), 4 * UNIT);
+        let full = BudgetError::Full { bytes: 1, capacity: 4 * UNIT };
+        assert_eq!(budget.try_acquire(1).unwrap_err(), full);
+        drop(held);
+        assert_eq!((budget.in_use(), budget.refused()), (0, 1));
+        let too_large = BudgetError::TooLarge { bytes: 4 * UNIT + 1, capacity: 4 * UNIT };
+        assert_eq!(budget.try_acquire(4 * UNIT + 1).unwrap_err(), too_large);
+        assert_eq!(budget.try_acquire(usize::MAX).unwrap_err().to_string().split(' ').nth(1), Some("bytes"));
+        assert!(budget.try_acquire(4 * UNIT).is_ok());
+        assert_eq!(budget.refused(), 3);
+    }
+
+    #[test]
+    fn those_who_wait_are_served_in_order_and_not_overtaken() {
+        let budget = budget(4);
+        let held = budget.try_acquire(2 * UNIT).unwrap();
+        let mut large = Box::pin(budget.acquire(4 * UNIT));
+        assert!((&mut large).now_or_never().is_none());
+        assert_eq!(budget.waiting(), 1);
+        assert!(budget.try_acquire(UNIT).is_err(), "there is room, but somebody waits for it");
+        let mut small = Box::pin(budget.acquire(UNIT));
+        assert!((&mut small).now_or_never().is_none());
+        drop(held);
+        let large = (&mut large).now_or_never().expect("all came back").unwrap();
+        assert!((&mut small).now_or_never().is_none());
+        drop(large);
+        assert!((&mut small).now_or_never().is_some());
+        assert_eq!(budget.waiting(), 0);
+    }
+
+    #[test]
+    fn who_stops_waiting_leaves_nothing_behind() {
+        let budget = budget(2);
+        let held = budget.try_acquire(2 * UNIT).unwrap();
+        let mut waits = Box::pin(budget.acquire(2 * UNIT));
+        assert!((&mut waits).now_or_never().is_none());
+        drop(waits);
+        assert_eq!(budget.waiting(), 0);
+        drop(held);
+        assert!(budget.try_acquire(2 * UNIT).is_ok());
+    }
+
+    #[test]
+    fn a_permit_grows_by_bytes_and_shrinks() {
+        let budget = budget(3);
+        let mut permit = budget.try_acquire(0).unwrap();
+        for _ in 0..UNIT {
+            permit.try_grow(1).unwrap();
+        }
+        assert_eq!((permit.bytes(), budget.in_use()), (UNIT, UNIT), "single bytes add up");
+        permit.try_grow(2 * UNIT).unwrap();
+        assert!(permit.try_grow(1).is_err());
+        assert_eq!(permit.bytes(), 3 * UNIT);
+        permit.shrink_to(UNIT + 1);
+        assert_eq!(budget.in_use(), 2 * UNIT);
+        permit.shrink_to(5 * UNIT);
+        assert_eq!(permit.bytes(), UNIT + 1);
+        permit.shrink_to(0);
+        assert_eq!(budget.in_use(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn no_order_of_changes_loses_or_invents_a_byte(
+            steps in proptest::collection::vec((0_u8..4, 0_usize..10_000), 1..60)
+        ) {
+            let budget = budget(8);
+            let mut held: Vec<BytePermit> = Vec::new();
+            for (what, bytes) in steps {
+                match what {
+                    0 => held.extend(budget.try_acquire(bytes).ok()),
+                    1 => drop((!held.is_empty()).then(|| held.swap_remove(bytes % held.len()))),
+                    2 => budget.resize(bytes * 2),
+                    _ => if let Some(permit) = held.last_mut() {
+                        let _ = permit.try_grow(bytes / 4);
+                    },
+                }
+                let units: usize = held.iter().map(|permit| permit.units.num_permits()).sum();
+                prop_assert!(held.iter().all(|permit| permit.units.num_permits() == permit.bytes.div_ceil(UNIT)));
+                prop_assert_eq!(budget.in_use(), units * UNIT);
+            }
+            held.clear();
+            budget.resize(4 * UNIT);
+            prop_assert_eq!(budget.in_use(), 0);
+            prop_assert!(budget.try_acquire(4 * UNIT).is_ok());
+            prop_assert!(budget.try_acquire(4 * UNIT + 1).is_err());
+        }
+    }
+}
