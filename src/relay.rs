@@ -43,7 +43,7 @@ use crate::{
     transform::pool::Pool,
     web::{
         Documents, ListenError, Listeners, LiveSettings, Pages, Refusals, RequestRate, Seats, Settings, Tls,
-        TlsError, WebServer, WebState,
+        TlsError, UnsentAnswers, WebServer, WebState,
     },
     webhooks::Webhooks,
 };
@@ -149,6 +149,7 @@ impl Relay {
             renditions,
             pictures: Pictures::default(),
             is_tls: tls.is_some(),
+            unsent: Arc::new(UnsentAnswers::new(budgets.unsent.clone())),
             budgets,
             requests,
             viewers: Arc::default(),

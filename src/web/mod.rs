@@ -41,6 +41,7 @@ mod settings;
 mod snapshot;
 mod tls;
 mod transport;
+mod unsent;
 mod viewers;
 mod viewing;
 
@@ -72,6 +73,7 @@ pub use seats::Seats;
 pub use server::WebServer;
 pub use settings::{LiveSettings, Settings};
 pub use tls::{Tls, TlsError};
+pub use unsent::UnsentAnswers;
 pub use viewers::Viewers;
 
 /// What every handler may use.
@@ -97,6 +99,8 @@ pub struct WebState {
     pub budgets: Arc<Budgets>,
     /// Requests of an address.
     pub requests: Arc<RequestRate>,
+    /// What answers hold that clients have not taken.
+    pub unsent: Arc<UnsentAnswers>,
     /// The viewers that are there.
     pub viewers: Arc<Viewers>,
     /// Viewers of an address.

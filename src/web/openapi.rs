@@ -12,42 +12,57 @@ mod problems;
 use std::sync::OnceLock;
 
 use actix_web::{HttpRequest, HttpResponse, http::Method, http::header};
+use bytes::Bytes;
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use self::about::{About, Answer, Body, TAGS, about};
-use super::{ROUTES, Row, Rule, State, access, error};
+use super::{ROUTES, Row, Rule, State, access, error, unsent::Slices};
 use crate::config::stream_schema;
 
 /// Stands for the name of the session's cookie, which depends on the port that is asked.
 const COOKIE: &str = "framecast_of_this_port";
 
-/// The document and its page, as text: made once, since everybody may ask for them.
+/// The document and its page: made once, since everybody may ask for them, and shared by all answers.
 #[derive(Debug, Default)]
-pub struct Documents(OnceLock<(String, String)>);
+pub struct Documents(OnceLock<Made>);
+
+#[derive(Debug)]
+struct Made {
+    /// What stands before, between and after the places of the cookie's name.
+    document: Vec<Bytes>,
+    page: Bytes,
+}
 
 impl Documents {
-    fn of(&self, base_path: &str) -> &(String, String) {
+    fn of(&self, base_path: &str) -> &Made {
         self.0.get_or_init(|| {
             let document = openapi(base_path, COOKIE);
-            (document.to_string(), page::render(&document))
+            let page = page::render(&document).into();
+            let text = Bytes::from(document.to_string());
+            let parts = std::str::from_utf8(&text).expect("JSON is UTF-8").split(COOKIE);
+            Made { document: parts.map(|part| text.slice_ref(part.as_bytes())).collect(), page }
         })
     }
 }
 
 /// `GET /api/openapi.json`.
 pub(super) async fn document(request: HttpRequest, state: State) -> HttpResponse {
-    let (document, _) = state.documents.of(&state.base_path);
+    let parts = &state.documents.of(&state.base_path).document;
+    let cookie = Bytes::from(access::cookie_name(&request));
+    let whole = parts.iter().enumerate().flat_map(|(n, part)| {
+        let before = (n > 0).then(|| cookie.clone());
+        before.into_iter().chain([part.clone()])
+    });
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .content_type("application/json")
-        .body(document.replace(COOKIE, &access::cookie_name(&request)))
+        .body(Slices::new(whole))
 }
 
 /// `GET /api/docs`.
 pub(super) async fn browse(state: State) -> HttpResponse {
-    let (_, page) = state.documents.of(&state.base_path);
-    super::page::made(&state, page.clone())
+    super::page::made(&state, state.documents.of(&state.base_path).page.clone())
 }
 
 /// The document; `base_path` is where the addresses begin, `cookie` what a session's is called there.

@@ -4,7 +4,9 @@ use std::sync::LazyLock;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 
-use super::{State, WebState, compat, error::Problem, login, query};
+use bytes::Bytes;
+
+use super::{State, WebState, compat, error::Problem, login, query, unsent::Permanent};
 use crate::auth::Caller;
 
 const PAGE: &str = include_str!("assets/page.html");
@@ -132,16 +134,22 @@ fn unless_known(request: &HttpRequest, kind: &'static str, text: &'static str) -
     let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer.insert_header((header::CACHE_CONTROL, "no-cache")).insert_header((header::ETAG, TAG.as_str()));
     answer.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff")).content_type(kind);
-    if is_known { answer.finish() } else { answer.body(text) }
+    if is_known {
+        return answer.finish();
+    }
+    let mut answer = answer.body(text);
+    answer.extensions_mut().insert(Permanent);
+    answer
 }
 
-/// A page that was made just now.
-pub(super) fn made(state: &WebState, text: String) -> HttpResponse {
+/// A page that was made once, and is kept.
+pub(super) fn made(state: &WebState, text: Bytes) -> HttpResponse {
     let mut answer = HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .content_type("text/html; charset=utf-8")
         .body(text);
+    answer.extensions_mut().insert(Permanent);
     guard(&mut answer, state);
     answer
 }

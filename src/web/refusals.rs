@@ -22,9 +22,11 @@ pub(super) enum Refusal {
     Headers,
     /// It cannot be read at all: 400, and no handler sees it.
     Malformed,
+    /// More frames of HTTP/2 that bring nothing than a client may send: the end of its connection.
+    Flood,
 }
 
-const ALL: [(Refusal, &str); 7] = [
+const ALL: [(Refusal, &str); 8] = [
     (Refusal::Unauthorized, "unauthorized"),
     (Refusal::Forbidden, "forbidden"),
     (Refusal::CrossSite, "cross_site"),
@@ -32,6 +34,7 @@ const ALL: [(Refusal, &str); 7] = [
     (Refusal::Rate, "rate"),
     (Refusal::Headers, "headers"),
     (Refusal::Malformed, "malformed"),
+    (Refusal::Flood, "flood"),
 ];
 
 /// Where there was no room for a viewer.

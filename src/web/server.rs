@@ -34,6 +34,7 @@ use super::{
     refusals::Refusal,
     routes, tls,
     transport::{Channel, SecuredSocket, SharedSocket, Wire},
+    unsent::{self, ConnectionBytes},
 };
 use crate::telemetry::tasks;
 
@@ -209,7 +210,9 @@ fn secured(
         }
     };
     // Either has routes of its own; they share the state.
-    let either = either(http_1(app(state.clone())), app(state.clone()));
+    let counting = state.clone();
+    let refused = move |refusal| counting.refusals.count(refusal);
+    let either = either(http_1(app(state.clone())), app(state.clone()), refused);
     fn_service(accept).and_then(either).map_err(counted(state))
 }
 
@@ -224,16 +227,20 @@ fn either<S: Channel + 'static, B: MessageBody + 'static>(
         InitError = (),
         Service: Service<Request, Future: 'static>,
     >,
+    refused: impl Fn(Refusal) + Clone + 'static,
 ) -> impl ServiceFactory<Connected<S>, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     fn_factory(move || {
+        let refused = refused.clone();
         let (first, second) = (first.new_service(()), second.new_service(()));
         async move {
             let (first, second) = (Rc::new(first.await?), Rc::new(second.await?));
             Ok::<_, ()>(fn_service(move |(wire, protocol, peer): Connected<S>| {
-                let (first, second) = (first.clone(), second.clone());
+                let (first, second, refused) = (first.clone(), second.clone(), refused.clone());
                 async move {
                     match protocol {
-                        Protocol::Http2 => http2::serve(wire, second, peer, HTTP_2).await,
+                        Protocol::Http2 => http2::serve(wire, second, peer, HTTP_2, &refused)
+                            .await
+                            .map_err(|error| DispatchError::Io(io::Error::other(error))),
                         _ => first.call((wire, protocol, peer)).await,
                     }
                 }
@@ -245,12 +252,8 @@ fn either<S: Channel + 'static, B: MessageBody + 'static>(
 /// Counts connections that ended with something that is no request. Nobody but the connection itself sees it.
 fn counted(state: web::Data<WebState>) -> impl Fn(DispatchError) -> DispatchError + Clone {
     move |error| {
-        let is_malformed = match &error {
-            DispatchError::Parse(_) => true,
-            DispatchError::H2(error) => error.is_library() && error.is_go_away(),
-            _ => false,
-        };
-        if is_malformed {
+        // Over HTTP/2 it was counted already.
+        if matches!(error, DispatchError::Parse(_)) {
             state.refusals.count(Refusal::Malformed);
         }
         error
@@ -279,6 +282,7 @@ fn http_1<S: Channel + 'static, B: MessageBody + 'static>(
         .h1_allow_half_closed(false)
         .on_connect_ext(|wire: &Wire<S>, extensions| {
             extensions.insert(wire.outbox());
+            extensions.insert(Arc::<ConnectionBytes>::default());
         })
         .finish(app)
 }
@@ -294,7 +298,8 @@ fn app(
     InitError = (),
 > {
     let base_path = state.base_path.clone();
-    let app = App::new().app_data(state).app_data(unreadable_path()).wrap(from_fn(access_log::log));
+    let app = App::new().app_data(state).app_data(unreadable_path());
+    let app = app.wrap(from_fn(unsent::bound)).wrap(from_fn(access_log::log));
     let app = app.configure(move |cfg| {
         if !base_path.is_empty() {
             // Before the scope, which takes its own bare prefix too and has nothing there.
@@ -429,7 +434,7 @@ mod tests {
                 fn_service(move |socket: TcpStream| async move {
                     Ok((Wire::new(SharedSocket::new(socket), STALL_TIMEOUT), protocol, None))
                 })
-                .and_then(either(http_1(panicking()), panicking()))
+                .and_then(either(http_1(panicking()), panicking(), |_| {}))
             };
             builder = builder.listen("test", listener, service).unwrap();
         }

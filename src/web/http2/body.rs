@@ -1,0 +1,117 @@
+//! The body of a request while nobody has read it yet.
+//!
+//! h2 keeps what came as slices of the blocks that it was read into: a byte that a handler is slow to read may hold 16 KiB.
+//! An [`Inbox`] takes each piece out as soon as it is there and copies it behind the one before, so that unread bodies hold
+//! what they have bytes. How many those may be is the connection's window: room for more is made only when the handler reads.
+
+use std::{
+    cell::RefCell,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+use actix_http::error::PayloadError;
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use h2::{FlowControl, RecvStream};
+
+use super::ReadBytes;
+
+/// What came of a request's body.
+#[derive(Debug)]
+struct Received {
+    /// None once nothing more comes, or nobody reads.
+    from: Option<RecvStream>,
+    /// Makes room for more; also for what is read after the end came.
+    window: FlowControl,
+    unread: BytesMut,
+    failed: Option<h2::Error>,
+    reader: Option<Waker>,
+}
+
+/// The end that takes what comes.
+#[derive(Debug)]
+pub(super) struct Inbox(Rc<RefCell<Received>>);
+
+/// The end that a handler reads.
+#[derive(Debug)]
+pub(super) struct RequestBody {
+    received: Rc<RefCell<Received>>,
+    /// How much handlers have read over the connection.
+    read: Rc<ReadBytes>,
+}
+
+/// Both ends of a body that comes by `from`; what is read is added to `read`.
+pub(super) fn channel(mut from: RecvStream, read: Rc<ReadBytes>) -> (Inbox, RequestBody) {
+    let window = from.flow_control().clone();
+    let unread = BytesMut::new();
+    let received = Received { from: Some(from), window, unread, failed: None, reader: None };
+    let received = Rc::new(RefCell::new(received));
+    (Inbox(received.clone()), RequestBody { received, read })
+}
+
+impl Inbox {
+    /// Takes all that is there, and has the task woken when there is more.
+    pub(super) fn fill(&self, cx: &mut Context<'_>) {
+        let mut received = self.0.borrow_mut();
+        let mut changed = false;
+        while let Some(from) = &mut received.from {
+            match from.poll_data(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Some(Ok(piece))) => received.unread.extend_from_slice(&piece),
+                Poll::Ready(Some(Err(error))) => {
+                    received.failed = Some(error);
+                    received.from = None;
+                }
+                // Trailers, if there are any, go with it.
+                Poll::Ready(None) => received.from = None,
+            }
+            changed = true;
+        }
+        if changed && let Some(reader) = received.reader.take() {
+            reader.wake();
+        }
+    }
+}
+
+impl Received {
+    /// Takes out what is unread, and makes as much room.
+    fn take(&mut self) -> Bytes {
+        let piece = std::mem::take(&mut self.unread).freeze();
+        // It fails for a stream that was reset, whose room h2 has made itself.
+        let _ = self.window.release_capacity(piece.len());
+        piece
+    }
+}
+
+impl Stream for RequestBody {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut received = self.received.borrow_mut();
+        if !received.unread.is_empty() {
+            let piece = received.take();
+            self.read.add(piece.len());
+            return Poll::Ready(Some(Ok(piece)));
+        }
+        if let Some(error) = received.failed.take() {
+            return Poll::Ready(Some(Err(PayloadError::Io(io::Error::other(error)))));
+        }
+        if received.from.is_none() {
+            return Poll::Ready(None);
+        }
+        received.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for RequestBody {
+    /// What comes from now on is thrown away by h2.
+    fn drop(&mut self) {
+        let mut received = self.received.borrow_mut();
+        received.take();
+        received.from = None;
+    }
+}

@@ -1,0 +1,291 @@
+//! Limits what answers hold that their clients have not taken: of one connection, and of the process.
+//!
+//! A client that asks for much and takes nothing makes the relay keep its answers: over HTTP/2 in hundreds of streams of one
+//! connection, over HTTP/1.1 in thousands of connections. So the bytes of an answer are charged to `limits.max_unsent_bytes`
+//! until the last slice of them was written; when those are used up, further answers become 503. Bytes that several answers share
+//! (a picture that many ask for) are charged once. Of a connection that holds `limits.max_unsent_bytes_per_connection`
+//! already, further requests wait before their answer is made.
+//!
+//! Answers that the program holds anyway (pages, the API's description) are marked [`Permanent`] and not charged. Streams
+//! of pictures are none of this: of them a connection holds one part. Nothing here is on their way.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    convert::Infallible,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+};
+
+use actix_web::{
+    Error, HttpMessage, HttpRequest, HttpResponse, ResponseError,
+    body::{BodySize, BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::Method,
+    middleware::Next,
+    web,
+};
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::{WebState, error::Problem};
+use crate::limits::{BudgetError, ByteBudget, BytePermit};
+
+/// Shorter answers are not charged: 256 of them, of all streams of a connection, are as much as one of its buffers.
+const LEAST_CHARGED: usize = 1024;
+
+/// An answer is handed on in slices of this length: of an answer over HTTP/1.1, which actix-http copies, its buffer holds two.
+const SLICE: usize = 16 * 1024;
+
+/// Marks an answer whose bytes are there for as long as the program runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Permanent;
+
+/// The bytes that answers of one connection hold.
+#[derive(Debug, Default)]
+pub(super) struct ConnectionBytes {
+    held: AtomicUsize,
+    freed: Notify,
+}
+
+impl ConnectionBytes {
+    /// Returns those of the request's connection, which HTTP/1 keeps with the connection and HTTP/2 with each request.
+    fn of(request: &HttpRequest) -> Arc<Self> {
+        let kept = request.conn_data::<Arc<Self>>().cloned();
+        kept.or_else(|| request.extensions().get::<Arc<Self>>().cloned()).unwrap_or_default()
+    }
+
+    async fn wait_below(&self, most: usize) {
+        loop {
+            let freed = self.freed.notified();
+            if self.held.load(Relaxed) < most {
+                return;
+            }
+            freed.await;
+        }
+    }
+}
+
+/// Where the bytes of an allocation begin, and how many they are.
+type Allocation = (usize, usize);
+
+/// What all answers hold.
+#[derive(Debug)]
+pub struct UnsentAnswers {
+    budget: Arc<ByteBudget>,
+    charged: Mutex<HashMap<Allocation, Weak<Charge>>>,
+}
+
+/// Bytes that are charged for as long as an answer holds them.
+#[derive(Debug)]
+struct Charge {
+    allocation: Allocation,
+    permit: BytePermit,
+    connection: Arc<ConnectionBytes>,
+    answers: Arc<UnsentAnswers>,
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        let mut charged = self.answers.charged();
+        // Another may stand there already, of one that came between.
+        if charged.get(&self.allocation).is_some_and(|charge| charge.strong_count() == 0) {
+            charged.remove(&self.allocation);
+        }
+        drop(charged);
+        self.connection.held.fetch_sub(self.permit.bytes(), Relaxed);
+        self.connection.freed.notify_waiters();
+    }
+}
+
+/// Owns bytes that are charged: each slice of them keeps the charge.
+struct Charged {
+    bytes: Bytes,
+    _charge: Arc<Charge>,
+}
+
+impl AsRef<[u8]> for Charged {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl UnsentAnswers {
+    /// Charges answers to `budget`.
+    pub fn new(budget: Arc<ByteBudget>) -> Self {
+        Self { budget, charged: Mutex::default() }
+    }
+
+    fn charged(&self) -> MutexGuard<'_, HashMap<Allocation, Weak<Charge>>> {
+        self.charged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the same bytes, charged until the last slice of them is dropped.
+    fn charge(
+        self: &Arc<Self>,
+        bytes: Bytes,
+        connection: &Arc<ConnectionBytes>,
+    ) -> Result<Bytes, BudgetError> {
+        let allocation = (bytes.as_ptr() as usize, bytes.len());
+        let mut charged = self.charged();
+        let shared = charged.get(&allocation).and_then(Weak::upgrade);
+        let charge = match shared {
+            Some(charge) => charge,
+            None => {
+                let permit = self.budget.try_acquire(bytes.len())?;
+                connection.held.fetch_add(bytes.len(), Relaxed);
+                let (connection, answers) = (connection.clone(), self.clone());
+                let charge = Arc::new(Charge { allocation, permit, connection, answers });
+                charged.insert(allocation, Arc::downgrade(&charge));
+                charge
+            }
+        };
+        drop(charged);
+        Ok(Bytes::from_owner(Charged { bytes, _charge: charge }))
+    }
+}
+
+/// Bounds what the answers of all routes hold.
+pub(super) async fn bound(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let state = request.app_data::<web::Data<WebState>>().expect("every app has its state").clone();
+    let connection = ConnectionBytes::of(request.request());
+    connection.wait_below(state.settings.now().limits.max_unsent_bytes_per_connection).await;
+    let response = next.call(request).await?.map_into_boxed_body();
+    let is_charged = match response.response().body().size() {
+        BodySize::Sized(length) => length >= LEAST_CHARGED as u64,
+        BodySize::None | BodySize::Stream => false,
+    };
+    if !is_charged || response.request().method() == Method::HEAD {
+        return Ok(response);
+    }
+    let (request, response) = response.into_parts();
+    Ok(ServiceResponse::new(request, charged(&state.unsent, response, &connection)))
+}
+
+/// The answer in slices, charged; or 503.
+fn charged(
+    answers: &Arc<UnsentAnswers>,
+    response: HttpResponse,
+    connection: &Arc<ConnectionBytes>,
+) -> HttpResponse {
+    let is_permanent = response.extensions().get::<Permanent>().is_some();
+    let (head, body) = response.into_parts();
+    let bytes = match body.try_into_bytes() {
+        Ok(bytes) if is_permanent => bytes,
+        Ok(bytes) => match answers.charge(bytes, connection) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let detail = format!("answers that clients have not taken are too many: {error}");
+                return Problem::unavailable(detail).error_response();
+            }
+        },
+        // It makes its pieces as they are asked for.
+        Err(body) => return head.set_body(body),
+    };
+    head.set_body(BoxBody::new(Slices::new([bytes])))
+}
+
+/// A body of bytes that are there, handed on in slices: whoever copies them copies no more than that.
+#[derive(Debug)]
+pub(super) struct Slices {
+    rest: VecDeque<Bytes>,
+    length: u64,
+}
+
+impl Slices {
+    pub(super) fn new(pieces: impl IntoIterator<Item = Bytes>) -> Self {
+        let rest: VecDeque<_> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+        let length = rest.iter().map(|piece| piece.len() as u64).sum();
+        Self { rest, length }
+    }
+}
+
+impl MessageBody for Slices {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.length)
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let Some(mut piece) = self.rest.pop_front() else { return Poll::Ready(None) };
+        if piece.len() > SLICE {
+            self.rest.push_front(piece.split_off(SLICE));
+        }
+        Poll::Ready(Some(Ok(piece)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const KIB: usize = 1024;
+
+    fn answers(kib: usize) -> Arc<UnsentAnswers> {
+        Arc::new(UnsentAnswers::new(Arc::new(ByteBudget::new(kib * KIB))))
+    }
+
+    #[test]
+    fn an_answer_is_charged_until_the_last_slice_of_it_is_gone() {
+        let (answers, connection) = (answers(10), Arc::default());
+        let mut bytes = answers.charge(Bytes::from(vec![7; 6 * KIB]), &connection).unwrap();
+        let last = bytes.split_off(6 * KIB - 1);
+        assert!(answers.charge(Bytes::from(vec![7; 6 * KIB]), &connection).is_err());
+        drop(bytes);
+        assert_eq!((answers.budget.in_use(), connection.held.load(Relaxed)), (6 * KIB, 6 * KIB));
+        drop(last);
+        assert_eq!((answers.budget.in_use(), connection.held.load(Relaxed)), (0, 0));
+        assert!(answers.charged().is_empty());
+        assert!(answers.charge(Bytes::from(vec![7; 10 * KIB]), &connection).is_ok());
+    }
+
+    #[test]
+    fn bytes_that_many_answers_share_are_charged_once() {
+        let (answers, connections) = (answers(10), [(); 3].map(|()| Arc::default()));
+        let picture = Bytes::from(vec![7; 6 * KIB]);
+        let all =
+            connections.each_ref().map(|connection| answers.charge(picture.clone(), connection).unwrap());
+        assert_eq!(answers.budget.in_use(), 6 * KIB);
+        let [first, second, third] = all;
+        drop(first);
+        assert_eq!(answers.budget.in_use(), 6 * KIB, "two hold it still");
+        drop((second, third));
+        assert_eq!((answers.budget.in_use(), answers.charged().len()), (0, 0));
+        assert!(connections.iter().all(|connection| connection.held.load(Relaxed) == 0));
+    }
+
+    #[test]
+    fn who_waits_for_room_goes_on_when_there_is_some() {
+        let (answers, connection) = (answers(10), Arc::<ConnectionBytes>::default());
+        let held = answers.charge(Bytes::from(vec![7; 2 * KIB]), &connection).unwrap();
+        let mut waits = Box::pin(connection.wait_below(2 * KIB));
+        assert!(waits.as_mut().now_or_never().is_none());
+        assert!(connection.wait_below(2 * KIB + 1).now_or_never().is_some());
+        drop(held);
+        assert!(waits.now_or_never().is_some());
+    }
+
+    #[test]
+    fn slices_are_the_whole_and_none_is_long() {
+        let pieces = [vec![1; 3 * SLICE + 1], vec![], vec![2; 5]].map(Bytes::from);
+        let whole = pieces.concat();
+        let mut slices = Slices::new(pieces.clone());
+        assert_eq!(slices.size(), BodySize::Sized(whole.len() as u64));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        while let Poll::Ready(Some(Ok(slice))) = Pin::new(&mut slices).poll_next(&mut cx) {
+            assert!((1..=SLICE).contains(&slice.len()));
+        }
+        let read = to_bytes(Slices::new(pieces)).now_or_never().unwrap().unwrap();
+        assert_eq!(read, whole);
+    }
+}
