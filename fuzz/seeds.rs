@@ -81,9 +81,42 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
                 |fields: &str| [fields.as_bytes(), part.as_bytes(), PICTURES[0], b"\r\n--x--\r\n"].concat();
             led_by(&[0], vec![form(""), form(field)])
         }
+        "http2" => frames_of_http_2(),
         "web_socket" => texts(&SAID).into_iter().flat_map(|text| [masked(&text), text]).collect(),
         _ => Vec::new(),
     }
+}
+
+/// Frames as `src/web/http2/fuzzing.rs` reads them: requests, and floods of every type.
+fn frames_of_http_2() -> Vec<Vec<u8>> {
+    const NEXT_STREAM: u8 = 0x80;
+    let step = |kind: u8, flags: u8, stream: u8, doublings: u8, payload: &[u8]| {
+        let length = u8::try_from(payload.len()).expect("a short payload");
+        [&[kind, flags, stream, doublings, length], payload].concat()
+    };
+    // `:method`, `:scheme: https`, `:path` and `:authority` (RFC 7541).
+    let fields = |method: u8, path: &str| {
+        let length = u8::try_from(path.len()).expect("a short path");
+        [&[method, 0x87, 0x04, length], path.as_bytes(), b"\x01\x01x"].concat()
+    };
+    let (get, post) = (|path| fields(0x82, path), |path| fields(0x83, path));
+    let many = |doublings, path| step(1, 5, NEXT_STREAM | 1, doublings, &get(path));
+    let mut scripts = vec![
+        [many(0, "/large"), many(8, "/endless")].concat(),
+        [many(9, "/hold"), step(3, 0, NEXT_STREAM | 1, 9, &[0, 0, 0, 8])].concat(),
+        [step(1, 4, 1, 0, &post("/read")), step(0, 0, 1, 12, b"points"), step(0, 1, 1, 0, b"")].concat(),
+        [step(1, 4, 1, 0, &post("/hold")), step(0, 0, 1, 10, &[7; 200]), step(8, 0, 1, 0, &[0, 0, 0, 9])]
+            .concat(),
+        [step(1, 4, NEXT_STREAM | 1, 8, &post("/hold")), step(0, 0, NEXT_STREAM | 1, 8, b"x")].concat(),
+        [step(1, 0, 1, 0, &get("/large")), step(9, 0, 1, 6, b""), step(9, 4, 1, 0, b"")].concat(),
+        [many(0, "/large"), step(8, 0, 0, 12, &[0, 0, 0, 1]), step(8, 0, 1, 12, &[0, 0, 0, 1])].concat(),
+    ];
+    for kind in (0..=12).chain([0x42, 0xff]) {
+        for payload in [&[][..], &[0, 0, 0, 1], &[0, 0, 0, 1, 0, 0, 0, 1], &[9; 200]] {
+            scripts.push([step(1, 4, 1, 0, &post("/hold")), step(kind, 0, kind % 2, 12, payload)].concat());
+        }
+    }
+    scripts.into_iter().enumerate().map(|(n, script)| [&[n as u8][..], &script].concat()).collect()
 }
 
 /// A client's frame: final, text, masked by zeros (RFC 6455, section 5.2).

@@ -13,9 +13,13 @@ mod seeds;
 /// So many spoiled seeds a target, without being told otherwise by `PROPTEST_CASES`.
 const USUAL_CASES: u32 = 400;
 
-fn config() -> ProptestConfig {
+/// The same of targets whose inputs become thousands of frames.
+const CASES_OF_FLOODS: u32 = 40;
+
+fn config(target: &str) -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    ProptestConfig { cases: asked.unwrap_or(USUAL_CASES), ..ProptestConfig::default() }
+    let usual = if target == "http2" { CASES_OF_FLOODS } else { USUAL_CASES };
+    ProptestConfig { cases: asked.unwrap_or(usual), ..ProptestConfig::default() }
 }
 
 /// A seed with some bytes changed, a piece moved, and its end cut off; or noise.
@@ -56,7 +60,7 @@ fn holds(target: &str, check: fn(&[u8])) {
     for input in seeds::seeds(target).iter().chain(&findings(target)) {
         check(input);
     }
-    proptest!(config(), |(input in spoiled(target))| check(&input));
+    proptest!(config(target), |(input in spoiled(target))| check(&input));
 }
 
 #[test]
@@ -72,7 +76,7 @@ fn every_target_has_its_file_and_its_seeds() {
 type Target = (&'static str, fn(&[u8]));
 
 /// Every target by its name.
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 10] = [
     ("multipart", multipart),
     ("boundary", boundary),
     ("head", head),
@@ -82,6 +86,7 @@ const TARGETS: [Target; 9] = [
     ("picture", picture),
     ("form", form),
     ("web_socket", web_socket),
+    ("http2", http2),
 ];
 
 macro_rules! property {
@@ -105,5 +110,6 @@ property! {
     configurations: "yaml",
     pushed_pictures: "picture",
     pushed_forms: "form",
-    messages_of_web_sockets: "web_socket"
+    messages_of_web_sockets: "web_socket",
+    frames_of_http_2: "http2"
 }

@@ -5,8 +5,8 @@ use actix_web::test::TestRequest;
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 
-pub use super::live::fuzzing::said;
 use super::pushing;
+pub use super::{http2::fuzzing::http2, live::fuzzing::said};
 
 /// As `/api/live` has it.
 const MAX_MESSAGE_BYTES: usize = 4096;

@@ -11,7 +11,7 @@
 
 mod body;
 mod convert;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(unix, any(test, fuzzing)))]
 pub(super) mod fuzzing;
 mod meter;
 

@@ -1,6 +1,6 @@
 //! Cameras over TLS, with the certificates that cameras have.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use framecast::config::UpstreamConfig;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -8,6 +8,8 @@ use rustls::{
     ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey as ServerKey,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -126,6 +128,57 @@ async fn a_connection_is_kept_over_tls_too() {
     let outcome = watch_source(&mut snapshots(config, std::time::Duration::from_millis(1))).await;
     outcome.assert_shown(&three(), "three polls");
     assert_eq!(camera.connections(), 1);
+}
+
+/// A camera's certificate, and the protocols that clients offered for it.
+#[derive(Debug)]
+struct Offered {
+    key: Arc<ServerKey>,
+    protocols: Mutex<Vec<Vec<u8>>>,
+}
+
+impl ResolvesServerCert for Offered {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<ServerKey>> {
+        let offered = hello.alpn().into_iter().flatten().map(<[u8]>::to_vec);
+        self.protocols.lock().unwrap().extend(offered);
+        Some(self.key.clone())
+    }
+}
+
+/// What makes RUSTSEC-2026-0258 (deny.toml) harmless in awc, which brings h2 0.3: its client half is never begun.
+#[actix_web::test]
+async fn a_camera_that_would_rather_speak_http_2_is_asked_over_http_1_1() {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["camera.invalid".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let provider = ring::default_provider();
+    let key = ServerKey::from_der(vec![cert.der().clone()], key, &provider).unwrap();
+    let offered = Arc::new(Offered { key: Arc::new(key), protocols: Mutex::default() });
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(offered.clone());
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let secured = FakeCamera::start_tls(acceptor, streaming).await;
+    let url = format!("https://{}/video", secured.address());
+    // Also where it is led to.
+    let plain = {
+        let url = url.clone();
+        FakeCamera::answering(move |_| {
+            let bytes = format!("HTTP/1.1 302 Found\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n");
+            Reply { bytes: bytes.into(), close: false }
+        })
+        .await
+    };
+    for (asked, url) in [url, plain.url("/")].iter().enumerate() {
+        let config = UpstreamConfig { insecure: true, ..config(url) };
+        watch(config).await.assert_frames(&three(), url);
+        let head = &secured.requests()[asked].head;
+        assert!(head.starts_with("GET /video HTTP/1.1\r\n"), "{head}");
+    }
+    assert_eq!(offered.protocols.lock().unwrap().len(), 0, "no protocol is offered, HTTP/2 least of all");
 }
 
 /// Where the child process of the next test finds the camera's key; its certificate is the system's only root there.

@@ -3,10 +3,10 @@
 use futures_util::future::join_all;
 
 use crate::{
-    house::House,
+    house::{House, until},
     http2::{
-        CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE,
-        cancel, field, fields, frame, get, nth, post,
+        CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PADDED, PING, RST_STREAM, Raw, SETTINGS,
+        WINDOW_UPDATE, cancel, field, fields, frame, get, nth, post,
     },
     pictures::long,
 };
@@ -277,5 +277,228 @@ async fn connections_that_break_off_within_a_frame_leave_nothing() {
             viewers_are(house, 0).await;
         })
         .await;
+    house.end();
+}
+
+/// Every frame type that there is, two that there are not, and what they carry: nothing, what belongs there, too much.
+const PAYLOADS: [&[u8]; 4] = [&[], &[0, 0, 0, 1], &[0, 0, 0, 1, 0, 0, 0, 1], &[7; 16_000]];
+
+/// RUSTSEC-2026-0258: h2 0.3 kept each empty frame of a body, 100 MB of them as 2657 MB.
+#[tokio::test]
+async fn data_frames_without_data_hold_nothing() {
+    const CONNECTIONS: usize = 64;
+    const FRAMES: usize = 20_000;
+    let bodies: [(u8, &[u8]); 4] = [(0, &[]), (PADDED, &[0]), (PADDED, &[255; 256]), (0, b"x")];
+    let mut house = house().await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            for target in ["/login", "/streams/wide/frame"] {
+                for (flags, payload) in bodies {
+                    let flooding = async |_| {
+                        let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+                        raw.say(&post(1, target)).await.unwrap();
+                        flood(&mut raw, FRAMES, |_| frame(DATA, flags, 1, payload)).await;
+                        raw
+                    };
+                    drop(join_all((0..CONNECTIONS).map(flooding)).await);
+                }
+            }
+            viewers_are(house, 0).await;
+        })
+        .await;
+    assert!(house.all().await["refused"]["flood"].as_u64().unwrap() >= 2 * CONNECTIONS as u64);
+    house.end();
+}
+
+#[tokio::test]
+async fn floods_of_every_kind_of_frame_end_their_connection_or_are_answered() {
+    const CONNECTIONS: usize = 16;
+    const BYTES: usize = 1_000_000;
+    let mut house = house().await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            for kind in (DATA..=12).chain([0x42, 0xff]) {
+                let flooding = async |n: usize| {
+                    let (payload, stream) = (PAYLOADS[n % PAYLOADS.len()], (n / PAYLOADS.len()) as u32 % 2);
+                    let mut raw = Raw::begin(house.http2().await, 0).await;
+                    if n < CONNECTIONS / 2 {
+                        raw = raw.reading();
+                    }
+                    raw.say(&get(1, "/streams/wide")).await.unwrap();
+                    let frame = frame(kind, 0, stream, payload);
+                    flood(&mut raw, BYTES / frame.len(), |_| frame.clone()).await;
+                    raw
+                };
+                drop(join_all((0..CONNECTIONS).map(flooding)).await);
+            }
+            viewers_are(house, 0).await;
+        })
+        .await;
+    assert!(house.all().await["refused"]["flood"].as_u64().unwrap() > 0);
+    house.end();
+}
+
+/// Resets that come when the request is already being answered: h2 counts only those that come before.
+#[tokio::test]
+async fn a_client_that_cancels_what_it_asked_for_again_and_again_is_let_go() {
+    const ROUNDS: usize = 100;
+    const STREAMS: usize = 200;
+    let mut house = house().await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+            let mut rounds = 0;
+            while rounds < ROUNDS {
+                let numbers = rounds * STREAMS..(rounds + 1) * STREAMS;
+                let asked: Vec<u8> = numbers.clone().flat_map(|n| get(nth(n), "/streams/wide")).collect();
+                let cancelled: Vec<u8> = numbers.flat_map(|n| cancel(nth(n))).collect();
+                if raw.say(&asked).await.is_err()
+                    || !raw.is_answered().await
+                    || raw.say(&cancelled).await.is_err()
+                {
+                    break;
+                }
+                rounds += 1;
+            }
+            assert!(rounds < ROUNDS, "20,000 requests were cancelled, 200 at a time");
+            viewers_are(house, 0).await;
+        })
+        .await;
+    assert_eq!(house.all().await["refused"]["flood"], 1);
+    house.end();
+}
+
+/// 336 kB of requests for one answer of 300 kB held 1202 MB.
+#[tokio::test]
+async fn answers_that_are_the_same_for_all_are_held_once() {
+    const CONNECTIONS: usize = 16;
+    const REQUESTS: usize = 250;
+    let mut house = house().await;
+    for target in ["/api/openapi.json", "/api/docs", "/page/board.js", "/"] {
+        house
+            .bears(MEMORY_KIB, async |house| {
+                let asking = async |_| {
+                    let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+                    flood(&mut raw, REQUESTS, |n| get(nth(n), target)).await;
+                    // All are answered, and none is sent.
+                    raw.seen_when(|seen| seen.count(HEADERS) == REQUESTS).await;
+                    raw
+                };
+                drop(join_all((0..CONNECTIONS).map(asking)).await);
+            })
+            .await;
+    }
+    house.end();
+}
+
+/// What is made for each request is charged: to its connection, where further requests wait, and to all.
+#[tokio::test]
+async fn answers_that_are_made_for_each_request_wait_or_are_refused() {
+    const CONNECTIONS: usize = 64;
+    const REQUESTS: usize = 250;
+    let top = "limits: {max_unsent_bytes: 4MiB, max_unsent_bytes_per_connection: 256KiB}";
+    let mut house = House::secured(top, WIDE).await;
+    assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
+    for (window, reads) in [(0, true), (0x7fff_ffff, false)] {
+        house
+            .bears(MEMORY_KIB, async |house| {
+                let asking = async |_| {
+                    let mut raw = Raw::begin(house.http2().await, window).await;
+                    if reads {
+                        raw = raw.reading();
+                    } else {
+                        raw.say(&frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0, 0, 0])).await.unwrap();
+                    }
+                    flood(&mut raw, REQUESTS, |n| get(nth(n), "/metrics")).await;
+                    raw
+                };
+                let held = join_all((0..CONNECTIONS).map(asking)).await;
+                // A client that takes its answers gets them as soon as there is room, however long the others stay.
+                until("an answer that is taken", async || {
+                    let answer = house.client().await.ask_here("GET", "/metrics", &[], b"").await;
+                    if answer.head.status == 200 { Ok(()) } else { Err(answer.head.status.to_string()) }
+                })
+                .await;
+                drop(held);
+            })
+            .await;
+    }
+    let answer = house.client().await.ask_here("GET", "/metrics", &[], b"").await;
+    let refused = String::from_utf8(answer.body).unwrap();
+    let line = refused.lines().find(|line| line.contains("budget_refused_total{budget=\"unsent\"}"));
+    let count: f64 = line.and_then(|line| line.rsplit(' ').next()).unwrap().parse().unwrap();
+    assert!(count > 0.0, "{line:?}");
+    house.end();
+}
+
+/// The same over HTTP/1.1, where each connection holds one answer.
+#[tokio::test]
+async fn requests_in_a_row_whose_answers_nobody_reads_hold_a_buffer_each() {
+    const CONNECTIONS: usize = 64;
+    const REQUESTS: usize = 250;
+    let mut house = house().await;
+    for target in ["/api/openapi.json", "/api/docs", "/streams/wide/snapshot"] {
+        house
+            .bears(MEMORY_KIB, async |house| {
+                let request = format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n");
+                let asking = async |_| {
+                    let mut client = house.client().await;
+                    client.send(request.repeat(REQUESTS).as_bytes()).await;
+                    client
+                };
+                let held = join_all((0..CONNECTIONS).map(asking)).await;
+                house.report("wide").await;
+                drop(held);
+            })
+            .await;
+    }
+    house.end();
+}
+
+/// Bodies that are begun by the hundred and never read to their end, a byte a frame.
+#[tokio::test]
+async fn unread_bodies_hold_a_window_each() {
+    const CONNECTIONS: usize = 64;
+    const STREAMS: usize = 60;
+    let mut house = house().await;
+    house
+        .bears(2 * MEMORY_KIB, async |house| {
+            let uploading = async |_| {
+                let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+                flood(&mut raw, STREAMS, |n| post(nth(n), "/streams/wide/frame")).await;
+                flood(&mut raw, 30 * STREAMS, |n| frame(DATA, 0, nth(n % STREAMS), b"x")).await;
+                raw
+            };
+            drop(join_all((0..CONNECTIONS).map(uploading)).await);
+        })
+        .await;
+    house.end();
+}
+
+/// HPACK makes long heads of few bytes: the 256 requests of a connection could hold 16 MB of them.
+#[tokio::test]
+async fn the_heads_of_open_requests_are_bounded_together() {
+    const CONNECTIONS: usize = 16;
+    let pad = field("x-pad", &"x".repeat(120)).repeat(200);
+    let block: Vec<u8> = fields("GET", "/streams/wide/snapshot?wait=next").into_iter().chain(pad).collect();
+    let request = |n| {
+        let (first, rest) = block.split_at(16_000);
+        let first = frame(HEADERS, END_STREAM, nth(n), first);
+        [first, frame(CONTINUATION, END_HEADERS, nth(n), rest)].concat()
+    };
+    let mut house = house().await;
+    house
+        .bears(2 * MEMORY_KIB, async |house| {
+            let asking = async |_| {
+                let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+                flood(&mut raw, MOST_STREAMS, request).await;
+                raw
+            };
+            let held = join_all((0..CONNECTIONS).map(asking)).await;
+            house.all().await;
+            drop(held);
+        })
+        .await;
+    assert!(house.all().await["refused"]["headers"].as_u64().unwrap() > 0);
     house.end();
 }
