@@ -42,8 +42,8 @@ use crate::{
     stream::{Capacity, StreamHandle},
     transform::pool::Pool,
     web::{
-        Documents, ListenError, Listeners, LiveSettings, Pages, Refusals, RequestRate, Seats, Settings, Tls,
-        TlsError, UnsentAnswers, WebServer, WebState,
+        Connections, Documents, ListenError, Listeners, LiveSettings, Pages, Refusals, RequestRate, Seats,
+        Settings, Tls, TlsError, UnsentAnswers, WebServer, WebState,
     },
     webhooks::Webhooks,
 };
@@ -120,6 +120,7 @@ impl Relay {
         let settings = Arc::new(LiveSettings::new(Settings::of(&config)));
         let base_path = config.server.base_path.clone();
         let budgets = Arc::new(Budgets::new(&config.limits, memory_limit()));
+        let connections = Arc::new(Connections::new(&config));
         let requests = Arc::new(RequestRate::new(config.limits.max_requests_per_second));
         let seats = Arc::new(Seats::new(config.limits.max_viewers_per_address));
         let renditions = Arc::new(Renditions::new(config.limits.max_renditions));
@@ -135,6 +136,7 @@ impl Relay {
             events: events.clone(),
             webhooks: webhooks.clone(),
             budgets: budgets.clone(),
+            connections: connections.clone(),
             requests: requests.clone(),
             seats: seats.clone(),
             tls: tls.clone(),
@@ -151,6 +153,7 @@ impl Relay {
             is_tls: tls.is_some(),
             unsent: Arc::new(UnsentAnswers::new(budgets.unsent.clone())),
             budgets,
+            connections,
             requests,
             viewers: Arc::default(),
             seats,

@@ -51,7 +51,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     log.format = arguments.log_format.unwrap_or(log.format);
     telemetry::init(log);
     let admin = admin::arrange(&mut loaded.config.auth)?;
-    open_files::allow_many(loaded.config.limits.max_viewers);
+    open_files::allow_many(&loaded.config);
     actix_rt::System::new().block_on(serve(loaded, origin, &admin))
 }
 

@@ -33,7 +33,7 @@ use crate::{
     },
     stream::{Capacity, StreamHandle},
     telemetry::tasks,
-    web::{LiveSettings, RequestRate, Seats, Settings, Tls},
+    web::{Connections, LiveSettings, RequestRate, Seats, Settings, Tls},
     webhooks::Webhooks,
 };
 
@@ -82,6 +82,7 @@ pub(super) struct Parts {
     pub(super) events: Arc<Events>,
     pub(super) webhooks: Arc<Webhooks>,
     pub(super) budgets: Arc<Budgets>,
+    pub(super) connections: Arc<Connections>,
     pub(super) requests: Arc<RequestRate>,
     pub(super) seats: Arc<Seats>,
     pub(super) tls: Option<Arc<Tls>>,
@@ -97,6 +98,7 @@ impl Parts {
         self.renditions.set_most(new.limits.max_renditions);
         self.starter.set_limits(new.limits.clone());
         self.budgets.resize(&new.limits, memory_limit());
+        self.connections.set(new);
         self.requests.set(new.limits.max_requests_per_second);
         self.seats.set_most(new.limits.max_viewers_per_address);
         if let (Some(tls), Some(files)) = (&self.tls, &new.server.tls)

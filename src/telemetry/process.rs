@@ -33,7 +33,7 @@ impl Figures {
             virtual_bytes: of_status(&status, "VmSize").map(|kib| kib * 1024),
             threads: of_status(&status, "Threads"),
             open_files: open,
-            max_open_files: rustix::process::getrlimit(rustix::process::Resource::Nofile).current,
+            max_open_files: max_open_files(),
         }
     }
 
@@ -42,6 +42,18 @@ impl Figures {
     pub fn now() -> Self {
         Self::default()
     }
+}
+
+/// How many files and sockets may be open; none where the system sets no bound, or does not say.
+#[cfg(unix)]
+pub fn max_open_files() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+/// Nothing is known of this system.
+#[cfg(not(unix))]
+pub fn max_open_files() -> Option<u64> {
+    None
 }
 
 #[cfg(unix)]

@@ -26,6 +26,7 @@ use self::{shown::shown_by, target::Target};
 use super::{
     Problem, Rule, WebState,
     access_log::About,
+    connections::Connection,
     pushing::{self, Body},
     refusals::{Full, Refusal},
     seats::AddressSeat,
@@ -66,6 +67,8 @@ pub(super) async fn check(
         Err(problem) => {
             let (request, mut payload) = request.into_parts();
             let payload = web::Payload::from_request(&request, &mut payload).await?;
+            // Nothing is done any more but to read what was sent for nothing.
+            let _waiting = Connection::of(&request).map(|connection| connection.wait_for_client());
             let answer = Body::new(&request, payload).refuse(problem).await;
             Ok(ServiceResponse::new(request, answer))
         }

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{
     State, WebState,
+    connections::Connections,
     error::Problem,
     peers::go2rtc,
     query,
@@ -66,6 +67,8 @@ pub(super) struct Report {
     mosaic: Option<String>,
     /// Those that viewers ask for in the URL.
     renditions: RenditionsReport,
+    /// Connections to framecast.
+    connections: ConnectionsReport,
     /// Requests that were refused, by reason.
     refused: BTreeMap<&'static str, u64>,
     config: ConfigReport,
@@ -85,9 +88,37 @@ impl Report {
             default_stream: state.default_stream().ok().filter(may_see).map(name),
             mosaic: state.registry.overview().filter(may_see).map(name),
             renditions: RenditionsReport::of(&state.renditions),
+            connections: ConnectionsReport::of(&state.connections),
             refused: state.refusals.all(),
             config: ConfigReport::of(state.control.configuration(), caller.may_with_all(Role::View)),
             streams: streams.iter().filter(|s| may_see(s)).map(|s| StreamReport::of(s, state)).collect(),
+        }
+    }
+}
+
+/// Connections, of which a page or program may have several.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Connections")]
+struct ConnectionsReport {
+    open: usize,
+    /// Those of them that have no request.
+    idle: usize,
+    /// How many there may be.
+    most: usize,
+    /// Closed to make room for new ones.
+    closed_idle: u64,
+    /// Refused, by reason.
+    refused: BTreeMap<&'static str, u64>,
+}
+
+impl ConnectionsReport {
+    fn of(connections: &Connections) -> Self {
+        Self {
+            open: connections.open(),
+            idle: connections.idle(),
+            most: connections.most(),
+            closed_idle: connections.closed_idle(),
+            refused: connections.refused().collect(),
         }
     }
 }

@@ -10,7 +10,7 @@ use actix_ws::{Closed, Message, MessageStream, Session};
 use serde::Deserialize;
 use tokio::{
     sync::Semaphore,
-    time::{Instant, interval, timeout},
+    time::{Instant, interval, sleep_until, timeout},
 };
 
 use super::{
@@ -41,6 +41,10 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 
 /// Nothing was heard of it for so long: it is gone.
 const SILENT_FOR: Duration = Duration::from_secs(40);
+
+/// A client that is shown nothing for so long is disconnected: it is no viewer yet, and only viewers are bounded in number. go2rtc's own
+/// page asks at once.
+const WITHOUT_PICTURES_FOR: Duration = Duration::from_secs(10);
 
 /// The payload of pings that stand behind a picture.
 const BEHIND_A_PICTURE: &[u8] = b"picture";
@@ -98,6 +102,7 @@ async fn serve(
     let mut showing = None;
     let mut pings = interval(PING_EVERY);
     let mut heard = Instant::now();
+    let asked_by = Instant::now() + WITHOUT_PICTURES_FOR;
     loop {
         let message = tokio::select! {
             message = timeout(SILENT_FOR.saturating_sub(heard.elapsed()), messages.recv()) => message,
@@ -106,6 +111,7 @@ async fn serve(
                 Err(Closed) => break,
             },
             () = ended(&mut showing) => break,
+            () = sleep_until(asked_by), if showing.is_none() => break,
             () = lease.over() => break,
         };
         heard = Instant::now();

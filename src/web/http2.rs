@@ -45,6 +45,7 @@ use tracing::debug;
 
 use self::{body::Inbox, convert::ConvertError, meter::Metered};
 use super::{
+    connections::Connection,
     refusals::Refusal,
     transport::{Channel, Outbox, Wire},
     unsent::ConnectionBytes,
@@ -167,6 +168,7 @@ where
     let client = Client {
         peer,
         outbox: wire.outbox(),
+        connection: wire.connection().cloned(),
         unsent: Arc::default(),
         read: Rc::default(),
         open_heads: Rc::default(),
@@ -269,6 +271,8 @@ impl ReadBytes {
 struct Client {
     peer: Option<SocketAddr>,
     outbox: Outbox,
+    /// None in tests that serve no listener.
+    connection: Option<Connection>,
     unsent: Arc<ConnectionBytes>,
     read: Rc<ReadBytes>,
     open_heads: Rc<Cell<usize>>,
@@ -345,6 +349,9 @@ impl Client {
         let request = convert::request(&parts, payload, self.peer).map_err(NotTaken::Unreadable)?;
         request.extensions_mut().insert(self.outbox.clone());
         request.extensions_mut().insert(self.unsent.clone());
+        if let Some(connection) = &self.connection {
+            request.extensions_mut().insert(connection.clone());
+        }
         Ok(Taken { is_head: parts.method == http::Method::HEAD, request, inbox, head })
     }
 }

@@ -13,7 +13,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use url::form_urlencoded;
 
-use super::{State, WebState, access, error::Problem, page::REFERRER_POLICY, pushing::Body, query};
+use super::{
+    State, WebState, access, connections::Connection, error::Problem, page::REFERRER_POLICY, pushing::Body,
+    query,
+};
 use crate::{auth::Caller, config::Role, frame::StreamName};
 
 const FORM: &str = include_str!("assets/login.html");
@@ -37,7 +40,11 @@ pub(super) async fn form(request: HttpRequest) -> HttpResponse {
 pub(super) async fn enter(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
     let mut body = Body::new(&request, payload);
     let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "that is no login");
-    let text = match body.whole(MAX_FORM_BYTES, too_large).await {
+    // Anybody may send this, and take their time.
+    let waiting = Connection::of(&request).map(|connection| connection.wait_for_client());
+    let text = body.whole(MAX_FORM_BYTES, too_large).await;
+    drop(waiting);
+    let text = match text {
         Ok(text) => text,
         Err(problem) => return body.refuse(problem).await,
     };

@@ -11,6 +11,7 @@ mod api;
 mod backlog;
 mod clip;
 mod compat;
+mod connections;
 mod editing;
 mod error;
 mod events;
@@ -61,6 +62,7 @@ use crate::{
     transform::pool::Pool,
     webhooks::Webhooks,
 };
+pub use connections::{Connections, connections_for};
 pub use error::Problem;
 pub use listening::{ListenError, Listeners};
 pub use live::Pages;
@@ -97,6 +99,8 @@ pub struct WebState {
     pub is_tls: bool,
     /// Bytes that requests, pictures and answers may hold, of all together.
     pub budgets: Arc<Budgets>,
+    /// Open connections, and how many there may be.
+    pub connections: Arc<Connections>,
     /// Requests of an address.
     pub requests: Arc<RequestRate>,
     /// What answers hold that clients have not taken.

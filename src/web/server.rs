@@ -29,6 +29,7 @@ use url::Url;
 use super::listening::SocketFiles;
 use super::{
     Listeners, Problem, Tls, WebState, access_log,
+    connections::{self, Accepted, Speech, limited},
     http2::{self, Deadlines},
     nothing_here,
     refusals::Refusal,
@@ -95,9 +96,12 @@ impl WebServer {
         let state = web::Data::from(state);
         let mut builder =
             Server::build().workers(workers).disable_signals().shutdown_timeout(SHUTDOWN_TIMEOUT_S);
+        // What is accepted counts here before it has its permit, so that not even a burst takes more descriptors.
+        builder = builder.max_concurrent_connections(state.connections.most_accepted().div_ceil(workers));
         let port = listeners.tcp.first().map_or(443, |(address, _)| address.port());
         for (address, listener) in listeners.redirecting.drain(..) {
-            builder = builder.listen(format!("redirect-{address}"), listener, move || redirecting(port))?;
+            let (name, state) = (format!("redirect-{address}"), state.clone());
+            builder = builder.listen(name, listener, move || redirecting(state.clone(), port))?;
         }
         #[cfg(unix)]
         for (path, listener) in listeners.unix.drain(..) {
@@ -130,12 +134,13 @@ impl WebServer {
 fn plain(
     state: web::Data<WebState>,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
-    fn_service(async |socket: TcpStream| {
-        let peer = tuned(&socket);
-        Ok((Wire::new(SharedSocket::new(socket), STALL_TIMEOUT), Protocol::Http1, peer))
-    })
-    .and_then(http_1(app(state.clone())))
-    .map_err(counted(state))
+    let serve = fn_service(async |Accepted { io, connection }: Accepted<TcpStream>| {
+        let peer = tuned(&io);
+        let wire = Wire::new(SharedSocket::new(io), STALL_TIMEOUT).of(connection);
+        Ok((wire, Protocol::Http1, peer))
+    });
+    let serve = serve.and_then(http_1(app(state.clone()))).map_err(counted(state.clone()));
+    limited(state, Speech::Http, serve)
 }
 
 /// The same over a Unix socket, whose other end has no address. The connection's task writes everything itself.
@@ -143,16 +148,21 @@ fn plain(
 fn local(
     state: web::Data<WebState>,
 ) -> impl ServiceFactory<UnixStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
-    fn_service(async |socket: UnixStream| Ok((Wire::new(socket, STALL_TIMEOUT), Protocol::Http1, None)))
-        .and_then(http_1(app(state.clone())))
-        .map_err(counted(state))
+    let serve = fn_service(async |Accepted { io, connection }: Accepted<UnixStream>| {
+        Ok((Wire::new(io, STALL_TIMEOUT).of(connection), Protocol::Http1, None))
+    });
+    let serve = serve.and_then(http_1(app(state.clone()))).map_err(counted(state.clone()));
+    limited(state, Speech::Http, serve)
 }
 
 /// Leads to TLS, on `port`.
 fn redirecting(
+    state: web::Data<WebState>,
     port: u16,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
-    answering(move |request| redirect(request, port))
+    // All of its connections are idle: it answers there and then.
+    let socket = fn_service(async |Accepted { io, .. }: Accepted<TcpStream>| Ok::<_, DispatchError>(io));
+    limited(state, Speech::Http, socket.and_then(answering(move |request| redirect(request, port))))
 }
 
 /// Answers everything there and then, with no state.
@@ -200,20 +210,21 @@ fn secured(
     state: web::Data<WebState>,
     tls: Arc<Tls>,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
-    let accept = move |socket: TcpStream| {
+    let accept = move |Accepted { io, connection }: Accepted<TcpStream>| {
         let tls = tls.clone();
         async move {
-            let peer = tuned(&socket);
-            let stream = tls.accept(socket, peer).await.map_err(DispatchError::Io)?;
+            let peer = tuned(&io);
+            let stream = tls.accept(io, peer).await.map_err(DispatchError::Io)?;
             let protocol = tls::protocol(&stream);
-            Ok((Wire::new(SecuredSocket::new(stream), STALL_TIMEOUT), protocol, peer))
+            Ok((Wire::new(SecuredSocket::new(stream), STALL_TIMEOUT).of(connection), protocol, peer))
         }
     };
     // Either has routes of its own; they share the state.
     let counting = state.clone();
     let refused = move |refusal| counting.refusals.count(refusal);
     let either = either(http_1(app(state.clone())), app(state.clone()), refused);
-    fn_service(accept).and_then(either).map_err(counted(state))
+    let serve = fn_service(accept).and_then(either).map_err(counted(state.clone()));
+    limited(state, Speech::Tls, serve)
 }
 
 /// HTTP/1 or HTTP/2, as was agreed on.
@@ -283,6 +294,9 @@ fn http_1<S: Channel + 'static, B: MessageBody + 'static>(
         .on_connect_ext(|wire: &Wire<S>, extensions| {
             extensions.insert(wire.outbox());
             extensions.insert(Arc::<ConnectionBytes>::default());
+            if let Some(connection) = wire.connection() {
+                extensions.insert(connection.clone());
+            }
         })
         .finish(app)
 }
@@ -300,6 +314,7 @@ fn app(
     let base_path = state.base_path.clone();
     let app = App::new().app_data(state).app_data(unreadable_path());
     let app = app.wrap(from_fn(unsent::bound)).wrap(from_fn(access_log::log));
+    let app = app.wrap(from_fn(connections::track));
     let app = app.configure(move |cfg| {
         if !base_path.is_empty() {
             // Before the scope, which takes its own bare prefix too and has nothing there.

@@ -6,6 +6,7 @@
 //! `src/recorder/tests.rs`; webhooks in `src/webhooks/sender.rs`; handlers, bodies and WebSockets in `src/web/server.rs`.
 
 use std::{
+    cell::RefCell,
     collections::BTreeSet,
     fs, io,
     path::Path,
@@ -14,7 +15,8 @@ use std::{
 
 use serde_json::{Value, json};
 use tokio::{
-    net::{TcpStream, UnixStream},
+    io::AsyncWriteExt,
+    net::{TcpSocket, TcpStream, UnixStream},
     sync::watch,
     time::Instant,
 };
@@ -22,39 +24,231 @@ use tokio::{
 use crate::{
     evil_camera::{EvilCamera, Line},
     house::{ADMIN, House, until},
+    http2::{Raw, get, nth},
+    neighbour::next_picture,
     pictures::{numbered, plain},
     program::{Running, run, test_file},
-    raw_client::{Answer, Client},
+    raw_client::{Answer, Body, Client},
 };
 
-/// With so few, accepting fails long before anybody else does.
-const DESCRIPTORS: usize = 64;
+/// With so few, connections that are idle would take all of them.
+const DESCRIPTORS: u64 = 128;
 
-/// actix-server rests for half a second behind each failure; a loop without rest writes thousands of lines.
-const MOST_COMPLAINTS: usize = 100;
+fn few_descriptors() -> String {
+    format!("ulimit -n {DESCRIPTORS} && exec \"$@\"")
+}
+
+/// A camera that shows a picture, and closes each connection when it is told to.
+struct ClosingCamera {
+    camera: EvilCamera,
+    closing: watch::Sender<bool>,
+}
+
+impl ClosingCamera {
+    async fn start() -> Self {
+        let (closing, open) = watch::channel(true);
+        let camera = EvilCamera::start(move |line| show(line, plain(64, 48), open.clone())).await;
+        Self { camera, closing }
+    }
+
+    /// It is connected to before anybody watches, and tried again soon.
+    fn stream(&self) -> String {
+        let address = self.camera.address();
+        format!(
+            "  closing: {{on_demand: false, max_fps: 10, source: {{type: mjpeg, url: 'http://{address}/'}}}}\n"
+        )
+    }
+
+    /// Closes once, and waits until the relay has come back.
+    async fn close_once(&self, house: &House) {
+        let (connections, before) = (self.camera.connections(), house.report("closing").await);
+        self.closing.send_replace(false);
+        until("the camera to be asked again", async || {
+            let now = self.camera.connections();
+            if now > connections { Ok(()) } else { Err(house.report("closing").await.to_string()) }
+        })
+        .await;
+        self.closing.send_replace(true);
+        let seen = before["frames_in"].as_u64().unwrap();
+        house
+            .report_when("closing", |now| now["state"] == "live" && now["frames_in"].as_u64() > Some(seen))
+            .await;
+    }
+}
+
+/// What the relay's connections are.
+async fn connections(house: &House) -> Value {
+    house.all().await["connections"].clone()
+}
 
 #[tokio::test]
-async fn without_descriptors_accepting_rests_and_those_who_are_there_go_on() {
-    let shell = format!("ulimit -n {DESCRIPTORS} && exec \"$@\"");
-    let mut house = House::started_by(&shell, "", "").await;
+async fn a_camera_comes_back_and_a_viewer_gets_in_while_idle_connections_take_all_there_is() {
+    let camera = ClosingCamera::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("saved.jpg");
+    let streams = format!(
+        "{}  saved: {{save: {{latest: '{}'}}, source: {{type: push, token: none}}}}\n",
+        camera.stream(),
+        saved.display()
+    );
+    let mut house = House::started_by(&few_descriptors(), "", &streams).await;
+    house
+        .bears(16 * 1024, async |house| {
+            house.report_when("closing", |report| report["state"] == "live").await;
+            let viewers = Watching::join(house).await;
+            let mut crowd = Vec::new();
+            // Nothing said, a head that has begun, and one request that was answered.
+            let said = ["", "GET /streams/neigh", "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"];
+            for n in 0..3 * DESCRIPTORS as usize {
+                let mut idle = TcpStream::connect(house.address()).await.unwrap();
+                // An error means that it had to make room already.
+                let _ = idle.write_all(said[n % said.len()].as_bytes()).await;
+                crowd.push(idle);
+            }
+            let full = until("all connections to be taken", async || {
+                let now = connections(house).await;
+                if now["open"] == now["most"] { Ok(now) } else { Err(now.to_string()) }
+            })
+            .await;
+            let most = full["most"].as_u64().unwrap();
+            assert!(most > 8 && most < DESCRIPTORS, "{full}");
+            assert!(full["closed_idle"].as_u64().unwrap() >= 2 * DESCRIPTORS, "{full}");
+            assert!((house.process().descriptors() as u64) < DESCRIPTORS, "there is a reserve");
+            camera.close_once(house).await;
+            let mut new = Watching::join(house).await;
+            new.see().await;
+            assert_eq!(house.push("saved", &numbered(7)).await.head.status, 204);
+            until("the picture to be saved", async || {
+                let found = fs::read(&saved).unwrap_or_default();
+                if found == numbered(7) { Ok(()) } else { Err(format!("{} bytes", found.len())) }
+            })
+            .await;
+            drop((viewers, new, crowd));
+            let report = connections(house).await;
+            assert_eq!(report["refused"], json!({"address": 0, "full": 0}), "{report}");
+        })
+        .await;
+    let metrics = Client::get(house.address(), "/metrics").await;
+    let metrics = String::from_utf8(metrics.body).unwrap();
+    let closed = metrics.lines().find_map(|l| l.strip_prefix("framecast_closed_idle_connections_total "));
+    assert!(closed.unwrap().parse::<f64>().unwrap() >= 2.0 * DESCRIPTORS as f64, "{metrics}");
+    house.end();
+}
+
+/// A viewer of the stream `closing`.
+struct Watching(Body);
+
+impl Watching {
+    async fn join(house: &House) -> Self {
+        let mut viewer = house.client().await;
+        viewer.send(b"GET /streams/closing HTTP/1.1\r\nHost: test\r\n\r\n").await;
+        let head = viewer.head().await;
+        assert_eq!(head.status, 200);
+        let mut body = Body::after(&head, viewer);
+        assert_eq!(body.text_until("\r\n").await, "--boundarydonotcross");
+        Self(body)
+    }
+
+    async fn see(&mut self) {
+        next_picture(&mut self.0).await;
+    }
+}
+
+/// Over TLS a handshake that is not finished is idle, and so is HTTP/2 without a request.
+#[tokio::test]
+async fn handshakes_that_never_end_and_http_2_without_requests_make_room() {
+    let camera = ClosingCamera::start().await;
+    let mut house = House::secured_by(&few_descriptors(), "", &camera.stream()).await;
+    house
+        .bears(32 * 1024, async |house| {
+            house.report_when("closing", |report| report["state"] == "live").await;
+            let mut watching = Raw::begin(house.http2().await, 1_000_000).await.reading();
+            watching.say(&get(nth(0), "/streams/closing")).await.unwrap();
+            watching.seen_when(|seen| seen.data_bytes > 1000).await;
+            let (mut crowd, mut http2) = (Vec::new(), Vec::new());
+            for _ in 0..16 {
+                http2.push(Raw::begin(house.http2().await, 1000).await);
+                for said in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
+                    for _ in 0..8 {
+                        let mut idle = TcpStream::connect(house.address()).await.unwrap();
+                        // An error means that it had to make room already.
+                        let _ = idle.write_all(said).await;
+                        crowd.push(idle);
+                    }
+                }
+            }
+            let report = connections(house).await;
+            assert!(report["closed_idle"].as_u64() > Some(100), "{report}");
+            assert_eq!(report["refused"], json!({"address": 0, "full": 0}), "{report}");
+            camera.close_once(house).await;
+            let mut new = Watching::join(house).await;
+            new.see().await;
+            let before = watching.seen();
+            let more = before.data_bytes + 1000;
+            let seen = watching.seen_when(|seen| seen.ended || seen.data_bytes > more).await;
+            assert!(!seen.ended, "whoever watches over HTTP/2 goes on watching");
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn connections_with_requests_are_never_closed_and_one_too_many_is_refused_and_counted() {
+    // Without `sendfile`, since a stream that had eight viewers keeps the pipes of that.
+    let mut house = House::started_by(&few_descriptors(), "server: {sendfile: false}", "").await;
+    house
+        .bears(16 * 1024, async |house| {
+            let most = connections(house).await["most"].as_u64().unwrap();
+            let mut viewers = Vec::new();
+            // The good viewer has one.
+            for _ in 1..most {
+                let mut viewer = house.client().await;
+                viewer.send(b"GET /streams/neighbour HTTP/1.1\r\nHost: test\r\n\r\n").await;
+                assert_eq!(viewer.head().await.status, 200);
+                viewers.push(viewer);
+            }
+            let mut refused = house.client().await;
+            let head = refused.head().await;
+            assert_eq!((head.status, head.get("retry-after").is_some()), (503, true));
+            drop(viewers.pop());
+            let (report, _client) = until("a place", async || {
+                asked_from("127.0.0.1", house.address()).await.map_err(|status| status.to_string())
+            })
+            .await;
+            assert!(report["connections"]["refused"]["full"].as_u64() > Some(0), "{report}");
+            assert_eq!(report["streams"][0]["viewers"], most - 1, "only one has left: {report}");
+        })
+        .await;
+    house.end();
+}
+
+/// Anybody may send a login, and nobody has to send all of it.
+#[tokio::test]
+async fn logins_that_never_end_and_refused_bodies_make_room() {
+    let mut house = House::started_by(
+        &few_descriptors(),
+        "",
+        "  closed: {source: {type: push, token: secret-of-the-test}}\n",
+    )
+    .await;
     house
         .bears(16 * 1024, async |house| {
             let mut crowd = Vec::new();
-            for _ in 0..2 * DESCRIPTORS {
-                crowd.push(TcpStream::connect(house.address()).await.unwrap());
+            for n in 0..2 * DESCRIPTORS {
+                let target = ["/login", "/streams/closed/frame", "/nothing"][n as usize % 3];
+                let head =
+                    format!("POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: 8000\r\n\r\nname=");
+                let mut io = TcpStream::connect(house.address()).await.unwrap();
+                // An error means that it had to make room already.
+                let _ = io.write_all(head.as_bytes()).await;
+                crowd.push(io);
             }
-            until("no descriptor to be left", async || {
-                let open = house.process().descriptors();
-                if open >= DESCRIPTORS { Ok(()) } else { Err(open.to_string()) }
-            })
-            .await;
-            // The good stream goes on meanwhile; so it does when all of them leave.
-            drop(crowd);
-            assert_eq!(Client::get(house.address(), "/healthz").await.head.status, 200);
+            let report = connections(house).await;
+            assert!(report["closed_idle"].as_u64() >= Some(DESCRIPTORS), "{report}");
+            assert_eq!(report["refused"], json!({"address": 0, "full": 0}), "{report}");
         })
         .await;
-    let log = house.end_with(&["Too many open files", "No file descriptors"]);
-    assert!(log.lines().count() < MOST_COMPLAINTS, "it complains without end:\n{log}");
+    house.end();
 }
 
 /// `framecast serve` in a folder of its own, where it keeps what was added over HTTP.
@@ -65,8 +259,12 @@ struct Served {
 
 impl Served {
     fn start(folder: &Path) -> Self {
+        Self::on("127.0.0.1:0", folder)
+    }
+
+    fn on(listen: &str, folder: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_framecast"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--config", "framecast.yaml"]).current_dir(folder);
+        command.args(["serve", "--listen", listen, "--config", "framecast.yaml"]).current_dir(folder);
         command.env_remove("RUST_LOG").env_remove("FRAMECAST_CONFIG").env("FRAMECAST_ADMIN_TOKEN", ADMIN);
         let running = Running::start(&mut command);
         let address = running
@@ -85,6 +283,69 @@ impl Served {
         let all = Client::get(self.address, "/api/streams").await.json();
         let names = all["streams"].as_array().unwrap().iter();
         names.map(|stream| stream["name"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// Asks for the streams over a connection from this address, which stays open.
+async fn asked_from(from: &str, to: std::net::SocketAddr) -> Result<(Value, Client), u16> {
+    let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.unwrap();
+    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+    let mut io = socket.connect(to).await.unwrap();
+    // An error means that it is refused, and why is there to be read.
+    let _ = io.write_all(b"GET /api/streams HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    let mut client = Client::over(io);
+    let head = client.head().await;
+    if head.status != 200 {
+        assert!(head.get("retry-after").is_some());
+        return Err(head.status);
+    }
+    let body = client.exactly(head.get("content-length").unwrap().parse().unwrap()).await;
+    Ok((serde_json::from_slice(&body).unwrap(), client))
+}
+
+#[tokio::test]
+async fn an_address_has_only_so_many_connections_and_a_proxy_any_number() {
+    const MOST: usize = 3;
+    let settings = format!(
+        "limits: {{max_connections_per_address: {MOST}}}\nstreams: {{x: {{source: {{type: push}}}}}}"
+    );
+    for (listen, from) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "[::1]"), ("[::]:0", "127.0.0.1")] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("framecast.yaml"), &settings).unwrap();
+        let served = Served::on(listen, folder.path());
+        let mut to = served.address;
+        let mut held = Vec::new();
+        if listen == "[::]:0" {
+            // IPv4 to a socket of IPv6.
+            to.set_ip([127, 0, 0, 1].into());
+        }
+        for _ in 0..MOST {
+            held.push(asked_from(from, to).await.unwrap().1);
+        }
+        assert_eq!(asked_from(from, to).await.err(), Some(429), "{listen}");
+        if to.is_ipv4() {
+            assert!(asked_from("127.0.0.2", to).await.is_ok(), "another address");
+        }
+        drop(held.pop());
+        let (all, client) = until("the place of one that left", async || {
+            asked_from(from, to).await.map_err(|status| status.to_string())
+        })
+        .await;
+        assert!(all["connections"]["refused"]["address"].as_u64() > Some(0), "{all}");
+        held.push(client);
+        let proxied = format!("server: {{trusted_proxies: [127.0.0.1, '::1']}}\n{settings}");
+        fs::write(folder.path().join("framecast.yaml"), &proxied).unwrap();
+        let held = RefCell::new(held);
+        until("the proxy to have as many as it likes", async || {
+            let (_, client) = asked_from(from, to).await.map_err(|status| status.to_string())?;
+            held.borrow_mut().push(client);
+            let count = held.borrow().len();
+            if count > 2 * MOST { Ok(()) } else { Err(format!("{count} connections")) }
+        })
+        .await;
+        served.running.terminate();
+        let (status, log) = served.running.finish();
+        assert!(status.success() && !log.contains("panicked"), "{log}");
     }
 }
 

@@ -42,9 +42,14 @@ impl House {
 
     /// The same over TLS.
     pub(crate) async fn secured(top: &str, streams: &str) -> Self {
+        Self::secured_by("exec \"$@\"", top, streams).await
+    }
+
+    /// The same over TLS, started by a line of shell that ends with `exec "$@"`.
+    pub(crate) async fn secured_by(shell: &str, top: &str, streams: &str) -> Self {
         let identity = Identity::make();
         let top = format!("server: {{tls: {{{}}}}}\n{top}", identity.tls());
-        Self::with("exec \"$@\"", &top, streams, Some(identity)).await
+        Self::with(shell, &top, streams, Some(identity)).await
     }
 
     /// The same, started by a line of shell that ends with `exec "$@"`.

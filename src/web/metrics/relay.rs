@@ -27,6 +27,18 @@ const REFUSED_RENDITIONS: Meaning = metric(
 );
 const REFUSED_VIEWERS: Meaning =
     metric("framecast_refused_viewers_total", "Viewers and pages that were refused, by what was full.");
+const CONNECTIONS: Meaning =
+    metric("framecast_connections", "Connections to framecast that are open: with a request, or idle.");
+const MAX_CONNECTIONS: Meaning = metric(
+    "framecast_connections_limit",
+    "Connections that descriptors and memory leave room for beside sources, files, programs and recordings.",
+);
+const CLOSED_IDLE: Meaning = metric(
+    "framecast_closed_idle_connections_total",
+    "Connections that were closed to make room for a new one, those first that had been idle for longest.",
+);
+const REFUSED_CONNECTIONS: Meaning =
+    metric("framecast_refused_connections_total", "Connections that were refused, by reason.");
 const REFUSED_REQUESTS: Meaning =
     metric("framecast_refused_requests_total", "Requests that were refused, by reason.");
 const BUDGET: Meaning = metric(
@@ -97,6 +109,7 @@ pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
         scrape.counter(&REFUSED_REQUESTS, &[("reason", reason)], count as f64);
     }
     budgets(state, scrape);
+    connections(state, scrape);
     pool(state, scrape);
     configuration(state, scrape);
     webhooks(state, scrape);
@@ -112,6 +125,19 @@ fn budgets(state: &WebState, scrape: &mut Scrape) {
         scrape.gauge(&BUDGET_USED, &label, budget.in_use() as f64);
         scrape.gauge(&BUDGET_WAITING, &label, budget.waiting() as f64);
         scrape.counter(&BUDGET_REFUSED, &label, budget.refused() as f64);
+    }
+}
+
+fn connections(state: &WebState, scrape: &mut Scrape) {
+    let connections = &state.connections;
+    let idle = connections.idle();
+    let busy = connections.open().saturating_sub(idle);
+    scrape.gauge(&CONNECTIONS, &[("state", "busy")], busy as f64);
+    scrape.gauge(&CONNECTIONS, &[("state", "idle")], idle as f64);
+    scrape.gauge(&MAX_CONNECTIONS, &[], connections.most() as f64);
+    scrape.counter(&CLOSED_IDLE, &[], connections.closed_idle() as f64);
+    for (reason, count) in connections.refused() {
+        scrape.counter(&REFUSED_CONNECTIONS, &[("reason", reason)], count as f64);
     }
 }
 

@@ -33,6 +33,7 @@ use self::{
     outbox::Pending,
     patience::{IDLE_TIMEOUT, Idle, Stall},
 };
+use super::connections::Connection;
 use crate::telemetry::tasks::{Counted, Kind};
 pub(super) use channel::Channel;
 pub(super) use outbox::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Stays};
@@ -53,6 +54,10 @@ pub(super) struct Wire<S> {
     stall: Stall,
     idle: Idle,
     polls_without_read: u32,
+    /// Whose permit it has; none in tests.
+    connection: Option<Connection>,
+    /// Ordinary bytes were written since the last flush.
+    is_unsent: bool,
     /// actix-http has a task for each connection, which owns it.
     _counted: Counted,
 }
@@ -67,7 +72,40 @@ impl<S: Channel> Wire<S> {
             stall: Stall::default(),
             idle: Idle::default(),
             polls_without_read: 0,
+            connection: None,
+            is_unsent: false,
             _counted: Counted::new(Kind::Connection),
+        }
+    }
+
+    /// Says of `connection` when it writes and when all is written.
+    pub(super) fn of(mut self, connection: Connection) -> Self {
+        self.connection = Some(connection);
+        self
+    }
+
+    /// The open connection that it is.
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
+    }
+
+    /// Notes that bytes of an ordinary answer are on their way.
+    fn writing(&mut self) {
+        if !self.is_unsent
+            && let Some(connection) = &self.connection
+        {
+            self.is_unsent = true;
+            connection.wrote();
+        }
+    }
+
+    /// Notes that all is written.
+    fn flushed(&mut self) {
+        if let Some(connection) = &self.connection
+            && (self.is_unsent || connection.awaits_flush())
+        {
+            self.is_unsent = false;
+            connection.flushed();
         }
     }
 
@@ -149,6 +187,7 @@ impl<S: Channel> AsyncRead for Wire<S> {
 impl<S: Channel> AsyncWrite for Wire<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.writing();
         let written = Pin::new(&mut this.io).poll_write(cx, buf);
         this.written(written.is_ready())?;
         this.stall.watch(cx, written, this.outbox.lock().stall_timeout)
@@ -172,6 +211,8 @@ impl<S: Channel> AsyncWrite for Wire<S> {
                 Poll::Ready(Ok(0)) if pending.pieces.is_empty() => {
                     ready!(Pin::new(&mut this.io).poll_flush(cx))?;
                     pending.rest(cx);
+                    drop(pending);
+                    this.flushed();
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Ready(Ok(0)) => poll_write_pieces(&mut this.io, cx, &mut pending),
@@ -195,6 +236,7 @@ impl<S: Channel> AsyncWrite for Wire<S> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.writing();
         let written = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
         this.written(written.is_ready())?;
         this.stall.watch(cx, written, this.outbox.lock().stall_timeout)

@@ -1,0 +1,128 @@
+//! Asks for a permit before a connection is served, and says so to whom there is none.
+
+use std::{
+    io::{self, Read},
+    net::{IpAddr, Shutdown},
+    rc::Rc,
+};
+
+use actix_http::error::DispatchError;
+use actix_service::{Service, ServiceFactory, fn_factory, fn_service};
+use actix_web::web;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+
+use super::{Connection, Refused};
+use crate::web::WebState;
+
+/// As much of a request as is taken before it is refused: a socket that is closed with bytes unread resets its connection,
+/// which may take the answer away. Requests of browsers are shorter.
+const READ_BEFORE_ANSWER: usize = 4096;
+
+/// A connection that has its permit.
+pub(in crate::web) struct Accepted<Io> {
+    pub(in crate::web) io: Io,
+    pub(in crate::web) connection: Connection,
+}
+
+/// A socket of either kind.
+pub(in crate::web) trait AcceptedSocket {
+    /// The address at its other end; none over a Unix socket.
+    fn peer(&self) -> Option<IpAddr>;
+
+    /// The socket as the system has it.
+    fn socket(&self) -> SockRef<'_>;
+}
+
+impl AcceptedSocket for TcpStream {
+    fn peer(&self) -> Option<IpAddr> {
+        self.peer_addr().ok().map(|peer| peer.ip().to_canonical())
+    }
+
+    fn socket(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+}
+
+#[cfg(unix)]
+impl AcceptedSocket for UnixStream {
+    fn peer(&self) -> Option<IpAddr> {
+        None
+    }
+
+    fn socket(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+}
+
+/// What a client is told whose connection is not served, where that is in the clear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) enum Speech {
+    /// Plain HTTP: a whole answer.
+    Http,
+    /// TLS: nothing, since the handshake would cost more than what is refused.
+    Tls,
+}
+
+/// Serves the connections with `serve` that have a permit, each for as long as it may keep it.
+pub(in crate::web) fn limited<Io, F>(
+    state: web::Data<WebState>,
+    speech: Speech,
+    serve: F,
+) -> impl ServiceFactory<Io, Config = (), Response = (), Error = DispatchError, InitError = ()>
+where
+    Io: AcceptedSocket + 'static,
+    F: ServiceFactory<Accepted<Io>, Config = (), Response = (), Error = DispatchError, InitError = ()>,
+{
+    fn_factory(move || {
+        let (state, service) = (state.clone(), serve.new_service(()));
+        async move {
+            let service = Rc::new(service.await?);
+            Ok::<_, ()>(fn_service(move |io: Io| {
+                let (state, service) = (state.clone(), service.clone());
+                async move {
+                    let peer = io.peer();
+                    let is_proxy = state.settings.now().proxies.trust(peer);
+                    let admitted = state.connections.admit(peer, is_proxy).await;
+                    match admitted {
+                        Ok(admitted) => {
+                            let serve =
+                                async move |connection| service.call(Accepted { io, connection }).await;
+                            // One that is closed to make room has ended in order.
+                            admitted.serve(serve).await.unwrap_or(Ok(()))
+                        }
+                        Err(why) => {
+                            if speech == Speech::Http {
+                                // Who takes nothing learns nothing.
+                                let _ = answer(&io.socket(), why);
+                            }
+                            Ok(())
+                        }
+                    }
+                }
+            }))
+        }
+    })
+}
+
+/// Answers at once, as far as the socket takes it without waiting.
+fn answer(socket: &SockRef<'_>, why: Refused) -> io::Result<()> {
+    let (status, detail) = match why {
+        Refused::Full => ("503 Service Unavailable", "all connections are in use; try again later"),
+        Refused::Address => (
+            "429 Too Many Requests",
+            "your address has as many connections as limits.max_connections_per_address allows",
+        ),
+    };
+    let text = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nRetry-After: 5\r\n\
+         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{detail}\n",
+        detail.len() + 1
+    );
+    socket.send(text.as_bytes())?;
+    socket.shutdown(Shutdown::Write)?;
+    let mut request = [0; READ_BEFORE_ANSWER];
+    (&**socket).read(&mut request).map(drop)
+}

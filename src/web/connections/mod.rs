@@ -1,0 +1,367 @@
+//! Connections of the whole process: how many there may be, and which one is closed when there is no room.
+//!
+//! Descriptors are shared: sources, files, programs and recordings need them too, and a source that finds none does not
+//! come back. So connections have a number of permits, which leaves the others their [reserve](reserve), and each takes one
+//! when it is accepted. Where none is free, the connection that has been idle for longest is closed for the new one. Idle is
+//! what has no request: kept alive between two, or without a first whole head yet (also one that comes byte by byte), in the middle
+//! of a TLS handshake, HTTP/2 without open streams. Viewers, publishers and requests in work are never closed; where there is
+//! nothing else, the new connection is refused. Both are counted.
+//!
+//! A request costs three short locks of one table. Frames cost nothing: a viewer's connection is busy from its request on.
+//!
+//! Not here: how many viewers there may be (`stream::Capacity`), and what answers may hold (`limits`).
+
+mod admission;
+mod in_work;
+mod reserve;
+mod table;
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_web::{HttpMessage, HttpRequest};
+use futures_util::future::{AbortHandle, AbortRegistration, Abortable};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tracing::debug;
+
+use self::table::{Id, Table};
+use super::seats::{AddressSeat, Seats};
+use crate::{auth::subscriber, config::Config, limits::memory_limit, telemetry::process::max_open_files};
+pub(super) use admission::{Accepted, Speech, limited};
+pub(super) use in_work::track;
+
+/// A connection that is closed for a new one is gone within this, unless its thread is stuck; then the new one is refused.
+const ROOM_WITHIN: Duration = Duration::from_secs(1);
+
+/// Connections that the system has accepted and that have no permit yet: they get one, or are closed, as soon as their
+/// thread looks at them. As many again wait in the system's queue meanwhile.
+const MOST_UNDECIDED: usize = 64;
+
+/// All connections, with their permits.
+#[derive(Debug)]
+pub struct Connections {
+    /// There are never more permits: the server was started for them.
+    most_at_start: usize,
+    permits: Arc<Semaphore>,
+    /// How many permits there are, and how many of them are to go when they are given back.
+    most: Mutex<Most>,
+    table: Mutex<Table<Closer>>,
+    /// Connections of each address that is no trusted proxy's.
+    addresses: Arc<Seats>,
+    closed_idle: AtomicU64,
+    refused: [AtomicU64; Refused::ALL.len()],
+}
+
+#[derive(Debug)]
+struct Most {
+    permits: usize,
+    owed: usize,
+}
+
+/// Why a connection is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// All permits are taken, by connections that have requests.
+    Full,
+    /// Its address has as many as `limits.max_connections_per_address` allows.
+    Address,
+}
+
+impl Refused {
+    pub(super) const ALL: [Self; 2] = [Self::Full, Self::Address];
+
+    /// Its word in the metrics.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Address => "address",
+        }
+    }
+}
+
+/// Closes a connection, and knows whether something is being written to it.
+#[derive(Debug)]
+struct Closer {
+    abort: AbortHandle,
+    writing: Arc<Writing>,
+}
+
+/// What the connection's own task says of it without the table's lock.
+#[derive(Debug, Default)]
+struct Writing {
+    /// Bytes of an answer are written and not flushed.
+    unsent: AtomicBool,
+    /// The last request has ended; the connection is idle with the next flush.
+    idle_when_flushed: AtomicBool,
+}
+
+impl Connections {
+    /// As many as the process's descriptors and memory leave room for beside what `config` describes.
+    pub fn new(config: &Config) -> Self {
+        Self::with(most(config), config.limits.max_connections_per_address)
+    }
+
+    /// At most `most` at a time, and `per_address` from one address.
+    fn with(most: usize, per_address: Option<usize>) -> Self {
+        Self {
+            most_at_start: most,
+            permits: Arc::new(Semaphore::new(most)),
+            most: Mutex::new(Most { permits: most, owed: 0 }),
+            table: Mutex::default(),
+            addresses: Arc::new(Seats::new(per_address)),
+            closed_idle: AtomicU64::new(0),
+            refused: [const { AtomicU64::new(0) }; Refused::ALL.len()],
+        }
+    }
+
+    /// Applies a new configuration. Connections that are open stay.
+    pub fn set(&self, config: &Config) {
+        self.addresses.set_most(config.limits.max_connections_per_address);
+        self.set_most(most(config).min(self.most_at_start));
+    }
+
+    fn set_most(&self, most: usize) {
+        let mut now = self.most.lock().unwrap_or_else(PoisonError::into_inner);
+        // Permits that exist, those that are to go not counted.
+        let before = now.permits;
+        now.permits = most;
+        if most >= before {
+            let forgiven = now.owed.min(most - before);
+            now.owed -= forgiven;
+            self.permits.add_permits(most - before - forgiven);
+        } else {
+            let less = before - most;
+            now.owed += less - self.permits.forget_permits(less);
+        }
+    }
+
+    /// Returns how many there may be.
+    pub(super) fn most(&self) -> usize {
+        self.most.lock().unwrap_or_else(PoisonError::into_inner).permits
+    }
+
+    /// Returns how many the server may accept, those without a permit among them.
+    pub(super) fn most_accepted(&self) -> usize {
+        self.most_at_start.saturating_add(MOST_UNDECIDED.min(self.most_at_start))
+    }
+
+    /// Returns how many are open.
+    pub(super) fn open(&self) -> usize {
+        self.table().open()
+    }
+
+    /// Returns how many of them are idle.
+    pub(super) fn idle(&self) -> usize {
+        self.table().idle()
+    }
+
+    /// Returns how many idle ones were closed to make room.
+    pub(super) fn closed_idle(&self) -> u64 {
+        self.closed_idle.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many were refused, by reason.
+    pub(super) fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Refused::ALL.map(|why| (why.word(), self.refused[why as usize].load(Ordering::Relaxed))).into_iter()
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table<Closer>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a new connection from `peer` its permit, for which an idle one may be closed.
+    ///
+    /// # Errors
+    /// [`Refused`]; that was counted.
+    async fn admit(self: &Arc<Self>, peer: Option<IpAddr>, is_proxy: bool) -> Result<Admitted, Refused> {
+        let admitted = self.try_admit(peer, is_proxy).await;
+        if let Err(why) = &admitted {
+            self.refused[*why as usize].fetch_add(1, Ordering::Relaxed);
+            debug!(?peer, "a connection was refused: {}", why.word());
+        }
+        admitted
+    }
+
+    async fn try_admit(self: &Arc<Self>, peer: Option<IpAddr>, is_proxy: bool) -> Result<Admitted, Refused> {
+        // A proxy's connections carry many clients' requests, and over a Unix socket nobody has an address.
+        let limited = peer.filter(|_| !is_proxy);
+        let seat = limited.map(|address| self.addresses.take(Some(address)).map_err(|_| Refused::Address));
+        let seat = seat.transpose()?;
+        let permit = match self.permits.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => self.make_room(peer).await?,
+        };
+        let (abort, aborted) = AbortHandle::new_pair();
+        let writing = Arc::<Writing>::default();
+        let closer = Closer { abort, writing: writing.clone() };
+        let id = self.table().insert(subscriber(peer), closer);
+        let connection = Connection(Arc::new(Shared { connections: self.clone(), id, writing }));
+        Ok(Admitted { aborted, place: Place { connection, permit: Some(permit), _seat: seat } })
+    }
+
+    /// Closes the connection that has been idle for longest, and waits for its permit.
+    async fn make_room(&self, peer: Option<IpAddr>) -> Result<OwnedSemaphorePermit, Refused> {
+        let closer = self.table().take_longest_idle(subscriber(peer), |closer| closer.writing.is_going_on());
+        let closer = closer.ok_or(Refused::Full)?;
+        self.closed_idle.fetch_add(1, Ordering::Relaxed);
+        closer.abort.abort();
+        let permit = timeout(ROOM_WITHIN, self.permits.clone().acquire_owned()).await;
+        permit.ok().and_then(Result::ok).ok_or(Refused::Full)
+    }
+}
+
+fn most(config: &Config) -> usize {
+    reserve::most(config, max_open_files(), memory_limit())
+}
+
+/// How many connections to this process's listeners the descriptors leave room for.
+pub fn connections_for(config: &Config) -> usize {
+    reserve::by_descriptors(config, max_open_files())
+}
+
+impl Writing {
+    /// Whether an answer is on its way. If so, its flush makes the connection idle again.
+    fn is_going_on(&self) -> bool {
+        if !self.unsent.load(Ordering::SeqCst) {
+            return false;
+        }
+        self.idle_when_flushed.store(true, Ordering::SeqCst);
+        // A flush just now may not have seen that.
+        let is_going_on = self.unsent.load(Ordering::SeqCst);
+        if !is_going_on {
+            self.idle_when_flushed.store(false, Ordering::SeqCst);
+        }
+        is_going_on
+    }
+}
+
+/// A connection with its permit, not served yet.
+struct Admitted {
+    place: Place,
+    aborted: AbortRegistration,
+}
+
+impl Admitted {
+    /// Serves the connection to its end, or until it is closed to make room. What serves it is dropped before the permit is
+    /// given back, and the socket with it.
+    async fn serve<T>(self, serve: impl AsyncFnOnce(Connection) -> T) -> Option<T> {
+        let served = Abortable::new(serve(self.place.connection.clone()), self.aborted).await;
+        drop(self.place);
+        served.ok()
+    }
+}
+
+/// The permit of an open connection.
+#[derive(Debug)]
+struct Place {
+    connection: Connection,
+    permit: Option<OwnedSemaphorePermit>,
+    _seat: Option<AddressSeat>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Shared { connections, id, .. } = &*self.connection.0;
+        connections.table().remove(*id);
+        let mut most = connections.most.lock().unwrap_or_else(PoisonError::into_inner);
+        if most.owed > 0
+            && let Some(permit) = self.permit.take()
+        {
+            most.owed -= 1;
+            permit.forget();
+        }
+    }
+}
+
+/// An open connection, as what serves it knows it. Clones are the same one.
+#[derive(Debug, Clone)]
+pub(super) struct Connection(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    connections: Arc<Connections>,
+    id: Id,
+    writing: Arc<Writing>,
+}
+
+impl Connection {
+    /// Returns the one that a request came on: HTTP/1 keeps it with the connection, HTTP/2 with each request.
+    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
+        let connection = request.conn_data::<Self>().cloned();
+        connection.or_else(|| request.extensions().get::<Self>().cloned())
+    }
+
+    /// Marks the connection as busy with a request. None if it is being closed: the request came too late.
+    fn begin_request(&self) -> Option<RequestInWork> {
+        let begun = self.0.connections.table().begin_request(self.0.id);
+        begun.then(|| RequestInWork(self.clone()))
+    }
+
+    /// Marks the connection as idle while a request in work waits for the client itself: it may be closed meanwhile.
+    pub(super) fn wait_for_client(&self) -> WaitForClient {
+        let mut table = self.0.connections.table();
+        if table.end_request(self.0.id) {
+            table.set_idle(self.0.id);
+        }
+        WaitForClient(self.clone())
+    }
+
+    /// Notes that bytes of an answer are on their way.
+    pub(super) fn wrote(&self) {
+        self.0.writing.unsent.store(true, Ordering::SeqCst);
+    }
+
+    /// Notes that all bytes were written.
+    pub(super) fn flushed(&self) {
+        let writing = &self.0.writing;
+        writing.unsent.store(false, Ordering::SeqCst);
+        if writing.idle_when_flushed.load(Ordering::SeqCst) {
+            let mut table = self.0.connections.table();
+            writing.idle_when_flushed.store(false, Ordering::SeqCst);
+            table.set_idle(self.0.id);
+        }
+    }
+
+    /// Whether the next flush is to be noted although nothing was written.
+    pub(super) fn awaits_flush(&self) -> bool {
+        self.0.writing.idle_when_flushed.load(Ordering::Relaxed)
+    }
+}
+
+/// A request, from its head to the end of its answer.
+#[derive(Debug)]
+struct RequestInWork(Connection);
+
+impl Drop for RequestInWork {
+    fn drop(&mut self) {
+        let Shared { connections, id, writing } = &*self.0.0;
+        let mut table = connections.table();
+        if table.end_request(*id) {
+            writing.idle_when_flushed.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+/// While it lives, a request waits for its client.
+#[derive(Debug)]
+pub(super) struct WaitForClient(Connection);
+
+impl Drop for WaitForClient {
+    fn drop(&mut self) {
+        let Shared { connections, id, .. } = &*self.0.0;
+        // False means that the connection is being closed, and the request with it.
+        connections.table().begin_request(*id);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! How many connections there may be: the descriptors of the process without those that others need, and what its memory
+//! bears.
+//!
+//! The reserve follows from the configuration, and is what each part may have open at the same time at worst, including what is
+//! open for moments only (name lookups, files that are replaced).
+
+use std::{num::NonZeroUsize, thread::available_parallelism};
+
+use super::MOST_UNDECIDED;
+use crate::config::{Config, ImagesPath, SaveTarget, SendFile, SourceConfig, StreamConfig};
+
+/// A runtime's epoll, its eventfd and its copy of the signals' socket: main's, and two a core (streams, requests).
+const PER_THREAD: usize = 3;
+
+/// Standard streams 3, signals 2, the accepting thread's epoll and eventfd 2; four cameras that administrators examine, with a
+/// name lookup each 8; configuration, state file, certificates and their folders 6; name service libraries, time zones and the
+/// kernel's own reports 8; sockets of systemd and of what calls in at start 3.
+const PER_PROCESS: usize = 32;
+
+/// A socket, and a name lookup or the connection that follows it (a redirect, a password that is asked for).
+const PER_HTTP_CLIENT: usize = 3;
+
+/// While it is started: both ends of three pipes, one that says whether that went well, and the process itself.
+const PER_PROGRAM: usize = 9;
+
+/// Two pipes and `/dev/null` (`bus/pages`).
+const PER_SPLICE: usize = 5;
+
+/// A picture and its folder.
+const PER_FOLDER: usize = 2;
+
+/// The file, the one that replaces it, and their folder.
+const PER_RECORDING: usize = 3;
+
+/// Pictures for while a source is away and for overlays, read at its start.
+const PER_STREAM: usize = 1;
+
+/// Where descriptors are so few that the reserve is more than there is, connections get this part of them; otherwise nobody
+/// could be served at all, not even who would look at why.
+const LEAST_PART: usize = 4;
+
+/// What a connection costs in memory, in the middle of a request (docs/performance.md); over TLS.
+const BYTES_PER_CONNECTION: u64 = 16 * 1024;
+const BYTES_PER_TLS_CONNECTION: u64 = 40 * 1024;
+
+/// Connections may have this part of the memory that a container allows; `limits` has dealt out eleven sixteenths.
+const MEMORY_PART: u64 = 8;
+
+/// Where nothing bounds memory: half a gigabyte of connections. More viewers may be configured, each of which has one.
+const MOST: usize = 32 * 1024;
+
+/// Returns how many connections there may be, where `descriptors` may be open and `memory` bytes used; none is no limit.
+pub(super) fn most(config: &Config, descriptors: Option<u64>, memory: Option<u64>) -> usize {
+    let limits = &config.limits;
+    let wanted = MOST.max(limits.max_viewers.saturating_add(limits.max_live_connections));
+    let each = if config.server.tls.is_some() { BYTES_PER_TLS_CONNECTION } else { BYTES_PER_CONNECTION };
+    let by_memory = memory.map_or(usize::MAX, |memory| to_usize(memory / MEMORY_PART / each));
+    wanted.min(by_memory.max(MOST_UNDECIDED)).min(by_descriptors(config, descriptors))
+}
+
+/// Returns how many connections the descriptors leave room for.
+pub(super) fn by_descriptors(config: &Config, descriptors: Option<u64>) -> usize {
+    let descriptors = descriptors.map_or(usize::MAX, to_usize);
+    let left = descriptors.saturating_sub(reserve(config) + MOST_UNDECIDED);
+    left.max(descriptors / LEAST_PART).max(1)
+}
+
+fn to_usize(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+fn reserve(config: &Config) -> usize {
+    let threads = 2 * available_parallelism().map_or(1, NonZeroUsize::get) + 1;
+    let streams = config.streams.iter().chain(&config.overview);
+    let tls = config.server.tls.as_ref().map_or(0, |tls| tls.redirect_from.len());
+    let splice = if splices(config) { PER_SPLICE } else { 0 };
+    PER_PROCESS
+        + PER_THREAD * threads
+        + config.server.listen.len()
+        + tls
+        + config.webhooks.len() * PER_HTTP_CLIENT
+        + config.limits.max_renditions * splice
+        + streams.map(|stream| of_stream(stream) + splice).sum::<usize>()
+}
+
+fn splices(config: &Config) -> bool {
+    cfg!(target_os = "linux") && config.server.sendfile != SendFile::Never
+}
+
+/// The source in use, and one that is tried beside it, are two of a stream's sources: the costliest two.
+fn of_stream(stream: &StreamConfig) -> usize {
+    let mut sources: Vec<_> = stream.sources().map(of_source).collect();
+    sources.sort_unstable_by(|one, other| other.cmp(one));
+    let recording = stream.save.as_ref().map_or(0, |save| match save.target {
+        SaveTarget::Latest(_) | SaveTarget::Ring { .. } | SaveTarget::Append { .. } => PER_RECORDING,
+    });
+    PER_STREAM + recording + sources.iter().take(2).sum::<usize>()
+}
+
+fn of_source(source: &SourceConfig) -> usize {
+    match source {
+        SourceConfig::Mjpeg(_) | SourceConfig::Snapshot { .. } => PER_HTTP_CLIENT,
+        SourceConfig::Exec(_) | SourceConfig::Rtsp(_) | SourceConfig::V4l2(_) => PER_PROGRAM,
+        SourceConfig::Chart(chart) if chart.poll.is_some() => PER_HTTP_CLIENT,
+        SourceConfig::Images { path: ImagesPath::Glob(_), .. } => PER_FOLDER,
+        SourceConfig::Images { path: ImagesPath::BuiltIn, .. }
+        | SourceConfig::Chart(_)
+        | SourceConfig::Push { .. }
+        | SourceConfig::Text(_)
+        | SourceConfig::Pattern { .. }
+        | SourceConfig::Rendition { .. }
+        | SourceConfig::Mosaic(_) => 0,
+    }
+}

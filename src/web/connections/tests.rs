@@ -1,0 +1,186 @@
+use std::{future::pending, net::Ipv6Addr};
+
+use futures_util::FutureExt;
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::config::{Environment, parse};
+
+const PEER: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)));
+
+fn connections(most: usize, per_address: Option<usize>) -> Arc<Connections> {
+    Arc::new(Connections::with(most, per_address))
+}
+
+fn refusals(connections: &Connections) -> Vec<u64> {
+    connections.refused().map(|(_, count)| count).collect()
+}
+
+/// Admits one from [`PEER`] that is served until it is dropped or closed; where it is served, and whether that is over.
+async fn served(connections: &Arc<Connections>) -> (Connection, tokio::task::JoinHandle<Option<()>>) {
+    let admitted = connections.admit(PEER, false).await.unwrap();
+    let (told, served) = oneshot::channel();
+    let serving = actix_rt::spawn(admitted.serve(async move |connection| {
+        told.send(connection).unwrap();
+        pending().await
+    }));
+    (served.await.unwrap(), serving)
+}
+
+#[actix::test]
+async fn the_longest_idle_connection_is_closed_for_a_new_one() {
+    let connections = connections(2, None);
+    let (busy, busy_ends) = served(&connections).await;
+    let request = busy.begin_request().unwrap();
+    let (_idle, idle_ends) = served(&connections).await;
+    let (newest, newest_ends) = served(&connections).await;
+    assert_eq!(idle_ends.await.unwrap(), None, "it was closed");
+    assert_eq!((connections.open(), connections.idle(), connections.closed_idle()), (2, 1, 1));
+    let _second = newest.begin_request().unwrap();
+    assert_eq!(connections.admit(PEER, false).await.err(), Some(Refused::Full));
+    assert_eq!((refusals(&connections), connections.closed_idle()), (vec![1, 0], 1));
+    // Its answer is written, and only then it is idle.
+    busy.wrote();
+    drop(request);
+    assert_eq!(connections.admit(PEER, false).await.err(), Some(Refused::Full));
+    busy.flushed();
+    assert!(connections.admit(PEER, false).await.is_ok());
+    assert_eq!(busy_ends.await.unwrap(), None);
+    assert!(busy.begin_request().is_none(), "its request came too late");
+    newest_ends.abort();
+}
+
+#[actix::test]
+async fn a_request_that_waits_for_its_client_is_no_reason_to_stay() {
+    let connections = connections(1, None);
+    let (slow, ends) = served(&connections).await;
+    let _request = slow.begin_request().unwrap();
+    let waiting = slow.wait_for_client();
+    drop(waiting);
+    assert_eq!(connections.admit(PEER, false).await.err(), Some(Refused::Full), "it is at work again");
+    let waiting = slow.wait_for_client();
+    let next = connections.admit(PEER, false).await.unwrap();
+    assert_eq!(ends.await.unwrap(), None);
+    drop((waiting, next));
+    assert_eq!((connections.open(), connections.permits.available_permits()), (0, 1));
+}
+
+#[actix::test]
+async fn a_flush_while_an_idle_one_is_looked_for_is_not_lost() {
+    let connections = connections(1, None);
+    let (writing, ends) = served(&connections).await;
+    // Such as what HTTP/2 says between requests.
+    writing.wrote();
+    assert_eq!(connections.admit(PEER, false).await.err(), Some(Refused::Full), "it is being written to");
+    assert!(writing.awaits_flush());
+    writing.flushed();
+    assert!(!writing.awaits_flush());
+    assert!(connections.admit(PEER, false).await.is_ok());
+    assert_eq!(ends.await.unwrap(), None);
+}
+
+#[actix::test]
+async fn a_connection_that_does_not_end_keeps_its_permit() {
+    tokio::time::pause();
+    let connections = connections(1, None);
+    let _stuck = connections.admit(PEER, false).await.unwrap();
+    assert_eq!(connections.admit(PEER, false).await.err(), Some(Refused::Full));
+    assert_eq!((connections.closed_idle(), refusals(&connections)), (1, vec![1, 0]));
+}
+
+#[actix::test]
+async fn an_address_has_its_own_limit_and_a_proxy_has_none() {
+    let connections = connections(100, Some(2));
+    let network = |last| Some(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, last).into());
+    let mut open = Vec::new();
+    for (peer, is_proxy) in [(PEER, false), (PEER, false), (network(1), false), (network(2), false)] {
+        open.push(connections.admit(peer, is_proxy).await.unwrap());
+    }
+    let mapped = Some(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0xc000, 0x0201).into());
+    for peer in [PEER, mapped, network(3)] {
+        assert_eq!(connections.admit(peer, false).await.err(), Some(Refused::Address), "{peer:?}");
+    }
+    assert_eq!(refusals(&connections), [0, 3]);
+    for _ in 0..5 {
+        open.push(connections.admit(PEER, true).await.unwrap());
+        open.push(connections.admit(None, false).await.unwrap());
+    }
+    open.swap_remove(0);
+    assert!(connections.admit(PEER, false).await.is_ok());
+    drop(open);
+    assert_eq!((connections.open(), connections.permits.available_permits()), (0, 100));
+}
+
+#[actix::test]
+async fn a_new_number_of_permits_holds_for_those_to_come() {
+    let connections = connections(3, None);
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let (connection, serving) = served(&connections).await;
+        open.push((connection.begin_request().unwrap(), serving));
+    }
+    connections.set_most(1);
+    connections.set_most(2);
+    assert_eq!((connections.most(), connections.open()), (2, 3), "those that are open stay");
+    for expected in [2, 1] {
+        let (_, serving) = open.pop().unwrap();
+        serving.abort();
+        assert!(serving.await.is_err());
+        assert_eq!(connections.open(), expected);
+    }
+    assert_eq!(connections.permits.available_permits(), 1);
+    connections.set_most(3);
+    assert_eq!(connections.permits.available_permits(), 2);
+    for (_, serving) in open {
+        serving.abort();
+        assert!(serving.await.is_err());
+    }
+    assert_eq!(connections.permits.available_permits(), 3);
+}
+
+#[actix::test]
+async fn a_permit_is_given_back_when_a_connection_panics() {
+    let connections = connections(1, None);
+    let admitted = connections.admit(PEER, false).await.unwrap();
+    let serving = actix_rt::spawn(admitted.serve(async |_| panic!("by the test")));
+    assert!(serving.await.is_err());
+    assert!(connections.admit(PEER, false).now_or_never().unwrap().is_ok());
+}
+
+fn config(yaml: &str) -> Config {
+    parse(yaml, "test", &Environment::default()).unwrap()
+}
+
+#[test]
+fn the_reserve_follows_from_the_configuration() {
+    let none = "server: {mosaic: false}\nstreams: {a: {source: {type: push, token: none}}}";
+    let room = |yaml: &str| reserve::by_descriptors(&config(yaml), Some(1024));
+    let usual = room(none);
+    assert!((700..1024).contains(&usual), "{usual}");
+    let less = |yaml: &str| usual - room(yaml);
+    let camera = "{type: mjpeg, url: 'http://camera/'}";
+    let with = |source: &str| {
+        format!(
+            "server: {{mosaic: false}}\nstreams: {{a: {{source: {{type: push, token: none}}}}, b: {{source: {source}}}}}"
+        )
+    };
+    assert_eq!(less(&with("{type: push, token: none}")), 6, "pipes, and a picture while it is away");
+    assert_eq!(less(&with(camera)), 6 + 3);
+    assert_eq!(less(&with(&format!("[{camera}, {camera}, {camera}]"))), 6 + 2 * 3, "two of them at a time");
+    assert_eq!(less(&with("{type: exec, command: [true]}")), 6 + 9);
+    let saved = with(camera).replace("b: {", "b: {save: {latest: /tmp/x.jpg}, ");
+    assert_eq!(less(&saved), 6 + 3 + 3);
+    assert_eq!(room(&none.replace("{mosaic", "{sendfile: false, mosaic")) - usual, 5 * 17);
+}
+
+#[test]
+fn few_descriptors_and_little_memory_leave_some_connections() {
+    let config = config("streams: {a: {source: {type: push, token: none}}}");
+    let most = |descriptors, memory| reserve::most(&config, descriptors, memory);
+    assert_eq!(most(Some(64), None), 16);
+    assert_eq!(most(Some(1), None), 1);
+    assert_eq!(most(None, None), 32 * 1024);
+    assert_eq!(most(None, Some(256 << 20)), 2048);
+    assert_eq!(most(None, Some(1 << 20)), MOST_UNDECIDED);
+    assert!((900..2048).contains(&most(Some(1200), Some(256 << 20))));
+}
