@@ -45,7 +45,7 @@ use tracing::debug;
 
 use self::{body::Inbox, convert::ConvertError, meter::Metered};
 use super::{
-    connections::Connection,
+    connections,
     refusals::Refusal,
     transport::{Channel, Outbox, Wire},
     unsent::ConnectionBytes,
@@ -272,7 +272,7 @@ struct Client {
     peer: Option<SocketAddr>,
     outbox: Outbox,
     /// None in tests that serve no listener.
-    connection: Option<Connection>,
+    connection: Option<connections::Connection>,
     unsent: Arc<ConnectionBytes>,
     read: Rc<ReadBytes>,
     open_heads: Rc<Cell<usize>>,
