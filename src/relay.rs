@@ -40,7 +40,7 @@ use crate::{
     limits::{Budgets, memory_limit},
     registry::{Applied, Events, NotApplied, Pictures, Registry, Renditions},
     stream::{Capacity, StreamHandle},
-    transform::pool::Pool,
+    transform::{PictureMemory, pool::Pool},
     web::{
         Connections, Documents, ListenError, Listeners, LiveSettings, Pages, Refusals, RequestRate, Seats,
         Settings, Tls, TlsError, UnsentAnswers, WebServer, WebState,
@@ -103,7 +103,9 @@ impl Relay {
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
         let listeners = Listeners::bind(&config.server)?;
         let (addresses, sockets) = (listeners.addresses(), listeners.sockets());
-        let pool = Arc::new(Pool::for_this_machine()?);
+        let budgets = Arc::new(Budgets::new(&config.limits, memory_limit()));
+        let memory = Arc::new(PictureMemory::new(&budgets));
+        let pool = Arc::new(Pool::for_this_machine_in(memory.clone())?);
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         let arbiters: Vec<_> = (0..cores.min(MAX_STREAM_THREADS)).map(|_| Arbiter::new()).collect();
         let events = Arc::new(Events::default());
@@ -119,7 +121,6 @@ impl Relay {
         let capacity = Arc::new(Capacity::new(config.limits.max_viewers));
         let settings = Arc::new(LiveSettings::new(Settings::of(&config)));
         let base_path = config.server.base_path.clone();
-        let budgets = Arc::new(Budgets::new(&config.limits, memory_limit()));
         let connections = Arc::new(Connections::new(&config));
         let requests = Arc::new(RequestRate::new(config.limits.max_requests_per_second));
         let seats = Arc::new(Seats::new(config.limits.max_viewers_per_address));
@@ -149,7 +150,7 @@ impl Relay {
             events,
             auth,
             renditions,
-            pictures: Pictures::default(),
+            pictures: Pictures::new(memory),
             is_tls: tls.is_some(),
             unsent: Arc::new(UnsentAnswers::new(budgets.unsent.clone())),
             budgets,

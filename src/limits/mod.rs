@@ -25,6 +25,10 @@ const DECODE_SIXTEENTHS: usize = 6;
 const UPLOAD_SIXTEENTHS: usize = 3;
 const UNSENT_SIXTEENTHS: usize = 2;
 
+/// Of the bytes for pictures this part is for what is kept between two of them. A budget of its own: a picture that waits
+/// for those at work waits for something that ends.
+const KEPT_PICTURES_PART: usize = 4;
+
 /// Budgets where nothing bounds the process's memory: two 50-megapixel pictures at a time, 32 of the largest uploads, and
 /// as much for answers.
 const DECODE_BYTES: usize = 512 * MIB;
@@ -39,6 +43,8 @@ const LEAST_BYTES: usize = 16 * MIB;
 pub struct Budgets {
     /// Decoding, drawing and encoding pictures.
     pub decode: Arc<ByteBudget>,
+    /// What is kept between two pictures: planes of mosaics, converted files, buffers.
+    pub kept_pictures: Arc<ByteBudget>,
     /// Request bodies that are being received.
     pub uploads: Arc<ByteBudget>,
     /// Answers that their clients have not taken.
@@ -48,27 +54,31 @@ pub struct Budgets {
 impl Budgets {
     /// The budgets that `limits` sets; those it leaves to `auto` follow from `memory`, the bytes the process may use.
     pub fn new(limits: &Limits, memory: Option<u64>) -> Self {
-        let [decode, uploads, unsent] =
+        let [decode, kept_pictures, uploads, unsent] =
             capacities(limits, memory).map(|bytes| Arc::new(ByteBudget::new(bytes)));
-        Self { decode, uploads, unsent }
+        Self { decode, kept_pictures, uploads, unsent }
     }
 
     /// Applies new limits. What is held already stays held, and counts.
     pub fn resize(&self, limits: &Limits, memory: Option<u64>) {
-        let [decode, uploads, unsent] = capacities(limits, memory);
+        let [decode, kept_pictures, uploads, unsent] = capacities(limits, memory);
         self.decode.resize(decode);
+        self.kept_pictures.resize(kept_pictures);
         self.uploads.resize(uploads);
         self.unsent.resize(unsent);
     }
 }
 
-fn capacities(limits: &Limits, memory: Option<u64>) -> [usize; 3] {
+fn capacities(limits: &Limits, memory: Option<u64>) -> [usize; 4] {
     let share = |sixteenths: usize, most: usize| {
         let memory = memory.and_then(|memory| usize::try_from(memory).ok());
         memory.map_or(most, |memory| (memory / 16 * sixteenths).clamp(LEAST_BYTES, most))
     };
+    let pictures = limits.max_decode_bytes.unwrap_or_else(|| share(DECODE_SIXTEENTHS, DECODE_BYTES));
+    let kept_pictures = pictures / KEPT_PICTURES_PART;
     [
-        limits.max_decode_bytes.unwrap_or_else(|| share(DECODE_SIXTEENTHS, DECODE_BYTES)),
+        pictures - kept_pictures,
+        kept_pictures,
         limits.max_upload_bytes.unwrap_or_else(|| share(UPLOAD_SIXTEENTHS, UPLOAD_BYTES)),
         limits.max_unsent_bytes.unwrap_or_else(|| share(UNSENT_SIXTEENTHS, UNSENT_BYTES)),
     ]
@@ -78,19 +88,20 @@ fn capacities(limits: &Limits, memory: Option<u64>) -> [usize; 3] {
 mod tests {
     use super::*;
 
-    fn capacities_of(limits: &Limits, memory: Option<u64>) -> [usize; 3] {
+    fn capacities_of(limits: &Limits, memory: Option<u64>) -> [usize; 4] {
         let budgets = Budgets::new(limits, memory);
-        [&budgets.decode, &budgets.uploads, &budgets.unsent].map(|budget| budget.capacity())
+        [&budgets.decode, &budgets.kept_pictures, &budgets.uploads, &budgets.unsent]
+            .map(|budget| budget.capacity())
     }
 
     #[test]
     fn a_containers_memory_is_shared_out_and_what_is_configured_stays() {
         let auto = Limits::default();
-        assert_eq!(capacities_of(&auto, None), [512 * MIB, 256 * MIB, 256 * MIB]);
-        assert_eq!(capacities_of(&auto, Some(256 << 20)), [96 * MIB, 48 * MIB, 32 * MIB]);
-        assert_eq!(capacities_of(&auto, Some(16 << 20)), [LEAST_BYTES; 3]);
-        assert_eq!(capacities_of(&auto, Some(1 << 40)), [512 * MIB, 256 * MIB, 256 * MIB]);
-        let set = Limits { max_decode_bytes: Some(3 * MIB), ..auto };
-        assert_eq!(capacities_of(&set, Some(256 << 20)), [3 * MIB, 48 * MIB, 32 * MIB]);
+        assert_eq!(capacities_of(&auto, None), [384 * MIB, 128 * MIB, 256 * MIB, 256 * MIB]);
+        assert_eq!(capacities_of(&auto, Some(256 << 20)), [72 * MIB, 24 * MIB, 48 * MIB, 32 * MIB]);
+        assert_eq!(capacities_of(&auto, Some(16 << 20)), [12 * MIB, 4 * MIB, LEAST_BYTES, LEAST_BYTES]);
+        assert_eq!(capacities_of(&auto, Some(1 << 40)), [384 * MIB, 128 * MIB, 256 * MIB, 256 * MIB]);
+        let set = Limits { max_decode_bytes: Some(4 * MIB), ..auto };
+        assert_eq!(capacities_of(&set, Some(256 << 20)), [3 * MIB, MIB, 48 * MIB, 32 * MIB]);
     }
 }

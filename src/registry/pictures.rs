@@ -12,17 +12,22 @@ use super::Variant;
 use crate::{
     bus::{Bus, Published},
     frame::Frame,
+    limits::BytePermit,
+    transform::PictureMemory,
 };
 
 /// Pictures that are kept: a page of tiles, each in one size or two. The oldest goes first.
 const MAX_KEPT: usize = 32;
 
-/// Larger ones are not kept: all of them together are 32 MiB at most.
+/// Larger ones are not kept: all of them together are 32 MiB at most, and no more than caches may have.
 const MAX_KEPT_BYTES: usize = 1024 * 1024;
 
 /// The newest pictures that were made.
-#[derive(Debug, Default)]
-pub struct Pictures(Mutex<VecDeque<Made>>);
+#[derive(Debug)]
+pub struct Pictures {
+    made: Mutex<VecDeque<Made>>,
+    memory: Arc<PictureMemory>,
+}
 
 #[derive(Debug)]
 struct Made {
@@ -30,9 +35,16 @@ struct Made {
     variant: Variant,
     seq: u64,
     picture: Arc<OnceCell<Frame>>,
+    /// Its bytes, once it is made.
+    kept: Option<BytePermit>,
 }
 
 impl Pictures {
+    /// Keeps pictures in `memory`, as long as it has room for them.
+    pub fn new(memory: Arc<PictureMemory>) -> Self {
+        Self { made: Mutex::default(), memory }
+    }
+
     /// The picture `of` a bus as `variant` has it. `make` makes it, unless another has, or is about to.
     ///
     /// # Errors
@@ -46,10 +58,20 @@ impl Pictures {
     ) -> Result<Frame, E> {
         let picture = self.place(bus, of.seq, variant);
         let made = picture.get_or_try_init(|| make()).await?.clone();
-        if made.jpeg().len() > MAX_KEPT_BYTES {
-            self.made().retain(|made| !Arc::ptr_eq(&made.picture, &picture));
-        }
+        self.keep(&picture, made.jpeg().len());
         Ok(made)
+    }
+
+    /// Keeps a picture that was made, unless it is too large or there is no memory for it.
+    fn keep(&self, picture: &Arc<OnceCell<Frame>>, len: usize) {
+        let mut all = self.made();
+        let Some(at) = all.iter().position(|made| Arc::ptr_eq(&made.picture, picture)) else { return };
+        if all[at].kept.is_none() {
+            all[at].kept = if len > MAX_KEPT_BYTES { None } else { self.memory.cache(len) };
+        }
+        if all[at].kept.is_none() {
+            all.remove(at);
+        }
     }
 
     fn place(&self, bus: &Arc<Bus>, seq: u64, variant: Variant) -> Arc<OnceCell<Frame>> {
@@ -65,12 +87,12 @@ impl Pictures {
             all.pop_front();
         }
         let picture = Arc::default();
-        all.push_back(Made { of, variant, seq, picture: Arc::clone(&picture) });
+        all.push_back(Made { of, variant, seq, picture: Arc::clone(&picture), kept: None });
         picture
     }
 
     fn made(&self) -> MutexGuard<'_, VecDeque<Made>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,6 +107,10 @@ mod tests {
         Variant::parse(|key| (key == "width").then(|| width.to_string())).unwrap()
     }
 
+    fn pictures() -> Pictures {
+        Pictures::new(Arc::default())
+    }
+
     fn bus() -> Arc<Bus> {
         let bus = Arc::new(Bus::default());
         bus.publish(tiny_frame());
@@ -93,7 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_the_same_of_the_same_frame_gets_what_was_made_once() {
-        let (pictures, bus, other, made) = (Pictures::default(), bus(), bus(), Cell::new(0));
+        let (pictures, bus, other, made) = (pictures(), bus(), bus(), Cell::new(0));
         let ask = async |bus: &Arc<Bus>, width| {
             let newest = bus.newest().unwrap();
             let make = async || {
@@ -115,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_could_not_be_made_is_tried_again_and_no_more_are_kept_than_allowed() {
-        let (pictures, bus) = (Pictures::default(), bus());
+        let (pictures, bus) = (pictures(), bus());
         let newest = bus.newest().unwrap();
         let failed = pictures.get(&bus, &newest, wide(16), async || Err("busy")).await;
         assert_eq!(failed.unwrap_err(), "busy");

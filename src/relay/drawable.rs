@@ -3,6 +3,7 @@
 
 use crate::{
     config::{Config, Placeholder, SourceConfig, Step},
+    limits::{Budgets, memory_limit},
     source::render::standin,
     transform::{fonts, overlay::check_logo, strftime},
 };
@@ -19,6 +20,7 @@ pub(super) struct Findings {
 /// Looks at every text stream and graph, and at the titles, which placeholders show.
 pub(super) fn examine(config: &Config) -> Findings {
     let mut findings = Findings::default();
+    let most = Budgets::new(&config.limits, memory_limit()).decode.capacity();
     for stream in &config.streams {
         let name = &stream.name;
         for (number, source) in stream.sources().enumerate() {
@@ -26,7 +28,7 @@ pub(super) fn examine(config: &Config) -> Findings {
             examine_source(source, &format!("streams.{name}.source{list}"), &mut findings);
         }
         if let Placeholder::Image { path, .. } = &stream.placeholder
-            && let Err(reason) = standin::check_image(path)
+            && let Err(reason) = standin::check_image(path, most)
         {
             let path = path.display();
             findings.mistakes.push(format!("streams.{name}.placeholder.image: {path}: {reason}"));

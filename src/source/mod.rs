@@ -90,6 +90,7 @@ pub fn build(
     pool: &Arc<Pool>,
     lasting: &Lasting,
 ) -> Box<dyn Source> {
+    let queue = pool.queue(&config.name);
     match config.sources().nth(position).unwrap_or(&config.source) {
         SourceConfig::Mjpeg(upstream) => Box::new(upstream::UpstreamSource::new(upstream.clone(), limits)),
         SourceConfig::Snapshot { upstream, interval } => {
@@ -102,17 +103,17 @@ pub fn build(
         SourceConfig::Push { .. } => Box::new(push::PushSource),
         SourceConfig::Chart(chart) => {
             let points = lasting.points().cloned().unwrap_or_else(|| Arc::new(Points::new(chart)));
-            Box::new(render::chart::ChartSource::new(chart, &config.title, limits, points, pool.clone()))
+            Box::new(render::chart::ChartSource::new(chart, &config.title, limits, points, queue))
         }
-        SourceConfig::Text(text) => Box::new(render::text::TextSource::new(text.clone(), pool.clone())),
+        SourceConfig::Text(text) => Box::new(render::text::TextSource::new(text.clone(), queue)),
         SourceConfig::Pattern { size, fps } => {
-            Box::new(render::pattern::PatternSource::new(*size, *fps, pool.clone()))
+            Box::new(render::pattern::PatternSource::new(*size, *fps, queue))
         }
         SourceConfig::Images { path, fps } => {
-            Box::new(images::ImagesSource::new(path.clone(), *fps, limits.into(), pool.clone()))
+            Box::new(images::ImagesSource::new(path.clone(), *fps, limits.into(), queue))
         }
         SourceConfig::Mosaic(mosaic) => {
-            Box::new(mosaic::MosaicSource::new(mosaic.clone(), limits, pool, lasting.upstreams().clone()))
+            Box::new(mosaic::MosaicSource::new(mosaic.clone(), limits, &queue, lasting.upstreams().clone()))
         }
         SourceConfig::Rendition { of, frame_timeout } => {
             let source = rendition::RenditionSource::new(of.clone(), lasting.upstreams().clone());

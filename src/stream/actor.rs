@@ -276,8 +276,10 @@ impl StreamActor {
             last: away.last.clone(),
             max_pixels: self.limits.max_frame_pixels,
         };
-        let pool = self.pool.clone();
-        let drawing = async move { pool.run(move || standin::draw(&wanted)).await };
+        let queue = self.pool.queue(&self.config.name);
+        let memory = self.pool.memory().clone();
+        let bytes = wanted.bytes(memory.most_bytes());
+        let drawing = async move { queue.run(bytes, move || standin::draw(&wanted, &memory)).await };
         ctx.spawn(drawing.into_actor(self).map(move |drawn, this, _| match drawn {
             // Let go of, or back, while it was drawn: the card would be the first that the next viewer sees.
             Ok(_) if this.away.is_none() => {}

@@ -184,7 +184,8 @@ impl StreamHandle {
         let bus = shared.bus.clone();
         let mut sink = Sink::new(bus.clone(), config.max_fps).of_at_most(limits.max_frame_pixels);
         if !config.rework.is_nothing() {
-            let pipeline = Pipeline::new(config.title.clone(), config.rework.clone(), (&limits).into());
+            let (rework, memory) = (config.rework.clone(), pool.memory().clone());
+            let pipeline = Pipeline::new(config.title.clone(), rework, (&limits).into(), memory);
             sink = sink.reworking(Arc::new(Stage::new(config.name.clone(), pipeline, &pool)));
         }
         let actor = StreamActor::start_with(

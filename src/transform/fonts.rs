@@ -20,6 +20,9 @@ const FIRST_FAMILY: &str = "DejaVu Sans";
 /// more, all are forgotten and drawn anew.
 const MAX_CACHED_GLYPHS: usize = 4096;
 
+/// Bytes of them: letters of 512 pixels take 260 kB each.
+const MAX_CACHED_GLYPH_BYTES: usize = 4 * 1024 * 1024;
+
 /// Characters that may be hidden in ligatures and line breaks before a long text's cut.
 const LIGATURE_ALLOWANCE: usize = 8;
 
@@ -53,6 +56,8 @@ impl Style {
 struct Typesetter {
     fonts: FontSystem,
     glyphs: SwashCache,
+    /// When their bytes were last counted.
+    counted_glyphs: usize,
 }
 
 /// The one typesetter, locked.
@@ -66,7 +71,7 @@ fn with_typesetter<T>(work: impl FnOnce(&mut Typesetter) -> T) -> T {
             db.load_font_source(fontdb::Source::Binary(Arc::new(font)));
         }
         let fonts = FontSystem::new_with_locale_and_db("en-US".into(), db);
-        Mutex::new(Typesetter { fonts, glyphs: SwashCache::new() })
+        Mutex::new(Typesetter { fonts, glyphs: SwashCache::new(), counted_glyphs: 0 })
     });
     work(&mut shared.lock().unwrap_or_else(PoisonError::into_inner))
 }
@@ -115,10 +120,23 @@ pub(crate) fn ink(text: &str, style: Style, (width, height): (i32, i32), mut put
                 }
             }
         });
-        if typesetter.glyphs.image_cache.len() > MAX_CACHED_GLYPHS {
-            typesetter.glyphs.image_cache.clear();
-        }
+        typesetter.forget_glyphs_if_many();
     });
+}
+
+impl Typesetter {
+    fn forget_glyphs_if_many(&mut self) {
+        let cached = &mut self.glyphs.image_cache;
+        if cached.len() == self.counted_glyphs {
+            return;
+        }
+        let bytes: usize = cached.values().flatten().map(|image| image.data.len()).sum();
+        if cached.len() > MAX_CACHED_GLYPHS || bytes > MAX_CACHED_GLYPH_BYTES {
+            cached.clear();
+            cached.shrink_to_fit();
+        }
+        self.counted_glyphs = cached.len();
+    }
 }
 
 /// Width and height that [`draw`] takes for `text`, in pixels.

@@ -3,6 +3,7 @@
 //! - [`codec`]: JPEG to [`Pixels`] and back; the only place that knows the JPEG crates
 //! - [`lossless`]: turning, cropping and greying a JPEG without decoding it to pixels
 //! - [`pool`]: the workers; busy means the frame is dropped and counted, never queued
+//! - [`memory`]: what pictures may take, of all together; `footprint` reckons it from a picture's header
 //! - `canvas`, [`fonts`], [`strftime`]: a picture to draw on, letters, and the time in them
 //! - [`planes`]: a picture as brightness and colour planes, which transforms work on
 //! - [`plan`]: what has to be done to a picture, found out before; [`turn`]: which way it is laid down
@@ -15,9 +16,11 @@
 
 pub(crate) mod canvas;
 pub mod codec;
+pub(crate) mod footprint;
 pub mod lossless;
 pub mod fonts;
 mod mask;
+pub mod memory;
 pub(crate) mod moves;
 pub mod overlay;
 pub mod picture;
@@ -25,10 +28,12 @@ pub mod pipeline;
 pub mod plan;
 pub mod planes;
 pub mod pool;
+mod scratch;
 mod shortcut;
 pub mod stage;
 pub mod strftime;
 pub mod turn;
 
 pub use codec::{Pixels, Quality};
+pub use memory::PictureMemory;
 pub use pool::{Pool, PoolError};

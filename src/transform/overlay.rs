@@ -6,9 +6,13 @@ use image::{ImageDecoder, ImageReader, codecs::png::PngDecoder};
 
 use super::{
     fonts::{self, Style},
+    memory::PictureMemory,
     planes::{Planes, from_rgb},
 };
-use crate::config::{Caption, Color, Ink, Logo, Place, Spot};
+use crate::{
+    config::{Caption, Color, Ink, Logo, Place, Spot},
+    limits::{BudgetError, BytePermit},
+};
 
 /// From a side of the picture to what stands there, in pixels.
 const MARGIN: i32 = 8;
@@ -20,11 +24,13 @@ const PADDING: f32 = 0.25;
 const MAX_LOGO_SIDE: u32 = 4096;
 
 /// Something to lay over pictures: brightness, two colour differences, and how much of it covers, for each pixel.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Layer {
     width: usize,
     height: usize,
     pixels: Vec<[u8; 4]>,
+    /// The memory of one that is kept for the next picture.
+    _kept: Option<BytePermit>,
 }
 
 /// Why a logo cannot be drawn.
@@ -71,20 +77,26 @@ impl Layer {
             }
         });
         let pixels = cover.into_iter().map(|cover| mixed(caption.color, cover, caption.background)).collect();
-        Self { width: width as usize, height: height as usize, pixels }
+        Self { width: width as usize, height: height as usize, pixels, _kept: None }
     }
 
-    /// A PNG file. Belongs in the pool.
-    pub(crate) fn of_logo(logo: &Logo) -> Result<Self, LogoError> {
-        let image = read_png(&logo.path)
-            .map_err(|reason| LogoError { path: logo.path.display().to_string(), reason })?;
+    /// A PNG file, which is kept in `memory`. Belongs in the pool.
+    pub(crate) fn of_logo(logo: &Logo, memory: &PictureMemory) -> Result<Self, LogoError> {
+        let wrong = |reason: String| LogoError { path: logo.path.display().to_string(), reason };
+        let (width, height) = size_of_png(&logo.path).map_err(wrong)?;
+        let pixels = width as usize * height as usize;
+        let no_memory = |error: BudgetError| wrong(format!("{error} (limits.max_decode_bytes)"));
+        let kept = memory.keep(pixels * 4).map_err(no_memory)?;
+        // As the file has it, 16 bits each, and as it is drawn from.
+        let _decoding = memory.working().try_acquire(pixels * 12).map_err(no_memory)?;
+        let image = read_png(&logo.path).map_err(wrong)?;
         let pixels = image.pixels().map(|pixel| {
             let [r, g, b, a] = pixel.0;
             let [y, cb, cr] = from_rgb(Color { r, g, b });
             [y, cb, cr, times(a, logo.opacity)]
         });
         let (width, height) = (image.width() as usize, image.height() as usize);
-        Ok(Self { width, height, pixels: pixels.collect() })
+        Ok(Self { width, height, pixels: pixels.collect(), _kept: Some(kept) })
     }
 
     /// Lays it over a picture; what stands out is cut off.
@@ -108,6 +120,16 @@ impl Layer {
         for n in 0..planes.sampling().planes() {
             self.draw_plane(n, left, top, planes);
         }
+    }
+
+    /// Bytes of its pixels.
+    pub(crate) fn bytes(&self) -> usize {
+        self.pixels.len() * size_of::<[u8; 4]>()
+    }
+
+    /// The same, kept in memory that was taken for it.
+    pub(crate) fn kept_in(self, permit: BytePermit) -> Self {
+        Self { _kept: Some(permit), ..self }
     }
 
     /// Width and height in pixels.
@@ -191,11 +213,15 @@ fn read_png(path: &Path) -> Result<image::RgbaImage, String> {
 /// What is wrong.
 pub fn check_logo(path: &Path) -> Result<(), LogoError> {
     let wrong = |reason: String| LogoError { path: path.display().to_string(), reason };
-    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
-    let decoder = PngDecoder::new(BufReader::new(file)).map_err(|error| wrong(error.to_string()))?;
+    size_of_png(path).map(drop).map_err(wrong)
+}
+
+fn size_of_png(path: &Path) -> Result<(u32, u32), String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let decoder = PngDecoder::new(BufReader::new(file)).map_err(|error| error.to_string())?;
     let (width, height) = decoder.dimensions();
     if width > MAX_LOGO_SIDE || height > MAX_LOGO_SIDE {
-        return Err(wrong(format!("it has {width}x{height} pixels")));
+        return Err(format!("it has {width}x{height} pixels"));
     }
-    Ok(())
+    Ok((width, height))
 }

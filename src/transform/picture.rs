@@ -1,25 +1,22 @@
 //! Any picture file to a frame.
 //!
 //! A JPEG passes as it is: the very bytes, checked. PNG, WebP, GIF and BMP are decoded and encoded anew; that takes
-//! milliseconds and belongs in the [`Pool`](super::Pool): [`needs_conversion`] says beforehand. Size is judged from the
-//! header, before memory is taken for pixels.
+//! milliseconds and belongs in the [`Pool`](super::Pool): [`conversion_bytes`] says beforehand, with the memory that it
+//! takes. Size is judged from the header, before memory is taken for pixels.
 
 use std::io::{Cursor, ErrorKind};
 
 use bytes::Bytes;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, error::LimitErrorKind};
+use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, error::LimitErrorKind};
 
-use super::codec::{CodecError, PixelFormat, Pixels, Quality, codec};
+use super::{
+    codec::{CodecError, PixelFormat, Pixels, Quality, codec},
+    footprint::{BASE_BYTES, Foreign},
+};
 use crate::{
     config::Limits,
     frame::{Frame, JpegError},
 };
-
-/// Bytes a decoder may take for each pixel of its picture: 16-bit RGBA, the decoded copy and its working buffers.
-const DECODER_BYTES_PER_PIXEL: u64 = 24;
-
-/// Bytes a decoder may take whatever the size: dictionaries, palettes, rows.
-const DECODER_BASE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How many of the first bytes an error shows when nothing is known about them.
 const SHOWN_BYTES: usize = 4;
@@ -84,6 +81,21 @@ pub enum PictureError {
         /// Height in pixels.
         height: u32,
     },
+    /// More memory than all pictures together may have.
+    #[error(
+        "the picture is {width}x{height} pixels and takes {needed} bytes of memory to be decoded and encoded, but all \
+         pictures at work may have {most}, three quarters of limits.max_decode_bytes"
+    )]
+    TooMuchMemory {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Bytes that it takes.
+        needed: usize,
+        /// Bytes that there are.
+        most: usize,
+    },
     /// Damaged, or of a kind the decoder does not know.
     #[error("the {format} is damaged or of an unusual kind: {reason}")]
     Undecodable {
@@ -94,9 +106,63 @@ pub enum PictureError {
     },
 }
 
-/// Whether [`to_jpeg`] would decode and encode these bytes, and so should run in the pool.
+/// A file format that is converted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ForeignFormat {
+    Png,
+    WebP,
+    Gif,
+    Bmp,
+}
+
+impl ForeignFormat {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Png => "PNG",
+            Self::WebP => "WebP",
+            Self::Gif => "GIF",
+            Self::Bmp => "BMP",
+        }
+    }
+}
+
+impl From<ForeignFormat> for ImageFormat {
+    fn from(format: ForeignFormat) -> Self {
+        match format {
+            ForeignFormat::Png => Self::Png,
+            ForeignFormat::WebP => Self::WebP,
+            ForeignFormat::Gif => Self::Gif,
+            ForeignFormat::Bmp => Self::Bmp,
+        }
+    }
+}
+
+/// Whether [`to_jpeg`] would decode and encode these bytes.
 pub fn needs_conversion(bytes: &[u8]) -> bool {
     foreign_format(bytes).is_some()
+}
+
+/// Returns the size of a file that [`to_jpeg`] decodes and encodes, which so should run in the pool; none for one that it
+/// does not decode.
+///
+/// # Errors
+/// [`PictureError`] when the header is refused.
+pub fn conversion_bytes(bytes: &[u8], limits: PictureLimits) -> Result<Option<ConversionSize>, PictureError> {
+    let Some(format) = foreign_format(bytes) else { return Ok(None) };
+    let header = header(bytes, format, limits)?;
+    let Foreign { width, height, .. } = header;
+    Ok(Some(ConversionSize { width, height, bytes: header.bytes(bytes.len()) }))
+}
+
+/// How large a picture file is once it is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConversionSize {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Bytes of memory that decoding and encoding it take.
+    pub bytes: usize,
 }
 
 /// A frame from a picture file: a JPEG's very bytes, or another format converted (the first picture of several,
@@ -108,13 +174,13 @@ pub fn to_jpeg(bytes: Bytes, limits: PictureLimits) -> Result<Frame, PictureErro
     if bytes.len() > limits.max_frame_bytes {
         return Err(PictureError::TooLarge { len: bytes.len(), max: limits.max_frame_bytes });
     }
-    if let Some((format, name)) = foreign_format(&bytes) {
-        let pixels = decode(&bytes, format, name, limits)?;
-        let jpeg = codec().encode(&pixels, Quality::PICTURE).map_err(|error| undecodable(name, &error))?;
+    if let Some(format) = foreign_format(&bytes) {
+        let pixels = decode(&bytes, format, limits)?;
+        let jpeg = codec().encode(&pixels, Quality::PICTURE).map_err(|error| undecodable(format, &error))?;
         if jpeg.len() > limits.max_frame_bytes {
             return Err(PictureError::TooLarge { len: jpeg.len(), max: limits.max_frame_bytes });
         }
-        return Frame::from_jpeg(jpeg).map_err(|error| undecodable(name, &error));
+        return Frame::from_jpeg(jpeg).map_err(|error| undecodable(format, &error));
     }
     if !bytes.starts_with(&[0xFF, 0xD8]) {
         return Err(PictureError::NotAPicture { looks_like: looks_like(&bytes) });
@@ -126,55 +192,88 @@ pub fn to_jpeg(bytes: Bytes, limits: PictureLimits) -> Result<Frame, PictureErro
 }
 
 /// A format that is converted, by its first bytes.
-fn foreign_format(bytes: &[u8]) -> Option<(ImageFormat, &'static str)> {
+fn foreign_format(bytes: &[u8]) -> Option<ForeignFormat> {
     match bytes {
-        [0x89, b'P', b'N', b'G', ..] => Some((ImageFormat::Png, "PNG")),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some((ImageFormat::WebP, "WebP")),
-        [b'G', b'I', b'F', b'8', ..] => Some((ImageFormat::Gif, "GIF")),
+        [0x89, b'P', b'N', b'G', ..] => Some(ForeignFormat::Png),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(ForeignFormat::WebP),
+        [b'G', b'I', b'F', b'8', ..] => Some(ForeignFormat::Gif),
         // Two letters alone would take any text that starts with "BM": the reserved field is 0.
-        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Some((ImageFormat::Bmp, "BMP")),
+        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Some(ForeignFormat::Bmp),
         _ => None,
     }
 }
 
+/// The header, if the picture's size is taken.
+fn header(bytes: &[u8], format: ForeignFormat, limits: PictureLimits) -> Result<Foreign, PictureError> {
+    let truncated = PictureError::Truncated { format: format.name(), len: bytes.len() };
+    let header = Foreign::read(format, bytes).ok_or(truncated)?;
+    check_size(header.width, header.height, limits)?;
+    Ok(header)
+}
+
 /// Decodes a foreign format to RGB or grey.
-fn decode(
-    bytes: &[u8],
-    format: ImageFormat,
-    name: &'static str,
-    limits: PictureLimits,
-) -> Result<Pixels, PictureError> {
-    let failed = |error: ImageError| image_error(error, name, bytes.len());
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+fn decode(bytes: &[u8], format: ForeignFormat, limits: PictureLimits) -> Result<Pixels, PictureError> {
+    let failed = |error: ImageError| image_error(error, format, bytes.len());
+    let header = header(bytes, format, limits)?;
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format.into());
     let mut allowed = image::Limits::default();
-    allowed.max_alloc = Some(limits.max_frame_pixels * DECODER_BYTES_PER_PIXEL + DECODER_BASE_BYTES);
+    allowed.max_alloc = Some(header.working + BASE_BYTES);
     reader.limits(allowed);
     let decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, limits)?;
     let sides = (u16::try_from(width), u16::try_from(height));
     let (Ok(columns), Ok(rows)) = sides else { return Err(PictureError::TooLong { width, height }) };
-    let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    let (kind, data) = flatten(image);
-    Pixels::new(columns, rows, kind, data).map_err(|error: CodecError| undecodable(name, &error))
+    if decoder.total_bytes() > header.decoded {
+        // Whatever else it is: no memory was reckoned for it.
+        return Err(too_much_memory(format));
+    }
+    let color = decoder.color_type();
+    let mut data = vec![0; usize::try_from(decoder.total_bytes()).map_err(|_| too_much_memory(format))?];
+    decoder.read_image(&mut data).map_err(failed)?;
+    let kind = flatten(&mut data, color).ok_or_else(|| PictureError::Undecodable {
+        format: format.name(),
+        reason: format!("its pixels are {color:?}"),
+    })?;
+    Pixels::new(columns, rows, kind, data).map_err(|error: CodecError| undecodable(format, &error))
 }
 
-/// 8 bits a channel, transparency on white: most pictures with transparency were drawn for a page.
-fn flatten(image: DynamicImage) -> (PixelFormat, Vec<u8>) {
-    let color = image.color();
-    if color.has_alpha() {
-        let mut rgb = Vec::with_capacity(image.width() as usize * image.height() as usize * 3);
-        for pixel in image.into_rgba8().pixels() {
-            let [r, g, b, alpha] = pixel.0.map(u32::from);
-            let on_white = |channel: u32| ((channel * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
-            rgb.extend([on_white(r), on_white(g), on_white(b)]);
+/// Makes 8 bits a channel of pixels, transparency on white, in their own memory: most pictures with transparency were
+/// drawn for a page. None for pixels that no decoder here gives.
+fn flatten(data: &mut Vec<u8>, color: ColorType) -> Option<PixelFormat> {
+    let (channels, is_wide, has_alpha) = match color {
+        ColorType::L8 => return Some(PixelFormat::Gray),
+        ColorType::Rgb8 => return Some(PixelFormat::Rgb),
+        ColorType::La8 => (1, false, true),
+        ColorType::Rgba8 => (3, false, true),
+        ColorType::L16 => (1, true, false),
+        ColorType::La16 => (1, true, true),
+        ColorType::Rgb16 => (3, true, false),
+        ColorType::Rgba16 => (3, true, true),
+        _ => return None,
+    };
+    let (sample, samples) = (if is_wide { 2 } else { 1 }, channels + usize::from(has_alpha));
+    let mut written = 0;
+    for pixel in (0..data.len()).step_by(samples * sample) {
+        let value = |data: &[u8], n: usize| -> u32 {
+            let at = pixel + n * sample;
+            if is_wide {
+                // As image rounds it: 65535 is 255.
+                (u32::from(u16::from_ne_bytes([data[at], data[at + 1]])) + 128) / 257
+            } else {
+                data[at].into()
+            }
+        };
+        let alpha = if has_alpha { value(data, channels) } else { 255 };
+        for n in 0..channels {
+            // Never ahead of what is still to be read.
+            data[written] = ((value(data, n) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+            written += 1;
         }
-        (PixelFormat::Rgb, rgb)
-    } else if color.has_color() {
-        (PixelFormat::Rgb, image.into_rgb8().into_raw())
-    } else {
-        (PixelFormat::Gray, image.into_luma8().into_raw())
     }
+    data.truncate(written);
+    data.shrink_to_fit();
+    Some(if channels == 1 { PixelFormat::Gray } else { PixelFormat::Rgb })
 }
 
 fn check_size(width: u32, height: u32, limits: PictureLimits) -> Result<(), PictureError> {
@@ -185,18 +284,22 @@ fn check_size(width: u32, height: u32, limits: PictureLimits) -> Result<(), Pict
     Ok(())
 }
 
-fn undecodable(format: &'static str, error: &dyn std::error::Error) -> PictureError {
-    PictureError::Undecodable { format, reason: error.to_string() }
+fn undecodable(format: ForeignFormat, error: &dyn std::error::Error) -> PictureError {
+    PictureError::Undecodable { format: format.name(), reason: error.to_string() }
 }
 
-fn image_error(error: ImageError, format: &'static str, len: usize) -> PictureError {
+fn too_much_memory(format: ForeignFormat) -> PictureError {
+    let reason = "decoding it takes more memory than its size explains".to_owned();
+    PictureError::Undecodable { format: format.name(), reason }
+}
+
+fn image_error(error: ImageError, format: ForeignFormat, len: usize) -> PictureError {
     match &error {
         ImageError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => {
-            PictureError::Truncated { format, len }
+            PictureError::Truncated { format: format.name(), len }
         }
         ImageError::Limits(limit) if matches!(limit.kind(), LimitErrorKind::InsufficientMemory) => {
-            let reason = "decoding it takes more memory than its size explains".to_owned();
-            PictureError::Undecodable { format, reason }
+            too_much_memory(format)
         }
         other => undecodable(format, other),
     }
@@ -206,7 +309,7 @@ fn image_error(error: ImageError, format: &'static str, len: usize) -> PictureEr
 fn jpeg_error(len: usize, error: &JpegError) -> PictureError {
     match error {
         JpegError::Truncated { .. } => PictureError::Truncated { format: "JPEG", len },
-        other => undecodable("JPEG", other),
+        other => PictureError::Undecodable { format: "JPEG", reason: other.to_string() },
     }
 }
 
@@ -243,7 +346,7 @@ fn looks_like(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use image::{Rgb, RgbImage, Rgba, RgbaImage};
+    use image::{DynamicImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 
     use super::*;
 
@@ -301,6 +404,40 @@ mod tests {
         assert!(close(pixel(&to_jpeg(file(&half, ImageFormat::Png), LIMITS).unwrap(), 100), [127; 3]));
         let gray = DynamicImage::new_luma8(16, 16);
         assert_eq!(to_jpeg(file(&gray, ImageFormat::Png), LIMITS).unwrap().info().components, 1);
+    }
+
+    #[test]
+    fn pixels_of_all_kinds_become_the_same_picture() {
+        // Half of a colour that is not quite covered, on white.
+        let (wide, half) = (|byte: u8| u16::from(byte) * 257, 128_u16 * 257);
+        let gray = |value: u16, alpha: u16| ImageBuffer::from_pixel(16, 16, LumaA([value, alpha]));
+        let cases: [(DynamicImage, [u8; 3]); 6] = [
+            (ImageBuffer::from_pixel(16, 16, LumaA([0, 128])).into(), [127; 3]),
+            (DynamicImage::ImageLumaA16(gray(0, half)), [127; 3]),
+            (DynamicImage::ImageLuma16(ImageBuffer::from_pixel(16, 16, Luma([wide(60)]))), [60; 3]),
+            (
+                DynamicImage::ImageRgb16(ImageBuffer::from_pixel(16, 16, Rgb([200, 30, 40].map(wide)))),
+                [200, 30, 40],
+            ),
+            (
+                DynamicImage::ImageRgba16(ImageBuffer::from_pixel(
+                    16,
+                    16,
+                    Rgba([wide(200), wide(30), wide(40), half]),
+                )),
+                [227, 142, 147],
+            ),
+            (RgbaImage::from_pixel(16, 16, Rgba([200, 30, 40, 128])).into(), [227, 142, 147]),
+        ];
+        for (image, expected) in cases {
+            let color = image.color();
+            let frame = to_jpeg(file(&image, ImageFormat::Png), LIMITS).unwrap();
+            assert_eq!(frame.info().components == 1, !color.has_color(), "{color:?}");
+            let pixels = codec().decode(frame.jpeg(), LIMITS.max_frame_pixels).unwrap();
+            let channels = pixels.format().bytes();
+            let seen = std::array::from_fn(|n| pixels.data()[100 * channels + n.min(channels - 1)]);
+            assert!(close(seen, expected), "{color:?}: {seen:?} and not {expected:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! (`shortcut`); everything else is decoded and encoded anew.
 
 use std::{
-    cell::RefCell,
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
@@ -15,13 +14,13 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     codec::{CodecError, Wanted, codec},
-    lossless::Workspace,
-    mask,
-    moves::Mover,
+    footprint, mask,
+    memory::PictureMemory,
     overlay::{Layer, LogoError},
     picture::PictureLimits,
     plan::{Input, Means, Part, Plan, PlanError, Stage, plan},
     planes::{Planes, Sampling},
+    scratch::Scratch,
     shortcut, strftime,
     turn::Turn,
 };
@@ -31,9 +30,11 @@ use crate::{
     frame::{Frame, JpegError},
 };
 
-/// A worker keeps so much memory for the next picture: enough for one of 4096x2160 in each of its buffers. What a larger
-/// one took is given back.
-const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
+/// Characters that the conversions of a text become at most: a few names of days, months and zones.
+const MAX_TIME_CHARS: usize = 200;
+
+/// As many different letters as times have that do not stand in the text itself.
+const TIME_LETTERS: &str = "0123456789:-+/.,ADFJMNOPSTWabcdeghilmnoprstuvy";
 
 /// Where the title goes in a text.
 const TITLE: &str = "{title}";
@@ -44,6 +45,7 @@ pub struct Pipeline {
     title: String,
     rework: Rework,
     limits: PictureLimits,
+    memory: Arc<PictureMemory>,
     zone: TimeZone,
     memo: Mutex<Memo>,
 }
@@ -99,24 +101,65 @@ pub enum ReworkError {
     },
 }
 
-/// A worker's buffers.
-#[derive(Debug, Default)]
-struct Scratch {
-    planes: Planes,
-    other: Planes,
-    mover: Mover,
-    workspace: Workspace,
-}
-
-thread_local! {
-    /// One for each worker of the pool, whatever the number of streams.
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
-
 impl Pipeline {
-    /// What `rework` says, with `title` for its texts.
-    pub fn new(title: String, rework: Rework, limits: PictureLimits) -> Self {
-        Self { title, rework, limits, zone: TimeZone::system(), memo: Mutex::default() }
+    /// What `rework` says, with `title` for its texts. Its buffers are those of `memory`.
+    pub fn new(title: String, rework: Rework, limits: PictureLimits, memory: Arc<PictureMemory>) -> Self {
+        Self { title, rework, limits, memory, zone: TimeZone::system(), memo: Mutex::default() }
+    }
+
+    /// Returns the most bytes of memory that reworking this frame takes, reckoned from its header.
+    ///
+    /// # Errors
+    /// [`ReworkError`] when the steps do not fit the picture.
+    pub fn bytes_for(&self, frame: &Frame) -> Result<usize, ReworkError> {
+        let plan = self.plan_for(frame)?;
+        let jpeg = footprint::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
+        let (width, height) = plan.size;
+        let full = (u64::from(frame.width()), u64::from(frame.height()));
+        let stages = self.bytes_of_stages(&plan, full);
+        let pixels = (width as u64) * (height as u64);
+        let bytes = footprint::recoding(&jpeg, plan.denominator, stages, (pixels, plan.quality));
+        // What cannot be done without decoding is decoded after that was tried.
+        let lossless = plan.lossless.as_ref().map_or(0, |_| footprint::total(jpeg.lossless()));
+        Ok(bytes.max(lossless))
+    }
+
+    /// All buffers that stages fill, as if each had its own.
+    fn bytes_of_stages(&self, plan: &Plan, (width, height): (u64, u64)) -> u64 {
+        let (mut width, mut height) =
+            (width.div_ceil(plan.denominator.into()), height.div_ceil(plan.denominator.into()));
+        // A colour for each pixel is the most.
+        let planes = if plan.gray { 1 } else { 3 };
+        // Colours that the JPEG shares otherwise than the result are resampled at the end.
+        let mut bytes = width * height * (planes + 1);
+        for stage in &plan.stages {
+            match stage {
+                Stage::Move { size, turn, .. } => {
+                    let (across, down) = (size.0 as u64, size.1 as u64);
+                    let turned = if *turn == Turn::NONE { 0 } else { 2 * across * down };
+                    // Rows are resampled before columns, into the resizer's own memory.
+                    bytes += across * down * planes + turned + across * height;
+                    (width, height) = turn.size((across, down));
+                }
+                Stage::AddColour => bytes += width * height * 4,
+                Stage::Mask(_) => bytes += width * height,
+                Stage::Draw(number) => bytes += self.bytes_of_layer(*number, width),
+            }
+        }
+        bytes
+    }
+
+    /// Letters as they are drawn; a logo takes its own bytes when it is read.
+    fn bytes_of_layer(&self, number: usize, width: u64) -> u64 {
+        let Step::Text(caption) = &self.rework.steps[number] else { return 0 };
+        let size = f64::from(caption.size).ceil() as u64 + 1;
+        let letters = caption.text.chars().count() + self.title.chars().count() + MAX_TIME_CHARS;
+        let different = footprint::letters(&caption.text, caption.size)
+            + footprint::letters(&self.title, caption.size)
+            + footprint::letters(TIME_LETTERS, caption.size);
+        // One byte and then four for each pixel of all lines, with their background.
+        let lines = caption.text.lines().count() as u64 + 1;
+        5 * (letters as u64 * size).min(width) * lines * 2 * size + different as u64
     }
 
     /// Whether it takes microseconds, less than a worker's turn: nothing is to be done but to take metadata out.
@@ -133,11 +176,7 @@ impl Pipeline {
             shortcut::as_it_is(frame, self.rework.strip_metadata)
         } else {
             let plan = self.plan_for(frame)?;
-            SCRATCH.with_borrow_mut(|scratch| {
-                let made = self.make(frame, &plan, scratch);
-                scratch.give_back();
-                made
-            })?
+            self.memory.with_scratch(|scratch| self.make(frame, &plan, scratch))?
         };
         if way == Way::Passed {
             return Ok(Reworked { frame: frame.clone(), way });
@@ -220,7 +259,7 @@ impl Pipeline {
                 let layer = match memo.logos.get(&number) {
                     Some(layer) => layer.clone(),
                     None => {
-                        let layer = Arc::new(Layer::of_logo(logo)?);
+                        let layer = Arc::new(Layer::of_logo(logo, &self.memory)?);
                         memo.logos.insert(number, layer.clone());
                         layer
                     }
@@ -249,7 +288,11 @@ impl Pipeline {
         match memo.captions.get(&number) {
             Some((drawn, for_width, layer)) if *drawn == text && *for_width == width => Ok(layer.clone()),
             _ => {
-                let layer = Arc::new(Layer::of_text(&text, caption, width));
+                let layer = Layer::of_text(&text, caption, width);
+                // Of the text before, which is not drawn again.
+                memo.captions.remove(&number);
+                let Some(kept) = self.memory.cache(layer.bytes()) else { return Ok(Arc::new(layer)) };
+                let layer = Arc::new(layer.kept_in(kept));
                 memo.captions.insert(number, (text, width, layer.clone()));
                 Ok(layer)
             }
@@ -257,30 +300,8 @@ impl Pipeline {
     }
 }
 
-impl Scratch {
-    fn go(&mut self, moves: (Part, (usize, usize), Turn), sampling: Sampling) -> Result<(), CodecError> {
-        let (take, size, turn) = moves;
-        let same = take == Part::whole(&self.planes)
-            && size == (self.planes.width(), self.planes.height())
-            && turn == Turn::NONE;
-        if same && (self.planes.sampling() == Sampling::Gray || self.planes.sampling() == sampling) {
-            return Ok(());
-        }
-        self.mover.go(&self.planes, moves, sampling, &mut self.other)?;
-        std::mem::swap(&mut self.planes, &mut self.other);
-        Ok(())
-    }
-
-    fn give_back(&mut self) {
-        let planes = self.planes.capacity() + self.other.capacity();
-        if planes + self.mover.kept() + self.workspace.kept() > MAX_KEPT_BYTES {
-            *self = Self::default();
-        }
-    }
-}
-
 impl Part {
-    fn whole(planes: &Planes) -> Self {
+    pub(crate) fn whole(planes: &Planes) -> Self {
         Self { x: 0.0, y: 0.0, width: planes.width() as f64, height: planes.height() as f64 }
     }
 

@@ -1,40 +1,66 @@
-//! A fixed number of CPU workers with a short queue.
+//! A fixed number of CPU workers that all streams share fairly, in bounded memory.
 //!
 //! Decoding, drawing and encoding take milliseconds; they must not stand in the way of sockets. The workers are threads
 //! of their own (each actix runtime has a blocking pool of its own, of hundreds of threads and without a bound on
-//! waiting jobs). A full queue is refused at once: the caller drops that frame and counts it.
+//! waiting jobs). Two kinds of work wait for them:
 //!
-//! Who has work again and again, a stream with transforms, has a [`Lane`]: it stands in the queue once or not at all, and
-//! goes to its end after each turn. So lanes need no bound but their number, and none waits for more than one turn of
-//! each other.
+//! - Jobs, through a stream's [`StreamQueue`]. Too many waiting jobs are refused at once: the caller drops that frame and
+//!   counts it.
+//! - Lanes. Who has work again and again, a stream with transforms, has a [`Lane`]: it stands in line once or not at all,
+//!   and goes to its end after each turn. So lanes need no bound but their number.
+//!
+//! All streams and lanes that have work take turns, one piece each, so that none waits for more than one piece of each
+//! other, however many jobs one of them has. Conversions of pushed pictures, which take seconds if a publisher wants, have
+//! at most half of the workers while there is other work, or has been a moment ago; with one worker every second turn.
+//!
+//! Each piece of work says how many bytes it takes. A worker takes it out of the line only to wait, if need be, until
+//! [`PictureMemory`] has so many: one piece waits so at a time, and nobody overtakes it. The workers themselves do not
+//! wait for it but in the line, like for work.
 
 use std::{
     any::Any,
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     fmt,
+    future::Future,
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
+    task::{Context, Poll, Wake, Waker},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
 
-use crate::bus::{Timed, Timing};
+use super::memory::PictureMemory;
+use crate::{
+    bus::{Timed, Timing},
+    frame::StreamName,
+    limits::{BudgetError, BytePermit},
+};
 
-/// Jobs that may wait for each worker: with drawing and encoding at about 10 ms a job, whoever waits at the end of the
-/// queue still gets its frame within a frame's time at 25 frames a second.
+/// Jobs that may wait for each worker, of all streams together: with drawing and encoding at about 10 ms a job, whoever
+/// waits at the end of the queue still gets its frame within a frame's time at 25 frames a second. One job of each stream
+/// may always wait: a stream that draws its own pictures has no more, and must not lose them to others.
 const WAITING_JOBS_PER_WORKER: usize = 4;
+
+/// Jobs of one kind that may wait of one stream: pictures that come later are newer.
+const WAITING_JOBS_PER_STREAM: usize = 4;
+
+/// For so long after other work conversions leave half of the workers alone: nearly all streams have a picture more often,
+/// and one that has not can wait for a conversion.
+const RESERVED_FOR: Duration = Duration::from_secs(1);
 
 /// How much the workers stand back (Linux): on a machine whose cores are all busy, frames that pass as they are go first.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// Does a piece of work in the memory that was taken for it, or is told that there never will be so much.
+type Work = Box<dyn FnOnce(Result<BytePermit, BudgetError>) + Send>;
 
 /// The workers. They end when the pool is dropped, after the job in hand.
 #[derive(Debug)]
@@ -48,26 +74,73 @@ struct Shared {
     queue: Mutex<Queue>,
     more: Condvar,
     max_jobs: usize,
+    /// Conversions at the same time while there is other work.
+    max_conversions: usize,
+    workers: usize,
     at_work: AtomicUsize,
     refused: AtomicU64,
     timing: Timing,
+    memory: Arc<PictureMemory>,
 }
 
 #[derive(Default)]
 struct Queue {
-    items: VecDeque<Item>,
-    /// How many of the items are jobs.
-    jobs: usize,
+    /// Who has work, each once; the first is next.
+    turns: VecDeque<Turn>,
+    jobs: HashMap<Origin, VecDeque<Piece>>,
+    waiting_jobs: usize,
+    waiting_conversions: usize,
+    converting: usize,
+    /// The piece that was taken last was a conversion.
+    converted_last: bool,
+    /// When other work than conversions was last there.
+    other_work: Option<Instant>,
+    next: Option<Next>,
     closed: bool,
 }
 
-enum Item {
-    Job(Job),
-    Turn(Arc<LaneState>),
+/// Whose jobs they are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Origin {
+    stream: StreamName,
+    kind: JobKind,
+}
+
+/// What a job is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum JobKind {
+    /// A picture that framecast draws, or makes of one that it has.
+    Drawing,
+    /// A pushed file that is to become a JPEG.
+    Conversion,
+}
+
+enum Turn {
+    Jobs(Origin),
+    Lane(Arc<LaneState>),
+}
+
+/// A piece of work, and the bytes that it takes.
+pub(crate) struct Piece {
+    bytes: usize,
+    work: Work,
+}
+
+/// A piece that is taken out of the line.
+struct Taken {
+    piece: Piece,
+    lane: Option<Arc<LaneState>>,
+    is_conversion: bool,
+}
+
+/// The piece that waits for memory.
+struct Next {
+    taken: Taken,
+    memory: Pin<Box<dyn Future<Output = Result<BytePermit, BudgetError>> + Send>>,
 }
 
 struct LaneState {
-    work: Box<dyn Fn() + Send + Sync>,
+    work: Box<dyn Fn() -> Option<Piece> + Send + Sync>,
     stands: Mutex<Stands>,
 }
 
@@ -92,10 +165,17 @@ pub struct Load {
     pub lanes: usize,
     /// Most jobs that may wait.
     pub max_jobs: usize,
-    /// Jobs that were refused so far because the queue was full.
+    /// Jobs that were refused so far because too many waited.
     pub refused: u64,
     /// How long jobs and turns took.
     pub timing: Timed,
+}
+
+/// The jobs of one stream.
+#[derive(Debug, Clone)]
+pub struct StreamQueue {
+    pool: Arc<Pool>,
+    stream: StreamName,
 }
 
 /// A place in the queue for one who has work again and again. One worker at most does it.
@@ -110,6 +190,17 @@ pub enum PoolError {
     /// All workers are busy and the queue is full.
     #[error("all CPU workers are busy; try again later")]
     Busy,
+    /// There never is as much memory as it takes.
+    #[error(
+        "the picture takes {needed} bytes of memory to be decoded, drawn and encoded, but all pictures at work may have \
+         {most}, three quarters of limits.max_decode_bytes"
+    )]
+    Memory {
+        /// Bytes that it takes.
+        needed: usize,
+        /// Bytes that there are.
+        most: usize,
+    },
     /// The job panicked; the worker lives on.
     #[error("a CPU job panicked: {reason}")]
     Panicked {
@@ -118,22 +209,44 @@ pub enum PoolError {
     },
 }
 
+impl From<BudgetError> for PoolError {
+    fn from(error: BudgetError) -> Self {
+        match error {
+            BudgetError::TooLarge { bytes, capacity } => Self::Memory { needed: bytes, most: capacity },
+            BudgetError::Full { .. } => Self::Busy,
+        }
+    }
+}
+
 impl Pool {
-    /// Starts `workers` threads; at most `queue` jobs wait (at least 1).
+    /// Starts `workers` threads; at most `queue` jobs wait (at least 1), and one of each stream. They have as much memory
+    /// as the process has where nothing is configured.
     ///
     /// # Errors
     /// The system's, when it starts no thread.
     pub fn new(workers: NonZeroUsize, queue: usize) -> std::io::Result<Self> {
+        Self::new_in(workers, queue, Arc::default())
+    }
+
+    /// The same in `memory`.
+    ///
+    /// # Errors
+    /// The system's, when it starts no thread.
+    pub fn new_in(workers: NonZeroUsize, queue: usize, memory: Arc<PictureMemory>) -> std::io::Result<Self> {
+        let workers = workers.get();
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             more: Condvar::new(),
             max_jobs: queue.max(1),
+            max_conversions: (workers / 2).max(1),
+            workers,
             at_work: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
             timing: Timing::default(),
+            memory,
         });
-        let pool = Self { shared, workers: workers.get() };
-        for number in 0..workers.get() {
+        let pool = Self { shared, workers };
+        for number in 0..workers {
             let shared = pool.shared.clone();
             thread::Builder::new().name(format!("framecast-cpu-{number}")).spawn(move || {
                 // A system that refuses leaves the worker as it is.
@@ -145,50 +258,76 @@ impl Pool {
         Ok(pool)
     }
 
-    /// One worker a core.
+    /// One worker a core, in as much memory as the process has where nothing is configured.
     ///
     /// # Errors
     /// The system's, when it starts no thread.
     pub fn for_this_machine() -> std::io::Result<Self> {
-        let workers = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self::new(workers, workers.get() * WAITING_JOBS_PER_WORKER)
+        Self::for_this_machine_in(Arc::default())
     }
 
-    /// Runs `job` on a worker and waits for its result. Never waits for a place in the queue. Dropping the future
-    /// before a worker took the job cancels it.
+    /// One worker a core.
     ///
     /// # Errors
-    /// [`PoolError::Busy`] when the queue is full, [`PoolError::Panicked`] when the job panicked.
-    pub async fn run<T, F>(&self, job: F) -> Result<T, PoolError>
+    /// The system's, when it starts no thread.
+    pub fn for_this_machine_in(memory: Arc<PictureMemory>) -> std::io::Result<Self> {
+        let workers = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self::new_in(workers, workers.get() * WAITING_JOBS_PER_WORKER, memory)
+    }
+
+    /// The jobs of a stream.
+    pub fn queue(self: &Arc<Self>, stream: &StreamName) -> StreamQueue {
+        StreamQueue { pool: self.clone(), stream: stream.clone() }
+    }
+
+    /// The memory that the workers have.
+    pub fn memory(&self) -> &Arc<PictureMemory> {
+        &self.shared.memory
+    }
+
+    async fn run_for<T, F>(&self, origin: Origin, bytes: usize, job: F) -> Result<T, PoolError>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job = move || {
-            if !answer.is_closed() {
-                // Nobody sees a half-changed value after a panic: what the job owned is dropped with it.
-                let result = catch_unwind(AssertUnwindSafe(job));
-                // The caller may have gone meanwhile.
-                let _ = answer.send(result.map_err(|panic| PoolError::Panicked { reason: reason(&*panic) }));
+        let work = move |memory: Result<BytePermit, BudgetError>| {
+            if answer.is_closed() {
+                return;
             }
+            let result = match memory {
+                Ok(permit) => {
+                    // Nobody sees a half-changed value after a panic: what the job owned is dropped with it.
+                    let result = catch_unwind(AssertUnwindSafe(job));
+                    drop(permit);
+                    result.map_err(|panic| PoolError::Panicked { reason: reason(&*panic) })
+                }
+                Err(error) => Err(error.into()),
+            };
+            // The caller may have gone meanwhile.
+            let _ = answer.send(result);
         };
-        {
-            let mut queue = self.shared.queue();
-            if queue.jobs >= self.shared.max_jobs {
-                self.shared.refused.fetch_add(1, Relaxed);
-                return Err(PoolError::Busy);
-            }
-            queue.jobs += 1;
-            queue.items.push_back(Item::Job(Box::new(job)));
-        }
-        self.shared.more.notify_one();
+        self.shared.add_job(origin, Piece { bytes, work: Box::new(work) })?;
         answered.await.unwrap_or(Err(PoolError::Busy))
     }
 
+    /// Runs a job of no stream in particular, which takes no memory.
+    ///
+    /// # Errors
+    /// As [`StreamQueue::run`].
+    #[cfg(test)]
+    pub(crate) async fn run<T, F>(&self, job: F) -> Result<T, PoolError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let stream = "of-no-stream".parse().expect("a name");
+        self.run_for(Origin { stream, kind: JobKind::Drawing }, 0, job).await
+    }
+
     /// A lane for `work`, which is called once for each time that [`Lane::enter`] was, or less often: never twice at the
-    /// same time, and at least once after the last.
-    pub fn lane(&self, work: impl Fn() + Send + Sync + 'static) -> Lane {
+    /// same time, and at least once after the last. What it gives is done in that turn.
+    pub(crate) fn lane(&self, work: impl Fn() -> Option<Piece> + Send + Sync + 'static) -> Lane {
         let state = LaneState { work: Box::new(work), stands: Mutex::new(Stands::Outside) };
         Lane { shared: self.shared.clone(), state: Arc::new(state) }
     }
@@ -196,14 +335,16 @@ impl Pool {
     /// How busy they are.
     pub fn load(&self) -> Load {
         let shared = &self.shared;
-        let (jobs, items) = {
+        let (jobs, lanes) = {
             let queue = shared.queue();
-            (queue.jobs, queue.items.len())
+            let lanes = queue.turns.iter().filter(|turn| matches!(turn, Turn::Lane(_))).count();
+            let next = queue.next.as_ref().map(|next| next.taken.lane.is_some());
+            (queue.waiting_jobs + usize::from(next == Some(false)), lanes + usize::from(next == Some(true)))
         };
         Load {
             at_work: shared.at_work.load(Relaxed),
             jobs,
-            lanes: items - jobs,
+            lanes,
             max_jobs: shared.max_jobs,
             refused: shared.refused.load(Relaxed),
             timing: shared.timing.read(),
@@ -216,15 +357,52 @@ impl Pool {
     }
 }
 
+impl StreamQueue {
+    /// Runs `job`, which takes `bytes` of memory, on a worker and waits for its result. Never waits for a place in the
+    /// queue. Dropping the future before a worker took the job cancels it.
+    ///
+    /// # Errors
+    /// [`PoolError::Busy`] when too many jobs wait, [`PoolError::Memory`] when there never are so many bytes,
+    /// [`PoolError::Panicked`] when the job panicked.
+    pub async fn run<T, F>(&self, bytes: usize, job: F) -> Result<T, PoolError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        self.pool.run_for(self.origin(JobKind::Drawing), bytes, job).await
+    }
+
+    /// Does the same for a file that was pushed: publishers decide how many come, and how long one takes.
+    ///
+    /// # Errors
+    /// As [`StreamQueue::run`].
+    pub async fn convert<T, F>(&self, bytes: usize, job: F) -> Result<T, PoolError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        self.pool.run_for(self.origin(JobKind::Conversion), bytes, job).await
+    }
+
+    /// The pool.
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    fn origin(&self, kind: JobKind) -> Origin {
+        Origin { stream: self.stream.clone(), kind }
+    }
+}
+
 impl Drop for Pool {
     fn drop(&mut self) {
         let mut queue = self.shared.queue();
         queue.closed = true;
-        let items = std::mem::take(&mut queue.items);
+        let waiting = (std::mem::take(&mut queue.turns), std::mem::take(&mut queue.jobs), queue.next.take());
         drop(queue);
         self.shared.more.notify_all();
         // Outside of the lock: it may be the last that holds what the jobs hold.
-        drop(items);
+        drop(waiting);
     }
 }
 
@@ -245,9 +423,84 @@ impl Lane {
     }
 }
 
+impl Piece {
+    /// A piece of work that takes `bytes` of memory.
+    pub(crate) fn new(
+        bytes: usize,
+        work: impl FnOnce(Result<BytePermit, BudgetError>) + Send + 'static,
+    ) -> Self {
+        Self { bytes, work: Box::new(work) }
+    }
+}
+
 impl LaneState {
     fn stands(&self) -> MutexGuard<'_, Stands> {
         self.stands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    /// Takes the next piece out of the line, if there is one that may be done now.
+    fn take(&mut self, shared: &Shared) -> Option<Taken> {
+        let at = self.turns.iter().position(|turn| !turn.is_conversion() || self.may_convert(shared))?;
+        match self.turns.remove(at)? {
+            Turn::Lane(lane) => {
+                *lane.stands() = Stands::AtWork;
+                self.converted_last = false;
+                // Who has a lane minds its panics; the worker must live on all the same.
+                let piece = catch_unwind(AssertUnwindSafe(|| (lane.work)())).ok().flatten();
+                let piece = piece.unwrap_or_else(|| Piece::new(0, drop));
+                Some(Taken { piece, lane: Some(lane), is_conversion: false })
+            }
+            Turn::Jobs(origin) => {
+                let is_conversion = origin.kind == JobKind::Conversion;
+                let jobs = self.jobs.get_mut(&origin)?;
+                let piece = jobs.pop_front()?;
+                self.waiting_jobs -= 1;
+                self.waiting_conversions -= usize::from(is_conversion);
+                if jobs.is_empty() {
+                    self.jobs.remove(&origin);
+                } else {
+                    self.turns.push_back(Turn::Jobs(origin));
+                }
+                self.converting += usize::from(is_conversion);
+                self.converted_last = is_conversion;
+                Some(Taken { piece, lane: None, is_conversion })
+            }
+        }
+    }
+
+    /// Whether one more conversion may begin.
+    fn may_convert(&self, shared: &Shared) -> bool {
+        let others_wait = self.turns.iter().any(|turn| !turn.is_conversion());
+        if others_wait && shared.workers == 1 && self.converted_last {
+            return false;
+        }
+        self.converting < shared.max_conversions || !others_wait && self.reserved_for().is_none()
+    }
+
+    /// For how long half of the workers are still left to others.
+    fn reserved_for(&self) -> Option<Duration> {
+        RESERVED_FOR.checked_sub(self.other_work?.elapsed()).filter(|left| !left.is_zero())
+    }
+}
+
+impl Turn {
+    fn is_conversion(&self) -> bool {
+        matches!(self, Self::Jobs(Origin { kind: JobKind::Conversion, .. }))
+    }
+}
+
+/// Wakes the workers when there is memory.
+struct Bell(std::sync::Weak<Shared>);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        if let Some(shared) = self.0.upgrade() {
+            // Locked, so that no worker is just between having looked and waiting.
+            let _queue = shared.queue();
+            shared.more.notify_all();
+        }
     }
 }
 
@@ -256,47 +509,112 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn add_job(&self, origin: Origin, piece: Piece) -> Result<(), PoolError> {
+        let most = self.memory.working().capacity();
+        if piece.bytes > most {
+            // It counts the refusal.
+            let refused = self.memory.working().try_acquire(piece.bytes).err();
+            return Err(refused.map_or(PoolError::Busy, PoolError::from));
+        }
+        let mut queue = self.queue();
+        let is_conversion = origin.kind == JobKind::Conversion;
+        let of_stream = queue.jobs.get(&origin).map_or(0, VecDeque::len);
+        let is_full = of_stream >= WAITING_JOBS_PER_STREAM
+            || queue.waiting_jobs >= self.max_jobs && of_stream > 0
+            || queue.waiting_conversions >= self.max_jobs && is_conversion;
+        if is_full {
+            self.refused.fetch_add(1, Relaxed);
+            return Err(PoolError::Busy);
+        }
+        if queue.closed {
+            return Err(PoolError::Busy);
+        }
+        queue.waiting_jobs += 1;
+        queue.waiting_conversions += usize::from(is_conversion);
+        if !is_conversion {
+            queue.other_work = Some(Instant::now());
+        }
+        queue.jobs.entry(origin.clone()).or_default().push_back(piece);
+        if of_stream == 0 {
+            queue.turns.push_back(Turn::Jobs(origin));
+        }
+        drop(queue);
+        self.more.notify_one();
+        Ok(())
+    }
+
     fn line_up(&self, lane: Arc<LaneState>) {
         let mut queue = self.queue();
         if !queue.closed {
-            queue.items.push_back(Item::Turn(lane));
+            queue.other_work = Some(Instant::now());
+            queue.turns.push_back(Turn::Lane(lane));
             drop(queue);
             self.more.notify_one();
         }
     }
 
     /// One worker's life.
-    fn work(&self) {
-        while let Some(item) = self.next() {
+    fn work(self: &Arc<Self>) {
+        let bell = Waker::from(Arc::new(Bell(Arc::downgrade(self))));
+        while let Some((taken, memory)) = self.next(&bell) {
+            let Taken { piece, lane, is_conversion } = taken;
             self.at_work.fetch_add(1, Relaxed);
             let begun = Instant::now();
-            match item {
-                Item::Job(job) => job(),
-                Item::Turn(lane) => self.turn(lane),
-            }
+            // Jobs and lanes mind their panics; the worker must live on all the same.
+            let _ = catch_unwind(AssertUnwindSafe(|| (piece.work)(memory)));
             self.timing.count(begun.elapsed());
             self.at_work.fetch_sub(1, Relaxed);
+            self.done(lane, is_conversion);
         }
     }
 
-    fn next(&self) -> Option<Item> {
+    /// Waits for a piece of work, and for its memory.
+    fn next(&self, bell: &Waker) -> Option<(Taken, Result<BytePermit, BudgetError>)> {
         let mut queue = self.queue();
         loop {
             if queue.closed {
                 return None;
             }
-            if let Some(item) = queue.items.pop_front() {
-                queue.jobs -= usize::from(matches!(item, Item::Job(_)));
-                return Some(item);
+            if queue.next.is_none() {
+                let taken = queue.take(self);
+                queue.next = taken.map(|taken| self.next_for(taken));
             }
-            queue = self.more.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            if let Some(next) = &mut queue.next
+                && let Poll::Ready(memory) = next.memory.as_mut().poll(&mut Context::from_waker(bell))
+            {
+                let next = queue.next.take()?;
+                if !queue.turns.is_empty() {
+                    // Another worker may have been woken for the piece that is taken now.
+                    self.more.notify_one();
+                }
+                return Some((next.taken, memory));
+            }
+            let reserved = queue.reserved_for().filter(|_| queue.next.is_none() && !queue.turns.is_empty());
+            queue = match reserved {
+                // Conversions wait only until others have been quiet for long enough.
+                Some(left) => self.more.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.more.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 
-    fn turn(&self, lane: Arc<LaneState>) {
-        *lane.stands() = Stands::AtWork;
-        // Who has a lane minds its panics; the worker must live on all the same.
-        let _ = catch_unwind(AssertUnwindSafe(|| (lane.work)()));
+    fn next_for(&self, taken: Taken) -> Next {
+        let (budget, bytes) = (self.memory.working().clone(), taken.piece.bytes);
+        Next { taken, memory: Box::pin(async move { budget.acquire(bytes).await }) }
+    }
+
+    /// What comes after a piece of work.
+    fn done(&self, lane: Option<Arc<LaneState>>, is_conversion: bool) {
+        {
+            let mut queue = self.queue();
+            queue.converting -= usize::from(is_conversion);
+            if !is_conversion {
+                queue.other_work = Some(Instant::now());
+            }
+        }
+        // One that could not be begun for this one may wait.
+        self.more.notify_one();
+        let Some(lane) = lane else { return };
         let mut stands = lane.stands();
         let more = *stands == Stands::AtWorkAndMore;
         *stands = if more { Stands::InQueue } else { Stands::Outside };
@@ -336,6 +654,19 @@ mod tests {
 
     fn pool(workers: usize, queue: usize) -> Pool {
         Pool::new(NonZeroUsize::new(workers).unwrap(), queue).unwrap()
+    }
+
+    /// A lane whose turns take no memory.
+    fn lane(pool: &Pool, work: impl Fn() + Send + Sync + 'static) -> Lane {
+        let work = Arc::new(work);
+        pool.lane(move || {
+            let work = work.clone();
+            Some(Piece::new(0, move |_| work()))
+        })
+    }
+
+    fn name(name: &str) -> StreamName {
+        name.parse().unwrap()
     }
 
     #[tokio::test]
@@ -414,7 +745,7 @@ mod tests {
         let lanes: Vec<_> = (0..3)
             .map(|n| {
                 let tell = tell.clone();
-                pool.lane(move || tell.send(n).unwrap())
+                lane(&pool, move || tell.send(n).unwrap())
             })
             .collect();
         // A greedy one enters again and again.
@@ -436,9 +767,9 @@ mod tests {
         assert!((&mut held).now_or_never().is_none());
         let (tell, told) = mpsc::sync_channel(4 * TURNS);
         let lanes: Arc<std::sync::OnceLock<Vec<Lane>>> = Arc::default();
-        let lane = |n: usize| {
+        let new_lane = |n: usize| {
             let (tell, lanes, done) = (tell.clone(), lanes.clone(), Mutex::new(0));
-            pool.lane(move || {
+            lane(&pool, move || {
                 tell.send(n).unwrap();
                 let mut done = done.lock().unwrap();
                 *done += 1;
@@ -448,7 +779,7 @@ mod tests {
                 }
             })
         };
-        lanes.set((0..3).map(lane).collect()).unwrap();
+        lanes.set((0..3).map(new_lane).collect()).unwrap();
         lanes.get().unwrap().iter().for_each(Lane::enter);
         let mut job = Box::pin(pool.run(move || tell.send(3).unwrap()));
         assert!((&mut job).now_or_never().is_none());
@@ -466,7 +797,7 @@ mod tests {
         let (tell, told) = mpsc::sync_channel(4);
         let (release, released) = mpsc::sync_channel::<()>(0);
         let released = Mutex::new(released);
-        let lane = pool.lane(move || {
+        let lane = lane(&pool, move || {
             tell.send(()).unwrap();
             released.lock().unwrap().recv().unwrap();
         });
@@ -485,7 +816,7 @@ mod tests {
     async fn a_lane_that_panics_may_enter_again() {
         let pool = pool(1, 1);
         let (tell, told) = mpsc::sync_channel(4);
-        let lane = pool.lane(move || {
+        let lane = lane(&pool, move || {
             tell.send(()).unwrap();
             panic!("no pixels");
         });

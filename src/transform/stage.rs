@@ -17,11 +17,12 @@ use tracing::{info, warn};
 
 use super::{
     pipeline::{Pipeline, ReworkError, Reworked},
-    pool::{Lane, Pool, reason},
+    pool::{Lane, Piece, Pool, reason},
 };
 use crate::{
     bus::{Bus, DropReason, Rework, Way},
     frame::{Frame, StreamName},
+    limits::BudgetError,
 };
 
 /// Reworks a stream's frames in the pool.
@@ -52,7 +53,7 @@ impl Stage {
         let inner =
             Arc::new(Inner { name, pipeline, place: Mutex::default(), failing: AtomicBool::new(false) });
         let working = inner.clone();
-        Self { lane: pool.lane(move || working.work()), inner }
+        Self { lane: pool.lane(move || working.next()), inner }
     }
 }
 
@@ -83,13 +84,31 @@ impl Inner {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One frame, in a worker.
-    fn work(&self) {
+    /// One frame, for a worker.
+    fn next(self: &Arc<Self>) -> Option<Piece> {
         let mut place = self.place();
-        let Some((frame, bus)) = place.waiting.take() else { return };
+        let (frame, bus) = place.waiting.take()?;
         let life = place.life;
         drop(place);
-        self.rework(&frame, &bus, life);
+        // Steps that do not fit the picture are told as they are done, which takes nothing.
+        let bytes = self.pipeline.bytes_for(&frame).unwrap_or(0);
+        let inner = self.clone();
+        Some(Piece::new(bytes, move |memory| match memory {
+            Ok(_memory) => inner.rework(&frame, &bus, life),
+            Err(error) => inner.refuse(&bus, error),
+        }))
+    }
+
+    /// A frame that takes more memory than there is.
+    fn refuse(&self, bus: &Bus, error: BudgetError) {
+        bus.stats().count_drop(DropReason::TooLarge);
+        if !self.failing.swap(true, Ordering::Relaxed) {
+            warn!(
+                stream = %self.name,
+                "a picture cannot be transformed: decoding it takes too much memory: {error}, which are three quarters \
+                 of limits.max_decode_bytes"
+            );
+        }
     }
 
     /// Shows what is made of a frame, if nothing was forgotten since `life`.
@@ -146,7 +165,11 @@ mod tests {
 
     fn stage_for(pool: &Pool, rework: Steps) -> Stage {
         let limits = PictureLimits { max_frame_bytes: 100_000, max_frame_pixels: 100_000 };
-        Stage::new("door".parse().unwrap(), Pipeline::new("Door".into(), rework, limits), pool)
+        Stage::new(
+            "door".parse().unwrap(),
+            Pipeline::new("Door".into(), rework, limits, pool.memory().clone()),
+            pool,
+        )
     }
 
     fn busy(bus: &Bus) -> u64 {

@@ -185,7 +185,8 @@ impl From<PictureError> for Problem {
             PictureError::NotAPicture { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             PictureError::TooLarge { .. }
             | PictureError::TooManyPixels { .. }
-            | PictureError::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            | PictureError::TooLong { .. }
+            | PictureError::TooMuchMemory { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, error.to_string())
@@ -195,7 +196,7 @@ impl From<PictureError> for Problem {
 impl From<PoolError> for Problem {
     fn from(error: PoolError) -> Self {
         match error {
-            PoolError::Busy => Self::unavailable(error.to_string()),
+            PoolError::Busy | PoolError::Memory { .. } => Self::unavailable(error.to_string()),
             PoolError::Panicked { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
     }

@@ -19,8 +19,12 @@ use super::{State, WebState, error::Problem};
 use crate::{
     bus::DropReason,
     config::{SecondPublisher, SourceConfig},
+    frame::Frame,
     stream::{StreamHandle, state::State as StreamState},
-    transform::picture::{self, PictureError, PictureLimits},
+    transform::{
+        PoolError,
+        picture::{self, ConversionSize, PictureError, PictureLimits},
+    },
 };
 
 /// Content types that only a feed has, wherever it is sent. `image/jpeg` may be both: its address decides.
@@ -142,18 +146,7 @@ async fn one_picture(
 
 async fn show(state: &WebState, stream: &StreamHandle, picture: Bytes) -> Result<(), Problem> {
     let limits = PictureLimits::from(&state.settings.now().limits);
-    let checked = if picture::needs_conversion(&picture) {
-        match state.pool.run(move || picture::to_jpeg(picture, limits)).await {
-            Ok(converted) => converted,
-            Err(error) => {
-                stream.sink().dropped(DropReason::Busy);
-                return Err(error.into());
-            }
-        }
-    } else {
-        picture::to_jpeg(picture, limits)
-    };
-    match checked {
+    match convert(state, stream, picture, limits).await? {
         Ok(frame) => {
             stream.sink().frame(frame);
             Ok(())
@@ -165,11 +158,41 @@ async fn show(state: &WebState, stream: &StreamHandle, picture: Bytes) -> Result
     }
 }
 
+/// Makes a frame of it, in the pool if it has to be decoded for that.
+///
+/// # Errors
+/// 503, which is counted, when too many wait for that already.
+async fn convert(
+    state: &WebState,
+    stream: &StreamHandle,
+    picture: Bytes,
+    limits: PictureLimits,
+) -> Result<Result<Frame, PictureError>, Problem> {
+    let size = match picture::conversion_bytes(&picture, limits) {
+        Ok(Some(size)) => size,
+        Ok(None) => return Ok(picture::to_jpeg(picture, limits)),
+        Err(error) => return Ok(Err(error)),
+    };
+    let ConversionSize { width, height, bytes } = size;
+    let queue = state.pool.queue(stream.name());
+    match queue.convert(bytes, move || picture::to_jpeg(picture, limits)).await {
+        Ok(converted) => Ok(converted),
+        Err(PoolError::Memory { needed, most }) => {
+            Ok(Err(PictureError::TooMuchMemory { width, height, needed, most }))
+        }
+        Err(error) => {
+            stream.sink().dropped(DropReason::Busy);
+            Err(error.into())
+        }
+    }
+}
+
 fn drop_reason(error: &PictureError) -> DropReason {
     match error {
-        PictureError::TooLarge { .. } | PictureError::TooManyPixels { .. } | PictureError::TooLong { .. } => {
-            DropReason::TooLarge
-        }
+        PictureError::TooLarge { .. }
+        | PictureError::TooManyPixels { .. }
+        | PictureError::TooLong { .. }
+        | PictureError::TooMuchMemory { .. } => DropReason::TooLarge,
         _ => DropReason::Invalid,
     }
 }

@@ -57,10 +57,12 @@ pub(super) async fn one_picture(
     if rework.is_nothing() {
         return Ok(picture.clone());
     }
-    let pipeline =
-        Pipeline::new(stream.config().title.clone(), rework, (&state.settings.now().limits).into());
+    let limits = (&state.settings.now().limits).into();
+    let memory = state.pool.memory().clone();
+    let pipeline = Pipeline::new(stream.config().title.clone(), rework, limits, memory);
+    let bytes = pipeline.bytes_for(picture)?;
     let picture = picture.clone();
-    Ok(state.pool.run(move || pipeline.rework(&picture)).await??.frame)
+    Ok(state.pool.queue(stream.name()).run(bytes, move || pipeline.rework(&picture)).await??.frame)
 }
 
 /// The same of a frame that the stream shows, made once for all who ask for it.

@@ -45,7 +45,7 @@ pub(crate) fn rework(yaml: &str) -> Rework {
 
 /// The pipeline of a stream titled "Front door".
 pub(crate) fn pipeline(yaml: &str) -> Pipeline {
-    Pipeline::new("Front door".into(), rework(yaml), LIMITS)
+    Pipeline::new("Front door".into(), rework(yaml), LIMITS, Default::default())
 }
 
 /// One picture transformed.

@@ -7,7 +7,7 @@ use std::{
     time::SystemTime,
 };
 
-use crate::frame::Frame;
+use crate::{frame::Frame, limits::BytePermit, transform::PictureMemory};
 
 /// Bytes of JPEG that one sequence keeps: some hundred pictures of ordinary size.
 const MAX_CACHE_BYTES: usize = 16 * 1024 * 1024;
@@ -25,10 +25,10 @@ impl Version {
     }
 }
 
-/// Pictures converted, within [`MAX_CACHE_BYTES`].
+/// Pictures converted, within [`MAX_CACHE_BYTES`] and what the caches of all streams may have.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    entries: HashMap<PathBuf, (Version, Frame)>,
+    entries: HashMap<PathBuf, (Version, Frame, BytePermit)>,
     bytes: usize,
 }
 
@@ -45,12 +45,14 @@ impl Cache {
 
     /// Keeps a picture in place of the file's older one. When it does not fit, it is the new one that is not kept: in a
     /// loop longer than the cache, forgetting the oldest would forget each picture just before its turn.
-    pub(super) fn put(&mut self, path: &Path, version: Version, frame: Frame) {
+    pub(super) fn put(&mut self, path: &Path, version: Version, frame: Frame, memory: &PictureMemory) {
         self.remove(path);
         let len = frame.jpeg().len();
-        if self.bytes + len <= MAX_CACHE_BYTES {
+        if self.bytes + len <= MAX_CACHE_BYTES
+            && let Some(kept) = memory.cache(len)
+        {
             self.bytes += len;
-            self.entries.insert(path.to_owned(), (version, frame));
+            self.entries.insert(path.to_owned(), (version, frame, kept));
         }
     }
 
@@ -64,7 +66,7 @@ impl Cache {
     }
 
     fn remove(&mut self, path: &Path) {
-        if let Some((_, frame)) = self.entries.remove(path) {
+        if let Some((_, frame, _)) = self.entries.remove(path) {
             self.bytes -= frame.jpeg().len();
         }
     }

@@ -12,7 +12,6 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -27,8 +26,9 @@ use crate::{
     config::ImagesPath,
     frame::Frame,
     transform::{
-        Pool, PoolError,
-        picture::{PictureError, PictureLimits, needs_conversion, to_jpeg},
+        PoolError,
+        picture::{PictureError, PictureLimits, conversion_bytes, to_jpeg},
+        pool::StreamQueue,
     },
 };
 
@@ -90,7 +90,9 @@ enum FileError {
 impl FileError {
     fn drop_reason(&self) -> DropReason {
         match self {
-            Self::Picture(PictureError::TooLarge { .. }) => DropReason::TooLarge,
+            Self::Picture(PictureError::TooLarge { .. }) | Self::Pool(PoolError::Memory { .. }) => {
+                DropReason::TooLarge
+            }
             Self::Pool(PoolError::Busy) => DropReason::Busy,
             _ => DropReason::Unreadable,
         }
@@ -103,15 +105,15 @@ pub struct ImagesSource {
     path: ImagesPath,
     fps: f64,
     limits: PictureLimits,
-    pool: Arc<Pool>,
+    queue: StreamQueue,
     cache: Cache,
     told: HashSet<PathBuf>,
 }
 
 impl ImagesSource {
     /// A source that shows the files of `path` at `fps` pictures a second.
-    pub fn new(path: ImagesPath, fps: f64, limits: PictureLimits, pool: Arc<Pool>) -> Self {
-        Self { path, fps, limits, pool, cache: Cache::default(), told: HashSet::new() }
+    pub fn new(path: ImagesPath, fps: f64, limits: PictureLimits, queue: StreamQueue) -> Self {
+        Self { path, fps, limits, queue, cache: Cache::default(), told: HashSet::new() }
     }
 
     /// The built-in pictures in turn.
@@ -174,11 +176,9 @@ impl ImagesSource {
             return Ok(converted);
         };
         let limits = self.limits;
-        if !needs_conversion(&bytes) {
-            return Ok(to_jpeg(bytes, limits)?);
-        }
-        let frame = self.pool.run(move || to_jpeg(bytes, limits)).await??;
-        self.cache.put(path, version, frame.clone());
+        let Some(size) = conversion_bytes(&bytes, limits)? else { return Ok(to_jpeg(bytes, limits)?) };
+        let frame = self.queue.run(size.bytes, move || to_jpeg(bytes, limits)).await??;
+        self.cache.put(path, version, frame.clone(), self.queue.pool().memory());
         Ok(frame)
     }
 

@@ -42,7 +42,7 @@ impl Show {
         let bus = Arc::new(Bus::default());
         let mut reader = bus.subscribe();
         reader.mark_unchanged();
-        let pool = Arc::new(Pool::for_this_machine().unwrap());
+        let pool = crate::source::render::tests::queue_of_tests();
         let path = ImagesPath::Glob(format!("{}/*", folder.path().display()));
         Self { folder, bus, reader, source: ImagesSource::new(path, 50.0, LIMITS, pool) }
     }

@@ -10,9 +10,10 @@ use crate::{
     frame::Frame,
     source::render::placeholder,
     transform::{
+        PictureMemory,
         canvas::{Area, Canvas, mix, rgb},
         codec::{CodecError, Wanted, codec, planes_from_rgb},
-        moves::Mover,
+        footprint,
         overlay::Layer,
         plan::{Part, denominator_for},
         planes::{NEUTRAL, Planes, Sampling, from_rgb},
@@ -40,10 +41,6 @@ const STALE: Ink = Ink { color: rgb(0xf0a13a), alpha: 0xff };
 const DIMMED: u32 = 110;
 const FADED: i32 = 90;
 
-/// A decoder's memory is kept for the next picture up to this: one of 1920x1080 at full size in both buffers, with
-/// colours. What a larger one took is given back.
-const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
-
 /// What a tile shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Look {
@@ -64,9 +61,6 @@ pub(super) struct Board {
     max_pixels: u64,
     canvas: Planes,
     tiles: Vec<Tile>,
-    decoded: Planes,
-    resampled: Planes,
-    mover: Mover,
 }
 
 #[derive(Debug)]
@@ -77,6 +71,14 @@ struct Tile {
     shows: Option<(Area, Planes)>,
     label: Option<Layer>,
     note: Option<(String, Layer)>,
+}
+
+/// Where a picture stands, its size before it is turned, and a fraction at which it is decoded.
+struct Fitted {
+    place: Area,
+    wanted: (usize, usize),
+    upright: Turn,
+    denominator: u8,
 }
 
 impl Board {
@@ -105,12 +107,38 @@ impl Board {
             max_pixels,
             canvas,
             tiles: titles.into_iter().map(tile).collect(),
-            decoded: Planes::default(),
-            resampled: Planes::default(),
-            mover: Mover::default(),
         };
         board.lay_out(layout::USUAL_ASPECT);
         Ok(board)
+    }
+
+    /// Returns the bytes that it holds: its picture, and those of its tiles, which are as large together; of both one and a
+    /// half for each pixel, and letters.
+    pub(super) fn bytes_kept(config: &MosaicConfig) -> usize {
+        pixels(config).saturating_mul(4)
+    }
+
+    /// Returns the bytes that [`Board::encode`] takes.
+    pub(super) fn bytes_to_encode(config: &MosaicConfig) -> usize {
+        footprint::total(footprint::encoded(pixels(config) as u64, QUALITY))
+    }
+
+    /// Returns the bytes that [`Board::take`] takes of this picture.
+    pub(super) fn bytes_to_take(&self, n: usize, frame: &Frame) -> usize {
+        let Fitted { wanted, denominator, .. } = self.fitted(n, frame);
+        let jpeg = footprint::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
+        let (across, down) = (wanted.0 as u64, wanted.1 as u64);
+        // Resampled, turned, and rows before columns.
+        let stages = across * down * 4 + across * u64::from(frame.height());
+        footprint::recoding(&jpeg, denominator, stages, (0, QUALITY))
+    }
+
+    /// Returns the bytes that [`Board::paint`] takes.
+    pub(super) fn bytes_to_paint(&self, n: usize, look: &Look) -> usize {
+        let cell = self.tiles[n].cell;
+        let pixels = cell.width.unsigned_abs() as usize * cell.height.unsigned_abs() as usize;
+        // A canvas, its planes, and these with fewer colours.
+        if matches!(look, Look::Card(_)) { pixels * 9 } else { pixels }
     }
 
     /// Lays the tiles out for pictures of these proportions. All of them are empty then.
@@ -127,31 +155,39 @@ impl Board {
     }
 
     /// Takes a picture for tile `n`, decoded no larger than needed.
-    pub(super) fn take(&mut self, n: usize, frame: &Frame) -> Result<(), CodecError> {
+    pub(super) fn take(&mut self, n: usize, frame: &Frame, memory: &PictureMemory) -> Result<(), CodecError> {
+        let Fitted { place, wanted, upright, denominator } = self.fitted(n, frame);
+        let how = Wanted { denominator, gray: false, max_pixels: self.max_pixels };
+        let before = self.tiles[n].shows.take();
+        let at_before = before.as_ref().map(|(at, _)| *at);
+        let mut planes = before.map(|(_, planes)| planes).unwrap_or_default();
+        let taken = memory.with_scratch(|scratch| {
+            codec().decode_planes(frame.jpeg(), how, &mut scratch.planes)?;
+            let whole = Part::whole(&scratch.planes);
+            // Into the tile's own memory, which is no larger than its cell.
+            scratch.mover.go(&scratch.planes, (whole, wanted, upright), Sampling::S420, &mut planes)
+        });
+        // What cannot be decoded leaves the picture before.
+        let at = if taken.is_ok() { Some(place) } else { at_before };
+        self.tiles[n].shows = at.map(|at| (at, planes));
+        taken
+    }
+
+    /// Where a picture stands in its tile, and how it comes there.
+    fn fitted(&self, n: usize, frame: &Frame) -> Fitted {
         let upright = upright(frame);
         let size = (usize::from(frame.width()), usize::from(frame.height()));
-        let tile = &mut self.tiles[n];
-        let place = layout::fit(tile.cell, upright.size(size));
+        let place = layout::fit(self.tiles[n].cell, upright.size(size));
         let wanted = upright.size((place.width as usize, place.height as usize));
         let ratio = (size.0 as f64 / wanted.0 as f64).min(size.1 as f64 / wanted.1 as f64);
         let denominator = denominator_for(ratio, codec().max_denominator());
-        let how = Wanted { denominator, gray: false, max_pixels: self.max_pixels };
-        codec().decode_planes(frame.jpeg(), how, &mut self.decoded)?;
-        let whole = whole(&self.decoded);
-        self.mover.go(&self.decoded, (whole, wanted, upright), Sampling::S420, &mut self.resampled)?;
-        let (at, planes) = tile.shows.get_or_insert_with(|| (place, Planes::default()));
-        *at = place;
-        std::mem::swap(planes, &mut self.resampled);
-        if self.decoded.capacity() + self.resampled.capacity() + self.mover.kept() > MAX_KEPT_BYTES {
-            (self.decoded, self.resampled, self.mover) = Default::default();
-        }
-        Ok(())
+        Fitted { place, wanted, upright, denominator }
     }
 
     /// Paints tile `n`.
-    pub(super) fn paint(&mut self, n: usize, look: &Look) -> Result<(), CodecError> {
+    pub(super) fn paint(&mut self, n: usize, look: &Look, memory: &PictureMemory) -> Result<(), CodecError> {
         if let Look::Card(reason) = look {
-            return self.paint_card(n, reason);
+            return self.paint_card(n, reason, memory);
         }
         let tile = &mut self.tiles[n];
         fill(&mut self.canvas, tile.cell, mix(self.background, rgb(0), 0.55));
@@ -177,17 +213,19 @@ impl Board {
         Ok(())
     }
 
-    fn paint_card(&mut self, n: usize, reason: &str) -> Result<(), CodecError> {
+    fn paint_card(&mut self, n: usize, reason: &str, memory: &PictureMemory) -> Result<(), CodecError> {
         let tile = &mut self.tiles[n];
         let side = |pixels: i32| NonZeroU32::new(pixels.unsigned_abs()).unwrap_or(NonZeroU32::MIN);
         let size = Size { width: side(tile.cell.width), height: side(tile.cell.height) };
         let mut card = Canvas::new(size, rgb(0))?;
         placeholder::paint(&mut card, &tile.title, reason, "no picture yet");
-        planes_from_rgb(card.pixels(), &mut self.decoded)?;
-        let (whole, size) = (whole(&self.decoded), (self.decoded.width(), self.decoded.height()));
-        self.mover.go(&self.decoded, (whole, size, Turn::NONE), Sampling::S420, &mut self.resampled)?;
-        lay(&mut self.canvas, tile.cell, &self.resampled, false);
-        Ok(())
+        memory.with_scratch(|scratch| {
+            planes_from_rgb(card.pixels(), &mut scratch.planes)?;
+            let size = (scratch.planes.width(), scratch.planes.height());
+            scratch.go((Part::whole(&scratch.planes), size, Turn::NONE), Sampling::S420)?;
+            lay(&mut self.canvas, tile.cell, &scratch.planes, false);
+            Ok(())
+        })
     }
 
     /// All of it as a JPEG.
@@ -207,8 +245,8 @@ pub(super) fn aspect(frame: &Frame) -> f64 {
     f64::from(width) / f64::from(height)
 }
 
-fn whole(planes: &Planes) -> Part {
-    Part { x: 0.0, y: 0.0, width: planes.width() as f64, height: planes.height() as f64 }
+fn pixels(config: &MosaicConfig) -> usize {
+    config.size.width.get() as usize * config.size.height.get() as usize
 }
 
 fn letters(cell: Area) -> f32 {

@@ -27,7 +27,8 @@ use crate::{
     bus::{DropReason, Sink},
     config::{Limits, MosaicConfig},
     frame::Frame,
-    transform::{Pool, PoolError, codec::CodecError},
+    limits::{BudgetError, BytePermit},
+    transform::{PictureMemory, Pool, PoolError, codec::CodecError, pool::StreamQueue},
 };
 
 /// The first picture waits so long for streams that are starting: a snapshot should show them.
@@ -54,9 +55,14 @@ pub enum MosaicError {
     /// It cannot be encoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// Drawing panicked.
+    /// Drawing panicked, or takes too much memory.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// Its planes cannot be kept.
+    #[error(
+        "there is no memory for its picture, a quarter of limits.max_decode_bytes is for what is kept: {0}"
+    )]
+    Memory(#[from] BudgetError),
 }
 
 impl MosaicSource {
@@ -64,10 +70,10 @@ impl MosaicSource {
     pub fn new(
         config: MosaicConfig,
         limits: &Limits,
-        pool: &Arc<Pool>,
+        queue: &StreamQueue,
         upstreams: Arc<dyn Upstreams>,
     ) -> Self {
-        Self { config, max_pixels: limits.max_frame_pixels, pool: pool.clone(), upstreams }
+        Self { config, max_pixels: limits.max_frame_pixels, pool: queue.pool().clone(), upstreams }
     }
 
     async fn draw_forever(&self, sink: &Sink) -> Result<(), SourceError> {
@@ -77,9 +83,13 @@ impl MosaicSource {
         };
         let mut tiles = self.config.of.iter().map(join).collect::<Result<Vec<_>, _>>()?;
         let titles = tiles.iter().map(|tile| tile.title().to_owned()).collect();
+        let memory = self.pool.memory();
+        let kept = memory.keep(Board::bytes_kept(&self.config)).map_err(MosaicError::from)?;
         let board = Board::new(&self.config, titles, self.max_pixels).map_err(MosaicError::from)?;
         let mut painter = Painter {
             board: Arc::new(Mutex::new(board)),
+            memory: memory.clone(),
+            _kept: kept,
             turns: Turns::new(&self.pool),
             aspect: layout::USUAL_ASPECT,
         };
@@ -88,7 +98,10 @@ impl MosaicSource {
         loop {
             ticker.next().await;
             if painter.update(&mut tiles, sink).await? {
-                let jpeg = painter.work(|board| board.encode()).await.map_err(MosaicError::from)?;
+                let jpeg = painter
+                    .work(Board::bytes_to_encode(&self.config), |board, _| board.encode())
+                    .await
+                    .map_err(MosaicError::from)?;
                 // Our own encoder's pictures are whole; if not, the sink counts it.
                 let _ = sink.jpeg(jpeg.map_err(MosaicError::from)?);
             }
@@ -117,6 +130,9 @@ async fn first_pictures(tiles: &mut [Tile]) {
 /// The board, worked on in the pool.
 struct Painter {
     board: Arc<Mutex<Board>>,
+    memory: Arc<PictureMemory>,
+    /// Of the board.
+    _kept: BytePermit,
     turns: Turns,
     aspect: f64,
 }
@@ -124,10 +140,11 @@ struct Painter {
 impl Painter {
     async fn work<T: Send + 'static>(
         &mut self,
-        job: impl FnOnce(&mut Board) -> T + Send + 'static,
+        bytes: usize,
+        job: impl FnOnce(&mut Board, &PictureMemory) -> T + Send + 'static,
     ) -> Result<T, PoolError> {
-        let board = self.board.clone();
-        self.turns.run(move || job(&mut lock(&board))).await
+        let (board, memory) = (self.board.clone(), self.memory.clone());
+        self.turns.run(bytes, move || job(&mut lock(&board), &memory)).await
     }
 
     /// Paints the tiles that changed; whether there were any.
@@ -136,7 +153,7 @@ impl Painter {
         let aspect = usual_aspect(tiles.iter().filter_map(|tile| tile.aspect()), self.aspect);
         if aspect != self.aspect {
             self.aspect = aspect;
-            self.work(move |board| board.lay_out(aspect)).await?;
+            self.work(0, move |board, _| board.lay_out(aspect)).await?;
             tiles.iter_mut().for_each(Tile::start_again);
         }
         let mut changed = false;
@@ -150,7 +167,8 @@ impl Painter {
                 changed = true;
             }
             if let Some(look) = tile.new_look() {
-                self.work(move |board| board.paint(n, &look)).await??;
+                let bytes = lock(&self.board).bytes_to_paint(n, &look);
+                self.work(bytes, move |board, memory| board.paint(n, &look, memory)).await??;
                 changed = true;
             }
         }
@@ -159,7 +177,8 @@ impl Painter {
 
     /// Decodes a tile's picture. What is wrong with it is told; a panic of the decoder is.
     async fn take(&mut self, n: usize, frame: Frame) -> Result<(), String> {
-        let taken = self.work(move |board| board.take(n, &frame)).await;
+        let bytes = lock(&self.board).bytes_to_take(n, &frame);
+        let taken = self.work(bytes, move |board, memory| board.take(n, &frame, memory)).await;
         taken.map_err(|panicked| panicked.to_string())?.map_err(|error| error.to_string())
     }
 }

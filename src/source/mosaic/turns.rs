@@ -10,12 +10,13 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::transform::{
-    Pool, PoolError,
-    pool::{Lane, reason},
+use crate::{
+    limits::{BudgetError, BytePermit},
+    transform::{
+        Pool, PoolError,
+        pool::{Lane, Piece, reason},
+    },
 };
-
-type Job = Box<dyn FnOnce() + Send>;
 
 /// A lane for one piece of work at a time.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(super) struct Turns {
 }
 
 #[derive(Default)]
-struct Next(Mutex<Option<Job>>);
+struct Next(Mutex<Option<Piece>>);
 
 impl std::fmt::Debug for Next {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -34,7 +35,7 @@ impl std::fmt::Debug for Next {
 }
 
 impl Next {
-    fn replace(&self, job: Option<Job>) -> Option<Job> {
+    fn replace(&self, job: Option<Piece>) -> Option<Piece> {
         std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), job)
     }
 }
@@ -43,32 +44,35 @@ impl Turns {
     pub(super) fn new(pool: &Pool) -> Self {
         let next = Arc::new(Next::default());
         let at_work = next.clone();
-        let lane = pool.lane(move || {
-            if let Some(job) = at_work.replace(None) {
-                job();
-            }
-        });
+        let lane = pool.lane(move || at_work.replace(None));
         Self { lane, next }
     }
 
-    /// Does `job` in the next turn. Dropping the future before cancels it.
+    /// Does `job`, which takes `bytes` of memory, in the next turn. Dropping the future before cancels it.
     ///
     /// # Errors
-    /// [`PoolError::Panicked`] when it panicked, [`PoolError::Busy`] when the pool has ended.
+    /// [`PoolError::Panicked`] when it panicked, [`PoolError::Memory`] when there never are so many bytes,
+    /// [`PoolError::Busy`] when the pool has ended.
     pub(super) async fn run<T: Send + 'static>(
         &mut self,
+        bytes: usize,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PoolError> {
         let (answer, answered) = oneshot::channel();
-        let job = move || {
-            if !answer.is_closed() {
-                let result = catch_unwind(AssertUnwindSafe(job));
-                // The caller may have gone meanwhile.
-                let _ = answer.send(result.map_err(|panic| PoolError::Panicked { reason: reason(&*panic) }));
+        let job = move |memory: Result<BytePermit, BudgetError>| {
+            if answer.is_closed() {
+                return;
             }
+            let result = match memory {
+                Ok(_memory) => catch_unwind(AssertUnwindSafe(job))
+                    .map_err(|panic| PoolError::Panicked { reason: reason(&*panic) }),
+                Err(error) => Err(error.into()),
+            };
+            // The caller may have gone meanwhile.
+            let _ = answer.send(result);
         };
         // One that was cancelled may still stand there.
-        drop(self.next.replace(Some(Box::new(job))));
+        drop(self.next.replace(Some(Piece::new(bytes, job))));
         self.lane.enter();
         answered.await.unwrap_or(Err(PoolError::Busy))
     }
@@ -82,8 +86,8 @@ mod tests {
     async fn a_piece_that_panics_is_told_and_the_next_is_done() {
         let pool = Pool::new(std::num::NonZeroUsize::MIN, 1).unwrap();
         let mut turns = Turns::new(&pool);
-        let panicked = turns.run(|| -> u8 { panic!("no pixels") }).await.unwrap_err();
+        let panicked = turns.run(0, || -> u8 { panic!("no pixels") }).await.unwrap_err();
         assert_eq!(panicked, PoolError::Panicked { reason: "no pixels".into() });
-        assert_eq!(turns.run(|| 7).await, Ok(7));
+        assert_eq!(turns.run(0, || 7).await, Ok(7));
     }
 }

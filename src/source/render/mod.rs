@@ -30,3 +30,15 @@ pub enum RenderError {
     #[error(transparent)]
     Pool(#[from] PoolError),
 }
+
+#[cfg(test)]
+pub(in crate::source) mod tests {
+    use std::sync::Arc;
+
+    use crate::transform::{Pool, pool::StreamQueue};
+
+    /// A pool of its own.
+    pub(in crate::source) fn queue_of_tests() -> StreamQueue {
+        Arc::new(Pool::for_this_machine().unwrap()).queue(&"tested".parse().unwrap())
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::{
     f32::consts::TAU,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -17,10 +17,12 @@ use crate::{
     config::{Color, Size},
     source::{Source, SourceError},
     transform::{
-        Pool, PoolError, Quality,
+        PoolError, Quality,
         canvas::{Area, Canvas, mix, rgb},
         codec::codec,
         fonts::{self, Style},
+        footprint,
+        pool::StreamQueue,
     },
 };
 
@@ -43,6 +45,10 @@ const HAND_PERIOD: f64 = 2.0;
 /// Dots behind the hand, each fainter: its way over the last quarter turn.
 const TRAIL: usize = 10;
 
+/// The letters that are drawn, and the height of the largest ones, as a share of the picture's.
+const LETTERS: &str = "0123456789:.×framepsx";
+const LARGEST_LETTERS: f32 = 0.12;
+
 /// Share of the height that the bars take.
 const BARS_SHARE: f32 = 0.62;
 
@@ -51,24 +57,25 @@ const BARS_SHARE: f32 = 0.62;
 pub struct PatternSource {
     size: Size,
     fps: f64,
-    pool: Arc<Pool>,
+    queue: StreamQueue,
 }
 
 impl PatternSource {
     /// A pattern of `size` at `fps` frames a second.
-    pub fn new(size: Size, fps: f64, pool: Arc<Pool>) -> Self {
-        Self { size, fps, pool }
+    pub fn new(size: Size, fps: f64, queue: StreamQueue) -> Self {
+        Self { size, fps, queue }
     }
 
     async fn draw_forever(&self, sink: &Sink) -> Result<(), RenderError> {
         let mut ticker = Ticker::new(self.fps);
-        // Shared with the workers rather than handed over: a refused job must not take the buffer along.
-        let painter = Arc::new(Mutex::new(Painter::new(self.size, self.fps)?));
+        let letters = footprint::letters(LETTERS, self.size.height.get() as f32 * LARGEST_LETTERS);
+        let bytes = footprint::canvas(self.size, letters);
+        let template = Arc::new(Template::new(self.size, self.fps));
         for number in 1.. {
             let time = ticker.next().await;
-            let painter = painter.clone();
-            let paint = move || painter.lock().unwrap_or_else(PoisonError::into_inner).paint(number, time);
-            match self.pool.run(paint).await {
+            let template = template.clone();
+            let paint = move || Painter::new(&template)?.paint(number, time);
+            match self.queue.run(bytes, paint).await {
                 // Our own encoder's pictures are whole; if not, the sink counts it.
                 Ok(jpeg) => drop(sink.jpeg(jpeg?)),
                 Err(PoolError::Busy) => sink.dropped(DropReason::Busy),
@@ -85,18 +92,32 @@ impl Source for PatternSource {
     }
 }
 
-/// Draws one frame after the other into one buffer.
+/// What is the same in all frames.
 #[derive(Debug)]
-struct Painter {
-    canvas: Canvas,
+struct Template {
+    size: Size,
     zone: TimeZone,
     caption: String,
 }
 
-impl Painter {
-    fn new(size: Size, fps: f64) -> Result<Self, RenderError> {
+impl Template {
+    fn new(size: Size, fps: f64) -> Self {
         let caption = format!("{}×{}  {fps} fps", size.width, size.height);
-        Ok(Self { canvas: Canvas::new(size, GROUND)?, zone: TimeZone::system(), caption })
+        Self { size, zone: TimeZone::system(), caption }
+    }
+}
+
+/// Draws one frame. Its canvas is not kept for the next: of many large patterns that would be the memory of all of them,
+/// and taking it anew costs less than a hundredth of drawing.
+#[derive(Debug)]
+struct Painter<'a> {
+    canvas: Canvas,
+    template: &'a Template,
+}
+
+impl<'a> Painter<'a> {
+    fn new(template: &'a Template) -> Result<Self, RenderError> {
+        Ok(Self { canvas: Canvas::new(template.size, GROUND)?, template })
     }
 
     fn paint(&mut self, number: u64, time: SystemTime) -> Result<Bytes, RenderError> {
@@ -150,11 +171,12 @@ impl Painter {
         let inner = width - margin - (self.dial_room(split) * 1.1) as i32;
         let large = (room as f32 * 0.30).min(inner as f32 / 8.0);
         let small = large * 0.55;
-        let local = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(self.zone.clone());
+        let local =
+            Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(self.template.zone.clone());
         let lines = [
             (local.strftime("%H:%M:%S.%3f").to_string(), large, INK),
             (format!("frame {number}"), small * 1.15, HAND),
-            (self.caption.clone(), small, FAINT),
+            (self.template.caption.clone(), small, FAINT),
         ];
         let total: f32 = lines.iter().map(|line| line.1 * 1.3).sum();
         let mut y = split as f32 + (room as f32 - total) / 2.0;
@@ -172,7 +194,7 @@ mod tests {
     use std::{num::NonZeroU32, time::Duration};
 
     use super::*;
-    use crate::bus::Bus;
+    use crate::{bus::Bus, source::render::tests::queue_of_tests};
 
     fn size(width: u32, height: u32) -> Size {
         Size { width: NonZeroU32::new(width).unwrap(), height: NonZeroU32::new(height).unwrap() }
@@ -187,12 +209,13 @@ mod tests {
 
     #[test]
     fn bars_hand_and_words_move_from_frame_to_frame() {
-        let mut painter = Painter::new(size(640, 360), 30.0).unwrap();
+        let template = Template::new(size(640, 360), 30.0);
+        let paint = |number, time| Painter::new(&template).unwrap().paint(number, time).unwrap();
         let start = UNIX_EPOCH + Duration::from_millis(1_790_000_000_000);
         let decoded = |jpeg: Bytes| codec().decode(&jpeg, 1_000_000).unwrap();
-        let before = decoded(painter.paint(1, start).unwrap());
-        let after = decoded(painter.paint(2, start + Duration::from_millis(33)).unwrap());
-        let later = decoded(painter.paint(3, start + Duration::from_millis(500)).unwrap());
+        let before = decoded(paint(1, start));
+        let after = decoded(paint(2, start + Duration::from_millis(33)));
+        let later = decoded(paint(3, start + Duration::from_millis(500)));
         let (before, after, later) = (before.data(), after.data(), later.data());
         assert!(changed(before, later, 640, 0, 190) > 1000, "the bars wander");
         assert_eq!(changed(before, later, 640, 200, 220), 0, "the grey steps stand still");
@@ -202,7 +225,8 @@ mod tests {
     #[test]
     fn any_size_is_drawn() {
         for (width, height) in [(1, 1), (16, 16), (2000, 3), (3, 2000), (160, 400)] {
-            let jpeg = Painter::new(size(width, height), 5.0).unwrap().paint(7, SystemTime::now()).unwrap();
+            let template = Template::new(size(width, height), 5.0);
+            let jpeg = Painter::new(&template).unwrap().paint(7, SystemTime::now()).unwrap();
             let pixels = codec().decode(&jpeg, 1_000_000).unwrap();
             assert_eq!((u32::from(pixels.width()), u32::from(pixels.height())), (width, height));
         }
@@ -212,16 +236,16 @@ mod tests {
     async fn the_pattern_gives_frame_after_frame_and_refuses_what_no_jpeg_holds() {
         let bus = Arc::new(Bus::default());
         let sink = Sink::new(bus.clone(), None);
-        let pool = Arc::new(Pool::for_this_machine().unwrap());
+        let queue = queue_of_tests();
         let mut reader = bus.subscribe();
         let third = reader.wait_for(|showing| showing.newest.as_ref().is_some_and(|newest| newest.seq >= 3));
-        let mut source = PatternSource::new(size(64, 48), 100.0, pool.clone());
+        let mut source = PatternSource::new(size(64, 48), 100.0, queue.clone());
         tokio::select! {
             ended = source.run(&sink) => panic!("a renderer goes on: {ended:?}"),
             shown = third => assert!(shown.is_ok()),
             () = tokio::time::sleep(Duration::from_secs(20)) => panic!("no frames"),
         }
-        let error = PatternSource::new(size(70_000, 4), 1.0, pool).run(&sink).await.unwrap_err();
+        let error = PatternSource::new(size(70_000, 4), 1.0, queue).run(&sink).await.unwrap_err();
         assert_eq!(error.to_string(), "cannot draw 70000x4 pixels: a JPEG has at most 65535 on a side");
     }
 }

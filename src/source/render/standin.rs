@@ -5,6 +5,7 @@
 
 use std::{fs::File, io::Read, path::Path, time::SystemTime};
 
+use bytes::Bytes;
 use jiff::Zoned;
 
 use super::placeholder::{self, since_when};
@@ -12,11 +13,13 @@ use crate::{
     config::{Caption, Ink, Place, Placeholder, Spot},
     frame::Frame,
     transform::{
+        PictureMemory,
         canvas::rgb,
         codec::{CodecError, Wanted, codec},
+        footprint,
         moves::Mover,
         overlay::Layer,
-        picture::{PictureLimits, to_jpeg},
+        picture::{PictureLimits, conversion_bytes, to_jpeg},
         plan::{Part, denominator_for},
         planes::{NEUTRAL, Planes, Sampling, from_rgb},
         turn::Turn,
@@ -29,6 +32,10 @@ const IMAGE_LIMITS: PictureLimits =
 
 /// A larger picture takes memory and time and shows no more; it is made smaller.
 const MAX_SIDE: usize = 1920;
+
+/// Of a card: drawn in three bytes for each pixel, and encoded; and its letters.
+const CARD_BYTES_PER_PIXEL: usize = 5;
+const SMALL_CARD_BYTES: usize = 512 * 1024;
 
 /// Below this no letter could be read; a smaller picture is made larger.
 const MIN_SIDE: usize = 64;
@@ -64,14 +71,50 @@ pub struct StandIn {
     pub max_pixels: u64,
 }
 
-/// Draws it. Takes some milliseconds, and reads a file: belongs in the pool.
-pub fn draw(wanted: &StandIn) -> Frame {
+impl StandIn {
+    /// Returns the bytes of memory that [`draw`] takes, besides those of a file: of that it takes them itself. Never more
+    /// than `most`, which are enough for a card.
+    pub fn bytes(&self, most: usize) -> usize {
+        let of_last = match (&self.style, &self.last) {
+            (Placeholder::Last, Some(last)) => bytes_of(last),
+            _ => 0,
+        };
+        let size = self.last.as_ref().map_or((MAX_SIDE / 3, MAX_SIDE / 3), upright_size);
+        let (width, height) = within(size);
+        let card = width * height * CARD_BYTES_PER_PIXEL + SMALL_CARD_BYTES;
+        if of_last > most { card.min(most) } else { of_last.max(card).min(most) }
+    }
+}
+
+/// A picture of this size and more than a card is decoded, made smaller and encoded.
+fn bytes_of(frame: &Frame) -> usize {
+    let jpeg = footprint::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
+    let pixels = (MAX_SIDE * MAX_SIDE) as u64;
+    // Resampled and turned, and on a ground of the stream's size; rows before columns; letters.
+    let stages = pixels * 7 + (MAX_SIDE as u64) * u64::from(frame.height());
+    footprint::recoding(&jpeg, 1, stages, (pixels, QUALITY))
+}
+
+/// Draws it. Takes some milliseconds, and reads a file: belongs in the pool, with [`StandIn::bytes`] of its memory.
+pub fn draw(wanted: &StandIn, memory: &PictureMemory) -> Frame {
+    let most = memory.working().capacity();
     let drawn = match (&wanted.style, &wanted.last) {
+        (Placeholder::Last, Some(last)) if bytes_of(last) > most => {
+            Err("the last picture takes more memory than limits.max_decode_bytes allows".to_owned())
+        }
         (Placeholder::Last, Some(last)) => {
             picture(last, None, wanted, true).map_err(|error| format!("the last picture: {error}"))
         }
-        (Placeholder::Image { path, .. }, last) => load(path)
-            .and_then(|image| {
+        (Placeholder::Image { path, .. }, last) => read(path)
+            .and_then(|bytes| {
+                let reserve = |bytes| {
+                    let no_memory = |error| format!("{error} (limits.max_decode_bytes)");
+                    memory.working().try_acquire(bytes).map_err(no_memory)
+                };
+                let converting = reserve(bytes_to_load(&bytes)?)?;
+                let image = to_jpeg(bytes, IMAGE_LIMITS).map_err(|error| error.to_string())?;
+                drop(converting);
+                let _decoding = reserve(bytes_of(&image))?;
                 picture(&image, last.as_ref(), wanted, false).map_err(|error| error.to_string())
             })
             .map_err(|error| format!("{}: {error}", path.display())),
@@ -84,12 +127,23 @@ pub fn draw(wanted: &StandIn) -> Frame {
     })
 }
 
-/// Whether a picture can be shown in place of a stream.
+/// Whether a picture can be shown in place of a stream, by decoding it in `most` bytes of memory.
 ///
 /// # Errors
 /// What is wrong with the file, in words.
-pub fn check_image(path: &Path) -> Result<(), String> {
-    let image = load(path)?;
+pub fn check_image(path: &Path, most: usize) -> Result<(), String> {
+    let bytes = read(path)?;
+    let fits = |needed: usize| {
+        let reason = || {
+            format!(
+                "takes {needed} bytes of memory to be shown, at most {most} are there (limits.max_decode_bytes)"
+            )
+        };
+        if needed > most { Err(reason()) } else { Ok(()) }
+    };
+    fits(bytes_to_load(&bytes)?)?;
+    let image = to_jpeg(bytes, IMAGE_LIMITS).map_err(|error| error.to_string())?;
+    fits(bytes_of(&image))?;
     let mut planes = Planes::default();
     decode(&image, 1, IMAGE_LIMITS.max_frame_pixels, &mut planes).map_err(|error| error.to_string())
 }
@@ -99,7 +153,12 @@ fn card(wanted: &StandIn, reason: &str) -> Frame {
     placeholder::draw(&wanted.title, reason, wanted.since, size)
 }
 
-fn load(path: &Path) -> Result<Frame, String> {
+fn bytes_to_load(bytes: &[u8]) -> Result<usize, String> {
+    let size = conversion_bytes(bytes, IMAGE_LIMITS).map_err(|error| error.to_string())?;
+    Ok(size.map_or(0, |size| size.bytes))
+}
+
+fn read(path: &Path) -> Result<Bytes, String> {
     let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
     let mut bytes = Vec::new();
     let most = IMAGE_LIMITS.max_frame_bytes as u64;
@@ -107,7 +166,7 @@ fn load(path: &Path) -> Result<Frame, String> {
     if bytes.len() as u64 > most {
         return Err(format!("has more than {} MiB", most / (1024 * 1024)));
     }
-    to_jpeg(bytes.into(), IMAGE_LIMITS).map_err(|error| error.to_string())
+    Ok(bytes.into())
 }
 
 fn decode(frame: &Frame, denominator: u8, max_pixels: u64, planes: &mut Planes) -> Result<(), CodecError> {
@@ -239,6 +298,10 @@ mod tests {
         Frame::from_jpeg(codec().encode(&pixels, Quality::PICTURE).unwrap()).unwrap()
     }
 
+    fn drawn(wanted: &StandIn) -> Frame {
+        draw(wanted, &PictureMemory::default())
+    }
+
     fn wanted(style: Placeholder, last: Option<Frame>) -> StandIn {
         StandIn {
             style,
@@ -268,7 +331,7 @@ mod tests {
 
     #[test]
     fn the_last_picture_is_dimmed_and_says_why() {
-        let drawn = draw(&wanted(Placeholder::Last, Some(frame(640, 360, [250, 40, 40]))));
+        let drawn = drawn(&wanted(Placeholder::Last, Some(frame(640, 360, [250, 40, 40]))));
         assert_eq!((drawn.width(), drawn.height(), drawn.kind()), (640, 360, FrameKind::Placeholder));
         let planes = planes(&drawn);
         let [r, g, b] = planes.rgb(320, 20);
@@ -280,7 +343,7 @@ mod tests {
     fn a_long_reason_is_broken_before_the_side_of_the_picture() {
         let mut wanted = wanted(Placeholder::Last, Some(frame(640, 360, [0; 3])));
         wanted.reason = "the camera is away ".repeat(40);
-        let planes = planes(&draw(&wanted));
+        let planes = planes(&drawn(&wanted));
         let lit = |x: usize| (0..360).any(|y| planes.rgb(x, y)[1] > 120);
         let last = (0..640).rev().find(|&x| lit(x)).unwrap();
         assert!((400..=626).contains(&last), "letters end at {last}, within the margin");
@@ -288,8 +351,8 @@ mod tests {
 
     #[test]
     fn without_a_last_picture_there_is_a_card() {
-        let drawn = draw(&wanted(Placeholder::Last, None));
-        assert_eq!(drawn.jpeg().len(), draw(&wanted(Placeholder::Card, None)).jpeg().len());
+        let drawn = drawn(&wanted(Placeholder::Last, None));
+        assert_eq!(drawn.jpeg().len(), drawn(&wanted(Placeholder::Card, None)).jpeg().len());
     }
 
     #[test]
@@ -297,7 +360,7 @@ mod tests {
         for ((width, height), size) in
             [((3840, 2160), (1920, 1080)), ((8, 8), (64, 64)), ((1000, 10), (1000, 64))]
         {
-            let drawn = draw(&wanted(Placeholder::Last, Some(frame(width, height, [90; 3]))));
+            let drawn = drawn(&wanted(Placeholder::Last, Some(frame(width, height, [90; 3]))));
             assert_eq!((drawn.width(), drawn.height()), size, "{width}x{height}");
         }
     }
@@ -306,15 +369,15 @@ mod tests {
     fn a_picture_of_ones_own_has_the_size_of_the_streams() {
         let folder = tempfile::tempdir().unwrap();
         let path = png(folder.path(), 200, 200);
-        check_image(&path).unwrap();
+        check_image(&path, usize::MAX).unwrap();
         let style = |label| Placeholder::Image { path: path.clone(), label };
-        let drawn = planes(&draw(&wanted(style(false), Some(frame(640, 360, [250; 3])))));
+        let drawn = planes(&drawn(&wanted(style(false), Some(frame(640, 360, [250; 3])))));
         assert_eq!((drawn.width(), drawn.height()), (640, 360));
         let [r, _, b] = drawn.rgb(320, 180);
         assert!(b > 200 && r < 40, "the picture in the middle");
         assert!(drawn.rgb(10, 180)[2] < 60, "and the ground beside it");
         assert_eq!(bright(&drawn), 0, "no letters");
-        let alone = draw(&wanted(style(true), None));
+        let alone = drawn(&wanted(style(true), None));
         assert_eq!((alone.width(), alone.height()), (200, 200), "its own size when nothing was shown");
         assert!(bright(&planes(&alone)) > 50, "letters");
     }
@@ -323,15 +386,15 @@ mod tests {
     fn a_picture_that_is_gone_or_is_none_is_a_card_and_a_mistake() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gone.png");
-        let gone = check_image(&path).unwrap_err();
+        let gone = check_image(&path, usize::MAX).unwrap_err();
         assert!(gone.starts_with("cannot be read: "), "{gone}");
         let style = Placeholder::Image { path: path.clone(), label: true };
-        assert_eq!(draw(&wanted(style.clone(), None)).width(), 640, "the card");
+        assert_eq!(drawn(&wanted(style.clone(), None)).width(), 640, "the card");
         std::fs::write(&path, b"hello").unwrap();
-        assert!(check_image(&path).unwrap_err().starts_with("not a picture"));
+        assert!(check_image(&path, usize::MAX).unwrap_err().starts_with("not a picture"));
         let broken = frame(64, 64, [9; 3]).jpeg()[..600].to_vec();
         std::fs::write(&path, broken).unwrap();
-        assert!(check_image(&path).is_err());
-        draw(&wanted(style, Some(frame(64, 64, [9; 3]))));
+        assert!(check_image(&path, usize::MAX).is_err());
+        drawn(&wanted(style, Some(frame(64, 64, [9; 3]))));
     }
 }

@@ -1,9 +1,6 @@
 //! A line of text with the time in it: the clock of the demo, a caption, a sign.
 
-use std::{
-    sync::{Arc, Once},
-    time::SystemTime,
-};
+use std::{sync::Once, time::SystemTime};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::LocalBoxFuture};
@@ -16,10 +13,12 @@ use crate::{
     config::TextConfig,
     source::{Source, SourceError},
     transform::{
-        Pool, PoolError, Quality,
+        PoolError, Quality,
         canvas::{Area, Canvas},
         codec::codec,
         fonts::{self, Style, missing_glyphs},
+        footprint,
+        pool::StreamQueue,
         strftime::expand,
     },
 };
@@ -31,14 +30,14 @@ const MARGIN: f32 = 0.25;
 #[derive(Debug)]
 pub struct TextSource {
     config: TextConfig,
-    pool: Arc<Pool>,
+    queue: StreamQueue,
     told_missing: Once,
 }
 
 impl TextSource {
     /// A source that draws `config.text`.
-    pub fn new(config: TextConfig, pool: Arc<Pool>) -> Self {
-        Self { config, pool, told_missing: Once::new() }
+    pub fn new(config: TextConfig, queue: StreamQueue) -> Self {
+        Self { config, queue, told_missing: Once::new() }
     }
 
     async fn draw_forever(&self, sink: &Sink) -> Result<(), RenderError> {
@@ -51,7 +50,10 @@ impl TextSource {
                 Some((before, jpeg)) if *before == text => jpeg.clone(),
                 _ => {
                     let (config, drawn) = (self.config.clone(), text.clone());
-                    match self.pool.run(move || (draw(&config, &drawn), missing_glyphs(&drawn))).await {
+                    let letters = footprint::letters(&drawn, config.font_size);
+                    let bytes = footprint::canvas(config.size, letters);
+                    let job = move || (draw(&config, &drawn), missing_glyphs(&drawn));
+                    match self.queue.run(bytes, job).await {
                         Ok((jpeg, missing)) => {
                             self.tell_missing(&missing);
                             jpeg?
@@ -111,12 +113,13 @@ fn draw(config: &TextConfig, text: &str) -> Result<Bytes, RenderError> {
 
 #[cfg(test)]
 mod tests {
-    use std::{num::NonZeroU32, time::Duration};
+    use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
     use super::*;
     use crate::{
         bus::Bus,
         config::Size,
+        source::render::tests::queue_of_tests,
         transform::{Pixels, canvas::rgb},
     };
 
@@ -168,8 +171,8 @@ mod tests {
     async fn each_tick_shows_a_frame_and_the_same_text_is_drawn_once() {
         let bus = Arc::new(Bus::default());
         let sink = Sink::new(bus.clone(), None);
-        let pool = Arc::new(Pool::for_this_machine().unwrap());
-        let mut source = TextSource::new(config("always the same", 50.0), pool);
+        let queue = queue_of_tests();
+        let mut source = TextSource::new(config("always the same", 50.0), queue);
         let mut reader = bus.subscribe();
         reader.mark_unchanged();
         let mut shown = Vec::new();

@@ -43,7 +43,7 @@ const REFUSED_REQUESTS: Meaning =
     metric("framecast_refused_requests_total", "Requests that were refused, by reason.");
 const BUDGET: Meaning = metric(
     "framecast_memory_budget_bytes",
-    "Bytes that limits.max_decode_bytes, max_upload_bytes and max_unsent_bytes allow.",
+    "Bytes that limits.max_decode_bytes (in two parts), max_upload_bytes and max_unsent_bytes allow.",
 );
 const BUDGET_USED: Meaning = metric("framecast_memory_budget_used_bytes", "Bytes that are held of them.");
 const BUDGET_WAITING: Meaning =
@@ -117,9 +117,12 @@ pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
 
 fn budgets(state: &WebState, scrape: &mut Scrape) {
     let budgets = &state.budgets;
-    for (name, budget) in
-        [("decode", &budgets.decode), ("uploads", &budgets.uploads), ("unsent", &budgets.unsent)]
-    {
+    for (name, budget) in [
+        ("decode", &budgets.decode),
+        ("kept_pictures", &budgets.kept_pictures),
+        ("uploads", &budgets.uploads),
+        ("unsent", &budgets.unsent),
+    ] {
         let label = [("budget", name)];
         scrape.gauge(&BUDGET, &label, budget.capacity() as f64);
         scrape.gauge(&BUDGET_USED, &label, budget.in_use() as f64);

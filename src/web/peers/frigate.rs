@@ -70,5 +70,7 @@ async fn card(state: &WebState, stream: &StreamHandle) -> Result<Frame, Problem>
         last: None,
         max_pixels: state.settings.now().limits.max_frame_pixels,
     };
-    Ok(state.pool.run(move || standin::draw(&wanted)).await?)
+    let memory = state.pool.memory().clone();
+    let bytes = wanted.bytes(memory.most_bytes());
+    Ok(state.pool.queue(stream.name()).run(bytes, move || standin::draw(&wanted, &memory)).await?)
 }

@@ -25,7 +25,7 @@ use crate::{
     bus::{DropReason, Sink},
     config::{ChartConfig, Limits},
     source::{Source, SourceError},
-    transform::{Pool, PoolError},
+    transform::{PoolError, footprint, pool::StreamQueue},
 };
 
 pub use self::poll::PollError;
@@ -35,6 +35,9 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Lines move left by themselves at least so seldom, even if that is not a pixel: viewers who wait for a frame come.
 const LONGEST_STEP: Duration = Duration::from_secs(10);
+
+/// Bytes of the letters while they are drawn.
+const LETTERS_BYTES: usize = 1024 * 1024;
 
 /// And not more often than this.
 const SHORTEST_STEP: Duration = Duration::from_secs(1);
@@ -46,7 +49,7 @@ pub struct ChartSource {
     title: String,
     points: Arc<Points>,
     poller: Option<Poller>,
-    pool: Arc<Pool>,
+    queue: StreamQueue,
 }
 
 impl ChartSource {
@@ -56,11 +59,11 @@ impl ChartSource {
         title: &str,
         limits: &Limits,
         points: Arc<Points>,
-        pool: Arc<Pool>,
+        queue: StreamQueue,
     ) -> Self {
         let poller = config.poll.as_ref().map(|poll| Poller::new(poll, limits, points.clone()));
         let title = config.title.as_deref().unwrap_or(title).to_owned();
-        Self { config: Arc::new(config.clone()), title, points, poller, pool }
+        Self { config: Arc::new(config.clone()), title, points, poller, queue }
     }
 }
 
@@ -69,7 +72,7 @@ async fn draw_forever(
     config: &Arc<ChartConfig>,
     title: &str,
     points: &Points,
-    pool: &Pool,
+    queue: &StreamQueue,
     sink: &Sink,
 ) -> Result<(), RenderError> {
     let mut changes = points.changes();
@@ -83,7 +86,9 @@ async fn draw_forever(
         let (drawn, title, zone) = (config.clone(), title.to_owned(), zone.clone());
         let job =
             move || draw::draw(&Graph { config: &drawn, title: &title, now, zone: &zone, series: &series });
-        match pool.run(job).await {
+        // A mask of the lines beside the canvas, and letters.
+        let pixels = config.size.width.get() as usize * config.size.height.get() as usize;
+        match queue.run(footprint::canvas(config.size, 2 * pixels + LETTERS_BYTES), job).await {
             // Our own encoder's pictures are whole; if not, the sink counts it.
             Ok(jpeg) => drop(sink.jpeg(jpeg?)),
             Err(PoolError::Busy) => sink.dropped(DropReason::Busy),
@@ -109,8 +114,8 @@ pub fn unix_now() -> f64 {
 impl Source for ChartSource {
     fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
         Box::pin(async move {
-            let Self { config, title, points, poller, pool } = self;
-            let drawing = async { Ok(draw_forever(config, title, points, pool, sink).await?) };
+            let Self { config, title, points, poller, queue } = self;
+            let drawing = async { Ok(draw_forever(config, title, points, queue, sink).await?) };
             let Some(poller) = poller else { return drawing.await };
             // What is drawn is of no use before the first answer: why there is none is shown instead.
             poller.first().await?;
