@@ -43,7 +43,7 @@ use crate::{
     transform::{PictureMemory, pool::Pool},
     web::{
         Connections, Documents, ListenError, Listeners, LiveSettings, Pages, Refusals, RequestRate, Seats,
-        Settings, Tls, TlsError, UnsentAnswers, WebServer, WebState,
+        Settings, Tls, TlsError, UnsentAnswers, Uploads, WebServer, WebState,
     },
     webhooks::Webhooks,
 };
@@ -123,6 +123,8 @@ impl Relay {
         let base_path = config.server.base_path.clone();
         let connections = Arc::new(Connections::new(&config));
         let requests = Arc::new(RequestRate::new(config.limits.max_requests_per_second));
+        let refusals = Arc::new(Refusals::default());
+        let uploads = Arc::new(Uploads::new(budgets.uploads.clone(), refusals.clone()));
         let seats = Arc::new(Seats::new(config.limits.max_viewers_per_address));
         let renditions = Arc::new(Renditions::new(config.limits.max_renditions));
         let auth = Arc::new(Auth::new(&config.auth));
@@ -159,7 +161,8 @@ impl Relay {
             viewers: Arc::default(),
             seats,
             webhooks,
-            refusals: Refusals::default(),
+            refusals,
+            uploads,
             capacity,
             settings,
             documents: Documents::default(),

@@ -2,19 +2,27 @@
 //!
 //! A check costs some 20 MiB and tens of milliseconds by intent. So one runs at a time, few wait, and a client that logs
 //! in with each request (a snapshot a second) is known again for a while without one.
+//!
+//! All checks run on one thread, in memory that it keeps while checks follow each other. With memory of its own for each
+//! check, on whichever thread was free, 20 wrong passwords grew the process from 14 to 186 MB, and it stayed so: each
+//! thread allocates from another of the allocator's arenas.
 
 use std::{
     collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
+    thread,
     time::{Duration, Instant},
 };
 
-use argon2::{Argon2, PasswordHash, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version, password_hash::Output};
 use ring::{hmac, rand::SystemRandom};
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tracing::error;
 
 /// Checks that wait for their turn; more would be answered after the client has given up.
 const MAX_WAITING: usize = 16;
@@ -25,8 +33,14 @@ const MAX_KNOWN: usize = 256;
 /// For so long. A changed password is asked for at once all the same, since the hash is part of what is known.
 const KNOWN_FOR: Duration = Duration::from_secs(600);
 
+/// The thread gives its memory back when nobody logged in for so long. Guesses that come faster reuse it.
+const MEMORY_KEPT_FOR: Duration = Duration::from_secs(10);
+
 /// Longest password looked at, in bytes.
 const MAX_PASSWORD: usize = 1024;
+
+/// Longest salt of a PHC string, in bytes.
+const MAX_SALT: usize = 64;
 
 /// Checked in place of the hash of somebody who is not there, so that the time does not tell who is. With the parameters
 /// of `framecast passwd`; no password has this hash.
@@ -41,7 +55,9 @@ pub struct Busy;
 /// Where passwords are checked.
 #[derive(Debug)]
 pub(super) struct Passwords {
-    turn: Semaphore,
+    turn: Arc<Semaphore>,
+    /// The thread that checks; it is started by the first login, and not at all if the system has none to give.
+    checker: OnceLock<Option<SyncSender<Job>>>,
     waiting: AtomicUsize,
     known: Mutex<HashMap<[u8; 32], Instant>>,
     /// Of this process: what is known says nothing to whoever reads its memory later.
@@ -52,7 +68,13 @@ impl Passwords {
     pub(super) fn new() -> Self {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
         let key = key.expect("rustls and the tokens need the system's random numbers, too");
-        Self { turn: Semaphore::new(1), waiting: AtomicUsize::new(0), known: Mutex::default(), key }
+        Self {
+            turn: Arc::new(Semaphore::new(1)),
+            checker: OnceLock::new(),
+            waiting: AtomicUsize::new(0),
+            known: Mutex::default(),
+            key,
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], Instant>> {
@@ -94,14 +116,64 @@ impl Passwords {
             return Err(Busy);
         }
         let _waiting = Waiting(&self.waiting);
-        let _turn = self.turn.acquire().await.map_err(|_| Busy)?;
+        let turn = self.turn.clone().acquire_owned().await.map_err(|_| Busy)?;
+        let (answer, answered) = oneshot::channel();
         let (kept, shown) = (hash.unwrap_or(NOBODYS_HASH).to_owned(), password.to_owned());
-        // A panic in there is a wrong password.
-        let right = spawn_blocking(move || is_of(&kept, &shown)).await.unwrap_or(false) && hash.is_some();
+        let job = Job { hash: kept, password: shown, answer, _turn: turn };
+        // Never full: whoever has the turn is alone.
+        self.checker().ok_or(Busy)?.try_send(job).map_err(|_| Busy)?;
+        let right = answered.await.map_err(|_| Busy)? && hash.is_some();
         if right && let Some(hash) = hash {
             self.remember(self.tag(hash, password));
         }
         Ok(right)
+    }
+}
+
+impl Passwords {
+    fn checker(&self) -> Option<&SyncSender<Job>> {
+        let start = || {
+            let (sender, jobs) = sync_channel(1);
+            let thread = thread::Builder::new().name("framecast-login".to_owned());
+            let started = thread.spawn(move || check_all(&jobs));
+            started
+                .inspect_err(|error| error!("the thread that checks passwords cannot be started: {error}"))
+                .ok()?;
+            Some(sender)
+        };
+        self.checker.get_or_init(start).as_ref()
+    }
+}
+
+/// A password to check.
+#[derive(Debug)]
+struct Job {
+    hash: String,
+    password: String,
+    answer: oneshot::Sender<bool>,
+    /// Given back when the check is done, also if its client has gone.
+    _turn: OwnedSemaphorePermit,
+}
+
+/// Checks passwords until nobody can send any more.
+fn check_all(jobs: &Receiver<Job>) {
+    let mut blocks = Vec::new();
+    loop {
+        let next = if blocks.is_empty() {
+            jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            jobs.recv_timeout(MEMORY_KEPT_FOR)
+        };
+        match next {
+            Ok(job) if job.answer.is_closed() => {}
+            Ok(job) => {
+                let check = AssertUnwindSafe(|| has_hash(&job.hash, &job.password, &mut blocks));
+                // A panic in there is a wrong password. Whether the client still waits for the answer is all the same.
+                let _ = job.answer.send(catch_unwind(check).unwrap_or(false));
+            }
+            Err(RecvTimeoutError::Timeout) => blocks = Vec::new(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
     }
 }
 
@@ -114,9 +186,29 @@ impl Drop for Waiting<'_> {
     }
 }
 
-fn is_of(hash: &str, password: &str) -> bool {
-    PasswordHash::new(hash)
-        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+/// Returns whether the password has this hash. `blocks` grow to what its parameters need, which the configuration bounds
+/// (`MAX_HASH_KIB` in `config/auth.rs`), and are used again.
+fn has_hash(hash: &str, password: &str, blocks: &mut Vec<Block>) -> bool {
+    let mut computed = || {
+        let hash = PasswordHash::new(hash).ok()?;
+        let version = hash.version.map(Version::try_from).transpose().ok()?.unwrap_or_default();
+        let params = Params::try_from(&hash).ok()?;
+        let (salt, expected) = (hash.salt?, hash.hash?);
+        let mut buffer = [0; MAX_SALT];
+        let salt = salt.decode_b64(&mut buffer).ok()?;
+        let count = params.block_count();
+        if blocks.len() < count {
+            blocks.resize(count, Block::default());
+        }
+        let argon2 = Argon2::new(Algorithm::try_from(hash.algorithm).ok()?, version, params);
+        let output = Output::init_with(expected.len(), |out| {
+            Ok(argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, &mut blocks[..count])?)
+        });
+        // In constant time.
+        Some(output.ok()? == expected)
+    };
+    // What the configuration has checked is always a hash.
+    computed().unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -145,10 +237,36 @@ mod tests {
         assert_eq!(passwords.check(Some(&hash), &"a".repeat(MAX_PASSWORD + 1)).await, Ok(false));
     }
 
+    #[test]
+    fn hashes_of_all_kinds_are_checked_in_memory_that_is_used_again() {
+        let mut blocks = Vec::new();
+        let hash = |params: Params, algorithm| {
+            use argon2::{PasswordHasher, password_hash::SaltString};
+            let salt = SaltString::encode_b64(b"another salt").unwrap();
+            let argon2 = Argon2::new(algorithm, Version::V0x13, params);
+            argon2.hash_password(b"a password", &salt).unwrap().to_string()
+        };
+        let cases = [
+            hash(Params::new(64, 2, 1, None).unwrap(), Algorithm::Argon2id),
+            hash(Params::new(16, 1, 1, Some(16)).unwrap(), Algorithm::Argon2i),
+            hash(Params::new(40, 3, 4, Some(64)).unwrap(), Algorithm::Argon2d),
+        ];
+        for hash in &cases {
+            assert!(has_hash(hash, "a password", &mut blocks), "{hash}");
+            assert!(!has_hash(hash, "another", &mut blocks), "{hash}");
+        }
+        assert_eq!(blocks.len(), 64, "the largest of them");
+        for broken in
+            ["", "$argon2id$", "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ", "$scrypt$ln=1$c29tZXNhbHQ$AAAA"]
+        {
+            assert!(!has_hash(broken, "a password", &mut blocks), "{broken}");
+        }
+    }
+
     #[tokio::test]
     async fn few_wait_and_what_is_known_is_bounded() {
         let passwords = Passwords::new();
-        let turn = passwords.turn.acquire().await.unwrap();
+        let turn = passwords.turn.clone().acquire_owned().await.unwrap();
         let hash = hash();
         let mut waiting: Vec<_> =
             (0..MAX_WAITING).map(|_| Box::pin(passwords.check(Some(&hash), "abc"))).collect();

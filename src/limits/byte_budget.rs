@@ -140,6 +140,11 @@ impl ByteBudget {
         self.refused.load(Relaxed)
     }
 
+    /// Counts a refusal that its owner decided, who divides the budget further.
+    pub fn count_refused(&self) {
+        self.refused.fetch_add(1, Relaxed);
+    }
+
     fn fitting(&self, bytes: usize) -> Result<u32, BudgetError> {
         let (units, capacity) = (bytes.div_ceil(UNIT), self.capacity.load(Relaxed));
         match u32::try_from(units) {

@@ -129,6 +129,11 @@ impl PartParser {
         self.buffer.len()
     }
 
+    /// Returns how many bytes of memory it holds: the buffer, and what is kept to be used again.
+    pub fn held(&self) -> usize {
+        self.buffer.capacity() + self.spare.capacity()
+    }
+
     /// What was noticed since the last call.
     pub fn take_events(&mut self) -> Events {
         std::mem::take(&mut self.events)

@@ -90,6 +90,11 @@ fn asking(request: &HttpRequest) -> Result<Caller, Problem> {
     caller.ok_or_else(|| Problem::forbidden("nobody may use this address: it has no rule"))
 }
 
+/// Returns whether a valid credential was shown, and looked at: where everybody may push none is.
+pub(super) fn is_known(request: &HttpRequest) -> bool {
+    request.extensions().get::<Caller>().is_some_and(Caller::is_known)
+}
+
 /// Counts a request among those of its address. Addresses that do not exist are asked for, too.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{State, error::Problem, pushing::Body};
+use super::{State, error::Problem, pushing::Body, uploads::Uploads};
 use crate::{
     frame::{NameError, StreamName},
     registry::{Applied, Edit, Edited, EventKind},
@@ -40,7 +40,7 @@ pub(super) struct Shown<'a> {
 
 /// `POST /api/streams`: a stream with its `name` beside its settings.
 pub(super) async fn create(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
-    with_body(&request, payload, async |mut settings| {
+    with_body(&request, &state, payload, async |mut settings| {
         let name = match &mut settings {
             Value::Object(map) => map.remove("name"),
             _ => None,
@@ -60,7 +60,8 @@ pub(super) async fn create_named(
     name: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    with_body(&request, payload, async |settings| edit(&state, &name, Edit::Create(settings)).await).await
+    with_body(&request, &state, payload, async |settings| edit(&state, &name, Edit::Create(settings)).await)
+        .await
 }
 
 /// `PUT /api/streams/{name}`.
@@ -70,7 +71,8 @@ pub(super) async fn replace(
     name: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    with_body(&request, payload, async |settings| edit(&state, &name, Edit::Replace(settings)).await).await
+    with_body(&request, &state, payload, async |settings| edit(&state, &name, Edit::Replace(settings)).await)
+        .await
 }
 
 /// `PATCH /api/streams/{name}` (RFC 7396).
@@ -80,7 +82,7 @@ pub(super) async fn merge(
     name: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    with_body(&request, payload, async |patch| edit(&state, &name, Edit::Merge(patch)).await).await
+    with_body(&request, &state, payload, async |patch| edit(&state, &name, Edit::Merge(patch)).await).await
 }
 
 /// `DELETE /api/streams/{name}`.
@@ -165,17 +167,18 @@ fn unprocessable(path: &str, message: impl Into<String>) -> Problem {
 /// Reads the JSON of a request, and answers in a way that reaches whoever still sends.
 async fn with_body(
     request: &HttpRequest,
+    state: &State,
     payload: web::Payload,
     then: impl AsyncFnOnce(Value) -> Result<HttpResponse, Problem>,
 ) -> HttpResponse {
     let mut body = Body::new(request, payload);
-    match json_of(request, &mut body).await {
+    match json_of(request, state, &mut body).await {
         Ok(value) => then(value).await.unwrap_or_else(|problem| problem.error_response()),
         Err(problem) => body.refuse(problem).await,
     }
 }
 
-async fn json_of(request: &HttpRequest, body: &mut Body) -> Result<Value, Problem> {
+async fn json_of(request: &HttpRequest, state: &State, body: &mut Body) -> Result<Value, Problem> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     if kind
@@ -189,7 +192,8 @@ async fn json_of(request: &HttpRequest, body: &mut Body) -> Result<Value, Proble
         let detail = format!("the settings of a stream have at most {MAX_SETTINGS_BYTES} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
-    let whole = body.whole(MAX_SETTINGS_BYTES, too_large).await?;
+    let upload = Uploads::admin(state, request)?;
+    let whole = body.whole(upload, MAX_SETTINGS_BYTES, too_large).await?;
     serde_json::from_slice(&whole).map_err(|error| {
         // Without what it found there, which may be a credential.
         let detail = format!("that is not JSON (line {}, column {})", error.line(), error.column());

@@ -15,7 +15,7 @@ use url::form_urlencoded;
 
 use super::{
     State, WebState, access, connections::Connection, error::Problem, page::REFERRER_POLICY, pushing::Body,
-    query,
+    query, uploads::Uploads,
 };
 use crate::{auth::Caller, config::Role, frame::StreamName};
 
@@ -42,9 +42,12 @@ pub(super) async fn enter(request: HttpRequest, state: State, payload: web::Payl
     let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "that is no login");
     // Anybody may send this, and take their time.
     let waiting = Connection::of(&request).map(|connection| connection.wait_for_client());
-    let text = body.whole(MAX_FORM_BYTES, too_large).await;
+    let received = match Uploads::login(&state, &request) {
+        Ok(upload) => body.whole(upload, MAX_FORM_BYTES, too_large).await,
+        Err(problem) => Err(problem),
+    };
     drop(waiting);
-    let text = match text {
+    let text = match received {
         Ok(text) => text,
         Err(problem) => return body.refuse(problem).await,
     };

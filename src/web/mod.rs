@@ -43,6 +43,7 @@ mod snapshot;
 mod tls;
 mod transport;
 mod unsent;
+mod uploads;
 mod viewers;
 mod viewing;
 
@@ -76,6 +77,7 @@ pub use server::WebServer;
 pub use settings::{LiveSettings, Settings};
 pub use tls::{Tls, TlsError};
 pub use unsent::UnsentAnswers;
+pub use uploads::Uploads;
 pub use viewers::Viewers;
 
 /// What every handler may use.
@@ -112,7 +114,9 @@ pub struct WebState {
     /// Who is told what happens.
     pub webhooks: Arc<Webhooks>,
     /// What was refused.
-    pub refusals: Refusals,
+    pub refusals: Arc<Refusals>,
+    /// Requests that are being received.
+    pub uploads: Arc<Uploads>,
     /// Room for viewers.
     pub capacity: Arc<Capacity>,
     /// What a new configuration may change.

@@ -8,6 +8,7 @@ use super::{
     State, WebState,
     error::Problem,
     pushing::{Body, content_type, refused},
+    uploads::Uploads,
 };
 use crate::{
     config::{Publishers, SourceConfig},
@@ -31,7 +32,8 @@ pub(super) async fn points(
             let detail = format!("more than {MAX_BODY_BYTES} bytes of points; send them in several requests");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
         };
-        let text = body.whole(MAX_BODY_BYTES, too_large).await?;
+        let upload = Uploads::push(&state, &request, &name)?;
+        let text = body.whole(upload, MAX_BODY_BYTES, too_large).await?;
         let json =
             content_type(&request).split(';').next().is_some_and(|kind| kind.trim_end().ends_with("json"));
         let now = unix_now();

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{State, WebState, api, error::Problem, pushing::Body};
+use super::{State, WebState, api, error::Problem, pushing::Body, uploads::Uploads};
 use crate::{
     config::UpstreamConfig,
     multipart::boundary::ContentKind,
@@ -89,7 +89,11 @@ struct Counted {
 pub(super) async fn ask(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
     let mut body = Body::new(&request, payload);
     let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "that is no URL");
-    let text = match body.whole(MAX_BODY_BYTES, too_large).await {
+    let received = match Uploads::admin(&state, &request) {
+        Ok(upload) => body.whole(upload, MAX_BODY_BYTES, too_large).await,
+        Err(problem) => Err(problem),
+    };
+    let text = match received {
         Ok(text) => text,
         Err(problem) => return body.refuse(problem).await,
     };

@@ -10,12 +10,12 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use bytes::Bytes;
 
+use self::body::Received;
 #[cfg(any(test, fuzzing))]
-pub(super) use self::form::file as file_of_form;
+pub(super) use self::form::file_in as file_of_form;
 pub(super) use self::{body::Body, feed::Fed};
-use super::{State, WebState, error::Problem};
+use super::{State, WebState, error::Problem, uploads::Uploads};
 use crate::{
     bus::DropReason,
     config::{SecondPublisher, SourceConfig},
@@ -124,27 +124,32 @@ async fn one_picture(
     state: &WebState,
     stream: &StreamHandle,
     body: &mut Body,
-) -> Result<Bytes, Problem> {
+) -> Result<Received, Problem> {
     let max = state.settings.now().limits.max_frame_bytes;
     let too_large = || {
         let detail = format!("the picture is larger than {max} bytes (limits.max_frame_bytes)");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
+    let upload = Uploads::push(state, request, stream.name().as_str())
+        .inspect_err(|_| stream.sink().dropped(DropReason::Busy))?;
     let picture = if content_type(request).starts_with("multipart/form-data") {
-        match body.whole(max.saturating_add(form::OVERHEAD_BYTES), too_large).await {
+        match body.whole(upload, max.saturating_add(form::OVERHEAD_BYTES), too_large).await {
             Ok(whole) => form::file(request, whole).await,
             Err(problem) => Err(problem),
         }
     } else {
-        body.whole(max, too_large).await
+        body.whole(upload, max, too_large).await
     };
     picture.inspect_err(|problem| {
-        let large = problem.status() == StatusCode::PAYLOAD_TOO_LARGE;
-        stream.sink().dropped(if large { DropReason::TooLarge } else { DropReason::Invalid });
+        stream.sink().dropped(match problem.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => DropReason::TooLarge,
+            StatusCode::SERVICE_UNAVAILABLE => DropReason::Busy,
+            _ => DropReason::Invalid,
+        });
     })
 }
 
-async fn show(state: &WebState, stream: &StreamHandle, picture: Bytes) -> Result<(), Problem> {
+async fn show(state: &WebState, stream: &StreamHandle, picture: Received) -> Result<(), Problem> {
     let limits = PictureLimits::from(&state.settings.now().limits);
     match convert(state, stream, picture, limits).await? {
         Ok(frame) => {
@@ -165,17 +170,24 @@ async fn show(state: &WebState, stream: &StreamHandle, picture: Bytes) -> Result
 async fn convert(
     state: &WebState,
     stream: &StreamHandle,
-    picture: Bytes,
+    picture: Received,
     limits: PictureLimits,
 ) -> Result<Result<Frame, PictureError>, Problem> {
     let size = match picture::conversion_bytes(&picture, limits) {
         Ok(Some(size)) => size,
-        Ok(None) => return Ok(picture::to_jpeg(picture, limits)),
+        Ok(None) => return Ok(picture::to_jpeg(picture.into_parts().0, limits)),
         Err(error) => return Ok(Err(error)),
     };
     let ConversionSize { width, height, bytes } = size;
     let queue = state.pool.queue(stream.name());
-    match queue.convert(bytes, move || picture::to_jpeg(picture, limits)).await {
+    let to_jpeg = move || {
+        let (picture, upload) = picture.into_parts();
+        let converted = picture::to_jpeg(picture, limits);
+        // Charged until then, also if the publisher has gone.
+        drop(upload);
+        converted
+    };
+    match queue.convert(bytes, to_jpeg).await {
         Ok(converted) => Ok(converted),
         Err(PoolError::Memory { needed, most }) => {
             Ok(Err(PictureError::TooMuchMemory { width, height, needed, most }))

@@ -24,9 +24,11 @@ pub(super) enum Refusal {
     Malformed,
     /// More frames of HTTP/2 that bring nothing than a client may send: the end of its connection.
     Flood,
+    /// There was no room for its body, or it was ended to make room: 503, or 413 if it never fits.
+    Uploads,
 }
 
-const ALL: [(Refusal, &str); 8] = [
+const ALL: [(Refusal, &str); 9] = [
     (Refusal::Unauthorized, "unauthorized"),
     (Refusal::Forbidden, "forbidden"),
     (Refusal::CrossSite, "cross_site"),
@@ -35,6 +37,7 @@ const ALL: [(Refusal, &str); 8] = [
     (Refusal::Headers, "headers"),
     (Refusal::Malformed, "malformed"),
     (Refusal::Flood, "flood"),
+    (Refusal::Uploads, "uploads"),
 ];
 
 /// Where there was no room for a viewer.

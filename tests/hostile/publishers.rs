@@ -11,13 +11,15 @@ use tokio::{
 
 use crate::{
     bombs,
-    house::House,
+    house::{ADMIN, House, until},
     pictures::{number_of, numbered},
     raw_client::{Client, PATIENCE},
 };
 
 const TOP: &str =
     "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_frame_bytes: 1MiB, max_frame_pixels: 1000000}";
+/// The same, where uploads are not counted by stream and address, but all bytes are.
+const CROWDED: &str = "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_upload_bytes: 8MiB, max_uploads_per_stream: 1000, max_uploads_per_address: none}";
 const STREAMS: &str = "  inbox: {source: {type: push, token: none}}\n  guarded: {source: {type: push, token: kept-in-a-test}}\n  other: {source: {type: push, token: none}}\n";
 
 /// A body being gathered, a picture being decoded, and what connections cost.
@@ -157,7 +159,7 @@ async fn pictures_that_unpack_without_end_are_refused_or_shown_in_bounded_memory
 #[tokio::test]
 async fn a_hundred_uploads_that_never_come_hold_little_and_are_counted_when_they_break() {
     const UPLOADS: usize = 100;
-    let mut house = House::serving(TOP, STREAMS).await;
+    let mut house = House::serving(CROWDED, STREAMS).await;
     house
         .bears(MEMORY_KIB, async |house| {
             let mut slow = Vec::new();
@@ -202,6 +204,205 @@ async fn ten_thousand_frames_in_one_go_are_counted_and_the_last_one_is_shown() {
             }
             let newest = Client::get(house.address(), "/streams/inbox/snapshot").await;
             assert_eq!(number_of(&newest.body), Some(FRAMES));
+        })
+        .await;
+    house.end();
+}
+
+/// Begins an upload for each of `targets` and sends `sent` of its body, all at once, until all but `held` are refused.
+/// They stay as they are for as long as what is returned lives.
+async fn never_end(
+    house: &House,
+    targets: &[String],
+    length: usize,
+    sent: &[u8],
+    held: usize,
+) -> JoinSet<()> {
+    let mut uploads = JoinSet::new();
+    for (n, target) in targets.iter().enumerate() {
+        let (address, sent) = (house.address(), sent.to_vec());
+        let head = format!(
+            "POST {target} HTTP/1.1\r\nHost: t\r\nX-Forwarded-For: 192.0.2.{n}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        uploads.spawn(async move {
+            let mut io = TcpStream::connect(address).await.unwrap();
+            // What is refused may be reset before all of it is sent.
+            let _ = io.write_all(&[head.as_bytes(), &sent].concat()).await;
+            let mut answer = Vec::new();
+            let _ = io.read_to_end(&mut answer).await;
+            let text = String::from_utf8_lossy(&answer);
+            assert!(answer.is_empty() || text.starts_with("HTTP/1.1 503"), "{text}");
+            assert!(answer.is_empty() || text.to_lowercase().contains("retry-after: "), "{text}");
+            std::future::pending::<()>().await;
+        });
+    }
+    let wanted = targets.len() - held;
+    until(&format!("{wanted} refused uploads"), async || {
+        let refused = house.all().await["refused"]["uploads"].clone();
+        if refused.as_u64().unwrap_or_default() >= wanted as u64 { Ok(()) } else { Err(refused.to_string()) }
+    })
+    .await;
+    uploads
+}
+
+/// What everybody together may hold of the 8 MiB of [`CROWDED`] without a credential, and the bodies' last pieces.
+const CROWD_KIB: u64 = 6 * 1024;
+
+/// While others hold all that is there for those without a credential, these get through.
+async fn others_get_through(house: &House) {
+    let token = [("Authorization", "Bearer kept-in-a-test")];
+    let pushed = Client::ask(house.address(), "POST", "/streams/guarded/frame", &token, &numbered(3)).await;
+    assert_eq!(pushed.head.status, 204, "{pushed:?}");
+    let token = [("Authorization", &*format!("Bearer {ADMIN}"))];
+    let settings = br#"{"source": {"type": "push", "token": "none"}}"#;
+    let added = Client::ask(house.address(), "PUT", "/api/streams/added", &token, settings).await;
+    assert!([200, 201, 409].contains(&added.head.status), "read, whether it may be or not: {added:?}");
+    let login = Client::ask(house.address(), "POST", "/login", &[], b"name=a&password=b").await;
+    assert_eq!(login.head.status, 401, "{login:?}");
+}
+
+#[tokio::test]
+async fn pictures_that_never_end_hold_their_share_of_memory_and_no_more() {
+    let mut house = House::serving(CROWDED, STREAMS).await;
+    let targets = vec!["/streams/inbox/frame".to_owned(); 20];
+    house
+        .bears(MEMORY_KIB + CROWD_KIB, async |house| {
+            let uploads = never_end(house, &targets, 4_000_000, &vec![0xff; 3_900_000], 1).await;
+            others_get_through(house).await;
+            drop(uploads);
+            house.report_when("inbox", |report| report["dropped"]["invalid"] == 1).await;
+            assert_eq!(house.push("inbox", &numbered(7)).await.head.status, 204, "there is room again");
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn points_that_never_end_hold_their_share_of_memory_and_no_more() {
+    let streams = format!("{STREAMS}  load: {{source: {{type: chart, series: [cpu], token: none}}}}\n");
+    let mut house = House::serving(CROWDED, &streams).await;
+    let targets = vec!["/streams/load/points".to_owned(); 60];
+    house
+        .bears(MEMORY_KIB + CROWD_KIB, async |house| {
+            let uploads = never_end(house, &targets, 1_000_000, &vec![b' '; 999_000], 4).await;
+            others_get_through(house).await;
+            drop(uploads);
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn feeds_whose_picture_never_ends_hold_their_share_of_memory_and_no_more() {
+    let names: Vec<_> = (0..20).map(|n| format!("feed-{n}")).collect();
+    let pushed = |name| format!("  {name}: {{source: {{type: push, token: none}}}}\n");
+    let streams: String = STREAMS.to_owned() + &names.iter().map(pushed).collect::<String>();
+    let mut house = House::serving(CROWDED, &streams).await;
+    let targets: Vec<_> = names.iter().map(|name| format!("/streams/{name}/feed")).collect();
+    // A picture of comments.
+    let mut endless = vec![0xff, 0xd8];
+    for _ in 0..30 {
+        endless.extend([0xff, 0xfe, 0xff, 0xff]);
+        endless.extend(vec![0; 0xffff - 2]);
+    }
+    house
+        .bears(MEMORY_KIB + CROWD_KIB, async |house| {
+            let uploads = never_end(house, &targets, 1_000_000_000, &endless, 2).await;
+            others_get_through(house).await;
+            drop(uploads);
+        })
+        .await;
+    house.end();
+}
+
+/// Begins an upload that sends a part of its picture.
+async fn begun(house: &House, stream: &str, headers: &str) -> Client {
+    let mut client = house.client().await;
+    let head = format!(
+        "POST /streams/{stream}/frame HTTP/1.1\r\nHost: t\r\n{headers}\r\nContent-Length: 1000000\r\n\r\n"
+    );
+    client.send(head.as_bytes()).await;
+    client.send(&numbered(1)[..20]).await;
+    client
+}
+
+#[tokio::test]
+async fn streams_and_addresses_have_few_uploads_and_credentials_have_room_of_their_own() {
+    let mut house = House::serving(TOP, STREAMS).await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            let status = async |stream, headers: &[(&str, &str)]| {
+                let target = format!("/streams/{stream}/frame");
+                let answer = Client::ask(house.address(), "POST", &target, headers, &numbered(5)).await;
+                (answer.head.status, answer.head.get("retry-after").is_some())
+            };
+            let (here, there) = (("X-Forwarded-For", "2001:db8::1"), ("X-Forwarded-For", "192.0.2.1"));
+            let mut slow = Vec::new();
+            for n in 0..16 {
+                // Of one subscriber, whatever its address.
+                let stream = if n < 8 { "inbox" } else { "other" };
+                slow.push(begun(house, stream, &format!("X-Forwarded-For: 2001:db8::{n:x}")).await);
+            }
+            let busy = async |stream: &str, wanted: usize| {
+                // What is under way is not counted anywhere: it is full when the next one is refused.
+                until(&format!("{stream} to be full"), async || {
+                    let refused = house.report(stream).await["refused_pushes"].clone();
+                    let (status, _) = status(stream, &[there]).await;
+                    if status == 503 { Ok(()) } else { Err(format!("{status} {refused} {wanted}")) }
+                })
+                .await;
+            };
+            busy("inbox", 8).await;
+            busy("other", 8).await;
+            assert_eq!(status("inbox", &[here]).await, (503, true), "the address has 16");
+            let token = ("Authorization", "Bearer kept-in-a-test");
+            assert_eq!(status("guarded", &[here, token]).await.0, 204);
+            // Whoever is slow makes room at last.
+            until("a place in inbox", async || {
+                let (status, _) = status("inbox", &[there]).await;
+                if status == 204 { Ok(()) } else { Err(status.to_string()) }
+            })
+            .await;
+            let mut oldest = slow.swap_remove(0);
+            assert_eq!(oldest.head().await.status, 503);
+        })
+        .await;
+    house.end();
+}
+
+/// One check of a password takes 19 MiB.
+const ARGON2_KIB: u64 = 20 * 1024;
+
+#[tokio::test]
+async fn wrong_passwords_of_many_addresses_are_checked_in_the_memory_of_one() {
+    const GUESSES: usize = 48;
+    const AT_ONCE: usize = 12;
+    let nobodys =
+        "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGlzIGhlcmU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let top = format!("{TOP}\nauth: {{users: {{alice: {{password_hash: '{nobodys}', role: view}}}}}}");
+    let mut house = House::serving(&top, STREAMS).await;
+    house
+        .bears(ARGON2_KIB + 12 * 1024, async |house| {
+            let mut guessing = JoinSet::new();
+            for n in 0..GUESSES {
+                if n >= AT_ONCE {
+                    guessing.join_next().await.unwrap().unwrap();
+                }
+                let address = house.address();
+                guessing.spawn(async move {
+                    let from = format!("192.0.2.{n}");
+                    let body = format!("name=user-{n}&password=guess");
+                    let answer = Client::ask(
+                        address,
+                        "POST",
+                        "/login",
+                        &[("X-Forwarded-For", &from)],
+                        body.as_bytes(),
+                    );
+                    assert_eq!(answer.await.head.status, 401);
+                });
+            }
+            guessing.join_all().await;
         })
         .await;
     house.end();

@@ -1,6 +1,10 @@
-//! The body of a push: read once and within bounds; and what to do with the rest of one that is refused.
+//! The body of a request: read once and within bounds; and what to do with the rest of one that is refused.
+//!
+//! This is the only way to read one (clippy.toml forbids actix-web's extractors): nothing is buffered that is not charged to an
+//! [`Upload`].
 
 use std::{
+    ops::Deref,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -12,13 +16,14 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use crate::web::{
     error::Problem,
     transport::{Busy, BusyGuard, Outbox},
+    uploads::{Upload, UploadError},
 };
 
 /// A publisher that sends nothing of a picture for so long is let go: its connection is dead or it holds one for nothing.
@@ -28,8 +33,12 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// memory, for ever.
 const PICTURE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Most memory that is set aside on the word of a `Content-Length`; larger bodies grow as they come.
-const TRUSTED_LENGTH: usize = 1024 * 1024;
+/// Room for the beginning of a body, if its `Content-Length` promises no less; then it doubles as bytes come, up to what
+/// was promised. So what is charged to the uploads' budget is at most twice what was sent, and this.
+const FIRST_ROOM: usize = 64 * 1024;
+
+/// The buffer of a body of unknown length is cut to its size if it is longer by this part of it.
+const MUCH_LONGER: usize = 8;
 
 /// A refused body of this length is read before the answer, so that its connection stays usable: pictures of this size
 /// cost less than a new connection.
@@ -42,6 +51,32 @@ const READ_BEFORE_ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// arrive resets the connection, which takes the answer away from clients that read only after they have sent
 /// everything (curl does not wait, Python's requests does).
 const READ_BEHIND_ANSWER_FOR: Duration = Duration::from_secs(10);
+
+/// A body that was received, which stays charged for as long as it is held.
+#[derive(Debug)]
+pub(in crate::web) struct Received {
+    bytes: Bytes,
+    upload: Upload,
+}
+
+impl Received {
+    pub(super) fn new(bytes: Bytes, upload: Upload) -> Self {
+        Self { bytes, upload }
+    }
+
+    /// The bytes, and what they are charged to.
+    pub(super) fn into_parts(self) -> (Bytes, Upload) {
+        (self.bytes, self.upload)
+    }
+}
+
+impl Deref for Received {
+    type Target = Bytes;
+
+    fn deref(&self) -> &Bytes {
+        &self.bytes
+    }
+}
 
 /// What a publisher sends.
 pub(in crate::web) struct Body {
@@ -59,8 +94,19 @@ impl Body {
         Self { payload, declared, ended: false, _busy: busy }
     }
 
-    /// The next piece; `None` at the end.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
+    /// The next piece, which is to be buffered for `upload`; `None` at the end.
+    ///
+    /// # Errors
+    /// 400 when the body breaks off, 503 when the upload was ended to make room for others.
+    pub(super) async fn chunk(&mut self, upload: &Upload) -> Result<Option<Bytes>, Problem> {
+        tokio::select! {
+            biased;
+            () = upload.ended() => Err(UploadError::Ended.into()),
+            chunk = self.next() => chunk,
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         match self.payload.next().await {
             Some(Ok(chunk)) => Ok(Some(chunk)),
             None => {
@@ -74,34 +120,48 @@ impl Body {
         }
     }
 
-    /// All of it; `too_large` as soon as it is known to be longer than `max`.
+    /// All of it, charged to `upload` as it comes; `too_large` as soon as it is known to be longer than `max`.
+    ///
+    /// # Errors
+    /// As [`Body::chunk`], 408 when it is too slow, and 503 when there is no room for it.
     pub(in crate::web) async fn whole(
         &mut self,
+        mut upload: Upload,
         max: usize,
         too_large: impl Fn() -> Problem,
-    ) -> Result<Bytes, Problem> {
+    ) -> Result<Received, Problem> {
         if self.declared.is_some_and(|declared| declared > max as u64) {
             return Err(too_large());
         }
-        let expected = self.declared.and_then(|declared| usize::try_from(declared).ok()).unwrap_or_default();
-        let mut whole = BytesMut::with_capacity(expected.min(TRUSTED_LENGTH));
+        let promised = self.declared.and_then(|declared| usize::try_from(declared).ok()).unwrap_or(max);
+        let mut whole = Vec::new();
         let end = Instant::now() + PICTURE_TIMEOUT;
         loop {
-            let next = timeout_at(end.min(Instant::now() + SILENCE_TIMEOUT), self.chunk()).await;
+            let next = timeout_at(end.min(Instant::now() + SILENCE_TIMEOUT), self.chunk(&upload)).await;
             let Some(chunk) = next.map_err(|_| late())?? else { break };
-            if whole.len() + chunk.len() > max {
+            let needed = whole.len() + chunk.len();
+            if needed > max {
                 return Err(too_large());
+            }
+            if needed > whole.capacity() {
+                let room = (2 * whole.capacity()).max(FIRST_ROOM).min(promised).max(needed);
+                upload.reserve(room)?;
+                whole.reserve_exact(room - whole.len());
             }
             whole.extend_from_slice(&chunk);
         }
-        Ok(whole.freeze())
+        if whole.capacity() - whole.len() > whole.len() / MUCH_LONGER {
+            whole.shrink_to_fit();
+            upload.set(whole.len())?;
+        }
+        Ok(Received::new(whole.into(), upload))
     }
 
-    /// The answer to a push that is refused, in a way that lets it reach the publisher.
+    /// The answer to a request that is refused, in a way that lets it reach the publisher.
     pub(in crate::web) async fn refuse(mut self, problem: Problem) -> HttpResponse {
         let answer = problem.error_response();
         if self.declared.is_some_and(|declared| declared <= READ_BEFORE_ANSWER) {
-            let rest = async { while let Ok(Some(_)) = self.chunk().await {} };
+            let rest = async { while let Ok(Some(_)) = self.next().await {} };
             // Late is as good as never: then the connection is closed behind the answer.
             let _ = timeout(READ_BEFORE_ANSWER_WITHIN, rest).await;
         }
@@ -165,6 +225,7 @@ mod tests {
     use futures_util::stream;
 
     use super::*;
+    use crate::web::uploads::tests::upload;
 
     /// A picture of which a byte comes each time `between` is over, and never the last one.
     async fn dripping(between: Duration) -> Body {
@@ -190,7 +251,8 @@ mod tests {
         for (between, until) in cases {
             let mut body = dripping(between).await;
             let begun = Instant::now();
-            let late = body.whole(2_000_000, || unreachable!("it is small")).await.unwrap_err();
+            let late = body.whole(upload(1 << 24), 2_000_000, || unreachable!("it is small"));
+            let late = late.await.unwrap_err();
             assert_eq!(late.status(), StatusCode::REQUEST_TIMEOUT, "{late}");
             let waited = begun.elapsed();
             assert!(waited >= until && waited < until + Duration::from_secs(1), "{between:?}: {waited:?}");

@@ -20,6 +20,7 @@ use crate::{
         WebState, access,
         access_log::{Asked, Publisher, shown},
         error::Problem,
+        uploads::{Upload, Uploads},
     },
 };
 
@@ -42,7 +43,9 @@ pub(super) async fn take(
     body: &mut Body,
 ) -> Result<HttpResponse, Problem> {
     let name = stream.name().as_str();
-    let mut feed = Feed::new(request, &state.settings.now().limits, stream);
+    // Before another is sent away for it.
+    let upload = Uploads::feed(state, request)?;
+    let mut feed = Feed::new(request, &state.settings.now().limits, stream, upload);
     let publishing = stream.publish(second).map_err(|Taken| already_fed(name))?;
     let replaced = publishing.over();
     tokio::pin!(replaced);
@@ -61,12 +64,11 @@ pub(super) async fn take(
             () = over(&mut lease) => break Err(taken_back(name)),
             () = &mut replaced => break Err(another_publisher(name)),
             () = &mut stopped => break Err(Problem::unavailable("framecast is stopping")),
-            chunk = body.chunk() => chunk,
+            chunk = body.chunk(&feed.upload) => chunk,
         };
         match chunk {
             Ok(Some(chunk)) => {
-                feed.parser.push(&chunk);
-                if let Err(problem) = feed.show(PartParser::next_part) {
+                if let Err(problem) = feed.take(&chunk) {
                     break Err(problem);
                 }
             }
@@ -122,12 +124,14 @@ pub(super) fn already_fed(name: &str) -> Problem {
 struct Feed<'a> {
     stream: &'a StreamHandle,
     parser: PartParser,
+    /// Charged with what the parser holds; declared behind it, to be dropped behind it.
+    upload: Upload,
     max_frame_pixels: u64,
     frames: u64,
 }
 
 impl<'a> Feed<'a> {
-    fn new(request: &HttpRequest, limits: &Limits, stream: &'a StreamHandle) -> Self {
+    fn new(request: &HttpRequest, limits: &Limits, stream: &'a StreamHandle, upload: Upload) -> Self {
         let content_type = request.headers().get(header::CONTENT_TYPE);
         let kind = ContentKind::from_header(content_type.and_then(|value| value.to_str().ok()));
         let bounds = ParserLimits {
@@ -135,7 +139,22 @@ impl<'a> Feed<'a> {
             max_header_bytes: limits.max_header_bytes,
         };
         let parser = PartParser::new(kind, bounds);
-        Self { stream, parser, max_frame_pixels: limits.max_frame_pixels, frames: 0 }
+        Self { stream, parser, upload, max_frame_pixels: limits.max_frame_pixels, frames: 0 }
+    }
+
+    /// Shows what has become whole with this piece of the body.
+    fn take(&mut self, chunk: &[u8]) -> Result<(), Problem> {
+        let charged = self.upload.reserve(self.parser.held() + chunk.len());
+        charged.inspect_err(|_| self.stream.sink().dropped(DropReason::Busy))?;
+        let frames = self.frames;
+        self.parser.push(chunk);
+        self.show(PartParser::next_part)?;
+        if self.frames > frames {
+            self.upload.progress();
+        }
+        let charged = self.upload.set(self.parser.held());
+        charged.inspect_err(|_| self.stream.sink().dropped(DropReason::Busy))?;
+        Ok(())
     }
 
     /// Shows every whole picture that `next` finds, and counts the rest.

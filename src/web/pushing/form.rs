@@ -2,28 +2,52 @@
 
 use actix_multipart::Multipart;
 use actix_web::{HttpRequest, error::PayloadError, http::StatusCode};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
+use super::body::Received;
 use crate::web::error::Problem;
 
 /// What a form may hold besides its file: delimiters, headers, some short fields.
 pub(super) const OVERHEAD_BYTES: usize = 64 * 1024;
 
-/// The form's one file, whatever its field is called.
-pub(in crate::web) async fn file(request: &HttpRequest, body: Bytes) -> Result<Bytes, Problem> {
-    let body = stream::iter([Ok::<_, PayloadError>(body)]);
-    let mut form = Multipart::new(request.headers(), body);
+/// What the form's parser holds of it at a time.
+const PARSER_BYTES: usize = 128 * 1024;
+
+/// The form's one file, whatever its field is called. It is copied out of the form, which is charged as well.
+///
+/// # Errors
+/// 400 when it is no form with one file, 503 when there is no room for the copy.
+pub(super) async fn file(request: &HttpRequest, form: Received) -> Result<Received, Problem> {
+    let (form, mut upload) = form.into_parts();
+    upload.reserve(2 * form.len() + PARSER_BYTES)?;
+    let file = file_in(request, form).await?;
+    upload.set(file.len())?;
+    Ok(Received::new(file, upload))
+}
+
+/// The same of bytes that nobody is charged for.
+pub(in crate::web) async fn file_in(request: &HttpRequest, form: Bytes) -> Result<Bytes, Problem> {
+    let length = form.len();
+    let mut form = Multipart::new(request.headers(), stream::iter([Ok::<_, PayloadError>(form)]));
     let mut file = None;
     while let Some(field) = form.next().await {
         let mut field = field.map_err(|error| broken(&error))?;
         let is_file = field.content_disposition().is_some_and(|about| about.get_filename().is_some());
-        let mut value = BytesMut::new();
-        while let Some(chunk) = field.next().await {
-            value.extend_from_slice(&chunk.map_err(|error| broken(&error))?);
-        }
-        if is_file && file.replace(value.freeze()).is_some() {
+        if is_file && file.is_some() {
             return Err(bad("the form has several files; send one a request, or a feed to …/feed"));
+        }
+        // Other fields are read past.
+        let mut value = Vec::with_capacity(if is_file { length } else { 0 });
+        while let Some(chunk) = field.next().await {
+            let chunk = chunk.map_err(|error| broken(&error))?;
+            if is_file {
+                value.extend_from_slice(&chunk);
+            }
+        }
+        if is_file {
+            value.shrink_to_fit();
+            file = Some(value.into());
         }
     }
     file.ok_or_else(|| bad("the form has no file; send one, as curl -F file=@picture.jpg does"))

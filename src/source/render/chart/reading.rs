@@ -1,7 +1,13 @@
 //! Points as text and as JSON, of people and programs: what is wrong is said with its place.
 
+use std::fmt;
+
 use jiff::Timestamp;
-use serde_json::{Deserializer, Map, Value};
+use serde::{
+    Deserializer as _,
+    de::{Error as _, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Deserializer, value::RawValue};
 
 use super::points::{NewPoint, Point};
 
@@ -78,27 +84,29 @@ fn read_line(line: &str, names: &[String], now: f64) -> Result<NewPoint, PointsE
     Ok(NewPoint { series, point: Point { time, value } })
 }
 
+/// Reads JSON piece by piece, without a tree of it: 1 MB of `[0,0,…` would make one of 32 MB.
 fn read_json(body: &[u8], names: &[String], now: f64) -> Result<Vec<NewPoint>, PointsError> {
     let mut new = Vec::new();
-    for value in Deserializer::from_slice(body).into_iter::<Value>() {
-        let value = value.map_err(|error| PointsError::new(format!("the body is no JSON: {error}")))?;
-        match value {
-            Value::Object(object) => read_object(&object, names, now, &mut new)?,
-            Value::Array(items) => {
-                for (number, item) in items.iter().enumerate() {
-                    let Value::Object(object) = item else {
-                        let wrong =
-                            PointsError::new(format!("must be an object, not {}", quoted(&item.to_string())));
-                        return Err(wrong.at(format!("item {}", number + 1)));
+    for value in Deserializer::from_slice(body).into_iter::<&RawValue>() {
+        let value = value.map_err(|error| no_json(&error))?.get();
+        match value.as_bytes().first() {
+            Some(b'{') => read_object(value, names, now, &mut new)?,
+            Some(b'[') => {
+                let mut number = 0;
+                each_item(value, |item| {
+                    number += 1;
+                    let read = if item.starts_with('{') {
+                        read_object(item, names, now, &mut new)
+                    } else {
+                        Err(PointsError::new(format!("must be an object, not {}", quoted(item))))
                     };
-                    read_object(object, names, now, &mut new)
-                        .map_err(|error| error.at(format!("item {}", number + 1)))?;
-                }
+                    read.map_err(|error| error.at(format!("item {number}")))
+                })?;
             }
-            other => {
-                let shown = quoted(&other.to_string());
+            _ => {
                 return Err(PointsError::new(format!(
-                    "the body must be an object or a list of them, not {shown}"
+                    "the body must be an object or a list of them, not {}",
+                    quoted(value)
                 )));
             }
         }
@@ -106,41 +114,113 @@ fn read_json(body: &[u8], names: &[String], now: f64) -> Result<Vec<NewPoint>, P
     Ok(new)
 }
 
-fn read_object(
-    object: &Map<String, Value>,
-    names: &[String],
-    now: f64,
-    new: &mut Vec<NewPoint>,
-) -> Result<(), PointsError> {
-    let time = match object.get("time") {
-        None | Some(Value::Null) => now,
-        Some(Value::Number(time)) => checked_time(time.as_f64().unwrap_or(f64::NAN), now)?,
-        Some(Value::String(text)) => {
+fn no_json(error: &serde_json::Error) -> PointsError {
+    PointsError::new(format!("the body is no JSON: {error}"))
+}
+
+fn read_object(object: &str, names: &[String], now: f64, new: &mut Vec<NewPoint>) -> Result<(), PointsError> {
+    let mut time = now;
+    let mut values = vec![None; names.len()];
+    each_entry(object, |name, value| {
+        if name == "time" {
+            time = read_time(value, now)?;
+            return Ok(());
+        }
+        let series = series(name, names)?;
+        let number = value.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        values[series] = match value {
+            // Nothing was measured.
+            "null" => None,
+            number_of if number => {
+                Some(serde_json::from_str::<f64>(number_of).map_err(|error| no_json(&error))?)
+            }
+            _ => return Err(PointsError::new(format!("{name} must be a number, not {}", quoted(value)))),
+        };
+        Ok(())
+    })?;
+    let measured = values.into_iter().enumerate().filter_map(|(series, value)| Some((series, value?)));
+    new.extend(measured.map(|(series, value)| NewPoint { series, point: Point { time, value } }));
+    Ok(())
+}
+
+fn read_time(value: &str, now: f64) -> Result<f64, PointsError> {
+    match value.as_bytes().first() {
+        Some(b'n') => Ok(now),
+        Some(b'-' | b'0'..=b'9') => {
+            checked_time(serde_json::from_str(value).map_err(|error| no_json(&error))?, now)
+        }
+        Some(b'"') => {
+            let text: String = serde_json::from_str(value).map_err(|error| no_json(&error))?;
             let time = text.parse::<Timestamp>().map_err(|_| {
-                let shown = quoted(text);
+                let shown = quoted(&text);
                 PointsError::new(format!(
                     "time {shown} is neither unix seconds nor like 2026-11-22T17:26:02Z"
                 ))
             })?;
-            checked_time(time.as_duration().as_secs_f64(), now)?
+            checked_time(time.as_duration().as_secs_f64(), now)
         }
-        Some(other) => return Err(PointsError::new(format!("time must be a number or a text, not {other}"))),
-    };
-    for (name, value) in object.iter().filter(|(name, _)| *name != "time") {
-        let series = series(name, names)?;
-        let value = match value {
-            // Nothing was measured.
-            Value::Null => continue,
-            Value::Number(value) => value.as_f64().filter(|value| value.is_finite()),
-            _ => None,
-        };
-        let Some(value) = value else {
-            let shown = quoted(&object[name].to_string());
-            return Err(PointsError::new(format!("{name} must be a number, not {shown}")));
-        };
-        new.push(NewPoint { series, point: Point { time, value } });
+        _ => {
+            let shown: String = value.chars().take(MAX_QUOTED).collect();
+            Err(PointsError::new(format!("time must be a number or a text, not {shown}")))
+        }
     }
-    Ok(())
+}
+
+/// Calls `read` with each item of a list, as it is written.
+fn each_item(list: &str, read: impl FnMut(&str) -> Result<(), PointsError>) -> Result<(), PointsError> {
+    struct Items<'a, F>(&'a mut F, &'a mut Option<PointsError>);
+
+    impl<'de, F: FnMut(&str) -> Result<(), PointsError>> Visitor<'de> for Items<'_, F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+            while let Some(item) = items.next_element::<&RawValue>()? {
+                if let Err(error) = (self.0)(item.get()) {
+                    *self.1 = Some(error);
+                    return Err(A::Error::custom("stopped"));
+                }
+            }
+            Ok(())
+        }
+    }
+
+    let (mut read, mut wrong) = (read, None);
+    let done = Deserializer::from_str(list).deserialize_seq(Items(&mut read, &mut wrong));
+    done.map_err(|error| wrong.unwrap_or_else(|| no_json(&error)))
+}
+
+/// Calls `read` with each name and value of an object, the value as it is written.
+fn each_entry(
+    object: &str,
+    read: impl FnMut(&str, &str) -> Result<(), PointsError>,
+) -> Result<(), PointsError> {
+    struct Entries<'a, F>(&'a mut F, &'a mut Option<PointsError>);
+
+    impl<'de, F: FnMut(&str, &str) -> Result<(), PointsError>> Visitor<'de> for Entries<'_, F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+            while let Some((name, value)) = entries.next_entry::<String, &RawValue>()? {
+                if let Err(error) = (self.0)(&name, value.get()) {
+                    *self.1 = Some(error);
+                    return Err(A::Error::custom("stopped"));
+                }
+            }
+            Ok(())
+        }
+    }
+
+    let (mut read, mut wrong) = (read, None);
+    let done = Deserializer::from_str(object).deserialize_map(Entries(&mut read, &mut wrong));
+    done.map_err(|error| wrong.unwrap_or_else(|| no_json(&error)))
 }
 
 fn series(name: &str, names: &[String]) -> Result<usize, PointsError> {
@@ -207,6 +287,8 @@ mod tests {
             ),
             ("{\"cpu\": 1, \"time\": \"2027-01-15T09:00:00.5+01:00\"}", vec![(0, 0.5, 1.0)]),
             ("{\"cpu\": 1}\n{\"mem\": 2}", vec![(0, 0.0, 1.0), (1, 0.0, 2.0)]),
+            ("{\"cpu\": 1, \"cp\\u0075\": 2, \"time\": null}", vec![(0, 0.0, 2.0)]),
+            ("[]{\"cpu\": -1}", vec![(0, 0.0, -1.0)]),
         ] {
             assert_eq!(good(body), expected, "{body}");
         }
@@ -231,6 +313,10 @@ mod tests {
             ("{\"cpu\": 1e999}", "the body is no JSON: number out of range"),
             ("{\"cpu\": \"1\"}", "cpu must be a number, not"),
             ("[{\"cpu\": 1}, {\"gpu\": 1}]", "item 2: there is no series \"gpu\"; this chart has cpu, mem"),
+            ("[{\"cpu\": [1, 2]}]", "item 1: cpu must be a number, not \"[1, 2]\""),
+            ("{\"cpu\": 1", "the body is no JSON: EOF"),
+            ("[{\"cpu\": 1},]", "the body is no JSON: "),
+            ("{\"cpu\": tru}", "the body is no JSON: "),
             ("[1]", "item 1: must be an object, not \"1\""),
             ("{\"cpu\": 1, \"time\": \"noon\"}", "time \"noon\" is neither unix seconds nor like"),
             ("{\"cpu\": 1, \"time\": []}", "time must be a number or a text, not []"),
