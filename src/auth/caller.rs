@@ -86,9 +86,21 @@ impl Caller {
         self.known_as.first().map(|known| known.identity.name.as_str())
     }
 
-    /// The first of what was shown.
-    pub(super) fn identity(&self) -> Option<&Arc<Identity>> {
-        self.known_as.first().map(|known| &known.identity)
+    /// The first credential that the request itself showed, and when it ends by itself. A session's cookie is none: what
+    /// began from it would renew itself.
+    pub(super) fn shown(&self) -> Option<(&Arc<Identity>, Option<Instant>)> {
+        let shown = self.known_as.iter().find(|known| known.session.is_none());
+        shown.map(|known| (&known.identity, known.until))
+    }
+
+    /// Whether that credential is a link.
+    pub fn is_by_link(&self) -> bool {
+        self.shown().is_some_and(|(identity, _)| identity.link.is_some())
+    }
+
+    /// Whether the cookie of a session that has not ended was shown.
+    pub fn is_in_a_session(&self) -> bool {
+        self.known_as.iter().any(|known| known.session.is_some())
     }
 
     fn grants(&self) -> impl Iterator<Item = &Grant> {

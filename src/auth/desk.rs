@@ -1,8 +1,7 @@
 //! Where credentials are looked at, and where guessing is slowed.
 //!
 //! Tokens of the configuration are too long to be guessed, and are always looked at, so that nobody can lock their holders
-//! out. Passwords, streams' own tokens and the token of the start may be short: an address or a name that got too many
-//! of them wrong waits.
+//! out. Passwords, streams' own tokens and the token of the start may be short: [`Guesses`] limits them.
 
 use std::{
     net::IpAddr,
@@ -12,12 +11,13 @@ use std::{
 
 use super::{
     Caller, Identity,
-    brake::Brake,
+    clock::Clock,
+    guesses::{Guesses, Network},
     lease::{Changes, Lease},
     link::Signed,
     passwords::{Busy, Passwords},
     policy::Rules,
-    sessions::Sessions,
+    sessions::{InSession, Sessions},
     token,
 };
 use crate::{
@@ -25,16 +25,11 @@ use crate::{
     frame::StreamName,
 };
 use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
 
-/// So many wrong credentials may come from one address at once: somebody who mistypes, and a page full of pictures with an
-/// old token.
-const WRONG_BURST: u32 = 20;
-
-/// And one more each so long: 28,800 guesses a day, where a password of four words needs 10¹⁵.
-const WRONG_EVERY: Duration = Duration::from_secs(3);
-
-/// Longest name that gets a bucket of its own, in bytes. No name of the configuration is longer.
-const MAX_NAME: usize = 64;
+/// Passwords from networks that are not known for their name, that are checked or wait for it at a time. The rest of what
+/// [`Passwords`] lets wait is for known ones, so that a flood of wrong passwords does not keep them out.
+const MAX_UNKNOWN_CHECKS: usize = 12;
 
 /// Why shown credentials were not looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -47,11 +42,17 @@ pub enum NotNow {
     Busy(#[from] Busy),
 }
 
-/// Who or what got credentials wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Guesser {
-    Address(Option<IpAddr>),
-    Name(String),
+/// How the session of a request's cookie stands to the credential that the request shows beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Running {
+    /// There is none.
+    None,
+    /// It came from the same credential.
+    Same,
+    /// It came from another, which is good for all that this one is.
+    Covers,
+    /// It came from another, which is not; the name is that of its owner.
+    Other(String),
 }
 
 /// What somebody shows.
@@ -82,7 +83,9 @@ pub struct Auth {
     sessions: Sessions,
     /// What leases may end by.
     changes: Changes,
-    wrong: Brake<Guesser>,
+    guesses: Guesses,
+    unknown_checks: Semaphore,
+    pub(super) clock: Clock,
 }
 
 impl Auth {
@@ -93,7 +96,9 @@ impl Auth {
             passwords: Passwords::new(),
             sessions: Sessions::default(),
             changes: Changes::new(),
-            wrong: Brake::new(WRONG_BURST, WRONG_EVERY),
+            guesses: Guesses::new(),
+            unknown_checks: Semaphore::new(MAX_UNKNOWN_CHECKS),
+            clock: Clock::default(),
         }
     }
 
@@ -102,14 +107,17 @@ impl Auth {
     pub fn replace(&self, config: &AuthConfig) {
         self.changes.after(|| {
             self.rules.replace(config);
+            // Not only not honoured: a credential that comes back later brings none of them back.
+            self.sessions.retain(|identity| self.rules.again(identity).is_some());
             true
         });
     }
 
     /// What `caller` may do now: by what everybody may, and by those of the credentials that are still good.
     pub fn renewed(&self, caller: &Caller) -> Caller {
-        let again = |identity: &_| self.rules.again(identity);
-        caller.renewed(self.anybody(), Instant::now(), again, |session| self.sessions.has(session))
+        let now = self.clock.now();
+        let again = |identity: &_| self.rules.again(identity).filter(|identity| !identity.is_expired(now));
+        caller.renewed(self.anybody(), now.instant, again, |session| self.sessions.has(session))
     }
 
     /// For what stays open: it is over when `caller` may do that no longer.
@@ -142,51 +150,61 @@ impl Auth {
         if caller.is_known() || (shown.tokens.is_empty() && shown.login.is_none()) {
             return Ok(());
         }
-        let from = Guesser::Address(subscriber(from));
-        self.wrong.look(&from, Instant::now()).map_err(NotNow::Guessing)?;
-        self.of_short_tokens(caller, shown, own);
-        if !caller.is_known()
-            && let Some((name, password)) = &shown.login
-            && self.has_users()
-            && let Some(identity) = self.of_password(name, password, &from).await?
-        {
-            caller.is(identity);
+        let network = subscriber(from);
+        let may_guess = self.guesses.look(network, self.now()).map_err(NotNow::Guessing);
+        if may_guess.is_ok() {
+            self.of_short_tokens(caller, shown, own);
+        }
+        if caller.is_known() {
             return Ok(());
         }
-        if !caller.is_known() {
-            // A try that there is no room for was looked at before.
-            let _ = self.wrong.take(&from, Instant::now());
+        // Where the name logged in well, what others in its network guess does not count.
+        let may_try = |name: &str| may_guess.is_ok() || self.guesses.is_good(name, network, self.now());
+        if let Some((name, password)) = &shown.login
+            && self.has_users()
+            && may_try(name)
+        {
+            // It counts by itself what is wrong.
+            if let Some(identity) = self.of_password(name, password, network).await? {
+                caller.is(identity);
+            }
+            return Ok(());
         }
+        may_guess?;
+        self.guesses.count_wrong(network, self.now());
         Ok(())
     }
 
+    fn now(&self) -> Instant {
+        self.clock.now().instant
+    }
+
     fn of_what_cannot_be_guessed(&self, caller: &mut Caller, shown: &Shown) {
-        let rules = self.rules.now();
+        let (rules, now) = (self.rules.now(), self.clock.now());
         for token in tokens(shown) {
             if let Some(identity) = rules.of_token(&token::hash(token)) {
                 caller.is(identity);
             }
         }
         if let Some((stream, signed)) = &shown.link
-            && let Some((identity, lasts)) = rules.of_link(stream, signed)
+            && let Some((identity, lasts)) = rules.of_link(stream, signed, now)
         {
-            match Instant::now().checked_add(lasts) {
+            match now.instant.checked_add(lasts) {
                 Some(end) => caller.is_until(identity, end),
                 None => caller.is(identity),
             }
         }
         if let Some(cookie) = &shown.cookie
-            && let Some((identity, session)) = self.sessions.of(cookie)
-            && self.rules.still_know(&identity)
+            && let Some((identity, session)) = self.session(cookie)
         {
             caller.is_in_session(identity, session);
         }
-        if let Some((name, password)) = &shown.login
-            && let Some(user) = rules.user(name)
-            && self.passwords.is_known(&user.hash, password)
-        {
-            caller.is(user.identity.clone());
-        }
+    }
+
+    /// Whose session this is, with what its credential is good for now, and which.
+    fn session(&self, cookie: &str) -> Option<(Arc<Identity>, InSession)> {
+        let (identity, session) = self.sessions.of(cookie, self.clock.now())?;
+        Some((self.rules.again(&identity)?, session))
     }
 
     fn of_short_tokens(&self, caller: &mut Caller, shown: &Shown, own: Option<(&StreamName, &Secret)>) {
@@ -202,37 +220,83 @@ impl Auth {
         }
     }
 
-    /// Whose password this is. The name's try is taken before, so that many at once do not get more.
+    /// Whose password this is. One that is known again is subject to the same limits: whoever guesses must not learn at speed
+    /// which one that is.
     async fn of_password(
         &self,
         name: &str,
         password: &str,
-        from: &Guesser,
+        network: Network,
     ) -> Result<Option<Arc<Identity>>, NotNow> {
-        let guesser = Guesser::Name(name.chars().take(MAX_NAME).collect());
-        let now = Instant::now();
-        self.wrong.take(&guesser, now).map_err(NotNow::Guessing)?;
-        self.wrong.take(from, now).map_err(NotNow::Guessing)?;
+        let attempt = self.guesses.attempt(name, network, self.now()).map_err(NotNow::Guessing)?;
         let rules = self.rules.now();
         let user = rules.user(name);
-        let checked = self.passwords.check(user.map(|user| user.hash.as_str()), password).await;
-        let now = Instant::now();
-        if checked != Ok(false) {
-            self.wrong.give_back(&guesser, now);
+        let checked = match user {
+            Some(user) if self.passwords.is_known(&user.hash, password) => Ok(true),
+            _ => self.check(user.map(|user| user.hash.as_str()), password, attempt.is_good).await,
+        };
+        match checked {
+            Ok(true) => self.guesses.succeeded(&attempt, self.now()),
+            Ok(false) => {
+                self.guesses.failed(&attempt, self.now());
+                return Ok(None);
+            }
+            Err(busy) => {
+                self.guesses.refund(&attempt, self.now());
+                return Err(busy.into());
+            }
         }
-        // The caller counts a wrong one for the address.
-        self.wrong.give_back(from, now);
-        Ok(checked?.then(|| user.map(|user| user.identity.clone())).flatten())
+        // The configuration may have changed meanwhile.
+        Ok(user.and_then(|user| self.rules.again(&user.identity)))
     }
 
-    /// Begins a session for whoever was identified; answers its cookie's value and how long it lasts. None if there is
-    /// nobody, or no random number.
-    pub fn begin_session(&self, caller: &Caller, link: Option<u64>) -> Option<(String, Duration)> {
-        let identity = caller.identity()?.clone();
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
-        let link_lasts = link.map(|expires| Duration::from_secs(expires).saturating_sub(now));
-        let lasts = self.rules.now().session.min(link_lasts.unwrap_or(Duration::MAX));
-        Some((self.sessions.begin(identity, lasts)?, lasts))
+    async fn check(&self, hash: Option<&str>, password: &str, is_good: bool) -> Result<bool, Busy> {
+        let _permit = match is_good {
+            true => None,
+            false => Some(self.unknown_checks.try_acquire().map_err(|_| Busy)?),
+        };
+        self.passwords.check(hash, password).await
+    }
+
+    /// Begins a session from the first credential that the request itself showed, in the place of that of the cookie
+    /// `replaced`; answers its cookie's value and how long it lasts: no longer than what it came from. None if there is no
+    /// such credential, or no random number.
+    pub fn begin_session(&self, caller: &Caller, replaced: Option<&str>) -> Option<(String, Duration)> {
+        let (identity, until) = caller.shown()?;
+        let now = self.now();
+        let usual = now + self.rules.now().session;
+        let ends = until.map_or(usual, |until| until.min(usual));
+        if ends <= now {
+            return None;
+        }
+        let begun = self.sessions.begin(identity.clone(), ends, replaced, now)?;
+        // Whoever makes room is told; whoever shows a cookie that is none wakes nobody.
+        self.changes.after(|| begun.displaced);
+        // A reload that did not see it yet may have taken the credential back.
+        if self.rules.again(identity).is_none() {
+            self.sessions.end(&begun.cookie);
+            return None;
+        }
+        Some((begun.cookie, ends - now))
+    }
+
+    /// Whether this is the cookie of a session that has not ended.
+    pub fn is_running(&self, cookie: Option<&str>) -> bool {
+        cookie.is_some_and(|cookie| self.session(cookie).is_some())
+    }
+
+    /// How the session of `cookie` stands to the credential that [`Auth::begin_session`] would begin another from. A cookie
+    /// stands for its session whoever sent the browser here, so it need not be among what `caller` shows.
+    pub fn running(&self, cookie: Option<&str>, caller: &Caller) -> Running {
+        let (session, shown) = (cookie.and_then(|cookie| self.session(cookie)), caller.shown());
+        match (session, shown) {
+            (None, _) => Running::None,
+            (Some((owner, _)), Some((shown, _))) if owner.fingerprint == shown.fingerprint => Running::Same,
+            (Some((owner, _)), Some((shown, _))) if !owner.grant.covers(&shown.grant) => {
+                Running::Other(owner.name.clone())
+            }
+            (Some(_), _) => Running::Covers,
+        }
     }
 
     /// Ends a session, and what is held open by it alone.
@@ -258,7 +322,10 @@ pub fn subscriber(address: Option<IpAddr>) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Grant, Reach, TokenConfig};
+    use crate::{
+        auth::guesses::NETWORK_BURST,
+        config::{Grant, Reach, TokenConfig, UserConfig},
+    };
 
     fn config() -> AuthConfig {
         let token = |name: &str, role| TokenConfig {
@@ -307,7 +374,7 @@ mod tests {
     #[tokio::test]
     async fn guessing_is_slowed_and_locks_nobody_out_who_has_a_long_token() {
         let auth = Auth::new(&config());
-        for _ in 0..WRONG_BURST {
+        for _ in 0..NETWORK_BURST {
             assert_eq!(role(&auth, &showing("guess")).await, Ok(None));
         }
         assert!(matches!(role(&auth, &showing("guess")).await, Err(NotNow::Guessing(_))));
@@ -317,6 +384,107 @@ mod tests {
         let elsewhere = Some([192, 0, 2, 2].into());
         assert_eq!(auth.identify(&mut caller, &showing("first"), elsewhere, None).await, Ok(()));
         assert!(caller.is_known(), "from another address");
+    }
+
+    /// With a user whose password costs nothing to check.
+    fn with_password(password: &str) -> AuthConfig {
+        use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version, password_hash::SaltString};
+        let salt = SaltString::encode_b64(b"saltsaltsalt").unwrap();
+        let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(16, 1, 1, None).unwrap());
+        let hash = cheap.hash_password(password.as_bytes(), &salt).unwrap().to_string();
+        let grant = Grant::for_all(Role::Push);
+        let alice = UserConfig { name: "alice".to_owned(), hash: Secret::new(hash), grant };
+        AuthConfig { users: vec![alice], ..config() }
+    }
+
+    fn alice(password: &str) -> Shown {
+        Shown { login: Some(("alice".to_owned(), password.to_owned())), ..Shown::default() }
+    }
+
+    async fn role_from(auth: &Auth, shown: &Shown, from: [u8; 4]) -> Result<Option<Role>, NotNow> {
+        let mut caller = auth.anybody();
+        auth.identify(&mut caller, shown, Some(from.into()), None).await?;
+        Ok(caller.highest())
+    }
+
+    const HOME: [u8; 4] = [192, 0, 2, 10];
+    const ELSEWHERE: [u8; 4] = [192, 0, 2, 11];
+
+    #[tokio::test]
+    async fn wrong_credentials_of_others_do_not_count_where_a_name_logged_in() {
+        let auth = Auth::new(&with_password("right"));
+        assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
+        while role_from(&auth, &showing("guess"), HOME).await.is_ok() {}
+        assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
+        // A password that was right a moment ago is no more than any other to whoever guesses.
+        while role_from(&auth, &alice("wrong"), ELSEWHERE).await.is_ok() {}
+        let refused = role_from(&auth, &alice("right"), ELSEWHERE).await;
+        assert!(matches!(refused, Err(NotNow::Guessing(_))), "{refused:?}");
+        while role_from(&auth, &alice("wrong"), HOME).await.is_ok() {}
+        assert!(role_from(&auth, &alice("right"), HOME).await.is_err(), "its own count");
+        auth.clock.advance(Duration::from_secs(3));
+        assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
+    }
+
+    #[tokio::test]
+    async fn a_token_may_stand_in_a_passwords_place_also_where_its_name_logged_in() {
+        let auth = Auth::new(&with_password("right"));
+        assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
+        for _ in 0..3 * NETWORK_BURST {
+            assert_eq!(role_from(&auth, &alice("first"), HOME).await, Ok(Some(Role::Admin)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_checks_from_unknown_networks_leaves_room_for_known_ones() {
+        let auth = Auth::new(&with_password("right"));
+        assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
+        let flood = auth.unknown_checks.try_acquire_many(u32::try_from(MAX_UNKNOWN_CHECKS).unwrap()).unwrap();
+        for _ in 0..3 * NETWORK_BURST {
+            let busy = role_from(&auth, &alice("wrong"), ELSEWHERE).await;
+            assert_eq!(busy, Err(NotNow::Busy(Busy)), "it was not looked at, and is no guess");
+        }
+        assert_eq!(role_from(&auth, &alice("wrong"), HOME).await, Ok(None), "checked");
+        drop(flood);
+        assert_eq!(role_from(&auth, &alice("right"), ELSEWHERE).await, Ok(Some(Role::Push)));
+    }
+
+    #[tokio::test]
+    async fn a_credential_that_is_taken_back_while_it_is_looked_at_is_good_for_nothing() {
+        let auth = Auth::new(&with_password("right"));
+        let shown = alice("right");
+        let mut checking = Box::pin(role_from(&auth, &shown, HOME));
+        assert!(futures_util::poll!(checking.as_mut()).is_pending(), "another thread checks it");
+        auth.replace(&with_password("another"));
+        assert_eq!(checking.await, Ok(None));
+
+        let mut caller = auth.anybody();
+        auth.identify(&mut caller, &showing("viewer"), None, None).await.unwrap();
+        auth.replace(&AuthConfig { tokens: Vec::new(), ..config() });
+        assert_eq!(auth.begin_session(&caller, None), None);
+    }
+
+    #[tokio::test]
+    async fn a_session_stands_to_a_credential_as_what_it_came_from_does() {
+        let auth = Auth::new(&with_password("right"));
+        let known = async |shown: &Shown| {
+            let mut caller = auth.anybody();
+            auth.identify(&mut caller, shown, Some(HOME.into()), None).await.unwrap();
+            caller
+        };
+        let (viewer, pusher) = (known(&showing("viewer")).await, known(&showing("pusher")).await);
+        let (cookie, _) = auth.begin_session(&pusher, None).unwrap();
+        let cookie = Some(cookie.as_str());
+        assert_eq!(auth.running(cookie, &pusher), Running::Same);
+        assert_eq!(auth.running(cookie, &viewer), Running::Covers);
+        assert_eq!(auth.running(cookie, &known(&alice("right")).await), Running::Covers, "as much");
+        let other = Running::Other("pusher".to_owned());
+        assert_eq!(auth.running(cookie, &known(&showing("first")).await), other);
+        for none in [None, Some(""), Some("x")] {
+            assert_eq!(auth.running(none, &viewer), Running::None);
+        }
+        auth.end_session(cookie.unwrap());
+        assert_eq!(auth.running(cookie, &viewer), Running::None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A link holds its end and a signature (HMAC-SHA256) over stream and end; nothing is kept of it. All links end when the
 //! key changes.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::hmac;
@@ -28,12 +28,12 @@ pub fn sign(key: &Secret, stream: &StreamName, expires: u64) -> Signed {
     Signed { expires, signature: BASE64_URL_SAFE_NO_PAD.encode(tag) }
 }
 
-/// How long the link is still good for; none if it is over, or was not signed with this key for this stream.
-pub(super) fn lasts(key: &Secret, stream: &StreamName, link: &Signed) -> Option<Duration> {
+/// How long the link is still good for at `now`, since the Unix epoch; none if it is over, or was not signed with this key
+/// for this stream.
+pub(super) fn lasts(key: &Secret, stream: &StreamName, link: &Signed, now: Duration) -> Option<Duration> {
     let tag = BASE64_URL_SAFE_NO_PAD.decode(&link.signature).ok()?;
     // Compares in constant time.
     hmac::verify(&hmac_key(key), text(stream, link.expires).as_bytes(), &tag).ok()?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     Duration::from_secs(link.expires).checked_sub(now).filter(|rest| !rest.is_zero())
 }
 
@@ -54,10 +54,12 @@ mod tests {
     fn a_link_is_for_its_stream_its_time_and_its_key() {
         let (key, other_key) = (Secret::new("k".repeat(32)), Secret::new("l".repeat(32)));
         let (door, porch): (StreamName, StreamName) = ("door".parse().unwrap(), "porch".parse().unwrap());
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let now = 1_800_000_000;
+        let lasts = |key: &_, stream: &_, link: &_| super::lasts(key, stream, link, Duration::from_secs(now));
         let link = sign(&key, &door, now + 3600);
-        let rest = lasts(&key, &door, &link).unwrap().as_secs();
-        assert!((3500..=3600).contains(&rest), "{rest}");
+        assert_eq!(lasts(&key, &door, &link), Some(Duration::from_secs(3600)));
+        assert!(lasts(&key, &door, &sign(&key, &door, now + 1)).is_some());
+        assert!(lasts(&key, &door, &sign(&key, &door, now)).is_none(), "over at its very end");
         assert!(lasts(&key, &porch, &link).is_none());
         assert!(lasts(&other_key, &door, &link).is_none());
         assert!(lasts(&key, &door, &Signed { expires: now + 7200, ..link.clone() }).is_none());

@@ -5,15 +5,19 @@
 
 pub mod brake;
 mod caller;
+mod clock;
 mod desk;
+mod guesses;
 mod lease;
 pub mod link;
 mod passwords;
 mod policy;
 mod sessions;
+#[cfg(test)]
+mod session_laws;
 pub mod token;
 
 pub use caller::Caller;
-pub use desk::{Auth, NotNow, Shown, subscriber};
+pub use desk::{Auth, NotNow, Running, Shown, subscriber};
 pub use lease::Lease;
 pub use policy::Identity;

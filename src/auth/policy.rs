@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Caller, link, token};
+use super::{Caller, clock::Now, link, token};
 use crate::{
     config::{AuthConfig, Grant, Reach, Role, Secret, TokenHash},
     frame::StreamName,
@@ -14,7 +14,7 @@ use crate::{
 /// The name of whoever shows the token of the environment, or the one made at the start.
 const START_NAME: &str = "admin";
 
-/// What tells one credential from another, also after a reload: a hash of what is kept of it.
+/// What tells one credential from another, also after a reload: a hash of its kind and of what is kept of it.
 pub(super) type Fingerprint = [u8; 32];
 
 /// Somebody who showed something.
@@ -26,6 +26,24 @@ pub struct Identity {
     pub grant: Grant,
     /// Of the credential that shows it.
     pub(super) fingerprint: Fingerprint,
+    /// The link that shows it, if it is one.
+    pub(super) link: Option<LinkId>,
+}
+
+/// What a link's signature is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LinkId {
+    stream: StreamName,
+    /// When it ends, in Unix seconds.
+    expires: u64,
+}
+
+impl Identity {
+    /// Whether the credential has ended by itself, by the wall clock: it may have been set since the time that was left was
+    /// reckoned, and the monotonic clock stands still while a machine sleeps.
+    pub(super) fn is_expired(&self, now: Now) -> bool {
+        self.link.as_ref().is_some_and(|link| Duration::from_secs(link.expires) <= now.unix)
+    }
 }
 
 /// Somebody with a password.
@@ -49,13 +67,19 @@ pub(super) struct Policy {
 impl Policy {
     fn new(config: &AuthConfig) -> Self {
         let known = |name: &str, grant: &Grant, fingerprint| {
-            Arc::new(Identity { name: name.to_owned(), grant: grant.clone(), fingerprint })
+            Arc::new(Identity { name: name.to_owned(), grant: grant.clone(), fingerprint, link: None })
         };
-        let tokens = config.tokens.iter();
-        let tokens = tokens.map(|token| (token.hash, known(&token.name, &token.grant, token.hash.0)));
-        let users = config.users.iter().map(|user| User {
-            hash: user.hash.reveal().to_owned(),
-            identity: known(&user.name, &user.grant, token::hash(user.hash.reveal()).0),
+        let tokens = config.tokens.iter().map(|token| {
+            let fingerprint = of_credential("token", &[&token.hash.to_string()]);
+            (token.hash, known(&token.name, &token.grant, fingerprint))
+        });
+        let users = config.users.iter().map(|user| {
+            // Two users may have been given the same hash.
+            let fingerprint = of_credential("user", &[&user.name, user.hash.reveal()]);
+            User {
+                hash: user.hash.reveal().to_owned(),
+                identity: known(&user.name, &user.grant, fingerprint),
+            }
         });
         Self {
             anonymous: config.anonymous.clone(),
@@ -86,36 +110,38 @@ impl Policy {
         &self,
         stream: &StreamName,
         signed: &link::Signed,
+        now: Now,
     ) -> Option<(Arc<Identity>, Duration)> {
         let key = self.link_key.as_ref()?;
-        let lasts = link::lasts(key, stream, signed)?;
+        let lasts = link::lasts(key, stream, signed, now.unix)?;
         let grant = Grant { role: Role::View, reach: Reach::Only([stream.clone()].into()) };
         let name = format!("a link to {stream}");
-        Some((Arc::new(Identity { name, grant, fingerprint: of_key(key) }), lasts))
+        let link = LinkId { stream: stream.clone(), expires: signed.expires };
+        let fingerprint = of_link(key, &link);
+        Some((Arc::new(Identity { name, grant, fingerprint, link: Some(link) }), lasts))
     }
 
-    /// Whether the credential that was shown is still good for the same.
-    fn still_knows(&self, identity: &Identity) -> bool {
-        let tokens = self.tokens.iter().map(|(_, known)| known);
-        let mut known = tokens.chain(self.users.iter().map(|user| &user.identity));
-        known.any(|known| **known == *identity)
-            || self.link_key.as_ref().is_some_and(|key| of_key(key) == identity.fingerprint)
-    }
-}
-
-impl Policy {
     /// What the credential that was shown is good for now; none if it is no more.
     fn again(&self, identity: &Arc<Identity>) -> Option<Arc<Identity>> {
-        let tokens = self.tokens.iter().map(|(_, known)| known);
+        if let Some(link) = &identity.link {
+            let key = self.link_key.as_ref()?;
+            return (of_link(key, link) == identity.fingerprint).then(|| identity.clone());
+        }
+        // Of two tokens with one hash the last counts, as in `of_token`.
+        let tokens = self.tokens.iter().rev().map(|(_, known)| known);
         let mut known = tokens.chain(self.users.iter().map(|user| &user.identity));
-        let same = |known: &&Arc<Identity>| known.fingerprint == identity.fingerprint;
-        let of_link = || self.link_key.as_ref().is_some_and(|key| of_key(key) == identity.fingerprint);
-        known.find(same).cloned().or_else(|| of_link().then(|| identity.clone()))
+        known.find(|known| known.fingerprint == identity.fingerprint).cloned()
     }
 }
 
-fn of_key(key: &Secret) -> Fingerprint {
-    token::hash(key.reveal()).0
+/// The kind stands in front: what is a token and also the key of links is two credentials, and taking one back does not
+/// leave the other in its place. No part but the last holds a line end.
+fn of_credential(kind: &str, parts: &[&str]) -> Fingerprint {
+    token::hash(&format!("{kind}\n{}", parts.join("\n"))).0
+}
+
+fn of_link(key: &Secret, link: &LinkId) -> Fingerprint {
+    of_credential("link", &[link.stream.as_str(), &link.expires.to_string(), key.reveal()])
 }
 
 /// The rules that hold now. They may be replaced while requests are answered.
@@ -131,7 +157,8 @@ impl Rules {
         let start = config.start_token.as_ref().map(|token| {
             let hash = token::hash(token.reveal());
             let (name, grant) = (START_NAME.to_owned(), Grant::for_all(Role::Admin));
-            (hash, Arc::new(Identity { name, grant, fingerprint: hash.0 }))
+            let fingerprint = of_credential("start", &[&hash.to_string()]);
+            (hash, Arc::new(Identity { name, grant, fingerprint, link: None }))
         });
         Self { policy: RwLock::new(Arc::new(Policy::new(config))), start }
     }
@@ -158,10 +185,5 @@ impl Rules {
     pub(super) fn again(&self, identity: &Arc<Identity>) -> Option<Arc<Identity>> {
         let start = self.start.as_ref().is_some_and(|(_, start)| start == identity);
         if start { Some(identity.clone()) } else { self.now().again(identity) }
-    }
-
-    pub(super) fn still_know(&self, identity: &Identity) -> bool {
-        let start = self.start.as_ref().is_some_and(|(_, start)| **start == *identity);
-        start || self.now().still_knows(identity)
     }
 }

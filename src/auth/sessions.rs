@@ -1,18 +1,24 @@
 //! Logins of browsers: a random cookie stands for a credential that was shown once.
 //!
-//! A session ends when its time is over, when its owner logs out, when its credential is no longer in the configuration,
-//! when there are too many, and when framecast ends. Nothing of it is in the cookie.
+//! A session ends when its time is over, when what it came from is over or no longer in the configuration, when its owner
+//! logs out, when its browser begins another, when there are too many, and when framecast ends. Nothing of it is in the
+//! cookie.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use super::{Identity, policy::Fingerprint, token};
+use super::{Identity, clock::Now, policy::Fingerprint, token};
 
-/// Sessions at a time; the one that ends first makes room. More than people watch one relay.
+/// Sessions at a time: more than people watch one relay.
 const MAX_SESSIONS: usize = 1024;
+
+/// Sessions at a time that came from one credential: more browsers than one person has, and few enough that thirty-one
+/// credentials in wrong hands leave room for the others.
+const MAX_PER_CREDENTIAL: usize = 32;
 
 /// Somebody's login.
 #[derive(Debug, Clone)]
@@ -28,6 +34,15 @@ pub(super) struct InSession {
     pub(super) ends: Instant,
 }
 
+/// A session that has begun.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// The value of its cookie.
+    pub(super) cookie: String,
+    /// Another session has ended for it.
+    pub(super) displaced: bool,
+}
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Sessions(Mutex<HashMap<Fingerprint, Session>>);
@@ -37,29 +52,29 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins one; answers its cookie's value. None if the system has no random numbers.
-    pub(super) fn begin(&self, identity: Arc<Identity>, lasts: Duration) -> Option<String> {
+    /// Begins one, in the place of that of the cookie `replaced`. None if the system has no random numbers.
+    pub(super) fn begin(
+        &self,
+        identity: Arc<Identity>,
+        ends: Instant,
+        replaced: Option<&str>,
+        now: Instant,
+    ) -> Option<Begun> {
         let cookie = token::new()?;
-        let now = Instant::now();
         let mut all = self.all();
-        if all.len() >= MAX_SESSIONS {
-            all.retain(|_, session| session.ends > now);
-        }
-        if all.len() >= MAX_SESSIONS
-            && let Some(first) = all.iter().min_by_key(|(_, session)| session.ends).map(|(key, _)| *key)
-        {
-            all.remove(&first);
-        }
-        all.insert(token::hash(&cookie).0, Session { identity, ends: now + lasts });
-        Some(cookie)
+        all.retain(|_, session| session.ends > now);
+        let replaced = replaced.is_some_and(|cookie| all.remove(&token::hash(cookie).0).is_some());
+        let displaced = make_room(&mut all, &identity) || replaced;
+        all.insert(token::hash(&cookie).0, Session { identity, ends });
+        Some(Begun { cookie, displaced })
     }
 
     /// Whose session this is, and which.
-    pub(super) fn of(&self, cookie: &str) -> Option<(Arc<Identity>, InSession)> {
+    pub(super) fn of(&self, cookie: &str, now: Now) -> Option<(Arc<Identity>, InSession)> {
         // Kept by its hash, so that the time of the look-up tells nothing of the cookie.
         let key = token::hash(cookie).0;
         let Session { identity, ends } = self.all().get(&key).cloned()?;
-        (ends > Instant::now()).then_some((identity, InSession { key, ends }))
+        (ends > now.instant && !identity.is_expired(now)).then_some((identity, InSession { key, ends }))
     }
 
     /// Whether it has not been ended.
@@ -71,39 +86,136 @@ impl Sessions {
     pub(super) fn end(&self, cookie: &str) -> bool {
         self.all().remove(&token::hash(cookie).0).is_some()
     }
+
+    /// Ends those whose credential is no longer good.
+    pub(super) fn retain(&self, is_good: impl Fn(&Arc<Identity>) -> bool) {
+        self.all().retain(|_, session| is_good(&session.identity));
+    }
+}
+
+/// Removes a session if there is no room for one more of `identity`; answers whether it did.
+///
+/// Those of the same credential make room first, the one that ends first before the others. If all places are taken, it is
+/// one of the credential that has most, and of several such the one that may do least.
+fn make_room(all: &mut HashMap<Fingerprint, Session>, identity: &Identity) -> bool {
+    let own = || all.iter().filter(|(_, session)| session.identity.fingerprint == identity.fingerprint);
+    let first = if own().count() >= MAX_PER_CREDENTIAL {
+        own().min_by_key(|(_, session)| session.ends)
+    } else if all.len() >= MAX_SESSIONS {
+        let mut held: HashMap<Fingerprint, usize> = HashMap::new();
+        all.values().for_each(|session| *held.entry(session.identity.fingerprint).or_default() += 1);
+        all.iter().min_by_key(|(_, session)| {
+            let held = held.get(&session.identity.fingerprint).copied();
+            (Reverse(held), session.identity.grant.role, session.ends)
+        })
+    } else {
+        None
+    };
+    let first = first.map(|(key, _)| *key);
+    first.is_some_and(|key| all.remove(&key).is_some())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::config::{Grant, Role};
 
-    fn somebody() -> Arc<Identity> {
-        Arc::new(Identity { name: "a".to_owned(), grant: Grant::for_all(Role::View), fingerprint: [0; 32] })
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn holder(number: usize, role: Role) -> Arc<Identity> {
+        let mut fingerprint = [0; 32];
+        fingerprint[..8].copy_from_slice(&number.to_be_bytes());
+        let name = format!("holder {number}");
+        Arc::new(Identity { name, grant: Grant::for_all(role), fingerprint, link: None })
+    }
+
+    fn now() -> Now {
+        crate::auth::clock::Clock::default().now()
+    }
+
+    /// Begins sessions of one holder, each ending later than the one before.
+    fn begin(sessions: &Sessions, who: &Arc<Identity>, many: usize, now: Now) -> Vec<String> {
+        let begin = |n| {
+            let ends = now.instant + HOUR + Duration::from_secs(n as u64);
+            sessions.begin(who.clone(), ends, None, now.instant).unwrap().cookie
+        };
+        (0..many).map(begin).collect()
+    }
+
+    fn live(sessions: &Sessions, cookies: &[String], now: Now) -> Vec<bool> {
+        cookies.iter().map(|cookie| sessions.of(cookie, now).is_some()).collect()
     }
 
     #[test]
     fn a_session_ends_by_logging_out_and_by_its_time() {
-        let sessions = Sessions::default();
-        let hour = Duration::from_secs(3600);
-        let (mine, other) =
-            (sessions.begin(somebody(), hour).unwrap(), sessions.begin(somebody(), hour).unwrap());
-        assert!(sessions.of(&mine).is_some() && sessions.of("x").is_none());
-        sessions.end(&mine);
-        assert!(sessions.of(&mine).is_none() && sessions.of(&other).is_some());
-        let over = sessions.begin(somebody(), Duration::ZERO).unwrap();
-        assert!(sessions.of(&over).is_none());
+        let (sessions, now) = (Sessions::default(), now());
+        let cookies = begin(&sessions, &holder(1, Role::View), 2, now);
+        assert!(sessions.of("x", now).is_none());
+        assert!(sessions.end(&cookies[0]) && !sessions.end(&cookies[0]));
+        assert_eq!(live(&sessions, &cookies, now), [false, true]);
+        let last = Now { instant: now.instant + HOUR + Duration::from_millis(999), ..now };
+        assert_eq!(live(&sessions, &cookies, last), [false, true]);
+        let over = Now { instant: now.instant + HOUR + Duration::from_secs(1), ..now };
+        assert_eq!(live(&sessions, &cookies, over), [false, false], "not even at its very end");
     }
 
     #[test]
-    fn there_is_room_for_a_number_of_them() {
-        let sessions = Sessions::default();
-        let first = sessions.begin(somebody(), Duration::from_secs(60)).unwrap();
-        let last: Vec<_> = (0..MAX_SESSIONS)
-            .map(|_| sessions.begin(somebody(), Duration::from_secs(3600)).unwrap())
-            .collect();
+    fn a_browser_has_one_session() {
+        let (sessions, now) = (Sessions::default(), now());
+        let (alice, bob) = (holder(1, Role::View), holder(2, Role::Admin));
+        let first = begin(&sessions, &alice, 1, now);
+        let begun = sessions.begin(bob, now.instant + HOUR, Some(&first[0]), now.instant).unwrap();
+        assert!(begun.displaced, "what the first holds open has to be told");
+        assert_eq!(live(&sessions, &[first[0].clone(), begun.cookie], now), [false, true]);
+        let begun = sessions.begin(alice, now.instant + HOUR, Some("unknown"), now.instant).unwrap();
+        assert!(!begun.displaced);
+    }
+
+    #[test]
+    fn one_credential_has_thirty_two_sessions_and_those_make_room_among_themselves() {
+        for (many, ended) in [(31, 0), (32, 0), (33, 1), (34, 2), (1100, 1068)] {
+            let (sessions, now) = (Sessions::default(), now());
+            let admin = begin(&sessions, &holder(1, Role::Admin), 1, now);
+            let cookies = begin(&sessions, &holder(2, Role::View), many, now);
+            let expected: Vec<_> = (0..many).map(|n| n >= ended).collect();
+            assert_eq!(live(&sessions, &cookies, now), expected, "{many}: those that end first make room");
+            assert_eq!(live(&sessions, &admin, now), [true]);
+            assert_eq!(sessions.all().len(), 1 + many - ended);
+        }
+    }
+
+    #[test]
+    fn of_all_sessions_those_of_whoever_has_most_and_may_do_least_make_room() {
+        let (sessions, now) = (Sessions::default(), now());
+        let admin = begin(&sessions, &holder(0, Role::Admin), 32, now);
+        let single = begin(&sessions, &holder(1, Role::View), 1, now);
+        let others: Vec<_> =
+            (2..32).flat_map(|n| begin(&sessions, &holder(n, Role::View), 32, now)).collect();
+        let rest = begin(&sessions, &holder(32, Role::View), 30, now);
+        assert_eq!(sessions.all().len(), MAX_SESSIONS - 1);
+        let last = begin(&sessions, &holder(33, Role::View), 1, now);
+        assert_eq!(sessions.all().len(), MAX_SESSIONS, "the last place is taken without ending any");
+        assert!(live(&sessions, &others, now).iter().all(|live| *live));
+        let more = begin(&sessions, &holder(34, Role::View), 1, now);
         assert_eq!(sessions.all().len(), MAX_SESSIONS);
-        assert!(sessions.of(&first).is_none(), "the one that would have ended first");
-        assert!(last.iter().all(|cookie| sessions.of(cookie).is_some()));
+        assert_eq!(live(&sessions, &others, now).iter().filter(|live| !**live).count(), 1);
+        for stays in [admin, single, rest, last, more] {
+            assert!(live(&sessions, &stays, now).iter().all(|live| *live));
+        }
+    }
+
+    #[test]
+    fn sessions_that_are_over_make_room_before_any_that_is_not() {
+        let (sessions, now) = (Sessions::default(), now());
+        let who = holder(1, Role::View);
+        let ends = now.instant + HOUR;
+        (0..MAX_PER_CREDENTIAL).for_each(|_| {
+            sessions.begin(who.clone(), ends, None, now.instant).unwrap();
+        });
+        let begun = sessions.begin(who, ends + HOUR, None, ends).unwrap();
+        assert!(!begun.displaced, "nobody has to be told");
+        assert_eq!(sessions.all().len(), 1);
     }
 }

@@ -38,7 +38,7 @@ use crate::{
     stream::StreamHandle,
 };
 pub(super) use address::{address, is_secure};
-pub(super) use origin::same_origin;
+pub(super) use origin::{is_foreign, same_origin};
 pub(super) use shown::{cookie, cookie_name, signed};
 
 /// Names and values of a request's headers together: four times what browsers with many cookies send.
@@ -191,19 +191,14 @@ pub(super) async fn caller(
     Ok(caller)
 }
 
-/// Whoever has this name and password, or this token in the password's place.
-pub(super) async fn login(
+/// Whoever has what is shown here, and nothing else of the request.
+pub(super) async fn showing(
     state: &WebState,
     request: &HttpRequest,
-    name: String,
-    password: String,
+    shown: &Shown,
 ) -> Result<Caller, Problem> {
     let mut caller = state.auth.anybody();
-    let shown = Shown { login: Some((name, password)), ..Shown::default() };
-    identify(state, request, &shown, &mut caller, None).await?;
-    if !caller.is_known() {
-        state.refusals.count(Refusal::Unauthorized);
-    }
+    identify(state, request, shown, &mut caller, None).await?;
     Ok(caller)
 }
 

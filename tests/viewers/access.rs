@@ -20,11 +20,14 @@ const KEY: &str = "a-key-of-thirty-two-letters-at-least";
 
 fn yaml() -> String {
     format!(
-        "auth:\n  anonymous: open\n  tokens: {{wall: {{hash: \"{}\", role: view, streams: x}}}}\n  \
+        "server: {{trusted_proxies: 127.0.0.1}}\n\
+         auth:\n  anonymous: open\n  tokens:\n    wall: {{hash: \"{}\", role: view, streams: x}}\n    \
+         porch: {{hash: \"{}\", role: view, streams: y}}\n  \
          users: {{alice: {{password_hash: \"{}\", role: admin}}}}\n  link_key: {KEY}\n\
          streams:\n  x: {{source: {{type: push, token: none}}}}\n  y: {{source: {{type: pattern}}}}\n  \
          open: {{source: {{type: pattern}}}}\n",
         token::hash("token-of-the-wall"),
+        token::hash("token-of-the-porch"),
         password_hash("correct horse"),
     )
 }
@@ -169,15 +172,188 @@ async fn a_token_in_the_address_of_a_page_becomes_a_cookie_and_leaves_the_addres
     assert_eq!((wrong.head.status, wrong.head.get("set-cookie")), (200, None), "everybody may see the page");
 }
 
+/// In Unix seconds.
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// The query of a link.
+fn link_to(stream: &str, expires: u64) -> String {
+    let link = link::sign(&Secret::new(KEY), &stream.parse().unwrap(), expires);
+    format!("expires={}&signature={}", link.expires, link.signature)
+}
+
+/// For how many seconds a browser keeps the cookie.
+fn kept_for(answer: &Answer) -> u64 {
+    let line = answer.head.get("set-cookie").expect("a cookie is set");
+    line.split_once("Max-Age=").unwrap().1.split(';').next().unwrap().parse().unwrap()
+}
+
+/// Whom a cookie is good for, and whether as a session.
+async fn who(relay: &TestRelay, cookie: &str) -> (Option<String>, bool) {
+    let answer = Client::ask(relay.address(), "GET", "/api/session", &[("Cookie", cookie)], b"").await.json();
+    (answer["name"].as_str().map(str::to_owned), answer["session"].as_bool().unwrap())
+}
+
+#[tokio::test]
+async fn a_session_begins_from_what_the_request_shows_and_ends_with_it() {
+    let relay = TestRelay::start(&yaml());
+    let get = async |target: &str, cookie: &str| {
+        Client::ask(relay.address(), "GET", target, &[("Cookie", cookie)], b"").await
+    };
+    let by_link = get(&format!("/view/x?{}", link_to("x", now() + 60)), "").await;
+    assert!((1..=60).contains(&kept_for(&by_link)), "no longer than the link");
+    let cookie = cookie(&by_link);
+    // None of these is good: the cookie must not become another session.
+    for keys in ["token=x", "token=", "expires=9999999999&signature=x", "expires=9999999999", "signature=x"] {
+        for page in ["/view/x", "/"] {
+            let answer = get(&format!("{page}?{keys}"), &cookie).await;
+            assert_eq!((answer.head.status, answer.head.get("set-cookie")), (200, None), "{page}?{keys}");
+        }
+    }
+    // Another link is no reason for a longer one, and a longer expiry beside the token does not matter.
+    let both = get(&format!("/view/x?{}&token=wrong", link_to("x", now() + 30)), "").await;
+    assert!((1..=30).contains(&kept_for(&both)));
+    let token = get("/view/x?token=token-of-the-wall&expires=1&signature=x", "").await;
+    assert_eq!(kept_for(&token), 7 * 24 * 3600);
+    // A session that its owner has ended is ended for whoever copied its cookie, whatever they did with it.
+    assert_eq!(who(&relay, &cookie).await, (Some("a link to x".to_owned()), true));
+    assert_eq!(post(&relay, "/logout", &[("Cookie", &cookie)], "").await.head.status, 303);
+    assert_eq!(who(&relay, &cookie).await, (None, false));
+    assert_eq!(get("/view/x?token=x", &cookie).await.head.get("set-cookie"), None);
+    for nonsense in ["framecast=", "framecast=x", "framecast=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        assert_eq!(who(&relay, nonsense).await, (None, false), "{nonsense}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_begins_no_session() {
+    let relay = TestRelay::start(&yaml());
+    for target in ["/view/x?token=token-of-the-wall", "/?token=token-of-the-wall", "/view/x?LINK"] {
+        let target = target.replace("LINK", &link_to("x", now() + 60));
+        let head = Client::ask(relay.address(), "HEAD", &target, &[], b"").await.head;
+        assert_eq!((head.status, head.get("set-cookie")), (200, None), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn one_credential_has_thirty_two_sessions_and_throws_out_nobody_else() {
+    let relay = TestRelay::start(&yaml());
+    let form = "name=&password=admin-of-tests";
+    let admin = cookie(&post(&relay, "/login", &[], form).await);
+    let mut cookies = Vec::new();
+    for _ in 0..33 {
+        cookies.push(cookie(&Client::get(relay.address(), "/?token=token-of-the-wall").await));
+    }
+    for (n, cookie) in cookies.iter().enumerate() {
+        assert_eq!(who(&relay, cookie).await.1, n > 0, "session {n} of 33: the first made room");
+    }
+    for _ in 0..1100 {
+        Client::get(relay.address(), "/?token=token-of-the-wall").await;
+    }
+    assert_eq!(who(&relay, &admin).await, (Some("admin".to_owned()), true));
+}
+
+/// What browsers send of where somebody comes from when they open an address: by a link on another site, over TLS or not;
+/// from a mail program, or typed; and by a link on a site beside this one.
+const NAVIGATIONS: [&[(&str, &str)]; 5] = [
+    &[
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Mode", "navigate"),
+        ("Sec-Fetch-Dest", "document"),
+        ("Referer", "https://evil.example/"),
+    ],
+    &[("Referer", "http://evil.example/")],
+    &[("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")],
+    &[("Sec-Fetch-Site", "same-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")],
+    &[],
+];
+
+#[tokio::test]
+async fn an_address_does_not_replace_a_running_session_by_another() {
+    let relay = TestRelay::start(&yaml());
+    let alice = cookie(&post(&relay, "/login", &[], "name=alice&password=correct+horse").await);
+    let wall = cookie(&post(&relay, "/login", &[], "name=&password=token-of-the-wall").await);
+    let link = format!("/view/y?a=1&{}", link_to("y", now() + 60));
+    let accept = ("Accept", "text/html");
+    for from in NAVIGATIONS {
+        let get = async |target: &str, cookie: &str| {
+            let headers = [from, &[("Cookie", cookie), accept]].concat();
+            Client::ask(relay.address(), "GET", target, &headers, b"").await
+        };
+        // An administrator stays one: the address loses what it does not need.
+        for (target, to) in [("/?token=token-of-the-wall&a=1", "./?a=1"), (link.as_str(), "./y?a=1")] {
+            let head = get(target, &alice).await.head;
+            assert_eq!((head.status, head.get("location")), (303, Some(to)), "{target} {from:?}");
+            assert_eq!(head.get("set-cookie"), None, "{target} {from:?}");
+        }
+        // Whoever has less is asked.
+        for (target, root, next, other) in [
+            ("/?token=token-of-the-porch&a=1", "", "?a=1", "porch"),
+            ("/?token=admin-of-tests", "", "", "admin"),
+            ("/view/y?token=token-of-the-porch", "../", "view/y", "porch"),
+            (link.as_str(), "../", "view/y?a=1", "a link to y"),
+        ] {
+            let asked = get(target, &wall).await;
+            assert_eq!((asked.head.status, asked.head.get("set-cookie")), (200, None), "{target} {from:?}");
+            assert_eq!(asked.head.get("x-frame-options"), Some("DENY"), "the button is for its owner");
+            assert_eq!(asked.head.get("cache-control"), Some("no-store"));
+            let text = String::from_utf8(asked.body).unwrap();
+            assert!(text.contains("<b>wall</b>") && text.contains(&format!("<b>{other}</b>")), "{text}");
+            assert!(text.contains(&format!("action=\"{root}login\"")), "{text}");
+            assert!(text.contains(&format!("name=\"next\" value=\"{next}\"")), "{text}");
+        }
+        assert_eq!(who(&relay, &wall).await, (Some("wall".to_owned()), true), "{from:?}");
+        assert_eq!(who(&relay, &alice).await, (Some("alice".to_owned()), true), "{from:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_asked_may_log_in_as_the_other_and_the_first_session_ends() {
+    let relay = TestRelay::start(&yaml());
+    let wall = cookie(&Client::get(relay.address(), "/?token=token-of-the-wall").await);
+    let link = link_to("y", now() + 60);
+    let body = format!("password=&stream=y&{link}&next=view/y");
+    let foreign = [("Cookie", wall.as_str()), ("Origin", "http://evil.example")];
+    assert_eq!(post(&relay, "/login", &foreign, &body).await.head.status, 403, "by no other site's form");
+    let wrong = format!("password=&stream=x&{link}&next=view/y");
+    assert_eq!(post(&relay, "/login", &[("Cookie", &wall)], &wrong).await.head.status, 401);
+    assert_eq!(who(&relay, &wall).await.1, true, "nothing came of it");
+    let done = post(&relay, "/login", &[("Cookie", &wall)], &body).await;
+    assert_eq!((done.head.status, done.head.get("location")), (303, Some("./view/y")));
+    assert!((1..=60).contains(&kept_for(&done)));
+    assert_eq!(who(&relay, &cookie(&done)).await, (Some("a link to y".to_owned()), true));
+    assert_eq!(who(&relay, &wall).await, (None, false), "a browser has one session");
+    // The same token again: no question, and another cookie in the place of the first.
+    let porch = cookie(&Client::get(relay.address(), "/?token=token-of-the-porch").await);
+    let again =
+        Client::ask(relay.address(), "GET", "/?token=token-of-the-porch", &[("Cookie", &porch)], b"").await;
+    assert_eq!(who(&relay, &cookie(&again)).await, (Some("porch".to_owned()), true));
+    assert_eq!(who(&relay, &porch).await, (None, false));
+}
+
+#[tokio::test]
+async fn what_another_site_embeds_logs_nobody_in() {
+    let relay = TestRelay::start(&yaml());
+    for (site, mode, dest) in [
+        ("cross-site", "navigate", "iframe"),
+        ("same-site", "navigate", "iframe"),
+        ("cross-site", "no-cors", "image"),
+        ("same-site", "no-cors", "script"),
+        ("cross-site", "cors", "empty"),
+    ] {
+        let headers = [("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", mode), ("Sec-Fetch-Dest", dest)];
+        let target = "/view/x?token=token-of-the-wall";
+        let head = Client::ask(relay.address(), "GET", target, &headers, b"").await.head;
+        assert_eq!((head.status, head.get("set-cookie")), (200, None), "{headers:?}: for this request only");
+    }
+}
+
 #[tokio::test]
 async fn a_link_shows_one_stream_for_a_while() {
     let relay = TestRelay::start(&yaml());
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let (x, key) = ("x".parse().unwrap(), Secret::new(KEY));
-    let query = |expires| {
-        let link = link::sign(&key, &x, expires);
-        format!("expires={}&signature={}", link.expires, link.signature)
-    };
+    let now = now();
+    let query = |expires| link_to("x", expires);
     let good = query(now + 60);
     for (target, expected) in [
         (format!("/streams/x?{good}"), 200),
@@ -219,6 +395,41 @@ async fn whoever_guesses_waits_and_locks_out_nobody_with_a_long_token() {
     assert_eq!(status(&relay, "/streams/x?token=token-of-the-wall", &[]).await, 200);
     let refused = Client::get(relay.address(), "/api/streams").await.json()["refused"].clone();
     assert!(refused["unauthorized"].as_u64().unwrap() >= 20 && refused["guessing"].as_u64().unwrap() >= 1);
+}
+
+#[tokio::test]
+async fn whoever_guesses_a_name_keeps_its_owner_out_from_nowhere_else() {
+    let relay = TestRelay::start(&yaml());
+    let ask = async |password: &str, from: &str| {
+        let login = basic(&format!("alice:{password}"));
+        let headers = [("Authorization", login.as_str()), ("X-Forwarded-For", from)];
+        Client::ask(relay.address(), "GET", "/api/streams/x", &headers, b"").await.head.status
+    };
+    let guess_until_refused = async |from: &str| {
+        for n in 0..100 {
+            match ask(&format!("guess{n}"), from).await {
+                401 => {}
+                429 => return,
+                status => panic!("{status}"),
+            }
+        }
+        panic!("{from} may guess on");
+    };
+    guess_until_refused("192.0.2.1").await;
+    guess_until_refused("2001:db8::1").await;
+    assert_eq!(ask("guess", "2001:db8::2").await, 429, "the same subscriber");
+    for elsewhere in ["192.0.2.2", "2001:db8:0:1::1"] {
+        assert_eq!(ask("correct horse", elsewhere).await, 200, "{elsewhere}");
+    }
+    // It is known again without being checked, and this tells whoever guesses nothing.
+    guess_until_refused("192.0.2.3").await;
+    assert_eq!(ask("correct horse", "192.0.2.3").await, 429);
+    // Wrong tokens from where somebody logged in are others'.
+    for n in 0..100 {
+        let target = format!("/api/streams/x?token=guess{n}");
+        Client::ask(relay.address(), "GET", &target, &[("X-Forwarded-For", "192.0.2.2")], b"").await;
+    }
+    assert_eq!(ask("correct horse", "192.0.2.2").await, 200);
 }
 
 #[tokio::test]

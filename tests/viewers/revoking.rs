@@ -180,6 +180,76 @@ fn what_a_browser_holds_open_ends_when_it_logs_out_and_what_other_sessions_hold_
     );
 }
 
+/// A user's password is what its hash says.
+fn with_password(password: &str) -> String {
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version, password_hash::SaltString};
+    let salt = SaltString::from_b64("c2FsdHNhbHRzYWx0").unwrap();
+    let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
+    let hash = cheap.hash_password(password.as_bytes(), &salt).unwrap();
+    let users = format!("auth:\n  users: {{alice: {{password_hash: \"{hash}\", role: admin}}}}\n");
+    yaml(&["wall"], &[]).replacen("auth:\n", &users, 1)
+}
+
+#[test]
+fn a_changed_password_and_a_token_that_is_taken_back_end_sessions_for_good() {
+    beside(
+        async |relay, at| {
+            push(at, "x", &jpeg(1)).await;
+            let form = b"name=alice&password=first";
+            let answer = Client::ask(at, "POST", "/login", &[], form).await;
+            let alice = answer.head.get("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+            let (wall, _) = log_in(at, "wall").await;
+            let (keeper, _) = log_in(at, "keeper").await;
+            let status = async |cookie: &str| {
+                Client::ask(at, "HEAD", "/streams/x", &[("Cookie", cookie)], b"").await.head.status
+            };
+            let mut going = Vec::new();
+            for cookie in [&alice, &wall] {
+                let mut viewing = Viewing::join_with(at, "/streams/x", cookie).await;
+                viewing.until(&jpeg(1)).await;
+                going.push(viewing);
+            }
+            let mut stays = Viewing::join_with(at, "/streams/x", &keeper).await;
+            stays.until(&jpeg(1)).await;
+            let changed = with_password("second")
+                .replace(&token::hash("wall").to_string(), &token::hash("other").to_string());
+            relay.apply(config(&changed)).await.unwrap();
+            for viewing in going {
+                closes(viewing).await;
+            }
+            // And back again, as when a file is restored: what has ended does not begin anew.
+            relay.apply(config(&with_password("first"))).await.unwrap();
+            for cookie in [&alice, &wall] {
+                assert_eq!(status(cookie).await, 401);
+            }
+            assert_eq!(status(&keeper).await, 200);
+            push(at, "x", &jpeg(2)).await;
+            stays.until(&jpeg(2)).await;
+            drop(stays);
+            relay.stop().await;
+        },
+        &with_password("first"),
+    );
+}
+
+#[test]
+fn what_a_session_holds_open_ends_when_it_makes_room_for_another() {
+    beside(
+        async |relay, at| {
+            push(at, "x", &jpeg(1)).await;
+            let (first, _) = log_in(at, "wall").await;
+            let mut going = Viewing::join_with(at, "/streams/x", &first).await;
+            going.until(&jpeg(1)).await;
+            for _ in 0..32 {
+                log_in(at, "wall").await;
+            }
+            closes(going).await;
+            relay.stop().await;
+        },
+        &yaml(&["wall"], &[]),
+    );
+}
+
 #[test]
 fn how_long_browsers_stay_logged_in_may_be_changed_and_holds_for_those_who_log_in_then() {
     let lasting = |session: &str| {

@@ -76,6 +76,16 @@ impl Grant {
         self.role >= role && self.reach.covers(stream)
     }
 
+    /// Whether it is enough for everything that `other` is.
+    pub fn covers(&self, other: &Self) -> bool {
+        let reach = match (&self.reach, &other.reach) {
+            (Reach::All, _) => true,
+            (Reach::Only(_), Reach::All) => false,
+            (Reach::Only(names), Reach::Only(others)) => names.is_superset(others),
+        };
+        reach && self.role >= other.role
+    }
+
     /// Whether it is enough for `role` on every stream.
     pub fn allows_all(&self, role: Role) -> bool {
         self.role >= role && self.reach == Reach::All
@@ -209,5 +219,22 @@ mod tests {
             }
             assert!(!Grant { role: *role, reach: Reach::nothing() }.allows_any(Role::View));
         }
+    }
+
+    #[test]
+    fn a_grant_covers_another_that_is_no_higher_and_reaches_no_further() {
+        let only = |role, names: &[&str]| Grant {
+            role,
+            reach: Reach::Only(names.iter().map(|text| name(text)).collect()),
+        };
+        let both = only(Role::Push, &["door", "porch"]);
+        for covered in [&both, &only(Role::View, &["door"]), &only(Role::View, &[])] {
+            assert!(both.covers(covered) && Grant::for_all(Role::Push).covers(covered), "{covered:?}");
+        }
+        for other in [only(Role::Admin, &["door"]), only(Role::View, &["garage"]), Grant::for_all(Role::View)]
+        {
+            assert!(!both.covers(&other), "{other:?}");
+        }
+        assert!(!Grant::for_all(Role::View).covers(&only(Role::Push, &["door"])));
     }
 }

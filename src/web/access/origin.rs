@@ -24,7 +24,7 @@ pub(in crate::web) fn same_origin(request: &HttpRequest) -> Result<(), Problem> 
 }
 
 /// Whether a browser sends this for a stranger's page, other than by following a link there.
-pub(super) fn is_foreign(request: &HttpRequest) -> bool {
+pub(in crate::web) fn is_foreign(request: &HttpRequest) -> bool {
     let from_elsewhere = match said(request, "sec-fetch-site") {
         Some(site) => !matches!(site, "same-origin" | "none"),
         None => said(request, header::ORIGIN.as_str()).is_some_and(|origin| !is_of(origin, host(request))),

@@ -1,0 +1,325 @@
+//! Laws of sessions, held against random sequences of logins, links, logouts, copied cookies, waits and reloads.
+//!
+//! A model of a few lines says what each cookie that was ever given is good for. Nobody may ever hold more than a live
+//! credential gives, and nobody may lose what one still gives.
+
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use proptest::prelude::*;
+
+use super::{Auth, Caller, Lease, Shown, link, token};
+use crate::{
+    config::{AuthConfig, Grant, Reach, Role, Secret, TokenConfig, UserConfig},
+    frame::StreamName,
+};
+
+const TOKENS: usize = 2;
+const USERS: usize = 2;
+const VERSIONS: usize = 2;
+const BROWSERS: usize = 3;
+
+/// One secret is a token and also a key of links: taking back one of the two must not leave the other in its place.
+const SECRETS: [&str; TOKENS] = ["a secret that somebody used twice", "the token of a wall"];
+const KEYS: [&str; VERSIONS] = [SECRETS[0], "another key of links, which is a new one"];
+
+/// A session lasts half a step longer than so many steps, so that the time a test takes makes no difference.
+const STEP: Duration = Duration::from_secs(100);
+
+/// Both users have the same hashes, as if one had been copied from the other.
+static HASHES: LazyLock<[String; VERSIONS]> = LazyLock::new(|| {
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version, password_hash::SaltString};
+    let salt = SaltString::encode_b64(b"saltsaltsalt").unwrap();
+    let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(16, 1, 1, None).unwrap());
+    let hash = |version: usize| cheap.hash_password(format!("password{version}").as_bytes(), &salt);
+    std::array::from_fn(|version| hash(version).unwrap().to_string())
+});
+
+fn stream(n: usize) -> StreamName {
+    ["door", "porch"][n].parse().unwrap()
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Rules {
+    tokens: [Option<Grant>; TOKENS],
+    /// Which of the passwords, and what it is good for.
+    users: [Option<(usize, Grant)>; USERS],
+    key: Option<usize>,
+    session_steps: u32,
+}
+
+impl Rules {
+    fn config(&self) -> AuthConfig {
+        let tokens = self.tokens.iter().enumerate().filter_map(|(n, grant)| {
+            let grant = grant.clone()?;
+            Some(TokenConfig { name: format!("token{n}"), hash: token::hash(SECRETS[n]), grant })
+        });
+        let users = self.users.iter().enumerate().filter_map(|(n, user)| {
+            let (version, grant) = user.clone()?;
+            Some(UserConfig { name: format!("user{n}"), hash: Secret::new(HASHES[version].clone()), grant })
+        });
+        AuthConfig {
+            anonymous: Reach::nothing(),
+            tokens: tokens.collect(),
+            users: users.collect(),
+            link_key: self.key.map(|version| Secret::new(KEYS[version])),
+            session: half_step_more(self.session_steps),
+            start_token: None,
+        }
+    }
+
+    /// What a credential is good for, apart from its time.
+    fn grant(&self, credential: &Credential) -> Option<Grant> {
+        match *credential {
+            Credential::Token(n) => self.tokens[n].clone(),
+            Credential::User(n, version) => {
+                self.users[n].clone().filter(|(now, _)| *now == version).map(|(_, grant)| grant)
+            }
+            Credential::Link { stream: n, version, .. } => (self.key == Some(version))
+                .then(|| Grant { role: Role::View, reach: Reach::Only([stream(n)].into()) }),
+        }
+    }
+}
+
+fn half_step_more(steps: u32) -> Duration {
+    STEP * steps + STEP / 2
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Credential {
+    Token(usize),
+    /// Who, with which password.
+    User(usize, usize),
+    Link {
+        stream: usize,
+        version: usize,
+        steps: u32,
+    },
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    /// A browser shows a credential, and gets a cookie for it.
+    LogsIn(usize, Credential),
+    /// It shows its cookie where a credential is exchanged, alone or beside a wrong token.
+    Renews(usize, bool),
+    /// Somebody else has its cookie.
+    Copies {
+        from: usize,
+        to: usize,
+    },
+    LogsOut(usize),
+    Passes(u32),
+    WallClockSteps(u32),
+    Reloads(Rules),
+}
+
+fn grants() -> impl Strategy<Value = Grant> {
+    let reach = prop_oneof![
+        Just(Reach::All),
+        Just(Reach::Only([stream(0)].into())),
+        Just(Reach::Only([stream(0), stream(1)].into())),
+        Just(Reach::nothing()),
+    ];
+    (prop_oneof![Just(Role::View), Just(Role::Push), Just(Role::Admin)], reach)
+        .prop_map(|(role, reach)| Grant { role, reach })
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let tokens = prop::array::uniform2(prop::option::weighted(0.8, grants()));
+    let users = prop::array::uniform2(prop::option::weighted(0.9, (0..VERSIONS, grants())));
+    (tokens, users, prop::option::weighted(0.8, 0..VERSIONS), 1..40_u32)
+        .prop_map(|(tokens, users, key, session_steps)| Rules { tokens, users, key, session_steps })
+}
+
+fn credentials() -> impl Strategy<Value = Credential> {
+    prop_oneof![
+        (0..TOKENS).prop_map(Credential::Token),
+        (0..USERS, 0..VERSIONS).prop_map(|(n, version)| Credential::User(n, version)),
+        (0..2_usize, 0..VERSIONS, 0..20_u32).prop_map(|(stream, version, steps)| Credential::Link {
+            stream,
+            version,
+            steps
+        }),
+    ]
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        8 => (0..BROWSERS, credentials()).prop_map(|(browser, shown)| Event::LogsIn(browser, shown)),
+        3 => (0..BROWSERS, any::<bool>()).prop_map(|(browser, wrong)| Event::Renews(browser, wrong)),
+        2 => (0..BROWSERS, 0..BROWSERS).prop_map(|(from, to)| Event::Copies { from, to }),
+        2 => (0..BROWSERS).prop_map(Event::LogsOut),
+        3 => (1..15_u32).prop_map(Event::Passes),
+        1 => (1..15_u32).prop_map(Event::WallClockSteps),
+        3 => rules().prop_map(Event::Reloads),
+    ];
+    // Fewer than one credential may have sessions: none makes room for another here.
+    prop::collection::vec(event, 1..30)
+}
+
+/// A cookie that was given, and what the model knows of it.
+struct Given {
+    cookie: String,
+    credential: Credential,
+    ends: Duration,
+    /// By the wall clock, for links.
+    expires: Option<Duration>,
+    is_ended: bool,
+    /// What its browser watches.
+    lease: Lease,
+    watches: bool,
+}
+
+struct World {
+    auth: Arc<Auth>,
+    rules: Rules,
+    /// Since the beginning, on both clocks.
+    now: Duration,
+    wall: Duration,
+    /// Of the wall clock, in Unix seconds.
+    began: u64,
+    given: Vec<Given>,
+    jars: [Option<usize>; BROWSERS],
+    asked: u32,
+}
+
+impl World {
+    fn new(rules: Rules) -> Self {
+        let auth = Arc::new(Auth::new(&rules.config()));
+        let began = auth.clock.now().unix.as_secs();
+        let (now, wall) = (Duration::ZERO, Duration::ZERO);
+        Self { auth, rules, now, wall, began, given: Vec::new(), jars: [None; BROWSERS], asked: 0 }
+    }
+
+    /// Each time from another network: what is wrong here is no guess.
+    async fn identify(&mut self, shown: &Shown) -> Caller {
+        self.asked += 1;
+        let from = std::net::Ipv4Addr::from(0x0a00_0000 + self.asked).into();
+        let mut caller = self.auth.anybody();
+        self.auth.identify(&mut caller, shown, Some(from), None).await.unwrap();
+        caller
+    }
+
+    fn shown(&self, credential: &Credential) -> Shown {
+        match *credential {
+            Credential::Token(n) => Shown { tokens: vec![SECRETS[n].to_owned()], ..Shown::default() },
+            Credential::User(n, version) => {
+                let login = (format!("user{n}"), format!("password{version}"));
+                Shown { login: Some(login), ..Shown::default() }
+            }
+            Credential::Link { stream: n, version, steps } => {
+                let expires = self.began + half_step_more(steps).as_secs();
+                let signed = link::sign(&Secret::new(KEYS[version]), &stream(n), expires);
+                Shown { link: Some((stream(n), signed)), ..Shown::default() }
+            }
+        }
+    }
+
+    async fn logs_in(&mut self, browser: usize, credential: Credential) {
+        let caller = self.identify(&self.shown(&credential)).await;
+        let expires = match credential {
+            Credential::Link { steps, .. } => Some(half_step_more(steps)),
+            _ => None,
+        };
+        let is_good = self.rules.grant(&credential).is_some() && expires.is_none_or(|at| at > self.wall);
+        let jar = self.jars[browser];
+        let replaced = jar.map(|n| self.given[n].cookie.clone());
+        let begun = self.auth.begin_session(&caller, replaced.as_deref());
+        assert_eq!(begun.is_some(), is_good, "{credential:?}");
+        let Some((cookie, lasts)) = begun else { return };
+        let usual = half_step_more(self.rules.session_steps);
+        let left = expires.map_or(usual, |at| usual.min(at - self.wall));
+        assert!(lasts <= left && lasts + STEP / 4 > left, "{credential:?}: {lasts:?} of {left:?}");
+        if let Some(n) = jar {
+            self.given[n].is_ended = true;
+        }
+        let caller = self.identify(&Shown { cookie: Some(cookie.clone()), ..Shown::default() }).await;
+        let lease = self.auth.lease(&caller, Role::View, Some(&stream(0)));
+        self.jars[browser] = Some(self.given.len());
+        let ends = self.now + left;
+        self.given.push(Given { cookie, credential, ends, expires, is_ended: false, lease, watches: true });
+    }
+
+    async fn happens(&mut self, event: Event) {
+        match event {
+            Event::LogsIn(browser, credential) => self.logs_in(browser, credential).await,
+            Event::Renews(browser, with_wrong_token) => {
+                let cookie = self.jars[browser].map(|n| self.given[n].cookie.clone());
+                let tokens = with_wrong_token.then(|| "wrong".to_owned()).into_iter().collect();
+                let shown = Shown { cookie: cookie.clone(), tokens, ..Shown::default() };
+                let caller = self.identify(&shown).await;
+                assert!(self.auth.begin_session(&caller, cookie.as_deref()).is_none(), "by a cookie alone");
+            }
+            Event::Copies { from, to } => self.jars[to] = self.jars[from],
+            Event::LogsOut(browser) => {
+                if let Some(n) = self.jars[browser] {
+                    self.auth.end_session(&self.given[n].cookie);
+                    self.given[n].is_ended = true;
+                }
+            }
+            Event::Passes(steps) => {
+                self.auth.clock.advance(STEP * steps);
+                self.now += STEP * steps;
+                self.wall += STEP * steps;
+            }
+            Event::WallClockSteps(steps) => {
+                self.auth.clock.step_wall_clock(STEP * steps);
+                self.wall += STEP * steps;
+            }
+            Event::Reloads(rules) => {
+                self.auth.replace(&rules.config());
+                for given in &mut self.given {
+                    given.is_ended |= rules.grant(&given.credential).is_none();
+                }
+                self.rules = rules;
+            }
+        }
+    }
+
+    /// Each cookie is good for what its credential is good for now, while it lasts, and for nothing then.
+    async fn assert_laws(&mut self) {
+        for n in 0..self.given.len() {
+            let given = &self.given[n];
+            let is_live =
+                !given.is_ended && given.ends > self.now && given.expires.is_none_or(|at| at > self.wall);
+            let grant = self.rules.grant(&given.credential).filter(|_| is_live);
+            let shown = Shown { cookie: Some(given.cookie.clone()), ..Shown::default() };
+            let what = format!("cookie {n} of {:?}", given.credential);
+            let caller = self.identify(&shown).await;
+            assert_eq!(caller.is_in_a_session(), grant.is_some(), "{what}");
+            for role in [Role::View, Role::Push, Role::Admin] {
+                let expected = |of: &dyn Fn(&Grant) -> bool| grant.as_ref().is_some_and(of);
+                for stream in [stream(0), stream(1)] {
+                    let may = caller.may(role, Some(&stream));
+                    assert_eq!(may, expected(&|grant| grant.allows(role, Some(&stream))), "{what}");
+                }
+                assert_eq!(caller.may_with_all(role), expected(&|grant| grant.allows_all(role)), "{what}");
+            }
+            let given = &mut self.given[n];
+            // What has ended does not begin again.
+            if given.watches {
+                given.watches = grant.is_some_and(|grant| grant.allows(Role::View, Some(&stream(0))));
+                assert_eq!(given.lease.is_over(), !given.watches, "{what}: what it watches");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nobody_ever_holds_more_or_less_than_a_live_credential_gives(rules in rules(), events in events()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut world = World::new(rules);
+            for event in events {
+                world.happens(event).await;
+                world.assert_laws().await;
+            }
+        });
+    }
+}
