@@ -8,6 +8,7 @@
 //! - [`multipart`]: bytes in, parts out, and back; pure and bounded
 //! - [`clip`]: pictures as one file to download
 //! - [`config`]: YAML in, checked types out
+//! - [`files`]: files that are written as a whole, and no link followed
 //! - [`limits`]: budgets of bytes that all requests, pictures and answers share
 //! - [`auth`]: who may do what, and how it is shown
 //! - [`telemetry`] writes the log
@@ -29,6 +30,7 @@ pub mod frame;
 pub mod multipart;
 pub mod clip;
 pub mod config;
+pub mod files;
 pub mod limits;
 pub mod auth;
 pub mod telemetry;

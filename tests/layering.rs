@@ -14,7 +14,7 @@ use std::{
 const LAYERS: &[&[&str]] = &[
     &["frame"],
     &["multipart", "clip", "config"],
-    &["limits"],
+    &["files", "limits"],
     &["auth", "telemetry", "bus"],
     &["transform"],
     &["source"],

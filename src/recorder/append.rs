@@ -5,13 +5,13 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
+    fs,
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use super::Outcome;
-use crate::{bus::Published, config::WhenFull};
+use crate::{bus::Published, config::WhenFull, files};
 
 /// A file that grows up to its bound.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Append {
         if let Some(folder) = self.file.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut file = self.open()?;
+        let mut file = files::open_to_append(&self.file)?;
         let mut len = file.metadata()?.len();
         if len + jpeg.len() as u64 > self.max_bytes {
             match self.when_full {
@@ -44,7 +44,7 @@ impl Append {
                 WhenFull::Rotate => {
                     drop(file);
                     fs::rename(&self.file, rotated(&self.file))?;
-                    file = self.open()?;
+                    file = files::open_to_append(&self.file)?;
                     len = 0;
                 }
             }
@@ -55,10 +55,6 @@ impl Append {
             let _ = file.set_len(len);
         }
         written.map(|()| Outcome::Saved)
-    }
-
-    fn open(&self) -> io::Result<File> {
-        File::options().append(true).create(true).open(&self.file)
     }
 }
 

@@ -14,11 +14,9 @@ use std::{
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    process,
     sync::Arc,
 };
 
-use bytes::Bytes;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
@@ -26,6 +24,7 @@ use self::{append::Append, ring::Ring};
 use crate::{
     bus::{Bus, Pace, Published, SavingState},
     config::{SaveConfig, SaveTarget},
+    files::{self, Access},
     frame::FrameKind,
     transform::pool::reason,
 };
@@ -42,7 +41,11 @@ pub struct Recorder {
 /// Where frames go.
 #[derive(Debug)]
 enum Target {
-    Latest(PathBuf),
+    Latest {
+        path: PathBuf,
+        /// What an earlier run left half-written was removed.
+        swept: bool,
+    },
     Ring(Ring),
     Append(Append),
     /// Panics at the first frame and saves the others.
@@ -65,7 +68,7 @@ impl Recorder {
     pub fn new(config: SaveConfig, bus: Arc<Bus>) -> Self {
         let place = config.target.place().to_owned();
         let target = match config.target {
-            SaveTarget::Latest(path) => Target::Latest(path),
+            SaveTarget::Latest(path) => Target::Latest { path, swept: false },
             SaveTarget::Ring { dir, keep, max_bytes } => Target::Ring(Ring::new(dir, keep, max_bytes)),
             SaveTarget::Append { file, max_bytes, when_full } => {
                 Target::Append(Append::new(file, max_bytes, when_full))
@@ -147,9 +150,15 @@ impl Recorder {
 impl Target {
     fn write(&mut self, shown: &Published) -> io::Result<Outcome> {
         match self {
-            Self::Latest(path) => {
+            Self::Latest { path, swept } => {
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                write_whole(folder.unwrap_or(Path::new(".")), path, shown.frame.jpeg())?;
+                let folder = folder.unwrap_or(Path::new("."));
+                fs::create_dir_all(folder)?;
+                if !std::mem::replace(swept, true) {
+                    let own = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                    files::remove_unfinished(folder, |name| name == own)?;
+                }
+                files::write_whole(path, shown.frame.jpeg(), Access::Usual)?;
                 Ok(Outcome::Saved)
             }
             Self::Ring(ring) => ring.write(shown).map(|()| Outcome::Saved),
@@ -163,26 +172,6 @@ impl Target {
         }
     }
 }
-
-/// Writes a file so that nobody ever sees half of it; makes the folder when it is absent.
-fn write_whole(folder: &Path, path: &Path, jpeg: &Bytes) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let name =
-        path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}{UNFINISHED}", process::id()));
-    let unfinished = folder.join(hidden);
-    let written = fs::write(&unfinished, jpeg).and_then(|()| fs::rename(&unfinished, path));
-    if written.is_err() {
-        // What is left of it would fill a full disk further; it may not even be there.
-        let _ = fs::remove_file(&unfinished);
-    }
-    written
-}
-
-/// Ends the name of a file that is being written.
-const UNFINISHED: &str = ".framecast-tmp";
 
 #[cfg(test)]
 mod tests;

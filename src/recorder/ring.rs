@@ -7,8 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{UNFINISHED, write_whole};
-use crate::{bus::Published, clip::picture_name};
+use crate::{
+    bus::Published,
+    clip::picture_name,
+    files::{self, Access},
+};
 
 /// Files removed with one frame at most: a ring made smaller shrinks over some frames instead of in one long stop.
 const MAX_REMOVED_AT_ONCE: usize = 64;
@@ -49,7 +52,8 @@ impl Ring {
                 Files { bytes: list.iter().map(|(_, len)| len).sum(), list }
             }
         };
-        write_whole(&self.folder, &path, shown.frame.jpeg())?;
+        fs::create_dir_all(&self.folder)?;
+        files::write_whole(&path, shown.frame.jpeg(), Access::Usual)?;
         let len = shown.frame.jpeg().len() as u64;
         files.list.push_back((path, len));
         files.bytes += len;
@@ -74,26 +78,21 @@ impl Ring {
 /// an interrupted run are removed; files with other names are left alone.
 fn earlier(folder: &Path) -> io::Result<VecDeque<(PathBuf, u64)>> {
     fs::create_dir_all(folder)?;
+    files::remove_unfinished(folder, is_ours)?;
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let file_name = entry.file_name();
         let Some(name) = file_name.to_str() else { continue };
-        if is_ours(name) {
+        // A folder of such a name was not made here, and could not be removed as a file.
+        if is_ours(name) && !entry.file_type()?.is_dir() {
+            // Of a link its own.
             let about = entry.metadata()?;
             files.push((about.modified()?, entry.path(), about.len()));
-        } else if unfinished_of(name).is_some_and(is_ours) {
-            fs::remove_file(entry.path())?;
         }
     }
     files.sort();
     Ok(files.into_iter().map(|(_, path, len)| (path, len)).collect())
-}
-
-/// The name that a file would have had, from that of one never finished: `.NAME.PID.framecast-tmp`.
-fn unfinished_of(name: &str) -> Option<&str> {
-    let (name, _pid) = name.strip_prefix('.')?.strip_suffix(UNFINISHED)?.rsplit_once('.')?;
-    Some(name)
 }
 
 /// Whether a name is one that [`picture_name`] gives.
@@ -118,7 +117,5 @@ mod tests {
         {
             assert!(!is_ours(other), "{other}");
         }
-        assert_eq!(unfinished_of(".a.jpg.17.framecast-tmp"), Some("a.jpg"));
-        assert_eq!(unfinished_of("a.jpg.17.framecast-tmp"), None);
     }
 }

@@ -5,15 +5,18 @@
 //! read it.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config::{Added, ConfigErrors, Mistake};
+use crate::{
+    config::{Added, ConfigErrors, Mistake},
+    files::{self, Access},
+};
 
 /// Largest file that is read: many times what the most streams with long settings need.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
@@ -93,42 +96,14 @@ impl StateFile {
         let form = Form { version: VERSION, streams: streams.iter().map(form).collect() };
         let mut text = serde_json::to_vec_pretty(&form)?;
         text.push(b'\n');
-        let new = self.0.with_extension("json.new");
-        // One that was left behind, or that somebody else put there: a link would be followed, and a file keep its owner.
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = private().open(&new)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&new, &self.0)?;
-        sync_folder(&self.0)
+        files::write_durably(&self.0, &text, Access::Private)
     }
-}
-
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// Else the new name may be lost in a power cut.
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use serde_json::json;
 
     use super::*;
@@ -151,11 +126,14 @@ mod tests {
         {
             let other = folder.path().join("other");
             fs::write(&other, "of somebody else").unwrap();
-            let new = folder.path().join("framecast.state.json.new");
-            std::os::unix::fs::symlink(&other, &new).unwrap();
+            for planted in ["framecast.state.json", "framecast.state.json.new"] {
+                let planted = folder.path().join(planted);
+                let _ = fs::remove_file(&planted);
+                std::os::unix::fs::symlink(&other, &planted).unwrap();
+            }
             file.write(&[]).unwrap();
             assert_eq!(fs::read_to_string(&other).unwrap(), "of somebody else", "a link is not followed");
-            assert!(file.read().unwrap().is_empty() && !new.exists());
+            assert!(file.read().unwrap().is_empty() && !fs::symlink_metadata(&path).unwrap().is_symlink());
         }
         for (text, says) in [
             ("{\"version\": 1, \"streams\": [\"hunter2\"]}", "is not what framecast wrote (line 1"),

@@ -8,7 +8,7 @@ use std::{
 use std::{
     fs,
     os::unix::{
-        fs::{FileTypeExt, PermissionsExt},
+        fs::FileTypeExt,
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
@@ -17,6 +17,8 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::{Listen, ServerConfig};
+#[cfg(unix)]
+use crate::files;
 
 /// Connections that wait to be accepted: a wall of browsers that reconnects at once after a restart.
 const BACKLOG: i32 = 1024;
@@ -199,6 +201,6 @@ fn bind_socket(path: &Path, mode: u32) -> Result<UnixListener, ListenError> {
         Err(_) => {}
     }
     let listener = UnixListener::bind(path).map_err(wrong)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(wrong)?;
+    files::set_socket_mode(path, mode).map_err(wrong)?;
     Ok(listener)
 }

@@ -124,6 +124,61 @@ fn a_disk_that_is_read_only_is_a_state_too() {
     }
 }
 
+/// Whoever may write into the folder puts a link where a file is about to be written.
+#[tokio::test]
+async fn no_planted_link_is_followed() {
+    use std::os::unix::fs::symlink;
+    for target in ["theirs", "nothing-there", "folder"] {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("theirs"), "theirs").unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        fs::create_dir(at("ring")).unwrap();
+        // The name that one of this process had before, that of the file itself, and that of an older picture.
+        let pid = std::process::id();
+        for name in [
+            format!(".a.jpg.{pid}.framecast-tmp"),
+            "a.jpg".to_owned(),
+            "a.mjpg".to_owned(),
+            "ring/20200101-000000-000-000001.jpg".to_owned(),
+        ] {
+            symlink(at(target), at(&name)).unwrap();
+        }
+        fs::create_dir(at("ring/20200101-000000-000-000002.jpg")).unwrap();
+        let streams: Vec<_> = [
+            ("a", "latest: ", "/a.jpg"),
+            ("b", "dir: ", "/ring, keep: 1"),
+            ("c", "append: ", "/a.mjpg, max_bytes: 1MB"),
+        ]
+        .into_iter()
+        .map(|(name, key, place)| {
+            let path = folder.path().display();
+            format!("{name}: {{source: {{type: push, token: none}}, save: {{{key}{path}{place}}}}}")
+        })
+        .collect();
+        let relay = TestRelay::start(&format!("streams: {{{}}}", streams.join(", ")));
+        for (stream, saved) in [("a", true), ("b", true), ("c", false)] {
+            for n in 1..=2 {
+                push(&relay, stream, &jpeg(n)).await;
+                let counter = if saved { "saved" } else { "save_failures" };
+                report_when(&relay, stream, |report| report[counter] == n).await;
+            }
+        }
+        assert_eq!(fs::read(at("a.jpg")).unwrap(), jpeg(2), "{target}: it was replaced");
+        let reason = report(&relay, "c").await["saving"]["reason"].to_string();
+        assert!(reason.contains("symbolic link") && !reason.contains("a.mjpg"), "{target}: {reason}");
+        assert_eq!(fs::read_to_string(at("theirs")).unwrap(), "theirs", "{target}");
+        assert!(
+            !at("nothing-there").exists() && fs::read_dir(at("folder")).unwrap().count() == 0,
+            "{target}"
+        );
+        let ring: Vec<_> =
+            fs::read_dir(at("ring")).unwrap().map(|entry| entry.unwrap().file_type().unwrap()).collect();
+        assert_eq!(ring.iter().filter(|kind| kind.is_file()).count(), 1, "{target}: the newest picture");
+        assert!(!ring.iter().any(|kind| kind.is_symlink()), "{target}: the older one went");
+    }
+}
+
 #[tokio::test]
 async fn viewers_see_every_picture_while_the_disk_takes_none() {
     let relay = TestRelay::start(
