@@ -47,7 +47,7 @@ pub use self::{
     error::{ConfigErrors, Mistake, Position},
     json_schema::{json_schema, stream_schema},
     model::*,
-    redact::{STARS, redacted, restored},
+    redact::{STARS, carried_elsewhere, redacted, restored},
     rework::*,
 };
 use self::{error::Collector, reader::Context};

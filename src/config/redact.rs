@@ -1,7 +1,8 @@
 //! Settings without their credentials, and credentials put back into settings that were shown without.
 //!
 //! What a credential is the schema says. `***` stands for one. When settings come back with `***`, the credential of before is
-//! meant; but not when they lead to another address, since it would be sent there.
+//! meant; but not when they lead to another address, since it would be sent there. The same holds for a merge patch, which
+//! keeps what it does not name: [`carried_elsewhere`].
 
 use std::collections::HashSet;
 
@@ -28,6 +29,52 @@ pub fn redacted(settings: &Value) -> Value {
 /// The path of stars that no credential stands for, or whose credential is for another address.
 pub fn restored(settings: &Value, before: &Value) -> Result<Value, String> {
     put_back(settings, Some(before), "", &keys_of(Kind::Url))
+}
+
+/// The path of a credential that `after` would send to another origin than `before` did, although `patch`, which made `after`
+/// of `before`, does not bring it.
+pub fn carried_elsewhere(before: &Value, patch: &Value, after: &Value) -> Option<String> {
+    Carried { secrets: keys_of(Kind::Secret), urls: keys_of(Kind::Url) }.find(
+        (Some(before), Some(patch), after),
+        "",
+        (false, false),
+    )
+}
+
+/// Looks for credentials that a merge patch kept although the URL beside them leads elsewhere.
+struct Carried {
+    secrets: HashSet<&'static str>,
+    urls: HashSet<&'static str>,
+}
+
+impl Carried {
+    /// `moved`: a URL beside this value, or beside one around it, leads to another origin. `secret`: it is a credential.
+    fn find(
+        &self,
+        (before, patch, after): (Option<&Value>, Option<&Value>, &Value),
+        path: &str,
+        (moved, secret): (bool, bool),
+    ) -> Option<String> {
+        match after {
+            Value::Object(map) => {
+                let moved = moved || self::moved(map, before, &self.urls);
+                map.iter().find_map(|(key, value)| {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    let is_url = !secret && self.urls.contains(key.as_str());
+                    let secret = !is_url && (secret || self.secrets.contains(key.as_str()));
+                    let before = before.and_then(|before| before.get(key));
+                    let patch = patch.and_then(|patch| patch.get(key));
+                    self.find((before, patch, value), &path, (moved, secret))
+                })
+            }
+            // A patch replaces a list as a whole, so it brings all that is in one; else the list is that of before.
+            Value::Array(_) if patch.is_some() || !(moved && secret) => None,
+            Value::Null => None,
+            Value::String(text) if text == "none" => None,
+            _ if moved && secret && patch.is_none() => Some(path.to_owned()),
+            _ => None,
+        }
+    }
 }
 
 fn keys_of(kind: Kind) -> HashSet<&'static str> {
@@ -57,17 +104,24 @@ fn walk(value: &Value, secrets: &HashSet<&str>, urls: &HashSet<&str>, secret: bo
     }
 }
 
-/// A URL with stars in place of password and query. What cannot be taken apart is not shown at all.
+/// A URL with stars in place of user and password (a user alone may be a key), query and fragment. What cannot be taken
+/// apart is not shown at all.
 fn masked(raw: &str) -> String {
     if harmless(raw) {
         return raw.to_owned();
     }
     let Ok(mut url) = Url::parse(raw) else { return STARS.to_owned() };
-    if url.password().is_some() && url.set_password(Some(STARS)).is_err() {
-        return STARS.to_owned();
+    if !url.username().is_empty() || url.password().is_some() {
+        let hidden = url.set_username(STARS).and_then(|()| url.set_password(None));
+        if hidden.is_err() {
+            return STARS.to_owned();
+        }
     }
     if url.query().is_some() {
         url.set_query(Some(STARS));
+    }
+    if url.fragment().is_some() {
+        url.set_fragment(Some(STARS));
     }
     url.to_string()
 }
@@ -89,9 +143,10 @@ fn put_back(
             each.collect::<Result<_, String>>().map(Value::Object)
         }
         Value::Array(items) => {
-            let each = items.iter().enumerate().map(|(n, item)| {
-                put_back(item, before.and_then(|before| before.get(n)), &format!("{path}[{n}]"), urls)
-            });
+            let each = items
+                .iter()
+                .enumerate()
+                .map(|(n, item)| put_back(item, counterpart(item, n, before), &format!("{path}[{n}]"), urls));
             each.collect::<Result<_, String>>().map(Value::Array)
         }
         Value::String(text) if text.contains(STARS) => match before {
@@ -103,6 +158,13 @@ fn put_back(
         },
         other => Ok(other.clone()),
     }
+}
+
+/// What an item of a list was before: one that was shown just so, wherever it stood, else the one of its place.
+fn counterpart<'a>(item: &Value, n: usize, before: Option<&'a Value>) -> Option<&'a Value> {
+    let list = before?.as_array()?;
+    let same_place = list.get(n).filter(|before| redacted(before) == *item);
+    same_place.or_else(|| list.iter().find(|before| redacted(before) == *item)).or_else(|| list.get(n))
 }
 
 /// Whether a map's URL leads to another host than before: what was secret there is not for that one.
@@ -131,7 +193,7 @@ mod tests {
     #[test]
     fn credentials_become_stars_and_stars_become_credentials_again() {
         let shown = redacted(&camera());
-        assert_eq!(shown["source"]["url"], "http://admin:***@10.0.0.1/video?***");
+        assert_eq!(shown["source"]["url"], "http://***@10.0.0.1/video?***");
         assert_eq!(shown["source"]["headers"], json!({"X-Key": "***", "X-Env": "${KEY}"}));
         assert_eq!(restored(&shown, &camera()), Ok(camera()));
         let push = json!({"source": {"type": "push", "token": "secret"}});
@@ -146,7 +208,7 @@ mod tests {
         let mut shown = redacted(&camera());
         shown["source"]["url"] = json!("http://10.6.6.6/");
         assert_eq!(restored(&shown, &camera()), Err("source.headers.X-Key".to_owned()));
-        shown["source"]["url"] = json!("http://admin:***@10.6.6.6/video?***");
+        shown["source"]["url"] = json!("http://***@10.6.6.6/video?***");
         assert!(restored(&shown, &camera()).is_err());
         assert_eq!(
             restored(&json!({"source": {"token": "***"}}), &json!({})),
@@ -155,5 +217,76 @@ mod tests {
         // Same place, another path, a new password.
         shown["source"]["url"] = json!("http://admin:new@10.0.0.1/other");
         assert_eq!(restored(&shown, &camera()).unwrap()["source"]["headers"]["X-Key"], "k");
+    }
+
+    #[test]
+    fn of_a_url_nothing_is_shown_that_may_be_a_key() {
+        for (url, shown) in [
+            ("http://s3cret@cam/", "http://***@cam/"),
+            ("http://:s3cret@cam/", "http://***@cam/"),
+            ("http://user:s3cret@cam:81/a", "http://***@cam:81/a"),
+            ("http://user:${PASSWORD}@cam/", "http://***@cam/"),
+            ("http://${USER}:${PASSWORD}@cam/", "http://${USER}:${PASSWORD}@cam/"),
+            ("http://cam/?user=s3cret&pwd=s3cret", "http://cam/?***"),
+            ("http://cam/a#s3cret", "http://cam/a#***"),
+            ("rtsp://s3cret@cam/s", "rtsp://***@cam/s"),
+            ("s3cret", "***"),
+        ] {
+            let settings = json!({"source": {"type": "mjpeg", "url": url}});
+            assert_eq!(redacted(&settings)["source"]["url"], shown, "{url}");
+            assert_eq!(restored(&redacted(&settings), &settings).as_ref(), Ok(&settings), "{url}");
+        }
+    }
+
+    #[test]
+    fn sources_that_change_places_keep_their_own_credentials() {
+        let source = |path: &str, key: &str| {
+            let url = format!("http://10.0.0.1/{path}");
+            json!({"type": "mjpeg", "url": url, "headers": {"X-Key": key}})
+        };
+        let before = json!({"source": [source("a", "1"), source("b", "2")]});
+        let mut shown = redacted(&before);
+        shown["source"].as_array_mut().unwrap().reverse();
+        let after = json!({"source": [source("b", "2"), source("a", "1")]});
+        assert_eq!(restored(&shown, &before), Ok(after));
+        let elsewhere = json!({"source": [
+            {"type": "mjpeg", "url": "http://10.6.6.6/", "headers": {"X-Key": "***"}}, source("b", "***"),
+        ]});
+        assert_eq!(restored(&elsewhere, &before), Err("source[0].headers.X-Key".to_owned()));
+    }
+
+    #[test]
+    fn a_merge_names_the_credential_that_it_would_carry_to_another_origin() {
+        let chart = json!({"source": {"type": "chart", "token": "t", "poll": {
+            "url": "http://10.0.0.1/a", "headers": {"X-Key": "k", "X-Other": "o"},
+        }}});
+        let carried = |before: &Value, patch: &Value, after: &Value| carried_elsewhere(before, patch, after);
+        let with = |url: &str, headers: Value| {
+            json!({"source": {"type": "chart", "token": "t", "poll": {
+                "url": url, "headers": headers,
+            }}})
+        };
+        let both = json!({"X-Key": "k", "X-Other": "o"});
+        for url in ["http://10.6.6.6/a", "https://10.0.0.1/a", "http://10.0.0.1:81/a", "http://u@10.6.6.6/"] {
+            let patch = json!({"source": {"poll": {"url": url}}});
+            let path = carried(&chart, &patch, &with(url, both.clone()));
+            assert_eq!(path.as_deref(), Some("source.poll.headers.X-Key"), "{url}");
+            let patch = json!({"source": {"poll": {"url": url, "headers": {"X-Key": "new"}}}});
+            let path = carried(&chart, &patch, &with(url, json!({"X-Key": "new", "X-Other": "o"})));
+            assert_eq!(path.as_deref(), Some("source.poll.headers.X-Other"), "{url}");
+            let patch =
+                json!({"source": {"poll": {"url": url, "headers": {"X-Key": "new", "X-Other": null}}}});
+            assert_eq!(carried(&chart, &patch, &with(url, json!({"X-Key": "new"}))), None, "{url}");
+        }
+        for url in ["http://10.0.0.1/b", "http://10.0.0.1:80/a?b", "http://u:p@10.0.0.1/a"] {
+            let patch = json!({"source": {"poll": {"url": url}}});
+            assert_eq!(carried(&chart, &patch, &with(url, both.clone())), None, "{url}");
+        }
+        assert_eq!(carried(&chart, &json!({"title": "T"}), &chart), None);
+        // From no URL to one.
+        let push = json!({"source": {"type": "push", "token": "t"}});
+        let patch = json!({"source": {"type": "mjpeg", "url": "http://10.6.6.6/"}});
+        let after = json!({"source": {"type": "mjpeg", "token": "t", "url": "http://10.6.6.6/"}});
+        assert_eq!(carried(&push, &patch, &after).as_deref(), Some("source.token"));
     }
 }

@@ -84,13 +84,15 @@ fn login_end(pieces: &[Piece<'_>]) -> usize {
     end
 }
 
-/// Whether the text of a URL, as in the file, may be shown: a known scheme, no query, no password but a variable.
+/// Whether the text of a URL, as in the file, may be shown: a known scheme, no query or fragment, and before the `@` nothing
+/// but variables. A user alone may be a key.
 pub(super) fn harmless(raw: &str) -> bool {
     let Some((scheme, rest)) = raw.split_once("://") else { return false };
     let known = matches!(scheme, "http" | "https") || OTHER_SCHEMES.contains(&scheme);
     let login = rest.rsplit_once('@').map_or("", |(login, _)| login);
-    let password = login.split_once(':').map_or("", |(_, password)| password);
-    known && !raw.contains('?') && (password.is_empty() || is_variable(password))
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let is_open = |text: &str| text.is_empty() || is_variable(text);
+    known && !raw.contains(['?', '#']) && is_open(user) && is_open(password)
 }
 
 fn percent_encoded(text: &str) -> String {
@@ -179,11 +181,14 @@ mod tests {
 
     #[test]
     fn only_urls_without_a_written_secret_are_harmless() {
-        for text in ["ftp://host/x", "https://host", "http://u:${P}@host/", "http://u@host/"] {
+        for text in ["ftp://host/x", "https://host", "http://${U}:${P}@host/", "http://${U}@host/"] {
             assert!(harmless(text), "{text}");
         }
         for text in [
             "http://u:p@host/",
+            "http://u@host/",
+            "http://u:${P}@host/",
+            "http://host/#x",
             "u:p@host",
             "http://h/?pwd=x",
             "http://u:${P:-hunter2}@h/",

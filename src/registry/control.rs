@@ -109,6 +109,26 @@ pub enum NotApplied {
         /// Where they stand.
         path: String,
     },
+    /// A changed URL would have a credential sent to another address, which the change does not bring.
+    #[error(
+        "{path}: this credential was given for another address, and is not sent to the new one: give it with the new URL, or \
+         null to take it away"
+    )]
+    Elsewhere {
+        /// Where it stands.
+        path: String,
+    },
+    /// Its source is a program, which streams that come over HTTP may not start.
+    #[error(
+        "streams.{name}.source.type: {kind} starts a program (ffmpeg), which server.api_sources: network does not allow over \
+         HTTP: set server.api_sources: network+ffmpeg in the configuration file, or put the stream there"
+    )]
+    StartsProgram {
+        /// The stream.
+        name: StreamName,
+        /// The source's type.
+        kind: String,
+    },
     /// No more can be added.
     #[error("at most {MAX_ADDED} streams can be added over HTTP")]
     TooMany,

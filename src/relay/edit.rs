@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{Added, MAX_ADDED, restored},
+    config::{Added, MAX_ADDED, carried_elsewhere, restored},
     frame::StreamName,
     registry::{Edit, NotApplied},
 };
@@ -31,6 +31,9 @@ pub(super) fn edited(
         (Some(at), Edit::Merge(patch)) => {
             let mut merged = before[at].settings.clone();
             merge(&mut merged, &patch);
+            if let Some(path) = carried_elsewhere(&before[at].settings, &patch, &merged) {
+                return Err(NotApplied::Elsewhere { path: format!("streams.{name}.{path}") });
+            }
             merged
         }
     };
@@ -98,6 +101,17 @@ mod tests {
                 .unwrap_err()
                 .contains("source.token")
         );
+    }
+
+    #[test]
+    fn a_patch_leads_no_credential_to_another_address() {
+        let camera = json!({"source": {"type": "mjpeg", "url": "http://cam/a", "headers": {"X-Key": "k"}}});
+        let one = [Added { name: "a".to_owned(), settings: camera }];
+        let refused = after(&one, Edit::Merge(json!({"source": {"url": "http://other/a"}}))).unwrap_err();
+        assert!(refused.starts_with("streams.a.source.headers.X-Key: "), "{refused}");
+        let patch = json!({"source": {"url": "http://other/a", "headers": null}});
+        let moved = after(&one, Edit::Merge(patch)).unwrap();
+        assert_eq!(moved[0].settings, json!({"source": {"type": "mjpeg", "url": "http://other/a"}}));
     }
 
     #[test]

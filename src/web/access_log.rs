@@ -4,7 +4,9 @@
 //! be a mistake. So lines have two levels, both with the target [`ACCESS`]: `info` for what is rare and of interest (viewers,
 //! publishers, WebSockets, whatever changes something, and whoever was refused), `debug` for the rest (pictures, pages, reports).
 //!
-//! No line holds a credential: of a query only parameters are shown that framecast knows and that let nobody in. Nothing here is
+//! No line holds a credential: of a query only parameters are shown that framecast knows and that let nobody in, and their
+//! values only where they are small numbers, words that framecast knows, or names of streams that are there. So a token that
+//! was put into the wrong parameter is not shown either. Nothing here is
 //! on a frame's way: lines are made when an answer begins and when its body is dropped. Requests whose head cannot be read
 //! never come here.
 
@@ -57,6 +59,18 @@ const SHOWN: [&str; 22] = [
     "advance_headers",
 ];
 
+/// Values that are shown, besides small numbers and names of streams.
+const WORDS: [&str; 14] = [
+    "true", "false", "on", "off", "yes", "no", "stream", "snapshot", "next", "live", "raw", "mjpg", "avi",
+    "zip",
+];
+
+/// Longest number that is shown, in bytes: as long as a shutter's millisecond or a stream's number, and no key.
+const MAX_NUMBER: usize = 8;
+
+/// Stands in place of a value that is not shown.
+const STARS: &str = "***";
+
 /// Longest address in a line, in bytes: those of our own are shorter.
 const MAX_TARGET: usize = 256;
 
@@ -92,7 +106,9 @@ impl Asked {
         let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
         Self {
             method: request.method().clone(),
-            target: target(request.path(), request.query_string()),
+            target: target(request.path(), request.query_string(), |name| {
+                name.parse().is_ok_and(|name| state.registry.get(&name).is_some())
+            }),
             client: access::address(state, request),
             user: request.extensions().get::<Caller>().and_then(|caller| caller.name().map(str::to_owned)),
             agent: agent.map(|agent| cut(agent, MAX_AGENT).to_owned()),
@@ -100,8 +116,8 @@ impl Asked {
     }
 }
 
-/// As in the request line, in the characters that addresses have.
-fn target(path: &str, query: &str) -> String {
+/// As in the request line, in the characters that addresses have; `is_stream` knows the streams' names.
+fn target(path: &str, query: &str, is_stream: impl Fn(&str) -> bool) -> String {
     let mut target = String::new();
     for c in cut(path, MAX_TARGET).chars() {
         // A path is printable ASCII, or should be.
@@ -111,12 +127,21 @@ fn target(path: &str, query: &str) -> String {
     for (key, value) in form_urlencoded::parse(cut(query, MAX_TARGET).as_bytes()) {
         if SHOWN.contains(&&*key) {
             target.push(separator);
-            target += &form_urlencoded::Serializer::new(String::new()).append_pair(&key, &value).finish();
+            let value = if is_harmless(&value) || is_stream(&value) { &*value } else { STARS };
+            target += &format!("{key}={value}");
             separator = '&';
         }
     }
-    // What had to be escaped is longer than it was.
-    cut(&target, 2 * MAX_TARGET).to_owned()
+    target
+}
+
+/// Whether a value can be no credential: a small number, or a word that framecast knows, perhaps with a number.
+fn is_harmless(value: &str) -> bool {
+    let is_number = |text: &str| {
+        text.len() <= MAX_NUMBER && text.bytes().all(|byte| byte.is_ascii_digit() || b".-".contains(&byte))
+    };
+    let (word, number) = value.split_once('_').unwrap_or((value, ""));
+    is_number(value) || (WORDS.contains(&word) && is_number(number))
 }
 
 fn cut(text: &str, most: usize) -> &str {
@@ -277,12 +302,23 @@ mod tests {
             ("/door.jpg", "TOKEN=hunter2&%74oken=hunter2&pwd=hunter2", "/door.jpg"),
             ("/streams/door", "expires=1&signature=hunter2", "/streams/door"),
             ("/", "action=stream&hunter2", "/?action=stream"),
-            ("/streams/door", "width=3%0a20", "/streams/door?width=3%0A20"),
+            ("/streams/door", "width=3%0a20", "/streams/door?width=***"),
+            (
+                "/streams/door",
+                "width=hunter2&format=hunter2&fps=0.5",
+                "/streams/door?width=***&format=***&fps=0.5",
+            ),
+            ("/streams/door", "page=123456789012", "/streams/door?page=***"),
+            ("/", "action=snapshot_2", "/?action=snapshot_2"),
+            ("/", "action=snapshot_hunter2", "/?action=***"),
+            ("/api/frame.jpeg", "src=door&dst=hunter2", "/api/frame.jpeg?src=door&dst=***"),
+            ("/x", "src=door&access_token=hunter2&apikey=hunter2&sig=hunter2", "/x?src=door"),
+            ("/x", "key=hunter2&auth=hunter2&password=hunter2", "/x"),
             ("/caf\u{e9}\n", "", "/caf??"),
         ] {
-            assert_eq!(target(path, query), line);
+            assert_eq!(target(path, query, |name| name == "door"), line);
         }
-        let long = target(&"/a".repeat(1000), &format!("width={}", "1".repeat(1000)));
+        let long = target(&"/a".repeat(1000), &"width=1&".repeat(1000), |_| false);
         assert!(long.len() <= 2 * MAX_TARGET, "{}", long.len());
     }
 

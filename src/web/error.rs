@@ -159,7 +159,10 @@ impl From<NotApplied> for Problem {
                 StatusCode::CONFLICT
             }
             NotApplied::NoSuchStream(_) => StatusCode::NOT_FOUND,
-            NotApplied::Mistakes(_) | NotApplied::Stars { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            NotApplied::Mistakes(_)
+            | NotApplied::Stars { .. }
+            | NotApplied::Elsewhere { .. }
+            | NotApplied::StartsProgram { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             NotApplied::NotKept { .. } => StatusCode::INSUFFICIENT_STORAGE,
             NotApplied::System(_) => return Self::unavailable(error.to_string()),
         };

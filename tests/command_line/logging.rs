@@ -89,6 +89,23 @@ fn every_line_of_json_is_an_object_and_numbers_are_those_of_the_api() {
     let data = format!("@{}", feed.display());
     run("curl", &["-sS", "--fail", "-H", "Content-Type: image/jpeg", "--data-binary", &data, &feeds]);
     run("curl", &["-sS", "-o", "/dev/null", &server.url("/nothing/here?token=s3cret-by-mistake")]);
+    // A credential in any other place, one that the log shows otherwise among them.
+    for parameter in [
+        "src",
+        "access_token",
+        "apikey",
+        "key",
+        "auth",
+        "password",
+        "sig",
+        "width",
+        "format",
+        "page",
+        "action",
+    ] {
+        let url = server.url(&format!("/api/frame.jpeg?{parameter}=s3cret-by-mistake&cache=1"));
+        run("curl", &["-sS", "-o", "/dev/null", &url]);
+    }
 
     let log = server.end();
     let lines: Vec<Value> = log

@@ -9,7 +9,7 @@ const SHORTEST_SECRET: usize = 4;
 const STARS: &str = "***";
 
 /// What must not be shown of one program's words: the values of its environment variables, passwords of URLs in its
-/// arguments, and of any URL all but scheme, host and port.
+/// arguments (or users without one, and values of the query), and of any URL all but scheme, host and port.
 #[derive(Debug, Default)]
 pub(super) struct Hidden {
     /// Longest first: one may be part of another.
@@ -20,7 +20,7 @@ impl Hidden {
     /// What `config` gives to the program.
     pub(super) fn of(config: &ExecConfig) -> Self {
         let values = config.environment.iter().map(|(_, value)| value.reveal());
-        let passwords = config.arguments.iter().filter_map(|argument| password(argument.reveal()));
+        let passwords = config.arguments.iter().flat_map(|argument| secrets_of(argument.reveal()));
         let mut secrets: Vec<_> =
             values.chain(passwords).filter(|text| text.len() >= SHORTEST_SECRET).map(str::to_owned).collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
@@ -50,11 +50,14 @@ impl Hidden {
     }
 }
 
-/// The password of a URL, as it stands in it.
-fn password(argument: &str) -> Option<&str> {
-    let (_, rest) = argument.split_once("://")?;
-    let (login, _) = rest.rsplit_once('@')?;
-    Some(login.split_once(':')?.1)
+/// The password of a URL, or its user if there is none, and the values of its query, as they stand in it.
+fn secrets_of(argument: &str) -> Vec<&str> {
+    let Some((_, rest)) = argument.split_once("://") else { return Vec::new() };
+    let login = rest.rsplit_once('@').map(|(login, _)| login);
+    let password = login.map(|login| login.split_once(':').map_or(login, |(_, password)| password));
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+    password.into_iter().chain(values).collect()
 }
 
 /// Host and port of what stands behind a URL's `://`. Where it is not clear which part that is, nothing.
@@ -88,7 +91,13 @@ mod tests {
         let patience = Patience { first_frame: Duration::ZERO, frame: Duration::ZERO };
         Hidden::of(&ExecConfig {
             program: "p".into(),
-            arguments: vec![Secret::new("-i"), Secret::new("rtsp://admin:hunter2@192.168.1.30/s")],
+            arguments: [
+                "-i",
+                "rtsp://admin:hunter2@192.168.1.30/s",
+                "rtsp://s3cret-key@cam/s?user=door&pwd=qu3ry-key",
+            ]
+            .map(Secret::new)
+            .into(),
             environment: vec![("TOKEN".into(), Secret::new("tok-en!")), ("N".into(), Secret::new("1"))],
             folder: None,
             patience,
@@ -107,6 +116,7 @@ mod tests {
             ("to 'http://cam/a/b?token=x' and https://other", "to 'http://cam/***' and https://other"),
             ("login admin with hunter2 failed", "login admin with *** failed"),
             ("TOKEN=tok-en!", "TOKEN=***"),
+            ("no such key: s3cret-key, qu3ry-key", "no such key: ***, ***"),
             ("rtsp://u:p/a@cam/s", "rtsp://***"),
             ("rtsp://user:pass", "rtsp://***"),
             ("://", "://"),
