@@ -6,6 +6,9 @@
 /// Longest boundary that is looked for; RFC 2046 allows 70 characters, some cameras take more.
 const MAX_BOUNDARY: usize = 200;
 
+/// Longest type that is kept of those that are no pictures, in characters.
+const MAX_TYPE: usize = 80;
+
 /// What kind of body is announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContentKind {
@@ -43,7 +46,7 @@ impl ContentKind {
                 Some((boundary, quoted)) => Self::Multipart { boundary: Some(boundary), quoted },
                 None => Self::Multipart { boundary: None, quoted: false },
             },
-            _ => Self::Other(essence),
+            _ => Self::Other(essence.chars().take(MAX_TYPE).collect()),
         }
     }
 

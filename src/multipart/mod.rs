@@ -4,5 +4,6 @@
 //! taught it, beside each rule.
 
 pub mod boundary;
+pub mod content;
 pub mod parser;
 pub mod writer;

@@ -21,7 +21,10 @@ mod room;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::boundary::ContentKind;
+use super::{
+    boundary::ContentKind,
+    content::{Content, LOOKED_AT},
+};
 use crate::frame::{JpegError, JpegInfo, Walk};
 use delimiter::Delimiter;
 use head::Head;
@@ -32,9 +35,6 @@ pub use quirk::Quirk;
 
 /// A body in which so many times `max_frame_bytes` pass without a frame is given up.
 const FRAMELESS_LIMIT: u64 = 2;
-
-/// Bytes quoted in an error: enough to recognise `<!DOCTYPE html>` or a PNG.
-const QUOTED_BYTES: usize = 48;
 
 /// What the parser may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl PartParser {
             frames: 0,
             last_len: 0,
             skipped: 0,
-            seen: Vec::with_capacity(QUOTED_BYTES),
+            seen: Vec::new(),
             too_large: false,
             events,
         }
@@ -184,7 +184,7 @@ impl PartParser {
         }
         Err(ParseError::Ended {
             bytes: self.skipped,
-            seen: self.quoted(),
+            content: Content::of(&self.seen),
             cause: self.events.last_error.clone(),
         })
     }
@@ -193,16 +193,12 @@ impl PartParser {
         if self.too_large {
             return ParseError::TooLarge { limit: self.limits.max_frame_bytes };
         }
-        ParseError::NoFrame { bytes: self.skipped, seen: self.quoted() }
-    }
-
-    fn quoted(&self) -> String {
-        self.seen.escape_ascii().to_string()
+        ParseError::NoFrame { bytes: self.skipped, content: Content::of(&self.seen) }
     }
 
     /// Throws bytes away that are no picture.
     fn skip(&mut self, bytes: usize) {
-        let quoted = bytes.min(QUOTED_BYTES - self.seen.len());
+        let quoted = bytes.min(LOOKED_AT - self.seen.len());
         self.seen.extend_from_slice(&self.buffer[..quoted]);
         self.buffer.advance(bytes);
         self.skipped += bytes as u64;

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::{
     frame::StreamName,
+    source::Reason,
     stream::{Status, state::State},
 };
 
@@ -32,7 +33,7 @@ pub struct Event {
     /// What kind of thing.
     pub kind: EventKind,
     /// In words: why a source is away, what changed, what is wrong with the configuration; may be empty.
-    pub message: String,
+    pub message: Reason,
 }
 
 /// What kind of thing happened.
@@ -98,7 +99,7 @@ impl Default for Events {
 
 impl Events {
     /// Notes one.
-    pub fn add(&self, stream: Option<&StreamName>, kind: EventKind, message: impl Into<String>) {
+    pub fn add(&self, stream: Option<&StreamName>, kind: EventKind, message: impl Into<Reason>) {
         let mut ring = self.ring();
         ring.last += 1;
         if ring.kept.len() == MAX_EVENTS {
@@ -131,8 +132,8 @@ pub async fn follow(name: StreamName, mut status: watch::Receiver<Status>, event
     while status.changed().await.is_ok() {
         let state = status.borrow_and_update().state.clone();
         let reason = match &state {
-            State::Waiting { reason, .. } => reason.as_str(),
-            _ => "",
+            State::Waiting { reason, .. } => reason.clone(),
+            _ => Reason::default(),
         };
         events.add(Some(&name), EventKind::State(state.as_str()), reason);
         if state == State::Stopped {
@@ -150,10 +151,10 @@ mod tests {
         let events = Events::default();
         let mut changes = events.changes();
         for n in 0..MAX_EVENTS + 5 {
-            events.add(None, EventKind::Reloaded, n.to_string());
+            events.add(None, EventKind::Reloaded, Reason::public_only(n.to_string()));
         }
         let all = events.after(0);
-        assert_eq!((all.len(), all[0].id, &*all[0].message), (MAX_EVENTS, 6, "5"));
+        assert_eq!((all.len(), all[0].id, all[0].message.public()), (MAX_EVENTS, 6, "5"));
         let last = all.last().unwrap().id;
         assert_eq!(last, 1005);
         assert!(events.after(last).is_empty());

@@ -31,6 +31,7 @@ use crate::{
         Applied, Configuration, Control, Edit, Edited, EventKind, Events, NotApplied, Registry, Renditions,
         Start, StreamSettings,
     },
+    source::Reason,
     stream::{Capacity, StreamHandle},
     telemetry::tasks,
     web::{Connections, LiveSettings, RequestRate, Seats, Settings, Tls},
@@ -173,7 +174,8 @@ impl Live {
             Err(mistakes) => {
                 error!("the configuration is wrong, and the one before holds:\n{mistakes}");
                 let first = mistakes.mistakes().first().map(ToString::to_string).unwrap_or_default();
-                self.0.parts.events.add(None, EventKind::ReloadFailed, first);
+                let message = Reason::with_detail("the configuration is wrong", &first);
+                self.0.parts.events.add(None, EventKind::ReloadFailed, message);
                 self.0.note(|known| known.error = Some(mistakes.clone()));
                 Err(mistakes.into())
             }
@@ -311,7 +313,7 @@ impl Inner {
         each(&applied.removed, EventKind::Removed);
         each(&applied.added, EventKind::Added);
         each(&applied.changed, EventKind::Changed);
-        self.parts.events.add(None, EventKind::Reloaded, applied.to_string());
+        self.parts.events.add(None, EventKind::Reloaded, Reason::public_only(applied.to_string()));
     }
 
     fn note(&self, change: impl FnOnce(&mut Configuration)) {

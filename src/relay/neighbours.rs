@@ -19,9 +19,7 @@ impl Upstreams for Neighbours {
         let watched = self.shown_by(stream.clone()).downgrade();
         Some(Upstream {
             title: stream.config().title.clone(),
-            health: Box::new(move || {
-                watched.upgrade().map_or(Health::Away("gone".to_owned()), |s| health(&s))
-            }),
+            health: Box::new(move || watched.upgrade().map_or(Health::Away("gone".into()), |s| health(&s))),
             shows: stream.bus().subscribe(),
             wanted: Box::new(stream.want()),
         })
@@ -60,7 +58,7 @@ fn health(stream: &StreamHandle) -> Health {
         State::Live => Health::Live,
         State::Idle | State::Connecting => Health::Starting,
         State::Waiting { reason, .. } => Health::Away(reason),
-        State::Paused => Health::Away("paused".to_owned()),
-        State::Stopped => Health::Away("the stream has ended".to_owned()),
+        State::Paused => Health::Away("paused".into()),
+        State::Stopped => Health::Away("the stream has ended".into()),
     }
 }

@@ -80,7 +80,8 @@ fn picture_above(showing: Showing, seq: u64, state: &State) -> Option<Arc<Publis
 
 fn away(state: &State) -> Option<String> {
     match state {
-        State::Waiting { reason, .. } => Some(reason.clone()),
+        // The answer is for everybody who may ask for pictures.
+        State::Waiting { reason, .. } => Some(reason.public().to_owned()),
         State::Paused => Some("it is paused".to_owned()),
         State::Stopped => Some("it was stopped".to_owned()),
         State::Idle | State::Connecting | State::Live => None,

@@ -10,12 +10,13 @@ mod lasting;
 pub mod mosaic;
 pub mod probe;
 pub mod push;
+pub mod reason;
 pub mod render;
 pub mod rendition;
 pub mod snapshot_poll;
 pub mod upstream;
 
-use std::{any::Any, fmt, sync::Arc, time::Duration};
+use std::{any::Any, borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use futures_util::future::LocalBoxFuture;
 
@@ -23,13 +24,17 @@ use crate::{
     bus::{Sink, Subscriber},
     config::{Limits, SourceConfig, StreamConfig},
     frame::{JpegError, StreamName},
-    multipart::parser::ParseError,
+    multipart::{
+        content::{MediaType, PageTitle},
+        parser::ParseError,
+    },
     transform::pool::Pool,
 };
 
 use render::chart::points::Points;
 
 pub use lasting::Lasting;
+pub use reason::Reason;
 
 /// Gives frames until it ends.
 pub trait Source {
@@ -62,7 +67,7 @@ pub enum Health {
     /// Its source runs and has not given a frame yet.
     Starting,
     /// Its source is away, for this reason.
-    Away(String),
+    Away(Reason),
 }
 
 /// Another stream, which is wanted to run for as long as this lives.
@@ -124,7 +129,8 @@ pub fn build(
 }
 
 /// Why a source ended. Texts name what, where, and what would be right; never a credential, and of a URL only host and
-/// port, since paths and queries carry tokens.
+/// port, since paths and queries carry tokens. They may quote the camera, so they are for administrators and the log;
+/// [`SourceError::public`] is for everybody.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The camera's name has no address.
@@ -200,12 +206,14 @@ pub enum SourceError {
         status: String,
     },
     /// The answer is something else than pictures.
-    #[error("{host} answered {content_type} where {expected} was expected: is this the {what} URL?")]
+    #[error("{host} answered {content_type}{} where {expected} was expected: is this the {what} URL?", titled(.title))]
     ContentType {
         /// Host and port.
         host: String,
         /// What the camera says, or what its first bytes show.
         content_type: String,
+        /// That of the page, if it is one.
+        title: Option<PageTitle>,
         /// What would be right.
         expected: &'static str,
         /// `stream's` or `picture's`.
@@ -282,7 +290,7 @@ pub enum SourceError {
         /// Its name.
         name: StreamName,
         /// Why.
-        reason: String,
+        reason: Reason,
     },
     /// The stream whose pictures it shows has no new ones.
     #[error("the stream {name} has shown no new picture for {} s", within.as_secs_f64())]
@@ -325,10 +333,84 @@ impl std::fmt::Display for Deadline {
 }
 
 impl SourceError {
+    /// Why it ended, in words for everybody: nothing that a camera, a program, the configuration or another stream's name says.
+    pub fn public(&self) -> Cow<'static, str> {
+        let fixed: &'static str = match self {
+            Self::Resolve { .. } => "cannot find the camera's address",
+            Self::Connect { reason, .. } => return format!("cannot connect to the camera: {reason}").into(),
+            Self::Tls { .. } => "cannot talk to the camera over TLS",
+            Self::Late { waiting_for, within, .. } => {
+                return format!("the camera {waiting_for} within {} s", within.as_secs_f64()).into();
+            }
+            Self::Head { source, .. } => return format!("the camera {source}").into(),
+            Self::Unauthorized { .. } => {
+                "the camera answered 401: user or password is wrong, or missing in the URL"
+            }
+            Self::UnauthorizedElsewhere { .. } => {
+                "the camera answered 401 after a redirect; credentials are not sent to another origin"
+            }
+            Self::Redirect { reason, .. } => return format!("the camera redirects {reason}").into(),
+            Self::Status { status, .. } => {
+                return format!("the camera answered {status}{}", hint(status)).into();
+            }
+            Self::ContentType { content_type, what, .. } => {
+                let sent =
+                    MediaType::named(content_type).map_or("something else than pictures", MediaType::as_str);
+                return format!("the camera sent {sent}: is this the {what} URL?").into();
+            }
+            Self::TooLarge { limit, .. } => {
+                return format!("the camera sent a picture of more than {limit} bytes (max_frame_bytes)")
+                    .into();
+            }
+            Self::TooManyPixels { width, height, .. } => {
+                return format!(
+                    "the camera sends pictures of {width}x{height} pixels, more than limits.max_frame_pixels"
+                )
+                .into();
+            }
+            Self::Empty { .. } => "the camera closed the connection before the first frame",
+            Self::NoPictures { source, .. } => {
+                return format!("the camera sends no usable stream: {}", source.public()).into();
+            }
+            Self::BrokenPictures { source, .. } => {
+                return format!("the camera sends broken pictures only: {source}").into();
+            }
+            Self::Broken { .. } => "the connection to the camera broke",
+            Self::Program(error) => return error.public(),
+            Self::Render(_) => "it cannot be drawn",
+            Self::Poll(error) => error.public(),
+            Self::NoOrigin { .. } => "the stream is gone whose pictures it shows",
+            Self::OriginAway { reason, .. } => {
+                return format!("the stream is away whose pictures it shows: {}", reason.public()).into();
+            }
+            Self::OriginSilent { within, .. } => {
+                let within = within.as_secs_f64();
+                return format!("the stream whose pictures it shows has shown no new picture for {within} s")
+                    .into();
+            }
+            Self::Mosaic(_) => "the mosaic cannot be drawn",
+            Self::Images(error) => error.public(),
+        };
+        fixed.into()
+    }
+
+    /// The same for administrators and the log.
+    fn detailed(&self) -> String {
+        match self {
+            Self::OriginAway { name, reason } => format!("the stream {name} is away: {}", reason.detailed()),
+            other => other.to_string(),
+        }
+    }
+
     /// `host` was late with `waiting_for`.
     pub(crate) fn late(host: &str, waiting_for: Deadline, within: Duration) -> Self {
         Self::Late { host: host.to_owned(), waiting_for, within }
     }
+}
+
+/// ` ("Log in")`, or nothing.
+fn titled(title: &Option<PageTitle>) -> String {
+    title.as_ref().map_or_else(String::new, |title| format!(" (\"{title}\")"))
 }
 
 /// What to do about a status, where that is known.

@@ -15,6 +15,7 @@ use crate::{
     frame::JpegInfo,
     multipart::{
         boundary::ContentKind,
+        content::{LOOKED_AT, PageTitle},
         parser::{ParserLimits, Part, PartParser, Quirk},
     },
 };
@@ -55,6 +56,8 @@ pub struct Seen {
     pub ended: Option<Ended>,
     /// The last frame's bytes.
     pub last: Bytes,
+    /// The title of a page in place of pictures.
+    pub title: Option<PageTitle>,
     multipart: bool,
 }
 
@@ -93,9 +96,12 @@ pub async fn look(mut response: Response, kind: ContentKind, patience: Patience,
     let mut parser = PartParser::new(kind, parser_limits);
     let mut seen = Seen { multipart, ..Seen::default() };
     let deadline = BodyDeadline::new(Deadline::FirstFrame, patience.within);
+    let mut first_bytes = Vec::new();
     while seen.ended.is_none() && seen.frames < patience.frames {
         match response.chunk(deadline).await {
             Ok(Some(chunk)) => {
+                let room = LOOKED_AT - first_bytes.len();
+                first_bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
                 parser.push(&chunk);
                 seen.take(&mut parser, PartParser::next_part, patience.frames);
             }
@@ -107,6 +113,7 @@ pub async fn look(mut response: Response, kind: ContentKind, patience: Patience,
             Err(error) => seen.ended = Some(Ended::Broken(error.to_string())),
         }
     }
+    seen.title = Some(&first_bytes).filter(|_| seen.frames == 0).and_then(|page| PageTitle::find(page));
     if seen.is_snapshot() {
         // A picture of its own is no stream whose framing could be odd.
         seen.quirks.retain(|(quirk, _)| *quirk != Quirk::BareJpegs);
@@ -153,7 +160,10 @@ impl Seen {
     pub fn no_picture(&self, host: &str, kind: &ContentKind) -> String {
         match (kind, &self.ended) {
             (ContentKind::Other(announced), _) => {
-                format!("{host} answered {announced}, which holds no picture: is this the stream's URL?")
+                let title = self.title.as_ref().map(|title| format!(" (\"{title}\")")).unwrap_or_default();
+                format!(
+                    "{host} answered {announced}{title}, which holds no picture: is this the stream's URL?"
+                )
             }
             (_, Some(Ended::Broken(why))) => format!("{host} sent no picture: {why}"),
             _ => format!("{host} sent no picture"),

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     bus::{DropReason, Sink},
     config::{Limits, UpstreamConfig},
+    multipart::content::{MediaType, PageTitle},
 };
 
 /// Broken pictures in a row after which the camera is given up for now: it would be asked at full pace for ever
@@ -99,20 +100,23 @@ impl SnapshotSource {
             let (host, status) = (response.host().to_owned(), response.status_text());
             return Err(SourceError::Status { host, status });
         }
-        let refuse = |host: &str, content_type: &str| SourceError::ContentType {
+        let refuse = |host: &str, content_type: &str, title| SourceError::ContentType {
             host: host.to_owned(),
             content_type: content_type.to_owned(),
+            title,
             expected: EXPECTED,
             what: "picture's",
         };
         let announced = response.content_type().unwrap_or_default().to_ascii_lowercase();
         // A stream would never end; a page is not worth reading.
         if announced.starts_with("text/") || announced.starts_with("multipart/") {
-            return Err(refuse(response.host(), announced.split(';').next().unwrap_or_default()));
+            let host = response.host().to_owned();
+            let title = response.title(self.first_frame_timeout).await;
+            return Err(refuse(&host, announced.split(';').next().unwrap_or_default(), title));
         }
         // Never asked for.
         if let Some(coding) = response.header("content-encoding").filter(|coding| *coding != "identity") {
-            return Err(refuse(response.host(), &format!("a picture compressed with {coding}")));
+            return Err(refuse(response.host(), &format!("a picture compressed with {coding}"), None));
         }
         let host = response.host().to_owned();
         let deadline = if first {
@@ -121,8 +125,8 @@ impl SnapshotSource {
             BodyDeadline::new(Deadline::NextFrame, self.frame_timeout)
         };
         let picture = response.whole(self.max_frame_bytes, deadline).await?;
-        match other_format(&picture) {
-            Some(format) => Err(refuse(&host, format)),
+        match MediaType::sniffed(&picture) {
+            Some(format) => Err(refuse(&host, format.as_str(), PageTitle::find(&picture))),
             None => Ok(picture),
         }
     }
@@ -152,17 +156,4 @@ impl Seen {
 
 fn owned(text: Option<&str>) -> Option<String> {
     text.map(str::to_owned)
-}
-
-/// The type of a picture that is not a JPEG, by its first bytes.
-fn other_format(picture: &[u8]) -> Option<&'static str> {
-    match picture {
-        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
-        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        [b'B', b'M', ..] => Some("image/bmp"),
-        [b'<', ..] => Some("text/html"),
-        [b'{', ..] => Some("application/json"),
-        _ => None,
-    }
 }

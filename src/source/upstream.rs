@@ -52,7 +52,14 @@ impl UpstreamSource {
 
     async fn stream(&mut self, sink: &Sink) -> Result<(), SourceError> {
         let response = self.client.get(&[]).await?;
-        let kind = content_kind(&response)?;
+        let kind = match content_kind(&response) {
+            Ok(kind) => kind,
+            Err(SourceError::ContentType { host, content_type, expected, what, .. }) => {
+                let title = response.title(self.first_frame_timeout).await;
+                return Err(SourceError::ContentType { host, content_type, title, expected, what });
+            }
+            Err(error) => return Err(error),
+        };
         let mut parser = PartParser::new(kind, self.parser_limits);
         let host = response.host().to_owned();
         let result = self.frames(&host, response.into_body(), &mut parser, sink).await;
@@ -149,6 +156,7 @@ fn content_kind(response: &Response) -> Result<ContentKind, SourceError> {
     let refuse = |content_type: String| SourceError::ContentType {
         host: host(),
         content_type,
+        title: None,
         expected: EXPECTED,
         what: "stream's",
     };

@@ -21,7 +21,7 @@ use crate::{
     config::{Limits, Placeholder, SourceConfig, StreamConfig},
     frame::{Frame, FrameKind},
     source::{
-        self, Lasting,
+        self, Lasting, Reason,
         render::standin::{self, StandIn},
     },
     telemetry::{
@@ -99,7 +99,7 @@ pub(super) struct StreamActor {
     linger: Option<SpawnHandle>,
     away: Option<Away>,
     /// Why the source was away last.
-    pub(super) reason: String,
+    pub(super) reason: Reason,
     said_live: bool,
     _counted: Counted,
 }
@@ -145,7 +145,7 @@ impl StreamActor {
             retry: None,
             linger: None,
             away: None,
-            reason: CONNECTING.to_owned(),
+            reason: CONNECTING.into(),
             said_live: false,
             _counted: Counted::new(tasks::Kind::Stream),
         }
@@ -227,7 +227,7 @@ impl StreamActor {
                     let Some(away) = &mut this.away else { return };
                     away.due = true;
                     if !this.is_push() {
-                        warn!(stream = %this.config.name, source = this.generation, "source is away: {}", this.reason);
+                        warn!(stream = %this.config.name, source = this.generation, "source is away: {}", this.reason.detailed());
                     }
                     this.show_placeholder(ctx);
                 });
@@ -242,7 +242,7 @@ impl StreamActor {
 
     /// Whether it had been away for long enough to be said.
     fn no_longer_away(&mut self, ctx: &mut Context<Self>) -> bool {
-        CONNECTING.clone_into(&mut self.reason);
+        self.reason = CONNECTING.into();
         let Some(away) = self.away.take() else { return false };
         ctx.cancel_future(away.timer);
         away.due
@@ -251,7 +251,7 @@ impl StreamActor {
     /// Shows that it is paused for as long as it is.
     fn show_paused(&mut self, ctx: &mut Context<Self>) {
         if self.state == State::Paused && self.away.is_none() {
-            PAUSED.clone_into(&mut self.reason);
+            self.reason = PAUSED.into();
             let timer = ctx.run_later(Duration::ZERO, |_, _| {});
             self.away = Some(Away { since: SystemTime::now(), last: None, timer, due: true });
             self.show_placeholder(ctx);
@@ -271,7 +271,7 @@ impl StreamActor {
             style: self.config.placeholder.clone(),
             title: self.config.title.clone(),
             // That of the failure before stays readable while the next try is on.
-            reason: self.reason.clone(),
+            reason: self.reason.public().to_owned(),
             since: away.since,
             last: away.last.clone(),
             max_pixels: self.limits.max_frame_pixels,
@@ -406,7 +406,8 @@ pub(super) async fn outcome(join: JoinHandle<Ending>) -> Option<Ending> {
             let panic = error.into_panic();
             let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-            let reason = format!("the source failed inside framecast, which is a bug: {text}");
+            let what = "the source failed inside framecast, which is a bug";
+            let reason = Reason::with_detail(what, &format!("{what}: {text}"));
             Some(Ending { reason, orderly: false, live_for: Duration::ZERO })
         }
     }

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     fn failed(live_for: Duration) -> Ending {
-        Ending { reason: String::new(), orderly: false, live_for }
+        Ending { reason: crate::source::Reason::default(), orderly: false, live_for }
     }
 
     #[test]

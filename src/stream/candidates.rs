@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{backoff::Backoff, state::Ending};
+use crate::source::Reason;
 
 /// All sources of a stream, the most wanted first.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ struct Candidate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// In words, without credentials.
-    pub reason: String,
+    pub reason: Reason,
     /// When it was first found to be away.
     pub since: SystemTime,
 }
@@ -139,11 +140,10 @@ impl Candidates {
     }
 
     /// Why there is no picture: what is wrong with each of them, if there are several.
-    pub fn reason(&self, ending: &Ending) -> String {
+    pub fn reason(&self, ending: &Ending) -> Reason {
         let away = self.list.iter().enumerate().filter_map(|(n, one)| Some((n, one.failure.as_ref()?)));
         if self.are_several() && !ending.orderly {
-            let reasons: Vec<_> = away.map(|(n, failure)| format!("{}: {}", n + 1, failure.reason)).collect();
-            return reasons.join("; ");
+            return Reason::numbered(away.map(|(n, failure)| (n + 1, &failure.reason)));
         }
         ending.reason.clone()
     }
@@ -274,7 +274,7 @@ mod tests {
 
     const HALF: Duration = Duration::from_millis(500);
 
-    fn failed(reason: &str) -> Ending {
+    fn failed(reason: &'static str) -> Ending {
         Ending { reason: reason.into(), orderly: false, live_for: Duration::ZERO }
     }
 
@@ -292,7 +292,7 @@ mod tests {
         assert_eq!(sources.after(&failed("b"), start), Duration::ZERO);
         assert_eq!(sources.choose(start), 2);
         assert_eq!(sources.after(&failed("c"), start), HALF, "all are away: the first of them again, later");
-        assert_eq!(sources.reason(&failed("c")), "1: a; 2: b; 3: c");
+        assert_eq!(sources.reason(&failed("c")).public(), "1: a; 2: b; 3: c");
         assert_eq!(sources.choose(start + HALF), 0);
         assert_eq!(sources.after(&failed("a"), start + HALF), Duration::ZERO);
         assert_eq!(sources.choose(start + HALF), 1);
@@ -305,7 +305,7 @@ mod tests {
         sources.choose(start);
         assert!(!sources.live());
         assert_eq!(sources.after(&closed(), start), HALF);
-        assert_eq!(sources.reason(&closed()), "closed");
+        assert_eq!(sources.reason(&closed()).public(), "closed");
         assert_eq!(sources.choose(start + HALF), 0);
         assert!(!sources.live(), "the same one is no switch");
     }

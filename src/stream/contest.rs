@@ -51,7 +51,9 @@ impl StreamActor {
         let position = self.sources.in_use();
         let source = self.name_of(position);
         let why: Vec<_> = (0..position)
-            .filter_map(|n| Some(format!("{}: {}", self.name_of(n), self.sources.failure(n)?.reason)))
+            .filter_map(|n| {
+                Some(format!("{}: {}", self.name_of(n), self.sources.failure(n)?.reason.detailed()))
+            })
             .collect();
         if why.is_empty() {
             info!(stream = %self.config.name, "shows {source} again");
@@ -187,7 +189,7 @@ impl StreamActor {
     /// A run has ended by itself.
     pub(super) fn run_ended(&mut self, generation: Generation, ending: Ending, ctx: &mut Context<Self>) {
         if generation == self.generation {
-            debug!(stream = %self.config.name, source = generation, "a source ended: {}", ending.reason);
+            debug!(stream = %self.config.name, source = generation, "a source ended: {}", ending.reason.detailed());
             self.pump = None;
             self.happen(Event::Ended(ending.clone()), ctx);
             if self.state == State::Connecting {
@@ -198,7 +200,7 @@ impl StreamActor {
                 self.trial_takes_over(ctx);
             }
         } else if let Some(trial) = self.trial.take_if(|trial| trial.run.generation == generation) {
-            debug!(stream = %self.config.name, source = generation, "what was tried ended: {}", ending.reason);
+            debug!(stream = %self.config.name, source = generation, "what was tried ended: {}", ending.reason.detailed());
             if let Some(well) = trial.well {
                 ctx.cancel_future(well);
             }

@@ -12,7 +12,11 @@ use tokio::{
 use tracing::{Instrument, Span};
 
 use super::state::Ending;
-use crate::{bus::Sink, source::Source, telemetry::tasks};
+use crate::{
+    bus::Sink,
+    source::{Reason, Source},
+    telemetry::tasks,
+};
 
 /// A running source.
 #[derive(Debug)]
@@ -80,7 +84,7 @@ async fn run_once(
     let gave_frames = *sink.given().borrow() > already;
     match result {
         Ok(()) => Ending { reason: "the source ended".into(), orderly: gave_frames, live_for },
-        Err(error) => Ending { reason: error.to_string(), orderly: false, live_for },
+        Err(error) => Ending { reason: Reason::from(&error), orderly: false, live_for },
     }
 }
 
@@ -163,7 +167,8 @@ mod tests {
     async fn a_panic_is_the_end_of_its_own_task_and_says_what_it_said() {
         let (_pump, join, _) = start(Scripted(1, || Box::pin(async { panic!("broken table") })));
         let ending = super::super::actor::outcome(join).await.unwrap();
-        assert!(ending.reason.contains("broken table"), "{}", ending.reason);
+        assert!(ending.reason.detailed().contains("broken table"), "{:?}", ending.reason);
+        assert!(!ending.reason.public().contains("broken table"), "{:?}", ending.reason);
         assert!(!ending.orderly);
     }
 
@@ -204,8 +209,8 @@ mod tests {
             let (pump, join) = Pump::start(build, sink, Span::none(), || {});
             let ending = super::super::actor::outcome(join).await.unwrap();
             assert!(
-                ending.reason.contains("injected while it") && ending.reason.contains(when),
-                "{}",
+                ["injected while it", when].iter().all(|word| ending.reason.detailed().contains(word)),
+                "{:?}",
                 ending.reason
             );
             assert!(!ending.orderly);

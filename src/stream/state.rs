@@ -13,6 +13,7 @@
 use std::time::{Duration, Instant};
 
 use super::candidates::Candidates;
+use crate::source::Reason;
 
 /// What a stream is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub enum State {
     /// The source is away.
     Waiting {
         /// What went wrong, or what is waited for.
-        reason: String,
+        reason: Reason,
         /// When the source is tried again; none when it is somebody else's turn (a publisher's).
         next_try: Option<Instant>,
     },
@@ -84,7 +85,7 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
     /// In words, without credentials.
-    pub reason: String,
+    pub reason: Reason,
     /// The source closed by itself, having given frames: cameras that close after each picture do.
     pub orderly: bool,
     /// How long frames had been coming.
@@ -112,7 +113,7 @@ pub struct Circumstances<'a> {
     /// Know how long to wait.
     pub sources: &'a mut Candidates,
     /// For a source that waits for somebody to push: what is waited for.
-    pub passive: Option<&'a str>,
+    pub passive: Option<&'static str>,
 }
 
 /// The state after `event`, and what to do.
@@ -149,9 +150,9 @@ pub fn next(state: &State, event: Event, with: Circumstances<'_>) -> (State, Act
     }
 }
 
-fn started(passive: Option<&str>) -> State {
+fn started(passive: Option<&'static str>) -> State {
     match passive {
-        Some(reason) => State::Waiting { reason: reason.to_owned(), next_try: None },
+        Some(reason) => State::Waiting { reason: Reason::public_only(reason), next_try: None },
         None => State::Connecting,
     }
 }
@@ -160,16 +161,16 @@ fn started(passive: Option<&str>) -> State {
 mod tests {
     use super::*;
 
-    fn ended(reason: &str) -> Event {
+    fn ended(reason: &'static str) -> Event {
         Event::Ended(Ending { reason: reason.into(), orderly: false, live_for: Duration::ZERO })
     }
 
     #[test]
     fn every_event_in_every_state() {
         let now = Instant::now();
-        let ending = Ending { reason: String::new(), orderly: false, live_for: Duration::ZERO };
+        let ending = Ending { reason: Reason::default(), orderly: false, live_for: Duration::ZERO };
         let delay = Candidates::without_jitter(1).after(&ending, now);
-        let waiting = |r: &str| State::Waiting { reason: r.into(), next_try: Some(now + delay) };
+        let waiting = |r: &'static str| State::Waiting { reason: r.into(), next_try: Some(now + delay) };
         let hoping = || State::Waiting { reason: "push".into(), next_try: None };
         use {Action as A, Event as E, State as S};
         #[rustfmt::skip]

@@ -21,8 +21,9 @@ use super::{
 use crate::{
     auth::Caller,
     config::{Mistake, Role, SourceConfig},
-    frame::{Frame, FrameKind},
+    frame::{Frame, FrameKind, StreamName},
     registry::Configuration,
+    source::Reason,
     stream::{
         StreamHandle,
         candidates::{Doing, Sources, Standing},
@@ -49,8 +50,12 @@ pub(super) async fn streams(
 }
 
 /// `GET /api/streams/{name}`.
-pub(super) async fn stream(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let report = StreamReport::of(&state.stream(&name)?, &state);
+pub(super) async fn stream(
+    state: State,
+    caller: Caller,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let report = StreamReport::of(&state.stream(&name)?, &state, &caller);
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report))
 }
 
@@ -90,8 +95,12 @@ impl Report {
             renditions: RenditionsReport::of(&state.renditions),
             connections: ConnectionsReport::of(&state.connections),
             refused: state.refusals.all(),
-            config: ConfigReport::of(state.control.configuration(), caller.may_with_all(Role::View)),
-            streams: streams.iter().filter(|s| may_see(s)).map(|s| StreamReport::of(s, state)).collect(),
+            config: ConfigReport::of(state.control.configuration(), caller),
+            streams: streams
+                .iter()
+                .filter(|s| may_see(s))
+                .map(|s| StreamReport::of(s, state, caller))
+                .collect(),
         }
     }
 }
@@ -140,8 +149,9 @@ struct ConfigReport {
 }
 
 impl ConfigReport {
-    /// What is wrong with the file is for those who see all of it.
-    fn of(known: Configuration, of_all: bool) -> Self {
+    /// What is wrong with the file is for administrators: it quotes what stands there. Its name is for those who see all streams.
+    fn of(known: Configuration, caller: &Caller) -> Self {
+        let of_all = caller.may_with_all(Role::View);
         let name = known.file.as_deref().and_then(Path::file_name);
         Self {
             file: name.filter(|_| of_all).map(|name| name.to_string_lossy().into_owned()),
@@ -152,7 +162,7 @@ impl ConfigReport {
             },
             loaded_at: unix_seconds(known.loaded_at),
             needs_restart: known.needs_restart,
-            error: known.error.filter(|_| of_all).map(|wrong| {
+            error: known.error.filter(|_| administers(caller, None)).map(|wrong| {
                 let line = |mistake: &Mistake| Mistake { file: String::new(), ..mistake.clone() }.to_string();
                 wrong.mistakes().iter().take(MAX_MISTAKES).map(line).collect()
             }),
@@ -248,7 +258,7 @@ impl PictureSize {
 }
 
 impl StreamReport {
-    fn of(stream: &StreamHandle, state: &WebState) -> Self {
+    fn of(stream: &StreamHandle, state: &WebState, caller: &Caller) -> Self {
         let now = Instant::now();
         let status = stream.status();
         let stats = stream.bus().stats();
@@ -258,7 +268,9 @@ impl StreamReport {
         let picture = stream.bus().newest().filter(|newest| newest.frame.kind() == FrameKind::Picture);
         let picture = picture.as_ref().map(|newest| &newest.frame);
         let (reason, next_try) = match &status.state {
-            state::State::Waiting { reason, next_try } => (Some(reason.clone()), *next_try),
+            state::State::Waiting { reason, next_try } => {
+                (Some(disclosed(reason, caller, Some(stream.name()))), *next_try)
+            }
             _ => (None, None),
         };
         Self {
@@ -290,7 +302,7 @@ impl StreamReport {
             reconnects: stats.reconnects(),
             source_id: stream.source_id(),
             switches: stats.switches(),
-            sources: choice.map(|choice| source_reports(stream, &choice, now)),
+            sources: choice.map(|choice| source_reports(stream, &choice, caller, now)),
             saved: stats.saved(),
             save_failures: stats.save_failures(),
             saving: stats.saving().map(|saving| SavingReport {
@@ -309,13 +321,34 @@ impl StreamReport {
     }
 }
 
-fn source_reports(stream: &StreamHandle, choice: &Sources, now: Instant) -> Vec<SourceReport> {
+/// A reason as this caller may read it: with its details only whoever administers the stream; without one, framecast itself.
+pub(super) fn disclosed(reason: &Reason, caller: &Caller, stream: Option<&StreamName>) -> String {
+    if administers(caller, stream) { reason.detailed() } else { reason.public() }.to_owned()
+}
+
+fn administers(caller: &Caller, stream: Option<&StreamName>) -> bool {
+    match stream {
+        Some(_) => caller.may(Role::Admin, stream),
+        None => caller.may_with_all(Role::Admin),
+    }
+}
+
+fn source_reports(
+    stream: &StreamHandle,
+    choice: &Sources,
+    caller: &Caller,
+    now: Instant,
+) -> Vec<SourceReport> {
     let sources = stream.config().sources().zip(&choice.standings);
     let report = |(source, standing): (&SourceConfig, &Standing)| SourceReport {
         kind: source.type_name(),
-        place: source.place(),
+        // Hosts, programs, files and other streams' names: what a stream shows is not where it comes from.
+        place: source.place().filter(|_| administers(caller, Some(stream.name()))),
         state: standing.doing.as_str(),
-        reason: standing.failure.as_ref().map(|failure| failure.reason.clone()),
+        reason: standing
+            .failure
+            .as_ref()
+            .map(|failure| disclosed(&failure.reason, caller, Some(stream.name()))),
         since: match (standing.doing, &standing.failure) {
             (Doing::InUse, _) => choice.since.map(unix_seconds),
             (_, failure) => failure.as_ref().map(|failure| unix_seconds(failure.since)),

@@ -4,7 +4,12 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{State, api::unix_seconds, error::Problem, query};
+use super::{
+    State,
+    api::{disclosed, unix_seconds},
+    error::Problem,
+    query,
+};
 use crate::{auth::Caller, config::Role, registry::Event};
 
 /// The answer of `/api/events`.
@@ -46,19 +51,21 @@ pub(super) async fn events(
     };
     let behind = state.events.after(after);
     let last = behind.last().map_or(after, |event| event.id);
-    let events = behind.into_iter().filter(may_see).map(EventReport::from).collect();
+    let events = behind.into_iter().filter(may_see);
+    let events = events.map(|event| EventReport::of(event, &caller)).collect();
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Report { last, events }))
 }
 
-impl From<Event> for EventReport {
-    fn from(event: Event) -> Self {
+impl EventReport {
+    fn of(event: Event, caller: &Caller) -> Self {
+        let message = disclosed(&event.message, caller, event.stream.as_ref());
         Self {
             id: event.id,
             time: unix_seconds(event.time),
             stream: event.stream.map(|name| name.to_string()),
             kind: event.kind.as_str(),
             state: event.kind.state(),
-            message: event.message,
+            message,
         }
     }
 }

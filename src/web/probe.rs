@@ -39,6 +39,9 @@ const AT_A_TIME: usize = 4;
 /// A larger picture is not shown in the form.
 const MAX_PICTURE_BYTES: usize = 2 * 1024 * 1024;
 
+/// Longest `Content-Type` that is told, in characters: one with a boundary.
+const MAX_TYPE: usize = 200;
+
 static TURNS: Semaphore = Semaphore::const_new(AT_A_TIME);
 
 /// An address to ask.
@@ -131,7 +134,7 @@ async fn look(state: &WebState, upstream: &UpstreamConfig) -> Report {
     };
     let report = Report {
         status: Some(response.status_text()),
-        content_type: response.content_type().map(str::to_owned),
+        content_type: response.content_type().map(|kind| kind.chars().take(MAX_TYPE).collect()),
         head_after_s: Some(api::rounded(started.elapsed().as_secs_f64())),
         ..Report::default()
     };

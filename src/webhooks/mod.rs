@@ -215,7 +215,7 @@ impl Teller {
         for stream in self.registry.all() {
             let state = stream.status().state;
             let reason = match &state {
-                State::Waiting { reason, .. } => reason.as_str(),
+                State::Waiting { reason, .. } => reason.public(),
                 _ => "",
             };
             self.is(stream.name(), state.as_str(), reason);
@@ -234,7 +234,8 @@ impl Teller {
         }
         for event in &news {
             match (&event.stream, event.kind) {
-                (Some(stream), EventKind::State(state)) => self.is(stream, state, &event.message),
+                // Who reads what is told is not known here: never the details.
+                (Some(stream), EventKind::State(state)) => self.is(stream, state, event.message.public()),
                 (Some(stream), EventKind::Removed) => {
                     self.hooks.iter_mut().for_each(|hook| hook.tracker.forget(stream));
                 }

@@ -71,18 +71,20 @@ async fn the_password_is_used_and_stays_out_of_report_and_yaml() {
     let report = probe(&[&format!("http://door:s3cret@{host}/video?user=door&pwd=s3cret")]).await;
     let text = report.well();
     assert!(!text.contains("s3cret") && report.stderr.is_empty(), "{text}{}", report.stderr);
-    let url = format!("url: \"http://door:${{CAMERA_PASSWORD}}@{host}/video?user=door&pwd=${{CAMERA_PWD}}\"");
+    let url = format!(
+        "url: \"http://${{CAMERA_USER}}:${{CAMERA_PASSWORD}}@{host}/video?user=${{CAMERA_USER}}&pwd=${{CAMERA_PWD}}\""
+    );
     assert!(text.contains(&url), "{text}");
     assert!(camera.requests()[0].target().contains("pwd=s3cret"));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pasted.yaml");
     fs::write(&file, yaml(text)).unwrap();
     let path = file.to_str().unwrap();
-    ended(&["check", path]).failed(2, &["CAMERA_PASSWORD", "CAMERA_PWD"]);
+    ended(&["check", path]).failed(2, &["CAMERA_USER", "CAMERA_PASSWORD", "CAMERA_PWD"]);
     let mut check = framecast(&["check", path]);
     assert!(
         check
-            .envs([("CAMERA_PASSWORD", "s3cret"), ("CAMERA_PWD", "s3cret")])
+            .envs([("CAMERA_USER", "door"), ("CAMERA_PASSWORD", "s3cret"), ("CAMERA_PWD", "s3cret")])
             .output()
             .unwrap()
             .status
@@ -107,8 +109,14 @@ async fn a_snapshot_url_gives_a_snapshot_source() {
 
 #[tokio::test]
 async fn what_is_no_camera_is_an_error_that_says_what_it_is() {
-    let page = camera("HTTP/1.1 200 OK\r\nContent-Type: text/html", b"<!doctype html><form>login").await;
-    probe(&[&page.url("/")]).await.failed(1, &["text/html", "is this the stream's URL?"]);
+    let page = camera(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html",
+        b"<!doctype html><title>Router\x1b[2J</title><form>s3cret",
+    )
+    .await;
+    let refused = probe(&[&page.url("/")]).await;
+    refused.failed(1, &["text/html", "\"Router [2J\"", "is this the stream's URL?"]);
+    assert!(!refused.stderr.contains("s3cret"), "{}", refused.stderr);
     let absent = camera("HTTP/1.1 404 Not Found\r\nContent-Length: 0", b"").await;
     probe(&[&absent.url("/")]).await.failed(1, &["404 Not Found", "path"]);
     let challenge = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0";

@@ -5,7 +5,7 @@ use std::fs;
 use crate::{
     binary::Framecast,
     program::wait_for,
-    scripts::{Script, reason, serve},
+    scripts::{Script, public_reason, reason, serve},
 };
 
 #[test]
@@ -16,6 +16,10 @@ fn one_that_ends_at_once_is_quoted_without_its_secrets_and_started_again() {
     assert_eq!(
         reason(&framecast),
         "sh ended (exit status: 3) without writing a frame; it said: no camera at rtsp://cam/*** with ***"
+    );
+    assert_eq!(
+        public_reason(&framecast),
+        "the program for its pictures ended (exit status: 3) without writing a frame"
     );
     wait_for("the next tries", || {
         let starts = fs::read_to_string(script.folder().join("starts")).ok()?;
@@ -63,12 +67,17 @@ fn one_that_stops_writing_is_given_up_in_time() {
 }
 
 #[test]
-fn one_that_writes_garbage_is_given_up_with_a_look_at_it() {
-    let script = Script::new("yes 'this is no picture'");
+fn one_that_writes_garbage_is_given_up_and_not_quoted() {
+    let script = Script::new("yes '<p>this is no picture</p>'");
     let framecast = serve(&script.source(""));
     let said = reason(&framecast);
     assert!(said.starts_with("sh writes no usable stream: no JPEG in "), "{said}");
-    assert!(said.contains("this is no picture"), "{said}");
+    assert!(said.contains(" bytes (text/html);") && !said.contains("this is no picture"), "{said}");
+    assert_eq!(
+        public_reason(&framecast),
+        "the program for its pictures writes no usable stream: it sent text/html"
+    );
+    assert!(!framecast.end().contains("this is no picture"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{
 
 const TOKEN: &str = "an-administrators-token";
 
-/// Of a camera's `Content-Type`, which the reason for its absence quotes.
+/// Of a camera's `Content-Type`, which the reason for its absence quotes to administrators, and to nobody else.
 const TYPE: &str = "text/<img src=x onerror=document.title='owned'>";
 
 /// Of a title that was sent to the API.
@@ -50,7 +50,13 @@ fn markup_in_a_cameras_answer_and_in_what_the_api_was_sent_is_text() {
     framecast.wait_for_state("door", "waiting");
     let mut browser = Browser::chromium();
     let shown = |text: &str| format!("document.body.textContent.includes({})", serde_json::json!(text));
-    for (page, text) in [("/", TITLE), ("/view/door", TYPE), ("/view/added", TITLE)] {
+    let as_admin = format!("/view/door?token={TOKEN}");
+    for (page, text) in [
+        ("/", TITLE),
+        ("/view/door", "the camera sent something else than pictures"),
+        (as_admin.as_str(), TYPE),
+        ("/view/added", TITLE),
+    ] {
         browser.open(&framecast.url(page));
         browser.wait_for(&shown(text));
         let foreign =

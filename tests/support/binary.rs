@@ -6,6 +6,9 @@ use tempfile::TempDir;
 
 use crate::program::{Running, run, wait_for};
 
+/// The administrator's token of every relay whose test gives it no other.
+pub(crate) const ADMIN_TOKEN: &str = "an-admin-token-of-the-tests";
+
 /// A running `framecast serve`, killed when this is dropped.
 pub(crate) struct Framecast {
     running: Running,
@@ -30,6 +33,7 @@ impl Framecast {
         for variable in ["RUST_LOG", "FRAMECAST_CONFIG", "FRAMECAST_LOG_FORMAT"] {
             command.env_remove(variable);
         }
+        command.env("FRAMECAST_ADMIN_TOKEN", ADMIN_TOKEN);
         let running = Running::start(change(&mut command));
         let base = running.line_with(|line| {
             line.split_once("listening on ").map(|(_, url)| url.trim().trim_end_matches('/').to_owned())
@@ -45,6 +49,14 @@ impl Framecast {
     /// What the API says about a stream.
     pub(crate) fn stream(&self, name: &str) -> serde_json::Value {
         let output = run("curl", &["--silent", "--fail", &self.url(&format!("/api/streams/{name}"))]);
+        serde_json::from_slice(&output.stdout).expect("the API answers JSON")
+    }
+
+    /// What the API says about a stream to an administrator.
+    pub(crate) fn stream_for_admin(&self, name: &str) -> serde_json::Value {
+        let (url, bearer) =
+            (self.url(&format!("/api/streams/{name}")), format!("Authorization: Bearer {ADMIN_TOKEN}"));
+        let output = run("curl", &["--silent", "--fail", "-H", &bearer, &url]);
         serde_json::from_slice(&output.stdout).expect("the API answers JSON")
     }
 

@@ -129,6 +129,15 @@ pub(crate) async fn report(relay: &TestRelay, stream: &str) -> Value {
     answer.json()
 }
 
+/// What the API says about a stream to an administrator.
+pub(crate) async fn report_for_admin(relay: &TestRelay, stream: &str) -> Value {
+    let target = format!("/api/streams/{stream}");
+    let bearer = [("Authorization", "Bearer admin-of-tests")];
+    let answer = Client::ask(relay.address(), "GET", &target, &bearer, b"").await;
+    assert_eq!(answer.head.status, 200);
+    answer.json()
+}
+
 /// Asks about a stream until the answer is as wanted, and gives that.
 pub(crate) async fn report_when(relay: &TestRelay, stream: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let start = Instant::now();

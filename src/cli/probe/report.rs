@@ -15,11 +15,42 @@ use crate::{
     },
 };
 
+/// What the YAML says in place of the camera's user, which alone may be a key.
+const USER_VARIABLE: &str = "CAMERA_USER";
+
 /// What the YAML says in place of the camera's password.
 const PASSWORD_VARIABLE: &str = "CAMERA_PASSWORD";
 
-/// Words in the names of query parameters whose values the YAML does not show.
-const SECRET_WORDS: [&str; 8] = ["pass", "pwd", "token", "key", "secret", "auth", "session", "sid"];
+/// Query parameters whose values the YAML shows, as cameras name them. All others may be credentials.
+const OPEN_PARAMETERS: [&str; 24] = [
+    "action",
+    "camera",
+    "cam",
+    "channel",
+    "ch",
+    "chn",
+    "codec",
+    "compression",
+    "format",
+    "fps",
+    "framerate",
+    "h",
+    "height",
+    "mode",
+    "profile",
+    "quality",
+    "rate",
+    "res",
+    "resolution",
+    "rotation",
+    "size",
+    "stream",
+    "subtype",
+    "w",
+];
+
+/// Longest value of those that is shown, in bytes.
+const MAX_OPEN_VALUE: usize = 16;
 
 fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
     *text += &format!("  {name:<12}  {value}\n");
@@ -127,11 +158,13 @@ fn url_with_variables(upstream: &UpstreamConfig) -> (String, Vec<String>) {
     let mut variables = Vec::new();
     let mut text = format!("{}://", upstream.url.scheme());
     if let Some(login) = &upstream.login {
-        let mut user = upstream.url.clone();
-        // Parsed before, so it has a host, and takes a user.
-        let _ = user.set_username(&login.user);
-        text += &format!("{}:${{{PASSWORD_VARIABLE}}}@", escaped(user.username()));
-        variables.push(PASSWORD_VARIABLE.to_owned());
+        text += &format!("${{{USER_VARIABLE}}}");
+        variables.push(USER_VARIABLE.to_owned());
+        if !login.password.reveal().is_empty() {
+            text += &format!(":${{{PASSWORD_VARIABLE}}}");
+            variables.push(PASSWORD_VARIABLE.to_owned());
+        }
+        text.push('@');
     }
     text += upstream.url.host_str().unwrap_or_default();
     if let Some(port) = upstream.url.port() {
@@ -139,7 +172,8 @@ fn url_with_variables(upstream: &UpstreamConfig) -> (String, Vec<String>) {
     }
     text += &escaped(upstream.url.path());
     if let Some(query) = upstream.url.query() {
-        let pairs: Vec<_> = query.split('&').map(|pair| public_pair(pair, &mut variables)).collect();
+        let pairs = query.split('&').enumerate();
+        let pairs: Vec<_> = pairs.map(|(n, pair)| public_pair(n + 1, pair, &mut variables)).collect();
         text += &format!("?{}", pairs.join("&"));
     }
     (text, variables)
@@ -150,17 +184,34 @@ fn escaped(text: &str) -> String {
     text.replace("${", "$${")
 }
 
-fn public_pair(pair: &str, variables: &mut Vec<String>) -> String {
-    let Some((name, _)) = pair.split_once('=') else { return escaped(pair) };
-    let lower = name.to_ascii_lowercase();
-    if !SECRET_WORDS.iter().any(|word| lower.contains(word)) {
-        return escaped(pair);
+/// The query's pair number `number` with a variable in place of a value that may be a credential.
+fn public_pair(number: usize, pair: &str, variables: &mut Vec<String>) -> String {
+    let mut hidden = |shown: String, variable: String| {
+        let pair = format!("{shown}${{{variable}}}");
+        variables.push(variable);
+        pair
+    };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    match pair.split_once('=') {
+        None if pair.is_empty() => String::new(),
+        // A key of its own, perhaps.
+        None => hidden(String::new(), format!("CAMERA_QUERY_{number}")),
+        Some((name, value))
+            if OPEN_PARAMETERS.iter().any(|open| open.eq_ignore_ascii_case(name))
+                && value.len() <= MAX_OPEN_VALUE
+                && value.chars().all(is_plain) =>
+        {
+            pair.to_owned()
+        }
+        Some((name, _)) if name.is_empty() || !name.chars().all(is_plain) => {
+            hidden(String::new(), format!("CAMERA_QUERY_{number}"))
+        }
+        Some((name, _)) => {
+            let letters =
+                name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+            hidden(format!("{name}="), format!("CAMERA_{}", letters.collect::<String>()))
+        }
     }
-    let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
-    let variable = format!("CAMERA_{}", letters.collect::<String>());
-    let value = format!("{}=${{{variable}}}", escaped(name));
-    variables.push(variable);
-    value
 }
 
 #[cfg(test)]
@@ -180,18 +231,35 @@ mod tests {
 
     #[test]
     fn the_yaml_leads_to_the_same_camera_and_shows_no_secret() {
-        for url in [
-            "http://192.168.1.20/video.mjpg",
-            "https://camera.example:8443/a%20b/?x=1&y=2",
-            "http://door:s3cret@[::1]:81/video?user=door&pwd=s3cret&channel=1",
-            "http://d%40or:s3cret@camera/${NOT_A_VARIABLE}?q=${NOR_THIS}&'#x",
+        for (url, variables) in [
+            ("http://192.168.1.20/video.mjpg", &[][..]),
+            ("https://camera.example:8443/a%20b/?x=1&fps=2", &[("CAMERA_X", "1")]),
+            (
+                "http://door:s3cret@[::1]:81/video?user=door&pwd=s3cret&channel=1",
+                &[
+                    ("CAMERA_USER", "door"),
+                    ("CAMERA_PASSWORD", "s3cret"),
+                    ("CAMERA_USER", "door"),
+                    ("CAMERA_PWD", "s3cret"),
+                ],
+            ),
+            ("http://s3cret@camera/?s3cret", &[("CAMERA_USER", "s3cret"), ("CAMERA_QUERY_1", "s3cret")]),
+            ("http://camera/?fps=s3cret-s3cret-s3cret", &[("CAMERA_FPS", "s3cret-s3cret-s3cret")]),
+            (
+                "http://d%40or:s3cret@camera/${NOT_A_VARIABLE}?q=${NOR_THIS}&'#x",
+                &[
+                    ("CAMERA_USER", "d@or"),
+                    ("CAMERA_PASSWORD", "s3cret"),
+                    ("CAMERA_Q", "${NOR_THIS}"),
+                    ("CAMERA_QUERY_2", "%27"),
+                ],
+            ),
         ] {
             let before = upstream(url);
             let text = yaml(&before, false);
-            assert!(!text.contains("s3cret"), "{text}");
+            assert!(!text.contains("s3cret") && !text.contains("door"), "{text}");
             let (_, pasted) = text.split_once(":\n\n").unwrap();
-            let variables: Environment =
-                [("CAMERA_PASSWORD", "s3cret"), ("CAMERA_PWD", "s3cret")].into_iter().collect();
+            let variables: Environment = variables.iter().copied().collect();
             let config = parse(pasted, "pasted", &variables).unwrap_or_else(|e| panic!("{e}\n{text}"));
             let mut before = before;
             before.url.set_fragment(None);

@@ -180,7 +180,11 @@ fn until_error(lead: &[u8], junk: &[u8]) -> (usize, ParseError) {
 fn a_body_without_frames_is_given_up_with_what_was_seen() {
     let (_, error) = until_error(b"<!DOCTYPE html>\r\n", b"<p>Please log in\r\n");
     assert!(matches!(error, ParseError::NoFrame { .. }));
-    assert!(error.to_string().contains("<!DOCTYPE html>"), "{error}");
+    assert!(error.to_string().contains(" bytes (text/html);"), "{error}");
+    let (_, error) = until_error(b"<html><title>Log\x1bin</title>s3cret", b"s3cret\r\n");
+    assert!(error.to_string().contains(" bytes (text/html, \"Log in\");"), "{error}");
+    assert_eq!(error.public(), "it sent text/html");
+    assert!(!error.to_string().contains("s3cret"), "{error}");
     for (lead, junk) in [
         (&b"--cam\r\n"[..], &b"X-Header: without end\r\n"[..]),
         (b"--cam\r\n", b"x"),
@@ -251,7 +255,8 @@ fn a_body_that_ends_without_a_frame_says_what_it_held() {
     parser.push(b"--cam\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8\xff\xdb");
     let error = parser.finish().unwrap_err();
     assert!(matches!(error, ParseError::Ended { cause: Some(JpegError::Truncated { .. }), .. }));
-    assert!(error.to_string().contains(r#"starts with "--cam\r\nContent-Type: image/jpeg"#), "{error}");
+    assert!(error.to_string().contains("without a whole JPEG; "), "{error}");
+    assert_eq!(error.public(), "its answer ended without a whole JPEG");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod said;
 mod turn;
 
 use std::{
+    borrow::Cow,
     io,
     path::{Path, PathBuf},
     process::ExitStatus,
@@ -105,6 +106,30 @@ pub enum ProgramError {
 }
 
 impl ProgramError {
+    /// In words for everybody: neither the program's name nor anything that it said.
+    pub fn public(&self) -> Cow<'static, str> {
+        let fixed: &'static str = match self {
+            Self::Absent { .. } => "the program for its pictures is not installed",
+            Self::Start { .. } => "the program for its pictures cannot be started",
+            Self::NoDevice { .. } => "the camera is not plugged in",
+            Self::Late { first, within, .. } => {
+                let what = if *first { "whole frame after its start" } else { "further whole frame" };
+                let within = within.as_secs_f64();
+                return format!("the program for its pictures wrote no {what} within {within} s").into();
+            }
+            Self::Ended { status, frames, .. } => {
+                let frames = if *frames { "" } else { " without writing a frame" };
+                return format!("the program for its pictures {}{frames}", ended(status)).into();
+            }
+            Self::NoPictures { source, .. } => {
+                return format!("the program for its pictures writes no usable stream: {}", source.public())
+                    .into();
+            }
+            Self::Broken { .. } => "the program for its pictures cannot be read from",
+        };
+        fixed.into()
+    }
+
     fn start(program: &str, error: &io::Error) -> Self {
         let program = program.to_owned();
         if error.kind() != io::ErrorKind::NotFound {

@@ -12,7 +12,7 @@ use tokio::{
 use tracing::info;
 
 use super::hidden::Hidden;
-use crate::frame::StreamName;
+use crate::{frame::StreamName, multipart::content::is_invisible};
 
 /// So many lines are logged in each [`PERIOD`]: a program's complaint of a start, but not one of each frame.
 const LINES_PER_PERIOD: u32 = 20;
@@ -77,7 +77,7 @@ impl Listener {
     fn hear(&mut self, line: &[u8], now: Instant) {
         let text = self.hidden.clean(&String::from_utf8_lossy(line));
         // Colours and cursor movements are for terminals, and would write over other lines.
-        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let text: String = text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect();
         let text = text.trim();
         if text.is_empty() {
             return;

@@ -14,10 +14,16 @@ use super::{
     body::{BodyDeadline, BodyReader, Framing},
     wire::Tap,
 };
-use crate::source::{Deadline, SourceError};
+use crate::{
+    multipart::content::{LOOKED_AT, MediaType, PageTitle},
+    source::{Deadline, SourceError},
+};
 
 /// An error page is read up to here so that its connection can be used again; beyond, a new one is cheaper.
 const MAX_DISCARDED_BYTES: usize = 64 * 1024;
+
+/// A page's title is waited for no longer: the stream is away meanwhile.
+const TITLE_WITHIN: Duration = Duration::from_secs(1);
 
 /// An answer whose head has come.
 ///
@@ -124,6 +130,26 @@ impl Response {
             return Err(self.broken("it was closed before the declared end of the picture"));
         }
         Ok(body.into())
+    }
+
+    /// The title of the page that it is, as far as that comes soon; for a reason that names it.
+    pub async fn title(mut self, within: Duration) -> Option<PageTitle> {
+        let html = self
+            .content_type()
+            .and_then(MediaType::named)
+            .is_some_and(|media| matches!(media.as_str(), "text/html" | "application/xhtml+xml"));
+        // What is compressed shows no title.
+        if !html || self.header("content-encoding").is_some_and(|coding| coding != "identity") {
+            return None;
+        }
+        let deadline = BodyDeadline::new(Deadline::FirstFrame, within.min(TITLE_WITHIN));
+        let mut page = Vec::new();
+        while page.len() < LOOKED_AT
+            && let Ok(Some(chunk)) = self.chunk(deadline).await
+        {
+            page.extend_from_slice(&chunk[..chunk.len().min(LOOKED_AT - page.len())]);
+        }
+        PageTitle::find(&page)
     }
 
     /// Reads what is left, when that is little and comes soon, so that the connection can be used again.

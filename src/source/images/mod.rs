@@ -76,6 +76,17 @@ pub enum ImagesError {
     },
 }
 
+impl ImagesError {
+    /// In words for everybody: without paths of this machine.
+    pub fn public(&self) -> &'static str {
+        match self {
+            Self::Nothing { .. } => "there are no picture files",
+            Self::NothingReadable { .. } => "none of the picture files can be shown",
+            Self::Pattern { .. } => "its picture files cannot be looked for",
+        }
+    }
+}
+
 /// Why one file is skipped.
 #[derive(Debug, thiserror::Error)]
 enum FileError {

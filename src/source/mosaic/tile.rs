@@ -56,7 +56,8 @@ impl Tile {
     pub(super) fn look_again(&mut self) {
         self.health = (self.upstream.health)();
         if let Health::Away(reason) = &self.health {
-            self.reason = Some(reason.clone());
+            // A tile is for everybody who may see the mosaic.
+            self.reason = Some(reason.public().to_owned());
         }
         // An error means that the stream has ended, which its health says too.
         if !self.upstream.shows.has_changed().unwrap_or(false) {

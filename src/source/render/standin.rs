@@ -117,7 +117,8 @@ pub fn draw(wanted: &StandIn, memory: &PictureMemory) -> Frame {
                 let _decoding = reserve(bytes_of(&image))?;
                 picture(&image, last.as_ref(), wanted, false).map_err(|error| error.to_string())
             })
-            .map_err(|error| format!("{}: {error}", path.display())),
+            // The card is for everybody, and the file's path and what is wrong with it is not: that was said at the start.
+            .map_err(|_| "framecast check says why".to_owned()),
         (Placeholder::Card | Placeholder::None | Placeholder::Last, _) => {
             return card(wanted, &wanted.reason);
         }

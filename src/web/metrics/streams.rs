@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn every_state_has_its_series() {
-        let waiting = State::Waiting { reason: String::new(), next_try: None };
+        let waiting = State::Waiting { reason: crate::source::Reason::default(), next_try: None };
         let states = [State::Idle, State::Connecting, State::Live, waiting, State::Paused, State::Stopped];
         assert_eq!(states.map(|state| state.as_str()), STATES);
     }

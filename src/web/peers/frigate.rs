@@ -59,7 +59,7 @@ fn is_away(stream: &StreamHandle) -> bool {
 async fn card(state: &WebState, stream: &StreamHandle) -> Result<Frame, Problem> {
     let status = stream.status();
     let reason = match status.state {
-        state::State::Waiting { reason, .. } => reason,
+        state::State::Waiting { reason, .. } => reason.public().to_owned(),
         _ => "the stream has ended".to_owned(),
     };
     let wanted = StandIn {

@@ -91,7 +91,7 @@ pub(in crate::web) async fn streams(state: State, caller: Caller) -> HttpRespons
     let streams = state.registry.all();
     let seen = streams.iter().filter(|stream| caller.may(Role::View, Some(stream.name())));
     let all: BTreeMap<String, Entry> =
-        seen.map(|stream| (stream.name().to_string(), entry(stream))).collect();
+        seen.map(|stream| (stream.name().to_string(), entry(stream, &caller))).collect();
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(all)
 }
 
@@ -102,7 +102,7 @@ pub(in crate::web) fn one(
     caller: &Caller,
 ) -> Result<HttpResponse, Problem> {
     let stream = state.asked_for(caller, asked(request, state, "src")?)?;
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(entry(&stream)))
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(entry(&stream, caller)))
 }
 
 /// A stream, as go2rtc describes its own.
@@ -126,13 +126,14 @@ struct Consumer {
     protocol: &'static str,
 }
 
-/// A producer a source, in whose `url` is what may be known of it, and a consumer a viewer.
-fn entry(stream: &StreamHandle) -> Entry {
+/// A producer a source, in whose `url` is its type, and for administrators its place; and a consumer a viewer.
+fn entry(stream: &StreamHandle, caller: &Caller) -> Entry {
+    let administers = caller.may(Role::Admin, Some(stream.name()));
     let producers: Vec<_> = stream
         .config()
         .sources()
         .map(|source| {
-            let place = source.place().unwrap_or_default();
+            let place = source.place().filter(|_| administers).unwrap_or_default();
             Producer { url: format!("{}:{place}", source.type_name()) }
         })
         .collect();

@@ -45,6 +45,16 @@ pub enum PollError {
     },
 }
 
+impl PollError {
+    /// In words for everybody.
+    pub fn public(&self) -> &'static str {
+        match self {
+            Self::NotJson { .. } => "the address that is polled answered no JSON",
+            Self::NoNumbers { .. } => "the address that is polled answered JSON without the numbers",
+        }
+    }
+}
+
 /// Asks for points.
 #[derive(Debug)]
 pub(super) struct Poller {

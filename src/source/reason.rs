@@ -1,0 +1,90 @@
+//! Why there is no picture, in two texts: one for everybody who may watch, and one for administrators and the log.
+//!
+//! What a camera answers, what a program says, and what the configuration names is not for everybody: a stream's URL may
+//! lead to a service whose answers its viewers are not to read. So the detailed text is only given out where it is asked
+//! for by name ([`Reason::detailed`]); whatever is simply printed is the public one.
+
+use std::{borrow::Cow, fmt};
+
+use super::SourceError;
+use crate::multipart::content::is_invisible;
+
+/// Longest detailed text, in bytes: some sentences.
+const MAX_DETAIL: usize = 1000;
+
+/// Why there is no picture. It prints as its public text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reason {
+    public: Cow<'static, str>,
+    /// All of it, in place of the public text.
+    detail: Option<String>,
+}
+
+impl Reason {
+    /// A reason that everybody may read: words of framecast's own, with numbers at most.
+    pub fn public_only(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { public: text.into(), detail: None }
+    }
+
+    /// A reason with a text for administrators, which may quote others. It is bounded, and made one line of visible characters.
+    pub fn with_detail(public: impl Into<Cow<'static, str>>, detail: &str) -> Self {
+        let detail = &detail[..detail.floor_char_boundary(MAX_DETAIL)];
+        let detail = detail.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect();
+        Self { public: public.into(), detail: Some(detail) }
+    }
+
+    /// The text for everybody.
+    pub fn public(&self) -> &str {
+        &self.public
+    }
+
+    /// The text for administrators and the log.
+    pub fn detailed(&self) -> &str {
+        self.detail.as_deref().unwrap_or(&self.public)
+    }
+
+    /// Several reasons in one, each after its number.
+    pub fn numbered<'a>(reasons: impl Iterator<Item = (usize, &'a Self)>) -> Self {
+        let (mut public, mut detail) = (Vec::new(), Vec::new());
+        for (number, reason) in reasons {
+            public.push(format!("{number}: {}", reason.public()));
+            detail.push(format!("{number}: {}", reason.detailed()));
+        }
+        Self { public: public.join("; ").into(), detail: Some(detail.join("; ")) }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.public)
+    }
+}
+
+impl From<&'static str> for Reason {
+    fn from(text: &'static str) -> Self {
+        Self::public_only(text)
+    }
+}
+
+impl From<&SourceError> for Reason {
+    fn from(error: &SourceError) -> Self {
+        Self::with_detail(error.public(), &error.detailed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_is_the_public_text() {
+        let reason = Reason::with_detail("the camera sent text/html", "cam:80 sent \u{1b}[31ms3cret\n");
+        assert_eq!(reason.to_string(), "the camera sent text/html");
+        assert_eq!(reason.detailed(), "cam:80 sent  [31ms3cret ");
+        let long = Reason::with_detail("p", &"ä".repeat(MAX_DETAIL));
+        assert_eq!(long.detailed().len(), MAX_DETAIL);
+        let both = Reason::numbered([(1, &reason), (2, &"it is off".into())].into_iter());
+        assert_eq!(both.public(), "1: the camera sent text/html; 2: it is off");
+        assert_eq!(both.detailed(), "1: cam:80 sent  [31ms3cret ; 2: it is off");
+    }
+}
