@@ -216,7 +216,9 @@ fn words(unit: &str) -> Option<Vec<Value>> {
     const KINDS: [&str; 9] = ["text", "map", "path", "word", "name", "none", "file", "folder", "pattern"];
     let words: Vec<_> =
         unit.split(", ").flat_map(|part| part.split(" or ")).map(|word| word.trim_matches('`')).collect();
-    let plain = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let plain = |word: &&str| {
+        word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'+')
+    };
     let are_words = words.len() > 1 && words.iter().all(|word| plain(word) && !KINDS.contains(word));
     let value = |word: &str| serde_json::from_str(word).unwrap_or_else(|_| json!(word));
     are_words.then(|| words.into_iter().map(value).collect())

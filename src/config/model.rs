@@ -68,6 +68,16 @@ pub enum SendFile {
     Never,
 }
 
+/// What streams that were added over HTTP may get their pictures from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ApiSources {
+    /// Addresses that framecast itself asks.
+    #[default]
+    Network,
+    /// Those, and cameras for which it starts ffmpeg.
+    NetworkAndFfmpeg,
+}
+
 /// What becomes of a second feed of a push stream: docs/adr/0006.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SecondPublisher {
@@ -97,6 +107,8 @@ pub struct ServerConfig {
     pub cors: Option<String>,
     /// Whose pages may show framecast's in a frame.
     pub frame_ancestors: FrameAncestors,
+    /// What streams that are added over HTTP may get their pictures from.
+    pub api_sources: ApiSources,
     /// What `/stream`, `/snapshot` and `/?action=stream` mean; the first stream if none was named.
     pub default_stream: Option<StreamName>,
     /// Show all streams in one picture at `/streams/all`.

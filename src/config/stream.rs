@@ -3,9 +3,9 @@
 use std::{collections::HashMap, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
-    AuthConfig, Config, Limits, NoProxy, Placeholder, Proxies, Proxy, Rework, SaveConfig, SaveTarget,
-    SendFile, ServerConfig, SourceConfig, StreamConfig, TlsConfig, WhenFull, Written, address, auth,
-    embedding,
+    ApiSources, AuthConfig, Config, Limits, NoProxy, Placeholder, Proxies, Proxy, Rework, SaveConfig,
+    SaveTarget, SendFile, ServerConfig, SourceConfig, StreamConfig, TlsConfig, WhenFull, Written, address,
+    auth, embedding,
     error::Position,
     log, mosaic,
     node::{Entry, Node, join, printable_key},
@@ -103,6 +103,11 @@ fn read_server<'a>(
     let trusted_proxies = trusted_proxies(reader);
     let cors = reader.get(&schema::CORS, address::cors);
     let frame_ancestors = embedding::frame_ancestors(reader);
+    let api_sources = reader.get(&schema::API_SOURCES, |text| match text {
+        "network" => Ok(ApiSources::Network),
+        "network+ffmpeg" => Ok(ApiSources::NetworkAndFfmpeg),
+        _ => Err(Wrong::want_not("must be network or network+ffmpeg", text)),
+    });
     let mosaic = reader.get(&schema::MOSAIC, units::boolean);
     let default_stream = reader.get(&schema::DEFAULT_STREAM, |text| {
         let known = streams.is_none_or(|streams| {
@@ -132,6 +137,7 @@ fn read_server<'a>(
         trusted_proxies: trusted_proxies?,
         cors: cors?,
         frame_ancestors,
+        api_sources: api_sources?,
         default_stream,
         mosaic: mosaic?,
     })

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     auth::Auth,
-    config::{Added, Config, LogConfig, ServerConfig, StreamConfig, redacted},
+    config::{Added, ApiSources, Config, LogConfig, ServerConfig, SourceConfig, StreamConfig, redacted},
     frame::StreamName,
     limits::{Budgets, memory_limit},
     registry::{
@@ -190,9 +190,11 @@ impl Live {
         let in_file =
             |name: &StreamName| known.streams.iter().chain(&known.overview).any(|s| s.name == *name);
         let (added, created) = edited(&current.added, in_file, &name, edit)?;
+        let before = known.streams.iter().find(|stream| stream.name == name).cloned();
         let text = current.text.clone();
         let checking = spawn_blocking(move || {
             let loaded = origin.understand(text, added)?;
+            starts_no_program(&loaded.config, &name, before.as_ref())?;
             let state = origin.state_file();
             let kept = state.write(&loaded.added);
             kept.map_err(|cause| NotApplied::NotKept { file: state.label(), cause })?;
@@ -225,6 +227,27 @@ impl Live {
                 let _ = live.read_again().await;
             }
         }))
+    }
+}
+
+/// Whether the stream may have its sources, which came over HTTP. Those that it had `before` it keeps, whatever the file allows
+/// now.
+fn starts_no_program(
+    config: &Config,
+    name: &StreamName,
+    before: Option<&StreamConfig>,
+) -> Result<(), NotApplied> {
+    if config.server.api_sources == ApiSources::NetworkAndFfmpeg {
+        return Ok(());
+    }
+    let had = |source: &SourceConfig| before.is_some_and(|before| before.sources().any(|had| had == source));
+    let sources = config.streams.iter().filter(|stream| stream.name == *name).flat_map(StreamConfig::sources);
+    match sources.filter(|source| source.starts_program()).find(|source| !had(source)) {
+        Some(source) => {
+            let kind = source.type_name().to_owned();
+            Err(NotApplied::StartsProgram { name: name.clone(), kind })
+        }
+        None => Ok(()),
     }
 }
 

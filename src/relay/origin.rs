@@ -4,7 +4,10 @@ use std::path::Path;
 
 use super::{drawable, state_file::StateFile, watch::Watched};
 use crate::{
-    config::{self, Added, Chosen, Config, ConfigErrors, Environment, Listen, Mistake},
+    config::{
+        self, Added, ApiSources, Chosen, Config, ConfigErrors, Environment, Listen, Mistake, SourceConfig,
+        StreamConfig,
+    },
     web::Tls,
 };
 
@@ -98,14 +101,37 @@ impl Origin {
         let mut warnings = examine(&config, &label)?;
         warnings.extend(config::unknown_streams(&config).into_iter().map(|line| format!("{label}: {line}")));
         let own = config::parse_with(&text, &label, &Environment::process(), &[]);
-        let hidden = added.iter().filter(|added| {
-            own.as_ref().is_ok_and(|own| own.streams.iter().any(|own| own.name.as_str() == added.name))
-        });
+        let in_file = |name: &str| {
+            own.as_ref().is_ok_and(|own| own.streams.iter().any(|own| own.name.as_str() == name))
+        };
+        let hidden = added.iter().filter(|added| in_file(&added.name));
         warnings.extend(hidden.map(|added| {
             let (name, state) = (&added.name, self.state_file().label());
             format!("{state}: {name} is not used, since {label} has a stream of that name")
         }));
+        let counted = added.iter().filter(|added| !in_file(&added.name));
+        warnings.extend(self.programs(&config, counted));
         Ok(Loaded { config, warnings, text, added })
+    }
+}
+
+impl Origin {
+    /// Warns of streams that were added over HTTP and start a program, although none may be added any more.
+    fn programs<'a>(&self, config: &Config, added: impl Iterator<Item = &'a Added>) -> Vec<String> {
+        if config.server.api_sources != ApiSources::Network {
+            return Vec::new();
+        }
+        let starts = |stream: &&StreamConfig| stream.sources().any(SourceConfig::starts_program);
+        let warn = |stream: &StreamConfig| {
+            format!(
+                "{}: {} was added over HTTP and starts ffmpeg, which server.api_sources: network no longer allows; it stays \
+                 as it is: remove it, put it into the configuration file, or set server.api_sources: network+ffmpeg",
+                self.state_file().label(),
+                stream.name
+            )
+        };
+        let stream = |added: &Added| config.streams.iter().find(|stream| stream.name.as_str() == added.name);
+        added.filter_map(stream).filter(starts).map(warn).collect()
     }
 }
 

@@ -99,6 +99,114 @@ fn an_added_stream_is_there_is_changed_outlives_a_restart_and_is_removed() {
     again.end();
 }
 
+/// A merge keeps what it does not name, also credentials. They are those of one address.
+#[test]
+fn a_patch_sends_no_credential_to_another_address() {
+    let served = Served::new();
+    let camera = json!({"source": {"type": "mjpeg", "url": "http://127.0.0.1:1/video", "headers": {"X-Key": "s3cret"}}});
+    let chart = json!({"source": {"type": "chart", "series": ["cpu"], "poll": {
+        "url": "http://127.0.0.1:1/status", "headers": {"X-Key": "s3cret"},
+    }}});
+    for (name, settings) in [("camera", &camera), ("chart", &chart)] {
+        assert_eq!(served.ask("PUT", &format!("api/streams/{name}"), settings).0, 201);
+    }
+    let before = served.state_file();
+    for elsewhere in ["http://127.0.0.2:1/video", "http://127.0.0.1:2/video", "https://127.0.0.1:1/video"] {
+        let patch = json!({"source": {"url": elsewhere}});
+        let (status, problem) = served.ask("PATCH", "api/streams/camera", &patch);
+        assert_eq!(status, 422, "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.starts_with("streams.camera.source.headers.X-Key: ") && detail.contains("null"),
+            "{detail}"
+        );
+        let patch = json!({"source": {"poll": {"url": elsewhere}}});
+        let (status, problem) = served.ask("PATCH", "api/streams/chart", &patch);
+        assert_eq!(status, 422, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().starts_with("streams.chart.source.poll.headers.X-Key: "));
+        // Stars are those of before, too.
+        let patch = json!({"source": {"url": elsewhere, "headers": {"X-Key": "***"}}});
+        assert_eq!(served.ask("PATCH", "api/streams/camera", &patch).0, 422);
+    }
+    assert_eq!(served.state_file(), before, "nothing has changed");
+    for patch in [
+        json!({"source": {"url": "http://127.0.0.1:1/other"}}),
+        json!({"source": {"url": "http://127.0.0.2:1/", "headers": {"X-Key": "of-another"}}}),
+        json!({"source": {"url": "http://127.0.0.1:1/", "headers": null}}),
+    ] {
+        let (status, problem) = served.ask("PATCH", "api/streams/camera", &patch);
+        assert_eq!(status, 200, "{patch}: {problem}");
+    }
+    served.end();
+}
+
+#[test]
+fn a_key_in_the_place_of_a_user_is_not_shown() {
+    let served = Served::new();
+    for url in [
+        "http://s3cret@127.0.0.1:1/",
+        "http://127.0.0.1:1/?user=s3cret",
+        "http://:s3cret@127.0.0.1:1/#s3cret",
+    ] {
+        let camera = json!({"source": {"type": "mjpeg", "url": url}});
+        assert!(matches!(served.ask("PUT", "api/streams/camera", &camera).0, 200 | 201));
+        let shown = served.ask("GET", "api/streams/camera/config", &Value::Null).1;
+        assert!(!shown.to_string().contains("s3cret") && shown.to_string().contains("***"), "{shown}");
+        // What was shown can be sent back.
+        let mut kept = shown["settings"].clone();
+        kept["title"] = "Kept".into();
+        assert_eq!(served.ask("PUT", "api/streams/camera", &kept).0, 200);
+        assert!(served.state_file().contains(url));
+    }
+    served.end();
+}
+
+/// Whoever may add streams is not to start programs, unless the file says so.
+#[test]
+fn a_stream_over_http_starts_ffmpeg_only_where_the_file_allows_it() {
+    let rtsp = |url: &str| json!({"source": {"type": "rtsp", "url": url}});
+    let list = json!({"source": [
+        {"type": "mjpeg", "url": "http://127.0.0.1:1/"}, {"type": "rtsp", "url": "rtsp://127.0.0.1:1/s"},
+    ]});
+    let served = Served::new();
+    for settings in [rtsp("rtsp://127.0.0.1:1/s"), list.clone()] {
+        let (status, problem) = served.ask("PUT", "api/streams/yard", &settings);
+        assert_eq!(status, 422, "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.starts_with("streams.yard.source.type: rtsp ")
+                && detail.contains("server.api_sources: network+ffmpeg"),
+            "{detail}"
+        );
+    }
+    assert_eq!(served.state_file(), "", "nothing was kept");
+    let folder = served.end();
+    let file = folder.path().join("framecast.yaml");
+    fs::write(&file, format!("server: {{api_sources: network+ffmpeg}}\n{FILE}")).unwrap();
+    let served = Served::in_folder(folder);
+    assert_eq!(served.ask("PUT", "api/streams/yard", &rtsp("rtsp://127.0.0.1:1/s")).0, 201);
+    // It is not allowed any more: what is there stays, and can only become something else.
+    fs::write(&file, FILE).unwrap();
+    let (status, answer) = served.ask("POST", "api/reload", &Value::Null);
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(served.names(), ["file", "yard"]);
+    assert_eq!(served.ask("PATCH", "api/streams/yard", &json!({"title": "Yard"})).0, 200);
+    let moved = json!({"source": {"url": "rtsp://127.0.0.1:2/s"}});
+    assert_eq!(served.ask("PATCH", "api/streams/yard", &moved).0, 422);
+    assert_eq!(served.ask("PUT", "api/streams/other", &rtsp("rtsp://127.0.0.1:1/s")).0, 422);
+    served.running.terminate();
+    let (status, log) = served.running.finish();
+    let warns = |text: &str| {
+        text.lines().any(|line| {
+            line.contains("yard was added over HTTP and starts ffmpeg") && line.contains("api_sources")
+        })
+    };
+    assert!(status.success() && warns(&log), "{log}");
+    let check = framecast(&["check", file.to_str().unwrap()]).output().unwrap();
+    let said = String::from_utf8(check.stderr).unwrap();
+    assert!(check.status.success() && warns(&said), "{said}");
+}
+
 #[test]
 fn what_is_refused_is_said_with_its_path_and_changes_nothing() {
     let served = Served::new();

@@ -91,8 +91,8 @@ fn an_rtsp_camera_is_asked_by_ffmpeg() {
     frames(&framecast, 3);
     assert_eq!(
         ffmpeg.calls(),
-        ["-nostdin -hide_banner -loglevel error -fflags nobuffer -flags low_delay -rtsp_transport tcp -i \
-          rtsp://u:hunter2@127.0.0.1:1/s -an -sn -vf fps=5,scale=320:180 -c:v mjpeg -q:v 6 -flush_packets 1 -f mpjpeg -"]
+        ["-nostdin -hide_banner -loglevel error -fflags nobuffer -flags low_delay -rtsp_transport tcp \
+          -protocol_whitelist rtsp,tcp -i rtsp://u:hunter2@127.0.0.1:1/s -an -sn -vf fps=5,scale=320:180 -c:v mjpeg -q:v 6 -flush_packets 1 -f mpjpeg -"]
     );
     framecast.end_in_peace();
 }
@@ -119,10 +119,15 @@ fn a_usb_camera_without_jpegs_of_its_own_is_encoded() {
     frames(&framecast, 3);
     let calls = ffmpeg.calls();
     assert!(
-        calls[0].contains("-f v4l2 -input_format mjpeg -video_size 640x480 -i /dev/null -c:v copy"),
+        calls[0].contains(
+            "-f v4l2 -protocol_whitelist none -input_format mjpeg -video_size 640x480 -i /dev/null -c:v copy"
+        ),
         "{calls:?}"
     );
-    assert!(calls[1].contains("-f v4l2 -video_size 640x480 -i /dev/null -c:v mjpeg"), "{calls:?}");
+    assert!(
+        calls[1].contains("-f v4l2 -protocol_whitelist none -video_size 640x480 -i /dev/null -c:v mjpeg"),
+        "{calls:?}"
+    );
     assert_eq!(calls.len(), 2, "{calls:?}");
 }
 

@@ -39,6 +39,11 @@ impl SourceConfig {
         }
     }
 
+    /// Whether it is a program of this machine, or needs one.
+    pub fn starts_program(&self) -> bool {
+        matches!(self, Self::Exec(_) | Self::Rtsp(_) | Self::V4l2(_))
+    }
+
     /// Whether it gives frames whatever happens: it reaches for nothing that could be away.
     pub fn never_fails(&self) -> bool {
         matches!(self, Self::Chart(_) | Self::Text(_) | Self::Pattern { .. } | Self::Mosaic(_))
