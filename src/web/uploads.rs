@@ -436,6 +436,7 @@ pub(super) mod tests {
             other.reserve(MIB).unwrap();
             let too_large = UploadError::TooLarge { needed: MIB + UNIT, share: MIB };
             assert_eq!(other.reserve(MIB + 1), Err(too_large));
+            drop(other);
             assert_eq!(uploads.begun(kind).reserve(1), Ok(()), "it was given back");
         }
         drop(anonymous);

@@ -35,7 +35,7 @@ const PICTURE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Room for the beginning of a body, if its `Content-Length` promises no less; then it doubles as bytes come, up to what
 /// was promised. So what is charged to the uploads' budget is at most twice what was sent, and this.
-const FIRST_ROOM: usize = 64 * 1024;
+const FIRST_ROOM: usize = 8 * 1024;
 
 /// The buffer of a body of unknown length is cut to its size if it is longer by this part of it.
 const MUCH_LONGER: usize = 8;
