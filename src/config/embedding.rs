@@ -1,4 +1,4 @@
-//! `server.frame_ancestors`.
+//! `server.frame_ancestors` and `server.cross_origin_resource_policy`.
 
 use url::Url;
 
@@ -11,6 +11,15 @@ pub(super) fn frame_ancestors(reader: &Reader<'_>) -> FrameAncestors {
         reader.wrong_at(*at, FRAME_ANCESTORS.name, "none can stand alone only");
     }
     FrameAncestors(read.into_iter().filter_map(|(ancestor, _)| ancestor).collect())
+}
+
+/// Reads `server.cross_origin_resource_policy`: whether browsers are told that pictures are for pages of this site.
+pub(super) fn same_site_only(text: &str) -> Result<bool, Wrong> {
+    match text {
+        "same-site" => Ok(true),
+        "none" => Ok(false),
+        _ => Err(Wrong::want_not("must be same-site or none", text)),
+    }
 }
 
 fn ancestor(text: &str) -> Result<Option<Ancestor>, Wrong> {

@@ -105,6 +105,8 @@ pub struct ServerConfig {
     pub trusted_proxies: Proxies,
     /// `Access-Control-Allow-Origin` on streams and snapshots; none switches it off.
     pub cors: Option<String>,
+    /// `Cross-Origin-Resource-Policy: same-site` where `cors` is none.
+    pub same_site_only: bool,
     /// Whose pages may show framecast's in a frame.
     pub frame_ancestors: FrameAncestors,
     /// What streams that are added over HTTP may get their pictures from.

@@ -79,6 +79,7 @@ keys! {
     TLS = "tls", "map, or `none`", Is("none"), "Speak TLS, and nothing else, on all addresses: `cert_file` and `key_file`.";
     TRUSTED_PROXIES = "trusted_proxies", "address, network, `unix`, or a list; or `none`", Is("none"), "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: `127.0.0.1`, `10.0.0.0/8`; `unix` is whoever comes over a Unix socket.";
     CORS = "cors", "`\"*\"`, an origin, or `none`", Is("\"*\""), "`Access-Control-Allow-Origin` on streams, snapshots, replays and clips. Never sent on other routes.";
+    RESOURCE_POLICY = "cross_origin_resource_policy", "same-site or none", Is("same-site"), "With `cors: none`: send `Cross-Origin-Resource-Policy: same-site`, so that browsers do not show pictures of framecast in pages of other sites. `none`: do not send it.";
     FRAME_ANCESTORS = "frame_ancestors", "`self`, `\"*\"`, an origin, or a list; or `none`", Is("self"), "Whose pages may show framecast's pages in a frame (`Content-Security-Policy`). Streams and pictures can be shown by every page.";
     API_SOURCES = "api_sources", "network or network+ffmpeg", Is("network"), "What streams that are added over HTTP may get their pictures from: addresses that framecast itself asks, or also cameras of `type: rtsp`, for which it starts ffmpeg. Streams of the file may have all sources.";
     DEFAULT_STREAM = "default_stream", "name of a stream", Words("the first stream"), "What `/stream`, `/snapshot` and `/video_feed` mean.";
@@ -358,6 +359,7 @@ pub static SERVER_KEYS: Section = Section {
         &TLS,
         &TRUSTED_PROXIES,
         &CORS,
+        &RESOURCE_POLICY,
         &FRAME_ANCESTORS,
         &API_SOURCES,
         &DEFAULT_STREAM,

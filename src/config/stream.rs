@@ -102,6 +102,7 @@ fn read_server<'a>(
     };
     let trusted_proxies = trusted_proxies(reader);
     let cors = reader.get(&schema::CORS, address::cors);
+    let same_site_only = reader.get(&schema::RESOURCE_POLICY, embedding::same_site_only);
     let frame_ancestors = embedding::frame_ancestors(reader);
     let api_sources = reader.get(&schema::API_SOURCES, |text| match text {
         "network" => Ok(ApiSources::Network),
@@ -136,6 +137,7 @@ fn read_server<'a>(
         },
         trusted_proxies: trusted_proxies?,
         cors: cors?,
+        same_site_only: same_site_only?,
         frame_ancestors,
         api_sources: api_sources?,
         default_stream,

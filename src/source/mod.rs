@@ -279,13 +279,13 @@ pub enum SourceError {
     #[error(transparent)]
     Poll(#[from] render::chart::PollError),
     /// The stream whose pictures it shows has ended, or was never there.
-    #[error("the stream {name} is gone, whose pictures it shows")]
+    #[error("the stream whose pictures it shows is gone")]
     NoOrigin {
         /// Its name.
         name: StreamName,
     },
     /// The stream whose pictures it shows has none, and another source may have.
-    #[error("the stream {name} is away: {reason}")]
+    #[error("the stream whose pictures it shows is away: {reason}")]
     OriginAway {
         /// Its name.
         name: StreamName,
@@ -293,7 +293,7 @@ pub enum SourceError {
         reason: Reason,
     },
     /// The stream whose pictures it shows has no new ones.
-    #[error("the stream {name} has shown no new picture for {} s", within.as_secs_f64())]
+    #[error("the stream whose pictures it shows has shown no new picture for {} s", within.as_secs_f64())]
     OriginSilent {
         /// Its name.
         name: StreamName,

@@ -123,17 +123,20 @@ async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
     let mut caller = state.auth.anybody();
     let Rule::Needs(role, of) = rule else { return Ok(caller) };
     let target = Target::of(state, request, of);
-    if let Some(name) = target.name() {
+    let admitted = match target.is_open(role, &caller) {
+        true => Ok(()),
+        false => known(state, request, role, &target, &mut caller).await,
+    };
+    if let Some(name) = target.name_for(role, &caller) {
         request.extensions_mut().insert(About(name.clone()));
-    }
-    if target.is_open(role, &caller) {
-        return Ok(caller);
-    }
-    let admitted = known(state, request, role, &target, &mut caller).await;
-    if role == Role::Push
-        && let (Err(problem), Some(name)) = (&admitted, target.name())
-    {
-        pushing::refused::count(state, name.as_str(), problem);
+        if let (Role::Push, Err(problem)) = (role, &admitted) {
+            // At the stream it is a push that was not allowed, whatever the caller is told of the stream.
+            let status = match problem.status() {
+                StatusCode::NOT_FOUND => StatusCode::FORBIDDEN,
+                status => status,
+            };
+            pushing::refused::count(state, name.as_str(), status);
+        }
     }
     admitted.map(|()| caller)
 }
@@ -146,10 +149,16 @@ async fn known(
     target: &Target,
     caller: &mut Caller,
 ) -> Result<(), Problem> {
-    let shown = shown_by(request, target.name());
+    let mut names = target.names();
+    let shown = shown_by(request, names.next());
     let own = if role == Role::Push { target.own_token() } else { None };
-    let own = own.as_ref().zip(target.name()).map(|(own, name)| (name, own));
+    let own = own.as_ref().map(|(name, token)| (*name, token));
     identify(state, request, &shown, caller, own).await?;
+    for name in names {
+        // A link is for one stream, and may be for the other one that may be meant.
+        let link = Shown { link: signed(request).map(|link| (name.clone(), link)), ..Shown::default() };
+        identify(state, request, &link, caller, None).await?;
+    }
     if target.may_be_used(role, caller) {
         return Ok(());
     }
@@ -157,10 +166,10 @@ async fn known(
         state.refusals.count(Refusal::Forbidden);
         // For the log: whom.
         request.extensions_mut().insert(caller.clone());
-        return Err(Problem::forbidden(target.forbidden(role)));
+        return Err(target.refused(role, caller));
     }
     state.refusals.count(Refusal::Unauthorized);
-    Err(challenged(state, request, target.unauthorized(role, &shown)))
+    Err(challenged(state, request, target.unauthorized(role, caller, &shown)))
 }
 
 async fn identify(

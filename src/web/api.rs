@@ -15,7 +15,7 @@ use super::{
     connections::Connections,
     error::Problem,
     peers::go2rtc,
-    query,
+    place, query,
     renditions::{AdaptiveReport, RenditionReport, RenditionsReport},
 };
 use crate::{
@@ -343,7 +343,7 @@ fn source_reports(
     let report = |(source, standing): (&SourceConfig, &Standing)| SourceReport {
         kind: source.type_name(),
         // Hosts, programs, files and other streams' names: what a stream shows is not where it comes from.
-        place: source.place().filter(|_| administers(caller, Some(stream.name()))),
+        place: place(source, caller).filter(|_| administers(caller, Some(stream.name()))),
         state: standing.doing.as_str(),
         reason: standing
             .failure

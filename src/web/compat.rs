@@ -27,6 +27,28 @@ use crate::{
 /// Longest `?key=` that goes back in a cookie.
 const MAX_KEY_LENGTH: usize = 64;
 
+/// The stream that an `action` of mjpg-streamer is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which<'a> {
+    /// The default stream.
+    Default,
+    /// That at the position of these digits, counted from 0.
+    Nth(&'a str),
+}
+
+/// Returns the stream that `action` is about; none where it is about no stream.
+pub(super) fn stream_of(action: &str) -> Option<Which<'_>> {
+    match action.split_once('_') {
+        None => matches!(action, "stream" | "snapshot").then_some(Which::Default),
+        Some(("stream" | "snapshot", digits)) if is_number(digits) => Some(Which::Nth(digits)),
+        Some(_) => None,
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// `/?action=…` of mjpg-streamer; `N` counts streams from 0 in the order of the configuration. Anything behind it
 /// (`&ignored.mjpg`) is ignored.
 ///
@@ -35,20 +57,13 @@ const MAX_KEY_LENGTH: usize = 64;
 pub(super) async fn mjpg_streamer(
     request: &HttpRequest,
     state: &State,
-    caller: &Caller,
     action: &str,
 ) -> Result<HttpResponse, Problem> {
-    let (verb, number) = match action.rsplit_once('_') {
-        Some((verb, number)) => (verb, Some(number)),
-        None => (action, None),
-    };
-    let stream = || {
-        let stream = match number.map(str::parse) {
-            None => state.default_stream(),
-            Some(Ok(position)) => state.nth_stream(position),
-            Some(Err(_)) => Err(unknown_action(action)),
-        };
-        state.asked_for(caller, stream?)
+    let verb = action.split_once('_').map_or(action, |(verb, _)| verb);
+    let stream = || match stream_of(action) {
+        Some(Which::Default) => state.default_stream(),
+        Some(Which::Nth(digits)) => state.nth_stream(digits),
+        None => Err(unknown_action(action)),
     };
     match verb {
         "stream" => {
@@ -124,12 +139,8 @@ fn input_entry(id: usize, stream: &StreamHandle) -> Plugin {
 }
 
 /// `GET /input_N.json` of mjpg-streamer: a camera's controls and formats. framecast has no controls to offer.
-pub(super) async fn input_json(
-    state: State,
-    caller: Caller,
-    number: web::Path<usize>,
-) -> Result<HttpResponse, Problem> {
-    let stream = state.asked_for(&caller, state.nth_stream(*number)?)?;
+pub(super) async fn input_json(state: State, number: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let stream = state.nth_stream(&number)?;
     let mut formats = Vec::new();
     if let Some(newest) = stream.bus().newest() {
         let size = format!("{}x{}", newest.frame.width(), newest.frame.height());

@@ -78,6 +78,18 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, format!("there is no stream {name:?}; GET /api/streams lists them"))
     }
 
+    /// 404 for a number that no stream has. How many there are is not everybody's business.
+    pub fn no_such_number(digits: &str, from: u8) -> Self {
+        let detail =
+            format!("there is no stream number {digits}, counted from {from}; GET /api/streams lists them");
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// 404 where there is no default stream.
+    pub fn no_default_stream() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "there is no default stream; GET /api/streams lists the streams")
+    }
+
     /// 405, with what is allowed.
     pub fn method_not_allowed(allow: String) -> Self {
         let detail = format!("this address takes {allow} only");

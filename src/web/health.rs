@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{State, error::Problem};
+use crate::config::Role;
 
 /// The answer of `/healthz`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -20,6 +21,7 @@ pub(super) struct Alive {
 pub(super) struct Ready {
     #[schemars(extend("const" = "ready"))]
     status: &'static str,
+    /// That everybody may watch.
     streams: usize,
 }
 
@@ -33,7 +35,10 @@ pub(super) async fn ready(state: State) -> Result<HttpResponse, Problem> {
     if state.stopping.load(Ordering::Relaxed) {
         return Err(Problem::unavailable("framecast is shutting down"));
     }
-    let streams = state.registry.all().len();
+    // Whoever comes may ask, so streams are counted that whoever comes may watch.
+    let anybody = state.auth.anybody();
+    let streams = state.registry.all();
+    let streams = streams.iter().filter(|stream| anybody.may(Role::View, Some(stream.name()))).count();
     let answer = Ready { status: "ready", streams };
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
 }

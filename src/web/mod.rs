@@ -21,6 +21,7 @@ mod go2rtc;
 mod health;
 mod history;
 mod http2;
+mod last_request;
 mod listening;
 mod live;
 mod login;
@@ -37,6 +38,7 @@ mod refusals;
 mod replay;
 mod routes;
 mod seats;
+mod security_headers;
 mod server;
 mod settings;
 mod snapshot;
@@ -56,7 +58,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::StatusCode
 
 use crate::{
     auth::{Auth, Caller},
-    config::Role,
+    config::{Role, SourceConfig},
     limits::Budgets,
     registry::{Control, Events, Pictures, Registry, Renditions, Start},
     stream::{AtCapacity, Capacity, StreamHandle},
@@ -143,18 +145,17 @@ impl WebState {
         found.ok_or_else(|| Problem::no_such_stream(name))
     }
 
-    fn nth_stream(&self, position: usize) -> Result<StreamHandle, Problem> {
-        let count = self.registry.all().len();
-        let detail = format!("there is no stream number {position}; there are {count}, counted from 0");
-        self.registry.nth(position).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, detail))
+    /// Returns the stream at the position that `digits` say, counted from 0.
+    fn nth_stream(&self, digits: &str) -> Result<StreamHandle, Problem> {
+        // One with too many digits is a number that no stream has.
+        let found = digits.parse().ok().and_then(|position| self.registry.nth(position));
+        found.ok_or_else(|| Problem::no_such_number(digits, 0))
     }
 
-    /// A stream that the route's rule does not know of: the caller is asked here.
-    fn asked_for(&self, caller: &Caller, stream: StreamHandle) -> Result<StreamHandle, Problem> {
-        if caller.may(Role::View, Some(stream.name())) {
-            return Ok(stream);
-        }
-        Err(Problem::forbidden(format!("you may not watch stream {}", stream.name())))
+    /// Returns a stream that no rule of a route asks for. One that the caller may not see is not there.
+    fn seen(&self, caller: &Caller, name: &str) -> Result<StreamHandle, Problem> {
+        let found = self.stream(name).ok().filter(|stream| caller.may(Role::View, Some(stream.name())));
+        found.ok_or_else(|| Problem::no_such_stream(name))
     }
 
     /// Counts a viewer for whom there is no room.
@@ -166,12 +167,20 @@ impl WebState {
     fn default_stream(&self) -> Result<StreamHandle, Problem> {
         match &self.settings.now().default_stream {
             Some(name) => self.stream(name.as_str()),
-            None => self.nth_stream(0),
+            None => self.registry.nth(0).ok_or_else(Problem::no_default_stream),
         }
     }
 }
 
 type State = web::Data<WebState>;
+
+/// Returns where a source's frames come from, unless that is a stream that the caller may not see.
+fn place(source: &SourceConfig, caller: &Caller) -> Option<String> {
+    match source {
+        SourceConfig::Rendition { of, .. } if !caller.may(Role::View, Some(of)) => None,
+        _ => source.place(),
+    }
+}
 
 async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
     access::in_turn(&request)?;

@@ -7,7 +7,6 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 use bytes::Bytes;
 
 use super::{State, WebState, compat, error::Problem, login, query, unsent::Permanent};
-use crate::auth::Caller;
 
 const PAGE: &str = include_str!("assets/page.html");
 const VIEW: &str = include_str!("assets/view.html");
@@ -59,13 +58,9 @@ static TAG: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// `GET /`: the page, or what `?action=` of mjpg-streamer asks for.
-pub(super) async fn root(
-    request: HttpRequest,
-    state: State,
-    caller: Caller,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn root(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     match query(&request, "action") {
-        Some(action) => compat::mjpg_streamer(&request, &state, &caller, &action).await,
+        Some(action) => compat::mjpg_streamer(&request, &state, &action).await,
         None => {
             let exchanged = login::exchange(&request, &state, None).await?;
             Ok(exchanged.unwrap_or_else(|| html(&request, &state, PAGE)))
@@ -74,13 +69,9 @@ pub(super) async fn root(
 }
 
 /// The base path without its final slash: the page's relative addresses need it.
-pub(super) async fn base(
-    request: HttpRequest,
-    state: State,
-    caller: Caller,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn base(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     if query(&request, "action").is_some() {
-        return root(request, state, caller).await;
+        return root(request, state).await;
     }
     let to = format!("{}/", state.base_path);
     Ok(HttpResponse::PermanentRedirect().insert_header((header::LOCATION, to)).finish())
@@ -133,7 +124,7 @@ fn unless_known(request: &HttpRequest, kind: &'static str, text: &'static str) -
     });
     let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer.insert_header((header::CACHE_CONTROL, "no-cache")).insert_header((header::ETAG, TAG.as_str()));
-    answer.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff")).content_type(kind);
+    answer.content_type(kind);
     if is_known {
         return answer.finish();
     }
@@ -146,7 +137,6 @@ fn unless_known(request: &HttpRequest, kind: &'static str, text: &'static str) -
 pub(super) fn made(state: &WebState, text: Bytes) -> HttpResponse {
     let mut answer = HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .content_type("text/html; charset=utf-8")
         .body(text);
     answer.extensions_mut().insert(Permanent);

@@ -12,7 +12,7 @@ pub(super) mod webcam_xp;
 use actix_web::{HttpRequest, http::StatusCode};
 
 use super::{WebState, error::Problem, query};
-use crate::stream::StreamHandle;
+use crate::{auth::Caller, stream::StreamHandle};
 
 /// The stream that the query names.
 ///
@@ -39,20 +39,21 @@ pub(super) fn counted(state: &WebState, digits: &str) -> Result<StreamHandle, Pr
             Problem::new(StatusCode::NOT_FOUND, detail)
         });
     }
-    let streams = state.registry.all();
     // One with too many digits is a number that no stream has.
     let position = digits.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-    position.and_then(|position| streams.get(position).cloned()).ok_or_else(|| {
-        let detail =
-            format!("there is no stream number {digits}; there are {}, counted from 1", streams.len());
-        Problem::new(StatusCode::NOT_FOUND, detail)
-    })
+    let found = position.and_then(|position| state.registry.nth(position));
+    found.ok_or_else(|| Problem::no_such_number(digits, 1))
 }
 
-/// The stream called `cam_N`, or else number N.
+/// The name that a stream must have to be camera N whatever its number is.
+pub(super) fn camera_name(digits: &str) -> String {
+    format!("cam_{digits}")
+}
+
+/// The stream called `cam_N` if the caller may see it, or else number N.
 ///
 /// # Errors
 /// 404 for a stream that is not there.
-pub(super) fn camera(state: &WebState, digits: &str) -> Result<StreamHandle, Problem> {
-    state.stream(&format!("cam_{digits}")).or_else(|_| counted(state, digits))
+pub(super) fn camera(state: &WebState, caller: &Caller, digits: &str) -> Result<StreamHandle, Problem> {
+    state.seen(caller, &camera_name(digits)).or_else(|_| counted(state, digits))
 }

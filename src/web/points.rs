@@ -40,12 +40,12 @@ pub(super) async fn points(
         let new = reading::read(&text, json, points.names(), now)
             .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
         points.add(&new, now);
-        Ok(HttpResponse::NoContent().finish())
+        Ok::<_, Problem>(HttpResponse::NoContent().finish())
     };
     match taken.await {
         Ok(answer) => answer,
         Err(problem) => {
-            refused::count(&state, &name, &problem);
+            refused::count(&state, &name, problem.status());
             body.refuse(problem).await
         }
     }

@@ -55,7 +55,7 @@ pub(super) async fn frame(
     match taken.await {
         Ok(answer) => answer,
         Err(problem) => {
-            refused::count(&state, &name, &problem);
+            refused::count(&state, &name, problem.status());
             body.refuse(problem).await
         }
     }
@@ -91,7 +91,7 @@ pub(super) async fn feed_to(
     match taken.await {
         Ok(answer) => answer,
         Err(problem) => {
-            refused::count(state, &name, &problem);
+            refused::count(state, &name, problem.status());
             body.refuse(problem).await
         }
     }

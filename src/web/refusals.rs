@@ -10,7 +10,7 @@ use std::{
 pub(super) enum Refusal {
     /// Nobody was known: 401.
     Unauthorized,
-    /// Somebody was, with too low a role: 403.
+    /// Somebody was, with too low a role: 403; or 404, for a stream that they may not see.
     Forbidden,
     /// A page of another site asked: 403.
     CrossSite,

@@ -1,7 +1,7 @@
 //! The route table: each address with its methods, and who may use it.
 //!
 //! This is the only way to be reached: a row cannot be written without its rule, and `access` asks the rule before the
-//! handler runs. `tests/access` goes through the table with every kind of caller.
+//! handler runs. `tests/viewers/matrix.rs` goes through the table with every kind of caller.
 
 use std::borrow::Borrow;
 
@@ -36,10 +36,16 @@ pub enum Of {
     Default,
     /// The stream that the query names with this key.
     Asked(&'static str),
+    /// The same; any stream where the query has no such key.
+    AskedOrAny(&'static str),
     /// The stream `{n}` in the path, counted from 1; 0 is all of them in one picture.
     Counted,
+    /// The stream `{n}` in the path, counted from 0.
+    Position,
     /// The stream called `cam_{n}`, or else number `{n}`.
     Camera,
+    /// The stream that mjpg-streamer's `?action=` means, counted from 0; any stream where it means none.
+    Action,
     /// Any stream. The handler itself then asks for each stream that it shows or changes.
     Any,
     /// All streams, and those to come.
@@ -71,6 +77,9 @@ const VIEW_DEFAULT: Rule = Rule::Needs(Role::View, Of::Default);
 const VIEW_ANY: Rule = Rule::Needs(Role::View, Of::Any);
 const VIEW_ALL: Rule = Rule::Needs(Role::View, Of::All);
 const VIEW_ASKED: Rule = Rule::Needs(Role::View, Of::Asked("src"));
+const VIEW_ASKED_OR_ANY: Rule = Rule::Needs(Role::View, Of::AskedOrAny("src"));
+const VIEW_POSITION: Rule = Rule::Needs(Role::View, Of::Position);
+const VIEW_ACTION: Rule = Rule::Needs(Role::View, Of::Action);
 const VIEW_COUNTED: Rule = Rule::Needs(Role::View, Of::Counted);
 const VIEW_CAMERA: Rule = Rule::Needs(Role::View, Of::Camera);
 const PUSH_ASKED: Rule = Rule::Needs(Role::Push, Of::Asked("dst"));
@@ -81,7 +90,7 @@ const PUSH: Rule = Rule::Needs(Role::Push, Of::Named);
 
 /// Every route. Fixed addresses stand before `/{name}`, so a stream called `snapshot` is at `/streams/snapshot` only.
 pub const ROUTES: &[Row] = &[
-    read("/", VIEW_ANY, || to(page::root)),
+    read("/", VIEW_ACTION, || to(page::root)),
     read("/page/{asset}", OPEN, || to(page::asset)),
     read("/view/{name}", VIEW, || to(page::view)),
     read("/login", OPEN, || to(login::form)),
@@ -91,11 +100,11 @@ pub const ROUTES: &[Row] = &[
     read("/healthz", OPEN, || to(health::live)),
     read("/readyz", OPEN, || to(health::ready)),
     read("/metrics", VIEW_ALL, || to(metrics::metrics)),
-    read("/api/streams", VIEW_ANY, || to(api::streams)),
+    read("/api/streams", VIEW_ASKED_OR_ANY, || to(api::streams)),
     read("/api/streams/{name}", VIEW, || to(api::stream)),
     row("/api/probe", &[Method::POST], ADMIN, || to(probe::ask)),
     read("/api/live", VIEW_ANY, || to(live::live)),
-    read("/api/ws", VIEW_ANY, || to(go2rtc::ws)),
+    read("/api/ws", VIEW_ASKED, || to(go2rtc::ws)),
     row("/api/streams", POST, ADMIN, || to(editing::create)),
     row("/api/streams/{name}", POST, ADMIN, || to(editing::create_named)),
     row("/api/streams/{name}", PUT, ADMIN, || to(editing::replace)),
@@ -111,8 +120,8 @@ pub const ROUTES: &[Row] = &[
     read("/api/viewers", ADMIN_ANY, || to(viewers::all)),
     row("/api/reload", POST, ADMIN, || to(editing::reload)),
     read("/api/events", VIEW_ANY, || to(events::events)),
-    read("/api/openapi.json", OPEN, || to(openapi::document)),
-    read("/api/docs", OPEN, || to(openapi::browse)),
+    read("/api/openapi.json", VIEW_ANY, || to(openapi::document)),
+    read("/api/docs", VIEW_ANY, || to(openapi::browse)),
     read("/streams/{name}", VIEW, || to(viewing::by_name)),
     read("/streams/{name}/snapshot", VIEW, || to(snapshot::by_name)),
     read("/streams/{name}/replay", VIEW, || to(replay::by_name)),
@@ -125,7 +134,7 @@ pub const ROUTES: &[Row] = &[
     read("/state", VIEW_DEFAULT, || to(compat::ustreamer_state)),
     read("/video_feed", VIEW_DEFAULT, || to(viewing::of_default)),
     read("/program.json", VIEW_ANY, || to(compat::program_json)),
-    read("/input_{n:[0-9]+}.json", VIEW_ANY, || to(compat::input_json)),
+    read("/input_{n:[0-9]+}.json", VIEW_POSITION, || to(compat::input_json)),
     read("/output_{n:[0-9]+}.json", VIEW_ANY, || to(compat::output_json)),
     read("/api/stream.mjpeg", VIEW_ASKED, || to(peers::go2rtc::stream)),
     row("/api/stream.mjpeg", WRITE, PUSH_ASKED, || to(peers::go2rtc::feed)),
@@ -133,7 +142,7 @@ pub const ROUTES: &[Row] = &[
     read("/go2rtc/api/streams", VIEW_ANY, || to(peers::go2rtc::streams)),
     read("/go2rtc/api/stream.mjpeg", VIEW_ASKED, || to(peers::go2rtc::stream)),
     row("/go2rtc/api/stream.mjpeg", WRITE, PUSH_ASKED, || to(peers::go2rtc::feed)),
-    read("/go2rtc/api/ws", VIEW_ANY, || to(go2rtc::ws)),
+    read("/go2rtc/api/ws", VIEW_ASKED, || to(go2rtc::ws)),
     read("/go2rtc/api/frame.jpeg", VIEW_ASKED, || to(peers::go2rtc::frame)),
     read("/api/{name}/latest.jpg", VIEW, || to(peers::frigate::latest)),
     read("/{n:[0-9]+}/stream", VIEW_COUNTED, || to(peers::motion::stream)),

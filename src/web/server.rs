@@ -31,9 +31,10 @@ use super::{
     Listeners, Problem, Tls, WebState, access_log,
     connections::{self, Accepted, Speech, limited},
     http2::{self, Deadlines},
+    last_request::{self, Ending},
     nothing_here,
     refusals::Refusal,
-    routes, tls,
+    routes, security_headers, tls,
     transport::{Channel, SecuredSocket, SharedSocket, Wire},
     unsent::{self, ConnectionBytes},
 };
@@ -155,14 +156,19 @@ fn local(
     limited(state, Speech::Http, serve)
 }
 
-/// Leads to TLS, on `port`.
+/// Leads to TLS, on `port`. Its answers have neither pictures nor data.
 fn redirecting(
     state: web::Data<WebState>,
     port: u16,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     // All of its connections are idle: it answers there and then.
     let socket = fn_service(async |Accepted { io, .. }: Accepted<TcpStream>| Ok::<_, DispatchError>(io));
-    limited(state, Speech::Http, socket.and_then(answering(move |request| redirect(request, port))))
+    let redirecting = answering(move |request| {
+        let mut answer = redirect(request, port);
+        security_headers::no_sniffing(answer.headers_mut());
+        answer
+    });
+    limited(state, Speech::Http, socket.and_then(redirecting))
 }
 
 /// Answers everything there and then, with no state.
@@ -297,6 +303,7 @@ fn http_1<S: Channel + 'static, B: MessageBody + 'static>(
             if let Some(connection) = wire.connection() {
                 extensions.insert(connection.clone());
             }
+            extensions.insert(Ending::default());
         })
         .finish(app)
 }
@@ -313,7 +320,8 @@ fn app(
 > {
     let base_path = state.base_path.clone();
     let app = App::new().app_data(state).app_data(unreadable_path());
-    let app = app.wrap(from_fn(unsent::bound)).wrap(from_fn(access_log::log));
+    let app = app.wrap(from_fn(unsent::bound)).wrap(from_fn(last_request::check));
+    let app = app.wrap(from_fn(security_headers::add)).wrap(from_fn(access_log::log));
     let app = app.wrap(from_fn(connections::track));
     let app = app.configure(move |cfg| {
         if !base_path.is_empty() {
@@ -324,7 +332,11 @@ fn app(
         routes::register(cfg);
         cfg.default_service(web::to(nothing_here));
     });
-    let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
+    let app = app.into_factory().map_err(|error: actix_web::Error| {
+        let mut answer = error.error_response();
+        security_headers::no_sniffing(answer.headers_mut());
+        answer
+    });
     map_config(app, |()| AppConfig::default())
 }
 

@@ -14,6 +14,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `Access-Control-Allow-Origin` on streams and snapshots.
     pub cors: Option<String>,
+    /// Send `Cross-Origin-Resource-Policy: same-site` where there is no `cors`.
+    pub same_site_only: bool,
     /// Whose pages may show framecast's in a frame.
     pub frame_ancestors: FrameAncestors,
     /// Whose word on a client's address is taken.
@@ -28,6 +30,7 @@ impl Settings {
         Self {
             limits: config.limits.clone(),
             cors: config.server.cors.clone(),
+            same_site_only: config.server.same_site_only,
             frame_ancestors: config.server.frame_ancestors.clone(),
             proxies: config.server.trusted_proxies.clone(),
             default_stream: config.server.default_stream.clone(),

@@ -52,7 +52,7 @@ fn what_the_commands_print_lets_in_whom_they_are_for() {
     let (running, url) = serve(config, |command| command);
     assert_eq!(status(&format!("{url}/streams/x"), &[]), "401");
     assert_eq!(status(&format!("{url}/streams/x?token={token}"), &[]), "200");
-    assert_eq!(status(&format!("{url}/streams/y?token={token}"), &[]), "403");
+    assert_eq!(status(&format!("{url}/streams/y?token={token}"), &[]), "404");
     assert_eq!(status(&format!("{url}/streams/y"), &["-u", "alice:correct horse"]), "200");
     assert_eq!(status(&format!("{url}/streams/y"), &["-u", "alice:wrong"]), "401");
     let link = ended(&["link", "y", "--for", "10m", "--config", config, "--at", &url]);

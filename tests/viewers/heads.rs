@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What every stream says, in any order.
-const STREAM_HEADERS: [(&str, &str); 7] = [
+const STREAM_HEADERS: [(&str, &str); 8] = [
     ("access-control-allow-origin", "*"),
     ("cache-control", "no-store, no-cache, must-revalidate, pre-check=0, post-check=0, max-age=0"),
     ("connection", "close"),
@@ -16,6 +16,7 @@ const STREAM_HEADERS: [(&str, &str); 7] = [
     ("expires", "Mon, 3 Jan 2000 12:34:56 GMT"),
     ("pragma", "no-cache"),
     ("x-accel-buffering", "no"),
+    ("x-content-type-options", "nosniff"),
 ];
 
 /// Names in small letters, sorted, without the date.

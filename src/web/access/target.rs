@@ -1,4 +1,8 @@
 //! What a request is about, and who may have it.
+//!
+//! A stream that is not there and one that the caller may not see have one answer: 401 for who showed no valid
+//! credential, 404 for who did. Both come from here, from what the caller itself wrote in the request, so that no answer
+//! depends on whether such a stream exists. 403 is for a role that is missing on a stream that the caller may see.
 
 use actix_web::HttpRequest;
 
@@ -7,17 +11,45 @@ use crate::{
     config::{Publishers, Role, Secret, SourceConfig},
     frame::StreamName,
     stream::StreamHandle,
-    web::{Of, Problem, WebState, peers, query},
+    web::{
+        Of, Problem, WebState,
+        compat::{self, Which},
+        peers, query,
+    },
 };
 
 /// How credentials are shown, for people.
 const HOW: &str = "send Authorization: Bearer TOKEN, or ?token=TOKEN";
 
 /// What a request is about.
-pub(super) struct Target {
-    of: Of,
-    /// As in the path; for messages.
-    text: String,
+pub(super) enum Target {
+    /// Any stream: the handler leaves out what the caller may not see.
+    Any,
+    /// All streams, and those to come.
+    All,
+    /// A stream, but the request does not say which: the handler tells whoever may see anything.
+    Unsaid,
+    /// One stream.
+    One {
+        /// As the caller called it.
+        called: Called,
+        /// The streams that may be meant: it is the first one that the caller may have.
+        candidates: Vec<Candidate>,
+        /// The address may mean two streams.
+        is_either: bool,
+    },
+}
+
+/// The words of the request for a stream; all that a refusal may repeat.
+pub(super) enum Called {
+    Name(String),
+    Number { digits: String, from: u8 },
+    Default,
+}
+
+/// A stream that may be meant.
+pub(super) struct Candidate {
+    /// Also of one that is not there, if the request has a name.
     name: Option<StreamName>,
     stream: Option<StreamHandle>,
 }
@@ -30,47 +62,33 @@ enum Pushes {
     Holders(Secret),
 }
 
-impl Target {
-    pub(super) fn of(state: &WebState, request: &HttpRequest, of: Of) -> Self {
-        let text = match of {
-            Of::Named => request.match_info().get("name").unwrap_or_default().to_owned(),
-            Of::Default => state.default_stream().map(|stream| stream.name().to_string()).unwrap_or_default(),
-            Of::Asked(key) => query(request, key).unwrap_or_default(),
-            Of::Counted => name_of(peers::counted(state, number(request))),
-            Of::Camera => name_of(peers::camera(state, number(request))),
-            Of::Any | Of::All => String::new(),
-        };
+impl Candidate {
+    fn named(state: &WebState, text: &str) -> Self {
         let name: Option<StreamName> = text.parse().ok();
         let stream = name.as_ref().and_then(|name| state.registry.get(name));
-        Self { of, text, name, stream }
+        Self { name, stream }
     }
 
-    pub(super) fn name(&self) -> Option<&StreamName> {
-        self.name.as_ref()
+    fn found<E>(found: Result<StreamHandle, E>) -> Self {
+        let stream = found.ok();
+        Self { name: stream.as_ref().map(|stream| stream.name().clone()), stream }
     }
 
-    /// Whether it does not matter who asks.
-    pub(super) fn is_open(&self, role: Role, anybody: &Caller) -> bool {
-        match self.of {
-            // The answer depends on who asks, unless everybody sees everything.
-            Of::Any => anybody.may_with_all(role),
-            _ => self.may_be_used(role, anybody),
+    fn may_be_used(&self, role: Role, caller: &Caller) -> bool {
+        if caller.may(role, self.name.as_ref()) {
+            return true;
         }
-    }
-
-    pub(super) fn may_be_used(&self, role: Role, caller: &Caller) -> bool {
-        match self.of {
-            Of::All => caller.may_with_all(role),
-            Of::Any => caller.may_with_any(role),
-            _ if caller.may(role, self.name.as_ref()) => true,
-            _ if role == Role::Push => match self.pushes() {
+        role == Role::Push
+            && match self.pushes() {
                 Pushes::Anybody => true,
                 Pushes::Holders(_) => false,
                 // The handler says why it takes none, to those who may know.
                 Pushes::None => caller.may(Role::View, self.name.as_ref()),
-            },
-            _ => false,
-        }
+            }
+    }
+
+    fn is_seen(&self, caller: &Caller) -> bool {
+        self.stream.as_ref().is_some_and(|stream| caller.may(Role::View, Some(stream.name())))
     }
 
     fn pushes(&self) -> Pushes {
@@ -88,11 +106,98 @@ impl Target {
         });
         takes.next().unwrap_or(Pushes::None)
     }
+}
+
+impl Target {
+    pub(super) fn of(state: &WebState, request: &HttpRequest, of: Of) -> Self {
+        let one = |called, candidate| Self::One { called, candidates: vec![candidate], is_either: false };
+        let named = |text: String| {
+            let candidate = Candidate::named(state, &text);
+            one(Called::Name(text), candidate)
+        };
+        let default = || one(Called::Default, Candidate::found(state.default_stream()));
+        let nth = |digits: &str| {
+            let called = Called::Number { digits: digits.to_owned(), from: 0 };
+            one(called, Candidate::found(state.nth_stream(digits)))
+        };
+        match of {
+            Of::Named => named(request.match_info().get("name").unwrap_or_default().to_owned()),
+            Of::Default => default(),
+            Of::Asked(key) => query(request, key).map_or(Self::Unsaid, named),
+            Of::AskedOrAny(key) => query(request, key).map_or(Self::Any, named),
+            Of::Position => nth(number(request)),
+            Of::Action => match query(request, "action").as_deref().and_then(compat::stream_of) {
+                Some(Which::Default) => default(),
+                Some(Which::Nth(digits)) => nth(digits),
+                None => Self::Any,
+            },
+            Of::Counted | Of::Camera => {
+                let digits = number(request);
+                let called = Called::Number { digits: digits.to_owned(), from: 1 };
+                let numbered = Candidate::found(peers::counted(state, digits));
+                // One of that name that the caller may not see must not change what the number means.
+                let is_either = of == Of::Camera;
+                let named = is_either.then(|| Candidate::named(state, &peers::camera_name(digits)));
+                let named = named.filter(|named| named.stream.is_some());
+                let candidates = named.into_iter().chain([numbered]).collect();
+                Self::One { called, candidates, is_either }
+            }
+            Of::Any => Self::Any,
+            Of::All => Self::All,
+        }
+    }
+
+    fn candidates(&self) -> &[Candidate] {
+        match self {
+            Self::One { candidates, .. } => candidates,
+            Self::Any | Self::All | Self::Unsaid => &[],
+        }
+    }
+
+    /// Returns the names of the streams that may be meant.
+    pub(super) fn names(&self) -> impl Iterator<Item = &StreamName> {
+        self.candidates().iter().filter_map(|candidate| candidate.name.as_ref())
+    }
+
+    /// Returns the name of the stream that the caller means by it.
+    pub(super) fn name_for(&self, role: Role, caller: &Caller) -> Option<&StreamName> {
+        let used = self.candidates().iter().find(|candidate| candidate.may_be_used(role, caller));
+        used.or(self.candidates().first())?.name.as_ref()
+    }
+
+    /// Whether it does not matter who asks.
+    pub(super) fn is_open(&self, role: Role, anybody: &Caller) -> bool {
+        match self {
+            // The answer depends on who asks, unless everybody sees everything.
+            Self::Any => anybody.may_with_all(role),
+            // So it does where one address may mean two streams, whether or not both are there.
+            Self::One { is_either: true, .. } => anybody.may_with_all(role),
+            _ => self.may_be_used(role, anybody),
+        }
+    }
+
+    pub(super) fn may_be_used(&self, role: Role, caller: &Caller) -> bool {
+        match self {
+            Self::All => caller.may_with_all(role),
+            Self::Any => caller.may_with_any(role),
+            Self::Unsaid => caller.may_with_any(Role::View),
+            Self::One { candidates, .. } => candidates.iter().any(|one| one.may_be_used(role, caller)),
+        }
+    }
+
+    /// Whether the caller may know that it is there.
+    fn is_seen(&self, caller: &Caller) -> bool {
+        match self {
+            Self::One { candidates, .. } => candidates.iter().any(|one| one.is_seen(caller)),
+            Self::Any | Self::All | Self::Unsaid => true,
+        }
+    }
 
     /// The token that the stream itself has for its publishers.
-    pub(super) fn own_token(&self) -> Option<Secret> {
-        match self.pushes() {
-            Pushes::Holders(token) => Some(token),
+    pub(super) fn own_token(&self) -> Option<(&StreamName, Secret)> {
+        let candidate = self.candidates().first()?;
+        match candidate.pushes() {
+            Pushes::Holders(token) => candidate.name.as_ref().map(|name| (name, token)),
             _ => None,
         }
     }
@@ -103,33 +208,50 @@ impl Target {
             Role::Push => "push to",
             Role::Admin => "change",
         };
-        match self.of {
-            Of::Any => format!("{verb} any stream"),
-            Of::All => format!("{verb} all streams"),
-            _ => format!("{verb} stream {}", self.text),
+        match self {
+            Self::Any | Self::Unsaid => format!("{verb} any stream"),
+            Self::All => format!("{verb} all streams"),
+            Self::One { called, .. } => match called {
+                Called::Name(name) => format!("{verb} stream {name}"),
+                Called::Number { digits, .. } => format!("{verb} stream number {digits}"),
+                Called::Default => format!("{verb} the default stream"),
+            },
         }
     }
 
-    /// For those who are somebody, but not the right one.
-    pub(super) fn forbidden(&self, role: Role) -> String {
-        format!("you may not {}: that needs the role {}", self.what(role), role.as_str())
-    }
-
-    /// For those who are nobody yet.
-    pub(super) fn unauthorized(&self, role: Role, shown: &Shown) -> String {
-        let (stream, what) = (&self.text, self.what(role));
-        let is_push = role == Role::Push && self.own_token().is_some();
-        match (shown.is_nothing(), is_push) {
-            (true, true) => format!("stream {stream} wants its token: {HOW}"),
-            (false, true) => format!("that is not the token of stream {stream}"),
-            (true, false) => format!("to {what} you must say who you are: {HOW}"),
-            (false, false) => format!("what you show is not known here, or over; to {what} it must be"),
+    /// The refusal for a caller who is known, and may not do this.
+    pub(super) fn refused(&self, role: Role, caller: &Caller) -> Problem {
+        match self {
+            Self::One { called, .. } if !self.is_seen(caller) => match called {
+                Called::Name(name) => Problem::no_such_stream(name),
+                Called::Number { digits, from } => Problem::no_such_number(digits, *from),
+                Called::Default => Problem::no_default_stream(),
+            },
+            _ => {
+                let what = self.what(role);
+                Problem::forbidden(format!("you may not {what}: that needs the role {}", role.as_str()))
+            }
         }
     }
-}
 
-fn name_of(found: Result<StreamHandle, Problem>) -> String {
-    found.map(|stream| stream.name().to_string()).unwrap_or_default()
+    /// The text for a caller who is nobody yet.
+    pub(super) fn unauthorized(&self, role: Role, caller: &Caller, shown: &Shown) -> String {
+        let what = self.what(role);
+        if let Self::One { called: Called::Name(stream), .. } = self
+            && role == Role::Push
+            && self.own_token().is_some()
+            && self.is_seen(caller)
+        {
+            return match shown.is_nothing() {
+                true => format!("stream {stream} wants its token: {HOW}"),
+                false => format!("that is not the token of stream {stream}"),
+            };
+        }
+        match shown.is_nothing() {
+            true => format!("to {what} you must say who you are: {HOW}"),
+            false => format!("what you show is not known here, or over; to {what} it must be"),
+        }
+    }
 }
 
 fn number(request: &HttpRequest) -> &str {

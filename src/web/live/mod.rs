@@ -48,7 +48,7 @@ use super::{
     seats::AddressSeat,
     transport::Outbox,
 };
-use crate::{auth::Caller, bus::Headcount, telemetry::tasks};
+use crate::{auth::Caller, bus::Headcount, config::Role, telemetry::tasks};
 
 /// Far more tiles than fit on a wall.
 const MAX_SUBSCRIPTIONS: usize = 256;
@@ -215,9 +215,7 @@ impl Connection {
         if let Some(fps) = wish.fps.filter(|fps| !RATES.contains(fps)) {
             return Err(format!("fps must be from {} to {}, not {fps}", RATES.start(), RATES.end()));
         }
-        let stream = self.state.stream(&wish.stream);
-        let stream = stream.and_then(|stream| self.state.asked_for(&self.caller, stream));
-        let stream = stream.map_err(|problem| problem.to_string())?;
+        let stream = self.state.seen(&self.caller, &wish.stream).map_err(|problem| problem.to_string())?;
         let id = wish.id;
         // The one before lets go first.
         drop(subscriptions.remove(&id));
@@ -251,10 +249,11 @@ impl Connection {
         }
     }
 
-    /// A number that changes with any stream's state.
+    /// A number that changes with the state of any stream that the page may show.
     fn states(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        for stream in self.state.registry.all() {
+        let streams = self.state.registry.all().into_iter();
+        for stream in streams.filter(|stream| self.caller.may(Role::View, Some(stream.name()))) {
             stream.name().as_str().hash(&mut hasher);
             stream.status().since.hash(&mut hasher);
         }

@@ -17,7 +17,7 @@ const SHARED: [(u16, &str); 8] = [
         403,
         "What was shown is not enough; or a page of another site asks for something other than GET and HEAD.",
     ),
-    (404, "There is no such stream, or nothing of that name or number."),
+    (404, "There is no such stream, or the caller may not see it; or nothing of that name or number."),
     (405, "Not with this method: Allow says with which. Of every address."),
     (408, "The body did not come in time."),
     (429, "Too many wrong credentials, requests or viewers from this address."),
@@ -34,8 +34,8 @@ pub(super) fn problems(
 ) -> BTreeMap<u16, &'static str> {
     let needs = matches!(row.rule, Rule::Needs(..));
     let writes = !matches!(*method, Method::GET | Method::HEAD);
-    let named = row.path.contains("{n")
-        || matches!(row.rule, Rule::Needs(_, Of::Named | Of::Asked(_) | Of::Counted | Of::Camera));
+    let named =
+        row.path.contains("{n") || matches!(row.rule, Rule::Needs(_, of) if !matches!(of, Of::Any | Of::All));
     let holds = |status: u16| match status {
         401 => needs,
         403 => needs || writes,

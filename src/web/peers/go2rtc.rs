@@ -24,7 +24,7 @@ use crate::{
     web::{
         State,
         error::Problem,
-        pushing, query, snapshot,
+        place, pushing, query, snapshot,
         viewing::{self, Wishes},
     },
 };
@@ -101,7 +101,7 @@ pub(in crate::web) fn one(
     state: &State,
     caller: &Caller,
 ) -> Result<HttpResponse, Problem> {
-    let stream = state.asked_for(caller, asked(request, state, "src")?)?;
+    let stream = asked(request, state, "src")?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(entry(&stream, caller)))
 }
 
@@ -133,7 +133,7 @@ fn entry(stream: &StreamHandle, caller: &Caller) -> Entry {
         .config()
         .sources()
         .map(|source| {
-            let place = source.place().filter(|_| administers).unwrap_or_default();
+            let place = place(source, caller).filter(|_| administers).unwrap_or_default();
             Producer { url: format!("{}:{place}", source.type_name()) }
         })
         .collect();

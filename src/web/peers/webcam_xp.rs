@@ -3,27 +3,32 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::camera;
-use crate::web::{
-    State,
-    error::Problem,
-    snapshot,
-    viewing::{self, Wishes},
+use crate::{
+    auth::Caller,
+    web::{
+        State,
+        error::Problem,
+        snapshot,
+        viewing::{self, Wishes},
+    },
 };
 
 /// `GET /cam_N.mjpg`.
 pub(in crate::web) async fn stream(
     request: HttpRequest,
     state: State,
+    caller: Caller,
     number: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    viewing::answer(&request, &state, &camera(&state, &number)?, Wishes::of(&request)).await
+    viewing::answer(&request, &state, &camera(&state, &caller, &number)?, Wishes::of(&request)).await
 }
 
 /// `GET /cam_N.jpg`.
 pub(in crate::web) async fn picture(
     request: HttpRequest,
     state: State,
+    caller: Caller,
     number: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    snapshot::answer(&request, &state, &camera(&state, &number)?).await
+    snapshot::answer(&request, &state, &camera(&state, &caller, &number)?).await
 }

@@ -3,13 +3,13 @@
 
 use actix_web::http::StatusCode;
 
-use super::super::{WebState, error::Problem};
+use super::super::WebState;
 use crate::bus::PushRefusal;
 
 /// A push to the stream of this name was refused.
-pub(in crate::web) fn count(state: &WebState, name: &str, problem: &Problem) {
+pub(in crate::web) fn count(state: &WebState, name: &str, status: StatusCode) {
     let stream = name.parse().ok().and_then(|name| state.registry.get(&name));
-    if let (Some(stream), Some(why)) = (stream, reason(problem.status())) {
+    if let (Some(stream), Some(why)) = (stream, reason(status)) {
         stream.bus().stats().pushes_refused().count(why);
     }
 }
