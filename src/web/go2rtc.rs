@@ -21,6 +21,7 @@ use super::{
     query,
     transport::Outbox,
     viewers::{Kind, Viewing},
+    web_socket,
 };
 use crate::{
     auth::{Caller, Lease},
@@ -32,9 +33,6 @@ use crate::{
 
 /// Pictures on their way: one is shown while the next travels.
 const ON_THEIR_WAY: usize = 2;
-
-/// What a client says is short; pings may carry 125 bytes.
-const MAX_MESSAGE_BYTES: usize = 4096;
 
 /// Asked so often whether it lives, a client of a silent stream.
 const PING_EVERY: Duration = Duration::from_secs(15);
@@ -70,11 +68,9 @@ pub(super) async fn ws(
     if !allowed_elsewhere(&request, &state) {
         same_origin(&request)?;
     }
-    let (response, session, messages) =
-        actix_ws::handle(&request, body).map_err(|_| Problem::not_a_web_socket())?;
+    let (response, session, messages) = web_socket::accept(&request, body)?;
     let seat = seat(&state, &request)?;
     let lease = state.auth.lease(&caller, Role::View, Some(stream.name()));
-    let messages = messages.max_frame_size(MAX_MESSAGE_BYTES);
     let outbox = Outbox::of(&request);
     tasks::spawn(async move {
         let _seat = seat;

@@ -48,6 +48,7 @@ mod unsent;
 mod uploads;
 mod viewers;
 mod viewing;
+mod web_socket;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},

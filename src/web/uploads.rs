@@ -88,8 +88,8 @@ struct Running {
     /// Whose limit it counts against.
     stream: Option<String>,
     address: Option<Option<IpAddr>>,
-    /// When it began, or brought its last whole picture.
-    since: Instant,
+    /// When it began, or brought its last whole picture; none once it has come whole, and is only waited with.
+    since: Option<Instant>,
     permit: Option<BytePermit>,
     ended: CancellationToken,
 }
@@ -230,8 +230,14 @@ impl Uploads {
         }
         state.last_id += 1;
         let (id, ended) = (state.last_id, CancellationToken::new());
-        let running =
-            Running { kind, stream, address, since: Instant::now(), permit: None, ended: ended.clone() };
+        let running = Running {
+            kind,
+            stream,
+            address,
+            since: Some(Instant::now()),
+            permit: None,
+            ended: ended.clone(),
+        };
         state.running.insert(id, running);
         Ok(Upload { uploads: self.clone(), id, kind, reserved: 0, ended })
     }
@@ -270,7 +276,8 @@ impl Uploads {
     fn end_largest(&self, state: &mut State, kind: Kind, but: u64, which: impl Fn(&Running) -> bool) -> bool {
         let now = Instant::now();
         let slow = state.running.iter().filter(|(id, running)| {
-            **id != but && running.kind == kind && now - running.since >= GRACE && which(running)
+            let slow = running.since.is_some_and(|since| now - since >= GRACE);
+            **id != but && running.kind == kind && slow && which(running)
         });
         let charged = |running: &Running| running.permit.as_ref().map_or(0, BytePermit::bytes);
         // Of those as large as each other the oldest.
@@ -370,7 +377,14 @@ impl Upload {
     /// Notes that a whole picture has come: the upload is not slow.
     pub(super) fn progress(&self) {
         if let Some(running) = self.uploads.state().running.get_mut(&self.id) {
-            running.since = Instant::now();
+            running.since = Some(Instant::now());
+        }
+    }
+
+    /// Notes that all of it has come: it is not ended for others any more, but charged until it is dropped.
+    pub(super) fn complete(&self) {
+        if let Some(running) = self.uploads.state().running.get_mut(&self.id) {
+            running.since = None;
         }
     }
 
@@ -472,8 +486,10 @@ pub(super) mod tests {
         assert!(slow[2].ended().now_or_never().is_some());
         let mut known = uploads.begun(Kind::Known);
         known.reserve(9 * MIB).unwrap();
+        slow[0].complete();
         tokio::time::advance(GRACE).await;
-        assert_eq!(new.reserve(6 * MIB), Err(UploadError::Full), "others' uploads are not touched");
+        assert_eq!(new.reserve(6 * MIB), Err(UploadError::Full), "what is complete, and of others, stays");
+        assert!(slow[0].ended().now_or_never().is_none());
         assert!(known.ended().now_or_never().is_none());
         drop((slow, new, known));
         assert_eq!(uploads.budget.in_use(), 0);

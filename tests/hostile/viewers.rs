@@ -10,6 +10,7 @@ use tokio::{
 
 use crate::{
     house::{House, until},
+    neighbour::NEIGHBOUR,
     pictures::long,
     raw_client::{Client, PATIENCE},
 };
@@ -330,6 +331,41 @@ async fn messages_that_are_none_end_their_own_connection() {
                     while io.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
                 });
                 assert!(ended.await.is_ok(), "{case}: it goes on");
+            }
+        })
+        .await;
+    house.end();
+}
+
+#[tokio::test]
+async fn web_sockets_that_ping_without_end_hold_little() {
+    const SOCKETS: usize = 100;
+    const PINGS: usize = 10_000;
+    let mut house = House::serving("", "").await;
+    // Empty, masked (RFC 6455, 5.2).
+    let pings = [0x89, 0x80, 1, 2, 3, 4].repeat(PINGS);
+    house
+        .bears(24 * 1024, async |house| {
+            let mut sockets = Vec::new();
+            for n in 0..SOCKETS {
+                let target =
+                    if n % 2 == 0 { "/api/live".to_owned() } else { format!("/api/ws?src={NEIGHBOUR}") };
+                let mut client = house.client().await;
+                let head = format!(
+                    "GET {target} HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+                );
+                client.send(head.as_bytes()).await;
+                assert_eq!(client.head().await.status, 101);
+                sockets.push(client);
+            }
+            for client in &mut sockets {
+                // As many as the kernel takes without anybody who reads.
+                client.send(&pings).await;
+            }
+            for client in &mut sockets {
+                // An answer: the first of them were taken apart.
+                client.exactly(2).await;
             }
         })
         .await;

@@ -47,14 +47,12 @@ use super::{
     refusals::Full,
     seats::AddressSeat,
     transport::Outbox,
+    web_socket,
 };
 use crate::{auth::Caller, bus::Headcount, config::Role, telemetry::tasks};
 
 /// Far more tiles than fit on a wall.
 const MAX_SUBSCRIPTIONS: usize = 256;
-
-/// What a page says is short.
-const MAX_MESSAGE_BYTES: usize = 4096;
 
 /// Control frames have 125 bytes at most (RFC 6455, 5.5), two of which are the code.
 const MAX_REASON_BYTES: usize = 123;
@@ -114,8 +112,7 @@ pub(super) async fn live(
     let seat = seat(&state, &request)?;
     let page = state.pages.join(state.settings.now().limits.max_live_connections);
     let page = page.inspect_err(|_| state.refusals.full(Full::Pages))?;
-    let (response, session, messages) =
-        actix_ws::handle(&request, body).map_err(|_| Problem::not_a_web_socket())?;
+    let (response, session, messages) = web_socket::accept(&request, body)?;
     let outbox = Outbox::of(&request);
     let connection = Rc::new(Connection {
         state: state.into_inner(),
@@ -125,7 +122,7 @@ pub(super) async fn live(
         _page: page,
         _seat: seat,
     });
-    tasks::spawn(connection.run(messages.max_frame_size(MAX_MESSAGE_BYTES)));
+    tasks::spawn(connection.run(messages));
     Ok(response)
 }
 

@@ -154,6 +154,7 @@ impl Body {
             whole.shrink_to_fit();
             upload.set(whole.len())?;
         }
+        upload.complete();
         Ok(Received::new(whole.into(), upload))
     }
 
