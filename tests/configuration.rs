@@ -95,6 +95,17 @@ streams:
 }
 
 #[test]
+fn other_sites_show_pictures_unless_it_is_said_otherwise() {
+    let yaml =
+        |value: &str| format!("server: {{cors: none{value}}}\nstreams: {{a: {{source: {{type: pattern}}}}}}");
+    let is_same_site = |value: &str| good(&yaml(value)).server.same_site_only;
+    assert!(is_same_site("") && is_same_site(", cross_origin_resource_policy: same-site"));
+    assert!(!is_same_site(", cross_origin_resource_policy: none"));
+    let found = mistakes(&yaml(", cross_origin_resource_policy: same-origin"));
+    assert!(found.len() == 1 && found[0].contains("must be same-site or none"), "{found:?}");
+}
+
+#[test]
 fn those_who_may_frame_the_pages_are_origins_or_all_or_nobody() {
     let said = |value: &str| {
         let yaml = format!(

@@ -45,8 +45,9 @@ pub(super) fn stream_of(action: &str) -> Option<Which<'_>> {
     }
 }
 
+/// Whether these are digits of a number that can be counted to.
 fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<usize>().is_ok()
 }
 
 /// `/?action=…` of mjpg-streamer; `N` counts streams from 0 in the order of the configuration. Anything behind it

@@ -141,3 +141,50 @@ async fn the_origins_that_may_read_are_set_by_the_configuration() {
         assert_eq!(snapshot.head.get("access-control-allow-origin"), said);
     }
 }
+
+/// Pictures and data of a relay that no other site may read are not shown by other sites' pages either.
+#[tokio::test]
+async fn every_answer_says_which_sites_may_show_it_and_that_it_is_what_it_says() {
+    for (server, policy) in [
+        ("cors: none", Some("same-site")),
+        ("cors: none, cross_origin_resource_policy: same-site", Some("same-site")),
+        ("cors: none, cross_origin_resource_policy: none", None),
+        ("cross_origin_resource_policy: same-site", None),
+        ("cors: 'https://wall.example'", None),
+    ] {
+        let yaml =
+            format!("{{server: {{{server}}}, streams: {{x: {{source: {{type: push, token: s3cret}}}}}}}}");
+        let relay = TestRelay::start(&yaml);
+        let token = [("Authorization", "Bearer s3cret")];
+        let pushed = Client::ask(relay.address(), "POST", "/streams/x/frame", &token, &jpeg(1)).await;
+        let mut heads =
+            vec![(204, pushed.head), (200, Viewing::ask(relay.address(), "/streams/x").await.head)];
+        for (method, target, status) in [
+            ("GET", "/", 200),
+            ("GET", "/page/base.css", 200),
+            ("GET", "/x.jpg", 200),
+            ("HEAD", "/x.jpg", 200),
+            ("GET", "/api/streams", 200),
+            ("GET", "/api/openapi.json", 200),
+            ("GET", "/metrics", 200),
+            ("GET", "/state", 200),
+            ("GET", "/login", 200),
+            ("POST", "/logout", 303),
+            ("GET", "/x?width=0", 400),
+            ("POST", "/streams/x/frame", 401),
+            ("GET", "/nobody", 404),
+            ("GET", "/no/such/place", 404),
+            ("DELETE", "/x", 405),
+            ("OPTIONS", "/x", 405),
+            ("GET", "/api/live", 426),
+            ("GET", "/?action=take", 501),
+        ] {
+            heads.push((status, Client::ask(relay.address(), method, target, &[], b"").await.head));
+        }
+        for (status, head) in heads {
+            assert_eq!(head.status, status, "{server}: {head:?}");
+            assert_eq!(head.get("x-content-type-options"), Some("nosniff"), "{server}: {head:?}");
+            assert_eq!(head.get("cross-origin-resource-policy"), policy, "{server}: {head:?}");
+        }
+    }
+}

@@ -444,6 +444,7 @@ async fn plain_http_is_led_to_tls() {
         let head = client.head().await;
         let location = format!("https://{to}:{port}/streams/x?a=%20b");
         assert_eq!((head.status, head.get("location")), (308, Some(location.as_str())), "{host}");
+        assert_eq!(head.get("x-content-type-options"), Some("nosniff"), "{host}");
     }
     let mut client = Client::connect(spare).await;
     client.send(b"GET / HTTP/1.0\r\n\r\n").await;
