@@ -81,6 +81,15 @@ async fn connections(house: &House) -> Value {
     house.all().await["connections"].clone()
 }
 
+/// The same, once so many idle ones were closed for new ones.
+async fn connections_when_closed(house: &House, idle: u64) -> Value {
+    until(&format!("{idle} idle connections to be closed"), async || {
+        let now = connections(house).await;
+        if now["closed_idle"].as_u64() >= Some(idle) { Ok(now) } else { Err(now.to_string()) }
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_camera_comes_back_and_a_viewer_gets_in_while_idle_connections_take_all_there_is() {
     let camera = ClosingCamera::start().await;
@@ -105,14 +114,10 @@ async fn a_camera_comes_back_and_a_viewer_gets_in_while_idle_connections_take_al
                 let _ = idle.write_all(said[n % said.len()].as_bytes()).await;
                 crowd.push(idle);
             }
-            let full = until("all connections to be taken", async || {
-                let now = connections(house).await;
-                if now["open"] == now["most"] { Ok(now) } else { Err(now.to_string()) }
-            })
-            .await;
+            let full = connections_when_closed(house, 2 * DESCRIPTORS).await;
             let most = full["most"].as_u64().unwrap();
             assert!(most > 8 && most < DESCRIPTORS, "{full}");
-            assert!(full["closed_idle"].as_u64().unwrap() >= 2 * DESCRIPTORS, "{full}");
+            assert_eq!(full["open"], full["most"], "{full}");
             assert!((house.process().descriptors() as u64) < DESCRIPTORS, "there is a reserve");
             camera.close_once(house).await;
             let mut new = Watching::join(house).await;
@@ -177,8 +182,7 @@ async fn handshakes_that_never_end_and_http_2_without_requests_make_room() {
                     }
                 }
             }
-            let report = connections(house).await;
-            assert!(report["closed_idle"].as_u64() > Some(100), "{report}");
+            let report = connections_when_closed(house, 100).await;
             assert_eq!(report["refused"], json!({"address": 0, "full": 0}), "{report}");
             camera.close_once(house).await;
             let mut new = Watching::join(house).await;
@@ -243,8 +247,7 @@ async fn logins_that_never_end_and_refused_bodies_make_room() {
                 let _ = io.write_all(head.as_bytes()).await;
                 crowd.push(io);
             }
-            let report = connections(house).await;
-            assert!(report["closed_idle"].as_u64() >= Some(DESCRIPTORS), "{report}");
+            let report = connections_when_closed(house, DESCRIPTORS).await;
             assert_eq!(report["refused"], json!({"address": 0, "full": 0}), "{report}");
         })
         .await;

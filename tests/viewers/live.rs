@@ -354,6 +354,18 @@ async fn go2rtcs_clients_get_pictures_and_only_the_newest() {
     report_when(&relay, "x", |report| report["viewers"] == 0).await;
 }
 
+/// It would hold a connection and be no viewer, of which there is only a number.
+#[tokio::test]
+async fn go2rtcs_socket_that_asks_for_no_pictures_is_closed() {
+    let relay = live_push(&jpeg(1)).await;
+    let mut silent = WebSocket::open(relay.address(), "/api/ws?src=x").await;
+    let mut other = WebSocket::open(relay.address(), "/api/ws?src=x").await;
+    other.say(json!({"type": "webrtc/offer", "value": "v=0"})).await;
+    other.until(|got| json_of(got, "error")).await;
+    silent.closed().await;
+    other.closed().await;
+}
+
 #[tokio::test]
 async fn go2rtcs_socket_needs_a_stream_that_is_there() {
     let relay = live_push(&jpeg(1)).await;

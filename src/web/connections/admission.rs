@@ -17,8 +17,8 @@ use tokio::net::UnixStream;
 use super::{Connection, Refused};
 use crate::web::WebState;
 
-/// As much of a request as is taken before it is refused: a socket that is closed with bytes unread resets its connection,
-/// which may take the answer away. Requests of browsers are shorter.
+/// As much of a request as is taken before it is refused: a socket that is closed with bytes unread resets
+/// its connection, which may take the answer away. Requests of browsers are shorter.
 const READ_BEFORE_ANSWER: usize = 4096;
 
 /// A connection that has its permit.
@@ -117,7 +117,8 @@ fn answer(socket: &SockRef<'_>, why: Refused) -> io::Result<()> {
         ),
     };
     let text = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nRetry-After: 5\r\n\
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         Content-Length: {}\r\nRetry-After: 5\r\n\
          Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{detail}\n",
         detail.len() + 1
     );

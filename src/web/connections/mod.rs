@@ -1,13 +1,15 @@
 //! Connections of the whole process: how many there may be, and which one is closed when there is no room.
 //!
-//! Descriptors are shared: sources, files, programs and recordings need them too, and a source that finds none does not
-//! come back. So connections have a number of permits, which leaves the others their [reserve](reserve), and each takes one
-//! when it is accepted. Where none is free, the connection that has been idle for longest is closed for the new one. Idle is
-//! what has no request: kept alive between two, or without a first whole head yet (also one that comes byte by byte), in the middle
-//! of a TLS handshake, HTTP/2 without open streams. Viewers, publishers and requests in work are never closed; where there is
+//! Descriptors are shared: sources, files, programs and recordings need them too, and a source that finds
+//! none does not come back. So connections have a number of permits, which leaves the others their
+//! [reserve](reserve), and each takes one when it is accepted. Where none is free, the connection that has
+//! been idle for longest is closed for the new one. Idle is what has no request: kept alive between two, or
+//! without a first whole head yet (also one that comes byte by byte), in the middle of a TLS handshake,
+//! HTTP/2 without open streams. Viewers, publishers and requests in work are never closed; where there is
 //! nothing else, the new connection is refused. Both are counted.
 //!
-//! A request costs three short locks of one table. Frames cost nothing: a viewer's connection is busy from its request on.
+//! A request costs three short locks of one table. Frames cost nothing: a viewer's connection is busy from
+//! its request on.
 //!
 //! Not here: how many viewers there may be (`stream::Capacity`), and what answers may hold (`limits`).
 
@@ -39,11 +41,12 @@ use crate::{auth::subscriber, config::Config, limits::memory_limit, telemetry::p
 pub(super) use admission::{Accepted, Speech, limited};
 pub(super) use in_work::track;
 
-/// A connection that is closed for a new one is gone within this, unless its thread is stuck; then the new one is refused.
+/// A connection that is closed for a new one is gone within this, unless its thread is stuck; then the new
+/// one is refused.
 const ROOM_WITHIN: Duration = Duration::from_secs(1);
 
-/// Connections that the system has accepted and that have no permit yet: they get one, or are closed, as soon as their
-/// thread looks at them. As many again wait in the system's queue meanwhile.
+/// Connections that the system has accepted and that have no permit yet: they get one, or are closed, as
+/// soon as their thread looks at them. As many again wait in the system's queue meanwhile.
 const MOST_UNDECIDED: usize = 64;
 
 /// All connections, with their permits.
@@ -251,8 +254,8 @@ struct Admitted {
 }
 
 impl Admitted {
-    /// Serves the connection to its end, or until it is closed to make room. What serves it is dropped before the permit is
-    /// given back, and the socket with it.
+    /// Serves the connection to its end, or until it is closed to make room. What serves it is dropped
+    /// before the permit is given back, and the socket with it.
     async fn serve<T>(self, serve: impl AsyncFnOnce(Connection) -> T) -> Option<T> {
         let served = Abortable::new(serve(self.place.connection.clone()), self.aborted).await;
         drop(self.place);
@@ -306,7 +309,8 @@ impl Connection {
         begun.then(|| RequestInWork(self.clone()))
     }
 
-    /// Marks the connection as idle while a request in work waits for the client itself: it may be closed meanwhile.
+    /// Marks the connection as idle while a request in work waits for the client itself: it may be closed
+    /// meanwhile.
     pub(super) fn wait_for_client(&self) -> WaitForClient {
         let mut table = self.0.connections.table();
         if table.end_request(self.0.id) {

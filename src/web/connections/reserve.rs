@@ -1,26 +1,29 @@
-//! How many connections there may be: the descriptors of the process without those that others need, and what its memory
-//! bears.
+//! How many connections there may be: the descriptors of the process without those that others need, and
+//! what its memory bears.
 //!
-//! The reserve follows from the configuration, and is what each part may have open at the same time at worst, including what is
-//! open for moments only (name lookups, files that are replaced).
+//! The reserve follows from the configuration, and is what each part may have open at the same time at
+//! worst, including what is open for moments only (name lookups, files that are replaced).
 
 use std::{num::NonZeroUsize, thread::available_parallelism};
 
 use super::MOST_UNDECIDED;
 use crate::config::{Config, ImagesPath, SaveTarget, SendFile, SourceConfig, StreamConfig};
 
-/// A runtime's epoll, its eventfd and its copy of the signals' socket: main's, and two a core (streams, requests).
+/// A runtime's epoll, its eventfd and its copy of the signals' socket: main's, and two a core (streams,
+/// requests).
 const PER_THREAD: usize = 3;
 
-/// Standard streams 3, signals 2, the accepting thread's epoll and eventfd 2; four cameras that administrators examine, with a
-/// name lookup each 8; configuration, state file, certificates and their folders 6; name service libraries, time zones and the
-/// kernel's own reports 8; sockets of systemd and of what calls in at start 3.
+/// Standard streams 3, signals 2, the accepting thread's epoll and eventfd 2; four cameras that
+/// administrators examine, with a name lookup each 8; configuration, state file, certificates and their
+/// folders 6; name service libraries, time zones and the kernel's own reports 8; sockets of systemd and of
+/// what calls in at start 3.
 const PER_PROCESS: usize = 32;
 
 /// A socket, and a name lookup or the connection that follows it (a redirect, a password that is asked for).
 const PER_HTTP_CLIENT: usize = 3;
 
-/// While it is started: both ends of three pipes, one that says whether that went well, and the process itself.
+/// While it is started: both ends of three pipes, one that says whether that went well, and the process
+/// itself.
 const PER_PROGRAM: usize = 9;
 
 /// Two pipes and `/dev/null` (`bus/pages`).
@@ -35,21 +38,24 @@ const PER_RECORDING: usize = 3;
 /// Pictures for while a source is away and for overlays, read at its start.
 const PER_STREAM: usize = 1;
 
-/// Where descriptors are so few that the reserve is more than there is, connections get this part of them; otherwise nobody
-/// could be served at all, not even who would look at why.
+/// Where descriptors are so few that the reserve is more than there is, connections get this part of them;
+/// otherwise nobody could be served at all, not even who would look at why.
 const LEAST_PART: usize = 4;
 
 /// What a connection costs in memory, in the middle of a request (docs/performance.md); over TLS.
 const BYTES_PER_CONNECTION: u64 = 16 * 1024;
 const BYTES_PER_TLS_CONNECTION: u64 = 40 * 1024;
 
-/// Connections may have this part of the memory that a container allows; `limits` has dealt out eleven sixteenths.
+/// Connections may have this part of the memory that a container allows; `limits` has dealt out eleven
+/// sixteenths.
 const MEMORY_PART: u64 = 8;
 
-/// Where nothing bounds memory: half a gigabyte of connections. More viewers may be configured, each of which has one.
+/// Where nothing bounds memory: half a gigabyte of connections. More viewers may be configured, each of
+/// which has one.
 const MOST: usize = 32 * 1024;
 
-/// Returns how many connections there may be, where `descriptors` may be open and `memory` bytes used; none is no limit.
+/// Returns how many connections there may be, where `descriptors` may be open and `memory` bytes used; none
+/// is no limit.
 pub(super) fn most(config: &Config, descriptors: Option<u64>, memory: Option<u64>) -> usize {
     let limits = &config.limits;
     let wanted = MOST.max(limits.max_viewers.saturating_add(limits.max_live_connections));

@@ -76,8 +76,8 @@ impl<C> Table<C> {
         true
     }
 
-    /// Notes the end of a request, and returns whether it was the last one of its connection. That is idle only after
-    /// [`Table::set_idle`]: its answer may still be on its way.
+    /// Notes the end of a request, and returns whether it was the last one of its connection. That is idle
+    /// only after [`Table::set_idle`]: its answer may still be on its way.
     pub(super) fn end_request(&mut self, id: Id) -> bool {
         let Some(entry) = self.open.get_mut(&id) else { return false };
         entry.requests -= 1;
@@ -106,9 +106,10 @@ impl<C> Table<C> {
         }
     }
 
-    /// Takes out the connection that is to be closed for a new one from `peer`: the one that has been idle for longest. Where
-    /// `peer` has more than half of all connections, one of its own: a client that opens connections without end closes its
-    /// own ones, not those of others. Connections that `is_writing` are passed over, and are not idle any more.
+    /// Takes out the connection that is to be closed for a new one from `peer`: the one that has been idle
+    /// for longest. Where `peer` has more than half of all connections, one of its own: a client that opens
+    /// connections without end closes its own ones, not those of others. Connections that `is_writing` are
+    /// passed over, and are not idle any more.
     pub(super) fn take_longest_idle(
         &mut self,
         peer: Option<IpAddr>,
@@ -223,9 +224,11 @@ mod tests {
                 }
                 let idle = table.open.values().filter(|entry| entry.idle_since.is_some());
                 prop_assert_eq!(idle.count(), table.idle.len());
-                prop_assert_eq!(table.peers.values().map(|peer| peer.open).sum::<usize>(), table.open.len());
-                prop_assert_eq!(table.peers.values().map(|peer| peer.idle.len()).sum::<usize>(), table.idle.len());
-                prop_assert!(table.open.values().all(|entry| entry.requests == 0 || entry.idle_since.is_none()));
+                let of_peers = |count: fn(&Peer) -> usize| table.peers.values().map(count).sum::<usize>();
+                prop_assert_eq!(of_peers(|peer| peer.open), table.open.len());
+                prop_assert_eq!(of_peers(|peer| peer.idle.len()), table.idle.len());
+                let is_either = |entry: &Entry<()>| entry.requests == 0 || entry.idle_since.is_none();
+                prop_assert!(table.open.values().all(is_either));
             }
             ids.into_iter().for_each(|(id, _)| table.remove(id));
             prop_assert!(table.idle.is_empty() && table.peers.is_empty());

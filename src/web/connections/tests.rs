@@ -16,7 +16,8 @@ fn refusals(connections: &Connections) -> Vec<u64> {
     connections.refused().map(|(_, count)| count).collect()
 }
 
-/// Admits one from [`PEER`] that is served until it is dropped or closed; where it is served, and whether that is over.
+/// Admits one from [`PEER`] that is served until it is dropped or closed; where it is served, and whether
+/// that is over.
 async fn served(connections: &Arc<Connections>) -> (Connection, tokio::task::JoinHandle<Option<()>>) {
     let admitted = connections.admit(PEER, false).await.unwrap();
     let (told, served) = oneshot::channel();
@@ -159,11 +160,8 @@ fn the_reserve_follows_from_the_configuration() {
     assert!((700..1024).contains(&usual), "{usual}");
     let less = |yaml: &str| usual - room(yaml);
     let camera = "{type: mjpeg, url: 'http://camera/'}";
-    let with = |source: &str| {
-        format!(
-            "server: {{mosaic: false}}\nstreams: {{a: {{source: {{type: push, token: none}}}}, b: {{source: {source}}}}}"
-        )
-    };
+    let one = none.trim_end_matches('}');
+    let with = |source: &str| format!("{one}}}}}, b: {{source: {source}}}}}");
     assert_eq!(less(&with("{type: push, token: none}")), 6, "pipes, and a picture while it is away");
     assert_eq!(less(&with(camera)), 6 + 3);
     assert_eq!(less(&with(&format!("[{camera}, {camera}, {camera}]"))), 6 + 2 * 3, "two of them at a time");
