@@ -261,7 +261,8 @@ pub(crate) fn encoded(pixels: u64, quality: u8) -> u64 {
 /// The most bytes that drawing an RGB picture of this size and encoding it takes; `letters` are those of its texts.
 pub(crate) fn canvas(size: Size, letters: usize) -> usize {
     let pixels = area(size.width.get(), size.height.get());
-    total(pixels.saturating_mul(3) + encoded(pixels, 90) + SMALL_BYTES).saturating_add(letters)
+    let drawn = pixels.saturating_mul(3).saturating_add(encoded(pixels, 90));
+    total(drawn.saturating_add(SMALL_BYTES)).saturating_add(letters)
 }
 
 /// The most bytes that the letters of a text take while they are drawn: each different one is kept as a picture.
@@ -308,4 +309,147 @@ fn u32_be(bytes: &[u8], at: usize) -> Option<u32> {
 
 fn u32_le(bytes: &[u8], at: usize) -> Option<u32> {
     array(bytes, at).map(u32::from_le_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use image::{DynamicImage, ImageFormat};
+
+    use super::*;
+
+    const FORMATS: [(ForeignFormat, ImageFormat); 4] = [
+        (ForeignFormat::Png, ImageFormat::Png),
+        (ForeignFormat::WebP, ImageFormat::WebP),
+        (ForeignFormat::Gif, ImageFormat::Gif),
+        (ForeignFormat::Bmp, ImageFormat::Bmp),
+    ];
+
+    fn file(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        image.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn headers_say_the_size_and_no_less_than_what_comes_out() {
+        let images = [
+            DynamicImage::new_rgb8(40, 30),
+            DynamicImage::new_rgba8(40, 30),
+            DynamicImage::new_luma8(40, 30),
+            DynamicImage::new_luma_a16(40, 30),
+            DynamicImage::new_rgba16(40, 30),
+        ];
+        for (format, name) in FORMATS {
+            for image in &images {
+                let mut bytes = Cursor::new(Vec::new());
+                // Not each format has each kind of pixel.
+                if image.write_to(&mut bytes, name).is_err() {
+                    continue;
+                }
+                let bytes = bytes.into_inner();
+                let read = Foreign::read(format, &bytes).unwrap();
+                assert_eq!((read.width, read.height), (40, 30), "{format:?} {:?}", image.color());
+                let decoded = image::load_from_memory(&bytes).unwrap();
+                assert!(read.decoded >= decoded.as_bytes().len() as u64, "{format:?} {:?}", image.color());
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_cut_off_anywhere_is_none_or_the_same_size() {
+        for (format, name) in FORMATS {
+            let bytes = file(&DynamicImage::new_rgb8(40, 30), name);
+            for end in 0..bytes.len() {
+                if let Some(read) = Foreign::read(format, &bytes[..end]) {
+                    assert_eq!((read.width, read.height), (40, 30), "{format:?} cut at {end}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_size_overflows() {
+        for (format, name) in FORMATS {
+            let whole = file(&DynamicImage::new_rgb8(40, 30), name);
+            for at in 6..whole.len().saturating_sub(4).min(60) {
+                let mut bytes = whole.clone();
+                bytes[at..at + 4].fill(0xff);
+                if let Some(read) = Foreign::read(format, &bytes) {
+                    let _ = read.bytes(bytes.len());
+                }
+            }
+        }
+        let largest = Size { width: u32::MAX.try_into().unwrap(), height: u32::MAX.try_into().unwrap() };
+        assert!(canvas(largest, usize::MAX) > 1 << 60);
+    }
+
+    #[test]
+    fn a_webp_is_as_large_as_the_largest_of_its_chunks() {
+        let chunk = |kind: &[u8; 4], content: &[u8]| {
+            [&kind[..], &(content.len() as u32).to_le_bytes(), content].concat()
+        };
+        let canvas = chunk(b"VP8X", &[0, 0, 0, 0, 9, 0, 0, 9, 0, 0]);
+        let lossy = chunk(b"VP8 ", &[0, 0, 0, 0x9d, 1, 0x2a, 0xff, 0x3f, 0xff, 0x3f]);
+        let frame = chunk(b"ANMF", &[&[0; 16][..], &lossy].concat());
+        for chunks in [[&canvas[..], &lossy], [&canvas[..], &frame]] {
+            let file = [&b"RIFF\0\0\0\0WEBP"[..], &chunks.concat()].concat();
+            let read = Foreign::read(ForeignFormat::WebP, &file).unwrap();
+            assert_eq!((read.width, read.height), (16_383, 16_383));
+        }
+    }
+
+    #[test]
+    fn tables_of_a_lossless_webp_are_reckoned_by_its_length() {
+        let mut file = file(&DynamicImage::new_rgb8(8, 8), ImageFormat::WebP);
+        let before = Foreign::read(ForeignFormat::WebP, &file).unwrap().working;
+        let len = 100_000_u32;
+        let chunk = file.windows(4).position(|kind| kind == b"VP8L").unwrap();
+        file[chunk + 4..chunk + 8].copy_from_slice(&len.to_le_bytes());
+        file.resize(200_000, 0);
+        let read = Foreign::read(ForeignFormat::WebP, &file).unwrap();
+        assert!(read.working > before + 390 * u64::from(len), "{read:?}");
+    }
+
+    fn jpeg(
+        color: jpeg_encoder::ColorType,
+        sampling: jpeg_encoder::SamplingFactor,
+        progressive: bool,
+    ) -> Jpeg {
+        let channels = if matches!(color, jpeg_encoder::ColorType::Cmyk) { 4 } else { 3 };
+        let mut bytes = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 80);
+        encoder.set_progressive(progressive);
+        encoder.set_sampling_factor(sampling);
+        encoder.encode(&vec![90; 640 * 640 * channels], 640, 640, color).unwrap();
+        Jpeg::read(&bytes, (640, 640))
+    }
+
+    #[test]
+    fn coefficients_are_kept_for_each_sample_where_there_are_several_scans() {
+        use jpeg_encoder::{ColorType::*, SamplingFactor::*};
+        let per_pixel = |jpeg: Jpeg| jpeg.coefficients as f64 / (640.0 * 640.0);
+        for (color, sampling, expected) in
+            [(Rgb, R_4_4_4, 6.0), (Rgb, R_4_2_0, 3.0), (Rgb, R_4_2_2, 4.0), (Cmyk, R_4_4_4, 8.0)]
+        {
+            let found = per_pixel(jpeg(color, sampling, true));
+            assert!((expected..expected * 1.05).contains(&found), "{color:?} {sampling:?}: {found}");
+            assert_eq!(per_pixel(jpeg(color, sampling, false)), 0.0, "in one scan");
+        }
+        assert!(per_pixel(jpeg(Rgb, R_4_1_1, false)) > 0.0, "written in several scans");
+    }
+
+    #[test]
+    fn a_jpeg_that_cannot_be_read_counts_as_the_most_it_can_be() {
+        let worst = Jpeg::read(b"no JPEG", (100, 100));
+        assert_eq!((worst.coefficients, worst.is_gray), (80_000, false));
+        assert!(worst.decoding(1) >= 110_000 && worst.decoding(8) >= 80_000);
+    }
+
+    #[test]
+    fn letters_are_reckoned_by_how_many_differ() {
+        assert_eq!(letters("aaaa  a", 8.0), 100);
+        assert_eq!(letters("ab", 8.0), 200);
+    }
 }

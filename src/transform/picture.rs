@@ -412,7 +412,7 @@ mod tests {
         let (wide, half) = (|byte: u8| u16::from(byte) * 257, 128_u16 * 257);
         let gray = |value: u16, alpha: u16| ImageBuffer::from_pixel(16, 16, LumaA([value, alpha]));
         let cases: [(DynamicImage, [u8; 3]); 6] = [
-            (ImageBuffer::from_pixel(16, 16, LumaA([0, 128])).into(), [127; 3]),
+            (ImageBuffer::from_pixel(16, 16, LumaA([0_u8, 128])).into(), [127; 3]),
             (DynamicImage::ImageLumaA16(gray(0, half)), [127; 3]),
             (DynamicImage::ImageLuma16(ImageBuffer::from_pixel(16, 16, Luma([wide(60)]))), [60; 3]),
             (

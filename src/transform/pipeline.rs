@@ -130,8 +130,9 @@ impl Pipeline {
             (width.div_ceil(plan.denominator.into()), height.div_ceil(plan.denominator.into()));
         // A colour for each pixel is the most.
         let planes = if plan.gray { 1 } else { 3 };
-        // Colours that the JPEG shares otherwise than the result are resampled at the end.
-        let mut bytes = width * height * (planes + 1);
+        let is_resampled = plan.stages.iter().any(|stage| matches!(stage, Stage::Move { .. }));
+        // Otherwise colours that the JPEG shares in another way than the result are, at the end.
+        let mut bytes = if is_resampled || plan.gray { 0 } else { width * height * (planes + 1) };
         for stage in &plan.stages {
             match stage {
                 Stage::Move { size, turn, .. } => {

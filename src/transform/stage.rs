@@ -42,7 +42,8 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Place {
-    waiting: Option<(Frame, Arc<Bus>)>,
+    /// With the bytes of memory that it takes.
+    waiting: Option<(Frame, Arc<Bus>, usize)>,
     /// Counts up with each [`Rework::forget`]: what was taken before it is not shown.
     life: u64,
 }
@@ -59,13 +60,16 @@ impl Stage {
 
 impl Rework for Stage {
     fn take(&self, frame: Frame, bus: &Arc<Bus>) {
-        let mut place = self.inner.place();
+        let life = self.inner.place().life;
         if self.inner.pipeline.is_light() {
-            let life = place.life;
-            drop(place);
             return self.inner.rework(&frame, bus, life);
         }
-        if place.waiting.replace((frame, bus.clone())).is_some() {
+        let bytes = self.inner.bytes_for(&frame);
+        let mut place = self.inner.place();
+        if place.life != life {
+            return;
+        }
+        if place.waiting.replace((frame, bus.clone(), bytes)).is_some() {
             bus.stats().count_drop(DropReason::Busy);
         }
         drop(place);
@@ -84,14 +88,18 @@ impl Inner {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The memory for a frame. Steps that do not fit it, or panic, are told as they are done, which takes nothing.
+    fn bytes_for(&self, frame: &Frame) -> usize {
+        catch_unwind(AssertUnwindSafe(|| self.pipeline.bytes_for(frame)))
+            .map_or(0, |bytes| bytes.unwrap_or(0))
+    }
+
     /// One frame, for a worker.
     fn next(self: &Arc<Self>) -> Option<Piece> {
         let mut place = self.place();
-        let (frame, bus) = place.waiting.take()?;
+        let (frame, bus, bytes) = place.waiting.take()?;
         let life = place.life;
         drop(place);
-        // Steps that do not fit the picture are told as they are done, which takes nothing.
-        let bytes = self.pipeline.bytes_for(&frame).unwrap_or(0);
         let inner = self.clone();
         Some(Piece::new(bytes, move |memory| match memory {
             Ok(_memory) => inner.rework(&frame, &bus, life),

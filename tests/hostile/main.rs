@@ -22,6 +22,7 @@ mod bombs;
 mod cameras;
 mod clocks;
 mod crowds;
+mod decoding;
 mod evil_camera;
 mod faults;
 mod house;

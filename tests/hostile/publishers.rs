@@ -131,7 +131,8 @@ async fn bodies_of_a_hundred_megabytes_are_refused_in_the_memory_of_one_frame() 
     house.end();
 }
 
-/// A decoder may take 24 bytes for each of the million pixels that are allowed, and 4 MiB besides.
+/// A decoder may take 13 bytes for each of the million pixels that are allowed, and 4 MiB besides; of that as much may be
+/// kept by the allocator.
 const DECODER_KIB: u64 = 28 * 1024;
 
 #[tokio::test]

@@ -299,7 +299,7 @@ mod tests {
         Frame::from_jpeg(codec().encode(&pixels, Quality::PICTURE).unwrap()).unwrap()
     }
 
-    fn drawn(wanted: &StandIn) -> Frame {
+    fn drawing(wanted: &StandIn) -> Frame {
         draw(wanted, &PictureMemory::default())
     }
 
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_last_picture_is_dimmed_and_says_why() {
-        let drawn = drawn(&wanted(Placeholder::Last, Some(frame(640, 360, [250, 40, 40]))));
+        let drawn = drawing(&wanted(Placeholder::Last, Some(frame(640, 360, [250, 40, 40]))));
         assert_eq!((drawn.width(), drawn.height(), drawn.kind()), (640, 360, FrameKind::Placeholder));
         let planes = planes(&drawn);
         let [r, g, b] = planes.rgb(320, 20);
@@ -344,7 +344,7 @@ mod tests {
     fn a_long_reason_is_broken_before_the_side_of_the_picture() {
         let mut wanted = wanted(Placeholder::Last, Some(frame(640, 360, [0; 3])));
         wanted.reason = "the camera is away ".repeat(40);
-        let planes = planes(&drawn(&wanted));
+        let planes = planes(&drawing(&wanted));
         let lit = |x: usize| (0..360).any(|y| planes.rgb(x, y)[1] > 120);
         let last = (0..640).rev().find(|&x| lit(x)).unwrap();
         assert!((400..=626).contains(&last), "letters end at {last}, within the margin");
@@ -352,8 +352,8 @@ mod tests {
 
     #[test]
     fn without_a_last_picture_there_is_a_card() {
-        let drawn = drawn(&wanted(Placeholder::Last, None));
-        assert_eq!(drawn.jpeg().len(), drawn(&wanted(Placeholder::Card, None)).jpeg().len());
+        let drawn = drawing(&wanted(Placeholder::Last, None));
+        assert_eq!(drawn.jpeg().len(), drawing(&wanted(Placeholder::Card, None)).jpeg().len());
     }
 
     #[test]
@@ -361,7 +361,7 @@ mod tests {
         for ((width, height), size) in
             [((3840, 2160), (1920, 1080)), ((8, 8), (64, 64)), ((1000, 10), (1000, 64))]
         {
-            let drawn = drawn(&wanted(Placeholder::Last, Some(frame(width, height, [90; 3]))));
+            let drawn = drawing(&wanted(Placeholder::Last, Some(frame(width, height, [90; 3]))));
             assert_eq!((drawn.width(), drawn.height()), size, "{width}x{height}");
         }
     }
@@ -372,13 +372,13 @@ mod tests {
         let path = png(folder.path(), 200, 200);
         check_image(&path, usize::MAX).unwrap();
         let style = |label| Placeholder::Image { path: path.clone(), label };
-        let drawn = planes(&drawn(&wanted(style(false), Some(frame(640, 360, [250; 3])))));
+        let drawn = planes(&drawing(&wanted(style(false), Some(frame(640, 360, [250; 3])))));
         assert_eq!((drawn.width(), drawn.height()), (640, 360));
         let [r, _, b] = drawn.rgb(320, 180);
         assert!(b > 200 && r < 40, "the picture in the middle");
         assert!(drawn.rgb(10, 180)[2] < 60, "and the ground beside it");
         assert_eq!(bright(&drawn), 0, "no letters");
-        let alone = drawn(&wanted(style(true), None));
+        let alone = drawing(&wanted(style(true), None));
         assert_eq!((alone.width(), alone.height()), (200, 200), "its own size when nothing was shown");
         assert!(bright(&planes(&alone)) > 50, "letters");
     }
@@ -390,12 +390,12 @@ mod tests {
         let gone = check_image(&path, usize::MAX).unwrap_err();
         assert!(gone.starts_with("cannot be read: "), "{gone}");
         let style = Placeholder::Image { path: path.clone(), label: true };
-        assert_eq!(drawn(&wanted(style.clone(), None)).width(), 640, "the card");
+        assert_eq!(drawing(&wanted(style.clone(), None)).width(), 640, "the card");
         std::fs::write(&path, b"hello").unwrap();
         assert!(check_image(&path, usize::MAX).unwrap_err().starts_with("not a picture"));
         let broken = frame(64, 64, [9; 3]).jpeg()[..600].to_vec();
         std::fs::write(&path, broken).unwrap();
         assert!(check_image(&path, usize::MAX).is_err());
-        drawn(&wanted(style, Some(frame(64, 64, [9; 3]))));
+        drawing(&wanted(style, Some(frame(64, 64, [9; 3]))));
     }
 }

@@ -56,7 +56,10 @@ const POOL_QUEUE: Meaning = metric(
     "framecast_pool_queue",
     "What waits for a CPU worker: jobs, or streams whose frames are transformed.",
 );
-const POOL_MOST: Meaning = metric("framecast_pool_queue_limit", "Jobs that may wait; one more is refused.");
+const POOL_MOST: Meaning = metric(
+    "framecast_pool_queue_limit",
+    "Jobs that may wait; one more is refused, unless its stream has none that waits.",
+);
 const POOL_REFUSED: Meaning =
     metric("framecast_pool_refused_total", "Jobs that were refused because too many waited.");
 const POOL_TASKS: Meaning = metric(
