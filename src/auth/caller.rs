@@ -48,17 +48,16 @@ impl Caller {
         self.known_as.push(Known { identity, until: Some(session.ends), session: Some(session) });
     }
 
-    /// The same caller as `anybody`, with what is left of the credentials: `again` says what each is worth now, and `lasts`
-    /// whether a session has not been ended.
+    /// The same caller as `anybody`, with what is left of the credentials: `again` says what each is worth now.
     pub(super) fn renewed(
         &self,
         anybody: Self,
         now: Instant,
         again: impl Fn(&Arc<Identity>) -> Option<Arc<Identity>>,
-        lasts: impl Fn(&InSession) -> bool,
     ) -> Self {
         let good = self.known_as.iter().filter(|known| {
-            known.until.is_none_or(|until| until > now) && known.session.as_ref().is_none_or(&lasts)
+            known.until.is_none_or(|until| until > now)
+                && known.session.as_ref().is_none_or(|session| !session.is_ended())
         });
         let known_as = good
             .filter_map(|known| Some(Known { identity: again(&known.identity)?, ..known.clone() }))
@@ -69,6 +68,15 @@ impl Caller {
     /// When the next of the credentials ends.
     pub(super) fn next_end(&self, now: Instant) -> Option<Instant> {
         self.known_as.iter().filter_map(|known| known.until).filter(|until| *until > now).min()
+    }
+
+    /// Waits until a session that was shown is ended before its time; for ever if there is none left.
+    pub(super) async fn session_ended(&self) {
+        let session = self.known_as.iter().find_map(|known| known.session.as_ref());
+        match session.filter(|session| !session.is_ended()) {
+            Some(session) => session.ended().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Adds that the stream's own token was shown.

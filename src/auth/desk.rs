@@ -109,7 +109,6 @@ impl Auth {
             self.rules.replace(config);
             // Not only not honoured: a credential that comes back later brings none of them back.
             self.sessions.retain(|identity| self.rules.again(identity).is_some());
-            true
         });
     }
 
@@ -117,7 +116,7 @@ impl Auth {
     pub fn renewed(&self, caller: &Caller) -> Caller {
         let now = self.clock.now();
         let again = |identity: &_| self.rules.again(identity).filter(|identity| !identity.is_expired(now));
-        caller.renewed(self.anybody(), now.instant, again, |session| self.sessions.has(session))
+        caller.renewed(self.anybody(), now.instant, again)
     }
 
     /// For what stays open: it is over when `caller` may do that no longer.
@@ -269,15 +268,13 @@ impl Auth {
         if ends <= now {
             return None;
         }
-        let begun = self.sessions.begin(identity.clone(), ends, replaced, now)?;
-        // Whoever makes room is told; whoever shows a cookie that is none wakes nobody.
-        self.changes.after(|| begun.displaced);
+        let cookie = self.sessions.begin(identity.clone(), ends, replaced, now)?;
         // A reload that did not see it yet may have taken the credential back.
         if self.rules.again(identity).is_none() {
-            self.sessions.end(&begun.cookie);
+            self.sessions.end(&cookie);
             return None;
         }
-        Some((begun.cookie, ends - now))
+        Some((cookie, ends - now))
     }
 
     /// Whether this is the cookie of a session that has not ended.
@@ -301,8 +298,7 @@ impl Auth {
 
     /// Ends a session, and what is held open by it alone.
     pub fn end_session(&self, cookie: &str) {
-        // Whoever shows a cookie that is none wakes nobody.
-        self.changes.after(|| self.sessions.end(cookie));
+        self.sessions.end(cookie);
     }
 }
 
@@ -474,17 +470,17 @@ mod tests {
         };
         let (viewer, pusher) = (known(&showing("viewer")).await, known(&showing("pusher")).await);
         let (cookie, _) = auth.begin_session(&pusher, None).unwrap();
-        let cookie = Some(cookie.as_str());
-        assert_eq!(auth.running(cookie, &pusher), Running::Same);
-        assert_eq!(auth.running(cookie, &viewer), Running::Covers);
-        assert_eq!(auth.running(cookie, &known(&alice("right")).await), Running::Covers, "as much");
+        let running = |caller: &Caller| auth.running(Some(&cookie), caller);
+        assert_eq!(running(&pusher), Running::Same);
+        assert_eq!(running(&viewer), Running::Covers);
+        assert_eq!(running(&known(&alice("right")).await), Running::Covers, "as much");
         let other = Running::Other("pusher".to_owned());
-        assert_eq!(auth.running(cookie, &known(&showing("first")).await), other);
+        assert_eq!(running(&known(&showing("first")).await), other);
         for none in [None, Some(""), Some("x")] {
             assert_eq!(auth.running(none, &viewer), Running::None);
         }
-        auth.end_session(cookie.unwrap());
-        assert_eq!(auth.running(cookie, &viewer), Running::None);
+        auth.end_session(&cookie);
+        assert_eq!(running(&viewer), Running::None);
     }
 
     #[test]

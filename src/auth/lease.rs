@@ -1,12 +1,12 @@
 //! What stays open (a stream, a WebSocket, a feed) is allowed when it begins, and has to be for as long as it lasts.
 //!
-//! A lease looks again when the rules change, when somebody logs out, and when a credential ends by itself: a token that was
+//! A lease looks again when the rules change, when its session is ended, and when a credential ends by itself: a token that was
 //! taken back shows nothing from then on, and a link of an hour shows no more than an hour. It costs nothing in between.
 //! `models/` tries in every order that none sleeps through a change.
 
-use std::{sync::Arc, time::Instant};
+use std::{pin::pin, sync::Arc, time::Instant};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::select};
 use tokio::{sync::watch, time::sleep_until};
 
 use super::{Auth, Caller};
@@ -21,12 +21,10 @@ impl Changes {
         Self(watch::Sender::new(()))
     }
 
-    /// Makes a change that a lease may end by; `change` answers whether it was one. What a lease saw before is out of date
-    /// then, so they are told behind it.
-    pub(super) fn after(&self, change: impl FnOnce() -> bool) {
-        if change() {
-            self.0.send_replace(());
-        }
+    /// Makes a change that a lease may end by. What a lease saw before is out of date then, so they are told behind it.
+    pub(super) fn after(&self, change: impl FnOnce()) {
+        change();
+        self.0.send_replace(());
     }
 }
 
@@ -65,10 +63,12 @@ impl Lease {
                     None => std::future::pending().await,
                 }
             };
+            let (timed, ended) = (pin!(timed), pin!(self.caller.session_ended()));
+            let by_itself = select(timed, ended);
             tokio::select! {
                 // The rules live as long as this does.
                 _ = self.changes.changed() => {}
-                () = timed => {}
+                _ = by_itself => {}
             }
         }
     }
@@ -139,6 +139,28 @@ mod tests {
         assert!(!lease.is_over(), "everybody may");
         auth.replace(&config(None));
         assert!(lease.is_over());
+    }
+
+    #[tokio::test]
+    async fn it_is_over_when_its_session_is_ended_unless_something_else_was_shown() {
+        let auth = Arc::new(Auth::new(&config(Some(Reach::All))));
+        let token = Shown { tokens: vec!["wall".to_owned()], ..Shown::default() };
+        let mut caller = auth.anybody();
+        auth.identify(&mut caller, &token, None, None).await.unwrap();
+        let begin = || auth.begin_session(&caller, None).unwrap().0;
+        let (cookie, other) = (begin(), begin());
+        let by = |cookie: &str| Shown { cookie: Some(cookie.to_owned()), ..Shown::default() };
+        let mut by_session = lease(&auth, &by(&cookie)).await;
+        let mut by_other = lease(&auth, &by(&other)).await;
+        let mut by_both = lease(&auth, &Shown { cookie: Some(cookie.clone()), ..token }).await;
+        let mut over = [&mut by_session, &mut by_other, &mut by_both].map(|lease| Box::pin(lease.over()));
+        for over in &mut over {
+            assert!(poll!(over.as_mut()).is_pending());
+        }
+        auth.end_session(&cookie);
+        assert!(poll!(over[0].as_mut()).is_ready());
+        assert!(poll!(over[1].as_mut()).is_pending(), "another's");
+        assert!(poll!(over[2].as_mut()).is_pending(), "by the token");
     }
 
     #[tokio::test]

@@ -11,6 +11,8 @@ use std::{
     time::Instant,
 };
 
+use tokio::sync::watch;
+
 use super::{Identity, clock::Now, policy::Fingerprint, token};
 
 /// Sessions at a time: more than people watch one relay.
@@ -21,26 +23,40 @@ const MAX_SESSIONS: usize = 1024;
 const MAX_PER_CREDENTIAL: usize = 32;
 
 /// Somebody's login.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Session {
     identity: Arc<Identity>,
     ends: Instant,
+    /// Dropped with the session, which tells those who are in it and nobody else: otherwise each login and logout in a loop
+    /// would have all that everybody holds open look again.
+    alive: watch::Sender<()>,
 }
 
-/// Which session somebody is in, and when its time is over.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// That somebody is in a session.
+#[derive(Debug, Clone)]
 pub(super) struct InSession {
-    key: Fingerprint,
+    /// When its time is over.
     pub(super) ends: Instant,
+    alive: watch::Receiver<()>,
 }
 
-/// A session that has begun.
-#[derive(Debug)]
-pub(super) struct Begun {
-    /// The value of its cookie.
-    pub(super) cookie: String,
-    /// Another session has ended for it.
-    pub(super) displaced: bool,
+impl InSession {
+    /// Whether it was ended.
+    pub(super) fn is_ended(&self) -> bool {
+        self.alive.has_changed().is_err()
+    }
+
+    /// Waits until it is ended.
+    pub(super) async fn ended(&self) {
+        // Nothing is ever sent.
+        while self.alive.clone().changed().await.is_ok() {}
+    }
+}
+
+impl PartialEq for InSession {
+    fn eq(&self, other: &Self) -> bool {
+        self.ends == other.ends && self.alive.same_channel(&other.alive)
+    }
 }
 
 /// All of them.
@@ -59,32 +75,31 @@ impl Sessions {
         ends: Instant,
         replaced: Option<&str>,
         now: Instant,
-    ) -> Option<Begun> {
+    ) -> Option<String> {
         let cookie = token::new()?;
         let mut all = self.all();
         all.retain(|_, session| session.ends > now);
-        let replaced = replaced.is_some_and(|cookie| all.remove(&token::hash(cookie).0).is_some());
-        let displaced = make_room(&mut all, &identity) || replaced;
-        all.insert(token::hash(&cookie).0, Session { identity, ends });
-        Some(Begun { cookie, displaced })
+        if let Some(replaced) = replaced {
+            all.remove(&token::hash(replaced).0);
+        }
+        make_room(&mut all, &identity);
+        all.insert(token::hash(&cookie).0, Session { identity, ends, alive: watch::Sender::new(()) });
+        Some(cookie)
     }
 
     /// Whose session this is, and which.
     pub(super) fn of(&self, cookie: &str, now: Now) -> Option<(Arc<Identity>, InSession)> {
         // Kept by its hash, so that the time of the look-up tells nothing of the cookie.
         let key = token::hash(cookie).0;
-        let Session { identity, ends } = self.all().get(&key).cloned()?;
-        (ends > now.instant && !identity.is_expired(now)).then_some((identity, InSession { key, ends }))
+        let all = self.all();
+        let Session { identity, ends, alive } = all.get(&key)?;
+        let is_live = *ends > now.instant && !identity.is_expired(now);
+        is_live.then(|| (identity.clone(), InSession { ends: *ends, alive: alive.subscribe() }))
     }
 
-    /// Whether it has not been ended.
-    pub(super) fn has(&self, session: &InSession) -> bool {
-        self.all().contains_key(&session.key)
-    }
-
-    /// Ends one; answers whether it was there.
-    pub(super) fn end(&self, cookie: &str) -> bool {
-        self.all().remove(&token::hash(cookie).0).is_some()
+    /// Ends one, if it is there.
+    pub(super) fn end(&self, cookie: &str) {
+        self.all().remove(&token::hash(cookie).0);
     }
 
     /// Ends those whose credential is no longer good.
@@ -93,11 +108,11 @@ impl Sessions {
     }
 }
 
-/// Removes a session if there is no room for one more of `identity`; answers whether it did.
+/// Removes a session if there is no room for one more of `identity`.
 ///
 /// Those of the same credential make room first, the one that ends first before the others. If all places are taken, it is
 /// one of the credential that has most, and of several such the one that may do least.
-fn make_room(all: &mut HashMap<Fingerprint, Session>, identity: &Identity) -> bool {
+fn make_room(all: &mut HashMap<Fingerprint, Session>, identity: &Identity) {
     let own = || all.iter().filter(|(_, session)| session.identity.fingerprint == identity.fingerprint);
     let first = if own().count() >= MAX_PER_CREDENTIAL {
         own().min_by_key(|(_, session)| session.ends)
@@ -111,8 +126,9 @@ fn make_room(all: &mut HashMap<Fingerprint, Session>, identity: &Identity) -> bo
     } else {
         None
     };
-    let first = first.map(|(key, _)| *key);
-    first.is_some_and(|key| all.remove(&key).is_some())
+    if let Some(key) = first.map(|(key, _)| *key) {
+        all.remove(&key);
+    }
 }
 
 #[cfg(test)]
@@ -139,7 +155,7 @@ mod tests {
     fn begin(sessions: &Sessions, who: &Arc<Identity>, many: usize, now: Now) -> Vec<String> {
         let begin = |n| {
             let ends = now.instant + HOUR + Duration::from_secs(n as u64);
-            sessions.begin(who.clone(), ends, None, now.instant).unwrap().cookie
+            sessions.begin(who.clone(), ends, None, now.instant).unwrap()
         };
         (0..many).map(begin).collect()
     }
@@ -153,7 +169,11 @@ mod tests {
         let (sessions, now) = (Sessions::default(), now());
         let cookies = begin(&sessions, &holder(1, Role::View), 2, now);
         assert!(sessions.of("x", now).is_none());
-        assert!(sessions.end(&cookies[0]) && !sessions.end(&cookies[0]));
+        let (_, ended) = sessions.of(&cookies[0], now).unwrap();
+        let (_, other) = sessions.of(&cookies[1], now).unwrap();
+        assert!(!ended.is_ended());
+        sessions.end(&cookies[0]);
+        assert!(ended.is_ended() && !other.is_ended());
         assert_eq!(live(&sessions, &cookies, now), [false, true]);
         let last = Now { instant: now.instant + HOUR + Duration::from_millis(999), ..now };
         assert_eq!(live(&sessions, &cookies, last), [false, true]);
@@ -166,11 +186,11 @@ mod tests {
         let (sessions, now) = (Sessions::default(), now());
         let (alice, bob) = (holder(1, Role::View), holder(2, Role::Admin));
         let first = begin(&sessions, &alice, 1, now);
-        let begun = sessions.begin(bob, now.instant + HOUR, Some(&first[0]), now.instant).unwrap();
-        assert!(begun.displaced, "what the first holds open has to be told");
-        assert_eq!(live(&sessions, &[first[0].clone(), begun.cookie], now), [false, true]);
-        let begun = sessions.begin(alice, now.instant + HOUR, Some("unknown"), now.instant).unwrap();
-        assert!(!begun.displaced);
+        let (_, replaced) = sessions.of(&first[0], now).unwrap();
+        let second = sessions.begin(bob, now.instant + HOUR, Some(&first[0]), now.instant).unwrap();
+        assert!(replaced.is_ended(), "what it holds open is told");
+        let third = sessions.begin(alice, now.instant + HOUR, Some("unknown"), now.instant).unwrap();
+        assert_eq!(live(&sessions, &[first[0].clone(), second, third], now), [false, true, true]);
     }
 
     #[test]
@@ -214,8 +234,9 @@ mod tests {
         (0..MAX_PER_CREDENTIAL).for_each(|_| {
             sessions.begin(who.clone(), ends, None, now.instant).unwrap();
         });
-        let begun = sessions.begin(who, ends + HOUR, None, ends).unwrap();
-        assert!(!begun.displaced, "nobody has to be told");
-        assert_eq!(sessions.all().len(), 1);
+        let other = sessions.begin(holder(2, Role::View), ends + HOUR, None, now.instant).unwrap();
+        sessions.begin(who, ends + HOUR, None, ends).unwrap();
+        assert_eq!(sessions.all().len(), 2);
+        assert_eq!(live(&sessions, &[other], now), [true]);
     }
 }

@@ -21,7 +21,6 @@ fn a_lease_always_learns_that_it_is_over() {
                 thread::spawn(move || {
                     auth.changes().after(|| {
                         auth.set(false);
-                        true
                     });
                 })
             };
