@@ -200,6 +200,12 @@ pub(super) async fn caller(
     Ok(caller)
 }
 
+/// `caller` with all that the request shows: a route that is open to everybody has not looked, and its answer tells administrators
+/// more. Nobody is refused for what is wrong with it; guesses are bounded as everywhere.
+pub(super) async fn known_or(caller: Caller, state: &WebState, request: &HttpRequest) -> Caller {
+    if caller.is_known() { caller } else { self::caller(state, request, None).await.unwrap_or(caller) }
+}
+
 /// Whoever has what is shown here, and nothing else of the request.
 pub(super) async fn showing(
     state: &WebState,

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{
     State, WebState,
+    access::known_or,
     connections::Connections,
     error::Problem,
     peers::go2rtc,
@@ -42,6 +43,7 @@ pub(super) async fn streams(
     state: State,
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
+    let caller = known_or(caller, &state, &request).await;
     if query(&request, "src").is_some() {
         return go2rtc::one(&request, &state, &caller);
     }
@@ -51,10 +53,12 @@ pub(super) async fn streams(
 
 /// `GET /api/streams/{name}`.
 pub(super) async fn stream(
+    request: HttpRequest,
     state: State,
     caller: Caller,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
+    let caller = known_or(caller, &state, &request).await;
     let report = StreamReport::of(&state.stream(&name)?, &state, &caller);
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report))
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     State,
+    access::known_or,
     api::{disclosed, unix_seconds},
     error::Problem,
     query,
@@ -39,6 +40,7 @@ pub(super) async fn events(
     state: State,
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
+    let caller = known_or(caller, &state, &request).await;
     let after = match query(&request, "after") {
         None => 0,
         Some(text) => text.parse().map_err(|_| {

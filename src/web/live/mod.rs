@@ -40,7 +40,7 @@ use self::{
 };
 use super::{
     State, WebState,
-    access::{same_origin, seat},
+    access::{known_or, same_origin, seat},
     api,
     backlog::Backlog,
     error::Problem,
@@ -112,6 +112,7 @@ pub(super) async fn live(
     let seat = seat(&state, &request)?;
     let page = state.pages.join(state.settings.now().limits.max_live_connections);
     let page = page.inspect_err(|_| state.refusals.full(Full::Pages))?;
+    let caller = known_or(caller, &state, &request).await;
     let (response, session, messages) = web_socket::accept(&request, body)?;
     let outbox = Outbox::of(&request);
     let connection = Rc::new(Connection {

@@ -23,6 +23,7 @@ use crate::{
     stream::StreamHandle,
     web::{
         State,
+        access::known_or,
         error::Problem,
         place, pushing, query, snapshot,
         viewing::{self, Wishes},
@@ -87,7 +88,8 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// `GET /go2rtc/api/streams`: all, by their names.
-pub(in crate::web) async fn streams(state: State, caller: Caller) -> HttpResponse {
+pub(in crate::web) async fn streams(request: HttpRequest, state: State, caller: Caller) -> HttpResponse {
+    let caller = known_or(caller, &state, &request).await;
     let streams = state.registry.all();
     let seen = streams.iter().filter(|stream| caller.may(Role::View, Some(stream.name())));
     let all: BTreeMap<String, Entry> =
