@@ -87,6 +87,11 @@ impl House {
         self.address
     }
 
+    /// Path of the certificate of a house that has TLS.
+    pub(crate) fn certificate(&self) -> String {
+        self.identity.as_ref().expect("it has TLS").path("cert.pem")
+    }
+
     /// Connects, over TLS if the house has it.
     pub(crate) async fn client(&self) -> Client {
         connect(self.address, self.identity.as_ref()).await

@@ -1,0 +1,95 @@
+//! The attacks of `benches/attack` for some seconds each, on the built program in a control group of 256 MiB; where none may be made,
+//! its resident memory is read. The release binary is measured in full by `cargo bench --bench attack` (docs/reliability.md).
+
+use std::{path::Path, time::Duration};
+
+use crate::{
+    attacks::{self, ATTACKS, AUTH, Arsenal, KINDS, STREAMS, Target, handshakes},
+    cgroup::Cgroup,
+    house::{House, until},
+};
+
+/// What the process may use under attack.
+const LIMIT_BYTES: u64 = 256 * 1024 * 1024;
+
+/// What may be left of it afterwards.
+const KEPT_KIB: u64 = 48 * 1024;
+
+/// A flood goes through six phases in this time.
+const LENGTH: Duration = Duration::from_secs(3);
+
+/// What viewers among the attackers watch.
+const CAMERA: &str = "  camera: {source: {type: pattern, size: 640x480, fps: 10}}";
+
+/// Runs an attack beside the good stream, whose viewer must get each frame, and waits until the memory is given back.
+async fn is_borne(name: &str) {
+    let group = Cgroup::with_limit("hostile", LIMIT_BYTES).ok();
+    let shell = match &group {
+        Some(group) => format!("echo $$ >'{}' && exec \"$@\"", group.processes().display()),
+        None => "exec \"$@\"".to_owned(),
+    };
+    let mut house = House::secured_by(&shell, AUTH, &format!("{CAMERA}{STREAMS}")).await;
+    let target = Target::new(house.address(), Path::new(&house.certificate())).unwrap();
+    let arsenal = Arsenal::made_for(name).unwrap();
+    let before = house.process().memory_kib();
+    let attack = async |_: &House| attacks::run(name, &target, arsenal, LENGTH, 1).await.unwrap();
+    house.bears(LIMIT_BYTES / 1024 - before, attack).await;
+    assert_ne!(handshakes(), 0, "the relay was not even reached");
+    until("the memory to be given back", async || {
+        let kept = house.process().memory_kib().saturating_sub(before);
+        if kept <= KEPT_KIB { Ok(()) } else { Err(format!("{kept} KiB more than before")) }
+    })
+    .await;
+    house.end();
+    drop(group);
+}
+
+macro_rules! tests {
+    ($($test:ident: $name:literal,)*) => {
+        const TESTED: &[&str] = &[$($name),*];
+
+        $(
+            #[tokio::test]
+            async fn $test() {
+                is_borne($name).await;
+            }
+        )*
+    };
+}
+
+tests! {
+    data_without_data: "empty-data",
+    answers_that_nobody_reads_over_http2: "answers-http2",
+    answers_that_nobody_reads_over_http1: "answers-http1",
+    large_pngs: "png",
+    large_progressive_jpegs_with_renditions: "progressive",
+    large_cmyk_jpegs_with_renditions: "cmyk",
+    wrong_passwords_from_one_address: "passwords-one",
+    wrong_passwords_from_many_addresses: "passwords-many",
+    pictures_that_never_end: "uploads",
+    points_that_never_end: "points",
+    large_texts: "texts",
+    viewers_that_never_read: "viewers",
+    renditions_of_ever_other_sizes: "renditions",
+    sockets_that_never_read: "sockets",
+    idle_connections: "idle",
+    a_mix_of_all: "mix",
+    a_flood_of_data: "flood-data",
+    a_flood_of_headers: "flood-headers",
+    a_flood_of_priorities: "flood-priority",
+    a_flood_of_resets: "flood-rst-stream",
+    a_flood_of_settings: "flood-settings",
+    a_flood_of_push_promises: "flood-push-promise",
+    a_flood_of_pings: "flood-ping",
+    a_flood_of_goaways: "flood-goaway",
+    a_flood_of_window_updates: "flood-window-update",
+    a_flood_of_continuations: "flood-continuation",
+    a_flood_of_unknown_frames: "flood-unknown",
+}
+
+#[test]
+fn every_attack_is_tested() {
+    let floods = KINDS.iter().map(|(kind, _)| format!("flood-{kind}"));
+    let all: Vec<_> = ATTACKS.iter().map(|attack| attack.name.to_owned()).chain(floods).collect();
+    assert_eq!(all, TESTED);
+}
