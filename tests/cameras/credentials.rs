@@ -18,8 +18,12 @@ fn stream() -> Reply {
 
 /// A 401 that keeps the connection.
 fn refuse(challenges: &[&str]) -> Reply {
+    refuse_with(challenges, "<html>Unauthorized</html>")
+}
+
+/// The same with another page.
+fn refuse_with(challenges: &[&str], page: &str) -> Reply {
     let lines: String = challenges.iter().map(|c| format!("WWW-Authenticate: {c}\r\n")).collect();
-    let page = "<html>Unauthorized</html>";
     let head = format!("HTTP/1.1 401 Unauthorized\r\n{lines}Content-Length: {}\r\n\r\n{page}", page.len());
     Reply { bytes: head.into(), close: false }
 }
@@ -63,6 +67,20 @@ async fn basic_is_answered_when_asked_for_and_not_before() {
     assert_eq!(requests.len(), 2);
     assert_eq!(requests[0].header("Authorization"), None);
     assert_eq!(camera.connections(), 1, "the kept connection is used again");
+}
+
+/// Reading a longer page would cost more than a new connection.
+#[actix_web::test]
+async fn a_connection_is_used_again_after_an_error_page_of_up_to_64_kib() {
+    for (bytes, connections) in [(64 * 1024, 1), (64 * 1024 + 1, 2)] {
+        let camera = FakeCamera::answering(move |request| match request.header("Authorization") {
+            Some(BASIC) => stream(),
+            _ => refuse_with(&["Basic realm=\"cam\""], &"x".repeat(bytes)),
+        })
+        .await;
+        watch(config_with_login(&camera.url("/v"))).await.assert_frames(&three(), "basic");
+        assert_eq!(camera.connections(), connections, "after a page of {bytes} bytes");
+    }
 }
 
 #[actix_web::test]

@@ -27,7 +27,7 @@ use crate::{
 
 /// A connection may rest between two requests as long as the camera lets it, which is seen when it closes; awc's own
 /// 15 s would close it below a `snapshot` source with a longer interval.
-const KEEP_OPEN: Duration = Duration::from_secs(24 * 60 * 60);
+const KEEP_OPEN: Duration = Duration::from_hours(24);
 
 /// What framecast calls itself.
 const USER_AGENT: &str = concat!("framecast/", env!("CARGO_PKG_VERSION"));
