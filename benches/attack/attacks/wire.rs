@@ -1,0 +1,228 @@
+//! Connections and frames as no client library would make them.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, sink},
+    net::{TcpSocket, TcpStream},
+    task::JoinHandle,
+};
+use tokio_rustls::TlsConnector;
+
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const PRIORITY: u8 = 2;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PUSH_PROMISE: u8 = 5;
+pub(crate) const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
+pub(crate) const CONTINUATION: u8 = 9;
+/// A type that no specification knows; receivers ignore it.
+pub(crate) const UNKNOWN: u8 = 0x2a;
+
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const INITIAL_WINDOW_SIZE: u16 = 4;
+
+/// Receive buffer of a connection that is not read; the handshake must fit in.
+const UNREAD_BYTES: u32 = 4096;
+
+static HANDSHAKES: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes in both directions.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// The relay that is attacked.
+#[derive(Clone)]
+pub(crate) struct Target {
+    address: SocketAddr,
+    http1: Arc<ClientConfig>,
+    http2: Arc<ClientConfig>,
+}
+
+impl Target {
+    /// A relay that listens at this address of the loopback network with this certificate.
+    pub(crate) fn new(address: SocketAddr, certificate: &Path) -> io::Result<Self> {
+        if !address.ip().is_loopback() {
+            return Err(io::Error::other(format!(
+                "{address} is not of this machine: only 127.0.0.0/8 is attacked"
+            )));
+        }
+        let certificate = CertificateDer::from_pem_file(certificate).map_err(io::Error::other)?;
+        let config = |protocol: &[u8]| -> io::Result<_> {
+            let mut roots = RootCertStore::empty();
+            roots.add(certificate.clone()).map_err(io::Error::other)?;
+            let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .map_err(io::Error::other)?
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            config.alpn_protocols = vec![protocol.to_vec()];
+            Ok(Arc::new(config))
+        };
+        Ok(Self { address, http1: config(b"http/1.1")?, http2: config(b"h2")? })
+    }
+
+    /// The address it listens at.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A TCP connection from an address of the loopback network.
+    pub(crate) async fn tcp(&self, from: Ipv4Addr) -> io::Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((IpAddr::V4(from), 0).into())?;
+        socket.connect(self.address).await
+    }
+
+    /// A TLS connection for HTTP/1.1.
+    pub(crate) async fn http1(&self, from: Ipv4Addr) -> io::Result<Box<dyn Io>> {
+        tls(self.tcp(from).await?, &self.http1).await
+    }
+
+    /// The same for who never reads: this kernel takes only a few kB for it, so that the relay has to keep the rest.
+    pub(crate) async fn http1_unread(&self, from: Ipv4Addr) -> io::Result<Box<dyn Io>> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(UNREAD_BYTES)?;
+        socket.bind((IpAddr::V4(from), 0).into())?;
+        tls(socket.connect(self.address).await?, &self.http1).await
+    }
+
+    /// An HTTP/2 connection whose streams may be sent `window` bytes each; the answers are read and forgotten, or stay
+    /// unread.
+    pub(crate) async fn http2(&self, from: Ipv4Addr, window: u32, is_read: bool) -> io::Result<Http2> {
+        let (from, to) = tokio::io::split(tls(self.tcp(from).await?, &self.http2).await?);
+        let setting = [&INITIAL_WINDOW_SIZE.to_be_bytes()[..], &window.to_be_bytes()].concat();
+        let mut connection = Http2 { to, unread: None, reading: None };
+        if is_read {
+            connection.reading = Some(tokio::spawn(discard(from)));
+        } else {
+            connection.unread = Some(from);
+        }
+        connection.send(&[PREFACE, &frame(SETTINGS, 0, 0, &setting)].concat()).await?;
+        Ok(connection)
+    }
+}
+
+async fn tls(socket: TcpStream, config: &Arc<ClientConfig>) -> io::Result<Box<dyn Io>> {
+    let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+    let io = TlsConnector::from(config.clone()).connect(name, socket).await?;
+    HANDSHAKES.fetch_add(1, Relaxed);
+    Ok(Box::new(io))
+}
+
+/// Handshakes of this process that the relay completed.
+pub(crate) fn handshakes() -> u64 {
+    HANDSHAKES.load(Relaxed)
+}
+
+/// An HTTP/2 connection that may send anything.
+pub(crate) struct Http2 {
+    to: WriteHalf<Box<dyn Io>>,
+    unread: Option<ReadHalf<Box<dyn Io>>>,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Http2 {
+    /// Sends bytes; an error is the end of the connection.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.reading.as_ref().is_some_and(JoinHandle::is_finished) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        self.to.write_all(bytes).await?;
+        self.to.flush().await
+    }
+
+    /// Keeps the connection until the relay ends it. One that is not read never notices.
+    pub(crate) async fn hold(mut self) {
+        match self.reading.take() {
+            Some(reading) => drop(reading.await),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Http2 {
+    fn drop(&mut self) {
+        if let Some(reading) = &self.reading {
+            reading.abort();
+        }
+    }
+}
+
+/// Reads to the end, which may be an error.
+pub(crate) async fn discard(mut from: impl AsyncRead + Unpin) {
+    let _ended = tokio::io::copy(&mut from, &mut sink()).await;
+}
+
+/// Sends a request of HTTP/1.1 and reads until the connection ends or the answer is there.
+///
+/// Answers its status.
+pub(crate) async fn exchange(io: &mut Box<dyn Io>, request: &[u8]) -> io::Result<u16> {
+    io.write_all(request).await?;
+    io.flush().await?;
+    let mut answer = Vec::new();
+    loop {
+        if io.read_buf(&mut answer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&answer[..end]);
+            let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+            return status.ok_or_else(|| io::ErrorKind::InvalidData.into());
+        }
+    }
+}
+
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a frame has 24 bits of length");
+    let mut frame = length.to_be_bytes()[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// The header block of a request, literal and without Huffman codes (RFC 7541); `method` is `GET` or `POST`.
+pub(crate) fn fields(method: &str, target: &str) -> Vec<u8> {
+    let method = if method == "GET" { 0x82 } else { 0x83 };
+    // `:scheme: https`, `:path` and `:authority`.
+    let length = u8::try_from(target.len()).expect("these targets are short");
+    let mut fields = vec![method, 0x87, 0x04, length];
+    fields.extend(target.as_bytes());
+    fields.extend(b"\x01\x09localhost");
+    fields
+}
+
+/// A request without a body.
+pub(crate) fn get(stream: u32, target: &str) -> Vec<u8> {
+    frame(HEADERS, END_HEADERS | END_STREAM, stream, &fields("GET", target))
+}
+
+/// The head of a request whose body follows.
+pub(crate) fn post(stream: u32, target: &str) -> Vec<u8> {
+    frame(HEADERS, END_HEADERS, stream, &fields("POST", target))
+}
+
+/// The number of a client's nth stream.
+pub(crate) fn nth(n: u32) -> u32 {
+    2 * n + 1
+}
