@@ -2,6 +2,7 @@
 //!
 //! `scripts/test` installs the programs. A missing one fails its tests: a test that was skipped proves nothing.
 
+#[expect(dead_code, reason = "the tests of the command line use the rest of it")]
 #[path = "../support/binary.rs"]
 mod binary;
 mod browser;
