@@ -28,10 +28,11 @@ use crate::{
         content::{MediaType, PageTitle},
         parser::ParseError,
     },
-    transform::pool::Pool,
+    transform::{PoolError, pool::Pool},
 };
 
-use render::chart::points::Points;
+use mosaic::MosaicError;
+use render::{RenderError, chart::points::Points};
 
 pub use lasting::Lasting;
 pub use reason::Reason;
@@ -377,6 +378,10 @@ impl SourceError {
             }
             Self::Broken { .. } => "the connection to the camera broke",
             Self::Program(error) => return error.public(),
+            Self::Render(RenderError::Pool(PoolError::Memory { .. }))
+            | Self::Mosaic(MosaicError::Memory(_) | MosaicError::Pool(PoolError::Memory { .. })) => {
+                "drawing it takes more memory than limits.max_decode_bytes allows"
+            }
             Self::Render(_) => "it cannot be drawn",
             Self::Poll(error) => error.public(),
             Self::NoOrigin { .. } => "the stream is gone whose pictures it shows",

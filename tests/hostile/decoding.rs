@@ -227,8 +227,8 @@ async fn large_pictures_that_are_drawn_wait_for_each_other_and_those_that_never_
         text("larger", 7050),
     ]
     .concat()
-        + "  bars: {on_demand: false, source: {type: pattern, size: 2800x2800, fps: 5}}\n  \
-           graph: {on_demand: false, source: {type: chart, series: [a], size: 2000x2000, token: none}}\n  \
+        + "  bars: {on_demand: false, source: {type: pattern, size: 2500x2500, fps: 5}}\n  \
+           graph: {on_demand: false, source: {type: chart, series: [a], size: 1600x1600, token: none}}\n  \
            wall: {on_demand: false, source: {type: mosaic, of: [one, two, bars], size: 1280x720}}\n";
     let mut house = House::serving(&top(), &streams).await;
     house
@@ -244,7 +244,9 @@ async fn large_pictures_that_are_drawn_wait_for_each_other_and_those_that_never_
             }
         })
         .await;
-    house.end();
+    let log = house.end();
+    // Of three quarters of 64 MiB.
+    assert!(log.contains("may have 50331648"), "{log}");
 }
 
 /// How long frames are counted, by turns with the flood and without: a machine that is busy with other things is so in
