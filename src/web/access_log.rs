@@ -155,10 +155,11 @@ pub(super) fn shown<T: Display>(value: Option<T>) -> Option<tracing::field::Disp
 
 /// Says a line for each request when its answer has gone.
 pub(super) async fn log(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<EitherBody<BoxBody, Counted>>, Error> {
     let begun = Instant::now();
+    own_headers(&mut request);
     let response = next.call(request).await?;
     let level = Level::of(&response);
     if !level.is_enabled() || response.response().extensions().get::<Told>().is_some() {
@@ -166,6 +167,21 @@ pub(super) async fn log(
     }
     let line = Line::of(&response, level, begun);
     Ok(response.map_body(|_, body| EitherBody::right(Counted { body, bytes: 0, line })))
+}
+
+/// Copies the headers' values out of the buffer that the connection was read into.
+///
+/// actix-http's values are slices of it, and it may have grown to 256 KiB with the beginning of a body behind them. That
+/// stays for as long as the request does (a stream's viewer), and longer: actix-web keeps 128 requests a thread to use them
+/// again, with their headers. After 300 uploads of 1 MB 94 MB were kept so.
+fn own_headers(request: &mut ServiceRequest) {
+    request.headers_mut().retain(|_, value| {
+        // What cannot be copied was no value in the first place, and stays as it is.
+        if let Ok(copy) = header::HeaderValue::from_bytes(value.as_bytes()) {
+            *value = copy;
+        }
+        true
+    });
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -28,9 +28,9 @@ pub(super) fn accept(
     request: &HttpRequest,
     body: web::Payload,
 ) -> Result<(HttpResponse, Session, MessageStream), Problem> {
-    let payload: BoxedPayloadStream = Box::pin(Pieces { body, rest: Bytes::new(), pause: false });
-    let body = dev::Payload::Stream { payload };
-    let body = web::Payload::from_request(request, &mut { body }).now_or_never();
+    let pieces: BoxedPayloadStream = Box::pin(Pieces { body, rest: Bytes::new(), pause: false });
+    let body =
+        web::Payload::from_request(request, &mut dev::Payload::Stream { payload: pieces }).now_or_never();
     let body = body.and_then(Result::ok).ok_or_else(Problem::not_a_web_socket)?;
     let (response, session, messages) =
         actix_ws::handle(request, body).map_err(|_| Problem::not_a_web_socket())?;
@@ -78,8 +78,8 @@ mod tests {
         let sent: Vec<u8> = (0..=u8::MAX).cycle().take(3 * PIECE_BYTES + 1).collect();
         let chunks = [Bytes::new(), sent[..5].to_vec().into(), sent[5..].to_vec().into()];
         let all = stream::iter(chunks.map(Ok));
-        let payload: BoxedPayloadStream = Box::pin(all);
-        let mut payload = dev::Payload::Stream { payload };
+        let all: BoxedPayloadStream = Box::pin(all);
+        let mut payload = dev::Payload::Stream { payload: all };
         let body = web::Payload::from_request(&request, &mut payload).await.unwrap();
         let mut pieces = Pieces { body, rest: Bytes::new(), pause: false };
         let mut got = Vec::new();

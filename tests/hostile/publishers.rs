@@ -376,6 +376,30 @@ async fn streams_and_addresses_have_few_uploads_and_credentials_have_room_of_the
     house.end();
 }
 
+#[tokio::test]
+async fn heads_do_not_keep_what_came_behind_them() {
+    const UPLOADS: usize = 200;
+    let mut house = House::serving(TOP, STREAMS).await;
+    // As large as what is read of a connection at a time, and refused at once: nobody has the token.
+    let body = vec![0; 250_000];
+    house
+        .bears(MEMORY_KIB, async |house| {
+            let mut uploads = Vec::new();
+            for n in 0..UPLOADS {
+                let mut client = house.client().await;
+                let head = format!(
+                    "POST /streams/guarded/frame HTTP/1.1\r\nHost: t\r\nX-Forwarded-For: 192.0.2.{n}\r\n\
+                     Content-Length: 2000000\r\n\r\n"
+                );
+                client.send(&[head.as_bytes(), &body].concat()).await;
+                assert_eq!(client.head().await.status, 401);
+                uploads.push(client);
+            }
+        })
+        .await;
+    house.end();
+}
+
 /// One check of a password takes 19 MiB.
 const ARGON2_KIB: u64 = 20 * 1024;
 
