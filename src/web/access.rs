@@ -25,7 +25,7 @@ use actix_web::{
 use self::{shown::shown_by, target::Target};
 use super::{
     Problem, Rule, WebState,
-    access_log::About,
+    access_log::{About, Refused},
     connections::Connection,
     pushing::{self, Body},
     refusals::{Full, Refusal},
@@ -166,6 +166,7 @@ async fn known(
         state.refusals.count(Refusal::Forbidden);
         // For the log: whom.
         request.extensions_mut().insert(caller.clone());
+        request.extensions_mut().insert(Refused);
         return Err(target.refused(role, caller));
     }
     state.refusals.count(Refusal::Unauthorized);

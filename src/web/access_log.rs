@@ -85,6 +85,10 @@ pub(super) struct About(pub(super) StreamName);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Publisher(pub(super) u64);
 
+/// A request that access refused, whatever the status says of why.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refused;
+
 /// An answer whose end says a line of its own.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Told;
@@ -192,6 +196,9 @@ enum Level {
 
 impl Level {
     fn of(response: &ServiceResponse) -> Self {
+        if response.request().extensions().get::<Refused>().is_some() {
+            return Self::Notable;
+        }
         Self::for_answer(response.request().method(), response.request().path(), response.status())
     }
 

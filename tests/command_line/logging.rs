@@ -14,14 +14,18 @@ use crate::{
 
 const ADMIN: &str = "admin-of-the-tests";
 const OF_THE_WALL: &str = "s3cret-of-the-wall";
+/// May not see the stream that the others do.
+const OF_THE_PORCH: &str = "s3cret-of-the-porch";
 
 fn config(log: &str) -> String {
     format!(
         "server: {{trusted_proxies: 127.0.0.1}}\nlog: {log}\n\
-         auth: {{anonymous: none, tokens: {{wall: {{hash: \"{}\", role: view}}}}}}\n\
+         auth:\n  anonymous: none\n  tokens:\n    wall: {{hash: \"{}\", role: view}}\n    \
+         porch: {{hash: \"{}\", role: view, streams: inbox}}\n\
          streams:\n  bars: {{source: {{type: pattern, size: 64x48, fps: 10}}}}\n  \
          inbox: {{source: {{type: push, token: s3cret-of-the-inbox}}}}\n",
-        token::hash(OF_THE_WALL)
+        token::hash(OF_THE_WALL),
+        token::hash(OF_THE_PORCH)
     )
 }
 
@@ -155,6 +159,10 @@ fn by_default_those_who_come_and_go_have_lines_and_those_who_poll_have_none() {
     );
     run("curl", &["-sS", "--fail", &server.url("/healthz")]);
     run("curl", &["-sS", "-X", "POST", &server.url("/api/reload")]);
+    for stream in ["bars", "nothing"] {
+        let target = format!("/api/streams/{stream}/history?token={OF_THE_PORCH}");
+        run("curl", &["-sS", &server.url(&target)]);
+    }
     let curl = viewer(&server);
     the_viewer(&server);
     drop(curl);
@@ -163,6 +171,7 @@ fn by_default_those_who_come_and_go_have_lines_and_those_who_poll_have_none() {
     let lines = |word: &str| log.lines().filter(|line| line.contains(word)).count();
     assert_eq!((lines("a viewer comes"), lines("a viewer goes")), (1, 1), "{log}");
     assert_eq!((lines("/api/reload"), lines("status=401")), (1, 1), "who was refused is of interest:\n{log}");
+    assert_eq!((lines("status=404"), lines("user=\"porch\"")), (2, 2), "also by what is not there:\n{log}");
     assert_eq!((lines("/bars.jpg"), lines("/healthz"), lines("/api/viewers")), (0, 0, 0), "{log}");
 }
 
