@@ -245,7 +245,8 @@ impl Line {
         Self {
             level,
             asked: Asked::of(state, request),
-            stream: stream.map(|About(name)| name),
+            // What was asked for may be anything; a stream that is there is none of it.
+            stream: stream.map(|About(name)| name).filter(|name| state.registry.get(name).is_some()),
             publisher: publisher.map(|Publisher(id)| id),
             status: response.status().as_u16(),
             begun,

@@ -134,17 +134,6 @@ async fn no_planted_link_is_followed() {
         fs::write(at("theirs"), "theirs").unwrap();
         fs::create_dir(at("folder")).unwrap();
         fs::create_dir(at("ring")).unwrap();
-        // The name that one of this process had before, that of the file itself, and that of an older picture.
-        let pid = std::process::id();
-        for name in [
-            format!(".a.jpg.{pid}.framecast-tmp"),
-            "a.jpg".to_owned(),
-            "a.mjpg".to_owned(),
-            "ring/20200101-000000-000-000001.jpg".to_owned(),
-        ] {
-            symlink(at(target), at(&name)).unwrap();
-        }
-        fs::create_dir(at("ring/20200101-000000-000-000002.jpg")).unwrap();
         let streams: Vec<_> = [
             ("a", "latest: ", "/a.jpg"),
             ("b", "dir: ", "/ring, keep: 1"),
@@ -157,6 +146,17 @@ async fn no_planted_link_is_followed() {
         })
         .collect();
         let relay = TestRelay::start(&format!("streams: {{{}}}", streams.join(", ")));
+        // The name that one of this process had before, that of the file itself, and that of an older picture.
+        let pid = std::process::id();
+        for name in [
+            format!(".a.jpg.{pid}.framecast-tmp"),
+            "a.jpg".to_owned(),
+            "a.mjpg".to_owned(),
+            "ring/20200101-000000-000-000001.jpg".to_owned(),
+        ] {
+            symlink(at(target), at(&name)).unwrap();
+        }
+        fs::create_dir(at("ring/20200101-000000-000-000002.jpg")).unwrap();
         for (stream, saved) in [("a", true), ("b", true), ("c", false)] {
             for n in 1..=2 {
                 push(&relay, stream, &jpeg(n)).await;
