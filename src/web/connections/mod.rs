@@ -58,6 +58,8 @@ pub struct Connections {
     /// How many permits there are, and how many of them are to go when they are given back.
     most: Mutex<Most>,
     table: Mutex<Table<Closer>>,
+    /// Held by the one new connection that makes room for itself.
+    making_room: tokio::sync::Mutex<()>,
     /// Connections of each address that is no trusted proxy's.
     addresses: Arc<Seats>,
     closed_idle: AtomicU64,
@@ -120,6 +122,7 @@ impl Connections {
             permits: Arc::new(Semaphore::new(most)),
             most: Mutex::new(Most { permits: most, owed: 0 }),
             table: Mutex::default(),
+            making_room: tokio::sync::Mutex::default(),
             addresses: Arc::new(Seats::new(per_address)),
             closed_idle: AtomicU64::new(0),
             refused: [const { AtomicU64::new(0) }; Refused::ALL.len()],
@@ -199,26 +202,44 @@ impl Connections {
         let limited = peer.filter(|_| !is_proxy);
         let seat = limited.map(|address| self.addresses.take(Some(address)).map_err(|_| Refused::Address));
         let seat = seat.transpose()?;
-        let permit = match self.permits.clone().try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => self.make_room(peer).await?,
-        };
+        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
+            return Ok(self.enter(peer, permit, seat));
+        }
+        timeout(ROOM_WITHIN, self.make_room(peer, seat)).await.unwrap_or(Err(Refused::Full))
+    }
+
+    /// Closes the connection that has been idle for longest, and waits for its permit.
+    async fn make_room(
+        self: &Arc<Self>,
+        peer: Option<IpAddr>,
+        seat: Option<AddressSeat>,
+    ) -> Result<Admitted, Refused> {
+        // The next one looks for an idle connection when this one is among them. Otherwise a burst would find all
+        // permits promised, and be refused while nobody does anything.
+        let _turn = self.making_room.lock().await;
+        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
+            return Ok(self.enter(peer, permit, seat));
+        }
+        let closer = self.table().take_longest_idle(subscriber(peer), |closer| closer.writing.is_going_on());
+        let closer = closer.ok_or(Refused::Full)?;
+        self.closed_idle.fetch_add(1, Ordering::Relaxed);
+        closer.abort.abort();
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| Refused::Full)?;
+        Ok(self.enter(peer, permit, seat))
+    }
+
+    fn enter(
+        self: &Arc<Self>,
+        peer: Option<IpAddr>,
+        permit: OwnedSemaphorePermit,
+        seat: Option<AddressSeat>,
+    ) -> Admitted {
         let (abort, aborted) = AbortHandle::new_pair();
         let writing = Arc::<Writing>::default();
         let closer = Closer { abort, writing: writing.clone() };
         let id = self.table().insert(subscriber(peer), closer);
         let connection = Connection(Arc::new(Shared { connections: self.clone(), id, writing }));
-        Ok(Admitted { aborted, place: Place { connection, permit: Some(permit), _seat: seat } })
-    }
-
-    /// Closes the connection that has been idle for longest, and waits for its permit.
-    async fn make_room(&self, peer: Option<IpAddr>) -> Result<OwnedSemaphorePermit, Refused> {
-        let closer = self.table().take_longest_idle(subscriber(peer), |closer| closer.writing.is_going_on());
-        let closer = closer.ok_or(Refused::Full)?;
-        self.closed_idle.fetch_add(1, Ordering::Relaxed);
-        closer.abort.abort();
-        let permit = timeout(ROOM_WITHIN, self.permits.clone().acquire_owned()).await;
-        permit.ok().and_then(Result::ok).ok_or(Refused::Full)
+        Admitted { aborted, place: Place { connection, permit: Some(permit), _seat: seat } }
     }
 }
 

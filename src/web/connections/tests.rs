@@ -52,6 +52,25 @@ async fn the_longest_idle_connection_is_closed_for_a_new_one() {
 }
 
 #[actix::test]
+async fn a_burst_finds_room_one_after_the_other() {
+    let connections = connections(2, None);
+    let mut all = Vec::new();
+    for _ in 0..20 {
+        let connections = connections.clone();
+        all.push(actix_rt::spawn(async move {
+            let admitted = connections.admit(PEER, false).await.unwrap();
+            admitted.serve(async |_| pending::<()>().await).await
+        }));
+    }
+    let last = all.split_off(18);
+    for closed in all {
+        assert_eq!(closed.await.unwrap(), None);
+    }
+    assert_eq!((connections.closed_idle(), refusals(&connections)), (18, vec![0, 0]));
+    last.iter().for_each(|serving| serving.abort());
+}
+
+#[actix::test]
 async fn a_request_that_waits_for_its_client_is_no_reason_to_stay() {
     let connections = connections(1, None);
     let (slow, ends) = served(&connections).await;
