@@ -15,7 +15,7 @@ use actix_web::{
     web,
 };
 
-use super::{Problem, WebState, refusals::Refusal};
+use super::{Problem, WebState, refusals::Refusal, transport::Outbox};
 
 /// Whether either side said on this connection that it ends with the answer. HTTP/2 has no such thing.
 #[derive(Debug, Default)]
@@ -27,6 +27,9 @@ pub(super) async fn check(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(ending) = request.conn_data::<Ending>() else { return next.call(request).await };
+    if let Some(outbox) = request.conn_data::<Outbox>() {
+        outbox.begin_request();
+    }
     if ending.0.get() {
         let state = request.app_data::<web::Data<WebState>>().expect("every app has its state");
         state.refusals.count(Refusal::Malformed);

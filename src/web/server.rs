@@ -35,7 +35,7 @@ use super::{
     nothing_here,
     refusals::Refusal,
     routes, security_headers, tls,
-    transport::{Channel, SecuredSocket, SharedSocket, Wire},
+    transport::{Channel, Outbox, SecuredSocket, SharedSocket, TooFarAhead, Wire},
     unsent::{self, ConnectionBytes},
 };
 use crate::telemetry::tasks;
@@ -177,6 +177,9 @@ fn answering(
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     let answer = move |request: Request| {
         let answer = answer.clone();
+        if let Some(outbox) = request.conn_data::<Outbox>() {
+            outbox.begin_request();
+        }
         async move { Ok::<_, actix_http::Error>(answer(&request)) }
     };
     fn_service(async |socket: TcpStream| {
@@ -188,6 +191,9 @@ fn answering(
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            .on_connect_ext(|wire: &Wire<SharedSocket>, extensions| {
+                extensions.insert(wire.outbox());
+            })
             .finish(answer),
     )
 }
@@ -222,7 +228,9 @@ fn secured(
             let peer = tuned(&io);
             let stream = tls.accept(io, peer).await.map_err(DispatchError::Io)?;
             let protocol = tls::protocol(&stream);
-            Ok((Wire::new(SecuredSocket::new(stream), STALL_TIMEOUT).of(connection), protocol, peer))
+            let wire = Wire::new(SecuredSocket::new(stream), STALL_TIMEOUT).of(connection);
+            let wire = if protocol == Protocol::Http2 { wire.speaking_http2() } else { wire };
+            Ok((wire, protocol, peer))
         }
     };
     // Either has routes of its own; they share the state.
@@ -269,8 +277,15 @@ fn either<S: Channel + 'static, B: MessageBody + 'static>(
 /// Counts connections that ended with something that is no request. Nobody but the connection itself sees it.
 fn counted(state: web::Data<WebState>) -> impl Fn(DispatchError) -> DispatchError + Clone {
     move |error| {
+        let too_far_ahead =
+            |error: &io::Error| error.get_ref().is_some_and(|inner| inner.is::<TooFarAhead>());
+        let is_malformed = match &error {
+            DispatchError::Parse(_) => true,
+            DispatchError::Io(error) => too_far_ahead(error),
+            _ => false,
+        };
         // Over HTTP/2 it was counted already.
-        if matches!(error, DispatchError::Parse(_)) {
+        if is_malformed {
             state.refusals.count(Refusal::Malformed);
         }
         error

@@ -61,6 +61,7 @@ tests! {
     data_without_data: "empty-data",
     answers_that_nobody_reads_over_http2: "answers-http2",
     answers_that_nobody_reads_over_http1: "answers-http1",
+    requests_far_ahead_of_their_answers: "requests-ahead",
     large_pngs: "png",
     large_progressive_jpegs_with_renditions: "progressive",
     large_cmyk_jpegs_with_renditions: "cmyk",

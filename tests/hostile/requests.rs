@@ -376,6 +376,35 @@ async fn pipelined_requests_are_answered_in_their_order() {
     house.end();
 }
 
+/// actix-http would decode and keep as many as 128 KiB hold: 6 kB for each.
+#[tokio::test]
+async fn requests_far_ahead_of_their_answers_end_the_connection() {
+    const CONNECTIONS: usize = 20;
+    let ask = "GET /healthz HTTP/1.1\r\nHost:a\r\n\r\n";
+    let mut house = House::serving("", INBOX).await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            let last = "GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+            let answer = answers(house, format!("{}{last}", ask.repeat(32)).as_bytes()).await;
+            assert_eq!(answer.matches("HTTP/1.1 200").count(), 33, "{answer}");
+            let mut unread = Vec::new();
+            for _ in 0..CONNECTIONS {
+                let mut io = TcpStream::connect(house.address()).await.unwrap();
+                // A wait for a picture that never comes is the slowest answer there is.
+                let first = "GET /streams/inbox/snapshot HTTP/1.1\r\nHost:a\r\n\r\n";
+                let _ = io.write_all(format!("{first}{}", ask.repeat(3000)).as_bytes()).await;
+                unread.push(io);
+            }
+            for mut io in unread {
+                let mut answer = Vec::new();
+                let _ = timeout(PATIENCE, io.read_to_end(&mut answer)).await.expect("the relay closes");
+            }
+        })
+        .await;
+    assert_eq!(house.all().await["refused"]["malformed"], CONNECTIONS);
+    house.end();
+}
+
 #[tokio::test]
 async fn addresses_that_try_to_leave_the_house_find_nothing() {
     let long = format!("/streams/{}", "x".repeat(20_000));

@@ -51,6 +51,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// A refused upload is tried again after so long.
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 
+/// Who reads nothing looks so often whether the connection is still there.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// Bytes of a picture that never ends, just below the default `limits.max_frame_bytes`.
 const UPLOAD_BYTES: usize = 7_900_000;
 
@@ -74,6 +77,10 @@ pub(crate) const ATTACKS: &[Attack] = &[
     attack("empty-data", "DATA frames without data on one HTTP/2 stream of POST /login"),
     attack("answers-http2", "250 x GET /api/openapi.json on each of 16 HTTP/2 connections, windows shut"),
     attack("answers-http1", "the same on each of 200 HTTP/1.1 connections, pipelined and not read"),
+    attack(
+        "requests-ahead",
+        "2500 short requests on each of 50 HTTP/1.1 connections, behind an answer that is not read",
+    ),
     attack("png", "one PNG of 7000 x 7000 pixels, RGBA, 16 bit, pushed by four at once"),
     attack("progressive", "a progressive JPEG of 7000 x 7000 pixels pushed by two, five renditions watched"),
     attack("cmyk", "the same with four components (CMYK)"),
@@ -132,6 +139,7 @@ pub(crate) async fn run(
         "empty-data" => &[(1, Unit::EmptyData)],
         "answers-http2" => &[(16, Unit::AnswersHttp2)],
         "answers-http1" => &[(200, Unit::AnswersHttp1)],
+        "requests-ahead" => &[(50, Unit::RequestsAhead)],
         "png" => &[(4, Unit::PushPng)],
         "progressive" => &[(2, Unit::PushProgressive), (5, Unit::WatchInbox)],
         "cmyk" => &[(2, Unit::PushCmyk), (5, Unit::WatchInbox)],
@@ -170,6 +178,7 @@ enum Unit {
     EmptyData,
     AnswersHttp2,
     AnswersHttp1,
+    RequestsAhead,
     PushPng,
     PushProgressive,
     PushCmyk,
@@ -191,10 +200,11 @@ enum Unit {
 }
 
 /// What the mix is made of. Those of little effort stand there more than once.
-const MIX: [Unit; 24] = [
+const MIX: [Unit; 25] = [
     Unit::EmptyData,
     Unit::AnswersHttp2,
     Unit::AnswersHttp1,
+    Unit::RequestsAhead,
     Unit::PushPng,
     Unit::PushProgressive,
     Unit::PushCmyk,
@@ -248,7 +258,13 @@ impl Attacker {
             match unit {
                 Unit::EmptyData => self.empty_data().await,
                 Unit::AnswersHttp2 => self.answers_http2().await,
-                Unit::AnswersHttp1 => self.answers_http1().await,
+                Unit::AnswersHttp1 => {
+                    self.ask_without_reading(&request("/api/openapi.json").repeat(250)).await
+                }
+                Unit::RequestsAhead => {
+                    let short = b"GET /api/openapi.json HTTP/1.1\r\nHost:a\r\n\r\n";
+                    self.ask_without_reading(&short.repeat(2500)).await
+                }
                 Unit::PushPng => self.push("image/png", |arsenal| &arsenal.png).await,
                 Unit::PushProgressive => self.push("image/jpeg", |arsenal| &arsenal.progressive).await,
                 Unit::PushCmyk => self.push("image/jpeg", |arsenal| &arsenal.cmyk).await,
@@ -309,11 +325,16 @@ impl Attacker {
         Ok(())
     }
 
-    async fn answers_http1(&mut self) -> io::Result<()> {
+    /// Sends requests, reads no answer, and stays until the relay ends the connection.
+    async fn ask_without_reading(&mut self, requests: &[u8]) -> io::Result<()> {
         let mut io = self.target.http1_unread(LOCALHOST).await?;
-        io.write_all(&request("/api/openapi.json").repeat(250)).await?;
-        io.flush().await?;
-        std::future::pending().await
+        io.write_all(requests).await?;
+        loop {
+            io.flush().await?;
+            sleep(LOOK_AGAIN).await;
+            // An empty line before a request means nothing; that it cannot be sent means the end.
+            io.write_all(b"\r\n").await?;
+        }
     }
 
     async fn push(&mut self, kind: &str, picture: impl Fn(&Arsenal) -> &Vec<u8>) -> io::Result<()> {

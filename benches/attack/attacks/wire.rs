@@ -153,7 +153,8 @@ impl Http2 {
 
     /// Keeps the connection until the relay ends it. One that is not read never notices.
     pub(crate) async fn hold(mut self) {
-        match self.reading.take() {
+        // Still the connection's: it ends with it.
+        match &mut self.reading {
             Some(reading) => drop(reading.await),
             None => std::future::pending().await,
         }

@@ -10,8 +10,9 @@
 //! to every socket that rests, past the connection's task; what a socket does not take at once the task goes on with.
 //!
 //! A peer that takes nothing for the stall timeout gets an error here, whatever is being written to it; so does one that
-//! holds a connection for nothing, and one that sends more behind its request than is ever read.
+//! holds a connection for nothing, and one that sends more behind its request than is ever read, or more requests ahead than are kept.
 
+mod ahead;
 mod asking;
 mod channel;
 mod outbox;
@@ -30,11 +31,13 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::{
+    ahead::Requests,
     outbox::Pending,
     patience::{IDLE_TIMEOUT, Idle, Stall},
 };
 use super::connections::Connection;
 use crate::telemetry::tasks::{Counted, Kind};
+pub(super) use ahead::TooFarAhead;
 pub(super) use channel::Channel;
 pub(super) use outbox::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Stays};
 pub(super) use pieces::Pieces;
@@ -54,6 +57,8 @@ pub(super) struct Wire<S> {
     stall: Stall,
     idle: Idle,
     polls_without_read: u32,
+    /// Requests that come, over HTTP/1.
+    requests: Option<Requests>,
     /// Whose permit it has; none in tests.
     connection: Option<Connection>,
     /// Ordinary bytes were written since the last flush.
@@ -72,6 +77,7 @@ impl<S: Channel> Wire<S> {
             stall: Stall::default(),
             idle: Idle::default(),
             polls_without_read: 0,
+            requests: Some(Requests::default()),
             connection: None,
             is_unsent: false,
             _counted: Counted::new(Kind::Connection),
@@ -81,6 +87,12 @@ impl<S: Channel> Wire<S> {
     /// Says of `connection` when it writes and when all is written.
     pub(super) fn of(mut self, connection: Connection) -> Self {
         self.connection = Some(connection);
+        self
+    }
+
+    /// Leaves it to HTTP/2 how many requests its client may send.
+    pub(super) fn speaking_http2(mut self) -> Self {
+        self.requests = None;
         self
     }
 
@@ -171,7 +183,11 @@ impl<S: Channel> AsyncRead for Wire<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.polls_without_read = 0;
+        let before = buf.filled().len();
         let read = Pin::new(&mut this.io).poll_read(cx, buf);
+        if let Some(requests) = &mut this.requests {
+            requests.read(&buf.filled()[before..], &this.outbox)?;
+        }
         let busy = || {
             let pending = this.outbox.lock();
             pending.answering + pending.receiving > 0

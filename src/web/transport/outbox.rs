@@ -76,6 +76,8 @@ pub(super) struct Pending {
     pub(super) stall_timeout: Duration,
     pub(super) answering: u32,
     pub(super) receiving: u32,
+    /// Requests that have come and are not served yet.
+    pub(super) ahead: u32,
 }
 
 /// What a handler is busy with, though nothing may be written for long.
@@ -197,6 +199,7 @@ impl Outbox {
             stall_timeout,
             answering: 0,
             receiving: 0,
+            ahead: 0,
         })))
     }
 

@@ -1,0 +1,90 @@
+//! Limits how many requests a client of HTTP/1 has sent ahead of those that are served.
+//!
+//! actix-http decodes all requests that it has read (up to 128 KiB) as soon as fewer than 16 wait, and keeps some 6 kB of each: 3000
+//! short ones behind an answer that is slow, or that the client does not take, hold 17 MB a connection. So they are
+//! counted before they are decoded. Nothing is parsed for that: each request has the mark ` HTTP/1.` in its first line. A body
+//! that has it is counted as well, which ends uploads only of those who send it dozens of times.
+
+use std::io;
+
+use memchr::memmem;
+
+use super::Outbox;
+
+/// Requests that may wait behind the one that is served. Browsers and proxies send none ahead; benchmarks send 16.
+pub(in crate::web) const MOST_AHEAD: u32 = 32;
+
+const MARK: &[u8] = b" HTTP/1.";
+
+/// A client sent more than [`MOST_AHEAD`] requests ahead.
+#[derive(Debug, thiserror::Error)]
+#[error("the client sent more than {MOST_AHEAD} requests ahead of their answers")]
+pub(in crate::web) struct TooFarAhead;
+
+/// Finds the marks of requests in bytes that come in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    /// The last bytes, of which a mark may be begun.
+    tail: Vec<u8>,
+}
+
+impl Requests {
+    /// How many marks end in these bytes.
+    fn count(&mut self, bytes: &[u8]) -> u32 {
+        const BEGUN: usize = MARK.len() - 1;
+        let marks = |bytes: &[u8]| memmem::find_iter(bytes, MARK).count();
+        // Those that are in both, then those that are here alone.
+        self.tail.extend_from_slice(&bytes[..bytes.len().min(BEGUN)]);
+        let found = marks(&self.tail) + marks(bytes);
+        if bytes.len() >= BEGUN {
+            self.tail.clear();
+            self.tail.extend_from_slice(&bytes[bytes.len() - BEGUN..]);
+        } else {
+            let old = self.tail.len().saturating_sub(BEGUN);
+            self.tail.drain(..old);
+        }
+        u32::try_from(found).unwrap_or(u32::MAX)
+    }
+
+    /// Counts what was read.
+    ///
+    /// # Errors
+    /// [`TooFarAhead`].
+    pub(super) fn read(&mut self, bytes: &[u8], outbox: &Outbox) -> io::Result<()> {
+        let found = self.count(bytes);
+        if found == 0 {
+            return Ok(());
+        }
+        let mut pending = outbox.lock();
+        pending.ahead = pending.ahead.saturating_add(found);
+        if pending.ahead > MOST_AHEAD + 1 { Err(io::Error::other(TooFarAhead)) } else { Ok(()) }
+    }
+}
+
+impl Outbox {
+    /// Notes that a request of HTTP/1 is served from now on.
+    pub(in crate::web) fn begin_request(&self) {
+        let mut pending = self.lock();
+        pending.ahead = pending.ahead.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_found_wherever_they_are_cut() {
+        let text = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST /x HTTP/1.0\r\n\r\n HTTP/1 HTTP/2. HTTP/1.";
+        for first in 0..=text.len() {
+            for second in first..=text.len() {
+                let mut requests = Requests::default();
+                let pieces = [&text[..first], &text[first..second], &text[second..]];
+                let found: u32 = pieces.iter().map(|piece| requests.count(piece)).sum();
+                assert_eq!(found, 3, "cut at {first} and {second}");
+            }
+        }
+        let mut requests = Requests::default();
+        assert_eq!(text.iter().map(|byte| requests.count(&[*byte])).sum::<u32>(), 3);
+    }
+}
