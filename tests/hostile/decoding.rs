@@ -220,9 +220,9 @@ async fn large_pictures_that_are_drawn_wait_for_each_other_and_those_that_never_
         )
     };
     let streams: String = [
-        text("one", 2800),
-        text("two", 2800),
-        text("three", 2800),
+        text("one", 2500),
+        text("two", 2500),
+        text("three", 2500),
         text("large", 7000),
         text("larger", 7050),
     ]
