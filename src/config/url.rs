@@ -172,6 +172,14 @@ mod tests {
             "rtsp://",
             "rtsp:///hunter2",
             "rtsp://u:hunter2@/x",
+            // What ffmpeg would take for an option, a file, or several of them.
+            "-i",
+            "-rtsp://h/hunter2",
+            "file:///hunter2",
+            "file://rtsp://h/hunter2",
+            "concat:rtsp://h/hunter2|/etc/passwd",
+            "subfile,,start,0,end,9,,:/hunter2",
+            "RTSP://h/hunter2",
             "rtsp://h:hunter2/",
         ] {
             let wrong = format!("{:?}", rtsp(text).unwrap_err());

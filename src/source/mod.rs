@@ -371,7 +371,11 @@ impl SourceError {
             }
             Self::Empty { .. } => "the camera closed the connection before the first frame",
             Self::NoPictures { source, .. } => {
-                return format!("the camera sends no usable stream: {}", source.public()).into();
+                return match source.media() {
+                    Some(media) => format!("the camera sent {media}: is this the stream's URL?"),
+                    None => format!("the camera sends no usable stream: {}", source.public()),
+                }
+                .into();
             }
             Self::BrokenPictures { source, .. } => {
                 return format!("the camera sends broken pictures only: {source}").into();

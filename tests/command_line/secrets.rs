@@ -100,7 +100,7 @@ fn what_a_camera_or_program_says_is_for_no_viewer_and_a_body_for_nobody() {
     let sources = [
         ("html", format!("{{type: mjpeg, url: 'http://{html}/'}}"), "the camera sent text/html"),
         ("snap", format!("{{type: snapshot, url: 'http://{html}/'}}"), "the camera sent text/html"),
-        ("untyped", format!("{{type: mjpeg, url: 'http://{untyped}/'}}"), "it sent text/html"),
+        ("untyped", format!("{{type: mjpeg, url: 'http://{untyped}/'}}"), "the camera sent text/html"),
         (
             "untyped-snap",
             format!("{{type: snapshot, url: 'http://{untyped}/'}}"),
@@ -131,7 +131,11 @@ fn what_a_camera_or_program_says_is_for_no_viewer_and_a_body_for_nobody() {
         .iter()
         .map(|(name, source, _)| format!("{name}: {{on_demand: false, source: {source}}}"))
         .collect();
-    let server = crate::binary::Framecast::serve(&format!("streams: {{{}}}", streams.join(", ")));
+    let server =
+        crate::binary::Framecast::serve_with(&format!("streams: {{{}}}", streams.join(", ")), |command| {
+            // Each end of a source at once, not only those that last.
+            command.env("RUST_LOG", "framecast=debug")
+        });
     let get = |route: &str, admin: bool| {
         let bearer = format!("Authorization: Bearer {}", crate::binary::ADMIN_TOKEN);
         let mut arguments = vec!["-sS", "--max-time", "20", "-i"];

@@ -1,6 +1,9 @@
 //! Why a body is given up.
 
-use crate::{frame::JpegError, multipart::content::Content};
+use crate::{
+    frame::JpegError,
+    multipart::content::{Content, MediaType},
+};
 
 /// Why a body is given up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,15 +37,20 @@ pub enum ParseError {
 }
 
 impl ParseError {
-    /// In words for everybody: nothing that the body holds but its type, of a closed list.
+    /// What the body is instead, if that was recognised.
+    pub fn media(&self) -> Option<MediaType> {
+        match self {
+            Self::NoFrame { content, .. } | Self::Ended { content, .. } => content.media,
+            Self::TooLarge { .. } => None,
+        }
+    }
+
+    /// In words for everybody: nothing that the body holds.
     pub fn public(&self) -> String {
-        let (Self::NoFrame { content, .. } | Self::Ended { content, .. }) = self else {
-            return self.to_string();
-        };
-        match (content.media, self) {
-            (Some(media), _) => format!("it sent {media}"),
-            (None, Self::Ended { .. }) => "its answer ended without a whole JPEG".to_owned(),
-            (None, _) => "no JPEG in its answer".to_owned(),
+        match self {
+            Self::NoFrame { .. } => "no JPEG in its answer".to_owned(),
+            Self::Ended { .. } => "its answer ended without a whole JPEG".to_owned(),
+            Self::TooLarge { .. } => self.to_string(),
         }
     }
 }

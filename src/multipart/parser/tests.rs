@@ -183,7 +183,7 @@ fn a_body_without_frames_is_given_up_with_what_was_seen() {
     assert!(error.to_string().contains(" bytes (text/html);"), "{error}");
     let (_, error) = until_error(b"<html><title>Log\x1bin</title>s3cret", b"s3cret\r\n");
     assert!(error.to_string().contains(" bytes (text/html, \"Log in\");"), "{error}");
-    assert_eq!(error.public(), "it sent text/html");
+    assert_eq!(error.media().map(|media| media.as_str()), Some("text/html"));
     assert!(!error.to_string().contains("s3cret"), "{error}");
     for (lead, junk) in [
         (&b"--cam\r\n"[..], &b"X-Header: without end\r\n"[..]),

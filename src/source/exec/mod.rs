@@ -122,8 +122,13 @@ impl ProgramError {
                 return format!("the program for its pictures {}{frames}", ended(status)).into();
             }
             Self::NoPictures { source, .. } => {
-                return format!("the program for its pictures writes no usable stream: {}", source.public())
-                    .into();
+                return match source.media() {
+                    Some(media) => format!("the program for its pictures wrote {media}"),
+                    None => {
+                        format!("the program for its pictures writes no usable stream: {}", source.public())
+                    }
+                }
+                .into();
             }
             Self::Broken { .. } => "the program for its pictures cannot be read from",
         };
