@@ -20,9 +20,10 @@ mod table;
 
 use std::{
     net::IpAddr,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -30,7 +31,7 @@ use std::{
 use actix_web::{HttpMessage, HttpRequest};
 use futures_util::future::{AbortHandle, AbortRegistration, Abortable};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 use tracing::debug;
@@ -43,7 +44,7 @@ pub(super) use in_work::track;
 
 /// A connection that is closed for a new one is gone within this, unless its thread is stuck; then the new
 /// one is refused.
-const ROOM_WITHIN: Duration = Duration::from_secs(1);
+const ROOM_WITHIN: Duration = Duration::from_secs(5);
 
 /// Connections that the system has accepted and that have no permit yet: they get one, or are closed, as
 /// soon as their thread looks at them. As many again wait in the system's queue meanwhile.
@@ -58,8 +59,9 @@ pub struct Connections {
     /// How many permits there are, and how many of them are to go when they are given back.
     most: Mutex<Most>,
     table: Mutex<Table<Closer>>,
-    /// Held by the one new connection that makes room for itself.
-    making_room: tokio::sync::Mutex<()>,
+    /// New connections that wait for a permit. Changed under the table's lock.
+    waiting: AtomicUsize,
+    became_idle: Notify,
     /// Connections of each address that is no trusted proxy's.
     addresses: Arc<Seats>,
     closed_idle: AtomicU64,
@@ -122,7 +124,8 @@ impl Connections {
             permits: Arc::new(Semaphore::new(most)),
             most: Mutex::new(Most { permits: most, owed: 0 }),
             table: Mutex::default(),
-            making_room: tokio::sync::Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            became_idle: Notify::new(),
             addresses: Arc::new(Seats::new(per_address)),
             closed_idle: AtomicU64::new(0),
             refused: [const { AtomicU64::new(0) }; Refused::ALL.len()],
@@ -153,6 +156,12 @@ impl Connections {
     /// Returns how many there may be.
     pub(super) fn most(&self) -> usize {
         self.most.lock().unwrap_or_else(PoisonError::into_inner).permits
+    }
+
+    /// Returns how many permits there are, those among them that are to go.
+    fn permits_now(&self) -> usize {
+        let most = self.most.lock().unwrap_or_else(PoisonError::into_inner);
+        most.permits + most.owed
     }
 
     /// Returns how many the server may accept, those without a permit among them.
@@ -205,27 +214,50 @@ impl Connections {
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
             return Ok(self.enter(peer, permit, seat));
         }
-        timeout(ROOM_WITHIN, self.make_room(peer, seat)).await.unwrap_or(Err(Refused::Full))
+        let room = timeout(ROOM_WITHIN, self.make_room(subscriber(peer))).await;
+        Ok(self.enter(peer, room.unwrap_or(Err(Refused::Full))?, seat))
     }
 
-    /// Closes the connection that has been idle for longest, and waits for its permit.
-    async fn make_room(
-        self: &Arc<Self>,
-        peer: Option<IpAddr>,
-        seat: Option<AddressSeat>,
-    ) -> Result<Admitted, Refused> {
-        // The next one looks for an idle connection when this one is among them. Otherwise a burst would find all
-        // permits promised, and be refused while nobody does anything.
-        let _turn = self.making_room.lock().await;
-        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
-            return Ok(self.enter(peer, permit, seat));
+    /// Waits for a permit, for which the connection is closed that has been idle for longest.
+    async fn make_room(&self, peer: Option<IpAddr>) -> Result<OwnedSemaphorePermit, Refused> {
+        let _waiting = Waiting::begin(self);
+        let mut permit = pin!(self.permits.clone().acquire_owned());
+        loop {
+            let changed = self.became_idle.notified();
+            if !self.close_idle(peer) {
+                return Err(Refused::Full);
+            }
+            tokio::select! {
+                biased;
+                permit = &mut permit => return permit.map_err(|_| Refused::Full),
+                () = changed => {}
+            }
         }
-        let closer = self.table().take_longest_idle(subscriber(peer), |closer| closer.writing.is_going_on());
-        let closer = closer.ok_or(Refused::Full)?;
-        self.closed_idle.fetch_add(1, Ordering::Relaxed);
-        closer.abort.abort();
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| Refused::Full)?;
-        Ok(self.enter(peer, permit, seat))
+    }
+
+    /// Closes an idle connection, unless as many permits are on their way as are waited for. False if there is
+    /// nothing to wait for: all permits are held by connections with requests.
+    fn close_idle(&self, peer: Option<IpAddr>) -> bool {
+        let mut table = self.table();
+        // Permits that nobody in the table holds: of those that are being closed, or just given to a new one.
+        let on_their_way = self.permits_now().saturating_sub(table.open());
+        if on_their_way >= self.waiting.load(Ordering::Relaxed) {
+            return true;
+        }
+        let closer = table.take_longest_idle(peer, |closer| closer.writing.is_going_on());
+        if let Some(closer) = &closer {
+            self.closed_idle.fetch_add(1, Ordering::Relaxed);
+            closer.abort.abort();
+        }
+        closer.is_some() || on_their_way > 0
+    }
+
+    /// Marks a connection as idle, unless it has a request; those who wait look again.
+    fn set_idle(&self, table: &mut Table<Closer>, id: Id) {
+        table.set_idle(id);
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.became_idle.notify_waiters();
+        }
     }
 
     fn enter(
@@ -237,7 +269,10 @@ impl Connections {
         let (abort, aborted) = AbortHandle::new_pair();
         let writing = Arc::<Writing>::default();
         let closer = Closer { abort, writing: writing.clone() };
-        let id = self.table().insert(subscriber(peer), closer);
+        let mut table = self.table();
+        let id = table.insert(subscriber(peer), closer);
+        self.set_idle(&mut table, id);
+        drop(table);
         let connection = Connection(Arc::new(Shared { connections: self.clone(), id, writing }));
         Admitted { aborted, place: Place { connection, permit: Some(permit), _seat: seat } }
     }
@@ -281,6 +316,24 @@ impl Admitted {
         let served = Abortable::new(serve(self.place.connection.clone()), self.aborted).await;
         drop(self.place);
         served.ok()
+    }
+}
+
+/// A new connection that waits for a permit.
+struct Waiting<'a>(&'a Connections);
+
+impl<'a> Waiting<'a> {
+    fn begin(connections: &'a Connections) -> Self {
+        let _table = connections.table();
+        connections.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(connections)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let _table = self.0.table();
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -335,7 +388,7 @@ impl Connection {
     pub(super) fn wait_for_client(&self) -> WaitForClient {
         let mut table = self.0.connections.table();
         if table.end_request(self.0.id) {
-            table.set_idle(self.0.id);
+            self.0.connections.set_idle(&mut table, self.0.id);
         }
         WaitForClient(self.clone())
     }
@@ -352,7 +405,7 @@ impl Connection {
         if writing.idle_when_flushed.load(Ordering::SeqCst) {
             let mut table = self.0.connections.table();
             writing.idle_when_flushed.store(false, Ordering::SeqCst);
-            table.set_idle(self.0.id);
+            self.0.connections.set_idle(&mut table, self.0.id);
         }
     }
 
