@@ -154,13 +154,13 @@ async fn a_camera_that_would_rather_speak_http_2_is_asked_over_http_1_1() {
     let provider = ring::default_provider();
     let key = ServerKey::from_der(vec![cert.der().clone()], key, &provider).unwrap();
     let offered = Arc::new(Offered { key: Arc::new(key), protocols: Mutex::default() });
-    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+    let mut server = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_cert_resolver(offered.clone());
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(server));
     let secured = FakeCamera::start_tls(acceptor, streaming).await;
     let url = format!("https://{}/video", secured.address());
     // Also where it is led to.
