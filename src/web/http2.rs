@@ -48,12 +48,22 @@ use super::{
     connections,
     refusals::Refusal,
     transport::{Channel, Outbox, Wire},
-    unsent::ConnectionBytes,
+    unsent::{ConnectionBytes, SLOW_PART, SlowPart, UnsentAnswers},
 };
-use crate::telemetry::tasks::{Counted, Kind};
+use crate::{
+    limits::BudgetError,
+    telemetry::tasks::{Counted, Kind},
+};
 
 /// Requests of one connection at a time, viewers above all; more than a page shows streams, and than other servers allow.
 pub(super) const MAX_STREAMS: u32 = 256;
+
+/// Requests that each connection may have open, whatever the others have; more than a page asks for at once. A request that waits
+/// costs some 8 KiB.
+const OWN_STREAMS: usize = 16;
+
+/// Requests above that, of all connections together: with those 64 connections hold 24 MiB, where 256 each were 128 MiB.
+static MORE_STREAMS: Semaphore = Semaphore::const_new(2048);
 
 /// Requests that are being answered at a time, those that were cancelled and are not gone yet included.
 const MAX_TASKS: usize = MAX_STREAMS as usize;
@@ -172,6 +182,7 @@ where
         unsent: Arc::default(),
         read: Rc::default(),
         open_heads: Rc::default(),
+        open_streams: Rc::default(),
     };
     let (io, meter) = Metered::new(wire);
     let mut builder = Builder::new();
@@ -276,6 +287,7 @@ struct Client {
     unsent: Arc<ConnectionBytes>,
     read: Rc<ReadBytes>,
     open_heads: Rc<Cell<usize>>,
+    open_streams: Rc<Cell<usize>>,
 }
 
 /// Bytes of a head, until its request is answered.
@@ -300,8 +312,33 @@ impl Drop for OpenHead {
     }
 }
 
+/// One of a connection's open requests.
+struct OpenStream {
+    open: Rc<Cell<usize>>,
+    _above_own: Option<SemaphorePermit<'static>>,
+}
+
+impl OpenStream {
+    fn new(open: &Rc<Cell<usize>>) -> Option<Self> {
+        let above_own = match open.get() {
+            ..OWN_STREAMS => None,
+            OWN_STREAMS.. => Some(MORE_STREAMS.try_acquire().ok()?),
+        };
+        open.set(open.get() + 1);
+        Some(Self { open: open.clone(), _above_own: above_own })
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.open.set(self.open.get() - 1);
+    }
+}
+
 /// A request that reaches no handler.
 enum NotTaken {
+    /// All connections together have as many as there may be.
+    Streams,
     /// The heads of the connection's open requests are too long together.
     Heads,
     /// It cannot be read.
@@ -311,6 +348,7 @@ enum NotTaken {
 impl NotTaken {
     fn refusal(&self) -> Refusal {
         match self {
+            Self::Streams => Refusal::Streams,
             Self::Heads => Refusal::Headers,
             Self::Unreadable(_) => Refusal::Malformed,
         }
@@ -320,6 +358,8 @@ impl NotTaken {
     fn answer(self, mut respond: SendResponse<Bytes>) {
         let mut head = http::Response::new(());
         *head.status_mut() = match self {
+            // Nothing was done for it: a browser asks again by itself (RFC 9113, section 8.7).
+            Self::Streams => return respond.send_reset(Reason::REFUSED_STREAM),
             Self::Heads => http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Unreadable(error) => {
                 debug!("a request over HTTP/2 cannot be read: {error}");
@@ -336,6 +376,7 @@ impl Client {
         let (parts, from) = request.into_parts();
         let headers = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32);
         let bytes = headers.sum::<usize>() + parts.uri.path().len();
+        let stream = OpenStream::new(&self.open_streams).ok_or(NotTaken::Streams)?;
         let head = OpenHead::new(bytes, &self.open_heads).ok_or(NotTaken::Heads)?;
         // What comes with a GET is thrown away as it comes: no handler of ours reads it.
         let takes_body = parts.method != http::Method::GET && parts.method != http::Method::HEAD;
@@ -352,7 +393,7 @@ impl Client {
         if let Some(connection) = &self.connection {
             request.extensions_mut().insert(connection.clone());
         }
-        Ok(Taken { is_head: parts.method == http::Method::HEAD, request, inbox, head })
+        Ok(Taken { is_head: parts.method == http::Method::HEAD, request, inbox, head, stream })
     }
 }
 
@@ -362,6 +403,7 @@ struct Taken {
     is_head: bool,
     inbox: Option<Inbox>,
     head: OpenHead,
+    stream: OpenStream,
 }
 
 impl Taken {
@@ -378,10 +420,10 @@ impl Taken {
         A::Error: Into<Response<BoxBody>>,
         B: MessageBody + 'static,
     {
-        let Self { request, is_head, inbox, head } = self;
+        let Self { request, is_head, inbox, head, stream } = self;
         let (answered, counted) = (app.call(request), Counted::new(Kind::Work));
         async move {
-            let _counted = counted;
+            let _counted = (counted, stream);
             let mut work = pin!(async move {
                 // A client that cancels, or leaves, is seen at once, not at the next frame.
                 let answered = tokio::select! {
@@ -419,6 +461,8 @@ enum Broken {
     Left,
     #[error("the client took nothing for {} s", .0.as_secs_f32())]
     Stalled(Duration),
+    #[error("the client does not keep up: {0}")]
+    Slow(#[from] BudgetError),
     #[error("its body failed: {0}")]
     Body(String),
 }
@@ -439,7 +483,8 @@ async fn send<B: MessageBody>(
     if is_whole {
         return Ok(());
     }
-    let sent = send_body(response.into_body(), &mut sending, patience).await;
+    let slow = response.extensions().get::<Arc<UnsentAnswers>>().cloned().map(SlowPart::new);
+    let sent = send_body(response.into_body(), &mut sending, patience, slow).await;
     if sent.is_err() {
         sending.send_reset(Reason::CANCEL);
     }
@@ -452,7 +497,9 @@ async fn send_body<B: MessageBody>(
     body: B,
     sending: &mut SendStream<Bytes>,
     patience: Duration,
+    mut slow: Option<SlowPart>,
 ) -> Result<(), Broken> {
+    let mut parts = 0;
     let mut body = pin!(body);
     loop {
         room(sending, 1, patience).await?;
@@ -462,9 +509,27 @@ async fn send_body<B: MessageBody>(
         };
         let Some(piece) = piece else { break };
         let mut piece = piece.map_err(|error| Broken::Body(error.into().to_string()))?;
+        let length = piece.len();
+        parts += 1;
         while !piece.is_empty() {
-            let room = room(sending, piece.len().min(PIECE), patience).await?;
+            let wanted = piece.len().min(PIECE);
+            let room = match &mut slow {
+                Some(slow) if !slow.is_charged() => {
+                    slow.waits(parts, Some(&piece), length)?;
+                    match timeout(SLOW_PART, room(sending, wanted, patience)).await {
+                        Ok(room) => room?,
+                        Err(_) => {
+                            slow.waits(parts, Some(&piece), length)?;
+                            room(sending, wanted, patience.saturating_sub(SLOW_PART)).await?
+                        }
+                    }
+                }
+                _ => room(sending, wanted, patience).await?,
+            };
             sending.send_data(piece.split_to(room.min(piece.len())), false)?;
+        }
+        if let Some(slow) = &mut slow {
+            slow.waits(parts, None, 0)?;
         }
     }
     Ok(sending.send_data(Bytes::new(), true)?)

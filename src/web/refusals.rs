@@ -22,13 +22,15 @@ pub(super) enum Refusal {
     Headers,
     /// It cannot be read at all: 400, and no handler sees it.
     Malformed,
+    /// More requests over HTTP/2 than all connections may have open: REFUSED_STREAM.
+    Streams,
     /// More frames of HTTP/2 that bring nothing than a client may send: the end of its connection.
     Flood,
     /// There was no room for its body, or it was ended to make room: 503, or 413 if it never fits.
     Uploads,
 }
 
-const ALL: [(Refusal, &str); 9] = [
+const ALL: [(Refusal, &str); 10] = [
     (Refusal::Unauthorized, "unauthorized"),
     (Refusal::Forbidden, "forbidden"),
     (Refusal::CrossSite, "cross_site"),
@@ -36,6 +38,7 @@ const ALL: [(Refusal, &str); 9] = [
     (Refusal::Rate, "rate"),
     (Refusal::Headers, "headers"),
     (Refusal::Malformed, "malformed"),
+    (Refusal::Streams, "streams"),
     (Refusal::Flood, "flood"),
     (Refusal::Uploads, "uploads"),
 ];

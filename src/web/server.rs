@@ -390,7 +390,10 @@ mod tests {
     use actix_web::HttpRequest;
     use bytes::Bytes;
     use futures_util::{StreamExt, stream};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        task::yield_now,
+    };
 
     use super::*;
 
@@ -442,11 +445,15 @@ mod tests {
             panic!("injected by the test")
         }
         async fn body() -> HttpResponse {
-            let pieces = stream::iter(0..2).map(|n| {
+            let pieces = stream::iter(0..2).then(async |n| {
+                // Meanwhile the first one is sent: h2 throws away what it has not written of a stream that is reset.
+                for _ in 0..n * 100 {
+                    yield_now().await;
+                }
                 assert_eq!(n, 0, "injected by the test");
                 Ok::<_, Infallible>(Bytes::from_static(b"the first piece"))
             });
-            HttpResponse::Ok().streaming(pieces)
+            HttpResponse::Ok().streaming(Box::pin(pieces))
         }
         async fn socket(request: HttpRequest, payload: web::Payload) -> HttpResponse {
             let (answer, session, messages) = actix_ws::handle(&request, payload).unwrap();

@@ -6,18 +6,22 @@
 //! (a picture that many ask for) are charged once. Of a connection that holds `limits.max_unsent_bytes_per_connection`
 //! already, further requests wait before their answer is made.
 //!
-//! Answers that the program holds anyway (pages, the API's description) are marked [`Permanent`] and not charged. Streams
-//! of pictures are none of this: of them a connection holds one part. Nothing here is on their way.
+//! Answers that the program holds anyway (pages, the API's description) are marked [`Permanent`] and not charged. Of a stream
+//! of pictures a connection holds one part, whose frame all its viewers share. A viewer that takes longer than
+//! [`SLOW_PART`] for a part may be the last one to hold that frame: it is charged from then on ([`SlowPart`]), and where there
+//! is no room for it the viewer is disconnected. Nothing here is on the way of viewers that keep up.
 
 use std::{
     collections::{HashMap, VecDeque},
     convert::Infallible,
+    future::Future,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use actix_web::{
@@ -29,7 +33,10 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, Sleep, sleep_until},
+};
 
 use super::{WebState, error::Problem};
 use crate::limits::{BudgetError, ByteBudget, BytePermit};
@@ -39,6 +46,9 @@ const LEAST_CHARGED: usize = 1024;
 
 /// An answer is handed on in slices of this length: of an answer over HTTP/1.1, which actix-http copies, its buffer holds two.
 const SLICE: usize = 16 * 1024;
+
+/// A part that is not taken within this is charged: by then there are newer ones, and its frame would be free but for this viewer.
+pub(super) const SLOW_PART: Duration = Duration::from_secs(1);
 
 /// Marks an answer whose bytes are there for as long as the program runs.
 #[derive(Debug, Clone, Copy)]
@@ -69,8 +79,12 @@ impl ConnectionBytes {
     }
 }
 
-/// Where the bytes of an allocation begin, and how many they are.
-type Allocation = (usize, usize);
+/// The address behind the last byte: what is left of a frame that is half sent ends where the whole frame ends.
+type Allocation = usize;
+
+fn allocation(bytes: &[u8]) -> Allocation {
+    bytes.as_ptr_range().end as usize
+}
 
 /// What all answers hold.
 #[derive(Debug)]
@@ -129,22 +143,79 @@ impl UnsentAnswers {
         bytes: Bytes,
         connection: &Arc<ConnectionBytes>,
     ) -> Result<Bytes, BudgetError> {
-        let allocation = (bytes.as_ptr() as usize, bytes.len());
-        let mut charged = self.charged();
-        let shared = charged.get(&allocation).and_then(Weak::upgrade);
-        let charge = match shared {
-            Some(charge) => charge,
-            None => {
-                let permit = self.budget.try_acquire(bytes.len())?;
-                connection.held.fetch_add(bytes.len(), Relaxed);
-                let (connection, answers) = (connection.clone(), self.clone());
-                let charge = Arc::new(Charge { allocation, permit, connection, answers });
-                charged.insert(allocation, Arc::downgrade(&charge));
-                charge
-            }
-        };
-        drop(charged);
+        let charge = self.hold(allocation(&bytes), bytes.len(), connection)?;
         Ok(Bytes::from_owner(Charged { bytes, _charge: charge }))
+    }
+
+    fn hold(
+        self: &Arc<Self>,
+        allocation: Allocation,
+        bytes: usize,
+        connection: &Arc<ConnectionBytes>,
+    ) -> Result<Arc<Charge>, BudgetError> {
+        let mut charged = self.charged();
+        if let Some(charge) = charged.get(&allocation).and_then(Weak::upgrade) {
+            return Ok(charge);
+        }
+        let permit = self.budget.try_acquire(bytes)?;
+        connection.held.fetch_add(bytes, Relaxed);
+        let (connection, answers) = (connection.clone(), self.clone());
+        let charge = Arc::new(Charge { allocation, permit, connection, answers });
+        charged.insert(allocation, Arc::downgrade(&charge));
+        Ok(charge)
+    }
+}
+
+/// A part that one viewer is taking.
+#[derive(Debug)]
+pub(super) struct SlowPart {
+    answers: Arc<UnsentAnswers>,
+    /// Its number among the connection's parts, and when it was first seen to wait.
+    part: Option<(u64, Instant)>,
+    charge: Option<Arc<Charge>>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl SlowPart {
+    pub(super) fn new(answers: Arc<UnsentAnswers>) -> Self {
+        Self { answers, part: None, charge: None, timer: None }
+    }
+
+    /// Notes that `rest` of part number `part` waits, of a frame of about `bytes`; or, if there is no rest, that nothing does.
+    ///
+    /// # Errors
+    /// If it waits for too long and there is no room to hold it. Counted as refused.
+    pub(super) fn waits(&mut self, part: u64, rest: Option<&[u8]>, bytes: usize) -> Result<(), BudgetError> {
+        let Some(rest) = rest else {
+            (self.part, self.charge) = (None, None);
+            return Ok(());
+        };
+        let now = Instant::now();
+        match self.part {
+            Some((known, since)) if known == part => {
+                if self.charge.is_none() && now.saturating_duration_since(since) >= SLOW_PART {
+                    let bytes = bytes.max(rest.len());
+                    self.charge = Some(self.answers.hold(allocation(rest), bytes, &Arc::default())?);
+                }
+            }
+            _ => (self.part, self.charge) = (Some((part, now)), None),
+        }
+        Ok(())
+    }
+
+    /// Has the task woken when a part that waits will have to be charged. One timer a second at most, whatever the rate of frames.
+    pub(super) fn wake_when_late(&mut self, cx: &mut Context<'_>) {
+        let (Some((_, since)), None) = (self.part, &self.charge) else { return };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(since + SLOW_PART)));
+        while timer.as_mut().poll(cx).is_ready() {
+            // Armed for an earlier part.
+            timer.as_mut().reset((since + SLOW_PART).max(Instant::now() + Duration::from_millis(1)));
+        }
+    }
+
+    /// Returns whether the part is charged already.
+    pub(super) fn is_charged(&self) -> bool {
+        self.charge.is_some()
     }
 }
 
@@ -225,7 +296,8 @@ impl MessageBody for Slices {
 #[cfg(test)]
 mod tests {
     use actix_web::body::to_bytes;
-    use futures_util::FutureExt;
+    use futures_util::{FutureExt, future::poll_fn};
+    use tokio::time::advance;
 
     use super::*;
 
@@ -273,6 +345,38 @@ mod tests {
         assert!(connection.wait_below(2 * KIB + 1).now_or_never().is_some());
         drop(held);
         assert!(waits.now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_is_taken_too_slowly_is_charged_once_for_all_who_take_it() {
+        let (answers, frame) = (answers(10), Bytes::from(vec![7; 6 * KIB]));
+        let mut viewers = [(); 3].map(|()| SlowPart::new(answers.clone()));
+        for (n, viewer) in viewers.iter_mut().enumerate() {
+            viewer.waits(1, Some(&frame[n..]), frame.len()).unwrap();
+        }
+        assert_eq!(answers.budget.in_use(), 0, "they may be quick yet");
+        let [first, ..] = &mut viewers;
+        poll_fn(|cx| {
+            first.waits(1, Some(&frame[1000..]), frame.len()).unwrap();
+            first.wake_when_late(cx);
+            if first.is_charged() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        for viewer in &mut viewers {
+            viewer.waits(1, Some(&frame[2000..]), frame.len()).unwrap();
+            assert_eq!((viewer.is_charged(), answers.budget.in_use()), (true, 6 * KIB));
+        }
+        let [mut first, second, third] = viewers;
+        first.waits(2, Some(&frame), frame.len()).unwrap();
+        drop(second);
+        assert_eq!(answers.budget.in_use(), 6 * KIB, "one holds it still");
+        drop(third);
+        assert_eq!(answers.budget.in_use(), 0);
+        let others = answers.budget.try_acquire(5 * KIB).unwrap();
+        advance(SLOW_PART).await;
+        assert!(first.waits(2, Some(&frame), frame.len()).is_err());
+        drop(others);
+        assert!(first.waits(2, None, 0).is_ok() && answers.charged().is_empty());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
+use tracing::debug;
 
 use self::multiplexed::Multiplexed;
 use super::{
@@ -29,6 +30,7 @@ use super::{
     seats::AddressSeat,
     switch, switched_off, switched_on,
     transport::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Pieces, Stays},
+    unsent::SlowPart,
     viewers::{Kind, Viewing},
 };
 use crate::{
@@ -151,6 +153,7 @@ pub(super) async fn answer_as(
         let viewer = Multiplexed { feed, showing, lease, _busy: busy, _seat: seat, _viewing: viewing };
         let mut answer = told(head.body(multiplexed::body(viewer)));
         answer.extensions_mut().insert(Patience(stream.config().viewer_timeout));
+        answer.extensions_mut().insert(state.unsent.clone());
         return Ok(answer);
     }
     let stays = if adapts { Stays::No } else { Stays::Yes };
@@ -161,7 +164,8 @@ pub(super) async fn answer_as(
     })?;
     let lease: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move { lease.over().await });
     let (lease, viewing) = (Some(lease), viewing());
-    let body = ViewerBody { feed, lease, adapting, _busy: busy, _seat: seat, _viewing: viewing };
+    let slow = (SlowPart::new(state.unsent.clone()), shown);
+    let body = ViewerBody { feed, lease, adapting, slow, _busy: busy, _seat: seat, _viewing: viewing };
     Ok(told(unchunked_unless(chunked, head.body(body))))
 }
 
@@ -323,6 +327,8 @@ struct ViewerBody {
     /// Until the viewer may watch no longer; none behind that.
     lease: Option<Pin<Box<dyn Future<Output = ()>>>>,
     adapting: Option<Box<Adapting>>,
+    /// Bounds what viewers hold that do not keep up, and says how long the stream's frames are.
+    slow: (SlowPart, StreamHandle),
     _busy: BusyGuard,
     _seat: AddressSeat,
     _viewing: Viewing,
@@ -344,6 +350,18 @@ impl MessageBody for ViewerBody {
             this.lease = None;
             this.feed.end();
         }
+        // Only polled where a socket does not take a whole part at once.
+        let (slow, stream) = &mut this.slow;
+        let waits = this.feed.with_waiting(|part, rest| {
+            let length =
+                rest.and_then(|_| stream.bus().newest()).map_or(0, |newest| newest.frame.jpeg().len());
+            slow.waits(part, rest, length)
+        });
+        if let Err(error) = waits {
+            debug!("a viewer that does not keep up is disconnected: {error}");
+            return Poll::Ready(None);
+        }
+        slow.wake_when_late(cx);
         this.feed.poll_ended(cx).map(|()| None)
     }
 }

@@ -371,3 +371,32 @@ async fn web_sockets_that_ping_without_end_hold_little() {
         .await;
     house.end();
 }
+
+/// Each holds the frame that was the newest when it came, and may: for an hour. 48 of them held 48 frames.
+#[tokio::test]
+async fn viewers_that_stop_within_a_frame_hold_a_bounded_number_of_frames() {
+    const ROUNDS: usize = 6;
+    const VIEWERS: usize = 8;
+    let streams = "  wide: {viewer_timeout: 1h, source: {type: push, token: none}}\n";
+    let mut house = House::serving("limits: {max_unsent_bytes: 8MiB}", streams).await;
+    house
+        .bears(MEMORY_KIB, async |house| {
+            let mut stuck = Vec::new();
+            for round in 0..ROUNDS {
+                for n in 0..VIEWERS {
+                    let picture = long(LARGE + round * VIEWERS + n);
+                    assert_eq!(house.push("wide", &picture).await.head.status, 204);
+                    let mut client = Client::over(narrow(house.address()).await);
+                    client.send(b"GET /streams/wide HTTP/1.1\r\nHost: test\r\n\r\n").await;
+                    client.head().await;
+                    stuck.push(client);
+                }
+                // Those for whose frames there is no room, once a second has passed, are disconnected.
+                house.report_when("wide", |report| report["viewers"].as_u64().unwrap() <= 8).await;
+            }
+            drop(stuck);
+            viewers_are(house, "wide", 0).await;
+        })
+        .await;
+    house.end();
+}

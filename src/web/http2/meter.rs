@@ -27,6 +27,7 @@ const HEAD_LEN: usize = 9;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
 const PADDED: u8 = 8;
@@ -239,6 +240,7 @@ impl FrameMeter {
             DATA => self.data_frame(payload, 0, flags, now),
             // A request, or the end of one: what it costs is bounded by whoever answers it.
             HEADERS => true,
+            CONTINUATION => self.charge(HEAD_LEN + FRAME_COST, now),
             _ => self.charge(HEAD_LEN + payload + FRAME_COST, now),
         }
     }
@@ -314,14 +316,17 @@ mod tests {
 
     #[test]
     fn what_brings_nothing_is_cut_off_whatever_its_type_and_length() {
-        let kinds: Vec<u8> = (RST_STREAM..=10).chain([42, 255]).chain([2]).collect();
-        for kind in kinds {
+        for kind in (2..=8).chain([10, 42, 255]) {
             for payload in [0, 1, 8, 16_384] {
                 let frame = frame(kind, 0, &vec![7; payload]);
                 let most = passes(&frame, 10_000);
                 assert_eq!(most, ALLOWANCE / (HEAD_LEN + payload + FRAME_COST), "{kind} of {payload}");
             }
         }
+        assert_eq!(
+            passes(&frame(CONTINUATION, 0, &[0x82; 200]), 10_000),
+            ALLOWANCE / (HEAD_LEN + FRAME_COST)
+        );
         for (flags, payload) in [(0, &[][..]), (PADDED, &[0][..]), (PADDED, &[200; 201][..])] {
             assert!(passes(&frame(DATA, flags, payload), 10_000) < 10_000, "{payload:?}");
         }

@@ -160,6 +160,12 @@ impl FeedGuard {
 }
 
 impl FeedGuard {
+    /// Hands `look` what waits to be written: the number of the part, and the longest piece of what is left of it, if anything is.
+    pub(in crate::web) fn with_waiting<T>(&self, look: impl FnOnce(u64, Option<&[u8]>) -> T) -> T {
+        let pending = self.outbox.lock();
+        look(pending.rests, pending.pieces.longest())
+    }
+
     /// Has the feed end in an orderly way. The task has to call [`FeedGuard::poll_ended`] behind it.
     pub(in crate::web) fn end(&self) {
         if let Some(feed) = &mut self.outbox.lock().feed {

@@ -40,6 +40,11 @@ impl Pieces {
         self.next == self.end
     }
 
+    /// Returns the longest piece that waits; none if none does.
+    pub(super) fn longest(&self) -> Option<&[u8]> {
+        self.pieces[self.next..self.end].iter().map(|piece| &**piece).max_by_key(|piece| piece.len())
+    }
+
     /// Adds the part of a frame, as it is shared by all its viewers.
     pub(in crate::web) fn put_part(&mut self, frame: &Published, framing: Framing) {
         let whole = self.is_empty().then_some((frame.seq, framing));
