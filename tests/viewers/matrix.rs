@@ -50,17 +50,17 @@ enum Reach {
 /// What whoever comes may watch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Everybody {
-    WatchesNothing,
-    WatchesSeen,
-    WatchesAll,
+    Nothing,
+    Seen,
+    All,
 }
 
 impl Everybody {
     fn watches(self, place: &Place) -> bool {
         match self {
-            Self::WatchesNothing => false,
-            Self::WatchesSeen => place.name == SEEN.name,
-            Self::WatchesAll => true,
+            Self::Nothing => false,
+            Self::Seen => place.name == SEEN.name,
+            Self::All => true,
         }
     }
 }
@@ -269,7 +269,7 @@ async fn without_access_rules_everybody_views_and_only_the_admin_changes() {
     let relay = TestRelay::start(&format!("server: {{trusted_proxies: 127.0.0.1}}\n{STREAMS}"));
     let admin =
         Asking { who: "the admin", token: Some("admin-of-tests"), holds: Some((Role::Admin, Reach::All)) };
-    assert_matrix(&relay, Everybody::WatchesAll, &[NOBODY, WRONG, PUBLISHER, admin]).await;
+    assert_matrix(&relay, Everybody::All, &[NOBODY, WRONG, PUBLISHER, admin]).await;
 }
 
 /// Tokens by what they may do; `framecast token` makes longer ones.
@@ -310,14 +310,14 @@ async fn with_access_rules_each_may_do_what_its_role_says_for_its_streams() {
         holder("administers-seen", Role::Admin, Reach::Seen),
         holder("admin-of-tests", Role::Admin, Reach::All),
     ];
-    assert_matrix(&relay, Everybody::WatchesNothing, &callers).await;
+    assert_matrix(&relay, Everybody::Nothing, &callers).await;
 }
 
 #[tokio::test]
 async fn who_may_see_one_stream_without_a_credential_is_told_nothing_of_the_others() {
     let relay = TestRelay::start(&with_rules("anonymous: [seen-stream]"));
     let callers = [NOBODY, WRONG, holder("views-seen", Role::View, Reach::Seen)];
-    assert_matrix(&relay, Everybody::WatchesSeen, &callers).await;
+    assert_matrix(&relay, Everybody::Seen, &callers).await;
 }
 
 /// All that is said of the stream that nobody in particular has named.
