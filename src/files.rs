@@ -193,8 +193,9 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        let entries = fs::read_dir(folder).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+        let entries = fs::read_dir(folder).expect("the folder is the test's");
+        let name = |entry: io::Result<fs::DirEntry>| entry.expect("it is readable").file_name();
+        entries.map(name).map(|name| name.to_string_lossy().into_owned()).collect()
     }
 
     #[test]
