@@ -50,7 +50,8 @@ impl Cgroup {
             path(&|number, _| number == "0").map(|own| (PathBuf::from("/sys/fs/cgroup").join(own), V2, 0));
         let mut refused = io::Error::new(io::ErrorKind::NotFound, "there is no memory controller");
         for (parent, files, swap) in v1.into_iter().chain(v2) {
-            // Version 2 limits no group below one that has processes, such as our own: a sibling is tried as well.
+            // Version 2 limits no group below one that has processes, such as our own: a sibling is tried as
+            // well.
             let sibling = parent.parent().map(PathBuf::from).unwrap_or_default();
             for parent in [parent, sibling] {
                 match Self::make(parent.join(&name), files, bytes, swap) {

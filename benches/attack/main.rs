@@ -4,10 +4,11 @@
 //! cargo bench --bench attack -- --seconds 20
 //! ```
 //!
-//! Each attack of `attacks/` runs against a relay of its own, in a control group of 256 MiB. Measured are whether the relay
-//! lives, its memory before, meanwhile and afterwards, and the frames that 20 viewers of a camera of 30 frames a
-//! second get, against those that they get beside a program that only burns as much CPU as the attackers did. Prints a table in
-//! Markdown: docs/reliability.md. Attackers and burner are niced; camera and viewers, which are the instrument, are not.
+//! Each attack of `attacks/` runs against a relay of its own, in a control group of 256 MiB. Measured are
+//! whether the relay lives, its memory before, meanwhile and afterwards, and the frames that 20 viewers of a
+//! camera of 30 frames a second get, against those that they get beside a program that only burns as much CPU
+//! as the attackers did. Prints a table in Markdown: docs/reliability.md. Attackers and burner are niced;
+//! camera and viewers, which are the instrument, are not.
 
 mod attacks;
 mod audience;
@@ -207,8 +208,9 @@ struct Row {
 }
 
 impl Row {
-    const HEAD: &str = "| attack | the relay | memory before / highest / afterwards, MiB | group's highest, MiB | \
-         frames a viewer: attack / burner | of 100 | connections | CPU of attackers / burner / relay, s |\n|---|---|---|---|---|---|---|---|";
+    const HEAD: &str = "| attack | the relay | memory before / highest / afterwards, MiB | \
+         group's highest, MiB | frames a viewer: attack / burner | of 100 | connections | \
+         CPU of attackers / burner / relay, s |\n|---|---|---|---|---|---|---|---|";
 
     async fn measure(house: &House, name: &str, length: Duration, arguments: &Arguments) -> Result<Self> {
         let settle = Duration::from_secs_f64(arguments.settle);
@@ -222,7 +224,8 @@ impl Row {
         Ok(Self { name: name.to_owned(), length, attack, burner })
     }
 
-    /// Frames of a hundred that viewers kept: of those that the camera sent, since a busy machine makes it skip some.
+    /// Frames of a hundred that viewers kept: of those that the camera sent, since a busy machine makes it
+    /// skip some.
     fn percent(&self) -> Option<f64> {
         let share = |frames: Frames| frames.seen as f64 / frames.sent.max(1) as f64;
         let burner = self.burner.as_ref()?;
@@ -262,7 +265,8 @@ impl fmt::Display for Row {
             self.burner.as_ref().map_or("–".to_owned(), |burner| format!("{:.1}", burner.load_cpu_s));
         write!(
             f,
-            "| {} | {lives} | {:.0} / {:.0} / {after} | {group} | {} / {burner} | {percent} | {} | {:.1} / {burnt} / {:.1} |",
+            "| {} | {lives} | {:.0} / {:.0} / {after} | {group} | {} / {burner} | {percent} | {} | \
+             {:.1} / {burnt} / {:.1} |",
             self.name,
             mib(before.resident),
             mib(peak.resident_peak),
@@ -353,9 +357,7 @@ impl Outcome {
         let mut audience = Audience::new().await?;
         let mut relay = house.start(audience.camera).await?;
         if !relay.has_group() {
-            say(
-                "no control group may be made here: a relay above its limit is killed as soon as that is seen",
-            );
+            say("no control group may be made here: a relay above its limit is killed once that is seen");
         }
         audience.watch(&relay.target, viewers);
         audience.is_shown(viewers, SEEN_BEFORE, SEEN_BEFORE_WITHIN).await?;

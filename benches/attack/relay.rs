@@ -60,7 +60,8 @@ impl House {
         let folder = self.folder.path();
         let yaml = format!(
             "server: {{listen: '127.0.0.1:0', tls: {{cert_file: '{0}/cert.pem', key_file: '{0}/key.pem'}}}}\n\
-             {AUTH}\nlog: {{access: none}}\nstreams:\n  camera: {{source: {{type: mjpeg, url: 'http://{camera}/'}}}}\n{STREAMS}",
+             {AUTH}\nlog: {{access: none}}\nstreams:\n  \
+             camera: {{source: {{type: mjpeg, url: 'http://{camera}/'}}}}\n{STREAMS}",
             folder.display(),
         );
         fs::write(folder.join("framecast.yaml"), yaml)?;

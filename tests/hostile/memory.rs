@@ -1,5 +1,6 @@
-//! The attacks of `benches/attack` for some seconds each, on the built program in a control group of 256 MiB; where none may be made,
-//! its resident memory is read. The release binary is measured in full by `cargo bench --bench attack` (docs/reliability.md).
+//! The attacks of `benches/attack` for some seconds each, on the built program in a control group of 256 MiB;
+//! where none may be made, its resident memory is read. The release binary is measured in full by `cargo
+//! bench --bench attack` (docs/reliability.md).
 
 use std::{path::Path, time::Duration};
 
@@ -21,7 +22,8 @@ const LENGTH: Duration = Duration::from_secs(3);
 /// What viewers among the attackers watch.
 const CAMERA: &str = "  camera: {source: {type: pattern, size: 640x480, fps: 10}}";
 
-/// Runs an attack beside the good stream, whose viewer must get each frame, and waits until the memory is given back.
+/// Runs an attack beside the good stream, whose viewer must get each frame, and waits until the memory is
+/// given back.
 async fn is_borne(name: &str) {
     let group = Cgroup::with_limit("hostile", LIMIT_BYTES).ok();
     let shell = match &group {

@@ -34,8 +34,8 @@ const CONNECTIONS: [u32; 3] = [1, 16, 64];
 /// Frames in one write.
 const BATCH: u32 = 200;
 
-/// Floods with one type of frame, without and with payload, over 1, 16 and 64 connections, for equal parts of `length`.
-/// Half of the connections read what comes; windows are shut on all of them.
+/// Floods with one type of frame, without and with payload, over 1, 16 and 64 connections, for equal parts of
+/// `length`. Half of the connections read what comes; windows are shut on all of them.
 pub(crate) async fn run(kind: u8, target: &Target, length: Duration) {
     let phases = 2 * u32::try_from(CONNECTIONS.len()).expect("they are few");
     for with_payload in [false, true] {

@@ -1,8 +1,9 @@
-//! The attacks: what somebody without a credential can do to a relay, as endless loops that end at a deadline.
+//! The attacks: what somebody without a credential can do to a relay, as endless loops that end at a
+//! deadline.
 //!
-//! Each row of [`ATTACKS`] is a number of attackers that do the same or take turns. All of them talk to 127.0.0.0/8 only, and hold at most
-//! [`MOST_CONNECTIONS`] connections. `benches/attack` measures the release binary under them; `tests/hostile` runs each for
-//! some seconds.
+//! Each row of [`ATTACKS`] is a number of attackers that do the same or take turns. All of them talk to
+//! 127.0.0.0/8 only, and hold at most [`MOST_CONNECTIONS`] connections. `benches/attack` measures the release
+//! binary under them; `tests/hostile` runs each for some seconds.
 
 mod floods;
 mod pictures;
@@ -21,7 +22,8 @@ pub(crate) use floods::KINDS;
 use wire::{DATA, discard, exchange, frame, get, nth, post};
 pub(crate) use wire::{Target, handshakes};
 
-/// What the attacks need beside the camera: streams that anybody may push to, one made from them, and pictures that are large to draw.
+/// What the attacks need beside the camera: streams that anybody may push to, one made from them, and
+/// pictures that are large to draw.
 pub(crate) const STREAMS: &str = "
   inbox: {source: {type: push, token: none}}
   outbox: {source: {type: push, token: none}}
@@ -415,7 +417,8 @@ impl Attacker {
     async fn socket(&mut self) -> io::Result<()> {
         let mut io = self.target.http1(LOCALHOST).await?;
         let upgrade = b"GET /api/ws?src=camera HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
-            Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+            Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
         exchange(&mut io, upgrade).await?;
         // A text message whose mask changes nothing.
         let said = br#"{"type":"mjpeg"}"#;
@@ -461,6 +464,6 @@ fn request(target: &str) -> Vec<u8> {
 }
 
 fn upload_head(target: &str, kind: &str, length: usize) -> Vec<u8> {
-    format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n")
-        .into_bytes()
+    let fields = format!("Host: localhost\r\nContent-Type: {kind}\r\nContent-Length: {length}");
+    format!("POST {target} HTTP/1.1\r\n{fields}\r\n\r\n").into_bytes()
 }

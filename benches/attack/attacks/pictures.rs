@@ -10,7 +10,8 @@ pub(crate) const SIDE: u16 = 7000;
 /// Blocks of a square picture of [`SIDE`], 8 x 8 pixels each.
 const BLOCKS_A_SIDE: u32 = SIDE.div_ceil(8) as u32;
 
-/// The longest run of blocks without coefficients that one code of a progressive scan can end (EOB14), less one.
+/// The longest run of blocks without coefficients that one code of a progressive scan can end (EOB14), less
+/// one.
 const LONGEST_RUN: u32 = 0x7fff;
 
 /// A black PNG of 7000 x 7000 pixels, RGBA with 16 bits a channel: 381 kB, which are 392 MB once decoded.
@@ -35,8 +36,9 @@ pub(crate) fn png() -> io::Result<Vec<u8>> {
     Ok(png)
 }
 
-/// A grey progressive JPEG of 7000 x 7000 pixels without subsampling, some 100 kB a component (ITU-T T.81, annex G): one
-/// scan of DC coefficients, and one of AC coefficients for each component. Four components are CMYK, as Adobe writes it.
+/// A grey progressive JPEG of 7000 x 7000 pixels without subsampling, some 100 kB a component (ITU-T T.81,
+/// annex G): one scan of DC coefficients, and one of AC coefficients for each component. Four components are
+/// CMYK, as Adobe writes it.
 pub(crate) fn progressive_jpeg(components: u8) -> Vec<u8> {
     let mut jpeg = b"\xff\xd8".to_vec();
     let segment = |jpeg: &mut Vec<u8>, marker: u8, content: &[u8]| {

@@ -98,7 +98,8 @@ impl Target {
         tls(self.tcp(from).await?, &self.http1).await
     }
 
-    /// The same for who never reads: this kernel takes only a few kB for it, so that the relay has to keep the rest.
+    /// The same for who never reads: this kernel takes only a few kB for it, so that the relay has to keep
+    /// the rest.
     pub(crate) async fn http1_unread(&self, from: Ipv4Addr) -> io::Result<Box<dyn Io>> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(UNREAD_BYTES)?;
@@ -106,8 +107,8 @@ impl Target {
         tls(socket.connect(self.address).await?, &self.http1).await
     }
 
-    /// An HTTP/2 connection whose streams may be sent `window` bytes each; the answers are read and forgotten, or stay
-    /// unread.
+    /// An HTTP/2 connection whose streams may be sent `window` bytes each; the answers are read and
+    /// forgotten, or stay unread.
     pub(crate) async fn http2(&self, from: Ipv4Addr, window: u32, is_read: bool) -> io::Result<Http2> {
         let (from, to) = tokio::io::split(tls(self.tcp(from).await?, &self.http2).await?);
         let setting = [&INITIAL_WINDOW_SIZE.to_be_bytes()[..], &window.to_be_bytes()].concat();

@@ -1,9 +1,10 @@
 //! Limits how many requests a client of HTTP/1 has sent ahead of those that are served.
 //!
-//! actix-http decodes all requests that it has read (up to 128 KiB) as soon as fewer than 16 wait, and keeps some 6 kB of each: 3000
-//! short ones behind an answer that is slow, or that the client does not take, hold 17 MB a connection. So they are
-//! counted before they are decoded. Nothing is parsed for that: each request has the mark ` HTTP/1.` in its first line. A body
-//! that has it is counted as well, which ends uploads only of those who send it dozens of times.
+//! actix-http decodes all requests that it has read (up to 128 KiB) as soon as fewer than 16 wait, and keeps
+//! some 6 kB of each: 3000 short ones behind an answer that is slow, or that the client does not take, hold
+//! 17 MB a connection. So they are counted before they are decoded. Nothing is parsed for that: each request
+//! has the mark ` HTTP/1.` in its first line. A body that has it is counted as well, which ends uploads only
+//! of those who send it dozens of times.
 
 use std::io;
 
@@ -11,7 +12,8 @@ use memchr::memmem;
 
 use super::Outbox;
 
-/// Requests that may wait behind the one that is served. Browsers and proxies send none ahead; benchmarks send 16.
+/// Requests that may wait behind the one that is served. Browsers and proxies send none ahead; benchmarks
+/// send 16.
 pub(in crate::web) const MOST_AHEAD: u32 = 32;
 
 const MARK: &[u8] = b" HTTP/1.";
