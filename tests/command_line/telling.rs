@@ -84,5 +84,5 @@ fn healthcheck_says_whether_a_relay_is_well() {
 #[test]
 fn what_is_no_picture_on_standard_input_is_refused_before_anything_is_sent() {
     let none = ended_with_input(&["push", "http://127.0.0.1:1/streams/a", "-"], b"no picture");
-    none.failed(1, &["standard input", "no picture"]);
+    none.failed(1, &["standard input", "ended after 10 bytes without a whole JPEG"]);
 }
