@@ -227,6 +227,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_refused_by_a_networks_limit_costs_the_name_nothing() {
+        let (guesses, now) = (Guesses::new(), Instant::now());
+        (0..NETWORK_BURST).for_each(|_| guesses.count_wrong(network(1), now));
+        for _ in 0..3 * NAME_BURST {
+            assert_eq!(log_in(&guesses, "alice", network(1), now), Err(NETWORK_EVERY));
+        }
+        let used = (2..2 + NAME_BURST).map(|n| wrong_until_refused(&guesses, "alice", network(n), now));
+        assert_eq!(used.sum::<u32>(), NAME_BURST);
+    }
+
+    #[test]
+    fn wrong_passwords_from_a_known_network_count_among_all_that_come_from_it() {
+        let (guesses, now) = (Guesses::new(), Instant::now());
+        log_in(&guesses, "alice", network(1), now).unwrap();
+        for _ in 0..NETWORK_BURST {
+            assert_eq!(guesses.look(network(1), now), Ok(()));
+            guesses.failed(&guesses.attempt("alice", network(1), now).unwrap(), now);
+        }
+        assert_eq!(guesses.look(network(1), now), Err(NETWORK_EVERY));
+    }
+
+    #[test]
     fn right_and_unchecked_passwords_cost_nothing() {
         let (guesses, now) = (Guesses::new(), Instant::now());
         for _ in 0..3 * NAME_BURST {

@@ -89,6 +89,11 @@ impl Lease {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::atomic::{AtomicBool, Ordering},
+        task::{Context, Wake},
+    };
+
     use futures_util::poll;
 
     use super::*;
@@ -161,6 +166,23 @@ mod tests {
         assert!(poll!(over[0].as_mut()).is_ready());
         assert!(poll!(over[1].as_mut()).is_pending(), "another's");
         assert!(poll!(over[2].as_mut()).is_pending(), "by the token");
+        // It waits for something else then, rather than look again and again.
+        let woken = Arc::new(Woken::default());
+        let waker = woken.clone().into();
+        assert!(over[2].as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        // tokio wakes whoever has used up its turn after it.
+        tokio::task::yield_now().await;
+        assert!(!woken.0.load(Ordering::Relaxed));
+    }
+
+    /// Whether somebody was woken.
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
     }
 
     #[tokio::test]
