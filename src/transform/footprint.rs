@@ -1,8 +1,9 @@
 //! The memory that a picture takes while it is decoded, drawn and encoded, reckoned from its header.
 //!
-//! The factors are peaks of a counting allocator around each decoder and encoder, at 2003x2003 pixels, in bytes for each
-//! pixel; rounded up. They are of the versions in Cargo.lock (image 0.25.10, png 0.18.1, image-webp 0.2.4, gif 0.14.2,
-//! zune-jpeg 0.5.15, jpeg-encoder 0.7.1); `tests/hostile/decoding.rs` compares them with the memory of the process.
+//! The factors are peaks of a counting allocator around each decoder and encoder, at 2003x2003 pixels, in
+//! bytes for each pixel; rounded up. They are of the versions in Cargo.lock (image 0.25.10, png 0.18.1,
+//! image-webp 0.2.4, gif 0.14.2, zune-jpeg 0.5.15, jpeg-encoder 0.7.1); `tests/hostile/decoding.rs` compares
+//! them with the memory of the process.
 //!
 //! | picture | while it is decoded |
 //! |---|---|
@@ -19,18 +20,19 @@ use std::collections::HashSet;
 use super::picture::ForeignFormat;
 use crate::config::Size;
 
-/// Rows, dictionaries, tables, and a colour profile that is unpacked, whatever the size. Decoders are held to it.
+/// Rows, dictionaries, tables, and a colour profile that is unpacked, whatever the size. Decoders are held to
+/// it.
 pub(crate) const BASE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Tables, rows and whatever else a drawn or recoded picture takes, whatever the size.
 const SMALL_BYTES: u64 = 256 * 1024;
 
-/// Rows of blocks that zune-jpeg holds beside the picture, for each pixel of its width: 16 rows of 4 components, as
-/// coefficients and as samples.
+/// Rows of blocks that zune-jpeg holds beside the picture, for each pixel of its width: 16 rows of 4
+/// components, as coefficients and as samples.
 const JPEG_ROW_BYTES: u64 = 16 * 4 * 4;
 
-/// Bytes that image-webp's tables of prefix codes may take for each byte of lossless data: a code of 10 bits can be written
-/// in 11 bytes, and becomes a table of 4 KiB. Each file may have 65,536 groups of five.
+/// Bytes that image-webp's tables of prefix codes may take for each byte of lossless data: a code of 10 bits
+/// can be written in 11 bytes, and becomes a table of 4 KiB. Each file may have 65,536 groups of five.
 const WEBP_TABLE_BYTES: u64 = 400;
 const WEBP_MOST_TABLE_BYTES: u64 = 65_536 * 5 * 4_200;
 
@@ -104,7 +106,8 @@ fn png_has_transparent_color(bytes: &[u8]) -> bool {
     false
 }
 
-/// The largest picture in any of its chunks: the decoder compares them with the canvas only when it has decoded them.
+/// The largest picture in any of its chunks: the decoder compares them with the canvas only when it has
+/// decoded them.
 fn webp(bytes: &[u8]) -> Option<Foreign> {
     let (mut width, mut height, mut tables) = (0, 0, 0_u64);
     let (mut is_lossless, mut has_alpha, mut is_animated) = (false, false, false);
@@ -151,7 +154,8 @@ fn webp(bytes: &[u8]) -> Option<Foreign> {
     } else {
         (3, 3)
     };
-    // Of each chunk by itself: those of a frame are gone before the next is read. A file that ends early counts as it is.
+    // Of each chunk by itself: those of a frame are gone before the next is read. A file that ends early
+    // counts as it is.
     let tables = tables.min(bytes.len() as u64).saturating_mul(WEBP_TABLE_BYTES).min(WEBP_MOST_TABLE_BYTES);
     let working = pixels.saturating_mul(working).saturating_add(tables);
     (width > 0).then_some(Foreign { width, height, working, decoded: pixels.saturating_mul(decoded) })
@@ -180,7 +184,8 @@ pub(crate) struct Jpeg {
 }
 
 impl Jpeg {
-    /// Reads the segments up to the first scan. What cannot be read counts as the most that such a picture can take.
+    /// Reads the segments up to the first scan. What cannot be read counts as the most that such a picture
+    /// can take.
     pub(crate) fn read(jpeg: &[u8], (width, height): (u16, u16)) -> Self {
         let pixels = u64::from(width) * u64::from(height);
         let worst = Self {
@@ -219,7 +224,8 @@ impl Jpeg {
         }
     }
 
-    /// The most bytes until its planes are there, decoded at a `denominator`th of its sides; the planes are among them.
+    /// The most bytes until its planes are there, decoded at a `denominator`th of its sides; the planes are
+    /// among them.
     pub(crate) fn decoding(&self, denominator: u8) -> u64 {
         let smaller = u64::from(denominator).pow(2);
         // First as the decoder gives it, then as planes.
@@ -233,14 +239,15 @@ impl Jpeg {
         pixels * if self.is_gray { 1 } else { 3 }
     }
 
-    /// The most bytes for moving its blocks: of its coefficients those that are not zero are kept, each of which takes two
-    /// bits of the file at least, and four bytes then.
+    /// The most bytes for moving its blocks: of its coefficients those that are not zero are kept, each of
+    /// which takes two bits of the file at least, and four bytes then.
     pub(crate) fn lossless(&self) -> u64 {
         self.len.saturating_mul(16 + 2) + self.pixels / 4 + SMALL_BYTES
     }
 }
 
-/// Samples of all components, whose sampling factors stand in a frame header as three bytes each (T.81, B.2.2).
+/// Samples of all components, whose sampling factors stand in a frame header as three bytes each (T.81,
+/// B.2.2).
 fn samples(factors: &[u8], pixels: u64) -> u64 {
     let sides = || factors.chunks_exact(3).map(|component| (component[1] >> 4, component[1] & 0xf));
     let widest = u64::from(sides().map(|(across, _)| across).max().unwrap_or(1).max(1));
@@ -258,21 +265,24 @@ pub(crate) fn encoded(pixels: u64, quality: u8) -> u64 {
     if quality > 90 { pixels.saturating_mul(3) } else { pixels.saturating_add(pixels / 4) }
 }
 
-/// The most bytes that drawing an RGB picture of this size and encoding it takes; `letters` are those of its texts.
+/// The most bytes that drawing an RGB picture of this size and encoding it takes; `letters` are those of its
+/// texts.
 pub(crate) fn canvas(size: Size, letters: usize) -> usize {
     let pixels = area(size.width.get(), size.height.get());
     let drawn = pixels.saturating_mul(3).saturating_add(encoded(pixels, 90));
     total(drawn.saturating_add(SMALL_BYTES)).saturating_add(letters)
 }
 
-/// The most bytes that the letters of a text take while they are drawn: each different one is kept as a picture.
+/// The most bytes that the letters of a text take while they are drawn: each different one is kept as a
+/// picture.
 pub(crate) fn letters(text: &str, size: f32) -> usize {
     let most = text.chars().filter(|letter| !letter.is_whitespace()).collect::<HashSet<_>>().len();
     let side = f64::from(size.max(1.0)) * 1.25;
     total((most as f64 * side * side) as u64)
 }
 
-/// The most bytes that recoding a JPEG takes, which goes through stages of so many bytes each after its planes are there.
+/// The most bytes that recoding a JPEG takes, which goes through stages of so many bytes each after its
+/// planes are there.
 pub(crate) fn recoding(jpeg: &Jpeg, denominator: u8, stages: u64, (pixels, quality): (u64, u8)) -> usize {
     let after = jpeg.planes(denominator).saturating_add(stages).saturating_add(encoded(pixels, quality));
     total(jpeg.decoding(denominator).max(after).saturating_add(SMALL_BYTES))

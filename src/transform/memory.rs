@@ -1,8 +1,8 @@
 //! Memory for pictures, of the whole process: what those at work take, and what is kept between two of them.
 //!
-//! The pool takes bytes for each piece of work before it begins, and waits in line for them. What is kept (a mosaic's
-//! planes, converted files, workers' buffers) has a budget of its own, for which nobody waits: a cache that finds no room
-//! is not filled, and a mosaic that finds none says so.
+//! The pool takes bytes for each piece of work before it begins, and waits in line for them. What is kept (a
+//! mosaic's planes, converted files, workers' buffers) has a budget of its own, for which nobody waits: a
+//! cache that finds no room is not filled, and a mosaic that finds none says so.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -49,14 +49,15 @@ impl PictureMemory {
         self.kept.try_acquire(bytes)
     }
 
-    /// Takes bytes for something that can be made again. Caches may fill half of what can be kept, so that there is room
-    /// for what has to be.
+    /// Takes bytes for something that can be made again. Caches may fill half of what can be kept, so that
+    /// there is room for what has to be.
     pub fn cache(&self, bytes: usize) -> Option<BytePermit> {
         let fits = self.kept.in_use().saturating_add(bytes) <= self.kept.capacity() / 2;
         fits.then(|| self.kept.try_acquire(bytes).ok()).flatten()
     }
 
-    /// Lends buffers of a picture before, if some are kept. They are kept again unless they have grown too large.
+    /// Lends buffers of a picture before, if some are kept. They are kept again unless they have grown too
+    /// large.
     pub(crate) fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
         let lent = self.scratch().pop();
         let (mut scratch, permit) =

@@ -1,8 +1,8 @@
 //! Any picture file to a frame.
 //!
-//! A JPEG passes as it is: the very bytes, checked. PNG, WebP, GIF and BMP are decoded and encoded anew; that takes
-//! milliseconds and belongs in the [`Pool`](super::Pool): [`conversion_bytes`] says beforehand, with the memory that it
-//! takes. Size is judged from the header, before memory is taken for pixels.
+//! A JPEG passes as it is: the very bytes, checked. PNG, WebP, GIF and BMP are decoded and encoded anew; that
+//! takes milliseconds and belongs in the [`Pool`](super::Pool): [`conversion_bytes`] says beforehand, with
+//! the memory that it takes. Size is judged from the header, before memory is taken for pixels.
 
 use std::io::{Cursor, ErrorKind};
 
@@ -142,8 +142,8 @@ pub fn needs_conversion(bytes: &[u8]) -> bool {
     foreign_format(bytes).is_some()
 }
 
-/// Returns the size of a file that [`to_jpeg`] decodes and encodes, which so should run in the pool; none for one that it
-/// does not decode.
+/// Returns the size of a file that [`to_jpeg`] decodes and encodes, which so should run in the pool; none for
+/// one that it does not decode.
 ///
 /// # Errors
 /// [`PictureError`] when the header is refused.
@@ -165,8 +165,8 @@ pub struct ConversionSize {
     pub bytes: usize,
 }
 
-/// A frame from a picture file: a JPEG's very bytes, or another format converted (the first picture of several,
-/// transparency on white).
+/// A frame from a picture file: a JPEG's very bytes, or another format converted (the first picture of
+/// several, transparency on white).
 ///
 /// # Errors
 /// [`PictureError`]; nothing large is allocated for a picture that is refused.
@@ -238,8 +238,8 @@ fn decode(bytes: &[u8], format: ForeignFormat, limits: PictureLimits) -> Result<
     Pixels::new(columns, rows, kind, data).map_err(|error: CodecError| undecodable(format, &error))
 }
 
-/// Makes 8 bits a channel of pixels, transparency on white, in their own memory: most pictures with transparency were
-/// drawn for a page. None for pixels that no decoder here gives.
+/// Makes 8 bits a channel of pixels, transparency on white, in their own memory: most pictures with
+/// transparency were drawn for a page. None for pixels that no decoder here gives.
 fn flatten(data: &mut Vec<u8>, color: ColorType) -> Option<PixelFormat> {
     let (channels, is_wide, has_alpha) = match color {
         ColorType::L8 => return Some(PixelFormat::Gray),

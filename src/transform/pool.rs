@@ -1,21 +1,23 @@
 //! A fixed number of CPU workers that all streams share fairly, in bounded memory.
 //!
-//! Decoding, drawing and encoding take milliseconds; they must not stand in the way of sockets. The workers are threads
-//! of their own (each actix runtime has a blocking pool of its own, of hundreds of threads and without a bound on
-//! waiting jobs). Two kinds of work wait for them:
+//! Decoding, drawing and encoding take milliseconds; they must not stand in the way of sockets. The workers
+//! are threads of their own (each actix runtime has a blocking pool of its own, of hundreds of threads and
+//! without a bound on waiting jobs). Two kinds of work wait for them:
 //!
-//! - Jobs, through a stream's [`StreamQueue`]. Too many waiting jobs are refused at once: the caller drops that frame and
-//!   counts it.
-//! - Lanes. Who has work again and again, a stream with transforms, has a [`Lane`]: it stands in line once or not at all,
-//!   and goes to its end after each turn. So lanes need no bound but their number.
+//! - Jobs, through a stream's [`StreamQueue`]. Too many waiting jobs are refused at once: the caller drops
+//!   that frame and counts it.
+//! - Lanes. Who has work again and again, a stream with transforms, has a [`Lane`]: it stands in line once or
+//!   not at all, and goes to its end after each turn. So lanes need no bound but their number.
 //!
-//! All streams and lanes that have work take turns, one piece each, so that none waits for more than one piece of each
-//! other, however many jobs one of them has. Conversions of pushed pictures, which take seconds if a publisher wants, have
-//! at most half of the workers while there is other work, or has been a moment ago; with one worker every second turn.
+//! All streams and lanes that have work take turns, one piece each, so that none waits for more than one
+//! piece of each other, however many jobs one of them has. Conversions of pushed pictures, which take seconds
+//! if a publisher wants, have at most half of the workers while there is other work, or has been a moment
+//! ago; with one worker every second turn.
 //!
-//! Each piece of work says how many bytes it takes. A worker takes it out of the line only to wait, if need be, until
-//! [`PictureMemory`] has so many: one piece waits so at a time, and nobody overtakes it. The workers themselves do not
-//! wait for it but in the line, like for work.
+//! Each piece of work says how many bytes it takes. A worker takes it out of the line only to wait, if need
+//! be, until
+//! [`PictureMemory`] has so many: one piece waits so at a time, and nobody overtakes it. The workers
+//! themselves do not wait for it but in the line, like for work.
 
 use std::{
     any::Any,
@@ -43,19 +45,21 @@ use crate::{
     limits::{BudgetError, BytePermit},
 };
 
-/// Jobs that may wait for each worker, of all streams together: with drawing and encoding at about 10 ms a job, whoever
-/// waits at the end of the queue still gets its frame within a frame's time at 25 frames a second. One job of each stream
-/// may always wait: a stream that draws its own pictures has no more, and must not lose them to others.
+/// Jobs that may wait for each worker, of all streams together: with drawing and encoding at about 10 ms a
+/// job, whoever waits at the end of the queue still gets its frame within a frame's time at 25 frames a
+/// second. One job of each stream may always wait: a stream that draws its own pictures has no more, and must
+/// not lose them to others.
 const WAITING_JOBS_PER_WORKER: usize = 4;
 
 /// Jobs of one kind that may wait of one stream: pictures that come later are newer.
 const WAITING_JOBS_PER_STREAM: usize = 4;
 
-/// For so long after other work conversions leave half of the workers alone: nearly all streams have a picture more often,
-/// and one that has not can wait for a conversion.
+/// For so long after other work conversions leave half of the workers alone: nearly all streams have a
+/// picture more often, and one that has not can wait for a conversion.
 const RESERVED_FOR: Duration = Duration::from_secs(1);
 
-/// How much the workers stand back (Linux): on a machine whose cores are all busy, frames that pass as they are go first.
+/// How much the workers stand back (Linux): on a machine whose cores are all busy, frames that pass as they
+/// are go first.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
@@ -219,8 +223,8 @@ impl From<BudgetError> for PoolError {
 }
 
 impl Pool {
-    /// Starts `workers` threads; at most `queue` jobs wait (at least 1), and one of each stream. They have as much memory
-    /// as the process has where nothing is configured.
+    /// Starts `workers` threads; at most `queue` jobs wait (at least 1), and one of each stream. They have as
+    /// much memory as the process has where nothing is configured.
     ///
     /// # Errors
     /// The system's, when it starts no thread.
@@ -325,8 +329,8 @@ impl Pool {
         self.run_for(Origin { stream, kind: JobKind::Drawing }, 0, job).await
     }
 
-    /// A lane for `work`, which is called once for each time that [`Lane::enter`] was, or less often: never twice at the
-    /// same time, and at least once after the last. What it gives is done in that turn.
+    /// A lane for `work`, which is called once for each time that [`Lane::enter`] was, or less often: never
+    /// twice at the same time, and at least once after the last. What it gives is done in that turn.
     pub(crate) fn lane(&self, work: impl Fn() -> Option<Piece> + Send + Sync + 'static) -> Lane {
         let state = LaneState { work: Box::new(work), stands: Mutex::new(Stands::Outside) };
         Lane { shared: self.shared.clone(), state: Arc::new(state) }
@@ -358,8 +362,8 @@ impl Pool {
 }
 
 impl StreamQueue {
-    /// Runs `job`, which takes `bytes` of memory, on a worker and waits for its result. Never waits for a place in the
-    /// queue. Dropping the future before a worker took the job cancels it.
+    /// Runs `job`, which takes `bytes` of memory, on a worker and waits for its result. Never waits for a
+    /// place in the queue. Dropping the future before a worker took the job cancels it.
     ///
     /// # Errors
     /// [`PoolError::Busy`] when too many jobs wait, [`PoolError::Memory`] when there never are so many bytes,

@@ -1,5 +1,5 @@
-//! Small files that become large pictures: what decoding and drawing take is bounded for the process, and a publisher who
-//! floods it leaves the other streams their frames.
+//! Small files that become large pictures: what decoding and drawing take is bounded for the process, and a
+//! publisher who floods it leaves the other streams their frames.
 
 use std::{cell::Cell, io::Write, time::Duration};
 
@@ -17,8 +17,8 @@ use crate::{
 /// What all pictures may take together.
 const DECODE_KIB: u64 = 64 * 1024;
 
-/// Uploads and answers, and what the allocator keeps for the next picture: the C library's up to 64 MiB for each of two
-/// workers.
+/// Uploads and answers, and what the allocator keeps for the next picture: the C library's up to 64 MiB for
+/// each of two workers.
 const BESIDE_KIB: u64 = 128 * 1024;
 
 fn top() -> String {
@@ -249,8 +249,8 @@ async fn large_pictures_that_are_drawn_wait_for_each_other_and_those_that_never_
     assert!(log.contains("may have 50331648"), "{log}");
 }
 
-/// How long frames are counted, by turns with the flood and without: a machine that is busy with other things is so in
-/// both.
+/// How long frames are counted, by turns with the flood and without: a machine that is busy with other things
+/// is so in both.
 const COUNTED_FOR: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 3;
 

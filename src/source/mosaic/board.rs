@@ -112,8 +112,8 @@ impl Board {
         Ok(board)
     }
 
-    /// Returns the bytes that it holds: its picture, and those of its tiles, which are as large together; of both one and a
-    /// half for each pixel, and letters.
+    /// Returns the bytes that it holds: its picture, and those of its tiles, which are as large together; of
+    /// both one and a half for each pixel, and letters.
     pub(super) fn bytes_kept(config: &MosaicConfig) -> usize {
         pixels(config).saturating_mul(4)
     }

@@ -1,5 +1,5 @@
-//! What viewers see while a source is away, in the style that was chosen: the [card](super::placeholder), the last picture
-//! dimmed, or a picture of the user's own; both with the card's words below.
+//! What viewers see while a source is away, in the style that was chosen: the [card](super::placeholder), the
+//! last picture dimmed, or a picture of the user's own; both with the card's words below.
 //!
 //! Whatever cannot be drawn as it was chosen becomes the card, which says why.
 
@@ -26,7 +26,8 @@ use crate::{
     },
 };
 
-/// Largest picture of the user's own, in bytes and in pixels: photographs are smaller, and a worker holds one at a time.
+/// Largest picture of the user's own, in bytes and in pixels: photographs are smaller, and a worker holds one
+/// at a time.
 const IMAGE_LIMITS: PictureLimits =
     PictureLimits { max_frame_bytes: 32 * 1024 * 1024, max_frame_pixels: 50_000_000 };
 
@@ -72,8 +73,8 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Returns the bytes of memory that [`draw`] takes, besides those of a file: of that it takes them itself. Never more
-    /// than `most`, which are enough for a card.
+    /// Returns the bytes of memory that [`draw`] takes, besides those of a file: of that it takes them
+    /// itself. Never more than `most`, which are enough for a card.
     pub fn bytes(&self, most: usize) -> usize {
         let of_last = match (&self.style, &self.last) {
             (Placeholder::Last, Some(last)) => bytes_of(last),
@@ -95,7 +96,8 @@ fn bytes_of(frame: &Frame) -> usize {
     footprint::recoding(&jpeg, 1, stages, (pixels, QUALITY))
 }
 
-/// Draws it. Takes some milliseconds, and reads a file: belongs in the pool, with [`StandIn::bytes`] of its memory.
+/// Draws it. Takes some milliseconds, and reads a file: belongs in the pool, with [`StandIn::bytes`] of its
+/// memory.
 pub fn draw(wanted: &StandIn, memory: &PictureMemory) -> Frame {
     let most = memory.working().capacity();
     let drawn = match (&wanted.style, &wanted.last) {
@@ -117,7 +119,8 @@ pub fn draw(wanted: &StandIn, memory: &PictureMemory) -> Frame {
                 let _decoding = reserve(bytes_of(&image))?;
                 picture(&image, last.as_ref(), wanted, false).map_err(|error| error.to_string())
             })
-            // The card is for everybody, and the file's path and what is wrong with it is not: that was said at the start.
+            // The card is for everybody, and the file's path and what is wrong with it is not: that was said
+            // at the start.
             .map_err(|_| "framecast check says why".to_owned()),
         (Placeholder::Card | Placeholder::None | Placeholder::Last, _) => {
             return card(wanted, &wanted.reason);
