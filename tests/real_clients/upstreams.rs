@@ -84,17 +84,17 @@ fn viewers_stay_while_a_camera_dies_and_comes_back() {
         let mut command = Command::new("ffmpeg");
         command.args(["-v", "error", "-re", "-loop", "1", "-framerate", "10", "-i"]).arg(&pictures[0]);
         command.args(["-f", "mpjpeg", "-listen", "1"]).arg(format!("http://127.0.0.1:{port}/feed"));
-        let running = Running::start(&mut command);
-        wait_for("ffmpeg to listen", || is_listening(port).then_some(()));
-        running
+        Running::start(&mut command)
     };
     let camera_process = serve();
+    wait_for("ffmpeg to listen", || is_listening(port).then_some(()));
     let framecast = Framecast::serve(&camera(&format!("http://127.0.0.1:{port}/feed")));
     let mut viewer =
         Running::start(Command::new("curl").args(["-sS", "-o", "/dev/null"]).arg(framecast.url("/door")));
     framecast.wait_for_state("door", "live");
     drop(camera_process);
     framecast.wait_for_state("door", "waiting");
+    // It listens until framecast, which tries again and again, has come: that may be too short to be seen from here.
     let _again = serve();
     framecast.wait_for_state("door", "live");
     assert!(viewer.is_running(), "the viewer was let go: {}", viewer.stderr());
