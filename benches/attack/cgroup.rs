@@ -96,6 +96,10 @@ impl Cgroup {
 }
 
 impl Drop for Cgroup {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it waits for the kernel, which tells nobody when it is done"
+    )]
     fn drop(&mut self) {
         // A killed process leaves its group a moment after it was waited for.
         for _ in 0..100 {

@@ -51,7 +51,9 @@ mod tests {
 
     #[test]
     fn the_least_limit_of_all_groups_holds() {
-        let cases: [(&str, &[(&str, &str)], Option<u64>); 8] = [
+        /// Groups, their files, and the limit.
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<u64>);
+        let cases: [Case<'_>; 8] = [
             ("0::/\n", &[("memory.max", "268435456\n")], Some(256 << 20)),
             ("0::/\n", &[("memory.max", "max\n")], None),
             ("0::/a/b\n", &[("a/b/memory.max", "max"), ("a/memory.max", "4096")], Some(4096)),

@@ -952,7 +952,9 @@ mod tests {
         let barrier = Arc::new(std::sync::Barrier::new(2));
         let meet = || {
             let barrier = barrier.clone();
-            move || drop(barrier.wait())
+            move || {
+                barrier.wait();
+            }
         };
         // Neither returns unless both are at work.
         let (one, other) = tokio::join!(queue.convert(0, meet()), queue.convert(0, meet()));

@@ -88,8 +88,6 @@ pub(super) fn response_head<B>(
 
 #[cfg(test)]
 mod tests {
-    use actix_http::HttpMessage;
-
     use super::*;
 
     fn parts(request: http::request::Builder) -> http::request::Parts {
