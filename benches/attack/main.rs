@@ -146,6 +146,7 @@ async fn be_attackers(arguments: &Arguments) -> Result<()> {
 }
 
 /// Burns CPU evenly, as much as is wanted if it gets so much.
+#[expect(clippy::disallowed_methods, reason = "nothing else runs in this process")]
 fn be_burner(arguments: &Arguments) -> Result<()> {
     nice(NICENESS)?;
     say("ready");
