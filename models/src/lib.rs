@@ -111,6 +111,8 @@ pub mod web {
             }
         }
     }
+    pub use crate::stand_ins::connections;
+
     pub mod transport {
         pub mod channel {
             include!(concat!(env!("OUT_DIR"), "/channel.rs"));
@@ -120,6 +122,19 @@ pub mod web {
         }
         pub mod pieces {
             include!(concat!(env!("OUT_DIR"), "/pieces.rs"));
+        }
+        /// No request is sent ahead of its turn.
+        mod ahead {
+            #[derive(Debug, Default)]
+            pub struct Requests;
+
+            impl Requests {
+                /// # Errors
+                /// None here.
+                pub(super) fn read(&mut self, _: &[u8], _: &super::Outbox) -> std::io::Result<()> {
+                    Ok(())
+                }
+            }
         }
         use crate::stand_ins::patience;
         use channel::Channel;
