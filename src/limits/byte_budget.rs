@@ -145,7 +145,16 @@ impl ByteBudget {
         self.refused.fetch_add(1, Relaxed);
     }
 
+    /// Pays the debt with what is free. Who stops waiting gives back what it was promised without paying.
+    fn settle(&self) {
+        let mut debt = self.debt.lock().unwrap_or_else(PoisonError::into_inner);
+        if *debt > 0 {
+            *debt -= self.semaphore.forget_permits(*debt);
+        }
+    }
+
     fn fitting(&self, bytes: usize) -> Result<u32, BudgetError> {
+        self.settle();
         let (units, capacity) = (bytes.div_ceil(UNIT), self.capacity.load(Relaxed));
         match u32::try_from(units) {
             Ok(fitting) if units <= capacity => Ok(fitting),
@@ -278,6 +287,22 @@ mod tests {
         assert_eq!(budget.waiting(), 0);
         drop(held);
         assert!(budget.try_acquire(2 * UNIT).is_ok());
+    }
+
+    #[test]
+    fn what_was_promised_to_somebody_who_stops_waiting_pays_for_a_smaller_capacity() {
+        let budget = budget(4);
+        let held = budget.try_acquire(UNIT).unwrap();
+        let mut waits = Box::pin(budget.acquire(4 * UNIT));
+        assert!((&mut waits).now_or_never().is_none());
+        budget.resize(2 * UNIT);
+        drop(waits);
+        assert!(budget.try_acquire(2 * UNIT).is_err(), "one of two is held");
+        let other = budget.try_acquire(UNIT).unwrap();
+        assert_eq!(budget.in_use(), 2 * UNIT);
+        drop((held, other));
+        assert!(budget.try_acquire(2 * UNIT).is_ok());
+        assert_eq!(budget.in_use(), 0);
     }
 
     #[test]

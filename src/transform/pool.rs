@@ -58,6 +58,9 @@ const WAITING_JOBS_PER_STREAM: usize = 4;
 /// picture more often, and one that has not can wait for a conversion.
 const RESERVED_FOR: Duration = Duration::from_secs(1);
 
+/// A piece that waits for memory looks so often whether the limit has become smaller than what it needs.
+const LIMIT_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How much the workers stand back (Linux): on a machine whose cores are all busy, frames that pass as they
 /// are go first.
 #[cfg(target_os = "linux")]
@@ -583,6 +586,15 @@ impl Shared {
                 let taken = queue.take(self);
                 queue.next = taken.map(|taken| self.next_for(taken));
             }
+            // A limit that has become smaller since it began to wait: it would wait for ever.
+            if let Some(bytes) = queue.next.as_ref().map(|next| next.taken.piece.bytes)
+                && bytes > self.memory.working().capacity()
+                && let Some(next) = queue.next.take()
+            {
+                drop(next.memory);
+                let refused = self.memory.working().try_acquire(bytes);
+                return Some((next.taken, refused));
+            }
             if let Some(next) = &mut queue.next
                 && let Poll::Ready(memory) = next.memory.as_mut().poll(&mut Context::from_waker(bell))
             {
@@ -594,7 +606,8 @@ impl Shared {
                 return Some((next.taken, memory));
             }
             let reserved = queue.reserved_for().filter(|_| queue.next.is_none() && !queue.turns.is_empty());
-            queue = match reserved {
+            let look_again = queue.next.is_some().then_some(LIMIT_CHECK_INTERVAL);
+            queue = match reserved.or(look_again) {
                 // Conversions wait only until others have been quiet for long enough.
                 Some(left) => self.more.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.more.wait(queue).unwrap_or_else(PoisonError::into_inner),
@@ -1012,6 +1025,31 @@ mod tests {
         assert_eq!(waits.await, Err(PoolError::Memory { needed: 3 * MIB, most: MIB }));
         assert_eq!(queue.run(MIB, || 7).await, Ok(7));
         assert_eq!(pool.memory().working().refused(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_piece_that_waits_when_the_limit_becomes_too_small_for_it_is_refused_and_the_others_go_on() {
+        let pool = small_pool(2);
+        let (release, released) = mpsc::sync_channel::<()>(0);
+        let (started, has_started) = mpsc::sync_channel(1);
+        let queues = ["a", "b"].map(|stream| pool.queue(&name(stream)));
+        let held = queued(queues[0].run(MIB, move || {
+            started.send(()).unwrap();
+            released.recv().unwrap();
+        }));
+        has_started.recv().unwrap();
+        // It is promised what is free, and lacks what the first holds.
+        let waits = queued(queues[1].run(3 * MIB, || ()));
+        while pool.memory().working().waiting() == 0 {
+            thread::yield_now();
+        }
+        pool.memory().working().resize(2 * MIB);
+        assert_eq!(waits.await, Err(PoolError::Memory { needed: 3 * MIB, most: 2 * MIB }));
+        assert_eq!(queues[1].run(MIB, || 7).await, Ok(7), "beside the one that is still at work");
+        release.send(()).unwrap();
+        held.await.unwrap();
+        assert_eq!(queues[1].run(2 * MIB, || 8).await, Ok(8));
+        assert_eq!(pool.memory().working().in_use(), 0);
     }
 
     #[tokio::test]
