@@ -88,7 +88,11 @@ impl Layer {
         let no_memory = |error: BudgetError| wrong(format!("{error} (limits.max_decode_bytes)"));
         let kept = memory.keep(pixels * 4).map_err(no_memory)?;
         // As the file has it, 16 bits each, and as it is drawn from.
-        let _decoding = memory.working().try_acquire(pixels * 12).map_err(no_memory)?;
+        // Where others hold it, this goes on without: it is read once for each stream, and its frame must not be lost.
+        let _decoding = match memory.working().try_acquire(pixels * 12) {
+            Err(BudgetError::Full { .. }) => None,
+            reserved => Some(reserved.map_err(no_memory)?),
+        };
         let image = read_png(&logo.path).map_err(wrong)?;
         let pixels = image.pixels().map(|pixel| {
             let [r, g, b, a] = pixel.0;

@@ -12,6 +12,7 @@ use super::placeholder::{self, since_when};
 use crate::{
     config::{Caption, Ink, Place, Placeholder, Spot},
     frame::Frame,
+    limits::BudgetError,
     transform::{
         PictureMemory,
         canvas::rgb,
@@ -110,8 +111,12 @@ pub fn draw(wanted: &StandIn, memory: &PictureMemory) -> Frame {
         (Placeholder::Image { path, .. }, last) => read(path)
             .and_then(|bytes| {
                 let reserve = |bytes| {
-                    let no_memory = |error| format!("{error} (limits.max_decode_bytes)");
-                    memory.working().try_acquire(bytes).map_err(no_memory)
+                    // Where others hold it, this goes on without: the file is a good one, and a card would say it is not.
+                    match memory.working().try_acquire(bytes) {
+                        Err(BudgetError::Full { .. }) => Ok(None),
+                        Ok(reserved) => Ok(Some(reserved)),
+                        Err(error) => Err(format!("{error} (limits.max_decode_bytes)")),
+                    }
                 };
                 let converting = reserve(bytes_to_load(&bytes)?)?;
                 let image = to_jpeg(bytes, IMAGE_LIMITS).map_err(|error| error.to_string())?;
