@@ -2,9 +2,9 @@
 //!
 //! actix-http decodes all requests that it has read (up to 128 KiB) as soon as fewer than 16 wait, and keeps
 //! some 6 kB of each: 3000 short ones behind an answer that is slow, or that the client does not take, hold
-//! 17 MB a connection. So they are counted before they are decoded. Nothing is parsed for that: each request
-//! has the mark ` HTTP/1.` in its first line. A body that has it is counted as well, which ends uploads only
-//! of those who send it dozens of times.
+//! 17 MB a connection. So they are counted before they are decoded. Nothing is parsed for that: the first line of
+//! each request ends with ` HTTP/1.` and a digit. Another line that ends so is counted as well, which ends
+//! uploads only of those who send it dozens of times; `Via: HTTP/1.1 proxy` goes on behind it, and is not.
 
 use std::io;
 
@@ -17,6 +17,9 @@ use super::Outbox;
 pub(in crate::web) const MOST_AHEAD: u32 = 32;
 
 const MARK: &[u8] = b" HTTP/1.";
+
+/// A mark with its digit, and what ends the line.
+const MARK_BYTES: usize = MARK.len() + 2;
 
 /// A client sent more than [`MOST_AHEAD`] requests ahead.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +36,11 @@ pub(super) struct Requests {
 impl Requests {
     /// How many marks end in these bytes.
     fn count(&mut self, bytes: &[u8]) -> u32 {
-        const BEGUN: usize = MARK.len() - 1;
-        let marks = |bytes: &[u8]| memmem::find_iter(bytes, MARK).count();
+        const BEGUN: usize = MARK_BYTES - 1;
+        let ends_line = |after: &[u8]| matches!(after, [b'0'..=b'9', b'\r' | b'\n', ..]);
+        let marks = |bytes: &[u8]| {
+            memmem::find_iter(bytes, MARK).filter(|at| ends_line(&bytes[at + MARK.len()..])).count()
+        };
         // Those that are in both, then those that are here alone.
         self.tail.extend_from_slice(&bytes[..bytes.len().min(BEGUN)]);
         let found = marks(&self.tail) + marks(bytes);
@@ -77,7 +83,7 @@ mod tests {
 
     #[test]
     fn marks_are_found_wherever_they_are_cut() {
-        let text = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST /x HTTP/1.0\r\n\r\n HTTP/1 HTTP/2. HTTP/1.";
+        let text = b"GET / HTTP/1.1\r\nVia: HTTP/1.1 a\r\n\r\nPOST /x HTTP/1.0\n\n HTTP/1 HTTP/2. HTTP/1.\r\n HTTP/1.1\r\n HTTP/1.1";
         for first in 0..=text.len() {
             for second in first..=text.len() {
                 let mut requests = Requests::default();
