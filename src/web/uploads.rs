@@ -163,12 +163,15 @@ impl Uploads {
         Self::begin(state, request, Kind::of_push(request), Some(stream))
     }
 
-    /// Begins a feed. A stream has one at a time, so that it does not count against its single pushes.
+    /// Begins a feed. A stream has one at a time, so that it counts neither against its single pushes nor against
+    /// those of its address: one machine may feed many streams, and a feed that lost its network must not keep out
+    /// the one that replaces it.
     ///
     /// # Errors
-    /// 503 when the address of a client without a credential has as many as it may.
+    /// None now; as the others, so that callers need not know.
     pub(super) fn feed(state: &WebState, request: &HttpRequest) -> Result<Upload, Problem> {
-        Self::begin(state, request, Kind::of_push(request), None)
+        let limits = &state.settings.now().limits;
+        Ok(state.uploads.admit(limits, Kind::of_push(request), None, None)?)
     }
 
     /// Begins a login.
