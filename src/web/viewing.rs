@@ -37,6 +37,7 @@ use crate::{
     bus::{Published, Showing},
     config::Role,
     frame::FrameKind,
+    limits::BudgetError,
     multipart::writer::{self, Framing, PreparedPart},
     registry::{Held, Variant},
     session::Viewer,
@@ -335,13 +336,13 @@ struct ViewerBody {
 }
 
 impl MessageBody for ViewerBody {
-    type Error = Infallible;
+    type Error = BudgetError;
 
     fn size(&self) -> BodySize {
         BodySize::Stream
     }
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BudgetError>>> {
         let this = self.get_mut();
         if let Some(adapting) = &mut this.adapting {
             adapting.poll(cx, &this.feed);
@@ -359,7 +360,8 @@ impl MessageBody for ViewerBody {
         });
         if let Err(error) = waits {
             debug!("a viewer that does not keep up is disconnected: {error}");
-            return Poll::Ready(None);
+            // An end in order would wait until it took the rest, and hold the frame for as long.
+            return Poll::Ready(Some(Err(error)));
         }
         slow.wake_when_late(cx);
         this.feed.poll_ended(cx).map(|()| None)
