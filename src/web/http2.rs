@@ -197,7 +197,7 @@ where
     let mut connection = begun.map_err(|_| Error::Slow(deadlines.begin))??;
     // They end with the connection.
     let mut answering = JoinSet::new();
-    let mut is_ending = false;
+    let (mut is_ending, mut is_flooded) = (false, false);
     let mut large_window: Option<Option<SemaphorePermit<'static>>> = None;
     loop {
         // Requests above the bound wait in h2, where no more of them wait than there may be streams.
@@ -217,8 +217,8 @@ where
             },
             // A panic in there was that request's own: the others go on.
             Some(_) = answering.join_next() => {}
-            () = meter.flooded(), if !is_ending => {
-                is_ending = true;
+            () = meter.flooded(), if !is_flooded => {
+                (is_ending, is_flooded) = (true, true);
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             }
             () = client.read.until_much(), if large_window.is_none() => {
