@@ -153,6 +153,10 @@ impl Auth {
         let may_guess = self.guesses.look(network, self.now()).map_err(NotNow::Guessing);
         if may_guess.is_ok() {
             self.of_short_tokens(caller, shown, own);
+            if !caller.is_known() && !shown.tokens.is_empty() {
+                // Whatever password is beside it: who has one account must not guess tokens at speed.
+                self.guesses.count_wrong(network, self.now());
+            }
         }
         if caller.is_known() {
             return Ok(());
@@ -170,7 +174,9 @@ impl Auth {
             return Ok(());
         }
         may_guess?;
-        self.guesses.count_wrong(network, self.now());
+        if shown.tokens.is_empty() {
+            self.guesses.count_wrong(network, self.now());
+        }
         Ok(())
     }
 
@@ -420,6 +426,20 @@ mod tests {
         assert!(role_from(&auth, &alice("right"), HOME).await.is_err(), "its own count");
         auth.clock.advance(Duration::from_secs(3));
         assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
+    }
+
+    #[tokio::test]
+    async fn a_right_password_beside_wrong_tokens_lets_nobody_guess_them() {
+        let auth = Auth::new(&with_password("right"));
+        let both =
+            |token: &str| Shown { login: Some(("alice".to_owned(), "right".to_owned())), ..showing(token) };
+        for _ in 0..NETWORK_BURST {
+            assert_eq!(role(&auth, &both("guess")).await, Ok(Some(Role::Push)));
+        }
+        assert_eq!(role(&auth, &both("first")).await, Ok(Some(Role::Push)), "the token is not looked at");
+        assert!(matches!(role(&auth, &showing("first")).await, Err(NotNow::Guessing(_))));
+        let wrong = Shown { login: Some(("alice".to_owned(), "wrong".to_owned())), ..Shown::default() };
+        assert_eq!(role(&auth, &wrong).await, Ok(None), "its own tries are others");
     }
 
     #[tokio::test]
