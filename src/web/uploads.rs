@@ -35,6 +35,9 @@ use crate::{
 /// 7 Mbit/s, and longer only matters while there is no room.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// An upload that holds less is not ended to make room: a feed between two pictures would end for nothing.
+const WORTH_ENDING: usize = 64 * 1024;
+
 /// Charges are multiples of this, as those of [`ByteBudget`] are.
 const UNIT: usize = 1024;
 
@@ -222,7 +225,9 @@ impl Uploads {
             let key = (stream.clone(), kind);
             while state.streams.get(&key).is_some_and(|count| *count >= most) {
                 let in_stream = |running: &Running| running.stream.as_ref() == Some(stream);
-                if !self.end_largest(&mut state, kind, 0, in_stream) {
+                if !self.end_largest(&mut state, kind, 0, in_stream)
+                    && !self.end_one_of_many(&mut state, kind, stream, address)
+                {
                     return Err(self.refused(UploadError::Stream(most)));
                 }
             }
@@ -263,7 +268,10 @@ impl Uploads {
             if state.fits(kind, more, self.budget.capacity()) && state.grow(&self.budget, id, bytes) {
                 return Ok(());
             }
-            if !self.end_largest(&mut state, kind, id, |running| running.permit.is_some()) {
+            let frees_room = |running: &Running| {
+                running.permit.as_ref().is_some_and(|permit| permit.bytes() >= WORTH_ENDING)
+            };
+            if !self.end_largest(&mut state, kind, id, frees_room) {
                 self.budget.count_refused();
                 return Err(self.refused(UploadError::Full));
             }
@@ -273,6 +281,31 @@ impl Uploads {
     fn refused(&self, why: UploadError) -> UploadError {
         self.refusals.count(Refusal::Uploads);
         why
+    }
+
+    /// Ends the oldest upload to a stream of the address that has most of them there, if `address` still has fewer with
+    /// one more: nobody keeps others from a stream by taking all of its places. Answers whether there was one.
+    fn end_one_of_many(
+        &self,
+        state: &mut State,
+        kind: Kind,
+        stream: &str,
+        address: Option<Option<IpAddr>>,
+    ) -> bool {
+        let mut of_addresses: HashMap<_, Vec<u64>> = HashMap::new();
+        for (id, running) in &state.running {
+            if running.kind == kind && running.stream.as_deref() == Some(stream) {
+                of_addresses.entry(running.address).or_default().push(*id);
+            }
+        }
+        let own = of_addresses.get(&address).map_or(0, Vec::len);
+        let most = of_addresses.into_iter().max_by_key(|(_, ids)| ids.len());
+        let Some((_, ids)) = most.filter(|(other, ids)| *other != address && ids.len() > own + 1) else {
+            return false;
+        };
+        self.refusals.count(Refusal::Uploads);
+        ids.into_iter().min().into_iter().for_each(|id| state.remove(id));
+        true
     }
 
     /// Ends the largest upload of a kind that brought nothing whole for [`GRACE`]; answers whether there was one.
@@ -506,18 +539,23 @@ pub(super) mod tests {
         let begin = |kind, stream, address| uploads.admit(&limits, kind, stream, address);
         let first = begin(Kind::Anonymous, Some("a"), Some(here)).unwrap();
         let second = begin(Kind::Anonymous, Some("a"), Some(here)).unwrap();
+        assert_eq!(begin(Kind::Anonymous, Some("a"), Some(here)).unwrap_err(), UploadError::Stream(2));
+        let other = begin(Kind::Anonymous, Some("a"), Some(there)).unwrap();
+        assert!(first.ended().now_or_never().is_some(), "who has all places leaves one to another");
+        assert!(second.ended().now_or_never().is_none());
         assert_eq!(begin(Kind::Anonymous, Some("a"), Some(there)).unwrap_err(), UploadError::Stream(2));
         let third = begin(Kind::Anonymous, Some("b"), Some(here)).unwrap();
-        assert_eq!(begin(Kind::Anonymous, Some("b"), Some(here)).unwrap_err(), UploadError::Address(3));
+        let fourth = begin(Kind::Anonymous, Some("b"), Some(here)).unwrap();
+        assert_eq!(begin(Kind::Anonymous, Some("c"), Some(here)).unwrap_err(), UploadError::Address(3));
         // A credential has room of its own; a login has, too.
         let _known = begin(Kind::Known, Some("a"), None).unwrap();
         let _login = begin(Kind::Login, None, Some(here)).unwrap();
         tokio::time::advance(GRACE).await;
         let newest = begin(Kind::Anonymous, Some("a"), Some(there)).unwrap();
-        assert!(first.ended().now_or_never().is_some(), "the oldest makes room");
-        assert!(second.ended().now_or_never().is_none());
+        assert!(second.ended().now_or_never().is_some(), "the oldest makes room");
+        assert!(other.ended().now_or_never().is_none());
         begin(Kind::Anonymous, Some("b"), Some(here)).unwrap();
-        drop((first, second, third, newest));
+        drop((first, second, other, third, fourth, newest));
         let state = uploads.state();
         assert!(!state.streams.keys().any(|(_, kind)| *kind == Kind::Anonymous), "{state:?}");
         assert_eq!(state.addresses.len(), 1, "{state:?}");
