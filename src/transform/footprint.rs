@@ -87,9 +87,24 @@ fn png(bytes: &[u8]) -> Option<Foreign> {
         _ => 4,
     };
     let sample = if depth == 16 { 2 } else { 1 };
-    // Two rows of pixels and one as they are in the file.
-    let working = u64::from(width) * 4 * 2 * 3;
+    // Two rows of pixels and one as they are in the file, and texts, which the decoder keeps.
+    let working = (u64::from(width) * 4 * 2 * 3).saturating_add(png_texts(bytes));
     Some(Foreign { width, height, working, decoded: area(width, height).saturating_mul(channels * sample) })
+}
+
+/// Bytes that the decoder keeps of texts: each with its keyword and its place, however short it is (155 bytes were
+/// measured for one of none).
+fn png_texts(bytes: &[u8]) -> u64 {
+    const EACH: u64 = 256;
+    let (mut at, mut kept) = (8_usize, 0_u64);
+    while let (Some(len), Some(kind)) = (u32_be(bytes, at), bytes.get(at + 4..at + 8)) {
+        if matches!(kind, b"tEXt" | b"zTXt" | b"iTXt") {
+            kept = kept.saturating_add(EACH + 2 * u64::from(len));
+        }
+        // Length, kind, content, checksum.
+        at = at.saturating_add(12).saturating_add(len as usize);
+    }
+    kept
 }
 
 /// Whether a `tRNS` chunk stands before the pixels: it gives pictures without alpha one.
@@ -328,6 +343,20 @@ mod tests {
     use image::{DynamicImage, ImageFormat};
 
     use super::*;
+
+    #[test]
+    fn texts_of_a_png_count_however_short_they_are() {
+        let mut png = Vec::new();
+        DynamicImage::new_rgb8(16, 16).write_to(&mut Cursor::new(&mut png), ImageFormat::Png).unwrap();
+        let bytes = |png: &[u8]| Foreign::read(ForeignFormat::Png, png).unwrap().bytes(0);
+        let without = bytes(&png);
+        let text = b"\0\0\0\x06iTXtk\0\0\0\0\0\0\0\0\0".repeat(1000);
+        // Behind the signature and the header.
+        png.splice(33..33, text);
+        assert!(bytes(&png) >= without + 256_000, "{without} and {}", bytes(&png));
+        png.truncate(40);
+        assert_eq!(bytes(&png), without);
+    }
 
     const FORMATS: [(ForeignFormat, ImageFormat); 4] = [
         (ForeignFormat::Png, ImageFormat::Png),
