@@ -400,7 +400,7 @@ async fn answers_that_are_made_for_each_request_wait_or_are_refused() {
     assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
     for (window, reads) in [(0, true), (0x7fff_ffff, false)] {
         house
-            .bears(2 * MEMORY_KIB, async |house| {
+            .bears(3 * MEMORY_KIB, async |house| {
                 let asking = async |_| {
                     let mut raw = Raw::begin(house.http2().await, window).await;
                     if reads {
