@@ -332,7 +332,8 @@ async fn begun(house: &House, stream: &str, headers: &str) -> Client {
 
 #[tokio::test]
 async fn streams_and_addresses_have_few_uploads_and_credentials_have_room_of_their_own() {
-    let streams = format!("{STREAMS}  third: {{source: {{type: push, token: none}}}}\n");
+    let open = "{source: {type: push, token: none}}";
+    let streams = format!("{STREAMS}  third: {open}\n  fourth: {open}\n");
     let mut house = House::serving(TOP, &streams).await;
     house
         .bears(MEMORY_KIB, async |house| {
@@ -345,32 +346,39 @@ async fn streams_and_addresses_have_few_uploads_and_credentials_have_room_of_the
             let mut slow = Vec::new();
             for n in 0..16 {
                 // Of one subscriber, whatever its address.
-                let stream = if n < 8 { "inbox" } else { "other" };
+                let stream = if n < 8 { "inbox" } else { "third" };
                 slow.push(begun(house, stream, &format!("X-Forwarded-For: 2001:db8::{n:x}")).await);
             }
-            for stream in ["inbox", "other"] {
-                until(&format!("{stream} to be full"), async || match status(stream, &[there]).await {
+            let mut many = Vec::new();
+            for n in 0..8 {
+                many.push(begun(house, "other", &format!("X-Forwarded-For: 198.51.100.{n}")).await);
+            }
+            let full = async |stream: &'static str, from| {
+                until(&format!("{stream} to be full"), async || match status(stream, &[from]).await {
                     (503, true) => Ok(()),
                     other => Err(format!("{other:?}")),
                 })
                 .await;
-            }
-            assert_eq!(status("third", &[here]).await, (503, true), "the address has 16");
-            assert_eq!(status("third", &[there]).await.0, 204);
+            };
+            full("other", there).await;
+            // The address has 16.
+            full("fourth", here).await;
+            assert_eq!(status("fourth", &[there]).await.0, 204);
             let token = ("Authorization", "Bearer kept-in-a-test");
             assert_eq!(status("guarded", &[here, token]).await.0, 204);
-            // Whoever is slow makes room at last.
-            until("a place in inbox", async || {
-                let (status, _) = status("inbox", &[there]).await;
-                if status == 204 { Ok(()) } else { Err(status.to_string()) }
-            })
-            .await;
+            assert_eq!(status("inbox", &[there]).await.0, 204, "who has all places leaves one to another");
             let answers = slow[..8].iter_mut().map(|upload| Box::pin(upload.head()));
             let (ended, _, others) = select_all(answers).await;
             assert_eq!((ended.status, ended.get("retry-after").is_some()), (503, true));
             for other in others {
                 assert!(other.now_or_never().is_none(), "the others go on");
             }
+            // Whoever is slow makes room at last.
+            until("a place in other", async || {
+                let (status, _) = status("other", &[there]).await;
+                if status == 204 { Ok(()) } else { Err(status.to_string()) }
+            })
+            .await;
         })
         .await;
     house.end();
