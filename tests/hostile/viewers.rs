@@ -380,7 +380,8 @@ async fn viewers_that_stop_within_a_frame_hold_a_bounded_number_of_frames() {
     let streams = "  wide: {viewer_timeout: 1h, source: {type: push, token: none}}\n";
     let mut house = House::serving("limits: {max_unsent_bytes: 8MiB}", streams).await;
     house
-        .bears(MEMORY_KIB, async |house| {
+        // The allocator gives back what was freed within seconds, and rounds come faster than that.
+        .bears(MEMORY_KIB * 3 / 2, async |house| {
             let mut stuck = Vec::new();
             for round in 0..ROUNDS {
                 for n in 0..VIEWERS {
