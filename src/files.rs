@@ -1,8 +1,8 @@
-//! Files that are written as a whole.
+//! Writing whole files.
 //!
-//! A file appears under its name complete or not at all. It is written beside its place under a name that nobody can know
-//! before, created anew (`O_EXCL`), and renamed: a link, pipe or file that somebody planted is never opened. A link under
-//! the name itself is replaced and not followed.
+//! A file appears under its name complete or not at all. It is written next to its destination under an
+//! unpredictable name, created with `O_EXCL`, and renamed: a link, pipe or file that somebody planted is
+//! never opened. A link under the name itself is replaced, not followed.
 
 use std::{
     ffi::OsString,
@@ -13,21 +13,21 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-/// Ends the name of a file that is being written: `.NAME.XXXXXX.framecast-tmp`.
+/// Suffix of a file that is being written: `.NAME.XXXXXX.framecast-tmp`.
 const UNFINISHED: &str = ".framecast-tmp";
 
-/// Who may read a file.
+/// Permissions of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Whom the process's umask lets.
+    /// Those that the process's umask leaves.
     Usual,
-    /// The owner only.
+    /// Only the owner may read and write.
     Private,
 }
 
 #[cfg(unix)]
 impl Access {
-    /// For `open`, which takes the umask's bits off it.
+    /// Returns the mode for `open`, which applies the umask to it.
     fn mode(self) -> u32 {
         match self {
             Self::Usual => 0o666,
@@ -36,16 +36,17 @@ impl Access {
     }
 }
 
-/// Writes a file in place of one that may be there. Its folder must exist.
+/// Writes a file, replacing an existing one. Its folder must exist.
 ///
 /// # Errors
-/// The system's. What was there before is there still then, and nothing is left behind.
+/// The system's. The existing file is then unchanged, and no temporary file is left.
 pub fn write_whole(path: &Path, contents: &[u8], access: Access) -> io::Result<()> {
     unfinished(path, contents, access)?.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
 
-/// Like [`write_whole`], and on the disk when it returns: the old or the new file is there after a power cut.
+/// Like [`write_whole`], and syncs to disk before it returns: after a power cut the old or the new file is
+/// there.
 ///
 /// # Errors
 /// Those of [`write_whole`].
@@ -56,17 +57,17 @@ pub fn write_durably(path: &Path, contents: &[u8], access: Access) -> io::Result
     sync_folder(folder_of(path))
 }
 
-/// Opens a file to append to it, and creates it if it is absent.
+/// Opens a file for appending, and creates it if it is absent.
 ///
 /// # Errors
-/// The system's, and that it is a symbolic link, a pipe or a socket.
+/// The system's, or the file is a symbolic link, a pipe or a socket.
 pub fn open_to_append(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.append(true).create(true);
     #[cfg(unix)]
     {
         use rustix::fs::OFlags;
-        // Without `NONBLOCK`, a pipe that nobody reads would hold the thread.
+        // Without `NONBLOCK`, opening a pipe without a reader would block the thread.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
         std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.cast_signed());
     }
@@ -81,27 +82,28 @@ pub fn open_to_append(path: &Path) -> io::Result<File> {
         use std::os::unix::fs::FileTypeExt;
         let kind = file.metadata()?.file_type();
         if kind.is_fifo() || kind.is_socket() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe or a socket, and no file"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe or a socket, not a file"));
         }
     }
     Ok(file)
 }
 
-/// Sets who may connect to a socket, by its file. A link that was put in its place since it was bound is not followed.
+/// Sets the permissions to connect to a socket, on its file. A link that has replaced it since it was bound
+/// is not followed.
 ///
 /// # Errors
-/// The system's, and that there is no socket.
+/// The system's, or there is no socket.
 #[cfg(unix)]
 pub fn set_socket_mode(path: &Path, mode: u32) -> io::Result<()> {
     use rustix::fs::OFlags;
     use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
     let permissions = || fs::Permissions::from_mode(mode);
     if cfg!(target_os = "linux") {
-        // What was found is held, and changed by way of its descriptor: `chmod` alone follows links.
+        // The file is opened and changed through its descriptor: `chmod` alone follows links.
         let flags = (OFlags::NOFOLLOW | path_only()).bits();
         let found = File::options().read(true).custom_flags(flags.cast_signed()).open(path)?;
         if !found.metadata()?.file_type().is_socket() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "something else was put in its place"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "another file has replaced it"));
         }
         let by_descriptor = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&found));
         match fs::set_permissions(by_descriptor, permissions()) {
@@ -123,14 +125,14 @@ fn path_only() -> rustix::fs::OFlags {
     rustix::fs::OFlags::empty()
 }
 
-/// Removes what an interrupted run left of files whose name `is_ours`.
+/// Removes temporary files that an interrupted run left, of files whose name `is_ours`.
 ///
 /// # Errors
 /// The system's.
 pub fn remove_unfinished(folder: &Path, is_ours: impl Fn(&str) -> bool) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        // A folder of such a name is nothing that was written here.
+        // A folder of such a name was not made by this module.
         let left_over = entry.file_name().to_str().and_then(unfinished_of).is_some_and(&is_ours);
         if left_over && !entry.file_type()?.is_dir() {
             fs::remove_file(entry.path())?;
@@ -139,7 +141,7 @@ pub fn remove_unfinished(folder: &Path, is_ours: impl Fn(&str) -> bool) -> io::R
     Ok(())
 }
 
-/// The name that a file would have had, from that of one that was never finished.
+/// Returns the final name of a file from that of its temporary file.
 fn unfinished_of(name: &str) -> Option<&str> {
     let (name, _random) = name.strip_prefix('.')?.strip_suffix(UNFINISHED)?.rsplit_once('.')?;
     Some(name)
@@ -151,7 +153,7 @@ fn unfinished(path: &Path, contents: &[u8], access: Access) -> io::Result<NamedT
     let mut prefix = OsString::from(".");
     prefix.push(name);
     prefix.push(".");
-    // What the system said: tempfile's own error names the path, which viewers are not to read.
+    // The system's error: tempfile's own names the path, which viewers must not read.
     let mut cause = None;
     let create = |path: &Path| {
         let created = create_new(path, access);
@@ -175,7 +177,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Else the new name may be lost in a power cut.
+/// Without this the new name may be lost in a power cut.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
@@ -211,7 +213,7 @@ mod tests {
             fs::remove_file(at("ours")).unwrap();
         }
         assert_eq!(fs::read(at("theirs")).unwrap(), b"theirs");
-        // A folder cannot be replaced, and nothing stays behind.
+        // A folder cannot be replaced, and no temporary file is left.
         fs::create_dir(at("ours")).unwrap();
         let refused = write_whole(&at("ours"), b"new", Access::Usual).unwrap_err().to_string();
         assert!(!refused.contains("framecast"), "the path is not told: {refused}");
@@ -229,7 +231,7 @@ mod tests {
             fs::metadata(path).unwrap().permissions().mode() & 0o777
         };
         assert_eq!(mode(Access::Private), 0o600);
-        // As the umask of whoever runs this has it, and any umask lets the owner write.
+        // As the umask of the test's process has it; any umask lets the owner write.
         fs::write(folder.path().join("y"), "").unwrap();
         let usual = fs::metadata(folder.path().join("y")).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(Access::Usual), usual);
@@ -250,7 +252,7 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap();
         assert!(made.success());
         open_to_append(&at("pipe")).unwrap_err();
-        // Where somebody reads it, it can be opened, and is refused all the same.
+        // With a reader it can be opened, and is refused as well.
         let reading = File::options().read(true).write(true).open(at("pipe")).unwrap();
         assert!(open_to_append(&at("pipe")).unwrap_err().to_string().contains("pipe"));
         drop(reading);

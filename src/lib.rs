@@ -8,7 +8,7 @@
 //! - [`multipart`]: bytes in, parts out, and back; pure and bounded
 //! - [`clip`]: pictures as one file to download
 //! - [`config`]: YAML in, checked types out
-//! - [`files`]: files that are written as a whole, and no link followed
+//! - [`files`]: writes whole files without following links
 //! - [`limits`]: budgets of bytes that all requests, pictures and answers share
 //! - [`auth`]: who may do what, and how it is shown
 //! - [`telemetry`] writes the log

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Returns freed memory to the system within seconds, by a thread of its own: docs/adr/0016.
+/// An allocator that returns freed memory within seconds, by a background thread: docs/adr/0016.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

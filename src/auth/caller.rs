@@ -48,7 +48,8 @@ impl Caller {
         self.known_as.push(Known { identity, until: Some(session.ends), session: Some(session) });
     }
 
-    /// The same caller as `anybody`, with what is left of the credentials: `again` says what each is worth now.
+    /// Returns `anybody` with the credentials that are still valid; `again` returns what each one is worth
+    /// now.
     pub(super) fn renewed(
         &self,
         anybody: Self,
@@ -70,7 +71,7 @@ impl Caller {
         self.known_as.iter().filter_map(|known| known.until).filter(|until| *until > now).min()
     }
 
-    /// Waits until a session that was shown is ended before its time; for ever if there is none left.
+    /// Waits until one of the caller's sessions is ended before its time; waits forever if none is left.
     pub(super) async fn session_ended(&self) {
         let session = self.known_as.iter().find_map(|known| known.session.as_ref());
         match session.filter(|session| !session.is_ended()) {
@@ -94,19 +95,19 @@ impl Caller {
         self.known_as.first().map(|known| known.identity.name.as_str())
     }
 
-    /// The first credential that the request itself showed, and when it ends by itself. A session's cookie is none: what
-    /// began from it would renew itself.
+    /// Returns the first credential in the request itself, and when it expires. The cookie of a session does
+    /// not count: a session that began from it would renew itself.
     pub(super) fn shown(&self) -> Option<(&Arc<Identity>, Option<Instant>)> {
         let shown = self.known_as.iter().find(|known| known.session.is_none());
         shown.map(|known| (&known.identity, known.until))
     }
 
-    /// Whether that credential is a link.
+    /// Returns whether that credential is a link.
     pub fn is_by_link(&self) -> bool {
         self.shown().is_some_and(|(identity, _)| identity.link.is_some())
     }
 
-    /// Whether the cookie of a session that has not ended was shown.
+    /// Returns whether the request has the cookie of a session that has not ended.
     pub fn is_in_a_session(&self) -> bool {
         self.known_as.iter().any(|known| known.session.is_some())
     }

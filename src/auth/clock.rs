@@ -1,4 +1,4 @@
-//! The current time on the two clocks that access depends on.
+//! The current time on the two clocks that access control depends on.
 
 #[cfg(test)]
 use std::sync::{Mutex, PoisonError};
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// A point in time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
-    /// On the monotonic clock, by which sessions and limits run.
+    /// On the monotonic clock, which sessions and limits use.
     pub(super) instant: Instant,
-    /// Since the Unix epoch on the wall clock, by which links are signed.
+    /// On the wall clock, since the Unix epoch; links expire by it.
     pub(super) unix: Duration,
 }
 
-/// A source of the current time; tests set it ahead.
+/// A source of the current time; tests can advance it.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     #[cfg(test)]
@@ -43,7 +43,7 @@ impl Clock {
 
 #[cfg(test)]
 impl Clock {
-    /// Lets time pass.
+    /// Advances both clocks.
     pub(super) fn advance(&self, by: Duration) {
         self.ahead.lock().unwrap().both += by;
     }

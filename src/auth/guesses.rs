@@ -1,11 +1,13 @@
 //! Limits on wrong credentials: by network, by name and network, and by name.
 //!
-//! A network is an IPv4 address or an IPv6 /64. One network gets few tries, so that it cannot guess at speed. A name as a
-//! whole gets many more: one network cannot use them up and so keep the name's owner out, and many together are still
-//! bounded. A network from which the name logged in well is not subject to what others do, neither to the name's limit nor
-//! to that of its own network; its own wrong passwords for this name count all the same.
+//! A network is an IPv4 address or an IPv6 /64. One network gets few tries, so that it cannot guess at speed.
+//! A name gets many more in total: one network cannot use them up and lock out the name's owner, and guesses
+//! from many networks are still bounded. A network from which the name has logged in is exempt from what
+//! others do, both from the name's limit and from the limit of its own network; its own wrong passwords for
+//! this name still count.
 //!
-//! Memory is bounded whoever asks: names are kept as hashes, and see [`Brake`] for which entries make room.
+//! Memory is bounded whatever clients send: names are kept as hashes, and [`Brake`] describes which entries
+//! are evicted.
 
 use std::{
     collections::HashMap,
@@ -16,33 +18,33 @@ use std::{
 
 use super::{brake::Brake, policy::Fingerprint, token};
 
-/// Wrong credentials at once from one network, of all kinds; and the same for one name from one network: somebody who
-/// mistypes, and a page full of pictures with an old token.
+/// Burst of wrong credentials of all kinds from one network, and of wrong passwords for one name from one
+/// network: enough for typing errors, and for a page full of pictures with an old token.
 pub(super) const NETWORK_BURST: u32 = 20;
 
-/// One more each so long: 28,800 guesses a day, where a password of four words needs 10¹⁵.
+/// Interval at which one more is allowed: 28,800 guesses a day, where a password of four words needs 10¹⁵.
 const NETWORK_EVERY: Duration = Duration::from_secs(3);
 
-/// Wrong passwords at once for one name, from all networks together: twenty networks that use up their own.
+/// Burst of wrong passwords for one name from all networks together: twenty networks that use up their own.
 const NAME_BURST: u32 = 400;
 
-/// One more each so long: 86,400 guesses a day, however many networks take part.
+/// Interval at which one more is allowed: 86,400 guesses a day, however many networks take part.
 const NAME_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a network stays known after a login: a holiday long.
+/// Time for which a network stays known after a login: long enough for a holiday.
 const GOOD_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Networks that are known for one name: home, work, a phone's that changes. The one that was used longest ago makes room,
-/// so that a name whose password is known to somebody with many addresses displaces none but its own.
+/// Known networks per name: home, work, a phone's that changes. The least recently used one is evicted, so
+/// that somebody with many addresses who knows one name's password evicts only networks of that name.
 const MAX_GOOD_PER_NAME: usize = 16;
 
-/// Networks that are known for all names; some 300 kB.
+/// Known networks of all names; some 300 kB.
 const MAX_GOOD: usize = 4096;
 
-/// An IPv4 address or an IPv6 /64; none for a Unix socket.
+/// An IPv4 address or an IPv6 /64; `None` for a Unix socket.
 pub(super) type Network = Option<IpAddr>;
 
-/// A name as it is kept: by its hash, so that long ones take no more room.
+/// A name as it is stored: by its hash, so that long names take no more space.
 type Name = Fingerprint;
 
 /// All limits on guessing.
@@ -51,12 +53,13 @@ pub(super) struct Guesses {
     networks: Brake<Network>,
     pairs: Brake<(Name, Network)>,
     names: Brake<Name>,
-    /// When each name last logged in from each network.
+    /// Time of each name's last login from each network.
     good: Mutex<HashMap<(Name, Network), Instant>>,
 }
 
-/// A password that is being checked. Its tries are taken before and used up unless [`Guesses::refund`] or
-/// [`Guesses::succeeded`] gives them back, so that many at once, and those whose client goes away, do not get more.
+/// A password that is being checked. Its tries are taken beforehand and stay used unless [`Guesses::refund`]
+/// or [`Guesses::succeeded`] gives them back, so that concurrent checks, and clients that disconnect, get no
+/// extra tries.
 #[derive(Debug)]
 pub(super) struct Attempt {
     name: Name,
@@ -79,7 +82,7 @@ impl Guesses {
         self.good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this network may show something that can be guessed.
+    /// Checks that this network may present a guessable credential.
     ///
     /// # Errors
     /// The time to wait.
@@ -87,22 +90,22 @@ impl Guesses {
         self.networks.look(&network, now)
     }
 
-    /// Counts something wrong that came from this network.
+    /// Counts a wrong credential from this network.
     pub(super) fn count_wrong(&self, network: Network, now: Instant) {
-        // One that there is no try for was refused before, or came at the same time as the last.
+        // Without a try left, it was refused before or came at the same time as the last one.
         let _ = self.networks.take(&network, now);
     }
 
-    /// Whether `name` logged in from here recently.
+    /// Returns whether `name` has logged in from this network recently.
     pub(super) fn is_good(&self, name: &str, network: Network, now: Instant) -> bool {
         let last = self.good().get(&(token::hash(name).0, network)).copied();
         last.is_some_and(|last| now.saturating_duration_since(last) < GOOD_FOR)
     }
 
-    /// Takes the tries that a check of a password costs.
+    /// Takes the tries that one password check costs.
     ///
     /// # Errors
-    /// The time to wait; none were taken then.
+    /// The time to wait; no tries were taken then.
     pub(super) fn attempt(&self, name: &str, network: Network, now: Instant) -> Result<Attempt, Duration> {
         let is_good = self.is_good(name, network, now);
         let attempt = Attempt { name: token::hash(name).0, network, is_good };
@@ -128,15 +131,15 @@ impl Guesses {
         }
     }
 
-    /// Counts a password that was wrong.
+    /// Counts a wrong password.
     pub(super) fn failed(&self, attempt: &Attempt, now: Instant) {
-        // The others' tries are used up already.
+        // The tries of the other limits are already used up.
         if attempt.is_good {
             self.count_wrong(attempt.network, now);
         }
     }
 
-    /// Gives back the tries of a password that was right, and knows the network from then on.
+    /// Gives back the tries of a correct password, and marks the network as known.
     pub(super) fn succeeded(&self, attempt: &Attempt, now: Instant) {
         self.refund(attempt, now);
         let mut good = self.good();
@@ -148,7 +151,8 @@ impl Guesses {
     }
 }
 
-/// Forgets what is too old, and the oldest where there is no room for one more: of the name itself if it has its share.
+/// Removes entries that are too old, and the oldest one if there is no space for one more: one of the name
+/// itself if it has its share.
 fn make_room(good: &mut HashMap<(Name, Network), Instant>, name: Name, now: Instant) {
     if good.len() >= MAX_GOOD {
         good.retain(|_, last| now.saturating_duration_since(*last) < GOOD_FOR);
@@ -176,7 +180,7 @@ mod tests {
         Ok(())
     }
 
-    /// How many wrong passwords are looked at before one is refused.
+    /// Returns how many wrong passwords are checked before one is refused.
     fn wrong_until_refused(guesses: &Guesses, name: &str, from: Network, now: Instant) -> u32 {
         let mut tries = 0;
         while guesses.attempt(name, from, now).is_ok() {
@@ -209,7 +213,7 @@ mod tests {
         assert_eq!(log_in(&guesses, "alice", network(5000), now), Err(NAME_EVERY));
         assert_eq!(log_in(&guesses, "alice", network(1), now), Ok(()), "known");
         assert_eq!(log_in(&guesses, "bob", network(5000), now), Ok(()), "another name");
-        // A known network does not get more for itself.
+        // A known network gets no extra tries of its own.
         assert_eq!(wrong_until_refused(&guesses, "alice", network(1), now), NETWORK_BURST);
         let later = now + GOOD_FOR;
         assert!(guesses.is_good("alice", network(1), later - Duration::from_secs(1)));
@@ -280,7 +284,7 @@ mod tests {
         assert_eq!(guesses.good().len(), MAX_GOOD);
     }
 
-    /// Whoever asks with many names from many networks must not have the limits forget a guesser.
+    /// Attempts with many names from many networks must not make the limits forget a guesser.
     #[test]
     fn floods_of_names_and_networks_do_not_empty_a_guessers_buckets() {
         let (guesses, now) = (Guesses::new(), Instant::now());

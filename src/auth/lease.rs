@@ -1,8 +1,8 @@
 //! What stays open (a stream, a WebSocket, a feed) is allowed when it begins, and has to be for as long as it lasts.
 //!
-//! A lease looks again when the rules change, when its session is ended, and when a credential ends by itself: a token that was
-//! taken back shows nothing from then on, and a link of an hour shows no more than an hour. It costs nothing in between.
-//! `models/` tries in every order that none sleeps through a change.
+//! A lease checks again when the rules change, when its session is ended, and when a credential expires: a
+//! revoked token grants nothing from then on, and a link of an hour grants no more than an hour. It costs
+//! nothing in between. `models/` checks in every order that no lease misses a change.
 
 use std::{pin::pin, sync::Arc, time::Instant};
 
@@ -21,7 +21,8 @@ impl Changes {
         Self(watch::Sender::new(()))
     }
 
-    /// Makes a change that a lease may end by. What a lease saw before is out of date then, so they are told behind it.
+    /// Makes a change that may end leases, then notifies them: what they have seen before is out of date by
+    /// then.
     pub(super) fn after(&self, change: impl FnOnce()) {
         change();
         self.0.send_replace(());
@@ -166,16 +167,16 @@ mod tests {
         assert!(poll!(over[0].as_mut()).is_ready());
         assert!(poll!(over[1].as_mut()).is_pending(), "another's");
         assert!(poll!(over[2].as_mut()).is_pending(), "by the token");
-        // It waits for something else then, rather than look again and again.
+        // It then waits for something else instead of checking again and again.
         let woken = Arc::new(Woken::default());
         let waker = woken.clone().into();
         assert!(over[2].as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        // tokio wakes whoever has used up its turn after it.
+        // tokio wakes a task that has used up its budget afterwards.
         tokio::task::yield_now().await;
         assert!(!woken.0.load(Ordering::Relaxed));
     }
 
-    /// Whether somebody was woken.
+    /// A waker that records whether it was called.
     #[derive(Default)]
     struct Woken(AtomicBool);
 

@@ -28,8 +28,8 @@ pub fn sign(key: &Secret, stream: &StreamName, expires: u64) -> Signed {
     Signed { expires, signature: BASE64_URL_SAFE_NO_PAD.encode(tag) }
 }
 
-/// How long the link is still good for at `now`, since the Unix epoch; none if it is over, or was not signed with this key
-/// for this stream.
+/// Returns how long the link is still valid at `now`, which is since the Unix epoch; `None` if it has
+/// expired, or was not signed with this key for this stream.
 pub(super) fn lasts(key: &Secret, stream: &StreamName, link: &Signed, now: Duration) -> Option<Duration> {
     let tag = BASE64_URL_SAFE_NO_PAD.decode(&link.signature).ok()?;
     // Compares in constant time.

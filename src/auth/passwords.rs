@@ -3,9 +3,9 @@
 //! A check costs some 20 MiB and tens of milliseconds by intent. So one runs at a time, few wait, and a client that logs
 //! in with each request (a snapshot a second) is known again for a while without one.
 //!
-//! All checks run on one thread, in memory that it keeps while checks follow each other. With memory of its own for each
-//! check, on whichever thread was free, 20 wrong passwords grew the process from 14 to 186 MB, and it stayed so: each
-//! thread allocates from another of the allocator's arenas.
+//! All checks run on one thread, in memory that it keeps while checks follow each other. When each check had
+//! its own memory, on whichever thread was free, 20 wrong passwords grew the process from 14 to 186 MB, and
+//! it stayed so: each thread allocates from a different arena of the allocator.
 
 use std::{
     collections::HashMap,
@@ -33,7 +33,7 @@ const MAX_KNOWN: usize = 256;
 /// For so long. A changed password is asked for at once all the same, since the hash is part of what is known.
 const KNOWN_FOR: Duration = Duration::from_secs(600);
 
-/// The thread gives its memory back when nobody logged in for so long. Guesses that come faster reuse it.
+/// Time without logins after which the thread frees its memory. Guesses that come faster reuse it.
 const MEMORY_KEPT_FOR: Duration = Duration::from_secs(10);
 
 /// Longest password looked at, in bytes.
@@ -56,7 +56,8 @@ pub struct Busy;
 #[derive(Debug)]
 pub(super) struct Passwords {
     turn: Arc<Semaphore>,
-    /// The thread that checks; it is started by the first login, and not at all if the system has none to give.
+    /// The thread that checks passwords; the first login starts it. It is absent if the system cannot start a
+    /// thread.
     checker: OnceLock<Option<SyncSender<Job>>>,
     waiting: AtomicUsize,
     known: Mutex<HashMap<[u8; 32], Instant>>,
@@ -120,7 +121,7 @@ impl Passwords {
         let (answer, answered) = oneshot::channel();
         let (kept, shown) = (hash.unwrap_or(NOBODYS_HASH).to_owned(), password.to_owned());
         let job = Job { hash: kept, password: shown, answer, _turn: turn };
-        // Never full: whoever has the turn is alone.
+        // Never full: only the holder of the turn sends.
         self.checker().ok_or(Busy)?.try_send(job).map_err(|_| Busy)?;
         let right = answered.await.map_err(|_| Busy)? && hash.is_some();
         if right && let Some(hash) = hash {
@@ -151,11 +152,11 @@ struct Job {
     hash: String,
     password: String,
     answer: oneshot::Sender<bool>,
-    /// Given back when the check is done, also if its client has gone.
+    /// Released when the check is done, also if the client has disconnected.
     _turn: OwnedSemaphorePermit,
 }
 
-/// Checks passwords until nobody can send any more.
+/// Checks passwords until all senders are dropped.
 fn check_all(jobs: &Receiver<Job>) {
     let mut blocks = Vec::new();
     loop {
@@ -168,7 +169,8 @@ fn check_all(jobs: &Receiver<Job>) {
             Ok(job) if job.answer.is_closed() => {}
             Ok(job) => {
                 let check = AssertUnwindSafe(|| has_hash(&job.hash, &job.password, &mut blocks));
-                // A panic in there is a wrong password. Whether the client still waits for the answer is all the same.
+                // A panic counts as a wrong password. It does not matter whether the client still waits for
+                // the answer.
                 let _ = job.answer.send(catch_unwind(check).unwrap_or(false));
             }
             Err(RecvTimeoutError::Timeout) => blocks = Vec::new(),
@@ -186,8 +188,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Returns whether the password has this hash. `blocks` grow to what its parameters need, which the configuration bounds
-/// (`MAX_HASH_KIB` in `config/auth.rs`), and are used again.
+/// Returns whether the password has this hash. `blocks` grows to what the hash's parameters need, which the
+/// configuration bounds (`MAX_HASH_KIB` in `config/auth.rs`), and is reused.
 fn has_hash(hash: &str, password: &str, blocks: &mut Vec<Block>) -> bool {
     let mut computed = || {
         let hash = PasswordHash::new(hash).ok()?;
@@ -207,7 +209,7 @@ fn has_hash(hash: &str, password: &str, blocks: &mut Vec<Block>) -> bool {
         // In constant time.
         Some(output.ok()? == expected)
     };
-    // What the configuration has checked is always a hash.
+    // The configuration has checked that it is a hash.
     computed().unwrap_or(false)
 }
 

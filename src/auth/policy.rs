@@ -14,7 +14,8 @@ use crate::{
 /// The name of whoever shows the token of the environment, or the one made at the start.
 const START_NAME: &str = "admin";
 
-/// What tells one credential from another, also after a reload: a hash of its kind and of what is kept of it.
+/// Identifies a credential, also after a reload: a hash of its kind and of what the configuration holds of
+/// it.
 pub(super) type Fingerprint = [u8; 32];
 
 /// Somebody who showed something.
@@ -26,21 +27,21 @@ pub struct Identity {
     pub grant: Grant,
     /// Of the credential that shows it.
     pub(super) fingerprint: Fingerprint,
-    /// The link that shows it, if it is one.
+    /// The link that the identity comes from, if any.
     pub(super) link: Option<LinkId>,
 }
 
-/// What a link's signature is about.
+/// The part of a link that its signature covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LinkId {
     stream: StreamName,
-    /// When it ends, in Unix seconds.
+    /// Expiry, in Unix seconds.
     expires: u64,
 }
 
 impl Identity {
-    /// Whether the credential has ended by itself, by the wall clock: it may have been set since the time that was left was
-    /// reckoned, and the monotonic clock stands still while a machine sleeps.
+    /// Returns whether the credential has expired, by the wall clock: the clock may have been set since the
+    /// remaining time was computed, and the monotonic clock stops while a machine sleeps.
     pub(super) fn is_expired(&self, now: Now) -> bool {
         self.link.as_ref().is_some_and(|link| Duration::from_secs(link.expires) <= now.unix)
     }
@@ -127,15 +128,16 @@ impl Policy {
             let key = self.link_key.as_ref()?;
             return (of_link(key, link) == identity.fingerprint).then(|| identity.clone());
         }
-        // Of two tokens with one hash the last counts, as in `of_token`.
+        // Of two tokens with the same hash the last one counts, as in `of_token`.
         let tokens = self.tokens.iter().rev().map(|(_, known)| known);
         let mut known = tokens.chain(self.users.iter().map(|user| &user.identity));
         known.find(|known| known.fingerprint == identity.fingerprint).cloned()
     }
 }
 
-/// The kind stands in front: what is a token and also the key of links is two credentials, and taking one back does not
-/// leave the other in its place. No part but the last holds a line end.
+/// Returns the fingerprint of a credential. The kind comes first: a text that is both a token and the key of
+/// links is two credentials, and revoking one does not leave the other in its place. Only the last part may
+/// contain a line feed.
 fn of_credential(kind: &str, parts: &[&str]) -> Fingerprint {
     token::hash(&format!("{kind}\n{}", parts.join("\n"))).0
 }

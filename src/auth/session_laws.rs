@@ -1,7 +1,8 @@
-//! Laws of sessions, held against random sequences of logins, links, logouts, copied cookies, waits and reloads.
+//! Invariants of sessions, checked against random sequences of logins, links, logouts, copied cookies, waits
+//! and reloads.
 //!
-//! A model of a few lines says what each cookie that was ever given is good for. Nobody may ever hold more than a live
-//! credential gives, and nobody may lose what one still gives.
+//! A small model computes what each cookie ever issued is good for. Nobody may ever hold more than a live
+//! credential grants, and nobody may lose what one still grants.
 
 use std::{
     sync::{Arc, LazyLock},
@@ -21,11 +22,13 @@ const USERS: usize = 2;
 const VERSIONS: usize = 2;
 const BROWSERS: usize = 3;
 
-/// One secret is a token and also a key of links: taking back one of the two must not leave the other in its place.
+/// One secret is both a token and a key of links: revoking one of the two must not leave the other in its
+/// place.
 const SECRETS: [&str; TOKENS] = ["a secret that somebody used twice", "the token of a wall"];
 const KEYS: [&str; VERSIONS] = [SECRETS[0], "another key of links, which is a new one"];
 
-/// A session lasts half a step longer than so many steps, so that the time a test takes makes no difference.
+/// Sessions last half a step longer than this number of steps, so that the time a test takes makes no
+/// difference.
 const STEP: Duration = Duration::from_secs(100);
 
 /// Both users have the same hashes, as if one had been copied from the other.
@@ -44,7 +47,7 @@ fn stream(n: usize) -> StreamName {
 #[derive(Debug, Clone, PartialEq)]
 struct Rules {
     tokens: [Option<Grant>; TOKENS],
-    /// Which of the passwords, and what it is good for.
+    /// Index of the password, and what it is good for.
     users: [Option<(usize, Grant)>; USERS],
     key: Option<usize>,
     session_steps: u32,
@@ -70,7 +73,7 @@ impl Rules {
         }
     }
 
-    /// What a credential is good for, apart from its time.
+    /// Returns what a credential is good for, apart from its time.
     fn grant(&self, credential: &Credential) -> Option<Grant> {
         match *credential {
             Credential::Token(n) => self.tokens[n].clone(),
@@ -90,7 +93,7 @@ fn half_step_more(steps: u32) -> Duration {
 #[derive(Debug, Clone, PartialEq)]
 enum Credential {
     Token(usize),
-    /// Who, with which password.
+    /// The user and the version of the password.
     User(usize, usize),
     Link {
         stream: usize,
@@ -101,9 +104,9 @@ enum Credential {
 
 #[derive(Debug, Clone)]
 enum Event {
-    /// A browser shows a credential, and gets a cookie for it.
+    /// A browser presents a credential and gets a cookie for it.
     LogsIn(usize, Credential),
-    /// It shows its cookie where a credential is exchanged, alone or beside a wrong token.
+    /// It presents its cookie where a credential is exchanged, alone or together with a wrong token.
     Renews(usize, bool),
     /// Somebody else has its cookie.
     Copies {
@@ -156,11 +159,11 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => (1..15_u32).prop_map(Event::WallClockSteps),
         3 => rules().prop_map(Event::Reloads),
     ];
-    // Fewer than one credential may have sessions: none makes room for another here.
+    // Fewer than one credential may have: no session is evicted for another here.
     prop::collection::vec(event, 1..30)
 }
 
-/// A cookie that was given, and what the model knows of it.
+/// A cookie that was issued, and what the model knows of it.
 struct Given {
     cookie: String,
     credential: Credential,
@@ -168,7 +171,7 @@ struct Given {
     /// By the wall clock, for links.
     expires: Option<Duration>,
     is_ended: bool,
-    /// What its browser watches.
+    /// The lease of what its browser watches.
     lease: Lease,
     watches: bool,
 }
@@ -176,10 +179,10 @@ struct Given {
 struct World {
     auth: Arc<Auth>,
     rules: Rules,
-    /// Since the beginning, on both clocks.
+    /// Time since the beginning, on both clocks.
     now: Duration,
     wall: Duration,
-    /// Of the wall clock, in Unix seconds.
+    /// Start on the wall clock, in Unix seconds.
     began: u64,
     given: Vec<Given>,
     jars: [Option<usize>; BROWSERS],
@@ -194,7 +197,7 @@ impl World {
         Self { auth, rules, now, wall, began, given: Vec::new(), jars: [None; BROWSERS], asked: 0 }
     }
 
-    /// Each time from another network: what is wrong here is no guess.
+    /// Each login is from another network, so that wrong passwords here do not count as guesses.
     async fn identify(&mut self, shown: &Shown) -> Caller {
         self.asked += 1;
         let from = std::net::Ipv4Addr::from(0x0a00_0000 + self.asked).into();
@@ -279,7 +282,8 @@ impl World {
         }
     }
 
-    /// Each cookie is good for what its credential is good for now, while it lasts, and for nothing then.
+    /// Each cookie is good for what its credential is good for now, while it lasts, and for nothing
+    /// afterwards.
     async fn assert_laws(&mut self) {
         for n in 0..self.given.len() {
             let given = &self.given[n];
@@ -299,7 +303,7 @@ impl World {
                 assert_eq!(caller.may_with_all(role), expected(&|grant| grant.allows_all(role)), "{what}");
             }
             let given = &mut self.given[n];
-            // What has ended does not begin again.
+            // A session that has ended does not begin again.
             if given.watches {
                 given.watches = grant.is_some_and(|grant| grant.allows(Role::View, Some(&stream(0))));
                 assert_eq!(given.lease.is_over(), !given.watches, "{what}: what it watches");

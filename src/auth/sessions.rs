@@ -1,8 +1,8 @@
 //! Logins of browsers: a random cookie stands for a credential that was shown once.
 //!
-//! A session ends when its time is over, when what it came from is over or no longer in the configuration, when its owner
-//! logs out, when its browser begins another, when there are too many, and when framecast ends. Nothing of it is in the
-//! cookie.
+//! A session ends when its time is over, when the credential that it came from has expired or is no longer in
+//! the configuration, when its owner logs out, when its browser begins another, when there are too many, and
+//! when framecast ends. The cookie contains nothing of the session.
 
 use std::{
     cmp::Reverse,
@@ -15,11 +15,11 @@ use tokio::sync::watch;
 
 use super::{Identity, clock::Now, policy::Fingerprint, token};
 
-/// Sessions at a time: more than people watch one relay.
+/// Maximum number of sessions: more than people watch one relay.
 const MAX_SESSIONS: usize = 1024;
 
-/// Sessions at a time that came from one credential: more browsers than one person has, and few enough that thirty-one
-/// credentials in wrong hands leave room for the others.
+/// Maximum number of sessions from one credential: more browsers than one person has, and few enough that
+/// thirty-one stolen credentials leave space for the others.
 const MAX_PER_CREDENTIAL: usize = 32;
 
 /// Somebody's login.
@@ -27,26 +27,26 @@ const MAX_PER_CREDENTIAL: usize = 32;
 struct Session {
     identity: Arc<Identity>,
     ends: Instant,
-    /// Dropped with the session, which tells those who are in it and nobody else: otherwise each login and logout in a loop
-    /// would have all that everybody holds open look again.
+    /// Dropped with the session, which notifies only the leases of this session: otherwise a loop of logins
+    /// and logouts would make all leases check again.
     alive: watch::Sender<()>,
 }
 
-/// That somebody is in a session.
+/// A caller's reference to its session.
 #[derive(Debug, Clone)]
 pub(super) struct InSession {
-    /// When its time is over.
+    /// Expiry of the session.
     pub(super) ends: Instant,
     alive: watch::Receiver<()>,
 }
 
 impl InSession {
-    /// Whether it was ended.
+    /// Returns whether the session was ended.
     pub(super) fn is_ended(&self) -> bool {
         self.alive.has_changed().is_err()
     }
 
-    /// Waits until it is ended.
+    /// Waits until the session is ended.
     pub(super) async fn ended(&self) {
         // Nothing is ever sent.
         while self.alive.clone().changed().await.is_ok() {}
@@ -68,7 +68,8 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins one, in the place of that of the cookie `replaced`. None if the system has no random numbers.
+    /// Begins a session, which replaces that of the cookie `replaced`. Returns `None` if the system has no
+    /// random numbers.
     pub(super) fn begin(
         &self,
         identity: Arc<Identity>,
@@ -97,21 +98,22 @@ impl Sessions {
         is_live.then(|| (identity.clone(), InSession { ends: *ends, alive: alive.subscribe() }))
     }
 
-    /// Ends one, if it is there.
+    /// Ends the session of this cookie, if there is one.
     pub(super) fn end(&self, cookie: &str) {
         self.all().remove(&token::hash(cookie).0);
     }
 
-    /// Ends those whose credential is no longer good.
+    /// Ends the sessions whose credential is no longer valid.
     pub(super) fn retain(&self, is_good: impl Fn(&Arc<Identity>) -> bool) {
         self.all().retain(|_, session| is_good(&session.identity));
     }
 }
 
-/// Removes a session if there is no room for one more of `identity`.
+/// Removes a session if there is no space for one more of `identity`.
 ///
-/// Those of the same credential make room first, the one that ends first before the others. If all places are taken, it is
-/// one of the credential that has most, and of several such the one that may do least.
+/// Sessions of the same credential are removed first, beginning with the one that expires first. If all
+/// places are taken, the session removed is one of the credential that has most, and if several have as many,
+/// of the one with the fewest permissions.
 fn make_room(all: &mut HashMap<Fingerprint, Session>, identity: &Identity) {
     let own = || all.iter().filter(|(_, session)| session.identity.fingerprint == identity.fingerprint);
     let first = if own().count() >= MAX_PER_CREDENTIAL {
@@ -151,7 +153,8 @@ mod tests {
         crate::auth::clock::Clock::default().now()
     }
 
-    /// Begins sessions of one holder, each ending later than the one before; those of the first two holders before the others'.
+    /// Begins sessions of one holder, each of which expires later than the previous one; those of the first
+    /// two holders before the others'.
     fn begin(sessions: &Sessions, who: &Arc<Identity>, many: usize, now: Now) -> Vec<String> {
         let first = if ["holder 0", "holder 1"].contains(&who.name.as_str()) { HOUR } else { 2 * HOUR };
         let begin = |n| {

@@ -13,7 +13,8 @@ pub(super) fn frame_ancestors(reader: &Reader<'_>) -> FrameAncestors {
     FrameAncestors(read.into_iter().filter_map(|(ancestor, _)| ancestor).collect())
 }
 
-/// Reads `server.cross_origin_resource_policy`: whether browsers are told that pictures are for pages of this site.
+/// Reads `server.cross_origin_resource_policy`; true if browsers are to show pictures in pages of this site
+/// only.
 pub(super) fn same_site_only(text: &str) -> Result<bool, Wrong> {
     match text {
         "same-site" => Ok(true),

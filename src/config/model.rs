@@ -68,10 +68,10 @@ pub enum SendFile {
     Never,
 }
 
-/// What streams that were added over HTTP may get their pictures from.
+/// The sources that streams added over HTTP may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ApiSources {
-    /// Addresses that framecast itself asks.
+    /// Addresses that framecast itself requests.
     #[default]
     Network,
     /// Those, and cameras for which it starts ffmpeg.
@@ -109,7 +109,7 @@ pub struct ServerConfig {
     pub same_site_only: bool,
     /// Whose pages may show framecast's in a frame.
     pub frame_ancestors: FrameAncestors,
-    /// What streams that are added over HTTP may get their pictures from.
+    /// The sources that streams added over HTTP may have.
     pub api_sources: ApiSources,
     /// What `/stream`, `/snapshot` and `/?action=stream` mean; the first stream if none was named.
     pub default_stream: Option<StreamName>,
@@ -153,19 +153,22 @@ pub struct Limits {
     pub max_replay_bytes: usize,
     /// Renditions that viewers ask for in the URL, of all streams together.
     pub max_renditions: usize,
-    /// Memory for decoding, drawing and encoding pictures, of all together, in bytes; none: it follows from the memory there is.
+    /// Memory for decoding, drawing and encoding all pictures together, in bytes; `None`: depends on the
+    /// available memory.
     pub max_decode_bytes: Option<usize>,
-    /// Request bodies that are being received, of all together, in bytes; none: it follows from the memory there is.
+    /// Limit of all request bodies that are being received, in bytes; `None`: depends on the available
+    /// memory.
     pub max_upload_bytes: Option<usize>,
-    /// Uploads to one stream at the same time.
+    /// Maximum number of concurrent uploads to one stream.
     pub max_uploads_per_stream: usize,
-    /// Uploads without a credential from one address at the same time; none without a bound.
+    /// Maximum number of concurrent uploads without a credential from one address; `None`: unlimited.
     pub max_uploads_per_address: Option<usize>,
-    /// Answers that clients have not taken, of all connections together, in bytes; none: it follows from the memory there is.
+    /// Limit of the answers that clients have not read, of all connections, in bytes; `None`: depends on the
+    /// available memory.
     pub max_unsent_bytes: Option<usize>,
-    /// Answers that its client has not taken, of one connection, in bytes.
+    /// Limit of the answers that the client of one connection has not read, in bytes.
     pub max_unsent_bytes_per_connection: usize,
-    /// Connections from one address at the same time; none without a bound.
+    /// Maximum number of concurrent connections from one address; `None`: unlimited.
     pub max_connections_per_address: Option<usize>,
 }
 

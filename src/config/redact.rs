@@ -1,8 +1,8 @@
 //! Settings without their credentials, and credentials put back into settings that were shown without.
 //!
-//! What a credential is the schema says. `***` stands for one. When settings come back with `***`, the credential of before is
-//! meant; but not when they lead to another address, since it would be sent there. The same holds for a merge patch, which
-//! keeps what it does not name: [`carried_elsewhere`].
+//! The schema defines what a credential is. `***` stands for one. Settings that come back with `***` mean the
+//! former credential, unless they have another address, since it would be sent there. The same applies to a
+//! merge patch, which keeps what it does not name: [`carried_elsewhere`].
 
 use std::collections::HashSet;
 
@@ -31,8 +31,8 @@ pub fn restored(settings: &Value, before: &Value) -> Result<Value, String> {
     put_back(settings, Some(before), "", &keys_of(Kind::Url))
 }
 
-/// The path of a credential that `after` would send to another origin than `before` did, although `patch`, which made `after`
-/// of `before`, does not bring it.
+/// Returns the path of a credential that `after` would send to another origin than `before` did, although the
+/// patch that made `after` of `before` does not contain it.
 pub fn carried_elsewhere(before: &Value, patch: &Value, after: &Value) -> Option<String> {
     Carried { secrets: keys_of(Kind::Secret), urls: keys_of(Kind::Url) }.find(
         (Some(before), Some(patch), after),
@@ -41,14 +41,15 @@ pub fn carried_elsewhere(before: &Value, patch: &Value, after: &Value) -> Option
     )
 }
 
-/// Looks for credentials that a merge patch kept although the URL beside them leads elsewhere.
+/// Finds credentials that a merge patch kept although the URL beside them now has another origin.
 struct Carried {
     secrets: HashSet<&'static str>,
     urls: HashSet<&'static str>,
 }
 
 impl Carried {
-    /// `moved`: a URL beside this value, or beside one around it, leads to another origin. `secret`: it is a credential.
+    /// `moved`: a URL beside this value, or beside one around it, has another origin than before. `secret`:
+    /// the value is a credential.
     fn find(
         &self,
         (before, patch, after): (Option<&Value>, Option<&Value>, &Value),
@@ -67,7 +68,8 @@ impl Carried {
                     self.find((before, patch, value), &path, (moved, secret))
                 })
             }
-            // A patch replaces a list as a whole, so it brings all that is in one; else the list is that of before.
+            // A patch replaces a list as a whole, so it contains all of the list; otherwise the list is
+            // unchanged.
             Value::Array(_) if patch.is_some() || !(moved && secret) => None,
             Value::Null => None,
             Value::String(text) if text == "none" => None,
@@ -104,8 +106,8 @@ fn walk(value: &Value, secrets: &HashSet<&str>, urls: &HashSet<&str>, secret: bo
     }
 }
 
-/// A URL with stars in place of user and password (a user alone may be a key), query and fragment. What cannot be taken
-/// apart is not shown at all.
+/// Returns a URL with stars in place of user and password (a user alone may be a key), query and fragment. A
+/// URL that cannot be parsed is not shown at all.
 fn masked(raw: &str) -> String {
     if harmless(raw) {
         return raw.to_owned();
@@ -160,7 +162,8 @@ fn put_back(
     }
 }
 
-/// What an item of a list was before: one that was shown just so, wherever it stood, else the one of its place.
+/// Returns the former value of a list item: one that was shown in the same way, at any index, otherwise the
+/// one at its own index.
 fn counterpart<'a>(item: &Value, n: usize, before: Option<&'a Value>) -> Option<&'a Value> {
     let list = before?.as_array()?;
     let same_place = list.get(n).filter(|before| redacted(before) == *item);

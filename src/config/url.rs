@@ -84,8 +84,8 @@ fn login_end(pieces: &[Piece<'_>]) -> usize {
     end
 }
 
-/// Whether the text of a URL, as in the file, may be shown: a known scheme, no query or fragment, and before the `@` nothing
-/// but variables. A user alone may be a key.
+/// Returns whether the text of a URL, as in the file, may be shown: a known scheme, no query or fragment, and
+/// only variables before the `@`. A user alone may be a key.
 pub(super) fn harmless(raw: &str) -> bool {
     let Some((scheme, rest)) = raw.split_once("://") else { return false };
     let known = matches!(scheme, "http" | "https") || OTHER_SCHEMES.contains(&scheme);

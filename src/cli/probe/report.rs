@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// What the YAML says in place of the camera's user, which alone may be a key.
+/// The variable that the YAML has in place of the camera's user, which may be a key when it stands alone.
 const USER_VARIABLE: &str = "CAMERA_USER";
 
 /// What the YAML says in place of the camera's password.
@@ -49,7 +49,7 @@ const OPEN_PARAMETERS: [&str; 24] = [
     "w",
 ];
 
-/// Longest value of those that is shown, in bytes.
+/// Longest value of such a parameter that is shown, in bytes.
 const MAX_OPEN_VALUE: usize = 16;
 
 fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
@@ -184,7 +184,7 @@ fn escaped(text: &str) -> String {
     text.replace("${", "$${")
 }
 
-/// The query's pair number `number` with a variable in place of a value that may be a credential.
+/// Returns pair `number` of the query, with a variable in place of a value that may be a credential.
 fn public_pair(number: usize, pair: &str, variables: &mut Vec<String>) -> String {
     let mut hidden = |shown: String, variable: String| {
         let pair = format!("{shown}${{{variable}}}");
@@ -194,7 +194,7 @@ fn public_pair(number: usize, pair: &str, variables: &mut Vec<String>) -> String
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     match pair.split_once('=') {
         None if pair.is_empty() => String::new(),
-        // A key of its own, perhaps.
+        // It may be a key.
         None => hidden(String::new(), format!("CAMERA_QUERY_{number}")),
         Some((name, value))
             if OPEN_PARAMETERS.iter().any(|open| open.eq_ignore_ascii_case(name))

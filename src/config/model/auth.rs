@@ -76,7 +76,7 @@ impl Grant {
         self.role >= role && self.reach.covers(stream)
     }
 
-    /// Whether it is enough for everything that `other` is.
+    /// Returns whether this grant allows everything that `other` does.
     pub fn covers(&self, other: &Self) -> bool {
         let reach = match (&self.reach, &other.reach) {
             (Reach::All, _) => true,

@@ -39,7 +39,7 @@ impl SourceConfig {
         }
     }
 
-    /// Whether it is a program of this machine, or needs one.
+    /// Returns whether the source is a program on this machine, or needs one.
     pub fn starts_program(&self) -> bool {
         matches!(self, Self::Exec(_) | Self::Rtsp(_) | Self::V4l2(_))
     }
