@@ -13,7 +13,7 @@ mod seeds;
 /// So many spoiled seeds a target, without being told otherwise by `PROPTEST_CASES`.
 const USUAL_CASES: u32 = 400;
 
-/// The same of targets whose inputs become thousands of frames.
+/// Cases of targets whose inputs become thousands of frames.
 const CASES_OF_FLOODS: u32 = 40;
 
 fn config(target: &str) -> ProptestConfig {

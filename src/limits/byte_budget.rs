@@ -1,4 +1,4 @@
-//! A budget of bytes that many share: a weighted semaphore that counts.
+//! A shared budget of bytes: a weighted semaphore with counters.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -7,16 +7,16 @@ use std::sync::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
-/// Bytes that a permit of the semaphore stands for: it counts in 32 bits, which are too few for bytes.
+/// Bytes that one permit of the semaphore stands for: it counts in 32 bits, which are too few for bytes.
 const UNIT: usize = 1024;
 
 /// A bounded number of bytes, given out as [`BytePermit`]s in the order in which they were asked for.
 #[derive(Debug)]
 pub struct ByteBudget {
     semaphore: Arc<Semaphore>,
-    /// In units.
+    /// Total, in units.
     capacity: AtomicUsize,
-    /// Units that a smaller capacity takes away as soon as they are given back.
+    /// Units that a reduced capacity removes as soon as they are returned.
     debt: Mutex<usize>,
     waiting: AtomicUsize,
     refused: AtomicU64,
@@ -30,28 +30,28 @@ pub struct BytePermit {
     bytes: usize,
 }
 
-/// Why a budget gave no bytes.
+/// Why bytes were not granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BudgetError {
-    /// Others hold what is missing.
-    #[error("{bytes} bytes are not free now, of {capacity} in all")]
+    /// Other permits hold the missing bytes.
+    #[error("{bytes} bytes are not free now (total: {capacity})")]
     Full {
         /// Bytes asked for.
         bytes: usize,
-        /// Bytes in all.
+        /// Total bytes.
         capacity: usize,
     },
-    /// So many are not there, however long one waits.
-    #[error("{bytes} bytes are more than the {capacity} there are in all")]
+    /// The whole budget is smaller, so waiting does not help.
+    #[error("{bytes} bytes are more than the total of {capacity}")]
     TooLarge {
         /// Bytes asked for.
         bytes: usize,
-        /// Bytes in all.
+        /// Total bytes.
         capacity: usize,
     },
 }
 
-/// Counts one that waits for as long as it lives.
+/// Counts a waiter for as long as it exists.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
@@ -68,7 +68,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl ByteBudget {
-    /// A budget of `bytes`, rounded down to whole KiB.
+    /// Returns a budget of `bytes`, rounded down to whole KiB.
     pub fn new(bytes: usize) -> Self {
         let units = units_in(bytes);
         Self {
@@ -80,10 +80,10 @@ impl ByteBudget {
         }
     }
 
-    /// Takes `bytes`, waiting in line until they are free. A large request is not overtaken by small ones.
+    /// Takes `bytes`, waiting in line until they are free. Small requests do not overtake a large one.
     ///
     /// # Errors
-    /// [`BudgetError::TooLarge`], at once, if the whole budget is smaller. Counted as refused.
+    /// [`BudgetError::TooLarge`] immediately if the whole budget is smaller. Counted as refused.
     pub async fn acquire(self: &Arc<Self>, bytes: usize) -> Result<BytePermit, BudgetError> {
         let units = self.fitting(bytes)?;
         let waiting = Waiting::new(&self.waiting);
@@ -93,7 +93,7 @@ impl ByteBudget {
         Ok(BytePermit { budget: self.clone(), units, bytes })
     }
 
-    /// Takes `bytes` if they are free now and nobody waits in line.
+    /// Takes `bytes` if they are free now and nobody is waiting.
     ///
     /// # Errors
     /// [`BudgetError`]; counted as refused.
@@ -102,8 +102,8 @@ impl ByteBudget {
         Ok(BytePermit { budget: self.clone(), units, bytes })
     }
 
-    /// Changes the capacity. Bytes that are held stay held: if they are more than `bytes`, none are given out until
-    /// enough came back.
+    /// Changes the capacity. Permits stay valid: if they hold more than `bytes`, nothing is granted until
+    /// enough has been returned.
     pub fn resize(&self, bytes: usize) {
         let units = units_in(bytes);
         let mut debt = self.debt.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,33 +119,33 @@ impl ByteBudget {
         }
     }
 
-    /// Returns how many bytes there are in all.
+    /// Returns the total number of bytes.
     pub fn capacity(&self) -> usize {
         self.capacity.load(Relaxed) * UNIT
     }
 
-    /// Returns how many bytes are held.
+    /// Returns the number of bytes held.
     pub fn in_use(&self) -> usize {
         let debt = *self.debt.lock().unwrap_or_else(PoisonError::into_inner);
         (self.capacity.load(Relaxed) + debt).saturating_sub(self.semaphore.available_permits()) * UNIT
     }
 
-    /// Returns how many wait in line.
+    /// Returns the number of waiters.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Relaxed)
     }
 
-    /// Returns how often bytes were refused so far.
+    /// Returns how often bytes have been refused.
     pub fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
     }
 
-    /// Counts a refusal that its owner decided, who divides the budget further.
+    /// Counts a refusal by an owner that divides the budget further.
     pub fn count_refused(&self) {
         self.refused.fetch_add(1, Relaxed);
     }
 
-    /// Pays the debt with what is free. Who stops waiting gives back what it was promised without paying.
+    /// Pays the debt from free units. A waiter that stops waiting returns its units without paying.
     fn settle(&self) {
         let mut debt = self.debt.lock().unwrap_or_else(PoisonError::into_inner);
         if *debt > 0 {
@@ -174,16 +174,16 @@ impl ByteBudget {
     }
 }
 
-/// The semaphore's own bound is far above what any machine has.
+/// The semaphore's own bound is far above the memory of any machine.
 fn units_in(bytes: usize) -> usize {
     (bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS)
 }
 
 impl BytePermit {
-    /// Takes `more` bytes to those it has, if they are free now.
+    /// Adds `more` bytes to the permit, if they are free now.
     ///
     /// # Errors
-    /// [`BudgetError`], counted as refused; what it has stays.
+    /// [`BudgetError`], counted as refused; the permit keeps its bytes.
     pub fn try_grow(&mut self, more: usize) -> Result<(), BudgetError> {
         let bytes = self.bytes.saturating_add(more);
         let needed = self.budget.fitting(bytes)?;
@@ -195,7 +195,7 @@ impl BytePermit {
         Ok(())
     }
 
-    /// Gives back all but `bytes`. No effect if it has no more.
+    /// Returns all but `bytes` to the budget. Has no effect if the permit has no more.
     pub fn shrink_to(&mut self, bytes: usize) {
         if bytes >= self.bytes {
             return;
@@ -207,7 +207,7 @@ impl BytePermit {
         }
     }
 
-    /// Returns how many bytes it has.
+    /// Returns the number of bytes of the permit.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -222,7 +222,7 @@ impl Drop for BytePermit {
 }
 
 impl ByteBudget {
-    /// Pays what a smaller capacity still takes away, and frees the rest.
+    /// Pays the debt of a reduced capacity, and frees the rest.
     fn give_back(&self, mut units: OwnedSemaphorePermit) {
         let mut debt = self.debt.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(paid) = units.split(units.num_permits().min(*debt)) {

@@ -5,17 +5,18 @@ use std::{fs, path::Path};
 /// Values above this mean "no limit" in cgroup v1, which writes the largest multiple of the page size.
 const NO_LIMIT: u64 = 1 << 60;
 
-/// Returns the bytes of memory that the process's control group allows; none where nothing bounds it, or outside Linux.
+/// Returns the memory limit of the process's control group in bytes; `None` without a limit, or outside
+/// Linux.
 ///
-/// In a container the group is the root of what the process sees; elsewhere (systemd's `MemoryMax=`) its path stands in
-/// `/proc/self/cgroup`, and each group above it bounds it as well.
+/// In a container the group is the root of the visible hierarchy; elsewhere (systemd's `MemoryMax=`) its path
+/// is in `/proc/self/cgroup`, and the groups above it limit it as well.
 pub fn memory_limit() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     least_limit(&groups, |path| fs::read_to_string(Path::new("/sys/fs/cgroup").join(path)).ok())
 }
 
-/// Returns the least limit of the groups in `groups` (the text of `/proc/self/cgroup`) and all above them, of which `read`
-/// returns the files below `/sys/fs/cgroup`.
+/// Returns the lowest limit of the groups in `groups` (the text of `/proc/self/cgroup`) and of all groups
+/// above them; `read` returns the files below `/sys/fs/cgroup`.
 fn least_limit(groups: &str, read: impl Fn(&str) -> Option<String>) -> Option<u64> {
     let mut limits = Vec::new();
     for line in groups.lines() {

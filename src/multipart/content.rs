@@ -1,18 +1,18 @@
-//! What a body is that holds no picture, by its first bytes or by its `Content-Type`.
+//! Recognition of bodies that contain no picture, by their first bytes or their `Content-Type`.
 //!
-//! A body that is none of a camera's may be anybody's: the page of a router, or a document of a service that is meant for no
-//! viewer. So nothing of it is repeated but its type, from the closed list of [`MediaType`], and the title of a page, for
-//! administrators.
+//! A body that is not a camera's may be anything: the page of a router, or a document of a service that
+//! viewers must not read. So only its type is repeated, from the closed list of [`MediaType`], and for
+//! administrators the title of a page.
 
 use std::fmt;
 
-/// First bytes of a body that are looked at: the head of most pages, with its title.
+/// First bytes of a body that are examined: the head of most pages, with its title.
 pub const LOOKED_AT: usize = 1024;
 
 /// Longest title that is kept, in characters.
 const MAX_TITLE: usize = 80;
 
-/// Types that may be named to everybody.
+/// Types that may be shown to everybody.
 const KNOWN: [&str; 44] = [
     "text/html",
     "text/plain",
@@ -65,13 +65,13 @@ const KNOWN: [&str; 44] = [
 pub struct MediaType(&'static str);
 
 impl MediaType {
-    /// The type that a `Content-Type` header names, whatever its parameters; none if it is not in the list.
+    /// Returns the type in a `Content-Type` header, without its parameters; `None` if it is not in the list.
     pub fn named(header: &str) -> Option<Self> {
         let essence = header.split(';').next().unwrap_or_default().trim();
         KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(essence)).map(Self)
     }
 
-    /// The type that a body's first bytes show; none for JPEGs and what is not recognised.
+    /// Returns the type that a body's first bytes show; `None` for JPEGs and unknown types.
     pub fn sniffed(bytes: &[u8]) -> Option<Self> {
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
         let found = match bytes {
@@ -95,7 +95,7 @@ impl MediaType {
         Some(Self(found))
     }
 
-    /// As in a `Content-Type`.
+    /// Returns the type as in a `Content-Type`.
     pub fn as_str(self) -> &'static str {
         self.0
     }
@@ -107,19 +107,19 @@ impl fmt::Display for MediaType {
     }
 }
 
-/// The title of an HTML page: text of somebody else, for administrators. Bounded, and without control characters.
+/// The title of an HTML page: foreign text, for administrators only. Bounded, and without control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageTitle(String);
 
 impl PageTitle {
-    /// The title in a page's first bytes, of which [`LOOKED_AT`] are looked at.
+    /// Returns the title in a page's first bytes, of which [`LOOKED_AT`] are examined.
     pub fn find(page: &[u8]) -> Option<Self> {
         let page = &page[..page.len().min(LOOKED_AT)];
         let tag = page.windows(6).position(|window| window.eq_ignore_ascii_case(b"<title"))?;
         let after = &page[tag + 6..];
         let start = memchr::memchr(b'>', after)? + 1;
         let text = &after[start..];
-        // Without its end the page was cut within the title.
+        // Without the end tag the page was cut within the title.
         let end = memchr::memchr(b'<', text).unwrap_or(text.len());
         let text = String::from_utf8_lossy(&text[..end]);
         let plain: String = text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect();
@@ -135,23 +135,23 @@ impl fmt::Display for PageTitle {
     }
 }
 
-/// What is known of a body without pictures.
+/// Type and title of a body without pictures.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Content {
-    /// What it is; none if that was not recognised.
+    /// The type; `None` if it was not recognised.
     pub media: Option<MediaType>,
     /// The page's title.
     pub title: Option<PageTitle>,
 }
 
 impl Content {
-    /// Looks at a body's first bytes.
+    /// Examines a body's first bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self { media: MediaType::sniffed(bytes), title: PageTitle::find(bytes) }
     }
 }
 
-/// For administrators: ` (text/html, "Log in")`, or nothing.
+/// Returns ` (text/html, "Log in")` for administrators, or an empty text.
 impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.media, &self.title) {
@@ -162,7 +162,7 @@ impl fmt::Display for Content {
     }
 }
 
-/// Control characters, and those that turn the direction of text or cannot be seen.
+/// Returns whether a character is a control character, changes the direction of text, or is invisible.
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')

@@ -129,7 +129,7 @@ impl PartParser {
         self.buffer.len()
     }
 
-    /// Returns how many bytes of memory it holds: the buffer, and what is kept to be used again.
+    /// Returns the number of bytes of memory in use: the buffer, and what is kept for reuse.
     pub fn held(&self) -> usize {
         self.buffer.capacity() + self.spare.capacity()
     }

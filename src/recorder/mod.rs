@@ -43,7 +43,7 @@ pub struct Recorder {
 enum Target {
     Latest {
         path: PathBuf,
-        /// What an earlier run left half-written was removed.
+        /// Temporary files of an earlier run were removed.
         swept: bool,
     },
     Ring(Ring),

@@ -86,7 +86,7 @@ fn earlier(folder: &Path) -> io::Result<VecDeque<(PathBuf, u64)>> {
         let Some(name) = file_name.to_str() else { continue };
         // A folder of such a name was not made here, and could not be removed as a file.
         if is_ours(name) && !entry.file_type()?.is_dir() {
-            // Of a link its own.
+            // Of a link, its own metadata.
             let about = entry.metadata()?;
             files.push((about.modified()?, entry.path(), about.len()));
         }

@@ -109,19 +109,20 @@ pub enum NotApplied {
         /// Where they stand.
         path: String,
     },
-    /// A changed URL would have a credential sent to another address, which the change does not bring.
+    /// A changed URL would send a credential to another address, and the change does not contain it.
     #[error(
-        "{path}: this credential was given for another address, and is not sent to the new one: give it with the new URL, or \
-         null to take it away"
+        "{path}: this credential is for another address, and is not sent to the new one: give it with the \
+         new URL, or null to remove it"
     )]
     Elsewhere {
-        /// Where it stands.
+        /// Path of the credential.
         path: String,
     },
-    /// Its source is a program, which streams that come over HTTP may not start.
+    /// Its source is a program, which streams added over HTTP must not start.
     #[error(
-        "streams.{name}.source.type: {kind} starts a program (ffmpeg), which server.api_sources: network does not allow over \
-         HTTP: set server.api_sources: network+ffmpeg in the configuration file, or put the stream there"
+        "streams.{name}.source.type: {kind} starts a program (ffmpeg), which server.api_sources: network \
+         does not allow over HTTP: set server.api_sources: network+ffmpeg in the configuration file, or put \
+         the stream there"
     )]
     StartsProgram {
         /// The stream.

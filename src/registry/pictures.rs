@@ -35,12 +35,12 @@ struct Made {
     variant: Variant,
     seq: u64,
     picture: Arc<OnceCell<Frame>>,
-    /// Its bytes, once it is made.
+    /// The memory of the picture, once it is made.
     kept: Option<BytePermit>,
 }
 
 impl Pictures {
-    /// Keeps pictures in `memory`, as long as it has room for them.
+    /// Returns a cache that keeps pictures while `memory` has space for them.
     pub fn new(memory: Arc<PictureMemory>) -> Self {
         Self { made: Mutex::default(), memory }
     }

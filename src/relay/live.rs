@@ -230,8 +230,8 @@ impl Live {
     }
 }
 
-/// Whether the stream may have its sources, which came over HTTP. Those that it had `before` it keeps, whatever the file allows
-/// now.
+/// Checks that a stream set over HTTP starts no program, unless the file allows it. Sources that it had
+/// `before` are kept whatever the file allows now.
 fn starts_no_program(
     config: &Config,
     name: &StreamName,

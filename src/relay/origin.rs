@@ -116,7 +116,8 @@ impl Origin {
 }
 
 impl Origin {
-    /// Warns of streams that were added over HTTP and start a program, although none may be added any more.
+    /// Returns warnings for streams that were added over HTTP and start a program, if that is no longer
+    /// allowed.
     fn programs<'a>(&self, config: &Config, added: impl Iterator<Item = &'a Added>) -> Vec<String> {
         if config.server.api_sources != ApiSources::Network {
             return Vec::new();
@@ -124,8 +125,9 @@ impl Origin {
         let starts = |stream: &&StreamConfig| stream.sources().any(SourceConfig::starts_program);
         let warn = |stream: &StreamConfig| {
             format!(
-                "{}: {} was added over HTTP and starts ffmpeg, which server.api_sources: network no longer allows; it stays \
-                 as it is: remove it, put it into the configuration file, or set server.api_sources: network+ffmpeg",
+                "{}: {} was added over HTTP and starts ffmpeg, which server.api_sources: network no longer \
+                 allows; it is kept: remove it, put it into the configuration file, or set \
+                 server.api_sources: network+ffmpeg",
                 self.state_file().label(),
                 stream.name
             )

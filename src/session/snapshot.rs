@@ -80,7 +80,7 @@ fn picture_above(showing: Showing, seq: u64, state: &State) -> Option<Arc<Publis
 
 fn away(state: &State) -> Option<String> {
     match state {
-        // The answer is for everybody who may ask for pictures.
+        // The answer is for everybody who may request pictures.
         State::Waiting { reason, .. } => Some(reason.public().to_owned()),
         State::Paused => Some("it is paused".to_owned()),
         State::Stopped => Some("it was stopped".to_owned()),

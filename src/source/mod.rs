@@ -129,9 +129,9 @@ pub fn build(
     }
 }
 
-/// Why a source ended. Texts name what, where, and what would be right; never a credential, and of a URL only host and
-/// port, since paths and queries carry tokens. They may quote the camera, so they are for administrators and the log;
-/// [`SourceError::public`] is for everybody.
+/// Why a source ended. The texts name what failed, where, and what would be right; never a credential, and of
+/// a URL only host and port, since paths and queries contain tokens. They may quote the camera, so they are
+/// for administrators and the log; [`SourceError::public`] is for everybody.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The camera's name has no address.
@@ -213,7 +213,7 @@ pub enum SourceError {
         host: String,
         /// What the camera says, or what its first bytes show.
         content_type: String,
-        /// That of the page, if it is one.
+        /// The page's title, if it is a page.
         title: Option<PageTitle>,
         /// What would be right.
         expected: &'static str,
@@ -334,7 +334,8 @@ impl std::fmt::Display for Deadline {
 }
 
 impl SourceError {
-    /// Why it ended, in words for everybody: nothing that a camera, a program, the configuration or another stream's name says.
+    /// Returns a text for everybody: it contains nothing that a camera, a program, the configuration or
+    /// another stream's name contains.
     pub fn public(&self) -> Cow<'static, str> {
         let fixed: &'static str = match self {
             Self::Resolve { .. } => "cannot find the camera's address",
@@ -388,9 +389,9 @@ impl SourceError {
             }
             Self::Render(_) => "it cannot be drawn",
             Self::Poll(error) => error.public(),
-            Self::NoOrigin { .. } => "the stream is gone whose pictures it shows",
+            Self::NoOrigin { .. } => "the stream whose pictures it shows is gone",
             Self::OriginAway { reason, .. } => {
-                return format!("the stream is away whose pictures it shows: {}", reason.public()).into();
+                return format!("the stream whose pictures it shows is away: {}", reason.public()).into();
             }
             Self::OriginSilent { within, .. } => {
                 let within = within.as_secs_f64();
@@ -403,7 +404,7 @@ impl SourceError {
         fixed.into()
     }
 
-    /// The same for administrators and the log.
+    /// Returns the text for administrators and the log.
     fn detailed(&self) -> String {
         match self {
             Self::OriginAway { name, reason } => format!("the stream {name} is away: {}", reason.detailed()),
@@ -417,7 +418,7 @@ impl SourceError {
     }
 }
 
-/// ` ("Log in")`, or nothing.
+/// Returns ` ("Log in")`, or an empty text.
 fn titled(title: &Option<PageTitle>) -> String {
     title.as_ref().map_or_else(String::new, |title| format!(" (\"{title}\")"))
 }

@@ -56,7 +56,7 @@ pub struct Seen {
     pub ended: Option<Ended>,
     /// The last frame's bytes.
     pub last: Bytes,
-    /// The title of a page in place of pictures.
+    /// The title of a page that was sent in place of pictures.
     pub title: Option<PageTitle>,
     multipart: bool,
 }

@@ -1,8 +1,9 @@
-//! Why there is no picture, in two texts: one for everybody who may watch, and one for administrators and the log.
+//! Why there is no picture, in two texts: one for everybody who may watch, one for administrators and the
+//! log.
 //!
-//! What a camera answers, what a program says, and what the configuration names is not for everybody: a stream's URL may
-//! lead to a service whose answers its viewers are not to read. So the detailed text is only given out where it is asked
-//! for by name ([`Reason::detailed`]); whatever is simply printed is the public one.
+//! What a camera answers, what a program prints, and what the configuration names must not be shown to
+//! everybody: a stream's URL may lead to a service whose answers viewers must not read. So the detailed text
+//! is returned only by [`Reason::detailed`]; `Display` prints the public one.
 
 use std::{borrow::Cow, fmt};
 
@@ -12,38 +13,39 @@ use crate::multipart::content::is_invisible;
 /// Longest detailed text, in bytes: some sentences.
 const MAX_DETAIL: usize = 1000;
 
-/// Why there is no picture. It prints as its public text.
+/// Why there is no picture. `Display` prints its public text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reason {
     public: Cow<'static, str>,
-    /// All of it, in place of the public text.
+    /// The complete text, in place of the public one.
     detail: Option<String>,
 }
 
 impl Reason {
-    /// A reason that everybody may read: words of framecast's own, with numbers at most.
+    /// Returns a reason that everybody may read: framecast's own words, with numbers at most.
     pub fn public_only(text: impl Into<Cow<'static, str>>) -> Self {
         Self { public: text.into(), detail: None }
     }
 
-    /// A reason with a text for administrators, which may quote others. It is bounded, and made one line of visible characters.
+    /// Returns a reason with a text for administrators, which may quote others. The text is truncated, and
+    /// made one line of visible characters.
     pub fn with_detail(public: impl Into<Cow<'static, str>>, detail: &str) -> Self {
         let detail = &detail[..detail.floor_char_boundary(MAX_DETAIL)];
         let detail = detail.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect();
         Self { public: public.into(), detail: Some(detail) }
     }
 
-    /// The text for everybody.
+    /// Returns the text for everybody.
     pub fn public(&self) -> &str {
         &self.public
     }
 
-    /// The text for administrators and the log.
+    /// Returns the text for administrators and the log.
     pub fn detailed(&self) -> &str {
         self.detail.as_deref().unwrap_or(&self.public)
     }
 
-    /// Several reasons in one, each after its number.
+    /// Returns several reasons as one, each after its number.
     pub fn numbered<'a>(reasons: impl Iterator<Item = (usize, &'a Self)>) -> Self {
         let (mut public, mut detail) = (Vec::new(), Vec::new());
         for (number, reason) in reasons {

@@ -200,7 +200,7 @@ impl StreamActor {
                 self.trial_takes_over(ctx);
             }
         } else if let Some(trial) = self.trial.take_if(|trial| trial.run.generation == generation) {
-            debug!(stream = %self.config.name, source = generation, "what was tried ended: {}", ending.reason.detailed());
+            debug!(stream = %self.config.name, source = generation, "a tried source ended: {}", ending.reason.detailed());
             if let Some(well) = trial.well {
                 ctx.cancel_future(well);
             }

@@ -44,13 +44,13 @@ impl Figures {
     }
 }
 
-/// How many files and sockets may be open; none where the system sets no bound, or does not say.
+/// Returns how many files and sockets may be open; `None` if the system sets no limit, or does not report it.
 #[cfg(unix)]
 pub fn max_open_files() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
 
-/// Nothing is known of this system.
+/// Returns `None`: the limit of this system is unknown.
 #[cfg(not(unix))]
 pub fn max_open_files() -> Option<u64> {
     None

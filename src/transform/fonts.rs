@@ -20,7 +20,7 @@ const FIRST_FAMILY: &str = "DejaVu Sans";
 /// more, all are forgotten and drawn anew.
 const MAX_CACHED_GLYPHS: usize = 4096;
 
-/// Bytes of them: letters of 512 pixels take 260 kB each.
+/// Bytes of them: glyphs of 512 pixels take 260 kB each.
 const MAX_CACHED_GLYPH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Characters that may be hidden in ligatures and line breaks before a long text's cut.
@@ -56,7 +56,7 @@ impl Style {
 struct Typesetter {
     fonts: FontSystem,
     glyphs: SwashCache,
-    /// When their bytes were last counted.
+    /// Number of cached glyphs when their bytes were last counted.
     counted_glyphs: usize,
 }
 

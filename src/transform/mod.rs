@@ -3,7 +3,8 @@
 //! - [`codec`]: JPEG to [`Pixels`] and back; the only place that knows the JPEG crates
 //! - [`lossless`]: turning, cropping and greying a JPEG without decoding it to pixels
 //! - [`pool`]: the workers; busy means the frame is dropped and counted, never queued
-//! - [`memory`]: what pictures may take, of all together; `footprint` reckons it from a picture's header
+//! - [`memory`]: the memory that all pictures together may use; `footprint` computes it from a picture's
+//!   header
 //! - `canvas`, [`fonts`], [`strftime`]: a picture to draw on, letters, and the time in them
 //! - [`planes`]: a picture as brightness and colour planes, which transforms work on
 //! - [`plan`]: what has to be done to a picture, found out before; [`turn`]: which way it is laid down

@@ -91,9 +91,9 @@ pub enum PictureError {
         width: u32,
         /// Height in pixels.
         height: u32,
-        /// Bytes that it takes.
+        /// Bytes that it needs.
         needed: usize,
-        /// Bytes that there are.
+        /// Bytes in total.
         most: usize,
     },
     /// Damaged, or of a kind the decoder does not know.
@@ -137,13 +137,13 @@ impl From<ForeignFormat> for ImageFormat {
     }
 }
 
-/// Whether [`to_jpeg`] would decode and encode these bytes.
+/// Returns whether [`to_jpeg`] would decode and encode these bytes.
 pub fn needs_conversion(bytes: &[u8]) -> bool {
     foreign_format(bytes).is_some()
 }
 
-/// Returns the size of a file that [`to_jpeg`] decodes and encodes, which so should run in the pool; none for
-/// one that it does not decode.
+/// Returns the size of a file that [`to_jpeg`] decodes and encodes, and that should therefore be converted in
+/// the pool; `None` for a file that it does not decode.
 ///
 /// # Errors
 /// [`PictureError`] when the header is refused.
@@ -154,14 +154,14 @@ pub fn conversion_bytes(bytes: &[u8], limits: PictureLimits) -> Result<Option<Co
     Ok(Some(ConversionSize { width, height, bytes: header.bytes(bytes.len()) }))
 }
 
-/// How large a picture file is once it is decoded.
+/// The size of a picture file once it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConversionSize {
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Bytes of memory that decoding and encoding it take.
+    /// Bytes of memory that decoding and encoding need.
     pub bytes: usize,
 }
 
@@ -203,7 +203,7 @@ fn foreign_format(bytes: &[u8]) -> Option<ForeignFormat> {
     }
 }
 
-/// The header, if the picture's size is taken.
+/// Returns the header, if the picture's size is accepted.
 fn header(bytes: &[u8], format: ForeignFormat, limits: PictureLimits) -> Result<Foreign, PictureError> {
     let truncated = PictureError::Truncated { format: format.name(), len: bytes.len() };
     let header = Foreign::read(format, bytes).ok_or(truncated)?;
@@ -225,7 +225,7 @@ fn decode(bytes: &[u8], format: ForeignFormat, limits: PictureLimits) -> Result<
     let sides = (u16::try_from(width), u16::try_from(height));
     let (Ok(columns), Ok(rows)) = sides else { return Err(PictureError::TooLong { width, height }) };
     if decoder.total_bytes() > header.decoded {
-        // Whatever else it is: no memory was reckoned for it.
+        // Whatever else it is, no memory was reserved for it.
         return Err(too_much_memory(format));
     }
     let color = decoder.color_type();
@@ -238,8 +238,8 @@ fn decode(bytes: &[u8], format: ForeignFormat, limits: PictureLimits) -> Result<
     Pixels::new(columns, rows, kind, data).map_err(|error: CodecError| undecodable(format, &error))
 }
 
-/// Makes 8 bits a channel of pixels, transparency on white, in their own memory: most pictures with
-/// transparency were drawn for a page. None for pixels that no decoder here gives.
+/// Converts pixels in place to 8 bits a channel, with transparency on white: most pictures with transparency
+/// were drawn for a page. Returns `None` for pixels that no decoder here produces.
 fn flatten(data: &mut Vec<u8>, color: ColorType) -> Option<PixelFormat> {
     let (channels, is_wide, has_alpha) = match color {
         ColorType::L8 => return Some(PixelFormat::Gray),
@@ -258,7 +258,7 @@ fn flatten(data: &mut Vec<u8>, color: ColorType) -> Option<PixelFormat> {
         let value = |data: &[u8], n: usize| -> u32 {
             let at = pixel + n * sample;
             if is_wide {
-                // As image rounds it: 65535 is 255.
+                // As the image crate rounds it: 65535 becomes 255.
                 (u32::from(u16::from_ne_bytes([data[at], data[at + 1]])) + 128) / 257
             } else {
                 data[at].into()
@@ -266,7 +266,7 @@ fn flatten(data: &mut Vec<u8>, color: ColorType) -> Option<PixelFormat> {
         };
         let alpha = if has_alpha { value(data, channels) } else { 255 };
         for n in 0..channels {
-            // Never ahead of what is still to be read.
+            // Never ahead of the bytes that are still to be read.
             data[written] = ((value(data, n) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
             written += 1;
         }
@@ -408,7 +408,7 @@ mod tests {
 
     #[test]
     fn pixels_of_all_kinds_become_the_same_picture() {
-        // Half of a colour that is not quite covered, on white.
+        // Half of a colour that is not quite opaque, on white.
         let (wide, half) = (|byte: u8| u16::from(byte) * 257, 128_u16 * 257);
         let gray = |value: u16, alpha: u16| ImageBuffer::from_pixel(16, 16, LumaA([value, alpha]));
         let cases: [(DynamicImage, [u8; 3]); 6] = [

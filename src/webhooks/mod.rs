@@ -234,7 +234,7 @@ impl Teller {
         }
         for event in &news {
             match (&event.stream, event.kind) {
-                // Who reads what is told is not known here: never the details.
+                // The receivers' permissions are not known here: never the details.
                 (Some(stream), EventKind::State(state)) => self.is(stream, state, event.message.public()),
                 (Some(stream), EventKind::Removed) => {
                     self.hooks.iter_mut().for_each(|hook| hook.tracker.forget(stream));

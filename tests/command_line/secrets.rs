@@ -64,11 +64,11 @@ fn no_log_answer_or_page_shows_a_credential_even_when_everything_is_logged() {
     }
 }
 
-/// Of a page that a stream's URL leads to by mistake, or by somebody's intent.
+/// A page that a stream's URL leads to by mistake, or by intent.
 const PAGE: &str =
     "<html><head><title>Router\u{1b}[31m title-of-it</title></head><body>s3cret-body</body></html>";
 
-/// A server that answers everything with this, whatever it is asked.
+/// Starts a server that answers everything with this.
 fn answering(answer: String) -> std::net::SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -76,7 +76,7 @@ fn answering(answer: String) -> std::net::SocketAddr {
     std::thread::spawn(move || {
         for mut io in listener.incoming().flatten() {
             use std::io::{Read, Write};
-            // An error is the relay's end of it.
+            // An error means that the relay has closed it.
             let _ = io.read(&mut [0; 4096]);
             let _ = io.write_all(answer.as_bytes());
         }
@@ -84,7 +84,8 @@ fn answering(answer: String) -> std::net::SocketAddr {
     address
 }
 
-/// What others say is not for viewers: bodies, headers, where a redirect leads, a program's words, paths of this machine.
+/// Foreign texts are not for viewers: bodies, headers, the target of a redirect, a program's output, local
+/// paths.
 #[test]
 fn what_a_camera_or_program_says_is_for_no_viewer_and_a_body_for_nobody() {
     let html =
@@ -116,9 +117,10 @@ fn what_a_camera_or_program_says_is_for_no_viewer_and_a_body_for_nobody() {
         (
             "chart",
             format!(
-                "{{type: chart, series: [a], poll: {{url: 'http://{html}/', pointers: {{a: /s3cret-pointer}}}}}}"
+                "{{type: chart, series: [a], poll: {{url: 'http://{html}/', \
+                 pointers: {{a: /s3cret-pointer}}}}}}"
             ),
-            "answered no JSON",
+            "did not answer with JSON",
         ),
         (
             "program",
@@ -133,7 +135,7 @@ fn what_a_camera_or_program_says_is_for_no_viewer_and_a_body_for_nobody() {
         .collect();
     let server =
         crate::binary::Framecast::serve_with(&format!("streams: {{{}}}", streams.join(", ")), |command| {
-            // Each end of a source at once, not only those that last.
+            // All ends of a source, not only those that last.
             command.env("RUST_LOG", "framecast=debug")
         });
     let get = |route: &str, admin: bool| {

@@ -149,5 +149,5 @@ async fn a_polled_address_gives_points_and_what_is_wrong_with_it_is_said() {
         }
     };
     let reason = timeout(PATIENCE, reason).await.expect("it always runs, so it fails");
-    assert_eq!(reason, "the address that is polled answered no JSON");
+    assert_eq!(reason, "the polled address did not answer with JSON");
 }

@@ -13,7 +13,7 @@ pub enum ParseError {
     NoFrame {
         /// How many.
         bytes: u64,
-        /// What their first ones are.
+        /// Type and title, from the first bytes.
         content: Content,
     },
     /// The same, because what came was larger than allowed.
@@ -29,7 +29,7 @@ pub enum ParseError {
     Ended {
         /// How long it was.
         bytes: u64,
-        /// What its first bytes are.
+        /// Type and title, from the first bytes.
         content: Content,
         /// What was wrong with the last JPEG that began in it.
         cause: Option<JpegError>,
@@ -37,7 +37,7 @@ pub enum ParseError {
 }
 
 impl ParseError {
-    /// What the body is instead, if that was recognised.
+    /// Returns the body's type, if it was recognised.
     pub fn media(&self) -> Option<MediaType> {
         match self {
             Self::NoFrame { content, .. } | Self::Ended { content, .. } => content.media,
@@ -45,7 +45,7 @@ impl ParseError {
         }
     }
 
-    /// In words for everybody: nothing that the body holds.
+    /// Returns a text for everybody, which contains nothing of the body.
     pub fn public(&self) -> String {
         match self {
             Self::NoFrame { .. } => "no JPEG in its answer".to_owned(),

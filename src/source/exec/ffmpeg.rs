@@ -43,14 +43,15 @@ fn of_rtsp(config: &RtspConfig) -> ExecConfig {
     // Nothing is gathered before the first picture goes out.
     arguments.add(["-fflags", "nobuffer", "-flags", "low_delay"]);
     arguments.add(["-rtsp_transport", config.transport.as_str()]);
-    // Whatever the URL and the camera's answers say, nothing else is opened: no file, no `concat:`, no HTTP.
+    // Whatever the URL and the camera's answers contain, nothing else is opened: no file, no `concat:`, no
+    // HTTP.
     arguments.add(["-protocol_whitelist", protocols(config)]);
     arguments.add(["-i", config.url.reveal(), "-an", "-sn"]);
     arguments.encoded(config.size, config.fps, config.quality);
     arguments.finish(config.patience)
 }
 
-/// The protocols that ffmpeg may use for a camera: those that its sessions and pictures travel by.
+/// Returns the protocols that ffmpeg may use for a camera: those of its sessions and pictures.
 fn protocols(config: &RtspConfig) -> &'static str {
     let secured = config.url.reveal().starts_with("rtsps:");
     match (config.transport, secured) {
@@ -63,7 +64,7 @@ fn protocols(config: &RtspConfig) -> &'static str {
 
 fn of_v4l2(config: &V4l2Config, copy: bool) -> ExecConfig {
     let mut arguments = Arguments::new();
-    // A device of the kernel is opened without any of ffmpeg's protocols.
+    // A kernel device is opened without any of ffmpeg's protocols.
     arguments.add(["-f", "v4l2", "-protocol_whitelist", "none"]);
     if copy {
         arguments.add(["-input_format", "mjpeg"]);
@@ -142,7 +143,8 @@ mod tests {
         assert_eq!(
             explained("{type: rtsp, url: \"rtsp://u:hunter2@cam:554/s\"}"),
             "ffmpeg -nostdin -hide_banner -loglevel error -fflags nobuffer -flags low_delay -rtsp_transport tcp \
-             -protocol_whitelist rtsp,tcp -i rtsp://cam:554/*** -an -sn -c:v mjpeg -q:v 6 -flush_packets 1 -f mpjpeg -"
+             -protocol_whitelist rtsp,tcp -i rtsp://cam:554/*** -an -sn -c:v mjpeg -q:v 6 -flush_packets 1 \
+             -f mpjpeg -"
         );
         let all = explained(
             "{type: rtsp, url: \"rtsp://cam/s\", transport: udp, size: 640x360, fps: 2.5, quality: 100}",
@@ -164,12 +166,16 @@ mod tests {
             .collect();
         assert!(
             lines[0].contains(
-                "-f v4l2 -protocol_whitelist none -input_format mjpeg -video_size 1280x720 -framerate 30 -i /dev/video0 -c:v copy "
+                "-f v4l2 -protocol_whitelist none -input_format mjpeg -video_size 1280x720 -framerate 30 \
+                 -i /dev/video0 -c:v copy "
             ),
             "{lines:?}"
         );
         assert!(
-            lines[1].contains("-f v4l2 -protocol_whitelist none -video_size 1280x720 -framerate 30 -i /dev/video0 -c:v mjpeg -q:v 6 "),
+            lines[1].contains(
+                "-f v4l2 -protocol_whitelist none -video_size 1280x720 -framerate 30 -i /dev/video0 \
+                 -c:v mjpeg -q:v 6 "
+            ),
             "{lines:?}"
         );
     }

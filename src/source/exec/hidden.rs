@@ -50,7 +50,8 @@ impl Hidden {
     }
 }
 
-/// The password of a URL, or its user if there is none, and the values of its query, as they stand in it.
+/// Returns the password of a URL, or its user if there is none, and the values of its query, as written in
+/// it.
 fn secrets_of(argument: &str) -> Vec<&str> {
     let Some((_, rest)) = argument.split_once("://") else { return Vec::new() };
     let login = rest.rsplit_once('@').map(|(login, _)| login);

@@ -106,7 +106,7 @@ pub enum ProgramError {
 }
 
 impl ProgramError {
-    /// In words for everybody: neither the program's name nor anything that it said.
+    /// Returns a text for everybody, with neither the program's name nor any of its output.
     pub fn public(&self) -> Cow<'static, str> {
         let fixed: &'static str = match self {
             Self::Absent { .. } => "the program for its pictures is not installed",

@@ -22,7 +22,7 @@ use crate::{
 /// An error page is read up to here so that its connection can be used again; beyond, a new one is cheaper.
 const MAX_DISCARDED_BYTES: usize = 64 * 1024;
 
-/// A page's title is waited for no longer: the stream is away meanwhile.
+/// Longest wait for a page's title: the stream is away meanwhile.
 const TITLE_WITHIN: Duration = Duration::from_secs(1);
 
 /// An answer whose head has come.
@@ -132,13 +132,13 @@ impl Response {
         Ok(body.into())
     }
 
-    /// The title of the page that it is, as far as that comes soon; for a reason that names it.
+    /// Returns the title of the page in the answer, if it comes soon; for a reason that names it.
     pub async fn title(mut self, within: Duration) -> Option<PageTitle> {
         let html = self
             .content_type()
             .and_then(MediaType::named)
             .is_some_and(|media| matches!(media.as_str(), "text/html" | "application/xhtml+xml"));
-        // What is compressed shows no title.
+        // Compressed bodies show no title.
         if !html || self.header("content-encoding").is_some_and(|coding| coding != "identity") {
             return None;
         }

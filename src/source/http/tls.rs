@@ -98,7 +98,8 @@ impl ServerCertVerifier for AnyCertificate {
 mod tests {
     use super::*;
 
-    /// Webhooks hand these settings to awc, which would speak HTTP/2 if a server agreed to it (RUSTSEC-2026-0258, deny.toml).
+    /// Webhooks use these settings with awc, which would speak HTTP/2 if a server agreed to it
+    /// (RUSTSEC-2026-0258, deny.toml).
     #[test]
     fn no_protocol_is_offered_so_that_none_is_agreed_on() {
         assert!(client_config(true).unwrap().alpn_protocols.is_empty());

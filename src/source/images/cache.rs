@@ -25,7 +25,7 @@ impl Version {
     }
 }
 
-/// Pictures converted, within [`MAX_CACHE_BYTES`] and what the caches of all streams may have.
+/// Converted pictures, within [`MAX_CACHE_BYTES`] and the limit for the caches of all streams.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     entries: HashMap<PathBuf, (Version, Frame, BytePermit)>,

@@ -77,12 +77,12 @@ pub enum ImagesError {
 }
 
 impl ImagesError {
-    /// In words for everybody: without paths of this machine.
+    /// Returns a text for everybody, without paths of this machine.
     pub fn public(&self) -> &'static str {
         match self {
             Self::Nothing { .. } => "there are no picture files",
             Self::NothingReadable { .. } => "none of the picture files can be shown",
-            Self::Pattern { .. } => "its picture files cannot be looked for",
+            Self::Pattern { .. } => "the search for its picture files failed",
         }
     }
 }

@@ -73,7 +73,7 @@ struct Tile {
     note: Option<(String, Layer)>,
 }
 
-/// Where a picture stands, its size before it is turned, and a fraction at which it is decoded.
+/// The position of a picture, its size before rotation, and the fraction at which it is decoded.
 struct Fitted {
     place: Area,
     wanted: (usize, usize),
@@ -112,32 +112,32 @@ impl Board {
         Ok(board)
     }
 
-    /// Returns the bytes that it holds: its picture, and those of its tiles, which are as large together; of
-    /// both one and a half for each pixel, and letters.
+    /// Returns the bytes that the board holds: its picture, and those of its tiles, which together are as
+    /// large; of both one and a half bytes per pixel, and glyphs.
     pub(super) fn bytes_kept(config: &MosaicConfig) -> usize {
         pixels(config).saturating_mul(4)
     }
 
-    /// Returns the bytes that [`Board::encode`] takes.
+    /// Returns the bytes that [`Board::encode`] needs.
     pub(super) fn bytes_to_encode(config: &MosaicConfig) -> usize {
         footprint::total(footprint::encoded(pixels(config) as u64, QUALITY))
     }
 
-    /// Returns the bytes that [`Board::take`] takes of this picture.
+    /// Returns the bytes that [`Board::take`] needs for this picture.
     pub(super) fn bytes_to_take(&self, n: usize, frame: &Frame) -> usize {
         let Fitted { wanted, denominator, .. } = self.fitted(n, frame);
         let jpeg = footprint::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
         let (across, down) = (wanted.0 as u64, wanted.1 as u64);
-        // Resampled, turned, and rows before columns.
+        // Resampled, rotated, and rows before columns.
         let stages = across * down * 4 + across * u64::from(frame.height());
         footprint::recoding(&jpeg, denominator, stages, (0, QUALITY))
     }
 
-    /// Returns the bytes that [`Board::paint`] takes.
+    /// Returns the bytes that [`Board::paint`] needs.
     pub(super) fn bytes_to_paint(&self, n: usize, look: &Look) -> usize {
         let cell = self.tiles[n].cell;
         let pixels = cell.width.unsigned_abs() as usize * cell.height.unsigned_abs() as usize;
-        // A canvas, its planes, and these with fewer colours.
+        // A canvas, its planes, and these at lower chroma resolution.
         if matches!(look, Look::Card(_)) { pixels * 9 } else { pixels }
     }
 
@@ -167,13 +167,13 @@ impl Board {
             // Into the tile's own memory, which is no larger than its cell.
             scratch.mover.go(&scratch.planes, (whole, wanted, upright), Sampling::S420, &mut planes)
         });
-        // What cannot be decoded leaves the picture before.
+        // A picture that cannot be decoded leaves the previous one.
         let at = if taken.is_ok() { Some(place) } else { at_before };
         self.tiles[n].shows = at.map(|at| (at, planes));
         taken
     }
 
-    /// Where a picture stands in its tile, and how it comes there.
+    /// Returns the position of a picture in its tile, and how it is scaled and rotated.
     fn fitted(&self, n: usize, frame: &Frame) -> Fitted {
         let upright = upright(frame);
         let size = (usize::from(frame.width()), usize::from(frame.height()));

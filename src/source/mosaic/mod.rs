@@ -55,13 +55,11 @@ pub enum MosaicError {
     /// It cannot be encoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// Drawing panicked, or takes too much memory.
+    /// Drawing panicked, or needs too much memory.
     #[error(transparent)]
     Pool(#[from] PoolError),
-    /// Its planes cannot be kept.
-    #[error(
-        "there is no memory for its picture, a quarter of limits.max_decode_bytes is for what is kept: {0}"
-    )]
+    /// There is no memory to keep its planes.
+    #[error("no memory to keep its picture, for which a quarter of limits.max_decode_bytes is reserved: {0}")]
     Memory(#[from] BudgetError),
 }
 
@@ -131,7 +129,7 @@ async fn first_pictures(tiles: &mut [Tile]) {
 struct Painter {
     board: Arc<Mutex<Board>>,
     memory: Arc<PictureMemory>,
-    /// Of the board.
+    /// The board's memory.
     _kept: BytePermit,
     turns: Turns,
     aspect: f64,

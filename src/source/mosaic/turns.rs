@@ -48,11 +48,12 @@ impl Turns {
         Self { lane, next }
     }
 
-    /// Does `job`, which takes `bytes` of memory, in the next turn. Dropping the future before cancels it.
+    /// Runs `job`, which needs `bytes` of memory, in the next turn. Dropping the future before then cancels
+    /// it.
     ///
     /// # Errors
-    /// [`PoolError::Panicked`] when it panicked, [`PoolError::Memory`] when there never are so many bytes,
-    /// [`PoolError::Busy`] when the pool has ended.
+    /// [`PoolError::Panicked`] when it panicked, [`PoolError::Memory`] when the budget is smaller than
+    /// `bytes`, [`PoolError::Busy`] when the pool has ended.
     pub(super) async fn run<T: Send + 'static>(
         &mut self,
         bytes: usize,
@@ -68,7 +69,7 @@ impl Turns {
                     .map_err(|panic| PoolError::Panicked { reason: reason(&*panic) }),
                 Err(error) => Err(error.into()),
             };
-            // The caller may have gone meanwhile.
+            // The caller may have been dropped meanwhile.
             let _ = answer.send(result);
         };
         // One that was cancelled may still stand there.

@@ -37,7 +37,7 @@ pub(in crate::source) mod tests {
 
     use crate::transform::{Pool, pool::StreamQueue};
 
-    /// A pool of its own.
+    /// Returns a queue on a pool of its own.
     pub(in crate::source) fn queue_of_tests() -> StreamQueue {
         Arc::new(Pool::for_this_machine().unwrap()).queue(&"tested".parse().unwrap())
     }

@@ -45,7 +45,7 @@ const HAND_PERIOD: f64 = 2.0;
 /// Dots behind the hand, each fainter: its way over the last quarter turn.
 const TRAIL: usize = 10;
 
-/// The letters that are drawn, and the height of the largest ones, as a share of the picture's.
+/// The characters that are drawn, and the height of the largest ones as a fraction of the picture's.
 const LETTERS: &str = "0123456789:.×framepsx";
 const LARGEST_LETTERS: f32 = 0.12;
 
@@ -92,7 +92,7 @@ impl Source for PatternSource {
     }
 }
 
-/// What is the same in all frames.
+/// The parts that are the same in all frames.
 #[derive(Debug)]
 struct Template {
     size: Size,
@@ -107,8 +107,8 @@ impl Template {
     }
 }
 
-/// Draws one frame. Its canvas is not kept for the next: of many large patterns that would be the memory of all of them,
-/// and taking it anew costs less than a hundredth of drawing.
+/// Draws one frame. Its canvas is not kept for the next one: with many large patterns, that would be the
+/// memory of all of them, and allocating it again costs less than a hundredth of drawing.
 #[derive(Debug)]
 struct Painter<'a> {
     canvas: Canvas,

@@ -36,7 +36,7 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// Lines move left by themselves at least so seldom, even if that is not a pixel: viewers who wait for a frame come.
 const LONGEST_STEP: Duration = Duration::from_secs(10);
 
-/// Bytes of the letters while they are drawn.
+/// Memory for glyphs while they are drawn.
 const LETTERS_BYTES: usize = 1024 * 1024;
 
 /// And not more often than this.
@@ -86,7 +86,7 @@ async fn draw_forever(
         let (drawn, title, zone) = (config.clone(), title.to_owned(), zone.clone());
         let job =
             move || draw::draw(&Graph { config: &drawn, title: &title, now, zone: &zone, series: &series });
-        // A mask of the lines beside the canvas, and letters.
+        // A mask of the lines, besides the canvas, and glyphs.
         let pixels = config.size.width.get() as usize * config.size.height.get() as usize;
         match queue.run(footprint::canvas(config.size, 2 * pixels + LETTERS_BYTES), job).await {
             // Our own encoder's pictures are whole; if not, the sink counts it.

@@ -46,11 +46,11 @@ pub enum PollError {
 }
 
 impl PollError {
-    /// In words for everybody.
+    /// Returns a text for everybody.
     pub fn public(&self) -> &'static str {
         match self {
-            Self::NotJson { .. } => "the address that is polled answered no JSON",
-            Self::NoNumbers { .. } => "the address that is polled answered JSON without the numbers",
+            Self::NotJson { .. } => "the polled address did not answer with JSON",
+            Self::NoNumbers { .. } => "the polled address answered JSON without the numbers",
         }
     }
 }

@@ -84,7 +84,7 @@ fn read_line(line: &str, names: &[String], now: f64) -> Result<NewPoint, PointsE
     Ok(NewPoint { series, point: Point { time, value } })
 }
 
-/// Reads JSON piece by piece, without a tree of it: 1 MB of `[0,0,…` would make one of 32 MB.
+/// Reads JSON incrementally, without building a tree: 1 MB of `[0,0,…` would become a tree of 32 MB.
 fn read_json(body: &[u8], names: &[String], now: f64) -> Result<Vec<NewPoint>, PointsError> {
     let mut new = Vec::new();
     for value in Deserializer::from_slice(body).into_iter::<&RawValue>() {
@@ -166,7 +166,7 @@ fn read_time(value: &str, now: f64) -> Result<f64, PointsError> {
     }
 }
 
-/// Calls `read` with each item of a list, as it is written.
+/// Calls `read` with each item of a list, as raw JSON.
 fn each_item(list: &str, read: impl FnMut(&str) -> Result<(), PointsError>) -> Result<(), PointsError> {
     struct Items<'a, F>(&'a mut F, &'a mut Option<PointsError>);
 
@@ -193,7 +193,7 @@ fn each_item(list: &str, read: impl FnMut(&str) -> Result<(), PointsError>) -> R
     done.map_err(|error| wrong.unwrap_or_else(|| no_json(&error)))
 }
 
-/// Calls `read` with each name and value of an object, the value as it is written.
+/// Calls `read` with each name and value of an object, the value as raw JSON.
 fn each_entry(
     object: &str,
     read: impl FnMut(&str, &str) -> Result<(), PointsError>,
