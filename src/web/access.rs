@@ -67,7 +67,7 @@ pub(super) async fn check(
         Err(problem) => {
             let (request, mut payload) = request.into_parts();
             let payload = web::Payload::from_request(&request, &mut payload).await?;
-            // Nothing is done any more but to read what was sent for nothing.
+            // Only the rest of the refused body is still read.
             let _waiting = Connection::of(&request).map(|connection| connection.wait_for_client());
             let answer = Body::new(&request, payload).refuse(problem).await;
             Ok(ServiceResponse::new(request, answer))
@@ -90,7 +90,7 @@ fn asking(request: &HttpRequest) -> Result<Caller, Problem> {
     caller.ok_or_else(|| Problem::forbidden("nobody may use this address: it has no rule"))
 }
 
-/// Returns whether a valid credential was shown, and looked at: where everybody may push none is.
+/// Returns whether a valid credential was sent and checked; it is not checked where everybody may push.
 pub(super) fn is_known(request: &HttpRequest) -> bool {
     request.extensions().get::<Caller>().is_some_and(Caller::is_known)
 }
@@ -130,7 +130,7 @@ async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
     if let Some(name) = target.name_for(role, &caller) {
         request.extensions_mut().insert(About(name.clone()));
         if let (Role::Push, Err(problem)) = (role, &admitted) {
-            // At the stream it is a push that was not allowed, whatever the caller is told of the stream.
+            // For the stream it is a push that was not allowed, whatever the caller is told about the stream.
             let status = match problem.status() {
                 StatusCode::NOT_FOUND => StatusCode::FORBIDDEN,
                 status => status,
@@ -155,7 +155,7 @@ async fn known(
     let own = own.as_ref().map(|(name, token)| (*name, token));
     identify(state, request, &shown, caller, own).await?;
     for name in names {
-        // A link is for one stream, and may be for the other one that may be meant.
+        // A link is for one stream, which may be the other one that the address may mean.
         let link = Shown { link: signed(request).map(|link| (name.clone(), link)), ..Shown::default() };
         identify(state, request, &link, caller, None).await?;
     }
@@ -201,13 +201,14 @@ pub(super) async fn caller(
     Ok(caller)
 }
 
-/// `caller` with all that the request shows: a route that is open to everybody has not looked, and its answer tells administrators
-/// more. Nobody is refused for what is wrong with it; guesses are bounded as everywhere.
+/// Returns `caller` with all credentials of the request: a route that is open to everybody has not checked
+/// them, and its answer tells administrators more. Wrong credentials do not cause a refusal; guesses are
+/// limited as everywhere.
 pub(super) async fn known_or(caller: Caller, state: &WebState, request: &HttpRequest) -> Caller {
     if caller.is_known() { caller } else { self::caller(state, request, None).await.unwrap_or(caller) }
 }
 
-/// Whoever has what is shown here, and nothing else of the request.
+/// Returns the caller with the credentials given here, without any others of the request.
 pub(super) async fn showing(
     state: &WebState,
     request: &HttpRequest,

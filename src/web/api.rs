@@ -114,9 +114,9 @@ impl Report {
 #[schemars(rename = "Connections")]
 struct ConnectionsReport {
     open: usize,
-    /// Those of them that have no request.
+    /// Those without a request.
     idle: usize,
-    /// How many there may be.
+    /// The maximum number.
     most: usize,
     /// Closed to make room for new ones.
     closed_idle: u64,
@@ -153,7 +153,8 @@ struct ConfigReport {
 }
 
 impl ConfigReport {
-    /// What is wrong with the file is for administrators: it quotes what stands there. Its name is for those who see all streams.
+    /// Reports the configuration to this caller. Errors are for administrators, since they quote the file;
+    /// its name is for callers that may see all streams.
     fn of(known: Configuration, caller: &Caller) -> Self {
         let of_all = caller.may_with_all(Role::View);
         let name = known.file.as_deref().and_then(Path::file_name);
@@ -325,7 +326,8 @@ impl StreamReport {
     }
 }
 
-/// A reason as this caller may read it: with its details only whoever administers the stream; without one, framecast itself.
+/// Returns a reason as this caller may read it: with details only for administrators of the stream; without a
+/// stream, of framecast itself.
 pub(super) fn disclosed(reason: &Reason, caller: &Caller, stream: Option<&StreamName>) -> String {
     if administers(caller, stream) { reason.detailed() } else { reason.public() }.to_owned()
 }
@@ -346,7 +348,8 @@ fn source_reports(
     let sources = stream.config().sources().zip(&choice.standings);
     let report = |(source, standing): (&SourceConfig, &Standing)| SourceReport {
         kind: source.type_name(),
-        // Hosts, programs, files and other streams' names: what a stream shows is not where it comes from.
+        // Hosts, programs, files and other streams' names: viewers of a stream may not see where it comes
+        // from.
         place: place(source, caller).filter(|_| administers(caller, Some(stream.name()))),
         state: standing.doing.as_str(),
         reason: standing

@@ -27,16 +27,16 @@ use crate::{
 /// Longest `?key=` that goes back in a cookie.
 const MAX_KEY_LENGTH: usize = 64;
 
-/// The stream that an `action` of mjpg-streamer is about.
+/// The stream that an `action` of mjpg-streamer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which<'a> {
     /// The default stream.
     Default,
-    /// That at the position of these digits, counted from 0.
+    /// The stream at the position of these digits, counted from 0.
     Nth(&'a str),
 }
 
-/// Returns the stream that `action` is about; none where it is about no stream.
+/// Returns the stream that `action` means; `None` if it means none.
 pub(super) fn stream_of(action: &str) -> Option<Which<'_>> {
     match action.split_once('_') {
         None => matches!(action, "stream" | "snapshot").then_some(Which::Default),
@@ -45,7 +45,7 @@ pub(super) fn stream_of(action: &str) -> Option<Which<'_>> {
     }
 }
 
-/// Whether these are digits of a number that can be counted to.
+/// Returns whether the text is the digits of a number that fits a position.
 fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<usize>().is_ok()
 }

@@ -78,14 +78,14 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, format!("there is no stream {name:?}; GET /api/streams lists them"))
     }
 
-    /// 404 for a number that no stream has. How many there are is not everybody's business.
+    /// Returns a 404 for a number that no stream has. It does not say how many streams there are.
     pub fn no_such_number(digits: &str, from: u8) -> Self {
         let detail =
             format!("there is no stream number {digits}, counted from {from}; GET /api/streams lists them");
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// 404 where there is no default stream.
+    /// Returns a 404 without a default stream.
     pub fn no_default_stream() -> Self {
         Self::new(StatusCode::NOT_FOUND, "there is no default stream; GET /api/streams lists the streams")
     }

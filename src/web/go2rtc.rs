@@ -1,7 +1,8 @@
 //! go2rtc's WebSocket: `/api/ws?src=NAME`, on which a client asks for `{"type":"mjpeg"}` and gets JPEGs.
 //!
-//! Its clients acknowledge nothing, but every WebSocket client answers pings, in order: a ping behind each
-//! picture tells that the picture was taken. What is not taken in time is skipped, so that nothing queues.
+//! Its clients acknowledge nothing, but every WebSocket client answers pings, in order: a ping after each
+//! picture shows that the picture was received. Pictures that are not received in time are skipped, so that
+//! no queue grows.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
@@ -40,8 +41,8 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 /// Nothing was heard of it for so long: it is gone.
 const SILENT_FOR: Duration = Duration::from_secs(40);
 
-/// A client that is shown nothing for so long is disconnected: it is no viewer yet, and only viewers are
-/// bounded in number. go2rtc's own page asks at once.
+/// Time after which a client that is shown nothing is disconnected: it is not a viewer yet, and only viewers
+/// are limited in number. go2rtc's own page asks immediately.
 const WITHOUT_PICTURES_FOR: Duration = Duration::from_secs(10);
 
 /// The payload of pings that stand behind a picture.

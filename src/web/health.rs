@@ -21,7 +21,7 @@ pub(super) struct Alive {
 pub(super) struct Ready {
     #[schemars(extend("const" = "ready"))]
     status: &'static str,
-    /// That everybody may watch.
+    /// Number of streams that everybody may watch.
     streams: usize,
 }
 
@@ -35,7 +35,7 @@ pub(super) async fn ready(state: State) -> Result<HttpResponse, Problem> {
     if state.stopping.load(Ordering::Relaxed) {
         return Err(Problem::unavailable("framecast is shutting down"));
     }
-    // Whoever comes may ask, so streams are counted that whoever comes may watch.
+    // Everybody may ask, so only streams that everybody may watch are counted.
     let anybody = state.auth.anybody();
     let streams = state.registry.all();
     let streams = streams.iter().filter(|stream| anybody.may(Role::View, Some(stream.name()))).count();

@@ -1,8 +1,8 @@
-//! Ends an HTTP/1 connection where it was said to end.
+//! Serves no request after one that ends its HTTP/1 connection.
 //!
-//! actix-http reads on behind a request that says `Connection: close` (and behind one of HTTP/1.0, which means the same),
-//! and serves what it finds there. That a proxy took those bytes for something else is how requests are smuggled, so nothing
-//! behind the last request is served (RFC 9112, section 9.6).
+//! actix-http reads on after a request with `Connection: close` (and after one of HTTP/1.0, which means the
+//! same), and serves what follows. Request smuggling relies on a proxy that took those bytes for something
+//! else, so nothing after the last request is served (RFC 9112, section 9.6).
 
 use std::cell::Cell;
 
@@ -17,11 +17,11 @@ use actix_web::{
 
 use super::{Problem, WebState, refusals::Refusal, transport::Outbox};
 
-/// Whether either side said on this connection that it ends with the answer. HTTP/2 has no such thing.
+/// Records whether either side has announced that the connection ends with the answer. Not used for HTTP/2.
 #[derive(Debug, Default)]
 pub(super) struct Ending(Cell<bool>);
 
-/// Refuses requests behind the last one of their connection.
+/// Refuses requests after the last one of their connection.
 pub(super) async fn check(
     request: ServiceRequest,
     next: Next<BoxBody>,
@@ -33,7 +33,7 @@ pub(super) async fn check(
     if ending.0.get() {
         let state = request.app_data::<web::Data<WebState>>().expect("every app has its state");
         state.refusals.count(Refusal::Malformed);
-        let detail = "the request before this one was the last of its connection: send it on another";
+        let detail = "the previous request ended this connection: send this one on a new connection";
         let mut answer = Problem::new(StatusCode::BAD_REQUEST, detail).error_response();
         answer.head_mut().set_connection_type(ConnectionType::Close);
         return Ok(request.into_response(answer));

@@ -102,13 +102,13 @@ pub struct WebState {
     pub pictures: Pictures,
     /// It speaks TLS itself.
     pub is_tls: bool,
-    /// Bytes that requests, pictures and answers may hold, of all together.
+    /// Budgets of bytes for all requests, pictures and answers.
     pub budgets: Arc<Budgets>,
-    /// Open connections, and how many there may be.
+    /// Open connections, and their limit.
     pub connections: Arc<Connections>,
     /// Requests of an address.
     pub requests: Arc<RequestRate>,
-    /// What answers hold that clients have not taken.
+    /// Answers that clients have not read.
     pub unsent: Arc<UnsentAnswers>,
     /// The viewers that are there.
     pub viewers: Arc<Viewers>,
@@ -146,14 +146,14 @@ impl WebState {
         found.ok_or_else(|| Problem::no_such_stream(name))
     }
 
-    /// Returns the stream at the position that `digits` say, counted from 0.
+    /// Returns the stream at the position in `digits`, counted from 0.
     fn nth_stream(&self, digits: &str) -> Result<StreamHandle, Problem> {
-        // One with too many digits is a number that no stream has.
+        // A number with too many digits is none that a stream has.
         let found = digits.parse().ok().and_then(|position| self.registry.nth(position));
         found.ok_or_else(|| Problem::no_such_number(digits, 0))
     }
 
-    /// Returns a stream that no rule of a route asks for. One that the caller may not see is not there.
+    /// Returns a stream that no rule of a route covers. One that the caller may not see is treated as absent.
     fn seen(&self, caller: &Caller, name: &str) -> Result<StreamHandle, Problem> {
         let found = self.stream(name).ok().filter(|stream| caller.may(Role::View, Some(stream.name())));
         found.ok_or_else(|| Problem::no_such_stream(name))

@@ -23,13 +23,13 @@ use crate::config::stream_schema;
 /// Stands for the name of the session's cookie, which depends on the port that is asked.
 const COOKIE: &str = "framecast_of_this_port";
 
-/// The document and its page: made once, since everybody may ask for them, and shared by all answers.
+/// The document and its page: rendered once, since everybody may request them, and shared by all answers.
 #[derive(Debug, Default)]
 pub struct Documents(OnceLock<Made>);
 
 #[derive(Debug)]
 struct Made {
-    /// What stands before, between and after the places of the cookie's name.
+    /// The text before, between and after the occurrences of the cookie's name.
     document: Vec<Bytes>,
     page: Bytes,
 }

@@ -133,7 +133,7 @@ fn unless_known(request: &HttpRequest, kind: &'static str, text: &'static str) -
     answer
 }
 
-/// A page that was made once, and is kept.
+/// Answers with a page that is rendered once and kept.
 pub(super) fn made(state: &WebState, text: Bytes) -> HttpResponse {
     let mut answer = HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-cache"))

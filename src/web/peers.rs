@@ -45,12 +45,12 @@ pub(super) fn counted(state: &WebState, digits: &str) -> Result<StreamHandle, Pr
     found.ok_or_else(|| Problem::no_such_number(digits, 1))
 }
 
-/// The name that a stream must have to be camera N whatever its number is.
+/// Returns the name that makes a stream camera N whatever its number is.
 pub(super) fn camera_name(digits: &str) -> String {
     format!("cam_{digits}")
 }
 
-/// The stream called `cam_N` if the caller may see it, or else number N.
+/// Returns the stream called `cam_N` if the caller may see it, otherwise number N.
 ///
 /// # Errors
 /// 404 for a stream that is not there.

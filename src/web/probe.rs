@@ -39,7 +39,7 @@ const AT_A_TIME: usize = 4;
 /// A larger picture is not shown in the form.
 const MAX_PICTURE_BYTES: usize = 2 * 1024 * 1024;
 
-/// Longest `Content-Type` that is told, in characters: one with a boundary.
+/// Longest `Content-Type` that is reported, in characters: one with a boundary.
 const MAX_TYPE: usize = 200;
 
 static TURNS: Semaphore = Semaphore::const_new(AT_A_TIME);

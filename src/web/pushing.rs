@@ -163,10 +163,10 @@ async fn show(state: &WebState, stream: &StreamHandle, picture: Received) -> Res
     }
 }
 
-/// Makes a frame of it, in the pool if it has to be decoded for that.
+/// Converts it to a frame, in the pool if it has to be decoded.
 ///
 /// # Errors
-/// 503, which is counted, when too many wait for that already.
+/// 503, which is counted, if too many conversions are already waiting.
 async fn convert(
     state: &WebState,
     stream: &StreamHandle,
@@ -183,7 +183,7 @@ async fn convert(
     let to_jpeg = move || {
         let (picture, upload) = picture.into_parts();
         let converted = picture::to_jpeg(picture, limits);
-        // Charged until then, also if the publisher has gone.
+        // Charged until then, also if the publisher has disconnected.
         drop(upload);
         converted
     };

@@ -10,7 +10,7 @@ use std::{
 pub(super) enum Refusal {
     /// Nobody was known: 401.
     Unauthorized,
-    /// Somebody was, with too low a role: 403; or 404, for a stream that they may not see.
+    /// Somebody was known, with too low a role: 403; or 404, for a stream that they may not see.
     Forbidden,
     /// A page of another site asked: 403.
     CrossSite,
@@ -22,11 +22,11 @@ pub(super) enum Refusal {
     Headers,
     /// It cannot be read at all: 400, and no handler sees it.
     Malformed,
-    /// More requests over HTTP/2 than all connections may have open: REFUSED_STREAM.
+    /// More HTTP/2 requests than all connections together may have open: REFUSED_STREAM.
     Streams,
-    /// More frames of HTTP/2 that bring nothing than a client may send: the end of its connection.
+    /// More HTTP/2 frames without progress than a client may send: the end of its connection.
     Flood,
-    /// There was no room for its body, or it was ended to make room: 503, or 413 if it never fits.
+    /// There was no memory for its body, or it was ended to make room: 503, or 413 if it never fits.
     Uploads,
 }
 

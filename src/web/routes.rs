@@ -1,7 +1,7 @@
 //! The route table: each address with its methods, and who may use it.
 //!
 //! This is the only way to be reached: a row cannot be written without its rule, and `access` asks the rule before the
-//! handler runs. `tests/viewers/matrix.rs` goes through the table with every kind of caller.
+//! handler runs. `tests/viewers/matrix.rs` tests the whole table with every kind of caller.
 
 use std::borrow::Borrow;
 
@@ -36,7 +36,7 @@ pub enum Of {
     Default,
     /// The stream that the query names with this key.
     Asked(&'static str),
-    /// The same; any stream where the query has no such key.
+    /// The stream that the query names with this key; any stream if the query has no such key.
     AskedOrAny(&'static str),
     /// The stream `{n}` in the path, counted from 1; 0 is all of them in one picture.
     Counted,
@@ -44,7 +44,7 @@ pub enum Of {
     Position,
     /// The stream called `cam_{n}`, or else number `{n}`.
     Camera,
-    /// The stream that mjpg-streamer's `?action=` means, counted from 0; any stream where it means none.
+    /// The stream that mjpg-streamer's `?action=` means, counted from 0; any stream if it means none.
     Action,
     /// Any stream. The handler itself then asks for each stream that it shows or changes.
     Any,

@@ -1,7 +1,8 @@
-//! Headers on every answer that keep browsers from using it for something else.
+//! Headers on every answer that keep browsers from misusing it.
 //!
-//! They are added outside of the handlers, so that no handler can forget them: streams, pictures, JSON, errors, redirects.
-//! What actix-http answers to a request that it cannot read (400 and 408 without a body) does not come here.
+//! They are added outside of the handlers, so that no handler can forget them: streams, pictures, JSON,
+//! errors, redirects. Answers of actix-http to requests that it cannot read (400 and 408 without a body) are
+//! not covered.
 
 use actix_web::{
     Error,
@@ -32,7 +33,7 @@ pub(super) async fn add(
     Ok(response)
 }
 
-/// Tells browsers to take a body for what its `Content-Type` says: a picture that reads as a script is none.
+/// Tells browsers to trust the `Content-Type`: a picture that looks like a script is not run.
 pub(super) fn no_sniffing(headers: &mut HeaderMap) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }

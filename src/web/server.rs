@@ -97,7 +97,8 @@ impl WebServer {
         let state = web::Data::from(state);
         let mut builder =
             Server::build().workers(workers).disable_signals().shutdown_timeout(SHUTDOWN_TIMEOUT_S);
-        // What is accepted counts here before it has its permit, so that not even a burst takes more descriptors.
+        // Accepted connections count here before they have a permit, so that not even a burst takes more
+        // descriptors.
         builder = builder.max_concurrent_connections(state.connections.most_accepted().div_ceil(workers));
         let port = listeners.tcp.first().map_or(443, |(address, _)| address.port());
         for (address, listener) in listeners.redirecting.drain(..) {
@@ -156,12 +157,12 @@ fn local(
     limited(state, Speech::Http, serve)
 }
 
-/// Leads to TLS, on `port`. Its answers have neither pictures nor data.
+/// Redirects to TLS on `port`. Its answers contain neither pictures nor data.
 fn redirecting(
     state: web::Data<WebState>,
     port: u16,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
-    // All of its connections are idle: it answers there and then.
+    // All of its connections are idle: it answers immediately.
     let socket = fn_service(async |Accepted { io, .. }: Accepted<TcpStream>| Ok::<_, DispatchError>(io));
     let redirecting = answering(move |request| {
         let mut answer = redirect(request, port);
@@ -446,7 +447,7 @@ mod tests {
         }
         async fn body() -> HttpResponse {
             let pieces = stream::iter(0..2).then(async |n| {
-                // Meanwhile the first one is sent: h2 throws away what it has not written of a stream that is reset.
+                // Meanwhile the first chunk is sent: h2 drops unsent data of a stream that is reset.
                 for _ in 0..n * 100 {
                     yield_now().await;
                 }

@@ -328,7 +328,7 @@ struct ViewerBody {
     /// Until the viewer may watch no longer; none behind that.
     lease: Option<Pin<Box<dyn Future<Output = ()>>>>,
     adapting: Option<Box<Adapting>>,
-    /// Bounds what viewers hold that do not keep up, and says how long the stream's frames are.
+    /// Bounds the frames that slow viewers hold, and gives the length of the stream's frames.
     slow: (SlowPart, StreamHandle),
     _busy: BusyGuard,
     _seat: AddressSeat,
@@ -351,7 +351,7 @@ impl MessageBody for ViewerBody {
             this.lease = None;
             this.feed.end();
         }
-        // Only polled where a socket does not take a whole part at once.
+        // Only polled if a socket does not take a whole part at once.
         let (slow, stream) = &mut this.slow;
         let waits = this.feed.with_waiting(|part, rest| {
             let length =
@@ -360,7 +360,7 @@ impl MessageBody for ViewerBody {
         });
         if let Err(error) = waits {
             debug!("a viewer that does not keep up is disconnected: {error}");
-            // An end in order would wait until it took the rest, and hold the frame for as long.
+            // A regular end would wait until the client has read the rest, and hold the frame for as long.
             return Poll::Ready(Some(Err(error)));
         }
         slow.wake_when_late(cx);

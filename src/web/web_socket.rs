@@ -1,4 +1,4 @@
-//! WebSockets (RFC 6455), with little memory for what comes over each.
+//! WebSockets (RFC 6455), with little memory for incoming data.
 
 use std::{
     pin::Pin,
@@ -13,17 +13,17 @@ use futures_util::{FutureExt, Stream};
 
 use super::Problem;
 
-/// Bytes that are taken apart at a time. actix-ws reads all there is and keeps each message in it before it gives out the
-/// first: 64 KiB of empty pings became 1.6 MB, for as long as the connection lasted.
+/// Bytes that are processed at a time. actix-ws reads all there is and keeps each message in it before it
+/// returns the first: 64 KiB of empty pings became 1.6 MB, for as long as the connection lasted.
 const PIECE_BYTES: usize = 2 * 1024;
 
-/// Longest message that is taken: what pages and clients say is short, and pings may carry 125 bytes.
+/// Longest message that is accepted: messages of pages and clients are short, and pings may carry 125 bytes.
 const MAX_MESSAGE_BYTES: usize = 4096;
 
 /// Answers the handshake.
 ///
 /// # Errors
-/// 426 for whatever is no handshake.
+/// 426 if it is not a handshake.
 pub(super) fn accept(
     request: &HttpRequest,
     body: web::Payload,
@@ -37,7 +37,7 @@ pub(super) fn accept(
     Ok((response, session, messages.max_frame_size(MAX_MESSAGE_BYTES)))
 }
 
-/// A body in small pieces, between which whoever reads it has to come again.
+/// A body in small chunks, between which its reader has to poll again.
 struct Pieces {
     body: web::Payload,
     rest: Bytes,

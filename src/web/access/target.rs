@@ -1,8 +1,9 @@
 //! What a request is about, and who may have it.
 //!
-//! A stream that is not there and one that the caller may not see have one answer: 401 for who showed no valid
-//! credential, 404 for who did. Both come from here, from what the caller itself wrote in the request, so that no answer
-//! depends on whether such a stream exists. 403 is for a role that is missing on a stream that the caller may see.
+//! A stream that does not exist and one that the caller may not see get the same answer: 401 without a valid
+//! credential, 404 with one. Both texts are made here, from what the caller wrote in the request, so that no
+//! answer depends on whether such a stream exists. 403 is for a role that is missing on a stream that the
+//! caller may see.
 
 use actix_web::HttpRequest;
 
@@ -25,22 +26,23 @@ const HOW: &str = "send Authorization: Bearer TOKEN, or ?token=TOKEN";
 pub(super) enum Target {
     /// Any stream: the handler leaves out what the caller may not see.
     Any,
-    /// All streams, and those to come.
+    /// All streams, also future ones.
     All,
-    /// A stream, but the request does not say which: the handler tells whoever may see anything.
+    /// A stream, but the request does not say which: the handler reports it to everybody who may see
+    /// anything.
     Unsaid,
     /// One stream.
     One {
-        /// As the caller called it.
+        /// The stream as the request names it.
         called: Called,
-        /// The streams that may be meant: it is the first one that the caller may have.
+        /// The streams that may be meant, of which the first that the caller may use is the one.
         candidates: Vec<Candidate>,
         /// The address may mean two streams.
         is_either: bool,
     },
 }
 
-/// The words of the request for a stream; all that a refusal may repeat.
+/// The request's words for a stream; nothing else may be repeated in a refusal.
 pub(super) enum Called {
     Name(String),
     Number { digits: String, from: u8 },
@@ -49,7 +51,7 @@ pub(super) enum Called {
 
 /// A stream that may be meant.
 pub(super) struct Candidate {
-    /// Also of one that is not there, if the request has a name.
+    /// Also set for a stream that does not exist, if the request has a name.
     name: Option<StreamName>,
     stream: Option<StreamHandle>,
 }
@@ -135,7 +137,7 @@ impl Target {
                 let digits = number(request);
                 let called = Called::Number { digits: digits.to_owned(), from: 1 };
                 let numbered = Candidate::found(peers::counted(state, digits));
-                // One of that name that the caller may not see must not change what the number means.
+                // A stream of that name that the caller may not see must not change what the number means.
                 let is_either = of == Of::Camera;
                 let named = is_either.then(|| Candidate::named(state, &peers::camera_name(digits)));
                 let named = named.filter(|named| named.stream.is_some());
@@ -159,18 +161,18 @@ impl Target {
         self.candidates().iter().filter_map(|candidate| candidate.name.as_ref())
     }
 
-    /// Returns the name of the stream that the caller means by it.
+    /// Returns the name of the stream that the request means for this caller.
     pub(super) fn name_for(&self, role: Role, caller: &Caller) -> Option<&StreamName> {
         let used = self.candidates().iter().find(|candidate| candidate.may_be_used(role, caller));
         used.or(self.candidates().first())?.name.as_ref()
     }
 
-    /// Whether it does not matter who asks.
+    /// Returns whether the target is open to everybody, whoever the caller is.
     pub(super) fn is_open(&self, role: Role, anybody: &Caller) -> bool {
         match self {
-            // The answer depends on who asks, unless everybody sees everything.
+            // The answer depends on the caller, unless everybody may see everything.
             Self::Any => anybody.may_with_all(role),
-            // So it does where one address may mean two streams, whether or not both are there.
+            // The same holds where an address may mean two streams, whether or not both exist.
             Self::One { is_either: true, .. } => anybody.may_with_all(role),
             _ => self.may_be_used(role, anybody),
         }
@@ -185,7 +187,7 @@ impl Target {
         }
     }
 
-    /// Whether the caller may know that it is there.
+    /// Returns whether the caller may know that the target exists.
     fn is_seen(&self, caller: &Caller) -> bool {
         match self {
             Self::One { candidates, .. } => candidates.iter().any(|one| one.is_seen(caller)),
@@ -219,7 +221,7 @@ impl Target {
         }
     }
 
-    /// The refusal for a caller who is known, and may not do this.
+    /// Returns the refusal for a caller that is known but lacks the permission.
     pub(super) fn refused(&self, role: Role, caller: &Caller) -> Problem {
         match self {
             Self::One { called, .. } if !self.is_seen(caller) => match called {
@@ -234,7 +236,7 @@ impl Target {
         }
     }
 
-    /// The text for a caller who is nobody yet.
+    /// Returns the text for a caller without a valid credential.
     pub(super) fn unauthorized(&self, role: Role, caller: &Caller, shown: &Shown) -> String {
         let what = self.what(role);
         if let Self::One { called: Called::Name(stream), .. } = self
@@ -243,13 +245,13 @@ impl Target {
             && self.is_seen(caller)
         {
             return match shown.is_nothing() {
-                true => format!("stream {stream} wants its token: {HOW}"),
+                true => format!("stream {stream} requires its token: {HOW}"),
                 false => format!("that is not the token of stream {stream}"),
             };
         }
         match shown.is_nothing() {
-            true => format!("to {what} you must say who you are: {HOW}"),
-            false => format!("what you show is not known here, or over; to {what} it must be"),
+            true => format!("authentication is required to {what}: {HOW}"),
+            false => format!("the credentials are wrong or have expired; to {what}, send valid ones"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Asks for a permit before a connection is served, and says so to whom there is none.
+//! Gets a permit before a connection is served, and answers connections that get none.
 
 use std::{
     io::{self, Read},
@@ -17,11 +17,11 @@ use tokio::net::UnixStream;
 use super::{Connection, Refused};
 use crate::web::WebState;
 
-/// As much of a request as is taken before it is refused: a socket that is closed with bytes unread resets
-/// its connection, which may take the answer away. Requests of browsers are shorter.
+/// Bytes of a request that are read before it is refused: closing a socket with unread bytes resets the
+/// connection, which may discard the answer. Requests of browsers are shorter.
 const READ_BEFORE_ANSWER: usize = 4096;
 
-/// A connection that has its permit.
+/// A connection with its permit.
 pub(in crate::web) struct Accepted<Io> {
     pub(in crate::web) io: Io,
     pub(in crate::web) connection: Connection,
@@ -29,10 +29,10 @@ pub(in crate::web) struct Accepted<Io> {
 
 /// A socket of either kind.
 pub(in crate::web) trait AcceptedSocket {
-    /// The address at its other end; none over a Unix socket.
+    /// Returns the peer's address; `None` over a Unix socket.
     fn peer(&self) -> Option<IpAddr>;
 
-    /// The socket as the system has it.
+    /// Returns the system's socket.
     fn socket(&self) -> SockRef<'_>;
 }
 
@@ -57,16 +57,16 @@ impl AcceptedSocket for UnixStream {
     }
 }
 
-/// What a client is told whose connection is not served, where that is in the clear.
+/// The answer to a connection that is not served, which depends on whether it is in the clear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Speech {
     /// Plain HTTP: a whole answer.
     Http,
-    /// TLS: nothing, since the handshake would cost more than what is refused.
+    /// TLS: nothing, since the handshake would cost more than the refused request.
     Tls,
 }
 
-/// Serves the connections with `serve` that have a permit, each for as long as it may keep it.
+/// Serves connections that get a permit with `serve`, each for as long as it may keep the permit.
 pub(in crate::web) fn limited<Io, F>(
     state: web::Data<WebState>,
     speech: Speech,
@@ -90,12 +90,12 @@ where
                         Ok(admitted) => {
                             let serve =
                                 async move |connection| service.call(Accepted { io, connection }).await;
-                            // One that is closed to make room has ended in order.
+                            // A connection that is closed to make room has ended regularly.
                             admitted.serve(serve).await.unwrap_or(Ok(()))
                         }
                         Err(why) => {
                             if speech == Speech::Http {
-                                // Who takes nothing learns nothing.
+                                // A client that reads nothing gets no answer.
                                 let _ = answer(&io.socket(), why);
                             }
                             Ok(())
@@ -107,7 +107,7 @@ where
     })
 }
 
-/// Answers at once, as far as the socket takes it without waiting.
+/// Sends the answer as far as the socket takes it without blocking.
 fn answer(socket: &SockRef<'_>, why: Refused) -> io::Result<()> {
     let (status, detail) = match why {
         Refused::Full => ("503 Service Unavailable", "all connections are in use; try again later"),

@@ -18,8 +18,8 @@ use super::{Connection, RequestInWork};
 
 /// Marks the request's connection as busy, from the request's head to the end of its answer.
 ///
-/// An answer that refuses (4xx) does not count: what follows it is the rest of a body that nobody wants,
-/// which its client may send for as long as that is read.
+/// A refusal (4xx) does not count: what follows it is the rest of an unwanted body, which the client may send
+/// for as long as it is read.
 pub(in crate::web) async fn track<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,

@@ -1,17 +1,18 @@
-//! Connections of the whole process: how many there may be, and which one is closed when there is no room.
+//! Connections of the whole process: their limit, and which one is closed when the limit is reached.
 //!
-//! Descriptors are shared: sources, files, programs and recordings need them too, and a source that finds
-//! none does not come back. So connections have a number of permits, which leaves the others their
-//! [reserve](reserve), and each takes one when it is accepted. Where none is free, the connection that has
-//! been idle for longest is closed for the new one. Idle is what has no request: kept alive between two, or
-//! without a first whole head yet (also one that comes byte by byte), in the middle of a TLS handshake,
-//! HTTP/2 without open streams. Viewers, publishers and requests in work are never closed; where there is
-//! nothing else, the new connection is refused. Both are counted.
+//! Descriptors are shared: sources, files, programs and recordings need them too, and a source that gets none
+//! cannot reconnect. So the number of connection permits leaves the others their [reserve](reserve), and each
+//! connection takes a permit when it is accepted. If none is free, the connection that has been idle for
+//! longest is closed for the new one. A connection is idle without a request: kept alive between two
+//! requests, before its first complete head (also one that arrives byte by byte), during a TLS handshake, or
+//! over HTTP/2 without open streams. Connections of viewers, of publishers and with requests in progress are
+//! never closed; if there are no others, the new connection is refused. Both cases are counted.
 //!
 //! A request costs three short locks of one table. Frames cost nothing: a viewer's connection is busy from
 //! its request on.
 //!
-//! Not here: how many viewers there may be (`stream::Capacity`), and what answers may hold (`limits`).
+//! Not here: how many viewers there may be (`stream::Capacity`), and how much memory answers may hold
+//! (`limits`).
 
 mod admission;
 mod in_work;
@@ -42,27 +43,27 @@ use crate::{auth::subscriber, config::Config, limits::memory_limit, telemetry::p
 pub(super) use admission::{Accepted, Speech, limited};
 pub(super) use in_work::track;
 
-/// A connection that is closed for a new one is gone within this, unless its thread is stuck; then the new
-/// one is refused.
+/// Time within which a connection that is closed for a new one is gone, unless its thread is stuck; then the
+/// new one is refused.
 const ROOM_WITHIN: Duration = Duration::from_secs(5);
 
-/// Connections that the system has accepted and that have no permit yet: they get one, or are closed, as
-/// soon as their thread looks at them. As many again wait in the system's queue meanwhile.
+/// Accepted connections that have no permit yet: they get one, or are closed, as soon as their thread handles
+/// them. As many again wait in the system's queue meanwhile.
 const MOST_UNDECIDED: usize = 64;
 
 /// All connections, with their permits.
 #[derive(Debug)]
 pub struct Connections {
-    /// There are never more permits: the server was started for them.
+    /// Maximum number of permits ever: the server was started for as many.
     most_at_start: usize,
     permits: Arc<Semaphore>,
-    /// How many permits there are, and how many of them are to go when they are given back.
+    /// Number of permits, and how many of them are removed when they are returned.
     most: Mutex<Most>,
     table: Mutex<Table<Closer>>,
     /// New connections that wait for a permit. Changed under the table's lock.
     waiting: AtomicUsize,
     became_idle: Notify,
-    /// Connections of each address that is no trusted proxy's.
+    /// Connections of each address, except those of trusted proxies.
     addresses: Arc<Seats>,
     closed_idle: AtomicU64,
     refused: [AtomicU64; Refused::ALL.len()],
@@ -77,7 +78,7 @@ struct Most {
 /// Why a connection is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// All permits are taken, by connections that have requests.
+    /// All permits are held by connections with requests.
     Full,
     /// Its address has as many as `limits.max_connections_per_address` allows.
     Address,
@@ -86,7 +87,7 @@ pub(super) enum Refused {
 impl Refused {
     pub(super) const ALL: [Self; 2] = [Self::Full, Self::Address];
 
-    /// Its word in the metrics.
+    /// Returns the reason's label in the metrics.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -102,7 +103,7 @@ struct Closer {
     writing: Arc<Writing>,
 }
 
-/// What the connection's own task says of it without the table's lock.
+/// State of a connection that its own task sets without the table's lock.
 #[derive(Debug, Default)]
 struct Writing {
     /// Bytes of an answer are written and not flushed.
@@ -112,12 +113,13 @@ struct Writing {
 }
 
 impl Connections {
-    /// As many as the process's descriptors and memory leave room for beside what `config` describes.
+    /// Allows as many connections as the process's descriptors and memory leave space for besides what
+    /// `config` needs.
     pub fn new(config: &Config) -> Self {
         Self::with(most(config), config.limits.max_connections_per_address)
     }
 
-    /// At most `most` at a time, and `per_address` from one address.
+    /// Allows at most `most` connections, and `per_address` from one address.
     fn with(most: usize, per_address: Option<usize>) -> Self {
         Self {
             most_at_start: most,
@@ -132,7 +134,7 @@ impl Connections {
         }
     }
 
-    /// Applies a new configuration. Connections that are open stay.
+    /// Applies a new configuration. Open connections stay.
     pub fn set(&self, config: &Config) {
         self.addresses.set_most(config.limits.max_connections_per_address);
         self.set_most(most(config).min(self.most_at_start));
@@ -140,7 +142,7 @@ impl Connections {
 
     fn set_most(&self, most: usize) {
         let mut now = self.most.lock().unwrap_or_else(PoisonError::into_inner);
-        // Permits that exist, those that are to go not counted.
+        // Existing permits, without those that are to be removed.
         let before = now.permits;
         now.permits = most;
         if most >= before {
@@ -153,38 +155,38 @@ impl Connections {
         }
     }
 
-    /// Returns how many there may be.
+    /// Returns the maximum number of connections.
     pub(super) fn most(&self) -> usize {
         self.most.lock().unwrap_or_else(PoisonError::into_inner).permits
     }
 
-    /// Returns how many permits there are, those among them that are to go.
+    /// Returns the number of permits, including those that are to be removed.
     fn permits_now(&self) -> usize {
         let most = self.most.lock().unwrap_or_else(PoisonError::into_inner);
         most.permits + most.owed
     }
 
-    /// Returns how many the server may accept, those without a permit among them.
+    /// Returns how many connections the server may accept, including those without a permit.
     pub(super) fn most_accepted(&self) -> usize {
         self.most_at_start.saturating_add(MOST_UNDECIDED.min(self.most_at_start))
     }
 
-    /// Returns how many are open.
+    /// Returns the number of open connections.
     pub(super) fn open(&self) -> usize {
         self.table().open()
     }
 
-    /// Returns how many of them are idle.
+    /// Returns the number of idle connections.
     pub(super) fn idle(&self) -> usize {
         self.table().idle()
     }
 
-    /// Returns how many idle ones were closed to make room.
+    /// Returns how many idle connections were closed to make room.
     pub(super) fn closed_idle(&self) -> u64 {
         self.closed_idle.load(Ordering::Relaxed)
     }
 
-    /// Returns how many were refused, by reason.
+    /// Returns how many connections were refused, by reason.
     pub(super) fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Refused::ALL.map(|why| (why.word(), self.refused[why as usize].load(Ordering::Relaxed))).into_iter()
     }
@@ -196,7 +198,7 @@ impl Connections {
     /// Gives a new connection from `peer` its permit, for which an idle one may be closed.
     ///
     /// # Errors
-    /// [`Refused`]; that was counted.
+    /// [`Refused`], which has been counted.
     async fn admit(self: &Arc<Self>, peer: Option<IpAddr>, is_proxy: bool) -> Result<Admitted, Refused> {
         let admitted = self.try_admit(peer, is_proxy).await;
         if let Err(why) = &admitted {
@@ -207,7 +209,7 @@ impl Connections {
     }
 
     async fn try_admit(self: &Arc<Self>, peer: Option<IpAddr>, is_proxy: bool) -> Result<Admitted, Refused> {
-        // A proxy's connections carry many clients' requests, and over a Unix socket nobody has an address.
+        // A proxy's connections carry many clients' requests, and over a Unix socket there are no addresses.
         let limited = peer.filter(|_| !is_proxy);
         let seat = limited.map(|address| self.addresses.take(Some(address)).map_err(|_| Refused::Address));
         let seat = seat.transpose()?;
@@ -218,7 +220,7 @@ impl Connections {
         Ok(self.enter(peer, room.unwrap_or(Err(Refused::Full))?, seat))
     }
 
-    /// Waits for a permit, for which the connection is closed that has been idle for longest.
+    /// Waits for a permit, for which the connection that has been idle for longest is closed.
     async fn make_room(&self, peer: Option<IpAddr>) -> Result<OwnedSemaphorePermit, Refused> {
         let _waiting = Waiting::begin(self);
         let mut permit = pin!(self.permits.clone().acquire_owned());
@@ -235,11 +237,12 @@ impl Connections {
         }
     }
 
-    /// Closes an idle connection, unless as many permits are on their way as are waited for. False if there is
-    /// nothing to wait for: all permits are held by connections with requests.
+    /// Closes an idle connection, unless as many permits are being released as are waited for. Returns false
+    /// if there is nothing to wait for: all permits are held by connections with requests.
     fn close_idle(&self, peer: Option<IpAddr>) -> bool {
         let mut table = self.table();
-        // Permits that nobody in the table holds: of those that are being closed, or just given to a new one.
+        // Permits of no connection in the table: of those that are being closed, or just granted to a new
+        // one.
         let on_their_way = self.permits_now().saturating_sub(table.open());
         if on_their_way >= self.waiting.load(Ordering::Relaxed) {
             return true;
@@ -252,7 +255,7 @@ impl Connections {
         closer.is_some() || on_their_way > 0
     }
 
-    /// Marks a connection as idle, unless it has a request; those who wait look again.
+    /// Marks a connection as idle, unless it has a request, and wakes waiting connections.
     fn set_idle(&self, table: &mut Table<Closer>, id: Id) {
         table.set_idle(id);
         if self.waiting.load(Ordering::Relaxed) > 0 {
@@ -282,19 +285,19 @@ fn most(config: &Config) -> usize {
     reserve::most(config, max_open_files(), memory_limit())
 }
 
-/// How many connections to this process's listeners the descriptors leave room for.
+/// Returns how many connections to this process's listeners the descriptors leave space for.
 pub fn connections_for(config: &Config) -> usize {
     reserve::by_descriptors(config, max_open_files())
 }
 
 impl Writing {
-    /// Whether an answer is on its way. If so, its flush makes the connection idle again.
+    /// Returns whether an answer is being sent. If so, its flush makes the connection idle again.
     fn is_going_on(&self) -> bool {
         if !self.unsent.load(Ordering::SeqCst) {
             return false;
         }
         self.idle_when_flushed.store(true, Ordering::SeqCst);
-        // A flush just now may not have seen that.
+        // A concurrent flush may not have seen that.
         let is_going_on = self.unsent.load(Ordering::SeqCst);
         if !is_going_on {
             self.idle_when_flushed.store(false, Ordering::SeqCst);
@@ -310,8 +313,8 @@ struct Admitted {
 }
 
 impl Admitted {
-    /// Serves the connection to its end, or until it is closed to make room. What serves it is dropped
-    /// before the permit is given back, and the socket with it.
+    /// Serves the connection to its end, or until it is closed to make room. The service, and with it the
+    /// socket, is dropped before the permit is returned.
     async fn serve<T>(self, serve: impl AsyncFnOnce(Connection) -> T) -> Option<T> {
         let served = Abortable::new(serve(self.place.connection.clone()), self.aborted).await;
         drop(self.place);
@@ -359,7 +362,7 @@ impl Drop for Place {
     }
 }
 
-/// An open connection, as what serves it knows it. Clones are the same one.
+/// A handle to an open connection. Clones refer to the same one.
 #[derive(Debug, Clone)]
 pub(super) struct Connection(Arc<Shared>);
 
@@ -371,19 +374,20 @@ struct Shared {
 }
 
 impl Connection {
-    /// Returns the one that a request came on: HTTP/1 keeps it with the connection, HTTP/2 with each request.
+    /// Returns the connection of a request: HTTP/1 stores it with the connection, HTTP/2 with each request.
     pub(super) fn of(request: &HttpRequest) -> Option<Self> {
         let connection = request.conn_data::<Self>().cloned();
         connection.or_else(|| request.extensions().get::<Self>().cloned())
     }
 
-    /// Marks the connection as busy with a request. None if it is being closed: the request came too late.
+    /// Marks the connection as busy with a request. Returns `None` if it is being closed: the request came
+    /// too late.
     fn begin_request(&self) -> Option<RequestInWork> {
         let begun = self.0.connections.table().begin_request(self.0.id);
         begun.then(|| RequestInWork(self.clone()))
     }
 
-    /// Marks the connection as idle while a request in work waits for the client itself: it may be closed
+    /// Marks the connection as idle while a request in progress waits for its client: it may be closed
     /// meanwhile.
     pub(super) fn wait_for_client(&self) -> WaitForClient {
         let mut table = self.0.connections.table();
@@ -393,12 +397,12 @@ impl Connection {
         WaitForClient(self.clone())
     }
 
-    /// Notes that bytes of an answer are on their way.
+    /// Records that bytes of an answer have been written.
     pub(super) fn wrote(&self) {
         self.0.writing.unsent.store(true, Ordering::SeqCst);
     }
 
-    /// Notes that all bytes were written.
+    /// Records that all bytes have been flushed.
     pub(super) fn flushed(&self) {
         let writing = &self.0.writing;
         writing.unsent.store(false, Ordering::SeqCst);
@@ -409,7 +413,7 @@ impl Connection {
         }
     }
 
-    /// Whether the next flush is to be noted although nothing was written.
+    /// Returns whether the next flush is to be recorded although nothing was written.
     pub(super) fn awaits_flush(&self) -> bool {
         self.0.writing.idle_when_flushed.load(Ordering::Relaxed)
     }
@@ -429,7 +433,7 @@ impl Drop for RequestInWork {
     }
 }
 
-/// While it lives, a request waits for its client.
+/// While this exists, a request waits for its client.
 #[derive(Debug)]
 pub(super) struct WaitForClient(Connection);
 

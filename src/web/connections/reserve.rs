@@ -1,28 +1,28 @@
-//! How many connections there may be: the descriptors of the process without those that others need, and
-//! what its memory bears.
+//! Maximum number of connections: the process's descriptors without those that other parts need, and what its
+//! memory allows.
 //!
-//! The reserve follows from the configuration, and is what each part may have open at the same time at
-//! worst, including what is open for moments only (name lookups, files that are replaced).
+//! The reserve follows from the configuration, and is what all parts may have open at the same time at worst,
+//! including short-lived descriptors (name lookups, files that are replaced).
 
 use std::{num::NonZeroUsize, thread::available_parallelism};
 
 use super::MOST_UNDECIDED;
 use crate::config::{Config, ImagesPath, SaveTarget, SendFile, SourceConfig, StreamConfig};
 
-/// A runtime's epoll, its eventfd and its copy of the signals' socket: main's, and two a core (streams,
+/// A runtime's epoll, its eventfd and its copy of the signals' socket: main's, and two per core (streams,
 /// requests).
 const PER_THREAD: usize = 3;
 
 /// Standard streams 3, signals 2, the accepting thread's epoll and eventfd 2; four cameras that
 /// administrators examine, with a name lookup each 8; configuration, state file, certificates and their
 /// folders 6; name service libraries, time zones and the kernel's own reports 8; sockets of systemd and of
-/// what calls in at start 3.
+/// notifications at start 3.
 const PER_PROCESS: usize = 32;
 
-/// A socket, and a name lookup or the connection that follows it (a redirect, a password that is asked for).
+/// A socket, and a name lookup or the next connection (after a redirect or a request for a password).
 const PER_HTTP_CLIENT: usize = 3;
 
-/// While it is started: both ends of three pipes, one that says whether that went well, and the process
+/// During its start: both ends of three pipes, one that reports the result of the start, and the process
 /// itself.
 const PER_PROGRAM: usize = 9;
 
@@ -38,24 +38,24 @@ const PER_RECORDING: usize = 3;
 /// Pictures for while a source is away and for overlays, read at its start.
 const PER_STREAM: usize = 1;
 
-/// Where descriptors are so few that the reserve is more than there is, connections get this part of them;
-/// otherwise nobody could be served at all, not even who would look at why.
+/// Divisor for the share of connections if there are fewer descriptors than the reserve; otherwise nobody
+/// could be served, not even somebody who looks for the cause.
 const LEAST_PART: usize = 4;
 
-/// What a connection costs in memory, rounded up; over TLS. Measured: 12.7 and 26 KiB of one that was
-/// answered and is kept alive.
+/// Memory of a connection, rounded up; below, over TLS. Measured: 12.7 and 26 KiB for one that was answered
+/// and is kept alive.
 const BYTES_PER_CONNECTION: u64 = 16 * 1024;
 const BYTES_PER_TLS_CONNECTION: u64 = 40 * 1024;
 
-/// Connections may have this part of the memory that a container allows; `limits` has dealt out eleven
+/// Divisor for the share of a container's memory that connections may have; `limits` has allotted eleven
 /// sixteenths.
 const MEMORY_PART: u64 = 8;
 
-/// Where nothing bounds memory: half a gigabyte of connections. More viewers may be configured, each of
+/// Maximum without a memory limit: half a gigabyte of connections. More viewers may be configured, each of
 /// which has one.
 const MOST: usize = 32 * 1024;
 
-/// Returns how many connections there may be, where `descriptors` may be open and `memory` bytes used; none
+/// Returns the maximum number of connections, with at most `descriptors` open and `memory` bytes used; `None`
 /// is no limit.
 pub(super) fn most(config: &Config, descriptors: Option<u64>, memory: Option<u64>) -> usize {
     let limits = &config.limits;
@@ -65,7 +65,7 @@ pub(super) fn most(config: &Config, descriptors: Option<u64>, memory: Option<u64
     wanted.min(by_memory.max(MOST_UNDECIDED)).min(by_descriptors(config, descriptors))
 }
 
-/// Returns how many connections the descriptors leave room for.
+/// Returns how many connections the descriptors leave space for.
 pub(super) fn by_descriptors(config: &Config, descriptors: Option<u64>) -> usize {
     let descriptors = descriptors.map_or(usize::MAX, to_usize);
     let left = descriptors.saturating_sub(reserve(config) + MOST_UNDECIDED);
@@ -94,7 +94,8 @@ fn splices(config: &Config) -> bool {
     cfg!(target_os = "linux") && config.server.sendfile != SendFile::Never
 }
 
-/// The source in use, and one that is tried beside it, are two of a stream's sources: the costliest two.
+/// Returns the descriptors of a stream. It may have two of its sources open, the one in use and one that is
+/// being tried, so the costliest two count.
 fn of_stream(stream: &StreamConfig) -> usize {
     let mut sources: Vec<_> = stream.sources().map(of_source).collect();
     sources.sort_unstable_by(|one, other| other.cmp(one));

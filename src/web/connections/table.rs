@@ -10,15 +10,15 @@ use std::{
 /// Identifies an open connection.
 pub(super) type Id = u64;
 
-/// All open connections; `C` is what a connection is closed with.
+/// All open connections; `C` closes a connection.
 #[derive(Debug)]
 pub(super) struct Table<C> {
     open: HashMap<Id, Entry<C>>,
-    /// Idle connections, by when they became so.
+    /// Idle connections, in the order in which they became idle.
     idle: BTreeMap<u64, Id>,
-    /// By peer address, of which a subscriber of IPv6 has one; none over Unix sockets.
+    /// By peer address, where one IPv6 subscriber has one; `None` over Unix sockets.
     peers: HashMap<Option<IpAddr>, Peer>,
-    /// The next connection's number, and that of the next time a connection becomes idle.
+    /// The next number, for a connection or for the order of idle ones.
     next: u64,
 }
 
@@ -68,7 +68,7 @@ impl<C> Table<C> {
         self.take(id);
     }
 
-    /// Notes the begin of a request. False if the connection was taken out to be closed.
+    /// Records the beginning of a request. Returns false if the connection was taken out to be closed.
     pub(super) fn begin_request(&mut self, id: Id) -> bool {
         self.set_busy(id);
         let Some(entry) = self.open.get_mut(&id) else { return false };
@@ -76,8 +76,8 @@ impl<C> Table<C> {
         true
     }
 
-    /// Notes the end of a request, and returns whether it was the last one of its connection. That is idle
-    /// only after [`Table::set_idle`]: its answer may still be on its way.
+    /// Records the end of a request, and returns whether it was the last one of its connection. The
+    /// connection is idle only after [`Table::set_idle`]: its answer may still be in transmission.
     pub(super) fn end_request(&mut self, id: Id) -> bool {
         let Some(entry) = self.open.get_mut(&id) else { return false };
         entry.requests -= 1;
@@ -107,9 +107,9 @@ impl<C> Table<C> {
     }
 
     /// Takes out the connection that is to be closed for a new one from `peer`: the one that has been idle
-    /// for longest. Where `peer` has more than half of all connections, one of its own: a client that opens
-    /// connections without end closes its own ones, not those of others. Connections that `is_writing` are
-    /// passed over, and are not idle any more.
+    /// for longest. If `peer` has more than half of all connections, it is one of its own: a client that
+    /// opens connections without end closes its own, not those of others. Connections that `is_writing` are
+    /// skipped, and no longer idle.
     pub(super) fn take_longest_idle(
         &mut self,
         peer: Option<IpAddr>,
@@ -200,7 +200,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens in whatever order, the table's parts agree, and nothing is left at last.
+        /// Whatever happens in whatever order, the table's parts agree, and nothing is left at the end.
         #[test]
         fn the_tables_parts_agree(steps in prop::collection::vec((0..6_u8, 0..8_usize, 0..3_u8), 0..200)) {
             let mut table = Table::default();

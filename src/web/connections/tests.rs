@@ -16,8 +16,8 @@ fn refusals(connections: &Connections) -> Vec<u64> {
     connections.refused().map(|(_, count)| count).collect()
 }
 
-/// Admits one from [`PEER`] that is served until it is dropped or closed; where it is served, and whether
-/// that is over.
+/// Admits a connection from [`PEER`] that is served until it is dropped or closed. Returns the connection,
+/// and the task that serves it.
 async fn served(connections: &Arc<Connections>) -> (Connection, tokio::task::JoinHandle<Option<()>>) {
     let admitted = connections.admit(PEER, false).await.unwrap();
     let (told, served) = oneshot::channel();
@@ -40,7 +40,7 @@ async fn the_longest_idle_connection_is_closed_for_a_new_one() {
     let _second = newest.begin_request().unwrap();
     assert_eq!(connections.admit(PEER, false).await.err(), Some(Refused::Full));
     assert_eq!((refusals(&connections), connections.closed_idle()), (vec![1, 0], 1));
-    // Its answer is written, and only then it is idle.
+    // Its answer is being written, and only afterwards it is idle.
     busy.wrote();
     drop(request);
     assert_eq!(connections.admit(PEER, false).await.err(), Some(Refused::Full));
@@ -89,7 +89,7 @@ async fn a_request_that_waits_for_its_client_is_no_reason_to_stay() {
 async fn a_flush_while_an_idle_one_is_looked_for_is_not_lost() {
     let connections = connections(1, None);
     let (writing, ends) = served(&connections).await;
-    // Such as what HTTP/2 says between requests.
+    // Such as what HTTP/2 sends between requests.
     writing.wrote();
     assert_eq!(connections.admit(PEER, false).await.err(), Some(Refused::Full), "it is being written to");
     assert!(writing.awaits_flush());

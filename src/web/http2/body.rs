@@ -1,8 +1,9 @@
-//! The body of a request while nobody has read it yet.
+//! The body of a request before its handler reads it.
 //!
-//! h2 keeps what came as slices of the blocks that it was read into: a byte that a handler is slow to read may hold 16 KiB.
-//! An [`Inbox`] takes each piece out as soon as it is there and copies it behind the one before, so that unread bodies hold
-//! what they have bytes. How many those may be is the connection's window: room for more is made only when the handler reads.
+//! h2 keeps received data as slices of the blocks that it was read into: one byte that a handler is slow to
+//! read may hold 16 KiB. An [`Inbox`] takes out each chunk as soon as it arrives and appends it to one
+//! buffer, so that unread bodies hold only their own bytes. The connection's window limits how many: it is
+//! opened further only when the handler reads.
 
 use std::{
     cell::RefCell,
@@ -19,19 +20,19 @@ use h2::{FlowControl, RecvStream};
 
 use super::ReadBytes;
 
-/// What came of a request's body.
+/// The received part of a request's body.
 #[derive(Debug)]
 struct Received {
-    /// None once nothing more comes, or nobody reads.
+    /// `None` after the end of the body, or without a reader.
     from: Option<RecvStream>,
-    /// Makes room for more; also for what is read after the end came.
+    /// Opens the window; also for bytes that are read after the end has arrived.
     window: FlowControl,
     unread: BytesMut,
     failed: Option<h2::Error>,
     reader: Option<Waker>,
 }
 
-/// The end that takes what comes.
+/// The end that receives data.
 #[derive(Debug)]
 pub(super) struct Inbox(Rc<RefCell<Received>>);
 
@@ -39,11 +40,11 @@ pub(super) struct Inbox(Rc<RefCell<Received>>);
 #[derive(Debug)]
 pub(super) struct RequestBody {
     received: Rc<RefCell<Received>>,
-    /// How much handlers have read over the connection.
+    /// Bytes that handlers have read over the connection.
     read: Rc<ReadBytes>,
 }
 
-/// Both ends of a body that comes by `from`; what is read is added to `read`.
+/// Returns both ends of the body that `from` delivers; bytes that are read are added to `read`.
 pub(super) fn channel(mut from: RecvStream, read: Rc<ReadBytes>) -> (Inbox, RequestBody) {
     let window = from.flow_control().clone();
     let unread = BytesMut::new();
@@ -53,7 +54,7 @@ pub(super) fn channel(mut from: RecvStream, read: Rc<ReadBytes>) -> (Inbox, Requ
 }
 
 impl Inbox {
-    /// Takes all that is there, and has the task woken when there is more.
+    /// Takes all data that has arrived, and has the task woken when there is more.
     pub(super) fn fill(&self, cx: &mut Context<'_>) {
         let mut received = self.0.borrow_mut();
         let mut changed = false;
@@ -65,7 +66,7 @@ impl Inbox {
                     received.failed = Some(error);
                     received.from = None;
                 }
-                // Trailers, if there are any, go with it.
+                // Trailers, if any, are dropped.
                 Poll::Ready(None) => received.from = None,
             }
             changed = true;
@@ -77,10 +78,10 @@ impl Inbox {
 }
 
 impl Received {
-    /// Takes out what is unread, and makes as much room.
+    /// Takes out the unread data, and opens the window by as much.
     fn take(&mut self) -> Bytes {
         let piece = std::mem::take(&mut self.unread).freeze();
-        // It fails for a stream that was reset, whose room h2 has made itself.
+        // It fails for a stream that was reset, whose window h2 has opened itself.
         let _ = self.window.release_capacity(piece.len());
         piece
     }
@@ -108,7 +109,7 @@ impl Stream for RequestBody {
 }
 
 impl Drop for RequestBody {
-    /// What comes from now on is thrown away by h2.
+    /// Discards the rest: h2 drops all further data.
     fn drop(&mut self) {
         let mut received = self.received.borrow_mut();
         received.take();

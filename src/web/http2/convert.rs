@@ -1,7 +1,8 @@
-//! Requests and answers between h2, which uses the types of http 1, and actix-http, which uses those of http 0.2.
+//! Converts requests and answers between h2, which uses the types of http 1, and actix-http, which uses those
+//! of http 0.2.
 //!
-//! Both versions write and read the same grammar; what one has checked is checked again, since neither gives its types
-//! for the other's.
+//! Both versions have the same grammar; values that one has checked are checked again, since neither accepts
+//! its types from the other.
 
 use std::{net::SocketAddr, time::SystemTime};
 
@@ -11,7 +12,7 @@ use actix_web::{
     http::{Method, StatusCode, Uri, Version, header},
 };
 
-/// A part of a message that the other version of the library does not read.
+/// A part of a message that the other version of the crate does not accept.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConvertError {
     #[error("the method cannot be read")]
@@ -24,10 +25,10 @@ pub(super) enum ConvertError {
     Status(u16),
 }
 
-/// A request as the routes know it.
+/// Converts a request for the routes.
 ///
 /// # Errors
-/// [`ConvertError`] for what only h2 can read: such a request is answered with 400.
+/// [`ConvertError`] for what only h2 accepts: such a request is answered with 400.
 pub(super) fn request(
     parts: &http::request::Parts,
     payload: Payload,
@@ -53,10 +54,10 @@ pub(super) fn request(
     Ok(request)
 }
 
-/// The head of an answer, without what belongs to HTTP/1 (RFC 9113, section 8.2.2).
+/// Converts the head of an answer, without what is specific to HTTP/1 (RFC 9113, section 8.2.2).
 ///
 /// # Errors
-/// [`ConvertError`] for what h2 cannot write; no handler makes such an answer.
+/// [`ConvertError`] for what h2 does not accept; no handler makes such an answer.
 pub(super) fn response_head<B>(
     response: &Response<B>,
     size: BodySize,

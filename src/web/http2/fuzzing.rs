@@ -1,4 +1,4 @@
-//! See `crate::fuzzing`: frames of a client of HTTP/2, in any order and number.
+//! See `crate::fuzzing`: frames of an HTTP/2 client, in any order and number.
 
 use std::{cell::Cell, convert::Infallible, rc::Rc, time::Duration};
 
@@ -17,18 +17,18 @@ use tokio::{
 use super::{Deadlines, Error, MAX_TASKS, meter::MOST_AT_ONCE, serve};
 use crate::web::{transport::Wire, unsent::Slices};
 
-/// What one input may become: more frames than are let through.
+/// Maximum number of frames from one input: more than are accepted.
 const MAX_FRAMES: usize = 8192;
 const MAX_BYTES: usize = 512 * 1024;
 
-/// A frame is repeated up to so many times, in powers of two.
+/// A frame is repeated up to this power of two.
 const MOST_DOUBLINGS: u8 = 13;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const LAST: [u8; 8] = *b"the last";
 const PING: u8 = 6;
 
-/// What anything here may take: all of it is in one process.
+/// Time limit of every step: all of it is in one process.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const DEADLINES: Deadlines = Deadlines { begin: PATIENCE, idle: PATIENCE, stall: PATIENCE };
@@ -37,13 +37,14 @@ const DEADLINES: Deadlines = Deadlines { begin: PATIENCE, idle: PATIENCE, stall:
 struct Script {
     reads: bool,
     bytes: Vec<u8>,
-    /// What it is charged at least, if all of it is read.
+    /// The least that it is charged if all of it is read.
     cost: usize,
 }
 
 impl Script {
-    /// The first byte says whether the client reads and how large its windows are. Then come frames: type, flags, stream (with
-    /// the highest bit each repetition has the next one), doublings of their number, length, payload.
+    /// Parses an input. The first byte says whether the client reads and how large its windows are. Then come
+    /// frames: type, flags, stream (with the highest bit set, each repetition has the next one), doublings of
+    /// their number, length, payload.
     fn of(input: &[u8]) -> Option<Self> {
         let (&first, mut rest) = input.split_first()?;
         let window: u32 = if first & 2 == 0 { 0 } else { 0x7fff_ffff };
@@ -95,7 +96,7 @@ impl Drop for OpenGuard {
     }
 }
 
-/// Answers that read, that hold what they do not read, that are large, and that never end.
+/// Answers in four ways: reads the body, holds it unread, sends a large answer, or one without end.
 async fn answer(mut request: Request, open: OpenGuard) -> Response<BoxBody> {
     let _open = open;
     match request.path() {
@@ -114,8 +115,8 @@ async fn answer(mut request: Request, open: OpenGuard) -> Response<BoxBody> {
     }
 }
 
-/// Frames of HTTP/2 in any order and number: the server bounds the requests it answers, ends a connection that sends more of
-/// what brings nothing than it may, and holds nothing of it afterwards.
+/// Runs a server on HTTP/2 frames in any order and number. The server must bound the requests it answers, end
+/// a connection that exceeds its allowance of frames without progress, and hold nothing of it afterwards.
 pub fn http2(input: &[u8]) {
     let Some(script) = Script::of(input) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -124,7 +125,7 @@ pub fn http2(input: &[u8]) {
         let open = Open::default();
         let run = timeout(PATIENCE, run(script, open.clone())).await;
         run.expect("neither side waits for ever");
-        // Tasks that are ended are dropped when their turn comes.
+        // Aborted tasks are dropped the next time they are scheduled.
         for _ in 0..MAX_TASKS {
             yield_now().await;
         }
@@ -145,13 +146,13 @@ async fn run(script: Script, open: Open) {
     let client = async move {
         let (mut from, mut to) = ours.into_split();
         let write = async move {
-            // An error is the server's end of it.
+            // An error means that the server has closed it.
             let _ = to.write_all(&script.bytes).await;
             let _ = to.write_all(&frame(PING, 0, 0, &LAST)).await;
             to
         };
         if !reads {
-            // What is not taken in a moment never is.
+            // What is not read in this time is never read.
             let _ = timeout(Duration::from_millis(20), write).await;
             return None;
         }
@@ -174,7 +175,7 @@ async fn run(script: Script, open: Open) {
         tokio::join!(read, write).0
     };
     let (served, answered) = tokio::join!(served, client);
-    // Answered to its end, so that all of it was read.
+    // The last ping was answered, so everything was read.
     if let Some(bytes) = answered {
         let back = begun.elapsed().as_secs() as usize * 64 * 1024 + 64 * 1024 + (bytes + MAX_BYTES) / 16;
         assert!(cost <= MOST_AT_ONCE + back, "{cost} bytes that bring nothing were read");

@@ -1,12 +1,13 @@
-//! Limits what a client of HTTP/2 may send that moves neither a request nor an answer on.
+//! Limits HTTP/2 frames that advance neither a request nor an answer.
 //!
-//! h2 bounds what it keeps: empty DATA frames, resets of streams that nobody accepted, CONTINUATION frames, settings and pings
-//! that wait for their answers. It does not bound what it only works through: pings, settings, window updates, priorities,
-//! resets of accepted streams, padding, frames of unknown types. Each of those costs time, may pin the block that it was
-//! read into, and brings nothing. [`Metered`] sits between the socket and h2, reads the heads of frames as they pass (RFC
-//! 9113, section 4.1), and charges such frames to an allowance that time and transferred data refill.
+//! h2 bounds what it stores: empty DATA frames, resets of streams that were not accepted, CONTINUATION
+//! frames, settings and pings that wait for their answers. It does not bound what it only processes: pings,
+//! settings, window updates, priorities, resets of accepted streams, padding, frames of unknown types. Each
+//! of those costs time, may pin the block that it was read into, and achieves nothing. [`Metered`] sits
+//! between the socket and h2, reads the heads of frames as they pass (RFC 9113, section 4.1), and charges
+//! such frames to an allowance that time and transferred data refill.
 //!
-//! Not here: what follows. `serve` ends the connection with `ENHANCE_YOUR_CALM`.
+//! Not here: the consequence. `serve` ends the connection with `ENHANCE_YOUR_CALM`.
 
 use std::{
     cell::{Cell, RefCell},
@@ -32,20 +33,21 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const PADDED: u8 = 8;
 
-/// Charged for each frame besides its bytes: about what it costs to work through a frame of a few bytes.
+/// Charge per frame besides its bytes: about the cost of processing a frame of a few bytes.
 const FRAME_COST: usize = 64;
 
-/// What a client may send at once: some 3,000 window updates. A page that opens and cancels all its 256 streams needs a tenth.
+/// Allowance at the start, and its maximum: some 3,000 window updates. A page that opens and cancels all its
+/// 256 streams needs a tenth.
 const ALLOWANCE: usize = 256 * 1024;
 
-/// What time brings back: 800 window updates a second, far more than a client needs that transfers nothing.
+/// Refill by time: 800 window updates a second, far more than a client needs that transfers nothing.
 const REFILL_PER_SECOND: usize = 64 * 1024;
 
-/// A byte comes back for this many bytes of DATA, in either direction. Go's client, which is the keenest, updates two windows
-/// (154 bytes here) for 4 KiB.
+/// Bytes of DATA, in either direction, that refill one byte. Go's client, which sends the most window
+/// updates, updates two windows (154 bytes here) for 4 KiB.
 const DATA_PER_REFILL: usize = 16;
 
-/// What `serve` and the I/O layer share.
+/// State shared by `serve` and the I/O layer.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     flooded: Cell<bool>,
@@ -88,7 +90,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.meter.is_flooded() {
-            // Whoever waits for `flooded` ends the connection.
+            // The task that waits for `flooded` ends the connection.
             return Poll::Pending;
         }
         let before = buf.filled().len();
@@ -140,17 +142,17 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
     }
 }
 
-/// The heads of frames in a stream of bytes, cut anywhere, and the allowance that is left.
+/// Parses the heads of frames in a stream of bytes, split anywhere, and keeps the remaining allowance.
 #[derive(Debug)]
 struct FrameMeter {
     position: Position,
     left: usize,
-    /// DATA bytes that have not yet brought back a byte of the allowance.
+    /// DATA bytes that have not yet refilled a byte of the allowance.
     data: usize,
     refilled: Instant,
 }
 
-/// Where in the stream the next byte stands.
+/// Position of the next byte in the stream.
 #[derive(Debug, Clone, Copy)]
 enum Position {
     Preface {
@@ -182,7 +184,8 @@ impl Default for FrameMeter {
 }
 
 impl FrameMeter {
-    /// Takes the next bytes from the client. Returns whether the allowance lasted; `now` is asked only if it does not.
+    /// Reads the next bytes from the client. Returns whether the allowance lasts; `now` is called only if it
+    /// does not.
     fn read(&mut self, mut bytes: &[u8], now: impl Fn() -> Instant) -> bool {
         while let Some((&first, rest)) = bytes.split_first() {
             match &mut self.position {
@@ -208,7 +211,7 @@ impl FrameMeter {
                 Position::Padding { payload, flags } => {
                     let (payload, flags) = (*payload, *flags);
                     bytes = rest;
-                    // More padding than payload is an error that h2 finds.
+                    // h2 detects padding that is longer than the payload.
                     let content = (payload - 1).saturating_sub(usize::from(first));
                     if !self.data_frame(content, payload - content, flags, &now) {
                         return false;
@@ -238,7 +241,7 @@ impl FrameMeter {
                 true
             }
             DATA => self.data_frame(payload, 0, flags, now),
-            // A request, or the end of one: what it costs is bounded by whoever answers it.
+            // A request, or the end of one: the code that answers it bounds its cost.
             HEADERS => true,
             CONTINUATION => self.charge(HEAD_LEN + FRAME_COST, now),
             _ => self.charge(HEAD_LEN + payload + FRAME_COST, now),
@@ -281,7 +284,7 @@ impl Position {
     }
 }
 
-/// The most that [`FrameMeter`] lets pass of a client that transfers nothing, for what is asserted of floods.
+/// The most that [`FrameMeter`] accepts from a client that transfers nothing, for assertions about floods.
 #[cfg(any(test, fuzzing))]
 pub(super) const MOST_AT_ONCE: usize = ALLOWANCE;
 
@@ -308,7 +311,7 @@ mod tests {
         meter
     }
 
-    /// How many of a frame are let through in one go.
+    /// Returns how many copies of a frame are accepted in one go.
     fn passes(frame: &[u8], most: usize) -> usize {
         let (mut meter, start) = (begun(), Instant::now());
         (0..most).take_while(|_| meter.read(frame, || start)).count()
@@ -366,7 +369,7 @@ mod tests {
         let ping = frame(PING, 0, &[7; 8]);
         let mut now = Instant::now();
         let mut meter = begun();
-        // 100 a second, for a day's worth of them.
+        // 100 a second, for a day.
         for _ in 0..8_640_000 / 100 {
             now += Duration::from_secs(1);
             for _ in 0..100 {

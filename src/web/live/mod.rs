@@ -247,7 +247,7 @@ impl Connection {
         }
     }
 
-    /// A number that changes with the state of any stream that the page may show.
+    /// Returns a hash that changes with the state of any stream that the page may show.
     fn states(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let streams = self.state.registry.all().into_iter();

@@ -134,8 +134,8 @@ fn form() -> Value {
         "name": field("Whom the password belongs to."),
         "password": field("Or a token."),
         "next": field("The address to go to then."),
-        "stream": field("In place of name and password: a link's stream, with its `expires` and `signature`."),
-        "expires": field("Of the link."),
-        "signature": field("Of the link."),
+        "stream": field("The stream of a link, which replaces name and password."),
+        "expires": field("The link's `expires`."),
+        "signature": field("The link's `signature`."),
     }})
 }

@@ -17,7 +17,7 @@ const SHARED: [(u16, &str); 8] = [
         403,
         "What was shown is not enough; or a page of another site asks for something other than GET and HEAD.",
     ),
-    (404, "There is no such stream, or the caller may not see it; or nothing of that name or number."),
+    (404, "There is no such stream, or the caller may not see it; or nothing else has that name or number."),
     (405, "Not with this method: Allow says with which. Of every address."),
     (408, "The body did not come in time."),
     (429, "Too many wrong credentials, requests or viewers from this address."),

@@ -128,7 +128,8 @@ struct Consumer {
     protocol: &'static str,
 }
 
-/// A producer a source, in whose `url` is its type, and for administrators its place; and a consumer a viewer.
+/// Reports a stream: a producer per source, whose `url` is its type and for administrators its place, and a
+/// consumer per viewer.
 fn entry(stream: &StreamHandle, caller: &Caller) -> Entry {
     let administers = caller.may(Role::Admin, Some(stream.name()));
     let producers: Vec<_> = stream

@@ -1,7 +1,7 @@
-//! The body of a request: read once and within bounds; and what to do with the rest of one that is refused.
+//! The body of a request: read once and within bounds, and drained if the request is refused.
 //!
-//! This is the only way to read one (clippy.toml forbids actix-web's extractors): nothing is buffered that is not charged to an
-//! [`Upload`].
+//! This is the only way to read one (clippy.toml forbids actix-web's extractors): all buffered bytes are
+//! charged to an [`Upload`].
 
 use std::{
     ops::Deref,
@@ -33,11 +33,12 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// memory, for ever.
 const PICTURE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Room for the beginning of a body, if its `Content-Length` promises no less; then it doubles as bytes come, up to what
-/// was promised. So what is charged to the uploads' budget is at most twice what was sent, and this.
+/// Initial capacity for a body whose `Content-Length` is not smaller; it doubles as bytes arrive, up to the
+/// declared length. So at most twice the received bytes, plus this, are charged to the uploads' budget.
 const FIRST_ROOM: usize = 8 * 1024;
 
-/// The buffer of a body of unknown length is cut to its size if it is longer by this part of it.
+/// The buffer of a body of unknown length is shrunk if its spare capacity exceeds this fraction of its
+/// length.
 const MUCH_LONGER: usize = 8;
 
 /// A refused body of this length is read before the answer, so that its connection stays usable: pictures of this size
@@ -52,7 +53,7 @@ const READ_BEFORE_ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// everything (curl does not wait, Python's requests does).
 const READ_BEHIND_ANSWER_FOR: Duration = Duration::from_secs(10);
 
-/// A body that was received, which stays charged for as long as it is held.
+/// A received body, which stays charged for as long as it exists.
 #[derive(Debug)]
 pub(in crate::web) struct Received {
     bytes: Bytes,
@@ -64,7 +65,7 @@ impl Received {
         Self { bytes, upload }
     }
 
-    /// The bytes, and what they are charged to.
+    /// Returns the bytes and their charge.
     pub(super) fn into_parts(self) -> (Bytes, Upload) {
         (self.bytes, self.upload)
     }
@@ -94,10 +95,10 @@ impl Body {
         Self { payload, declared, ended: false, _busy: busy }
     }
 
-    /// The next piece, which is to be buffered for `upload`; `None` at the end.
+    /// Returns the next chunk, which is to be buffered for `upload`; `None` at the end.
     ///
     /// # Errors
-    /// 400 when the body breaks off, 503 when the upload was ended to make room for others.
+    /// 400 when the body is incomplete, 503 when the upload was ended to make room for others.
     pub(super) async fn chunk(&mut self, upload: &Upload) -> Result<Option<Bytes>, Problem> {
         tokio::select! {
             biased;
@@ -120,10 +121,11 @@ impl Body {
         }
     }
 
-    /// All of it, charged to `upload` as it comes; `too_large` as soon as it is known to be longer than `max`.
+    /// Reads the whole body, charged to `upload` as it arrives. Fails with `too_large` as soon as it is known
+    /// to exceed `max`.
     ///
     /// # Errors
-    /// As [`Body::chunk`], 408 when it is too slow, and 503 when there is no room for it.
+    /// As [`Body::chunk`], 408 when it is too slow, and 503 when there is no memory for it.
     pub(in crate::web) async fn whole(
         &mut self,
         mut upload: Upload,
@@ -158,7 +160,7 @@ impl Body {
         Ok(Received::new(whole.into(), upload))
     }
 
-    /// The answer to a request that is refused, in a way that lets it reach the publisher.
+    /// Returns the answer to a refused request, in a way that lets it reach the publisher.
     pub(in crate::web) async fn refuse(mut self, problem: Problem) -> HttpResponse {
         let answer = problem.error_response();
         if self.declared.is_some_and(|declared| declared <= READ_BEFORE_ANSWER) {

@@ -43,7 +43,7 @@ pub(super) async fn take(
     body: &mut Body,
 ) -> Result<HttpResponse, Problem> {
     let name = stream.name().as_str();
-    // Before another is sent away for it.
+    // Before another publisher is replaced by this one.
     let upload = Uploads::feed(state, request)?;
     let mut feed = Feed::new(request, &state.settings.now().limits, stream, upload);
     let publishing = stream.publish(second).map_err(|Taken| already_fed(name))?;
@@ -124,7 +124,7 @@ pub(super) fn already_fed(name: &str) -> Problem {
 struct Feed<'a> {
     stream: &'a StreamHandle,
     parser: PartParser,
-    /// Charged with what the parser holds; declared behind it, to be dropped behind it.
+    /// Charged with the parser's memory. Declared after it, so that it is dropped after it.
     upload: Upload,
     max_frame_pixels: u64,
     frames: u64,
@@ -142,7 +142,7 @@ impl<'a> Feed<'a> {
         Self { stream, parser, upload, max_frame_pixels: limits.max_frame_pixels, frames: 0 }
     }
 
-    /// Shows what has become whole with this piece of the body.
+    /// Publishes the frames that this chunk of the body completes.
     fn take(&mut self, chunk: &[u8]) -> Result<(), Problem> {
         let charged = self.upload.reserve(self.parser.held() + chunk.len());
         charged.inspect_err(|_| self.stream.sink().dropped(DropReason::Busy))?;

@@ -11,13 +11,14 @@ use crate::web::error::Problem;
 /// What a form may hold besides its file: delimiters, headers, some short fields.
 pub(super) const OVERHEAD_BYTES: usize = 64 * 1024;
 
-/// What the form's parser holds of it at a time.
+/// Bytes of it that the form's parser holds at a time.
 const PARSER_BYTES: usize = 128 * 1024;
 
-/// The form's one file, whatever its field is called. It is copied out of the form, which is charged as well.
+/// Returns the form's one file, whatever its field is called. It is copied out of the form, and the copy is
+/// charged as well.
 ///
 /// # Errors
-/// 400 when it is no form with one file, 503 when there is no room for the copy.
+/// 400 if it is not a form with one file, 503 if there is no memory for the copy.
 pub(super) async fn file(request: &HttpRequest, form: Received) -> Result<Received, Problem> {
     let (form, mut upload) = form.into_parts();
     upload.reserve(2 * form.len() + PARSER_BYTES)?;
@@ -26,7 +27,7 @@ pub(super) async fn file(request: &HttpRequest, form: Received) -> Result<Receiv
     Ok(Received::new(file, upload))
 }
 
-/// The same of bytes that nobody is charged for.
+/// Returns the form's one file as `file` does, for bytes that are not charged.
 pub(in crate::web) async fn file_in(request: &HttpRequest, form: Bytes) -> Result<Bytes, Problem> {
     let length = form.len();
     let mut form = Multipart::new(request.headers(), stream::iter([Ok::<_, PayloadError>(form)]));
@@ -35,9 +36,9 @@ pub(in crate::web) async fn file_in(request: &HttpRequest, form: Bytes) -> Resul
         let mut field = field.map_err(|error| broken(&error))?;
         let is_file = field.content_disposition().is_some_and(|about| about.get_filename().is_some());
         if is_file && file.is_some() {
-            return Err(bad("the form has several files; send one a request, or a feed to …/feed"));
+            return Err(bad("the form has several files; send one per request, or a feed to …/feed"));
         }
-        // Other fields are read past.
+        // Other fields are read and dropped.
         let mut value = Vec::with_capacity(if is_file { length } else { 0 });
         while let Some(chunk) = field.next().await {
             let chunk = chunk.map_err(|error| broken(&error))?;

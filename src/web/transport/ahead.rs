@@ -1,10 +1,10 @@
-//! Limits how many requests a client of HTTP/1 has sent ahead of those that are served.
+//! Limits how many HTTP/1 requests a client may send ahead of those that are served.
 //!
 //! actix-http decodes all requests that it has read (up to 128 KiB) as soon as fewer than 16 wait, and keeps
-//! some 6 kB of each: 3000 short ones behind an answer that is slow, or that the client does not take, hold
-//! 17 MB a connection. So they are counted before they are decoded. Nothing is parsed for that: the first line of
-//! each request ends with ` HTTP/1.` and a digit. Another line that ends so is counted as well, which ends
-//! uploads only of those who send it dozens of times; `Via: HTTP/1.1 proxy` goes on behind it, and is not.
+//! some 6 kB of each: 3000 short ones after an answer that is slow, or that the client does not read, hold 17
+//! MB a connection. So they are counted before they are decoded. No parser is needed for that: the first line
+//! of each request ends with ` HTTP/1.` and a digit. Another line that ends so is counted as well, which ends
+//! only uploads that contain dozens of them; `Via: HTTP/1.1 proxy` continues after it, and is not counted.
 
 use std::io;
 
@@ -12,13 +12,13 @@ use memchr::memmem;
 
 use super::Outbox;
 
-/// Requests that may wait behind the one that is served. Browsers and proxies send none ahead; benchmarks
-/// send 16.
+/// Requests that may wait while another one is served. Browsers and proxies send none ahead; benchmarks send
+/// 16.
 pub(in crate::web) const MOST_AHEAD: u32 = 32;
 
 const MARK: &[u8] = b" HTTP/1.";
 
-/// A mark with its digit, and what ends the line.
+/// A mark with its digit, and the first byte of the line's end.
 const MARK_BYTES: usize = MARK.len() + 2;
 
 /// A client sent more than [`MOST_AHEAD`] requests ahead.
@@ -26,22 +26,22 @@ const MARK_BYTES: usize = MARK.len() + 2;
 #[error("the client sent more than {MOST_AHEAD} requests ahead of their answers")]
 pub(in crate::web) struct TooFarAhead;
 
-/// Finds the marks of requests in bytes that come in pieces.
+/// Finds the marks of requests in bytes that arrive in chunks.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    /// The last bytes, of which a mark may be begun.
+    /// The last bytes, in which a mark may have begun.
     tail: Vec<u8>,
 }
 
 impl Requests {
-    /// How many marks end in these bytes.
+    /// Returns how many marks end in these bytes.
     fn count(&mut self, bytes: &[u8]) -> u32 {
         const BEGUN: usize = MARK_BYTES - 1;
         let ends_line = |after: &[u8]| matches!(after, [b'0'..=b'9', b'\r' | b'\n', ..]);
         let marks = |bytes: &[u8]| {
             memmem::find_iter(bytes, MARK).filter(|at| ends_line(&bytes[at + MARK.len()..])).count()
         };
-        // Those that are in both, then those that are here alone.
+        // Marks across both chunks, then those in this one alone.
         self.tail.extend_from_slice(&bytes[..bytes.len().min(BEGUN)]);
         let found = marks(&self.tail) + marks(bytes);
         if bytes.len() >= BEGUN {
@@ -54,7 +54,7 @@ impl Requests {
         u32::try_from(found).unwrap_or(u32::MAX)
     }
 
-    /// Counts what was read.
+    /// Counts the requests in `bytes`.
     ///
     /// # Errors
     /// [`TooFarAhead`].
@@ -70,7 +70,7 @@ impl Requests {
 }
 
 impl Outbox {
-    /// Notes that a request of HTTP/1 is served from now on.
+    /// Records that an HTTP/1 request is being served.
     pub(in crate::web) fn begin_request(&self) {
         let mut pending = self.lock();
         pending.ahead = pending.ahead.saturating_sub(1);
@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn marks_are_found_wherever_they_are_cut() {
-        let text = b"GET / HTTP/1.1\r\nVia: HTTP/1.1 a\r\n\r\nPOST /x HTTP/1.0\n\n HTTP/1 HTTP/2. HTTP/1.\r\n HTTP/1.1\r\n HTTP/1.1";
+        let text = b"GET / HTTP/1.1\r\nVia: HTTP/1.1 a\r\n\r\n\
+            POST /x HTTP/1.0\n\n HTTP/1 HTTP/2. HTTP/1.\r\n HTTP/1.1\r\n HTTP/1.1";
         for first in 0..=text.len() {
             for second in first..=text.len() {
                 let mut requests = Requests::default();

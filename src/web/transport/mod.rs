@@ -9,8 +9,9 @@
 //! Even that poll costs more than half of what the write does. So the stream's fan-out, once it has a new frame, writes it
 //! to every socket that rests, past the connection's task; what a socket does not take at once the task goes on with.
 //!
-//! A peer that takes nothing for the stall timeout gets an error here, whatever is being written to it; so does one that
-//! holds a connection for nothing, and one that sends more behind its request than is ever read, or more requests ahead than are kept.
+//! A peer that reads nothing for the stall timeout gets an error here, whatever is being written to it; so
+//! does one that holds a connection without using it, and one that sends more data after its request than is
+//! ever read, or more requests ahead than are kept.
 
 mod ahead;
 mod asking;
@@ -49,9 +50,10 @@ pub(super) use secured::SecuredSocket;
 /// a core for a viewer. Otherwise there is a read in each poll.
 const MAX_POLLS_WITHOUT_READ: u32 = 64;
 
-/// After so many bytes the connection's task takes apart what it has, before it reads on. actix-http reads until the socket is
-/// empty, into a buffer that grows to 256 KiB and stays so for as long as the connection does nothing: 300 uploads held 57 MB
-/// so, beside what is charged for their bodies. This is half of its first buffer, which then never grows.
+/// Bytes after which the connection's task processes what it has before it reads on. actix-http reads
+/// until the socket is empty, into a buffer that grows to 256 KiB and keeps that size while the connection
+/// does nothing: 300 uploads held 57 MB in that way, besides what is charged for their bodies. This is half
+/// of its first buffer, which then never grows.
 const READ_IN_TURN: usize = 16 * 1024;
 
 /// A viewer's socket.
@@ -62,11 +64,11 @@ pub(super) struct Wire<S> {
     stall: Stall,
     idle: Idle,
     polls_without_read: u32,
-    /// Requests that come, over HTTP/1.
+    /// Counter of incoming requests, over HTTP/1.
     requests: Option<Requests>,
     /// Bytes that were read since the connection's task last did something else.
     read_in_turn: usize,
-    /// Whose permit it has; none in tests.
+    /// The connection whose permit this socket has; `None` in tests.
     connection: Option<Connection>,
     /// Ordinary bytes were written since the last flush.
     is_unsent: bool,
@@ -92,24 +94,24 @@ impl<S: Channel> Wire<S> {
         }
     }
 
-    /// Says of `connection` when it writes and when all is written.
+    /// Reports to `connection` when bytes are written and when all are flushed.
     pub(super) fn of(mut self, connection: Connection) -> Self {
         self.connection = Some(connection);
         self
     }
 
-    /// Leaves it to HTTP/2 how many requests its client may send.
+    /// Leaves the limit on requests to HTTP/2.
     pub(super) fn speaking_http2(mut self) -> Self {
         self.requests = None;
         self
     }
 
-    /// The open connection that it is.
+    /// Returns the open connection of this socket.
     pub(super) fn connection(&self) -> Option<&Connection> {
         self.connection.as_ref()
     }
 
-    /// Notes that bytes of an ordinary answer are on their way.
+    /// Records that bytes of an ordinary answer have been written.
     fn writing(&mut self) {
         if !self.is_unsent
             && let Some(connection) = &self.connection
@@ -119,7 +121,7 @@ impl<S: Channel> Wire<S> {
         }
     }
 
-    /// Notes that all is written.
+    /// Records that everything has been flushed.
     fn flushed(&mut self) {
         if let Some(connection) = &self.connection
             && (self.is_unsent || connection.awaits_flush())

@@ -76,7 +76,7 @@ pub(super) struct Pending {
     pub(super) stall_timeout: Duration,
     pub(super) answering: u32,
     pub(super) receiving: u32,
-    /// Requests that have come and are not served yet.
+    /// Requests that have arrived and are not served yet.
     pub(super) ahead: u32,
 }
 
@@ -160,7 +160,8 @@ impl FeedGuard {
 }
 
 impl FeedGuard {
-    /// Hands `look` what waits to be written: the number of the part, and the longest piece of what is left of it, if anything is.
+    /// Calls `look` with what waits to be written: the part's number, and the longest piece that is left of
+    /// it, if any.
     pub(in crate::web) fn with_waiting<T>(&self, look: impl FnOnce(u64, Option<&[u8]>) -> T) -> T {
         let pending = self.outbox.lock();
         look(pending.rests, pending.pieces.longest())

@@ -40,7 +40,7 @@ impl Pieces {
         self.next == self.end
     }
 
-    /// Returns the longest piece that waits; none if none does.
+    /// Returns the longest piece that waits; `None` if none does.
     pub(super) fn longest(&self) -> Option<&[u8]> {
         self.pieces[self.next..self.end].iter().map(|piece| &**piece).max_by_key(|piece| piece.len())
     }
