@@ -1,4 +1,4 @@
-//! The camera and its viewers: the instrument that the attacks are measured with.
+//! The camera and its viewers: the instrument that measures the effect of attacks.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ use crate::attacks::Target;
 /// Frames a second of the camera.
 const FPS: f64 = 30.0;
 
-/// A viewer whose connection was refused or lost comes again after so long.
+/// Pause before a viewer whose connection was refused or lost connects again.
 const COME_AGAIN: Duration = Duration::from_millis(200);
 
 /// A picture of an ordinary size (30 kB); each frame has its number in a comment.
@@ -32,7 +32,7 @@ const PICTURE: &[u8] = include_bytes!("../../tests/fixtures/photographs/420.jpg"
 /// SOI, then a comment of eight bytes.
 const COMMENT: [u8; 6] = [0xff, 0xd8, 0xff, 0xfe, 0, 10];
 
-/// A camera of 30 frames a second with the same number of viewers all the time.
+/// A camera of 30 frames a second with a constant number of viewers.
 pub(crate) struct Audience {
     pub(crate) camera: SocketAddr,
     sent: Arc<AtomicU64>,
@@ -41,7 +41,7 @@ pub(crate) struct Audience {
     tasks: JoinSet<()>,
 }
 
-/// Frames that the camera sent, and that all viewers got of them.
+/// Frames that the camera sent, and frames that all viewers together received.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Frames {
     pub(crate) sent: u64,
@@ -80,7 +80,7 @@ impl Audience {
         Ok(Self { camera, sent, seen, returns, tasks })
     }
 
-    /// Starts the viewers, which come again when their connection is lost.
+    /// Starts the viewers, which reconnect when their connection is lost.
     pub(crate) fn watch(&mut self, target: &Target, viewers: usize) {
         for _ in 0..viewers {
             let (target, seen, returns) = (target.clone(), self.seen.clone(), self.returns.clone());
@@ -103,7 +103,7 @@ impl Audience {
         }
     }
 
-    /// Waits until so many frames were seen by each of the viewers, on the average.
+    /// Waits until the viewers have seen this many frames on average.
     pub(crate) async fn is_shown(&self, viewers: usize, frames: u64, within: Duration) -> io::Result<()> {
         let start = Instant::now();
         while self.frames().seen < frames * viewers as u64 {
@@ -116,7 +116,7 @@ impl Audience {
     }
 }
 
-/// Numbers the frames by the clock: a busy machine makes the camera skip, never send a burst.
+/// Numbers the frames by the clock: on a busy machine the camera skips frames and never sends a burst.
 async fn tick(numbers: watch::Sender<u64>, sent: Arc<AtomicU64>) {
     let mut ticks = interval(Duration::from_secs_f64(1.0 / FPS));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -146,7 +146,7 @@ async fn film(mut socket: TcpStream, mut numbers: watch::Receiver<u64>) -> io::R
     Ok(())
 }
 
-/// Watches the camera's stream and counts each frame once; a placeholder has no number.
+/// Watches the camera's stream and counts each frame once; an offline image has no number.
 async fn view(target: &Target, seen: &AtomicU64) -> io::Result<()> {
     let mut io = target.http1(Ipv4Addr::LOCALHOST).await?;
     io.write_all(b"GET /streams/camera?chunked=0 HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;

@@ -1,15 +1,15 @@
-//! A memory limit for one child process, by a control group of its own.
+//! A memory limit for one child process, with its own control group.
 
 use std::{fs, io, path::PathBuf, process};
 
-/// A control group with a memory limit, removed when this is dropped; its processes must have ended by then.
+/// A control group with a memory limit, removed on drop; its processes must have ended by then.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     folder: PathBuf,
     files: Files,
 }
 
-/// What the two versions of control groups call the same things.
+/// File names that differ between the two versions of control groups.
 #[derive(Debug, Clone, Copy)]
 struct Files {
     limit: &'static str,
@@ -29,10 +29,10 @@ const V2: Files =
     Files { limit: "memory.max", with_swap: "memory.swap.max", usage: "memory.current", peak: "memory.peak" };
 
 impl Cgroup {
-    /// Makes a group whose processes may use so many bytes of memory, and no swap.
+    /// Makes a group whose processes may use this many bytes of memory, and no swap.
     ///
     /// # Errors
-    /// Control groups are not there, or may not be made here.
+    /// Control groups are not available, or must not be made here.
     pub(crate) fn with_limit(name: &str, bytes: u64) -> io::Result<Self> {
         let name = format!("framecast-{name}-{}", process::id());
         let own = fs::read_to_string("/proc/self/cgroup")?;
@@ -70,22 +70,22 @@ impl Cgroup {
         fs::create_dir(&folder)?;
         let group = Self { folder, files };
         fs::write(group.folder.join(files.limit), bytes.to_string())?;
-        // Absent where the kernel does not account for swap.
+        // Absent if the kernel does not account for swap.
         let _absent = fs::write(group.folder.join(files.with_swap), swap.to_string());
         Ok(group)
     }
 
-    /// The file that takes the number of a process that is to belong to the group.
+    /// Returns the file that moves a process to the group when its number is written to it.
     pub(crate) fn processes(&self) -> PathBuf {
         self.folder.join("cgroup.procs")
     }
 
-    /// Memory of the group in bytes: its processes', and the page cache they brought.
+    /// Returns the memory of the group in bytes: that of its processes, and their page cache.
     pub(crate) fn usage(&self) -> io::Result<u64> {
         self.number(self.files.usage)
     }
 
-    /// The highest usage so far.
+    /// Returns the highest usage so far.
     pub(crate) fn peak(&self) -> io::Result<u64> {
         self.number(self.files.peak)
     }

@@ -4,9 +4,9 @@
 //! cargo bench --bench attack -- --seconds 20
 //! ```
 //!
-//! Each attack of `attacks/` runs against a relay of its own, in a control group of 256 MiB. Measured are
-//! whether the relay lives, its memory before, meanwhile and afterwards, and the frames that 20 viewers of a
-//! camera of 30 frames a second get, against those that they get beside a program that only burns as much CPU
+//! Each attack of `attacks/` runs against its own relay, in a control group of 256 MiB. Measured are whether
+//! the relay lives, its memory before, meanwhile and afterwards, and the frames that 20 viewers of a camera
+//! of 30 frames a second get, compared with those that they get beside a program that only burns as much CPU
 //! as the attackers did. Prints a table in Markdown: docs/reliability.md. Attackers and burner are niced;
 //! camera and viewers, which are the instrument, are not.
 
@@ -43,7 +43,7 @@ use relay::{House, Memory};
 /// Niceness of attackers and burner.
 const NICENESS: i32 = 10;
 
-/// Time for a load to prepare its files, and to end after its time is over.
+/// Time for a load to prepare its files, and to stop after its time is over.
 const PREPARES_WITHIN: Duration = Duration::from_secs(60);
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
 
@@ -51,19 +51,19 @@ const ENDS_WITHIN: Duration = Duration::from_secs(20);
 const SEEN_BEFORE: u64 = 60;
 const SEEN_BEFORE_WITHIN: Duration = Duration::from_secs(30);
 
-/// What is promised: memory afterwards above what it was, and frames of a hundred.
+/// The promised limits: memory afterwards above that before, and the percentage of frames.
 const KEPT_BYTES: u64 = 48 * MIB;
 const FRAMES_PERCENT: f64 = 99.0;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Attacks a framecast process in little memory and measures what it and its viewers bear.
+/// Attacks a framecast process with little memory and measures the effect on it and its viewers.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Another framecast than the one that was built with this
+    /// A framecast binary other than the one that was built with this bench
     #[arg(long)]
     framecast: Option<PathBuf>,
-    /// Attacks whose names begin so; all if not said
+    /// Attacks whose names begin with this; all by default
     #[arg(long)]
     only: Vec<String>,
     /// Length of each attack but the mix
@@ -72,25 +72,25 @@ struct Arguments {
     /// Length of the mix
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
-    /// From the end of an attack to the last look at memory
+    /// Time from the end of an attack to the last reading of memory
     #[arg(long, default_value_t = 30.0)]
     settle: f64,
     /// Memory limit of framecast, in MiB
     #[arg(long, default_value_t = 256)]
     memory: u64,
-    /// Viewers beside the attack
+    /// Viewers during the attack
     #[arg(long, default_value_t = 20)]
     viewers: usize,
-    /// Leaves out the run with a burner in the attackers' place
+    /// Leaves out the run with a burner in place of the attackers
     #[arg(long)]
     no_burner: bool,
-    /// The mix does the same again with the same number
+    /// Seed of the mix: the same number repeats it
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Lists the attacks
     #[arg(long)]
     list: bool,
-    /// What this process does as a child of itself
+    /// Role of this process as a child of itself
     #[arg(long, hide = true)]
     role: Option<Role>,
     #[arg(long, hide = true)]
@@ -99,7 +99,7 @@ struct Arguments {
     certificate: Option<PathBuf>,
     #[arg(long, hide = true, default_value_t = 0.0)]
     cpu: f64,
-    /// What cargo adds
+    /// Ignored; cargo adds it
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -145,7 +145,7 @@ async fn be_attackers(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Burns CPU evenly, as much as is wanted if it gets so much.
+/// Burns this much CPU evenly, if it gets as much.
 #[expect(clippy::disallowed_methods, reason = "nothing else runs in this process")]
 fn be_burner(arguments: &Arguments) -> Result<()> {
     nice(NICENESS)?;
@@ -169,7 +169,7 @@ fn be_burner(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// CPU time of this process.
+/// Returns the CPU time of this process.
 fn cpu_s() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
@@ -225,15 +225,15 @@ impl Row {
         Ok(Self { name: name.to_owned(), length, attack, burner })
     }
 
-    /// Frames of a hundred that viewers kept: of those that the camera sent, since a busy machine makes it
-    /// skip some.
+    /// Returns the percentage of frames that viewers kept: of those that the camera sent, since on a busy
+    /// machine it skips some.
     fn percent(&self) -> Option<f64> {
         let share = |frames: Frames| frames.seen as f64 / frames.sent.max(1) as f64;
         let burner = self.burner.as_ref()?;
         Some(100.0 * share(self.attack.frames) / share(burner.frames))
     }
 
-    /// Whether what is promised holds.
+    /// Returns whether the promised limits hold.
     fn is_kept(&self) -> bool {
         self.attack.ended.is_none()
             && self.attack.after.resident <= self.attack.before.resident + KEPT_BYTES
@@ -279,7 +279,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// What runs beside the viewers.
+/// The load that runs beside the viewers.
 #[derive(Debug, Clone, Copy)]
 struct Load<'a> {
     role: Role,
@@ -312,14 +312,14 @@ impl Load<'_> {
     }
 }
 
-/// A load that runs.
+/// A running load.
 struct Running {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
 }
 
 impl Running {
-    /// Waits for its end, with the CPU seconds that it used, and the handshakes that it completed.
+    /// Waits for its end, and returns the CPU seconds that it used and the handshakes that it completed.
     async fn end(mut self) -> Result<(f64, u64)> {
         let used =
             timeout(ENDS_WITHIN, self.stdout.next_line()).await.context("the attackers do not end")??;
@@ -331,7 +331,7 @@ impl Running {
     }
 }
 
-/// What was seen of the relay and its viewers beside a load.
+/// Measurements of the relay and its viewers beside a load.
 #[derive(Debug)]
 struct Outcome {
     before: Memory,
@@ -339,10 +339,10 @@ struct Outcome {
     after: Memory,
     frames: Frames,
     viewers: usize,
-    /// How the relay ended, if it did.
+    /// Exit status of the relay, if it ended.
     ended: Option<String>,
     load_cpu_s: f64,
-    /// TLS handshakes of the attackers: without any they attacked nothing.
+    /// TLS handshakes of the attackers: without any they have attacked nothing.
     handshakes: u64,
     relay_cpu_s: f64,
 }

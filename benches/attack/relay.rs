@@ -27,7 +27,7 @@ use crate::{
 const START_WITHIN: Duration = Duration::from_secs(20);
 const END_WITHIN: Duration = Duration::from_secs(20);
 
-/// Between two readings of memory; without a control group it is what ends a relay above its limit.
+/// Interval between two readings of memory; without a control group, they enforce the relay's limit.
 const SAMPLE_EVERY: Duration = Duration::from_millis(20);
 
 /// Lines of the log that are shown of a relay that ended by itself.
@@ -41,7 +41,7 @@ pub(crate) struct House {
 }
 
 impl House {
-    /// Makes a certificate; the relay is to use at most `limit` bytes of memory.
+    /// Makes a certificate; the relay may use at most `limit` bytes of memory.
     pub(crate) fn new(program: PathBuf, limit: u64) -> Result<Self> {
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let made = generate_simple_self_signed(["localhost".to_owned()])?;
@@ -50,7 +50,7 @@ impl House {
         Ok(Self { folder, program, limit })
     }
 
-    /// Path of the certificate.
+    /// Returns the path of the certificate.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.folder.path().join("cert.pem")
     }
@@ -75,14 +75,14 @@ pub(crate) struct Memory {
     /// Resident memory, and its highest value.
     pub(crate) resident: u64,
     pub(crate) resident_peak: u64,
-    /// The control group's, where there is one.
+    /// The control group's, if there is one.
     pub(crate) group: Option<u64>,
     pub(crate) group_peak: Option<u64>,
-    /// Time of the CPU in seconds.
+    /// CPU time in seconds.
     pub(crate) cpu_s: f64,
 }
 
-/// A running relay, killed when this is dropped.
+/// A running relay, killed on drop.
 pub(crate) struct Relay {
     child: Child,
     pid: u32,
@@ -138,23 +138,23 @@ impl Relay {
             Ok(address) => address,
             Err(error) => bail!("{error}; it wrote:\n{}", log.await?.join("\n")),
         };
-        // A closed pipe would fail its next line.
+        // With a closed pipe its next line would fail.
         tokio::spawn(async move { while let Ok(Some(_)) = stdout.next_line().await {} });
         let target = Target::new(address, certificate)?;
         Ok(Self { child, pid, target, limit, last: Memory::default(), log, group })
     }
 
-    /// The address it listens at.
+    /// Returns the address that it listens at.
     pub(crate) fn address(&self) -> SocketAddr {
         self.target.address()
     }
 
-    /// Whether its memory is limited by a control group.
+    /// Returns whether its memory is limited by a control group.
     pub(crate) fn has_group(&self) -> bool {
         self.group.is_some()
     }
 
-    /// Its memory now; the last reading if it has ended.
+    /// Returns its memory now; the last reading if it has ended.
     pub(crate) fn memory(&mut self) -> Memory {
         let group = self.group.as_ref();
         self.last.group = group.and_then(|group| group.usage().ok());
@@ -176,9 +176,9 @@ impl Relay {
         self.last
     }
 
-    /// Waits for so long, or until it ends by itself: how it ended.
+    /// Waits this long, or until it ends by itself, and then returns its exit status.
     ///
-    /// A relay above its limit is killed here where no control group does that.
+    /// Without a control group, a relay above its limit is killed here.
     pub(crate) async fn runs_for(&mut self, length: Duration) -> Result<Option<ExitStatus>> {
         let over = tokio::time::Instant::now() + length;
         loop {
@@ -197,7 +197,7 @@ impl Relay {
         }
     }
 
-    /// Ends it with SIGTERM, with the last lines of its log.
+    /// Ends it with SIGTERM, and returns the last lines of its log.
     pub(crate) async fn end(mut self) -> Result<Vec<String>> {
         if self.child.try_wait()?.is_none() {
             let pid = self.pid.to_string();

@@ -123,7 +123,7 @@ pub mod web {
         pub mod pieces {
             include!(concat!(env!("OUT_DIR"), "/pieces.rs"));
         }
-        /// No request is sent ahead of its turn.
+        /// A stand-in that never finds requests ahead of their turn.
         mod ahead {
             #[derive(Debug, Default)]
             pub struct Requests;

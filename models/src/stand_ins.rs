@@ -206,7 +206,7 @@ impl ViewerGuard {
     pub fn look_at(&mut self, _: Option<&StreamHandle>) {}
 }
 
-/// Nobody looks at which connections are idle.
+/// A stand-in, since the models do not check which connections are idle.
 pub mod connections {
     #[derive(Debug)]
     pub struct Connection;

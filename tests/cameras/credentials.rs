@@ -21,7 +21,7 @@ fn refuse(challenges: &[&str]) -> Reply {
     refuse_with(challenges, "<html>Unauthorized</html>")
 }
 
-/// The same with another page.
+/// A 401 that keeps the connection, with this page.
 fn refuse_with(challenges: &[&str], page: &str) -> Reply {
     let lines: String = challenges.iter().map(|c| format!("WWW-Authenticate: {c}\r\n")).collect();
     let head = format!("HTTP/1.1 401 Unauthorized\r\n{lines}Content-Length: {}\r\n\r\n{page}", page.len());

@@ -145,7 +145,8 @@ impl ResolvesServerCert for Offered {
     }
 }
 
-/// What makes RUSTSEC-2026-0258 (deny.toml) harmless in awc, which brings h2 0.3: its client half is never begun.
+/// Keeps RUSTSEC-2026-0258 (deny.toml) harmless in awc, which depends on h2 0.3: its client half is never
+/// started.
 #[actix_web::test]
 async fn a_camera_that_would_rather_speak_http_2_is_asked_over_http_1_1() {
     let CertifiedKey { cert, signing_key } =
@@ -163,7 +164,7 @@ async fn a_camera_that_would_rather_speak_http_2_is_asked_over_http_1_1() {
     let acceptor = TlsAcceptor::from(Arc::new(server));
     let secured = FakeCamera::start_tls(acceptor, streaming).await;
     let url = format!("https://{}/video", secured.address());
-    // Also where it is led to.
+    // Also at the target of a redirect.
     let plain = {
         let url = url.clone();
         FakeCamera::answering(move |_| {

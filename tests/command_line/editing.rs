@@ -99,7 +99,7 @@ fn an_added_stream_is_there_is_changed_outlives_a_restart_and_is_removed() {
     again.end();
 }
 
-/// A merge keeps what it does not name, also credentials. They are those of one address.
+/// A merge keeps what it does not name, also credentials. They are for one address only.
 #[test]
 fn a_patch_sends_no_credential_to_another_address() {
     let served = Served::new();
@@ -124,7 +124,7 @@ fn a_patch_sends_no_credential_to_another_address() {
         let (status, problem) = served.ask("PATCH", "api/streams/chart", &patch);
         assert_eq!(status, 422, "{problem}");
         assert!(problem["detail"].as_str().unwrap().starts_with("streams.chart.source.poll.headers.X-Key: "));
-        // Stars are those of before, too.
+        // Stars stand for the former ones, too.
         let patch = json!({"source": {"url": elsewhere, "headers": {"X-Key": "***"}}});
         assert_eq!(served.ask("PATCH", "api/streams/camera", &patch).0, 422);
     }
@@ -152,7 +152,7 @@ fn a_key_in_the_place_of_a_user_is_not_shown() {
         assert!(matches!(served.ask("PUT", "api/streams/camera", &camera).0, 200 | 201));
         let shown = served.ask("GET", "api/streams/camera/config", &Value::Null).1;
         assert!(!shown.to_string().contains("s3cret") && shown.to_string().contains("***"), "{shown}");
-        // What was shown can be sent back.
+        // Redacted settings can be sent back.
         let mut kept = shown["settings"].clone();
         kept["title"] = "Kept".into();
         assert_eq!(served.ask("PUT", "api/streams/camera", &kept).0, 200);
@@ -161,7 +161,7 @@ fn a_key_in_the_place_of_a_user_is_not_shown() {
     served.end();
 }
 
-/// Whoever may add streams is not to start programs, unless the file says so.
+/// A role that may add streams must not start programs, unless the file allows it.
 #[test]
 fn a_stream_over_http_starts_ffmpeg_only_where_the_file_allows_it() {
     let rtsp = |url: &str| json!({"source": {"type": "rtsp", "url": url}});
@@ -185,7 +185,7 @@ fn a_stream_over_http_starts_ffmpeg_only_where_the_file_allows_it() {
     fs::write(&file, format!("server: {{api_sources: network+ffmpeg}}\n{FILE}")).unwrap();
     let served = Served::in_folder(folder);
     assert_eq!(served.ask("PUT", "api/streams/yard", &rtsp("rtsp://127.0.0.1:1/s")).0, 201);
-    // It is not allowed any more: what is there stays, and can only become something else.
+    // It is no longer allowed: the existing stream stays, and can only be changed to something else.
     fs::write(&file, FILE).unwrap();
     let (status, answer) = served.ask("POST", "api/reload", &Value::Null);
     assert_eq!(status, 200, "{answer}");

@@ -93,7 +93,7 @@ fn every_line_of_json_is_an_object_and_numbers_are_those_of_the_api() {
     let data = format!("@{}", feed.display());
     run("curl", &["-sS", "--fail", "-H", "Content-Type: image/jpeg", "--data-binary", &data, &feeds]);
     run("curl", &["-sS", "-o", "/dev/null", &server.url("/nothing/here?token=s3cret-by-mistake")]);
-    // A credential in any other place, one that the log shows otherwise among them.
+    // A credential at every other place, also one that the log redacts differently.
     for parameter in [
         "src",
         "access_token",

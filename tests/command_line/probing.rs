@@ -72,7 +72,8 @@ async fn the_password_is_used_and_stays_out_of_report_and_yaml() {
     let text = report.well();
     assert!(!text.contains("s3cret") && report.stderr.is_empty(), "{text}{}", report.stderr);
     let url = format!(
-        "url: \"http://${{CAMERA_USER}}:${{CAMERA_PASSWORD}}@{host}/video?user=${{CAMERA_USER}}&pwd=${{CAMERA_PWD}}\""
+        "url: \"http://${{CAMERA_USER}}:${{CAMERA_PASSWORD}}@{host}/video\
+         ?user=${{CAMERA_USER}}&pwd=${{CAMERA_PWD}}\""
     );
     assert!(text.contains(&url), "{text}");
     assert!(camera.requests()[0].target().contains("pwd=s3cret"));

@@ -31,14 +31,14 @@ use crate::{
     raw_client::{Answer, Body, Client},
 };
 
-/// With so few, connections that are idle would take all of them.
+/// So few that idle connections would take all of them.
 const DESCRIPTORS: u64 = 128;
 
 fn few_descriptors() -> String {
     format!("ulimit -n {DESCRIPTORS} && exec \"$@\"")
 }
 
-/// A camera that shows a picture, and closes each connection when it is told to.
+/// A camera that shows a picture, and closes each connection on command.
 struct ClosingCamera {
     camera: EvilCamera,
     closing: watch::Sender<bool>,
@@ -51,15 +51,16 @@ impl ClosingCamera {
         Self { camera, closing }
     }
 
-    /// It is connected to before anybody watches, and tried again soon.
+    /// It is connected to before anybody watches, and retried soon.
     fn stream(&self) -> String {
         let address = self.camera.address();
         format!(
-            "  closing: {{on_demand: false, max_fps: 10, source: {{type: mjpeg, url: 'http://{address}/'}}}}\n"
+            "  closing: {{on_demand: false, max_fps: 10, \
+             source: {{type: mjpeg, url: 'http://{address}/'}}}}\n"
         )
     }
 
-    /// Closes once, and waits until the relay has come back.
+    /// Closes once, and waits until the relay has reconnected.
     async fn close_once(&self, house: &House) {
         let (connections, before) = (self.camera.connections(), house.report("closing").await);
         self.closing.send_replace(false);
@@ -76,12 +77,12 @@ impl ClosingCamera {
     }
 }
 
-/// What the relay's connections are.
+/// Returns the relay's counts of connections.
 async fn connections(house: &House) -> Value {
     house.all().await["connections"].clone()
 }
 
-/// The same, once so many idle ones were closed for new ones.
+/// Returns these counts once this many idle connections were closed for new ones.
 async fn connections_when_closed(house: &House, idle: u64) -> Value {
     until(&format!("{idle} idle connections to be closed"), async || {
         let now = connections(house).await;
@@ -106,11 +107,11 @@ async fn a_camera_comes_back_and_a_viewer_gets_in_while_idle_connections_take_al
             house.report_when("closing", |report| report["state"] == "live").await;
             let viewers = Watching::join(house).await;
             let mut crowd = Vec::new();
-            // Nothing said, a head that has begun, and one request that was answered.
+            // No bytes, a partial head, and a request that was answered.
             let said = ["", "GET /streams/neigh", "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"];
             for n in 0..3 * DESCRIPTORS as usize {
                 let mut idle = TcpStream::connect(house.address()).await.unwrap();
-                // An error means that it had to make room already.
+                // An error means that it was already closed to make room.
                 let _ = idle.write_all(said[n % said.len()].as_bytes()).await;
                 crowd.push(idle);
             }
@@ -163,7 +164,7 @@ impl Watching {
     }
 }
 
-/// Over TLS a handshake that is not finished is idle, and so is HTTP/2 without a request.
+/// Over TLS an unfinished handshake is idle, and so is HTTP/2 without a request.
 #[tokio::test]
 async fn handshakes_that_never_end_and_http_2_without_requests_make_room() {
     let camera = ClosingCamera::start().await;
@@ -180,7 +181,7 @@ async fn handshakes_that_never_end_and_http_2_without_requests_make_room() {
                 for said in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
                     for _ in 0..8 {
                         let mut idle = TcpStream::connect(house.address()).await.unwrap();
-                        // An error means that it had to make room already.
+                        // An error means that it was already closed to make room.
                         let _ = idle.write_all(said).await;
                         crowd.push(idle);
                     }
@@ -202,7 +203,7 @@ async fn handshakes_that_never_end_and_http_2_without_requests_make_room() {
 
 #[tokio::test]
 async fn connections_with_requests_are_never_closed_and_one_too_many_is_refused_and_counted() {
-    // Without `sendfile`, since a stream that had eight viewers keeps the pipes of that.
+    // Without `sendfile`, since a stream that had eight viewers keeps its pipes.
     let mut house = House::started_by(&few_descriptors(), "server: {sendfile: false}", "").await;
     house
         .bears(16 * 1024, async |house| {
@@ -230,7 +231,7 @@ async fn connections_with_requests_are_never_closed_and_one_too_many_is_refused_
     house.end();
 }
 
-/// Anybody may send a login, and nobody has to send all of it.
+/// Anybody may send a login, and may leave it incomplete.
 #[tokio::test]
 async fn logins_that_never_end_and_refused_bodies_make_room() {
     let mut house = House::started_by(
@@ -247,7 +248,7 @@ async fn logins_that_never_end_and_refused_bodies_make_room() {
                 let head =
                     format!("POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: 8000\r\n\r\nname=");
                 let mut io = TcpStream::connect(house.address()).await.unwrap();
-                // An error means that it had to make room already.
+                // An error means that it was already closed to make room.
                 let _ = io.write_all(head.as_bytes()).await;
                 crowd.push(io);
             }
@@ -298,7 +299,7 @@ async fn asked_from(from: &str, to: std::net::SocketAddr) -> Result<(Value, Clie
     let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.unwrap();
     socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
     let mut io = socket.connect(to).await.unwrap();
-    // An error means that it is refused, and why is there to be read.
+    // An error means that it is refused, with the reason in the answer.
     let _ = io.write_all(b"GET /api/streams HTTP/1.1\r\nHost: test\r\n\r\n").await;
     let mut client = Client::over(io);
     let head = client.head().await;
@@ -314,7 +315,8 @@ async fn asked_from(from: &str, to: std::net::SocketAddr) -> Result<(Value, Clie
 async fn an_address_has_only_so_many_connections_and_a_proxy_any_number() {
     const MOST: usize = 3;
     let settings = format!(
-        "limits: {{max_connections_per_address: {MOST}}}\nstreams: {{x: {{source: {{type: push, token: none}}}}}}"
+        "limits: {{max_connections_per_address: {MOST}}}\n\
+         streams: {{x: {{source: {{type: push, token: none}}}}}}"
     );
     for (listen, from) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "[::1]"), ("[::]:0", "127.0.0.1")] {
         let folder = tempfile::tempdir().unwrap();

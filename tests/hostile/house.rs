@@ -45,7 +45,7 @@ impl House {
         Self::secured_by("exec \"$@\"", top, streams).await
     }
 
-    /// The same over TLS, started by a line of shell that ends with `exec "$@"`.
+    /// Starts it over TLS, by a line of shell that ends with `exec "$@"`.
     pub(crate) async fn secured_by(shell: &str, top: &str, streams: &str) -> Self {
         let identity = Identity::make();
         let top = format!("server: {{tls: {{{}}}}}\n{top}", identity.tls());
@@ -87,7 +87,7 @@ impl House {
         self.address
     }
 
-    /// Path of the certificate of a house that has TLS.
+    /// Returns the path of the certificate of a house that has TLS.
     pub(crate) fn certificate(&self) -> String {
         self.identity.as_ref().expect("it has TLS").path("cert.pem")
     }

@@ -1,6 +1,6 @@
 //! The attacks of `benches/attack` for some seconds each, on the built program in a control group of 256 MiB;
-//! where none may be made, its resident memory is read. The release binary is measured in full by `cargo
-//! bench --bench attack` (docs/reliability.md).
+//! if none may be made, its resident memory is read. `cargo bench --bench attack` measures the release binary
+//! in full (docs/reliability.md).
 
 use std::{path::Path, time::Duration};
 
@@ -10,16 +10,16 @@ use crate::{
     house::{House, until},
 };
 
-/// What the process may use under attack.
+/// Memory that the process may use under attack.
 const LIMIT_BYTES: u64 = 256 * 1024 * 1024;
 
-/// What may be left of it afterwards.
+/// Memory that may remain in use afterwards.
 const KEPT_KIB: u64 = 48 * 1024;
 
-/// A flood goes through six phases in this time.
+/// Length of an attack; a flood goes through six phases in it.
 const LENGTH: Duration = Duration::from_secs(3);
 
-/// What viewers among the attackers watch.
+/// The stream that viewers among the attackers watch.
 const CAMERA: &str = "  camera: {source: {type: pattern, size: 640x480, fps: 10}}";
 
 /// Runs an attack beside the good stream, whose viewer must get each frame, and waits until the memory is

@@ -80,9 +80,9 @@ async fn a_request_that_hides_another_is_refused_and_the_other_never_seen() {
     house.end();
 }
 
-/// Requests whose end, or whose target, two programs could see in different places. In each, a reader that keeps to RFC 9112
-/// either refuses the first request or takes `{hidden}` for a part of it; `{chunk}` is the same as one chunk, with the last one
-/// behind it, `{length}` its length and `{hex}` that in hexadecimal.
+/// Requests for which two programs could disagree on the end or on the target. In each, a reader that follows
+/// RFC 9112 either refuses the first request or takes `{hidden}` for a part of it; `{chunk}` is the same as
+/// one chunk, followed by the last one, `{length}` its length and `{hex}` the length in hexadecimal.
 const ODD: &[(&str, &str)] = &[
     // CL.CL
     ("the same length twice", "{ask}Content-Length: {length}\r\nContent-Length: {length}\r\n\r\n{hidden}"),
@@ -190,11 +190,13 @@ const ODD: &[(&str, &str)] = &[
     // HTTP/1.0 and other versions
     (
         "chunks in HTTP/1.0",
-        "{line} HTTP/1.0\r\nHost: test\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}",
+        "{line} HTTP/1.0\r\nHost: test\r\nConnection: keep-alive\r\n\
+         Transfer-Encoding: chunked\r\n\r\n{chunk}",
     ),
     (
         "chunks and a length in HTTP/1.0",
-        "{line} HTTP/1.0\r\nHost: test\r\nConnection: keep-alive\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n{hidden}",
+        "{line} HTTP/1.0\r\nHost: test\r\nConnection: keep-alive\r\n\
+         Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n{hidden}",
     ),
     ("no length in HTTP/1.0", "{line} HTTP/1.0\r\nHost: test\r\n\r\n{hidden}"),
     ("a request behind the last one", "{ask}Connection: close\r\n\r\n{hidden}"),
@@ -210,7 +212,8 @@ const ODD: &[(&str, &str)] = &[
     ("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{hidden}"),
     (
         "an upgrade to h2c",
-        "{ask}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\nContent-Length: {length}\r\n\r\n{hidden}",
+        "{ask}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+         HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\nContent-Length: {length}\r\n\r\n{hidden}",
     ),
     ("an upgrade that is not made", "{ask}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n{hidden}"),
     (
@@ -220,7 +223,8 @@ const ODD: &[(&str, &str)] = &[
     // Targets and hosts
     (
         "another host in the target",
-        "{method} http://elsewhere.example{path} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n{hidden}",
+        "{method} http://elsewhere.example{path} HTTP/1.1\r\nHost: test\r\n\
+         Content-Length: {length}\r\n\r\n{hidden}",
     ),
     (
         "a user in the target",
@@ -303,7 +307,8 @@ const ODD: &[(&str, &str)] = &[
     ),
 ];
 
-/// One answer to the odd request, and one to the last one where the connection goes on; never one to what is in between.
+/// One answer to the odd request, and one to the last one if the connection goes on; never one to what is in
+/// between.
 #[tokio::test]
 async fn what_two_programs_could_read_differently_has_one_answer_or_ends_the_connection() {
     let mut house =
@@ -345,7 +350,7 @@ async fn what_two_programs_could_read_differently_has_one_answer_or_ends_the_con
                     match statuses[..] {
                         [] => {}
                         [_, "200"] => assert!(ends_well, "{case}: {answer}"),
-                        // What is left is refused, if it is read at all.
+                        // The rest is refused, if it is read at all.
                         [_, ref left @ ..] => assert!(left.iter().all(|status| *status == "400"), "{case}"),
                     }
                     let served = &house.report("other").await["frames_in"];
@@ -376,7 +381,7 @@ async fn pipelined_requests_are_answered_in_their_order() {
     house.end();
 }
 
-/// actix-http would decode and keep as many as 128 KiB hold: 6 kB for each.
+/// actix-http would decode and keep all that fit into 128 KiB: 6 kB for each.
 #[tokio::test]
 async fn requests_far_ahead_of_their_answers_end_the_connection() {
     const CONNECTIONS: usize = 20;
@@ -390,7 +395,7 @@ async fn requests_far_ahead_of_their_answers_end_the_connection() {
             let mut unread = Vec::new();
             for _ in 0..CONNECTIONS {
                 let mut io = TcpStream::connect(house.address()).await.unwrap();
-                // A wait for a picture that never comes is the slowest answer there is.
+                // Waiting for a picture that never comes is the slowest answer there is.
                 let first = "GET /streams/inbox/snapshot HTTP/1.1\r\nHost:a\r\n\r\n";
                 let _ = io.write_all(format!("{first}{}", ask.repeat(3000)).as_bytes()).await;
                 unread.push(io);

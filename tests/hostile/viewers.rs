@@ -360,11 +360,11 @@ async fn web_sockets_that_ping_without_end_hold_little() {
                 sockets.push(client);
             }
             for client in &mut sockets {
-                // As many as the kernel takes without anybody who reads.
+                // As many as the kernel takes without a reader.
                 client.send(&pings).await;
             }
             for client in &mut sockets {
-                // An answer: the first of them were taken apart.
+                // An answer: the first of them were parsed.
                 client.exactly(2).await;
             }
         })
@@ -372,7 +372,7 @@ async fn web_sockets_that_ping_without_end_hold_little() {
     house.end();
 }
 
-/// Each holds the frame that was the newest when it came, and may: for an hour. 48 of them held 48 frames.
+/// Each may hold the frame that was the newest when it came, for an hour. 48 of them held 48 frames.
 #[tokio::test]
 async fn viewers_that_stop_within_a_frame_hold_a_bounded_number_of_frames() {
     const ROUNDS: usize = 6;
@@ -380,7 +380,7 @@ async fn viewers_that_stop_within_a_frame_hold_a_bounded_number_of_frames() {
     let streams = "  wide: {viewer_timeout: 1h, source: {type: push, token: none}}\n";
     let mut house = House::serving("limits: {max_unsent_bytes: 8MiB}", streams).await;
     house
-        // The allocator gives back what was freed within seconds, and rounds come faster than that.
+        // The allocator gives back freed memory within seconds, and rounds come faster than that.
         .bears(MEMORY_KIB * 3 / 2, async |house| {
             let mut stuck = Vec::new();
             for round in 0..ROUNDS {
@@ -392,7 +392,7 @@ async fn viewers_that_stop_within_a_frame_hold_a_bounded_number_of_frames() {
                     client.head().await;
                     stuck.push(client);
                 }
-                // Those for whose frames there is no room, once a second has passed, are disconnected.
+                // Those for whose frames there is no memory are disconnected after a second.
                 house.report_when("wide", |report| report["viewers"].as_u64().unwrap() <= 8).await;
             }
             drop(stuck);

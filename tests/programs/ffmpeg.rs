@@ -92,7 +92,8 @@ fn an_rtsp_camera_is_asked_by_ffmpeg() {
     assert_eq!(
         ffmpeg.calls(),
         ["-nostdin -hide_banner -loglevel error -fflags nobuffer -flags low_delay -rtsp_transport tcp \
-          -protocol_whitelist rtsp,tcp -i rtsp://u:hunter2@127.0.0.1:1/s -an -sn -vf fps=5,scale=320:180 -c:v mjpeg -q:v 6 -flush_packets 1 -f mpjpeg -"]
+          -protocol_whitelist rtsp,tcp -i rtsp://u:hunter2@127.0.0.1:1/s -an -sn -vf fps=5,scale=320:180 \
+          -c:v mjpeg -q:v 6 -flush_packets 1 -f mpjpeg -"]
     );
     framecast.end_in_peace();
 }

@@ -50,14 +50,14 @@ pub(crate) fn serve(source: &str) -> Framecast {
     Framecast::serve(&format!("streams: {{door: {{on_demand: false, source: {source}}}}}"))
 }
 
-/// Why the stream waits, once it does, as an administrator reads it.
+/// Returns why the stream waits, once it does, as an administrator reads it.
 pub(crate) fn reason(framecast: &Framecast) -> String {
     wait_for("the source to fail", || {
         framecast.stream_for_admin("door")["reason"].as_str().map(str::to_owned)
     })
 }
 
-/// The same as everybody reads it.
+/// Returns why the stream waits, as everybody reads it.
 pub(crate) fn public_reason(framecast: &Framecast) -> String {
     wait_for("the source to fail", || framecast.stream("door")["reason"].as_str().map(str::to_owned))
 }

@@ -95,7 +95,7 @@ fn order_columns_and_full_screen_are_kept_in_the_address() {
     let order = "[...document.querySelectorAll('.tile')].map(tile => tile.dataset.name).join()";
     browser.wait_for(&format!("{order} === 'cam1,cam2,cam3,cam4'"));
     let grip = |name: &str| format!(".tile[data-name={name}] .grip");
-    // What is said of a stream that becomes live would be said in place of what is waited for below.
+    // The announcement of a stream that becomes live would replace the one that is waited for below.
     browser.moving(TILES, 4);
     // The right arrow, twice.
     browser.keys(&grip("cam1"), "\u{e014}\u{e014}");

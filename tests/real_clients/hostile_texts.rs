@@ -14,7 +14,7 @@ use crate::{
 
 const TOKEN: &str = "an-administrators-token";
 
-/// Of a camera's `Content-Type`, which the reason for its absence quotes to administrators, and to nobody else.
+/// A camera's `Content-Type`, which the reason for its absence quotes to administrators only.
 const TYPE: &str = "text/<img src=x onerror=document.title='owned'>";
 
 /// Of a title that was sent to the API.

@@ -94,7 +94,8 @@ fn viewers_stay_while_a_camera_dies_and_comes_back() {
     framecast.wait_for_state("door", "live");
     drop(camera_process);
     framecast.wait_for_state("door", "waiting");
-    // It listens until framecast, which tries again and again, has come: that may be too short to be seen from here.
+    // It listens until framecast, which retries again and again, has connected: that may be too short to be
+    // seen here.
     let _again = serve();
     framecast.wait_for_state("door", "live");
     assert!(viewer.is_running(), "the viewer was let go: {}", viewer.stderr());

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::program::{Running, run, wait_for};
 
-/// The administrator's token of every relay whose test gives it no other.
+/// The administrator's token of every relay whose test sets no other.
 pub(crate) const ADMIN_TOKEN: &str = "an-admin-token-of-the-tests";
 
 /// A running `framecast serve`, killed when this is dropped.
@@ -52,7 +52,7 @@ impl Framecast {
         serde_json::from_slice(&output.stdout).expect("the API answers JSON")
     }
 
-    /// What the API says about a stream to an administrator.
+    /// Returns the API's report on a stream, as an administrator reads it.
     pub(crate) fn stream_for_admin(&self, name: &str) -> serde_json::Value {
         let (url, bearer) =
             (self.url(&format!("/api/streams/{name}")), format!("Authorization: Bearer {ADMIN_TOKEN}"));

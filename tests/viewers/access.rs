@@ -172,24 +172,24 @@ async fn a_token_in_the_address_of_a_page_becomes_a_cookie_and_leaves_the_addres
     assert_eq!((wrong.head.status, wrong.head.get("set-cookie")), (200, None), "everybody may see the page");
 }
 
-/// In Unix seconds.
+/// Returns the time in Unix seconds.
 fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// The query of a link.
+/// Returns the query of a link.
 fn link_to(stream: &str, expires: u64) -> String {
     let link = link::sign(&Secret::new(KEY), &stream.parse().unwrap(), expires);
     format!("expires={}&signature={}", link.expires, link.signature)
 }
 
-/// For how many seconds a browser keeps the cookie.
+/// Returns for how many seconds a browser keeps the cookie.
 fn kept_for(answer: &Answer) -> u64 {
     let line = answer.head.get("set-cookie").expect("a cookie is set");
     line.split_once("Max-Age=").unwrap().1.split(';').next().unwrap().parse().unwrap()
 }
 
-/// Whom a cookie is good for, and whether as a session.
+/// Returns whom a cookie is good for, and whether as a session.
 async fn who(relay: &TestRelay, cookie: &str) -> (Option<String>, bool) {
     let answer = Client::ask(relay.address(), "GET", "/api/session", &[("Cookie", cookie)], b"").await.json();
     (answer["name"].as_str().map(str::to_owned), answer["session"].as_bool().unwrap())
@@ -204,19 +204,20 @@ async fn a_session_begins_from_what_the_request_shows_and_ends_with_it() {
     let by_link = get(&format!("/view/x?{}", link_to("x", now() + 60)), "").await;
     assert!((1..=60).contains(&kept_for(&by_link)), "no longer than the link");
     let cookie = cookie(&by_link);
-    // None of these is good: the cookie must not become another session.
+    // None of these is valid: the cookie must not become another session.
     for keys in ["token=x", "token=", "expires=9999999999&signature=x", "expires=9999999999", "signature=x"] {
         for page in ["/view/x", "/"] {
             let answer = get(&format!("{page}?{keys}"), &cookie).await;
             assert_eq!((answer.head.status, answer.head.get("set-cookie")), (200, None), "{page}?{keys}");
         }
     }
-    // Another link is no reason for a longer one, and a longer expiry beside the token does not matter.
+    // Another link is no reason for a longer session, and a longer expiry beside the token does not matter.
     let both = get(&format!("/view/x?{}&token=wrong", link_to("x", now() + 30)), "").await;
     assert!((1..=30).contains(&kept_for(&both)));
     let token = get("/view/x?token=token-of-the-wall&expires=1&signature=x", "").await;
     assert_eq!(kept_for(&token), 7 * 24 * 3600);
-    // A session that its owner has ended is ended for whoever copied its cookie, whatever they did with it.
+    // A session that its owner has ended is ended for holders of a copied cookie, too, whatever they did with
+    // it.
     assert_eq!(who(&relay, &cookie).await, (Some("a link to x".to_owned()), true));
     assert_eq!(post(&relay, "/logout", &[("Cookie", &cookie)], "").await.head.status, 303);
     assert_eq!(who(&relay, &cookie).await, (None, false));
@@ -254,8 +255,8 @@ async fn one_credential_has_thirty_two_sessions_and_throws_out_nobody_else() {
     assert_eq!(who(&relay, &admin).await, (Some("admin".to_owned()), true));
 }
 
-/// What browsers send of where somebody comes from when they open an address: by a link on another site, over TLS or not;
-/// from a mail program, or typed; and by a link on a site beside this one.
+/// Headers by which browsers tell where a navigation came from: a link on another site, over TLS or not; a
+/// mail program or the address bar; a link on a site next to this one.
 const NAVIGATIONS: [&[(&str, &str)]; 5] = [
     &[
         ("Sec-Fetch-Site", "cross-site"),
@@ -287,7 +288,7 @@ async fn an_address_does_not_replace_a_running_session_by_another() {
             assert_eq!((head.status, head.get("location")), (303, Some(to)), "{target} {from:?}");
             assert_eq!(head.get("set-cookie"), None, "{target} {from:?}");
         }
-        // Whoever has less is asked.
+        // A caller with fewer permissions is asked.
         for (target, root, next, other) in [
             ("/?token=token-of-the-porch&a=1", "", "?a=1", "porch"),
             ("/?token=admin-of-tests", "", "", "admin"),
@@ -324,7 +325,7 @@ async fn whoever_is_asked_may_log_in_as_the_other_and_the_first_session_ends() {
     assert!((1..=60).contains(&kept_for(&done)));
     assert_eq!(who(&relay, &cookie(&done)).await, (Some("a link to y".to_owned()), true));
     assert_eq!(who(&relay, &wall).await, (None, false), "a browser has one session");
-    // The same token again: no question, and another cookie in the place of the first.
+    // The same token again: no question, and another cookie in place of the first.
     let porch = cookie(&Client::get(relay.address(), "/?token=token-of-the-porch").await);
     let again =
         Client::ask(relay.address(), "GET", "/?token=token-of-the-porch", &[("Cookie", &porch)], b"").await;
@@ -421,10 +422,10 @@ async fn whoever_guesses_a_name_keeps_its_owner_out_from_nowhere_else() {
     for elsewhere in ["192.0.2.2", "2001:db8:0:1::1"] {
         assert_eq!(ask("correct horse", elsewhere).await, 200, "{elsewhere}");
     }
-    // It is known again without being checked, and this tells whoever guesses nothing.
+    // It is recognised without a check, and this tells a guesser nothing.
     guess_until_refused("192.0.2.3").await;
     assert_eq!(ask("correct horse", "192.0.2.3").await, 429);
-    // Wrong tokens from where somebody logged in are others'.
+    // Wrong tokens from a network of a login are somebody else's.
     for n in 0..100 {
         let target = format!("/api/streams/x?token=guess{n}");
         Client::ask(relay.address(), "GET", &target, &[("X-Forwarded-For", "192.0.2.2")], b"").await;

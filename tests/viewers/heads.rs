@@ -142,7 +142,7 @@ async fn the_origins_that_may_read_are_set_by_the_configuration() {
     }
 }
 
-/// Pictures and data of a relay that no other site may read are not shown by other sites' pages either.
+/// Pages of other sites must not show pictures and data of a relay that no other site may read.
 #[tokio::test]
 async fn every_answer_says_which_sites_may_show_it_and_that_it_is_what_it_says() {
     for (server, policy) in [

@@ -354,7 +354,7 @@ async fn go2rtcs_clients_get_pictures_and_only_the_newest() {
     report_when(&relay, "x", |report| report["viewers"] == 0).await;
 }
 
-/// It would hold a connection and be no viewer, of which there is only a number.
+/// It would hold a connection without being a viewer, and only viewers are limited in number.
 #[tokio::test]
 async fn go2rtcs_socket_that_asks_for_no_pictures_is_closed() {
     let relay = live_push(&jpeg(1)).await;

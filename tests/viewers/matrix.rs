@@ -1,7 +1,8 @@
-//! Every route of the table, with each of its methods, asked by every kind of caller for a stream that the caller may see,
-//! one that it may not see, and one that is not there.
+//! Requests every route of the table with each of its methods, by every kind of caller, for a stream that the
+//! caller may see, one that it may not see, and one that does not exist.
 //!
-//! Addresses are made from the rules of the table, so that a new route is in it, and a new kind of rule does not compile.
+//! Addresses are made from the rules of the table, so that new routes are covered, and a new kind of rule
+//! does not compile.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -16,7 +17,8 @@ use crate::{
     web_socket::{Got, WebSocket},
 };
 
-/// A stream as requests call it. Names have one length, and no name or number stands in an answer by chance.
+/// A stream as requests name it. Names have the same length, and no name or number occurs in an answer by
+/// chance.
 struct Place {
     name: &'static str,
     /// Counted from 0.
@@ -29,7 +31,7 @@ const SEEN: Place = Place { name: "seen-stream", position: "0000000", number: "0
 const HIDDEN: Place = Place { name: "dark-stream", position: "0000001", number: "0000002" };
 const ABSENT: Place = Place { name: "none-stream", position: "0000041", number: "0000042" };
 
-/// What the own publishers of [`SEEN`] show.
+/// The token of the publishers of [`SEEN`].
 const OF_THE_STREAM: &str = "of-the-stream";
 
 /// Somebody who asks.
@@ -42,12 +44,12 @@ struct Asking {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// [`SEEN`] and no other.
+    /// Only [`SEEN`].
     Seen,
     All,
 }
 
-/// What whoever comes may watch.
+/// The streams that everybody may watch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Everybody {
     Nothing,
@@ -66,7 +68,7 @@ impl Everybody {
 }
 
 impl Asking {
-    /// Whether a valid credential is shown: a stream's own token is one where it is pushed to, and nowhere else.
+    /// Returns whether a valid credential is sent: a stream's own token is one for pushing to it only.
     fn is_known(&self, rule: Rule, place: &Place) -> bool {
         match self.token {
             Some(OF_THE_STREAM) => {
@@ -83,7 +85,7 @@ impl Asking {
         holds || (role == Role::View && everybody.watches(place))
     }
 
-    /// Whether there is any stream, or are all streams, with which it may do that.
+    /// Returns whether it may do that with some stream, or with all streams, as `of` demands.
     fn may_with(&self, of: Of, role: Role, everybody: Everybody) -> bool {
         match of {
             Of::All => self.may(role, &HIDDEN, everybody),
@@ -91,7 +93,7 @@ impl Asking {
         }
     }
 
-    /// The status it is refused with; none where it is let in.
+    /// Returns the status of the refusal; `None` if the caller is let in.
     fn refused_with(&self, rule: Rule, place: &Place, everybody: Everybody) -> Option<u16> {
         let Rule::Needs(role, of) = rule else { return None };
         let is_there = place.name != ABSENT.name;
@@ -99,7 +101,7 @@ impl Asking {
             true => (self.may(role, place, everybody), is_there && self.may(Role::View, place, everybody)),
             false => (self.may_with(of, role, everybody), true),
         };
-        // Who sees everything is told by the handler that it is not there.
+        // A caller that sees everything gets the handler's answer that it does not exist.
         let sees_all = self.may(Role::View, &ABSENT, everybody);
         match (may || (role == Role::Push && !is_there && sees_all), self.is_known(rule, place)) {
             (true, _) => (!is_there && has_place(rule)).then_some(404),
@@ -110,7 +112,7 @@ impl Asking {
     }
 }
 
-/// Whether a route is for one stream.
+/// Returns whether a route is for one stream.
 fn has_place(rule: Rule) -> bool {
     match rule {
         Rule::Anybody | Rule::Needs(_, Of::Any | Of::All | Of::Default) => false,
@@ -127,7 +129,7 @@ fn has_place(rule: Rule) -> bool {
     }
 }
 
-/// The addresses that a route has for a stream.
+/// Returns the addresses that a route has for a stream.
 fn addresses(row: &Row, place: &Place) -> Vec<String> {
     let path = row.path.replace("{name}", place.name).replace("{asset}", "base.css");
     let numbered = |number| path.replace("{n:[0-9]+}", number);
@@ -142,7 +144,7 @@ fn addresses(row: &Row, place: &Place) -> Vec<String> {
     }
 }
 
-/// An answer, with its body if that has a length.
+/// Returns an answer, with its body if that has a length.
 async fn ask(relay: &TestRelay, method: &str, target: &str, token: Option<&str>, more: &str) -> Answer {
     // An address of its own for each, so that nobody waits for the others' wrong tokens.
     static ASKED: AtomicU16 = AtomicU16::new(0);
@@ -163,7 +165,7 @@ async fn ask(relay: &TestRelay, method: &str, target: &str, token: Option<&str>,
     Answer { head, body }
 }
 
-/// All of an answer but its date, without what the caller itself wrote.
+/// Returns all of an answer except its date, without the caller's own words.
 fn said(answer: &Answer, place: &Place) -> (u16, Vec<String>, String) {
     let without = |text: &str| {
         let text = text.replace(place.name, "(name)").replace(place.position, "(position)");
@@ -176,7 +178,7 @@ fn said(answer: &Answer, place: &Place) -> (u16, Vec<String>, String) {
     (answer.head.status, headers, without(&String::from_utf8_lossy(&answer.body)))
 }
 
-/// What a request may have besides, that changes how it is answered.
+/// Additional headers that change how a request is answered.
 const WAYS: [&str; 5] = [
     "",
     "Accept: text/html\r\n",
@@ -228,7 +230,7 @@ async fn assert_statuses(relay: &TestRelay, everybody: Everybody, row: &Row, met
     }
 }
 
-/// A stream that the caller may not see is answered as one that is not there, to the byte.
+/// Asserts that a hidden stream is answered like an absent one, to the byte.
 async fn assert_nothing_is_told(relay: &TestRelay, row: &Row, method: &str, caller: &Asking) {
     if matches!(row.rule, Rule::Needs(_, Of::AskedOrAny(_) | Of::Action)) {
         let list = ask(relay, method, row.path, caller.token, "").await;
@@ -236,7 +238,7 @@ async fn assert_nothing_is_told(relay: &TestRelay, row: &Row, method: &str, call
         assert!(!text.contains(HIDDEN.name), "{method} {} by {}: {text}", row.path, caller.who);
     }
     let is_read = method == "GET" || method == "HEAD";
-    // What is sent with an upgrade has no end: who reads it waits.
+    // The body after an upgrade has no end, and reading it would block.
     for way in WAYS.iter().filter(|way| is_read || !way.contains("Upgrade")) {
         for (hidden, absent) in addresses(row, &HIDDEN).iter().zip(addresses(row, &ABSENT)) {
             let case = format!("{method} {hidden} ({:?}) by {} with {way:?}", row.rule, caller.who);
@@ -259,7 +261,7 @@ const WRONG: Asking = Asking { who: "a wrong token", token: Some("guessed"), hol
 const PUBLISHER: Asking =
     Asking { who: "the publisher", token: Some(OF_THE_STREAM), holds: Some((Role::Push, Reach::Seen)) };
 
-/// No placeholder: a snapshot is asked for, too.
+/// No placeholder: a snapshot is requested, too.
 const STREAMS: &str = "streams:\n  \
     seen-stream: {replay: 10s, source: {type: push, token: of-the-stream}}\n  \
     dark-stream: {replay: 10s, source: {type: push, token: of-the-other}}\n";
@@ -320,7 +322,7 @@ async fn who_may_see_one_stream_without_a_credential_is_told_nothing_of_the_othe
     assert_matrix(&relay, Everybody::Seen, &callers).await;
 }
 
-/// All that is said of the stream that nobody in particular has named.
+/// The default stream may be one that the caller may not see.
 #[tokio::test]
 async fn the_default_stream_is_not_named_to_who_may_not_see_it() {
     let with = |default: &str| {
@@ -346,7 +348,8 @@ async fn the_default_stream_is_not_named_to_who_may_not_see_it() {
     }
 }
 
-/// `/cam_N` means a stream of that name, or else a number: a name that the caller may not see must not get in the way.
+/// `/cam_N` means a stream of that name, otherwise a number: a name that the caller may not see must not
+/// change that.
 #[tokio::test]
 async fn a_hidden_stream_called_cam_n_changes_no_answer() {
     let streams = "  cam_1: {source: {type: pattern}}\n  cam_8: {source: {type: pattern}}\n";
@@ -363,7 +366,7 @@ async fn a_hidden_stream_called_cam_n_changes_no_answer() {
     assert_eq!(ask(&with, "GET", "/cam_8.mjpg", Some("views"), "").await.head.status, 200);
 }
 
-/// Nor does the number of wrong credentials that an address may show tell whether it is there.
+/// The limit of wrong credentials of an address does not tell either whether it exists.
 #[tokio::test]
 async fn what_is_counted_of_a_hidden_stream_is_counted_of_one_that_is_not_there() {
     let relay = TestRelay::start(&with_rules("anonymous: [seen-stream]"));
@@ -414,7 +417,7 @@ async fn a_page_that_subscribes_to_a_hidden_stream_is_told_what_it_is_told_of_no
     }
 }
 
-/// Who may push to a stream knows that it is there; who may not even see it learns nothing else.
+/// A caller that may push to a stream knows that it exists; one that may not even see it learns nothing else.
 #[tokio::test]
 async fn a_stream_that_takes_pushes_of_everybody_is_no_more_visible_for_that() {
     let yaml = with_rules("anonymous: none").replace("of-the-other", "none");
@@ -427,7 +430,7 @@ async fn a_stream_that_takes_pushes_of_everybody_is_no_more_visible_for_that() {
     assert_eq!(status("GET", "/streams/dark-stream", None).await, 401);
     assert_eq!(status("GET", "/streams/dark-stream", Some("views-seen")).await, 404);
     assert_eq!(status("POST", "/api/streams/dark-stream/restart", Some("administers-seen")).await, 404);
-    // The stream's own token shows who may push to it, and nothing of others.
+    // The stream's own token permits pushing to it, and nothing with others.
     let seen = "/streams/seen-stream/frame";
     assert_eq!(status("POST", seen, Some(OF_THE_STREAM)).await, 415);
     assert_eq!(status("POST", seen, Some("views-seen")).await, 403, "it is seen, and the role is missing");
@@ -436,7 +439,8 @@ async fn a_stream_that_takes_pushes_of_everybody_is_no_more_visible_for_that() {
 
 #[tokio::test]
 async fn a_rendition_does_not_say_which_hidden_stream_it_shows() {
-    let small = "  seen-thumb: {source: [{type: rendition, of: dark-stream, frame_timeout: 100ms}, {type: pattern}]}\n";
+    let small = "  seen-thumb: {source: [{type: rendition, of: dark-stream, frame_timeout: 100ms}, \
+        {type: pattern}]}\n";
     let relay = TestRelay::start(&format!("{}{small}", with_rules("anonymous: [seen-thumb]")));
     let mut watching = crate::watching::Viewing::join(relay.address(), "/streams/seen-thumb").await;
     watching.part().await;

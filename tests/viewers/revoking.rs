@@ -217,7 +217,7 @@ fn a_changed_password_and_a_token_that_is_taken_back_end_sessions_for_good() {
             for viewing in going {
                 closes(viewing).await;
             }
-            // And back again, as when a file is restored: what has ended does not begin anew.
+            // And back again, as when a file is restored: ended sessions do not begin again.
             relay.apply(config(&with_password("first"))).await.unwrap();
             for cookie in [&alice, &wall] {
                 assert_eq!(status(cookie).await, 401);

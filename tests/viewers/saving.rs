@@ -124,7 +124,7 @@ fn a_disk_that_is_read_only_is_a_state_too() {
     }
 }
 
-/// Whoever may write into the folder puts a link where a file is about to be written.
+/// Somebody with write access to the folder puts a link where a file is about to be written.
 #[tokio::test]
 async fn no_planted_link_is_followed() {
     use std::os::unix::fs::symlink;
@@ -146,7 +146,7 @@ async fn no_planted_link_is_followed() {
         })
         .collect();
         let relay = TestRelay::start(&format!("streams: {{{}}}", streams.join(", ")));
-        // The name that one of this process had before, that of the file itself, and that of an older picture.
+        // A name that this process had before, that of the file itself, and that of an older picture.
         let pid = std::process::id();
         for name in [
             format!(".a.jpg.{pid}.framecast-tmp"),

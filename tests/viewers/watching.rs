@@ -129,7 +129,7 @@ pub(crate) async fn report(relay: &TestRelay, stream: &str) -> Value {
     answer.json()
 }
 
-/// What the API says about a stream to an administrator.
+/// Returns the API's report on a stream, as an administrator reads it.
 pub(crate) async fn report_for_admin(relay: &TestRelay, stream: &str) -> Value {
     let target = format!("/api/streams/{stream}");
     let bearer = [("Authorization", "Bearer admin-of-tests")];

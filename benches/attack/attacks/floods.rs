@@ -13,7 +13,7 @@ use super::wire::{
 };
 use super::{LOCALHOST, PAUSE};
 
-/// Every type of frame, and one that is none.
+/// All types of frame, and an unknown one.
 pub(crate) const KINDS: [(&str, u8); 11] = [
     ("data", DATA),
     ("headers", HEADERS),
@@ -28,14 +28,14 @@ pub(crate) const KINDS: [(&str, u8); 11] = [
     ("unknown", UNKNOWN),
 ];
 
-/// Connections at a time, one after the other.
+/// Numbers of concurrent connections, one after the other.
 const CONNECTIONS: [u32; 3] = [1, 16, 64];
 
 /// Frames in one write.
 const BATCH: u32 = 200;
 
 /// Floods with one type of frame, without and with payload, over 1, 16 and 64 connections, for equal parts of
-/// `length`. Half of the connections read what comes; windows are shut on all of them.
+/// `length`. Half of the connections read what they receive; all of them have closed windows.
 pub(crate) async fn run(kind: u8, target: &Target, length: Duration) {
     let phases = 2 * u32::try_from(CONNECTIONS.len()).expect("they are few");
     for with_payload in [false, true] {
@@ -46,7 +46,7 @@ pub(crate) async fn run(kind: u8, target: &Target, length: Duration) {
                 let target = target.clone();
                 attackers.spawn(timeout_at(deadline, async move {
                     loop {
-                        // The relay ended the connection, as it may.
+                        // The relay may end the connection.
                         let _ended = flood(&target, kind, with_payload, number % 2 == 0).await;
                         sleep(PAUSE).await;
                     }
@@ -61,7 +61,7 @@ pub(crate) async fn run(kind: u8, target: &Target, length: Duration) {
 pub(super) async fn flood(target: &Target, kind: u8, with_payload: bool, is_read: bool) -> io::Result<()> {
     let from: Ipv4Addr = LOCALHOST;
     let mut connection = target.http2(from, 0, is_read).await?;
-    // A request with a body, and one whose answer does not come through: streams 1 and 3.
+    // A request with a body, and one whose answer is blocked: streams 1 and 3.
     connection.send(&post(1, "/streams/inbox/frame")).await?;
     connection.send(&get(3, "/api/openapi.json")).await?;
     if kind == CONTINUATION {
@@ -85,9 +85,9 @@ fn one(kind: u8, with_payload: bool, next: &mut u32) -> Vec<u8> {
         nth(*next)
     };
     match kind {
-        // With payload the stream's window ends it soon.
+        // With payload, the stream's window soon ends it.
         DATA => frame(DATA, 0, 1, &payload(&[0; 64])),
-        // Requests with a large answer; without payload the block is empty, which is no request.
+        // Requests with a large answer; without payload the block is empty, which is not a request.
         HEADERS => frame(
             HEADERS,
             END_HEADERS | END_STREAM,

@@ -1,7 +1,7 @@
-//! The attacks: what somebody without a credential can do to a relay, as endless loops that end at a
+//! The attacks: endless loops of what somebody without a credential can do to a relay, which end at a
 //! deadline.
 //!
-//! Each row of [`ATTACKS`] is a number of attackers that do the same or take turns. All of them talk to
+//! Each row of [`ATTACKS`] is a number of attackers that do the same or take turns. All of them connect to
 //! 127.0.0.0/8 only, and hold at most [`MOST_CONNECTIONS`] connections. `benches/attack` measures the release
 //! binary under them; `tests/hostile` runs each for some seconds.
 
@@ -22,7 +22,7 @@ pub(crate) use floods::KINDS;
 use wire::{DATA, discard, exchange, frame, get, nth, post};
 pub(crate) use wire::{Target, handshakes};
 
-/// What the attacks need beside the camera: streams that anybody may push to, one made from them, and
+/// Streams that the attacks need besides the camera: some that anybody may push to, one made from them, and
 /// pictures that are large to draw.
 pub(crate) const STREAMS: &str = "
   inbox: {source: {type: push, token: none}}
@@ -38,28 +38,29 @@ pub(crate) const STREAMS: &str = "
 pub(crate) const AUTH: &str = "auth: {anonymous: all, users: {alice: {role: admin, password_hash: \
      '$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGlzIGhlcmU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'}}}";
 
-/// Held by the row that only holds connections; below the usual limit of descriptors of both ends.
+/// Connections of the row that only holds connections; below the usual limit of descriptors on both ends.
 const MOST_CONNECTIONS: u32 = 4000;
 
 /// Attackers of the mix.
 const MIXED: u32 = 500;
 
-/// One attacker of the mix does the same for so long.
+/// Time for which one attacker of the mix does the same, in milliseconds.
 const TURN: std::ops::Range<u64> = 500..4000;
 
-/// Between two tries of one attacker, so that a relay that refuses at once is not asked by a spinning loop.
+/// Pause between two tries of one attacker, so that a relay that refuses immediately does not cause a busy
+/// loop.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// A refused upload is tried again after so long.
+/// Pause after a refused upload.
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 
-/// Who reads nothing looks so often whether the connection is still there.
+/// Interval at which an attacker that reads nothing checks its connection.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Bytes of a picture that never ends, just below the default `limits.max_frame_bytes`.
+/// Bytes of an unfinished picture, just below the default `limits.max_frame_bytes`.
 const UPLOAD_BYTES: usize = 7_900_000;
 
-/// Bytes of points that never end, just below what one request may hold.
+/// Bytes of unfinished points, just below the limit of one request.
 const POINTS_BYTES: usize = 1_000_000;
 
 const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -74,7 +75,7 @@ const fn attack(name: &'static str, what: &'static str) -> Attack {
     Attack { name, what }
 }
 
-/// Every attack but the floods, which are called `flood-` and a name of [`KINDS`].
+/// All attacks except the floods, which are called `flood-` and a name of [`KINDS`].
 pub(crate) const ATTACKS: &[Attack] = &[
     attack("empty-data", "DATA frames without data on one HTTP/2 stream of POST /login"),
     attack("answers-http2", "250 x GET /api/openapi.json on each of 16 HTTP/2 connections, windows shut"),
@@ -109,7 +110,7 @@ pub(crate) struct Arsenal {
 }
 
 impl Arsenal {
-    /// Makes those that the attack needs, which takes a moment of CPU.
+    /// Makes the files that the attack needs, which takes a moment of CPU.
     pub(crate) fn made_for(name: &str) -> io::Result<Arc<Self>> {
         let is_needed = |by: &str| name == by || name == "mix";
         Ok(Arc::new(Self {
@@ -174,7 +175,7 @@ fn unknown(name: &str) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, format!("there is no attack called {name}"))
 }
 
-/// What one attacker does.
+/// The action of one attacker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
     EmptyData,
@@ -201,7 +202,7 @@ enum Unit {
     Mixed,
 }
 
-/// What the mix is made of. Those of little effort stand there more than once.
+/// The actions of the mix. Those of little effort are listed more than once.
 const MIX: [Unit; 25] = [
     Unit::EmptyData,
     Unit::AnswersHttp2,
@@ -238,10 +239,10 @@ struct Attacker {
 }
 
 impl Attacker {
-    /// Does the same again and again.
+    /// Repeats one action forever.
     async fn go_on(mut self, unit: Unit) {
         loop {
-            // The relay's refusal, or the end of the relay.
+            // The relay has refused, or has ended.
             let _refused = match unit {
                 Unit::Mixed => {
                     let unit = MIX[self.rng.usize(..MIX.len())];
@@ -254,7 +255,7 @@ impl Attacker {
         }
     }
 
-    /// Boxed, since the mix is one of the units.
+    /// Boxed, since `Mixed` calls it recursively.
     fn once(&mut self, unit: Unit) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
         Box::pin(async move {
             match unit {
@@ -304,7 +305,7 @@ impl Attacker {
         })
     }
 
-    /// An address of the loopback network that few others have.
+    /// Returns an address of the loopback network that few others have.
     fn stranger(&mut self) -> Ipv4Addr {
         Ipv4Addr::new(127, self.rng.u8(1..), self.rng.u8(..), self.rng.u8(1..255))
     }
@@ -334,7 +335,7 @@ impl Attacker {
         loop {
             io.flush().await?;
             sleep(LOOK_AGAIN).await;
-            // An empty line before a request means nothing; that it cannot be sent means the end.
+            // An empty line before a request is ignored; an error means that the connection has ended.
             io.write_all(b"\r\n").await?;
         }
     }
@@ -351,7 +352,7 @@ impl Attacker {
         Ok(())
     }
 
-    /// Watches, and reads what comes.
+    /// Watches a stream and reads it.
     async fn watch(&mut self, target: &str) -> io::Result<()> {
         let mut io = self.target.http1(LOCALHOST).await?;
         io.write_all(&request(target)).await?;
@@ -371,7 +372,7 @@ impl Attacker {
     async fn upload(&mut self) -> io::Result<()> {
         let from = self.stranger();
         let head = upload_head("/streams/inbox/frame", "image/jpeg", UPLOAD_BYTES + 1000);
-        // A whole head, and a scan that goes on.
+        // A whole head, and an unfinished scan.
         let jpeg = &self.arsenal.progressive[..2000];
         endless(&self.target, from, &head, jpeg, UPLOAD_BYTES, b"\0").await
     }
@@ -391,7 +392,7 @@ impl Attacker {
         Ok(())
     }
 
-    /// Sends something, reads nothing, and stays.
+    /// Sends bytes, reads nothing, and stays.
     async fn ask_and_hold(&mut self, bytes: &[u8]) -> io::Result<()> {
         let from = self.stranger();
         let mut io = self.target.http1_unread(from).await?;
@@ -429,7 +430,7 @@ impl Attacker {
     }
 }
 
-/// Sends so many bytes of a body and keeps the request open until the relay answers.
+/// Sends this many bytes of a body and keeps the request open until the relay answers.
 async fn endless(
     target: &Target,
     from: Ipv4Addr,

@@ -14,7 +14,7 @@ const BLOCKS_A_SIDE: u32 = SIDE.div_ceil(8) as u32;
 /// one.
 const LONGEST_RUN: u32 = 0x7fff;
 
-/// A black PNG of 7000 x 7000 pixels, RGBA with 16 bits a channel: 381 kB, which are 392 MB once decoded.
+/// A black PNG of 7000 x 7000 pixels, RGBA with 16 bits a channel: 381 kB, and 392 MB once decoded.
 pub(crate) fn png() -> io::Result<Vec<u8>> {
     let side = u32::from(SIDE).to_be_bytes();
     let mut packer = ZlibEncoder::new(Vec::new(), Compression::best());

@@ -44,7 +44,7 @@ impl Caller {
         self.0
     }
 
-    /// Nobody is in a session.
+    /// Never returns: the models have no sessions.
     pub async fn session_ended(&self) {
         std::future::pending().await
     }
