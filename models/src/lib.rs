@@ -65,8 +65,8 @@ pub mod stream {
     mod fan_out {
         include!(concat!(env!("OUT_DIR"), "/fan_out.rs"));
     }
-    mod sending {
-        include!(concat!(env!("OUT_DIR"), "/sending.rs"));
+    mod send_method {
+        include!(concat!(env!("OUT_DIR"), "/send_method.rs"));
     }
     pub use crate::stand_ins::{StreamHandle, ViewerGuard};
 

@@ -59,10 +59,10 @@ pub struct Config {
 /// Whether frames are sent to many viewers from pages of the kernel that they share, where the system can do so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SendFile {
-    /// Where that is found to cost less.
+    /// To so many viewers that it costs less than writing.
     #[default]
     Auto,
-    /// Always.
+    /// The same as `Auto`.
     Always,
     /// Never.
     Never,

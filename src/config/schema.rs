@@ -75,7 +75,7 @@ keys! {
     LISTEN = "listen", "address:port, or a list", Is("127.0.0.1:8080"), "Addresses to listen on. `0.0.0.0:8080` is every IPv4 network, `[::]:8080` every network (in quotes), `localhost` this machine, `unix:/run/framecast.sock` a Unix socket (always plain HTTP).";
     SOCKET_MODE = "socket_mode", "octal number", Is("660"), "Who may connect to Unix sockets, as in `chmod`.";
     BASE_PATH = "base_path", "path", Is("\"\""), "Prefix of every route, such as `/webcam` behind a proxy.";
-    SENDFILE = "sendfile", "auto, true or false", Is("auto"), "Send frames to eight viewers and more from pages of the kernel that all share, as `sendfile` does (Linux). `auto` weighs on each stream which way costs less: see docs/performance.md.";
+    SENDFILE = "sendfile", "auto, true or false", Is("auto"), "Send frames to eight viewers and more on plain TCP from pages of the kernel that all share, as `sendfile` does (Linux). `auto` and `true` mean the same; `false` writes to each viewer.";
     TLS = "tls", "map, or `none`", Is("none"), "Speak TLS, and nothing else, on all addresses: `cert_file` and `key_file`.";
     TRUSTED_PROXIES = "trusted_proxies", "address, network, `unix`, or a list; or `none`", Is("none"), "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: `127.0.0.1`, `10.0.0.0/8`; `unix` is whoever comes over a Unix socket.";
     CORS = "cors", "`\"*\"`, an origin, or `none`", Is("\"*\""), "`Access-Control-Allow-Origin` on streams, snapshots, replays and clips. Never sent on other routes.";

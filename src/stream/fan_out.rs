@@ -10,7 +10,7 @@ use std::{
 
 use tokio::task::yield_now;
 
-use super::sending::{Scale, Way};
+use super::send_method::SendMethod;
 use crate::bus::{Bus, Pages, Showing, Watcher};
 
 /// After so many viewers other streams of the thread have their turn, and the next viewers get what is newest then. That
@@ -29,7 +29,6 @@ const WRITTEN_HERE: usize = 1024;
 pub(super) async fn fan_out(bus: Arc<Bus>) {
     let mut reader = bus.subscribe();
     let mut watchers: Vec<Arc<dyn Watcher>> = Vec::new();
-    let mut weighing = Weighing::new();
     let mut pages: Option<Pages> = None;
     loop {
         tokio::select! {
@@ -49,7 +48,7 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
         let showing = reader.borrow_and_update().clone();
         let closed = showing.closed;
         bus.audience().take_in(&mut watchers);
-        let by_pages = weighing.choose(&bus, watchers.len()) == Way::Pages;
+        let by_pages = SendMethod::choose(bus.send_file(), &watchers) == SendMethod::Splice;
         if by_pages && pages.is_none() {
             // An error means that there are none to be had now: the frame is written.
             pages = Pages::new().ok();
@@ -107,55 +106,6 @@ fn guarded(watcher: &dyn Watcher, look: impl FnOnce(&dyn Watcher)) -> bool {
 fn batch_len(showing: &Showing) -> usize {
     let bytes = showing.newest.as_ref().map_or(0, |newest| newest.frame.jpeg().len());
     BATCH.min(BATCH_BYTES / bytes.max(1)).max(1)
-}
-
-/// Weighs what each frame costs.
-struct Weighing {
-    scale: Scale,
-    begun: Option<Begun>,
-}
-
-/// How things stood when a frame's fan-out began.
-struct Begun {
-    way: Way,
-    cpu_s: f64,
-    bytes_out: u64,
-}
-
-impl Weighing {
-    fn new() -> Self {
-        Self { scale: Scale::new(), begun: None }
-    }
-
-    /// Which way the next frame goes. What the kernel does for a frame later on the thread also pays, so all of its time up
-    /// to the next frame counts.
-    fn choose(&mut self, bus: &Bus, viewers: usize) -> Way {
-        let way = self.scale.choose(bus.send_file(), viewers);
-        let weighs = Scale::weighs(bus.send_file(), viewers);
-        let now = (weighs || self.begun.is_some()).then(|| Begun {
-            way,
-            cpu_s: thread_cpu_s(),
-            bytes_out: bus.stats().bytes_out(),
-        });
-        if let (Some(before), Some(now)) = (&self.begun, &now) {
-            self.scale.note(before.way, now.cpu_s - before.cpu_s, now.bytes_out - before.bytes_out);
-        }
-        self.begun = now.filter(|_| weighs);
-        way
-    }
-}
-
-/// CPU time of this thread so far, the kernel's work for it included.
-#[cfg(target_os = "linux")]
-fn thread_cpu_s() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
-/// Unknown: both ways seem to cost the same, and there is only one.
-#[cfg(not(target_os = "linux"))]
-fn thread_cpu_s() -> f64 {
-    0.0
 }
 
 #[cfg(test)]

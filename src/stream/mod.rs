@@ -13,7 +13,7 @@ mod handle;
 mod heartbeat;
 mod publishing;
 mod pump;
-mod sending;
+mod send_method;
 pub mod state;
 
 pub use capacity::{AtCapacity, Capacity};

@@ -270,6 +270,10 @@ impl Watcher for Mutex<Pending> {
         lock(self).look(showing, false, None);
     }
 
+    fn takes_pages(&self) -> bool {
+        lock(self).takes_pages()
+    }
+
     fn break_off(&self) {
         lock(self).break_off();
     }
@@ -302,6 +306,11 @@ impl Watcher for Lens {
 
     fn call(&self, showing: &Showing) {
         self.look(showing, false, None);
+    }
+
+    fn takes_pages(&self) -> bool {
+        let pending = lock(&self.outbox);
+        pending.moves == self.moves && pending.takes_pages()
     }
 
     fn break_off(&self) {
@@ -350,6 +359,10 @@ impl Pending {
         if task_is_needed && let Some(task) = task {
             task.wake_by_ref();
         }
+    }
+
+    fn takes_pages(&self) -> bool {
+        self.lane.as_ref().is_some_and(|lane| lane.takes_pages())
     }
 
     pub(super) fn count(&mut self, busy: Busy) -> &mut u32 {
