@@ -4,6 +4,7 @@
 //! The rooms stand in the order a frame walks through them; each may use only the rooms above it (`tests/layering.rs`
 //! holds them to it):
 //!
+//! - `sync`: locks and channels, which `loom/` replaces in its models
 //! - [`frame`]: what a frame is: a checked JPEG and where it came from
 //! - [`multipart`]: bytes in, parts out, and back; pure and bounded
 //! - [`clip`]: pictures as one file to download
@@ -26,6 +27,7 @@
 //!
 //! Built for a fuzzer there is one more, `fuzzing`: what must hold of every input from outside.
 
+mod sync;
 pub mod frame;
 pub mod multipart;
 pub mod clip;

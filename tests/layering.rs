@@ -12,6 +12,7 @@ use std::{
 /// The rooms, in the order of a frame's way. A room may use itself and the rooms of earlier lines; rooms of one line
 /// do not know each other.
 const LAYERS: &[&[&str]] = &[
+    &["sync"],
     &["frame"],
     &["multipart", "clip", "config"],
     &["files", "limits"],

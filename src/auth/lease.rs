@@ -2,15 +2,18 @@
 //!
 //! A lease checks again when the rules change, when its session is ended, and when a credential expires: a
 //! revoked token grants nothing from then on, and a link of an hour grants no more than an hour. It costs
-//! nothing in between. `models/` checks in every order that no lease misses a change.
+//! nothing in between. `loom/` checks in every order that no lease misses a change.
 
 use std::{pin::pin, sync::Arc, time::Instant};
 
-use futures_util::{FutureExt, future::select};
-use tokio::{sync::watch, time::sleep_until};
+use futures_util::{FutureExt, future};
 
 use super::{Auth, Caller};
-use crate::{config::Role, frame::StreamName};
+use crate::{
+    config::Role,
+    frame::StreamName,
+    sync::{select, sleep_until, watch},
+};
 
 /// Has all leases look again.
 #[derive(Debug)]
@@ -65,8 +68,8 @@ impl Lease {
                 }
             };
             let (timed, ended) = (pin!(timed), pin!(self.caller.session_ended()));
-            let by_itself = select(timed, ended);
-            tokio::select! {
+            let by_itself = future::select(timed, ended);
+            select! {
                 // The rules live as long as this does.
                 _ = self.changes.changed() => {}
                 _ = by_itself => {}
@@ -88,7 +91,7 @@ impl Lease {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::{
         sync::atomic::{AtomicBool, Ordering},

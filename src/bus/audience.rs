@@ -3,14 +3,10 @@
 //! A thousand tasks that are woken for a frame cost more than half of what writing it to their sockets costs. So one loop
 //! a stream shows each frame to all [`Watcher`]s; those that write to sockets do so there and then.
 
-use std::{
-    fmt::Debug,
-    sync::{Arc, Mutex, MutexGuard},
-};
-
-use tokio::sync::{Notify, futures::Notified};
+use std::{fmt::Debug, sync::Arc};
 
 use super::{Pages, Showing};
+use crate::sync::{Mutex, MutexGuard, Notified, Notify};
 
 /// One who watches.
 pub trait Watcher: Debug + Send + Sync {

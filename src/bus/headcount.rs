@@ -1,6 +1,8 @@
-//! How many there are of those who may be so many and no more. `models/` tries it in every order.
+//! How many there are of those who may be so many and no more. `loom/` tries it in every order.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::sync::AtomicUsize;
 
 /// A number that never grows beyond what is allowed.
 ///

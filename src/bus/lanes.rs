@@ -1,7 +1,9 @@
 //! Which of several sources of a stream is shown: one at a time, and the next takes over with its first frame, so that
 //! nothing is missing in between.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+
+use crate::sync::{Arc, Mutex, MutexGuard};
 
 /// The lanes of a stream's sink. Each run of a source has a number.
 #[derive(Debug, Default)]

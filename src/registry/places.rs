@@ -2,16 +2,11 @@
 //! given up, unless somebody came at that very moment.
 //!
 //! Joining, counting and giving up happen under one lock, so that nobody ever holds a place that was given up. Every order
-//! in which threads can do so is tried in `models/`.
+//! in which threads can do so is tried in `loom/`.
 
-use std::{
-    collections::HashMap,
-    fmt::Debug,
-    hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, fmt::Debug, hash::Hash, sync::PoisonError};
 
-use tokio::sync::watch;
+use crate::sync::{Arc, Mutex, MutexGuard, watch};
 
 /// The places, by key. Clones share them.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! What one viewer was given.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::sync::AtomicU64;
 
 /// Counted by whoever gives, one at a time, and read by anybody.
 #[derive(Debug, Default)]

@@ -1,13 +1,11 @@
-//! How many viewers there may be, of one stream and of all together. `models/` tries it in every order.
+//! How many viewers there may be, of one stream and of all together. `loom/` tries it in every order.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
     bus::{Bus, Headcount},
     frame::StreamName,
+    sync::AtomicUsize,
 };
 
 /// Viewers of all streams together, bounded.

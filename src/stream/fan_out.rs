@@ -8,14 +8,15 @@ use std::{
     sync::Arc,
 };
 
-use tokio::task::yield_now;
-
 use super::send_method::SendMethod;
-use crate::bus::{Bus, Pages, Showing, Watcher};
+use crate::{
+    bus::{Bus, Pages, Showing, Watcher},
+    sync::{select, yield_now},
+};
 
 /// After so many viewers other streams of the thread have their turn, and the next viewers get what is newest then. That
-/// is about a millisecond of writing frames of 100 kB.
-const BATCH: usize = 64;
+/// is about a millisecond of writing frames of 100 kB. In a model there is a pause after each viewer.
+const BATCH: usize = if cfg!(loom) { 1 } else { 64 };
 
 /// The same for large frames.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
@@ -31,7 +32,7 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
     let mut watchers: Vec<Arc<dyn Watcher>> = Vec::new();
     let mut pages: Option<Pages> = None;
     loop {
-        tokio::select! {
+        select! {
             shown = reader.changed() => if shown.is_err() { return },
             () = bus.audience().change() => {
                 // Who joined and left in between is among those who join.
@@ -96,6 +97,11 @@ async fn show_all(
 
 /// A viewer's panic is that viewer's end: without this it would be the end of all pictures of the stream.
 fn guarded(watcher: &dyn Watcher, look: impl FnOnce(&dyn Watcher)) -> bool {
+    if cfg!(loom) {
+        // A panic in a model is its failure.
+        look(watcher);
+        return true;
+    }
     let looked = catch_unwind(AssertUnwindSafe(|| look(watcher)));
     if looked.is_err() {
         watcher.break_off();
@@ -108,7 +114,7 @@ fn batch_len(showing: &Showing) -> usize {
     BATCH.min(BATCH_BYTES / bytes.max(1)).max(1)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::sync::{
         Mutex,

@@ -2,9 +2,7 @@
 //!
 //! What becomes of a second one is the stream's setting (docs/adr/0006). Single pictures take no turn.
 
-use tokio::sync::watch;
-
-use crate::config::SecondPublisher;
+use crate::{config::SecondPublisher, sync::watch};
 
 /// The turns of a stream's feeds. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +77,7 @@ impl Drop for Publishing {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use futures_util::FutureExt;
 

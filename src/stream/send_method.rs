@@ -29,7 +29,7 @@ impl SendMethod {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::bus::{Pages, Showing};

@@ -9,7 +9,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -18,6 +18,7 @@ use super::{channel::Lane, pieces::Pieces};
 use crate::{
     bus::{Bus, Pages, Showing, Watcher},
     registry::Held,
+    sync::{Mutex, MutexGuard},
 };
 
 /// Says what a viewer gets.

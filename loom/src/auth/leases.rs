@@ -8,7 +8,7 @@ use super::{
     Auth, Caller,
     lease::{Changes, Lease},
 };
-use crate::{config::Role, tasks::look_at_the_second_first};
+use crate::{config::Role, mocks::tasks::look_at_the_second_first};
 
 #[test]
 fn a_lease_always_learns_that_it_is_over() {

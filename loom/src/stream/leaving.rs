@@ -12,8 +12,8 @@ use loom::{
 use super::run;
 use crate::{
     bus::{Bus, Pages, Showing, Watcher},
-    notify::Notify,
-    tasks::look_at_the_second_first,
+    mocks::notify::Notify,
+    mocks::tasks::look_at_the_second_first,
 };
 
 /// So many switches are tried that no thread asked for: all orders take minutes.

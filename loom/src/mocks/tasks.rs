@@ -40,18 +40,19 @@ pub async fn either<A, B>(first: impl Future<Output = A>, second: impl Future<Ou
 }
 
 /// As much of tokio's as is used.
-#[macro_export]
 macro_rules! select {
     ($first:pat = $a:expr => if $shown:ident.is_err() { return }, $second:pat = $b:expr => $do_second:block) => {
-        $crate::select!($first = $a => { if $shown.is_err() { return } } $second = $b => $do_second)
+        $crate::mocks::tasks::select!($first = $a => { if $shown.is_err() { return } } $second = $b => $do_second)
     };
     ($first:pat = $a:expr => $do_first:block $second:pat = $b:expr => $do_second:block) => {
-        match $crate::tasks::either($a, $b).await {
-            $crate::tasks::Either::First($first) => $do_first,
-            $crate::tasks::Either::Second($second) => $do_second,
+        match $crate::mocks::tasks::either($a, $b).await {
+            $crate::mocks::tasks::Either::First($first) => $do_first,
+            $crate::mocks::tasks::Either::Second($second) => $do_second,
         }
     };
 }
+
+pub(crate) use select;
 
 /// Lets another task of the thread have its turn.
 pub async fn yield_now() {

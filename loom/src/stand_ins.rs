@@ -1,6 +1,6 @@
 //! What the modelled files name of the rest of the crate, as far as they use it. None of it is shared between threads.
 
-use crate::{bus::Headcount, primitives::Arc};
+use crate::{bus::Headcount, sync::Arc};
 use std::{io, net::IpAddr, time::Instant};
 
 pub mod config {

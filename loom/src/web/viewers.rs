@@ -24,7 +24,7 @@ use crate::{
     registry::Held,
     session::Viewer,
     stream::{StreamHandle, ViewerGuard, run},
-    tasks::look_at_the_second_first,
+    mocks::tasks::look_at_the_second_first,
 };
 
 /// So many switches are tried that no thread asked for, where a viewer stays: two of them take minutes.

@@ -13,7 +13,10 @@ use proptest::prelude::*;
 
 use tokio::net::TcpStream;
 
-use super::{channel::Lane, *};
+use super::{
+    super::{channel::Lane, *},
+    *,
+};
 #[cfg(target_os = "linux")]
 use crate::{bus::Pages, multipart::writer::Framing};
 use crate::{

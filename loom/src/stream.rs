@@ -1,0 +1,22 @@
+//! The fan-out and the limits on viewers.
+
+#[path = "../../src/stream/capacity.rs"]
+pub mod capacity;
+#[path = "../../src/stream/fan_out.rs"]
+mod fan_out;
+#[path = "../../src/stream/send_method.rs"]
+mod send_method;
+
+use std::sync::Arc;
+
+pub use crate::stand_ins::{StreamHandle, ViewerGuard};
+use crate::bus::Bus;
+
+pub async fn run(bus: Arc<Bus>) {
+    fan_out::fan_out(bus).await;
+}
+
+#[cfg(test)]
+mod counts;
+#[cfg(test)]
+mod leaving;

@@ -1,0 +1,237 @@
+//! The newest frame of a stream, and how it is shown.
+
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+
+use super::{Audience, History, StreamStats, Way};
+use crate::{
+    config::SendFile,
+    frame::Frame,
+    multipart::writer::PreparedPart,
+    sync::{Arc, AtomicU64, OnceLock, watch},
+};
+
+/// A frame with its number and its rendered part: all that a viewer needs, shared by all viewers.
+#[derive(Debug)]
+pub struct Published {
+    /// Counts up from 1 over the life of the bus.
+    pub seq: u64,
+    /// The picture.
+    pub frame: Frame,
+    /// The same, ready for the wire.
+    pub part: PreparedPart,
+}
+
+impl Published {
+    pub(super) fn new(seq: u64, frame: Frame, part: PreparedPart) -> Self {
+        Self { seq, frame, part }
+    }
+}
+
+/// What the bus shows now.
+#[derive(Debug, Clone, Default)]
+pub struct Showing {
+    /// The newest frame; none before the first and after [`Bus::clear`].
+    pub newest: Option<Arc<Published>>,
+    /// How often this frame has been shown again.
+    pub beat: u64,
+    /// When it was shown, or shown again.
+    pub since: Option<Instant>,
+    /// The stream has ended; its viewers leave.
+    pub closed: bool,
+}
+
+/// The newest frame of one stream.
+#[derive(Debug)]
+pub struct Bus {
+    showing: watch::Sender<Showing>,
+    last_seq: AtomicU64,
+    stats: Arc<StreamStats>,
+    audience: Audience,
+    send_file: OnceLock<SendFile>,
+    history: Option<History>,
+}
+
+/// One reader of a bus.
+pub type Subscriber = watch::Receiver<Showing>;
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self {
+            showing: watch::Sender::default(),
+            last_seq: AtomicU64::new(0),
+            stats: Arc::default(),
+            audience: Audience::default(),
+            send_file: OnceLock::new(),
+            history: None,
+        }
+    }
+}
+
+impl Bus {
+    /// A bus that keeps what it has shown, if there is a place for it.
+    pub fn with_history(history: Option<History>) -> Self {
+        Self { history, ..Self::default() }
+    }
+
+    /// A bus that goes on counting where `before` stops: that of a stream which cannot go on with what it keeps.
+    pub fn in_place_of(before: &Self, history: Option<History>) -> Self {
+        // Its recorder went with it.
+        before.stats.forget_saving();
+        Self { history, stats: before.stats.clone(), ..Self::default() }
+    }
+
+    /// Counts `frame` as one of the source's, to which was done what `way` says, and shows it.
+    pub fn show(&self, frame: Frame, way: Way) {
+        self.stats.count_frame_in(frame.jpeg().len(), frame.arrived(), way);
+        self.publish(frame);
+    }
+
+    /// Shows `frame` to all, in place of the one before.
+    pub fn publish(&self, frame: Frame) {
+        self.publish_if(frame, |_| true);
+    }
+
+    /// Shows `frame` only while number `seq` (0: none) is still the newest: what was drawn about the past must not
+    /// cover a frame that came meanwhile.
+    pub fn publish_if_newest_is(&self, seq: u64, frame: Frame) {
+        self.publish_if(frame, |newest| newest == seq);
+    }
+
+    fn publish_if(&self, frame: Frame, condition: impl FnOnce(u64) -> bool) {
+        let part = PreparedPart::new(frame.jpeg().clone(), frame.taken());
+        let mut past = None;
+        self.showing.send_if_modified(|showing| {
+            if showing.closed || !condition(showing.newest.as_ref().map_or(0, |newest| newest.seq)) {
+                return false;
+            }
+            // Numbered under the channel's lock: two publishers cannot show their frames out of order.
+            let seq = self.last_seq.fetch_add(1, Ordering::Relaxed) + 1;
+            let published = Arc::new(Published::new(seq, frame, part));
+            if self.history.is_some() {
+                past = Some(published.clone());
+            }
+            showing.newest = Some(published);
+            showing.beat = 0;
+            showing.since = Some(Instant::now());
+            true
+        });
+        if let (Some(history), Some(past)) = (&self.history, past) {
+            history.push(&past);
+        }
+    }
+
+    /// Shows frame number `seq` once more, unless a newer one came.
+    pub fn repeat(&self, seq: u64) {
+        self.showing.send_if_modified(|showing| {
+            let current = showing.newest.as_ref().is_some_and(|newest| newest.seq == seq);
+            if current {
+                showing.beat += 1;
+                showing.since = Some(Instant::now());
+            }
+            current
+        });
+    }
+
+    /// Forgets the frame: whoever joins next must not see the past.
+    pub fn clear(&self) {
+        self.showing.send_if_modified(|showing| {
+            showing.beat = 0;
+            showing.newest.take().is_some()
+        });
+    }
+
+    /// Ends the stream for its viewers; nothing is shown any more.
+    pub fn close(&self) {
+        self.showing.send_modify(|showing| *showing = Showing { closed: true, ..Showing::default() });
+    }
+
+    /// A new reader, to whom the present frame counts as not yet seen.
+    pub fn subscribe(&self) -> Subscriber {
+        let mut subscriber = self.showing.subscribe();
+        subscriber.mark_changed();
+        subscriber
+    }
+
+    /// What is shown now.
+    pub fn showing(&self) -> Showing {
+        self.showing.borrow().clone()
+    }
+
+    /// How frames are to be sent to many viewers; said once, before the first frame.
+    pub fn set_send_file(&self, setting: SendFile) {
+        // An error means that it was said before.
+        let _ = self.send_file.set(setting);
+    }
+
+    /// How frames are to be sent to many viewers.
+    pub fn send_file(&self) -> SendFile {
+        self.send_file.get().copied().unwrap_or_default()
+    }
+
+    /// Those who are shown each frame by the stream's fan-out.
+    pub fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
+    /// The newest frame.
+    pub fn newest(&self) -> Option<Arc<Published>> {
+        self.showing.borrow().newest.clone()
+    }
+
+    /// What was shown in the last seconds, where that is kept.
+    pub fn history(&self) -> Option<&History> {
+        self.history.as_ref()
+    }
+
+    /// What is counted about this stream.
+    pub fn stats(&self) -> &StreamStats {
+        &self.stats
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+pub(crate) mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_takes_the_newest_and_sees_what_it_skipped() {
+        let bus = Bus::default();
+        let reader = bus.subscribe();
+        for _ in 0..3 {
+            bus.publish(tiny_frame());
+        }
+        assert_eq!(reader.borrow().newest.as_ref().unwrap().seq, 3);
+    }
+
+    #[test]
+    fn a_beat_repeats_only_the_frame_it_was_meant_for() {
+        let bus = Bus::default();
+        bus.publish(tiny_frame());
+        bus.repeat(1);
+        assert_eq!(bus.subscribe().borrow().beat, 1);
+        bus.publish(tiny_frame());
+        bus.repeat(1);
+        assert_eq!(bus.subscribe().borrow().beat, 0, "frame 1 is gone; nothing to repeat");
+    }
+
+    #[test]
+    fn clearing_forgets_the_frame_but_not_the_count() {
+        let bus = Bus::default();
+        bus.publish(tiny_frame());
+        bus.clear();
+        assert!(bus.newest().is_none());
+        bus.publish(tiny_frame());
+        assert_eq!(bus.newest().unwrap().seq, 2, "numbers never go back");
+    }
+
+    /// The smallest picture that is a whole JPEG.
+    pub(crate) fn tiny_frame() -> Frame {
+        let mut jpeg = Vec::new();
+        jpeg_encoder::Encoder::new(&mut jpeg, 80)
+            .encode(&[128; 64], 8, 8, jpeg_encoder::ColorType::Luma)
+            .unwrap();
+        Frame::from_jpeg(jpeg.into()).unwrap()
+    }
+}
