@@ -16,11 +16,11 @@ use tokio::{
 
 use crate::{
     body::Body,
-    house::{Asking, Look, Manner, Shows, Stream},
-    judging::Judge,
+    checks::Checker,
+    liveness::Existence,
     picture::Album,
-    presence::Existence,
-    verdict::{Verdict, count},
+    report::{Report, count},
+    scenario::{Asking, Look, Manner, Shows, Stream},
 };
 
 /// A silent stream shows its frame again each second, so a part comes at least every few, also on a busy machine.
@@ -43,9 +43,9 @@ pub(crate) struct Viewer {
     pub(crate) asking: Asking,
     pub(crate) look: Look,
     pub(crate) address: SocketAddr,
-    pub(crate) judge: Judge,
+    pub(crate) checker: Checker,
     pub(crate) album: Arc<Album>,
-    pub(crate) verdict: Arc<Verdict>,
+    pub(crate) report: Arc<Report>,
     /// Decides how long it stays.
     pub(crate) rng: Rng,
 }
@@ -78,7 +78,7 @@ impl Viewer {
             if let Some(ended) = visit {
                 self.ended(ended, removals);
             }
-            count(&self.verdict.visits);
+            count(&self.report.visits);
             sleep(Duration::from_millis(self.rng.u64(100..1_000))).await;
         }
     }
@@ -101,8 +101,8 @@ impl Viewer {
     /// A camera that lives for less than framecast waits between its tries may be missed, more than once.
     fn may_be_silent(&self) -> bool {
         match &self.stream.shows {
-            Shows::Camera(presence) | Shows::Small(presence, _) => {
-                presence.excuses_placeholder(self.album.now_us())
+            Shows::Camera(liveness) | Shows::Small(liveness, _) => {
+                liveness.excuses_placeholder(self.album.now_us())
             }
             Shows::Push | Shows::Renderer | Shows::Turning(_) => false,
         }
@@ -124,7 +124,7 @@ impl Viewer {
 
     fn complain(&self, what: impl std::fmt::Display) {
         let (stream, manner, asking, look) = (&self.stream.name, self.manner, self.asking, self.look);
-        self.verdict.violation(format!("viewer of {stream} ({manner:?}, {asking:?}, {look:?}): {what}"));
+        self.report.violation(format!("viewer of {stream} ({manner:?}, {asking:?}, {look:?}): {what}"));
     }
 
     async fn ask(&self) -> io::Result<TcpStream> {
@@ -140,11 +140,11 @@ impl Viewer {
     }
 
     fn joined(&self) {
-        count(&self.verdict.joined);
+        count(&self.report.joined);
         // Nobody else need be there to look at these.
         let alone = self.look != Look::AsItIs || !matches!(self.stream.shows, Shows::Camera(_) | Shows::Push);
         if alone {
-            count(&self.verdict.woken);
+            count(&self.report.woken);
         }
     }
 
@@ -159,9 +159,9 @@ impl Viewer {
             let Some(part) = part.map_err(|_| io::Error::other("no part came"))?? else {
                 return Ok(End::Closed);
             };
-            self.verdict.bytes.fetch_add(part.jpeg.len() as u64, Relaxed);
-            count(&self.verdict.parts);
-            match self.judge.judge(&part) {
+            self.report.bytes.fetch_add(part.jpeg.len() as u64, Relaxed);
+            count(&self.report.parts);
+            match self.checker.check(&part) {
                 Ok(true) => fresh = Instant::now(),
                 Ok(false) => {}
                 Err(what) => self.complain(what),
@@ -182,7 +182,7 @@ impl Viewer {
             while let Ok(1..) = socket.read(&mut room).await {}
         };
         match timeout(LEFTOVERS_WITHIN, leftovers).await {
-            Ok(()) => count(&self.verdict.let_go),
+            Ok(()) => count(&self.report.let_go),
             Err(_) => {
                 let seconds = LET_GO_WITHIN.as_secs();
                 self.complain(format!("took nothing for {seconds} s and was not let go"));

@@ -1,4 +1,4 @@
-//! What the soak has seen: counts, delays, and every violation.
+//! The report: counts, delays, and every violation.
 
 use std::{
     fmt::Display,
@@ -19,7 +19,7 @@ const LONGEST_DELAY_MS: usize = 5_000;
 
 /// Shared by all tasks.
 #[derive(Debug)]
-pub(crate) struct Verdict {
+pub(crate) struct Report {
     violations: Mutex<Vec<String>>,
     violated: AtomicU64,
     delays: Mutex<Vec<u64>>,
@@ -53,7 +53,7 @@ pub(crate) struct Verdict {
     pub(crate) pushed: AtomicU64,
 }
 
-impl Default for Verdict {
+impl Default for Report {
     fn default() -> Self {
         Self {
             violations: Mutex::default(),
@@ -82,7 +82,7 @@ pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Relaxed);
 }
 
-impl Verdict {
+impl Report {
     /// Something that must not happen has happened.
     pub(crate) fn violation(&self, what: impl Display) {
         count(&self.violated);

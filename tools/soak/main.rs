@@ -1,4 +1,4 @@
-//! The soak: the real binary under a full house, watched from outside.
+//! The soak: the real binary under full load, watched from outside.
 //!
 //! ```text
 //! cargo bench --bench soak -- --minutes 10
@@ -16,18 +16,18 @@ mod changes;
 #[path = "../../tests/support/dialects.rs"]
 mod dialects;
 mod file;
-mod house;
-mod judging;
+mod scenario;
+mod checks;
 mod log;
 mod memory;
 mod picture;
-mod presence;
+mod liveness;
 mod process;
 mod publisher;
 mod rates;
-mod speech;
+mod dialect;
 mod summary;
-mod verdict;
+mod report;
 mod viewer;
 mod watching;
 
@@ -51,17 +51,17 @@ use tokio::{
 use api::ask;
 use camera::{CAMERAS, Camera};
 use changes::Changer;
+use checks::Checker;
 use file::File;
-use house::{Look, Manner, PUSH_FEED, PUSH_FRAMES, Shows, Streams, VIEWERS};
-use judging::Judge;
+use liveness::Liveness;
 use log::Log;
 use picture::Album;
-use presence::Presence;
 use process::Relay;
 use publisher::Publisher;
 use rates::{Rates, Tally};
+use report::Report;
+use scenario::{Look, Manner, PUSH_FEED, PUSH_FRAMES, Shows, Streams, VIEWERS};
 use summary::{Summary, say};
-use verdict::Verdict;
 use viewer::Viewer;
 use watching::{Usages, check_quirks, given_back, watch_over};
 
@@ -71,10 +71,10 @@ const LAST_VIEWERS_WATCH: Duration = Duration::from_secs(3);
 /// What the issue allows.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 
-/// Keeps one framecast process under a full house and looks for anything wrong.
+/// Keeps one framecast process under full load and looks for anything wrong.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// How long the house is full
+    /// Duration of the full load
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
     /// What cameras, viewers and changes do by chance is done again with the same number
@@ -100,12 +100,12 @@ async fn main() -> Result<ExitCode> {
         program,
         seed,
         album: Arc::new(Album::draw()),
-        verdict: Arc::default(),
+        report: Arc::default(),
         rng: Rng::with_seed(seed),
     };
-    let verdict = soak.verdict.clone();
+    let report = soak.report.clone();
     say(&soak.run().await?.to_string());
-    Ok(if verdict.violated() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.violated() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What all of it shares.
@@ -114,49 +114,51 @@ struct Soak {
     program: PathBuf,
     seed: u64,
     album: Arc<Album>,
-    verdict: Arc<Verdict>,
+    report: Arc<Report>,
     /// Gives each one a chance of its own.
     rng: Rng,
 }
 
 impl Soak {
     async fn run(mut self) -> Result<Summary> {
-        let verdict = self.verdict.clone();
+        let report = self.report.clone();
         let mut cameras = JoinSet::new();
-        let (presences, urls) = self.open_cameras(&mut cameras).await?;
-        let streams = Streams::new(&presences);
+        let (liveness, urls) = self.open_cameras(&mut cameras).await?;
+        let streams = Streams::new(&liveness);
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let file = File::new(folder.path().join("framecast.yaml"), &urls);
         file.write(&mut self.rng)?;
-        let relay = Relay::start(&self.program, file.path(), house::goes_away(), verdict.clone()).await?;
+        let relay = Relay::start(&self.program, file.path(), scenario::goes_away(), report.clone()).await?;
         let (end_pushes, pushes_end) = watch::channel(false);
         let mut publishers = self.start_publishers(&relay, &pushes_end);
-        publisher::first_frame_is_shown(&verdict).await;
+        publisher::first_frame_is_shown(&report).await;
         let mut usages = Usages::before(&relay).await?;
 
-        let mut house = JoinSet::new();
+        let mut viewers = JoinSet::new();
         let mut tallies = Vec::new();
         for number in 0..VIEWERS {
-            house.spawn(self.viewer(number, &streams, &relay, &mut tallies).run());
+            viewers.spawn(self.viewer(number, &streams, &relay, &mut tallies).run());
         }
         let (end_changes, changes_end) = watch::channel(false);
         let changing = self.start_changes(file, &streams, &relay, changes_end);
-        let memory = watch_over(&relay, self.length, &verdict, &mut usages).await?;
-        let rates = Rates::of(&tallies, &verdict);
-        let report = ask(relay.address(), "GET", "/api/streams", "").await.context("the API is silent")?;
-        check_quirks(&report.json(), &verdict);
+        let memory = watch_over(&relay, self.length, &report, &mut usages).await?;
+        let rates = Rates::of(&tallies, &report);
+        let stream_list =
+            ask(relay.address(), "GET", "/api/streams", "").await.context("the API is silent")?;
+        check_quirks(&stream_list.json(), &report);
 
         end_changes.send_replace(true);
         changing.await?;
-        house.shutdown().await;
-        given_back(&relay, &mut usages, &verdict).await?;
+        viewers.shutdown().await;
+        given_back(&relay, &mut usages, &report).await?;
 
         let mut last_viewers = JoinSet::new();
         for (number, stream) in streams.staying.iter().enumerate() {
-            let judge = Judge::new((stream.clone(), Look::AsItIs), self.album.clone(), verdict.clone(), None);
+            let checker =
+                Checker::new((stream.clone(), Look::AsItIs), self.album.clone(), report.clone(), None);
             let viewer = self.viewer(number, &streams, &relay, &mut Vec::new());
             let (manner, look) = (Manner::Steady, Look::AsItIs);
-            let viewer = Viewer { stream: stream.clone(), manner, look, judge, ..viewer };
+            let viewer = Viewer { stream: stream.clone(), manner, look, checker, ..viewer };
             last_viewers.spawn(viewer.watch_to_the_end());
         }
         sleep(LAST_VIEWERS_WATCH).await;
@@ -166,39 +168,39 @@ impl Soak {
         let (status, stopped_in) = relay.terminate().await?;
         while last_viewers.join_next().await.is_some() {}
         if !status.success() {
-            verdict.violation(format!("SIGTERM ended it with {status}"));
+            report.violation(format!("SIGTERM ended it with {status}"));
         }
         if stopped_in > STOP_WITHIN {
-            verdict.violation(format!("SIGTERM took {stopped_in:?}"));
+            report.violation(format!("SIGTERM took {stopped_in:?}"));
         }
         let trend = memory.trend(self.length);
-        trend.complaint().into_iter().for_each(|complaint| verdict.violation(complaint));
-        check_volume(&log, &verdict);
+        trend.complaint().into_iter().for_each(|complaint| report.violation(complaint));
+        check_volume(&log, &report);
         let (length, seed) = (self.length, self.seed);
-        Ok(Summary { length, seed, usages, trend, rates, log, status, stopped_in, report, verdict })
+        Ok(Summary { length, seed, usages, trend, rates, log, status, stopped_in, stream_list, report })
     }
 
     /// Starts the cameras; gives whether they are there, and their URLs.
-    async fn open_cameras(&mut self, cameras: &mut JoinSet<()>) -> Result<(Vec<Arc<Presence>>, Vec<String>)> {
-        let (mut presences, mut urls) = (Vec::new(), Vec::new());
+    async fn open_cameras(&mut self, cameras: &mut JoinSet<()>) -> Result<(Vec<Arc<Liveness>>, Vec<String>)> {
+        let (mut liveness, mut urls) = (Vec::new(), Vec::new());
         for (position, habit) in CAMERAS.into_iter().enumerate() {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             urls.push(format!("http://{}/video", listener.local_addr()?));
-            let presence = Arc::new(Presence::default());
-            presences.push(presence.clone());
+            let liveness = Arc::new(Liveness::default());
+            liveness.push(liveness.clone());
             let stream = u16::try_from(position).expect("a handful of streams");
-            let (album, verdict, rng) = (self.album.clone(), self.verdict.clone(), self.rng.fork());
-            cameras.spawn(Camera { stream, habit, listener, presence, album, verdict, rng }.run());
+            let (album, report, rng) = (self.album.clone(), self.report.clone(), self.rng.fork());
+            cameras.spawn(Camera { stream, habit, listener, liveness, album, report, rng }.run());
         }
-        Ok((presences, urls))
+        Ok((liveness, urls))
     }
 
     fn start_publishers(&self, relay: &Relay, ending: &watch::Receiver<bool>) -> JoinSet<()> {
         let mut publishers = JoinSet::new();
         for (position, name) in [PUSH_FRAMES, PUSH_FEED].into_iter().enumerate() {
             let stream = u16::try_from(CAMERAS.len() + position).expect("a handful of streams");
-            let (album, verdict) = (self.album.clone(), self.verdict.clone());
-            let publisher = Publisher { stream, name, address: relay.address(), album, verdict };
+            let (album, report) = (self.album.clone(), self.report.clone());
+            let publisher = Publisher { stream, name, address: relay.address(), album, report };
             match name {
                 PUSH_FEED => publishers.spawn(publisher.feed(ending.clone())),
                 _ => publishers.spawn(publisher.post_frames(ending.clone())),
@@ -215,7 +217,7 @@ impl Soak {
         tallies: &mut Vec<Arc<Tally>>,
     ) -> Viewer {
         let (stream, manner, asking, look) = streams.seat(number);
-        let (album, verdict, rng) = (self.album.clone(), self.verdict.clone(), self.rng.fork());
+        let (album, report, rng) = (self.album.clone(), self.report.clone(), self.rng.fork());
         let tally = match &stream.shows {
             Shows::Camera(camera)
                 if manner == Manner::Steady && look == Look::AsItIs && stream.is_at_full_rate() =>
@@ -225,8 +227,8 @@ impl Soak {
             _ => None,
         };
         tallies.extend(tally.clone());
-        let judge = Judge::new((stream.clone(), look), album.clone(), verdict.clone(), tally);
-        Viewer { stream, manner, asking, look, address: relay.address(), judge, album, verdict, rng }
+        let checker = Checker::new((stream.clone(), look), album.clone(), report.clone(), tally);
+        Viewer { stream, manner, asking, look, address: relay.address(), checker, album, report, rng }
     }
 
     fn start_changes(
@@ -243,7 +245,7 @@ impl Soak {
             streams: streams.turning.clone(),
             album: self.album.clone(),
             log: relay.log.clone(),
-            verdict: self.verdict.clone(),
+            report: self.report.clone(),
             rng: self.rng.fork(),
         };
         tokio::spawn(changer.run(ending))
@@ -251,11 +253,11 @@ impl Soak {
 }
 
 /// The log has a line for each change of state, and no more.
-fn check_volume(log: &Log, verdict: &Verdict) {
-    let (lines, bytes) = Log::bound(verdict);
+fn check_volume(log: &Log, report: &Report) {
+    let (lines, bytes) = Log::bound(report);
     let (logged, size) = (log.lines.load(Relaxed), log.bytes.load(Relaxed));
     if logged > lines || size > bytes {
-        verdict
+        report
             .violation(format!("the log has {logged} lines, {size} bytes: not {lines} and {bytes} at most"));
     }
 }

@@ -1,4 +1,4 @@
-//! What a camera writes, in its dialect.
+//! The bytes that a camera writes, in its dialect.
 
 use crate::dialects::{DIALECTS, Dialect};
 

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{api::Answer, log::Log, memory::Trend, rates::Rates, verdict::Verdict, watching::Usages};
+use crate::{api::Answer, log::Log, memory::Trend, rates::Rates, report::Report, watching::Usages};
 
 /// All that was measured.
 #[derive(Debug)]
@@ -25,21 +25,21 @@ pub(crate) struct Summary {
     pub(crate) log: Arc<Log>,
     pub(crate) status: ExitStatus,
     pub(crate) stopped_in: Duration,
-    /// `/api/streams`, at the end of the full house.
-    pub(crate) report: Answer,
-    pub(crate) verdict: Arc<Verdict>,
+    /// `/api/streams`, at the end of the full load.
+    pub(crate) stream_list: Answer,
+    pub(crate) report: Arc<Report>,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seen = &self.verdict;
+        let seen = &self.report;
         writeln!(f, "\n| what | seen |\n|---|---|")?;
-        row(f, "full house, seed", format!("{:.0} s, {}", self.length.as_secs_f64(), self.seed))?;
+        row(f, "full load, seed", format!("{:.0} s, {}", self.length.as_secs_f64(), self.seed))?;
         self.viewers(f)?;
         self.sources(f)?;
         self.process(f)?;
         row(f, "violations", seen.violated())?;
-        streams(f, &self.report.json())?;
+        streams(f, &self.stream_list.json())?;
         seen.violations().iter().try_for_each(|violation| writeln!(f, "- violation: {violation}"))
     }
 }
@@ -54,7 +54,7 @@ fn number(counter: &AtomicU64) -> u64 {
 
 impl Summary {
     fn viewers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seen, rates) = (&self.verdict, self.rates);
+        let (seen, rates) = (&self.report, self.rates);
         row(f, "parts that viewers took", number(&seen.parts))?;
         row(f, "bytes of them", format!("{:.2} GB", number(&seen.bytes) as f64 / 1e9))?;
         row(f, "shown once more", number(&seen.repeats))?;
@@ -72,7 +72,7 @@ impl Summary {
     }
 
     fn sources(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seen = &self.verdict;
+        let seen = &self.report;
         row(f, "frames of cameras", number(&seen.camera_frames))?;
         row(f, "connections of cameras", number(&seen.camera_connections))?;
         row(f, "deaths of cameras", number(&seen.deaths))?;
@@ -99,7 +99,7 @@ impl Summary {
         row(f, "threads before / with / after viewers", all(|usage| usage.threads))?;
         let tasks = tasks.map(|tasks| tasks.to_string()).join(" / ");
         row(f, "tasks (connections + streams + work) before / with / after viewers", tasks)?;
-        let (lines, bytes) = Log::bound(&self.verdict);
+        let (lines, bytes) = Log::bound(&self.report);
         row(f, "lines of the log / bound", format!("{} / {lines}", number(&log.lines)))?;
         row(f, "bytes of the log / bound", format!("{} / {bytes}", number(&log.bytes)))?;
         row(f, "warnings about cameras made to go away", number(&log.warnings))?;
@@ -109,10 +109,10 @@ impl Summary {
 }
 
 /// What framecast itself counted.
-fn streams(f: &mut fmt::Formatter<'_>, report: &Value) -> fmt::Result {
+fn streams(f: &mut fmt::Formatter<'_>, stream_list: &Value) -> fmt::Result {
     writeln!(f, "\n| stream | state | frames in | frames out | skipped | dropped | reconnects | quirks |")?;
     writeln!(f, "|---|---|---|---|---|---|---|---|")?;
-    for stream in report["streams"].as_array().into_iter().flatten() {
+    for stream in stream_list["streams"].as_array().into_iter().flatten() {
         let text = |key: &str| stream[key].as_str().unwrap_or("?").to_owned();
         let counts = |key: &str| {
             let map = stream[key].as_object().into_iter().flatten();

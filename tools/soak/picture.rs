@@ -1,4 +1,4 @@
-//! Pictures that can prove whose they are: decodable JPEGs of noise, each stamped in a comment segment with stream,
+//! Pictures that can prove whose they are: decodable JPEGs of noise, each with a timestamp in a comment segment with stream,
 //! epoch, sequence number, time and a checksum over all its bytes.
 
 use std::time::Instant;
@@ -7,7 +7,7 @@ use fastrand::Rng;
 use framecast::frame::inspect;
 use jpeg_encoder::{ColorType, Encoder};
 
-/// Noise pictures made at the start; a frame is one of them and a stamp.
+/// Noise pictures made at the start; a frame is one of them and a timestamp.
 const PICTURES: usize = 11;
 
 /// Sizes of the smallest and the largest picture, about.
@@ -19,11 +19,11 @@ const COMMENT: &[u8] = b"\xff\xfe";
 const MAGIC: &[u8] = b"SOAKSTMP";
 
 /// Magic, stream, epoch, sequence, time, checksum.
-const STAMP_BYTES: usize = MAGIC.len() + 2 + 4 + 8 + 8 + 8;
+const TIMESTAMP_BYTES: usize = MAGIC.len() + 2 + 4 + 8 + 8 + 8;
 
 /// What a frame says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct Timestamp {
     /// Number of the stream it belongs to.
     pub(crate) stream: u16,
     /// How often its camera has died before.
@@ -34,7 +34,7 @@ pub(crate) struct Stamp {
     pub(crate) sent_us: u64,
 }
 
-impl Stamp {
+impl Timestamp {
     /// Orders the frames of one stream.
     pub(crate) fn order(self) -> (u32, u64) {
         (self.epoch, self.sequence)
@@ -50,7 +50,7 @@ impl Stamp {
     }
 }
 
-/// The pictures that frames are made of, and the clock they are stamped by.
+/// The pictures that frames are made of, and the clock they are timestamped by.
 #[derive(Debug)]
 pub(crate) struct Album {
     /// JPEGs without their SOI.
@@ -77,10 +77,10 @@ impl Album {
         // Small and large ones by turns: 7 and 11 have no common divisor.
         let turn = (sequence * 7 + u64::from(stream)) % self.pictures.len() as u64;
         let picture = &self.pictures[usize::try_from(turn).expect("less than there are pictures")];
-        let stamp = Stamp { stream, epoch, sequence, sent_us: self.now_us() }.bytes();
-        let check = checksum(&stamp, picture);
-        let length = u16::try_from(2 + STAMP_BYTES).expect("a stamp is short");
-        [SOI, COMMENT, &length.to_be_bytes(), &stamp, &check.to_be_bytes(), picture].concat()
+        let timestamp = Timestamp { stream, epoch, sequence, sent_us: self.now_us() }.bytes();
+        let check = checksum(&timestamp, picture);
+        let length = u16::try_from(2 + TIMESTAMP_BYTES).expect("a timestamp is short");
+        [SOI, COMMENT, &length.to_be_bytes(), &timestamp, &check.to_be_bytes(), picture].concat()
     }
 }
 
@@ -106,7 +106,7 @@ pub(crate) struct Seen {
     pub(crate) width: u16,
     pub(crate) height: u16,
     /// None: framecast drew it, or encoded it anew.
-    pub(crate) stamp: Option<Stamp>,
+    pub(crate) timestamp: Option<Timestamp>,
 }
 
 /// What a viewer makes of a part: whole, and whose?
@@ -118,22 +118,24 @@ pub(crate) fn examine(jpeg: &[u8]) -> Result<Seen, String> {
     if info.len != jpeg.len() {
         return Err(format!("torn frame: its JPEG ends at {} of {} bytes", info.len, jpeg.len()));
     }
-    Ok(Seen { width: info.width, height: info.height, stamp: stamp(jpeg)? })
+    Ok(Seen { width: info.width, height: info.height, timestamp: timestamp(jpeg)? })
 }
 
-fn stamp(jpeg: &[u8]) -> Result<Option<Stamp>, String> {
-    let Some(stamp) = jpeg[SOI.len() + COMMENT.len() + 2..].get(..STAMP_BYTES) else { return Ok(None) };
-    if !stamp.starts_with(MAGIC) {
+fn timestamp(jpeg: &[u8]) -> Result<Option<Timestamp>, String> {
+    let Some(timestamp) = jpeg[SOI.len() + COMMENT.len() + 2..].get(..TIMESTAMP_BYTES) else {
+        return Ok(None);
+    };
+    if !timestamp.starts_with(MAGIC) {
         return Ok(None);
     }
-    let (said, check) = stamp.split_at(STAMP_BYTES - 8);
-    let picture = &jpeg[SOI.len() + COMMENT.len() + 2 + STAMP_BYTES..];
+    let (said, check) = timestamp.split_at(TIMESTAMP_BYTES - 8);
+    let picture = &jpeg[SOI.len() + COMMENT.len() + 2 + TIMESTAMP_BYTES..];
     if checksum(said, picture).to_be_bytes() != check {
         return Err("torn frame: the checksum does not fit".to_owned());
     }
     let number =
         |from: usize, len: usize| said[from..from + len].iter().fold(0, |n, &b| n << 8 | u64::from(b));
-    Ok(Some(Stamp {
+    Ok(Some(Timestamp {
         stream: u16::from_be_bytes([said[8], said[9]]),
         epoch: u32::from_be_bytes([said[10], said[11], said[12], said[13]]),
         sequence: number(14, 8),
@@ -141,15 +143,15 @@ fn stamp(jpeg: &[u8]) -> Result<Option<Stamp>, String> {
     }))
 }
 
-/// A frame's identity when it has no stamp.
+/// A frame's identity when it has no timestamp.
 pub(crate) fn fingerprint(jpeg: &[u8]) -> u64 {
     checksum(&[], jpeg)
 }
 
 /// Eight bytes at a time: every frame of every viewer is summed up.
-fn checksum(stamp: &[u8], picture: &[u8]) -> u64 {
+fn checksum(timestamp: &[u8], picture: &[u8]) -> u64 {
     let mut sum = 0xcbf2_9ce4_8422_2325_u64;
-    for bytes in [stamp, picture] {
+    for bytes in [timestamp, picture] {
         for eight in bytes.chunks(8) {
             let mut word = [0; 8];
             word[..eight.len()].copy_from_slice(eight);

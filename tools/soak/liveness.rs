@@ -1,4 +1,4 @@
-//! Whether what should be there is there: cameras that die and return, streams that are added and removed.
+//! Expected availability: cameras that die and return, streams that are added and removed.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
@@ -14,13 +14,13 @@ pub(crate) const HOLDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a camera has sent, and when its viewers may see a placeholder.
 #[derive(Debug, Default)]
-pub(crate) struct Presence {
+pub(crate) struct Liveness {
     away: AtomicBool,
     returned_us: AtomicU64,
     sent: AtomicU64,
 }
 
-impl Presence {
+impl Liveness {
     /// It is away from now on.
     pub(crate) fn leave(&self) {
         self.away.store(true, SeqCst);

@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     api::answer,
     picture::Album,
-    verdict::{Verdict, count},
+    report::{Report, count},
 };
 
 /// What both publishers have to show.
@@ -33,7 +33,7 @@ pub(crate) struct Publisher {
     pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
     pub(crate) album: Arc<Album>,
-    pub(crate) verdict: Arc<Verdict>,
+    pub(crate) report: Arc<Report>,
 }
 
 impl Publisher {
@@ -41,7 +41,7 @@ impl Publisher {
     pub(crate) async fn post_frames(self, ending: watch::Receiver<bool>) {
         let name = self.name;
         if let Err(error) = self.try_post_frames(ending).await {
-            self.verdict.violation(format!("{name}: {error}"));
+            self.report.violation(format!("{name}: {error}"));
         }
     }
 
@@ -49,7 +49,7 @@ impl Publisher {
     pub(crate) async fn feed(self, ending: watch::Receiver<bool>) {
         let name = self.name;
         if let Err(error) = self.try_feed(ending).await {
-            self.verdict.violation(format!("{name}: {error}"));
+            self.report.violation(format!("{name}: {error}"));
         }
     }
 
@@ -68,7 +68,7 @@ impl Publisher {
             if !answer.starts_with("HTTP/1.1 204 ") {
                 return Err(io::Error::other(format!("frame {sequence} was answered {answer}")));
             }
-            count(&self.verdict.pushed);
+            count(&self.report.pushed);
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Publisher {
                 socket.write_all(half).await?;
                 socket.write_all(b"\r\n").await?;
             }
-            count(&self.verdict.pushed);
+            count(&self.report.pushed);
         }
         socket.write_all(b"0\r\n\r\n").await?;
         let answer = answer(&mut socket).await?;
@@ -126,9 +126,9 @@ fn ticks() -> tokio::time::Interval {
 }
 
 /// Waits until this publisher's first frames are shown.
-pub(crate) async fn first_frame_is_shown(verdict: &Verdict) {
+pub(crate) async fn first_frame_is_shown(report: &Report) {
     const BOTH: u64 = 20;
-    while verdict.pushed.load(Relaxed) < BOTH {
+    while report.pushed.load(Relaxed) < BOTH {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -11,11 +11,11 @@ use tokio::{
 };
 
 use crate::{
+    dialect::{another_dialect, continued, dialect, head},
     dialects::Dialect,
+    liveness::{BACK_WITHIN, Liveness},
     picture::Album,
-    presence::{BACK_WITHIN, Presence},
-    speech::{another_dialect, continued, dialect, head},
-    verdict::{Verdict, count},
+    report::{Report, count},
 };
 
 /// Frames per second of every camera.
@@ -85,9 +85,9 @@ pub(crate) struct Camera {
     pub(crate) stream: u16,
     pub(crate) habit: Habit,
     pub(crate) listener: TcpListener,
-    pub(crate) presence: Arc<Presence>,
+    pub(crate) liveness: Arc<Liveness>,
     pub(crate) album: Arc<Album>,
-    pub(crate) verdict: Arc<Verdict>,
+    pub(crate) report: Arc<Report>,
     /// Decides when it dies, and for how long.
     pub(crate) rng: Rng,
 }
@@ -124,12 +124,12 @@ impl Camera {
                     socket
                 }
             };
-            count(&self.verdict.camera_connections);
+            count(&self.report.camera_connections);
             life.connections += 1;
             match self.serve(socket, &mut life).await {
                 Ok(End::Another(socket)) => waiting = Some(socket),
                 Ok(End::Died) => {
-                    count(&self.verdict.deaths);
+                    count(&self.report.deaths);
                     self.be_dead(life.epoch).await;
                     // It counts from the start again, as a camera that has rebooted.
                     life.epoch += 1;
@@ -164,7 +164,7 @@ impl Camera {
                     let (another, _) = accepted?;
                     if !is_closed(&socket) {
                         let stream = self.stream;
-                        self.verdict.violation(format!("cam-{stream}: two connections at the same time"));
+                        self.report.violation(format!("cam-{stream}: two connections at the same time"));
                     }
                     return Ok(End::Another(another));
                 }
@@ -184,8 +184,8 @@ impl Camera {
                 return Ok(End::Closed);
             }
             socket.write_all(&written).await?;
-            self.presence.sent(life.sequence);
-            count(&self.verdict.camera_frames);
+            self.liveness.sent(life.sequence);
+            count(&self.report.camera_frames);
             previous = Some(frame);
         }
     }
@@ -199,7 +199,7 @@ impl Camera {
 
     /// Every other time connections are closed at once, or taken and never answered.
     async fn be_dead(&mut self, deaths: u32) {
-        self.presence.leave();
+        self.liveness.leave();
         let end = sleep(Duration::from_millis(self.rng.u64(AWAY_MS)));
         tokio::pin!(end);
         let mut unanswered = Vec::new();
@@ -214,7 +214,7 @@ impl Camera {
                 }
             }
         }
-        self.presence.come_back(self.album.now_us());
+        self.liveness.come_back(self.album.now_us());
     }
 }
 

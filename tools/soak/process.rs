@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{api::ADMIN_TOKEN, log::Log, verdict::Verdict};
+use crate::{api::ADMIN_TOKEN, log::Log, report::Report};
 
 /// It listens within this, or never.
 const START_WITHIN: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ pub(crate) struct Relay {
     child: Child,
     pid: u32,
     address: SocketAddr,
-    judging: JoinHandle<()>,
+    log_check: JoinHandle<()>,
     /// Kept open: a closed pipe would fail the relay's next print.
     _stdout: Lines<BufReader<ChildStdout>>,
     pub(crate) log: Arc<Log>,
@@ -76,7 +76,7 @@ impl Relay {
         program: &Path,
         config: &Path,
         may_go_away: Vec<String>,
-        verdict: Arc<Verdict>,
+        report: Arc<Report>,
     ) -> Result<Self> {
         let mut child = Command::new(program)
             .args(["serve", "--config"])
@@ -93,11 +93,11 @@ impl Relay {
         let pid = child.id().context("framecast ended at once")?;
         let stderr = child.stderr.take().context("stderr is piped")?;
         let log = Arc::new(Log::default());
-        let judging = tokio::spawn(log.clone().judge(stderr, may_go_away, verdict));
+        let log_check = tokio::spawn(log.clone().check(stderr, may_go_away, report));
         let mut stdout = BufReader::new(child.stdout.take().context("stdout is piped")?).lines();
         let address =
             timeout(START_WITHIN, address(&mut stdout)).await.context("framecast does not listen")??;
-        Ok(Self { child, pid, address, judging, _stdout: stdout, log })
+        Ok(Self { child, pid, address, log_check, _stdout: stdout, log })
     }
 
     /// Where it listens.
@@ -115,14 +115,14 @@ impl Relay {
         Usage::of(self.pid)
     }
 
-    /// Sends SIGTERM and waits: how it ended, and after how long. Its log is judged to the last line.
+    /// Sends SIGTERM and waits: how it ended, and after how long. Its log is checked to the last line.
     pub(crate) async fn terminate(mut self) -> Result<(ExitStatus, Duration)> {
         let start = Instant::now();
         signal(self.pid, "TERM").await?;
         let status =
             timeout(END_WITHIN, self.child.wait()).await.context("SIGTERM does not end framecast")??;
         let took = start.elapsed();
-        self.judging.await.context("the log was not judged to its end")?;
+        self.log_check.await.context("the log was not checked to its end")?;
         Ok((status, took))
     }
 }

@@ -1,4 +1,4 @@
-//! framecast's log: judged line by line, and counted.
+//! framecast's log: checked line by line, and counted.
 
 use std::sync::{
     Arc,
@@ -7,7 +7,7 @@ use std::sync::{
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-use crate::verdict::{Verdict, count};
+use crate::report::{Report, count};
 
 /// What the log says of a camera whose script explains it.
 const EXPECTED_WARNING: &str = "source is away";
@@ -56,29 +56,29 @@ impl Log {
     }
 
     /// How many lines, and bytes, there may be after what was done. So one line a change of state, and no more.
-    pub(crate) fn bound(verdict: &Verdict) -> (u64, u64) {
+    pub(crate) fn bound(report: &Report) -> (u64, u64) {
         let of = |lines: u64, counter: &AtomicU64| lines * counter.load(Relaxed);
         let lines = LINES_OF_A_RUN
-            + of(LINES_OF_A_VISIT, &verdict.joined)
-            + of(LINES_OF_A_WAKING, &verdict.woken)
-            + of(LINES_OF_A_CONNECTION, &verdict.camera_connections)
-            + of(LINES_OF_A_CHANGE, &verdict.changes);
+            + of(LINES_OF_A_VISIT, &report.joined)
+            + of(LINES_OF_A_WAKING, &report.woken)
+            + of(LINES_OF_A_CONNECTION, &report.camera_connections)
+            + of(LINES_OF_A_CHANGE, &report.changes);
         (lines, lines * BYTES_OF_A_LINE)
     }
 
     /// Reads to the end. Warnings are allowed about the streams `may_go_away` only, errors about spoiled files.
-    pub(crate) async fn judge(
+    pub(crate) async fn check(
         self: Arc<Self>,
         log: impl AsyncRead + Unpin,
         may_go_away: Vec<String>,
-        verdict: Arc<Verdict>,
+        report: Arc<Report>,
     ) {
         let mut lines = BufReader::new(log).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             count(&self.lines);
             self.bytes.fetch_add(line.len() as u64 + 1, Relaxed);
             if !self.is_expected(&line, &may_go_away) {
-                verdict.violation(format!("in the log: {line}"));
+                report.violation(format!("in the log: {line}"));
             }
         }
     }

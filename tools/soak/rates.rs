@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use crate::{presence::Presence, verdict::Verdict};
+use crate::{liveness::Liveness, report::Report};
 
 /// What a healthy viewer must get of what its camera sends. The rest is for moments in which a busy machine lets a
 /// frame be overtaken by the next one.
@@ -15,7 +15,7 @@ const SHARE: f64 = 0.99;
 #[derive(Debug)]
 pub(crate) struct Tally {
     name: String,
-    camera: Arc<Presence>,
+    camera: Arc<Liveness>,
     first: AtomicU64,
     got: AtomicU64,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Rates {
 }
 
 impl Tally {
-    pub(crate) fn new(name: String, camera: Arc<Presence>) -> Self {
+    pub(crate) fn new(name: String, camera: Arc<Liveness>) -> Self {
         Self { name, camera, first: AtomicU64::new(0), got: AtomicU64::new(0) }
     }
 
@@ -55,14 +55,14 @@ impl Tally {
 
 impl Rates {
     /// Adds up, and complains of each who got too little.
-    pub(crate) fn of(tallies: &[Arc<Tally>], verdict: &Verdict) -> Self {
+    pub(crate) fn of(tallies: &[Arc<Tally>], report: &Report) -> Self {
         let mut rates = Self { viewers: tallies.len(), least: 1.0, ..Self::default() };
         for tally in tallies {
             let (offered, got) = tally.balance();
             // One that is just on its way was sent, and is not here yet.
             let share = (got + 1) as f64 / offered.max(1) as f64;
             if share < SHARE {
-                verdict.violation(format!("viewer of {}: got {got} of {offered} frames", tally.name));
+                report.violation(format!("viewer of {}: got {got} of {offered} frames", tally.name));
             }
             rates.offered += offered;
             rates.got += got;

@@ -1,8 +1,8 @@
-//! Is memory flat? Samples of the whole run, judged at its end.
+//! Is memory flat? Samples of the whole run, checked at its end.
 
 use std::time::Duration;
 
-/// The relay fills its caches and meets every dialect's largest frame in this time; what it needs then is not judged.
+/// The relay fills its caches and meets every dialect's largest frame in this time; what it needs then is not checked.
 const SETTLING: Duration = Duration::from_secs(60);
 
 /// From the settled stretch to the last one, the highest sample may grow by so much of itself …
@@ -38,7 +38,7 @@ pub(crate) struct Trend {
     pub(crate) bound_kib: u64,
     /// KiB in an hour, by the line of least squares through the samples behind five minutes; none in shorter runs.
     pub(crate) slope: Option<f64>,
-    slope_is_judged: bool,
+    checks_slope: bool,
 }
 
 impl Trend {
@@ -47,7 +47,7 @@ impl Trend {
         if self.end_kib > self.bound_kib {
             return Some(format!("memory grew from {} to {} KiB", self.settled_kib, self.end_kib));
         }
-        let slope = self.slope.filter(|slope| self.slope_is_judged && *slope > SLOPE_KIB_PER_H)?;
+        let slope = self.slope.filter(|slope| self.checks_slope && *slope > SLOPE_KIB_PER_H)?;
         Some(format!("memory grows by {slope:.0} KiB in an hour"))
     }
 }
@@ -72,7 +72,7 @@ impl Memory {
             highest_kib: highest(settling, Duration::MAX),
             bound_kib: settled_kib + (settled_kib as f64 * GROWTH) as u64 + GROWTH_KIB,
             slope: self.slope(),
-            slope_is_judged: length >= SLOPE_FROM + SLOPE_NEEDS,
+            checks_slope: length >= SLOPE_FROM + SLOPE_NEEDS,
         }
     }
 

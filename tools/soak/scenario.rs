@@ -1,10 +1,10 @@
-//! The house: which streams there are, and who watches which, and how.
+//! The scenario: the streams, who watches which, and how.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{
     camera::{self, CAMERAS, Habit},
-    presence::{Existence, Presence},
+    liveness::{Existence, Liveness},
 };
 
 /// Viewers, spread over all streams.
@@ -126,14 +126,14 @@ impl Asking {
 /// Whose pictures a stream shows.
 #[derive(Debug, Clone)]
 pub(crate) enum Shows {
-    /// A camera's, stamped; placeholders while it is away.
-    Camera(Arc<Presence>),
-    /// A publisher's, stamped.
+    /// A camera's, timestamped; placeholders while it is away.
+    Camera(Arc<Liveness>),
+    /// A publisher's, timestamped.
     Push,
     /// framecast's own.
     Renderer,
     /// A camera's, made so many pixels wide and high; placeholders while it is away.
-    Small(Arc<Presence>, u16),
+    Small(Arc<Liveness>, u16),
     /// This and that, while it is there.
     Turning(Arc<Existence>),
 }
@@ -145,7 +145,7 @@ pub(crate) struct Stream {
     pub(crate) number: u16,
     pub(crate) name: String,
     /// The number of the stream whose frames it shows.
-    pub(crate) stamped_as: u16,
+    pub(crate) timestamp_id: u16,
     pub(crate) shows: Shows,
     /// A viewer that waits longer for a new picture has been forgotten.
     pub(crate) longest_silence: Duration,
@@ -154,7 +154,7 @@ pub(crate) struct Stream {
 impl Stream {
     /// Whether each frame that is sent to it is shown.
     pub(crate) fn is_at_full_rate(&self) -> bool {
-        self.number == self.stamped_as && matches!(CAMERAS[usize::from(self.number)], Habit::Steady(_))
+        self.number == self.timestamp_id && matches!(CAMERAS[usize::from(self.number)], Habit::Steady(_))
     }
 }
 
@@ -167,10 +167,10 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// All of them; the cameras are there already.
-    pub(crate) fn new(cameras: &[Arc<Presence>]) -> Self {
+    pub(crate) fn new(cameras: &[Arc<Liveness>]) -> Self {
         let mut streams = Self::default();
-        for (position, (habit, presence)) in CAMERAS.into_iter().zip(cameras).enumerate() {
-            let shows = Shows::Camera(presence.clone());
+        for (position, (habit, liveness)) in CAMERAS.into_iter().zip(cameras).enumerate() {
+            let shows = Shows::Camera(liveness.clone());
             streams.stays(&camera_name(position), position, shows, camera::longest_silence(habit));
         }
         for (position, name) in [PUSH_FRAMES, PUSH_FEED].into_iter().enumerate() {
@@ -180,27 +180,27 @@ impl Streams {
             streams.stays(name, streams.staying.len(), Shows::Renderer, SILENCE);
         }
         for (name, of, settings) in RENDITIONS {
-            let presence = cameras[of].clone();
+            let liveness = cameras[of].clone();
             let shows = if settings.contains("transform") {
-                Shows::Small(presence, SMALL)
+                Shows::Small(liveness, SMALL)
             } else {
-                Shows::Camera(presence)
+                Shows::Camera(liveness)
             };
             streams.stays(name, of, shows, camera::longest_silence(CAMERAS[of]));
         }
         for name in TURNING.into_iter().chain(ADDED) {
             let shows = Shows::Turning(Arc::default());
             let (number, name) = (u16::MAX, name.to_owned());
-            let stream = Stream { number, name, stamped_as: number, shows, longest_silence: SILENCE };
+            let stream = Stream { number, name, timestamp_id: number, shows, longest_silence: SILENCE };
             streams.turning.push(Arc::new(stream));
         }
         streams
     }
 
-    fn stays(&mut self, name: &str, stamped_as: usize, shows: Shows, longest_silence: Duration) {
+    fn stays(&mut self, name: &str, timestamp_id: usize, shows: Shows, longest_silence: Duration) {
         let short = |number| u16::try_from(number).expect("a handful of streams");
-        let (number, stamped_as, name) = (short(self.staying.len()), short(stamped_as), name.to_owned());
-        self.staying.push(Arc::new(Stream { number, name, stamped_as, shows, longest_silence }));
+        let (number, timestamp_id, name) = (short(self.staying.len()), short(timestamp_id), name.to_owned());
+        self.staying.push(Arc::new(Stream { number, name, timestamp_id, shows, longest_silence }));
     }
 
     /// Which stream a viewer watches, and how.

@@ -13,12 +13,12 @@ use tokio::{
 use crate::{
     api::{Answer, ask},
     file::{File, Settings},
-    house::{ADDED, Shows, Stream, TURNING},
+    liveness::{Existence, HOLDS_WITHIN},
     log::Log,
     picture::Album,
-    presence::{Existence, HOLDS_WITHIN},
     process::signal,
-    verdict::{Verdict, count},
+    report::{Report, count},
+    scenario::{ADDED, Shows, Stream, TURNING},
 };
 
 /// From one change to the next: every 15 s or so.
@@ -50,7 +50,7 @@ pub(crate) struct Changer {
     pub(crate) streams: Vec<Arc<Stream>>,
     pub(crate) album: Arc<Album>,
     pub(crate) log: Arc<Log>,
-    pub(crate) verdict: Arc<Verdict>,
+    pub(crate) report: Arc<Report>,
     pub(crate) rng: Rng,
 }
 
@@ -76,7 +76,7 @@ impl Changer {
 
     fn mind(&self, what: &str, done: anyhow::Result<()>) {
         if let Err(error) = done {
-            self.verdict.violation(format!("{what}: {error:#}"));
+            self.report.violation(format!("{what}: {error:#}"));
         }
     }
 
@@ -90,7 +90,7 @@ impl Changer {
 
     /// Tells the viewers what is about to become of a stream.
     fn announce(&self, name: &str, stays: bool) {
-        count(&self.verdict.changes);
+        count(&self.report.changes);
         let (existence, now_us) = (self.existence(name), self.album.now_us());
         match (existence.is_there(), stays) {
             (false, _) => existence.add(now_us),
@@ -119,7 +119,7 @@ impl Changer {
 
     /// A file with a mistake changes nothing.
     async fn spoil_file(&mut self) -> anyhow::Result<()> {
-        count(&self.verdict.changes);
+        count(&self.report.changes);
         self.log.expect_a_mistake();
         self.file.write_spoiled(&mut self.rng)?;
         let way = self.way();
@@ -129,7 +129,7 @@ impl Changer {
             anyhow::ensure!(answer.status == 422, "a wrong file was answered {answer:?}");
         }
         sleep(Duration::from_millis(self.rng.u64(WRONG_FOR_MS))).await;
-        count(&self.verdict.changes);
+        count(&self.report.changes);
         self.file.write(&mut self.rng)?;
         let way = self.way();
         self.tell(way).await?;
@@ -197,7 +197,7 @@ impl Changer {
         for what in ["added", "changed", "removed"] {
             for touched in applied[what].as_array().into_iter().flatten().filter_map(Value::as_str) {
                 if touched != name && touched != "all" {
-                    self.verdict.violation(format!("{name} was changed, and {touched} was {what} too"));
+                    self.report.violation(format!("{name} was changed, and {touched} was {what} too"));
                 }
             }
         }
@@ -208,9 +208,9 @@ impl Changer {
         let wanted = self.file.titles();
         let start = Instant::now();
         loop {
-            let report = ask(self.address, "GET", "/api/streams", "").await?.json();
-            let found = titles(&report);
-            let has = report["config"]["state"].as_str().unwrap_or("?").to_owned();
+            let stream_list = ask(self.address, "GET", "/api/streams", "").await?.json();
+            let found = titles(&stream_list);
+            let has = stream_list["config"]["state"].as_str().unwrap_or("?").to_owned();
             if found == wanted && has == state {
                 return Ok(());
             }
@@ -223,8 +223,8 @@ impl Changer {
 }
 
 /// Names and titles of the streams that come and go.
-fn titles(report: &Value) -> BTreeSet<(String, String)> {
-    let streams = report["streams"].as_array().into_iter().flatten();
+fn titles(stream_list: &Value) -> BTreeSet<(String, String)> {
+    let streams = stream_list["streams"].as_array().into_iter().flatten();
     let text = |stream: &Value, key: &str| stream[key].as_str().unwrap_or("?").to_owned();
     let all = streams.map(|stream| (text(stream, "name"), text(stream, "title")));
     all.filter(|(name, _)| TURNING.iter().chain(&ADDED).any(|turning| turning == name)).collect()

@@ -1,4 +1,4 @@
-//! The process while the house is full, and whether it gives everything back.
+//! The process under full load, and whether it gives everything back.
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -9,11 +9,11 @@ use tokio::time::{Instant, interval, sleep};
 use crate::{
     api::Tasks,
     camera::{self, CAMERAS},
-    house::camera_name,
     memory::Memory,
     process::{Relay, Usage},
+    report::Report,
+    scenario::camera_name,
     summary::say,
-    verdict::Verdict,
 };
 
 /// A line of progress so often.
@@ -43,11 +43,11 @@ impl Usages {
     }
 }
 
-/// Lets the full house run, with samples and lines of progress; notes the usage at its end.
+/// Runs the full load, with samples and lines of progress; notes the usage at its end.
 pub(crate) async fn watch_over(
     relay: &Relay,
     length: Duration,
-    verdict: &Verdict,
+    report: &Report,
     usages: &mut Usages,
 ) -> Result<Memory> {
     let start = Instant::now();
@@ -62,35 +62,35 @@ pub(crate) async fn watch_over(
             _ = lines.tick() => {
                 match Tasks::now(relay.address()).await {
                     Ok(tasks) => usages.tasks[1] = tasks,
-                    Err(error) => verdict.violation(format!("/metrics: {error}")),
+                    Err(error) => report.violation(format!("/metrics: {error}")),
                 }
-                say(&progress(start.elapsed(), relay, verdict, usages));
+                say(&progress(start.elapsed(), relay, report, usages));
             }
         }
     }
     Ok(memory)
 }
 
-fn progress(elapsed: Duration, relay: &Relay, verdict: &Verdict, usages: &Usages) -> String {
+fn progress(elapsed: Duration, relay: &Relay, report: &Report, usages: &Usages) -> String {
     let usage = usages.processes[1];
     let before = usages.processes[0].cpu_s;
     format!(
         "{:4} s  {:8} parts  {:6} MB  {:5} placeholders  delay p99 {:3} ms  memory {:6} KiB  {} threads  {} \
          descriptors  {} tasks  {} changes  {} lines  CPU {:.0} % and {:.0} %  {} violations",
         elapsed.as_secs(),
-        verdict.parts.load(Relaxed),
-        verdict.bytes.load(Relaxed) / 1_000_000,
-        verdict.placeholders.load(Relaxed),
-        verdict.delay_ms(0.99),
+        report.parts.load(Relaxed),
+        report.bytes.load(Relaxed) / 1_000_000,
+        report.placeholders.load(Relaxed),
+        report.delay_ms(0.99),
         usage.memory_kib,
         usage.threads,
         usage.descriptors,
         usages.tasks[1],
-        verdict.changes.load(Relaxed),
+        report.changes.load(Relaxed),
         relay.log.lines.load(Relaxed),
         (usage.cpu_s - before) / elapsed.as_secs_f64().max(1.0) * 100.0,
         own_cpu_s() / elapsed.as_secs_f64().max(1.0) * 100.0,
-        verdict.violated(),
+        report.violated(),
     )
 }
 
@@ -100,18 +100,18 @@ fn own_cpu_s() -> f64 {
 }
 
 /// framecast must have noticed what is odd about the cameras that stay in their dialect.
-pub(crate) fn check_quirks(report: &Value, verdict: &Verdict) {
+pub(crate) fn check_quirks(stream_list: &Value, report: &Report) {
     for (position, habit) in CAMERAS.into_iter().enumerate() {
         let Some(quirk) = camera::expected_quirk(habit) else { continue };
-        let counted = report["streams"][position]["quirks"][quirk].as_u64().unwrap_or_default();
+        let counted = stream_list["streams"][position]["quirks"][quirk].as_u64().unwrap_or_default();
         if counted == 0 {
-            verdict.violation(format!("{}: the quirk {quirk} was not noticed", camera_name(position)));
+            report.violation(format!("{}: the quirk {quirk} was not noticed", camera_name(position)));
         }
     }
 }
 
 /// Waits until descriptors and threads, and then tasks, are back at what they were before the viewers.
-pub(crate) async fn given_back(relay: &Relay, usages: &mut Usages, verdict: &Verdict) -> Result<()> {
+pub(crate) async fn given_back(relay: &Relay, usages: &mut Usages, report: &Report) -> Result<()> {
     let start = Instant::now();
     let late = || start.elapsed() > GIVEN_BACK_WITHIN;
     let base = usages.processes[0];
@@ -123,7 +123,7 @@ pub(crate) async fn given_back(relay: &Relay, usages: &mut Usages, verdict: &Ver
         }
         if late() {
             let text = format!("not given back after the viewers had left: {base:?} became {usage:?}");
-            verdict.violation(text);
+            report.violation(text);
             break;
         }
         sleep(LOOK_AGAIN).await;
@@ -136,7 +136,7 @@ pub(crate) async fn given_back(relay: &Relay, usages: &mut Usages, verdict: &Ver
             return Ok(());
         }
         if late() {
-            verdict.violation(format!("tasks go on after the viewers had left: {base} became {tasks}"));
+            report.violation(format!("tasks go on after the viewers had left: {base} became {tasks}"));
             return Ok(());
         }
         sleep(LOOK_AGAIN).await;

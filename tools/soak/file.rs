@@ -10,8 +10,8 @@ use fastrand::Rng;
 
 use crate::{
     camera::CAMERAS,
-    house::{PUSH_FEED, PUSH_FRAMES, RENDERERS, RENDITIONS, camera_name},
     publisher,
+    scenario::{PUSH_FEED, PUSH_FRAMES, RENDERERS, RENDITIONS, camera_name},
 };
 
 /// What a stream that comes and goes shows: framecast's own pictures, or those of a camera that stays.
