@@ -91,7 +91,8 @@ impl Lease {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests {
     use std::{
         sync::atomic::{AtomicBool, Ordering},

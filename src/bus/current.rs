@@ -191,7 +191,8 @@ impl Bus {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 pub(crate) mod tests {
     use super::*;
 

@@ -114,7 +114,8 @@ fn batch_len(showing: &Showing) -> usize {
     BATCH.min(BATCH_BYTES / bytes.max(1)).max(1)
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests {
     use std::sync::{
         Mutex,

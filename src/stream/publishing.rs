@@ -77,7 +77,8 @@ impl Drop for Publishing {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
 

@@ -29,7 +29,8 @@ impl SendMethod {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::bus::{Pages, Showing};

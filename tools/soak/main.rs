@@ -182,17 +182,17 @@ impl Soak {
 
     /// Starts the cameras; gives whether they are there, and their URLs.
     async fn open_cameras(&mut self, cameras: &mut JoinSet<()>) -> Result<(Vec<Arc<Liveness>>, Vec<String>)> {
-        let (mut liveness, mut urls) = (Vec::new(), Vec::new());
+        let (mut all, mut urls) = (Vec::new(), Vec::new());
         for (position, habit) in CAMERAS.into_iter().enumerate() {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             urls.push(format!("http://{}/video", listener.local_addr()?));
             let liveness = Arc::new(Liveness::default());
-            liveness.push(liveness.clone());
+            all.push(liveness.clone());
             let stream = u16::try_from(position).expect("a handful of streams");
             let (album, report, rng) = (self.album.clone(), self.report.clone(), self.rng.fork());
             cameras.spawn(Camera { stream, habit, listener, liveness, album, report, rng }.run());
         }
-        Ok((liveness, urls))
+        Ok((all, urls))
     }
 
     fn start_publishers(&self, relay: &Relay, ending: &watch::Receiver<bool>) -> JoinSet<()> {

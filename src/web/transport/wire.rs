@@ -255,5 +255,6 @@ impl<S: Channel> AsyncWrite for Wire<S> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests;
