@@ -28,9 +28,11 @@ pub(super) enum Refusal {
     Flood,
     /// There was no memory for its body, or it was ended to make room: 503, or 413 if it never fits.
     Uploads,
+    /// There was no room for its answer beside those that clients have not taken: 503.
+    Unsent,
 }
 
-const ALL: [(Refusal, &str); 10] = [
+const ALL: [(Refusal, &str); 11] = [
     (Refusal::Unauthorized, "unauthorized"),
     (Refusal::Forbidden, "forbidden"),
     (Refusal::CrossSite, "cross_site"),
@@ -41,6 +43,7 @@ const ALL: [(Refusal, &str); 10] = [
     (Refusal::Streams, "streams"),
     (Refusal::Flood, "flood"),
     (Refusal::Uploads, "uploads"),
+    (Refusal::Unsent, "unsent"),
 ];
 
 /// Where there was no room for a viewer.

@@ -3,8 +3,9 @@
 //! A client that asks for much and takes nothing makes the relay keep its answers: over HTTP/2 in hundreds of streams of one
 //! connection, over HTTP/1.1 in thousands of connections. So the bytes of an answer are charged to `limits.max_unsent_bytes`
 //! until the last slice of them was written; when those are used up, further answers become 503. Bytes that several answers share
-//! (a picture that many ask for) are charged once. Of a connection that holds `limits.max_unsent_bytes_per_connection`
-//! already, further requests wait before their answer is made.
+//! (a picture that many ask for) are charged once to the process, and count in each connection that has yet to take them. Of a
+//! connection that holds `limits.max_unsent_bytes_per_connection` already, further requests wait before their answer is made, for
+//! [`WAIT_FOR_ROOM`] at most.
 //!
 //! Answers that the program holds anyway (pages, the API's description) are marked [`Permanent`] and not charged. Of a stream
 //! of pictures a connection holds one part, whose frame all its viewers share. A viewer that takes longer than
@@ -35,10 +36,10 @@ use actix_web::{
 use bytes::Bytes;
 use tokio::{
     sync::Notify,
-    time::{Instant, Sleep, sleep_until},
+    time::{Instant, Sleep, sleep_until, timeout},
 };
 
-use super::{WebState, error::Problem};
+use super::{WebState, error::Problem, refusals::Refusal};
 use crate::limits::{BudgetError, ByteBudget, BytePermit};
 
 /// Shorter answers are not charged: 256 of them, of all streams of a connection, are as much as one of its buffers.
@@ -49,6 +50,10 @@ const SLICE: usize = 16 * 1024;
 
 /// A part that is not taken within this is charged: by then there are newer ones, and its frame would be free but for this viewer.
 pub(super) const SLOW_PART: Duration = Duration::from_secs(1);
+
+/// A request whose connection has too much unsent waits so long before it gets 503. A client that takes anything at all takes a
+/// slice within it; one that takes nothing is disconnected in about this time.
+const WAIT_FOR_ROOM: Duration = Duration::from_secs(10);
 
 /// Marks an answer whose bytes are there for as long as the program runs.
 #[derive(Debug, Clone, Copy)]
@@ -68,14 +73,21 @@ impl ConnectionBytes {
         kept.or_else(|| request.extensions().get::<Arc<Self>>().cloned()).unwrap_or_default()
     }
 
-    async fn wait_below(&self, most: usize) {
-        loop {
-            let freed = self.freed.notified();
-            if self.held.load(Relaxed) < most {
-                return;
-            }
-            freed.await;
+    /// Waits until the connection holds less than `most`. Returns whether it did within [`WAIT_FOR_ROOM`].
+    async fn wait_below(&self, most: usize) -> bool {
+        if self.held.load(Relaxed) < most {
+            return true;
         }
+        let has_room = async {
+            loop {
+                let freed = self.freed.notified();
+                if self.held.load(Relaxed) < most {
+                    return;
+                }
+                freed.await;
+            }
+        };
+        timeout(WAIT_FOR_ROOM, has_room).await.is_ok()
     }
 }
 
@@ -93,12 +105,11 @@ pub struct UnsentAnswers {
     charged: Mutex<HashMap<Allocation, Weak<Charge>>>,
 }
 
-/// Bytes that are charged for as long as an answer holds them.
+/// Bytes that are charged to the process for as long as any answer holds them, whoever asked first.
 #[derive(Debug)]
 struct Charge {
     allocation: Allocation,
-    permit: BytePermit,
-    connection: Arc<ConnectionBytes>,
+    _permit: BytePermit,
     answers: Arc<UnsentAnswers>,
 }
 
@@ -109,16 +120,34 @@ impl Drop for Charge {
         if charged.get(&self.allocation).is_some_and(|charge| charge.strong_count() == 0) {
             charged.remove(&self.allocation);
         }
-        drop(charged);
-        self.connection.held.fetch_sub(self.permit.bytes(), Relaxed);
+    }
+}
+
+/// Bytes that count in a connection for as long as an answer of its own holds them.
+struct Held {
+    connection: Arc<ConnectionBytes>,
+    bytes: usize,
+}
+
+impl Held {
+    fn new(connection: Arc<ConnectionBytes>, bytes: usize) -> Self {
+        connection.held.fetch_add(bytes, Relaxed);
+        Self { connection, bytes }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.connection.held.fetch_sub(self.bytes, Relaxed);
         self.connection.freed.notify_waiters();
     }
 }
 
-/// Owns bytes that are charged: each slice of them keeps the charge.
+/// Owns bytes of an answer: each slice of them keeps the charge, and counts in the answer's connection.
 struct Charged {
     bytes: Bytes,
     _charge: Arc<Charge>,
+    _held: Held,
 }
 
 impl AsRef<[u8]> for Charged {
@@ -143,24 +172,19 @@ impl UnsentAnswers {
         bytes: Bytes,
         connection: &Arc<ConnectionBytes>,
     ) -> Result<Bytes, BudgetError> {
-        let charge = self.hold(allocation(&bytes), bytes.len(), connection)?;
-        Ok(Bytes::from_owner(Charged { bytes, _charge: charge }))
+        let charge = self.hold(allocation(&bytes), bytes.len())?;
+        let held = Held::new(connection.clone(), bytes.len());
+        Ok(Bytes::from_owner(Charged { bytes, _charge: charge, _held: held }))
     }
 
-    fn hold(
-        self: &Arc<Self>,
-        allocation: Allocation,
-        bytes: usize,
-        connection: &Arc<ConnectionBytes>,
-    ) -> Result<Arc<Charge>, BudgetError> {
+    /// Charges bytes to the process, unless they are charged already.
+    fn hold(self: &Arc<Self>, allocation: Allocation, bytes: usize) -> Result<Arc<Charge>, BudgetError> {
         let mut charged = self.charged();
         if let Some(charge) = charged.get(&allocation).and_then(Weak::upgrade) {
             return Ok(charge);
         }
         let permit = self.budget.try_acquire(bytes)?;
-        connection.held.fetch_add(bytes, Relaxed);
-        let (connection, answers) = (connection.clone(), self.clone());
-        let charge = Arc::new(Charge { allocation, permit, connection, answers });
+        let charge = Arc::new(Charge { allocation, _permit: permit, answers: self.clone() });
         charged.insert(allocation, Arc::downgrade(&charge));
         Ok(charge)
     }
@@ -195,7 +219,7 @@ impl SlowPart {
             Some((known, since)) if known == part => {
                 if self.charge.is_none() && now.saturating_duration_since(since) >= SLOW_PART {
                     let bytes = bytes.max(rest.len());
-                    self.charge = Some(self.answers.hold(allocation(rest), bytes, &Arc::default())?);
+                    self.charge = Some(self.answers.hold(allocation(rest), bytes)?);
                 }
             }
             _ => (self.part, self.charge) = (Some((part, now)), None),
@@ -226,7 +250,16 @@ pub(super) async fn bound(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = request.app_data::<web::Data<WebState>>().expect("every app has its state").clone();
     let connection = ConnectionBytes::of(request.request());
-    connection.wait_below(state.settings.now().limits.max_unsent_bytes_per_connection).await;
+    let most = state.settings.now().limits.max_unsent_bytes_per_connection;
+    if !connection.wait_below(most).await {
+        state.refusals.count(Refusal::Unsent);
+        let detail = format!(
+            "this connection has not taken {most} bytes of its earlier answers for {} s, and \
+             limits.max_unsent_bytes_per_connection allows no more: read them first",
+            WAIT_FOR_ROOM.as_secs()
+        );
+        return Ok(request.into_response(Problem::unavailable(detail).error_response()));
+    }
     let response = next.call(request).await?.map_into_boxed_body();
     let is_charged = match response.response().body().size() {
         BodySize::Sized(length) => length >= LEAST_CHARGED as u64,
@@ -236,22 +269,19 @@ pub(super) async fn bound(
         return Ok(response);
     }
     let (request, response) = response.into_parts();
-    Ok(ServiceResponse::new(request, charged(&state.unsent, response, &connection)))
+    Ok(ServiceResponse::new(request, charged(&state, response, &connection)))
 }
 
 /// The answer in slices, charged; or 503.
-fn charged(
-    answers: &Arc<UnsentAnswers>,
-    response: HttpResponse,
-    connection: &Arc<ConnectionBytes>,
-) -> HttpResponse {
+fn charged(state: &WebState, response: HttpResponse, connection: &Arc<ConnectionBytes>) -> HttpResponse {
     let is_permanent = response.extensions().get::<Permanent>().is_some();
     let (head, body) = response.into_parts();
     let bytes = match body.try_into_bytes() {
         Ok(bytes) if is_permanent => bytes,
-        Ok(bytes) => match answers.charge(bytes, connection) {
+        Ok(bytes) => match state.unsent.charge(bytes, connection) {
             Ok(bytes) => bytes,
             Err(error) => {
+                state.refusals.count(Refusal::Unsent);
                 let detail = format!("answers that clients have not taken are too many: {error}");
                 return Problem::unavailable(detail).error_response();
             }
@@ -328,23 +358,35 @@ mod tests {
         let all =
             connections.each_ref().map(|connection| answers.charge(picture.clone(), connection).unwrap());
         assert_eq!(answers.budget.in_use(), 6 * KIB);
+        let held = || connections.each_ref().map(|connection| connection.held.load(Relaxed));
+        assert_eq!(held(), [6 * KIB; 3], "each has yet to take it");
         let [first, second, third] = all;
         drop(first);
         assert_eq!(answers.budget.in_use(), 6 * KIB, "two hold it still");
+        assert_eq!(held(), [0, 6 * KIB, 6 * KIB], "who asked first has taken it");
         drop((second, third));
         assert_eq!((answers.budget.in_use(), answers.charged().len()), (0, 0));
         assert!(connections.iter().all(|connection| connection.held.load(Relaxed) == 0));
     }
 
-    #[test]
-    fn who_waits_for_room_goes_on_when_there_is_some() {
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_room_goes_on_when_there_is_some() {
         let (answers, connection) = (answers(10), Arc::<ConnectionBytes>::default());
         let held = answers.charge(Bytes::from(vec![7; 2 * KIB]), &connection).unwrap();
         let mut waits = Box::pin(connection.wait_below(2 * KIB));
         assert!(waits.as_mut().now_or_never().is_none());
-        assert!(connection.wait_below(2 * KIB + 1).now_or_never().is_some());
+        assert_eq!(connection.wait_below(2 * KIB + 1).now_or_never(), Some(true));
         drop(held);
-        assert!(waits.now_or_never().is_some());
+        assert_eq!(waits.now_or_never(), Some(true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_room_does_not_wait_for_ever() {
+        let (answers, connection) = (answers(10), Arc::<ConnectionBytes>::default());
+        let _held = answers.charge(Bytes::from(vec![7; 2 * KIB]), &connection).unwrap();
+        let begun = Instant::now();
+        assert!(!connection.wait_below(2 * KIB).await);
+        assert_eq!(begun.elapsed(), WAIT_FOR_ROOM);
     }
 
     #[tokio::test(start_paused = true)]
