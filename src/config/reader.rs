@@ -96,13 +96,18 @@ impl<'a> Reader<'a> {
 
     /// Streams that came over HTTP may not name files and programs of this machine.
     fn refuse_local(&self, entry: &Entry) {
-        let key = self.section.keys.iter().find(|key| key.name == entry.key && is_local(key));
-        let Some(key) = key.filter(|_| entry.key_at == NOWHERE) else { return };
-        let harmless = |text: &str| harmless_value(key) == Some(text);
-        if !matches!(&entry.value.kind, Kind::Scalar { text, .. } if harmless(text)) {
+        if self.is_refused(entry) {
             let message = "names a file or program of this machine: only the configuration file may";
             self.wrong_at(entry.key_at, &entry.key, message);
         }
+    }
+
+    /// Returns whether an entry came over HTTP and names a file or program of this machine.
+    fn is_refused(&self, entry: &Entry) -> bool {
+        let key = self.section.keys.iter().find(|key| key.name == entry.key && is_local(key));
+        let Some(key) = key.filter(|_| entry.key_at == NOWHERE) else { return false };
+        let harmless = |text: &str| harmless_value(key) == Some(text);
+        !matches!(&entry.value.kind, Kind::Scalar { text, .. } if harmless(text))
     }
 
     /// Whether an unknown key was reported that may be this one: then it is not reported as missing too.
@@ -128,13 +133,17 @@ impl<'a> Reader<'a> {
         self.entries.iter().find(|entry| entry.key == key.name)
     }
 
-    /// The entry of a key, here or in the fallback. A required key that is not there is noted.
+    /// The entry of a key, here or in the fallback. A required key that is not there is noted. One that is refused is not
+    /// given to anybody: what is noted of it must not tell which files there are.
     pub(super) fn find(&self, key: &Key) -> Option<Found<'a>> {
         debug_assert!(
             self.section.keys.iter().any(|known| known.name == key.name),
             "{} is not in the schema",
             key.name
         );
+        if self.own(key).is_some_and(|entry| self.is_refused(entry)) {
+            return None;
+        }
         let here = self.own(key).map(|entry| Found { entry, path: join(&self.path, key.name) });
         let found = here.or_else(|| {
             let fallback = self.fallback?;

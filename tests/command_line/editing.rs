@@ -237,6 +237,28 @@ fn what_is_refused_is_said_with_its_path_and_changes_nothing() {
             "{problem}"
         );
     }
+    // Whether the file is there is not looked at: the answers for one that is and one that is not are the same.
+    let answer = |path: &str| {
+        let path = format!("{}{path}", served.folder.path().display());
+        [
+            json!({"source": {"type": "pattern"}, "placeholder": {"image": path}}),
+            json!({"source": {"type": "pattern"}, "transform": [{"image": {"path": path}}]}),
+            json!({"source": {"type": "images", "path": path}}),
+            json!({"source": {"type": "exec", "command": [path]}}),
+            json!({"source": {"type": "exec", "command": ["id"], "cwd": path}}),
+            json!({"source": {"type": "pattern"}, "save": {"latest": path}}),
+            json!({"source": {"type": "pattern"}, "save": {"dir": path, "keep": 2}}),
+        ]
+        .map(|settings| {
+            let (status, problem) = put(settings);
+            assert_eq!(status, 422, "{problem}");
+            problem
+        })
+    };
+    let absent = answer("/absent/file");
+    for path in ["", "/framecast.yaml"] {
+        assert_eq!(answer(path), absent, "{path}");
+    }
     // A variable of framecast's environment is a text here, so this is no address.
     assert_eq!(put(json!({"source": {"type": "mjpeg", "url": "${FRAMECAST_ADMIN_TOKEN}"}})).0, 422);
     assert_eq!(served.ask("PUT", "api/streams/file", &json!({"source": {"type": "pattern"}})).0, 409);
