@@ -40,6 +40,9 @@ const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'sel
 /// A name, a password and an address.
 const MAX_FORM_BYTES: usize = 8 * 1024;
 
+/// Within which the form must have come: its connection's first bytes hold it, or the next ones.
+const FORM_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What a query may hold that lets somebody in. It must not be seen longer than it takes.
 const KEYS: [&str; 3] = ["token", "expires", "signature"];
 
@@ -50,7 +53,7 @@ pub(super) async fn form(request: HttpRequest) -> HttpResponse {
 
 /// `POST /login`: name and password, or a token in the password's place; or a link, which [`SWITCH`] sends.
 pub(super) async fn enter(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
-    let mut body = Body::new(&request, payload);
+    let mut body = Body::new(&request, payload).within(FORM_TIMEOUT);
     let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "that is no login");
     // Anybody may send this, and take their time.
     let waiting = Connection::of(&request).map(|connection| connection.wait_for_client());

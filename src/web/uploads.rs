@@ -6,7 +6,8 @@
 //!
 //! `limits.max_upload_bytes` is divided by [`Kind`], so that those who show no credential cannot take the room of those
 //! who do. Where there is no room, the largest upload of the same kind that has made no progress for [`GRACE`] is ended
-//! in favour of the new one: nobody holds the room of others by being slow. If there is none, the new one is refused.
+//! in favour of the new one: nobody holds the room of others by being slow. So is, of logins and of a stream's pushes, one of
+//! the address that has most of them: nobody holds it by being many at a time. If there is none, the new one is refused.
 //!
 //! Not here: how long a body may take at all, which `pushing::body` says.
 
@@ -34,6 +35,9 @@ use crate::{
 /// An upload that brought no whole picture for so long may be ended to make room. A picture of 8 MB takes so long at
 /// 7 Mbit/s, and longer only matters while there is no room.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// The same for a login, whose form of some hundred bytes comes with its head, or a round trip later.
+const LOGIN_GRACE: Duration = Duration::from_secs(1);
 
 /// An upload that holds less is not ended to make room: a feed between two pictures would end for nothing.
 const WORTH_ENDING: usize = 64 * 1024;
@@ -118,7 +122,9 @@ pub(super) enum UploadError {
     Full,
     #[error("this needs {needed} bytes, and limits.max_upload_bytes leaves {share} for one upload")]
     TooLarge { needed: usize, share: usize },
-    #[error("this upload was ended to make room for others: it brought no whole picture for {} s", GRACE.as_secs())]
+    #[error(
+        "this upload was ended to make room for others: it was slow, or its address had more than others"
+    )]
     Ended,
 }
 
@@ -144,6 +150,16 @@ impl Kind {
             Self::Login => LOGIN_SIXTEENTHS,
             Self::Admin => ADMIN_SIXTEENTHS,
         }
+    }
+
+    /// How long it may bring nothing whole before it may be ended to make room.
+    fn grace(self) -> Duration {
+        if self == Self::Login { LOGIN_GRACE } else { GRACE }
+    }
+
+    /// The least that one holds which is ended to make room. Logins are all small: there are only many.
+    fn worth_ending(self) -> usize {
+        if self == Self::Login { 1 } else { WORTH_ENDING }
     }
 
     /// Whether everybody may send it, so that addresses are counted.
@@ -226,7 +242,7 @@ impl Uploads {
             while state.streams.get(&key).is_some_and(|count| *count >= most) {
                 let in_stream = |running: &Running| running.stream.as_ref() == Some(stream);
                 if !self.end_largest(&mut state, kind, 0, in_stream)
-                    && !self.end_one_of_many(&mut state, kind, stream, address)
+                    && !self.end_one_of_many(&mut state, kind, 0, address, in_stream)
                 {
                     return Err(self.refused(UploadError::Stream(most)));
                 }
@@ -264,14 +280,17 @@ impl Uploads {
         let mut state = self.state();
         loop {
             let running = state.running.get(&id).ok_or(UploadError::Ended)?;
+            let address = running.address;
             let more = bytes.saturating_sub(running.permit.as_ref().map_or(0, BytePermit::bytes));
             if state.fits(kind, more, self.budget.capacity()) && state.grow(&self.budget, id, bytes) {
                 return Ok(());
             }
             let frees_room = |running: &Running| {
-                running.permit.as_ref().is_some_and(|permit| permit.bytes() >= WORTH_ENDING)
+                running.permit.as_ref().is_some_and(|permit| permit.bytes() >= kind.worth_ending())
             };
-            if !self.end_largest(&mut state, kind, id, frees_room) {
+            let is_ended = self.end_largest(&mut state, kind, id, frees_room)
+                || (kind == Kind::Login && self.end_one_of_many(&mut state, kind, id, address, frees_room));
+            if !is_ended {
                 self.budget.count_refused();
                 return Err(self.refused(UploadError::Full));
             }
@@ -283,18 +302,19 @@ impl Uploads {
         why
     }
 
-    /// Ends the oldest upload to a stream of the address that has most of them there, if `address` still has fewer with
-    /// one more: nobody keeps others from a stream by taking all of its places. Answers whether there was one.
+    /// Ends the oldest upload of the address that has most of those that compete for a place, if `address` still has fewer
+    /// with one more: nobody keeps others out by taking all places. Answers whether there was one.
     fn end_one_of_many(
         &self,
         state: &mut State,
         kind: Kind,
-        stream: &str,
+        but: u64,
         address: Option<Option<IpAddr>>,
+        competes: impl Fn(&Running) -> bool,
     ) -> bool {
         let mut of_addresses: HashMap<_, Vec<u64>> = HashMap::new();
         for (id, running) in &state.running {
-            if running.kind == kind && running.stream.as_deref() == Some(stream) {
+            if *id != but && running.kind == kind && competes(running) {
                 of_addresses.entry(running.address).or_default().push(*id);
             }
         }
@@ -308,11 +328,11 @@ impl Uploads {
         true
     }
 
-    /// Ends the largest upload of a kind that brought nothing whole for [`GRACE`]; answers whether there was one.
+    /// Ends the largest upload of a kind that brought nothing whole for its [`Kind::grace`]; answers whether there was one.
     fn end_largest(&self, state: &mut State, kind: Kind, but: u64, which: impl Fn(&Running) -> bool) -> bool {
         let now = Instant::now();
         let slow = state.running.iter().filter(|(id, running)| {
-            let slow = running.since.is_some_and(|since| now - since >= GRACE);
+            let slow = running.since.is_some_and(|since| now - since >= kind.grace());
             **id != but && running.kind == kind && slow && which(running)
         });
         let charged = |running: &Running| running.permit.as_ref().map_or(0, BytePermit::bytes);
@@ -559,6 +579,30 @@ pub(super) mod tests {
         let state = uploads.state();
         assert!(!state.streams.keys().any(|(_, kind)| *kind == Kind::Anonymous), "{state:?}");
         assert_eq!(state.addresses.len(), 1, "{state:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_logins_keep_no_new_subscriber_out() {
+        const FORM: usize = 8 * 1024;
+        let address = |n: u8| Some(Some([198, 51, 100, n].into()));
+        let log_in = |uploads: &Arc<Uploads>, n: u8| {
+            let mut login = uploads.admit(&limits(8, Some(16)), Kind::Login, None, address(n))?;
+            login.reserve(FORM).map(|()| login)
+        };
+        // A few addresses with as many as each may have: one of theirs makes room at once.
+        let uploads = uploads(16 * 48 * FORM);
+        let many: Vec<_> = (0..48).map(|n| log_in(&uploads, n / 16).unwrap()).collect();
+        let new = log_in(&uploads, 100).unwrap();
+        assert_eq!(many.iter().filter(|login| login.ended().now_or_never().is_some()).count(), 1);
+        assert_eq!(log_in(&uploads, 0).unwrap_err(), UploadError::Address(16));
+        drop((many, new));
+        // Many with one each: the oldest does when it is late.
+        let many: Vec<_> = (0..48).map(|n| log_in(&uploads, n).unwrap()).collect();
+        assert_eq!(log_in(&uploads, 100).unwrap_err(), UploadError::Full, "they may be as fast as others");
+        tokio::time::advance(LOGIN_GRACE).await;
+        let _new = log_in(&uploads, 100).unwrap();
+        assert!(many[0].ended().now_or_never().is_some(), "the oldest");
+        assert_eq!(many.iter().filter(|login| login.ended().now_or_never().is_some()).count(), 1);
     }
 
     #[tokio::test]

@@ -84,6 +84,8 @@ pub(in crate::web) struct Body {
     payload: web::Payload,
     declared: Option<u64>,
     ended: bool,
+    /// Within which all of it must come.
+    patience: Duration,
     _busy: BusyGuard,
 }
 
@@ -92,7 +94,12 @@ impl Body {
         let declared = request.headers().get(header::CONTENT_LENGTH);
         let declared = declared.and_then(|value| value.to_str().ok()?.parse().ok());
         let busy = Outbox::of(request).busy(Busy::Receiving);
-        Self { payload, declared, ended: false, _busy: busy }
+        Self { payload, declared, ended: false, patience: PICTURE_TIMEOUT, _busy: busy }
+    }
+
+    /// Has all of it come within `patience`, where a whole picture's time is too much.
+    pub(in crate::web) fn within(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Returns the next chunk, which is to be buffered for `upload`; `None` at the end.
@@ -137,10 +144,10 @@ impl Body {
         }
         let promised = self.declared.and_then(|declared| usize::try_from(declared).ok()).unwrap_or(max);
         let mut whole = Vec::new();
-        let end = Instant::now() + PICTURE_TIMEOUT;
+        let end = Instant::now() + self.patience;
         loop {
             let next = timeout_at(end.min(Instant::now() + SILENCE_TIMEOUT), self.chunk(&upload)).await;
-            let Some(chunk) = next.map_err(|_| late())?? else { break };
+            let Some(chunk) = next.map_err(|_| late(self.patience))?? else { break };
             let needed = whole.len() + chunk.len();
             if needed > max {
                 return Err(too_large());
@@ -183,8 +190,8 @@ impl Body {
     }
 }
 
-fn late() -> Problem {
-    let (silence, whole) = (SILENCE_TIMEOUT.as_secs(), PICTURE_TIMEOUT.as_secs());
+fn late(patience: Duration) -> Problem {
+    let (silence, whole) = (SILENCE_TIMEOUT.min(patience).as_secs(), patience.as_secs());
     let detail = format!("nothing of the body came for {silence} s, or not all of it within {whole} s");
     Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
 }
@@ -251,12 +258,16 @@ mod tests {
             (SILENCE_TIMEOUT - Duration::from_secs(1), PICTURE_TIMEOUT),
             (SILENCE_TIMEOUT + Duration::from_secs(1), SILENCE_TIMEOUT),
         ];
-        for (between, until) in cases {
-            let mut body = dripping(between).await;
+        let cases = cases.map(|(between, until)| (PICTURE_TIMEOUT, between, until));
+        let form = Duration::from_secs(10);
+        let forms = [1, 20].map(|seconds| (form, Duration::from_secs(seconds), form));
+        for (patience, between, until) in cases.into_iter().chain(forms) {
+            let mut body = dripping(between).await.within(patience);
             let begun = Instant::now();
             let late = body.whole(upload(1 << 24), 2_000_000, || unreachable!("it is small"));
             let late = late.await.unwrap_err();
             assert_eq!(late.status(), StatusCode::REQUEST_TIMEOUT, "{late}");
+            assert!(late.to_string().contains(&format!("within {} s", patience.as_secs())), "{late}");
             let waited = begun.elapsed();
             assert!(waited >= until && waited < until + Duration::from_secs(1), "{between:?}: {waited:?}");
         }
