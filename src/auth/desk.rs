@@ -134,47 +134,55 @@ impl Auth {
         !self.rules.now().users.is_empty()
     }
 
-    /// Adds to `caller` what is shown. `own` is the token of the stream that is to be pushed to.
+    /// Adds to `caller` what is shown, until `is_enough`. `own` is the token of the stream that is to be pushed to.
+    ///
+    /// A good credential takes nothing from another beside it: what can be guessed is looked at whether or not a session,
+    /// a link or a token is good already, unless that is enough. And whoever has one good credential guesses others no
+    /// faster: what is wrong beside it is counted.
     ///
     /// # Errors
-    /// [`NotNow`] when what is shown must not be looked at now, and nothing else was found that is good.
+    /// [`NotNow`] when something that is shown must not be looked at now. What else is good was added all the same.
     pub async fn identify(
         &self,
         caller: &mut Caller,
         shown: &Shown,
         from: Option<IpAddr>,
         own: Option<(&StreamName, &Secret)>,
+        is_enough: impl Fn(&Caller) -> bool,
     ) -> Result<(), NotNow> {
-        self.of_what_cannot_be_guessed(caller, shown);
-        if caller.is_known() || (shown.tokens.is_empty() && shown.login.is_none()) {
+        let mut rest = Guessable::of(shown);
+        rest.retain(|token| !self.is_long_token(caller, token));
+        self.of_links_and_sessions(caller, shown);
+        let is_enough = |caller: &Caller| caller.is_known() && is_enough(caller);
+        if rest.is_empty() || is_enough(caller) {
             return Ok(());
         }
         let network = subscriber(from);
         let may_guess = self.guesses.look(network, self.now()).map_err(NotNow::Guessing);
         if may_guess.is_ok() {
-            self.of_short_tokens(caller, shown, own);
-            if !caller.is_known() && !shown.tokens.is_empty() {
-                // Whatever password is beside it: who has one account must not guess tokens at speed.
+            rest.retain(|token| !self.is_short_token(caller, token, own));
+            if !rest.tokens.is_empty() {
                 self.guesses.count_wrong(network, self.now());
             }
         }
-        if caller.is_known() {
-            return Ok(());
-        }
+        let Some((name, password)) = rest.login.filter(|_| !is_enough(caller)) else {
+            return if rest.is_empty() || is_enough(caller) { Ok(()) } else { may_guess };
+        };
         // Where the name logged in well, what others in its network guess does not count.
-        let may_try = |name: &str| may_guess.is_ok() || self.guesses.is_good(name, network, self.now());
-        if let Some((name, password)) = &shown.login
-            && self.has_users()
-            && may_try(name)
-        {
+        let may_try = || may_guess.is_ok() || self.guesses.is_good(name, network, self.now());
+        if self.has_users() && may_try() {
             // It counts by itself what is wrong.
-            if let Some(identity) = self.of_password(name, password, network).await? {
-                caller.is(identity);
+            match self.of_password(name, password, network).await {
+                Ok(Some(identity)) => caller.is(identity),
+                // As for a name that did not log in here: the answer must not tell which is which.
+                Ok(None) | Err(_) if may_guess.is_err() => return may_guess,
+                Ok(None) => {}
+                Err(not_now) => return Err(not_now),
             }
             return Ok(());
         }
         may_guess?;
-        if shown.tokens.is_empty() {
+        if rest.tokens.is_empty() {
             self.guesses.count_wrong(network, self.now());
         }
         Ok(())
@@ -184,13 +192,16 @@ impl Auth {
         self.clock.now().instant
     }
 
-    fn of_what_cannot_be_guessed(&self, caller: &mut Caller, shown: &Shown) {
+    /// Adds whose token of the configuration this is. Returns whether it is one.
+    fn is_long_token(&self, caller: &mut Caller, token: &str) -> bool {
+        let identity = self.rules.now().of_token(&token::hash(token));
+        let is_one = identity.is_some();
+        identity.into_iter().for_each(|identity| caller.is(identity));
+        is_one
+    }
+
+    fn of_links_and_sessions(&self, caller: &mut Caller, shown: &Shown) {
         let (rules, now) = (self.rules.now(), self.clock.now());
-        for token in tokens(shown) {
-            if let Some(identity) = rules.of_token(&token::hash(token)) {
-                caller.is(identity);
-            }
-        }
         if let Some((stream, signed)) = &shown.link
             && let Some((identity, lasts)) = rules.of_link(stream, signed, now)
         {
@@ -212,17 +223,14 @@ impl Auth {
         Some((self.rules.again(&identity)?, session))
     }
 
-    fn of_short_tokens(&self, caller: &mut Caller, shown: &Shown, own: Option<(&StreamName, &Secret)>) {
-        for token in tokens(shown) {
-            if let Some(identity) = self.rules.of_start_token(&token::hash(token)) {
-                caller.is(identity);
-            }
-            if let Some((stream, own)) = own
-                && bool::from(token.as_bytes().ct_eq(own.reveal().as_bytes()))
-            {
-                caller.publishes(stream.clone());
-            }
-        }
+    /// Adds what the token of the start, or the stream's own, is good for. Returns whether it is one of them.
+    fn is_short_token(&self, caller: &mut Caller, token: &str, own: Option<(&StreamName, &Secret)>) -> bool {
+        let identity = self.rules.of_start_token(&token::hash(token));
+        let own = own.filter(|(_, own)| bool::from(token.as_bytes().ct_eq(own.reveal().as_bytes())));
+        let is_one = identity.is_some() || own.is_some();
+        identity.into_iter().for_each(|identity| caller.is(identity));
+        own.into_iter().for_each(|(stream, _)| caller.publishes(stream.clone()));
+        is_one
     }
 
     /// Whose password this is. One that is known again is subject to the same limits: whoever guesses must not learn at speed
@@ -308,9 +316,28 @@ impl Auth {
     }
 }
 
-fn tokens(shown: &Shown) -> impl Iterator<Item = &str> {
-    let password = shown.login.as_ref().map(|(_, password)| password);
-    shown.tokens.iter().chain(password).map(String::as_str)
+/// What is shown and was not recognized yet.
+struct Guessable<'a> {
+    tokens: Vec<&'a str>,
+    /// Name and password.
+    login: Option<(&'a str, &'a str)>,
+}
+
+impl<'a> Guessable<'a> {
+    fn of(shown: &'a Shown) -> Self {
+        let login = shown.login.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
+        Self { tokens: shown.tokens.iter().map(String::as_str).collect(), login }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tokens.is_empty() && self.login.is_none()
+    }
+
+    /// Drops the tokens that are recognized, and the login that has one in the password's place.
+    fn retain(&mut self, mut is_unknown: impl FnMut(&str) -> bool) {
+        self.tokens.retain(|token| is_unknown(token));
+        self.login = self.login.filter(|(_, password)| is_unknown(password));
+    }
 }
 
 /// What is counted as one: a subscriber of IPv6 has at least a /64.
@@ -350,7 +377,7 @@ mod tests {
 
     async fn role(auth: &Auth, shown: &Shown) -> Result<Option<Role>, NotNow> {
         let mut caller = auth.anybody();
-        auth.identify(&mut caller, shown, Some([192, 0, 2, 1].into()), None).await?;
+        auth.identify(&mut caller, shown, Some([192, 0, 2, 1].into()), None, |_| true).await?;
         Ok(caller.highest())
     }
 
@@ -359,7 +386,7 @@ mod tests {
         let auth = Auth::new(&config());
         assert_eq!(role(&auth, &showing("first")).await, Ok(Some(Role::Admin)));
         let mut caller = auth.anybody();
-        auth.identify(&mut caller, &showing("viewer"), None, None).await.unwrap();
+        auth.identify(&mut caller, &showing("viewer"), None, None, |_| true).await.unwrap();
         let (cookie, _) = auth.begin_session(&caller, None).unwrap();
         let session = Shown { cookie: Some(cookie), ..Shown::default() };
         assert_eq!(role(&auth, &session).await, Ok(Some(Role::View)));
@@ -384,7 +411,7 @@ mod tests {
         assert_eq!(role(&auth, &showing("pusher")).await, Ok(Some(Role::Push)));
         let mut caller = auth.anybody();
         let elsewhere = Some([192, 0, 2, 2].into());
-        assert_eq!(auth.identify(&mut caller, &showing("first"), elsewhere, None).await, Ok(()));
+        assert_eq!(auth.identify(&mut caller, &showing("first"), elsewhere, None, |_| true).await, Ok(()));
         assert!(caller.is_known(), "from another address");
     }
 
@@ -400,12 +427,16 @@ mod tests {
     }
 
     fn alice(password: &str) -> Shown {
-        Shown { login: Some(("alice".to_owned(), password.to_owned())), ..Shown::default() }
+        somebody("alice", password)
+    }
+
+    fn somebody(name: &str, password: &str) -> Shown {
+        Shown { login: Some((name.to_owned(), password.to_owned())), ..Shown::default() }
     }
 
     async fn role_from(auth: &Auth, shown: &Shown, from: [u8; 4]) -> Result<Option<Role>, NotNow> {
         let mut caller = auth.anybody();
-        auth.identify(&mut caller, shown, Some(from.into()), None).await?;
+        auth.identify(&mut caller, shown, Some(from.into()), None, |_| true).await?;
         Ok(caller.highest())
     }
 
@@ -422,7 +453,13 @@ mod tests {
         while role_from(&auth, &alice("wrong"), ELSEWHERE).await.is_ok() {}
         let refused = role_from(&auth, &alice("right"), ELSEWHERE).await;
         assert!(matches!(refused, Err(NotNow::Guessing(_))), "{refused:?}");
-        while role_from(&auth, &alice("wrong"), HOME).await.is_ok() {}
+        let not_now = role_from(&auth, &somebody("nobody", "wrong"), HOME).await;
+        assert!(matches!(not_now, Err(NotNow::Guessing(_))), "{not_now:?}");
+        for _ in 0..NETWORK_BURST {
+            let wrong = role_from(&auth, &alice("wrong"), HOME).await;
+            let is_same = matches!(wrong, Err(NotNow::Guessing(_)));
+            assert!(is_same, "the answer does not tell who logged in here: {wrong:?}");
+        }
         assert!(role_from(&auth, &alice("right"), HOME).await.is_err(), "its own count");
         auth.clock.advance(Duration::from_secs(3));
         assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
@@ -438,8 +475,48 @@ mod tests {
         }
         assert_eq!(role(&auth, &both("first")).await, Ok(Some(Role::Push)), "the token is not looked at");
         assert!(matches!(role(&auth, &showing("first")).await, Err(NotNow::Guessing(_))));
-        let wrong = Shown { login: Some(("alice".to_owned(), "wrong".to_owned())), ..Shown::default() };
-        assert_eq!(role(&auth, &wrong).await, Ok(None), "its own tries are others");
+        assert_eq!(role(&auth, &alice("right")).await, Ok(Some(Role::Push)), "its own tries are others");
+    }
+
+    #[tokio::test]
+    async fn a_good_credential_takes_nothing_from_another_beside_it() {
+        let auth = Auth::new(&with_password("right"));
+        let (door, token): (StreamName, _) = ("door".parse().unwrap(), Secret::new("1234"));
+        let mut caller = auth.anybody();
+        auth.identify(&mut caller, &showing("viewer"), None, None, |_| true).await.unwrap();
+        let (cookie, _) = auth.begin_session(&caller, None).unwrap();
+        let ask = async |shown: &Shown, role: Role| {
+            let mut caller = auth.anybody();
+            let is_enough = |caller: &Caller| caller.may(role, Some(&door));
+            let (from, own) = (Some(HOME.into()), Some((&door, &token)));
+            let looked_at = auth.identify(&mut caller, shown, from, own, is_enough).await;
+            (looked_at, caller.may(role, Some(&door)))
+        };
+        let beside = |shown: Shown| Shown { cookie: Some(cookie.clone()), ..shown };
+        let two = |first: &str, second: &str| Shown {
+            tokens: vec![first.to_owned(), second.to_owned()],
+            ..Shown::default()
+        };
+        for (shown, role) in [
+            (beside(showing("1234")), Role::Push),
+            (two("viewer", "1234"), Role::Push),
+            (beside(alice("1234")), Role::Push),
+            (beside(alice("right")), Role::Push),
+            (Shown { tokens: vec!["viewer".to_owned()], ..alice("right") }, Role::Push),
+            (beside(showing("first")), Role::Admin),
+            (beside(showing("guess")), Role::View),
+        ] {
+            assert_eq!(ask(&shown, role).await, (Ok(()), true), "{:?} {role:?}", shown.tokens);
+        }
+        for _ in 0..NETWORK_BURST {
+            assert_eq!(ask(&beside(showing("guess")), Role::Push).await, (Ok(()), false));
+        }
+        let refused = ask(&beside(showing("1234")), Role::Push).await;
+        assert!(
+            matches!(refused, (Err(NotNow::Guessing(_)), false)),
+            "a session guesses no faster: {refused:?}"
+        );
+        assert_eq!(ask(&beside(showing("guess")), Role::View).await, (Ok(()), true), "and keeps its rights");
     }
 
     #[tokio::test]
@@ -475,7 +552,7 @@ mod tests {
         assert_eq!(checking.await, Ok(None));
 
         let mut caller = auth.anybody();
-        auth.identify(&mut caller, &showing("viewer"), None, None).await.unwrap();
+        auth.identify(&mut caller, &showing("viewer"), None, None, |_| true).await.unwrap();
         auth.replace(&AuthConfig { tokens: Vec::new(), ..config() });
         assert_eq!(auth.begin_session(&caller, None), None);
     }
@@ -485,7 +562,7 @@ mod tests {
         let auth = Auth::new(&with_password("right"));
         let known = async |shown: &Shown| {
             let mut caller = auth.anybody();
-            auth.identify(&mut caller, shown, Some(HOME.into()), None).await.unwrap();
+            auth.identify(&mut caller, shown, Some(HOME.into()), None, |_| true).await.unwrap();
             caller
         };
         let (viewer, pusher) = (known(&showing("viewer")).await, known(&showing("pusher")).await);

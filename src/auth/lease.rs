@@ -127,7 +127,7 @@ mod tests {
 
     async fn lease(auth: &Arc<Auth>, shown: &Shown) -> Lease {
         let mut caller = auth.anybody();
-        auth.identify(&mut caller, shown, None, None).await.unwrap();
+        auth.identify(&mut caller, shown, None, None, |_| true).await.unwrap();
         auth.lease(&caller, Role::View, Some(&door()))
     }
 
@@ -156,7 +156,7 @@ mod tests {
         let auth = Arc::new(Auth::new(&config(Some(Reach::All))));
         let token = Shown { tokens: vec!["wall".to_owned()], ..Shown::default() };
         let mut caller = auth.anybody();
-        auth.identify(&mut caller, &token, None, None).await.unwrap();
+        auth.identify(&mut caller, &token, None, None, |_| true).await.unwrap();
         let begin = || auth.begin_session(&caller, None).unwrap().0;
         let (cookie, other) = (begin(), begin());
         let by = |cookie: &str| Shown { cookie: Some(cookie.to_owned()), ..Shown::default() };

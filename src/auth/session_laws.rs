@@ -202,7 +202,7 @@ impl World {
         self.asked += 1;
         let from = std::net::Ipv4Addr::from(0x0a00_0000 + self.asked).into();
         let mut caller = self.auth.anybody();
-        self.auth.identify(&mut caller, shown, Some(from), None).await.unwrap();
+        self.auth.identify(&mut caller, shown, Some(from), None, |_| true).await.unwrap();
         caller
     }
 

@@ -153,13 +153,22 @@ async fn known(
     let shown = shown_by(request, names.next());
     let own = if role == Role::Push { target.own_token() } else { None };
     let own = own.as_ref().map(|(name, token)| (*name, token));
-    identify(state, request, &shown, caller, own).await?;
+    let is_enough = |caller: &Caller| target.is_open(role, caller);
+    let identified = identify(state, request, &shown, caller, own, is_enough).await;
     for name in names {
         // A link is for one stream, which may be the other one that the address may mean.
         let link = Shown { link: signed(request).map(|link| (name.clone(), link)), ..Shown::default() };
-        identify(state, request, &link, caller, None).await?;
+        identify(state, request, &link, caller, None, |_| false).await?;
     }
-    if target.may_be_used(role, caller) {
+    let may_be_used = target.may_be_used(role, caller);
+    // What was not looked at may be what allows it.
+    if let Err(problem) = identified
+        && !(caller.is_known() && may_be_used)
+    {
+        state.refusals.count(Refusal::Guessing);
+        return Err(problem);
+    }
+    if may_be_used {
         return Ok(());
     }
     if caller.is_known() {
@@ -179,14 +188,12 @@ async fn identify(
     shown: &Shown,
     caller: &mut Caller,
     own: Option<(&StreamName, &Secret)>,
+    is_enough: impl Fn(&Caller) -> bool,
 ) -> Result<(), Problem> {
     let from = address(state, request);
-    state.auth.identify(caller, shown, from, own).await.map_err(|not_now| {
-        state.refusals.count(Refusal::Guessing);
-        match not_now {
-            NotNow::Guessing(wait) => too_many(not_now.to_string(), wait),
-            NotNow::Busy(_) => Problem::unavailable(not_now.to_string()),
-        }
+    state.auth.identify(caller, shown, from, own, is_enough).await.map_err(|not_now| match not_now {
+        NotNow::Guessing(wait) => too_many(not_now.to_string(), wait),
+        NotNow::Busy(_) => Problem::unavailable(not_now.to_string()),
     })
 }
 
@@ -196,9 +203,7 @@ pub(super) async fn caller(
     request: &HttpRequest,
     stream: Option<&StreamName>,
 ) -> Result<Caller, Problem> {
-    let mut caller = state.auth.anybody();
-    identify(state, request, &shown_by(request, stream), &mut caller, None).await?;
-    Ok(caller)
+    showing(state, request, &shown_by(request, stream)).await
 }
 
 /// Returns `caller` with all credentials of the request: a route that is open to everybody has not checked
@@ -215,8 +220,14 @@ pub(super) async fn showing(
     shown: &Shown,
 ) -> Result<Caller, Problem> {
     let mut caller = state.auth.anybody();
-    identify(state, request, shown, &mut caller, None).await?;
-    Ok(caller)
+    let is_all = |caller: &Caller| caller.may_with_all(Role::Admin);
+    match identify(state, request, shown, &mut caller, None, is_all).await {
+        Err(problem) if !caller.is_known() => {
+            state.refusals.count(Refusal::Guessing);
+            Err(problem)
+        }
+        _ => Ok(caller),
+    }
 }
 
 /// Lets whoever asks keep the stream open, for as long as the rules allow it.
