@@ -39,7 +39,8 @@ use crate::{
 };
 pub(super) use address::{address, is_secure};
 pub(super) use origin::{is_foreign, same_origin};
-pub(super) use shown::{cookie, cookie_name, signed};
+pub(super) use shown::{cookie, cookie_name, sent_credentials, signed};
+pub(super) use target::own_tokens;
 
 /// Names and values of a request's headers together: four times what browsers with many cookies send.
 const MAX_HEADER_BYTES: usize = 32 * 1024;

@@ -34,7 +34,7 @@ use super::{
     last_request::{self, Ending},
     nothing_here,
     refusals::Refusal,
-    routes, security_headers, tls,
+    request_headers, routes, security_headers, tls,
     transport::{Channel, Outbox, SecuredSocket, SharedSocket, TooFarAhead, Wire},
     unsent::{self, ConnectionBytes},
 };
@@ -339,6 +339,10 @@ fn app(
     let app = app.wrap(from_fn(unsent::bound)).wrap(from_fn(last_request::check));
     let app = app.wrap(from_fn(security_headers::add)).wrap(from_fn(access_log::log));
     let app = app.wrap(from_fn(connections::track));
+    let app = app.wrap_fn(|mut request, routes| {
+        request_headers::copy_values(&mut request);
+        routes.call(request)
+    });
     let app = app.configure(move |cfg| {
         if !base_path.is_empty() {
             // Before the scope, which takes its own bare prefix too and has nothing there.

@@ -1,8 +1,15 @@
 //! The log: in JSON for what collects it, with a line for each request if that is wanted, and numbers by which viewers and
 //! sources are found in it and in the API.
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    process::Command,
+};
 
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version, password_hash::SaltString};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use framecast::auth::token;
 use serde_json::Value;
 
@@ -110,6 +117,7 @@ fn every_line_of_json_is_an_object_and_numbers_are_those_of_the_api() {
         let url = server.url(&format!("/api/frame.jpeg?{parameter}=s3cret-by-mistake&cache=1"));
         run("curl", &["-sS", "-o", "/dev/null", &url]);
     }
+    run("curl", &["-sS", "-o", "/dev/null", &server.url("/view/s3cret-by-mistake")]);
 
     let log = server.end();
     let lines: Vec<Value> = log
@@ -144,10 +152,138 @@ fn every_line_of_json_is_an_object_and_numbers_are_those_of_the_api() {
         asked["user"].is_string() && asked["bytes"].as_u64().unwrap() > 10 && asked["method"] == "GET",
         "{asked}"
     );
-    assert_eq!(request("/nothing/here").unwrap()["status"], 404);
+    assert_eq!(request("/***").unwrap()["status"], 404);
+    assert_eq!(request("/view/{name}").unwrap()["status"], 401, "of a stream that is not there");
     for secret in ["s3cret", ADMIN] {
         assert!(!log.contains(secret), "{secret} is shown:\n{log}");
     }
+}
+
+/// Sends a request and reads the beginning of the answer.
+fn send(server: &Framecast, method: &str, target: &str, header: &str) {
+    let url = server.url("");
+    let address = url.trim_start_matches("http://").split('/').next().unwrap();
+    let mut io = TcpStream::connect(address).unwrap();
+    let head =
+        format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{header}\r\n\r\n");
+    io.write_all(head.as_bytes()).unwrap();
+    assert!(io.read(&mut [0; 4096]).unwrap() > 0, "{head}");
+}
+
+#[test]
+fn no_credential_is_logged_in_any_form_wherever_a_client_puts_it() {
+    const PASSWORD: &str = "Correct&Horse-7";
+    const DIGITS: &str = "87654321";
+    let yaml = config("{access: all}").replace(
+        "streams:\n",
+        &format!(
+            "  users: {{alice: {{password_hash: \"{}\", role: view}}}}\n\
+             streams:\n  digits: {{source: {{type: push, token: \"{DIGITS}\"}}}}\n",
+            hashed(PASSWORD)
+        ),
+    );
+    let server = Framecast::serve_with(&yaml, |command| {
+        command.env("FRAMECAST_ADMIN_TOKEN", ADMIN).env("RUST_LOG", "framecast=trace")
+    });
+    let port = server.url("").trim_end_matches('/').rsplit(':').next().unwrap().to_owned();
+    let login = BASE64_STANDARD.encode(format!("alice:{PASSWORD}"));
+    send(&server, "GET", "/api/streams", &format!("Authorization: Basic {login}"));
+    let mut forms = Vec::new();
+    // The last one lets nobody in: a credential of something else.
+    for secret in [OF_THE_WALL, "s3cret-of-the-inbox", DIGITS, ADMIN, PASSWORD, "s3cret-by-mistake"] {
+        let encoded: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let login = BASE64_STANDARD.encode(format!("alice:{secret}"));
+        let basic = format!("Authorization: Basic {login}");
+        for text in [secret, &encoded] {
+            for target in [
+                "/bars?token=",
+                "/bars.jpg?TOKEN=",
+                "/bars.jpg?%74oken=",
+                "/bars.jpg?width=320;token=",
+                "/bars.jpg;token=",
+                "/bars;token=",
+                "/view/",
+                "/",
+                "/page/",
+                "/streams/",
+                "/streams/bars/",
+                "/nothing/",
+                "/nothing/here?token=",
+                "/login?next=",
+                "/?action=",
+                "/?action=snapshot_",
+                "/api/streams?src=",
+                "/api/frame.jpeg?src=",
+                "/api/frame.jpeg?src=bars&dst=",
+                "/api/frame.jpeg?src=bars&w=",
+                "/api/frame.jpeg?src=bars&cache=",
+                "/api/events?after=",
+                "/streams/bars?expires=1&signature=",
+                "/streams/bars/clip?format=",
+                "/bars?",
+                "http://localhost/",
+                "http://localhost/bars?token=",
+            ] {
+                send(&server, "GET", &format!("{target}{text}"), "Accept: */*");
+            }
+            for (before, after) in [("/", ".jpg"), ("/", "/stream"), ("/cam_", ".jpg"), ("/input_", ".json")]
+            {
+                send(&server, "GET", &format!("{before}{text}{after}"), "Accept: text/html");
+            }
+            for target in [format!("/streams/{text}/frame"), format!("/streams/inbox/frame?token={text}")] {
+                send(&server, "POST", &target, "Content-Length: 0");
+            }
+            for header in [
+                "Authorization: Bearer ",
+                "authorization: bearer ",
+                "Authorization: ",
+                "X-Api-Key: ",
+                "Cookie: token=",
+                &format!("Cookie: framecast_{port}="),
+                "Referer: http://localhost/bars?token=",
+                "Origin: http://",
+                "X-Forwarded-For: ",
+                "Forwarded: for=",
+                "Accept: ",
+                "Last-Event-ID: ",
+                "Content-Type: ",
+            ] {
+                send(&server, "POST", "/api/reload", &format!("{header}{text}\r\nContent-Length: 0"));
+            }
+            for agent in ["token=", "Bearer ", "cam (key:"] {
+                send(&server, "GET", "/bars.jpg", &format!("User-Agent: {agent}{text}"));
+            }
+        }
+        send(&server, secret, "/bars", "Content-Length: 0");
+        for header in [&*basic, &basic.to_ascii_uppercase(), &format!("User-Agent: {login}")] {
+            send(&server, "GET", "/bars.jpg", header);
+        }
+        // As a word alone it is recognized if it is one here, or if the request has it in its place, too.
+        for agent in [secret, &format!("cam/1.0 ({secret}) x"), &format!("\"{secret}\",x")] {
+            send(&server, "GET", "/bars.jpg", &format!("user-agent: {agent}\r\n{basic}"));
+            if secret != "s3cret-by-mistake" {
+                send(&server, "GET", "/healthz", &format!("User-Agent: {agent}"));
+            }
+        }
+        forms.extend([secret.to_ascii_lowercase(), encoded, login.to_ascii_lowercase()]);
+    }
+    let log = server.end().to_ascii_lowercase();
+    for form in forms {
+        let line = log.lines().find(|line| line.contains(&form));
+        assert!(line.is_none(), "{form} is shown: {line:?}");
+    }
+    for shown in
+        ["path=/bars", "path=/streams/{name}", "path=/***", "method=***", "status=401", "cam/1.0 *** x"]
+    {
+        assert!(log.contains(shown), "{shown} is not in the log");
+    }
+}
+
+/// A hash that takes little to check.
+fn hashed(password: &str) -> String {
+    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
+    let salt = SaltString::encode_b64(b"sixteen bytes of").unwrap();
+    argon.hash_password(password.as_bytes(), &salt).unwrap().to_string()
 }
 
 #[test]

@@ -94,19 +94,36 @@ impl Candidate {
     }
 
     fn pushes(&self) -> Pushes {
-        let sources = self.stream.iter().flat_map(|stream| stream.config().sources());
+        self.stream.as_ref().map_or(Pushes::None, Pushes::of)
+    }
+}
+
+/// Returns the tokens that streams have for their publishers.
+pub(in crate::web) fn own_tokens(state: &WebState) -> Vec<Secret> {
+    let pushes = state.registry.all().into_iter().map(|stream| Pushes::of(&stream));
+    let holders = pushes.filter_map(|pushes| match pushes {
+        Pushes::Holders(token) => Some(token),
+        Pushes::None | Pushes::Anybody => None,
+    });
+    holders.collect()
+}
+
+impl Pushes {
+    fn of(stream: &StreamHandle) -> Self {
+        let config = stream.config();
+        let sources = config.sources();
         // Of several sources one at most takes points, and none pictures.
         let mut takes = sources.filter_map(|source| match source {
-            SourceConfig::Push { token: None, .. } => Some(Pushes::Anybody),
-            SourceConfig::Push { token: Some(token), .. } => Some(Pushes::Holders(token.clone())),
+            SourceConfig::Push { token: None, .. } => Some(Self::Anybody),
+            SourceConfig::Push { token: Some(token), .. } => Some(Self::Holders(token.clone())),
             SourceConfig::Chart(chart) => Some(match &chart.publishers {
-                Publishers::Nobody => Pushes::None,
-                Publishers::Anybody => Pushes::Anybody,
-                Publishers::Holders(token) => Pushes::Holders(token.clone()),
+                Publishers::Nobody => Self::None,
+                Publishers::Anybody => Self::Anybody,
+                Publishers::Holders(token) => Self::Holders(token.clone()),
             }),
             _ => None,
         });
-        takes.next().unwrap_or(Pushes::None)
+        takes.next().unwrap_or(Self::None)
     }
 }
 
