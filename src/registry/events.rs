@@ -1,11 +1,12 @@
 //! What has happened of late: streams that came, went and changed their state, and configurations that were read.
 //!
 //! A ring of [`MAX_EVENTS`]; the oldest go first. Each event has a number that only grows, so that whoever asks again asks
-//! for those behind the last one it has, and sees by a gap that it came too late. No event holds a credential: the texts are
-//! those of the log.
+//! for those behind the last one it has, and sees by a gap that it came too late. Who may not see all streams has numbers of
+//! its own ([`Events::visible`]), which count only the events that it may see: neither numbers nor gaps tell of others. No
+//! event holds a credential: the texts are those of the log.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
@@ -85,10 +86,27 @@ pub struct Events {
     last: watch::Sender<u64>,
 }
 
+/// The events that somebody may see, with numbers that count no others.
+#[derive(Debug)]
+pub struct Visible {
+    /// The number of the last one, kept or not.
+    pub last: u64,
+    /// Those that are kept, oldest first.
+    pub events: Vec<Event>,
+}
+
 #[derive(Debug, Default)]
 struct Ring {
     kept: VecDeque<Event>,
     last: u64,
+    /// All events so far by stream. Only administrators give streams new names.
+    totals: HashMap<Option<StreamName>, u64>,
+}
+
+impl Ring {
+    fn last_visible(&self, may_see: impl Fn(Option<&StreamName>) -> bool) -> u64 {
+        self.totals.iter().filter(|(name, _)| may_see(name.as_ref())).map(|(_, total)| total).sum()
+    }
 }
 
 impl Default for Events {
@@ -102,6 +120,7 @@ impl Events {
     pub fn add(&self, stream: Option<&StreamName>, kind: EventKind, message: impl Into<Reason>) {
         let mut ring = self.ring();
         ring.last += 1;
+        *ring.totals.entry(stream.cloned()).or_default() += 1;
         if ring.kept.len() == MAX_EVENTS {
             ring.kept.pop_front();
         }
@@ -114,6 +133,22 @@ impl Events {
     /// Those behind number `id` that are still kept, oldest first.
     pub fn after(&self, id: u64) -> Vec<Event> {
         self.ring().kept.iter().filter(|event| event.id > id).cloned().collect()
+    }
+
+    /// Returns the events that `may_see` allows, of a stream or (none) of the relay, and that follow number `after`.
+    pub fn visible(&self, after: u64, may_see: impl Fn(Option<&StreamName>) -> bool) -> Visible {
+        let ring = self.ring();
+        let last = ring.last_visible(&may_see);
+        let visible = ring.kept.iter().rev().filter(|event| may_see(event.stream.as_ref()));
+        let numbered = visible.zip(0..).map(|(event, newer)| Event { id: last - newer, ..event.clone() });
+        let mut events: Vec<_> = numbered.take_while(|event| event.id > after).collect();
+        events.reverse();
+        Visible { last, events }
+    }
+
+    /// Returns the number of the last event that `may_see` allows.
+    pub fn last_visible(&self, may_see: impl Fn(Option<&StreamName>) -> bool) -> u64 {
+        self.ring().last_visible(may_see)
     }
 
     /// Wakes at each event, with its number.
@@ -161,5 +196,32 @@ mod tests {
         assert_eq!(events.after(last - 2).len(), 2);
         assert!(changes.has_changed().unwrap());
         assert_eq!(*changes.borrow_and_update(), last);
+    }
+    #[test]
+    fn numbers_of_visible_events_tell_nothing_of_others() {
+        let (shown, hidden): (StreamName, StreamName) = ("shown".parse().unwrap(), "hidden".parse().unwrap());
+        let of_shown = |name: Option<&StreamName>| name == Some(&shown);
+        let numbers = |events: &Events, after| {
+            let visible = events.visible(after, of_shown);
+            (visible.events.iter().map(|event| event.id).collect::<Vec<_>>(), visible.last)
+        };
+        let events = Events::default();
+        assert_eq!(numbers(&events, 0), (vec![], 0));
+        for n in 0..4 {
+            events.add(Some(&shown), EventKind::Changed, "");
+            (0..n).for_each(|_| events.add(Some(&hidden), EventKind::Changed, ""));
+            events.add(None, EventKind::Reloaded, "");
+        }
+        assert_eq!(numbers(&events, 0), (vec![1, 2, 3, 4], 4));
+        assert_eq!(numbers(&events, 2), (vec![3, 4], 4));
+        assert_eq!((numbers(&events, 4), numbers(&events, 99)), ((vec![], 4), (vec![], 4)));
+        assert_eq!(events.last_visible(of_shown), 4);
+        let all = events.visible(0, |_| true);
+        let ids = |events: &[Event]| events.iter().map(|event| event.id).collect::<Vec<_>>();
+        assert_eq!((ids(&all.events), all.last), (ids(&events.after(0)), 14));
+        // What is forgotten leaves a gap.
+        (0..MAX_EVENTS - 1).for_each(|_| events.add(Some(&hidden), EventKind::Changed, ""));
+        events.add(Some(&shown), EventKind::Changed, "");
+        assert_eq!(numbers(&events, 2), (vec![5], 5));
     }
 }

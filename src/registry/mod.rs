@@ -19,7 +19,7 @@ use futures_util::future::BoxFuture;
 use crate::{config::StreamConfig, frame::StreamName, stream::StreamHandle};
 
 pub use control::{Applied, Configuration, Control, Edit, Edited, NotApplied, StreamSettings};
-pub use events::{Event, EventKind, Events, MAX_EVENTS, follow};
+pub use events::{Event, EventKind, Events, MAX_EVENTS, Visible, follow};
 pub use pictures::Pictures;
 pub use renditions::{Held, Rendition, RenditionError, Renditions};
 pub use variant::{Variant, VariantError};

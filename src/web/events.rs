@@ -11,7 +11,7 @@ use super::{
     error::Problem,
     query,
 };
-use crate::{auth::Caller, config::Role, registry::Event};
+use crate::{auth::Caller, config::Role, frame::StreamName, registry::Event};
 
 /// The answer of `/api/events`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -47,15 +47,19 @@ pub(super) async fn events(
             Problem::new(StatusCode::BAD_REQUEST, "after must be the number of an event, such as after=17")
         })?,
     };
-    let may_see = |event: &Event| match &event.stream {
+    let visible = state.events.visible(after, may_see(&caller));
+    // Numbers from before a restart, or from when the caller could see more, are those of other events.
+    let last = visible.events.last().map_or(after.min(visible.last), |event| event.id);
+    let events = visible.events.into_iter().map(|event| EventReport::of(event, &caller)).collect();
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Report { last, events }))
+}
+
+/// Returns which events the caller may see: those of a stream, or (none) those of the relay.
+pub(super) fn may_see(caller: &Caller) -> impl Fn(Option<&StreamName>) -> bool {
+    |name| match name {
         Some(name) => caller.may(Role::View, Some(name)),
         None => caller.may_with_all(Role::View),
-    };
-    let behind = state.events.after(after);
-    let last = behind.last().map_or(after, |event| event.id);
-    let events = behind.into_iter().filter(may_see);
-    let events = events.map(|event| EventReport::of(event, &caller)).collect();
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Report { last, events }))
+    }
 }
 
 impl EventReport {

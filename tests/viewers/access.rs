@@ -150,6 +150,62 @@ async fn a_browser_is_led_to_the_form_and_back_and_stays_logged_in_until_it_logs
 }
 
 #[tokio::test]
+async fn numbers_of_events_tell_nothing_of_streams_that_the_caller_may_not_see() {
+    let relay = TestRelay::start(&yaml());
+    let alice = basic("alice:correct horse");
+    for _ in 0..5 {
+        for stream in ["x", "y"] {
+            let target = format!("/api/streams/{stream}/restart");
+            assert_eq!(post(&relay, &target, &[("Authorization", &alice)], "").await.head.status, 204);
+        }
+    }
+    let events = async |headers: &[(&str, &str)]| {
+        let answer = Client::ask(relay.address(), "GET", "/api/events", headers, b"").await;
+        let report: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        let ids: Vec<_> = report["events"].as_array().unwrap().iter().map(|it| it["id"].as_u64()).collect();
+        let last = report["last"].as_u64().unwrap();
+        assert_eq!(ids, (1..=last).map(Some).collect::<Vec<_>>(), "{report}");
+        last
+    };
+    let of_porch = events(&[("Authorization", "Bearer token-of-the-porch")]).await;
+    let of_all = events(&[("Authorization", &alice)]).await;
+    assert!(of_porch >= 5 && of_all >= of_porch + 5, "{of_porch} of {of_all}");
+    // A page is told the same number.
+    let mut page = web_socket::WebSocket::open(relay.address(), "/api/live?token=token-of-the-porch").await;
+    let last = page.until(|got| match got {
+        web_socket::Got::Json(report) => report["last_event"].as_u64(),
+        _ => None,
+    });
+    assert!((of_porch..of_all).contains(&last.await));
+}
+
+/// A browser that may watch also pushes, with the stream's own token.
+#[tokio::test]
+async fn a_session_takes_no_rights_from_a_token_beside_it() {
+    let relay = TestRelay::start(&yaml().replace("token: none", "token: own-of-x"));
+    let page = Client::get(relay.address(), "/view/x?token=token-of-the-wall").await;
+    let cookie = cookie(&page);
+    let push = async |target: &str, headers: &[(&str, &str)]| {
+        Client::ask(relay.address(), "POST", target, headers, &jpeg(1)).await.head.status
+    };
+    let session = ("Cookie", cookie.as_str());
+    assert_eq!(push("/streams/x/frame?token=own-of-x", &[]).await, 204);
+    assert_eq!(push("/streams/x/frame?token=own-of-x", &[session]).await, 204);
+    assert_eq!(push("/streams/x/frame", &[session, ("Authorization", "Bearer own-of-x")]).await, 204);
+    assert_eq!(push("/streams/x/frame?token=own-of-y", &[session]).await, 403);
+    let alice = basic("alice:correct horse");
+    assert_eq!(push("/api/streams/x/restart", &[session]).await, 403);
+    assert_eq!(push("/api/streams/x/restart", &[session, ("Authorization", &alice)]).await, 204);
+    while push("/streams/x/frame?token=guess", &[session]).await == 403 {}
+    assert_eq!(push("/streams/x/frame?token=own-of-x", &[session]).await, 429, "not looked at");
+    assert_eq!(
+        status(&relay, "/streams/x?token=guess", &[session]).await,
+        200,
+        "the session is as good as ever"
+    );
+}
+
+#[tokio::test]
 async fn a_token_in_the_address_of_a_page_becomes_a_cookie_and_leaves_the_address() {
     let relay = TestRelay::start("streams: {x: {source: {type: push, token: none}}}");
     for (target, to) in [

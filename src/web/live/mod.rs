@@ -44,6 +44,7 @@ use super::{
     api,
     backlog::Backlog,
     error::Problem,
+    events::may_see,
     refusals::Full,
     seats::AddressSeat,
     transport::Outbox,
@@ -264,7 +265,7 @@ impl Connection {
         let push = Push {
             kind: "report",
             time: api::unix_seconds(SystemTime::now()),
-            last_event: *self.state.events.changes().borrow(),
+            last_event: self.state.events.last_visible(may_see(&self.caller)),
             latency_s: subscriptions.iter().filter_map(latency).collect(),
             report: api::Report::of(&self.state, &self.caller),
         };
