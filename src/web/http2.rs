@@ -140,27 +140,9 @@ impl Error {
     }
 }
 
-/// Serves a connection to its end. What is refused is told to `refused`.
+/// Serves a connection to its end, and tells `refused` of requests that are not taken. An error is not
+/// counted: see [`Error::refusal`].
 pub(super) async fn serve<S, A, B>(
-    wire: Wire<S>,
-    app: Rc<A>,
-    peer: Option<SocketAddr>,
-    deadlines: Deadlines,
-    refused: &impl Fn(Refusal),
-) -> Result<(), Error>
-where
-    S: Channel + 'static,
-    A: Service<Request>,
-    A::Future: 'static,
-    A::Response: Into<Response<B>>,
-    A::Error: Into<Response<BoxBody>>,
-    B: MessageBody + 'static,
-{
-    let served = serve_until_error(wire, app, peer, deadlines, refused).await;
-    served.inspect_err(|error| error.refusal().into_iter().for_each(refused))
-}
-
-async fn serve_until_error<S, A, B>(
     wire: Wire<S>,
     app: Rc<A>,
     peer: Option<SocketAddr>,

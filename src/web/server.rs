@@ -264,9 +264,13 @@ fn either<S: Channel + 'static, B: MessageBody + 'static>(
                 let (first, second, refused) = (first.clone(), second.clone(), refused.clone());
                 async move {
                     match protocol {
-                        Protocol::Http2 => http2::serve(wire, second, peer, HTTP_2, &refused)
-                            .await
-                            .map_err(|error| DispatchError::Io(io::Error::other(error))),
+                        Protocol::Http2 => {
+                            let served = http2::serve(wire, second, peer, HTTP_2, &refused).await;
+                            served.map_err(|error| {
+                                error.refusal().into_iter().for_each(&refused);
+                                DispatchError::Io(io::Error::other(error))
+                            })
+                        }
                         _ => first.call((wire, protocol, peer)).await,
                     }
                 }

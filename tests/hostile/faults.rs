@@ -22,9 +22,10 @@ use tokio::{
 };
 
 use crate::{
+    attacks::frames::{get, nth},
     evil_camera::{EvilCamera, Line},
     house::{ADMIN, House, until},
-    http2::{Raw, get, nth},
+    http2::Raw,
     neighbour::next_picture,
     pictures::{numbered, plain},
     program::{Running, run, test_file},

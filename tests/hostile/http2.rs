@@ -1,4 +1,4 @@
-//! Frames of HTTP/2 by hand (RFC 9113), as no library would send them.
+//! A client of HTTP/2 that may send anything and counts the frames that it receives (RFC 9113).
 
 use std::{collections::BTreeMap, io};
 
@@ -11,71 +11,28 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use crate::raw_client::PATIENCE;
+use crate::{
+    attacks::frames::{DATA, PING, RST_STREAM, frame, preface},
+    raw_client::PATIENCE,
+};
 
-pub(crate) const DATA: u8 = 0;
-pub(crate) const HEADERS: u8 = 1;
-pub(crate) const RST_STREAM: u8 = 3;
-pub(crate) const SETTINGS: u8 = 4;
-pub(crate) const PING: u8 = 6;
-pub(crate) const WINDOW_UPDATE: u8 = 8;
-pub(crate) const CONTINUATION: u8 = 9;
-
-pub(crate) const END_STREAM: u8 = 1;
-pub(crate) const END_HEADERS: u8 = 4;
+/// The flag of a frame with padding, whose length comes first.
 pub(crate) const PADDED: u8 = 8;
-
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// The setting of how much each stream may be sent before more is allowed.
-const INITIAL_WINDOW_SIZE: u16 = 4;
 
 /// The reason of a reset: it is not wanted any more.
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
-
-pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut frame = (payload.len() as u32).to_be_bytes()[1..].to_vec();
-    frame.extend([kind, flags]);
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-/// The fields of a request, as HPACK writes them without compressing (RFC 7541); `method` is `GET` or `POST`.
-pub(crate) fn fields(method: &str, target: &str) -> Vec<u8> {
-    let method = if method == "GET" { 0x82 } else { 0x83 };
-    // `:scheme: https`, `:path` and `:authority`.
-    let mut fields = vec![method, 0x87, 0x04, target.len() as u8];
-    fields.extend(target.as_bytes());
-    fields.extend(b"\x01\x09localhost");
-    fields
-}
 
 /// A field that the table is not to keep; the name in lower case.
 pub(crate) fn field(name: &str, value: &str) -> Vec<u8> {
     [&[0, name.len() as u8], name.as_bytes(), &[value.len() as u8], value.as_bytes()].concat()
 }
 
-/// A whole request without a body.
-pub(crate) fn get(stream: u32, target: &str) -> Vec<u8> {
-    frame(HEADERS, END_HEADERS | END_STREAM, stream, &fields("GET", target))
-}
-
-/// The head of a request whose body follows.
-pub(crate) fn post(stream: u32, target: &str) -> Vec<u8> {
-    frame(HEADERS, END_HEADERS, stream, &fields("POST", target))
-}
-
+/// Resets a stream.
 pub(crate) fn cancel(stream: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, stream, &CANCEL)
 }
 
-/// The number of a client's nth stream.
-pub(crate) fn nth(n: usize) -> u32 {
-    2 * n as u32 + 1
-}
-
-/// What came from the relay: how many of each kind of frame, and how many bytes of pictures.
+/// The frames received from the relay: the number of each kind, and the bytes of pictures.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Seen {
     pub(crate) frames: BTreeMap<u8, usize>,
@@ -104,8 +61,7 @@ impl Raw {
     pub(crate) async fn begin(io: TlsStream<TcpStream>, window: u32) -> Self {
         let (from, to) = tokio::io::split(io);
         let mut raw = Self { to, from: Some(from), seen: watch::Sender::default(), reading: None };
-        let setting = [&INITIAL_WINDOW_SIZE.to_be_bytes()[..], &window.to_be_bytes()].concat();
-        raw.say(&[PREFACE, &frame(SETTINGS, 0, 0, &setting)].concat()).await.unwrap();
+        raw.say(&preface(window)).await.unwrap();
         raw
     }
 
@@ -131,12 +87,13 @@ impl Raw {
         .expect("the relay takes it or lets go")
     }
 
-    /// What came so far.
+    /// Returns the frames received so far.
     pub(crate) fn seen(&self) -> Seen {
         self.seen.borrow().clone()
     }
 
-    /// Waits until the relay has answered all that was said, by asking for a last answer; false when it let go before.
+    /// Waits until the relay has answered all that was said, by asking for a last answer; false when it let
+    /// go before.
     pub(crate) async fn is_answered(&mut self) -> bool {
         const LAST: [u8; 8] = *b"the last";
         let before = self.seen().count(PING);
@@ -146,7 +103,7 @@ impl Raw {
         !self.seen_when(|seen| seen.ended || seen.count(PING) > before).await.ended
     }
 
-    /// What came, once it is as wanted.
+    /// Returns the frames received, once they are as wanted.
     pub(crate) async fn seen_when(&self, wanted: impl FnMut(&Seen) -> bool) -> Seen {
         let mut seen = self.seen.subscribe();
         let waiting = timeout(PATIENCE, seen.wait_for(wanted)).await;

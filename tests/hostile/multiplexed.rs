@@ -3,11 +3,12 @@
 use futures_util::future::join_all;
 
 use crate::{
-    house::{House, until},
-    http2::{
-        CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PADDED, PING, RST_STREAM, Raw, SETTINGS,
-        WINDOW_UPDATE, cancel, field, fields, frame, get, nth, post,
+    attacks::frames::{
+        CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+        fields, frame, get, nth, post,
     },
+    house::{House, until},
+    http2::{PADDED, Raw, cancel, field},
     pictures::long,
 };
 

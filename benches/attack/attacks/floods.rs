@@ -7,11 +7,11 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::wire::{
+use super::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PRIORITY, PUSH_PROMISE, RST_STREAM,
-    SETTINGS, Target, UNKNOWN, WINDOW_UPDATE, fields, frame, get, nth, post,
+    SETTINGS, UNKNOWN, WINDOW_UPDATE, fields, frame, get, nth, post,
 };
-use super::{LOCALHOST, PAUSE};
+use super::{LOCALHOST, PAUSE, wire::Target};
 
 /// All types of frame, and an unknown one.
 pub(crate) const KINDS: [(&str, u8); 11] = [
@@ -78,7 +78,7 @@ pub(super) async fn flood(target: &Target, kind: u8, with_payload: bool, is_read
 }
 
 /// One frame, or a request and its end.
-fn one(kind: u8, with_payload: bool, next: &mut u32) -> Vec<u8> {
+fn one(kind: u8, with_payload: bool, next: &mut usize) -> Vec<u8> {
     let payload = |payload: &[u8]| if with_payload { payload.to_vec() } else { Vec::new() };
     let mut new_stream = || {
         *next += 1;

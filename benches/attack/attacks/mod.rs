@@ -6,6 +6,7 @@
 //! binary under them; `tests/hostile` runs each for some seconds.
 
 mod floods;
+pub(crate) mod frames;
 mod pictures;
 mod wire;
 
@@ -19,8 +20,9 @@ use tokio::{
 };
 
 pub(crate) use floods::KINDS;
-use wire::{DATA, discard, exchange, frame, get, nth, post};
+use frames::{DATA, frame, get, nth, post};
 pub(crate) use wire::{Target, handshakes};
+use wire::{discard, exchange};
 
 /// Streams that the attacks need besides the camera: some that anybody may push to, one made from them, and
 /// pictures that are large to draw.

@@ -1,4 +1,4 @@
-//! Connections and frames as no client library would make them.
+//! Connections as no client library would make them.
 
 use std::{
     io,
@@ -22,24 +22,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-pub(crate) const DATA: u8 = 0;
-pub(crate) const HEADERS: u8 = 1;
-pub(crate) const PRIORITY: u8 = 2;
-pub(crate) const RST_STREAM: u8 = 3;
-pub(crate) const SETTINGS: u8 = 4;
-pub(crate) const PUSH_PROMISE: u8 = 5;
-pub(crate) const PING: u8 = 6;
-pub(crate) const GOAWAY: u8 = 7;
-pub(crate) const WINDOW_UPDATE: u8 = 8;
-pub(crate) const CONTINUATION: u8 = 9;
-/// A type that no specification knows; receivers ignore it.
-pub(crate) const UNKNOWN: u8 = 0x2a;
-
-pub(crate) const END_STREAM: u8 = 1;
-pub(crate) const END_HEADERS: u8 = 4;
-
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const INITIAL_WINDOW_SIZE: u16 = 4;
+use super::frames::preface;
 
 /// Receive buffer of a connection that is not read; the handshake must fit in.
 const UNREAD_BYTES: u32 = 4096;
@@ -111,14 +94,13 @@ impl Target {
     /// forgotten, or stay unread.
     pub(crate) async fn http2(&self, from: Ipv4Addr, window: u32, is_read: bool) -> io::Result<Http2> {
         let (from, to) = tokio::io::split(tls(self.tcp(from).await?, &self.http2).await?);
-        let setting = [&INITIAL_WINDOW_SIZE.to_be_bytes()[..], &window.to_be_bytes()].concat();
         let mut connection = Http2 { to, unread: None, reading: None };
         if is_read {
             connection.reading = Some(tokio::spawn(discard(from)));
         } else {
             connection.unread = Some(from);
         }
-        connection.send(&[PREFACE, &frame(SETTINGS, 0, 0, &setting)].concat()).await?;
+        connection.send(&preface(window)).await?;
         Ok(connection)
     }
 }
@@ -192,39 +174,4 @@ pub(crate) async fn exchange(io: &mut Box<dyn Io>, request: &[u8]) -> io::Result
             return status.ok_or_else(|| io::ErrorKind::InvalidData.into());
         }
     }
-}
-
-pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a frame has 24 bits of length");
-    let mut frame = length.to_be_bytes()[1..].to_vec();
-    frame.extend([kind, flags]);
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-/// The header block of a request, literal and without Huffman codes (RFC 7541); `method` is `GET` or `POST`.
-pub(crate) fn fields(method: &str, target: &str) -> Vec<u8> {
-    let method = if method == "GET" { 0x82 } else { 0x83 };
-    // `:scheme: https`, `:path` and `:authority`.
-    let length = u8::try_from(target.len()).expect("these targets are short");
-    let mut fields = vec![method, 0x87, 0x04, length];
-    fields.extend(target.as_bytes());
-    fields.extend(b"\x01\x09localhost");
-    fields
-}
-
-/// A request without a body.
-pub(crate) fn get(stream: u32, target: &str) -> Vec<u8> {
-    frame(HEADERS, END_HEADERS | END_STREAM, stream, &fields("GET", target))
-}
-
-/// The head of a request whose body follows.
-pub(crate) fn post(stream: u32, target: &str) -> Vec<u8> {
-    frame(HEADERS, END_HEADERS, stream, &fields("POST", target))
-}
-
-/// The number of a client's nth stream.
-pub(crate) fn nth(n: u32) -> u32 {
-    2 * n + 1
 }

@@ -1,4 +1,4 @@
-//! Of the relay as a whole, and of its process.
+//! Metrics of the relay as a whole, and of its process.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,38 +9,100 @@ use crate::{
     web::WebState,
 };
 
+/// A metric of one sample, and its value.
+type Single = (Meaning, fn(&WebState) -> f64);
+
+const GAUGES: &[Single] = &[
+    (
+        metric("framecast_streams", "Streams of the configuration, the mosaic of all of them not counted."),
+        |state| state.registry.all().len() as f64,
+    ),
+    (metric("framecast_viewers", "Viewers of all streams together."), |state| {
+        state.capacity.viewers() as f64
+    }),
+    (metric("framecast_viewers_limit", "Viewers that limits.max_viewers allows."), |state| {
+        state.settings.now().limits.max_viewers as f64
+    }),
+    (metric("framecast_live_pages", "Pages that show live tiles."), |state| state.pages.count() as f64),
+    (metric("framecast_live_pages_limit", "Pages that limits.max_live_connections allows."), |state| {
+        state.settings.now().limits.max_live_connections as f64
+    }),
+    (metric("framecast_renditions", "Renditions that run, of all streams together."), |state| {
+        state.renditions.count() as f64
+    }),
+    (metric("framecast_renditions_limit", "Renditions that limits.max_renditions allows."), |state| {
+        state.renditions.most() as f64
+    }),
+    (
+        metric(
+            "framecast_connections_limit",
+            "Connections that descriptors and memory leave room for beside sources, files, programs and \
+             recordings.",
+        ),
+        |state| state.connections.most() as f64,
+    ),
+    (metric("framecast_pool_workers", "CPU workers."), |state| state.pool.workers() as f64),
+    (metric("framecast_pool_busy_workers", "CPU workers that are at work."), |state| {
+        state.pool.load().at_work as f64
+    }),
+    (
+        metric(
+            "framecast_pool_queue_limit",
+            "Jobs that may wait; one more is refused, unless its stream has none that waits.",
+        ),
+        |state| state.pool.load().max_jobs as f64,
+    ),
+    (
+        metric(
+            "framecast_config_last_reload_successful",
+            "1 unless the configuration file is wrong as it stands now.",
+        ),
+        |state| f64::from(u8::from(state.control.configuration().error.is_none())),
+    ),
+    (
+        metric(
+            "framecast_config_last_reload_success_timestamp_seconds",
+            "When the configuration that holds was read, in Unix time.",
+        ),
+        |state| unix(state.control.configuration().loaded_at),
+    ),
+    (
+        metric("framecast_config_needs_restart", "Settings that have changed and hold only after a restart."),
+        |state| state.control.configuration().needs_restart.len() as f64,
+    ),
+];
+
+const COUNTERS: &[Single] = &[
+    (
+        metric(
+            "framecast_refused_renditions_total",
+            "Renditions that were asked for, by viewers or for adaptive ones, while there was no room.",
+        ),
+        |state| state.renditions.refused() as f64,
+    ),
+    (
+        metric(
+            "framecast_closed_idle_connections_total",
+            "Connections that were closed to make room for a new one, those first that had been idle for \
+             longest.",
+        ),
+        |state| state.connections.closed_idle() as f64,
+    ),
+    (metric("framecast_pool_refused_total", "Jobs that were refused because too many waited."), |state| {
+        state.pool.load().refused as f64
+    }),
+];
+
 const BUILD: Meaning =
     metric("framecast_build_info", "Always 1: which version runs, and what decodes and encodes JPEGs.");
-const STREAMS: Meaning =
-    metric("framecast_streams", "Streams of the configuration, the mosaic of all of them not counted.");
-const VIEWERS: Meaning = metric("framecast_viewers", "Viewers of all streams together.");
-const MAX_VIEWERS: Meaning = metric("framecast_viewers_limit", "Viewers that limits.max_viewers allows.");
-const PAGES: Meaning = metric("framecast_live_pages", "Pages that show live tiles.");
-const MAX_PAGES: Meaning =
-    metric("framecast_live_pages_limit", "Pages that limits.max_live_connections allows.");
-const RENDITIONS: Meaning = metric("framecast_renditions", "Renditions that run, of all streams together.");
-const MAX_RENDITIONS: Meaning =
-    metric("framecast_renditions_limit", "Renditions that limits.max_renditions allows.");
-const REFUSED_RENDITIONS: Meaning = metric(
-    "framecast_refused_renditions_total",
-    "Renditions that were asked for, by viewers or for adaptive ones, while there was no room.",
-);
 const REFUSED_VIEWERS: Meaning =
     metric("framecast_refused_viewers_total", "Viewers and pages that were refused, by what was full.");
-const CONNECTIONS: Meaning =
-    metric("framecast_connections", "Connections to framecast that are open: with a request, or idle.");
-const MAX_CONNECTIONS: Meaning = metric(
-    "framecast_connections_limit",
-    "Connections that descriptors and memory leave room for beside sources, files, programs and recordings.",
-);
-const CLOSED_IDLE: Meaning = metric(
-    "framecast_closed_idle_connections_total",
-    "Connections that were closed to make room for a new one, those first that had been idle for longest.",
-);
-const REFUSED_CONNECTIONS: Meaning =
-    metric("framecast_refused_connections_total", "Connections that were refused, by reason.");
 const REFUSED_REQUESTS: Meaning =
     metric("framecast_refused_requests_total", "Requests that were refused, by reason.");
+const CONNECTIONS: Meaning =
+    metric("framecast_connections", "Connections to framecast that are open: with a request, or idle.");
+const REFUSED_CONNECTIONS: Meaning =
+    metric("framecast_refused_connections_total", "Connections that were refused, by reason.");
 const BUDGET: Meaning = metric(
     "framecast_memory_budget_bytes",
     "Bytes that limits.max_decode_bytes (in two parts), max_upload_bytes and max_unsent_bytes allow.",
@@ -50,71 +112,54 @@ const BUDGET_WAITING: Meaning =
     metric("framecast_memory_budget_waiting", "Pictures, requests or answers that wait in line for bytes.");
 const BUDGET_REFUSED: Meaning =
     metric("framecast_memory_budget_refused_total", "How often bytes were asked for and refused.");
-const POOL_WORKERS: Meaning = metric("framecast_pool_workers", "CPU workers.");
-const POOL_BUSY: Meaning = metric("framecast_pool_busy_workers", "CPU workers that are at work.");
 const POOL_QUEUE: Meaning = metric(
     "framecast_pool_queue",
     "What waits for a CPU worker: jobs, or streams whose frames are transformed.",
 );
-const POOL_MOST: Meaning = metric(
-    "framecast_pool_queue_limit",
-    "Jobs that may wait; one more is refused, unless its stream has none that waits.",
-);
-const POOL_REFUSED: Meaning =
-    metric("framecast_pool_refused_total", "Jobs that were refused because too many waited.");
 const POOL_TASKS: Meaning = metric(
     "framecast_pool_task_seconds",
     "How long a CPU worker was at one piece of work: a frame, a tile, a snapshot.",
 );
-const CONFIG_GOOD: Meaning = metric(
-    "framecast_config_last_reload_successful",
-    "1 unless the configuration file is wrong as it stands now.",
-);
-const CONFIG_TIME: Meaning = metric(
-    "framecast_config_last_reload_success_timestamp_seconds",
-    "When the configuration that holds was read, in Unix time.",
-);
-const CONFIG_PENDING: Meaning =
-    metric("framecast_config_needs_restart", "Settings that have changed and hold only after a restart.");
 const WEBHOOKS: Meaning = metric(
     "framecast_webhook_events_total",
     "Events that a webhook was told, that it did not take, or that there was no room or time for.",
 );
 const WEBHOOK_RETRIES: Meaning =
     metric("framecast_webhook_retries_total", "Tries to tell a webhook after the first one.");
+const WEBHOOK_QUEUE: Meaning = metric("framecast_webhook_queue", "Events that wait to be told, 200 at most.");
 const TASKS: Meaning = metric(
     "framecast_tasks",
     "Tasks: of connections to framecast, of streams and renditions, and what these have started.",
 );
-const WEBHOOK_QUEUE: Meaning = metric("framecast_webhook_queue", "Events that wait to be told, 200 at most.");
 
 pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
     let build = [("version", env!("CARGO_PKG_VERSION")), ("codec", codec().name())];
     scrape.gauge(&BUILD, &build, 1.0);
-    let limits = &state.settings.now().limits;
-    let counts = [
-        (STREAMS, state.registry.all().len()),
-        (VIEWERS, state.capacity.viewers()),
-        (MAX_VIEWERS, limits.max_viewers),
-        (PAGES, state.pages.count()),
-        (MAX_PAGES, limits.max_live_connections),
-        (RENDITIONS, state.renditions.count()),
-        (MAX_RENDITIONS, state.renditions.most()),
-    ];
-    for (meaning, count) in counts {
-        scrape.gauge(&meaning, &[], count as f64);
+    for (meaning, value) in GAUGES {
+        scrape.gauge(meaning, &[], value(state));
     }
-    scrape.counter(&REFUSED_RENDITIONS, &[], state.renditions.refused() as f64);
+    for (meaning, value) in COUNTERS {
+        scrape.counter(meaning, &[], value(state));
+    }
     for (reason, count) in state.refusals.viewers() {
         scrape.counter(&REFUSED_VIEWERS, &[("full", reason)], count as f64);
     }
     for (reason, count) in state.refusals.requests() {
         scrape.counter(&REFUSED_REQUESTS, &[("reason", reason)], count as f64);
     }
+    for (reason, count) in state.connections.refused() {
+        scrape.counter(&REFUSED_CONNECTIONS, &[("reason", reason)], count as f64);
+    }
+    let (open, idle) = (state.connections.open(), state.connections.idle());
+    for (name, count) in [("busy", open.saturating_sub(idle)), ("idle", idle)] {
+        scrape.gauge(&CONNECTIONS, &[("state", name)], count as f64);
+    }
+    let load = state.pool.load();
+    for (kind, count) in [("jobs", load.jobs), ("streams", load.lanes)] {
+        scrape.gauge(&POOL_QUEUE, &[("kind", kind)], count as f64);
+    }
+    scrape.timing(&POOL_TASKS, &[], &load.timing);
     budgets(state, scrape);
-    connections(state, scrape);
-    pool(state, scrape);
-    configuration(state, scrape);
     webhooks(state, scrape);
 }
 
@@ -134,31 +179,7 @@ fn budgets(state: &WebState, scrape: &mut Scrape) {
     }
 }
 
-fn connections(state: &WebState, scrape: &mut Scrape) {
-    let connections = &state.connections;
-    let idle = connections.idle();
-    let busy = connections.open().saturating_sub(idle);
-    scrape.gauge(&CONNECTIONS, &[("state", "busy")], busy as f64);
-    scrape.gauge(&CONNECTIONS, &[("state", "idle")], idle as f64);
-    scrape.gauge(&MAX_CONNECTIONS, &[], connections.most() as f64);
-    scrape.counter(&CLOSED_IDLE, &[], connections.closed_idle() as f64);
-    for (reason, count) in connections.refused() {
-        scrape.counter(&REFUSED_CONNECTIONS, &[("reason", reason)], count as f64);
-    }
-}
-
-fn pool(state: &WebState, scrape: &mut Scrape) {
-    let load = state.pool.load();
-    scrape.gauge(&POOL_WORKERS, &[], state.pool.workers() as f64);
-    scrape.gauge(&POOL_BUSY, &[], load.at_work as f64);
-    scrape.gauge(&POOL_QUEUE, &[("kind", "jobs")], load.jobs as f64);
-    scrape.gauge(&POOL_QUEUE, &[("kind", "streams")], load.lanes as f64);
-    scrape.gauge(&POOL_MOST, &[], load.max_jobs as f64);
-    scrape.counter(&POOL_REFUSED, &[], load.refused as f64);
-    scrape.timing(&POOL_TASKS, &[], &load.timing);
-}
-
-/// Hooks are those of the configuration.
+/// The webhooks of the configuration.
 fn webhooks(state: &WebState, scrape: &mut Scrape) {
     for (hook, deliveries) in state.webhooks.deliveries() {
         let ended = [
@@ -174,14 +195,7 @@ fn webhooks(state: &WebState, scrape: &mut Scrape) {
     }
 }
 
-fn configuration(state: &WebState, scrape: &mut Scrape) {
-    let known = state.control.configuration();
-    scrape.gauge(&CONFIG_GOOD, &[], if known.error.is_none() { 1.0 } else { 0.0 });
-    scrape.gauge(&CONFIG_TIME, &[], unix(known.loaded_at));
-    scrape.gauge(&CONFIG_PENDING, &[], known.needs_restart.len() as f64);
-}
-
-/// With the names that all programs have for them.
+// These names are the same for all programs that Prometheus reads.
 const CPU: Meaning = metric("process_cpu_seconds_total", "Time on a processor, in seconds.");
 const RESIDENT: Meaning = metric("process_resident_memory_bytes", "Memory in use.");
 const VIRTUAL: Meaning = metric("process_virtual_memory_bytes", "Memory asked for.");
@@ -190,7 +204,7 @@ const FILES: Meaning = metric("process_open_fds", "Open files and sockets.");
 const MAX_FILES: Meaning = metric("process_max_fds", "Files and sockets that may be open.");
 const STARTED: Meaning = metric("process_start_time_seconds", "When it started, in Unix time.");
 
-/// What the system does not say is left out.
+/// Adds the process's figures; those that the system does not report are left out.
 pub(super) fn process(figures: Figures, started: SystemTime, scrape: &mut Scrape) {
     for kind in Kind::ALL {
         scrape.gauge(&TASKS, &[("kind", kind.word())], kind.count() as f64);

@@ -1,0 +1,155 @@
+use futures_util::FutureExt;
+
+use super::*;
+
+const MIB: usize = 1024 * 1024;
+
+fn uploads(budget: usize) -> Arc<Uploads> {
+    Arc::new(Uploads::new(Arc::new(ByteBudget::new(budget)), Arc::default()))
+}
+
+fn limits(per_stream: usize, per_address: Option<usize>) -> Limits {
+    Limits { max_uploads_per_stream: per_stream, max_uploads_per_address: per_address, ..Limits::default() }
+}
+
+/// An upload within `budget`, which it has alone.
+pub(in crate::web) fn upload(budget: usize) -> Upload {
+    uploads(budget).admit(&Limits::default(), Kind::Known, None, None).unwrap()
+}
+
+impl Uploads {
+    fn begun(self: &Arc<Self>, kind: Kind) -> Upload {
+        self.admit(&limits(1000, None), kind, None, None).unwrap()
+    }
+
+    fn refusals(&self) -> u64 {
+        self.refusals.requests().find(|(name, _)| *name == "uploads").unwrap().1
+    }
+}
+
+#[tokio::test]
+async fn who_shows_no_credential_leaves_room_for_those_who_do() {
+    let uploads = uploads(16 * MIB);
+    let mut anonymous = uploads.begun(Kind::Anonymous);
+    anonymous.reserve(8 * MIB).unwrap();
+    let mut another = uploads.begun(Kind::Anonymous);
+    assert_eq!(another.reserve(1), Err(UploadError::Full));
+    let mut known = uploads.begun(Kind::Known);
+    known.reserve(6 * MIB).unwrap();
+    assert_eq!(known.reserve(6 * MIB + 1), Err(UploadError::Full), "the rest is not for pushes");
+    for kind in [Kind::Login, Kind::Admin] {
+        let mut other = uploads.begun(kind);
+        other.reserve(MIB).unwrap();
+        let too_large = UploadError::TooLarge { needed: MIB + UNIT, share: MIB };
+        assert_eq!(other.reserve(MIB + 1), Err(too_large));
+        drop(other);
+        assert_eq!(uploads.begun(kind).reserve(1), Ok(()), "it was given back");
+    }
+    drop(anonymous);
+    known.reserve(14 * MIB).unwrap();
+    assert_eq!(another.reserve(1), Err(UploadError::Full));
+    known.set(1).unwrap();
+    another.reserve(8 * MIB).unwrap();
+    drop((known, another));
+    assert_eq!(uploads.budget.in_use(), 0);
+    assert!(uploads.state().running.is_empty());
+    assert_eq!((uploads.refusals(), uploads.budget.refused()), (5, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_largest_of_the_slow_makes_room_for_a_new_one() {
+    let uploads = uploads(16 * MIB);
+    let mut slow = [3 * MIB, 4 * MIB, MIB].map(|bytes| {
+        let mut upload = uploads.begun(Kind::Anonymous);
+        upload.reserve(bytes).unwrap();
+        upload
+    });
+    tokio::time::advance(GRACE - Duration::from_millis(1)).await;
+    let mut new = uploads.begun(Kind::Anonymous);
+    assert_eq!(new.reserve(2 * MIB), Err(UploadError::Full), "they may still be as fast as others");
+    slow[0].progress();
+    tokio::time::advance(Duration::from_millis(1)).await;
+    new.reserve(2 * MIB).unwrap();
+    assert!(slow[1].ended().now_or_never().is_some(), "the largest");
+    assert!(slow[0].ended().now_or_never().is_none() && slow[2].ended().now_or_never().is_none());
+    assert_eq!(slow[1].reserve(5 * MIB), Err(UploadError::Ended), "it holds nothing any more");
+    assert_eq!(uploads.budget.in_use(), 6 * MIB);
+    assert_eq!(new.reserve(7 * MIB), Err(UploadError::Full), "the other has made progress");
+    assert!(slow[2].ended().now_or_never().is_some());
+    let mut known = uploads.begun(Kind::Known);
+    known.reserve(9 * MIB).unwrap();
+    slow[0].complete();
+    tokio::time::advance(GRACE).await;
+    assert_eq!(new.reserve(6 * MIB), Err(UploadError::Full), "what is complete, and of others, stays");
+    assert!(slow[0].ended().now_or_never().is_none());
+    assert!(known.ended().now_or_never().is_none());
+    drop((slow, new, known));
+    assert_eq!(uploads.budget.in_use(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_and_addresses_have_so_many_uploads_and_no_more() {
+    let uploads = uploads(16 * MIB);
+    let limits = limits(2, Some(3));
+    let (here, there) = (Some([192, 0, 2, 1].into()), Some([192, 0, 2, 2].into()));
+    let begin = |kind, stream, address| uploads.admit(&limits, kind, stream, address);
+    let first = begin(Kind::Anonymous, Some("a"), Some(here)).unwrap();
+    let second = begin(Kind::Anonymous, Some("a"), Some(here)).unwrap();
+    assert_eq!(begin(Kind::Anonymous, Some("a"), Some(here)).unwrap_err(), UploadError::Stream(2));
+    let other = begin(Kind::Anonymous, Some("a"), Some(there)).unwrap();
+    assert!(first.ended().now_or_never().is_some(), "who has all places leaves one to another");
+    assert!(second.ended().now_or_never().is_none());
+    assert_eq!(begin(Kind::Anonymous, Some("a"), Some(there)).unwrap_err(), UploadError::Stream(2));
+    let third = begin(Kind::Anonymous, Some("b"), Some(here)).unwrap();
+    let fourth = begin(Kind::Anonymous, Some("b"), Some(here)).unwrap();
+    assert_eq!(begin(Kind::Anonymous, Some("c"), Some(here)).unwrap_err(), UploadError::Address(3));
+    // A credential has room of its own; a login has, too.
+    let _known = begin(Kind::Known, Some("a"), None).unwrap();
+    let _login = begin(Kind::Login, None, Some(here)).unwrap();
+    tokio::time::advance(GRACE).await;
+    let newest = begin(Kind::Anonymous, Some("a"), Some(there)).unwrap();
+    assert!(second.ended().now_or_never().is_some(), "the oldest makes room");
+    assert!(other.ended().now_or_never().is_none());
+    begin(Kind::Anonymous, Some("b"), Some(here)).unwrap();
+    drop((first, second, other, third, fourth, newest));
+    let state = uploads.state();
+    assert!(!state.streams.keys().any(|(_, kind)| *kind == Kind::Anonymous), "{state:?}");
+    assert_eq!(state.addresses.len(), 1, "{state:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_logins_keep_no_new_subscriber_out() {
+    const FORM: usize = 8 * 1024;
+    let address = |n: u8| Some(Some([198, 51, 100, n].into()));
+    let log_in = |uploads: &Arc<Uploads>, n: u8| {
+        let mut login = uploads.admit(&limits(8, Some(16)), Kind::Login, None, address(n))?;
+        login.reserve(FORM).map(|()| login)
+    };
+    // A few addresses with as many as each may have: one of theirs makes room at once.
+    let uploads = uploads(16 * 48 * FORM);
+    let many: Vec<_> = (0..48).map(|n| log_in(&uploads, n / 16).unwrap()).collect();
+    let new = log_in(&uploads, 100).unwrap();
+    assert_eq!(many.iter().filter(|login| login.ended().now_or_never().is_some()).count(), 1);
+    assert_eq!(log_in(&uploads, 0).unwrap_err(), UploadError::Address(16));
+    drop((many, new));
+    // Many with one each: the oldest does when it is late.
+    let many: Vec<_> = (0..48).map(|n| log_in(&uploads, n).unwrap()).collect();
+    assert_eq!(log_in(&uploads, 100).unwrap_err(), UploadError::Full, "they may be as fast as others");
+    tokio::time::advance(LOGIN_GRACE).await;
+    let _new = log_in(&uploads, 100).unwrap();
+    assert!(many[0].ended().now_or_never().is_some(), "the oldest");
+    assert_eq!(many.iter().filter(|login| login.ended().now_or_never().is_some()).count(), 1);
+}
+
+#[tokio::test]
+async fn a_budget_that_becomes_smaller_takes_nothing_away_and_gives_nothing_more() {
+    let uploads = uploads(16 * MIB);
+    let mut upload = uploads.begun(Kind::Anonymous);
+    upload.reserve(4 * MIB).unwrap();
+    uploads.budget.resize(8 * MIB);
+    assert_eq!(uploads.begun(Kind::Anonymous).reserve(1), Err(UploadError::Full));
+    let too_large = UploadError::TooLarge { needed: 4 * MIB + UNIT, share: 4 * MIB };
+    assert_eq!(upload.reserve(4 * MIB + 1), Err(too_large));
+    upload.set(MIB).unwrap();
+    assert_eq!(uploads.begun(Kind::Anonymous).reserve(3 * MIB), Ok(()));
+}
