@@ -1,4 +1,5 @@
-//! Slows down those who ask too often: a bucket for each address or name, which holds so many tries and fills again.
+//! Slows down those who ask too often: a bucket for each address or name, which holds so many tries and fills
+//! again.
 
 use std::{
     collections::HashMap,
@@ -7,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Buckets kept at a time: enough for a busy day; with more callers than that, those whose buckets are fullest are
-/// forgotten first.
+/// Buckets kept at a time: enough for a busy day; with more callers than that, those whose buckets are
+/// fullest are forgotten first.
 const MAX_BUCKETS: usize = 8192;
 
 /// One bucket a key. A full bucket takes no room.
@@ -18,7 +19,7 @@ pub struct Brake<K> {
     full_at: Mutex<HashMap<K, Instant>>,
     /// One try more after this.
     every: Duration,
-    /// How long an empty one takes to be full.
+    /// The time in which an empty one fills.
     whole: Duration,
 }
 
@@ -32,7 +33,7 @@ impl<K: Hash + Eq + Clone> Brake<K> {
         self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long there is no try for this one.
+    /// Returns the time until this one may try again.
     ///
     /// # Errors
     /// The time to wait.

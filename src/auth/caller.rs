@@ -11,7 +11,7 @@ use crate::{
 /// Who asks for something: nobody in particular, or somebody with credentials.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Caller {
-    /// What everybody may watch.
+    /// The streams that everybody may watch.
     anonymous: Grant,
     known_as: Vec<Known>,
     /// A stream whose own token was shown.
@@ -90,7 +90,7 @@ impl Caller {
         !self.known_as.is_empty() || self.publishes.is_some()
     }
 
-    /// What the log calls this one; none for nobody in particular.
+    /// Returns the name for the log; none without a credential.
     pub fn name(&self) -> Option<&str> {
         self.known_as.first().map(|known| known.identity.name.as_str())
     }
@@ -117,7 +117,8 @@ impl Caller {
         known.chain(&self.publishes).chain([&self.anonymous])
     }
 
-    /// Whether this caller may do what `role` may with the stream; with a name that is no stream's, if with every one.
+    /// Whether this caller may do what `role` may with the stream; with a name that is no stream's, if with
+    /// every one.
     pub fn may(&self, role: Role, stream: Option<&StreamName>) -> bool {
         self.grants().any(|grant| grant.allows(role, stream))
     }

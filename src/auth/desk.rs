@@ -1,7 +1,8 @@
 //! Where credentials are looked at, and where guessing is slowed.
 //!
-//! Tokens of the configuration are too long to be guessed, and are always looked at, so that nobody can lock their holders
-//! out. Passwords, streams' own tokens and the token of the start may be short: [`Guesses`] limits them.
+//! Tokens of the configuration are too long to be guessed, and are always looked at, so that nobody can lock
+//! their holders out. Passwords, streams' own tokens and the token of the start may be short: [`Guesses`]
+//! limits them.
 
 use std::{
     net::IpAddr,
@@ -27,8 +28,9 @@ use crate::{
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-/// Passwords from networks that are not known for their name, that are checked or wait for it at a time. The rest of what
-/// [`Passwords`] lets wait is for known ones, so that a flood of wrong passwords does not keep them out.
+/// Passwords from networks that are not known for their name, that are checked or wait for it at a time. The
+/// rest of what [`Passwords`] lets wait is for known ones, so that a flood of wrong passwords does not keep
+/// them out.
 const MAX_UNKNOWN_CHECKS: usize = 12;
 
 /// Why shown credentials were not looked at.
@@ -42,7 +44,7 @@ pub enum NotNow {
     Busy(#[from] Busy),
 }
 
-/// How the session of a request's cookie stands to the credential that the request shows beside it.
+/// The relation of the session of a request's cookie to the credential that the request shows beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Running {
     /// There is none.
@@ -55,10 +57,10 @@ pub enum Running {
     Other(String),
 }
 
-/// What somebody shows.
+/// The credentials of a request.
 #[derive(Default)]
 pub struct Shown {
-    /// What may be tokens.
+    /// Texts that may be tokens.
     pub tokens: Vec<String>,
     /// Name and password; in its place may stand a token.
     pub login: Option<(String, String)>,
@@ -81,7 +83,7 @@ pub struct Auth {
     rules: Rules,
     passwords: Passwords,
     sessions: Sessions,
-    /// What leases may end by.
+    /// The changes that leases watch.
     changes: Changes,
     guesses: Guesses,
     unknown_checks: Semaphore,
@@ -102,8 +104,8 @@ impl Auth {
         }
     }
 
-    /// Follows a new configuration from the next request on. The token of the start stays; sessions end whose credentials
-    /// are gone, and so does what is held open with a [`Lease`] that nothing else allows.
+    /// Follows a new configuration from the next request on. The token of the start stays; sessions end whose
+    /// credentials are gone, and so does what is held open with a [`Lease`] that nothing else allows.
     pub fn replace(&self, config: &AuthConfig) {
         self.changes.after(|| {
             self.rules.replace(config);
@@ -112,7 +114,8 @@ impl Auth {
         });
     }
 
-    /// What `caller` may do now: by what everybody may, and by those of the credentials that are still good.
+    /// Returns the present rights of `caller`: everybody's, and those of the credentials that are still
+    /// valid.
     pub fn renewed(&self, caller: &Caller) -> Caller {
         let now = self.clock.now();
         let again = |identity: &_| self.rules.again(identity).filter(|identity| !identity.is_expired(now));
@@ -143,14 +146,16 @@ impl Auth {
         !self.rules.now().users.is_empty()
     }
 
-    /// Adds to `caller` what is shown, until `is_enough`. `own` is the token of the stream that is to be pushed to.
+    /// Adds to `caller` what is shown, until `is_enough`. `own` is the token of the stream that is to be
+    /// pushed to.
     ///
-    /// A good credential takes nothing from another beside it: what can be guessed is looked at whether or not a session,
-    /// a link or a token is good already, unless that is enough. And whoever has one good credential guesses others no
-    /// faster: what is wrong beside it is counted.
+    /// A good credential takes nothing from another beside it: what can be guessed is looked at whether or
+    /// not a session, a link or a token is good already, unless that is enough. And whoever has one good
+    /// credential guesses others no faster: what is wrong beside it is counted.
     ///
     /// # Errors
-    /// [`NotNow`] when something that is shown must not be looked at now. What else is good was added all the same.
+    /// [`NotNow`] when something that is shown must not be looked at now. What else is good was added all the
+    /// same.
     pub async fn identify(
         &self,
         caller: &mut Caller,
@@ -242,8 +247,8 @@ impl Auth {
         is_one
     }
 
-    /// Whose password this is. One that is known again is subject to the same limits: whoever guesses must not learn at speed
-    /// which one that is.
+    /// Whose password this is. One that is known again is subject to the same limits: whoever guesses must
+    /// not learn at speed which one that is.
     async fn of_password(
         &self,
         name: &str,
@@ -280,9 +285,9 @@ impl Auth {
         self.passwords.check(hash, password).await
     }
 
-    /// Begins a session from the first credential that the request itself showed, in the place of that of the cookie
-    /// `replaced`; answers its cookie's value and how long it lasts: no longer than what it came from. None if there is no
-    /// such credential, or no random number.
+    /// Begins a session from the first credential that the request itself showed, in the place of that of the
+    /// cookie `replaced`; answers its cookie's value and how long it lasts: no longer than what it came from.
+    /// None if there is no such credential, or no random number.
     pub fn begin_session(&self, caller: &Caller, replaced: Option<&str>) -> Option<(String, Duration)> {
         let (identity, until) = caller.shown()?;
         let now = self.now();
@@ -305,8 +310,9 @@ impl Auth {
         cookie.is_some_and(|cookie| self.session(cookie).is_some())
     }
 
-    /// How the session of `cookie` stands to the credential that [`Auth::begin_session`] would begin another from. A cookie
-    /// stands for its session whoever sent the browser here, so it need not be among what `caller` shows.
+    /// Returns the relation of the session of `cookie` to the credential that [`Auth::begin_session`] would
+    /// begin another from. A cookie stands for its session whoever sent the browser here, so it need not be
+    /// among what `caller` shows.
     pub fn running(&self, cookie: Option<&str>, caller: &Caller) -> Running {
         let (session, shown) = (cookie.and_then(|cookie| self.session(cookie)), caller.shown());
         match (session, shown) {
@@ -325,7 +331,7 @@ impl Auth {
     }
 }
 
-/// What is shown and was not recognized yet.
+/// The credentials that were not recognized yet.
 struct Guessable<'a> {
     tokens: Vec<&'a str>,
     /// Name and password.
@@ -349,7 +355,7 @@ impl<'a> Guessable<'a> {
     }
 }
 
-/// What is counted as one: a subscriber of IPv6 has at least a /64.
+/// Returns the address that limits count: a subscriber of IPv6 has at least a /64.
 pub fn subscriber(address: Option<IpAddr>) -> Option<IpAddr> {
     address.map(|address| match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),

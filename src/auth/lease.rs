@@ -1,4 +1,5 @@
-//! What stays open (a stream, a WebSocket, a feed) is allowed when it begins, and has to be for as long as it lasts.
+//! Leases: what stays open (a stream, a WebSocket, a feed) is allowed when it begins, and has to be for as
+//! long as it lasts.
 //!
 //! A lease checks again when the rules change, when its session is ended, and when a credential expires: a
 //! revoked token grants nothing from then on, and a link of an hour grants no more than an hour. It costs
@@ -32,7 +33,7 @@ impl Changes {
     }
 }
 
-/// What a caller holds open, by a role, with a stream or with any.
+/// The right to hold something open, by a role for one stream or for any.
 #[derive(Debug)]
 pub struct Lease {
     auth: Arc<Auth>,

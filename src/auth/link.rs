@@ -1,7 +1,7 @@
 //! Links that let whoever has them watch one stream, for a while.
 //!
-//! A link holds its end and a signature (HMAC-SHA256) over stream and end; nothing is kept of it. All links end when the
-//! key changes.
+//! A link holds its end and a signature (HMAC-SHA256) over stream and end; nothing is kept of it. All links
+//! end when the key changes.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{config::Secret, frame::StreamName};
 /// Says what is signed, so that the key's signature of anything else is no link.
 const PURPOSE: &str = "framecast link 1";
 
-/// What a link has in its query: until when, and the signature.
+/// The parameters of a link: its end, and the signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
     /// When it ends, in Unix seconds.

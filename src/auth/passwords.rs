@@ -1,7 +1,7 @@
 //! Passwords: checked against argon2's hashes, one at a time, beside the threads that serve.
 //!
-//! A check costs some 20 MiB and tens of milliseconds by intent. So one runs at a time, few wait, and a client that logs
-//! in with each request (a snapshot a second) is known again for a while without one.
+//! A check costs some 20 MiB and tens of milliseconds by intent. So one runs at a time, few wait, and a
+//! client that logs in with each request (a snapshot a second) is known again for a while without one.
 //!
 //! All checks run on one thread, in memory that it keeps while checks follow each other. When each check had
 //! its own memory, on whichever thread was free, 20 wrong passwords grew the process from 14 to 186 MB, and
@@ -30,7 +30,8 @@ const MAX_WAITING: usize = 16;
 /// Logins that are known again without a check: more people and programs than watch one relay with passwords.
 const MAX_KNOWN: usize = 256;
 
-/// For so long. A changed password is asked for at once all the same, since the hash is part of what is known.
+/// For so long. A changed password is asked for at once all the same, since the hash is part of what is
+/// known.
 const KNOWN_FOR: Duration = Duration::from_secs(600);
 
 /// Time without logins after which the thread frees its memory. Guesses that come faster reuse it.
@@ -42,8 +43,8 @@ const MAX_PASSWORD: usize = 1024;
 /// Longest salt of a PHC string, in bytes.
 const MAX_SALT: usize = 64;
 
-/// Checked in place of the hash of somebody who is not there, so that the time does not tell who is. With the parameters
-/// of `framecast passwd`; no password has this hash.
+/// Checked in place of the hash of somebody who is not there, so that the time does not tell who is. With the
+/// parameters of `framecast passwd`; no password has this hash.
 const NOBODYS_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGlzIGhlcmU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 

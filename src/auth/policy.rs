@@ -1,4 +1,4 @@
-//! What the configuration says of access, ready to be asked by each request.
+//! The access rules of the configuration, prepared for requests.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -23,7 +23,7 @@ pub(super) type Fingerprint = [u8; 32];
 pub struct Identity {
     /// As the log calls them.
     pub name: String,
-    /// What they may do.
+    /// Their rights.
     pub grant: Grant,
     /// Of the credential that shows it.
     pub(super) fingerprint: Fingerprint,
@@ -61,7 +61,7 @@ pub(super) struct Policy {
     pub(super) users: Vec<User>,
     tokens: Vec<(TokenHash, Arc<Identity>)>,
     link_key: Option<Secret>,
-    /// How long a browser stays logged in.
+    /// The longest duration of a browser's session.
     pub(super) session: Duration,
 }
 
@@ -122,7 +122,7 @@ impl Policy {
         Some((Arc::new(Identity { name, grant, fingerprint, link: Some(link) }), lasts))
     }
 
-    /// What the credential that was shown is good for now; none if it is no more.
+    /// Returns the present rights of a credential that was shown before; none if it is no longer valid.
     fn again(&self, identity: &Arc<Identity>) -> Option<Arc<Identity>> {
         if let Some(link) = &identity.link {
             let key = self.link_key.as_ref()?;
@@ -183,7 +183,7 @@ impl Rules {
         token::same(hash, shown).then(|| identity.clone())
     }
 
-    /// What the credential that was shown is good for now; none if it is no more.
+    /// Returns the present rights of a credential that was shown before; none if it is no longer valid.
     pub(super) fn again(&self, identity: &Arc<Identity>) -> Option<Arc<Identity>> {
         let start = self.start.as_ref().is_some_and(|(_, start)| start == identity);
         if start { Some(identity.clone()) } else { self.now().again(identity) }

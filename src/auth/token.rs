@@ -19,7 +19,7 @@ pub fn new() -> Option<String> {
     Some(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// What is kept of a token.
+/// Returns the hash that is kept of a token.
 pub fn hash(token: &str) -> TokenHash {
     let hash = digest(&SHA256, token.as_bytes());
     TokenHash(hash.as_ref().try_into().expect("SHA-256 has 32 bytes"))

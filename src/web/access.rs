@@ -1,7 +1,7 @@
 //! Asks before each handler whether the caller may use its route, and whether it is their turn.
 //!
-//! A route that everybody may use costs a look at its rule; credentials are looked at only where the answer depends on
-//! them. The bodies of requests and answers pass untouched.
+//! A route that everybody may use costs a look at its rule; credentials are looked at only where the answer
+//! depends on them. The bodies of requests and answers pass untouched.
 
 mod address;
 mod origin;
@@ -245,7 +245,8 @@ pub(super) fn lease(
     Ok(state.auth.lease(&caller, role, Some(stream.name())))
 }
 
-/// The same for whoever pushes by a role; none for those who need none, since the stream takes what everybody sends.
+/// Returns the lease of whoever pushes by a role; none for those who need none, since the stream takes what
+/// everybody sends.
 ///
 /// # Errors
 /// That nobody may, as for every handler.
@@ -278,7 +279,8 @@ fn too_many(detail: String, wait: Duration) -> Problem {
     Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, seconds)
 }
 
-/// 401. Programs are told that passwords are taken; a page asks in its own way, where a browser would pop up a window.
+/// Returns the 401. Programs are told that passwords are taken; a page asks in its own way, where a browser
+/// would pop up a window.
 fn challenged(state: &WebState, request: &HttpRequest, detail: String) -> Problem {
     let by_page = request.headers().contains_key(header::REFERER)
         || request.headers().get("sec-fetch-mode").is_some_and(|mode| mode != "navigate");

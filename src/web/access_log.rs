@@ -1,8 +1,9 @@
 //! One line in the log a finished request, and one each when a viewer or a publisher comes and goes.
 //!
-//! Where snapshots are polled every second a line for each request is noise, and where somebody tries passwords none would
-//! be a mistake. So lines have two levels, both with the target [`ACCESS`]: `info` for what is rare and of interest (viewers,
-//! publishers, WebSockets, whatever changes something, and whoever was refused), `debug` for the rest (pictures, pages, reports).
+//! Where snapshots are polled every second a line for each request is noise, and where somebody tries
+//! passwords none would be a mistake. So lines have two levels, both with the target [`ACCESS`]: `info` for
+//! what is rare and of interest (viewers, publishers, WebSockets, whatever changes something, and whoever was
+//! refused), `debug` for the rest (pictures, pages, reports).
 //!
 //! No line holds a credential, not even where a client put it into the wrong place: [`redaction`] decides
 //! what is logged of a request. Nothing here is on a frame's way: lines are made when an answer begins and
@@ -131,7 +132,7 @@ impl Level {
     }
 }
 
-/// What is known when an answer begins.
+/// The fields that are known when an answer begins.
 struct Line {
     level: Level,
     asked: Asked,

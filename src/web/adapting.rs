@@ -1,8 +1,9 @@
 //! A viewer whose link is looked at, and who gets smaller pictures while it carries no others.
 //!
-//! The pictures of each step are a rendition, as others ask for in the URL, and shared with them. The connection's own task
-//! looks once a second, holds the rendition of the next step, and then has the feed look at that one's bus: between two
-//! parts, never back in time. Viewers who did not ask for this cost nothing more.
+//! The pictures of each step are a rendition, as others ask for in the URL, and shared with them. The
+//! connection's own task looks once a second, holds the rendition of the next step, and then has the feed
+//! look at that one's bus: between two parts, never back in time. Viewers who did not ask for this cost
+//! nothing more.
 
 use std::{
     sync::{
@@ -26,7 +27,7 @@ use crate::{
     stream::StreamHandle,
 };
 
-/// How often a viewer is looked at: a window of the ladder is two of these.
+/// The interval at which a viewer is looked at: a window of the ladder is two of these.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Frames that a viewer took, a repeat not counted.
@@ -36,7 +37,7 @@ pub(super) type Taken = Arc<AtomicU64>;
 pub(super) struct Adapting {
     state: State,
     stream: StreamHandle,
-    /// What it asked for.
+    /// The options it asked for.
     base: Variant,
     /// Where it looks now.
     shown: StreamHandle,

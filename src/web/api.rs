@@ -1,4 +1,4 @@
-//! What the streams are doing, as JSON.
+//! The state of the streams, as JSON.
 
 use std::{
     collections::BTreeMap,
@@ -68,7 +68,7 @@ pub(super) async fn stream(
 #[schemars(rename = "Streams")]
 pub(super) struct Report {
     version: &'static str,
-    /// What decodes and encodes JPEGs.
+    /// The library that decodes and encodes JPEGs.
     codec: &'static str,
     uptime_s: u64,
     default_stream: Option<String>,
@@ -230,7 +230,7 @@ struct SourceReport {
     next_try_in_s: Option<f64>,
 }
 
-/// How frames get to disk.
+/// The state of a recording.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "SavingState")]
 struct SavingReport {
@@ -240,7 +240,7 @@ struct SavingReport {
     reason: Option<String>,
 }
 
-/// What is kept of the past, and for how many viewers it plays.
+/// The replay buffer, and how many viewers it plays for.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ReplayState")]
 struct ReplayReport {

@@ -1,23 +1,26 @@
-//! How much of what was sent over a WebSocket waits in this process, because its client does not take it.
+//! Counts the bytes sent over a WebSocket that wait in this process because its client does not take them.
 //!
-//! Pictures are copied into such a connection, so that what waits is memory of its own; and what clients say of pictures that
-//! they have taken is nothing to go by, since they can say it without. The connection itself knows when all is written.
+//! Pictures are copied into such a connection, so that what waits is memory of its own; and what clients say
+//! of pictures that they have taken is nothing to go by, since they can say it without. The connection itself
+//! knows when all is written.
 
 use std::{cell::Cell, time::Duration};
 
 use super::transport::Outbox;
 
-/// With more bytes than this not written, no further picture is sent. A picture may be longer: then it waits alone.
+/// With more bytes than this not written, no further picture is sent. A picture may be longer: then it waits
+/// alone.
 const MOST_WAITING: usize = 1024 * 1024;
 
-/// How often it is looked whether they are written. Only a client that is slow already waits for it.
+/// The interval at which it is checked whether they are written. Only a client that is slow already waits for
+/// it.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Of one connection.
 #[derive(Debug)]
 pub(super) struct Backlog {
     outbox: Outbox,
-    /// How often all was written when that was looked at last, and what was sent since.
+    /// The outbox's flush count at the last look, and the bytes sent since.
     rests: Cell<u64>,
     waiting: Cell<usize>,
 }

@@ -50,8 +50,8 @@ fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<usize>().is_ok()
 }
 
-/// `/?action=…` of mjpg-streamer; `N` counts streams from 0 in the order of the configuration. Anything behind it
-/// (`&ignored.mjpg`) is ignored.
+/// `/?action=…` of mjpg-streamer; `N` counts streams from 0 in the order of the configuration. Anything
+/// behind it (`&ignored.mjpg`) is ignored.
 ///
 /// # Errors
 /// 404 for a stream that is not there, 501 for what only mjpg-streamer does.

@@ -1,6 +1,8 @@
-//! Changing what runs: streams added over HTTP, pauses, restarts, and reading the configuration again. For administrators.
+//! Changing what runs: streams added over HTTP, pauses, restarts, and reading the configuration again. For
+//! administrators.
 //!
-//! A stream's settings are those of the file in JSON, and are checked as the file is: all that is wrong comes at once.
+//! A stream's settings are those of the file in JSON, and are checked as the file is: all that is wrong comes
+//! at once.
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode, http::header, web};
 use schemars::JsonSchema;
@@ -16,7 +18,7 @@ use crate::{
 /// Longest settings of one stream, in bytes: a chart with all its series has less than a tenth.
 const MAX_SETTINGS_BYTES: usize = 256 * 1024;
 
-/// What a change did: names of streams.
+/// The effect of a change: names of streams.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Applied")]
 pub(super) struct Report<'a> {

@@ -15,7 +15,8 @@ use crate::{
     transform::{picture::PictureError, pipeline::ReworkError, pool::PoolError},
 };
 
-/// A refused client may try again after so many seconds: about the time a viewer stays on a page it does not like.
+/// A refused client may try again after so many seconds: about the time a viewer stays on a page it does not
+/// like.
 const RETRY_AFTER_S: &str = "5";
 
 /// An answer that says what went wrong.
@@ -27,7 +28,7 @@ pub struct Problem {
     mistakes: Vec<Mistake>,
 }
 
-/// What went wrong (RFC 9457).
+/// An error as a problem document (RFC 9457).
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Problem")]
 pub(super) struct Body<'a> {
@@ -43,7 +44,7 @@ pub(super) struct Body<'a> {
     errors: Vec<MistakeBody<'a>>,
 }
 
-/// What is wrong in a configuration or in settings.
+/// A mistake in a configuration or in settings.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Mistake")]
 struct MistakeBody<'a> {
@@ -118,13 +119,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(header::RETRY_AFTER, RETRY_AFTER_S)
     }
 
-    /// The same with a header more.
+    /// Adds a header.
     pub fn with(mut self, name: header::HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// What else its answer says.
+    /// Further headers of its answer.
     pub fn headers(&self) -> &[(header::HeaderName, Cow<'static, str>)] {
         &self.headers
     }

@@ -1,4 +1,4 @@
-//! What has happened of late, as JSON.
+//! Recent events, as JSON.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header};
 use schemars::JsonSchema;
@@ -34,7 +34,8 @@ struct EventReport {
     message: String,
 }
 
-/// `GET /api/events?after=ID`: of those that the caller may see the ones behind number ID that are still kept, oldest first.
+/// `GET /api/events?after=ID`: of those that the caller may see the ones behind number ID that are still
+/// kept, oldest first.
 pub(super) async fn events(
     request: HttpRequest,
     state: State,

@@ -25,7 +25,7 @@ pub fn form(input: &[u8]) {
     }
 }
 
-/// What comes over a WebSocket behind the handshake: frames, and what a page says in them.
+/// Input of a WebSocket after the handshake: frames, and what a page says in them.
 pub fn web_socket(input: &[u8]) {
     let mut bytes = BytesMut::from(input);
     loop {

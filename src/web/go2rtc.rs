@@ -48,7 +48,7 @@ const WITHOUT_PICTURES_FOR: Duration = Duration::from_secs(10);
 /// The payload of pings that stand behind a picture.
 const BEHIND_A_PICTURE: &[u8] = b"picture";
 
-/// What a client says: `{"type":"mjpeg"}`, with more or less beside it.
+/// A message of a client: `{"type":"mjpeg"}`, with more or less beside it.
 #[derive(Deserialize)]
 struct Said {
     #[serde(rename = "type")]

@@ -1,13 +1,14 @@
 //! A connection of HTTP/2: many requests at a time, each with a task of its own.
 //!
-//! In place of actix-http's own dispatcher, which bounds nothing and lets nobody bound it: a client could have any number of
-//! requests open at a time, each with headers that unfold to 16 MB (twenty of them took 570 MB), and a header too many was a panic.
-//! Below it was h2 0.3, which keeps each empty DATA frame (RUSTSEC-2026-0258). Here h2 0.4 is given its bounds, what it does
-//! not bound is counted before it ([`meter`]), and an answer that is not taken ends.
+//! In place of actix-http's own dispatcher, which bounds nothing and lets nobody bound it: a client could
+//! have any number of requests open at a time, each with headers that unfold to 16 MB (twenty of them took
+//! 570 MB), and a header too many was a panic. Below it was h2 0.3, which keeps each empty DATA frame
+//! (RUSTSEC-2026-0258). Here h2 0.4 is given its bounds, what it does not bound is counted before it
+//! ([`meter`]), and an answer that is not taken ends.
 //!
-//! What one connection may hold: [`CONNECTION_WINDOW`] of unread bodies, twice while they are copied; [`MAX_OPEN_HEAD_BYTES`] of
-//! heads; [`MAX_STREAMS`] tasks; [`MAX_UNSENT_BYTES`] on its way into the socket. What answers hold is charged by
-//! [`super::unsent`].
+//! Limits of one connection: [`CONNECTION_WINDOW`] of unread bodies, twice while they are copied;
+//! [`MAX_OPEN_HEAD_BYTES`] of heads; [`MAX_STREAMS`] tasks; [`MAX_UNSENT_BYTES`] on its way into the socket.
+//! The bytes of answers are charged by [`super::unsent`].
 
 mod body;
 mod convert;
@@ -55,56 +56,62 @@ use crate::{
     telemetry::tasks::{Counted, Kind},
 };
 
-/// Requests of one connection at a time, viewers above all; more than a page shows streams, and than other servers allow.
+/// Requests of one connection at a time, viewers above all; more than a page shows streams, and than other
+/// servers allow.
 pub(super) const MAX_STREAMS: u32 = 256;
 
-/// Requests that each connection may have open, whatever the others have; more than a page asks for at once. A request that waits
-/// costs some 8 KiB.
+/// Requests that each connection may have open, whatever the others have; more than a page asks for at once.
+/// A request that waits costs some 8 KiB.
 const OWN_STREAMS: usize = 16;
 
-/// Requests above that, of all connections together: with those 64 connections hold 24 MiB, where 256 each were 128 MiB.
+/// Requests above that, of all connections together: with those 64 connections hold 24 MiB, where 256 each
+/// were 128 MiB.
 static MORE_STREAMS: Semaphore = Semaphore::const_new(2048);
 
 /// Requests that are being answered at a time, those that were cancelled and are not gone yet included.
 const MAX_TASKS: usize = MAX_STREAMS as usize;
 
-/// A request's headers, as HTTP/2 counts them (32 bytes for each besides). What reaches a handler is bounded there, too; this is what
-/// is unfolded at all.
+/// A request's headers, as HTTP/2 counts them (32 bytes for each besides). What reaches a handler is bounded
+/// there, too; this is what is unfolded at all.
 const MAX_HEADER_BYTES: u32 = 64 * 1024;
 
-/// Headers of all requests that have no answer yet, counted in the same way: sixteen of the longest, or 256 of 4 KiB. HPACK
-/// makes long ones of a few bytes.
+/// Headers of all requests that have no answer yet, counted in the same way: sixteen of the longest, or 256
+/// of 4 KiB. HPACK makes long ones of a few bytes.
 const MAX_OPEN_HEAD_BYTES: usize = 1024 * 1024;
 
-/// What a handler has given and the connection has not taken, of one request: as much again is asked for in time.
+/// Bytes of one answer that the handler has produced and the connection has not taken: as much again is asked
+/// for in time.
 const MAX_UNSENT_BYTES: usize = 64 * 1024;
 
-/// Bytes of bodies that no handler has read, of one request and of all. The least that HTTP/2 allows (RFC 9113, section
-/// 6.9.2), since a connection costs its client nothing: 64 of them hold 4 MiB, where 1 MiB each held 64.
+/// Bytes of bodies that no handler has read, of one request and of all. The least that HTTP/2 allows (RFC
+/// 9113, section 6.9.2), since a connection costs its client nothing: 64 of them hold 4 MiB, where 1 MiB each
+/// held 64.
 const STREAM_WINDOW: u32 = 65_535;
 const CONNECTION_WINDOW: u32 = STREAM_WINDOW;
 
-/// The same for connections whose handlers do read: a publisher far away (50 ms) gets 10 MB/s by it, and 1.3 MB/s else.
+/// The window of connections whose handlers do read: a publisher far away (50 ms) gets 10 MB/s by it, and 1.3
+/// MB/s else.
 const LARGE_WINDOW: u32 = 512 * 1024;
 
-/// Bytes that handlers must have read of a connection first: more than a login, or an edit, or one small picture.
+/// Bytes that handlers must have read of a connection first: more than a login, or an edit, or one small
+/// picture.
 const READ_BEFORE_LARGE_WINDOW: usize = 256 * 1024;
 
 /// Connections of the process that have a large window, for as long as they last: 8 MiB in all.
 static LARGE_WINDOWS: Semaphore = Semaphore::const_new(16);
 
-/// h2 ends a connection with this many bytes less in its unread DATA frames than if each had 256 bytes: it is for 1,000 points
-/// that are sent one by one while the handler is busy.
+/// h2 ends a connection with this many bytes less in its unread DATA frames than if each had 256 bytes: it is
+/// for 1,000 points that are sent one by one while the handler is busy.
 const SMALL_DATA_BUDGET: usize = 256 * 1024;
 
 /// So much of an answer is handed on at a time: the largest frame there is unless a client allows more.
 const PIECE: usize = 16 * 1024;
 
-/// How long an answer's client may take nothing of it, where that is not the server's setting.
+/// The time for which a client may take nothing of an answer, where that is not the server's setting.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience(pub(super) Duration);
 
-/// What a connection may take.
+/// The timeouts of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
     /// Until HTTP/2 has begun.
@@ -127,7 +134,7 @@ pub(super) enum Error {
 }
 
 impl Error {
-    /// What it is counted as, if it was the client's doing.
+    /// Returns the reason to count, if the client caused it.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Flood => Some(Refusal::Flood),
@@ -187,7 +194,10 @@ where
         tokio::select! {
             accepted = poll_fn(|cx| poll_accept(&mut connection, cx, has_room)) => match accepted {
                 Some(Ok((request, respond))) => match client.take(request) {
-                    Ok(taken) => _ = answering.spawn_local(taken.answer(respond, app.clone(), deadlines.stall)),
+                    Ok(taken) => {
+                        let answer = taken.answer(respond, app.clone(), deadlines.stall);
+                        answering.spawn_local(answer);
+                    }
                     Err(not_taken) => {
                         refused(not_taken.refusal());
                         not_taken.answer(respond);
@@ -207,7 +217,8 @@ where
                 let permit = LARGE_WINDOWS.try_acquire().ok();
                 if permit.is_some() {
                     connection.set_target_window_size(LARGE_WINDOW);
-                    // It fails while the client has not answered the first settings: then its streams' windows stay small.
+                    // It fails while the client has not answered the first settings: then its streams'
+                    // windows stay small.
                     let _ = connection.set_initial_window_size(LARGE_WINDOW);
                 }
                 large_window = Some(permit);
@@ -237,7 +248,7 @@ fn poll_accept<T: AsyncRead + AsyncWrite + Unpin>(
     connection.poll_closed(cx).map(|ended| ended.err().map(Err))
 }
 
-/// How much handlers have read of a connection's bodies.
+/// The bytes of a connection's bodies that handlers have read.
 #[derive(Debug, Default)]
 struct ReadBytes {
     bytes: Cell<usize>,
@@ -260,7 +271,7 @@ impl ReadBytes {
     }
 }
 
-/// What all requests of a connection share.
+/// The state that all requests of a connection share.
 struct Client {
     peer: Option<SocketAddr>,
     outbox: Outbox,
@@ -473,8 +484,8 @@ async fn send<B: MessageBody>(
     sent
 }
 
-/// Asks for a piece only when there is room for some of it: an answer that waits for its client holds no picture that
-/// is not the newest any more.
+/// Asks for a piece only when there is room for some of it: an answer that waits for its client holds no
+/// picture that is not the newest any more.
 async fn send_body<B: MessageBody>(
     body: B,
     sending: &mut SendStream<Bytes>,

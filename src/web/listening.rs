@@ -113,7 +113,7 @@ impl Listeners {
         Ok(listeners)
     }
 
-    /// What systemd listens on for us (`LISTEN_FDS`).
+    /// Takes the sockets that systemd listens on for us (`LISTEN_FDS`).
     #[cfg(unix)]
     fn inherited() -> Result<Self, ListenError> {
         let mut handed = listenfd::ListenFd::from_env();
@@ -155,7 +155,7 @@ impl Listeners {
         Vec::new()
     }
 
-    /// What removes the sockets' files at the end.
+    /// Returns the guard that removes the sockets' files at the end.
     #[cfg(unix)]
     pub(super) fn take_files(&mut self) -> SocketFiles {
         std::mem::take(&mut self.files)
@@ -163,7 +163,8 @@ impl Listeners {
 }
 
 fn listen_on(address: SocketAddr, all: &[Listen]) -> Result<(SocketAddr, TcpListener), ListenError> {
-    let is_beside = |other: &Listen| matches!(other, Listen::Tcp(other) if other.is_ipv4() && other.port() == address.port());
+    let is_same = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port();
+    let is_beside = |other: &Listen| matches!(other, Listen::Tcp(other) if is_same(other));
     let listener =
         bind(address, all.iter().any(is_beside)).map_err(|cause| ListenError::new(address, &cause))?;
     let bound = listener.local_addr().map_err(|cause| ListenError::new(address, &cause))?;
@@ -176,8 +177,8 @@ fn bind(address: SocketAddr, ipv4_beside: bool) -> io::Result<TcpListener> {
         // [::] is every network, unless 0.0.0.0 stands in the list as well.
         socket.set_only_v6(ipv4_beside)?;
     }
-    // A restart need not wait for the old connections' TIME_WAIT. Port 0 has none, and two programs that bind at the
-    // same moment could be given the same one.
+    // A restart need not wait for the old connections' TIME_WAIT. Port 0 has none, and two programs that bind
+    // at the same moment could be given the same one.
     #[cfg(unix)]
     socket.set_reuse_address(address.port() != 0)?;
     socket.bind(&address.into())?;

@@ -1,11 +1,12 @@
 //! Logging in with a browser: a form without scripts, and the session's cookie.
 //!
-//! All addresses that are sent here are relative, so that they hold behind a proxy that strips or adds a prefix.
+//! All addresses that are sent here are relative, so that they hold behind a proxy that strips or adds a
+//! prefix.
 //!
-//! A session begins from what the request itself shows, never from a cookie. What stands in an address may have been written
-//! by anybody, and browsers do not tell links in mails from typed addresses (`Sec-Fetch-Site: none` for both) nor, over
-//! plain HTTP, where they come from at all. So an address never replaces a running session by another's: the session stays
-//! if it is good for as much, else the page asks.
+//! A session begins from what the request itself shows, never from a cookie. What stands in an address may
+//! have been written by anybody, and browsers do not tell links in mails from typed addresses
+//! (`Sec-Fetch-Site: none` for both) nor, over plain HTTP, where they come from at all. So an address never
+//! replaces a running session by another's: the session stays if it is good for as much, else the page asks.
 
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ const MAX_FORM_BYTES: usize = 8 * 1024;
 /// Within which the form must have come: its connection's first bytes hold it, or the next ones.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a query may hold that lets somebody in. It must not be seen longer than it takes.
+/// The parameters of a query that are credentials. It must not be seen longer than it takes.
 const KEYS: [&str; 3] = ["token", "expires", "signature"];
 
 /// `GET /login`: the form.
@@ -138,8 +139,9 @@ pub(super) async fn who(request: HttpRequest, state: State) -> Result<HttpRespon
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(session))
 }
 
-/// Takes a token or a link's signature out of the address of a page, and gives a cookie for it. None if the page is to be
-/// shown instead: nothing good is in the address, or no browser is logged in by it (HEAD, and what another site embeds).
+/// Takes a token or a link's signature out of the address of a page, and gives a cookie for it. None if the
+/// page is to be shown instead: nothing good is in the address, or no browser is logged in by it (HEAD, and
+/// what another site embeds).
 pub(super) async fn exchange(
     request: &HttpRequest,
     state: &WebState,

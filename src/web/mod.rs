@@ -1,8 +1,8 @@
 //! HTTP: routes, the viewer's transport, pages, errors.
 //!
-//! Every route is registered under the configured base path and without it, since some proxies strip the prefix and
-//! some do not. Streams never pass through a compression middleware, and what logs requests
-//! lets their bodies alone.
+//! Every route is registered under the configured base path and without it, since some proxies strip the
+//! prefix and some do not. Streams never pass through a compression middleware, and what logs requests lets
+//! their bodies alone.
 
 mod access;
 mod access_log;
@@ -84,7 +84,7 @@ pub use unsent::UnsentAnswers;
 pub use uploads::Uploads;
 pub use viewers::Viewers;
 
-/// What every handler may use.
+/// The state that every handler may use.
 #[derive(Debug)]
 pub struct WebState {
     /// The streams.
@@ -93,13 +93,13 @@ pub struct WebState {
     pub starter: Arc<dyn Start>,
     /// Changes what runs.
     pub control: Arc<dyn Control>,
-    /// What has happened of late.
+    /// Recent events.
     pub events: Arc<Events>,
     /// Who may do what.
     pub auth: Arc<Auth>,
-    /// What viewers asked for in the URL.
+    /// Renditions that viewers asked for in the URL.
     pub renditions: Arc<Renditions>,
-    /// The same, of single pictures.
+    /// Single pictures made for snapshots.
     pub pictures: Pictures,
     /// It speaks TLS itself.
     pub is_tls: bool,
@@ -117,13 +117,13 @@ pub struct WebState {
     pub seats: Arc<Seats>,
     /// Who is told what happens.
     pub webhooks: Arc<Webhooks>,
-    /// What was refused.
+    /// Counters of refusals.
     pub refusals: Arc<Refusals>,
     /// Requests that are being received.
     pub uploads: Arc<Uploads>,
     /// Room for viewers.
     pub capacity: Arc<Capacity>,
-    /// What a new configuration may change.
+    /// The settings that a new configuration may change.
     pub settings: Arc<LiveSettings>,
     /// The API, described.
     pub documents: Documents,
@@ -137,7 +137,7 @@ pub struct WebState {
     pub stopping: AtomicBool,
     /// When the relay started.
     pub started: SystemTime,
-    /// The same, monotonic.
+    /// The start on the monotonic clock.
     pub started_at: Instant,
 }
 

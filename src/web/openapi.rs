@@ -1,7 +1,8 @@
 //! The API as OpenAPI 3.1, made from the route table, and the same as a page.
 //!
-//! Addresses, methods and who may use them come from [`ROUTES`], and so does how they refuse; what an address is for, takes and
-//! answers says `about`. Schemas are those of the types that are answered, and of the configuration's keys.
+//! Addresses, methods and who may use them come from [`ROUTES`], and so does how they refuse; what an address
+//! is for, takes and answers says `about`. Schemas are those of the types that are answered, and of the
+//! configuration's keys.
 
 mod about;
 mod bodies;

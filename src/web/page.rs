@@ -21,7 +21,7 @@ pub(super) const REFERRER_POLICY: &str = "same-origin";
 const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// What the pages refer to: name, type, content.
+/// The files that the pages refer to: name, type, content.
 const ASSETS: &[(&str, &str, &str)] = &[
     ("base.css", STYLE, include_str!("assets/base.css")),
     ("board.css", STYLE, include_str!("assets/board.css")),
@@ -47,7 +47,8 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 
-/// One tag for all that belongs together: a page never works with a script of another version. Changes with any of them.
+/// One tag for all that belongs together: a page never works with a script of another version. Changes with
+/// any of them.
 static TAG: LazyLock<String> = LazyLock::new(|| {
     let mut sum = crc32fast::Hasher::new();
     [PAGE, VIEW]

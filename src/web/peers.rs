@@ -1,8 +1,8 @@
-//! Addresses that clients of other programs already ask, unchanged: go2rtc, motion, WebcamXP, frigate. Those of
-//! mjpg-streamer and ustreamer are in `compat`.
+//! Addresses that clients of other programs already ask, unchanged: go2rtc, motion, WebcamXP, frigate. Those
+//! of mjpg-streamer and ustreamer are in `compat`.
 //!
-//! Programs that count cameras begin with 1 and mean the order of the configuration; 0 is all of them in one picture. The
-//! rules of their routes look for streams in the same way, before the handlers do.
+//! Programs that count cameras begin with 1 and mean the order of the configuration; 0 is all of them in one
+//! picture. The rules of their routes look for streams in the same way, before the handlers do.
 
 pub(super) mod frigate;
 pub(super) mod go2rtc;

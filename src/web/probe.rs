@@ -1,7 +1,8 @@
-//! `POST /api/probe`: what does this camera send? For administrators, who may have framecast ask any address anyhow.
+//! `POST /api/probe`: what does this camera send? For administrators, who may have framecast ask any address
+//! anyhow.
 //!
-//! Bounded in time, in frames, and in how many are asked at once. Of what is at the address nothing is told but the kind of
-//! the answer, and the picture.
+//! Bounded in time, in frames, and in how many are asked at once. Of what is at the address nothing is told
+//! but the kind of the answer, and the picture.
 
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ pub(super) struct Asked {
     insecure: bool,
 }
 
-/// What came of it. The URL, and so the password, is not repeated.
+/// The result. The URL, and so the password, is not repeated.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[schemars(rename = "Probed")]
 pub(super) struct Report {

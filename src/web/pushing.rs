@@ -61,8 +61,8 @@ pub(super) async fn frame(
     }
 }
 
-/// `POST` or `PUT /streams/{name}/feed`: pictures one behind the other until the publisher ends; each is shown when its
-/// last byte has come.
+/// `POST` or `PUT /streams/{name}/feed`: pictures one behind the other until the publisher ends; each is
+/// shown when its last byte has come.
 pub(super) async fn feed(
     request: HttpRequest,
     state: State,
@@ -72,7 +72,7 @@ pub(super) async fn feed(
     feed_to(&request, &state, Ok(name.into_inner()), payload).await
 }
 
-/// The same for the stream of this name, or refused with a problem.
+/// Takes a picture for the stream of this name, or refuses it with a problem.
 pub(super) async fn feed_to(
     request: &HttpRequest,
     state: &WebState,

@@ -9,7 +9,7 @@ use std::{
 
 use crate::auth::{brake::Brake, subscriber};
 
-/// What an address may ask at once, in seconds of its rate: a page asks for many tiles at once.
+/// The burst of an address, in seconds of its rate: a page asks for many tiles at once.
 const BURST_SECONDS: u32 = 10;
 
 /// A rate, and what each address has left of it.

@@ -69,7 +69,7 @@ const PLACES: [(Full, &str); 5] = [
     (Full::Pages, "pages"),
 ];
 
-/// How often each.
+/// The number of each.
 #[derive(Debug, Default)]
 pub struct Refusals {
     requests: [AtomicU64; ALL.len()],

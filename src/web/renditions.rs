@@ -1,4 +1,4 @@
-//! What viewers ask of pictures in the query: streams and snapshots made so, and what the API says of them.
+//! Renditions that viewers ask for in the query: streams, snapshots, and their part of the API's reports.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -15,7 +15,7 @@ use crate::{
     transform::pipeline::Pipeline,
 };
 
-/// What the query asks for.
+/// Parses the query's options for pictures.
 ///
 /// # Errors
 /// 400 for a value that makes no sense.
@@ -65,7 +65,7 @@ pub(super) async fn one_picture(
     Ok(state.pool.queue(stream.name()).run(bytes, move || pipeline.rework(&picture)).await??.frame)
 }
 
-/// The same of a frame that the stream shows, made once for all who ask for it.
+/// Returns a rendition of one frame of the stream, made once for all who ask for it.
 ///
 /// # Errors
 /// As [`one_picture`].
@@ -86,7 +86,7 @@ pub(super) async fn one_picture_for_all(
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Adaptive")]
 pub(super) struct AdaptiveReport {
-    /// How many are at each step; the first one is the stream as it is.
+    /// Viewers at each step; the first one is the stream as it is.
     viewers: [usize; STEPS],
     moved_down: u64,
     moved_up: u64,

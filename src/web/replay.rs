@@ -1,7 +1,7 @@
 //! The last seconds of a stream, played again.
 //!
-//! These answers take the ordinary way through actix-http, which copies each piece into the connection's buffer: few look
-//! at the past, and what the fan-out does for the present would be of no use to them.
+//! These answers take the ordinary way through actix-http, which copies each piece into the connection's
+//! buffer: few look at the past, and what the fan-out does for the present would be of no use to them.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
@@ -132,7 +132,7 @@ fn number(text: &str) -> Option<f64> {
     text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.').then(|| text.parse().ok()).flatten()
 }
 
-/// What is left of a piece that is too large to go out at once stays in front.
+/// Returns the next piece. The rest of one that is too large to go out at once stays in front.
 pub(super) fn next_piece(pieces: &mut VecDeque<Bytes>) -> Option<Bytes> {
     let mut piece = pieces.pop_front()?;
     if piece.len() > MAX_PIECE {

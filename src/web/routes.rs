@@ -1,7 +1,7 @@
 //! The route table: each address with its methods, and who may use it.
 //!
-//! This is the only way to be reached: a row cannot be written without its rule, and `access` asks the rule before the
-//! handler runs. `tests/viewers/matrix.rs` tests the whole table with every kind of caller.
+//! This is the only way to be reached: a row cannot be written without its rule, and `access` asks the rule
+//! before the handler runs. `tests/viewers/matrix.rs` tests the whole table with every kind of caller.
 
 use std::borrow::Borrow;
 
@@ -27,7 +27,7 @@ pub enum Rule {
     Needs(Role, Of),
 }
 
-/// What a role must be held for.
+/// The streams for which a role is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
     /// The stream in the path, `{name}`.
@@ -57,7 +57,7 @@ pub enum Of {
 pub struct Row {
     /// Its address below the base path, with `{name}` in it.
     pub path: &'static str,
-    /// What it may be asked with.
+    /// The allowed methods.
     pub methods: &'static [Method],
     /// Who may.
     pub rule: Rule,
@@ -88,7 +88,8 @@ const ADMIN_ANY: Rule = Rule::Needs(Role::Admin, Of::Any);
 const ADMIN_ONE: Rule = Rule::Needs(Role::Admin, Of::Named);
 const PUSH: Rule = Rule::Needs(Role::Push, Of::Named);
 
-/// Every route. Fixed addresses stand before `/{name}`, so a stream called `snapshot` is at `/streams/snapshot` only.
+/// Every route. Fixed addresses stand before `/{name}`, so a stream called `snapshot` is at
+/// `/streams/snapshot` only.
 pub const ROUTES: &[Row] = &[
     read("/", VIEW_ACTION, || to(page::root)),
     read("/page/{asset}", OPEN, || to(page::asset)),

@@ -45,7 +45,7 @@ impl Seats {
     /// One viewer more.
     ///
     /// # Errors
-    /// How many there may be, when there are.
+    /// Returns the limit, if there is one.
     pub(super) fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<AddressSeat, usize> {
         let address = subscriber(address);
         let most = self.most.load(Ordering::Relaxed);

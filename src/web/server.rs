@@ -1,6 +1,7 @@
 //! Listening, and the assembly of the server around [`Wire`].
 //!
-//! In place of actix-web's `HttpServer`, which fixes the I/O type, the same parts are put together here by hand.
+//! In place of actix-web's `HttpServer`, which fixes the I/O type, the same parts are put together here by
+//! hand.
 
 use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
@@ -52,18 +53,19 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Any answer but a stream's (which has its own setting): a client that takes nothing for so long is let go.
 const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The same for HTTP/2.
+/// Timeouts of HTTP/2.
 const HTTP_2: Deadlines = Deadlines { begin: HEAD_TIMEOUT, idle: KEEP_ALIVE, stall: STALL_TIMEOUT };
 
 /// The connections' share of the three seconds a shutdown may take; streams were ended before.
 const SHUTDOWN_TIMEOUT_S: u64 = 2;
 
-/// Unsent bytes the kernel keeps beyond what is on its way. Without this bound a viewer behind an 8 Mbit/s link sees
-/// frames 0.9 s old, with it 0.19 s.
+/// Unsent bytes the kernel keeps beyond what is on its way. Without this bound a viewer behind an 8 Mbit/s
+/// link sees frames 0.9 s old, with it 0.19 s.
 #[cfg(target_os = "linux")]
 const NOT_SENT_LOW_WATER: u32 = 16 * 1024;
 
-/// A peer that answers nothing at all is asked after so long whether it is alive (an idle viewer, a silent publisher).
+/// A peer that answers nothing at all is asked after so long whether it is alive (an idle viewer, a silent
+/// publisher).
 const KEEPALIVE_PROBE_AFTER: Duration = Duration::from_secs(30);
 
 /// Bytes sent but not acknowledged for so long: the peer's machine is gone.
@@ -79,8 +81,8 @@ pub struct WebServer {
 }
 
 impl WebServer {
-    /// Serves `state` on `listeners` with `workers` threads, over TLS if there is one. The returned future ends when the
-    /// server has stopped.
+    /// Serves `state` on `listeners` with `workers` threads, over TLS if there is one. The returned future
+    /// ends when the server has stopped.
     ///
     /// # Errors
     /// The system's, when a listener cannot be used.
@@ -132,7 +134,7 @@ impl WebServer {
     }
 }
 
-/// What serves one accepted connection.
+/// Returns the service of accepted TCP connections.
 fn plain(
     state: web::Data<WebState>,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
@@ -145,7 +147,8 @@ fn plain(
     limited(state, Speech::Http, serve)
 }
 
-/// The same over a Unix socket, whose other end has no address. The connection's task writes everything itself.
+/// Returns the service of connections over a Unix socket, whose other end has no address. The connection's
+/// task writes everything itself.
 #[cfg(unix)]
 fn local(
     state: web::Data<WebState>,
@@ -218,7 +221,8 @@ fn redirect(request: &Request, port: u16) -> Response<BoxBody> {
         .map_into_boxed_body()
 }
 
-/// The same over TLS. Each connection has a task of its own: one that is slow to shake hands delays no other.
+/// Returns the service of connections over TLS. Each connection has a task of its own: one that is slow to
+/// shake hands delays no other.
 fn secured(
     state: web::Data<WebState>,
     tls: Arc<Tls>,

@@ -1,4 +1,5 @@
-//! What handlers go by and a new configuration may change. Each request looks at it once, where it needs it.
+//! The settings of handlers that a new configuration may change. Each request looks at it once, where it
+//! needs it.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -20,12 +21,12 @@ pub struct Settings {
     pub frame_ancestors: FrameAncestors,
     /// Whose word on a client's address is taken.
     pub proxies: Proxies,
-    /// What `/stream` and `/snapshot` mean.
+    /// The stream that `/stream` and `/snapshot` mean.
     pub default_stream: Option<StreamName>,
 }
 
 impl Settings {
-    /// What a configuration says.
+    /// Returns the settings of a configuration.
     pub fn of(config: &Config) -> Self {
         Self {
             limits: config.limits.clone(),

@@ -30,8 +30,8 @@ pub(super) async fn by_name(
     answer(&request, &state, &state.stream(&name)?).await
 }
 
-/// Answers with the stream's newest picture; with `?wait=next`, with the first that comes after the request did. In the
-/// size and so on that the query asks for.
+/// Answers with the stream's newest picture; with `?wait=next`, with the first that comes after the request
+/// did. In the size and so on that the query asks for.
 ///
 /// # Errors
 /// 400 for a query that makes no sense; 503 when there is none, or no worker to make it so, with the reason.
@@ -43,7 +43,7 @@ pub(super) async fn answer(
     answer_as(request, state, stream, renditions::asked(request)?).await
 }
 
-/// The same for those who ask in words of their own.
+/// Serves a snapshot with options that come from another API's parameters.
 ///
 /// # Errors
 /// 503 when there is none, or no worker to make it so, with the reason.

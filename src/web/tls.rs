@@ -27,7 +27,8 @@ use tracing::debug;
 use crate::config::TlsConfig;
 pub(super) use follow::follow;
 
-/// A handshake takes two round trips; who needs longer holds a socket for nothing. As long as a request's head may take.
+/// A handshake takes two round trips; who needs longer holds a socket for nothing. As long as a request's
+/// head may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Largest file of certificates or of a key: hundreds of them fit, and a device file by mistake does not.
@@ -44,7 +45,7 @@ pub(super) fn protocol(stream: &TlsStream<TcpStream>) -> Protocol {
     }
 }
 
-/// What is wrong with the files of `server.tls`.
+/// An error in the files of `server.tls`.
 #[derive(Debug, thiserror::Error)]
 #[error("server.tls.{key}: {}: {reason}", path.display())]
 pub struct TlsError {
@@ -58,7 +59,7 @@ pub struct TlsError {
 #[derive(Debug)]
 pub struct Tls {
     files: RwLock<TlsConfig>,
-    /// What the next handshake uses.
+    /// The configuration of the next handshake.
     config: RwLock<Arc<ServerConfig>>,
     failed_handshakes: AtomicU64,
 }
@@ -105,7 +106,8 @@ impl Tls {
         let of_key = wrong("key_file", &files.key_file);
         let chain = read(&files.cert_file).and_then(|pem| certificates(&pem)).map_err(of_cert.clone())?;
         let key = read(&files.key_file).and_then(|pem| private_key(&pem)).map_err(of_key.clone())?;
-        // Given explicitly: with two providers in the build rustls would panic at the first use of its default.
+        // Given explicitly: with two providers in the build rustls would panic at the first use of its
+        // default.
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| of_key.clone()(error.to_string()))?;

@@ -1,16 +1,18 @@
 //! Limits what answers hold that their clients have not taken: of one connection, and of the process.
 //!
-//! A client that asks for much and takes nothing makes the relay keep its answers: over HTTP/2 in hundreds of streams of one
-//! connection, over HTTP/1.1 in thousands of connections. So the bytes of an answer are charged to `limits.max_unsent_bytes`
-//! until the last slice of them was written; when those are used up, further answers become 503. Bytes that several answers share
-//! (a picture that many ask for) are charged once to the process, and count in each connection that has yet to take them. Of a
-//! connection that holds `limits.max_unsent_bytes_per_connection` already, further requests wait before their answer is made, for
+//! A client that asks for much and takes nothing makes the relay keep its answers: over HTTP/2 in hundreds of
+//! streams of one connection, over HTTP/1.1 in thousands of connections. So the bytes of an answer are
+//! charged to `limits.max_unsent_bytes` until the last slice of them was written; when those are used up,
+//! further answers become 503. Bytes that several answers share (a picture that many ask for) are charged
+//! once to the process, and count in each connection that has yet to take them. Of a connection that holds
+//! `limits.max_unsent_bytes_per_connection` already, further requests wait before their answer is made, for
 //! [`WAIT_FOR_ROOM`] at most.
 //!
-//! Answers that the program holds anyway (pages, the API's description) are marked [`Permanent`] and not charged. Of a stream
-//! of pictures a connection holds one part, whose frame all its viewers share. A viewer that takes longer than
-//! [`SLOW_PART`] for a part may be the last one to hold that frame: it is charged from then on ([`SlowPart`]), and where there
-//! is no room for it the viewer is disconnected. Nothing here is on the way of viewers that keep up.
+//! Answers that the program holds anyway (pages, the API's description) are marked [`Permanent`] and not
+//! charged. Of a stream of pictures a connection holds one part, whose frame all its viewers share. A viewer
+//! that takes longer than [`SLOW_PART`] for a part may be the last one to hold that frame: it is charged from
+//! then on ([`SlowPart`]), and where there is no room for it the viewer is disconnected. Nothing here is on
+//! the way of viewers that keep up.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -42,17 +44,20 @@ use tokio::{
 use super::{WebState, error::Problem, refusals::Refusal};
 use crate::limits::{BudgetError, ByteBudget, BytePermit};
 
-/// Shorter answers are not charged: 256 of them, of all streams of a connection, are as much as one of its buffers.
+/// Shorter answers are not charged: 256 of them, of all streams of a connection, are as much as one of its
+/// buffers.
 const LEAST_CHARGED: usize = 1024;
 
-/// An answer is handed on in slices of this length: of an answer over HTTP/1.1, which actix-http copies, its buffer holds two.
+/// An answer is handed on in slices of this length: of an answer over HTTP/1.1, which actix-http copies, its
+/// buffer holds two.
 const SLICE: usize = 16 * 1024;
 
-/// A part that is not taken within this is charged: by then there are newer ones, and its frame would be free but for this viewer.
+/// A part that is not taken within this is charged: by then there are newer ones, and its frame would be free
+/// but for this viewer.
 pub(super) const SLOW_PART: Duration = Duration::from_secs(1);
 
-/// A request whose connection has too much unsent waits so long before it gets 503. A client that takes anything at all takes a
-/// slice within it; one that takes nothing is disconnected in about this time.
+/// A request whose connection has too much unsent waits so long before it gets 503. A client that takes
+/// anything at all takes a slice within it; one that takes nothing is disconnected in about this time.
 const WAIT_FOR_ROOM: Duration = Duration::from_secs(10);
 
 /// Marks an answer whose bytes are there for as long as the program runs.
@@ -67,7 +72,8 @@ pub(super) struct ConnectionBytes {
 }
 
 impl ConnectionBytes {
-    /// Returns those of the request's connection, which HTTP/1 keeps with the connection and HTTP/2 with each request.
+    /// Returns those of the request's connection, which HTTP/1 keeps with the connection and HTTP/2 with each
+    /// request.
     fn of(request: &HttpRequest) -> Arc<Self> {
         let kept = request.conn_data::<Arc<Self>>().cloned();
         kept.or_else(|| request.extensions().get::<Arc<Self>>().cloned()).unwrap_or_default()
@@ -91,14 +97,15 @@ impl ConnectionBytes {
     }
 }
 
-/// The address behind the last byte: what is left of a frame that is half sent ends where the whole frame ends.
+/// The address behind the last byte: what is left of a frame that is half sent ends where the whole frame
+/// ends.
 type Allocation = usize;
 
 fn allocation(bytes: &[u8]) -> Allocation {
     bytes.as_ptr_range().end as usize
 }
 
-/// What all answers hold.
+/// The bytes that all answers hold.
 #[derive(Debug)]
 pub struct UnsentAnswers {
     budget: Arc<ByteBudget>,
@@ -205,7 +212,8 @@ impl SlowPart {
         Self { answers, part: None, charge: None, timer: None }
     }
 
-    /// Notes that `rest` of part number `part` waits, of a frame of about `bytes`; or, if there is no rest, that nothing does.
+    /// Notes that `rest` of part number `part` waits, of a frame of about `bytes`; or, if there is no rest,
+    /// that nothing does.
     ///
     /// # Errors
     /// If it waits for too long and there is no room to hold it. Counted as refused.
@@ -227,7 +235,8 @@ impl SlowPart {
         Ok(())
     }
 
-    /// Has the task woken when a part that waits will have to be charged. One timer a second at most, whatever the rate of frames.
+    /// Has the task woken when a part that waits will have to be charged. One timer a second at most,
+    /// whatever the rate of frames.
     pub(super) fn wake_when_late(&mut self, cx: &mut Context<'_>) {
         let (Some((_, since)), None) = (self.part, &self.charge) else { return };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(since + SLOW_PART)));

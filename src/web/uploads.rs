@@ -1,13 +1,15 @@
 //! Limits what all requests that are being received hold together.
 //!
-//! A bound on each body bounds nothing when bodies are many: 60 pictures of 7.9 MB that never end held 469 MB. So an
-//! [`Upload`] stands for each body that is buffered; [`Body`](super::pushing::Body) reads nothing without one. It is
-//! charged with what its buffers can hold, as they grow, never with what its head promises.
+//! A bound on each body bounds nothing when bodies are many: 60 pictures of 7.9 MB that never end held 469
+//! MB. So an [`Upload`] stands for each body that is buffered; [`Body`](super::pushing::Body) reads nothing
+//! without one. It is charged with what its buffers can hold, as they grow, never with what its head
+//! promises.
 //!
-//! `limits.max_upload_bytes` is divided by [`Kind`], so that those who show no credential cannot take the room of those
-//! who do. Where there is no room, the largest upload of the same kind that has made no progress for [`GRACE`] is ended
-//! in favour of the new one: nobody holds the room of others by being slow. So is, of logins and of a stream's pushes, one of
-//! the address that has most of them: nobody holds it by being many at a time. If there is none, the new one is refused.
+//! `limits.max_upload_bytes` is divided by [`Kind`], so that those who show no credential cannot take the
+//! room of those who do. Where there is no room, the largest upload of the same kind that has made no
+//! progress for [`GRACE`] is ended in favour of the new one: nobody holds the room of others by being slow.
+//! So is, of logins and of a stream's pushes, one of the address that has most of them: nobody holds it by
+//! being many at a time. If there is none, the new one is refused.
 //!
 //! Not here: how long a body may take at all, which `pushing::body` says.
 
@@ -32,11 +34,11 @@ use crate::{
     limits::{ByteBudget, BytePermit},
 };
 
-/// An upload that brought no whole picture for so long may be ended to make room. A picture of 8 MB takes so long at
-/// 7 Mbit/s, and longer only matters while there is no room.
+/// An upload that brought no whole picture for so long may be ended to make room. A picture of 8 MB takes so
+/// long at 7 Mbit/s, and longer only matters while there is no room.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The same for a login, whose form of some hundred bytes comes with its head, or a round trip later.
+/// [`GRACE`] for a login, whose form of some hundred bytes comes with its head, or a round trip later.
 const LOGIN_GRACE: Duration = Duration::from_secs(1);
 
 /// An upload that holds less is not ended to make room: a feed between two pictures would end for nothing.
@@ -57,12 +59,12 @@ const LOGIN_SIXTEENTHS: usize = 1;
 /// Sixteenths of the budget for administrators' requests, of 256 KiB each.
 const ADMIN_SIXTEENTHS: usize = 1;
 
-/// What is uploaded, and by whom.
+/// The kind of an upload, and of its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// A picture, a feed or points, of somebody who needed no credential.
     Anonymous,
-    /// The same with a credential.
+    /// A picture, a feed or points, of somebody with a valid credential.
     Known,
     /// A login's form.
     Login,
@@ -95,7 +97,8 @@ struct Running {
     /// Whose limit it counts against.
     stream: Option<String>,
     address: Option<Option<IpAddr>>,
-    /// When it began, or brought its last whole picture; none once it has come whole, and is only waited with.
+    /// When it began, or brought its last whole picture; none once it has come whole, and is only waited
+    /// with.
     since: Option<Instant>,
     permit: Option<BytePermit>,
     ended: CancellationToken,
@@ -152,7 +155,7 @@ impl Kind {
         }
     }
 
-    /// How long it may bring nothing whole before it may be ended to make room.
+    /// Returns the time without a whole picture after which it may be ended to make room.
     fn grace(self) -> Duration {
         if self == Self::Login { LOGIN_GRACE } else { GRACE }
     }
@@ -182,9 +185,9 @@ impl Uploads {
         Self::begin(state, request, Kind::of_push(request), Some(stream))
     }
 
-    /// Begins a feed. A stream has one at a time, so that it counts neither against its single pushes nor against
-    /// those of its address: one machine may feed many streams, and a feed that lost its network must not keep out
-    /// the one that replaces it.
+    /// Begins a feed. A stream has one at a time, so that it counts neither against its single pushes nor
+    /// against those of its address: one machine may feed many streams, and a feed that lost its network must
+    /// not keep out the one that replaces it.
     ///
     /// # Errors
     /// None now; as the others, so that callers need not know.
@@ -302,8 +305,9 @@ impl Uploads {
         why
     }
 
-    /// Ends the oldest upload of the address that has most of those that compete for a place, if `address` still has fewer
-    /// with one more: nobody keeps others out by taking all places. Answers whether there was one.
+    /// Ends the oldest upload of the address that has most of those that compete for a place, if `address`
+    /// still has fewer with one more: nobody keeps others out by taking all places. Answers whether there was
+    /// one.
     fn end_one_of_many(
         &self,
         state: &mut State,
@@ -328,7 +332,8 @@ impl Uploads {
         true
     }
 
-    /// Ends the largest upload of a kind that brought nothing whole for its [`Kind::grace`]; answers whether there was one.
+    /// Ends the largest upload of a kind that brought nothing whole for its [`Kind::grace`]; answers whether
+    /// there was one.
     fn end_largest(&self, state: &mut State, kind: Kind, but: u64, which: impl Fn(&Running) -> bool) -> bool {
         let now = Instant::now();
         let slow = state.running.iter().filter(|(id, running)| {
@@ -358,7 +363,8 @@ impl State {
         own && (!matches!(kind, Kind::Anonymous | Kind::Known) || pushes <= share(PUSH_SIXTEENTHS))
     }
 
-    /// Takes what is missing to `bytes` from the budget, if it is free there: the limit may have become smaller.
+    /// Takes what is missing to `bytes` from the budget, if it is free there: the limit may have become
+    /// smaller.
     fn grow(&mut self, budget: &Arc<ByteBudget>, id: u64, bytes: usize) -> bool {
         let Some(running) = self.running.get_mut(&id) else { return false };
         let before = running.permit.as_ref().map_or(0, BytePermit::bytes);

@@ -31,7 +31,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Viewers(DashMap<u64, Arc<Present>>);
 
-/// How a viewer gets its pictures.
+/// The way a viewer gets its pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A stream of parts.
@@ -122,8 +122,9 @@ impl Present {
         let (user, kind, status) = (user.as_deref(), self.kind.as_str(), 200);
         let (frames, bytes, skipped) = (self.counts.frames(), self.counts.bytes(), self.counts.skipped());
         info!(
-            target: ACCESS, viewer = self.id, stream = %self.stream, kind, %method, path = %target, status, frames,
-            bytes, skipped, duration_ms = milliseconds(self.begun), client = shown(*client), user, "a viewer goes"
+            target: ACCESS, viewer = self.id, stream = %self.stream, kind, %method, path = %target, status,
+            frames, bytes, skipped, duration_ms = milliseconds(self.begun), client = shown(*client), user,
+            "a viewer goes"
         );
     }
 }

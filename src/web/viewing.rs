@@ -44,7 +44,7 @@ use crate::{
     stream::StreamHandle,
 };
 
-/// How one viewer wants its stream.
+/// The options of one viewer's stream.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wishes {
     /// Raw bytes to the end of the connection, as mjpg-streamer and ustreamer send (`?chunked=0`).
@@ -105,7 +105,7 @@ pub(super) async fn answer(
     answer_as(request, state, stream, renditions::asked(request)?, wishes).await
 }
 
-/// The same for those who ask in words of their own.
+/// Serves a stream with options that come from another API's parameters.
 ///
 /// # Errors
 /// 503 when there is no room for a viewer or a rendition.
@@ -176,7 +176,8 @@ pub(super) fn told(mut response: HttpResponse) -> HttpResponse {
     response
 }
 
-/// Otherwise actix sends chunks also to HTTP/1.0 clients. The builder's own `no_chunking` would write a length.
+/// Otherwise actix sends chunks also to HTTP/1.0 clients. The builder's own `no_chunking` would write a
+/// length.
 pub(super) fn unchunked_unless(chunked: bool, mut response: HttpResponse) -> HttpResponse {
     response.head_mut().no_chunking(!chunked);
     response
@@ -218,7 +219,7 @@ enum Stage {
     Closed,
 }
 
-/// What one viewer gets.
+/// The answer of one viewer.
 #[derive(Debug)]
 struct ViewerFeed {
     viewer: Viewer,
@@ -234,7 +235,7 @@ struct ViewerFeed {
 }
 
 impl ViewerFeed {
-    /// What comes before the first part: browsers show a spinner until they see that a multipart begins.
+    /// The bytes before the first part: browsers show a spinner until they see that a multipart begins.
     fn open(&mut self, pieces: &mut Pieces) {
         self.stage = Stage::Streaming;
         if self.wishes.raw {

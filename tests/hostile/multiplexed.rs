@@ -21,7 +21,7 @@ const MEMORY_KIB: u64 = 32 * 1024;
 /// Streams that a connection may have open at the same time (`src/web/http2.rs`).
 const MOST_STREAMS: usize = 256;
 
-/// What is said in one go.
+/// Frames in one write.
 const AT_ONCE: usize = 500;
 
 const WINDOW: u32 = 64 * 1024;
@@ -283,7 +283,8 @@ async fn connections_that_break_off_within_a_frame_leave_nothing() {
     house.end();
 }
 
-/// Every frame type that there is, two that there are not, and what they carry: nothing, what belongs there, too much.
+/// Every frame type that there is, two that there are not, and what they carry: nothing, what belongs there,
+/// too much.
 const PAYLOADS: [&[u8]; 4] = [&[], &[0, 0, 0, 1], &[0, 0, 0, 1, 0, 0, 0, 1], &[7; 16_000]];
 
 /// RUSTSEC-2026-0258: h2 0.3 kept each empty frame of a body, 100 MB of them as 2657 MB.
@@ -380,7 +381,8 @@ async fn answers_that_are_the_same_for_all_are_held_once() {
                 let asking = async |_| {
                     let mut raw = Raw::begin(house.http2().await, 0).await.reading();
                     flood(&mut raw, REQUESTS, |n| get(nth(n), target)).await;
-                    // All are answered, and none is sent; those above what all connections may have open are refused.
+                    // All are answered, and none is sent; those above what all connections may have open are
+                    // refused.
                     raw.seen_when(|seen| seen.count(HEADERS) + seen.count(RST_STREAM) >= REQUESTS).await;
                     raw
                 };
@@ -391,7 +393,8 @@ async fn answers_that_are_the_same_for_all_are_held_once() {
     house.end();
 }
 
-/// What is made for each request is charged: to its connection, where further requests wait, and to all.
+/// Answers that are made for each request are charged to their connection, where further requests wait, and
+/// to all.
 #[tokio::test]
 async fn answers_that_are_made_for_each_request_wait_or_are_refused() {
     const CONNECTIONS: usize = 64;
@@ -413,7 +416,8 @@ async fn answers_that_are_made_for_each_request_wait_or_are_refused() {
                     raw
                 };
                 let held = join_all((0..CONNECTIONS).map(asking)).await;
-                // A client that takes its answers gets them as soon as there is room, however long the others stay.
+                // A client that takes its answers gets them as soon as there is room, however long the others
+                // stay.
                 until("an answer that is taken", async || {
                     let answer = house.client().await.ask_here("GET", "/metrics", &[], b"").await;
                     if answer.head.status == 200 { Ok(()) } else { Err(answer.head.status.to_string()) }
@@ -431,7 +435,7 @@ async fn answers_that_are_made_for_each_request_wait_or_are_refused() {
     house.end();
 }
 
-/// The same over HTTP/1.1, where each connection holds one answer.
+/// Unread answers over HTTP/1.1, where each connection holds one.
 #[tokio::test]
 async fn requests_in_a_row_whose_answers_nobody_reads_hold_a_buffer_each() {
     const CONNECTIONS: usize = 64;

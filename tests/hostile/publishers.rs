@@ -21,9 +21,13 @@ use crate::{
 
 const TOP: &str =
     "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_frame_bytes: 1MiB, max_frame_pixels: 1000000}";
-/// The same, where uploads are not counted by stream and address, but all bytes are.
-const CROWDED: &str = "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_upload_bytes: 8MiB, max_uploads_per_stream: 1000, max_uploads_per_address: none}";
-const STREAMS: &str = "  inbox: {source: {type: push, token: none}}\n  guarded: {source: {type: push, token: kept-in-a-test}}\n  other: {source: {type: push, token: none}}\n";
+/// Settings that do not limit uploads by stream and address, only all bytes.
+const CROWDED: &str = "server: {trusted_proxies: 127.0.0.1}
+limits: {max_upload_bytes: 8MiB, max_uploads_per_stream: 1000, max_uploads_per_address: none}";
+const STREAMS: &str = "  inbox: {source: {type: push, token: none}}
+  guarded: {source: {type: push, token: kept-in-a-test}}
+  other: {source: {type: push, token: none}}
+";
 
 /// A body being gathered, a picture being decoded, and what connections cost.
 const MEMORY_KIB: u64 = 24 * 1024;
@@ -131,8 +135,8 @@ async fn bodies_of_a_hundred_megabytes_are_refused_in_the_memory_of_one_frame() 
     house.end();
 }
 
-/// A decoder may take 13 bytes for each of the million pixels that are allowed, and 4 MiB besides; of that as much may be
-/// kept by the allocator.
+/// A decoder may take 13 bytes for each of the million pixels that are allowed, and 4 MiB besides; of that as
+/// much may be kept by the allocator.
 const DECODER_KIB: u64 = 28 * 1024;
 
 #[tokio::test]
@@ -213,8 +217,8 @@ async fn ten_thousand_frames_in_one_go_are_counted_and_the_last_one_is_shown() {
     house.end();
 }
 
-/// Begins an upload for each of `targets` and sends `sent` of its body, all at once, until all but `held` are refused.
-/// They stay as they are for as long as what is returned lives.
+/// Begins an upload for each of `targets` and sends `sent` of its body, all at once, until all but `held` are
+/// refused. They stay as they are for as long as what is returned lives.
 async fn never_end(
     house: &House,
     targets: &[String],
@@ -226,7 +230,8 @@ async fn never_end(
     for (n, target) in targets.iter().enumerate() {
         let (address, sent) = (house.address(), sent.to_vec());
         let head = format!(
-            "POST {target} HTTP/1.1\r\nHost: t\r\nX-Forwarded-For: 192.0.2.{n}\r\nContent-Length: {length}\r\n\r\n"
+            "POST {target} HTTP/1.1\r\nHost: t\r\nX-Forwarded-For: 192.0.2.{n}\r\n\
+             Content-Length: {length}\r\n\r\n"
         );
         uploads.spawn(async move {
             let mut io = TcpStream::connect(address).await.unwrap();
@@ -249,7 +254,8 @@ async fn never_end(
     uploads
 }
 
-/// What everybody together may hold of the 8 MiB of [`CROWDED`] without a credential, and the bodies' last pieces.
+/// The bytes that all may hold together of the 8 MiB of [`CROWDED`] without a credential, and the bodies'
+/// last pieces.
 const CROWD_KIB: u64 = 6 * 1024;
 
 /// While others hold all that is there for those without a credential, these get through.

@@ -81,8 +81,8 @@ impl Target {
         tls(self.tcp(from).await?, &self.http1).await
     }
 
-    /// The same for who never reads: this kernel takes only a few kB for it, so that the relay has to keep
-    /// the rest.
+    /// A TLS connection that is never read: this kernel takes only a few kB for it, so that the relay has to
+    /// keep the rest.
     pub(crate) async fn http1_unread(&self, from: Ipv4Addr) -> io::Result<Box<dyn Io>> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(UNREAD_BYTES)?;

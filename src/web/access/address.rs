@@ -16,7 +16,8 @@ pub(in crate::web) fn address(state: &WebState, request: &HttpRequest) -> Option
     if !settings.proxies.trust(peer) {
         return peer;
     }
-    // Whatever stands before it, the last address is the proxy's own word: a line is not left out for odd letters.
+    // Whatever stands before it, the last address is the proxy's own word: a line is not left out for odd
+    // letters.
     let lines = request.headers().get_all("x-forwarded-for");
     let lines: Vec<_> = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
     let hops = lines.iter().rev().flat_map(|line| line.rsplit(','));

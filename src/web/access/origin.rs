@@ -1,14 +1,15 @@
 //! Whether a request comes from a page of our own.
 //!
-//! A browser sends a stranger's page's requests with the user's address, and where it may, with the user's credentials.
-//! Programs that are no browsers say nothing of where they come from, and are let through.
+//! A browser sends a stranger's page's requests with the user's address, and where it may, with the user's
+//! credentials. Programs that are no browsers say nothing of where they come from, and are let through.
 
 use actix_web::{HttpRequest, http::header};
 use url::Url;
 
 use crate::web::Problem;
 
-/// Refuses what a browser sends for a page of somebody else: for requests that change something, and WebSockets.
+/// Refuses what a browser sends for a page of somebody else: for requests that change something, and
+/// WebSockets.
 ///
 /// # Errors
 /// 403, with the origin that was said.
@@ -48,7 +49,8 @@ fn refused(said: &str) -> Problem {
     Problem::forbidden(format!("a page of another site may not do this ({said})"))
 }
 
-/// Whether a page of `origin` was served by `host`. The scheme may differ: a proxy may speak TLS in our place.
+/// Whether a page of `origin` was served by `host`. The scheme may differ: a proxy may speak TLS in our
+/// place.
 fn is_of(origin: &str, host: &str) -> bool {
     let Ok(origin) = Url::parse(origin) else { return false };
     let Some(name) = origin.host_str() else { return false };

@@ -11,7 +11,7 @@ use crate::{
     web::query,
 };
 
-/// What a request shows of who sends it. A link is for `stream`.
+/// Collects the credentials of a request. A link is for `stream`.
 pub(super) fn shown_by(request: &HttpRequest, stream: Option<&StreamName>) -> Shown {
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (scheme, rest) = header.and_then(|value| value.split_once(' ')).unwrap_or_default();
@@ -43,7 +43,7 @@ fn basic(encoded: &str) -> Option<(String, String)> {
     Some((name.to_owned(), password.to_owned()))
 }
 
-/// What a signed link has in its query.
+/// Returns the parameters of a signed link.
 pub(in crate::web) fn signed(request: &HttpRequest) -> Option<Signed> {
     let expires = query(request, "expires")?.parse().ok()?;
     Some(Signed { expires, signature: query(request, "signature")? })

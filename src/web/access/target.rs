@@ -1,4 +1,4 @@
-//! What a request is about, and who may have it.
+//! The target of a request, and who may use it.
 //!
 //! A stream that does not exist and one that the caller may not see get the same answer: 401 without a valid
 //! credential, 404 with one. Both texts are made here, from what the caller wrote in the request, so that no
@@ -19,10 +19,10 @@ use crate::{
     },
 };
 
-/// How credentials are shown, for people.
+/// A hint for people on how to send credentials.
 const HOW: &str = "send Authorization: Bearer TOKEN, or ?token=TOKEN";
 
-/// What a request is about.
+/// The target of a request.
 pub(super) enum Target {
     /// Any stream: the handler leaves out what the caller may not see.
     Any,

@@ -1,4 +1,4 @@
-//! What mjpg-streamer and ustreamer answer as JSON, in their words.
+//! The JSON answers of mjpg-streamer and ustreamer.
 
 use std::collections::BTreeMap;
 

@@ -9,8 +9,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::window::{self, Window};
 use crate::web::backlog::Backlog;
 
-/// The way to one page. Those who want to send take a place and give it back when the picture is drawn; places go to
-/// whoever has waited longest, so that no tile starves.
+/// The way to one page. Those who want to send take a place and give it back when the picture is drawn;
+/// places go to whoever has waited longest, so that no tile starves.
 pub(super) struct Line {
     session: Session,
     places: Semaphore,

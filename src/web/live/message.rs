@@ -1,4 +1,4 @@
-//! What is said over `/api/live`. Pure.
+//! The messages of `/api/live`. Pure.
 
 use std::time::UNIX_EPOCH;
 
@@ -10,7 +10,7 @@ use crate::frame::Frame;
 /// Before the picture's bytes: the subscription, the frame's number, its time.
 pub(super) const HEADER_BYTES: usize = 4 + 4 + 8;
 
-/// What a page says.
+/// A message of a page.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
 pub(super) enum Said {
@@ -49,7 +49,7 @@ pub(super) struct Subscribe {
     pub fps: Option<f64>,
 }
 
-/// What a page is told, beside pictures and reports.
+/// A message to a page, besides pictures and reports.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum Told {
@@ -73,8 +73,8 @@ impl Told {
     }
 }
 
-/// A picture as one binary message: subscription (u32), the lower half of the frame's number (u32), when it came in Unix
-/// seconds (f64), all in network order, and the JPEG.
+/// A picture as one binary message: subscription (u32), the lower half of the frame's number (u32), when it
+/// came in Unix seconds (f64), all in network order, and the JPEG.
 pub(super) fn picture(id: u32, seq: u64, frame: &Frame) -> Bytes {
     let mut message = BytesMut::with_capacity(HEADER_BYTES + frame.jpeg().len());
     message.put_u32(id);

@@ -1,14 +1,15 @@
 //! `/api/live`: all tiles of a page over one WebSocket.
 //!
-//! Browsers open six connections to one origin, so a page with more tiles cannot hold a stream each. Here a page subscribes
-//! to streams by name and size, and gets their pictures as binary messages, and once a second what all streams are doing.
-//! It says of each picture when it is drawn, and that paces it: what it does not take in time is skipped, and nothing
-//! queues but the few pictures that are on their way.
+//! Browsers open six connections to one origin, so a page with more tiles cannot hold a stream each. Here a
+//! page subscribes to streams by name and size, and gets their pictures as binary messages, and once a second
+//! what all streams are doing. It says of each picture when it is drawn, and that paces it: what it does not
+//! take in time is skipped, and nothing queues but the few pictures that are on their way.
 //!
-//! A page is no viewer in the counts and limits of streams: whoever looks at the overview would otherwise be seen there as
-//! a viewer of each stream. Connections have a limit of their own, `limits.max_live_connections`.
+//! A page is no viewer in the counts and limits of streams: whoever looks at the overview would otherwise be
+//! seen there as a viewer of each stream. Connections have a limit of their own,
+//! `limits.max_live_connections`.
 //!
-//! What is said, and the bounds on it: docs/http-api.md.
+//! The messages and their bounds: docs/http-api.md.
 
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
@@ -61,10 +62,10 @@ const MAX_REASON_BYTES: usize = 123;
 /// Rates that make sense.
 const RATES: std::ops::RangeInclusive<f64> = 0.1..=240.0;
 
-/// How often a page is told what the streams are doing.
+/// The interval of the reports to a page.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
-/// How soon it is told when a stream's state has changed.
+/// The interval at which the streams' states are checked for changes.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Browsers answer pings by themselves.
@@ -73,7 +74,7 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 /// Neither a word nor a pong for so long: the page is gone, whatever its machine says.
 const SILENT_FOR: Duration = Duration::from_secs(40);
 
-/// How many pages are connected.
+/// Counts the connected pages.
 #[derive(Debug, Default)]
 pub struct Pages(Arc<Headcount>);
 
@@ -279,7 +280,7 @@ fn beginning(mut text: String) -> String {
     text
 }
 
-/// What the streams are doing, pushed.
+/// The report of `/api/streams`, pushed.
 #[derive(Serialize)]
 struct Push<'a> {
     #[serde(rename = "type")]

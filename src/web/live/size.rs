@@ -1,7 +1,7 @@
 //! The sizes that pages share. Pure.
 //!
-//! Windows are of any size, so tiles are too. Each asks for the smallest of a few sizes that fills it: pages that show a
-//! stream in about the same size share one rendition of it, and with it one encoding.
+//! Windows are of any size, so tiles are too. Each asks for the smallest of a few sizes that fills it: pages
+//! that show a stream in about the same size share one rendition of it, and with it one encoding.
 
 /// Widths, at about a third from one to the next.
 const WIDTHS: [u16; 10] = [160, 240, 320, 480, 640, 800, 960, 1280, 1600, 1920];
@@ -9,7 +9,8 @@ const WIDTHS: [u16; 10] = [160, 240, 320, 480, 640, 800, 960, 1280, 1600, 1920];
 /// Heights that go with them, at 16:9.
 const HEIGHTS: [u16; 10] = [90, 136, 180, 270, 360, 450, 540, 720, 900, 1080];
 
-/// A picture that has so many times the pixels that are asked for, in both directions, is not worth an encoding.
+/// A picture that has so many times the pixels that are asked for, in both directions, is not worth an
+/// encoding.
 const NEAR: f32 = 1.25;
 
 /// The box to fit a picture into; none when that would not be smaller than the picture is.
@@ -23,7 +24,8 @@ pub(super) fn shared(asked: (Option<u16>, Option<u16>), picture: Option<(u16, u1
     (!fits).then_some((width, height))
 }
 
-/// The smallest step that is not below; the largest stands for what is not said. Above all steps there is none.
+/// The smallest step that is not below; the largest stands for what is not said. Above all steps there is
+/// none.
 fn step(asked: Option<u16>, steps: &[u16]) -> Option<u16> {
     match asked {
         None => steps.last().copied(),

@@ -1,7 +1,7 @@
 //! One stream on its way to one page.
 //!
-//! A task that takes the newest picture each time when the page is ready for one: nothing queues. It wants its stream, so
-//! the source of one on demand runs while it is subscribed and no longer.
+//! A task that takes the newest picture each time when the page is ready for one: nothing queues. It wants
+//! its stream, so the source of one on demand runs while it is subscribed and no longer.
 
 use std::{
     cell::{Cell, RefCell},
@@ -31,7 +31,7 @@ use crate::{
 /// Pictures of one subscription on their way: one is drawn while the next travels.
 const ON_THEIR_WAY: usize = 2;
 
-/// How much the newest measure counts in the latency that is shown.
+/// The weight of the newest measure in the latency that is shown.
 const LATENCY_WEIGHT: f64 = 0.2;
 
 /// A page shows a stream for as long as this lives.
@@ -41,7 +41,7 @@ pub(super) struct Subscription {
     task: JoinHandle<()>,
 }
 
-/// What is on its way.
+/// The pictures that are on their way.
 struct Own {
     places: Semaphore,
     sent: RefCell<VecDeque<Sent>>,
@@ -103,8 +103,8 @@ async fn run(state: Arc<WebState>, line: Rc<Line>, own: Rc<Own>, wish: Subscribe
     }
 }
 
-/// The rendition that all pages share which show the stream in about this size; none if it is small enough, or if there is
-/// no room for one more: then its own pictures are sent.
+/// The rendition that all pages share which show the stream in about this size; none if it is small enough,
+/// or if there is no room for one more: then its own pictures are sent.
 async fn smaller(state: &WebState, wish: &Subscribe, stream: &StreamHandle) -> Option<Held> {
     let newest = stream.bus().newest().filter(|newest| newest.frame.kind() == FrameKind::Picture);
     let known = newest.map(|newest| (newest.frame.width(), newest.frame.height()));

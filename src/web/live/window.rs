@@ -1,7 +1,8 @@
-//! How many pictures may be on their way to one page at the same time. Pure.
+//! The number of pictures that may be on their way to one page at the same time. Pure.
 //!
-//! A page says of each picture that it has drawn it. While that comes back soon, more may be on their way; when it takes
-//! longer, fewer, so that what a slow page or a thin line shows is late by [`SLOW`] at most and not by what buffers hold.
+//! A page says of each picture that it has drawn it. While that comes back soon, more may be on their way;
+//! when it takes longer, fewer, so that what a slow page or a thin line shows is late by [`SLOW`] at most and
+//! not by what buffers hold.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,8 @@ const LEAST: usize = 2;
 /// Never more: 30 tiles with two each.
 const MOST: usize = 64;
 
-/// Longer than this from sending to drawn is late for a picture that should be live, and far longer than a network takes.
+/// Longer than this from sending to drawn is late for a picture that should be live, and far longer than a
+/// network takes.
 const SLOW: Duration = Duration::from_millis(300);
 
 /// The window of one connection, in pictures.
@@ -34,8 +36,8 @@ impl Default for Window {
 }
 
 impl Window {
-    /// A picture that was sent at `sent` is drawn; answers how many places are free for that. `full` says whether all were
-    /// taken: only then would more be of use.
+    /// A picture that was sent at `sent` is drawn; answers how many places are free for that. `full` says
+    /// whether all were taken: only then would more be of use.
     pub(super) fn drawn(&mut self, sent: Instant, now: Instant, full: bool) -> usize {
         let late = now.saturating_duration_since(sent) > SLOW;
         if late && self.size > LEAST && self.shrunk.is_none_or(|shrunk| sent > shrunk) {
@@ -50,7 +52,8 @@ impl Window {
         self.freed(1)
     }
 
-    /// So many places are free: those of pictures that nobody waits for any more. Answers how many may be taken again.
+    /// Frees places: those of pictures that nobody waits for any more. Answers how many may be
+    /// taken again.
     pub(super) fn freed(&mut self, places: usize) -> usize {
         let kept = places.min(self.owed);
         self.owed -= kept;

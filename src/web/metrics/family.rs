@@ -29,7 +29,7 @@ pub(super) type Labels<'a> = &'a [(&'static str, &'a str)];
 pub(super) struct Scrape(BTreeMap<&'static str, MetricFamily>);
 
 impl Scrape {
-    /// What only grows.
+    /// Adds a sample of a counter.
     pub(super) fn counter(&mut self, meaning: &Meaning, labels: Labels<'_>, value: f64) {
         let mut counter = Counter::default();
         counter.set_value(value);
@@ -38,7 +38,7 @@ impl Scrape {
         self.add(meaning, MetricType::COUNTER, metric);
     }
 
-    /// What goes up and down.
+    /// Adds a sample of a gauge.
     pub(super) fn gauge(&mut self, meaning: &Meaning, labels: Labels<'_>, value: f64) {
         let mut gauge = Gauge::default();
         gauge.set_value(value);
@@ -47,7 +47,7 @@ impl Scrape {
         self.add(meaning, MetricType::GAUGE, metric);
     }
 
-    /// How long things took.
+    /// Adds a histogram of durations.
     pub(super) fn timing(&mut self, meaning: &Meaning, labels: Labels<'_>, timed: &Timed) {
         let bucket = |(bound, count)| {
             let mut bucket = Bucket::default();

@@ -1,11 +1,11 @@
 //! `GET /metrics`: what is counted, in the text format of Prometheus (0.0.4).
 //!
-//! Nothing is counted for this: at each scrape the counters that the API shows too are read. A stream that goes on with other
-//! settings goes on counting, and what a rendition had sent stays counted at its stream when it ends. Only a stream that is
-//! removed takes its series along.
+//! Nothing is counted for this: at each scrape the counters that the API shows too are read. A stream that
+//! goes on with other settings goes on counting, and what a rendition had sent stays counted at its stream
+//! when it ends. Only a stream that is removed takes its series along.
 //!
-//! Labels hold what the configuration names, and words of ours: streams, hooks, states, reasons. Nothing that a client sends ever
-//! becomes one.
+//! Labels hold what the configuration names, and words of ours: streams, hooks, states, reasons. Nothing that
+//! a client sends ever becomes one.
 
 mod family;
 mod relay;

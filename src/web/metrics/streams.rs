@@ -38,11 +38,13 @@ const DROPPED: Meaning =
 const MADE: Meaning = metric("framecast_stream_made_frames_total", "Frames shown, by what was done to them.");
 const ENCODING: Meaning = metric(
     "framecast_stream_encode_seconds",
-    "How long it took to decode, change and encode a frame anew. Not there for streams whose frames pass as they are.",
+    "How long it took to decode, change and encode a frame anew. Not there for streams whose frames pass as \
+     they are.",
 );
 const PARSING: Meaning = metric(
     "framecast_stream_parse_errors_total",
-    "What came from the source, looked like a frame or stood in the place of one, and was none or could not be taken, by kind.",
+    "What came from the source, looked like a frame or stood in the place of one, and was none or could not \
+     be taken, by kind.",
 );
 const QUIRKS: Meaning = metric(
     "framecast_stream_quirks_total",
@@ -153,7 +155,7 @@ fn counters(stream: &StreamHandle, scrape: &mut Scrape) {
     }
 }
 
-/// What was sent, dropped and made: `of` the stream as it is, or of its renditions.
+/// Frames that were sent, dropped and encoded: `of` the stream as it is, or of its renditions.
 fn totals(name: &str, of: &str, totals: &Totals, encodes: bool, scrape: &mut Scrape) {
     let labels: Labels<'_> = &[("stream", name), ("of", of)];
     scrape.counter(&FRAMES_OUT, labels, totals.frames_out as f64);

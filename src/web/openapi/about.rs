@@ -1,5 +1,5 @@
-//! What each address is for, what it takes, and what it answers with when all is well; and how it refuses beside what its
-//! rule and path say.
+//! The purpose of each address, its request, its answers when all is well, and how it refuses
+//! beside what its rule and path say.
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::web::{
     viewers,
 };
 
-/// What the table does not say.
+/// Documentation of an operation beyond its row in the route table.
 pub(super) struct About {
     /// The heading it stands under.
     pub(super) tag: &'static str,
@@ -35,7 +35,7 @@ pub(super) struct Answer {
     pub(super) body: Body,
 }
 
-/// What an answer carries.
+/// The content of an answer.
 pub(super) enum Body {
     Nothing,
     Json(fn(&mut SchemaGenerator) -> Value),
@@ -254,7 +254,10 @@ fn other(path: &str, method: &str) -> About {
             gives(OTHERS, "The same for its outputs", json_of::<answers::Output>())
         }
         ("/go2rtc/api/streams", _) => {
-            let by_name = |schemas: &mut SchemaGenerator| json!({"type": "object", "additionalProperties": schemas.subschema_for::<go2rtc::Entry>()});
+            let by_name = |schemas: &mut SchemaGenerator| {
+                let entry = schemas.subschema_for::<go2rtc::Entry>();
+                json!({"type": "object", "additionalProperties": entry})
+            };
             gives(OTHERS, "go2rtc's list of streams", vec![Answer { body: Body::Json(by_name), ..ok() }])
         }
         ("/api/ws" | "/go2rtc/api/ws", _) => {

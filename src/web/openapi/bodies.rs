@@ -1,4 +1,4 @@
-//! What is sent to an address, and the types of what is not JSON.
+//! Request bodies, and the types of content that is not JSON.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -15,7 +15,7 @@ pub(super) const ROOT: &[&str] = &["text/html", "image/jpeg", "multipart/x-mixed
 pub(super) const ASSETS: &[&str] = &["text/css", "text/javascript", "image/svg+xml"];
 pub(super) const CLIPS: &[&str] = &["video/x-motion-jpeg", "video/x-msvideo", "application/zip"];
 
-/// What is sent.
+/// A request body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Takes {
     Nothing,
@@ -35,7 +35,8 @@ pub(super) fn request(takes: Takes) -> Option<Value> {
         Takes::Nothing => return None,
         Takes::Picture => {
             let form = json!({"schema": {
-                "type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}},
+                "type": "object", "required": ["file"],
+                "properties": {"file": {"type": "string", "format": "binary"}},
             }});
             let mut kinds = raw(&["image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp"]);
             kinds.insert("multipart/form-data".to_owned(), form);
@@ -79,7 +80,8 @@ fn as_json(schema: Value, examples: &[Value]) -> Map<String, Value> {
 }
 
 fn camera_stream() -> Value {
-    json!({"title": "Front door", "source": {"type": "mjpeg", "url": "http://user:pass@192.168.1.20/video.mjpg"}})
+    let url = "http://user:pass@192.168.1.20/video.mjpg";
+    json!({"title": "Front door", "source": {"type": "mjpeg", "url": url}})
 }
 
 fn pattern_stream() -> Value {
@@ -90,7 +92,7 @@ fn raw(kinds: &[&str]) -> Map<String, Value> {
     kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": binary()}))).collect()
 }
 
-/// What is read, and not written: a key with a default may be left out.
+/// The schema for requests, not answers: a key with a default may be left out.
 fn camera() -> Value {
     let settings =
         SchemaSettings::draft2020_12().for_deserialize().with(|settings| settings.meta_schema = None);
@@ -122,7 +124,10 @@ fn patch() -> Value {
 fn points() -> Value {
     let one = json!({
         "type": "object",
-        "properties": {"time": {"type": ["number", "string"], "description": "Unix seconds, or as RFC 3339 has it; now if absent."}},
+        "properties": {"time": {
+            "type": ["number", "string"],
+            "description": "Unix seconds, or as RFC 3339 has it; now if absent.",
+        }},
         "additionalProperties": {"type": "number"},
     });
     json!({"anyOf": [one, {"type": "array", "items": one}]})

@@ -16,7 +16,8 @@ const HEAD: &str = "<!doctype html>
 <link rel=\"stylesheet\" href=\"../page/docs.css\">
 <main>
 <h1>API of framecast</h1>
-<p><a href=\"openapi.json\">openapi.json</a> is the same for programs (OpenAPI 3.1). HEAD is as GET. Errors are problem JSON (RFC 9457).</p>
+<p><a href=\"openapi.json\">openapi.json</a> is the same for programs (OpenAPI 3.1). HEAD is as GET.
+Errors are problem JSON (RFC 9457).</p>
 ";
 
 /// Every operation beneath its heading, and then the schemas.
@@ -39,7 +40,8 @@ pub(super) fn render(document: &Value) -> String {
         write(
             &mut page,
             format_args!(
-                "<details id=\"schema-{name}\"><summary>{name}</summary><pre tabindex=\"0\">{text}</pre></details>\n"
+                "<details id=\"schema-{name}\"><summary>{name}</summary>\
+                 <pre tabindex=\"0\">{text}</pre></details>\n"
             ),
         );
     }
@@ -103,7 +105,7 @@ fn parameters(page: &mut String, parameters: &Value) {
     *page += "</tbody></table>\n";
 }
 
-/// What a parameter may be.
+/// Returns a parameter's type and bounds as text.
 fn in_words(schema: &Value) -> String {
     let kind = text(&schema["type"]);
     if let Some(words) = schema["enum"].as_array() {
@@ -138,7 +140,7 @@ fn shown(schema: &Value) -> String {
     .join(" or ")
 }
 
-/// What a reference leads to.
+/// Resolves a reference.
 fn resolved<'a>(value: &'a Value, document: &'a Value) -> &'a Value {
     let pointer = value["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
     pointer.and_then(|pointer| document.pointer(pointer)).unwrap_or(value)

@@ -1,4 +1,4 @@
-//! What may stand in an address and its query, with types and bounds.
+//! Parameters in paths and queries, with types and bounds.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ pub(super) struct Query {
     required: bool,
 }
 
-/// What a value may be.
+/// The type and bounds of a value.
 #[derive(Clone, Copy)]
 enum Kind {
     /// Anything.
@@ -44,7 +44,7 @@ const RATE: Kind = Kind::Above0(240.0);
 const TURN: Kind = Kind::Words(&["0", "90", "180", "270"]);
 const YES_NO: Kind = Kind::Words(&["1", "true", "", "0", "false"]);
 
-/// What pictures are made as.
+/// Options for the pictures themselves.
 pub(super) const AS_ASKED: &[Query] = &[
     may("width", "at most so many pixels wide", SIDE),
     may("height", "at most so many pixels high", SIDE),
@@ -53,7 +53,7 @@ pub(super) const AS_ASKED: &[Query] = &[
     may("rotate", "turned clockwise, in degrees", TURN),
     may("gray", "without colours", YES_NO),
 ];
-/// How a stream is sent. Other values are as if nothing were there.
+/// Options for the way a stream is sent. Other values are as if nothing were there.
 pub(super) const HOW_SENT: &[Query] = &[
     may("chunked", "0: raw bytes to the end of the connection", Kind::Text),
     may("format", "raw: JPEGs one behind the other", Kind::Text),

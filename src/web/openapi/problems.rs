@@ -1,4 +1,5 @@
-//! With which statuses a route refuses, beside what is its own: what follows from its rule, its path and its method.
+//! With which statuses a route refuses, beside what is its own: what follows from its rule, its path and its
+//! method.
 
 use std::collections::BTreeMap;
 
@@ -102,20 +103,33 @@ pub(super) fn security(rule: Rule) -> Value {
     Value::Array(ways)
 }
 
-/// How credentials are shown. `cookie` is the name of the session's cookie where the document was asked for.
+/// The ways to send credentials. `cookie` is the name of the session's cookie where the document was asked
+/// for.
 pub(super) fn schemes(cookie: &str) -> Value {
     json!({
-        "token": {"type": "http", "scheme": "bearer", "description": "A token, also a stream's own, as a header."},
+        "token": {
+            "type": "http", "scheme": "bearer",
+            "description": "A token, also a stream's own, as a header.",
+        },
         "tokenInQuery": {
             "type": "apiKey", "in": "query", "name": "token",
             "description": "The same where no header can be set, as in an img.",
         },
-        "password": {"type": "http", "scheme": "basic", "description": "A user; or any name, with a token as its password."},
+        "password": {
+            "type": "http", "scheme": "basic",
+            "description": "A user; or any name, with a token as its password.",
+        },
         "session": {
             "type": "apiKey", "in": "cookie", "name": cookie,
             "description": "A browser that has logged in at /login. Honoured for our own pages only.",
         },
-        "linkExpires": {"type": "apiKey", "in": "query", "name": "expires", "description": "The end of a link of `framecast link`, in Unix seconds."},
-        "linkSignature": {"type": "apiKey", "in": "query", "name": "signature", "description": "The signature of the link."},
+        "linkExpires": {
+            "type": "apiKey", "in": "query", "name": "expires",
+            "description": "The end of a link of `framecast link`, in Unix seconds.",
+        },
+        "linkSignature": {
+            "type": "apiKey", "in": "query", "name": "signature",
+            "description": "The signature of the link.",
+        },
     })
 }

@@ -55,7 +55,7 @@ fn is_away(stream: &StreamHandle) -> bool {
     matches!(stream.status().state, state::State::Waiting { .. } | state::State::Stopped)
 }
 
-/// What viewers of the stream would see.
+/// Returns the frame that viewers of the stream would see.
 async fn card(state: &WebState, stream: &StreamHandle) -> Result<Frame, Problem> {
     let status = stream.status();
     let reason = match status.state {

@@ -1,7 +1,8 @@
 //! go2rtc's addresses over HTTP: `/api/stream.mjpeg`, `/api/frame.jpeg`, and its list of streams.
 //!
-//! Its list is at `/api/streams`, where framecast's own is: a client that asks for one stream there (`?src=NAME`) gets
-//! go2rtc's answer, and one that asks for all gets it at `/go2rtc/api/streams`, with `/go2rtc` as its base address.
+//! Its list is at `/api/streams`, where framecast's own is: a client that asks for one stream there
+//! (`?src=NAME`) gets go2rtc's answer, and one that asks for all gets it at `/go2rtc/api/streams`, with
+//! `/go2rtc` as its base address.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -64,7 +65,7 @@ fn kept(stream: &StreamHandle, within: Duration) -> Option<Arc<Published>> {
     fresh.then_some(newest)
 }
 
-/// How old a picture may be: `?cache=10s`.
+/// Returns the greatest age of a picture: `?cache=10s`.
 fn cache(request: &HttpRequest) -> Result<Option<Duration>, Problem> {
     let Some(text) = query(request, "cache").filter(|text| !text.is_empty()) else { return Ok(None) };
     let age = duration(&text).ok_or_else(|| {

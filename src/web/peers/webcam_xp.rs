@@ -1,4 +1,5 @@
-//! WebcamXP's addresses: `/cam_N.mjpg` and `/cam_N.jpg`, counted from 1. A stream that has such a name comes first.
+//! WebcamXP's addresses: `/cam_N.mjpg` and `/cam_N.jpg`, counted from 1. A stream that has such a name comes
+//! first.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 

@@ -26,11 +26,12 @@ use crate::web::{
     uploads::{Upload, UploadError},
 };
 
-/// A publisher that sends nothing of a picture for so long is let go: its connection is dead or it holds one for nothing.
+/// A publisher that sends nothing of a picture for so long is let go: its connection is dead or it holds one
+/// for nothing.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A whole picture must have come within this, however slowly it comes: one byte a minute would hold a connection, and
-/// memory, for ever.
+/// A whole picture must have come within this, however slowly it comes: one byte a minute would hold a
+/// connection, and memory, for ever.
 const PICTURE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Initial capacity for a body whose `Content-Length` is not smaller; it doubles as bytes arrive, up to the
@@ -41,16 +42,16 @@ const FIRST_ROOM: usize = 8 * 1024;
 /// length.
 const MUCH_LONGER: usize = 8;
 
-/// A refused body of this length is read before the answer, so that its connection stays usable: pictures of this size
-/// cost less than a new connection.
+/// A refused body of this length is read before the answer, so that its connection stays usable: pictures of
+/// this size cost less than a new connection.
 const READ_BEFORE_ANSWER: u64 = 1024 * 1024;
 
 /// And must have come within this; most have, with the head.
 const READ_BEFORE_ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// The rest of a longer one is read and thrown away behind the answer for so long. A socket that is closed while bytes
-/// arrive resets the connection, which takes the answer away from clients that read only after they have sent
-/// everything (curl does not wait, Python's requests does).
+/// The rest of a longer one is read and thrown away behind the answer for so long. A socket that is closed
+/// while bytes arrive resets the connection, which takes the answer away from clients that read only after
+/// they have sent everything (curl does not wait, Python's requests does).
 const READ_BEHIND_ANSWER_FOR: Duration = Duration::from_secs(10);
 
 /// A received body, which stays charged for as long as it exists.
@@ -79,7 +80,7 @@ impl Deref for Received {
     }
 }
 
-/// What a publisher sends.
+/// The body of a publisher's request.
 pub(in crate::web) struct Body {
     payload: web::Payload,
     declared: Option<u64>,
@@ -198,8 +199,8 @@ fn late(patience: Duration) -> Problem {
 
 /// An answer's body that ends only when the rest of the request was read, or had its time.
 ///
-/// It also keeps the request's payload alive: one that is dropped while chunks still come is read on by actix-http for
-/// ever, and a refused `ffmpeg`, which reads no answers, would never learn of it.
+/// It also keeps the request's payload alive: one that is dropped while chunks still come is read on by
+/// actix-http for ever, and a refused `ffmpeg`, which reads no answers, would never learn of it.
 struct AnswerBeforeTheEnd {
     answer: BoxBody,
     rest: web::Payload,

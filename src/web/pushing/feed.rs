@@ -33,8 +33,8 @@ pub(in crate::web) struct Fed {
 
 /// Shows what comes until the publisher ends, is replaced, or the relay stops.
 ///
-/// A feed may be silent for any time (a picture an hour is a feed, too): a dead publisher is found by the socket's
-/// keep-alive, and one that hangs is replaced by the next.
+/// A feed may be silent for any time (a picture an hour is a feed, too): a dead publisher is found by the
+/// socket's keep-alive, and one that hangs is replaced by the next.
 pub(super) async fn take(
     request: &HttpRequest,
     state: &WebState,
@@ -87,7 +87,9 @@ pub(super) async fn take(
             Ok(HttpResponse::Ok().json(Fed { frames }))
         }
         Err(problem) => {
-            info!(target: ACCESS, stream = %name, publisher = id, frames, "a publisher was let go: {problem}");
+            info!(
+                target: ACCESS, stream = %name, publisher = id, frames, "a publisher was let go: {problem}"
+            );
             Err(problem)
         }
     }

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use super::body::Received;
 use crate::web::error::Problem;
 
-/// What a form may hold besides its file: delimiters, headers, some short fields.
+/// Bytes that a form may hold besides its file: delimiters, headers, some short fields.
 pub(super) const OVERHEAD_BYTES: usize = 64 * 1024;
 
 /// Bytes of it that the form's parser holds at a time.

@@ -1,5 +1,5 @@
-//! Counts refused pushes at the stream that they were for. Names that no stream has are counted nowhere: anybody can make them
-//! up.
+//! Counts refused pushes at the stream that they were for. Names that no stream has are counted nowhere:
+//! anybody can make them up.
 
 use actix_web::http::StatusCode;
 
@@ -14,7 +14,7 @@ pub(in crate::web) fn count(state: &WebState, name: &str, status: StatusCode) {
     }
 }
 
-/// What a status says of a push; none if the stream is not there.
+/// Returns the reason that a status stands for; none if the stream does not exist.
 fn reason(status: StatusCode) -> Option<PushRefusal> {
     Some(match status {
         StatusCode::NOT_FOUND => return None,

@@ -14,10 +14,10 @@ use tracing::{info, warn};
 
 use super::Tls;
 
-/// How often they are looked at: two calls of the system, for what happens every other month.
+/// The interval at which they are looked at: two calls of the system, for what happens every other month.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// What tells one content of a file from another; none if it is not there.
+/// Returns what distinguishes one content of a file from another; none if it is not there.
 type Stamp = Option<(SystemTime, u64)>;
 
 fn stamp(path: &Path) -> Stamp {

@@ -1,4 +1,4 @@
-//! How parts are written to a viewer's socket: by the connection's task, or by whoever has them.
+//! Writing parts to a viewer's socket: by the connection's task, or by whoever has them.
 
 use std::{
     fmt,
@@ -18,7 +18,8 @@ pub(in crate::web) trait Channel: AsyncRead + AsyncWrite + Unpin {
         None
     }
 
-    /// Tries `write`, which writes to the lane, until that does something; pending while the lane takes nothing.
+    /// Tries `write`, which writes to the lane, until that does something; pending while the lane takes
+    /// nothing.
     fn poll_lane<T>(
         &self,
         _: &mut Context<'_>,
@@ -28,13 +29,14 @@ pub(in crate::web) trait Channel: AsyncRead + AsyncWrite + Unpin {
     }
 }
 
-/// A socket that any thread may write to, without waiting: [`io::ErrorKind::WouldBlock`] when it takes nothing now.
+/// A socket that any thread may write to, without waiting: [`io::ErrorKind::WouldBlock`] when it takes
+/// nothing now.
 pub(in crate::web) trait Lane: fmt::Debug + Send + Sync {
     /// Writes some of the bytes, or takes them to be pushed.
     fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Writes some of the bytes that it took and still holds; answers how many, 0 when it holds none. The default is that
-    /// of a lane that never does.
+    /// Writes some of the bytes that it took and still holds; answers how many, 0 when it holds none. The
+    /// default is that of a lane that never does.
     fn try_push(&self) -> io::Result<usize> {
         Ok(0)
     }

@@ -1,11 +1,14 @@
-//! What waits to be written to one viewer, where it comes from, and whether anybody is busy with the connection.
+//! The bytes that wait to be written to one viewer, their origin, and whether anybody is busy with the
+//! connection.
 //!
-//! Shared by three: the response body, which the viewer's [`Feed`] hides behind; the socket, whose `poll_flush` writes what
-//! waits; and the stream's fan-out, which shows each frame to the outbox and, while the connection rests, writes it past
-//! both. Only what the socket does not take at once is left to the connection's task.
+//! Shared by three: the response body, which the viewer's [`Feed`] hides behind; the socket, whose
+//! `poll_flush` writes what waits; and the stream's fan-out, which shows each frame to the outbox and, while
+//! the connection rests, writes it past both. Only what the socket does not take at once is left to the
+//! connection's task.
 //!
-//! A feed may be moved from one stream's bus to another's, between two parts. Such a connection is shown frames through a
-//! [`Lens`] for each bus, of which only the last one's counts: which that is stands under the same lock as all else.
+//! A feed may be moved from one stream's bus to another's, between two parts. Such a connection is shown
+//! frames through a [`Lens`] for each bus, of which only the last one's counts: which that is stands under
+//! the same lock as all else.
 
 use std::{
     fmt,
@@ -32,11 +35,12 @@ pub(in crate::web) trait Feed: fmt::Debug + Send {
     /// From now on there is nothing more for it but to end.
     fn end(&mut self) {}
 
-    /// From now on it is shown another bus: that of the rendition, or of the stream itself. Gives back what it held before.
+    /// From now on it is shown another bus: that of the rendition, or of the stream itself. Gives back what
+    /// it held before.
     fn move_to(&mut self, rendition: Option<Held>) -> Option<Held>;
 }
 
-/// What a [`Feed`] did.
+/// The result of a [`Feed`]'s turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Filled {
     /// It put something.
@@ -56,17 +60,18 @@ pub(in crate::web) struct Outbox(pub(super) Arc<Mutex<Pending>>);
 pub(super) struct Pending {
     pub(super) pieces: Pieces,
     feed: Option<Box<dyn Feed>>,
-    /// What the feed is shown.
+    /// The bus that the feed follows.
     bus: Option<Arc<Bus>>,
-    /// How often it was moved.
+    /// The number of times it was moved.
     moves: u64,
     /// A feed was attached once. A stream's answer ends its connection, so there is no second.
     used: bool,
-    /// All that the connection's task had to write is written, the answer's head and the part before above all.
+    /// All that the connection's task had to write is written, the answer's head and the part before above
+    /// all.
     resting: bool,
     /// Writing to it panicked.
     pub(super) broken: bool,
-    /// How often that was so.
+    /// The number of times that was so.
     rests: u64,
     /// The way past the task.
     pub(super) lane: Option<Arc<dyn Lane>>,
@@ -81,7 +86,7 @@ pub(super) struct Pending {
     pub(super) ahead: u32,
 }
 
-/// What a handler is busy with, though nothing may be written for long.
+/// The work of a handler during which nothing may be written for long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Busy {
     /// A stream, or waiting for a picture. Nothing more is wanted of the client meanwhile.
@@ -116,8 +121,8 @@ pub(in crate::web) enum Stays {
 }
 
 impl FeedGuard {
-    /// Lets the feed fill the outbox. Ready when the feed has ended and all is written; else the task is woken when
-    /// there is more to do for it.
+    /// Lets the feed fill the outbox. Ready when the feed has ended and all is written; else the task is
+    /// woken when there is more to do for it.
     pub(in crate::web) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut pending = self.outbox.lock();
         if !pending.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
@@ -126,8 +131,8 @@ impl FeedGuard {
         if pending.broken {
             return Poll::Ready(());
         }
-        // Looked at under the lock: the fan-out shows a frame behind publishing it, so that it is either seen here or
-        // shown later.
+        // Looked at under the lock: the fan-out shows a frame behind publishing it, so that it is either seen
+        // here or shown later.
         let Pending { pieces, feed, bus, resting, wake_when_resting, .. } = &mut *pending;
         let showing = bus.as_ref().expect("it goes with the feed").showing();
         let feed = feed.as_mut().expect("it is taken away only when this guard is dropped");
@@ -142,8 +147,8 @@ impl FeedGuard {
         Poll::Pending
     }
 
-    /// Shows the feed another bus: that of `rendition`, or of the stream itself. For feeds that do not stay. The task has to
-    /// call [`FeedGuard::poll_ended`] behind it: what that bus shows already is seen there.
+    /// Shows the feed another bus: that of `rendition`, or of the stream itself. For feeds that do not stay.
+    /// The task has to call [`FeedGuard::poll_ended`] behind it: what that bus shows already is seen there.
     pub(in crate::web) fn move_to(&self, bus: &Arc<Bus>, rendition: Option<Held>) {
         let mut pending = self.outbox.lock();
         pending.moves += 1;
@@ -215,7 +220,7 @@ impl Outbox {
         lock(&self.0)
     }
 
-    /// How often all that was to be written was written.
+    /// Returns how many times everything was written.
     pub(in crate::web) fn rests(&self) -> u64 {
         self.lock().rests
     }
@@ -231,8 +236,8 @@ impl Outbox {
         self.lock().stall_timeout = timeout;
     }
 
-    /// Fills the outbox from `feed`, with what `bus` shows. None on a connection that a stream was sent on before, which
-    /// another stream's fan-out may still know.
+    /// Fills the outbox from `feed`, with what `bus` shows. None on a connection that a stream was sent on
+    /// before, which another stream's fan-out may still know.
     pub(in crate::web) fn attach(
         &self,
         feed: Box<dyn Feed>,
@@ -261,7 +266,8 @@ fn lock(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
 
 /// The outbox itself, without a detour: a thousand of them are looked at for each frame.
 impl Watcher for Mutex<Pending> {
-    /// Writes what the bus shows, if the connection rests. Else the task will look at the bus when it is done.
+    /// Writes what the bus shows, if the connection rests. Else the task will look at the bus when it is
+    /// done.
     fn show(&self, showing: &Showing, pages: Option<&mut Pages>) {
         lock(self).look(showing, true, pages);
     }
@@ -284,7 +290,8 @@ impl Watcher for Mutex<Pending> {
     }
 }
 
-/// How a connection whose feed may move is shown one bus. When the feed has moved on, nothing comes through any more.
+/// Shows a connection whose feed may move one bus. When the feed has moved on, nothing comes through
+/// any more.
 #[derive(Debug)]
 struct Lens {
     outbox: Arc<Mutex<Pending>>,
@@ -333,7 +340,8 @@ impl Pending {
         }
     }
 
-    /// Shows the feed what is on, if the connection rests: writes it, if that may be done `here`, or wakes the task.
+    /// Shows the feed what is on, if the connection rests: writes it, if that may be done `here`, or wakes
+    /// the task.
     fn look(&mut self, showing: &Showing, here: bool, mut pages: Option<&mut Pages>) {
         let Pending {
             pieces, feed: Some(feed), resting, lane, task, wake_when_resting, broken: false, ..

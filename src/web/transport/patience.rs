@@ -1,4 +1,4 @@
-//! How long a peer may take nothing, and a connection may do nothing.
+//! The times for which a peer may take nothing, and a connection may be idle.
 
 use std::{
     future::Future,
@@ -10,13 +10,14 @@ use std::{
 
 use tokio::time::{Instant, Sleep};
 
-/// Nothing was written for so long and no handler is busy: the client holds the connection for nothing. actix-http's
-/// deadline is for a connection's first head only; it waits for ever for the rest of a second one, or for a chunked body
-/// that no handler wanted. Longer than the keep-alive, which ends connections in peace.
+/// Nothing was written for so long and no handler is busy: the client holds the connection for nothing.
+/// actix-http's deadline is for a connection's first head only; it waits for ever for the rest of a second
+/// one, or for a chunked body that no handler wanted. Longer than the keep-alive, which ends connections in
+/// peace.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Notices a client that holds a connection for nothing. Its timer is looked at only when it fires, so that a busy
-/// connection costs one timer operation a minute.
+/// Notices a client that holds a connection for nothing. Its timer is looked at only when it fires, so that a
+/// busy connection costs one timer operation a minute.
 #[derive(Debug, Default)]
 pub(super) struct Idle {
     timer: Option<Pin<Box<Sleep>>>,
@@ -36,8 +37,8 @@ impl Idle {
     }
 }
 
-/// Notices a peer that takes nothing. Its timer is armed at the first blocked write and looked at only when it fires,
-/// so that a viewer that is merely slow costs no timer operation per frame.
+/// Notices a peer that takes nothing. Its timer is armed at the first blocked write and looked at only when
+/// it fires, so that a viewer that is merely slow costs no timer operation per frame.
 #[derive(Debug, Default)]
 pub(super) struct Stall {
     timer: Option<Pin<Box<Sleep>>>,

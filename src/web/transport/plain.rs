@@ -54,8 +54,8 @@ impl Channel for SharedSocket {
     }
 }
 
-/// The socket is asked itself, not what tokio knows of its readiness: that is three cache lines less to fetch for each
-/// viewer. The task asks tokio, and what it does not know yet it learns there.
+/// The socket is asked itself, not what tokio knows of its readiness: that is three cache lines less to fetch
+/// for each viewer. The task asks tokio, and what it does not know yet it learns there.
 impl Lane for TcpStream {
     fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         SockRef::from(self).send_vectored(pieces)

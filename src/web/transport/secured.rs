@@ -21,12 +21,13 @@ use super::{
     plain::poll_writable,
 };
 
-/// Bytes that rustls may encrypt ahead of the socket, for a viewer that keeps up: a whole frame of 720p in one system
-/// call. Each call pushes its segments out and wakes the reader: with a record a call, TLS costs half as much again.
+/// Bytes that rustls may encrypt ahead of the socket, for a viewer that keeps up: a whole frame of 720p in
+/// one system call. Each call pushes its segments out and wakes the reader: with a record a call, TLS costs
+/// half as much again.
 const AHEAD: usize = 128 * 1024;
 
-/// The same for a viewer that does not keep up (from its next write on), or that has just come: for it they are memory that
-/// stays in use. Two records.
+/// [`AHEAD`] for a viewer that does not keep up (from its next write on), or that has just come:
+/// for it they are memory that stays in use. Two records.
 const AHEAD_OF_SLOW: usize = 32 * 1024;
 
 /// A TLS connection behind its handshake.

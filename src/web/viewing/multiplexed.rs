@@ -1,9 +1,9 @@
-//! A stream over HTTP/2, beside others on one connection: by actix's ordinary way of a body, which waits for the room
-//! that the client gives each stream.
+//! A stream over HTTP/2, beside others on one connection: by actix's ordinary way of a body, which waits for
+//! the room that the client gives each stream.
 //!
-//! The outbox is a connection's, and so has no place here. The newest frame wins all the same: the next one is asked for
-//! only when the one before has gone. A client that makes no room for a stream, while its connection is well, is
-//! let go by the connection ([`crate::web::http2`]).
+//! The outbox is a connection's, and so has no place here. The newest frame wins all the same: the next one
+//! is asked for only when the one before has gone. A client that makes no room for a stream, while its
+//! connection is well, is let go by the connection ([`crate::web::http2`]).
 
 use std::convert::Infallible;
 
@@ -33,7 +33,7 @@ pub(super) struct Multiplexed {
     pub(super) _viewing: Viewing,
 }
 
-/// What one viewer gets, as an ordinary body.
+/// The answer of one viewer, as an ordinary body.
 pub(super) fn body(viewer: Multiplexed) -> BodyStream<impl Stream<Item = Result<Bytes, Infallible>> + use<>> {
     let pieces = stream::unfold((viewer, Pieces::default()), async |(mut viewer, mut pieces)| {
         let piece = viewer.next(&mut pieces).await?;

@@ -24,7 +24,7 @@ use crate::{
     registry::Held,
 };
 
-/// What a scripted socket answers to the next write.
+/// The result of a scripted socket's next write.
 #[derive(Debug, Clone, Copy)]
 enum Answer {
     Take(usize),
@@ -297,7 +297,8 @@ impl Feed for Parts {
     }
 }
 
-/// A connection at rest, with its peer and the pages of a first frame of so many bytes, which was shown to it.
+/// A connection at rest, with its peer and the pages of a first frame of so many bytes, which was shown to
+/// it.
 #[cfg(target_os = "linux")]
 async fn shown_pages(
     framing: Framing,
@@ -413,8 +414,8 @@ impl Feed for Numbers {
     }
 }
 
-/// What moved a feed may be shown by the old bus's fan-out at any moment, and what the new bus shows is seen whether it was
-/// shown before or comes later.
+/// A feed that was moved may be shown frames by the old bus's fan-out at any moment, and what the new bus
+/// shows is seen whether it was shown before or comes later.
 #[tokio::test]
 async fn a_feed_that_moved_is_shown_the_new_bus_only() {
     for shown_before in [true, false] {
