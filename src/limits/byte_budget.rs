@@ -341,7 +341,9 @@ mod tests {
                     },
                 }
                 let units: usize = held.iter().map(|permit| permit.units.num_permits()).sum();
-                prop_assert!(held.iter().all(|permit| permit.units.num_permits() == permit.bytes.div_ceil(UNIT)));
+                for permit in &held {
+                    prop_assert_eq!(permit.units.num_permits(), permit.bytes.div_ceil(UNIT));
+                }
                 prop_assert_eq!(budget.in_use(), units * UNIT);
             }
             held.clear();
