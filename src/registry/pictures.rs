@@ -1,5 +1,5 @@
-//! Single pictures made as somebody asked, for all who ask the same of the same frame: a page that is open twenty times asks
-//! twenty times. Each is made once.
+//! Cache of single pictures that requests ask for. A page that is open twenty times asks twenty times for the
+//! same picture of the same frame; it is made once.
 
 use std::{
     collections::VecDeque,
@@ -12,8 +12,7 @@ use super::Variant;
 use crate::{
     bus::{Bus, Published},
     frame::Frame,
-    limits::BytePermit,
-    transform::PictureMemory,
+    transform::{PictureMemory, memory::Cached},
 };
 
 /// Pictures that are kept: a page of tiles, each in one size or two. The oldest goes first.
@@ -34,9 +33,10 @@ struct Made {
     of: Weak<Bus>,
     variant: Variant,
     seq: u64,
-    picture: Arc<OnceCell<Frame>>,
-    /// The memory of the picture, once it is made.
-    kept: Option<BytePermit>,
+    /// Shared by the requests that are making it, then by `kept`.
+    picture: Weak<OnceCell<Frame>>,
+    /// The picture in the cache, once it is made.
+    kept: Option<Cached<Arc<OnceCell<Frame>>>>,
 }
 
 impl Pictures {
@@ -65,9 +65,11 @@ impl Pictures {
     /// Keeps a picture that was made, unless it is too large or there is no memory for it.
     fn keep(&self, picture: &Arc<OnceCell<Frame>>, len: usize) {
         let mut all = self.made();
-        let Some(at) = all.iter().position(|made| Arc::ptr_eq(&made.picture, picture)) else { return };
+        let Some(at) = all.iter().position(|made| made.picture.as_ptr() == Arc::as_ptr(picture)) else {
+            return;
+        };
         if all[at].kept.is_none() {
-            all[at].kept = if len > MAX_KEPT_BYTES { None } else { self.memory.cache(len) };
+            all[at].kept = if len > MAX_KEPT_BYTES { None } else { self.memory.cache(len, picture.clone()) };
         }
         if all[at].kept.is_none() {
             all.remove(at);
@@ -78,16 +80,17 @@ impl Pictures {
         let of = Arc::downgrade(bus);
         let mut all = self.made();
         let same = |made: &Made| made.variant == variant && Weak::ptr_eq(&made.of, &of);
-        if let Some(there) = all.iter().find(|made| made.seq == seq && same(made)) {
-            return there.picture.clone();
+        let there = all.iter().find(|made| made.seq == seq && same(made));
+        if let Some(picture) = there.and_then(|made| made.picture.upgrade()) {
+            return picture;
         }
         // Nobody asks for the past, unless it was about to have it.
         all.retain(|made| made.seq > seq || !same(made));
         if all.len() >= MAX_KEPT {
             all.pop_front();
         }
-        let picture = Arc::default();
-        all.push_back(Made { of, variant, seq, picture: Arc::clone(&picture), kept: None });
+        let picture = Arc::new(OnceCell::new());
+        all.push_back(Made { of, variant, seq, picture: Arc::downgrade(&picture), kept: None });
         picture
     }
 
@@ -101,7 +104,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::bus::tests::tiny_frame;
+    use crate::{bus::tests::tiny_frame, config::Limits, limits::Budgets};
 
     fn wide(width: usize) -> Variant {
         Variant::parse(|key| (key == "width").then(|| width.to_string())).unwrap()
@@ -156,5 +159,26 @@ mod tests {
         }
         let of_one_size = pictures.made().iter().filter(|made| made.variant == wide(16)).count();
         assert_eq!(of_one_size, 1, "the past is not kept");
+    }
+
+    #[tokio::test]
+    async fn a_kept_picture_is_evicted_for_what_has_to_be_kept_and_made_again() {
+        let limits = Limits { max_decode_bytes: Some(16 << 20), ..Limits::default() };
+        let memory = Arc::new(PictureMemory::new(&Budgets::new(&limits, None)));
+        let (pictures, bus, made) = (Pictures::new(memory.clone()), bus(), Cell::new(0));
+        let newest = bus.newest().unwrap();
+        let ask = async || {
+            let make = async || {
+                made.set(made.get() + 1);
+                Ok::<_, ()>(tiny_frame())
+            };
+            pictures.get(&bus, &newest, wide(320), make).await.unwrap();
+            made.get()
+        };
+        assert_eq!((ask().await, ask().await), (1, 1));
+        let all = memory.keep(4 << 20).expect("the cache makes room");
+        assert_eq!((ask().await, ask().await), (2, 3), "nothing is kept while there is no room");
+        drop(all);
+        assert_eq!((ask().await, ask().await), (4, 4));
     }
 }

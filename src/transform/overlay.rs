@@ -14,26 +14,26 @@ use crate::{
     limits::{BudgetError, BytePermit},
 };
 
-/// From a side of the picture to what stands there, in pixels.
+/// Distance between a side of the picture and the overlay, in pixels.
 const MARGIN: i32 = 8;
 
-/// From the letters to the border of their background, in font sizes.
+/// Distance between letters and the border of their background, in font sizes.
 const PADDING: f32 = 0.25;
 
 /// A logo's longest side, in pixels: 4096 squared are 64 MiB of memory once, in a worker.
 const MAX_LOGO_SIDE: u32 = 4096;
 
-/// Something to lay over pictures: brightness, two colour differences, and how much of it covers, for each pixel.
+/// An overlay for pictures: brightness, two colour differences and opacity of each pixel.
 #[derive(Debug)]
 pub(crate) struct Layer {
     width: usize,
     height: usize,
     pixels: Vec<[u8; 4]>,
-    /// The memory of one that is kept for the next picture.
+    /// The memory of a logo, which is kept between frames.
     _kept: Option<BytePermit>,
 }
 
-/// Why a logo cannot be drawn.
+/// An error of a logo.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot draw {path}: {reason}; it must be a PNG of at most {MAX_LOGO_SIDE} pixels a side")]
 pub struct LogoError {
@@ -42,18 +42,18 @@ pub struct LogoError {
 }
 
 impl Layer {
-    /// Letters on their background, cut at the width of a picture.
+    /// Returns letters on their background, cut off at the width of a picture.
     pub(crate) fn of_text(text: &str, caption: &Caption, max_width: usize) -> Self {
         Self::of_styled(text, Style::new(caption.size, caption.color.color), caption, max_width)
     }
 
-    /// The same as one line, which ends in "…" if it is too long.
+    /// Returns one line of letters on their background, which ends in "…" if it is too long.
     pub(crate) fn of_line(text: &str, caption: &Caption, max_width: usize) -> Self {
         let style = Style::new(caption.size, caption.color.color).wrapped(1);
         Self::of_styled(text, style, caption, max_width)
     }
 
-    /// The same, broken at the width of a picture into so many lines at most.
+    /// Returns letters on their background, broken at the width of a picture into at most `max_lines` lines.
     pub(crate) fn of_lines(text: &str, caption: &Caption, max_width: usize, max_lines: usize) -> Self {
         let style = Style::new(caption.size, caption.color.color).wrapped(max_lines);
         Self::of_styled(text, style, caption, max_width)
@@ -80,7 +80,7 @@ impl Layer {
         Self { width: width as usize, height: height as usize, pixels, _kept: None }
     }
 
-    /// A PNG file, which is kept in `memory`. Belongs in the pool.
+    /// Reads a PNG file and keeps it in `memory`. Belongs in the pool.
     pub(crate) fn of_logo(logo: &Logo, memory: &PictureMemory) -> Result<Self, LogoError> {
         let wrong = |reason: String| LogoError { path: logo.path.display().to_string(), reason };
         let (width, height) = size_of_png(&logo.path).map_err(wrong)?;
@@ -88,11 +88,7 @@ impl Layer {
         let no_memory = |error: BudgetError| wrong(format!("{error} (limits.max_decode_bytes)"));
         let kept = memory.keep(pixels * 4).map_err(no_memory)?;
         // As the file has it, 16 bits each, and as it is drawn from.
-        // Where others hold it, this goes on without: it is read once for each stream, and its frame must not be lost.
-        let _decoding = match memory.working().try_acquire(pixels * 12) {
-            Err(BudgetError::Full { .. }) => None,
-            reserved => Some(reserved.map_err(no_memory)?),
-        };
+        let _decoding = memory.take_more(pixels * 12).map_err(no_memory)?;
         let image = read_png(&logo.path).map_err(wrong)?;
         let pixels = image.pixels().map(|pixel| {
             let [r, g, b, a] = pixel.0;
@@ -103,7 +99,7 @@ impl Layer {
         Ok(Self { width, height, pixels: pixels.collect(), _kept: Some(kept) })
     }
 
-    /// Lays it over a picture; what stands out is cut off.
+    /// Draws the layer over a picture, cut off at its sides.
     pub(crate) fn draw(&self, position: Spot, planes: &mut Planes) {
         let place = |place: Place, side: usize, own: usize| {
             let (side, own) = (side as i64, own as i64);
@@ -119,24 +115,19 @@ impl Layer {
         self.draw_at(left, top, planes);
     }
 
-    /// Lays it over a picture with its top left corner there.
+    /// Draws the layer over a picture with its top left corner at this position.
     pub(crate) fn draw_at(&self, left: i64, top: i64, planes: &mut Planes) {
         for n in 0..planes.sampling().planes() {
             self.draw_plane(n, left, top, planes);
         }
     }
 
-    /// Bytes of its pixels.
+    /// Returns the bytes of the pixels.
     pub(crate) fn bytes(&self) -> usize {
         self.pixels.len() * size_of::<[u8; 4]>()
     }
 
-    /// The same, kept in memory that was taken for it.
-    pub(crate) fn kept_in(self, permit: BytePermit) -> Self {
-        Self { _kept: Some(permit), ..self }
-    }
-
-    /// Width and height in pixels.
+    /// Returns width and height in pixels.
     pub(crate) fn size(&self) -> (usize, usize) {
         (self.width, self.height)
     }
@@ -177,7 +168,7 @@ impl Layer {
     }
 }
 
-/// A pixel that letters cover to `cover`, on what is behind them.
+/// Returns a pixel that letters cover to `cover`, over the background behind them.
 fn mixed(letters: Ink, cover: u8, behind: Option<Ink>) -> [u8; 4] {
     let over = u32::from(times(letters.alpha, cover));
     let under = behind.map_or(0, |ink| u32::from(ink.alpha) * (255 - over) / 255);
@@ -211,10 +202,10 @@ fn read_png(path: &Path) -> Result<image::RgbaImage, String> {
     Ok(image.into_rgba8())
 }
 
-/// Whether a file is a picture that can be laid over others, by its header.
+/// Checks by its header that a file is a PNG that can be drawn over pictures.
 ///
 /// # Errors
-/// What is wrong.
+/// [`LogoError`].
 pub fn check_logo(path: &Path) -> Result<(), LogoError> {
     let wrong = |reason: String| LogoError { path: path.display().to_string(), reason };
     size_of_png(path).map(drop).map_err(wrong)

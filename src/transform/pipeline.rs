@@ -1,11 +1,11 @@
-//! A stream's transforms, done to one frame after the other, each in the cheapest way that is right.
+//! A stream's transforms, applied to one frame after the other in the cheapest correct way.
 //!
-//! What changes nothing passes as the very bytes; what only moves blocks, or takes metadata out, is done without decoding
-//! (`shortcut`); everything else is decoded and encoded anew.
+//! A frame that is not changed keeps its bytes. Moving blocks and removing metadata do without decoding
+//! (`shortcut`). Everything else decodes and encodes the frame.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
@@ -15,7 +15,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::{
     codec::{CodecError, Wanted, codec},
     footprint, mask,
-    memory::PictureMemory,
+    memory::{Cached, PictureMemory},
     overlay::{Layer, LogoError},
     picture::PictureLimits,
     plan::{Input, Means, Part, Plan, PlanError, Stage, plan},
@@ -30,16 +30,16 @@ use crate::{
     frame::{Frame, JpegError},
 };
 
-/// Characters that the conversions of a text become at most: a few names of days, months and zones.
+/// Maximum number of characters that a text's `%` conversions add: a few names of days, months and zones.
 const MAX_TIME_CHARS: usize = 200;
 
-/// As many different letters as times have that do not stand in the text itself.
+/// Letters of formatted times, for texts that do not contain them.
 const TIME_LETTERS: &str = "0123456789:-+/.,ADFJMNOPSTWabcdeghilmnoprstuvy";
 
-/// Where the title goes in a text.
+/// Placeholder of the stream's title in a text.
 const TITLE: &str = "{title}";
 
-/// Does a stream's transforms.
+/// The transforms of a stream.
 #[derive(Debug)]
 pub struct Pipeline {
     title: String,
@@ -47,27 +47,31 @@ pub struct Pipeline {
     limits: PictureLimits,
     memory: Arc<PictureMemory>,
     zone: TimeZone,
-    memo: Mutex<Memo>,
+    /// The previous frame's plan. Streams' and connections' threads read it, so the lock is never held while
+    /// a plan is made or carried out.
+    plan: Mutex<Option<(Input, Arc<Plan>)>>,
+    /// Locked only to read or replace an entry, never while a layer is drawn or read.
+    layers: Mutex<Layers>,
 }
 
-/// What was found out or drawn for the frame before, and mostly fits the next.
+/// Layers of the previous frame, by the numbers of their steps.
 #[derive(Debug, Default)]
-struct Memo {
-    plan: Option<(Input, Arc<Plan>)>,
-    captions: HashMap<usize, (String, usize, Arc<Layer>)>,
+struct Layers {
+    /// Each with its text and the width of the picture.
+    captions: HashMap<usize, (String, usize, Cached<Arc<Layer>>)>,
     logos: HashMap<usize, Arc<Layer>>,
 }
 
-/// What became of a frame.
+/// A transformed frame.
 #[derive(Debug, Clone)]
 pub struct Reworked {
     /// The result.
     pub frame: Frame,
-    /// What was done for it.
+    /// The kind of processing.
     pub way: Way,
 }
 
-/// Why a frame was not reworked.
+/// An error of a transform.
 #[derive(Debug, thiserror::Error)]
 pub enum ReworkError {
     /// The steps do not fit this picture.
@@ -88,7 +92,7 @@ pub enum ReworkError {
     /// A bug: the picture is dropped, the worker lives on.
     #[error("transforming failed inside framecast, which is a bug: {reason}")]
     Panicked {
-        /// What the panic said.
+        /// The panic's message.
         reason: String,
     },
     /// More bytes than allowed.
@@ -102,9 +106,10 @@ pub enum ReworkError {
 }
 
 impl Pipeline {
-    /// What `rework` says, with `title` for its texts. Its buffers are those of `memory`.
+    /// Returns a pipeline for the steps of `rework`, with `title` for its texts and buffers from `memory`.
     pub fn new(title: String, rework: Rework, limits: PictureLimits, memory: Arc<PictureMemory>) -> Self {
-        Self { title, rework, limits, memory, zone: TimeZone::system(), memo: Mutex::default() }
+        let (plan, layers) = (Mutex::default(), Mutex::default());
+        Self { title, rework, limits, memory, zone: TimeZone::system(), plan, layers }
     }
 
     /// Returns the most bytes of memory that reworking this frame takes, reckoned from its header.
@@ -163,15 +168,17 @@ impl Pipeline {
         5 * (letters as u64 * size).min(width) * lines * 2 * size + different as u64
     }
 
-    /// Whether it takes microseconds, less than a worker's turn: nothing is to be done but to take metadata out.
+    /// Returns whether the pipeline does no more than remove metadata, which takes microseconds, less than a
+    /// worker's turn.
     pub fn is_light(&self) -> bool {
         self.rework.steps.is_empty() && self.rework.encode.is_none()
     }
 
-    /// Does it. Unless it [is light](Self::is_light) this takes milliseconds: it belongs in the pool.
+    /// Transforms a frame. Unless the pipeline [is light](Self::is_light), this takes milliseconds and
+    /// belongs in the pool.
     ///
     /// # Errors
-    /// [`ReworkError`]; the frame is then to be dropped.
+    /// [`ReworkError`]; the caller drops the frame.
     pub fn rework(&self, frame: &Frame) -> Result<Reworked, ReworkError> {
         let (jpeg, way) = if self.is_light() {
             shortcut::as_it_is(frame, self.rework.strip_metadata)
@@ -198,7 +205,7 @@ impl Pipeline {
         Ok((self.run(frame, plan, scratch)?, Way::Encoded))
     }
 
-    /// The plan, made anew only when the pictures change their size.
+    /// Returns the plan, which is made anew only if the frames have changed.
     fn plan_for(&self, frame: &Frame) -> Result<Arc<Plan>, ReworkError> {
         let input = Input {
             width: frame.width(),
@@ -206,19 +213,21 @@ impl Pipeline {
             gray: frame.info().components == 1,
             upright: Turn::upright(frame.jpeg()),
         };
-        let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
-        match &memo.plan {
-            Some((known, plan)) if *known == input => Ok(plan.clone()),
-            _ => {
-                let means = Means {
-                    max_denominator: codec().max_denominator(),
-                    max_pixels: self.limits.max_frame_pixels,
-                };
-                let plan = Arc::new(plan(input, &self.rework, means)?);
-                memo.plan = Some((input, plan.clone()));
-                Ok(plan)
-            }
+        let before = self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((known, plan)) = before
+            && known == input
+        {
+            return Ok(plan);
         }
+        let means =
+            Means { max_denominator: codec().max_denominator(), max_pixels: self.limits.max_frame_pixels };
+        let plan = Arc::new(plan(input, &self.rework, means)?);
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some((input, plan.clone()));
+        Ok(plan)
+    }
+
+    fn layers(&self) -> MutexGuard<'_, Layers> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(&self, frame: &Frame, plan: &Plan, scratch: &mut Scratch) -> Result<Bytes, ReworkError> {
@@ -256,16 +265,15 @@ impl Pipeline {
                 layer.draw(caption.position, planes);
             }
             Step::Image(logo) => {
-                let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
-                let layer = match memo.logos.get(&number) {
-                    Some(layer) => layer.clone(),
+                let known = self.layers().logos.get(&number).cloned();
+                let layer = match known {
+                    Some(layer) => layer,
                     None => {
                         let layer = Arc::new(Layer::of_logo(logo, &self.memory)?);
-                        memo.logos.insert(number, layer.clone());
+                        self.layers().logos.insert(number, layer.clone());
                         layer
                     }
                 };
-                drop(memo);
                 layer.draw(logo.position, planes);
             }
             // The plan draws nothing else.
@@ -274,7 +282,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The text of this moment; its letters are laid out anew only when it changes.
+    /// Returns the layer of a text at the frame's time, which is drawn anew only if it has changed.
     fn caption(
         &self,
         number: usize,
@@ -285,19 +293,22 @@ impl Pipeline {
         let time = Timestamp::try_from(taken).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(self.zone.clone());
         let text = strftime::expand(&caption.text, &time).map_err(ReworkError::Format)?;
         let text = text.replace(TITLE, &self.title);
-        let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
-        match memo.captions.get(&number) {
-            Some((drawn, for_width, layer)) if *drawn == text && *for_width == width => Ok(layer.clone()),
-            _ => {
-                let layer = Layer::of_text(&text, caption, width);
-                // Of the text before, which is not drawn again.
-                memo.captions.remove(&number);
-                let Some(kept) = self.memory.cache(layer.bytes()) else { return Ok(Arc::new(layer)) };
-                let layer = Arc::new(layer.kept_in(kept));
-                memo.captions.insert(number, (text, width, layer.clone()));
-                Ok(layer)
+        // A layer of another text is not needed again.
+        let before = self.layers().captions.remove(&number);
+        let known = before.filter(|(drawn, for_width, _)| *drawn == text && *for_width == width);
+        let there = known.and_then(|(.., cached)| Some((cached.get()?, cached)));
+        let (layer, cached) = match there {
+            Some((layer, cached)) => (layer, Some(cached)),
+            None => {
+                let layer = Arc::new(Layer::of_text(&text, caption, width));
+                let cached = self.memory.cache(layer.bytes(), layer.clone());
+                (layer, cached)
             }
+        };
+        if let Some(cached) = cached {
+            self.layers().captions.insert(number, (text, width, cached));
         }
+        Ok(layer)
     }
 }
 
@@ -306,9 +317,47 @@ impl Part {
         Self { x: 0.0, y: 0.0, width: planes.width() as f64, height: planes.height() as f64 }
     }
 
-    /// The same part of the picture decoded smaller.
+    /// Scales the part to a picture that was decoded smaller.
     fn shrunk(self, (width, height): (usize, usize), planes: &Planes) -> Self {
         let (by_x, by_y) = (planes.width() as f64 / width as f64, planes.height() as f64 / height as f64);
         Self { x: self.x * by_x, y: self.y * by_y, width: self.width * by_x, height: self.height * by_y }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::OpenOptions, process::Command, sync::mpsc, thread, time::Duration};
+
+    use super::*;
+    use crate::{bus::tests::tiny_frame, config::Limits};
+
+    /// Time after which the test fails instead of hanging.
+    const HANGS: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn the_plan_is_there_for_others_while_a_worker_reads_a_logo() {
+        let folder = tempfile::tempdir().unwrap();
+        // A pipe in place of the picture: reading it blocks until it is written to.
+        let pipe = folder.path().join("logo.png");
+        image::RgbImage::new(1, 1).save(&pipe).unwrap();
+        let yaml = format!(
+            "streams: {{a: {{source: {{type: pattern}}, transform: [{{image: {{path: {}}}}}]}}}}",
+            pipe.display()
+        );
+        let config = crate::config::parse(&yaml, "test", &crate::config::Environment::default()).unwrap();
+        std::fs::remove_file(&pipe).unwrap();
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let rework = config.streams[0].rework.clone();
+        let limits = PictureLimits::from(&Limits::default());
+        let pipeline = Arc::new(Pipeline::new(String::new(), rework, limits, Arc::default()));
+        let (worker, asking) = (pipeline.clone(), pipeline);
+        let working = thread::spawn(move || worker.rework(&tiny_frame()));
+        // Opening blocks until the worker reads it.
+        let reading = OpenOptions::new().write(true).open(&pipe).unwrap();
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || tell.send(asking.bytes_for(&tiny_frame()).is_ok()));
+        assert_eq!(told.recv_timeout(HANGS), Ok(true));
+        drop(reading);
+        assert!(matches!(working.join().unwrap(), Err(ReworkError::Logo(_))));
     }
 }

@@ -7,7 +7,10 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{frame::Frame, limits::BytePermit, transform::PictureMemory};
+use crate::{
+    frame::Frame,
+    transform::{PictureMemory, memory::Cached},
+};
 
 /// Bytes of JPEG that one sequence keeps: some hundred pictures of ordinary size.
 const MAX_CACHE_BYTES: usize = 16 * 1024 * 1024;
@@ -28,31 +31,35 @@ impl Version {
 /// Converted pictures, within [`MAX_CACHE_BYTES`] and the limit for the caches of all streams.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    entries: HashMap<PathBuf, (Version, Frame, BytePermit)>,
+    entries: HashMap<PathBuf, Entry>,
     bytes: usize,
 }
 
+#[derive(Debug)]
+struct Entry {
+    version: Version,
+    frame: Cached<Frame>,
+    len: usize,
+}
+
 impl Cache {
-    /// The version of `path` that is kept.
-    pub(super) fn version(&self, path: &Path) -> Option<Version> {
-        self.entries.get(path).map(|entry| entry.0)
+    /// The kept picture of `path`, and the version of the file that it is of.
+    pub(super) fn get(&self, path: &Path) -> Option<(Version, Frame)> {
+        let entry = self.entries.get(path)?;
+        Some((entry.version, entry.frame.get()?))
     }
 
-    /// The kept picture of `path`.
-    pub(super) fn get(&self, path: &Path) -> Option<Frame> {
-        self.entries.get(path).map(|entry| entry.1.clone())
-    }
-
-    /// Keeps a picture in place of the file's older one. When it does not fit, it is the new one that is not kept: in a
-    /// loop longer than the cache, forgetting the oldest would forget each picture just before its turn.
+    /// Keeps a picture in place of the file's older one. When it does not fit, it is the new one that is not
+    /// kept: in a loop longer than the cache, forgetting the oldest would forget each picture just before its
+    /// turn.
     pub(super) fn put(&mut self, path: &Path, version: Version, frame: Frame, memory: &PictureMemory) {
         self.remove(path);
         let len = frame.jpeg().len();
         if self.bytes + len <= MAX_CACHE_BYTES
-            && let Some(kept) = memory.cache(len)
+            && let Some(frame) = memory.cache(len, frame)
         {
             self.bytes += len;
-            self.entries.insert(path.to_owned(), (version, frame, kept));
+            self.entries.insert(path.to_owned(), Entry { version, frame, len });
         }
     }
 
@@ -66,8 +73,8 @@ impl Cache {
     }
 
     fn remove(&mut self, path: &Path) {
-        if let Some((_, frame, _)) = self.entries.remove(path) {
-            self.bytes -= frame.jpeg().len();
+        if let Some(entry) = self.entries.remove(path) {
+            self.bytes -= entry.len;
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A sequence of picture files, shown one after the other, over and over.
 //!
-//! Files are looked for anew at each round, so that new ones show and gone ones do not. What cannot be read is skipped,
-//! counted, said once a file, and tried again in the next round: it may be half written. JPEGs go out as they are;
-//! other formats are converted, and the results are kept in a bounded cache. No file is read on the async threads.
+//! Files are looked for anew at each round, so that new ones show and gone ones do not. What cannot be read
+//! is skipped, counted, said once a file, and tried again in the next round: it may be half written. JPEGs go
+//! out as they are; other formats are converted, and the results are kept in a bounded cache. No file is read
+//! on the async threads.
 
 mod cache;
 mod listing;
@@ -40,8 +41,8 @@ static DEMO: [&[u8]; 4] = [
     include_bytes!("../../../assets/demo/4-night.jpg"),
 ];
 
-/// Rounds without any readable picture before the source gives up: a single file that is being rewritten in place
-/// is unreadable for a moment.
+/// Rounds without any readable picture before the source gives up: a single file that is being rewritten in
+/// place is unreadable for a moment.
 const FRUITLESS_ROUNDS: u32 = 3;
 
 /// Files whose trouble was said are remembered up to so many; beyond, trouble is only counted.
@@ -178,13 +179,11 @@ impl ImagesSource {
     async fn load(&mut self, path: &Path) -> Result<Frame, FileError> {
         let file = path.to_owned();
         let max = self.limits.max_frame_bytes;
-        let known = self.cache.version(path);
+        let (known, converted) = self.cache.get(path).unzip();
         let read = move || read(&file, max, known);
         let (version, bytes) = spawn_blocking(read).await.map_err(io::Error::other)??;
         let Some(bytes) = bytes else {
-            let converted =
-                self.cache.get(path).ok_or_else(|| io::Error::other("it was forgotten meanwhile"))?;
-            return Ok(converted);
+            return Ok(converted.ok_or_else(|| io::Error::other("it was forgotten meanwhile"))?);
         };
         let limits = self.limits;
         let Some(size) = conversion_bytes(&bytes, limits)? else { return Ok(to_jpeg(bytes, limits)?) };

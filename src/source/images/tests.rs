@@ -140,9 +140,9 @@ async fn other_formats_are_converted_once_and_again_when_they_change() {
     let mut seen = show.watch(|_, seen| seen.len() >= 4).await;
     assert_eq!(seen, [5, 2, 5, 2]);
     let path = show.folder.path().join("1.png");
-    let kept = show.source.cache.get(&path).expect("kept").jpeg().as_ptr();
+    let kept = show.source.cache.get(&path).expect("kept").1.jpeg().as_ptr();
     show.watch(|_, seen| seen.len() >= 2).await;
-    assert_eq!(show.source.cache.get(&path).unwrap().jpeg().as_ptr(), kept, "not converted anew");
+    assert_eq!(show.source.cache.get(&path).unwrap().1.jpeg().as_ptr(), kept, "not converted anew");
     fs::write(&path, png(7)).unwrap();
     let later = fs::metadata(&path).unwrap().modified().unwrap() + Duration::from_secs(5);
     File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
