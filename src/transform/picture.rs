@@ -81,10 +81,10 @@ pub enum PictureError {
         /// Height in pixels.
         height: u32,
     },
-    /// More memory than all pictures together may have.
+    /// More memory than conversions of pushed files may have.
     #[error(
-        "the picture is {width}x{height} pixels and takes {needed} bytes of memory to be decoded and encoded, but all \
-         pictures at work may have {most}, three quarters of limits.max_decode_bytes"
+        "the picture is {width}x{height} pixels and takes {needed} bytes of memory to be decoded and \
+         encoded, but pushed files may have {most}, nine sixteenths of limits.max_decode_bytes"
     )]
     TooMuchMemory {
         /// Width in pixels.

@@ -1,23 +1,23 @@
 //! A fixed number of CPU workers that all streams share fairly, in bounded memory.
 //!
-//! Decoding, drawing and encoding take milliseconds; they must not stand in the way of sockets. The workers
-//! are threads of their own (each actix runtime has a blocking pool of its own, of hundreds of threads and
-//! without a bound on waiting jobs). Two kinds of work wait for them:
+//! Decoding, drawing and encoding take milliseconds and must not delay sockets. The workers are separate
+//! threads: each actix runtime has a blocking pool of its own, with hundreds of threads and no bound on
+//! queued jobs. There are two kinds of work:
 //!
-//! - Jobs, through a stream's [`StreamQueue`]. Too many waiting jobs are refused at once: the caller drops
+//! - Jobs, through a stream's [`StreamQueue`]. Too many queued jobs are refused immediately: the caller drops
 //!   that frame and counts it.
-//! - Lanes. Who has work again and again, a stream with transforms, has a [`Lane`]: it stands in line once or
-//!   not at all, and goes to its end after each turn. So lanes need no bound but their number.
+//! - Lanes, for work that comes again and again, such as a stream's transforms. A [`Lane`] is in the queue
+//!   once or not at all, and goes to its end after each turn. So lanes need no bound but their number.
 //!
-//! All streams and lanes that have work take turns, one piece each, so that none waits for more than one
-//! piece of each other, however many jobs one of them has. Conversions of pushed pictures, which take seconds
-//! if a publisher wants, have at most half of the workers while there is other work, or has been a moment
-//! ago; with one worker every second turn.
+//! All streams and lanes with work take turns, one piece each, so that none waits for more than one piece of
+//! each other, however many jobs one of them has. Conversions of pushed pictures can take seconds, as the
+//! publisher chooses; they have at most half of the workers while there is other work or was a moment ago,
+//! and every second turn of a single worker.
 //!
-//! Each piece of work says how many bytes it takes. A worker takes it out of the line only to wait, if need
-//! be, until
-//! [`PictureMemory`] has so many: one piece waits so at a time, and nobody overtakes it. The workers
-//! themselves do not wait for it but in the line, like for work.
+//! Each piece of work states the bytes that it takes. Large pieces, and conversions of any size, share three
+//! quarters of the memory and wait for it in the queue, where other pieces pass them ([`queue`]). A worker
+//! removes a piece from the queue before [`PictureMemory`] has its bytes for one piece at a time, which is
+//! not passed and never waits for a conversion. Workers are not blocked meanwhile.
 
 mod queue;
 
@@ -39,7 +39,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use self::queue::{Bounds, Full, JobKind, LaneState, Origin, Queue, Stands, Taken};
+use self::queue::{Bounds, Full, JobKind, LaneState, Origin, Queue, Share, Shares, Stands, Taken};
 use super::memory::PictureMemory;
 use crate::{
     bus::{Timed, Timing},
@@ -49,17 +49,16 @@ use crate::{
 
 pub(crate) use self::queue::Piece;
 
-/// Jobs that may wait for each worker, of all streams together: with drawing and encoding at about 10 ms a
-/// job, whoever waits at the end of the queue still gets its frame within a frame's time at 25 frames a
-/// second. One job of each stream may always wait: a stream that draws its own pictures has no more, and must
-/// not lose them to others.
+/// Queued jobs for each worker, of all streams together: at about 10 ms for drawing and encoding, the last in
+/// the queue still has its frame within a frame's time at 25 frames a second. One job of each stream is
+/// always accepted: a stream that draws its own pictures has no more, and must not lose them to other
+/// streams.
 const WAITING_JOBS_PER_WORKER: usize = 4;
 
-/// A piece that waits for memory looks so often whether the limit has become smaller than what it needs.
+/// Interval at which a piece that waits for memory is compared with the limit, which may have been lowered.
 const LIMIT_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How much the workers stand back (Linux): on a machine whose cores are all busy, frames that pass as they
-/// are go first.
+/// Nice value of the workers (Linux): while all cores are busy, frames that pass unchanged have precedence.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
@@ -70,7 +69,7 @@ pub struct Pool {
     workers: usize,
 }
 
-/// What all workers see.
+/// State shared by the workers.
 struct Shared {
     line: Mutex<Line>,
     more: Condvar,
@@ -81,33 +80,33 @@ struct Shared {
     memory: Arc<PictureMemory>,
 }
 
-/// Who waits.
+/// Work that is waiting.
 struct Line {
     queue: Queue,
     next: Option<Next>,
     closed: bool,
 }
 
-/// The piece that waits for memory.
+/// A piece that waits for memory.
 struct Next {
     taken: Taken,
     memory: Pin<Box<dyn Future<Output = Result<BytePermit, BudgetError>> + Send>>,
 }
 
-/// How busy the workers are, and were.
+/// Current load of the workers, and counters of the past.
 #[derive(Debug, Clone)]
 pub struct Load {
-    /// Workers that are at work.
+    /// Busy workers.
     pub at_work: usize,
-    /// Jobs that wait for a worker.
+    /// Queued jobs.
     pub jobs: usize,
-    /// Lanes that wait for a worker.
+    /// Queued lanes.
     pub lanes: usize,
-    /// Most jobs that may wait.
+    /// Maximum number of queued jobs.
     pub max_jobs: usize,
-    /// Jobs that were refused so far because too many waited.
+    /// Jobs refused so far because the queue was full.
     pub refused: u64,
-    /// How long jobs and turns took.
+    /// Duration of jobs and turns.
     pub timing: Timed,
 }
 
@@ -118,33 +117,33 @@ pub struct StreamQueue {
     stream: StreamName,
 }
 
-/// A place in the queue for one who has work again and again. One worker at most does it.
+/// A place in the queue for work that comes again and again. At most one worker does it at a time.
 pub struct Lane {
     shared: Arc<Shared>,
     state: Arc<LaneState>,
 }
 
-/// Why a job gave no result.
+/// An error of a job that gave no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PoolError {
     /// All workers are busy and the queue is full.
     #[error("all CPU workers are busy; try again later")]
     Busy,
-    /// There never is as much memory as it takes.
+    /// The job takes more memory than all pictures at work may have.
     #[error(
-        "the picture takes {needed} bytes of memory to be decoded, drawn and encoded, but all pictures at work may have \
-         {most}, three quarters of limits.max_decode_bytes"
+        "the picture takes {needed} bytes of memory to be decoded, drawn and encoded, but all pictures at \
+         work may have {most}, three quarters of limits.max_decode_bytes"
     )]
     Memory {
         /// Bytes that it takes.
         needed: usize,
-        /// Bytes that there are.
+        /// Bytes that they may have.
         most: usize,
     },
     /// The job panicked; the worker lives on.
     #[error("a CPU job panicked: {reason}")]
     Panicked {
-        /// What the panic said.
+        /// The panic's message.
         reason: String,
     },
 }
@@ -159,8 +158,8 @@ impl From<BudgetError> for PoolError {
 }
 
 impl Pool {
-    /// Starts `workers` threads; at most `queue` jobs wait (at least 1), and one of each stream. They have as
-    /// much memory as the process has where nothing is configured.
+    /// Starts `workers` threads; at most `queue` jobs (at least 1), and one of each stream, are queued. They
+    /// have the memory of a process without configured limits.
     ///
     /// # Errors
     /// The system's, when it starts no thread.
@@ -168,7 +167,7 @@ impl Pool {
         Self::new_in(workers, queue, Arc::default())
     }
 
-    /// The same in `memory`.
+    /// Starts `workers` threads that share `memory`; see [`Pool::new`].
     ///
     /// # Errors
     /// The system's, when it starts no thread.
@@ -197,7 +196,7 @@ impl Pool {
         Ok(pool)
     }
 
-    /// One worker a core, in as much memory as the process has where nothing is configured.
+    /// Starts one worker for each core, with the memory of a process without configured limits.
     ///
     /// # Errors
     /// The system's, when it starts no thread.
@@ -205,7 +204,7 @@ impl Pool {
         Self::for_this_machine_in(Arc::default())
     }
 
-    /// One worker a core.
+    /// Starts one worker for each core. They share `memory`.
     ///
     /// # Errors
     /// The system's, when it starts no thread.
@@ -214,12 +213,12 @@ impl Pool {
         Self::new_in(workers, workers.get() * WAITING_JOBS_PER_WORKER, memory)
     }
 
-    /// The jobs of a stream.
+    /// Returns the queue of a stream's jobs.
     pub fn queue(self: &Arc<Self>, stream: &StreamName) -> StreamQueue {
         StreamQueue { pool: self.clone(), stream: stream.clone() }
     }
 
-    /// The memory that the workers have.
+    /// Returns the memory that the workers share.
     pub fn memory(&self) -> &Arc<PictureMemory> {
         &self.shared.memory
     }
@@ -253,7 +252,7 @@ impl Pool {
     /// Runs a job of no stream in particular, which takes no memory.
     ///
     /// # Errors
-    /// As [`StreamQueue::run`].
+    /// Those of [`StreamQueue::run`].
     #[cfg(test)]
     pub(crate) async fn run<T, F>(&self, job: F) -> Result<T, PoolError>
     where
@@ -264,13 +263,13 @@ impl Pool {
         self.run_for(Origin { stream, kind: JobKind::Drawing }, 0, job).await
     }
 
-    /// A lane for `work`, which is called once for each time that [`Lane::enter`] was, or less often: never
-    /// twice at the same time, and at least once after the last. What it gives is done in that turn.
+    /// Returns a lane for `work`, which is called at most once for each call of [`Lane::enter`], never twice
+    /// at the same time, and at least once after the last. The returned piece is done in that turn.
     pub(crate) fn lane(&self, work: impl Fn() -> Option<Piece> + Send + Sync + 'static) -> Lane {
         Lane { shared: self.shared.clone(), state: Arc::new(LaneState::new(work)) }
     }
 
-    /// How busy they are.
+    /// Returns the workers' load.
     pub fn load(&self) -> Load {
         let shared = &self.shared;
         let (jobs, lanes) = {
@@ -289,7 +288,7 @@ impl Pool {
         }
     }
 
-    /// How many threads work.
+    /// Returns the number of workers.
     pub fn workers(&self) -> usize {
         self.workers
     }
@@ -310,10 +309,11 @@ impl StreamQueue {
         self.pool.run_for(self.origin(JobKind::Drawing), bytes, job).await
     }
 
-    /// Does the same for a file that was pushed: publishers decide how many come, and how long one takes.
+    /// Runs `job` like [`StreamQueue::run`], for a pushed file: publishers choose how many come, and how long
+    /// one takes, so these have a share of the workers and of the memory.
     ///
     /// # Errors
-    /// As [`StreamQueue::run`].
+    /// Those of [`StreamQueue::run`].
     pub async fn convert<T, F>(&self, bytes: usize, job: F) -> Result<T, PoolError>
     where
         T: Send + 'static,
@@ -322,7 +322,7 @@ impl StreamQueue {
         self.pool.run_for(self.origin(JobKind::Conversion), bytes, job).await
     }
 
-    /// The pool.
+    /// Returns the pool.
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.pool
     }
@@ -345,7 +345,7 @@ impl Drop for Pool {
 }
 
 impl Lane {
-    /// There is work.
+    /// Announces work.
     pub fn enter(&self) {
         let mut stands = self.state.stands();
         match *stands {
@@ -380,12 +380,7 @@ impl Shared {
     }
 
     fn add_job(&self, origin: Origin, piece: Piece) -> Result<(), PoolError> {
-        let most = self.memory.working().capacity();
-        if piece.bytes > most {
-            // It counts the refusal.
-            let refused = self.memory.working().try_acquire(piece.bytes).err();
-            return Err(refused.map_or(PoolError::Busy, PoolError::from));
-        }
+        self.memory.check(piece.bytes, origin.kind == JobKind::Conversion)?;
         let mut line = self.line();
         if line.closed {
             return Err(PoolError::Busy);
@@ -408,18 +403,18 @@ impl Shared {
         }
     }
 
-    /// One worker's life.
+    /// Runs one worker until the pool is dropped.
     fn work(self: &Arc<Self>) {
         let bell = Waker::from(Arc::new(Bell(Arc::downgrade(self))));
         while let Some((taken, memory)) = self.next(&bell) {
-            let Taken { piece, lane, is_conversion } = taken;
+            let Taken { piece, lane, share } = taken;
             self.at_work.fetch_add(1, Relaxed);
             let begun = Instant::now();
             // Jobs and lanes mind their panics; the worker must live on all the same.
             let _ = catch_unwind(AssertUnwindSafe(|| (piece.work)(memory)));
             self.timing.count(begun.elapsed());
             self.at_work.fetch_sub(1, Relaxed);
-            self.done(lane, is_conversion);
+            self.done(lane, share);
         }
     }
 
@@ -431,17 +426,15 @@ impl Shared {
                 return None;
             }
             if line.next.is_none() {
-                let taken = line.queue.take(Instant::now());
+                let taken = line.queue.take(Instant::now(), self.shares());
                 line.next = taken.map(|taken| self.next_for(taken));
             }
             // A limit that has become smaller since it began to wait: it would wait for ever.
-            if let Some(bytes) = line.next.as_ref().map(|next| next.taken.piece.bytes)
-                && bytes > self.memory.working().capacity()
+            if let Some(Taken { piece, share, .. }) = line.next.as_ref().map(|next| &next.taken)
+                && let Err(refused) = self.memory.check(piece.bytes, share.is_conversion)
                 && let Some(next) = line.next.take()
             {
-                drop(next.memory);
-                let refused = self.memory.working().try_acquire(bytes);
-                return Some((next.taken, refused));
+                return Some((next.taken, Err(refused)));
             }
             if let Some(next) = &mut line.next
                 && let Poll::Ready(memory) = next.memory.as_mut().poll(&mut Context::from_waker(bell))
@@ -466,14 +459,19 @@ impl Shared {
         }
     }
 
+    fn shares(&self) -> Shares {
+        let memory = &self.memory;
+        Shares { most: memory.most_bytes(), large: memory.large_bytes(), small: memory.small_bytes() }
+    }
+
     fn next_for(&self, taken: Taken) -> Next {
         let (budget, bytes) = (self.memory.working().clone(), taken.piece.bytes);
         Next { taken, memory: Box::pin(async move { budget.acquire(bytes).await }) }
     }
 
-    /// What comes after a piece of work.
-    fn done(&self, lane: Option<Arc<LaneState>>, is_conversion: bool) {
-        self.line().queue.done(is_conversion, Instant::now());
+    /// Ends a piece of work.
+    fn done(&self, lane: Option<Arc<LaneState>>, share: Share) {
+        self.line().queue.done(share, Instant::now());
         // One that could not be begun for this one may wait.
         self.more.notify_one();
         let Some(lane) = lane else { return };
@@ -499,7 +497,7 @@ impl fmt::Debug for Lane {
     }
 }
 
-/// A panic's own words.
+/// Returns the message of a panic.
 pub(crate) fn reason(panic: &(dyn Any + Send)) -> String {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));

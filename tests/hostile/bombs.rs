@@ -1,10 +1,10 @@
-//! Files that are small until somebody takes them apart.
+//! Small files that unpack to very large ones.
 
 use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder, write::ZlibEncoder};
 
-/// What a bomb unpacks to: far more than anything here may use.
+/// Unpacked size of a bomb: far more than anything here may use.
 pub(crate) const UNPACKED: usize = 256 * 1024 * 1024;
 
 const PROGRESSIVE: &[u8] = include_bytes!("../fixtures/jpeg/progressive.jpg");
@@ -26,23 +26,23 @@ fn pack<W: Write>(mut packer: W, finish: impl FnOnce(W) -> Vec<u8>) -> Vec<u8> {
     finish(packer)
 }
 
-/// A PNG of that size whose chunk `kind` holds `content`, and what it should hold otherwise.
+/// An 8-bit grey PNG of this size with `extra` chunks before its pixels.
 fn png(width: u32, height: u32, extra: &[([u8; 4], Vec<u8>)], pixels: &[u8]) -> Vec<u8> {
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 0, 0, 0, 0]].concat();
+    let extra = extra.iter().map(|(kind, content)| (kind, &content[..]));
+    png_of(&[(b"IHDR", &header[..])].into_iter().chain(extra).chain([(b"IDAT", pixels)]).collect::<Vec<_>>())
+}
+
+/// A PNG of these chunks and `IEND`.
+pub(crate) fn png_of(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
-    let mut chunk = |kind: &[u8; 4], content: &[u8]| {
+    for (kind, content) in chunks.iter().chain(&[(b"IEND", &[][..])]) {
         png.extend((content.len() as u32).to_be_bytes());
         let mut sum = flate2::Crc::new();
-        sum.update(kind);
+        sum.update(*kind);
         sum.update(content);
         png.extend([&kind[..], content, &sum.sum().to_be_bytes()].concat());
-    };
-    chunk(b"IHDR", &header);
-    for (kind, content) in extra {
-        chunk(kind, content);
     }
-    chunk(b"IDAT", pixels);
-    chunk(b"IEND", b"");
     png
 }
 

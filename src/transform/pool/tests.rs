@@ -190,9 +190,9 @@ fn queued<'a, T: 'a>(job: impl Future<Output = Result<T, PoolError>> + 'a) -> Qu
     job
 }
 
-/// A pool whose pieces of work have three MiB.
+/// A pool with 4 MiB for pieces of work, 3 MiB of which large pieces may hold.
 fn small_pool(workers: usize) -> Arc<Pool> {
-    let limits = crate::config::Limits { max_decode_bytes: Some(4 * MIB), ..Default::default() };
+    let limits = crate::config::Limits { max_decode_bytes: Some(4 * MIB * 4 / 3), ..Default::default() };
     let budgets = crate::limits::Budgets::new(&limits, None);
     let memory = Arc::new(PictureMemory::new(&budgets));
     Arc::new(Pool::new_in(NonZeroUsize::new(workers).unwrap(), 100, memory).unwrap())
@@ -329,18 +329,20 @@ async fn who_waits_for_memory_holds_no_worker_is_not_overtaken_and_begins_when_t
     }));
     assert_eq!(has_started.recv(), Ok("held"));
     let large = queued(queues[1].run(3 * MIB, say("large")));
-    let small = queued(queues[2].run(MIB, say("small")));
-    let waits = || pool.memory().working().waiting() == 1;
-    while !waits() {
+    let smaller = queued(queues[2].run(MIB + 1, say("smaller")));
+    // A small piece has memory of its own, and the other worker.
+    assert_eq!(pool.queue(&name("d")).run(MIB, || 7).await, Ok(7));
+    assert!(has_started.try_recv().is_err());
+    assert_eq!(pool.load().jobs, 2, "both wait");
+    // The small one's worker is free again a moment after its answer.
+    while pool.load().at_work != 1 {
         thread::yield_now();
     }
-    assert!(has_started.try_recv().is_err());
-    assert_eq!(pool.load().at_work, 1, "nobody is at work but the first");
     release.send(()).unwrap();
     held.await.unwrap();
     large.await.unwrap();
-    small.await.unwrap();
-    assert_eq!(has_started.try_iter().collect::<Vec<_>>(), ["large", "small"]);
+    smaller.await.unwrap();
+    assert_eq!(has_started.try_iter().collect::<Vec<_>>(), ["large", "smaller"]);
     assert_eq!(pool.memory().working().in_use(), 0);
 }
 
@@ -348,16 +350,16 @@ async fn who_waits_for_memory_holds_no_worker_is_not_overtaken_and_begins_when_t
 async fn what_never_fits_is_refused_at_once_and_told_when_the_memory_shrinks_while_it_waits() {
     let pool = small_pool(1);
     let queue = pool.queue(&name("a"));
-    let refused = PoolError::Memory { needed: 3 * MIB + 1, most: 3 * MIB };
-    assert_eq!(queue.run(3 * MIB + 1, || ()).await, Err(refused.clone()));
+    let refused = PoolError::Memory { needed: 4 * MIB + 1, most: 4 * MIB };
+    assert_eq!(queue.run(4 * MIB + 1, || ()).await, Err(refused.clone()));
     assert!(refused.to_string().contains("limits.max_decode_bytes"));
     let (release, released) = mpsc::sync_channel::<()>(0);
     let held = queued(queue.run(0, move || released.recv()));
     let waits = queued(queue.run(3 * MIB, || ()));
-    pool.memory().working().resize(MIB);
+    pool.memory().working().resize(2 * MIB);
     release.send(()).unwrap();
     assert!(held.await.unwrap().is_ok());
-    assert_eq!(waits.await, Err(PoolError::Memory { needed: 3 * MIB, most: MIB }));
+    assert_eq!(waits.await, Err(PoolError::Memory { needed: 3 * MIB, most: 2 * MIB }));
     assert_eq!(queue.run(MIB, || 7).await, Ok(7));
     assert_eq!(pool.memory().working().refused(), 2);
 }
@@ -365,25 +367,18 @@ async fn what_never_fits_is_refused_at_once_and_told_when_the_memory_shrinks_whi
 #[tokio::test]
 async fn a_piece_that_waits_when_the_limit_becomes_too_small_for_it_is_refused_and_the_others_go_on() {
     let pool = small_pool(2);
-    let (release, released) = mpsc::sync_channel::<()>(0);
-    let (started, has_started) = mpsc::sync_channel(1);
-    let queues = ["a", "b"].map(|stream| pool.queue(&name(stream)));
-    let held = queued(queues[0].run(MIB, move || {
-        started.send(()).unwrap();
-        released.recv().unwrap();
-    }));
-    has_started.recv().unwrap();
-    // It is promised what is free, and lacks what the first holds.
-    let waits = queued(queues[1].run(3 * MIB, || ()));
+    let queue = pool.queue(&name("a"));
+    let held = pool.memory().working().try_acquire(2 * MIB).unwrap();
+    // It waits for the bytes that are held.
+    let waits = queued(queue.run(4 * MIB, || ()));
     while pool.memory().working().waiting() == 0 {
         thread::yield_now();
     }
-    pool.memory().working().resize(2 * MIB);
-    assert_eq!(waits.await, Err(PoolError::Memory { needed: 3 * MIB, most: 2 * MIB }));
-    assert_eq!(queues[1].run(MIB, || 7).await, Ok(7), "beside the one that is still at work");
-    release.send(()).unwrap();
-    held.await.unwrap();
-    assert_eq!(queues[1].run(2 * MIB, || 8).await, Ok(8));
+    pool.memory().working().resize(3 * MIB);
+    assert_eq!(waits.await, Err(PoolError::Memory { needed: 4 * MIB, most: 3 * MIB }));
+    assert_eq!(queue.run(MIB, || 7).await, Ok(7), "beside what is still held");
+    drop(held);
+    assert_eq!(queue.run(2 * MIB, || 8).await, Ok(8));
     assert_eq!(pool.memory().working().in_use(), 0);
 }
 
@@ -397,4 +392,36 @@ async fn a_job_that_panics_gives_its_memory_back() {
         );
     }
     assert_eq!(pool.memory().working().in_use(), 0);
+}
+
+#[tokio::test]
+async fn conversions_that_take_all_that_they_may_leave_the_others_their_memory_and_are_refused_above_it() {
+    let pool = small_pool(4);
+    let (release, released) = mpsc::sync_channel::<()>(0);
+    let (started, has_started) = mpsc::sync_channel(10);
+    let inbox = pool.queue(&name("inbox"));
+    let begun = started.clone();
+    let huge = queued(inbox.convert(3 * MIB, move || {
+        begun.send("huge").unwrap();
+        released.recv().unwrap();
+    }));
+    assert_eq!(has_started.recv(), Ok("huge"));
+    let next = queued(inbox.convert(3 * MIB, move || started.send("next").unwrap()));
+    // Lanes and jobs, for as long as the conversion takes.
+    let (tell, told) = mpsc::sync_channel(1);
+    let rendition = pool.lane(move || {
+        let tell = tell.clone();
+        Some(Piece::new(MIB, move |memory| tell.send(memory.is_ok()).unwrap()))
+    });
+    for _ in 0..100 {
+        rendition.enter();
+        assert_eq!(told.recv(), Ok(true));
+        assert_eq!(pool.queue(&name("bars")).run(MIB, || 7).await, Ok(7));
+    }
+    assert!(has_started.try_recv().is_err(), "the second conversion waits for the first");
+    let refused = PoolError::Memory { needed: 3 * MIB + 1, most: 3 * MIB };
+    assert_eq!(inbox.convert(3 * MIB + 1, || ()).await, Err(refused));
+    release.send(()).unwrap();
+    huge.await.unwrap();
+    next.await.unwrap();
 }
