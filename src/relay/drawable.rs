@@ -1,19 +1,20 @@
-//! Whether the texts of a configuration can be drawn: known only to the renderers, so asked here and not in the
-//! configuration's own check.
+//! Whether the texts of a configuration can be drawn: known only to the renderers, so asked here and not in
+//! the configuration's own check.
 
 use crate::{
     config::{Config, Placeholder, SourceConfig, Step},
     limits::{Budgets, memory_limit},
-    source::render::standin,
+    source::render::standin::{self, ImageError},
     transform::{fonts, overlay::check_logo, strftime},
 };
 
 /// What is wrong with texts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Findings {
-    /// `%` conversions that do not exist: the stream would never give a picture.
+    /// `%` conversions that do not exist, and files that are no pictures: nothing could ever be shown.
     pub(super) mistakes: Vec<String>,
-    /// Characters that no built-in font has: they show as boxes.
+    /// Characters that no built-in font has, which show as boxes; offline images that do not fit the memory,
+    /// in place of which the card is shown.
     pub(super) warnings: Vec<String>,
 }
 
@@ -30,8 +31,14 @@ pub(super) fn examine(config: &Config) -> Findings {
         if let Placeholder::Image { path, .. } = &stream.placeholder
             && let Err(reason) = standin::check_image(path, most)
         {
-            let path = path.display();
-            findings.mistakes.push(format!("streams.{name}.placeholder.image: {path}: {reason}"));
+            let found = format!("streams.{name}.placeholder.image: {}: {reason}", path.display());
+            match reason {
+                ImageError::Broken(_) => findings.mistakes.push(found),
+                // Depends on the machine's memory, so it does not stop the start.
+                ImageError::Memory { .. } => {
+                    findings.warnings.push(format!("{found}; the offline card is shown instead"))
+                }
+            }
         }
         for (number, step) in stream.rework.steps.iter().enumerate() {
             let path = format!("streams.{name}.transform[{number}]");
@@ -105,5 +112,33 @@ mod tests {
         );
         assert_eq!(findings.mistakes.len(), 1, "{findings:?}");
         assert!(findings.mistakes[0].starts_with("streams.bad.source.text: "), "{findings:?}");
+    }
+
+    #[test]
+    fn a_placeholder_that_does_not_fit_the_memory_is_a_warning_and_a_broken_one_a_mistake() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        image::RgbImage::new(3840, 2160).save(file("large.png")).unwrap();
+        std::fs::write(file("broken.png"), &std::fs::read(file("large.png")).unwrap()[..600]).unwrap();
+        let found = |name: &str, memory: &str| {
+            let path = file(name).display().to_string();
+            let yaml = format!(
+                "limits: {{max_decode_bytes: {memory}}}\n\
+                 streams: {{a: {{source: {{type: pattern}}, placeholder: {{image: {path}}}}}}}"
+            );
+            examine(&parse(&yaml, "test", &Environment::default()).unwrap())
+        };
+        // Automatic budgets of containers of 64, 128 and 256 MiB.
+        for memory in ["24MiB", "48MiB"] {
+            let findings = found("large.png", memory);
+            assert_eq!(findings.mistakes, [""; 0]);
+            let said = &findings.warnings[0];
+            assert!(said.starts_with("streams.a.placeholder.image: "), "{said}");
+            assert!(said.contains("limits.max_decode_bytes"), "{said}");
+        }
+        assert_eq!(found("large.png", "96MiB"), Findings::default());
+        let broken = found("broken.png", "96MiB");
+        assert!(broken.mistakes[0].starts_with("streams.a.placeholder.image: "), "{broken:?}");
+        assert!(broken.warnings.is_empty(), "{broken:?}");
     }
 }

@@ -12,7 +12,6 @@ use super::placeholder::{self, since_when};
 use crate::{
     config::{Caption, Ink, Place, Placeholder, Spot},
     frame::Frame,
-    limits::BudgetError,
     transform::{
         PictureMemory,
         canvas::rgb,
@@ -100,7 +99,7 @@ fn bytes_of(frame: &Frame) -> usize {
 /// Draws it. Takes some milliseconds, and reads a file: belongs in the pool, with [`StandIn::bytes`] of its
 /// memory.
 pub fn draw(wanted: &StandIn, memory: &PictureMemory) -> Frame {
-    let most = memory.working().capacity();
+    let most = memory.most_bytes();
     let drawn = match (&wanted.style, &wanted.last) {
         (Placeholder::Last, Some(last)) if bytes_of(last) > most => {
             Err("the last picture takes more memory than limits.max_decode_bytes allows".to_owned())
@@ -111,12 +110,7 @@ pub fn draw(wanted: &StandIn, memory: &PictureMemory) -> Frame {
         (Placeholder::Image { path, .. }, last) => read(path)
             .and_then(|bytes| {
                 let reserve = |bytes| {
-                    // Where others hold it, this goes on without: the file is a good one, and a card would say it is not.
-                    match memory.working().try_acquire(bytes) {
-                        Err(BudgetError::Full { .. }) => Ok(None),
-                        Ok(reserved) => Ok(Some(reserved)),
-                        Err(error) => Err(format!("{error} (limits.max_decode_bytes)")),
-                    }
+                    memory.take_more(bytes).map_err(|error| format!("{error} (limits.max_decode_bytes)"))
                 };
                 let converting = reserve(bytes_to_load(&bytes)?)?;
                 let image = to_jpeg(bytes, IMAGE_LIMITS).map_err(|error| error.to_string())?;
@@ -136,25 +130,38 @@ pub fn draw(wanted: &StandIn, memory: &PictureMemory) -> Frame {
     })
 }
 
-/// Whether a picture can be shown in place of a stream, by decoding it in `most` bytes of memory.
+/// Reason why a file cannot be the offline image of a stream.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImageError {
+    /// The file cannot be read, or is no picture.
+    #[error("{0}")]
+    Broken(String),
+    /// The picture takes more memory than all pictures together may have.
+    #[error(
+        "takes {needed} bytes of memory to be shown, but all pictures together may have {most}, three \
+         quarters of limits.max_decode_bytes"
+    )]
+    Memory {
+        /// Bytes that it takes.
+        needed: usize,
+        /// Bytes that they may have.
+        most: usize,
+    },
+}
+
+/// Checks that a picture can be shown in place of a stream, by decoding it in `most` bytes of memory.
 ///
 /// # Errors
-/// What is wrong with the file, in words.
-pub fn check_image(path: &Path, most: usize) -> Result<(), String> {
-    let bytes = read(path)?;
-    let fits = |needed: usize| {
-        let reason = || {
-            format!(
-                "takes {needed} bytes of memory to be shown, at most {most} are there (limits.max_decode_bytes)"
-            )
-        };
-        if needed > most { Err(reason()) } else { Ok(()) }
-    };
-    fits(bytes_to_load(&bytes)?)?;
-    let image = to_jpeg(bytes, IMAGE_LIMITS).map_err(|error| error.to_string())?;
+/// [`ImageError`].
+pub fn check_image(path: &Path, most: usize) -> Result<(), ImageError> {
+    let bytes = read(path).map_err(ImageError::Broken)?;
+    let fits = |needed: usize| if needed > most { Err(ImageError::Memory { needed, most }) } else { Ok(()) };
+    fits(bytes_to_load(&bytes).map_err(ImageError::Broken)?)?;
+    let image = to_jpeg(bytes, IMAGE_LIMITS).map_err(|error| ImageError::Broken(error.to_string()))?;
     fits(bytes_of(&image))?;
     let mut planes = Planes::default();
-    decode(&image, 1, IMAGE_LIMITS.max_frame_pixels, &mut planes).map_err(|error| error.to_string())
+    decode(&image, 1, IMAGE_LIMITS.max_frame_pixels, &mut planes)
+        .map_err(|error| ImageError::Broken(error.to_string()))
 }
 
 fn card(wanted: &StandIn, reason: &str) -> Frame {
@@ -395,15 +402,15 @@ mod tests {
     fn a_picture_that_is_gone_or_is_none_is_a_card_and_a_mistake() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gone.png");
-        let gone = check_image(&path, usize::MAX).unwrap_err();
+        let gone = check_image(&path, usize::MAX).unwrap_err().to_string();
         assert!(gone.starts_with("cannot be read: "), "{gone}");
         let style = Placeholder::Image { path: path.clone(), label: true };
         assert_eq!(drawing(&wanted(style.clone(), None)).width(), 640, "the card");
         std::fs::write(&path, b"hello").unwrap();
-        assert!(check_image(&path, usize::MAX).unwrap_err().starts_with("not a picture"));
+        assert!(check_image(&path, usize::MAX).unwrap_err().to_string().starts_with("not a picture"));
         let broken = frame(64, 64, [9; 3]).jpeg()[..600].to_vec();
         std::fs::write(&path, broken).unwrap();
-        assert!(check_image(&path, usize::MAX).is_err());
+        assert!(matches!(check_image(&path, usize::MAX), Err(ImageError::Broken(_))));
         drawing(&wanted(style, Some(frame(64, 64, [9; 3]))));
     }
 }
