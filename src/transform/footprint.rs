@@ -12,7 +12,7 @@
 //! | GIF | 5.01; 9 if its frame is smaller than its canvas |
 //! | BMP | 3.00 or 4.00 |
 //! | JPEG, all components in one scan | what comes out: 1.08 (grey) or 3.12 |
-//! | JPEG, progressive or in several scans | and 2 for each sample of each component: 4.11 (4:2:0, grey out), 9.05 (4:4:4), 11.07 (CMYK) |
+//! | JPEG, progressive or many scans | 2 more a sample: 4.11 (4:2:0, grey out), 9.05 (4:4:4), 11.07 (CMYK) |
 //! | a JPEG that is written | 1.03 (noise at quality 85), 0.27 usually |
 
 use std::collections::HashSet;
@@ -92,8 +92,8 @@ fn png(bytes: &[u8]) -> Option<Foreign> {
     Some(Foreign { width, height, working, decoded: area(width, height).saturating_mul(channels * sample) })
 }
 
-/// Bytes that the decoder keeps of texts: each with its keyword and its place, however short it is (155 bytes were
-/// measured for one of none).
+/// Bytes that the decoder keeps of texts: each with its keyword and its place, however short it is (155 bytes
+/// were measured for an empty one).
 fn png_texts(bytes: &[u8]) -> u64 {
     const EACH: u64 = 256;
     let (mut at, mut kept) = (8_usize, 0_u64);
@@ -107,7 +107,7 @@ fn png_texts(bytes: &[u8]) -> u64 {
     kept
 }
 
-/// Whether a `tRNS` chunk stands before the pixels: it gives pictures without alpha one.
+/// Returns whether there is a `tRNS` chunk before the pixels: it adds alpha to pictures without it.
 fn png_has_transparent_color(bytes: &[u8]) -> bool {
     let mut at = 8_usize;
     while let (Some(len), Some(kind)) = (u32_be(bytes, at), bytes.get(at + 4..at + 8)) {
@@ -187,7 +187,7 @@ fn bmp(bytes: &[u8]) -> Option<Foreign> {
     Some(Foreign { width, height, working: pixels, decoded: pixels.saturating_mul(4) })
 }
 
-/// What a JPEG's header says of the memory that it takes.
+/// The parts of a JPEG's header that decide how much memory it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Jpeg {
     pixels: u64,
@@ -303,7 +303,7 @@ pub(crate) fn recoding(jpeg: &Jpeg, denominator: u8, stages: u64, (pixels, quali
     total(jpeg.decoding(denominator).max(after).saturating_add(SMALL_BYTES))
 }
 
-/// As many bytes, or as many as there are addresses.
+/// Converts a number of bytes, limited to the address space.
 pub(crate) fn total(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }

@@ -1,8 +1,9 @@
 //! A stream's transforms between its source and its bus.
 //!
-//! One place for one frame: while a worker is busy with a stream's frame, or with those of others, the newest that comes
-//! takes the place of the one that waits. A stream stands in the pool's line at most once, so that all get their share. Taking
-//! metadata out alone takes microseconds and is done where the frame comes.
+//! One frame of a stream waits at a time: while a worker is busy with the stream's previous frame, or with
+//! those of other streams, the newest frame replaces the waiting one. A stream is in the pool's queue at most
+//! once, so that all have their share. Removing metadata alone takes microseconds and is done on the source's
+//! thread.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -25,7 +26,7 @@ use crate::{
     limits::BudgetError,
 };
 
-/// Reworks a stream's frames in the pool.
+/// The transforms of a stream, which the pool's workers do.
 #[derive(Debug)]
 pub struct Stage {
     inner: Arc<Inner>,
@@ -44,12 +45,12 @@ struct Inner {
 struct Place {
     /// With the bytes of memory that it takes.
     waiting: Option<(Frame, Arc<Bus>, usize)>,
-    /// Counts up with each [`Rework::forget`]: what was taken before it is not shown.
+    /// Incremented by each [`Rework::forget`]. Frames of an earlier value are not shown.
     life: u64,
 }
 
 impl Stage {
-    /// A stage that does what `pipeline` says; `name` is for the log.
+    /// Returns a stage for the transforms of `pipeline`; `name` is for the log.
     pub fn new(name: StreamName, pipeline: Pipeline, pool: &Pool) -> Self {
         let inner =
             Arc::new(Inner { name, pipeline, place: Mutex::default(), failing: AtomicBool::new(false) });
@@ -88,13 +89,14 @@ impl Inner {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The memory for a frame. Steps that do not fit it, or panic, are told as they are done, which takes nothing.
+    /// Returns the bytes of memory that a frame takes. Zero for steps that do not fit it, or panic: that is
+    /// reported when they are done.
     fn bytes_for(&self, frame: &Frame) -> usize {
         catch_unwind(AssertUnwindSafe(|| self.pipeline.bytes_for(frame)))
             .map_or(0, |bytes| bytes.unwrap_or(0))
     }
 
-    /// One frame, for a worker.
+    /// Returns the waiting frame as a piece of work.
     fn next(self: &Arc<Self>) -> Option<Piece> {
         let mut place = self.place();
         let (frame, bus, bytes) = place.waiting.take()?;
@@ -107,19 +109,19 @@ impl Inner {
         }))
     }
 
-    /// A frame that takes more memory than there is.
+    /// Drops a frame that takes more memory than all pictures at work may have.
     fn refuse(&self, bus: &Bus, error: BudgetError) {
         bus.stats().count_drop(DropReason::TooLarge);
         if !self.failing.swap(true, Ordering::Relaxed) {
             warn!(
                 stream = %self.name,
-                "a picture cannot be transformed: decoding it takes too much memory: {error}, which are three quarters \
-                 of limits.max_decode_bytes"
+                "a picture cannot be transformed: decoding it takes too much memory: {error}, which are \
+                 three quarters of limits.max_decode_bytes"
             );
         }
     }
 
-    /// Shows what is made of a frame, if nothing was forgotten since `life`.
+    /// Transforms a frame and shows the result, if nothing was forgotten since `life`.
     fn rework(&self, frame: &Frame, bus: &Bus, life: u64) {
         let begun = Instant::now();
         let result = guarded(|| self.pipeline.rework(frame));
@@ -148,7 +150,7 @@ impl Inner {
     }
 }
 
-/// A step's panic is an error like another, of that frame.
+/// Turns a panic into an error of that frame.
 fn guarded(rework: impl FnOnce() -> Result<Reworked, ReworkError>) -> Result<Reworked, ReworkError> {
     catch_unwind(AssertUnwindSafe(rework))
         .unwrap_or_else(|panic| Err(ReworkError::Panicked { reason: reason(&*panic) }))
@@ -184,7 +186,7 @@ mod tests {
         bus.stats().dropped().find(|(reason, _)| *reason == DropReason::Busy).unwrap().1
     }
 
-    /// A pool whose one worker is held until the sender is used, then done with what came before.
+    /// Calls `work` while the pool's only worker is blocked, and returns when the worker has done everything.
     async fn while_held(pool: &Pool, work: impl FnOnce()) {
         let (release, released) = mpsc::sync_channel::<()>(0);
         let mut held = Box::pin(pool.run(move || released.recv()));
@@ -218,7 +220,7 @@ mod tests {
         );
     }
 
-    /// Steps, decoders and encoders are all called from here; those of renditions too, which are streams like others.
+    /// Steps, decoders and encoders are all called from here; those of renditions too, which are streams.
     #[test]
     fn a_panic_of_a_step_is_an_error_that_says_what_it_said() {
         let error = guarded(|| panic!("injected by the test")).unwrap_err();
