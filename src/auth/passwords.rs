@@ -132,6 +132,14 @@ impl Passwords {
     }
 }
 
+#[cfg(test)]
+impl Passwords {
+    /// Makes all checks wait while the permit is held.
+    pub(super) fn hold_turn(&self) -> OwnedSemaphorePermit {
+        self.turn.clone().try_acquire_owned().expect("no check runs")
+    }
+}
+
 impl Passwords {
     fn checker(&self) -> Option<&SyncSender<Job>> {
         let start = || {

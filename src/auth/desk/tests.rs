@@ -191,9 +191,11 @@ async fn a_flood_of_checks_from_unknown_networks_leaves_room_for_known_ones() {
 async fn a_credential_that_is_taken_back_while_it_is_looked_at_is_good_for_nothing() {
     let auth = Auth::new(&with_password("right"));
     let shown = alice("right");
+    let turn = auth.passwords.hold_turn();
     let mut checking = Box::pin(role_from(&auth, &shown, HOME));
-    assert!(futures_util::poll!(checking.as_mut()).is_pending(), "another thread checks it");
+    assert!(futures_util::poll!(checking.as_mut()).is_pending(), "it waits for its check");
     auth.replace(&with_password("another"));
+    drop(turn);
     assert_eq!(checking.await, Ok(None));
 
     let mut caller = auth.anybody();
