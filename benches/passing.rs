@@ -1,4 +1,4 @@
-//! What a stream that passes as it is feels of others that are transformed: `cargo bench --features turbo --bench passing`.
+//! What a stream that passes as it is feels of others that are transformed: `cargo bench --bench passing`.
 //!
 //! One process, in turns: viewers of a camera at 30 frames a second, first with nothing else going on, then while renditions
 //! of a second camera (1920×1080) ask more of the CPU pool than it can do. Told are the frames that arrived of those sent, and

@@ -4,6 +4,7 @@
 use std::{cell::Cell, io::Write, time::Duration};
 
 use flate2::{Compression, write::ZlibEncoder};
+use framecast::transform::codec::codec;
 use futures_util::future::join_all;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use tokio::time::{Instant, sleep};
@@ -161,10 +162,12 @@ async fn jpegs_that_are_decoded_in_several_scans_take_the_memory_there_is_or_are
     let fits = jpeg(1600, ColorType::Rgb, R_4_2_0, true);
     let large = [
         ("progressive", jpeg(3600, ColorType::Rgb, R_4_4_4, true)),
-        ("progressive, with fewer colours", jpeg(3600, ColorType::Rgb, R_4_2_0, true)),
+        ("progressive, with fewer colours", jpeg(4200, ColorType::Rgb, R_4_2_0, true)),
         ("progressive CMYK", jpeg(3600, ColorType::Cmyk, R_4_4_4, true)),
         ("in one scan", jpeg(3600, ColorType::Rgb, R_4_4_4, false)),
     ];
+    // libjpeg-turbo decodes the last one at an eighth of its sides where it becomes small, which takes little memory.
+    let is_scaled = |name: &str| name == "in one scan" && codec().max_denominator() == 8;
     house
         .bears(DECODE_KIB + BESIDE_KIB, async |house| {
             for stream in ["small", "grey"] {
@@ -180,18 +183,27 @@ async fn jpegs_that_are_decoded_in_several_scans_take_the_memory_there_is_or_are
                         .filter_map(|reason| report["dropped"][reason].as_u64())
                         .sum::<u64>()
                 };
-                let report = house.report_when(stream, |report| dropped(report) == count).await;
+                let shown = |report: &serde_json::Value| report["frames_in"].as_u64().unwrap_or_default();
+                let all = |report: &serde_json::Value| dropped(report) + shown(report) == count;
+                let report = house.report_when(stream, all).await;
+                let scaled = large.iter().filter(|(name, _)| is_scaled(name)).count() as u64;
+                assert!(shown(&report) <= scaled, "{report}");
                 assert!(report["dropped"]["too_large"].as_u64().unwrap() > 0, "{report}");
                 house.push(stream, &fits).await;
-                house.report_when(stream, |report| report["frames_in"] == 1).await;
+                let before = shown(&report);
+                house.report_when(stream, |report| shown(report) == before + 1).await;
             }
             // What is shown as it is takes nothing, however large; what is made of it for a viewer does.
             for (name, file) in &large {
                 assert_eq!(house.push("inbox", file).await.head.status, 204, "{name}");
                 let asked = ["snapshot?width=300", "snapshot?rotate=90&quality=50"].map(async |asked| {
-                    Client::get(house.address(), &format!("/streams/inbox/{asked}")).await
+                    (asked, Client::get(house.address(), &format!("/streams/inbox/{asked}")).await)
                 });
-                for answer in join_all(asked).await {
+                for (asked, answer) in join_all(asked).await {
+                    if asked.contains("width") && is_scaled(name) {
+                        assert_eq!(answer.head.status, 200, "{name}");
+                        continue;
+                    }
                     assert_eq!(answer.head.status, 503, "{name}");
                     let said = answer.json()["detail"].to_string();
                     assert!(said.contains("limits.max_decode_bytes"), "{name}: {said}");

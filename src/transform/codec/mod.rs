@@ -1,8 +1,8 @@
 //! JPEG to pixels and back, behind one small trait.
 //!
-//! The default build uses zune-jpeg and jpeg-encoder, which need nothing but Rust (`pure`); with the feature `turbo` it
-//! is libjpeg-turbo (`turbo`), which also decodes at a fraction of the size. Nobody outside this folder names a JPEG
-//! crate.
+//! The default build uses libjpeg-turbo (`turbo`), which also decodes at a fraction of the size; without the
+//! feature `turbo` it is zune-jpeg and jpeg-encoder (`pure`), which need nothing but Rust. No code outside
+//! this folder names a JPEG crate.
 
 mod pure;
 #[cfg(feature = "turbo")]
