@@ -35,7 +35,7 @@ impl Turn {
 
     /// What makes this JPEG stand upright, as its EXIF data say.
     pub fn upright(jpeg: &[u8]) -> Self {
-        Self::from_exif(lossless::orientation(jpeg).number().into())
+        Self::from_exif(lossless::orientation(jpeg).to_exif().into())
     }
 
     /// This one, then `next`.

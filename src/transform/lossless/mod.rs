@@ -7,8 +7,9 @@
 //! [`Options::max_pixels`], and no pixel that remains changes by more than the rounding of a decoder's inverse DCT.
 //! What cannot be done that way is [`LosslessError::NotLossless`]: the caller decodes and encodes instead.
 //!
-//! Metadata: JFIF, Adobe and ICC segments are carried over, EXIF and all else is left out, since a turned picture
-//! must not say that it has to be turned. So [`Orientation::ops`] come first where the camera's word is to count.
+//! Metadata: JFIF, Adobe and ICC segments are carried over, EXIF and all else is left out, since a turned
+//! picture must not say that it has to be turned. So a step that makes it upright comes first where the
+//! camera's EXIF data are to count.
 //!
 //! Kept out: progressive and arithmetic coding, inputs and outputs other than byte slices, configuration.
 

@@ -25,7 +25,7 @@ pub fn strip_metadata(jpeg: Bytes) -> Bytes {
             for piece in pieces {
                 out.put_slice(&jpeg[piece.start..piece.end]);
                 if let Some(orientation) = piece.orientation {
-                    out.put_slice(&orientation.segment());
+                    out.put_slice(&exif::segment(orientation));
                 }
             }
             out.freeze()
@@ -56,9 +56,10 @@ fn pieces(jpeg: &[u8]) -> Option<Vec<Piece>> {
         }
         let found = exif::of_segment(&segment);
         // As for a reader, the first segment that gives an orientation counts.
-        let orientation = found.filter(|found| !known && *found != Orientation::Upright);
+        let orientation = found.filter(|found| !known && *found != Orientation::NoTransforms);
         known |= found.is_some();
-        let says_only_that = orientation.is_some_and(|found| found.segment() == segments.bytes(&segment));
+        let says_only_that =
+            orientation.is_some_and(|found| exif::segment(found) == segments.bytes(&segment));
         if is_metadata(&segment) && !says_only_that {
             pieces.push(Piece { start, end: segment.at, orientation });
             start = segment.end;
@@ -108,17 +109,17 @@ mod tests {
 
     #[test]
     fn the_orientation_alone_stays_of_exif() {
-        let mut camera = Orientation::Rotate90.segment().to_vec();
+        let mut camera = exif::segment(Orientation::Rotate90).to_vec();
         camera.extend_from_slice(b"GPS 52.5N");
         camera[3] += 9;
         let stripped = strip_metadata(jpeg(&[&camera, GPS, PICTURE, END]));
-        assert_eq!(stripped, jpeg(&[&Orientation::Rotate90.segment(), PICTURE, END]));
+        assert_eq!(stripped, jpeg(&[&exif::segment(Orientation::Rotate90), PICTURE, END]));
         assert_eq!(
             strip_metadata(stripped.clone()).as_ptr(),
             stripped.as_ptr(),
             "a second time does nothing"
         );
-        let upright = jpeg(&[&Orientation::Upright.segment(), PICTURE, END]);
+        let upright = jpeg(&[&exif::segment(Orientation::NoTransforms), PICTURE, END]);
         assert_eq!(strip_metadata(upright), jpeg(&[PICTURE, END]));
     }
 
