@@ -1,4 +1,4 @@
-//! How long to wait before a source is tried again.
+//! The delays before a source is started again, and the exponential delay that webhooks use too.
 
 use std::time::Duration;
 
@@ -13,10 +13,18 @@ pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// After frames came for so long, the next failure starts with [`FIRST_DELAY`] again.
 pub(super) const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 
-/// Each delay varies by so much of itself, so that cameras behind one switch are not all tried at once.
+/// Each delay varies by this fraction of itself, so that cameras behind one switch, or relays with one
+/// webhook receiver, are not all tried at once.
 const JITTER: f64 = 0.2;
 
-/// Exponential, jittered, bounded.
+/// Returns the delay after this many failures in a row before the last one: `first`, doubled for each, at
+/// most `longest`. `random` (0 to 1) spreads it.
+pub(crate) fn exponential_delay(failures: u32, first: Duration, longest: Duration, random: f64) -> Duration {
+    let doubled = first.saturating_mul(1 << failures.min(16));
+    doubled.min(longest).mul_f64(1.0 + JITTER * (2.0 * random - 1.0))
+}
+
+/// The failures of one source in a row.
 #[derive(Debug)]
 pub(super) struct Backoff {
     failures: u32,
@@ -35,12 +43,11 @@ impl Backoff {
         if ending.orderly || ending.live_for >= HEALTHY_AFTER {
             self.failures = 0;
         }
-        let doubled = FIRST_DELAY.saturating_mul(1 << self.failures.min(16));
+        let delay = exponential_delay(self.failures, FIRST_DELAY, LONGEST_DELAY, (self.jitter)());
         if !ending.orderly {
             self.failures = self.failures.saturating_add(1);
         }
-        let spread = 1.0 + JITTER * (2.0 * (self.jitter)() - 1.0);
-        doubled.min(LONGEST_DELAY).mul_f64(spread).clamp(FIRST_DELAY, LONGEST_DELAY)
+        delay.clamp(FIRST_DELAY, LONGEST_DELAY)
     }
 
     /// Forgets the failures.

@@ -16,6 +16,7 @@ mod pump;
 mod send_method;
 pub mod state;
 
+pub(crate) use backoff::exponential_delay;
 pub use capacity::{AtCapacity, Capacity};
 pub use handle::{DemandGuard, Feeding, PastViewerGuard, Status, StreamHandle, ViewerGuard, WeakStream};
 pub use publishing::{Publishing, Taken};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::stream::exponential_delay;
+
 /// The first pause: for a receiver that is restarted.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -11,9 +13,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// What happened an hour ago is news to nobody; and those behind it wait.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// Each pause varies by so much of itself, so that many relays do not ask one receiver all at once.
-const JITTER: f64 = 0.2;
-
 /// How long to wait after try number `tries` failed, the first try of which was so long ago; none: no further.
 /// `asked` is what the receiver asks for, `random` from 0 to 1.
 pub(super) fn pause(
@@ -22,9 +21,7 @@ pub(super) fn pause(
     asked: Option<Duration>,
     random: f64,
 ) -> Option<Duration> {
-    let doubled = FIRST_PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(16));
-    let spread = 1.0 + JITTER * (2.0 * random - 1.0);
-    let own = doubled.min(LONGEST_PAUSE).mul_f64(spread);
+    let own = exponential_delay(tries.saturating_sub(1), FIRST_PAUSE, LONGEST_PAUSE, random);
     let pause = asked.unwrap_or_default().max(own).min(LONGEST_PAUSE);
     (since_first + pause <= GIVE_UP_AFTER).then_some(pause)
 }
