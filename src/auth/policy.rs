@@ -1,9 +1,8 @@
 //! The access rules of the configuration, prepared for requests.
 
-use std::{
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
 
 use super::{Caller, clock::Now, link, token};
 use crate::{
@@ -149,7 +148,7 @@ fn of_link(key: &Secret, link: &LinkId) -> Fingerprint {
 /// The rules that hold now. They may be replaced while requests are answered.
 #[derive(Debug)]
 pub(super) struct Rules {
-    policy: RwLock<Arc<Policy>>,
+    policy: ArcSwap<Policy>,
     /// Outlives a reload.
     start: Option<(TokenHash, Arc<Identity>)>,
 }
@@ -162,15 +161,15 @@ impl Rules {
             let fingerprint = of_credential("start", &[&hash.to_string()]);
             (hash, Arc::new(Identity { name, grant, fingerprint, link: None }))
         });
-        Self { policy: RwLock::new(Arc::new(Policy::new(config))), start }
+        Self { policy: ArcSwap::from_pointee(Policy::new(config)), start }
     }
 
     pub(super) fn replace(&self, config: &AuthConfig) {
-        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Policy::new(config));
+        self.policy.store(Arc::new(Policy::new(config)));
     }
 
     pub(super) fn now(&self) -> Arc<Policy> {
-        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.policy.load_full()
     }
 
     pub(super) fn anybody(&self) -> Caller {

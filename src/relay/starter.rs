@@ -3,12 +3,13 @@
 use std::{
     io,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 use actix::{Arbiter, ArbiterHandle};
+use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{sync::oneshot, task::AbortHandle};
@@ -31,7 +32,7 @@ pub(super) struct Starter {
     arbiters: Vec<ArbiterHandle>,
     turn: AtomicUsize,
     sendfile: SendFile,
-    limits: RwLock<Limits>,
+    limits: ArcSwap<Limits>,
     pool: Arc<Pool>,
     neighbours: Arc<Neighbours>,
     recorders: Arc<DashMap<StreamName, AbortHandle>>,
@@ -50,7 +51,7 @@ impl Starter {
             arbiters: arbiters.iter().map(Arbiter::handle).collect(),
             turn: AtomicUsize::new(0),
             sendfile,
-            limits: RwLock::new(limits),
+            limits: ArcSwap::from_pointee(limits),
             pool,
             neighbours: Arc::default(),
             recorders: Arc::default(),
@@ -60,11 +61,11 @@ impl Starter {
 
     /// What streams that start or go on from now on have to keep to.
     pub(super) fn set_limits(&self, limits: Limits) {
-        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+        self.limits.store(Arc::new(limits));
     }
 
     fn limits(&self) -> Limits {
-        self.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
+        (**self.limits.load()).clone()
     }
 
     /// A stream of this name is about to end; its recorder ends with it.

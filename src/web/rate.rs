@@ -3,9 +3,11 @@
 use std::{
     net::IpAddr,
     num::NonZeroU32,
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use arc_swap::ArcSwapOption;
 
 use crate::auth::{brake::Brake, subscriber};
 
@@ -21,7 +23,7 @@ struct Counted {
 
 /// `limits.max_requests_per_second`, while it runs.
 #[derive(Debug, Default)]
-pub struct RequestRate(RwLock<Option<Arc<Counted>>>);
+pub struct RequestRate(ArcSwapOption<Counted>);
 
 impl RequestRate {
     /// At most so many a second of each address.
@@ -33,14 +35,13 @@ impl RequestRate {
 
     /// From now on so many. With the same as before nobody has more at once than before.
     pub fn set(&self, rate: Option<NonZeroU32>) {
-        let mut counted = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if counted.as_ref().map(|counted| counted.rate) == rate {
+        if self.0.load().as_ref().map(|counted| counted.rate) == rate {
             return;
         }
-        *counted = rate.map(|rate| {
+        self.0.store(rate.map(|rate| {
             let burst = rate.get().saturating_mul(BURST_SECONDS);
             Arc::new(Counted { rate, brake: Brake::new(burst, Duration::from_secs(1) / rate.get()) })
-        });
+        }));
     }
 
     /// Counts a request, if any are.
@@ -48,8 +49,8 @@ impl RequestRate {
     /// # Errors
     /// The time to wait.
     pub(super) fn take(&self, address: impl FnOnce() -> Option<IpAddr>) -> Result<(), Duration> {
-        let counted = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        counted.map_or(Ok(()), |counted| counted.brake.take(&subscriber(address()), Instant::now()))
+        let counted = self.0.load();
+        counted.as_ref().map_or(Ok(()), |counted| counted.brake.take(&subscriber(address()), Instant::now()))
     }
 }
 

@@ -1,7 +1,9 @@
 //! The settings of handlers that a new configuration may change. Each request looks at it once, where it
 //! needs it.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 use crate::{
     config::{Config, FrameAncestors, Limits, Proxies},
@@ -41,21 +43,21 @@ impl Settings {
 
 /// Those of the configuration that holds.
 #[derive(Debug)]
-pub struct LiveSettings(RwLock<Arc<Settings>>);
+pub struct LiveSettings(ArcSwap<Settings>);
 
 impl LiveSettings {
     /// Begins with these.
     pub fn new(settings: Settings) -> Self {
-        Self(RwLock::new(Arc::new(settings)))
+        Self(ArcSwap::from_pointee(settings))
     }
 
     /// Those that hold now.
     pub fn now(&self) -> Arc<Settings> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.load_full()
     }
 
     /// From now on these hold.
     pub fn set(&self, settings: Settings) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        self.0.store(Arc::new(settings));
     }
 }

@@ -8,13 +8,14 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use actix_http::Protocol;
+use arc_swap::ArcSwap;
 use rustls::{
     Error, InconsistentKeys, ServerConfig,
     crypto::ring,
@@ -58,9 +59,9 @@ pub struct TlsError {
 /// Certificate and key, ready for handshakes.
 #[derive(Debug)]
 pub struct Tls {
-    files: RwLock<TlsConfig>,
+    files: ArcSwap<TlsConfig>,
     /// The configuration of the next handshake.
-    config: RwLock<Arc<ServerConfig>>,
+    config: ArcSwap<ServerConfig>,
     failed_handshakes: AtomicU64,
 }
 
@@ -70,8 +71,8 @@ impl Tls {
     /// # Errors
     /// [`TlsError`] naming the setting, its file and what would be right.
     pub fn load(files: &TlsConfig) -> Result<Self, TlsError> {
-        let config = RwLock::new(Arc::new(Self::read(files)?));
-        Ok(Self { files: RwLock::new(files.clone()), config, failed_handshakes: AtomicU64::new(0) })
+        let config = ArcSwap::from_pointee(Self::read(files)?);
+        Ok(Self { files: ArcSwap::from_pointee(files.clone()), config, failed_handshakes: AtomicU64::new(0) })
     }
 
     /// Reads the files again; what they hold is for connections to come.
@@ -88,13 +89,13 @@ impl Tls {
     /// [`TlsError`]; what was read before stays in use.
     pub fn change(&self, files: &TlsConfig) -> Result<(), TlsError> {
         let config = Arc::new(Self::read(files)?);
-        *self.files.write().unwrap_or_else(PoisonError::into_inner) = files.clone();
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        self.files.store(Arc::new(files.clone()));
+        self.config.store(config);
         Ok(())
     }
 
-    fn files(&self) -> TlsConfig {
-        self.files.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn files(&self) -> Arc<TlsConfig> {
+        self.files.load_full()
     }
 
     fn read(files: &TlsConfig) -> Result<ServerConfig, TlsError> {
@@ -140,7 +141,7 @@ impl Tls {
         socket: TcpStream,
         peer: Option<SocketAddr>,
     ) -> io::Result<TlsStream<TcpStream>> {
-        let config = self.config.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let config = self.config.load_full();
         let accepting = TlsAcceptor::from(config).accept(socket);
         let accepted = timeout(HANDSHAKE_TIMEOUT, accepting).await.unwrap_or_else(|_| {
             let text = format!("the handshake took more than {} s", HANDSHAKE_TIMEOUT.as_secs());
