@@ -17,8 +17,8 @@ pub trait Watcher: Debug + Send + Sync {
     /// Has the watcher look by itself, on another thread: the one that calls has enough to do.
     fn call(&self, showing: &Showing);
 
-    /// Returns whether [`Watcher::show`] can make use of `pages`: whether it writes to a plain TCP socket. The default is
-    /// that of a watcher that does not.
+    /// Returns whether [`Watcher::show`] can make use of `pages`: whether it writes to a plain TCP socket.
+    /// The default is that of a watcher that does not.
     fn takes_pages(&self) -> bool {
         false
     }
