@@ -10,6 +10,7 @@
 //! - [`clip`]: pictures as one file to download
 //! - [`config`]: YAML in, checked types out
 //! - [`files`]: writes whole files without following links
+//! - [`file_watch`]: notices that files have changed
 //! - [`limits`]: budgets of bytes that all requests, pictures and answers share
 //! - [`auth`]: who may do what, and how it is shown
 //! - [`telemetry`] writes the log
@@ -33,6 +34,7 @@ pub mod multipart;
 pub mod clip;
 pub mod config;
 pub mod files;
+pub mod file_watch;
 pub mod limits;
 pub mod auth;
 pub mod telemetry;

@@ -11,7 +11,6 @@ mod origin;
 mod plan;
 mod starter;
 mod state_file;
-mod watch;
 
 use std::{
     io,

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["sync"],
     &["frame"],
     &["multipart", "clip", "config"],
-    &["files", "limits"],
+    &["files", "file_watch", "limits"],
     &["auth", "telemetry", "bus"],
     &["transform"],
     &["source"],

@@ -12,7 +12,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
     sync::Mutex,
     task::{JoinHandle, spawn_blocking},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tracing::{error, info, warn};
 
@@ -25,6 +25,7 @@ use super::{
 use crate::{
     auth::Auth,
     config::{Added, ApiSources, Config, LogConfig, ServerConfig, SourceConfig, StreamConfig, redacted},
+    file_watch::Change,
     frame::StreamName,
     limits::{Budgets, memory_limit},
     registry::{
@@ -37,6 +38,10 @@ use crate::{
     web::{Connections, LiveSettings, RequestRate, Seats, Settings, Tls},
     webhooks::Webhooks,
 };
+
+/// The interval between two looks at the configuration file; and the time it must have stayed the same before
+/// it is read.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A source that is taken away gets so long to close its sockets; what is left then is left behind.
 const STREAM_STOPS_WITHIN: Duration = Duration::from_secs(2);
@@ -221,7 +226,12 @@ impl Live {
         let live = self.clone();
         Some(tasks::spawn(async move {
             loop {
-                watched.changed(&file).await;
+                sleep(LOOK_EVERY).await;
+                // A file that is missing is between two others, or somebody's mistake: there is nothing to
+                // read.
+                if watched.look(&[&file]) != Some(Change::Content) {
+                    continue;
+                }
                 info!(file = %file.display(), "the configuration file has changed");
                 // What is wrong was said.
                 let _ = live.read_again().await;

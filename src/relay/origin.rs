@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use super::{drawable, state_file::StateFile, watch::Watched};
+use super::{drawable, state_file::StateFile};
 use crate::{
     config::{
         self, Added, ApiSources, Chosen, Config, ConfigErrors, Environment, Listen, Mistake, SourceConfig,
         StreamConfig,
     },
+    file_watch::WatchedFiles,
     web::Tls,
 };
 
@@ -17,7 +18,7 @@ pub struct Origin {
     chosen: Chosen,
     listen: Vec<Listen>,
     /// As the file was before it was read for the first time.
-    looked_at: Option<Watched>,
+    looked_at: Option<WatchedFiles>,
 }
 
 /// A configuration in which nothing is wrong.
@@ -44,7 +45,7 @@ impl Origin {
     /// What was chosen; `listen` stands in place of the file's addresses, if there are any.
     pub fn new(chosen: Chosen, listen: Vec<Listen>) -> Self {
         let looked_at = match &chosen {
-            Chosen::File(path) => Some(Watched::new(path)),
+            Chosen::File(path) => Some(WatchedFiles::new(&[path])),
             Chosen::Demo => None,
         };
         Self { chosen, listen, looked_at }
@@ -72,7 +73,7 @@ impl Origin {
     }
 
     /// Sees changes from before it was read on.
-    pub(super) fn watched(&self) -> Option<Watched> {
+    pub(super) fn watched(&self) -> Option<WatchedFiles> {
         self.looked_at.clone()
     }
 
