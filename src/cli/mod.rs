@@ -9,12 +9,12 @@ mod probe;
 mod push;
 mod schema;
 mod serve;
+mod status;
 mod supervised;
-mod top;
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, io, io::Write, path::PathBuf, process::ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
 use url::Url;
 
@@ -27,11 +27,11 @@ Examples:
   framecast check cameras.yaml                        find every mistake in it
   framecast probe http://user:pass@camera/video.mjpg  see what a camera sends
   framecast push http://127.0.0.1:8080/streams/inbox picture.jpg
-  framecast top                                       see what the streams of a running framecast do
+  framecast status --watch                            see what the streams of a running framecast do
 
 Environment:
   FRAMECAST_CONFIG  the configuration file, unless --config names one
-  FRAMECAST_TOKEN   what push and top show, unless --token does
+  FRAMECAST_TOKEN   what push and status show, unless --token does
   FRAMECAST_ADMIN_TOKEN  what an administrator shows, in place of one made at each start
   FRAMECAST_LOG_FORMAT  how the log is written, text or json, unless --log-format says it
   RUST_LOG          what is logged to standard error, e.g. framecast=debug";
@@ -66,8 +66,14 @@ enum Command {
     Push(push::PushArguments),
     /// Ask a camera what it sends, and print the YAML for it
     Probe(probe::ProbeArguments),
-    /// Watch the streams of a running framecast in a terminal
-    Top(top::TopArguments),
+    /// Print a table of what the streams of a running framecast do
+    Status(status::StatusArguments),
+    /// The former name of `status`
+    #[command(hide = true, disable_help_flag = true)]
+    Top {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        _arguments: Vec<OsString>,
+    },
     /// Make a token, and print the YAML that lets it in
     Token(credentials::TokenArguments),
     /// Ask for a user's password, and print the YAML that lets them in
@@ -97,7 +103,13 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Check { file } => Ok(check::run(&file)),
         Command::Push(arguments) => push::run(arguments),
         Command::Probe(arguments) => probe::run(arguments),
-        Command::Top(arguments) => top::run(arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Top { .. } => Arguments::command()
+            .error(
+                ErrorKind::InvalidSubcommand,
+                "`top` is now `status`: `framecast status --watch` redraws its table every second",
+            )
+            .exit(),
         Command::Token(arguments) => credentials::token(&arguments),
         Command::Passwd(arguments) => credentials::passwd(&arguments),
         Command::Link(arguments) => credentials::link(arguments),
@@ -114,8 +126,14 @@ pub fn run() -> anyhow::Result<ExitCode> {
 
 /// Prints an answer. A reader that left before its end, as `head` does, wants no more: that is no error.
 fn print(text: impl AsRef<[u8]>) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_ref()).and_then(|()| out.flush());
+    let _ = try_print(text);
+}
+
+/// Prints an answer, and fails if the reader has left.
+fn try_print(text: impl AsRef<[u8]>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_ref())?;
+    out.flush()
 }
 
 /// Reads a URL. Unlike clap's own error, this one does not show what was given: it may hold a password.

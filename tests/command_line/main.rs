@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic; clippy itself knows this of test functions only")]
 
-#[expect(dead_code, reason = "the tests of real clients use the rest of it")]
 #[path = "../support/binary.rs"]
 mod binary;
 #[path = "../support/dialects.rs"]
@@ -24,5 +23,6 @@ mod reloading;
 mod secrets;
 mod secured;
 mod serving;
+mod status;
 mod supervised;
 mod telling;

@@ -23,7 +23,7 @@ fn the_help_shows_every_command_with_examples_and_each_command_has_its_own() {
         "check",
         "push",
         "probe",
-        "top",
+        "status",
         "completions",
         "Examples:",
         "FRAMECAST_CONFIG",
@@ -32,7 +32,7 @@ fn the_help_shows_every_command_with_examples_and_each_command_has_its_own() {
     for word in words {
         assert!(help.well().contains(word), "{word}");
     }
-    for command in ["serve", "check", "push", "probe", "top", "completions"] {
+    for command in ["serve", "check", "push", "probe", "status", "completions"] {
         assert!(ended(&[command, "--help"]).well().contains(&format!("Usage: framecast {command}")));
     }
     ended(&["serv"]).failed(2, &["serve"]);
@@ -42,7 +42,7 @@ fn the_help_shows_every_command_with_examples_and_each_command_has_its_own() {
 fn completions_are_scripts_that_their_shell_can_read() {
     for shell in ["bash", "zsh", "fish"] {
         let script = ended(&["completions", shell]);
-        assert!(["probe", "top", "log-format"].iter().all(|word| script.well().contains(word)), "{shell}");
+        assert!(["probe", "status", "log-format"].iter().all(|word| script.well().contains(word)), "{shell}");
     }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("completions");

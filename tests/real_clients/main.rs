@@ -18,6 +18,5 @@ mod program;
 mod prometheus;
 mod proxies;
 mod pushes;
-mod top;
 mod upstreams;
 mod viewers;
