@@ -1,13 +1,11 @@
-//! The API as OpenAPI 3.1, made from the route table, and the same as a page.
+//! The API as OpenAPI 3.1, made from the route table.
 //!
-//! Addresses, methods and who may use them come from [`ROUTES`], and so does how they refuse; what an address
-//! is for, takes and answers says `about`. Schemas are those of the types that are answered, and of the
-//! configuration's keys.
+//! Addresses, methods, who may use them and what each operation is for come from [`ROUTES`]; schemas are those of the
+//! types that are answered, and of the configuration's keys.
 
-mod about;
 mod bodies;
-mod page;
-mod parameters;
+pub(super) mod operation;
+pub(super) mod parameters;
 mod problems;
 
 use std::sync::OnceLock;
@@ -17,39 +15,32 @@ use bytes::Bytes;
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use self::about::{About, Answer, Body, TAGS, about};
+pub(super) use self::bodies::RequestBody;
+use self::operation::{Answer, Body, Operation, TAGS};
 use super::{ROUTES, Row, Rule, State, access, error, unsent::Slices};
 use crate::config::stream_schema;
 
 /// Stands for the name of the session's cookie, which depends on the port that is asked.
 const COOKIE: &str = "framecast_of_this_port";
 
-/// The document and its page: rendered once, since everybody may request them, and shared by all answers.
+/// The document: rendered once, since everybody may request it, and shared by all answers. It is kept as the text before,
+/// between and after the occurrences of the cookie's name.
 #[derive(Debug, Default)]
-pub struct Documents(OnceLock<Made>);
-
-#[derive(Debug)]
-struct Made {
-    /// The text before, between and after the occurrences of the cookie's name.
-    document: Vec<Bytes>,
-    page: Bytes,
-}
+pub struct Documents(OnceLock<Vec<Bytes>>);
 
 impl Documents {
-    fn of(&self, base_path: &str) -> &Made {
+    fn of(&self, base_path: &str) -> &[Bytes] {
         self.0.get_or_init(|| {
-            let document = openapi(base_path, COOKIE);
-            let page = page::render(&document).into();
-            let text = Bytes::from(document.to_string());
+            let text = Bytes::from(openapi(base_path, COOKIE).to_string());
             let parts = std::str::from_utf8(&text).expect("JSON is UTF-8").split(COOKIE);
-            Made { document: parts.map(|part| text.slice_ref(part.as_bytes())).collect(), page }
+            parts.map(|part| text.slice_ref(part.as_bytes())).collect()
         })
     }
 }
 
 /// `GET /api/openapi.json`.
 pub(super) async fn document(request: HttpRequest, state: State) -> HttpResponse {
-    let parts = &state.documents.of(&state.base_path).document;
+    let parts = state.documents.of(&state.base_path);
     let cookie = Bytes::from(access::cookie_name(&request));
     let whole = parts.iter().enumerate().flat_map(|(n, part)| {
         let before = (n > 0).then(|| cookie.clone());
@@ -59,11 +50,6 @@ pub(super) async fn document(request: HttpRequest, state: State) -> HttpResponse
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .content_type("application/json")
         .body(Slices::new(whole))
-}
-
-/// `GET /api/docs`.
-pub(super) async fn browse(state: State) -> HttpResponse {
-    super::page::made(&state, state.documents.of(&state.base_path).page.clone())
 }
 
 /// The document; `base_path` is where the addresses begin, `cookie` what a session's is called there.
@@ -107,14 +93,14 @@ fn plain(path: &str) -> String {
 }
 
 fn operation(row: &Row, method: &Method, schemas: &mut SchemaGenerator) -> Value {
-    let About { tag, summary, takes, answers, refuses, query } = about(row.path, method.as_str());
+    let Operation { tag, summary, takes, answers, errors, query } = row.operation;
     let body = bodies::request(takes);
-    let mut responses: Map<String, Value> = problems::problems(row, method, body.is_some(), refuses)
+    let mut responses: Map<String, Value> = problems::problems(row, method, body.is_some(), errors)
         .into_iter()
         .map(|(status, why)| (status.to_string(), problems::response(status, why, method)))
         .collect();
     for answer in answers {
-        add(&mut responses, &answer, method, schemas);
+        add(&mut responses, answer, method, schemas);
     }
     if *method == Method::GET && matches!(row.rule, Rule::Needs(..)) && !responses.contains_key("303") {
         let says = "A browser that opens a page and may not see it is led to /login.";
@@ -139,11 +125,11 @@ fn add(responses: &mut Map<String, Value>, answer: &Answer, method: &Method, sch
     let mut content = Map::new();
     match &answer.body {
         _ if *method == Method::HEAD => {}
-        Body::Nothing => {}
+        Body::Empty => {}
         Body::Json(make) => {
             _ = content.insert("application/json".to_owned(), json!({"schema": make(schemas)}))
         }
-        Body::Of(kinds) => {
+        Body::Bytes(kinds) => {
             content
                 .extend(kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": bodies::binary()}))));
         }
@@ -153,7 +139,7 @@ fn add(responses: &mut Map<String, Value>, answer: &Answer, method: &Method, sch
         let schema = json!({"$ref": "#/components/schemas/Problem"});
         content.insert("application/problem+json".to_owned(), json!({"schema": schema}));
     }
-    let mut response = json!({"description": answer.says});
+    let mut response = json!({"description": answer.description});
     if !content.is_empty() {
         response["content"] = Value::Object(content);
     }

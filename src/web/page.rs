@@ -4,8 +4,6 @@ use std::sync::LazyLock;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 
-use bytes::Bytes;
-
 use super::{State, WebState, compat, error::Problem, login, query, unsent::Permanent};
 
 const PAGE: &str = include_str!("assets/page.html");
@@ -25,7 +23,6 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const ASSETS: &[(&str, &str, &str)] = &[
     ("base.css", STYLE, include_str!("assets/base.css")),
     ("board.css", STYLE, include_str!("assets/board.css")),
-    ("docs.css", STYLE, include_str!("assets/docs.css")),
     ("form.css", STYLE, include_str!("assets/form.css")),
     ("login.css", STYLE, include_str!("assets/login.css")),
     ("view.css", STYLE, include_str!("assets/view.css")),
@@ -131,16 +128,5 @@ fn unless_known(request: &HttpRequest, kind: &'static str, text: &'static str) -
     }
     let mut answer = answer.body(text);
     answer.extensions_mut().insert(Permanent);
-    answer
-}
-
-/// Answers with a page that is rendered once and kept.
-pub(super) fn made(state: &WebState, text: Bytes) -> HttpResponse {
-    let mut answer = HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .content_type("text/html; charset=utf-8")
-        .body(text);
-    answer.extensions_mut().insert(Permanent);
-    guard(&mut answer, state);
     answer
 }

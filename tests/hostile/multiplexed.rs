@@ -375,7 +375,7 @@ async fn answers_that_are_the_same_for_all_are_held_once() {
     const CONNECTIONS: usize = 16;
     const REQUESTS: usize = 250;
     let mut house = house().await;
-    for target in ["/api/openapi.json", "/api/docs", "/page/board.js", "/"] {
+    for target in ["/api/openapi.json", "/page/board.js", "/"] {
         house
             .bears(MEMORY_KIB, async |house| {
                 let asking = async |_| {
@@ -441,7 +441,7 @@ async fn requests_in_a_row_whose_answers_nobody_reads_hold_a_buffer_each() {
     const CONNECTIONS: usize = 64;
     const REQUESTS: usize = 250;
     let mut house = house().await;
-    for target in ["/api/openapi.json", "/api/docs", "/streams/wide/snapshot"] {
+    for target in ["/api/openapi.json", "/streams/wide/snapshot"] {
         house
             .bears(2 * MEMORY_KIB, async |house| {
                 let request = format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n");

@@ -5,7 +5,7 @@ use crate::{
     relay::TestRelay,
 };
 
-const PAGES: [&str; 3] = ["/", "/view/x", "/api/docs"];
+const PAGES: [&str; 2] = ["/", "/view/x"];
 
 fn serving(server: &str) -> TestRelay {
     TestRelay::start(&format!(

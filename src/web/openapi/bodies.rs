@@ -15,10 +15,10 @@ pub(super) const ROOT: &[&str] = &["text/html", "image/jpeg", "multipart/x-mixed
 pub(super) const ASSETS: &[&str] = &["text/css", "text/javascript", "image/svg+xml"];
 pub(super) const CLIPS: &[&str] = &["video/x-motion-jpeg", "video/x-msvideo", "application/zip"];
 
-/// A request body.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Takes {
-    Nothing,
+/// The body that an operation takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) enum RequestBody {
+    Empty,
     Picture,
     Feed,
     Points,
@@ -30,10 +30,10 @@ pub(super) enum Takes {
 }
 
 /// The body of a request; none if it has none.
-pub(super) fn request(takes: Takes) -> Option<Value> {
+pub(super) fn request(takes: RequestBody) -> Option<Value> {
     let content = match takes {
-        Takes::Nothing => return None,
-        Takes::Picture => {
+        RequestBody::Empty => return None,
+        RequestBody::Picture => {
             let form = json!({"schema": {
                 "type": "object", "required": ["file"],
                 "properties": {"file": {"type": "string", "format": "binary"}},
@@ -42,30 +42,30 @@ pub(super) fn request(takes: Takes) -> Option<Value> {
             kinds.insert("multipart/form-data".to_owned(), form);
             kinds
         }
-        Takes::Feed => raw(&["multipart/x-mixed-replace", "image/jpeg", "application/octet-stream"]),
-        Takes::Points => {
+        RequestBody::Feed => raw(&["multipart/x-mixed-replace", "image/jpeg", "application/octet-stream"]),
+        RequestBody::Points => {
             let mut kinds =
                 as_json(points(), &[json!({"cpu": 0.7}), json!([{"time": 1795381378, "cpu": 0.65}])]);
             kinds.extend(raw(&["text/plain"]));
             kinds
         }
-        Takes::Stream => {
+        RequestBody::Stream => {
             as_json(json!({"$ref": "#/components/schemas/Stream"}), &[camera_stream(), pattern_stream()])
         }
-        Takes::NamedStream => {
+        RequestBody::NamedStream => {
             let mut door = camera_stream();
             door["name"] = json!("door");
             as_json(named(), &[door])
         }
-        Takes::Patch => {
+        RequestBody::Patch => {
             let mut kinds = as_json(patch(), &[json!({"max_fps": 5, "title": null})]);
             kinds.insert("application/merge-patch+json".to_owned(), json!({"schema": patch()}));
             kinds
         }
-        Takes::Camera => {
+        RequestBody::Camera => {
             as_json(camera(), &[json!({"url": "http://192.168.1.20/video.mjpg", "insecure": false})])
         }
-        Takes::Login => {
+        RequestBody::Login => {
             Map::from_iter([("application/x-www-form-urlencoded".to_owned(), json!({"schema": form()}))])
         }
     };

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 /// A name in the query.
-pub(super) struct Query {
+#[derive(Debug)]
+pub(in crate::web) struct Query {
     name: &'static str,
     meaning: &'static str,
     value: Kind,
@@ -11,7 +12,7 @@ pub(super) struct Query {
 }
 
 /// The type and bounds of a value.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 enum Kind {
     /// Anything.
     Text,
@@ -45,7 +46,7 @@ const TURN: Kind = Kind::Words(&["0", "90", "180", "270"]);
 const YES_NO: Kind = Kind::Words(&["1", "true", "", "0", "false"]);
 
 /// Options for the pictures themselves.
-pub(super) const AS_ASKED: &[Query] = &[
+pub(in crate::web) const AS_ASKED: &[Query] = &[
     may("width", "at most so many pixels wide", SIDE),
     may("height", "at most so many pixels high", SIDE),
     may("quality", "JPEG quality", QUALITY),
@@ -54,7 +55,7 @@ pub(super) const AS_ASKED: &[Query] = &[
     may("gray", "without colours", YES_NO),
 ];
 /// Options for the way a stream is sent. Other values are as if nothing were there.
-pub(super) const HOW_SENT: &[Query] = &[
+pub(in crate::web) const HOW_SENT: &[Query] = &[
     may("chunked", "0: raw bytes to the end of the connection", Kind::Text),
     may("format", "raw: JPEGs one behind the other", Kind::Text),
     may("adapt", "1: smaller pictures while the link carries no others; 0: never", Kind::Text),
@@ -62,30 +63,30 @@ pub(super) const HOW_SENT: &[Query] = &[
     may("advance_headers", "1: the next part's headers are sent ahead", Kind::Text),
     may("zero_data", "1: parts without pictures, to measure with", Kind::Text),
 ];
-pub(super) const WAIT: &[Query] =
+pub(in crate::web) const WAIT: &[Query] =
     &[may("wait", "the first picture that comes after the request did", Kind::Words(&["next"]))];
-pub(super) const ACTION: &[Query] = &[may(
+pub(in crate::web) const ACTION: &[Query] = &[may(
     "action",
     "mjpg-streamer's: a stream or a snapshot; its streams count from 0",
     Kind::Like("^(stream|snapshot)(_[0-9]+)?$"),
 )];
-pub(super) const SECONDS: &[Query] =
+pub(in crate::web) const SECONDS: &[Query] =
     &[may("seconds", "only the last so many; all that is kept if not said", Kind::Above0(3600.0))];
-pub(super) const PLAYED: &[Query] = &[
+pub(in crate::web) const PLAYED: &[Query] = &[
     may("speed", "1 is as it was", Kind::Number(0.1, 10.0)),
     may("then", "goes on with the present instead of ending", Kind::Words(&["live"])),
     may("chunked", "0: raw bytes to the end of the connection", Kind::Text),
 ];
-pub(super) const FORMAT: &[Query] =
+pub(in crate::web) const FORMAT: &[Query] =
     &[may("format", "of the file; mjpg if not said", Kind::Words(&["mjpg", "avi", "zip"]))];
-pub(super) const AFTER: &[Query] =
+pub(in crate::web) const AFTER: &[Query] =
     &[may("after", "the number of an event: those behind it", Kind::Whole(0, u64::MAX))];
-pub(super) const NEXT: &[Query] = &[may("next", "the address to go to then", Kind::Text)];
-pub(super) const SRC: &[Query] = &[must("src", "which stream")];
-pub(super) const DST: &[Query] = &[must("dst", "which stream")];
-pub(super) const ONE: &[Query] =
+pub(in crate::web) const NEXT: &[Query] = &[may("next", "the address to go to then", Kind::Text)];
+pub(in crate::web) const SRC: &[Query] = &[must("src", "which stream")];
+pub(in crate::web) const DST: &[Query] = &[must("dst", "which stream")];
+pub(in crate::web) const ONE: &[Query] =
     &[may("src", "go2rtc's: only this stream, in its words", Kind::Like(STREAM_NAME))];
-pub(super) const GO2RTC: &[Query] = &[
+pub(in crate::web) const GO2RTC: &[Query] = &[
     may("w", "at most so many pixels wide", SIDE),
     may("h", "at most so many pixels high", SIDE),
     may("rotate", "turned clockwise, in degrees", Kind::Words(&["0", "90", "180", "270", "-90"])),
@@ -95,12 +96,12 @@ pub(super) const GO2RTC: &[Query] = &[
         Kind::Like(r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h)$"),
     ),
 ];
-pub(super) const FRIGATE: &[Query] = &[
+pub(in crate::web) const FRIGATE: &[Query] = &[
     may("height", "at most so many pixels high", SIDE),
     may("h", "the same", SIDE),
     may("quality", "JPEG quality", QUALITY),
 ];
-pub(super) const KEY: &[Query] = &[may("key", "goes back in the cookie stream_client", Kind::Text)];
+pub(in crate::web) const KEY: &[Query] = &[may("key", "goes back in the cookie stream_client", Kind::Text)];
 
 /// Those in the path, and those of the query.
 pub(super) fn parameters(path: &str, query: &[&[Query]]) -> Vec<Value> {
