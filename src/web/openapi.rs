@@ -1,7 +1,7 @@
 //! The API as OpenAPI 3.1, made from the route table.
 //!
-//! Addresses, methods, who may use them and what each operation is for come from [`ROUTES`]; schemas are those of the
-//! types that are answered, and of the configuration's keys.
+//! Addresses, methods, who may use them and what each operation is for come from [`ROUTES`]; schemas are
+//! those of the types that are answered, and of the configuration's keys.
 
 mod bodies;
 pub(super) mod operation;
@@ -23,8 +23,8 @@ use crate::config::stream_schema;
 /// Stands for the name of the session's cookie, which depends on the port that is asked.
 const COOKIE: &str = "framecast_of_this_port";
 
-/// The document: rendered once, since everybody may request it, and shared by all answers. It is kept as the text before,
-/// between and after the occurrences of the cookie's name.
+/// The document: rendered once, since everybody may request it, and shared by all answers. It is kept as the
+/// text before, between and after the occurrences of the cookie's name.
 #[derive(Debug, Default)]
 pub struct Documents(OnceLock<Vec<Bytes>>);
 

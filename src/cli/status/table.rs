@@ -99,8 +99,9 @@ pub(super) fn rows(report: &Report, previous: Option<&Report>) -> Vec<Row> {
     report.streams.iter().map(row).collect()
 }
 
-/// Makes a table: a line of heads and a line for each row, none wider than the terminal. Where the table is too
-/// wide, a note stands in place of the numbers, and columns are left out. Without a terminal nothing is cut.
+/// Makes a table: a line of heads and a line for each row, none wider than the terminal. Where the table is
+/// too wide, a note stands in place of the numbers, and columns are left out. Without a terminal nothing is
+/// cut.
 pub(super) fn render(rows: &[Row], terminal_width: Option<usize>) -> Vec<String> {
     let limit = terminal_width.unwrap_or(usize::MAX);
     let mut heads = HEADS.map(str::to_owned);
@@ -201,11 +202,12 @@ mod tests {
     fn sample() -> Vec<Row> {
         let reports = [(0, 0.0), (1, 2.0)].map(|(count, seconds)| {
             let json = serde_json::json!({"streams": [
-                {"name": "front-door", "state": "live", "source": "mjpeg", "fps_in": 25.0, "frames_out": 40 * count,
-                 "bytes_in": 400_000 * count, "bytes_out": 3_000_000 * count, "viewers": 2, "frame_age_s": 0.05,
-                 "dropped": {"invalid": 1, "unreadable": 2, "busy": 9}},
+                {"name": "front-door", "state": "live", "source": "mjpeg", "fps_in": 25.0, "viewers": 2,
+                 "frames_out": 40 * count, "bytes_in": 400_000 * count, "bytes_out": 3_000_000 * count,
+                 "frame_age_s": 0.05, "dropped": {"invalid": 1, "unreadable": 2, "busy": 9}},
                 {"name": "attic", "state": "waiting", "source": "mjpeg", "bytes_in": 7 - 7 * count,
-                 "reason": "192.0.2.9:80 sent 图像\u{1b}[2J instead of a frame", "next_try_in_s": 12.0, "reconnects": 3},
+                 "reason": "192.0.2.9:80 sent 图像\u{1b}[2J instead of a frame", "next_try_in_s": 12.0,
+                 "reconnects": 3},
             ]});
             let mut report: Report = serde_json::from_value(json).unwrap();
             report.received += Duration::from_secs_f64(seconds);
