@@ -65,3 +65,30 @@ impl Drop for AdaptiveViewer {
         self.bus.stats().adaptive().viewers[self.step].fetch_sub(1, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_viewer_is_counted_at_one_step_and_its_moves_by_direction() {
+        let bus = Arc::new(Bus::default());
+        let counts = || {
+            let adaptive = bus.stats().adaptive();
+            (adaptive.viewers(), adaptive.moved_down(), adaptive.moved_up())
+        };
+        let mut viewer = AdaptiveViewer::new(bus.clone());
+        let _other = AdaptiveViewer::new(bus.clone());
+        assert_eq!(counts(), ([2, 0, 0, 0, 0, 0], 0, 0));
+        for step in [2, 3, 5] {
+            viewer.move_to(step);
+        }
+        assert_eq!(counts(), ([1, 0, 0, 0, 0, 1], 3, 0));
+        viewer.move_to(4);
+        viewer.move_to(0);
+        assert_eq!(counts(), ([2, 0, 0, 0, 0, 0], 3, 2));
+        viewer.move_to(1);
+        drop(viewer);
+        assert_eq!(counts(), ([1, 0, 0, 0, 0, 0], 4, 2));
+    }
+}

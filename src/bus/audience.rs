@@ -63,3 +63,37 @@ impl Audience {
         self.joining.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl Watcher for Nobody {
+        fn show(&self, _: &Showing, _: Option<&mut Pages>) {}
+        fn call(&self, _: &Showing) {}
+        fn break_off(&self) {}
+        fn is_gone(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn who_joins_is_taken_in_once_and_who_leaves_is_told() {
+        let audience = Audience::default();
+        let mut watchers: Vec<Arc<dyn Watcher>> = vec![Arc::new(Nobody)];
+        audience.join(Arc::new(Nobody));
+        audience.join(Arc::new(Nobody));
+        audience.take_in(&mut watchers);
+        audience.take_in(&mut watchers);
+        assert_eq!(watchers.len(), 3);
+        assert!(audience.change().now_or_never().is_none());
+        audience.left();
+        assert!(audience.change().now_or_never().is_some(), "also if it left before");
+        assert!(audience.change().now_or_never().is_none());
+    }
+}

@@ -227,6 +227,76 @@ pub(crate) mod tests {
         assert_eq!(bus.newest().unwrap().seq, 2, "numbers never go back");
     }
 
+    #[test]
+    fn what_was_drawn_about_the_past_does_not_cover_a_newer_frame() {
+        let bus = Bus::default();
+        let newest = || bus.newest().map(|newest| newest.seq);
+        bus.publish_if_newest_is(1, tiny_frame());
+        assert_eq!(newest(), None);
+        bus.publish_if_newest_is(0, tiny_frame());
+        assert_eq!(newest(), Some(1), "0 is none");
+        bus.publish_if_newest_is(1, tiny_frame());
+        assert_eq!(newest(), Some(2));
+        bus.publish_if_newest_is(1, tiny_frame());
+        assert_eq!(newest(), Some(2));
+    }
+
+    #[test]
+    fn a_closed_bus_shows_nothing_any_more() {
+        let bus = Bus::default();
+        bus.publish(tiny_frame());
+        bus.close();
+        bus.publish(tiny_frame());
+        bus.publish_if_newest_is(0, tiny_frame());
+        let showing = bus.showing();
+        assert!(showing.closed && showing.newest.is_none() && showing.since.is_none());
+    }
+
+    #[test]
+    fn a_new_reader_has_not_seen_the_present_frame() {
+        let bus = Bus::default();
+        bus.publish(tiny_frame());
+        let mut reader = bus.subscribe();
+        assert!(reader.has_changed().unwrap());
+        reader.mark_unchanged();
+        bus.repeat(2);
+        assert!(!reader.has_changed().unwrap(), "there is no such frame to repeat");
+        bus.clear();
+        assert!(reader.has_changed().unwrap());
+        reader.mark_unchanged();
+        bus.clear();
+        assert!(!reader.has_changed().unwrap(), "there is nothing to forget");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frame_is_dated_when_it_is_shown_and_shown_again() {
+        let bus = Bus::default();
+        let mut expected = Vec::new();
+        let mut seen = Vec::new();
+        for step in [|bus: &Bus| bus.publish(tiny_frame()), |bus: &Bus| bus.repeat(1)] {
+            tokio::time::advance(std::time::Duration::from_secs(1)).await;
+            step(&bus);
+            expected.push(Some(Instant::now()));
+            seen.push(bus.showing().since);
+        }
+        assert_eq!(seen, expected);
+        bus.clear();
+        assert_eq!(bus.showing().beat, 0);
+    }
+
+    #[test]
+    fn a_bus_in_place_of_another_goes_on_counting_without_its_recorder() {
+        let before = Bus::default();
+        before.stats().count_saved();
+        before.stats().note_saving(SavingState::Saving, None);
+        let after = Bus::in_place_of(&before, None);
+        assert_eq!((after.stats().saved(), after.stats().saving()), (1, None));
+        assert_eq!(after.send_file(), SendFile::default());
+        after.set_send_file(SendFile::Never);
+        after.set_send_file(SendFile::default());
+        assert_eq!(after.send_file(), SendFile::Never, "it is said once");
+    }
+
     /// The smallest picture that is a whole JPEG.
     pub(crate) fn tiny_frame() -> Frame {
         let mut jpeg = Vec::new();

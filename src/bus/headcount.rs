@@ -30,3 +30,21 @@ impl Headcount {
         self.0.load(Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_join_as_are_allowed_and_no_more() {
+        let count = Headcount::default();
+        assert_eq!(
+            [3, 3, 3, 3, 4, 2].map(|most| count.join(most)),
+            [Ok(()), Ok(()), Ok(()), Err(3), Ok(()), Err(4)]
+        );
+        count.leave();
+        count.leave();
+        assert_eq!((count.now(), count.join(3), count.now()), (2, Ok(()), 3));
+        assert_eq!(Headcount::default().join(0), Err(0));
+    }
+}

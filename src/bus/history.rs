@@ -243,4 +243,21 @@ mod tests {
         drop((reader, beside));
         assert_eq!(numbers(history), [4, 5, 6]);
     }
+
+    #[test]
+    fn what_is_kept_is_told_and_the_newest_is_always_among_the_last() {
+        let history = History::new(LONG, 1 << 20);
+        assert_eq!((history.span(), history.kept().span), (LONG, Duration::ZERO));
+        let bus = Bus::with_history(Some(history));
+        let [first, second] = [tiny_frame(), tiny_frame()];
+        let span = second.arrived() - first.arrived();
+        assert!(span > Duration::ZERO);
+        bus.publish(first);
+        bus.publish(second);
+        let history = bus.history().unwrap();
+        assert_eq!((history.kept().frames, history.kept().span), (2, span));
+        let last = |wanted| history.last(wanted).unwrap().iter().map(Picture::seq).collect::<Vec<_>>();
+        assert_eq!((last(Duration::ZERO), last(span)), (vec![2], vec![1, 2]));
+        assert_eq!(last(span - Duration::from_nanos(1)), [2]);
+    }
 }

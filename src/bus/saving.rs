@@ -61,3 +61,26 @@ impl SavingNote {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_keeps_its_beginning_and_the_last_reason() {
+        let note = SavingNote::default();
+        assert_eq!(note.read(), None);
+        assert!(note.write(SavingState::Failing, Some("no space".to_owned())));
+        let first = note.read().unwrap();
+        assert!(!note.write(SavingState::Failing, Some("read-only".to_owned())), "the same state");
+        let second = note.read().unwrap();
+        assert_eq!((second.since, second.reason.as_deref()), (first.since, Some("read-only")));
+        assert!(note.write(SavingState::Saving, None));
+        assert_eq!(
+            note.read().map(|saving| (saving.state, saving.reason)),
+            Some((SavingState::Saving, None))
+        );
+        note.forget();
+        assert_eq!(note.read(), None);
+    }
+}

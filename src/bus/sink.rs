@@ -293,4 +293,122 @@ mod tests {
         let invalid = sink.bus().stats().dropped().find(|(r, _)| *r == DropReason::Invalid).unwrap().1;
         assert_eq!(invalid, 1);
     }
+
+    #[test]
+    fn a_frame_may_be_early_by_a_quarter_and_silence_is_not_made_up_for() {
+        /// Arrivals in milliseconds under ten frames a second, with whether each is shown.
+        type Case<'a> = &'a [(u64, bool)];
+        let cases: [Case<'_>; 5] = [
+            &[(0, true), (74, false), (75, true), (100, false)],
+            &[(0, true), (75, true), (174, false), (175, true)],
+            &[(0, true), (199, true), (200, true), (274, false)],
+            &[(0, true), (200, true), (274, false), (275, true)],
+            &[(0, true), (5000, true), (5001, false), (5074, false), (5075, true)],
+        ];
+        for case in cases {
+            let mut pace = Pace::new(Some(Duration::from_millis(100)));
+            let start = Instant::now();
+            for (millis, shown) in case {
+                assert_eq!(
+                    pace.admits(start + Duration::from_millis(*millis)),
+                    *shown,
+                    "{millis} of {case:?}"
+                );
+            }
+        }
+        let mut all = Pace::new(None);
+        let now = Instant::now();
+        assert!(all.admits(now) && all.admits(now));
+    }
+
+    #[test]
+    fn what_comes_too_soon_is_counted_and_a_sign_of_life() {
+        let sink = Sink::new(Arc::default(), Some(0.001));
+        let given = sink.given();
+        for _ in 0..3 {
+            sink.frame(crate::bus::tests::tiny_frame());
+        }
+        assert_eq!((sink.bus().stats().frames_in(), *given.borrow()), (1, 3));
+        let dropped: Vec<_> = sink.bus().stats().dropped().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(dropped, [(DropReason::MaxFps, 2)]);
+    }
+
+    #[test]
+    fn a_jpeg_is_shown_and_its_missing_tables_are_a_quirk() {
+        let quirks = |sink: &Sink| sink.bus().stats().quirks().collect::<Vec<_>>();
+        let jpeg = crate::bus::tests::tiny_frame().jpeg().clone();
+        let sink = Sink::new(Arc::default(), None);
+        assert!(sink.jpeg(jpeg.clone()).unwrap().has_huffman_tables);
+        assert_eq!((sink.bus().stats().frames_in(), quirks(&sink)), (1, vec![]));
+        let mut bare = jpeg.to_vec();
+        while let Some(at) = bare.windows(2).position(|marker| marker == [0xff, 0xc4]) {
+            let length = usize::from(u16::from_be_bytes([bare[at + 2], bare[at + 3]]));
+            bare.drain(at..at + 2 + length);
+        }
+        assert!(!sink.jpeg(bare.into()).unwrap().has_huffman_tables);
+        assert_eq!((sink.bus().stats().frames_in(), quirks(&sink)), (2, vec![(Quirk::NoHuffmanTables, 1)]));
+    }
+
+    #[test]
+    fn what_the_parser_notices_is_counted() {
+        let jpeg = crate::bus::tests::tiny_frame().jpeg().clone();
+        let large = [&jpeg[..jpeg.len() - 2], &[0x55; 2000], b"\xff\xd9"].concat();
+        let mut parser = PartParser::new(
+            ContentKind::Missing,
+            ParserLimits { max_frame_bytes: 1500, max_header_bytes: 1000 },
+        );
+        for body in [&jpeg[..], b"a text", b"another", &large, &jpeg] {
+            parser.push(
+                b"--b
+Content-Type: image/jpeg
+
+",
+            );
+            parser.push(body);
+            parser.push(
+                b"
+",
+            );
+            while let Some(_part) = parser.next_part().unwrap() {}
+        }
+        let events = parser.take_events();
+        let sink = Sink::new(Arc::default(), None);
+        sink.parsed(&events);
+        let stats = sink.bus().stats();
+        let counted: Vec<_> = stats.discarded().filter(|(_, times)| *times > 0).collect();
+        assert_eq!(counted, [(Discard::TooLarge, 1), (Discard::NotJpeg, 2)]);
+        assert_eq!(stats.quirks().collect::<Vec<_>>(), events.quirks().collect::<Vec<_>>());
+        assert!(events.quirks().next().is_some(), "no boundary was announced");
+        let dropped: Vec<_> = stats.dropped().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(dropped, [(DropReason::Invalid, 2), (DropReason::TooLarge, 1)]);
+    }
+
+    #[derive(Debug, Default)]
+    struct Works {
+        taken: std::sync::atomic::AtomicUsize,
+    }
+
+    impl Rework for Works {
+        fn take(&self, _: Frame, _: &Arc<Bus>) {
+            self.taken.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+
+        fn forget(&self) {
+            self.taken.store(0, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn clearing_forgets_what_is_shown_and_what_is_in_the_works() {
+        let works = Arc::<Works>::default();
+        let plain = Sink::new(Arc::default(), None);
+        let sink = plain.clone().reworking(works.clone());
+        plain.frame(crate::bus::tests::tiny_frame());
+        sink.frame(crate::bus::tests::tiny_frame());
+        let state =
+            || (works.taken.load(std::sync::atomic::Ordering::Relaxed), plain.bus().newest().is_some());
+        assert_eq!(state(), (1, true));
+        sink.clear();
+        assert_eq!(state(), (0, false));
+    }
 }

@@ -393,7 +393,123 @@ impl StreamStats {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::bus::PushRefusal;
+
+    /// All that is counted and not zero, by name.
+    fn counted(stats: &StreamStats) -> BTreeMap<String, u64> {
+        let numbers = [
+            ("frames in", stats.frames_in()),
+            ("bytes in", stats.bytes_in()),
+            ("frames out", stats.frames_out()),
+            ("bytes out", stats.bytes_out()),
+            ("skipped", stats.skipped()),
+            ("reconnects", stats.reconnects()),
+            ("switches", stats.switches()),
+            ("saved", stats.saved()),
+            ("save failures", stats.save_failures()),
+            ("viewers", stats.viewers() as u64),
+            ("joined", stats.joined()),
+            ("replaying", stats.replaying() as u64),
+            ("watching", stats.watching() as u64),
+        ];
+        let dropped = stats.dropped().map(|(why, count)| (format!("dropped {}", why.as_str()), count));
+        let made = stats.made().map(|(way, count)| (way.as_str().to_owned(), count));
+        let discarded = stats.discarded().map(|(why, count)| (format!("discarded {}", why.as_str()), count));
+        let quirks = stats.quirks().map(|(quirk, count)| (quirk.as_str().to_owned(), count));
+        let refused =
+            stats.pushes_refused().all().map(|(why, count)| (format!("push {}", why.as_str()), count));
+        let numbers = numbers.map(|(name, count)| (name.to_owned(), count)).into_iter();
+        let reasons = dropped.chain(made).chain(discarded).chain(quirks).chain(refused);
+        numbers.chain(reasons).filter(|(_, count)| *count > 0).collect()
+    }
+
+    #[test]
+    fn each_event_is_counted_where_it_belongs() {
+        type Case<'a> = (&'a dyn Fn(&StreamStats), &'a [(&'a str, u64)]);
+        let join = |stats: &StreamStats| stats.viewer_joined(9).unwrap();
+        let cases: [Case<'_>; 13] = [
+            (
+                &|stats| stats.count_frame_in(10, Instant::now(), Way::Lossless),
+                &[("frames in", 1), ("bytes in", 10), ("lossless", 1)],
+            ),
+            (&|stats| stats.count_frame_out(20, 3), &[("frames out", 1), ("bytes out", 20), ("skipped", 3)]),
+            (&|stats| stats.count_drop(DropReason::Busy), &[("dropped busy", 1)]),
+            (&|stats| stats.count_discard(Discard::NotJpeg, 5), &[("discarded not_jpeg", 5)]),
+            (&|stats| stats.count_quirk(Quirk::NoBoundary, 4), &[("no-boundary", 4)]),
+            (&|stats| stats.pushes_refused().count(PushRefusal::Busy), &[("push busy", 1)]),
+            (&StreamStats::count_reconnect, &[("reconnects", 1)]),
+            (&StreamStats::count_switch, &[("switches", 1)]),
+            (&StreamStats::count_saved, &[("saved", 1)]),
+            (&StreamStats::count_save_failure, &[("save failures", 1)]),
+            (&join, &[("viewers", 1), ("joined", 1), ("watching", 1)]),
+            (
+                &|stats| {
+                    join(stats);
+                    stats.replay_begun();
+                },
+                &[("viewers", 1), ("joined", 1), ("replaying", 1)],
+            ),
+            (
+                &|stats| {
+                    join(stats);
+                    stats.replay_begun();
+                    stats.replay_ended();
+                    stats.viewer_left();
+                },
+                &[("joined", 1)],
+            ),
+        ];
+        for (event, expected) in cases {
+            let stats = StreamStats::default();
+            event(&stats);
+            event(&stats);
+            let twice: BTreeMap<_, _> =
+                expected.iter().map(|(name, count)| ((*name).to_owned(), 2 * count)).collect();
+            assert_eq!(counted(&stats), twice);
+        }
+    }
+
+    #[test]
+    fn the_way_to_disk_has_a_state_until_it_is_forgotten() {
+        let stats = StreamStats::default();
+        assert!(stats.note_saving(SavingState::Full, None));
+        assert!(!stats.note_saving(SavingState::Full, None), "the same as before");
+        assert_eq!(stats.saving().unwrap().state, SavingState::Full);
+        stats.forget_saving();
+        assert_eq!(stats.saving(), None);
+    }
+
+    #[test]
+    fn the_rate_is_counted_between_frames_and_with_a_long_silence() {
+        /// Arrivals and the moment that is asked for, in milliseconds, and the rate.
+        type Case<'a> = (&'a [u64], u64, f64);
+        let start = Instant::now();
+        let at = |millis: u64| start + Duration::from_millis(millis);
+        let cases: [Case<'_>; 9] = [
+            (&[], 0, 0.0),
+            (&[0], 0, 0.0),
+            (&[0, 0], 0, 0.0),
+            (&[0, 1000], 1000, 1.0),
+            (&[1000, 0, 500], 1000, 2.0),
+            (&[0, 1000], 3000, 1.0),
+            (&[0, 1000], 3001, 1000.0 / 3001.0),
+            (&[0, 3000, 4000], 4000, 0.5),
+            (&[0, 3000, 4000], 4001, 1.0),
+        ];
+        for (arrivals, now, expected) in cases {
+            let stats = StreamStats::default();
+            arrivals.iter().for_each(|arrival| stats.count_frame_in(10, at(*arrival), Way::Passed));
+            let fps = stats.fps(at(now));
+            assert!((fps - expected).abs() < 1e-9, "{arrivals:?} at {now}: {fps}");
+        }
+        let stats = StreamStats::default();
+        (0..1000).for_each(|n| stats.count_frame_in(10, at(10 * n), Way::Passed));
+        assert!((stats.fps(at(9990)) - 100.0).abs() < 1e-9, "the arrivals that are remembered are enough");
+        assert_eq!(stats.rates(at(10_000))[1..4], [100.0; 3]);
+    }
 
     #[test]
     fn the_rate_is_that_of_the_last_seconds_and_falls_in_silence() {

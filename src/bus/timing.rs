@@ -89,5 +89,6 @@ mod tests {
         assert!((timed.seconds() - 5.023).abs() < 0.001, "{}", timed.seconds());
         timed += &timing.read();
         assert_eq!((timed.count(), timed.up_to().next()), (12, Some((0.001, 6))));
+        assert!((timed.seconds() - 2.0 * 5.023).abs() < 0.001, "{}", timed.seconds());
     }
 }

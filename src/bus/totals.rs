@@ -46,3 +46,30 @@ impl AddAssign<&Totals> for Totals {
         self.encoding += &other.encoding;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use crate::bus::{DropReason, StreamStats, Way};
+
+    #[test]
+    fn totals_of_ended_renditions_are_added_up() {
+        let ended = StreamStats::default();
+        for _ in 0..3 {
+            ended.count_frame_in(9, Instant::now(), Way::Encoded);
+            ended.count_frame_out(20, 7);
+            ended.count_drop(DropReason::Invalid);
+            ended.encoding().count(Duration::from_millis(4));
+        }
+        let stream = StreamStats::default();
+        stream.count_ended_rendition(&ended.totals());
+        assert_eq!(stream.ended_renditions(), ended.totals());
+        stream.count_ended_rendition(&ended.totals());
+        let sum = stream.ended_renditions();
+        assert_eq!((sum.frames_out, sum.bytes_out, sum.skipped), (6, 120, 42));
+        assert_eq!(sum.dropped().find(|(_, count)| *count > 0), Some((DropReason::Invalid, 6)));
+        assert_eq!(sum.made().find(|(_, count)| *count > 0), Some((Way::Encoded, 6)));
+        assert_eq!((sum.encoding.count(), sum.encoding.seconds()), (6, 0.024));
+    }
+}

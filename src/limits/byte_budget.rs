@@ -306,6 +306,30 @@ mod tests {
     }
 
     #[test]
+    fn returned_bytes_pay_for_a_smaller_capacity_before_they_serve_a_waiter() {
+        let budget = budget(4);
+        let mut held = [1, 3].map(|kib| budget.try_acquire(kib * UNIT).unwrap());
+        let mut waits = Box::pin(budget.acquire(UNIT));
+        assert!((&mut waits).now_or_never().is_none());
+        budget.resize(2 * UNIT);
+        held[1].shrink_to(2 * UNIT);
+        assert!((&mut waits).now_or_never().is_none(), "three of two are held");
+        let [one, two] = held;
+        drop(one);
+        assert!((&mut waits).now_or_never().is_none(), "two of two are held");
+        drop(two);
+        assert!((&mut waits).now_or_never().is_some());
+    }
+
+    #[test]
+    fn an_owner_that_divides_the_budget_counts_its_own_refusals() {
+        let budget = budget(1);
+        budget.count_refused();
+        budget.count_refused();
+        assert_eq!((budget.refused(), budget.in_use()), (2, 0));
+    }
+
+    #[test]
     fn a_permit_grows_by_bytes_and_shrinks() {
         let budget = budget(3);
         let mut permit = budget.try_acquire(0).unwrap();

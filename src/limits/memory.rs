@@ -54,7 +54,7 @@ mod tests {
     fn the_least_limit_of_all_groups_holds() {
         /// Groups, their files, and the limit.
         type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<u64>);
-        let cases: [Case<'_>; 8] = [
+        let cases: [Case<'_>; 10] = [
             ("0::/\n", &[("memory.max", "268435456\n")], Some(256 << 20)),
             ("0::/\n", &[("memory.max", "max\n")], None),
             ("0::/a/b\n", &[("a/b/memory.max", "max"), ("a/memory.max", "4096")], Some(4096)),
@@ -63,6 +63,8 @@ mod tests {
             ("4:cpu,memory:/x/y\n", &[("memory/memory.limit_in_bytes", "9223372036854771712")], None),
             ("4:memory:/\n", &[("memory/memory.limit_in_bytes", "12288")], Some(12288)),
             ("nonsense\n3:cpu:/\n", &[("memory.max", "1")], None),
+            ("0::/a\n", &[("a/memory.max", "8192"), ("memory.max", "4096")], Some(4096)),
+            ("3:cpu:/\n", &[("memory/memory.limit_in_bytes", "4096")], None),
         ];
         for (groups, files, limit) in cases {
             let read =

@@ -96,9 +96,19 @@ mod tests {
     use super::*;
 
     fn capacities_of(limits: &Limits, memory: Option<u64>) -> [usize; 4] {
-        let budgets = Budgets::new(limits, memory);
+        capacities(&Budgets::new(limits, memory))
+    }
+
+    fn capacities(budgets: &Budgets) -> [usize; 4] {
         [&budgets.decode, &budgets.kept_pictures, &budgets.uploads, &budgets.unsent]
             .map(|budget| budget.capacity())
+    }
+
+    #[test]
+    fn new_limits_resize_every_budget() {
+        let budgets = Budgets::new(&Limits::default(), None);
+        budgets.resize(&Limits::default(), Some(256 << 20));
+        assert_eq!(capacities(&budgets), [72 * MIB, 24 * MIB, 48 * MIB, 32 * MIB]);
     }
 
     #[test]
