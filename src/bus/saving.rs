@@ -82,5 +82,7 @@ mod tests {
         );
         note.forget();
         assert_eq!(note.read(), None);
+        let states = [SavingState::Waiting, SavingState::Saving, SavingState::Failing, SavingState::Full];
+        assert_eq!(states.map(SavingState::as_str), ["waiting", "saving", "failing", "full"]);
     }
 }

@@ -292,6 +292,7 @@ mod tests {
         assert!(sink.bus().newest().is_none());
         let invalid = sink.bus().stats().dropped().find(|(r, _)| *r == DropReason::Invalid).unwrap().1;
         assert_eq!(invalid, 1);
+        assert_eq!(sink.bus().stats().discarded().next(), Some((Discard::Invalid, 1)));
     }
 
     #[test]
@@ -316,6 +317,8 @@ mod tests {
                 );
             }
         }
+        let sink = Sink::new(Arc::default(), Some(4.0));
+        assert_eq!(sink.pace.lock().unwrap().interval, Some(Duration::from_millis(250)));
         let mut all = Pace::new(None);
         let now = Instant::now();
         assert!(all.admits(now) && all.admits(now));
