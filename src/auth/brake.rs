@@ -135,4 +135,36 @@ mod tests {
         assert!(brake.buckets().len() <= MAX_BUCKETS);
         assert!(brake.look(&usize::MAX, now).is_err(), "many others do not help whoever guesses");
     }
+
+    #[test]
+    fn full_buckets_are_forgotten_first_and_then_a_quarter_of_the_fullest() {
+        const QUARTER: usize = MAX_BUCKETS / 4;
+        /// A brake with as many buckets as are kept, of which `full` are full again at the time that is returned.
+        fn filled(full: usize) -> (Brake<usize>, Instant) {
+            let (brake, start) = (Brake::new(10, SECOND), Instant::now());
+            let nanos = Duration::from_nanos;
+            for caller in 0..full {
+                brake.take(&caller, start).unwrap();
+            }
+            for caller in full..MAX_BUCKETS {
+                brake.take(&caller, start + SECOND / 2 + nanos(caller as u64)).unwrap();
+            }
+            assert_eq!(brake.buckets().len(), MAX_BUCKETS, "nobody is forgotten before");
+            brake.take(&0, start + SECOND).unwrap();
+            assert_eq!(brake.buckets().len(), MAX_BUCKETS, "one that has a bucket needs no other");
+            brake.give_back(&0, start + SECOND);
+            assert_eq!(brake.buckets().len(), MAX_BUCKETS - 1);
+            brake.take(&0, start).unwrap();
+            (brake, start + SECOND)
+        }
+        let (brake, now) = filled(QUARTER);
+        brake.take(&MAX_BUCKETS, now).unwrap();
+        assert_eq!(brake.buckets().len(), MAX_BUCKETS - QUARTER + 1);
+        assert!(!brake.buckets().contains_key(&(QUARTER - 1)));
+        let (brake, now) = filled(1);
+        brake.take(&MAX_BUCKETS, now).unwrap();
+        assert_eq!(brake.buckets().len(), MAX_BUCKETS - QUARTER);
+        let buckets = brake.buckets();
+        assert!(!buckets.contains_key(&1) && buckets.contains_key(&(MAX_BUCKETS - 1)), "the emptiest stay");
+    }
 }

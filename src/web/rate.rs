@@ -72,4 +72,11 @@ mod tests {
         rate.set(None);
         assert_eq!(ask(1000), 1000);
     }
+
+    #[test]
+    fn a_rate_holds_from_the_start_and_says_how_long_to_wait() {
+        let rate = RequestRate::new(NonZeroU32::new(4));
+        let wait = (0..1000).find_map(|_| rate.take(|| None).err()).expect("there is a limit");
+        assert!(wait <= Duration::from_millis(250), "{wait:?}");
+    }
 }

@@ -103,3 +103,22 @@ impl Refusals {
         self.requests().chain([("viewers", viewers)]).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_is_counted_under_its_name_and_pages_are_no_viewers() {
+        let refusals = Refusals::default();
+        refusals.count(Refusal::Rate);
+        for (place, times) in [(Full::Relay, 1), (Full::Stream, 2), (Full::Pages, 4)] {
+            (0..times).for_each(|_| refusals.full(place));
+        }
+        let viewers: Vec<_> = refusals.viewers().collect();
+        assert_eq!(viewers, [("relay", 1), ("stream", 2), ("address", 0), ("renditions", 0), ("pages", 4)]);
+        let all = refusals.all();
+        assert_eq!((all["viewers"], all["rate"], all.len()), (3, 1, 11));
+        assert_eq!(all.values().sum::<u64>(), 4);
+    }
+}

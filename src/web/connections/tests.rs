@@ -201,3 +201,125 @@ fn few_descriptors_and_little_memory_leave_some_connections() {
     assert_eq!(most(None, Some(1 << 20)), MOST_UNDECIDED);
     assert!((900..2048).contains(&most(Some(1200), Some(256 << 20))));
 }
+
+#[actix::test]
+async fn one_connection_is_closed_for_one_that_waits() {
+    let connections = connections(3, None);
+    let mut busy = Vec::new();
+    for _ in 0..3 {
+        busy.push(served(&connections).await);
+    }
+    let request = busy[2].0.begin_request().unwrap();
+    let waiting = || connections.waiting.load(Ordering::Relaxed);
+    let mut first = Box::pin(connections.admit(PEER, false));
+    assert!((&mut first).now_or_never().is_none(), "the closed one has not ended yet");
+    assert_eq!((waiting(), connections.closed_idle(), connections.idle()), (1, 1, 1));
+    // Another becomes idle, and the one that waits is woken.
+    drop(request);
+    busy[2].0.flushed();
+    busy[2].0.flushed();
+    assert!((&mut first).now_or_never().is_none());
+    assert_eq!((waiting(), connections.closed_idle(), connections.idle()), (1, 1, 2));
+    let mut second = Box::pin(connections.admit(PEER, false));
+    assert!((&mut second).now_or_never().is_none());
+    assert_eq!((waiting(), connections.closed_idle()), (2, 2));
+    drop(second);
+    assert_eq!(waiting(), 1);
+    first.await.unwrap();
+    assert_eq!(waiting(), 0);
+    busy.into_iter().for_each(|(_, serving)| serving.abort());
+}
+
+#[actix::test]
+async fn a_new_connection_is_refused_at_once_when_all_have_requests() {
+    let connections = connections(1, None);
+    let (busy, serving) = served(&connections).await;
+    let _request = busy.begin_request().unwrap();
+    let refused = connections.admit(PEER, false).now_or_never().expect("there is nothing to wait for");
+    assert_eq!(refused.err(), Some(Refused::Full));
+    assert_eq!(connections.refused().collect::<Vec<_>>(), [("full", 1), ("address", 0)]);
+    serving.abort();
+}
+
+#[actix::test]
+async fn permits_that_are_free_are_removed_at_once_and_others_when_they_are_returned() {
+    let connections = connections(3, None);
+    let (_, serving) = served(&connections).await;
+    connections.set_most(1);
+    assert_eq!((connections.permits_now(), connections.permits.available_permits()), (1, 0));
+    serving.abort();
+    assert!(serving.await.is_err());
+    assert_eq!((connections.permits_now(), connections.permits.available_permits()), (1, 1));
+    let (_, serving) = served(&connections).await;
+    connections.set_most(3);
+    let (_, other) = served(&connections).await;
+    let (_, third) = served(&connections).await;
+    connections.set_most(1);
+    assert_eq!((connections.most(), connections.permits_now()), (1, 3));
+    [serving, other, third].iter().for_each(|serving| serving.abort());
+}
+
+#[actix::test]
+async fn a_new_configuration_sets_both_limits_within_those_of_the_start() {
+    let config = config("limits: {max_connections_per_address: 1}\nstreams: {a: {source: {type: pattern}}}");
+    let few = connections(3, None);
+    few.set(&config);
+    assert_eq!(few.most(), 3, "the server was started for as many");
+    let _first = few.admit(PEER, false).await.unwrap();
+    assert_eq!(few.admit(PEER, false).await.err(), Some(Refused::Address));
+    let many = connections(1 << 40, None);
+    many.set(&config);
+    let most = reserve::most(&config, max_open_files(), memory_limit());
+    assert!(most > 1);
+    assert_eq!((many.most(), Connections::new(&config).most()), (most, most));
+    assert_eq!(connections_for(&config), reserve::by_descriptors(&config, max_open_files()));
+    assert_eq!([3, 100].map(|most| connections(most, None).most_accepted()), [6, 164]);
+}
+
+#[test]
+fn the_reserve_is_what_the_parts_may_have_open_at_once() {
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let most = 1 << 20;
+    let reserved = |yaml: &str| most - 64 - reserve::by_descriptors(&config(yaml), Some(most as u64));
+    let stream =
+        "server: {mosaic: false, sendfile: false}\nstreams: {a: {source: {type: push, token: none}}}";
+    // The process, its threads, one listener, and a picture while the source is away.
+    let least = 32 + 3 * (2 * cores + 1) + 1 + 1;
+    assert_eq!(reserved(stream), least);
+    let with = |source: &str| stream.replace("{type: push, token: none}", source);
+    let camera = "{type: mjpeg, url: 'http://camera/'}";
+    let chart = "{type: chart, series: [a]";
+    for (source, descriptors) in [
+        (format!("[{camera}, {camera}, {{type: exec, command: [true]}}]"), 9 + 3),
+        ("{type: images, path: '/tmp/*.jpg'}".to_owned(), 2),
+        (format!("{chart}, token: none}}"), 0),
+        (format!("{chart}, poll: {{url: 'http://meter/'}}}}"), 3),
+    ] {
+        assert_eq!(reserved(&with(&source)), least + descriptors, "{source}");
+    }
+    let hooks = format!("webhooks: {{one: {{url: 'http://one/'}}, two: {{url: 'http://two/'}}}}\n{stream}");
+    assert_eq!(reserved(&hooks), least + 2 * 3);
+    let listeners = stream.replace("mosaic", "listen: ['127.0.0.1:1', '127.0.0.1:2', '127.0.0.1:3'], mosaic");
+    assert_eq!(reserved(&listeners), least + 2);
+}
+
+#[test]
+fn viewers_that_are_configured_and_tls_are_reckoned_with() {
+    let many =
+        "limits: {max_viewers: 40000, max_live_connections: 50}\nstreams: {a: {source: {type: pattern}}}";
+    assert_eq!(reserve::most(&config(many), None, None), 40_050);
+    let mut tls = config("streams: {a: {source: {type: pattern}}}");
+    tls.server.tls = Some(crate::config::TlsConfig {
+        cert_file: "cert.pem".into(),
+        key_file: "key.pem".into(),
+        http2: true,
+        redirect_from: vec!["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()],
+    });
+    assert_eq!(reserve::most(&tls, None, Some(256 << 20)), 819);
+    let plain = crate::config::Config {
+        server: crate::config::ServerConfig { tls: None, ..tls.server.clone() },
+        ..tls.clone()
+    };
+    let descriptors = |config: &Config| reserve::by_descriptors(config, Some(1024));
+    assert_eq!(descriptors(&plain) - descriptors(&tls), 2);
+}

@@ -96,4 +96,24 @@ mod tests {
         let mut requests = Requests::default();
         assert_eq!(text.iter().map(|byte| requests.count(&[*byte])).sum::<u32>(), 3);
     }
+
+    #[test]
+    fn requests_beyond_those_that_may_wait_are_an_error_until_some_are_served() {
+        let outbox = Outbox::new(std::time::Duration::from_secs(1), None);
+        let mut requests = Requests::default();
+        let mut read = |count: u32| requests.read(&b"GET / HTTP/1.1\r\n\r\n".repeat(count as usize), &outbox);
+        read(1).unwrap();
+        read(32).unwrap();
+        assert_too_far(read(1));
+        read(0).unwrap();
+        outbox.begin_request();
+        outbox.begin_request();
+        read(1).unwrap();
+        assert_too_far(read(1));
+    }
+
+    fn assert_too_far(result: io::Result<()>) {
+        let error = result.unwrap_err();
+        assert!(error.get_ref().is_some_and(|error| error.is::<TooFarAhead>()), "{error}");
+    }
 }

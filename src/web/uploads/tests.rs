@@ -153,3 +153,76 @@ async fn a_budget_that_becomes_smaller_takes_nothing_away_and_gives_nothing_more
     upload.set(MIB).unwrap();
     assert_eq!(uploads.begun(Kind::Anonymous).reserve(3 * MIB), Ok(()));
 }
+
+#[test]
+fn who_has_one_place_of_a_stream_keeps_it_and_other_streams_are_left_alone() {
+    let uploads = uploads(16 * MIB);
+    let [one, two, three] = [1, 2, 3].map(|end| Some(Some([192, 0, 2, end].into())));
+    let begin = |stream, address| uploads.admit(&limits(2, None), Kind::Anonymous, Some(stream), address);
+    let held = [("a", one), ("a", two), ("b", two), ("b", two), ("c", two)]
+        .map(|(stream, address)| begin(stream, address).unwrap());
+    assert_eq!(begin("a", three).unwrap_err(), UploadError::Stream(2));
+    assert!(held.iter().all(|upload| upload.ended().now_or_never().is_none()));
+    assert_eq!(uploads.refusals(), 1);
+    let _third = begin("b", three).unwrap();
+    assert!(held[2].ended().now_or_never().is_some(), "the oldest of two of an address");
+    assert_eq!(uploads.refusals(), 2, "one that is ended is refused as well");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_uploads_that_hold_something_are_ended_for_room() {
+    let uploads = uploads(MIB);
+    let mut slow = [63, 64].map(|kib| {
+        let mut upload = uploads.begun(Kind::Anonymous);
+        upload.reserve(kib * 1024).unwrap();
+        upload
+    });
+    tokio::time::advance(GRACE).await;
+    let mut new = uploads.begun(Kind::Anonymous);
+    new.reserve(449 * 1024).unwrap();
+    assert!(slow[1].ended().now_or_never().is_some());
+    assert_eq!(uploads.refusals(), 1);
+    assert_eq!(new.reserve(450 * 1024), Err(UploadError::Full));
+    assert!(slow[0].ended().now_or_never().is_none());
+    slow[0].reserve(63 * 1024).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_reserved_stays_until_it_is_set() {
+    let uploads = uploads(16 * MIB);
+    let mut upload = uploads.begun(Kind::Known);
+    for (bytes, in_use) in [(2, 2), (1, 2), (3, 3), (0, 3)] {
+        upload.reserve(bytes * MIB).unwrap();
+        assert_eq!(uploads.budget.in_use(), in_use * MIB);
+    }
+    upload.set(MIB).unwrap();
+    assert_eq!(uploads.budget.in_use(), MIB);
+}
+
+#[tokio::test]
+async fn a_smaller_budget_that_others_hold_lets_no_upload_grow() {
+    let uploads = uploads(16 * MIB);
+    let mut others = [Kind::Login, Kind::Admin].map(|kind| uploads.begun(kind));
+    others.iter_mut().for_each(|other| other.reserve(MIB).unwrap());
+    let mut upload = uploads.begun(Kind::Known);
+    upload.reserve(8 * MIB).unwrap();
+    uploads.budget.resize(19 * MIB / 2);
+    assert_eq!(upload.reserve(8 * MIB + UNIT), Err(UploadError::Full));
+    assert_eq!((upload.reserved, uploads.budget.in_use()), (8 * MIB, 10 * MIB));
+    drop(others);
+    upload.reserve(8 * MIB + UNIT).unwrap();
+}
+
+#[test]
+fn a_refusal_says_whether_to_try_again_and_whose_addresses_are_counted() {
+    use actix_web::ResponseError;
+
+    let status = |error| Problem::from(error).error_response().status().as_u16();
+    assert_eq!(status(UploadError::TooLarge { needed: 2, share: 1 }), 413);
+    for error in [UploadError::Stream(1), UploadError::Address(1), UploadError::Full, UploadError::Ended]
+    {
+        assert_eq!(status(error), 503);
+    }
+    let of_anybody = [Kind::Anonymous, Kind::Known, Kind::Login, Kind::Admin].map(Kind::is_of_anybody);
+    assert_eq!(of_anybody, [true, false, true, false]);
+}
