@@ -129,8 +129,12 @@ async fn slow_logins_keep_no_new_subscriber_out() {
     let uploads = uploads(16 * 48 * FORM);
     let many: Vec<_> = (0..48).map(|n| log_in(&uploads, n / 16).unwrap()).collect();
     let new = log_in(&uploads, 100).unwrap();
-    assert_eq!(many.iter().filter(|login| login.ended().now_or_never().is_some()).count(), 1);
-    assert_eq!(log_in(&uploads, 0).unwrap_err(), UploadError::Address(16));
+    let is_ended = |n: &usize| many[*n].ended().now_or_never().is_some();
+    let ended: Vec<_> = (0..many.len()).filter(is_ended).collect();
+    assert_eq!(ended.len(), 1);
+    // Any of the three addresses may be the one that has 15 now.
+    let with_all = u8::from(ended[0] < 16);
+    assert_eq!(log_in(&uploads, with_all).unwrap_err(), UploadError::Address(16));
     drop((many, new));
     // Many with one each: the oldest does when it is late.
     let many: Vec<_> = (0..48).map(|n| log_in(&uploads, n).unwrap()).collect();
