@@ -195,6 +195,7 @@ impl Bus {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::bus::SavingState;
 
     #[test]
     fn a_reader_takes_the_newest_and_sees_what_it_skipped() {

@@ -223,8 +223,7 @@ fn a_refusal_says_whether_to_try_again_and_whose_addresses_are_counted() {
 
     let status = |error| Problem::from(error).error_response().status().as_u16();
     assert_eq!(status(UploadError::TooLarge { needed: 2, share: 1 }), 413);
-    for error in [UploadError::Stream(1), UploadError::Address(1), UploadError::Full, UploadError::Ended]
-    {
+    for error in [UploadError::Stream(1), UploadError::Address(1), UploadError::Full, UploadError::Ended] {
         assert_eq!(status(error), 503);
     }
     let of_anybody = [Kind::Anonymous, Kind::Known, Kind::Login, Kind::Admin].map(Kind::is_of_anybody);
