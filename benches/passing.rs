@@ -30,10 +30,7 @@ use framecast::{
     },
 };
 
-use crate::relay::TestRelay;
-
-#[path = "../tests/support/relay.rs"]
-mod relay;
+testkit::define_test_relay!();
 
 const ROUNDS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(4);

@@ -1,7 +1,7 @@
 //! `write-seeds FOLDER TARGET...`: writes each target's seeds to `FOLDER/TARGET/seed-N`.
 
 #[expect(dead_code, reason = "the tests of cameras use the rest of it")]
-#[path = "../tests/support/dialects.rs"]
+#[path = "../tests/testkit/src/dialects.rs"]
 mod dialects;
 mod seeds;
 

@@ -13,10 +13,7 @@ use std::{
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
-use crate::relay::TestRelay;
-
-#[path = "support/relay.rs"]
-mod relay;
+testkit::define_test_relay!();
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use testkit::attacks::Target;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -17,8 +18,6 @@ use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
-
-use crate::attacks::Target;
 
 /// Frames a second of the camera.
 const FPS: f64 = 30.0;

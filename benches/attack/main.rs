@@ -10,9 +10,7 @@
 //! as the attackers did. Prints a table in Markdown: docs/reliability.md. Attackers and burner are niced;
 //! camera and viewers, which are the instrument, are not.
 
-mod attacks;
 mod audience;
-mod cgroup;
 mod relay;
 
 use std::{
@@ -36,9 +34,9 @@ use tokio::{
     time::timeout,
 };
 
-use attacks::{ATTACKS, Arsenal, KINDS, Target, handshakes};
 use audience::{Audience, Frames};
-use relay::{House, Memory};
+use relay::{Memory, RelaySetup};
+use testkit::attacks::{self, ATTACKS, Arsenal, KINDS, Target, handshakes};
 
 /// Niceness of attackers and burner.
 const NICENESS: i32 = 10;
@@ -187,13 +185,13 @@ async fn measure(arguments: &Arguments) -> Result<ExitCode> {
     }
     let program = arguments.framecast.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_framecast").into());
     say(&format!("{}, {} MiB, {} viewers", program.display(), arguments.memory, arguments.viewers));
-    let house = House::new(program, arguments.memory * MIB)?;
+    let setup = RelaySetup::new(program, arguments.memory * MIB)?;
     say(Row::HEAD);
     let mut is_kept = true;
     for name in names {
         let length = if name == "mix" { arguments.minutes * 60.0 } else { arguments.seconds };
         let length = Duration::from_secs_f64(length);
-        let row = Row::measure(&house, &name, length, arguments).await?;
+        let row = Row::measure(&setup, &name, length, arguments).await?;
         say(&row.to_string());
         is_kept &= row.is_kept();
     }
@@ -213,14 +211,19 @@ impl Row {
          group's highest, MiB | frames a viewer: attack / burner | of 100 | connections | \
          CPU of attackers / burner / relay, s |\n|---|---|---|---|---|---|---|---|";
 
-    async fn measure(house: &House, name: &str, length: Duration, arguments: &Arguments) -> Result<Self> {
+    async fn measure(
+        setup: &RelaySetup,
+        name: &str,
+        length: Duration,
+        arguments: &Arguments,
+    ) -> Result<Self> {
         let settle = Duration::from_secs_f64(arguments.settle);
         let load = Load { role: Role::Attack, name, cpu: 0.0, seed: arguments.seed };
-        let attack = Outcome::of(house, load, length, settle, arguments.viewers).await?;
+        let attack = Outcome::of(setup, load, length, settle, arguments.viewers).await?;
         let mut burner = None;
         if attack.ended.is_none() && !arguments.no_burner {
             let load = Load { role: Role::Burn, name, cpu: attack.load_cpu_s, seed: 0 };
-            burner = Some(Outcome::of(house, load, length, Duration::ZERO, arguments.viewers).await?);
+            burner = Some(Outcome::of(setup, load, length, Duration::ZERO, arguments.viewers).await?);
         }
         Ok(Self { name: name.to_owned(), length, attack, burner })
     }
@@ -290,13 +293,13 @@ struct Load<'a> {
 
 impl Load<'_> {
     /// Starts it as a child, and waits until its files are made.
-    async fn start(self, relay: &relay::Relay, house: &House, length: Duration) -> Result<Running> {
+    async fn start(self, relay: &relay::Relay, setup: &RelaySetup, length: Duration) -> Result<Running> {
         let role = self.role.to_possible_value().context("it has a name")?;
         let mut child = Command::new(std::env::current_exe()?)
             .args(["--role", role.get_name(), "--only", self.name, "--cpu", &self.cpu.to_string()])
             .args(["--seconds", &length.as_secs_f64().to_string(), "--seed", &self.seed.to_string()])
             .args(["--address", &relay.address().to_string(), "--certificate"])
-            .arg(house.certificate())
+            .arg(setup.certificate())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -349,20 +352,20 @@ struct Outcome {
 
 impl Outcome {
     async fn of(
-        house: &House,
+        setup: &RelaySetup,
         load: Load<'_>,
         length: Duration,
         settle: Duration,
         viewers: usize,
     ) -> Result<Self> {
         let mut audience = Audience::new().await?;
-        let mut relay = house.start(audience.camera).await?;
+        let mut relay = setup.start(audience.camera).await?;
         if !relay.has_group() {
             say("no control group may be made here: a relay above its limit is killed once that is seen");
         }
         audience.watch(&relay.target, viewers);
         audience.is_shown(viewers, SEEN_BEFORE, SEEN_BEFORE_WITHIN).await?;
-        let running = load.start(&relay, house, length).await?;
+        let running = load.start(&relay, setup, length).await?;
         let (before, frames_before, start) = (relay.memory(), audience.frames(), Instant::now());
         let ended = relay.runs_for(length).await?;
         let frames = audience.frames() - frames_before;

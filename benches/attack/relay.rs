@@ -11,16 +11,15 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rcgen::generate_simple_self_signed;
 use tempfile::TempDir;
+use testkit::{
+    attacks::{AUTH, STREAMS, Target},
+    cgroup::Cgroup,
+};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
     task::JoinHandle,
     time::{sleep, timeout},
-};
-
-use crate::{
-    attacks::{AUTH, STREAMS, Target},
-    cgroup::Cgroup,
 };
 
 /// Time for the relay to listen, and to end after SIGTERM.
@@ -34,13 +33,13 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(20);
 const SHOWN_LINES: usize = 5;
 
 /// Files of the relay: its certificate and configuration.
-pub(crate) struct House {
+pub(crate) struct RelaySetup {
     folder: TempDir,
     program: PathBuf,
     limit: u64,
 }
 
-impl House {
+impl RelaySetup {
     /// Makes a certificate; the relay may use at most `limit` bytes of memory.
     pub(crate) fn new(program: PathBuf, limit: u64) -> Result<Self> {
         let folder = tempfile::tempdir().context("no temporary folder")?;

@@ -5,8 +5,6 @@
 //! body, in GB of 10⁹. The reading itself is a copy: `reading` measures it alone, `parsing_alone` leaves it out.
 
 mod camera;
-#[path = "../../tests/support/dialects.rs"]
-mod dialects;
 
 use std::{io::Write, sync::LazyLock, time::SystemTime};
 
@@ -25,7 +23,7 @@ use framecast::{
 };
 
 use camera::{Kind, frame};
-use dialects::{DIALECTS, Dialect};
+use testkit::dialects::{DIALECTS, Dialect};
 
 /// As the configuration has them unless told otherwise.
 const LIMITS: ParserLimits = ParserLimits { max_frame_bytes: 16 * 1024 * 1024, max_header_bytes: 32 * 1024 };

@@ -1,7 +1,7 @@
 //! Takes the body of a camera's answer apart into JPEGs.
 //!
 //! The JPEG's own segments decide where a frame ends, whatever delimiters and lengths say: so every dialect that
-//! cameras speak (`tests/support/dialects.rs` writes them all) is read by the same few rules, and a frame is given out
+//! cameras speak (`tests/testkit/src/dialects.rs` writes them all) is read by the same few rules, and a frame is given out
 //! with its last byte, not with the delimiter behind it. Between two JPEGs lines are read one by one: delimiters,
 //! headers, blank lines. Where neither makes sense, the parser hunts for the next delimiter or SOI. `Content-Length`
 //! only helps to tell padding and torn frames apart.

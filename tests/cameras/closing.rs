@@ -2,11 +2,9 @@
 //! is counted, and nothing else happens.
 
 use framecast::{bus::DropReason, source::upstream::UpstreamSource};
+use testkit::fake_camera::{FakeCamera, Step};
 
-use crate::{
-    fake_camera::{FakeCamera, Step},
-    watching::{HEAD, answer, body, config, limits, three, watch_source},
-};
+use crate::watching::{HEAD, answer, body, config, limits, three, watch_source};
 
 /// How many of the pictures are whole in the first `len` bytes of the answer, and whether another has begun.
 fn whole_in(len: usize) -> (usize, bool) {

@@ -3,11 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use digest_auth::{Algorithm, AlgorithmType};
+use testkit::fake_camera::{FakeCamera, Reply, Request};
 
-use crate::{
-    fake_camera::{FakeCamera, Reply, Request},
-    watching::{HEAD, answer, body, config, config_with_login, three, watch},
-};
+use crate::watching::{HEAD, answer, body, config, config_with_login, three, watch};
 
 /// `door:s3cret`.
 const BASIC: &str = "Basic ZG9vcjpzM2NyZXQ=";

@@ -6,11 +6,9 @@ use framecast::{
     bus::DropReason,
     source::{Deadline, SourceError},
 };
+use testkit::fake_camera::{FakeCamera, Step};
 
-use crate::{
-    fake_camera::{FakeCamera, Step},
-    watching::{HEAD, Outcome, answer, body, config, jpeg, three, watch},
-};
+use crate::watching::{HEAD, Outcome, answer, body, config, jpeg, three, watch};
 
 const SHORT: Duration = Duration::from_millis(50);
 

@@ -1,10 +1,11 @@
 //! Response heads and framings.
 
-use crate::{
+use testkit::{
     dialects::DIALECTS,
     fake_camera::{FakeCamera, Step},
-    watching::{HEAD, answer, body, config, three, watch},
 };
+
+use crate::watching::{HEAD, answer, body, config, three, watch};
 
 /// A camera that sends these bytes in one go, then closes.
 async fn saying(bytes: Vec<u8>) -> FakeCamera {

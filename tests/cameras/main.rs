@@ -2,11 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../support/dialects.rs"]
-mod dialects;
-#[path = "../support/fake_camera.rs"]
-mod fake_camera;
-
 mod closing;
 mod credentials;
 mod deadlines;

@@ -1,12 +1,10 @@
 //! Bodies: what lies between the frames, how large they are, and how often the camera closes.
 
 use framecast::{bus::DropReason, config::Limits};
+use testkit::fake_camera::{FakeCamera, Step};
 
-use crate::{
-    fake_camera::{FakeCamera, Step},
-    watching::{
-        HEAD, answer, body, config, jpeg, jpeg_of_size, limits, three, watch, watch_source, watch_within,
-    },
+use crate::watching::{
+    HEAD, answer, body, config, jpeg, jpeg_of_size, limits, three, watch, watch_source, watch_within,
 };
 
 #[actix_web::test]

@@ -11,13 +11,11 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey as ServerKey,
 };
+use testkit::fake_camera::{FakeCamera, Reply, Step};
 use tokio_rustls::TlsAcceptor;
 
-use crate::{
-    fake_camera::{FakeCamera, Reply, Step},
-    watching::{
-        HEAD, answer, body, config, config_with_login, jpeg_of_size, snapshots, three, watch, watch_source,
-    },
+use crate::watching::{
+    HEAD, answer, body, config, config_with_login, jpeg_of_size, snapshots, three, watch, watch_source,
 };
 
 fn self_signed() -> TlsAcceptor {

@@ -6,10 +6,10 @@ use std::{
 };
 
 use framecast::bus::DropReason;
+use testkit::fake_camera::{FakeCamera, Reply, Step};
 
-use crate::{
-    fake_camera::{FakeCamera, Reply, Step},
-    watching::{Outcome, config, config_with_login, jpeg, jpeg_of_size, snapshots, three, watch_source},
+use crate::watching::{
+    Outcome, config, config_with_login, jpeg, jpeg_of_size, snapshots, three, watch_source,
 };
 
 const OFTEN: Duration = Duration::from_millis(1);

@@ -2,10 +2,9 @@
 
 use std::{fs, process::Command};
 
-use crate::{
-    commands::{ended, ended_with_input, framecast},
-    program::{Running, run},
-};
+use testkit::program::{Running, run};
+
+use testkit::command::{ended, ended_with_input, framecast};
 
 /// What follows a word in a text, up to the next blank.
 fn after<'a>(text: &'a str, word: &str) -> &'a str {
@@ -90,7 +89,7 @@ fn without_an_administrator_a_token_is_made_and_printed_once() {
     running.terminate();
     running.finish();
     let mut short = framecast(&["serve", "-c", config]);
-    let short: crate::commands::Ended = short.env("FRAMECAST_ADMIN_TOKEN", "short").output().unwrap().into();
+    let short: testkit::command::Ended = short.env("FRAMECAST_ADMIN_TOKEN", "short").output().unwrap().into();
     short.failed(1, &["FRAMECAST_ADMIN_TOKEN must be 16 letters"]);
     assert!(!short.stderr.contains("short"), "{}", short.stderr);
 }

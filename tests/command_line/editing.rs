@@ -8,11 +8,9 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::program::{Running, wait_for};
 
-use crate::{
-    commands::framecast,
-    program::{Running, wait_for},
-};
+use testkit::command::framecast;
 
 const TOKEN: &str = "an-admin-token-of-the-tests";
 const FILE: &str = "streams: {file: {source: {type: push, token: hunter2}}}";

@@ -12,12 +12,12 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version, password_hash::
 use base64::{Engine, prelude::BASE64_STANDARD};
 use framecast::auth::token;
 use serde_json::Value;
-
-use crate::{
+use testkit::{
     binary::Framecast,
-    commands::{framecast, jpeg},
     program::{Running, run, wait_for},
 };
+
+use testkit::command::{framecast, jpeg};
 
 const ADMIN: &str = "admin-of-the-tests";
 const OF_THE_WALL: &str = "s3cret-of-the-wall";
@@ -349,6 +349,6 @@ fn the_format_is_that_of_the_option_before_the_variable_before_the_file() {
     assert!(!is_json("{format: json}", Some("text"), &[]));
     assert!(is_json("{format: text}", Some("text"), &["--log-format", "json"]));
     let mut wrong = framecast(&["serve", "--log-format", "xml"]);
-    let wrong: crate::commands::Ended = wrong.output().unwrap().into();
+    let wrong: testkit::command::Ended = wrong.output().unwrap().into();
     wrong.failed(2, &["xml", "text, json"]);
 }

@@ -2,12 +2,13 @@
 
 use std::{fs, process::Output};
 
-use crate::{
+use testkit::{
     binary::Framecast,
-    commands::{Ended, ended, framecast, jpeg},
     dialects::{DIALECTS, Dialect},
     fake_camera::{FakeCamera, Reply},
 };
+
+use testkit::command::{Ended, ended, framecast, jpeg};
 
 /// Runs it while the camera, on this thread, answers.
 async fn probe(args: &[&str]) -> Ended {

@@ -2,11 +2,12 @@
 
 use std::fs;
 
-use crate::{
+use testkit::{
     binary::Framecast,
-    commands::{ended, ended_with_input, framecast, jpeg},
     program::{Running, run, wait_for},
 };
+
+use testkit::command::{ended, ended_with_input, framecast, jpeg};
 
 const CONFIG: &str = "
 streams:

@@ -3,11 +3,9 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use tempfile::TempDir;
+use testkit::program::{Running, run, wait_for};
 
-use crate::{
-    commands::framecast,
-    program::{Running, run, wait_for},
-};
+use testkit::command::framecast;
 
 /// A relay and the file it serves.
 struct Served {
@@ -141,7 +139,7 @@ fn streams_in_access_rules_that_are_not_there_are_said_with_the_one_that_may_be_
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.yaml");
     fs::write(&file, auth("front-dor, yard, all-day")).unwrap();
-    let checked = crate::commands::ended(&["check", &file.display().to_string()]);
+    let checked = testkit::command::ended(&["check", &file.display().to_string()]);
     let said = "auth.tokens.wall.streams: there is no stream front-dor (did you mean front-door?); it counts as soon";
     assert!(checked.stderr.contains(said), "{}", checked.stderr);
     assert!(

@@ -2,10 +2,9 @@
 
 use std::fs;
 
-use crate::{
-    commands::{framecast, jpeg},
-    program::{Running, run, wait_for},
-};
+use testkit::program::{Running, run, wait_for};
+
+use testkit::command::{framecast, jpeg};
 
 const SECRETS: [&str; 5] = ["s3cret-password", "s3cret-header", "s3cret-token", "s3cret-query", "czNjcmV0"];
 
@@ -32,7 +31,7 @@ fn no_log_answer_or_page_shows_a_credential_even_when_everything_is_logged() {
     let (file, picture) = (folder.path().join("a.yaml"), folder.path().join("a.jpg"));
     fs::write(&picture, jpeg(1)).unwrap();
     // The relay is its own camera, so that a connection with credentials succeeds, too.
-    let first = crate::binary::Framecast::serve(&CONFIG.replace("URL", "http://127.0.0.1:1"));
+    let first = testkit::binary::Framecast::serve(&CONFIG.replace("URL", "http://127.0.0.1:1"));
     fs::write(&file, CONFIG.replace("URL/", &first.url("/"))).unwrap();
     let mut command = framecast(&["-l", "127.0.0.1:0", "-c", file.to_str().unwrap()]);
     let running = Running::start(command.env("RUST_LOG", "debug"));
@@ -134,12 +133,12 @@ fn what_a_camera_or_program_says_is_for_no_viewer_and_a_body_for_nobody() {
         .map(|(name, source, _)| format!("{name}: {{on_demand: false, source: {source}}}"))
         .collect();
     let server =
-        crate::binary::Framecast::serve_with(&format!("streams: {{{}}}", streams.join(", ")), |command| {
+        testkit::binary::Framecast::serve_with(&format!("streams: {{{}}}", streams.join(", ")), |command| {
             // All ends of a source, not only those that last.
             command.env("RUST_LOG", "framecast=debug")
         });
     let get = |route: &str, admin: bool| {
-        let bearer = format!("Authorization: Bearer {}", crate::binary::ADMIN_TOKEN);
+        let bearer = format!("Authorization: Bearer {}", testkit::binary::ADMIN_TOKEN);
         let mut arguments = vec!["-sS", "--max-time", "20", "-i"];
         if admin {
             arguments.extend(["-H", &bearer]);
@@ -191,7 +190,7 @@ fn what_a_camera_or_program_says_is_for_no_viewer_and_a_body_for_nobody() {
     }
     let events = get("/api/events", true);
     assert!(events.contains("title-of-it") && events.contains("s3cret-words"), "{events}");
-    let bearer = format!("Authorization: Bearer {}", crate::binary::ADMIN_TOKEN);
+    let bearer = format!("Authorization: Bearer {}", testkit::binary::ADMIN_TOKEN);
     let asked = format!("{{\"url\": \"http://{html}/\"}}");
     let probed =
         run("curl", &["-sS", "-H", &bearer, "--data-binary", &asked, &server.url("/api/probe")]).stdout;

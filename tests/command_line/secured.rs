@@ -3,11 +3,9 @@
 use std::{fs, path::Path};
 
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use testkit::program::{Running, run, try_run, wait_for};
 
-use crate::{
-    commands::{ended, framecast},
-    program::{Running, run, try_run, wait_for},
-};
+use testkit::command::{ended, framecast};
 
 /// Writes a configuration with these two files; gives its path.
 fn config(folder: &Path, cert: &str, key: &str) -> String {

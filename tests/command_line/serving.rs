@@ -7,10 +7,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{
-    commands::{ended, framecast},
-    program::{Running, run, wait_for},
-};
+use testkit::program::{Running, run, wait_for};
+
+use testkit::command::{ended, framecast};
 
 const TWO: &str = "server: {listen: '127.0.0.1:1'}
 streams:

@@ -2,9 +2,9 @@
 
 use framecast::auth::token;
 
-use crate::{
+use testkit::{
     binary::Framecast,
-    commands::{ended, framecast},
+    command::{ended, framecast},
     program::{Running, free_address, wait_for},
 };
 

@@ -2,10 +2,9 @@
 
 use std::{fs, os::unix::net::UnixDatagram};
 
-use crate::{
-    commands::{ended, framecast},
-    program::{Running, python, run},
-};
+use testkit::program::{Running, python, run};
+
+use testkit::command::{ended, framecast};
 
 const CONFIG: &str = "streams: {x: {source: {type: pattern}}}";
 

@@ -2,11 +2,9 @@
 
 use std::{fs, net::TcpListener};
 
-use crate::{
-    binary::Framecast,
-    commands::{ended, ended_with_input},
-    program::try_run,
-};
+use testkit::{binary::Framecast, program::try_run};
+
+use testkit::command::{ended, ended_with_input};
 
 #[test]
 fn the_version_is_that_of_the_crate() {

@@ -6,12 +6,13 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use crate::{
-    bombs,
-    evil_camera::{EvilCamera, Line},
-    house::House,
-    pictures::plain,
+use testkit::{
+    fixture::Fixture,
+    malicious_camera::{Line, MaliciousCamera},
+    numbered_pictures::plain,
 };
+
+use crate::bombs;
 
 /// So little that each overrun shows.
 const TOP: &str = "limits: {max_frame_bytes: 256KiB}";
@@ -26,7 +27,7 @@ const HEAD: &[u8] =
 struct Case {
     name: &'static str,
     source: &'static str,
-    camera: EvilCamera,
+    camera: MaliciousCamera,
     /// Part of the reason that stands in the API.
     reason: &'static str,
     /// What must be counted as dropped.
@@ -42,7 +43,7 @@ async fn case<F>(
 where
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
-    Case { name, source: "mjpeg", camera: EvilCamera::start(script).await, reason, counted }
+    Case { name, source: "mjpeg", camera: MaliciousCamera::start(script).await, reason, counted }
 }
 
 /// Answers with `first`, and then with `rest` for as long as it is taken.
@@ -252,9 +253,9 @@ async fn two_dozen_hostile_cameras_at_once_cost_little_and_disturb_nobody() {
     cases.extend(bodies().await);
     cases.extend(pictures().await);
     let streams: String = (0..).zip(&cases).map(|(n, case)| stream(n, case)).collect();
-    let mut house = House::serving(TOP, &streams).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving(TOP, &streams).await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             for (n, case) in cases.iter().enumerate() {
                 // Each is met twice: it may come again, and later each time.
                 let met = |report: &serde_json::Value| {
@@ -262,14 +263,14 @@ async fn two_dozen_hostile_cameras_at_once_cost_little_and_disturb_nobody() {
                     let counted = case.counted.is_none_or(|counted| report["dropped"][counted] != 0);
                     reason.contains(case.reason) && counted && report["reconnects"].as_u64() > Some(1)
                 };
-                let report = house.report_when(&format!("evil-{n}"), met).await;
+                let report = fixture.report_when(&format!("evil-{n}"), met).await;
                 assert_eq!(report["frames_in"], 0, "{}: {report}", case.name);
                 assert!(case.camera.connections() > 1, "{}", case.name);
             }
             drop(cases);
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 fn stream(n: usize, Case { source, camera, .. }: &Case) -> String {
@@ -285,7 +286,7 @@ fn stream(n: usize, Case { source, camera, .. }: &Case) -> String {
 async fn a_circle_of_two_cameras_is_left_after_a_bounded_number_of_requests() {
     let back = Arc::new(OnceLock::<SocketAddr>::new());
     let to_first = back.clone();
-    let second = EvilCamera::start(move |mut line| {
+    let second = MaliciousCamera::start(move |mut line| {
         let to_first = to_first.clone();
         async move {
             line.request().await?;
@@ -294,7 +295,7 @@ async fn a_circle_of_two_cameras_is_left_after_a_bounded_number_of_requests() {
     })
     .await;
     let there = second.address();
-    let first = EvilCamera::start(move |mut line| async move {
+    let first = MaliciousCamera::start(move |mut line| async move {
         line.request().await?;
         line.say(&redirect(&format!("http://{there}/"))).await
     })
@@ -302,28 +303,28 @@ async fn a_circle_of_two_cameras_is_left_after_a_bounded_number_of_requests() {
     back.set(first.address()).unwrap();
     let streams =
         format!("  x: {{on_demand: false, source: {{type: mjpeg, url: 'http://{}/'}}}}\n", first.address());
-    let mut house = House::serving(TOP, &streams).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving(TOP, &streams).await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             // There is no reason while it connects once more.
             let failed =
                 |report: &serde_json::Value| report["reconnects"] != 0 && report["reason"].is_string();
-            let report = house.report_when("x", failed).await;
+            let report = fixture.report_when("x", failed).await;
             assert!(report["reason"].as_str().unwrap().contains("redirects too often"), "{report}");
         })
         .await;
     // The configured address and five redirects at each try, of which one more may have begun.
     let asked = first.connections() + second.connections();
-    let report = house.report("x").await;
+    let report = fixture.report("x").await;
     assert!(asked <= 6 * (report["reconnects"].as_u64().unwrap() + 1), "{asked} connections: {report}");
-    house.end();
+    fixture.end();
 }
 
 /// Nothing is decoded of them but where a viewer's wish or a transform needs it; there their scans are bounded.
 #[tokio::test]
 async fn progressive_bombs_are_given_up_by_those_who_decode_and_counted() {
     let bomb = Arc::new(bombs::progressive(2000));
-    let camera = EvilCamera::start(move |mut line| {
+    let camera = MaliciousCamera::start(move |mut line| {
         let bomb = bomb.clone();
         async move {
             line.request().await?;
@@ -336,15 +337,15 @@ async fn progressive_bombs_are_given_up_by_those_who_decode_and_counted() {
         "  x: {{on_demand: false, transform: [{{scale: {{width: 32}}}}], source: {{type: mjpeg, url: 'http://{}/'}}}}\n",
         camera.address()
     );
-    let mut house = House::serving("limits: {max_frame_bytes: 1MiB}", &streams).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("limits: {max_frame_bytes: 1MiB}", &streams).await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             let report =
-                house.report_when("x", |report| report["dropped"]["invalid"].as_u64() > Some(5)).await;
+                fixture.report_when("x", |report| report["dropped"]["invalid"].as_u64() > Some(5)).await;
             assert_eq!(report["frames_in"], 0, "{report}");
             drop(camera);
-            house.report_when("x", |report| report["state"] != "live").await;
+            fixture.report_when("x", |report| report["state"] != "live").await;
         })
         .await;
-    house.end();
+    fixture.end();
 }

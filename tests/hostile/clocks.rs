@@ -2,7 +2,7 @@
 
 use std::{fs, time::SystemTime};
 
-use crate::{house::House, pictures::numbered, raw_client::Client};
+use testkit::{fixture::Fixture, numbered_pictures::numbered, raw_client::Client};
 
 /// Between the program and the system's clock (Debian's faketime); timers, which do not go by the wall, are left alone.
 const PRELOADED: &str = "LD_PRELOAD=/usr/lib/$(uname -m)-linux-gnu/faketime/libfaketime.so.1 \
@@ -13,9 +13,9 @@ const STREAMS: &str = "  inbox: {source: {type: push, token: none}}\n  \
                        bars: {on_demand: false, source: {type: pattern, size: 64x48, fps: 10}}\n";
 
 /// How far off the clock is that pictures are stamped with, in hours.
-async fn hours_off(house: &House) -> i64 {
-    assert_eq!(house.push("inbox", &numbered(1)).await.head.status, 204);
-    let snapshot = Client::get(house.address(), "/streams/inbox/snapshot").await;
+async fn hours_off(fixture: &Fixture) -> i64 {
+    assert_eq!(fixture.push("inbox", &numbered(1)).await.head.status, 204);
+    let snapshot = Client::get(fixture.address(), "/streams/inbox/snapshot").await;
     let stamp: f64 = snapshot.head.get("x-timestamp").expect("a time").parse().unwrap();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
     ((stamp - now) / 3600.0).round() as i64
@@ -27,19 +27,21 @@ async fn a_clock_that_jumps_stops_no_stream_and_is_what_pictures_are_stamped_wit
     let clock = folder.path().join("clock");
     fs::write(&clock, "+0").unwrap();
     let shell = format!("export {PRELOADED} FAKETIME_TIMESTAMP_FILE={} && exec \"$@\"", clock.display());
-    let mut house = House::started_by(&shell, "", STREAMS).await;
-    house
-        .bears(32 * 1024, async |house| {
-            assert_eq!(hours_off(house).await, 0);
+    let mut fixture = Fixture::started_by(&shell, "", STREAMS).await;
+    fixture
+        .bears(32 * 1024, async |fixture| {
+            assert_eq!(hours_off(fixture).await, 0);
             for (jump, hours) in [("+25h", 25), ("-49h", -49), ("+20y", 20 * 365 * 24), ("+0", 0)] {
                 fs::write(&clock, jump).unwrap();
-                assert_eq!(hours_off(house).await, hours, "the clock has jumped");
+                assert_eq!(hours_off(fixture).await, hours, "the clock has jumped");
                 for stream in ["wall", "bars"] {
-                    let before = house.report(stream).await["frames_in"].as_u64().unwrap();
-                    house.report_when(stream, |report| report["frames_in"].as_u64() > Some(before + 5)).await;
+                    let before = fixture.report(stream).await["frames_in"].as_u64().unwrap();
+                    fixture
+                        .report_when(stream, |report| report["frames_in"].as_u64() > Some(before + 5))
+                        .await;
                 }
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }

@@ -1,12 +1,11 @@
 //! Very many who come at the same moment.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet};
-
-use crate::{
-    house::{House, until},
+use testkit::{
+    fixture::{Fixture, until},
     raw_client::Client,
 };
+use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet};
 
 const CROWD: usize = 5000;
 
@@ -30,12 +29,12 @@ fn allow_many_sockets() {
 #[tokio::test]
 async fn five_thousand_connections_at_once_and_gone() {
     allow_many_sockets();
-    let mut house = House::serving(TOP, CROWDED).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving(TOP, CROWDED).await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             let mut coming = JoinSet::new();
             for n in 0..CROWD {
-                let address = house.address();
+                let address = fixture.address();
                 coming.spawn(async move {
                     let mut io = TcpStream::connect(address).await.unwrap();
                     // Some say nothing, some half a word, and some want to watch.
@@ -48,35 +47,35 @@ async fn five_thousand_connections_at_once_and_gone() {
             let crowd = coming.join_all().await;
             assert_eq!(crowd.len(), CROWD);
             // The good viewer is one of those that are let in.
-            house.report_when("crowded", |report| report["viewers"] == MOST_VIEWERS - 1).await;
-            assert_eq!(Client::get(house.address(), "/healthz").await.head.status, 200);
+            fixture.report_when("crowded", |report| report["viewers"] == MOST_VIEWERS - 1).await;
+            assert_eq!(Client::get(fixture.address(), "/healthz").await.head.status, 200);
             drop(crowd);
-            house.report_when("crowded", |report| report["viewers"] == 0).await;
+            fixture.report_when("crowded", |report| report["viewers"] == 0).await;
         })
         .await;
-    let refused = house.all().await["refused"]["viewers"].as_u64().unwrap();
+    let refused = fixture.all().await["refused"]["viewers"].as_u64().unwrap();
     assert!(refused > 1000, "{refused} were refused");
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
 async fn connections_that_come_and_go_by_the_thousand_leave_nothing() {
-    let mut house = House::serving("", "").await;
-    house
-        .bears(16 * 1024, async |house| {
+    let mut fixture = Fixture::serving("", "").await;
+    fixture
+        .bears(16 * 1024, async |fixture| {
             for _ in 0..CROWD / 100 {
                 let mut coming = JoinSet::new();
                 for _ in 0..100 {
-                    coming.spawn(TcpStream::connect(house.address()));
+                    coming.spawn(TcpStream::connect(fixture.address()));
                 }
                 coming.join_all().await;
             }
             until("all of them to be gone", async || {
-                let report = house.report("neighbour").await;
+                let report = fixture.report("control").await;
                 if report["viewers"] == 1 { Ok(()) } else { Err(report.to_string()) }
             })
             .await;
         })
         .await;
-    house.end();
+    fixture.end();
 }

@@ -7,14 +7,14 @@ use flate2::{Compression, write::ZlibEncoder};
 use framecast::transform::codec::codec;
 use futures_util::future::join_all;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use tokio::time::{Instant, sleep};
-
-use crate::{
-    bombs,
-    house::{House, until},
-    pictures::numbered,
+use testkit::{
+    fixture::{Fixture, until},
+    numbered_pictures::numbered,
     raw_client::Client,
 };
+use tokio::time::{Instant, sleep};
+
+use crate::bombs;
 
 /// The memory of all pictures together.
 const DECODE_KIB: u64 = 64 * 1024;
@@ -114,7 +114,7 @@ fn too_large() -> Vec<(&'static str, Vec<u8>)> {
 
 #[tokio::test]
 async fn files_that_become_large_pictures_are_decoded_in_the_memory_there_is_or_refused_at_once() {
-    let mut house = House::serving(&top(), "  inbox: {source: {type: push, token: none}}\n").await;
+    let mut house = Fixture::serving(&top(), "  inbox: {source: {type: push, token: none}}\n").await;
     let (fitting, too_large) = (fitting(), too_large());
     house
         .bears(DECODE_KIB + BESIDE_KIB, async |house| {
@@ -158,7 +158,7 @@ async fn jpegs_that_are_decoded_in_several_scans_take_the_memory_there_is_or_are
         small: {source: {type: push, token: none}, transform: [{scale: {width: 320}}]}\n  \
         grey: {source: {type: push, token: none}, transform: [{grayscale: true}, {scale: {width: 320}}]}\n";
     use SamplingFactor::{R_4_2_0, R_4_4_4};
-    let mut house = House::serving(&top(), STREAMS).await;
+    let mut house = Fixture::serving(&top(), STREAMS).await;
     let fits = jpeg(1600, ColorType::Rgb, R_4_2_0, true);
     let large = [
         ("progressive", jpeg(3600, ColorType::Rgb, R_4_4_4, true)),
@@ -231,7 +231,7 @@ async fn large_pictures_that_are_drawn_wait_for_each_other_and_those_that_never_
         + "  bars: {on_demand: false, source: {type: pattern, size: 2500x2500, fps: 5}}\n  \
            graph: {on_demand: false, source: {type: chart, series: [a], size: 1600x1600, token: none}}\n  \
            wall: {on_demand: false, source: {type: mosaic, of: [one, two, bars], size: 1280x720}}\n";
-    let mut house = House::serving(&top(), &streams).await;
+    let mut house = Fixture::serving(&top(), &streams).await;
     house
         .bears(DECODE_KIB + BESIDE_KIB, async |house| {
             for name in ["one", "two", "three", "bars"] {
@@ -263,12 +263,12 @@ const PUBLISHERS: usize = 8;
 /// Streams whose pictures come out of the pool.
 const DRAWN: [&str; 4] = ["bars", "more", "half", "wall"];
 
-async fn frames(house: &House) -> Vec<u64> {
+async fn frames(house: &Fixture) -> Vec<u64> {
     join_all(DRAWN.map(async |name| house.report(name).await["frames_in"].as_u64().unwrap())).await
 }
 
 /// Frames of each stream within [`COUNTED_FOR`].
-async fn counted(house: &House) -> Vec<f64> {
+async fn counted(house: &Fixture) -> Vec<f64> {
     let (begun, before) = (Instant::now(), frames(house).await);
     sleep(COUNTED_FOR).await;
     let (after, took) = (frames(house).await, begun.elapsed());
@@ -282,7 +282,7 @@ async fn a_publisher_that_floods_the_workers_leaves_the_other_streams_their_fram
         more: {on_demand: false, source: {type: pattern, size: 64x48, fps: 5}}\n  \
         half: {on_demand: false, source: {type: rendition, of: bars}, transform: [{scale: {width: 32}}]}\n  \
         wall: {on_demand: false, source: {type: mosaic, of: [bars, more], size: 96x64, fps: 5}}\n";
-    let mut house = House::serving("limits: {max_frame_pixels: 50000000}", STREAMS).await;
+    let mut house = Fixture::serving("limits: {max_frame_pixels: 50000000}", STREAMS).await;
     let picture = png(1500, 8, 6, false);
     house
         .bears(256 * 1024, async |house| {

@@ -14,6 +14,15 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use testkit::{
+    attacks::frames::{get, nth},
+    control_stream::next_picture,
+    fixture::{ADMIN, Fixture, until},
+    malicious_camera::{Line, MaliciousCamera},
+    numbered_pictures::{numbered, plain},
+    program::{Running, run, test_file},
+    raw_client::{Answer, Body, Client},
+};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpSocket, TcpStream, UnixStream},
@@ -21,16 +30,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{
-    attacks::frames::{get, nth},
-    evil_camera::{EvilCamera, Line},
-    house::{ADMIN, House, until},
-    http2::Raw,
-    neighbour::next_picture,
-    pictures::{numbered, plain},
-    program::{Running, run, test_file},
-    raw_client::{Answer, Body, Client},
-};
+use crate::http2::Raw;
 
 /// So few that idle connections would take all of them.
 const DESCRIPTORS: u64 = 128;
@@ -41,14 +41,14 @@ fn few_descriptors() -> String {
 
 /// A camera that shows a picture, and closes each connection on command.
 struct ClosingCamera {
-    camera: EvilCamera,
+    camera: MaliciousCamera,
     closing: watch::Sender<bool>,
 }
 
 impl ClosingCamera {
     async fn start() -> Self {
         let (closing, open) = watch::channel(true);
-        let camera = EvilCamera::start(move |line| show(line, plain(64, 48), open.clone())).await;
+        let camera = MaliciousCamera::start(move |line| show(line, plain(64, 48), open.clone())).await;
         Self { camera, closing }
     }
 
@@ -62,31 +62,31 @@ impl ClosingCamera {
     }
 
     /// Closes once, and waits until the relay has reconnected.
-    async fn close_once(&self, house: &House) {
-        let (connections, before) = (self.camera.connections(), house.report("closing").await);
+    async fn close_once(&self, fixture: &Fixture) {
+        let (connections, before) = (self.camera.connections(), fixture.report("closing").await);
         self.closing.send_replace(false);
         until("the camera to be asked again", async || {
             let now = self.camera.connections();
-            if now > connections { Ok(()) } else { Err(house.report("closing").await.to_string()) }
+            if now > connections { Ok(()) } else { Err(fixture.report("closing").await.to_string()) }
         })
         .await;
         self.closing.send_replace(true);
         let seen = before["frames_in"].as_u64().unwrap();
-        house
+        fixture
             .report_when("closing", |now| now["state"] == "live" && now["frames_in"].as_u64() > Some(seen))
             .await;
     }
 }
 
 /// Returns the relay's counts of connections.
-async fn connections(house: &House) -> Value {
-    house.all().await["connections"].clone()
+async fn connections(fixture: &Fixture) -> Value {
+    fixture.all().await["connections"].clone()
 }
 
 /// Returns these counts once this many idle connections were closed for new ones.
-async fn connections_when_closed(house: &House, idle: u64) -> Value {
+async fn connections_when_closed(fixture: &Fixture, idle: u64) -> Value {
     until(&format!("{idle} idle connections to be closed"), async || {
-        let now = connections(house).await;
+        let now = connections(fixture).await;
         if now["closed_idle"].as_u64() >= Some(idle) { Ok(now) } else { Err(now.to_string()) }
     })
     .await
@@ -102,56 +102,56 @@ async fn a_camera_comes_back_and_a_viewer_gets_in_while_idle_connections_take_al
         camera.stream(),
         saved.display()
     );
-    let mut house = House::started_by(&few_descriptors(), "", &streams).await;
-    house
-        .bears(16 * 1024, async |house| {
-            house.report_when("closing", |report| report["state"] == "live").await;
-            let viewers = Watching::join(house).await;
+    let mut fixture = Fixture::started_by(&few_descriptors(), "", &streams).await;
+    fixture
+        .bears(16 * 1024, async |fixture| {
+            fixture.report_when("closing", |report| report["state"] == "live").await;
+            let viewers = Watching::join(fixture).await;
             let mut crowd = Vec::new();
             // No bytes, a partial head, and a request that was answered.
             let said = ["", "GET /streams/neigh", "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"];
             for n in 0..3 * DESCRIPTORS as usize {
-                let mut idle = TcpStream::connect(house.address()).await.unwrap();
+                let mut idle = TcpStream::connect(fixture.address()).await.unwrap();
                 // An error means that it was already closed to make room.
                 let _ = idle.write_all(said[n % said.len()].as_bytes()).await;
                 crowd.push(idle);
             }
-            let full = connections_when_closed(house, 2 * DESCRIPTORS).await;
+            let full = connections_when_closed(fixture, 2 * DESCRIPTORS).await;
             let most = full["most"].as_u64().unwrap();
             assert!(most > 8 && most < DESCRIPTORS, "{full}");
             until("the last ones to get in", async || {
-                let now = connections(house).await;
+                let now = connections(fixture).await;
                 if now["open"] == now["most"] { Ok(()) } else { Err(now.to_string()) }
             })
             .await;
-            assert!((house.process().descriptors() as u64) < DESCRIPTORS, "there is a reserve");
-            camera.close_once(house).await;
-            let mut new = Watching::join(house).await;
+            assert!((fixture.process().descriptors() as u64) < DESCRIPTORS, "there is a reserve");
+            camera.close_once(fixture).await;
+            let mut new = Watching::join(fixture).await;
             new.see().await;
-            assert_eq!(house.push("saved", &numbered(7)).await.head.status, 204);
+            assert_eq!(fixture.push("saved", &numbered(7)).await.head.status, 204);
             until("the picture to be saved", async || {
                 let found = fs::read(&saved).unwrap_or_default();
                 if found == numbered(7) { Ok(()) } else { Err(format!("{} bytes", found.len())) }
             })
             .await;
             drop((viewers, new, crowd));
-            let report = connections(house).await;
+            let report = connections(fixture).await;
             assert_eq!(report["refused"], json!({"address": 0, "full": 0}), "{report}");
         })
         .await;
-    let metrics = Client::get(house.address(), "/metrics").await;
+    let metrics = Client::get(fixture.address(), "/metrics").await;
     let metrics = String::from_utf8(metrics.body).unwrap();
     let closed = metrics.lines().find_map(|l| l.strip_prefix("framecast_closed_idle_connections_total "));
     assert!(closed.unwrap().parse::<f64>().unwrap() >= 2.0 * DESCRIPTORS as f64, "{metrics}");
-    house.end();
+    fixture.end();
 }
 
 /// A viewer of the stream `closing`.
 struct Watching(Body);
 
 impl Watching {
-    async fn join(house: &House) -> Self {
-        let mut viewer = house.client().await;
+    async fn join(fixture: &Fixture) -> Self {
+        let mut viewer = fixture.client().await;
         viewer.send(b"GET /streams/closing HTTP/1.1\r\nHost: test\r\n\r\n").await;
         let head = viewer.head().await;
         assert_eq!(head.status, 200);
@@ -169,29 +169,29 @@ impl Watching {
 #[tokio::test]
 async fn handshakes_that_never_end_and_http_2_without_requests_make_room() {
     let camera = ClosingCamera::start().await;
-    let mut house = House::secured_by(&few_descriptors(), "", &camera.stream()).await;
-    house
-        .bears(32 * 1024, async |house| {
-            house.report_when("closing", |report| report["state"] == "live").await;
-            let mut watching = Raw::begin(house.http2().await, 1_000_000).await.reading();
+    let mut fixture = Fixture::secured_by(&few_descriptors(), "", &camera.stream()).await;
+    fixture
+        .bears(32 * 1024, async |fixture| {
+            fixture.report_when("closing", |report| report["state"] == "live").await;
+            let mut watching = Raw::begin(fixture.http2().await, 1_000_000).await.reading();
             watching.say(&get(nth(0), "/streams/closing")).await.unwrap();
             watching.seen_when(|seen| seen.data_bytes > 1000).await;
             let (mut crowd, mut http2) = (Vec::new(), Vec::new());
             for _ in 0..16 {
-                http2.push(Raw::begin(house.http2().await, 1000).await);
+                http2.push(Raw::begin(fixture.http2().await, 1000).await);
                 for said in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
                     for _ in 0..8 {
-                        let mut idle = TcpStream::connect(house.address()).await.unwrap();
+                        let mut idle = TcpStream::connect(fixture.address()).await.unwrap();
                         // An error means that it was already closed to make room.
                         let _ = idle.write_all(said).await;
                         crowd.push(idle);
                     }
                 }
             }
-            let report = connections_when_closed(house, 100).await;
+            let report = connections_when_closed(fixture, 100).await;
             assert_eq!(report["refused"], json!({"address": 0, "full": 0}), "{report}");
-            camera.close_once(house).await;
-            let mut new = Watching::join(house).await;
+            camera.close_once(fixture).await;
+            let mut new = Watching::join(fixture).await;
             new.see().await;
             let before = watching.seen();
             let more = before.data_bytes + 1000;
@@ -199,65 +199,65 @@ async fn handshakes_that_never_end_and_http_2_without_requests_make_room() {
             assert!(!seen.ended, "whoever watches over HTTP/2 goes on watching");
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
 async fn connections_with_requests_are_never_closed_and_one_too_many_is_refused_and_counted() {
     // Without `sendfile`, since a stream that had eight viewers keeps its pipes.
-    let mut house = House::started_by(&few_descriptors(), "server: {sendfile: false}", "").await;
-    house
-        .bears(16 * 1024, async |house| {
-            let most = connections(house).await["most"].as_u64().unwrap();
+    let mut fixture = Fixture::started_by(&few_descriptors(), "server: {sendfile: false}", "").await;
+    fixture
+        .bears(16 * 1024, async |fixture| {
+            let most = connections(fixture).await["most"].as_u64().unwrap();
             let mut viewers = Vec::new();
             // The good viewer has one.
             for _ in 1..most {
-                let mut viewer = house.client().await;
-                viewer.send(b"GET /streams/neighbour HTTP/1.1\r\nHost: test\r\n\r\n").await;
+                let mut viewer = fixture.client().await;
+                viewer.send(b"GET /streams/control HTTP/1.1\r\nHost: test\r\n\r\n").await;
                 assert_eq!(viewer.head().await.status, 200);
                 viewers.push(viewer);
             }
-            let mut refused = house.client().await;
+            let mut refused = fixture.client().await;
             let head = refused.head().await;
             assert_eq!((head.status, head.get("retry-after").is_some()), (503, true));
             drop(viewers.pop());
             let (report, _client) = until("a place", async || {
-                asked_from("127.0.0.1", house.address()).await.map_err(|status| status.to_string())
+                asked_from("127.0.0.1", fixture.address()).await.map_err(|status| status.to_string())
             })
             .await;
             assert!(report["connections"]["refused"]["full"].as_u64() > Some(0), "{report}");
             assert_eq!(report["streams"][0]["viewers"], most - 1, "only one has left: {report}");
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 /// Anybody may send a login, and may leave it incomplete.
 #[tokio::test]
 async fn logins_that_never_end_and_refused_bodies_make_room() {
-    let mut house = House::started_by(
+    let mut fixture = Fixture::started_by(
         &few_descriptors(),
         "",
         "  closed: {source: {type: push, token: secret-of-the-test}}\n",
     )
     .await;
-    house
-        .bears(16 * 1024, async |house| {
+    fixture
+        .bears(16 * 1024, async |fixture| {
             let mut crowd = Vec::new();
             for n in 0..2 * DESCRIPTORS {
                 let target = ["/login", "/streams/closed/frame", "/nothing"][n as usize % 3];
                 let head =
                     format!("POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: 8000\r\n\r\nname=");
-                let mut io = TcpStream::connect(house.address()).await.unwrap();
+                let mut io = TcpStream::connect(fixture.address()).await.unwrap();
                 // An error means that it was already closed to make room.
                 let _ = io.write_all(head.as_bytes()).await;
                 crowd.push(io);
             }
-            let report = connections_when_closed(house, DESCRIPTORS).await;
+            let report = connections_when_closed(fixture, DESCRIPTORS).await;
             assert_eq!(report["refused"], json!({"address": 0, "full": 0}), "{report}");
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 /// `framecast serve` in a folder of its own, where it keeps what was added over HTTP.
@@ -420,22 +420,23 @@ async fn where_nothing_can_be_kept_adding_is_refused_and_nothing_else() {
     let full = "kept=$(cat \"$last\") && mount -t tmpfs -o size=16k none \"$folder\" && \
                 printf %s \"$kept\" >\"$last\" && { cat /dev/zero >\"$folder/filler\" 2>/dev/null || true; }";
     for made in [read_only, full] {
-        let mut house = House::started_by(&with_folder(made), "", "").await;
-        house
-            .bears(16 * 1024, async |house| {
+        let mut fixture = Fixture::started_by(&with_folder(made), "", "").await;
+        fixture
+            .bears(16 * 1024, async |fixture| {
                 let body = json!({"name": "added", "source": {"type": "push", "token": "none"}}).to_string();
                 let bearer = format!("Bearer {ADMIN}");
                 let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
                 for _ in 0..3 {
                     let refused =
-                        Client::ask(house.address(), "POST", "/api/streams", &headers, body.as_bytes()).await;
+                        Client::ask(fixture.address(), "POST", "/api/streams", &headers, body.as_bytes())
+                            .await;
                     assert_eq!(refused.head.status, 507, "{}", String::from_utf8_lossy(&refused.body));
                 }
-                let there = Client::get(house.address(), "/api/streams/added").await;
+                let there = Client::get(fixture.address(), "/api/streams/added").await;
                 assert_eq!(there.head.status, 404, "what cannot be kept is not there");
             })
             .await;
-        house.end();
+        fixture.end();
     }
 }
 
@@ -457,10 +458,11 @@ async fn show(mut line: Line, picture: Vec<u8>, mut here: watch::Receiver<bool>)
 async fn a_camera_whose_name_leads_elsewhere_is_asked_there() {
     let (at_first, here) = watch::channel(true);
     let (_at_last, stays) = watch::channel(true);
-    let first = EvilCamera::start(move |line| show(line, plain(64, 48), here.clone())).await;
+    let first = MaliciousCamera::start(move |line| show(line, plain(64, 48), here.clone())).await;
     let second_address = format!("127.0.0.2:{}", first.address().port());
     let second =
-        EvilCamera::start_at(&second_address, move |line| show(line, plain(96, 64), stays.clone())).await;
+        MaliciousCamera::start_at(&second_address, move |line| show(line, plain(96, 64), stays.clone()))
+            .await;
     let folder = tempfile::tempdir().unwrap();
     let hosts = folder.path().join("hosts");
     fs::write(&hosts, "127.0.0.1 camera.test\n").unwrap();
@@ -472,20 +474,20 @@ async fn a_camera_whose_name_leads_elsewhere_is_asked_there() {
         "  x: {{on_demand: false, max_fps: 20, source: {{type: mjpeg, url: 'http://camera.test:{}/'}}}}\n",
         first.address().port()
     );
-    let mut house = House::started_by(&shell, "", &streams).await;
-    house
-        .bears(16 * 1024, async |house| {
-            house.report_when("x", |report| report["size"]["width"] == 64).await;
+    let mut fixture = Fixture::started_by(&shell, "", &streams).await;
+    fixture
+        .bears(16 * 1024, async |fixture| {
+            fixture.report_when("x", |report| report["size"]["width"] == 64).await;
             fs::write(&hosts, "127.0.0.2 camera.test\n").unwrap();
             at_first.send_replace(false);
             drop(first);
             let wanted = |report: &Value| report["size"]["width"] == 96 && report["state"] == "live";
-            let report = house.report_when("x", wanted).await;
+            let report = fixture.report_when("x", wanted).await;
             assert!(report["reconnects"].as_u64() > Some(0), "{report}");
         })
         .await;
     drop(second);
-    house.end();
+    fixture.end();
 }
 
 /// Both in a network of their own, which the test breaks; it asks over a Unix socket, which has nothing to do with that.

@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeMap, io};
 
+use testkit::{
+    attacks::frames::{DATA, PING, RST_STREAM, frame, preface},
+    raw_client::PATIENCE,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
     net::TcpStream,
@@ -10,11 +14,6 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::client::TlsStream;
-
-use crate::{
-    attacks::frames::{DATA, PING, RST_STREAM, frame, preface},
-    raw_client::PATIENCE,
-};
 
 /// The flag of a frame with padding, whose length comes first.
 pub(crate) const PADDED: u8 = 8;

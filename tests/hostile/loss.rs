@@ -2,14 +2,13 @@
 
 use std::{cell::Cell, fs, path::Path, process::Command};
 
-use tokio::net::{UnixListener, UnixStream};
-
-use crate::{
-    house::until,
-    neighbour::Neighbour,
+use testkit::{
+    control_stream::ControlStream,
+    fixture::until,
     program::{Running, run, test_file},
     raw_client::{Client, Io},
 };
+use tokio::net::{UnixListener, UnixStream};
 
 /// Lost of a hundred.
 const LOSS: &str = "5";
@@ -72,14 +71,14 @@ async fn a_camera_and_a_viewer_behind_lost_packets_lose_no_frame_and_hold_up_nob
     let near = UnixListener::bind(folder.join("clean.sock")).unwrap();
     let running = start(folder);
     let mut of_camera =
-        Neighbour::begin_as("camera", client(folder, "sock").await, camera(&far), BYTES).await;
+        ControlStream::begin_as("camera", client(folder, "sock").await, camera(&far), BYTES).await;
     let mut of_viewer =
-        Neighbour::begin_as("viewer", client(folder, "viewer.sock").await, camera(&near), BYTES).await;
-    let mut good = Neighbour::begin_as("good", client(folder, "sock").await, camera(&near), BYTES).await;
+        ControlStream::begin_as("viewer", client(folder, "viewer.sock").await, camera(&near), BYTES).await;
+    let mut good = ControlStream::begin_as("good", client(folder, "sock").await, camera(&near), BYTES).await;
     let is_on = Cell::new(2);
-    let many = async |neighbour: &mut Neighbour| {
-        while neighbour.sent() < FRAMES {
-            neighbour.exchange().await;
+    let many = async |control: &mut ControlStream| {
+        while control.sent() < FRAMES {
+            control.exchange().await;
         }
         is_on.set(is_on.get() - 1);
     };
@@ -88,10 +87,10 @@ async fn a_camera_and_a_viewer_behind_lost_packets_lose_no_frame_and_hold_up_nob
     let (seen, lost) = lost(folder).await;
     eprintln!("{lost} of {seen} packets were lost; meanwhile {} frames went by beside them", good.sent());
     assert!(lost > LEAST_LOST, "{lost} of {seen} packets were lost");
-    for (name, neighbour) in [("camera", &of_camera), ("viewer", &of_viewer), ("good", &good)] {
+    for (name, control) in [("camera", &of_camera), ("viewer", &of_viewer), ("good", &good)] {
         let target = format!("/api/streams/{name}");
         let report = client(folder, "sock").await.ask_here("GET", &target, &[], b"").await.json();
-        assert_eq!(report["frames_in"], neighbour.sent(), "{report}");
+        assert_eq!(report["frames_in"], control.sent(), "{report}");
         assert_eq!((&report["skipped"], &report["reconnects"]), (&0.into(), &0.into()), "{report}");
     }
     drop((of_camera, of_viewer, good));

@@ -4,10 +4,10 @@
 
 use std::{path::Path, time::Duration};
 
-use crate::{
+use testkit::{
     attacks::{self, ATTACKS, AUTH, Arsenal, KINDS, STREAMS, Target, handshakes},
     cgroup::Cgroup,
-    house::{House, until},
+    fixture::{Fixture, until},
 };
 
 /// Memory that the process may use under attack.
@@ -30,19 +30,19 @@ async fn is_borne(name: &str) {
         Some(group) => format!("echo $$ >'{}' && exec \"$@\"", group.processes().display()),
         None => "exec \"$@\"".to_owned(),
     };
-    let mut house = House::secured_by(&shell, AUTH, &format!("{CAMERA}{STREAMS}")).await;
-    let target = Target::new(house.address(), Path::new(&house.certificate())).unwrap();
+    let mut fixture = Fixture::secured_by(&shell, AUTH, &format!("{CAMERA}{STREAMS}")).await;
+    let target = Target::new(fixture.address(), Path::new(&fixture.certificate())).unwrap();
     let arsenal = Arsenal::made_for(name).unwrap();
-    let before = house.process().memory_kib();
-    let attack = async |_: &House| attacks::run(name, &target, arsenal, LENGTH, 1).await.unwrap();
-    house.bears(LIMIT_BYTES / 1024 - before, attack).await;
+    let before = fixture.process().memory_kib();
+    let attack = async |_: &Fixture| attacks::run(name, &target, arsenal, LENGTH, 1).await.unwrap();
+    fixture.bears(LIMIT_BYTES / 1024 - before, attack).await;
     assert_ne!(handshakes(), 0, "the relay was not even reached");
     until("the memory to be given back", async || {
-        let kept = house.process().memory_kib().saturating_sub(before);
+        let kept = fixture.process().memory_kib().saturating_sub(before);
         if kept <= KEPT_KIB { Ok(()) } else { Err(format!("{kept} KiB more than before")) }
     })
     .await;
-    house.end();
+    fixture.end();
     drop(group);
 }
 

@@ -1,16 +1,16 @@
 //! Clients of HTTP/2 that mean harm: one connection of theirs could be ten thousand.
 
 use futures_util::future::join_all;
-
-use crate::{
+use testkit::{
     attacks::frames::{
         CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE,
         fields, frame, get, nth, post,
     },
-    house::{House, until},
-    http2::{PADDED, Raw, cancel, field},
-    pictures::long,
+    fixture::{Fixture, until},
+    numbered_pictures::long,
 };
+
+use crate::http2::{PADDED, Raw, cancel, field};
 
 /// Far more than a connection's windows.
 const LARGE: usize = 1_000_000;
@@ -28,13 +28,13 @@ const WINDOW: u32 = 64 * 1024;
 
 const WIDE: &str = "  wide: {viewer_timeout: 1s, source: {type: push, token: none}}\n";
 
-async fn house() -> House {
-    let house = House::secured("", WIDE).await;
+async fn house() -> Fixture {
+    let house = Fixture::secured("", WIDE).await;
     assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
     house
 }
 
-async fn viewers_are(house: &House, wanted: usize) {
+async fn viewers_are(house: &Fixture, wanted: usize) {
     house.report_when("wide", |report| report["viewers"] == wanted).await;
 }
 
@@ -234,7 +234,7 @@ async fn viewers_that_never_open_their_window_are_let_go() {
 async fn a_window_of_one_byte_is_filled_byte_by_byte() {
     const BYTES: usize = 500;
     const VIEWERS: usize = 10;
-    let mut house = House::secured("", &WIDE.replace("1s", "1h")).await;
+    let mut house = Fixture::secured("", &WIDE.replace("1s", "1h")).await;
     house.push("wide", &long(LARGE)).await;
     house
         .bears(MEMORY_KIB, async |house| {
@@ -400,7 +400,7 @@ async fn answers_that_are_made_for_each_request_wait_or_are_refused() {
     const CONNECTIONS: usize = 64;
     const REQUESTS: usize = 250;
     let top = "limits: {max_unsent_bytes: 4MiB, max_unsent_bytes_per_connection: 256KiB}";
-    let mut house = House::secured(top, WIDE).await;
+    let mut house = Fixture::secured(top, WIDE).await;
     assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
     for (window, reads) in [(0, true), (0x7fff_ffff, false)] {
         house

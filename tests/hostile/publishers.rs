@@ -5,6 +5,11 @@ use futures_util::{
     future::{join_all, select_all},
 };
 use serde_json::Value;
+use testkit::{
+    fixture::{ADMIN, Fixture, until},
+    numbered_pictures::{number_of, numbered},
+    raw_client::{Client, PATIENCE},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -12,12 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    bombs,
-    house::{ADMIN, House, until},
-    pictures::{number_of, numbered},
-    raw_client::{Client, PATIENCE},
-};
+use crate::bombs;
 
 const TOP: &str =
     "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_frame_bytes: 1MiB, max_frame_pixels: 1000000}";
@@ -35,7 +35,7 @@ const MEMORY_KIB: u64 = 24 * 1024;
 #[tokio::test]
 async fn wrong_tokens_at_speed_are_slowed_and_counted_and_the_right_one_goes_on() {
     const GUESSES: usize = 500;
-    let mut house = House::serving(TOP, STREAMS).await;
+    let mut house = Fixture::serving(TOP, STREAMS).await;
     house
         .bears(MEMORY_KIB, async |house| {
             let mut guessing = JoinSet::new();
@@ -74,7 +74,7 @@ async fn wrong_tokens_at_speed_are_slowed_and_counted_and_the_right_one_goes_on(
 }
 
 /// Sends zeros for as long as they are taken, `total` at most; the status of the answer, if it came through.
-async fn flood(house: &House, head: &str, chunked: bool, total: usize) -> Option<u16> {
+async fn flood(house: &Fixture, head: &str, chunked: bool, total: usize) -> Option<u16> {
     let mut io = TcpStream::connect(house.address()).await.unwrap();
     io.write_all(head.as_bytes()).await.unwrap();
     let (mut from, mut to) = io.split();
@@ -107,7 +107,7 @@ async fn flood(house: &House, head: &str, chunked: bool, total: usize) -> Option
 #[tokio::test]
 async fn bodies_of_a_hundred_megabytes_are_refused_in_the_memory_of_one_frame() {
     const TOTAL: usize = 100_000_000;
-    let mut house = House::serving(TOP, STREAMS).await;
+    let mut house = Fixture::serving(TOP, STREAMS).await;
     let sized = format!("Content-Length: {TOTAL}");
     house
         .bears(MEMORY_KIB, async |house| {
@@ -141,7 +141,7 @@ const DECODER_KIB: u64 = 28 * 1024;
 
 #[tokio::test]
 async fn pictures_that_unpack_without_end_are_refused_or_shown_in_bounded_memory() {
-    let mut house = House::serving(TOP, STREAMS).await;
+    let mut house = Fixture::serving(TOP, STREAMS).await;
     let mut bombs = bombs::pngs();
     bombs.push(("a GIF of a thousand large frames", bombs::gif()));
     bombs.push(("a JPEG of 65,535 x 65,535", bombs::sized(&numbered(1), 65_535, 65_535)));
@@ -167,7 +167,7 @@ async fn pictures_that_unpack_without_end_are_refused_or_shown_in_bounded_memory
 #[tokio::test]
 async fn a_hundred_uploads_that_never_come_hold_little_and_are_counted_when_they_break() {
     const UPLOADS: usize = 100;
-    let mut house = House::serving(CROWDED, STREAMS).await;
+    let mut house = Fixture::serving(CROWDED, STREAMS).await;
     house
         .bears(MEMORY_KIB, async |house| {
             let mut slow = Vec::new();
@@ -197,7 +197,7 @@ async fn a_hundred_uploads_that_never_come_hold_little_and_are_counted_when_they
 async fn ten_thousand_frames_in_one_go_are_counted_and_the_last_one_is_shown() {
     const FRAMES: u64 = 10_000;
     let streams = format!("{STREAMS}  thinned: {{max_fps: 10, source: {{type: push, token: none}}}}\n");
-    let mut house = House::serving(TOP, &streams).await;
+    let mut house = Fixture::serving(TOP, &streams).await;
     let feed: Vec<u8> = (1..=FRAMES).flat_map(numbered).collect();
     house
         .bears(MEMORY_KIB, async |house| {
@@ -220,7 +220,7 @@ async fn ten_thousand_frames_in_one_go_are_counted_and_the_last_one_is_shown() {
 /// Begins an upload for each of `targets` and sends `sent` of its body, all at once, until all but `held` are
 /// refused. They stay as they are for as long as what is returned lives.
 async fn never_end(
-    house: &House,
+    house: &Fixture,
     targets: &[String],
     length: usize,
     sent: &[u8],
@@ -259,7 +259,7 @@ async fn never_end(
 const CROWD_KIB: u64 = 6 * 1024;
 
 /// While others hold all that is there for those without a credential, these get through.
-async fn others_get_through(house: &House) {
+async fn others_get_through(house: &Fixture) {
     let token = [("Authorization", "Bearer kept-in-a-test")];
     let pushed = Client::ask(house.address(), "POST", "/streams/guarded/frame", &token, &numbered(3)).await;
     assert_eq!(pushed.head.status, 204, "{pushed:?}");
@@ -273,7 +273,7 @@ async fn others_get_through(house: &House) {
 
 #[tokio::test]
 async fn pictures_that_never_end_hold_their_share_of_memory_and_no_more() {
-    let mut house = House::serving(CROWDED, STREAMS).await;
+    let mut house = Fixture::serving(CROWDED, STREAMS).await;
     let targets = vec!["/streams/inbox/frame".to_owned(); 20];
     house
         .bears(MEMORY_KIB + CROWD_KIB, async |house| {
@@ -290,7 +290,7 @@ async fn pictures_that_never_end_hold_their_share_of_memory_and_no_more() {
 #[tokio::test]
 async fn points_that_never_end_hold_their_share_of_memory_and_no_more() {
     let streams = format!("{STREAMS}  load: {{source: {{type: chart, series: [cpu], token: none}}}}\n");
-    let mut house = House::serving(CROWDED, &streams).await;
+    let mut house = Fixture::serving(CROWDED, &streams).await;
     let targets = vec!["/streams/load/points".to_owned(); 60];
     house
         .bears(MEMORY_KIB + CROWD_KIB, async |house| {
@@ -307,7 +307,7 @@ async fn feeds_whose_picture_never_ends_hold_their_share_of_memory_and_no_more()
     let names: Vec<_> = (0..20).map(|n| format!("feed-{n}")).collect();
     let pushed = |name| format!("  {name}: {{source: {{type: push, token: none}}}}\n");
     let streams: String = STREAMS.to_owned() + &names.iter().map(pushed).collect::<String>();
-    let mut house = House::serving(CROWDED, &streams).await;
+    let mut house = Fixture::serving(CROWDED, &streams).await;
     let targets: Vec<_> = names.iter().map(|name| format!("/streams/{name}/feed")).collect();
     // A picture of comments.
     let mut endless = vec![0xff, 0xd8];
@@ -326,7 +326,7 @@ async fn feeds_whose_picture_never_ends_hold_their_share_of_memory_and_no_more()
 }
 
 /// Begins an upload that sends a part of its picture.
-async fn begun(house: &House, stream: &str, headers: &str) -> Client {
+async fn begun(house: &Fixture, stream: &str, headers: &str) -> Client {
     let mut client = house.client().await;
     let head = format!(
         "POST /streams/{stream}/frame HTTP/1.1\r\nHost: t\r\n{headers}\r\nContent-Length: 1000000\r\n\r\n"
@@ -340,7 +340,7 @@ async fn begun(house: &House, stream: &str, headers: &str) -> Client {
 async fn streams_and_addresses_have_few_uploads_and_credentials_have_room_of_their_own() {
     let open = "{source: {type: push, token: none}}";
     let streams = format!("{STREAMS}  third: {open}\n  fourth: {open}\n");
-    let mut house = House::serving(TOP, &streams).await;
+    let mut house = Fixture::serving(TOP, &streams).await;
     house
         .bears(MEMORY_KIB, async |house| {
             let status = async |stream: &'static str, headers: &[(&str, &str)]| {
@@ -393,7 +393,7 @@ async fn streams_and_addresses_have_few_uploads_and_credentials_have_room_of_the
 #[tokio::test]
 async fn heads_do_not_keep_what_came_behind_them() {
     const UPLOADS: usize = 200;
-    let mut house = House::serving(TOP, STREAMS).await;
+    let mut house = Fixture::serving(TOP, STREAMS).await;
     // As large as what is read of a connection at a time, and refused at once: nobody has the token.
     let body = vec![0; 250_000];
     house
@@ -426,7 +426,7 @@ async fn wrong_passwords_of_many_addresses_are_checked_in_the_memory_of_one() {
     let top = format!(
         "{TOP}\nauth: {{anonymous: all, users: {{alice: {{password_hash: '{nobodys}', role: view}}}}}}"
     );
-    let mut house = House::serving(&top, STREAMS).await;
+    let mut house = Fixture::serving(&top, STREAMS).await;
     house
         .bears(ARGON2_KIB + 12 * 1024, async |house| {
             let mut guessing = JoinSet::new();

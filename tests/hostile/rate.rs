@@ -3,20 +3,19 @@
 use std::{cell::Cell, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use testkit::{
+    control_stream::next_picture,
+    fixture::Fixture,
+    malicious_camera::MaliciousCamera,
+    numbered_pictures::{long, number_of, numbered_long},
+    raw_client::{Body, Client},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     sync::Semaphore,
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, timeout},
-};
-
-use crate::{
-    evil_camera::EvilCamera,
-    house::House,
-    neighbour::next_picture,
-    pictures::{long, number_of, numbered_long},
-    raw_client::{Body, Client},
 };
 
 const VIEWERS: usize = 10;
@@ -44,8 +43,8 @@ fn part(number: u64) -> Vec<u8> {
 }
 
 /// Sends number 0 at once, and the others when it may.
-async fn camera(may: Arc<Semaphore>) -> EvilCamera {
-    EvilCamera::start(move |mut line| {
+async fn camera(may: Arc<Semaphore>) -> MaliciousCamera {
+    MaliciousCamera::start(move |mut line| {
         let may = may.clone();
         async move {
             line.request().await?;
@@ -66,8 +65,8 @@ async fn camera(may: Arc<Semaphore>) -> EvilCamera {
 }
 
 /// Has seen number 0.
-async fn steady_viewer(house: &House) -> Body {
-    let mut client = house.client().await;
+async fn steady_viewer(fixture: &Fixture) -> Body {
+    let mut client = fixture.client().await;
     client.send(b"GET /streams/free HTTP/1.1\r\nHost: test\r\n\r\n").await;
     let head = client.head().await;
     let mut body = Body::after(&head, client);
@@ -138,15 +137,15 @@ async fn ten_steady_viewers_get_their_frames_in_the_midst_of_a_hostile_crowd() {
         camera.address()
     );
     // Without `sendfile`, since a stream that had eight viewers keeps the pipes of that.
-    let mut house = House::serving("server: {sendfile: false}", &streams).await;
-    house.push("wide", &long(1_000_000)).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("server: {sendfile: false}", &streams).await;
+    fixture.push("wide", &long(1_000_000)).await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             let mut viewers = Vec::new();
             for _ in 0..VIEWERS {
-                viewers.push(steady_viewer(house).await);
+                viewers.push(steady_viewer(fixture).await);
             }
-            let address = house.address();
+            let address = fixture.address();
             let is_on = Cell::new(true);
             let mut done = 0;
             let crowd = async {
@@ -179,5 +178,5 @@ async fn ten_steady_viewers_get_their_frames_in_the_midst_of_a_hostile_crowd() {
             assert_eq!(Client::get(address, "/healthz").await.head.status, 200);
         })
         .await;
-    house.end();
+    fixture.end();
 }

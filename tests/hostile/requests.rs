@@ -1,23 +1,22 @@
 //! Requests that are not what they seem: more than one in one, addresses that lead elsewhere, heads without measure.
 
+use testkit::{
+    fixture::Fixture,
+    numbered_pictures::plain,
+    raw_client::{Client, PATIENCE},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
 
-use crate::{
-    house::House,
-    pictures::plain,
-    raw_client::{Client, PATIENCE},
-};
-
 const INBOX: &str = "  inbox: {source: {type: push, token: none}}\n";
 const MEMORY_KIB: u64 = 16 * 1024;
 
 /// All that is answered to these bytes, up to the end of the connection.
-async fn answers(house: &House, bytes: &[u8]) -> String {
-    let mut io = TcpStream::connect(house.address()).await.unwrap();
+async fn answers(fixture: &Fixture, bytes: &[u8]) -> String {
+    let mut io = TcpStream::connect(fixture.address()).await.unwrap();
     // The relay may close before it has read all of it.
     let _ = io.write_all(bytes).await;
     let mut answer = Vec::new();
@@ -51,21 +50,21 @@ const SHAPES: [(&str, &str); 16] = [
 
 #[tokio::test]
 async fn a_request_that_hides_another_is_refused_and_the_other_never_seen() {
-    let mut house = House::serving("", INBOX).await;
+    let mut fixture = Fixture::serving("", INBOX).await;
     let picture = plain(16, 16);
     let hidden = format!(
         "POST /streams/inbox/frame HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n",
         picture.len()
     );
     let hidden = [hidden.as_bytes(), &picture].concat();
-    house
-        .bears(MEMORY_KIB, async |house| {
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             for method in ["GET", "POST"] {
                 for (shape, head) in SHAPES {
                     let (head, behind) = head.split_once("{body}").unwrap();
                     let first = format!("{method} /streams/inbox/feed HTTP/1.1\r\nHost: test\r\n{head}");
                     let all = [first.as_bytes(), &hidden, behind.as_bytes()].concat();
-                    let answer = answers(house, &all).await;
+                    let answer = answers(fixture, &all).await;
                     let lines: Vec<_> = answer.lines().filter(|line| line.starts_with("HTTP/1.")).collect();
                     assert!(
                         matches!(lines[..], ["HTTP/1.1 400 Bad Request"]),
@@ -75,9 +74,9 @@ async fn a_request_that_hides_another_is_refused_and_the_other_never_seen() {
             }
         })
         .await;
-    assert_eq!(house.report("inbox").await["frames_in"], 0, "no hidden request was served");
-    assert_eq!(house.all().await["refused"]["malformed"], 2 * SHAPES.len());
-    house.end();
+    assert_eq!(fixture.report("inbox").await["frames_in"], 0, "no hidden request was served");
+    assert_eq!(fixture.all().await["refused"]["malformed"], 2 * SHAPES.len());
+    fixture.end();
 }
 
 /// Requests for which two programs could disagree on the end or on the target. In each, a reader that follows
@@ -311,8 +310,8 @@ const ODD: &[(&str, &str)] = &[
 /// between.
 #[tokio::test]
 async fn what_two_programs_could_read_differently_has_one_answer_or_ends_the_connection() {
-    let mut house =
-        House::serving("", &format!("{INBOX}  other: {{source: {{type: push, token: none}}}}\n")).await;
+    let mut fixture =
+        Fixture::serving("", &format!("{INBOX}  other: {{source: {{type: push, token: none}}}}\n")).await;
     let picture = plain(16, 16);
     let hidden = format!(
         "POST /streams/other/frame HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n",
@@ -322,8 +321,8 @@ async fn what_two_programs_could_read_differently_has_one_answer_or_ends_the_con
     let (length, hex) = (hidden.len().to_string(), format!("{:x}", hidden.len()));
     let chunk = [format!("{hex}\r\n").as_bytes(), &hidden, b"\r\n0\r\n\r\n"].concat();
     let last = b"GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
-    house
-        .bears(MEMORY_KIB, async |house| {
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             for (method, path) in [("GET", "/healthz"), ("POST", "/login"), ("POST", "/streams/inbox/feed")] {
                 // Such a body has no end of its own.
                 let is_asked = |text: &str| method == "GET" || !text.contains("Upgrade: websocket");
@@ -341,7 +340,7 @@ async fn what_two_programs_could_read_differently_has_one_answer_or_ends_the_con
                     let (before, behind) = text.split_once(marker).expect("each hides something");
                     let behind = behind.as_bytes();
                     let all = [before.as_bytes(), middle, behind, last].concat();
-                    let answer = answers(house, &all).await;
+                    let answer = answers(fixture, &all).await;
                     let lines = answer.match_indices("HTTP/1.");
                     let statuses = lines.map(|(at, _)| answer.get(at + 9..at + 12).unwrap_or_default());
                     let statuses: Vec<_> = statuses.filter(|status| *status != "100").collect();
@@ -353,32 +352,32 @@ async fn what_two_programs_could_read_differently_has_one_answer_or_ends_the_con
                         // The rest is refused, if it is read at all.
                         [_, ref left @ ..] => assert!(left.iter().all(|status| *status == "400"), "{case}"),
                     }
-                    let served = &house.report("other").await["frames_in"];
+                    let served = &fixture.report("other").await["frames_in"];
                     assert_eq!(*served, 0, "{case}: what was hidden was served");
                 }
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 /// RFC 9112, section 9.3.2: answered in order, also those that are wrong.
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_their_order() {
-    let mut house = House::serving("", INBOX).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("", INBOX).await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             let ask = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n");
             let all: String =
                 ["/healthz", "/streams/nobody", "/readyz", "/api/streams/inbox", "/no"].map(ask).concat();
             let last = "GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
-            let answer = answers(house, format!("{all}{last}").as_bytes()).await;
+            let answer = answers(fixture, format!("{all}{last}").as_bytes()).await;
             let statuses: Vec<_> =
                 answer.match_indices("HTTP/1.1 ").map(|(at, _)| &answer[at + 9..at + 12]).collect();
             assert_eq!(statuses, ["200", "404", "200", "200", "404", "200"], "{answer}");
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 /// actix-http would decode and keep all that fit into 128 KiB: 6 kB for each.
@@ -386,15 +385,15 @@ async fn pipelined_requests_are_answered_in_their_order() {
 async fn requests_far_ahead_of_their_answers_end_the_connection() {
     const CONNECTIONS: usize = 20;
     let ask = "GET /healthz HTTP/1.1\r\nHost:a\r\n\r\n";
-    let mut house = House::serving("", INBOX).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("", INBOX).await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             let last = "GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
-            let answer = answers(house, format!("{}{last}", ask.repeat(32)).as_bytes()).await;
+            let answer = answers(fixture, format!("{}{last}", ask.repeat(32)).as_bytes()).await;
             assert_eq!(answer.matches("HTTP/1.1 200").count(), 33, "{answer}");
             let mut unread = Vec::new();
             for _ in 0..CONNECTIONS {
-                let mut io = TcpStream::connect(house.address()).await.unwrap();
+                let mut io = TcpStream::connect(fixture.address()).await.unwrap();
                 // Waiting for a picture that never comes is the slowest answer there is.
                 let first = "GET /streams/inbox/snapshot HTTP/1.1\r\nHost:a\r\n\r\n";
                 let _ = io.write_all(format!("{first}{}", ask.repeat(3000)).as_bytes()).await;
@@ -406,8 +405,8 @@ async fn requests_far_ahead_of_their_answers_end_the_connection() {
             }
         })
         .await;
-    assert_eq!(house.all().await["refused"]["malformed"], CONNECTIONS);
-    house.end();
+    assert_eq!(fixture.all().await["refused"]["malformed"], CONNECTIONS);
+    fixture.end();
 }
 
 #[tokio::test]
@@ -429,13 +428,13 @@ async fn addresses_that_try_to_leave_the_house_find_nothing() {
         "//etc/passwd",
         "/%2fetc%2fpasswd",
         "/view/%2e%2e%2fetc",
-        "/streams/neighbour%00",
-        "/streams/neighbour%0d%0aX-Injected:%20yes",
-        "/streams/neighbour/../../etc/passwd/snapshot",
+        "/streams/control%00",
+        "/streams/control%0d%0aX-Injected:%20yes",
+        "/streams/control/../../etc/passwd/snapshot",
         "/streams/%ff%fe",
         "/streams/%",
         "/streams/%zz",
-        "/streams/NEIGHBOUR",
+        "/streams/CONTROL_STREAM",
         "/api/streams/..%2f..%2fetc%2fpasswd",
         "/api/frame.jpeg?src=../../../etc/passwd",
         "/api/frame.jpeg?src=file:///etc/passwd",
@@ -448,11 +447,11 @@ async fn addresses_that_try_to_leave_the_house_find_nothing() {
         &long,
         &deep,
     ];
-    let mut house = House::serving("", INBOX).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("", INBOX).await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             for target in targets {
-                let answer = Client::get(house.address(), target).await;
+                let answer = Client::get(fixture.address(), target).await;
                 let shown = &target[..target.len().min(60)];
                 let body = String::from_utf8_lossy(&answer.body);
                 assert!(!body.contains("root:"), "{shown} shows a file of the system");
@@ -466,7 +465,7 @@ async fn addresses_that_try_to_leave_the_house_find_nothing() {
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
@@ -482,17 +481,17 @@ async fn heads_without_measure_are_refused_and_counted() {
         ("an address without end", format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(1_000_000))),
         ("a method without end", "G".repeat(1_000_000)),
     ];
-    let mut house = House::serving("", "").await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("", "").await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             for (case, bytes) in &cases {
-                let answer = answers(house, bytes.as_bytes()).await;
+                let answer = answers(fixture, bytes.as_bytes()).await;
                 // One that is cut off while it is still sent may not see its answer.
                 let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
                 assert!(refused, "{case}: {}", answer.lines().next().unwrap_or_default());
             }
         })
         .await;
-    assert_eq!(house.all().await["refused"]["headers"], 2);
-    house.end();
+    assert_eq!(fixture.all().await["refused"]["headers"], 2);
+    fixture.end();
 }

@@ -5,17 +5,16 @@
 
 use std::{io, time::Duration};
 
+use testkit::{
+    fixture::Fixture,
+    malicious_camera::{Line, MaliciousCamera},
+    numbered_pictures::{long, numbered},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpSocket,
     task::JoinSet,
     time::sleep,
-};
-
-use crate::{
-    evil_camera::{EvilCamera, Line},
-    house::House,
-    pictures::{long, numbered},
 };
 
 const BETWEEN_BYTES: Duration = Duration::from_secs(1);
@@ -74,7 +73,7 @@ async fn cameras_at_a_byte_a_second_meet_the_deadline_of_what_they_do_not_finish
     let mut streams = String::new();
     for (n, Slow { said, dripped, .. }) in cases.iter().enumerate() {
         let (said, dripped) = (said.clone(), dripped.clone());
-        let camera = EvilCamera::start(move |line| {
+        let camera = MaliciousCamera::start(move |line| {
             let (said, dripped) = (said.clone(), dripped.clone());
             async move { drip(line, said, &dripped).await }
         })
@@ -86,11 +85,11 @@ async fn cameras_at_a_byte_a_second_meet_the_deadline_of_what_they_do_not_finish
         );
         cameras.push(camera);
     }
-    let mut house = House::serving("", &streams).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("", &streams).await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             for (n, Slow { name, reason, frames, .. }) in cases.iter().enumerate() {
-                let report = house
+                let report = fixture
                     .report_when(&format!("slow-{n}"), |report| {
                         let said = report["reason"].as_str().unwrap_or_default();
                         said.contains("within 3 s") && said.contains(reason)
@@ -101,7 +100,7 @@ async fn cameras_at_a_byte_a_second_meet_the_deadline_of_what_they_do_not_finish
             drop(cameras);
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 /// The system tells of room only when there is enough of it: to the relay they take nothing.
@@ -109,15 +108,15 @@ async fn cameras_at_a_byte_a_second_meet_the_deadline_of_what_they_do_not_finish
 async fn viewers_at_a_byte_a_second_are_let_go() {
     const VIEWERS: usize = 20;
     const WIDE: &str = "  wide: {viewer_timeout: 2s, source: {type: push, token: none}}\n";
-    let mut house = House::serving("", WIDE).await;
-    house.push("wide", &long(1_000_000)).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("", WIDE).await;
+    fixture.push("wide", &long(1_000_000)).await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             let mut sipping = JoinSet::new();
             for n in 0..VIEWERS {
                 let socket = TcpSocket::new_v4().unwrap();
                 socket.set_recv_buffer_size(4096).unwrap();
-                let mut io = socket.connect(house.address()).await.unwrap();
+                let mut io = socket.connect(fixture.address()).await.unwrap();
                 let version = n % 2;
                 let head = format!("GET /streams/wide HTTP/1.{version}\r\nHost: test\r\n\r\n");
                 io.write_all(head.as_bytes()).await.unwrap();
@@ -127,11 +126,11 @@ async fn viewers_at_a_byte_a_second_are_let_go() {
                     }
                 });
             }
-            house.report_when("wide", |report| report["viewers"] == VIEWERS).await;
+            fixture.report_when("wide", |report| report["viewers"] == VIEWERS).await;
             // They read on meanwhile.
-            house.report_when("wide", |report| report["viewers"] == 0).await;
+            fixture.report_when("wide", |report| report["viewers"] == 0).await;
             sipping.shutdown().await;
         })
         .await;
-    house.end();
+    fixture.end();
 }

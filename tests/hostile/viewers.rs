@@ -2,17 +2,16 @@
 
 use std::net::SocketAddr;
 
+use testkit::{
+    control_stream::CONTROL_STREAM,
+    fixture::{Fixture, until},
+    numbered_pictures::long,
+    raw_client::{Client, PATIENCE},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     time::{Duration, sleep},
-};
-
-use crate::{
-    house::{House, until},
-    neighbour::NEIGHBOUR,
-    pictures::long,
-    raw_client::{Client, PATIENCE},
 };
 
 /// Far more than what the kernel takes for a viewer with a small window.
@@ -37,42 +36,42 @@ async fn ask(io: &mut TcpStream, target: &str) {
     io.write_all(format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await.unwrap();
 }
 
-async fn viewers_are(house: &House, stream: &str, wanted: usize) {
-    house.report_when(stream, |report| report["viewers"] == wanted).await;
+async fn viewers_are(fixture: &Fixture, stream: &str, wanted: usize) {
+    fixture.report_when(stream, |report| report["viewers"] == wanted).await;
 }
 
 #[tokio::test]
 async fn viewers_that_never_read_hold_no_frames_of_their_own_and_are_let_go() {
     const VIEWERS: usize = 100;
-    let mut house = House::serving("", WIDE).await;
-    house.push("wide", &long(LARGE)).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("", WIDE).await;
+    fixture.push("wide", &long(LARGE)).await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             let mut stuck = Vec::new();
             for _ in 0..VIEWERS {
-                let mut io = narrow(house.address()).await;
+                let mut io = narrow(fixture.address()).await;
                 ask(&mut io, "/streams/wide").await;
                 stuck.push(io);
             }
-            viewers_are(house, "wide", VIEWERS).await;
-            while house.report("wide").await["viewers"] != 0 {
-                assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
+            viewers_are(fixture, "wide", VIEWERS).await;
+            while fixture.report("wide").await["viewers"] != 0 {
+                assert_eq!(fixture.push("wide", &long(LARGE)).await.head.status, 204);
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
 async fn viewers_that_read_byte_by_byte_skip_to_the_newest_frame() {
     const VIEWERS: usize = 30;
-    let mut house = House::serving("", &WIDE.replace("1s", "1h")).await;
-    house.push("wide", &long(LARGE)).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("", &WIDE.replace("1s", "1h")).await;
+    fixture.push("wide", &long(LARGE)).await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             let mut sipping = tokio::task::JoinSet::new();
             for _ in 0..VIEWERS {
-                let mut io = narrow(house.address()).await;
+                let mut io = narrow(fixture.address()).await;
                 ask(&mut io, "/streams/wide").await;
                 sipping.spawn(async move {
                     while io.read(&mut [0]).await.is_ok_and(|read| read > 0) {
@@ -80,75 +79,75 @@ async fn viewers_that_read_byte_by_byte_skip_to_the_newest_frame() {
                     }
                 });
             }
-            viewers_are(house, "wide", VIEWERS).await;
+            viewers_are(fixture, "wide", VIEWERS).await;
             for _ in 0..20 {
-                assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
+                assert_eq!(fixture.push("wide", &long(LARGE)).await.head.status, 204);
             }
-            assert_eq!(house.report("wide").await["viewers"], VIEWERS, "slow is no reason to go");
+            assert_eq!(fixture.report("wide").await["viewers"], VIEWERS, "slow is no reason to go");
             sipping.shutdown().await;
-            viewers_are(house, "wide", 0).await;
+            viewers_are(fixture, "wide", 0).await;
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
 async fn viewers_that_break_off_in_the_middle_of_a_frame_leave_nothing_behind() {
     const VIEWERS: usize = 100;
-    let mut house = House::serving("", &WIDE.replace("1s", "1h")).await;
-    house.push("wide", &long(LARGE)).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("", &WIDE.replace("1s", "1h")).await;
+    fixture.push("wide", &long(LARGE)).await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             for _ in 0..VIEWERS {
-                let mut io = narrow(house.address()).await;
+                let mut io = narrow(fixture.address()).await;
                 ask(&mut io, "/streams/wide").await;
                 io.read_exact(&mut [0; 2000]).await.unwrap();
                 // RST, not FIN.
                 socket2::SockRef::from(&io).set_linger(Some(Duration::ZERO)).unwrap();
             }
-            viewers_are(house, "wide", 0).await;
+            viewers_are(fixture, "wide", 0).await;
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
 async fn viewers_that_close_their_own_half_are_no_viewers_any_more() {
     const VIEWERS: usize = 50;
-    let mut house = House::serving("", WIDE).await;
-    house.push("wide", &long(1000)).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("", WIDE).await;
+    fixture.push("wide", &long(1000)).await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             let mut halves = Vec::new();
             for _ in 0..VIEWERS {
-                let mut io = TcpStream::connect(house.address()).await.unwrap();
+                let mut io = TcpStream::connect(fixture.address()).await.unwrap();
                 ask(&mut io, "/streams/wide").await;
                 io.read_exact(&mut [0; 100]).await.unwrap();
                 io.shutdown().await.unwrap();
                 halves.push(io);
             }
-            viewers_are(house, "wide", 0).await;
+            viewers_are(fixture, "wide", 0).await;
             for mut io in halves {
                 // Its end comes, or the connection breaks: both are an end.
                 let _ = io.read_to_end(&mut Vec::new()).await;
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 /// The head's deadline is the server's; each of these is closed, however busy it seems.
 #[tokio::test]
 async fn heads_that_come_byte_by_byte_are_not_waited_for() {
     const CLIENTS: usize = 200;
-    let mut house = House::serving("", "").await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("", "").await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             let mut slow = tokio::task::JoinSet::new();
             for _ in 0..CLIENTS {
-                let mut io = TcpStream::connect(house.address()).await.unwrap();
+                let mut io = TcpStream::connect(fixture.address()).await.unwrap();
                 slow.spawn(async move {
-                    io.write_all(b"GET /streams/neighbour HTTP/1.1\r\nHost: test\r\nX-Slow: ").await.unwrap();
+                    io.write_all(b"GET /streams/control HTTP/1.1\r\nHost: test\r\nX-Slow: ").await.unwrap();
                     let (mut from, mut to) = io.split();
                     let drip = async {
                         while to.write_all(b"a").await.is_ok() {
@@ -169,20 +168,20 @@ async fn heads_that_come_byte_by_byte_are_not_waited_for() {
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
 async fn a_thousand_renditions_are_asked_for_and_eight_are_made() {
     const ASKED: usize = 1000;
     const MOST: usize = 8;
-    let mut house = House::serving(&format!("limits: {{max_renditions: {MOST}}}"), "").await;
-    house
-        .bears(2 * MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving(&format!("limits: {{max_renditions: {MOST}}}"), "").await;
+    fixture
+        .bears(2 * MEMORY_KIB, async |fixture| {
             let mut joined = Vec::new();
             for n in 0..ASKED {
-                let target = format!("/streams/neighbour?quality={}&fps={}", 10 + n % 80, 1 + n / 80);
-                let mut client = Client::connect(house.address()).await;
+                let target = format!("/streams/control?quality={}&fps={}", 10 + n % 80, 1 + n / 80);
+                let mut client = Client::connect(fixture.address()).await;
                 client.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await;
                 match client.head().await.status {
                     200 => joined.push(client),
@@ -190,32 +189,32 @@ async fn a_thousand_renditions_are_asked_for_and_eight_are_made() {
                 }
             }
             // Qualities that hardly differ are one rendition, which is joined.
-            let renditions = &house.all().await["renditions"];
+            let renditions = &fixture.all().await["renditions"];
             let refused = ASKED - joined.len();
             assert!(refused > ASKED / 2, "{refused} were refused");
             assert_eq!((&renditions["running"], &renditions["refused"]), (&MOST.into(), &refused.into()));
             drop(joined);
             until("no rendition", async || {
-                let running = house.all().await["renditions"]["running"].clone();
+                let running = fixture.all().await["renditions"]["running"].clone();
                 if running == 0 { Ok(()) } else { Err(running.to_string()) }
             })
             .await;
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 /// Each is a picture of its own to make; the pool takes what it can, and says so to the others.
 #[tokio::test]
 async fn hundreds_of_snapshots_that_differ_are_made_or_refused() {
     const ASKED: usize = 300;
-    let mut house = House::serving("", "").await;
-    house
-        .bears(2 * MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("", "").await;
+    fixture
+        .bears(2 * MEMORY_KIB, async |fixture| {
             let mut asking = tokio::task::JoinSet::new();
             for n in 0..ASKED {
-                let target = format!("/streams/neighbour/snapshot?width={}", 1000 + n);
-                let address = house.address();
+                let target = format!("/streams/control/snapshot?width={}", 1000 + n);
+                let address = fixture.address();
                 asking.spawn(async move { Client::get(address, &target).await.head.status });
             }
             let statuses = asking.join_all().await;
@@ -223,7 +222,7 @@ async fn hundreds_of_snapshots_that_differ_are_made_or_refused() {
             assert!(statuses.contains(&200));
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 /// A client's frame: final, masked by zeros (RFC 6455, section 5.2).
@@ -259,24 +258,24 @@ const PAGE_KIB: u64 = 4 * 1024;
 /// Opens `PAGES` connections that say all this and read nothing, while pictures come.
 async fn pages_that_say(target: &str, said: &[u8]) {
     const PAGES: u64 = 30;
-    let mut house = House::serving("", WIDE).await;
-    house.push("wide", &long(LARGE)).await;
-    house
-        .bears(MEMORY_KIB + PAGES * PAGE_KIB, async |house| {
+    let mut fixture = Fixture::serving("", WIDE).await;
+    fixture.push("wide", &long(LARGE)).await;
+    fixture
+        .bears(MEMORY_KIB + PAGES * PAGE_KIB, async |fixture| {
             let mut pages = Vec::new();
             for _ in 0..PAGES {
-                pages.push(web_socket(house.address(), target).await);
+                pages.push(web_socket(fixture.address(), target).await);
             }
             for _ in 0..20 {
                 for io in &pages {
                     // What does not fit is not said: nobody waits for those who do not read.
                     let _ = io.try_write(said);
                 }
-                assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
+                assert_eq!(fixture.push("wide", &long(LARGE)).await.head.status, 204);
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 /// They also say that they have drawn what they never took.
@@ -320,11 +319,11 @@ async fn messages_that_are_none_end_their_own_connection() {
         ("a long ping", frame(PING, &[0; 200])),
         ("deep JSON", frame(TEXT, &[b'['; 4000])),
     ];
-    let mut house = House::serving("", "").await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::serving("", "").await;
+    fixture
+        .bears(MEMORY_KIB, async |fixture| {
             for (case, bytes) in &cases {
-                let mut io = web_socket(house.address(), "/api/live").await;
+                let mut io = web_socket(fixture.address(), "/api/live").await;
                 // It may be closed before all of it is sent.
                 let _ = io.write_all(bytes).await;
                 let ended = tokio::time::timeout(PATIENCE, async {
@@ -334,23 +333,23 @@ async fn messages_that_are_none_end_their_own_connection() {
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
 async fn web_sockets_that_ping_without_end_hold_little() {
     const SOCKETS: usize = 100;
     const PINGS: usize = 10_000;
-    let mut house = House::serving("", "").await;
+    let mut fixture = Fixture::serving("", "").await;
     // Empty, masked (RFC 6455, 5.2).
     let pings = [0x89, 0x80, 1, 2, 3, 4].repeat(PINGS);
-    house
-        .bears(24 * 1024, async |house| {
+    fixture
+        .bears(24 * 1024, async |fixture| {
             let mut sockets = Vec::new();
             for n in 0..SOCKETS {
                 let target =
-                    if n % 2 == 0 { "/api/live".to_owned() } else { format!("/api/ws?src={NEIGHBOUR}") };
-                let mut client = house.client().await;
+                    if n % 2 == 0 { "/api/live".to_owned() } else { format!("/api/ws?src={CONTROL_STREAM}") };
+                let mut client = fixture.client().await;
                 let head = format!(
                     "GET {target} HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -369,7 +368,7 @@ async fn web_sockets_that_ping_without_end_hold_little() {
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 /// Each may hold the frame that was the newest when it came, for an hour. 48 of them held 48 frames.
@@ -378,26 +377,26 @@ async fn viewers_that_stop_within_a_frame_hold_a_bounded_number_of_frames() {
     const ROUNDS: usize = 6;
     const VIEWERS: usize = 8;
     let streams = "  wide: {viewer_timeout: 1h, source: {type: push, token: none}}\n";
-    let mut house = House::serving("limits: {max_unsent_bytes: 8MiB}", streams).await;
-    house
+    let mut fixture = Fixture::serving("limits: {max_unsent_bytes: 8MiB}", streams).await;
+    fixture
         // The allocator gives back freed memory within seconds, and rounds come faster than that.
-        .bears(MEMORY_KIB * 3 / 2, async |house| {
+        .bears(MEMORY_KIB * 3 / 2, async |fixture| {
             let mut stuck = Vec::new();
             for round in 0..ROUNDS {
                 for n in 0..VIEWERS {
                     let picture = long(LARGE + round * VIEWERS + n);
-                    assert_eq!(house.push("wide", &picture).await.head.status, 204);
-                    let mut client = Client::over(narrow(house.address()).await);
+                    assert_eq!(fixture.push("wide", &picture).await.head.status, 204);
+                    let mut client = Client::over(narrow(fixture.address()).await);
                     client.send(b"GET /streams/wide HTTP/1.1\r\nHost: test\r\n\r\n").await;
                     client.head().await;
                     stuck.push(client);
                 }
                 // Those for whose frames there is no memory are disconnected after a second.
-                house.report_when("wide", |report| report["viewers"].as_u64().unwrap() <= 8).await;
+                fixture.report_when("wide", |report| report["viewers"].as_u64().unwrap() <= 8).await;
             }
             drop(stuck);
-            viewers_are(house, "wide", 0).await;
+            viewers_are(fixture, "wide", 0).await;
         })
         .await;
-    house.end();
+    fixture.end();
 }

@@ -2,11 +2,9 @@
 
 use std::fs;
 
-use crate::{
-    binary::Framecast,
-    program::wait_for,
-    scripts::{Script, gone, is_alive, serve, snapshot},
-};
+use testkit::{binary::Framecast, program::wait_for};
+
+use crate::scripts::{Script, gone, is_alive, serve, snapshot};
 
 fn on_demand(source: &str) -> Framecast {
     Framecast::serve(&format!("streams: {{door: {{linger: 0s, source: {source}}}}}"))

@@ -2,11 +2,9 @@
 
 use std::fs;
 
-use crate::{
-    binary::Framecast,
-    program::wait_for,
-    scripts::{Script, public_reason, reason, serve},
-};
+use testkit::{binary::Framecast, program::wait_for};
+
+use crate::scripts::{Script, public_reason, reason, serve};
 
 #[test]
 fn one_that_ends_at_once_is_quoted_without_its_secrets_and_started_again() {

@@ -3,12 +3,12 @@
 use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use tempfile::TempDir;
-
-use crate::{
+use testkit::{
     binary::Framecast,
     program::{test_file, try_run, wait_for},
-    scripts::{reason, serve},
 };
+
+use crate::scripts::{reason, serve};
 
 /// Found on `PATH` before any other; writes down how it was called.
 struct FakeFfmpeg(TempDir);

@@ -3,8 +3,7 @@
 use std::{fs, path::Path};
 
 use tempfile::TempDir;
-
-use crate::{
+use testkit::{
     binary::Framecast,
     program::{run, test_file, wait_for},
 };

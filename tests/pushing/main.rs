@@ -2,12 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic; clippy itself knows this of test functions only")]
 
-#[expect(dead_code, reason = "the tests of viewers use the rest of it")]
-#[path = "../support/raw_client.rs"]
-mod raw_client;
-#[expect(dead_code, reason = "the tests of viewers use the rest of it")]
-#[path = "../support/relay.rs"]
-mod relay;
+testkit::define_test_relay!();
 
 mod feeds;
 mod forms;

@@ -1,10 +1,10 @@
 //! One picture a request.
 
 use image::ImageFormat;
+use testkit::raw_client::Client;
 
-use crate::{
-    publishing::{INBOX, Viewer, answer, file, jpeg, jpeg_of_size, post, pushed, report, shown, start},
-    raw_client::Client,
+use crate::publishing::{
+    INBOX, Viewer, answer, file, jpeg, jpeg_of_size, post, pushed, report, shown, start,
 };
 
 #[tokio::test]

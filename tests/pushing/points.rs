@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use framecast::transform::codec::codec;
+use testkit::raw_client::{Client, PATIENCE};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -10,9 +11,8 @@ use tokio::{
 };
 
 use crate::{
+    TestRelay,
     publishing::{post, pushed, refused, report, shown},
-    raw_client::{Client, PATIENCE},
-    relay::TestRelay,
 };
 
 const CHARTS: &str = "

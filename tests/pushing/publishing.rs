@@ -5,11 +5,9 @@ use std::{io::Cursor, net::SocketAddr};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use jpeg_encoder::{ColorType, Encoder};
 use serde_json::Value;
+use testkit::raw_client::{Answer, Body, Client, PATIENCE};
 
-use crate::{
-    raw_client::{Answer, Body, Client, PATIENCE},
-    relay::TestRelay,
-};
+use crate::TestRelay;
 
 /// A relay with an open stream, a guarded one, and one that takes no pushes.
 pub(crate) fn start() -> TestRelay {

@@ -1,9 +1,8 @@
 //! Who may push.
 
-use crate::{
-    publishing::{Feed, INBOX, jpeg, post, pushed, refused, report, shown, start},
-    raw_client::{Answer, Client},
-};
+use testkit::raw_client::{Answer, Client};
+
+use crate::publishing::{Feed, INBOX, jpeg, post, pushed, refused, report, shown, start};
 
 const TOKEN: &str = "kept-in-a-test";
 const GUARDED: &str = "/streams/guarded/frame";

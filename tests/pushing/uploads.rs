@@ -1,9 +1,10 @@
 //! Uploads that take their time.
 
+use testkit::raw_client::Client;
+
 use crate::{
+    TestRelay,
     publishing::{INBOX, answer, jpeg, jpeg_of_size, refused, shown, start},
-    raw_client::Client,
-    relay::TestRelay,
 };
 
 #[tokio::test]

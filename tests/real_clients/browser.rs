@@ -1,6 +1,6 @@
 //! Chromium and Firefox on the pages.
 
-use crate::{binary::Framecast, browser_driver::Browser, program::free_address};
+use testkit::{binary::Framecast, browser::Browser, program::free_address};
 
 const TILES: &str = "#tiles canvas";
 

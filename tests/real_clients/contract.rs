@@ -8,8 +8,7 @@ use std::{
 };
 
 use serde_json::Value;
-
-use crate::{
+use testkit::{
     binary::Framecast,
     program::{contract_tool, run, try_run},
 };
@@ -52,7 +51,7 @@ fn the_api_answers_as_its_openapi_says_whatever_it_is_asked() {
     let framecast = served();
     let mut command = Command::new("timeout");
     command.args(["300"]).arg(contract_tool("schemathesis")).current_dir(root());
-    command.args(["--config-file", "tests/support/schemathesis.toml", "run", "--no-color"]);
+    command.args(["--config-file", "tests/testkit/programs/schemathesis.toml", "run", "--no-color"]);
     command.args(["-H", &format!("Authorization: Bearer {TOKEN}"), &framecast.url("/api/openapi.json")]);
     let output = command.output().expect("scripts/test installs it");
     let said = String::from_utf8_lossy(&output.stdout);

@@ -1,6 +1,6 @@
 //! Programs that keep cameras of a house or a printer.
 
-use crate::{
+use testkit::{
     binary::Framecast,
     program::{home_assistant, python, run, test_file},
 };
@@ -12,7 +12,8 @@ const PATTERN: &str = "streams: {bars: {source: {type: pattern, size: 320x240, f
 fn home_assistants_camera_shows_stream_and_snapshot() {
     let framecast = Framecast::serve(PATTERN);
     let (stream, snapshot) = (framecast.url("/streams/bars"), framecast.url("/streams/bars/snapshot"));
-    let output = run(home_assistant(), &[&test_file("support/home_assistant.py"), &stream, &snapshot]);
+    let output =
+        run(home_assistant(), &[&test_file("testkit/programs/home_assistant.py"), &stream, &snapshot]);
     let said = String::from_utf8_lossy(&output.stdout);
     let lines: Vec<_> = said.lines().collect();
     assert_eq!(lines[..2], ["still picture: True", "out of the stream: True"], "{said}");
@@ -28,7 +29,7 @@ fn octoprint_fetches_snapshots_and_motioneye_reads_streams() {
     let framecast = Framecast::serve(PATTERN);
     let asks = |client, path: &str| {
         let url = framecast.url(path);
-        let output = run(python(), &[&test_file("support/small_clients.py"), client, &url]);
+        let output = run(python(), &[&test_file("testkit/programs/small_clients.py"), client, &url]);
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
     for path in

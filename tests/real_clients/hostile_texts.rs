@@ -6,9 +6,9 @@ use std::{
     thread,
 };
 
-use crate::{
+use testkit::{
     binary::Framecast,
-    browser_driver::Browser,
+    browser::Browser,
     program::{run, wait_for},
 };
 

@@ -3,8 +3,7 @@
 use std::{fs, path::Path};
 
 use framecast::transform::lossless::{LosslessError, LosslessOp, Options, apply};
-
-use crate::program::{run, test_file, try_run};
+use testkit::program::{run, test_file, try_run};
 
 const TRIM: Options = Options { max_pixels: 200_000, trim: true };
 

@@ -2,13 +2,13 @@
 
 use rcgen::generate_simple_self_signed;
 use serde_json::Value;
-
-use crate::{
+use testkit::{
     binary::Framecast,
-    browser::patterns,
-    browser_driver::Browser,
+    browser::Browser,
     program::{run, wait_for},
 };
+
+use crate::browser::patterns;
 
 const TOKEN: &str = "an-administrators-token";
 

@@ -7,8 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-
-use crate::{
+use testkit::{
     binary::Framecast,
     program::{promtool, run, wait_for},
 };
@@ -61,7 +60,7 @@ fn promtool_takes_the_alerts_and_each_fires_when_it_should() {
     let promtool = promtool();
     let path = |file: &str| format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
     run(&promtool, &["check", "config", &path("docker/prometheus/prometheus.yml")]);
-    run(&promtool, &["test", "rules", &path("tests/support/alerts.test.yaml")]);
+    run(&promtool, &["test", "rules", &path("tests/testkit/programs/alerts.test.yaml")]);
 }
 
 #[test]

@@ -10,8 +10,7 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
-
-use crate::program::{PATIENCE, Running, free_address, proxy, run, try_run, wait_for};
+use testkit::program::{PATIENCE, Running, free_address, proxy, run, try_run, wait_for};
 
 /// Viewers of one address; the next one is too many.
 const VIEWERS: usize = 1;

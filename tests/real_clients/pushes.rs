@@ -2,12 +2,12 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::{
+use testkit::{
     binary::Framecast,
     program::{Running, run},
-    upstreams::make_pictures,
-    viewers::assert_moves,
 };
+
+use crate::{upstreams::make_pictures, viewers::assert_moves};
 
 const CONFIG: &str = "
 streams:

@@ -7,11 +7,12 @@ use std::{
     process::Command,
 };
 
-use crate::{
+use testkit::{
     binary::Framecast,
     program::{Running, python, run, test_file, wait_for},
-    viewers::assert_moves,
 };
+
+use crate::viewers::assert_moves;
 
 #[test]
 fn ffmpeg_serving_mpjpeg_is_relayed() {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::{
+use testkit::{
     binary::Framecast,
     program::{python, run, test_file},
 };
@@ -34,8 +34,10 @@ fn ffprobe_recognises_the_stream_without_being_told_its_format() {
 #[test]
 fn opencv_reads_twenty_frames_of_the_right_size() {
     let framecast = Framecast::serve(PATTERN);
-    let output =
-        run(python(), &[&test_file("support/opencv_viewer.py"), &framecast.url("/streams/bars"), "20"]);
+    let output = run(
+        python(),
+        &[&test_file("testkit/programs/opencv_viewer.py"), &framecast.url("/streams/bars"), "20"],
+    );
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(said.trim(), "20 frames of 320x240");
     framecast.end_in_peace();

@@ -8,14 +8,16 @@ use framecast::{
     transform::{Pixels, codec::codec},
 };
 use serde_json::Value;
+use testkit::{
+    raw_client::{Answer, Client, PATIENCE},
+    stepped_camera::Camera,
+    stream_client::{Viewing, push, report, report_when, state_is},
+};
 use tokio::time::timeout;
 
 use crate::{
-    camera::Camera,
-    raw_client::{Answer, Client, PATIENCE},
-    relay::TestRelay,
+    TestRelay,
     scene::{BLUE, GREEN, PLAIN, RED, YELLOW, assert_colour, at},
-    watching::{Viewing, push, report, report_when, state_is},
 };
 
 const DOOR: &str = "streams: {door: {source: {type: push, token: none}}}";

@@ -2,16 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../viewers/camera.rs"]
-mod camera;
-#[expect(dead_code, reason = "the tests of viewers use the rest of it")]
-#[path = "../support/raw_client.rs"]
-mod raw_client;
-#[path = "../support/relay.rs"]
-mod relay;
-#[expect(dead_code, reason = "the tests of viewers use the rest of it")]
-#[path = "../viewers/watching.rs"]
-mod watching;
+testkit::define_test_relay!();
 
 mod asked;
 mod metadata;

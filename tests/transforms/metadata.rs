@@ -8,12 +8,12 @@ use framecast::{
     frame::Frame,
     transform::lossless::{Orientation, orientation},
 };
+use testkit::stream_client::{Viewing, push, report};
 
 use crate::{
+    TestRelay,
     photographs::{HELD, holds, pixels},
-    relay::TestRelay,
     scene::made,
-    watching::{Viewing, push, report},
 };
 
 /// What stands in the metadata of the fixtures, and nowhere in their pictures.

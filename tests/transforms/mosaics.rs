@@ -6,14 +6,16 @@ use framecast::transform::{
     codec::{PixelFormat, codec},
 };
 use serde_json::Value;
+use testkit::{
+    raw_client::{Client, PATIENCE},
+    stepped_camera::Camera,
+    stream_client::{Viewing, push, report, report_when, state_is},
+};
 use tokio::time::timeout;
 
 use crate::{
-    camera::Camera,
-    raw_client::{Client, PATIENCE},
-    relay::TestRelay,
+    TestRelay,
     scene::{BLUE, COLOURED, EXIF_6, GRAY, GREEN, PLAIN, RED, WHITE, YELLOW, assert_colour, at},
-    watching::{Viewing, push, report, report_when, state_is},
 };
 
 /// Three tiles of 320x180 without gaps, the last one in the middle of its row.

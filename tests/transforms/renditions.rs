@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use framecast::frame::Frame;
+use testkit::{
+    stepped_camera::Camera,
+    stream_client::{Viewing, push, report, report_when, state_is},
+};
 
 use crate::{
-    camera::Camera,
-    relay::TestRelay,
+    TestRelay,
     scene::{COLOURED, GRAY, PLAIN},
-    watching::{Viewing, push, report, report_when, state_is},
 };
 
 #[tokio::test]

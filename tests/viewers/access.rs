@@ -4,14 +4,14 @@ use framecast::{
     auth::{link, token},
     config::Secret,
 };
-
-use crate::{
+use testkit::{
     pictures::jpeg,
     raw_client::{Answer, Client},
-    relay::TestRelay,
-    watching::{Viewing, push},
+    stream_client::{Viewing, push},
     web_socket,
 };
+
+use crate::TestRelay;
 
 /// Of the passwords here.
 const SALT: &str = "c2FsdHNhbHRzYWx0";

@@ -15,17 +15,17 @@ use std::{
 use bytes::Bytes;
 use framecast::frame::Frame;
 use serde_json::Value;
+use testkit::{
+    raw_client::{Client, PATIENCE},
+    stream_client::{Part, Viewing, report, report_when},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpSocket, TcpStream},
     time::{Instant, Sleep, sleep},
 };
 
-use crate::{
-    raw_client::{Client, PATIENCE},
-    relay::TestRelay,
-    watching::{Part, Viewing, report, report_when},
-};
+use crate::TestRelay;
 
 /// 20 frames of some 25 kB a second.
 const BARS: &str = "source: {type: pattern, size: 640x480, fps: 20}";

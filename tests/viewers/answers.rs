@@ -1,25 +1,13 @@
 //! Everything that is not a picture: problems, HEAD, health, the API.
 
 use serde_json::{Value, json};
-
-use crate::{
+use testkit::{
     pictures::{HEIGHT, WIDTH, jpeg},
-    raw_client::{Answer, Client, Head},
-    relay::TestRelay,
-    watching::{ONE_PUSH, Viewing, live_push, push, state_is},
+    raw_client::{Client, Head, assert_problem},
+    stream_client::{ONE_PUSH, Viewing, push, state_is},
 };
 
-/// Problem JSON as RFC 9457 has it.
-#[track_caller]
-pub(crate) fn assert_problem(answer: &Answer, status: u16) {
-    assert_eq!(answer.head.status, status, "{}", String::from_utf8_lossy(&answer.body));
-    assert_eq!(answer.head.get("content-type"), Some("application/problem+json"));
-    let problem = answer.json();
-    assert_eq!(problem["status"], status, "{problem}");
-    for member in ["type", "title", "detail"] {
-        assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{member} of {problem}");
-    }
-}
+use crate::TestRelay;
 
 #[tokio::test]
 async fn an_unknown_stream_is_a_problem_that_names_it() {
@@ -72,7 +60,7 @@ fn lasting(head: &Head) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn head_answers_like_get_without_the_body() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     for target in [
         "/",
         "/page/base.css",
@@ -100,7 +88,7 @@ async fn head_answers_like_get_without_the_body() {
 
 #[tokio::test]
 async fn head_of_the_api_answers_like_get_without_the_body() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     for target in ["/api/streams", "/api/streams/x"] {
         let get = Client::get(relay.address(), target).await;
         let head = Client::ask(relay.address(), "HEAD", target, &[], b"").await;
@@ -128,7 +116,7 @@ async fn head_of_a_stream_ends_at_once_and_counts_no_viewer() {
         assert_eq!(lasting(&head.head), lasting(&viewing.head), "{target}");
         viewing.body.exactly(1).await;
         drop(viewing);
-        crate::watching::report_when(&relay, "x", |report| report["viewers"] == 0).await;
+        testkit::stream_client::report_when(&relay, "x", |report| report["viewers"] == 0).await;
     }
 }
 

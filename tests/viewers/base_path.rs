@@ -1,11 +1,12 @@
 //! Behind a proxy that keeps its prefix, or strips it.
 
-use crate::{
+use testkit::{
     pictures::jpeg,
     raw_client::Client,
-    relay::TestRelay,
-    watching::{Viewing, push, state_is},
+    stream_client::{Viewing, push, state_is},
 };
+
+use crate::TestRelay;
 
 async fn behind_webcam() -> TestRelay {
     let yaml = "{server: {base_path: /webcam}, streams: {x: {source: {type: push, token: none}}}}";

@@ -1,11 +1,11 @@
 //! More viewers than there is room for.
 
-use crate::{
-    answers::assert_problem,
-    raw_client::{Answer, Client},
-    relay::TestRelay,
-    watching::{Viewing, report_when},
+use testkit::{
+    raw_client::{Answer, Client, assert_problem},
+    stream_client::{Viewing, report_when},
 };
+
+use crate::TestRelay;
 
 async fn refused(relay: &TestRelay, stream: &str) -> Answer {
     let answer = Client::get(relay.address(), &format!("/streams/{stream}")).await;

@@ -2,16 +2,15 @@
 
 use std::{path::Path, time::Duration};
 
-use tokio::time::sleep;
-
-use crate::{
+use testkit::{
     pictures::{HEIGHT, WIDTH, jpeg},
     program::run,
     raw_client::Client,
-    relay::TestRelay,
-    replays::{KEPT, shown},
-    watching::push,
+    stream_client::{PUSH_WITH_REPLAY, push},
 };
+use tokio::time::sleep;
+
+use crate::TestRelay;
 
 /// Times of a zip's names, in seconds; all of one day, unless it is midnight.
 const TIMES: &str = "
@@ -76,7 +75,7 @@ fn decoded(file: &str) -> usize {
 
 #[tokio::test]
 async fn an_avi_has_every_picture_at_the_rate_at_which_they_came() {
-    let relay = shown(KEPT, 20, Duration::from_millis(60)).await;
+    let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 20, Duration::from_millis(60)).await;
     let folder = tempfile::tempdir().unwrap();
     let span = span(&relay, folder.path(), 20).await;
     let (avi, bytes) = download(&relay, "avi", folder.path()).await;
@@ -94,7 +93,7 @@ async fn an_avi_has_every_picture_at_the_rate_at_which_they_came() {
 
 #[tokio::test]
 async fn an_avi_lasts_as_long_as_what_it_shows_also_when_the_camera_was_away() {
-    let relay = shown(KEPT, 10, Duration::from_millis(60)).await;
+    let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 10, Duration::from_millis(60)).await;
     sleep(Duration::from_millis(1500)).await;
     for n in 11..=20 {
         push(&relay, "x", &jpeg(n)).await;
@@ -111,7 +110,7 @@ async fn an_avi_lasts_as_long_as_what_it_shows_also_when_the_camera_was_away() {
 
 #[tokio::test]
 async fn a_mjpg_is_the_pictures_one_behind_the_other() {
-    let relay = shown(KEPT, 4, Duration::from_millis(5)).await;
+    let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 4, Duration::from_millis(5)).await;
     let folder = tempfile::tempdir().unwrap();
     let (file, bytes) = download(&relay, "mjpg", folder.path()).await;
     assert_eq!(bytes, (1..=4).flat_map(jpeg).collect::<Vec<_>>());
@@ -122,8 +121,8 @@ async fn a_mjpg_is_the_pictures_one_behind_the_other() {
 
 #[tokio::test]
 async fn large_pictures_come_whole() {
-    let relay = TestRelay::start(KEPT);
-    let large = crate::pictures::large_jpeg(1, 1_000_000);
+    let relay = TestRelay::start(PUSH_WITH_REPLAY);
+    let large = testkit::pictures::large_jpeg(1, 1_000_000);
     push(&relay, "x", &large).await;
     let answer = Client::get(relay.address(), "/streams/x/clip").await;
     assert!(answer.body == large, "{} bytes", answer.body.len());

@@ -2,18 +2,19 @@
 
 use std::net::SocketAddr;
 
-use crate::{
+use testkit::{
     binary::Framecast,
-    camera::Camera,
     pictures::{jpeg, large_jpeg},
     raw_client::Client,
-    relay::TestRelay,
-    watching::{CLOSING, ONE_PUSH, Viewing, live_push, report_when},
+    stepped_camera::Camera,
+    stream_client::{CLOSING, ONE_PUSH, Viewing, report_when},
 };
+
+use crate::TestRelay;
 
 #[tokio::test]
 async fn each_viewer_gets_the_closing_delimiter_and_the_end_of_its_answer() {
-    let mut relay = live_push(&jpeg(1)).await;
+    let mut relay = TestRelay::live_push(&jpeg(1)).await;
     let mut viewers = Vec::new();
     for target in ["/streams/x", "/streams/x?chunked=0", "/stream", "/?action=stream"] {
         let mut viewing = Viewing::join(relay.address(), target).await;
@@ -31,7 +32,7 @@ async fn each_viewer_gets_the_closing_delimiter_and_the_end_of_its_answer() {
 
 #[tokio::test]
 async fn the_delimiter_behind_the_last_picture_does_not_wait_for_the_end() {
-    let mut relay = live_push(&jpeg(1)).await;
+    let mut relay = TestRelay::live_push(&jpeg(1)).await;
     let mut viewing = Viewing::join(relay.address(), "/streams/x?chunked=0").await;
     viewing.body.text_until("\r\n\r\n").await;
     assert_eq!(viewing.body.exactly(jpeg(1).len()).await, jpeg(1));
@@ -51,7 +52,7 @@ async fn a_viewer_that_still_waits_for_its_first_picture_is_let_go_too() {
 
 #[tokio::test]
 async fn the_raw_format_just_ends() {
-    let mut relay = live_push(&jpeg(1)).await;
+    let mut relay = TestRelay::live_push(&jpeg(1)).await;
     let mut viewing = Viewing::ask(relay.address(), "/streams/x?format=raw").await;
     assert_eq!(viewing.body.exactly(jpeg(1).len()).await, jpeg(1));
     relay.begin_stop();
@@ -98,7 +99,7 @@ async fn sigterm_ends_the_program_in_peace_whatever_its_clients_do() {
 /// Streams of one relay end together with it, not with another one's.
 #[tokio::test]
 async fn two_relays_in_one_process_do_not_disturb_each_other() {
-    let (first, second) = (live_push(&jpeg(1)).await, live_push(&jpeg(2)).await);
+    let (first, second) = (TestRelay::live_push(&jpeg(1)).await, TestRelay::live_push(&jpeg(2)).await);
     let mut viewing = Viewing::join(second.address(), "/streams/x").await;
     drop(first);
     assert_eq!(viewing.part().await.jpeg, jpeg(2));

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use testkit::{
+    pictures::jpeg,
+    raw_client::closed_port,
+    stepped_camera::{Camera, Line},
+    stream_client::{Viewing, push, report, report_for_admin, report_when},
+};
 use tokio::time::interval;
 
-use crate::{
-    camera::{Camera, Line},
-    on_demand::closed_port,
-    pictures::jpeg,
-    relay::TestRelay,
-    watching::{Viewing, push, report, report_for_admin, report_when},
-};
+use crate::TestRelay;
 
 /// A camera of 100 pictures a second is back soon enough.
 const CAMERA_INTERVAL: Duration = Duration::from_millis(10);

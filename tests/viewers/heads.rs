@@ -1,11 +1,12 @@
 //! The head of a stream's answer, and the way its body is delimited, for each kind of client.
 
-use crate::{
+use testkit::{
     pictures::jpeg,
     raw_client::Client,
-    relay::TestRelay,
-    watching::{CLOSING, Viewing, live_push, push, state_is},
+    stream_client::{CLOSING, Viewing, push, state_is},
 };
+
+use crate::TestRelay;
 
 /// What every stream says, in any order.
 const STREAM_HEADERS: [(&str, &str); 8] = [
@@ -37,7 +38,7 @@ fn with(more: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn an_http_1_1_client_gets_chunks_and_exactly_these_headers() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     for target in ["/streams/x", "/x", "/x.mjpg", "/video_feed", "/streams/x?chunked=1"] {
         let mut viewing = Viewing::ask(relay.address(), target).await;
         assert_eq!(viewing.head.version, "HTTP/1.1", "{target}");
@@ -49,7 +50,7 @@ async fn an_http_1_1_client_gets_chunks_and_exactly_these_headers() {
 
 #[tokio::test]
 async fn an_http_1_0_client_gets_raw_bytes_to_the_end_of_the_connection() {
-    let mut relay = live_push(&jpeg(1)).await;
+    let mut relay = TestRelay::live_push(&jpeg(1)).await;
     let mut viewing = Viewing::ask_as(relay.address(), "/streams/x", "HTTP/1.0").await;
     assert_eq!(viewing.head.version, "HTTP/1.0");
     // Closing is what HTTP/1.0 does anyway, and actix does not say it there.
@@ -65,7 +66,7 @@ async fn an_http_1_0_client_gets_raw_bytes_to_the_end_of_the_connection() {
 
 #[tokio::test]
 async fn chunks_can_be_switched_off_by_the_viewer() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     for target in ["/streams/x?chunked=0", "/x.mjpg?chunked=false"] {
         let mut viewing = Viewing::ask(relay.address(), target).await;
         assert_eq!(viewing.head.version, "HTTP/1.1", "{target}");
@@ -95,7 +96,7 @@ streams:
 /// Their clients read raw bytes to the end of the connection, whatever version they speak.
 #[tokio::test]
 async fn the_routes_of_mjpg_streamer_and_ustreamer_are_never_chunked() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     for target in ["/?action=stream", "/?action=stream_0", "/stream", "/stream?chunked=1"] {
         let mut viewing = Viewing::ask(relay.address(), target).await;
         assert_eq!(viewing.head.get("transfer-encoding"), None, "{target}");
@@ -107,7 +108,7 @@ async fn the_routes_of_mjpg_streamer_and_ustreamer_are_never_chunked() {
 
 #[tokio::test]
 async fn other_origins_may_read_streams_and_snapshots_and_nothing_else() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let origin = [("Origin", "http://elsewhere.example")];
     for target in ["/streams/x", "/?action=stream", "/stream"] {
         let viewing = Viewing::ask(relay.address(), target).await;

@@ -7,18 +7,18 @@ use framecast::{
     stream::{StreamHandle, state::State},
     transform::pool::Pool,
 };
-use tokio::time::timeout;
-
-use crate::{
+use testkit::{
     pictures::jpeg,
     raw_client::PATIENCE,
-    relay::TestRelay,
-    watching::{ONE_PUSH, Viewing, live_push, push},
+    stream_client::{ONE_PUSH, Viewing, push},
 };
+use tokio::time::timeout;
+
+use crate::TestRelay;
 
 #[tokio::test]
 async fn a_viewer_that_joins_sees_the_present_picture_and_not_the_past() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     push(&relay, "x", &jpeg(2)).await;
     let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
     assert_eq!(viewing.part().await.jpeg, jpeg(2));
@@ -29,7 +29,7 @@ async fn a_viewer_that_joins_sees_the_present_picture_and_not_the_past() {
 #[tokio::test]
 async fn a_viewer_that_joins_sees_the_present_picture_twice_at_once() {
     const VIEWERS: usize = 20;
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let mut watching_all_the_time = Viewing::join(relay.address(), "/streams/x").await;
     for _ in 0..2 {
         watching_all_the_time.part().await;
@@ -61,7 +61,7 @@ async fn a_silent_stream_shows_its_last_picture_again_and_again() {
 
 #[tokio::test]
 async fn a_new_picture_reaches_every_viewer_in_order() {
-    let relay = live_push(&jpeg(0)).await;
+    let relay = TestRelay::live_push(&jpeg(0)).await;
     let mut viewers = Vec::new();
     for _ in 0..5 {
         viewers.push(Viewing::join(relay.address(), "/streams/x").await);

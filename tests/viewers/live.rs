@@ -3,15 +3,15 @@
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
-
-use crate::{
-    camera::Camera,
+use testkit::{
     pictures::jpeg,
     raw_client::Client,
-    relay::TestRelay,
-    watching::{live_push, push, report, report_when, state_is},
+    stepped_camera::Camera,
+    stream_client::{push, report, report_when, state_is},
     web_socket::{Got, WebSocket, ask},
 };
+
+use crate::TestRelay;
 
 const TWO_PUSHES: &str =
     "streams: {x: {source: {type: push, token: none}}, y: {source: {type: push, token: none}}}";
@@ -100,7 +100,7 @@ async fn a_page_gets_the_very_bytes_of_the_streams_it_subscribes_to() {
 
 #[tokio::test]
 async fn what_a_page_has_not_drawn_paces_it_and_the_newest_comes_next() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let mut page = Page::open(&relay).await;
     page.subscribe(1, "x").await;
     let first = page.picture().await;
@@ -129,7 +129,7 @@ async fn what_a_page_has_not_drawn_paces_it_and_the_newest_comes_next() {
 /// What another page does not take is nothing to this one.
 #[tokio::test]
 async fn a_page_that_draws_nothing_delays_no_other() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let mut dead = Page::open(&relay).await;
     let mut alive = Page::open(&relay).await;
     dead.subscribe(1, "x").await;
@@ -144,7 +144,7 @@ async fn a_page_that_draws_nothing_delays_no_other() {
 
 #[tokio::test]
 async fn a_rate_that_was_asked_for_is_kept_with_the_newest_picture() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let mut page = Page::open(&relay).await;
     // One in ten seconds: no second one in the time of two reports.
     page.0.say(json!({"type": "subscribe", "id": 1, "stream": "x", "fps": 0.1})).await;
@@ -216,7 +216,7 @@ async fn a_subscription_of_the_same_id_replaces_the_one_before() {
 
 #[tokio::test]
 async fn what_cannot_be_subscribed_to_is_said_and_the_rest_goes_on() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let mut page = Page::open(&relay).await;
     page.subscribe(1, "nope").await;
     let error = page.told("error").await;
@@ -244,7 +244,7 @@ async fn what_cannot_be_subscribed_to_is_said_and_the_rest_goes_on() {
 
 #[tokio::test]
 async fn what_is_not_understood_ends_the_connection_with_a_reason() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     for (wrong, code) in [
         ("nonsense".to_owned(), 1008),
         (r#"{"type":"dance"}"#.to_owned(), 1008),
@@ -263,7 +263,7 @@ async fn what_is_not_understood_ends_the_connection_with_a_reason() {
 
 #[tokio::test]
 async fn only_own_pages_may_connect_and_only_by_a_web_socket() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let client = async || Client::connect(relay.address()).await;
     let (head, _client) = ask(client().await, "/api/live", "Origin: http://evil.example\r\n").await;
     assert_eq!(head.status, 403);
@@ -292,7 +292,7 @@ async fn more_pages_than_allowed_are_refused_until_one_goes() {
 
 #[tokio::test]
 async fn pages_are_told_when_the_relay_stops() {
-    let mut relay = live_push(&jpeg(1)).await;
+    let mut relay = TestRelay::live_push(&jpeg(1)).await;
     let mut page = Page::open(&relay).await;
     page.subscribe(1, "x").await;
     page.picture().await;
@@ -327,7 +327,7 @@ async fn pages_that_show_a_stream_in_about_the_same_size_share_one_rendition() {
 /// go2rtc's clients acknowledge nothing; pings behind the pictures do it for them.
 #[tokio::test]
 async fn go2rtcs_clients_get_pictures_and_only_the_newest() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let mut socket = WebSocket::open(relay.address(), "/api/ws?src=x").await;
     socket.say(json!({"type": "webrtc/offer", "value": "v=0"})).await;
     let error = socket.until(|got| json_of(got, "error")).await;
@@ -357,7 +357,7 @@ async fn go2rtcs_clients_get_pictures_and_only_the_newest() {
 /// It would hold a connection without being a viewer, and only viewers are limited in number.
 #[tokio::test]
 async fn go2rtcs_socket_that_asks_for_no_pictures_is_closed() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let mut silent = WebSocket::open(relay.address(), "/api/ws?src=x").await;
     let mut other = WebSocket::open(relay.address(), "/api/ws?src=x").await;
     other.say(json!({"type": "webrtc/offer", "value": "v=0"})).await;
@@ -368,7 +368,7 @@ async fn go2rtcs_socket_that_asks_for_no_pictures_is_closed() {
 
 #[tokio::test]
 async fn go2rtcs_socket_needs_a_stream_that_is_there() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     for (target, status) in [("/api/ws", 400), ("/api/ws?src=nope", 404)] {
         let (head, _client) = ask(Client::connect(relay.address()).await, target, "").await;
         assert_eq!(head.status, status, "{target}");

@@ -2,24 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[expect(dead_code, reason = "the tests of real clients use the rest of it")]
-#[path = "../support/binary.rs"]
-mod binary;
-#[path = "../support/identity.rs"]
-mod identity;
-#[expect(dead_code, reason = "the tests of real clients use the rest of it")]
-#[path = "../support/program.rs"]
-mod program;
-#[path = "../support/raw_client.rs"]
-mod raw_client;
-#[path = "../support/relay.rs"]
-mod relay;
+testkit::define_relay_beside!();
+testkit::define_test_relay!();
 
 mod access;
 mod adapting;
 mod answers;
 mod base_path;
-mod camera;
 mod capacity;
 mod clips;
 mod ending;
@@ -35,7 +24,6 @@ mod page_headers;
 mod pages;
 mod parts;
 mod peers;
-mod pictures;
 mod reloads;
 mod replays;
 mod revoking;
@@ -46,6 +34,4 @@ mod snapshots;
 mod sockets;
 mod ustreamer;
 mod watched;
-mod watching;
-mod web_socket;
 mod webhooks;

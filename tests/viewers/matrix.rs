@@ -10,12 +10,12 @@ use framecast::{
     config::Role,
     web::{Of, ROUTES, Row, Rule},
 };
-
-use crate::{
+use testkit::{
     raw_client::{Answer, Client},
-    relay::TestRelay,
     web_socket::{Got, WebSocket},
 };
+
+use crate::TestRelay;
 
 /// A stream as requests name it. Names have the same length, and no name or number occurs in an answer by
 /// chance.
@@ -442,9 +442,9 @@ async fn a_rendition_does_not_say_which_hidden_stream_it_shows() {
     let small = "  seen-thumb: {source: [{type: rendition, of: dark-stream, frame_timeout: 100ms}, \
         {type: pattern}]}\n";
     let relay = TestRelay::start(&format!("{}{small}", with_rules("anonymous: [seen-thumb]")));
-    let mut watching = crate::watching::Viewing::join(relay.address(), "/streams/seen-thumb").await;
+    let mut watching = testkit::stream_client::Viewing::join(relay.address(), "/streams/seen-thumb").await;
     watching.part().await;
-    crate::watching::report_when(&relay, "seen-thumb", |report| {
+    testkit::stream_client::report_when(&relay, "seen-thumb", |report| {
         report["sources"][0]["reason"].is_string() && report["sources"][1]["state"] == "in_use"
     })
     .await;

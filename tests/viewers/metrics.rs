@@ -2,16 +2,15 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use tokio::time::{Instant, sleep};
-
-use crate::{
-    camera::Camera,
+use testkit::{
     pictures::jpeg,
     raw_client::{Client, PATIENCE},
-    relay::TestRelay,
-    reloads::{beside, config, push as push_at},
-    watching::{LOOK_AGAIN, Viewing, push, report_when, state_is},
+    stepped_camera::Camera,
+    stream_client::{LOOK_AGAIN, Viewing, push, push_at, report_when, state_is},
 };
+use tokio::time::{Instant, sleep};
+
+use crate::{TestRelay, beside, config};
 
 /// One scrape, read strictly.
 #[derive(Debug, Default)]

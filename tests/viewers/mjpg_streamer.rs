@@ -1,14 +1,13 @@
 //! The routes that clients of mjpg-streamer use.
 
 use serde_json::json;
-
-use crate::{
-    answers::assert_problem,
+use testkit::{
     pictures::{HEIGHT, WIDTH, jpeg},
-    raw_client::Client,
-    relay::TestRelay,
-    watching::{Viewing, push, state_is},
+    raw_client::{Client, assert_problem},
+    stream_client::{Viewing, push, state_is},
 };
+
+use crate::TestRelay;
 
 /// Two streams, the second one the default.
 async fn two_streams() -> TestRelay {

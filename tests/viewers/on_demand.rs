@@ -1,15 +1,13 @@
 //! Sources that run while somebody watches, and viewers of sources that are away.
 
-use std::net::SocketAddr;
-
-use tokio::net::TcpListener;
-
-use crate::{
-    camera::Camera,
+use testkit::{
     pictures::{HEIGHT, WIDTH, jpeg},
-    relay::TestRelay,
-    watching::{Viewing, push, report, report_when, state_is},
+    raw_client::closed_port,
+    stepped_camera::Camera,
+    stream_client::{Viewing, push, report, report_when, state_is},
 };
+
+use crate::TestRelay;
 
 #[tokio::test]
 async fn the_first_viewer_starts_the_source_and_the_last_one_stops_it() {
@@ -166,11 +164,6 @@ streams:
     push(&relay, "good", &jpeg(2)).await;
     viewing.until(&jpeg(2)).await;
     assert_eq!(report(&relay, "good").await["state"], "live");
-}
-
-/// An address where nobody listens.
-pub(crate) async fn closed_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 #[tokio::test]

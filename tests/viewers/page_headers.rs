@@ -1,9 +1,8 @@
 //! What the pages tell browsers about themselves: what they may load, and who may frame them.
 
-use crate::{
-    raw_client::{Client, Head},
-    relay::TestRelay,
-};
+use testkit::raw_client::{Client, Head};
+
+use crate::TestRelay;
 
 const PAGES: [&str; 2] = ["/", "/view/x"];
 

@@ -1,13 +1,13 @@
 //! The pages and what they refer to, as browsers ask for them; and what the graphs begin with.
 
 use serde_json::Value;
-
-use crate::{
+use testkit::{
     pictures::jpeg,
     raw_client::{Answer, Client},
-    relay::TestRelay,
-    watching::push,
+    stream_client::push,
 };
+
+use crate::TestRelay;
 
 const ONE: &str = "streams: {x: {source: {type: push, token: none}}}";
 

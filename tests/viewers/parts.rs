@@ -2,15 +2,16 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::{
+use testkit::{
     pictures::{jpeg, large_jpeg, without_segments},
-    relay::TestRelay,
-    watching::{FIRST_DELIMITER, NEXT_DELIMITER, Viewing, live_push, push},
+    stream_client::{FIRST_DELIMITER, NEXT_DELIMITER, Viewing, push},
 };
+
+use crate::TestRelay;
 
 #[tokio::test]
 async fn a_part_has_exactly_three_headers_in_this_letter_case() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
     let part = viewing.part().await;
     let names: Vec<_> = part.headers.iter().map(|(name, _)| name.as_str()).collect();
@@ -32,20 +33,20 @@ fn assert_timestamp(text: &str) {
 
 #[tokio::test]
 async fn a_repeated_picture_keeps_its_time_and_a_new_one_has_its_own() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
     let first = viewing.part().await;
     assert_eq!(viewing.part().await.get("X-Timestamp"), first.get("X-Timestamp"));
     push(&relay, "x", &jpeg(2)).await;
     let second = viewing.after(&jpeg(1)).await;
-    let time = |part: &crate::watching::Part| part.get("X-Timestamp").parse::<f64>().unwrap();
+    let time = |part: &testkit::stream_client::Part| part.get("X-Timestamp").parse::<f64>().unwrap();
     assert!(time(&second) > time(&first));
 }
 
 /// The delimiter comes with the frame before it: Firefox shows a frame only when it has seen it.
 #[tokio::test]
 async fn each_chunk_is_one_part_with_the_delimiter_behind_it() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let mut viewing = Viewing::ask(relay.address(), "/streams/x").await;
     assert_eq!(viewing.body.chunk().await, FIRST_DELIMITER.as_bytes());
     for _ in 0..2 {
@@ -59,7 +60,7 @@ async fn each_chunk_is_one_part_with_the_delimiter_behind_it() {
 #[tokio::test]
 async fn a_picture_goes_out_as_the_very_bytes_that_came_in() {
     let pictures = [jpeg(1), large_jpeg(2, 10_000), large_jpeg(3, 3_000_000), jpeg(4)];
-    let relay = live_push(&pictures[0]).await;
+    let relay = TestRelay::live_push(&pictures[0]).await;
     let mut chunked = Viewing::join(relay.address(), "/streams/x").await;
     let mut raw = Viewing::join(relay.address(), "/?action=stream").await;
     let mut seen = Vec::new();
@@ -101,7 +102,7 @@ async fn missing_huffman_tables_are_added_and_nothing_else_is_changed() {
     const DHT: u8 = 0xc4;
     let bare = without_segments(&jpeg(1), DHT);
     assert!(bare.len() < jpeg(1).len());
-    let relay = live_push(&bare).await;
+    let relay = TestRelay::live_push(&bare).await;
     let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
     let shown = viewing.part().await.jpeg;
     assert!(shown.len() > bare.len(), "tables were added");
@@ -110,7 +111,7 @@ async fn missing_huffman_tables_are_added_and_nothing_else_is_changed() {
 
 #[tokio::test]
 async fn the_raw_format_is_pictures_one_behind_the_other() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     for target in ["/streams/x?format=raw", "/streams/x?format=raw&chunked=0", "/x.mjpg?format=raw"] {
         let mut viewing = Viewing::ask(relay.address(), target).await;
         assert_eq!(viewing.head.get("content-type"), Some("application/octet-stream"), "{target}");

@@ -1,17 +1,15 @@
 //! The routes that clients of go2rtc, motion, WebcamXP and frigate use.
 
 use serde_json::json;
+use testkit::{
+    pictures::{HEIGHT, WIDTH, jpeg},
+    raw_client::{Client, PATIENCE, assert_problem, closed_port},
+    stepped_camera::Camera,
+    stream_client::{Viewing, push, report_when, state_is},
+};
 use tokio::time::timeout;
 
-use crate::{
-    answers::assert_problem,
-    camera::Camera,
-    on_demand::closed_port,
-    pictures::{HEIGHT, WIDTH, jpeg},
-    raw_client::{Client, PATIENCE},
-    relay::TestRelay,
-    watching::{Viewing, push, report_when, state_is},
-};
+use crate::TestRelay;
 
 /// Two streams that show pictures 1 and 2.
 async fn two_streams() -> TestRelay {

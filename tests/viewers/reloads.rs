@@ -2,39 +2,16 @@
 
 use std::{cell::Cell, net::SocketAddr, rc::Rc};
 
-use framecast::{
-    config::{self, Config, Environment},
-    relay::Relay,
-};
 use futures_util::future::join_all;
 use serde_json::Value;
-use tokio::sync::watch;
-
-use crate::{
+use testkit::{
     pictures::jpeg,
     raw_client::Client,
-    watching::{CLOSING, Viewing},
+    stream_client::{CLOSING, Viewing, push_at},
 };
 
-pub(crate) fn config(yaml: &str) -> Config {
-    let mut config = config::parse(yaml, "test", &Environment::default()).unwrap();
-    config.server.listen = vec![config::Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))];
-    config
-}
-
-/// Runs a test beside a relay, in one system.
-pub(crate) fn beside<T>(test: impl AsyncFnOnce(Relay, SocketAddr) -> T, yaml: &str) -> T {
-    actix_rt::System::new().block_on(async {
-        let relay = Relay::start(config(yaml)).await.unwrap();
-        let at = relay.addresses()[0];
-        test(relay, at).await
-    })
-}
-
-pub(crate) async fn push(at: SocketAddr, stream: &str, jpeg: &[u8]) {
-    let answer = Client::ask(at, "POST", &format!("/streams/{stream}/frame"), &[], jpeg).await;
-    assert_eq!(answer.head.status, 204, "{}", String::from_utf8_lossy(&answer.body));
-}
+use crate::{beside, config};
+use tokio::sync::watch;
 
 async fn report(at: SocketAddr, stream: &str) -> Value {
     Client::get(at, &format!("/api/streams/{stream}")).await.json()
@@ -74,7 +51,7 @@ fn viewers_of_streams_that_did_not_change_lose_nothing_in_many_reloads_under_loa
     beside(
         async |relay, at| {
             let pictures: Rc<Vec<_>> = Rc::new((0..PICTURES).map(jpeg).collect());
-            push(at, "x", &pictures[0]).await;
+            push_at(at, "x", &pictures[0]).await;
             let viewers: Vec<_> = (0..VIEWERS)
                 .map(|_| {
                     let (has, seen) = watch::channel(0);
@@ -92,7 +69,7 @@ fn viewers_of_streams_that_did_not_change_lose_nothing_in_many_reloads_under_loa
                             viewer.wait_for(|has| *has >= n).await.unwrap();
                         }
                         if n < pictures.len() {
-                            push(at, "x", &pictures[n]).await;
+                            push_at(at, "x", &pictures[n]).await;
                         }
                     }
                     done.set(true);
@@ -168,10 +145,10 @@ fn a_stream_that_is_taken_away_ends_for_its_viewers_and_one_that_is_added_is_the
     let two = "streams: {y: {source: {type: push, token: none}}, x: {source: {type: push, token: none}}}";
     beside(
         async |relay, at| {
-            push(at, "x", &jpeg(1)).await;
+            push_at(at, "x", &jpeg(1)).await;
             assert_eq!(Client::get(at, "/streams/y").await.head.status, 404);
             assert_eq!(relay.apply(config(two)).await.unwrap().to_string(), "added: y; changed: all");
-            push(at, "y", &jpeg(2)).await;
+            push_at(at, "y", &jpeg(2)).await;
             let first = Client::get(at, "/?action=snapshot_0").await;
             assert!(first.body == jpeg(2), "the order is that of the new file");
             let mut viewing = Viewing::join(at, "/streams/y").await;
@@ -225,7 +202,7 @@ fn what_can_only_change_with_a_restart_is_named_and_viewers_limits_change_at_onc
     let one = "streams: {x: {source: {type: push, token: none}}}";
     beside(
         async |relay, at| {
-            push(at, "x", &jpeg(1)).await;
+            push_at(at, "x", &jpeg(1)).await;
             let limited = format!("limits: {{max_viewers: 1}}\nserver: {{base_path: /a, cors: none}}\n{one}");
             let applied = relay.apply(config(&limited)).await.unwrap();
             assert_eq!(applied.to_string(), "needs a restart: server.base_path");

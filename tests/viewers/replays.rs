@@ -2,31 +2,14 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-
-use crate::{
-    answers::assert_problem,
+use testkit::{
     pictures::jpeg,
-    raw_client::Client,
-    relay::TestRelay,
-    watching::{CLOSING, Viewing, push, report, report_when},
+    raw_client::{Client, assert_problem},
+    stream_client::{CLOSING, PUSH_WITH_REPLAY, Viewing, push, report, report_when},
 };
+use tokio::time::Instant;
 
-/// A push stream `x` that keeps its past.
-pub(crate) const KEPT: &str = "streams: {x: {source: {type: push, token: none}, replay: 1m}}";
-
-/// A relay that was shown these pictures, one each `interval` at most.
-pub(crate) async fn shown(yaml: &str, pictures: u8, interval: Duration) -> TestRelay {
-    let relay = TestRelay::start(yaml);
-    for n in 1..=pictures {
-        if n > 1 {
-            // The pace of what is recorded, not a wait for anything.
-            sleep(interval).await;
-        }
-        push(&relay, "x", &jpeg(n)).await;
-    }
-    relay
-}
+use crate::TestRelay;
 
 fn taken(timestamp: &str) -> f64 {
     timestamp.parse().expect("X-Timestamp is a number")
@@ -34,7 +17,7 @@ fn taken(timestamp: &str) -> f64 {
 
 #[tokio::test]
 async fn what_happened_is_played_in_order_with_its_own_times_and_then_ends() {
-    let relay = shown(KEPT, 5, Duration::from_millis(20)).await;
+    let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 5, Duration::from_millis(20)).await;
     for target in ["/streams/x/replay?speed=10", "/streams/x/replay?speed=10&chunked=0"] {
         let mut viewing = Viewing::join(relay.address(), target).await;
         assert_eq!(viewing.head.get("content-length"), None);
@@ -53,7 +36,7 @@ async fn what_happened_is_played_in_order_with_its_own_times_and_then_ends() {
 
 #[tokio::test]
 async fn the_pace_is_the_recorded_one_times_the_speed() {
-    let relay = shown(KEPT, 3, Duration::from_millis(200)).await;
+    let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 3, Duration::from_millis(200)).await;
     for (speed, at_least) in [("1", 400), ("0.5", 800), ("4", 100)] {
         let start = Instant::now();
         let mut viewing = Viewing::join(relay.address(), &format!("/streams/x/replay?speed={speed}")).await;
@@ -68,7 +51,7 @@ async fn the_pace_is_the_recorded_one_times_the_speed() {
 
 #[tokio::test]
 async fn only_the_last_seconds_that_were_asked_for_are_played() {
-    let relay = shown(KEPT, 3, Duration::from_millis(300)).await;
+    let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 3, Duration::from_millis(300)).await;
     let mut viewing = Viewing::join(relay.address(), "/streams/x/replay?seconds=0.2").await;
     assert_eq!(viewing.part().await.jpeg, jpeg(3), "seconds are counted back from the newest picture");
     assert_eq!(String::from_utf8_lossy(&viewing.body.rest().await), CLOSING);
@@ -76,7 +59,7 @@ async fn only_the_last_seconds_that_were_asked_for_are_played() {
 
 #[tokio::test]
 async fn a_replay_goes_on_with_the_present_for_those_who_ask_for_that() {
-    let relay = shown(KEPT, 2, Duration::from_millis(10)).await;
+    let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 2, Duration::from_millis(10)).await;
     let mut viewing = Viewing::join(relay.address(), "/streams/x/replay?speed=10&then=live").await;
     for n in 1..=2 {
         assert_eq!(viewing.part().await.jpeg, jpeg(n));
@@ -91,7 +74,7 @@ async fn a_replay_goes_on_with_the_present_for_those_who_ask_for_that() {
 
 #[tokio::test]
 async fn a_replay_in_progress_ends_in_order_when_the_relay_does() {
-    let relay = shown(KEPT, 2, Duration::from_millis(700)).await;
+    let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 2, Duration::from_millis(700)).await;
     let mut viewing = Viewing::join(relay.address(), "/streams/x/replay?speed=0.1").await;
     assert_eq!(viewing.part().await.jpeg, jpeg(1));
     drop(relay);
@@ -100,8 +83,8 @@ async fn a_replay_in_progress_ends_in_order_when_the_relay_does() {
 
 #[tokio::test]
 async fn one_who_looks_at_the_past_is_a_viewer_like_any_other_for_the_limits() {
-    let yaml = format!("limits: {{max_viewers_per_stream: 1}}\n{KEPT}");
-    let relay = shown(&yaml, 2, Duration::from_millis(700)).await;
+    let yaml = format!("limits: {{max_viewers_per_stream: 1}}\n{PUSH_WITH_REPLAY}");
+    let relay = TestRelay::with_pictures(&yaml, 2, Duration::from_millis(700)).await;
     let mut viewing = Viewing::join(relay.address(), "/streams/x/replay?speed=0.1").await;
     viewing.part().await;
     let now = report(&relay, "x").await;
@@ -116,7 +99,7 @@ async fn one_who_looks_at_the_past_is_a_viewer_like_any_other_for_the_limits() {
 
 #[tokio::test]
 async fn nonsense_is_refused_and_what_is_missing_is_named() {
-    let relay = shown(
+    let relay = TestRelay::with_pictures(
         "streams: {x: {source: {type: push, token: none}, replay: 1m}, plain: {source: {type: push, token: none}}}",
         0,
         Duration::ZERO,
@@ -161,7 +144,7 @@ async fn a_stream_with_replay_runs_while_nobody_watches() {
 
 #[tokio::test]
 async fn head_of_a_replay_and_a_clip_is_the_head_alone_and_no_viewer() {
-    let relay = shown(KEPT, 2, Duration::from_millis(1)).await;
+    let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 2, Duration::from_millis(1)).await;
     let clip = Client::ask(relay.address(), "HEAD", "/streams/x/clip?format=zip", &[], b"").await;
     let whole = Client::get(relay.address(), "/streams/x/clip?format=zip").await;
     assert_eq!(clip.head.get("content-length"), whole.head.get("content-length"));

@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 
 use framecast::auth::{link, token};
 use serde_json::json;
-use tokio::time::timeout;
-
-use crate::{
+use testkit::{
     pictures::jpeg,
     raw_client::{Client, PATIENCE},
-    reloads::{beside, config, push},
-    watching::{CLOSING, Viewing},
+    stream_client::{CLOSING, Viewing, push_at},
     web_socket::{Got, WebSocket},
 };
+use tokio::time::timeout;
+
+use crate::{beside, config};
 
 const KEY: &str = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
 
@@ -58,7 +58,7 @@ fn what_a_token_holds_open_ends_when_it_is_taken_back_and_what_others_hold_goes_
     let before = yaml(&["gone", "stays"], &["pushes"]);
     beside(
         async |relay, at| {
-            push(at, "x", &jpeg(1)).await;
+            push_at(at, "x", &jpeg(1)).await;
             let mut going = Vec::new();
             for target in [
                 "/streams/x?token=gone",
@@ -89,7 +89,7 @@ fn what_a_token_holds_open_ends_when_it_is_taken_back_and_what_others_hold_goes_
             assert_eq!(page.closed().await, 1008);
             go2rtc.until(|got| matches!(got, Got::Close(_) | Got::End).then_some(())).await;
             assert_eq!(publisher.head().await.status, 403);
-            push(at, "x", &jpeg(2)).await;
+            push_at(at, "x", &jpeg(2)).await;
             stays.until(&jpeg(2)).await;
             other_page.say(json!({"type": "subscribe", "id": 1, "stream": "x"})).await;
             other_page.until(|got| matches!(got, Got::Binary(_)).then_some(())).await;
@@ -106,7 +106,7 @@ fn access_for_everybody_is_taken_back_too_and_a_streams_own_token_is_the_streams
     let open = "streams:\n  x: {replay: 10s, source: {type: push, token: none}}\n  y: {source: {type: push, token: of-the-stream}}\n";
     beside(
         async |relay, at| {
-            push(at, "x", &jpeg(1)).await;
+            push_at(at, "x", &jpeg(1)).await;
             let mut viewing = Viewing::join(at, "/streams/x").await;
             viewing.until(&jpeg(1)).await;
             let mut publisher = feed(at, "of-the-stream").await;
@@ -125,7 +125,7 @@ fn access_for_everybody_is_taken_back_too_and_a_streams_own_token_is_the_streams
 fn a_link_shows_no_more_than_its_time() {
     beside(
         async |relay, at| {
-            push(at, "x", &jpeg(1)).await;
+            push_at(at, "x", &jpeg(1)).await;
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
             let signed = link::sign(&framecast::config::Secret::new(KEY), &"x".parse().unwrap(), now + 5);
             let target = format!("/streams/x?expires={}&signature={}", signed.expires, signed.signature);
@@ -151,7 +151,7 @@ async fn log_in(at: SocketAddr, token: &str) -> (String, String) {
 fn what_a_browser_holds_open_ends_when_it_logs_out_and_what_other_sessions_hold_goes_on() {
     beside(
         async |relay, at| {
-            push(at, "x", &jpeg(1)).await;
+            push_at(at, "x", &jpeg(1)).await;
             let (goes, _) = log_in(at, "wall").await;
             let (stays, _) = log_in(at, "wall").await;
             let mut going = Viewing::join_with(at, "/streams/x", &goes).await;
@@ -170,7 +170,7 @@ fn what_a_browser_holds_open_ends_when_it_logs_out_and_what_other_sessions_hold_
             assert_eq!(left.head.status, 303);
             closes(going).await;
             assert_eq!(page.closed().await, 1008);
-            push(at, "x", &jpeg(2)).await;
+            push_at(at, "x", &jpeg(2)).await;
             staying.until(&jpeg(2)).await;
             both.until(&jpeg(2)).await;
             drop((staying, both));
@@ -194,7 +194,7 @@ fn with_password(password: &str) -> String {
 fn a_changed_password_and_a_token_that_is_taken_back_end_sessions_for_good() {
     beside(
         async |relay, at| {
-            push(at, "x", &jpeg(1)).await;
+            push_at(at, "x", &jpeg(1)).await;
             let form = b"name=alice&password=first";
             let answer = Client::ask(at, "POST", "/login", &[], form).await;
             let alice = answer.head.get("set-cookie").unwrap().split(';').next().unwrap().to_owned();
@@ -223,7 +223,7 @@ fn a_changed_password_and_a_token_that_is_taken_back_end_sessions_for_good() {
                 assert_eq!(status(cookie).await, 401);
             }
             assert_eq!(status(&keeper).await, 200);
-            push(at, "x", &jpeg(2)).await;
+            push_at(at, "x", &jpeg(2)).await;
             stays.until(&jpeg(2)).await;
             drop(stays);
             relay.stop().await;
@@ -236,7 +236,7 @@ fn a_changed_password_and_a_token_that_is_taken_back_end_sessions_for_good() {
 fn what_a_session_holds_open_ends_when_it_makes_room_for_another() {
     beside(
         async |relay, at| {
-            push(at, "x", &jpeg(1)).await;
+            push_at(at, "x", &jpeg(1)).await;
             let (first, _) = log_in(at, "wall").await;
             let mut going = Viewing::join_with(at, "/streams/x", &first).await;
             going.until(&jpeg(1)).await;
@@ -257,7 +257,7 @@ fn how_long_browsers_stay_logged_in_may_be_changed_and_holds_for_those_who_log_i
     };
     beside(
         async |relay, at| {
-            push(at, "x", &jpeg(1)).await;
+            push_at(at, "x", &jpeg(1)).await;
             let (before, kept) = log_in(at, "wall").await;
             assert_eq!(kept, "7200");
             let mut viewing = Viewing::join_with(at, "/streams/x", &before).await;
@@ -266,7 +266,7 @@ fn how_long_browsers_stay_logged_in_may_be_changed_and_holds_for_those_who_log_i
             assert_eq!(log_in(at, "wall").await.1, "3600");
             // Who is logged in stays so, and what they watch goes on.
             Viewing::join_with(at, "/streams/x", &before).await.until(&jpeg(1)).await;
-            push(at, "x", &jpeg(2)).await;
+            push_at(at, "x", &jpeg(2)).await;
             viewing.until(&jpeg(2)).await;
             drop(viewing);
             relay.stop().await;

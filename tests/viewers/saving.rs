@@ -3,14 +3,14 @@
 use std::{fs, process::Command};
 
 use serde_json::Value;
-
-use crate::{
+use testkit::{
     binary::Framecast,
     pictures::jpeg,
     program::wait_for,
-    relay::TestRelay,
-    watching::{Viewing, push, report, report_when},
+    stream_client::{Viewing, push, report, report_when},
 };
+
+use crate::TestRelay;
 
 /// Serves with a file system of its own at the folder, prepared by shell commands in which `$0` is that folder.
 fn serve_on(folder: &str, prepare: &str, yaml: &str) -> Framecast {

@@ -3,6 +3,15 @@
 use framecast::auth::token;
 use memchr::memmem;
 use serde_json::json;
+use testkit::{
+    binary::Framecast,
+    pictures::{jpeg, large_jpeg},
+    program::run,
+    raw_client::{Client, PATIENCE},
+    stream_client::{CLOSING, Viewing},
+    test_cert::TestCert,
+    web_socket::{Got, WebSocket},
+};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpSocket, TcpStream},
@@ -10,40 +19,30 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use crate::{
-    binary::Framecast,
-    identity::Identity,
-    pictures::{jpeg, large_jpeg},
-    program::run,
-    raw_client::{Client, PATIENCE},
-    relay::TestRelay,
-    reloads::{beside, config},
-    watching::{CLOSING, Viewing},
-    web_socket::{Got, WebSocket},
-};
+use crate::{TestRelay, beside, config};
 
 /// Far more than what the kernel takes for a viewer with a small window.
 const LARGE: usize = 2_000_000;
 
 /// A configuration with TLS and one push stream called `x`.
-fn yaml(identity: &Identity) -> String {
+fn yaml(cert: &TestCert) -> String {
     format!(
         "server: {{tls: {{{}}}}}\n\
          streams: {{x: {{viewer_timeout: 1s, source: {{type: push, token: none}}}}}}",
-        identity.tls()
+        cert.tls()
     )
 }
 
 /// A relay that speaks TLS, and who may believe it.
 struct Secured {
     relay: TestRelay,
-    identity: Identity,
+    cert: TestCert,
 }
 
 impl Secured {
     fn start() -> Self {
-        let identity = Identity::make();
-        Self { relay: TestRelay::start(&yaml(&identity)), identity }
+        let cert = TestCert::make();
+        Self { relay: TestRelay::start(&yaml(&cert)), cert }
     }
 
     async fn handshake(
@@ -51,7 +50,7 @@ impl Secured {
         socket: TcpStream,
         protocols: &[&str],
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        self.identity.handshake(socket, protocols).await
+        self.cert.handshake(socket, protocols).await
     }
 
     async fn socket(&self) -> TcpStream {
@@ -206,9 +205,9 @@ async fn http_2_is_agreed_on_unless_it_is_switched_off() {
     let old = secured.handshake(secured.socket().await, &["http/1.1"]).await.unwrap();
     assert_eq!(old.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
 
-    let identity = Identity::make();
-    let without = yaml(&identity).replace("{tls: {", "{tls: {http2: false, ");
-    let without = Secured { relay: TestRelay::start(&without), identity };
+    let cert = TestCert::make();
+    let without = yaml(&cert).replace("{tls: {", "{tls: {http2: false, ");
+    let without = Secured { relay: TestRelay::start(&without), cert };
     let both = without.handshake(without.socket().await, &["h2", "http/1.1"]).await.unwrap();
     assert_eq!(both.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     assert!(without.handshake(without.socket().await, &["h2"]).await.is_err());
@@ -262,9 +261,9 @@ async fn until(body: &mut h2::RecvStream, picture: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn twelve_streams_share_a_connection_and_one_that_is_not_read_holds_up_no_other() {
     const PICTURES: u8 = 6;
-    let identity = Identity::make();
-    let patient = yaml(&identity).replace("viewer_timeout: 1s", "viewer_timeout: 60s");
-    let secured = Secured { relay: TestRelay::start(&patient), identity };
+    let cert = TestCert::make();
+    let patient = yaml(&cert).replace("viewer_timeout: 1s", "viewer_timeout: 60s");
+    let secured = Secured { relay: TestRelay::start(&patient), cert };
     secured.push(&large_jpeg(0, LARGE)).await;
     let client = Multiplexed::connect(&secured).await;
     let mut lazy = client.watch("/streams/x").await;
@@ -290,9 +289,9 @@ async fn twelve_streams_share_a_connection_and_one_that_is_not_read_holds_up_no_
 
 #[tokio::test]
 async fn over_http_2_a_viewer_that_leaves_is_noticed_though_nothing_is_shown() {
-    let identity = Identity::make();
-    let dark = yaml(&identity).replace("viewer_timeout: 1s", "viewer_timeout: 60s, placeholder: none");
-    let secured = Secured { relay: TestRelay::start(&dark), identity };
+    let cert = TestCert::make();
+    let dark = yaml(&cert).replace("viewer_timeout: 1s", "viewer_timeout: 60s, placeholder: none");
+    let secured = Secured { relay: TestRelay::start(&dark), cert };
     let client = Multiplexed::connect(&secured).await;
     let (leaves, _stays) = (client.watch("/streams/x").await, client.watch("/streams/x").await);
     secured.viewers_are(2).await;
@@ -302,22 +301,22 @@ async fn over_http_2_a_viewer_that_leaves_is_noticed_though_nothing_is_shown() {
 
 #[test]
 fn over_http_2_a_stream_ends_when_the_right_to_it_is_taken_back_and_others_of_its_connection_go_on() {
-    let identity = Identity::make();
+    let cert = TestCert::make();
     let with = |tokens: &[&str]| {
         let token = |name: &&str| format!("    {name}: {{hash: \"{}\", role: view}}\n", token::hash(name));
         let tokens: String = tokens.iter().map(token).collect();
-        format!("auth:\n  tokens:\n{tokens}{}", yaml(&identity))
+        format!("auth:\n  tokens:\n{tokens}{}", yaml(&cert))
     };
     beside(
         async |relay, at| {
             let push = async |picture: &[u8]| {
-                let io = identity.handshake(TcpStream::connect(at).await.unwrap(), &[]).await.unwrap();
+                let io = cert.handshake(TcpStream::connect(at).await.unwrap(), &[]).await.unwrap();
                 let client: Client = Box::new(io).into();
                 let answer = client.ask_here("POST", "/streams/x/frame", &[], picture).await;
                 assert_eq!(answer.head.status, 204);
             };
             push(&jpeg(1)).await;
-            let io = identity.handshake(TcpStream::connect(at).await.unwrap(), &["h2"]).await.unwrap();
+            let io = cert.handshake(TcpStream::connect(at).await.unwrap(), &["h2"]).await.unwrap();
             let client = Multiplexed::over(io).await;
             let mut goes = client.watch("/streams/x?token=gone").await;
             let mut stays = client.watch("/streams/x?token=stays").await;
@@ -372,10 +371,10 @@ async fn a_stream_that_is_not_taken_is_let_go_and_the_others_of_its_connection_g
 async fn a_renewed_certificate_is_used_and_a_broken_one_is_not() {
     let secured = Secured::start();
     let viewing = secured.watch("/streams/x", "HTTP/1.1").await;
-    let renewed = Identity::make();
-    let copy = |name: &str| std::fs::copy(renewed.path(name), secured.identity.path(name)).unwrap();
-    let serves = async |identity: &Identity| identity.handshake(secured.socket().await, &[]).await.is_ok();
-    assert!(serves(&secured.identity).await);
+    let renewed = TestCert::make();
+    let copy = |name: &str| std::fs::copy(renewed.path(name), secured.cert.path(name)).unwrap();
+    let serves = async |cert: &TestCert| cert.handshake(secured.socket().await, &[]).await.is_ok();
+    assert!(serves(&secured.cert).await);
     copy("cert.pem");
     copy("key.pem");
     let renewing = async {
@@ -384,7 +383,7 @@ async fn a_renewed_certificate_is_used_and_a_broken_one_is_not() {
         }
     };
     assert!(timeout(PATIENCE, renewing).await.is_ok(), "the new one is used");
-    std::fs::write(secured.identity.path("key.pem"), "broken").unwrap();
+    std::fs::write(secured.cert.path("key.pem"), "broken").unwrap();
     // It is looked at every two seconds; long enough for a look to have been taken.
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     assert!(serves(&renewed).await, "the one before stays");
@@ -393,14 +392,13 @@ async fn a_renewed_certificate_is_used_and_a_broken_one_is_not() {
 
 #[test]
 fn curl_trusts_the_certificate_and_takes_a_picture() {
-    let identity = Identity::make();
-    let framecast =
-        Framecast::serve(&yaml(&identity).replace("{type: push, token: none}", "{type: pattern}"));
+    let cert = TestCert::make();
+    let framecast = Framecast::serve(&yaml(&cert).replace("{type: push, token: none}", "{type: pattern}"));
     let port = framecast.url("").rsplit(':').next().unwrap().to_owned();
     assert_eq!(framecast.url(""), format!("https://127.0.0.1:{port}"));
     let url = format!("https://localhost:{port}/streams/x/snapshot");
     let resolve = format!("localhost:{port}:127.0.0.1");
-    let certificate = identity.path("cert.pem");
+    let certificate = cert.path("cert.pem");
     let picture =
         run("curl", &["-sS", "--fail", "--cacert", &certificate, "--resolve", &resolve, &url]).stdout;
     assert!(picture.starts_with(&[0xff, 0xd8]) && picture.ends_with(&[0xff, 0xd9]));
@@ -433,10 +431,10 @@ fn curl_trusts_the_certificate_and_takes_a_picture() {
 
 #[tokio::test]
 async fn plain_http_is_led_to_tls() {
-    let identity = Identity::make();
+    let cert = TestCert::make();
     let spare = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let redirecting = yaml(&identity).replace("{tls: {", &format!("{{tls: {{redirect_from: '{spare}', "));
-    let secured = Secured { relay: TestRelay::start(&redirecting), identity };
+    let redirecting = yaml(&cert).replace("{tls: {", &format!("{{tls: {{redirect_from: '{spare}', "));
+    let secured = Secured { relay: TestRelay::start(&redirecting), cert };
     let port = secured.relay.address().port();
     for (host, to) in [("cameras.lan:81", "cameras.lan"), ("[::1]", "[::1]")] {
         let mut client = Client::connect(spare).await;

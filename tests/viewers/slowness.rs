@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
-use tokio::net::TcpSocket;
-
-use crate::{
+use testkit::{
     pictures::{jpeg, large_jpeg},
     raw_client::Client,
-    relay::TestRelay,
-    watching::{CLOSING, Viewing, live_push, push, report, report_when, state_is},
+    stream_client::{CLOSING, Viewing, push, report, report_when, state_is},
 };
+use tokio::net::TcpSocket;
+
+use crate::TestRelay;
 
 /// Far more than what the kernel takes for a viewer with a small window.
 const LARGE: usize = 2_000_000;
@@ -55,7 +55,7 @@ streams:
 #[tokio::test]
 async fn a_slow_viewer_skips_to_the_newest_picture_and_what_it_missed_is_counted() {
     const PICTURES: u8 = 20;
-    let relay = live_push(&large_jpeg(0, LARGE)).await;
+    let relay = TestRelay::live_push(&large_jpeg(0, LARGE)).await;
     let mut good = Viewing::join(relay.address(), "/streams/x").await;
     let slow = narrow_client(relay.address()).await;
     let mut slow = Viewing::over(slow, "/streams/x", "HTTP/1.1").await;
@@ -81,7 +81,7 @@ async fn a_slow_viewer_skips_to_the_newest_picture_and_what_it_missed_is_counted
 #[tokio::test]
 async fn a_shutdown_in_the_middle_of_a_picture_ends_picture_and_answer() {
     for target in ["/streams/x", "/streams/x?chunked=0"] {
-        let mut relay = live_push(&large_jpeg(0, LARGE)).await;
+        let mut relay = TestRelay::live_push(&large_jpeg(0, LARGE)).await;
         let mut viewing = Viewing::over(narrow_client(relay.address()).await, target, "HTTP/1.1").await;
         viewing.first_delimiter().await;
         let head = viewing.body.text_until("\r\n\r\n").await;
@@ -98,7 +98,7 @@ async fn a_shutdown_in_the_middle_of_a_picture_ends_picture_and_answer() {
 
 #[tokio::test]
 async fn a_viewer_that_leaves_is_noticed_without_a_new_picture() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
     viewing.part().await;
     assert_eq!(report(&relay, "x").await["viewers"], 1);
@@ -132,7 +132,7 @@ async fn a_viewer_that_floods_its_connection_with_requests_is_let_go() {
         // Closed or reset: either is an end.
         while let Ok(1..) = tokio::io::AsyncReadExt::read(&mut from, &mut buffer).await {}
     };
-    let ended = tokio::time::timeout(crate::raw_client::PATIENCE, async { tokio::join!(sending, reading) });
+    let ended = tokio::time::timeout(testkit::raw_client::PATIENCE, async { tokio::join!(sending, reading) });
     assert!(ended.await.is_ok(), "it is still served");
     report_when(&relay, "x", |report| report["viewers"] == 0).await;
 }

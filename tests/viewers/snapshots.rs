@@ -1,20 +1,18 @@
 //! One picture.
 
+use testkit::{
+    pictures::{HEIGHT, WIDTH, jpeg},
+    raw_client::{Client, assert_problem, closed_port},
+    stepped_camera::Camera,
+    stream_client::{ONE_PUSH, Viewing, push, state_is},
+};
 use tokio::join;
 
-use crate::{
-    answers::assert_problem,
-    camera::Camera,
-    on_demand::closed_port,
-    pictures::{HEIGHT, WIDTH, jpeg},
-    raw_client::Client,
-    relay::TestRelay,
-    watching::{ONE_PUSH, Viewing, live_push, push, state_is},
-};
+use crate::TestRelay;
 
 #[tokio::test]
 async fn a_snapshot_is_the_newest_picture_with_its_headers() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     push(&relay, "x", &jpeg(2)).await;
     let timestamp = {
         let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
@@ -42,7 +40,7 @@ async fn a_snapshot_is_the_newest_picture_with_its_headers() {
 
 #[tokio::test]
 async fn a_known_picture_is_not_sent_again() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let first = Client::get(relay.address(), "/x.jpg").await;
     let etag = first.head.get("etag").expect("an ETag").to_owned();
     assert!(etag.starts_with('"') && etag.ends_with('"'), "{etag}");
@@ -61,7 +59,7 @@ async fn a_known_picture_is_not_sent_again() {
 
 #[tokio::test]
 async fn a_snapshot_can_wait_for_the_next_picture() {
-    let relay = live_push(&jpeg(0)).await;
+    let relay = TestRelay::live_push(&jpeg(0)).await;
     let mut waiting = Client::connect(relay.address()).await;
     waiting.send(b"GET /streams/x/snapshot?wait=next HTTP/1.1\r\nHost: test\r\n\r\n").await;
     // Pushes go on until one of them comes after the request.
@@ -81,7 +79,7 @@ async fn a_snapshot_can_wait_for_the_next_picture() {
 
 #[tokio::test]
 async fn waiting_for_a_picture_is_bounded() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let silent = Camera::start().await;
     let yaml = format!("streams: {{door: {{source: {}}}}}", silent.source());
     let with_silent_camera = TestRelay::start(&yaml);

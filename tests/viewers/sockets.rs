@@ -5,14 +5,14 @@ use std::{
     os::unix::fs::{FileTypeExt, PermissionsExt},
 };
 
-use tokio::net::UnixStream;
-
-use crate::{
+use testkit::{
     pictures::jpeg,
     raw_client::Client,
-    relay::TestRelay,
-    watching::{Viewing, push},
+    stream_client::{Viewing, push},
 };
+use tokio::net::UnixStream;
+
+use crate::TestRelay;
 
 #[tokio::test]
 async fn streams_and_answers_come_over_a_socket_whose_file_goes_with_it() {

@@ -1,11 +1,12 @@
 //! The routes that clients of ustreamer use, and its cures for browsers on our own.
 
-use crate::{
+use testkit::{
     pictures::{HEIGHT, WIDTH, jpeg},
     raw_client::{Client, header},
-    relay::TestRelay,
-    watching::{FIRST_DELIMITER, NEXT_DELIMITER, Viewing, live_push, push, state_is},
+    stream_client::{FIRST_DELIMITER, NEXT_DELIMITER, Viewing, push, state_is},
 };
+
+use crate::TestRelay;
 
 #[tokio::test]
 async fn the_stream_is_the_default_one() {
@@ -44,7 +45,7 @@ streams:
 
 #[tokio::test]
 async fn the_cookie_has_the_viewers_key() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     for (target, key) in
         [("/stream?key=pikvm-1", "pikvm-1"), ("/stream", "0"), ("/stream?key=a%0d%0ab", "ab")]
     {
@@ -60,7 +61,7 @@ async fn the_cookie_has_the_viewers_key() {
 
 #[tokio::test]
 async fn extra_headers_tell_about_the_stream() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     for target in ["/stream?extra_headers=1", "/streams/x?extra_headers=1"] {
         let mut viewing = Viewing::join(relay.address(), target).await;
         let part = viewing.part().await;
@@ -93,7 +94,7 @@ fn assert_headers_ahead(text: &str) {
 
 #[tokio::test]
 async fn headers_can_be_sent_ahead_of_their_picture() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let mut viewing = Viewing::ask(relay.address(), "/stream?advance_headers=1").await;
     viewing.first_delimiter().await;
     assert_headers_ahead(&viewing.body.text_until("\r\n\r\n").await);
@@ -107,7 +108,7 @@ async fn headers_can_be_sent_ahead_of_their_picture() {
 /// What announces the next picture comes in one piece with the present one, not with the next.
 #[tokio::test]
 async fn headers_sent_ahead_do_not_wait_for_their_picture() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let mut viewing = Viewing::ask(relay.address(), "/streams/x?advance_headers=1").await;
     let first = String::from_utf8(viewing.body.chunk().await).unwrap();
     let headers = first.strip_prefix(FIRST_DELIMITER).expect(&first);
@@ -121,7 +122,7 @@ async fn headers_sent_ahead_do_not_wait_for_their_picture() {
 
 #[tokio::test]
 async fn pictures_can_be_left_out_for_measuring() {
-    let relay = live_push(&jpeg(1)).await;
+    let relay = TestRelay::live_push(&jpeg(1)).await;
     let mut viewing = Viewing::join(relay.address(), "/stream?zero_data=1").await;
     for _ in 0..2 {
         let part = viewing.part().await;

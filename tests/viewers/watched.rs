@@ -1,15 +1,14 @@
 //! Who watches: the list for administrators.
 
 use serde_json::Value;
-
-use crate::{
+use testkit::{
     pictures::jpeg,
     raw_client::Client,
-    relay::TestRelay,
-    replays::{KEPT, shown},
-    watching::{Viewing, push, report, report_when},
+    stream_client::{PUSH_WITH_REPLAY, Viewing, push, report, report_when},
     web_socket::WebSocket,
 };
+
+use crate::TestRelay;
 
 async fn viewers(relay: &TestRelay, route: &str) -> Vec<Value> {
     let admin = [("Authorization", "Bearer admin-of-tests")];
@@ -30,7 +29,7 @@ async fn viewers_when(relay: &TestRelay, wanted: impl Fn(&[Value]) -> bool) -> V
 
 #[tokio::test]
 async fn each_viewer_is_in_the_list_with_what_it_was_given_until_it_goes() {
-    let relay = shown(KEPT, 2, std::time::Duration::from_millis(5)).await;
+    let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 2, std::time::Duration::from_millis(5)).await;
     assert!(viewers(&relay, "/api/viewers").await.is_empty());
     let mut stream = Viewing::join(relay.address(), "/x.mjpg?chunked=0&secret=hunter2").await;
     let picture = stream.part().await.jpeg;
@@ -59,7 +58,7 @@ async fn each_viewer_is_in_the_list_with_what_it_was_given_until_it_goes() {
 
 #[tokio::test]
 async fn who_watches_is_for_administrators() {
-    let relay = TestRelay::start(KEPT);
+    let relay = TestRelay::start(PUSH_WITH_REPLAY);
     for route in ["/api/viewers", "/api/streams/x/viewers"] {
         assert_eq!(Client::get(relay.address(), route).await.head.status, 401, "{route}");
     }
@@ -71,7 +70,7 @@ async fn who_watches_is_for_administrators() {
 
 #[tokio::test]
 async fn the_publisher_whose_feed_is_shown_has_a_number_of_its_own() {
-    let relay = TestRelay::start(KEPT);
+    let relay = TestRelay::start(PUSH_WITH_REPLAY);
     let feed = async || {
         let mut publisher = Client::connect(relay.address()).await;
         let head = "POST /streams/x/feed HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n";

@@ -5,6 +5,14 @@ use std::{net::SocketAddr, sync::Arc};
 use ring::hmac;
 use rustls::{ServerConfig, crypto::ring as provider, pki_types::PrivateKeyDer};
 use serde_json::Value;
+use testkit::{
+    binary::Framecast,
+    pictures::jpeg,
+    program::run,
+    raw_client::PATIENCE,
+    stepped_camera::{Camera, Line},
+    stream_client::{Viewing, push_at},
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -14,15 +22,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    binary::Framecast,
-    camera::{Camera, Line},
+    TestRelay, beside, config,
     metrics::{scrape_until, scrape_when},
-    pictures::jpeg,
-    program::run,
-    raw_client::PATIENCE,
-    relay::TestRelay,
-    reloads::{beside, config, push as push_at},
-    watching::Viewing,
 };
 
 const SECRET: &str = "a-secret-of-the-hook";

@@ -1,9 +1,10 @@
-//! Scripted cameras: endless bodies in the dialects of `tests/support/dialects.rs`. Some close every few seconds and
+//! Scripted cameras: endless bodies in the dialects of `tests/testkit/src/dialects.rs`. Some close every few seconds and
 //! come back in another dialect; some die and return at random times.
 
 use std::{io, ops::Range, sync::Arc, time::Duration};
 
 use fastrand::Rng;
+use testkit::dialects::Dialect;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -12,7 +13,6 @@ use tokio::{
 
 use crate::{
     dialect::{another_dialect, continued, dialect, head},
-    dialects::Dialect,
     liveness::{BACK_WITHIN, Liveness},
     picture::Album,
     report::{Report, count},

@@ -1,6 +1,6 @@
 //! The bytes that a camera writes, in its dialect.
 
-use crate::dialects::{DIALECTS, Dialect};
+use testkit::dialects::{DIALECTS, Dialect};
 
 /// The dialect of this name.
 pub(crate) fn dialect(name: &str) -> &'static Dialect {

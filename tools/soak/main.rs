@@ -13,8 +13,6 @@ mod api;
 mod body;
 mod camera;
 mod changes;
-#[path = "../../tests/support/dialects.rs"]
-mod dialects;
 mod file;
 mod scenario;
 mod checks;

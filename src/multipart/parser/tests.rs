@@ -4,10 +4,8 @@ use proptest::prelude::*;
 
 use super::{room::READ_BYTES, *};
 
-#[path = "../../../tests/support/dialects.rs"]
-pub(crate) mod dialects;
-
-use dialects::{DIALECTS, Dialect};
+pub(crate) use testkit::dialects;
+use testkit::dialects::{DIALECTS, Dialect};
 
 const LIMITS: ParserLimits = ParserLimits { max_frame_bytes: 20_000, max_header_bytes: 4_000 };
 

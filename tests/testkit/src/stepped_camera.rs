@@ -13,26 +13,26 @@ use crate::raw_client::PATIENCE;
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\n";
 
 /// Waits for connections only while the test does.
-pub(crate) struct Camera {
+pub struct Camera {
     listener: TcpListener,
 }
 
 impl Camera {
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.listener.local_addr().unwrap()
     }
 
     /// A stream's `source:` in YAML.
-    pub(crate) fn source(&self) -> String {
+    pub fn source(&self) -> String {
         format!("{{type: mjpeg, url: \"http://{}/video\"}}", self.address())
     }
 
     /// The next connection, its request read.
-    pub(crate) async fn accept(&self) -> Line {
+    pub async fn accept(&self) -> Line {
         let accepted = timeout(PATIENCE, self.listener.accept()).await.expect("the relay connects");
         let mut line = Line { io: accepted.unwrap().0, answered: false };
         let mut request = Vec::new();
@@ -43,25 +43,25 @@ impl Camera {
     }
 
     /// Nobody connects who was not accepted yet: looked at now, since a connection comes before what it causes.
-    pub(crate) async fn assert_nobody_waits(&self) {
+    pub async fn assert_nobody_waits(&self) {
         assert!(timeout(Duration::ZERO, self.listener.accept()).await.is_err(), "one connection too many");
     }
 }
 
 /// One connection to the camera; closed when dropped.
-pub(crate) struct Line {
+pub struct Line {
     io: TcpStream,
     answered: bool,
 }
 
 impl Line {
     /// Shows a picture, the response's head before the first one.
-    pub(crate) async fn show(&mut self, jpeg: &[u8]) {
+    pub async fn show(&mut self, jpeg: &[u8]) {
         assert!(self.try_to_show(jpeg).await, "the relay takes the picture");
     }
 
     /// The same; false when the relay has let go.
-    pub(crate) async fn try_to_show(&mut self, jpeg: &[u8]) -> bool {
+    pub async fn try_to_show(&mut self, jpeg: &[u8]) -> bool {
         let head = if std::mem::replace(&mut self.answered, true) { "" } else { HEAD };
         let part = format!("{head}Content-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
         let bytes = [part.as_bytes(), jpeg, b"\r\n--cam\r\n"].concat();
@@ -69,7 +69,7 @@ impl Line {
     }
 
     /// Waits until the relay lets go.
-    pub(crate) async fn closed(mut self) {
+    pub async fn closed(mut self) {
         let mut more = [0];
         match timeout(PATIENCE, self.io.read(&mut more)).await.expect("the relay lets go") {
             Ok(0) | Err(_) => {}

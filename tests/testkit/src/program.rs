@@ -1,6 +1,7 @@
 //! Other programs, run to their end or kept beside a test, and never left behind.
 
 use std::{
+    env,
     ffi::OsStr,
     io::{BufRead, BufReader, Read},
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -12,7 +13,7 @@ use std::{
 };
 
 /// A bound on what hangs; far from what anything here takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often a condition is looked at again while it is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -21,7 +22,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const LINES_AHEAD: usize = 1024;
 
 /// A program that runs beside the test, killed when this is dropped.
-pub(crate) struct Running {
+pub struct Running {
     child: Child,
     name: String,
     lines: Option<mpsc::Receiver<String>>,
@@ -31,7 +32,7 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts it with no input; its output is read as it comes.
-    pub(crate) fn start(command: &mut Command) -> Self {
+    pub fn start(command: &mut Command) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command
             .stdin(Stdio::null())
@@ -66,7 +67,7 @@ impl Running {
     }
 
     /// The next line of its standard output.
-    pub(crate) fn line(&self) -> String {
+    pub fn line(&self) -> String {
         let lines = self.lines.as_ref().expect("only finishing takes it");
         lines.recv_timeout(PATIENCE).unwrap_or_else(|e| {
             panic!("{} printed no further line ({e}); it complained:\n{}", self.name, self.stderr())
@@ -74,7 +75,7 @@ impl Running {
     }
 
     /// The first line of standard output for which `pick` finds something.
-    pub(crate) fn line_with<T>(&self, pick: impl Fn(&str) -> Option<T>) -> T {
+    pub fn line_with<T>(&self, pick: impl Fn(&str) -> Option<T>) -> T {
         loop {
             if let Some(found) = pick(&self.line()) {
                 return found;
@@ -83,28 +84,28 @@ impl Running {
     }
 
     /// What it wrote to standard error so far.
-    pub(crate) fn stderr(&self) -> String {
+    pub fn stderr(&self) -> String {
         self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether it still runs.
-    pub(crate) fn is_running(&mut self) -> bool {
+    pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child can be asked").is_none()
     }
 
     /// Asks it to end with SIGTERM.
-    pub(crate) fn terminate(&self) {
+    pub fn terminate(&self) {
         self.signal("TERM");
     }
 
     /// Sends it a signal, by the signal's name.
-    pub(crate) fn signal(&self, signal: &str) {
+    pub fn signal(&self, signal: &str) {
         let done = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status();
         assert!(done.is_ok_and(|status| status.success()), "cannot send SIG{signal} to {}", self.name);
     }
 
     /// Waits for its end and gives exit status and all of its standard error.
-    pub(crate) fn finish(mut self) -> (std::process::ExitStatus, String) {
+    pub fn finish(mut self) -> (std::process::ExitStatus, String) {
         drop(self.lines.take());
         let status = wait_for("its end", || self.child.try_wait().expect("a child can be asked"));
         for reader in self.readers.drain(..) {
@@ -124,7 +125,7 @@ impl Drop for Running {
 }
 
 /// Runs a program to its end; panics when it fails, with what it complained.
-pub(crate) fn run(program: impl AsRef<OsStr>, args: &[&str]) -> Output {
+pub fn run(program: impl AsRef<OsStr>, args: &[&str]) -> Output {
     let output = try_run(program.as_ref(), args);
     assert!(
         output.status.success(),
@@ -138,7 +139,7 @@ pub(crate) fn run(program: impl AsRef<OsStr>, args: &[&str]) -> Output {
 }
 
 /// Runs a program to its end, whatever that is.
-pub(crate) fn try_run(program: impl AsRef<OsStr>, args: &[&str]) -> Output {
+pub fn try_run(program: impl AsRef<OsStr>, args: &[&str]) -> Output {
     // `timeout` bounds a program that would read an endless stream for ever, and lets it tidy up (SIGTERM).
     let mut bounded = Command::new("timeout");
     bounded.arg(PATIENCE.as_secs().to_string()).arg(program.as_ref()).args(args).stdin(Stdio::null());
@@ -146,7 +147,7 @@ pub(crate) fn try_run(program: impl AsRef<OsStr>, args: &[&str]) -> Output {
 }
 
 /// Looks until there is something to see.
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(seen) = look() {
@@ -159,35 +160,35 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
 
 /// An address that can be had once more when its first owner is gone, which one of port 0 cannot. On 127.0.0.1 others could take
 /// the port meanwhile; this is an address of loopback that no other process has (Linux has 16 million of them).
-pub(crate) fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
     let own = Ipv4Addr::new(127, 64 | (high & 0x3f), middle, low);
     let listener = TcpListener::bind((own, 0)).expect("there is a free port");
     listener.local_addr().expect("it is bound")
 }
 
-/// Python with the packages of `tests/support/requirements.txt`, made by `scripts/test`.
-pub(crate) fn python() -> PathBuf {
+/// Python with the packages of `tests/testkit/programs/requirements.txt`, made by `scripts/test`.
+pub fn python() -> PathBuf {
     python_of("test-python")
 }
 
 /// Python with Home Assistant's camera code, made by `scripts/test`.
-pub(crate) fn home_assistant() -> PathBuf {
+pub fn home_assistant() -> PathBuf {
     python_of("test-home-assistant")
 }
 
 /// Prometheus' tool, put there by `scripts/test`.
-pub(crate) fn promtool() -> PathBuf {
+pub fn promtool() -> PathBuf {
     of_target("test-prometheus/promtool")
 }
 
-/// A program of the packages of `tests/support/contract.txt`, made by `scripts/test`.
-pub(crate) fn contract_tool(name: &str) -> PathBuf {
+/// A program of the packages of `tests/testkit/programs/contract.txt`, made by `scripts/test`.
+pub fn contract_tool(name: &str) -> PathBuf {
     of_target(&format!("test-contract/bin/{name}"))
 }
 
 /// nginx or Caddy, put there by `scripts/test`.
-pub(crate) fn proxy(name: &str) -> PathBuf {
+pub fn proxy(name: &str) -> PathBuf {
     of_target(&format!("test-proxies/{name}"))
 }
 
@@ -196,13 +197,15 @@ fn python_of(environment: &str) -> PathBuf {
 }
 
 fn of_target(path: &str) -> PathBuf {
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let program = target.parent().expect("the folder lies in the target folder").join(path);
+    let test = env::current_exe().expect("the system knows what it runs");
+    // cargo makes `tmp` in its target folder for integration tests.
+    let target = test.ancestors().find(|folder| folder.join("tmp").is_dir());
+    let program = target.expect("tests run in the target folder").join(path);
     assert!(program.exists(), "{} is absent: scripts/test puts it there", program.display());
     program
 }
 
 /// A file of `tests/`.
-pub(crate) fn test_file(path: &str) -> String {
-    format!("{}/tests/{path}", env!("CARGO_MANIFEST_DIR"))
+pub fn test_file(path: &str) -> String {
+    format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))
 }

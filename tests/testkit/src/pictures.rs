@@ -2,11 +2,11 @@
 
 use jpeg_encoder::{ColorType, Encoder};
 
-pub(crate) const WIDTH: u16 = 64;
-pub(crate) const HEIGHT: u16 = 48;
+pub const WIDTH: u16 = 64;
+pub const HEIGHT: u16 = 48;
 
 /// A picture of its own for each `n`.
-pub(crate) fn jpeg(n: u8) -> Vec<u8> {
+pub fn jpeg(n: u8) -> Vec<u8> {
     let mut jpeg = Vec::new();
     let pixels: Vec<u8> =
         (0..u32::from(WIDTH) * u32::from(HEIGHT)).map(|at| (at / 3) as u8 ^ n.wrapping_mul(37)).collect();
@@ -15,7 +15,7 @@ pub(crate) fn jpeg(n: u8) -> Vec<u8> {
 }
 
 /// The same, made larger than `bytes` by comments, as cameras put their settings into.
-pub(crate) fn large_jpeg(n: u8, bytes: usize) -> Vec<u8> {
+pub fn large_jpeg(n: u8, bytes: usize) -> Vec<u8> {
     const COMMENT: u16 = 60_000;
     let mut jpeg = jpeg(n);
     let segment = [&[0xff, 0xfe], &COMMENT.to_be_bytes()[..], &vec![n; usize::from(COMMENT) - 2]].concat();
@@ -25,7 +25,7 @@ pub(crate) fn large_jpeg(n: u8, bytes: usize) -> Vec<u8> {
 }
 
 /// What is left of a JPEG's header segments when those that begin with the marker `FF marker` are taken out.
-pub(crate) fn without_segments(jpeg: &[u8], marker: u8) -> Vec<u8> {
+pub fn without_segments(jpeg: &[u8], marker: u8) -> Vec<u8> {
     const START_OF_SCAN: u8 = 0xda;
     let (mut kept, mut at) = (jpeg[..2].to_vec(), 2);
     while jpeg[at + 1] != START_OF_SCAN {

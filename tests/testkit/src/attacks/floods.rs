@@ -14,7 +14,7 @@ use super::frames::{
 use super::{LOCALHOST, PAUSE, wire::Target};
 
 /// All types of frame, and an unknown one.
-pub(crate) const KINDS: [(&str, u8); 11] = [
+pub const KINDS: [(&str, u8); 11] = [
     ("data", DATA),
     ("headers", HEADERS),
     ("priority", PRIORITY),
@@ -36,7 +36,7 @@ const BATCH: u32 = 200;
 
 /// Floods with one type of frame, without and with payload, over 1, 16 and 64 connections, for equal parts of
 /// `length`. Half of the connections read what they receive; all of them have closed windows.
-pub(crate) async fn run(kind: u8, target: &Target, length: Duration) {
+pub async fn run(kind: u8, target: &Target, length: Duration) {
     let phases = 2 * u32::try_from(CONNECTIONS.len()).expect("they are few");
     for with_payload in [false, true] {
         for connections in CONNECTIONS {

@@ -3,57 +3,60 @@
 use std::{net::SocketAddr, time::Duration};
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::{
+    in_process::{InProcess, Server},
     raw_client::{Body, Client, Head, PATIENCE, header},
-    relay::TestRelay,
 };
 
-pub(crate) const FIRST_DELIMITER: &str = "--boundarydonotcross\r\n";
-pub(crate) const NEXT_DELIMITER: &str = "\r\n--boundarydonotcross\r\n";
+pub const FIRST_DELIMITER: &str = "--boundarydonotcross\r\n";
+pub const NEXT_DELIMITER: &str = "\r\n--boundarydonotcross\r\n";
 /// The delimiter behind the last frame has gone out before.
-pub(crate) const CLOSING: &str = "--boundarydonotcross--\r\n";
+pub const CLOSING: &str = "--boundarydonotcross--\r\n";
 
 /// One push stream called `x`.
-pub(crate) const ONE_PUSH: &str = "streams: {x: {source: {type: push, token: none}}}";
+pub const ONE_PUSH: &str = "streams: {x: {source: {type: push, token: none}}}";
+
+/// A push stream `x` with a replay buffer.
+pub const PUSH_WITH_REPLAY: &str = "streams: {x: {source: {type: push, token: none}, replay: 1m}}";
 
 /// How often a condition is looked at again while it is waited for.
-pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(10);
+pub const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// One part of a stream.
 #[derive(Debug)]
-pub(crate) struct Part {
+pub struct Part {
     /// In the order and letter case in which they came.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) jpeg: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+    pub jpeg: Vec<u8>,
 }
 
 impl Part {
     /// A header's value, by its name in this letter case.
-    pub(crate) fn get(&self, name: &str) -> &str {
+    pub fn get(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(n, _)| n == name);
         found.map(|(_, value)| value.as_str()).unwrap_or_else(|| panic!("no {name} in {:?}", self.headers))
     }
 }
 
 /// A viewer whose stream has begun.
-pub(crate) struct Viewing {
-    pub(crate) head: Head,
-    pub(crate) body: Body,
+pub struct Viewing {
+    pub head: Head,
+    pub body: Body,
 }
 
 impl Viewing {
     /// Asks over HTTP/1.1 and reads the head.
-    pub(crate) async fn ask(address: SocketAddr, target: &str) -> Self {
+    pub async fn ask(address: SocketAddr, target: &str) -> Self {
         Self::ask_as(address, target, "HTTP/1.1").await
     }
 
-    pub(crate) async fn ask_as(address: SocketAddr, target: &str, version: &str) -> Self {
+    pub async fn ask_as(address: SocketAddr, target: &str, version: &str) -> Self {
         Self::over(Client::connect(address).await, target, version).await
     }
 
-    pub(crate) async fn over(mut client: Client, target: &str, version: &str) -> Self {
+    pub async fn over(mut client: Client, target: &str, version: &str) -> Self {
         client.send(format!("GET {target} {version}\r\nHost: test\r\n\r\n").as_bytes()).await;
         Self::begun(client, target).await
     }
@@ -65,14 +68,14 @@ impl Viewing {
     }
 
     /// Asks, and reads on to behind the first delimiter.
-    pub(crate) async fn join(address: SocketAddr, target: &str) -> Self {
+    pub async fn join(address: SocketAddr, target: &str) -> Self {
         let mut viewing = Self::ask(address, target).await;
         viewing.first_delimiter().await;
         viewing
     }
 
     /// The same with a session's cookie.
-    pub(crate) async fn join_with(address: SocketAddr, target: &str, cookie: &str) -> Self {
+    pub async fn join_with(address: SocketAddr, target: &str, cookie: &str) -> Self {
         let mut client = Client::connect(address).await;
         let request = format!("GET {target} HTTP/1.1\r\nHost: test\r\nCookie: {cookie}\r\n\r\n");
         client.send(request.as_bytes()).await;
@@ -81,13 +84,13 @@ impl Viewing {
         viewing
     }
 
-    pub(crate) async fn first_delimiter(&mut self) {
+    pub async fn first_delimiter(&mut self) {
         let first = self.body.exactly(FIRST_DELIMITER.len()).await;
         assert_eq!(String::from_utf8_lossy(&first), FIRST_DELIMITER, "the delimiter stands first");
     }
 
     /// A whole part, and the delimiter right behind it.
-    pub(crate) async fn part(&mut self) -> Part {
+    pub async fn part(&mut self) -> Part {
         let head = self.body.text_until("\r\n\r\n").await;
         let headers: Vec<_> = head.split("\r\n").map(header).collect();
         let length = headers.iter().find(|(name, _)| name == "Content-Length");
@@ -99,7 +102,7 @@ impl Viewing {
     }
 
     /// The next picture that is not `seen`, which may be repeated before.
-    pub(crate) async fn after(&mut self, seen: &[u8]) -> Part {
+    pub async fn after(&mut self, seen: &[u8]) -> Part {
         loop {
             let part = self.part().await;
             if part.jpeg != seen {
@@ -109,13 +112,13 @@ impl Viewing {
     }
 
     /// Reads until this picture comes; others may stand before it.
-    pub(crate) async fn until(&mut self, jpeg: &[u8]) {
+    pub async fn until(&mut self, jpeg: &[u8]) {
         while self.part().await.jpeg != jpeg {}
     }
 }
 
 /// Pushes one picture.
-pub(crate) async fn push(relay: &TestRelay, stream: &str, jpeg: &[u8]) {
+pub async fn push(relay: &InProcess<impl Server>, stream: &str, jpeg: &[u8]) {
     let target = format!("/streams/{stream}/frame");
     let headers = [("Content-Type", "image/jpeg")];
     let answer = Client::ask(relay.address(), "POST", &target, &headers, jpeg).await;
@@ -123,14 +126,14 @@ pub(crate) async fn push(relay: &TestRelay, stream: &str, jpeg: &[u8]) {
 }
 
 /// What the API says about a stream.
-pub(crate) async fn report(relay: &TestRelay, stream: &str) -> Value {
+pub async fn report(relay: &InProcess<impl Server>, stream: &str) -> Value {
     let answer = Client::get(relay.address(), &format!("/api/streams/{stream}")).await;
     assert_eq!(answer.head.status, 200);
     answer.json()
 }
 
 /// Returns the API's report on a stream, as an administrator reads it.
-pub(crate) async fn report_for_admin(relay: &TestRelay, stream: &str) -> Value {
+pub async fn report_for_admin(relay: &InProcess<impl Server>, stream: &str) -> Value {
     let target = format!("/api/streams/{stream}");
     let bearer = [("Authorization", "Bearer admin-of-tests")];
     let answer = Client::ask(relay.address(), "GET", &target, &bearer, b"").await;
@@ -139,7 +142,11 @@ pub(crate) async fn report_for_admin(relay: &TestRelay, stream: &str) -> Value {
 }
 
 /// Asks about a stream until the answer is as wanted, and gives that.
-pub(crate) async fn report_when(relay: &TestRelay, stream: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+pub async fn report_when(
+    relay: &InProcess<impl Server>,
+    stream: &str,
+    wanted: impl Fn(&Value) -> bool,
+) -> Value {
     let start = Instant::now();
     loop {
         let report = report(relay, stream).await;
@@ -152,18 +159,12 @@ pub(crate) async fn report_when(relay: &TestRelay, stream: &str, wanted: impl Fn
 }
 
 /// Waits until a stream is in this state.
-pub(crate) async fn state_is(relay: &TestRelay, stream: &str, state: &str) {
-    let handle = relay.registry().get(&stream.parse().unwrap()).expect("the stream is configured");
-    let mut changes = handle.status_changes();
-    let reached = async { changes.wait_for(|status| status.state.as_str() == state).await.is_ok() };
-    let reached = timeout(PATIENCE, reached).await;
-    assert!(reached == Ok(true), "{stream} is not {state} but {:?}", handle.status());
+pub async fn state_is<S: Server>(relay: &InProcess<S>, stream: &str, state: &str) {
+    S::wait_for_state(relay.registry(), stream, state).await;
 }
 
-/// A relay with one live push stream `x` that shows `jpeg`.
-pub(crate) async fn live_push(jpeg: &[u8]) -> TestRelay {
-    let relay = TestRelay::start(ONE_PUSH);
-    push(&relay, "x", jpeg).await;
-    state_is(&relay, "x", "live").await;
-    relay
+/// Pushes one picture to the relay at an address.
+pub async fn push_at(at: SocketAddr, stream: &str, jpeg: &[u8]) {
+    let answer = Client::ask(at, "POST", &format!("/streams/{stream}/frame"), &[], jpeg).await;
+    assert_eq!(answer.head.status, 204, "{}", String::from_utf8_lossy(&answer.body));
 }

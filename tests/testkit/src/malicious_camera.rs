@@ -21,20 +21,20 @@ use tokio::{
 const BETWEEN_BYTES: Duration = Duration::from_millis(20);
 
 /// A camera; gone when dropped.
-pub(crate) struct EvilCamera {
+pub struct MaliciousCamera {
     address: SocketAddr,
     connections: Arc<AtomicU64>,
     listening: JoinHandle<()>,
 }
 
 /// One connection to it.
-pub(crate) struct Line {
+pub struct Line {
     io: TcpStream,
 }
 
-impl EvilCamera {
+impl MaliciousCamera {
     /// Each connection does what `script` does, and is closed at its end or when the relay lets go.
-    pub(crate) async fn start<F>(script: impl Fn(Line) -> F + Send + Sync + 'static) -> Self
+    pub async fn start<F>(script: impl Fn(Line) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
@@ -42,7 +42,7 @@ impl EvilCamera {
     }
 
     /// The same at another address.
-    pub(crate) async fn start_at<F>(address: &str, script: impl Fn(Line) -> F + Send + Sync + 'static) -> Self
+    pub async fn start_at<F>(address: &str, script: impl Fn(Line) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
@@ -62,17 +62,17 @@ impl EvilCamera {
         Self { address, connections, listening }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Connections so far.
-    pub(crate) fn connections(&self) -> u64 {
+    pub fn connections(&self) -> u64 {
         self.connections.load(Relaxed)
     }
 }
 
-impl Drop for EvilCamera {
+impl Drop for MaliciousCamera {
     fn drop(&mut self) {
         self.listening.abort();
     }
@@ -80,7 +80,7 @@ impl Drop for EvilCamera {
 
 impl Line {
     /// Waits for a request's head.
-    pub(crate) async fn request(&mut self) -> io::Result<()> {
+    pub async fn request(&mut self) -> io::Result<()> {
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
             if self.io.read_buf(&mut request).await? == 0 {
@@ -90,19 +90,19 @@ impl Line {
         Ok(())
     }
 
-    pub(crate) async fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub async fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.io.write_all(bytes).await
     }
 
     /// The same bytes again and again, for as long as the relay takes them.
-    pub(crate) async fn pour(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub async fn pour(&mut self, bytes: &[u8]) -> io::Result<()> {
         loop {
             self.io.write_all(bytes).await?;
         }
     }
 
     /// The same, one byte at a time.
-    pub(crate) async fn drip(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub async fn drip(&mut self, bytes: &[u8]) -> io::Result<()> {
         for byte in bytes.iter().cycle() {
             self.io.write_all(&[*byte]).await?;
             sleep(BETWEEN_BYTES).await;
@@ -111,7 +111,7 @@ impl Line {
     }
 
     /// Says nothing until the relay lets go.
-    pub(crate) async fn sulk(&mut self) -> io::Result<()> {
+    pub async fn sulk(&mut self) -> io::Result<()> {
         self.io.read(&mut [0; 64]).await.map(drop)
     }
 }

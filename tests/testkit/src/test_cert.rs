@@ -12,13 +12,13 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-pub(crate) struct Identity {
+pub struct TestCert {
     folder: TempDir,
     certificate: CertificateDer<'static>,
 }
 
-impl Identity {
-    pub(crate) fn make() -> Self {
+impl TestCert {
+    pub fn make() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let made = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
@@ -27,21 +27,17 @@ impl Identity {
     }
 
     /// Of `cert.pem` or `key.pem`.
-    pub(crate) fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
     /// The settings of `server.tls`.
-    pub(crate) fn tls(&self) -> String {
+    pub fn tls(&self) -> String {
         format!("cert_file: '{}', key_file: '{}'", self.path("cert.pem"), self.path("key.pem"))
     }
 
     /// The handshake of a client that believes it and nobody else, and agrees on one of `protocols`, or on none.
-    pub(crate) async fn handshake(
-        &self,
-        socket: TcpStream,
-        protocols: &[&str],
-    ) -> io::Result<TlsStream<TcpStream>> {
+    pub async fn handshake(&self, socket: TcpStream, protocols: &[&str]) -> io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -1,16 +1,25 @@
 //! The real `framecast` binary, serving a configuration on a free port.
 
-use std::{fs, process::Command};
+use std::{env, fs, path::PathBuf, process::Command};
 
 use tempfile::TempDir;
 
 use crate::program::{Running, run, wait_for};
 
 /// The administrator's token of every relay whose test sets no other.
-pub(crate) const ADMIN_TOKEN: &str = "an-admin-token-of-the-tests";
+pub const ADMIN_TOKEN: &str = "an-admin-token-of-the-tests";
+
+/// The path of the program that was built with the test: the folder above the test's own program has it.
+pub fn path() -> PathBuf {
+    let test = env::current_exe().expect("the system knows what it runs");
+    let folder = test.ancestors().nth(2).expect("cargo puts tests into `deps`");
+    let program = folder.join("framecast").with_extension(env::consts::EXE_EXTENSION);
+    assert!(program.exists(), "{} is absent: cargo builds it for integration tests", program.display());
+    program
+}
 
 /// A running `framecast serve`, killed when this is dropped.
-pub(crate) struct Framecast {
+pub struct Framecast {
     running: Running,
     base: String,
     _folder: TempDir,
@@ -18,16 +27,16 @@ pub(crate) struct Framecast {
 
 impl Framecast {
     /// Serves this YAML on a free port of 127.0.0.1.
-    pub(crate) fn serve(yaml: &str) -> Self {
+    pub fn serve(yaml: &str) -> Self {
         Self::serve_with(yaml, |command| command)
     }
 
     /// The same, with a command that was changed before.
-    pub(crate) fn serve_with(yaml: &str, change: impl FnOnce(&mut Command) -> &mut Command) -> Self {
+    pub fn serve_with(yaml: &str, change: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let file = folder.path().join("framecast.yaml");
         fs::write(&file, yaml).expect("the folder is ours");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_framecast"));
+        let mut command = Command::new(path());
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file);
         // What the developer's shell asks of framecast must not reach the tests.
         for variable in ["RUST_LOG", "FRAMECAST_CONFIG", "FRAMECAST_LOG_FORMAT"] {
@@ -42,18 +51,18 @@ impl Framecast {
     }
 
     /// The URL of a route.
-    pub(crate) fn url(&self, route: &str) -> String {
+    pub fn url(&self, route: &str) -> String {
         format!("{}{route}", self.base)
     }
 
     /// What the API says about a stream.
-    pub(crate) fn stream(&self, name: &str) -> serde_json::Value {
+    pub fn stream(&self, name: &str) -> serde_json::Value {
         let output = run("curl", &["--silent", "--fail", &self.url(&format!("/api/streams/{name}"))]);
         serde_json::from_slice(&output.stdout).expect("the API answers JSON")
     }
 
     /// Returns the API's report on a stream, as an administrator reads it.
-    pub(crate) fn stream_for_admin(&self, name: &str) -> serde_json::Value {
+    pub fn stream_for_admin(&self, name: &str) -> serde_json::Value {
         let (url, bearer) =
             (self.url(&format!("/api/streams/{name}")), format!("Authorization: Bearer {ADMIN_TOKEN}"));
         let output = run("curl", &["--silent", "--fail", "-H", &bearer, &url]);
@@ -61,7 +70,7 @@ impl Framecast {
     }
 
     /// Ends it with SIGTERM, whatever it has logged.
-    pub(crate) fn end(self) -> String {
+    pub fn end(self) -> String {
         self.running.terminate();
         let (status, log) = self.running.finish();
         assert!(status.success(), "framecast ended with {status}:\n{log}");
@@ -69,12 +78,12 @@ impl Framecast {
     }
 
     /// Waits until a stream is live, or whatever else this asks for.
-    pub(crate) fn wait_for_state(&self, name: &str, state: &str) {
+    pub fn wait_for_state(&self, name: &str, state: &str) {
         wait_for(&format!("{name} to be {state}"), || (self.stream(name)["state"] == state).then_some(()));
     }
 
     /// Ends it with SIGTERM: exit code 0, and nothing in the log that an operator would have to look at.
-    pub(crate) fn end_in_peace(self) {
+    pub fn end_in_peace(self) {
         self.running.terminate();
         let (status, log) = self.running.finish();
         assert!(status.success(), "framecast ended with {status}:\n{log}");

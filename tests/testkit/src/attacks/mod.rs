@@ -6,7 +6,7 @@
 //! binary under them; `tests/hostile` runs each for some seconds.
 
 mod floods;
-pub(crate) mod frames;
+pub mod frames;
 mod pictures;
 mod wire;
 
@@ -19,14 +19,14 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 
-pub(crate) use floods::KINDS;
+pub use floods::KINDS;
 use frames::{DATA, frame, get, nth, post};
-pub(crate) use wire::{Target, handshakes};
+pub use wire::{Target, handshakes};
 use wire::{discard, exchange};
 
 /// Streams that the attacks need besides the camera: some that anybody may push to, one made from them, and
 /// pictures that are large to draw.
-pub(crate) const STREAMS: &str = "
+pub const STREAMS: &str = "
   inbox: {source: {type: push, token: none}}
   outbox: {source: {type: push, token: none}}
   small: {on_demand: false, source: {type: rendition, of: inbox}, transform: [{scale: {width: 320}}]}
@@ -37,7 +37,7 @@ pub(crate) const STREAMS: &str = "
 ";
 
 /// One user, whose password nobody knows: no password has this hash.
-pub(crate) const AUTH: &str = "auth: {anonymous: all, users: {alice: {role: admin, password_hash: \
+pub const AUTH: &str = "auth: {anonymous: all, users: {alice: {role: admin, password_hash: \
      '$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGlzIGhlcmU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'}}}";
 
 /// Connections of the row that only holds connections; below the usual limit of descriptors on both ends.
@@ -68,9 +68,9 @@ const POINTS_BYTES: usize = 1_000_000;
 const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
 /// An attack: its name, and what it does.
-pub(crate) struct Attack {
-    pub(crate) name: &'static str,
-    pub(crate) what: &'static str,
+pub struct Attack {
+    pub name: &'static str,
+    pub what: &'static str,
 }
 
 const fn attack(name: &'static str, what: &'static str) -> Attack {
@@ -78,7 +78,7 @@ const fn attack(name: &'static str, what: &'static str) -> Attack {
 }
 
 /// All attacks except the floods, which are called `flood-` and a name of [`KINDS`].
-pub(crate) const ATTACKS: &[Attack] = &[
+pub const ATTACKS: &[Attack] = &[
     attack("empty-data", "DATA frames without data on one HTTP/2 stream of POST /login"),
     attack("answers-http2", "250 x GET /api/openapi.json on each of 16 HTTP/2 connections, windows shut"),
     attack("answers-http1", "the same on each of 200 HTTP/1.1 connections, pipelined and not read"),
@@ -105,7 +105,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
 ];
 
 /// Files that are made once.
-pub(crate) struct Arsenal {
+pub struct Arsenal {
     png: Vec<u8>,
     progressive: Vec<u8>,
     cmyk: Vec<u8>,
@@ -113,7 +113,7 @@ pub(crate) struct Arsenal {
 
 impl Arsenal {
     /// Makes the files that the attack needs, which takes a moment of CPU.
-    pub(crate) fn made_for(name: &str) -> io::Result<Arc<Self>> {
+    pub fn made_for(name: &str) -> io::Result<Arc<Self>> {
         let is_needed = |by: &str| name == by || name == "mix";
         Ok(Arc::new(Self {
             png: if is_needed("png") { pictures::png()? } else { Vec::new() },
@@ -127,7 +127,7 @@ impl Arsenal {
 ///
 /// # Errors
 /// There is no attack of this name.
-pub(crate) async fn run(
+pub async fn run(
     name: &str,
     target: &Target,
     arsenal: Arc<Arsenal>,

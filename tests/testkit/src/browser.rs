@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::program::{python, test_file};
 
 /// A running browser; it ends when this is dropped.
-pub(crate) struct Browser {
+pub struct Browser {
     child: Child,
     /// Closing it ends the browser in peace.
     stdin: Option<ChildStdin>,
@@ -18,17 +18,20 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    pub(crate) fn chromium() -> Self {
+    pub fn chromium() -> Self {
         Self::start("chromium")
     }
 
-    pub(crate) fn firefox() -> Self {
+    pub fn firefox() -> Self {
         Self::start("firefox")
     }
 
     fn start(kind: &str) -> Self {
         let mut command = Command::new(python());
-        command.args([&test_file("support/browser.py"), kind]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args([&test_file("testkit/programs/browser.py"), kind])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().expect("python starts");
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
@@ -48,56 +51,56 @@ impl Browser {
     }
 
     /// Opens a page; does not wait for it.
-    pub(crate) fn open(&mut self, url: &str) {
+    pub fn open(&mut self, url: &str) {
         self.ask(&json!({"do": "open", "url": url}));
     }
 
     /// Runs a script's body, and gives what it returns.
-    pub(crate) fn run(&mut self, script: &str) -> Value {
+    pub fn run(&mut self, script: &str) -> Value {
         self.ask(&json!({"do": "run", "script": script}))
     }
 
     /// Looks again and again until the expression is true, and gives its value.
-    pub(crate) fn wait_for(&mut self, expression: &str) -> Value {
+    pub fn wait_for(&mut self, expression: &str) -> Value {
         self.ask(&json!({"do": "wait_for", "script": format!("return {expression}")}))
     }
 
     /// Waits until so many elements on the screen have changed, by their pixels.
-    pub(crate) fn moving(&mut self, selector: &str, count: usize) {
+    pub fn moving(&mut self, selector: &str, count: usize) {
         self.ask(&json!({"do": "moving", "selector": selector, "count": count}));
     }
 
-    pub(crate) fn click(&mut self, selector: &str) {
+    pub fn click(&mut self, selector: &str) {
         self.ask(&json!({"do": "click", "selector": selector}));
     }
 
     /// Types into an element; keys are those of WebDriver (`\u{e014}` is the right arrow).
-    pub(crate) fn keys(&mut self, selector: &str, text: &str) {
+    pub fn keys(&mut self, selector: &str, text: &str) {
         self.ask(&json!({"do": "type", "selector": selector, "text": text}));
     }
 
-    pub(crate) fn drag(&mut self, start: &str, end: &str) {
+    pub fn drag(&mut self, start: &str, end: &str) {
         self.ask(&json!({"do": "drag", "start": start, "end": end}));
     }
 
     /// Makes the window so large.
-    pub(crate) fn size(&mut self, width: u32, height: u32) {
+    pub fn size(&mut self, width: u32, height: u32) {
         self.ask(&json!({"do": "size", "width": width, "height": height}));
     }
 
     /// The page is one that everybody can use, as far as axe-core can tell.
-    pub(crate) fn assert_accessible(&mut self) {
+    pub fn assert_accessible(&mut self) {
         let found = self.ask(&json!({"do": "axe"}));
         assert_eq!(found, json!([]), "axe-core finds fault");
     }
 
     /// No script threw anything, and nothing was done that the content policy forbids.
-    pub(crate) fn assert_no_complaints(&mut self) {
+    pub fn assert_no_complaints(&mut self) {
         assert_eq!(self.complaints(), json!([]));
     }
 
     /// What scripts threw and what was refused since the last time.
-    pub(crate) fn complaints(&mut self) -> Value {
+    pub fn complaints(&mut self) -> Value {
         self.ask(&json!({"do": "complaints"}))
     }
 }

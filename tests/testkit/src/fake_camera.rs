@@ -27,7 +27,7 @@ use tokio_rustls::TlsAcceptor;
 const MAX_WAITING_REQUESTS: usize = 16;
 
 /// What a connection does next.
-pub(crate) enum Step {
+pub enum Step {
     /// Waits for a whole request.
     Request,
     /// Sends at once.
@@ -45,35 +45,35 @@ pub(crate) enum Step {
 }
 
 /// An answer's bytes, and whether the connection stays.
-pub(crate) struct Reply {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) close: bool,
+pub struct Reply {
+    pub bytes: Vec<u8>,
+    pub close: bool,
 }
 
 /// What a client asked.
 #[derive(Debug, Clone)]
-pub(crate) struct Request {
+pub struct Request {
     /// On which connection.
-    pub(crate) connection: usize,
+    pub connection: usize,
     /// The head, line ends included.
-    pub(crate) head: String,
+    pub head: String,
 }
 
 impl Request {
     /// `/video?x=1`.
-    pub(crate) fn target(&self) -> &str {
+    pub fn target(&self) -> &str {
         self.head.split(' ').nth(1).unwrap_or_default()
     }
 
     /// A header's value, by its name in any case.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
         headers.find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 }
 
 /// The camera; gone when dropped.
-pub(crate) struct FakeCamera {
+pub struct FakeCamera {
     address: SocketAddr,
     record: Arc<Record>,
     listening: JoinHandle<()>,
@@ -89,12 +89,12 @@ struct Record {
 
 impl FakeCamera {
     /// A camera whose connection `n` runs `script(n)`, then closes.
-    pub(crate) async fn start(script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static) -> Self {
+    pub async fn start(script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static) -> Self {
         Self::start_at("127.0.0.1:0", script).await
     }
 
     /// The same at another address.
-    pub(crate) async fn start_at(
+    pub async fn start_at(
         address: &str,
         script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static,
     ) -> Self {
@@ -102,7 +102,7 @@ impl FakeCamera {
     }
 
     /// The same over TLS.
-    pub(crate) async fn start_tls(
+    pub async fn start_tls(
         acceptor: TlsAcceptor,
         script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static,
     ) -> Self {
@@ -110,7 +110,7 @@ impl FakeCamera {
     }
 
     /// A camera that answers every request by `answer`.
-    pub(crate) async fn answering(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+    pub async fn answering(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let answer = Arc::new(answer);
         Self::start(move |_| {
             let answer = Arc::clone(&answer);
@@ -132,32 +132,32 @@ impl FakeCamera {
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// `http://ADDRESS` and `path`.
-    pub(crate) fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// All requests so far.
-    pub(crate) fn requests(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<Request> {
         self.record.requests.lock().unwrap().clone()
     }
 
     /// Connections so far.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.record.connections.load(SeqCst)
     }
 
     /// Connections that stood open at the same time, at most.
-    pub(crate) fn most_open(&self) -> usize {
+    pub fn most_open(&self) -> usize {
         self.record.most_open.load(SeqCst)
     }
 
     /// Waits until every connection is closed.
-    pub(crate) async fn all_closed(&self) {
+    pub async fn all_closed(&self) {
         while self.record.open.load(SeqCst) > 0 {
             yield_now().await;
         }

@@ -18,7 +18,7 @@ const PONG: u8 = 10;
 
 /// One message of the server.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Got {
+pub enum Got {
     Json(Value),
     Binary(Vec<u8>),
     Ping(Vec<u8>),
@@ -29,36 +29,36 @@ pub(crate) enum Got {
 }
 
 /// An open connection.
-pub(crate) struct WebSocket(Client);
+pub struct WebSocket(Client);
 
 impl WebSocket {
-    pub(crate) async fn open(address: SocketAddr, target: &str) -> Self {
+    pub async fn open(address: SocketAddr, target: &str) -> Self {
         Self::over(Client::connect(address).await, target).await
     }
 
-    pub(crate) async fn over(client: Client, target: &str) -> Self {
+    pub async fn over(client: Client, target: &str) -> Self {
         Self::over_with(client, target, "").await
     }
 
     /// The same with other lines in its head.
-    pub(crate) async fn over_with(client: Client, target: &str, lines: &str) -> Self {
+    pub async fn over_with(client: Client, target: &str, lines: &str) -> Self {
         let (head, client) = ask(client, target, lines).await;
         assert_eq!(head.status, 101, "{head:?}");
         assert_eq!(head.get("sec-websocket-accept"), Some(ACCEPT));
         Self(client)
     }
 
-    pub(crate) async fn say(&mut self, message: Value) {
+    pub async fn say(&mut self, message: Value) {
         self.send(TEXT, message.to_string().as_bytes()).await;
     }
 
     /// Answers a ping.
-    pub(crate) async fn pong(&mut self, payload: &[u8]) {
+    pub async fn pong(&mut self, payload: &[u8]) {
         self.send(PONG, payload).await;
     }
 
     /// Sends a text as it is.
-    pub(crate) async fn text(&mut self, text: &str) {
+    pub async fn text(&mut self, text: &str) {
         self.send(TEXT, text.as_bytes()).await;
     }
 
@@ -78,7 +78,7 @@ impl WebSocket {
         self.0.send(&frame).await;
     }
 
-    pub(crate) async fn next(&mut self) -> Got {
+    pub async fn next(&mut self) -> Got {
         let Some(head) = self.0.exactly_or_end(2).await else { return Got::End };
         assert_eq!(head[0] & 0xf0, 0x80, "whole messages, without reserved bits");
         let length = match head[1] {
@@ -99,7 +99,7 @@ impl WebSocket {
     }
 
     /// The next message of which `wanted` makes something; others may come before.
-    pub(crate) async fn until<T>(&mut self, mut wanted: impl FnMut(&Got) -> Option<T>) -> T {
+    pub async fn until<T>(&mut self, mut wanted: impl FnMut(&Got) -> Option<T>) -> T {
         loop {
             let got = self.next().await;
             if let Some(found) = wanted(&got) {
@@ -110,7 +110,7 @@ impl WebSocket {
     }
 
     /// The code of the close, and nothing behind it once it is answered.
-    pub(crate) async fn closed(&mut self) -> u16 {
+    pub async fn closed(&mut self) -> u16 {
         let code = self.until(|got| if let Got::Close(code) = got { Some(*code) } else { None }).await;
         self.send(CLOSE, &[]).await;
         assert_eq!(self.next().await, Got::End);
@@ -119,7 +119,7 @@ impl WebSocket {
 }
 
 /// Asks for a WebSocket, with further header lines.
-pub(crate) async fn ask(mut client: Client, target: &str, lines: &str) -> (Head, Client) {
+pub async fn ask(mut client: Client, target: &str, lines: &str) -> (Head, Client) {
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
     let request = format!(
         "GET {target} HTTP/1.1\r\nHost: test\r\n{upgrade}\r\nSec-WebSocket-Key: {KEY}\r\n{lines}\r\n"

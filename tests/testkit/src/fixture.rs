@@ -12,56 +12,56 @@ use tokio_rustls::client::TlsStream;
 
 use crate::{
     binary::Framecast,
-    identity::Identity,
-    neighbour::{NEIGHBOUR, Neighbour},
-    numbers::Process,
+    control_stream::{CONTROL_STREAM, ControlStream},
+    proc_stats::Process,
     raw_client::{Answer, Client, PATIENCE},
+    test_cert::TestCert,
 };
 
 /// Changes what is configured.
-pub(crate) const ADMIN: &str = "admin-of-these-tests";
+pub const ADMIN: &str = "admin-of-these-tests";
 
 /// How often a condition is looked at again while it is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A running relay.
-pub(crate) struct House {
+pub struct Fixture {
     framecast: Framecast,
     address: SocketAddr,
-    identity: Option<Identity>,
+    cert: Option<TestCert>,
     process: Process,
-    neighbour: Option<Neighbour>,
+    control: Option<ControlStream>,
     _folder: TempDir,
 }
 
-impl House {
+impl Fixture {
     /// Serves the good stream and those of `streams`, YAML of the block style below `streams:`; `top` stands above it.
-    pub(crate) async fn serving(top: &str, streams: &str) -> Self {
+    pub async fn serving(top: &str, streams: &str) -> Self {
         Self::started_by("exec \"$@\"", top, streams).await
     }
 
     /// The same over TLS.
-    pub(crate) async fn secured(top: &str, streams: &str) -> Self {
+    pub async fn secured(top: &str, streams: &str) -> Self {
         Self::secured_by("exec \"$@\"", top, streams).await
     }
 
     /// Starts it over TLS, by a line of shell that ends with `exec "$@"`.
-    pub(crate) async fn secured_by(shell: &str, top: &str, streams: &str) -> Self {
-        let identity = Identity::make();
-        let top = format!("server: {{tls: {{{}}}}}\n{top}", identity.tls());
-        Self::with(shell, &top, streams, Some(identity)).await
+    pub async fn secured_by(shell: &str, top: &str, streams: &str) -> Self {
+        let cert = TestCert::make();
+        let top = format!("server: {{tls: {{{}}}}}\n{top}", cert.tls());
+        Self::with(shell, &top, streams, Some(cert)).await
     }
 
     /// The same, started by a line of shell that ends with `exec "$@"`.
-    pub(crate) async fn started_by(shell: &str, top: &str, streams: &str) -> Self {
+    pub async fn started_by(shell: &str, top: &str, streams: &str) -> Self {
         Self::with(shell, top, streams, None).await
     }
 
-    async fn with(shell: &str, top: &str, streams: &str, identity: Option<Identity>) -> Self {
+    async fn with(shell: &str, top: &str, streams: &str, cert: Option<TestCert>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let camera = listener.local_addr().unwrap();
         let yaml = format!(
-            "{top}\nstreams:\n  {NEIGHBOUR}: {{source: {{type: mjpeg, url: 'http://{camera}/', frame_timeout: 1h}}}}\n{streams}"
+            "{top}\nstreams:\n  {CONTROL_STREAM}: {{source: {{type: mjpeg, url: 'http://{camera}/', frame_timeout: 1h}}}}\n{streams}"
         );
         let folder = tempfile::tempdir().unwrap();
         let pid_file = folder.path().join("pid");
@@ -78,29 +78,29 @@ impl House {
         let url = framecast.url("");
         let address = url.split_once("://").unwrap().1.parse().expect("it listens on TCP");
         let process = Process(fs::read_to_string(&pid_file).unwrap().trim().parse().unwrap());
-        let client = connect(address, identity.as_ref()).await;
-        let neighbour = Some(Neighbour::begin(client, listener).await);
-        Self { framecast, address, identity, process, neighbour, _folder: folder }
+        let client = connect(address, cert.as_ref()).await;
+        let control = Some(ControlStream::begin(client, listener).await);
+        Self { framecast, address, cert, process, control, _folder: folder }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns the path of the certificate of a house that has TLS.
-    pub(crate) fn certificate(&self) -> String {
-        self.identity.as_ref().expect("it has TLS").path("cert.pem")
+    /// Returns the path of the certificate of a fixture that has TLS.
+    pub fn certificate(&self) -> String {
+        self.cert.as_ref().expect("it has TLS").path("cert.pem")
     }
 
-    /// Connects, over TLS if the house has it.
-    pub(crate) async fn client(&self) -> Client {
-        connect(self.address, self.identity.as_ref()).await
+    /// Connects, over TLS if the fixture has it.
+    pub async fn client(&self) -> Client {
+        connect(self.address, self.cert.as_ref()).await
     }
 
-    /// Connects and agrees on HTTP/2, in a house that has TLS.
-    pub(crate) async fn http2(&self) -> TlsStream<TcpStream> {
+    /// Connects and agrees on HTTP/2, in a fixture that has TLS.
+    pub async fn http2(&self) -> TlsStream<TcpStream> {
         let socket = TcpStream::connect(self.address).await.unwrap();
-        self.identity
+        self.cert
             .as_ref()
             .expect("HTTP/2 needs TLS")
             .handshake(socket, &["h2"])
@@ -108,23 +108,23 @@ impl House {
             .expect("the relay speaks TLS")
     }
 
-    pub(crate) fn process(&self) -> Process {
+    pub fn process(&self) -> Process {
         self.process
     }
 
     /// Everything the API says.
-    pub(crate) async fn all(&self) -> Value {
+    pub async fn all(&self) -> Value {
         self.client().await.ask_here("GET", "/api/streams", &[], b"").await.json()
     }
 
     /// What the API says of a stream.
-    pub(crate) async fn report(&self, stream: &str) -> Value {
+    pub async fn report(&self, stream: &str) -> Value {
         let target = format!("/api/streams/{stream}");
         self.client().await.ask_here("GET", &target, &[], b"").await.json()
     }
 
     /// The same, once it is as wanted.
-    pub(crate) async fn report_when(&self, stream: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub async fn report_when(&self, stream: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         until(&format!("{stream} to be as wanted"), async || {
             let report = self.report(stream).await;
             if wanted(&report) { Ok(report) } else { Err(report.to_string()) }
@@ -133,16 +133,16 @@ impl House {
     }
 
     /// Pushes a picture, or what is taken for one.
-    pub(crate) async fn push(&self, stream: &str, body: &[u8]) -> Answer {
+    pub async fn push(&self, stream: &str, body: &[u8]) -> Answer {
         let target = format!("/streams/{stream}/frame");
         self.client().await.ask_here("POST", &target, &[("Content-Type", "image/jpeg")], body).await
     }
 
     /// Bears `attack`: meanwhile every frame of the good camera reaches its viewer, memory grows by no more than `kib`,
     /// and afterwards no file or socket is open that was not before.
-    pub(crate) async fn bears(&mut self, kib: u64, attack: impl AsyncFnOnce(&Self)) {
-        let mut neighbour = self.neighbour.take().expect("it is put back");
-        let (descriptors, sent) = (self.process.descriptors(), neighbour.sent());
+    pub async fn bears(&mut self, kib: u64, attack: impl AsyncFnOnce(&Self)) {
+        let mut control = self.control.take().expect("it is put back");
+        let (descriptors, sent) = (self.process.descriptors(), control.sent());
         self.process.forget_peak();
         let before = self.process.memory_kib();
         let is_on = Cell::new(true);
@@ -150,25 +150,25 @@ impl House {
             attack(self).await;
             is_on.set(false);
         };
-        tokio::join!(neighbour.go_on(|| is_on.get()), attacking);
+        tokio::join!(control.go_on(|| is_on.get()), attacking);
         let grown = self.process.peak_kib().saturating_sub(before);
         eprintln!("memory grew by {grown} KiB, at most {kib} are expected");
         assert!(grown <= kib, "memory grew by {grown} KiB, at most {kib} were expected");
         // One frame more, after all of it.
-        neighbour.exchange().await;
-        assert!(neighbour.sent() > sent + 1, "no frame was sent meanwhile");
+        control.exchange().await;
+        assert!(control.sent() > sent + 1, "no frame was sent meanwhile");
         self.descriptors_are(descriptors).await;
-        let report = self.report(NEIGHBOUR).await;
-        assert_eq!(report["frames_in"], neighbour.sent(), "{report}");
+        let report = self.report(CONTROL_STREAM).await;
+        assert_eq!(report["frames_in"], control.sent(), "{report}");
         assert_eq!((&report["skipped"], &report["reconnects"]), (&0.into(), &0.into()), "{report}");
         let dropped = report["dropped"].as_object().expect("a map");
         assert!(dropped.values().all(|count| *count == 0), "{report}");
         assert_eq!(report["viewers"], 1);
-        self.neighbour = Some(neighbour);
+        self.control = Some(control);
     }
 
     /// Waits until no more files and sockets are open than these.
-    pub(crate) async fn descriptors_are(&self, most: usize) {
+    pub async fn descriptors_are(&self, most: usize) {
         until(&format!("{most} descriptors at most"), async || {
             let open = self.process.descriptors();
             if open <= most { Ok(()) } else { Err(format!("{open} descriptors")) }
@@ -177,13 +177,13 @@ impl House {
     }
 
     /// Ends it with SIGTERM; what it has logged, in which nothing is an error or a panic.
-    pub(crate) fn end(self) -> String {
+    pub fn end(self) -> String {
         self.end_with(&[])
     }
 
     /// The same, where lines with one of these words may be errors.
-    pub(crate) fn end_with(mut self, expected: &[&str]) -> String {
-        drop(self.neighbour.take());
+    pub fn end_with(mut self, expected: &[&str]) -> String {
+        drop(self.control.take());
         let log = self.framecast.end();
         let bad = |line: &&str| ["ERROR", "panicked"].iter().any(|word| line.contains(word));
         let known = |line: &str| expected.iter().any(|words| line.contains(words));
@@ -193,18 +193,18 @@ impl House {
     }
 }
 
-async fn connect(address: SocketAddr, identity: Option<&Identity>) -> Client {
-    match identity {
+async fn connect(address: SocketAddr, cert: Option<&TestCert>) -> Client {
+    match cert {
         None => Client::connect(address).await,
-        Some(identity) => {
+        Some(cert) => {
             let socket = TcpStream::connect(address).await.expect("the relay listens");
-            Box::new(identity.handshake(socket, &[]).await.expect("the relay speaks TLS")).into()
+            Box::new(cert.handshake(socket, &[]).await.expect("the relay speaks TLS")).into()
         }
     }
 }
 
 /// Looks until there is something to see; says at last what was seen instead.
-pub(crate) async fn until<T>(what: &str, look: impl AsyncFn() -> Result<T, String>) -> T {
+pub async fn until<T>(what: &str, look: impl AsyncFn() -> Result<T, String>) -> T {
     let start = Instant::now();
     loop {
         match look().await {

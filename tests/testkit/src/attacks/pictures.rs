@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use flate2::{Compression, Crc, write::ZlibEncoder};
 
 /// The largest square below the default `limits.max_frame_pixels`.
-pub(crate) const SIDE: u16 = 7000;
+pub const SIDE: u16 = 7000;
 
 /// Blocks of a square picture of [`SIDE`], 8 x 8 pixels each.
 const BLOCKS_A_SIDE: u32 = SIDE.div_ceil(8) as u32;
@@ -15,7 +15,7 @@ const BLOCKS_A_SIDE: u32 = SIDE.div_ceil(8) as u32;
 const LONGEST_RUN: u32 = 0x7fff;
 
 /// A black PNG of 7000 x 7000 pixels, RGBA with 16 bits a channel: 381 kB, and 392 MB once decoded.
-pub(crate) fn png() -> io::Result<Vec<u8>> {
+pub fn png() -> io::Result<Vec<u8>> {
     let side = u32::from(SIDE).to_be_bytes();
     let mut packer = ZlibEncoder::new(Vec::new(), Compression::best());
     // A filter byte, then eight bytes a pixel.
@@ -39,7 +39,7 @@ pub(crate) fn png() -> io::Result<Vec<u8>> {
 /// A grey progressive JPEG of 7000 x 7000 pixels without subsampling, some 100 kB a component (ITU-T T.81,
 /// annex G): one scan of DC coefficients, and one of AC coefficients for each component. Four components are
 /// CMYK, as Adobe writes it.
-pub(crate) fn progressive_jpeg(components: u8) -> Vec<u8> {
+pub fn progressive_jpeg(components: u8) -> Vec<u8> {
     let mut jpeg = b"\xff\xd8".to_vec();
     let segment = |jpeg: &mut Vec<u8>, marker: u8, content: &[u8]| {
         let length = u16::try_from(content.len() + 2).expect("these segments are short");

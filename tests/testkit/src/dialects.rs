@@ -5,7 +5,7 @@
 //! what some dialects put between them (a cut JPEG, a PNG) must be dropped.
 
 /// One way of writing the body of a camera's answer.
-pub(crate) struct Dialect {
+pub struct Dialect {
     /// What is odd about it.
     pub name: &'static str,
     /// The value of the answer's `Content-Type`; without one the header is not sent.
@@ -35,7 +35,7 @@ const fn bare(name: &'static str, content_type: Option<&'static str>) -> Dialect
 }
 
 /// All of them.
-pub(crate) const DIALECTS: &[Dialect] = &[
+pub const DIALECTS: &[Dialect] = &[
     plain("as RFC 2046 has it", well_behaved, None),
     typed("multipart/mixed", "multipart/mixed; boundary=cam", None),
     typed(

@@ -10,12 +10,12 @@ use tokio::{
 };
 
 use crate::{
-    pictures::{number_of, numbered, numbered_long},
+    numbered_pictures::{number_of, numbered, numbered_long},
     raw_client::{Body, Client, Io, PATIENCE},
 };
 
 /// What the stream is called.
-pub(crate) const NEIGHBOUR: &str = "neighbour";
+pub const CONTROL_STREAM: &str = "control";
 
 /// The camera's rhythm.
 const BETWEEN_FRAMES: Duration = Duration::from_millis(5);
@@ -23,7 +23,7 @@ const BETWEEN_FRAMES: Duration = Duration::from_millis(5);
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\n";
 
 /// Both ends of the stream.
-pub(crate) struct Neighbour {
+pub struct ControlStream {
     camera: Box<dyn Io>,
     viewer: Body,
     sent: u64,
@@ -31,15 +31,15 @@ pub(crate) struct Neighbour {
     bytes: usize,
 }
 
-impl Neighbour {
+impl ControlStream {
     /// Watches the relay's stream over this connection and serves its source, which the relay will ask at `listener`.
-    pub(crate) async fn begin(client: Client, listener: TcpListener) -> Self {
+    pub async fn begin(client: Client, listener: TcpListener) -> Self {
         let camera = async move { Box::new(listener.accept().await.unwrap().0) as Box<dyn Io> };
-        Self::begin_as(NEIGHBOUR, client, camera, 0).await
+        Self::begin_as(CONTROL_STREAM, client, camera, 0).await
     }
 
     /// The same of any stream, whose camera will be asked over this connection, with pictures longer than `bytes`.
-    pub(crate) async fn begin_as(
+    pub async fn begin_as(
         stream: &str,
         mut client: Client,
         camera: impl Future<Output = Box<dyn Io>>,
@@ -56,25 +56,25 @@ impl Neighbour {
         assert_eq!(head.status, 200);
         let mut viewer = Body::after(&head, client);
         assert_eq!(viewer.text_until("\r\n").await, "--boundarydonotcross");
-        let mut neighbour = Self { camera, viewer, sent: 0, bytes };
-        neighbour.exchange().await;
-        neighbour
+        let mut control = Self { camera, viewer, sent: 0, bytes };
+        control.exchange().await;
+        control
     }
 
     /// Frames sent, each of which was seen.
-    pub(crate) fn sent(&self) -> u64 {
+    pub fn sent(&self) -> u64 {
         self.sent
     }
 
     /// One frame more.
-    pub(crate) async fn exchange(&mut self) {
+    pub async fn exchange(&mut self) {
         self.sent += 1;
         let jpeg = if self.bytes == 0 { numbered(self.sent) } else { numbered_long(self.sent, self.bytes) };
         let head = format!("Content-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
         let part = [head.as_bytes(), &jpeg, b"\r\n--cam\r\n"].concat();
-        self.camera.write_all(&part).await.expect("the relay takes the neighbour's frames");
+        self.camera.write_all(&part).await.expect("the relay takes the control's frames");
         loop {
-            let seen = number_of(&next_picture(&mut self.viewer).await).expect("a picture of the neighbour");
+            let seen = number_of(&next_picture(&mut self.viewer).await).expect("a picture of the control");
             if seen == self.sent {
                 return;
             }
@@ -83,7 +83,7 @@ impl Neighbour {
     }
 
     /// Frame after frame, for as long as `is_on`.
-    pub(crate) async fn go_on(&mut self, is_on: impl Fn() -> bool) {
+    pub async fn go_on(&mut self, is_on: impl Fn() -> bool) {
         while is_on() {
             self.exchange().await;
             tokio::time::sleep(BETWEEN_FRAMES).await;
@@ -92,7 +92,7 @@ impl Neighbour {
 }
 
 /// The picture of the next part.
-pub(crate) async fn next_picture(viewer: &mut Body) -> Vec<u8> {
+pub async fn next_picture(viewer: &mut Body) -> Vec<u8> {
     let head = viewer.text_until("\r\n\r\n").await;
     let length = head.split("\r\n").find_map(|line| line.strip_prefix("Content-Length: "));
     let jpeg = viewer.exactly(length.expect("a part has its length").parse().unwrap()).await;

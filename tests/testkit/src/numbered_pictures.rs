@@ -6,7 +6,7 @@ const WIDTH: u16 = 64;
 const HEIGHT: u16 = 48;
 
 /// A small gray picture with `number` in a comment.
-pub(crate) fn numbered(number: u64) -> Vec<u8> {
+pub fn numbered(number: u64) -> Vec<u8> {
     let mut jpeg = plain(WIDTH, HEIGHT);
     let comment = [&[0xff, 0xfe, 0, 10][..], &number.to_be_bytes()].concat();
     jpeg.splice(2..2, comment);
@@ -14,20 +14,20 @@ pub(crate) fn numbered(number: u64) -> Vec<u8> {
 }
 
 /// The same, made longer than `bytes`.
-pub(crate) fn numbered_long(number: u64, bytes: usize) -> Vec<u8> {
+pub fn numbered_long(number: u64, bytes: usize) -> Vec<u8> {
     let mut jpeg = long(bytes);
     jpeg.splice(2..2, numbered(number)[2..14].iter().copied());
     jpeg
 }
 
 /// What [`numbered`] was given; none for any other picture.
-pub(crate) fn number_of(jpeg: &[u8]) -> Option<u64> {
+pub fn number_of(jpeg: &[u8]) -> Option<u64> {
     let comment = jpeg.strip_prefix(&[0xff, 0xd8, 0xff, 0xfe, 0, 10])?;
     Some(u64::from_be_bytes(comment.get(..8)?.try_into().ok()?))
 }
 
 /// A gray picture of that size.
-pub(crate) fn plain(width: u16, height: u16) -> Vec<u8> {
+pub fn plain(width: u16, height: u16) -> Vec<u8> {
     let mut jpeg = Vec::new();
     let pixels = vec![128; usize::from(width) * usize::from(height)];
     Encoder::new(&mut jpeg, 80).encode(&pixels, width, height, ColorType::Luma).unwrap();
@@ -35,7 +35,7 @@ pub(crate) fn plain(width: u16, height: u16) -> Vec<u8> {
 }
 
 /// A picture made longer than `bytes` by comments.
-pub(crate) fn long(bytes: usize) -> Vec<u8> {
+pub fn long(bytes: usize) -> Vec<u8> {
     const COMMENT: usize = 60_000;
     let mut jpeg = plain(WIDTH, HEIGHT);
     let segment = [&[0xff, 0xfe][..], &(COMMENT as u16).to_be_bytes(), &vec![b'.'; COMMENT - 2]].concat();

@@ -4,7 +4,7 @@ use std::{fs, io, path::PathBuf, process};
 
 /// A control group with a memory limit, removed on drop; its processes must have ended by then.
 #[derive(Debug)]
-pub(crate) struct Cgroup {
+pub struct Cgroup {
     folder: PathBuf,
     files: Files,
 }
@@ -33,7 +33,7 @@ impl Cgroup {
     ///
     /// # Errors
     /// Control groups are not available, or must not be made here.
-    pub(crate) fn with_limit(name: &str, bytes: u64) -> io::Result<Self> {
+    pub fn with_limit(name: &str, bytes: u64) -> io::Result<Self> {
         let name = format!("framecast-{name}-{}", process::id());
         let own = fs::read_to_string("/proc/self/cgroup")?;
         // `4:memory:/path` is version 1, `0::/path` version 2.
@@ -76,17 +76,17 @@ impl Cgroup {
     }
 
     /// Returns the file that moves a process to the group when its number is written to it.
-    pub(crate) fn processes(&self) -> PathBuf {
+    pub fn processes(&self) -> PathBuf {
         self.folder.join("cgroup.procs")
     }
 
     /// Returns the memory of the group in bytes: that of its processes, and their page cache.
-    pub(crate) fn usage(&self) -> io::Result<u64> {
+    pub fn usage(&self) -> io::Result<u64> {
         self.number(self.files.usage)
     }
 
     /// Returns the highest usage so far.
-    pub(crate) fn peak(&self) -> io::Result<u64> {
+    pub fn peak(&self) -> io::Result<u64> {
         self.number(self.files.peak)
     }
 

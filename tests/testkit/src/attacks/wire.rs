@@ -30,12 +30,12 @@ const UNREAD_BYTES: u32 = 4096;
 static HANDSHAKES: AtomicU64 = AtomicU64::new(0);
 
 /// Bytes in both directions.
-pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// The relay that is attacked.
 #[derive(Clone)]
-pub(crate) struct Target {
+pub struct Target {
     address: SocketAddr,
     http1: Arc<ClientConfig>,
     http2: Arc<ClientConfig>,
@@ -43,7 +43,7 @@ pub(crate) struct Target {
 
 impl Target {
     /// A relay that listens at this address of the loopback network with this certificate.
-    pub(crate) fn new(address: SocketAddr, certificate: &Path) -> io::Result<Self> {
+    pub fn new(address: SocketAddr, certificate: &Path) -> io::Result<Self> {
         if !address.ip().is_loopback() {
             return Err(io::Error::other(format!(
                 "{address} is not of this machine: only 127.0.0.0/8 is attacked"
@@ -65,25 +65,25 @@ impl Target {
     }
 
     /// The address it listens at.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// A TCP connection from an address of the loopback network.
-    pub(crate) async fn tcp(&self, from: Ipv4Addr) -> io::Result<TcpStream> {
+    pub async fn tcp(&self, from: Ipv4Addr) -> io::Result<TcpStream> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((IpAddr::V4(from), 0).into())?;
         socket.connect(self.address).await
     }
 
     /// A TLS connection for HTTP/1.1.
-    pub(crate) async fn http1(&self, from: Ipv4Addr) -> io::Result<Box<dyn Io>> {
+    pub async fn http1(&self, from: Ipv4Addr) -> io::Result<Box<dyn Io>> {
         tls(self.tcp(from).await?, &self.http1).await
     }
 
     /// A TLS connection that is never read: this kernel takes only a few kB for it, so that the relay has to
     /// keep the rest.
-    pub(crate) async fn http1_unread(&self, from: Ipv4Addr) -> io::Result<Box<dyn Io>> {
+    pub async fn http1_unread(&self, from: Ipv4Addr) -> io::Result<Box<dyn Io>> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(UNREAD_BYTES)?;
         socket.bind((IpAddr::V4(from), 0).into())?;
@@ -92,7 +92,7 @@ impl Target {
 
     /// An HTTP/2 connection whose streams may be sent `window` bytes each; the answers are read and
     /// forgotten, or stay unread.
-    pub(crate) async fn http2(&self, from: Ipv4Addr, window: u32, is_read: bool) -> io::Result<Http2> {
+    pub async fn http2(&self, from: Ipv4Addr, window: u32, is_read: bool) -> io::Result<Http2> {
         let (from, to) = tokio::io::split(tls(self.tcp(from).await?, &self.http2).await?);
         let mut connection = Http2 { to, unread: None, reading: None };
         if is_read {
@@ -113,12 +113,12 @@ async fn tls(socket: TcpStream, config: &Arc<ClientConfig>) -> io::Result<Box<dy
 }
 
 /// Handshakes of this process that the relay completed.
-pub(crate) fn handshakes() -> u64 {
+pub fn handshakes() -> u64 {
     HANDSHAKES.load(Relaxed)
 }
 
 /// An HTTP/2 connection that may send anything.
-pub(crate) struct Http2 {
+pub struct Http2 {
     to: WriteHalf<Box<dyn Io>>,
     unread: Option<ReadHalf<Box<dyn Io>>>,
     reading: Option<JoinHandle<()>>,
@@ -126,7 +126,7 @@ pub(crate) struct Http2 {
 
 impl Http2 {
     /// Sends bytes; an error is the end of the connection.
-    pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.reading.as_ref().is_some_and(JoinHandle::is_finished) {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
@@ -135,7 +135,7 @@ impl Http2 {
     }
 
     /// Keeps the connection until the relay ends it. One that is not read never notices.
-    pub(crate) async fn hold(mut self) {
+    pub async fn hold(mut self) {
         // Still the connection's: it ends with it.
         match &mut self.reading {
             Some(reading) => drop(reading.await),
@@ -153,14 +153,14 @@ impl Drop for Http2 {
 }
 
 /// Reads to the end, which may be an error.
-pub(crate) async fn discard(mut from: impl AsyncRead + Unpin) {
+pub async fn discard(mut from: impl AsyncRead + Unpin) {
     let _ended = tokio::io::copy(&mut from, &mut sink()).await;
 }
 
 /// Sends a request of HTTP/1.1 and reads until the connection ends or the answer is there.
 ///
 /// Answers its status.
-pub(crate) async fn exchange(io: &mut Box<dyn Io>, request: &[u8]) -> io::Result<u16> {
+pub async fn exchange(io: &mut Box<dyn Io>, request: &[u8]) -> io::Result<u16> {
     io.write_all(request).await?;
     io.flush().await?;
     let mut answer = Vec::new();

@@ -5,22 +5,22 @@ use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     time::timeout,
 };
 
 /// A bound on what hangs; far from what anything here takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Longer heads are a mistake of the server.
 const MAX_HEAD: usize = 16 * 1024;
 
 /// A status line and headers, names in the letter case they were sent in.
 #[derive(Debug, Clone)]
-pub(crate) struct Head {
-    pub(crate) version: String,
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
+pub struct Head {
+    pub version: String,
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
 }
 
 impl Head {
@@ -35,7 +35,7 @@ impl Head {
     }
 
     /// A header's value, by its name in any case; panics when there are several.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
         let value = found.next().map(|(_, value)| value.as_str());
         assert!(found.next().is_none(), "{name} stands more than once: {:?}", self.headers);
@@ -48,7 +48,7 @@ impl Head {
 }
 
 /// `Name: value`, with exactly one blank.
-pub(crate) fn header(line: &str) -> (String, String) {
+pub fn header(line: &str) -> (String, String) {
     let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("no header: {line:?}"));
     assert!(value == value.trim() && !name.contains([' ', '\t']), "blanks where none belong: {line:?}");
     (name.to_owned(), value.to_owned())
@@ -56,25 +56,25 @@ pub(crate) fn header(line: &str) -> (String, String) {
 
 /// A whole answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) head: Head,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    pub head: Head,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
-    pub(crate) fn json(&self) -> serde_json::Value {
+    pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).expect("the body is JSON")
     }
 }
 
 /// One connection.
-pub(crate) struct Client {
+pub struct Client {
     io: Box<dyn Io>,
     unread: Vec<u8>,
 }
 
 /// What bytes come over: a socket, or TLS on one.
-pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
@@ -85,18 +85,18 @@ impl<T: Io + 'static> From<Box<T>> for Client {
 }
 
 impl Client {
-    pub(crate) async fn connect(address: SocketAddr) -> Self {
+    pub async fn connect(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).await.expect("the relay listens"))
     }
 
     /// Over a socket that was opened in the test's own way.
-    pub(crate) fn over(io: TcpStream) -> Self {
+    pub fn over(io: TcpStream) -> Self {
         io.set_nodelay(true).expect("the socket is open");
         Box::new(io).into()
     }
 
     /// Sends a whole request and reads the whole answer; nothing may follow it. `HEAD` answers have no body.
-    pub(crate) async fn ask(
+    pub async fn ask(
         address: SocketAddr,
         method: &str,
         target: &str,
@@ -107,7 +107,7 @@ impl Client {
     }
 
     /// The same over this connection.
-    pub(crate) async fn ask_here(
+    pub async fn ask_here(
         mut self,
         method: &str,
         target: &str,
@@ -132,21 +132,21 @@ impl Client {
         Answer { head, body }
     }
 
-    pub(crate) async fn get(address: SocketAddr, target: &str) -> Answer {
+    pub async fn get(address: SocketAddr, target: &str) -> Answer {
         Self::ask(address, "GET", target, &[], b"").await
     }
 
-    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+    pub async fn send(&mut self, bytes: &[u8]) {
         self.io.write_all(bytes).await.expect("the relay reads");
     }
 
     /// A response's head.
-    pub(crate) async fn head(&mut self) -> Head {
+    pub async fn head(&mut self) -> Head {
         Head::parse(&self.text_until("\r\n\r\n").await)
     }
 
     /// A text and its end, without the end.
-    pub(crate) async fn text_until(&mut self, end: &str) -> String {
+    pub async fn text_until(&mut self, end: &str) -> String {
         loop {
             if let Some(at) = self.unread.windows(end.len()).position(|bytes| bytes == end.as_bytes()) {
                 let text: Vec<u8> = self.unread.drain(..at + end.len()).take(at).collect();
@@ -157,7 +157,7 @@ impl Client {
         }
     }
 
-    pub(crate) async fn exactly(&mut self, length: usize) -> Vec<u8> {
+    pub async fn exactly(&mut self, length: usize) -> Vec<u8> {
         while self.unread.len() < length {
             assert!(self.more().await, "the end came {} bytes too soon", length - self.unread.len());
         }
@@ -165,7 +165,7 @@ impl Client {
     }
 
     /// The same, or nothing when the connection is closed before the first byte.
-    pub(crate) async fn exactly_or_end(&mut self, length: usize) -> Option<Vec<u8>> {
+    pub async fn exactly_or_end(&mut self, length: usize) -> Option<Vec<u8>> {
         if self.unread.is_empty() && !self.more().await {
             return None;
         }
@@ -173,7 +173,7 @@ impl Client {
     }
 
     /// All that comes until the connection is closed.
-    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+    pub async fn rest(&mut self) -> Vec<u8> {
         while self.more().await {}
         std::mem::take(&mut self.unread)
     }
@@ -192,7 +192,7 @@ impl Client {
 }
 
 /// The body of an endless answer, without its transfer coding.
-pub(crate) struct Body {
+pub struct Body {
     client: Client,
     coding: Coding,
 }
@@ -207,19 +207,19 @@ enum Coding {
 
 impl Body {
     /// What follows this head.
-    pub(crate) fn after(head: &Head, client: Client) -> Self {
+    pub fn after(head: &Head, client: Client) -> Self {
         let coding = if head.is_chunked() { Coding::Chunked { decoded: Vec::new() } } else { Coding::Raw };
         Self { client, coding }
     }
 
     /// What is below the transfer coding.
-    pub(crate) fn client(&mut self) -> &mut Client {
+    pub fn client(&mut self) -> &mut Client {
         &mut self.client
     }
 
     /// The next chunk of a chunked body that was read only chunk by chunk so far; empty at the end, behind which
     /// nothing may stand.
-    pub(crate) async fn chunk(&mut self) -> Vec<u8> {
+    pub async fn chunk(&mut self) -> Vec<u8> {
         let size = self.client.text_until("\r\n").await;
         let length = usize::from_str_radix(&size, 16).unwrap_or_else(|_| panic!("no chunk size: {size:?}"));
         let chunk = self.client.exactly(length).await;
@@ -230,7 +230,7 @@ impl Body {
         chunk
     }
 
-    pub(crate) async fn exactly(&mut self, length: usize) -> Vec<u8> {
+    pub async fn exactly(&mut self, length: usize) -> Vec<u8> {
         loop {
             match &mut self.coding {
                 Coding::Raw => return self.client.exactly(length).await,
@@ -246,7 +246,7 @@ impl Body {
         }
     }
 
-    pub(crate) async fn text_until(&mut self, end: &str) -> String {
+    pub async fn text_until(&mut self, end: &str) -> String {
         let mut text = Vec::new();
         while !text.ends_with(end.as_bytes()) {
             assert!(text.len() < MAX_HEAD, "{end:?} does not come: {:?}", start_of(&text));
@@ -257,7 +257,7 @@ impl Body {
     }
 
     /// All that comes until the answer ends, in the way of its coding.
-    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+    pub async fn rest(&mut self) -> Vec<u8> {
         if matches!(self.coding, Coding::Raw) {
             return self.client.rest().await;
         }
@@ -280,4 +280,21 @@ impl Body {
 
 fn start_of(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned()
+}
+
+/// Problem JSON as RFC 9457 has it.
+#[track_caller]
+pub fn assert_problem(answer: &Answer, status: u16) {
+    assert_eq!(answer.head.status, status, "{}", String::from_utf8_lossy(&answer.body));
+    assert_eq!(answer.head.get("content-type"), Some("application/problem+json"));
+    let problem = answer.json();
+    assert_eq!(problem["status"], status, "{problem}");
+    for member in ["type", "title", "detail"] {
+        assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{member} of {problem}");
+    }
+}
+
+/// An address where nobody listens.
+pub async fn closed_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 /// A process that is looked at from outside.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Process(pub(crate) u32);
+pub struct Process(pub u32);
 
 impl Process {
     fn file(self, name: &str) -> String {
@@ -12,22 +12,22 @@ impl Process {
     }
 
     /// How many files and sockets it has open.
-    pub(crate) fn descriptors(self) -> usize {
+    pub fn descriptors(self) -> usize {
         fs::read_dir(self.file("fd")).expect("it runs").count()
     }
 
     /// From now on [`Process::peak_kib`] is about what is used from now on.
-    pub(crate) fn forget_peak(self) {
+    pub fn forget_peak(self) {
         fs::write(self.file("clear_refs"), "5").expect("the process is ours");
     }
 
     /// The most memory it has used.
-    pub(crate) fn peak_kib(self) -> u64 {
+    pub fn peak_kib(self) -> u64 {
         self.memory("VmHWM:")
     }
 
     /// The memory it uses.
-    pub(crate) fn memory_kib(self) -> u64 {
+    pub fn memory_kib(self) -> u64 {
         self.memory("VmRSS:")
     }
 

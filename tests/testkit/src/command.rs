@@ -1,4 +1,4 @@
-//! Runs the program.
+//! The built program, run to its end.
 
 use std::{
     io::Write,
@@ -7,9 +7,11 @@ use std::{
 
 use jpeg_encoder::{ColorType, Encoder};
 
+use crate::binary;
+
 /// The program, without what the developer's shell asks of it.
-pub(crate) fn framecast(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_framecast"));
+pub fn framecast(args: &[&str]) -> Command {
+    let mut command = Command::new(binary::path());
     for variable in ["RUST_LOG", "FRAMECAST_CONFIG", "FRAMECAST_LOG_FORMAT", "FRAMECAST_TOKEN"] {
         command.env_remove(variable);
     }
@@ -18,10 +20,10 @@ pub(crate) fn framecast(args: &[&str]) -> Command {
 }
 
 /// How a run ended.
-pub(crate) struct Ended {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl From<Output> for Ended {
@@ -37,7 +39,7 @@ impl From<Output> for Ended {
 impl Ended {
     /// It failed with this code, saying all this on standard error.
     #[track_caller]
-    pub(crate) fn failed(&self, code: i32, says: &[&str]) {
+    pub fn failed(&self, code: i32, says: &[&str]) {
         assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
         for word in says {
             assert!(self.stderr.contains(word), "{word:?} is not in: {}", self.stderr);
@@ -47,19 +49,19 @@ impl Ended {
 
     /// It ended well; gives its standard output.
     #[track_caller]
-    pub(crate) fn well(&self) -> &str {
+    pub fn well(&self) -> &str {
         assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
         &self.stdout
     }
 }
 
 /// Runs it to its end.
-pub(crate) fn ended(args: &[&str]) -> Ended {
+pub fn ended(args: &[&str]) -> Ended {
     framecast(args).output().expect("it can be started").into()
 }
 
 /// Runs it to its end with this on standard input.
-pub(crate) fn ended_with_input(args: &[&str], input: &[u8]) -> Ended {
+pub fn ended_with_input(args: &[&str], input: &[u8]) -> Ended {
     let mut command = framecast(args);
     let mut child = command
         .stdin(Stdio::piped())
@@ -74,7 +76,7 @@ pub(crate) fn ended_with_input(args: &[&str], input: &[u8]) -> Ended {
 }
 
 /// A picture of its own for each `n`.
-pub(crate) fn jpeg(n: u8) -> Vec<u8> {
+pub fn jpeg(n: u8) -> Vec<u8> {
     let mut jpeg = Vec::new();
     let pixels: Vec<u8> = (0..32 * 16u32).map(|at| (at * 7) as u8 ^ n.wrapping_mul(37)).collect();
     Encoder::new(&mut jpeg, 80).encode(&pixels, 32, 16, ColorType::Luma).unwrap();
