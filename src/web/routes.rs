@@ -1,7 +1,7 @@
 //! The route table: each address with its methods, who may use it, and its documentation.
 //!
 //! This is the only way to be reached: a row cannot be written without its rule, and `access` asks the rule
-//! before the handler runs. `tests/viewers/matrix.rs` tests the whole table with every kind of caller.
+//! before the handler runs. `tests/admin/matrix.rs` tests the whole table with every kind of caller.
 
 use std::borrow::Borrow;
 

@@ -4,7 +4,7 @@
 use framecast::{bus::DropReason, source::upstream::UpstreamSource};
 use testkit::fake_camera::{FakeCamera, Step};
 
-use crate::watching::{HEAD, answer, body, config, limits, three, watch_source};
+use crate::source_runner::{HEAD, answer, body, config, limits, three, watch_source};
 
 /// How many of the pictures are whole in the first `len` bytes of the answer, and whether another has begun.
 fn whole_in(len: usize) -> (usize, bool) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use digest_auth::{Algorithm, AlgorithmType};
 use testkit::fake_camera::{FakeCamera, Reply, Request};
 
-use crate::watching::{HEAD, answer, body, config, config_with_login, three, watch};
+use crate::source_runner::{HEAD, answer, body, config, config_with_login, three, watch};
 
 /// `door:s3cret`.
 const BASIC: &str = "Basic ZG9vcjpzM2NyZXQ=";
@@ -166,9 +166,10 @@ async fn a_nonce_is_used_for_one_connection_only() {
     })
     .await;
     let config = config_with_login(&camera.url("/"));
-    let mut source = framecast::source::upstream::UpstreamSource::new(config, &crate::watching::limits());
+    let mut source =
+        framecast::source::upstream::UpstreamSource::new(config, &crate::source_runner::limits());
     for _ in 0..3 {
-        crate::watching::watch_source(&mut source).await.assert_frames(&three(), "each run");
+        crate::source_runner::watch_source(&mut source).await.assert_frames(&three(), "each run");
     }
     assert_eq!((camera.connections(), camera.requests().len()), (3, 6));
 }

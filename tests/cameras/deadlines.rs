@@ -8,7 +8,7 @@ use framecast::{
 };
 use testkit::fake_camera::{FakeCamera, Step};
 
-use crate::watching::{HEAD, Outcome, answer, body, config, jpeg, three, watch};
+use crate::source_runner::{HEAD, Outcome, answer, body, config, jpeg, three, watch};
 
 const SHORT: Duration = Duration::from_millis(50);
 

@@ -5,7 +5,7 @@ use testkit::{
     fake_camera::{FakeCamera, Step},
 };
 
-use crate::watching::{HEAD, answer, body, config, three, watch};
+use crate::source_runner::{HEAD, answer, body, config, three, watch};
 
 /// A camera that sends these bytes in one go, then closes.
 async fn saying(bytes: Vec<u8>) -> FakeCamera {

@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+// Helpers, without tests.
+mod source_runner;
+
 mod closing;
 mod credentials;
 mod deadlines;
 mod heads;
 mod pictures;
 mod redirects;
-mod secured;
 mod snapshots;
-mod watching;
+mod tls;

@@ -3,7 +3,7 @@
 use framecast::{bus::DropReason, config::Limits};
 use testkit::fake_camera::{FakeCamera, Step};
 
-use crate::watching::{
+use crate::source_runner::{
     HEAD, answer, body, config, jpeg, jpeg_of_size, limits, three, watch, watch_source, watch_within,
 };
 

@@ -3,7 +3,7 @@
 use framecast::config::Secret;
 use testkit::fake_camera::{FakeCamera, Reply};
 
-use crate::watching::{HEAD, answer, body, config_with_login, three, watch};
+use crate::source_runner::{HEAD, answer, body, config_with_login, three, watch};
 
 fn to(location: &str) -> Reply {
     let head = format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");

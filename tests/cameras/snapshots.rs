@@ -8,7 +8,7 @@ use std::{
 use framecast::bus::DropReason;
 use testkit::fake_camera::{FakeCamera, Reply, Step};
 
-use crate::watching::{
+use crate::source_runner::{
     Outcome, config, config_with_login, jpeg, jpeg_of_size, snapshots, three, watch_source,
 };
 

@@ -6,13 +6,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+// Helpers, without tests.
 mod bombs;
+mod http2;
+
 mod cameras;
 mod clocks;
 mod crowds;
 mod decoding;
 mod faults;
-mod http2;
 mod loss;
 mod memory;
 mod multiplexed;

@@ -13,10 +13,8 @@ use testkit::{
 };
 use tokio::time::timeout;
 
-use crate::{
-    TestRelay,
-    scene::{BLUE, COLOURED, EXIF_6, GRAY, GREEN, PLAIN, RED, WHITE, YELLOW, assert_colour, at},
-};
+use super::scene::{BLUE, COLOURED, EXIF_6, GRAY, GREEN, PLAIN, RED, WHITE, YELLOW, assert_colour, at};
+use crate::TestRelay;
 
 /// Three tiles of 320x180 without gaps, the last one in the middle of its row.
 const WALL: &str = "wall: {linger: 0s, source: {type: mosaic, of: [a, b, c], size: 640x360, gap: 0, labels: false, \

@@ -4,7 +4,7 @@ use std::fs;
 
 use testkit::{binary::Framecast, program::wait_for};
 
-use crate::scripts::{Script, gone, is_alive, serve, snapshot};
+use super::scripts::{Script, gone, is_alive, serve, snapshot};
 
 fn on_demand(source: &str) -> Framecast {
     Framecast::serve(&format!("streams: {{door: {{linger: 0s, source: {source}}}}}"))

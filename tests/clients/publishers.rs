@@ -7,7 +7,7 @@ use testkit::{
     program::{Running, run},
 };
 
-use crate::{upstreams::make_pictures, viewers::assert_moves};
+use crate::{sources::make_pictures, viewers::assert_moves};
 
 const CONFIG: &str = "
 streams:

@@ -1,6 +1,6 @@
 //! Each step, on JPEGs as cameras make them.
 
-use crate::scene::{
+use super::scene::{
     BLUE, COLOURED, EXIF_6, GRAY, GREEN, PLAIN, RED, WHITE, YELLOW, assert_colour, at, pipeline, seen,
     transformed,
 };

@@ -4,7 +4,7 @@ use std::fs;
 
 use testkit::{binary::Framecast, program::wait_for};
 
-use crate::scripts::{Script, public_reason, reason, serve};
+use super::scripts::{Script, public_reason, reason, serve};
 
 #[test]
 fn one_that_ends_at_once_is_quoted_without_its_secrets_and_started_again() {

@@ -13,17 +13,17 @@ use framecast::{
     },
 };
 
-pub(crate) const PLAIN: &[u8] = include_bytes!("../fixtures/jpeg/420.jpg");
-pub(crate) const EXIF_6: &[u8] = include_bytes!("../fixtures/jpeg/exif-6.jpg");
-pub(crate) const GRAY: &[u8] = include_bytes!("../fixtures/jpeg/gray.jpg");
+pub(crate) const PLAIN: &[u8] = include_bytes!("../../fixtures/jpeg/420.jpg");
+pub(crate) const EXIF_6: &[u8] = include_bytes!("../../fixtures/jpeg/exif-6.jpg");
+pub(crate) const GRAY: &[u8] = include_bytes!("../../fixtures/jpeg/gray.jpg");
 
 /// Every kind of JPEG of the scene in colour.
 pub(crate) const COLOURED: [(&str, &[u8]); 6] = [
     ("4:2:0", PLAIN),
-    ("4:2:2", include_bytes!("../fixtures/jpeg/422.jpg")),
-    ("4:4:4", include_bytes!("../fixtures/jpeg/444.jpg")),
-    ("progressive", include_bytes!("../fixtures/jpeg/progressive.jpg")),
-    ("without Huffman tables", include_bytes!("../fixtures/jpeg/no-dht.jpg")),
+    ("4:2:2", include_bytes!("../../fixtures/jpeg/422.jpg")),
+    ("4:4:4", include_bytes!("../../fixtures/jpeg/444.jpg")),
+    ("progressive", include_bytes!("../../fixtures/jpeg/progressive.jpg")),
+    ("without Huffman tables", include_bytes!("../../fixtures/jpeg/no-dht.jpg")),
     ("EXIF says turn", EXIF_6),
 ];
 

@@ -2,7 +2,7 @@
 
 use testkit::raw_client::{Answer, Client};
 
-use crate::publishing::{Feed, INBOX, jpeg, post, pushed, refused, report, shown, start};
+use crate::publisher::{Feed, INBOX, jpeg, post, pushed, refused, report, shown, start};
 
 const TOKEN: &str = "kept-in-a-test";
 const GUARDED: &str = "/streams/guarded/frame";

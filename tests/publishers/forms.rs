@@ -1,6 +1,6 @@
 //! Pictures in forms, as curl's -F and pages send them.
 
-use crate::publishing::{INBOX, jpeg, post, pushed, refused, report, shown, start};
+use crate::publisher::{INBOX, jpeg, post, pushed, refused, report, shown, start};
 
 const TYPE: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=X");
 

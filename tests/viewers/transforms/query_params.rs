@@ -15,10 +15,8 @@ use testkit::{
 };
 use tokio::time::timeout;
 
-use crate::{
-    TestRelay,
-    scene::{BLUE, GREEN, PLAIN, RED, YELLOW, assert_colour, at},
-};
+use super::scene::{BLUE, GREEN, PLAIN, RED, YELLOW, assert_colour, at};
+use crate::TestRelay;
 
 const DOOR: &str = "streams: {door: {source: {type: push, token: none}}}";
 
@@ -200,7 +198,7 @@ async fn viewers_who_ask_the_same_cost_one_encode() {
     assert_eq!(report["renditions"][0]["made"]["encoded"], 1, "{report}");
     assert_eq!(report["renditions"][0]["size"]["width"], 160);
     assert_eq!(report["viewers"], 20, "they are viewers of the stream");
-    push(&relay, "door", crate::scene::COLOURED[2].1).await;
+    push(&relay, "door", super::scene::COLOURED[2].1).await;
     for viewing in &mut viewings {
         viewing.after(&first).await;
     }

@@ -1,6 +1,6 @@
 //! Pictures one behind the other in one body.
 
-use crate::publishing::{
+use crate::publisher::{
     Feed, INBOX, Viewer, jpeg, jpeg_of_size, post, pushed, refused, report, shown, start, until,
 };
 

@@ -4,7 +4,7 @@ use testkit::raw_client::Client;
 
 use crate::{
     TestRelay,
-    publishing::{INBOX, answer, jpeg, jpeg_of_size, refused, shown, start},
+    publisher::{INBOX, answer, jpeg, jpeg_of_size, refused, shown, start},
 };
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn a_large_picture_in_chunks_is_taken_too() {
     let relay = TestRelay::start("streams: {inbox: {source: {type: push, token: none}}}");
     let at = relay.address();
     let picture = jpeg_of_size(1, 2000, 2000);
-    let mut upload = crate::publishing::Feed::begin(at, INBOX, Some("image/jpeg")).await;
+    let mut upload = crate::publisher::Feed::begin(at, INBOX, Some("image/jpeg")).await;
     for piece in picture.chunks(50_000) {
         upload.send(piece).await;
     }

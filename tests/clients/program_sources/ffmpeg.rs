@@ -8,7 +8,7 @@ use testkit::{
     program::{test_file, try_run, wait_for},
 };
 
-use crate::scripts::{reason, serve};
+use super::scripts::{reason, serve};
 
 /// Found on `PATH` before any other; writes down how it was called.
 struct FakeFfmpeg(TempDir);

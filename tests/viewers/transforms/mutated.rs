@@ -15,7 +15,7 @@ use framecast::{
 };
 use proptest::prelude::*;
 
-use crate::{
+use super::{
     photographs::{HELD, STORED},
     scene::{COLOURED, GRAY, LIMITS, pipeline},
 };

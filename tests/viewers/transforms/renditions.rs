@@ -7,10 +7,8 @@ use testkit::{
     stream_client::{Viewing, push, report, report_when, state_is},
 };
 
-use crate::{
-    TestRelay,
-    scene::{COLOURED, GRAY, PLAIN},
-};
+use super::scene::{COLOURED, GRAY, PLAIN};
+use crate::TestRelay;
 
 #[tokio::test]
 async fn a_rendition_without_transforms_is_the_very_bytes() {
@@ -116,7 +114,7 @@ async fn a_picture_that_cannot_be_transformed_is_counted_and_the_next_is_shown()
         "streams: {door: {source: {type: push, token: none}, transform: [{crop: {x: 250, width: 9, height: 9}}]}}",
     );
     // Held sideways it is 240 pixels wide without its EXIF data.
-    let narrow = crate::scene::transformed(PLAIN, "transform: [{rotate: 90}]").unwrap();
+    let narrow = super::scene::transformed(PLAIN, "transform: [{rotate: 90}]").unwrap();
     push(&relay, "door", narrow.jpeg()).await;
     report_when(&relay, "door", |report| report["dropped"]["invalid"] == 1).await;
     push(&relay, "door", PLAIN).await;

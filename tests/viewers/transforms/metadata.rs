@@ -10,11 +10,11 @@ use framecast::{
 };
 use testkit::stream_client::{Viewing, push, report};
 
-use crate::{
-    TestRelay,
+use super::{
     photographs::{HELD, holds, pixels},
     scene::made,
 };
+use crate::TestRelay;
 
 /// What stands in the metadata of the fixtures, and nowhere in their pictures.
 const TOLD: [&[u8]; 5] = [b"Cam\0", b"GPS", b"adobe:ns", b"Kilroy was here", b"by hand"];

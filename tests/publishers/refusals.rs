@@ -2,7 +2,7 @@
 
 use image::ImageFormat;
 
-use crate::publishing::{
+use crate::publisher::{
     Feed, INBOX, file, jpeg, jpeg_of_size, post, pushed, refused, report, shown, start, until,
 };
 

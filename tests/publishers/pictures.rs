@@ -3,9 +3,7 @@
 use image::ImageFormat;
 use testkit::raw_client::Client;
 
-use crate::publishing::{
-    INBOX, Viewer, answer, file, jpeg, jpeg_of_size, post, pushed, report, shown, start,
-};
+use crate::publisher::{INBOX, Viewer, answer, file, jpeg, jpeg_of_size, post, pushed, report, shown, start};
 
 #[tokio::test]
 async fn a_jpeg_posted_or_put_reaches_viewers_as_the_very_same_bytes() {

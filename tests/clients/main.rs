@@ -4,12 +4,13 @@
 
 mod browser;
 mod contract;
-mod homes;
+mod home_assistant;
 mod hostile_texts;
 mod jpegtran;
 mod pages;
+mod program_sources;
 mod prometheus;
 mod proxies;
-mod pushes;
-mod upstreams;
+mod publishers;
+mod sources;
 mod viewers;

@@ -14,7 +14,7 @@ use rustls::{
 use testkit::fake_camera::{FakeCamera, Reply, Step};
 use tokio_rustls::TlsAcceptor;
 
-use crate::watching::{
+use crate::source_runner::{
     HEAD, answer, body, config, config_with_login, jpeg_of_size, snapshots, three, watch, watch_source,
 };
 
@@ -202,7 +202,7 @@ fn in_a_process_that_trusts_the_camera() {
     let made = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(&certificate, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let this_test = "secured::a_certificate_under_the_systems_roots_is_accepted_for_its_own_name_only";
+    let this_test = "tls::a_certificate_under_the_systems_roots_is_accepted_for_its_own_name_only";
     let child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", this_test])
         .env("SSL_CERT_FILE", &certificate)

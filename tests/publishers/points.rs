@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     TestRelay,
-    publishing::{post, pushed, refused, report, shown},
+    publisher::{post, pushed, refused, report, shown},
 };
 
 const CHARTS: &str = "

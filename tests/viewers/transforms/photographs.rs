@@ -12,11 +12,11 @@ use framecast::{
     },
 };
 
-use crate::scene::{at, made, seen, transformed};
+use super::scene::{at, made, seen, transformed};
 
 macro_rules! photographs {
     ($($name:literal),* $(,)?) => {
-        [$(($name, include_bytes!(concat!("../fixtures/photographs/", $name, ".jpg")).as_slice())),*]
+        [$(($name, include_bytes!(concat!("../../fixtures/photographs/", $name, ".jpg")).as_slice())),*]
     };
 }
 
