@@ -354,7 +354,7 @@ mod tests {
         let working = thread::spawn(move || worker.rework(&tiny_frame()));
         // Opening blocks until the worker reads it.
         let reading = OpenOptions::new().write(true).open(&pipe).unwrap();
-        let (tell, told) = mpsc::channel();
+        let (tell, told) = mpsc::sync_channel(1);
         thread::spawn(move || tell.send(asking.bytes_for(&tiny_frame()).is_ok()));
         assert_eq!(told.recv_timeout(HANGS), Ok(true));
         drop(reading);
