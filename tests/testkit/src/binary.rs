@@ -69,6 +69,11 @@ impl Framecast {
         serde_json::from_slice(&output.stdout).expect("the API answers JSON")
     }
 
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.running.stderr()
+    }
+
     /// Ends it with SIGTERM, whatever it has logged.
     pub fn end(self) -> String {
         self.running.terminate();

@@ -176,6 +176,11 @@ impl Fixture {
         .await;
     }
 
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.framecast.log()
+    }
+
     /// Ends it with SIGTERM; what it has logged, in which nothing is an error or a panic.
     pub fn end(self) -> String {
         self.end_with(&[])
