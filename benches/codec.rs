@@ -15,14 +15,14 @@ use fast_image_resize::{
 };
 use framecast::{
     config::{self, Environment},
-    frame::Frame,
-    transform::{
+    imaging::{
         Pixels, Quality,
         codec::{PixelFormat, Wanted, codec},
-        picture::PictureLimits,
-        pipeline::Pipeline,
-        planes::{Planes, Sampling},
+        convert::PictureLimits,
+        transform::pipeline::Pipeline,
+        ycbcr::{Planes, Sampling},
     },
+    media::frame::Frame,
 };
 
 const ROUNDS: usize = 12;

@@ -16,13 +16,13 @@ use std::{
 use bytes::Bytes;
 use framecast::{
     config::{self, Environment},
-    frame::Frame,
-    transform::{
+    imaging::{
         codec::{PixelFormat, Pixels, Quality, codec},
+        convert::PictureLimits,
         lossless::{LosslessOp, Options, Workspace},
-        picture::PictureLimits,
-        pipeline::Pipeline,
+        transform::pipeline::Pipeline,
     },
+    media::frame::Frame,
 };
 
 type Work<'a> = Box<dyn FnMut() -> Result<(), Box<dyn Error>> + 'a>;

@@ -24,7 +24,7 @@ use std::{
 
 use framecast::{
     bus::{DropReason, Way},
-    transform::{
+    imaging::{
         Pixels, Quality,
         codec::{PixelFormat, codec},
     },

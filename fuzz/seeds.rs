@@ -1,4 +1,4 @@
-//! What the fuzzer and the tests of `src/fuzzing.rs` begin with: real pictures, and what cameras, viewers and publishers
+//! What the fuzzer and the tests of `src/fuzzing/mod.rs` begin with: real pictures, and what cameras, viewers and publishers
 //! send. Used by both: `scripts/fuzz` writes them to files.
 
 use super::dialects;
@@ -87,7 +87,7 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
     }
 }
 
-/// Frames as `src/web/http2/fuzzing.rs` reads them: requests, and floods of every type.
+/// Frames as `src/web/server/http2/fuzzing.rs` reads them: requests, and floods of every type.
 fn frames_of_http_2() -> Vec<Vec<u8>> {
     const NEXT_STREAM: u8 = 0x80;
     let step = |kind: u8, flags: u8, stream: u8, doublings: u8, payload: &[u8]| {

@@ -1,53 +1,49 @@
 //! framecast relays MJPEG: it takes in frames from cameras, pushes and local renderers, and shows each stream to any
 //! number of viewers.
 //!
-//! The rooms stand in the order a frame walks through them; each may use only the rooms above it (`tests/layering.rs`
-//! holds them to it):
+//! The modules are listed in the order a frame passes through them; each may use only those above it
+//! (`tests/layering.rs` checks this):
 //!
 //! - `sync`: locks and channels, which `loom/` replaces in its models
-//! - [`frame`]: what a frame is: a checked JPEG and where it came from
-//! - [`multipart`]: bytes in, parts out, and back; pure and bounded
-//! - [`clip`]: pictures as one file to download
+//! - [`media`]: frames, and the formats that carry them; pure: no I/O, no time
 //! - [`config`]: YAML in, checked types out
-//! - [`files`]: writes whole files without following links
+//! - [`atomic_file`]: writes whole files without following links
 //! - [`file_watch`]: notices that files have changed
-//! - [`limits`]: budgets of bytes that all requests, pictures and answers share
+//! - [`limits`]: counters and budgets that all requests, pictures and answers share
 //! - [`auth`]: who may do what, and how it is shown
-//! - [`telemetry`] writes the log
+//! - [`observability`]: the log, and what the process itself is doing
 //! - [`bus`]: the newest frame of a stream, and what is counted about it
-//! - [`transform`]: pixels: decode, draw, encode, in a bounded pool
+//! - [`imaging`]: decodes, draws and encodes pictures, in a bounded pool of CPU workers
 //! - [`source`]: where frames come from: cameras, pushes, renderers
 //! - [`stream`]: the actor that owns one stream's life
 //! - [`registry`]: the named streams
-//! - [`session`]: one viewer: which frame next, and when
-//! - [`recorder`]: each frame to disk, as a ring of files or one that is always the newest
+//! - [`viewer`]: one viewer: which frame is next, and when
+//! - [`recording`]: each frame to disk, as a ring of files or one that is always the newest
 //! - [`webhooks`]: tells others what happens to streams
 //! - [`web`]: HTTP: routes, the viewer's transport, pages, errors
-//! - [`relay`]: puts the rooms together
+//! - [`app`]: starts, changes and stops everything; the only module that knows all others
 //! - [`cli`]: the commands
 //!
 //! Built for a fuzzer there is one more, `fuzzing`: what must hold of every input from outside.
 
 mod sync;
-pub mod frame;
-pub mod multipart;
-pub mod clip;
+pub mod media;
 pub mod config;
-pub mod files;
+pub mod atomic_file;
 pub mod file_watch;
 pub mod limits;
 pub mod auth;
-pub mod telemetry;
+pub mod observability;
 pub mod bus;
-pub mod transform;
+pub mod imaging;
 pub mod source;
 pub mod stream;
 pub mod registry;
-pub mod session;
-pub mod recorder;
+pub mod viewer;
+pub mod recording;
 pub mod webhooks;
 pub mod web;
-pub mod relay;
+pub mod app;
 pub mod cli;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

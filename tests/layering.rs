@@ -1,29 +1,29 @@
-//! Arrows between the rooms of `src/` run one way.
+//! Imports between the modules of `src/` go one way.
 //!
 //! Reads the code of every file (not its comments and texts) for paths that start at the crate's root, and fails on
-//! one that leads to a room further along than the file's own. Test modules count too: a test that needs a later room
-//! belongs to that room, or into `tests/`.
+//! one that leads to a module further along than the file's own. Test modules count too: a test that needs a later
+//! module belongs to that module, or into `tests/`.
 
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
 };
 
-/// The rooms, in the order of a frame's way. A room may use itself and the rooms of earlier lines; rooms of one line
-/// do not know each other.
+/// The modules, in the order in which a frame passes through them. A module may use itself and those of earlier lines;
+/// modules of one line do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["sync"],
-    &["frame"],
-    &["multipart", "clip", "config"],
-    &["files", "file_watch", "limits"],
-    &["auth", "telemetry", "bus"],
-    &["transform"],
+    &["media"],
+    &["config"],
+    &["atomic_file", "file_watch", "limits"],
+    &["auth", "observability", "bus"],
+    &["imaging"],
     &["source"],
     &["stream"],
-    &["registry", "session", "recorder"],
+    &["registry", "viewer", "recording"],
     &["webhooks"],
     &["web"],
-    &["relay"],
+    &["app"],
     &["cli"],
     // Only when tested or fuzzed: what must hold of every input.
     &["fuzzing"],
@@ -50,30 +50,30 @@ fn arrows_between_the_rooms_run_one_way() {
 #[test]
 fn a_forbidden_arrow_is_named_with_file_line_and_rooms() {
     let text = "use std::fmt;\n\nfn f() { crate::web::serve(); }\n";
-    let found = check(Path::new("bus/sink.rs"), text);
+    let found = check(Path::new("bus/ingest.rs"), text);
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(found[0].to_string(), "  src/bus/sink.rs:3: bus → web");
+    assert_eq!(found[0].to_string(), "  src/bus/ingest.rs:3: bus → web");
 }
 
 #[test]
 fn every_way_of_writing_a_path_is_seen() {
     let cases = [
-        ("bus/mod.rs", "use crate::{frame::Frame, source::Source};", "bus → source"),
-        ("bus/mod.rs", "use crate::{\n  frame::{Frame, name::{A, B}},\n  stream,\n};", "bus → stream"),
+        ("bus/mod.rs", "use crate::{media::Frame, source::Source};", "bus → source"),
+        ("bus/mod.rs", "use crate::{\n  media::{Frame, name::{A, B}},\n  stream,\n};", "bus → stream"),
         ("bus/mod.rs", "pub(crate) use crate :: web :: Thing;", "bus → web"),
-        ("bus/mod.rs", "#[cfg(test)] mod tests { use crate::relay::Relay; }", "bus → relay"),
+        ("bus/mod.rs", "#[cfg(test)] mod tests { use crate::app::Relay; }", "bus → app"),
         ("bus/mod.rs", "use super::web::Thing;", "bus → web"),
-        ("bus/sink.rs", "use super::super::web::Thing;", "bus → web"),
-        ("bus/mod.rs", "mod tests { use super::super::{frame::Frame, web::Thing}; }", "bus → web"),
+        ("bus/ingest.rs", "use super::super::web::Thing;", "bus → web"),
+        ("bus/mod.rs", "mod tests { use super::super::{media::Frame, web::Thing}; }", "bus → web"),
         ("bus.rs", "fn f() { let _ = \"//\"; super::cli::run() }", "bus → cli"),
-        ("multipart/mod.rs", "use crate::config::Limits;", "multipart → config"),
-        ("frame/mod.rs", "const X: char = '\"'; use crate::bus::Bus;", "frame → bus"),
-        ("frame/mod.rs", "fn f<'a>(x: &'a str) { crate::bus::b(x) }", "frame → bus"),
-        ("frame/mod.rs", "use crate::*;", "frame → the whole crate"),
-        ("frame/mod.rs", "use crate::{self as all};", "frame → the whole crate"),
-        ("frame/mod.rs", "use crate as all;", "frame → the whole crate"),
-        ("frame/mod.rs", "use crate::loft::Thing;", "frame → loft, which is in no layer"),
-        ("loft/mod.rs", "use crate::frame::Frame;", "loft is in no layer"),
+        ("media/mod.rs", "use crate::config::Limits;", "media → config"),
+        ("media/mod.rs", "const X: char = '\"'; use crate::bus::Bus;", "media → bus"),
+        ("media/mod.rs", "fn f<'a>(x: &'a str) { crate::bus::b(x) }", "media → bus"),
+        ("media/mod.rs", "use crate::*;", "media → the whole crate"),
+        ("media/mod.rs", "use crate::{self as all};", "media → the whole crate"),
+        ("media/mod.rs", "use crate as all;", "media → the whole crate"),
+        ("media/mod.rs", "use crate::loft::Thing;", "media → loft, which is in no layer"),
+        ("loft/mod.rs", "use crate::media::Frame;", "loft is in no layer"),
     ];
     for (file, text, expected) in cases {
         let found: Vec<_> = check(Path::new(file), text).iter().map(ToString::to_string).collect();
@@ -87,7 +87,7 @@ fn every_way_of_writing_a_path_is_seen() {
 #[test]
 fn what_is_allowed_passes() {
     let cases = [
-        ("bus/mod.rs", "use crate::{frame::Frame, multipart::writer::{self, PreparedPart}, bus::sink};"),
+        ("bus/mod.rs", "use crate::{media::Frame, limits, bus::ingest};"),
         (
             "bus/mod.rs",
             "//! See [`crate::web`].\n/// `crate::cli`\nfn f() {} // crate::web\n/* crate::web /* in */ crate::web */",
@@ -97,10 +97,10 @@ fn what_is_allowed_passes() {
             "const T: &str = \"crate::web \\\" crate::web\"; const R: &str = r#\"crate::web\" crate::web\"#;",
         ),
         ("bus/mod.rs", "mod tests { use super::*; use super::web; }"),
-        ("bus/sink.rs", "use super::web;"),
+        ("bus/ingest.rs", "use super::web;"),
         ("main.rs", "use framecast::cli; fn main() { cli::run() }"),
-        ("lib.rs", "pub use crate::relay::Relay;"),
-        ("relay.rs", "use crate::{web, registry, session};"),
+        ("lib.rs", "pub use crate::app::Relay;"),
+        ("app.rs", "use crate::{web, registry, viewer};"),
         ("bus/mod.rs", "pub(crate) struct X; pub(in crate::bus) struct Y;"),
     ];
     for (file, text) in cases {

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use framecast::multipart::writer::{FIRST_DELIMITER, Framing, PreparedPart, STREAM_CONTENT_TYPE};
+use framecast::media::multipart::writer::{FIRST_DELIMITER, Framing, PreparedPart, STREAM_CONTENT_TYPE};
 use memchr::memmem;
 use rustix::{
     event::epoll::{self, CreateFlags, Event, EventData, EventFlags},

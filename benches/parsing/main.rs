@@ -9,20 +9,19 @@ mod camera;
 use std::{io::Write, sync::LazyLock, time::SystemTime};
 
 use bytes::{Bytes, BytesMut};
+use camera::{Kind, frame};
 use divan::{
     Bencher, black_box,
     counter::{BytesCount, ItemsCount},
 };
-use framecast::{
-    frame::{Progress, Walk, inspect},
+use framecast::media::{
+    jpeg::{Progress, Walk, inspect},
     multipart::{
         boundary::ContentKind,
         parser::{ParserLimits, Part, PartParser},
         writer::{Framing, PreparedPart},
     },
 };
-
-use camera::{Kind, frame};
 use testkit::dialects::{DIALECTS, Dialect};
 
 /// As the configuration has them unless told otherwise.

@@ -1,4 +1,4 @@
-//! See `src/fuzzing.rs`.
+//! See `src/fuzzing/mod.rs`.
 
 #![no_main]
 

@@ -1,13 +1,21 @@
-//! The bus, without its figures, its history and its pages.
+//! The bus, without its figures, its replay buffer and its pages.
 
-#[path = "../../src/bus/audience.rs"]
-mod audience;
 #[path = "../../src/bus/current.rs"]
 mod current;
-#[path = "../../src/bus/headcount.rs"]
-mod headcount;
+#[path = "../../src/bus/subscribers.rs"]
+mod subscribers;
 
-pub use crate::stand_ins::{History, Pages, StreamStats, Way};
-pub use audience::{Audience, Watcher};
+mod replay_buffer {
+    pub use crate::stand_ins::History;
+}
+mod splice_pipe {
+    pub use crate::stand_ins::Pages;
+}
+mod stats {
+    pub use crate::stand_ins::{StreamStats, Way};
+}
+
+pub use crate::limits::Headcount;
 pub use current::{Bus, Published, Showing};
-pub use headcount::Headcount;
+pub use splice_pipe::Pages;
+pub use subscribers::{Audience, Watcher};

@@ -3,7 +3,7 @@
 //! The modelled modules are the crate's own files. Under `cfg(loom)` their locks and channels, which they import from
 //! `src/sync.rs`, are loom's and those of `mocks`; [`stand_ins`] has the types of the rest of the crate that they name.
 //! Not modelled are tokio's watch channel and notification and dashmap, which are replaced by simple ones, a socket
-//! (`web/transport/socket.rs`), and the counting of most `Arc`s.
+//! (`web/server/transport/socket.rs`), and the counting of most `Arc`s.
 
 #![expect(dead_code, missing_docs, reason = "each model uses a part of what it takes from the crate")]
 
@@ -13,18 +13,19 @@ mod sync;
 
 use sync::mocks;
 
-pub use stand_ins::{config, frame, multipart, registry, telemetry};
+pub use stand_ins::{config, media, observability, registry};
 
 pub mod auth;
 pub mod bus;
-#[path = "../../src/bus/lanes.rs"]
-pub mod lanes;
-#[path = "../../src/registry/places.rs"]
-pub mod places;
-#[path = "../../src/stream/publishing.rs"]
-pub mod publishing;
-pub mod session;
+pub mod limits;
+#[path = "../../src/bus/source_gate.rs"]
+pub mod source_gate;
+#[path = "../../src/registry/ref_counted_map.rs"]
+pub mod ref_counted_map;
+#[path = "../../src/stream/publisher.rs"]
+pub mod publisher;
 pub mod stream;
+pub mod viewer;
 pub mod web;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What the modelled files name of the rest of the crate, as far as they use it. None of it is shared between threads.
 
-use crate::{bus::Headcount, sync::Arc};
+use crate::{limits::Headcount, sync::Arc};
 use std::{io, net::IpAddr, time::Instant};
 
 pub mod config {
@@ -27,80 +27,84 @@ pub mod config {
     }
 }
 
-pub mod frame {
-    use std::time::{Instant, SystemTime};
+pub mod media {
+    pub mod frame {
+        use std::time::{Instant, SystemTime};
 
-    pub type StreamName = &'static str;
+        /// A word in place of a picture.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Jpeg(pub &'static str);
 
-    /// A word in place of a picture.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Jpeg(pub &'static str);
-
-    impl Jpeg {
-        pub fn len(&self) -> usize {
-            self.0.len()
+        impl Jpeg {
+            pub fn len(&self) -> usize {
+                self.0.len()
+            }
         }
-    }
-
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub enum FrameKind {
-        Picture,
-    }
-
-    #[derive(Debug, Clone)]
-    pub struct Frame(Jpeg, Instant);
-
-    impl Frame {
-        pub fn saying(word: &'static str) -> Self {
-            Self(Jpeg(word), Instant::now())
-        }
-
-        pub fn word(&self) -> &'static str {
-            self.0.0
-        }
-
-        pub fn jpeg(&self) -> &Jpeg {
-            &self.0
-        }
-
-        pub fn kind(&self) -> FrameKind {
-            FrameKind::Picture
-        }
-
-        pub fn taken(&self) -> SystemTime {
-            SystemTime::UNIX_EPOCH
-        }
-
-        pub fn arrived(&self) -> Instant {
-            self.1
-        }
-    }
-}
-
-pub mod multipart {
-    pub mod writer {
-        use crate::frame::Jpeg;
-        use bytes::Bytes;
 
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Framing {
-            Raw,
+        pub enum FrameKind {
+            Picture,
         }
 
-        #[derive(Debug)]
-        pub struct PreparedPart(&'static str);
+        #[derive(Debug, Clone)]
+        pub struct Frame(Jpeg, Instant);
 
-        impl PreparedPart {
-            pub fn new<T>(jpeg: Jpeg, _: T) -> Self {
-                Self(jpeg.0)
+        impl Frame {
+            pub fn saying(word: &'static str) -> Self {
+                Self(Jpeg(word), Instant::now())
             }
 
-            /// The word, in two pieces.
-            pub fn pieces(&self, _: Framing) -> [Bytes; 2] {
-                let (first, second) = self.0.as_bytes().split_at(self.0.len() / 2);
-                [Bytes::from_static(first), Bytes::from_static(second)]
+            pub fn word(&self) -> &'static str {
+                self.0.0
+            }
+
+            pub fn jpeg(&self) -> &Jpeg {
+                &self.0
+            }
+
+            pub fn kind(&self) -> FrameKind {
+                FrameKind::Picture
+            }
+
+            pub fn taken(&self) -> SystemTime {
+                SystemTime::UNIX_EPOCH
+            }
+
+            pub fn arrived(&self) -> Instant {
+                self.1
             }
         }
+    }
+
+    pub mod multipart {
+        pub mod writer {
+            use crate::media::frame::Jpeg;
+            use bytes::Bytes;
+
+            #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+            pub enum Framing {
+                Raw,
+            }
+
+            #[derive(Debug)]
+            pub struct PreparedPart(&'static str);
+
+            impl PreparedPart {
+                pub fn new<T>(jpeg: Jpeg, _: T) -> Self {
+                    Self(jpeg.0)
+                }
+
+                /// The word, in two pieces.
+                pub fn pieces(&self, _: Framing) -> [Bytes; 2] {
+                    let (first, second) = self.0.as_bytes().split_at(self.0.len() / 2);
+                    [Bytes::from_static(first), Bytes::from_static(second)]
+                }
+            }
+        }
+    }
+
+    pub mod stream_name {
+        pub type StreamName = &'static str;
     }
 }
 
@@ -110,7 +114,7 @@ pub mod registry {
     pub struct Held;
 }
 
-pub mod telemetry {
+pub mod observability {
     pub mod tasks {
         #[derive(Debug)]
         pub enum Kind {
@@ -223,7 +227,7 @@ pub mod connections {
 }
 
 /// No peer is given up.
-pub mod patience {
+pub mod timeouts {
     use std::{
         io,
         task::{Context, Poll},

@@ -9,8 +9,8 @@ mod send_method;
 
 use std::sync::Arc;
 
-pub use crate::stand_ins::{StreamHandle, ViewerGuard};
 use crate::bus::Bus;
+pub use crate::stand_ins::{StreamHandle, ViewerGuard};
 
 pub async fn run(bus: Arc<Bus>) {
     fan_out::fan_out(bus).await;

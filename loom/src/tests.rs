@@ -6,10 +6,10 @@ use loom::{future::block_on, model, sync::Arc, thread};
 use crate::{
     bus::Bus,
     config::SecondPublisher,
-    frame::Frame,
-    lanes::{Lane, Lanes},
-    places::{Places, Tenant},
-    publishing::Turns,
+    media::frame::Frame,
+    publisher::Turns,
+    ref_counted_map::{Places, Tenant},
+    source_gate::{Lane, Lanes},
 };
 
 fn frame() -> Frame {

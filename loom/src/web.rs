@@ -1,10 +1,8 @@
 //! The viewers' transport and the viewers of each address.
 
-#[path = "../../src/web/seats.rs"]
-pub mod seats;
-pub mod transport;
-
-pub use crate::stand_ins::connections;
+#[path = "../../src/web/middleware/viewers_per_address.rs"]
+pub mod viewers_per_address;
+pub mod server;
 
 #[cfg(test)]
 mod addresses;

@@ -4,21 +4,20 @@
 //! none is kept in clear where a hash will do, that guessing is slowed, and that everything it remembers of
 //! callers is bounded.
 
-pub mod brake;
-mod caller;
+mod principal;
 mod clock;
-mod desk;
-mod guesses;
-mod lease;
-pub mod link;
+mod authenticator;
+mod guess_limits;
+mod grant;
+pub mod signed_link;
 mod passwords;
-mod policy;
+mod acl;
 mod sessions;
 #[cfg(test)]
 mod session_laws;
 pub mod token;
 
-pub use caller::Caller;
-pub use desk::{Auth, NotNow, Running, Shown, subscriber};
-pub use lease::Lease;
-pub use policy::Identity;
+pub use acl::Identity;
+pub use authenticator::{Auth, NotNow, Running, Shown, subscriber};
+pub use grant::Lease;
+pub use principal::Caller;

@@ -11,10 +11,15 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{Auth, Caller, Lease, Shown, link, token};
+use super::{
+    authenticator::{Auth, Shown},
+    grant::Lease,
+    principal::Caller,
+    signed_link, token,
+};
 use crate::{
     config::{AuthConfig, Grant, Reach, Role, Secret, TokenConfig, UserConfig},
-    frame::StreamName,
+    media::stream_name::StreamName,
 };
 
 const TOKENS: usize = 2;
@@ -215,7 +220,7 @@ impl World {
             }
             Credential::Link { stream: n, version, steps } => {
                 let expires = self.began + half_step_more(steps).as_secs();
-                let signed = link::sign(&Secret::new(KEYS[version]), &stream(n), expires);
+                let signed = signed_link::sign(&Secret::new(KEYS[version]), &stream(n), expires);
                 Shown { link: Some((stream(n), signed)), ..Shown::default() }
             }
         }

@@ -13,7 +13,11 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Identity, clock::Now, policy::Fingerprint, token};
+use super::{
+    acl::{Fingerprint, Identity},
+    clock::Now,
+    token,
+};
 
 /// Maximum number of sessions: more than people watch one relay.
 const MAX_SESSIONS: usize = 1024;

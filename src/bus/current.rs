@@ -4,11 +4,14 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use super::{Audience, History, StreamStats, Way};
+use super::{
+    replay_buffer::History,
+    stats::{StreamStats, Way},
+    subscribers::Audience,
+};
 use crate::{
     config::SendFile,
-    frame::Frame,
-    multipart::writer::PreparedPart,
+    media::{frame::Frame, multipart::writer::PreparedPart},
     sync::{Arc, AtomicU64, OnceLock, watch},
 };
 
@@ -195,7 +198,7 @@ impl Bus {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::bus::SavingState;
+    use crate::bus::stats::recording_status::SavingState;
 
     #[test]
     fn a_reader_takes_the_newest_and_sees_what_it_skipped() {

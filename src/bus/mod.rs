@@ -8,35 +8,31 @@
 //!
 //! A *beat* shows the same frame again: clients such as Chromium draw a frame only when the next part has arrived.
 
-mod adaptive;
-mod audience;
+mod subscribers;
 mod current;
-mod headcount;
-mod history;
-mod lanes;
-mod pace;
-mod pages;
-mod pushes;
-mod saving;
-mod sink;
+mod replay_buffer;
+mod source_gate;
+mod splice_pipe;
+mod ingest;
 mod stats;
-mod timing;
-mod totals;
 
-pub use adaptive::{Adaptive, AdaptiveViewer, STEPS};
-pub use audience::{Audience, Watcher};
 #[cfg(test)]
 pub(crate) use current::tests;
 pub use current::{Bus, Published, Showing, Subscriber};
-pub use headcount::Headcount;
-pub use history::{History, HistoryError, Kept, Past};
-pub use lanes::Lanes;
-pub use pace::STEP as PACE_STEP;
-pub use pages::Pages;
-pub use pushes::{PushRefusal, PushRefusals};
-pub use saving::{Saving, SavingState};
-pub(crate) use sink::Pace;
-pub use sink::{Rework, Sink};
-pub use stats::{DropReason, StreamStats, Way};
-pub use timing::{Timed, Timing};
-pub use totals::Totals;
+pub(crate) use ingest::Pace;
+pub use ingest::{Rework, Sink};
+pub use replay_buffer::{History, HistoryError, Kept, Past};
+pub use source_gate::Lanes;
+pub use splice_pipe::Pages;
+pub use stats::{
+    DropReason, StreamStats, Way,
+    abr_levels::{Adaptive, AdaptiveViewer, STEPS},
+    fps_history::STEP as PACE_STEP,
+    histogram::{Timed, Timing},
+    push_rejections::{PushRefusal, PushRefusals},
+    recording_status::{Saving, SavingState},
+    totals::Totals,
+};
+pub use subscribers::{Audience, Watcher};
+
+pub use crate::limits::bounded_counter::Headcount;

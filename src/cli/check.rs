@@ -3,9 +3,9 @@
 use std::{path::Path, process::ExitCode};
 
 use crate::{
+    app::{Loaded, Origin},
     config::{Chosen, ConfigErrors, SourceConfig},
-    relay::{Loaded, Origin},
-    source::exec,
+    source::process::exec,
 };
 
 /// Exit code for a configuration with mistakes, of `serve` too.

@@ -15,9 +15,9 @@ use url::Url;
 
 use super::{parse_url, print};
 use crate::{
-    auth::{link, token},
+    auth::{signed_link, token},
     config::{self, Environment, Listen, Secret},
-    frame::StreamName,
+    media::stream_name::StreamName,
 };
 
 /// Shortest password that is taken, in characters.
@@ -157,7 +157,7 @@ fn first_address(config: &config::Config) -> anyhow::Result<Url> {
 
 fn signed(key: &Secret, mut url: Url, stream: &StreamName, lasts: Duration) -> anyhow::Result<Url> {
     let until = SystemTime::now().checked_add(lasts).and_then(|until| until.duration_since(UNIX_EPOCH).ok());
-    let link = link::sign(key, stream, until.context("that is too long")?.as_secs());
+    let link = signed_link::sign(key, stream, until.context("that is too long")?.as_secs());
     let path = format!("{}/streams/{stream}", url.path().trim_end_matches('/'));
     url.set_path(&path);
     url.query_pairs_mut()

@@ -1,6 +1,6 @@
 //! The commands, one file each.
 
-mod admin;
+mod admin_token;
 mod check;
 mod credentials;
 mod healthcheck;
@@ -10,7 +10,7 @@ mod push;
 mod schema;
 mod serve;
 mod status;
-mod supervised;
+mod systemd;
 
 use std::{ffi::OsString, io, io::Write, path::PathBuf, process::ExitCode};
 

@@ -9,12 +9,12 @@ use clap::{
 };
 use tracing::info;
 
-use super::{admin, check, open_files, print, supervised};
+use super::{admin_token, check, open_files, print, systemd};
 use crate::{
+    app::{Loaded, Origin, Relay},
     config::{self, Environment, Listen, LogFormat, StreamConfig},
+    observability,
     registry::NotApplied,
-    relay::{Loaded, Origin, Relay},
-    telemetry,
 };
 
 /// What to serve, and where.
@@ -49,13 +49,13 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     };
     let mut log = loaded.config.log;
     log.format = arguments.log_format.unwrap_or(log.format);
-    telemetry::init(log);
-    let admin = admin::arrange(&mut loaded.config.auth)?;
+    observability::init(log);
+    let admin = admin_token::arrange(&mut loaded.config.auth)?;
     open_files::allow_many(&loaded.config);
     actix_rt::System::new().block_on(serve(loaded, origin, &admin))
 }
 
-async fn serve(loaded: Loaded, origin: Origin, admin: &admin::Entrance) -> anyhow::Result<ExitCode> {
+async fn serve(loaded: Loaded, origin: Origin, admin: &admin_token::Entrance) -> anyhow::Result<ExitCode> {
     let config = &loaded.config;
     let streams = config.streams.clone();
     let scheme = if config.server.tls.is_some() { "https" } else { "http" };
@@ -70,9 +70,9 @@ async fn serve(loaded: Loaded, origin: Origin, admin: &admin::Entrance) -> anyho
         print(format!("listening on {socket}\n"));
     }
     print(what_is_served(&label, &urls, &streams) + &admin.shown(&urls));
-    supervised::ready();
+    systemd::ready();
     let mut signal = std::pin::pin!(signal);
-    let mut report = Box::pin(supervised::report(&relay));
+    let mut report = Box::pin(systemd::report(&relay));
     let received = loop {
         tokio::select! {
             received = &mut signal => break received,
@@ -86,7 +86,7 @@ async fn serve(loaded: Loaded, origin: Origin, admin: &admin::Entrance) -> anyho
         }
     };
     drop(report);
-    supervised::stopping();
+    systemd::stopping();
     info!("{received} received, stopping");
     relay.stop().await;
     Ok(ExitCode::SUCCESS)

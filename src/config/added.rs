@@ -12,7 +12,7 @@ use super::{
     error::{Collector, Position},
     node::{Entry, Kind, Node},
 };
-use crate::frame::StreamName;
+use crate::media::stream_name::StreamName;
 
 /// The place of what does not stand in the file.
 pub(super) const NOWHERE: Position = Position { line: 0, column: 0 };

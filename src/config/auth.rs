@@ -5,14 +5,14 @@ use std::{ops::RangeInclusive, time::Duration};
 use argon2::PasswordHash;
 
 use super::{
-    AuthConfig, Config, Grant, Reach, Role, Secret, TokenConfig, TokenHash, UserConfig,
+    model::{AuthConfig, Config, Grant, Reach, Role, Secret, TokenConfig, TokenHash, UserConfig},
     node::{Entry, join, printable_key},
     reader::{Context, Reader, entries},
     schema::{self, AUTH_KEYS, TOKEN_KEYS, USER_KEYS},
     suggest,
     units::{self, Wrong},
 };
-use crate::frame::StreamName;
+use crate::media::stream_name::StreamName;
 
 /// How long a login of a browser lasts: from a look at the door to a wall's year.
 const SESSIONS: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(366 * 24 * 3600);

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, SourceConfig, Theme,
-    UpstreamConfig,
+    model::{
+        AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, SourceConfig, Theme,
+        UpstreamConfig,
+    },
     node::{Entry, Kind, Node, join, printable_key},
     reader::{Context, Reader, entries},
     schema::{self, POLL_KEYS, SERIES_KEYS, Y_KEYS},

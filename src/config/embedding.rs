@@ -2,7 +2,12 @@
 
 use url::Url;
 
-use super::{Ancestor, FrameAncestors, reader::Reader, schema::FRAME_ANCESTORS, units::Wrong};
+use super::{
+    model::{Ancestor, FrameAncestors},
+    reader::Reader,
+    schema::FRAME_ANCESTORS,
+    units::Wrong,
+};
 
 /// Reads the list, in which nothing may stand beside `none`.
 pub(super) fn frame_ancestors(reader: &Reader<'_>) -> FrameAncestors {

@@ -1,6 +1,11 @@
 //! `log:`.
 
-use super::{AccessLog, LogConfig, LogFormat, reader::Reader, schema, units::Wrong};
+use super::{
+    model::{AccessLog, LogConfig, LogFormat},
+    reader::Reader,
+    schema,
+    units::Wrong,
+};
 
 /// Reads the section. None if something is wrong with it, which was noted.
 pub(super) fn read(reader: &Reader<'_>) -> Option<LogConfig> {

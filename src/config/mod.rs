@@ -38,19 +38,18 @@ mod yaml;
 
 use std::{fs::File, io::Read, path::Path, time::Duration};
 
-pub use self::{
-    added::{Added, MAX_ADDED, Written},
-    address::{Listen, parse_listen},
-    auth::unknown_streams,
-    chosen::{Chosen, effective_path},
-    environment::Environment,
-    error::{ConfigErrors, Mistake, Position},
-    json_schema::{json_schema, stream_schema},
-    model::*,
-    redact::{STARS, carried_elsewhere, redacted, restored},
-    rework::*,
-};
-use self::{error::Collector, reader::Context};
+pub use added::{Added, MAX_ADDED, Written};
+pub use address::{Listen, parse_listen};
+pub use auth::unknown_streams;
+pub use chosen::{Chosen, effective_path};
+pub use environment::Environment;
+use error::Collector;
+pub use error::{ConfigErrors, Mistake, Position};
+pub use json_schema::{json_schema, stream_schema};
+pub use model::*;
+use reader::Context;
+pub use redact::{STARS, carried_elsewhere, redacted, restored};
+pub use rework::*;
 
 /// The variable of the environment with an administrator's token. It is for framecast alone, not for programs that it starts.
 pub const ADMIN_VARIABLE: &str = "FRAMECAST_ADMIN_TOKEN";

@@ -3,14 +3,14 @@
 use std::num::NonZeroU32;
 
 use super::{
-    Color, MosaicConfig, Size, SourceConfig, StreamConfig,
+    model::{Color, MosaicConfig, Size, SourceConfig, StreamConfig},
     reader::Reader,
     schema,
     source::{size, stream_name},
     stream::Settings,
     units::{self, Wrong},
 };
-use crate::frame::StreamName;
+use crate::media::stream_name::StreamName;
 
 /// Widest space between tiles, in pixels.
 const MAX_GAP: f64 = 100.0;
@@ -121,7 +121,7 @@ pub(super) fn overview(streams: &[StreamConfig], settings: Settings) -> Option<S
         viewer_timeout: settings.viewer_timeout,
         adapt: settings.adapt,
         save: None,
-        rework: super::Rework::default(),
+        rework: super::rework::Rework::default(),
         replay: None,
     })
 }

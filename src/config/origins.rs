@@ -3,12 +3,12 @@
 use std::rc::Rc;
 
 use super::{
-    StreamConfig,
+    model::StreamConfig,
     node::{Entry, Kind, Node, join},
     reader::Context,
     suggest,
 };
-use crate::frame::StreamName;
+use crate::media::stream_name::StreamName;
 
 /// Notes names of streams that are not there, and circles. `read` has the streams of `entries`, those in which nothing
 /// is wrong.

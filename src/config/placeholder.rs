@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    Placeholder,
+    model::Placeholder,
     node::Kind,
     reader::{Context, Reader},
     schema::{self, PLACEHOLDER_KEYS},

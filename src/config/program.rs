@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    ExecConfig, Patience, RtspConfig, RtspTransport, Secret, Size, SourceConfig, V4l2Config,
+    model::{ExecConfig, Patience, RtspConfig, RtspTransport, Secret, Size, SourceConfig, V4l2Config},
     node::{Entry, join, printable_key},
     reader::{Context, Reader, entries},
     schema,

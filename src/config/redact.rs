@@ -58,7 +58,7 @@ impl Carried {
     ) -> Option<String> {
         match after {
             Value::Object(map) => {
-                let moved = moved || self::moved(map, before, &self.urls);
+                let moved = moved || super::redact::moved(map, before, &self.urls);
                 map.iter().find_map(|(key, value)| {
                     let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                     let is_url = !secret && self.urls.contains(key.as_str());

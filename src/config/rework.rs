@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, path::PathBuf};
 
-use super::{Color, Size};
+use super::model::{Color, Size};
 
 /// What is done to a stream's pictures between its source and its viewers.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -55,7 +55,7 @@ const fn secret(key: Key) -> Key {
     Key { value: Value::Secret, ..key }
 }
 
-use self::Default::{Is, Required, Words};
+use super::schema::Default::{Is, Required, Words};
 
 macro_rules! keys {
     ($($constant:ident = $name:literal, $unit:literal, $default:expr, $meaning:literal;)+) => {

@@ -3,7 +3,9 @@
 use std::{ops::RangeInclusive, path::Path, time::Duration};
 
 use super::{
-    ImagesPath, SecondPublisher, Secret, Size, SourceConfig, TextConfig, UpstreamConfig, chart, mosaic,
+    chart,
+    model::{ImagesPath, SecondPublisher, Secret, Size, SourceConfig, TextConfig, UpstreamConfig},
+    mosaic,
     node::{Entry, Kind, join, printable_key},
     program,
     reader::{Context, Reader, entries},
@@ -12,7 +14,7 @@ use super::{
     units::{self, Wrong},
     url,
 };
-use crate::frame::StreamName;
+use crate::media::stream_name::StreamName;
 
 const MS_10: Duration = Duration::from_millis(10);
 pub(super) const MS_100: Duration = Duration::from_millis(100);

@@ -1,7 +1,7 @@
 //! `source:` of a stream: one, or a list of which the first that is well is used.
 
 use super::{
-    SourceConfig,
+    model::SourceConfig,
     node::{Entry, Kind},
     reader::Context,
     source,

@@ -3,10 +3,13 @@
 use std::{num::NonZeroU32, path::PathBuf, rc::Rc};
 
 use super::{
-    Caption, Encode, Fill, Fit, Flip, Logo, Mask, Place, Region, Rework, Rotation, Scale, Size, Spot, Step,
-    Subsampling,
+    model::Size,
     node::{Entry, Kind, Node, join},
     reader::{Context, Reader},
+    rework::{
+        Caption, Encode, Fill, Fit, Flip, Logo, Mask, Place, Region, Rework, Rotation, Scale, Spot, Step,
+        Subsampling,
+    },
     schema::{
         self, CAPTION_KEYS, CROP_KEYS, ENCODE_KEYS, LOGO_KEYS, MASK_KEYS, SCALE_KEYS, STEP_KEYS, Section,
     },

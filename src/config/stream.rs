@@ -3,14 +3,19 @@
 use std::{collections::HashMap, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
-    ApiSources, AuthConfig, Config, Limits, NoProxy, Placeholder, Proxies, Proxy, Rework, SaveConfig,
-    SaveTarget, SendFile, ServerConfig, SourceConfig, StreamConfig, TlsConfig, WhenFull, Written, address,
-    auth, embedding,
+    added::Written,
+    address, auth, embedding,
     error::Position,
-    log, mosaic,
+    log,
+    model::{
+        ApiSources, AuthConfig, Config, Limits, NoProxy, Placeholder, Proxies, Proxy, SaveConfig, SaveTarget,
+        SendFile, ServerConfig, SourceConfig, StreamConfig, TlsConfig, WhenFull,
+    },
+    mosaic,
     node::{Entry, Node, join, printable_key},
     origins, placeholder,
     reader::{Context, Found, Reader, entries},
+    rework::Rework,
     schema::{
         self, DEFAULT_KEYS, LIMIT_KEYS, LOG_KEYS, ROOT, SAVE_KEYS, SERVER_KEYS, STREAM_KEYS, Section,
         TLS_KEYS,
@@ -19,7 +24,7 @@ use super::{
     units::{self, Wrong},
     webhooks,
 };
-use crate::frame::StreamName;
+use crate::media::stream_name::StreamName;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const VIEWER_TIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);

@@ -2,7 +2,10 @@
 
 use std::{num::NonZeroU32, ops::RangeInclusive, time::Duration};
 
-use super::{Color, Ink, Size};
+use super::{
+    model::{Color, Size},
+    rework::Ink,
+};
 
 /// Largest picture a renderer draws, in pixels a side: the limit of most JPEG decoders in hardware.
 pub(super) const MAX_SIDE: u32 = 8192;

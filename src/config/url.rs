@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use url::Url;
 
 use super::{
-    Login, Secret,
     environment::{Environment, Piece, expand},
+    model::{Login, Secret},
     reader::is_variable,
     units::Wrong,
 };
@@ -122,7 +122,8 @@ fn decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::environment::pieces, *};
+    use super::*;
+    use crate::config::environment::pieces;
 
     #[test]
     fn credentials_are_taken_out_and_decoded() {

@@ -3,7 +3,8 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
-    HookEvent, Login, Secret, WebhookConfig, auth,
+    auth,
+    model::{HookEvent, Login, Secret, WebhookConfig},
     node::Entry,
     reader::{Context, Reader},
     schema::{self, WEBHOOK_KEYS},

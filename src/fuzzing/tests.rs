@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use proptest::prelude::*;
 
 use super::*;
-use crate::multipart::parser::tests::dialects;
+use crate::media::multipart::parser::tests::dialects;
 
 #[path = "../../fuzz/seeds.rs"]
 mod seeds;

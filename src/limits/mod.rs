@@ -8,13 +8,14 @@
 
 mod byte_budget;
 mod memory;
+pub mod rate_limiter;
+pub(crate) mod bounded_counter;
 
 use std::sync::Arc;
 
-pub use self::{
-    byte_budget::{BudgetError, ByteBudget, BytePermit},
-    memory::memory_limit,
-};
+pub use byte_budget::{BudgetError, ByteBudget, BytePermit};
+pub use memory::memory_limit;
+
 use crate::config::Limits;
 
 const MIB: usize = 1024 * 1024;

@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
-    frame::StreamName,
+    media::stream_name::StreamName,
     source::Reason,
     stream::{Status, state::State},
 };

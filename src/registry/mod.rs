@@ -1,28 +1,27 @@
 //! The named streams, in the order of the configuration, the renditions of them that viewers ask for, and what changes them
 //! while the relay runs.
 
-mod control;
+mod admin;
 mod events;
-mod pictures;
-mod places;
+mod snapshot_cache;
+mod ref_counted_map;
 mod renditions;
-mod variant;
+mod image_params;
 
 use std::{
     fmt, io,
     sync::{PoisonError, RwLock},
 };
 
+pub use admin::{Applied, Configuration, Control, Edit, Edited, NotApplied, StreamSettings};
 use dashmap::DashMap;
-use futures_util::future::BoxFuture;
-
-use crate::{config::StreamConfig, frame::StreamName, stream::StreamHandle};
-
-pub use control::{Applied, Configuration, Control, Edit, Edited, NotApplied, StreamSettings};
 pub use events::{Event, EventKind, Events, MAX_EVENTS, Visible, follow};
-pub use pictures::Pictures;
+use futures_util::future::BoxFuture;
+pub use image_params::{Variant, VariantError};
 pub use renditions::{Held, Rendition, RenditionError, Renditions};
-pub use variant::{Variant, VariantError};
+pub use snapshot_cache::Pictures;
+
+use crate::{config::StreamConfig, media::stream_name::StreamName, stream::StreamHandle};
 
 /// Starts streams: the relay does, which alone knows the threads and the pool.
 pub trait Start: Send + Sync + fmt::Debug {

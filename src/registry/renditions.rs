@@ -21,14 +21,15 @@ use tokio::{
 };
 
 use super::{
-    Start, Variant,
-    places::{Hold, Place, Places, Tenant},
+    Start,
+    image_params::Variant,
+    ref_counted_map::{Hold, Place, Places, Tenant},
 };
 use crate::{
     bus::{Bus, Totals},
-    frame::StreamName,
+    media::stream_name::StreamName,
+    observability::tasks,
     stream::{Status, StreamHandle, state::State},
-    telemetry::tasks,
 };
 
 /// A rendition outlasts its last viewer by so long, or by its stream's `linger` if that is less: for a page that is loaded
@@ -255,8 +256,8 @@ mod tests {
     use super::*;
     use crate::{
         config::{self, Config, StreamConfig},
+        imaging::Pool,
         source::NoUpstreams,
-        transform::Pool,
     };
 
     /// Starts streams that show nothing, after a moment.

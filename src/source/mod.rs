@@ -3,39 +3,44 @@
 //! A [`Source`] runs until it fails or ends, giving frames to its [`Sink`]. It does not retry: the stream's actor
 //! decides when it runs again. A source that is dropped (its future is) lets go of every socket and file at once.
 
-pub mod exec;
-pub mod http;
+pub mod http_client;
 pub mod images;
-mod lasting;
+mod context;
 pub mod mosaic;
 pub mod probe;
 pub mod push;
 pub mod reason;
-pub mod render;
+pub mod generated;
 pub mod rendition;
-pub mod snapshot_poll;
-pub mod upstream;
+pub mod offline_image;
+pub mod process;
+pub mod camera;
 
 use std::{any::Any, borrow::Cow, fmt, sync::Arc, time::Duration};
 
+pub use context::Lasting;
 use futures_util::future::LocalBoxFuture;
+use generated::{RenderError, chart::points::Points};
+use mosaic::MosaicError;
+pub use reason::Reason;
 
 use crate::{
     bus::{Sink, Subscriber},
     config::{Limits, SourceConfig, StreamConfig},
-    frame::{JpegError, StreamName},
-    multipart::{
-        content::{MediaType, PageTitle},
-        parser::ParseError,
+    imaging::{PoolError, cpu_pool::Pool},
+    media::{
+        jpeg::JpegError,
+        multipart::{
+            content::{MediaType, PageTitle},
+            parser::ParseError,
+        },
+        stream_name::StreamName,
     },
-    transform::{PoolError, pool::Pool},
+    source::{
+        camera::{mjpeg, snapshot},
+        process::exec,
+    },
 };
-
-use mosaic::MosaicError;
-use render::{RenderError, chart::points::Points};
-
-pub use lasting::Lasting;
-pub use reason::Reason;
 
 /// Gives frames until it ends.
 pub trait Source {
@@ -98,9 +103,9 @@ pub fn build(
 ) -> Box<dyn Source> {
     let queue = pool.queue(&config.name);
     match config.sources().nth(position).unwrap_or(&config.source) {
-        SourceConfig::Mjpeg(upstream) => Box::new(upstream::UpstreamSource::new(upstream.clone(), limits)),
+        SourceConfig::Mjpeg(upstream) => Box::new(mjpeg::UpstreamSource::new(upstream.clone(), limits)),
         SourceConfig::Snapshot { upstream, interval } => {
-            Box::new(snapshot_poll::SnapshotSource::new(upstream.clone(), *interval, limits))
+            Box::new(snapshot::SnapshotSource::new(upstream.clone(), *interval, limits))
         }
         source @ (SourceConfig::Exec(_) | SourceConfig::Rtsp(_) | SourceConfig::V4l2(_)) => Box::new(
             exec::ExecSource::new(&config.name, source, limits, lasting.turn(position))
@@ -109,11 +114,11 @@ pub fn build(
         SourceConfig::Push { .. } => Box::new(push::PushSource),
         SourceConfig::Chart(chart) => {
             let points = lasting.points().cloned().unwrap_or_else(|| Arc::new(Points::new(chart)));
-            Box::new(render::chart::ChartSource::new(chart, &config.title, limits, points, queue))
+            Box::new(generated::chart::ChartSource::new(chart, &config.title, limits, points, queue))
         }
-        SourceConfig::Text(text) => Box::new(render::text::TextSource::new(text.clone(), queue)),
+        SourceConfig::Text(text) => Box::new(generated::text::TextSource::new(text.clone(), queue)),
         SourceConfig::Pattern { size, fps } => {
-            Box::new(render::pattern::PatternSource::new(*size, *fps, queue))
+            Box::new(generated::pattern::PatternSource::new(*size, *fps, queue))
         }
         SourceConfig::Images { path, fps } => {
             Box::new(images::ImagesSource::new(path.clone(), *fps, limits.into(), queue))
@@ -174,7 +179,7 @@ pub enum SourceError {
         /// Host and port.
         host: String,
         /// What is wrong with it.
-        source: http::head::HeadError,
+        source: http_client::head_repair::HeadError,
     },
     /// The camera wants other credentials.
     #[error("{host} answered 401: user or password is wrong, or missing in the URL")]
@@ -275,10 +280,10 @@ pub enum SourceError {
     Program(#[from] exec::ProgramError),
     /// A renderer failed.
     #[error(transparent)]
-    Render(#[from] render::RenderError),
+    Render(#[from] generated::RenderError),
     /// A polled address gives no points.
     #[error(transparent)]
-    Poll(#[from] render::chart::PollError),
+    Poll(#[from] generated::chart::PollError),
     /// The stream whose pictures it shows has ended, or was never there.
     #[error("the stream whose pictures it shows is gone")]
     NoOrigin {

@@ -8,15 +8,17 @@ use tokio::time::Instant;
 
 use super::{
     Deadline, SourceError,
-    http::{BodyDeadline, Response},
+    http_client::{BodyDeadline, Response},
 };
 use crate::{
     config::{Environment, Limits, SourceConfig, UpstreamConfig, parse},
-    frame::JpegInfo,
-    multipart::{
-        boundary::ContentKind,
-        content::{LOOKED_AT, PageTitle},
-        parser::{ParserLimits, Part, PartParser, Quirk},
+    media::{
+        jpeg::JpegInfo,
+        multipart::{
+            boundary::ContentKind,
+            content::{LOOKED_AT, PageTitle},
+            parser::{ParserLimits, Part, PartParser, Quirk},
+        },
     },
 };
 

@@ -8,7 +8,7 @@
 use std::{borrow::Cow, fmt};
 
 use super::SourceError;
-use crate::multipart::content::is_invisible;
+use crate::media::multipart::content::is_invisible;
 
 /// Longest detailed text, in bytes: some sentences.
 const MAX_DETAIL: usize = 1000;

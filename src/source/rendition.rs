@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::{Health, Source, SourceError, Upstream, Upstreams};
 use crate::{
     bus::{DropReason, Published, Sink},
-    frame::{FrameKind, StreamName},
+    media::{frame::FrameKind, stream_name::StreamName},
 };
 
 /// How often the origin's health is looked at while nothing comes.

@@ -10,8 +10,10 @@ use tokio::{sync::watch, task::JoinHandle};
 use tracing::{debug, info, info_span, warn};
 
 use super::{
-    candidates::{Candidates, Sources},
-    contest::{Run, Trial},
+    failover::{
+        priority::{Candidates, Sources},
+        trial::{Run, Trial},
+    },
     handle::{SourceId, Status},
     pump::{Generation, Pump},
     state::{self, Action, Circumstances, Ending, Event, State},
@@ -19,16 +21,16 @@ use super::{
 use crate::{
     bus::{Bus, Lanes, Sink},
     config::{Limits, Placeholder, SourceConfig, StreamConfig},
-    frame::{Frame, FrameKind},
-    source::{
-        self, Lasting, Reason,
-        render::standin::{self, StandIn},
-    },
-    telemetry::{
+    imaging::cpu_pool::Pool,
+    media::frame::{Frame, FrameKind},
+    observability::{
         next_id,
         tasks::{self, Counted},
     },
-    transform::pool::Pool,
+    source::{
+        self, Lasting, Reason,
+        offline_image::{self, StandIn},
+    },
 };
 
 /// A source that is away for less than this is worth neither a placeholder nor a line in the log: cameras that close after each picture are back
@@ -279,7 +281,7 @@ impl StreamActor {
         let queue = self.pool.queue(&self.config.name);
         let memory = self.pool.memory().clone();
         let bytes = wanted.bytes(memory.most_bytes());
-        let drawing = async move { queue.run(bytes, move || standin::draw(&wanted, &memory)).await };
+        let drawing = async move { queue.run(bytes, move || offline_image::draw(&wanted, &memory)).await };
         ctx.spawn(drawing.into_actor(self).map(move |drawn, this, _| match drawn {
             // Let go of, or back, while it was drawn: the card would be the first that the next viewer sees.
             Ok(_) if this.away.is_none() => {}
@@ -523,7 +525,7 @@ mod tests {
     use std::{num::NonZeroUsize, sync::mpsc};
 
     use super::*;
-    use crate::{config, stream::StreamHandle};
+    use crate::{config, stream::handle::StreamHandle};
 
     #[actix::test]
     async fn a_card_that_was_drawn_for_viewers_who_left_is_not_shown_to_the_next() {

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
     bus::{Bus, Headcount},
-    frame::StreamName,
+    media::stream_name::StreamName,
     sync::AtomicUsize,
 };
 

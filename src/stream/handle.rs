@@ -13,20 +13,23 @@ use tokio::sync::watch;
 
 use super::{
     actor::{Pause, Restart, Resume, Retire, Stop, StreamActor},
-    candidates::Sources,
     capacity::{AtCapacity, Capacity, Seat},
+    failover::priority::Sources,
     fan_out::fan_out,
     heartbeat,
-    publishing::{Publishing, Taken, Turns},
+    publisher::{Publishing, Taken, Turns},
     state::State,
 };
 use crate::{
     bus::{Bus, History, Sink},
     config::{Limits, SecondPublisher, StreamConfig},
-    frame::StreamName,
+    imaging::{
+        cpu_pool::Pool,
+        transform::{pipeline::Pipeline, stage::Stage},
+    },
+    media::stream_name::StreamName,
+    observability::tasks,
     source::{Lasting, Upstreams},
-    telemetry::tasks,
-    transform::{pipeline::Pipeline, pool::Pool, stage::Stage},
 };
 
 /// A program that served as a stream's source so far gets so long to end; then it is killed.

@@ -5,18 +5,17 @@
 
 mod actor;
 mod backoff;
-pub mod candidates;
 mod capacity;
-mod contest;
 mod fan_out;
 mod handle;
 mod heartbeat;
-mod publishing;
+mod publisher;
 mod pump;
 mod send_method;
 pub mod state;
+pub mod failover;
 
 pub(crate) use backoff::exponential_delay;
 pub use capacity::{AtCapacity, Capacity};
 pub use handle::{DemandGuard, Feeding, PastViewerGuard, Status, StreamHandle, ViewerGuard, WeakStream};
-pub use publishing::{Publishing, Taken};
+pub use publisher::{Publishing, Taken};

@@ -14,8 +14,8 @@ use tracing::{Instrument, Span};
 use super::state::Ending;
 use crate::{
     bus::Sink,
+    observability::tasks,
     source::{Reason, Source},
-    telemetry::tasks,
 };
 
 /// A running source.
@@ -166,7 +166,7 @@ mod tests {
     #[actix::test]
     async fn a_panic_is_the_end_of_its_own_task_and_says_what_it_said() {
         let (_pump, join, _) = start(Scripted(1, || Box::pin(async { panic!("broken table") })));
-        let ending = super::super::actor::outcome(join).await.unwrap();
+        let ending = crate::stream::actor::outcome(join).await.unwrap();
         assert!(ending.reason.detailed().contains("broken table"), "{:?}", ending.reason);
         assert!(!ending.reason.public().contains("broken table"), "{:?}", ending.reason);
         assert!(!ending.orderly);
@@ -207,7 +207,7 @@ mod tests {
         for (when, build) in cases {
             let sink = Sink::new(Arc::new(Bus::default()), None);
             let (pump, join) = Pump::start(build, sink, Span::none(), || {});
-            let ending = super::super::actor::outcome(join).await.unwrap();
+            let ending = crate::stream::actor::outcome(join).await.unwrap();
             assert!(
                 ["injected while it", when].iter().all(|word| ending.reason.detailed().contains(word)),
                 "{:?}",
@@ -251,6 +251,6 @@ mod tests {
         assert!(!closed.get());
         pump.end().await;
         assert!(closed.get(), "the next connection may be made only now");
-        assert!(super::super::actor::outcome(join).await.is_none(), "its end is no news");
+        assert!(crate::stream::actor::outcome(join).await.is_none(), "its end is no news");
     }
 }

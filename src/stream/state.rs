@@ -12,7 +12,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::candidates::Candidates;
+use super::failover::priority::Candidates;
 use crate::source::Reason;
 
 /// What a stream is doing.
@@ -172,7 +172,9 @@ mod tests {
         let delay = Candidates::without_jitter(1).after(&ending, now);
         let waiting = |r: &'static str| State::Waiting { reason: r.into(), next_try: Some(now + delay) };
         let hoping = || State::Waiting { reason: "push".into(), next_try: None };
-        use {Action as A, Event as E, State as S};
+        use Action as A;
+        use Event as E;
+        use State as S;
         #[rustfmt::skip]
         let table = [
             (S::Idle,        E::Wanted,     S::Connecting,   A::Start),

@@ -5,8 +5,8 @@ use actix_web::test::TestRequest;
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 
-use super::pushing;
-pub use super::{http2::fuzzing::http2, live::fuzzing::said};
+use super::streams::push;
+pub use super::{live::fuzzing::said, server::http2::fuzzing::http2};
 
 /// As `/api/live` has it.
 const MAX_MESSAGE_BYTES: usize = 4096;
@@ -18,7 +18,7 @@ pub fn form(input: &[u8]) {
         ["multipart/form-data; boundary=x", "multipart/form-data; boundary=\"x\"", "multipart/form-data"];
     let kind = kinds[usize::from(*kind) % kinds.len()];
     let request = TestRequest::post().insert_header(("content-type", kind)).to_http_request();
-    let file = pushing::file_of_form(&request, Bytes::copy_from_slice(body)).now_or_never();
+    let file = push::file_of_form(&request, Bytes::copy_from_slice(body)).now_or_never();
     // All of the body is there: there is nothing to wait for.
     if let Some(Ok(file)) = file {
         assert!(file.len() <= body.len());

@@ -4,85 +4,58 @@
 //! prefix and some do not. Streams never pass through a compression middleware, and what logs requests lets
 //! their bodies alone.
 
-mod access;
-mod access_log;
-mod adapting;
-mod api;
-mod backlog;
-mod clip;
-mod compat;
-mod connections;
-mod editing;
-mod error;
-mod events;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod go2rtc;
-mod health;
-mod history;
-mod http2;
-mod last_request;
-mod listening;
 mod live;
-mod login;
-mod metrics;
-mod openapi;
-mod page;
-mod peers;
-mod points;
-mod probe;
-mod pushing;
-mod rate;
-mod refusals;
-mod renditions;
-mod replay;
-mod request_headers;
 mod routes;
-mod seats;
-mod security_headers;
 mod server;
 mod settings;
-mod snapshot;
-mod tls;
-mod transport;
-mod unsent;
-mod uploads;
-mod viewers;
-mod viewing;
-mod web_socket;
+mod websocket;
+pub(crate) mod middleware;
+pub(crate) mod streams;
+pub(crate) mod api;
+pub(crate) mod compat;
+pub(crate) mod ui;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
     time::{Instant, SystemTime},
 };
 
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::StatusCode, http::header, web};
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{StatusCode, header},
+    web,
+};
+pub use live::Pages;
+pub use routes::{Of, ROUTES, Row, Rule};
+pub use server::{
+    WebServer,
+    connections::{Connections, connections_for},
+    listener::{ListenError, Listeners},
+    tls::{Tls, TlsError},
+    unsent::UnsentAnswers,
+};
+pub use settings::{LiveSettings, Settings};
 
+pub use crate::web::{
+    api::openapi::Documents,
+    middleware::{
+        problem::Problem, rejections::Refusals, request_rate::RequestRate, uploads::Uploads,
+        viewers_per_address::Seats,
+    },
+    streams::viewer_list::Viewers,
+};
 use crate::{
     auth::{Auth, Caller},
     config::{Role, SourceConfig},
+    imaging::cpu_pool::Pool,
     limits::Budgets,
     registry::{Control, Events, Pictures, Registry, Renditions, Start},
     stream::{AtCapacity, Capacity, StreamHandle},
-    transform::pool::Pool,
+    web::middleware::{access, rejections::Full},
     webhooks::Webhooks,
 };
-pub use connections::{Connections, connections_for};
-pub use error::Problem;
-pub use listening::{ListenError, Listeners};
-pub use live::Pages;
-pub use openapi::Documents;
-pub use rate::RequestRate;
-use refusals::Full;
-pub use refusals::Refusals;
-pub use routes::{Of, ROUTES, Row, Rule};
-pub use seats::Seats;
-pub use server::WebServer;
-pub use settings::{LiveSettings, Settings};
-pub use tls::{Tls, TlsError};
-pub use unsent::UnsentAnswers;
-pub use uploads::Uploads;
-pub use viewers::Viewers;
 
 /// The state that every handler may use.
 #[derive(Debug)]

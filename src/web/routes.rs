@@ -13,23 +13,32 @@ use actix_web::{
 };
 
 use super::{
-    Problem, access, api, clip, compat,
-    compat::answers,
-    editing, events, go2rtc, health, history, live, login, metrics,
-    openapi::{
-        self, RequestBody,
-        operation::{
-            ACCESS, ASSET, Answer, BAD_QUERY, CHANGING, CLIP, DONE, EDIT_ERRORS, Error, GO2RTC_SOCKET_ERRORS,
-            HTML, JPEG, NO_FRAME, NOT_MODIFIED, OBJECT, OTHERS, Operation, PAGES, PUSH_ERRORS, PUSHING,
-            REPLAY_ERRORS, ROOT, SEE_OTHER, STATE, STREAM, STREAMS, SWITCHED, TEXT, UNKNOWN, json,
-            json_by_name, json_of_either,
+    api::{
+        admin, events, fps_history, health, metrics,
+        openapi::{
+            self, RequestBody,
+            operation::{
+                ACCESS, ASSET, Answer, BAD_QUERY, CHANGING, CLIP, DONE, EDIT_ERRORS, Error,
+                GO2RTC_SOCKET_ERRORS, HTML, JPEG, NO_FRAME, NOT_MODIFIED, OBJECT, OTHERS, Operation, PAGES,
+                PUSH_ERRORS, PUSHING, REPLAY_ERRORS, ROOT, SEE_OTHER, STATE, STREAM, STREAMS, SWITCHED, TEXT,
+                UNKNOWN, json, json_by_name, json_of_either,
+            },
+            parameters::{
+                ACTION, AFTER, AS_ASKED, DST, FORMAT, FRIGATE, GO2RTC, HOW_SENT, KEY, NEXT, ONE, PLAYED,
+                Query, SECONDS, SRC, WAIT,
+            },
         },
-        parameters::{
-            ACTION, AFTER, AS_ASKED, DST, FORMAT, FRIGATE, GO2RTC, HOW_SENT, KEY, NEXT, ONE, PLAYED, Query,
-            SECONDS, SRC, WAIT,
-        },
+        probe, status,
     },
-    page, peers, points, probe, pushing, replay, snapshot, viewers, viewing,
+    compat::{
+        frigate, go2rtc, go2rtc_websocket,
+        mjpg_streamer::{self, answers},
+        motion, webcamxp,
+    },
+    live,
+    middleware::{access, problem::Problem},
+    streams::{clip, points, push, replay, snapshot, viewer_list, watch},
+    ui::{login, pages},
 };
 use crate::config::Role;
 
@@ -108,15 +117,15 @@ const PUSH: Rule = Rule::Needs(Role::Push, Of::Named);
 /// Every route. Fixed addresses stand before `/{name}`, so a stream called `snapshot` is at
 /// `/streams/snapshot` only.
 pub const ROUTES: &[Row] = &[
-    read("/", VIEW_ACTION, || to(page::root))
+    read("/", VIEW_ACTION, || to(pages::root))
         .doc(PAGES, "The page of all streams; with ?action= what mjpg-streamer's clients ask for")
         .answers(&[ROOT, NOT_MODIFIED, SEE_OTHER])
         .errors(&[BAD_QUERY, UNKNOWN, (501, "What only mjpg-streamer does."), NO_FRAME])
         .query(&[ACTION, AS_ASKED]),
-    read("/page/{asset}", OPEN, || to(page::asset))
+    read("/page/{asset}", OPEN, || to(pages::asset))
         .doc(PAGES, "What the pages need")
         .answers(&[ASSET, NOT_MODIFIED]),
-    read("/view/{name}", VIEW, || to(page::view))
+    read("/view/{name}", VIEW, || to(pages::view))
         .doc(PAGES, "One stream at full size, as a page")
         .answers(&[HTML, NOT_MODIFIED, SEE_OTHER]),
     read("/login", OPEN, || to(login::form))
@@ -148,14 +157,14 @@ pub const ROUTES: &[Row] = &[
     read("/metrics", VIEW_ALL, || to(metrics::metrics))
         .doc(STATE, "All that is counted, for Prometheus")
         .answers(&[TEXT]),
-    read("/api/streams", VIEW_ASKED_OR_ANY, || to(api::streams))
+    read("/api/streams", VIEW_ASKED_OR_ANY, || to(status::streams))
         .doc(STATE, "What all streams are doing")
-        .answers(&[json_of_either::<api::Report, peers::go2rtc::Entry>()])
+        .answers(&[json_of_either::<status::Report, go2rtc::Entry>()])
         .errors(&[UNKNOWN])
         .query(&[ONE]),
-    read("/api/streams/{name}", VIEW, || to(api::stream))
+    read("/api/streams/{name}", VIEW, || to(status::stream))
         .doc(STATE, "What a stream is doing")
-        .answers(&[json::<api::StreamReport>()]),
+        .answers(&[json::<status::StreamReport>()]),
     row("/api/probe", POST, ADMIN, || to(probe::ask))
         .doc(CHANGING, "What a camera sends")
         .answers(&[json::<probe::Report>()])
@@ -174,32 +183,32 @@ pub const ROUTES: &[Row] = &[
             (426, "The request is no WebSocket's."),
             (503, "limits.max_live_connections is reached."),
         ]),
-    read("/api/ws", VIEW_ASKED, || to(go2rtc::ws))
+    read("/api/ws", VIEW_ASKED, || to(go2rtc_websocket::ws))
         .doc(OTHERS, "go2rtc's WebSocket")
         .answers(&[SWITCHED])
         .errors(GO2RTC_SOCKET_ERRORS)
         .query(&[SRC]),
-    row("/api/streams", POST, ADMIN, || to(editing::create))
+    row("/api/streams", POST, ADMIN, || to(admin::create))
         .doc(CHANGING, "Add a stream")
         .answers(&[CREATED])
         .takes(RequestBody::NamedStream)
         .errors(EDIT_ERRORS),
-    row("/api/streams/{name}", POST, ADMIN, || to(editing::create_named))
+    row("/api/streams/{name}", POST, ADMIN, || to(admin::create_named))
         .doc(CHANGING, "Add this stream")
         .answers(&[CREATED])
         .takes(RequestBody::Stream)
         .errors(EDIT_ERRORS),
-    row("/api/streams/{name}", PUT, ADMIN, || to(editing::replace))
+    row("/api/streams/{name}", PUT, ADMIN, || to(admin::replace))
         .doc(CHANGING, "Add this stream, or give it these settings")
         .answers(&[CHANGED, CREATED])
         .takes(RequestBody::Stream)
         .errors(EDIT_ERRORS),
-    row("/api/streams/{name}", PATCH, ADMIN, || to(editing::merge))
+    row("/api/streams/{name}", PATCH, ADMIN, || to(admin::merge))
         .doc(CHANGING, "Change some of its settings (RFC 7396)")
         .answers(&[CHANGED])
         .takes(RequestBody::Patch)
         .errors(EDIT_ERRORS),
-    row("/api/streams/{name}", DELETE, ADMIN, || to(editing::remove))
+    row("/api/streams/{name}", DELETE, ADMIN, || to(admin::remove))
         .doc(CHANGING, "Remove a stream that was added")
         .answers(&[DONE])
         .errors(&[
@@ -207,31 +216,31 @@ pub const ROUTES: &[Row] = &[
             (422, "Other streams need it, or that is no name."),
             (507, "The change cannot be kept, so nothing has changed."),
         ]),
-    read("/api/streams/{name}/config", ADMIN, || to(editing::config))
+    read("/api/streams/{name}/config", ADMIN, || to(admin::config))
         .doc(CHANGING, "A stream's settings, without credentials")
-        .answers(&[json::<editing::Shown<'_>>()]),
-    row("/api/streams/{name}/restart", POST, ADMIN_ONE, || to(editing::restart))
+        .answers(&[json::<admin::Shown<'_>>()]),
+    row("/api/streams/{name}/restart", POST, ADMIN_ONE, || to(admin::restart))
         .doc(CHANGING, "Start its source anew")
         .answers(&[DONE]),
-    row("/api/streams/{name}/pause", POST, ADMIN_ONE, || to(editing::pause))
+    row("/api/streams/{name}/pause", POST, ADMIN_ONE, || to(admin::pause))
         .doc(CHANGING, "Let go of its source; viewers stay")
         .answers(&[DONE]),
-    row("/api/streams/{name}/resume", POST, ADMIN_ONE, || to(editing::resume))
+    row("/api/streams/{name}/resume", POST, ADMIN_ONE, || to(admin::resume))
         .doc(CHANGING, "End a pause")
         .answers(&[DONE]),
-    read("/api/streams/{name}/history", VIEW, || to(history::of_stream))
+    read("/api/streams/{name}/history", VIEW, || to(fps_history::of_stream))
         .doc(STATE, "A stream's frame rates of the last minutes")
-        .answers(&[json::<history::Report>()]),
-    read("/api/history", VIEW_ANY, || to(history::all))
+        .answers(&[json::<fps_history::Report>()]),
+    read("/api/history", VIEW_ANY, || to(fps_history::all))
         .doc(STATE, "All frame rates of the last minutes")
-        .answers(&[json::<history::Report>()]),
-    read("/api/streams/{name}/viewers", ADMIN_ONE, || to(viewers::of_stream))
+        .answers(&[json::<fps_history::Report>()]),
+    read("/api/streams/{name}/viewers", ADMIN_ONE, || to(viewer_list::of_stream))
         .doc(STATE, "Who watches a stream")
-        .answers(&[json::<viewers::Report>()]),
-    read("/api/viewers", ADMIN_ANY, || to(viewers::all))
+        .answers(&[json::<viewer_list::Report>()]),
+    read("/api/viewers", ADMIN_ANY, || to(viewer_list::all))
         .doc(STATE, "Who watches")
-        .answers(&[json::<viewers::Report>()]),
-    row("/api/reload", POST, ADMIN, || to(editing::reload))
+        .answers(&[json::<viewer_list::Report>()]),
+    row("/api/reload", POST, ADMIN, || to(admin::reload))
         .doc(CHANGING, "Read the configuration file again")
         .answers(&[CHANGED])
         .errors(&[
@@ -246,7 +255,7 @@ pub const ROUTES: &[Row] = &[
     read("/api/openapi.json", VIEW_ANY, || to(openapi::document))
         .doc(PAGES, "This document")
         .answers(&[OBJECT]),
-    read("/streams/{name}", VIEW, || to(viewing::by_name)).stream(STREAMS, "A stream of pictures"),
+    read("/streams/{name}", VIEW, || to(watch::by_name)).stream(STREAMS, "A stream of pictures"),
     read("/streams/{name}/snapshot", VIEW, || to(snapshot::by_name)).snapshot(STREAMS, "The newest picture"),
     read("/streams/{name}/replay", VIEW, || to(replay::by_name))
         .doc(STREAMS, "The last seconds, played again")
@@ -258,12 +267,12 @@ pub const ROUTES: &[Row] = &[
         .answers(&[CLIP])
         .errors(REPLAY_ERRORS)
         .query(&[SECONDS, FORMAT]),
-    row("/streams/{name}/frame", WRITE, PUSH, || to(pushing::frame))
+    row("/streams/{name}/frame", WRITE, PUSH, || to(push::frame))
         .doc(PUSHING, "Push one picture")
         .answers(&[DONE])
         .takes(RequestBody::Picture)
         .errors(PUSH_ERRORS),
-    row("/streams/{name}/feed", WRITE, PUSH, || to(pushing::feed))
+    row("/streams/{name}/feed", WRITE, PUSH, || to(push::feed))
         .doc(PUSHING, "Push a feed of pictures")
         .answers(&[FED])
         .takes(RequestBody::Feed)
@@ -277,83 +286,83 @@ pub const ROUTES: &[Row] = &[
             (409, "The stream takes no points."),
             (413, "More than 1 MiB."),
         ]),
-    read("/stream", VIEW_DEFAULT, || to(compat::ustreamer_stream))
+    read("/stream", VIEW_DEFAULT, || to(mjpg_streamer::ustreamer_stream))
         .stream(OTHERS, "ustreamer's stream")
         .query(&[AS_ASKED, HOW_SENT, KEY]),
-    read("/snapshot", VIEW_DEFAULT, || to(compat::ustreamer_snapshot))
+    read("/snapshot", VIEW_DEFAULT, || to(mjpg_streamer::ustreamer_snapshot))
         .snapshot(OTHERS, "The newest picture of the default stream"),
-    read("/state", VIEW_DEFAULT, || to(compat::ustreamer_state))
+    read("/state", VIEW_DEFAULT, || to(mjpg_streamer::ustreamer_state))
         .doc(OTHERS, "ustreamer's state")
         .answers(&[json::<answers::State>()]),
-    read("/video_feed", VIEW_DEFAULT, || to(viewing::of_default)).stream(STREAMS, "A stream of pictures"),
-    read("/program.json", VIEW_ANY, || to(compat::program_json))
+    read("/video_feed", VIEW_DEFAULT, || to(watch::of_default)).stream(STREAMS, "A stream of pictures"),
+    read("/program.json", VIEW_ANY, || to(mjpg_streamer::program_json))
         .doc(OTHERS, "mjpg-streamer's plugins")
         .answers(&[json::<answers::Program>()]),
-    read("/input_{n:[0-9]+}.json", VIEW_POSITION, || to(compat::input_json))
+    read("/input_{n:[0-9]+}.json", VIEW_POSITION, || to(mjpg_streamer::input_json))
         .doc(OTHERS, "mjpg-streamer's controls and formats")
         .answers(&[json::<answers::Input>()]),
-    read("/output_{n:[0-9]+}.json", VIEW_ANY, || to(compat::output_json))
+    read("/output_{n:[0-9]+}.json", VIEW_ANY, || to(mjpg_streamer::output_json))
         .doc(OTHERS, "The same for its outputs")
         .answers(&[json::<answers::Output>()]),
-    read("/api/stream.mjpeg", VIEW_ASKED, || to(peers::go2rtc::stream))
+    read("/api/stream.mjpeg", VIEW_ASKED, || to(go2rtc::stream))
         .stream(OTHERS, "go2rtc's stream")
         .query(&[SRC, AS_ASKED, HOW_SENT]),
-    row("/api/stream.mjpeg", WRITE, PUSH_ASKED, || to(peers::go2rtc::feed))
+    row("/api/stream.mjpeg", WRITE, PUSH_ASKED, || to(go2rtc::feed))
         .doc(OTHERS, "go2rtc's push")
         .answers(&[FED])
         .takes(RequestBody::Feed)
         .errors(PUSH_ERRORS)
         .query(&[DST]),
-    read("/api/frame.jpeg", VIEW_ASKED, || to(peers::go2rtc::frame))
+    read("/api/frame.jpeg", VIEW_ASKED, || to(go2rtc::frame))
         .snapshot(OTHERS, "go2rtc's snapshot")
         .query(&[SRC, GO2RTC, WAIT]),
-    read("/go2rtc/api/streams", VIEW_ANY, || to(peers::go2rtc::streams))
+    read("/go2rtc/api/streams", VIEW_ANY, || to(go2rtc::streams))
         .doc(OTHERS, "go2rtc's list of streams")
-        .answers(&[json_by_name::<peers::go2rtc::Entry>()]),
-    read("/go2rtc/api/stream.mjpeg", VIEW_ASKED, || to(peers::go2rtc::stream))
+        .answers(&[json_by_name::<go2rtc::Entry>()]),
+    read("/go2rtc/api/stream.mjpeg", VIEW_ASKED, || to(go2rtc::stream))
         .stream(OTHERS, "go2rtc's stream")
         .query(&[SRC, AS_ASKED, HOW_SENT]),
-    row("/go2rtc/api/stream.mjpeg", WRITE, PUSH_ASKED, || to(peers::go2rtc::feed))
+    row("/go2rtc/api/stream.mjpeg", WRITE, PUSH_ASKED, || to(go2rtc::feed))
         .doc(OTHERS, "go2rtc's push")
         .answers(&[FED])
         .takes(RequestBody::Feed)
         .errors(PUSH_ERRORS)
         .query(&[DST]),
-    read("/go2rtc/api/ws", VIEW_ASKED, || to(go2rtc::ws))
+    read("/go2rtc/api/ws", VIEW_ASKED, || to(go2rtc_websocket::ws))
         .doc(OTHERS, "go2rtc's WebSocket")
         .answers(&[SWITCHED])
         .errors(GO2RTC_SOCKET_ERRORS)
         .query(&[SRC]),
-    read("/go2rtc/api/frame.jpeg", VIEW_ASKED, || to(peers::go2rtc::frame))
+    read("/go2rtc/api/frame.jpeg", VIEW_ASKED, || to(go2rtc::frame))
         .snapshot(OTHERS, "go2rtc's snapshot")
         .query(&[SRC, GO2RTC, WAIT]),
-    read("/api/{name}/latest.jpg", VIEW, || to(peers::frigate::latest))
+    read("/api/{name}/latest.jpg", VIEW, || to(frigate::latest))
         .snapshot(OTHERS, "frigate's snapshot; of a camera that is away too")
         .query(&[FRIGATE, WAIT]),
-    read("/{n:[0-9]+}/stream", VIEW_COUNTED, || to(peers::motion::stream))
+    read("/{n:[0-9]+}/stream", VIEW_COUNTED, || to(motion::stream))
         .stream(OTHERS, "A stream, counted from 1"),
-    read("/{n:[0-9]+}/mjpg/stream", VIEW_COUNTED, || to(peers::motion::stream))
+    read("/{n:[0-9]+}/mjpg/stream", VIEW_COUNTED, || to(motion::stream))
         .stream(OTHERS, "A stream, counted from 1"),
-    read("/{n:[0-9]+}/substream", VIEW_COUNTED, || to(peers::motion::substream))
+    read("/{n:[0-9]+}/substream", VIEW_COUNTED, || to(motion::substream))
         .stream(OTHERS, "A stream, counted from 1"),
-    read("/{n:[0-9]+}/mjpg/substream", VIEW_COUNTED, || to(peers::motion::substream))
+    read("/{n:[0-9]+}/mjpg/substream", VIEW_COUNTED, || to(motion::substream))
         .stream(OTHERS, "A stream, counted from 1"),
-    read("/{n:[0-9]+}/current", VIEW_COUNTED, || to(peers::motion::current))
+    read("/{n:[0-9]+}/current", VIEW_COUNTED, || to(motion::current))
         .snapshot(OTHERS, "A snapshot, counted from 1"),
-    read("/{n:[0-9]+}/static/stream", VIEW_COUNTED, || to(peers::motion::current))
+    read("/{n:[0-9]+}/static/stream", VIEW_COUNTED, || to(motion::current))
         .snapshot(OTHERS, "A snapshot, counted from 1"),
-    read("/cam_{n:[0-9]+}.mjpg", VIEW_CAMERA, || to(peers::webcam_xp::stream))
+    read("/cam_{n:[0-9]+}.mjpg", VIEW_CAMERA, || to(webcamxp::stream))
         .stream(OTHERS, "A stream, counted from 1"),
-    read("/cam_{n:[0-9]+}.jpg", VIEW_CAMERA, || to(peers::webcam_xp::picture))
+    read("/cam_{n:[0-9]+}.jpg", VIEW_CAMERA, || to(webcamxp::picture))
         .snapshot(OTHERS, "A snapshot, counted from 1"),
-    read("/{name}.mjpg", VIEW, || to(viewing::by_name)).stream(STREAMS, "A stream of pictures"),
+    read("/{name}.mjpg", VIEW, || to(watch::by_name)).stream(STREAMS, "A stream of pictures"),
     read("/{name}.jpg", VIEW, || to(snapshot::by_name)).snapshot(STREAMS, "The newest picture"),
-    read("/{name}", VIEW, || to(viewing::by_name)).stream(STREAMS, "A stream of pictures"),
+    read("/{name}", VIEW, || to(watch::by_name)).stream(STREAMS, "A stream of pictures"),
 ];
 
-const CHANGED: Answer = json::<editing::Report<'_>>();
+const CHANGED: Answer = json::<admin::Report<'_>>();
 const CREATED: Answer = CHANGED.with_status(201, "It is there now; Location says where.");
-const FED: Answer = json::<pushing::Fed>();
+const FED: Answer = json::<push::Fed>();
 
 /// A route that is only read.
 const fn read(path: &'static str, rule: Rule, handler: fn() -> Route) -> Row {
@@ -430,7 +439,7 @@ pub(super) fn register(config: &mut web::ServiceConfig) {
 /// The base path without its final slash: who may use it is what `/` says.
 pub(super) fn base(address: &str) -> Resource {
     let root = ROUTES.iter().filter(|row| row.path == "/");
-    let rows = root.map(|row| Row { handler: || to(page::base), ..*row });
+    let rows = root.map(|row| Row { handler: || to(pages::base), ..*row });
     resource(address, rows)
 }
 

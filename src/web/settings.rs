@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 
 use crate::{
     config::{Config, FrameAncestors, Limits, Proxies},
-    frame::StreamName,
+    media::stream_name::StreamName,
 };
 
 /// The settings of one configuration.

@@ -7,12 +7,12 @@
 //! A hook's task ends with its configuration; what waits goes on with the next one of its name. No URL, secret or header of a hook is
 //! ever said: the log and the metrics know its name.
 
-mod notice;
-mod patience;
+mod event;
+mod retry;
 mod queue;
-mod sender;
+mod delivery;
 mod signature;
-mod tracker;
+mod debounce;
 
 use std::{
     collections::HashMap,
@@ -20,6 +20,11 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use debounce::{Happened, Tracker};
+use delivery::Sender;
+use event::Notice;
+pub use queue::Deliveries;
+use queue::{MAX_WAITING, Queue};
 use tokio::{
     sync::watch,
     task::JoinHandle,
@@ -27,20 +32,13 @@ use tokio::{
 };
 use tracing::warn;
 
-use self::{
-    notice::Notice,
-    queue::{MAX_WAITING, Queue},
-    sender::Sender,
-    tracker::{Happened, Tracker},
-};
 use crate::{
     config::{HookEvent, SourceConfig, WebhookConfig},
-    frame::StreamName,
+    media::stream_name::StreamName,
+    observability::tasks,
     registry::{EventKind, Events, Registry},
     stream::{StreamHandle, state::State},
-    telemetry::tasks,
 };
-pub use queue::Deliveries;
 
 /// How often viewers are counted, and what lasts is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::notice::Notice;
+use super::event::Notice;
 
 /// Most that wait: a bad night of a dozen cameras, in less than 100 kB. Beyond that the oldest go, since the newest say how
 /// things are; the next one that is told says how many are missing.

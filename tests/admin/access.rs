@@ -1,7 +1,7 @@
 //! Who is let in, how they show who they are, and what becomes of those who guess.
 
 use framecast::{
-    auth::{link, token},
+    auth::{signed_link, token},
     config::Secret,
 };
 use testkit::{
@@ -235,7 +235,7 @@ fn now() -> u64 {
 
 /// Returns the query of a link.
 fn link_to(stream: &str, expires: u64) -> String {
-    let link = link::sign(&Secret::new(KEY), &stream.parse().unwrap(), expires);
+    let link = signed_link::sign(&Secret::new(KEY), &stream.parse().unwrap(), expires);
     format!("expires={}&signature={}", link.expires, link.signature)
 }
 

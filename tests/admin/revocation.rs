@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use framecast::auth::{link, token};
+use framecast::auth::{signed_link, token};
 use serde_json::json;
 use testkit::{
     pictures::jpeg,
@@ -127,7 +127,8 @@ fn a_link_shows_no_more_than_its_time() {
         async |relay, at| {
             push_at(at, "x", &jpeg(1)).await;
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-            let signed = link::sign(&framecast::config::Secret::new(KEY), &"x".parse().unwrap(), now + 5);
+            let signed =
+                signed_link::sign(&framecast::config::Secret::new(KEY), &"x".parse().unwrap(), now + 5);
             let target = format!("/streams/x?expires={}&signature={}", signed.expires, signed.signature);
             closes(Viewing::join(at, &target).await).await;
             relay.stop().await;

@@ -1,7 +1,7 @@
 //! A camera that closes at each byte of its answer, in an orderly way and with RST: what was whole is shown, what was begun
 //! is counted, and nothing else happens.
 
-use framecast::{bus::DropReason, source::upstream::UpstreamSource};
+use framecast::{bus::DropReason, source::camera::mjpeg::UpstreamSource};
 use testkit::fake_camera::{FakeCamera, Step};
 
 use crate::source_runner::{HEAD, answer, body, config, limits, three, watch_source};

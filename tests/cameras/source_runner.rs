@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use framecast::{
     bus::{Bus, DropReason, Sink},
     config::{Limits, Login, Secret, UpstreamConfig},
-    source::{Source, SourceError, snapshot_poll::SnapshotSource, upstream::UpstreamSource},
+    source::{
+        Source, SourceError,
+        camera::{mjpeg::UpstreamSource, snapshot::SnapshotSource},
+    },
 };
 use jpeg_encoder::{ColorType, Encoder};
 

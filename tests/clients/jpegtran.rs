@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use framecast::transform::lossless::{LosslessError, LosslessOp, Options, apply};
+use framecast::imaging::lossless::{LosslessError, LosslessOp, Options, apply};
 use testkit::program::{run, test_file, try_run};
 
 const TRIM: Options = Options { max_pixels: 200_000, trim: true };

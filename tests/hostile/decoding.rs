@@ -4,7 +4,7 @@
 use std::{cell::Cell, io::Write, time::Duration};
 
 use flate2::{Compression, write::ZlibEncoder};
-use framecast::transform::codec::codec;
+use framecast::imaging::codec::codec;
 use futures_util::future::join_all;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use testkit::{

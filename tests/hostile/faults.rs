@@ -1,9 +1,9 @@
 //! What breaks without anybody's malice: descriptors, names, networks, the process itself.
 //!
 //! Disks that take no pictures: `tests/viewers/recording.rs`. Lost packets: `loss.rs`. Panics, each injected at the border that
-//! all of its kind pass: sources in `src/stream/pump.rs`; steps, decoders and encoders, also of renditions, in `src/transform/stage.rs`, other jobs in
-//! `src/transform/pool.rs` and `src/source/mosaic/turns.rs`; what is written to viewers in `src/stream/fan_out.rs`; saving in
-//! `src/recorder/tests.rs`; webhooks in `src/webhooks/sender.rs`; handlers, bodies and WebSockets in `src/web/server.rs`.
+//! all of its kind pass: sources in `src/stream/pump.rs`; steps, decoders and encoders, also of renditions, in `src/imaging/transform/stage.rs`, other jobs in
+//! `src/imaging/cpu_pool/mod.rs` and `src/source/mosaic/tile_queue.rs`; what is written to viewers in `src/stream/fan_out.rs`; saving in
+//! `src/recording/tests.rs`; webhooks in `src/webhooks/delivery.rs`; handlers, bodies and WebSockets in `src/web/server/mod.rs`.
 
 use std::{
     cell::RefCell,

@@ -18,7 +18,7 @@ const LARGE: usize = 1_000_000;
 /// A few frames, what connections cost, and what TLS and HTTP/2 keep for each.
 const MEMORY_KIB: u64 = 32 * 1024;
 
-/// Streams that a connection may have open at the same time (`src/web/http2.rs`).
+/// Streams that a connection may have open at the same time (`src/web/server/http2/mod.rs`).
 const MOST_STREAMS: usize = 256;
 
 /// Frames in one write.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use framecast::transform::codec::codec;
+use framecast::imaging::codec::codec;
 use testkit::raw_client::{Client, PATIENCE};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use framecast::frame::Frame;
+use framecast::media::frame::Frame;
 use serde_json::Value;
 use testkit::{
     raw_client::{Client, PATIENCE},

@@ -29,7 +29,7 @@ streams:
 
 /// Width and height of a JPEG with one baseline frame.
 fn size_of(jpeg: &[u8]) -> (u16, u16) {
-    let frame = framecast::frame::Frame::from_jpeg(jpeg.to_vec().into()).unwrap();
+    let frame = framecast::media::frame::Frame::from_jpeg(jpeg.to_vec().into()).unwrap();
     (frame.width(), frame.height())
 }
 

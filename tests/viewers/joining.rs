@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use framecast::{
     config::{self, Environment},
+    imaging::cpu_pool::Pool,
     stream::{StreamHandle, state::State},
-    transform::pool::Pool,
 };
 use testkit::{
     pictures::jpeg,

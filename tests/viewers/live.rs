@@ -310,7 +310,7 @@ async fn pages_that_show_a_stream_in_about_the_same_size_share_one_rendition() {
         let wish = json!({"type": "subscribe", "id": 1, "stream": "bars", "width": width, "height": height});
         page.0.say(wish).await;
         let picture = page.picture().await;
-        let info = framecast::frame::inspect(&picture.jpeg).unwrap();
+        let info = framecast::media::jpeg::inspect(&picture.jpeg).unwrap();
         assert!((300..=320).contains(&info.width), "{} pixels wide", info.width);
     }
     assert_eq!(report(&relay, "bars").await["renditions"].as_array().unwrap().len(), 1);
@@ -318,7 +318,7 @@ async fn pages_that_show_a_stream_in_about_the_same_size_share_one_rendition() {
     pages[0].subscribe(2, "bars").await;
     let wide = |got: &Got| picture(got).filter(|picture| picture.id == 2);
     let full = pages[0].0.until(wide).await;
-    assert_eq!(framecast::frame::inspect(&full.jpeg).unwrap().width, 640);
+    assert_eq!(framecast::media::jpeg::inspect(&full.jpeg).unwrap().width, 640);
     drop(pages);
     state_is(&relay, "bars", "idle").await;
     report_when(&relay, "bars", |report| report["renditions"].as_array().unwrap().is_empty()).await;

@@ -97,8 +97,8 @@ fn a_picture_that_was_half_written_when_the_disk_was_full_is_taken_back() {
     fs::remove_file(&kept).unwrap();
     let (mut rest, mut pictures) = (&file[..], 0);
     while !rest.is_empty() {
-        let picture =
-            framecast::frame::inspect(rest).expect("pictures stand one behind the other, all of them whole");
+        let picture = framecast::media::jpeg::inspect(rest)
+            .expect("pictures stand one behind the other, all of them whole");
         rest = &rest[picture.len..];
         pictures += 1;
     }

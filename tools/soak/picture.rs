@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use fastrand::Rng;
-use framecast::frame::inspect;
+use framecast::media::jpeg::inspect;
 use jpeg_encoder::{ColorType, Encoder};
 
 /// Noise pictures made at the start; a frame is one of them and a timestamp.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loom::{model, thread};
 
 use super::capacity::Capacity;
-use crate::bus::{Bus, Headcount};
+use crate::{bus::Bus, limits::Headcount};
 
 #[test]
 fn a_headcount_is_never_beyond_what_is_allowed_and_nobody_is_refused_who_has_room() {

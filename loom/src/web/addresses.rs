@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loom::{model, thread};
 
-use super::seats::Seats;
+use super::viewers_per_address::Seats;
 
 #[test]
 fn an_address_never_has_more_viewers_than_allowed_and_is_not_kept() {

@@ -11,20 +11,19 @@ use std::{
 use loom::{future::block_on, model::Builder, thread};
 use tokio::io::AsyncWrite;
 
-use super::transport::{
+use super::server::transport::{
     Wire,
     outbox::{Feed, FeedGuard, Filled, Stays},
-    pieces::Pieces,
     socket::Socket,
+    write_queue::Pieces,
 };
 use crate::{
     bus::{Bus, Showing},
-    frame::Frame,
-    multipart::writer::Framing,
-    registry::Held,
-    session::Viewer,
-    stream::{StreamHandle, ViewerGuard, run},
+    media::{frame::Frame, multipart::writer::Framing},
     mocks::tasks::look_at_the_second_first,
+    registry::Held,
+    stream::{StreamHandle, ViewerGuard, run},
+    viewer::Viewer,
 };
 
 /// So many switches are tried that no thread asked for, where a viewer stays: two of them take minutes.

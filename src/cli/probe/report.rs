@@ -7,10 +7,9 @@ use url::Url;
 use crate::{
     cli::shown,
     config::UpstreamConfig,
-    frame::JpegInfo,
-    multipart::boundary::ContentKind,
+    media::{jpeg::JpegInfo, multipart::boundary::ContentKind},
     source::{
-        http::Response,
+        http_client::Response,
         probe::{Ended, Seen},
     },
 };

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt, time::Duration};
 
 use super::Secret;
-use crate::frame::StreamName;
+use crate::media::stream_name::StreamName;
 
 /// What somebody may do; each role may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

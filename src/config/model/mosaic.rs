@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::{Color, Size};
-use crate::frame::StreamName;
+use crate::media::stream_name::StreamName;
 
 /// `type: mosaic`.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{ImagesPath, SourceConfig, StreamConfig};
-use crate::frame::StreamName;
+use crate::media::stream_name::StreamName;
 
 impl StreamConfig {
     /// All of them, the most wanted first.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Login, Reach, Secret};
+use super::{Login, Secret, auth::Reach};
 
 /// One of `webhooks`: who is told what.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
-    frame::Frame,
-    transform::{PictureMemory, memory::Cached},
+    imaging::{PictureMemory, cpu_pool::memory::Cached},
+    media::frame::Frame,
 };
 
 /// Bytes of JPEG that one sequence keeps: some hundred pictures of ordinary size.

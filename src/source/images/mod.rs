@@ -6,7 +6,9 @@
 //! on the async threads.
 
 mod cache;
-mod listing;
+mod files;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashSet,
@@ -16,21 +18,21 @@ use std::{
 };
 
 use bytes::Bytes;
+use cache::{Cache, Version};
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use self::cache::{Cache, Version};
-use super::{Source, SourceError, render::tick::Ticker};
+use super::{Source, SourceError, generated::wall_clock_interval::Ticker};
 use crate::{
     bus::{DropReason, Sink},
     config::ImagesPath,
-    frame::Frame,
-    transform::{
+    imaging::{
         PoolError,
-        picture::{PictureError, PictureLimits, conversion_bytes, to_jpeg},
-        pool::StreamQueue,
+        convert::{PictureError, PictureLimits, conversion_bytes, to_jpeg},
+        cpu_pool::StreamQueue,
     },
+    media::frame::Frame,
 };
 
 /// The pictures shipped in the program.
@@ -222,7 +224,7 @@ impl Source for ImagesSource {
 
 async fn list(pattern: &str) -> Result<Vec<PathBuf>, ImagesError> {
     let owned = pattern.to_owned();
-    let listed = spawn_blocking(move || listing::list(&owned)).await;
+    let listed = spawn_blocking(move || files::list(&owned)).await;
     let reason = |reason: String| ImagesError::Pattern { pattern: pattern.to_owned(), reason };
     listed.map_err(|error| reason(error.to_string()))?.map_err(|error| reason(error.to_string()))
 }
@@ -255,6 +257,3 @@ fn read(path: &Path, max: usize, known: Option<Version>) -> Result<(Version, Opt
     }
     Ok((version, Some(bytes.into())))
 }
-
-#[cfg(test)]
-mod tests;

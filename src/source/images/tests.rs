@@ -3,7 +3,7 @@ use std::{collections::HashMap, fs, sync::Arc, time::Duration};
 use super::*;
 use crate::{
     bus::{Bus, Subscriber},
-    transform::{
+    imaging::{
         Pixels, Quality,
         codec::{PixelFormat, codec},
     },
@@ -42,7 +42,7 @@ impl Show {
         let bus = Arc::new(Bus::default());
         let mut reader = bus.subscribe();
         reader.mark_unchanged();
-        let pool = crate::source::render::tests::queue_of_tests();
+        let pool = crate::source::generated::tests::queue_of_tests();
         let path = ImagesPath::Glob(format!("{}/*", folder.path().display()));
         Self { folder, bus, reader, source: ImagesSource::new(path, 50.0, LIMITS, pool) }
     }

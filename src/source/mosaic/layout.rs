@@ -1,6 +1,6 @@
 //! Where tiles stand: a pure function of their number and the picture's size.
 
-use crate::transform::canvas::Area;
+use crate::imaging::raster::canvas::Area;
 
 /// Proportions of cells until pictures have come.
 pub(super) const USUAL_ASPECT: f64 = 16.0 / 9.0;

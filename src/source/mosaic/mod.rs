@@ -4,31 +4,29 @@
 //! decodes only those that showed something new, and draws only if something changed. A tile keeps its last picture: when
 //! its stream is away it is dimmed and says since when; one that never had a picture says why.
 
-mod board;
+mod canvas;
 mod layout;
 mod tile;
-mod turns;
+mod tile_queue;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use canvas::Board;
 use futures_util::{FutureExt, future::LocalBoxFuture};
+use tile::Tile;
+use tile_queue::Turns;
 use tokio::time::{Instant, sleep};
 
-use self::{
-    board::{Board, Look},
-    tile::Tile,
-    turns::Turns,
-};
-use super::{Source, SourceError, Upstreams, render::tick::Ticker};
+use super::{Source, SourceError, Upstreams, generated::wall_clock_interval::Ticker};
 use crate::{
     bus::{DropReason, Sink},
     config::{Limits, MosaicConfig},
-    frame::Frame,
+    imaging::{PictureMemory, Pool, PoolError, codec::CodecError, cpu_pool::StreamQueue},
     limits::{BudgetError, BytePermit},
-    transform::{PictureMemory, Pool, PoolError, codec::CodecError, pool::StreamQueue},
+    media::frame::Frame,
 };
 
 /// The first picture waits so long for streams that are starting: a snapshot should show them.

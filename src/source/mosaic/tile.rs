@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::Zoned;
 
-use super::{Look, board};
+use super::canvas::{self, Look};
 use crate::{
-    frame::{Frame, FrameKind},
-    source::{Health, Upstream, render::placeholder::since_when},
+    media::frame::{Frame, FrameKind},
+    source::{Health, Upstream, offline_image::card::since_when},
 };
 
 /// A stream that was away for less than this is not called stale: cameras that close after each picture are mostly away.
@@ -79,7 +79,7 @@ impl Tile {
 
     /// Width by height of its picture.
     pub(super) fn aspect(&self) -> Option<f64> {
-        self.waiting.as_ref().or(self.last.as_ref()).map(board::aspect)
+        self.waiting.as_ref().or(self.last.as_ref()).map(canvas::aspect)
     }
 
     /// Its tile is empty: everything is to be painted again.

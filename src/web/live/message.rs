@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use crate::frame::Frame;
+use crate::media::frame::Frame;
 
 /// Before the picture's bytes: the subscription, the frame's number, its time.
 pub(super) const HEADER_BYTES: usize = 4 + 4 + 8;

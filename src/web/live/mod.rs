@@ -13,11 +13,11 @@
 
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
-mod line;
+mod session;
 mod message;
 mod size;
 mod subscription;
-mod window;
+mod congestion_window;
 
 use std::{
     cell::RefCell,
@@ -31,27 +31,25 @@ use std::{
 use actix_rt::task::JoinHandle;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream};
+use message::{Said, Subscribe, Told};
 use serde::Serialize;
+use session::Line;
+use subscription::Subscription;
 use tokio::time::{Instant, timeout};
 
-use self::{
-    line::Line,
-    message::{Said, Subscribe, Told},
-    subscription::Subscription,
-};
 use super::{
     State, WebState,
-    access::{known_or, same_origin, seat},
-    api,
-    backlog::Backlog,
-    error::Problem,
-    events::may_see,
-    refusals::Full,
-    seats::AddressSeat,
-    transport::Outbox,
-    web_socket,
+    api::{events::may_see, status},
+    middleware::{
+        access::{known_or, same_origin, seat},
+        problem::Problem,
+        rejections::Full,
+        viewers_per_address::AddressSeat,
+    },
+    server::transport::Outbox,
+    websocket::{self, backpressure::Backlog},
 };
-use crate::{auth::Caller, bus::Headcount, config::Role, telemetry::tasks};
+use crate::{auth::Caller, bus::Headcount, config::Role, observability::tasks};
 
 /// Far more tiles than fit on a wall.
 const MAX_SUBSCRIPTIONS: usize = 256;
@@ -115,7 +113,7 @@ pub(super) async fn live(
     let page = state.pages.join(state.settings.now().limits.max_live_connections);
     let page = page.inspect_err(|_| state.refusals.full(Full::Pages))?;
     let caller = known_or(caller, &state, &request).await;
-    let (response, session, messages) = web_socket::accept(&request, body)?;
+    let (response, session, messages) = websocket::accept(&request, body)?;
     let outbox = Outbox::of(&request);
     let connection = Rc::new(Connection {
         state: state.into_inner(),
@@ -262,13 +260,13 @@ impl Connection {
 
     fn report_now(&self) -> String {
         let subscriptions = self.subscriptions.borrow();
-        let latency = |(id, it): (&u32, &Subscription)| Some((*id, api::rounded(it.latency_s()?)));
+        let latency = |(id, it): (&u32, &Subscription)| Some((*id, status::rounded(it.latency_s()?)));
         let push = Push {
             kind: "report",
-            time: api::unix_seconds(SystemTime::now()),
+            time: status::unix_seconds(SystemTime::now()),
             last_event: self.state.events.last_visible(may_see(&self.caller)),
             latency_s: subscriptions.iter().filter_map(latency).collect(),
-            report: api::Report::of(&self.state, &self.caller),
+            report: status::Report::of(&self.state, &self.caller),
         };
         serde_json::to_string(&push).expect("strings and numbers are always JSON")
     }
@@ -290,7 +288,7 @@ struct Push<'a> {
     last_event: u64,
     latency_s: BTreeMap<u32, f64>,
     #[serde(flatten)]
-    report: api::Report,
+    report: status::Report,
 }
 
 #[cfg(test)]

@@ -15,16 +15,16 @@ use actix_rt::task::JoinHandle;
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
-    line::Line,
     message::{self, Subscribe, Told},
+    session::Line,
     size,
 };
 use crate::{
     bus::{Published, Showing},
-    frame::FrameKind,
+    media::frame::FrameKind,
+    observability::tasks,
     registry::{Held, Variant},
     stream::StreamHandle,
-    telemetry::tasks,
     web::WebState,
 };
 

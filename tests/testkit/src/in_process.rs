@@ -113,7 +113,7 @@ macro_rules! define_test_relay {
         /// A relay in this process.
         type TestRelay = $crate::in_process::InProcess<RelayServer>;
 
-        struct RelayServer(framecast::relay::Relay);
+        struct RelayServer(framecast::app::Relay);
 
         impl $crate::in_process::Server for RelayServer {
             type Registry = framecast::registry::Registry;
@@ -126,7 +126,7 @@ macro_rules! define_test_relay {
                 config.auth.start_token = Some(Secret::new("admin-of-tests"));
                 config.server.listen.retain(|listen| matches!(listen, Listen::Unix(_)));
                 config.server.listen.push(std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into());
-                let relay = framecast::relay::Relay::start(config).await.expect("the relay starts");
+                let relay = framecast::app::Relay::start(config).await.expect("the relay starts");
                 // A second registry of the same streams: the relay keeps its own.
                 let registry = framecast::registry::Registry::new(relay.registry().all());
                 let address = relay.addresses()[0];
@@ -165,11 +165,11 @@ macro_rules! define_relay_beside {
 
         /// Runs a test beside a relay, in one system.
         fn beside<T>(
-            test: impl AsyncFnOnce(framecast::relay::Relay, std::net::SocketAddr) -> T,
+            test: impl AsyncFnOnce(framecast::app::Relay, std::net::SocketAddr) -> T,
             yaml: &str,
         ) -> T {
             actix_rt::System::new().block_on(async {
-                let relay = framecast::relay::Relay::start(config(yaml)).await.unwrap();
+                let relay = framecast::app::Relay::start(config(yaml)).await.unwrap();
                 let at = relay.addresses()[0];
                 test(relay, at).await
             })

@@ -5,8 +5,8 @@ use std::fs;
 use bytes::Bytes;
 use framecast::{
     bus::Way,
-    frame::Frame,
-    transform::lossless::{Orientation, orientation},
+    imaging::lossless::{Orientation, orientation},
+    media::frame::Frame,
 };
 use testkit::stream_client::{Viewing, push, report};
 

@@ -1,7 +1,7 @@
 //! Many streams in one picture.
 
 use bytes::Bytes;
-use framecast::transform::{
+use framecast::imaging::{
     Pixels, Quality,
     codec::{PixelFormat, codec},
 };

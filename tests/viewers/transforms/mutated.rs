@@ -6,12 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use framecast::{
-    frame::Frame,
-    transform::{
+    imaging::{
         codec::{Wanted, codec},
         lossless::{LosslessOp, Options, apply, is_aligned, orientation, strip_metadata},
-        planes::Planes,
+        ycbcr::Planes,
     },
+    media::frame::Frame,
 };
 use proptest::prelude::*;
 

@@ -4,12 +4,12 @@
 use bytes::Bytes;
 use framecast::{
     bus::Way,
-    frame::Frame,
-    transform::{
+    imaging::{
         Pixels,
         codec::{Wanted, codec},
-        planes::{Planes, Sampling},
+        ycbcr::{Planes, Sampling},
     },
+    media::frame::Frame,
 };
 
 use super::scene::{at, made, seen, transformed};

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use framecast::{
-    frame::Frame,
-    transform::{Pixels, codec::codec},
+    imaging::{Pixels, codec::codec},
+    media::frame::Frame,
 };
 use serde_json::Value;
 use testkit::{
@@ -129,7 +129,7 @@ fn blurred(pixels: &Pixels) -> Pixels {
     let data = data
         .flat_map(|(x, y)| mean(pixels, (clamped(x, pixels.width()), clamped(y, pixels.height()))))
         .collect();
-    Pixels::new(width, height, framecast::transform::codec::PixelFormat::Rgb, data).unwrap()
+    Pixels::new(width, height, framecast::imaging::codec::PixelFormat::Rgb, data).unwrap()
 }
 
 #[tokio::test]

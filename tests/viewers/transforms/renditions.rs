@@ -1,7 +1,7 @@
 //! Streams that show other streams' pictures.
 
 use bytes::Bytes;
-use framecast::frame::Frame;
+use framecast::media::frame::Frame;
 use testkit::{
     stepped_camera::Camera,
     stream_client::{Viewing, push, report, report_when, state_is},

@@ -4,13 +4,13 @@ use bytes::Bytes;
 use framecast::{
     bus::Way,
     config::{self, Environment, Rework},
-    frame::Frame,
-    transform::{
+    imaging::{
         Pixels,
         codec::codec,
-        picture::PictureLimits,
-        pipeline::{Pipeline, ReworkError},
+        convert::PictureLimits,
+        transform::pipeline::{Pipeline, ReworkError},
     },
+    media::frame::Frame,
 };
 
 pub(crate) const PLAIN: &[u8] = include_bytes!("../../fixtures/jpeg/420.jpg");

@@ -1,11 +1,11 @@
 //! Each step, on JPEGs as cameras make them.
 
+use framecast::{imaging::codec::PixelFormat, media::frame::Frame};
+
 use super::scene::{
     BLUE, COLOURED, EXIF_6, GRAY, GREEN, PLAIN, RED, WHITE, YELLOW, assert_colour, at, pipeline, seen,
     transformed,
 };
-
-use framecast::{frame::Frame, transform::codec::PixelFormat};
 
 #[test]
 fn every_kind_of_jpeg_is_made_smaller_with_its_colours_where_they_were() {

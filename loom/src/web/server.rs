@@ -1,0 +1,5 @@
+//! The transport.
+
+pub mod transport;
+
+pub use crate::stand_ins::connections;

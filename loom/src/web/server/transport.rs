@@ -1,0 +1,31 @@
+//! The transport over a model's socket, in which no client sends requests ahead or is idle.
+
+#[path = "../../../../src/web/server/transport/direct_write.rs"]
+pub mod direct_write;
+#[path = "../../../../src/web/server/transport/outbox.rs"]
+pub mod outbox;
+#[path = "../../../../src/web/server/transport/write_queue.rs"]
+pub mod write_queue;
+#[path = "../../../../src/web/server/transport/wire/mod.rs"]
+mod wire;
+
+/// A stand-in that never finds requests ahead of their turn.
+mod ahead {
+    #[derive(Debug, Default)]
+    pub struct Requests;
+
+    impl Requests {
+        /// # Errors
+        /// None here.
+        pub(super) fn read(&mut self, _: &[u8], _: &super::outbox::Outbox) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+}
+
+use crate::stand_ins::timeouts;
+#[cfg(test)]
+pub(in crate::web) use wire::Wire;
+
+#[cfg(test)]
+pub mod socket;

@@ -1,0 +1,166 @@
+//! Where the configuration comes from, to be read at the start and again.
+
+use std::path::Path;
+
+use super::{glyph_check, state_file::StateFile};
+use crate::{
+    config::{
+        self, Added, ApiSources, Chosen, Config, ConfigErrors, Environment, Listen, Mistake, SourceConfig,
+        StreamConfig,
+    },
+    file_watch::WatchedFiles,
+    web::Tls,
+};
+
+/// A file, what the command line says otherwise, and what was added over HTTP.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    chosen: Chosen,
+    listen: Vec<Listen>,
+    /// As the file was before it was read for the first time.
+    looked_at: Option<WatchedFiles>,
+}
+
+/// A configuration in which nothing is wrong.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub config: Config,
+    /// What is right, and perhaps not meant.
+    pub warnings: Vec<String>,
+    /// The file's text.
+    pub(super) text: String,
+    /// What was added over HTTP.
+    pub(super) added: Vec<Added>,
+}
+
+impl Loaded {
+    /// Of a configuration that no file stands behind.
+    pub(super) fn without_origin(config: Config) -> Self {
+        Self { config, warnings: Vec::new(), text: String::new(), added: Vec::new() }
+    }
+}
+
+impl Origin {
+    /// What was chosen; `listen` stands in place of the file's addresses, if there are any.
+    pub fn new(chosen: Chosen, listen: Vec<Listen>) -> Self {
+        let looked_at = match &chosen {
+            Chosen::File(path) => Some(WatchedFiles::new(&[path])),
+            Chosen::Demo => None,
+        };
+        Self { chosen, listen, looked_at }
+    }
+
+    /// For people.
+    pub fn label(&self) -> String {
+        match &self.chosen {
+            Chosen::File(path) => path.display().to_string(),
+            Chosen::Demo => "the built-in demo (no configuration file found)".to_owned(),
+        }
+    }
+
+    /// The file; none for the demo.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.chosen {
+            Chosen::File(path) => Some(path),
+            Chosen::Demo => None,
+        }
+    }
+
+    /// Where streams that are added over HTTP are kept.
+    pub(super) fn state_file(&self) -> StateFile {
+        StateFile::beside(self.file())
+    }
+
+    /// Sees changes from before it was read on.
+    pub(super) fn watched(&self) -> Option<WatchedFiles> {
+        self.looked_at.clone()
+    }
+
+    /// Reads and checks it, in every room that uses a setting.
+    ///
+    /// # Errors
+    /// Every mistake that was found.
+    pub fn load(&self) -> Result<Loaded, ConfigErrors> {
+        let text = match &self.chosen {
+            Chosen::File(path) => config::read_file(path)?,
+            Chosen::Demo => config::DEMO.to_owned(),
+        };
+        self.understand(text, self.state_file().read()?)
+    }
+
+    /// Checks a text, and what was added to it.
+    ///
+    /// # Errors
+    /// Every mistake that was found.
+    pub(super) fn understand(&self, text: String, added: Vec<Added>) -> Result<Loaded, ConfigErrors> {
+        let label = self.label();
+        let mut config = config::parse_with(&text, &label, &Environment::process(), &added)?;
+        if !self.listen.is_empty() {
+            config.server.listen.clone_from(&self.listen);
+        }
+        let mut warnings = examine(&config, &label)?;
+        warnings.extend(config::unknown_streams(&config).into_iter().map(|line| format!("{label}: {line}")));
+        let own = config::parse_with(&text, &label, &Environment::process(), &[]);
+        let in_file = |name: &str| {
+            own.as_ref().is_ok_and(|own| own.streams.iter().any(|own| own.name.as_str() == name))
+        };
+        let hidden = added.iter().filter(|added| in_file(&added.name));
+        warnings.extend(hidden.map(|added| {
+            let (name, state) = (&added.name, self.state_file().label());
+            format!("{state}: {name} is not used, since {label} has a stream of that name")
+        }));
+        let counted = added.iter().filter(|added| !in_file(&added.name));
+        warnings.extend(self.programs(&config, counted));
+        Ok(Loaded { config, warnings, text, added })
+    }
+}
+
+impl Origin {
+    /// Returns warnings for streams that were added over HTTP and start a program, if that is no longer
+    /// allowed.
+    fn programs<'a>(&self, config: &Config, added: impl Iterator<Item = &'a Added>) -> Vec<String> {
+        if config.server.api_sources != ApiSources::Network {
+            return Vec::new();
+        }
+        let starts = |stream: &&StreamConfig| stream.sources().any(SourceConfig::starts_program);
+        let warn = |stream: &StreamConfig| {
+            format!(
+                "{}: {} was added over HTTP and starts ffmpeg, which server.api_sources: network no longer \
+                 allows; it is kept: remove it, put it into the configuration file, or set \
+                 server.api_sources: network+ffmpeg",
+                self.state_file().label(),
+                stream.name
+            )
+        };
+        let stream = |added: &Added| config.streams.iter().find(|stream| stream.name.as_str() == added.name);
+        added.filter_map(stream).filter(starts).map(warn).collect()
+    }
+}
+
+/// What only the rooms that use a setting can say about it: warnings.
+///
+/// # Errors
+/// What is wrong.
+pub fn examine(config: &Config, label: &str) -> Result<Vec<String>, ConfigErrors> {
+    let findings = glyph_check::examine(config);
+    let tls = config.server.tls.as_ref().and_then(|files| Tls::load(files).err());
+    let mistakes = findings.mistakes.into_iter().chain(tls.map(|error| error.to_string()));
+    let mistakes: Vec<_> = mistakes.map(|found| mistake(label, &found)).collect();
+    if mistakes.is_empty() {
+        return Ok(findings.warnings.into_iter().map(|line| format!("{label}: {line}")).collect());
+    }
+    Err(mistakes.into())
+}
+
+/// From `streams.door.title: what is wrong`.
+fn mistake(label: &str, found: &str) -> Mistake {
+    let (path, message) = found.split_once(": ").unwrap_or(("", found));
+    Mistake {
+        file: label.to_owned(),
+        position: None,
+        path: path.to_owned(),
+        message: message.to_owned(),
+        excerpt: None,
+    }
+}

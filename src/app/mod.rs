@@ -1,0 +1,251 @@
+//! Puts the rooms together: the only file that knows every room.
+//!
+//! Streams run on a few threads of their own (arbiters), the web on others, pictures are worked on in the pool: a busy
+//! part never stops another.
+
+mod glyph_check;
+mod patch;
+mod reload;
+mod stream_lookup;
+mod config_source;
+mod plan;
+mod spawn;
+mod state_file;
+
+use std::{
+    io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::available_parallelism,
+    time::{Duration, Instant, SystemTime},
+};
+
+use actix::Arbiter;
+pub use config_source::{Loaded, Origin, examine};
+use futures_util::future::join_all;
+use reload::{Current, Live, Parts};
+use spawn::Starter;
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+use tracing::{info, warn};
+
+use crate::{
+    auth::Auth,
+    config::{Config, Listen},
+    imaging::{PictureMemory, cpu_pool::Pool},
+    limits::{Budgets, memory_limit},
+    registry::{Applied, Events, NotApplied, Pictures, Registry, Renditions},
+    stream::{Capacity, StreamHandle},
+    web::{
+        Connections, Documents, ListenError, Listeners, LiveSettings, Pages, Refusals, RequestRate, Seats,
+        Settings, Tls, TlsError, UnsentAnswers, Uploads, WebServer, WebState,
+    },
+    webhooks::Webhooks,
+};
+
+/// Threads that streams are spread over, one a core up to this: they read the cameras and write to all viewers. A network
+/// of 100 Gbit/s needs fewer.
+const MAX_STREAM_THREADS: usize = 16;
+
+/// Sources get so long to close their sockets at shutdown, so that all of it ends within three seconds.
+const STREAMS_STOP_WITHIN: Duration = Duration::from_millis(500);
+
+/// Programs that were asked to end get so long for it, beside the drain of the viewers; then they are killed.
+const PROGRAMS_END_WITHIN: Duration = Duration::from_secs(1);
+
+/// A running relay. Tests run several in one process.
+#[derive(Debug)]
+pub struct Relay {
+    state: Arc<WebState>,
+    live: Live,
+    watching: Option<JoinHandle<()>>,
+    addresses: Vec<SocketAddr>,
+    sockets: Vec<Listen>,
+    web: WebServer,
+    serving: JoinHandle<io::Result<()>>,
+    arbiters: Vec<Arbiter>,
+}
+
+/// Why a relay could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address to listen on cannot be had.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The files for TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The system refuses threads or sockets.
+    #[error("the system refuses what framecast needs: {0}")]
+    System(#[from] io::Error),
+}
+
+impl Relay {
+    /// Listens, starts every stream, and serves. Must be called inside an actix system.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_from(Loaded::without_origin(config), None).await
+    }
+
+    /// The same with a configuration that came from `origin`, which is read again when it changes.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub async fn start_from(loaded: Loaded, origin: Option<Origin>) -> Result<Self, StartError> {
+        let Loaded { config, text, added, .. } = loaded;
+        let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
+        let listeners = Listeners::bind(&config.server)?;
+        let (addresses, sockets) = (listeners.addresses(), listeners.sockets());
+        let budgets = Arc::new(Budgets::new(&config.limits, memory_limit()));
+        let memory = Arc::new(PictureMemory::new(&budgets));
+        let pool = Arc::new(Pool::for_this_machine_in(memory.clone())?);
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        let arbiters: Vec<_> = (0..cores.min(MAX_STREAM_THREADS)).map(|_| Arbiter::new()).collect();
+        let events = Arc::new(Events::default());
+        let starter = Starter::new(
+            &arbiters,
+            config.server.sendfile,
+            config.limits.clone(),
+            pool.clone(),
+            events.clone(),
+        );
+        let starter = Arc::new(starter);
+        let registry = Arc::new(Registry::default());
+        let capacity = Arc::new(Capacity::new(config.limits.max_viewers));
+        let settings = Arc::new(LiveSettings::new(Settings::of(&config)));
+        let base_path = config.server.base_path.clone();
+        let connections = Arc::new(Connections::new(&config));
+        let requests = Arc::new(RequestRate::new(config.limits.max_requests_per_second));
+        let refusals = Arc::new(Refusals::default());
+        let uploads = Arc::new(Uploads::new(budgets.uploads.clone(), refusals.clone()));
+        let seats = Arc::new(Seats::new(config.limits.max_viewers_per_address));
+        let renditions = Arc::new(Renditions::new(config.limits.max_renditions));
+        let auth = Arc::new(Auth::new(&config.auth));
+        let webhooks = Arc::new(Webhooks::start(registry.clone(), events.clone(), Vec::new()));
+        let parts = Parts {
+            registry: registry.clone(),
+            starter: starter.clone(),
+            capacity: capacity.clone(),
+            settings: settings.clone(),
+            auth: auth.clone(),
+            renditions: renditions.clone(),
+            events: events.clone(),
+            webhooks: webhooks.clone(),
+            budgets: budgets.clone(),
+            connections: connections.clone(),
+            requests: requests.clone(),
+            seats: seats.clone(),
+            tls: tls.clone(),
+        };
+        let live = Live::start(Current { config, text, added }, origin, parts).await?;
+        let state = Arc::new(WebState {
+            registry,
+            starter,
+            control: Arc::new(live.clone()),
+            events,
+            auth,
+            renditions,
+            pictures: Pictures::new(memory),
+            is_tls: tls.is_some(),
+            unsent: Arc::new(UnsentAnswers::new(budgets.unsent.clone())),
+            budgets,
+            connections,
+            requests,
+            viewers: Arc::default(),
+            seats,
+            webhooks,
+            refusals,
+            uploads,
+            capacity,
+            settings,
+            documents: Documents::default(),
+            pages: Pages::default(),
+            pool,
+            base_path,
+            stopping: AtomicBool::new(false),
+            started: SystemTime::now(),
+            started_at: Instant::now(),
+        });
+        let (web, server) = WebServer::start(state.clone(), listeners, cores, tls)?;
+        let serving = actix_rt::spawn(server);
+        let watching = live.watch();
+        Ok(Self { state, live, watching, addresses, sockets, web, serving, arbiters })
+    }
+
+    /// Where it listens; a port 0 has become a real one.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The Unix sockets it listens on.
+    pub fn sockets(&self) -> &[Listen] {
+        &self.sockets
+    }
+
+    /// Waits until each thread of streams has done something that it was asked to.
+    pub async fn answers(&self) {
+        let asked = self.arbiters.iter().map(|arbiter| {
+            let (told, done) = oneshot::channel();
+            arbiter.spawn_fn(move || drop(told));
+            done
+        });
+        // They answer by letting go of the channel.
+        join_all(asked.collect::<Vec<oneshot::Receiver<()>>>()).await;
+    }
+
+    /// The streams.
+    pub fn registry(&self) -> &Registry {
+        &self.state.registry
+    }
+
+    /// Does what `config` says instead of what was before; only streams whose settings changed are touched.
+    ///
+    /// # Errors
+    /// The system refuses what it needs.
+    pub async fn apply(&self, config: Config) -> io::Result<Applied> {
+        self.live.apply(Loaded::without_origin(config)).await
+    }
+
+    /// Reads the configuration anew and does what it says.
+    ///
+    /// # Errors
+    /// [`NotApplied`]; nothing has changed then.
+    pub async fn reload(&self) -> Result<Applied, NotApplied> {
+        self.live.read_again().await
+    }
+
+    /// Ends everything: viewers get the closing delimiter, sources let go of their cameras, connections drain.
+    pub async fn stop(self) {
+        self.state.stopping.store(true, Ordering::Relaxed);
+        self.watching.iter().for_each(JoinHandle::abort);
+        // Viewers that leave now are no news.
+        self.state.webhooks.begin_stop();
+        let registry = &self.state.registry;
+        let streams: Vec<_> = registry
+            .overview()
+            .into_iter()
+            .chain(registry.all())
+            .chain(self.state.renditions.all().into_iter().map(|rendition| rendition.stream))
+            .collect();
+        if timeout(STREAMS_STOP_WITHIN, join_all(streams.iter().map(StreamHandle::stop))).await.is_err() {
+            warn!("a source did not end in time; it is left behind");
+            streams.iter().for_each(|stream| stream.bus().close());
+        }
+        let programs = timeout(PROGRAMS_END_WITHIN, join_all(streams.iter().map(|s| s.lasting().gone())));
+        let (_, _, ()) = tokio::join!(self.web.stop(), programs, self.state.webhooks.stop());
+        // Those that are gone have nothing to be killed.
+        streams.iter().for_each(|stream| stream.lasting().kill());
+        if let Ok(Err(error)) = self.serving.await {
+            warn!("the HTTP server ended with an error: {error}");
+        }
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+        info!("stopped");
+    }
+}

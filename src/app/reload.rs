@@ -1,0 +1,380 @@
+//! What runs, and how it becomes what a new configuration says.
+//!
+//! One change at a time; only streams whose settings changed are touched. Viewers of a changed stream stay.
+
+use std::{
+    io,
+    sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::{
+    sync::Mutex,
+    task::{JoinHandle, spawn_blocking},
+    time::{sleep, timeout},
+};
+use tracing::{error, info, warn};
+
+use super::{
+    config_source::{Loaded, Origin},
+    patch::edited,
+    plan::{How, Plan, log_needs_restart, needs_restart},
+    spawn::Starter,
+};
+use crate::{
+    auth::Auth,
+    config::{Added, ApiSources, Config, LogConfig, ServerConfig, SourceConfig, StreamConfig, redacted},
+    file_watch::Change,
+    limits::{Budgets, memory_limit},
+    media::stream_name::StreamName,
+    observability::tasks,
+    registry::{
+        Applied, Configuration, Control, Edit, Edited, EventKind, Events, NotApplied, Registry, Renditions,
+        Start, StreamSettings,
+    },
+    source::Reason,
+    stream::{Capacity, StreamHandle},
+    web::{Connections, LiveSettings, RequestRate, Seats, Settings, Tls},
+    webhooks::Webhooks,
+};
+
+/// The interval between two looks at the configuration file; and the time it must have stayed the same before
+/// it is read.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A source that is taken away gets so long to close its sockets; what is left then is left behind.
+const STREAM_STOPS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Programs that served as sources get so long to end; then they are killed.
+const PROGRAMS_END_WITHIN: Duration = Duration::from_secs(1);
+
+/// The running streams and what they were made from. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Live(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    parts: Parts,
+    origin: Option<Origin>,
+    /// What the listeners run with.
+    running: ServerConfig,
+    /// What the log was started with.
+    log: LogConfig,
+    /// What the streams run with. Held while it changes.
+    current: Mutex<Current>,
+    known: StdMutex<Configuration>,
+}
+
+/// What the streams run with, and what it was made of.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) config: Config,
+    /// Of the file.
+    pub(super) text: String,
+    /// Over HTTP.
+    pub(super) added: Vec<Added>,
+}
+
+/// The rooms' shares of a running relay.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) registry: Arc<Registry>,
+    pub(super) starter: Arc<Starter>,
+    pub(super) capacity: Arc<Capacity>,
+    pub(super) settings: Arc<LiveSettings>,
+    pub(super) auth: Arc<Auth>,
+    pub(super) renditions: Arc<Renditions>,
+    pub(super) events: Arc<Events>,
+    pub(super) webhooks: Arc<Webhooks>,
+    pub(super) budgets: Arc<Budgets>,
+    pub(super) connections: Arc<Connections>,
+    pub(super) requests: Arc<RequestRate>,
+    pub(super) seats: Arc<Seats>,
+    pub(super) tls: Option<Arc<Tls>>,
+}
+
+impl Parts {
+    /// What holds at once and touches no stream.
+    fn take_over(&self, before: &Config, new: &Config) {
+        self.capacity.set_max_viewers(new.limits.max_viewers);
+        self.settings.set(Settings::of(new));
+        self.auth.replace(&new.auth);
+        self.webhooks.set(new.webhooks.clone());
+        self.renditions.set_most(new.limits.max_renditions);
+        self.starter.set_limits(new.limits.clone());
+        self.budgets.resize(&new.limits, memory_limit());
+        self.connections.set(new);
+        self.requests.set(new.limits.max_requests_per_second);
+        self.seats.set_most(new.limits.max_viewers_per_address);
+        if let (Some(tls), Some(files)) = (&self.tls, &new.server.tls)
+            && before.server.tls.as_ref() != Some(files)
+        {
+            // They were right a moment ago, when the configuration was checked.
+            tls.change(files).unwrap_or_else(|error| warn!("the certificate of before stays: {error}"));
+        }
+    }
+}
+
+impl Live {
+    /// Starts every stream of `first`.
+    pub(super) async fn start(first: Current, origin: Option<Origin>, parts: Parts) -> io::Result<Self> {
+        let Current { config, text, added } = first;
+        let file = origin.as_ref().and_then(Origin::file).map(ToOwned::to_owned);
+        let known =
+            Configuration { file, loaded_at: SystemTime::now(), needs_restart: Vec::new(), error: None };
+        let nothing = Config { streams: Vec::new(), overview: None, ..config.clone() };
+        let live = Self(Arc::new(Inner {
+            parts,
+            origin,
+            running: config.server.clone(),
+            log: config.log,
+            current: Mutex::new(Current { config: nothing, text, added }),
+            known: StdMutex::new(known),
+        }));
+        let mut current = live.0.current.lock().await;
+        live.0.change(&mut current.config, config).await?;
+        drop(current);
+        Ok(live)
+    }
+
+    /// Does what `loaded` says instead of what was before.
+    pub(super) async fn apply(&self, loaded: Loaded) -> io::Result<Applied> {
+        let mut current = self.0.current.lock().await;
+        self.apply_to(&mut current, loaded).await
+    }
+
+    async fn apply_to(&self, current: &mut Current, loaded: Loaded) -> io::Result<Applied> {
+        let inner = &self.0;
+        let mut needs_restart = needs_restart(&inner.running, &loaded.config.server);
+        needs_restart.extend(log_needs_restart(inner.log, loaded.config.log));
+        let changed = inner.change(&mut current.config, loaded.config).await?;
+        (current.text, current.added) = (loaded.text, loaded.added);
+        inner.note(|known| {
+            known.loaded_at = SystemTime::now();
+            known.needs_restart.clone_from(&needs_restart);
+            known.error = None;
+        });
+        let applied = Applied { needs_restart, ..changed };
+        inner.tell(&applied);
+        Ok(applied)
+    }
+
+    /// Reads the configuration anew and does what it says.
+    ///
+    /// # Errors
+    /// [`NotApplied`]; nothing has changed then.
+    pub(super) async fn read_again(&self) -> Result<Applied, NotApplied> {
+        let origin = self.0.origin.clone().filter(|origin| origin.file().is_some());
+        let origin = origin.ok_or(NotApplied::NoFile)?;
+        // Held from before it is read: an edit meanwhile would be lost.
+        let mut current = self.0.current.lock().await;
+        // Fonts are looked at, and files.
+        let loading = spawn_blocking(move || origin.load());
+        match loading.await.map_err(io::Error::other)? {
+            Ok(loaded) => {
+                loaded.warnings.iter().for_each(|line| warn!("{line}"));
+                Ok(self.apply_to(&mut current, loaded).await?)
+            }
+            Err(mistakes) => {
+                error!("the configuration is wrong, and the one before holds:\n{mistakes}");
+                let first = mistakes.mistakes().first().map(ToString::to_string).unwrap_or_default();
+                let message = Reason::with_detail("the configuration is wrong", &first);
+                self.0.parts.events.add(None, EventKind::ReloadFailed, message);
+                self.0.note(|known| known.error = Some(mistakes.clone()));
+                Err(mistakes.into())
+            }
+        }
+    }
+
+    /// Changes what was added over HTTP: first on disk, then in what runs.
+    async fn edit_stream(&self, name: StreamName, edit: Edit) -> Result<Edited, NotApplied> {
+        let origin = self.0.origin.clone().ok_or(NotApplied::NoFile)?;
+        let mut current = self.0.current.lock().await;
+        let known = &current.config;
+        let in_file =
+            |name: &StreamName| known.streams.iter().chain(&known.overview).any(|s| s.name == *name);
+        let (added, created) = edited(&current.added, in_file, &name, edit)?;
+        let before = known.streams.iter().find(|stream| stream.name == name).cloned();
+        let text = current.text.clone();
+        let checking = spawn_blocking(move || {
+            let loaded = origin.understand(text, added)?;
+            starts_no_program(&loaded.config, &name, before.as_ref())?;
+            let state = origin.state_file();
+            let kept = state.write(&loaded.added);
+            kept.map_err(|cause| NotApplied::NotKept { file: state.label(), cause })?;
+            Ok::<_, NotApplied>(loaded)
+        });
+        let loaded = checking.await.map_err(io::Error::other)??;
+        let applied = self.apply_to(&mut current, loaded).await?;
+        Ok(Edited { created, applied })
+    }
+
+    async fn stream_settings(&self, name: StreamName) -> Option<StreamSettings> {
+        let current = self.0.current.lock().await;
+        let settings = redacted(current.config.written.of(&name)?);
+        Some(StreamSettings {
+            settings,
+            added: current.added.iter().any(|added| added.name == name.as_str()),
+        })
+    }
+
+    /// Reads the file again whenever it has changed.
+    pub(super) fn watch(&self) -> Option<JoinHandle<()>> {
+        let origin = self.0.origin.as_ref()?;
+        let (file, mut watched) = (origin.file()?.to_owned(), origin.watched()?);
+        let live = self.clone();
+        Some(tasks::spawn(async move {
+            loop {
+                sleep(LOOK_EVERY).await;
+                // A file that is missing is between two others, or somebody's mistake: there is nothing to
+                // read.
+                if watched.look(&[&file]) != Some(Change::Content) {
+                    continue;
+                }
+                info!(file = %file.display(), "the configuration file has changed");
+                // What is wrong was said.
+                let _ = live.read_again().await;
+            }
+        }))
+    }
+}
+
+/// Checks that a stream set over HTTP starts no program, unless the file allows it. Sources that it had
+/// `before` are kept whatever the file allows now.
+fn starts_no_program(
+    config: &Config,
+    name: &StreamName,
+    before: Option<&StreamConfig>,
+) -> Result<(), NotApplied> {
+    if config.server.api_sources == ApiSources::NetworkAndFfmpeg {
+        return Ok(());
+    }
+    let had = |source: &SourceConfig| before.is_some_and(|before| before.sources().any(|had| had == source));
+    let sources = config.streams.iter().filter(|stream| stream.name == *name).flat_map(StreamConfig::sources);
+    match sources.filter(|source| source.starts_program()).find(|source| !had(source)) {
+        Some(source) => {
+            let kind = source.type_name().to_owned();
+            Err(NotApplied::StartsProgram { name: name.clone(), kind })
+        }
+        None => Ok(()),
+    }
+}
+
+/// A change that has begun goes on when whoever asked for it has left: half of one would be streams that are gone and not back.
+fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, NotApplied>> + Send + 'static,
+) -> BoxFuture<'static, Result<T, NotApplied>> {
+    async move { tasks::spawn(change).await.map_err(io::Error::other)? }.boxed()
+}
+
+impl Control for Live {
+    fn reload(&self) -> BoxFuture<'static, Result<Applied, NotApplied>> {
+        let live = self.clone();
+        to_its_end(async move { live.read_again().await })
+    }
+
+    fn edit(&self, name: StreamName, edit: Edit) -> BoxFuture<'static, Result<Edited, NotApplied>> {
+        let live = self.clone();
+        to_its_end(async move { live.edit_stream(name, edit).await })
+    }
+
+    fn settings(&self, name: StreamName) -> BoxFuture<'static, Option<StreamSettings>> {
+        let live = self.clone();
+        async move { live.stream_settings(name).await }.boxed()
+    }
+
+    fn configuration(&self) -> Configuration {
+        self.0.known().clone()
+    }
+}
+
+impl Inner {
+    async fn change(&self, current: &mut Config, new: Config) -> io::Result<Applied> {
+        let plan = Plan::between(current, &new);
+        let mut applied = Applied::default();
+        self.parts.take_over(current, &new);
+        for name in plan.removed {
+            self.end(&name).await;
+            applied.removed.push(name);
+        }
+        for (config, how) in plan.started {
+            let name = config.name.clone();
+            self.parts.registry.put(self.start_as(config, how).await?);
+            if how == How::Start { &mut applied.added } else { &mut applied.changed }.push(name);
+        }
+        let order = new.streams.iter().map(|stream| stream.name.clone()).collect();
+        self.parts.registry.set_order(order, new.overview.as_ref().map(|stream| stream.name.clone()));
+        for stream in plan.refreshed.iter().filter_map(|name| self.parts.registry.get(name)) {
+            stream.restart().await;
+        }
+        *current = new;
+        Ok(applied)
+    }
+
+    async fn start_as(&self, config: StreamConfig, how: How) -> io::Result<StreamHandle> {
+        let before = (how != How::Start).then(|| self.parts.registry.get(&config.name)).flatten();
+        match before {
+            Some(stream) if how == How::GoOn => self.parts.starter.go_on(stream, config).await,
+            Some(stream) => {
+                self.end(&config.name).await;
+                self.parts.starter.start_in_place_of(&stream, config).await
+            }
+            None => self.parts.starter.start(config).await,
+        }
+    }
+
+    /// Ends a stream, its viewers with it.
+    async fn end(&self, name: &StreamName) {
+        let Some(stream) = self.parts.registry.remove(name) else { return };
+        self.parts.starter.forget(name);
+        if timeout(STREAM_STOPS_WITHIN, stream.stop()).await.is_err() {
+            warn!(stream = %name, "its source did not end in time; it is left behind");
+            stream.bus().close();
+        }
+        stream.lasting().end(PROGRAMS_END_WITHIN).await;
+    }
+
+    fn tell(&self, applied: &Applied) {
+        info!("the configuration holds: {applied}");
+        if !applied.needs_restart.is_empty() {
+            warn!("{} changed, which needs a restart", applied.needs_restart.join(", "));
+        }
+        let each = |names: &[StreamName], kind| {
+            names.iter().for_each(|name| self.parts.events.add(Some(name), kind, ""));
+        };
+        each(&applied.removed, EventKind::Removed);
+        each(&applied.added, EventKind::Added);
+        each(&applied.changed, EventKind::Changed);
+        self.parts.events.add(None, EventKind::Reloaded, Reason::public_only(applied.to_string()));
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Configuration)) {
+        change(&mut self.known());
+    }
+
+    fn known(&self) -> MutexGuard<'_, Configuration> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[actix::test]
+    async fn a_change_goes_on_when_whoever_asked_for_it_has_left() {
+        let (go, may_go) = oneshot::channel();
+        let (tell, told) = oneshot::channel();
+        let change = to_its_end(async move {
+            may_go.await.expect("the test lets it go on");
+            tell.send(()).expect("the test waits for it");
+            Ok(())
+        });
+        assert!(change.now_or_never().is_none(), "it has begun, and was dropped");
+        go.send(()).expect("it still waits");
+        assert!(told.await.is_ok(), "it was given up half-way");
+    }
+}

@@ -1,0 +1,174 @@
+//! Starts streams, and has them go on with other settings: the only place that knows threads, pool and neighbours.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use actix::{Arbiter, ArbiterHandle};
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::{sync::oneshot, task::AbortHandle};
+
+use super::stream_lookup::Neighbours;
+use crate::{
+    bus::Bus,
+    config::{Limits, SendFile, StreamConfig},
+    imaging::cpu_pool::Pool,
+    media::stream_name::StreamName,
+    observability::tasks,
+    recording::Recorder,
+    registry::{Events, Start, follow},
+    stream::StreamHandle,
+};
+
+/// Deals streams out to threads, in turn.
+#[derive(Debug)]
+pub(super) struct Starter {
+    arbiters: Vec<ArbiterHandle>,
+    turn: AtomicUsize,
+    sendfile: SendFile,
+    limits: ArcSwap<Limits>,
+    pool: Arc<Pool>,
+    neighbours: Arc<Neighbours>,
+    recorders: Arc<DashMap<StreamName, AbortHandle>>,
+    events: Arc<Events>,
+}
+
+impl Starter {
+    pub(super) fn new(
+        arbiters: &[Arbiter],
+        sendfile: SendFile,
+        limits: Limits,
+        pool: Arc<Pool>,
+        events: Arc<Events>,
+    ) -> Self {
+        Self {
+            arbiters: arbiters.iter().map(Arbiter::handle).collect(),
+            turn: AtomicUsize::new(0),
+            sendfile,
+            limits: ArcSwap::from_pointee(limits),
+            pool,
+            neighbours: Arc::default(),
+            recorders: Arc::default(),
+            events,
+        }
+    }
+
+    /// What streams that start or go on from now on have to keep to.
+    pub(super) fn set_limits(&self, limits: Limits) {
+        self.limits.store(Arc::new(limits));
+    }
+
+    fn limits(&self) -> Limits {
+        (**self.limits.load()).clone()
+    }
+
+    /// A stream of this name is about to end; its recorder ends with it.
+    pub(super) fn forget(&self, name: &StreamName) {
+        self.neighbours.forget(name);
+        self.recorders.remove(name);
+    }
+
+    /// Starts a stream in the place of one that has ended, whose counters go on.
+    pub(super) fn start_in_place_of(
+        &self,
+        before: &StreamHandle,
+        config: StreamConfig,
+    ) -> BoxFuture<'static, io::Result<StreamHandle>> {
+        self.spawn(config, Shown::ToStreams, Some(before.bus().clone()))
+    }
+
+    /// Has a stream go on with other settings, on its own thread.
+    pub(super) fn go_on(
+        &self,
+        stream: StreamHandle,
+        config: StreamConfig,
+    ) -> BoxFuture<'static, io::Result<StreamHandle>> {
+        let (told, gone_on) = oneshot::channel();
+        let (limits, pool, neighbours) = (self.limits(), self.pool.clone(), self.neighbours.clone());
+        let recorders = self.recorders.clone();
+        let thread = stream.thread().clone();
+        thread.spawn_fn(move || {
+            tasks::spawn(async move {
+                let next = stream.go_on_with(config, limits, pool, neighbours.clone()).await;
+                neighbours.add(&next);
+                if next.config().save != stream.config().save {
+                    record(&next, &recorders);
+                }
+                // Nobody waits any more only when the relay is given up.
+                let _ = told.send(next);
+            });
+        });
+        async move { gone_on.await.map_err(|_| io::Error::other("a stream's thread has ended")) }.boxed()
+    }
+}
+
+/// Writes a stream's frames to disk if it is to, in place of a recorder before.
+fn record(stream: &StreamHandle, recorders: &DashMap<StreamName, AbortHandle>) {
+    if let Some((_, before)) = recorders.remove(stream.name()) {
+        before.abort();
+        stream.bus().stats().forget_saving();
+    }
+    if let Some(save) = stream.config().save.clone() {
+        let recorder = tasks::spawn(Recorder::new(save, stream.bus().clone()).run());
+        recorders.insert(stream.name().clone(), recorder.abort_handle());
+    }
+}
+
+impl Start for Starter {
+    fn start(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
+        self.spawn(config, Shown::ToStreams, None)
+    }
+
+    fn start_apart(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
+        self.spawn(config, Shown::ToViewers, None)
+    }
+}
+
+/// Who may see a stream's pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// Other streams too.
+    ToStreams,
+    /// Only those who have it.
+    ToViewers,
+}
+
+impl Starter {
+    /// Starts a stream's actor, and its recorder, on one of the threads.
+    fn spawn(
+        &self,
+        config: StreamConfig,
+        shown: Shown,
+        before: Option<Arc<Bus>>,
+    ) -> BoxFuture<'static, io::Result<StreamHandle>> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let arbiter = &self.arbiters[turn % self.arbiters.len()];
+        let (told, started) = oneshot::channel();
+        let (limits, pool, neighbours) = (self.limits(), self.pool.clone(), self.neighbours.clone());
+        let (recorders, events) = (self.recorders.clone(), self.events.clone());
+        let sendfile = self.sendfile;
+        arbiter.spawn_fn(move || {
+            let stream = match before {
+                Some(before) => {
+                    StreamHandle::start_in_place_of(&before, config, limits, pool, neighbours.clone())
+                }
+                None => StreamHandle::start(config, limits, pool, neighbours.clone()),
+            };
+            stream.bus().set_send_file(sendfile);
+            if shown == Shown::ToStreams {
+                neighbours.add(&stream);
+                record(&stream, &recorders);
+                tasks::spawn(follow(stream.name().clone(), stream.status_changes(), events));
+            }
+            // Nobody waits any more only when the relay's start was given up.
+            let _ = told.send(stream);
+        });
+        async move { started.await.map_err(|_| io::Error::other("a stream's thread ended at once")) }.boxed()
+    }
+}

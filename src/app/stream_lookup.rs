@@ -1,0 +1,64 @@
+//! What streams see of each other: the pictures of those they show.
+
+use dashmap::DashMap;
+
+use crate::{
+    config::SourceConfig,
+    media::stream_name::StreamName,
+    source::{Health, Upstream, Upstreams},
+    stream::{StreamHandle, WeakStream, state::State},
+};
+
+/// The streams that others may show: weak, since a stream that shows another would keep itself alive.
+#[derive(Debug, Default)]
+pub(super) struct Neighbours(DashMap<StreamName, WeakStream>);
+
+impl Upstreams for Neighbours {
+    fn join(&self, name: &StreamName) -> Option<Upstream> {
+        let stream = self.get(name)?;
+        let watched = self.shown_by(stream.clone()).downgrade();
+        Some(Upstream {
+            title: stream.config().title.clone(),
+            health: Box::new(move || watched.upgrade().map_or(Health::Away("gone".into()), |s| health(&s))),
+            shows: stream.bus().subscribe(),
+            wanted: Box::new(stream.want()),
+        })
+    }
+}
+
+impl Neighbours {
+    /// From now on others may show it.
+    pub(super) fn add(&self, stream: &StreamHandle) {
+        self.0.insert(stream.name().clone(), stream.downgrade());
+    }
+
+    /// From now on there is none of this name.
+    pub(super) fn forget(&self, name: &StreamName) {
+        self.0.remove(name);
+    }
+
+    fn get(&self, name: &StreamName) -> Option<StreamHandle> {
+        self.0.get(name).and_then(|entry| entry.value().upgrade())
+    }
+
+    /// The stream whose source a rendition shows in the end: its own goes on while that is away.
+    fn shown_by(&self, mut stream: StreamHandle) -> StreamHandle {
+        while let SourceConfig::Rendition { of, .. } = &stream.config().source
+            && !stream.config().has_fallbacks()
+            && let Some(origin) = self.get(of)
+        {
+            stream = origin;
+        }
+        stream
+    }
+}
+
+fn health(stream: &StreamHandle) -> Health {
+    match stream.status().state {
+        State::Live => Health::Live,
+        State::Idle | State::Connecting => Health::Starting,
+        State::Waiting { reason, .. } => Health::Away(reason),
+        State::Paused => Health::Away("paused".into()),
+        State::Stopped => Health::Away("the stream has ended".into()),
+    }
+}

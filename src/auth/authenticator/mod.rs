@@ -1,0 +1,368 @@
+//! Where credentials are looked at, and where guessing is slowed.
+//!
+//! Tokens of the configuration are too long to be guessed, and are always looked at, so that nobody can lock
+//! their holders out. Passwords, streams' own tokens and the token of the start may be short: [`Guesses`]
+//! limits them.
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+
+use super::{
+    acl::{Identity, Rules},
+    clock::Clock,
+    grant::{Changes, Lease},
+    guess_limits::{Guesses, Network},
+    passwords::{Busy, Passwords},
+    principal::Caller,
+    sessions::{InSession, Sessions},
+    signed_link::Signed,
+    token,
+};
+use crate::{
+    config::{AuthConfig, Role, Secret},
+    media::stream_name::StreamName,
+};
+
+/// Passwords from networks that are not known for their name, that are checked or wait for it at a time. The
+/// rest of what [`Passwords`] lets wait is for known ones, so that a flood of wrong passwords does not keep
+/// them out.
+const MAX_UNKNOWN_CHECKS: usize = 12;
+
+/// Why shown credentials were not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotNow {
+    /// Too many were wrong.
+    #[error("too many wrong credentials; try again in {} s", .0.as_secs() + 1)]
+    Guessing(Duration),
+    /// Too many are being checked.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+}
+
+/// The relation of the session of a request's cookie to the credential that the request shows beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Running {
+    /// There is none.
+    None,
+    /// It came from the same credential.
+    Same,
+    /// It came from another, which is good for all that this one is.
+    Covers,
+    /// It came from another, which is not; the name is that of its owner.
+    Other(String),
+}
+
+/// The credentials of a request.
+#[derive(Default)]
+pub struct Shown {
+    /// Texts that may be tokens.
+    pub tokens: Vec<String>,
+    /// Name and password; in its place may stand a token.
+    pub login: Option<(String, String)>,
+    /// A link, for the stream that is asked for.
+    pub link: Option<(StreamName, Signed)>,
+    /// A session's cookie.
+    pub cookie: Option<String>,
+}
+
+impl Shown {
+    /// Whether there is anything.
+    pub fn is_nothing(&self) -> bool {
+        self.tokens.is_empty() && self.login.is_none() && self.link.is_none() && self.cookie.is_none()
+    }
+}
+
+/// Who may do what.
+#[derive(Debug)]
+pub struct Auth {
+    rules: Rules,
+    passwords: Passwords,
+    sessions: Sessions,
+    /// The changes that leases watch.
+    changes: Changes,
+    guesses: Guesses,
+    unknown_checks: Semaphore,
+    pub(super) clock: Clock,
+}
+
+impl Auth {
+    /// As the configuration says.
+    pub fn new(config: &AuthConfig) -> Self {
+        Self {
+            rules: Rules::new(config),
+            passwords: Passwords::new(),
+            sessions: Sessions::default(),
+            changes: Changes::new(),
+            guesses: Guesses::new(),
+            unknown_checks: Semaphore::new(MAX_UNKNOWN_CHECKS),
+            clock: Clock::default(),
+        }
+    }
+
+    /// Follows a new configuration from the next request on. The token of the start stays; sessions end whose
+    /// credentials are gone, and so does what is held open with a [`Lease`] that nothing else allows.
+    pub fn replace(&self, config: &AuthConfig) {
+        self.changes.after(|| {
+            self.rules.replace(config);
+            // Not only not honoured: a credential that comes back later brings none of them back.
+            self.sessions.retain(|identity| self.rules.again(identity).is_some());
+        });
+    }
+
+    /// Returns the present rights of `caller`: everybody's, and those of the credentials that are still
+    /// valid.
+    pub fn renewed(&self, caller: &Caller) -> Caller {
+        let now = self.clock.now();
+        let again = |identity: &_| self.rules.again(identity).filter(|identity| !identity.is_expired(now));
+        caller.renewed(self.anybody(), now.instant, again)
+    }
+
+    /// For what stays open: it is over when `caller` may do that no longer.
+    pub fn lease(self: &Arc<Self>, caller: &Caller, role: Role, stream: Option<&StreamName>) -> Lease {
+        Lease::new(self.clone(), &self.changes, caller.clone(), role, stream.cloned())
+    }
+
+    /// Nobody in particular.
+    pub fn anybody(&self) -> Caller {
+        self.rules.anybody()
+    }
+
+    /// Returns whether this is a token of the configuration or that of the start, or the password of a user
+    /// who has logged in a short while ago. Not to answer requests with: guessing is not slowed here.
+    pub fn is_secret(&self, text: &str) -> bool {
+        let (rules, hash) = (self.rules.now(), token::hash(text));
+        rules.of_token(&hash).is_some()
+            || self.rules.of_start_token(&hash).is_some()
+            || rules.users.iter().any(|user| self.passwords.is_known(&user.hash, text))
+    }
+
+    /// Whether there are passwords to log in with.
+    pub fn has_users(&self) -> bool {
+        !self.rules.now().users.is_empty()
+    }
+
+    /// Adds to `caller` what is shown, until `is_enough`. `own` is the token of the stream that is to be
+    /// pushed to.
+    ///
+    /// A good credential takes nothing from another beside it: what can be guessed is looked at whether or
+    /// not a session, a link or a token is good already, unless that is enough. And whoever has one good
+    /// credential guesses others no faster: what is wrong beside it is counted.
+    ///
+    /// # Errors
+    /// [`NotNow`] when something that is shown must not be looked at now. What else is good was added all the
+    /// same.
+    pub async fn identify(
+        &self,
+        caller: &mut Caller,
+        shown: &Shown,
+        from: Option<IpAddr>,
+        own: Option<(&StreamName, &Secret)>,
+        is_enough: impl Fn(&Caller) -> bool,
+    ) -> Result<(), NotNow> {
+        let mut rest = Guessable::of(shown);
+        rest.retain(|token| !self.is_long_token(caller, token));
+        self.of_links_and_sessions(caller, shown);
+        let is_enough = |caller: &Caller| caller.is_known() && is_enough(caller);
+        if rest.is_empty() || is_enough(caller) {
+            return Ok(());
+        }
+        let network = subscriber(from);
+        let may_guess = self.guesses.look(network, self.now()).map_err(NotNow::Guessing);
+        if may_guess.is_ok() {
+            rest.retain(|token| !self.is_short_token(caller, token, own));
+            if !rest.tokens.is_empty() {
+                self.guesses.count_wrong(network, self.now());
+            }
+        }
+        let Some((name, password)) = rest.login.filter(|_| !is_enough(caller)) else {
+            return if rest.is_empty() || is_enough(caller) { Ok(()) } else { may_guess };
+        };
+        // Where the name logged in well, what others in its network guess does not count.
+        let may_try = || may_guess.is_ok() || self.guesses.is_good(name, network, self.now());
+        if self.has_users() && may_try() {
+            // It counts by itself what is wrong.
+            match self.of_password(name, password, network).await {
+                Ok(Some(identity)) => caller.is(identity),
+                // As for a name that did not log in here: the answer must not tell which is which.
+                Ok(None) | Err(_) if may_guess.is_err() => return may_guess,
+                Ok(None) => {}
+                Err(not_now) => return Err(not_now),
+            }
+            return Ok(());
+        }
+        may_guess?;
+        if rest.tokens.is_empty() {
+            self.guesses.count_wrong(network, self.now());
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.now().instant
+    }
+
+    /// Adds whose token of the configuration this is. Returns whether it is one.
+    fn is_long_token(&self, caller: &mut Caller, token: &str) -> bool {
+        let identity = self.rules.now().of_token(&token::hash(token));
+        let is_one = identity.is_some();
+        identity.into_iter().for_each(|identity| caller.is(identity));
+        is_one
+    }
+
+    fn of_links_and_sessions(&self, caller: &mut Caller, shown: &Shown) {
+        let (rules, now) = (self.rules.now(), self.clock.now());
+        if let Some((stream, signed)) = &shown.link
+            && let Some((identity, lasts)) = rules.of_link(stream, signed, now)
+        {
+            match now.instant.checked_add(lasts) {
+                Some(end) => caller.is_until(identity, end),
+                None => caller.is(identity),
+            }
+        }
+        if let Some(cookie) = &shown.cookie
+            && let Some((identity, session)) = self.session(cookie)
+        {
+            caller.is_in_session(identity, session);
+        }
+    }
+
+    /// Whose session this is, with what its credential is good for now, and which.
+    fn session(&self, cookie: &str) -> Option<(Arc<Identity>, InSession)> {
+        let (identity, session) = self.sessions.of(cookie, self.clock.now())?;
+        Some((self.rules.again(&identity)?, session))
+    }
+
+    /// Adds what the token of the start, or the stream's own, is good for. Returns whether it is one of them.
+    fn is_short_token(&self, caller: &mut Caller, token: &str, own: Option<(&StreamName, &Secret)>) -> bool {
+        let identity = self.rules.of_start_token(&token::hash(token));
+        let own = own.filter(|(_, own)| bool::from(token.as_bytes().ct_eq(own.reveal().as_bytes())));
+        let is_one = identity.is_some() || own.is_some();
+        identity.into_iter().for_each(|identity| caller.is(identity));
+        own.into_iter().for_each(|(stream, _)| caller.publishes(stream.clone()));
+        is_one
+    }
+
+    /// Whose password this is. One that is known again is subject to the same limits: whoever guesses must
+    /// not learn at speed which one that is.
+    async fn of_password(
+        &self,
+        name: &str,
+        password: &str,
+        network: Network,
+    ) -> Result<Option<Arc<Identity>>, NotNow> {
+        let attempt = self.guesses.attempt(name, network, self.now()).map_err(NotNow::Guessing)?;
+        let rules = self.rules.now();
+        let user = rules.user(name);
+        let checked = match user {
+            Some(user) if self.passwords.is_known(&user.hash, password) => Ok(true),
+            _ => self.check(user.map(|user| user.hash.as_str()), password, attempt.is_good).await,
+        };
+        match checked {
+            Ok(true) => self.guesses.succeeded(&attempt, self.now()),
+            Ok(false) => {
+                self.guesses.failed(&attempt, self.now());
+                return Ok(None);
+            }
+            Err(busy) => {
+                self.guesses.refund(&attempt, self.now());
+                return Err(busy.into());
+            }
+        }
+        // The configuration may have changed meanwhile.
+        Ok(user.and_then(|user| self.rules.again(&user.identity)))
+    }
+
+    async fn check(&self, hash: Option<&str>, password: &str, is_good: bool) -> Result<bool, Busy> {
+        let _permit = match is_good {
+            true => None,
+            false => Some(self.unknown_checks.try_acquire().map_err(|_| Busy)?),
+        };
+        self.passwords.check(hash, password).await
+    }
+
+    /// Begins a session from the first credential that the request itself showed, in the place of that of the
+    /// cookie `replaced`; answers its cookie's value and how long it lasts: no longer than what it came from.
+    /// None if there is no such credential, or no random number.
+    pub fn begin_session(&self, caller: &Caller, replaced: Option<&str>) -> Option<(String, Duration)> {
+        let (identity, until) = caller.shown()?;
+        let now = self.now();
+        let usual = now + self.rules.now().session;
+        let ends = until.map_or(usual, |until| until.min(usual));
+        if ends <= now {
+            return None;
+        }
+        let cookie = self.sessions.begin(identity.clone(), ends, replaced, now)?;
+        // A reload that did not see it yet may have taken the credential back.
+        if self.rules.again(identity).is_none() {
+            self.sessions.end(&cookie);
+            return None;
+        }
+        Some((cookie, ends - now))
+    }
+
+    /// Whether this is the cookie of a session that has not ended.
+    pub fn is_running(&self, cookie: Option<&str>) -> bool {
+        cookie.is_some_and(|cookie| self.session(cookie).is_some())
+    }
+
+    /// Returns the relation of the session of `cookie` to the credential that [`Auth::begin_session`] would
+    /// begin another from. A cookie stands for its session whoever sent the browser here, so it need not be
+    /// among what `caller` shows.
+    pub fn running(&self, cookie: Option<&str>, caller: &Caller) -> Running {
+        let (session, shown) = (cookie.and_then(|cookie| self.session(cookie)), caller.shown());
+        match (session, shown) {
+            (None, _) => Running::None,
+            (Some((owner, _)), Some((shown, _))) if owner.fingerprint == shown.fingerprint => Running::Same,
+            (Some((owner, _)), Some((shown, _))) if !owner.grant.covers(&shown.grant) => {
+                Running::Other(owner.name.clone())
+            }
+            (Some(_), _) => Running::Covers,
+        }
+    }
+
+    /// Ends a session, and what is held open by it alone.
+    pub fn end_session(&self, cookie: &str) {
+        self.sessions.end(cookie);
+    }
+}
+
+/// The credentials that were not recognized yet.
+struct Guessable<'a> {
+    tokens: Vec<&'a str>,
+    /// Name and password.
+    login: Option<(&'a str, &'a str)>,
+}
+
+impl<'a> Guessable<'a> {
+    fn of(shown: &'a Shown) -> Self {
+        let login = shown.login.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
+        Self { tokens: shown.tokens.iter().map(String::as_str).collect(), login }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tokens.is_empty() && self.login.is_none()
+    }
+
+    /// Drops the tokens that are recognized, and the login that has one in the password's place.
+    fn retain(&mut self, mut is_unknown: impl FnMut(&str) -> bool) {
+        self.tokens.retain(|token| is_unknown(token));
+        self.login = self.login.filter(|(_, password)| is_unknown(password));
+    }
+}
+
+/// Returns the address that limits count: a subscriber of IPv6 has at least a /64.
+pub fn subscriber(address: Option<IpAddr>) -> Option<IpAddr> {
+    address.map(|address| match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
+        address => address,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+use super::*;
+use crate::{
+    auth::guess_limits::NETWORK_BURST,
+    config::{Grant, Reach, TokenConfig, UserConfig},
+};
+
+fn config() -> AuthConfig {
+    let token = |name: &str, role| TokenConfig {
+        name: name.to_owned(),
+        hash: token::hash(name),
+        grant: Grant::for_all(role),
+    };
+    AuthConfig {
+        anonymous: Reach::nothing(),
+        tokens: vec![token("viewer", Role::View), token("pusher", Role::Push)],
+        link_key: Some(Secret::new("k".repeat(32))),
+        start_token: Some(Secret::new("first")),
+        ..AuthConfig::default()
+    }
+}
+
+fn showing(token: &str) -> Shown {
+    Shown { tokens: vec![token.to_owned()], ..Shown::default() }
+}
+
+async fn role(auth: &Auth, shown: &Shown) -> Result<Option<Role>, NotNow> {
+    let mut caller = auth.anybody();
+    auth.identify(&mut caller, shown, Some([192, 0, 2, 1].into()), None, |_| true).await?;
+    Ok(caller.highest())
+}
+
+#[tokio::test]
+async fn a_reload_keeps_the_token_of_the_start_and_ends_sessions_whose_credential_is_gone() {
+    let auth = Auth::new(&config());
+    assert_eq!(role(&auth, &showing("first")).await, Ok(Some(Role::Admin)));
+    let mut caller = auth.anybody();
+    auth.identify(&mut caller, &showing("viewer"), None, None, |_| true).await.unwrap();
+    let (cookie, _) = auth.begin_session(&caller, None).unwrap();
+    let session = Shown { cookie: Some(cookie), ..Shown::default() };
+    assert_eq!(role(&auth, &session).await, Ok(Some(Role::View)));
+    auth.replace(&config());
+    assert_eq!(role(&auth, &session).await, Ok(Some(Role::View)));
+    let mut changed = config();
+    changed.tokens.remove(0);
+    auth.replace(&changed);
+    assert_eq!(role(&auth, &session).await, Ok(None));
+    assert_eq!(role(&auth, &showing("viewer")).await, Ok(None));
+    assert_eq!(role(&auth, &showing("first")).await, Ok(Some(Role::Admin)));
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_and_locks_nobody_out_who_has_a_long_token() {
+    let auth = Auth::new(&config());
+    for _ in 0..NETWORK_BURST {
+        assert_eq!(role(&auth, &showing("guess")).await, Ok(None));
+    }
+    assert!(matches!(role(&auth, &showing("guess")).await, Err(NotNow::Guessing(_))));
+    assert!(matches!(role(&auth, &showing("first")).await, Err(NotNow::Guessing(_))), "not looked at");
+    assert_eq!(role(&auth, &showing("pusher")).await, Ok(Some(Role::Push)));
+    let mut caller = auth.anybody();
+    let elsewhere = Some([192, 0, 2, 2].into());
+    assert_eq!(auth.identify(&mut caller, &showing("first"), elsewhere, None, |_| true).await, Ok(()));
+    assert!(caller.is_known(), "from another address");
+}
+
+/// With a user whose password costs nothing to check.
+fn with_password(password: &str) -> AuthConfig {
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version, password_hash::SaltString};
+    let salt = SaltString::encode_b64(b"saltsaltsalt").unwrap();
+    let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(16, 1, 1, None).unwrap());
+    let hash = cheap.hash_password(password.as_bytes(), &salt).unwrap().to_string();
+    let grant = Grant::for_all(Role::Push);
+    let alice = UserConfig { name: "alice".to_owned(), hash: Secret::new(hash), grant };
+    AuthConfig { users: vec![alice], ..config() }
+}
+
+fn alice(password: &str) -> Shown {
+    somebody("alice", password)
+}
+
+fn somebody(name: &str, password: &str) -> Shown {
+    Shown { login: Some((name.to_owned(), password.to_owned())), ..Shown::default() }
+}
+
+async fn role_from(auth: &Auth, shown: &Shown, from: [u8; 4]) -> Result<Option<Role>, NotNow> {
+    let mut caller = auth.anybody();
+    auth.identify(&mut caller, shown, Some(from.into()), None, |_| true).await?;
+    Ok(caller.highest())
+}
+
+const HOME: [u8; 4] = [192, 0, 2, 10];
+const ELSEWHERE: [u8; 4] = [192, 0, 2, 11];
+
+#[tokio::test]
+async fn wrong_credentials_of_others_do_not_count_where_a_name_logged_in() {
+    let auth = Auth::new(&with_password("right"));
+    assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
+    while role_from(&auth, &showing("guess"), HOME).await.is_ok() {}
+    assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
+    // A password that was right a moment ago is no more than any other to whoever guesses.
+    while role_from(&auth, &alice("wrong"), ELSEWHERE).await.is_ok() {}
+    let refused = role_from(&auth, &alice("right"), ELSEWHERE).await;
+    assert!(matches!(refused, Err(NotNow::Guessing(_))), "{refused:?}");
+    let not_now = role_from(&auth, &somebody("nobody", "wrong"), HOME).await;
+    assert!(matches!(not_now, Err(NotNow::Guessing(_))), "{not_now:?}");
+    for _ in 0..NETWORK_BURST {
+        let wrong = role_from(&auth, &alice("wrong"), HOME).await;
+        let is_same = matches!(wrong, Err(NotNow::Guessing(_)));
+        assert!(is_same, "the answer does not tell who logged in here: {wrong:?}");
+    }
+    assert!(role_from(&auth, &alice("right"), HOME).await.is_err(), "its own count");
+    auth.clock.advance(Duration::from_secs(3));
+    assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
+}
+
+#[tokio::test]
+async fn a_right_password_beside_wrong_tokens_lets_nobody_guess_them() {
+    let auth = Auth::new(&with_password("right"));
+    let both =
+        |token: &str| Shown { login: Some(("alice".to_owned(), "right".to_owned())), ..showing(token) };
+    for _ in 0..NETWORK_BURST {
+        assert_eq!(role(&auth, &both("guess")).await, Ok(Some(Role::Push)));
+    }
+    assert_eq!(role(&auth, &both("first")).await, Ok(Some(Role::Push)), "the token is not looked at");
+    assert!(matches!(role(&auth, &showing("first")).await, Err(NotNow::Guessing(_))));
+    assert_eq!(role(&auth, &alice("right")).await, Ok(Some(Role::Push)), "its own tries are others");
+}
+
+#[tokio::test]
+async fn a_good_credential_takes_nothing_from_another_beside_it() {
+    let auth = Auth::new(&with_password("right"));
+    let (door, token): (StreamName, _) = ("door".parse().unwrap(), Secret::new("1234"));
+    let mut caller = auth.anybody();
+    auth.identify(&mut caller, &showing("viewer"), None, None, |_| true).await.unwrap();
+    let (cookie, _) = auth.begin_session(&caller, None).unwrap();
+    let ask = async |shown: &Shown, role: Role| {
+        let mut caller = auth.anybody();
+        let is_enough = |caller: &Caller| caller.may(role, Some(&door));
+        let (from, own) = (Some(HOME.into()), Some((&door, &token)));
+        let looked_at = auth.identify(&mut caller, shown, from, own, is_enough).await;
+        (looked_at, caller.may(role, Some(&door)))
+    };
+    let beside = |shown: Shown| Shown { cookie: Some(cookie.clone()), ..shown };
+    let two = |first: &str, second: &str| Shown {
+        tokens: vec![first.to_owned(), second.to_owned()],
+        ..Shown::default()
+    };
+    for (shown, role) in [
+        (beside(showing("1234")), Role::Push),
+        (two("viewer", "1234"), Role::Push),
+        (beside(alice("1234")), Role::Push),
+        (beside(alice("right")), Role::Push),
+        (Shown { tokens: vec!["viewer".to_owned()], ..alice("right") }, Role::Push),
+        (beside(showing("first")), Role::Admin),
+        (beside(showing("guess")), Role::View),
+    ] {
+        assert_eq!(ask(&shown, role).await, (Ok(()), true), "{:?} {role:?}", shown.tokens);
+    }
+    for _ in 0..NETWORK_BURST {
+        assert_eq!(ask(&beside(showing("guess")), Role::Push).await, (Ok(()), false));
+    }
+    let refused = ask(&beside(showing("1234")), Role::Push).await;
+    assert!(matches!(refused, (Err(NotNow::Guessing(_)), false)), "a session guesses no faster: {refused:?}");
+    assert_eq!(ask(&beside(showing("guess")), Role::View).await, (Ok(()), true), "and keeps its rights");
+}
+
+#[tokio::test]
+async fn a_token_may_stand_in_a_passwords_place_also_where_its_name_logged_in() {
+    let auth = Auth::new(&with_password("right"));
+    assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
+    for _ in 0..3 * NETWORK_BURST {
+        assert_eq!(role_from(&auth, &alice("first"), HOME).await, Ok(Some(Role::Admin)));
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_checks_from_unknown_networks_leaves_room_for_known_ones() {
+    let auth = Auth::new(&with_password("right"));
+    assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
+    let flood = auth.unknown_checks.try_acquire_many(u32::try_from(MAX_UNKNOWN_CHECKS).unwrap()).unwrap();
+    for _ in 0..3 * NETWORK_BURST {
+        let busy = role_from(&auth, &alice("wrong"), ELSEWHERE).await;
+        assert_eq!(busy, Err(NotNow::Busy(Busy)), "it was not looked at, and is no guess");
+    }
+    assert_eq!(role_from(&auth, &alice("wrong"), HOME).await, Ok(None), "checked");
+    drop(flood);
+    assert_eq!(role_from(&auth, &alice("right"), ELSEWHERE).await, Ok(Some(Role::Push)));
+}
+
+#[tokio::test]
+async fn a_credential_that_is_taken_back_while_it_is_looked_at_is_good_for_nothing() {
+    let auth = Auth::new(&with_password("right"));
+    let shown = alice("right");
+    let turn = auth.passwords.hold_turn();
+    let mut checking = Box::pin(role_from(&auth, &shown, HOME));
+    assert!(futures_util::poll!(checking.as_mut()).is_pending(), "it waits for its check");
+    auth.replace(&with_password("another"));
+    drop(turn);
+    assert_eq!(checking.await, Ok(None));
+
+    let mut caller = auth.anybody();
+    auth.identify(&mut caller, &showing("viewer"), None, None, |_| true).await.unwrap();
+    auth.replace(&AuthConfig { tokens: Vec::new(), ..config() });
+    assert_eq!(auth.begin_session(&caller, None), None);
+}
+
+#[tokio::test]
+async fn a_session_stands_to_a_credential_as_what_it_came_from_does() {
+    let auth = Auth::new(&with_password("right"));
+    let known = async |shown: &Shown| {
+        let mut caller = auth.anybody();
+        auth.identify(&mut caller, shown, Some(HOME.into()), None, |_| true).await.unwrap();
+        caller
+    };
+    let (viewer, pusher) = (known(&showing("viewer")).await, known(&showing("pusher")).await);
+    let (cookie, _) = auth.begin_session(&pusher, None).unwrap();
+    let running = |caller: &Caller| auth.running(Some(&cookie), caller);
+    assert_eq!(running(&pusher), Running::Same);
+    assert_eq!(running(&viewer), Running::Covers);
+    assert_eq!(running(&known(&alice("right")).await), Running::Covers, "as much");
+    let other = Running::Other("pusher".to_owned());
+    assert_eq!(running(&known(&showing("first")).await), other);
+    for none in [None, Some(""), Some("x")] {
+        assert_eq!(auth.running(none, &viewer), Running::None);
+    }
+    auth.end_session(&cookie);
+    assert_eq!(running(&viewer), Running::None);
+}
+
+#[test]
+fn an_ipv6_subscriber_is_one_address() {
+    let of = |text: &str| subscriber(Some(text.parse().unwrap())).unwrap().to_string();
+    assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+    assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
+    assert_eq!(of("192.0.2.1"), "192.0.2.1");
+}

@@ -1,0 +1,140 @@
+//! Whoever asks, with what the shown credentials grant.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{acl::Identity, sessions::InSession};
+use crate::{
+    config::{Grant, Reach, Role},
+    media::stream_name::StreamName,
+};
+
+/// Who asks for something: nobody in particular, or somebody with credentials.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Caller {
+    /// The streams that everybody may watch.
+    anonymous: Grant,
+    known_as: Vec<Known>,
+    /// A stream whose own token was shown.
+    publishes: Option<Grant>,
+}
+
+/// Somebody who showed something, and until when it is good.
+#[derive(Debug, Clone, PartialEq)]
+struct Known {
+    identity: Arc<Identity>,
+    until: Option<Instant>,
+    /// By the login of a browser.
+    session: Option<InSession>,
+}
+
+impl Caller {
+    pub(super) fn anonymous(watches: Reach) -> Self {
+        let anonymous = Grant { role: Role::View, reach: watches };
+        Self { anonymous, known_as: Vec::new(), publishes: None }
+    }
+
+    /// Adds what a credential shows.
+    pub(super) fn is(&mut self, identity: Arc<Identity>) {
+        self.known_as.push(Known { identity, until: None, session: None });
+    }
+
+    /// Adds what a credential shows that ends by itself.
+    pub(super) fn is_until(&mut self, identity: Arc<Identity>, end: Instant) {
+        self.known_as.push(Known { identity, until: Some(end), session: None });
+    }
+
+    /// Adds what was shown when a browser's session began.
+    pub(super) fn is_in_session(&mut self, identity: Arc<Identity>, session: InSession) {
+        self.known_as.push(Known { identity, until: Some(session.ends), session: Some(session) });
+    }
+
+    /// Returns `anybody` with the credentials that are still valid; `again` returns what each one is worth
+    /// now.
+    pub(super) fn renewed(
+        &self,
+        anybody: Self,
+        now: Instant,
+        again: impl Fn(&Arc<Identity>) -> Option<Arc<Identity>>,
+    ) -> Self {
+        let good = self.known_as.iter().filter(|known| {
+            known.until.is_none_or(|until| until > now)
+                && known.session.as_ref().is_none_or(|session| !session.is_ended())
+        });
+        let known_as = good
+            .filter_map(|known| Some(Known { identity: again(&known.identity)?, ..known.clone() }))
+            .collect();
+        Self { known_as, publishes: self.publishes.clone(), ..anybody }
+    }
+
+    /// When the next of the credentials ends.
+    pub(super) fn next_end(&self, now: Instant) -> Option<Instant> {
+        self.known_as.iter().filter_map(|known| known.until).filter(|until| *until > now).min()
+    }
+
+    /// Waits until one of the caller's sessions is ended before its time; waits forever if none is left.
+    pub(super) async fn session_ended(&self) {
+        let session = self.known_as.iter().find_map(|known| known.session.as_ref());
+        match session.filter(|session| !session.is_ended()) {
+            Some(session) => session.ended().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Adds that the stream's own token was shown.
+    pub(super) fn publishes(&mut self, stream: StreamName) {
+        self.publishes = Some(Grant { role: Role::Push, reach: Reach::Only([stream].into()) });
+    }
+
+    /// Whether a valid credential was shown.
+    pub fn is_known(&self) -> bool {
+        !self.known_as.is_empty() || self.publishes.is_some()
+    }
+
+    /// Returns the name for the log; none without a credential.
+    pub fn name(&self) -> Option<&str> {
+        self.known_as.first().map(|known| known.identity.name.as_str())
+    }
+
+    /// Returns the first credential in the request itself, and when it expires. The cookie of a session does
+    /// not count: a session that began from it would renew itself.
+    pub(super) fn shown(&self) -> Option<(&Arc<Identity>, Option<Instant>)> {
+        let shown = self.known_as.iter().find(|known| known.session.is_none());
+        shown.map(|known| (&known.identity, known.until))
+    }
+
+    /// Returns whether that credential is a link.
+    pub fn is_by_link(&self) -> bool {
+        self.shown().is_some_and(|(identity, _)| identity.link.is_some())
+    }
+
+    /// Returns whether the request has the cookie of a session that has not ended.
+    pub fn is_in_a_session(&self) -> bool {
+        self.known_as.iter().any(|known| known.session.is_some())
+    }
+
+    fn grants(&self) -> impl Iterator<Item = &Grant> {
+        let known = self.known_as.iter().map(|known| &known.identity.grant);
+        known.chain(&self.publishes).chain([&self.anonymous])
+    }
+
+    /// Whether this caller may do what `role` may with the stream; with a name that is no stream's, if with
+    /// every one.
+    pub fn may(&self, role: Role, stream: Option<&StreamName>) -> bool {
+        self.grants().any(|grant| grant.allows(role, stream))
+    }
+
+    /// Whether with every stream that is there, and will be.
+    pub fn may_with_all(&self, role: Role) -> bool {
+        self.grants().any(|grant| grant.allows_all(role))
+    }
+
+    /// Whether with any stream.
+    pub fn may_with_any(&self, role: Role) -> bool {
+        self.grants().any(|grant| grant.allows_any(role))
+    }
+
+    /// The highest role held for any stream.
+    pub fn highest(&self) -> Option<Role> {
+        self.grants().filter(|grant| !grant.reach.is_nothing()).map(|grant| grant.role).max()
+    }
+}

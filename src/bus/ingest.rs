@@ -1,0 +1,419 @@
+//! The source's end of a bus: checks, paces and counts what a source gives.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::{
+    current::Bus,
+    source_gate::{Lane, Lanes},
+    stats::{DropReason, Way},
+};
+use crate::media::{
+    frame::Frame,
+    jpeg::{JpegError, JpegInfo},
+    multipart::parser::{Discard, Events, Part, Quirk},
+};
+
+/// A frame may come this much earlier than its slot and still be shown: cameras' clocks jitter, and a 30 fps camera
+/// under `max_fps: 30` must not lose frames.
+const PACE_TOLERANCE: f64 = 0.25;
+
+/// Where a source puts its frames. Clones share the pace.
+#[derive(Debug, Clone)]
+pub struct Sink {
+    bus: Arc<Bus>,
+    pace: Arc<Mutex<Pace>>,
+    given: Arc<watch::Sender<u64>>,
+    rework: Option<Arc<dyn Rework>>,
+    lane: Option<Lane>,
+    max_pixels: u64,
+}
+
+/// What stands between a source and its bus, and changes the pictures.
+///
+/// It takes each frame at once and shows what it made of it later, with [`Bus::show`]; of frames that come faster than it
+/// works the newest is done, and the others are counted as [`DropReason::Busy`].
+pub trait Rework: Send + Sync + std::fmt::Debug {
+    /// Takes a frame whose result is to be shown on `bus`.
+    fn take(&self, frame: Frame, bus: &Arc<Bus>);
+
+    /// Forgets what is in the works: nothing taken before is shown after this.
+    fn forget(&self);
+}
+
+/// Thins frames to a rate.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    interval: Option<Duration>,
+    due: Option<Instant>,
+}
+
+impl Pace {
+    /// One frame each `interval`; all of them without one.
+    pub(crate) fn new(interval: Option<Duration>) -> Self {
+        Self { interval, due: None }
+    }
+
+    /// Whether a frame that arrives at `now` is shown. Slots stand on a grid, so that a source slightly above the
+    /// limit is thinned evenly and not halved.
+    pub(crate) fn admits(&mut self, now: Instant) -> bool {
+        let Some(interval) = self.interval else { return true };
+        let early = interval.mul_f64(PACE_TOLERANCE);
+        match self.due {
+            Some(due) if now + early < due => false,
+            Some(due) if now < due + interval => {
+                self.due = Some(due + interval);
+                true
+            }
+            _ => {
+                self.due = Some(now + interval);
+                true
+            }
+        }
+    }
+}
+
+impl Sink {
+    /// A sink that shows at most `max_fps` frames a second.
+    pub fn new(bus: Arc<Bus>, max_fps: Option<f64>) -> Self {
+        let interval = max_fps.map(|fps| Duration::from_secs_f64(1.0 / fps));
+        let pace = Arc::new(Mutex::new(Pace::new(interval)));
+        Self { bus, pace, given: Arc::default(), rework: None, lane: None, max_pixels: u64::MAX }
+    }
+
+    /// Drops and counts pictures of more pixels: nothing is decoded here, but viewers' browsers do, and a header of a few
+    /// bytes can promise four billion of them.
+    #[must_use]
+    pub fn of_at_most(self, max_pixels: u64) -> Self {
+        Self { max_pixels, ..self }
+    }
+
+    /// Whether a picture of this size is shown.
+    pub fn takes(&self, info: &JpegInfo) -> bool {
+        u64::from(info.width) * u64::from(info.height) <= self.max_pixels
+    }
+
+    /// Shows what `rework` makes of the frames.
+    #[must_use]
+    pub fn reworking(self, rework: Arc<dyn Rework>) -> Self {
+        Self { rework: Some(rework), ..self }
+    }
+
+    /// The same for one of several sources: it counts its own frames, and shows them when it is its lane's turn.
+    #[must_use]
+    pub fn in_lane(&self, lanes: &Arc<Lanes>, number: u64) -> Self {
+        let lane = Some(Lane { lanes: lanes.clone(), number });
+        Self { given: Arc::default(), lane, ..self.clone() }
+    }
+
+    /// Forgets the frame that is shown, and those in the works: whoever joins next must not see the past.
+    pub fn clear(&self) {
+        if let Some(rework) = &self.rework {
+            rework.forget();
+        }
+        self.bus.clear();
+    }
+
+    /// Checks and shows a JPEG; its very bytes go out. Answers what it is.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes; that is already counted as [`DropReason::Invalid`].
+    pub fn jpeg(&self, bytes: Bytes) -> Result<JpegInfo, JpegError> {
+        match Frame::from_jpeg(bytes) {
+            Ok(frame) => {
+                let info = *frame.info();
+                if !info.has_huffman_tables {
+                    self.quirk(Quirk::NoHuffmanTables, 1);
+                }
+                self.frame(frame);
+                Ok(info)
+            }
+            Err(error) => {
+                self.bus.stats().count_discard(Discard::Invalid, 1);
+                self.dropped(DropReason::Invalid);
+                Err(error)
+            }
+        }
+    }
+
+    /// Shows a JPEG that the parser has already walked.
+    pub fn part(&self, part: Part) {
+        self.frame(Frame::from_walked(part.jpeg, part.info));
+    }
+
+    /// Counts what the parser noticed.
+    pub fn parsed(&self, events: &Events) {
+        for (quirk, times) in events.quirks() {
+            self.quirk(quirk, times);
+        }
+        for (why, times) in events.discards() {
+            self.bus.stats().count_discard(why, times);
+            let reason = if why == Discard::TooLarge { DropReason::TooLarge } else { DropReason::Invalid };
+            (0..times).for_each(|_| self.dropped(reason));
+        }
+    }
+
+    /// Shows a frame, unless it is too large, comes too soon after the one before, or another source is shown. One that is
+    /// too large is no sign of life.
+    pub fn frame(&self, frame: Frame) {
+        if !self.takes(frame.info()) {
+            return self.dropped(DropReason::TooLarge);
+        }
+        if self.lane.as_ref().is_none_or(Lane::is_open) {
+            self.admit(frame);
+        }
+        self.given.send_modify(|given| *given += 1);
+    }
+
+    fn admit(&self, frame: Frame) {
+        let admitted =
+            self.pace.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).admits(frame.arrived());
+        if admitted {
+            match &self.rework {
+                Some(rework) => rework.take(frame, &self.bus),
+                None => self.bus.show(frame, Way::Passed),
+            }
+        } else {
+            self.dropped(DropReason::MaxFps);
+        }
+    }
+
+    /// Counts the frames that were given, also those that came too soon to be shown: a sign of life.
+    pub fn given(&self) -> watch::Receiver<u64> {
+        self.given.subscribe()
+    }
+
+    /// Counts a frame that could not be shown.
+    pub fn dropped(&self, reason: DropReason) {
+        self.bus.stats().count_drop(reason);
+    }
+
+    /// Counts what the source does its own way.
+    pub fn quirk(&self, quirk: Quirk, times: u64) {
+        self.bus.stats().count_quirk(quirk, times);
+    }
+
+    /// The bus behind it.
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::multipart::{
+        boundary::ContentKind,
+        parser::{ParserLimits, PartParser},
+        writer::Framing,
+    };
+
+    fn shown(source_fps: f64, max_fps: f64) -> usize {
+        let mut pace = Pace::new(Some(Duration::from_secs_f64(1.0 / max_fps)));
+        let start = Instant::now();
+        (0..(source_fps * 10.0) as u32)
+            .filter(|&n| pace.admits(start + Duration::from_secs_f64(f64::from(n) / source_fps)))
+            .count()
+    }
+
+    #[test]
+    fn a_picture_of_more_pixels_than_are_taken_is_counted_and_no_sign_of_life() {
+        let sink = Sink::new(Arc::new(Bus::default()), None);
+        sink.clone().of_at_most(64).frame(crate::bus::current::tests::tiny_frame());
+        assert_eq!(sink.bus().stats().frames_in(), 1, "8x8 are 64");
+        let few = sink.of_at_most(63);
+        let given = few.given();
+        few.frame(crate::bus::current::tests::tiny_frame());
+        assert_eq!((few.bus().stats().frames_in(), *given.borrow()), (1, 1));
+        let dropped: Vec<_> = few.bus().stats().dropped().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(dropped, [(DropReason::TooLarge, 1)]);
+    }
+
+    #[test]
+    fn max_fps_thins_evenly_and_never_below_the_limit() {
+        assert_eq!(shown(30.0, 30.0), 300);
+        assert_eq!(shown(10.0, 15.0), 100, "a slow source loses nothing");
+        for (source, max) in [(30.0, 15.0), (30.0, 10.0), (25.0, 20.0), (31.0, 30.0)] {
+            let (shown, wanted) = (shown(source, max) as f64, max * 10.0);
+            assert!((shown - wanted).abs() <= wanted * 0.05, "{source} → {max}: {shown} of {wanted}");
+        }
+    }
+
+    #[test]
+    fn a_relayed_frame_is_one_allocation_from_the_parser_to_the_viewer() {
+        let frame = crate::bus::current::tests::tiny_frame();
+        let mut parser = PartParser::new(
+            ContentKind::Missing,
+            ParserLimits { max_frame_bytes: 10_000, max_header_bytes: 1000 },
+        );
+        parser.push(b"--b\r\nContent-Type: image/jpeg\r\n\r\n");
+        parser.push(frame.jpeg());
+        let part = parser.next_part().unwrap().expect("its last byte has come");
+        let cut = part.jpeg.as_ptr();
+        let sink = Sink::new(Arc::default(), None);
+        sink.part(part);
+        let [_, written, _] = sink.bus().newest().unwrap().part.pieces(Framing::Chunked);
+        assert_eq!(written.as_ptr(), cut, "nothing copied it");
+        assert_eq!(written, *frame.jpeg());
+    }
+
+    #[test]
+    fn one_source_is_shown_until_the_next_ones_first_frame() {
+        let frame = crate::bus::current::tests::tiny_frame;
+        let sink = Sink::new(Arc::default(), None);
+        let lanes = Arc::default();
+        let (old, new) = (sink.in_lane(&lanes, 1), sink.in_lane(&lanes, 2));
+        let shown = || sink.bus().stats().frames_in();
+        old.frame(frame());
+        assert_eq!(shown(), 0, "nobody's turn yet");
+        lanes.show(1);
+        old.frame(frame());
+        new.frame(frame());
+        assert_eq!(
+            (shown(), *new.given().borrow()),
+            (1, 1),
+            "a source that is tried shows nothing, and counts"
+        );
+        lanes.show(2);
+        old.frame(frame());
+        assert_eq!(shown(), 2, "the old one goes on until the new one has something");
+        new.frame(frame());
+        old.frame(frame());
+        assert_eq!(shown(), 3, "and not a frame longer");
+    }
+
+    #[test]
+    fn garbage_is_counted_and_shows_nothing() {
+        let sink = Sink::new(Arc::default(), None);
+        assert!(sink.jpeg(Bytes::from_static(b"not a jpeg")).is_err());
+        assert!(sink.bus().newest().is_none());
+        let invalid = sink.bus().stats().dropped().find(|(r, _)| *r == DropReason::Invalid).unwrap().1;
+        assert_eq!(invalid, 1);
+        assert_eq!(sink.bus().stats().discarded().next(), Some((Discard::Invalid, 1)));
+    }
+
+    #[test]
+    fn a_frame_may_be_early_by_a_quarter_and_silence_is_not_made_up_for() {
+        /// Arrivals in milliseconds under ten frames a second, with whether each is shown.
+        type Case<'a> = &'a [(u64, bool)];
+        let cases: [Case<'_>; 5] = [
+            &[(0, true), (74, false), (75, true), (100, false)],
+            &[(0, true), (75, true), (174, false), (175, true)],
+            &[(0, true), (199, true), (200, true), (274, false)],
+            &[(0, true), (200, true), (274, false), (275, true)],
+            &[(0, true), (5000, true), (5001, false), (5074, false), (5075, true)],
+        ];
+        for case in cases {
+            let mut pace = Pace::new(Some(Duration::from_millis(100)));
+            let start = Instant::now();
+            for (millis, shown) in case {
+                assert_eq!(
+                    pace.admits(start + Duration::from_millis(*millis)),
+                    *shown,
+                    "{millis} of {case:?}"
+                );
+            }
+        }
+        let sink = Sink::new(Arc::default(), Some(4.0));
+        assert_eq!(sink.pace.lock().unwrap().interval, Some(Duration::from_millis(250)));
+        let mut all = Pace::new(None);
+        let now = Instant::now();
+        assert!(all.admits(now) && all.admits(now));
+    }
+
+    #[test]
+    fn what_comes_too_soon_is_counted_and_a_sign_of_life() {
+        let sink = Sink::new(Arc::default(), Some(0.001));
+        let given = sink.given();
+        for _ in 0..3 {
+            sink.frame(crate::bus::current::tests::tiny_frame());
+        }
+        assert_eq!((sink.bus().stats().frames_in(), *given.borrow()), (1, 3));
+        let dropped: Vec<_> = sink.bus().stats().dropped().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(dropped, [(DropReason::MaxFps, 2)]);
+    }
+
+    #[test]
+    fn a_jpeg_is_shown_and_its_missing_tables_are_a_quirk() {
+        let quirks = |sink: &Sink| sink.bus().stats().quirks().collect::<Vec<_>>();
+        let jpeg = crate::bus::current::tests::tiny_frame().jpeg().clone();
+        let sink = Sink::new(Arc::default(), None);
+        assert!(sink.jpeg(jpeg.clone()).unwrap().has_huffman_tables);
+        assert_eq!((sink.bus().stats().frames_in(), quirks(&sink)), (1, vec![]));
+        let mut bare = jpeg.to_vec();
+        while let Some(at) = bare.windows(2).position(|marker| marker == [0xff, 0xc4]) {
+            let length = usize::from(u16::from_be_bytes([bare[at + 2], bare[at + 3]]));
+            bare.drain(at..at + 2 + length);
+        }
+        assert!(!sink.jpeg(bare.into()).unwrap().has_huffman_tables);
+        assert_eq!((sink.bus().stats().frames_in(), quirks(&sink)), (2, vec![(Quirk::NoHuffmanTables, 1)]));
+    }
+
+    #[test]
+    fn what_the_parser_notices_is_counted() {
+        let jpeg = crate::bus::current::tests::tiny_frame().jpeg().clone();
+        let large = [&jpeg[..jpeg.len() - 2], &[0x55; 2000], b"\xff\xd9"].concat();
+        let mut parser = PartParser::new(
+            ContentKind::Missing,
+            ParserLimits { max_frame_bytes: 1500, max_header_bytes: 1000 },
+        );
+        for body in [&jpeg[..], b"a text", b"another", &large, &jpeg] {
+            parser.push(
+                b"--b
+Content-Type: image/jpeg
+
+",
+            );
+            parser.push(body);
+            parser.push(
+                b"
+",
+            );
+            while let Some(_part) = parser.next_part().unwrap() {}
+        }
+        let events = parser.take_events();
+        let sink = Sink::new(Arc::default(), None);
+        sink.parsed(&events);
+        let stats = sink.bus().stats();
+        let counted: Vec<_> = stats.discarded().filter(|(_, times)| *times > 0).collect();
+        assert_eq!(counted, [(Discard::TooLarge, 1), (Discard::NotJpeg, 2)]);
+        assert_eq!(stats.quirks().collect::<Vec<_>>(), events.quirks().collect::<Vec<_>>());
+        assert!(events.quirks().next().is_some(), "no boundary was announced");
+        let dropped: Vec<_> = stats.dropped().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(dropped, [(DropReason::Invalid, 2), (DropReason::TooLarge, 1)]);
+    }
+
+    #[derive(Debug, Default)]
+    struct Works {
+        taken: std::sync::atomic::AtomicUsize,
+    }
+
+    impl Rework for Works {
+        fn take(&self, _: Frame, _: &Arc<Bus>) {
+            self.taken.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+
+        fn forget(&self) {
+            self.taken.store(0, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn clearing_forgets_what_is_shown_and_what_is_in_the_works() {
+        let works = Arc::<Works>::default();
+        let plain = Sink::new(Arc::default(), None);
+        let sink = plain.clone().reworking(works.clone());
+        plain.frame(crate::bus::current::tests::tiny_frame());
+        sink.frame(crate::bus::current::tests::tiny_frame());
+        let state =
+            || (works.taken.load(std::sync::atomic::Ordering::Relaxed), plain.bus().newest().is_some());
+        assert_eq!(state(), (1, true));
+        sink.clear();
+        assert_eq!(state(), (0, false));
+    }
+}

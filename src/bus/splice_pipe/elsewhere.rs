@@ -1,0 +1,45 @@
+//! No such pages: every part is written.
+
+use std::{io, sync::Arc};
+
+use crate::{bus::current::Published, media::multipart::writer::Framing};
+
+/// Never made.
+#[derive(Debug)]
+pub enum Pages {}
+
+impl Pages {
+    /// Always an error.
+    ///
+    /// # Errors
+    /// This system has no way to hand pages to sockets.
+    pub fn new() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Never called.
+    pub fn offer(&mut self, _: &Arc<Published>) {
+        match *self {}
+    }
+
+    /// Never called.
+    pub fn hold(&mut self, _: u64, _: Framing) -> bool {
+        match *self {}
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn send_to<S>(&mut self, _: &S) -> io::Result<usize> {
+        match *self {}
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn let_go(&mut self) -> io::Result<()> {
+        match *self {}
+    }
+}

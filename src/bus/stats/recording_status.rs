@@ -1,0 +1,88 @@
+//! How the writing of a stream's frames to disk goes.
+
+use std::{sync::Mutex, time::SystemTime};
+
+/// What the recorder is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SavingState {
+    /// Nothing to write has come yet.
+    Waiting,
+    /// The last frame was written.
+    Saving,
+    /// The last frame could not be written; the next one is tried.
+    Failing,
+    /// The file has all that it may have, and stays so.
+    Full,
+}
+
+impl SavingState {
+    /// For JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Saving => "saving",
+            Self::Failing => "failing",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// A state, since when, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saving {
+    /// The state.
+    pub state: SavingState,
+    /// When it began.
+    pub since: SystemTime,
+    /// Why nothing is written.
+    pub reason: Option<String>,
+}
+
+/// Where the recorder says how it goes.
+#[derive(Debug, Default)]
+pub(crate) struct SavingNote(Mutex<Option<Saving>>);
+
+impl SavingNote {
+    /// Whether the state is another than before.
+    pub(crate) fn write(&self, state: SavingState, reason: Option<String>) -> bool {
+        let mut note = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let before = note.as_ref().filter(|before| before.state == state);
+        let changed = before.is_none();
+        let since = before.map_or_else(SystemTime::now, |before| before.since);
+        *note = Some(Saving { state, since, reason });
+        changed
+    }
+
+    pub(crate) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+    }
+
+    pub(crate) fn read(&self) -> Option<Saving> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_keeps_its_beginning_and_the_last_reason() {
+        let note = SavingNote::default();
+        assert_eq!(note.read(), None);
+        assert!(note.write(SavingState::Failing, Some("no space".to_owned())));
+        let first = note.read().unwrap();
+        assert!(!note.write(SavingState::Failing, Some("read-only".to_owned())), "the same state");
+        let second = note.read().unwrap();
+        assert_eq!((second.since, second.reason.as_deref()), (first.since, Some("read-only")));
+        assert!(note.write(SavingState::Saving, None));
+        assert_eq!(
+            note.read().map(|saving| (saving.state, saving.reason)),
+            Some((SavingState::Saving, None))
+        );
+        note.forget();
+        assert_eq!(note.read(), None);
+        let states = [SavingState::Waiting, SavingState::Saving, SavingState::Failing, SavingState::Full];
+        assert_eq!(states.map(SavingState::as_str), ["waiting", "saving", "failing", "full"]);
+    }
+}

@@ -1,0 +1,75 @@
+//! What a stream's counters say at one moment, to be added up: a stream's renditions come and go, and what they sent stays
+//! counted.
+
+use std::ops::AddAssign;
+
+use super::{DropReason, Way, histogram::Timed};
+
+/// Of a stream, or of several.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Frames given to viewers, repeats included.
+    pub frames_out: u64,
+    /// Bytes given to viewers.
+    pub bytes_out: u64,
+    /// Frames that viewers missed.
+    pub skipped: u64,
+    pub(crate) dropped: [u64; DropReason::ALL.len()],
+    pub(crate) made: [u64; Way::ALL.len()],
+    /// How long it took to encode frames anew.
+    pub encoding: Timed,
+}
+
+impl Totals {
+    /// Frames not shown, by reason.
+    pub fn dropped(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        DropReason::ALL.into_iter().zip(self.dropped)
+    }
+
+    /// Frames shown, by what was done to them.
+    pub fn made(&self) -> impl Iterator<Item = (Way, u64)> {
+        Way::ALL.into_iter().zip(self.made)
+    }
+}
+
+impl AddAssign<&Totals> for Totals {
+    fn add_assign(&mut self, other: &Self) {
+        self.frames_out += other.frames_out;
+        self.bytes_out += other.bytes_out;
+        self.skipped += other.skipped;
+        for (count, more) in self.dropped.iter_mut().zip(other.dropped) {
+            *count += more;
+        }
+        for (count, more) in self.made.iter_mut().zip(other.made) {
+            *count += more;
+        }
+        self.encoding += &other.encoding;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use crate::bus::stats::{DropReason, StreamStats, Way};
+
+    #[test]
+    fn totals_of_ended_renditions_are_added_up() {
+        let ended = StreamStats::default();
+        for _ in 0..3 {
+            ended.count_frame_in(9, Instant::now(), Way::Encoded);
+            ended.count_frame_out(20, 7);
+            ended.count_drop(DropReason::Invalid);
+            ended.encoding().count(Duration::from_millis(4));
+        }
+        let stream = StreamStats::default();
+        stream.count_ended_rendition(&ended.totals());
+        assert_eq!(stream.ended_renditions(), ended.totals());
+        stream.count_ended_rendition(&ended.totals());
+        let sum = stream.ended_renditions();
+        assert_eq!((sum.frames_out, sum.bytes_out, sum.skipped), (6, 120, 42));
+        assert_eq!(sum.dropped().find(|(_, count)| *count > 0), Some((DropReason::Invalid, 6)));
+        assert_eq!(sum.made().find(|(_, count)| *count > 0), Some((Way::Encoded, 6)));
+        assert_eq!((sum.encoding.count(), sum.encoding.seconds()), (6, 0.024));
+    }
+}

@@ -1,0 +1,99 @@
+//! Who watches a bus and is told by its fan-out, one after the other, instead of waking up for each frame by itself.
+//!
+//! A thousand tasks that are woken for a frame cost more than half of what writing it to their sockets costs. So one loop
+//! a stream shows each frame to all [`Watcher`]s; those that write to sockets do so there and then.
+
+use std::{fmt::Debug, sync::Arc};
+
+use super::{current::Showing, splice_pipe::Pages};
+use crate::sync::{Mutex, MutexGuard, Notified, Notify};
+
+/// One who watches.
+pub trait Watcher: Debug + Send + Sync {
+    /// Looks at what the bus shows now, perhaps not for the first time. Must not block: all others wait behind it. With
+    /// `pages` the newest frame's part may be sent from there, if they hold it.
+    fn show(&self, showing: &Showing, pages: Option<&mut Pages>);
+
+    /// Has the watcher look by itself, on another thread: the one that calls has enough to do.
+    fn call(&self, showing: &Showing);
+
+    /// Returns whether [`Watcher::show`] can make use of `pages`: whether it writes to a plain TCP socket.
+    /// The default is that of a watcher that does not.
+    fn takes_pages(&self) -> bool {
+        false
+    }
+
+    /// Showing it something panicked: it is not to be shown anything more, and ends by itself.
+    fn break_off(&self);
+
+    /// It does not watch any more; the fan-out forgets it.
+    fn is_gone(&self) -> bool;
+}
+
+/// All watchers of a bus. Those who join wait here until the fan-out takes them in.
+#[derive(Debug, Default)]
+pub struct Audience {
+    joining: Mutex<Vec<Arc<dyn Watcher>>>,
+    left: Notify,
+}
+
+impl Audience {
+    /// From the next frame on `watcher` is shown what the bus shows. What it shows already, the watcher must look at
+    /// itself, and behind this call: in between nothing is lost then.
+    pub fn join(&self, watcher: Arc<dyn Watcher>) {
+        self.joining().push(watcher);
+    }
+
+    /// To be called when a watcher is gone, so that nothing keeps it until the next frame: there may be none.
+    pub fn left(&self) {
+        self.left.notify_one();
+    }
+
+    /// Moves those who joined to `watchers`.
+    pub fn take_in(&self, watchers: &mut Vec<Arc<dyn Watcher>>) {
+        watchers.append(&mut self.joining());
+    }
+
+    /// Ends when a watcher has left since the last time.
+    pub fn change(&self) -> Notified<'_> {
+        self.left.notified()
+    }
+
+    fn joining(&self) -> MutexGuard<'_, Vec<Arc<dyn Watcher>>> {
+        self.joining.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl Watcher for Nobody {
+        fn show(&self, _: &Showing, _: Option<&mut Pages>) {}
+        fn call(&self, _: &Showing) {}
+        fn break_off(&self) {}
+        fn is_gone(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn who_joins_is_taken_in_once_and_who_leaves_is_told() {
+        let audience = Audience::default();
+        let mut watchers: Vec<Arc<dyn Watcher>> = vec![Arc::new(Nobody)];
+        audience.join(Arc::new(Nobody));
+        audience.join(Arc::new(Nobody));
+        audience.take_in(&mut watchers);
+        audience.take_in(&mut watchers);
+        assert_eq!(watchers.len(), 3);
+        assert!(audience.change().now_or_never().is_none());
+        audience.left();
+        assert!(audience.change().now_or_never().is_some(), "also if it left before");
+        assert!(audience.change().now_or_never().is_none());
+    }
+}

@@ -1,0 +1,90 @@
+//! `framecast probe`: what does this camera send?
+
+mod report;
+
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::bail;
+use clap::Args;
+use tokio::time::Instant;
+
+use super::print;
+use crate::{
+    config::Limits,
+    media::multipart::boundary::ContentKind,
+    source::{
+        SourceError,
+        http_client::HttpClient,
+        probe::{self, Patience},
+    },
+};
+
+/// What to ask, and for how long.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  framecast probe http://user:password@192.168.1.20/video.mjpg")]
+pub(super) struct ProbeArguments {
+    /// The camera's URL, with user and password if it wants them
+    url: String,
+    /// Look at so many frames
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    frames: u64,
+    /// Look for so many seconds at most
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Accept any certificate
+    #[arg(long)]
+    insecure: bool,
+}
+
+pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
+    let upstream = probe::upstream(&arguments.url, arguments.insecure).map_err(anyhow::Error::msg)?;
+    actix_rt::System::new().block_on(async {
+        let limits = Limits::default();
+        let mut client = HttpClient::new(&upstream, limits.max_header_bytes);
+        let started = Instant::now();
+        let response = client.get(&[]).await?;
+        print(report::head(&upstream.url, &response, started.elapsed()));
+        let host = response.host().to_owned();
+        if response.status() != 200 {
+            return Err(SourceError::Status { host, status: response.status_text() }.into());
+        }
+        let kind = ContentKind::from_header(response.content_type());
+        let patience = Patience { frames: arguments.frames, within: Duration::from_secs(arguments.seconds) };
+        let waiting = Waiting::shown();
+        let seen = probe::look(response, kind.clone(), patience, &limits).await;
+        drop(waiting);
+        print(report::seen(&seen));
+        if seen.frames == 0 {
+            bail!(seen.no_picture(&host, &kind));
+        }
+        print(report::yaml(&upstream, seen.is_snapshot()));
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// A word on a terminal while frames are counted, which takes seconds; gone when dropped.
+struct Waiting(bool);
+
+impl Waiting {
+    fn shown() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        if terminal {
+            eprint!("  looking …");
+        }
+        Self(terminal)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.0 {
+            eprint!("\r\x1b[K");
+            // What cannot be wiped away harms nothing.
+            let _ = std::io::stderr().flush();
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What must hold of every input from outside, whatever it is: one function an entrance, which takes bytes and panics when
+//! something does not hold.
+//!
+//! The targets in `fuzz/` hand them what libFuzzer finds; the tests here hand them seeds, spoiled seeds and noise, a
+//! bounded number of each, so that `cargo test` runs the same on stable Rust. Not there in a normal build.
+
+use bytes::Bytes;
+
+use crate::{
+    config::{self, Environment},
+    imaging::convert::{PictureLimits, needs_conversion, to_jpeg},
+    media::{
+        jpeg::{Progress, Walk, huffman::with_huffman_tables, inspect},
+        multipart::{
+            boundary::ContentKind,
+            parser::{ParserLimits, Part, PartParser},
+        },
+    },
+};
+pub use crate::{source::http_client::fuzzing::*, web::fuzzing::*};
+
+/// Small, so that inputs reach them.
+const LIMITS: ParserLimits = ParserLimits { max_frame_bytes: 16 * 1024, max_header_bytes: 512 };
+
+/// Of pushed pictures.
+const PICTURES: PictureLimits = PictureLimits { max_frame_bytes: 64 * 1024, max_frame_pixels: 100_000 };
+
+/// What cameras announce; the second byte of the input chooses.
+pub(crate) const KINDS: [Option<&str>; 6] = [
+    Some("multipart/x-mixed-replace;boundary=cam"),
+    Some("multipart/x-mixed-replace;boundary=--cam"),
+    Some("multipart/x-mixed-replace"),
+    Some("image/jpeg"),
+    Some("text/html"),
+    None,
+];
+
+/// The parts of a body, and whether the parser gave up on the way.
+fn parts(kind: Option<&str>, body: &[u8], piece: usize) -> (Vec<Part>, bool) {
+    let mut parser = PartParser::new(ContentKind::from_header(kind), LIMITS);
+    let mut parts = Vec::new();
+    for piece in body.chunks(piece) {
+        parser.push(piece);
+        loop {
+            match parser.next_part() {
+                Ok(Some(part)) => parts.push(part),
+                Ok(None) => break,
+                Err(_) => return (parts, true),
+            }
+        }
+        let held = parser.buffered();
+        assert!(
+            held <= LIMITS.max_frame_bytes + LIMITS.max_header_bytes + piece.len(),
+            "it holds {held} bytes"
+        );
+    }
+    while let Ok(Some(part)) = parser.finish() {
+        parts.push(part);
+    }
+    (parts, false)
+}
+
+/// The body of a camera's answer, or of a feed: cut anywhere it gives the same whole JPEGs, in bounded memory. The first
+/// byte says how long pieces are, the second what was announced.
+pub fn multipart(input: &[u8]) {
+    let [piece, kind, body @ ..] = input else { return };
+    let kind = KINDS[usize::from(*kind) % KINDS.len()];
+    let (cut, cut_failed) = parts(kind, body, usize::from(*piece) + 1);
+    for part in &cut {
+        assert_eq!(inspect(&part.jpeg).as_ref(), Ok(&part.info));
+        assert!(part.jpeg.len() <= LIMITS.max_frame_bytes);
+    }
+    let (whole, whole_failed) = parts(kind, body, body.len().max(1));
+    // Where a body without frames is given up depends on how much of it comes at once.
+    if !cut_failed && !whole_failed {
+        assert_eq!(cut, whole);
+    } else {
+        let common = cut.len().min(whole.len());
+        assert_eq!(cut[..common], whole[..common]);
+    }
+}
+
+/// A `Content-Type`: a boundary that is found is one that can be looked for.
+pub fn boundary(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let kind = ContentKind::from_header(Some(&text));
+    if let Some(boundary) = kind.boundary() {
+        assert!((1..=200).contains(&boundary.len()), "a boundary of {} bytes", boundary.len());
+        let again = format!("multipart/x-mixed-replace; boundary=\"{}\"", boundary.replace(['\\', '"'], ""));
+        assert!(matches!(ContentKind::from_header(Some(&again)), ContentKind::Multipart { .. }));
+    }
+}
+
+/// A JPEG: the walk gives the same verdict however the bytes arrive, and one that gets tables stays whole. The first byte
+/// says how long pieces are.
+pub fn jpeg(input: &[u8]) {
+    let [piece, bytes @ ..] = input else { return };
+    let mut walk = Walk::default();
+    let mut verdict = Ok(Progress::NeedMore);
+    for end in (0..bytes.len()).step_by(usize::from(*piece) + 1).chain([bytes.len()]) {
+        if verdict == Ok(Progress::NeedMore) {
+            verdict = walk.advance(&bytes[..end]);
+        }
+    }
+    assert_eq!(verdict, Walk::default().advance(bytes));
+    let Ok(info) = inspect(bytes) else {
+        // Whatever it is, it stays what it is or grows by the tables.
+        let _ = with_huffman_tables(&Bytes::copy_from_slice(bytes));
+        return;
+    };
+    assert!(bytes[..info.len].ends_with(&[0xff, 0xd9]));
+    let whole = with_huffman_tables(&Bytes::copy_from_slice(&bytes[..info.len]));
+    let with_tables = inspect(&whole).expect("added tables leave a JPEG whole");
+    assert!(with_tables.has_huffman_tables && with_tables.len == whole.len());
+    assert_eq!((with_tables.width, with_tables.height), (info.width, info.height));
+}
+
+/// A configuration: mistakes are told, each with a place.
+pub fn yaml(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    match config::parse(text, "fuzzed", &Environment::default()) {
+        Ok(config) => assert!(!config.streams.is_empty(), "a configuration has streams"),
+        Err(errors) => {
+            assert!(!errors.mistakes().is_empty());
+            assert!(errors.to_string().lines().next().is_some_and(|line| line.starts_with("fuzzed")));
+        }
+    }
+}
+
+/// A pushed picture: a whole JPEG of allowed size comes of it, or an error.
+pub fn picture(input: &[u8]) {
+    let bytes = Bytes::copy_from_slice(input);
+    let converted = needs_conversion(&bytes);
+    if let Ok(frame) = to_jpeg(bytes.clone(), PICTURES) {
+        let info = frame.info();
+        assert!(u64::from(info.width) * u64::from(info.height) <= PICTURES.max_frame_pixels);
+        let whole = inspect(frame.jpeg()).expect("a frame is a whole JPEG");
+        assert_eq!((whole.width, whole.height), (info.width, info.height));
+        assert!(converted || info.has_huffman_tables == whole.has_huffman_tables || !info.has_huffman_tables);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! libjpeg-turbo, through turbojpeg's own objects: its one-call helpers throw a picture away for a warning.
+
+use std::cell::RefCell;
+
+use bytes::Bytes;
+use turbojpeg::{
+    Colorspace, Compressor, DecompressHeader, Decompressor, Image, OutputBuf, ScalingFactor, Subsamp,
+    YuvImage, YuvPlanesImage,
+};
+
+use super::{
+    CodecError, JpegCodec, MAX_SCANS, PixelFormat, Pixels, Quality, Wanted, check_pixels, planes_from_rgb,
+};
+use crate::imaging::ycbcr::{Planes, Sampling};
+
+/// libjpeg-turbo: decodes at 1/2, 1/4 and 1/8 too.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Turbo;
+
+/// What libjpeg-turbo says when the data end before the picture does: what is left is grey.
+const CUT_OFF: &str = "Premature end of JPEG file";
+
+/// How its other warnings begin, which leave a picture to show: bytes too many, a damaged stretch.
+const WARNINGS: [&str; 4] =
+    ["Corrupt JPEG data", "Invalid SOS parameters", "Inconsistent progression", "Warning:"];
+
+/// libjpeg-turbo's objects: making them costs more than a small picture.
+struct Workshop {
+    decompressor: Decompressor,
+    compressor: Compressor,
+}
+
+thread_local! {
+    /// One for each worker of the pool.
+    static WORKSHOP: RefCell<Option<Workshop>> = const { RefCell::new(None) };
+}
+
+fn with_workshop<T>(work: impl FnOnce(&mut Workshop) -> Result<T, CodecError>) -> Result<T, CodecError> {
+    WORKSHOP.with_borrow_mut(|kept| {
+        let workshop = match kept {
+            Some(workshop) => workshop,
+            None => kept.insert(new_workshop().map_err(undecodable)?),
+        };
+        work(workshop)
+    })
+}
+
+fn new_workshop() -> turbojpeg::Result<Workshop> {
+    let mut decompressor = Decompressor::new()?;
+    decompressor.set_scan_limit(MAX_SCANS.into())?;
+    Ok(Workshop { decompressor, compressor: Compressor::new()? })
+}
+
+impl JpegCodec for Turbo {
+    fn name(&self) -> &'static str {
+        "libjpeg-turbo"
+    }
+
+    fn max_denominator(&self) -> u8 {
+        8
+    }
+
+    fn decode(&self, jpeg: &[u8], max_pixels: u64) -> Result<Pixels, CodecError> {
+        with_workshop(|workshop| {
+            let header = workshop.open(jpeg, 1, max_pixels)?;
+            workshop.pixels(jpeg, header)
+        })
+    }
+
+    fn decode_planes(&self, jpeg: &[u8], wanted: Wanted, planes: &mut Planes) -> Result<(), CodecError> {
+        with_workshop(|workshop| {
+            let header = workshop.open(jpeg, wanted.denominator, wanted.max_pixels)?;
+            let sampling = match header.subsamp {
+                Subsamp::Gray => Some(Sampling::Gray),
+                Subsamp::None => Some(Sampling::S444),
+                Subsamp::Sub2x1 => Some(Sampling::S422),
+                Subsamp::Sub2x2 => Some(Sampling::S420),
+                Subsamp::Sub1x2 => Some(Sampling::S440),
+                Subsamp::Sub4x1 => Some(Sampling::S411),
+                Subsamp::Sub1x4 => Some(Sampling::S441),
+                _ => None,
+            };
+            match (header.colorspace, sampling) {
+                (Colorspace::Gray | Colorspace::YCbCr, _) if wanted.gray => {
+                    workshop.gray(jpeg, header, planes)
+                }
+                (Colorspace::Gray, _) => workshop.gray(jpeg, header, planes),
+                (Colorspace::YCbCr, Some(sampling)) => workshop.planes(jpeg, header, sampling, planes),
+                _ => {
+                    planes_from_rgb(&workshop.pixels(jpeg, header)?, planes)?;
+                    if wanted.gray {
+                        planes.make_gray();
+                    }
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    fn encode(&self, pixels: &Pixels, quality: Quality) -> Result<Bytes, CodecError> {
+        with_workshop(|workshop| {
+            let format = turbo_format(pixels.format);
+            let width = usize::from(pixels.width);
+            let subsamp = match (pixels.format, quality.full_colour) {
+                (PixelFormat::Gray, _) => Subsamp::Gray,
+                (PixelFormat::Rgb, true) => Subsamp::None,
+                (PixelFormat::Rgb, false) => Subsamp::Sub2x2,
+            };
+            let image = Image {
+                pixels: pixels.data.as_slice(),
+                width,
+                pitch: width * pixels.format.bytes(),
+                height: pixels.height.into(),
+                format,
+            };
+            workshop.encode(image, subsamp, quality.percent)
+        })
+    }
+
+    fn encode_planes(&self, planes: &Planes, percent: u8) -> Result<Bytes, CodecError> {
+        let (width, height) = (planes.width(), planes.height());
+        let subsamp = match planes.sampling() {
+            Sampling::Gray => {
+                let format = turbojpeg::PixelFormat::GRAY;
+                let image = Image { pixels: planes.plane(0), width, pitch: width, height, format };
+                return with_workshop(|workshop| workshop.encode(image, Subsamp::Gray, percent));
+            }
+            Sampling::S444 => Subsamp::None,
+            Sampling::S422 => Subsamp::Sub2x1,
+            Sampling::S420 => Subsamp::Sub2x2,
+            other => return Err(CodecError::Encode(format!("{other:?} is not a sampling to encode"))),
+        };
+        let (across, down) = planes.sampling().factors();
+        let padded = pad(planes.plane(0), width, height, across, down);
+        let (colour, _) = planes.size_of(1);
+        with_workshop(|workshop| {
+            let image = YuvPlanesImage {
+                y_plane: padded.as_deref().unwrap_or(planes.plane(0)),
+                u_plane: planes.plane(1),
+                v_plane: planes.plane(2),
+                width,
+                height,
+                y_stride: width.next_multiple_of(across),
+                u_stride: colour,
+                v_stride: colour,
+                subsamp,
+            };
+            let compressor = &mut workshop.compressor;
+            compressor.set_quality(percent.clamp(1, 100).into()).map_err(unencodable)?;
+            let mut jpeg = OutputBuf::new_owned();
+            compressor.compress_yuv_planes(&image, &mut jpeg).map_err(unencodable)?;
+            Ok(Bytes::copy_from_slice(&jpeg))
+        })
+    }
+}
+
+impl Workshop {
+    /// Reads the header, refuses giants (libjpeg-turbo's own allocation would end the process), and sets the scale;
+    /// the answer has the size that will be decoded.
+    fn open(
+        &mut self,
+        jpeg: &[u8],
+        denominator: u8,
+        max_pixels: u64,
+    ) -> Result<DecompressHeader, CodecError> {
+        let header = self.decompressor.read_header(jpeg).map_err(undecodable)?;
+        check_pixels(header.width, header.height, max_pixels)?;
+        if header.is_lossless || header.is_arithmetic {
+            return Err(CodecError::Decode("lossless and arithmetic JPEGs are not taken".into()));
+        }
+        let factor = ScalingFactor::new(1, denominator.into());
+        self.decompressor.set_scaling_factor(factor).map_err(undecodable)?;
+        Ok(header.scaled(factor))
+    }
+
+    fn encode(&mut self, image: Image<&[u8]>, subsamp: Subsamp, percent: u8) -> Result<Bytes, CodecError> {
+        self.compressor.set_quality(percent.clamp(1, 100).into()).map_err(unencodable)?;
+        self.compressor.set_subsamp(subsamp).map_err(unencodable)?;
+        let mut jpeg = OutputBuf::new_owned();
+        self.compressor.compress(image, &mut jpeg).map_err(unencodable)?;
+        Ok(Bytes::copy_from_slice(&jpeg))
+    }
+
+    fn pixels(&mut self, jpeg: &[u8], header: DecompressHeader) -> Result<Pixels, CodecError> {
+        let format = match header.colorspace {
+            Colorspace::Gray => PixelFormat::Gray,
+            Colorspace::RGB | Colorspace::YCbCr => PixelFormat::Rgb,
+            Colorspace::CMYK | Colorspace::YCCK => {
+                return Err(CodecError::Decode("pictures for printing (CMYK) are not taken".into()));
+            }
+        };
+        let DecompressHeader { width, height, .. } = header;
+        let mut data = vec![0; width * height * format.bytes()];
+        let image = Image {
+            pixels: data.as_mut_slice(),
+            width,
+            pitch: width * format.bytes(),
+            height,
+            format: turbo_format(format),
+        };
+        usable(self.decompressor.decompress(jpeg, image))?;
+        let side = |side: usize| {
+            u16::try_from(side)
+                .map_err(|_| CodecError::Decode("a side is longer than a JPEG can have".into()))
+        };
+        Pixels::new(side(width)?, side(height)?, format, data)
+    }
+
+    fn gray(&mut self, jpeg: &[u8], header: DecompressHeader, planes: &mut Planes) -> Result<(), CodecError> {
+        let DecompressHeader { width, height, .. } = header;
+        planes.reshape(width, height, Sampling::Gray)?;
+        let format = turbojpeg::PixelFormat::GRAY;
+        let image = Image { pixels: planes.all_mut(), width, pitch: width, height, format };
+        usable(self.decompressor.decompress(jpeg, image))
+    }
+
+    fn planes(
+        &mut self,
+        jpeg: &[u8],
+        header: DecompressHeader,
+        sampling: Sampling,
+        planes: &mut Planes,
+    ) -> Result<(), CodecError> {
+        let DecompressHeader { width, height, subsamp, .. } = header;
+        let (across, down) = sampling.factors();
+        let (columns, rows) = (width.next_multiple_of(across), height.next_multiple_of(down));
+        let colour = 2 * (columns / across) * (rows / down);
+        let memory = planes.memory(columns * rows + colour);
+        let image = YuvImage { pixels: memory.as_mut_slice(), width, align: 1, height, subsamp };
+        usable(self.decompressor.decompress_to_yuv(jpeg, image))?;
+        if (columns, rows) != (width, height) {
+            // It fills up the last block of an odd picture: move together what belongs to the picture.
+            for row in 1..height {
+                memory.copy_within(row * columns..row * columns + width, row * width);
+            }
+            memory.copy_within(columns * rows..columns * rows + colour, width * height);
+        }
+        planes.reshape(width, height, sampling)
+    }
+}
+
+/// A warning leaves a picture to show, as every browser does; one that is cut off is none.
+fn usable(result: turbojpeg::Result<()>) -> Result<(), CodecError> {
+    match result {
+        Err(turbojpeg::Error::TurboJpegError(text))
+            if !text.contains(CUT_OFF) && WARNINGS.iter().any(|warning| text.contains(warning)) =>
+        {
+            Ok(())
+        }
+        other => other.map_err(undecodable),
+    }
+}
+
+fn undecodable(error: turbojpeg::Error) -> CodecError {
+    CodecError::Decode(error.to_string())
+}
+
+fn unencodable(error: turbojpeg::Error) -> CodecError {
+    CodecError::Encode(error.to_string())
+}
+
+fn turbo_format(format: PixelFormat) -> turbojpeg::PixelFormat {
+    match format {
+        PixelFormat::Rgb => turbojpeg::PixelFormat::RGB,
+        PixelFormat::Gray => turbojpeg::PixelFormat::GRAY,
+    }
+}
+
+/// The brightness of an odd picture, filled up to whole blocks of shared colours, as libjpeg-turbo wants it.
+fn pad(plane: &[u8], width: usize, height: usize, across: usize, down: usize) -> Option<Vec<u8>> {
+    let (columns, rows) = (width.next_multiple_of(across), height.next_multiple_of(down));
+    if (columns, rows) == (width, height) {
+        return None;
+    }
+    let mut padded = Vec::with_capacity(columns * rows);
+    for row in 0..rows {
+        let from = &plane[row.min(height - 1) * width..][..width];
+        padded.extend_from_slice(from);
+        padded.extend(std::iter::repeat_n(from[width - 1], columns - width));
+    }
+    Some(padded)
+}

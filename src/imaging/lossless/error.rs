@@ -1,0 +1,58 @@
+//! Why a picture was not reworked without loss.
+
+/// Why [`apply`](crate::imaging::lossless::apply) gave no picture.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LosslessError {
+    /// The picture may be fine, but this cannot be done without decoding it.
+    #[error("not possible without decoding the picture: {why}")]
+    NotLossless {
+        /// What stands in the way.
+        why: &'static str,
+    },
+    /// More pixels than allowed; nothing was allocated.
+    #[error("the picture is {width}x{height} pixels, at most {max_pixels} pixels in all are taken")]
+    TooManyPixels {
+        /// Width in pixels.
+        width: u16,
+        /// Height in pixels.
+        height: u16,
+        /// The limit.
+        max_pixels: u64,
+    },
+    /// The crop is empty or leaves the picture.
+    #[error(
+        "a crop of {crop_width}x{crop_height} pixels at {x},{y} must lie inside the picture of {width}x{height} pixels"
+    )]
+    OutsidePicture {
+        /// First column.
+        x: u16,
+        /// First row.
+        y: u16,
+        /// Columns.
+        crop_width: u16,
+        /// Rows.
+        crop_height: u16,
+        /// Width of the picture at that step.
+        width: u16,
+        /// Height of the picture at that step.
+        height: u16,
+    },
+    /// The bytes are no JPEG, or a broken one.
+    #[error("broken JPEG: {what} at offset {offset}")]
+    Damaged {
+        /// Where, from SOI.
+        offset: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+impl LosslessError {
+    pub(super) fn damaged(offset: usize, what: &'static str) -> Self {
+        Self::Damaged { offset, what }
+    }
+
+    pub(super) fn not_lossless(why: &'static str) -> Self {
+        Self::NotLossless { why }
+    }
+}

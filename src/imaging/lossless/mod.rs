@@ -1,0 +1,89 @@
+//! Turns, mirrors, crops and greys a JPEG without decoding it to pixels, as `jpegtran` does: nothing is lost.
+//!
+//! The coefficients of the 8×8 blocks are read out of the Huffman code (`decode`), moved and given new signs
+//! (`plan`, `blocks`), and written as Huffman code again (`encode`). Any number of steps is one pass.
+//!
+//! Promised: any bytes give a result or an error, memory is bounded by the length of the input and by
+//! [`Options::max_pixels`], and no pixel that remains changes by more than the rounding of a decoder's inverse DCT.
+//! What cannot be done that way is [`LosslessError::NotLossless`]: the caller decodes and encodes instead.
+//!
+//! Metadata: JFIF, Adobe and ICC segments are carried over, EXIF and all else is left out, since a turned
+//! picture must not say that it has to be turned. So a step that makes it upright comes first where the
+//! camera's EXIF data are to count.
+//!
+//! Kept out: progressive and arithmetic coding, inputs and outputs other than byte slices, configuration.
+
+mod bits;
+mod blocks;
+mod decode;
+mod encode;
+mod error;
+mod exif;
+mod header;
+mod huffman;
+mod plan;
+mod segments;
+mod strip;
+mod write;
+#[cfg(test)]
+mod tests;
+
+pub use decode::Workspace;
+pub use error::LosslessError;
+pub use exif::{Orientation, orientation};
+use header::Header;
+pub use plan::LosslessOp;
+use plan::Plan;
+use segments::Segments;
+pub use strip::strip_metadata;
+
+/// What is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Pixels a picture may have; checked before anything is allocated.
+    pub max_pixels: u64,
+    /// Cut off incomplete blocks that would have to move to the left or upper edge, up to 15 pixels (up to 31 with
+    /// rare sampling), as `jpegtran -trim` does. Otherwise such a picture is [`LosslessError::NotLossless`].
+    pub trim: bool,
+}
+
+/// Does `ops` in their order, in one pass. For many pictures, [`Workspace::apply`] uses its memory again.
+///
+/// # Errors
+/// [`LosslessError`]: what is damaged, too large, or not possible without loss.
+pub fn apply(jpeg: &[u8], ops: &[LosslessOp], options: Options) -> Result<Vec<u8>, LosslessError> {
+    Workspace::default().apply(jpeg, ops, options)
+}
+
+/// Would [`apply`] do `ops` on a picture with this header? Only the header is read, so the picture data may still
+/// turn out to be damaged.
+///
+/// A crop is aligned when its first row and column (after mirroring: its last) lie on the grid of blocks: 8 pixels for
+/// grey and 4:4:4, 16 across for 4:2:2, 16 both ways for 4:2:0.
+#[must_use]
+pub fn is_aligned(jpeg: &[u8], ops: &[LosslessOp], options: Options) -> bool {
+    let mut segments = Segments::new(jpeg);
+    Header::read(&mut segments, options.max_pixels)
+        .and_then(|(header, _)| Plan::new(&header, ops, options.trim))
+        .is_ok()
+}
+
+impl Workspace {
+    /// As [`apply`], with the memory of the picture before. It keeps as much as the largest picture took: about four
+    /// bytes for each coefficient that is not zero, 2 MB for a usual picture of 1920×1080.
+    ///
+    /// # Errors
+    /// As [`apply`].
+    pub fn apply(
+        &mut self,
+        jpeg: &[u8],
+        ops: &[LosslessOp],
+        options: Options,
+    ) -> Result<Vec<u8>, LosslessError> {
+        let mut segments = Segments::new(jpeg);
+        let (mut header, first_scan) = Header::read(&mut segments, options.max_pixels)?;
+        let plan = Plan::new(&header, ops, options.trim)?;
+        let picture = self.decode(jpeg, &mut header, &mut segments, first_scan, plan.components)?;
+        write::write(&header, &plan, &picture, jpeg.len())
+    }
+}

@@ -1,0 +1,5 @@
+//! Drawing: filled shapes with soft edges, and text.
+
+pub(crate) mod canvas;
+pub mod fonts;
+pub mod strftime;

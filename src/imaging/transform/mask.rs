@@ -1,0 +1,73 @@
+//! Hides parts of a picture.
+
+use fast_image_resize::FilterType;
+
+use super::{
+    plan::Part,
+    resample::{Mover, resize},
+};
+use crate::{
+    config::{Fill, Mask},
+    imaging::{
+        codec::CodecError,
+        ycbcr::{Planes, from_rgb},
+    },
+};
+
+/// What is blurred is first made so small that nothing can be told, whatever is done to the picture later: at most so
+/// many spots on the longer side, and none smaller than [`MIN_SPOT`].
+const SPOTS: usize = 8;
+
+/// A face 16 pixels high is none.
+const MIN_SPOT: usize = 16;
+
+/// Hides the parts; what lies outside of the picture needs no hiding.
+pub(crate) fn hide(masks: &[Mask], planes: &mut Planes, mover: &mut Mover) -> Result<(), CodecError> {
+    for mask in masks {
+        for n in 0..planes.sampling().planes() {
+            hide_in_plane(mask, n, planes, mover)?;
+        }
+    }
+    Ok(())
+}
+
+fn hide_in_plane(mask: &Mask, n: usize, planes: &mut Planes, mover: &mut Mover) -> Result<(), CodecError> {
+    let (across, down) = if n == 0 { (1, 1) } else { planes.sampling().factors() };
+    let (columns, rows) = planes.size_of(n);
+    // Outwards: a colour that is shared with a hidden pixel is hidden too.
+    let range = |from: u32, len: u32, by: usize, side: usize| {
+        let end = (from as usize + len as usize).div_ceil(by).min(side);
+        (from as usize / by).min(end)..end
+    };
+    let region = mask.region;
+    let x = range(region.x, region.width.get(), across, columns);
+    let y = range(region.y, region.height.get(), down, rows);
+    if x.is_empty() || y.is_empty() {
+        return Ok(());
+    }
+    let plane = planes.plane_mut(n);
+    match mask.fill {
+        Fill::Color(color) => {
+            let byte = from_rgb(color)[n];
+            y.for_each(|row| plane[row * columns..][x.clone()].fill(byte));
+            Ok(())
+        }
+        Fill::Blur => {
+            let spot = (x.len().max(y.len()) / SPOTS).max(MIN_SPOT / across.min(down));
+            let (wide, high) = (x.len().div_ceil(spot), y.len().div_ceil(spot));
+            let part =
+                Part { x: x.start as f64, y: y.start as f64, width: x.len() as f64, height: y.len() as f64 };
+            let mut spots = vec![0; wide * high];
+            let from = (&*plane, (columns, rows));
+            resize(mover.resizer(), from, part, FilterType::Box, (&mut spots, (wide, high)))?;
+            let mut soft = vec![0; x.len() * y.len()];
+            let part = Part { x: 0.0, y: 0.0, width: wide as f64, height: high as f64 };
+            let to = (soft.as_mut_slice(), (x.len(), y.len()));
+            resize(mover.resizer(), (&spots, (wide, high)), part, FilterType::Bilinear, to)?;
+            for (row, soft) in y.zip(soft.chunks_exact(x.len())) {
+                plane[row * columns..][x.clone()].copy_from_slice(soft);
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What is done to a picture without decoding it: nothing, metadata out, blocks moved.
+
+use bytes::Bytes;
+
+use super::plan::Lossless;
+use crate::{
+    bus::Way,
+    imaging::lossless::{Options, Workspace, strip_metadata},
+    media::frame::Frame,
+};
+
+/// Does it, if this JPEG allows it. A progressive one does not, nor one that is damaged, nor one whose blocks stand across
+/// the edge of what is kept: those are to be decoded. No pixel is ever left out for being at such an edge.
+pub(in crate::imaging) fn take(
+    frame: &Frame,
+    wanted: &Lossless,
+    (strip, max_pixels): (bool, u64),
+    workspace: &mut Workspace,
+) -> Option<(Bytes, Way)> {
+    if wanted.ops.is_empty() && !wanted.askew {
+        return Some(as_it_is(frame, strip));
+    }
+    let options = Options { max_pixels, trim: false };
+    let moved = workspace.apply(frame.jpeg(), &wanted.ops, options).ok()?;
+    Some((moved.into(), Way::Lossless))
+}
+
+/// The picture's own bytes, but for its metadata if these are to go.
+pub(in crate::imaging) fn as_it_is(frame: &Frame, strip: bool) -> (Bytes, Way) {
+    let jpeg = frame.jpeg().clone();
+    if !strip {
+        return (jpeg, Way::Passed);
+    }
+    let stripped = strip_metadata(jpeg);
+    let way = if stripped.len() == frame.jpeg().len() { Way::Passed } else { Way::Lossless };
+    (stripped, way)
+}

@@ -1,0 +1,369 @@
+//! A stream's transforms, applied to one frame after the other in the cheapest correct way.
+//!
+//! A frame that is not changed keeps its bytes. Moving blocks and removing metadata do without decoding
+//! (`shortcut`). Everything else decodes and encodes the frame.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    mask,
+    orientation::Turn,
+    passthrough,
+    plan::{Input, Means, Part, Plan, PlanError, Stage, plan},
+};
+use crate::{
+    bus::Way,
+    config::{Caption, Rework, Step},
+    imaging::{
+        codec::{CodecError, Wanted, codec},
+        convert::PictureLimits,
+        cpu_pool::{
+            footprint,
+            memory::{Cached, PictureMemory},
+            scratch::Scratch,
+        },
+        overlay::{Layer, LogoError},
+        raster::strftime,
+        ycbcr::{Planes, Sampling},
+    },
+    media::{frame::Frame, jpeg::JpegError},
+};
+
+/// Maximum number of characters that a text's `%` conversions add: a few names of days, months and zones.
+const MAX_TIME_CHARS: usize = 200;
+
+/// Letters of formatted times, for texts that do not contain them.
+const TIME_LETTERS: &str = "0123456789:-+/.,ADFJMNOPSTWabcdeghilmnoprstuvy";
+
+/// Placeholder of the stream's title in a text.
+const TITLE: &str = "{title}";
+
+/// The transforms of a stream.
+#[derive(Debug)]
+pub struct Pipeline {
+    title: String,
+    rework: Rework,
+    limits: PictureLimits,
+    memory: Arc<PictureMemory>,
+    zone: TimeZone,
+    /// The previous frame's plan. Streams' and connections' threads read it, so the lock is never held while
+    /// a plan is made or carried out.
+    plan: Mutex<Option<(Input, Arc<Plan>)>>,
+    /// Locked only to read or replace an entry, never while a layer is drawn or read.
+    layers: Mutex<Layers>,
+}
+
+/// Layers of the previous frame, by the numbers of their steps.
+#[derive(Debug, Default)]
+struct Layers {
+    /// Each with its text and the width of the picture.
+    captions: HashMap<usize, (String, usize, Cached<Arc<Layer>>)>,
+    logos: HashMap<usize, Arc<Layer>>,
+}
+
+/// A transformed frame.
+#[derive(Debug, Clone)]
+pub struct Reworked {
+    /// The result.
+    pub frame: Frame,
+    /// The kind of processing.
+    pub way: Way,
+}
+
+/// An error of a transform.
+#[derive(Debug, thiserror::Error)]
+pub enum ReworkError {
+    /// The steps do not fit this picture.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// It cannot be decoded or encoded.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// A logo is not there, or no PNG.
+    #[error(transparent)]
+    Logo(#[from] LogoError),
+    /// The text's `%` conversions.
+    #[error("{0}")]
+    Format(String),
+    /// The result is no JPEG, or too large.
+    #[error("the reworked picture cannot be shown: {0}")]
+    Result(#[from] JpegError),
+    /// A bug: the picture is dropped, the worker lives on.
+    #[error("transforming failed inside framecast, which is a bug: {reason}")]
+    Panicked {
+        /// The panic's message.
+        reason: String,
+    },
+    /// More bytes than allowed.
+    #[error("the reworked picture has {len} bytes, at most {max} are taken (limits.max_frame_bytes)")]
+    TooLarge {
+        /// Bytes it has.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+}
+
+impl Pipeline {
+    /// Returns a pipeline for the steps of `rework`, with `title` for its texts and buffers from `memory`.
+    pub fn new(title: String, rework: Rework, limits: PictureLimits, memory: Arc<PictureMemory>) -> Self {
+        let (plan, layers) = (Mutex::default(), Mutex::default());
+        Self { title, rework, limits, memory, zone: TimeZone::system(), plan, layers }
+    }
+
+    /// Returns the most bytes of memory that reworking this frame takes, reckoned from its header.
+    ///
+    /// # Errors
+    /// [`ReworkError`] when the steps do not fit the picture.
+    pub fn bytes_for(&self, frame: &Frame) -> Result<usize, ReworkError> {
+        let plan = self.plan_for(frame)?;
+        let jpeg = footprint::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
+        let (width, height) = plan.size;
+        let full = (u64::from(frame.width()), u64::from(frame.height()));
+        let stages = self.bytes_of_stages(&plan, full);
+        let pixels = (width as u64) * (height as u64);
+        let bytes = footprint::recoding(&jpeg, plan.denominator, stages, (pixels, plan.quality));
+        // What cannot be done without decoding is decoded after that was tried.
+        let lossless = plan.lossless.as_ref().map_or(0, |_| footprint::total(jpeg.lossless()));
+        Ok(bytes.max(lossless))
+    }
+
+    /// All buffers that stages fill, as if each had its own.
+    fn bytes_of_stages(&self, plan: &Plan, (width, height): (u64, u64)) -> u64 {
+        let (mut width, mut height) =
+            (width.div_ceil(plan.denominator.into()), height.div_ceil(plan.denominator.into()));
+        // A colour for each pixel is the most.
+        let planes = if plan.gray { 1 } else { 3 };
+        let is_resampled = plan.stages.iter().any(|stage| matches!(stage, Stage::Move { .. }));
+        // Otherwise colours that the JPEG shares in another way than the result are, at the end.
+        let mut bytes = if is_resampled || plan.gray { 0 } else { width * height * (planes + 1) };
+        for stage in &plan.stages {
+            match stage {
+                Stage::Move { size, turn, .. } => {
+                    let (across, down) = (size.0 as u64, size.1 as u64);
+                    let turned = if *turn == Turn::NONE { 0 } else { 2 * across * down };
+                    // Rows are resampled before columns, into the resizer's own memory.
+                    bytes += across * down * planes + turned + across * height;
+                    (width, height) = turn.size((across, down));
+                }
+                Stage::AddColour => bytes += width * height * 4,
+                Stage::Mask(_) => bytes += width * height,
+                Stage::Draw(number) => bytes += self.bytes_of_layer(*number, width),
+            }
+        }
+        bytes
+    }
+
+    /// Letters as they are drawn; a logo takes its own bytes when it is read.
+    fn bytes_of_layer(&self, number: usize, width: u64) -> u64 {
+        let Step::Text(caption) = &self.rework.steps[number] else { return 0 };
+        let size = f64::from(caption.size).ceil() as u64 + 1;
+        let letters = caption.text.chars().count() + self.title.chars().count() + MAX_TIME_CHARS;
+        let different = footprint::letters(&caption.text, caption.size)
+            + footprint::letters(&self.title, caption.size)
+            + footprint::letters(TIME_LETTERS, caption.size);
+        // One byte and then four for each pixel of all lines, with their background.
+        let lines = caption.text.lines().count() as u64 + 1;
+        5 * (letters as u64 * size).min(width) * lines * 2 * size + different as u64
+    }
+
+    /// Returns whether the pipeline does no more than remove metadata, which takes microseconds, less than a
+    /// worker's turn.
+    pub fn is_light(&self) -> bool {
+        self.rework.steps.is_empty() && self.rework.encode.is_none()
+    }
+
+    /// Transforms a frame. Unless the pipeline [is light](Self::is_light), this takes milliseconds and
+    /// belongs in the pool.
+    ///
+    /// # Errors
+    /// [`ReworkError`]; the caller drops the frame.
+    pub fn rework(&self, frame: &Frame) -> Result<Reworked, ReworkError> {
+        let (jpeg, way) = if self.is_light() {
+            passthrough::as_it_is(frame, self.rework.strip_metadata)
+        } else {
+            let plan = self.plan_for(frame)?;
+            self.memory.with_scratch(|scratch| self.make(frame, &plan, scratch))?
+        };
+        if way == Way::Passed {
+            return Ok(Reworked { frame: frame.clone(), way });
+        }
+        if jpeg.len() > self.limits.max_frame_bytes {
+            return Err(ReworkError::TooLarge { len: jpeg.len(), max: self.limits.max_frame_bytes });
+        }
+        Ok(Reworked { frame: frame.reworked(jpeg)?, way })
+    }
+
+    fn make(&self, frame: &Frame, plan: &Plan, scratch: &mut Scratch) -> Result<(Bytes, Way), ReworkError> {
+        if let Some(wanted) = &plan.lossless {
+            let options = (self.rework.strip_metadata, self.limits.max_frame_pixels);
+            if let Some(made) = passthrough::take(frame, wanted, options, &mut scratch.workspace) {
+                return Ok(made);
+            }
+        }
+        Ok((self.run(frame, plan, scratch)?, Way::Encoded))
+    }
+
+    /// Returns the plan, which is made anew only if the frames have changed.
+    fn plan_for(&self, frame: &Frame) -> Result<Arc<Plan>, ReworkError> {
+        let input = Input {
+            width: frame.width(),
+            height: frame.height(),
+            gray: frame.info().components == 1,
+            upright: Turn::upright(frame.jpeg()),
+        };
+        let before = self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((known, plan)) = before
+            && known == input
+        {
+            return Ok(plan);
+        }
+        let means =
+            Means { max_denominator: codec().max_denominator(), max_pixels: self.limits.max_frame_pixels };
+        let plan = Arc::new(plan(input, &self.rework, means)?);
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some((input, plan.clone()));
+        Ok(plan)
+    }
+
+    fn layers(&self) -> MutexGuard<'_, Layers> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self, frame: &Frame, plan: &Plan, scratch: &mut Scratch) -> Result<Bytes, ReworkError> {
+        let wanted = Wanted {
+            denominator: plan.denominator,
+            gray: plan.gray,
+            max_pixels: self.limits.max_frame_pixels,
+        };
+        codec().decode_planes(frame.jpeg(), wanted, &mut scratch.planes)?;
+        let full = (usize::from(frame.width()), usize::from(frame.height()));
+        for (number, stage) in plan.stages.iter().enumerate() {
+            match stage {
+                Stage::Move { take, size, turn } => {
+                    let take = if number == 0 { take.shrunk(full, &scratch.planes) } else { *take };
+                    scratch.go((take, *size, *turn), plan.sampling)?;
+                }
+                Stage::AddColour => scratch.planes.add_colour(plan.sampling),
+                Stage::Mask(masks) => mask::hide(masks, &mut scratch.planes, &mut scratch.mover)?,
+                Stage::Draw(number) => self.draw(*number, frame.taken(), &mut scratch.planes)?,
+            }
+        }
+        let sampling = scratch.planes.sampling();
+        if sampling != Sampling::Gray && sampling != plan.sampling {
+            let whole = Part::whole(&scratch.planes);
+            let size = (scratch.planes.width(), scratch.planes.height());
+            scratch.go((whole, size, Turn::NONE), plan.sampling)?;
+        }
+        Ok(codec().encode_planes(&scratch.planes, plan.quality)?)
+    }
+
+    fn draw(&self, number: usize, taken: SystemTime, planes: &mut Planes) -> Result<(), ReworkError> {
+        match &self.rework.steps[number] {
+            Step::Text(caption) => {
+                let layer = self.caption(number, caption, taken, planes.width())?;
+                layer.draw(caption.position, planes);
+            }
+            Step::Image(logo) => {
+                let known = self.layers().logos.get(&number).cloned();
+                let layer = match known {
+                    Some(layer) => layer,
+                    None => {
+                        let layer = Arc::new(Layer::of_logo(logo, &self.memory)?);
+                        self.layers().logos.insert(number, layer.clone());
+                        layer
+                    }
+                };
+                layer.draw(logo.position, planes);
+            }
+            // The plan draws nothing else.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Returns the layer of a text at the frame's time, which is drawn anew only if it has changed.
+    fn caption(
+        &self,
+        number: usize,
+        caption: &Caption,
+        taken: SystemTime,
+        width: usize,
+    ) -> Result<Arc<Layer>, ReworkError> {
+        let time = Timestamp::try_from(taken).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(self.zone.clone());
+        let text = strftime::expand(&caption.text, &time).map_err(ReworkError::Format)?;
+        let text = text.replace(TITLE, &self.title);
+        // A layer of another text is not needed again.
+        let before = self.layers().captions.remove(&number);
+        let known = before.filter(|(drawn, for_width, _)| *drawn == text && *for_width == width);
+        let there = known.and_then(|(.., cached)| Some((cached.get()?, cached)));
+        let (layer, cached) = match there {
+            Some((layer, cached)) => (layer, Some(cached)),
+            None => {
+                let layer = Arc::new(Layer::of_text(&text, caption, width));
+                let cached = self.memory.cache(layer.bytes(), layer.clone());
+                (layer, cached)
+            }
+        };
+        if let Some(cached) = cached {
+            self.layers().captions.insert(number, (text, width, cached));
+        }
+        Ok(layer)
+    }
+}
+
+impl Part {
+    pub(crate) fn whole(planes: &Planes) -> Self {
+        Self { x: 0.0, y: 0.0, width: planes.width() as f64, height: planes.height() as f64 }
+    }
+
+    /// Scales the part to a picture that was decoded smaller.
+    fn shrunk(self, (width, height): (usize, usize), planes: &Planes) -> Self {
+        let (by_x, by_y) = (planes.width() as f64 / width as f64, planes.height() as f64 / height as f64);
+        Self { x: self.x * by_x, y: self.y * by_y, width: self.width * by_x, height: self.height * by_y }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::OpenOptions, process::Command, sync::mpsc, thread, time::Duration};
+
+    use super::*;
+    use crate::{bus::tests::tiny_frame, config::Limits};
+
+    /// Time after which the test fails instead of hanging.
+    const HANGS: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn the_plan_is_there_for_others_while_a_worker_reads_a_logo() {
+        let folder = tempfile::tempdir().unwrap();
+        // A pipe in place of the picture: reading it blocks until it is written to.
+        let pipe = folder.path().join("logo.png");
+        image::RgbImage::new(1, 1).save(&pipe).unwrap();
+        let yaml = format!(
+            "streams: {{a: {{source: {{type: pattern}}, transform: [{{image: {{path: {}}}}}]}}}}",
+            pipe.display()
+        );
+        let config = crate::config::parse(&yaml, "test", &crate::config::Environment::default()).unwrap();
+        std::fs::remove_file(&pipe).unwrap();
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let rework = config.streams[0].rework.clone();
+        let limits = PictureLimits::from(&Limits::default());
+        let pipeline = Arc::new(Pipeline::new(String::new(), rework, limits, Arc::default()));
+        let (worker, asking) = (pipeline.clone(), pipeline);
+        let working = thread::spawn(move || worker.rework(&tiny_frame()));
+        // Opening blocks until the worker reads it.
+        let reading = OpenOptions::new().write(true).open(&pipe).unwrap();
+        let (tell, told) = mpsc::sync_channel(1);
+        thread::spawn(move || tell.send(asking.bytes_for(&tiny_frame()).is_ok()));
+        assert_eq!(told.recv_timeout(HANGS), Ok(true));
+        drop(reading);
+        assert!(matches!(working.join().unwrap(), Err(ReworkError::Logo(_))));
+    }
+}

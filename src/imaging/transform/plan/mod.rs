@@ -1,0 +1,370 @@
+//! What has to be done to a picture, found out before any of it is: a pure function, tested by itself.
+//!
+//! - Steps that only move pixels (crop, scale, turn, mirror) are one: a part of the picture is taken, resampled once, and
+//!   laid down the right way. Turning comes last, on the smallest picture.
+//! - A picture that becomes smaller by half and more is decoded smaller, where the codec can.
+//! - Of a picture that becomes grey only the brightness is decoded, wherever in the list that stands.
+//! - Steps that only move whole blocks could be done without decoding: [`Plan::lossless`] says so.
+
+use super::orientation::Turn;
+use crate::{
+    config::{Bounds, Color, Encode, Fill, Fit, Mask, Region, Rework, Scale, Step, Subsampling},
+    imaging::{lossless::LosslessOp, ycbcr::Sampling},
+};
+
+/// What is known of a picture before it is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Input {
+    /// Width in pixels, as the JPEG has it.
+    pub width: u16,
+    /// Height in pixels, as the JPEG has it.
+    pub height: u16,
+    /// It has no colours.
+    pub gray: bool,
+    /// What makes it stand upright (EXIF).
+    pub upright: Turn,
+}
+
+/// What the machine allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Means {
+    /// See [`JpegCodec::max_denominator`](crate::imaging::codec::JpegCodec::max_denominator).
+    pub max_denominator: u8,
+    /// Most pixels of any picture on the way.
+    pub max_pixels: u64,
+}
+
+/// A part of a picture, in pixels and fractions of them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Part {
+    /// From the left side.
+    pub x: f64,
+    /// From the top.
+    pub y: f64,
+    /// Across.
+    pub width: f64,
+    /// Down.
+    pub height: f64,
+}
+
+/// One pass over the picture.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    /// Takes a part, resamples it to `size`, and turns that.
+    Move {
+        /// Of the picture as it is at this stage; of the JPEG's own size if it is the first stage.
+        take: Part,
+        /// Width and height before it is turned.
+        size: (usize, usize),
+        /// How it is laid down.
+        turn: Turn,
+    },
+    /// Gives a grey picture planes for colours that are drawn next.
+    AddColour,
+    /// Hides parts.
+    Mask(Vec<Mask>),
+    /// Draws the caption or logo at this place of the list.
+    Draw(usize),
+}
+
+/// What could be done without decoding; whether the borders of the JPEG's blocks allow it is for the JPEG to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lossless {
+    /// A part is taken, then turned, then greyed; what changes nothing is left out.
+    pub ops: Vec<LosslessOp>,
+    /// Its EXIF data say that it has to be turned, which must not be said of the result.
+    pub askew: bool,
+}
+
+/// What has to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Set if moving blocks could do it all, and no quality was asked for.
+    pub lossless: Option<Lossless>,
+    /// Decode the picture divided by this.
+    pub denominator: u8,
+    /// Decode its brightness only.
+    pub gray: bool,
+    /// Then.
+    pub stages: Vec<Stage>,
+    /// Of the planes while there are colours, and of the JPEG made from them.
+    pub sampling: Sampling,
+    /// Quality of the JPEG, 1 to 100.
+    pub quality: u8,
+    /// Width and height in the end.
+    pub size: (usize, usize),
+}
+
+/// Why there is nothing to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// Nothing of the picture is in the part to keep.
+    #[error("crop begins at {x},{y}, outside of a picture of {width}x{height} pixels")]
+    CropOutside {
+        /// From the left.
+        x: u32,
+        /// From the top.
+        y: u32,
+        /// Of the picture.
+        width: usize,
+        /// Of the picture.
+        height: usize,
+    },
+    /// It would become too large.
+    #[error(
+        "scale makes {width}x{height} pixels of it, at most {max_pixels} pixels in all are made (limits.max_frame_pixels)"
+    )]
+    TooLarge {
+        /// Across.
+        width: usize,
+        /// Down.
+        height: usize,
+        /// The limit.
+        max_pixels: u64,
+    },
+}
+
+/// Finds out what has to be done.
+///
+/// # Errors
+/// [`PlanError`] when the steps do not fit the picture.
+pub fn plan(input: Input, rework: &Rework, means: Means) -> Result<Plan, PlanError> {
+    let mut sketch = Sketch::new(input, rework);
+    for (number, step) in rework.steps.iter().enumerate() {
+        sketch.add(number, step, means)?;
+    }
+    sketch.flush();
+    let lossless = sketch.lossless(input, rework);
+    let Encode { quality, subsampling } = rework.encode.unwrap_or_default();
+    let sampling = match subsampling {
+        Subsampling::S444 => Sampling::S444,
+        Subsampling::S422 => Sampling::S422,
+        Subsampling::S420 => Sampling::S420,
+    };
+    Ok(Plan {
+        lossless,
+        denominator: denominator(&sketch.stages, means),
+        gray: sketch.gray,
+        stages: sketch.stages,
+        sampling,
+        quality,
+        size: sketch.moves.size(),
+    })
+}
+
+/// The largest fraction that still has every pixel asked for, if the picture is resampled first of all.
+fn denominator(stages: &[Stage], means: Means) -> u8 {
+    let Some(Stage::Move { take, size: (width, height), .. }) = stages.first() else { return 1 };
+    let ratio = (take.width / *width as f64).min(take.height / *height as f64);
+    denominator_for(ratio, means.max_denominator)
+}
+
+/// The largest fraction that still has every pixel of a picture that becomes `ratio` times smaller.
+pub(crate) fn denominator_for(ratio: f64, max_denominator: u8) -> u8 {
+    [8, 4, 2].into_iter().find(|&d| d <= max_denominator && f64::from(d) <= ratio).unwrap_or(1)
+}
+
+/// Moves that wait to be done as one.
+#[derive(Debug, Clone, Copy)]
+struct Moves {
+    take: Part,
+    scaled: (usize, usize),
+    turn: Turn,
+    any: bool,
+}
+
+impl Moves {
+    fn none((width, height): (usize, usize)) -> Self {
+        let take = Part { x: 0.0, y: 0.0, width: width as f64, height: height as f64 };
+        Self { take, scaled: (width, height), turn: Turn::NONE, any: false }
+    }
+
+    fn size(&self) -> (usize, usize) {
+        self.turn.size(self.scaled)
+    }
+
+    fn turn(&mut self, turn: Turn) {
+        self.turn = self.turn.then(turn);
+        self.any = true;
+    }
+
+    /// Keeps a part of what there is now.
+    fn select(&mut self, part: Part) {
+        let (width, height) = self.size();
+        let x = if self.turn.mirror_x { width as f64 - part.x - part.width } else { part.x };
+        let y = if self.turn.mirror_y { height as f64 - part.y - part.height } else { part.y };
+        let (x, y) = self.turn.size((x, y));
+        let (across, down) = self.turn.size((part.width, part.height));
+        let (by_x, by_y) = (self.take.width / self.scaled.0 as f64, self.take.height / self.scaled.1 as f64);
+        self.take = Part {
+            x: self.take.x + x * by_x,
+            y: self.take.y + y * by_y,
+            width: across * by_x,
+            height: down * by_y,
+        };
+        self.scaled = (rounded(across), rounded(down));
+        self.any = true;
+    }
+
+    fn scale(&mut self, size: (usize, usize)) {
+        self.scaled = self.turn.size(size);
+        self.any = true;
+    }
+}
+
+fn rounded(side: f64) -> usize {
+    (side.round() as usize).max(1)
+}
+
+struct Sketch {
+    stages: Vec<Stage>,
+    moves: Moves,
+    gray: bool,
+    /// The last step that takes the colours; whatever is drawn later may have some.
+    grayed_at: Option<usize>,
+    coloured: bool,
+    /// Bounds have made it smaller.
+    shrunk: bool,
+}
+
+impl Sketch {
+    fn new(input: Input, rework: &Rework) -> Self {
+        let mut moves = Moves::none((input.width.into(), input.height.into()));
+        if input.upright != Turn::NONE {
+            moves.turn(input.upright);
+        }
+        let grayed_at = rework.steps.iter().rposition(|step| *step == Step::Grayscale);
+        let gray = input.gray || grayed_at.is_some();
+        Self { stages: Vec::new(), moves, gray, grayed_at, coloured: !gray, shrunk: false }
+    }
+
+    fn add(&mut self, number: usize, step: &Step, means: Means) -> Result<(), PlanError> {
+        match step {
+            Step::Crop(region) => self.crop(*region)?,
+            Step::Scale(scale) => self.scale(*scale, means)?,
+            Step::Within(bounds) => self.shrink(*bounds),
+            Step::Rotate(rotation) => self.moves.turn((*rotation).into()),
+            Step::Flip(flip) => self.moves.turn((*flip).into()),
+            // Taken account of from the start: brightness does not depend on colours.
+            Step::Grayscale => {}
+            Step::Mask(masks) => {
+                let coloured = |mask: &Mask| matches!(mask.fill, Fill::Color(color) if has_hue(color));
+                self.draw(number, masks.iter().any(coloured), Stage::Mask(masks.clone()));
+            }
+            Step::Text(caption) => {
+                let hue =
+                    has_hue(caption.color.color) || caption.background.is_some_and(|ink| has_hue(ink.color));
+                self.draw(number, hue, Stage::Draw(number));
+            }
+            Step::Image(_) => self.draw(number, true, Stage::Draw(number)),
+        }
+        Ok(())
+    }
+
+    fn crop(&mut self, Region { x, y, width, height }: Region) -> Result<(), PlanError> {
+        let (whole_width, whole_height) = self.moves.size();
+        let inside = |from: u32, len: u32, side: usize| {
+            let from = from as usize;
+            (from < side).then(|| (from as f64, (len as usize).min(side - from) as f64))
+        };
+        let across = inside(x, width.get(), whole_width);
+        let down = inside(y, height.get(), whole_height);
+        let (Some((left, across)), Some((top, down))) = (across, down) else {
+            return Err(PlanError::CropOutside { x, y, width: whole_width, height: whole_height });
+        };
+        self.moves.select(Part { x: left, y: top, width: across, height: down });
+        Ok(())
+    }
+
+    fn scale(&mut self, scale: Scale, means: Means) -> Result<(), PlanError> {
+        let (width, height) = self.moves.size();
+        let (w, h) = (width as f64, height as f64);
+        let (width, height) = match scale {
+            Scale::Width(to) => (to.get() as usize, rounded(h * f64::from(to.get()) / w)),
+            Scale::Height(to) => (rounded(w * f64::from(to.get()) / h), to.get() as usize),
+            Scale::Both { size, fit } => {
+                let (across, down) = (f64::from(size.width.get()), f64::from(size.height.get()));
+                match fit {
+                    Fit::Contain => {
+                        let by = (across / w).min(down / h);
+                        (rounded(w * by), rounded(h * by))
+                    }
+                    Fit::Stretch => (rounded(across), rounded(down)),
+                    Fit::Cover => {
+                        let by = (across / w).max(down / h);
+                        let (kept_w, kept_h) = ((across / by).min(w), (down / by).min(h));
+                        let (x, y) = ((w - kept_w) / 2.0, (h - kept_h) / 2.0);
+                        self.moves.select(Part { x, y, width: kept_w, height: kept_h });
+                        (rounded(across), rounded(down))
+                    }
+                }
+            }
+        };
+        let side = usize::from(u16::MAX);
+        if width > side || height > side || (width * height) as u64 > means.max_pixels {
+            return Err(PlanError::TooLarge { width, height, max_pixels: means.max_pixels });
+        }
+        self.moves.scale((width, height));
+        Ok(())
+    }
+
+    fn shrink(&mut self, bounds: Bounds) {
+        let (width, height) = self.moves.size();
+        let by = |most: Option<std::num::NonZeroU32>, side: usize| {
+            most.map_or(1.0, |most| f64::from(most.get()) / side as f64)
+        };
+        let by = by(bounds.width, width).min(by(bounds.height, height));
+        if by < 1.0 {
+            self.moves.scale((rounded(width as f64 * by), rounded(height as f64 * by)));
+            self.shrunk = true;
+        }
+    }
+
+    fn draw(&mut self, number: usize, hue: bool, stage: Stage) {
+        self.flush();
+        let stays = self.grayed_at.is_none_or(|at| number > at);
+        if hue && stays && !self.coloured {
+            self.coloured = true;
+            self.stages.push(Stage::AddColour);
+        }
+        self.stages.push(stage);
+    }
+
+    fn flush(&mut self) {
+        let Moves { take, scaled, turn, any } = self.moves;
+        if any {
+            self.stages.push(Stage::Move { take, size: scaled, turn });
+        }
+        self.moves = Moves::none(self.moves.size());
+    }
+
+    fn lossless(&self, input: Input, rework: &Rework) -> Option<Lossless> {
+        let moves_blocks = |step: &Step| match step {
+            Step::Crop(_) | Step::Rotate(_) | Step::Flip(_) | Step::Grayscale => true,
+            Step::Within(_) => !self.shrunk,
+            _ => false,
+        };
+        if rework.encode.is_some() || rework.steps.is_empty() || !rework.steps.iter().all(moves_blocks) {
+            return None;
+        }
+        let whole = Moves::none((input.width.into(), input.height.into())).take;
+        let (take, turn) = match self.stages.first() {
+            Some(Stage::Move { take, turn, .. }) => (*take, *turn),
+            _ => (whole, Turn::NONE),
+        };
+        let pixels = |side: f64| side.round() as u16;
+        let [x, y, width, height] = [take.x, take.y, take.width, take.height].map(pixels);
+        let crop = (take != whole).then_some(LosslessOp::Crop { x, y, width, height });
+        let gray = (self.grayed_at.is_some() && !input.gray).then_some(LosslessOp::Grayscale);
+        let ops = crop.into_iter().chain(turn.lossless()).chain(gray).collect();
+        Some(Lossless { ops, askew: input.upright != Turn::NONE })
+    }
+}
+
+/// Whether a colour is not a grey.
+fn has_hue(Color { r, g, b }: Color) -> bool {
+    r != g || g != b
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! A stream's transforms between its source and its bus.
+//!
+//! One frame of a stream waits at a time: while a worker is busy with the stream's previous frame, or with
+//! those of other streams, the newest frame replaces the waiting one. A stream is in the pool's queue at most
+//! once, so that all have their share. Removing metadata alone takes microseconds and is done on the source's
+//! thread.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use tracing::{info, warn};
+
+use super::pipeline::{Pipeline, ReworkError, Reworked};
+use crate::{
+    bus::{Bus, DropReason, Rework, Way},
+    imaging::cpu_pool::{Lane, Piece, Pool, reason},
+    limits::BudgetError,
+    media::{frame::Frame, stream_name::StreamName},
+};
+
+/// The transforms of a stream, which the pool's workers do.
+#[derive(Debug)]
+pub struct Stage {
+    inner: Arc<Inner>,
+    lane: Lane,
+}
+
+#[derive(Debug)]
+struct Inner {
+    name: StreamName,
+    pipeline: Pipeline,
+    place: Mutex<Place>,
+    failing: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    /// With the bytes of memory that it takes.
+    waiting: Option<(Frame, Arc<Bus>, usize)>,
+    /// Incremented by each [`Rework::forget`]. Frames of an earlier value are not shown.
+    life: u64,
+}
+
+impl Stage {
+    /// Returns a stage for the transforms of `pipeline`; `name` is for the log.
+    pub fn new(name: StreamName, pipeline: Pipeline, pool: &Pool) -> Self {
+        let inner =
+            Arc::new(Inner { name, pipeline, place: Mutex::default(), failing: AtomicBool::new(false) });
+        let working = inner.clone();
+        Self { lane: pool.lane(move || working.next()), inner }
+    }
+}
+
+impl Rework for Stage {
+    fn take(&self, frame: Frame, bus: &Arc<Bus>) {
+        let life = self.inner.place().life;
+        if self.inner.pipeline.is_light() {
+            return self.inner.rework(&frame, bus, life);
+        }
+        let bytes = self.inner.bytes_for(&frame);
+        let mut place = self.inner.place();
+        if place.life != life {
+            return;
+        }
+        if place.waiting.replace((frame, bus.clone(), bytes)).is_some() {
+            bus.stats().count_drop(DropReason::Busy);
+        }
+        drop(place);
+        self.lane.enter();
+    }
+
+    fn forget(&self) {
+        let mut place = self.inner.place();
+        place.waiting = None;
+        place.life += 1;
+    }
+}
+
+impl Inner {
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the bytes of memory that a frame takes. Zero for steps that do not fit it, or panic: that is
+    /// reported when they are done.
+    fn bytes_for(&self, frame: &Frame) -> usize {
+        catch_unwind(AssertUnwindSafe(|| self.pipeline.bytes_for(frame)))
+            .map_or(0, |bytes| bytes.unwrap_or(0))
+    }
+
+    /// Returns the waiting frame as a piece of work.
+    fn next(self: &Arc<Self>) -> Option<Piece> {
+        let mut place = self.place();
+        let (frame, bus, bytes) = place.waiting.take()?;
+        let life = place.life;
+        drop(place);
+        let inner = self.clone();
+        Some(Piece::new(bytes, move |memory| match memory {
+            Ok(_memory) => inner.rework(&frame, &bus, life),
+            Err(error) => inner.refuse(&bus, error),
+        }))
+    }
+
+    /// Drops a frame that takes more memory than all pictures at work may have.
+    fn refuse(&self, bus: &Bus, error: BudgetError) {
+        bus.stats().count_drop(DropReason::TooLarge);
+        if !self.failing.swap(true, Ordering::Relaxed) {
+            warn!(
+                stream = %self.name,
+                "a picture cannot be transformed: decoding it takes too much memory: {error}, which are \
+                 three quarters of limits.max_decode_bytes"
+            );
+        }
+    }
+
+    /// Transforms a frame and shows the result, if nothing was forgotten since `life`.
+    fn rework(&self, frame: &Frame, bus: &Bus, life: u64) {
+        let begun = Instant::now();
+        let result = guarded(|| self.pipeline.rework(frame));
+        if result.as_ref().is_ok_and(|reworked| reworked.way == Way::Encoded) {
+            bus.stats().encoding().count(begun.elapsed());
+        }
+        // Held while it is shown: `forget` then is before or after, never between.
+        let place = self.place();
+        if place.life != life {
+            return;
+        }
+        match result {
+            Ok(Reworked { frame, way }) => {
+                bus.show(frame, way);
+                if self.failing.swap(false, Ordering::Relaxed) {
+                    info!(stream = %self.name, "its pictures can be transformed again");
+                }
+            }
+            Err(error) => {
+                bus.stats().count_drop(DropReason::Invalid);
+                if !self.failing.swap(true, Ordering::Relaxed) {
+                    warn!(stream = %self.name, "a picture cannot be transformed: {error}");
+                }
+            }
+        }
+    }
+}
+
+/// Turns a panic into an error of that frame.
+fn guarded(rework: impl FnOnce() -> Result<Reworked, ReworkError>) -> Result<Reworked, ReworkError> {
+    catch_unwind(AssertUnwindSafe(rework))
+        .unwrap_or_else(|panic| Err(ReworkError::Panicked { reason: reason(&*panic) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroUsize, sync::mpsc};
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::{
+        bus::tests::tiny_frame,
+        config::{Encode, Rework as Steps},
+        imaging::convert::PictureLimits,
+    };
+
+    fn stage(pool: &Pool) -> Stage {
+        stage_for(pool, Steps { encode: Some(Encode::default()), ..Steps::default() })
+    }
+
+    fn stage_for(pool: &Pool, rework: Steps) -> Stage {
+        let limits = PictureLimits { max_frame_bytes: 100_000, max_frame_pixels: 100_000 };
+        Stage::new(
+            "door".parse().unwrap(),
+            Pipeline::new("Door".into(), rework, limits, pool.memory().clone()),
+            pool,
+        )
+    }
+
+    fn busy(bus: &Bus) -> u64 {
+        bus.stats().dropped().find(|(reason, _)| *reason == DropReason::Busy).unwrap().1
+    }
+
+    /// Calls `work` while the pool's only worker is blocked, and returns when the worker has done everything.
+    async fn while_held(pool: &Pool, work: impl FnOnce()) {
+        let (release, released) = mpsc::sync_channel::<()>(0);
+        let mut held = Box::pin(pool.run(move || released.recv()));
+        assert!((&mut held).now_or_never().is_none());
+        work();
+        release.send(()).unwrap();
+        assert!(held.await.unwrap().is_ok());
+        pool.run(|| ()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn of_frames_that_come_while_the_workers_are_busy_the_newest_is_shown_and_the_others_are_counted() {
+        let pool = Pool::new(NonZeroUsize::MIN, 4).unwrap();
+        let (one, other) = (stage(&pool), stage(&pool));
+        let (bus, bus_of_other) = (Arc::new(Bus::default()), Arc::new(Bus::default()));
+        let newest = tiny_frame();
+        while_held(&pool, || {
+            (0..3).for_each(|_| one.take(tiny_frame(), &bus));
+            one.take(newest.clone(), &bus);
+            other.take(tiny_frame(), &bus_of_other);
+        })
+        .await;
+        let shown = bus.newest().unwrap();
+        assert_eq!((shown.seq, busy(&bus)), (1, 3));
+        assert_eq!(shown.frame.arrived(), newest.arrived(), "the newest");
+        assert_eq!(bus.stats().frames_in(), 1);
+        assert_eq!(
+            (bus_of_other.newest().unwrap().seq, busy(&bus_of_other)),
+            (1, 0),
+            "the greedy one cost it nothing"
+        );
+    }
+
+    /// Steps, decoders and encoders are all called from here; those of renditions too, which are streams.
+    #[test]
+    fn a_panic_of_a_step_is_an_error_that_says_what_it_said() {
+        let error = guarded(|| panic!("injected by the test")).unwrap_err();
+        assert!(
+            matches!(&error, ReworkError::Panicked { reason } if reason == "injected by the test"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn taking_metadata_out_waits_for_no_worker() {
+        let pool = Pool::new(NonZeroUsize::MIN, 4).unwrap();
+        let stage = stage_for(&pool, Steps { strip_metadata: true, ..Steps::default() });
+        let bus = Arc::new(Bus::default());
+        while_held(&pool, || {
+            stage.take(tiny_frame(), &bus);
+            assert!(bus.newest().is_some(), "while the only worker is busy");
+        })
+        .await;
+        assert_eq!(busy(&bus), 0);
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_before_it_is_forgotten_is_not_shown_after() {
+        let pool = Pool::new(NonZeroUsize::MIN, 4).unwrap();
+        let stage = stage(&pool);
+        let bus = Arc::new(Bus::default());
+        while_held(&pool, || {
+            stage.take(tiny_frame(), &bus);
+            stage.forget();
+        })
+        .await;
+        assert!(bus.newest().is_none());
+        stage.take(tiny_frame(), &bus);
+        pool.run(|| ()).await.unwrap();
+        assert!(bus.newest().is_some(), "the next life's are");
+    }
+}

@@ -1,0 +1,103 @@
+//! What a frame is: one complete, checked JPEG picture, and when it arrived.
+//!
+//! No I/O and no decoding happens here. A [`Frame`] can only be made from bytes whose segments were walked from SOI to
+//! EOI, so every other room may rely on its size and on its having Huffman tables.
+
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+
+use super::jpeg::{JpegError, JpegInfo, huffman::with_huffman_tables, inspect};
+
+/// Where the picture of a frame comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameKind {
+    /// The stream's source gave it.
+    Picture,
+    /// framecast drew it because the source is away.
+    Placeholder,
+}
+
+/// One JPEG picture. Cloning it shares the bytes.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    jpeg: Bytes,
+    info: JpegInfo,
+    kind: FrameKind,
+    taken: SystemTime,
+    arrived: Instant,
+}
+
+impl Frame {
+    /// Checks `jpeg` from SOI to EOI and keeps its very bytes; only missing Huffman tables are added, since browsers
+    /// on Apple's systems show black without them.
+    ///
+    /// Bytes after EOI are cut off.
+    ///
+    /// # Errors
+    /// [`JpegError`] when the bytes are not a whole JPEG.
+    pub fn from_jpeg(jpeg: Bytes) -> Result<Self, JpegError> {
+        let info = inspect(&jpeg)?;
+        Ok(Self::from_walked(jpeg.slice(..info.len), info))
+    }
+
+    /// As [`Frame::from_jpeg`], for bytes that a [`Walk`](super::jpeg::Walk) has already found to be whole: `info` must be what it said
+    /// about `jpeg`, and `jpeg` must end with its EOI.
+    pub(crate) fn from_walked(jpeg: Bytes, info: JpegInfo) -> Self {
+        debug_assert_eq!(inspect(&jpeg).as_ref(), Ok(&info), "only walked bytes become frames");
+        debug_assert_eq!(jpeg.len(), info.len, "a frame ends with its EOI");
+        let jpeg = if info.has_huffman_tables { jpeg } else { with_huffman_tables(&jpeg) };
+        Self { jpeg, info, kind: FrameKind::Picture, taken: SystemTime::now(), arrived: Instant::now() }
+    }
+
+    /// The same picture, marked as one that framecast drew because the source is away.
+    #[must_use]
+    pub fn as_placeholder(mut self) -> Self {
+        self.kind = FrameKind::Placeholder;
+        self
+    }
+
+    /// Another picture made of this one: of the same kind, taken and arrived when this one was.
+    ///
+    /// # Errors
+    /// [`JpegError`] when the bytes are not a whole JPEG.
+    pub fn reworked(&self, jpeg: Bytes) -> Result<Self, JpegError> {
+        let Self { kind, taken, arrived, .. } = *self;
+        Ok(Self { kind, taken, arrived, ..Self::from_jpeg(jpeg)? })
+    }
+
+    /// The picture's bytes, SOI to EOI.
+    pub fn jpeg(&self) -> &Bytes {
+        &self.jpeg
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> u16 {
+        self.info.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> u16 {
+        self.info.height
+    }
+
+    /// What the JPEG's segments said when it arrived (before tables were added).
+    pub fn info(&self) -> &JpegInfo {
+        &self.info
+    }
+
+    /// Picture or placeholder.
+    pub fn kind(&self) -> FrameKind {
+        self.kind
+    }
+
+    /// Wall-clock time of arrival, for `X-Timestamp`.
+    pub fn taken(&self) -> SystemTime {
+        self.taken
+    }
+
+    /// Monotonic time of arrival, for ages.
+    pub fn arrived(&self) -> Instant {
+        self.arrived
+    }
+}

@@ -1,0 +1,260 @@
+//! A JPEG's segments, without decoding: is it whole, how large is its picture, has it Huffman tables?
+//!
+//! Segments are walked by their lengths (ITU-T T.81, Annex B), never by searching for `FF D9`: the thumbnail in a
+//! camera's EXIF segment holds one. What a browser could not show anyhow is refused here, with the offset of what is
+//! wrong. Whether the picture data decode is not looked at.
+
+pub(crate) mod huffman;
+mod error;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+pub use error::JpegError;
+
+/// What the segments say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JpegInfo {
+    /// Width in pixels.
+    pub width: u16,
+    /// Height in pixels.
+    pub height: u16,
+    /// Colour components: 1 grey, 3 colour.
+    pub components: u8,
+    /// A DHT segment stands before the first scan.
+    pub has_huffman_tables: bool,
+    /// SOF2.
+    pub progressive: bool,
+    /// Bytes from SOI to EOI, both included.
+    pub len: usize,
+}
+
+/// Where a [`Walk`] stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// No EOI yet.
+    NeedMore,
+    /// Whole.
+    Done(JpegInfo),
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Expect {
+    #[default]
+    Soi,
+    Marker,
+    /// Picture data, up to a marker.
+    Scan,
+}
+
+/// A resumable walk over the segments: each byte is looked at once, however the JPEG arrives.
+#[derive(Debug, Default)]
+pub struct Walk {
+    /// All before this is done; may lie ahead of what has arrived, as segments are skipped unseen.
+    at: usize,
+    expect: Expect,
+    frame: Option<FrameHeader>,
+    first_scan: Option<usize>,
+    has_huffman_tables: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct FrameHeader {
+    width: u16,
+    height: u16,
+    components: u8,
+    progressive: bool,
+}
+
+/// One step of the walk: either it got on, or it needs more bytes.
+enum Step {
+    On,
+    More,
+    Done(JpegInfo),
+}
+
+mod marker {
+    pub(super) const TEM: u8 = 0x01;
+    pub(super) const SOF0: u8 = 0xc0;
+    pub(super) const SOF2: u8 = 0xc2;
+    pub(super) const SOF3: u8 = 0xc3;
+    pub(super) const DHT: u8 = 0xc4;
+    pub(super) const SOF15: u8 = 0xcf;
+    pub(super) const RST0: u8 = 0xd0;
+    pub(super) const RST7: u8 = 0xd7;
+    pub(super) const SOI: u8 = 0xd8;
+    pub(super) const EOI: u8 = 0xd9;
+    pub(super) const SOS: u8 = 0xda;
+}
+
+impl Walk {
+    /// Goes on where it stopped. `bytes` are all bytes from SOI so far: those of the call before, and more.
+    ///
+    /// # Errors
+    /// What is wrong, as soon as it is seen; the walk must not be used after that.
+    pub fn advance(&mut self, bytes: &[u8]) -> Result<Progress, JpegError> {
+        loop {
+            let step = match self.expect {
+                Expect::Soi => self.soi(bytes)?,
+                Expect::Marker => self.segment(bytes)?,
+                Expect::Scan => self.scan(bytes),
+            };
+            match step {
+                Step::On => {}
+                Step::More => return Ok(Progress::NeedMore),
+                Step::Done(info) => return Ok(Progress::Done(info)),
+            }
+        }
+    }
+
+    /// All before this offset is done; after an error, where what is wrong stands.
+    pub fn offset(&self) -> usize {
+        self.at
+    }
+
+    fn soi(&mut self, bytes: &[u8]) -> Result<Step, JpegError> {
+        match bytes {
+            [0xff, marker::SOI, ..] => {
+                self.at = 2;
+                self.expect = Expect::Marker;
+                Ok(Step::On)
+            }
+            [] | [0xff] => Ok(Step::More),
+            _ => Err(JpegError::NoSoi),
+        }
+    }
+
+    /// Skips picture data up to the next marker that is not a restart.
+    fn scan(&mut self, bytes: &[u8]) -> Step {
+        let rest = bytes.get(self.at..).unwrap_or_default();
+        if let Some(found) = scan::end_of_scan(rest) {
+            self.at += found;
+            self.expect = Expect::Marker;
+            return Step::On;
+        }
+        // The last FF may be a marker's, whose second byte is still to come.
+        self.at += rest.len() - usize::from(rest.last() == Some(&0xff));
+        Step::More
+    }
+
+    fn segment(&mut self, bytes: &[u8]) -> Result<Step, JpegError> {
+        let Some(&found) = bytes.get(self.at) else { return Ok(Step::More) };
+        if found != 0xff {
+            return Err(JpegError::NoMarker { offset: self.at, found });
+        }
+        let Some(&code) = bytes.get(self.at + 1) else { return Ok(Step::More) };
+        let offset = self.at;
+        match code {
+            0xff => self.at += 1,
+            marker::TEM | marker::RST0..=marker::RST7 => self.at += 2,
+            marker::SOI => return Err(JpegError::NewSoi { offset }),
+            marker::EOI => return self.end().map(Step::Done),
+            0x00..=0xbf => return Err(JpegError::Marker { offset, code }),
+            _ => {
+                let Some(rest) = bytes.get(offset + 2..).filter(|rest| rest.len() >= 2) else {
+                    return Ok(Step::More);
+                };
+                return self.body(code, u16::from_be_bytes([rest[0], rest[1]]), &rest[2..]);
+            }
+        }
+        Ok(Step::On)
+    }
+
+    /// A segment that has a length; `body` is what has arrived of it and of all that follows.
+    fn body(&mut self, code: u8, length: u16, body: &[u8]) -> Result<Step, JpegError> {
+        let offset = self.at;
+        let wrong_length = JpegError::SegmentLength { offset, code, length };
+        let Some(body_len) = usize::from(length).checked_sub(2) else { return Err(wrong_length) };
+        match code {
+            marker::DHT => self.has_huffman_tables |= self.first_scan.is_none(),
+            marker::SOF0..=marker::SOF2 => {
+                let Some(body) = body.get(..body_len) else { return Ok(Step::More) };
+                if self.frame.is_some() {
+                    return Err(JpegError::Marker { offset, code });
+                }
+                self.frame = Some(frame_header(code, body, offset)?.ok_or(wrong_length)?);
+            }
+            marker::SOF3..=marker::SOF15 => {
+                return Err(JpegError::Unsupported {
+                    offset,
+                    what: "lossless, hierarchical or arithmetic coding",
+                });
+            }
+            marker::SOS => {
+                // Ns, two bytes for each of Ns components, and three more (T.81, B.2.3).
+                let Some(&components) = body.first() else { return Ok(Step::More) };
+                if !(1..=4).contains(&components) || body_len != 4 + 2 * usize::from(components) {
+                    return Err(wrong_length);
+                }
+                if self.frame.is_none() {
+                    return Err(JpegError::NoFrameHeader { offset });
+                }
+                self.first_scan.get_or_insert(offset);
+                self.expect = Expect::Scan;
+            }
+            _ => {}
+        }
+        if code != marker::SOS {
+            self.expect = Expect::Marker;
+        }
+        self.at = offset + 2 + usize::from(length);
+        Ok(Step::On)
+    }
+
+    fn end(&self) -> Result<JpegInfo, JpegError> {
+        let offset = self.at;
+        let frame = self.frame.ok_or(JpegError::NoFrameHeader { offset })?;
+        if self.first_scan.is_none() {
+            return Err(JpegError::NoScan { offset });
+        }
+        Ok(JpegInfo {
+            width: frame.width,
+            height: frame.height,
+            components: frame.components,
+            has_huffman_tables: self.has_huffman_tables,
+            progressive: frame.progressive,
+            len: offset + 2,
+        })
+    }
+}
+
+/// SOF0 to SOF2 (T.81, B.2.2); `None` when the segment is shorter or longer than its components need.
+fn frame_header(code: u8, body: &[u8], offset: usize) -> Result<Option<FrameHeader>, JpegError> {
+    let &[precision, y1, y0, x1, x0, components, ref specifications @ ..] = body else { return Ok(None) };
+    let (width, height) = (u16::from_be_bytes([x1, x0]), u16::from_be_bytes([y1, y0]));
+    if !(1..=4).contains(&components) {
+        return Err(JpegError::Components { components });
+    }
+    if specifications.len() != 3 * usize::from(components) {
+        return Ok(None);
+    }
+    if precision != 8 {
+        return Err(JpegError::Unsupported { offset, what: "samples of more than 8 bits" });
+    }
+    if width == 0 || height == 0 {
+        return Err(JpegError::NoPixels { width, height });
+    }
+    Ok(Some(FrameHeader { width, height, components, progressive: code == marker::SOF2 }))
+}
+
+/// Walks a whole JPEG; bytes after its end are not looked at.
+///
+/// # Errors
+/// What is wrong, with its offset; [`JpegError::Truncated`] when nothing is, but the end is missing.
+pub fn inspect(bytes: &[u8]) -> Result<JpegInfo, JpegError> {
+    match Walk::default().advance(bytes)? {
+        Progress::Done(info) => Ok(info),
+        Progress::NeedMore => Err(JpegError::Truncated { len: bytes.len() }),
+    }
+}
+
+/// Where the first scan's header (SOS) stands.
+pub(super) fn first_scan(bytes: &[u8]) -> Option<usize> {
+    let mut walk = Walk::default();
+    while walk.first_scan.is_none() {
+        let step = if walk.expect == Expect::Soi { walk.soi(bytes) } else { walk.segment(bytes) };
+        let Ok(Step::On) = step else { return None };
+    }
+    walk.first_scan
+}

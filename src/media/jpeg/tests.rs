@@ -1,0 +1,224 @@
+use bytes::Bytes;
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use proptest::prelude::*;
+use zune_jpeg::{JpegDecoder, zune_core::bytestream::ZCursor};
+
+use super::{huffman::with_huffman_tables, *};
+
+const WIDTH: u16 = 40;
+const HEIGHT: u16 = 24;
+
+fn encoded(color: ColorType, set: impl FnOnce(&mut Encoder<&mut Vec<u8>>)) -> Vec<u8> {
+    let samples = if color == ColorType::Luma { 1 } else { 3 };
+    let pixels: Vec<u8> = (0..u32::from(WIDTH) * u32::from(HEIGHT) * samples)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 27) as u8 * 8)
+        .collect();
+    let mut jpeg = Vec::new();
+    let mut encoder = Encoder::new(&mut jpeg, 90);
+    set(&mut encoder);
+    encoder.encode(&pixels, WIDTH, HEIGHT, color).unwrap();
+    jpeg
+}
+
+/// A thumbnail as EXIF holds it: a whole JPEG, EOI and all.
+fn with_thumbnail() -> Vec<u8> {
+    let thumbnail = encoded(ColorType::Luma, |_| {});
+    encoded(ColorType::Rgb, |encoder| {
+        encoder.add_app_segment(1, [b"Exif\0\0".as_slice(), &thumbnail].concat()).unwrap();
+    })
+}
+
+/// Every marker is preceded by fill bytes, which T.81 B.1.1.2 allows.
+fn with_fill_bytes() -> Vec<u8> {
+    let jpeg = encoded(ColorType::Rgb, |_| {});
+    let mut filled = vec![0xff, 0xd8];
+    let mut at = 2;
+    while jpeg[at + 1] != 0xda {
+        let end = at + 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+        filled.extend_from_slice(&[0xff, 0xff]);
+        filled.extend_from_slice(&jpeg[at..end]);
+        at = end;
+    }
+    filled.extend_from_slice(&jpeg[at..jpeg.len() - 2]);
+    filled.extend_from_slice(&[0xff, 0xff, 0xff, 0xd9]);
+    filled
+}
+
+fn samples() -> Vec<(&'static str, Vec<u8>)> {
+    let rgb = |set: fn(&mut Encoder<&mut Vec<u8>>)| encoded(ColorType::Rgb, set);
+    vec![
+        ("4:4:4", rgb(|encoder| encoder.set_sampling_factor(SamplingFactor::F_1_1))),
+        ("4:2:0", rgb(|encoder| encoder.set_sampling_factor(SamplingFactor::F_2_2))),
+        ("grey", encoded(ColorType::Luma, |_| {})),
+        ("progressive", rgb(|encoder| encoder.set_progressive(true))),
+        ("restart markers", rgb(|encoder| encoder.set_restart_interval(1))),
+        ("thumbnail", with_thumbnail()),
+        ("fill bytes", with_fill_bytes()),
+    ]
+}
+
+/// What cameras leave out. Only for JPEGs with the standard tables.
+fn without_tables(jpeg: &[u8]) -> Vec<u8> {
+    let mut stripped = jpeg[..2].to_vec();
+    let mut at = 2;
+    loop {
+        let code = jpeg[at + 1];
+        let end = at + 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+        match code {
+            marker::SOS => break,
+            marker::DHT => {}
+            _ => stripped.extend_from_slice(&jpeg[at..end]),
+        }
+        at = end;
+    }
+    stripped.extend_from_slice(&jpeg[at..]);
+    stripped
+}
+
+fn pixels(jpeg: &[u8]) -> Vec<u8> {
+    JpegDecoder::new(ZCursor::new(jpeg)).decode().unwrap()
+}
+
+/// The error of the JPEG after `change`, taken from the baseline sample.
+fn error_after(change: impl FnOnce(&mut Vec<u8>)) -> JpegError {
+    let mut jpeg = encoded(ColorType::Rgb, |_| {});
+    change(&mut jpeg);
+    inspect(&jpeg).unwrap_err()
+}
+
+fn position(jpeg: &[u8], code: u8) -> usize {
+    jpeg.windows(2).position(|two| two == [0xff, code]).unwrap()
+}
+
+#[test]
+fn whole_jpegs_tell_their_size_and_where_they_end() {
+    for (name, jpeg) in samples() {
+        let info = inspect(&[jpeg.as_slice(), b"\r\n--cam"].concat()).unwrap();
+        let expected = JpegInfo {
+            width: WIDTH,
+            height: HEIGHT,
+            components: if name == "grey" { 1 } else { 3 },
+            has_huffman_tables: true,
+            progressive: name == "progressive",
+            len: jpeg.len(),
+        };
+        assert_eq!(info, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_walk_may_stop_at_every_byte() {
+    for (name, jpeg) in samples() {
+        let whole = inspect(&jpeg).unwrap();
+        let mut walk = Walk::default();
+        for end in 0..jpeg.len() {
+            assert_eq!(walk.advance(&jpeg[..end]), Ok(Progress::NeedMore), "{name}, {end} bytes");
+            let mut once = Walk::default();
+            assert_eq!(once.advance(&jpeg[..end]), Ok(Progress::NeedMore), "{name}, {end} bytes");
+            assert_eq!(once.advance(&jpeg), Ok(Progress::Done(whole)), "{name}, cut at {end}");
+            assert_eq!(inspect(&jpeg[..end]), Err(JpegError::Truncated { len: end }), "{name}");
+        }
+        assert_eq!(walk.advance(&jpeg), Ok(Progress::Done(whole)), "{name}");
+    }
+}
+
+#[test]
+fn missing_tables_are_seen_and_put_back() {
+    for color in [ColorType::Luma, ColorType::Rgb] {
+        let jpeg = encoded(color, |_| {});
+        let stripped = without_tables(&jpeg);
+        assert!(!inspect(&stripped).unwrap().has_huffman_tables);
+        let repaired = with_huffman_tables(&Bytes::from(stripped.clone()));
+        assert_eq!(repaired.len(), stripped.len() + 420);
+        assert!(inspect(&repaired).unwrap().has_huffman_tables);
+        assert_eq!(pixels(&repaired), pixels(&jpeg));
+    }
+}
+
+#[test]
+fn bytes_without_a_scan_get_no_tables() {
+    for bytes in [&b""[..], b"\xff", b"no jpeg", b"\xff\xd8\xff\xd9", b"\xff\xd8\xff\xdb\x00"] {
+        assert_eq!(with_huffman_tables(&Bytes::from_static(bytes)), bytes);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    let jpeg = encoded(ColorType::Rgb, |_| {});
+    let (sof, sos, dht) = (position(&jpeg, 0xc0), position(&jpeg, 0xda), position(&jpeg, 0xc4));
+    assert_eq!(inspect(b"<html>"), Err(JpegError::NoSoi));
+    assert_eq!(inspect(b"\xff\xd9"), Err(JpegError::NoSoi));
+    assert_eq!(error_after(|j| j[2] = 7), JpegError::NoMarker { offset: 2, found: 7 });
+    assert_eq!(error_after(|j| j[3] = 7), JpegError::Marker { offset: 2, code: 7 });
+    assert_eq!(
+        error_after(|j| j[dht + 2..dht + 4].fill(0)),
+        JpegError::SegmentLength { offset: dht, code: 0xc4, length: 0 }
+    );
+    assert!(matches!(error_after(|j| j[sof + 1] = 0xc9), JpegError::Unsupported { .. }));
+    assert!(matches!(error_after(|j| j[sof + 4] = 12), JpegError::Unsupported { .. }));
+    let flat = error_after(|j| j[sof + 5..sof + 7].fill(0));
+    assert_eq!(flat, JpegError::NoPixels { width: WIDTH, height: 0 });
+    assert!(flat.to_string().contains("DNL"));
+    assert_eq!(error_after(|j| j[sof + 9] = 5), JpegError::Components { components: 5 });
+    assert!(matches!(error_after(|j| j[sof + 9] = 1), JpegError::SegmentLength { .. }));
+    assert!(matches!(error_after(|j| j[sos + 4] = 9), JpegError::SegmentLength { code: 0xda, .. }));
+    assert_eq!(error_after(|j| j[sof + 1] = 0xfe), JpegError::NoFrameHeader { offset: sos });
+    assert_eq!(error_after(|j| j.truncate(2)), JpegError::Truncated { len: 2 });
+    assert_eq!(inspect(b"\xff\xd8\xff\xd9"), Err(JpegError::NoFrameHeader { offset: 2 }));
+    let scanless = [&jpeg[..sos], b"\xff\xd9"].concat();
+    assert_eq!(inspect(&scanless), Err(JpegError::NoScan { offset: sos }));
+    let twice = [&jpeg[..sos], &jpeg[sof..]].concat();
+    assert!(matches!(inspect(&twice), Err(JpegError::Marker { code: 0xc0, .. })));
+}
+
+#[test]
+fn a_new_picture_inside_an_unfinished_one_is_found() {
+    let jpeg = encoded(ColorType::Rgb, |_| {});
+    for cut in [2, position(&jpeg, 0xc0), jpeg.len() - 9, jpeg.len() - 2] {
+        let torn = [&jpeg[..cut], b"", &jpeg].concat();
+        assert_eq!(inspect(&torn), Err(JpegError::NewSoi { offset: cut }));
+    }
+}
+
+proptest! {
+    #[test]
+    fn damaged_jpegs_never_panic_and_never_end_beyond_their_bytes(
+        sample in 0usize..7,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),
+        end in any::<prop::sample::Index>(),
+    ) {
+        let mut jpeg = samples().swap_remove(sample).1;
+        for (at, byte) in damage {
+            let at = at.index(jpeg.len());
+            jpeg[at] = byte;
+        }
+        jpeg.truncate(end.index(jpeg.len()) + 1);
+        if let Ok(info) = inspect(&jpeg) {
+            prop_assert!(info.len <= jpeg.len());
+            prop_assert_eq!(&jpeg[info.len - 2..info.len], &[0xff, 0xd9]);
+        }
+        let _ = with_huffman_tables(&jpeg.into());
+    }
+
+    #[test]
+    fn any_way_of_arriving_gives_the_same_verdict(
+        sample in 0usize..7,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        mut cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let mut jpeg = samples().swap_remove(sample).1;
+        for (at, byte) in damage {
+            let at = at.index(jpeg.len());
+            jpeg[at] = byte;
+        }
+        cuts.sort_by_key(|cut| cut.index(jpeg.len()));
+        let mut walk = Walk::default();
+        let mut verdict = Ok(Progress::NeedMore);
+        for end in cuts.iter().map(|cut| cut.index(jpeg.len())).chain([jpeg.len()]) {
+            if verdict == Ok(Progress::NeedMore) {
+                verdict = walk.advance(&jpeg[..end]);
+            }
+        }
+        prop_assert_eq!(verdict, Walk::default().advance(&jpeg));
+    }
+}

@@ -1,0 +1,7 @@
+//! Frames and the formats that carry them. Pure: no I/O, no time.
+
+pub mod stream_name;
+pub mod jpeg;
+pub mod frame;
+pub mod multipart;
+pub mod formats;

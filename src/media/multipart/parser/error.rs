@@ -1,0 +1,56 @@
+//! Why a body is given up.
+
+use crate::media::{
+    jpeg::JpegError,
+    multipart::content::{Content, MediaType},
+};
+
+/// Why a body is given up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// Too many bytes passed without a frame.
+    #[error("no JPEG in {bytes} bytes{content}; JPEGs, or multipart with JPEG parts, are expected")]
+    NoFrame {
+        /// How many.
+        bytes: u64,
+        /// Type and title, from the first bytes.
+        content: Content,
+    },
+    /// The same, because what came was larger than allowed.
+    #[error(
+        "frames are larger than max_frame_bytes ({limit}); raise it, or lower the camera's resolution or quality"
+    )]
+    TooLarge {
+        /// `max_frame_bytes`.
+        limit: usize,
+    },
+    /// The body ended before its first frame was whole.
+    #[error("the body ended after {bytes} bytes{content} without a whole JPEG{}", .cause.as_ref().map(|cause| format!("; {cause}")).unwrap_or_default())]
+    Ended {
+        /// How long it was.
+        bytes: u64,
+        /// Type and title, from the first bytes.
+        content: Content,
+        /// What was wrong with the last JPEG that began in it.
+        cause: Option<JpegError>,
+    },
+}
+
+impl ParseError {
+    /// Returns the body's type, if it was recognised.
+    pub fn media(&self) -> Option<MediaType> {
+        match self {
+            Self::NoFrame { content, .. } | Self::Ended { content, .. } => content.media,
+            Self::TooLarge { .. } => None,
+        }
+    }
+
+    /// Returns a text for everybody, which contains nothing of the body.
+    pub fn public(&self) -> String {
+        match self {
+            Self::NoFrame { .. } => "no JPEG in its answer".to_owned(),
+            Self::Ended { .. } => "its answer ended without a whole JPEG".to_owned(),
+            Self::TooLarge { .. } => self.to_string(),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What the parser noticed besides the frames it gave: counted here, so that nothing is dropped silently.
+
+use super::quirk::Quirk;
+use crate::media::jpeg::JpegError;
+
+/// Why what looked like a frame was not given on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discard {
+    /// It started as a JPEG and was not a whole one.
+    Invalid,
+    /// It was larger than `max_frame_bytes`.
+    TooLarge,
+    /// The part held something else.
+    NotJpeg,
+    /// The part's headers were longer than `max_header_bytes`.
+    LongHeaders,
+}
+
+impl Discard {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Invalid, Self::TooLarge, Self::NotJpeg, Self::LongHeaders];
+
+    /// For metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::TooLarge => "too_large",
+            Self::NotJpeg => "not_jpeg",
+            Self::LongHeaders => "long_headers",
+        }
+    }
+
+    /// For people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Invalid => "not a whole JPEG",
+            Self::TooLarge => "larger than max_frame_bytes",
+            Self::NotJpeg => "a part without a JPEG",
+            Self::LongHeaders => "part headers longer than max_header_bytes",
+        }
+    }
+}
+
+/// Counts since the last [`PartParser::take_events`](crate::media::multipart::parser::PartParser::take_events).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Events {
+    quirks: [u64; Quirk::ALL.len()],
+    discards: [u64; Discard::ALL.len()],
+    /// What was wrong with the last invalid JPEG.
+    pub last_error: Option<JpegError>,
+}
+
+impl Events {
+    /// Quirks met, with how often.
+    pub fn quirks(&self) -> impl Iterator<Item = (Quirk, u64)> {
+        Quirk::ALL.iter().map(|&quirk| (quirk, self.quirks[quirk.index()])).filter(|&(_, times)| times > 0)
+    }
+
+    /// What was discarded, with how often.
+    pub fn discards(&self) -> impl Iterator<Item = (Discard, u64)> {
+        Discard::ALL.into_iter().map(|why| (why, self.discards[why as usize])).filter(|&(_, times)| times > 0)
+    }
+
+    /// Nothing was noticed.
+    pub fn is_empty(&self) -> bool {
+        self.quirks().next().is_none() && self.discards().next().is_none()
+    }
+
+    pub(super) fn quirk(&mut self, quirk: Quirk) {
+        self.quirks[quirk.index()] += 1;
+    }
+
+    pub(super) fn discard(&mut self, why: Discard) {
+        self.discards[why as usize] += 1;
+    }
+}

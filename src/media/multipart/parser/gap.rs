@@ -1,0 +1,117 @@
+//! Between two JPEGs: delimiters, headers, blank lines, padding, read line by line.
+
+use super::{PartParser, Step, events::Discard, head::Head, quirk::Quirk};
+
+/// Newlines that may follow padding before it counts as wrong.
+const NEWLINES_AFTER_PADDING: i64 = 4;
+
+impl PartParser {
+    /// Between JPEGs: one line, some padding, or a JPEG's start.
+    pub(super) fn gap(&mut self) -> Step {
+        let Some(&first) = self.buffer.first() else { return Step::More };
+        let second = self.buffer.get(1).copied();
+        match (first, second) {
+            (b'\r' | 0xff, None) => Step::More,
+            (0xff, Some(0xd8)) => self.begin_jpeg(),
+            (b'\r', Some(b'\n')) => self.blank_line(2),
+            (b'\r' | b'\n', _) => self.blank_line(1),
+            // Drivers align their buffers with either.
+            (0, _) | (0xff, Some(0xff)) if !self.head.open() => {
+                self.skip(1);
+                Step::On
+            }
+            _ if self.head.expects_body() && !self.delimiter.may_start(&self.buffer) => self.other_part(),
+            _ => self.line(),
+        }
+    }
+
+    fn blank_line(&mut self, bytes: usize) -> Step {
+        if self.head.open() {
+            self.head.count_line(&self.buffer[..bytes]);
+            self.head.complete = true;
+        }
+        self.head.newline = true;
+        self.skip(bytes);
+        Step::On
+    }
+
+    /// A part that is not a JPEG: its length, if true, keeps the hunt from what its data may look like.
+    fn other_part(&mut self) -> Step {
+        self.events.quirk(Quirk::OtherPart);
+        self.events.discard(Discard::NotJpeg);
+        let length = self.head.length.unwrap_or_default();
+        self.hunt_from(1, length.saturating_sub(1))
+    }
+
+    fn line(&mut self) -> Step {
+        let Some((line_len, ended_len)) = self.find_line() else {
+            if self.buffer.len() + self.head.bytes <= self.limits.max_header_bytes {
+                return Step::More;
+            }
+            return self.junk();
+        };
+        if ended_len + self.head.bytes > self.limits.max_header_bytes {
+            return self.junk();
+        }
+        let line = &self.buffer[..line_len];
+        if let Some(met) = self.delimiter.meet(line) {
+            if self.head.headers {
+                self.events.quirk(Quirk::EmptyPart);
+            }
+            if let Some(quirk) = met.quirk {
+                self.events.quirk(quirk);
+            }
+            self.head = Head::after_delimiter(met.closing);
+        } else if !self.head.header(line) {
+            if !self.head.open() {
+                return self.junk();
+            }
+            self.head.ignore_line();
+        }
+        self.settle_owed();
+        self.head.count_line(&self.buffer[..ended_len]);
+        self.skip(ended_len);
+        Step::On
+    }
+
+    /// The next line's length, without and with its end. A JPEG's start also ends a line.
+    fn find_line(&mut self) -> Option<(usize, usize)> {
+        loop {
+            let Some(found) = memchr::memchr2(b'\n', 0xff, &self.buffer[self.scanned..]) else {
+                self.scanned = self.buffer.len();
+                return None;
+            };
+            let at = self.scanned + found;
+            match (self.buffer[at], self.buffer.get(at + 1)) {
+                (b'\n', _) => {
+                    let bare = self.buffer[..at].strip_suffix(b"\r").map_or(at, <[u8]>::len);
+                    return Some((bare, at + 1));
+                }
+                (_, Some(0xd8)) => return Some((at, at)),
+                (_, Some(_)) => self.scanned = at + 1,
+                (_, None) => {
+                    self.scanned = at;
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// What stands here is neither delimiter nor header.
+    fn junk(&mut self) -> Step {
+        if self.head.open() {
+            self.events.quirk(Quirk::LongPartHeaders);
+            self.events.discard(Discard::LongHeaders);
+        }
+        let padding = self.owed.and_then(|owed| usize::try_from(owed).ok()).unwrap_or_default();
+        // At least one byte, or the hunt would find the same place again.
+        self.hunt_from(1, padding.saturating_sub(1))
+    }
+
+    /// What follows the last frame has been found: was its length true?
+    fn settle_owed(&mut self) {
+        let Some(owed) = self.owed.take() else { return };
+        let padded = (-NEWLINES_AFTER_PADDING..=0).contains(&owed);
+        self.events.quirk(if padded { Quirk::PaddedPart } else { Quirk::BadContentLength });
+    }
+}

@@ -1,0 +1,138 @@
+//! What stands between two JPEGs: delimiter and headers, as far as they matter.
+
+use super::quirk::Quirk;
+
+/// Part headers of more bytes than this are called long; those of common cameras take less than half of it.
+const LONG_HEADERS: usize = 1024;
+
+/// What has been read since the last JPEG.
+#[derive(Debug, Default)]
+pub(super) struct Head {
+    /// A delimiter.
+    pub(super) delimiter: bool,
+    /// It looked like the last one.
+    pub(super) closing: bool,
+    /// At least one header.
+    pub(super) headers: bool,
+    /// The blank line that ends them.
+    pub(super) complete: bool,
+    /// The place was found by searching, so nothing can be said about what stands there.
+    pub(super) resynced: bool,
+    /// A newline, before anything else.
+    pub(super) newline: bool,
+    /// Content-Length: the last one that is a number.
+    pub(super) length: Option<usize>,
+    /// Bytes of delimiter and headers.
+    pub(super) bytes: usize,
+    lengths: usize,
+    bad_length: bool,
+    labelled_jpeg: bool,
+    without_colon: bool,
+    bare_newlines: bool,
+}
+
+impl Head {
+    pub(super) fn after_jpeg(resynced: bool) -> Self {
+        Self { resynced, ..Self::default() }
+    }
+
+    pub(super) fn after_delimiter(closing: bool) -> Self {
+        Self { delimiter: true, closing, ..Self::default() }
+    }
+
+    /// Inside the headers: the next line belongs to them.
+    pub(super) fn open(&self) -> bool {
+        (self.delimiter || self.headers) && !self.complete
+    }
+
+    /// A part has begun, and its JPEG must come next.
+    pub(super) fn expects_body(&self) -> bool {
+        self.headers && self.complete
+    }
+
+    /// Counts a line of this head, of `bytes` with its end.
+    pub(super) fn count_line(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len();
+        self.bare_newlines |= bytes.ends_with(b"\n") && !bytes.ends_with(b"\r\n");
+    }
+
+    /// Takes a header line; false when it is none.
+    pub(super) fn header(&mut self, line: &[u8]) -> bool {
+        let Some((name, value)) = split_header(line) else { return false };
+        self.headers = true;
+        self.complete = false;
+        if name.eq_ignore_ascii_case(b"content-length") {
+            self.lengths += 1;
+            match str::from_utf8(value).ok().and_then(parse_length) {
+                Some(length) => self.length = Some(length),
+                None => self.bad_length = true,
+            }
+        } else if name.eq_ignore_ascii_case(b"content-type") {
+            let essence = value.split(|&byte| byte == b';').next().unwrap_or_default();
+            self.labelled_jpeg = essence.trim_ascii().eq_ignore_ascii_case(b"image/jpeg");
+        }
+        true
+    }
+
+    /// Notes a line among the headers that is none.
+    pub(super) fn ignore_line(&mut self) {
+        self.without_colon = true;
+    }
+
+    /// What was odd about the head of a part whose JPEG has `jpeg_len` bytes.
+    pub(super) fn quirks(&self, jpeg_len: usize) -> impl Iterator<Item = Quirk> {
+        let told = !self.resynced && (self.delimiter || self.headers);
+        let wrong = self.bad_length || self.length.is_some_and(|length| length < jpeg_len);
+        [
+            (self.closing, Quirk::EveryDelimiterCloses),
+            (self.lengths == 0, Quirk::NoContentLength),
+            (wrong, Quirk::BadContentLength),
+            (self.lengths > 1, Quirk::DuplicateContentLength),
+            (self.without_colon, Quirk::HeaderWithoutColon),
+            (self.headers && !self.complete, Quirk::NoBlankLine),
+            (self.bare_newlines, Quirk::BareNewlines),
+            (!self.labelled_jpeg, Quirk::WrongPartType),
+            (self.bytes > LONG_HEADERS, Quirk::LongPartHeaders),
+        ]
+        .into_iter()
+        .filter_map(move |(met, quirk)| (told && met).then_some(quirk))
+    }
+}
+
+fn split_header(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = memchr::memchr(b':', line)?;
+    let name = line[..colon].trim_ascii();
+    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let is_name = !name.is_empty() && name.iter().all(token);
+    is_name.then(|| (name, line[colon + 1..].trim_ascii()))
+}
+
+/// Decimal digits only: `+5` and `5, 5` are not lengths.
+fn parse_length(text: &str) -> Option<usize> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_length_that_is_a_number_counts() {
+        let mut head = Head::default();
+        for line in
+            ["Content-Length: 7", "content-length :  0012 ", "CONTENT-LENGTH: -1", "Content-Length: 5, 5"]
+        {
+            assert!(head.header(line.as_bytes()), "{line}");
+        }
+        assert_eq!(head.length, Some(12));
+        let quirks: Vec<_> = head.quirks(12).collect();
+        assert!(quirks.contains(&Quirk::BadContentLength) && quirks.contains(&Quirk::DuplicateContentLength));
+    }
+
+    #[test]
+    fn lines_that_are_no_headers_are_refused() {
+        for line in ["", "GoAhead", ": x", "two words: x", "\u{1}: x"] {
+            assert!(!Head::default().header(line.as_bytes()), "{line:?}");
+        }
+    }
+}

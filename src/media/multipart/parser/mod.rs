@@ -1,0 +1,232 @@
+//! Takes the body of a camera's answer apart into JPEGs.
+//!
+//! The JPEG's own segments decide where a frame ends, whatever delimiters and lengths say: so every dialect that
+//! cameras speak (`tests/testkit/src/dialects.rs` writes them all) is read by the same few rules, and a frame is given out
+//! with its last byte, not with the delimiter behind it. Between two JPEGs lines are read one by one: delimiters,
+//! headers, blank lines. Where neither makes sense, the parser hunts for the next delimiter or SOI. `Content-Length`
+//! only helps to tell padding and torn frames apart.
+//!
+//! No I/O. Each byte is looked at a bounded number of times, however it arrives. The buffer holds at most one frame,
+//! one head, and what was pushed last; room is kept for about two frames as long as the last.
+
+mod delimiter;
+mod error;
+mod events;
+mod gap;
+mod head;
+mod picture;
+mod quirk;
+mod resync;
+mod room;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use bytes::{Buf, Bytes, BytesMut};
+use delimiter::Delimiter;
+pub use error::ParseError;
+pub use events::{Discard, Events};
+use head::Head;
+pub use quirk::Quirk;
+
+use super::{
+    boundary::ContentKind,
+    content::{Content, LOOKED_AT},
+};
+use crate::media::jpeg::{JpegError, JpegInfo, Walk};
+
+/// A body in which so many times `max_frame_bytes` pass without a frame is given up.
+const FRAMELESS_LIMIT: u64 = 2;
+
+/// What the parser may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParserLimits {
+    /// Longest JPEG; longer ones are dropped.
+    pub max_frame_bytes: usize,
+    /// Longest delimiter and headers of one part.
+    pub max_header_bytes: usize,
+}
+
+/// One picture cut from the body: SOI to EOI, not copied from the parser's buffer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The JPEG.
+    pub jpeg: Bytes,
+    /// What its segments say.
+    pub info: JpegInfo,
+}
+
+/// What the next bytes are.
+#[derive(Debug)]
+enum State {
+    /// Lines, or a JPEG's start.
+    Gap,
+    /// A JPEG, from SOI.
+    Jpeg(Walk),
+    /// Anything. A delimiter is looked for, and SOI once so many bytes have passed.
+    Hunt { ignore_soi: usize },
+}
+
+/// Takes a body apart. Push bytes, then call [`PartParser::next_part`] until it gives `None`.
+#[derive(Debug)]
+pub struct PartParser {
+    limits: ParserLimits,
+    multipart: bool,
+    delimiter: Delimiter,
+    buffer: BytesMut,
+    /// Empty. What the last frame but one was cut from, to be used again.
+    spare: BytesMut,
+    state: State,
+    head: Head,
+    /// How much of an unfinished line was searched for its end.
+    scanned: usize,
+    /// Bytes that the last part's length promised behind its JPEG; below zero when more came.
+    owed: Option<i64>,
+    /// Room was made for the JPEG that is arriving.
+    reserved: bool,
+    frames: u64,
+    last_len: usize,
+    /// Bytes skipped since the last frame, and the first of them.
+    skipped: u64,
+    seen: Vec<u8>,
+    /// Something was too large since the last frame.
+    too_large: bool,
+    events: Events,
+}
+
+impl PartParser {
+    /// A parser for one body of the announced `kind`. Whatever is announced, the body decides.
+    pub fn new(kind: ContentKind, limits: ParserLimits) -> Self {
+        let mut events = Events::default();
+        if matches!(kind, ContentKind::Multipart { quoted: true, .. }) {
+            events.quirk(Quirk::QuotedBoundary);
+        }
+        Self {
+            limits,
+            multipart: matches!(kind, ContentKind::Multipart { .. }),
+            delimiter: Delimiter::new(&kind),
+            buffer: BytesMut::new(),
+            spare: BytesMut::new(),
+            state: State::Gap,
+            head: Head::default(),
+            scanned: 0,
+            owed: None,
+            reserved: false,
+            frames: 0,
+            last_len: 0,
+            skipped: 0,
+            seen: Vec::new(),
+            too_large: false,
+            events,
+        }
+    }
+
+    /// Adds bytes of the body.
+    pub fn push(&mut self, chunk: &[u8]) {
+        self.buffer.extend_from_slice(chunk);
+    }
+
+    /// Bytes that wait for more.
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Returns the number of bytes of memory in use: the buffer, and what is kept for reuse.
+    pub fn held(&self) -> usize {
+        self.buffer.capacity() + self.spare.capacity()
+    }
+
+    /// What was noticed since the last call.
+    pub fn take_events(&mut self) -> Events {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The next whole JPEG; `None` when more bytes are needed.
+    ///
+    /// # Errors
+    /// When so much has passed without a frame that none can be expected; so does every later call.
+    pub fn next_part(&mut self) -> Result<Option<Part>, ParseError> {
+        loop {
+            if self.skipped > FRAMELESS_LIMIT.saturating_mul(self.limits.max_frame_bytes as u64) {
+                return Err(self.frameless());
+            }
+            let step = match self.state {
+                State::Gap => self.gap(),
+                State::Jpeg(_) => self.jpeg(),
+                State::Hunt { ignore_soi } => self.hunt(ignore_soi),
+            };
+            match step {
+                Step::On => {}
+                Step::More => return Ok(None),
+                Step::Part(part) => return Ok(Some(part)),
+            }
+        }
+    }
+
+    /// The body has ended: the frames that are left, then `None`.
+    ///
+    /// # Errors
+    /// As [`PartParser::next_part`], and when the whole body held no frame.
+    pub fn finish(&mut self) -> Result<Option<Part>, ParseError> {
+        loop {
+            if let Some(part) = self.next_part()? {
+                return Ok(Some(part));
+            }
+            if !matches!(self.state, State::Jpeg(_)) {
+                break;
+            }
+            // A broken length may have made the walk wait for bytes beyond whole frames.
+            let len = self.buffer.len();
+            self.broken(len, JpegError::Truncated { len });
+        }
+        let left = self.buffer.len();
+        self.skip(left);
+        if self.frames > 0 {
+            return Ok(None);
+        }
+        Err(ParseError::Ended {
+            bytes: self.skipped,
+            content: Content::of(&self.seen),
+            cause: self.events.last_error.clone(),
+        })
+    }
+
+    fn frameless(&self) -> ParseError {
+        if self.too_large {
+            return ParseError::TooLarge { limit: self.limits.max_frame_bytes };
+        }
+        ParseError::NoFrame { bytes: self.skipped, content: Content::of(&self.seen) }
+    }
+
+    /// Throws bytes away that are no picture.
+    fn skip(&mut self, bytes: usize) {
+        let quoted = bytes.min(LOOKED_AT - self.seen.len());
+        self.seen.extend_from_slice(&self.buffer[..quoted]);
+        self.buffer.advance(bytes);
+        self.skipped += bytes as u64;
+        self.scanned = 0;
+        self.owed = self.owed.map(|owed| owed.saturating_sub_unsigned(bytes as u64));
+        if let State::Hunt { ignore_soi } = &mut self.state {
+            *ignore_soi = ignore_soi.saturating_sub(bytes);
+        }
+    }
+
+    fn hunt_from(&mut self, bytes: usize, ignore_soi: usize) -> Step {
+        self.skip(bytes);
+        // A promise is kept no longer than a frame may be.
+        self.state = State::Hunt { ignore_soi: ignore_soi.min(self.limits.max_frame_bytes) };
+        Step::On
+    }
+
+    fn read_lines(&mut self, resynced: bool) -> Step {
+        self.state = State::Gap;
+        self.head = Head::after_jpeg(resynced);
+        Step::On
+    }
+}
+
+/// What one step of the parser gave.
+enum Step {
+    On,
+    More,
+    Part(Part),
+}

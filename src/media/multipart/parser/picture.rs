@@ -1,0 +1,106 @@
+//! A JPEG that arrives: walked to its end, held against its part's length, given out or dropped.
+
+use super::{Part, PartParser, State, Step, events::Discard, quirk::Quirk, room::READ_BYTES};
+use crate::media::jpeg::{JpegError, JpegInfo, Progress, Walk};
+
+impl PartParser {
+    pub(super) fn begin_jpeg(&mut self) -> Step {
+        self.reserved = false;
+        self.state = State::Jpeg(Walk::default());
+        Step::On
+    }
+
+    pub(super) fn jpeg(&mut self) -> Step {
+        let State::Jpeg(walk) = &mut self.state else { return Step::On };
+        let progress = walk.advance(&self.buffer);
+        let offset = walk.offset();
+        let max_len = self.limits.max_frame_bytes;
+        match progress {
+            Ok(Progress::NeedMore) => self.await_jpeg(),
+            Ok(Progress::Done(info)) => {
+                if let Some(error) = self.cut_within(info.len) {
+                    self.broken(info.len, error)
+                } else if info.len > max_len {
+                    self.discard_too_large();
+                    self.skip(info.len);
+                    self.read_lines(true)
+                } else {
+                    Step::Part(self.publish(info))
+                }
+            }
+            Err(error) => self.broken(offset, error),
+        }
+    }
+
+    /// The next part begins where the length says that this one ends, and that is before `end`: it was cut.
+    fn cut_within(&self, end: usize) -> Option<JpegError> {
+        let len = self.head.length.filter(|&length| length < end)?;
+        self.delimiter.stands_at(&self.buffer[len..end]).then_some(JpegError::Truncated { len })
+    }
+
+    fn await_jpeg(&mut self) -> Step {
+        let len = self.buffer.len();
+        if let Some(error) = self.cut_within(len) {
+            return self.broken(len, error);
+        }
+        if len > self.limits.max_frame_bytes {
+            self.discard_too_large();
+            return self.resync(len);
+        }
+        if !self.reserved {
+            self.reserved = true;
+            let expected = self.expected_len();
+            // What is already there is not copied for the sake of a little more room.
+            if self.buffer.capacity() < expected {
+                self.make_room((expected + READ_BYTES).saturating_sub(len));
+            }
+        }
+        Step::More
+    }
+
+    fn publish(&mut self, info: JpegInfo) -> Part {
+        let naked = !self.head.resynced && !self.head.delimiter;
+        if naked && let Some(quirk) = self.undelimited() {
+            self.events.quirk(quirk);
+        }
+        for quirk in self.head.quirks(info.len) {
+            self.events.quirk(quirk);
+        }
+        if !info.has_huffman_tables {
+            self.events.quirk(Quirk::NoHuffmanTables);
+        }
+        let jpeg = self.buffer.split_to(info.len).freeze();
+        let promised = match self.owed.take() {
+            Some(owed) if !self.head.headers => Some(owed),
+            _ => self.head.length.map(|length| i64::try_from(length).unwrap_or(i64::MAX)),
+        };
+        self.owed =
+            promised.map(|length| length.saturating_sub_unsigned(info.len as u64)).filter(|&owed| owed > 0);
+        self.frames += 1;
+        self.last_len = info.len;
+        self.skipped = 0;
+        self.seen.clear();
+        self.too_large = false;
+        self.read_lines(false);
+        Part { jpeg, info }
+    }
+
+    /// Which quirk it is that no delimiter stands before this JPEG.
+    fn undelimited(&self) -> Option<Quirk> {
+        let first = self.frames == 0;
+        Some(match (self.head.headers, self.delimiter.met()) {
+            (true, _) | (false, false) if first && (self.multipart || self.head.headers) => {
+                Quirk::FirstDelimiterMissing
+            }
+            (true, _) => Quirk::DelimiterMissing,
+            (false, false) => Quirk::BareJpegs,
+            (false, true) if self.head.newline => Quirk::DelimiterMissing,
+            (false, true) => Quirk::SeveralJpegsInPart,
+        })
+    }
+
+    pub(super) fn discard_too_large(&mut self) {
+        self.events.discard(Discard::TooLarge);
+        self.too_large = true;
+    }
+}

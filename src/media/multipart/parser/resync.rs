@@ -1,0 +1,62 @@
+//! Finding the way again behind what was broken: the next delimiter, or SOI.
+
+use memchr::memmem;
+
+use super::{PartParser, Step, events::Discard};
+use crate::media::jpeg::JpegError;
+
+impl PartParser {
+    /// The JPEG at the buffer's start is no good from `offset` on.
+    pub(super) fn broken(&mut self, offset: usize, error: JpegError) -> Step {
+        self.events.discard(Discard::Invalid);
+        if let Some(found) = self.delimiter_before(offset) {
+            let len = self.buffer[..found].trim_ascii_end().len();
+            self.events.last_error = Some(JpegError::Truncated { len });
+        } else if matches!(error, JpegError::NewSoi { .. }) {
+            self.events.last_error = Some(error);
+            self.skip(offset);
+            return self.read_lines(true);
+        } else {
+            self.events.last_error = Some(error);
+        }
+        self.resync(offset)
+    }
+
+    fn delimiter_before(&self, offset: usize) -> Option<usize> {
+        self.delimiter.find(&self.buffer[2..offset]).map(|found| 2 + found)
+    }
+
+    /// Goes on at the first delimiter before `offset`, else hunts from there. Nothing else before it is trusted: a
+    /// damaged frame may hold a thumbnail.
+    pub(super) fn resync(&mut self, offset: usize) -> Step {
+        self.owed = None;
+        if let Some(found) = self.delimiter_before(offset) {
+            self.skip(found);
+            return self.read_lines(false);
+        }
+        // A delimiter may stand across the offset.
+        let skipped = (offset + 1).saturating_sub(self.delimiter.len().max(1)).max(2);
+        let length = self.head.length.unwrap_or_default();
+        self.hunt_from(skipped, length.saturating_sub(skipped))
+    }
+
+    pub(super) fn hunt(&mut self, ignore_soi: usize) -> Step {
+        const SOI_AND_MARKER: &[u8] = &[0xff, 0xd8, 0xff];
+        let from = ignore_soi.min(self.buffer.len());
+        let soi = memmem::find(&self.buffer[from..], SOI_AND_MARKER).map(|at| from + at);
+        let before = soi.unwrap_or(self.buffer.len());
+        if let Some(found) = self.delimiter.find(&self.buffer[..before]) {
+            self.skip(found);
+            return self.read_lines(false);
+        }
+        if let Some(found) = soi {
+            self.skip(found);
+            self.owed = None;
+            return self.read_lines(true);
+        }
+        let kept = self.delimiter.len().max(SOI_AND_MARKER.len()) - 1;
+        let passed = self.buffer.len().saturating_sub(kept);
+        self.skip(passed);
+        Step::More
+    }
+}

@@ -1,0 +1,80 @@
+//! JPEGs one behind the other in one file, which has a bound.
+//!
+//! A file that is full is renamed and begun anew, or stays as it is. It is opened for each picture: whoever moves or
+//! removes it, as logrotate does, gets a new one, and a file that is full is looked at again.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use super::Outcome;
+use crate::{atomic_file, bus::Published, config::WhenFull};
+
+/// A file that grows up to its bound.
+#[derive(Debug)]
+pub(super) struct Append {
+    file: PathBuf,
+    max_bytes: u64,
+    when_full: WhenFull,
+}
+
+impl Append {
+    pub(super) fn new(file: PathBuf, max_bytes: u64, when_full: WhenFull) -> Self {
+        Self { file, max_bytes, when_full }
+    }
+
+    /// Writes one picture behind the others.
+    pub(super) fn write(&self, shown: &Published) -> io::Result<Outcome> {
+        let jpeg = shown.frame.jpeg();
+        if jpeg.len() as u64 > self.max_bytes {
+            let text = format!("the picture alone has {} bytes, more than max_bytes", jpeg.len());
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+        }
+        if let Some(folder) = self.file.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = atomic_file::open_to_append(&self.file)?;
+        let mut len = file.metadata()?.len();
+        if len + jpeg.len() as u64 > self.max_bytes {
+            match self.when_full {
+                WhenFull::Stop => return Ok(Outcome::Full { bytes: len }),
+                WhenFull::Rotate => {
+                    drop(file);
+                    fs::rename(&self.file, rotated(&self.file))?;
+                    file = atomic_file::open_to_append(&self.file)?;
+                    len = 0;
+                }
+            }
+        }
+        let written = file.write_all(jpeg);
+        if written.is_err() {
+            // The start of a picture is no picture. Where that fails too (a device), readers skip it.
+            let _ = file.set_len(len);
+        }
+        written.map(|()| Outcome::Saved)
+    }
+}
+
+/// What a full file becomes: `door.mjpg` becomes `door.1.mjpg`.
+pub(super) fn rotated(file: &Path) -> PathBuf {
+    let mut extension = OsString::from("1");
+    if let Some(own) = file.extension() {
+        extension.push(".");
+        extension.push(own);
+    }
+    file.with_extension(extension)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_file_keeps_its_kind() {
+        assert_eq!(rotated(Path::new("/a/door.mjpg")), Path::new("/a/door.1.mjpg"));
+        assert_eq!(rotated(Path::new("door")), Path::new("door.1"));
+    }
+}

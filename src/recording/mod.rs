@@ -1,0 +1,177 @@
+//! A stream's frames to disk: one file that is always the newest, a ring of files, or one file that grows.
+//!
+//! A recorder reads the stream's bus like a viewer, so a slow disk skips frames and holds nothing up. A picture's
+//! file appears whole or not at all: it is written under another name in the same folder and renamed. Nothing is synced to the disk;
+//! after a power cut the newest files may be missing. Placeholders and repeated frames are not written.
+//!
+//! A full disk, or one that takes nothing, is a state that the API shows. It is said once in the log, counted with each
+//! frame, and tried again with the next one; it never touches the stream.
+
+mod append;
+mod ring;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use append::Append;
+use ring::Ring;
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+use crate::{
+    atomic_file::{self, Access},
+    bus::{Bus, Pace, Published, SavingState},
+    config::{SaveConfig, SaveTarget},
+    imaging::cpu_pool::reason,
+    media::frame::FrameKind,
+};
+
+/// Writes a stream's frames to disk until the stream ends.
+#[derive(Debug)]
+pub struct Recorder {
+    target: Option<Target>,
+    place: PathBuf,
+    bus: Arc<Bus>,
+    pace: Pace,
+}
+
+/// Where frames go.
+#[derive(Debug)]
+enum Target {
+    Latest {
+        path: PathBuf,
+        /// Temporary files of an earlier run were removed.
+        swept: bool,
+    },
+    Ring(Ring),
+    Append(Append),
+    /// Panics at the first frame and saves the others.
+    #[cfg(test)]
+    Broken(u32),
+}
+
+/// What became of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Saved,
+    /// There is no room by configuration, and none is to be made.
+    Full {
+        bytes: u64,
+    },
+}
+
+impl Recorder {
+    /// A recorder of what `bus` shows; what it writes and fails to is counted there.
+    pub fn new(config: SaveConfig, bus: Arc<Bus>) -> Self {
+        let place = config.target.place().to_owned();
+        let target = match config.target {
+            SaveTarget::Latest(path) => Target::Latest { path, swept: false },
+            SaveTarget::Ring { dir, keep, max_bytes } => Target::Ring(Ring::new(dir, keep, max_bytes)),
+            SaveTarget::Append { file, max_bytes, when_full } => {
+                Target::Append(Append::new(file, max_bytes, when_full))
+            }
+        };
+        bus.stats().note_saving(SavingState::Waiting, None);
+        Self { target: Some(target), place, bus, pace: Pace::new(config.every) }
+    }
+
+    /// Writes each new frame until the bus is closed. Dropping the future stops it after the write in hand.
+    pub async fn run(mut self) {
+        let mut frames = self.bus.subscribe();
+        let mut last_seq = 0;
+        while frames.changed().await.is_ok() {
+            let showing = frames.borrow_and_update().clone();
+            if showing.closed {
+                return;
+            }
+            let Some(shown) = showing.newest else { continue };
+            if shown.seq == last_seq || shown.frame.kind() != FrameKind::Picture {
+                continue;
+            }
+            last_seq = shown.seq;
+            if self.pace.admits(shown.frame.arrived()) {
+                self.save(shown).await;
+            }
+        }
+    }
+
+    async fn save(&mut self, shown: Arc<Published>) {
+        let Some(mut target) = self.target.take() else { return };
+        let written = spawn_blocking(move || {
+            // The next frame has its own try, whatever became of this one.
+            let result = catch_unwind(AssertUnwindSafe(|| target.write(&shown)))
+                .unwrap_or_else(|panic| Err(io::Error::other(format!("a bug: {}", reason(&*panic)))));
+            (target, result)
+        })
+        .await;
+        let result = match written {
+            Ok((target, result)) => {
+                self.target = Some(target);
+                result
+            }
+            // The runtime is going down: there is no disk to write to any more.
+            Err(gone) => Err(io::Error::other(gone)),
+        };
+        self.note(result);
+    }
+
+    fn note(&self, result: io::Result<Outcome>) {
+        let stats = self.bus.stats();
+        let path = self.place.display();
+        match result {
+            Ok(Outcome::Saved) => {
+                stats.count_saved();
+                let before = stats.saving().map(|saving| saving.state);
+                stats.note_saving(SavingState::Saving, None);
+                if matches!(before, Some(SavingState::Failing | SavingState::Full)) {
+                    info!(%path, "frames are saved again");
+                }
+            }
+            Ok(Outcome::Full { bytes }) => {
+                stats.count_save_failure();
+                let reason = format!("the file has {bytes} bytes, and max_bytes allows no further picture");
+                if stats.note_saving(SavingState::Full, Some(reason)) {
+                    info!(%path, bytes, "the file is full; nothing more is saved until it is moved away");
+                }
+            }
+            Err(error) => {
+                stats.count_save_failure();
+                if stats.note_saving(SavingState::Failing, Some(error.to_string())) {
+                    warn!(%path, %error, "cannot save frames; trying again with each frame");
+                }
+            }
+        }
+    }
+}
+
+impl Target {
+    fn write(&mut self, shown: &Published) -> io::Result<Outcome> {
+        match self {
+            Self::Latest { path, swept } => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let folder = folder.unwrap_or(Path::new("."));
+                fs::create_dir_all(folder)?;
+                if !std::mem::replace(swept, true) {
+                    let own = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                    atomic_file::remove_unfinished(folder, |name| name == own)?;
+                }
+                atomic_file::write_whole(path, shown.frame.jpeg(), Access::Usual)?;
+                Ok(Outcome::Saved)
+            }
+            Self::Ring(ring) => ring.write(shown).map(|()| Outcome::Saved),
+            Self::Append(file) => file.write(shown),
+            #[cfg(test)]
+            Self::Broken(written) => {
+                *written += 1;
+                assert_ne!(*written, 1, "injected by the test");
+                Ok(Outcome::Saved)
+            }
+        }
+    }
+}

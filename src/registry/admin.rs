@@ -1,0 +1,179 @@
+//! What may be done to a running relay from outside, and what is known about its configuration. The relay does it; the web
+//! and the command line ask for it.
+
+use std::{fmt, path::PathBuf, time::SystemTime};
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use crate::{
+    config::{ConfigErrors, MAX_ADDED},
+    media::stream_name::StreamName,
+};
+
+/// Changes what runs.
+pub trait Control: Send + Sync + fmt::Debug {
+    /// Reads the configuration anew. If anything is wrong with it, nothing changes.
+    fn reload(&self) -> BoxFuture<'static, Result<Applied, NotApplied>>;
+
+    /// Adds, changes or removes a stream, and keeps that over a restart.
+    fn edit(&self, name: StreamName, edit: Edit) -> BoxFuture<'static, Result<Edited, NotApplied>>;
+
+    /// What stands in the file for a stream, or was sent, with stars in place of credentials; none of this name is null.
+    fn settings(&self, name: StreamName) -> BoxFuture<'static, Option<StreamSettings>>;
+
+    /// What is known about the configuration.
+    fn configuration(&self) -> Configuration;
+}
+
+/// What is to become of one stream. Settings have the keys of the file beneath `streams.NAME`; stars in place of a
+/// credential mean the one before.
+#[derive(Clone)]
+pub enum Edit {
+    /// It is not there, and is to be.
+    Create(Value),
+    /// It is to be so, whether or not it is there.
+    Replace(Value),
+    /// These of its keys are to be so; null takes one away (RFC 7396).
+    Merge(Value),
+    /// It is not to be there.
+    Remove,
+}
+
+/// Settings may hold credentials.
+impl fmt::Debug for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create(_) => "Create",
+            Self::Replace(_) => "Replace",
+            Self::Merge(_) => "Merge",
+            Self::Remove => "Remove",
+        })
+    }
+}
+
+/// What an edit did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// The stream was not there before.
+    pub created: bool,
+    /// What changed by it.
+    pub applied: Applied,
+}
+
+/// A stream's settings as they were written.
+#[derive(Debug, Clone)]
+pub struct StreamSettings {
+    /// With the keys of the file, and stars in place of credentials.
+    pub settings: Value,
+    /// Whether it was added over HTTP, and can be changed so.
+    pub added: bool,
+}
+
+/// What a new configuration changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Streams that were not there.
+    pub added: Vec<StreamName>,
+    /// Streams with other settings.
+    pub changed: Vec<StreamName>,
+    /// Streams that are gone.
+    pub removed: Vec<StreamName>,
+    /// Settings that differ from those it runs with, and hold after a restart.
+    pub needs_restart: Vec<&'static str>,
+}
+
+/// Why a configuration was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum NotApplied {
+    /// There is none to be read again: the built-in demo is served.
+    #[error("there is no configuration file: framecast serves its built-in demo")]
+    NoFile,
+    /// It is wrong.
+    #[error(transparent)]
+    Mistakes(#[from] ConfigErrors),
+    /// The stream stands in the file, which is not written to.
+    #[error("{0} stands in the configuration file: change it there")]
+    InFile(StreamName),
+    /// A stream of this name was added already.
+    #[error("there is a stream {0} already: PUT or PATCH changes it")]
+    Exists(StreamName),
+    /// No stream of this name was added.
+    #[error("there is no stream {0} that was added over HTTP")]
+    NoSuchStream(StreamName),
+    /// Stars stand for a credential that is not there, or that was for another address.
+    #[error(
+        "{path}: *** stands for a credential of before, and there is none for this address: give it anew"
+    )]
+    Stars {
+        /// Where they stand.
+        path: String,
+    },
+    /// A changed URL would send a credential to another address, and the change does not contain it.
+    #[error(
+        "{path}: this credential is for another address, and is not sent to the new one: give it with the \
+         new URL, or null to remove it"
+    )]
+    Elsewhere {
+        /// Path of the credential.
+        path: String,
+    },
+    /// Its source is a program, which streams added over HTTP must not start.
+    #[error(
+        "streams.{name}.source.type: {kind} starts a program (ffmpeg), which server.api_sources: network \
+         does not allow over HTTP: set server.api_sources: network+ffmpeg in the configuration file, or put \
+         the stream there"
+    )]
+    StartsProgram {
+        /// The stream.
+        name: StreamName,
+        /// The source's type.
+        kind: String,
+    },
+    /// No more can be added.
+    #[error("at most {MAX_ADDED} streams can be added over HTTP")]
+    TooMany,
+    /// What was added cannot be kept, so nothing has changed.
+    #[error("{file} cannot be written: {cause}")]
+    NotKept {
+        /// The state file.
+        file: String,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// The system refuses what it needs.
+    #[error("the system refuses what framecast needs: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// The configuration file as it was read last.
+#[derive(Debug, Clone)]
+pub struct Configuration {
+    /// Which file; none if the built-in demo is served.
+    pub file: Option<PathBuf>,
+    /// When what holds was read.
+    pub loaded_at: SystemTime,
+    /// What differs from what it runs with, and holds after a restart.
+    pub needs_restart: Vec<&'static str>,
+    /// What is wrong with the file, if it was changed since and is; what was read before holds.
+    pub error: Option<ConfigErrors>,
+}
+
+/// For the log and for events.
+impl fmt::Display for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [("added", &self.added), ("changed", &self.changed), ("removed", &self.removed)];
+        let mut said = false;
+        for (what, names) in parts.into_iter().filter(|(_, names)| !names.is_empty()) {
+            let names: Vec<_> = names.iter().map(StreamName::as_str).collect();
+            write!(f, "{}{what}: {}", if said { "; " } else { "" }, names.join(", "))?;
+            said = true;
+        }
+        if !self.needs_restart.is_empty() {
+            let names = self.needs_restart.join(", ");
+            write!(f, "{}needs a restart: {names}", if said { "; " } else { "" })?;
+            said = true;
+        }
+        if said { Ok(()) } else { f.write_str("nothing has changed") }
+    }
+}

@@ -1,0 +1,184 @@
+//! Cache of single pictures that requests ask for. A page that is open twenty times asks twenty times for the
+//! same picture of the same frame; it is made once.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use tokio::sync::OnceCell;
+
+use super::image_params::Variant;
+use crate::{
+    bus::{Bus, Published},
+    imaging::{PictureMemory, cpu_pool::memory::Cached},
+    media::frame::Frame,
+};
+
+/// Pictures that are kept: a page of tiles, each in one size or two. The oldest goes first.
+const MAX_KEPT: usize = 32;
+
+/// Larger ones are not kept: all of them together are 32 MiB at most, and no more than caches may have.
+const MAX_KEPT_BYTES: usize = 1024 * 1024;
+
+/// The newest pictures that were made.
+#[derive(Debug)]
+pub struct Pictures {
+    made: Mutex<VecDeque<Made>>,
+    memory: Arc<PictureMemory>,
+}
+
+#[derive(Debug)]
+struct Made {
+    of: Weak<Bus>,
+    variant: Variant,
+    seq: u64,
+    /// Shared by the requests that are making it, then by `kept`.
+    picture: Weak<OnceCell<Frame>>,
+    /// The picture in the cache, once it is made.
+    kept: Option<Cached<Arc<OnceCell<Frame>>>>,
+}
+
+impl Pictures {
+    /// Returns a cache that keeps pictures while `memory` has space for them.
+    pub fn new(memory: Arc<PictureMemory>) -> Self {
+        Self { made: Mutex::default(), memory }
+    }
+
+    /// The picture `of` a bus as `variant` has it. `make` makes it, unless another has, or is about to.
+    ///
+    /// # Errors
+    /// What `make` says; the next who asks tries anew.
+    pub async fn get<E>(
+        &self,
+        bus: &Arc<Bus>,
+        of: &Published,
+        variant: Variant,
+        make: impl AsyncFnOnce() -> Result<Frame, E>,
+    ) -> Result<Frame, E> {
+        let picture = self.place(bus, of.seq, variant);
+        let made = picture.get_or_try_init(|| make()).await?.clone();
+        self.keep(&picture, made.jpeg().len());
+        Ok(made)
+    }
+
+    /// Keeps a picture that was made, unless it is too large or there is no memory for it.
+    fn keep(&self, picture: &Arc<OnceCell<Frame>>, len: usize) {
+        let mut all = self.made();
+        let Some(at) = all.iter().position(|made| made.picture.as_ptr() == Arc::as_ptr(picture)) else {
+            return;
+        };
+        if all[at].kept.is_none() {
+            all[at].kept = if len > MAX_KEPT_BYTES { None } else { self.memory.cache(len, picture.clone()) };
+        }
+        if all[at].kept.is_none() {
+            all.remove(at);
+        }
+    }
+
+    fn place(&self, bus: &Arc<Bus>, seq: u64, variant: Variant) -> Arc<OnceCell<Frame>> {
+        let of = Arc::downgrade(bus);
+        let mut all = self.made();
+        let same = |made: &Made| made.variant == variant && Weak::ptr_eq(&made.of, &of);
+        let there = all.iter().find(|made| made.seq == seq && same(made));
+        if let Some(picture) = there.and_then(|made| made.picture.upgrade()) {
+            return picture;
+        }
+        // Nobody asks for the past, unless it was about to have it.
+        all.retain(|made| made.seq > seq || !same(made));
+        if all.len() >= MAX_KEPT {
+            all.pop_front();
+        }
+        let picture = Arc::new(OnceCell::new());
+        all.push_back(Made { of, variant, seq, picture: Arc::downgrade(&picture), kept: None });
+        picture
+    }
+
+    fn made(&self) -> MutexGuard<'_, VecDeque<Made>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::{bus::tests::tiny_frame, config::Limits, limits::Budgets};
+
+    fn wide(width: usize) -> Variant {
+        Variant::parse(|key| (key == "width").then(|| width.to_string())).unwrap()
+    }
+
+    fn pictures() -> Pictures {
+        Pictures::new(Arc::default())
+    }
+
+    fn bus() -> Arc<Bus> {
+        let bus = Arc::new(Bus::default());
+        bus.publish(tiny_frame());
+        bus
+    }
+
+    #[tokio::test]
+    async fn who_asks_the_same_of_the_same_frame_gets_what_was_made_once() {
+        let (pictures, bus, other, made) = (pictures(), bus(), bus(), Cell::new(0));
+        let ask = async |bus: &Arc<Bus>, width| {
+            let newest = bus.newest().unwrap();
+            let make = async || {
+                made.set(made.get() + 1);
+                tokio::task::yield_now().await;
+                Ok::<_, ()>(tiny_frame())
+            };
+            pictures.get(bus, &newest, wide(width), make).await.unwrap();
+            made.get()
+        };
+        tokio::join!(ask(&bus, 320), ask(&bus, 320));
+        assert_eq!(ask(&bus, 320).await, 1);
+        assert_eq!(ask(&bus, 640).await, 2, "another size");
+        assert_eq!(ask(&other, 320).await, 3, "another stream");
+        bus.publish(tiny_frame());
+        assert_eq!(ask(&bus, 320).await, 4, "another frame");
+        assert_eq!(ask(&bus, 320).await, 4);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_made_is_tried_again_and_no_more_are_kept_than_allowed() {
+        let (pictures, bus) = (pictures(), bus());
+        let newest = bus.newest().unwrap();
+        let failed = pictures.get(&bus, &newest, wide(16), async || Err("busy")).await;
+        assert_eq!(failed.unwrap_err(), "busy");
+        for n in 1..=2 * MAX_KEPT {
+            pictures.get(&bus, &newest, wide(16 * n), async || Ok::<_, ()>(tiny_frame())).await.unwrap();
+        }
+        assert_eq!(pictures.made().len(), MAX_KEPT);
+        for _ in 0..3 {
+            bus.publish(tiny_frame());
+            let newest = bus.newest().unwrap();
+            pictures.get(&bus, &newest, wide(16), async || Ok::<_, ()>(tiny_frame())).await.unwrap();
+        }
+        let of_one_size = pictures.made().iter().filter(|made| made.variant == wide(16)).count();
+        assert_eq!(of_one_size, 1, "the past is not kept");
+    }
+
+    #[tokio::test]
+    async fn a_kept_picture_is_evicted_for_what_has_to_be_kept_and_made_again() {
+        let limits = Limits { max_decode_bytes: Some(16 << 20), ..Limits::default() };
+        let memory = Arc::new(PictureMemory::new(&Budgets::new(&limits, None)));
+        let (pictures, bus, made) = (Pictures::new(memory.clone()), bus(), Cell::new(0));
+        let newest = bus.newest().unwrap();
+        let ask = async || {
+            let make = async || {
+                made.set(made.get() + 1);
+                Ok::<_, ()>(tiny_frame())
+            };
+            pictures.get(&bus, &newest, wide(320), make).await.unwrap();
+            made.get()
+        };
+        assert_eq!((ask().await, ask().await), (1, 1));
+        let all = memory.keep(4 << 20).expect("the cache makes room");
+        assert_eq!((ask().await, ask().await), (2, 3), "nothing is kept while there is no room");
+        drop(all);
+        assert_eq!((ask().await, ask().await), (4, 4));
+    }
+}

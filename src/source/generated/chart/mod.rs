@@ -1,0 +1,132 @@
+//! Live graphs: `type: chart`.
+//!
+//! Points come over HTTP ([`parse`]) and from a polled address; they are kept beside the source ([`points`]), also while
+//! nobody watches. The source draws when something came, and as time moves the lines to the left.
+
+mod draw;
+pub mod points;
+mod poll;
+pub mod parse;
+mod axis;
+mod stroke;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use draw::Graph;
+use futures_util::future::LocalBoxFuture;
+use jiff::tz::TimeZone;
+use points::Points;
+pub use poll::PollError;
+use poll::Poller;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::RenderError;
+use crate::{
+    bus::{DropReason, Sink},
+    config::{ChartConfig, Limits},
+    imaging::{
+        PoolError,
+        cpu_pool::{StreamQueue, footprint},
+    },
+    source::{Source, SourceError},
+};
+
+/// Between two pictures at least: more is not seen in a graph.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Lines move left by themselves at least so seldom, even if that is not a pixel: viewers who wait for a frame come.
+const LONGEST_STEP: Duration = Duration::from_secs(10);
+
+/// Memory for glyphs while they are drawn.
+const LETTERS_BYTES: usize = 1024 * 1024;
+
+/// And not more often than this.
+const SHORTEST_STEP: Duration = Duration::from_secs(1);
+
+/// Draws the points of one stream.
+#[derive(Debug)]
+pub struct ChartSource {
+    config: Arc<ChartConfig>,
+    title: String,
+    points: Arc<Points>,
+    poller: Option<Poller>,
+    queue: StreamQueue,
+}
+
+impl ChartSource {
+    /// A source that draws `points`; `title` stands above if the configuration says no other.
+    pub fn new(
+        config: &ChartConfig,
+        title: &str,
+        limits: &Limits,
+        points: Arc<Points>,
+        queue: StreamQueue,
+    ) -> Self {
+        let poller = config.poll.as_ref().map(|poll| Poller::new(poll, limits, points.clone()));
+        let title = config.title.as_deref().unwrap_or(title).to_owned();
+        Self { config: Arc::new(config.clone()), title, points, poller, queue }
+    }
+}
+
+/// Draws at each change, and at each step of time while there is something to move.
+async fn draw_forever(
+    config: &Arc<ChartConfig>,
+    title: &str,
+    points: &Points,
+    queue: &StreamQueue,
+    sink: &Sink,
+) -> Result<(), RenderError> {
+    let mut changes = points.changes();
+    let zone = TimeZone::system();
+    loop {
+        let started = Instant::now();
+        changes.mark_unchanged();
+        let now = unix_now();
+        let series = points.visible(now);
+        let empty = series.iter().all(Vec::is_empty);
+        let (drawn, title, zone) = (config.clone(), title.to_owned(), zone.clone());
+        let job =
+            move || draw::draw(&Graph { config: &drawn, title: &title, now, zone: &zone, series: &series });
+        // A mask of the lines, besides the canvas, and glyphs.
+        let pixels = config.size.width.get() as usize * config.size.height.get() as usize;
+        match queue.run(footprint::canvas(config.size, 2 * pixels + LETTERS_BYTES), job).await {
+            // Our own encoder's pictures are whole; if not, the sink counts it.
+            Ok(jpeg) => drop(sink.jpeg(jpeg?)),
+            Err(PoolError::Busy) => sink.dropped(DropReason::Busy),
+            Err(panicked) => return Err(panicked.into()),
+        }
+        let step = if empty { LONGEST_STEP } else { step(config) };
+        // An error means that the points are gone, with the stream.
+        let _ = timeout(step, changes.changed()).await;
+        sleep(LEAST_PAUSE.saturating_sub(started.elapsed())).await;
+    }
+}
+
+/// After how long the lines have moved by a pixel.
+fn step(config: &ChartConfig) -> Duration {
+    (config.window / config.size.width.get()).clamp(SHORTEST_STEP, LONGEST_STEP)
+}
+
+/// Seconds since the epoch.
+pub fn unix_now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+impl Source for ChartSource {
+    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(async move {
+            let Self { config, title, points, poller, queue } = self;
+            let drawing = async { Ok(draw_forever(config, title, points, queue, sink).await?) };
+            let Some(poller) = poller else { return drawing.await };
+            // What is drawn is of no use before the first answer: why there is none is shown instead.
+            poller.first().await?;
+            tokio::select! {
+                failed = poller.poll_forever() => failed,
+                failed = drawing => failed,
+            }
+        })
+    }
+}

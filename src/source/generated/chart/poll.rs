@@ -1,0 +1,169 @@
+//! Points from a JSON address that is asked again and again.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use super::{
+    points::{NewPoint, Point, Points},
+    unix_now,
+};
+use crate::{
+    config::{Limits, PollConfig},
+    source::{
+        Deadline, SourceError,
+        http_client::{BodyDeadline, HttpClient},
+    },
+};
+
+/// Longest answer: a status document, and not a dump.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Failures in a row, after answers, before the graph gives way to the reason: a device that restarts leaves a gap only.
+const MAX_FAILURES: u32 = 5;
+
+/// Why an answer gave no points.
+#[derive(Debug, thiserror::Error)]
+pub enum PollError {
+    /// It is no JSON.
+    #[error("{host} answered no JSON: {reason}")]
+    NotJson {
+        /// Host and port.
+        host: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No pointer leads to a number.
+    #[error("{host} answered JSON without a number at {pointers}: point `pointers` at the values")]
+    NoNumbers {
+        /// Host and port.
+        host: String,
+        /// Those that were looked at.
+        pointers: String,
+    },
+}
+
+impl PollError {
+    /// Returns a text for everybody.
+    pub fn public(&self) -> &'static str {
+        match self {
+            Self::NotJson { .. } => "the polled address did not answer with JSON",
+            Self::NoNumbers { .. } => "the polled address answered JSON without the numbers",
+        }
+    }
+}
+
+/// Asks for points.
+#[derive(Debug)]
+pub(super) struct Poller {
+    client: HttpClient,
+    every: Duration,
+    within: Duration,
+    pointers: Vec<String>,
+    points: Arc<Points>,
+}
+
+impl Poller {
+    pub(super) fn new(config: &PollConfig, limits: &Limits, points: Arc<Points>) -> Self {
+        Self {
+            client: HttpClient::new(&config.upstream, limits.max_header_bytes),
+            every: config.every,
+            within: config.upstream.first_frame_timeout,
+            pointers: config.pointers.clone(),
+            points,
+        }
+    }
+
+    /// The first answer of a run, over a new connection: one that was cancelled may be left.
+    pub(super) async fn first(&mut self) -> Result<(), SourceError> {
+        self.client.disconnect();
+        self.ask().await
+    }
+
+    /// Asks until it fails again and again.
+    pub(super) async fn poll_forever(&mut self) -> Result<(), SourceError> {
+        let mut ticks = interval(self.every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        // The first answer was a moment ago.
+        ticks.tick().await;
+        let mut failures = 0;
+        loop {
+            ticks.tick().await;
+            match self.ask().await {
+                Ok(()) if failures > 0 => {
+                    info!("points come again");
+                    failures = 0;
+                }
+                Ok(()) => {}
+                Err(error) => {
+                    self.client.disconnect();
+                    failures += 1;
+                    if failures >= MAX_FAILURES {
+                        return Err(error);
+                    }
+                    if failures == 1 {
+                        warn!("no new points: {error}");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn ask(&mut self) -> Result<(), SourceError> {
+        let response = self.client.get(&[("accept", "application/json")]).await?;
+        let host = response.host().to_owned();
+        if response.status() != 200 {
+            return Err(SourceError::Status { host, status: response.status_text() });
+        }
+        let deadline = BodyDeadline::new(Deadline::NextFrame, self.within);
+        let body = response.whole(MAX_ANSWER_BYTES, deadline).await?;
+        let now = unix_now();
+        let new = numbers(&body, &self.pointers, now, &host)?;
+        self.points.add(&new, now);
+        Ok(())
+    }
+}
+
+/// The numbers that the pointers lead to; those that lead to none are left out.
+fn numbers(body: &[u8], pointers: &[String], now: f64, host: &str) -> Result<Vec<NewPoint>, PollError> {
+    let json: Value = serde_json::from_slice(body)
+        .map_err(|error| PollError::NotJson { host: host.to_owned(), reason: error.to_string() })?;
+    let number = |pointer: &String| match json.pointer(pointer)? {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Bool(on) => Some(f64::from(u8::from(*on))),
+        _ => None,
+    };
+    let found = pointers.iter().enumerate().filter_map(|(series, pointer)| {
+        let value = number(pointer).filter(|value| value.is_finite())?;
+        Some(NewPoint { series, point: Point { time: now, value } })
+    });
+    let found: Vec<_> = found.collect();
+    if found.is_empty() {
+        return Err(PollError::NoNumbers { host: host.to_owned(), pointers: pointers.join(", ") });
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(body: &str, pointers: &[&str]) -> Result<Vec<(usize, f64)>, String> {
+        let pointers: Vec<_> = pointers.iter().map(|&pointer| pointer.to_owned()).collect();
+        let new = numbers(body.as_bytes(), &pointers, 1.0, "cam:80").map_err(|error| error.to_string())?;
+        Ok(new.iter().map(|new| (new.series, new.point.value)).collect())
+    }
+
+    #[test]
+    fn pointers_lead_to_numbers_and_to_what_reads_as_one() {
+        let body = r#"{"a": {"b": [1.5, "2.5"]}, "on": true, "none": null, "nan": "NaN"}"#;
+        assert_eq!(found(body, &["/a/b/0", "/a/b/1", "/on"]), Ok(vec![(0, 1.5), (1, 2.5), (2, 1.0)]));
+        assert_eq!(found(body, &["/none", "/nan", "/gone", "/a/b/0"]), Ok(vec![(3, 1.5)]));
+        let none = found(body, &["/none", "/a"]).unwrap_err();
+        assert!(none.starts_with("cam:80 answered JSON without a number at /none, /a"), "{none}");
+        assert!(found("<html>", &["/a"]).unwrap_err().starts_with("cam:80 answered no JSON"));
+    }
+}

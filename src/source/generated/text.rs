@@ -1,0 +1,197 @@
+//! A line of text with the time in it: the clock of the demo, a caption, a sign.
+
+use std::{sync::Once, time::SystemTime};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, future::LocalBoxFuture};
+use jiff::{Timestamp, tz::TimeZone};
+use tracing::warn;
+
+use super::{RenderError, wall_clock_interval::Ticker};
+use crate::{
+    bus::{DropReason, Sink},
+    config::TextConfig,
+    imaging::{
+        PoolError, Quality,
+        codec::codec,
+        cpu_pool::{StreamQueue, footprint},
+        raster::{
+            canvas::{Area, Canvas},
+            fonts::{self, Style, missing_glyphs},
+            strftime::expand,
+        },
+    },
+    source::{Source, SourceError},
+};
+
+/// From the left side to the first letter, in font sizes.
+const MARGIN: f32 = 0.25;
+
+/// Draws its text at each tick of the wall clock, in local time.
+#[derive(Debug)]
+pub struct TextSource {
+    config: TextConfig,
+    queue: StreamQueue,
+    told_missing: Once,
+}
+
+impl TextSource {
+    /// A source that draws `config.text`.
+    pub fn new(config: TextConfig, queue: StreamQueue) -> Self {
+        Self { config, queue, told_missing: Once::new() }
+    }
+
+    async fn draw_forever(&self, sink: &Sink) -> Result<(), RenderError> {
+        let zone = TimeZone::system();
+        let mut ticker = Ticker::new(self.config.fps);
+        let mut shown: Option<(String, Bytes)> = None;
+        loop {
+            let text = self.text_at(ticker.next().await, &zone)?;
+            let jpeg = match &shown {
+                Some((before, jpeg)) if *before == text => jpeg.clone(),
+                _ => {
+                    let (config, drawn) = (self.config.clone(), text.clone());
+                    let letters = footprint::letters(&drawn, config.font_size);
+                    let bytes = footprint::canvas(config.size, letters);
+                    let job = move || (draw(&config, &drawn), missing_glyphs(&drawn));
+                    match self.queue.run(bytes, job).await {
+                        Ok((jpeg, missing)) => {
+                            self.tell_missing(&missing);
+                            jpeg?
+                        }
+                        Err(PoolError::Busy) => {
+                            sink.dropped(DropReason::Busy);
+                            continue;
+                        }
+                        Err(panicked) => return Err(panicked.into()),
+                    }
+                }
+            };
+            shown = Some((text, jpeg.clone()));
+            // Our own encoder's pictures are whole; if not, the sink counts it and the next tick tries again.
+            let _ = sink.jpeg(jpeg);
+        }
+    }
+
+    fn text_at(&self, time: SystemTime, zone: &TimeZone) -> Result<String, RenderError> {
+        let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone());
+        expand(&self.config.text, &time).map_err(RenderError::Format)
+    }
+
+    /// Says once which characters will be boxes.
+    fn tell_missing(&self, missing: &[char]) {
+        if !missing.is_empty() {
+            let characters: String = missing.iter().collect();
+            self.told_missing.call_once(|| {
+                warn!(
+                    text = self.config.text,
+                    characters, "no built-in font has these characters; they show as boxes"
+                );
+            });
+        }
+    }
+}
+
+impl Source for TextSource {
+    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+        async move { Ok(self.draw_forever(sink).await?) }.boxed_local()
+    }
+}
+
+/// One picture: the text at the left, in the middle of the height.
+fn draw(config: &TextConfig, text: &str) -> Result<Bytes, RenderError> {
+    let mut canvas = Canvas::new(config.size, config.background)?;
+    let style = Style::new(config.font_size, config.color);
+    let margin = (config.font_size * MARGIN).round() as i32;
+    let (_, height) = fonts::measure(text, style, canvas.width());
+    let y = (canvas.height() - height) / 2;
+    // Text higher than the picture keeps its first line's top in sight.
+    let area =
+        Area { x: margin, y: y.max(0), width: canvas.width() - margin, height: canvas.height() - y.max(0) };
+    fonts::draw(&mut canvas, text, style, area);
+    Ok(codec().encode(canvas.pixels(), Quality::LETTERS)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::{
+        bus::Bus,
+        config::Size,
+        imaging::{Pixels, raster::canvas::rgb},
+        source::generated::tests::queue_of_tests,
+    };
+
+    /// A test that hangs fails.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn config(text: &str, fps: f64) -> TextConfig {
+        TextConfig {
+            text: text.into(),
+            size: Size { width: NonZeroU32::new(300).unwrap(), height: NonZeroU32::new(30).unwrap() },
+            font_size: 16.0,
+            color: rgb(0x000000),
+            background: rgb(0xffffff),
+            fps,
+        }
+    }
+
+    fn picture(text: &str) -> Pixels {
+        let jpeg = draw(&config(text, 1.0), text).unwrap();
+        codec().decode(&jpeg, 1_000_000).unwrap()
+    }
+
+    /// Dark pixels in the columns from `from` to `to`.
+    fn ink(pixels: &Pixels, from: usize, to: usize) -> usize {
+        let width = usize::from(pixels.width());
+        let dark = |(n, p): &(usize, &[u8])| (from..to).contains(&(n % width)) && p[0] < 100;
+        pixels.data().chunks(3).enumerate().filter(dark).count()
+    }
+
+    #[test]
+    fn the_seeds_clock_fits_its_picture() {
+        let clock = picture("11/22  17:26:02 这是一段测试文本。");
+        assert_eq!((clock.width(), clock.height()), (300, 30));
+        assert!(ink(&clock, 4, 135) > 100, "date and time at the left");
+        assert!(ink(&clock, 140, 290) > 200, "Chinese letters after them");
+        assert_eq!(ink(&clock, 297, 300), 0, "nothing is cut off at the right");
+        assert_eq!(ink(&clock, 0, 3), 0);
+        let (first, last) = (&clock.data()[..900], &clock.data()[29 * 900..]);
+        assert!(first.iter().chain(last).all(|&byte| byte > 200), "in the middle of the height");
+    }
+
+    #[test]
+    fn another_time_changes_the_picture() {
+        assert_ne!(picture("17:26:02"), picture("17:26:03"));
+        assert_eq!(ink(&picture(""), 0, 300), 0);
+    }
+
+    #[tokio::test]
+    async fn each_tick_shows_a_frame_and_the_same_text_is_drawn_once() {
+        let bus = Arc::new(Bus::default());
+        let sink = Sink::new(bus.clone(), None);
+        let queue = queue_of_tests();
+        let mut source = TextSource::new(config("always the same", 50.0), queue);
+        let mut reader = bus.subscribe();
+        reader.mark_unchanged();
+        let mut shown = Vec::new();
+        let watch = async {
+            while shown.len() < 3 {
+                reader.changed().await.unwrap();
+                let newest = reader.borrow_and_update().newest.clone();
+                shown.extend(newest);
+            }
+        };
+        tokio::select! {
+            ended = source.run(&sink) => panic!("a renderer goes on: {ended:?}"),
+            () = watch => {}
+            () = tokio::time::sleep(PATIENCE) => panic!("no frames"),
+        }
+        assert!(shown[0].seq < shown[1].seq && shown[1].seq < shown[2].seq);
+        let first = shown[0].frame.jpeg();
+        assert!(shown.iter().all(|p| p.frame.jpeg().as_ptr() == first.as_ptr()), "the very same bytes");
+        assert!(shown[0].frame.taken() < shown[2].frame.taken(), "with a time of its own");
+    }
+}

@@ -1,0 +1,147 @@
+//! Bodies over a transport that counts its reads.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use jpeg_encoder::{ColorType, Encoder};
+use tokio::io::ReadBuf;
+
+use super::*;
+use crate::media::multipart::{
+    boundary::ContentKind,
+    parser::{ParserLimits, PartParser},
+};
+
+/// Gives each piece as a socket would that had received all of it at once, then ends.
+struct Scripted {
+    pieces: VecDeque<Bytes>,
+    reads: usize,
+}
+
+impl AsyncRead for Scripted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.reads += 1;
+        if let Some(mut piece) = self.pieces.pop_front() {
+            buf.put_slice(&piece.split_to(piece.len().min(buf.remaining())));
+            if !piece.is_empty() {
+                self.pieces.push_front(piece);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn body(leftover: &'static str, pieces: Vec<Vec<u8>>, framing: Framing) -> Body<Scripted> {
+    let pieces = pieces.into_iter().map(Bytes::from).collect();
+    Body { transport: Some(Scripted { pieces, reads: 0 }), leftover: leftover.into(), framing }
+}
+
+/// Everything up to the end or error, read with as much room as a `BytesMut` makes itself.
+async fn whole(mut body: Body<Scripted>) -> (String, Option<String>) {
+    let mut buffer = BytesMut::new();
+    let error = loop {
+        match body.read(&mut buffer).await {
+            Ok(0) => break None,
+            Ok(_) => {}
+            Err(error) => break Some(error.to_string()),
+        }
+    };
+    assert!(
+        error.is_some() || body.read(&mut buffer).await.is_ok_and(|count| count == 0),
+        "an end stays one"
+    );
+    (String::from_utf8(buffer.to_vec()).unwrap(), error)
+}
+
+#[actix_web::test]
+async fn each_framing_ends_where_it_should() {
+    let pieces = || vec![b"4\r\nab".to_vec(), b"cd\r\n0\r".to_vec(), b"\n\r\nrest".to_vec()];
+    let all = "4\r\nabcd\r\n0\r\n\r\nrest";
+    assert_eq!(whole(body("", pieces(), Framing::Close)).await, (all.into(), None));
+    for length in 0..all.len() as u64 {
+        let expected = all[..length as usize].to_owned();
+        assert_eq!(whole(body("", pieces(), Framing::Length(length))).await, (expected, None));
+    }
+    assert_eq!(whole(body("", pieces(), Framing::Length(99))).await, (all.into(), None));
+    assert_eq!(whole(body("", pieces(), Framing::chunked())).await, ("abcd".into(), None));
+}
+
+#[actix_web::test]
+async fn what_came_with_the_head_comes_first() {
+    let pieces = || vec![b"cd\r\n0\r\n".to_vec()];
+    assert_eq!(whole(body("4\r\nab", pieces(), Framing::Close)).await.0, "4\r\nabcd\r\n0\r\n");
+    assert_eq!(whole(body("4\r\nab", pieces(), Framing::Length(6))).await.0, "4\r\nabc");
+    assert_eq!(whole(body("4\r\nab", pieces(), Framing::Length(2))).await.0, "4\r");
+    assert_eq!(whole(body("4\r\nab", pieces(), Framing::chunked())).await.0, "abcd");
+    assert_eq!(whole(body("2\r\n", pieces(), Framing::chunked())).await, ("cd".into(), None));
+}
+
+#[actix_web::test]
+async fn an_answer_without_its_chunks_is_broken_behind_the_last_good_one() {
+    let (read, error) = whole(body("", vec![b"2\r\nabJUNK".to_vec()], Framing::chunked())).await;
+    assert_eq!(read, "ab");
+    assert_eq!(error.as_deref(), Some("its answer is chunked, but a chunk does not end where its size says"));
+}
+
+/// A JPEG of about 100 kB, a little different for each `n`.
+fn large_jpeg(n: u32) -> Vec<u8> {
+    let mut jpeg = Vec::new();
+    let pixels: Vec<u8> =
+        (0..320 * (440 + n % 3)).map(|at| ((at + n).wrapping_mul(2_654_435_761) >> 21) as u8).collect();
+    let encoder = Encoder::new(&mut jpeg, 90);
+    encoder.encode(&pixels, 320, (440 + n % 3) as u16, ColorType::Luma).unwrap();
+    assert!((80_000..160_000).contains(&jpeg.len()), "{} bytes", jpeg.len());
+    jpeg
+}
+
+/// Reads for each of these frames, each written at once.
+async fn reads_per_frame(framing: Framing, with_length: bool) -> Vec<usize> {
+    let chunked = matches!(framing, Framing::Chunked(_));
+    let jpegs: Vec<_> = (0..6).map(large_jpeg).collect();
+    let mut pieces = Vec::new();
+    for jpeg in &jpegs {
+        let length = if with_length { format!("Content-Length: {}\r\n", jpeg.len()) } else { String::new() };
+        let head = format!("--cam\r\nContent-Type: image/jpeg\r\n{length}\r\n");
+        let part = [head.as_bytes(), jpeg, b"\r\n"].concat();
+        let size = format!("{:x}\r\n", part.len());
+        pieces.push(if chunked { [size.as_bytes(), &part, b"\r\n"].concat() } else { part });
+    }
+    let mut body = body("", pieces, framing);
+    let limits = ParserLimits { max_frame_bytes: 1_000_000, max_header_bytes: 16_384 };
+    let kind = ContentKind::from_header(Some("multipart/x-mixed-replace;boundary=cam"));
+    let mut parser = PartParser::new(kind, limits);
+    let mut reads = Vec::new();
+    // Viewers hold the newest frame.
+    let mut newest = Bytes::new();
+    for jpeg in &jpegs {
+        let before = body.transport.as_ref().unwrap().reads;
+        newest = loop {
+            if let Some(part) = parser.next_part().unwrap() {
+                break part.jpeg;
+            }
+            assert!(body.read(parser.space()).await.unwrap() > 0);
+        };
+        assert!(newest == jpeg, "a frame differs");
+        reads.push(body.transport.as_ref().unwrap().reads - before);
+    }
+    drop(newest);
+    reads
+}
+
+#[actix_web::test]
+async fn a_large_frame_takes_few_reads() {
+    for framing in [|| Framing::Close, || Framing::Length(u64::MAX), Framing::chunked] {
+        let reads = reads_per_frame(framing(), true).await;
+        assert!(reads[0] <= 2, "the first by its length: {reads:?}");
+        assert!(reads[1..].iter().all(|&count| count == 1), "the others by the last one's: {reads:?}");
+        let reads = reads_per_frame(framing(), false).await;
+        assert!(reads[1..].iter().all(|&count| count == 1), "lengths are not needed: {reads:?}");
+    }
+}

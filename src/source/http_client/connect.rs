@@ -1,0 +1,156 @@
+//! Opens the one connection to a camera: address, TCP, TLS, all within one deadline.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use actix_rt::net::TcpStream;
+use actix_service::Service;
+use actix_tls::connect::{Connection, Host, rustls_0_23::TlsConnector};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use super::{repaired_stream::Transport, tls};
+use crate::source::{Deadline, SourceError};
+
+/// Scheme, host and port: what may see a stream's credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    https: bool,
+    /// IPv6 without brackets.
+    host: String,
+    port: u16,
+}
+
+impl Origin {
+    /// None for URLs of other schemes or without a host.
+    pub(super) fn of(url: &Url) -> Option<Self> {
+        let https = match url.scheme() {
+            "http" => false,
+            "https" => true,
+            _ => return None,
+        };
+        let host = match url.host()? {
+            url::Host::Ipv6(address) => address.to_string(),
+            host => host.to_string(),
+        };
+        Some(Self { https, host, port: url.port_or_known_default()? })
+    }
+
+    /// As people write it, and as awc's pool is to name it.
+    pub(super) fn authority(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}
+
+/// Connects to `origin` within `within`.
+pub(super) async fn dial(
+    origin: &Origin,
+    insecure: bool,
+    within: Duration,
+) -> Result<Transport, SourceError> {
+    let host = origin.authority();
+    let deadline = Instant::now() + within;
+    let late = |_| SourceError::late(&host, Deadline::Connect, within);
+    let addresses = timeout_at(deadline, resolve(origin)).await.map_err(late)??;
+    let tcp = connect(&host, &addresses, deadline).await?;
+    let tcp = tcp.ok_or_else(|| SourceError::late(&host, Deadline::Connect, within))?;
+    if !origin.https {
+        return Ok(Transport::Plain(tcp));
+    }
+    let failed = |reason: String| SourceError::Tls { host: host.clone(), reason };
+    let config = tls::client_config(insecure).map_err(failed)?;
+    let name = ServerHost(origin.host.clone());
+    let handshake = TlsConnector::service(Arc::clone(&config)).call(Connection::new(name, tcp));
+    let secured = timeout_at(deadline, handshake).await.map_err(late)?;
+    let secured = secured.map_err(|error| failed(tls_reason(&error)))?;
+    Ok(Transport::Tls(Box::new(secured.into_parts().0)))
+}
+
+async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, SourceError> {
+    let failed = |reason: String| SourceError::Resolve { host: origin.host.clone(), reason };
+    let found = tokio::net::lookup_host((origin.host.as_str(), origin.port)).await;
+    let addresses: Vec<_> = found.map_err(|error| failed(error.to_string()))?.collect();
+    if addresses.is_empty() { Err(failed("it has none".into())) } else { Ok(addresses) }
+}
+
+/// Tries one address after the other, never two at once: a camera may serve only one. `None` when time ran out.
+async fn connect(
+    host: &str,
+    addresses: &[SocketAddr],
+    deadline: Instant,
+) -> Result<Option<TcpStream>, SourceError> {
+    let mut last_error = None;
+    for (tried, address) in addresses.iter().enumerate() {
+        // Each address gets its share, so that one that swallows packets leaves time for the others.
+        let left = deadline.saturating_duration_since(Instant::now());
+        let share = Instant::now() + left / (addresses.len() - tried) as u32;
+        match timeout_at(share, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => {
+                // Requests are one write; nothing is gained by waiting for more.
+                tcp.set_nodelay(true).map_err(|error| refused(host, &error))?;
+                return Ok(Some(tcp));
+            }
+            Ok(Err(error)) => last_error = Some(error),
+            Err(_) => {}
+        }
+    }
+    match last_error {
+        Some(error) => Err(refused(host, &error)),
+        None => Ok(None),
+    }
+}
+
+fn refused(host: &str, error: &io::Error) -> SourceError {
+    let reason = match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            "connection refused: is the camera on, and is this its port?".into()
+        }
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            format!("{error}: is the camera on, and in this network?")
+        }
+        _ => error.to_string(),
+    };
+    SourceError::Connect { host: host.to_owned(), reason }
+}
+
+fn tls_reason(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(why)) => format!(
+            "its certificate is not accepted ({}); for a self-signed one set `insecure: true`",
+            format!("{why:?}").split(['(', ' ', '{']).next().unwrap_or_default()
+        ),
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "it does not speak TLS: should the URL begin with http:?".into()
+        }
+        _ if error.kind() == io::ErrorKind::UnexpectedEof => {
+            "it closed the connection inside the handshake: should the URL begin with http:?".into()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// The name in the certificate. actix-tls's own `Host for String` takes `::1` for a host and a port.
+struct ServerHost(String);
+
+impl Host for ServerHost {
+    fn hostname(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_differ_by_scheme_host_and_port_only() {
+        let origin = |text: &str| Origin::of(&Url::parse(text).unwrap());
+        assert_eq!(origin("http://cam/a?b"), origin("http://CAM:80/c"));
+        assert_ne!(origin("http://cam/"), origin("https://cam/"));
+        assert_ne!(origin("http://cam/"), origin("http://cam:8080/"));
+        assert_ne!(origin("http://cam/"), origin("http://cam.lan/"));
+        assert_eq!(origin("ftp://cam/"), None);
+        assert_eq!(origin("http://[::1]:81/").unwrap().authority(), "[::1]:81");
+    }
+}

@@ -1,0 +1,66 @@
+//! See `crate::fuzzing`: what a camera answers.
+
+use awc::http::header::HeaderValue;
+
+use super::{
+    auth::{Authorization, Authorizer},
+    head_repair::HeadReader,
+};
+use crate::config::{Login, Secret};
+
+const LIMIT: usize = 2048;
+
+/// The head that is read of these bytes, with all that stands behind it; none if it is not whole, or not one.
+fn repaired(bytes: &[u8], piece: usize) -> Result<Option<Vec<u8>>, String> {
+    let mut reader = HeadReader::new(LIMIT);
+    let mut out: Option<Vec<u8>> = None;
+    for piece in bytes.chunks(piece) {
+        match &mut out {
+            Some(out) => out.extend_from_slice(piece),
+            None => {
+                let head = reader.push(piece).map_err(|error| error.to_string())?;
+                out = head.map(|head| {
+                    assert!(head.head_len <= head.answer.len());
+                    head.answer.to_vec()
+                });
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// The head of a camera's answer: cut anywhere it gives the same, and what awc gets is a head by its own parser. The first
+/// byte says how long pieces are.
+pub fn head(input: &[u8]) {
+    let [piece, bytes @ ..] = input else { return };
+    let whole = repaired(bytes, bytes.len().max(1));
+    assert_eq!(repaired(bytes, usize::from(*piece) + 1), whole);
+    if let Ok(Some(answer)) = whole {
+        let mut headers = [httparse::EMPTY_HEADER; 96];
+        let parsed = httparse::Response::new(&mut headers).parse(&answer);
+        assert!(matches!(parsed, Ok(httparse::Status::Complete(_))), "{parsed:?}");
+    }
+}
+
+/// `WWW-Authenticate`, a line each: the answer is a header and nothing more, never the password in a digest, and a camera
+/// that is never content is not answered for ever.
+pub fn challenge(input: &[u8]) {
+    /// A camera that refuses each answer gets no more than these: basic, and the digests of one request.
+    const MOST_ANSWERS: usize = 6;
+    // The head's reader lets nothing else pass, and awc takes only such values.
+    let visible = |line: &[u8]| line.iter().all(|byte| (b' '..0x7f).contains(byte));
+    let lines: Vec<_> = input.split(|&byte| byte == b'\n').filter(|line| visible(line)).collect();
+    let values: Vec<_> = lines.iter().filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    let login = Login { user: "door\"\\".into(), password: Secret::new("hunter2-hunter2") };
+    let mut authorizer = Authorizer::new(Some(login));
+    authorizer.begin(true);
+    let mut answers = 0;
+    while authorizer.challenged(&values) {
+        answers += 1;
+        assert!(answers <= MOST_ANSWERS, "it answers for ever");
+        if let Authorization::Digest(answer) = authorizer.authorization("/video?a=1") {
+            assert!(HeaderValue::from_str(&answer).is_ok(), "{answer:?}");
+            assert!(!answer.contains("hunter2"), "{answer:?}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Repairs the head of a camera's answer: bytes in, a head that awc understands out. Pure.
+//!
+//! awc 3.11 refuses a head with a malformed line, takes an HTTP/1.1 answer with neither length nor chunking for empty,
+//! and gives up at a repeated `Content-Length`. Cameras send all of these, so the head is read leniently and written
+//! anew: only the lines that anybody here reads, and a status line whose version says how the body ends (awc reads an
+//! HTTP/1.0 body without a length to the end of the connection, as RFC 9112 section 6.3 wants it for 1.1 too).
+
+mod answer;
+#[cfg(test)]
+mod tests;
+
+use answer::Answer;
+use bytes::{BufMut, Bytes, BytesMut};
+
+/// Enough bytes to know that a peer does not speak HTTP, even when it never ends its line.
+const PROTOCOL_LENGTH: usize = 4;
+
+/// Why a head cannot be repaired.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    /// The connection ended before the first byte.
+    #[error("closed the connection without an answer")]
+    NoAnswer,
+    /// The connection ended inside the head.
+    #[error("closed the connection inside the head of its answer")]
+    Truncated,
+    /// The first line is not one of HTTP.
+    #[error("does not answer in HTTP: is this the right port, and http or https as it should be?")]
+    NotHttp,
+    /// Longer than the limit.
+    #[error("sent a response head of more than {limit} bytes (max_header_bytes)")]
+    TooLong {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// Collects a head from pieces of any size.
+#[derive(Debug)]
+pub(super) struct HeadReader {
+    raw: BytesMut,
+    line_start: usize,
+    limit: usize,
+    answer: Option<Answer>,
+}
+
+/// A repaired head and whatever came of the body with it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Repaired {
+    /// Both, one after the other.
+    pub(super) answer: Bytes,
+    /// Where in it the body begins.
+    pub(super) head_len: usize,
+}
+
+impl HeadReader {
+    /// Refuses heads of more than `limit` bytes.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { raw: BytesMut::new(), line_start: 0, limit, answer: None }
+    }
+
+    /// Takes more bytes. Once the head is whole, gives it out.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Option<Repaired>, HeadError> {
+        self.raw.extend_from_slice(bytes);
+        loop {
+            if self.picture_begins()? {
+                return Ok(self.take_head(self.line_start));
+            }
+            let Some(end) = self.next_line_end() else { break };
+            if end > self.limit {
+                return Err(HeadError::TooLong { limit: self.limit });
+            }
+            let start = std::mem::replace(&mut self.line_start, end);
+            let line = trim_end(&self.raw[start..end]);
+            match &mut self.answer {
+                None if line.is_empty() => {}
+                None => self.answer = Some(Answer::from_status_line(line).ok_or(HeadError::NotHttp)?),
+                // A camera that forgets the blank line goes straight on with its first delimiter.
+                Some(answer) if answer.multipart && line.starts_with(b"--") => {
+                    return Ok(self.take_head(start));
+                }
+                Some(answer) if line.is_empty() => {
+                    if !answer.is_interim() {
+                        return Ok(self.take_head(end));
+                    }
+                    self.answer = None;
+                }
+                Some(answer) => answer.add_line(line),
+            }
+        }
+        if self.raw.len() > self.limit { Err(HeadError::TooLong { limit: self.limit }) } else { Ok(None) }
+    }
+
+    /// The connection ended: what that means here.
+    pub(super) fn finish(&self) -> HeadError {
+        if self.raw.is_empty() { HeadError::NoAnswer } else { HeadError::Truncated }
+    }
+
+    fn next_line_end(&self) -> Option<usize> {
+        let at = memchr::memchr(b'\n', &self.raw[self.line_start..])?;
+        Some(self.line_start + at + 1)
+    }
+
+    /// Looks at a line before its end has come: whether it is SOI, in place of the blank line that a camera forgot.
+    fn picture_begins(&self) -> Result<bool, HeadError> {
+        // What lies beyond the limit does not count, however much came at once.
+        let line = &self.raw[self.line_start..self.raw.len().min(self.limit)];
+        let blank = line.starts_with(b"\n") || line.starts_with(b"\r\n");
+        match &self.answer {
+            None if line.len() >= PROTOCOL_LENGTH && !blank && !speaks_http(line) => Err(HeadError::NotHttp),
+            None => Ok(false),
+            Some(_) => Ok(line.starts_with(&[0xff, 0xd8])),
+        }
+    }
+
+    fn take_head(&mut self, body_start: usize) -> Option<Repaired> {
+        let answer = self.answer.take()?;
+        let mut out = BytesMut::with_capacity(self.raw.len() + 64);
+        answer.write(&mut out);
+        let head_len = out.len();
+        out.put_slice(&self.raw[body_start..]);
+        Some(Repaired { answer: out.freeze(), head_len })
+    }
+}
+
+fn speaks_http(line: &[u8]) -> bool {
+    line.len() >= 3 && (line[..3].eq_ignore_ascii_case(b"ICY") || starts_with_http(line))
+}
+
+fn starts_with_http(line: &[u8]) -> bool {
+    line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"HTTP")
+}
+
+fn trim_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}

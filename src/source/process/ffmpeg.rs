@@ -1,0 +1,186 @@
+//! The short forms `rtsp` and `v4l2`: what they ask of ffmpeg.
+
+use super::redact::Hidden;
+use crate::config::{
+    ExecConfig, Patience, RtspConfig, RtspTransport, Secret, Size, SourceConfig, V4l2Config,
+};
+
+/// Looked for on `PATH`.
+pub(super) const FFMPEG: &str = "ffmpeg";
+
+/// JPEG quality of cameras that give no JPEGs and have no key for it.
+const V4L2_QUALITY: u8 = 85;
+
+/// ffmpeg's own scale of quantisers, from best to worst.
+const BEST: u8 = 2;
+const WORST: u8 = 31;
+
+/// What a source of the configuration runs, one program after the other until one gives frames; none if it is no
+/// program.
+pub(super) fn programs(source: &SourceConfig) -> Option<Vec<ExecConfig>> {
+    match source {
+        SourceConfig::Exec(exec) => Some(vec![exec.clone()]),
+        SourceConfig::Rtsp(rtsp) => Some(vec![of_rtsp(rtsp)]),
+        SourceConfig::V4l2(v4l2) => Some(vec![of_v4l2(v4l2, true), of_v4l2(v4l2, false)]),
+        _ => None,
+    }
+}
+
+/// The command line that a short form stands for, for people; without credentials.
+pub fn explain(source: &SourceConfig) -> Option<String> {
+    if matches!(source, SourceConfig::Exec(_)) {
+        return None;
+    }
+    let program = programs(source)?.into_iter().next()?;
+    let hidden = Hidden::of(&program);
+    let words = std::iter::once(program.program.as_str()).chain(program.arguments.iter().map(Secret::reveal));
+    Some(words.map(|word| hidden.clean(word)).collect::<Vec<_>>().join(" "))
+}
+
+fn of_rtsp(config: &RtspConfig) -> ExecConfig {
+    let mut arguments = Arguments::new();
+    // Nothing is gathered before the first picture goes out.
+    arguments.add(["-fflags", "nobuffer", "-flags", "low_delay"]);
+    arguments.add(["-rtsp_transport", config.transport.as_str()]);
+    // Whatever the URL and the camera's answers contain, nothing else is opened: no file, no `concat:`, no
+    // HTTP.
+    arguments.add(["-protocol_whitelist", protocols(config)]);
+    arguments.add(["-i", config.url.reveal(), "-an", "-sn"]);
+    arguments.encoded(config.size, config.fps, config.quality);
+    arguments.finish(config.patience)
+}
+
+/// Returns the protocols that ffmpeg may use for a camera: those of its sessions and pictures.
+fn protocols(config: &RtspConfig) -> &'static str {
+    let secured = config.url.reveal().starts_with("rtsps:");
+    match (config.transport, secured) {
+        (RtspTransport::Tcp, false) => "rtsp,tcp",
+        (RtspTransport::Tcp, true) => "rtsp,tls,tcp",
+        (RtspTransport::Udp, false) => "rtsp,rtp,udp,tcp",
+        (RtspTransport::Udp, true) => "rtsp,rtp,srtp,udp,tls,tcp",
+    }
+}
+
+fn of_v4l2(config: &V4l2Config, copy: bool) -> ExecConfig {
+    let mut arguments = Arguments::new();
+    // A kernel device is opened without any of ffmpeg's protocols.
+    arguments.add(["-f", "v4l2", "-protocol_whitelist", "none"]);
+    if copy {
+        arguments.add(["-input_format", "mjpeg"]);
+    }
+    if let Some(size) = config.size {
+        arguments.add(["-video_size", &size.to_string()]);
+    }
+    if let Some(fps) = config.fps {
+        arguments.add(["-framerate", &fps.to_string()]);
+    }
+    arguments.add(["-i", &config.device.to_string_lossy()]);
+    if copy {
+        arguments.add(["-c:v", "copy"]);
+    } else {
+        arguments.encoded(None, None, V4L2_QUALITY);
+    }
+    arguments.finish(config.patience)
+}
+
+struct Arguments(Vec<Secret>);
+
+impl Arguments {
+    fn new() -> Self {
+        let mut arguments = Self(Vec::new());
+        arguments.add(["-nostdin", "-hide_banner", "-loglevel", "error"]);
+        arguments
+    }
+
+    fn add<const N: usize>(&mut self, words: [&str; N]) {
+        self.0.extend(words.map(Secret::new));
+    }
+
+    fn encoded(&mut self, size: Option<Size>, fps: Option<f64>, quality: u8) {
+        let fps = fps.map(|fps| format!("fps={fps}"));
+        let scale = size.map(|size| format!("scale={}:{}", size.width, size.height));
+        let filters: Vec<_> = fps.into_iter().chain(scale).collect();
+        if !filters.is_empty() {
+            self.add(["-vf", &filters.join(",")]);
+        }
+        self.add(["-c:v", "mjpeg", "-q:v", &quantiser(quality).to_string()]);
+    }
+
+    fn finish(mut self, patience: Patience) -> ExecConfig {
+        // Each picture is written when it is whole, not when a buffer is full.
+        self.add(["-flush_packets", "1", "-f", "mpjpeg", "-"]);
+        ExecConfig {
+            program: FFMPEG.to_owned(),
+            arguments: self.0,
+            environment: Vec::new(),
+            folder: None,
+            patience,
+        }
+    }
+}
+
+/// A quality of 1 to 100 on ffmpeg's scale.
+fn quantiser(quality: u8) -> u8 {
+    let lost = 100 - u32::from(quality.min(100));
+    let steps = u32::from(WORST - BEST);
+    BEST + u8::try_from((lost * steps + 50) / 100).unwrap_or(WORST - BEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Environment};
+
+    fn explained(source: &str) -> String {
+        let yaml = format!("streams: {{a: {{source: {source}}}}}");
+        let config = config::parse(&yaml, "test", &Environment::default()).unwrap();
+        explain(&config.streams[0].source).unwrap()
+    }
+
+    #[test]
+    fn a_camera_over_rtsp_is_asked_as_configured_and_its_password_is_not_shown() {
+        assert_eq!(
+            explained("{type: rtsp, url: \"rtsp://u:hunter2@cam:554/s\"}"),
+            "ffmpeg -nostdin -hide_banner -loglevel error -fflags nobuffer -flags low_delay -rtsp_transport tcp \
+             -protocol_whitelist rtsp,tcp -i rtsp://cam:554/*** -an -sn -c:v mjpeg -q:v 6 -flush_packets 1 \
+             -f mpjpeg -"
+        );
+        let all = explained(
+            "{type: rtsp, url: \"rtsp://cam/s\", transport: udp, size: 640x360, fps: 2.5, quality: 100}",
+        );
+        assert!(all.contains("-rtsp_transport udp -protocol_whitelist rtsp,rtp,udp,tcp -i"), "{all}");
+        let secured = explained("{type: rtsp, url: \"rtsps://cam/s\"}");
+        assert!(secured.contains("-protocol_whitelist rtsp,tls,tcp -i rtsps://cam/"), "{secured}");
+        assert!(all.contains("-vf fps=2.5,scale=640:360 -c:v mjpeg -q:v 2 "), "{all}");
+    }
+
+    #[test]
+    fn a_usb_camera_gives_its_own_jpegs_if_it_can_and_is_encoded_if_not() {
+        let yaml = "streams: {a: {source: {type: v4l2, device: /dev/video0, size: 1280x720, fps: 30}}}";
+        let config = config::parse(yaml, "test", &Environment::default()).unwrap();
+        let programs = programs(&config.streams[0].source).unwrap();
+        let lines: Vec<_> = programs
+            .iter()
+            .map(|program| program.arguments.iter().map(Secret::reveal).collect::<Vec<_>>().join(" "))
+            .collect();
+        assert!(
+            lines[0].contains(
+                "-f v4l2 -protocol_whitelist none -input_format mjpeg -video_size 1280x720 -framerate 30 \
+                 -i /dev/video0 -c:v copy "
+            ),
+            "{lines:?}"
+        );
+        assert!(
+            lines[1].contains(
+                "-f v4l2 -protocol_whitelist none -video_size 1280x720 -framerate 30 -i /dev/video0 \
+                 -c:v mjpeg -q:v 6 "
+            ),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn quality_runs_over_all_of_ffmpegs_scale() {
+        assert_eq!([100, 85, 50, 1].map(quantiser), [2, 6, 17, 31]);
+    }
+}

@@ -1,0 +1,4 @@
+//! Switches between the sources of one stream.
+
+pub mod priority;
+pub(crate) mod trial;

@@ -1,0 +1,379 @@
+//! The sources of a stream: which of them is started next, and how each has been doing. Pure: times come in, a choice goes
+//! out.
+//!
+//! A stream with one source is the simplest case: that one is started again after its delay. With several the first of the
+//! list that may be tried is; one that failed may be tried again when its own delay is over.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::{
+    source::Reason,
+    stream::{backoff::Backoff, state::Ending},
+};
+
+/// All sources of a stream, the most wanted first.
+#[derive(Debug)]
+pub struct Candidates {
+    list: Vec<Candidate>,
+    in_use: usize,
+    /// Whose frames came last.
+    shown: usize,
+    since: Option<SystemTime>,
+    /// Is tried beside the one in use.
+    on_trial: Option<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Candidate {
+    backoff: Backoff,
+    /// Not before this.
+    due: Option<Instant>,
+    failure: Option<Failure>,
+    /// On trial it has given frames since then, orderly ends left aside.
+    well_since: Option<Instant>,
+}
+
+/// Why a source is away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// In words, without credentials.
+    pub reason: Reason,
+    /// When it was first found to be away.
+    pub since: SystemTime,
+}
+
+/// Which of a stream's sources is in use, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sources {
+    /// Its place in the list, from 0.
+    pub in_use: usize,
+    /// When its frames began to be shown.
+    pub since: Option<SystemTime>,
+    /// How each is, in the order of the list.
+    pub standings: Vec<Standing>,
+}
+
+/// How one of several sources is, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// What it is doing.
+    pub doing: Doing,
+    /// What was wrong with it last; none once it is well.
+    pub failure: Option<Failure>,
+    /// When it may be tried again.
+    pub due: Option<Instant>,
+}
+
+/// What one of several sources is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// Its frames are shown, or will be.
+    InUse,
+    /// It is tried beside the one in use.
+    Tried,
+    /// It failed, and is tried again later.
+    Away,
+    /// It was not needed.
+    Ready,
+}
+
+impl Doing {
+    /// For JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InUse => "in_use",
+            Self::Tried => "tried",
+            Self::Away => "away",
+            Self::Ready => "ready",
+        }
+    }
+}
+
+impl Candidates {
+    /// So many, of which nothing is known. At least one.
+    pub fn new(count: usize) -> Self {
+        let list = (0..count.max(1)).map(|_| Candidate::default()).collect();
+        Self { list, in_use: 0, shown: 0, since: None, on_trial: None }
+    }
+
+    /// Whether there is a choice.
+    pub fn are_several(&self) -> bool {
+        self.list.len() > 1
+    }
+
+    /// The place of the one that is started, or was last.
+    pub fn in_use(&self) -> usize {
+        self.in_use
+    }
+
+    /// What was wrong with one of them last.
+    pub fn failure(&self, position: usize) -> Option<&Failure> {
+        self.list.get(position)?.failure.as_ref()
+    }
+
+    /// Which one is to be started now.
+    pub fn choose(&mut self, now: Instant) -> usize {
+        self.in_use = self.next(now).0;
+        self.in_use
+    }
+
+    /// Another is in use from now on.
+    pub fn take(&mut self, position: usize) {
+        self.in_use = position;
+    }
+
+    /// Frames come from the one in use; true if they came from another before.
+    pub fn live(&mut self) -> bool {
+        let candidate = &mut self.list[self.in_use];
+        (candidate.failure, candidate.due) = (None, None);
+        let switched = self.shown != self.in_use;
+        if switched || self.since.is_none() {
+            self.since = Some(SystemTime::now());
+        }
+        self.shown = self.in_use;
+        switched
+    }
+
+    /// The one in use ended; how long to wait before the next is started. One that ended in an orderly way is started again:
+    /// cameras that close after each picture are well.
+    pub fn after(&mut self, ending: &Ending, now: Instant) -> Duration {
+        let delay = self.list[self.in_use].ended(ending, now);
+        if ending.orderly || !self.are_several() { delay } else { self.next(now).1 }
+    }
+
+    /// Why there is no picture: what is wrong with each of them, if there are several.
+    pub fn reason(&self, ending: &Ending) -> Reason {
+        let away = self.list.iter().enumerate().filter_map(|(n, one)| Some((n, one.failure.as_ref()?)));
+        if self.are_several() && !ending.orderly {
+            return Reason::numbered(away.map(|(n, failure)| (n + 1, &failure.reason)));
+        }
+        ending.reason.clone()
+    }
+
+    /// Nobody watches any more. What is known to be away is not forgotten where another can be used: the next viewer would
+    /// wait for it.
+    pub fn rest(&mut self) {
+        self.on_trial = None;
+        let several = self.are_several();
+        for candidate in &mut self.list {
+            candidate.backoff.reset();
+            candidate.well_since = None;
+            if !several {
+                candidate.due = None;
+            }
+        }
+    }
+
+    /// While frames come: which one of those before the one in use is to be tried next, and in how long.
+    pub fn to_try(&self, now: Instant) -> Option<(usize, Duration)> {
+        let waits =
+            |n: usize| self.list[n].due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
+        (0..self.in_use).map(|n| (n, waits(n))).min_by_key(|&(n, wait)| (wait, n))
+    }
+
+    /// One is tried beside the one in use.
+    pub fn begin_trial(&mut self, position: usize) {
+        self.on_trial = Some(position);
+    }
+
+    /// Whether the one in use gave frames before it ended, and only has to be started again.
+    pub fn in_use_is_well(&self) -> bool {
+        let last = &self.list[self.in_use];
+        last.failure.is_none() && last.due.is_some()
+    }
+
+    /// Whether it is the one that is tried.
+    pub fn is_on_trial(&self, position: usize) -> bool {
+        self.on_trial == Some(position)
+    }
+
+    /// Frames come from the one on trial; since when they have.
+    pub fn trial_gives_frames(&mut self, now: Instant) -> Option<Instant> {
+        let candidate = &mut self.list[self.on_trial?];
+        candidate.failure = None;
+        Some(*candidate.well_since.get_or_insert(now))
+    }
+
+    /// The trial is over without having led to anything.
+    pub fn trial_ended(&mut self, ending: &Ending, now: Instant) {
+        if let Some(position) = self.on_trial.take() {
+            self.list[position].ended(ending, now);
+        }
+    }
+
+    /// The trial is over: it is the one in use now, or given up.
+    pub fn end_trial(&mut self) -> Option<usize> {
+        let position = self.on_trial.take()?;
+        self.list[position].well_since = None;
+        Some(position)
+    }
+
+    /// All of it, for people; `running` says whether the one in use runs.
+    pub fn report(&self, running: bool) -> Sources {
+        Sources { in_use: self.in_use, since: self.since, standings: self.standings(running) }
+    }
+
+    /// How each is.
+    fn standings(&self, running: bool) -> Vec<Standing> {
+        let standing = |(n, candidate): (usize, &Candidate)| {
+            let doing = match (&candidate.failure, self.on_trial == Some(n)) {
+                _ if running && n == self.in_use => Doing::InUse,
+                (_, true) => Doing::Tried,
+                (Some(_), false) => Doing::Away,
+                (None, false) => Doing::Ready,
+            };
+            let due = candidate.due.filter(|_| doing == Doing::Away);
+            Standing { doing, failure: candidate.failure.clone(), due }
+        };
+        self.list.iter().enumerate().map(standing).collect()
+    }
+
+    /// The one in use if it ended in an orderly way, else the first that may be started, else the one on trial, which runs
+    /// already, else the one that may be soonest.
+    fn next(&self, now: Instant) -> (usize, Duration) {
+        let last = &self.list[self.in_use];
+        if let (None, Some(due)) = (&last.failure, last.due) {
+            return (self.in_use, due.saturating_duration_since(now));
+        }
+        let wait = |candidate: &Candidate| {
+            candidate.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
+        };
+        let others = self.list.iter().enumerate().filter(|(n, _)| self.on_trial != Some(*n));
+        let soonest = others.map(|(n, candidate)| (n, wait(candidate))).min_by_key(|&(n, wait)| (wait, n));
+        match (soonest, self.on_trial) {
+            (Some((n, wait)), None) => (n, wait),
+            (Some((n, Duration::ZERO)), Some(_)) => (n, Duration::ZERO),
+            (_, Some(trial)) => (trial, Duration::ZERO),
+            (None, None) => (self.in_use, Duration::ZERO),
+        }
+    }
+
+    #[cfg(test)]
+    pub(in crate::stream) fn without_jitter(count: usize) -> Self {
+        let mut candidates = Self::new(count);
+        candidates.list.iter_mut().for_each(|candidate| candidate.backoff = Backoff::without_jitter());
+        candidates
+    }
+}
+
+impl Candidate {
+    /// Takes note of an end; how long to wait before it is started again.
+    fn ended(&mut self, ending: &Ending, now: Instant) -> Duration {
+        let delay = self.backoff.after(ending);
+        self.due = Some(now + delay);
+        if !ending.orderly {
+            self.well_since = None;
+            let since = self.failure.take().map_or_else(SystemTime::now, |failure| failure.since);
+            self.failure = Some(Failure { reason: ending.reason.clone(), since });
+        }
+        delay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HALF: Duration = Duration::from_millis(500);
+
+    fn failed(reason: &'static str) -> Ending {
+        Ending { reason: reason.into(), orderly: false, live_for: Duration::ZERO }
+    }
+
+    fn closed() -> Ending {
+        Ending { reason: "closed".into(), orderly: true, live_for: Duration::ZERO }
+    }
+
+    #[test]
+    fn the_next_in_the_list_is_started_at_once_and_the_first_again_when_its_delay_is_over() {
+        let mut sources = Candidates::without_jitter(3);
+        let start = Instant::now();
+        assert_eq!(sources.choose(start), 0);
+        assert_eq!(sources.after(&failed("a"), start), Duration::ZERO);
+        assert_eq!(sources.choose(start), 1);
+        assert_eq!(sources.after(&failed("b"), start), Duration::ZERO);
+        assert_eq!(sources.choose(start), 2);
+        assert_eq!(sources.after(&failed("c"), start), HALF, "all are away: the first of them again, later");
+        assert_eq!(sources.reason(&failed("c")).public(), "1: a; 2: b; 3: c");
+        assert_eq!(sources.choose(start + HALF), 0);
+        assert_eq!(sources.after(&failed("a"), start + HALF), Duration::ZERO);
+        assert_eq!(sources.choose(start + HALF), 1);
+    }
+
+    #[test]
+    fn a_camera_that_closes_after_each_picture_is_started_again_and_no_other() {
+        let mut sources = Candidates::without_jitter(2);
+        let start = Instant::now();
+        sources.choose(start);
+        assert!(!sources.live());
+        assert_eq!(sources.after(&closed(), start), HALF);
+        assert_eq!(sources.reason(&closed()).public(), "closed");
+        assert_eq!(sources.choose(start + HALF), 0);
+        assert!(!sources.live(), "the same one is no switch");
+    }
+
+    #[test]
+    fn those_before_the_one_in_use_are_tried_the_most_wanted_first() {
+        let mut sources = Candidates::without_jitter(3);
+        let start = Instant::now();
+        for reason in ["a", "b"] {
+            sources.choose(start);
+            sources.after(&failed(reason), start);
+        }
+        sources.choose(start);
+        assert!(sources.live(), "another than the first is a switch");
+        assert_eq!(sources.to_try(start), Some((0, HALF)));
+        sources.begin_trial(0);
+        sources.trial_ended(&failed("a"), start + HALF);
+        assert_eq!(
+            sources.to_try(start + HALF),
+            Some((1, Duration::ZERO)),
+            "its turn, while the first rests"
+        );
+        sources.begin_trial(1);
+        assert_eq!(sources.trial_gives_frames(start), Some(start));
+        sources.trial_ended(&closed(), start + HALF);
+        sources.begin_trial(1);
+        assert_eq!(sources.trial_gives_frames(start + HALF), Some(start), "an orderly end leaves it well");
+        sources.trial_ended(&failed("b"), start + HALF);
+        sources.begin_trial(1);
+        assert_eq!(sources.trial_gives_frames(start + HALF), Some(start + HALF), "a failure does not");
+        let position = sources.end_trial().unwrap();
+        sources.take(position);
+        assert!(sources.live(), "back is one too");
+        assert_eq!(sources.in_use(), 1);
+        assert_eq!(sources.to_try(start + HALF).map(|(n, _)| n), Some(0));
+    }
+
+    #[test]
+    fn one_that_is_on_trial_already_is_taken_when_no_other_can_be_started() {
+        let mut sources = Candidates::without_jitter(2);
+        let start = Instant::now();
+        sources.choose(start);
+        sources.after(&failed("a"), start);
+        sources.choose(start);
+        sources.live();
+        sources.begin_trial(0);
+        assert_eq!(sources.after(&failed("b"), start), Duration::ZERO, "it runs: nothing to wait for");
+        assert_eq!(sources.choose(start), 0);
+    }
+
+    #[test]
+    fn each_says_what_it_is_doing() {
+        let mut sources = Candidates::without_jitter(3);
+        let start = Instant::now();
+        sources.choose(start);
+        sources.after(&failed("a"), start);
+        sources.choose(start);
+        sources.live();
+        let roles =
+            |sources: &Candidates| sources.standings(true).iter().map(|s| s.doing).collect::<Vec<_>>();
+        assert_eq!(roles(&sources), [Doing::Away, Doing::InUse, Doing::Ready]);
+        assert_eq!(sources.standings(true)[0].due, Some(start + HALF));
+        sources.begin_trial(0);
+        assert_eq!(roles(&sources), [Doing::Tried, Doing::InUse, Doing::Ready]);
+        sources.rest();
+        assert_eq!(sources.standings(false)[1].doing, Doing::Ready);
+        assert_eq!(sources.choose(start), 1, "what is away is not waited for by the next viewer");
+    }
+}

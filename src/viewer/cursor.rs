@@ -1,0 +1,206 @@
+//! The next frame of one viewer.
+
+use std::time::Instant;
+
+use super::counts::Counts;
+use crate::{
+    bus::{Published, Showing},
+    media::frame::FrameKind,
+    stream::{StreamHandle, ViewerGuard},
+    sync::Arc,
+};
+
+/// A viewer of a stream. Each frame is to be sent whole before the next is asked for.
+#[derive(Debug)]
+pub struct Viewer {
+    guard: ViewerGuard,
+    /// Number and beat of what it took last.
+    seen: Option<(u64, u64)>,
+    /// When that had come from the source.
+    arrived: Option<Instant>,
+    /// It looks at another bus since then, and takes nothing from it that is older.
+    not_before: Option<Instant>,
+    repeat_first: bool,
+    counts: Arc<Counts>,
+}
+
+impl Viewer {
+    /// A viewer that has joined.
+    pub fn new(guard: ViewerGuard) -> Self {
+        let counts = Arc::default();
+        Self { guard, seen: None, arrived: None, not_before: None, repeat_first: false, counts }
+    }
+
+    /// The stream that is viewed.
+    pub fn stream(&self) -> &StreamHandle {
+        self.guard.stream()
+    }
+
+    /// What it was given.
+    pub fn counts(&self) -> &Arc<Counts> {
+        &self.counts
+    }
+
+    /// From now on it looks at `rendition` of its stream, or at the stream itself. It must be shown that one's bus only.
+    pub fn look_at(&mut self, rendition: Option<&StreamHandle>) {
+        self.guard.look_at(rendition);
+        // The other bus has numbers of its own.
+        (self.seen, self.repeat_first) = (None, false);
+        self.not_before = self.arrived;
+    }
+
+    /// Whether it would take something.
+    pub fn wants(&self, showing: &Showing) -> bool {
+        let Some(newest) = &showing.newest else { return false };
+        let repeat = self.repeat_first && self.seen.is_some_and(|(last, _)| last == newest.seq);
+        let another = repeat || self.seen < Some((newest.seq, showing.beat));
+        another && self.not_before.is_none_or(|shown| newest.frame.arrived() >= shown)
+    }
+
+    /// The frame to send now, if there is one that it has not had. What it missed since its last one is counted as
+    /// skipped. With it, whether it is new: no repeat of what it has, and no placeholder.
+    pub fn take<'a>(&mut self, showing: &'a Showing) -> Option<(&'a Arc<Published>, bool)> {
+        if !self.wants(showing) {
+            return None;
+        }
+        let newest = showing.newest.as_ref()?;
+        let skipped = self.seen.map_or(0, |(last, _)| newest.seq.saturating_sub(last + 1));
+        let new =
+            self.seen.is_none_or(|(last, _)| last < newest.seq) && newest.frame.kind() == FrameKind::Picture;
+        self.stream().bus().stats().count_frame_out(newest.frame.jpeg().len(), skipped);
+        self.counts.frame(newest.frame.jpeg().len(), skipped);
+        // A second frame does what the repeat was for.
+        self.repeat_first = self.seen.is_none();
+        self.seen = Some((newest.seq, showing.beat));
+        self.arrived = Some(newest.frame.arrived());
+        Some((newest, new))
+    }
+}
+
+#[cfg(not(loom))]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bus::{Bus, tests::tiny_frame},
+        config,
+        imaging::Pool,
+        stream::{Capacity, StreamHandle},
+    };
+
+    fn viewer() -> (Viewer, Arc<Bus>) {
+        let yaml = "streams: {door: {source: {type: push, token: none}}}";
+        let config = config::parse(yaml, "test", &config::Environment::default()).unwrap();
+        let pool = Arc::new(Pool::for_this_machine().unwrap());
+        let stream = StreamHandle::start(
+            config.streams[0].clone(),
+            config.limits,
+            pool,
+            Arc::new(crate::source::NoUpstreams),
+        );
+        let guard = stream.join(&Arc::new(Capacity::new(10)), 10).unwrap();
+        (Viewer::new(guard), stream.bus().clone())
+    }
+
+    fn next(viewer: &mut Viewer, bus: &Bus) -> Option<u64> {
+        viewer.take(&bus.showing()).map(|(frame, _)| frame.seq)
+    }
+
+    #[actix::test]
+    async fn a_viewer_that_joins_sees_the_present_frame_at_once_and_twice() {
+        let (mut viewer, bus) = viewer();
+        assert_eq!(next(&mut viewer, &bus), None, "nothing yet");
+        bus.publish(tiny_frame());
+        assert_eq!(next(&mut viewer, &bus), Some(1));
+        assert_eq!(next(&mut viewer, &bus), Some(1));
+        assert_eq!(next(&mut viewer, &bus), None);
+    }
+
+    #[actix::test]
+    async fn a_second_frame_does_what_the_repeat_was_for() {
+        let (mut viewer, bus) = viewer();
+        bus.publish(tiny_frame());
+        assert_eq!(next(&mut viewer, &bus), Some(1));
+        bus.publish(tiny_frame());
+        assert_eq!(next(&mut viewer, &bus), Some(2));
+        assert_eq!(next(&mut viewer, &bus), None);
+    }
+
+    #[actix::test]
+    async fn a_slow_viewer_takes_the_newest_and_what_it_missed_is_counted() {
+        let (mut viewer, bus) = viewer();
+        bus.publish(tiny_frame());
+        bus.publish(tiny_frame());
+        assert_eq!(next(&mut viewer, &bus), Some(2), "what was before it joined is not skipped, it is past");
+        assert_eq!(next(&mut viewer, &bus), Some(2));
+        for _ in 0..5 {
+            // Noticed, but not taken: the connection is busy.
+            bus.publish(tiny_frame());
+            assert!(viewer.wants(&bus.showing()));
+        }
+        assert_eq!(next(&mut viewer, &bus), Some(7), "newer than what it was first told of");
+        assert_eq!(bus.stats().skipped(), 4);
+        let counts = viewer.counts();
+        assert_eq!((counts.frames(), counts.skipped()), (3, 4));
+        assert_eq!(counts.bytes(), 3 * tiny_frame().jpeg().len() as u64);
+        assert_eq!(next(&mut viewer, &bus), None);
+    }
+
+    #[actix::test]
+    async fn it_is_never_given_what_is_older_than_what_it_had() {
+        let (mut viewer, bus) = viewer();
+        bus.publish(tiny_frame());
+        let old = bus.showing();
+        bus.publish(tiny_frame());
+        assert_eq!(next(&mut viewer, &bus), Some(2));
+        assert!(!viewer.wants(&old) && viewer.take(&old).is_none());
+    }
+
+    #[actix::test]
+    async fn beats_repeat_and_the_past_is_not_shown() {
+        let (mut viewer, bus) = viewer();
+        bus.publish(tiny_frame());
+        next(&mut viewer, &bus);
+        next(&mut viewer, &bus);
+        bus.repeat(1);
+        assert_eq!(next(&mut viewer, &bus), Some(1));
+        assert_eq!(next(&mut viewer, &bus), None);
+        bus.repeat(1);
+        bus.clear();
+        assert_eq!(next(&mut viewer, &bus), None);
+    }
+
+    #[actix::test]
+    async fn what_it_sees_elsewhere_is_not_older_than_what_it_saw() {
+        let (mut viewer, bus) = viewer();
+        let (other, _) = super::tests::viewer();
+        let (early, late) = (tiny_frame(), tiny_frame());
+        bus.publish(early.clone());
+        bus.publish(late.clone());
+        assert_eq!(next(&mut viewer, &bus), Some(2));
+        let rendition = other.stream().clone();
+        viewer.look_at(Some(&rendition));
+        assert!(Arc::ptr_eq(viewer.stream().bus(), rendition.bus()));
+        assert_eq!((bus.stats().viewers(), rendition.bus().stats().viewers()), (1, 2), "counted at both");
+        assert_eq!(next(&mut viewer, rendition.bus()), None, "nothing yet");
+        rendition.bus().publish(early.reworked(early.jpeg().clone()).unwrap());
+        assert_eq!(next(&mut viewer, rendition.bus()), None, "the past");
+        rendition.bus().publish(late.reworked(late.jpeg().clone()).unwrap());
+        assert_eq!(next(&mut viewer, rendition.bus()), Some(2), "the same picture made otherwise");
+        assert_eq!(next(&mut viewer, rendition.bus()), Some(2), "and once more, as for whoever joins");
+        assert_eq!(next(&mut viewer, rendition.bus()), None);
+        viewer.look_at(None);
+        assert_eq!(rendition.bus().stats().viewers(), 1);
+        bus.publish(tiny_frame());
+        assert_eq!(next(&mut viewer, &bus), Some(3));
+        assert_eq!(bus.stats().skipped(), 0, "what it did not look at is not skipped");
+    }
+
+    #[actix::test]
+    async fn a_viewer_that_leaves_is_not_counted_any_more() {
+        let (viewer, bus) = viewer();
+        assert_eq!(bus.stats().viewers(), 1);
+        drop(viewer);
+        assert_eq!(bus.stats().viewers(), 0);
+    }
+}

@@ -1,0 +1,89 @@
+//! One picture instead of a stream.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+
+use crate::{
+    bus::{Published, Showing},
+    media::frame::FrameKind,
+    stream::{StreamHandle, state::State},
+};
+
+/// Longest wait for a picture: OctoPrint gives up after 5 s and must hear our reason before.
+pub const SNAPSHOT_WAIT: Duration = Duration::from_secs(4);
+
+/// While the source is away its last picture is given for so long: cameras that close after each picture are mostly away.
+const STALE_AFTER: Duration = Duration::from_secs(2);
+
+/// Why there is no picture.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotError {
+    /// The source is away.
+    #[error("stream {stream} has no picture: {reason}")]
+    Away {
+        /// Which stream.
+        stream: String,
+        /// Why its source gives none.
+        reason: String,
+    },
+    /// The source runs and gave nothing in time.
+    #[error("stream {stream} gave no picture within {} s", SNAPSHOT_WAIT.as_secs())]
+    TooLate {
+        /// Which stream.
+        stream: String,
+    },
+}
+
+/// The newest picture; waits for one, bounded, if the stream is just starting.
+///
+/// # Errors
+/// [`SnapshotError`] when the source is away or gave nothing in time.
+pub async fn newest_picture(stream: &StreamHandle) -> Result<Arc<Published>, SnapshotError> {
+    next_after(stream, 0).await
+}
+
+/// The first picture numbered above `seq`, waited for within [`SNAPSHOT_WAIT`].
+///
+/// # Errors
+/// As [`newest_picture`].
+pub async fn next_after(stream: &StreamHandle, seq: u64) -> Result<Arc<Published>, SnapshotError> {
+    let _running = stream.want();
+    let mut frames = stream.bus().subscribe();
+    let mut status = stream.status_changes();
+    let found = timeout(SNAPSHOT_WAIT, async {
+        loop {
+            let showing = frames.borrow_and_update().clone();
+            let state = status.borrow_and_update().state.clone();
+            if let Some(picture) = picture_above(showing, seq, &state) {
+                return Ok(picture);
+            }
+            if let Some(reason) = away(&state) {
+                return Err(SnapshotError::Away { stream: stream.name().to_string(), reason });
+            }
+            tokio::select! {
+                Ok(()) = frames.changed() => {}
+                Ok(()) = status.changed() => {}
+                else => return Err(SnapshotError::TooLate { stream: stream.name().to_string() }),
+            }
+        }
+    });
+    found.await.unwrap_or_else(|_| Err(SnapshotError::TooLate { stream: stream.name().to_string() }))
+}
+
+fn picture_above(showing: Showing, seq: u64, state: &State) -> Option<Arc<Published>> {
+    let newest =
+        showing.newest.filter(|newest| newest.seq > seq && newest.frame.kind() == FrameKind::Picture)?;
+    let fresh = *state == State::Live || newest.frame.arrived().elapsed() < STALE_AFTER;
+    fresh.then_some(newest)
+}
+
+fn away(state: &State) -> Option<String> {
+    match state {
+        // The answer is for everybody who may request pictures.
+        State::Waiting { reason, .. } => Some(reason.public().to_owned()),
+        State::Paused => Some("it is paused".to_owned()),
+        State::Stopped => Some("it was stopped".to_owned()),
+        State::Idle | State::Connecting | State::Live => None,
+    }
+}

@@ -1,0 +1,85 @@
+//! Recent events, as JSON.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::status::{disclosed, unix_seconds};
+use crate::{
+    auth::Caller,
+    config::Role,
+    media::stream_name::StreamName,
+    registry::Event,
+    web::{
+        State,
+        middleware::{access::known_or, problem::Problem},
+        query,
+    },
+};
+
+/// The answer of `/api/events`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Events")]
+pub(in crate::web) struct Report {
+    /// Ask for those after this one the next time.
+    last: u64,
+    events: Vec<EventReport>,
+}
+
+/// One event.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
+struct EventReport {
+    id: u64,
+    time: f64,
+    stream: Option<String>,
+    kind: &'static str,
+    state: Option<&'static str>,
+    message: String,
+}
+
+/// `GET /api/events?after=ID`: of those that the caller may see the ones behind number ID that are still
+/// kept, oldest first.
+pub(in crate::web) async fn events(
+    request: HttpRequest,
+    state: State,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    let caller = known_or(caller, &state, &request).await;
+    let after = match query(&request, "after") {
+        None => 0,
+        Some(text) => text.parse().map_err(|_| {
+            Problem::new(StatusCode::BAD_REQUEST, "after must be the number of an event, such as after=17")
+        })?,
+    };
+    let visible = state.events.visible(after, may_see(&caller));
+    // Numbers from before a restart, or from when the caller could see more, are those of other events.
+    let last = visible.events.last().map_or(after.min(visible.last), |event| event.id);
+    let events = visible.events.into_iter().map(|event| EventReport::of(event, &caller)).collect();
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Report { last, events }))
+}
+
+/// Returns which events the caller may see: those of a stream, or (none) those of the relay.
+pub(in crate::web) fn may_see(caller: &Caller) -> impl Fn(Option<&StreamName>) -> bool {
+    |name| match name {
+        Some(name) => caller.may(Role::View, Some(name)),
+        None => caller.may_with_all(Role::View),
+    }
+}
+
+impl EventReport {
+    fn of(event: Event, caller: &Caller) -> Self {
+        let message = disclosed(&event.message, caller, event.stream.as_ref());
+        Self {
+            id: event.id,
+            time: unix_seconds(event.time),
+            stream: event.stream.map(|name| name.to_string()),
+            kind: event.kind.as_str(),
+            state: event.kind.state(),
+            message,
+        }
+    }
+}

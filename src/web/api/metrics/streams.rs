@@ -1,0 +1,187 @@
+//! Of each stream, and of its renditions together.
+
+use std::time::Instant;
+
+use super::{
+    family::{Labels, Meaning, Scrape, metric},
+    relay::unix,
+};
+use crate::{
+    bus::{StreamStats, Totals},
+    media::frame::FrameKind,
+    stream::StreamHandle,
+    web::WebState,
+};
+
+const INFO: Meaning = metric(
+    "framecast_stream_info",
+    "Always 1: what people call the stream, and the type of the source in use.",
+);
+const STATE: Meaning =
+    metric("framecast_stream_state", "1 for the state the stream is in, 0 for the others.");
+const SINCE: Meaning =
+    metric("framecast_stream_state_start_timestamp_seconds", "Since when it has been so, in Unix time.");
+const FRAMES_IN: Meaning =
+    metric("framecast_stream_received_frames_total", "Frames that came from the source and were shown.");
+const BYTES_IN: Meaning = metric("framecast_stream_received_bytes_total", "Their bytes.");
+const FRAMES_OUT: Meaning = metric(
+    "framecast_stream_sent_frames_total",
+    "Frames given to viewers, repeats included: of the stream as it is, or of its renditions.",
+);
+const BYTES_OUT: Meaning = metric("framecast_stream_sent_bytes_total", "Their bytes, without headers.");
+const SKIPPED: Meaning = metric(
+    "framecast_stream_skipped_frames_total",
+    "Frames that viewers missed because they were still busy with an older one, all viewers added up.",
+);
+const DROPPED: Meaning =
+    metric("framecast_stream_dropped_frames_total", "Frames that were not shown, by reason.");
+const MADE: Meaning = metric("framecast_stream_made_frames_total", "Frames shown, by what was done to them.");
+const ENCODING: Meaning = metric(
+    "framecast_stream_encode_seconds",
+    "How long it took to decode, change and encode a frame anew. Not there for streams whose frames pass as \
+     they are.",
+);
+const PARSING: Meaning = metric(
+    "framecast_stream_parse_errors_total",
+    "What came from the source, looked like a frame or stood in the place of one, and was none or could not \
+     be taken, by kind.",
+);
+const QUIRKS: Meaning = metric(
+    "framecast_stream_quirks_total",
+    "What the source does its own way, by what it is. Only what was met.",
+);
+const REFUSED_PUSHES: Meaning =
+    metric("framecast_stream_refused_pushes_total", "Pushes that were refused, by reason.");
+const VIEWERS: Meaning =
+    metric("framecast_stream_viewers", "Viewers, those of its renditions and of its past among them.");
+const JOINED: Meaning =
+    metric("framecast_stream_joined_viewers_total", "Viewers that there have been, those of now among them.");
+const REPLAYING: Meaning = metric("framecast_stream_replay_viewers", "Viewers that look at the past.");
+const RECONNECTS: Meaning =
+    metric("framecast_stream_reconnects_total", "How often the source was started again after it had ended.");
+const SWITCHES: Meaning = metric(
+    "framecast_stream_source_switches_total",
+    "How often frames came from another of its sources than before.",
+);
+const AGE: Meaning =
+    metric("framecast_stream_frame_age_seconds", "Age of the newest picture. Not there while there is none.");
+const SIZE: Meaning =
+    metric("framecast_stream_frame_bytes", "Bytes of the newest picture. Not there while there is none.");
+const RENDITIONS: Meaning = metric("framecast_stream_renditions", "Renditions of it that run.");
+const ADAPTED: Meaning = metric(
+    "framecast_stream_adaptive_moves_total",
+    "How often viewers whose link is looked at were given smaller or larger pictures.",
+);
+const SAVED: Meaning = metric("framecast_stream_saved_frames_total", "Frames written to disk.");
+const SAVE_FAILURES: Meaning =
+    metric("framecast_stream_save_failures_total", "Frames that could not be written to disk.");
+const KEPT: Meaning = metric(
+    "framecast_stream_replay_bytes",
+    "Memory that holds the past, for replays. Not there without `replay`.",
+);
+
+/// The states, as the API names them.
+const STATES: [&str; 6] = ["idle", "connecting", "live", "waiting", "paused", "stopped"];
+
+pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
+    for stream in state.registry.all().iter().chain(&state.registry.overview()) {
+        life(stream, scrape);
+        picture(stream, scrape);
+        counters(stream, scrape);
+        let name = stream.name().as_str();
+        scrape.gauge(&RENDITIONS, &[("stream", name)], state.renditions.of(stream).len() as f64);
+        let stats = stream.bus().stats();
+        let encodes = !stream.config().rework.is_nothing();
+        totals(name, "stream", &stats.totals(), encodes, scrape);
+        totals(name, "renditions", &state.renditions.totals_of(stream), false, scrape);
+    }
+}
+
+fn life(stream: &StreamHandle, scrape: &mut Scrape) {
+    let name = stream.name().as_str();
+    let status = stream.status();
+    let in_use = stream.sources().map_or(0, |choice| choice.in_use);
+    let source = stream.config().sources().nth(in_use).unwrap_or(&stream.config().source);
+    let info = [("stream", name), ("title", &*stream.config().title), ("source", source.type_name())];
+    scrape.gauge(&INFO, &info, 1.0);
+    let now = status.state.as_str();
+    for state in STATES {
+        scrape.gauge(&STATE, &[("stream", name), ("state", state)], if state == now { 1.0 } else { 0.0 });
+    }
+    scrape.gauge(&SINCE, &[("stream", name)], unix(status.since));
+}
+
+fn picture(stream: &StreamHandle, scrape: &mut Scrape) {
+    let labels = [("stream", stream.name().as_str())];
+    if let Some(newest) = stream.bus().newest().filter(|newest| newest.frame.kind() == FrameKind::Picture) {
+        let age = Instant::now().saturating_duration_since(newest.frame.arrived());
+        scrape.gauge(&AGE, &labels, age.as_secs_f64());
+        scrape.gauge(&SIZE, &labels, newest.frame.jpeg().len() as f64);
+    }
+    if let Some(history) = stream.bus().history() {
+        scrape.gauge(&KEPT, &labels, history.kept().bytes as f64);
+    }
+}
+
+fn counters(stream: &StreamHandle, scrape: &mut Scrape) {
+    let name = stream.name().as_str();
+    let labels: Labels<'_> = &[("stream", name)];
+    let stats: &StreamStats = stream.bus().stats();
+    scrape.gauge(&VIEWERS, labels, stats.viewers() as f64);
+    scrape.gauge(&REPLAYING, labels, stats.replaying() as f64);
+    let counts = [
+        (FRAMES_IN, stats.frames_in()),
+        (BYTES_IN, stats.bytes_in()),
+        (JOINED, stats.joined()),
+        (RECONNECTS, stats.reconnects()),
+        (SWITCHES, stats.switches()),
+        (SAVED, stats.saved()),
+        (SAVE_FAILURES, stats.save_failures()),
+    ];
+    for (meaning, count) in counts {
+        scrape.counter(&meaning, labels, count as f64);
+    }
+    for (direction, count) in [("down", stats.adaptive().moved_down()), ("up", stats.adaptive().moved_up())] {
+        scrape.counter(&ADAPTED, &[("stream", name), ("direction", direction)], count as f64);
+    }
+    for (why, count) in stats.discarded() {
+        scrape.counter(&PARSING, &[("stream", name), ("kind", why.as_str())], count as f64);
+    }
+    for (quirk, count) in stats.quirks() {
+        scrape.counter(&QUIRKS, &[("stream", name), ("quirk", quirk.as_str())], count as f64);
+    }
+    for (why, count) in stats.pushes_refused().all() {
+        scrape.counter(&REFUSED_PUSHES, &[("stream", name), ("reason", why.as_str())], count as f64);
+    }
+}
+
+/// Frames that were sent, dropped and encoded: `of` the stream as it is, or of its renditions.
+fn totals(name: &str, of: &str, totals: &Totals, encodes: bool, scrape: &mut Scrape) {
+    let labels: Labels<'_> = &[("stream", name), ("of", of)];
+    scrape.counter(&FRAMES_OUT, labels, totals.frames_out as f64);
+    scrape.counter(&BYTES_OUT, labels, totals.bytes_out as f64);
+    scrape.counter(&SKIPPED, labels, totals.skipped as f64);
+    for (reason, count) in totals.dropped() {
+        let labels = [("stream", name), ("of", of), ("reason", reason.as_str())];
+        scrape.counter(&DROPPED, &labels, count as f64);
+    }
+    for (way, count) in totals.made() {
+        scrape.counter(&MADE, &[("stream", name), ("of", of), ("way", way.as_str())], count as f64);
+    }
+    if encodes || totals.encoding.count() > 0 {
+        scrape.timing(&ENCODING, labels, &totals.encoding);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::state::State;
+
+    #[test]
+    fn every_state_has_its_series() {
+        let waiting = State::Waiting { reason: crate::source::Reason::default(), next_try: None };
+        let states = [State::Idle, State::Connecting, State::Live, waiting, State::Paused, State::Stopped];
+        assert_eq!(states.map(|state| state.as_str()), STATES);
+    }
+}

@@ -1,0 +1,10 @@
+//! The JSON API: status, administration, events, health, metrics, and its description.
+
+pub(crate) mod status;
+pub(crate) mod admin;
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod fps_history;
+pub(crate) mod metrics;
+pub(crate) mod openapi;
+pub(crate) mod probe;

@@ -1,0 +1,146 @@
+//! Request bodies, and the types of content that is not JSON.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::parameters::STREAM_NAME;
+use crate::{config::stream_schema, web::api::probe};
+
+pub(super) const JPEG: &[&str] = &["image/jpeg"];
+pub(super) const STREAM: &[&str] = &["multipart/x-mixed-replace", "application/octet-stream"];
+pub(super) const HTML: &[&str] = &["text/html"];
+pub(super) const TEXT: &[&str] = &["text/plain"];
+/// The page; or, for mjpg-streamer's clients, pictures.
+pub(super) const ROOT: &[&str] = &["text/html", "image/jpeg", "multipart/x-mixed-replace"];
+pub(super) const ASSETS: &[&str] = &["text/css", "text/javascript", "image/svg+xml"];
+pub(super) const CLIPS: &[&str] = &["video/x-motion-jpeg", "video/x-msvideo", "application/zip"];
+
+/// The body that an operation takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) enum RequestBody {
+    Empty,
+    Picture,
+    Feed,
+    Points,
+    Stream,
+    NamedStream,
+    Patch,
+    Camera,
+    Login,
+}
+
+/// The body of a request; none if it has none.
+pub(super) fn request(takes: RequestBody) -> Option<Value> {
+    let content = match takes {
+        RequestBody::Empty => return None,
+        RequestBody::Picture => {
+            let form = json!({"schema": {
+                "type": "object", "required": ["file"],
+                "properties": {"file": {"type": "string", "format": "binary"}},
+            }});
+            let mut kinds = raw(&["image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp"]);
+            kinds.insert("multipart/form-data".to_owned(), form);
+            kinds
+        }
+        RequestBody::Feed => raw(&["multipart/x-mixed-replace", "image/jpeg", "application/octet-stream"]),
+        RequestBody::Points => {
+            let mut kinds =
+                as_json(points(), &[json!({"cpu": 0.7}), json!([{"time": 1795381378, "cpu": 0.65}])]);
+            kinds.extend(raw(&["text/plain"]));
+            kinds
+        }
+        RequestBody::Stream => {
+            as_json(json!({"$ref": "#/components/schemas/Stream"}), &[camera_stream(), pattern_stream()])
+        }
+        RequestBody::NamedStream => {
+            let mut door = camera_stream();
+            door["name"] = json!("door");
+            as_json(named(), &[door])
+        }
+        RequestBody::Patch => {
+            let mut kinds = as_json(patch(), &[json!({"max_fps": 5, "title": null})]);
+            kinds.insert("application/merge-patch+json".to_owned(), json!({"schema": patch()}));
+            kinds
+        }
+        RequestBody::Camera => {
+            as_json(camera(), &[json!({"url": "http://192.168.1.20/video.mjpg", "insecure": false})])
+        }
+        RequestBody::Login => {
+            Map::from_iter([("application/x-www-form-urlencoded".to_owned(), json!({"schema": form()}))])
+        }
+    };
+    Some(json!({"required": true, "content": content}))
+}
+
+fn as_json(schema: Value, examples: &[Value]) -> Map<String, Value> {
+    let examples = examples.iter().enumerate();
+    let examples = examples.map(|(number, value)| ((number + 1).to_string(), json!({"value": value})));
+    let body = json!({"schema": schema, "examples": examples.collect::<Map<_, _>>()});
+    Map::from_iter([("application/json".to_owned(), body)])
+}
+
+fn camera_stream() -> Value {
+    let url = "http://user:pass@192.168.1.20/video.mjpg";
+    json!({"title": "Front door", "source": {"type": "mjpeg", "url": url}})
+}
+
+fn pattern_stream() -> Value {
+    json!({"source": {"type": "pattern", "size": "640x360"}, "max_fps": 5})
+}
+
+fn raw(kinds: &[&str]) -> Map<String, Value> {
+    kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": binary()}))).collect()
+}
+
+/// The schema for requests, not answers: a key with a default may be left out.
+fn camera() -> Value {
+    let settings =
+        SchemaSettings::draft2020_12().for_deserialize().with(|settings| settings.meta_schema = None);
+    settings.into_generator().into_root_schema_for::<probe::Asked>().to_value()
+}
+
+/// Bytes.
+pub(super) fn binary() -> Value {
+    json!({"type": "string", "format": "binary"})
+}
+
+/// A stream's settings with its name beside them.
+fn named() -> Value {
+    let mut named = stream_schema();
+    named["properties"]["name"] = json!({"type": "string", "pattern": STREAM_NAME});
+    named["required"] = json!(["name", "source"]);
+    named
+}
+
+/// Any of a stream's keys, or null to take one away.
+fn patch() -> Value {
+    let keys = stream_schema();
+    let keys = keys["properties"].as_object().into_iter().flatten();
+    let keys = keys.map(|(name, key)| (name.clone(), json!({"description": key["description"]})));
+    json!({"type": "object", "properties": keys.collect::<Map<_, _>>()})
+}
+
+/// One point for each series of the graph, and a time; or a list of such.
+fn points() -> Value {
+    let one = json!({
+        "type": "object",
+        "properties": {"time": {
+            "type": ["number", "string"],
+            "description": "Unix seconds, or as RFC 3339 has it; now if absent.",
+        }},
+        "additionalProperties": {"type": "number"},
+    });
+    json!({"anyOf": [one, {"type": "array", "items": one}]})
+}
+
+fn form() -> Value {
+    let field = |meaning: &str| json!({"type": "string", "description": meaning});
+    json!({"type": "object", "properties": {
+        "name": field("Whom the password belongs to."),
+        "password": field("Or a token."),
+        "next": field("The address to go to then."),
+        "stream": field("The stream of a link, which replaces name and password."),
+        "expires": field("The link's `expires`."),
+        "signature": field("The link's `signature`."),
+    }})
+}

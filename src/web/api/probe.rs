@@ -1,0 +1,193 @@
+//! `POST /api/probe`: what does this camera send? For administrators, who may have framecast ask any address
+//! anyhow.
+//!
+//! Bounded in time, in frames, and in how many are asked at once. Of what is at the address nothing is told
+//! but the kind of the answer, and the picture.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    http::{StatusCode, header},
+    web,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
+
+use super::status;
+use crate::{
+    config::UpstreamConfig,
+    media::multipart::boundary::ContentKind,
+    source::{
+        http_client::HttpClient,
+        probe::{self, Ended, Patience, Seen},
+    },
+    web::{
+        State, WebState,
+        middleware::{problem::Problem, uploads::Uploads},
+        streams::push::Body,
+    },
+};
+
+/// A URL and a switch.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// Somebody waits in front of a form: two or three seconds of an ordinary camera say enough.
+const PATIENCE: Patience = Patience { frames: 30, within: Duration::from_secs(5) };
+
+/// Connecting, redirects and passwords included.
+const ALL_WITHIN: Duration = Duration::from_secs(20);
+
+/// Cameras that are asked at the same time.
+const AT_A_TIME: usize = 4;
+
+/// A larger picture is not shown in the form.
+const MAX_PICTURE_BYTES: usize = 2 * 1024 * 1024;
+
+/// Longest `Content-Type` that is reported, in characters: one with a boundary.
+const MAX_TYPE: usize = 200;
+
+static TURNS: Semaphore = Semaphore::const_new(AT_A_TIME);
+
+/// An address to ask.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Camera")]
+pub(in crate::web) struct Asked {
+    /// With user and password, if the camera wants them.
+    url: String,
+    #[serde(default)]
+    insecure: bool,
+}
+
+/// The result. The URL, and so the password, is not repeated.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "Probed")]
+pub(in crate::web) struct Report {
+    /// Why no picture came; null if one did.
+    problem: Option<String>,
+    /// The source's type in the configuration: `mjpeg` or `snapshot`.
+    #[serde(rename = "type")]
+    kind: Option<&'static str>,
+    status: Option<String>,
+    content_type: Option<String>,
+    head_after_s: Option<f64>,
+    frames: u64,
+    fps: Option<f64>,
+    bytes_per_s: Option<f64>,
+    largest_frame_bytes: usize,
+    /// Pairs of width and height.
+    sizes: Vec<(u16, u16)>,
+    quirks: Vec<Counted>,
+    left_out: Vec<Counted>,
+    /// Why the camera's answer ended.
+    ended: Option<String>,
+    /// The last picture, in base64.
+    picture: Option<String>,
+}
+
+/// Something in words, and how often.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Counted {
+    what: String,
+    times: u64,
+}
+
+/// `POST /api/probe`.
+pub(in crate::web) async fn ask(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
+    let mut body = Body::new(&request, payload);
+    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "that is no URL");
+    let received = match Uploads::admin(&state, &request) {
+        Ok(upload) => body.whole(upload, MAX_BODY_BYTES, too_large).await,
+        Err(problem) => Err(problem),
+    };
+    let text = match received {
+        Ok(text) => text,
+        Err(problem) => return body.refuse(problem).await,
+    };
+    match answer(&state, &text).await {
+        Ok(report) => HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report),
+        Err(problem) => problem.error_response(),
+    }
+}
+
+async fn answer(state: &WebState, text: &[u8]) -> Result<Report, Problem> {
+    // Without what serde found, which may be a credential.
+    let wrong = |_| {
+        let detail = r#"send JSON such as {"url": "http://camera/video", "insecure": false}"#;
+        Problem::new(StatusCode::BAD_REQUEST, detail)
+    };
+    let asked: Asked = serde_json::from_slice(text).map_err(wrong)?;
+    let upstream = probe::upstream(&asked.url, asked.insecure)
+        .map_err(|detail| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))?;
+    let _turn = TURNS
+        .try_acquire()
+        .map_err(|_| Problem::unavailable("as many cameras are asked as may be at once"))?;
+    let report = timeout(ALL_WITHIN, look(state, &upstream)).await;
+    Ok(report.unwrap_or_else(|_| Report {
+        problem: Some(format!("nothing was heard within {} s", ALL_WITHIN.as_secs())),
+        ..Report::default()
+    }))
+}
+
+async fn look(state: &WebState, upstream: &UpstreamConfig) -> Report {
+    let mut client = HttpClient::new(upstream, state.settings.now().limits.max_header_bytes);
+    let started = Instant::now();
+    let response = match client.get(&[]).await {
+        Ok(response) => response,
+        Err(error) => return Report { problem: Some(error.to_string()), ..Report::default() },
+    };
+    let report = Report {
+        status: Some(response.status_text()),
+        content_type: response.content_type().map(|kind| kind.chars().take(MAX_TYPE).collect()),
+        head_after_s: Some(status::rounded(started.elapsed().as_secs_f64())),
+        ..Report::default()
+    };
+    let host = response.host().to_owned();
+    if response.status() != 200 {
+        return Report { problem: Some(format!("{host} answered {}", response.status_text())), ..report };
+    }
+    let kind = ContentKind::from_header(response.content_type());
+    let seen = probe::look(response, kind.clone(), PATIENCE, &state.settings.now().limits).await;
+    Report { problem: (seen.frames == 0).then(|| seen.no_picture(&host, &kind)), ..report.with(seen) }
+}
+
+impl Report {
+    fn with(self, seen: Seen) -> Self {
+        let rates = seen.rates();
+        let shown = seen.frames > 0 && seen.last.len() <= MAX_PICTURE_BYTES;
+        let kind = if seen.is_snapshot() { "snapshot" } else { "mjpeg" };
+        Self {
+            kind: (seen.frames > 0).then_some(kind),
+            frames: seen.frames,
+            fps: rates.map(|(fps, _)| status::rounded(fps)),
+            bytes_per_s: rates.map(|(_, bytes)| bytes.round()),
+            largest_frame_bytes: seen.largest,
+            quirks: seen
+                .quirks
+                .iter()
+                .map(|(quirk, times)| Counted { what: quirk.describe().to_owned(), times: *times })
+                .collect(),
+            left_out: seen
+                .discards
+                .iter()
+                .map(|(what, times)| Counted { what: (*what).to_owned(), times: *times })
+                .collect(),
+            ended: match &seen.ended {
+                Some(Ended::Orderly) if !seen.is_snapshot() => {
+                    Some("the camera closed the connection".to_owned())
+                }
+                Some(Ended::Broken(why)) => Some(why.clone()),
+                _ => None,
+            },
+            picture: shown.then(|| BASE64_STANDARD.encode(&seen.last)),
+            sizes: seen.sizes,
+            ..self
+        }
+    }
+}

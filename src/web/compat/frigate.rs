@@ -1,0 +1,81 @@
+//! frigate's newest picture: `/api/NAME/latest.jpg`. A camera that is away has one too, which says so.
+
+use std::time::SystemTime;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{HeaderName, HeaderValue},
+    web,
+};
+
+use crate::{
+    config::Placeholder,
+    media::frame::Frame,
+    registry::Variant,
+    source::offline_image::{self, StandIn},
+    stream::{StreamHandle, state},
+    web::{
+        State, WebState,
+        middleware::problem::Problem,
+        query,
+        streams::{renditions, snapshot},
+    },
+};
+
+/// frigate's clients look for it.
+const OFFLINE: HeaderName = HeaderName::from_static("x-frigate-offline");
+
+/// `GET /api/{name}/latest.jpg?height=&quality=`; `h` is frigate's short form.
+pub(in crate::web) async fn latest(
+    request: HttpRequest,
+    state: State,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let stream = state.stream(&name)?;
+    let variant = Variant::parse(|key| match key {
+        "height" => query(&request, "height").or_else(|| query(&request, "h")),
+        "quality" => query(&request, "quality"),
+        _ => None,
+    })?;
+    let found = snapshot::answer_as(&request, &state, &stream, variant).await;
+    if !is_away(&stream) {
+        return found;
+    }
+    let mut answer = match found {
+        Ok(answer) => answer,
+        Err(_) => {
+            let card = card(&state, &stream).await?;
+            let card = renditions::one_picture(&state, &stream, variant, &card).await?;
+            let mut head = HttpResponse::Ok();
+            crate::web::never_cached(&mut head);
+            crate::web::allow_origin(&mut head, &state);
+            head.content_type("image/jpeg").body(card.jpeg().clone())
+        }
+    };
+    answer.headers_mut().insert(OFFLINE, HeaderValue::from_static("true"));
+    Ok(answer)
+}
+
+fn is_away(stream: &StreamHandle) -> bool {
+    matches!(stream.status().state, state::State::Waiting { .. } | state::State::Stopped)
+}
+
+/// Returns the frame that viewers of the stream would see.
+async fn card(state: &WebState, stream: &StreamHandle) -> Result<Frame, Problem> {
+    let status = stream.status();
+    let reason = match status.state {
+        state::State::Waiting { reason, .. } => reason.public().to_owned(),
+        _ => "the stream has ended".to_owned(),
+    };
+    let wanted = StandIn {
+        style: Placeholder::Card,
+        title: stream.config().title.clone(),
+        reason,
+        since: status.since.min(SystemTime::now()),
+        last: None,
+        max_pixels: state.settings.now().limits.max_frame_pixels,
+    };
+    let memory = state.pool.memory().clone();
+    let bytes = wanted.bytes(memory.most_bytes());
+    Ok(state.pool.queue(stream.name()).run(bytes, move || offline_image::draw(&wanted, &memory)).await?)
+}

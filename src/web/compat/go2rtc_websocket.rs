@@ -1,0 +1,222 @@
+//! go2rtc's WebSocket: `/api/ws?src=NAME`, on which a client asks for `{"type":"mjpeg"}` and gets JPEGs.
+//!
+//! Its clients acknowledge nothing, but every WebSocket client answers pings, in order: a ping after each
+//! picture shows that the picture was received. Pictures that are not received in time are skipped, so that
+//! no queue grows.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+use actix_ws::{Closed, Message, MessageStream, Session};
+use serde::Deserialize;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, interval, sleep_until, timeout},
+};
+
+use crate::{
+    auth::{Caller, Lease},
+    config::Role,
+    observability::tasks,
+    stream::{StreamHandle, ViewerGuard},
+    viewer::Counts,
+    web::{
+        State, WebState,
+        middleware::{
+            access::{same_origin, seat},
+            problem::Problem,
+        },
+        query,
+        server::transport::Outbox,
+        streams::viewer_list::{Kind, Viewing},
+        websocket::{self, backpressure::Backlog},
+    },
+};
+
+/// Pictures on their way: one is shown while the next travels.
+const ON_THEIR_WAY: usize = 2;
+
+/// Asked so often whether it lives, a client of a silent stream.
+const PING_EVERY: Duration = Duration::from_secs(15);
+
+/// Nothing was heard of it for so long: it is gone.
+const SILENT_FOR: Duration = Duration::from_secs(40);
+
+/// Time after which a client that is shown nothing is disconnected: it is not a viewer yet, and only viewers
+/// are limited in number. go2rtc's own page asks immediately.
+const WITHOUT_PICTURES_FOR: Duration = Duration::from_secs(10);
+
+/// The payload of pings that stand behind a picture.
+const BEHIND_A_PICTURE: &[u8] = b"picture";
+
+/// A message of a client: `{"type":"mjpeg"}`, with more or less beside it.
+#[derive(Deserialize)]
+struct Said {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// `GET /api/ws?src=NAME`.
+pub(in crate::web) async fn ws(
+    request: HttpRequest,
+    body: web::Payload,
+    state: State,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    let stream = match query(&request, "src") {
+        Some(name) => state.stream(&name)?,
+        None => return Err(Problem::new(StatusCode::BAD_REQUEST, "say which stream: /api/ws?src=NAME")),
+    };
+    if !allowed_elsewhere(&request, &state) {
+        same_origin(&request)?;
+    }
+    let (response, session, messages) = websocket::accept(&request, body)?;
+    let seat = seat(&state, &request)?;
+    let lease = state.auth.lease(&caller, Role::View, Some(stream.name()));
+    let outbox = Outbox::of(&request);
+    tasks::spawn(async move {
+        let _seat = seat;
+        serve(state, request, stream, lease, session, messages, Rc::new(Backlog::new(outbox))).await;
+    });
+    Ok(response)
+}
+
+/// Pictures may be shown wherever those of a stream may.
+fn allowed_elsewhere(request: &HttpRequest, state: &WebState) -> bool {
+    let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    state.settings.now().cors.as_deref().is_some_and(|cors| cors == "*" || Some(cors) == origin)
+}
+
+async fn serve(
+    state: State,
+    request: HttpRequest,
+    stream: StreamHandle,
+    mut lease: Lease,
+    mut session: Session,
+    mut messages: MessageStream,
+    backlog: Rc<Backlog>,
+) {
+    let taken = Rc::new(Semaphore::new(ON_THEIR_WAY));
+    let mut showing = None;
+    let mut pings = interval(PING_EVERY);
+    let mut heard = Instant::now();
+    let asked_by = Instant::now() + WITHOUT_PICTURES_FOR;
+    loop {
+        let message = tokio::select! {
+            message = timeout(SILENT_FOR.saturating_sub(heard.elapsed()), messages.recv()) => message,
+            _ = pings.tick() => match session.ping(b"").await {
+                Ok(()) => continue,
+                Err(Closed) => break,
+            },
+            () = ended(&mut showing) => break,
+            () = sleep_until(asked_by), if showing.is_none() => break,
+            () = lease.over() => break,
+        };
+        heard = Instant::now();
+        let answered = match message {
+            Ok(Some(Ok(Message::Ping(bytes)))) => session.pong(&bytes).await,
+            Ok(Some(Ok(Message::Pong(bytes)))) => {
+                // No client can have more on its way by sending pongs that nobody asked for.
+                if bytes == BEHIND_A_PICTURE && taken.available_permits() < ON_THEIR_WAY {
+                    taken.add_permits(1);
+                }
+                Ok(())
+            }
+            Ok(Some(Ok(Message::Text(text)))) => match asked(&text, &state, &stream) {
+                Ok(guard) => {
+                    let told = session.text(r#"{"type":"mjpeg"}"#).await;
+                    let counts: Arc<Counts> = Arc::default();
+                    // The one before goes first.
+                    drop(showing.take());
+                    let viewing =
+                        Viewing::begin(&state, &request, stream.name(), Kind::WebSocket, counts.clone());
+                    let shown = show(guard, session.clone(), taken.clone(), backlog.clone(), counts);
+                    showing = Some(Box::pin(async move {
+                        let _viewing = viewing;
+                        shown.await;
+                    }));
+                    told
+                }
+                Err(why) => {
+                    session.text(serde_json::json!({"type": "error", "value": why}).to_string()).await
+                }
+            },
+            Ok(Some(Ok(Message::Binary(_) | Message::Continuation(_) | Message::Nop))) => Ok(()),
+            _ => break,
+        };
+        if answered.is_err() {
+            break;
+        }
+    }
+    // An error means that it is closed.
+    let _ = session.close(None).await;
+}
+
+/// Ends when there is something to show and that has ended.
+async fn ended(showing: &mut Option<impl Future<Output = ()> + Unpin>) {
+    match showing {
+        Some(showing) => showing.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// # Errors
+/// Why there are no pictures, as go2rtc says it: the type, and the reason.
+fn asked(text: &str, state: &WebState, stream: &StreamHandle) -> Result<ViewerGuard, String> {
+    match serde_json::from_str::<Said>(text) {
+        Ok(said) if said.kind == "mjpeg" => {
+            let joined = stream.join(&state.capacity, state.settings.now().limits.max_viewers_per_stream);
+            joined.map_err(|full| format!("mjpeg: {}", state.no_room(full)))
+        }
+        Ok(said) => {
+            let kind: String = said.kind.chars().take(32).collect();
+            Err(format!("{kind}: framecast has mjpeg only"))
+        }
+        Err(error) => Err(format!("not understood: {error}")),
+    }
+}
+
+/// Sends each newest picture when the one but one before it was taken, until the stream ends.
+async fn show(
+    guard: ViewerGuard,
+    mut session: Session,
+    taken: Rc<Semaphore>,
+    backlog: Rc<Backlog>,
+    counts: Arc<Counts>,
+) {
+    let bus = guard.stream().bus().clone();
+    let mut frames = bus.subscribe();
+    let mut last = 0;
+    while frames.changed().await.is_ok() {
+        let first = frames.borrow_and_update().newest.as_ref().map_or(0, |newest| newest.seq);
+        if first > last {
+            let turn = async {
+                taken.acquire().await.expect("it is never closed").forget();
+                backlog.room().await;
+            };
+            tokio::select! {
+                () = turn => {}
+                _ = frames.wait_for(|showing| showing.closed) => return,
+            }
+        }
+        let showing = bus.showing();
+        if showing.closed {
+            return;
+        }
+        let Some(newest) = showing.newest.filter(|newest| newest.seq > last) else { continue };
+        last = newest.seq;
+        let skipped = newest.seq.saturating_sub(first);
+        bus.stats().count_frame_out(newest.frame.jpeg().len(), skipped);
+        counts.frame(newest.frame.jpeg().len(), skipped);
+        backlog.sent(newest.frame.jpeg().len());
+        if session.binary(newest.frame.jpeg().clone()).await.is_err()
+            || session.ping(BEHIND_A_PICTURE).await.is_err()
+        {
+            return;
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! motion's addresses: `/N/stream`, `/N/substream`, `/N/current`, and those of its version 5.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::camera_number::counted;
+use crate::{
+    media::frame::FrameKind,
+    registry::Variant,
+    stream::StreamHandle,
+    web::{
+        State,
+        middleware::problem::Problem,
+        streams::{
+            snapshot,
+            watch::{self, Wishes},
+        },
+    },
+};
+
+/// A substream's width where the stream's is not known yet.
+const USUAL_HALF: u16 = 320;
+
+/// `GET /N/stream`, `/N/mjpg/stream`.
+pub(in crate::web) async fn stream(
+    request: HttpRequest,
+    state: State,
+    number: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    watch::answer(&request, &state, &counted(&state, &number)?, Wishes::of(&request)).await
+}
+
+/// `GET /N/substream`, `/N/mjpg/substream`: half as wide and high.
+pub(in crate::web) async fn substream(
+    request: HttpRequest,
+    state: State,
+    number: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let stream = counted(&state, &number)?;
+    let half = half_of(&stream);
+    watch::answer_as(&request, &state, &stream, half, Wishes::of(&request)).await
+}
+
+/// `GET /N/current`, `/N/static/stream`: one picture.
+pub(in crate::web) async fn current(
+    request: HttpRequest,
+    state: State,
+    number: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    snapshot::answer(&request, &state, &counted(&state, &number)?).await
+}
+
+fn half_of(stream: &StreamHandle) -> Variant {
+    let newest = stream.bus().newest().filter(|newest| newest.frame.kind() == FrameKind::Picture);
+    let half = newest.map_or(USUAL_HALF, |newest| (newest.frame.width() / 2).max(1));
+    let text = half.to_string();
+    Variant::parse(|key| (key == "width").then(|| text.clone())).unwrap_or_default()
+}

@@ -1,0 +1,37 @@
+//! WebcamXP's addresses: `/cam_N.mjpg` and `/cam_N.jpg`, counted from 1. A stream that has such a name comes
+//! first.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::camera_number::camera;
+use crate::{
+    auth::Caller,
+    web::{
+        State,
+        middleware::problem::Problem,
+        streams::{
+            snapshot,
+            watch::{self, Wishes},
+        },
+    },
+};
+
+/// `GET /cam_N.mjpg`.
+pub(in crate::web) async fn stream(
+    request: HttpRequest,
+    state: State,
+    caller: Caller,
+    number: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    watch::answer(&request, &state, &camera(&state, &caller, &number)?, Wishes::of(&request)).await
+}
+
+/// `GET /cam_N.jpg`.
+pub(in crate::web) async fn picture(
+    request: HttpRequest,
+    state: State,
+    caller: Caller,
+    number: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    snapshot::answer(&request, &state, &camera(&state, &caller, &number)?).await
+}

@@ -1,0 +1,72 @@
+//! One page's connection, as its subscriptions share it.
+
+use std::{cell::RefCell, time::Instant};
+
+use actix_ws::{Closed, Session};
+use bytes::Bytes;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::congestion_window::{self, Window};
+use crate::web::websocket::backpressure::Backlog;
+
+/// The way to one page. Those who want to send take a place and give it back when the picture is drawn;
+/// places go to whoever has waited longest, so that no tile starves.
+pub(super) struct Line {
+    session: Session,
+    places: Semaphore,
+    window: RefCell<Window>,
+    backlog: Backlog,
+}
+
+impl Line {
+    pub(super) fn new(session: Session, backlog: Backlog) -> Self {
+        Self {
+            session,
+            places: Semaphore::new(congestion_window::FIRST),
+            window: RefCell::default(),
+            backlog,
+        }
+    }
+
+    /// Waits for a place.
+    pub(super) async fn place(&self) -> SemaphorePermit<'_> {
+        let place = self.places.acquire().await.expect("it is never closed");
+        self.backlog.room().await;
+        place
+    }
+
+    /// A picture that was sent at `sent` is drawn.
+    pub(super) fn drawn(&self, sent: Instant) {
+        let full = self.places.available_permits() == 0;
+        let free = self.window.borrow_mut().drawn(sent, Instant::now(), full);
+        self.places.add_permits(free);
+    }
+
+    /// Nobody waits any more for so many pictures.
+    pub(super) fn forget(&self, pictures: usize) {
+        let free = self.window.borrow_mut().freed(pictures);
+        self.places.add_permits(free);
+    }
+
+    /// Sends a picture.
+    ///
+    /// # Errors
+    /// [`Closed`] when the connection has ended.
+    pub(super) async fn picture(&self, message: Bytes) -> Result<(), Closed> {
+        self.backlog.sent(message.len());
+        self.session.clone().binary(message).await
+    }
+
+    /// Sends JSON.
+    ///
+    /// # Errors
+    /// As [`Line::picture`].
+    pub(super) async fn text(&self, message: String) -> Result<(), Closed> {
+        self.session.clone().text(message).await
+    }
+
+    /// The connection itself.
+    pub(super) fn session(&self) -> Session {
+        self.session.clone()
+    }
+}

@@ -1,0 +1,69 @@
+//! The credentials that a request shows, wherever they stand.
+
+use actix_web::{HttpRequest, http::header};
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+use super::origin::is_foreign;
+use crate::{
+    auth::{Shown, signed_link::Signed},
+    config::Secret,
+    media::stream_name::StreamName,
+    web::query,
+};
+
+/// Collects the credentials of a request. A link is for `stream`.
+pub(super) fn shown_by(request: &HttpRequest, stream: Option<&StreamName>) -> Shown {
+    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let (scheme, rest) = header.and_then(|value| value.split_once(' ')).unwrap_or_default();
+    let mut shown = Shown { tokens: query(request, "token").into_iter().collect(), ..Shown::default() };
+    if scheme.eq_ignore_ascii_case("bearer") {
+        shown.tokens.push(rest.trim().to_owned());
+    } else if scheme.eq_ignore_ascii_case("basic") {
+        shown.login = basic(rest.trim());
+    }
+    shown.link = stream.cloned().zip(signed(request));
+    // A stranger's page may show our pictures, but not with the login of whoever looks at it.
+    if !is_foreign(request) {
+        shown.cookie = cookie(request);
+    }
+    shown
+}
+
+/// Returns all texts that the request sends as a secret, valid or not.
+pub(in crate::web) fn sent_credentials(request: &HttpRequest) -> Vec<Secret> {
+    let shown = shown_by(request, None);
+    let password = shown.login.map(|(_, password)| password);
+    let texts = shown.tokens.into_iter().chain(password).chain(cookie(request));
+    texts.chain(query(request, "signature")).map(Secret::new).collect()
+}
+
+fn basic(encoded: &str) -> Option<(String, String)> {
+    let decoded = String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok()?;
+    let (name, password) = decoded.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}
+
+/// Returns the parameters of a signed link.
+pub(in crate::web) fn signed(request: &HttpRequest) -> Option<Signed> {
+    let expires = query(request, "expires")?.parse().ok()?;
+    Some(Signed { expires, signature: query(request, "signature")? })
+}
+
+/// The session's cookie.
+pub(in crate::web) fn cookie(request: &HttpRequest) -> Option<String> {
+    let name = cookie_name(request);
+    let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
+    let mut cookies =
+        lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+    cookies.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+}
+
+/// Cookies know no ports: with one name for all, two relays on one machine would log each other's users out.
+pub(in crate::web) fn cookie_name(request: &HttpRequest) -> String {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    match host.and_then(|host| host.rsplit_once(':')).and_then(|(_, port)| port.parse::<u16>().ok()) {
+        Some(port) => format!("framecast_{port}"),
+        None => "framecast".to_owned(),
+    }
+}

@@ -1,0 +1,310 @@
+//! Asks before each handler whether the caller may use its route, and whether it is their turn.
+//!
+//! A route that everybody may use costs a look at its rule; credentials are looked at only where the answer
+//! depends on them. The bodies of requests and answers pass untouched.
+
+mod address;
+mod origin;
+mod credentials;
+mod resource;
+
+use std::{
+    future::{Ready, ready},
+    time::Duration,
+};
+
+use actix_web::{
+    Error, FromRequest, HttpMessage, HttpRequest, HttpResponse,
+    body::BoxBody,
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::{Method, StatusCode, header},
+    middleware::Next,
+    web,
+};
+pub(in crate::web) use address::{address, is_secure};
+use credentials::shown_by;
+pub(in crate::web) use credentials::{cookie, cookie_name, sent_credentials, signed};
+pub(in crate::web) use origin::{is_foreign, same_origin};
+use resource::Target;
+pub(in crate::web) use resource::own_tokens;
+
+use super::{
+    access_log::{About, Refused},
+    problem::Problem,
+    rejections::{Full, Refusal},
+    viewers_per_address::AddressSeat,
+};
+use crate::{
+    auth::{Caller, Lease, NotNow, Shown},
+    config::{Role, Secret},
+    media::stream_name::StreamName,
+    stream::StreamHandle,
+    web::{
+        WebState,
+        routes::Rule,
+        server::connections::Connection,
+        streams::push::{self, Body},
+    },
+};
+
+/// Names and values of a request's headers together: four times what browsers with many cookies send.
+const MAX_HEADER_BYTES: usize = 32 * 1024;
+
+/// Whoever has too many viewers open may look again whether one has gone after so long.
+const SEAT_WAIT: Duration = Duration::from_secs(4);
+
+/// Lets the handler run if the rule allows it. The [`Caller`] is then there for it.
+pub(in crate::web) async fn check(
+    rule: Rule,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    match admit(rule, request.request()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.call(request).await
+        }
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED && is_navigation(request.request()) => {
+            let state = request.app_data::<web::Data<WebState>>().expect("every app has its state");
+            let to = crate::web::ui::login::address_for(request.request(), &state.base_path);
+            let answer = HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish();
+            Ok(request.into_response(answer))
+        }
+        Err(problem) => {
+            let (request, mut payload) = request.into_parts();
+            let payload = web::Payload::from_request(&request, &mut payload).await?;
+            // Only the rest of the refused body is still read.
+            let _waiting = Connection::of(&request).map(|connection| connection.wait_for_client());
+            let answer = Body::new(&request, payload).refuse(problem).await;
+            Ok(ServiceResponse::new(request, answer))
+        }
+    }
+}
+
+/// Who asks. It is there in every handler, since every route has its rule.
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(asking(request))
+    }
+}
+
+fn asking(request: &HttpRequest) -> Result<Caller, Problem> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    caller.ok_or_else(|| Problem::forbidden("nobody may use this address: it has no rule"))
+}
+
+/// Returns whether a valid credential was sent and checked; it is not checked where everybody may push.
+pub(in crate::web) fn is_known(request: &HttpRequest) -> bool {
+    request.extensions().get::<Caller>().is_some_and(Caller::is_known)
+}
+
+/// Counts a request among those of its address. Addresses that do not exist are asked for, too.
+///
+/// # Errors
+/// 429 when there are too many.
+pub(in crate::web) fn in_turn(request: &HttpRequest) -> Result<(), Problem> {
+    let state: &WebState = request.app_data::<web::Data<WebState>>().expect("every app has its state");
+    state.requests.take(|| address(state, request)).map_err(|wait| {
+        state.refusals.count(Refusal::Rate);
+        let detail = "more requests than limits.max_requests_per_second allows an address".to_owned();
+        too_many(detail, wait)
+    })
+}
+
+async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
+    let state: &WebState = request.app_data::<web::Data<WebState>>().expect("every app has its state");
+    in_turn(request)?;
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+    if headers.sum::<usize>() > MAX_HEADER_BYTES {
+        state.refusals.count(Refusal::Headers);
+        let detail = format!("the headers are longer than {MAX_HEADER_BYTES} bytes");
+        return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        same_origin(request).inspect_err(|_| state.refusals.count(Refusal::CrossSite))?;
+    }
+    let mut caller = state.auth.anybody();
+    let Rule::Needs(role, of) = rule else { return Ok(caller) };
+    let target = Target::of(state, request, of);
+    let admitted = match target.is_open(role, &caller) {
+        true => Ok(()),
+        false => known(state, request, role, &target, &mut caller).await,
+    };
+    if let Some(name) = target.name_for(role, &caller) {
+        request.extensions_mut().insert(About(name.clone()));
+        if let (Role::Push, Err(problem)) = (role, &admitted) {
+            // For the stream it is a push that was not allowed, whatever the caller is told about the stream.
+            let status = match problem.status() {
+                StatusCode::NOT_FOUND => StatusCode::FORBIDDEN,
+                status => status,
+            };
+            push::rejected::count(state, name.as_str(), status);
+        }
+    }
+    admitted.map(|()| caller)
+}
+
+/// Looks at what the caller shows, and whether that is enough.
+async fn known(
+    state: &WebState,
+    request: &HttpRequest,
+    role: Role,
+    target: &Target,
+    caller: &mut Caller,
+) -> Result<(), Problem> {
+    let mut names = target.names();
+    let shown = shown_by(request, names.next());
+    let own = if role == Role::Push { target.own_token() } else { None };
+    let own = own.as_ref().map(|(name, token)| (*name, token));
+    let is_enough = |caller: &Caller| target.is_open(role, caller);
+    let identified = identify(state, request, &shown, caller, own, is_enough).await;
+    for name in names {
+        // A link is for one stream, which may be the other one that the address may mean.
+        let link = Shown { link: signed(request).map(|link| (name.clone(), link)), ..Shown::default() };
+        identify(state, request, &link, caller, None, |_| false).await?;
+    }
+    let may_be_used = target.may_be_used(role, caller);
+    // What was not looked at may be what allows it.
+    if let Err(problem) = identified
+        && !(caller.is_known() && may_be_used)
+    {
+        state.refusals.count(Refusal::Guessing);
+        return Err(problem);
+    }
+    if may_be_used {
+        return Ok(());
+    }
+    if caller.is_known() {
+        state.refusals.count(Refusal::Forbidden);
+        // For the log: whom.
+        request.extensions_mut().insert(caller.clone());
+        request.extensions_mut().insert(Refused);
+        return Err(target.refused(role, caller));
+    }
+    state.refusals.count(Refusal::Unauthorized);
+    Err(challenged(state, request, target.unauthorized(role, caller, &shown)))
+}
+
+async fn identify(
+    state: &WebState,
+    request: &HttpRequest,
+    shown: &Shown,
+    caller: &mut Caller,
+    own: Option<(&StreamName, &Secret)>,
+    is_enough: impl Fn(&Caller) -> bool,
+) -> Result<(), Problem> {
+    let from = address(state, request);
+    state.auth.identify(caller, shown, from, own, is_enough).await.map_err(|not_now| match not_now {
+        NotNow::Guessing(wait) => too_many(not_now.to_string(), wait),
+        NotNow::Busy(_) => Problem::unavailable(not_now.to_string()),
+    })
+}
+
+/// Whoever sends a request whose route does not need to know. A link may be for `stream`.
+pub(in crate::web) async fn caller(
+    state: &WebState,
+    request: &HttpRequest,
+    stream: Option<&StreamName>,
+) -> Result<Caller, Problem> {
+    showing(state, request, &shown_by(request, stream)).await
+}
+
+/// Returns `caller` with all credentials of the request: a route that is open to everybody has not checked
+/// them, and its answer tells administrators more. Wrong credentials do not cause a refusal; guesses are
+/// limited as everywhere.
+pub(in crate::web) async fn known_or(caller: Caller, state: &WebState, request: &HttpRequest) -> Caller {
+    if caller.is_known() {
+        caller
+    } else {
+        super::access::caller(state, request, None).await.unwrap_or(caller)
+    }
+}
+
+/// Returns the caller with the credentials given here, without any others of the request.
+pub(in crate::web) async fn showing(
+    state: &WebState,
+    request: &HttpRequest,
+    shown: &Shown,
+) -> Result<Caller, Problem> {
+    let mut caller = state.auth.anybody();
+    let is_all = |caller: &Caller| caller.may_with_all(Role::Admin);
+    match identify(state, request, shown, &mut caller, None, is_all).await {
+        Err(problem) if !caller.is_known() => {
+            state.refusals.count(Refusal::Guessing);
+            Err(problem)
+        }
+        _ => Ok(caller),
+    }
+}
+
+/// Lets whoever asks keep the stream open, for as long as the rules allow it.
+///
+/// # Errors
+/// That nobody may, as for every handler.
+pub(in crate::web) fn lease(
+    state: &WebState,
+    request: &HttpRequest,
+    role: Role,
+    stream: &StreamHandle,
+) -> Result<Lease, Problem> {
+    let caller = asking(request)?;
+    Ok(state.auth.lease(&caller, role, Some(stream.name())))
+}
+
+/// Returns the lease of whoever pushes by a role; none for those who need none, since the stream takes what
+/// everybody sends.
+///
+/// # Errors
+/// That nobody may, as for every handler.
+pub(in crate::web) fn push_lease(
+    state: &WebState,
+    request: &HttpRequest,
+    stream: &StreamHandle,
+) -> Result<Option<Lease>, Problem> {
+    let caller = asking(request)?;
+    let by_role = caller.may(Role::Push, Some(stream.name()));
+    Ok(by_role.then(|| state.auth.lease(&caller, Role::Push, Some(stream.name()))))
+}
+
+/// A viewer's place among those of its address.
+///
+/// # Errors
+/// 429 when there are too many.
+pub(in crate::web) fn seat(state: &WebState, request: &HttpRequest) -> Result<AddressSeat, Problem> {
+    state.seats.take(address(state, request)).map_err(|most| {
+        state.refusals.full(Full::Address);
+        let detail =
+            format!("your address has all the viewers that limits.max_viewers_per_address allows: {most}");
+        too_many(detail, SEAT_WAIT)
+    })
+}
+
+/// 429, with the whole seconds to wait.
+fn too_many(detail: String, wait: Duration) -> Problem {
+    let seconds = (wait.as_secs() + 1).to_string();
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, seconds)
+}
+
+/// Returns the 401. Programs are told that passwords are taken; a page asks in its own way, where a browser
+/// would pop up a window.
+fn challenged(state: &WebState, request: &HttpRequest, detail: String) -> Problem {
+    let by_page = request.headers().contains_key(header::REFERER)
+        || request.headers().get("sec-fetch-mode").is_some_and(|mode| mode != "navigate");
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, detail);
+    // ffmpeg looks at the beginning of a line only.
+    let problem = if state.auth.has_users() && !by_page {
+        problem.with(header::WWW_AUTHENTICATE, "Basic realm=\"framecast\", charset=\"UTF-8\"")
+    } else {
+        problem
+    };
+    problem.with(header::WWW_AUTHENTICATE, "Bearer realm=\"framecast\"")
+}
+
+/// Whether somebody opens this in a browser's window.
+fn is_navigation(request: &HttpRequest) -> bool {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    request.method() == Method::GET && accepts.is_some_and(|accept| accept.contains("text/html"))
+}

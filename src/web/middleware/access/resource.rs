@@ -1,0 +1,283 @@
+//! The target of a request, and who may use it.
+//!
+//! A stream that does not exist and one that the caller may not see get the same answer: 401 without a valid
+//! credential, 404 with one. Both texts are made here, from what the caller wrote in the request, so that no
+//! answer depends on whether such a stream exists. 403 is for a role that is missing on a stream that the
+//! caller may see.
+
+use actix_web::HttpRequest;
+
+use crate::{
+    auth::{Caller, Shown},
+    config::{Publishers, Role, Secret, SourceConfig},
+    media::stream_name::StreamName,
+    stream::StreamHandle,
+    web::{
+        WebState,
+        compat::{
+            camera_number,
+            mjpg_streamer::{self, Which},
+        },
+        middleware::problem::Problem,
+        query,
+        routes::Of,
+    },
+};
+
+/// A hint for people on how to send credentials.
+const HOW: &str = "send Authorization: Bearer TOKEN, or ?token=TOKEN";
+
+/// The target of a request.
+pub(super) enum Target {
+    /// Any stream: the handler leaves out what the caller may not see.
+    Any,
+    /// All streams, also future ones.
+    All,
+    /// A stream, but the request does not say which: the handler reports it to everybody who may see
+    /// anything.
+    Unsaid,
+    /// One stream.
+    One {
+        /// The stream as the request names it.
+        called: Called,
+        /// The streams that may be meant, of which the first that the caller may use is the one.
+        candidates: Vec<Candidate>,
+        /// The address may mean two streams.
+        is_either: bool,
+    },
+}
+
+/// The request's words for a stream; nothing else may be repeated in a refusal.
+pub(super) enum Called {
+    Name(String),
+    Number { digits: String, from: u8 },
+    Default,
+}
+
+/// A stream that may be meant.
+pub(super) struct Candidate {
+    /// Also set for a stream that does not exist, if the request has a name.
+    name: Option<StreamName>,
+    stream: Option<StreamHandle>,
+}
+
+/// Who may push to a stream without a role.
+enum Pushes {
+    /// It takes none, or is not there.
+    None,
+    Anybody,
+    Holders(Secret),
+}
+
+impl Candidate {
+    fn named(state: &WebState, text: &str) -> Self {
+        let name: Option<StreamName> = text.parse().ok();
+        let stream = name.as_ref().and_then(|name| state.registry.get(name));
+        Self { name, stream }
+    }
+
+    fn found<E>(found: Result<StreamHandle, E>) -> Self {
+        let stream = found.ok();
+        Self { name: stream.as_ref().map(|stream| stream.name().clone()), stream }
+    }
+
+    fn may_be_used(&self, role: Role, caller: &Caller) -> bool {
+        if caller.may(role, self.name.as_ref()) {
+            return true;
+        }
+        role == Role::Push
+            && match self.pushes() {
+                Pushes::Anybody => true,
+                Pushes::Holders(_) => false,
+                // The handler says why it takes none, to those who may know.
+                Pushes::None => caller.may(Role::View, self.name.as_ref()),
+            }
+    }
+
+    fn is_seen(&self, caller: &Caller) -> bool {
+        self.stream.as_ref().is_some_and(|stream| caller.may(Role::View, Some(stream.name())))
+    }
+
+    fn pushes(&self) -> Pushes {
+        self.stream.as_ref().map_or(Pushes::None, Pushes::of)
+    }
+}
+
+/// Returns the tokens that streams have for their publishers.
+pub(in crate::web) fn own_tokens(state: &WebState) -> Vec<Secret> {
+    let pushes = state.registry.all().into_iter().map(|stream| Pushes::of(&stream));
+    let holders = pushes.filter_map(|pushes| match pushes {
+        Pushes::Holders(token) => Some(token),
+        Pushes::None | Pushes::Anybody => None,
+    });
+    holders.collect()
+}
+
+impl Pushes {
+    fn of(stream: &StreamHandle) -> Self {
+        let config = stream.config();
+        let sources = config.sources();
+        // Of several sources one at most takes points, and none pictures.
+        let mut takes = sources.filter_map(|source| match source {
+            SourceConfig::Push { token: None, .. } => Some(Self::Anybody),
+            SourceConfig::Push { token: Some(token), .. } => Some(Self::Holders(token.clone())),
+            SourceConfig::Chart(chart) => Some(match &chart.publishers {
+                Publishers::Nobody => Self::None,
+                Publishers::Anybody => Self::Anybody,
+                Publishers::Holders(token) => Self::Holders(token.clone()),
+            }),
+            _ => None,
+        });
+        takes.next().unwrap_or(Self::None)
+    }
+}
+
+impl Target {
+    pub(super) fn of(state: &WebState, request: &HttpRequest, of: Of) -> Self {
+        let one = |called, candidate| Self::One { called, candidates: vec![candidate], is_either: false };
+        let named = |text: String| {
+            let candidate = Candidate::named(state, &text);
+            one(Called::Name(text), candidate)
+        };
+        let default = || one(Called::Default, Candidate::found(state.default_stream()));
+        let nth = |digits: &str| {
+            let called = Called::Number { digits: digits.to_owned(), from: 0 };
+            one(called, Candidate::found(state.nth_stream(digits)))
+        };
+        match of {
+            Of::Named => named(request.match_info().get("name").unwrap_or_default().to_owned()),
+            Of::Default => default(),
+            Of::Asked(key) => query(request, key).map_or(Self::Unsaid, named),
+            Of::AskedOrAny(key) => query(request, key).map_or(Self::Any, named),
+            Of::Position => nth(number(request)),
+            Of::Action => match query(request, "action").as_deref().and_then(mjpg_streamer::stream_of) {
+                Some(Which::Default) => default(),
+                Some(Which::Nth(digits)) => nth(digits),
+                None => Self::Any,
+            },
+            Of::Counted | Of::Camera => {
+                let digits = number(request);
+                let called = Called::Number { digits: digits.to_owned(), from: 1 };
+                let numbered = Candidate::found(camera_number::counted(state, digits));
+                // A stream of that name that the caller may not see must not change what the number means.
+                let is_either = of == Of::Camera;
+                let named = is_either.then(|| Candidate::named(state, &camera_number::camera_name(digits)));
+                let named = named.filter(|named| named.stream.is_some());
+                let candidates = named.into_iter().chain([numbered]).collect();
+                Self::One { called, candidates, is_either }
+            }
+            Of::Any => Self::Any,
+            Of::All => Self::All,
+        }
+    }
+
+    fn candidates(&self) -> &[Candidate] {
+        match self {
+            Self::One { candidates, .. } => candidates,
+            Self::Any | Self::All | Self::Unsaid => &[],
+        }
+    }
+
+    /// Returns the names of the streams that may be meant.
+    pub(super) fn names(&self) -> impl Iterator<Item = &StreamName> {
+        self.candidates().iter().filter_map(|candidate| candidate.name.as_ref())
+    }
+
+    /// Returns the name of the stream that the request means for this caller.
+    pub(super) fn name_for(&self, role: Role, caller: &Caller) -> Option<&StreamName> {
+        let used = self.candidates().iter().find(|candidate| candidate.may_be_used(role, caller));
+        used.or(self.candidates().first())?.name.as_ref()
+    }
+
+    /// Returns whether the target is open to everybody, whoever the caller is.
+    pub(super) fn is_open(&self, role: Role, anybody: &Caller) -> bool {
+        match self {
+            // The answer depends on the caller, unless everybody may see everything.
+            Self::Any => anybody.may_with_all(role),
+            // The same holds where an address may mean two streams, whether or not both exist.
+            Self::One { is_either: true, .. } => anybody.may_with_all(role),
+            _ => self.may_be_used(role, anybody),
+        }
+    }
+
+    pub(super) fn may_be_used(&self, role: Role, caller: &Caller) -> bool {
+        match self {
+            Self::All => caller.may_with_all(role),
+            Self::Any => caller.may_with_any(role),
+            Self::Unsaid => caller.may_with_any(Role::View),
+            Self::One { candidates, .. } => candidates.iter().any(|one| one.may_be_used(role, caller)),
+        }
+    }
+
+    /// Returns whether the caller may know that the target exists.
+    fn is_seen(&self, caller: &Caller) -> bool {
+        match self {
+            Self::One { candidates, .. } => candidates.iter().any(|one| one.is_seen(caller)),
+            Self::Any | Self::All | Self::Unsaid => true,
+        }
+    }
+
+    /// The token that the stream itself has for its publishers.
+    pub(super) fn own_token(&self) -> Option<(&StreamName, Secret)> {
+        let candidate = self.candidates().first()?;
+        match candidate.pushes() {
+            Pushes::Holders(token) => candidate.name.as_ref().map(|name| (name, token)),
+            _ => None,
+        }
+    }
+
+    fn what(&self, role: Role) -> String {
+        let verb = match role {
+            Role::View => "watch",
+            Role::Push => "push to",
+            Role::Admin => "change",
+        };
+        match self {
+            Self::Any | Self::Unsaid => format!("{verb} any stream"),
+            Self::All => format!("{verb} all streams"),
+            Self::One { called, .. } => match called {
+                Called::Name(name) => format!("{verb} stream {name}"),
+                Called::Number { digits, .. } => format!("{verb} stream number {digits}"),
+                Called::Default => format!("{verb} the default stream"),
+            },
+        }
+    }
+
+    /// Returns the refusal for a caller that is known but lacks the permission.
+    pub(super) fn refused(&self, role: Role, caller: &Caller) -> Problem {
+        match self {
+            Self::One { called, .. } if !self.is_seen(caller) => match called {
+                Called::Name(name) => Problem::no_such_stream(name),
+                Called::Number { digits, from } => Problem::no_such_number(digits, *from),
+                Called::Default => Problem::no_default_stream(),
+            },
+            _ => {
+                let what = self.what(role);
+                Problem::forbidden(format!("you may not {what}: that needs the role {}", role.as_str()))
+            }
+        }
+    }
+
+    /// Returns the text for a caller without a valid credential.
+    pub(super) fn unauthorized(&self, role: Role, caller: &Caller, shown: &Shown) -> String {
+        let what = self.what(role);
+        if let Self::One { called: Called::Name(stream), .. } = self
+            && role == Role::Push
+            && self.own_token().is_some()
+            && self.is_seen(caller)
+        {
+            return match shown.is_nothing() {
+                true => format!("stream {stream} requires its token: {HOW}"),
+                false => format!("that is not the token of stream {stream}"),
+            };
+        }
+        match shown.is_nothing() {
+            true => format!("authentication is required to {what}: {HOW}"),
+            false => format!("the credentials are wrong or have expired; to {what}, send valid ones"),
+        }
+    }
+}
+
+fn number(request: &HttpRequest) -> &str {
+    request.match_info().get("n").unwrap_or_default()
+}

@@ -1,0 +1,257 @@
+//! One line in the log a finished request, and one each when a viewer or a publisher comes and goes.
+//!
+//! Where snapshots are polled every second a line for each request is noise, and where somebody tries
+//! passwords none would be a mistake. So lines have two levels, both with the target [`ACCESS`]: `info` for
+//! what is rare and of interest (viewers, publishers, WebSockets, whatever changes something, and whoever was
+//! refused), `debug` for the rest (pictures, pages, reports).
+//!
+//! No line holds a credential, not even where a client put it into the wrong place: [`redaction`] decides
+//! what is logged of a request. Nothing here is on a frame's way: lines are made when an answer begins and
+//! when its body is dropped. Requests whose head cannot be read never come here.
+
+mod redaction;
+
+use std::{
+    fmt::{self, Display},
+    net::IpAddr,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use actix_web::{
+    Error, HttpMessage, HttpRequest,
+    body::{BodySize, BoxBody, EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{Method, StatusCode, header},
+    middleware::Next,
+    web,
+};
+use bytes::Bytes;
+use redaction::KnownTo;
+use tracing::{debug, enabled, field::display, info};
+
+use super::access;
+use crate::{auth::Caller, media::stream_name::StreamName, observability::ACCESS, web::WebState};
+
+/// Which stream a request is about, as its route says.
+#[derive(Debug, Clone)]
+pub(in crate::web) struct About(pub(in crate::web) StreamName);
+
+/// The number in the log of whoever sends or gets a stream by this request.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::web) struct Publisher(pub(in crate::web) u64);
+
+/// A request that access refused, whatever the status says of why.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::web) struct Refused;
+
+/// An answer whose end says a line of its own.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::web) struct Told;
+
+/// Who asked for what.
+#[derive(Debug, Clone)]
+pub(in crate::web) struct Asked {
+    pub(in crate::web) method: Method,
+    /// Path and query, without credentials.
+    pub(in crate::web) target: String,
+    pub(in crate::web) client: Option<IpAddr>,
+    /// The name of the token or user.
+    pub(in crate::web) user: Option<String>,
+    pub(in crate::web) agent: Option<String>,
+}
+
+impl Asked {
+    pub(in crate::web) fn of(state: &WebState, request: &HttpRequest) -> Self {
+        let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let known = KnownTo::new(state, request);
+        Self {
+            method: redaction::method(request),
+            target: redaction::target(request, &known),
+            client: access::address(state, request),
+            user: request.extensions().get::<Caller>().and_then(|caller| caller.name().map(str::to_owned)),
+            agent: agent.map(|agent| redaction::agent(agent, &known)),
+        }
+    }
+}
+
+/// Returns the field of a value that may be absent; an absent field is left out.
+pub(in crate::web) fn shown<T: Display>(value: Option<T>) -> Option<tracing::field::DisplayValue<T>> {
+    value.map(display)
+}
+
+/// Says a line for each request when its answer has gone.
+pub(in crate::web) async fn log(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<EitherBody<BoxBody, Counted>>, Error> {
+    let begun = Instant::now();
+    let response = next.call(request).await?;
+    let level = Level::of(&response);
+    if !level.is_enabled() || response.response().extensions().get::<Told>().is_some() {
+        return Ok(response.map_into_left_body());
+    }
+    let line = Line::of(&response, level, begun);
+    Ok(response.map_body(|_, body| EitherBody::right(Counted { body, bytes: 0, line })))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Notable,
+    Usual,
+}
+
+impl Level {
+    fn of(response: &ServiceResponse) -> Self {
+        if response.request().extensions().get::<Refused>().is_some() {
+            return Self::Notable;
+        }
+        Self::for_answer(response.request().method(), response.request().path(), response.status())
+    }
+
+    fn for_answer(method: &Method, path: &str, status: StatusCode) -> Self {
+        // Pushed one by one, pictures and points come as often as those that are watched.
+        let often = path.ends_with("/frame") || path.ends_with("/points");
+        let changes = *method != Method::GET && *method != Method::HEAD;
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Notable,
+            // Of those there are as many as somebody likes to send. They are counted.
+            StatusCode::TOO_MANY_REQUESTS => Self::Usual,
+            StatusCode::SWITCHING_PROTOCOLS => Self::Notable,
+            _ if changes && !often => Self::Notable,
+            _ => Self::Usual,
+        }
+    }
+
+    fn is_enabled(self) -> bool {
+        match self {
+            Self::Notable => enabled!(target: ACCESS, tracing::Level::INFO),
+            Self::Usual => enabled!(target: ACCESS, tracing::Level::DEBUG),
+        }
+    }
+}
+
+/// The fields that are known when an answer begins.
+struct Line {
+    level: Level,
+    asked: Asked,
+    stream: Option<StreamName>,
+    publisher: Option<u64>,
+    status: u16,
+    begun: Instant,
+}
+
+impl Line {
+    fn of(response: &ServiceResponse, level: Level, begun: Instant) -> Self {
+        let request = response.request();
+        let state = request.app_data::<web::Data<WebState>>().expect("every app has its state");
+        let extensions = request.extensions();
+        let (stream, publisher) =
+            (extensions.get::<About>().cloned(), extensions.get::<Publisher>().copied());
+        drop(extensions);
+        Self {
+            level,
+            asked: Asked::of(state, request),
+            // What was asked for may be anything; a stream that is there is none of it.
+            stream: stream.map(|About(name)| name).filter(|name| state.registry.get(name).is_some()),
+            publisher: publisher.map(|Publisher(id)| id),
+            status: response.status().as_u16(),
+            begun,
+        }
+    }
+
+    fn say(&self, bytes: u64) {
+        let Asked { method, target, client, user, agent } = &self.asked;
+        let (user, agent, publisher) = (user.as_deref(), agent.as_deref(), self.publisher);
+        let (client, stream, status) = (shown(*client), shown(self.stream.as_ref()), self.status);
+        let duration_ms = milliseconds(self.begun);
+        match self.level {
+            Level::Notable => info!(
+                target: ACCESS, %method, path = %target, status, bytes, duration_ms, client, user, stream,
+                publisher, agent, "request"
+            ),
+            Level::Usual => debug!(
+                target: ACCESS, %method, path = %target, status, bytes, duration_ms, client, user, stream,
+                publisher, agent, "request"
+            ),
+        }
+    }
+}
+
+/// Since then, to microseconds.
+pub(in crate::web) fn milliseconds(begun: Instant) -> f64 {
+    (begun.elapsed().as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// An answer's body, whose bytes are counted; its end is the request's.
+pub(in crate::web) struct Counted {
+    body: BoxBody,
+    bytes: u64,
+    line: Line,
+}
+
+impl MessageBody for Counted {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.get_mut();
+        let next = ready!(Pin::new(&mut this.body).poll_next(cx));
+        if let Some(Ok(piece)) = &next {
+            this.bytes += piece.len() as u64;
+        }
+        Poll::Ready(next)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        // Of an answer to HEAD only the length is sent.
+        self.line.say(if self.line.asked.method == Method::HEAD { 0 } else { self.bytes });
+    }
+}
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counted").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_often_is_not_notable() {
+        let level = |method: Method, path, status| {
+            Level::for_answer(&method, path, StatusCode::from_u16(status).unwrap())
+        };
+        for (method, path, status) in [
+            (Method::GET, "/streams/door/snapshot", 200),
+            (Method::GET, "/streams/door/snapshot", 503),
+            (Method::GET, "/healthz", 200),
+            (Method::GET, "/nothing", 404),
+            (Method::GET, "/streams/door", 429),
+            (Method::POST, "/login", 429),
+            (Method::POST, "/streams/door/frame", 204),
+            (Method::POST, "/streams/graph/points", 204),
+        ] {
+            assert_eq!(level(method, path, status), Level::Usual, "{path} {status}");
+        }
+        for (method, path, status) in [
+            (Method::POST, "/api/streams/door/restart", 204),
+            (Method::DELETE, "/api/streams/door", 204),
+            (Method::POST, "/streams/door/feed", 200),
+            (Method::POST, "/login", 401),
+            (Method::GET, "/streams/door/snapshot", 401),
+            (Method::POST, "/streams/door/frame", 403),
+            (Method::GET, "/api/live", 101),
+        ] {
+            assert_eq!(level(method, path, status), Level::Notable, "{path} {status}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Counts the requests of each address.
+
+use std::{
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwapOption;
+
+use crate::{auth::subscriber, limits::rate_limiter::Brake};
+
+/// The burst of an address, in seconds of its rate: a page asks for many tiles at once.
+const BURST_SECONDS: u32 = 10;
+
+/// A rate, and what each address has left of it.
+#[derive(Debug)]
+struct Counted {
+    rate: NonZeroU32,
+    brake: Brake<Option<IpAddr>>,
+}
+
+/// `limits.max_requests_per_second`, while it runs.
+#[derive(Debug, Default)]
+pub struct RequestRate(ArcSwapOption<Counted>);
+
+impl RequestRate {
+    /// At most so many a second of each address.
+    pub fn new(rate: Option<NonZeroU32>) -> Self {
+        let counting = Self::default();
+        counting.set(rate);
+        counting
+    }
+
+    /// From now on so many. With the same as before nobody has more at once than before.
+    pub fn set(&self, rate: Option<NonZeroU32>) {
+        if self.0.load().as_ref().map(|counted| counted.rate) == rate {
+            return;
+        }
+        self.0.store(rate.map(|rate| {
+            let burst = rate.get().saturating_mul(BURST_SECONDS);
+            Arc::new(Counted { rate, brake: Brake::new(burst, Duration::from_secs(1) / rate.get()) })
+        }));
+    }
+
+    /// Counts a request, if any are.
+    ///
+    /// # Errors
+    /// The time to wait.
+    pub(in crate::web) fn take(&self, address: impl FnOnce() -> Option<IpAddr>) -> Result<(), Duration> {
+        let counted = self.0.load();
+        counted.as_ref().map_or(Ok(()), |counted| counted.brake.take(&subscriber(address()), Instant::now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_may_be_set_changed_and_taken_away_while_requests_come() {
+        let rate = RequestRate::new(None);
+        let ask = |times: usize| (0..times).filter(|_| rate.take(|| None).is_ok()).count();
+        assert_eq!(ask(1000), 1000);
+        rate.set(NonZeroU32::new(1));
+        assert!((10..20).contains(&ask(1000)), "ten at once");
+        rate.set(NonZeroU32::new(1));
+        assert!(ask(1000) < 10, "the same rate gives nobody more");
+        rate.set(NonZeroU32::new(2));
+        assert!((20..40).contains(&ask(1000)));
+        rate.set(None);
+        assert_eq!(ask(1000), 1000);
+    }
+
+    #[test]
+    fn a_rate_holds_from_the_start_and_says_how_long_to_wait() {
+        let rate = RequestRate::new(NonZeroU32::new(4));
+        let wait = (0..1000).find_map(|_| rate.take(|| None).err()).expect("there is a limit");
+        assert!(wait <= Duration::from_millis(250), "{wait:?}");
+    }
+}

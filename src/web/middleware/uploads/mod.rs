@@ -1,0 +1,472 @@
+//! Limits what all requests that are being received hold together.
+//!
+//! A bound on each body bounds nothing when bodies are many: 60 pictures of 7.9 MB that never end held 469
+//! MB. So an [`Upload`] stands for each body that is buffered; [`Body`](crate::web::streams::push::Body) reads nothing
+//! without one. It is charged with what its buffers can hold, as they grow, never with what its head
+//! promises.
+//!
+//! `limits.max_upload_bytes` is divided by [`Kind`], so that those who show no credential cannot take the
+//! room of those who do. Where there is no room, the largest upload of the same kind that has made no
+//! progress for [`GRACE`] is ended in favour of the new one: nobody holds the room of others by being slow.
+//! So is, of logins and of a stream's pushes, one of the address that has most of them: nobody holds it by
+//! being many at a time. If there is none, the new one is refused.
+//!
+//! Not here: how long a body may take at all, which `pushing::body` says.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use actix_web::{HttpRequest, http::StatusCode};
+use tokio::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    access,
+    problem::Problem,
+    rejections::{Refusal, Refusals},
+};
+use crate::{
+    auth::subscriber,
+    config::Limits,
+    limits::{ByteBudget, BytePermit},
+    web::WebState,
+};
+
+/// An upload that brought no whole picture for so long may be ended to make room. A picture of 8 MB takes so
+/// long at 7 Mbit/s, and longer only matters while there is no room.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// [`GRACE`] for a login, whose form of some hundred bytes comes with its head, or a round trip later.
+const LOGIN_GRACE: Duration = Duration::from_secs(1);
+
+/// An upload that holds less is not ended to make room: a feed between two pictures would end for nothing.
+const WORTH_ENDING: usize = 64 * 1024;
+
+/// Charges are multiples of this, as those of [`ByteBudget`] are.
+const UNIT: usize = 1024;
+
+/// Sixteenths of the budget for pushes, with and without a credential.
+const PUSH_SIXTEENTHS: usize = 14;
+
+/// Sixteenths of the budget for pushes without a credential; they are part of [`PUSH_SIXTEENTHS`].
+const ANONYMOUS_SIXTEENTHS: usize = 8;
+
+/// Sixteenths of the budget for logins, which anybody may send, of 8 KiB each.
+const LOGIN_SIXTEENTHS: usize = 1;
+
+/// Sixteenths of the budget for administrators' requests, of 256 KiB each.
+const ADMIN_SIXTEENTHS: usize = 1;
+
+/// The kind of an upload, and of its sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::web) enum Kind {
+    /// A picture, a feed or points, of somebody who needed no credential.
+    Anonymous,
+    /// A picture, a feed or points, of somebody with a valid credential.
+    Known,
+    /// A login's form.
+    Login,
+    /// Settings, or what is to be probed.
+    Admin,
+}
+
+/// The uploads of the process.
+#[derive(Debug)]
+pub struct Uploads {
+    budget: Arc<ByteBudget>,
+    refusals: Arc<Refusals>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last_id: u64,
+    running: HashMap<u64, Running>,
+    /// Charged by kind.
+    charged: HashMap<Kind, usize>,
+    streams: HashMap<(String, Kind), usize>,
+    addresses: HashMap<(Option<IpAddr>, Kind), usize>,
+}
+
+/// An upload that is being received.
+#[derive(Debug)]
+struct Running {
+    kind: Kind,
+    /// Whose limit it counts against.
+    stream: Option<String>,
+    address: Option<Option<IpAddr>>,
+    /// When it began, or brought its last whole picture; none once it has come whole, and is only waited
+    /// with.
+    since: Option<Instant>,
+    permit: Option<BytePermit>,
+    ended: CancellationToken,
+}
+
+/// One body that is being received. While it lives it is counted, and what it has reserved is charged.
+#[derive(Debug)]
+pub(in crate::web) struct Upload {
+    uploads: Arc<Uploads>,
+    id: u64,
+    kind: Kind,
+    reserved: usize,
+    ended: CancellationToken,
+}
+
+/// Why an upload is refused, or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(in crate::web) enum UploadError {
+    #[error("{0} uploads to this stream are under way, as many as limits.max_uploads_per_stream allows")]
+    Stream(usize),
+    #[error("{0} uploads of your address are under way, as many as limits.max_uploads_per_address allows")]
+    Address(usize),
+    #[error("all uploads together hold what limits.max_upload_bytes allows")]
+    Full,
+    #[error("this needs {needed} bytes, and limits.max_upload_bytes leaves {share} for one upload")]
+    TooLarge { needed: usize, share: usize },
+    #[error(
+        "this upload was ended to make room for others: it was slow, or its address had more than others"
+    )]
+    Ended,
+}
+
+impl From<UploadError> for Problem {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+            _ => Self::unavailable(error.to_string()),
+        }
+    }
+}
+
+impl Kind {
+    /// The kind of a push: whether a credential was looked at, and good.
+    fn of_push(request: &HttpRequest) -> Self {
+        if access::is_known(request) { Self::Known } else { Self::Anonymous }
+    }
+
+    fn sixteenths(self) -> usize {
+        match self {
+            Self::Anonymous => ANONYMOUS_SIXTEENTHS,
+            Self::Known => PUSH_SIXTEENTHS,
+            Self::Login => LOGIN_SIXTEENTHS,
+            Self::Admin => ADMIN_SIXTEENTHS,
+        }
+    }
+
+    /// Returns the time without a whole picture after which it may be ended to make room.
+    fn grace(self) -> Duration {
+        if self == Self::Login { LOGIN_GRACE } else { GRACE }
+    }
+
+    /// The least that one holds which is ended to make room. Logins are all small: there are only many.
+    fn worth_ending(self) -> usize {
+        if self == Self::Login { 1 } else { WORTH_ENDING }
+    }
+
+    /// Whether everybody may send it, so that addresses are counted.
+    fn is_of_anybody(self) -> bool {
+        matches!(self, Self::Anonymous | Self::Login)
+    }
+}
+
+impl Uploads {
+    /// None yet, within `budget`; what is refused is counted in `refusals`.
+    pub fn new(budget: Arc<ByteBudget>, refusals: Arc<Refusals>) -> Self {
+        Self { budget, refusals, state: Mutex::default() }
+    }
+
+    /// Begins a single push to `stream`.
+    ///
+    /// # Errors
+    /// 503 when the stream, or the address of a client without a credential, has as many as it may.
+    pub(in crate::web) fn push(
+        state: &WebState,
+        request: &HttpRequest,
+        stream: &str,
+    ) -> Result<Upload, Problem> {
+        Self::begin(state, request, Kind::of_push(request), Some(stream))
+    }
+
+    /// Begins a feed. A stream has one at a time, so that it counts neither against its single pushes nor
+    /// against those of its address: one machine may feed many streams, and a feed that lost its network must
+    /// not keep out the one that replaces it.
+    ///
+    /// # Errors
+    /// None now; as the others, so that callers need not know.
+    pub(in crate::web) fn feed(state: &WebState, request: &HttpRequest) -> Result<Upload, Problem> {
+        let limits = &state.settings.now().limits;
+        Ok(state.uploads.admit(limits, Kind::of_push(request), None, None)?)
+    }
+
+    /// Begins a login.
+    ///
+    /// # Errors
+    /// 503 when the client's address has as many as it may.
+    pub(in crate::web) fn login(state: &WebState, request: &HttpRequest) -> Result<Upload, Problem> {
+        Self::begin(state, request, Kind::Login, None)
+    }
+
+    /// Begins an administrator's request.
+    ///
+    /// # Errors
+    /// None now; as the others, so that callers need not know.
+    pub(in crate::web) fn admin(state: &WebState, request: &HttpRequest) -> Result<Upload, Problem> {
+        Self::begin(state, request, Kind::Admin, None)
+    }
+
+    fn begin(
+        state: &WebState,
+        request: &HttpRequest,
+        kind: Kind,
+        stream: Option<&str>,
+    ) -> Result<Upload, Problem> {
+        let limits = &state.settings.now().limits;
+        let address = kind.is_of_anybody().then(|| subscriber(access::address(state, request)));
+        Ok(state.uploads.admit(limits, kind, stream, address)?)
+    }
+
+    /// Counts an upload among those of its stream and of its address.
+    fn admit(
+        self: &Arc<Self>,
+        limits: &Limits,
+        kind: Kind,
+        stream: Option<&str>,
+        address: Option<Option<IpAddr>>,
+    ) -> Result<Upload, UploadError> {
+        let mut state = self.state();
+        if let Some(address) = address
+            && let Some(most) = limits.max_uploads_per_address
+            && state.addresses.get(&(address, kind)).is_some_and(|count| *count >= most)
+        {
+            return Err(self.refused(UploadError::Address(most)));
+        }
+        let stream = stream.map(str::to_owned);
+        if let Some(stream) = &stream {
+            let most = limits.max_uploads_per_stream;
+            let key = (stream.clone(), kind);
+            while state.streams.get(&key).is_some_and(|count| *count >= most) {
+                let in_stream = |running: &Running| running.stream.as_ref() == Some(stream);
+                if !self.end_largest(&mut state, kind, 0, in_stream)
+                    && !self.end_one_of_many(&mut state, kind, 0, address, in_stream)
+                {
+                    return Err(self.refused(UploadError::Stream(most)));
+                }
+            }
+            *state.streams.entry(key).or_default() += 1;
+        }
+        if let Some(address) = address {
+            *state.addresses.entry((address, kind)).or_default() += 1;
+        }
+        state.last_id += 1;
+        let (id, ended) = (state.last_id, CancellationToken::new());
+        let running = Running {
+            kind,
+            stream,
+            address,
+            since: Some(Instant::now()),
+            permit: None,
+            ended: ended.clone(),
+        };
+        state.running.insert(id, running);
+        Ok(Upload { uploads: self.clone(), id, kind, reserved: 0, ended })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Charges an upload with `bytes` in all.
+    fn charge(&self, id: u64, kind: Kind, bytes: usize) -> Result<(), UploadError> {
+        let share = self.budget.capacity() / 16 * kind.sixteenths();
+        if bytes > share {
+            self.budget.count_refused();
+            return Err(self.refused(UploadError::TooLarge { needed: bytes, share }));
+        }
+        let mut state = self.state();
+        loop {
+            let running = state.running.get(&id).ok_or(UploadError::Ended)?;
+            let address = running.address;
+            let more = bytes.saturating_sub(running.permit.as_ref().map_or(0, BytePermit::bytes));
+            if state.fits(kind, more, self.budget.capacity()) && state.grow(&self.budget, id, bytes) {
+                return Ok(());
+            }
+            let frees_room = |running: &Running| {
+                running.permit.as_ref().is_some_and(|permit| permit.bytes() >= kind.worth_ending())
+            };
+            let is_ended = self.end_largest(&mut state, kind, id, frees_room)
+                || (kind == Kind::Login && self.end_one_of_many(&mut state, kind, id, address, frees_room));
+            if !is_ended {
+                self.budget.count_refused();
+                return Err(self.refused(UploadError::Full));
+            }
+        }
+    }
+
+    fn refused(&self, why: UploadError) -> UploadError {
+        self.refusals.count(Refusal::Uploads);
+        why
+    }
+
+    /// Ends the oldest upload of the address that has most of those that compete for a place, if `address`
+    /// still has fewer with one more: nobody keeps others out by taking all places. Answers whether there was
+    /// one.
+    fn end_one_of_many(
+        &self,
+        state: &mut State,
+        kind: Kind,
+        but: u64,
+        address: Option<Option<IpAddr>>,
+        competes: impl Fn(&Running) -> bool,
+    ) -> bool {
+        let mut of_addresses: HashMap<_, Vec<u64>> = HashMap::new();
+        for (id, running) in &state.running {
+            if *id != but && running.kind == kind && competes(running) {
+                of_addresses.entry(running.address).or_default().push(*id);
+            }
+        }
+        let own = of_addresses.get(&address).map_or(0, Vec::len);
+        let most = of_addresses.into_iter().max_by_key(|(_, ids)| ids.len());
+        let Some((_, ids)) = most.filter(|(other, ids)| *other != address && ids.len() > own + 1) else {
+            return false;
+        };
+        self.refusals.count(Refusal::Uploads);
+        ids.into_iter().min().into_iter().for_each(|id| state.remove(id));
+        true
+    }
+
+    /// Ends the largest upload of a kind that brought nothing whole for its [`Kind::grace`]; answers whether
+    /// there was one.
+    fn end_largest(&self, state: &mut State, kind: Kind, but: u64, which: impl Fn(&Running) -> bool) -> bool {
+        let now = Instant::now();
+        let slow = state.running.iter().filter(|(id, running)| {
+            let slow = running.since.is_some_and(|since| now - since >= kind.grace());
+            **id != but && running.kind == kind && slow && which(running)
+        });
+        let charged = |running: &Running| running.permit.as_ref().map_or(0, BytePermit::bytes);
+        // Of those as large as each other the oldest.
+        let largest = slow.max_by_key(|(id, running)| (charged(running), u64::MAX - **id));
+        let Some(id) = largest.map(|(id, _)| *id) else { return false };
+        self.refusals.count(Refusal::Uploads);
+        state.remove(id);
+        true
+    }
+}
+
+impl State {
+    fn charged(&self, kind: Kind) -> usize {
+        self.charged.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// Whether the share of a kind has room for so many bytes more.
+    fn fits(&self, kind: Kind, more: usize, capacity: usize) -> bool {
+        let share = |sixteenths: usize| capacity / 16 * sixteenths;
+        let own = self.charged(kind) + more <= share(kind.sixteenths());
+        let pushes = self.charged(Kind::Anonymous) + self.charged(Kind::Known) + more;
+        own && (!matches!(kind, Kind::Anonymous | Kind::Known) || pushes <= share(PUSH_SIXTEENTHS))
+    }
+
+    /// Takes what is missing to `bytes` from the budget, if it is free there: the limit may have become
+    /// smaller.
+    fn grow(&mut self, budget: &Arc<ByteBudget>, id: u64, bytes: usize) -> bool {
+        let Some(running) = self.running.get_mut(&id) else { return false };
+        let before = running.permit.as_ref().map_or(0, BytePermit::bytes);
+        match &mut running.permit {
+            Some(permit) if bytes > before => {
+                if permit.try_grow(bytes - before).is_err() {
+                    return false;
+                }
+            }
+            Some(permit) => permit.shrink_to(bytes),
+            None => match budget.try_acquire(bytes) {
+                Ok(permit) => running.permit = Some(permit),
+                Err(_) => return false,
+            },
+        }
+        let charged = self.charged.entry(running.kind).or_default();
+        *charged = (*charged + bytes).saturating_sub(before);
+        true
+    }
+
+    fn remove(&mut self, id: u64) {
+        let Some(running) = self.running.remove(&id) else { return };
+        running.ended.cancel();
+        if let (Some(permit), Some(charged)) = (&running.permit, self.charged.get_mut(&running.kind)) {
+            *charged = charged.saturating_sub(permit.bytes());
+        }
+        if let Some(stream) = running.stream {
+            release(&mut self.streams, (stream, running.kind));
+        }
+        if let Some(address) = running.address {
+            release(&mut self.addresses, (address, running.kind));
+        }
+    }
+}
+
+/// One less; what has none is not kept.
+fn release<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: K) {
+    if let Some(count) = counts.get_mut(&key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&key);
+        }
+    }
+}
+
+impl Upload {
+    /// Reserves `bytes` in all, or more; those that are reserved stay.
+    ///
+    /// # Errors
+    /// [`UploadError`]: the caller must drop what it has buffered.
+    pub(in crate::web) fn reserve(&mut self, bytes: usize) -> Result<(), UploadError> {
+        if bytes <= self.reserved {
+            return Ok(());
+        }
+        self.set(bytes)
+    }
+
+    /// Reserves `bytes` in all, and gives back what is more.
+    ///
+    /// # Errors
+    /// [`UploadError`]: the caller must drop what it has buffered.
+    pub(in crate::web) fn set(&mut self, bytes: usize) -> Result<(), UploadError> {
+        let bytes = bytes.next_multiple_of(UNIT);
+        if bytes == self.reserved {
+            return Ok(());
+        }
+        self.uploads.charge(self.id, self.kind, bytes)?;
+        self.reserved = bytes;
+        Ok(())
+    }
+
+    /// Notes that a whole picture has come: the upload is not slow.
+    pub(in crate::web) fn progress(&self) {
+        if let Some(running) = self.uploads.state().running.get_mut(&self.id) {
+            running.since = Some(Instant::now());
+        }
+    }
+
+    /// Notes that all of it has come: it is not ended for others any more, but charged until it is dropped.
+    pub(in crate::web) fn complete(&self) {
+        if let Some(running) = self.uploads.state().running.get_mut(&self.id) {
+            running.since = None;
+        }
+    }
+
+    /// Returns when the upload was ended to make room for another.
+    pub(in crate::web) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.uploads.state().remove(self.id);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

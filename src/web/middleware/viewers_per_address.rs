@@ -1,0 +1,95 @@
+//! Counts the viewers of each address, also while there is no limit: one may be set while they watch.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::Ordering},
+};
+
+use crate::{
+    auth::subscriber,
+    sync::{AtomicUsize, DashMap},
+};
+
+/// The viewers of each address; an address without viewers takes no room.
+#[derive(Debug)]
+pub struct Seats {
+    most: AtomicUsize,
+    taken: DashMap<Option<IpAddr>, usize>,
+}
+
+/// While it lives, a viewer is counted.
+#[derive(Debug)]
+pub(in crate::web) struct AddressSeat {
+    seats: Arc<Seats>,
+    address: Option<IpAddr>,
+}
+
+impl Seats {
+    /// At most so many for each.
+    pub fn new(most: Option<usize>) -> Self {
+        let seats = Self { most: AtomicUsize::new(0), taken: DashMap::new() };
+        seats.set_most(most);
+        seats
+    }
+
+    /// From now on so many. Those who are there stay.
+    pub fn set_most(&self, most: Option<usize>) {
+        self.most.store(most.unwrap_or(usize::MAX), Ordering::Relaxed);
+    }
+
+    #[cfg(any(test, loom))]
+    pub(in crate::web) fn is_empty(&self) -> bool {
+        self.taken.is_empty()
+    }
+
+    /// One viewer more.
+    ///
+    /// # Errors
+    /// Returns the limit, if there is one.
+    pub(in crate::web) fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<AddressSeat, usize> {
+        let address = subscriber(address);
+        let most = self.most.load(Ordering::Relaxed);
+        let mut taken = self.taken.entry(address).or_insert(0);
+        if *taken >= most {
+            return Err(most);
+        }
+        *taken += 1;
+        Ok(AddressSeat { seats: self.clone(), address })
+    }
+}
+
+impl Drop for AddressSeat {
+    fn drop(&mut self) {
+        if let Some(mut taken) = self.seats.taken.get_mut(&self.address) {
+            *taken -= 1;
+        }
+        self.seats.taken.remove_if(&self.address, |_, taken| *taken == 0);
+    }
+}
+
+#[cfg(not(loom))]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_has_its_own_viewers_and_none_is_kept() {
+        let seats = Arc::new(Seats::new(Some(2)));
+        let (one, two) = (Some([192, 0, 2, 1].into()), Some([192, 0, 2, 2].into()));
+        let held = [seats.take(one).unwrap(), seats.take(one).unwrap(), seats.take(two).unwrap()];
+        assert_eq!(seats.take(one).unwrap_err(), 2);
+        seats.set_most(Some(3));
+        drop(seats.take(one).unwrap());
+        seats.set_most(Some(1));
+        assert_eq!(seats.take(one).unwrap_err(), 1, "those who are there are counted");
+        seats.set_most(None);
+        drop(seats.take(one).unwrap());
+        drop(held);
+        assert!(seats.take(one).is_ok() && seats.is_empty());
+        seats.set_most(Some(1));
+        let subscriber =
+            [1, 2].map(|end| Some(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, end).into()));
+        let _first = seats.take(subscriber[0]).unwrap();
+        assert!(seats.take(subscriber[1]).is_err(), "one subscriber has many addresses");
+    }
+}

@@ -1,0 +1,541 @@
+//! A connection of HTTP/2: many requests at a time, each with a task of its own.
+//!
+//! In place of actix-http's own dispatcher, which bounds nothing and lets nobody bound it: a client could
+//! have any number of requests open at a time, each with headers that unfold to 16 MB (twenty of them took
+//! 570 MB), and a header too many was a panic. Below it was h2 0.3, which keeps each empty DATA frame
+//! (RUSTSEC-2026-0258). Here h2 0.4 is given its bounds, what it does not bound is counted before it
+//! ([`meter`]), and an answer that is not taken ends.
+//!
+//! Limits of one connection: [`CONNECTION_WINDOW`] of unread bodies, twice while they are copied;
+//! [`MAX_OPEN_HEAD_BYTES`] of heads; [`MAX_STREAMS`] tasks; [`MAX_UNSENT_BYTES`] on its way into the socket.
+//! The bytes of answers are charged by [`crate::web::server::unsent`].
+
+mod body;
+mod convert;
+#[cfg(all(unix, any(test, fuzzing)))]
+pub(crate) mod fuzzing;
+mod meter;
+
+use std::{
+    cell::Cell,
+    future::Future,
+    net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use actix_http::{BoxedPayloadStream, HttpMessage, Payload, Request, Response};
+use actix_service::Service;
+use actix_web::body::{BoxBody, MessageBody};
+use body::Inbox;
+use bytes::Bytes;
+use convert::ConvertError;
+use futures_util::future::poll_fn;
+use h2::{
+    Reason, RecvStream, SendStream,
+    server::{Builder, Connection, SendResponse},
+};
+use meter::Metered;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::{Notify, Semaphore, SemaphorePermit},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tracing::debug;
+
+use super::{
+    connections,
+    transport::{Channel, Outbox, Wire},
+    unsent::{ConnectionBytes, SLOW_PART, SlowPart, UnsentAnswers},
+};
+use crate::{
+    limits::BudgetError,
+    observability::tasks::{Counted, Kind},
+    web::middleware::rejections::Refusal,
+};
+
+/// Requests of one connection at a time, viewers above all; more than a page shows streams, and than other
+/// servers allow.
+pub(in crate::web) const MAX_STREAMS: u32 = 256;
+
+/// Requests that each connection may have open, whatever the others have; more than a page asks for at once.
+/// A request that waits costs some 8 KiB.
+const OWN_STREAMS: usize = 16;
+
+/// Requests above that, of all connections together: with those 64 connections hold 24 MiB, where 256 each
+/// were 128 MiB.
+static MORE_STREAMS: Semaphore = Semaphore::const_new(2048);
+
+/// Requests that are being answered at a time, those that were cancelled and are not gone yet included.
+const MAX_TASKS: usize = MAX_STREAMS as usize;
+
+/// A request's headers, as HTTP/2 counts them (32 bytes for each besides). What reaches a handler is bounded
+/// there, too; this is what is unfolded at all.
+const MAX_HEADER_BYTES: u32 = 64 * 1024;
+
+/// Headers of all requests that have no answer yet, counted in the same way: sixteen of the longest, or 256
+/// of 4 KiB. HPACK makes long ones of a few bytes.
+const MAX_OPEN_HEAD_BYTES: usize = 1024 * 1024;
+
+/// Bytes of one answer that the handler has produced and the connection has not taken: as much again is asked
+/// for in time.
+const MAX_UNSENT_BYTES: usize = 64 * 1024;
+
+/// Bytes of bodies that no handler has read, of one request and of all. The least that HTTP/2 allows (RFC
+/// 9113, section 6.9.2), since a connection costs its client nothing: 64 of them hold 4 MiB, where 1 MiB each
+/// held 64.
+const STREAM_WINDOW: u32 = 65_535;
+const CONNECTION_WINDOW: u32 = STREAM_WINDOW;
+
+/// The window of connections whose handlers do read: a publisher far away (50 ms) gets 10 MB/s by it, and 1.3
+/// MB/s else.
+const LARGE_WINDOW: u32 = 512 * 1024;
+
+/// Bytes that handlers must have read of a connection first: more than a login, or an edit, or one small
+/// picture.
+const READ_BEFORE_LARGE_WINDOW: usize = 256 * 1024;
+
+/// Connections of the process that have a large window, for as long as they last: 8 MiB in all.
+static LARGE_WINDOWS: Semaphore = Semaphore::const_new(16);
+
+/// h2 ends a connection with this many bytes less in its unread DATA frames than if each had 256 bytes: it is
+/// for 1,000 points that are sent one by one while the handler is busy.
+const SMALL_DATA_BUDGET: usize = 256 * 1024;
+
+/// So much of an answer is handed on at a time: the largest frame there is unless a client allows more.
+const PIECE: usize = 16 * 1024;
+
+/// The time for which a client may take nothing of an answer, where that is not the server's setting.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::web) struct Patience(pub(in crate::web) Duration);
+
+/// The timeouts of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::web) struct Deadlines {
+    /// Until HTTP/2 has begun.
+    pub(in crate::web) begin: Duration,
+    /// Without a request being answered.
+    pub(in crate::web) idle: Duration,
+    /// Without taking anything of an answer.
+    pub(in crate::web) stall: Duration,
+}
+
+/// Why a connection did not end in an orderly way.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::web) enum Error {
+    #[error("HTTP/2 did not begin within {} s", .0.as_secs())]
+    Slow(Duration),
+    #[error(transparent)]
+    Http2(#[from] h2::Error),
+    #[error("the client sent more frames that bring nothing than it may")]
+    Flood,
+}
+
+impl Error {
+    /// Returns the reason to count, if the client caused it.
+    pub(in crate::web) fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Flood => Some(Refusal::Flood),
+            Self::Http2(error) if error.is_library() && error.is_go_away() => {
+                let calm = error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
+                Some(if calm { Refusal::Flood } else { Refusal::Malformed })
+            }
+            Self::Http2(_) | Self::Slow(_) => None,
+        }
+    }
+}
+
+/// Serves a connection to its end, and tells `refused` of requests that are not taken. An error is not
+/// counted: see [`Error::refusal`].
+pub(in crate::web) async fn serve<S, A, B>(
+    wire: Wire<S>,
+    app: Rc<A>,
+    peer: Option<SocketAddr>,
+    deadlines: Deadlines,
+    refused: &impl Fn(Refusal),
+) -> Result<(), Error>
+where
+    S: Channel + 'static,
+    A: Service<Request>,
+    A::Future: 'static,
+    A::Response: Into<Response<B>>,
+    A::Error: Into<Response<BoxBody>>,
+    B: MessageBody + 'static,
+{
+    let client = Client {
+        peer,
+        outbox: wire.outbox(),
+        connection: wire.connection().cloned(),
+        unsent: Arc::default(),
+        read: Rc::default(),
+        open_heads: Rc::default(),
+        open_streams: Rc::default(),
+    };
+    let (io, meter) = Metered::new(wire);
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_BYTES)
+        .max_send_buffer_size(MAX_UNSENT_BYTES)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .data_frame_budget(SMALL_DATA_BUDGET);
+    let begun = timeout(deadlines.begin, builder.handshake(io)).await;
+    let mut connection = begun.map_err(|_| Error::Slow(deadlines.begin))??;
+    // They end with the connection.
+    let mut answering = JoinSet::new();
+    let (mut is_ending, mut is_flooded) = (false, false);
+    let mut large_window: Option<Option<SemaphorePermit<'static>>> = None;
+    loop {
+        // Requests above the bound wait in h2, where no more of them wait than there may be streams.
+        let has_room = answering.len() < MAX_TASKS;
+        tokio::select! {
+            accepted = poll_fn(|cx| poll_accept(&mut connection, cx, has_room)) => match accepted {
+                Some(Ok((request, respond))) => match client.take(request) {
+                    Ok(taken) => {
+                        let answer = taken.answer(respond, app.clone(), deadlines.stall);
+                        answering.spawn_local(answer);
+                    }
+                    Err(not_taken) => {
+                        refused(not_taken.refusal());
+                        not_taken.answer(respond);
+                    }
+                },
+                _ if meter.is_flooded() => return Err(Error::Flood),
+                Some(Err(error)) => return Err(error.into()),
+                None => return Ok(()),
+            },
+            // A panic in there was that request's own: the others go on.
+            Some(_) = answering.join_next() => {}
+            () = meter.flooded(), if !is_flooded => {
+                (is_ending, is_flooded) = (true, true);
+                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            }
+            () = client.read.until_much(), if large_window.is_none() => {
+                let permit = LARGE_WINDOWS.try_acquire().ok();
+                if permit.is_some() {
+                    connection.set_target_window_size(LARGE_WINDOW);
+                    // It fails while the client has not answered the first settings: then its streams'
+                    // windows stay small.
+                    let _ = connection.set_initial_window_size(LARGE_WINDOW);
+                }
+                large_window = Some(permit);
+            }
+            () = sleep(deadlines.idle), if answering.is_empty() => {
+                // Whoever was told to go, and does not, holds the connection for nothing.
+                if std::mem::replace(&mut is_ending, true) {
+                    return Ok(());
+                }
+                connection.graceful_shutdown();
+            }
+        }
+    }
+}
+
+type Accepted = Result<(http::Request<RecvStream>, SendResponse<Bytes>), h2::Error>;
+
+/// Drives the connection, and takes the next request if there is room for it; none at the connection's end.
+fn poll_accept<T: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<T, Bytes>,
+    cx: &mut Context<'_>,
+    has_room: bool,
+) -> Poll<Option<Accepted>> {
+    if has_room {
+        return connection.poll_accept(cx);
+    }
+    connection.poll_closed(cx).map(|ended| ended.err().map(Err))
+}
+
+/// The bytes of a connection's bodies that handlers have read.
+#[derive(Debug, Default)]
+struct ReadBytes {
+    bytes: Cell<usize>,
+    changed: Notify,
+}
+
+impl ReadBytes {
+    fn add(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get().saturating_add(bytes));
+        if self.bytes.get() >= READ_BEFORE_LARGE_WINDOW {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Resolves when a large window is of use.
+    async fn until_much(&self) {
+        while self.bytes.get() < READ_BEFORE_LARGE_WINDOW {
+            self.changed.notified().await;
+        }
+    }
+}
+
+/// The state that all requests of a connection share.
+struct Client {
+    peer: Option<SocketAddr>,
+    outbox: Outbox,
+    /// None in tests that serve no listener.
+    connection: Option<connections::Connection>,
+    unsent: Arc<ConnectionBytes>,
+    read: Rc<ReadBytes>,
+    open_heads: Rc<Cell<usize>>,
+    open_streams: Rc<Cell<usize>>,
+}
+
+/// Bytes of a head, until its request is answered.
+struct OpenHead {
+    bytes: usize,
+    open: Rc<Cell<usize>>,
+}
+
+impl OpenHead {
+    fn new(bytes: usize, open: &Rc<Cell<usize>>) -> Option<Self> {
+        let all = open.get() + bytes;
+        (all <= MAX_OPEN_HEAD_BYTES).then(|| {
+            open.set(all);
+            Self { bytes, open: open.clone() }
+        })
+    }
+}
+
+impl Drop for OpenHead {
+    fn drop(&mut self) {
+        self.open.set(self.open.get() - self.bytes);
+    }
+}
+
+/// One of a connection's open requests.
+struct OpenStream {
+    open: Rc<Cell<usize>>,
+    _above_own: Option<SemaphorePermit<'static>>,
+}
+
+impl OpenStream {
+    fn new(open: &Rc<Cell<usize>>) -> Option<Self> {
+        let above_own = match open.get() {
+            ..OWN_STREAMS => None,
+            OWN_STREAMS.. => Some(MORE_STREAMS.try_acquire().ok()?),
+        };
+        open.set(open.get() + 1);
+        Some(Self { open: open.clone(), _above_own: above_own })
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.open.set(self.open.get() - 1);
+    }
+}
+
+/// A request that reaches no handler.
+enum NotTaken {
+    /// All connections together have as many as there may be.
+    Streams,
+    /// The heads of the connection's open requests are too long together.
+    Heads,
+    /// It cannot be read.
+    Unreadable(ConvertError),
+}
+
+impl NotTaken {
+    fn refusal(&self) -> Refusal {
+        match self {
+            Self::Streams => Refusal::Streams,
+            Self::Heads => Refusal::Headers,
+            Self::Unreadable(_) => Refusal::Malformed,
+        }
+    }
+
+    /// Answers without a body: who made such a request by hand reads none.
+    fn answer(self, mut respond: SendResponse<Bytes>) {
+        let mut head = http::Response::new(());
+        *head.status_mut() = match self {
+            // Nothing was done for it: a browser asks again by itself (RFC 9113, section 8.7).
+            Self::Streams => return respond.send_reset(Reason::REFUSED_STREAM),
+            Self::Heads => http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Unreadable(error) => {
+                debug!("a request over HTTP/2 cannot be read: {error}");
+                http::StatusCode::BAD_REQUEST
+            }
+        };
+        // It fails when the client has left meanwhile.
+        let _ = respond.send_response(head, true);
+    }
+}
+
+impl Client {
+    fn take(&self, request: http::Request<RecvStream>) -> Result<Taken, NotTaken> {
+        let (parts, from) = request.into_parts();
+        let headers = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32);
+        let bytes = headers.sum::<usize>() + parts.uri.path().len();
+        let stream = OpenStream::new(&self.open_streams).ok_or(NotTaken::Streams)?;
+        let head = OpenHead::new(bytes, &self.open_heads).ok_or(NotTaken::Heads)?;
+        // What comes with a GET is thrown away as it comes: no handler of ours reads it.
+        let takes_body = parts.method != http::Method::GET && parts.method != http::Method::HEAD;
+        let (inbox, payload) = if takes_body && !from.is_end_stream() {
+            let (inbox, body) = body::channel(from, self.read.clone());
+            let payload: BoxedPayloadStream = Box::pin(body);
+            (Some(inbox), Payload::Stream { payload })
+        } else {
+            (None, Payload::None)
+        };
+        let request = convert::request(&parts, payload, self.peer).map_err(NotTaken::Unreadable)?;
+        request.extensions_mut().insert(self.outbox.clone());
+        request.extensions_mut().insert(self.unsent.clone());
+        if let Some(connection) = &self.connection {
+            request.extensions_mut().insert(connection.clone());
+        }
+        Ok(Taken { is_head: parts.method == http::Method::HEAD, request, inbox, head, stream })
+    }
+}
+
+/// A request that is about to be answered.
+struct Taken {
+    request: Request,
+    is_head: bool,
+    inbox: Option<Inbox>,
+    head: OpenHead,
+    stream: OpenStream,
+}
+
+impl Taken {
+    fn answer<A, B>(
+        self,
+        mut respond: SendResponse<Bytes>,
+        app: Rc<A>,
+        stall: Duration,
+    ) -> impl Future<Output = ()> + 'static
+    where
+        A: Service<Request>,
+        A::Future: 'static,
+        A::Response: Into<Response<B>>,
+        A::Error: Into<Response<BoxBody>>,
+        B: MessageBody + 'static,
+    {
+        let Self { request, is_head, inbox, head, stream } = self;
+        let (answered, counted) = (app.call(request), Counted::new(Kind::Work));
+        async move {
+            let _counted = (counted, stream);
+            let mut work = pin!(async move {
+                // A client that cancels, or leaves, is seen at once, not at the next frame.
+                let answered = tokio::select! {
+                    answered = answered => answered,
+                    _ = poll_fn(|cx| respond.poll_reset(cx)) => return,
+                };
+                drop(head);
+                let sent = match answered {
+                    Ok(response) => send(response.into(), respond, is_head, stall).await,
+                    Err(error) => send(error.into(), respond, is_head, stall).await,
+                };
+                if let Err(error) = sent {
+                    debug!("an answer broke off: {error}");
+                }
+            });
+            poll_fn(|cx| {
+                if let Some(inbox) = &inbox {
+                    inbox.fill(cx);
+                }
+                work.as_mut().poll(cx)
+            })
+            .await;
+        }
+    }
+}
+
+/// Why an answer was not sent to its end.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error(transparent)]
+    Http2(#[from] h2::Error),
+    #[error("its head cannot be written: {0}")]
+    Head(#[from] ConvertError),
+    #[error("the client takes no more of it")]
+    Left,
+    #[error("the client took nothing for {} s", .0.as_secs_f32())]
+    Stalled(Duration),
+    #[error("the client does not keep up: {0}")]
+    Slow(#[from] BudgetError),
+    #[error("its body failed: {0}")]
+    Body(String),
+}
+
+async fn send<B: MessageBody>(
+    response: Response<B>,
+    mut respond: SendResponse<Bytes>,
+    is_head: bool,
+    stall: Duration,
+) -> Result<(), Broken> {
+    let size = response.body().size();
+    let patience = response.extensions().get::<Patience>().map_or(stall, |patience| patience.0);
+    let is_whole = is_head || size.is_eof();
+    let head = convert::response_head(&response, size).inspect_err(|_| {
+        respond.send_reset(Reason::INTERNAL_ERROR);
+    })?;
+    let mut sending = respond.send_response(head, is_whole)?;
+    if is_whole {
+        return Ok(());
+    }
+    let slow = response.extensions().get::<Arc<UnsentAnswers>>().cloned().map(SlowPart::new);
+    let sent = send_body(response.into_body(), &mut sending, patience, slow).await;
+    if sent.is_err() {
+        sending.send_reset(Reason::CANCEL);
+    }
+    sent
+}
+
+/// Asks for a piece only when there is room for some of it: an answer that waits for its client holds no
+/// picture that is not the newest any more.
+async fn send_body<B: MessageBody>(
+    body: B,
+    sending: &mut SendStream<Bytes>,
+    patience: Duration,
+    mut slow: Option<SlowPart>,
+) -> Result<(), Broken> {
+    let mut parts = 0;
+    let mut body = pin!(body);
+    loop {
+        room(sending, 1, patience).await?;
+        let piece = tokio::select! {
+            _ = poll_fn(|cx| sending.poll_reset(cx)) => return Err(Broken::Left),
+            piece = poll_fn(|cx| body.as_mut().poll_next(cx)) => piece,
+        };
+        let Some(piece) = piece else { break };
+        let mut piece = piece.map_err(|error| Broken::Body(error.into().to_string()))?;
+        let length = piece.len();
+        parts += 1;
+        while !piece.is_empty() {
+            let wanted = piece.len().min(PIECE);
+            let room = match &mut slow {
+                Some(slow) if !slow.is_charged() => {
+                    slow.waits(parts, Some(&piece), length)?;
+                    match timeout(SLOW_PART, room(sending, wanted, patience)).await {
+                        Ok(room) => room?,
+                        Err(_) => {
+                            slow.waits(parts, Some(&piece), length)?;
+                            room(sending, wanted, patience.saturating_sub(SLOW_PART)).await?
+                        }
+                    }
+                }
+                _ => room(sending, wanted, patience).await?,
+            };
+            sending.send_data(piece.split_to(room.min(piece.len())), false)?;
+        }
+        if let Some(slow) = &mut slow {
+            slow.waits(parts, None, 0)?;
+        }
+    }
+    Ok(sending.send_data(Bytes::new(), true)?)
+}
+
+/// Waits until the client takes some bytes, of `wanted` at most. Returns how many.
+async fn room(sending: &mut SendStream<Bytes>, wanted: usize, patience: Duration) -> Result<usize, Broken> {
+    sending.reserve_capacity(wanted);
+    if sending.capacity() > 0 {
+        return Ok(sending.capacity());
+    }
+    let room = timeout(patience, poll_fn(|cx| sending.poll_capacity(cx))).await;
+    Ok(room.map_err(|_| Broken::Stalled(patience))?.ok_or(Broken::Left)??)
+}

@@ -1,0 +1,398 @@
+//! The bytes that wait to be written to one viewer, their origin, and whether anybody is busy with the
+//! connection.
+//!
+//! Shared by three: the response body, which the viewer's [`Feed`] hides behind; the socket, whose
+//! `poll_flush` writes what waits; and the stream's fan-out, which shows each frame to the outbox and, while
+//! the connection rests, writes it past both. Only what the socket does not take at once is left to the
+//! connection's task.
+//!
+//! A feed may be moved from one stream's bus to another's, between two parts. Such a connection is shown
+//! frames through a [`Lens`] for each bus, of which only the last one's counts: which that is stands under
+//! the same lock as all else.
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use super::{direct_write::Lane, write_queue::Pieces};
+use crate::{
+    bus::{Bus, Pages, Showing, Watcher},
+    registry::Held,
+    sync::{Mutex, MutexGuard},
+};
+
+/// Says what a viewer gets.
+pub(in crate::web) trait Feed: fmt::Debug + Send {
+    /// Puts the next part, or whatever belongs between parts, into `pieces`, which are empty.
+    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled;
+
+    /// Whether [`Feed::fill`] would do something.
+    fn wants(&self, showing: &Showing) -> bool;
+
+    /// From now on there is nothing more for it but to end.
+    fn end(&mut self) {}
+
+    /// From now on it is shown another bus: that of the rendition, or of the stream itself. Gives back what
+    /// it held before.
+    fn move_to(&mut self, rendition: Option<Held>) -> Option<Held>;
+}
+
+/// The result of a [`Feed`]'s turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) enum Filled {
+    /// It put something.
+    Some,
+    /// There is nothing now.
+    Nothing,
+    /// There is nothing any more.
+    Ended,
+}
+
+/// One connection's way out: at most one part.
+#[derive(Debug, Clone)]
+pub(in crate::web) struct Outbox(pub(super) Arc<Mutex<Pending>>);
+
+/// Behind the shared [`Outbox`].
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) pieces: Pieces,
+    feed: Option<Box<dyn Feed>>,
+    /// The bus that the feed follows.
+    bus: Option<Arc<Bus>>,
+    /// The number of times it was moved.
+    moves: u64,
+    /// A feed was attached once. A stream's answer ends its connection, so there is no second.
+    used: bool,
+    /// All that the connection's task had to write is written, the answer's head and the part before above
+    /// all.
+    resting: bool,
+    /// Writing to it panicked.
+    pub(super) broken: bool,
+    /// The number of times that was so.
+    rests: u64,
+    /// The way past the task.
+    pub(super) lane: Option<Arc<dyn Lane>>,
+    /// The body's task.
+    task: Option<Waker>,
+    /// Wake the task when all is written: there is something newer.
+    wake_when_resting: bool,
+    pub(super) stall_timeout: Duration,
+    pub(super) answering: u32,
+    pub(super) receiving: u32,
+    /// Requests that have arrived and are not served yet.
+    pub(super) ahead: u32,
+}
+
+/// The work of a handler during which nothing may be written for long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) enum Busy {
+    /// A stream, or waiting for a picture. Nothing more is wanted of the client meanwhile.
+    Answering,
+    /// A push.
+    Receiving,
+}
+
+/// While it lives, the connection is not idle.
+#[derive(Debug)]
+pub(in crate::web) struct BusyGuard(Outbox, Busy);
+
+impl Drop for BusyGuard {
+    fn drop(&mut self) {
+        *self.0.lock().count(self.1) -= 1;
+    }
+}
+
+/// While it lives, a feed fills the outbox; one at a time.
+#[derive(Debug)]
+pub(in crate::web) struct FeedGuard {
+    outbox: Outbox,
+}
+
+/// Whether a feed stays with its bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) enum Stays {
+    /// For good.
+    Yes,
+    /// [`FeedGuard::move_to`] may be used.
+    No,
+}
+
+impl FeedGuard {
+    /// Lets the feed fill the outbox. Ready when the feed has ended and all is written; else the task is
+    /// woken when there is more to do for it.
+    pub(in crate::web) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut pending = self.outbox.lock();
+        if !pending.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            pending.task = Some(cx.waker().clone());
+        }
+        if pending.broken {
+            return Poll::Ready(());
+        }
+        // Looked at under the lock: the fan-out shows a frame behind publishing it, so that it is either seen
+        // here or shown later.
+        let Pending { pieces, feed, bus, resting, wake_when_resting, .. } = &mut *pending;
+        let showing = bus.as_ref().expect("it goes with the feed").showing();
+        let feed = feed.as_mut().expect("it is taken away only when this guard is dropped");
+        if *resting {
+            match feed.fill(&showing, pieces) {
+                Filled::Some => *resting = false,
+                Filled::Nothing => return Poll::Pending,
+                Filled::Ended => return Poll::Ready(()),
+            }
+        }
+        *wake_when_resting |= feed.wants(&showing);
+        Poll::Pending
+    }
+
+    /// Shows the feed another bus: that of `rendition`, or of the stream itself. For feeds that do not stay.
+    /// The task has to call [`FeedGuard::poll_ended`] behind it: what that bus shows already is seen there.
+    pub(in crate::web) fn move_to(&self, bus: &Arc<Bus>, rendition: Option<Held>) {
+        let mut pending = self.outbox.lock();
+        pending.moves += 1;
+        let moves = pending.moves;
+        let before = pending.bus.replace(bus.clone());
+        let held = pending.feed.as_mut().map(|feed| feed.move_to(rendition));
+        drop(pending);
+        bus.audience().join(Arc::new(Lens { outbox: self.outbox.0.clone(), moves }));
+        if let Some(before) = before {
+            before.audience().left();
+        }
+        // Behind the lock: its going may stop a stream.
+        drop(held);
+    }
+}
+
+impl FeedGuard {
+    /// Calls `look` with what waits to be written: the part's number, and the longest piece that is left of
+    /// it, if any.
+    pub(in crate::web) fn with_waiting<T>(&self, look: impl FnOnce(u64, Option<&[u8]>) -> T) -> T {
+        let pending = self.outbox.lock();
+        look(pending.rests, pending.pieces.longest())
+    }
+
+    /// Has the feed end in an orderly way. The task has to call [`FeedGuard::poll_ended`] behind it.
+    pub(in crate::web) fn end(&self) {
+        if let Some(feed) = &mut self.outbox.lock().feed {
+            feed.end();
+        }
+    }
+}
+
+impl Drop for FeedGuard {
+    fn drop(&mut self) {
+        let mut pending = self.outbox.lock();
+        // Dropped behind the lock: the last viewer's going may stop the stream.
+        let (feed, bus) = (pending.feed.take(), pending.bus.take());
+        pending.task = None;
+        drop(pending);
+        drop(feed);
+        if let Some(bus) = bus {
+            bus.audience().left();
+        }
+    }
+}
+
+impl Outbox {
+    pub(in crate::web) fn new(stall_timeout: Duration, lane: Option<Arc<dyn Lane>>) -> Self {
+        Self(Arc::new(Mutex::new(Pending {
+            pieces: Pieces::default(),
+            feed: None,
+            bus: None,
+            moves: 0,
+            used: false,
+            resting: false,
+            broken: false,
+            rests: 0,
+            lane,
+            task: None,
+            wake_when_resting: false,
+            stall_timeout,
+            answering: 0,
+            receiving: 0,
+            ahead: 0,
+        })))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Pending> {
+        lock(&self.0)
+    }
+
+    /// Returns how many times everything was written.
+    pub(in crate::web) fn rests(&self) -> u64 {
+        self.lock().rests
+    }
+
+    /// Says that a handler is busy with the connection.
+    pub(in crate::web) fn busy(&self, with: Busy) -> BusyGuard {
+        *self.lock().count(with) += 1;
+        BusyGuard(self.clone(), with)
+    }
+
+    /// Lets the viewer go when it takes nothing for so long.
+    pub(in crate::web) fn set_stall_timeout(&self, timeout: Duration) {
+        self.lock().stall_timeout = timeout;
+    }
+
+    /// Fills the outbox from `feed`, with what `bus` shows. None on a connection that a stream was sent on
+    /// before, which another stream's fan-out may still know.
+    pub(in crate::web) fn attach(
+        &self,
+        feed: Box<dyn Feed>,
+        bus: &Arc<Bus>,
+        stays: Stays,
+    ) -> Option<FeedGuard> {
+        let mut pending = self.lock();
+        if std::mem::replace(&mut pending.used, true) {
+            return None;
+        }
+        pending.feed = Some(feed);
+        pending.bus = Some(bus.clone());
+        pending.resting = false;
+        drop(pending);
+        bus.audience().join(match stays {
+            Stays::Yes => self.0.clone(),
+            Stays::No => Arc::new(Lens { outbox: self.0.clone(), moves: 0 }),
+        });
+        Some(FeedGuard { outbox: self.clone() })
+    }
+}
+
+fn lock(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
+    pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// The outbox itself, without a detour: a thousand of them are looked at for each frame.
+impl Watcher for Mutex<Pending> {
+    /// Writes what the bus shows, if the connection rests. Else the task will look at the bus when it is
+    /// done.
+    fn show(&self, showing: &Showing, pages: Option<&mut Pages>) {
+        lock(self).look(showing, true, pages);
+    }
+
+    /// The task will look at the bus.
+    fn call(&self, showing: &Showing) {
+        lock(self).look(showing, false, None);
+    }
+
+    fn takes_pages(&self) -> bool {
+        lock(self).takes_pages()
+    }
+
+    fn break_off(&self) {
+        lock(self).break_off();
+    }
+
+    fn is_gone(&self) -> bool {
+        lock(self).feed.is_none()
+    }
+}
+
+/// Shows a connection whose feed may move one bus. When the feed has moved on, nothing comes through
+/// any more.
+#[derive(Debug)]
+struct Lens {
+    outbox: Arc<Mutex<Pending>>,
+    moves: u64,
+}
+
+impl Lens {
+    fn look(&self, showing: &Showing, here: bool, pages: Option<&mut Pages>) {
+        let mut pending = lock(&self.outbox);
+        if pending.moves == self.moves {
+            pending.look(showing, here, pages);
+        }
+    }
+}
+
+impl Watcher for Lens {
+    fn show(&self, showing: &Showing, pages: Option<&mut Pages>) {
+        self.look(showing, true, pages);
+    }
+
+    fn call(&self, showing: &Showing) {
+        self.look(showing, false, None);
+    }
+
+    fn takes_pages(&self) -> bool {
+        let pending = lock(&self.outbox);
+        pending.moves == self.moves && pending.takes_pages()
+    }
+
+    fn break_off(&self) {
+        lock(&self.outbox).break_off();
+    }
+
+    fn is_gone(&self) -> bool {
+        let pending = lock(&self.outbox);
+        pending.feed.is_none() || pending.moves != self.moves
+    }
+}
+
+impl Pending {
+    /// The connection ends: what it was being written is half written at best.
+    fn break_off(&mut self) {
+        self.broken = true;
+        if let Some(task) = &self.task {
+            task.wake_by_ref();
+        }
+    }
+
+    /// Shows the feed what is on, if the connection rests: writes it, if that may be done `here`, or wakes
+    /// the task.
+    fn look(&mut self, showing: &Showing, here: bool, mut pages: Option<&mut Pages>) {
+        let Pending {
+            pieces, feed: Some(feed), resting, lane, task, wake_when_resting, broken: false, ..
+        } = self
+        else {
+            return;
+        };
+        if !*resting {
+            *wake_when_resting = true;
+            return;
+        }
+        let task_is_needed = match lane {
+            // The end of the answer is the body's.
+            Some(lane) if here && !showing.closed => {
+                // A first frame is followed by its repeat.
+                while *resting && feed.fill(showing, pieces) == Filled::Some {
+                    // An error is met again by the task, whose connection it ends.
+                    *resting = pieces.write_all(&**lane, pages.as_deref_mut()).is_ok();
+                }
+                !*resting
+            }
+            _ => feed.wants(showing),
+        };
+        if task_is_needed && let Some(task) = task {
+            task.wake_by_ref();
+        }
+    }
+
+    fn takes_pages(&self) -> bool {
+        self.lane.as_ref().is_some_and(|lane| lane.takes_pages())
+    }
+
+    pub(super) fn count(&mut self, busy: Busy) -> &mut u32 {
+        match busy {
+            Busy::Answering => &mut self.answering,
+            Busy::Receiving => &mut self.receiving,
+        }
+    }
+
+    /// Nothing more is written past the task; answers how long its last bytes may take.
+    pub(super) fn end(&mut self) -> Duration {
+        self.resting = false;
+        self.stall_timeout
+    }
+
+    /// All is written; wakes the body if there is more for it to do.
+    pub(super) fn rest(&mut self, cx: &mut Context<'_>) {
+        self.resting = true;
+        self.rests += 1;
+        if std::mem::take(&mut self.wake_when_resting) {
+            cx.waker().wake_by_ref();
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! A viewer's socket with its outbox.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{
+    ahead::Requests,
+    direct_write::Channel,
+    outbox::{Outbox, Pending},
+    timeouts::{IDLE_TIMEOUT, Idle, Stall},
+};
+use crate::{
+    observability::tasks::{Counted, Kind},
+    web::server::connections::Connection,
+};
+
+/// Polls in a row without a read, of a connection whose answer goes on or is not taken, after which actix-http's buffer is
+/// full (128 KiB) of what the client sent behind its request. It would poll itself without a pause until the answer ends:
+/// a core for a viewer. Otherwise there is a read in each poll.
+const MAX_POLLS_WITHOUT_READ: u32 = 64;
+
+/// Bytes after which the connection's task processes what it has before it reads on. actix-http reads
+/// until the socket is empty, into a buffer that grows to 256 KiB and keeps that size while the connection
+/// does nothing: 300 uploads held 57 MB in that way, besides what is charged for their bodies. This is half
+/// of its first buffer, which then never grows.
+const READ_IN_TURN: usize = 16 * 1024;
+
+/// A viewer's socket.
+#[derive(Debug)]
+pub(in crate::web) struct Wire<S> {
+    io: S,
+    outbox: Outbox,
+    stall: Stall,
+    idle: Idle,
+    polls_without_read: u32,
+    /// Counter of incoming requests, over HTTP/1.
+    requests: Option<Requests>,
+    /// Bytes that were read since the connection's task last did something else.
+    read_in_turn: usize,
+    /// The connection whose permit this socket has; `None` in tests.
+    connection: Option<Connection>,
+    /// Ordinary bytes were written since the last flush.
+    is_unsent: bool,
+    /// actix-http has a task for each connection, which owns it.
+    _counted: Counted,
+}
+
+impl<S: Channel> Wire<S> {
+    /// Wraps a connected socket; a peer that takes nothing for `stall_timeout` is let go.
+    pub(in crate::web) fn new(io: S, stall_timeout: Duration) -> Self {
+        let outbox = Outbox::new(stall_timeout, io.lane());
+        Self {
+            io,
+            outbox,
+            stall: Stall::default(),
+            idle: Idle::default(),
+            polls_without_read: 0,
+            requests: Some(Requests::default()),
+            read_in_turn: 0,
+            connection: None,
+            is_unsent: false,
+            _counted: Counted::new(Kind::Connection),
+        }
+    }
+
+    /// Reports to `connection` when bytes are written and when all are flushed.
+    pub(in crate::web) fn of(mut self, connection: Connection) -> Self {
+        self.connection = Some(connection);
+        self
+    }
+
+    /// Leaves the limit on requests to HTTP/2.
+    pub(in crate::web) fn speaking_http2(mut self) -> Self {
+        self.requests = None;
+        self
+    }
+
+    /// Returns the open connection of this socket.
+    pub(in crate::web) fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
+    }
+
+    /// Records that bytes of an ordinary answer have been written.
+    fn writing(&mut self) {
+        if !self.is_unsent
+            && let Some(connection) = &self.connection
+        {
+            self.is_unsent = true;
+            connection.wrote();
+        }
+    }
+
+    /// Records that everything has been flushed.
+    fn flushed(&mut self) {
+        if let Some(connection) = &self.connection
+            && (self.is_unsent || connection.awaits_flush())
+        {
+            self.is_unsent = false;
+            connection.flushed();
+        }
+    }
+
+    /// Notes whether an ordinary answer's bytes were taken.
+    fn written(&mut self, taken: bool) -> io::Result<()> {
+        if taken {
+            self.idle.wrote = true;
+            self.polls_without_read = 0;
+            return Ok(());
+        }
+        count_without_read(&mut self.polls_without_read)
+    }
+
+    /// The response body's end.
+    pub(in crate::web) fn outbox(&self) -> Outbox {
+        self.outbox.clone()
+    }
+}
+
+/// Writes some of what waits, by the lane if there is one.
+fn poll_write_pieces<S: Channel>(
+    io: &mut S,
+    cx: &mut Context<'_>,
+    Pending { pieces, lane, .. }: &mut Pending,
+) -> Poll<io::Result<usize>> {
+    match lane {
+        Some(lane) => io.poll_lane(cx, || pieces.write_some(&**lane)),
+        None => {
+            let (slices, count) = pieces.slices();
+            let written = ready!(Pin::new(io).poll_write_vectored(cx, &slices[..count]))?;
+            pieces.advance(written);
+            Poll::Ready(if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) })
+        }
+    }
+}
+
+/// Writes some of what the lane holds; 0 when it holds nothing.
+fn poll_push<S: Channel>(io: &S, cx: &mut Context<'_>, pending: &Pending) -> Poll<io::Result<usize>> {
+    let Some(lane) = &pending.lane else { return Poll::Ready(Ok(0)) };
+    match lane.try_push() {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => io.poll_lane(cx, || lane.try_push()),
+        pushed => Poll::Ready(pushed),
+    }
+}
+
+fn count_without_read(polls: &mut u32) -> io::Result<()> {
+    *polls += 1;
+    if *polls <= MAX_POLLS_WITHOUT_READ {
+        return Ok(());
+    }
+    let text = "the client sent more behind its request than is ever read";
+    Err(io::Error::new(io::ErrorKind::InvalidData, text))
+}
+
+impl<S> Drop for Wire<S> {
+    /// The socket closes with the connection, whoever still has the outbox.
+    fn drop(&mut self) {
+        self.outbox.lock().lane = None;
+    }
+}
+
+impl<S: Channel> AsyncRead for Wire<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.polls_without_read = 0;
+        if this.read_in_turn >= READ_IN_TURN {
+            this.read_in_turn = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.io).poll_read(cx, buf);
+        this.read_in_turn =
+            if read.is_pending() { 0 } else { this.read_in_turn + buf.filled().len() - before };
+        if let Some(requests) = &mut this.requests {
+            requests.read(&buf.filled()[before..], &this.outbox)?;
+        }
+        let busy = || {
+            let pending = this.outbox.lock();
+            pending.answering + pending.receiving > 0
+        };
+        if read.is_pending() && this.idle.is_over(cx, busy) {
+            let text = format!("the client held the connection for nothing for {} s", IDLE_TIMEOUT.as_secs());
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)));
+        }
+        read
+    }
+}
+
+impl<S: Channel> AsyncWrite for Wire<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.writing();
+        let written = Pin::new(&mut this.io).poll_write(cx, buf);
+        this.written(written.is_ready())?;
+        this.stall.watch(cx, written, this.outbox.lock().stall_timeout)
+    }
+
+    /// Writes what the outbox holds.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.outbox.lock().answering > 0 {
+            count_without_read(&mut this.polls_without_read)?;
+        }
+        loop {
+            // For one write at a time: the fan-out waits for it. Nobody else writes meanwhile, since this does not rest.
+            let mut pending = this.outbox.lock();
+            if pending.broken {
+                return Poll::Ready(Err(io::Error::other("writing to it panicked, which is a bug")));
+            }
+            let timeout = pending.stall_timeout;
+            // What the lane holds of an earlier write comes first, and at last what it holds of the last one.
+            let written = match poll_push(&this.io, cx, &pending) {
+                Poll::Ready(Ok(0)) if pending.pieces.is_empty() => {
+                    ready!(Pin::new(&mut this.io).poll_flush(cx))?;
+                    pending.rest(cx);
+                    drop(pending);
+                    this.flushed();
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Ok(0)) => poll_write_pieces(&mut this.io, cx, &mut pending),
+                pushed => pushed,
+            };
+            drop(pending);
+            ready!(this.stall.watch(cx, written, timeout))?;
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let timeout = this.outbox.lock().end();
+        let ended = Pin::new(&mut this.io).poll_shutdown(cx).map_ok(|()| 0);
+        this.stall.watch(cx, ended, timeout).map_ok(drop)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.writing();
+        let written = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
+        this.written(written.is_ready())?;
+        this.stall.watch(cx, written, this.outbox.lock().stall_timeout)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}
+
+#[cfg(not(loom))]
+#[cfg(test)]
+mod tests;

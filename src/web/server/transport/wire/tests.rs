@@ -1,0 +1,685 @@
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Wake, Waker},
+};
+
+use bytes::Bytes;
+use futures_util::task::noop_waker;
+use proptest::prelude::*;
+use tokio::net::TcpStream;
+
+use super::{super::*, *};
+#[cfg(target_os = "linux")]
+use crate::{bus::Pages, media::multipart::writer::Framing};
+use crate::{
+    bus::{Bus, Showing, Watcher, tests::tiny_frame},
+    registry::Held,
+    web::server::transport::direct_write::Lane,
+};
+
+/// The result of a scripted socket's next write.
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    Take(usize),
+    Block,
+    Break,
+}
+
+/// Takes writes as its script says, then everything.
+#[derive(Debug, Default)]
+struct Script {
+    answers: VecDeque<Answer>,
+    written: Vec<u8>,
+}
+
+impl Script {
+    fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let all: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+        let taken = match self.answers.pop_front() {
+            Some(Answer::Take(most)) => most.min(all.len()),
+            Some(Answer::Block) => return Err(io::ErrorKind::WouldBlock.into()),
+            Some(Answer::Break) => return Err(io::ErrorKind::ConnectionReset.into()),
+            None => all.len(),
+        };
+        self.written.extend_from_slice(&all[..taken]);
+        Ok(taken)
+    }
+}
+
+/// A scripted socket, written to by its task and, if `has_lane`, past it.
+#[derive(Debug, Default)]
+struct Socket {
+    script: Arc<Mutex<Script>>,
+    has_lane: bool,
+}
+
+impl Socket {
+    fn written(&self) -> Vec<u8> {
+        self.script.lock().unwrap().written.clone()
+    }
+}
+
+impl Channel for Socket {
+    fn lane(&self) -> Option<Arc<dyn Lane>> {
+        self.has_lane.then(|| self.script.clone() as Arc<dyn Lane>)
+    }
+
+    fn poll_lane<T>(
+        &self,
+        _: &mut Context<'_>,
+        mut write: impl FnMut() -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        match write() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            written => Poll::Ready(written),
+        }
+    }
+}
+
+impl Lane for Mutex<Script> {
+    fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.lock().unwrap().write(pieces)
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.script.lock().unwrap().write(bufs) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            written => Poll::Ready(written),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+fn wire(answers: impl IntoIterator<Item = Answer>) -> Wire<Socket> {
+    scripted(answers, false)
+}
+
+fn scripted(answers: impl IntoIterator<Item = Answer>, has_lane: bool) -> Wire<Socket> {
+    let script = Script { answers: answers.into_iter().collect(), written: Vec::new() };
+    Wire::new(Socket { script: Arc::new(Mutex::new(script)), has_lane }, TIMEOUT)
+}
+
+fn flush<S: Channel>(wire: &mut Wire<S>) -> Poll<io::Result<()>> {
+    let waker = noop_waker();
+    Pin::new(wire).poll_flush(&mut Context::from_waker(&waker))
+}
+
+fn part(seed: u8) -> [Bytes; 3] {
+    [vec![seed; 7].into(), vec![seed + 1; 100].into(), vec![seed + 2; 5].into()]
+}
+
+fn all(parts: &[[Bytes; 3]]) -> Vec<u8> {
+    parts.iter().flatten().flatten().copied().collect()
+}
+
+#[tokio::test]
+async fn a_part_goes_out_whole_whatever_the_socket_takes_at_a_time() {
+    for at_a_time in 1..=112 {
+        let answers = std::iter::repeat_n([Answer::Take(at_a_time), Answer::Block], 112).flatten();
+        let mut wire = wire(answers);
+        wire.outbox().lock().pieces.put(part(1));
+        while flush(&mut wire).is_pending() {}
+        assert_eq!(wire.io.written(), all(&[part(1)]), "{at_a_time} bytes at a time");
+        assert!(wire.outbox().lock().pieces.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_is_put_while_another_is_under_way_follows_it() {
+    let mut wire = wire([Answer::Take(50), Answer::Block]);
+    wire.outbox().lock().pieces.put([Bytes::from_static(b"delimiter")]);
+    wire.outbox().lock().pieces.put(part(1));
+    assert!(flush(&mut wire).is_pending());
+    assert!(!wire.outbox().lock().pieces.is_empty(), "a body puts nothing more until this is gone");
+    assert!(flush(&mut wire).is_ready());
+    wire.outbox().lock().pieces.put(part(9));
+    assert!(flush(&mut wire).is_ready());
+    let mut expected = b"delimiter".to_vec();
+    expected.extend(all(&[part(1), part(9)]));
+    assert_eq!(wire.io.written(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_held_for_nothing_is_let_go_and_one_in_use_is_not() {
+    use tokio::{io::AsyncReadExt, time::timeout};
+
+    let mut idle = wire([]);
+    let read = timeout(IDLE_TIMEOUT * 3, idle.read_u8()).await.expect("it is let go");
+    assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    for busy in [Busy::Answering, Busy::Receiving] {
+        let mut used = wire([]);
+        let guard = used.outbox().busy(busy);
+        assert!(timeout(IDLE_TIMEOUT * 3, used.read_u8()).await.is_err(), "{busy:?}: kept");
+        drop(guard);
+        assert!(timeout(IDLE_TIMEOUT * 3, used.read_u8()).await.is_ok(), "{busy:?}: idle again");
+    }
+}
+
+#[tokio::test]
+async fn an_answering_connection_that_is_polled_without_a_read_is_let_go() {
+    let mut wire = wire([]);
+    let flushes = |wire: &mut Wire<Socket>| (0..1000).find(|_| matches!(flush(wire), Poll::Ready(Err(_))));
+    assert_eq!(flushes(&mut wire), None, "a push that is held back is polled so, too");
+    let _guard = wire.outbox().busy(Busy::Answering);
+    assert_eq!(flushes(&mut wire), Some(MAX_POLLS_WITHOUT_READ));
+}
+
+#[tokio::test]
+async fn the_frame_is_let_go_as_soon_as_it_is_written() {
+    let frame = Bytes::from(vec![1; 100]);
+    let mut wire = wire([]);
+    wire.outbox().lock().pieces.put([
+        Bytes::from_static(b"head"),
+        frame.clone(),
+        Bytes::from_static(b"tail"),
+    ]);
+    assert!(!frame.is_unique());
+    assert!(flush(&mut wire).is_ready());
+    assert!(frame.is_unique(), "an idle viewer must not keep its last frame in memory");
+}
+
+#[tokio::test]
+async fn a_viewer_that_leaves_in_the_middle_is_an_error_and_nothing_else() {
+    let mut wire = wire([Answer::Take(20), Answer::Break]);
+    wire.outbox().lock().pieces.put(part(1));
+    let Poll::Ready(Err(error)) = flush(&mut wire) else { panic!("the break must be seen") };
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_closing_delimiter_in_the_middle_of_a_part_waits_for_its_end() {
+    let mut wire = wire([Answer::Take(20), Answer::Block]);
+    wire.outbox().lock().pieces.put(part(1));
+    assert!(flush(&mut wire).is_pending());
+    // The body asks before it closes.
+    assert!(!wire.outbox().lock().pieces.is_empty());
+    assert!(flush(&mut wire).is_ready());
+    wire.outbox().lock().pieces.put([Bytes::from_static(b"--b--")]);
+    assert!(flush(&mut wire).is_ready());
+    assert!(wire.io.written().ends_with(b"\x03\x03\x03\x03\x03--b--"));
+}
+
+#[tokio::test]
+async fn ordinary_answers_pass_untouched() {
+    let mut wire = wire([]);
+    let waker = noop_waker();
+    let mut cx = Context::from_waker(&waker);
+    let written = Pin::new(&mut wire).poll_write(&mut cx, b"HTTP/1.1 204 No Content\r\n\r\n");
+    assert!(matches!(written, Poll::Ready(Ok(27))));
+    assert!(flush(&mut wire).is_ready());
+    assert_eq!(wire.io.written(), b"HTTP/1.1 204 No Content\r\n\r\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_is_let_go_and_one_that_is_slow_is_not() {
+    let slow = std::iter::repeat_n([Answer::Take(10), Answer::Block], 12).flatten();
+    let mut wire_of_slow = wire(slow);
+    wire_of_slow.outbox().lock().pieces.put(part(1));
+    while flush(&mut wire_of_slow).is_pending() {
+        tokio::time::advance(TIMEOUT - Duration::from_secs(1)).await;
+    }
+    assert!(wire_of_slow.outbox().lock().pieces.is_empty(), "it took a few bytes each time");
+
+    let mut wire_of_dead = wire([Answer::Take(10)].into_iter().chain(std::iter::repeat_n(Answer::Block, 9)));
+    wire_of_dead.outbox().lock().pieces.put(part(1));
+    let ended = std::future::poll_fn(|cx| Pin::new(&mut wire_of_dead).poll_flush(cx)).await;
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut, "its own timer wakes it");
+}
+
+/// Both ends of a TCP connection with small buffers, so that a part does not fit at once.
+async fn tcp() -> (TcpStream, TcpStream) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    socket2::SockRef::from(&near).set_send_buffer_size(8 * 1024).unwrap();
+    (near, listener.accept().await.unwrap().0)
+}
+
+/// Sends each frame's part.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct Parts(Framing, u64);
+
+#[cfg(target_os = "linux")]
+impl Feed for Parts {
+    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled {
+        match &showing.newest {
+            Some(newest) if newest.seq > self.1 => {
+                self.1 = newest.seq;
+                pieces.put_part(newest, self.0);
+                Filled::Some
+            }
+            _ => Filled::Nothing,
+        }
+    }
+
+    fn wants(&self, showing: &Showing) -> bool {
+        showing.newest.as_ref().is_some_and(|newest| newest.seq > self.1)
+    }
+
+    fn move_to(&mut self, rendition: Option<Held>) -> Option<Held> {
+        rendition
+    }
+}
+
+/// A connection at rest, with its peer and the pages of a first frame of so many bytes, which was shown to
+/// it.
+#[cfg(target_os = "linux")]
+async fn shown_pages(
+    framing: Framing,
+    bytes: usize,
+) -> (Wire<SharedSocket>, TcpStream, Arc<Bus>, FeedGuard, Pages) {
+    let (near, far) = tcp().await;
+    let mut wire = Wire::new(SharedSocket::new(near), TIMEOUT);
+    let bus = Arc::new(Bus::default());
+    let feed = wire.outbox().attach(Box::new(Parts(framing, 0)), &bus, Stays::Yes).expect("the first one");
+    assert!(flush(&mut wire).is_ready());
+    let mut pages = Pages::new().unwrap();
+    show_pages(&wire, &bus, &mut pages, bytes);
+    (wire, far, bus, feed, pages)
+}
+
+#[cfg(target_os = "linux")]
+fn show_pages(wire: &Wire<SharedSocket>, bus: &Bus, pages: &mut Pages, bytes: usize) {
+    let tiny = tiny_frame();
+    let comments = (0..bytes / 60_002).map(|n| [&[0xFF, 0xFE, 0xEA, 0x62][..], &[n as u8; 60_000]].concat());
+    let jpeg: Vec<u8> =
+        [&tiny.jpeg()[..2]].into_iter().map(<[u8]>::to_vec).chain(comments).flatten().collect();
+    bus.publish(crate::media::frame::Frame::from_jpeg([&jpeg, &tiny.jpeg()[2..]].concat().into()).unwrap());
+    pages.offer(&bus.newest().unwrap());
+    wire.outbox().0.show(&bus.showing(), Some(pages));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_part_sent_from_pages_is_the_part_that_is_written() {
+    use tokio::io::AsyncReadExt;
+
+    for (framing, other) in [(Framing::Raw, Framing::Chunked), (Framing::Chunked, Framing::Raw)] {
+        let (mut wire, mut far, bus, _feed, mut pages) = shown_pages(framing, 450_000).await;
+        let first = bus.newest().unwrap();
+        assert!(!pages.hold(first.seq, other), "it was asked for in the viewer's framing");
+        assert!(pages.hold(first.seq, framing));
+        assert!(!wire.outbox().lock().pieces.is_empty(), "the socket does not take all of it at once");
+        let mut expected: Vec<u8> = first.part.pieces(framing).into_iter().flatten().collect();
+        let mut read = vec![0; expected.len()];
+        let flushed = std::future::poll_fn(|cx| Pin::new(&mut wire).poll_flush(cx));
+        let (flushed, received) = tokio::join!(flushed, far.read_exact(&mut read));
+        flushed.unwrap();
+        received.unwrap();
+        assert!(read == expected, "{framing:?}");
+        pages.let_go().unwrap();
+        show_pages(&wire, &bus, &mut pages, 0);
+        assert!(wire.outbox().lock().pieces.is_empty());
+        expected = bus.newest().unwrap().part.pieces(framing).into_iter().flatten().collect();
+        read.truncate(expected.len());
+        far.read_exact(&mut read).await.unwrap();
+        assert!(read == expected, "{framing:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_viewer_that_leaves_in_the_middle_of_pages_is_an_error() {
+    let (mut wire, far, _bus, _feed, _pages) = shown_pages(Framing::Raw, 450_000).await;
+    assert!(!wire.outbox().lock().pieces.is_empty(), "it does not fit into the socket's buffers");
+    socket2::SockRef::from(&far).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(far);
+    let ended = std::future::poll_fn(|cx| Pin::new(&mut wire).poll_flush(cx)).await;
+    assert!(ended.is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_script_writes_the_same_bytes(script in proptest::collection::vec(0usize..40, 0..60)) {
+        let answers = script.iter().map(|&n| if n == 0 { Answer::Block } else { Answer::Take(n) });
+        let mut wire = wire(answers);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            for seed in [1, 50, 100] {
+                wire.outbox().lock().pieces.put(part(seed));
+                while flush(&mut wire).is_pending() {}
+            }
+        });
+        prop_assert_eq!(wire.io.written(), all(&[part(1), part(50), part(100)]));
+    }
+}
+
+/// Sends each frame's number on a line.
+#[derive(Debug, Default)]
+struct Numbers {
+    last: u64,
+    ended: bool,
+}
+
+impl Feed for Numbers {
+    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled {
+        if self.ended {
+            return Filled::Ended;
+        }
+        if !self.wants(showing) {
+            return Filled::Nothing;
+        }
+        if let Some(newest) = &showing.newest {
+            self.last = newest.seq;
+            pieces.put([format!("frame {}", newest.seq).into(), Bytes::from_static(b"\n")]);
+        } else {
+            self.ended = true;
+            pieces.put([Bytes::from_static(b"end\n")]);
+        }
+        Filled::Some
+    }
+
+    fn wants(&self, showing: &Showing) -> bool {
+        self.ended || showing.closed || showing.newest.as_ref().is_some_and(|newest| newest.seq > self.last)
+    }
+
+    fn move_to(&mut self, rendition: Option<Held>) -> Option<Held> {
+        rendition
+    }
+}
+
+/// A feed that was moved may be shown frames by the old bus's fan-out at any moment, and what the new bus
+/// shows is seen whether it was shown before or comes later.
+#[tokio::test]
+async fn a_feed_that_moved_is_shown_the_new_bus_only() {
+    for shown_before in [true, false] {
+        for resting in [true, false] {
+            // The first frame blocks in its middle, if the connection is not to rest.
+            let answers = if resting { vec![] } else { vec![Answer::Take(3), Answer::Block] };
+            let mut viewing = Viewing::new(answers, false);
+            let (mut old, mut new) = (Vec::new(), Vec::new());
+            let other = Arc::new(Bus::default());
+            viewing.poll_task().unwrap();
+            viewing.publish();
+            viewing.audience_of(&viewing.bus.clone(), &mut old);
+            viewing.poll_task().unwrap();
+            (0..7).for_each(|_| other.publish(tiny_frame()));
+            if shown_before {
+                other.publish(tiny_frame());
+            }
+            viewing.feed.move_to(&other, None);
+            // The old fan-out knows it still.
+            viewing.publish();
+            old.iter().for_each(|watcher| watcher.show(&viewing.bus.showing(), None));
+            assert!(old.iter().all(|watcher| watcher.is_gone()));
+            viewing.poll_task().unwrap();
+            viewing.settle();
+            if !shown_before {
+                other.publish(tiny_frame());
+                viewing.audience_of(&other, &mut new);
+                viewing.settle();
+            }
+            let text = String::from_utf8(viewing.wire.io.written()).unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!(lines.first(), Some(&"frame 1"), "whole: {text}");
+            assert_eq!(lines.last(), Some(&"frame 8"), "{shown_before} {resting}: {text}");
+            assert!(!lines.contains(&"frame 2"), "of the bus that it left: {text}");
+            assert!(text.ends_with('\n'), "{text}");
+        }
+    }
+}
+
+#[derive(Default)]
+struct CountWakes(AtomicUsize);
+
+impl Wake for CountWakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection that answers with a stream: its task, which runs when it was woken, and its fan-out.
+struct Viewing {
+    wire: Wire<Socket>,
+    bus: Arc<Bus>,
+    feed: FeedGuard,
+    wakes: Arc<CountWakes>,
+    polled: usize,
+    ended: bool,
+}
+
+impl Viewing {
+    fn new(answers: impl IntoIterator<Item = Answer>, has_lane: bool) -> Self {
+        let wire = scripted(answers, has_lane);
+        let bus = Arc::new(Bus::default());
+        let feed =
+            wire.outbox().attach(Box::new(Numbers::default()), &bus, Stays::No).expect("the first one");
+        Self { wire, bus, feed, wakes: Arc::default(), polled: 0, ended: false }
+    }
+
+    /// The dispatcher's poll: the body, then the flush.
+    fn poll_task(&mut self) -> io::Result<()> {
+        self.polled = self.wakes.0.load(Ordering::Relaxed);
+        let waker = Waker::from(self.wakes.clone());
+        let mut cx = Context::from_waker(&waker);
+        self.ended = self.ended || self.feed.poll_ended(&mut cx).is_ready();
+        match Pin::new(&mut self.wire).poll_flush(&mut cx) {
+            Poll::Ready(Err(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_woken(&self) -> bool {
+        self.wakes.0.load(Ordering::Relaxed) > self.polled
+    }
+
+    /// Until nothing wakes the task; a socket that blocked is writable again each time.
+    fn settle(&mut self) {
+        while self.is_woken() || !self.wire.outbox().lock().pieces.is_empty() {
+            self.poll_task().unwrap();
+        }
+    }
+
+    fn publish(&self) {
+        self.bus.publish(tiny_frame());
+    }
+
+    /// One round of a bus's fan-out.
+    fn audience_of(&self, bus: &Arc<Bus>, watchers: &mut Vec<Arc<dyn Watcher>>) {
+        bus.audience().take_in(watchers);
+        watchers.iter().for_each(|watcher| watcher.show(&bus.showing(), None));
+    }
+
+    fn fan_out(&self) {
+        self.wire.outbox().0.show(&self.bus.showing(), None);
+    }
+
+    fn written(&self) -> String {
+        String::from_utf8(self.wire.io.written()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_frame_goes_out_past_the_task_of_a_connection_that_rests() {
+    let mut viewing = Viewing::new([], true);
+    viewing.poll_task().unwrap();
+    for _ in 0..3 {
+        viewing.publish();
+        viewing.fan_out();
+    }
+    assert_eq!(viewing.written(), "frame 1\nframe 2\nframe 3\n");
+    assert!(!viewing.is_woken(), "the task slept through all of it");
+}
+
+#[tokio::test]
+async fn nothing_goes_out_before_the_answers_head() {
+    let mut viewing = Viewing::new([], true);
+    viewing.publish();
+    viewing.fan_out();
+    assert_eq!(viewing.written(), "");
+    viewing.poll_task().unwrap();
+    viewing.settle();
+    assert_eq!(viewing.written(), "frame 1\n");
+}
+
+#[tokio::test]
+async fn what_a_socket_does_not_take_the_task_goes_on_with_and_then_comes_what_is_newest() {
+    let mut viewing = Viewing::new([Answer::Take(3), Answer::Block], true);
+    viewing.poll_task().unwrap();
+    viewing.publish();
+    viewing.fan_out();
+    assert_eq!(viewing.written(), "fra");
+    assert!(viewing.is_woken());
+    for _ in 0..5 {
+        viewing.publish();
+        viewing.fan_out();
+    }
+    viewing.settle();
+    assert_eq!(viewing.written(), "frame 1\nframe 6\n");
+}
+
+#[tokio::test]
+async fn a_connection_without_a_lane_is_woken_and_writes_itself() {
+    let mut viewing = Viewing::new([], false);
+    viewing.poll_task().unwrap();
+    viewing.publish();
+    viewing.fan_out();
+    assert_eq!(viewing.written(), "");
+    viewing.settle();
+    assert_eq!(viewing.written(), "frame 1\n");
+}
+
+#[tokio::test]
+async fn a_viewer_that_leaves_while_the_fan_out_writes_ends_its_connection() {
+    let mut viewing = Viewing::new([Answer::Break, Answer::Break], true);
+    viewing.poll_task().unwrap();
+    viewing.publish();
+    viewing.fan_out();
+    assert!(viewing.is_woken());
+    assert_eq!(viewing.poll_task().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_shutdown_in_the_middle_of_a_part_waits_for_its_end() {
+    let mut viewing = Viewing::new([Answer::Take(3), Answer::Block, Answer::Take(1), Answer::Block], true);
+    viewing.poll_task().unwrap();
+    viewing.publish();
+    viewing.fan_out();
+    viewing.bus.close();
+    viewing.fan_out();
+    viewing.settle();
+    assert_eq!(viewing.written(), "frame 1\nend\n");
+    assert!(viewing.ended);
+}
+
+#[tokio::test]
+async fn nobody_keeps_a_closed_connections_socket_or_a_viewer_that_left() {
+    let viewing = Viewing::new([], true);
+    let (outbox, script) = (viewing.wire.outbox(), Arc::downgrade(&viewing.wire.io.script));
+    assert!(!outbox.0.is_gone());
+    drop(viewing.feed);
+    assert!(outbox.0.is_gone());
+    drop(viewing.wire);
+    assert!(script.upgrade().is_none(), "the fan-out may have the outbox until its next turn");
+}
+
+#[tokio::test]
+async fn a_connection_takes_one_stream_only() {
+    let viewing = Viewing::new([], true);
+    let outbox = viewing.wire.outbox();
+    assert!(outbox.attach(Box::new(Numbers::default()), &viewing.bus, Stays::Yes).is_none());
+    drop(viewing.feed);
+    assert!(
+        outbox.attach(Box::new(Numbers::default()), &viewing.bus, Stays::Yes).is_none(),
+        "also behind the first"
+    );
+}
+
+#[tokio::test]
+async fn who_is_called_writes_by_its_own_task() {
+    let mut viewing = Viewing::new([], true);
+    viewing.poll_task().unwrap();
+    viewing.publish();
+    viewing.wire.outbox().0.call(&viewing.bus.showing());
+    assert_eq!(viewing.written(), "");
+    assert!(viewing.is_woken());
+    viewing.settle();
+    assert_eq!(viewing.written(), "frame 1\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_patience_that_follows_a_longer_one_holds() {
+    let mut wire =
+        wire([Answer::Block, Answer::Take(1000)].into_iter().chain(std::iter::repeat_n(Answer::Block, 9)));
+    wire.outbox().lock().pieces.put(part(1));
+    assert!(std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut wire).poll_flush(cx))).await.is_pending());
+    assert!(flush(&mut wire).is_ready(), "the timer of before is still armed");
+    let short = TIMEOUT / 10;
+    wire.outbox().lock().stall_timeout = short;
+    wire.outbox().lock().pieces.put(part(1));
+    let start = tokio::time::Instant::now();
+    let ended = std::future::poll_fn(|cx| Pin::new(&mut wire).poll_flush(cx)).await;
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert!(start.elapsed() < short * 2, "{:?}", start.elapsed());
+}
+
+proptest! {
+    /// Frames, fan-out and task in any order, over a socket that takes what it likes.
+    #[test]
+    fn whatever_happens_each_part_is_whole_and_newer_than_the_one_before_and_the_newest_arrives(
+        script in proptest::collection::vec(0usize..12, 0..40),
+        steps in proptest::collection::vec(0u8..4, 0..60),
+        has_lane in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _entered = runtime.enter();
+        let answers = script.iter().map(|&n| if n == 0 { Answer::Block } else { Answer::Take(n) });
+        let mut viewing = Viewing::new(answers, has_lane);
+        viewing.poll_task().unwrap();
+        let mut published = 0;
+        for step in steps {
+            match step {
+                0 => {
+                    viewing.publish();
+                    published += 1;
+                }
+                1 => viewing.fan_out(),
+                // The socket is writable, or the peer sent something.
+                2 => viewing.poll_task().unwrap(),
+                _ if viewing.is_woken() => viewing.poll_task().unwrap(),
+                _ => {}
+            }
+        }
+        viewing.fan_out();
+        viewing.settle();
+        let text = viewing.written();
+        let numbers: Vec<u64> =
+            text.lines().map(|line| line.strip_prefix("frame ").unwrap().parse().unwrap()).collect();
+        prop_assert!(numbers.is_sorted_by(|a, b| a < b), "{text}");
+        prop_assert_eq!(numbers.last().copied().unwrap_or(0), published);
+        prop_assert!(text.is_empty() || text.ends_with('\n'));
+    }
+}

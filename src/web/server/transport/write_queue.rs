@@ -1,0 +1,115 @@
+//! A part on its way into a socket: which bytes of it are not written yet.
+
+use std::io::{self, IoSlice};
+
+use bytes::{Buf, Bytes};
+
+use super::direct_write::Lane;
+use crate::{
+    bus::{Pages, Published},
+    media::multipart::writer::Framing,
+};
+
+/// A part has at most five pieces (chunk size, headers, frame, delimiter, chunk end).
+const MAX_PIECES: usize = 5;
+
+/// A part that is not wholly written yet.
+#[derive(Debug, Default)]
+pub(in crate::web) struct Pieces {
+    pieces: [Bytes; MAX_PIECES],
+    /// `pieces[next..end]` is not written yet.
+    next: usize,
+    end: usize,
+    /// They are the whole part of the frame of this number, which may be had as pages.
+    whole: Option<(u64, Framing)>,
+}
+
+impl Pieces {
+    /// Takes the first piece out, for an answer that does not go through an outbox.
+    pub(in crate::web) fn pop(&mut self) -> Option<Bytes> {
+        if self.is_empty() {
+            return None;
+        }
+        let piece = std::mem::take(&mut self.pieces[self.next]);
+        self.next += 1;
+        Some(piece)
+    }
+
+    /// All is written.
+    pub(in crate::web) fn is_empty(&self) -> bool {
+        self.next == self.end
+    }
+
+    /// Returns the longest piece that waits; `None` if none does.
+    pub(super) fn longest(&self) -> Option<&[u8]> {
+        self.pieces[self.next..self.end].iter().map(|piece| &**piece).max_by_key(|piece| piece.len())
+    }
+
+    /// Adds the part of a frame, as it is shared by all its viewers.
+    pub(in crate::web) fn put_part(&mut self, frame: &Published, framing: Framing) {
+        let whole = self.is_empty().then_some((frame.seq, framing));
+        self.put(frame.part.pieces(framing));
+        self.whole = whole;
+    }
+
+    /// Adds pieces behind those that wait.
+    pub(in crate::web) fn put(&mut self, pieces: impl IntoIterator<Item = Bytes>) {
+        if self.next == self.end {
+            (self.next, self.end) = (0, 0);
+        }
+        self.whole = None;
+        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+            self.pieces[self.end] = piece;
+            self.end += 1;
+        }
+    }
+
+    /// Writes all that waits, as far as that goes without waiting; from `pages` if they hold it.
+    pub(super) fn write_all(&mut self, lane: &dyn Lane, pages: Option<&mut Pages>) -> io::Result<()> {
+        if let (Some((seq, framing)), Some(pages)) = (self.whole, pages)
+            && lane.takes_pages()
+            && pages.hold(seq, framing)
+            // An error is met again by the write.
+            && let Ok(sent) = lane.try_send_pages(pages)
+        {
+            self.advance(sent);
+        }
+        while !self.is_empty() {
+            self.write_some(lane)?;
+        }
+        while lane.try_push()? > 0 {}
+        Ok(())
+    }
+
+    /// Writes what the lane takes at once; answers how many bytes.
+    ///
+    /// # Errors
+    /// The lane's, [`io::ErrorKind::WouldBlock`] among them.
+    pub(super) fn write_some(&mut self, lane: &dyn Lane) -> io::Result<usize> {
+        let (slices, count) = self.slices();
+        let written = lane.try_write(&slices[..count])?;
+        self.advance(written);
+        if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) }
+    }
+
+    pub(super) fn slices(&self) -> ([IoSlice<'_>; MAX_PIECES], usize) {
+        let waiting = &self.pieces[self.next..self.end];
+        (std::array::from_fn(|n| IoSlice::new(waiting.get(n).map_or(&[], |piece| piece))), waiting.len())
+    }
+
+    /// Notes that `written` bytes are gone, and lets go of the pieces that are.
+    pub(super) fn advance(&mut self, mut written: usize) {
+        self.whole = None;
+        while written > 0 && self.next < self.end {
+            let piece = &mut self.pieces[self.next];
+            let taken = written.min(piece.len());
+            piece.advance(taken);
+            written -= taken;
+            if piece.is_empty() {
+                // The frame is not kept alive by a viewer that has it.
+                *piece = Bytes::new();
+                self.next += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! Limits what answers hold that their clients have not taken: of one connection, and of the process.
+//!
+//! A client that asks for much and takes nothing makes the relay keep its answers: over HTTP/2 in hundreds of
+//! streams of one connection, over HTTP/1.1 in thousands of connections. So the bytes of an answer are
+//! charged to `limits.max_unsent_bytes` until the last slice of them was written; when those are used up,
+//! further answers become 503. Bytes that several answers share (a picture that many ask for) are charged
+//! once to the process, and count in each connection that has yet to take them. Of a connection that holds
+//! `limits.max_unsent_bytes_per_connection` already, further requests wait before their answer is made, for
+//! [`WAIT_FOR_ROOM`] at most.
+//!
+//! Answers that the program holds anyway (pages, the API's description) are marked [`Permanent`] and not
+//! charged. Of a stream of pictures a connection holds one part, whose frame all its viewers share. A viewer
+//! that takes longer than [`SLOW_PART`] for a part may be the last one to hold that frame: it is charged from
+//! then on ([`SlowPart`]), and where there is no room for it the viewer is disconnected. Nothing here is on
+//! the way of viewers that keep up.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use actix_web::{
+    Error, HttpMessage, HttpRequest, HttpResponse, ResponseError,
+    body::{BodySize, BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::Method,
+    middleware::Next,
+    web,
+};
+use bytes::Bytes;
+use tokio::{
+    sync::Notify,
+    time::{Instant, Sleep, sleep_until, timeout},
+};
+
+use crate::{
+    limits::{BudgetError, ByteBudget, BytePermit},
+    web::{
+        WebState,
+        middleware::{problem::Problem, rejections::Refusal},
+    },
+};
+
+/// Shorter answers are not charged: 256 of them, of all streams of a connection, are as much as one of its
+/// buffers.
+const LEAST_CHARGED: usize = 1024;
+
+/// An answer is handed on in slices of this length: of an answer over HTTP/1.1, which actix-http copies, its
+/// buffer holds two.
+const SLICE: usize = 16 * 1024;
+
+/// A part that is not taken within this is charged: by then there are newer ones, and its frame would be free
+/// but for this viewer.
+pub(in crate::web) const SLOW_PART: Duration = Duration::from_secs(1);
+
+/// A request whose connection has too much unsent waits so long before it gets 503. A client that takes
+/// anything at all takes a slice within it; one that takes nothing is disconnected in about this time.
+const WAIT_FOR_ROOM: Duration = Duration::from_secs(10);
+
+/// Marks an answer whose bytes are there for as long as the program runs.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::web) struct Permanent;
+
+/// The bytes that answers of one connection hold.
+#[derive(Debug, Default)]
+pub(in crate::web) struct ConnectionBytes {
+    held: AtomicUsize,
+    freed: Notify,
+}
+
+impl ConnectionBytes {
+    /// Returns those of the request's connection, which HTTP/1 keeps with the connection and HTTP/2 with each
+    /// request.
+    fn of(request: &HttpRequest) -> Arc<Self> {
+        let kept = request.conn_data::<Arc<Self>>().cloned();
+        kept.or_else(|| request.extensions().get::<Arc<Self>>().cloned()).unwrap_or_default()
+    }
+
+    /// Waits until the connection holds less than `most`. Returns whether it did within [`WAIT_FOR_ROOM`].
+    async fn wait_below(&self, most: usize) -> bool {
+        if self.held.load(Relaxed) < most {
+            return true;
+        }
+        let has_room = async {
+            loop {
+                let freed = self.freed.notified();
+                if self.held.load(Relaxed) < most {
+                    return;
+                }
+                freed.await;
+            }
+        };
+        timeout(WAIT_FOR_ROOM, has_room).await.is_ok()
+    }
+}
+
+/// The address behind the last byte: what is left of a frame that is half sent ends where the whole frame
+/// ends.
+type Allocation = usize;
+
+fn allocation(bytes: &[u8]) -> Allocation {
+    bytes.as_ptr_range().end as usize
+}
+
+/// The bytes that all answers hold.
+#[derive(Debug)]
+pub struct UnsentAnswers {
+    budget: Arc<ByteBudget>,
+    charged: Mutex<HashMap<Allocation, Weak<Charge>>>,
+}
+
+/// Bytes that are charged to the process for as long as any answer holds them, whoever asked first.
+#[derive(Debug)]
+struct Charge {
+    allocation: Allocation,
+    _permit: BytePermit,
+    answers: Arc<UnsentAnswers>,
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        let mut charged = self.answers.charged();
+        // Another may stand there already, of one that came between.
+        if charged.get(&self.allocation).is_some_and(|charge| charge.strong_count() == 0) {
+            charged.remove(&self.allocation);
+        }
+    }
+}
+
+/// Bytes that count in a connection for as long as an answer of its own holds them.
+struct Held {
+    connection: Arc<ConnectionBytes>,
+    bytes: usize,
+}
+
+impl Held {
+    fn new(connection: Arc<ConnectionBytes>, bytes: usize) -> Self {
+        connection.held.fetch_add(bytes, Relaxed);
+        Self { connection, bytes }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.connection.held.fetch_sub(self.bytes, Relaxed);
+        self.connection.freed.notify_waiters();
+    }
+}
+
+/// Owns bytes of an answer: each slice of them keeps the charge, and counts in the answer's connection.
+struct Charged {
+    bytes: Bytes,
+    _charge: Arc<Charge>,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Charged {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl UnsentAnswers {
+    /// Charges answers to `budget`.
+    pub fn new(budget: Arc<ByteBudget>) -> Self {
+        Self { budget, charged: Mutex::default() }
+    }
+
+    fn charged(&self) -> MutexGuard<'_, HashMap<Allocation, Weak<Charge>>> {
+        self.charged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the same bytes, charged until the last slice of them is dropped.
+    fn charge(
+        self: &Arc<Self>,
+        bytes: Bytes,
+        connection: &Arc<ConnectionBytes>,
+    ) -> Result<Bytes, BudgetError> {
+        let charge = self.hold(allocation(&bytes), bytes.len())?;
+        let held = Held::new(connection.clone(), bytes.len());
+        Ok(Bytes::from_owner(Charged { bytes, _charge: charge, _held: held }))
+    }
+
+    /// Charges bytes to the process, unless they are charged already.
+    fn hold(self: &Arc<Self>, allocation: Allocation, bytes: usize) -> Result<Arc<Charge>, BudgetError> {
+        let mut charged = self.charged();
+        if let Some(charge) = charged.get(&allocation).and_then(Weak::upgrade) {
+            return Ok(charge);
+        }
+        let permit = self.budget.try_acquire(bytes)?;
+        let charge = Arc::new(Charge { allocation, _permit: permit, answers: self.clone() });
+        charged.insert(allocation, Arc::downgrade(&charge));
+        Ok(charge)
+    }
+}
+
+/// A part that one viewer is taking.
+#[derive(Debug)]
+pub(in crate::web) struct SlowPart {
+    answers: Arc<UnsentAnswers>,
+    /// Its number among the connection's parts, and when it was first seen to wait.
+    part: Option<(u64, Instant)>,
+    charge: Option<Arc<Charge>>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl SlowPart {
+    pub(in crate::web) fn new(answers: Arc<UnsentAnswers>) -> Self {
+        Self { answers, part: None, charge: None, timer: None }
+    }
+
+    /// Notes that `rest` of part number `part` waits, of a frame of about `bytes`; or, if there is no rest,
+    /// that nothing does.
+    ///
+    /// # Errors
+    /// If it waits for too long and there is no room to hold it. Counted as refused.
+    pub(in crate::web) fn waits(
+        &mut self,
+        part: u64,
+        rest: Option<&[u8]>,
+        bytes: usize,
+    ) -> Result<(), BudgetError> {
+        let Some(rest) = rest else {
+            (self.part, self.charge) = (None, None);
+            return Ok(());
+        };
+        let now = Instant::now();
+        match self.part {
+            Some((known, since)) if known == part => {
+                if self.charge.is_none() && now.saturating_duration_since(since) >= SLOW_PART {
+                    let bytes = bytes.max(rest.len());
+                    self.charge = Some(self.answers.hold(allocation(rest), bytes)?);
+                }
+            }
+            _ => (self.part, self.charge) = (Some((part, now)), None),
+        }
+        Ok(())
+    }
+
+    /// Has the task woken when a part that waits will have to be charged. One timer a second at most,
+    /// whatever the rate of frames.
+    pub(in crate::web) fn wake_when_late(&mut self, cx: &mut Context<'_>) {
+        let (Some((_, since)), None) = (self.part, &self.charge) else { return };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(since + SLOW_PART)));
+        while timer.as_mut().poll(cx).is_ready() {
+            // Armed for an earlier part.
+            timer.as_mut().reset((since + SLOW_PART).max(Instant::now() + Duration::from_millis(1)));
+        }
+    }
+
+    /// Returns whether the part is charged already.
+    pub(in crate::web) fn is_charged(&self) -> bool {
+        self.charge.is_some()
+    }
+}
+
+/// Bounds what the answers of all routes hold.
+pub(in crate::web) async fn bound(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let state = request.app_data::<web::Data<WebState>>().expect("every app has its state").clone();
+    let connection = ConnectionBytes::of(request.request());
+    let most = state.settings.now().limits.max_unsent_bytes_per_connection;
+    if !connection.wait_below(most).await {
+        state.refusals.count(Refusal::Unsent);
+        let detail = format!(
+            "this connection has not taken {most} bytes of its earlier answers for {} s, and \
+             limits.max_unsent_bytes_per_connection allows no more: read them first",
+            WAIT_FOR_ROOM.as_secs()
+        );
+        return Ok(request.into_response(Problem::unavailable(detail).error_response()));
+    }
+    let response = next.call(request).await?.map_into_boxed_body();
+    let is_charged = match response.response().body().size() {
+        BodySize::Sized(length) => length >= LEAST_CHARGED as u64,
+        BodySize::None | BodySize::Stream => false,
+    };
+    if !is_charged || response.request().method() == Method::HEAD {
+        return Ok(response);
+    }
+    let (request, response) = response.into_parts();
+    Ok(ServiceResponse::new(request, charged(&state, response, &connection)))
+}
+
+/// The answer in slices, charged; or 503.
+fn charged(state: &WebState, response: HttpResponse, connection: &Arc<ConnectionBytes>) -> HttpResponse {
+    let is_permanent = response.extensions().get::<Permanent>().is_some();
+    let (head, body) = response.into_parts();
+    let bytes = match body.try_into_bytes() {
+        Ok(bytes) if is_permanent => bytes,
+        Ok(bytes) => match state.unsent.charge(bytes, connection) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                state.refusals.count(Refusal::Unsent);
+                let detail = format!("answers that clients have not taken are too many: {error}");
+                return Problem::unavailable(detail).error_response();
+            }
+        },
+        // It makes its pieces as they are asked for.
+        Err(body) => return head.set_body(body),
+    };
+    head.set_body(BoxBody::new(Slices::new([bytes])))
+}
+
+/// A body of bytes that are there, handed on in slices: whoever copies them copies no more than that.
+#[derive(Debug)]
+pub(in crate::web) struct Slices {
+    rest: VecDeque<Bytes>,
+    length: u64,
+}
+
+impl Slices {
+    pub(in crate::web) fn new(pieces: impl IntoIterator<Item = Bytes>) -> Self {
+        let rest: VecDeque<_> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+        let length = rest.iter().map(|piece| piece.len() as u64).sum();
+        Self { rest, length }
+    }
+}
+
+impl MessageBody for Slices {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.length)
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let Some(mut piece) = self.rest.pop_front() else { return Poll::Ready(None) };
+        if piece.len() > SLICE {
+            self.rest.push_front(piece.split_off(SLICE));
+        }
+        Poll::Ready(Some(Ok(piece)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+    use futures_util::{FutureExt, future::poll_fn};
+    use tokio::time::advance;
+
+    use super::*;
+
+    const KIB: usize = 1024;
+
+    fn answers(kib: usize) -> Arc<UnsentAnswers> {
+        Arc::new(UnsentAnswers::new(Arc::new(ByteBudget::new(kib * KIB))))
+    }
+
+    #[test]
+    fn an_answer_is_charged_until_the_last_slice_of_it_is_gone() {
+        let (answers, connection) = (answers(10), Arc::default());
+        let mut bytes = answers.charge(Bytes::from(vec![7; 6 * KIB]), &connection).unwrap();
+        let last = bytes.split_off(6 * KIB - 1);
+        assert!(answers.charge(Bytes::from(vec![7; 6 * KIB]), &connection).is_err());
+        drop(bytes);
+        assert_eq!((answers.budget.in_use(), connection.held.load(Relaxed)), (6 * KIB, 6 * KIB));
+        drop(last);
+        assert_eq!((answers.budget.in_use(), connection.held.load(Relaxed)), (0, 0));
+        assert!(answers.charged().is_empty());
+        assert!(answers.charge(Bytes::from(vec![7; 10 * KIB]), &connection).is_ok());
+    }
+
+    #[test]
+    fn bytes_that_many_answers_share_are_charged_once() {
+        let (answers, connections) = (answers(10), [(); 3].map(|()| Arc::default()));
+        let picture = Bytes::from(vec![7; 6 * KIB]);
+        let all =
+            connections.each_ref().map(|connection| answers.charge(picture.clone(), connection).unwrap());
+        assert_eq!(answers.budget.in_use(), 6 * KIB);
+        let held = || connections.each_ref().map(|connection| connection.held.load(Relaxed));
+        assert_eq!(held(), [6 * KIB; 3], "each has yet to take it");
+        let [first, second, third] = all;
+        drop(first);
+        assert_eq!(answers.budget.in_use(), 6 * KIB, "two hold it still");
+        assert_eq!(held(), [0, 6 * KIB, 6 * KIB], "who asked first has taken it");
+        drop((second, third));
+        assert_eq!((answers.budget.in_use(), answers.charged().len()), (0, 0));
+        assert!(connections.iter().all(|connection| connection.held.load(Relaxed) == 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_room_goes_on_when_there_is_some() {
+        let (answers, connection) = (answers(10), Arc::<ConnectionBytes>::default());
+        let held = answers.charge(Bytes::from(vec![7; 2 * KIB]), &connection).unwrap();
+        let mut waits = Box::pin(connection.wait_below(2 * KIB));
+        assert!(waits.as_mut().now_or_never().is_none());
+        assert_eq!(connection.wait_below(2 * KIB + 1).now_or_never(), Some(true));
+        drop(held);
+        assert_eq!(waits.now_or_never(), Some(true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_room_does_not_wait_for_ever() {
+        let (answers, connection) = (answers(10), Arc::<ConnectionBytes>::default());
+        let _held = answers.charge(Bytes::from(vec![7; 2 * KIB]), &connection).unwrap();
+        let begun = Instant::now();
+        assert!(!connection.wait_below(2 * KIB).await);
+        assert_eq!(begun.elapsed(), WAIT_FOR_ROOM);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_is_taken_too_slowly_is_charged_once_for_all_who_take_it() {
+        let (answers, frame) = (answers(10), Bytes::from(vec![7; 6 * KIB]));
+        let mut viewers = [(); 3].map(|()| SlowPart::new(answers.clone()));
+        for (n, viewer) in viewers.iter_mut().enumerate() {
+            viewer.waits(1, Some(&frame[n..]), frame.len()).unwrap();
+        }
+        assert_eq!(answers.budget.in_use(), 0, "they may be quick yet");
+        let [first, ..] = &mut viewers;
+        poll_fn(|cx| {
+            first.waits(1, Some(&frame[1000..]), frame.len()).unwrap();
+            first.wake_when_late(cx);
+            if first.is_charged() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        for viewer in &mut viewers {
+            viewer.waits(1, Some(&frame[2000..]), frame.len()).unwrap();
+            assert_eq!((viewer.is_charged(), answers.budget.in_use()), (true, 6 * KIB));
+        }
+        let [mut first, second, third] = viewers;
+        first.waits(2, Some(&frame), frame.len()).unwrap();
+        drop(second);
+        assert_eq!(answers.budget.in_use(), 6 * KIB, "one holds it still");
+        drop(third);
+        assert_eq!(answers.budget.in_use(), 0);
+        let others = answers.budget.try_acquire(5 * KIB).unwrap();
+        advance(SLOW_PART).await;
+        assert!(first.waits(2, Some(&frame), frame.len()).is_err());
+        drop(others);
+        assert!(first.waits(2, None, 0).is_ok() && answers.charged().is_empty());
+    }
+
+    #[test]
+    fn slices_are_the_whole_and_none_is_long() {
+        let pieces = [vec![1; 3 * SLICE + 1], vec![], vec![2; 5]].map(Bytes::from);
+        let whole = pieces.concat();
+        let mut slices = Slices::new(pieces.clone());
+        assert_eq!(slices.size(), BodySize::Sized(whole.len() as u64));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        while let Poll::Ready(Some(Ok(slice))) = Pin::new(&mut slices).poll_next(&mut cx) {
+            assert!((1..=SLICE).contains(&slice.len()));
+        }
+        let read = to_bytes(Slices::new(pieces)).now_or_never().unwrap().unwrap();
+        assert_eq!(read, whole);
+    }
+}

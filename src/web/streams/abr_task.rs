@@ -1,0 +1,125 @@
+//! A viewer whose link is looked at, and who gets smaller pictures while it carries no others.
+//!
+//! The pictures of each step are a rendition, as others ask for in the URL, and shared with them. The
+//! connection's own task looks once a second, holds the rendition of the next step, and then has the feed
+//! look at that one's bus: between two parts, never back in time. Viewers who did not ask for this cost
+//! nothing more.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::{FutureExt, future::LocalBoxFuture};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use tracing::debug;
+
+use crate::{
+    bus::AdaptiveViewer,
+    media::frame::FrameKind,
+    registry::{Held, RenditionError, Variant},
+    stream::StreamHandle,
+    viewer::{Ladder, Tally},
+    web::{State, server::transport::FeedGuard},
+};
+
+/// The interval at which a viewer is looked at: a window of the ladder is two of these.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Frames that a viewer took, a repeat not counted.
+pub(in crate::web) type Taken = Arc<AtomicU64>;
+
+/// One adaptive viewer.
+pub(in crate::web) struct Adapting {
+    state: State,
+    stream: StreamHandle,
+    /// The options it asked for.
+    base: Variant,
+    /// Where it looks now.
+    shown: StreamHandle,
+    taken: Taken,
+    ladder: Ladder,
+    counted: AdaptiveViewer,
+    ticks: Interval,
+    going: Option<Going>,
+    /// Of the pictures at the top of the ladder.
+    size: Option<(u16, u16)>,
+}
+
+type Going = LocalBoxFuture<'static, (usize, Result<Option<Held>, RenditionError>)>;
+
+impl Adapting {
+    /// A viewer of `stream` who asked for `base` and looks at `shown`, which is that.
+    pub(in crate::web) fn new(
+        state: State,
+        stream: StreamHandle,
+        base: Variant,
+        shown: StreamHandle,
+        taken: Taken,
+    ) -> Self {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let counted = AdaptiveViewer::new(stream.bus().clone());
+        let ladder = Ladder::new(Instant::now());
+        Self { state, stream, base, shown, taken, ladder, counted, ticks, going: None, size: None }
+    }
+
+    /// Looks whether it is time, and moves the feed. Wakes the task for the next time.
+    pub(in crate::web) fn poll(&mut self, cx: &mut Context<'_>, feed: &FeedGuard) {
+        loop {
+            if let Some(going) = &mut self.going {
+                let Poll::Ready((step, held)) = going.poll_unpin(cx) else { return };
+                self.going = None;
+                self.arrive(step, held, feed);
+            }
+            if self.ticks.poll_tick(cx).is_pending() {
+                return;
+            }
+            self.look();
+        }
+    }
+
+    fn look(&mut self) {
+        let bus = self.shown.bus();
+        let newest = bus.newest().filter(|newest| newest.frame.kind() == FrameKind::Picture);
+        if let Some(newest) = newest.filter(|_| self.ladder.step() == 0) {
+            self.size = Some((newest.frame.width(), newest.frame.height()));
+        }
+        let tally = Tally { offered: bus.stats().frames_in(), taken: self.taken.load(Ordering::Relaxed) };
+        let Some(step) = self.ladder.look(Instant::now(), tally) else { return };
+        let Some(size) = self.size else { return };
+        let variant = self.base.smaller(step, size);
+        let (state, stream) = (self.state.clone(), self.stream.clone());
+        self.going = Some(
+            async move {
+                if variant.is_nothing() {
+                    return (step, Ok(None));
+                }
+                let held = state.renditions.hold(&stream, variant, &*state.starter).await;
+                (step, held.map(Some))
+            }
+            .boxed_local(),
+        );
+    }
+
+    fn arrive(&mut self, step: usize, held: Result<Option<Held>, RenditionError>, feed: &FeedGuard) {
+        let now = Instant::now();
+        match held {
+            Ok(held) => {
+                self.shown = held.as_ref().map_or(&self.stream, Held::stream).clone();
+                feed.move_to(self.shown.bus(), held);
+                self.ladder.moved(now, step);
+                self.counted.move_to(step);
+                debug!(stream = %self.stream.name(), step, "a viewer's link carries another step");
+            }
+            Err(error) => {
+                debug!(stream = %self.stream.name(), step, "a viewer stays where it is: {error}");
+                self.ladder.stay(now);
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The last seconds of a stream as a file.
+
+use std::{collections::VecDeque, convert::Infallible, sync::Arc};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::SizedStream,
+    http::{Method, header},
+    web,
+};
+use futures_util::stream;
+
+use super::{
+    replay::{bad_request, history, next_piece, seconds},
+    viewer_list::{Kind, Viewing},
+    watch::told,
+};
+use crate::{
+    media::formats::{ClipFormat, clip, local},
+    viewer::Counts,
+    web::{
+        State,
+        middleware::{access, problem::Problem},
+        query,
+    },
+};
+
+/// `GET /streams/{name}/clip`.
+pub(in crate::web) async fn by_name(
+    request: HttpRequest,
+    state: State,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let stream = state.stream(&name)?;
+    let history = history(&stream)?;
+    let seconds = seconds(&request, history)?;
+    let format = match query(&request, "format") {
+        None => ClipFormat::Mjpg,
+        Some(text) => text.parse().map_err(|error| bad_request(format!("{error}")))?,
+    };
+    let pictures = history.last(seconds)?;
+    let counts: Arc<Counts> = Arc::default();
+    let is_head = request.method() == Method::HEAD;
+    let guard = if is_head {
+        None
+    } else {
+        let seat = access::seat(&state, &request)?;
+        let most = state.settings.now().limits.max_viewers_per_stream;
+        let joined = stream.join_past(&state.capacity, most).map_err(|full| state.no_room(full))?;
+        let viewing = Viewing::begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
+        Some((joined, seat, viewing))
+    };
+    let begins =
+        pictures.first().map(|first| local(first.frame.taken()).strftime("%Y%m%d-%H%M%S").to_string());
+    let file = format!("{}-{}.{}", stream.name(), begins.unwrap_or_default(), format.extension());
+    let clip = clip(format, pictures);
+    let mut head = HttpResponse::Ok();
+    crate::web::never_cached(&mut head);
+    crate::web::allow_origin(&mut head, &state);
+    head.content_type(format.content_type());
+    // A stream's name has no character that would have to be escaped.
+    head.insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")));
+    let mut pieces = clip.pieces;
+    let mut waiting = VecDeque::new();
+    let body = stream::iter(std::iter::from_fn(move || {
+        let _counted = &guard;
+        if waiting.is_empty() {
+            waiting.extend(pieces.next());
+        }
+        let piece = next_piece(&mut waiting)?;
+        counts.bytes_only(piece.len());
+        Some(Ok::<_, Infallible>(piece))
+    }));
+    // actix leaves out the body of an answer to HEAD, and keeps its length.
+    let answer = head.body(SizedStream::new(clip.len, body));
+    Ok(if is_head { answer } else { told(answer) })
+}

@@ -1,0 +1,66 @@
+//! A stream over HTTP/2, beside others on one connection: by actix's ordinary way of a body, which waits for
+//! the room that the client gives each stream.
+//!
+//! The outbox is a connection's, and so has no place here. The newest frame wins all the same: the next one
+//! is asked for only when the one before has gone. A client that makes no room for a stream, while its
+//! connection is well, is let go by the connection ([`crate::web::server::http2`]).
+
+use std::convert::Infallible;
+
+use actix_web::body::BodyStream;
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+
+use super::{viewer_list::Viewing, watch::ViewerFeed};
+use crate::{
+    auth::Lease,
+    bus::Subscriber,
+    web::{
+        middleware::viewers_per_address::AddressSeat,
+        server::transport::{BusyGuard, Feed, Filled, Pieces},
+    },
+};
+
+/// One viewer.
+pub(super) struct Multiplexed {
+    pub(super) feed: ViewerFeed,
+    pub(super) showing: Subscriber,
+    pub(super) lease: Lease,
+    /// These are held for as long as the viewer is there.
+    pub(super) _busy: BusyGuard,
+    pub(super) _seat: AddressSeat,
+    pub(super) _viewing: Viewing,
+}
+
+/// The answer of one viewer, as an ordinary body.
+pub(super) fn body(viewer: Multiplexed) -> BodyStream<impl Stream<Item = Result<Bytes, Infallible>> + use<>> {
+    let pieces = stream::unfold((viewer, Pieces::default()), async |(mut viewer, mut pieces)| {
+        let piece = viewer.next(&mut pieces).await?;
+        Some((Ok(piece), (viewer, pieces)))
+    });
+    BodyStream::new(Box::pin(pieces))
+}
+
+impl Multiplexed {
+    /// The next bytes; none at the end.
+    async fn next(&mut self, pieces: &mut Pieces) -> Option<Bytes> {
+        loop {
+            if let Some(piece) = pieces.pop() {
+                return Some(piece);
+            }
+            if self.lease.is_over() {
+                self.feed.end();
+            }
+            let showing = self.showing.borrow_and_update().clone();
+            match self.feed.fill(&showing, pieces) {
+                Filled::Some => {}
+                Filled::Nothing => tokio::select! {
+                    biased;
+                    () = self.lease.over() => {}
+                    changed = self.showing.changed() => changed.ok()?,
+                },
+                Filled::Ended => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Points sent to us, for streams that are live graphs: `POST /streams/{name}/points`.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+
+use super::push::{Body, content_type, rejected};
+use crate::{
+    config::{Publishers, SourceConfig},
+    source::generated::chart::{parse, points::Points, unix_now},
+    web::{
+        State, WebState,
+        middleware::{problem::Problem, uploads::Uploads},
+    },
+};
+
+/// Longest body: some 40,000 lines, twice of what a series keeps.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Points as JSON or as lines; answered when they are taken, all or none.
+pub(in crate::web) async fn points(
+    request: HttpRequest,
+    state: State,
+    name: web::Path<String>,
+    payload: web::Payload,
+) -> HttpResponse {
+    let mut body = Body::new(&request, payload);
+    let taken = async {
+        let points = chart(&state, &name)?;
+        let too_large = || {
+            let detail = format!("more than {MAX_BODY_BYTES} bytes of points; send them in several requests");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+        };
+        let upload = Uploads::push(&state, &request, &name)?;
+        let text = body.whole(upload, MAX_BODY_BYTES, too_large).await?;
+        let json =
+            content_type(&request).split(';').next().is_some_and(|kind| kind.trim_end().ends_with("json"));
+        let now = unix_now();
+        let new = parse::read(&text, json, points.names(), now)
+            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+        points.add(&new, now);
+        Ok::<_, Problem>(HttpResponse::NoContent().finish())
+    };
+    match taken.await {
+        Ok(answer) => answer,
+        Err(problem) => {
+            rejected::count(&state, &name, problem.status());
+            body.refuse(problem).await
+        }
+    }
+}
+
+/// The points of the stream, if it takes them.
+fn chart(state: &WebState, name: &str) -> Result<Arc<Points>, Problem> {
+    let stream = state.stream(name)?;
+    let config = stream.config();
+    let chart = config.sources().find_map(|source| match source {
+        SourceConfig::Chart(chart) => Some(chart),
+        _ => None,
+    });
+    let (Some(chart), Some(points)) = (chart, stream.lasting().points()) else {
+        let kind = config.source.type_name();
+        let detail = format!(
+            "stream {name} takes its pictures from a source of type {kind}; only type chart takes points"
+        );
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    };
+    if chart.publishers == Publishers::Nobody {
+        let detail = format!("stream {name} has no token: its points are only polled");
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    }
+    Ok(points.clone())
+}

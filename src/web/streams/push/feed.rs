@@ -1,0 +1,213 @@
+//! A feed: pictures one behind the other in one body without end, each shown when its last byte has come.
+
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use tracing::info;
+
+use super::body::Body;
+use crate::{
+    auth::Lease,
+    bus::{Bus, DropReason},
+    config::{Limits, SecondPublisher},
+    media::multipart::{
+        boundary::ContentKind,
+        parser::{ParseError, ParserLimits, PartParser},
+    },
+    observability::{ACCESS, next_id},
+    stream::{StreamHandle, Taken},
+    web::{
+        WebState,
+        middleware::{
+            access,
+            access_log::{Asked, Publisher, shown},
+            problem::Problem,
+            uploads::{Upload, Uploads},
+        },
+    },
+};
+
+/// The answer to a feed that ended.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::web) struct Fed {
+    /// Whole pictures in it.
+    frames: u64,
+}
+
+/// Shows what comes until the publisher ends, is replaced, or the relay stops.
+///
+/// A feed may be silent for any time (a picture an hour is a feed, too): a dead publisher is found by the
+/// socket's keep-alive, and one that hangs is replaced by the next.
+pub(super) async fn take(
+    request: &HttpRequest,
+    state: &WebState,
+    stream: &StreamHandle,
+    second: SecondPublisher,
+    body: &mut Body,
+) -> Result<HttpResponse, Problem> {
+    let name = stream.name().as_str();
+    // Before another publisher is replaced by this one.
+    let upload = Uploads::feed(state, request)?;
+    let mut feed = Feed::new(request, &state.settings.now().limits, stream, upload);
+    let publishing = stream.publish(second).map_err(|Taken| already_fed(name))?;
+    let replaced = publishing.over();
+    tokio::pin!(replaced);
+    let stopped = closed(stream.bus());
+    tokio::pin!(stopped);
+    let mut lease = access::push_lease(state, request, stream)?;
+    let id = next_id();
+    request.extensions_mut().insert(Publisher(id));
+    let Asked { client, user, agent, .. } = Asked::of(state, request);
+    let (client, user, agent) = (shown(client), user.as_deref(), agent.as_deref());
+    info!(target: ACCESS, stream = %name, publisher = id, client, user, agent, "a publisher feeds");
+    let _feeding = stream.fed_by(id);
+    let end = loop {
+        let chunk = tokio::select! {
+            biased;
+            () = over(&mut lease) => break Err(taken_back(name)),
+            () = &mut replaced => break Err(another_publisher(name)),
+            () = &mut stopped => break Err(Problem::unavailable("framecast is stopping")),
+            chunk = body.chunk(&feed.upload) => chunk,
+        };
+        match chunk {
+            Ok(Some(chunk)) => {
+                if let Err(problem) = feed.take(&chunk) {
+                    break Err(problem);
+                }
+            }
+            Ok(None) => break feed.show(PartParser::finish),
+            Err(problem) => {
+                // What was cut off is counted; that the body broke is reason enough.
+                let _ = feed.show(PartParser::finish);
+                break Err(problem);
+            }
+        }
+    };
+    let frames = feed.frames;
+    match end {
+        Ok(()) => {
+            info!(target: ACCESS, stream = %name, publisher = id, frames, "a publisher ended its feed");
+            Ok(HttpResponse::Ok().json(Fed { frames }))
+        }
+        Err(problem) => {
+            info!(
+                target: ACCESS, stream = %name, publisher = id, frames, "a publisher was let go: {problem}"
+            );
+            Err(problem)
+        }
+    }
+}
+
+async fn closed(bus: &Bus) {
+    // An error means that the bus is gone, which is closed enough.
+    let _ = bus.subscribe().wait_for(|showing| showing.closed).await;
+}
+
+/// Never, for whoever needs no role to push.
+async fn over(lease: &mut Option<Lease>) {
+    match lease {
+        Some(lease) => lease.over().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn taken_back(name: &str) -> Problem {
+    Problem::forbidden(format!("you may not push to stream {name} any more"))
+}
+
+fn another_publisher(name: &str) -> Problem {
+    let detail = format!("another publisher feeds stream {name} now; the newest wins");
+    Problem::new(StatusCode::CONFLICT, detail)
+}
+
+/// The first one stays, as `source.second_publisher` says.
+pub(super) fn already_fed(name: &str) -> Problem {
+    let detail = format!("another publisher feeds stream {name} now, and the first one stays");
+    Problem::new(StatusCode::CONFLICT, detail)
+}
+
+struct Feed<'a> {
+    stream: &'a StreamHandle,
+    parser: PartParser,
+    /// Charged with the parser's memory. Declared after it, so that it is dropped after it.
+    upload: Upload,
+    max_frame_pixels: u64,
+    frames: u64,
+}
+
+impl<'a> Feed<'a> {
+    fn new(request: &HttpRequest, limits: &Limits, stream: &'a StreamHandle, upload: Upload) -> Self {
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let kind = ContentKind::from_header(content_type.and_then(|value| value.to_str().ok()));
+        let bounds = ParserLimits {
+            max_frame_bytes: limits.max_frame_bytes,
+            max_header_bytes: limits.max_header_bytes,
+        };
+        let parser = PartParser::new(kind, bounds);
+        Self { stream, parser, upload, max_frame_pixels: limits.max_frame_pixels, frames: 0 }
+    }
+
+    /// Publishes the frames that this chunk of the body completes.
+    fn take(&mut self, chunk: &[u8]) -> Result<(), Problem> {
+        let charged = self.upload.reserve(self.parser.held() + chunk.len());
+        charged.inspect_err(|_| self.stream.sink().dropped(DropReason::Busy))?;
+        let frames = self.frames;
+        self.parser.push(chunk);
+        self.show(PartParser::next_part)?;
+        if self.frames > frames {
+            self.upload.progress();
+        }
+        let charged = self.upload.set(self.parser.held());
+        charged.inspect_err(|_| self.stream.sink().dropped(DropReason::Busy))?;
+        Ok(())
+    }
+
+    /// Shows every whole picture that `next` finds, and counts the rest.
+    fn show(
+        &mut self,
+        next: fn(&mut PartParser) -> Result<Option<crate::media::multipart::parser::Part>, ParseError>,
+    ) -> Result<(), Problem> {
+        let sink = self.stream.sink();
+        loop {
+            let found = next(&mut self.parser);
+            sink.parsed(&self.parser.take_events());
+            match found {
+                Ok(Some(part)) => {
+                    let pixels = u64::from(part.info.width) * u64::from(part.info.height);
+                    if pixels > self.max_frame_pixels {
+                        sink.dropped(DropReason::TooLarge);
+                    } else {
+                        sink.part(part);
+                        self.frames += 1;
+                    }
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    if is_uncounted(&error) {
+                        sink.dropped(DropReason::Invalid);
+                    }
+                    return Err(refused(&error));
+                }
+            }
+        }
+    }
+}
+
+/// A body that never looked like a picture gives the parser nothing to count.
+fn is_uncounted(error: &ParseError) -> bool {
+    matches!(error, ParseError::NoFrame { .. } | ParseError::Ended { cause: None, bytes: 1.., .. })
+}
+
+fn refused(error: &ParseError) -> Problem {
+    let status = match error {
+        ParseError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        ParseError::NoFrame { .. } | ParseError::Ended { cause: None, bytes: 1.., .. } => {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+        }
+        ParseError::Ended { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    Problem::new(status, error.to_string())
+}

@@ -1,0 +1,214 @@
+//! Pictures pushed to us: one a request (`/frame`), or a feed without end (`/feed`).
+
+mod body;
+mod feed;
+mod form;
+pub(crate) mod rejected;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+pub(in crate::web) use body::Body;
+use body::Received;
+pub(in crate::web) use feed::Fed;
+#[cfg(any(test, fuzzing))]
+pub(in crate::web) use form::file_in as file_of_form;
+
+use crate::{
+    bus::DropReason,
+    config::{SecondPublisher, SourceConfig},
+    imaging::{
+        PoolError,
+        convert::{self, ConversionSize, PictureError, PictureLimits},
+    },
+    media::frame::Frame,
+    stream::{StreamHandle, state::State as StreamState},
+    web::{
+        State, WebState,
+        middleware::{problem::Problem, uploads::Uploads},
+    },
+};
+
+/// Content types that only a feed has, wherever it is sent. `image/jpeg` may be both: its address decides.
+const FEED_TYPES: [&str; 3] = ["multipart/x-mixed-replace", "multipart/mixed", "video/"];
+
+/// `POST` or `PUT /streams/{name}/frame`: one picture, answered when it is shown.
+pub(in crate::web) async fn frame(
+    request: HttpRequest,
+    state: State,
+    name: web::Path<String>,
+    payload: web::Payload,
+) -> HttpResponse {
+    let content_type = content_type(&request);
+    let is_feed = FEED_TYPES.iter().any(|feed| content_type.starts_with(feed));
+    let mut body = Body::new(&request, payload);
+    let taken = async {
+        let (stream, second) = push_stream(&state, &name)?;
+        if is_feed {
+            return feed::take(&request, &state, &stream, second, &mut body).await;
+        }
+        if second == SecondPublisher::Refused && stream.is_fed() {
+            return Err(feed::already_fed(&name));
+        }
+        let picture = one_picture(&request, &state, &stream, &mut body).await?;
+        show(&state, &stream, picture).await?;
+        Ok(HttpResponse::NoContent().finish())
+    };
+    match taken.await {
+        Ok(answer) => answer,
+        Err(problem) => {
+            rejected::count(&state, &name, problem.status());
+            body.refuse(problem).await
+        }
+    }
+}
+
+/// `POST` or `PUT /streams/{name}/feed`: pictures one behind the other until the publisher ends; each is
+/// shown when its last byte has come.
+pub(in crate::web) async fn feed(
+    request: HttpRequest,
+    state: State,
+    name: web::Path<String>,
+    payload: web::Payload,
+) -> HttpResponse {
+    feed_to(&request, &state, Ok(name.into_inner()), payload).await
+}
+
+/// Takes a picture for the stream of this name, or refuses it with a problem.
+pub(in crate::web) async fn feed_to(
+    request: &HttpRequest,
+    state: &WebState,
+    name: Result<String, Problem>,
+    payload: web::Payload,
+) -> HttpResponse {
+    let mut body = Body::new(request, payload);
+    let name = match name {
+        Ok(name) => name,
+        Err(problem) => return body.refuse(problem).await,
+    };
+    let taken = async {
+        let (stream, second) = push_stream(state, &name)?;
+        feed::take(request, state, &stream, second, &mut body).await
+    };
+    match taken.await {
+        Ok(answer) => answer,
+        Err(problem) => {
+            rejected::count(state, &name, problem.status());
+            body.refuse(problem).await
+        }
+    }
+}
+
+/// The stream, if it takes pushes, and what becomes of a second publisher.
+fn push_stream(state: &WebState, name: &str) -> Result<(StreamHandle, SecondPublisher), Problem> {
+    let stream = state.stream(name)?;
+    let SourceConfig::Push { second, .. } = stream.config().source else {
+        let kind = stream.config().source.type_name();
+        let detail = format!(
+            "stream {name} takes its pictures from a source of type {kind}; only type push takes them here"
+        );
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    };
+    if stream.status().state == StreamState::Paused {
+        return Err(Problem::new(StatusCode::CONFLICT, format!("stream {name} is paused")));
+    }
+    Ok((stream, second))
+}
+
+pub(in crate::web) fn content_type(request: &HttpRequest) -> String {
+    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The picture file in the body. What cannot be had is counted; its content is not looked at yet.
+async fn one_picture(
+    request: &HttpRequest,
+    state: &WebState,
+    stream: &StreamHandle,
+    body: &mut Body,
+) -> Result<Received, Problem> {
+    let max = state.settings.now().limits.max_frame_bytes;
+    let too_large = || {
+        let detail = format!("the picture is larger than {max} bytes (limits.max_frame_bytes)");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    };
+    let upload = Uploads::push(state, request, stream.name().as_str())
+        .inspect_err(|_| stream.sink().dropped(DropReason::Busy))?;
+    let picture = if content_type(request).starts_with("multipart/form-data") {
+        match body.whole(upload, max.saturating_add(form::OVERHEAD_BYTES), too_large).await {
+            Ok(whole) => form::file(request, whole).await,
+            Err(problem) => Err(problem),
+        }
+    } else {
+        body.whole(upload, max, too_large).await
+    };
+    picture.inspect_err(|problem| {
+        stream.sink().dropped(match problem.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => DropReason::TooLarge,
+            StatusCode::SERVICE_UNAVAILABLE => DropReason::Busy,
+            _ => DropReason::Invalid,
+        });
+    })
+}
+
+async fn show(state: &WebState, stream: &StreamHandle, picture: Received) -> Result<(), Problem> {
+    let limits = PictureLimits::from(&state.settings.now().limits);
+    match convert(state, stream, picture, limits).await? {
+        Ok(frame) => {
+            stream.sink().frame(frame);
+            Ok(())
+        }
+        Err(error) => {
+            stream.sink().dropped(drop_reason(&error));
+            Err(error.into())
+        }
+    }
+}
+
+/// Converts it to a frame, in the pool if it has to be decoded.
+///
+/// # Errors
+/// 503, which is counted, if too many conversions are already waiting.
+async fn convert(
+    state: &WebState,
+    stream: &StreamHandle,
+    picture: Received,
+    limits: PictureLimits,
+) -> Result<Result<Frame, PictureError>, Problem> {
+    let size = match convert::conversion_bytes(&picture, limits) {
+        Ok(Some(size)) => size,
+        Ok(None) => return Ok(convert::to_jpeg(picture.into_parts().0, limits)),
+        Err(error) => return Ok(Err(error)),
+    };
+    let ConversionSize { width, height, bytes } = size;
+    let queue = state.pool.queue(stream.name());
+    let to_jpeg = move || {
+        let (picture, upload) = picture.into_parts();
+        let converted = convert::to_jpeg(picture, limits);
+        // Charged until then, also if the publisher has disconnected.
+        drop(upload);
+        converted
+    };
+    match queue.convert(bytes, to_jpeg).await {
+        Ok(converted) => Ok(converted),
+        Err(PoolError::Memory { needed, most }) => {
+            Ok(Err(PictureError::TooMuchMemory { width, height, needed, most }))
+        }
+        Err(error) => {
+            stream.sink().dropped(DropReason::Busy);
+            Err(error.into())
+        }
+    }
+}
+
+fn drop_reason(error: &PictureError) -> DropReason {
+    match error {
+        PictureError::TooLarge { .. }
+        | PictureError::TooManyPixels { .. }
+        | PictureError::TooLong { .. }
+        | PictureError::TooMuchMemory { .. } => DropReason::TooLarge,
+        _ => DropReason::Invalid,
+    }
+}

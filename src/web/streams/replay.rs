@@ -1,0 +1,237 @@
+//! The last seconds of a stream, played again.
+//!
+//! These answers take the ordinary way through actix-http, which copies each piece into the connection's
+//! buffer: few look at the past, and what the fan-out does for the present would be of no use to them.
+
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::BodyStream,
+    http::{Method, StatusCode, Version},
+    web,
+};
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    viewer_list::{Kind, Viewing},
+    watch::{self, NoBody, Wishes},
+};
+use crate::{
+    auth::Lease,
+    bus::{History, Showing, Subscriber},
+    config::Role,
+    media::multipart::writer::{self, Framing},
+    stream::{DemandGuard, PastViewerGuard, StreamHandle},
+    viewer::{Counts, Replay},
+    web::{
+        State,
+        middleware::{access, problem::Problem, viewers_per_address::AddressSeat},
+        query,
+        server::{
+            http2::Patience,
+            transport::{Busy, BusyGuard, Outbox},
+        },
+    },
+};
+
+/// Largest piece handed to actix-http, whose buffer for the connection grows to what one piece needs.
+const MAX_PIECE: usize = 64 * 1024;
+
+/// Longest stretch that may be asked for: what `replay` may be at most.
+const MAX_SECONDS: f64 = 3600.0;
+
+const SPEEDS: std::ops::RangeInclusive<f64> = 0.1..=10.0;
+
+/// `GET /streams/{name}/replay`.
+pub(in crate::web) async fn by_name(
+    request: HttpRequest,
+    state: State,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let stream = state.stream(&name)?;
+    let history = history(&stream)?;
+    let seconds = seconds(&request, history)?;
+    let speed = speed(&request)?;
+    let goes_on = goes_on(&request)?;
+    let wishes = Wishes::of(&request);
+    let chunked = request.version() >= Version::HTTP_11 && !wishes.unchunked && stream.config().chunked;
+    let pictures = history.last(seconds)?;
+    let mut head = HttpResponse::Ok();
+    watch::stream_head(&mut head, &state, &Wishes::default());
+    if request.method() == Method::HEAD {
+        return Ok(watch::unchunked_unless(chunked, head.body(NoBody)));
+    }
+    let lease = access::lease(&state, &request, Role::View, &stream)?;
+    let seat = access::seat(&state, &request)?;
+    let guard = stream
+        .join_past(&state.capacity, state.settings.now().limits.max_viewers_per_stream)
+        .map_err(|full| state.no_room(full))?;
+    let outbox = Outbox::of(&request);
+    outbox.set_stall_timeout(stream.config().viewer_timeout);
+    let counts: Arc<Counts> = Arc::default();
+    let player = Player {
+        _viewing: Viewing::begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
+        counts,
+        replay: Replay::new(pictures, speed),
+        showing: stream.bus().subscribe(),
+        pieces: VecDeque::from([Bytes::from_static(writer::FIRST_DELIMITER)]),
+        stage: Stage::Past,
+        demand: goes_on.then(|| stream.want()),
+        guard,
+        lease,
+        _busy: outbox.busy(Busy::Answering),
+        _seat: seat,
+    };
+    let pieces = stream::unfold(player, async |mut player| {
+        let piece = player.next().await?;
+        Some((Ok::<_, Infallible>(piece), player))
+    });
+    let mut answer = head.body(BodyStream::new(Box::pin(pieces)));
+    answer.extensions_mut().insert(Patience(stream.config().viewer_timeout));
+    Ok(watch::told(watch::unchunked_unless(chunked, answer)))
+}
+
+/// Where the stream keeps its past.
+///
+/// # Errors
+/// 409 when it does not, with what to set.
+pub(in crate::web) fn history(stream: &StreamHandle) -> Result<&History, Problem> {
+    let name = stream.name();
+    let detail = || format!("stream {name} keeps no past: give it `replay: 30s` in the configuration");
+    stream.bus().history().ok_or_else(|| Problem::new(StatusCode::CONFLICT, detail()))
+}
+
+/// `?seconds=`, by default all that is kept.
+pub(in crate::web) fn seconds(request: &HttpRequest, history: &History) -> Result<Duration, Problem> {
+    let Some(text) = query(request, "seconds") else { return Ok(history.span()) };
+    let seconds = number(&text).filter(|seconds| (0.0..=MAX_SECONDS).contains(seconds) && *seconds > 0.0);
+    let detail = || format!("seconds must be a number above 0, up to {MAX_SECONDS}");
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| bad_request(detail()))
+}
+
+fn speed(request: &HttpRequest) -> Result<f64, Problem> {
+    let Some(text) = query(request, "speed") else { return Ok(1.0) };
+    let detail = || format!("speed must be a number from {} to {}", SPEEDS.start(), SPEEDS.end());
+    number(&text).filter(|speed| SPEEDS.contains(speed)).ok_or_else(|| bad_request(detail()))
+}
+
+fn goes_on(request: &HttpRequest) -> Result<bool, Problem> {
+    match query(request, "then").as_deref() {
+        None => Ok(false),
+        Some("live") => Ok(true),
+        Some(_) => Err(bad_request("then must be live, or left out")),
+    }
+}
+
+pub(in crate::web) fn bad_request(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, detail)
+}
+
+/// Digits with a point at most: `nan`, `inf` and `1e9` are no wishes.
+fn number(text: &str) -> Option<f64> {
+    text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.').then(|| text.parse().ok()).flatten()
+}
+
+/// Returns the next piece. The rest of one that is too large to go out at once stays in front.
+pub(in crate::web) fn next_piece(pieces: &mut VecDeque<Bytes>) -> Option<Bytes> {
+    let mut piece = pieces.pop_front()?;
+    if piece.len() > MAX_PIECE {
+        pieces.push_front(piece.split_off(MAX_PIECE));
+    }
+    Some(piece)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Past,
+    Present,
+    Ended,
+}
+
+/// One viewer of the past.
+struct Player {
+    replay: Replay,
+    showing: Subscriber,
+    pieces: VecDeque<Bytes>,
+    stage: Stage,
+    /// The source runs while the past is played, if the present is to follow.
+    demand: Option<DemandGuard>,
+    guard: PastViewerGuard,
+    lease: Lease,
+    counts: Arc<Counts>,
+    _viewing: Viewing,
+    _busy: BusyGuard,
+    _seat: AddressSeat,
+}
+
+impl Player {
+    /// The next bytes; none at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(piece) = next_piece(&mut self.pieces) {
+                return Some(piece);
+            }
+            match self.stage {
+                Stage::Ended => return None,
+                _ if self.lease.is_over() => self.end(),
+                Stage::Past => self.past().await,
+                Stage::Present => self.present().await,
+            }
+        }
+    }
+
+    async fn past(&mut self) {
+        let Some(due) = self.replay.due(std::time::Instant::now()) else {
+            if self.demand.is_some() {
+                self.stage = Stage::Present;
+            } else {
+                self.end();
+            }
+            return;
+        };
+        let closed = |showing: &Showing| showing.closed;
+        let ended = tokio::select! {
+            biased;
+            () = self.lease.over() => true,
+            () = sleep_until(Instant::from_std(due)) => false,
+            _ = self.showing.wait_for(closed) => true,
+        };
+        if ended {
+            self.end();
+        } else if let Some(past) = self.replay.take() {
+            self.count(past.frame.jpeg().len());
+            self.pieces.extend(past.part.pieces(Framing::Raw));
+        }
+    }
+
+    async fn present(&mut self) {
+        let showing = self.showing.borrow_and_update().clone();
+        if showing.closed {
+            self.end();
+        } else if let Some(newest) = self.replay.take_present(&showing) {
+            self.count(newest.frame.jpeg().len());
+            self.pieces.extend(newest.part.pieces(Framing::Raw));
+        } else {
+            let ended = tokio::select! {
+                () = self.lease.over() => true,
+                changed = self.showing.changed() => changed.is_err(),
+            };
+            if ended {
+                self.end();
+            }
+        }
+    }
+
+    fn count(&self, bytes: usize) {
+        self.guard.stream().bus().stats().count_frame_out(bytes, 0);
+        self.counts.frame(bytes, 0);
+    }
+
+    fn end(&mut self) {
+        self.stage = Stage::Ended;
+        self.pieces.push_back(Bytes::from_static(writer::CLOSING_AFTER_DELIMITER));
+    }
+}

@@ -1,0 +1,123 @@
+//! One picture as an HTTP answer.
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{Method, StatusCode, header},
+    web,
+};
+
+use super::renditions;
+use crate::{
+    bus::Published,
+    media::{frame::Frame, multipart::writer::timestamp},
+    registry::Variant,
+    stream::StreamHandle,
+    viewer::{newest_picture, next_after},
+    web::{
+        State, WebState,
+        middleware::problem::Problem,
+        query,
+        server::transport::{Busy, Outbox},
+    },
+};
+
+/// `GET /streams/{name}/snapshot`, `/{name}.jpg`.
+pub(in crate::web) async fn by_name(
+    request: HttpRequest,
+    state: State,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    answer(&request, &state, &state.stream(&name)?).await
+}
+
+/// Answers with the stream's newest picture; with `?wait=next`, with the first that comes after the request
+/// did. In the size and so on that the query asks for.
+///
+/// # Errors
+/// 400 for a query that makes no sense; 503 when there is none, or no worker to make it so, with the reason.
+pub(in crate::web) async fn answer(
+    request: &HttpRequest,
+    state: &WebState,
+    stream: &StreamHandle,
+) -> Result<HttpResponse, Problem> {
+    answer_as(request, state, stream, renditions::asked(request)?).await
+}
+
+/// Serves a snapshot with options that come from another API's parameters.
+///
+/// # Errors
+/// 503 when there is none, or no worker to make it so, with the reason.
+pub(in crate::web) async fn answer_as(
+    request: &HttpRequest,
+    state: &WebState,
+    stream: &StreamHandle,
+    variant: Variant,
+) -> Result<HttpResponse, Problem> {
+    let variant = variant.of_one_picture();
+    let _busy = Outbox::of(request).busy(Busy::Answering);
+    let picture = match query(request, "wait").as_deref() {
+        Some("next") => next_after(stream, stream.bus().newest().map_or(0, |newest| newest.seq)).await?,
+        Some(_) => {
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "wait must be next, or left out"));
+        }
+        None => newest_picture(stream).await?,
+    };
+    show(request, state, stream, variant, &picture).await
+}
+
+/// Answers with this picture.
+///
+/// # Errors
+/// 503 when there is no worker to make it so, with the reason.
+pub(in crate::web) async fn show(
+    request: &HttpRequest,
+    state: &WebState,
+    stream: &StreamHandle,
+    variant: Variant,
+    picture: &Published,
+) -> Result<HttpResponse, Problem> {
+    // The number alone would repeat after a restart.
+    let mut etag = format!("\"{}-{}", timestamp(state.started), picture.seq);
+    if !variant.is_nothing() {
+        etag = format!("{etag}-{variant}");
+    }
+    etag.push('"');
+    if knows(request, &etag) {
+        return Ok(head_of(HttpResponse::NotModified(), state, stream, &etag, &picture.frame).finish());
+    }
+    let frame = renditions::one_picture_for_all(state, stream, variant, picture).await?;
+    let mut head = head_of(HttpResponse::Ok(), state, stream, &etag, &frame);
+    head.insert_header(("X-UStreamer-Width", frame.width().to_string()));
+    head.insert_header(("X-UStreamer-Height", frame.height().to_string()));
+    head.content_type("image/jpeg");
+    if request.method() != Method::HEAD {
+        stream.bus().stats().count_frame_out(frame.jpeg().len(), 0);
+    }
+    // actix leaves out the body of an answer to HEAD, and keeps its length.
+    Ok(head.body(frame.jpeg().clone()))
+}
+
+fn head_of(
+    mut head: HttpResponseBuilder,
+    state: &WebState,
+    stream: &StreamHandle,
+    etag: &str,
+    frame: &Frame,
+) -> HttpResponseBuilder {
+    crate::web::never_cached(&mut head);
+    crate::web::allow_origin(&mut head, state);
+    head.insert_header((header::ETAG, etag));
+    head.insert_header(("X-Timestamp", timestamp(frame.taken())));
+    head.insert_header((
+        "X-UStreamer-Online",
+        (stream.status().state == crate::stream::state::State::Live).to_string(),
+    ));
+    head
+}
+
+/// Whether the client has this picture already (RFC 9110, 13.1.2: a list of tags, weak ones too, or `*`).
+fn knows(request: &HttpRequest, etag: &str) -> bool {
+    let lines = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|line| line.to_str().ok());
+    let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}

@@ -1,0 +1,142 @@
+//! The pages: all streams as live tiles, and one stream at full size. Everything they need is in the program.
+
+use std::sync::LazyLock;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+
+use super::login;
+use crate::web::{
+    State, WebState, compat::mjpg_streamer, middleware::problem::Problem, query, server::unsent::Permanent,
+};
+
+const PAGE: &str = include_str!("assets/page.html");
+const VIEW: &str = include_str!("assets/view.html");
+
+/// Nothing from elsewhere, nothing inline. Whose frames they may stand in is a setting.
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
+                              connect-src 'self'; base-uri 'none'; form-action 'none'";
+
+/// An address may hold a token for a moment. Our own pages are told where a request comes from.
+pub(in crate::web) const REFERRER_POLICY: &str = "same-origin";
+
+const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The files that the pages refer to: name, type, content.
+const ASSETS: &[(&str, &str, &str)] = &[
+    ("base.css", STYLE, include_str!("assets/base.css")),
+    ("board.css", STYLE, include_str!("assets/board.css")),
+    ("form.css", STYLE, include_str!("assets/form.css")),
+    ("login.css", STYLE, include_str!("assets/login.css")),
+    ("view.css", STYLE, include_str!("assets/view.css")),
+    ("api.js", SCRIPT, include_str!("assets/api.js")),
+    ("arrange.js", SCRIPT, include_str!("assets/arrange.js")),
+    ("board.js", SCRIPT, include_str!("assets/board.js")),
+    ("events.js", SCRIPT, include_str!("assets/events.js")),
+    ("form.js", SCRIPT, include_str!("assets/form.js")),
+    ("live.js", SCRIPT, include_str!("assets/live.js")),
+    ("manage.js", SCRIPT, include_str!("assets/manage.js")),
+    ("settings.js", SCRIPT, include_str!("assets/settings.js")),
+    ("snippets.js", SCRIPT, include_str!("assets/snippets.js")),
+    ("spark.js", SCRIPT, include_str!("assets/spark.js")),
+    ("tile.js", SCRIPT, include_str!("assets/tile.js")),
+    ("view.js", SCRIPT, include_str!("assets/view.js")),
+    ("watching.js", SCRIPT, include_str!("assets/watching.js")),
+    ("wall.js", SCRIPT, include_str!("assets/wall.js")),
+    ("words.js", SCRIPT, include_str!("assets/words.js")),
+    ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+];
+
+/// One tag for all that belongs together: a page never works with a script of another version. Changes with
+/// any of them.
+static TAG: LazyLock<String> = LazyLock::new(|| {
+    let mut sum = crc32fast::Hasher::new();
+    [PAGE, VIEW]
+        .iter()
+        .chain(ASSETS.iter().map(|(.., text)| text))
+        .for_each(|text| sum.update(text.as_bytes()));
+    format!("\"{}-{:08x}\"", env!("CARGO_PKG_VERSION"), sum.finalize())
+});
+
+/// `GET /`: the page, or what `?action=` of mjpg-streamer asks for.
+pub(in crate::web) async fn root(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    match query(&request, "action") {
+        Some(action) => mjpg_streamer::mjpg_streamer(&request, &state, &action).await,
+        None => {
+            let exchanged = login::exchange(&request, &state, None).await?;
+            Ok(exchanged.unwrap_or_else(|| html(&request, &state, PAGE)))
+        }
+    }
+}
+
+/// The base path without its final slash: the page's relative addresses need it.
+pub(in crate::web) async fn base(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    if query(&request, "action").is_some() {
+        return root(request, state).await;
+    }
+    let to = format!("{}/", state.base_path);
+    Ok(HttpResponse::PermanentRedirect().insert_header((header::LOCATION, to)).finish())
+}
+
+/// `GET /view/{name}`: one stream at full size.
+pub(in crate::web) async fn view(
+    request: HttpRequest,
+    state: State,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let stream = state.stream(&name)?;
+    let exchanged = login::exchange(&request, &state, Some(stream.name())).await?;
+    Ok(exchanged.unwrap_or_else(|| html(&request, &state, VIEW)))
+}
+
+/// `GET /page/{asset}`: what the pages refer to.
+pub(in crate::web) async fn asset(
+    request: HttpRequest,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    match ASSETS.iter().find(|(asset, ..)| *asset == name.as_str()) {
+        Some((_, kind, text)) => Ok(unless_known(&request, kind, text)),
+        None => Err(Problem::new(StatusCode::NOT_FOUND, format!("the page has no asset {name}"))),
+    }
+}
+
+fn html(request: &HttpRequest, state: &WebState, text: &'static str) -> HttpResponse {
+    let mut answer = unless_known(request, "text/html; charset=utf-8", text);
+    guard(&mut answer, state);
+    answer
+}
+
+/// Says what the page may do, and who may frame it.
+fn guard(answer: &mut HttpResponse, state: &WebState) {
+    let settings = state.settings.now();
+    let policy = format!("{CONTENT_POLICY}; {}", settings.frame_ancestors);
+    let policy = header::HeaderValue::try_from(policy).expect("origins are visible ASCII");
+    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    answer.headers_mut().insert(header::REFERRER_POLICY, header::HeaderValue::from_static(REFERRER_POLICY));
+    if let Some(options) = settings.frame_ancestors.frame_options() {
+        let options = header::HeaderValue::from_static(options);
+        answer.headers_mut().insert(header::X_FRAME_OPTIONS, options);
+    }
+}
+
+/// The text, or 304 for those who have it. Browsers ask each time: after an update the old one must not stay.
+fn unless_known(request: &HttpRequest, kind: &'static str, text: &'static str) -> HttpResponse {
+    let known = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+    let is_known = known.flat_map(|tags| tags.split(',')).any(|tag| {
+        let tag = tag.trim();
+        tag.strip_prefix("W/").unwrap_or(tag) == *TAG
+    });
+    let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer.insert_header((header::CACHE_CONTROL, "no-cache")).insert_header((header::ETAG, TAG.as_str()));
+    answer.content_type(kind);
+    if is_known {
+        return answer.finish();
+    }
+    let mut answer = answer.body(text);
+    answer.extensions_mut().insert(Permanent);
+    answer
+}
