@@ -64,6 +64,7 @@ impl Audience {
     }
 }
 
+#[cfg(not(loom))]
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;

@@ -31,6 +31,7 @@ impl Headcount {
     }
 }
 
+#[cfg(not(loom))]
 #[cfg(test)]
 mod tests {
     use super::*;
