@@ -29,11 +29,11 @@ const LAYERS: &[&[&str]] = &[
     &["fuzzing"],
 ];
 
-/// The crate's two roots stand above all rooms.
+/// The crate's two roots are above all modules.
 const ROOTS: &[&str] = &["lib", "main"];
 
 #[test]
-fn arrows_between_the_rooms_run_one_way() {
+fn imports_between_modules_go_one_way() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let files = rust_files(&src);
     assert!(files.len() > 5, "only {} files under {}: is this the source?", files.len(), src.display());
@@ -44,11 +44,11 @@ fn arrows_between_the_rooms_run_one_way() {
         wrong.extend(check(inside, &text));
     }
     let lines: Vec<_> = wrong.iter().map(ToString::to_string).collect();
-    assert!(lines.is_empty(), "forbidden arrows (see LAYERS in tests/layering.rs):\n{}", lines.join("\n"));
+    assert!(lines.is_empty(), "forbidden imports (see LAYERS in tests/layering.rs):\n{}", lines.join("\n"));
 }
 
 #[test]
-fn a_forbidden_arrow_is_named_with_file_line_and_rooms() {
+fn a_forbidden_arrow_is_named_with_file_line_and_modules() {
     let text = "use std::fmt;\n\nfn f() { crate::web::serve(); }\n";
     let found = check(Path::new("bus/ingest.rs"), text);
     assert_eq!(found.len(), 1, "{found:?}");
@@ -125,7 +125,7 @@ impl fmt::Display for Violation {
 
 /// `file` is relative to `src/`.
 fn check(file: &Path, text: &str) -> Vec<Violation> {
-    let own = room_of(file);
+    let own = module_of(file);
     if ROOTS.contains(&own.as_str()) {
         return Vec::new();
     }
@@ -137,23 +137,23 @@ fn check(file: &Path, text: &str) -> Vec<Violation> {
     arrows
         .filter_map(|(line, target)| match target {
             None => Some(report(line, format!("{own} → the whole crate"))),
-            Some(room) if room == own => None,
-            Some(room) => match layer_of(&room) {
-                None => Some(report(line, format!("{own} → {room}, which is in no layer"))),
+            Some(module) if module == own => None,
+            Some(module) => match layer_of(&module) {
+                None => Some(report(line, format!("{own} → {module}, which is in no layer"))),
                 Some(layer) if layer < own_layer => None,
-                Some(_) => Some(report(line, format!("{own} → {room}"))),
+                Some(_) => Some(report(line, format!("{own} → {module}"))),
             },
         })
         .collect()
 }
 
-fn room_of(file: &Path) -> String {
+fn module_of(file: &Path) -> String {
     let first = file.components().next().expect("a file has a name");
     first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
 }
 
-fn layer_of(room: &str) -> Option<usize> {
-    LAYERS.iter().position(|layer| layer.contains(&room))
+fn layer_of(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
 }
 
 /// How many modules lie between the crate's root and the code of this file: `bus/mod.rs` 1, `bus/sink.rs` 2.
@@ -163,7 +163,7 @@ fn module_depth(file: &Path) -> usize {
 
 type Token = (usize, String);
 
-/// Where paths that start at the crate's root lead: the line, and the room, or `None` for the crate itself.
+/// Where paths that start at the crate's root lead: the line, and the module, or `None` for the crate itself.
 fn root_paths(tokens: &[Token], file_depth: usize) -> Vec<(usize, Option<String>)> {
     let word = |i: usize| tokens.get(i).map_or("", |(_, text)| text.as_str());
     let mut found = Vec::new();

@@ -27,7 +27,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::secured::{Files, Secured};
 
-/// framecast's: see its `web` room.
+/// framecast's: see its `web` module.
 const NOT_SENT_LOW_WATER: u32 = 16 * 1024;
 
 /// framecast's.

@@ -77,7 +77,7 @@ impl Origin {
         self.looked_at.clone()
     }
 
-    /// Reads and checks it, in every room that uses a setting.
+    /// Reads and checks it, in every module that uses a setting.
     ///
     /// # Errors
     /// Every mistake that was found.

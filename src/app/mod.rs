@@ -1,4 +1,4 @@
-//! Puts the rooms together: the only file that knows every room.
+//! Starts, changes and stops the relay: the only module that knows all others.
 //!
 //! Streams run on a few threads of their own (arbiters), the web on others, pictures are worked on in the pool: a busy
 //! part never stops another.

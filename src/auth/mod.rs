@@ -1,6 +1,6 @@
 //! Who may do what: the credentials that somebody shows, and what they grant.
 //!
-//! This room knows neither HTTP nor sockets. It promises that credentials are compared in constant time, that
+//! This module knows neither HTTP nor sockets. It promises that credentials are compared in constant time, that
 //! none is kept in clear where a hash will do, that guessing is slowed, and that everything it remembers of
 //! callers is bounded.
 

@@ -50,7 +50,7 @@ impl ConfigErrors {
     }
 }
 
-/// What other rooms found in a configuration; at least one.
+/// Mistakes that other modules found in a configuration; at least one.
 impl From<Vec<Mistake>> for ConfigErrors {
     fn from(mistakes: Vec<Mistake>) -> Self {
         Self { mistakes }

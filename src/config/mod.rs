@@ -2,7 +2,7 @@
 //!
 //! A file is read in three steps: `yaml` turns the text into a tree that knows its lines and columns, a
 //! `reader` takes each key of [`schema`] out of it and collects what is wrong, and [`model`] is what remains.
-//! All mistakes of a file are reported at once. Raw YAML never leaves this room, and neither does a credential:
+//! All mistakes of a file are reported at once. Raw YAML never leaves this module, and neither does a credential:
 //! messages name keys and variables, and excerpts of the file show only values known to be harmless.
 
 mod added;
