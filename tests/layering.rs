@@ -156,7 +156,7 @@ fn layer_of(module: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&module))
 }
 
-/// How many modules lie between the crate's root and the code of this file: `bus/mod.rs` 1, `bus/sink.rs` 2.
+/// How many modules lie between the crate's root and the code of this file: `bus/mod.rs` 1, `bus/ingest.rs` 2.
 fn module_depth(file: &Path) -> usize {
     file.components().count() - usize::from(file.ends_with("mod.rs"))
 }

@@ -15,7 +15,6 @@ mod stats {
     pub use crate::stand_ins::{StreamStats, Way};
 }
 
-pub use crate::limits::Headcount;
 pub use current::{Bus, Published, Showing};
 pub use splice_pipe::Pages;
 pub use subscribers::{Audience, Watcher};

@@ -1,6 +1,6 @@
 //! The bounded counter.
 
 #[path = "../../src/limits/bounded_counter.rs"]
-mod bounded_counter;
+pub mod bounded_counter;
 
-pub use bounded_counter::Headcount;
+pub(crate) use bounded_counter::Headcount;

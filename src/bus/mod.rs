@@ -34,5 +34,3 @@ pub use stats::{
     totals::Totals,
 };
 pub use subscribers::{Audience, Watcher};
-
-pub use crate::limits::bounded_counter::Headcount;

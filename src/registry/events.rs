@@ -99,11 +99,22 @@ pub struct Visible {
 struct Ring {
     kept: VecDeque<Event>,
     last: u64,
-    /// All events so far by stream. Only administrators give streams new names.
+    /// All events so far by stream. A removed stream has no entry once its last event is forgotten: its events count
+    /// as the relay's then, so that names that come and go take no memory.
     totals: HashMap<Option<StreamName>, u64>,
 }
 
 impl Ring {
+    /// Drops the oldest event, and with a removed stream's last one its total.
+    fn forget_oldest(&mut self) {
+        let Some(oldest) = self.kept.pop_front() else { return };
+        if oldest.kind != EventKind::Removed || self.kept.iter().any(|event| event.stream == oldest.stream) {
+            return;
+        }
+        let total = self.totals.remove(&oldest.stream).unwrap_or_default();
+        *self.totals.entry(None).or_default() += total;
+    }
+
     fn last_visible(&self, may_see: impl Fn(Option<&StreamName>) -> bool) -> u64 {
         self.totals.iter().filter(|(name, _)| may_see(name.as_ref())).map(|(_, total)| total).sum()
     }
@@ -122,7 +133,7 @@ impl Events {
         ring.last += 1;
         *ring.totals.entry(stream.cloned()).or_default() += 1;
         if ring.kept.len() == MAX_EVENTS {
-            ring.kept.pop_front();
+            ring.forget_oldest();
         }
         let (id, time) = (ring.last, SystemTime::now());
         ring.kept.push_back(Event { id, time, stream: stream.cloned(), kind, message: message.into() });
@@ -135,10 +146,12 @@ impl Events {
         self.ring().kept.iter().filter(|event| event.id > id).cloned().collect()
     }
 
-    /// Returns the events that `may_see` allows, of a stream or (none) of the relay, and that follow number `after`.
+    /// Returns the events that `may_see` allows, of a stream or (none) of the relay, and that follow number `after`: all
+    /// that are kept if there is no such number yet, since it is then from before a restart.
     pub fn visible(&self, after: u64, may_see: impl Fn(Option<&StreamName>) -> bool) -> Visible {
         let ring = self.ring();
         let last = ring.last_visible(&may_see);
+        let after = if after > last { 0 } else { after };
         let visible = ring.kept.iter().rev().filter(|event| may_see(event.stream.as_ref()));
         let numbered = visible.zip(0..).map(|(event, newer)| Event { id: last - newer, ..event.clone() });
         let mut events: Vec<_> = numbered.take_while(|event| event.id > after).collect();
@@ -197,6 +210,25 @@ mod tests {
         assert!(changes.has_changed().unwrap());
         assert_eq!(*changes.borrow_and_update(), last);
     }
+
+    #[test]
+    fn names_that_come_and_go_take_no_memory() {
+        let events = Events::default();
+        let name = |n: usize| format!("s{n}").parse::<StreamName>().unwrap();
+        for n in 0..3 * MAX_EVENTS {
+            events.add(Some(&name(n)), EventKind::Added, "");
+            events.add(Some(&name(n)), EventKind::Removed, "");
+        }
+        assert!(events.ring().totals.len() <= MAX_EVENTS, "{}", events.ring().totals.len());
+        assert_eq!(events.last_visible(|_| true), 6 * MAX_EVENTS as u64, "none goes missing");
+        let again = name(3 * MAX_EVENTS - 1);
+        events.add(Some(&again), EventKind::Added, "");
+        for _ in 0..MAX_EVENTS {
+            events.add(None, EventKind::Reloaded, "");
+        }
+        assert_eq!(events.last_visible(|name| name == Some(&again)), 3, "it is there again");
+    }
+
     #[test]
     fn numbers_of_visible_events_tell_nothing_of_others() {
         let (shown, hidden): (StreamName, StreamName) = ("shown".parse().unwrap(), "hidden".parse().unwrap());
@@ -214,7 +246,8 @@ mod tests {
         }
         assert_eq!(numbers(&events, 0), (vec![1, 2, 3, 4], 4));
         assert_eq!(numbers(&events, 2), (vec![3, 4], 4));
-        assert_eq!((numbers(&events, 4), numbers(&events, 99)), ((vec![], 4), (vec![], 4)));
+        assert_eq!(numbers(&events, 4), (vec![], 4));
+        assert_eq!(numbers(&events, 99), (vec![1, 2, 3, 4], 4), "99 is from before a restart");
         assert_eq!(events.last_visible(of_shown), 4);
         let all = events.visible(0, |_| true);
         let ids = |events: &[Event]| events.iter().map(|event| event.id).collect::<Vec<_>>();

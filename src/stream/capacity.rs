@@ -3,9 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
-    bus::{Bus, Headcount},
-    media::stream_name::StreamName,
-    sync::AtomicUsize,
+    bus::Bus, limits::bounded_counter::Headcount, media::stream_name::StreamName, sync::AtomicUsize,
 };
 
 /// Viewers of all streams together, bounded.

@@ -95,3 +95,13 @@ fn watching_on_a_terminal_redraws_what_fits() {
         assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_table_that_cannot_be_written_is_an_error() {
+    let relay = Framecast::serve(STREAMS);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = framecast(&["status", &relay.url("/"), "--every", "0.2"]).stdout(full).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("cannot write the table"), "{said}");
+}

@@ -2,9 +2,13 @@
 
 mod table;
 
-use std::{io, process::ExitCode, time::Duration};
+use std::{
+    io::{self, ErrorKind},
+    process::ExitCode,
+    time::Duration,
+};
 
-use anyhow::{anyhow, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use table::{Report, render, rows};
 use terminal_size::{Height, Width, terminal_size_of};
@@ -85,9 +89,10 @@ async fn show(mut client: HttpClient, arguments: &StatusArguments) -> anyhow::Re
         ticks.tick().await;
         match fetch(&mut client).await {
             Ok(report) => {
-                // The reader is gone, as after `| head`.
-                if print_table(&rows(&report, previous.as_ref()), arguments.watch).is_err() {
-                    return Ok(());
+                match print_table(&rows(&report, previous.as_ref()), arguments.watch) {
+                    // The reader is gone, as after `| head`.
+                    Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+                    printed => printed.context("cannot write the table")?,
                 }
                 previous = Some(report);
                 last_failure.clear();

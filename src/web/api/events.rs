@@ -56,8 +56,7 @@ pub(in crate::web) async fn events(
         })?,
     };
     let visible = state.events.visible(after, may_see(&caller));
-    // Numbers from before a restart, or from when the caller could see more, are those of other events.
-    let last = visible.events.last().map_or(after.min(visible.last), |event| event.id);
+    let last = visible.events.last().map_or(visible.last, |event| event.id);
     let events = visible.events.into_iter().map(|event| EventReport::of(event, &caller)).collect();
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Report { last, events }))
 }

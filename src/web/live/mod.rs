@@ -49,7 +49,7 @@ use super::{
     server::transport::Outbox,
     websocket::{self, backpressure::Backlog},
 };
-use crate::{auth::Caller, bus::Headcount, config::Role, observability::tasks};
+use crate::{auth::Caller, config::Role, limits::bounded_counter::Headcount, observability::tasks};
 
 /// Far more tiles than fit on a wall.
 const MAX_SUBSCRIPTIONS: usize = 256;

@@ -26,7 +26,7 @@ const PER_HTTP_CLIENT: usize = 3;
 /// itself.
 const PER_PROGRAM: usize = 9;
 
-/// Two pipes and `/dev/null` (`bus/pages`).
+/// Two pipes and `/dev/null` (`bus/splice_pipe`).
 const PER_SPLICE: usize = 5;
 
 /// A picture and its folder.
