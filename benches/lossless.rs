@@ -1,8 +1,8 @@
 //! How long a lossless step takes for a photograph of 1920×1080, 4:2:0: `cargo bench --bench lossless`.
 //!
-//! With the feature `turbo`, libjpeg-turbo's own lossless transform does the same in turns, in this process, and what the
-//! step costs when it is decoded and encoded instead is told too. With a file's name after `--`, that JPEG is taken. One
-//! thread, the memory of the picture before used again; medians.
+//! With the feature `turbo`, libjpeg-turbo's own lossless transform does the same in turns, in this process,
+//! and what the step costs when it is decoded and encoded instead is told too. With a file's name after `--`,
+//! that JPEG is taken. One thread, the memory of the picture before used again; medians.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 

@@ -1,16 +1,16 @@
 //! Imports between the modules of `src/` go one way.
 //!
-//! Reads the code of every file (not its comments and texts) for paths that start at the crate's root, and fails on
-//! one that leads to a module further along than the file's own. Test modules count too: a test that needs a later
-//! module belongs to that module, or into `tests/`.
+//! Reads the code of every file (not its comments and texts) for paths that start at the crate's root, and
+//! fails on one that leads to a module further along than the file's own. Test modules count too: a test that
+//! needs a later module belongs to that module, or into `tests/`.
 
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
 };
 
-/// The modules, in the order in which a frame passes through them. A module may use itself and those of earlier lines;
-/// modules of one line do not know each other.
+/// The modules, in the order in which a frame passes through them. A module may use itself and those of
+/// earlier lines; modules of one line do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["sync"],
     &["media"],

@@ -1,5 +1,5 @@
-//! TLS on the stage: the yardstick's side, which is rustls and nothing else, and viewers that read records without
-//! decrypting them.
+//! TLS on the stage: the yardstick's side, which is rustls and nothing else, and viewers that read records
+//! without decrypting them.
 
 use std::{
     fs,
@@ -156,7 +156,8 @@ impl Records {
         Ok(Self::default())
     }
 
-    /// Throws away what has come, and tells how many bytes of the answer each whole record carried. False at the end.
+    /// Throws away what has come, and tells how many bytes of the answer each whole record carried. False at
+    /// the end.
     pub(crate) fn skip(
         &mut self,
         socket: &TcpStream,

@@ -1,4 +1,5 @@
-//! The stage: a camera, both yardsticks and framecast, each a process; and measurements on it, taken in turns.
+//! The stage: a camera, both yardsticks and framecast, each a process; and measurements on it, taken in
+//! turns.
 
 use std::{
     fmt::Write as _,

@@ -1,4 +1,5 @@
-//! The benchmark's pictures: JPEGs to everything that walks segments, with the time they were sent and their number.
+//! The benchmark's pictures: JPEGs to everything that walks segments, with the time they were sent and their
+//! number.
 //!
 //! All processes of a run share one machine and its clock, so that a viewer can tell a picture's age.
 

@@ -1,4 +1,5 @@
-//! What the modelled files name of the rest of the crate, as far as they use it. None of it is shared between threads.
+//! What the modelled files name of the rest of the crate, as far as they use it. None of it is shared between
+//! threads.
 
 use crate::{limits::Headcount, sync::Arc};
 use std::{io, net::IpAddr, time::Instant};

@@ -83,7 +83,8 @@ fn all(config: &Config) -> impl Iterator<Item = &StreamConfig> {
     config.streams.iter().chain(&config.overview)
 }
 
-/// How many streams stand between this one and a camera. The check of the configuration found that there are no circles.
+/// How many streams stand between this one and a camera. The check of the configuration found that there are
+/// no circles.
 fn depth(name: &StreamName, streams: &HashMap<&StreamName, &StreamConfig>) -> usize {
     let origins = streams.get(name).into_iter().flat_map(|stream| stream.origins());
     origins.map(|origin| 1 + depth(origin, streams)).max().unwrap_or_default()

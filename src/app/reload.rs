@@ -261,7 +261,8 @@ fn starts_no_program(
     }
 }
 
-/// A change that has begun goes on when whoever asked for it has left: half of one would be streams that are gone and not back.
+/// A change that has begun goes on when whoever asked for it has left: half of one would be streams that are
+/// gone and not back.
 fn to_its_end<T: Send + 'static>(
     change: impl Future<Output = Result<T, NotApplied>> + Send + 'static,
 ) -> BoxFuture<'static, Result<T, NotApplied>> {

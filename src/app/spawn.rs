@@ -1,4 +1,5 @@
-//! Starts streams, and has them go on with other settings: the only place that knows threads, pool and neighbours.
+//! Starts streams, and has them go on with other settings: the only place that knows threads, pool and
+//! neighbours.
 
 use std::{
     io,

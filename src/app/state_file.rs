@@ -1,8 +1,8 @@
 //! The streams that were added over HTTP, kept beside the configuration file.
 //!
-//! Each change writes the whole file anew: under another name, to the disk, renamed, and the folder to the disk too. So after a
-//! crash at any moment the old one is there or the new one, never half of one. It may hold credentials, so nobody else may
-//! read it.
+//! Each change writes the whole file anew: under another name, to the disk, renamed, and the folder to the
+//! disk too. So after a crash at any moment the old one is there or the new one, never half of one. It may
+//! hold credentials, so nobody else may read it.
 
 use std::{
     fs::File,
@@ -44,7 +44,8 @@ struct StreamForm {
 pub(super) struct StateFile(PathBuf);
 
 impl StateFile {
-    /// Beside a configuration file: `framecast.yaml` has `framecast.state.json`. The demo's is in the working directory.
+    /// Beside a configuration file: `framecast.yaml` has `framecast.state.json`. The demo's is in the working
+    /// directory.
     pub(super) fn beside(file: Option<&Path>) -> Self {
         Self(file.unwrap_or(Path::new("framecast.yaml")).with_extension("state.json"))
     }

@@ -78,7 +78,8 @@ impl Bus {
         Self { history, ..Self::default() }
     }
 
-    /// A bus that goes on counting where `before` stops: that of a stream which cannot go on with what it keeps.
+    /// A bus that goes on counting where `before` stops: that of a stream which cannot go on with what it
+    /// keeps.
     pub fn in_place_of(before: &Self, history: Option<History>) -> Self {
         // Its recorder went with it.
         before.stats.forget_saving();
@@ -96,8 +97,8 @@ impl Bus {
         self.publish_if(frame, |_| true);
     }
 
-    /// Shows `frame` only while number `seq` (0: none) is still the newest: what was drawn about the past must not
-    /// cover a frame that came meanwhile.
+    /// Shows `frame` only while number `seq` (0: none) is still the newest: what was drawn about the past
+    /// must not cover a frame that came meanwhile.
     pub fn publish_if_newest_is(&self, seq: u64, frame: Frame) {
         self.publish_if(frame, |newest| newest == seq);
     }

@@ -2,9 +2,9 @@
 //!
 //! It shares the frames' bytes and copies none.
 //!
-//! Bounded in time and in bytes. Whoever reads holds on to what the ring has let go of meanwhile; those bytes are counted
-//! too, and while they are as many as the ring may have nobody else may begin. So the ring and all its readers together
-//! hold three times `max_bytes` at most.
+//! Bounded in time and in bytes. Whoever reads holds on to what the ring has let go of meanwhile; those bytes
+//! are counted too, and while they are as many as the ring may have nobody else may begin. So the ring and
+//! all its readers together hold three times `max_bytes` at most.
 
 use std::{
     collections::VecDeque,

@@ -121,7 +121,8 @@ pub(super) struct LinkArguments {
     /// The configuration file, which has the key [default: as for `serve`]
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where others reach framecast, such as https://cameras.example.org [default: the first address it listens on]
+    /// Where others reach framecast, such as https://cameras.example.org
+    /// [default: the first address it listens on]
     #[arg(long, value_name = "URL")]
     at: Option<String>,
 }

@@ -1,8 +1,9 @@
 //! Any picture file to a frame.
 //!
 //! A JPEG passes as it is: the very bytes, checked. PNG, WebP, GIF and BMP are decoded and encoded anew; that
-//! takes milliseconds and belongs in the [`Pool`](crate::imaging::Pool): [`conversion_bytes`] says beforehand, with
-//! the memory that it takes. Size is judged from the header, before memory is taken for pixels.
+//! takes milliseconds and belongs in the [`Pool`](crate::imaging::Pool): [`conversion_bytes`] says
+//! beforehand, with the memory that it takes. Size is judged from the header, before memory is taken for
+//! pixels.
 
 use std::io::{Cursor, ErrorKind};
 

@@ -1,7 +1,7 @@
 //! How many tasks there are, by what they are for.
 //!
-//! tokio counts the tasks of a runtime, but none of those in a `LocalSet`, where actix has all of ours. So whoever starts one
-//! counts it here. They are those of the whole process, as its threads and files are.
+//! tokio counts the tasks of a runtime, but none of those in a `LocalSet`, where actix has all of ours. So
+//! whoever starts one counts it here. They are those of the whole process, as its threads and files are.
 
 use std::{
     future::Future,

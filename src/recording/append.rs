@@ -1,7 +1,7 @@
 //! JPEGs one behind the other in one file, which has a bound.
 //!
-//! A file that is full is renamed and begun anew, or stays as it is. It is opened for each picture: whoever moves or
-//! removes it, as logrotate does, gets a new one, and a file that is full is looked at again.
+//! A file that is full is renamed and begun anew, or stays as it is. It is opened for each picture: whoever
+//! moves or removes it, as logrotate does, gets a new one, and a file that is full is looked at again.
 
 use std::{
     ffi::OsString,

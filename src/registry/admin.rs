@@ -1,5 +1,5 @@
-//! What may be done to a running relay from outside, and what is known about its configuration. The relay does it; the web
-//! and the command line ask for it.
+//! What may be done to a running relay from outside, and what is known about its configuration. The relay
+//! does it; the web and the command line ask for it.
 
 use std::{fmt, path::PathBuf, time::SystemTime};
 
@@ -19,15 +19,16 @@ pub trait Control: Send + Sync + fmt::Debug {
     /// Adds, changes or removes a stream, and keeps that over a restart.
     fn edit(&self, name: StreamName, edit: Edit) -> BoxFuture<'static, Result<Edited, NotApplied>>;
 
-    /// What stands in the file for a stream, or was sent, with stars in place of credentials; none of this name is null.
+    /// What stands in the file for a stream, or was sent, with stars in place of credentials; none of this
+    /// name is null.
     fn settings(&self, name: StreamName) -> BoxFuture<'static, Option<StreamSettings>>;
 
     /// What is known about the configuration.
     fn configuration(&self) -> Configuration;
 }
 
-/// What is to become of one stream. Settings have the keys of the file beneath `streams.NAME`; stars in place of a
-/// credential mean the one before.
+/// What is to become of one stream. Settings have the keys of the file beneath `streams.NAME`; stars in place
+/// of a credential mean the one before.
 #[derive(Clone)]
 pub enum Edit {
     /// It is not there, and is to be.

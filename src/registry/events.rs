@@ -1,9 +1,10 @@
-//! What has happened of late: streams that came, went and changed their state, and configurations that were read.
+//! What has happened of late: streams that came, went and changed their state, and configurations that were
+//! read.
 //!
-//! A ring of [`MAX_EVENTS`]; the oldest go first. Each event has a number that only grows, so that whoever asks again asks
-//! for those behind the last one it has, and sees by a gap that it came too late. Who may not see all streams has numbers of
-//! its own ([`Events::visible`]), which count only the events that it may see: neither numbers nor gaps tell of others. No
-//! event holds a credential: the texts are those of the log.
+//! A ring of [`MAX_EVENTS`]; the oldest go first. Each event has a number that only grows, so that whoever
+//! asks again asks for those behind the last one it has, and sees by a gap that it came too late. Who may not
+//! see all streams has numbers of its own ([`Events::visible`]), which count only the events that it may see:
+//! neither numbers nor gaps tell of others. No event holds a credential: the texts are those of the log.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -135,7 +136,8 @@ impl Events {
         self.ring().kept.iter().filter(|event| event.id > id).cloned().collect()
     }
 
-    /// Returns the events that `may_see` allows, of a stream or (none) of the relay, and that follow number `after`.
+    /// Returns the events that `may_see` allows, of a stream or (none) of the relay, and that follow number
+    /// `after`.
     pub fn visible(&self, after: u64, may_see: impl Fn(Option<&StreamName>) -> bool) -> Visible {
         let ring = self.ring();
         let last = ring.last_visible(&may_see);
@@ -162,7 +164,8 @@ impl Events {
     }
 }
 
-/// Notes each state of a stream until it is gone. States that follow each other at once may be noted as the last of them.
+/// Notes each state of a stream until it is gone. States that follow each other at once may be noted as the
+/// last of them.
 pub async fn follow(name: StreamName, mut status: watch::Receiver<Status>, events: std::sync::Arc<Events>) {
     while status.changed().await.is_ok() {
         let state = status.borrow_and_update().state.clone();

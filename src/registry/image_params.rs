@@ -4,14 +4,14 @@
 //!
 //! | key | taken | becomes |
 //! |---|---|---|
-//! | `width`, `height` | 1 to 8192 pixels | the next multiple of 8, at least 16: never less than was asked for |
+//! | `width`, `height` | 1 to 8192 pixels | the next multiple of 8, at least 16: never less than asked for |
 //! | `quality` | 1 to 100 | the nearest multiple of 5, at least 5 |
 //! | `fps` | above 0, to 240 | the nearest of a list from 0.1 to 60 |
 //! | `rotate` | 0, 90, 180, 270 | |
 //! | `gray` | a switch | |
 //!
-//! A picture is turned first, and then made to fit: width and height are those of what is seen. Proportions stay, and
-//! nothing becomes larger than it is. Other keys are not looked at.
+//! A picture is turned first, and then made to fit: width and height are those of what is seen. Proportions
+//! stay, and nothing becomes larger than it is. Other keys are not looked at.
 
 use std::{fmt, num::NonZeroU32, ops::RangeInclusive};
 
@@ -112,8 +112,8 @@ impl Variant {
         *self == Self::default()
     }
 
-    /// The same in fewer bytes: step 1 to 5 of a ladder on which first quality goes, then size; step 0 is this itself.
-    /// `size` is that of this one's pictures.
+    /// The same in fewer bytes: step 1 to 5 of a ladder on which first quality goes, then size; step 0 is
+    /// this itself. `size` is that of this one's pictures.
     #[must_use]
     pub fn smaller(&self, step: usize, size: (u16, u16)) -> Self {
         let (divisor, quality) = match step {

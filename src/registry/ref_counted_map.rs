@@ -1,8 +1,8 @@
-//! Places that last while somebody holds them: who comes first makes one, others join it, and when the last has gone it is
-//! given up, unless somebody came at that very moment.
+//! Places that last while somebody holds them: who comes first makes one, others join it, and when the last
+//! has gone it is given up, unless somebody came at that very moment.
 //!
-//! Joining, counting and giving up happen under one lock, so that nobody ever holds a place that was given up. Every order
-//! in which threads can do so is tried in `loom/`.
+//! Joining, counting and giving up happen under one lock, so that nobody ever holds a place that was given
+//! up. Every order in which threads can do so is tried in `loom/`.
 
 use std::{collections::HashMap, fmt::Debug, hash::Hash, sync::PoisonError};
 
@@ -25,8 +25,8 @@ pub(super) trait Tenant {
     /// Somebody looks after it, who gives it up when it is time: the last holder does not.
     fn has_keeper(&self) -> bool;
 
-    /// Its place is no longer among the others, which are locked meanwhile; may be told more than once. The default is to do
-    /// nothing about it.
+    /// Its place is no longer among the others, which are locked meanwhile; may be told more than once. The
+    /// default is to do nothing about it.
     fn moved_out(&self) {}
 }
 

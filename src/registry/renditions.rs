@@ -1,10 +1,13 @@
-//! The renditions that viewers ask for in their URLs: each is one stream, encoded once for all who ask the same.
+//! The renditions that viewers ask for in their URLs: each is one stream, encoded once for all who ask the
+//! same.
 //!
-//! [`Renditions::hold`] joins the rendition or makes it; of two who come at the same moment one makes it and the other
-//! joins. It runs while somebody holds it, and two seconds longer. It ends with the stream that it shows. There are at
-//! most as many as `limits.max_renditions`; who asks for one more is refused, and counted.
+//! [`Renditions::hold`] joins the rendition or makes it; of two who come at the same moment one makes it and
+//! the other joins. It runs while somebody holds it, and two seconds longer. It ends with the stream that it
+//! shows. There are at most as many as `limits.max_renditions`; who asks for one more is refused, and
+//! counted.
 //!
-//! Renditions are in no list of streams: they have no number and no address of their own, and no stream can show them.
+//! Renditions are in no list of streams: they have no number and no address of their own, and no stream can
+//! show them.
 
 use std::{
     io,
@@ -32,8 +35,8 @@ use crate::{
     stream::{Status, StreamHandle, state::State},
 };
 
-/// A rendition outlasts its last viewer by so long, or by its stream's `linger` if that is less: for a page that is loaded
-/// anew. The stream's own linger comes behind it, so this is short.
+/// A rendition outlasts its last viewer by so long, or by its stream's `linger` if that is less: for a page
+/// that is loaded anew. The stream's own linger comes behind it, so this is short.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The renditions of all streams.

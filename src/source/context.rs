@@ -1,5 +1,5 @@
-//! What outlasts a run of a stream's source: a source is built anew for each run, its program may need a moment to end,
-//! and points of a graph come whether or not it is drawn.
+//! What outlasts a run of a stream's source: a source is built anew for each run, its program may need a
+//! moment to end, and points of a graph come whether or not it is drawn.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,7 +1,8 @@
 //! Where frames come from. Each kind of source is one file; all are run the same way.
 //!
-//! A [`Source`] runs until it fails or ends, giving frames to its [`Sink`]. It does not retry: the stream's actor
-//! decides when it runs again. A source that is dropped (its future is) lets go of every socket and file at once.
+//! A [`Source`] runs until it fails or ends, giving frames to its [`Sink`]. It does not retry: the stream's
+//! actor decides when it runs again. A source that is dropped (its future is) lets go of every socket and
+//! file at once.
 
 pub mod http_client;
 pub mod images;
@@ -44,8 +45,8 @@ use crate::{
 
 /// Gives frames until it ends.
 pub trait Source {
-    /// Runs once: one connection of a camera, one life of a renderer. Returns when the source ended (`Ok` for an
-    /// upstream that closed in an orderly way) or failed. Cancelled by dropping the future.
+    /// Runs once: one connection of a camera, one life of a renderer. Returns when the source ended (`Ok` for
+    /// an upstream that closed in an orderly way) or failed. Cancelled by dropping the future.
     fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>>;
 }
 
@@ -94,7 +95,8 @@ impl fmt::Debug for Upstream {
     }
 }
 
-/// The source at `position` of those that a stream's configuration lists, for one run; `lasting` is what its runs share.
+/// The source at `position` of those that a stream's configuration lists, for one run; `lasting` is what its
+/// runs share.
 pub fn build(
     (config, position): (&StreamConfig, usize),
     limits: &Limits,

@@ -1,5 +1,5 @@
-//! Looks at what a camera sends for a while, with the client and the parser that the relay uses. Nothing is kept but the
-//! last picture and what is counted.
+//! Looks at what a camera sends for a while, with the client and the parser that the relay uses. Nothing is
+//! kept but the last picture and what is counted.
 
 use std::time::Duration;
 

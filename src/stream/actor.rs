@@ -33,8 +33,9 @@ use crate::{
     },
 };
 
-/// A source that is away for less than this is worth neither a placeholder nor a line in the log: cameras that close after each picture are back
-/// before, and the first viewer of an idle stream mostly has its frame by then.
+/// A source that is away for less than this is worth neither a placeholder nor a line in the log: cameras
+/// that close after each picture are back before, and the first viewer of an idle stream mostly has its frame
+/// by then.
 const AWAY_AFTER: Duration = Duration::from_secs(2);
 
 /// Why there is no picture before anything has failed.
@@ -306,7 +307,8 @@ impl StreamActor {
         self.lanes.show(run.generation);
         self.generation = run.generation;
         self.pump = Some(run.pump);
-        // Pushed pictures come past the source: the first one perhaps before it was started, as soon as the relay listens.
+        // Pushed pictures come past the source: the first one perhaps before it was started, as soon as the
+        // relay listens.
         if self.is_push()
             && self.bus().newest().is_some_and(|newest| newest.frame.kind() == FrameKind::Picture)
         {
@@ -382,8 +384,8 @@ impl StreamActor {
             }
             self.happen(Event::Wanted, ctx);
         } else if !matches!(self.state, State::Idle | State::Paused | State::Stopped) {
-            // Somebody may have come and gone since the last look (a snapshot of a stream that is away is answered at
-            // once): the linger counts from the last one who left.
+            // Somebody may have come and gone since the last look (a snapshot of a stream that is away is
+            // answered at once): the linger counts from the last one who left.
             if let Some(earlier) = self.linger.take() {
                 ctx.cancel_future(earlier);
             }

@@ -53,8 +53,8 @@ impl Capacity {
         self.max_viewers.store(max_viewers, Ordering::Relaxed);
     }
 
-    /// Counts one viewer more of `stream`, if there is room there and here. A try that finds no room here takes the stream's
-    /// last place for a moment, so that another one may find none there: never too many.
+    /// Counts one viewer more of `stream`, if there is room there and here. A try that finds no room here
+    /// takes the stream's last place for a moment, so that another one may find none there: never too many.
     ///
     /// # Errors
     /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.

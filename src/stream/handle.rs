@@ -158,9 +158,9 @@ impl StreamHandle {
         Self::run(config, limits, pool, shared, lasting)
     }
 
-    /// Goes on with other settings: viewers stay, and see what the new source gives; publishers have to come again. Returns
-    /// when the old source is gone. Must be called on the stream's own [`thread`](Self::thread), and `config` may not have
-    /// another `replay`, which belongs to the bus.
+    /// Goes on with other settings: viewers stay, and see what the new source gives; publishers have to come
+    /// again. Returns when the old source is gone. Must be called on the stream's own
+    /// [`thread`](Self::thread), and `config` may not have another `replay`, which belongs to the bus.
     pub async fn go_on_with(
         &self,
         config: StreamConfig,
@@ -256,8 +256,8 @@ impl StreamHandle {
         self.0.shared.publishers.is_taken()
     }
 
-    /// The number of the connection that frames come from now, as the log has it; none while there is none, and between
-    /// pictures that are pushed one by one.
+    /// The number of the connection that frames come from now, as the log has it; none while there is none,
+    /// and between pictures that are pushed one by one.
     pub fn source_id(&self) -> Option<u64> {
         self.0.shared.source.now()
     }
@@ -375,14 +375,15 @@ impl ViewerGuard {
         self.rendition.as_ref().map_or(&self.demand, |viewer| &viewer.demand).stream()
     }
 
-    /// From now on `rendition` of the stream is viewed, or the stream itself. The viewer stays one of the stream's, which
-    /// stays wanted, and is counted at the rendition too.
+    /// From now on `rendition` of the stream is viewed, or the stream itself. The viewer stays one of the
+    /// stream's, which stays wanted, and is counted at the rendition too.
     pub fn look_at(&mut self, rendition: Option<&StreamHandle>) {
         self.rendition = rendition.map(RenditionViewer::of);
     }
 }
 
-/// While it lives, a viewer is counted at a rendition. There is room: the stream has some, and has more viewers.
+/// While it lives, a viewer is counted at a rendition. There is room: the stream has some, and has more
+/// viewers.
 #[derive(Debug)]
 struct RenditionViewer {
     demand: DemandGuard,

@@ -50,7 +50,8 @@ impl State {
         }
     }
 
-    /// Whether the source's task runs in this state (a waiting stream runs one only when it waits for a publisher).
+    /// Whether the source's task runs in this state (a waiting stream runs one only when it waits for a
+    /// publisher).
     pub fn runs_source(&self) -> bool {
         match self {
             Self::Connecting | Self::Live => true,

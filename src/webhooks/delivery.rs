@@ -57,8 +57,8 @@ impl Failure {
     }
 }
 
-/// Has `tell` tell what waits, one after the other, until that is false or framecast ends. A panic gives up the notice in hand, and no
-/// other.
+/// Has `tell` tell what waits, one after the other, until that is false or framecast ends. A panic gives up
+/// the notice in hand, and no other.
 async fn tell_each(
     queue: &Queue,
     mut stopping: watch::Receiver<bool>,

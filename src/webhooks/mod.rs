@@ -1,11 +1,12 @@
-//! Tells others over HTTP what happens to streams: a source that is lost, or back, and viewers who have all left.
+//! Tells others over HTTP what happens to streams: a source that is lost, or back, and viewers who have all
+//! left.
 //!
-//! One task follows the events of the relay and looks at the viewers once a second; each hook has a queue and a task of its own
-//! that empties it in order. They run where [`Webhooks::start`] was called, and nothing of a stream waits for them. A hook that
-//! does not answer fills its queue, which is bounded, and nothing else.
+//! One task follows the events of the relay and looks at the viewers once a second; each hook has a queue and
+//! a task of its own that empties it in order. They run where [`Webhooks::start`] was called, and nothing of
+//! a stream waits for them. A hook that does not answer fills its queue, which is bounded, and nothing else.
 //!
-//! A hook's task ends with its configuration; what waits goes on with the next one of its name. No URL, secret or header of a hook is
-//! ever said: the log and the metrics know its name.
+//! A hook's task ends with its configuration; what waits goes on with the next one of its name. No URL,
+//! secret or header of a hook is ever said: the log and the metrics know its name.
 
 mod event;
 mod retry;
@@ -166,7 +167,8 @@ impl Teller {
         self.end().await;
     }
 
-    /// Goes on with these hooks. One with the name of one before takes over what waits for that, and what it knows.
+    /// Goes on with these hooks. One with the name of one before takes over what waits for that, and what it
+    /// knows.
     fn take_on(&mut self, configs: Vec<WebhookConfig>) {
         let mut before: HashMap<String, Hook> =
             self.hooks.drain(..).map(|hook| (hook.config.name.clone(), hook)).collect();

@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use super::event::Notice;
 
-/// Most that wait: a bad night of a dozen cameras, in less than 100 kB. Beyond that the oldest go, since the newest say how
-/// things are; the next one that is told says how many are missing.
+/// Most that wait: a bad night of a dozen cameras, in less than 100 kB. Beyond that the oldest go, since the
+/// newest say how things are; the next one that is told says how many are missing.
 pub(super) const MAX_WAITING: usize = 200;
 
 /// Waiting notices of one hook, oldest first.
@@ -68,7 +68,8 @@ impl Queue {
         full
     }
 
-    /// The oldest, as soon as there is one, with how many were dropped before it. It is in hand, and stays, until [`Queue::done`].
+    /// The oldest, as soon as there is one, with how many were dropped before it. It is in hand, and stays,
+    /// until [`Queue::done`].
     pub(super) async fn oldest(&self) -> (Notice, u64) {
         loop {
             if let Some(oldest) = self.take_in_hand() {

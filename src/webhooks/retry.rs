@@ -13,8 +13,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// What happened an hour ago is news to nobody; and those behind it wait.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// How long to wait after try number `tries` failed, the first try of which was so long ago; none: no further.
-/// `asked` is what the receiver asks for, `random` from 0 to 1.
+/// How long to wait after try number `tries` failed, the first try of which was so long ago; none: no
+/// further. `asked` is what the receiver asks for, `random` from 0 to 1.
 pub(super) fn pause(
     tries: u32,
     since_first: Duration,

@@ -17,7 +17,8 @@ async fn report(at: SocketAddr, stream: &str) -> Value {
     Client::get(at, &format!("/api/streams/{stream}")).await.json()
 }
 
-/// Watches `x` from picture 0 on, says which one it has, and fails when one is missing or not as it was pushed.
+/// Watches `x` from picture 0 on, says which one it has, and fails when one is missing or not as it was
+/// pushed.
 async fn watch_all(at: SocketAddr, pictures: Rc<Vec<Vec<u8>>>, has: watch::Sender<usize>) {
     let mut viewing = Viewing::join(at, "/streams/x").await;
     viewing.until(&pictures[0]).await;
@@ -29,7 +30,8 @@ async fn watch_all(at: SocketAddr, pictures: Rc<Vec<Vec<u8>>>, has: watch::Sende
     has.send_replace(pictures.len());
 }
 
-/// What comes and goes beside `x`, whose settings stay: other streams, their settings, their order, viewers' limits.
+/// What comes and goes beside `x`, whose settings stay: other streams, their settings, their order, viewers'
+/// limits.
 const BESIDE: [&str; 5] = [
     "y: {source: {type: pattern, size: 64x48, fps: 50}}",
     "y: {title: Other, source: {type: pattern, size: 64x48, fps: 50}}",

@@ -69,8 +69,8 @@ impl Received {
     }
 }
 
-/// A server that is told things. It answers request number `n`, counted from 0, with `answers[n]`, and those behind them
-/// with 204; where it has no answer it is silent.
+/// A server that is told things. It answers request number `n`, counted from 0, with `answers[n]`, and those
+/// behind them with 204; where it has no answer it is silent.
 struct Receiver {
     address: SocketAddr,
     received: mpsc::Receiver<Received>,

@@ -91,7 +91,8 @@ pub(crate) async fn watch_source(source: &mut dyn Source) -> Outcome {
     let mut frames = Vec::new();
     let result = {
         let mut run = source.run(&sink);
-        // The reader shares the thread with the source: it sees every frame only if the source lets others run.
+        // The reader shares the thread with the source: it sees every frame only if the source lets others
+        // run.
         loop {
             tokio::select! {
                 biased;

@@ -1,5 +1,5 @@
-//! The log: in JSON for what collects it, with a line for each request if that is wanted, and numbers by which viewers and
-//! sources are found in it and in the API.
+//! The log: in JSON for what collects it, with a line for each request if that is wanted, and numbers by
+//! which viewers and sources are found in it and in the API.
 
 use std::{
     fs,

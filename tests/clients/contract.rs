@@ -1,5 +1,6 @@
-//! What is published of framecast's contracts, held by programs that know nothing of framecast: the API by schemathesis, which asks
-//! it as its OpenAPI says and worse, and the configuration by a validator of JSON Schema.
+//! What is published of framecast's contracts, held by programs that know nothing of framecast: the API by
+//! schemathesis, which asks it as its OpenAPI says and worse, and the configuration by a validator of JSON
+//! Schema.
 
 use std::{
     fs,
@@ -19,8 +20,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A stream that draws, one that is pushed to and has a picture, a graph, one to be paused, and one that was added; everybody watches,
-/// one administers.
+/// A stream that draws, one that is pushed to and has a picture, a graph, one to be paused, and one that was
+/// added; everybody watches, one administers.
 fn served() -> Framecast {
     let hash = framecast::auth::token::hash(TOKEN);
     let framecast = Framecast::serve(&format!(

@@ -1,4 +1,5 @@
-//! Prometheus' own tools read what `/metrics` says, and the dashboard and the alerts name nothing that is not there.
+//! Prometheus' own tools read what `/metrics` says, and the dashboard and the alerts name nothing that is not
+//! there.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +13,8 @@ use testkit::{
     program::{promtool, run, wait_for},
 };
 
-/// Has every metric: a stream that is encoded and keeps its past, one with several sources, one that is saved.
+/// Has every metric: a stream that is encoded and keeps its past, one with several sources, one that is
+/// saved.
 const EVERYTHING: &str = "
 webhooks: {ops: {url: \"http://127.0.0.1:9/\"}}
 streams:

@@ -15,11 +15,12 @@ use testkit::program::{PATIENCE, Running, free_address, proxy, run, try_run, wai
 /// Viewers of one address; the next one is too many.
 const VIEWERS: usize = 1;
 
-/// Parts that may have been sent when the first of them is here: a proxy that waits for a full buffer holds twenty of these pictures back.
+/// Parts that may have been sent when the first of them is here: a proxy that waits for a full buffer holds
+/// twenty of these pictures back.
 const SENT_AT_MOST: u64 = 8;
 
-/// Large pictures for a viewer that takes next to nothing. A proxy that buffers takes them all, and shows them when they are old; else a
-/// few are on their way at most.
+/// Large pictures for a viewer that takes next to nothing. A proxy that buffers takes them all, and shows
+/// them when they are old; else a few are on their way at most.
 const LARGE: u8 = 30;
 const TAKEN_AT_MOST: u64 = 10;
 

@@ -17,7 +17,8 @@ use crate::bombs;
 /// So little that each overrun shows.
 const TOP: &str = "limits: {max_frame_bytes: 256KiB}";
 
-/// What all of them together may cost: some frames each, what awc and the system's allocator keep, and a decoder's planes.
+/// What all of them together may cost: some frames each, what awc and the system's allocator keep, and a
+/// decoder's planes.
 const MEMORY_KIB: u64 = 48 * 1024;
 
 const HEAD: &[u8] =
@@ -320,7 +321,8 @@ async fn a_circle_of_two_cameras_is_left_after_a_bounded_number_of_requests() {
     fixture.end();
 }
 
-/// Nothing is decoded of them but where a viewer's wish or a transform needs it; there their scans are bounded.
+/// Nothing is decoded of them but where a viewer's wish or a transform needs it; there their scans are
+/// bounded.
 #[tokio::test]
 async fn progressive_bombs_are_given_up_by_those_who_decode_and_counted() {
     let bomb = Arc::new(bombs::progressive(2000));

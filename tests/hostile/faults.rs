@@ -1,9 +1,11 @@
 //! What breaks without anybody's malice: descriptors, names, networks, the process itself.
 //!
-//! Disks that take no pictures: `tests/viewers/recording.rs`. Lost packets: `loss.rs`. Panics, each injected at the border that
-//! all of its kind pass: sources in `src/stream/pump.rs`; steps, decoders and encoders, also of renditions, in `src/imaging/transform/stage.rs`, other jobs in
-//! `src/imaging/cpu_pool/mod.rs` and `src/source/mosaic/tile_queue.rs`; what is written to viewers in `src/stream/fan_out.rs`; saving in
-//! `src/recording/tests.rs`; webhooks in `src/webhooks/delivery.rs`; handlers, bodies and WebSockets in `src/web/server/mod.rs`.
+//! Disks that take no pictures: `tests/viewers/recording.rs`. Lost packets: `loss.rs`. Panics, each injected
+//! at the border that all of its kind pass: sources in `src/stream/pump.rs`; steps, decoders and encoders,
+//! also of renditions, in `src/imaging/transform/stage.rs`, other jobs in `src/imaging/cpu_pool/mod.rs` and
+//! `src/source/mosaic/tile_queue.rs`; what is written to viewers in `src/stream/fan_out.rs`; saving in
+//! `src/recording/tests.rs`; webhooks in `src/webhooks/delivery.rs`; handlers, bodies and WebSockets in
+//! `src/web/server/mod.rs`.
 
 use std::{
     cell::RefCell,
@@ -406,8 +408,8 @@ async fn what_was_acknowledged_is_there_after_kill_9_under_load() {
     }
 }
 
-/// Runs the program with a file system of its own at the folder of its configuration, which a line of shell makes there from
-/// `$folder`.
+/// Runs the program with a file system of its own at the folder of its configuration, which a line of shell
+/// makes there from `$folder`.
 fn with_folder(made: &str) -> String {
     let inside = format!("for last; do :; done; folder=$(dirname \"$last\"); {made} && exec \"$@\"");
     format!("exec unshare --user --map-root-user --mount sh -c '{inside}' sh \"$@\"")
@@ -490,7 +492,8 @@ async fn a_camera_whose_name_leads_elsewhere_is_asked_there() {
     fixture.end();
 }
 
-/// Both in a network of their own, which the test breaks; it asks over a Unix socket, which has nothing to do with that.
+/// Both in a network of their own, which the test breaks; it asks over a Unix socket, which has nothing to do
+/// with that.
 struct Apart {
     running: Running,
     folder: tempfile::TempDir,

@@ -12,7 +12,8 @@ use testkit::{
 
 use crate::TestRelay;
 
-/// Serves with a file system of its own at the folder, prepared by shell commands in which `$0` is that folder.
+/// Serves with a file system of its own at the folder, prepared by shell commands in which `$0` is that
+/// folder.
 fn serve_on(folder: &str, prepare: &str, yaml: &str) -> Framecast {
     let script = format!("{prepare} && exec \"$@\"");
     Framecast::serve_with(yaml, |command| {

@@ -1,4 +1,5 @@
-//! An answer to a viewer, read byte by byte: head, chunks, parts, closing delimiter. Nothing is tolerated here.
+//! An answer to a viewer, read byte by byte: head, chunks, parts, closing delimiter. Nothing is tolerated
+//! here.
 
 use std::{io, time::Duration};
 

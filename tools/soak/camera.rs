@@ -1,5 +1,5 @@
-//! Scripted cameras: endless bodies in the dialects of `tests/testkit/src/dialects.rs`. Some close every few seconds and
-//! come back in another dialect; some die and return at random times.
+//! Scripted cameras: endless bodies in the dialects of `tests/testkit/src/dialects.rs`. Some close every few
+//! seconds and come back in another dialect; some die and return at random times.
 
 use std::{io, ops::Range, sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Somebody changes the configuration: in the file, with mistakes at times, and over HTTP. Streams that are not meant
-//! must not notice.
+//! Somebody changes the configuration: in the file, with mistakes at times, and over HTTP. Streams that are
+//! not meant must not notice.
 
 use std::{collections::BTreeSet, net::SocketAddr, ops::Range, sync::Arc, time::Duration};
 
@@ -203,7 +203,8 @@ impl Changer {
         }
     }
 
-    /// Waits until the API shows the streams that there should be, with their settings, and this state of the file.
+    /// Waits until the API shows the streams that there should be, with their settings, and this state of the
+    /// file.
     async fn must_hold(&self, state: &str) -> anyhow::Result<()> {
         let wanted = self.file.titles();
         let start = Instant::now();

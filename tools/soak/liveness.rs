@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-/// After its return, framecast may be waiting for its next try (30 s and jitter, after many failures), and viewers may
-/// still be reading what was on its way.
+/// After its return, framecast may be waiting for its next try (30 s and jitter, after many failures), and
+/// viewers may still be reading what was on its way.
 pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(45);
 
 /// A change of the file is seen within a second, and applied within another; a busy machine needs some more.

@@ -30,8 +30,8 @@ const LINES_OF_A_WAKING: u64 = 2;
 /// The source is away, and live: of the camera's stream, and of one that shows it.
 const LINES_OF_A_CONNECTION: u64 = 4;
 
-/// Two reads, each with a line for why, one for what came of it, and the four of a mistake; the request; and the stream
-/// goes and comes.
+/// Two reads, each with a line for why, one for what came of it, and the four of a mistake; the request; and
+/// the stream goes and comes.
 const LINES_OF_A_CHANGE: u64 = 15;
 
 /// A line about a viewer has some 200 bytes, with its path and numbers.
@@ -55,7 +55,8 @@ impl Log {
         self.mistakes_made.fetch_add(1, Relaxed);
     }
 
-    /// How many lines, and bytes, there may be after what was done. So one line a change of state, and no more.
+    /// How many lines, and bytes, there may be after what was done. So one line a change of state, and no
+    /// more.
     pub(crate) fn bound(report: &Report) -> (u64, u64) {
         let of = |lines: u64, counter: &AtomicU64| lines * counter.load(Relaxed);
         let lines = LINES_OF_A_RUN
@@ -66,7 +67,8 @@ impl Log {
         (lines, lines * BYTES_OF_A_LINE)
     }
 
-    /// Reads to the end. Warnings are allowed about the streams `may_go_away` only, errors about spoiled files.
+    /// Reads to the end. Warnings are allowed about the streams `may_go_away` only, errors about spoiled
+    /// files.
     pub(crate) async fn check(
         self: Arc<Self>,
         log: impl AsyncRead + Unpin,

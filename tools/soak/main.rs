@@ -4,10 +4,10 @@
 //! cargo bench --bench soak -- --minutes 10
 //! ```
 //!
-//! Twenty cameras in all dialects, some of which die and return, two publishers, renderers and renditions run in one
-//! framecast process; three hundred viewers look at every byte while somebody changes the configuration. Prints a line
-//! every ten seconds and a summary in Markdown, and fails when anything was torn, foreign, out of order, missing, logged
-//! as an error, or kept: see docs/reliability.md.
+//! Twenty cameras in all dialects, some of which die and return, two publishers, renderers and renditions run
+//! in one framecast process; three hundred viewers look at every byte while somebody changes the
+//! configuration. Prints a line every ten seconds and a summary in Markdown, and fails when anything was
+//! torn, foreign, out of order, missing, logged as an error, or kept: see docs/reliability.md.
 
 mod api;
 mod body;

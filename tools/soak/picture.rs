@@ -1,5 +1,5 @@
-//! Pictures that can prove whose they are: decodable JPEGs of noise, each with a timestamp in a comment segment with stream,
-//! epoch, sequence number, time and a checksum over all its bytes.
+//! Pictures that can prove whose they are: decodable JPEGs of noise, each with a timestamp in a comment
+//! segment with stream, epoch, sequence number, time and a checksum over all its bytes.
 
 use std::time::Instant;
 

@@ -57,7 +57,8 @@ impl Usage {
         let status = fs::read_to_string(format!("{folder}/status"))?;
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
         let resident_kib: u64 = resident.trim().trim_end_matches(" kB").parse().map_err(io::Error::other)?;
-        // Behind the program's name, which may hold anything: state is field 3, utime and stime are 14 and 15.
+        // Behind the program's name, which may hold anything: state is field 3, utime and stime are 14
+        // and 15.
         let stat = fs::read_to_string(format!("{folder}/stat"))?;
         let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default().split_whitespace();
         let ticks: f64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();

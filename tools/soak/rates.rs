@@ -7,8 +7,8 @@ use std::sync::{
 
 use crate::{liveness::Liveness, report::Report};
 
-/// What a healthy viewer must get of what its camera sends. The rest is for moments in which a busy machine lets a
-/// frame be overtaken by the next one.
+/// What a healthy viewer must get of what its camera sends. The rest is for moments in which a busy machine
+/// lets a frame be overtaken by the next one.
 const SHARE: f64 = 0.99;
 
 /// A viewer that takes all that comes, of a camera that never leaves.

@@ -23,7 +23,8 @@ use crate::{
     scenario::{Asking, Look, Manner, Shows, Stream},
 };
 
-/// A silent stream shows its frame again each second, so a part comes at least every few, also on a busy machine.
+/// A silent stream shows its frame again each second, so a part comes at least every few, also on a busy
+/// machine.
 const PART_WITHIN: Duration = Duration::from_secs(10);
 
 /// Kernel buffer of viewers that are slow or never read: what they do not take must press on framecast.

@@ -25,7 +25,8 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 /// `linger` is 2 s and helpers' threads idle for 10 s; behind this all that viewers needed is given back.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
 
-/// How often that is looked at. The metrics, which say how many tasks there are, are gathered on a helper's thread.
+/// How often that is looked at. The metrics, which say how many tasks there are, are gathered on a helper's
+/// thread.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What the process needs before the viewers, with them, and behind them.

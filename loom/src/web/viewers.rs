@@ -1,4 +1,5 @@
-//! A frame's way from the bus into a viewer's socket: by the fan-out's thread, by the connection's own task, or by both.
+//! A frame's way from the bus into a viewer's socket: by the fan-out's thread, by the connection's own task,
+//! or by both.
 
 use std::{
     future::poll_fn,

@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-/// Upper ends of the ranges that are told apart, in milliseconds: from a thumbnail to what no stream can bear. What takes
-/// longer than the last is counted too.
+/// Upper ends of the ranges that are told apart, in milliseconds: from a thumbnail to what no stream can
+/// bear. What takes longer than the last is counted too.
 const BOUNDS_MS: [u64; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 const RANGES: usize = BOUNDS_MS.len() + 1;

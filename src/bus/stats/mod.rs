@@ -231,7 +231,8 @@ impl StreamStats {
         self.saving.forget();
     }
 
-    /// One of the viewers begins to look at the past; the caller answers for one [`StreamStats::replay_ended`].
+    /// One of the viewers begins to look at the past; the caller answers for one
+    /// [`StreamStats::replay_ended`].
     pub fn replay_begun(&self) {
         self.replaying.fetch_add(1, Relaxed);
     }
@@ -241,7 +242,8 @@ impl StreamStats {
         self.replaying.fetch_sub(1, Relaxed);
     }
 
-    /// One viewer more, if there are fewer than `most`; the caller answers for one [`StreamStats::viewer_left`].
+    /// One viewer more, if there are fewer than `most`; the caller answers for one
+    /// [`StreamStats::viewer_left`].
     ///
     /// # Errors
     /// How many there are, when that is as many as allowed.

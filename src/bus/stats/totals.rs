@@ -1,5 +1,5 @@
-//! What a stream's counters say at one moment, to be added up: a stream's renditions come and go, and what they sent stays
-//! counted.
+//! What a stream's counters say at one moment, to be added up: a stream's renditions come and go, and what
+//! they sent stays counted.
 
 use std::ops::AddAssign;
 

@@ -136,7 +136,8 @@ fn counted(times: u64) -> String {
     }
 }
 
-/// What to paste into the configuration. The password, and what may be one, stays out: the environment has it.
+/// What to paste into the configuration. The password, and what may be one, stays out: the environment has
+/// it.
 pub(super) fn yaml(upstream: &UpstreamConfig, snapshot: bool) -> String {
     let (url, variables) = url_with_variables(upstream);
     let kind = if snapshot { "snapshot" } else { "mjpeg" };
@@ -151,8 +152,8 @@ pub(super) fn yaml(upstream: &UpstreamConfig, snapshot: bool) -> String {
     text
 }
 
-/// The URL as the configuration writes it, and the variables in it. A URL holds no character that a quoted YAML text
-/// would have to escape.
+/// The URL as the configuration writes it, and the variables in it. A URL holds no character that a quoted
+/// YAML text would have to escape.
 fn url_with_variables(upstream: &UpstreamConfig) -> (String, Vec<String>) {
     let mut variables = Vec::new();
     let mut text = format!("{}://", upstream.url.scheme());

@@ -167,7 +167,8 @@ pub trait JpegCodec: Send + Sync {
     /// [`CodecError::TooManyPixels`] before anything is allocated; [`CodecError::Decode`] for damaged data.
     fn decode(&self, jpeg: &[u8], max_pixels: u64) -> Result<Pixels, CodecError>;
 
-    /// Decodes a whole JPEG into planes, whose memory is used again. The sampling is the JPEG's own, or a finer one.
+    /// Decodes a whole JPEG into planes, whose memory is used again. The sampling is the JPEG's own, or a
+    /// finer one.
     ///
     /// # Errors
     /// As [`JpegCodec::decode`]; what the planes hold then is of no use.
@@ -179,8 +180,8 @@ pub trait JpegCodec: Send + Sync {
     /// [`CodecError::Encode`] when the encoder refuses.
     fn encode(&self, pixels: &Pixels, quality: Quality) -> Result<Bytes, CodecError>;
 
-    /// Encodes planes of sampling grey, 4:4:4, 4:2:2 or 4:2:0 as a baseline JPEG with its tables; `percent` is the
-    /// quality, 1 to 100.
+    /// Encodes planes of sampling grey, 4:4:4, 4:2:2 or 4:2:0 as a baseline JPEG with its tables; `percent`
+    /// is the quality, 1 to 100.
     ///
     /// # Errors
     /// [`CodecError::Encode`] for another sampling, or when the encoder refuses.

@@ -155,8 +155,8 @@ impl JpegCodec for Turbo {
 }
 
 impl Workshop {
-    /// Reads the header, refuses giants (libjpeg-turbo's own allocation would end the process), and sets the scale;
-    /// the answer has the size that will be decoded.
+    /// Reads the header, refuses giants (libjpeg-turbo's own allocation would end the process), and sets the
+    /// scale; the answer has the size that will be decoded.
     fn open(
         &mut self,
         jpeg: &[u8],

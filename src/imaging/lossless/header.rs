@@ -1,4 +1,5 @@
-//! What the segments before the picture data say: size, components, tables, and what is carried over (T.81, B.2).
+//! What the segments before the picture data say: size, components, tables, and what is carried over (T.81,
+//! B.2).
 
 use super::{
     error::LosslessError,

@@ -9,9 +9,9 @@ use super::{
 
 /// Leaves out APP0 to APP15, comments, and whatever follows the picture's end, and touches nothing else.
 ///
-/// What a picture needs in order to look the same stays: JFIF, Adobe's segment about its colours, colour profiles,
-/// and of EXIF the orientation alone, in a segment of 36 bytes. With nothing to leave out, and with bytes that are no
-/// whole JPEG, the very same bytes come back.
+/// What a picture needs in order to look the same stays: JFIF, Adobe's segment about its colours, colour
+/// profiles, and of EXIF the orientation alone, in a segment of 36 bytes. With nothing to leave out, and with
+/// bytes that are no whole JPEG, the very same bytes come back.
 #[must_use]
 pub fn strip_metadata(jpeg: Bytes) -> Bytes {
     let Some(pieces) = pieces(&jpeg) else { return jpeg };

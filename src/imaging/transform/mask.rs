@@ -14,8 +14,8 @@ use crate::{
     },
 };
 
-/// What is blurred is first made so small that nothing can be told, whatever is done to the picture later: at most so
-/// many spots on the longer side, and none smaller than [`MIN_SPOT`].
+/// What is blurred is first made so small that nothing can be told, whatever is done to the picture later: at
+/// most so many spots on the longer side, and none smaller than [`MIN_SPOT`].
 const SPOTS: usize = 8;
 
 /// A face 16 pixels high is none.

@@ -1,7 +1,7 @@
 //! Pictures of a stream as one file to download, in pieces: the pictures' own bytes, and little between them.
 //!
-//! Pure: pictures in, pieces and their whole length out. Nothing is put together in memory; a picture is let go when its
-//! piece was taken.
+//! Pure: pictures in, pieces and their whole length out. Nothing is put together in memory; a picture is let
+//! go when its piece was taken.
 
 mod avi;
 mod zip;

@@ -1,8 +1,8 @@
 //! A JPEG's segments, without decoding: is it whole, how large is its picture, has it Huffman tables?
 //!
-//! Segments are walked by their lengths (ITU-T T.81, Annex B), never by searching for `FF D9`: the thumbnail in a
-//! camera's EXIF segment holds one. What a browser could not show anyhow is refused here, with the offset of what is
-//! wrong. Whether the picture data decode is not looked at.
+//! Segments are walked by their lengths (ITU-T T.81, Annex B), never by searching for `FF D9`: the thumbnail
+//! in a camera's EXIF segment holds one. What a browser could not show anyhow is refused here, with the
+//! offset of what is wrong. Whether the picture data decode is not looked at.
 
 pub(crate) mod huffman;
 mod error;

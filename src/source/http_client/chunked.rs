@@ -1,7 +1,7 @@
 //! Takes the chunks' framing out of a body (RFC 9112, section 7.1). Pure.
 //!
-//! In place, and in pieces of any size. Lenient in what cameras get wrong: line ends without CR, spaces, extensions of any
-//! kind. Trailers are not read: the connection is closed behind the last chunk.
+//! In place, and in pieces of any size. Lenient in what cameras get wrong: line ends without CR, spaces,
+//! extensions of any kind. Trailers are not read: the connection is closed behind the last chunk.
 
 /// Longest line of a chunk's size with its extensions: nobody writes one that is worth more.
 const MAX_LINE_BYTES: usize = 4096;
@@ -58,7 +58,8 @@ impl Chunks {
         }
     }
 
-    /// Moves the body's own bytes in `piece`, the next one of the answer, to its front and says how many they are.
+    /// Moves the body's own bytes in `piece`, the next one of the answer, to its front and says how many they
+    /// are.
     pub(super) fn strip(&mut self, piece: &mut [u8]) -> usize {
         let (mut from, mut to) = (0, 0);
         while from < piece.len() {

@@ -13,8 +13,8 @@ pub(super) const MAX_REDIRECTS: usize = 5;
 pub(super) struct Target {
     pub(super) url: Url,
     pub(super) origin: Origin,
-    /// Credentials and configured headers go only to the configured origin, and never again once the chain has left
-    /// it: what comes after was written by somebody else.
+    /// Credentials and configured headers go only to the configured origin, and never again once the chain
+    /// has left it: what comes after was written by somebody else.
     pub(super) trusted: bool,
 }
 

@@ -1,8 +1,9 @@
 //! Many streams in one picture: `type: mosaic`.
 //!
-//! It wants its streams to run for as long as it runs itself. On each slot of its rate it takes what is newest of each,
-//! decodes only those that showed something new, and draws only if something changed. A tile keeps its last picture: when
-//! its stream is away it is dimmed and says since when; one that never had a picture says why.
+//! It wants its streams to run for as long as it runs itself. On each slot of its rate it takes what is
+//! newest of each, decodes only those that showed something new, and draws only if something changed. A tile
+//! keeps its last picture: when its stream is away it is dimmed and says since when; one that never had a
+//! picture says why.
 
 mod canvas;
 mod layout;

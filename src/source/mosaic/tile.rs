@@ -10,7 +10,8 @@ use crate::{
     source::{Health, Upstream, offline_image::card::since_when},
 };
 
-/// A stream that was away for less than this is not called stale: cameras that close after each picture are mostly away.
+/// A stream that was away for less than this is not called stale: cameras that close after each picture are
+/// mostly away.
 const STALE_AFTER: Duration = Duration::from_secs(2);
 
 /// Said before anything is known.

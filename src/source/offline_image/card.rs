@@ -35,8 +35,8 @@ const REASON: Color = rgb(0x8b95a3);
 
 /// Draws the card for a stream. Takes some milliseconds: belongs in the pool.
 ///
-/// `size` is that of the stream's last picture, so that a page does not jump; it is kept within 64 to 1920 pixels a
-/// side.
+/// `size` is that of the stream's last picture, so that a page does not jump; it is kept within 64 to 1920
+/// pixels a side.
 pub fn draw(title: &str, reason: &str, since: SystemTime, size: Option<(u16, u16)>) -> Frame {
     let size = card_size(size.unwrap_or(USUAL_SIZE));
     let mut canvas = Canvas::new(size, BOTTOM).expect("a side of at most 1920 pixels fits a JPEG");

@@ -1,8 +1,8 @@
 //! Programs that write JPEGs to standard output: `type: exec`, and its short forms `rtsp` and `v4l2`.
 //!
-//! One run is one program, from its start to its end; the stream's actor starts it again. What it writes is read as a
-//! camera's body is: multipart or bare JPEGs, whatever comes. What it says on standard error goes to the log. Programs come
-//! from the configuration file only, never over HTTP, and no shell is between.
+//! One run is one program, from its start to its end; the stream's actor starts it again. What it writes is
+//! read as a camera's body is: multipart or bare JPEGs, whatever comes. What it says on standard error goes
+//! to the log. Programs come from the configuration file only, never over HTTP, and no shell is between.
 
 use std::{
     borrow::Cow,

@@ -1,4 +1,5 @@
-//! Takes credentials out of what a program says: it may repeat its arguments, and the log, pages and answers show it.
+//! Takes credentials out of what a program says: it may repeat its arguments, and the log, pages and answers
+//! show it.
 
 use crate::config::ExecConfig;
 
@@ -8,8 +9,9 @@ const SHORTEST_SECRET: usize = 4;
 /// What stands in place of a secret.
 const STARS: &str = "***";
 
-/// What must not be shown of one program's words: the values of its environment variables, passwords of URLs in its
-/// arguments (or users without one, and values of the query), and of any URL all but scheme, host and port.
+/// What must not be shown of one program's words: the values of its environment variables, passwords of URLs
+/// in its arguments (or users without one, and values of the query), and of any URL all but scheme, host and
+/// port.
 #[derive(Debug, Default)]
 pub(super) struct Hidden {
     /// Longest first: one may be part of another.

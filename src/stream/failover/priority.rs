@@ -1,8 +1,8 @@
-//! The sources of a stream: which of them is started next, and how each has been doing. Pure: times come in, a choice goes
-//! out.
+//! The sources of a stream: which of them is started next, and how each has been doing. Pure: times come in,
+//! a choice goes out.
 //!
-//! A stream with one source is the simplest case: that one is started again after its delay. With several the first of the
-//! list that may be tried is; one that failed may be tried again when its own delay is over.
+//! A stream with one source is the simplest case: that one is started again after its delay. With several the
+//! first of the list that may be tried is; one that failed may be tried again when its own delay is over.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -134,8 +134,8 @@ impl Candidates {
         switched
     }
 
-    /// The one in use ended; how long to wait before the next is started. One that ended in an orderly way is started again:
-    /// cameras that close after each picture are well.
+    /// The one in use ended; how long to wait before the next is started. One that ended in an orderly way is
+    /// started again: cameras that close after each picture are well.
     pub fn after(&mut self, ending: &Ending, now: Instant) -> Duration {
         let delay = self.list[self.in_use].ended(ending, now);
         if ending.orderly || !self.are_several() { delay } else { self.next(now).1 }
@@ -150,8 +150,8 @@ impl Candidates {
         ending.reason.clone()
     }
 
-    /// Nobody watches any more. What is known to be away is not forgotten where another can be used: the next viewer would
-    /// wait for it.
+    /// Nobody watches any more. What is known to be away is not forgotten where another can be used: the next
+    /// viewer would wait for it.
     pub fn rest(&mut self) {
         self.on_trial = None;
         let several = self.are_several();
@@ -228,8 +228,8 @@ impl Candidates {
         self.list.iter().enumerate().map(standing).collect()
     }
 
-    /// The one in use if it ended in an orderly way, else the first that may be started, else the one on trial, which runs
-    /// already, else the one that may be soonest.
+    /// The one in use if it ended in an orderly way, else the first that may be started, else the one on
+    /// trial, which runs already, else the one that may be soonest.
     fn next(&self, now: Instant) -> (usize, Duration) {
         let last = &self.list[self.in_use];
         if let (None, Some(due)) = (&last.failure, last.due) {

@@ -1,8 +1,8 @@
-//! The ways in which real cameras write a stream's body, as builders: the parser's tests cut them at every byte, the
-//! camera tests send them over a socket.
+//! The ways in which real cameras write a stream's body, as builders: the parser's tests cut them at every
+//! byte, the camera tests send them over a socket.
 //!
-//! Each was reported by users of a peer. `render` always carries exactly the frames it is given, whole and in order;
-//! what some dialects put between them (a cut JPEG, a PNG) must be dropped.
+//! Each was reported by users of a peer. `render` always carries exactly the frames it is given, whole and in
+//! order; what some dialects put between them (a cut JPEG, a PNG) must be dropped.
 
 /// One way of writing the body of a camera's answer.
 pub struct Dialect {

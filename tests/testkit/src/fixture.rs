@@ -35,7 +35,8 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// Serves the good stream and those of `streams`, YAML of the block style below `streams:`; `top` stands above it.
+    /// Serves the good stream and those of `streams`, YAML of the block style below `streams:`; `top` stands
+    /// above it.
     pub async fn serving(top: &str, streams: &str) -> Self {
         Self::started_by("exec \"$@\"", top, streams).await
     }
@@ -138,8 +139,8 @@ impl Fixture {
         self.client().await.ask_here("POST", &target, &[("Content-Type", "image/jpeg")], body).await
     }
 
-    /// Bears `attack`: meanwhile every frame of the good camera reaches its viewer, memory grows by no more than `kib`,
-    /// and afterwards no file or socket is open that was not before.
+    /// Bears `attack`: meanwhile every frame of the good camera reaches its viewer, memory grows by no more
+    /// than `kib`, and afterwards no file or socket is open that was not before.
     pub async fn bears(&mut self, kib: u64, attack: impl AsyncFnOnce(&Self)) {
         let mut control = self.control.take().expect("it is put back");
         let (descriptors, sent) = (self.process.descriptors(), control.sent());

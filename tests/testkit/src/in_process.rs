@@ -11,8 +11,9 @@ use crate::{
     stream_client::{ONE_PUSH, push},
 };
 
-/// A server that [`InProcess`] runs. This crate does not depend on framecast, whose library `cargo test --lib` would then
-/// build twice: [`define_test_relay`](crate::define_test_relay) implements this for it, in the test's crate.
+/// A server that [`InProcess`] runs. This crate does not depend on framecast, whose library
+/// `cargo test --lib` would then build twice: [`define_test_relay`](crate::define_test_relay) implements this
+/// for it, in the test's crate.
 pub trait Server: Sized + 'static {
     /// What a test may look at from its own thread.
     type Registry: Send + 'static;

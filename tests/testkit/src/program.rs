@@ -158,8 +158,9 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// An address that can be had once more when its first owner is gone, which one of port 0 cannot. On 127.0.0.1 others could take
-/// the port meanwhile; this is an address of loopback that no other process has (Linux has 16 million of them).
+/// An address that can be had once more when its first owner is gone, which one of port 0 cannot. On
+/// 127.0.0.1 others could take the port meanwhile; this is an address of loopback that no other process has
+/// (Linux has 16 million of them).
 pub fn free_address() -> SocketAddr {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
     let own = Ipv4Addr::new(127, 64 | (high & 0x3f), middle, low);

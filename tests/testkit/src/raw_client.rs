@@ -1,5 +1,5 @@
-//! An HTTP client that reads byte by byte what stands on the wire and forgives nothing: exact line ends, exact
-//! lengths, chunk by chunk.
+//! An HTTP client that reads byte by byte what stands on the wire and forgives nothing: exact line ends,
+//! exact lengths, chunk by chunk.
 
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
@@ -217,8 +217,8 @@ impl Body {
         &mut self.client
     }
 
-    /// The next chunk of a chunked body that was read only chunk by chunk so far; empty at the end, behind which
-    /// nothing may stand.
+    /// The next chunk of a chunked body that was read only chunk by chunk so far; empty at the end, behind
+    /// which nothing may stand.
     pub async fn chunk(&mut self) -> Vec<u8> {
         let size = self.client.text_until("\r\n").await;
         let length = usize::from_str_radix(&size, 16).unwrap_or_else(|_| panic!("no chunk size: {size:?}"));

@@ -42,7 +42,8 @@ impl Camera {
         line
     }
 
-    /// Nobody connects who was not accepted yet: looked at now, since a connection comes before what it causes.
+    /// Nobody connects who was not accepted yet: looked at now, since a connection comes before what it
+    /// causes.
     pub async fn assert_nobody_waits(&self) {
         assert!(timeout(Duration::ZERO, self.listener.accept()).await.is_err(), "one connection too many");
     }

@@ -1,4 +1,5 @@
-//! A WebSocket client (RFC 6455) that forgives nothing: no masked frames from a server, no fragments, no reserved bits.
+//! A WebSocket client (RFC 6455) that forgives nothing: no masked frames from a server, no fragments, no
+//! reserved bits.
 
 use std::net::SocketAddr;
 

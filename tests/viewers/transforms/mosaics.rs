@@ -29,7 +29,8 @@ fn solid(color: [u8; 3], width: u16, height: u16) -> Vec<u8> {
     codec().encode(&pixels, Quality::PICTURE).unwrap().to_vec()
 }
 
-/// The same, but for its quantisation tables: segments all right, and nothing that a codec could make pixels of.
+/// The same, but for its quantisation tables: segments all right, and nothing that a codec could make pixels
+/// of.
 fn without_tables(color: [u8; 3], width: u16, height: u16) -> Vec<u8> {
     let mut jpeg = solid(color, width, height);
     let tables: Vec<_> = (1..jpeg.len()).filter(|at| jpeg[at - 1..=*at] == [0xff, 0xdb]).collect();

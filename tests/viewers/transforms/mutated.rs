@@ -1,4 +1,5 @@
-//! Damaged JPEGs on every way through the transforms: a result or an error, never a panic, and no more memory than allowed.
+//! Damaged JPEGs on every way through the transforms: a result or an error, never a panic, and no more memory
+//! than allowed.
 //!
 //! `PROPTEST_CASES=10000` tries more than the usual number.
 

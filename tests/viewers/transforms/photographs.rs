@@ -1,5 +1,5 @@
-//! Photographs, stored in the ways of cameras, through each step: compared pixel by pixel with the photograph turned, cut or
-//! made smaller here, and in which way each was made.
+//! Photographs, stored in the ways of cameras, through each step: compared pixel by pixel with the photograph
+//! turned, cut or made smaller here, and in which way each was made.
 
 use bytes::Bytes;
 use framecast::{

@@ -1,7 +1,7 @@
 //! What has to be done to a picture, found out before any of it is: a pure function, tested by itself.
 //!
-//! - Steps that only move pixels (crop, scale, turn, mirror) are one: a part of the picture is taken, resampled once, and
-//!   laid down the right way. Turning comes last, on the smallest picture.
+//! - Steps that only move pixels (crop, scale, turn, mirror) are one: a part of the picture is taken,
+//!   resampled once, and laid down the right way. Turning comes last, on the smallest picture.
 //! - A picture that becomes smaller by half and more is decoded smaller, where the codec can.
 //! - Of a picture that becomes grey only the brightness is decoded, wherever in the list that stands.
 //! - Steps that only move whole blocks could be done without decoding: [`Plan::lossless`] says so.
@@ -67,7 +67,8 @@ pub enum Stage {
     Draw(usize),
 }
 
-/// What could be done without decoding; whether the borders of the JPEG's blocks allow it is for the JPEG to say.
+/// What could be done without decoding; whether the borders of the JPEG's blocks allow it is for the JPEG to
+/// say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lossless {
     /// A part is taken, then turned, then greyed; what changes nothing is left out.

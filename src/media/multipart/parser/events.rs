@@ -41,7 +41,8 @@ impl Discard {
     }
 }
 
-/// Counts since the last [`PartParser::take_events`](crate::media::multipart::parser::PartParser::take_events).
+/// Counts since the last
+/// [`PartParser::take_events`](crate::media::multipart::parser::PartParser::take_events).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Events {
     quirks: [u64; Quirk::ALL.len()],

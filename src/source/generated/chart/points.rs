@@ -8,7 +8,8 @@ use tokio::sync::watch;
 
 use crate::config::ChartConfig;
 
-/// Most points of one series, oldest dropped: five minutes of 60 a second, of which a picture shows some 2000; 320 kB.
+/// Most points of one series, oldest dropped: five minutes of 60 a second, of which a picture shows some
+/// 2000; 320 kB.
 const MAX_POINTS: usize = 20_000;
 
 /// A value at a time.

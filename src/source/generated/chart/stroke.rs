@@ -63,7 +63,8 @@ impl Mask {
     }
 }
 
-/// Thins a line to what a picture can show: of the points within one pixel's width the first, the extremes and the last.
+/// Thins a line to what a picture can show: of the points within one pixel's width the first, the extremes
+/// and the last.
 pub(super) fn thinned(points: &[(f32, f32)]) -> Vec<(f32, f32)> {
     let mut kept: Vec<(f32, f32)> = Vec::new();
     for column in points.chunk_by(|a, b| a.0.floor() == b.0.floor()) {

@@ -4,7 +4,8 @@ use bytes::{BufMut, BytesMut};
 
 use super::speaks_http;
 
-/// Lines passed on. awc refuses more than 96 lines, and D-Link sends long lists of its own; nobody reads those.
+/// Lines passed on. awc refuses more than 96 lines, and D-Link sends long lists of its own; nobody reads
+/// those.
 const PASSED_ON: [&str; 7] =
     ["content-type", "content-encoding", "www-authenticate", "location", "etag", "last-modified", "server"];
 
