@@ -1,4 +1,4 @@
-//! What transforms cost against the bare codec: `cargo bench --bench codec`.
+//! Compares the cost of transforms with the bare codec: `cargo bench --bench codec`.
 //!
 //! Ratios of one run: both sides of each are measured in turns, so that a machine that becomes slower is
 //! slower for both. The bare loop does the same steps with the codec and the scaler alone: decode to planes,

@@ -1,5 +1,5 @@
-//! What the fuzzer and the tests of `src/fuzzing/mod.rs` begin with: real pictures, and what cameras, viewers
-//! and publishers send. Used by both: `scripts/fuzz` writes them to files.
+//! The seeds of the fuzzer and of the tests of `src/fuzzing/mod.rs`: real pictures, and bytes that cameras,
+//! viewers and publishers send. Used by both: `scripts/fuzz` writes them to files.
 
 use super::dialects;
 

@@ -1,4 +1,4 @@
-//! What fan-out costs, beside a yardstick that has nothing but the kernel.
+//! Measures the cost of fan-out, beside a yardstick that has nothing but the kernel.
 //!
 //! `cargo bench --bench fanout` runs the whole table in less than eight minutes and prints it as Markdown;
 //! `--json` prints it as JSON, `--only 3` (several times) only some rows, `--rounds 5` repeats more often,
@@ -84,7 +84,7 @@ fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What to measure.
+/// The measurements to make.
 #[cfg(target_os = "linux")]
 #[derive(Debug, clap::Parser)]
 struct Arguments {

@@ -34,7 +34,7 @@ const NOT_SENT_LOW_WATER: u32 = 16 * 1024;
 /// framecast's.
 const BACKLOG: i32 = 1024;
 
-/// How pictures reach the viewers' sockets.
+/// The method by which pictures are written to the viewers' sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// `writev` from memory.

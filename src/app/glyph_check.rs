@@ -11,7 +11,7 @@ use crate::{
     source::offline_image::{self, ImageError},
 };
 
-/// What is wrong with texts.
+/// The errors and warnings about texts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Findings {
     /// `%` conversions that do not exist, and files that are no pictures: nothing could ever be shown.

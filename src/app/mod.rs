@@ -92,7 +92,7 @@ impl Relay {
         Self::start_from(Loaded::without_origin(config), None).await
     }
 
-    /// The same with a configuration that came from `origin`, which is read again when it changes.
+    /// Starts with a configuration that came from `origin`, which is read again when it changes.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs then.

@@ -60,7 +60,7 @@ impl Starter {
         }
     }
 
-    /// What streams that start or go on from now on have to keep to.
+    /// Sets the limits of streams that start or continue from now on.
     pub(super) fn set_limits(&self, limits: Limits) {
         self.limits.store(Arc::new(limits));
     }

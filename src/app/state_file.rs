@@ -24,7 +24,7 @@ const MAX_BYTES: u64 = 8 * 1024 * 1024;
 /// The only form there is so far.
 const VERSION: u32 = 1;
 
-/// What is in the file.
+/// The content of the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Form {
@@ -54,7 +54,7 @@ impl StateFile {
         self.0.display().to_string()
     }
 
-    /// What is kept; nothing if there is no file.
+    /// Returns the streams in the file; none if there is no file.
     ///
     /// # Errors
     /// That it cannot be read, or is none of ours.

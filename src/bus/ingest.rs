@@ -34,7 +34,7 @@ pub struct Sink {
     max_pixels: u64,
 }
 
-/// What stands between a source and its bus, and changes the pictures.
+/// A step between a source and its bus that changes the pictures.
 ///
 /// It takes each frame at once and shows what it made of it later, with [`Bus::show`]; of frames that come
 /// faster than it works the newest is done, and the others are counted as [`DropReason::Busy`].
@@ -104,8 +104,8 @@ impl Sink {
         Self { rework: Some(rework), ..self }
     }
 
-    /// The same for one of several sources: it counts its own frames, and shows them when it is its lane's
-    /// turn.
+    /// Returns a sink for one of several sources. It counts its own frames, and shows them only while its
+    /// lane is the current one.
     #[must_use]
     pub fn in_lane(&self, lanes: &Arc<Lanes>, number: u64) -> Self {
         let lane = Some(Lane { lanes: lanes.clone(), number });

@@ -38,7 +38,7 @@ const MAX_PROBLEM_BYTES: usize = 16 * 1024;
 /// Pictures a second, when nothing is said.
 const DEFAULT_FPS: f64 = 1.0;
 
-/// How often a watched folder is looked at.
+/// Interval at which a watched folder is checked.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
 /// Refusals of one picture; any other would meet the next one, too.

@@ -1,5 +1,4 @@
-//! What systemd is told: that framecast is ready, that it is well, that it stops. Without systemd it is
-//! nobody.
+//! Notifies systemd: framecast is ready, is alive, is stopping. Without systemd it does nothing.
 
 use crate::app::Relay;
 

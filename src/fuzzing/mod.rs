@@ -1,5 +1,5 @@
-//! What must hold of every input from outside, whatever it is: one function an entrance, which takes bytes
-//! and panics when something does not hold.
+//! The properties that must hold for every input from outside: one function for each kind of input, which
+//! takes bytes and panics when a property does not hold.
 //!
 //! The targets in `fuzz/` hand them what libFuzzer finds; the tests here hand them seeds, spoiled seeds and
 //! noise, a bounded number of each, so that `cargo test` runs the same on stable Rust. Not there in a normal
@@ -26,7 +26,7 @@ const LIMITS: ParserLimits = ParserLimits { max_frame_bytes: 16 * 1024, max_head
 /// Of pushed pictures.
 const PICTURES: PictureLimits = PictureLimits { max_frame_bytes: 64 * 1024, max_frame_pixels: 100_000 };
 
-/// What cameras announce; the second byte of the input chooses.
+/// Content types that cameras announce; the second byte of the input chooses.
 pub(crate) const KINDS: [Option<&str>; 6] = [
     Some("multipart/x-mixed-replace;boundary=cam"),
     Some("multipart/x-mixed-replace;boundary=--cam"),

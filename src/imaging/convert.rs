@@ -19,10 +19,10 @@ use crate::{
     media::{frame::Frame, jpeg::JpegError},
 };
 
-/// How many of the first bytes an error shows when nothing is known about them.
+/// Number of the first bytes that an error shows if their format is unknown.
 const SHOWN_BYTES: usize = 4;
 
-/// How large a picture may be.
+/// Upper bounds of the size of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureLimits {
     /// Largest file, in bytes; also of the JPEG made from it.
@@ -43,7 +43,7 @@ pub enum PictureError {
     /// The first bytes are those of something else.
     #[error("not a picture but {looks_like}; JPEG, PNG, WebP, GIF and BMP are taken")]
     NotAPicture {
-        /// What the first bytes look like.
+        /// The format that the first bytes look like.
         looks_like: String,
     },
     /// The file ends in the middle of the picture.

@@ -6,7 +6,7 @@
 use super::codec::CodecError;
 use crate::config::Color;
 
-/// How many pixels share a colour, across and down.
+/// The chroma subsampling: the number of pixels that share a colour, across and down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sampling {
     /// Brightness only.
@@ -71,7 +71,7 @@ impl Planes {
         self.height
     }
 
-    /// How many pixels share a colour.
+    /// Returns the chroma subsampling.
     pub fn sampling(&self) -> Sampling {
         self.sampling
     }

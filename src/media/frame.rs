@@ -1,4 +1,4 @@
-//! What a frame is: one complete, checked JPEG picture, and when it arrived.
+//! A frame: one complete, checked JPEG picture, and its time of arrival.
 //!
 //! No I/O and no decoding happens here. A [`Frame`] can only be made from bytes whose segments were walked
 //! from SOI to EOI, so every other room may rely on its size and on its having Huffman tables.
@@ -50,7 +50,7 @@ impl Frame {
         Self { jpeg, info, kind: FrameKind::Picture, taken: SystemTime::now(), arrived: Instant::now() }
     }
 
-    /// The same picture, marked as one that framecast drew because the source is away.
+    /// Returns this picture, marked as one that framecast drew because the source is away.
     #[must_use]
     pub fn as_placeholder(mut self) -> Self {
         self.kind = FrameKind::Placeholder;
@@ -81,7 +81,7 @@ impl Frame {
         self.info.height
     }
 
-    /// What the JPEG's segments said when it arrived (before tables were added).
+    /// Returns the content of the JPEG's segments at its arrival (before tables were added).
     pub fn info(&self) -> &JpegInfo {
         &self.info
     }

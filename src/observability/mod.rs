@@ -31,8 +31,8 @@ pub fn init(config: LogConfig) {
     }
 }
 
-/// What is logged when `RUST_LOG` says nothing. actix-http writes an error for each request that is none and
-/// each connection that breaks: whoever reaches the port could fill the disk with them.
+/// Returns the filter that is used when `RUST_LOG` is not set. actix-http writes an error for each invalid
+/// request and each connection that breaks: anybody who reaches the port could fill the disk with them.
 fn filter(access: AccessLog) -> String {
     let access = match access {
         AccessLog::Notable => "info",

@@ -58,7 +58,7 @@ impl Append {
     }
 }
 
-/// What a full file becomes: `door.mjpg` becomes `door.1.mjpg`.
+/// Returns the name of a file after it is full: `door.mjpg` becomes `door.1.mjpg`.
 pub(super) fn rotated(file: &Path) -> PathBuf {
     let mut extension = OsString::from("1");
     if let Some(own) = file.extension() {

@@ -57,7 +57,7 @@ enum Target {
     Broken(u32),
 }
 
-/// What became of a frame.
+/// The result of writing a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Saved,

@@ -1,5 +1,4 @@
-//! What has happened of late: streams that came, went and changed their state, and configurations that were
-//! read.
+//! The recent events: streams that came, went and changed their state, and configurations that were read.
 //!
 //! A ring of [`MAX_EVENTS`]; the oldest go first. Each event has a number that only grows, so that whoever
 //! asks again asks for those behind the last one it has, and sees by a gap that it came too late. Who may not
@@ -20,7 +19,7 @@ use crate::{
     stream::{Status, state::State},
 };
 
-/// How many are kept: a bad night of a dozen cameras, in less than 200 kB.
+/// Number of events that are kept: a bad night of a dozen cameras, in less than 200 kB.
 pub const MAX_EVENTS: usize = 1000;
 
 /// One thing that happened.
@@ -32,13 +31,13 @@ pub struct Event {
     pub time: SystemTime,
     /// Which stream; none when it is about the relay.
     pub stream: Option<StreamName>,
-    /// What kind of thing.
+    /// Kind of the event.
     pub kind: EventKind,
     /// In words: why a source is away, what changed, what is wrong with the configuration; may be empty.
     pub message: Reason,
 }
 
-/// What kind of thing happened.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
     /// A stream has this state now, as [`State::as_str`] says it.

@@ -1,4 +1,4 @@
-//! What one viewer asks of the pictures in its URL: `?width=320&quality=60&fps=5`. Pure.
+//! The parameters of one viewer for its pictures in the URL: `?width=320&quality=60&fps=5`. Pure.
 //!
 //! Values stand on a grid, so that viewers who ask for nearly the same share one rendition:
 //!
@@ -44,7 +44,7 @@ const MAX_FPS: f64 = 240.0;
 /// Longest part of a wrong value that an error repeats, in characters.
 const MAX_SHOWN: usize = 40;
 
-/// What becomes of a stream's pictures for those who ask for it. The default is nothing.
+/// The changes to a stream's pictures that a viewer asks for. The default is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Variant {
     width: Option<u16>,
@@ -61,9 +61,9 @@ pub struct Variant {
 pub struct VariantError {
     /// Which part of the query.
     pub key: &'static str,
-    /// What would be right.
+    /// The values that are valid.
     pub wanted: &'static str,
-    /// What it was, its beginning at least.
+    /// The given value, or its beginning.
     pub given: String,
 }
 
@@ -112,8 +112,8 @@ impl Variant {
         *self == Self::default()
     }
 
-    /// The same in fewer bytes: step 1 to 5 of a ladder on which first quality goes, then size; step 0 is
-    /// this itself. `size` is that of this one's pictures.
+    /// Returns these parameters for fewer bytes: step 1 to 5 of a ladder on which first quality is reduced,
+    /// then size; step 0 changes nothing. `size` is that of the pictures with these parameters.
     #[must_use]
     pub fn smaller(&self, step: usize, size: (u16, u16)) -> Self {
         let (divisor, quality) = match step {
@@ -138,7 +138,7 @@ impl Variant {
         Self { rate_milli: None, ..self }
     }
 
-    /// What is done to one picture: all but the rate.
+    /// Returns the changes to one picture: all but the rate.
     pub fn rework(&self) -> Rework {
         let side = |side: Option<u16>| side.and_then(|side| NonZeroU32::new(side.into()));
         let bounds = Bounds { width: side(self.width), height: side(self.height) };

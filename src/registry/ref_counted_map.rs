@@ -15,12 +15,12 @@ pub(super) struct Places<K, V>(Arc<Mutex<HashMap<K, Arc<Place<V>>>>>);
 /// One of them, perhaps not there any more.
 #[derive(Debug)]
 pub(super) struct Place<V> {
-    /// What it is for.
+    /// The value.
     pub(super) value: V,
     holders: watch::Sender<usize>,
 }
 
-/// What stands in a place.
+/// A value of the map.
 pub(super) trait Tenant {
     /// Somebody looks after it, who gives it up when it is time: the last holder does not.
     fn has_keeper(&self) -> bool;
@@ -111,7 +111,7 @@ fn remove<K: Hash + Eq, V: Tenant>(places: &mut HashMap<K, Arc<Place<V>>>, key: 
 }
 
 impl<V> Place<V> {
-    /// How many hold it, and each change of that.
+    /// Returns the number of holders, and each change of it.
     pub(super) fn holders(&self) -> watch::Receiver<usize> {
         self.holders.subscribe()
     }

@@ -55,7 +55,7 @@ struct Made {
     /// Tells a stream from another that came in its place.
     origin: Arc<Bus>,
     stream: OnceCell<StreamHandle>,
-    /// What it had counted was added to its origin's counters.
+    /// Whether its counts were added to the counters of its origin.
     settled: AtomicBool,
 }
 
@@ -78,7 +78,7 @@ impl Tenant for Made {
 /// A running rendition.
 #[derive(Debug, Clone)]
 pub struct Rendition {
-    /// What was asked for.
+    /// The parameters that were asked for.
     pub variant: Variant,
     /// The stream that shows it.
     pub stream: StreamHandle,
@@ -162,7 +162,8 @@ impl Renditions {
         found
     }
 
-    /// What the renditions of a stream have sent, dropped and made so far, those that have ended among them.
+    /// Returns the totals of frames that the renditions of a stream have sent, dropped and made so far,
+    /// including those that have ended.
     pub fn totals_of(&self, origin: &StreamHandle) -> Totals {
         // Whoever ends a rendition has the lock: it is in one of both places.
         let places = self.places.all();
@@ -191,12 +192,12 @@ impl Renditions {
         running.collect()
     }
 
-    /// How many there are, those that are about to start among them.
+    /// Returns the number of renditions, including those that are about to start.
     pub fn count(&self) -> usize {
         self.places.all().len()
     }
 
-    /// How many there may be.
+    /// Returns the largest number of renditions.
     pub fn most(&self) -> usize {
         self.most.load(Ordering::Relaxed)
     }
@@ -206,7 +207,7 @@ impl Renditions {
         self.most.store(most, Ordering::Relaxed);
     }
 
-    /// How many were refused so far because there was no room.
+    /// Returns the number of renditions that were refused so far because of the limit.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }

@@ -66,7 +66,7 @@ impl Upstreams for NoUpstreams {
     }
 }
 
-/// How another stream is.
+/// The state of another stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     /// Frames come.
@@ -79,13 +79,13 @@ pub enum Health {
 
 /// Another stream, which is wanted to run for as long as this lives.
 pub struct Upstream {
-    /// What people read.
+    /// Title of the stream, for people.
     pub title: String,
     /// Tells how it is now.
     pub health: Box<dyn Fn() -> Health + Send>,
-    /// What it shows.
+    /// Subscriber to the frames of the stream.
     pub shows: Subscriber,
-    /// What keeps it running; only ever dropped.
+    /// Guard that keeps the stream running; it is only dropped.
     pub wanted: Box<dyn Any + Send>,
 }
 
@@ -162,7 +162,7 @@ pub enum SourceError {
     Tls {
         /// Host and port.
         host: String,
-        /// What is wrong, and what would be right.
+        /// The error, and the correct setting.
         reason: String,
     },
     /// The camera took too long.
@@ -170,7 +170,7 @@ pub enum SourceError {
     Late {
         /// Host and port.
         host: String,
-        /// What did not come.
+        /// The step of the camera that did not happen in time.
         waiting_for: Deadline,
         /// The configured time.
         within: Duration,
@@ -180,7 +180,7 @@ pub enum SourceError {
     Head {
         /// Host and port.
         host: String,
-        /// What is wrong with it.
+        /// The error in the head.
         source: http_client::head_repair::HeadError,
     },
     /// The camera wants other credentials.
@@ -218,11 +218,11 @@ pub enum SourceError {
     ContentType {
         /// Host and port.
         host: String,
-        /// What the camera says, or what its first bytes show.
+        /// Content type that the camera declares, or that its first bytes show.
         content_type: String,
         /// The page's title, if it is a page.
         title: Option<PageTitle>,
-        /// What would be right.
+        /// Content that was expected.
         expected: &'static str,
         /// `stream's` or `picture's`.
         what: &'static str,
@@ -258,7 +258,7 @@ pub enum SourceError {
     NoPictures {
         /// Host and port.
         host: String,
-        /// What it holds instead.
+        /// The error of the parser.
         source: ParseError,
     },
     /// One broken picture after the other.
@@ -266,7 +266,7 @@ pub enum SourceError {
     BrokenPictures {
         /// Host and port.
         host: String,
-        /// What is wrong with the last one.
+        /// The error of the last JPEG.
         source: JpegError,
     },
     /// The connection or the exchange broke.
@@ -274,7 +274,7 @@ pub enum SourceError {
     Broken {
         /// Host and port.
         host: String,
-        /// What happened.
+        /// The cause.
         reason: String,
     },
     /// A program gave no frames.
@@ -316,7 +316,7 @@ pub enum SourceError {
     Images(#[from] images::ImagesError),
 }
 
-/// What a camera has to do in time.
+/// A step that a camera must complete in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
     /// TCP and TLS.
@@ -430,7 +430,7 @@ fn titled(title: &Option<PageTitle>) -> String {
     title.as_ref().map_or_else(String::new, |title| format!(" (\"{title}\")"))
 }
 
-/// What to do about a status, where that is known.
+/// Returns advice for a status, where there is any.
 fn hint(status: &str) -> &'static str {
     match status.split(' ').next().unwrap_or_default() {
         "403" => ": this user may not see it, or the camera allows other addresses only",

@@ -15,7 +15,7 @@ use crate::{
     media::{frame::FrameKind, stream_name::StreamName},
 };
 
-/// How often the origin's health is looked at while nothing comes.
+/// Interval at which the state of the origin is checked while no frame comes.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// An origin that closes after each picture is mostly away; so is one that has only just been asked to run.

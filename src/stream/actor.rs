@@ -44,7 +44,7 @@ const CONNECTING: &str = "connecting";
 /// Why there is no picture of a paused stream.
 const PAUSED: &str = "paused";
 
-/// What a push stream waits for.
+/// Reason for which a push stream waits.
 const NOTHING_PUSHED: &str = "no picture has been pushed yet";
 
 /// Ends the stream for good; answered when its source is gone.
@@ -52,7 +52,7 @@ const NOTHING_PUSHED: &str = "no picture has been pushed yet";
 #[rtype(result = "()")]
 pub(super) struct Stop;
 
-/// The same, unseen: another actor goes on with the stream.
+/// Stops the actor without a visible change, because another actor continues the stream.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Retire;
@@ -163,7 +163,8 @@ impl StreamActor {
         matches!(self.config.source, SourceConfig::Push { .. })
     }
 
-    /// What the log calls the connection that frames come from: of a push stream its publisher's.
+    /// Returns the number by which the log names the connection that frames come from: for a push stream,
+    /// that of its publisher.
     fn source_id(&self) -> Option<u64> {
         if self.is_push() { self.source.now() } else { Some(self.generation) }
     }
@@ -401,7 +402,7 @@ impl StreamActor {
     }
 }
 
-/// How a pump's task ended; none if the actor itself ended it.
+/// Returns how the task of a pump ended; none if the actor itself ended it.
 pub(super) async fn outcome(join: JoinHandle<Ending>) -> Option<Ending> {
     match join.await {
         Ok(ending) => Some(ending),

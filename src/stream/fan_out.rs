@@ -19,7 +19,7 @@ use crate::{
 /// viewer.
 const BATCH: usize = if cfg!(loom) { 1 } else { 64 };
 
-/// The same for large frames.
+/// The bound of a batch in bytes, for large frames.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// Viewers that this thread writes to. One core cannot serve any number: those who joined behind these are

@@ -37,8 +37,8 @@ const MAX_PATIENCE: Duration = Duration::from_secs(320);
 /// Who went up and is well for so long has passed the trial.
 const TRIAL: Duration = Duration::from_secs(20);
 
-/// What the pictures of each step have, in bytes, against those of the stream: roughly, as cameras' JPEGs of
-/// quality 85 become. What they have in truth shows in the next window.
+/// Estimated size of the pictures of each step, relative to those of the stream: roughly as for JPEGs of
+/// cameras of quality 85. The true sizes are measured in the next window.
 const COSTS: [f64; STEPS] = [1.0, 0.55, 0.38, 0.16, 0.10, 0.04];
 
 /// Counters that only grow, of the bus that the viewer looks at: frames it showed, and frames the viewer took

@@ -1,4 +1,4 @@
-//! What one viewer was given.
+//! Counts the frames and bytes that one viewer was given.
 
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -36,7 +36,7 @@ impl Viewer {
         self.guard.stream()
     }
 
-    /// What it was given.
+    /// Returns the counters of the viewer.
     pub fn counts(&self) -> &Arc<Counts> {
         &self.counts
     }

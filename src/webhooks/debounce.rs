@@ -1,4 +1,4 @@
-//! What is worth telling of what happens to streams. Pure: states and times come in, notices go out.
+//! Decides which events of streams are reported. Pure: states and times come in, notices go out.
 //!
 //! A stream is *lost* when its source has been away for `after`; a camera that closes after each picture
 //! never is. It is *back* with its first picture after that, and only then: each `lost` has one `back` at
@@ -12,7 +12,7 @@ use std::{
 
 use crate::media::stream_name::StreamName;
 
-/// What happened to a stream.
+/// An event of a stream that is reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Happened {
     /// Its source has been away since then, for this reason.
@@ -133,7 +133,7 @@ impl Tracker {
         self.streams.remove(name);
     }
 
-    /// What has lasted for long enough by now.
+    /// Returns the events that have lasted for long enough by now.
     pub(super) fn due(&mut self, now: Instant) -> Vec<(StreamName, Happened)> {
         let after = self.after;
         let lasted = |since: Instant| now.saturating_duration_since(since) >= after;

@@ -180,7 +180,7 @@ impl Sender {
     }
 }
 
-/// What an answer means.
+/// Classifies an answer: delivered, or how it failed.
 fn judge(status: StatusCode, again_in: Option<u64>) -> Result<(), Failure> {
     let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
     if status.is_success() {

@@ -41,10 +41,10 @@ use crate::{
     stream::{StreamHandle, state::State},
 };
 
-/// How often viewers are counted, and what lasts is looked at.
+/// Interval at which viewers are counted and lasting states are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What waits when framecast ends has so long to be told.
+/// Time that the waiting notices have for their delivery when framecast ends.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
 
 /// All webhooks of a relay.
@@ -87,7 +87,7 @@ impl Webhooks {
         });
     }
 
-    /// What has become of each hook's notices, by the hook's name.
+    /// Returns the delivery counters of each hook, by the hook's name.
     pub fn deliveries(&self) -> Vec<(String, Deliveries)> {
         let mut all: Vec<_> =
             lock(&self.queues).iter().map(|(name, queue)| (name.clone(), queue.deliveries())).collect();
@@ -100,7 +100,7 @@ impl Webhooks {
         self.stopping.send_replace(true);
     }
 
-    /// The same, and tells what waits within a second or not at all.
+    /// Stops, after trying for at most a second to deliver the waiting notices.
     pub async fn stop(&self) {
         self.begin_stop();
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -1,4 +1,4 @@
-//! What waits to be told to one hook, in order and bounded, and what has become of the rest.
+//! The notices that wait for delivery to one hook, in order and bounded, and the counters of the others.
 
 use std::{
     collections::VecDeque,
@@ -36,7 +36,7 @@ struct Waiting {
     in_hand: bool,
 }
 
-/// What has become of a hook's notices.
+/// The delivery counters of a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deliveries {
     /// Taken by the receiver.
@@ -79,7 +79,7 @@ impl Queue {
         }
     }
 
-    /// The same, if there is one.
+    /// Returns the oldest notice, if there is one, and marks it as being delivered.
     pub(super) fn take_in_hand(&self) -> Option<(Notice, u64)> {
         let mut waiting = self.waiting();
         let oldest = waiting.notices.front()?.clone();
@@ -114,7 +114,7 @@ impl Queue {
         left
     }
 
-    /// What has become of them so far.
+    /// Returns the delivery counters so far.
     pub(super) fn deliveries(&self) -> Deliveries {
         let waiting = self.waiting().notices.len();
         let [delivered, failed, dropped, retries] =

@@ -1,4 +1,4 @@
-//! What tasks do, in the place of tokio's.
+//! Tasks, in the place of tokio's.
 
 use std::{
     cell::Cell,

@@ -31,7 +31,7 @@ const NOWHERE: &str = "/dev/null";
 /// The pages of one part at a time.
 #[derive(Debug)]
 pub struct Pages {
-    /// What is to be held when somebody asks for it.
+    /// The frame to put into the pipe at the first request for it.
     offered: Option<Arc<Published>>,
     /// The frame that was asked for last, and the framing it is held in; none if it could not be held.
     asked: Option<(u64, Option<Framing>)>,
@@ -119,7 +119,7 @@ impl Pages {
 struct Pipe {
     out: OwnedFd,
     into: OwnedFd,
-    /// How many are in it.
+    /// Number of bytes in the pipe.
     bytes: usize,
     /// Its size was set for so many.
     room: usize,

@@ -1,4 +1,4 @@
-//! How many frames came, step by step, in the last minutes: what the small graphs of pages show.
+//! The number of frames in each interval of the last minutes, for the small graphs of the pages.
 //!
 //! Frames are counted in the step in which they came; nothing wakes up for it.
 

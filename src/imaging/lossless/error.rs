@@ -6,7 +6,7 @@ pub enum LosslessError {
     /// The picture may be fine, but this cannot be done without decoding it.
     #[error("not possible without decoding the picture: {why}")]
     NotLossless {
-        /// What stands in the way.
+        /// The feature of the JPEG that prevents a lossless step.
         why: &'static str,
     },
     /// More pixels than allowed; nothing was allocated.
@@ -42,7 +42,7 @@ pub enum LosslessError {
     Damaged {
         /// Where, from SOI.
         offset: usize,
-        /// What is wrong.
+        /// The part of the JPEG that is broken.
         what: &'static str,
     },
 }

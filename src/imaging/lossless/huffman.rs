@@ -21,9 +21,9 @@ pub(super) enum Class {
 /// A table as DHT gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spec {
-    /// How many codes have 1 to 16 bits.
+    /// Numbers of codes with 1 to 16 bits.
     pub(super) counts: [u8; 16],
-    /// What the codes mean, shortest first.
+    /// Values of the codes, shortest code first.
     pub(super) values: Vec<u8>,
 }
 
@@ -149,7 +149,7 @@ impl Lookup {
 /// Steps that end a block.
 const END_OF_BLOCK: u32 = 64;
 
-/// What [`Lookup::fast`] gives for a code of `len` bits when `rest` follows up to [`FAST_BITS`].
+/// Returns the entry of [`Lookup::fast`] for a code of `len` bits when `rest` follows up to [`FAST_BITS`].
 fn fast_entry(len: u32, symbol: u8, rest: u32) -> u32 {
     let left = FAST_BITS - len;
     let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));

@@ -38,7 +38,7 @@ use plan::Plan;
 use segments::Segments;
 pub use strip::strip_metadata;
 
-/// What is allowed.
+/// Limits of a lossless step, and whether it may cut off incomplete blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// Pixels a picture may have; checked before anything is allocated.

@@ -37,7 +37,7 @@ pub enum LosslessOp {
     },
 }
 
-/// What is taken of one axis of the source, in pixels.
+/// The part of one axis of the source that is taken, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     start: u16,
@@ -96,7 +96,7 @@ pub(super) struct Plan {
     /// After mirroring, rows become columns.
     pub(super) transpose: bool,
     gray: bool,
-    /// How many components remain.
+    /// Number of components that remain.
     pub(super) components: usize,
     /// Pixels of an MCU of what remains, before it is transposed.
     pub(super) mcu: (u16, u16),

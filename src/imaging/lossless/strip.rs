@@ -40,7 +40,8 @@ struct Piece {
     orientation: Option<Orientation>,
 }
 
-/// What stays; empty when all does, `None` when the bytes are no whole JPEG.
+/// Returns the pieces that are kept; empty when all of the JPEG is kept, `None` when the bytes are not a
+/// whole JPEG.
 fn pieces(jpeg: &[u8]) -> Option<Vec<Piece>> {
     let mut segments = Segments::new(jpeg);
     let mut pieces = Vec::new();

@@ -32,7 +32,7 @@ const MAX_WRAPPED_CHARS: usize = 2000;
 /// From one line to the next, in font sizes.
 const LINE_HEIGHT: f32 = 1.25;
 
-/// How letters are drawn.
+/// The style of drawn letters.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
     /// Height of a line's letters, in pixels.

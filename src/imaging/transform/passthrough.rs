@@ -1,4 +1,4 @@
-//! What is done to a picture without decoding it: nothing, metadata out, blocks moved.
+//! The steps that need no decoding: no change, removal of metadata, moving of blocks.
 
 use bytes::Bytes;
 

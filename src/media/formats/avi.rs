@@ -33,7 +33,7 @@ const GAP: u32 = 3;
 /// chunks.
 const LEAST_INTERVAL: Duration = Duration::from_micros(4167);
 
-/// How long a single picture is shown.
+/// Time for which a single picture is shown.
 const ONE_PICTURE: Duration = Duration::from_secs(1);
 
 const VIDEO_CHUNK: &[u8] = b"00dc";
@@ -64,7 +64,7 @@ pub(super) fn clip<P: Picture + Send + 'static>(pictures: Vec<P>) -> Clip {
     Clip { len, pieces: Box::new(std::iter::once(start).chain(movi).chain(index(lengths))) }
 }
 
-/// How long each picture is shown: the mean of the intervals that are no gaps.
+/// Returns the time for which each picture is shown: the mean of the intervals that are no gaps.
 fn interval(arrivals: &[Duration]) -> Duration {
     let mut intervals: Vec<Duration> =
         arrivals.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
@@ -78,8 +78,8 @@ fn interval(arrivals: &[Duration]) -> Duration {
     (regular.iter().sum::<Duration>() / count).max(LEAST_INTERVAL)
 }
 
-/// How many empty chunks stand before each picture. Only in gaps: the jitter of a network is no reason to
-/// show a picture twice and the next not at all.
+/// Returns the number of empty chunks before each picture. They are written only in gaps: the jitter of a
+/// network is no reason to show a picture twice and the next not at all.
 fn empty_before(arrivals: &[Duration], interval: Duration) -> Vec<usize> {
     let mut before = Duration::ZERO;
     arrivals
@@ -137,7 +137,7 @@ fn padded(len: u32) -> u32 {
     CHUNK_HEAD + len + len % 2
 }
 
-/// What stands before the first chunk.
+/// The sizes and rates in the headers before the first chunk.
 #[derive(Debug)]
 struct Header {
     riff_len: u32,

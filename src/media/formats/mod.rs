@@ -21,7 +21,7 @@ pub trait Picture {
     fn seq(&self) -> u64;
 }
 
-/// What kind of file.
+/// The type of a clip's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClipFormat {
     /// JPEGs one behind the other.

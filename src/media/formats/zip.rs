@@ -21,7 +21,7 @@ const MANY: usize = 0xffff;
 /// Entries of the directory that are rendered at once: some 75 KiB.
 const DIRECTORY_BATCH: usize = 1024;
 
-/// What a reader must know: 1.0 for stored files, 4.5 for Zip64's end.
+/// Version of ZIP that a reader must support: 1.0 for stored files, 4.5 for the end record of Zip64.
 const VERSION: u16 = 10;
 const VERSION_ZIP64: u16 = 45;
 

@@ -17,7 +17,7 @@ pub enum JpegError {
     NoMarker {
         /// Where.
         offset: usize,
-        /// What stands there.
+        /// The byte that was found.
         found: u8,
     },
     /// A marker that no JPEG has, or not there.
@@ -63,7 +63,7 @@ pub enum JpegError {
     Unsupported {
         /// Where.
         offset: usize,
-        /// What it is.
+        /// The unsupported feature.
         what: &'static str,
     },
     /// Width or height is zero.
@@ -77,7 +77,7 @@ pub enum JpegError {
     /// Not one to four colour components.
     #[error("broken JPEG: {components} colour components; 1 to 4 are possible")]
     Components {
-        /// How many it gives.
+        /// Number of components that the JPEG has.
         components: u8,
     },
 }

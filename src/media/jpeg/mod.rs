@@ -12,7 +12,7 @@ mod tests;
 
 pub use error::JpegError;
 
-/// What the segments say.
+/// The content of a JPEG's segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JpegInfo {
     /// Width in pixels.
@@ -38,7 +38,7 @@ pub enum Progress {
     Done(JpegInfo),
 }
 
-/// What comes next.
+/// The next part of the JPEG that is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Expect {
     #[default]

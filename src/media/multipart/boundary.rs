@@ -1,4 +1,4 @@
-//! What the `Content-Type` of a camera's answer says about its body.
+//! Reads from the `Content-Type` of a camera's answer what its body is.
 //!
 //! Lenient, as cameras are: quoted boundaries, other parameters around, missing boundaries, any case. Whether
 //! the boundary is written in the body as announced is for
@@ -10,7 +10,7 @@ const MAX_BOUNDARY: usize = 200;
 /// Longest type that is kept of those that are no pictures, in characters.
 const MAX_TYPE: usize = 80;
 
-/// What kind of body is announced.
+/// The kind of body that is announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContentKind {
     /// Parts between delimiters.

@@ -26,7 +26,7 @@ pub const CLOSING_AFTER_DELIMITER: &[u8] = b"--boundarydonotcross--\r\n";
 
 const CRLF: &[u8] = b"\r\n";
 
-/// How the bytes of a viewer's answer are delimited.
+/// The framing of a viewer's answer: how the end of the body is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// As they are, to the end of the connection.

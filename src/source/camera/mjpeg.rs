@@ -22,10 +22,11 @@ use crate::{
     },
 };
 
-/// So many pictures in a row with more pixels than are taken are no accident.
+/// Number of pictures in a row with more pixels than are allowed after which the source ends: so many are no
+/// accident.
 const MAX_OVERSIZED_IN_A_ROW: u32 = 10;
 
-/// What the URL should give.
+/// Content that the URL should return.
 const EXPECTED: &str = "a multipart or JPEG body";
 
 /// A camera's stream.

@@ -26,7 +26,7 @@ const MAX_BROKEN_IN_A_ROW: u32 = 10;
 /// Shortest interval: below, a camera that answers at once would be asked without a pause.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
-/// What the URL should give.
+/// Content that the URL should return.
 const EXPECTED: &str = "a JPEG picture";
 
 /// A JPEG URL, polled.
@@ -39,7 +39,7 @@ pub struct SnapshotSource {
     max_frame_bytes: usize,
 }
 
-/// What is known of the newest picture, to be told whether it changed.
+/// The known properties of the newest picture, by which a change is detected.
 #[derive(Debug, Default)]
 struct Seen {
     picture: Option<Bytes>,

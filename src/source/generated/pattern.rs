@@ -160,8 +160,8 @@ impl<'a> Painter<'a> {
         }
     }
 
-    /// What the dial takes of the width: no more than a third, so that a narrow picture still shows its
-    /// counter.
+    /// Returns the part of the width that the dial takes: no more than a third, so that a narrow picture
+    /// still shows its counter.
     fn dial_room(&self, split: i32) -> f32 {
         ((self.canvas.height() - split) as f32).min(self.canvas.width() as f32 / 3.0)
     }

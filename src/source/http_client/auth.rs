@@ -11,7 +11,7 @@ use crate::config::Login;
 /// cameras whose nonce was spent meanwhile. More would lock the account of a camera that counts failures.
 const MAX_DIGEST_ANSWERS: u8 = 3;
 
-/// What goes into `Authorization`.
+/// The content of an `Authorization` header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Authorization {
     None,
@@ -55,7 +55,7 @@ impl Authorizer {
         }
     }
 
-    /// What to send for `uri` (path and query).
+    /// Returns the authorization to send for `uri` (path and query).
     pub(super) fn authorization(&mut self, uri: &str) -> Authorization {
         match (&mut self.scheme, &self.login) {
             (Scheme::Basic, Some(_)) => Authorization::Basic,

@@ -17,7 +17,7 @@ pub(super) enum ChunkError {
     End,
 }
 
-/// How far the framing has been read.
+/// The state of the reader of the chunked framing.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     state: State,
@@ -27,7 +27,7 @@ pub(super) struct Chunks {
 enum State {
     /// A size's digits.
     Size { value: u64, line_len: usize },
-    /// What stands behind them in their line.
+    /// Rest of the line after the size of the chunk.
     Extension { value: u64, line_len: usize },
     /// So much of a chunk is to come.
     Data(u64),
@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
 
-    /// What is left of the pieces, and whether the end was met.
+    /// Returns the data of the pieces without their framing, and whether the end was reached.
     fn strip<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(Vec<u8>, bool), ChunkError> {
         let (mut chunks, mut body) = (Chunks::default(), Vec::new());
         for piece in pieces {
@@ -134,7 +134,7 @@ mod tests {
         Ok((body, !chunks.go_on()?))
     }
 
-    /// The same, after checking that the wire may be cut anywhere.
+    /// Returns the data of `wire`, after checking that they may be split anywhere.
     fn stripped(wire: &[u8]) -> Result<(Vec<u8>, bool), ChunkError> {
         let whole = strip([wire]);
         for cut in 0..wire.len() {

@@ -30,7 +30,7 @@ use crate::{
 /// awc's own 15 s would close it below a `snapshot` source with a longer interval.
 const KEEP_OPEN: Duration = Duration::from_hours(24);
 
-/// What framecast calls itself.
+/// Name of framecast in the `User-Agent` header.
 const USER_AGENT: &str = concat!("framecast/", env!("CARGO_PKG_VERSION"));
 
 /// An open connection.
@@ -123,7 +123,7 @@ fn path_and_query(url: &Url) -> &str {
     &url[url::Position::BeforePath..url::Position::AfterQuery]
 }
 
-/// What a digest is computed over.
+/// Returns the URI over which a digest is computed.
 pub(super) fn digest_uri(url: &Url) -> &str {
     path_and_query(url)
 }

@@ -1,5 +1,5 @@
-//! What framecast asks of the certificate of a camera, or of a webhook: the system's roots, or nothing at all
-//! where the user said so.
+//! Checks the certificate of a camera, or of a webhook: against the roots of the system, or not at all where
+//! the user configured so.
 
 use std::sync::{Arc, OnceLock};
 

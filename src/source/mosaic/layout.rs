@@ -11,10 +11,10 @@ const ASPECTS: (f64, f64) = (0.5, 2.5);
 /// Layouts whose tiles differ less than this are as good as each other.
 const SAME: f64 = 0.01;
 
-/// What a layout is made for.
+/// The properties for which a layout is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Ground {
-    /// How many tiles, at least 1.
+    /// Number of tiles, at least 1.
     pub(super) tiles: usize,
     /// Width and height of the picture, both even.
     pub(super) size: (usize, usize),

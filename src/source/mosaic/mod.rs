@@ -33,7 +33,7 @@ use crate::{
 /// The first picture waits so long for streams that are starting: a snapshot should show them.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 
-/// How often it looks meanwhile whether they have come.
+/// Interval at which the mosaic checks meanwhile whether their pictures have come.
 const FIRST_LOOK: Duration = Duration::from_millis(25);
 
 /// Proportions are the same for the layout when they differ less than a twentieth.

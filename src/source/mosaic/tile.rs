@@ -29,7 +29,7 @@ pub(super) struct Tile {
     waiting: Option<Frame>,
     /// The last that could be decoded.
     last: Option<Frame>,
-    /// What is wrong with the newest.
+    /// The error of the newest picture.
     refused: Option<String>,
     painted: Option<Look>,
 }
@@ -105,7 +105,7 @@ impl Tile {
         self.refused = refused;
     }
 
-    /// What is to be painted, if it is something else than is there.
+    /// Returns the content to paint, if it differs from the painted one.
     pub(super) fn new_look(&mut self) -> Option<Look> {
         let look = self.look();
         if self.painted.as_ref() == Some(&look) {

@@ -1,4 +1,5 @@
-//! What viewers see while a source is away: a calm dark card with the stream's title, since when, and why.
+//! Draws the card that viewers get while a source is away: dark, with the stream's title, the time since when
+//! it is away, and the reason.
 
 use std::{num::NonZeroU32, time::SystemTime};
 

@@ -41,7 +41,7 @@ pub enum ProgramError {
     Absent {
         /// As configured.
         program: String,
-        /// What would be right.
+        /// Advice for the user.
         advice: &'static str,
     },
     /// The system does not start it.
@@ -75,7 +75,7 @@ pub enum ProgramError {
     Ended {
         /// As configured.
         program: String,
-        /// How; none if it only closed its output.
+        /// Exit status; none if the program only closed its output.
         status: Option<ExitStatus>,
         /// It gave some frames before.
         frames: bool,
@@ -87,7 +87,7 @@ pub enum ProgramError {
     NoPictures {
         /// As configured.
         program: String,
-        /// What it writes instead.
+        /// The error of the parser.
         source: ParseError,
     },
     /// Its pipe broke.

@@ -15,8 +15,8 @@ const V4L2_QUALITY: u8 = 85;
 const BEST: u8 = 2;
 const WORST: u8 = 31;
 
-/// What a source of the configuration runs, one program after the other until one gives frames; none if it is
-/// no program.
+/// Returns the programs that a source of the configuration runs, one after the other until one produces
+/// frames; none if the source is not a program.
 pub(super) fn programs(source: &SourceConfig) -> Option<Vec<ExecConfig>> {
     match source {
         SourceConfig::Exec(exec) => Some(vec![exec.clone()]),

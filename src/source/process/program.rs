@@ -93,13 +93,13 @@ impl Program {
         }
     }
 
-    /// What it said last.
+    /// Returns the last line that the program wrote to standard error.
     pub(super) fn said(&self) -> String {
         self.said.get()
     }
 
-    /// How it ended, and what it said last. To be asked behind the end of its output; the status is none when
-    /// the program closed that and goes on.
+    /// Returns the exit status, and the last line on standard error. Call it after the end of the output; the
+    /// status is none when the program closed its output and keeps running.
     pub(super) async fn last_words(&mut self) -> (Option<ExitStatus>, String) {
         let mut status = None;
         if let Some(running) = &mut self.running {

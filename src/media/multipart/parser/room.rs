@@ -59,7 +59,7 @@ impl PartParser {
         self.spare.clear();
     }
 
-    /// How long the JPEG that is arriving will be.
+    /// Returns the expected length of the JPEG that is arriving.
     pub(super) fn expected_len(&self) -> usize {
         let promised = self.head.length.unwrap_or_default().min(TRUSTED_LENGTH);
         promised.max(self.last_len).min(self.limits.max_frame_bytes)

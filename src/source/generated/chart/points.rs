@@ -1,4 +1,4 @@
-//! What a graph shows: the points of its series, bounded in time and number.
+//! The points of a chart's series, bounded in time and number.
 //!
 //! Filled from outside the source's runs (points come whether or not somebody watches), so it outlasts them.
 

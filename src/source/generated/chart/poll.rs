@@ -33,7 +33,7 @@ pub enum PollError {
     NotJson {
         /// Host and port.
         host: String,
-        /// What is wrong with it.
+        /// The error in the answer.
         reason: String,
     },
     /// No pointer leads to a number.

@@ -5,7 +5,8 @@ use crate::{
     imaging::raster::canvas::{Area, Canvas},
 };
 
-/// How much of each pixel of an area lines cover. Painted at once, so that joints are no darker than lines.
+/// The coverage of each pixel of an area by lines. It is painted at once, so that joints are no darker than
+/// lines.
 #[derive(Debug)]
 pub(super) struct Mask {
     area: Area,

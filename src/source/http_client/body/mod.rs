@@ -65,7 +65,7 @@ impl fmt::Debug for BodyReader {
     }
 }
 
-/// How a body ends.
+/// The framing of a body: how its end is marked.
 #[derive(Debug)]
 pub(super) enum Framing {
     /// With the connection.
@@ -120,7 +120,8 @@ impl<Io: AsyncRead + Unpin> Body<Io> {
         }
     }
 
-    /// What came with the head, then as much as one read gives. Cancelling it loses nothing.
+    /// Reads into `buffer`: first the bytes that came with the head, then those of one read. Cancelling it
+    /// loses nothing.
     async fn read_raw(&mut self, buffer: &mut BytesMut, most: usize) -> io::Result<usize> {
         let ready = self.leftover.split_to(self.leftover.len().min(most));
         if !ready.is_empty() {
@@ -151,7 +152,7 @@ impl BodyDeadline {
         Self { at: Instant::now() + within, waiting_for, within }
     }
 
-    /// What `reading` gives, if in time.
+    /// Waits for `reading` until the deadline, and returns its result.
     pub(super) async fn keep<T>(
         self,
         host: &str,
@@ -174,7 +175,7 @@ struct Timer {
 }
 
 impl Timer {
-    /// What `reading` gives, if in time.
+    /// Waits for `reading` until the deadline, and returns its result.
     async fn keep<T>(&mut self, deadline: BodyDeadline, reading: impl Future<Output = T>) -> Option<T> {
         let mut reading = std::pin::pin!(reading);
         self.waited = false;

@@ -168,7 +168,7 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// What comes of these pieces: the head with all bytes behind it, nothing yet, or the first error.
+/// Returns the result of these pieces: the head with all bytes after it, nothing yet, or the first error.
 fn outcome<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Option<Vec<u8>>, HeadError> {
     let mut reader = HeadReader::new(100);
     let mut out: Option<Vec<u8>> = None;

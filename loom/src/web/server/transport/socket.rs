@@ -43,7 +43,7 @@ impl Socket {
         self.lock().written.clone()
     }
 
-    /// How many hold it.
+    /// Returns the number of holders.
     pub fn holders(&self) -> usize {
         Arc::strong_count(&self.0)
     }
