@@ -1,4 +1,4 @@
-//! What a frame allocates on its way from camera to viewers, counted by the allocator itself.
+//! Counts the allocations for a frame on its way from camera to viewers, by the allocator itself.
 //!
 //! Camera, relay and viewers go in step: a frame is sent when all viewers have the one before. Camera and
 //! viewers do not allocate meanwhile, so all that is counted is the relay's.

@@ -156,7 +156,8 @@ fn layer_of(room: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&room))
 }
 
-/// How many modules lie between the crate's root and the code of this file: `bus/mod.rs` 1, `bus/sink.rs` 2.
+/// Returns the number of modules between the crate's root and the code of this file: `bus/mod.rs` 1,
+/// `bus/sink.rs` 2.
 fn module_depth(file: &Path) -> usize {
     file.components().count() - usize::from(file.ends_with("mod.rs"))
 }

@@ -30,8 +30,7 @@ async fn watch_all(at: SocketAddr, pictures: Rc<Vec<Vec<u8>>>, has: watch::Sende
     has.send_replace(pictures.len());
 }
 
-/// What comes and goes beside `x`, whose settings stay: other streams, their settings, their order, viewers'
-/// limits.
+/// Changes beside `x`, whose settings stay: other streams, their settings, their order, viewers' limits.
 const BESIDE: [&str; 5] = [
     "y: {source: {type: pattern, size: 64x48, fps: 50}}",
     "y: {title: Other, source: {type: pattern, size: 64x48, fps: 50}}",

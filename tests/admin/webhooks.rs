@@ -31,7 +31,7 @@ const SECRET: &str = "a-secret-of-the-hook";
 /// Requests that a test has not looked at yet.
 const MAX_UNREAD: usize = 64;
 
-/// What a hook was sent.
+/// A request that a hook received.
 #[derive(Debug)]
 struct Received {
     head: String,

@@ -6,7 +6,8 @@ use testkit::fake_camera::{FakeCamera, Step};
 
 use crate::source_runner::{HEAD, answer, body, config, limits, three, watch_source};
 
-/// How many of the pictures are whole in the first `len` bytes of the answer, and whether another has begun.
+/// Returns the number of whole pictures in the first `len` bytes of the answer, and whether another has
+/// begun.
 fn whole_in(len: usize) -> (usize, bool) {
     let (mut end, mut begun) = (HEAD.len(), false);
     let mut whole = 0;

@@ -6,7 +6,7 @@ use testkit::program::{Running, run};
 
 use testkit::command::{ended, ended_with_input, framecast};
 
-/// What follows a word in a text, up to the next blank.
+/// Returns the text between a word and the next blank.
 fn after<'a>(text: &'a str, word: &str) -> &'a str {
     text.split_once(word)
         .unwrap_or_else(|| panic!("{word:?} is not in {text}"))

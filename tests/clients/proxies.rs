@@ -88,16 +88,16 @@ impl Behind {
     }
 }
 
-/// How a proxy is reached.
+/// A running proxy, and the way in which curl reaches it.
 struct Front {
     base: String,
-    /// What curl has to know for it.
+    /// Arguments that curl needs for the proxy.
     arguments: Vec<String>,
     _proxy: Running,
 }
 
 impl Front {
-    /// What curl is asked to do, from an address of its own.
+    /// Returns the command line of curl for a request from an address of its own.
     fn curl(&self, from: &str, more: &[&str], route: &str) -> Vec<String> {
         let mut all: Vec<_> = self.arguments.clone();
         all.extend(["-sS", "--no-buffer", "--interface", from].map(str::to_owned));
@@ -204,7 +204,7 @@ fn assert_nothing_waits_in_the_proxy(behind: &Behind, front: &Front) {
     );
 }
 
-/// What the document promises of a proxy.
+/// Checks the properties that the document promises of a proxy.
 fn assert_served(behind: &Behind, front: &Front) {
     let folder = behind.folder.path();
     front.is_ready();

@@ -17,8 +17,8 @@ use crate::bombs;
 /// So little that each overrun shows.
 const TOP: &str = "limits: {max_frame_bytes: 256KiB}";
 
-/// What all of them together may cost: some frames each, what awc and the system's allocator keep, and a
-/// decoder's planes.
+/// Upper bound of the memory for all of them together: some frames each, the memory that awc and the system's
+/// allocator keep, and a decoder's planes.
 const MEMORY_KIB: u64 = 48 * 1024;
 
 const HEAD: &[u8] =
@@ -31,7 +31,7 @@ struct Case {
     camera: MaliciousCamera,
     /// Part of the reason that stands in the API.
     reason: &'static str,
-    /// What must be counted as dropped.
+    /// Reason under which the drops must be counted.
     counted: Option<&'static str>,
 }
 

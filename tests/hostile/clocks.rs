@@ -14,7 +14,7 @@ const STREAMS: &str = "  inbox: {source: {type: push, token: none}}\n  \
                        wall: {on_demand: false, source: {type: text, text: '%H:%M:%S', fps: 10}}\n  \
                        bars: {on_demand: false, source: {type: pattern, size: 64x48, fps: 10}}\n";
 
-/// How far off the clock is that pictures are stamped with, in hours.
+/// Returns the difference, in hours, of the clock that pictures are stamped with.
 async fn hours_off(fixture: &Fixture) -> i64 {
     assert_eq!(fixture.push("inbox", &numbered(1)).await.head.status, 204);
     let snapshot = Client::get(fixture.address(), "/streams/inbox/snapshot").await;

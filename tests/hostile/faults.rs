@@ -1,4 +1,4 @@
-//! What breaks without anybody's malice: descriptors, names, networks, the process itself.
+//! Faults without malice: of descriptors, names, networks, the process itself.
 //!
 //! Disks that take no pictures: `tests/viewers/recording.rs`. Lost packets: `loss.rs`. Panics, each injected
 //! at the border that all of its kind pass: sources in `src/stream/pump.rs`; steps, decoders and encoders,
@@ -415,7 +415,7 @@ fn with_folder(made: &str) -> String {
     format!("exec unshare --user --map-root-user --mount sh -c '{inside}' sh \"$@\"")
 }
 
-/// What is added over HTTP is kept beside the configuration, or not added.
+/// Checks that a stream that is added over HTTP is stored beside the configuration, or not added.
 #[tokio::test]
 async fn where_nothing_can_be_kept_adding_is_refused_and_nothing_else() {
     let read_only = "mount --bind \"$folder\" \"$folder\" && mount -o remount,bind,ro \"$folder\"";

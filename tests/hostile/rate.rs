@@ -75,7 +75,7 @@ async fn steady_viewer(fixture: &Fixture) -> Body {
     body
 }
 
-/// How many different frames it sees up to the last one.
+/// Returns the number of different frames up to the last one.
 async fn count(mut body: Body) -> u64 {
     let (mut last, mut seen) = (0, 0);
     while last < FRAMES {

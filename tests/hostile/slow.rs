@@ -36,7 +36,7 @@ async fn drip(mut line: Line, said: Vec<u8>, dripped: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// What a camera says, and what it then never finishes.
+/// The beginning of a camera's answer, and the part that it never finishes.
 struct Slow {
     name: &'static str,
     said: Vec<u8>,

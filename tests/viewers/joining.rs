@@ -1,4 +1,4 @@
-//! What a viewer sees first, and what it sees when nothing happens.
+//! The first picture of a viewer, and its pictures while the camera sends none.
 
 use std::sync::Arc;
 

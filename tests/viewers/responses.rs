@@ -49,7 +49,7 @@ async fn a_method_that_is_not_for_an_address_is_refused_with_those_that_are() {
     }
 }
 
-/// What differs from one answer to the next.
+/// Returns the headers without those that differ from one answer to the next.
 fn lasting(head: &Head) -> Vec<(String, String)> {
     let mut headers: Vec<_> =
         head.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();

@@ -1,4 +1,4 @@
-//! The same over TLS.
+//! Streams, snapshots and pages over TLS.
 
 use framecast::auth::token;
 use memchr::memmem;

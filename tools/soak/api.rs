@@ -1,4 +1,4 @@
-//! What framecast is asked, and told, over HTTP.
+//! Requests to framecast over HTTP.
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-/// What an administrator shows.
+/// Token of the administrator.
 pub(crate) const ADMIN_TOKEN: &str = "soaked-to-the-skin";
 
 /// An answer is here within this, or the relay hangs.
@@ -41,7 +41,7 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// What `/metrics` says.
+    /// Returns the current metrics.
     pub(crate) async fn now(address: SocketAddr) -> io::Result<Self> {
         let metrics = ask(address, "GET", "/metrics", "").await?.body;
         let of = |kind: &str| {

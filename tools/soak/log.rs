@@ -9,10 +9,10 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
 use crate::report::{Report, count};
 
-/// What the log says of a camera whose script explains it.
+/// Log message for a camera whose script explains it.
 const EXPECTED_WARNING: &str = "source is away";
 
-/// What it says of a file that was spoiled on purpose.
+/// Log message for a file that was spoiled on purpose.
 const EXPECTED_ERROR: &str = "the configuration is wrong";
 
 /// A file is read when somebody asks for it, and when it is seen that it has changed.
@@ -37,7 +37,7 @@ const LINES_OF_A_CHANGE: u64 = 15;
 /// A line about a viewer has some 200 bytes, with its path and numbers.
 const BYTES_OF_A_LINE: u64 = 250;
 
-/// What was logged.
+/// The logged lines.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     pub(crate) lines: AtomicU64,
@@ -55,8 +55,8 @@ impl Log {
         self.mistakes_made.fetch_add(1, Relaxed);
     }
 
-    /// How many lines, and bytes, there may be after what was done. So one line a change of state, and no
-    /// more.
+    /// Returns the largest number of lines, and of bytes, after these changes: one line a change of state,
+    /// and no more.
     pub(crate) fn bound(report: &Report) -> (u64, u64) {
         let of = |lines: u64, counter: &AtomicU64| lines * counter.load(Relaxed);
         let lines = LINES_OF_A_RUN

@@ -27,7 +27,7 @@ const SLOPE_KIB_PER_H: f64 = 4.0 * 1024.0;
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Vec<(Duration, u64)>);
 
-/// What the samples say.
+/// The trend of the samples.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trend {
     /// Highest in the stretch behind settling.
@@ -36,7 +36,7 @@ pub(crate) struct Trend {
     pub(crate) end_kib: u64,
     /// Highest of all behind settling.
     pub(crate) highest_kib: u64,
-    /// What `end_kib` must not exceed.
+    /// Upper bound of `end_kib`.
     pub(crate) bound_kib: u64,
     /// KiB in an hour, by the line of least squares through the samples behind five minutes; none in shorter
     /// runs.
@@ -45,7 +45,7 @@ pub(crate) struct Trend {
 }
 
 impl Trend {
-    /// What is wrong with it.
+    /// Returns the violation of the bound, if there is one.
     pub(crate) fn complaint(&self) -> Option<String> {
         if self.end_kib > self.bound_kib {
             return Some(format!("memory grew from {} to {} KiB", self.settled_kib, self.end_kib));

@@ -25,7 +25,8 @@ const START_WITHIN: Duration = Duration::from_secs(10);
 /// A process that does not end at SIGTERM is waited for so long and then killed.
 const END_WITHIN: Duration = Duration::from_secs(20);
 
-/// What the kernel counts CPU time in, for programs: USER_HZ, which is 100 on every Linux that Rust runs on.
+/// Unit in which the kernel counts CPU time for programs: USER_HZ, which is 100 on every Linux that Rust runs
+/// on.
 const TICKS_PER_S: f64 = 100.0;
 
 /// The relay under test.
@@ -40,7 +41,7 @@ pub(crate) struct Relay {
     pub(crate) log: Arc<Log>,
 }
 
-/// What the process needs at one moment.
+/// The resources that the process uses at one moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usage {
     /// Resident memory.
@@ -111,7 +112,7 @@ impl Relay {
         self.pid
     }
 
-    /// What it needs now.
+    /// Returns the resources that it uses now.
     pub(crate) fn usage(&self) -> io::Result<Usage> {
         Usage::of(self.pid)
     }

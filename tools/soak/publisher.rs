@@ -20,7 +20,7 @@ use crate::{
     report::{Report, count},
 };
 
-/// What both publishers have to show.
+/// Token of both publishers.
 pub(crate) const TOKEN: &str = "soaked-through";
 
 /// Frames per second of each.

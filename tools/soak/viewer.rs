@@ -33,7 +33,7 @@ const SMALL_BUFFER: u32 = 64 * 1024;
 /// `viewer_timeout` is 10 s; a viewer that never reads is gone by then, with room for a busy machine.
 const LET_GO_WITHIN: Duration = Duration::from_secs(25);
 
-/// What was on its way to a viewer that never read is read within this.
+/// Time in which the bytes on their way to a viewer that never read are read.
 const LEFTOVERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// One viewer.
@@ -51,7 +51,7 @@ pub(crate) struct Viewer {
     pub(crate) rng: Rng,
 }
 
-/// How a stream ended for a viewer.
+/// The way in which a stream ended for a viewer.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     /// With the closing delimiter.

@@ -36,7 +36,7 @@ impl Script {
         )
     }
 
-    /// What it wrote into a file of its folder, once it did.
+    /// Waits for a file that the program writes into its folder, and returns its content.
     pub(crate) fn written(&self, file: &str) -> String {
         wait_for(&format!("the script to write {file}"), || {
             fs::read_to_string(self.folder.path().join(file)).ok().filter(|text| text.ends_with('\n'))

@@ -15,7 +15,7 @@ use crate::{
     raw_client::{Body, Client, Io, PATIENCE},
 };
 
-/// What the stream is called.
+/// Name of the stream.
 pub const CONTROL_STREAM: &str = "control";
 
 /// The camera's rhythm.
@@ -40,7 +40,7 @@ impl ControlStream {
         Self::begin_as(CONTROL_STREAM, client, camera, 0).await
     }
 
-    /// The same of any stream, whose camera will be asked over this connection, with pictures longer than
+    /// Begins with any stream, whose camera will be asked over this connection, with pictures longer than
     /// `bytes`.
     pub async fn begin_as(
         stream: &str,

@@ -6,7 +6,7 @@
 
 /// One way of writing the body of a camera's answer.
 pub struct Dialect {
-    /// What is odd about it.
+    /// Name of the dialect.
     pub name: &'static str,
     /// The value of the answer's `Content-Type`; without one the header is not sent.
     pub content_type: Option<&'static str>,

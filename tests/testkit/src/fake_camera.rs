@@ -27,7 +27,7 @@ use tokio_rustls::TlsAcceptor;
 /// Requests a connection holds before its script takes them: more than any client may send ahead.
 const MAX_WAITING_REQUESTS: usize = 16;
 
-/// What a connection does next.
+/// The next step of a connection.
 pub enum Step {
     /// Waits for a whole request.
     Request,
@@ -51,7 +51,7 @@ pub struct Reply {
     pub close: bool,
 }
 
-/// What a client asked.
+/// The request of a client.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// On which connection.
@@ -94,7 +94,7 @@ impl FakeCamera {
         Self::start_at("127.0.0.1:0", script).await
     }
 
-    /// The same at another address.
+    /// Starts a camera at another address.
     pub async fn start_at(
         address: &str,
         script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static,
@@ -102,7 +102,7 @@ impl FakeCamera {
         Self::listen(address, script, None).await
     }
 
-    /// The same over TLS.
+    /// Starts a camera with TLS.
     pub async fn start_tls(
         acceptor: TlsAcceptor,
         script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static,

@@ -21,7 +21,7 @@ use crate::{
 /// Changes what is configured.
 pub const ADMIN: &str = "admin-of-these-tests";
 
-/// How often a condition is looked at again while it is waited for.
+/// Interval at which a condition is checked while it is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A running relay.
@@ -41,7 +41,7 @@ impl Fixture {
         Self::started_by("exec \"$@\"", top, streams).await
     }
 
-    /// The same over TLS.
+    /// Starts the fixture with TLS.
     pub async fn secured(top: &str, streams: &str) -> Self {
         Self::secured_by("exec \"$@\"", top, streams).await
     }
@@ -53,7 +53,7 @@ impl Fixture {
         Self::with(shell, &top, streams, Some(cert)).await
     }
 
-    /// The same, started by a line of shell that ends with `exec "$@"`.
+    /// Starts the fixture by a line of shell that ends with `exec "$@"`.
     pub async fn started_by(shell: &str, top: &str, streams: &str) -> Self {
         Self::with(shell, top, streams, None).await
     }
@@ -118,13 +118,13 @@ impl Fixture {
         self.client().await.ask_here("GET", "/api/streams", &[], b"").await.json()
     }
 
-    /// What the API says of a stream.
+    /// Returns the report of the API about a stream.
     pub async fn report(&self, stream: &str) -> Value {
         let target = format!("/api/streams/{stream}");
         self.client().await.ask_here("GET", &target, &[], b"").await.json()
     }
 
-    /// The same, once it is as wanted.
+    /// Waits until the report about a stream is as wanted, and returns it.
     pub async fn report_when(&self, stream: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         until(&format!("{stream} to be as wanted"), async || {
             let report = self.report(stream).await;
@@ -177,7 +177,7 @@ impl Fixture {
         .await;
     }
 
-    /// What it has logged so far.
+    /// Returns the log so far.
     pub fn log(&self) -> String {
         self.framecast.log()
     }
@@ -187,7 +187,7 @@ impl Fixture {
         self.end_with(&[])
     }
 
-    /// The same, where lines with one of these words may be errors.
+    /// Ends the fixture; lines with one of these words may be errors.
     pub fn end_with(mut self, expected: &[&str]) -> String {
         drop(self.control.take());
         let log = self.framecast.end();

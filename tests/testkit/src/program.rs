@@ -15,7 +15,7 @@ use std::{
 /// A bound on what hangs; far from what anything here takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often a condition is looked at again while it is waited for.
+/// Interval at which a condition is checked while it is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Lines a program may be ahead of its reader before it has to wait.
@@ -83,7 +83,7 @@ impl Running {
         }
     }
 
-    /// What it wrote to standard error so far.
+    /// Returns the standard error so far.
     pub fn stderr(&self) -> String {
         self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -29,8 +29,7 @@ fn solid(color: [u8; 3], width: u16, height: u16) -> Vec<u8> {
     codec().encode(&pixels, Quality::PICTURE).unwrap().to_vec()
 }
 
-/// The same, but for its quantisation tables: segments all right, and nothing that a codec could make pixels
-/// of.
+/// Returns a JPEG without its quantisation tables: its segments are valid, and no codec can decode it.
 fn without_tables(color: [u8; 3], width: u16, height: u16) -> Vec<u8> {
     let mut jpeg = solid(color, width, height);
     let tables: Vec<_> = (1..jpeg.len()).filter(|at| jpeg[at - 1..=*at] == [0xff, 0xdb]).collect();

@@ -99,7 +99,7 @@ proptest! {
     }
 }
 
-/// The same header, but for its size.
+/// Returns the JPEG with another size in its header.
 fn with_size(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
     let mut jpeg = jpeg.to_vec();
     let frame_header = jpeg.windows(2).position(|code| matches!(code, [0xff, 0xc0 | 0xc2])).unwrap();
