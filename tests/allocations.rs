@@ -46,7 +46,8 @@ fn a_frame_allocates_little_and_nothing_more_for_each_viewer() {
 fn allocations_per_frame(viewers: usize) -> f64 {
     let camera = Camera::start();
     let yaml = format!(
-        "defaults: {{placeholder: false}}\nstreams: {{door: {{source: {{type: mjpeg, url: \"http://{}/\"}}}}}}",
+        "defaults: {{placeholder: false}}\nstreams: {{door: {{source: {{type: mjpeg, url: \
+         \"http://{}/\"}}}}}}",
         camera.address
     );
     let relay = TestRelay::start(&yaml);

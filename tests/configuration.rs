@@ -1074,8 +1074,7 @@ fn the_published_schema_is_what_the_program_prints() {
     assert!(published == config::json_schema(), "run: framecast schema > config/framecast.schema.json");
 }
 
-/// Over HTTP nobody is to name a file of this machine, or a program: a key that does is one of `LOCAL`, by
-/// its own words.
+/// Over HTTP nobody is to name a file of this machine, or a program: a key that does is one of `LOCAL`, by its own words.
 #[test]
 fn every_key_that_names_a_file_or_a_program_is_for_the_configuration_file_only() {
     use config::schema::{INNER_SECTIONS, LOCAL, SECTIONS, SOURCES};

@@ -90,7 +90,8 @@ fn what_is_allowed_passes() {
         ("bus/mod.rs", "use crate::{media::Frame, limits, bus::ingest};"),
         (
             "bus/mod.rs",
-            "//! See [`crate::web`].\n/// `crate::cli`\nfn f() {} // crate::web\n/* crate::web /* in */ crate::web */",
+            "//! See [`crate::web`].\n/// `crate::cli`\nfn f() {} // crate::web\n/* crate::web /* in */ \
+             crate::web */",
         ),
         (
             "bus/mod.rs",

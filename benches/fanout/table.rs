@@ -28,7 +28,8 @@ pub(crate) struct Line {
 /// As Markdown.
 pub(crate) fn markdown(lines: &[Line]) -> String {
     let mut text = String::from(
-        "| row | measure | yardstick `write` | yardstick `sendfile` | framecast | ratio to `write` | reach | reached |\n\
+        "| row | measure | yardstick `write` | yardstick `sendfile` | framecast | ratio to `write` | reach \
+         | reached |\n\
          |---|---|---|---|---|---|---|---|\n",
     );
     for line in lines {

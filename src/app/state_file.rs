@@ -76,8 +76,8 @@ impl StateFile {
             // Serde's own words may quote a value, and so a credential.
             let (line, column) = (error.line(), error.column());
             wrong(format!(
-                "is not what framecast wrote (line {line}, column {column}): put a copy back, or remove it, and the \
-                 streams in it"
+                "is not what framecast wrote (line {line}, column {column}): put a copy back, or remove it, \
+                 and the streams in it"
             ))
         })?;
         if form.version != VERSION {

@@ -60,7 +60,8 @@ pub(super) fn token(arguments: &TokenArguments) -> anyhow::Result<ExitCode> {
     let made = random()?;
     let (hash, name) = (token::hash(&made), &arguments.name);
     print(format!(
-        "{made}\n\nThat is the token; it is shown only now. In the configuration stands what it is known by:\n\n\
+        "{made}\n\nThat is the token; it is shown only now. In the configuration stands what it is known \
+         by:\n\n\
          auth:\n  tokens:\n    {name}: {{hash: \"{hash}\", {}}}\n",
         arguments.grant.yaml()
     ));

@@ -94,7 +94,8 @@ macro_rules! property {
         $(
             #[test]
             fn $name() {
-                let (target, check) = TARGETS.into_iter().find(|(name, _)| *name == $target).expect("it is one");
+                let (target, check) =
+                    TARGETS.into_iter().find(|(name, _)| *name == $target).expect("it is one");
                 holds(target, check);
             }
         )+

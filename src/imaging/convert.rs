@@ -64,7 +64,8 @@ pub enum PictureError {
     },
     /// More pixels than allowed.
     #[error(
-        "the picture is {width}x{height} pixels, at most {max} pixels in all are taken (limits.max_frame_pixels)"
+        "the picture is {width}x{height} pixels, at most {max} pixels in all are taken \
+         (limits.max_frame_pixels)"
     )]
     TooManyPixels {
         /// Width in pixels.

@@ -373,7 +373,8 @@ mod tests {
             rotate in prop::sample::select(vec![0, 90, 180, 270]),
             origin in "[a-z0-9_-]{1,64}",
         ) {
-            let query = format!("width={width}&height={height}&quality={quality}&fps={fps}&rotate={rotate}&gray=1");
+            let query = format!("width={width}&height={height}&quality={quality}\
+                &fps={fps}&rotate={rotate}&gray=1");
             let variant = parse(&query).unwrap();
             prop_assert_eq!(parse(&variant.to_string()).unwrap(), variant);
             // It would panic if it were no name.

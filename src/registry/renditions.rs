@@ -89,7 +89,8 @@ pub struct Rendition {
 pub enum RenditionError {
     /// There are as many as allowed.
     #[error(
-        "there are as many renditions as limits.max_renditions allows: {most}; ask for one that is there, or for the stream as it is"
+        "there are as many renditions as limits.max_renditions allows: {most}; ask for one that is there, or \
+         for the stream as it is"
     )]
     AtCapacity {
         /// The limit.

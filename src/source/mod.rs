@@ -191,7 +191,8 @@ pub enum SourceError {
     },
     /// The camera redirected to a place that wants credentials.
     #[error(
-        "{host} answered 401 after a redirect to it; credentials are not sent to another origin: configure its URL"
+        "{host} answered 401 after a redirect to it; credentials are not sent to another origin: configure \
+         its URL"
     )]
     UnauthorizedElsewhere {
         /// Host and port.
@@ -214,7 +215,10 @@ pub enum SourceError {
         status: String,
     },
     /// The answer is something else than pictures.
-    #[error("{host} answered {content_type}{} where {expected} was expected: is this the {what} URL?", titled(.title))]
+    #[error(
+        "{host} answered {content_type}{} where {expected} was expected: is this the {what} URL?",
+        titled(.title)
+    )]
     ContentType {
         /// Host and port.
         host: String,
@@ -237,7 +241,8 @@ pub enum SourceError {
     },
     /// One picture after the other of more pixels than are taken.
     #[error(
-        "{host} sends pictures of {width}x{height} pixels, more than limits.max_frame_pixels: raise it, or lower the camera's resolution"
+        "{host} sends pictures of {width}x{height} pixels, more than limits.max_frame_pixels: raise it, or \
+         lower the camera's resolution"
     )]
     TooManyPixels {
         /// Host and port.

@@ -231,7 +231,12 @@ impl StreamActor {
                     let Some(away) = &mut this.away else { return };
                     away.due = true;
                     if !this.is_push() {
-                        warn!(stream = %this.config.name, source = this.generation, "source is away: {}", this.reason.detailed());
+                        warn!(
+                            stream = %this.config.name,
+                            source = this.generation,
+                            "source is away: {}",
+                            this.reason.detailed()
+                        );
                     }
                     this.show_placeholder(ctx);
                 });

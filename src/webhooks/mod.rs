@@ -305,7 +305,11 @@ impl Teller {
         };
         let full = hook.queue.push(notice);
         if full && !hook.full {
-            warn!(webhook = %hook.config.name, MAX_WAITING, "too much waits for the webhook: the oldest is dropped");
+            warn!(
+                webhook = %hook.config.name,
+                MAX_WAITING,
+                "too much waits for the webhook: the oldest is dropped"
+            );
         }
         hook.full = full;
     }

@@ -36,7 +36,8 @@ const BESIDE: [&str; 5] = [
     "y: {title: Other, source: {type: pattern, size: 64x48, fps: 50}}",
     "z: {source: {type: rendition, of: x}, encode: {quality: 30}}\n  y: {source: {type: push, token: none}}",
     "wall: {source: {type: mosaic, of: [x], size: 64x48}}",
-    "z: {source: {type: rendition, of: x}, max_fps: 5}\n  y: {source: {type: pattern, size: 64x48}, replay: 5s}",
+    "z: {source: {type: rendition, of: x}, max_fps: 5}\n  y: {source: {type: pattern, size: 64x48}, replay: \
+     5s}",
 ];
 
 #[test]
@@ -105,7 +106,8 @@ fn viewers_of_streams_that_did_not_change_lose_nothing_in_many_reloads_under_loa
 fn viewers_of_a_stream_that_changed_stay_and_see_its_new_source() {
     let yaml = |text: &str| {
         format!(
-            "streams: {{x: {{source: {{type: text, text: {text}, fps: 20}}}}, small: {{source: {{type: rendition, of: x}}}}}}"
+            "streams: {{x: {{source: {{type: text, text: {text}, fps: 20}}}}, small: {{source: {{type: \
+             rendition, of: x}}}}}}"
         )
     };
     beside(

@@ -101,7 +101,9 @@ fn an_added_stream_is_there_is_changed_outlives_a_restart_and_is_removed() {
 #[test]
 fn a_patch_sends_no_credential_to_another_address() {
     let served = Served::new();
-    let camera = json!({"source": {"type": "mjpeg", "url": "http://127.0.0.1:1/video", "headers": {"X-Key": "s3cret"}}});
+    let camera = json!({
+        "source": {"type": "mjpeg", "url": "http://127.0.0.1:1/video", "headers": {"X-Key": "s3cret"}}
+    });
     let chart = json!({"source": {"type": "chart", "series": ["cpu"], "poll": {
         "url": "http://127.0.0.1:1/status", "headers": {"X-Key": "s3cret"},
     }}});

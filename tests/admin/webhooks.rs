@@ -158,7 +158,8 @@ fn told(event: &str) -> (String, String) {
 async fn a_hook_is_told_what_is_lost_and_back_and_can_check_that_it_is_ours() {
     let (camera, mut receiver) = (Camera::start().await, Receiver::start(&[]).await);
     let more = format!(
-        ", secret: {SECRET}, events: [lost, back, no-viewers], headers: {{Authorization: Bearer abc, X-Own: y}}"
+        ", secret: {SECRET}, events: [lost, back, no-viewers], headers: {{Authorization: Bearer abc, X-Own: \
+         y}}"
     );
     let relay = TestRelay::start(&(receiver.hook(&more) + &door(&camera)));
     drop(live(&camera).await);

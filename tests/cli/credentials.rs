@@ -41,7 +41,8 @@ fn what_the_commands_print_lets_in_whom_they_are_for() {
     let file = folder.path().join("framecast.yaml");
     let key = "k".repeat(40);
     let yaml = format!(
-        "auth:\n  link_key: {key}\n  tokens:\n{}\n  users:\n{}\nstreams:\n  x: {{source: {{type: pattern}}}}\n  y: {{source: {{type: pattern}}}}\n",
+        "auth:\n  link_key: {key}\n  tokens:\n{}\n  users:\n{}\nstreams:\n  x: {{source: {{type: \
+         pattern}}}}\n  y: {{source: {{type: pattern}}}}\n",
         yaml_of(token_yaml, "tokens"),
         yaml_of(user.well(), "users"),
     );

@@ -51,7 +51,8 @@ impl Behind {
         let server = snippet("trusted_proxies: unix").replace("/run/framecast/framecast.sock", &socket);
         assert!(server.contains(&format!("unix:{socket}")), "{server}");
         let rest = format!(
-            "limits: {{max_viewers_per_address: {VIEWERS}}}\nstreams: {{x: {{source: {{type: push, token: none}}}}}}\n"
+            "limits: {{max_viewers_per_address: {VIEWERS}}}\nstreams: {{x: {{source: {{type: push, token: \
+             none}}}}}}\n"
         );
         fs::write(&file, server + &rest).expect("the folder is ours");
         let mut command = Command::new(env!("CARGO_BIN_EXE_framecast"));
@@ -261,7 +262,8 @@ fn nginx_passes_streams_on_as_they_come_with_the_viewers_address() {
         .map(|kind| format!("{kind}_temp_path {};\n", behind.path(kind)))
         .collect();
     let config = format!(
-        "daemon off;\nmaster_process off;\npid {};\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}\
+        "daemon off;\nmaster_process off;\npid {};\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log \
+         off;\n{temporary}\
          server {{\nlisten {address};\n{location}\n}}\n}}\n",
         behind.path("nginx.pid"),
     );

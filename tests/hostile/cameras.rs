@@ -22,7 +22,8 @@ const TOP: &str = "limits: {max_frame_bytes: 256KiB}";
 const MEMORY_KIB: u64 = 48 * 1024;
 
 const HEAD: &[u8] =
-    b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\nContent-Type: image/jpeg\r\n\r\n";
+    b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\nContent-Type: \
+     image/jpeg\r\n\r\n";
 
 /// One kind of malice, and what the relay makes of it.
 struct Case {
@@ -336,7 +337,8 @@ async fn progressive_bombs_are_given_up_by_those_who_decode_and_counted() {
     })
     .await;
     let streams = format!(
-        "  x: {{on_demand: false, transform: [{{scale: {{width: 32}}}}], source: {{type: mjpeg, url: 'http://{}/'}}}}\n",
+        "  x: {{on_demand: false, transform: [{{scale: {{width: 32}}}}], source: {{type: mjpeg, url: \
+         'http://{}/'}}}}\n",
         camera.address()
     );
     let mut fixture = Fixture::serving("limits: {max_frame_bytes: 1MiB}", &streams).await;

@@ -469,7 +469,8 @@ async fn a_camera_whose_name_leads_elsewhere_is_asked_there() {
     let hosts = folder.path().join("hosts");
     fs::write(&hosts, "127.0.0.1 camera.test\n").unwrap();
     let shell = format!(
-        "exec unshare --user --map-root-user --mount sh -c 'mount --bind {} /etc/hosts && exec \"$@\"' sh \"$@\"",
+        "exec unshare --user --map-root-user --mount sh -c 'mount --bind {} /etc/hosts && exec \"$@\"' sh \
+         \"$@\"",
         hosts.display()
     );
     let streams = format!(
@@ -508,8 +509,8 @@ impl Apart {
         fs::write(path("small.jpg"), plain(64, 48)).unwrap();
         fs::write(path("large.jpg"), plain(96, 64)).unwrap();
         let yaml = format!(
-            "streams: {{x: {{on_demand: false, source: {{type: mjpeg, url: 'http://127.0.0.1:{}/', frame_timeout: 500ms}}}}, \
-             bars: {{source: {{type: pattern, size: 64x48, fps: 10}}}}}}",
+            "streams: {{x: {{on_demand: false, source: {{type: mjpeg, url: 'http://127.0.0.1:{}/', \
+             frame_timeout: 500ms}}}}, bars: {{source: {{type: pattern, size: 64x48, fps: 10}}}}}}",
             Self::PORT
         );
         fs::write(path("framecast.yaml"), yaml).unwrap();

@@ -163,8 +163,8 @@ streams:
         &all["streams"][1],
         &json!({
             "name": "x", "title": "x", "source": "push", "push": "open", "state": "live", "reason": null,
-            "next_try_in_s": null, "frames_in": 2, "bytes_in": bytes, "viewers": 1, "skipped": 0, "reconnects": 0,
-            "size": {"width": WIDTH, "height": HEIGHT}, "frame_bytes": jpeg(2).len(),
+            "next_try_in_s": null, "frames_in": 2, "bytes_in": bytes, "viewers": 1, "skipped": 0,
+            "reconnects": 0, "size": {"width": WIDTH, "height": HEIGHT}, "frame_bytes": jpeg(2).len(),
         }),
     );
     assert_eq!(all["streams"][1]["dropped"]["invalid"], 1);

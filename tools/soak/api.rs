@@ -70,7 +70,8 @@ pub(crate) async fn ask(address: SocketAddr, method: &str, route: &str, body: &s
     let mut socket = BufReader::new(TcpStream::connect(address).await?);
     let length = body.len();
     let request = format!(
-        "{method} {route} HTTP/1.1\r\nHost: soak\r\nConnection: close\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\n\
+        "{method} {route} HTTP/1.1\r\nHost: soak\r\nConnection: close\r\nAuthorization: Bearer \
+         {ADMIN_TOKEN}\r\n\
          Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     socket.write_all(request.as_bytes()).await?;

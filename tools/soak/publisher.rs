@@ -113,7 +113,8 @@ impl Publisher {
 
     fn head(&self, route: &str, headers: &str) -> String {
         format!(
-            "POST /streams/{}/{route} HTTP/1.1\r\nHost: soak\r\nAuthorization: Bearer {TOKEN}\r\n{headers}\r\n",
+            "POST /streams/{}/{route} HTTP/1.1\r\nHost: soak\r\nAuthorization: Bearer \
+             {TOKEN}\r\n{headers}\r\n",
             self.name,
         )
     }

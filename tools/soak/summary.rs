@@ -126,7 +126,8 @@ fn streams(f: &mut fmt::Formatter<'_>, stream_list: &Value) -> fmt::Result {
             ["frames_in", "frames_out", "skipped", "reconnects"].map(|key| &stream[key]);
         writeln!(
             f,
-            "| {name} | {state} | {frames_in} | {frames_out} | {skipped} | {dropped} | {reconnects} | {quirks} |",
+            "| {name} | {state} | {frames_in} | {frames_out} | {skipped} | {dropped} | {reconnects} | \
+             {quirks} |",
         )?;
     }
     writeln!(f)

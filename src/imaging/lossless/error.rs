@@ -21,7 +21,8 @@ pub enum LosslessError {
     },
     /// The crop is empty or leaves the picture.
     #[error(
-        "a crop of {crop_width}x{crop_height} pixels at {x},{y} must lie inside the picture of {width}x{height} pixels"
+        "a crop of {crop_width}x{crop_height} pixels at {x},{y} must lie inside the picture of \
+         {width}x{height} pixels"
     )]
     OutsidePicture {
         /// First column.

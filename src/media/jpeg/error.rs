@@ -67,7 +67,10 @@ pub enum JpegError {
         what: &'static str,
     },
     /// Width or height is zero.
-    #[error("broken JPEG: a picture of {width}x{height} pixels{}", if *height == 0 { " (a height given later, by DNL, is not supported)" } else { "" })]
+    #[error(
+        "broken JPEG: a picture of {width}x{height} pixels{}",
+        if *height == 0 { " (a height given later, by DNL, is not supported)" } else { "" }
+    )]
     NoPixels {
         /// Width it gives.
         width: u16,

@@ -53,13 +53,22 @@ pub enum ProgramError {
         reason: String,
     },
     /// The camera is not plugged in.
-    #[error("there is no {}: is the camera plugged in, and may framecast use it? ls /dev/video* shows what is there", device.display())]
+    #[error(
+        "there is no {}: is the camera plugged in, and may framecast use it? ls /dev/video* shows what is \
+         there",
+        device.display()
+    )]
     NoDevice {
         /// Its path.
         device: PathBuf,
     },
     /// It took too long.
-    #[error("{program} wrote no {} within {} s{}", if *.first { "whole frame after its start" } else { "further whole frame" }, within.as_secs_f64(), quoted(.said))]
+    #[error(
+        "{program} wrote no {} within {} s{}",
+        if *.first { "whole frame after its start" } else { "further whole frame" },
+        within.as_secs_f64(),
+        quoted(.said)
+    )]
     Late {
         /// As configured.
         program: String,
@@ -71,7 +80,12 @@ pub enum ProgramError {
         said: String,
     },
     /// It ended.
-    #[error("{program} {}{}{}", ended(.status), if *.frames { "" } else { " without writing a frame" }, quoted(.said))]
+    #[error(
+        "{program} {}{}{}",
+        ended(.status),
+        if *.frames { "" } else { " without writing a frame" },
+        quoted(.said)
+    )]
     Ended {
         /// As configured.
         program: String,

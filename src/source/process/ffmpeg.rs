@@ -141,7 +141,8 @@ mod tests {
     fn a_camera_over_rtsp_is_asked_as_configured_and_its_password_is_not_shown() {
         assert_eq!(
             explained("{type: rtsp, url: \"rtsp://u:hunter2@cam:554/s\"}"),
-            "ffmpeg -nostdin -hide_banner -loglevel error -fflags nobuffer -flags low_delay -rtsp_transport tcp \
+            "ffmpeg -nostdin -hide_banner -loglevel error -fflags nobuffer -flags low_delay -rtsp_transport \
+             tcp \
              -protocol_whitelist rtsp,tcp -i rtsp://cam:554/*** -an -sn -c:v mjpeg -q:v 6 -flush_packets 1 \
              -f mpjpeg -"
         );

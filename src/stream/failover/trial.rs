@@ -199,7 +199,12 @@ impl StreamActor {
         ctx: &mut Context<Self>,
     ) {
         if generation == self.generation {
-            debug!(stream = %self.config.name, source = generation, "a source ended: {}", ending.reason.detailed());
+            debug!(
+                stream = %self.config.name,
+                source = generation,
+                "a source ended: {}",
+                ending.reason.detailed()
+            );
             self.pump = None;
             self.happen(Event::Ended(ending.clone()), ctx);
             if self.state == State::Connecting {
@@ -210,7 +215,12 @@ impl StreamActor {
                 self.trial_takes_over(ctx);
             }
         } else if let Some(trial) = self.trial.take_if(|trial| trial.run.generation == generation) {
-            debug!(stream = %self.config.name, source = generation, "a tried source ended: {}", ending.reason.detailed());
+            debug!(
+                stream = %self.config.name,
+                source = generation,
+                "a tried source ended: {}",
+                ending.reason.detailed()
+            );
             if let Some(well) = trial.well {
                 ctx.cancel_future(well);
             }

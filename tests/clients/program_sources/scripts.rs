@@ -32,7 +32,8 @@ impl Script {
         let folder = self.folder.path().display();
         let picture = test_file("../assets/demo/1-dawn.jpg");
         format!(
-            "{{type: exec, command: [sh, script], cwd: {folder}, env: {{PICTURE: {picture}, KEY: s3cr3t-key}}{more}}}"
+            "{{type: exec, command: [sh, script], cwd: {folder}, env: {{PICTURE: {picture}, KEY: \
+             s3cr3t-key}}{more}}}"
         )
     }
 

@@ -62,7 +62,8 @@ impl Fixture {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let camera = listener.local_addr().unwrap();
         let yaml = format!(
-            "{top}\nstreams:\n  {CONTROL_STREAM}: {{source: {{type: mjpeg, url: 'http://{camera}/', frame_timeout: 1h}}}}\n{streams}"
+            "{top}\nstreams:\n  {CONTROL_STREAM}: {{source: {{type: mjpeg, url: 'http://{camera}/', \
+             frame_timeout: 1h}}}}\n{streams}"
         );
         let folder = tempfile::tempdir().unwrap();
         let pid_file = folder.path().join("pid");

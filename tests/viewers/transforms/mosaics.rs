@@ -17,8 +17,8 @@ use super::scene::{BLUE, COLOURED, EXIF_6, GRAY, GREEN, PLAIN, RED, WHITE, YELLO
 use crate::TestRelay;
 
 /// Three tiles of 320x180 without gaps, the last one in the middle of its row.
-const WALL: &str = "wall: {linger: 0s, source: {type: mosaic, of: [a, b, c], size: 640x360, gap: 0, labels: false, \
-                    background: '#000', fps: 60}}";
+const WALL: &str = "wall: {linger: 0s, source: {type: mosaic, of: [a, b, c], size: 640x360, gap: 0, labels: \
+    false, background: '#000', fps: 60}}";
 const A: (usize, usize) = (160, 90);
 const B: (usize, usize) = (480, 90);
 const C: (usize, usize) = (320, 270);

@@ -27,8 +27,10 @@ const USUAL_CASES: u32 = 600;
 /// One for each way a picture can take, and several through all of the steps.
 const STEPS: [&str; 8] = [
     "transform: [{scale: {width: 100}}]",
-    "transform: [{crop: {x: 13, y: 7, width: 100, height: 100}}, {rotate: 90}, {mask: [{width: 50, height: 50}]}]",
-    "transform: [{grayscale: true}, {scale: {width: 70, height: 70, fit: cover}}, {text: {text: x, color: '#f00'}}]",
+    "transform: [{crop: {x: 13, y: 7, width: 100, height: 100}}, {rotate: 90}, {mask: [{width: 50, height: \
+     50}]}]",
+    "transform: [{grayscale: true}, {scale: {width: 70, height: 70, fit: cover}}, {text: {text: x, color: \
+     '#f00'}}]",
     "transform: [{flip: vertical}, {scale: {height: 30}}], encode: {quality: 50, subsampling: 444}",
     "transform: [{rotate: 90}]",
     "transform: [{crop: {x: 32, y: 16, width: 64, height: 80}}, {flip: horizontal}], strip_metadata: true",

@@ -113,7 +113,8 @@ pub enum PlanError {
     },
     /// It would become too large.
     #[error(
-        "scale makes {width}x{height} pixels of it, at most {max_pixels} pixels in all are made (limits.max_frame_pixels)"
+        "scale makes {width}x{height} pixels of it, at most {max_pixels} pixels in all are made \
+         (limits.max_frame_pixels)"
     )]
     TooLarge {
         /// Across.

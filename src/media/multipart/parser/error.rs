@@ -18,14 +18,18 @@ pub enum ParseError {
     },
     /// No frame was found because the data were larger than a frame may be.
     #[error(
-        "frames are larger than max_frame_bytes ({limit}); raise it, or lower the camera's resolution or quality"
+        "frames are larger than max_frame_bytes ({limit}); raise it, or lower the camera's resolution or \
+         quality"
     )]
     TooLarge {
         /// `max_frame_bytes`.
         limit: usize,
     },
     /// The body ended before its first frame was whole.
-    #[error("the body ended after {bytes} bytes{content} without a whole JPEG{}", .cause.as_ref().map(|cause| format!("; {cause}")).unwrap_or_default())]
+    #[error(
+        "the body ended after {bytes} bytes{content} without a whole JPEG{}",
+        .cause.as_ref().map(|cause| format!("; {cause}")).unwrap_or_default()
+    )]
     Ended {
         /// Length of the body.
         bytes: u64,
