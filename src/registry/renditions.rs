@@ -198,7 +198,7 @@ impl Renditions {
         self.places.all().len()
     }
 
-    /// Returns the largest number of renditions.
+    /// Returns the largest allowed number of renditions.
     pub fn most(&self) -> usize {
         self.most.load(Ordering::Relaxed)
     }
