@@ -1,7 +1,8 @@
-//! What transforms cost against the bare codec: `cargo bench --bench codec`.
+//! Compares the cost of transforms with the bare codec: `cargo bench --bench codec`.
 //!
-//! Ratios of one run: both sides of each are measured in turns, so that a machine that becomes slower is slower for
-//! both. The bare loop does the same steps with the codec and the scaler alone: decode to planes, scale, encode.
+//! Ratios of one run: both sides of each are measured in turns, so that a machine that becomes slower is
+//! slower for both. The bare loop does the same steps with the codec and the scaler alone: decode to planes,
+//! scale, encode.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]

@@ -1,8 +1,8 @@
-//! How long a lossless step takes for a photograph of 1920×1080, 4:2:0: `cargo bench --bench lossless`.
+//! Measures the time of a lossless step for a photograph of 1920×1080, 4:2:0: `cargo bench --bench lossless`.
 //!
-//! With the feature `turbo`, libjpeg-turbo's own lossless transform does the same in turns, in this process, and what the
-//! step costs when it is decoded and encoded instead is told too. With a file's name after `--`, that JPEG is taken. One
-//! thread, the memory of the picture before used again; medians.
+//! With the feature `turbo`, libjpeg-turbo's own lossless transform does the same in turns, in this process,
+//! and what the step costs when it is decoded and encoded instead is told too. With a file's name after `--`,
+//! that JPEG is taken. One thread, the memory of the picture before used again; medians.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 
@@ -99,7 +99,7 @@ fn told(name: &str, times: &mut [Duration]) -> String {
     format!("{name} {:.2} ms (best {:.2})", ms(times[times.len() / 2]), ms(times[0]))
 }
 
-/// The same by libjpeg-turbo, whose objects are used again too.
+/// Makes the same step with libjpeg-turbo, whose objects are used again too.
 #[cfg(feature = "turbo")]
 fn turbo<'a>(jpeg: &'a [u8], op: LosslessOp) -> Result<Work<'a>, Box<dyn Error>> {
     use turbojpeg::{OutputBuf, Transform, TransformCrop, TransformOp, Transformer};

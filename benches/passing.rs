@@ -1,8 +1,10 @@
-//! What a stream that passes as it is feels of others that are transformed: `cargo bench --bench passing`.
+//! Measures the influence of transformed streams on one that is passed on unchanged:
+//! `cargo bench --bench passing`.
 //!
-//! One process, in turns: viewers of a camera at 30 frames a second, first with nothing else going on, then while renditions
-//! of a second camera (1920×1080) ask more of the CPU pool than it can do. Told are the frames that arrived of those sent, and
-//! how long they took from the camera's write to the viewer's last byte.
+//! One process, in turns: viewers of a camera at 30 frames a second, first with nothing else going on, then
+//! while renditions of a second camera (1920×1080) ask more of the CPU pool than it can do. Told are the
+//! frames that arrived of those sent, and how long they took from the camera's write to the viewer's last
+//! byte.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
@@ -93,7 +95,7 @@ fn yaml(door: &Camera, yard: &Camera) -> String {
     )
 }
 
-/// What viewers of the camera saw within a window.
+/// The frames that viewers of the camera received within a window.
 struct Window {
     delivered: f64,
     p50: f64,

@@ -1,5 +1,5 @@
-//! What the fuzzer and the tests of `src/fuzzing/mod.rs` begin with: real pictures, and what cameras, viewers and publishers
-//! send. Used by both: `scripts/fuzz` writes them to files.
+//! The seeds of the fuzzer and of the tests of `src/fuzzing/mod.rs`: real pictures, and bytes that cameras,
+//! viewers and publishers send. Used by both: `scripts/fuzz` writes them to files.
 
 use super::dialects;
 
@@ -13,16 +13,21 @@ const PICTURES: [&[u8]; 5] = [
 
 /// A 1x1 picture each, as other programs write them.
 const GIF: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\x9cc`\0\0\0\x02\0\x01H\xaf\xa4q\0\0\0\0IEND\xaeB`\x82";
-const BMP: &[u8] = b"BM:\0\0\0\0\0\0\x006\0\0\0(\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0\0\0\0\0\x04\0\0\0\x13\x0b\0\0\x13\x0b\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\0";
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\n\
+    IDATx\x9cc`\0\0\0\x02\0\x01H\xaf\xa4q\0\0\0\0IEND\xaeB`\x82";
+const BMP: &[u8] =
+    b"BM:\0\0\0\0\0\0\x006\0\0\0(\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0\0\0\0\0\x04\0\0\0\x13\x0b\0\0\
+    \x13\x0b\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\0";
 
 const HEADS: [&str; 8] = [
     "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\n",
     "HTTP/1.0 200 OK\nServer: x\nContent-Type: image/jpeg\nContent-Length: 12\n\nbody",
     "ICY 200 OK\r\nGoAhead-Webs\r\nContent-Type: multipart/x-mixed-replace; boundary=\"a b\"\r\n--a b\r\n",
-    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"cam\",\r\n nonce=\"1\"\r\nWWW-Authenticate: Basic realm=cam\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"cam\",\r\n \
+     nonce=\"1\"\r\nWWW-Authenticate: Basic realm=cam\r\nContent-Length: 0\r\n\r\n",
     "HTTP/1.1 302 Found\r\nLocation: http://other/\r\nContent-Length: 0, 0\r\nConnection: keep-alive\r\n\r\n",
-    "HTTP/1.1 200\r\nTransfer-Encoding: gzip, chunked\r\nProxy-Connection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "HTTP/1.1 200\r\nTransfer-Encoding: gzip, chunked\r\nProxy-Connection: \
+     close\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     "HTTP 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\nContent-Length: 0\r\n\u{ff}\u{d8}",
     "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nLast-Modified: today\r\n\r\n",
 ];
@@ -30,7 +35,8 @@ const HEADS: [&str; 8] = [
 const CHALLENGES: [&str; 6] = [
     "Digest realm=\"cam\", nonce=\"n1\", qop=\"auth\", algorithm=MD5",
     "Basic realm=\"a, b\", digest realm=\"c, Basic\", nonce=\"x\", opaque=\"\\\"\", stale=TRUE",
-    "Digest realm=\"c\", nonce=\"x\", algorithm=SHA-256, qop=\"auth,auth-int\"\nDigest realm=\"c\", nonce=\"y\", algorithm=MD5-sess",
+    "Digest realm=\"c\", nonce=\"x\", algorithm=SHA-256, qop=\"auth,auth-int\"\nDigest realm=\"c\", \
+     nonce=\"y\", algorithm=MD5-sess",
     "Digest realm=\"c\", nonce=\"x\", algorithm=SHA-512-256, userhash=true, charset=UTF-8, domain=\"/ /a\"",
     "Negotiate\nNTLM\nBasic",
     "Bearer error=\"invalid_token\", Digest nonce=x",
@@ -75,7 +81,8 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         ]),
         "picture" => [&PICTURES[..], &[GIF, PNG, BMP]].concat().into_iter().map(<[u8]>::to_vec).collect(),
         "form" => {
-            let part = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n";
+            let part = "--x\r\nContent-Disposition: form-data; name=\"file\"; \
+                filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n";
             let field = "--x\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n";
             let form =
                 |fields: &str| [fields.as_bytes(), part.as_bytes(), PICTURES[0], b"\r\n--x--\r\n"].concat();

@@ -7,7 +7,7 @@
 
 use std::{fs, path::Path, time::SystemTime};
 
-/// What tells one content of a file from another; none if it cannot be looked at.
+/// Marks that differ when the content of a file differs; none if the file cannot be read.
 type Marks = Option<(u64, Option<SystemTime>, Inode)>;
 
 /// Device, number, and time of the last change, of the file or of what tells about it.

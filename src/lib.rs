@@ -1,5 +1,5 @@
-//! framecast relays MJPEG: it takes in frames from cameras, pushes and local renderers, and shows each stream to any
-//! number of viewers.
+//! framecast relays MJPEG: it takes in frames from cameras, pushes and local renderers, and shows each stream
+//! to any number of viewers.
 //!
 //! The modules are listed in the order a frame passes through them; each may use only those above it
 //! (`tests/layering.rs` checks this):

@@ -1,8 +1,10 @@
-//! Locks, atomics and channels of the modules that loom models: those of the standard library, tokio and dashmap.
+//! Locks, atomics and channels of the modules that loom models: those of the standard library, tokio and
+//! dashmap.
 //!
-//! The crate in `loom/` compiles this file and those modules with `cfg(loom)`, which nothing else sets. There the locks
-//! and atomics are loom's, and `mocks` has as much of tokio and dashmap as the modules use. loom's `Arc` holds no
-//! `dyn`: for that a modelled module uses the standard library's, whose counting is then not modelled.
+//! The crate in `loom/` compiles this file and those modules with `cfg(loom)`, which nothing else sets. There
+//! the locks and atomics are loom's, and `mocks` has as much of tokio and dashmap as the modules use. loom's
+//! `Arc` holds no `dyn`: for that a modelled module uses the standard library's, whose counting is then not
+//! modelled.
 
 #[cfg(not(loom))]
 pub(crate) use {

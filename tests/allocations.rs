@@ -1,7 +1,7 @@
-//! What a frame allocates on its way from camera to viewers, counted by the allocator itself.
+//! Counts the allocations for a frame on its way from camera to viewers, by the allocator itself.
 //!
-//! Camera, relay and viewers go in step: a frame is sent when all viewers have the one before. Camera and viewers do not
-//! allocate meanwhile, so all that is counted is the relay's.
+//! Camera, relay and viewers go in step: a frame is sent when all viewers have the one before. Camera and
+//! viewers do not allocate meanwhile, so all that is counted is the relay's.
 
 use std::{
     alloc::System,
@@ -23,8 +23,8 @@ const WARM_FRAMES: u32 = 30;
 
 const COUNTED_FRAMES: u32 = 100;
 
-/// For one frame, whoever looks at it: its memory's owner, its headers, what is shared by all viewers. Buffers are used
-/// again.
+/// For one frame, whoever looks at it: its memory's owner, its headers, what is shared by all viewers.
+/// Buffers are used again.
 const BUDGET_PER_FRAME: f64 = 12.0;
 
 /// Timers and whatever else runs beside the frames. One allocation a viewer and frame would be 1.
@@ -46,7 +46,8 @@ fn a_frame_allocates_little_and_nothing_more_for_each_viewer() {
 fn allocations_per_frame(viewers: usize) -> f64 {
     let camera = Camera::start();
     let yaml = format!(
-        "defaults: {{placeholder: false}}\nstreams: {{door: {{source: {{type: mjpeg, url: \"http://{}/\"}}}}}}",
+        "defaults: {{placeholder: false}}\nstreams: {{door: {{source: {{type: mjpeg, url: \
+         \"http://{}/\"}}}}}}",
         camera.address
     );
     let relay = TestRelay::start(&yaml);

@@ -1,16 +1,16 @@
 //! Imports between the modules of `src/` go one way.
 //!
-//! Reads the code of every file (not its comments and texts) for paths that start at the crate's root, and fails on
-//! one that leads to a module further along than the file's own. Test modules count too: a test that needs a later
-//! module belongs to that module, or into `tests/`.
+//! Reads the code of every file (not its comments and texts) for paths that start at the crate's root, and
+//! fails on one that leads to a module further along than the file's own. Test modules count too: a test that
+//! needs a later module belongs to that module, or into `tests/`.
 
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
 };
 
-/// The modules, in the order in which a frame passes through them. A module may use itself and those of earlier lines;
-/// modules of one line do not know each other.
+/// The modules, in the order in which a frame passes through them. A module may use itself and those of
+/// earlier lines; modules of one line do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["sync"],
     &["media"],
@@ -90,7 +90,8 @@ fn what_is_allowed_passes() {
         ("bus/mod.rs", "use crate::{media::Frame, limits, bus::ingest};"),
         (
             "bus/mod.rs",
-            "//! See [`crate::web`].\n/// `crate::cli`\nfn f() {} // crate::web\n/* crate::web /* in */ crate::web */",
+            "//! See [`crate::web`].\n/// `crate::cli`\nfn f() {} // crate::web\n/* crate::web /* in */ \
+             crate::web */",
         ),
         (
             "bus/mod.rs",
@@ -156,7 +157,8 @@ fn layer_of(module: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&module))
 }
 
-/// How many modules lie between the crate's root and the code of this file: `bus/mod.rs` 1, `bus/ingest.rs` 2.
+/// Returns the number of modules between the crate's root and the code of this file: `bus/mod.rs` 1,
+/// `bus/ingest.rs` 2.
 fn module_depth(file: &Path) -> usize {
     file.components().count() - usize::from(file.ends_with("mod.rs"))
 }

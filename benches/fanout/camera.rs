@@ -1,7 +1,7 @@
 //! The camera: a process of its own, so that its CPU is nobody else's.
 //!
-//! A path such as `/b100000-f30-k2` is a camera: bytes a picture, frames a second, number (which shifts its ticks).
-//! `/connections` says how many connections to cameras there have been.
+//! A path such as `/b100000-f30-k2` is a camera: bytes a picture, frames a second, number (which shifts its
+//! ticks). `/connections` says how many connections to cameras there have been.
 
 use std::{
     io::{self, BufRead, BufReader, Write},

@@ -43,16 +43,16 @@ const MAX_TRUNCATED: usize = 1 << 20;
 /// Frames that may be on their way to a viewer at the end of a measurement without being missed.
 const UNDER_WAY: u32 = 2;
 
-/// What is to be watched, and for how long.
+/// The streams to watch, and for how long.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Plan {
     /// Where the relay listens.
     pub address: SocketAddr,
     /// Streams; viewers take them in turns.
     pub streams: Vec<String>,
-    /// How many viewers.
+    /// Number of viewers.
     pub viewers: usize,
-    /// So many of them never read.
+    /// Number of viewers among them that never read.
     pub stalled: usize,
     /// Between everybody's first frame and the start of the measurement.
     pub warm_s: f64,
@@ -64,7 +64,7 @@ pub(crate) struct Plan {
     pub cert: Option<PathBuf>,
 }
 
-/// What was seen in the window.
+/// The measurements of the window.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Seen {
     /// Length of the window.
@@ -85,7 +85,7 @@ pub(crate) struct Seen {
     pub resident: u64,
     /// From the camera's write to the viewer's last byte.
     pub p50_ms: f64,
-    /// The same.
+    /// The 99th percentile, in milliseconds.
     pub p99_ms: f64,
     /// p50 of the first and of the second half of the window.
     pub halves_p50_ms: [f64; 2],

@@ -1,8 +1,8 @@
-//! What fan-out costs, beside a yardstick that has nothing but the kernel.
+//! Measures the cost of fan-out, beside a yardstick that has nothing but the kernel.
 //!
-//! `cargo bench --bench fanout` runs the whole table in less than eight minutes and prints it as Markdown; `--json`
-//! prints it as JSON, `--only 3` (several times) only some rows, `--rounds 5` repeats more often, `--framecast PATH`
-//! measures another binary. Linux only.
+//! `cargo bench --bench fanout` runs the whole table in less than eight minutes and prints it as Markdown;
+//! `--json` prints it as JSON, `--only 3` (several times) only some rows, `--rounds 5` repeats more often,
+//! `--framecast PATH` measures another binary. Linux only.
 
 #[cfg(target_os = "linux")]
 mod camera;
@@ -84,7 +84,7 @@ fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What to measure.
+/// The measurements to make.
 #[cfg(target_os = "linux")]
 #[derive(Debug, clap::Parser)]
 struct Arguments {

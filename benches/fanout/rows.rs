@@ -10,10 +10,10 @@ use crate::{
     table::{Line, cpu_per_gb, median, median_ratio},
 };
 
-/// How often each measurement is repeated, in turns with its neighbours.
+/// Number of repetitions of each measurement, in turns with its neighbours.
 const ROUNDS: usize = 3;
 
-/// What the run is about.
+/// The options of a run.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// framecast.
@@ -27,7 +27,8 @@ impl Options {
         Self { program, rounds: ROUNDS }
     }
 
-    /// The same with fewer turns, for rows that take long: the whole table has eight minutes.
+    /// Returns these options with at most `rounds` repetitions, for rows that take long: the whole table has
+    /// eight minutes.
     fn at_most(&self, rounds: usize) -> Self {
         Self { program: self.program.clone(), rounds: self.rounds.min(rounds) }
     }

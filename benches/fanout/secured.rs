@@ -1,5 +1,5 @@
-//! TLS on the stage: the yardstick's side, which is rustls and nothing else, and viewers that read records without
-//! decrypting them.
+//! TLS on the stage: the yardstick's side, which is rustls and nothing else, and viewers that read records
+//! without decrypting them.
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ const RECORD_HEAD: usize = 5;
 /// A record that carries an answer's bytes.
 const APPLICATION_DATA: u8 = 23;
 
-/// What TLS 1.3 adds to a record's bytes: their type, and the tag.
+/// Bytes that TLS 1.3 adds to a record: its type, and the tag.
 const RECORD_TAIL: usize = 1 + 16;
 
 /// A certificate and its key, as files; both sides of the comparison use them.
@@ -156,7 +156,8 @@ impl Records {
         Ok(Self::default())
     }
 
-    /// Throws away what has come, and tells how many bytes of the answer each whole record carried. False at the end.
+    /// Throws away what has come, and tells how many bytes of the answer each whole record carried. False at
+    /// the end.
     pub(crate) fn skip(
         &mut self,
         socket: &TcpStream,
@@ -191,7 +192,7 @@ impl Records {
     }
 }
 
-/// How many bytes follow a record's head.
+/// Returns the number of bytes that follow the head of a record.
 fn body_of(head: &[u8]) -> usize {
     usize::from(head[3]) << 8 | usize::from(head[4])
 }

@@ -1,4 +1,5 @@
-//! The stage: a camera, both yardsticks and framecast, each a process; and measurements on it, taken in turns.
+//! The stage: a camera, both yardsticks and framecast, each a process; and measurements on it, taken in
+//! turns.
 
 use std::{
     fmt::Write as _,
@@ -32,7 +33,7 @@ pub(crate) enum Who {
 /// All three.
 pub(crate) const ALL: [Who; 3] = [Who::Write, Who::Sendfile, Who::Framecast];
 
-/// What is watched on the stage.
+/// The viewers of a measurement.
 #[derive(Debug, Clone)]
 pub(crate) struct Audience {
     /// The cameras, one stream each.
@@ -73,7 +74,7 @@ impl Stage {
         Self::start_in(tempfile::tempdir()?, None, program, cores, cameras)
     }
 
-    /// The same over TLS; [`Who::Write`] is then a bare loop around rustls.
+    /// Starts the stage with TLS; [`Who::Write`] is then a bare loop around rustls.
     pub(crate) fn start_secured(program: &PathBuf, cameras: &[CameraName]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let files = Files::make(folder.path())?;
@@ -120,7 +121,7 @@ impl Stage {
         self.measure_from(who, audience, None)
     }
 
-    /// The same; with a network namespace and the address at which it finds this one, from there.
+    /// Measures from a network namespace, if one is given with the address at which it finds this one.
     pub(crate) fn measure_from(
         &self,
         who: Who,
@@ -183,7 +184,7 @@ impl Stage {
         Ok(cpu_seconds(self.framecast.pid())? - before)
     }
 
-    /// How often the cameras were connected to.
+    /// Returns the number of connections to the cameras.
     pub(crate) fn camera_connections(&self) -> anyhow::Result<usize> {
         use std::io::{Read, Write};
         let mut socket = std::net::TcpStream::connect(self.camera.address)?;

@@ -1,4 +1,5 @@
-//! The benchmark's pictures: JPEGs to everything that walks segments, with the time they were sent and their number.
+//! The benchmark's pictures: JPEGs to everything that walks segments, with the time they were sent and their
+//! number.
 //!
 //! All processes of a run share one machine and its clock, so that a viewer can tell a picture's age.
 
@@ -13,7 +14,7 @@ const STAMP_AT: usize = 6;
 /// Magic, nanoseconds since 1970 and tick, both hexadecimal.
 const STAMP_LEN: usize = MAGIC.len() + 16 + 8;
 
-/// So many bytes of a picture hold its stamp.
+/// Number of bytes of a picture that hold its stamp.
 pub(crate) const STAMPED_BYTES: usize = STAMP_AT + STAMP_LEN;
 
 /// When a picture was sent, and which of its camera's ticks it is.

@@ -9,7 +9,7 @@ use crate::load::Seen;
 pub(crate) struct Line {
     /// Which row of the table it belongs to (`--only`).
     pub row: usize,
-    /// What was measured.
+    /// The measured quantity.
     pub measure: String,
     /// The yardstick with `write`.
     pub write: String,
@@ -19,7 +19,7 @@ pub(crate) struct Line {
     pub framecast: String,
     /// framecast to the `write` yardstick.
     pub ratio: String,
-    /// What is aimed at.
+    /// The aim.
     pub reach: String,
     /// Whether it was reached; none where it could not be measured.
     pub reached: Option<bool>,
@@ -28,7 +28,8 @@ pub(crate) struct Line {
 /// As Markdown.
 pub(crate) fn markdown(lines: &[Line]) -> String {
     let mut text = String::from(
-        "| row | measure | yardstick `write` | yardstick `sendfile` | framecast | ratio to `write` | reach | reached |\n\
+        "| row | measure | yardstick `write` | yardstick `sendfile` | framecast | ratio to `write` | reach \
+         | reached |\n\
          |---|---|---|---|---|---|---|---|\n",
     );
     for line in lines {

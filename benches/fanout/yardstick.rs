@@ -1,7 +1,8 @@
 //! The yardstick: what fan-out costs when there is nothing but the kernel.
 //!
-//! One thread, one epoll, no HTTP beyond a fixed head. It pulls the cameras that framecast pulls, writes the parts that
-//! framecast writes, with the same socket options, and gives each viewer the newest picture it can take.
+//! One thread, one epoll, no HTTP beyond a fixed head. It pulls the cameras that framecast pulls, writes the
+//! parts that framecast writes, with the same socket options, and gives each viewer the newest picture it can
+//! take.
 
 use std::{
     collections::HashMap,
@@ -33,7 +34,7 @@ const NOT_SENT_LOW_WATER: u32 = 16 * 1024;
 /// framecast's.
 const BACKLOG: i32 = 1024;
 
-/// How pictures reach the viewers' sockets.
+/// The method by which pictures are written to the viewers' sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// `writev` from memory.
@@ -163,7 +164,8 @@ const LISTENER: u64 = 0;
 const CAMERAS: u64 = 1;
 const VIEWERS: u64 = 1 << 32;
 
-/// `yardstick write|sendfile UPSTREAM [no-low-water]` or `yardstick tls UPSTREAM CERT KEY`: serves until killed.
+/// `yardstick write|sendfile UPSTREAM [no-low-water]` or `yardstick tls UPSTREAM CERT KEY`: serves until
+/// killed.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let [mode, upstream, rest @ ..] = arguments else { bail!("yardstick MODE UPSTREAM") };
     let (mode, tls) = match (&**mode, rest) {

@@ -11,7 +11,7 @@ const QUALITY: u8 = 62;
 /// A restart marker behind each row of 16 × 16 blocks, as hardware encoders write them.
 const ROW: u16 = WIDTH / 16;
 
-/// How a frame is encoded.
+/// The encoding of a frame.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     /// Baseline, a restart marker a row.

@@ -1,8 +1,9 @@
-//! What a byte costs between the socket's buffer and a viewer's part: the multipart parser in each dialect, the walk over
-//! a JPEG's segments, and the rendering of parts.
+//! Measures the cost of a byte between the socket's buffer and a viewer's part: the multipart parser in each
+//! dialect, the walk over a JPEG's segments, and the rendering of parts.
 //!
-//! `cargo bench --bench parsing` runs all; `-- inspect` only what has that in its name. Bytes are those of the whole
-//! body, in GB of 10⁹. The reading itself is a copy: `reading` measures it alone, `parsing_alone` leaves it out.
+//! `cargo bench --bench parsing` runs all; `-- inspect` only what has that in its name. Bytes are those of
+//! the whole body, in GB of 10⁹. The reading itself is a copy: `reading` measures it alone, `parsing_alone`
+//! leaves it out.
 
 mod camera;
 
@@ -27,11 +28,12 @@ use testkit::dialects::{DIALECTS, Dialect};
 /// As the configuration has them unless told otherwise.
 const LIMITS: ParserLimits = ParserLimits { max_frame_bytes: 16 * 1024 * 1024, max_header_bytes: 32 * 1024 };
 
-/// Frames in a body, each another one: with few of them a processor learns by heart where each FF stands, and every
-/// figure comes out three times too good.
+/// Frames in a body, each another one: with few of them a processor learns by heart where each FF stands, and
+/// every figure comes out three times too good.
 const FRAMES: u32 = 64;
 
-/// Bytes that a read gives: one TCP segment, a TLS record, and more than a frame (then the parser's room decides).
+/// Bytes that a read gives: one TCP segment, a TLS record, and more than a frame (then the parser's room
+/// decides).
 const READS: [usize; 3] = [1460, 16 * 1024, 1024 * 1024];
 
 const WITH_LENGTH: &str = "as RFC 2046 has it";
@@ -173,7 +175,7 @@ fn reading(bencher: Bencher<'_, '_>, read_len: usize) {
     });
 }
 
-/// What finding every FF costs: no exact walk can be faster.
+/// Measures the search for every FF: no exact walk can be faster.
 #[divan::bench]
 fn bare_search(bencher: Bencher<'_, '_>) {
     let frames = &*CAMERA;
@@ -214,7 +216,7 @@ fn part_rendered(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(1_usize)).bench_local(|| PreparedPart::new(jpeg.clone(), taken));
 }
 
-/// What is done for each viewer.
+/// Measures the work for each viewer.
 #[divan::bench]
 fn part_taken_apart(bencher: Bencher<'_, '_>) {
     let part = PreparedPart::new(Bytes::from(CAMERA[0].clone()), SystemTime::now());

@@ -1,9 +1,10 @@
-//! Models of what threads share: loom runs each in every order in which its threads can meet (`scripts/loom`).
+//! Models of what threads share: loom runs each in every order in which its threads can meet
+//! (`scripts/loom`).
 //!
-//! The modelled modules are the crate's own files. Under `cfg(loom)` their locks and channels, which they import from
-//! `src/sync.rs`, are loom's and those of `mocks`; [`stand_ins`] has the types of the rest of the crate that they name.
-//! Not modelled are tokio's watch channel and notification and dashmap, which are replaced by simple ones, a socket
-//! (`web/server/transport/socket.rs`), and the counting of most `Arc`s.
+//! The modelled modules are the crate's own files. Under `cfg(loom)` their locks and channels, which they
+//! import from `src/sync.rs`, are loom's and those of `mocks`; [`stand_ins`] has the types of the rest of the
+//! crate that they name. Not modelled are tokio's watch channel and notification and dashmap, which are
+//! replaced by simple ones, a socket (`web/server/transport/socket.rs`), and the counting of most `Arc`s.
 
 #![expect(dead_code, missing_docs, reason = "each model uses a part of what it takes from the crate")]
 

@@ -1,4 +1,5 @@
-//! What the modelled files name of the rest of the crate, as far as they use it. None of it is shared between threads.
+//! The items of the rest of the crate that the modelled files name, as far as they use them. None of it is
+//! shared between threads.
 
 use crate::{limits::Headcount, sync::Arc};
 use std::{io, net::IpAddr, time::Instant};
@@ -12,7 +13,7 @@ pub mod config {
         Refused,
     }
 
-    /// The same.
+    /// The setting of the crate that has this name.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub enum SendFile {
         Auto,
@@ -132,7 +133,7 @@ pub mod observability {
     }
 }
 
-/// What is counted about a stream: its viewers only.
+/// The counters of a stream: its viewers only.
 #[derive(Debug, Default)]
 pub struct StreamStats(Headcount);
 

@@ -1,5 +1,5 @@
-//! Each test runs its closure once for every order in which its threads can meet, or, where it says so, for those with a
-//! bounded number of switches.
+//! Each test runs its closure once for every order in which its threads can meet, or, where it says so, for
+//! those with a bounded number of switches.
 
 use loom::{future::block_on, model, sync::Arc, thread};
 

@@ -24,13 +24,13 @@ pub struct Origin {
 /// A configuration in which nothing is wrong.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What it says.
+    /// The configuration that was read.
     pub config: Config,
-    /// What is right, and perhaps not meant.
+    /// Warnings about settings that are valid, and perhaps not intended.
     pub warnings: Vec<String>,
     /// The file's text.
     pub(super) text: String,
-    /// What was added over HTTP.
+    /// The streams that were added over HTTP.
     pub(super) added: Vec<Added>,
 }
 
@@ -42,7 +42,8 @@ impl Loaded {
 }
 
 impl Origin {
-    /// What was chosen; `listen` stands in place of the file's addresses, if there are any.
+    /// Creates a source of the chosen configuration; `listen` replaces the addresses of the file, if it has
+    /// any.
     pub fn new(chosen: Chosen, listen: Vec<Listen>) -> Self {
         let looked_at = match &chosen {
             Chosen::File(path) => Some(WatchedFiles::new(&[path])),
@@ -138,7 +139,7 @@ impl Origin {
     }
 }
 
-/// What only the rooms that use a setting can say about it: warnings.
+/// Returns the warnings about settings that only the modules that use them can check.
 ///
 /// # Errors
 /// What is wrong.

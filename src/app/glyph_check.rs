@@ -11,7 +11,7 @@ use crate::{
     source::offline_image::{self, ImageError},
 };
 
-/// What is wrong with texts.
+/// The errors and warnings about texts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Findings {
     /// `%` conversions that do not exist, and files that are no pictures: nothing could ever be shown.
@@ -93,11 +93,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_drawn_is_said_with_the_stream_it_is_in() {
-        let yaml = "streams:\n  thai: {source: {type: text, text: สวัสดี}}\n  bad: {source: {type: text, text: '%!'}}\n  \
+        let yaml = "streams:\n  thai: {source: {type: text, text: สวัสดี}}\n  bad: {source: {type: text, \
+            text: '%!'}}\n  \
                     good: {title: 前門, source: {type: text, text: '%H 안녕 こんにちは 100%%'}}\n  \
                     graph: {source: {type: chart, token: none, series: [{name: a, label: มด}]}}";
         let findings = examine(&parse(yaml, "test", &Environment::default()).unwrap());
-        let drawn = "streams: {a: {source: {type: pattern}, transform: [{image: {path: Cargo.toml}}, {text: {text: '%! ส'}}]}}";
+        let drawn = "streams: {a: {source: {type: pattern}, transform: [{image: {path: Cargo.toml}}, {text: \
+            {text: '%! ส'}}]}}";
         let on_pictures = examine(&parse(drawn, "test", &Environment::default()).unwrap());
         assert!(
             on_pictures.mistakes[0].starts_with("streams.a.transform[0].image.path: "),

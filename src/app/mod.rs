@@ -1,7 +1,7 @@
 //! Starts, changes and stops the relay: the only module that knows all others.
 //!
-//! Streams run on a few threads of their own (arbiters), the web on others, pictures are worked on in the pool: a busy
-//! part never stops another.
+//! Streams run on a few threads of their own (arbiters), the web on others, pictures are worked on in the
+//! pool: a busy part never stops another.
 
 mod glyph_check;
 mod patch;
@@ -46,8 +46,8 @@ use crate::{
     webhooks::Webhooks,
 };
 
-/// Threads that streams are spread over, one a core up to this: they read the cameras and write to all viewers. A network
-/// of 100 Gbit/s needs fewer.
+/// Threads that streams are spread over, one a core up to this: they read the cameras and write to all
+/// viewers. A network of 100 Gbit/s needs fewer.
 const MAX_STREAM_THREADS: usize = 16;
 
 /// Sources get so long to close their sockets at shutdown, so that all of it ends within three seconds.
@@ -92,7 +92,7 @@ impl Relay {
         Self::start_from(Loaded::without_origin(config), None).await
     }
 
-    /// The same with a configuration that came from `origin`, which is read again when it changes.
+    /// Starts with a configuration that came from `origin`, which is read again when it changes.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs then.
@@ -219,7 +219,8 @@ impl Relay {
         self.live.read_again().await
     }
 
-    /// Ends everything: viewers get the closing delimiter, sources let go of their cameras, connections drain.
+    /// Ends everything: viewers get the closing delimiter, sources let go of their cameras, connections
+    /// drain.
     pub async fn stop(self) {
         self.state.stopping.store(true, Ordering::Relaxed);
         self.watching.iter().for_each(JoinHandle::abort);

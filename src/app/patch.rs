@@ -1,4 +1,4 @@
-//! What a request makes of the streams that were added over HTTP. Pure.
+//! Applies a request to the streams that were added over HTTP. Pure.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! What there is to do between two configurations. Pure.
+//! Plans the change from one configuration to another. Pure.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use crate::{
     media::stream_name::StreamName,
 };
 
-/// What becomes of a stream of the new configuration.
+/// The way in which a stream of the new configuration is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
     /// It was not there.
@@ -18,7 +18,7 @@ pub(super) enum How {
     Replace,
 }
 
-/// What to do, in this order.
+/// The steps of a change, in this order.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// Streams to end.
@@ -30,7 +30,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// How to come from `old` to `new`.
+    /// Returns the steps from `old` to `new`.
     pub(super) fn between(old: &Config, new: &Config) -> Self {
         let before: HashMap<_, _> = all(old).map(|stream| (&stream.name, stream)).collect();
         let after: HashMap<_, _> = all(new).map(|stream| (&stream.name, stream)).collect();
@@ -83,7 +83,8 @@ fn all(config: &Config) -> impl Iterator<Item = &StreamConfig> {
     config.streams.iter().chain(&config.overview)
 }
 
-/// How many streams stand between this one and a camera. The check of the configuration found that there are no circles.
+/// Returns the number of streams between this one and a camera. The check of the configuration found that
+/// there are no circles.
 fn depth(name: &StreamName, streams: &HashMap<&StreamName, &StreamConfig>) -> usize {
     let origins = streams.get(name).into_iter().flat_map(|stream| stream.origins());
     origins.map(|origin| 1 + depth(origin, streams)).max().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What runs, and how it becomes what a new configuration says.
+//! The running streams and settings, and their change to a new configuration.
 //!
 //! One change at a time; only streams whose settings changed are touched. Viewers of a changed stream stay.
 
@@ -57,16 +57,16 @@ pub(super) struct Live(Arc<Inner>);
 struct Inner {
     parts: Parts,
     origin: Option<Origin>,
-    /// What the listeners run with.
+    /// The settings that the listeners run with.
     running: ServerConfig,
-    /// What the log was started with.
+    /// The settings that the log was started with.
     log: LogConfig,
-    /// What the streams run with. Held while it changes.
+    /// The settings that the streams run with. Locked while they change.
     current: Mutex<Current>,
     known: StdMutex<Configuration>,
 }
 
-/// What the streams run with, and what it was made of.
+/// The settings that the streams run with, and the configuration that they were made from.
 #[derive(Debug)]
 pub(super) struct Current {
     pub(super) config: Config,
@@ -95,7 +95,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// What holds at once and touches no stream.
+    /// Applies the settings that take effect at once and touch no stream.
     fn take_over(&self, before: &Config, new: &Config) {
         self.capacity.set_max_viewers(new.limits.max_viewers);
         self.settings.set(Settings::of(new));
@@ -261,7 +261,8 @@ fn starts_no_program(
     }
 }
 
-/// A change that has begun goes on when whoever asked for it has left: half of one would be streams that are gone and not back.
+/// A change that has begun goes on when whoever asked for it has left: half of one would be streams that are
+/// gone and not back.
 fn to_its_end<T: Send + 'static>(
     change: impl Future<Output = Result<T, NotApplied>> + Send + 'static,
 ) -> BoxFuture<'static, Result<T, NotApplied>> {

@@ -1,4 +1,5 @@
-//! Starts streams, and has them go on with other settings: the only place that knows threads, pool and neighbours.
+//! Starts streams, and has them go on with other settings: the only place that knows threads, pool and
+//! neighbours.
 
 use std::{
     io,
@@ -59,7 +60,7 @@ impl Starter {
         }
     }
 
-    /// What streams that start or go on from now on have to keep to.
+    /// Sets the limits of streams that start or continue from now on.
     pub(super) fn set_limits(&self, limits: Limits) {
         self.limits.store(Arc::new(limits));
     }

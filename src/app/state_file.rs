@@ -1,8 +1,8 @@
 //! The streams that were added over HTTP, kept beside the configuration file.
 //!
-//! Each change writes the whole file anew: under another name, to the disk, renamed, and the folder to the disk too. So after a
-//! crash at any moment the old one is there or the new one, never half of one. It may hold credentials, so nobody else may
-//! read it.
+//! Each change writes the whole file anew: under another name, to the disk, renamed, and the folder to the
+//! disk too. So after a crash at any moment the old one is there or the new one, never half of one. It may
+//! hold credentials, so nobody else may read it.
 
 use std::{
     fs::File,
@@ -24,7 +24,7 @@ const MAX_BYTES: u64 = 8 * 1024 * 1024;
 /// The only form there is so far.
 const VERSION: u32 = 1;
 
-/// What is in the file.
+/// The content of the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Form {
@@ -44,7 +44,8 @@ struct StreamForm {
 pub(super) struct StateFile(PathBuf);
 
 impl StateFile {
-    /// Beside a configuration file: `framecast.yaml` has `framecast.state.json`. The demo's is in the working directory.
+    /// Beside a configuration file: `framecast.yaml` has `framecast.state.json`. The demo's is in the working
+    /// directory.
     pub(super) fn beside(file: Option<&Path>) -> Self {
         Self(file.unwrap_or(Path::new("framecast.yaml")).with_extension("state.json"))
     }
@@ -53,7 +54,7 @@ impl StateFile {
         self.0.display().to_string()
     }
 
-    /// What is kept; nothing if there is no file.
+    /// Returns the streams in the file; none if there is no file.
     ///
     /// # Errors
     /// That it cannot be read, or is none of ours.
@@ -75,8 +76,8 @@ impl StateFile {
             // Serde's own words may quote a value, and so a credential.
             let (line, column) = (error.line(), error.column());
             wrong(format!(
-                "is not what framecast wrote (line {line}, column {column}): put a copy back, or remove it, and the \
-                 streams in it"
+                "is not what framecast wrote (line {line}, column {column}): put a copy back, or remove it, \
+                 and the streams in it"
             ))
         })?;
         if form.version != VERSION {

@@ -1,4 +1,4 @@
-//! What streams see of each other: the pictures of those they show.
+//! Gives streams access to each other: to the pictures of those that they show.
 
 use dashmap::DashMap;
 

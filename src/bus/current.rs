@@ -22,7 +22,7 @@ pub struct Published {
     pub seq: u64,
     /// The picture.
     pub frame: Frame,
-    /// The same, ready for the wire.
+    /// The frame as a multipart part, ready to be sent.
     pub part: PreparedPart,
 }
 
@@ -32,12 +32,12 @@ impl Published {
     }
 }
 
-/// What the bus shows now.
+/// The current frame of a bus and its state.
 #[derive(Debug, Clone, Default)]
 pub struct Showing {
     /// The newest frame; none before the first and after [`Bus::clear`].
     pub newest: Option<Arc<Published>>,
-    /// How often this frame has been shown again.
+    /// Number of times that this frame was repeated.
     pub beat: u64,
     /// When it was shown, or shown again.
     pub since: Option<Instant>,
@@ -78,7 +78,8 @@ impl Bus {
         Self { history, ..Self::default() }
     }
 
-    /// A bus that goes on counting where `before` stops: that of a stream which cannot go on with what it keeps.
+    /// A bus that goes on counting where `before` stops: that of a stream which cannot go on with what it
+    /// keeps.
     pub fn in_place_of(before: &Self, history: Option<History>) -> Self {
         // Its recorder went with it.
         before.stats.forget_saving();
@@ -96,8 +97,8 @@ impl Bus {
         self.publish_if(frame, |_| true);
     }
 
-    /// Shows `frame` only while number `seq` (0: none) is still the newest: what was drawn about the past must not
-    /// cover a frame that came meanwhile.
+    /// Shows `frame` only while number `seq` (0: none) is still the newest: what was drawn about the past
+    /// must not cover a frame that came meanwhile.
     pub fn publish_if_newest_is(&self, seq: u64, frame: Frame) {
         self.publish_if(frame, |newest| newest == seq);
     }
@@ -157,18 +158,18 @@ impl Bus {
         subscriber
     }
 
-    /// What is shown now.
+    /// Returns the current frame and its state.
     pub fn showing(&self) -> Showing {
         self.showing.borrow().clone()
     }
 
-    /// How frames are to be sent to many viewers; said once, before the first frame.
+    /// Sets how frames are sent to many viewers. Called once, before the first frame.
     pub fn set_send_file(&self, setting: SendFile) {
         // An error means that it was said before.
         let _ = self.send_file.set(setting);
     }
 
-    /// How frames are to be sent to many viewers.
+    /// Returns how frames are sent to many viewers.
     pub fn send_file(&self) -> SendFile {
         self.send_file.get().copied().unwrap_or_default()
     }
@@ -183,12 +184,12 @@ impl Bus {
         self.showing.borrow().newest.clone()
     }
 
-    /// What was shown in the last seconds, where that is kept.
+    /// Returns the frames of the last seconds, if the stream keeps them.
     pub fn history(&self) -> Option<&History> {
         self.history.as_ref()
     }
 
-    /// What is counted about this stream.
+    /// Returns the counters of this stream.
     pub fn stats(&self) -> &StreamStats {
         &self.stats
     }

@@ -19,8 +19,8 @@ use crate::media::{
     multipart::parser::{Discard, Events, Part, Quirk},
 };
 
-/// A frame may come this much earlier than its slot and still be shown: cameras' clocks jitter, and a 30 fps camera
-/// under `max_fps: 30` must not lose frames.
+/// A frame may come this much earlier than its slot and still be shown: cameras' clocks jitter, and a 30 fps
+/// camera under `max_fps: 30` must not lose frames.
 const PACE_TOLERANCE: f64 = 0.25;
 
 /// Where a source puts its frames. Clones share the pace.
@@ -34,10 +34,10 @@ pub struct Sink {
     max_pixels: u64,
 }
 
-/// What stands between a source and its bus, and changes the pictures.
+/// A step between a source and its bus that changes the pictures.
 ///
-/// It takes each frame at once and shows what it made of it later, with [`Bus::show`]; of frames that come faster than it
-/// works the newest is done, and the others are counted as [`DropReason::Busy`].
+/// It takes each frame at once and shows what it made of it later, with [`Bus::show`]; of frames that come
+/// faster than it works the newest is done, and the others are counted as [`DropReason::Busy`].
 pub trait Rework: Send + Sync + std::fmt::Debug {
     /// Takes a frame whose result is to be shown on `bus`.
     fn take(&self, frame: Frame, bus: &Arc<Bus>);
@@ -59,8 +59,8 @@ impl Pace {
         Self { interval, due: None }
     }
 
-    /// Whether a frame that arrives at `now` is shown. Slots stand on a grid, so that a source slightly above the
-    /// limit is thinned evenly and not halved.
+    /// Whether a frame that arrives at `now` is shown. Slots stand on a grid, so that a source slightly above
+    /// the limit is thinned evenly and not halved.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
         let Some(interval) = self.interval else { return true };
         let early = interval.mul_f64(PACE_TOLERANCE);
@@ -86,8 +86,8 @@ impl Sink {
         Self { bus, pace, given: Arc::default(), rework: None, lane: None, max_pixels: u64::MAX }
     }
 
-    /// Drops and counts pictures of more pixels: nothing is decoded here, but viewers' browsers do, and a header of a few
-    /// bytes can promise four billion of them.
+    /// Drops and counts pictures of more pixels: nothing is decoded here, but viewers' browsers do, and a
+    /// header of a few bytes can promise four billion of them.
     #[must_use]
     pub fn of_at_most(self, max_pixels: u64) -> Self {
         Self { max_pixels, ..self }
@@ -104,7 +104,8 @@ impl Sink {
         Self { rework: Some(rework), ..self }
     }
 
-    /// The same for one of several sources: it counts its own frames, and shows them when it is its lane's turn.
+    /// Returns a sink for one of several sources. It counts its own frames, and shows them only while its
+    /// lane is the current one.
     #[must_use]
     pub fn in_lane(&self, lanes: &Arc<Lanes>, number: u64) -> Self {
         let lane = Some(Lane { lanes: lanes.clone(), number });
@@ -158,8 +159,8 @@ impl Sink {
         }
     }
 
-    /// Shows a frame, unless it is too large, comes too soon after the one before, or another source is shown. One that is
-    /// too large is no sign of life.
+    /// Shows a frame, unless it is too large, comes too soon after the one before, or another source is
+    /// shown. One that is too large is no sign of life.
     pub fn frame(&self, frame: Frame) {
         if !self.takes(frame.info()) {
             return self.dropped(DropReason::TooLarge);

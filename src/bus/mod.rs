@@ -1,12 +1,14 @@
 //! A stream's bus: the newest frame, and nothing but the newest.
 //!
-//! The source side publishes through a [`Sink`]; viewers are an [`Audience`] that the stream's fan-out shows each frame to,
-//! others hold a [`Subscriber`]. Each takes whatever is newest when it is ready for more. Nothing queues, so a slow viewer
-//! costs no memory and never sees the past. Frames are numbered here, so that a viewer can count what it skipped.
+//! The source side publishes through a [`Sink`]; viewers are an [`Audience`] that the stream's fan-out shows
+//! each frame to, others hold a [`Subscriber`]. Each takes whatever is newest when it is ready for more.
+//! Nothing queues, so a slow viewer costs no memory and never sees the past. Frames are numbered here, so
+//! that a viewer can count what it skipped.
 //!
 //! What is past is kept only where a [`History`] was asked for.
 //!
-//! A *beat* shows the same frame again: clients such as Chromium draw a frame only when the next part has arrived.
+//! A *beat* shows the same frame again: clients such as Chromium draw a frame only when the next part has
+//! arrived.
 
 mod subscribers;
 mod current;

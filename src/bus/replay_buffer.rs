@@ -2,9 +2,9 @@
 //!
 //! It shares the frames' bytes and copies none.
 //!
-//! Bounded in time and in bytes. Whoever reads holds on to what the ring has let go of meanwhile; those bytes are counted
-//! too, and while they are as many as the ring may have nobody else may begin. So the ring and all its readers together
-//! hold three times `max_bytes` at most.
+//! Bounded in time and in bytes. Whoever reads holds on to what the ring has let go of meanwhile; those bytes
+//! are counted too, and while they are as many as the ring may have nobody else may begin. So the ring and
+//! all its readers together hold three times `max_bytes` at most.
 
 use std::{
     collections::VecDeque,
@@ -22,7 +22,7 @@ use crate::media::{
     multipart::writer::PreparedPart,
 };
 
-/// What a picture takes besides its own bytes: its part's headers, and its place here.
+/// Memory that a picture takes besides its own bytes: the headers of its part, and its entry in this buffer.
 const OVERHEAD: usize = 512;
 
 /// A picture that was shown.
@@ -32,7 +32,7 @@ pub struct Past {
     pub seq: u64,
     /// The picture.
     pub frame: Frame,
-    /// The same, ready for the wire.
+    /// The frame as a multipart part, ready to be sent.
     pub part: PreparedPart,
     held: Arc<AtomicUsize>,
 }
@@ -76,7 +76,7 @@ struct Ring {
     bytes: usize,
 }
 
-/// What a [`History`] holds.
+/// The number of frames and bytes that a [`History`] holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept {
     /// Pictures.
@@ -109,7 +109,7 @@ impl History {
         Self { span, max_bytes, ring: Mutex::default(), held: Arc::default() }
     }
 
-    /// How far back it reaches at most.
+    /// Returns the longest time that the buffer reaches back.
     pub fn span(&self) -> Duration {
         self.span
     }
@@ -162,7 +162,7 @@ impl History {
         Ok(ring.pictures.iter().filter(|past| age(past) <= wanted).cloned().collect())
     }
 
-    /// How much it holds.
+    /// Returns the number of frames and bytes that are held.
     pub fn kept(&self) -> Kept {
         let ring = self.ring();
         let arrived = |past: Option<&Arc<Past>>| past.map(|past| past.frame.arrived());

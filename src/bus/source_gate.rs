@@ -1,5 +1,5 @@
-//! Which of several sources of a stream is shown: one at a time, and the next takes over with its first frame, so that
-//! nothing is missing in between.
+//! Which of several sources of a stream is shown: one at a time, and the next takes over with its first
+//! frame, so that nothing is missing in between.
 
 use std::sync::PoisonError;
 

@@ -1,7 +1,9 @@
-//! Who watches a bus and is told by its fan-out, one after the other, instead of waking up for each frame by itself.
+//! Who watches a bus and is told by its fan-out, one after the other, instead of waking up for each frame by
+//! itself.
 //!
-//! A thousand tasks that are woken for a frame cost more than half of what writing it to their sockets costs. So one loop
-//! a stream shows each frame to all [`Watcher`]s; those that write to sockets do so there and then.
+//! A thousand tasks that are woken for a frame cost more than half of what writing it to their sockets costs.
+//! So one loop a stream shows each frame to all [`Watcher`]s; those that write to sockets do so there and
+//! then.
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -10,8 +12,8 @@ use crate::sync::{Mutex, MutexGuard, Notified, Notify};
 
 /// One who watches.
 pub trait Watcher: Debug + Send + Sync {
-    /// Looks at what the bus shows now, perhaps not for the first time. Must not block: all others wait behind it. With
-    /// `pages` the newest frame's part may be sent from there, if they hold it.
+    /// Looks at what the bus shows now, perhaps not for the first time. Must not block: all others wait
+    /// behind it. With `pages` the newest frame's part may be sent from there, if they hold it.
     fn show(&self, showing: &Showing, pages: Option<&mut Pages>);
 
     /// Has the watcher look by itself, on another thread: the one that calls has enough to do.
@@ -38,8 +40,8 @@ pub struct Audience {
 }
 
 impl Audience {
-    /// From the next frame on `watcher` is shown what the bus shows. What it shows already, the watcher must look at
-    /// itself, and behind this call: in between nothing is lost then.
+    /// From the next frame on `watcher` is shown what the bus shows. What it shows already, the watcher must
+    /// look at itself, and behind this call: in between nothing is lost then.
     pub fn join(&self, watcher: Arc<dyn Watcher>) {
         self.joining().push(watcher);
     }

@@ -12,7 +12,7 @@ use crate::{
 /// Shorter ones can be guessed.
 const MIN_LENGTH: usize = 16;
 
-/// How an administrator gets in.
+/// The way in which an administrator gets access.
 pub(super) enum Entrance {
     /// With what the operator gave.
     Known,
@@ -43,7 +43,8 @@ pub(super) fn arrange(auth: &mut AuthConfig) -> anyhow::Result<Entrance> {
 }
 
 impl Entrance {
-    /// What the terminal shows of it: an address, once. The journal, which keeps what it is shown, gets none.
+    /// Returns the text that the terminal shows: an address, once. The journal, which keeps all that is
+    /// written to it, gets none.
     pub(super) fn shown(&self, urls: &[String]) -> String {
         match (self, urls.first()) {
             (Self::Made(_), _) if env::var_os("JOURNAL_STREAM").is_some() => {

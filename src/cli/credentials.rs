@@ -60,7 +60,8 @@ pub(super) fn token(arguments: &TokenArguments) -> anyhow::Result<ExitCode> {
     let made = random()?;
     let (hash, name) = (token::hash(&made), &arguments.name);
     print(format!(
-        "{made}\n\nThat is the token; it is shown only now. In the configuration stands what it is known by:\n\n\
+        "{made}\n\nThat is the token; it is shown only now. In the configuration stands what it is known \
+         by:\n\n\
          auth:\n  tokens:\n    {name}: {{hash: \"{hash}\", {}}}\n",
         arguments.grant.yaml()
     ));
@@ -121,7 +122,8 @@ pub(super) struct LinkArguments {
     /// The configuration file, which has the key [default: as for `serve`]
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where others reach framecast, such as https://cameras.example.org [default: the first address it listens on]
+    /// Where others reach framecast, such as https://cameras.example.org
+    /// [default: the first address it listens on]
     #[arg(long, value_name = "URL")]
     at: Option<String>,
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{parse_url, shown};
 
-/// What to ask.
+/// The server to ask.
 #[derive(Debug, Args)]
 pub(super) struct HealthcheckArguments {
     /// The address to ask

@@ -45,7 +45,12 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (JPEG by zune-jpeg an
 
 /// A multi-stream MJPEG relay: cameras, pushes and local renderers in, one URL out.
 #[derive(Debug, Parser)]
-#[command(name = "framecast", version = VERSION, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
+#[command(
+    name = "framecast",
+    version = VERSION,
+    args_conflicts_with_subcommands = true,
+    after_help = AFTER_HELP
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,

@@ -1,11 +1,11 @@
-//! How many files and sockets this process may have open.
+//! Raises the limit of open files and sockets of this process.
 
 use tracing::{debug, warn};
 
 use crate::{config::Config, web::connections_for};
 
-/// Raises the limit to what the system allows. The usual 1024 of a shell is for programs that use `select`; with it, at
-/// 1000 viewers nobody is served any more, not even the health check.
+/// Raises the limit to what the system allows. The usual 1024 of a shell is for programs that use `select`;
+/// with it, at 1000 viewers nobody is served any more, not even the health check.
 #[cfg(target_os = "linux")]
 pub(super) fn allow_many(config: &Config) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -1,6 +1,7 @@
 //! `framecast push`: files, a watched folder, or standard input, to a stream of type push.
 //!
-//! Each picture is a request of its own over one kept-alive connection, so that the relay's answer to it is known.
+//! Each picture is a request of its own over one kept-alive connection, so that the relay's answer to it is
+//! known.
 
 use std::{
     io::{IsTerminal, Write},
@@ -37,7 +38,7 @@ const MAX_PROBLEM_BYTES: usize = 16 * 1024;
 /// Pictures a second, when nothing is said.
 const DEFAULT_FPS: f64 = 1.0;
 
-/// How often a watched folder is looked at.
+/// Interval at which a watched folder is checked.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
 /// Refusals of one picture; any other would meet the next one, too.
@@ -61,8 +62,8 @@ const READ_BYTES: usize = 64 * 1024;
 pub(super) struct PushArguments {
     /// The stream, as its page shows it: http://HOST:PORT/streams/NAME
     url: String,
-    /// Picture files; a folder, whose new and changed files are pushed as they appear; or - for JPEGs or mpjpeg on
-    /// standard input
+    /// Picture files; a folder, whose new and changed files are pushed as they appear; or - for JPEGs or
+    /// mpjpeg on standard input
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// The stream's token

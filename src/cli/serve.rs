@@ -27,8 +27,8 @@ pub(super) struct ServeArguments {
     /// Listen here instead of where the file says (may be given several times)
     #[arg(long, short, value_name = "ADDR:PORT", value_parser = config::parse_listen)]
     listen: Vec<Listen>,
-    /// How the log on standard error is written: text for people, json for what collects logs [default: `log.format`
-    /// of the file, which is text]
+    /// How the log on standard error is written: text for people, json for what collects logs
+    /// [default: `log.format` of the file, which is text]
     #[arg(long, value_name = "FORMAT", env = "FRAMECAST_LOG_FORMAT", value_parser = log_format())]
     log_format: Option<LogFormat>,
 }

@@ -1,4 +1,4 @@
-//! What systemd is told: that framecast is ready, that it is well, that it stops. Without systemd it is nobody.
+//! Notifies systemd: framecast is ready, is alive, is stopping. Without systemd it does nothing.
 
 use crate::app::Relay;
 
@@ -14,8 +14,8 @@ pub(super) fn stopping() {
     tell(sd_notify::NotifyState::Stopping);
 }
 
-/// Says that it is well, twice in each time the unit's `WatchdogSec` allows, as long as every thread of streams answers.
-/// Goes on for ever.
+/// Says that it is well, twice in each time the unit's `WatchdogSec` allows, as long as every thread of
+/// streams answers. Goes on for ever.
 #[cfg(unix)]
 pub(super) async fn report(relay: &Relay) {
     let Some(within) = sd_notify::watchdog_enabled() else { return std::future::pending().await };

@@ -1,8 +1,9 @@
-//! What must hold of every input from outside, whatever it is: one function an entrance, which takes bytes and panics when
-//! something does not hold.
+//! The properties that must hold for every input from outside: one function for each kind of input, which
+//! takes bytes and panics when a property does not hold.
 //!
-//! The targets in `fuzz/` hand them what libFuzzer finds; the tests here hand them seeds, spoiled seeds and noise, a
-//! bounded number of each, so that `cargo test` runs the same on stable Rust. Not there in a normal build.
+//! The targets in `fuzz/` hand them what libFuzzer finds; the tests here hand them seeds, spoiled seeds and
+//! noise, a bounded number of each, so that `cargo test` runs the same on stable Rust. Not there in a normal
+//! build.
 
 use bytes::Bytes;
 
@@ -25,7 +26,7 @@ const LIMITS: ParserLimits = ParserLimits { max_frame_bytes: 16 * 1024, max_head
 /// Of pushed pictures.
 const PICTURES: PictureLimits = PictureLimits { max_frame_bytes: 64 * 1024, max_frame_pixels: 100_000 };
 
-/// What cameras announce; the second byte of the input chooses.
+/// Content types that cameras announce; the second byte of the input chooses.
 pub(crate) const KINDS: [Option<&str>; 6] = [
     Some("multipart/x-mixed-replace;boundary=cam"),
     Some("multipart/x-mixed-replace;boundary=--cam"),
@@ -60,8 +61,8 @@ fn parts(kind: Option<&str>, body: &[u8], piece: usize) -> (Vec<Part>, bool) {
     (parts, false)
 }
 
-/// The body of a camera's answer, or of a feed: cut anywhere it gives the same whole JPEGs, in bounded memory. The first
-/// byte says how long pieces are, the second what was announced.
+/// The body of a camera's answer, or of a feed: cut anywhere it gives the same whole JPEGs, in bounded
+/// memory. The first byte says how long pieces are, the second what was announced.
 pub fn multipart(input: &[u8]) {
     let [piece, kind, body @ ..] = input else { return };
     let kind = KINDS[usize::from(*kind) % KINDS.len()];
@@ -91,8 +92,8 @@ pub fn boundary(input: &[u8]) {
     }
 }
 
-/// A JPEG: the walk gives the same verdict however the bytes arrive, and one that gets tables stays whole. The first byte
-/// says how long pieces are.
+/// A JPEG: the walk gives the same verdict however the bytes arrive, and one that gets tables stays whole.
+/// The first byte says how long pieces are.
 pub fn jpeg(input: &[u8]) {
     let [piece, bytes @ ..] = input else { return };
     let mut walk = Walk::default();

@@ -1,4 +1,4 @@
-//! The same targets as the fuzzer's, a bounded number of cases each.
+//! Runs the targets of the fuzzer, with a bounded number of cases each.
 
 use std::{fs, path::Path};
 
@@ -10,7 +10,7 @@ use crate::media::multipart::parser::tests::dialects;
 #[path = "../../fuzz/seeds.rs"]
 mod seeds;
 
-/// So many spoiled seeds a target, without being told otherwise by `PROPTEST_CASES`.
+/// Number of mutated seeds for each target, unless `PROPTEST_CASES` sets another.
 const USUAL_CASES: u32 = 400;
 
 /// Cases of targets whose inputs become thousands of frames.
@@ -49,7 +49,7 @@ fn spoiled(target: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
     prop_oneof![9 => of_seed, 1 => prop::collection::vec(any::<u8>(), 0..600)]
 }
 
-/// What a fuzzer has found, and was mended.
+/// Returns the inputs that a fuzzer has found, and that were fixed.
 fn findings(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/findings").join(target);
     let Ok(files) = fs::read_dir(folder) else { return Vec::new() };
@@ -94,7 +94,8 @@ macro_rules! property {
         $(
             #[test]
             fn $name() {
-                let (target, check) = TARGETS.into_iter().find(|(name, _)| *name == $target).expect("it is one");
+                let (target, check) =
+                    TARGETS.into_iter().find(|(name, _)| *name == $target).expect("it is one");
                 holds(target, check);
             }
         )+

@@ -1,8 +1,9 @@
 //! Any picture file to a frame.
 //!
 //! A JPEG passes as it is: the very bytes, checked. PNG, WebP, GIF and BMP are decoded and encoded anew; that
-//! takes milliseconds and belongs in the [`Pool`](crate::imaging::Pool): [`conversion_bytes`] says beforehand, with
-//! the memory that it takes. Size is judged from the header, before memory is taken for pixels.
+//! takes milliseconds and belongs in the [`Pool`](crate::imaging::Pool): [`conversion_bytes`] says
+//! beforehand, with the memory that it takes. Size is judged from the header, before memory is taken for
+//! pixels.
 
 use std::io::{Cursor, ErrorKind};
 
@@ -18,10 +19,10 @@ use crate::{
     media::{frame::Frame, jpeg::JpegError},
 };
 
-/// How many of the first bytes an error shows when nothing is known about them.
+/// Number of the first bytes that an error shows if their format is unknown.
 const SHOWN_BYTES: usize = 4;
 
-/// How large a picture may be.
+/// Upper bounds of the size of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureLimits {
     /// Largest file, in bytes; also of the JPEG made from it.
@@ -42,7 +43,7 @@ pub enum PictureError {
     /// The first bytes are those of something else.
     #[error("not a picture but {looks_like}; JPEG, PNG, WebP, GIF and BMP are taken")]
     NotAPicture {
-        /// What the first bytes look like.
+        /// The format that the first bytes look like.
         looks_like: String,
     },
     /// The file ends in the middle of the picture.
@@ -63,7 +64,8 @@ pub enum PictureError {
     },
     /// More pixels than allowed.
     #[error(
-        "the picture is {width}x{height} pixels, at most {max} pixels in all are taken (limits.max_frame_pixels)"
+        "the picture is {width}x{height} pixels, at most {max} pixels in all are taken \
+         (limits.max_frame_pixels)"
     )]
     TooManyPixels {
         /// Width in pixels.

@@ -7,8 +7,8 @@
 //! - [`overlay`]: texts and logos on a picture
 //! - [`raster`]: a picture to draw on, glyphs, and times in texts
 //! - [`convert`]: any picture file to a [`Frame`](crate::media::frame::Frame)
-//! - [`cpu_pool`]: the workers, and the memory that all pictures together may use; a busy pool drops the frame and
-//!   counts it, it never queues it
+//! - [`cpu_pool`]: the workers, and the memory that all pictures together may use; a busy pool drops the
+//!   frame and counts it, it never queues it
 //!
 //! Nothing here runs on the pass-through path of a frame.
 

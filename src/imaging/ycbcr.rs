@@ -1,12 +1,12 @@
 //! A picture as its brightness and two colour planes, as JPEG holds it: what transforms work on.
 //!
-//! Nothing here converts to RGB: a colour plane is smaller than the picture in most JPEGs, and every step (scaling,
-//! turning, drawing) can be done on each plane by itself.
+//! Nothing here converts to RGB: a colour plane is smaller than the picture in most JPEGs, and every step
+//! (scaling, turning, drawing) can be done on each plane by itself.
 
 use super::codec::CodecError;
 use crate::config::Color;
 
-/// How many pixels share a colour, across and down.
+/// The chroma subsampling: the number of pixels that share a colour, across and down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sampling {
     /// Brightness only.
@@ -71,7 +71,7 @@ impl Planes {
         self.height
     }
 
-    /// How many pixels share a colour.
+    /// Returns the chroma subsampling.
     pub fn sampling(&self) -> Sampling {
         self.sampling
     }
@@ -133,8 +133,8 @@ impl Planes {
         Ok(())
     }
 
-    /// The planes' memory, of `len` bytes at least, for a decoder that writes more than fits the shape; what it wrote
-    /// must be packed before [`Planes::reshape`] cuts it.
+    /// The planes' memory, of `len` bytes at least, for a decoder that writes more than fits the shape; what
+    /// it wrote must be packed before [`Planes::reshape`] cuts it.
     #[cfg(feature = "turbo")]
     pub(crate) fn memory(&mut self, len: usize) -> &mut Vec<u8> {
         self.data.resize(len, 0);

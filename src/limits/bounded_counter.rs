@@ -1,4 +1,4 @@
-//! How many there are of those who may be so many and no more. `loom/` tries it in every order.
+//! A counter with an upper bound. `loom/` tests it in every order of events.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -25,7 +25,7 @@ impl Headcount {
         self.0.fetch_sub(1, Relaxed);
     }
 
-    /// How many there are.
+    /// Returns the current count.
     pub(crate) fn now(&self) -> usize {
         self.0.load(Relaxed)
     }

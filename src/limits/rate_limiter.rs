@@ -139,7 +139,8 @@ mod tests {
     #[test]
     fn full_buckets_are_forgotten_first_and_then_a_quarter_of_the_fullest() {
         const QUARTER: usize = MAX_BUCKETS / 4;
-        /// A brake with as many buckets as are kept, of which `full` are full again at the time that is returned.
+        /// A brake with as many buckets as are kept, of which `full` are full again at the time that is
+        /// returned.
         fn filled(full: usize) -> (Brake<usize>, Instant) {
             let (brake, start) = (Brake::new(10, SECOND), Instant::now());
             let nanos = Duration::from_nanos;

@@ -1,7 +1,7 @@
-//! What a frame is: one complete, checked JPEG picture, and when it arrived.
+//! A frame: one complete, checked JPEG picture, and its time of arrival.
 //!
-//! No I/O and no decoding happens here. A [`Frame`] can only be made from bytes whose segments were walked from SOI to
-//! EOI, so every other room may rely on its size and on its having Huffman tables.
+//! No I/O and no decoding happens here. A [`Frame`] can only be made from bytes whose segments were walked
+//! from SOI to EOI, so every other room may rely on its size and on its having Huffman tables.
 
 use std::time::{Instant, SystemTime};
 
@@ -29,8 +29,8 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Checks `jpeg` from SOI to EOI and keeps its very bytes; only missing Huffman tables are added, since browsers
-    /// on Apple's systems show black without them.
+    /// Checks `jpeg` from SOI to EOI and keeps its very bytes; only missing Huffman tables are added, since
+    /// browsers on Apple's systems show black without them.
     ///
     /// Bytes after EOI are cut off.
     ///
@@ -41,8 +41,8 @@ impl Frame {
         Ok(Self::from_walked(jpeg.slice(..info.len), info))
     }
 
-    /// As [`Frame::from_jpeg`], for bytes that a [`Walk`](super::jpeg::Walk) has already found to be whole: `info` must be what it said
-    /// about `jpeg`, and `jpeg` must end with its EOI.
+    /// As [`Frame::from_jpeg`], for bytes that a [`Walk`](super::jpeg::Walk) has already found to be whole:
+    /// `info` must be what it said about `jpeg`, and `jpeg` must end with its EOI.
     pub(crate) fn from_walked(jpeg: Bytes, info: JpegInfo) -> Self {
         debug_assert_eq!(inspect(&jpeg).as_ref(), Ok(&info), "only walked bytes become frames");
         debug_assert_eq!(jpeg.len(), info.len, "a frame ends with its EOI");
@@ -50,7 +50,7 @@ impl Frame {
         Self { jpeg, info, kind: FrameKind::Picture, taken: SystemTime::now(), arrived: Instant::now() }
     }
 
-    /// The same picture, marked as one that framecast drew because the source is away.
+    /// Returns this picture, marked as one that framecast drew because the source is away.
     #[must_use]
     pub fn as_placeholder(mut self) -> Self {
         self.kind = FrameKind::Placeholder;
@@ -81,7 +81,7 @@ impl Frame {
         self.info.height
     }
 
-    /// What the JPEG's segments said when it arrived (before tables were added).
+    /// Returns the content of the JPEG's segments at its arrival (before tables were added).
     pub fn info(&self) -> &JpegInfo {
         &self.info
     }

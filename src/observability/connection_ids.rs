@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 static LAST: AtomicU64 = AtomicU64::new(0);
 
-/// A number that nothing else had since the program was started; never 0. One count for all: in a log a number means one
-/// thing.
+/// A number that nothing else had since the program was started; never 0. One count for all: in a log a
+/// number means one thing.
 pub fn next_id() -> u64 {
     LAST.fetch_add(1, Relaxed) + 1
 }

@@ -1,7 +1,7 @@
 //! Logging: one line a change of state, on standard error, with fields.
 //!
-//! What is logged says `RUST_LOG`, or else `filter`. How a line looks says the configuration. In JSON everything on
-//! standard error is JSON, a panic's words too.
+//! What is logged says `RUST_LOG`, or else `filter`. How a line looks says the configuration. In JSON
+//! everything on standard error is JSON, a panic's words too.
 
 mod connection_ids;
 pub mod process;
@@ -31,8 +31,8 @@ pub fn init(config: LogConfig) {
     }
 }
 
-/// What is logged when `RUST_LOG` says nothing. actix-http writes an error for each request that is none and each connection
-/// that breaks: whoever reaches the port could fill the disk with them.
+/// Returns the filter that is used when `RUST_LOG` is not set. actix-http writes an error for each invalid
+/// request and each connection that breaks: anybody who reaches the port could fill the disk with them.
 fn filter(access: AccessLog) -> String {
     let access = match access {
         AccessLog::Notable => "info",

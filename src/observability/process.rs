@@ -1,8 +1,8 @@
-//! What this process takes of the machine, as the system says it.
+//! The resources that this process uses, as the system reports them.
 
 use std::time::Duration;
 
-/// What was found out; nothing where the system does not say.
+/// The figures; none where the system does not report them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Time on a processor, in the system's calls too, of all threads.
@@ -15,7 +15,7 @@ pub struct Figures {
     pub threads: Option<u64>,
     /// Open files and sockets.
     pub open_files: Option<u64>,
-    /// How many there may be.
+    /// Limit of open files.
     pub max_open_files: Option<u64>,
 }
 

@@ -1,7 +1,7 @@
-//! How many tasks there are, by what they are for.
+//! Counts the tasks, by their purpose.
 //!
-//! tokio counts the tasks of a runtime, but none of those in a `LocalSet`, where actix has all of ours. So whoever starts one
-//! counts it here. They are those of the whole process, as its threads and files are.
+//! tokio counts the tasks of a runtime, but none of those in a `LocalSet`, where actix has all of ours. So
+//! whoever starts one counts it here. They are those of the whole process, as its threads and files are.
 
 use std::{
     future::Future,
@@ -10,7 +10,7 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-/// What a task is for.
+/// The purpose of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Kind {
@@ -18,7 +18,7 @@ pub enum Kind {
     Connection,
     /// A stream's actor, or that of a rendition.
     Stream,
-    /// What these have started: a source, a fan-out, a recorder.
+    /// Tasks that these have started: a source, a fan-out, a recorder.
     Work,
 }
 
@@ -35,7 +35,7 @@ impl Kind {
         }
     }
 
-    /// How many there are now.
+    /// Returns the current number of tasks of this kind.
     pub fn count(self) -> u64 {
         self.alive().load(Relaxed)
     }

@@ -1,7 +1,7 @@
 //! JPEGs one behind the other in one file, which has a bound.
 //!
-//! A file that is full is renamed and begun anew, or stays as it is. It is opened for each picture: whoever moves or
-//! removes it, as logrotate does, gets a new one, and a file that is full is looked at again.
+//! A file that is full is renamed and begun anew, or stays as it is. It is opened for each picture: whoever
+//! moves or removes it, as logrotate does, gets a new one, and a file that is full is looked at again.
 
 use std::{
     ffi::OsString,
@@ -58,7 +58,7 @@ impl Append {
     }
 }
 
-/// What a full file becomes: `door.mjpg` becomes `door.1.mjpg`.
+/// Returns the name of a file after it is full: `door.mjpg` becomes `door.1.mjpg`.
 pub(super) fn rotated(file: &Path) -> PathBuf {
     let mut extension = OsString::from("1");
     if let Some(own) = file.extension() {

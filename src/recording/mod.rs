@@ -1,11 +1,12 @@
 //! A stream's frames to disk: one file that is always the newest, a ring of files, or one file that grows.
 //!
-//! A recorder reads the stream's bus like a viewer, so a slow disk skips frames and holds nothing up. A picture's
-//! file appears whole or not at all: it is written under another name in the same folder and renamed. Nothing is synced to the disk;
-//! after a power cut the newest files may be missing. Placeholders and repeated frames are not written.
+//! A recorder reads the stream's bus like a viewer, so a slow disk skips frames and holds nothing up. A
+//! picture's file appears whole or not at all: it is written under another name in the same folder and
+//! renamed. Nothing is synced to the disk; after a power cut the newest files may be missing. Placeholders
+//! and repeated frames are not written.
 //!
-//! A full disk, or one that takes nothing, is a state that the API shows. It is said once in the log, counted with each
-//! frame, and tried again with the next one; it never touches the stream.
+//! A full disk, or one that takes nothing, is a state that the API shows. It is said once in the log, counted
+//! with each frame, and tried again with the next one; it never touches the stream.
 
 mod append;
 mod ring;
@@ -56,7 +57,7 @@ enum Target {
     Broken(u32),
 }
 
-/// What became of a frame.
+/// The result of writing a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Saved,

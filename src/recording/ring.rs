@@ -13,10 +13,12 @@ use crate::{
     media::formats::picture_name,
 };
 
-/// Files removed with one frame at most: a ring made smaller shrinks over some frames instead of in one long stop.
+/// Files removed with one frame at most: a ring made smaller shrinks over some frames instead of in one long
+/// stop.
 const MAX_REMOVED_AT_ONCE: usize = 64;
 
-/// A folder of files, as many as a number or their bytes allow, named by local time: `20261122-140322-123-000042.jpg`.
+/// A folder of files, as many as a number or their bytes allow, named by local time:
+/// `20261122-140322-123-000042.jpg`.
 #[derive(Debug)]
 pub(super) struct Ring {
     folder: PathBuf,
@@ -47,7 +49,8 @@ impl Ring {
             Some(files) => files,
             None => {
                 let mut list = earlier(&self.folder)?;
-                // Numbers begin anew with each run: a file of the same millisecond and number is replaced, not two files.
+                // Numbers begin anew with each run: a file of the same millisecond and number is replaced,
+                // not two files.
                 list.retain(|(file, _)| *file != path);
                 Files { bytes: list.iter().map(|(_, len)| len).sum(), list }
             }
@@ -74,8 +77,8 @@ impl Ring {
     }
 }
 
-/// Files of an earlier run, oldest first: by the time of writing, since names jump back with summer time. Leftovers of
-/// an interrupted run are removed; files with other names are left alone.
+/// Files of an earlier run, oldest first: by the time of writing, since names jump back with summer time.
+/// Leftovers of an interrupted run are removed; files with other names are left alone.
 fn earlier(folder: &Path) -> io::Result<VecDeque<(PathBuf, u64)>> {
     fs::create_dir_all(folder)?;
     atomic_file::remove_unfinished(folder, is_ours)?;

@@ -1,5 +1,5 @@
-//! What may be done to a running relay from outside, and what is known about its configuration. The relay does it; the web
-//! and the command line ask for it.
+//! The operations on a running relay from outside, and the state of its configuration. The relay implements
+//! them; the web and the command line call them.
 
 use std::{fmt, path::PathBuf, time::SystemTime};
 
@@ -19,14 +19,15 @@ pub trait Control: Send + Sync + fmt::Debug {
     /// Adds, changes or removes a stream, and keeps that over a restart.
     fn edit(&self, name: StreamName, edit: Edit) -> BoxFuture<'static, Result<Edited, NotApplied>>;
 
-    /// What stands in the file for a stream, or was sent, with stars in place of credentials; none of this name is null.
+    /// Returns the settings of a stream as they are in the file, or were sent, with stars in place of
+    /// credentials; null if there is no stream of this name.
     fn settings(&self, name: StreamName) -> BoxFuture<'static, Option<StreamSettings>>;
 
-    /// What is known about the configuration.
+    /// Returns the state of the configuration.
     fn configuration(&self) -> Configuration;
 }
 
-/// What is to become of one stream. Settings have the keys of the file beneath `streams.NAME`; stars in place of a
+/// An edit of one stream. Settings have the keys of the file beneath `streams.NAME`; stars in place of a
 /// credential mean the one before.
 #[derive(Clone)]
 pub enum Edit {
@@ -52,12 +53,12 @@ impl fmt::Debug for Edit {
     }
 }
 
-/// What an edit did.
+/// The result of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edited {
     /// The stream was not there before.
     pub created: bool,
-    /// What changed by it.
+    /// The changes that it made.
     pub applied: Applied,
 }
 
@@ -70,7 +71,7 @@ pub struct StreamSettings {
     pub added: bool,
 }
 
-/// What a new configuration changed.
+/// The changes that a new configuration made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied {
     /// Streams that were not there.
@@ -133,7 +134,7 @@ pub enum NotApplied {
     /// No more can be added.
     #[error("at most {MAX_ADDED} streams can be added over HTTP")]
     TooMany,
-    /// What was added cannot be kept, so nothing has changed.
+    /// Added streams cannot be stored, so nothing has changed.
     #[error("{file} cannot be written: {cause}")]
     NotKept {
         /// The state file.
@@ -153,9 +154,10 @@ pub struct Configuration {
     pub file: Option<PathBuf>,
     /// When what holds was read.
     pub loaded_at: SystemTime,
-    /// What differs from what it runs with, and holds after a restart.
+    /// Settings that differ from the running ones, and take effect after a restart.
     pub needs_restart: Vec<&'static str>,
-    /// What is wrong with the file, if it was changed since and is; what was read before holds.
+    /// Errors of the file, if it was changed since and is invalid; the configuration that was read before
+    /// stays in effect.
     pub error: Option<ConfigErrors>,
 }
 

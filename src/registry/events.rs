@@ -1,9 +1,9 @@
-//! What has happened of late: streams that came, went and changed their state, and configurations that were read.
+//! The recent events: streams that came, went and changed their state, and configurations that were read.
 //!
-//! A ring of [`MAX_EVENTS`]; the oldest go first. Each event has a number that only grows, so that whoever asks again asks
-//! for those behind the last one it has, and sees by a gap that it came too late. Who may not see all streams has numbers of
-//! its own ([`Events::visible`]), which count only the events that it may see: neither numbers nor gaps tell of others. No
-//! event holds a credential: the texts are those of the log.
+//! A ring of [`MAX_EVENTS`]; the oldest go first. Each event has a number that only grows, so that whoever
+//! asks again asks for those behind the last one it has, and sees by a gap that it came too late. Who may not
+//! see all streams has numbers of its own ([`Events::visible`]), which count only the events that it may see:
+//! neither numbers nor gaps tell of others. No event holds a credential: the texts are those of the log.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,7 +19,7 @@ use crate::{
     stream::{Status, state::State},
 };
 
-/// How many are kept: a bad night of a dozen cameras, in less than 200 kB.
+/// Number of events that are kept: a bad night of a dozen cameras, in less than 200 kB.
 pub const MAX_EVENTS: usize = 1000;
 
 /// One thing that happened.
@@ -31,13 +31,13 @@ pub struct Event {
     pub time: SystemTime,
     /// Which stream; none when it is about the relay.
     pub stream: Option<StreamName>,
-    /// What kind of thing.
+    /// Kind of the event.
     pub kind: EventKind,
     /// In words: why a source is away, what changed, what is wrong with the configuration; may be empty.
     pub message: Reason,
 }
 
-/// What kind of thing happened.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
     /// A stream has this state now, as [`State::as_str`] says it.
@@ -146,8 +146,8 @@ impl Events {
         self.ring().kept.iter().filter(|event| event.id > id).cloned().collect()
     }
 
-    /// Returns the events that `may_see` allows, of a stream or (none) of the relay, and that follow number `after`: all
-    /// that are kept if there is no such number yet, since it is then from before a restart.
+    /// Returns the events that `may_see` allows, of a stream or (none) of the relay, and that follow number
+    /// `after`: all that are kept if there is no such number yet, since it is then from before a restart.
     pub fn visible(&self, after: u64, may_see: impl Fn(Option<&StreamName>) -> bool) -> Visible {
         let ring = self.ring();
         let last = ring.last_visible(&may_see);
@@ -175,7 +175,8 @@ impl Events {
     }
 }
 
-/// Notes each state of a stream until it is gone. States that follow each other at once may be noted as the last of them.
+/// Notes each state of a stream until it is gone. States that follow each other at once may be noted as the
+/// last of them.
 pub async fn follow(name: StreamName, mut status: watch::Receiver<Status>, events: std::sync::Arc<Events>) {
     while status.changed().await.is_ok() {
         let state = status.borrow_and_update().state.clone();

@@ -1,17 +1,17 @@
-//! What one viewer asks of the pictures in its URL: `?width=320&quality=60&fps=5`. Pure.
+//! The parameters of one viewer for its pictures in the URL: `?width=320&quality=60&fps=5`. Pure.
 //!
 //! Values stand on a grid, so that viewers who ask for nearly the same share one rendition:
 //!
 //! | key | taken | becomes |
 //! |---|---|---|
-//! | `width`, `height` | 1 to 8192 pixels | the next multiple of 8, at least 16: never less than was asked for |
+//! | `width`, `height` | 1 to 8192 pixels | the next multiple of 8, at least 16: never less than asked for |
 //! | `quality` | 1 to 100 | the nearest multiple of 5, at least 5 |
 //! | `fps` | above 0, to 240 | the nearest of a list from 0.1 to 60 |
 //! | `rotate` | 0, 90, 180, 270 | |
 //! | `gray` | a switch | |
 //!
-//! A picture is turned first, and then made to fit: width and height are those of what is seen. Proportions stay, and
-//! nothing becomes larger than it is. Other keys are not looked at.
+//! A picture is turned first, and then made to fit: width and height are those of what is seen. Proportions
+//! stay, and nothing becomes larger than it is. Other keys are not looked at.
 
 use std::{fmt, num::NonZeroU32, ops::RangeInclusive};
 
@@ -44,7 +44,7 @@ const MAX_FPS: f64 = 240.0;
 /// Longest part of a wrong value that an error repeats, in characters.
 const MAX_SHOWN: usize = 40;
 
-/// What becomes of a stream's pictures for those who ask for it. The default is nothing.
+/// The changes to a stream's pictures that a viewer asks for. The default is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Variant {
     width: Option<u16>,
@@ -61,9 +61,9 @@ pub struct Variant {
 pub struct VariantError {
     /// Which part of the query.
     pub key: &'static str,
-    /// What would be right.
+    /// The values that are valid.
     pub wanted: &'static str,
-    /// What it was, its beginning at least.
+    /// The given value, or its beginning.
     pub given: String,
 }
 
@@ -112,8 +112,8 @@ impl Variant {
         *self == Self::default()
     }
 
-    /// The same in fewer bytes: step 1 to 5 of a ladder on which first quality goes, then size; step 0 is this itself.
-    /// `size` is that of this one's pictures.
+    /// Returns these parameters for fewer bytes: step 1 to 5 of a ladder on which first quality is reduced,
+    /// then size; step 0 changes nothing. `size` is that of the pictures with these parameters.
     #[must_use]
     pub fn smaller(&self, step: usize, size: (u16, u16)) -> Self {
         let (divisor, quality) = match step {
@@ -138,7 +138,7 @@ impl Variant {
         Self { rate_milli: None, ..self }
     }
 
-    /// What is done to one picture: all but the rate.
+    /// Returns the changes to one picture: all but the rate.
     pub fn rework(&self) -> Rework {
         let side = |side: Option<u16>| side.and_then(|side| NonZeroU32::new(side.into()));
         let bounds = Bounds { width: side(self.width), height: side(self.height) };
@@ -373,7 +373,8 @@ mod tests {
             rotate in prop::sample::select(vec![0, 90, 180, 270]),
             origin in "[a-z0-9_-]{1,64}",
         ) {
-            let query = format!("width={width}&height={height}&quality={quality}&fps={fps}&rotate={rotate}&gray=1");
+            let query = format!("width={width}&height={height}&quality={quality}\
+                &fps={fps}&rotate={rotate}&gray=1");
             let variant = parse(&query).unwrap();
             prop_assert_eq!(parse(&variant.to_string()).unwrap(), variant);
             // It would panic if it were no name.

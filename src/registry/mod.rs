@@ -1,5 +1,5 @@
-//! The named streams, in the order of the configuration, the renditions of them that viewers ask for, and what changes them
-//! while the relay runs.
+//! The named streams, in the order of the configuration, the renditions of them that viewers ask for, and
+//! what changes them while the relay runs.
 
 mod admin;
 mod events;

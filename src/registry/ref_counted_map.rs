@@ -1,8 +1,8 @@
-//! Places that last while somebody holds them: who comes first makes one, others join it, and when the last has gone it is
-//! given up, unless somebody came at that very moment.
+//! Places that last while somebody holds them: who comes first makes one, others join it, and when the last
+//! has gone it is given up, unless somebody came at that very moment.
 //!
-//! Joining, counting and giving up happen under one lock, so that nobody ever holds a place that was given up. Every order
-//! in which threads can do so is tried in `loom/`.
+//! Joining, counting and giving up happen under one lock, so that nobody ever holds a place that was given
+//! up. Every order in which threads can do so is tried in `loom/`.
 
 use std::{collections::HashMap, fmt::Debug, hash::Hash, sync::PoisonError};
 
@@ -15,18 +15,18 @@ pub(super) struct Places<K, V>(Arc<Mutex<HashMap<K, Arc<Place<V>>>>>);
 /// One of them, perhaps not there any more.
 #[derive(Debug)]
 pub(super) struct Place<V> {
-    /// What it is for.
+    /// The value.
     pub(super) value: V,
     holders: watch::Sender<usize>,
 }
 
-/// What stands in a place.
+/// A value of the map.
 pub(super) trait Tenant {
     /// Somebody looks after it, who gives it up when it is time: the last holder does not.
     fn has_keeper(&self) -> bool;
 
-    /// Its place is no longer among the others, which are locked meanwhile; may be told more than once. The default is to do
-    /// nothing about it.
+    /// Its place is no longer among the others, which are locked meanwhile; may be told more than once. The
+    /// default is to do nothing about it.
     fn moved_out(&self) {}
 }
 
@@ -111,7 +111,7 @@ fn remove<K: Hash + Eq, V: Tenant>(places: &mut HashMap<K, Arc<Place<V>>>, key: 
 }
 
 impl<V> Place<V> {
-    /// How many hold it, and each change of that.
+    /// Returns the number of holders, and each change of it.
     pub(super) fn holders(&self) -> watch::Receiver<usize> {
         self.holders.subscribe()
     }

@@ -1,10 +1,13 @@
-//! The renditions that viewers ask for in their URLs: each is one stream, encoded once for all who ask the same.
+//! The renditions that viewers ask for in their URLs: each is one stream, encoded once for all who ask the
+//! same.
 //!
-//! [`Renditions::hold`] joins the rendition or makes it; of two who come at the same moment one makes it and the other
-//! joins. It runs while somebody holds it, and two seconds longer. It ends with the stream that it shows. There are at
-//! most as many as `limits.max_renditions`; who asks for one more is refused, and counted.
+//! [`Renditions::hold`] joins the rendition or makes it; of two who come at the same moment one makes it and
+//! the other joins. It runs while somebody holds it, and two seconds longer. It ends with the stream that it
+//! shows. There are at most as many as `limits.max_renditions`; who asks for one more is refused, and
+//! counted.
 //!
-//! Renditions are in no list of streams: they have no number and no address of their own, and no stream can show them.
+//! Renditions are in no list of streams: they have no number and no address of their own, and no stream can
+//! show them.
 
 use std::{
     io,
@@ -32,8 +35,8 @@ use crate::{
     stream::{Status, StreamHandle, state::State},
 };
 
-/// A rendition outlasts its last viewer by so long, or by its stream's `linger` if that is less: for a page that is loaded
-/// anew. The stream's own linger comes behind it, so this is short.
+/// A rendition outlasts its last viewer by so long, or by its stream's `linger` if that is less: for a page
+/// that is loaded anew. The stream's own linger comes behind it, so this is short.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The renditions of all streams.
@@ -52,7 +55,7 @@ struct Made {
     /// Tells a stream from another that came in its place.
     origin: Arc<Bus>,
     stream: OnceCell<StreamHandle>,
-    /// What it had counted was added to its origin's counters.
+    /// Whether its counts were added to the counters of its origin.
     settled: AtomicBool,
 }
 
@@ -75,7 +78,7 @@ impl Tenant for Made {
 /// A running rendition.
 #[derive(Debug, Clone)]
 pub struct Rendition {
-    /// What was asked for.
+    /// The parameters that were asked for.
     pub variant: Variant,
     /// The stream that shows it.
     pub stream: StreamHandle,
@@ -86,7 +89,8 @@ pub struct Rendition {
 pub enum RenditionError {
     /// There are as many as allowed.
     #[error(
-        "there are as many renditions as limits.max_renditions allows: {most}; ask for one that is there, or for the stream as it is"
+        "there are as many renditions as limits.max_renditions allows: {most}; ask for one that is there, or \
+         for the stream as it is"
     )]
     AtCapacity {
         /// The limit.
@@ -159,7 +163,8 @@ impl Renditions {
         found
     }
 
-    /// What the renditions of a stream have sent, dropped and made so far, those that have ended among them.
+    /// Returns the totals of frames that the renditions of a stream have sent, dropped and made so far,
+    /// including those that have ended.
     pub fn totals_of(&self, origin: &StreamHandle) -> Totals {
         // Whoever ends a rendition has the lock: it is in one of both places.
         let places = self.places.all();
@@ -188,12 +193,12 @@ impl Renditions {
         running.collect()
     }
 
-    /// How many there are, those that are about to start among them.
+    /// Returns the number of renditions, including those that are about to start.
     pub fn count(&self) -> usize {
         self.places.all().len()
     }
 
-    /// How many there may be.
+    /// Returns the largest allowed number of renditions.
     pub fn most(&self) -> usize {
         self.most.load(Ordering::Relaxed)
     }
@@ -203,7 +208,7 @@ impl Renditions {
         self.most.store(most, Ordering::Relaxed);
     }
 
-    /// How many were refused so far because there was no room.
+    /// Returns the number of renditions that were refused so far because of the limit.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
-//! What outlasts a run of a stream's source: a source is built anew for each run, its program may need a moment to end,
-//! and points of a graph come whether or not it is drawn.
+//! State that outlasts a run of a stream's source: a source is built anew for each run, its program may need
+//! a moment to end, and points of a chart arrive whether or not it is drawn.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,14 +8,14 @@ use tokio::time::timeout;
 use super::{NoUpstreams, Upstreams, generated::chart::points::Points, process::exec::Turn};
 use crate::config::{SourceConfig, StreamConfig};
 
-/// What all runs of one stream's sources share. Clones share it too.
+/// The state that all runs of one stream's sources share. Clones share it too.
 #[derive(Debug, Clone)]
 pub struct Lasting {
     upstreams: Arc<dyn Upstreams>,
     sources: Vec<OfSource>,
 }
 
-/// What the runs of one source share.
+/// The state that the runs of one source share.
 #[derive(Debug, Clone, Default)]
 struct OfSource {
     turn: Turn,

@@ -1,7 +1,8 @@
 //! Where frames come from. Each kind of source is one file; all are run the same way.
 //!
-//! A [`Source`] runs until it fails or ends, giving frames to its [`Sink`]. It does not retry: the stream's actor
-//! decides when it runs again. A source that is dropped (its future is) lets go of every socket and file at once.
+//! A [`Source`] runs until it fails or ends, giving frames to its [`Sink`]. It does not retry: the stream's
+//! actor decides when it runs again. A source that is dropped (its future is) lets go of every socket and
+//! file at once.
 
 pub mod http_client;
 pub mod images;
@@ -44,8 +45,8 @@ use crate::{
 
 /// Gives frames until it ends.
 pub trait Source {
-    /// Runs once: one connection of a camera, one life of a renderer. Returns when the source ended (`Ok` for an
-    /// upstream that closed in an orderly way) or failed. Cancelled by dropping the future.
+    /// Runs once: one connection of a camera, one life of a renderer. Returns when the source ended (`Ok` for
+    /// an upstream that closed in an orderly way) or failed. Cancelled by dropping the future.
     fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>>;
 }
 
@@ -65,7 +66,7 @@ impl Upstreams for NoUpstreams {
     }
 }
 
-/// How another stream is.
+/// The state of another stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     /// Frames come.
@@ -78,13 +79,13 @@ pub enum Health {
 
 /// Another stream, which is wanted to run for as long as this lives.
 pub struct Upstream {
-    /// What people read.
+    /// Title of the stream, for people.
     pub title: String,
     /// Tells how it is now.
     pub health: Box<dyn Fn() -> Health + Send>,
-    /// What it shows.
+    /// Subscriber to the frames of the stream.
     pub shows: Subscriber,
-    /// What keeps it running; only ever dropped.
+    /// Guard that keeps the stream running; it is only dropped.
     pub wanted: Box<dyn Any + Send>,
 }
 
@@ -94,7 +95,8 @@ impl fmt::Debug for Upstream {
     }
 }
 
-/// The source at `position` of those that a stream's configuration lists, for one run; `lasting` is what its runs share.
+/// The source at `position` of those that a stream's configuration lists, for one run; `lasting` is what its
+/// runs share.
 pub fn build(
     (config, position): (&StreamConfig, usize),
     limits: &Limits,
@@ -160,7 +162,7 @@ pub enum SourceError {
     Tls {
         /// Host and port.
         host: String,
-        /// What is wrong, and what would be right.
+        /// The error, and the correct setting.
         reason: String,
     },
     /// The camera took too long.
@@ -168,7 +170,7 @@ pub enum SourceError {
     Late {
         /// Host and port.
         host: String,
-        /// What did not come.
+        /// The step of the camera that did not happen in time.
         waiting_for: Deadline,
         /// The configured time.
         within: Duration,
@@ -178,7 +180,7 @@ pub enum SourceError {
     Head {
         /// Host and port.
         host: String,
-        /// What is wrong with it.
+        /// The error in the head.
         source: http_client::head_repair::HeadError,
     },
     /// The camera wants other credentials.
@@ -189,7 +191,8 @@ pub enum SourceError {
     },
     /// The camera redirected to a place that wants credentials.
     #[error(
-        "{host} answered 401 after a redirect to it; credentials are not sent to another origin: configure its URL"
+        "{host} answered 401 after a redirect to it; credentials are not sent to another origin: configure \
+         its URL"
     )]
     UnauthorizedElsewhere {
         /// Host and port.
@@ -212,15 +215,18 @@ pub enum SourceError {
         status: String,
     },
     /// The answer is something else than pictures.
-    #[error("{host} answered {content_type}{} where {expected} was expected: is this the {what} URL?", titled(.title))]
+    #[error(
+        "{host} answered {content_type}{} where {expected} was expected: is this the {what} URL?",
+        titled(.title)
+    )]
     ContentType {
         /// Host and port.
         host: String,
-        /// What the camera says, or what its first bytes show.
+        /// Content type that the camera declares, or that its first bytes show.
         content_type: String,
         /// The page's title, if it is a page.
         title: Option<PageTitle>,
-        /// What would be right.
+        /// Content that was expected.
         expected: &'static str,
         /// `stream's` or `picture's`.
         what: &'static str,
@@ -235,7 +241,8 @@ pub enum SourceError {
     },
     /// One picture after the other of more pixels than are taken.
     #[error(
-        "{host} sends pictures of {width}x{height} pixels, more than limits.max_frame_pixels: raise it, or lower the camera's resolution"
+        "{host} sends pictures of {width}x{height} pixels, more than limits.max_frame_pixels: raise it, or \
+         lower the camera's resolution"
     )]
     TooManyPixels {
         /// Host and port.
@@ -256,7 +263,7 @@ pub enum SourceError {
     NoPictures {
         /// Host and port.
         host: String,
-        /// What it holds instead.
+        /// The error of the parser.
         source: ParseError,
     },
     /// One broken picture after the other.
@@ -264,7 +271,7 @@ pub enum SourceError {
     BrokenPictures {
         /// Host and port.
         host: String,
-        /// What is wrong with the last one.
+        /// The error of the last JPEG.
         source: JpegError,
     },
     /// The connection or the exchange broke.
@@ -272,7 +279,7 @@ pub enum SourceError {
     Broken {
         /// Host and port.
         host: String,
-        /// What happened.
+        /// The cause.
         reason: String,
     },
     /// A program gave no frames.
@@ -314,7 +321,7 @@ pub enum SourceError {
     Images(#[from] images::ImagesError),
 }
 
-/// What a camera has to do in time.
+/// A step that a camera must complete in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
     /// TCP and TLS.
@@ -428,7 +435,7 @@ fn titled(title: &Option<PageTitle>) -> String {
     title.as_ref().map_or_else(String::new, |title| format!(" (\"{title}\")"))
 }
 
-/// What to do about a status, where that is known.
+/// Returns advice for a status, where there is any.
 fn hint(status: &str) -> &'static str {
     match status.split(' ').next().unwrap_or_default() {
         "403" => ": this user may not see it, or the camera allows other addresses only",

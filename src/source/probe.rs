@@ -1,5 +1,5 @@
-//! Looks at what a camera sends for a while, with the client and the parser that the relay uses. Nothing is kept but the
-//! last picture and what is counted.
+//! Looks at what a camera sends for a while, with the client and the parser that the relay uses. Nothing is
+//! kept but the last picture and what is counted.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub struct Patience {
     pub within: Duration,
 }
 
-/// What was seen of the body.
+/// The observed properties of the body.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// Whole pictures.
@@ -50,9 +50,9 @@ pub struct Seen {
     pub sizes: Vec<(u16, u16)>,
     /// About the last frame.
     pub info: Option<JpegInfo>,
-    /// What the camera does its own way, and how often.
+    /// Quirks of the camera, each with its count.
     pub quirks: Vec<(Quirk, u64)>,
-    /// What was left out between frames, and how often.
+    /// Data that were left out between frames, by reason, each with its count.
     pub discards: Vec<(&'static str, u64)>,
     /// Why there was no more to look at.
     pub ended: Option<Ended>,
@@ -63,7 +63,7 @@ pub struct Seen {
     multipart: bool,
 }
 
-/// How a body ended before there was enough of it.
+/// The reason why a body ended before there was enough of it.
 #[derive(Debug)]
 pub enum Ended {
     /// The camera closed in an orderly way.

@@ -1,6 +1,7 @@
 //! Pictures that others push: `type: push`.
 //!
-//! They come over HTTP, straight to the stream's [`Sink`]; this source only keeps the stream running until it is halted.
+//! They come over HTTP, straight to the stream's [`Sink`]; this source only keeps the stream running until it
+//! is halted.
 
 use futures_util::future::LocalBoxFuture;
 

@@ -1,8 +1,8 @@
 //! Another stream's pictures: for a stream that shows them transformed, thinned out or saved.
 //!
-//! It wants its origin to run for as long as it runs itself, and takes whatever is newest, as a viewer does. While the
-//! origin's own source is away it passes on the origin's placeholder, and goes on until the origin ends. Where others can
-//! stand in for it, it fails instead, and leaves the placeholder to the stream.
+//! It wants its origin to run for as long as it runs itself, and takes whatever is newest, as a viewer does.
+//! While the origin's own source is away it passes on the origin's placeholder, and goes on until the origin
+//! ends. Where others can stand in for it, it fails instead, and leaves the placeholder to the stream.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     media::{frame::FrameKind, stream_name::StreamName},
 };
 
-/// How often the origin's health is looked at while nothing comes.
+/// Interval at which the state of the origin is checked while no frame comes.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// An origin that closes after each picture is mostly away; so is one that has only just been asked to run.

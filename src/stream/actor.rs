@@ -33,8 +33,9 @@ use crate::{
     },
 };
 
-/// A source that is away for less than this is worth neither a placeholder nor a line in the log: cameras that close after each picture are back
-/// before, and the first viewer of an idle stream mostly has its frame by then.
+/// A source that is away for less than this is worth neither a placeholder nor a line in the log: cameras
+/// that close after each picture are back before, and the first viewer of an idle stream mostly has its frame
+/// by then.
 const AWAY_AFTER: Duration = Duration::from_secs(2);
 
 /// Why there is no picture before anything has failed.
@@ -43,7 +44,7 @@ const CONNECTING: &str = "connecting";
 /// Why there is no picture of a paused stream.
 const PAUSED: &str = "paused";
 
-/// What a push stream waits for.
+/// Reason for which a push stream waits.
 const NOTHING_PUSHED: &str = "no picture has been pushed yet";
 
 /// Ends the stream for good; answered when its source is gone.
@@ -51,7 +52,7 @@ const NOTHING_PUSHED: &str = "no picture has been pushed yet";
 #[rtype(result = "()")]
 pub(super) struct Stop;
 
-/// The same, unseen: another actor goes on with the stream.
+/// Stops the actor without a visible change, because another actor continues the stream.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Retire;
@@ -162,7 +163,8 @@ impl StreamActor {
         matches!(self.config.source, SourceConfig::Push { .. })
     }
 
-    /// What the log calls the connection that frames come from: of a push stream its publisher's.
+    /// Returns the number by which the log names the connection that frames come from: for a push stream,
+    /// that of its publisher.
     fn source_id(&self) -> Option<u64> {
         if self.is_push() { self.source.now() } else { Some(self.generation) }
     }
@@ -229,7 +231,12 @@ impl StreamActor {
                     let Some(away) = &mut this.away else { return };
                     away.due = true;
                     if !this.is_push() {
-                        warn!(stream = %this.config.name, source = this.generation, "source is away: {}", this.reason.detailed());
+                        warn!(
+                            stream = %this.config.name,
+                            source = this.generation,
+                            "source is away: {}",
+                            this.reason.detailed()
+                        );
                     }
                     this.show_placeholder(ctx);
                 });
@@ -306,7 +313,8 @@ impl StreamActor {
         self.lanes.show(run.generation);
         self.generation = run.generation;
         self.pump = Some(run.pump);
-        // Pushed pictures come past the source: the first one perhaps before it was started, as soon as the relay listens.
+        // Pushed pictures come past the source: the first one perhaps before it was started, as soon as the
+        // relay listens.
         if self.is_push()
             && self.bus().newest().is_some_and(|newest| newest.frame.kind() == FrameKind::Picture)
         {
@@ -382,8 +390,8 @@ impl StreamActor {
             }
             self.happen(Event::Wanted, ctx);
         } else if !matches!(self.state, State::Idle | State::Paused | State::Stopped) {
-            // Somebody may have come and gone since the last look (a snapshot of a stream that is away is answered at
-            // once): the linger counts from the last one who left.
+            // Somebody may have come and gone since the last look (a snapshot of a stream that is away is
+            // answered at once): the linger counts from the last one who left.
             if let Some(earlier) = self.linger.take() {
                 ctx.cancel_future(earlier);
             }
@@ -399,7 +407,7 @@ impl StreamActor {
     }
 }
 
-/// How a pump's task ended; none if the actor itself ended it.
+/// Returns how the task of a pump ended; none if the actor itself ended it.
 pub(super) async fn outcome(join: JoinHandle<Ending>) -> Option<Ending> {
     match join.await {
         Ok(ending) => Some(ending),

@@ -1,4 +1,5 @@
-//! How many viewers there may be, of one stream and of all together. `loom/` tries it in every order.
+//! Limits the number of viewers, of one stream and of all together. `loom/` tests it in every order of
+//! events.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -17,7 +18,7 @@ pub struct Capacity {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{of_what} has all the viewers that {limit} allows: {viewers}")]
 pub struct AtCapacity {
-    /// How many there are.
+    /// Number of viewers.
     pub viewers: usize,
     /// The relay, or one stream.
     pub of_what: String,
@@ -41,7 +42,7 @@ impl Capacity {
         Self { viewers: Headcount::default(), max_viewers: AtomicUsize::new(max_viewers) }
     }
 
-    /// How many there are.
+    /// Returns the number of viewers.
     pub fn viewers(&self) -> usize {
         self.viewers.now()
     }
@@ -51,8 +52,8 @@ impl Capacity {
         self.max_viewers.store(max_viewers, Ordering::Relaxed);
     }
 
-    /// Counts one viewer more of `stream`, if there is room there and here. A try that finds no room here takes the stream's
-    /// last place for a moment, so that another one may find none there: never too many.
+    /// Counts one viewer more of `stream`, if there is room there and here. A try that finds no room here
+    /// takes the stream's last place for a moment, so that another one may find none there: never too many.
     ///
     /// # Errors
     /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.

@@ -1,7 +1,7 @@
 //! Shows each frame to all viewers, in a loop of the stream's own thread.
 //!
-//! The thread that has read a frame also writes it: no other one is woken for viewers that take it at once, and a frame
-//! that few look at costs little more than its system calls.
+//! The thread that has read a frame also writes it: no other one is woken for viewers that take it at once,
+//! and a frame that few look at costs little more than its system calls.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -14,16 +14,17 @@ use crate::{
     sync::{select, yield_now},
 };
 
-/// After so many viewers other streams of the thread have their turn, and the next viewers get what is newest then. That
-/// is about a millisecond of writing frames of 100 kB. In a model there is a pause after each viewer.
+/// After so many viewers other streams of the thread have their turn, and the next viewers get what is newest
+/// then. That is about a millisecond of writing frames of 100 kB. In a model there is a pause after each
+/// viewer.
 const BATCH: usize = if cfg!(loom) { 1 } else { 64 };
 
-/// The same for large frames.
+/// The bound of a batch in bytes, for large frames.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-/// Viewers that this thread writes to. One core cannot serve any number: those who joined behind these are called, and the
-/// tasks of their connections write, on all cores. That costs each of them a wake-up a frame, and a thousand viewers of
-/// 24 Mbit/s are half a core.
+/// Viewers that this thread writes to. One core cannot serve any number: those who joined behind these are
+/// called, and the tasks of their connections write, on all cores. That costs each of them a wake-up a frame,
+/// and a thousand viewers of 24 Mbit/s are half a core.
 const WRITTEN_HERE: usize = 1024;
 
 /// Runs until the bus is closed.
@@ -44,8 +45,8 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
                 continue;
             }
         }
-        // Seen before those who joined are taken in, and what comes during the round is left for the next: so nobody rests
-        // on something older than what counts as seen here.
+        // Seen before those who joined are taken in, and what comes during the round is left for the next: so
+        // nobody rests on something older than what counts as seen here.
         let showing = reader.borrow_and_update().clone();
         let closed = showing.closed;
         bus.audience().take_in(&mut watchers);
@@ -64,7 +65,8 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
     }
 }
 
-/// One round: shows everybody what is on. False when that panicked for somebody, who breaks off: the others are shown it.
+/// One round: shows everybody what is on. False when that panicked for somebody, who breaks off: the others
+/// are shown it.
 async fn show_all(
     bus: &Bus,
     watchers: &[Arc<dyn Watcher>],

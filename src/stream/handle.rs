@@ -1,4 +1,4 @@
-//! What the rest of the house holds of a stream: its bus, its status, and the wish that it runs.
+//! The part of a stream that the rest of framecast holds: its bus, its status, and the demand for it.
 
 use std::{
     sync::{
@@ -38,7 +38,7 @@ const PROGRAM_ENDS_WITHIN: Duration = Duration::from_secs(1);
 /// A stream's state and since when it has been so.
 #[derive(Debug, Clone)]
 pub struct Status {
-    /// What it is doing.
+    /// State of the stream.
     pub state: State,
     /// When it began to.
     pub since: SystemTime,
@@ -58,7 +58,7 @@ struct Inner {
     thread: ArbiterHandle,
 }
 
-/// What a stream keeps when it goes on with other settings.
+/// The parts of a stream that it keeps when it continues with other settings.
 #[derive(Debug, Clone)]
 struct Shared {
     bus: Arc<Bus>,
@@ -124,7 +124,7 @@ impl StreamHandle {
         Self::start_on(bus, config, limits, pool, upstreams)
     }
 
-    /// The same, for a stream in the place of one that has ended: it goes on counting where that one stopped.
+    /// Starts a stream in the place of one that has ended. Its counters continue from those of the ended one.
     pub fn start_in_place_of(
         before: &Bus,
         config: StreamConfig,
@@ -158,9 +158,9 @@ impl StreamHandle {
         Self::run(config, limits, pool, shared, lasting)
     }
 
-    /// Goes on with other settings: viewers stay, and see what the new source gives; publishers have to come again. Returns
-    /// when the old source is gone. Must be called on the stream's own [`thread`](Self::thread), and `config` may not have
-    /// another `replay`, which belongs to the bus.
+    /// Goes on with other settings: viewers stay, and see what the new source gives; publishers have to come
+    /// again. Returns when the old source is gone. Must be called on the stream's own
+    /// [`thread`](Self::thread), and `config` may not have another `replay`, which belongs to the bus.
     pub async fn go_on_with(
         &self,
         config: StreamConfig,
@@ -203,7 +203,7 @@ impl StreamHandle {
         Self(Arc::new(Inner { config, sink, shared, lasting, actor, thread: Arbiter::current() }))
     }
 
-    /// The same stream, without holding it.
+    /// Returns a weak handle to this stream.
     pub fn downgrade(&self) -> WeakStream {
         WeakStream(Arc::downgrade(&self.0))
     }
@@ -223,7 +223,7 @@ impl StreamHandle {
         &self.0.shared.bus
     }
 
-    /// How it is now.
+    /// Returns the current status.
     pub fn status(&self) -> Status {
         self.0.shared.status.borrow().clone()
     }
@@ -256,8 +256,8 @@ impl StreamHandle {
         self.0.shared.publishers.is_taken()
     }
 
-    /// The number of the connection that frames come from now, as the log has it; none while there is none, and between
-    /// pictures that are pushed one by one.
+    /// The number of the connection that frames come from now, as the log has it; none while there is none,
+    /// and between pictures that are pushed one by one.
     pub fn source_id(&self) -> Option<u64> {
         self.0.shared.source.now()
     }
@@ -301,7 +301,8 @@ impl StreamHandle {
         Ok(PastViewerGuard { stream: self.clone(), _seat: seat })
     }
 
-    /// What outlasts a run of its source: the points of a graph, a program that is not gone yet.
+    /// Returns the state that outlasts a run of the source: the points of a chart, a program that is still
+    /// ending.
     pub fn lasting(&self) -> &Lasting {
         &self.0.lasting
     }
@@ -375,14 +376,15 @@ impl ViewerGuard {
         self.rendition.as_ref().map_or(&self.demand, |viewer| &viewer.demand).stream()
     }
 
-    /// From now on `rendition` of the stream is viewed, or the stream itself. The viewer stays one of the stream's, which
-    /// stays wanted, and is counted at the rendition too.
+    /// From now on `rendition` of the stream is viewed, or the stream itself. The viewer stays one of the
+    /// stream's, which stays wanted, and is counted at the rendition too.
     pub fn look_at(&mut self, rendition: Option<&StreamHandle>) {
         self.rendition = rendition.map(RenditionViewer::of);
     }
 }
 
-/// While it lives, a viewer is counted at a rendition. There is room: the stream has some, and has more viewers.
+/// While it lives, a viewer is counted at a rendition. There is room: the stream has some, and has more
+/// viewers.
 #[derive(Debug)]
 struct RenditionViewer {
     demand: DemandGuard,

@@ -12,16 +12,17 @@ use crate::bus::{Bus, Showing};
 /// On a silent stream the last frame is shown again so often.
 const SILENCE_BEAT: Duration = Duration::from_secs(1);
 
-/// The first repeat comes so long behind its frame: a picture of a slow stream is never drawn later than this. Streams
-/// above 4 frames a second send nothing twice.
+/// The first repeat comes so long behind its frame: a picture of a slow stream is never drawn later than
+/// this. Streams above 4 frames a second send nothing twice.
 const FIRST_BEAT: Duration = Duration::from_millis(250);
 
-/// A stream that had a fresh frame at so many looks in a row flows: two seconds. It is looked at each second then, since
-/// each look wakes the thread up. When it stops, its last frame is shown again at most a second later than it would be.
+/// A stream that had a fresh frame at so many looks in a row flows: two seconds. It is looked at each second
+/// then, since each look wakes the thread up. When it stops, its last frame is shown again at most a second
+/// later than it would be.
 const FLOWS_AFTER_LOOKS: u32 = 8;
 
-/// Beats until the bus is closed. While frames come it only looks at the clock now and then: setting it at each frame
-/// costs more.
+/// Beats until the bus is closed. While frames come it only looks at the clock now and then: setting it at
+/// each frame costs more.
 pub(super) async fn beat(bus: Arc<Bus>) {
     let mut reader = bus.subscribe();
     let mut fresh_looks = 0;

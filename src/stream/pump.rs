@@ -25,13 +25,13 @@ pub(super) struct Pump {
     gone: oneshot::Receiver<()>,
 }
 
-/// Told apart by number, so that the end of an old pump is not taken for the present one's. It is also what the log and the
-/// API call the connection.
+/// Told apart by number, so that the end of an old pump is not taken for the present one's. It is also what
+/// the log and the API call the connection.
 pub(super) type Generation = u64;
 
 impl Pump {
-    /// Starts a source in a task, whose lines in the log say `span`. The one before must be gone: many cameras serve one
-    /// connection only.
+    /// Starts a source in a task, whose lines in the log say `span`. The one before must be gone: many
+    /// cameras serve one connection only.
     pub(super) fn start(
         build: impl FnOnce() -> Box<dyn Source> + 'static,
         sink: Sink,
@@ -172,8 +172,8 @@ mod tests {
         assert!(!ending.orderly);
     }
 
-    /// All kinds of sources are built, run and dropped here, as a `dyn Source`: what differs is how far they have come. Another
-    /// source on the same thread goes on.
+    /// All kinds of sources are built, run and dropped here, as a `dyn Source`: what differs is how far they
+    /// have come. Another source on the same thread goes on.
     #[actix::test]
     async fn a_panic_of_a_source_however_far_it_has_come_ends_no_other() {
         struct Started;

@@ -11,7 +11,7 @@ use crate::{bus::Watcher, config::SendFile};
 /// pipe".
 const SPLICE_FROM_VIEWERS: usize = 8;
 
-/// How a frame is sent.
+/// The method by which a frame is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SendMethod {
     /// Written from memory to each viewer.

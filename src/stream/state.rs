@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::failover::priority::Candidates;
 use crate::source::Reason;
 
-/// What a stream is doing.
+/// The state of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// Nobody watches an on-demand stream; its source is let go.
@@ -26,7 +26,7 @@ pub enum State {
     Live,
     /// The source is away.
     Waiting {
-        /// What went wrong, or what is waited for.
+        /// The error, or the event that is waited for.
         reason: Reason,
         /// When the source is tried again; none when it is somebody else's turn (a publisher's).
         next_try: Option<Instant>,
@@ -50,7 +50,8 @@ impl State {
         }
     }
 
-    /// Whether the source's task runs in this state (a waiting stream runs one only when it waits for a publisher).
+    /// Whether the source's task runs in this state (a waiting stream runs one only when it waits for a
+    /// publisher).
     pub fn runs_source(&self) -> bool {
         match self {
             Self::Connecting | Self::Live => true,
@@ -60,7 +61,7 @@ impl State {
     }
 }
 
-/// What happens to a stream.
+/// An event of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// Somebody watches, or the stream always runs.
@@ -81,18 +82,18 @@ pub enum Event {
     Stop,
 }
 
-/// How a source ended.
+/// The way in which a source ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
     /// In words, without credentials.
     pub reason: Reason,
     /// The source closed by itself, having given frames: cameras that close after each picture do.
     pub orderly: bool,
-    /// How long frames had been coming.
+    /// Time for which frames had been coming.
     pub live_for: Duration,
 }
 
-/// What the actor has to do about it.
+/// An action that the actor has to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Nothing.
@@ -105,7 +106,7 @@ pub enum Action {
     RetryIn(Duration),
 }
 
-/// What [`next`] needs to know beside state and event.
+/// The inputs of [`next`] besides state and event.
 #[derive(Debug)]
 pub struct Circumstances<'a> {
     /// The moment of the event.

@@ -1,9 +1,9 @@
 //! When a viewer is moved to smaller pictures, and when back. Pure: time is given, and what was seen.
 //!
-//! A viewer is looked at for [`WINDOW`] at a time: how many frames were there for it, and how many of them its link took.
-//! Less than half: it goes down, as many steps as what came through suggests. Nearly all, for long enough: it goes up one
-//! step, on trial: whoever is not well there goes back, and waits twice as long before the next trial. In between it stays
-//! where it is.
+//! A viewer is looked at for [`WINDOW`] at a time: how many frames were there for it, and how many of them
+//! its link took. Less than half: it goes down, as many steps as what came through suggests. Nearly all, for
+//! long enough: it goes up one step, on trial: whoever is not well there goes back, and waits twice as long
+//! before the next trial. In between it stays where it is.
 
 use std::time::Duration;
 
@@ -11,14 +11,15 @@ use tokio::time::Instant;
 
 use crate::bus::STEPS;
 
-/// So long a viewer is looked at, and [`MIN_OFFERED`] frames at least. A part that takes a second to go through a narrow link
-/// does not decide by itself.
+/// So long a viewer is looked at, and [`MIN_OFFERED`] frames at least. A part that takes a second to go
+/// through a narrow link does not decide by itself.
 const WINDOW: Duration = Duration::from_secs(2);
 
 /// Of fewer frames one more or less says nothing.
 const MIN_OFFERED: u64 = 8;
 
-/// After a move so long is not looked at: the part before has still to go out, and what fills the link before it.
+/// After a move so long is not looked at: the part before has still to go out, and what fills the link before
+/// it.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// A link that takes less than this share of the frames does not carry the stream.
@@ -36,11 +37,12 @@ const MAX_PATIENCE: Duration = Duration::from_secs(320);
 /// Who went up and is well for so long has passed the trial.
 const TRIAL: Duration = Duration::from_secs(20);
 
-/// What the pictures of each step have, in bytes, against those of the stream: roughly, as cameras' JPEGs of quality 85
-/// become. What they have in truth shows in the next window.
+/// Estimated size of the pictures of each step, relative to those of the stream: roughly as for JPEGs of
+/// cameras of quality 85. The true sizes are measured in the next window.
 const COSTS: [f64; STEPS] = [1.0, 0.55, 0.38, 0.16, 0.10, 0.04];
 
-/// Counters that only grow, of the bus that the viewer looks at: frames it showed, and frames the viewer took of them.
+/// Counters that only grow, of the bus that the viewer looks at: frames it showed, and frames the viewer took
+/// of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
     /// Shown.
@@ -153,8 +155,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// A stream of 20 frames a second over a link that carries so much of the stream as it is, for so many seconds; where
-    /// the viewer was each second.
+    /// A stream of 20 frames a second over a link that carries so much of the stream as it is, for so many
+    /// seconds; where the viewer was each second.
     fn ride(ladder: &mut Ladder, now: &mut Instant, carries: f64, seconds: u64) -> Vec<usize> {
         let (mut tally, mut taken) = (Tally::default(), 0.0);
         ladder.stay(*now);

@@ -1,4 +1,4 @@
-//! What one viewer was given.
+//! Counts the frames and bytes that one viewer was given.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -43,7 +43,8 @@ impl Counts {
     }
 }
 
-/// There is one writer at a time, so that this needs no locked instruction: it happens for each viewer and frame.
+/// There is one writer at a time, so that this needs no locked instruction: it happens for each viewer and
+/// frame.
 fn add(count: &AtomicU64, more: u64) {
     count.store(count.load(Relaxed) + more, Relaxed);
 }

@@ -36,12 +36,13 @@ impl Viewer {
         self.guard.stream()
     }
 
-    /// What it was given.
+    /// Returns the counters of the viewer.
     pub fn counts(&self) -> &Arc<Counts> {
         &self.counts
     }
 
-    /// From now on it looks at `rendition` of its stream, or at the stream itself. It must be shown that one's bus only.
+    /// From now on it looks at `rendition` of its stream, or at the stream itself. It must be shown that
+    /// one's bus only.
     pub fn look_at(&mut self, rendition: Option<&StreamHandle>) {
         self.guard.look_at(rendition);
         // The other bus has numbers of its own.
@@ -57,8 +58,8 @@ impl Viewer {
         another && self.not_before.is_none_or(|shown| newest.frame.arrived() >= shown)
     }
 
-    /// The frame to send now, if there is one that it has not had. What it missed since its last one is counted as
-    /// skipped. With it, whether it is new: no repeat of what it has, and no placeholder.
+    /// The frame to send now, if there is one that it has not had. What it missed since its last one is
+    /// counted as skipped. With it, whether it is new: no repeat of what it has, and no placeholder.
     pub fn take<'a>(&mut self, showing: &'a Showing) -> Option<(&'a Arc<Published>, bool)> {
         if !self.wants(showing) {
             return None;

@@ -1,8 +1,9 @@
 //! One viewer: which frame next. No sockets, no waiting.
 //!
-//! A [`Viewer`] takes the newest frame each time it is asked, so a slow one skips and never sees the past. It repeats
-//! its first frame at once (Chromium draws a part only when the next has come) and follows the bus's beats. It can look
-//! at a rendition of its stream instead: what it sees there is never older than what it saw before.
+//! A [`Viewer`] takes the newest frame each time it is asked, so a slow one skips and never sees the past. It
+//! repeats its first frame at once (Chromium draws a part only when the next has come) and follows the bus's
+//! beats. It can look at a rendition of its stream instead: what it sees there is never older than what it
+//! saw before.
 
 mod counts;
 mod abr;

@@ -8,8 +8,8 @@ use std::{
 
 use crate::bus::{Past, Published, Showing};
 
-/// Pictures at the pace at which they came, or at a multiple of it. Each comes, also to a viewer who is late: the past is
-/// looked at for what is in it.
+/// Pictures at the pace at which they came, or at a multiple of it. Each comes, also to a viewer who is late:
+/// the past is looked at for what is in it.
 #[derive(Debug)]
 pub struct Replay {
     pictures: vec::IntoIter<Arc<Past>>,

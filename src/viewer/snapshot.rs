@@ -13,7 +13,8 @@ use crate::{
 /// Longest wait for a picture: OctoPrint gives up after 5 s and must hear our reason before.
 pub const SNAPSHOT_WAIT: Duration = Duration::from_secs(4);
 
-/// While the source is away its last picture is given for so long: cameras that close after each picture are mostly away.
+/// While the source is away its last picture is given for so long: cameras that close after each picture are
+/// mostly away.
 const STALE_AFTER: Duration = Duration::from_secs(2);
 
 /// Why there is no picture.

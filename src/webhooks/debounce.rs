@@ -1,8 +1,9 @@
-//! What is worth telling of what happens to streams. Pure: states and times come in, notices go out.
+//! Decides which events of streams are reported. Pure: states and times come in, notices go out.
 //!
-//! A stream is *lost* when its source has been away for `after`; a camera that closes after each picture never is. It is *back*
-//! with its first picture after that, and only then: each `lost` has one `back` at most. While nobody wants a stream it is
-//! neither. A push stream that waits for its first picture has not been lost.
+//! A stream is *lost* when its source has been away for `after`; a camera that closes after each picture
+//! never is. It is *back* with its first picture after that, and only then: each `lost` has one `back` at
+//! most. While nobody wants a stream it is neither. A push stream that waits for its first picture has not
+//! been lost.
 
 use std::{
     collections::HashMap,
@@ -11,7 +12,7 @@ use std::{
 
 use crate::media::stream_name::StreamName;
 
-/// What happened to a stream.
+/// An event of a stream that is reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Happened {
     /// Its source has been away since then, for this reason.
@@ -76,8 +77,9 @@ impl Tracker {
         self.after = after;
     }
 
-    /// A stream has this state now, as the API names it, for this reason. States may be missing that lasted for a moment only.
-    /// `passive` is a stream whose pictures are pushed: it may wait without having lost anybody.
+    /// A stream has this state now, as the API names it, for this reason. States may be missing that lasted
+    /// for a moment only. `passive` is a stream whose pictures are pushed: it may wait without having lost
+    /// anybody.
     pub(super) fn state(
         &mut self,
         name: &StreamName,
@@ -110,8 +112,8 @@ impl Tracker {
         self.streams.entry(name.clone()).or_insert_with(|| Followed { joined, ..Followed::default() });
     }
 
-    /// A stream has `viewers` now, and has had `joined` so far, those among them: who came and left again since the last look is
-    /// seen too.
+    /// A stream has `viewers` now, and has had `joined` so far, those among them: who came and left again
+    /// since the last look is seen too.
     pub(super) fn viewers(&mut self, name: &StreamName, viewers: usize, joined: u64, now: Instant) {
         if joined == 0 {
             return;
@@ -131,7 +133,7 @@ impl Tracker {
         self.streams.remove(name);
     }
 
-    /// What has lasted for long enough by now.
+    /// Returns the events that have lasted for long enough by now.
     pub(super) fn due(&mut self, now: Instant) -> Vec<(StreamName, Happened)> {
         let after = self.after;
         let lasted = |since: Instant| now.saturating_duration_since(since) >= after;
@@ -167,7 +169,8 @@ mod tests {
 
     const AFTER: Duration = Duration::from_secs(10);
 
-    /// Tells a tracker of one stream's states, one a second, and gives what is told, with the second in which it was.
+    /// Tells a tracker of one stream's states, one a second, and gives what is told, with the second in which
+    /// it was.
     fn told(states: &[&str]) -> Vec<(usize, &'static str)> {
         told_of(false, states)
     }

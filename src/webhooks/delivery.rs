@@ -57,8 +57,8 @@ impl Failure {
     }
 }
 
-/// Has `tell` tell what waits, one after the other, until that is false or framecast ends. A panic gives up the notice in hand, and no
-/// other.
+/// Has `tell` tell what waits, one after the other, until that is false or framecast ends. A panic gives up
+/// the notice in hand, and no other.
 async fn tell_each(
     queue: &Queue,
     mut stopping: watch::Receiver<bool>,
@@ -180,7 +180,7 @@ impl Sender {
     }
 }
 
-/// What an answer means.
+/// Classifies an answer: delivered, or how it failed.
 fn judge(status: StatusCode, again_in: Option<u64>) -> Result<(), Failure> {
     let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
     if status.is_success() {

@@ -1,4 +1,4 @@
-//! What is told: one event of one stream, as JSON.
+//! The content of a notice: one event of one stream, as JSON.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ pub(super) struct Notice {
     pub(super) id: String,
     pub(super) event: HookEvent,
     pub(super) stream: StreamName,
-    /// What people call the stream.
+    /// Title of the stream, for people.
     pub(super) title: String,
     /// When it happened.
     pub(super) time: SystemTime,

@@ -1,11 +1,12 @@
-//! Tells others over HTTP what happens to streams: a source that is lost, or back, and viewers who have all left.
+//! Tells others over HTTP what happens to streams: a source that is lost, or back, and viewers who have all
+//! left.
 //!
-//! One task follows the events of the relay and looks at the viewers once a second; each hook has a queue and a task of its own
-//! that empties it in order. They run where [`Webhooks::start`] was called, and nothing of a stream waits for them. A hook that
-//! does not answer fills its queue, which is bounded, and nothing else.
+//! One task follows the events of the relay and looks at the viewers once a second; each hook has a queue and
+//! a task of its own that empties it in order. They run where [`Webhooks::start`] was called, and nothing of
+//! a stream waits for them. A hook that does not answer fills its queue, which is bounded, and nothing else.
 //!
-//! A hook's task ends with its configuration; what waits goes on with the next one of its name. No URL, secret or header of a hook is
-//! ever said: the log and the metrics know its name.
+//! A hook's task ends with its configuration; what waits goes on with the next one of its name. No URL,
+//! secret or header of a hook is ever said: the log and the metrics know its name.
 
 mod event;
 mod retry;
@@ -40,10 +41,10 @@ use crate::{
     stream::{StreamHandle, state::State},
 };
 
-/// How often viewers are counted, and what lasts is looked at.
+/// Interval at which viewers are counted and lasting states are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What waits when framecast ends has so long to be told.
+/// Time that the waiting notices have for their delivery when framecast ends.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
 
 /// All webhooks of a relay.
@@ -86,7 +87,7 @@ impl Webhooks {
         });
     }
 
-    /// What has become of each hook's notices, by the hook's name.
+    /// Returns the delivery counters of each hook, by the hook's name.
     pub fn deliveries(&self) -> Vec<(String, Deliveries)> {
         let mut all: Vec<_> =
             lock(&self.queues).iter().map(|(name, queue)| (name.clone(), queue.deliveries())).collect();
@@ -99,7 +100,7 @@ impl Webhooks {
         self.stopping.send_replace(true);
     }
 
-    /// The same, and tells what waits within a second or not at all.
+    /// Stops, after trying for at most a second to deliver the waiting notices.
     pub async fn stop(&self) {
         self.begin_stop();
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -166,7 +167,8 @@ impl Teller {
         self.end().await;
     }
 
-    /// Goes on with these hooks. One with the name of one before takes over what waits for that, and what it knows.
+    /// Goes on with these hooks. One with the name of one before takes over what waits for that, and what it
+    /// knows.
     fn take_on(&mut self, configs: Vec<WebhookConfig>) {
         let mut before: HashMap<String, Hook> =
             self.hooks.drain(..).map(|hook| (hook.config.name.clone(), hook)).collect();
@@ -303,7 +305,11 @@ impl Teller {
         };
         let full = hook.queue.push(notice);
         if full && !hook.full {
-            warn!(webhook = %hook.config.name, MAX_WAITING, "too much waits for the webhook: the oldest is dropped");
+            warn!(
+                webhook = %hook.config.name,
+                MAX_WAITING,
+                "too much waits for the webhook: the oldest is dropped"
+            );
         }
         hook.full = full;
     }

@@ -1,4 +1,4 @@
-//! What waits to be told to one hook, in order and bounded, and what has become of the rest.
+//! The notices that wait for delivery to one hook, in order and bounded, and the counters of the others.
 
 use std::{
     collections::VecDeque,
@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use super::event::Notice;
 
-/// Most that wait: a bad night of a dozen cameras, in less than 100 kB. Beyond that the oldest go, since the newest say how
-/// things are; the next one that is told says how many are missing.
+/// Most that wait: a bad night of a dozen cameras, in less than 100 kB. Beyond that the oldest go, since the
+/// newest say how things are; the next one that is told says how many are missing.
 pub(super) const MAX_WAITING: usize = 200;
 
 /// Waiting notices of one hook, oldest first.
@@ -36,7 +36,7 @@ struct Waiting {
     in_hand: bool,
 }
 
-/// What has become of a hook's notices.
+/// The delivery counters of a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deliveries {
     /// Taken by the receiver.
@@ -68,7 +68,8 @@ impl Queue {
         full
     }
 
-    /// The oldest, as soon as there is one, with how many were dropped before it. It is in hand, and stays, until [`Queue::done`].
+    /// The oldest, as soon as there is one, with how many were dropped before it. It is in hand, and stays,
+    /// until [`Queue::done`].
     pub(super) async fn oldest(&self) -> (Notice, u64) {
         loop {
             if let Some(oldest) = self.take_in_hand() {
@@ -78,7 +79,7 @@ impl Queue {
         }
     }
 
-    /// The same, if there is one.
+    /// Returns the oldest notice, if there is one, and marks it as being delivered.
     pub(super) fn take_in_hand(&self) -> Option<(Notice, u64)> {
         let mut waiting = self.waiting();
         let oldest = waiting.notices.front()?.clone();
@@ -113,7 +114,7 @@ impl Queue {
         left
     }
 
-    /// What has become of them so far.
+    /// Returns the delivery counters so far.
     pub(super) fn deliveries(&self) -> Deliveries {
         let waiting = self.waiting().notices.len();
         let [delivered, failed, dropped, retries] =

@@ -1,4 +1,4 @@
-//! How long a notice is tried, and with what pauses. Pure.
+//! Decides how long the delivery of a notice is tried, and with what pauses. Pure.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest: a receiver that is back is told within five minutes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// What happened an hour ago is news to nobody; and those behind it wait.
+/// Time after which a notice is given up: it is no longer news after an hour, and others wait behind it.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// How long to wait after try number `tries` failed, the first try of which was so long ago; none: no further.
-/// `asked` is what the receiver asks for, `random` from 0 to 1.
+/// Returns the time to wait after try number `tries` failed; none if there is no further try. The first try
+/// was `since_first` ago, `asked` is the wait that the receiver asks for, `random` is from 0 to 1.
 pub(super) fn pause(
     tries: u32,
     since_first: Duration,

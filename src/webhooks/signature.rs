@@ -1,4 +1,4 @@
-//! What proves to a receiver that a request is ours, and not an old one.
+//! Signs requests, so that a receiver can check that a request is from framecast and not an old one.
 //!
 //! `t=1795372017,v1=…`: HMAC-SHA256, in hexadecimal, of the time, a point and the body.
 

@@ -492,7 +492,8 @@ async fn whoever_guesses_a_name_keeps_its_owner_out_from_nowhere_else() {
 #[tokio::test]
 async fn an_address_has_a_number_of_viewers_and_of_requests_and_a_proxy_speaks_for_others() {
     let relay = TestRelay::start(
-        "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_viewers_per_address: 1, max_requests_per_second: 1}\n\
+        "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_viewers_per_address: 1, max_requests_per_second: \
+         1}\n\
          streams: {x: {source: {type: push, token: none}}}",
     );
     let forwarded = |address: &str| format!("X-Forwarded-For: 192.0.2.200, {address}\r\n");

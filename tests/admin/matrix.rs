@@ -38,7 +38,7 @@ const OF_THE_STREAM: &str = "of-the-stream";
 struct Asking {
     who: &'static str,
     token: Option<&'static str>,
-    /// What the token is good for, and whether for all streams.
+    /// Permission of the token, and whether it is for all streams.
     holds: Option<(Role, Reach)>,
 }
 

@@ -17,7 +17,8 @@ async fn report(at: SocketAddr, stream: &str) -> Value {
     Client::get(at, &format!("/api/streams/{stream}")).await.json()
 }
 
-/// Watches `x` from picture 0 on, says which one it has, and fails when one is missing or not as it was pushed.
+/// Watches `x` from picture 0 on, says which one it has, and fails when one is missing or not as it was
+/// pushed.
 async fn watch_all(at: SocketAddr, pictures: Rc<Vec<Vec<u8>>>, has: watch::Sender<usize>) {
     let mut viewing = Viewing::join(at, "/streams/x").await;
     viewing.until(&pictures[0]).await;
@@ -29,13 +30,14 @@ async fn watch_all(at: SocketAddr, pictures: Rc<Vec<Vec<u8>>>, has: watch::Sende
     has.send_replace(pictures.len());
 }
 
-/// What comes and goes beside `x`, whose settings stay: other streams, their settings, their order, viewers' limits.
+/// Changes beside `x`, whose settings stay: other streams, their settings, their order, viewers' limits.
 const BESIDE: [&str; 5] = [
     "y: {source: {type: pattern, size: 64x48, fps: 50}}",
     "y: {title: Other, source: {type: pattern, size: 64x48, fps: 50}}",
     "z: {source: {type: rendition, of: x}, encode: {quality: 30}}\n  y: {source: {type: push, token: none}}",
     "wall: {source: {type: mosaic, of: [x], size: 64x48}}",
-    "z: {source: {type: rendition, of: x}, max_fps: 5}\n  y: {source: {type: pattern, size: 64x48}, replay: 5s}",
+    "z: {source: {type: rendition, of: x}, max_fps: 5}\n  y: {source: {type: pattern, size: 64x48}, replay: \
+     5s}",
 ];
 
 #[test]
@@ -104,7 +106,8 @@ fn viewers_of_streams_that_did_not_change_lose_nothing_in_many_reloads_under_loa
 fn viewers_of_a_stream_that_changed_stay_and_see_its_new_source() {
     let yaml = |text: &str| {
         format!(
-            "streams: {{x: {{source: {{type: text, text: {text}, fps: 20}}}}, small: {{source: {{type: rendition, of: x}}}}}}"
+            "streams: {{x: {{source: {{type: text, text: {text}, fps: 20}}}}, small: {{source: {{type: \
+             rendition, of: x}}}}}}"
         )
     };
     beside(

@@ -25,7 +25,8 @@ fn yaml(watching: &[&str], pushing: &[&str]) -> String {
     let tokens: String = watching.chain(pushing.iter().map(|name| (*name, "push"))).map(token).collect();
     format!(
         "auth:\n  link_key: {KEY}\n  tokens:\n{tokens}    keeper: {{hash: \"{}\", role: admin}}\nstreams:\n  \
-         x: {{replay: 10s, source: {{type: push, token: none}}}}\n  y: {{source: {{type: push, token: of-the-stream}}}}\n",
+         x: {{replay: 10s, source: {{type: push, token: none}}}}\n  y: {{source: {{type: push, token: \
+         of-the-stream}}}}\n",
         token::hash("keeper")
     )
 }
@@ -40,7 +41,8 @@ async fn closes(mut viewing: Viewing) {
 async fn feed(at: SocketAddr, token: &str) -> Client {
     let mut client = Client::connect(at).await;
     let head = format!(
-        "POST /streams/y/feed HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\nContent-Type: image/jpeg\r\n\
+        "POST /streams/y/feed HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\nContent-Type: \
+         image/jpeg\r\n\
          Transfer-Encoding: chunked\r\n\r\n"
     );
     client.send(head.as_bytes()).await;
@@ -103,7 +105,8 @@ fn what_a_token_holds_open_ends_when_it_is_taken_back_and_what_others_hold_goes_
 /// The stream's own token is no role: it goes on, whoever else may do what.
 #[test]
 fn access_for_everybody_is_taken_back_too_and_a_streams_own_token_is_the_streams() {
-    let open = "streams:\n  x: {replay: 10s, source: {type: push, token: none}}\n  y: {source: {type: push, token: of-the-stream}}\n";
+    let open = "streams:\n  x: {replay: 10s, source: {type: push, token: none}}\n  y: {source: {type: push, \
+        token: of-the-stream}}\n";
     beside(
         async |relay, at| {
             push_at(at, "x", &jpeg(1)).await;

@@ -101,7 +101,9 @@ fn an_added_stream_is_there_is_changed_outlives_a_restart_and_is_removed() {
 #[test]
 fn a_patch_sends_no_credential_to_another_address() {
     let served = Served::new();
-    let camera = json!({"source": {"type": "mjpeg", "url": "http://127.0.0.1:1/video", "headers": {"X-Key": "s3cret"}}});
+    let camera = json!({
+        "source": {"type": "mjpeg", "url": "http://127.0.0.1:1/video", "headers": {"X-Key": "s3cret"}}
+    });
     let chart = json!({"source": {"type": "chart", "series": ["cpu"], "poll": {
         "url": "http://127.0.0.1:1/status", "headers": {"X-Key": "s3cret"},
     }}});
@@ -235,7 +237,8 @@ fn what_is_refused_is_said_with_its_path_and_changes_nothing() {
             "{problem}"
         );
     }
-    // Whether the file is there is not looked at: the answers for one that is and one that is not are the same.
+    // Whether the file is there is not looked at: the answers for one that is and one that is not are the
+    // same.
     let answer = |path: &str| {
         let path = format!("{}{path}", served.folder.path().display());
         [
@@ -308,8 +311,8 @@ fn a_stream_is_paused_resumed_and_restarted_and_the_events_say_so() {
     served.end();
 }
 
-/// Killed with no time to clean up, again and again, while streams are written: what is there is whole, and is the last that was
-/// answered or the one after it.
+/// Killed with no time to clean up, again and again, while streams are written: what is there is whole, and
+/// is the last that was answered or the one after it.
 #[cfg(unix)]
 #[test]
 fn a_kill_at_any_moment_leaves_the_old_or_the_new_streams() {

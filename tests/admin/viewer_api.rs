@@ -73,7 +73,8 @@ async fn the_publisher_whose_feed_is_shown_has_a_number_of_its_own() {
     let relay = TestRelay::start(PUSH_WITH_REPLAY);
     let feed = async || {
         let mut publisher = Client::connect(relay.address()).await;
-        let head = "POST /streams/x/feed HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let head = "POST /streams/x/feed HTTP/1.1\r\nHost: x\r\nContent-Type: \
+            image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n";
         publisher.send(head.as_bytes()).await;
         publisher
     };

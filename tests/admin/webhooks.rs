@@ -31,7 +31,7 @@ const SECRET: &str = "a-secret-of-the-hook";
 /// Requests that a test has not looked at yet.
 const MAX_UNREAD: usize = 64;
 
-/// What a hook was sent.
+/// A request that a hook received.
 #[derive(Debug)]
 struct Received {
     head: String,
@@ -69,8 +69,8 @@ impl Received {
     }
 }
 
-/// A server that is told things. It answers request number `n`, counted from 0, with `answers[n]`, and those behind them
-/// with 204; where it has no answer it is silent.
+/// A server that is told things. It answers request number `n`, counted from 0, with `answers[n]`, and those
+/// behind them with 204; where it has no answer it is silent.
 struct Receiver {
     address: SocketAddr,
     received: mpsc::Receiver<Received>,
@@ -158,7 +158,8 @@ fn told(event: &str) -> (String, String) {
 async fn a_hook_is_told_what_is_lost_and_back_and_can_check_that_it_is_ours() {
     let (camera, mut receiver) = (Camera::start().await, Receiver::start(&[]).await);
     let more = format!(
-        ", secret: {SECRET}, events: [lost, back, no-viewers], headers: {{Authorization: Bearer abc, X-Own: y}}"
+        ", secret: {SECRET}, events: [lost, back, no-viewers], headers: {{Authorization: Bearer abc, X-Own: \
+         y}}"
     );
     let relay = TestRelay::start(&(receiver.hook(&more) + &door(&camera)));
     drop(live(&camera).await);

@@ -1,12 +1,13 @@
-//! A camera that closes at each byte of its answer, in an orderly way and with RST: what was whole is shown, what was begun
-//! is counted, and nothing else happens.
+//! A camera that closes at each byte of its answer, in an orderly way and with RST: what was whole is shown,
+//! what was begun is counted, and nothing else happens.
 
 use framecast::{bus::DropReason, source::camera::mjpeg::UpstreamSource};
 use testkit::fake_camera::{FakeCamera, Step};
 
 use crate::source_runner::{HEAD, answer, body, config, limits, three, watch_source};
 
-/// How many of the pictures are whole in the first `len` bytes of the answer, and whether another has begun.
+/// Returns the number of whole pictures in the first `len` bytes of the answer, and whether another has
+/// begun.
 fn whole_in(len: usize) -> (usize, bool) {
     let (mut end, mut begun) = (HEAD.len(), false);
     let mut whole = 0;

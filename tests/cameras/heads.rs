@@ -42,11 +42,13 @@ async fn odd_heads_are_no_obstacle() {
         ("no blank line", "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n"),
         (
             "4 GB",
-            "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\nContent-Length: 4294967296\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\nContent-Length: \
+             4294967296\r\n\r\n",
         ),
         (
             "twice the length, once not a number",
-            "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\nContent-Length: x\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\nContent-Length: x\r\nContent-Type: \
+             multipart/x-mixed-replace;boundary=cam\r\n\r\n",
         ),
     ] {
         let camera = saying(answer(head, &body(&three()))).await;
@@ -71,7 +73,8 @@ async fn answers_may_be_cut_anywhere() {
 
 #[actix_web::test]
 async fn chunks_may_be_cut_anywhere_and_their_framing_too() {
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: \
+        multipart/x-mixed-replace;boundary=cam\r\nTransfer-Encoding: chunked\r\n\r\n";
     let body = body(&three());
     watch_cuts(body.len() - 1, move |n| {
         let (first, second) = body.split_at(n + 1);
@@ -86,7 +89,8 @@ async fn chunks_may_be_cut_anywhere_and_their_framing_too() {
 
 #[actix_web::test]
 async fn chunks_as_cameras_write_them_are_read() {
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: \
+        multipart/x-mixed-replace;boundary=cam\r\nTransfer-Encoding: chunked\r\n\r\n";
     let all = body(&three());
     let (first, second) = all.split_at(all.len() / 2);
     let chunk = |size: String, bytes: &[u8], end: &str| [size.as_bytes(), bytes, end.as_bytes()].concat();
@@ -117,7 +121,8 @@ async fn chunks_as_cameras_write_them_are_read() {
 
 #[actix_web::test]
 async fn an_answer_that_is_not_chunked_as_it_says_is_told() {
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: \
+        multipart/x-mixed-replace;boundary=cam\r\nTransfer-Encoding: chunked\r\n\r\n";
     let camera = saying(answer(head, &body(&three()))).await;
     let error = watch(config(&camera.url("/"))).await.error();
     assert!(error.contains("its answer is chunked, but a chunk's size is no hexadecimal number"), "{error}");
@@ -127,7 +132,8 @@ async fn an_answer_that_is_not_chunked_as_it_says_is_told() {
 async fn a_declared_length_ends_the_body_while_the_camera_talks_on() {
     let all = body(&three());
     let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\nContent-Length: {}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\nContent-Length: \
+         {}\r\n\r\n",
         all.len()
     );
     let more = [&all[..], &all[..]].concat();

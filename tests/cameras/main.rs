@@ -1,4 +1,5 @@
-//! Cameras as they are, each on a real socket, against the real sources: every row of what cameras do that concerns HTTP.
+//! Cameras as they are, each on a real socket, against the real sources: every row of what cameras do that
+//! concerns HTTP.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -225,7 +225,9 @@ async fn a_nonce_serves_all_polls_of_a_connection() {
             three().get(asked.fetch_add(1, SeqCst)).map_or_else(gone, |jpeg| picture("", jpeg))
         }
         _ => Reply {
-            bytes: b"HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"c\", nonce=\"n\", qop=\"auth\"\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            bytes: b"HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"c\", nonce=\"n\", \
+                qop=\"auth\"\r\nContent-Length: 0\r\n\r\n"
+                .to_vec(),
             close: false,
         },
     })

@@ -27,13 +27,13 @@ pub(crate) fn config(url: &str) -> UpstreamConfig {
     }
 }
 
-/// The same with user `door` and password `s3cret`.
+/// Returns the configuration for `url` with user `door` and password `s3cret`.
 pub(crate) fn config_with_login(url: &str) -> UpstreamConfig {
     let login = Login { user: "door".into(), password: Secret::new("s3cret") };
     UpstreamConfig { login: Some(login), ..config(url) }
 }
 
-/// What came of one run.
+/// The result of one run.
 pub(crate) struct Outcome {
     pub(crate) result: Result<(), SourceError>,
     /// Every frame shown, in order.
@@ -78,7 +78,7 @@ pub(crate) async fn watch(config: UpstreamConfig) -> Outcome {
     watch_within(config, &limits()).await
 }
 
-/// The same under other limits.
+/// Runs the source under other limits.
 pub(crate) async fn watch_within(config: UpstreamConfig, limits: &Limits) -> Outcome {
     watch_source(&mut UpstreamSource::new(config, limits)).await
 }
@@ -91,7 +91,8 @@ pub(crate) async fn watch_source(source: &mut dyn Source) -> Outcome {
     let mut frames = Vec::new();
     let result = {
         let mut run = source.run(&sink);
-        // The reader shares the thread with the source: it sees every frame only if the source lets others run.
+        // The reader shares the thread with the source: it sees every frame only if the source lets others
+        // run.
         loop {
             tokio::select! {
                 biased;

@@ -180,7 +180,8 @@ async fn a_camera_that_would_rather_speak_http_2_is_asked_over_http_1_1() {
     assert_eq!(offered.protocols.lock().unwrap().len(), 0, "no protocol is offered, HTTP/2 least of all");
 }
 
-/// Where the child process of the next test finds the camera's key; its certificate is the system's only root there.
+/// Where the child process of the next test finds the camera's key; its certificate is the system's only root
+/// there.
 const KEY_FILE: &str = "FRAMECAST_TEST_CAMERA_KEY";
 
 #[actix_web::test]

@@ -6,7 +6,7 @@ use testkit::program::{Running, run};
 
 use testkit::command::{ended, ended_with_input, framecast};
 
-/// What follows a word in a text, up to the next blank.
+/// Returns the text between a word and the next blank.
 fn after<'a>(text: &'a str, word: &str) -> &'a str {
     text.split_once(word)
         .unwrap_or_else(|| panic!("{word:?} is not in {text}"))
@@ -41,7 +41,8 @@ fn what_the_commands_print_lets_in_whom_they_are_for() {
     let file = folder.path().join("framecast.yaml");
     let key = "k".repeat(40);
     let yaml = format!(
-        "auth:\n  link_key: {key}\n  tokens:\n{}\n  users:\n{}\nstreams:\n  x: {{source: {{type: pattern}}}}\n  y: {{source: {{type: pattern}}}}\n",
+        "auth:\n  link_key: {key}\n  tokens:\n{}\n  users:\n{}\nstreams:\n  x: {{source: {{type: \
+         pattern}}}}\n  y: {{source: {{type: pattern}}}}\n",
         yaml_of(token_yaml, "tokens"),
         yaml_of(user.well(), "users"),
     );

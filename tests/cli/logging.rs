@@ -1,5 +1,5 @@
-//! The log: in JSON for what collects it, with a line for each request if that is wanted, and numbers by which viewers and
-//! sources are found in it and in the API.
+//! The log: in JSON for what collects it, with a line for each request if that is wanted, and numbers by
+//! which viewers and sources are found in it and in the API.
 
 use std::{
     fs,
@@ -40,7 +40,7 @@ fn serve(log: &str, change: impl FnOnce(&mut Command) -> &mut Command) -> Framec
     Framecast::serve_with(&config(log), |command| change(command.env("FRAMECAST_ADMIN_TOKEN", ADMIN)))
 }
 
-/// What the API says to an administrator.
+/// Returns the answer of the API to an administrator.
 fn api(server: &Framecast, route: &str) -> Value {
     let authorization = format!("Authorization: Bearer {ADMIN}");
     let output = run("curl", &["-sS", "--fail", "-H", &authorization, &server.url(route)]);

@@ -28,7 +28,7 @@ async fn speaking(dialect: &Dialect, jpegs: &[Vec<u8>]) -> FakeCamera {
     camera(&format!("HTTP/1.1 200 OK{kind}"), &(dialect.render)(jpegs)).await
 }
 
-/// What of the report is to be pasted.
+/// Returns the part of the report that is to be pasted.
 fn yaml(report: &str) -> &str {
     report.split_once("In the configuration:\n\n").expect("YAML to paste").1
 }

@@ -132,7 +132,8 @@ fn streams_in_access_rules_that_are_not_there_are_said_with_the_one_that_may_be_
     let auth = |streams: &str| {
         let hash = format!("sha256:{}", "0".repeat(64));
         format!(
-            "auth: {{anonymous: [all], tokens: {{wall: {{hash: \"{hash}\", role: view, streams: [{streams}]}}}}}}\n{}",
+            "auth: {{anonymous: [all], tokens: {{wall: {{hash: \"{hash}\", role: view, streams: \
+             [{streams}]}}}}}}\n{}",
             yaml(&["front-door", "yard"])
         )
     };
@@ -140,7 +141,8 @@ fn streams_in_access_rules_that_are_not_there_are_said_with_the_one_that_may_be_
     let file = folder.path().join("a.yaml");
     fs::write(&file, auth("front-dor, yard, all-day")).unwrap();
     let checked = testkit::command::ended(&["check", &file.display().to_string()]);
-    let said = "auth.tokens.wall.streams: there is no stream front-dor (did you mean front-door?); it counts as soon";
+    let said = "auth.tokens.wall.streams: there is no stream front-dor (did you mean front-door?); it counts \
+        as soon";
     assert!(checked.stderr.contains(said), "{}", checked.stderr);
     assert!(
         checked.stderr.contains("there is no stream all-day; it counts") && !checked.stderr.contains("yard")
@@ -166,7 +168,8 @@ fn limits_by_address_proxies_and_sessions_hold_at_once() {
     };
     let times = |n: usize, more: &[&str]| (0..n).map(|_| ask(more)).filter(|status| status == "429").count();
     assert_eq!(times(12, &[]), 0);
-    let limited = "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_requests_per_second: 1, max_viewers_per_address: 1}\n";
+    let limited = "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_requests_per_second: 1, \
+        max_viewers_per_address: 1}\n";
     fs::write(served.file(), format!("{limited}{base}")).unwrap();
     served.log_says("the configuration holds");
     let from = |address: &str| format!("X-Forwarded-For: {address}");

@@ -1,4 +1,4 @@
-//! What nobody may see, whatever is logged.
+//! Secrets do not appear in any log or answer.
 
 use std::fs;
 

@@ -126,7 +126,8 @@ fn listening_port(pid: u32) -> Option<u16> {
     })
 }
 
-/// A shell's usual limit is 1024 files, and 2000 viewers are let in: at the limit not even the health check is answered.
+/// A shell's usual limit is 1024 files, and 2000 viewers are let in: at the limit not even the health check
+/// is answered.
 #[cfg(target_os = "linux")]
 #[test]
 fn it_may_open_as_many_files_as_the_system_allows() {
@@ -171,7 +172,8 @@ fn what_viewers_have_started_is_counted_and_is_gone_when_they_are() {
         write!(viewer, "GET /streams/a{query} HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
         viewer.read_exact(&mut [0; 1024]).unwrap();
     }
-    // The source of the stream, the rendition's actor, and what these need. Who asked before may not be gone yet.
+    // The source of the stream, the rendition's actor, and what these need. Who asked before may not be gone
+    // yet.
     let with = wait_for("those of three viewers", || Some(tasks(&base)).filter(|now| now[..2] == [4, 3]));
     assert!(with[2] >= work + 2, "{with:?}, and before {work}");
     drop(viewers);

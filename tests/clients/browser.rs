@@ -103,7 +103,10 @@ fn order_columns_and_full_screen_are_kept_in_the_address() {
     browser.wait_for("/place 3 of 4/.test(document.getElementById('said').textContent)");
     browser.drag(&grip("cam4"), &grip("cam2"));
     browser.wait_for(&format!("{order} === 'cam4,cam2,cam3,cam1'"));
-    browser.run("const columns = document.getElementById('columns'); columns.value = '2'; columns.dispatchEvent(new Event('change'))");
+    browser.run(
+        "const columns = document.getElementById('columns'); columns.value = '2'; \
+        columns.dispatchEvent(new Event('change'))",
+    );
     browser.wait_for("location.search === '?order=cam4,cam2,cam3,cam1&columns=2'");
     // A reload brings back the same.
     let url = browser.run("return location.href");

@@ -1,5 +1,6 @@
-//! What is published of framecast's contracts, held by programs that know nothing of framecast: the API by schemathesis, which asks
-//! it as its OpenAPI says and worse, and the configuration by a validator of JSON Schema.
+//! Checks the published contracts of framecast with programs that do not know it: the API with schemathesis,
+//! which sends valid and invalid requests according to the OpenAPI document, and the configuration with a
+//! validator of JSON Schema.
 
 use std::{
     fs,
@@ -19,8 +20,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A stream that draws, one that is pushed to and has a picture, a graph, one to be paused, and one that was added; everybody watches,
-/// one administers.
+/// A stream that draws, one that is pushed to and has a picture, a graph, one to be paused, and one that was
+/// added; everybody watches, one administers.
 fn served() -> Framecast {
     let hash = framecast::auth::token::hash(TOKEN);
     let framecast = Framecast::serve(&format!(
@@ -121,7 +122,7 @@ fn every_configuration_that_is_shown_keeps_to_the_published_schema() {
     assert_eq!(refused(&[files, blocks].concat()), [""; 0]);
 }
 
-/// What an editor is to underline.
+/// Configurations in which an editor must underline an error.
 const WRONG: [&str; 18] = [
     "server: {listen: 127.0.0.1:8080}",
     "streams: {}",

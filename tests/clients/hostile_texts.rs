@@ -1,4 +1,4 @@
-//! What cameras and administrators' clients write is text on the pages, whatever stands in it.
+//! Texts from cameras and administrators' clients appear on the pages as text, whatever they contain.
 
 use std::{
     io::{Read, Write},

@@ -55,7 +55,8 @@ fn each_result_is_that_of_jpegtran() {
             command.extend(arguments.split_whitespace());
             command.extend(["-outfile", text(&theirs), &source]);
             run("jpegtran", &command);
-            // The same code is the same coefficients. Where tables differ, so does the code, but not the picture.
+            // The same code is the same coefficients. Where tables differ, so does the code, but not the
+            // picture.
             let [our_jpeg, their_jpeg] =
                 [&ours, &theirs].map(|path| fs::read(path).expect("both were written"));
             assert_eq!(pixels(&ours), pixels(&theirs), "{what}");

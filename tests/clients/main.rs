@@ -1,6 +1,7 @@
 //! The built binary between real programs: what users have at either end of it.
 //!
-//! `scripts/test` installs the programs. A missing one fails its tests: a test that was skipped proves nothing.
+//! `scripts/test` installs the programs. A missing one fails its tests: a test that was skipped proves
+//! nothing.
 
 mod browser;
 mod contract;

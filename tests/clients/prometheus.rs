@@ -1,4 +1,5 @@
-//! Prometheus' own tools read what `/metrics` says, and the dashboard and the alerts name nothing that is not there.
+//! Prometheus' own tools read what `/metrics` says, and the dashboard and the alerts name nothing that is not
+//! there.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +13,8 @@ use testkit::{
     program::{promtool, run, wait_for},
 };
 
-/// Has every metric: a stream that is encoded and keeps its past, one with several sources, one that is saved.
+/// Has every metric: a stream that is encoded and keeps its past, one with several sources, one that is
+/// saved.
 const EVERYTHING: &str = "
 webhooks: {ops: {url: \"http://127.0.0.1:9/\"}}
 streams:
@@ -30,7 +32,7 @@ fn metrics(framecast: &Framecast) -> String {
     String::from_utf8(output.stdout).expect("metrics are text")
 }
 
-/// What a relay says in which everything has happened that there are metrics of.
+/// Returns the metrics of a relay in which every event that has a metric has happened.
 fn everything() -> String {
     let framecast = Framecast::serve(EVERYTHING);
     let text = wait_for("the first encoded picture", || {
@@ -109,7 +111,7 @@ fn queries_of(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// What looks like one of our metrics in a text.
+/// Returns the words of a text that look like names of framecast's metrics.
 fn names(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     words.filter(|word| {

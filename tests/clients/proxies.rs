@@ -15,11 +15,12 @@ use testkit::program::{PATIENCE, Running, free_address, proxy, run, try_run, wai
 /// Viewers of one address; the next one is too many.
 const VIEWERS: usize = 1;
 
-/// Parts that may have been sent when the first of them is here: a proxy that waits for a full buffer holds twenty of these pictures back.
+/// Parts that may have been sent when the first of them is here: a proxy that waits for a full buffer holds
+/// twenty of these pictures back.
 const SENT_AT_MOST: u64 = 8;
 
-/// Large pictures for a viewer that takes next to nothing. A proxy that buffers takes them all, and shows them when they are old; else a
-/// few are on their way at most.
+/// Large pictures for a viewer that takes next to nothing. A proxy that buffers takes them all, and shows
+/// them when they are old; else a few are on their way at most.
 const LARGE: u8 = 30;
 const TAKEN_AT_MOST: u64 = 10;
 
@@ -50,7 +51,8 @@ impl Behind {
         let server = snippet("trusted_proxies: unix").replace("/run/framecast/framecast.sock", &socket);
         assert!(server.contains(&format!("unix:{socket}")), "{server}");
         let rest = format!(
-            "limits: {{max_viewers_per_address: {VIEWERS}}}\nstreams: {{x: {{source: {{type: push, token: none}}}}}}\n"
+            "limits: {{max_viewers_per_address: {VIEWERS}}}\nstreams: {{x: {{source: {{type: push, token: \
+             none}}}}}}\n"
         );
         fs::write(&file, server + &rest).expect("the folder is ours");
         let mut command = Command::new(env!("CARGO_BIN_EXE_framecast"));
@@ -87,16 +89,16 @@ impl Behind {
     }
 }
 
-/// How a proxy is reached.
+/// A running proxy, and the way in which curl reaches it.
 struct Front {
     base: String,
-    /// What curl has to know for it.
+    /// Arguments that curl needs for the proxy.
     arguments: Vec<String>,
     _proxy: Running,
 }
 
 impl Front {
-    /// What curl is asked to do, from an address of its own.
+    /// Returns the command line of curl for a request from an address of its own.
     fn curl(&self, from: &str, more: &[&str], route: &str) -> Vec<String> {
         let mut all: Vec<_> = self.arguments.clone();
         all.extend(["-sS", "--no-buffer", "--interface", from].map(str::to_owned));
@@ -203,7 +205,7 @@ fn assert_nothing_waits_in_the_proxy(behind: &Behind, front: &Front) {
     );
 }
 
-/// What the document promises of a proxy.
+/// Checks the properties that the document promises of a proxy.
 fn assert_served(behind: &Behind, front: &Front) {
     let folder = behind.folder.path();
     front.is_ready();
@@ -260,7 +262,8 @@ fn nginx_passes_streams_on_as_they_come_with_the_viewers_address() {
         .map(|kind| format!("{kind}_temp_path {};\n", behind.path(kind)))
         .collect();
     let config = format!(
-        "daemon off;\nmaster_process off;\npid {};\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}\
+        "daemon off;\nmaster_process off;\npid {};\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log \
+         off;\n{temporary}\
          server {{\nlisten {address};\n{location}\n}}\n}}\n",
         behind.path("nginx.pid"),
     );

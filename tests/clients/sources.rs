@@ -19,7 +19,7 @@ fn ffmpeg_serving_mpjpeg_is_relayed() {
     relay_ffmpeg(&["-content_type", "multipart/x-mixed-replace;boundary=ffmpeg"]);
 }
 
-/// What it does when nobody tells it better: `application/octet-stream`, with parts inside.
+/// Covers the default of ffmpeg: `application/octet-stream`, with parts inside.
 #[test]
 fn ffmpeg_serving_parts_without_saying_so_is_relayed() {
     relay_ffmpeg(&[]);

@@ -94,7 +94,7 @@ fn curl_fetches_a_snapshot_that_is_one_whole_picture() {
 
 type Headers = Vec<(String, String)>;
 
-/// How much of an endless answer is looked at: several parts.
+/// Length of the checked part of an endless answer: several parts.
 const ENOUGH_BYTES: &str = "100000";
 
 /// Status line, headers and the begin of the body, transfer coding removed.
@@ -130,7 +130,8 @@ fn assert_stream_headers(headers: &Headers) {
     assert!(values(headers, "content-length").is_empty(), "{headers:?}");
 }
 
-/// Byte for byte: the delimiter stands first, and again right after each frame; each part has its three headers.
+/// Byte for byte: the delimiter stands first, and again right after each frame; each part has its three
+/// headers.
 fn assert_parts_stand_one_after_the_other(body: &[u8]) {
     const DELIMITER: &[u8] = b"--boundarydonotcross\r\n";
     let mut rest =
@@ -167,7 +168,8 @@ fn start_of(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned()
 }
 
-/// How many different pictures prove that a stream moves; the rest may be repeats, which are part of the protocol.
+/// Number of different pictures that prove that a stream moves; the rest may be repeats, which are part of
+/// the protocol.
 const MOVING: usize = 3;
 
 /// Reads so many frames with ffmpeg, which must not complain, and of which some must differ.

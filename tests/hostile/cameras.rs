@@ -17,11 +17,13 @@ use crate::bombs;
 /// So little that each overrun shows.
 const TOP: &str = "limits: {max_frame_bytes: 256KiB}";
 
-/// What all of them together may cost: some frames each, what awc and the system's allocator keep, and a decoder's planes.
+/// Upper bound of the memory for all of them together: some frames each, the memory that awc and the system's
+/// allocator keep, and a decoder's planes.
 const MEMORY_KIB: u64 = 48 * 1024;
 
 const HEAD: &[u8] =
-    b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\nContent-Type: image/jpeg\r\n\r\n";
+    b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\nContent-Type: \
+     image/jpeg\r\n\r\n";
 
 /// One kind of malice, and what the relay makes of it.
 struct Case {
@@ -30,7 +32,7 @@ struct Case {
     camera: MaliciousCamera,
     /// Part of the reason that stands in the API.
     reason: &'static str,
-    /// What must be counted as dropped.
+    /// Reason under which the drops must be counted.
     counted: Option<&'static str>,
 }
 
@@ -320,7 +322,8 @@ async fn a_circle_of_two_cameras_is_left_after_a_bounded_number_of_requests() {
     fixture.end();
 }
 
-/// Nothing is decoded of them but where a viewer's wish or a transform needs it; there their scans are bounded.
+/// Nothing is decoded of them but where a viewer's wish or a transform needs it; there their scans are
+/// bounded.
 #[tokio::test]
 async fn progressive_bombs_are_given_up_by_those_who_decode_and_counted() {
     let bomb = Arc::new(bombs::progressive(2000));
@@ -334,7 +337,8 @@ async fn progressive_bombs_are_given_up_by_those_who_decode_and_counted() {
     })
     .await;
     let streams = format!(
-        "  x: {{on_demand: false, transform: [{{scale: {{width: 32}}}}], source: {{type: mjpeg, url: 'http://{}/'}}}}\n",
+        "  x: {{on_demand: false, transform: [{{scale: {{width: 32}}}}], source: {{type: mjpeg, url: \
+         'http://{}/'}}}}\n",
         camera.address()
     );
     let mut fixture = Fixture::serving("limits: {max_frame_bytes: 1MiB}", &streams).await;

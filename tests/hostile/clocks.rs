@@ -1,10 +1,12 @@
-//! The clock on the wall jumps: ahead when a machine without a battery has found the time, back when somebody mends it.
+//! The clock on the wall jumps: ahead when a machine without a battery has found the time, back when somebody
+//! mends it.
 
 use std::{fs, time::SystemTime};
 
 use testkit::{fixture::Fixture, numbered_pictures::numbered, raw_client::Client};
 
-/// Between the program and the system's clock (Debian's faketime); timers, which do not go by the wall, are left alone.
+/// Between the program and the system's clock (Debian's faketime); timers, which do not go by the wall, are
+/// left alone.
 const PRELOADED: &str = "LD_PRELOAD=/usr/lib/$(uname -m)-linux-gnu/faketime/libfaketime.so.1 \
                          FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1";
 
@@ -12,7 +14,7 @@ const STREAMS: &str = "  inbox: {source: {type: push, token: none}}\n  \
                        wall: {on_demand: false, source: {type: text, text: '%H:%M:%S', fps: 10}}\n  \
                        bars: {on_demand: false, source: {type: pattern, size: 64x48, fps: 10}}\n";
 
-/// How far off the clock is that pictures are stamped with, in hours.
+/// Returns the difference, in hours, of the clock that pictures are stamped with.
 async fn hours_off(fixture: &Fixture) -> i64 {
     assert_eq!(fixture.push("inbox", &numbered(1)).await.head.status, 204);
     let snapshot = Client::get(fixture.address(), "/streams/inbox/snapshot").await;

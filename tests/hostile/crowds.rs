@@ -9,7 +9,8 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet};
 
 const CROWD: usize = 5000;
 
-/// What a connection may cost in this build of the program, above all its buffers in actix.
+/// Upper bound of the memory for the connections in this build of the program, above all for their buffers in
+/// actix.
 const MEMORY_KIB: u64 = CROWD as u64 * 32;
 
 /// Without `sendfile`, since a stream that had eight viewers keeps the pipes of that.

@@ -166,7 +166,8 @@ async fn jpegs_that_are_decoded_in_several_scans_take_the_memory_there_is_or_are
         ("progressive CMYK", jpeg(3600, ColorType::Cmyk, R_4_4_4, true)),
         ("in one scan", jpeg(3600, ColorType::Rgb, R_4_4_4, false)),
     ];
-    // libjpeg-turbo decodes the last one at an eighth of its sides where it becomes small, which takes little memory.
+    // libjpeg-turbo decodes the last one at an eighth of its sides where it becomes small, which takes little
+    // memory.
     let is_scaled = |name: &str| name == "in one scan" && codec().max_denominator() == 8;
     house
         .bears(DECODE_KIB + BESIDE_KIB, async |house| {

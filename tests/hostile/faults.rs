@@ -1,9 +1,11 @@
-//! What breaks without anybody's malice: descriptors, names, networks, the process itself.
+//! Faults without malice: of descriptors, names, networks, the process itself.
 //!
-//! Disks that take no pictures: `tests/viewers/recording.rs`. Lost packets: `loss.rs`. Panics, each injected at the border that
-//! all of its kind pass: sources in `src/stream/pump.rs`; steps, decoders and encoders, also of renditions, in `src/imaging/transform/stage.rs`, other jobs in
-//! `src/imaging/cpu_pool/mod.rs` and `src/source/mosaic/tile_queue.rs`; what is written to viewers in `src/stream/fan_out.rs`; saving in
-//! `src/recording/tests.rs`; webhooks in `src/webhooks/delivery.rs`; handlers, bodies and WebSockets in `src/web/server/mod.rs`.
+//! Disks that take no pictures: `tests/viewers/recording.rs`. Lost packets: `loss.rs`. Panics, each injected
+//! at the border that all of its kind pass: sources in `src/stream/pump.rs`; steps, decoders and encoders,
+//! also of renditions, in `src/imaging/transform/stage.rs`, other jobs in `src/imaging/cpu_pool/mod.rs` and
+//! `src/source/mosaic/tile_queue.rs`; what is written to viewers in `src/stream/fan_out.rs`; saving in
+//! `src/recording/tests.rs`; webhooks in `src/webhooks/delivery.rs`; handlers, bodies and WebSockets in
+//! `src/web/server/mod.rs`.
 
 use std::{
     cell::RefCell,
@@ -406,14 +408,14 @@ async fn what_was_acknowledged_is_there_after_kill_9_under_load() {
     }
 }
 
-/// Runs the program with a file system of its own at the folder of its configuration, which a line of shell makes there from
-/// `$folder`.
+/// Runs the program with a file system of its own at the folder of its configuration, which a line of shell
+/// makes there from `$folder`.
 fn with_folder(made: &str) -> String {
     let inside = format!("for last; do :; done; folder=$(dirname \"$last\"); {made} && exec \"$@\"");
     format!("exec unshare --user --map-root-user --mount sh -c '{inside}' sh \"$@\"")
 }
 
-/// What is added over HTTP is kept beside the configuration, or not added.
+/// Checks that a stream that is added over HTTP is stored beside the configuration, or not added.
 #[tokio::test]
 async fn where_nothing_can_be_kept_adding_is_refused_and_nothing_else() {
     let read_only = "mount --bind \"$folder\" \"$folder\" && mount -o remount,bind,ro \"$folder\"";
@@ -467,7 +469,8 @@ async fn a_camera_whose_name_leads_elsewhere_is_asked_there() {
     let hosts = folder.path().join("hosts");
     fs::write(&hosts, "127.0.0.1 camera.test\n").unwrap();
     let shell = format!(
-        "exec unshare --user --map-root-user --mount sh -c 'mount --bind {} /etc/hosts && exec \"$@\"' sh \"$@\"",
+        "exec unshare --user --map-root-user --mount sh -c 'mount --bind {} /etc/hosts && exec \"$@\"' sh \
+         \"$@\"",
         hosts.display()
     );
     let streams = format!(
@@ -490,7 +493,8 @@ async fn a_camera_whose_name_leads_elsewhere_is_asked_there() {
     fixture.end();
 }
 
-/// Both in a network of their own, which the test breaks; it asks over a Unix socket, which has nothing to do with that.
+/// Both in a network of their own, which the test breaks; it asks over a Unix socket, which has nothing to do
+/// with that.
 struct Apart {
     running: Running,
     folder: tempfile::TempDir,
@@ -505,8 +509,8 @@ impl Apart {
         fs::write(path("small.jpg"), plain(64, 48)).unwrap();
         fs::write(path("large.jpg"), plain(96, 64)).unwrap();
         let yaml = format!(
-            "streams: {{x: {{on_demand: false, source: {{type: mjpeg, url: 'http://127.0.0.1:{}/', frame_timeout: 500ms}}}}, \
-             bars: {{source: {{type: pattern, size: 64x48, fps: 10}}}}}}",
+            "streams: {{x: {{on_demand: false, source: {{type: mjpeg, url: 'http://127.0.0.1:{}/', \
+             frame_timeout: 500ms}}}}, bars: {{source: {{type: pattern, size: 64x48, fps: 10}}}}}}",
             Self::PORT
         );
         fs::write(path("framecast.yaml"), yaml).unwrap();

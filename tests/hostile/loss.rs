@@ -52,7 +52,7 @@ async fn camera(listener: &UnixListener) -> Box<dyn Io> {
     Box::new(listener.accept().await.unwrap().0)
 }
 
-/// How many packets there were and how many of them were lost.
+/// Returns the number of packets, and of the lost ones among them.
 async fn lost(folder: &Path) -> (u64, u64) {
     run("kill", &["-s", "USR1", fs::read_to_string(folder.join("pid")).unwrap().trim()]);
     let told = until("the count of packets", async || {

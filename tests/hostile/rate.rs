@@ -75,7 +75,7 @@ async fn steady_viewer(fixture: &Fixture) -> Body {
     body
 }
 
-/// How many different frames it sees up to the last one.
+/// Returns the number of different frames up to the last one.
 async fn count(mut body: Body) -> u64 {
     let (mut last, mut seen) = (0, 0);
     while last < FRAMES {
@@ -133,7 +133,8 @@ async fn ten_steady_viewers_get_their_frames_in_the_midst_of_a_hostile_crowd() {
     let camera = camera(may.clone()).await;
     let streams = format!(
         "  free: {{source: {{type: mjpeg, url: 'http://{}/', frame_timeout: 1h}}}}\n  \
-         wide: {{source: {{type: push, token: none}}}}\n  guarded: {{source: {{type: push, token: kept-in-a-test}}}}\n",
+         wide: {{source: {{type: push, token: none}}}}\n  guarded: {{source: {{type: push, token: \
+         kept-in-a-test}}}}\n",
         camera.address()
     );
     // Without `sendfile`, since a stream that had eight viewers keeps the pipes of that.

@@ -1,4 +1,5 @@
-//! Requests that are not what they seem: more than one in one, addresses that lead elsewhere, heads without measure.
+//! Requests that are not what they seem: more than one in one, addresses that lead elsewhere, heads without
+//! measure.
 
 use testkit::{
     fixture::Fixture,

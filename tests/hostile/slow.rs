@@ -1,7 +1,8 @@
-//! A byte a second: alive to everybody who only asks whether something comes, and of no use. Deadlines are for whole heads, for
-//! whole pictures, and for what a viewer takes.
+//! A byte a second: alive to everybody who only asks whether something comes, and of no use. Deadlines are
+//! for whole heads, for whole pictures, and for what a viewer takes.
 //!
-//! Those of a push are minutes, and not to be set: their test has a clock of its own (`src/web/streams/push/body.rs`).
+//! Those of a push are minutes, and not to be set: their test has a clock of its own
+//! (`src/web/streams/push/body.rs`).
 
 use std::{io, time::Duration};
 
@@ -35,7 +36,7 @@ async fn drip(mut line: Line, said: Vec<u8>, dripped: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// What a camera says, and what it then never finishes.
+/// The beginning of a camera's answer, and the part that it never finishes.
 struct Slow {
     name: &'static str,
     said: Vec<u8>,

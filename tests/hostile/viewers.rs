@@ -252,7 +252,7 @@ const TEXT: u8 = 1;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
-/// What a page waits for at most, twice over in buffers of actix, and its one picture.
+/// Upper bound of the memory for a page, twice over in buffers of actix, and its one picture.
 const PAGE_KIB: u64 = 4 * 1024;
 
 /// Opens `PAGES` connections that say all this and read nothing, while pictures come.

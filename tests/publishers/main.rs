@@ -1,5 +1,5 @@
-//! Publishers of a running relay: single pictures, forms, feeds, points of graphs; what viewers see of them, and what
-//! refusals say.
+//! Publishers of a running relay: single pictures, forms, feeds, points of graphs; what viewers see of them,
+//! and what refusals say.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

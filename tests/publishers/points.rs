@@ -17,7 +17,8 @@ use crate::{
 
 const CHARTS: &str = "
 streams:
-  load: {source: {type: chart, token: none, series: [{name: cpu, color: \"#ff0000\"}, mem], size: 320x180, y: {min: 0, max: 1}}}
+  load: {source: {type: chart, token: none, series: [{name: cpu, color: \"#ff0000\"}, mem], size: 320x180, \
+  y: {min: 0, max: 1}}}
   guarded: {source: {type: chart, token: kept-in-a-test, series: [cpu], size: 320x180}}
   bars: {source: {type: pattern, size: 64x48, fps: 5}}
 ";
@@ -132,7 +133,8 @@ async fn a_polled_address_gives_points_and_what_is_wrong_with_it_is_said() {
     let bad = json_server(vec!["<html>"]).await;
     let chart = |address: SocketAddr| {
         format!(
-            "{{source: {{type: chart, size: 320x180, y: {{min: 0, max: 1}}, series: [{{name: cpu, color: \"#ff0000\"}}], \
+            "{{source: {{type: chart, size: 320x180, y: {{min: 0, max: 1}}, series: [{{name: cpu, color: \
+             \"#ff0000\"}}], \
              poll: {{url: \"http://{address}/s.json\", every: 100ms, pointers: {{cpu: /system/cpu}}}}}}}}"
         )
     };

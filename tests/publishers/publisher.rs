@@ -1,4 +1,4 @@
-//! What a publisher sends, and what a viewer and the API show of it.
+//! Publishers' requests, and their results at a viewer and in the API.
 
 use std::{io::Cursor, net::SocketAddr};
 
@@ -66,14 +66,14 @@ pub(crate) fn refused(answer: &Answer, status: u16) -> String {
     problem["detail"].as_str().expect("a reason").to_owned()
 }
 
-/// What a snapshot of the stream shows.
+/// Returns the picture of a snapshot of the stream.
 pub(crate) async fn shown(at: SocketAddr, stream: &str) -> Vec<u8> {
     let answer = Client::get(at, &format!("/streams/{stream}/snapshot")).await;
     assert_eq!(answer.head.status, 200);
     answer.body
 }
 
-/// What the API says about the stream.
+/// Returns the report of the API about the stream.
 pub(crate) async fn report(at: SocketAddr, stream: &str) -> Value {
     Client::get(at, &format!("/api/streams/{stream}")).await.json()
 }

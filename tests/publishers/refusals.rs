@@ -1,4 +1,4 @@
-//! What is no good is refused with the reason, counted, and covers nothing.
+//! Invalid pictures are refused with the reason, counted, and replace nothing.
 
 use image::ImageFormat;
 

@@ -1,4 +1,5 @@
-//! Streams with several sources: which one is shown, when the first is taken again, and what viewers see of it.
+//! Streams with several sources: which one is shown, when the first is taken again, and what viewers see of
+//! it.
 
 use std::time::Duration;
 

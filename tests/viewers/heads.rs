@@ -8,7 +8,7 @@ use testkit::{
 
 use crate::TestRelay;
 
-/// What every stream says, in any order.
+/// Headers of every stream, in any order.
 const STREAM_HEADERS: [(&str, &str); 8] = [
     ("access-control-allow-origin", "*"),
     ("cache-control", "no-store, no-cache, must-revalidate, pre-check=0, post-check=0, max-age=0"),

@@ -1,4 +1,4 @@
-//! What a viewer sees first, and what it sees when nothing happens.
+//! The first picture of a viewer, and its pictures while the camera sends none.
 
 use std::sync::Arc;
 
@@ -24,8 +24,9 @@ async fn a_viewer_that_joins_sees_the_present_picture_and_not_the_past() {
     assert_eq!(viewing.part().await.jpeg, jpeg(2));
 }
 
-/// Chromium draws a part only when the next one has come. If the second one were the repeat of a silent stream, each of
-/// these viewers would have waited for one, and the one that watches all the time would have seen as many.
+/// Chromium draws a part only when the next one has come. If the second one were the repeat of a silent
+/// stream, each of these viewers would have waited for one, and the one that watches all the time would have
+/// seen as many.
 #[tokio::test]
 async fn a_viewer_that_joins_sees_the_present_picture_twice_at_once() {
     const VIEWERS: usize = 20;

@@ -126,7 +126,7 @@ async fn what_a_page_has_not_drawn_paces_it_and_the_newest_comes_next() {
     page.no_picture().await;
 }
 
-/// What another page does not take is nothing to this one.
+/// Checks that a page that reads nothing has no influence on this one.
 #[tokio::test]
 async fn a_page_that_draws_nothing_delays_no_other() {
     let relay = TestRelay::live_push(&jpeg(1)).await;

@@ -1,4 +1,4 @@
-//! What the pages tell browsers about themselves: what they may load, and who may frame them.
+//! Headers of the pages for browsers: the content that they may load, and the sites that may frame them.
 
 use testkit::raw_client::{Client, Head};
 

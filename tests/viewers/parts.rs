@@ -74,7 +74,8 @@ async fn a_picture_goes_out_as_the_very_bytes_that_came_in() {
     }
 }
 
-/// Enough viewers for pages that they share, pictures that no socket takes at once, and one too large for pages.
+/// Enough viewers for pages that they share, pictures that no socket takes at once, and one too large for
+/// pages.
 #[tokio::test]
 async fn the_same_bytes_come_whichever_way_they_are_sent() {
     for way in ["true", "false", "auto"] {

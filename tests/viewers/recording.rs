@@ -12,7 +12,8 @@ use testkit::{
 
 use crate::TestRelay;
 
-/// Serves with a file system of its own at the folder, prepared by shell commands in which `$0` is that folder.
+/// Serves with a file system of its own at the folder, prepared by shell commands in which `$0` is that
+/// folder.
 fn serve_on(folder: &str, prepare: &str, yaml: &str) -> Framecast {
     let script = format!("{prepare} && exec \"$@\"");
     Framecast::serve_with(yaml, |command| {
@@ -85,8 +86,8 @@ fn a_picture_that_was_half_written_when_the_disk_was_full_is_taken_back() {
     // Takes the file out of the file system when framecast, whose number is the shell's, has ended.
     let prepare = format!(
         "mount -t tmpfs -o size=64k none \"$0\" && \
-         {{ (while kill -0 $$; do sleep 0.05; done; cp \"$0/a.mjpg\" {kept_name}.new; mv {kept_name}.new {kept_name}) \
-         > /dev/null 2>&1 & }}"
+         {{ (while kill -0 $$; do sleep 0.05; done; cp \"$0/a.mjpg\" {kept_name}.new; mv {kept_name}.new \
+         {kept_name}) > /dev/null 2>&1 & }}"
     );
     let source = "source: {type: pattern, size: 320x240, fps: 20}";
     let yaml = format!("streams: {{bars: {{{source}, save: {{append: {dir}/a.mjpg, max_bytes: 1MB}}}}}}");
@@ -201,8 +202,8 @@ async fn a_file_that_grows_is_what_its_stream_showed_and_stops_where_it_was_told
     let file = folder.path().join("x.mjpg");
     let max_bytes = jpeg(1).len() + jpeg(2).len();
     let relay = TestRelay::start(&format!(
-        "streams: {{x: {{source: {{type: push, token: none}}, save: {{append: {}, max_bytes: {max_bytes}, when_full: stop}}}}, \
-         y: {{source: {{type: push, token: none}}}}}}",
+        "streams: {{x: {{source: {{type: push, token: none}}, save: {{append: {}, max_bytes: {max_bytes}, \
+         when_full: stop}}}}, y: {{source: {{type: push, token: none}}}}}}",
         file.display()
     ));
     for n in 1..=2 {

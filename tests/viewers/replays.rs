@@ -100,7 +100,8 @@ async fn one_who_looks_at_the_past_is_a_viewer_like_any_other_for_the_limits() {
 #[tokio::test]
 async fn nonsense_is_refused_and_what_is_missing_is_named() {
     let relay = TestRelay::with_pictures(
-        "streams: {x: {source: {type: push, token: none}, replay: 1m}, plain: {source: {type: push, token: none}}}",
+        "streams: {x: {source: {type: push, token: none}, replay: 1m}, plain: {source: {type: push, token: \
+         none}}}",
         0,
         Duration::ZERO,
     )

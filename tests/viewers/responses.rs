@@ -49,7 +49,7 @@ async fn a_method_that_is_not_for_an_address_is_refused_with_those_that_are() {
     }
 }
 
-/// What differs from one answer to the next.
+/// Returns the headers without those that differ from one answer to the next.
 fn lasting(head: &Head) -> Vec<(String, String)> {
     let mut headers: Vec<_> =
         head.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
@@ -163,8 +163,8 @@ streams:
         &all["streams"][1],
         &json!({
             "name": "x", "title": "x", "source": "push", "push": "open", "state": "live", "reason": null,
-            "next_try_in_s": null, "frames_in": 2, "bytes_in": bytes, "viewers": 1, "skipped": 0, "reconnects": 0,
-            "size": {"width": WIDTH, "height": HEIGHT}, "frame_bytes": jpeg(2).len(),
+            "next_try_in_s": null, "frames_in": 2, "bytes_in": bytes, "viewers": 1, "skipped": 0,
+            "reconnects": 0, "size": {"width": WIDTH, "height": HEIGHT}, "frame_bytes": jpeg(2).len(),
         }),
     );
     assert_eq!(all["streams"][1]["dropped"]["invalid"], 1);

@@ -74,8 +74,8 @@ async fn the_camera_is_let_go() {
     assert!(viewing.body.rest().await.ends_with(CLOSING.as_bytes()));
 }
 
-/// Nothing that a client does may hold the program back: one that reads nothing, one that says nothing, one that stopped
-/// in the middle of its request.
+/// Nothing that a client does may hold the program back: one that reads nothing, one that says nothing, one
+/// that stopped in the middle of its request.
 #[tokio::test]
 async fn sigterm_ends_the_program_in_peace_whatever_its_clients_do() {
     let framecast = Framecast::serve(ONE_PUSH);

@@ -21,8 +21,8 @@ async fn narrow_client(address: SocketAddr) -> Client {
     Client::over(socket.connect(address).await.unwrap())
 }
 
-/// The system gives up on such a connection too, but later: the patient stream's viewer, stuck before, shows that it was not
-/// the system.
+/// The system gives up on such a connection too, but later: the patient stream's viewer, stuck before, shows
+/// that it was not the system.
 #[tokio::test]
 async fn a_viewer_that_never_reads_does_not_delay_others_and_is_let_go() {
     let relay = TestRelay::start(
@@ -116,8 +116,8 @@ async fn a_viewer_of_a_stream_without_pictures_that_leaves_is_noticed() {
     report_when(&relay, "x", |report| report["viewers"] == 0).await;
 }
 
-/// actix-http keeps what comes behind a request; with its buffer full it polls itself without a pause, and a viewer would
-/// cost a core for as long as it stays.
+/// actix-http keeps what comes behind a request; with its buffer full it polls itself without a pause, and a
+/// viewer would cost a core for as long as it stays.
 #[tokio::test]
 async fn a_viewer_that_floods_its_connection_with_requests_is_let_go() {
     let relay = TestRelay::start("streams: {x: {source: {type: push, token: none}}}");

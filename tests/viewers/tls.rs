@@ -1,4 +1,4 @@
-//! The same over TLS.
+//! Streams, snapshots and pages over TLS.
 
 use framecast::auth::token;
 use memchr::memmem;
@@ -421,7 +421,8 @@ fn curl_trusts_the_certificate_and_takes_a_picture() {
     assert_eq!(version.stdout, b"2");
     // Two parts of the stream, over HTTP/2.
     let stream = format!(
-        "curl -sN --http2 --cacert {certificate} --resolve {resolve} https://localhost:{port}/streams/x | head -c 200000"
+        "curl -sN --http2 --cacert {certificate} --resolve {resolve} https://localhost:{port}/streams/x | \
+         head -c 200000"
     );
     let parts = run("sh", &["-c", &stream]).stdout;
     assert_eq!(parts.len(), 200_000);

@@ -1,4 +1,4 @@
-//! The same over Unix sockets, where proxies of the same machine come.
+//! Streams over Unix sockets, which proxies on the same machine use.
 
 use std::{
     fs,

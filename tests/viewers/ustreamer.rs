@@ -105,7 +105,8 @@ async fn headers_can_be_sent_ahead_of_their_picture() {
     }
 }
 
-/// What announces the next picture comes in one piece with the present one, not with the next.
+/// Checks that the announcement of the next picture comes in one piece with the present picture, not with the
+/// next.
 #[tokio::test]
 async fn headers_sent_ahead_do_not_wait_for_their_picture() {
     let relay = TestRelay::live_push(&jpeg(1)).await;

@@ -1,4 +1,4 @@
-//! What framecast is asked, and told, over HTTP.
+//! Requests to framecast over HTTP.
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-/// What an administrator shows.
+/// Token of the administrator.
 pub(crate) const ADMIN_TOKEN: &str = "soaked-to-the-skin";
 
 /// An answer is here within this, or the relay hangs.
@@ -41,7 +41,7 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// What `/metrics` says.
+    /// Returns the current metrics.
     pub(crate) async fn now(address: SocketAddr) -> io::Result<Self> {
         let metrics = ask(address, "GET", "/metrics", "").await?.body;
         let of = |kind: &str| {
@@ -70,7 +70,8 @@ pub(crate) async fn ask(address: SocketAddr, method: &str, route: &str, body: &s
     let mut socket = BufReader::new(TcpStream::connect(address).await?);
     let length = body.len();
     let request = format!(
-        "{method} {route} HTTP/1.1\r\nHost: soak\r\nConnection: close\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\n\
+        "{method} {route} HTTP/1.1\r\nHost: soak\r\nConnection: close\r\nAuthorization: Bearer \
+         {ADMIN_TOKEN}\r\n\
          Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     socket.write_all(request.as_bytes()).await?;

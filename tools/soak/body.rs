@@ -1,4 +1,5 @@
-//! An answer to a viewer, read byte by byte: head, chunks, parts, closing delimiter. Nothing is tolerated here.
+//! An answer to a viewer, read byte by byte: head, chunks, parts, closing delimiter. Nothing is tolerated
+//! here.
 
 use std::{io, time::Duration};
 
@@ -8,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-/// What a slow viewer reads: about a third of a camera's stream.
+/// Rate at which a slow viewer reads: about a third of a camera's stream.
 const SLOW_BYTES_PER_S: f64 = 55_000.0;
 
 /// A slow viewer's reads.
@@ -63,7 +64,7 @@ impl Body {
         if right { Ok(()) } else { Err(io::Error::other(format!("a wrong head: {head:?}"))) }
     }
 
-    /// What stands before the first part.
+    /// Reads up to the first part.
     pub(crate) async fn first_delimiter(&mut self) -> io::Result<()> {
         self.expect_line(DELIMITER).await
     }

@@ -1,5 +1,5 @@
-//! Scripted cameras: endless bodies in the dialects of `tests/testkit/src/dialects.rs`. Some close every few seconds and
-//! come back in another dialect; some die and return at random times.
+//! Scripted cameras: endless bodies in the dialects of `tests/testkit/src/dialects.rs`. Some close every few
+//! seconds and come back in another dialect; some die and return at random times.
 
 use std::{io, ops::Range, sync::Arc, time::Duration};
 
@@ -36,7 +36,7 @@ const LATER_LIVES_S: Range<u64> = 10..150;
 /// It stays away for so long: hardly a moment, or past several tries.
 const AWAY_MS: Range<u64> = 500..25_000;
 
-/// How a camera behaves.
+/// The behaviour of a camera.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Habit {
     /// Sends for ever in one dialect.
@@ -102,7 +102,7 @@ enum End {
     Died,
 }
 
-/// What a camera keeps between its connections.
+/// The state that a camera keeps between its connections.
 struct Life {
     epoch: u32,
     sequence: u64,
@@ -218,7 +218,7 @@ impl Camera {
     }
 }
 
-/// What framecast must have noticed about a camera of this habit.
+/// Returns the quirk that framecast must have noticed about a camera of this habit.
 pub(crate) fn expected_quirk(habit: Habit) -> Option<&'static str> {
     let Habit::Steady(name) = habit else { return None };
     dialect(name).quirk

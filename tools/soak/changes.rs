@@ -1,5 +1,5 @@
-//! Somebody changes the configuration: in the file, with mistakes at times, and over HTTP. Streams that are not meant
-//! must not notice.
+//! Somebody changes the configuration: in the file, with mistakes at times, and over HTTP. Streams that are
+//! not meant must not notice.
 
 use std::{collections::BTreeSet, net::SocketAddr, ops::Range, sync::Arc, time::Duration};
 
@@ -27,10 +27,10 @@ const PAUSE_MS: Range<u64> = 8_000..22_000;
 /// A file with a mistake stays for so long.
 const WRONG_FOR_MS: Range<u64> = 500..5_000;
 
-/// How often it is looked whether a change holds.
+/// Interval at which it is checked whether a change has taken effect.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// How framecast gets to know of a new file.
+/// The method by which framecast is told of a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// It sees it.
@@ -136,7 +136,7 @@ impl Changer {
         self.must_hold("ok").await
     }
 
-    /// The same over HTTP, with streams that are not in the file.
+    /// Makes a change over HTTP, with streams that are not in the file.
     async fn edit(&mut self) -> anyhow::Result<()> {
         let name = ADDED[self.rng.usize(..ADDED.len())];
         let was_there = self.existence(name).is_there();
@@ -203,7 +203,8 @@ impl Changer {
         }
     }
 
-    /// Waits until the API shows the streams that there should be, with their settings, and this state of the file.
+    /// Waits until the API shows the streams that there should be, with their settings, and this state of the
+    /// file.
     async fn must_hold(&self, state: &str) -> anyhow::Result<()> {
         let wanted = self.file.titles();
         let start = Instant::now();

@@ -11,7 +11,7 @@ use crate::{
     scenario::{Look, Shows, Stream},
 };
 
-/// What one viewer has seen so far, in all its visits.
+/// The frames that one viewer has received so far, in all its visits.
 #[derive(Debug)]
 pub(crate) struct Checker {
     stream: Arc<Stream>,

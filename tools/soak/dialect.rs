@@ -21,7 +21,8 @@ pub(crate) fn head(dialect: &Dialect, connection: usize) -> String {
     format!("{version} 200 OK\r\nServer: soak\r\nConnection: close\r\n{content_type}\r\n")
 }
 
-/// What the dialect writes for `frame` behind `previous`: what both together have more than the first alone.
+/// Returns the bytes of the dialect for `frame` after `previous`: those of both together without those of the
+/// first alone.
 pub(crate) fn continued(dialect: &Dialect, previous: Option<&Vec<u8>>, frame: &[u8]) -> Vec<u8> {
     let Some(previous) = previous else { return (dialect.render)(&[frame.to_vec()]) };
     let before = (dialect.render)(std::slice::from_ref(previous)).len();

@@ -14,7 +14,7 @@ use crate::{
     scenario::{PUSH_FEED, PUSH_FRAMES, RENDERERS, RENDITIONS, camera_name},
 };
 
-/// What a stream that comes and goes shows: framecast's own pictures, or those of a camera that stays.
+/// Sources of a stream that comes and goes: framecast's own pictures, or those of a camera that stays.
 const SOURCES: [&str; 5] = [
     r#"{"type": "pattern", "size": "160x120", "fps": 5}"#,
     r#"{"type": "pattern", "size": "96x64", "fps": 10}"#,
@@ -26,7 +26,7 @@ const SOURCES: [&str; 5] = [
 /// Four that are narrow, and the slow viewers of three cameras at any of five steps; and those that linger.
 const MAX_RENDITIONS: usize = 40;
 
-/// What is wrong with a spoiled file, put behind its last stream.
+/// Mistakes for a spoiled file, appended to its last stream.
 const MISTAKES: [&str; 4] = [
     "  spoiled: {sauce: {type: pattern}}\n",
     "  spoiled: {source: {type: rendition, of: nobody}}\n",
@@ -58,7 +58,7 @@ impl Settings {
 #[derive(Debug)]
 pub(crate) struct File {
     path: PathBuf,
-    /// What never changes.
+    /// The part that never changes.
     staying: String,
     turning: BTreeMap<&'static str, Settings>,
     added: BTreeMap<&'static str, Settings>,

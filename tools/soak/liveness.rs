@@ -5,14 +5,14 @@ use std::{
     time::Duration,
 };
 
-/// After its return, framecast may be waiting for its next try (30 s and jitter, after many failures), and viewers may
-/// still be reading what was on its way.
+/// After its return, framecast may be waiting for its next try (30 s and jitter, after many failures), and
+/// viewers may still be reading what was on its way.
 pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(45);
 
 /// A change of the file is seen within a second, and applied within another; a busy machine needs some more.
 pub(crate) const HOLDS_WITHIN: Duration = Duration::from_secs(10);
 
-/// What a camera has sent, and when its viewers may see a placeholder.
+/// The times at which a camera has sent, and at which its viewers may see a placeholder.
 #[derive(Debug, Default)]
 pub(crate) struct Liveness {
     away: AtomicBool,
@@ -71,7 +71,7 @@ impl Existence {
         self.there.store(false, SeqCst);
     }
 
-    /// How often it was removed so far.
+    /// Returns the number of removals so far.
     pub(crate) fn removals(&self) -> u64 {
         self.removals.load(SeqCst)
     }

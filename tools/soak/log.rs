@@ -9,10 +9,10 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
 use crate::report::{Report, count};
 
-/// What the log says of a camera whose script explains it.
+/// Log message for a camera whose script explains it.
 const EXPECTED_WARNING: &str = "source is away";
 
-/// What it says of a file that was spoiled on purpose.
+/// Log message for a file that was spoiled on purpose.
 const EXPECTED_ERROR: &str = "the configuration is wrong";
 
 /// A file is read when somebody asks for it, and when it is seen that it has changed.
@@ -30,14 +30,14 @@ const LINES_OF_A_WAKING: u64 = 2;
 /// The source is away, and live: of the camera's stream, and of one that shows it.
 const LINES_OF_A_CONNECTION: u64 = 4;
 
-/// Two reads, each with a line for why, one for what came of it, and the four of a mistake; the request; and the stream
-/// goes and comes.
+/// Two reads, each with a line for why, one for what came of it, and the four of a mistake; the request; and
+/// the stream goes and comes.
 const LINES_OF_A_CHANGE: u64 = 15;
 
 /// A line about a viewer has some 200 bytes, with its path and numbers.
 const BYTES_OF_A_LINE: u64 = 250;
 
-/// What was logged.
+/// The logged lines.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     pub(crate) lines: AtomicU64,
@@ -55,7 +55,8 @@ impl Log {
         self.mistakes_made.fetch_add(1, Relaxed);
     }
 
-    /// How many lines, and bytes, there may be after what was done. So one line a change of state, and no more.
+    /// Returns the largest number of lines, and of bytes, after these changes: one line a change of state,
+    /// and no more.
     pub(crate) fn bound(report: &Report) -> (u64, u64) {
         let of = |lines: u64, counter: &AtomicU64| lines * counter.load(Relaxed);
         let lines = LINES_OF_A_RUN
@@ -66,7 +67,8 @@ impl Log {
         (lines, lines * BYTES_OF_A_LINE)
     }
 
-    /// Reads to the end. Warnings are allowed about the streams `may_go_away` only, errors about spoiled files.
+    /// Reads to the end. Warnings are allowed about the streams `may_go_away` only, errors about spoiled
+    /// files.
     pub(crate) async fn check(
         self: Arc<Self>,
         log: impl AsyncRead + Unpin,

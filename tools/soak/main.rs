@@ -4,10 +4,10 @@
 //! cargo bench --bench soak -- --minutes 10
 //! ```
 //!
-//! Twenty cameras in all dialects, some of which die and return, two publishers, renderers and renditions run in one
-//! framecast process; three hundred viewers look at every byte while somebody changes the configuration. Prints a line
-//! every ten seconds and a summary in Markdown, and fails when anything was torn, foreign, out of order, missing, logged
-//! as an error, or kept: see docs/reliability.md.
+//! Twenty cameras in all dialects, some of which die and return, two publishers, renderers and renditions run
+//! in one framecast process; three hundred viewers look at every byte while somebody changes the
+//! configuration. Prints a line every ten seconds and a summary in Markdown, and fails when anything was
+//! torn, foreign, out of order, missing, logged as an error, or kept: see docs/reliability.md.
 
 mod api;
 mod body;
@@ -66,7 +66,7 @@ use watching::{Usages, check_quirks, given_back, watch_over};
 /// Viewers that are there when SIGTERM comes, one a stream.
 const LAST_VIEWERS_WATCH: Duration = Duration::from_secs(3);
 
-/// What the issue allows.
+/// Time that the issue allows.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 
 /// Keeps one framecast process under full load and looks for anything wrong.
@@ -106,7 +106,7 @@ async fn main() -> Result<ExitCode> {
     Ok(if report.violated() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What all of it shares.
+/// The state that all tasks of the run share.
 struct Soak {
     length: Duration,
     program: PathBuf,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The relay fills its caches and meets every dialect's largest frame in this time; what it needs then is not checked.
+/// The relay fills its caches and meets every dialect's largest frame in this time; what it needs then is not
+/// checked.
 const SETTLING: Duration = Duration::from_secs(60);
 
 /// From the settled stretch to the last one, the highest sample may grow by so much of itself …
@@ -11,21 +12,22 @@ const GROWTH: f64 = 0.10;
 /// … and this, since a frame more or less that is on its way to a slow viewer is no leak.
 const GROWTH_KIB: u64 = 4 * 1024;
 
-/// Caches, pools and the allocator's arenas have grown to their size by then; the slope is that of what comes after.
+/// Caches, pools and the allocator's arenas have grown to their size by then; the slope is that of what comes
+/// after.
 const SLOPE_FROM: Duration = Duration::from_secs(5 * 60);
 
 /// A slope of less than this is made of noise: samples differ by a MiB from one minute to the next.
 const SLOPE_NEEDS: Duration = Duration::from_secs(25 * 60);
 
-/// An hour has some 40,000 visits of viewers, 36,000 parts for each healthy one, and 240 changes of the file: this finds
-/// 100 bytes that stay behind of each visit, or 16 KiB of each change.
+/// An hour has some 40,000 visits of viewers, 36,000 parts for each healthy one, and 240 changes of the file:
+/// this finds 100 bytes that stay behind of each visit, or 16 KiB of each change.
 const SLOPE_KIB_PER_H: f64 = 4.0 * 1024.0;
 
 /// Memory over time.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Vec<(Duration, u64)>);
 
-/// What the samples say.
+/// The trend of the samples.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trend {
     /// Highest in the stretch behind settling.
@@ -34,15 +36,16 @@ pub(crate) struct Trend {
     pub(crate) end_kib: u64,
     /// Highest of all behind settling.
     pub(crate) highest_kib: u64,
-    /// What `end_kib` must not exceed.
+    /// Upper bound of `end_kib`.
     pub(crate) bound_kib: u64,
-    /// KiB in an hour, by the line of least squares through the samples behind five minutes; none in shorter runs.
+    /// KiB in an hour, by the line of least squares through the samples behind five minutes; none in shorter
+    /// runs.
     pub(crate) slope: Option<f64>,
     checks_slope: bool,
 }
 
 impl Trend {
-    /// What is wrong with it.
+    /// Returns the violation of the bound, if there is one.
     pub(crate) fn complaint(&self) -> Option<String> {
         if self.end_kib > self.bound_kib {
             return Some(format!("memory grew from {} to {} KiB", self.settled_kib, self.end_kib));
@@ -58,7 +61,8 @@ impl Memory {
         self.0.push((at, memory_kib));
     }
 
-    /// Compares the stretch behind settling with the last one of a run of `length`. Short runs settle in a third.
+    /// Compares the stretch behind settling with the last one of a run of `length`. Short runs settle in a
+    /// third.
     pub(crate) fn trend(&self, length: Duration) -> Trend {
         let settling = SETTLING.min(length / 3);
         let highest = |from: Duration, to: Duration| {

@@ -1,5 +1,5 @@
-//! Pictures that can prove whose they are: decodable JPEGs of noise, each with a timestamp in a comment segment with stream,
-//! epoch, sequence number, time and a checksum over all its bytes.
+//! Pictures that can prove whose they are: decodable JPEGs of noise, each with a timestamp in a comment
+//! segment with stream, epoch, sequence number, time and a checksum over all its bytes.
 
 use std::time::Instant;
 
@@ -21,12 +21,12 @@ const MAGIC: &[u8] = b"SOAKSTMP";
 /// Magic, stream, epoch, sequence, time, checksum.
 const TIMESTAMP_BYTES: usize = MAGIC.len() + 2 + 4 + 8 + 8 + 8;
 
-/// What a frame says about itself.
+/// The data that a frame carries about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Timestamp {
     /// Number of the stream it belongs to.
     pub(crate) stream: u16,
-    /// How often its camera has died before.
+    /// Number of times that its camera has died before.
     pub(crate) epoch: u32,
     /// Counts up within a stream.
     pub(crate) sequence: u64,
@@ -100,7 +100,7 @@ fn noise(bytes: usize, rng: &mut Rng) -> Vec<u8> {
     }
 }
 
-/// What a viewer sees of a whole JPEG.
+/// The properties of a whole JPEG at a viewer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     pub(crate) width: u16,
@@ -109,7 +109,7 @@ pub(crate) struct Seen {
     pub(crate) timestamp: Option<Timestamp>,
 }
 
-/// What a viewer makes of a part: whole, and whose?
+/// Examines a part at a viewer: whether it is whole, and whose it is.
 ///
 /// # Errors
 /// What is torn about it.

@@ -25,7 +25,8 @@ const START_WITHIN: Duration = Duration::from_secs(10);
 /// A process that does not end at SIGTERM is waited for so long and then killed.
 const END_WITHIN: Duration = Duration::from_secs(20);
 
-/// What the kernel counts CPU time in, for programs: USER_HZ, which is 100 on every Linux that Rust runs on.
+/// Unit in which the kernel counts CPU time for programs: USER_HZ, which is 100 on every Linux that Rust runs
+/// on.
 const TICKS_PER_S: f64 = 100.0;
 
 /// The relay under test.
@@ -40,7 +41,7 @@ pub(crate) struct Relay {
     pub(crate) log: Arc<Log>,
 }
 
-/// What the process needs at one moment.
+/// The resources that the process uses at one moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usage {
     /// Resident memory.
@@ -57,7 +58,8 @@ impl Usage {
         let status = fs::read_to_string(format!("{folder}/status"))?;
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
         let resident_kib: u64 = resident.trim().trim_end_matches(" kB").parse().map_err(io::Error::other)?;
-        // Behind the program's name, which may hold anything: state is field 3, utime and stime are 14 and 15.
+        // Behind the program's name, which may hold anything: state is field 3, utime and stime are 14
+        // and 15.
         let stat = fs::read_to_string(format!("{folder}/stat"))?;
         let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default().split_whitespace();
         let ticks: f64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
@@ -110,7 +112,7 @@ impl Relay {
         self.pid
     }
 
-    /// What it needs now.
+    /// Returns the resources that it uses now.
     pub(crate) fn usage(&self) -> io::Result<Usage> {
         Usage::of(self.pid)
     }

@@ -20,7 +20,7 @@ use crate::{
     report::{Report, count},
 };
 
-/// What both publishers have to show.
+/// Token of both publishers.
 pub(crate) const TOKEN: &str = "soaked-through";
 
 /// Frames per second of each.
@@ -113,7 +113,8 @@ impl Publisher {
 
     fn head(&self, route: &str, headers: &str) -> String {
         format!(
-            "POST /streams/{}/{route} HTTP/1.1\r\nHost: soak\r\nAuthorization: Bearer {TOKEN}\r\n{headers}\r\n",
+            "POST /streams/{}/{route} HTTP/1.1\r\nHost: soak\r\nAuthorization: Bearer \
+             {TOKEN}\r\n{headers}\r\n",
             self.name,
         )
     }

@@ -7,8 +7,8 @@ use std::sync::{
 
 use crate::{liveness::Liveness, report::Report};
 
-/// What a healthy viewer must get of what its camera sends. The rest is for moments in which a busy machine lets a
-/// frame be overtaken by the next one.
+/// Share of the frames of its camera that a healthy viewer must get. The rest is for moments in which a frame
+/// is overtaken by the next one on a busy machine.
 const SHARE: f64 = 0.99;
 
 /// A viewer that takes all that comes, of a camera that never leaves.
@@ -20,7 +20,7 @@ pub(crate) struct Tally {
     got: AtomicU64,
 }
 
-/// What all of them got.
+/// The shares of all viewers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rates {
     pub(crate) viewers: usize,

@@ -95,7 +95,7 @@ impl Report {
         }
     }
 
-    /// How many violations there were.
+    /// Returns the number of violations.
     pub(crate) fn violated(&self) -> u64 {
         self.violated.load(Relaxed)
     }

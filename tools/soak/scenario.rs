@@ -48,7 +48,7 @@ pub(crate) const TURNING: [&str; 4] = ["turn-0", "turn-1", "turn-2", "turn-3"];
 /// Streams that are added and removed over HTTP.
 pub(crate) const ADDED: [&str; 2] = ["added-0", "added-1"];
 
-/// How a viewer behaves.
+/// The behaviour of a viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
     /// Takes all that comes and never leaves.
@@ -61,7 +61,7 @@ pub(crate) enum Manner {
     ComesAndGoes,
 }
 
-/// How a viewer asks.
+/// The protocol that a viewer uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asking {
     /// HTTP/1.1, which is answered in chunks.
@@ -78,7 +78,7 @@ pub(crate) enum Asking {
     Motion,
 }
 
-/// What of a stream a viewer asks for.
+/// The parameters of a viewer for a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
     AsItIs,
@@ -249,7 +249,7 @@ impl Streams {
     }
 }
 
-/// What a camera's stream is called.
+/// Returns the name of a camera's stream.
 pub(crate) fn camera_name(position: usize) -> String {
     let habit = match CAMERAS[position] {
         Habit::Steady(_) => "steady",

@@ -108,7 +108,7 @@ impl Summary {
     }
 }
 
-/// What framecast itself counted.
+/// Prints the counters of framecast itself.
 fn streams(f: &mut fmt::Formatter<'_>, stream_list: &Value) -> fmt::Result {
     writeln!(f, "\n| stream | state | frames in | frames out | skipped | dropped | reconnects | quirks |")?;
     writeln!(f, "|---|---|---|---|---|---|---|---|")?;
@@ -126,7 +126,8 @@ fn streams(f: &mut fmt::Formatter<'_>, stream_list: &Value) -> fmt::Result {
             ["frames_in", "frames_out", "skipped", "reconnects"].map(|key| &stream[key]);
         writeln!(
             f,
-            "| {name} | {state} | {frames_in} | {frames_out} | {skipped} | {dropped} | {reconnects} | {quirks} |",
+            "| {name} | {state} | {frames_in} | {frames_out} | {skipped} | {dropped} | {reconnects} | \
+             {quirks} |",
         )?;
     }
     writeln!(f)

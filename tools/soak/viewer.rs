@@ -23,7 +23,8 @@ use crate::{
     scenario::{Asking, Look, Manner, Shows, Stream},
 };
 
-/// A silent stream shows its frame again each second, so a part comes at least every few, also on a busy machine.
+/// A silent stream shows its frame again each second, so a part comes at least every few, also on a busy
+/// machine.
 const PART_WITHIN: Duration = Duration::from_secs(10);
 
 /// Kernel buffer of viewers that are slow or never read: what they do not take must press on framecast.
@@ -32,7 +33,7 @@ const SMALL_BUFFER: u32 = 64 * 1024;
 /// `viewer_timeout` is 10 s; a viewer that never reads is gone by then, with room for a busy machine.
 const LET_GO_WITHIN: Duration = Duration::from_secs(25);
 
-/// What was on its way to a viewer that never read is read within this.
+/// Time in which the bytes on their way to a viewer that never read are read.
 const LEFTOVERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// One viewer.
@@ -50,7 +51,7 @@ pub(crate) struct Viewer {
     pub(crate) rng: Rng,
 }
 
-/// How a stream ended for a viewer.
+/// The way in which a stream ended for a viewer.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     /// With the closing delimiter.

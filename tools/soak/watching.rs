@@ -25,10 +25,11 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 /// `linger` is 2 s and helpers' threads idle for 10 s; behind this all that viewers needed is given back.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
 
-/// How often that is looked at. The metrics, which say how many tasks there are, are gathered on a helper's thread.
+/// Interval of these checks. The metrics, which contain the number of tasks, are gathered on a helper's
+/// thread.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// What the process needs before the viewers, with them, and behind them.
+/// The resources of the process before the viewers, with them, and after them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usages {
     pub(crate) processes: [Usage; 3],

@@ -1,4 +1,4 @@
-//! What stays open for as long as it is allowed.
+//! Models of connections that stay open for as long as they are allowed.
 
 use std::sync::Arc;
 

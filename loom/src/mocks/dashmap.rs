@@ -1,4 +1,5 @@
-//! As much of dashmap as is used, on one of loom's locks: an entry that is held locks the others of its shard, and here all.
+//! As much of dashmap as is used, on one of loom's locks: an entry that is held locks the others of its
+//! shard, and here all.
 
 use std::{
     collections::HashMap,

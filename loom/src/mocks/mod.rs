@@ -1,4 +1,5 @@
-//! Replacements for types of tokio and dashmap, built on loom's locks: as much of each as the modelled modules use.
+//! Replacements for types of tokio and dashmap, built on loom's locks: as much of each as the modelled
+//! modules use.
 
 pub mod dashmap;
 pub mod notify;

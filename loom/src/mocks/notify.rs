@@ -1,5 +1,5 @@
-//! tokio's notification for one who waits, on loom's lock: one that comes while nobody waits is kept, and a second one with
-//! it is the same.
+//! tokio's notification for one who waits, on loom's lock: one that comes while nobody waits is kept, and a
+//! second one with it is the same.
 
 use std::{
     future::Future,

@@ -1,4 +1,4 @@
-//! What tasks do, in the place of tokio's.
+//! Tasks, in the place of tokio's.
 
 use std::{
     cell::Cell,
@@ -41,8 +41,14 @@ pub async fn either<A, B>(first: impl Future<Output = A>, second: impl Future<Ou
 
 /// As much of tokio's as is used.
 macro_rules! select {
-    ($first:pat = $a:expr => if $shown:ident.is_err() { return }, $second:pat = $b:expr => $do_second:block) => {
-        $crate::mocks::tasks::select!($first = $a => { if $shown.is_err() { return } } $second = $b => $do_second)
+    (
+        $first:pat = $a:expr => if $shown:ident.is_err() { return },
+        $second:pat = $b:expr => $do_second:block
+    ) => {
+        $crate::mocks::tasks::select!(
+            $first = $a => { if $shown.is_err() { return } }
+            $second = $b => $do_second
+        )
     };
     ($first:pat = $a:expr => $do_first:block $second:pat = $b:expr => $do_second:block) => {
         match $crate::mocks::tasks::either($a, $b).await {

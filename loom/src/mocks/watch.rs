@@ -1,7 +1,8 @@
-//! A watch channel on loom's lock, with as much of tokio's as is used: the newest value, who waits for it, and no more.
+//! A watch channel on loom's lock, with as much of tokio's as is used: the newest value, who waits for it,
+//! and no more.
 //!
-//! What is modelled is not this but what is built on it. It promises what tokio documents: closures run under the lock, a
-//! change wakes everybody who waits, and a receiver knows what it has seen.
+//! What is modelled is not this but what is built on it. It promises what tokio documents: closures run under
+//! the lock, a change wakes everybody who waits, and a receiver knows what it has seen.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! How many viewers there may be.
+//! Models of the limit of viewers.
 
 use std::sync::Arc;
 

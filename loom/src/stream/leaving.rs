@@ -16,7 +16,7 @@ use crate::{
     mocks::tasks::look_at_the_second_first,
 };
 
-/// So many switches are tried that no thread asked for: all orders take minutes.
+/// Number of preemptions that are tried: all orders take minutes.
 const MOST_PREEMPTIONS: usize = 2;
 
 /// Says when it is forgotten.

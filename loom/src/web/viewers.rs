@@ -1,4 +1,5 @@
-//! A frame's way from the bus into a viewer's socket: by the fan-out's thread, by the connection's own task, or by both.
+//! A frame's way from the bus into a viewer's socket: by the fan-out's thread, by the connection's own task,
+//! or by both.
 
 use std::{
     future::poll_fn,
@@ -26,10 +27,10 @@ use crate::{
     viewer::Viewer,
 };
 
-/// So many switches are tried that no thread asked for, where a viewer stays: two of them take minutes.
+/// Number of preemptions that are tried where a viewer stays: two of them take minutes.
 const OF_VIEWERS_THAT_STAY: usize = 1;
 
-/// The same where it does not stay for long.
+/// Number of preemptions that are tried where it does not stay for long.
 const OF_OTHERS: usize = 2;
 
 fn bounded(most_preemptions: usize, model: impl Fn() + Sync + Send + Copy + 'static) {
@@ -41,7 +42,7 @@ fn bounded(most_preemptions: usize, model: impl Fn() + Sync + Send + Copy + 'sta
     }
 }
 
-/// What the stream's end looks like on the wire.
+/// The bytes that mark the end of the stream.
 const END: &[u8] = b".";
 
 /// The crate's own viewer, as the crate's feed asks it, without heads and delimiters.
@@ -146,7 +147,7 @@ fn a_viewer_that_takes_a_frame_and_a_half_gets_whole_ones() {
     bounded(OF_VIEWERS_THAT_STAY, || whatever_is_published_last_arrives(3));
 }
 
-/// What the bus before shows meanwhile is late: behind the first frame of the next bus it must not come.
+/// Checks that frames of the previous bus are late: they must not come after the first frame of the next bus.
 #[test]
 fn a_viewer_that_is_moved_gets_what_the_next_bus_shows_and_nothing_of_the_one_before() {
     bounded(OF_OTHERS, || {

@@ -1,10 +1,12 @@
 //! Pages of a pipe, handed to sockets with `tee` and `splice`.
 //!
-//! `write` copies a frame into the kernel once for each viewer. Here it is copied into a pipe, once; for each viewer `tee`
-//! makes another pipe refer to the same pages, and `splice` moves these references into the viewer's socket. `sendfile`
-//! from a file in memory does the same with more work: for each viewer it looks up each page in the file's index.
+//! `write` copies a frame into the kernel once for each viewer. Here it is copied into a pipe, once; for each
+//! viewer `tee` makes another pipe refer to the same pages, and `splice` moves these references into the
+//! viewer's socket. `sendfile` from a file in memory does the same with more work: for each viewer it looks
+//! up each page in the file's index.
 //!
-//! Pages that may still be on their way are never written again: a pipe takes fresh ones for what is written into it.
+//! Pages that may still be on their way are never written again: a pipe takes fresh ones for what is written
+//! into it.
 
 use std::{
     fs::File,
@@ -29,7 +31,7 @@ const NOWHERE: &str = "/dev/null";
 /// The pages of one part at a time.
 #[derive(Debug)]
 pub struct Pages {
-    /// What is to be held when somebody asks for it.
+    /// The frame to put into the pipe at the first request for it.
     offered: Option<Arc<Published>>,
     /// The frame that was asked for last, and the framing it is held in; none if it could not be held.
     asked: Option<(u64, Option<Framing>)>,
@@ -56,8 +58,8 @@ impl Pages {
         self.offered = Some(published.clone());
     }
 
-    /// Whether the part of frame number `seq` is held in this framing; the first who asks decides in which. Others, and
-    /// parts that are too large, have to be written.
+    /// Whether the part of frame number `seq` is held in this framing; the first who asks decides in which.
+    /// Others, and parts that are too large, have to be written.
     pub fn hold(&mut self, seq: u64, framing: Framing) -> bool {
         let Some(offered) = self.offered.as_ref().filter(|offered| offered.seq == seq) else { return false };
         if self.asked.is_none_or(|(asked, _)| asked != seq) {
@@ -117,7 +119,7 @@ impl Pages {
 struct Pipe {
     out: OwnedFd,
     into: OwnedFd,
-    /// How many are in it.
+    /// Number of bytes in the pipe.
     bytes: usize,
     /// Its size was set for so many.
     room: usize,

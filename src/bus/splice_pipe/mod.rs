@@ -1,5 +1,5 @@
-//! A frame's part in pages of the kernel, which any number of sockets are handed without a copy; absent on systems that
-//! have no way to do so.
+//! A frame's part in pages of the kernel, which any number of sockets are handed without a copy; absent on
+//! systems that have no way to do so.
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;

@@ -19,17 +19,17 @@ pub struct Adaptive {
 }
 
 impl Adaptive {
-    /// How many are at each step now; the first one is the stream as it is.
+    /// Returns the number of viewers at each step now; the first step is the unchanged stream.
     pub fn viewers(&self) -> [usize; STEPS] {
         std::array::from_fn(|step| self.viewers[step].load(Relaxed))
     }
 
-    /// How often one was moved to smaller pictures.
+    /// Returns the number of times that a viewer was moved to smaller pictures.
     pub fn moved_down(&self) -> u64 {
         self.moved_down.load(Relaxed)
     }
 
-    /// How often one was moved to larger pictures.
+    /// Returns the number of times that a viewer was moved to larger pictures.
     pub fn moved_up(&self) -> u64 {
         self.moved_up.load(Relaxed)
     }

@@ -1,4 +1,4 @@
-//! How many frames came, step by step, in the last minutes: what the small graphs of pages show.
+//! The number of frames in each interval of the last minutes, for the small graphs of the pages.
 //!
 //! Frames are counted in the step in which they came; nothing wakes up for it.
 
@@ -39,7 +39,8 @@ impl Pace {
         whole.map(|step| f64::from(self.counts[place(step)]) / STEP.as_secs_f64()).collect()
     }
 
-    /// Steps in which nothing came are empty; after a silence of all of them all are. Time that goes back, of another thread's frame, is now.
+    /// Steps in which nothing came are empty; after a silence of all of them all are. Time that goes back, of
+    /// another thread's frame, is now.
     fn turn_to(&mut self, at: Instant) {
         let since = at.saturating_duration_since(self.begun);
         let step = since.as_secs() / STEP.as_secs();

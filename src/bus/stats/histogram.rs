@@ -1,4 +1,4 @@
-//! How long something took: counted by duration, so that many of them can be looked at without keeping any.
+//! A histogram of durations. It counts them in buckets, and keeps no single one.
 
 use std::{
     ops::AddAssign,
@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-/// Upper ends of the ranges that are told apart, in milliseconds: from a thumbnail to what no stream can bear. What takes
-/// longer than the last is counted too.
+/// Upper ends of the ranges that are told apart, in milliseconds: from a thumbnail to what no stream can
+/// bear. What takes longer than the last is counted too.
 const BOUNDS_MS: [u64; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 const RANGES: usize = BOUNDS_MS.len() + 1;
@@ -19,7 +19,7 @@ pub struct Timing {
     nanos: AtomicU64,
 }
 
-/// What a [`Timing`] had counted at one moment.
+/// The counts of a [`Timing`] at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Timed {
     counts: [u64; RANGES],
@@ -34,7 +34,7 @@ impl Timing {
         self.nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// What was counted so far.
+    /// Returns the counts so far.
     pub fn read(&self) -> Timed {
         let counts = std::array::from_fn(|range| self.counts[range].load(Relaxed));
         Timed { counts, nanos: self.nanos.load(Relaxed) }
@@ -51,7 +51,7 @@ impl Timed {
         })
     }
 
-    /// How many there were.
+    /// Returns the number of durations that were counted.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }

@@ -1,4 +1,4 @@
-//! What is counted about a stream. All counters only grow; readers take differences.
+//! The counters of a stream. All of them only grow; readers take differences.
 
 pub(crate) mod abr_levels;
 pub(crate) mod fps_history;
@@ -58,7 +58,7 @@ impl DropReason {
     }
 }
 
-/// What was done to a frame between its source and its viewers.
+/// The processing of a frame between its source and its viewers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// Nothing: the source's very bytes (with Huffman tables, if it left them out).
@@ -186,7 +186,7 @@ impl StreamStats {
         self.dropped[reason as usize].fetch_add(1, Relaxed);
     }
 
-    /// What looked like a frame was none, or cannot be taken, `times` times.
+    /// Counts data that looked like a frame and was none, or cannot be accepted, `times` times.
     pub fn count_discard(&self, why: Discard, times: u64) {
         self.discarded[why as usize].fetch_add(times, Relaxed);
     }
@@ -221,7 +221,7 @@ impl StreamStats {
         self.save_failures.fetch_add(1, Relaxed);
     }
 
-    /// How the writing to disk goes now, and why it does not; whether that is another state than before.
+    /// Sets the state of the writing to disk, and the reason if it fails. Returns whether the state changed.
     pub fn note_saving(&self, state: SavingState, reason: Option<String>) -> bool {
         self.saving.write(state, reason)
     }
@@ -231,7 +231,8 @@ impl StreamStats {
         self.saving.forget();
     }
 
-    /// One of the viewers begins to look at the past; the caller answers for one [`StreamStats::replay_ended`].
+    /// One of the viewers begins to look at the past; the caller answers for one
+    /// [`StreamStats::replay_ended`].
     pub fn replay_begun(&self) {
         self.replaying.fetch_add(1, Relaxed);
     }
@@ -241,7 +242,8 @@ impl StreamStats {
         self.replaying.fetch_sub(1, Relaxed);
     }
 
-    /// One viewer more, if there are fewer than `most`; the caller answers for one [`StreamStats::viewer_left`].
+    /// One viewer more, if there are fewer than `most`; the caller answers for one
+    /// [`StreamStats::viewer_left`].
     ///
     /// # Errors
     /// How many there are, when that is as many as allowed.
@@ -286,7 +288,7 @@ impl StreamStats {
         self.reconnects.load(Relaxed)
     }
 
-    /// How often frames came from another of its sources than before.
+    /// Returns the number of times that frames came from another of the stream's sources than before.
     pub fn switches(&self) -> u64 {
         self.switches.load(Relaxed)
     }
@@ -301,7 +303,7 @@ impl StreamStats {
         self.save_failures.load(Relaxed)
     }
 
-    /// How the writing to disk goes; none when nothing is to be written.
+    /// Returns the state of the writing to disk; none if nothing is to be written.
     pub fn saving(&self) -> Option<Saving> {
         self.saving.read()
     }
@@ -341,7 +343,7 @@ impl StreamStats {
         Way::ALL.into_iter().map(|way| (way, self.made[way as usize].load(Relaxed)))
     }
 
-    /// What looked like frames and was not given on, by reason.
+    /// Returns the discarded data that looked like frames, counted by reason.
     pub fn discarded(&self) -> impl Iterator<Item = (Discard, u64)> {
         Discard::ALL.into_iter().map(|why| (why, self.discarded[why as usize].load(Relaxed)))
     }
@@ -351,12 +353,12 @@ impl StreamStats {
         &self.pushes_refused
     }
 
-    /// How long it took to encode frames anew.
+    /// Returns the time that it took to encode frames anew.
     pub fn encoding(&self) -> &Timing {
         &self.encoding
     }
 
-    /// What has been sent, dropped and made so far.
+    /// Returns the totals of frames sent, dropped and made so far.
     pub fn totals(&self) -> Totals {
         Totals {
             frames_out: self.frames_out(),
@@ -368,7 +370,7 @@ impl StreamStats {
         }
     }
 
-    /// The same of its renditions that have ended.
+    /// Returns these totals for the renditions of the stream that have ended.
     pub fn ended_renditions(&self) -> Totals {
         self.ended_renditions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }

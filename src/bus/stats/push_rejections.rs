@@ -37,7 +37,7 @@ impl PushRefusal {
     }
 }
 
-/// How often each.
+/// The number of rejections for each reason.
 #[derive(Debug, Default)]
 pub struct PushRefusals([AtomicU64; PushRefusal::ALL.len()]);
 

@@ -1,8 +1,8 @@
-//! How the writing of a stream's frames to disk goes.
+//! The state of the writing of a stream's frames to disk.
 
 use std::{sync::Mutex, time::SystemTime};
 
-/// What the recorder is doing.
+/// The state of the recorder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SavingState {
     /// Nothing to write has come yet.

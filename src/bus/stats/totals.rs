@@ -1,5 +1,5 @@
-//! What a stream's counters say at one moment, to be added up: a stream's renditions come and go, and what they sent stays
-//! counted.
+//! The counters of a stream at one moment, to be added up: renditions of a stream come and go, and the frames
+//! that they sent stay counted.
 
 use std::ops::AddAssign;
 
@@ -16,7 +16,7 @@ pub struct Totals {
     pub skipped: u64,
     pub(crate) dropped: [u64; DropReason::ALL.len()],
     pub(crate) made: [u64; Way::ALL.len()],
-    /// How long it took to encode frames anew.
+    /// Time that it took to encode frames anew.
     pub encoding: Timed,
 }
 

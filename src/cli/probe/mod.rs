@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// What to ask, and for how long.
+/// The camera to ask, and for how long.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  framecast probe http://user:password@192.168.1.20/video.mjpg")]
 pub(super) struct ProbeArguments {

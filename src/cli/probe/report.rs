@@ -1,4 +1,4 @@
-//! What a person reads about a camera, and the YAML to paste.
+//! The report about a camera for people, and the YAML to paste.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
 /// The variable that the YAML has in place of the camera's user, which may be a key when it stands alone.
 const USER_VARIABLE: &str = "CAMERA_USER";
 
-/// What the YAML says in place of the camera's password.
+/// Variable that the YAML has in place of the camera's password.
 const PASSWORD_VARIABLE: &str = "CAMERA_PASSWORD";
 
 /// Query parameters whose values the YAML shows, as cameras name them. All others may be credentials.
@@ -74,7 +74,7 @@ pub(super) fn head(url: &Url, response: &Response, after: Duration) -> String {
     text
 }
 
-/// What came in the body.
+/// Returns the description of the received body.
 pub(super) fn seen(seen: &Seen) -> String {
     let mut text = String::new();
     if let Some(info) = seen.info {
@@ -136,7 +136,8 @@ fn counted(times: u64) -> String {
     }
 }
 
-/// What to paste into the configuration. The password, and what may be one, stays out: the environment has it.
+/// Returns the YAML to paste into the configuration. It does not contain the password, nor values that may be
+/// one: they are taken from the environment.
 pub(super) fn yaml(upstream: &UpstreamConfig, snapshot: bool) -> String {
     let (url, variables) = url_with_variables(upstream);
     let kind = if snapshot { "snapshot" } else { "mjpeg" };
@@ -151,8 +152,8 @@ pub(super) fn yaml(upstream: &UpstreamConfig, snapshot: bool) -> String {
     text
 }
 
-/// The URL as the configuration writes it, and the variables in it. A URL holds no character that a quoted YAML text
-/// would have to escape.
+/// The URL as the configuration writes it, and the variables in it. A URL holds no character that a quoted
+/// YAML text would have to escape.
 fn url_with_variables(upstream: &UpstreamConfig) -> (String, Vec<String>) {
     let mut variables = Vec::new();
     let mut text = format!("{}://", upstream.url.scheme());

@@ -18,7 +18,7 @@ use super::ycbcr::{Planes, Sampling};
 /// Scans a progressive JPEG may have: cameras and editors write about 10; thousands are an attack on the CPU.
 const MAX_SCANS: u16 = 100;
 
-/// How a pixel is stored.
+/// The layout of a pixel in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PixelFormat {
     /// Three bytes: red, green, blue.
@@ -69,7 +69,7 @@ impl Pixels {
         self.height
     }
 
-    /// How a pixel is stored.
+    /// Returns the layout of a pixel in memory.
     pub fn format(&self) -> PixelFormat {
         self.format
     }
@@ -85,7 +85,7 @@ impl Pixels {
     }
 }
 
-/// How much of a picture is kept.
+/// The quality of an encoded picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quality {
     /// JPEG quality, 1 to 100.
@@ -142,7 +142,7 @@ pub enum CodecError {
     Encode(String),
 }
 
-/// What [`JpegCodec::decode_planes`] is to give.
+/// The result that is wanted of [`JpegCodec::decode_planes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     /// The picture divided by 1, 2, 4 or 8. Only as large as [`JpegCodec::max_denominator`].
@@ -155,7 +155,7 @@ pub struct Wanted {
 
 /// Decodes and encodes JPEG.
 pub trait JpegCodec: Send + Sync {
-    /// What runs, for people: crate names.
+    /// Returns the name of the codec's crate, for people.
     fn name(&self) -> &'static str;
 
     /// The largest [`Wanted::denominator`]: 1 for a codec that decodes at full size only.
@@ -167,7 +167,8 @@ pub trait JpegCodec: Send + Sync {
     /// [`CodecError::TooManyPixels`] before anything is allocated; [`CodecError::Decode`] for damaged data.
     fn decode(&self, jpeg: &[u8], max_pixels: u64) -> Result<Pixels, CodecError>;
 
-    /// Decodes a whole JPEG into planes, whose memory is used again. The sampling is the JPEG's own, or a finer one.
+    /// Decodes a whole JPEG into planes, whose memory is used again. The sampling is the JPEG's own, or a
+    /// finer one.
     ///
     /// # Errors
     /// As [`JpegCodec::decode`]; what the planes hold then is of no use.
@@ -179,8 +180,8 @@ pub trait JpegCodec: Send + Sync {
     /// [`CodecError::Encode`] when the encoder refuses.
     fn encode(&self, pixels: &Pixels, quality: Quality) -> Result<Bytes, CodecError>;
 
-    /// Encodes planes of sampling grey, 4:4:4, 4:2:2 or 4:2:0 as a baseline JPEG with its tables; `percent` is the
-    /// quality, 1 to 100.
+    /// Encodes planes of sampling grey, 4:4:4, 4:2:2 or 4:2:0 as a baseline JPEG with its tables; `percent`
+    /// is the quality, 1 to 100.
     ///
     /// # Errors
     /// [`CodecError::Encode`] for another sampling, or when the encoder refuses.

@@ -17,10 +17,11 @@ use crate::imaging::ycbcr::{Planes, Sampling};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Turbo;
 
-/// What libjpeg-turbo says when the data end before the picture does: what is left is grey.
+/// Message of libjpeg-turbo for data that end before the picture does: the rest of the picture is grey.
 const CUT_OFF: &str = "Premature end of JPEG file";
 
-/// How its other warnings begin, which leave a picture to show: bytes too many, a damaged stretch.
+/// Beginnings of its other warnings, after which the picture can still be shown: extra bytes, a damaged
+/// stretch.
 const WARNINGS: [&str; 4] =
     ["Corrupt JPEG data", "Invalid SOS parameters", "Inconsistent progression", "Warning:"];
 
@@ -155,8 +156,8 @@ impl JpegCodec for Turbo {
 }
 
 impl Workshop {
-    /// Reads the header, refuses giants (libjpeg-turbo's own allocation would end the process), and sets the scale;
-    /// the answer has the size that will be decoded.
+    /// Reads the header, refuses giants (libjpeg-turbo's own allocation would end the process), and sets the
+    /// scale; the answer has the size that will be decoded.
     fn open(
         &mut self,
         jpeg: &[u8],

@@ -18,7 +18,7 @@ pub(super) struct BitReader<'a> {
     /// The next bits, the first one highest. Below `count` of them stand zeros, or what comes next anyhow.
     bits: u64,
     count: u32,
-    /// How many of `count` are zeros from beyond the data.
+    /// Number of the `count` bits that are zeros from beyond the end of the data.
     beyond: u32,
 }
 

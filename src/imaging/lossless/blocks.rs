@@ -1,7 +1,7 @@
 //! Where a coefficient of a block goes, and with which sign, when the block is mirrored or transposed.
 //!
-//! Mirrored left to right, every second wave across changes its sign; likewise down. Transposed, waves across become
-//! waves down. So no value is ever rounded.
+//! Mirrored left to right, every second wave across changes its sign; likewise down. Transposed, waves across
+//! become waves down. So no value is ever rounded.
 
 /// For each place in zigzag order: its row and column.
 const PLACES: [(u8, u8); 64] = places();

@@ -16,8 +16,8 @@ const DC_VALUES: std::ops::RangeInclusive<i32> = -1024..=1023;
 pub struct Workspace {
     /// For each block: where its values start.
     starts: Vec<u32>,
-    /// For each block: its DC value (low half) and how many others follow (high half); then these, each with its
-    /// place in zigzag order in the high half.
+    /// For each block: its DC value (low half) and how many others follow (high half); then these, each with
+    /// its place in zigzag order in the high half.
     values: Vec<u32>,
 }
 
@@ -114,7 +114,8 @@ impl Workspace {
             all += blocks;
             first += if plane.kept { blocks } else { 0 };
         }
-        // A block takes two bits at least, and each further value two more: `values` stays below four per byte.
+        // A block takes two bits at least, and each further value two more: `values` stays below four per
+        // byte.
         if all / 4 > bytes || bytes >= u32::MAX as usize / 8 {
             return Err(scan.damaged("fewer bytes than the picture's blocks take"));
         }

@@ -27,7 +27,8 @@ impl Line {
         Self { first, count, mirrored: span.mirrored }
     }
 
-    /// The source's place of the result's `n`th block; `None` beyond the last, where an MCU is only filled up.
+    /// The source's place of the result's `n`th block; `None` beyond the last, where an MCU is only filled
+    /// up.
     #[inline]
     fn at(self, n: usize) -> Option<usize> {
         (n < self.count).then(|| if self.mirrored { self.first - n } else { self.first + n })

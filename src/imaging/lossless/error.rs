@@ -6,7 +6,7 @@ pub enum LosslessError {
     /// The picture may be fine, but this cannot be done without decoding it.
     #[error("not possible without decoding the picture: {why}")]
     NotLossless {
-        /// What stands in the way.
+        /// The feature of the JPEG that prevents a lossless step.
         why: &'static str,
     },
     /// More pixels than allowed; nothing was allocated.
@@ -21,7 +21,8 @@ pub enum LosslessError {
     },
     /// The crop is empty or leaves the picture.
     #[error(
-        "a crop of {crop_width}x{crop_height} pixels at {x},{y} must lie inside the picture of {width}x{height} pixels"
+        "a crop of {crop_width}x{crop_height} pixels at {x},{y} must lie inside the picture of \
+         {width}x{height} pixels"
     )]
     OutsidePicture {
         /// First column.
@@ -42,7 +43,7 @@ pub enum LosslessError {
     Damaged {
         /// Where, from SOI.
         offset: usize,
-        /// What is wrong.
+        /// The part of the JPEG that is broken.
         what: &'static str,
     },
 }

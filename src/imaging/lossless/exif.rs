@@ -18,7 +18,8 @@ pub(super) fn segment(orientation: Orientation) -> [u8; 36] {
 #[must_use]
 pub fn orientation(jpeg: &[u8]) -> Orientation {
     let mut segments = Segments::new(jpeg);
-    // The frame header comes after all that describes the picture; the walk is over at the first scan at the latest.
+    // The frame header comes after all that describes the picture; the walk is over at the first scan at the
+    // latest.
     while let Ok(segment) = segments.next() {
         if let Some(found) = of_segment(&segment) {
             return found;

@@ -1,4 +1,5 @@
-//! What the segments before the picture data say: size, components, tables, and what is carried over (T.81, B.2).
+//! Reads the segments before the picture data: size, components, tables, and the segments that are copied
+//! (T.81, B.2).
 
 use super::{
     error::LosslessError,
@@ -25,7 +26,7 @@ pub(super) struct Component {
 /// A quantisation table in zigzag order; 16 bits when a value needs them.
 pub(super) type Quant = [u16; 64];
 
-/// How the components mean colours.
+/// The colour space of the components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Colour {
     Gray,

@@ -6,7 +6,8 @@ use crate::media::jpeg::huffman::STANDARD as STANDARD_TABLES;
 /// Bits looked up at once; nine out of ten codes of photographs are shorter, value included.
 const FAST_BITS: u32 = 10;
 
-/// The largest values of 8-bit pictures (T.81, tables F.1 and F.2): bits of a difference of DC, and of an AC value.
+/// The largest values of 8-bit pictures (T.81, tables F.1 and F.2): bits of a difference of DC, and of an AC
+/// value.
 const MAX_DC_SIZE: u8 = 11;
 const MAX_AC_SIZE: u8 = 10;
 
@@ -20,9 +21,9 @@ pub(super) enum Class {
 /// A table as DHT gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spec {
-    /// How many codes have 1 to 16 bits.
+    /// Numbers of codes with 1 to 16 bits.
     pub(super) counts: [u8; 16],
-    /// What the codes mean, shortest first.
+    /// Values of the codes, shortest code first.
     pub(super) values: Vec<u8>,
 }
 
@@ -74,7 +75,8 @@ pub(super) struct Lookup {
     fast: [u32; 1 << FAST_BITS],
     /// By the next bits: length of the code and its meaning, or 0.
     symbols: [u16; 1 << FAST_BITS],
-    /// For each length: the first 16 bits that are beyond its codes, and where its values start, less its first code.
+    /// For each length: the first 16 bits that are beyond its codes, and where its values start, less its
+    /// first code.
     slow: [(u32, i32); 17],
     values: Vec<u8>,
 }
@@ -107,8 +109,8 @@ impl Lookup {
         lookup
     }
 
-    /// A code and its value at once, when both are short: bits taken (low byte), steps in the block (next byte; 64 ends
-    /// it), and the value (upper half; 0 is none). 0 when they are not short.
+    /// A code and its value at once, when both are short: bits taken (low byte), steps in the block (next
+    /// byte; 64 ends it), and the value (upper half; 0 is none). 0 when they are not short.
     #[inline]
     pub(super) fn fast(&self, reader: &BitReader<'_>) -> u32 {
         self.fast[reader.peek(FAST_BITS)]
@@ -147,7 +149,7 @@ impl Lookup {
 /// Steps that end a block.
 const END_OF_BLOCK: u32 = 64;
 
-/// What [`Lookup::fast`] gives for a code of `len` bits when `rest` follows up to [`FAST_BITS`].
+/// Returns the entry of [`Lookup::fast`] for a code of `len` bits when `rest` follows up to [`FAST_BITS`].
 fn fast_entry(len: u32, symbol: u8, rest: u32) -> u32 {
     let left = FAST_BITS - len;
     let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
@@ -163,7 +165,8 @@ fn fast_entry(len: u32, symbol: u8, rest: u32) -> u32 {
     u32::from(value as i16 as u16) << 16 | (run + 1) << 8 | (len + size)
 }
 
-/// Splits the meaning of an AC code: steps in the block, and bits of the value (0: none; `None`: no 8-bit picture has it).
+/// Splits the meaning of an AC code: steps in the block, and bits of the value (0: none; `None`: no 8-bit
+/// picture has it).
 #[inline]
 pub(super) fn steps_and_size(symbol: u8) -> Option<(u32, u32)> {
     match (symbol >> 4, symbol & 15) {

@@ -4,8 +4,9 @@
 //! (`plan`, `blocks`), and written as Huffman code again (`encode`). Any number of steps is one pass.
 //!
 //! Promised: any bytes give a result or an error, memory is bounded by the length of the input and by
-//! [`Options::max_pixels`], and no pixel that remains changes by more than the rounding of a decoder's inverse DCT.
-//! What cannot be done that way is [`LosslessError::NotLossless`]: the caller decodes and encodes instead.
+//! [`Options::max_pixels`], and no pixel that remains changes by more than the rounding of a decoder's
+//! inverse DCT. What cannot be done that way is [`LosslessError::NotLossless`]: the caller decodes and
+//! encodes instead.
 //!
 //! Metadata: JFIF, Adobe and ICC segments are carried over, EXIF and all else is left out, since a turned
 //! picture must not say that it has to be turned. So a step that makes it upright comes first where the
@@ -37,13 +38,14 @@ use plan::Plan;
 use segments::Segments;
 pub use strip::strip_metadata;
 
-/// What is allowed.
+/// Limits of a lossless step, and whether it may cut off incomplete blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// Pixels a picture may have; checked before anything is allocated.
     pub max_pixels: u64,
-    /// Cut off incomplete blocks that would have to move to the left or upper edge, up to 15 pixels (up to 31 with
-    /// rare sampling), as `jpegtran -trim` does. Otherwise such a picture is [`LosslessError::NotLossless`].
+    /// Cut off incomplete blocks that would have to move to the left or upper edge, up to 15 pixels (up to 31
+    /// with rare sampling), as `jpegtran -trim` does. Otherwise such a picture is
+    /// [`LosslessError::NotLossless`].
     pub trim: bool,
 }
 
@@ -55,11 +57,11 @@ pub fn apply(jpeg: &[u8], ops: &[LosslessOp], options: Options) -> Result<Vec<u8
     Workspace::default().apply(jpeg, ops, options)
 }
 
-/// Would [`apply`] do `ops` on a picture with this header? Only the header is read, so the picture data may still
-/// turn out to be damaged.
+/// Would [`apply`] do `ops` on a picture with this header? Only the header is read, so the picture data may
+/// still turn out to be damaged.
 ///
-/// A crop is aligned when its first row and column (after mirroring: its last) lie on the grid of blocks: 8 pixels for
-/// grey and 4:4:4, 16 across for 4:2:2, 16 both ways for 4:2:0.
+/// A crop is aligned when its first row and column (after mirroring: its last) lie on the grid of blocks: 8
+/// pixels for grey and 4:4:4, 16 across for 4:2:2, 16 both ways for 4:2:0.
 #[must_use]
 pub fn is_aligned(jpeg: &[u8], ops: &[LosslessOp], options: Options) -> bool {
     let mut segments = Segments::new(jpeg);
@@ -69,8 +71,8 @@ pub fn is_aligned(jpeg: &[u8], ops: &[LosslessOp], options: Options) -> bool {
 }
 
 impl Workspace {
-    /// As [`apply`], with the memory of the picture before. It keeps as much as the largest picture took: about four
-    /// bytes for each coefficient that is not zero, 2 MB for a usual picture of 1920×1080.
+    /// As [`apply`], with the memory of the picture before. It keeps as much as the largest picture took:
+    /// about four bytes for each coefficient that is not zero, 2 MB for a usual picture of 1920×1080.
     ///
     /// # Errors
     /// As [`apply`].

@@ -37,7 +37,7 @@ pub enum LosslessOp {
     },
 }
 
-/// What is taken of one axis of the source, in pixels.
+/// The part of one axis of the source that is taken, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     start: u16,
@@ -47,7 +47,8 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// Takes a part of this; `start` counts from where it begins to be taken. `None` when it is empty or not inside.
+    /// Takes a part of this; `start` counts from where it begins to be taken. `None` when it is empty or not
+    /// inside.
     fn part(self, start: u16, len: u16) -> Option<Self> {
         let left = self.len.checked_sub(start)?.checked_sub(len)?;
         let skipped = if self.mirrored { left } else { start };
@@ -77,7 +78,8 @@ impl Span {
         Ok(())
     }
 
-    /// The first block taken, and how many, of a component that has `per_mcu` blocks in an MCU of `mcu` pixels.
+    /// The first block taken, and how many, of a component that has `per_mcu` blocks in an MCU of `mcu`
+    /// pixels.
     pub(super) fn blocks(self, per_mcu: u16, mcu: u16) -> (usize, usize) {
         let [origin, len, per_mcu, mcu] = [self.origin(), self.len, per_mcu, mcu].map(usize::from);
         let first = origin / mcu * per_mcu;
@@ -94,7 +96,7 @@ pub(super) struct Plan {
     /// After mirroring, rows become columns.
     pub(super) transpose: bool,
     gray: bool,
-    /// How many components remain.
+    /// Number of components that remain.
     pub(super) components: usize,
     /// Pixels of an MCU of what remains, before it is transposed.
     pub(super) mcu: (u16, u16),

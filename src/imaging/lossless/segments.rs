@@ -33,7 +33,7 @@ pub(super) struct Segment<'a> {
     pub(super) at: usize,
     /// Offset after its last byte; picture data follows there when it is SOS.
     pub(super) end: usize,
-    /// What it holds, without marker and length.
+    /// Content of the segment, without marker and length.
     pub(super) body: &'a [u8],
 }
 

@@ -9,9 +9,9 @@ use super::{
 
 /// Leaves out APP0 to APP15, comments, and whatever follows the picture's end, and touches nothing else.
 ///
-/// What a picture needs in order to look the same stays: JFIF, Adobe's segment about its colours, colour profiles,
-/// and of EXIF the orientation alone, in a segment of 36 bytes. With nothing to leave out, and with bytes that are no
-/// whole JPEG, the very same bytes come back.
+/// What a picture needs in order to look the same stays: JFIF, Adobe's segment about its colours, colour
+/// profiles, and of EXIF the orientation alone, in a segment of 36 bytes. With nothing to leave out, and with
+/// bytes that are no whole JPEG, the very same bytes come back.
 #[must_use]
 pub fn strip_metadata(jpeg: Bytes) -> Bytes {
     let Some(pieces) = pieces(&jpeg) else { return jpeg };
@@ -40,7 +40,8 @@ struct Piece {
     orientation: Option<Orientation>,
 }
 
-/// What stays; empty when all does, `None` when the bytes are no whole JPEG.
+/// Returns the pieces that are kept; empty when all of the JPEG is kept, `None` when the bytes are not a
+/// whole JPEG.
 fn pieces(jpeg: &[u8]) -> Option<Vec<Piece>> {
     let mut segments = Segments::new(jpeg);
     let mut pieces = Vec::new();

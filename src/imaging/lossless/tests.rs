@@ -68,8 +68,9 @@ fn worst(before: &Pixels, after: &Pixels, from: impl Fn(usize, usize) -> (usize,
 
 #[test]
 fn every_step_moves_each_pixel_to_its_place() {
-    // With full colour there is no chroma to be interpolated; what remains is the rounding of the inverse DCT, whose
-    // passes over rows and columns change places, and for colour its way through the conversion to RGB.
+    // With full colour there is no chroma to be interpolated; what remains is the rounding of the inverse
+    // DCT, whose passes over rows and columns change places, and for colour its way through the conversion to
+    // RGB.
     for (name, allowed) in [("gray", 2), ("444", 4), ("444-best", 4), ("rgb", 3)] {
         let source = fixture(name);
         let before = decode(source);

@@ -11,7 +11,8 @@ use super::{
     segments::marker,
 };
 
-/// Tables of one class that a baseline JPEG may have (T.81, table B.5); with more it is "extended sequential".
+/// Tables of one class that a baseline JPEG may have (T.81, table B.5); with more it is "extended
+/// sequential".
 const MAX_BASELINE_TABLES: usize = 2;
 
 /// Room for the segments of a usual header.
@@ -25,7 +26,8 @@ struct Tables {
     slots: Vec<(usize, usize)>,
 }
 
-/// The JPEG of what `plan` leaves of the picture. Huffman tables stay those of the source where they have all codes.
+/// The JPEG of what `plan` leaves of the picture. Huffman tables stay those of the source where they have all
+/// codes.
 pub(super) fn write(
     header: &Header<'_>,
     plan: &Plan,

@@ -46,7 +46,7 @@ impl Canvas {
         Area { x: 0, y: 0, width: self.width(), height: self.height() }
     }
 
-    /// What was drawn.
+    /// Returns the pixels of the drawing.
     pub(crate) fn pixels(&self) -> &Pixels {
         &self.pixels
     }

@@ -1,7 +1,7 @@
 //! Letters: the fonts built into the program, shaped and drawn by cosmic-text.
 //!
-//! DejaVu Sans comes first, WenQuanYi Micro Hei has what it lacks: Chinese, Japanese and Korean. What neither has
-//! (emoji, most of all) is drawn as a box, and [`missing_glyphs`] names it.
+//! DejaVu Sans comes first, WenQuanYi Micro Hei has what it lacks: Chinese, Japanese and Korean. What neither
+//! has (emoji, most of all) is drawn as a box, and [`missing_glyphs`] names it.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -16,8 +16,8 @@ static WENQUANYI: &[u8] = include_bytes!("../../../assets/fonts/WenQuanYiMicroHe
 /// Tried first; cosmic-text then tries every other font that was loaded.
 const FIRST_FAMILY: &str = "DejaVu Sans";
 
-/// Drawn glyphs that are kept: a few screens of different Chinese letters; at 32 px about 1 kB each. When there are
-/// more, all are forgotten and drawn anew.
+/// Drawn glyphs that are kept: a few screens of different Chinese letters; at 32 px about 1 kB each. When
+/// there are more, all are forgotten and drawn anew.
 const MAX_CACHED_GLYPHS: usize = 4096;
 
 /// Bytes of them: glyphs of 512 pixels take 260 kB each.
@@ -32,13 +32,14 @@ const MAX_WRAPPED_CHARS: usize = 2000;
 /// From one line to the next, in font sizes.
 const LINE_HEIGHT: f32 = 1.25;
 
-/// How letters are drawn.
+/// The style of drawn letters.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
     /// Height of a line's letters, in pixels.
     pub(crate) size: f32,
     pub(crate) color: Color,
-    /// Break lines at the area's side, and end in "…" after so many; none draws each line as it is, cut by the area.
+    /// Break lines at the area's side, and end in "…" after so many; none draws each line as it is, cut by
+    /// the area.
     pub(crate) max_lines: Option<usize>,
 }
 
@@ -107,7 +108,8 @@ pub(crate) fn draw(canvas: &mut Canvas, text: &str, style: Style, area: Area) {
     });
 }
 
-/// Tells for each pixel of an area of this size how much letters cover it, 0 to 255; those without are left out.
+/// Tells for each pixel of an area of this size how much letters cover it, 0 to 255; those without are left
+/// out.
 pub(crate) fn ink(text: &str, style: Style, (width, height): (i32, i32), mut put: impl FnMut(i32, i32, u8)) {
     with_typesetter(|typesetter| {
         let mut buffer = lay_out(typesetter, text, style, width);
@@ -186,8 +188,8 @@ fn shape(typesetter: &mut Typesetter, buffer: &mut Buffer, text: &str) {
 fn fitting<'a>(buffer: &Buffer, text: &'a str, max_lines: usize) -> &'a str {
     let letters = |run: cosmic_text::LayoutRun<'_>| run.glyphs.len();
     let count: usize = buffer.layout_runs().take(max_lines).map(letters).sum();
-    // At least as many characters as glyphs: a ligature is one glyph, and a cut too short would lose words. What is
-    // too long is taken off one by one.
+    // At least as many characters as glyphs: a ligature is one glyph, and a cut too short would lose words.
+    // What is too long is taken off one by one.
     let end =
         text.char_indices().nth(count + max_lines + LIGATURE_ALLOWANCE).map_or(text.len(), |(at, _)| at);
     &text[..end]

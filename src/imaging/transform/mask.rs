@@ -14,8 +14,8 @@ use crate::{
     },
 };
 
-/// What is blurred is first made so small that nothing can be told, whatever is done to the picture later: at most so
-/// many spots on the longer side, and none smaller than [`MIN_SPOT`].
+/// Largest number of spots on the longer side of a blurred area, none of them smaller than [`MIN_SPOT`]: the
+/// area is reduced to them first, so that nothing can be recognised, whatever is done to the picture later.
 const SPOTS: usize = 8;
 
 /// A face 16 pixels high is none.

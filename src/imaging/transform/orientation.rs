@@ -20,7 +20,8 @@ impl Turn {
     /// As it is.
     pub const NONE: Self = Self { transpose: false, mirror_x: false, mirror_y: false };
 
-    /// What makes a picture with this EXIF orientation (1 to 8) stand upright; anything else is upright.
+    /// Returns the turn that makes a picture with this EXIF orientation (1 to 8) upright. Any other value
+    /// means that it is upright.
     pub fn from_exif(orientation: u16) -> Self {
         let (transpose, mirror_x, mirror_y) = match orientation {
             2 => (false, true, false),
@@ -35,7 +36,7 @@ impl Turn {
         Self { transpose, mirror_x, mirror_y }
     }
 
-    /// What makes this JPEG stand upright, as its EXIF data say.
+    /// Returns the turn that makes this JPEG upright, according to its EXIF data.
     pub fn upright(jpeg: &[u8]) -> Self {
         Self::from_exif(lossless::orientation(jpeg).to_exif().into())
     }
@@ -63,7 +64,7 @@ impl Turn {
         if self.transpose { (height, width) } else { (width, height) }
     }
 
-    /// The same on the blocks of a JPEG; none for [`Turn::NONE`].
+    /// Returns the turn as a step on the blocks of a JPEG; none for [`Turn::NONE`].
     pub fn lossless(self) -> Option<LosslessOp> {
         match (self.transpose, self.mirror_x, self.mirror_y) {
             (false, false, false) => None,

@@ -1,4 +1,4 @@
-//! What is done to a picture without decoding it: nothing, metadata out, blocks moved.
+//! The steps that need no decoding: no change, removal of metadata, moving of blocks.
 
 use bytes::Bytes;
 
@@ -9,8 +9,9 @@ use crate::{
     media::frame::Frame,
 };
 
-/// Does it, if this JPEG allows it. A progressive one does not, nor one that is damaged, nor one whose blocks stand across
-/// the edge of what is kept: those are to be decoded. No pixel is ever left out for being at such an edge.
+/// Does it, if this JPEG allows it. A progressive one does not, nor one that is damaged, nor one whose blocks
+/// stand across the edge of what is kept: those are to be decoded. No pixel is ever left out for being at
+/// such an edge.
 pub(in crate::imaging) fn take(
     frame: &Frame,
     wanted: &Lossless,

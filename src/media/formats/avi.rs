@@ -1,8 +1,9 @@
-//! AVI with motion JPEG, as Microsoft's multimedia files have it: headers, the pictures as chunks, and an index.
+//! AVI with motion JPEG, as Microsoft's multimedia files have it: headers, the pictures as chunks, and an
+//! index.
 //!
-//! AVI has one frame rate for all. It is the mean of the pictures' intervals, but for gaps: where the source was away,
-//! empty chunks stand, each of which shows the picture before once more. So the file lasts as long as what it shows.
-//! Without OpenDML such files end at 1 GiB, which no clip reaches.
+//! AVI has one frame rate for all. It is the mean of the pictures' intervals, but for gaps: where the source
+//! was away, empty chunks stand, each of which shows the picture before once more. So the file lasts as long
+//! as what it shows. Without OpenDML such files end at 1 GiB, which no clip reaches.
 
 use std::time::Duration;
 
@@ -28,10 +29,11 @@ const FIRST_OFFSET: u32 = 4;
 /// A silence so many times longer than the usual interval is a gap.
 const GAP: u32 = 3;
 
-/// No stream has more frames a second; pictures pushed in one burst must not make a gap of a million empty chunks.
+/// No stream has more frames a second; pictures pushed in one burst must not make a gap of a million empty
+/// chunks.
 const LEAST_INTERVAL: Duration = Duration::from_micros(4167);
 
-/// How long a single picture is shown.
+/// Time for which a single picture is shown.
 const ONE_PICTURE: Duration = Duration::from_secs(1);
 
 const VIDEO_CHUNK: &[u8] = b"00dc";
@@ -62,7 +64,7 @@ pub(super) fn clip<P: Picture + Send + 'static>(pictures: Vec<P>) -> Clip {
     Clip { len, pieces: Box::new(std::iter::once(start).chain(movi).chain(index(lengths))) }
 }
 
-/// How long each picture is shown: the mean of the intervals that are no gaps.
+/// Returns the time for which each picture is shown: the mean of the intervals that are no gaps.
 fn interval(arrivals: &[Duration]) -> Duration {
     let mut intervals: Vec<Duration> =
         arrivals.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
@@ -76,8 +78,8 @@ fn interval(arrivals: &[Duration]) -> Duration {
     (regular.iter().sum::<Duration>() / count).max(LEAST_INTERVAL)
 }
 
-/// How many empty chunks stand before each picture. Only in gaps: the jitter of a network is no reason to show a picture
-/// twice and the next not at all.
+/// Returns the number of empty chunks before each picture. They are written only in gaps: the jitter of a
+/// network is no reason to show a picture twice and the next not at all.
 fn empty_before(arrivals: &[Duration], interval: Duration) -> Vec<usize> {
     let mut before = Duration::ZERO;
     arrivals
@@ -135,7 +137,7 @@ fn padded(len: u32) -> u32 {
     CHUNK_HEAD + len + len % 2
 }
 
-/// What stands before the first chunk.
+/// The sizes and rates in the headers before the first chunk.
 #[derive(Debug)]
 struct Header {
     riff_len: u32,
@@ -195,7 +197,8 @@ impl Header {
         out.put_slice(b"strl");
         list(&mut out, b"strh", STRH_LEN);
         out.put_slice(b"vidsMJPG");
-        // Flags, priority and language, initial frames, scale, rate, start, length, buffer, quality, sample size.
+        // Flags, priority and language, initial frames, scale, rate, start, length, buffer, quality, sample
+        // size.
         const MICROS: u32 = 1_000_000;
         const ANY_QUALITY: u32 = u32::MAX;
         let stream = [0, 0, 0, self.interval, MICROS, 0, self.chunks, self.largest, ANY_QUALITY, 0];

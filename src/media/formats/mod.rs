@@ -1,7 +1,7 @@
 //! Pictures of a stream as one file to download, in pieces: the pictures' own bytes, and little between them.
 //!
-//! Pure: pictures in, pieces and their whole length out. Nothing is put together in memory; a picture is let go when its
-//! piece was taken.
+//! Pure: pictures in, pieces and their whole length out. Nothing is put together in memory; a picture is let
+//! go when its piece was taken.
 
 mod avi;
 mod zip;
@@ -21,7 +21,7 @@ pub trait Picture {
     fn seq(&self) -> u64;
 }
 
-/// What kind of file.
+/// The type of a clip's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClipFormat {
     /// JPEGs one behind the other.

@@ -1,7 +1,8 @@
 //! JPEGs in an archive (PKWARE's APPNOTE), stored as they are: they would not become smaller.
 //!
-//! A picture's checksum is reckoned when its turn comes, so that a clip begins at once. Offsets fit 32 bits, since no
-//! clip reaches 4 GiB; for more than 65,534 pictures the archive's end says their number in the manner of Zip64.
+//! A picture's checksum is reckoned when its turn comes, so that a clip begins at once. Offsets fit 32 bits,
+//! since no clip reaches 4 GiB; for more than 65,534 pictures the archive's end says their number in the
+//! manner of Zip64.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use jiff::Zoned;
@@ -13,13 +14,14 @@ const CENTRAL_HEAD: usize = 46;
 const END: usize = 22;
 const ZIP64_END: usize = 56 + 20;
 
-/// From so many entries on their number does not fit the archive's end (all ones mean that it stands elsewhere).
+/// From so many entries on their number does not fit the archive's end (all ones mean that it stands
+/// elsewhere).
 const MANY: usize = 0xffff;
 
 /// Entries of the directory that are rendered at once: some 75 KiB.
 const DIRECTORY_BATCH: usize = 1024;
 
-/// What a reader must know: 1.0 for stored files, 4.5 for Zip64's end.
+/// Version of ZIP that a reader must support: 1.0 for stored files, 4.5 for the end record of Zip64.
 const VERSION: u16 = 10;
 const VERSION_ZIP64: u16 = 45;
 

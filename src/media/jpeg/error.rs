@@ -17,7 +17,7 @@ pub enum JpegError {
     NoMarker {
         /// Where.
         offset: usize,
-        /// What stands there.
+        /// The byte that was found.
         found: u8,
     },
     /// A marker that no JPEG has, or not there.
@@ -63,11 +63,14 @@ pub enum JpegError {
     Unsupported {
         /// Where.
         offset: usize,
-        /// What it is.
+        /// The unsupported feature.
         what: &'static str,
     },
     /// Width or height is zero.
-    #[error("broken JPEG: a picture of {width}x{height} pixels{}", if *height == 0 { " (a height given later, by DNL, is not supported)" } else { "" })]
+    #[error(
+        "broken JPEG: a picture of {width}x{height} pixels{}",
+        if *height == 0 { " (a height given later, by DNL, is not supported)" } else { "" }
+    )]
     NoPixels {
         /// Width it gives.
         width: u16,
@@ -77,7 +80,7 @@ pub enum JpegError {
     /// Not one to four colour components.
     #[error("broken JPEG: {components} colour components; 1 to 4 are possible")]
     Components {
-        /// How many it gives.
+        /// Number of components that the JPEG has.
         components: u8,
     },
 }

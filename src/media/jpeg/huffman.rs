@@ -11,9 +11,9 @@ use super::first_scan;
 pub(crate) struct StandardTable {
     /// Class (0 DC, 1 AC) in the high four bits, slot in the low four.
     pub(crate) class_and_id: u8,
-    /// How many codes have 1 to 16 bits.
+    /// Numbers of codes with 1 to 16 bits.
     pub(crate) counts: [u8; 16],
-    /// What the codes mean, shortest first.
+    /// Values of the codes, shortest code first.
     pub(crate) values: &'static [u8],
 }
 

@@ -1,8 +1,8 @@
 //! A JPEG's segments, without decoding: is it whole, how large is its picture, has it Huffman tables?
 //!
-//! Segments are walked by their lengths (ITU-T T.81, Annex B), never by searching for `FF D9`: the thumbnail in a
-//! camera's EXIF segment holds one. What a browser could not show anyhow is refused here, with the offset of what is
-//! wrong. Whether the picture data decode is not looked at.
+//! Segments are walked by their lengths (ITU-T T.81, Annex B), never by searching for `FF D9`: the thumbnail
+//! in a camera's EXIF segment holds one. What a browser could not show anyhow is refused here, with the
+//! offset of what is wrong. Whether the picture data decode is not looked at.
 
 pub(crate) mod huffman;
 mod error;
@@ -12,7 +12,7 @@ mod tests;
 
 pub use error::JpegError;
 
-/// What the segments say.
+/// The content of a JPEG's segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JpegInfo {
     /// Width in pixels.
@@ -38,7 +38,7 @@ pub enum Progress {
     Done(JpegInfo),
 }
 
-/// What comes next.
+/// The next part of the JPEG that is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Expect {
     #[default]

@@ -1,19 +1,20 @@
 //! Where picture data end.
 //!
-//! An entropy-coded scan has an FF every hundred bytes or so, and nearly every one is data (FF 00) or a restart marker.
-//! Going from one FF to the next costs a mispredicted branch each: a processor cannot foresee where they stand. So a
-//! block of bytes is asked as a whole, without branches, whether any FF in it might end the data; the compiler makes vector
-//! instructions of that. What is asked of each block is as little as rules out nearly all of them; the few that it does not
-//! (restart markers, fill bytes, and the end) are looked at closer.
+//! An entropy-coded scan has an FF every hundred bytes or so, and nearly every one is data (FF 00) or a
+//! restart marker. Going from one FF to the next costs a mispredicted branch each: a processor cannot foresee
+//! where they stand. So a block of bytes is asked as a whole, without branches, whether any FF in it might
+//! end the data; the compiler makes vector instructions of that. What is asked of each block is as little as
+//! rules out nearly all of them; the few that it does not (restart markers, fill bytes, and the end) are
+//! looked at closer.
 
 use super::marker;
 
-/// Bytes asked at once: long enough that the loop around costs little, short enough that going through a block in
-/// which there is something costs little, too.
+/// Bytes asked at once: long enough that the loop around costs little, short enough that going through a
+/// block in which there is something costs little, too.
 const BLOCK: usize = 64;
 
-/// Where the first marker stands that ends a scan, FF at the latest possible place: fill bytes (FF FF) belong to the
-/// data. An FF without its second byte is none yet.
+/// Where the first marker stands that ends a scan, FF at the latest possible place: fill bytes (FF FF) belong
+/// to the data. An FF without its second byte is none yet.
 pub(super) fn end_of_scan(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     // Each byte is looked at together with the one behind it.
@@ -35,8 +36,8 @@ pub(super) fn end_of_scan(bytes: &[u8]) -> Option<usize> {
     Some(at + found)
 }
 
-/// Whether there is an FF with anything but 0 behind it. Three instructions for 16 bytes: what is left of FF is 1, of all
-/// others 0, and the smaller one of that and the byte behind it is 0 but for a marker.
+/// Whether there is an FF with anything but 0 behind it. Three instructions for 16 bytes: what is left of FF
+/// is 1, of all others 0, and the smaller one of that and the byte behind it is 0 but for a marker.
 fn holds_marker(firsts: &[u8], seconds: &[u8]) -> bool {
     let pairs = firsts.iter().zip(seconds);
     pairs.fold(0, |found, (&first, &second)| found | first.saturating_sub(0xfe).min(second)) != 0

@@ -57,7 +57,7 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// What cameras leave out. Only for JPEGs with the standard tables.
+/// Returns a JPEG without the segments that cameras omit. Only for JPEGs with the standard tables.
 fn without_tables(jpeg: &[u8]) -> Vec<u8> {
     let mut stripped = jpeg[..2].to_vec();
     let mut at = 2;

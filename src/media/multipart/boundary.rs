@@ -1,7 +1,8 @@
-//! What the `Content-Type` of a camera's answer says about its body.
+//! Reads from the `Content-Type` of a camera's answer what its body is.
 //!
-//! Lenient, as cameras are: quoted boundaries, other parameters around, missing boundaries, any case. Whether the
-//! boundary is written in the body as announced is for [`PartParser`](crate::media::multipart::parser::PartParser) to find out.
+//! Lenient, as cameras are: quoted boundaries, other parameters around, missing boundaries, any case. Whether
+//! the boundary is written in the body as announced is for
+//! [`PartParser`](crate::media::multipart::parser::PartParser) to find out.
 
 /// Longest boundary that is looked for; RFC 2046 allows 70 characters, some cameras take more.
 const MAX_BOUNDARY: usize = 200;
@@ -9,7 +10,7 @@ const MAX_BOUNDARY: usize = 200;
 /// Longest type that is kept of those that are no pictures, in characters.
 const MAX_TYPE: usize = 80;
 
-/// What kind of body is announced.
+/// The kind of body that is announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContentKind {
     /// Parts between delimiters.
@@ -80,7 +81,8 @@ fn boundary(parameters: &str) -> Option<(String, bool)> {
     }
 }
 
-/// A token or a quoted string (RFC 9110, 5.6.4), and what follows it. A quote that is never closed ends with the text.
+/// A token or a quoted string (RFC 9110, 5.6.4), and what follows it. A quote that is never closed ends with
+/// the text.
 fn parameter_value(text: &str) -> (String, bool, &str) {
     let Some(inner) = text.strip_prefix('"') else {
         let end = text.find(';').unwrap_or(text.len());

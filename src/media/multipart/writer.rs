@@ -1,8 +1,9 @@
-//! Frames as the parts of a `multipart/x-mixed-replace` answer, rendered once per frame however many viewers take it.
+//! Frames as the parts of a `multipart/x-mixed-replace` answer, rendered once per frame however many viewers
+//! take it.
 //!
-//! The delimiter stands before the first part and again right after each frame: Firefox shows a frame only when the
-//! delimiter behind it has arrived, ffmpeg and OpenCV need the one in front. `Content-Length` is written in this letter
-//! case because motionEye's client searches for it literally.
+//! The delimiter stands before the first part and again right after each frame: Firefox shows a frame only
+//! when the delimiter behind it has arrived, ffmpeg and OpenCV need the one in front. `Content-Length` is
+//! written in this letter case because motionEye's client searches for it literally.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,7 +26,7 @@ pub const CLOSING_AFTER_DELIMITER: &[u8] = b"--boundarydonotcross--\r\n";
 
 const CRLF: &[u8] = b"\r\n";
 
-/// How the bytes of a viewer's answer are delimited.
+/// The framing of a viewer's answer: how the end of the body is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// As they are, to the end of the connection.
@@ -84,8 +85,8 @@ impl PreparedPart {
     }
 }
 
-/// ustreamer's `advance_headers`: the next part's headers sent ahead of its picture, so that a browser that waits for
-/// them draws the picture before; without a length, which is not known yet.
+/// ustreamer's `advance_headers`: the next part's headers sent ahead of its picture, so that a browser that
+/// waits for them draws the picture before; without a length, which is not known yet.
 pub fn headers_ahead() -> Bytes {
     format!("Content-Type: image/jpeg\r\nX-Timestamp: {}\r\n\r\n", timestamp(SystemTime::now())).into()
 }

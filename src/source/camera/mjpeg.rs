@@ -1,7 +1,8 @@
 //! An upstream MJPEG URL: `type: mjpeg`.
 //!
-//! One run is one connection: it asks, takes the body apart and gives the frames on as they are. It ends when the camera
-//! closes, fails when the camera is late or sends no pictures, and leaves connecting again to the stream's actor.
+//! One run is one connection: it asks, takes the body apart and gives the frames on as they are. It ends when
+//! the camera closes, fails when the camera is late or sends no pictures, and leaves connecting again to the
+//! stream's actor.
 
 use std::time::Duration;
 
@@ -21,10 +22,11 @@ use crate::{
     },
 };
 
-/// So many pictures in a row with more pixels than are taken are no accident.
+/// Number of pictures in a row with more pixels than are allowed after which the source ends: so many are no
+/// accident.
 const MAX_OVERSIZED_IN_A_ROW: u32 = 10;
 
-/// What the URL should give.
+/// Content that the URL should return.
 const EXPECTED: &str = "a multipart or JPEG body";
 
 /// A camera's stream.
@@ -85,8 +87,9 @@ impl UpstreamSource {
         sink: &Sink,
     ) -> Result<(), BodyError> {
         let mut deadline = BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout);
-        // A frame was shown and nobody else of this thread had a turn since. A camera that always has bytes ready must not
-        // keep it from viewers and other cameras. (Bytes without frames are bounded by tokio's own budget for reads.)
+        // A frame was shown and nobody else of this thread had a turn since. A camera that always has bytes
+        // ready must not keep it from viewers and other cameras. (Bytes without frames are bounded by tokio's
+        // own budget for reads.)
         let mut unseen = false;
         let mut oversized = 0;
         while body.read_into(parser.space(), deadline).await? > 0 {

@@ -1,7 +1,7 @@
 //! A picture that is asked for again and again: `type: snapshot`.
 //!
-//! Over one connection where the camera keeps it, never two requests at once. A picture that did not change (304, or the
-//! same bytes) is not shown again. Kept out: converting other formats than JPEG.
+//! Over one connection where the camera keeps it, never two requests at once. A picture that did not change
+//! (304, or the same bytes) is not shown again. Kept out: converting other formats than JPEG.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ use crate::{
     },
 };
 
-/// Broken pictures in a row after which the camera is given up for now: it would be asked at full pace for ever
-/// otherwise, and the stream would look live with nothing to see.
+/// Broken pictures in a row after which the camera is given up for now: it would be asked at full pace for
+/// ever otherwise, and the stream would look live with nothing to see.
 const MAX_BROKEN_IN_A_ROW: u32 = 10;
 
 /// Shortest interval: below, a camera that answers at once would be asked without a pause.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
-/// What the URL should give.
+/// Content that the URL should return.
 const EXPECTED: &str = "a JPEG picture";
 
 /// A JPEG URL, polled.
@@ -39,7 +39,7 @@ pub struct SnapshotSource {
     max_frame_bytes: usize,
 }
 
-/// What is known of the newest picture, to be told whether it changed.
+/// The known properties of the newest picture, by which a change is detected.
 #[derive(Debug, Default)]
 struct Seen {
     picture: Option<Bytes>,
@@ -48,8 +48,8 @@ struct Seen {
 }
 
 impl SnapshotSource {
-    /// A source that asks `upstream` each `interval`, counted from one request's start to the next one's; times missed
-    /// because an answer took longer are skipped.
+    /// A source that asks `upstream` each `interval`, counted from one request's start to the next one's;
+    /// times missed because an answer took longer are skipped.
     pub fn new(upstream: UpstreamConfig, interval: Duration, limits: &Limits) -> Self {
         Self {
             client: HttpClient::new(&upstream, limits.max_header_bytes),

@@ -4,8 +4,9 @@
 //! - [`pattern`]: moving colour bars, on which a person sees a freeze
 //! - [`chart`]: live graphs
 //!
-//! Everything is drawn with the canvas and the fonts of [`imaging`](crate::imaging): no font of the system is ever
-//! used, so a picture looks the same on every machine. Drawing runs in the CPU pool, on slots of the wall clock.
+//! Everything is drawn with the canvas and the fonts of [`imaging`](crate::imaging): no font of the system is
+//! ever used, so a picture looks the same on every machine. Drawing runs in the CPU pool, on slots of the
+//! wall clock.
 
 pub mod chart;
 pub mod pattern;

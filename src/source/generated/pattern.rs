@@ -1,5 +1,5 @@
-//! A moving test pattern: colour bars that wander, a hand that goes round once in two seconds, a counter of frames
-//! and the time to the millisecond. Whoever looks at it sees a freeze, a skipped frame and a delay.
+//! A moving test pattern: colour bars that wander, a hand that goes round once in two seconds, a counter of
+//! frames and the time to the millisecond. Whoever looks at it sees a freeze, a skipped frame and a delay.
 
 use std::{
     f32::consts::TAU,
@@ -160,7 +160,8 @@ impl<'a> Painter<'a> {
         }
     }
 
-    /// What the dial takes of the width: no more than a third, so that a narrow picture still shows its counter.
+    /// Returns the part of the width that the dial takes: no more than a third, so that a narrow picture
+    /// still shows its counter.
     fn dial_room(&self, split: i32) -> f32 {
         ((self.canvas.height() - split) as f32).min(self.canvas.width() as f32 / 3.0)
     }

@@ -1,5 +1,5 @@
-//! When a renderer draws: on a grid of the wall clock, so that a clock at one frame a second shows each second as it
-//! begins, and two renderers of one rate move together.
+//! When a renderer draws: on a grid of the wall clock, so that a clock at one frame a second shows each
+//! second as it begins, and two renderers of one rate move together.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

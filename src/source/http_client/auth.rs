@@ -1,17 +1,17 @@
 //! Which credentials go with the next request. Pure: challenges in, an answer out.
 //!
-//! Nothing is sent before the camera asked, so that a camera with digest never sees the password in the clear; what it
-//! asked for last time is then answered at once. Digest is taken where it is offered.
+//! Nothing is sent before the camera asked, so that a camera with digest never sees the password in the
+//! clear; what it asked for last time is then answered at once. Digest is taken where it is offered.
 
 use digest_auth::{AuthContext, WwwAuthenticateHeader};
 
 use crate::config::Login;
 
-/// Answers to a digest challenge within one request: the first, one for a stale nonce, and one more for cameras whose
-/// nonce was spent meanwhile. More would lock the account of a camera that counts failures.
+/// Answers to a digest challenge within one request: the first, one for a stale nonce, and one more for
+/// cameras whose nonce was spent meanwhile. More would lock the account of a camera that counts failures.
 const MAX_DIGEST_ANSWERS: u8 = 3;
 
-/// What goes into `Authorization`.
+/// The content of an `Authorization` header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Authorization {
     None,
@@ -55,7 +55,7 @@ impl Authorizer {
         }
     }
 
-    /// What to send for `uri` (path and query).
+    /// Returns the authorization to send for `uri` (path and query).
     pub(super) fn authorization(&mut self, uri: &str) -> Authorization {
         match (&mut self.scheme, &self.login) {
             (Scheme::Basic, Some(_)) => Authorization::Basic,
@@ -106,8 +106,8 @@ fn is_scheme(challenge: &str, scheme: &str) -> bool {
     challenge.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case(scheme))
 }
 
-/// Splits `Basic realm="a, b", Digest realm="c", nonce="d"` into its challenges: one begins at each word outside
-/// quotes that stands at the start or after a comma and is not followed by `=`.
+/// Splits `Basic realm="a, b", Digest realm="c", nonce="d"` into its challenges: one begins at each word
+/// outside quotes that stands at the start or after a comma and is not followed by `=`.
 fn split_challenges(value: &str) -> Vec<String> {
     let mut challenges: Vec<String> = Vec::new();
     for item in split_outside_quotes(value) {

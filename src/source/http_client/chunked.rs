@@ -1,7 +1,7 @@
 //! Takes the chunks' framing out of a body (RFC 9112, section 7.1). Pure.
 //!
-//! In place, and in pieces of any size. Lenient in what cameras get wrong: line ends without CR, spaces, extensions of any
-//! kind. Trailers are not read: the connection is closed behind the last chunk.
+//! In place, and in pieces of any size. Lenient in what cameras get wrong: line ends without CR, spaces,
+//! extensions of any kind. Trailers are not read: the connection is closed behind the last chunk.
 
 /// Longest line of a chunk's size with its extensions: nobody writes one that is worth more.
 const MAX_LINE_BYTES: usize = 4096;
@@ -17,7 +17,7 @@ pub(super) enum ChunkError {
     End,
 }
 
-/// How far the framing has been read.
+/// The state of the reader of the chunked framing.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     state: State,
@@ -27,7 +27,7 @@ pub(super) struct Chunks {
 enum State {
     /// A size's digits.
     Size { value: u64, line_len: usize },
-    /// What stands behind them in their line.
+    /// Rest of the line after the size of the chunk.
     Extension { value: u64, line_len: usize },
     /// So much of a chunk is to come.
     Data(u64),
@@ -58,7 +58,8 @@ impl Chunks {
         }
     }
 
-    /// Moves the body's own bytes in `piece`, the next one of the answer, to its front and says how many they are.
+    /// Moves the body's own bytes in `piece`, the next one of the answer, to its front and says how many they
+    /// are.
     pub(super) fn strip(&mut self, piece: &mut [u8]) -> usize {
         let (mut from, mut to) = (0, 0);
         while from < piece.len() {
@@ -122,7 +123,7 @@ mod tests {
 
     use super::*;
 
-    /// What is left of the pieces, and whether the end was met.
+    /// Returns the data of the pieces without their framing, and whether the end was reached.
     fn strip<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(Vec<u8>, bool), ChunkError> {
         let (mut chunks, mut body) = (Chunks::default(), Vec::new());
         for piece in pieces {
@@ -133,7 +134,7 @@ mod tests {
         Ok((body, !chunks.go_on()?))
     }
 
-    /// The same, after checking that the wire may be cut anywhere.
+    /// Returns the data of `wire`, after checking that they may be split anywhere.
     fn stripped(wire: &[u8]) -> Result<(Vec<u8>, bool), ChunkError> {
         let whole = strip([wire]);
         for cut in 0..wire.len() {

@@ -73,7 +73,8 @@ async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, SourceError> {
     if addresses.is_empty() { Err(failed("it has none".into())) } else { Ok(addresses) }
 }
 
-/// Tries one address after the other, never two at once: a camera may serve only one. `None` when time ran out.
+/// Tries one address after the other, never two at once: a camera may serve only one. `None` when time ran
+/// out.
 async fn connect(
     host: &str,
     addresses: &[SocketAddr],

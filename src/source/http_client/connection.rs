@@ -1,7 +1,8 @@
 //! One connection and the awc client that speaks over it.
 //!
-//! Each connection has a client of its own, whose connector hands out this one socket and never opens another: so a
-//! camera sees exactly one at any time, connecting and the answer have separate deadlines, and closing is dropping.
+//! Each connection has a client of its own, whose connector hands out this one socket and never opens
+//! another: so a camera sees exactly one at any time, connecting and the answer have separate deadlines, and
+//! closing is dropping.
 
 use std::{cell::RefCell, io, rc::Rc, time::Duration};
 
@@ -25,11 +26,11 @@ use crate::{
     source::{Deadline, SourceError},
 };
 
-/// A connection may rest between two requests as long as the camera lets it, which is seen when it closes; awc's own
-/// 15 s would close it below a `snapshot` source with a longer interval.
+/// A connection may rest between two requests as long as the camera lets it, which is seen when it closes;
+/// awc's own 15 s would close it below a `snapshot` source with a longer interval.
 const KEEP_OPEN: Duration = Duration::from_hours(24);
 
-/// What framecast calls itself.
+/// Name of framecast in the `User-Agent` header.
 const USER_AGENT: &str = concat!("framecast/", env!("CARGO_PKG_VERSION"));
 
 /// An open connection.
@@ -49,7 +50,8 @@ pub(super) struct Request<'a> {
 
 /// Why there is no answer.
 pub(super) enum SendFailure {
-    /// The connection had ended before a byte of the answer came: worth another one, if it was an old connection.
+    /// The connection had ended before a byte of the answer came: worth another one, if it was an old
+    /// connection.
     Gone,
     /// Anything else.
     Failed(SourceError),
@@ -121,7 +123,7 @@ fn path_and_query(url: &Url) -> &str {
     &url[url::Position::BeforePath..url::Position::AfterQuery]
 }
 
-/// What a digest is computed over.
+/// Returns the URI over which a digest is computed.
 pub(super) fn digest_uri(url: &Url) -> &str {
     path_and_query(url)
 }

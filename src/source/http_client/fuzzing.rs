@@ -29,8 +29,8 @@ fn repaired(bytes: &[u8], piece: usize) -> Result<Option<Vec<u8>>, String> {
     Ok(out)
 }
 
-/// The head of a camera's answer: cut anywhere it gives the same, and what awc gets is a head by its own parser. The first
-/// byte says how long pieces are.
+/// The head of a camera's answer: cut anywhere it gives the same, and what awc gets is a head by its own
+/// parser. The first byte says how long pieces are.
 pub fn head(input: &[u8]) {
     let [piece, bytes @ ..] = input else { return };
     let whole = repaired(bytes, bytes.len().max(1));
@@ -42,8 +42,8 @@ pub fn head(input: &[u8]) {
     }
 }
 
-/// `WWW-Authenticate`, a line each: the answer is a header and nothing more, never the password in a digest, and a camera
-/// that is never content is not answered for ever.
+/// `WWW-Authenticate`, a line each: the answer is a header and nothing more, never the password in a digest,
+/// and a camera that is never content is not answered for ever.
 pub fn challenge(input: &[u8]) {
     /// A camera that refuses each answer gets no more than these: basic, and the digests of one request.
     const MOST_ANSWERS: usize = 6;

@@ -1,9 +1,10 @@
-//! Asks cameras over HTTP. The only place that knows the HTTP client, but for webhooks, which need none of its repairs.
+//! Asks cameras over HTTP. The only place that knows the HTTP client, but for webhooks, which need none of
+//! its repairs.
 //!
-//! [`HttpClient`] holds at most one connection, plain or TLS, and closes it before it opens another: an ESP32-CAM serves
-//! only one. It answers basic and digest challenges, follows redirects without taking credentials along to another
-//! origin, and keeps the deadlines for connecting and for the head. Bodies come with the caller's
-//! deadlines: pictures through awc, streams read beside it ([`BodyReader`]).
+//! [`HttpClient`] holds at most one connection, plain or TLS, and closes it before it opens another: an
+//! ESP32-CAM serves only one. It answers basic and digest challenges, follows redirects without taking
+//! credentials along to another origin, and keeps the deadlines for connecting and for the head. Bodies come
+//! with the caller's deadlines: pictures through awc, streams read beside it ([`BodyReader`]).
 //!
 //! What cameras write in place of HTTP is repaired below awc, in [`head_repair`].
 
@@ -69,8 +70,8 @@ impl HttpClient {
         self.line = None;
     }
 
-    /// Asks for the configured URL, with `headers` besides the configured ones; redirects are followed and challenges
-    /// answered. Other statuses are the caller's to judge.
+    /// Asks for the configured URL, with `headers` besides the configured ones; redirects are followed and
+    /// challenges answered. Other statuses are the caller's to judge.
     ///
     /// An earlier [`Response`] must have been read to its end or dropped.
     ///
@@ -116,8 +117,8 @@ impl HttpClient {
         }
     }
 
-    /// One request and the head of its answer. A kept connection may have been closed by the camera at the same moment:
-    /// then it is asked once more, over a new one.
+    /// One request and the head of its answer. A kept connection may have been closed by the camera at the
+    /// same moment: then it is asked once more, over a new one.
     async fn ask(&mut self, target: &Target, headers: &[(&str, &str)]) -> Result<Response, SourceError> {
         let host = target.origin.authority();
         if self.is_connected_to(target) {

@@ -8,13 +8,13 @@ use crate::source::SourceError;
 /// Redirects followed for one request: cameras need one (to https, or to a session's path); more is a loop.
 pub(super) const MAX_REDIRECTS: usize = 5;
 
-/// What is asked for, and of whom.
+/// The target of a request: its URL and server.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) url: Url,
     pub(super) origin: Origin,
-    /// Credentials and configured headers go only to the configured origin, and never again once the chain has left
-    /// it: what comes after was written by somebody else.
+    /// Credentials and configured headers go only to the configured origin, and never again once the chain
+    /// has left it: what comes after was written by somebody else.
     pub(super) trusted: bool,
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Wire {
     max_header_bytes: usize,
 }
 
-/// What stands below a [`Wire`], for as long as awc holds that.
+/// The socket below a [`Wire`], for as long as awc holds that.
 struct Socket {
     /// `None` once taken.
     transport: Option<Transport>,
@@ -49,7 +49,7 @@ pub(super) struct Tap(Weak<RefCell<Socket>>);
 enum State {
     /// A request is being written or was written; its answer's head has not come whole.
     Head(HeadReader),
-    /// What is left of the repaired head and of the bytes read with it; then the socket's own.
+    /// Rest of the repaired head and of the bytes read with it; after them come the bytes of the socket.
     Body(Bytes),
 }
 

@@ -58,7 +58,8 @@ impl Response {
         self.header("content-type")
     }
 
-    /// A header's first value. Only those that framecast uses are kept: see [`crate::source::http_client::head_repair`].
+    /// A header's first value. Only those that framecast uses are kept: see
+    /// [`crate::source::http_client::head_repair`].
     pub fn header(&self, name: &str) -> Option<&str> {
         self.inner.headers().get(name).and_then(|value| value.to_str().ok())
     }
@@ -78,8 +79,8 @@ impl Response {
         self.header("content-length").and_then(|value| value.parse().ok())
     }
 
-    /// The body, to be read without awc and its copies, for as long as it may be. To be called before a piece of it was
-    /// read here. The connection ends with it.
+    /// The body, to be read without awc and its copies, for as long as it may be. To be called before a piece
+    /// of it was read here. The connection ends with it.
     pub fn into_body(self) -> BodyReader {
         let framing = match self.content_length() {
             _ if self.is_close_delimited() => Framing::Close,
@@ -90,8 +91,8 @@ impl Response {
         BodyReader::new(self.host, self.tap.take(), framing)
     }
 
-    /// The next piece of the body; `None` at its end, which may come before the declared length: cameras that write
-    /// some length over an endless stream close before it.
+    /// The next piece of the body; `None` at its end, which may come before the declared length: cameras that
+    /// write some length over an endless stream close before it.
     ///
     /// # Errors
     /// [`SourceError::Late`] at the deadline, [`SourceError::Broken`] when the connection broke.
@@ -112,8 +113,8 @@ impl Response {
     /// The whole body, of at most `limit` bytes.
     ///
     /// # Errors
-    /// As [`Response::chunk`], and when the body ended before its declared length; [`SourceError::TooLarge`] as soon as
-    /// the limit is passed, by the declared length or by the bytes themselves.
+    /// As [`Response::chunk`], and when the body ended before its declared length; [`SourceError::TooLarge`]
+    /// as soon as the limit is passed, by the declared length or by the bytes themselves.
     pub async fn whole(mut self, limit: usize, deadline: BodyDeadline) -> Result<Bytes, SourceError> {
         let too_large = SourceError::TooLarge { host: self.host.clone(), limit };
         if self.content_length().is_some_and(|length| length > limit as u64) {

@@ -1,4 +1,5 @@
-//! What framecast asks of the certificate of a camera, or of a webhook: the system's roots, or nothing at all where the user said so.
+//! Checks the certificate of a camera, or of a webhook: against the roots of the system, or not at all where
+//! the user configured so.
 
 use std::sync::{Arc, OnceLock};
 
@@ -54,8 +55,8 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// `insecure: true`. Signatures are not checked either: whoever may show any certificate may as well make his own, and
-/// old cameras' certificates are of versions that the checker cannot read.
+/// `insecure: true`. Signatures are not checked either: whoever may show any certificate may as well make his
+/// own, and old cameras' certificates are of versions that the checker cannot read.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

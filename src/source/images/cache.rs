@@ -15,7 +15,7 @@ use crate::{
 /// Bytes of JPEG that one sequence keeps: some hundred pictures of ordinary size.
 const MAX_CACHE_BYTES: usize = 16 * 1024 * 1024;
 
-/// What tells one state of a file from another.
+/// The marks that differ between two versions of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Version {
     pub(super) len: u64,

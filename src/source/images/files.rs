@@ -7,8 +7,8 @@ use glob::{MatchOptions, PatternError};
 /// Files of one round: a day of pictures at one a second. More are left out, in the order of the folder.
 const MAX_FILES: usize = 86_400;
 
-/// Files that match now. Hidden files (a leading dot) only match a pattern that says so: writers put their unfinished
-/// files there.
+/// Files that match now. Hidden files (a leading dot) only match a pattern that says so: writers put their
+/// unfinished files there.
 pub(super) fn list(pattern: &str) -> Result<Vec<PathBuf>, PatternError> {
     let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
     // A folder that may not be read is like an empty one: the caller says where it looked.

@@ -66,7 +66,7 @@ pub enum ImagesError {
         pattern: String,
         /// Files that match.
         files: usize,
-        /// What is wrong with the last one.
+        /// The error of the last file.
         reason: String,
     },
     /// The pattern itself is wrong.
@@ -74,7 +74,7 @@ pub enum ImagesError {
     Pattern {
         /// The glob pattern.
         pattern: String,
-        /// What is wrong.
+        /// The error.
         reason: String,
     },
 }

@@ -39,11 +39,11 @@ const TITLE: Ink = Ink { color: rgb(0xf3f5f8), alpha: 0xff };
 const STALE_SHADE: Ink = Ink { color: rgb(0x11151b), alpha: 0xe6 };
 const STALE: Ink = Ink { color: rgb(0xf0a13a), alpha: 0xff };
 
-/// How much of its brightness, and of its colours, a picture keeps that is stale, in 256ths.
+/// Part of its brightness and of its colours that a stale picture keeps, in 256ths.
 const DIMMED: u32 = 110;
 const FADED: i32 = 90;
 
-/// What a tile shows.
+/// The content of a tile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Look {
     /// Its picture.
@@ -236,7 +236,7 @@ impl Board {
     }
 }
 
-/// How a picture is laid down.
+/// Returns the turn that makes a picture upright.
 fn upright(frame: &Frame) -> Turn {
     Turn::upright(frame.jpeg())
 }

@@ -11,10 +11,10 @@ const ASPECTS: (f64, f64) = (0.5, 2.5);
 /// Layouts whose tiles differ less than this are as good as each other.
 const SAME: f64 = 0.01;
 
-/// What a layout is made for.
+/// The properties for which a layout is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Ground {
-    /// How many tiles, at least 1.
+    /// Number of tiles, at least 1.
     pub(super) tiles: usize,
     /// Width and height of the picture, both even.
     pub(super) size: (usize, usize),
@@ -26,8 +26,8 @@ pub(super) struct Ground {
     pub(super) aspect: f64,
 }
 
-/// One cell for each tile, row by row. The block of cells stands in the middle of the picture, and so does a last row
-/// with fewer. Sides and corners are even: four pixels share a colour.
+/// One cell for each tile, row by row. The block of cells stands in the middle of the picture, and so does a
+/// last row with fewer. Sides and corners are even: four pixels share a colour.
 pub(super) fn cells(ground: Ground) -> Vec<Area> {
     let columns = ground.columns.map_or_else(|| best_columns(ground), |columns| columns.min(ground.tiles));
     let (width, height) = cell(ground, columns);
@@ -47,8 +47,8 @@ pub(super) fn cells(ground: Ground) -> Vec<Area> {
     (0..ground.tiles).map(place).collect()
 }
 
-/// The number of columns that makes tiles largest; of those, the one that leaves the fewest places empty, and then the
-/// widest.
+/// The number of columns that makes tiles largest; of those, the one that leaves the fewest places empty, and
+/// then the widest.
 fn best_columns(ground: Ground) -> usize {
     let area = |columns| {
         let (width, height) = cell(ground, columns);

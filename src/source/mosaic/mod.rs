@@ -1,8 +1,9 @@
 //! Many streams in one picture: `type: mosaic`.
 //!
-//! It wants its streams to run for as long as it runs itself. On each slot of its rate it takes what is newest of each,
-//! decodes only those that showed something new, and draws only if something changed. A tile keeps its last picture: when
-//! its stream is away it is dimmed and says since when; one that never had a picture says why.
+//! It wants its streams to run for as long as it runs itself. On each slot of its rate it takes what is
+//! newest of each, decodes only those that showed something new, and draws only if something changed. A tile
+//! keeps its last picture: when its stream is away it is dimmed and says since when; one that never had a
+//! picture says why.
 
 mod canvas;
 mod layout;
@@ -32,7 +33,7 @@ use crate::{
 /// The first picture waits so long for streams that are starting: a snapshot should show them.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 
-/// How often it looks meanwhile whether they have come.
+/// Interval at which the mosaic checks meanwhile whether their pictures have come.
 const FIRST_LOOK: Duration = Duration::from_millis(25);
 
 /// Proportions are the same for the layout when they differ less than a twentieth.

@@ -10,7 +10,8 @@ use crate::{
     source::{Health, Upstream, offline_image::card::since_when},
 };
 
-/// A stream that was away for less than this is not called stale: cameras that close after each picture are mostly away.
+/// A stream that was away for less than this is not called stale: cameras that close after each picture are
+/// mostly away.
 const STALE_AFTER: Duration = Duration::from_secs(2);
 
 /// Said before anything is known.
@@ -28,7 +29,7 @@ pub(super) struct Tile {
     waiting: Option<Frame>,
     /// The last that could be decoded.
     last: Option<Frame>,
-    /// What is wrong with the newest.
+    /// The error of the newest picture.
     refused: Option<String>,
     painted: Option<Look>,
 }
@@ -104,7 +105,7 @@ impl Tile {
         self.refused = refused;
     }
 
-    /// What is to be painted, if it is something else than is there.
+    /// Returns the content to paint, if it differs from the painted one.
     pub(super) fn new_look(&mut self) -> Option<Look> {
         let look = self.look();
         if self.painted.as_ref() == Some(&look) {

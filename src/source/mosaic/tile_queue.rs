@@ -1,7 +1,7 @@
 //! Work in the pool that is never refused: one piece after the other, each a turn of its own.
 //!
-//! A mosaic of many cameras takes long to draw. In pieces it stands behind everybody else's work after each tile, and one
-//! worker at most is busy with it.
+//! A mosaic of many cameras takes long to draw. In pieces it stands behind everybody else's work after each
+//! tile, and one worker at most is busy with it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

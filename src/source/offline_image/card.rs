@@ -1,4 +1,5 @@
-//! What viewers see while a source is away: a calm dark card with the stream's title, since when, and why.
+//! Draws the card that viewers get while a source is away: dark, with the stream's title, the time since when
+//! it is away, and the reason.
 
 use std::{num::NonZeroU32, time::SystemTime};
 
@@ -35,8 +36,8 @@ const REASON: Color = rgb(0x8b95a3);
 
 /// Draws the card for a stream. Takes some milliseconds: belongs in the pool.
 ///
-/// `size` is that of the stream's last picture, so that a page does not jump; it is kept within 64 to 1920 pixels a
-/// side.
+/// `size` is that of the stream's last picture, so that a page does not jump; it is kept within 64 to 1920
+/// pixels a side.
 pub fn draw(title: &str, reason: &str, since: SystemTime, size: Option<(u16, u16)>) -> Frame {
     let size = card_size(size.unwrap_or(USUAL_SIZE));
     let mut canvas = Canvas::new(size, BOTTOM).expect("a side of at most 1920 pixels fits a JPEG");

@@ -1,5 +1,5 @@
-//! What viewers see while a source is away, in the style that was chosen: the [`card`], the
-//! last picture dimmed, or a picture of the user's own; both with the card's words below.
+//! The picture that viewers get while a source is away, in the configured style: the [`card`], the last
+//! picture dimmed, or a picture of the user's own; the last two with the text of the card below.
 //!
 //! Whatever cannot be drawn as it was chosen becomes the card, which says why.
 
@@ -47,7 +47,7 @@ const MIN_SIDE: usize = 64;
 
 const QUALITY: u8 = 85;
 
-/// How much of its brightness and of its colours the last picture keeps, in 256ths.
+/// Part of its brightness and of its colours that the last picture keeps, in 256ths.
 const DIMMED: u32 = 110;
 const FADED: i32 = 90;
 
@@ -59,10 +59,10 @@ const TITLE: Ink = Ink { color: rgb(0xf3f5f8), alpha: 0xff };
 const SINCE: Ink = Ink { color: rgb(0xf0a13a), alpha: 0xff };
 const REASON: Ink = Ink { color: rgb(0xc2c9d3), alpha: 0xff };
 
-/// What is to be drawn.
+/// The content and style of an offline image.
 #[derive(Debug, Clone)]
 pub struct StandIn {
-    /// How.
+    /// Style of the image.
     pub style: Placeholder,
     /// The stream's title.
     pub title: String,
@@ -225,7 +225,7 @@ fn upright_size(frame: &Frame) -> (usize, usize) {
     turn.size((usize::from(frame.width()), usize::from(frame.height())))
 }
 
-/// The same proportions, no larger and no smaller than can be shown.
+/// Returns a size with these proportions, no larger and no smaller than can be shown.
 fn within((width, height): (usize, usize)) -> (usize, usize) {
     let by = (MAX_SIDE as f64 / width.max(height) as f64).min(1.0);
     let side = |side: usize| ((side as f64 * by).round() as usize).clamp(MIN_SIDE, MAX_SIDE);

@@ -1,8 +1,8 @@
 //! Programs that write JPEGs to standard output: `type: exec`, and its short forms `rtsp` and `v4l2`.
 //!
-//! One run is one program, from its start to its end; the stream's actor starts it again. What it writes is read as a
-//! camera's body is: multipart or bare JPEGs, whatever comes. What it says on standard error goes to the log. Programs come
-//! from the configuration file only, never over HTTP, and no shell is between.
+//! One run is one program, from its start to its end; the stream's actor starts it again. What it writes is
+//! read as a camera's body is: multipart or bare JPEGs, whatever comes. What it says on standard error goes
+//! to the log. Programs come from the configuration file only, never over HTTP, and no shell is between.
 
 use std::{
     borrow::Cow,
@@ -41,7 +41,7 @@ pub enum ProgramError {
     Absent {
         /// As configured.
         program: String,
-        /// What would be right.
+        /// Advice for the user.
         advice: &'static str,
     },
     /// The system does not start it.
@@ -53,13 +53,22 @@ pub enum ProgramError {
         reason: String,
     },
     /// The camera is not plugged in.
-    #[error("there is no {}: is the camera plugged in, and may framecast use it? ls /dev/video* shows what is there", device.display())]
+    #[error(
+        "there is no {}: is the camera plugged in, and may framecast use it? ls /dev/video* shows what is \
+         there",
+        device.display()
+    )]
     NoDevice {
         /// Its path.
         device: PathBuf,
     },
     /// It took too long.
-    #[error("{program} wrote no {} within {} s{}", if *.first { "whole frame after its start" } else { "further whole frame" }, within.as_secs_f64(), quoted(.said))]
+    #[error(
+        "{program} wrote no {} within {} s{}",
+        if *.first { "whole frame after its start" } else { "further whole frame" },
+        within.as_secs_f64(),
+        quoted(.said)
+    )]
     Late {
         /// As configured.
         program: String,
@@ -71,11 +80,16 @@ pub enum ProgramError {
         said: String,
     },
     /// It ended.
-    #[error("{program} {}{}{}", ended(.status), if *.frames { "" } else { " without writing a frame" }, quoted(.said))]
+    #[error(
+        "{program} {}{}{}",
+        ended(.status),
+        if *.frames { "" } else { " without writing a frame" },
+        quoted(.said)
+    )]
     Ended {
         /// As configured.
         program: String,
-        /// How; none if it only closed its output.
+        /// Exit status; none if the program only closed its output.
         status: Option<ExitStatus>,
         /// It gave some frames before.
         frames: bool,
@@ -87,7 +101,7 @@ pub enum ProgramError {
     NoPictures {
         /// As configured.
         program: String,
-        /// What it writes instead.
+        /// The error of the parser.
         source: ParseError,
     },
     /// Its pipe broke.

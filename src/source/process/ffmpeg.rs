@@ -15,8 +15,8 @@ const V4L2_QUALITY: u8 = 85;
 const BEST: u8 = 2;
 const WORST: u8 = 31;
 
-/// What a source of the configuration runs, one program after the other until one gives frames; none if it is no
-/// program.
+/// Returns the programs that a source of the configuration runs, one after the other until one produces
+/// frames; none if the source is not a program.
 pub(super) fn programs(source: &SourceConfig) -> Option<Vec<ExecConfig>> {
     match source {
         SourceConfig::Exec(exec) => Some(vec![exec.clone()]),
@@ -141,7 +141,8 @@ mod tests {
     fn a_camera_over_rtsp_is_asked_as_configured_and_its_password_is_not_shown() {
         assert_eq!(
             explained("{type: rtsp, url: \"rtsp://u:hunter2@cam:554/s\"}"),
-            "ffmpeg -nostdin -hide_banner -loglevel error -fflags nobuffer -flags low_delay -rtsp_transport tcp \
+            "ffmpeg -nostdin -hide_banner -loglevel error -fflags nobuffer -flags low_delay -rtsp_transport \
+             tcp \
              -protocol_whitelist rtsp,tcp -i rtsp://cam:554/*** -an -sn -c:v mjpeg -q:v 6 -flush_packets 1 \
              -f mpjpeg -"
         );

@@ -1,4 +1,5 @@
-//! One program of a stream at a time: many cameras serve one program only, and the one before may need a moment to end.
+//! One program of a stream at a time: many cameras serve one program only, and the one before may need a
+//! moment to end.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

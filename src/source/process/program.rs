@@ -1,8 +1,9 @@
 //! One running program with all that it starts, in a process group of its own.
 //!
-//! However it is let go of (its source failed, was cancelled, panicked, the relay stops), the whole group is asked to
-//! end, and killed when it does not. Only when framecast itself is killed nobody can do that: then the program ends when
-//! it writes its next picture to a pipe that nobody reads (`SIGPIPE`), which for a camera's program is soon.
+//! However it is let go of (its source failed, was cancelled, panicked, the relay stops), the whole group is
+//! asked to end, and killed when it does not. Only when framecast itself is killed nobody can do that: then
+//! the program ends when it writes its next picture to a pipe that nobody reads (`SIGPIPE`), which for a
+//! camera's program is soon.
 
 use std::{
     io,
@@ -29,7 +30,8 @@ use crate::{
 /// A program that is asked to end gets so long for it: an RTSP session is closed in a round trip or two.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// One that was killed is gone within this, unless it hangs in the kernel; then the next one starts beside it.
+/// One that was killed is gone within this, unless it hangs in the kernel; then the next one starts beside
+/// it.
 const KILLED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Behind the end of its output a program's exit status and last words come within this, mostly at once.
@@ -91,13 +93,13 @@ impl Program {
         }
     }
 
-    /// What it said last.
+    /// Returns the last line that the program wrote to standard error.
     pub(super) fn said(&self) -> String {
         self.said.get()
     }
 
-    /// How it ended, and what it said last. To be asked behind the end of its output; the status is none when the program
-    /// closed that and goes on.
+    /// Returns the exit status, and the last line on standard error. Call it after the end of the output; the
+    /// status is none when the program closed its output and keeps running.
     pub(super) async fn last_words(&mut self) -> (Option<ExitStatus>, String) {
         let mut status = None;
         if let Some(running) = &mut self.running {
@@ -128,14 +130,15 @@ impl Running {
     /// Waits until all is gone that was asked to end, and kills the rest.
     async fn end(mut self) {
         let gone = async {
-            // Read on: a program that waits for room in its pipe would not come to its end. The pipe closes when the last
-            // of the group has ended.
+            // Read on: a program that waits for room in its pipe would not come to its end. The pipe closes
+            // when the last of the group has ended.
             let mut rest = [0; 16 * 1024];
             while matches!(self.stdout.read(&mut rest).await, Ok(1..)) {}
             self.child.wait().await
         };
         let in_time = timeout(GRACE, gone).await.is_ok();
-        // Those too that hold no pipe. The group's number was in use a moment ago, so it is nobody else's yet.
+        // Those too that hold no pipe. The group's number was in use a moment ago, so it is nobody else's
+        // yet.
         self.taken.kill();
         if !in_time {
             // Late: tokio collects what is left of it.

@@ -1,15 +1,17 @@
-//! Takes credentials out of what a program says: it may repeat its arguments, and the log, pages and answers show it.
+//! Takes credentials out of what a program says: it may repeat its arguments, and the log, pages and answers
+//! show it.
 
 use crate::config::ExecConfig;
 
 /// Shorter values would be found in words that are no secrets.
 const SHORTEST_SECRET: usize = 4;
 
-/// What stands in place of a secret.
+/// Replacement for a secret.
 const STARS: &str = "***";
 
-/// What must not be shown of one program's words: the values of its environment variables, passwords of URLs in its
-/// arguments (or users without one, and values of the query), and of any URL all but scheme, host and port.
+/// The secrets that must not appear in the output of one program: the values of its environment variables,
+/// passwords of URLs in its arguments (or users without one, and values of the query), and all parts of any
+/// URL but scheme, host and port.
 #[derive(Debug, Default)]
 pub(super) struct Hidden {
     /// Longest first: one may be part of another.
@@ -17,7 +19,7 @@ pub(super) struct Hidden {
 }
 
 impl Hidden {
-    /// What `config` gives to the program.
+    /// Returns the secrets that `config` passes to the program.
     pub(super) fn of(config: &ExecConfig) -> Self {
         let values = config.environment.iter().map(|(_, value)| value.reveal());
         let passwords = config.arguments.iter().flat_map(|argument| secrets_of(argument.reveal()));

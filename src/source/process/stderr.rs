@@ -1,4 +1,4 @@
-//! What a program says on standard error: to the log, within bounds and without credentials.
+//! Writes the standard error of a program to the log, within bounds and without credentials.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -14,7 +14,8 @@ use tracing::info;
 use super::redact::Hidden;
 use crate::media::{multipart::content::is_invisible, stream_name::StreamName};
 
-/// So many lines are logged in each [`PERIOD`]: a program's complaint of a start, but not one of each frame.
+/// Number of lines that are logged in each [`PERIOD`]: enough for the error messages of a start, but not for
+/// one of each frame.
 const LINES_PER_PERIOD: u32 = 20;
 
 /// Afterwards lines are logged again.
@@ -23,7 +24,7 @@ const PERIOD: Duration = Duration::from_secs(30);
 /// Longer lines are cut, in bytes: more is no sentence.
 const MAX_LINE: usize = 500;
 
-/// What a program said last. Clones share it.
+/// The last line that a program wrote to standard error. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LastLine(Arc<Mutex<String>>);
 

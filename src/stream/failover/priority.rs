@@ -1,8 +1,8 @@
-//! The sources of a stream: which of them is started next, and how each has been doing. Pure: times come in, a choice goes
-//! out.
+//! The sources of a stream: which of them is started next, and how each has been doing. Pure: times come in,
+//! a choice goes out.
 //!
-//! A stream with one source is the simplest case: that one is started again after its delay. With several the first of the
-//! list that may be tried is; one that failed may be tried again when its own delay is over.
+//! A stream with one source is the simplest case: that one is started again after its delay. With several the
+//! first of the list that may be tried is; one that failed may be tried again when its own delay is over.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -49,22 +49,22 @@ pub struct Sources {
     pub in_use: usize,
     /// When its frames began to be shown.
     pub since: Option<SystemTime>,
-    /// How each is, in the order of the list.
+    /// State of each source, in the order of the list.
     pub standings: Vec<Standing>,
 }
 
-/// How one of several sources is, for people.
+/// The state of one of several sources, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// What it is doing.
+    /// Activity of the source.
     pub doing: Doing,
-    /// What was wrong with it last; none once it is well.
+    /// The last failure of the source; none while it works.
     pub failure: Option<Failure>,
     /// When it may be tried again.
     pub due: Option<Instant>,
 }
 
-/// What one of several sources is doing.
+/// The activity of one of several sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doing {
     /// Its frames are shown, or will be.
@@ -90,7 +90,7 @@ impl Doing {
 }
 
 impl Candidates {
-    /// So many, of which nothing is known. At least one.
+    /// Creates a list of `count` sources of which nothing is known yet. At least one.
     pub fn new(count: usize) -> Self {
         let list = (0..count.max(1)).map(|_| Candidate::default()).collect();
         Self { list, in_use: 0, shown: 0, since: None, on_trial: None }
@@ -106,7 +106,7 @@ impl Candidates {
         self.in_use
     }
 
-    /// What was wrong with one of them last.
+    /// Returns the last failure of a source.
     pub fn failure(&self, position: usize) -> Option<&Failure> {
         self.list.get(position)?.failure.as_ref()
     }
@@ -134,8 +134,8 @@ impl Candidates {
         switched
     }
 
-    /// The one in use ended; how long to wait before the next is started. One that ended in an orderly way is started again:
-    /// cameras that close after each picture are well.
+    /// The one in use ended; how long to wait before the next is started. One that ended in an orderly way is
+    /// started again: cameras that close after each picture are well.
     pub fn after(&mut self, ending: &Ending, now: Instant) -> Duration {
         let delay = self.list[self.in_use].ended(ending, now);
         if ending.orderly || !self.are_several() { delay } else { self.next(now).1 }
@@ -150,8 +150,8 @@ impl Candidates {
         ending.reason.clone()
     }
 
-    /// Nobody watches any more. What is known to be away is not forgotten where another can be used: the next viewer would
-    /// wait for it.
+    /// Nobody watches any more. What is known to be away is not forgotten where another can be used: the next
+    /// viewer would wait for it.
     pub fn rest(&mut self) {
         self.on_trial = None;
         let several = self.are_several();
@@ -213,7 +213,7 @@ impl Candidates {
         Sources { in_use: self.in_use, since: self.since, standings: self.standings(running) }
     }
 
-    /// How each is.
+    /// Returns the state of each source.
     fn standings(&self, running: bool) -> Vec<Standing> {
         let standing = |(n, candidate): (usize, &Candidate)| {
             let doing = match (&candidate.failure, self.on_trial == Some(n)) {
@@ -228,8 +228,8 @@ impl Candidates {
         self.list.iter().enumerate().map(standing).collect()
     }
 
-    /// The one in use if it ended in an orderly way, else the first that may be started, else the one on trial, which runs
-    /// already, else the one that may be soonest.
+    /// The one in use if it ended in an orderly way, else the first that may be started, else the one on
+    /// trial, which runs already, else the one that may be soonest.
     fn next(&self, now: Instant) -> (usize, Duration) {
         let last = &self.list[self.in_use];
         if let (None, Some(due)) = (&last.failure, last.due) {

@@ -1,8 +1,9 @@
-//! Several sources of one stream: one that is more wanted than the one in use is tried beside it, and takes its place when
-//! frames have come from it for long enough.
+//! Several sources of one stream: one that is more wanted than the one in use is tried beside it, and takes
+//! its place when frames have come from it for long enough.
 //!
-//! One is tried at a time, each in a run of its own with a lane of its own to the bus, so that no camera ever has two
-//! connections and viewers see no gap: the one in use is let go when the first frame of the other has been shown.
+//! One is tried at a time, each in a run of its own with a lane of its own to the bus, so that no camera ever
+//! has two connections and viewers see no gap: the one in use is let go when the first frame of the other has
+//! been shown.
 
 use std::{
     sync::Arc,
@@ -40,7 +41,8 @@ pub(in crate::stream) struct Run {
 }
 
 impl StreamActor {
-    /// Frames come from the source in use: says so if it is another than before, and looks after those before it.
+    /// Frames come from the source in use: says so if it is another than before, and looks after those before
+    /// it.
     pub(in crate::stream) fn in_use_is_live(&mut self, ctx: &mut Context<Self>) {
         if self.sources.live() {
             self.bus().stats().count_switch();
@@ -182,7 +184,8 @@ impl StreamActor {
         }
     }
 
-    /// Whether what runs beside the one in use is to be shown, now that that one is away: then nothing need be waited for.
+    /// Whether what runs beside the one in use is to be shown, now that that one is away: then nothing need
+    /// be waited for.
     pub(in crate::stream) fn trial_is_next(&self) -> bool {
         let in_use_is_well = self.sources.in_use_is_well();
         self.trial.as_ref().is_some_and(|trial| trial.takes_over || (trial.gives_frames && !in_use_is_well))
@@ -196,7 +199,12 @@ impl StreamActor {
         ctx: &mut Context<Self>,
     ) {
         if generation == self.generation {
-            debug!(stream = %self.config.name, source = generation, "a source ended: {}", ending.reason.detailed());
+            debug!(
+                stream = %self.config.name,
+                source = generation,
+                "a source ended: {}",
+                ending.reason.detailed()
+            );
             self.pump = None;
             self.happen(Event::Ended(ending.clone()), ctx);
             if self.state == State::Connecting {
@@ -207,7 +215,12 @@ impl StreamActor {
                 self.trial_takes_over(ctx);
             }
         } else if let Some(trial) = self.trial.take_if(|trial| trial.run.generation == generation) {
-            debug!(stream = %self.config.name, source = generation, "a tried source ended: {}", ending.reason.detailed());
+            debug!(
+                stream = %self.config.name,
+                source = generation,
+                "a tried source ended: {}",
+                ending.reason.detailed()
+            );
             if let Some(well) = trial.well {
                 ctx.cancel_future(well);
             }

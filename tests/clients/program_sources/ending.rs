@@ -56,7 +56,8 @@ fn a_killed_relay_leaves_no_program_that_writes() {
 fn the_next_program_starts_when_the_one_before_is_gone() {
     // One that finds another at work says so.
     let script = Script::new(
-        "mkdir lock || echo two >two; trap 'sleep 0.3; rmdir lock; exit' TERM; echo $$ >pid; echo x >>starts; show",
+        "mkdir lock || echo two >two; trap 'sleep 0.3; rmdir lock; exit' TERM; echo $$ >pid; echo x \
+         >>starts; show",
     );
     let framecast = on_demand(&script.source(""));
     let starts = || fs::read_to_string(script.folder().join("starts")).unwrap_or_default().lines().count();

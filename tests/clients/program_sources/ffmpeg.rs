@@ -48,8 +48,8 @@ fn frames(framecast: &Framecast, count: u64) {
 fn ffmpeg_is_a_source_with_parts_and_with_bare_pictures() {
     for format in ["mpjpeg", "mjpeg"] {
         let source = format!(
-            "{{type: exec, command: [ffmpeg, -nostdin, -v, error, -re, -f, lavfi, -i, \"testsrc=size=320x240:rate=20\", \
-             -f, {format}, \"-\"]}}"
+            "{{type: exec, command: [ffmpeg, -nostdin, -v, error, -re, -f, lavfi, -i, \
+             \"testsrc=size=320x240:rate=20\", -f, {format}, \"-\"]}}"
         );
         let framecast = serve(&source);
         frames(&framecast, 20);
@@ -69,9 +69,10 @@ fn pictures_come_over_a_real_rtsp_session() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("rtsp://127.0.0.1:{port}/s");
     let framecast = serve(&format!(
-        "{{type: exec, first_frame_timeout: 60s, command: [ffmpeg, -nostdin, -hide_banner, -loglevel, error, -fflags, \
-         nobuffer, -flags, low_delay, -rtsp_transport, tcp, -rtsp_flags, listen, -i, \"{url}\", -an, -sn, \"-c:v\", \
-         mjpeg, \"-q:v\", 6, -flush_packets, 1, -f, mpjpeg, \"-\"]}}"
+        "{{type: exec, first_frame_timeout: 60s, command: [ffmpeg, -nostdin, -hide_banner, -loglevel, error, \
+         -fflags, \
+         nobuffer, -flags, low_delay, -rtsp_transport, tcp, -rtsp_flags, listen, -i, \"{url}\", -an, -sn, \
+         \"-c:v\", mjpeg, \"-q:v\", 6, -flush_packets, 1, -f, mpjpeg, \"-\"]}}"
     ));
     let testsrc = "testsrc=size=320x240:rate=10";
     let camera = ["-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i", testsrc, "-t", "3", "-c:v", "mpeg4"];

@@ -32,11 +32,12 @@ impl Script {
         let folder = self.folder.path().display();
         let picture = test_file("../assets/demo/1-dawn.jpg");
         format!(
-            "{{type: exec, command: [sh, script], cwd: {folder}, env: {{PICTURE: {picture}, KEY: s3cr3t-key}}{more}}}"
+            "{{type: exec, command: [sh, script], cwd: {folder}, env: {{PICTURE: {picture}, KEY: \
+             s3cr3t-key}}{more}}}"
         )
     }
 
-    /// What it wrote into a file of its folder, once it did.
+    /// Waits for a file that the program writes into its folder, and returns its content.
     pub(crate) fn written(&self, file: &str) -> String {
         wait_for(&format!("the script to write {file}"), || {
             fs::read_to_string(self.folder.path().join(file)).ok().filter(|text| text.ends_with('\n'))

@@ -31,7 +31,7 @@ impl Framecast {
         Self::serve_with(yaml, |command| command)
     }
 
-    /// The same, with a command that was changed before.
+    /// Serves `yaml` with a command that was changed before.
     pub fn serve_with(yaml: &str, change: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let file = folder.path().join("framecast.yaml");
@@ -55,7 +55,7 @@ impl Framecast {
         format!("{}{route}", self.base)
     }
 
-    /// What the API says about a stream.
+    /// Returns the report of the API about a stream.
     pub fn stream(&self, name: &str) -> serde_json::Value {
         let output = run("curl", &["--silent", "--fail", &self.url(&format!("/api/streams/{name}"))]);
         serde_json::from_slice(&output.stdout).expect("the API answers JSON")
@@ -69,7 +69,7 @@ impl Framecast {
         serde_json::from_slice(&output.stdout).expect("the API answers JSON")
     }
 
-    /// What it has logged so far.
+    /// Returns the log so far.
     pub fn log(&self) -> String {
         self.running.stderr()
     }

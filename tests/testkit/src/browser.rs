@@ -38,7 +38,7 @@ impl Browser {
         Self { child, stdin, stdout }
     }
 
-    /// What a command gives; panics with what the browser complains of.
+    /// Sends a command and returns its result; panics with the error of the browser.
     fn ask(&mut self, command: &Value) -> Value {
         let stdin = self.stdin.as_mut().expect("only dropping takes it");
         writeln!(stdin, "{command}").expect("the browser listens");
@@ -99,7 +99,7 @@ impl Browser {
         assert_eq!(self.complaints(), json!([]));
     }
 
-    /// What scripts threw and what was refused since the last time.
+    /// Returns the errors of scripts and the refused requests since the last call.
     pub fn complaints(&mut self) -> Value {
         self.ask(&json!({"do": "complaints"}))
     }

@@ -19,7 +19,7 @@ pub fn framecast(args: &[&str]) -> Command {
     command
 }
 
-/// How a run ended.
+/// The status and output of a run.
 pub struct Ended {
     pub code: Option<i32>,
     pub stdout: String,

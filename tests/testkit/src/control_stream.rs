@@ -1,5 +1,6 @@
-//! A good camera and its good viewer, beside whatever else happens: each frame the camera sends is seen by the viewer
-//! before the next one is sent, so that a lost, doubled or foreign frame is seen at once, however busy the machine is.
+//! A good camera and its good viewer, beside whatever else happens: each frame the camera sends is seen by
+//! the viewer before the next one is sent, so that a lost, doubled or foreign frame is seen at once, however
+//! busy the machine is.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::{
     raw_client::{Body, Client, Io, PATIENCE},
 };
 
-/// What the stream is called.
+/// Name of the stream.
 pub const CONTROL_STREAM: &str = "control";
 
 /// The camera's rhythm.
@@ -32,13 +33,15 @@ pub struct ControlStream {
 }
 
 impl ControlStream {
-    /// Watches the relay's stream over this connection and serves its source, which the relay will ask at `listener`.
+    /// Watches the relay's stream over this connection and serves its source, which the relay will ask at
+    /// `listener`.
     pub async fn begin(client: Client, listener: TcpListener) -> Self {
         let camera = async move { Box::new(listener.accept().await.unwrap().0) as Box<dyn Io> };
         Self::begin_as(CONTROL_STREAM, client, camera, 0).await
     }
 
-    /// The same of any stream, whose camera will be asked over this connection, with pictures longer than `bytes`.
+    /// Begins with any stream, whose camera will be asked over this connection, with pictures longer than
+    /// `bytes`.
     pub async fn begin_as(
         stream: &str,
         mut client: Client,

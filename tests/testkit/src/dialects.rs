@@ -1,12 +1,12 @@
-//! The ways in which real cameras write a stream's body, as builders: the parser's tests cut them at every byte, the
-//! camera tests send them over a socket.
+//! The ways in which real cameras write a stream's body, as builders: the parser's tests cut them at every
+//! byte, the camera tests send them over a socket.
 //!
-//! Each was reported by users of a peer. `render` always carries exactly the frames it is given, whole and in order;
-//! what some dialects put between them (a cut JPEG, a PNG) must be dropped.
+//! Each was reported by users of a peer. `render` always carries exactly the frames it is given, whole and in
+//! order; what some dialects put between them (a cut JPEG, a PNG) must be dropped.
 
 /// One way of writing the body of a camera's answer.
 pub struct Dialect {
-    /// What is odd about it.
+    /// Name of the dialect.
     pub name: &'static str,
     /// The value of the answer's `Content-Type`; without one the header is not sent.
     pub content_type: Option<&'static str>,

@@ -1,10 +1,11 @@
-//! A scripted camera on a raw TCP socket: says exactly the bytes a test wants, as badly cut or late as it wants.
+//! A scripted camera on a raw TCP socket: says exactly the bytes a test wants, as badly cut or late as it
+//! wants.
 //!
-//! Each connection runs the script made for it (they are numbered from 0). What was asked and how many connections stood
-//! open at once is recorded.
+//! Each connection runs the script made for it (they are numbered from 0). What was asked and how many
+//! connections stood open at once is recorded.
 //!
-//! Meant for the current-thread runtime: there a new connection is counted only after the closing of earlier ones was
-//! seen.
+//! Meant for the current-thread runtime: there a new connection is counted only after the closing of earlier
+//! ones was seen.
 
 use std::{
     net::SocketAddr,
@@ -26,7 +27,7 @@ use tokio_rustls::TlsAcceptor;
 /// Requests a connection holds before its script takes them: more than any client may send ahead.
 const MAX_WAITING_REQUESTS: usize = 16;
 
-/// What a connection does next.
+/// The next step of a connection.
 pub enum Step {
     /// Waits for a whole request.
     Request,
@@ -50,7 +51,7 @@ pub struct Reply {
     pub close: bool,
 }
 
-/// What a client asked.
+/// The request of a client.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// On which connection.
@@ -93,7 +94,7 @@ impl FakeCamera {
         Self::start_at("127.0.0.1:0", script).await
     }
 
-    /// The same at another address.
+    /// Starts a camera at another address.
     pub async fn start_at(
         address: &str,
         script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static,
@@ -101,7 +102,7 @@ impl FakeCamera {
         Self::listen(address, script, None).await
     }
 
-    /// The same over TLS.
+    /// Starts a camera with TLS.
     pub async fn start_tls(
         acceptor: TlsAcceptor,
         script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static,
@@ -233,7 +234,8 @@ where
     tokio::select! {
         _ = run(&mut writer, steps, &mut requests) => {
             reading.abort();
-            // Aborting takes effect only when the task is polled; its half of the socket must be gone before `open` is.
+            // Aborting takes effect only when the task is polled; its half of the socket must be gone before
+            // `open` is.
             let _ = (&mut reading).await;
             if says_goodbye {
                 let _ = writer.shutdown().await;
@@ -274,7 +276,8 @@ async fn run(
             Step::Pieces(pieces) => {
                 for piece in pieces {
                     say(writer, &piece).await?;
-                    // The runtime looks for I/O between any two polls of a task that yields: the client reads now.
+                    // The runtime looks for I/O between any two polls of a task that yields: the client reads
+                    // now.
                     for _ in 0..3 {
                         yield_now().await;
                     }

@@ -21,7 +21,7 @@ use crate::{
 /// Changes what is configured.
 pub const ADMIN: &str = "admin-of-these-tests";
 
-/// How often a condition is looked at again while it is waited for.
+/// Interval at which a condition is checked while it is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A running relay.
@@ -35,12 +35,13 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// Serves the good stream and those of `streams`, YAML of the block style below `streams:`; `top` stands above it.
+    /// Serves the good stream and those of `streams`, YAML of the block style below `streams:`; `top` stands
+    /// above it.
     pub async fn serving(top: &str, streams: &str) -> Self {
         Self::started_by("exec \"$@\"", top, streams).await
     }
 
-    /// The same over TLS.
+    /// Starts the fixture with TLS.
     pub async fn secured(top: &str, streams: &str) -> Self {
         Self::secured_by("exec \"$@\"", top, streams).await
     }
@@ -52,7 +53,7 @@ impl Fixture {
         Self::with(shell, &top, streams, Some(cert)).await
     }
 
-    /// The same, started by a line of shell that ends with `exec "$@"`.
+    /// Starts the fixture by a line of shell that ends with `exec "$@"`.
     pub async fn started_by(shell: &str, top: &str, streams: &str) -> Self {
         Self::with(shell, top, streams, None).await
     }
@@ -61,7 +62,8 @@ impl Fixture {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let camera = listener.local_addr().unwrap();
         let yaml = format!(
-            "{top}\nstreams:\n  {CONTROL_STREAM}: {{source: {{type: mjpeg, url: 'http://{camera}/', frame_timeout: 1h}}}}\n{streams}"
+            "{top}\nstreams:\n  {CONTROL_STREAM}: {{source: {{type: mjpeg, url: 'http://{camera}/', \
+             frame_timeout: 1h}}}}\n{streams}"
         );
         let folder = tempfile::tempdir().unwrap();
         let pid_file = folder.path().join("pid");
@@ -117,13 +119,13 @@ impl Fixture {
         self.client().await.ask_here("GET", "/api/streams", &[], b"").await.json()
     }
 
-    /// What the API says of a stream.
+    /// Returns the report of the API about a stream.
     pub async fn report(&self, stream: &str) -> Value {
         let target = format!("/api/streams/{stream}");
         self.client().await.ask_here("GET", &target, &[], b"").await.json()
     }
 
-    /// The same, once it is as wanted.
+    /// Waits until the report about a stream is as wanted, and returns it.
     pub async fn report_when(&self, stream: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         until(&format!("{stream} to be as wanted"), async || {
             let report = self.report(stream).await;
@@ -138,8 +140,8 @@ impl Fixture {
         self.client().await.ask_here("POST", &target, &[("Content-Type", "image/jpeg")], body).await
     }
 
-    /// Bears `attack`: meanwhile every frame of the good camera reaches its viewer, memory grows by no more than `kib`,
-    /// and afterwards no file or socket is open that was not before.
+    /// Bears `attack`: meanwhile every frame of the good camera reaches its viewer, memory grows by no more
+    /// than `kib`, and afterwards no file or socket is open that was not before.
     pub async fn bears(&mut self, kib: u64, attack: impl AsyncFnOnce(&Self)) {
         let mut control = self.control.take().expect("it is put back");
         let (descriptors, sent) = (self.process.descriptors(), control.sent());
@@ -176,7 +178,7 @@ impl Fixture {
         .await;
     }
 
-    /// What it has logged so far.
+    /// Returns the log so far.
     pub fn log(&self) -> String {
         self.framecast.log()
     }
@@ -186,7 +188,7 @@ impl Fixture {
         self.end_with(&[])
     }
 
-    /// The same, where lines with one of these words may be errors.
+    /// Ends the fixture; lines with one of these words may be errors.
     pub fn end_with(mut self, expected: &[&str]) -> String {
         drop(self.control.take());
         let log = self.framecast.end();

@@ -11,10 +11,11 @@ use crate::{
     stream_client::{ONE_PUSH, push},
 };
 
-/// A server that [`InProcess`] runs. This crate does not depend on framecast, whose library `cargo test --lib` would then
-/// build twice: [`define_test_relay`](crate::define_test_relay) implements this for it, in the test's crate.
+/// A server that [`InProcess`] runs. This crate does not depend on framecast, whose library
+/// `cargo test --lib` would then build twice: [`define_test_relay`](crate::define_test_relay) implements this
+/// for it, in the test's crate.
 pub trait Server: Sized + 'static {
-    /// What a test may look at from its own thread.
+    /// The registry that a test may use from its own thread.
     type Registry: Send + 'static;
 
     /// Serves this YAML on a free port of 127.0.0.1.

@@ -1,11 +1,12 @@
 //! Fixtures of the integration tests and benches.
 //!
-//! - the servers under test: [`binary`] (the built program; [`command`] runs it to its end), [`in_process`] (a relay
-//!   in a thread of the test) and [`fixture`] (the built program with a [`control_stream`] beside what a test does to
-//!   it, and its [`proc_stats`])
-//! - cameras: [`fake_camera`], which sends scripted bytes in any of the [`dialects`]; [`stepped_camera`], which moves
-//!   when the test says so; [`malicious_camera`]
-//! - clients: [`raw_client`], [`stream_client`], [`web_socket`] and [`browser`]; [`program`] runs others; [`attacks`]
+//! - the servers under test: [`binary`] (the built program; [`command`] runs it to its end), [`in_process`]
+//!   (a relay in a thread of the test) and [`fixture`] (the built program with a [`control_stream`] beside
+//!   what a test does to it, and its [`proc_stats`])
+//! - cameras: [`fake_camera`], which sends scripted bytes in any of the [`dialects`]; [`stepped_camera`],
+//!   which moves when the test says so; [`malicious_camera`]
+//! - clients: [`raw_client`], [`stream_client`], [`web_socket`] and [`browser`]; [`program`] runs others;
+//!   [`attacks`]
 //! - data: [`pictures`], [`numbered_pictures`], [`test_cert`]
 //!
 //! Modules that only one folder of tests uses are in that folder.

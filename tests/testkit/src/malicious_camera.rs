@@ -41,7 +41,7 @@ impl MaliciousCamera {
         Self::start_at("127.0.0.1:0", script).await
     }
 
-    /// The same at another address.
+    /// Starts the camera at another address.
     pub async fn start_at<F>(address: &str, script: impl Fn(Line) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -94,14 +94,14 @@ impl Line {
         self.io.write_all(bytes).await
     }
 
-    /// The same bytes again and again, for as long as the relay takes them.
+    /// Sends these bytes again and again, for as long as the relay reads them.
     pub async fn pour(&mut self, bytes: &[u8]) -> io::Result<()> {
         loop {
             self.io.write_all(bytes).await?;
         }
     }
 
-    /// The same, one byte at a time.
+    /// Sends these bytes again and again, one byte at a time.
     pub async fn drip(&mut self, bytes: &[u8]) -> io::Result<()> {
         for byte in bytes.iter().cycle() {
             self.io.write_all(&[*byte]).await?;

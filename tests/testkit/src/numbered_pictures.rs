@@ -13,14 +13,14 @@ pub fn numbered(number: u64) -> Vec<u8> {
     jpeg
 }
 
-/// The same, made longer than `bytes`.
+/// Returns the picture of a number, made longer than `bytes`.
 pub fn numbered_long(number: u64, bytes: usize) -> Vec<u8> {
     let mut jpeg = long(bytes);
     jpeg.splice(2..2, numbered(number)[2..14].iter().copied());
     jpeg
 }
 
-/// What [`numbered`] was given; none for any other picture.
+/// Returns the number that [`numbered`] was given; none for any other picture.
 pub fn number_of(jpeg: &[u8]) -> Option<u64> {
     let comment = jpeg.strip_prefix(&[0xff, 0xd8, 0xff, 0xfe, 0, 10])?;
     Some(u64::from_be_bytes(comment.get(..8)?.try_into().ok()?))

@@ -14,7 +14,7 @@ pub fn jpeg(n: u8) -> Vec<u8> {
     jpeg
 }
 
-/// The same, made larger than `bytes` by comments, as cameras put their settings into.
+/// Returns a JPEG that is made larger than `bytes` by comments, into which cameras put their settings.
 pub fn large_jpeg(n: u8, bytes: usize) -> Vec<u8> {
     const COMMENT: u16 = 60_000;
     let mut jpeg = jpeg(n);
@@ -24,7 +24,7 @@ pub fn large_jpeg(n: u8, bytes: usize) -> Vec<u8> {
     jpeg
 }
 
-/// What is left of a JPEG's header segments when those that begin with the marker `FF marker` are taken out.
+/// Returns a JPEG without the header segments that begin with the marker `FF marker`.
 pub fn without_segments(jpeg: &[u8], marker: u8) -> Vec<u8> {
     const START_OF_SCAN: u8 = 0xda;
     let (mut kept, mut at) = (jpeg[..2].to_vec(), 2);

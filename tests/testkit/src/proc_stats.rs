@@ -1,4 +1,4 @@
-//! What the system says about a process: memory and open files (`/proc`, proc(5)).
+//! The system's figures of a process: memory and open files (`/proc`, proc(5)).
 
 use std::fs;
 
@@ -11,7 +11,7 @@ impl Process {
         format!("/proc/{}/{name}", self.0)
     }
 
-    /// How many files and sockets it has open.
+    /// Returns the number of open files and sockets.
     pub fn descriptors(self) -> usize {
         fs::read_dir(self.file("fd")).expect("it runs").count()
     }

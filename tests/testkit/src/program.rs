@@ -15,7 +15,7 @@ use std::{
 /// A bound on what hangs; far from what anything here takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often a condition is looked at again while it is waited for.
+/// Interval at which a condition is checked while it is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Lines a program may be ahead of its reader before it has to wait.
@@ -83,7 +83,7 @@ impl Running {
         }
     }
 
-    /// What it wrote to standard error so far.
+    /// Returns the standard error so far.
     pub fn stderr(&self) -> String {
         self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -158,8 +158,9 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// An address that can be had once more when its first owner is gone, which one of port 0 cannot. On 127.0.0.1 others could take
-/// the port meanwhile; this is an address of loopback that no other process has (Linux has 16 million of them).
+/// An address that can be had once more when its first owner is gone, which one of port 0 cannot. On
+/// 127.0.0.1 others could take the port meanwhile; this is an address of loopback that no other process has
+/// (Linux has 16 million of them).
 pub fn free_address() -> SocketAddr {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
     let own = Ipv4Addr::new(127, 64 | (high & 0x3f), middle, low);

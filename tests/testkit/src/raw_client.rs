@@ -1,5 +1,5 @@
-//! An HTTP client that reads byte by byte what stands on the wire and forgives nothing: exact line ends, exact
-//! lengths, chunk by chunk.
+//! An HTTP client that reads byte by byte what stands on the wire and forgives nothing: exact line ends,
+//! exact lengths, chunk by chunk.
 
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
@@ -73,7 +73,7 @@ pub struct Client {
     unread: Vec<u8>,
 }
 
-/// What bytes come over: a socket, or TLS on one.
+/// A stream of bytes: a socket, or TLS on one.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
@@ -106,7 +106,7 @@ impl Client {
         Self::connect(address).await.ask_here(method, target, headers, body).await
     }
 
-    /// The same over this connection.
+    /// Sends a request over this connection.
     pub async fn ask_here(
         mut self,
         method: &str,
@@ -164,7 +164,7 @@ impl Client {
         self.unread.drain(..length).collect()
     }
 
-    /// The same, or nothing when the connection is closed before the first byte.
+    /// Reads exactly `length` bytes; none when the connection is closed before the first byte.
     pub async fn exactly_or_end(&mut self, length: usize) -> Option<Vec<u8>> {
         if self.unread.is_empty() && !self.more().await {
             return None;
@@ -200,25 +200,25 @@ pub struct Body {
 enum Coding {
     Raw,
     Chunked {
-        /// What was decoded and not yet read.
+        /// Decoded bytes that were not read yet.
         decoded: Vec<u8>,
     },
 }
 
 impl Body {
-    /// What follows this head.
+    /// Returns the body that follows this head.
     pub fn after(head: &Head, client: Client) -> Self {
         let coding = if head.is_chunked() { Coding::Chunked { decoded: Vec::new() } } else { Coding::Raw };
         Self { client, coding }
     }
 
-    /// What is below the transfer coding.
+    /// Returns the client below the transfer coding.
     pub fn client(&mut self) -> &mut Client {
         &mut self.client
     }
 
-    /// The next chunk of a chunked body that was read only chunk by chunk so far; empty at the end, behind which
-    /// nothing may stand.
+    /// The next chunk of a chunked body that was read only chunk by chunk so far; empty at the end, behind
+    /// which nothing may stand.
     pub async fn chunk(&mut self) -> Vec<u8> {
         let size = self.client.text_until("\r\n").await;
         let length = usize::from_str_radix(&size, 16).unwrap_or_else(|_| panic!("no chunk size: {size:?}"));

@@ -42,7 +42,8 @@ impl Camera {
         line
     }
 
-    /// Nobody connects who was not accepted yet: looked at now, since a connection comes before what it causes.
+    /// Nobody connects who was not accepted yet: looked at now, since a connection comes before what it
+    /// causes.
     pub async fn assert_nobody_waits(&self) {
         assert!(timeout(Duration::ZERO, self.listener.accept()).await.is_err(), "one connection too many");
     }
@@ -60,7 +61,7 @@ impl Line {
         assert!(self.try_to_show(jpeg).await, "the relay takes the picture");
     }
 
-    /// The same; false when the relay has let go.
+    /// Sends a picture; returns false when the relay has closed the connection.
     pub async fn try_to_show(&mut self, jpeg: &[u8]) -> bool {
         let head = if std::mem::replace(&mut self.answered, true) { "" } else { HEAD };
         let part = format!("{head}Content-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());

@@ -21,7 +21,7 @@ pub const ONE_PUSH: &str = "streams: {x: {source: {type: push, token: none}}}";
 /// A push stream `x` with a replay buffer.
 pub const PUSH_WITH_REPLAY: &str = "streams: {x: {source: {type: push, token: none}, replay: 1m}}";
 
-/// How often a condition is looked at again while it is waited for.
+/// Interval at which a condition is checked while it is waited for.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// One part of a stream.
@@ -74,7 +74,7 @@ impl Viewing {
         viewing
     }
 
-    /// The same with a session's cookie.
+    /// Joins with the cookie of a session.
     pub async fn join_with(address: SocketAddr, target: &str, cookie: &str) -> Self {
         let mut client = Client::connect(address).await;
         let request = format!("GET {target} HTTP/1.1\r\nHost: test\r\nCookie: {cookie}\r\n\r\n");
@@ -125,7 +125,7 @@ pub async fn push(relay: &InProcess<impl Server>, stream: &str, jpeg: &[u8]) {
     assert_eq!(answer.head.status, 204, "{}", String::from_utf8_lossy(&answer.body));
 }
 
-/// What the API says about a stream.
+/// Returns the report of the API about a stream.
 pub async fn report(relay: &InProcess<impl Server>, stream: &str) -> Value {
     let answer = Client::get(relay.address(), &format!("/api/streams/{stream}")).await;
     assert_eq!(answer.head.status, 200);

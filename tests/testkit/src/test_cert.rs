@@ -36,7 +36,8 @@ impl TestCert {
         format!("cert_file: '{}', key_file: '{}'", self.path("cert.pem"), self.path("key.pem"))
     }
 
-    /// The handshake of a client that believes it and nobody else, and agrees on one of `protocols`, or on none.
+    /// The handshake of a client that believes it and nobody else, and agrees on one of `protocols`, or on
+    /// none.
     pub async fn handshake(&self, socket: TcpStream, protocols: &[&str]) -> io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();

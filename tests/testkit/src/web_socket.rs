@@ -1,4 +1,5 @@
-//! A WebSocket client (RFC 6455) that forgives nothing: no masked frames from a server, no fragments, no reserved bits.
+//! A WebSocket client (RFC 6455) that forgives nothing: no masked frames from a server, no fragments, no
+//! reserved bits.
 
 use std::net::SocketAddr;
 
@@ -40,7 +41,7 @@ impl WebSocket {
         Self::over_with(client, target, "").await
     }
 
-    /// The same with other lines in its head.
+    /// Opens a WebSocket with other lines in the head of its request.
     pub async fn over_with(client: Client, target: &str, lines: &str) -> Self {
         let (head, client) = ask(client, target, lines).await;
         assert_eq!(head.status, 101, "{head:?}");

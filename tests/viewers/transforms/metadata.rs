@@ -1,4 +1,4 @@
-//! What cameras tell beside the picture is taken out, and no pixel changes for it.
+//! Metadata of cameras are removed from pictures, and no pixel changes for it.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::TestRelay;
 
-/// What stands in the metadata of the fixtures, and nowhere in their pictures.
+/// Texts in the metadata of the fixtures that occur nowhere in their pictures.
 const TOLD: [&[u8]; 5] = [b"Cam\0", b"GPS", b"adobe:ns", b"Kilroy was here", b"by hand"];
 
 /// Every JPEG of the fixtures, by name.

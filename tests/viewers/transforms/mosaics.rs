@@ -17,8 +17,8 @@ use super::scene::{BLUE, COLOURED, EXIF_6, GRAY, GREEN, PLAIN, RED, WHITE, YELLO
 use crate::TestRelay;
 
 /// Three tiles of 320x180 without gaps, the last one in the middle of its row.
-const WALL: &str = "wall: {linger: 0s, source: {type: mosaic, of: [a, b, c], size: 640x360, gap: 0, labels: false, \
-                    background: '#000', fps: 60}}";
+const WALL: &str = "wall: {linger: 0s, source: {type: mosaic, of: [a, b, c], size: 640x360, gap: 0, labels: \
+    false, background: '#000', fps: 60}}";
 const A: (usize, usize) = (160, 90);
 const B: (usize, usize) = (480, 90);
 const C: (usize, usize) = (320, 270);
@@ -29,7 +29,7 @@ fn solid(color: [u8; 3], width: u16, height: u16) -> Vec<u8> {
     codec().encode(&pixels, Quality::PICTURE).unwrap().to_vec()
 }
 
-/// The same, but for its quantisation tables: segments all right, and nothing that a codec could make pixels of.
+/// Returns a JPEG without its quantisation tables: its segments are valid, and no codec can decode it.
 fn without_tables(color: [u8; 3], width: u16, height: u16) -> Vec<u8> {
     let mut jpeg = solid(color, width, height);
     let tables: Vec<_> = (1..jpeg.len()).filter(|at| jpeg[at - 1..=*at] == [0xff, 0xdb]).collect();

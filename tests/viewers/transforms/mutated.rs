@@ -1,4 +1,5 @@
-//! Damaged JPEGs on every way through the transforms: a result or an error, never a panic, and no more memory than allowed.
+//! Damaged JPEGs on every way through the transforms: a result or an error, never a panic, and no more memory
+//! than allowed.
 //!
 //! `PROPTEST_CASES=10000` tries more than the usual number.
 
@@ -26,8 +27,10 @@ const USUAL_CASES: u32 = 600;
 /// One for each way a picture can take, and several through all of the steps.
 const STEPS: [&str; 8] = [
     "transform: [{scale: {width: 100}}]",
-    "transform: [{crop: {x: 13, y: 7, width: 100, height: 100}}, {rotate: 90}, {mask: [{width: 50, height: 50}]}]",
-    "transform: [{grayscale: true}, {scale: {width: 70, height: 70, fit: cover}}, {text: {text: x, color: '#f00'}}]",
+    "transform: [{crop: {x: 13, y: 7, width: 100, height: 100}}, {rotate: 90}, {mask: [{width: 50, height: \
+     50}]}]",
+    "transform: [{grayscale: true}, {scale: {width: 70, height: 70, fit: cover}}, {text: {text: x, color: \
+     '#f00'}}]",
     "transform: [{flip: vertical}, {scale: {height: 30}}], encode: {quality: 50, subsampling: 444}",
     "transform: [{rotate: 90}]",
     "transform: [{crop: {x: 32, y: 16, width: 64, height: 80}}, {flip: horizontal}], strip_metadata: true",
@@ -98,7 +101,7 @@ proptest! {
     }
 }
 
-/// The same header, but for its size.
+/// Returns the JPEG with another size in its header.
 fn with_size(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
     let mut jpeg = jpeg.to_vec();
     let frame_header = jpeg.windows(2).position(|code| matches!(code, [0xff, 0xc0 | 0xc2])).unwrap();

@@ -1,5 +1,5 @@
-//! Photographs, stored in the ways of cameras, through each step: compared pixel by pixel with the photograph turned, cut or
-//! made smaller here, and in which way each was made.
+//! Photographs, stored in the ways of cameras, through each step: compared pixel by pixel with the photograph
+//! turned, cut or made smaller here, and in which way each was made.
 
 use bytes::Bytes;
 use framecast::{
@@ -23,14 +23,14 @@ macro_rules! photographs {
 pub(crate) const STORED: [(&str, &[u8]); 7] =
     photographs!["420", "422", "422-webcam", "444", "gray", "progressive", "420-odd"];
 
-/// The same upright picture, held in the eight ways EXIF knows.
+/// An upright picture, stored in the eight orientations of EXIF.
 pub(crate) const HELD: [(&str, &[u8]); 8] =
     photographs!["exif-1", "exif-2", "exif-3", "exif-4", "exif-5", "exif-6", "exif-7", "exif-8"];
 
-/// What only rounds differently, and how far a decoder's soft colours at edges go.
+/// Tolerance for pictures that differ only by rounding, and by a decoder's soft colours at edges.
 const EXACT: f64 = 1.5;
 
-/// What is encoded anew at quality 80, 4:2:0.
+/// Tolerance for pictures that are encoded anew at quality 80, 4:2:0.
 const ANEW: f64 = 7.0;
 
 pub(crate) fn pixels(jpeg: &[u8]) -> Pixels {
@@ -42,7 +42,7 @@ fn size(pixels: &Pixels) -> (usize, usize) {
     (pixels.width().into(), pixels.height().into())
 }
 
-/// How far the samples of `picture` are from what is `expected` of each of its pixels, on average.
+/// Returns the mean difference between the samples of `picture` and those `expected` of each of its pixels.
 fn off(picture: &Pixels, expected: impl Fn(usize, usize) -> [u8; 3]) -> f64 {
     let (width, height) = size(picture);
     let all = (0..width * height).map(|n| (n % width, n / width));

@@ -1,4 +1,4 @@
-//! What viewers ask for in the URL: `?width=320&quality=60&fps=5`.
+//! The parameters of viewers in the URL: `?width=320&quality=60&fps=5`.
 
 use std::net::SocketAddr;
 

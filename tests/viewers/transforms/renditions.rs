@@ -46,8 +46,8 @@ async fn a_rendition_is_scaled_and_so_is_one_of_it() {
 async fn an_origin_runs_while_somebody_watches_its_rendition() {
     let camera = Camera::start().await;
     let relay = TestRelay::start(&format!(
-        "streams: {{small: {{linger: 0s, source: {{type: rendition, of: door}}, transform: [{{scale: {{width: 100}}}}]}}, \
-         door: {{linger: 0s, source: {}}}}}",
+        "streams: {{small: {{linger: 0s, source: {{type: rendition, of: door}}, transform: [{{scale: \
+         {{width: 100}}}}]}}, door: {{linger: 0s, source: {}}}}}",
         camera.source()
     ));
     assert_eq!(report(&relay, "door").await["state"], "idle");
@@ -111,7 +111,8 @@ async fn a_cameras_own_transforms_stand_before_its_bus() {
 #[tokio::test]
 async fn a_picture_that_cannot_be_transformed_is_counted_and_the_next_is_shown() {
     let relay = TestRelay::start(
-        "streams: {door: {source: {type: push, token: none}, transform: [{crop: {x: 250, width: 9, height: 9}}]}}",
+        "streams: {door: {source: {type: push, token: none}, transform: [{crop: {x: 250, width: 9, height: \
+         9}}]}}",
     );
     // Held sideways it is 240 pixels wide without its EXIF data.
     let narrow = super::scene::transformed(PLAIN, "transform: [{rotate: 90}]").unwrap();

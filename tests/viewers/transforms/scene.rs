@@ -36,7 +36,7 @@ pub(crate) const BLUE: [u8; 3] = [40, 60, 200];
 pub(crate) const YELLOW: [u8; 3] = [210, 200, 40];
 pub(crate) const WHITE: [u8; 3] = [240, 240, 240];
 
-/// What a stream's YAML says of its transforms.
+/// Returns the transforms of a stream's YAML.
 pub(crate) fn rework(yaml: &str) -> Rework {
     let text = format!("streams: {{a: {{source: {{type: pattern}}, {yaml}}}}}");
     let config = config::parse(&text, "test", &Environment::default()).unwrap_or_else(|m| panic!("{m}"));

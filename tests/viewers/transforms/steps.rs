@@ -116,7 +116,8 @@ fn masks_hide_their_part_and_nothing_else() {
     for (kind, jpeg) in COLOURED {
         let masked = seen(
             jpeg,
-            "{mask: [{x: 17, y: 21, width: 50, height: 30, fill: '#0000ff'}, {x: 210, y: 30, width: 60, height: 60}]}",
+            "{mask: [{x: 17, y: 21, width: 50, height: 30, fill: '#0000ff'}, {x: 210, y: 30, width: 60, \
+             height: 60}]}",
         );
         assert_colour(&masked, (42, 36), [0, 0, 255], kind);
         for outside in [(10, 36), (75, 36), (42, 14), (42, 58)] {
@@ -141,7 +142,8 @@ fn masks_hide_their_part_and_nothing_else() {
 fn a_text_stands_where_it_should_in_its_colours() {
     let text = |position: &str| {
         let step = format!(
-            "{{text: {{text: '███', position: {position}, size: 24, color: '#ff0000', background: '#ffffff'}}}}"
+            "{{text: {{text: '███', position: {position}, size: 24, color: '#ff0000', background: \
+             '#ffffff'}}}}"
         );
         seen(PLAIN, &step)
     };

@@ -1,7 +1,7 @@
-//! What has to be done to a picture, found out before any of it is: a pure function, tested by itself.
+//! Plans the steps for a picture before any of them is executed: a pure function, tested by itself.
 //!
-//! - Steps that only move pixels (crop, scale, turn, mirror) are one: a part of the picture is taken, resampled once, and
-//!   laid down the right way. Turning comes last, on the smallest picture.
+//! - Steps that only move pixels (crop, scale, turn, mirror) are one: a part of the picture is taken,
+//!   resampled once, and laid down the right way. Turning comes last, on the smallest picture.
 //! - A picture that becomes smaller by half and more is decoded smaller, where the codec can.
 //! - Of a picture that becomes grey only the brightness is decoded, wherever in the list that stands.
 //! - Steps that only move whole blocks could be done without decoding: [`Plan::lossless`] says so.
@@ -12,7 +12,7 @@ use crate::{
     imaging::{lossless::LosslessOp, ycbcr::Sampling},
 };
 
-/// What is known of a picture before it is decoded.
+/// The properties of a picture that are known before it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Input {
     /// Width in pixels, as the JPEG has it.
@@ -21,11 +21,11 @@ pub struct Input {
     pub height: u16,
     /// It has no colours.
     pub gray: bool,
-    /// What makes it stand upright (EXIF).
+    /// Turn that makes the picture upright (EXIF).
     pub upright: Turn,
 }
 
-/// What the machine allows.
+/// Limits of the decoder and of the memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Means {
     /// See [`JpegCodec::max_denominator`](crate::imaging::codec::JpegCodec::max_denominator).
@@ -56,7 +56,7 @@ pub enum Stage {
         take: Part,
         /// Width and height before it is turned.
         size: (usize, usize),
-        /// How it is laid down.
+        /// Turn that is applied to the picture.
         turn: Turn,
     },
     /// Gives a grey picture planes for colours that are drawn next.
@@ -67,7 +67,8 @@ pub enum Stage {
     Draw(usize),
 }
 
-/// What could be done without decoding; whether the borders of the JPEG's blocks allow it is for the JPEG to say.
+/// The steps that could be done without decoding; the JPEG decides whether the borders of its blocks allow
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lossless {
     /// A part is taken, then turned, then greyed; what changes nothing is left out.
@@ -76,7 +77,7 @@ pub struct Lossless {
     pub askew: bool,
 }
 
-/// What has to be done.
+/// The steps for one picture, and the settings to decode and encode it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Set if moving blocks could do it all, and no quality was asked for.
@@ -112,7 +113,8 @@ pub enum PlanError {
     },
     /// It would become too large.
     #[error(
-        "scale makes {width}x{height} pixels of it, at most {max_pixels} pixels in all are made (limits.max_frame_pixels)"
+        "scale makes {width}x{height} pixels of it, at most {max_pixels} pixels in all are made \
+         (limits.max_frame_pixels)"
     )]
     TooLarge {
         /// Across.

@@ -8,13 +8,13 @@ use crate::media::multipart::boundary::ContentKind;
 /// Longest line that is taken for a delimiter that was not announced.
 const MAX_LEARNT: usize = 200;
 
-/// What is known of the stream's delimiters.
+/// The known properties of the stream's delimiters.
 #[derive(Debug)]
 pub(super) struct Delimiter {
     announced: Option<String>,
     /// The boundary without any dashes in front.
     core: Vec<u8>,
-    /// What to search for in order to find a delimiter; empty when nothing is known.
+    /// Bytes to search for in order to find a delimiter; empty when nothing is known.
     needle: Vec<u8>,
     met: bool,
 }
@@ -24,7 +24,7 @@ pub(super) struct Delimiter {
 pub(super) struct Met {
     /// It ends with dashes, as the last one of a body does.
     pub(super) closing: bool,
-    /// What is odd about the stream's boundary; said once.
+    /// Quirk of the stream's boundary; reported once.
     pub(super) quirk: Option<Quirk>,
 }
 

@@ -11,27 +11,31 @@ pub enum ParseError {
     /// Too many bytes passed without a frame.
     #[error("no JPEG in {bytes} bytes{content}; JPEGs, or multipart with JPEG parts, are expected")]
     NoFrame {
-        /// How many.
+        /// Number of bytes.
         bytes: u64,
         /// Type and title, from the first bytes.
         content: Content,
     },
-    /// The same, because what came was larger than allowed.
+    /// No frame was found because the data were larger than a frame may be.
     #[error(
-        "frames are larger than max_frame_bytes ({limit}); raise it, or lower the camera's resolution or quality"
+        "frames are larger than max_frame_bytes ({limit}); raise it, or lower the camera's resolution or \
+         quality"
     )]
     TooLarge {
         /// `max_frame_bytes`.
         limit: usize,
     },
     /// The body ended before its first frame was whole.
-    #[error("the body ended after {bytes} bytes{content} without a whole JPEG{}", .cause.as_ref().map(|cause| format!("; {cause}")).unwrap_or_default())]
+    #[error(
+        "the body ended after {bytes} bytes{content} without a whole JPEG{}",
+        .cause.as_ref().map(|cause| format!("; {cause}")).unwrap_or_default()
+    )]
     Ended {
-        /// How long it was.
+        /// Length of the body.
         bytes: u64,
         /// Type and title, from the first bytes.
         content: Content,
-        /// What was wrong with the last JPEG that began in it.
+        /// Error of the last JPEG that began in the body.
         cause: Option<JpegError>,
     },
 }

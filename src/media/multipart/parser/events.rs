@@ -1,4 +1,4 @@
-//! What the parser noticed besides the frames it gave: counted here, so that nothing is dropped silently.
+//! The parser's events besides frames. They are counted here, so that nothing is dropped silently.
 
 use super::quirk::Quirk;
 use crate::media::jpeg::JpegError;
@@ -41,12 +41,13 @@ impl Discard {
     }
 }
 
-/// Counts since the last [`PartParser::take_events`](crate::media::multipart::parser::PartParser::take_events).
+/// Counts since the last
+/// [`PartParser::take_events`](crate::media::multipart::parser::PartParser::take_events).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Events {
     quirks: [u64; Quirk::ALL.len()],
     discards: [u64; Discard::ALL.len()],
-    /// What was wrong with the last invalid JPEG.
+    /// Error of the last invalid JPEG.
     pub last_error: Option<JpegError>,
 }
 
@@ -56,7 +57,7 @@ impl Events {
         Quirk::ALL.iter().map(|&quirk| (quirk, self.quirks[quirk.index()])).filter(|&(_, times)| times > 0)
     }
 
-    /// What was discarded, with how often.
+    /// Returns the reasons for discarded data, each with its count.
     pub fn discards(&self) -> impl Iterator<Item = (Discard, u64)> {
         Discard::ALL.into_iter().map(|why| (why, self.discards[why as usize])).filter(|&(_, times)| times > 0)
     }

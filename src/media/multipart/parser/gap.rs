@@ -97,7 +97,7 @@ impl PartParser {
         }
     }
 
-    /// What stands here is neither delimiter nor header.
+    /// Skips data that are neither delimiter nor header.
     fn junk(&mut self) -> Step {
         if self.head.open() {
             self.events.quirk(Quirk::LongPartHeaders);
@@ -108,7 +108,7 @@ impl PartParser {
         self.hunt_from(1, padding.saturating_sub(1))
     }
 
-    /// What follows the last frame has been found: was its length true?
+    /// Checks the length that the last frame declared, once the data after that frame are found.
     fn settle_owed(&mut self) {
         let Some(owed) = self.owed.take() else { return };
         let padded = (-NEWLINES_AFTER_PADDING..=0).contains(&owed);

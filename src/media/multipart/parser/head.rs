@@ -1,11 +1,11 @@
-//! What stands between two JPEGs: delimiter and headers, as far as they matter.
+//! The data between two JPEGs: delimiter and headers, as far as they matter.
 
 use super::quirk::Quirk;
 
 /// Part headers of more bytes than this are called long; those of common cameras take less than half of it.
 const LONG_HEADERS: usize = 1024;
 
-/// What has been read since the last JPEG.
+/// The data that have been read since the last JPEG.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     /// A delimiter.
@@ -79,7 +79,7 @@ impl Head {
         self.without_colon = true;
     }
 
-    /// What was odd about the head of a part whose JPEG has `jpeg_len` bytes.
+    /// Returns the quirks in the head of a part whose JPEG has `jpeg_len` bytes.
     pub(super) fn quirks(&self, jpeg_len: usize) -> impl Iterator<Item = Quirk> {
         let told = !self.resynced && (self.delimiter || self.headers);
         let wrong = self.bad_length || self.length.is_some_and(|length| length < jpeg_len);

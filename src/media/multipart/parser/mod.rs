@@ -1,13 +1,13 @@
 //! Takes the body of a camera's answer apart into JPEGs.
 //!
-//! The JPEG's own segments decide where a frame ends, whatever delimiters and lengths say: so every dialect that
-//! cameras speak (`tests/testkit/src/dialects.rs` writes them all) is read by the same few rules, and a frame is given out
-//! with its last byte, not with the delimiter behind it. Between two JPEGs lines are read one by one: delimiters,
-//! headers, blank lines. Where neither makes sense, the parser hunts for the next delimiter or SOI. `Content-Length`
-//! only helps to tell padding and torn frames apart.
+//! The JPEG's own segments decide where a frame ends, whatever delimiters and lengths say: so every dialect
+//! that cameras speak (`tests/testkit/src/dialects.rs` writes them all) is read by the same few rules, and a
+//! frame is given out with its last byte, not with the delimiter behind it. Between two JPEGs lines are read
+//! one by one: delimiters, headers, blank lines. Where neither makes sense, the parser hunts for the next
+//! delimiter or SOI. `Content-Length` only helps to tell padding and torn frames apart.
 //!
-//! No I/O. Each byte is looked at a bounded number of times, however it arrives. The buffer holds at most one frame,
-//! one head, and what was pushed last; room is kept for about two frames as long as the last.
+//! No I/O. Each byte is looked at a bounded number of times, however it arrives. The buffer holds at most one
+//! frame, one head, and what was pushed last; room is kept for about two frames as long as the last.
 
 mod delimiter;
 mod error;
@@ -37,7 +37,7 @@ use crate::media::jpeg::{JpegError, JpegInfo, Walk};
 /// A body in which so many times `max_frame_bytes` pass without a frame is given up.
 const FRAMELESS_LIMIT: u64 = 2;
 
-/// What the parser may hold.
+/// The limits of the data that the parser may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParserLimits {
     /// Longest JPEG; longer ones are dropped.
@@ -51,11 +51,11 @@ pub struct ParserLimits {
 pub struct Part {
     /// The JPEG.
     pub jpeg: Bytes,
-    /// What its segments say.
+    /// Content of the JPEG's segments.
     pub info: JpegInfo,
 }
 
-/// What the next bytes are.
+/// The kind of the next bytes.
 #[derive(Debug)]
 enum State {
     /// Lines, or a JPEG's start.
@@ -77,7 +77,7 @@ pub struct PartParser {
     spare: BytesMut,
     state: State,
     head: Head,
-    /// How much of an unfinished line was searched for its end.
+    /// Number of bytes of an unfinished line that were searched for its end.
     scanned: usize,
     /// Bytes that the last part's length promised behind its JPEG; below zero when more came.
     owed: Option<i64>,
@@ -135,7 +135,7 @@ impl PartParser {
         self.buffer.capacity() + self.spare.capacity()
     }
 
-    /// What was noticed since the last call.
+    /// Returns the events since the last call.
     pub fn take_events(&mut self) -> Events {
         std::mem::take(&mut self.events)
     }
@@ -224,7 +224,7 @@ impl PartParser {
     }
 }
 
-/// What one step of the parser gave.
+/// The result of one step of the parser.
 enum Step {
     On,
     More,

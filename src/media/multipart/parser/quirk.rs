@@ -1,8 +1,8 @@
-//! What sources do their own way.
+//! The ways in which sources differ from the standard.
 
 macro_rules! quirks {
     ($($(#[$doc:meta])+ $variant:ident $name:literal $sentence:literal)+) => {
-        /// What a source does differently from RFC 2046; counted, shown by `framecast probe`.
+        /// A deviation of a source from RFC 2046. It is counted, and shown by `framecast probe`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Quirk {

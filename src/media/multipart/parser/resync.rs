@@ -26,8 +26,8 @@ impl PartParser {
         self.delimiter.find(&self.buffer[2..offset]).map(|found| 2 + found)
     }
 
-    /// Goes on at the first delimiter before `offset`, else hunts from there. Nothing else before it is trusted: a
-    /// damaged frame may hold a thumbnail.
+    /// Goes on at the first delimiter before `offset`, else hunts from there. Nothing else before it is
+    /// trusted: a damaged frame may hold a thumbnail.
     pub(super) fn resync(&mut self, offset: usize) -> Step {
         self.owed = None;
         if let Some(found) = self.delimiter_before(offset) {

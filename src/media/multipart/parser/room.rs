@@ -16,12 +16,14 @@ const GROWTH: usize = 8;
 /// A buffer so many times larger than needed is given back: it was a much larger frame's.
 const MUCH_LARGER: usize = 4;
 
-/// Most memory that is set aside for a frame on the word of its `Content-Length` alone; larger ones grow as they come.
+/// Most memory that is set aside for a frame on the word of its `Content-Length` alone; larger ones grow as
+/// they come.
 const TRUSTED_LENGTH: usize = 1024 * 1024;
 
 impl PartParser {
-    /// The buffer, to read into instead of [`PartParser::push`], with room at its end: for the rest of the frame that is
-    /// arriving, or for the whole next one, so far as that can be known. Bytes may only be added.
+    /// The buffer, to read into instead of [`PartParser::push`], with room at its end: for the rest of the
+    /// frame that is arriving, or for the whole next one, so far as that can be known. Bytes may only be
+    /// added.
     pub fn space(&mut self) -> &mut BytesMut {
         let len = self.buffer.len();
         let rest = match self.state {
@@ -37,14 +39,15 @@ impl PartParser {
             self.make_room(room);
             self.spare = BytesMut::new();
         } else if self.buffer.capacity() - len < rest.max(LEAST_ROOM) {
-            // A frame that has outgrown what was expected may go on doing so; doubling keeps copying in bounds.
+            // A frame that has outgrown what was expected may go on doing so; doubling keeps copying in
+            // bounds.
             self.make_room(room.max(if rest == 0 { len } else { 0 }));
         }
         &mut self.buffer
     }
 
-    /// Moves on to other memory with so much room behind what is in the buffer. That is the memory of the frame before
-    /// the last, if nobody holds it any more: fresh memory costs a page fault every 4 KiB.
+    /// Moves on to other memory with so much room behind what is in the buffer. That is the memory of the
+    /// frame before the last, if nobody holds it any more: fresh memory costs a page fault every 4 KiB.
     pub(super) fn make_room(&mut self, room: usize) {
         let needed = self.buffer.len() + room;
         let mut next = std::mem::take(&mut self.spare);
@@ -56,7 +59,7 @@ impl PartParser {
         self.spare.clear();
     }
 
-    /// How long the JPEG that is arriving will be.
+    /// Returns the expected length of the JPEG that is arriving.
     pub(super) fn expected_len(&self) -> usize {
         let promised = self.head.length.unwrap_or_default().min(TRUSTED_LENGTH);
         promised.max(self.last_len).min(self.limits.max_frame_bytes)

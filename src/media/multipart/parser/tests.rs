@@ -315,7 +315,7 @@ fn picture_data_are_followed_to_their_end_cut_anywhere() {
     }
 }
 
-/// What a part says about its length, from the true one on.
+/// Generates the length that a part declares, from the true one on.
 fn told_length() -> impl Strategy<Value = Option<i64>> {
     prop_oneof![Just(None), Just(Some(0)), (-3000_i64..3000).prop_map(Some), (0..20_000_i64).prop_map(Some)]
 }

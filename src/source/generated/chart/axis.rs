@@ -103,8 +103,8 @@ fn nice_step(least: f64) -> f64 {
     factor.unwrap_or(10.0) * power
 }
 
-/// Ticks of the time from `start` to `end`, at least `least_step` apart, with their texts: whole minutes and hours of
-/// `zone`.
+/// Ticks of the time from `start` to `end`, at least `least_step` apart, with their texts: whole minutes and
+/// hours of `zone`.
 pub(super) fn time_ticks(start: f64, end: f64, least_step: f64, zone: &TimeZone) -> Vec<(f64, String)> {
     let step = TIME_STEPS.into_iter().find(|step| *step >= least_step).unwrap_or(604_800.0);
     let zoned =

@@ -1,7 +1,7 @@
 //! Live graphs: `type: chart`.
 //!
-//! Points come over HTTP ([`parse`]) and from a polled address; they are kept beside the source ([`points`]), also while
-//! nobody watches. The source draws when something came, and as time moves the lines to the left.
+//! Points come over HTTP ([`parse`]) and from a polled address; they are kept beside the source ([`points`]),
+//! also while nobody watches. The source draws when something came, and as time moves the lines to the left.
 
 mod draw;
 pub mod points;
@@ -37,7 +37,8 @@ use crate::{
 /// Between two pictures at least: more is not seen in a graph.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Lines move left by themselves at least so seldom, even if that is not a pixel: viewers who wait for a frame come.
+/// Lines move left by themselves at least so seldom, even if that is not a pixel: viewers who wait for a
+/// frame come.
 const LONGEST_STEP: Duration = Duration::from_secs(10);
 
 /// Memory for glyphs while they are drawn.

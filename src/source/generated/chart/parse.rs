@@ -20,7 +20,7 @@ const SECONDS_END: f64 = 1e11;
 /// Characters of what is wrong that a message repeats.
 const MAX_QUOTED: usize = 40;
 
-/// What is wrong with points that were sent; nothing of them was taken.
+/// An error in points that were sent; none of the points was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}{what}")]
 pub struct PointsError {

@@ -1,4 +1,4 @@
-//! What a graph shows: the points of its series, bounded in time and number.
+//! The points of a chart's series, bounded in time and number.
 //!
 //! Filled from outside the source's runs (points come whether or not somebody watches), so it outlasts them.
 
@@ -8,7 +8,8 @@ use tokio::sync::watch;
 
 use crate::config::ChartConfig;
 
-/// Most points of one series, oldest dropped: five minutes of 60 a second, of which a picture shows some 2000; 320 kB.
+/// Most points of one series, oldest dropped: five minutes of 60 a second, of which a picture shows some
+/// 2000; 320 kB.
 const MAX_POINTS: usize = 20_000;
 
 /// A value at a time.

@@ -21,7 +21,8 @@ use crate::{
 /// Longest answer: a status document, and not a dump.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// Failures in a row, after answers, before the graph gives way to the reason: a device that restarts leaves a gap only.
+/// Failures in a row, after answers, before the graph gives way to the reason: a device that restarts leaves
+/// a gap only.
 const MAX_FAILURES: u32 = 5;
 
 /// Why an answer gave no points.
@@ -32,7 +33,7 @@ pub enum PollError {
     NotJson {
         /// Host and port.
         host: String,
-        /// What is wrong with it.
+        /// The error in the answer.
         reason: String,
     },
     /// No pointer leads to a number.

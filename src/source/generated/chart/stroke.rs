@@ -5,7 +5,8 @@ use crate::{
     imaging::raster::canvas::{Area, Canvas},
 };
 
-/// How much of each pixel of an area lines cover. Painted at once, so that joints are no darker than lines.
+/// The coverage of each pixel of an area by lines. It is painted at once, so that joints are no darker than
+/// lines.
 #[derive(Debug)]
 pub(super) struct Mask {
     area: Area,
@@ -63,7 +64,8 @@ impl Mask {
     }
 }
 
-/// Thins a line to what a picture can show: of the points within one pixel's width the first, the extremes and the last.
+/// Thins a line to what a picture can show: of the points within one pixel's width the first, the extremes
+/// and the last.
 pub(super) fn thinned(points: &[(f32, f32)]) -> Vec<(f32, f32)> {
     let mut kept: Vec<(f32, f32)> = Vec::new();
     for column in points.chunk_by(|a, b| a.0.floor() == b.0.floor()) {

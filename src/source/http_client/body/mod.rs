@@ -1,7 +1,7 @@
 //! A stream's body, read from the socket straight into the buffer it is parsed in.
 //!
-//! Beside awc, which would read it in small pieces and copy each (`docs/adr/0008`). All that is known of HTTP here is how
-//! the body is framed, from the head that awc has read.
+//! Beside awc, which would read it in small pieces and copy each (`docs/adr/0008`). All that is known of HTTP
+//! here is how the body is framed, from the head that awc has read.
 
 use std::{
     fmt,
@@ -36,12 +36,13 @@ impl BodyReader {
         Self { host, body, timer: Timer::default() }
     }
 
-    /// Adds what has come of the body to `buffer`, by one read into the room that it has, and says how much that is; 0 is
-    /// the end of the body. That may come before the declared one: cameras write some length over an endless stream, and
-    /// close inside a chunk.
+    /// Adds what has come of the body to `buffer`, by one read into the room that it has, and says how much
+    /// that is; 0 is the end of the body. That may come before the declared one: cameras write some length
+    /// over an endless stream, and close inside a chunk.
     ///
     /// # Errors
-    /// [`SourceError::Late`] at the deadline, [`SourceError::Broken`] when the connection broke or its chunks are none.
+    /// [`SourceError::Late`] at the deadline, [`SourceError::Broken`] when the connection broke or its chunks
+    /// are none.
     pub async fn read_into(
         &mut self,
         buffer: &mut BytesMut,
@@ -64,7 +65,7 @@ impl fmt::Debug for BodyReader {
     }
 }
 
-/// How a body ends.
+/// The framing of a body: how its end is marked.
 #[derive(Debug)]
 pub(super) enum Framing {
     /// With the connection.
@@ -119,7 +120,8 @@ impl<Io: AsyncRead + Unpin> Body<Io> {
         }
     }
 
-    /// What came with the head, then as much as one read gives. Cancelling it loses nothing.
+    /// Reads into `buffer`: first the bytes that came with the head, then those of one read. Cancelling it
+    /// loses nothing.
     async fn read_raw(&mut self, buffer: &mut BytesMut, most: usize) -> io::Result<usize> {
         let ready = self.leftover.split_to(self.leftover.len().min(most));
         if !ready.is_empty() {
@@ -150,7 +152,7 @@ impl BodyDeadline {
         Self { at: Instant::now() + within, waiting_for, within }
     }
 
-    /// What `reading` gives, if in time.
+    /// Waits for `reading` until the deadline, and returns its result.
     pub(super) async fn keep<T>(
         self,
         host: &str,
@@ -164,8 +166,8 @@ impl BodyDeadline {
     }
 }
 
-/// The deadline of one read after the other. Setting a clock for each costs more than the read: here it is set once, and
-/// only when it rings is it set to the deadline that is valid by then.
+/// The deadline of one read after the other. Setting a clock for each costs more than the read: here it is
+/// set once, and only when it rings is it set to the deadline that is valid by then.
 #[derive(Debug, Default)]
 struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
@@ -173,7 +175,7 @@ struct Timer {
 }
 
 impl Timer {
-    /// What `reading` gives, if in time.
+    /// Waits for `reading` until the deadline, and returns its result.
     async fn keep<T>(&mut self, deadline: BodyDeadline, reading: impl Future<Output = T>) -> Option<T> {
         let mut reading = std::pin::pin!(reading);
         self.waited = false;

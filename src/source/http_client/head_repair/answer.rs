@@ -1,17 +1,18 @@
-//! What the lines of a head say, and the head that awc gets in their place.
+//! Reads the lines of a head, and writes the head that awc gets in their place.
 
 use bytes::{BufMut, BytesMut};
 
 use super::speaks_http;
 
-/// Lines passed on. awc refuses more than 96 lines, and D-Link sends long lists of its own; nobody reads those.
+/// Lines passed on. awc refuses more than 96 lines, and D-Link sends long lists of its own; nobody reads
+/// those.
 const PASSED_ON: [&str; 7] =
     ["content-type", "content-encoding", "www-authenticate", "location", "etag", "last-modified", "server"];
 
 /// Lines passed on at most, which keeps below awc's 96 when `www-authenticate` is repeated without end.
 const MAX_LINES: usize = 64;
 
-/// What the lines said so far.
+/// The values from the lines that were read so far.
 #[derive(Debug)]
 pub(super) struct Answer {
     status: u16,
@@ -25,7 +26,7 @@ pub(super) struct Answer {
     may_fold: bool,
 }
 
-/// How the body ends.
+/// The framing of the body: how its end is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Framing {
     None,

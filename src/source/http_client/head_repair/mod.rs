@@ -1,9 +1,10 @@
 //! Repairs the head of a camera's answer: bytes in, a head that awc understands out. Pure.
 //!
-//! awc 3.11 refuses a head with a malformed line, takes an HTTP/1.1 answer with neither length nor chunking for empty,
-//! and gives up at a repeated `Content-Length`. Cameras send all of these, so the head is read leniently and written
-//! anew: only the lines that anybody here reads, and a status line whose version says how the body ends (awc reads an
-//! HTTP/1.0 body without a length to the end of the connection, as RFC 9112 section 6.3 wants it for 1.1 too).
+//! awc 3.11 refuses a head with a malformed line, takes an HTTP/1.1 answer with neither length nor chunking
+//! for empty, and gives up at a repeated `Content-Length`. Cameras send all of these, so the head is read
+//! leniently and written anew: only the lines that anybody here reads, and a status line whose version says
+//! how the body ends (awc reads an HTTP/1.0 body without a length to the end of the connection, as RFC 9112
+//! section 6.3 wants it for 1.1 too).
 
 mod answer;
 #[cfg(test)]
@@ -101,7 +102,8 @@ impl HeadReader {
         Some(self.line_start + at + 1)
     }
 
-    /// Looks at a line before its end has come: whether it is SOI, in place of the blank line that a camera forgot.
+    /// Looks at a line before its end has come: whether it is SOI, in place of the blank line that a camera
+    /// forgot.
     fn picture_begins(&self) -> Result<bool, HeadError> {
         // What lies beyond the limit does not count, however much came at once.
         let line = &self.raw[self.line_start..self.raw.len().min(self.limit)];

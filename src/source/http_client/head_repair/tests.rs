@@ -38,7 +38,8 @@ fn an_answer_delimited_by_close_becomes_http_1_0() {
     let raw = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=x\r\n\r\n--x\r\n";
     assert_eq!(
         repaired(raw),
-        "HTTP/1.0 200 \r\ncontent-type: multipart/x-mixed-replace;boundary=x\r\nconnection: close\r\n\r\n--x\r\n"
+        "HTTP/1.0 200 \r\ncontent-type: multipart/x-mixed-replace;boundary=x\r\nconnection: \
+         close\r\n\r\n--x\r\n"
     );
 }
 
@@ -106,7 +107,8 @@ fn answers_without_a_body_never_wait_for_one() {
 
 #[test]
 fn interim_answers_are_skipped_and_folded_lines_joined() {
-    let raw = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: multipart/mixed;\r\n\tboundary=x\r\nContent-Length: 0\r\n\r\n";
+    let raw = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: \
+        multipart/mixed;\r\n\tboundary=x\r\nContent-Length: 0\r\n\r\n";
     assert!(repaired(raw).contains("content-type: multipart/mixed; boundary=x\r\n"));
 }
 
@@ -168,7 +170,7 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// What comes of these pieces: the head with all bytes behind it, nothing yet, or the first error.
+/// Returns the result of these pieces: the head with all bytes after it, nothing yet, or the first error.
 fn outcome<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Option<Vec<u8>>, HeadError> {
     let mut reader = HeadReader::new(100);
     let mut out: Option<Vec<u8>> = None;

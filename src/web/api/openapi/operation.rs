@@ -8,7 +8,7 @@ use super::{
     parameters::Query,
 };
 
-/// What an operation is for, takes, and answers with.
+/// The purpose of an operation, its parameters, and its answers.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web) struct Operation {
     pub(in crate::web) tag: &'static str,

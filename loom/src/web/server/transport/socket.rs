@@ -1,5 +1,6 @@
-//! A viewer's socket, as the system and tokio promise it: it takes so many bytes until they are read, whoever writes, says
-//! so when it takes none, and then wakes its task when it does again. To have fewer orders to try it is full once only.
+//! A viewer's socket, as the system and tokio promise it: it takes so many bytes until they are read, whoever
+//! writes, says so when it takes none, and then wakes its task when it does again. To have fewer orders to
+//! try it is full once only.
 
 use std::{
     future::poll_fn,
@@ -42,7 +43,7 @@ impl Socket {
         self.lock().written.clone()
     }
 
-    /// How many hold it.
+    /// Returns the number of holders.
     pub fn holders(&self) -> usize {
         Arc::strong_count(&self.0)
     }

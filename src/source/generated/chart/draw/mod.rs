@@ -76,7 +76,7 @@ static LIGHT: Palette = Palette {
 /// Share of a line's colour in the area beneath it, at its upper and its lower end.
 const AREA_SHARES: (f32, f32) = (0.42, 0.04);
 
-/// What is drawn.
+/// The data and settings of a drawn chart.
 #[derive(Debug)]
 pub(super) struct Graph<'a> {
     pub(super) config: &'a ChartConfig,

@@ -68,7 +68,8 @@ fn an_area_reaches_down_to_the_ground_and_a_bar_too() {
     for style in ["area", "bar"] {
         let steady = points((0..3000).rev().map(|n| (f64::from(n) / 10.0, 80.0)));
         let yaml = format!(
-            "series: [{{name: a, color: \"#00ff00\"}}], size: 640x360, style: {style}, y: {{min: 0, max: 100}}"
+            "series: [{{name: a, color: \"#00ff00\"}}], size: 640x360, style: {style}, y: {{min: 0, max: \
+             100}}"
         );
         graph_of(&yaml, &[steady], |graph| {
             let canvas = paint(graph).unwrap();

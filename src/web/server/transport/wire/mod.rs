@@ -20,9 +20,9 @@ use crate::{
     web::server::connections::Connection,
 };
 
-/// Polls in a row without a read, of a connection whose answer goes on or is not taken, after which actix-http's buffer is
-/// full (128 KiB) of what the client sent behind its request. It would poll itself without a pause until the answer ends:
-/// a core for a viewer. Otherwise there is a read in each poll.
+/// Polls in a row without a read, of a connection whose answer goes on or is not taken, after which
+/// actix-http's buffer is full (128 KiB) of what the client sent behind its request. It would poll itself
+/// without a pause until the answer ends: a core for a viewer. Otherwise there is a read in each poll.
 const MAX_POLLS_WITHOUT_READ: u32 = 64;
 
 /// Bytes after which the connection's task processes what it has before it reads on. actix-http reads
@@ -208,7 +208,8 @@ impl<S: Channel> AsyncWrite for Wire<S> {
             count_without_read(&mut this.polls_without_read)?;
         }
         loop {
-            // For one write at a time: the fan-out waits for it. Nobody else writes meanwhile, since this does not rest.
+            // For one write at a time: the fan-out waits for it. Nobody else writes meanwhile, since this
+            // does not rest.
             let mut pending = this.outbox.lock();
             if pending.broken {
                 return Poll::Ready(Err(io::Error::other("writing to it panicked, which is a bug")));
