@@ -435,6 +435,36 @@ async fn answers_that_are_made_for_each_request_wait_or_are_refused() {
     house.end();
 }
 
+/// A connection whose answers nobody reads: its further requests wait for room, and are refused when none comes.
+#[tokio::test]
+async fn a_connection_with_too_much_unread_is_refused_further_answers() {
+    const REQUESTS: usize = 200;
+    let top = "limits: {max_unsent_bytes: 64MiB, max_unsent_bytes_per_connection: 64KiB}";
+    let house = Fixture::secured(top, WIDE).await;
+    let metrics = async || {
+        let answer = house.client().await.ask_here("GET", "/metrics", &[], b"").await;
+        String::from_utf8(answer.body).unwrap()
+    };
+    let value = |metrics: &str, name: &str| -> f64 {
+        let line = metrics.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+    flood(&mut raw, REQUESTS, |n| get(nth(n), "/metrics")).await;
+    until("its bound", async || {
+        let used = value(&metrics().await, "framecast_memory_budget_used_bytes{budget=\"unsent\"}");
+        if used >= 65536.0 { Ok(()) } else { Err(format!("{used} bytes are held")) }
+    })
+    .await;
+    until("a refusal", async || {
+        let refused = house.all().await["refused"]["unsent"].clone();
+        if refused.as_u64() > Some(0) { Ok(()) } else { Err(refused.to_string()) }
+    })
+    .await;
+    drop(raw);
+    house.end();
+}
+
 /// Unread answers over HTTP/1.1, where each connection holds one.
 #[tokio::test]
 async fn requests_in_a_row_whose_answers_nobody_reads_hold_a_buffer_each() {
