@@ -91,8 +91,9 @@ impl Passwords {
 
     /// Whether this login was right a short while ago.
     pub(super) fn is_known(&self, hash: &str, password: &str) -> bool {
-        let known = self.known();
-        known.get(&self.tag(hash, password)).is_some_and(|since| since.elapsed() < KNOWN_FOR)
+        // Computed before the lock is held: all logins wait for it.
+        let tag = self.tag(hash, password);
+        self.known().get(&tag).is_some_and(|since| since.elapsed() < KNOWN_FOR)
     }
 
     fn remember(&self, tag: [u8; 32]) {

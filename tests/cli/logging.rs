@@ -21,6 +21,7 @@ use testkit::command::{framecast, jpeg};
 
 const ADMIN: &str = "admin-of-the-tests";
 const OF_THE_WALL: &str = "s3cret-of-the-wall";
+const AGENT: &str = "VLC/3.0.18 LibVLC/3.0.18";
 /// May not see the stream that the others do.
 const OF_THE_PORCH: &str = "s3cret-of-the-porch";
 
@@ -54,7 +55,7 @@ fn viewer(server: &Framecast) -> Running {
     Running::start(curl.args([
         "-sSN",
         "-A",
-        "a wall",
+        AGENT,
         "-H",
         "X-Forwarded-For: 192.0.2.7",
         "-o",
@@ -88,7 +89,7 @@ fn every_line_of_json_is_an_object_and_numbers_are_those_of_the_api() {
     assert_eq!(
         ["stream", "kind", "client", "user", "agent", "path", "protocol"]
             .map(|field| known[field].as_str().unwrap()),
-        ["bars", "stream", "192.0.2.7", "wall", "a wall", "/streams/bars?page=1", "HTTP/1.1"]
+        ["bars", "stream", "192.0.2.7", "wall", AGENT, "/streams/bars?page=1", "HTTP/1.1"]
     );
     assert_eq!(api(&server, "/api/streams/bars/viewers")["viewers"][0]["id"], known["id"]);
     assert_eq!(api(&server, "/api/streams/inbox/viewers"), serde_json::json!({"viewers": []}));
@@ -174,12 +175,16 @@ fn send(server: &Framecast, method: &str, target: &str, header: &str) {
 fn no_credential_is_logged_in_any_form_wherever_a_client_puts_it() {
     const PASSWORD: &str = "Correct&Horse-7";
     const DIGITS: &str = "87654321";
+    /// Of somebody who has not logged in.
+    const WORD: &str = "hunter2";
     let yaml = config("{access: all}").replace(
         "streams:\n",
         &format!(
-            "  users: {{alice: {{password_hash: \"{}\", role: view}}}}\n\
+            "  users:\n    alice: {{password_hash: \"{}\", role: view}}\n    \
+             bob: {{password_hash: \"{}\", role: view}}\n\
              streams:\n  digits: {{source: {{type: push, token: \"{DIGITS}\"}}}}\n",
-            hashed(PASSWORD)
+            hashed(PASSWORD),
+            hashed(WORD)
         ),
     );
     let server = Framecast::serve_with(&yaml, |command| {
@@ -190,7 +195,7 @@ fn no_credential_is_logged_in_any_form_wherever_a_client_puts_it() {
     send(&server, "GET", "/api/streams", &format!("Authorization: Basic {login}"));
     let mut forms = Vec::new();
     // The last one lets nobody in: a credential of something else.
-    for secret in [OF_THE_WALL, "s3cret-of-the-inbox", DIGITS, ADMIN, PASSWORD, "s3cret-by-mistake"] {
+    for secret in [OF_THE_WALL, "s3cret-of-the-inbox", DIGITS, ADMIN, PASSWORD, WORD, "s3cret-by-mistake"] {
         let encoded: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
         let login = BASE64_STANDARD.encode(format!("alice:{secret}"));
         let basic = format!("Authorization: Basic {login}");
@@ -258,12 +263,12 @@ fn no_credential_is_logged_in_any_form_wherever_a_client_puts_it() {
         for header in [&*basic, &basic.to_ascii_uppercase(), &format!("User-Agent: {login}")] {
             send(&server, "GET", "/bars.jpg", header);
         }
-        // As a word alone it is recognized if it is one here, or if the request has it in its place, too.
-        for agent in [secret, &format!("cam/1.0 ({secret}) x"), &format!("\"{secret}\",x")] {
+        for agent in [secret, &format!("VLC/3.0.18 ({secret}) Lavf/59"), &format!("\"{secret}\",x")] {
             send(&server, "GET", "/bars.jpg", &format!("user-agent: {agent}\r\n{basic}"));
-            if secret != "s3cret-by-mistake" {
-                send(&server, "GET", "/healthz", &format!("User-Agent: {agent}"));
-            }
+            send(&server, "GET", "/healthz", &format!("User-Agent: {agent}"));
+        }
+        for agent in ["curl/", "curl ", "VLC/3.0.18 ", "Mozilla/5.0 (X11; ", "Linux "] {
+            send(&server, "GET", "/healthz", &format!("User-Agent: {agent}{secret}"));
         }
         forms.extend([secret.to_ascii_lowercase(), encoded, login.to_ascii_lowercase()]);
     }
@@ -272,10 +277,68 @@ fn no_credential_is_logged_in_any_form_wherever_a_client_puts_it() {
         let line = log.lines().find(|line| line.contains(&form));
         assert!(line.is_none(), "{form} is shown: {line:?}");
     }
-    for shown in
-        ["path=/bars", "path=/streams/{name}", "path=/***", "method=***", "status=401", "cam/1.0 *** x"]
-    {
+    for shown in [
+        "path=/bars",
+        "path=/streams/{name}",
+        "path=/***",
+        "method=***",
+        "status=401",
+        "vlc/3.0.18 (***) lavf/59",
+    ] {
         assert!(log.contains(shown), "{shown} is not in the log");
+    }
+}
+
+/// What the log says of a request is no answer to a guess: it is the same for a credential as for a text of its
+/// kind.
+#[test]
+fn the_line_of_a_right_guess_is_that_of_a_wrong_one() {
+    const PIN: &str = "4711";
+    let yaml = config("{format: json, access: all}").replace(
+        "streams:\n",
+        &format!(
+            "  users: {{alice: {{password_hash: \"{}\", role: view}}}}\n\
+             streams:\n  pin: {{source: {{type: push, token: \"{PIN}\"}}}}\n",
+            hashed("hunter2")
+        ),
+    );
+    let server = Framecast::serve_with(&yaml, |command| command.env("FRAMECAST_ADMIN_TOKEN", ADMIN));
+    let login = BASE64_STANDARD.encode("alice:hunter2");
+    send(&server, "GET", "/api/streams", &format!("Authorization: Basic {login}"));
+    let guesses = [
+        (OF_THE_WALL, "s3cret-of-the-ball"),
+        (ADMIN, "admin-of-the-testz"),
+        ("hunter2", "hunter3"),
+        (PIN, "4712"),
+        ("s3cret-of-the-inbox", "s3cret-of-the-index"),
+    ];
+    for (pair, (right, wrong)) in guesses.iter().enumerate() {
+        for guess in [right, wrong] {
+            // The number of the pair is a version, by which its lines are found.
+            let agent = format!("User-Agent: Android {pair} VLC/{guess} {guess} ({guess}; {guess})");
+            for target in [
+                &*format!("/bars.jpg?w={guess}&after={guess}&src={guess}&action=stream_{guess}"),
+                &format!("/{guess}.jpg"),
+                &format!("/{guess}/stream"),
+            ] {
+                send(&server, "GET", target, &agent);
+            }
+        }
+    }
+    let log = server.end();
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let of_guesses =
+        lines.filter(|line| line["agent"].as_str().is_some_and(|agent| agent.starts_with("Android")));
+    let mut shown: Vec<_> = of_guesses
+        .map(|mut line| {
+            line.as_object_mut().unwrap().retain(|field, _| field != "timestamp" && field != "duration_ms");
+            line.to_string()
+        })
+        .collect();
+    shown.sort_unstable();
+    assert_eq!(shown.len(), guesses.len() * 6, "{log}");
+    for pair in shown.chunks_exact(2) {
+        assert_eq!(pair[0], pair[1]);
     }
 }
 

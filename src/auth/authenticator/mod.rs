@@ -133,15 +133,6 @@ impl Auth {
         self.rules.anybody()
     }
 
-    /// Returns whether this is a token of the configuration or that of the start, or the password of a user
-    /// who has logged in a short while ago. Not to answer requests with: guessing is not slowed here.
-    pub fn is_secret(&self, text: &str) -> bool {
-        let (rules, hash) = (self.rules.now(), token::hash(text));
-        rules.of_token(&hash).is_some()
-            || self.rules.of_start_token(&hash).is_some()
-            || rules.users.iter().any(|user| self.passwords.is_known(&user.hash, text))
-    }
-
     /// Whether there are passwords to log in with.
     pub fn has_users(&self) -> bool {
         !self.rules.now().users.is_empty()

@@ -6,7 +6,6 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use super::origin::is_foreign;
 use crate::{
     auth::{Shown, signed_link::Signed},
-    config::Secret,
     media::stream_name::StreamName,
     web::query,
 };
@@ -27,14 +26,6 @@ pub(super) fn shown_by(request: &HttpRequest, stream: Option<&StreamName>) -> Sh
         shown.cookie = cookie(request);
     }
     shown
-}
-
-/// Returns all texts that the request sends as a secret, valid or not.
-pub(in crate::web) fn sent_credentials(request: &HttpRequest) -> Vec<Secret> {
-    let shown = shown_by(request, None);
-    let password = shown.login.map(|(_, password)| password);
-    let texts = shown.tokens.into_iter().chain(password).chain(cookie(request));
-    texts.chain(query(request, "signature")).map(Secret::new).collect()
 }
 
 fn basic(encoded: &str) -> Option<(String, String)> {

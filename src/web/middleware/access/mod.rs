@@ -23,10 +23,9 @@ use actix_web::{
 };
 pub(in crate::web) use address::{address, is_secure};
 use credentials::shown_by;
-pub(in crate::web) use credentials::{cookie, cookie_name, sent_credentials, signed};
+pub(in crate::web) use credentials::{cookie, cookie_name, signed};
 pub(in crate::web) use origin::{is_foreign, same_origin};
 use resource::Target;
-pub(in crate::web) use resource::own_tokens;
 
 use super::{
     access_log::{About, Refused},

@@ -103,16 +103,6 @@ impl Candidate {
     }
 }
 
-/// Returns the tokens that streams have for their publishers.
-pub(in crate::web) fn own_tokens(state: &WebState) -> Vec<Secret> {
-    let pushes = state.registry.all().into_iter().map(|stream| Pushes::of(&stream));
-    let holders = pushes.filter_map(|pushes| match pushes {
-        Pushes::Holders(token) => Some(token),
-        Pushes::None | Pushes::Anybody => None,
-    });
-    holders.collect()
-}
-
 impl Pushes {
     fn of(stream: &StreamHandle) -> Self {
         let config = stream.config();

@@ -28,7 +28,6 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use redaction::KnownTo;
 use tracing::{debug, enabled, field::display, info};
 
 use super::access;
@@ -59,19 +58,19 @@ pub(in crate::web) struct Asked {
     pub(in crate::web) client: Option<IpAddr>,
     /// The name of the token or user.
     pub(in crate::web) user: Option<String>,
+    /// Names and versions of known programs.
     pub(in crate::web) agent: Option<String>,
 }
 
 impl Asked {
     pub(in crate::web) fn of(state: &WebState, request: &HttpRequest) -> Self {
         let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let known = KnownTo::new(state, request);
         Self {
             method: redaction::method(request),
-            target: redaction::target(request, &known),
+            target: redaction::target(state, request),
             client: access::address(state, request),
             user: request.extensions().get::<Caller>().and_then(|caller| caller.name().map(str::to_owned)),
-            agent: agent.map(|agent| redaction::agent(agent, &known)),
+            agent: agent.map(redaction::agent),
         }
     }
 }
