@@ -289,8 +289,8 @@ fn no_credential_is_logged_in_any_form_wherever_a_client_puts_it() {
     }
 }
 
-/// What the log says of a request is no answer to a guess: it is the same for a credential as for a text of its
-/// kind.
+/// What the log says of a request is no answer to a guess: it is the same for a credential as for a text of
+/// its kind.
 #[test]
 fn the_line_of_a_right_guess_is_that_of_a_wrong_one() {
     const PIN: &str = "4711";

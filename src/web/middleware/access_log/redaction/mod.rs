@@ -8,8 +8,8 @@
 //! - of methods those of HTTP;
 //! - of `User-Agent` names of programs and their versions ([`user_agent`]).
 //!
-//! No text is compared with a credential. Before, words were: what was found took less time, before the answer
-//! and past the limits on guesses, and a request without a credential cost an HMAC for each word and user.
+//! No text is compared with a credential: the time before the answer would tell which word is one, past the
+//! limits on guesses, and a request without a credential would cost a digest for each word and user.
 
 mod user_agent;
 
@@ -76,10 +76,11 @@ const SIZES: [&str; 19] = [
 /// Replaces a value that is not logged.
 const STARS: &str = "***";
 
-/// Longest path, and longest query, in bytes: those of our own are shorter.
+/// Longest part of a query that is looked at, in bytes: our own are shorter.
 const MAX_TARGET: usize = 256;
 
-/// Most parameters that are looked at: a line costs at most as many look-ups of streams, beside those of its path.
+/// Most parameters that are looked at. A line costs at most as many look-ups of streams, besides those of its
+/// path.
 const MAX_PARAMETERS: usize = 16;
 
 /// Values of a parameter that are logged.

@@ -3,8 +3,8 @@
 //! A credential can have any shape, that of a name or a word, too. To compare words with the credentials of
 //! the configuration would answer guesses: before the response, and past the limits on guesses, its time or
 //! its result tells which word is one. So nothing here knows a credential. A word is logged only if it is in
-//! [`PROGRAMS`] or [`WORDS`], a number only as a version after such a word, and of what stands between words only
-//! [`SEPARATORS`]. That a password is also the name of a browser is nothing that the log tells.
+//! [`PROGRAMS`] or [`WORDS`], a number only as a version after such a word, and of what stands between words
+//! only [`SEPARATORS`]. That a password is also the name of a browser is nothing that the log tells.
 
 use super::{STARS, cut, cut_before};
 
@@ -136,8 +136,8 @@ mod tests {
     fn agents_of_usual_programs_are_shown_whole() {
         for text in [
             "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0",
-            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 \
-             Safari/537.36 Edg/131.0.0.0",
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
+             Chrome/131.0.0.0 Safari/537.36 Edg/131.0.0.0",
             "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) Version/17.4 Mobile/15E148 Safari/604.1",
             "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) \
              Version/17.4 Safari/605.1.15",
