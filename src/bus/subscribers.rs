@@ -20,7 +20,7 @@ pub trait Watcher: Debug + Send + Sync {
     fn call(&self, showing: &Showing);
 
     /// Returns whether [`Watcher::show`] can make use of `pages`: whether it writes to a plain TCP socket.
-    /// The default is that of a watcher that does not.
+    /// That never changes. The default is that of a watcher that does not.
     fn takes_pages(&self) -> bool {
         false
     }
@@ -35,25 +35,41 @@ pub trait Watcher: Debug + Send + Sync {
 /// All watchers of a bus. Those who join wait here until the fan-out takes them in.
 #[derive(Debug, Default)]
 pub struct Audience {
-    joining: Mutex<Vec<Arc<dyn Watcher>>>,
+    changes: Mutex<Changes>,
     left: Notify,
+}
+
+/// Changes of an audience that the fan-out has not seen.
+#[derive(Debug, Default)]
+struct Changes {
+    joined: Vec<Arc<dyn Watcher>>,
+    some_left: bool,
 }
 
 impl Audience {
     /// From the next frame on `watcher` is shown what the bus shows. What it shows already, the watcher must
     /// look at itself, and behind this call: in between nothing is lost then.
     pub fn join(&self, watcher: Arc<dyn Watcher>) {
-        self.joining().push(watcher);
+        self.changes().joined.push(watcher);
     }
 
     /// To be called when a watcher is gone, so that nothing keeps it until the next frame: there may be none.
     pub fn left(&self) {
+        self.changes().some_left = true;
         self.left.notify_one();
     }
 
-    /// Moves those who joined to `watchers`.
-    pub fn take_in(&self, watchers: &mut Vec<Arc<dyn Watcher>>) {
-        watchers.append(&mut self.joining());
+    /// Moves those who joined to `watchers`, and removes those who are gone. Returns whether anybody joined or left
+    /// since the last time.
+    pub fn take_in(&self, watchers: &mut Vec<Arc<dyn Watcher>>) -> bool {
+        let mut changes = self.changes();
+        let (some_joined, some_left) = (!changes.joined.is_empty(), std::mem::take(&mut changes.some_left));
+        watchers.append(&mut changes.joined);
+        drop(changes);
+        if some_left {
+            watchers.retain(|watcher| !watcher.is_gone());
+        }
+        some_joined || some_left
     }
 
     /// Ends when a watcher has left since the last time.
@@ -61,8 +77,8 @@ impl Audience {
         self.left.notified()
     }
 
-    fn joining(&self) -> MutexGuard<'_, Vec<Arc<dyn Watcher>>> {
-        self.joining.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -91,12 +107,14 @@ mod tests {
         let mut watchers: Vec<Arc<dyn Watcher>> = vec![Arc::new(Nobody)];
         audience.join(Arc::new(Nobody));
         audience.join(Arc::new(Nobody));
-        audience.take_in(&mut watchers);
-        audience.take_in(&mut watchers);
+        assert!(audience.take_in(&mut watchers));
+        assert!(!audience.take_in(&mut watchers));
         assert_eq!(watchers.len(), 3);
         assert!(audience.change().now_or_never().is_none());
         audience.left();
         assert!(audience.change().now_or_never().is_some(), "also if it left before");
         assert!(audience.change().now_or_never().is_none());
+        assert!(audience.take_in(&mut watchers));
+        assert!(!audience.take_in(&mut watchers));
     }
 }

@@ -8,9 +8,9 @@ use std::{
     sync::Arc,
 };
 
-use super::send_method::SendMethod;
+use super::send_method::{SendMethod, count_plain};
 use crate::{
-    bus::{Bus, Pages, Showing, Watcher},
+    bus::{Audience, Bus, Pages, Showing, Watcher},
     sync::{select, yield_now},
 };
 
@@ -27,19 +27,40 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// and a thousand viewers of 24 Mbit/s are half a core.
 const WRITTEN_HERE: usize = 1024;
 
+/// The viewers of a stream, in the order in which they joined.
+#[derive(Default)]
+struct Viewers {
+    all: Vec<Arc<dyn Watcher>>,
+    /// Those on plain TCP among the ones that this thread writes to.
+    plain_here: usize,
+}
+
+impl Viewers {
+    /// Adds those who joined and removes those who left.
+    fn update(&mut self, audience: &Audience) {
+        if audience.take_in(&mut self.all) {
+            self.plain_here = count_plain(self.split().0);
+        }
+    }
+
+    /// Returns those that this thread writes to, and those who are called.
+    fn split(&self) -> (&[Arc<dyn Watcher>], &[Arc<dyn Watcher>]) {
+        self.all.split_at(self.all.len().min(WRITTEN_HERE))
+    }
+}
+
 /// Runs until the bus is closed.
 pub(super) async fn fan_out(bus: Arc<Bus>) {
     let mut reader = bus.subscribe();
-    let mut watchers: Vec<Arc<dyn Watcher>> = Vec::new();
+    let mut viewers = Viewers::default();
     let mut pages: Option<Pages> = None;
     loop {
         select! {
             shown = reader.changed() => if shown.is_err() { return },
             () = bus.audience().change() => {
                 // Who joined and left in between is among those who join.
-                bus.audience().take_in(&mut watchers);
-                watchers.retain(|watcher| !watcher.is_gone());
-                if watchers.is_empty() {
+                viewers.update(bus.audience());
+                if viewers.all.is_empty() {
                     pages = None;
                 }
                 continue;
@@ -49,13 +70,13 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
         // nobody rests on something older than what counts as seen here.
         let showing = reader.borrow_and_update().clone();
         let closed = showing.closed;
-        bus.audience().take_in(&mut watchers);
-        let by_pages = SendMethod::choose(bus.send_file(), &watchers) == SendMethod::Splice;
+        viewers.update(bus.audience());
+        let by_pages = SendMethod::choose(bus.send_file(), viewers.plain_here) == SendMethod::Splice;
         if by_pages && pages.is_none() {
             // An error means that there are none to be had now: the frame is written.
             pages = Pages::new().ok();
         }
-        let is_whole = show_all(&bus, &watchers, showing, pages.as_mut().filter(|_| by_pages)).await;
+        let is_whole = show_all(&bus, viewers.split(), showing, pages.as_mut().filter(|_| by_pages)).await;
         if !is_whole || pages.as_mut().is_some_and(|pages| pages.let_go().is_err()) {
             pages = None;
         }
@@ -69,11 +90,10 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
 /// are shown it.
 async fn show_all(
     bus: &Bus,
-    watchers: &[Arc<dyn Watcher>],
+    (here, called): (&[Arc<dyn Watcher>], &[Arc<dyn Watcher>]),
     mut showing: Showing,
     mut pages: Option<&mut Pages>,
 ) -> bool {
-    let (here, called) = watchers.split_at(watchers.len().min(WRITTEN_HERE));
     // First, so that they work while this thread does.
     let mut is_whole = true;
     for watcher in called {
@@ -121,7 +141,7 @@ fn batch_len(showing: &Showing) -> usize {
 mod tests {
     use std::sync::{
         Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     };
 
     use super::*;
@@ -133,6 +153,10 @@ mod tests {
         meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
         gone: AtomicBool,
         called: AtomicBool,
+        is_plain: bool,
+        /// The number of times it was asked whether it is plain.
+        asked: AtomicUsize,
+        spliced: AtomicBool,
     }
 
     impl std::fmt::Debug for Noting {
@@ -143,11 +167,19 @@ mod tests {
 
     impl Noting {
         fn join(bus: &Bus) -> Arc<Self> {
+            Self::join_on(bus, false)
+        }
+
+        /// Over plain TCP or TLS.
+        fn join_on(bus: &Bus, is_plain: bool) -> Arc<Self> {
             let noting = Self {
                 seen: Mutex::default(),
                 meanwhile: Mutex::new(None),
                 gone: AtomicBool::new(false),
                 called: AtomicBool::new(false),
+                is_plain,
+                asked: AtomicUsize::new(0),
+                spliced: AtomicBool::new(false),
             };
             let noting = Arc::new(noting);
             bus.audience().join(noting.clone());
@@ -165,13 +197,19 @@ mod tests {
             self.show(showing, None);
         }
 
-        fn show(&self, showing: &Showing, _: Option<&mut Pages>) {
+        fn show(&self, showing: &Showing, pages: Option<&mut Pages>) {
+            self.spliced.store(pages.is_some(), Ordering::Relaxed);
             let seq = showing.newest.as_ref().map_or(0, |newest| newest.seq);
             self.seen.lock().unwrap().push((seq, showing.closed));
             let meanwhile = self.meanwhile.lock().unwrap().take();
             if let Some(meanwhile) = meanwhile {
                 meanwhile();
             }
+        }
+
+        fn takes_pages(&self) -> bool {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            self.is_plain
         }
 
         fn break_off(&self) {
@@ -247,6 +285,70 @@ mod tests {
         assert!(broken.iter().all(|n| watchers[*n].gone.load(Ordering::Relaxed)), "they break off");
         assert!(!running.is_finished());
         running.abort();
+    }
+
+    /// Publishes a frame and waits for the round.
+    async fn publish(bus: &Bus) {
+        bus.publish(tiny_frame());
+        for _ in 0..2 * WRITTEN_HERE / BATCH {
+            yield_now().await;
+        }
+    }
+
+    #[actix::test]
+    async fn viewers_are_counted_when_they_join_and_leave_and_not_for_each_frame() {
+        let bus = Arc::new(Bus::default());
+        let watchers: Vec<_> = (0..100).map(|n| Noting::join_on(&bus, n % 20 == 0)).collect();
+        let running = actix::spawn(fan_out(bus.clone()));
+        let asked = |n: usize| watchers[n].asked.load(Ordering::Relaxed);
+        for _ in 0..5 {
+            publish(&bus).await;
+        }
+        assert_eq!((watchers[99].last(), asked(0), asked(99)), (Some((5, false)), 1, 1));
+        watchers[0].gone.store(true, Ordering::Relaxed);
+        bus.audience().left();
+        publish(&bus).await;
+        assert_eq!((asked(0), asked(99)), (1, 2));
+        running.abort();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[actix::test]
+    async fn frames_are_spliced_when_this_thread_writes_to_enough_viewers_on_plain_tcp() {
+        const ALL: usize = WRITTEN_HERE;
+        for (plain, tls, called, expected) in
+            [(8, 3, 0, true), (7, 3, 0, false), (8, ALL - 8, 1, true), (7, ALL - 7, 100, false)]
+        {
+            let bus = Arc::new(Bus::default());
+            let here: Vec<_> = (0..plain + tls).map(|n| Noting::join_on(&bus, n < plain)).collect();
+            let others: Vec<_> = (0..called).map(|_| Noting::join_on(&bus, true)).collect();
+            let running = actix::spawn(fan_out(bus.clone()));
+            publish(&bus).await;
+            assert!(others.iter().all(|watcher| watcher.called.load(Ordering::Relaxed)));
+            for watcher in &here {
+                assert_eq!(watcher.last(), Some((1, false)));
+                let spliced = watcher.spliced.load(Ordering::Relaxed);
+                assert_eq!(spliced, expected, "{plain} plain, {tls} over TLS, {called} elsewhere");
+            }
+            running.abort();
+        }
+    }
+
+    /// Whether the fan-out looks for a frame or for those who left first.
+    #[actix::test]
+    async fn viewers_that_are_gone_do_not_count() {
+        for _ in 0..30 {
+            let bus = Arc::new(Bus::default());
+            let watchers: Vec<_> = (0..8).map(|_| Noting::join_on(&bus, true)).collect();
+            let running = actix::spawn(fan_out(bus.clone()));
+            publish(&bus).await;
+            watchers[7].gone.store(true, Ordering::Relaxed);
+            bus.audience().left();
+            publish(&bus).await;
+            assert!(!watchers[0].spliced.load(Ordering::Relaxed), "to seven");
+            assert_eq!(watchers[7].last(), Some((1, false)));
+            running.abort();
+        }
     }
 
     #[actix::test]

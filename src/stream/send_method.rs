@@ -21,14 +21,20 @@ pub(super) enum SendMethod {
 }
 
 impl SendMethod {
-    /// Returns the method for these viewers. Those over TLS do not count: their bytes are their own.
-    pub(super) fn choose(setting: SendFile, viewers: &[Arc<dyn Watcher>]) -> Self {
-        if setting == SendFile::Never || viewers.len() < SPLICE_FROM_VIEWERS {
-            return Self::Write;
+    /// Returns the method for this many viewers on plain TCP. Those over TLS do not count: their bytes are
+    /// their own.
+    pub(super) fn choose(setting: SendFile, plain_viewers: usize) -> Self {
+        if setting != SendFile::Never && plain_viewers >= SPLICE_FROM_VIEWERS {
+            Self::Splice
+        } else {
+            Self::Write
         }
-        let plain = viewers.iter().filter(|viewer| viewer.takes_pages()).take(SPLICE_FROM_VIEWERS).count();
-        if plain == SPLICE_FROM_VIEWERS { Self::Splice } else { Self::Write }
     }
+}
+
+/// Counts the viewers on plain TCP.
+pub(super) fn count_plain(viewers: &[Arc<dyn Watcher>]) -> usize {
+    viewers.iter().filter(|viewer| viewer.takes_pages()).count()
 }
 
 #[cfg(not(loom))]
@@ -62,7 +68,7 @@ mod tests {
     fn chosen(setting: SendFile, tls: usize, plain: usize) -> SendMethod {
         let viewers: Vec<Arc<dyn Watcher>> =
             (0..tls + plain).map(|n| Arc::new(Viewer { is_plain: n >= tls }) as _).collect();
-        SendMethod::choose(setting, &viewers)
+        SendMethod::choose(setting, count_plain(&viewers))
     }
 
     #[test]

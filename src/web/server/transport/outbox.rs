@@ -53,9 +53,18 @@ pub(in crate::web) enum Filled {
 
 /// One connection's way out: at most one part.
 #[derive(Debug, Clone)]
-pub(in crate::web) struct Outbox(pub(super) Arc<Mutex<Pending>>);
+pub(in crate::web) struct Outbox(pub(super) Arc<Shared>);
 
 /// Behind the shared [`Outbox`].
+#[derive(Debug)]
+pub(super) struct Shared {
+    pending: Mutex<Pending>,
+    /// The connection's socket is a plain one. Not under the lock, which the fan-out would wait for to count
+    /// such viewers.
+    takes_pages: bool,
+}
+
+/// What waits to be written, and the connection's state.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) pieces: Pieces,
@@ -197,7 +206,8 @@ impl Drop for FeedGuard {
 
 impl Outbox {
     pub(in crate::web) fn new(stall_timeout: Duration, lane: Option<Arc<dyn Lane>>) -> Self {
-        Self(Arc::new(Mutex::new(Pending {
+        let takes_pages = lane.as_ref().is_some_and(|lane| lane.takes_pages());
+        let pending = Mutex::new(Pending {
             pieces: Pieces::default(),
             feed: None,
             bus: None,
@@ -213,11 +223,12 @@ impl Outbox {
             answering: 0,
             receiving: 0,
             ahead: 0,
-        })))
+        });
+        Self(Arc::new(Shared { pending, takes_pages }))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Pending> {
-        lock(&self.0)
+        self.0.lock()
     }
 
     /// Returns how many times everything was written.
@@ -260,33 +271,35 @@ impl Outbox {
     }
 }
 
-fn lock(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
-    pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
 }
 
 /// The outbox itself, without a detour: a thousand of them are looked at for each frame.
-impl Watcher for Mutex<Pending> {
+impl Watcher for Shared {
     /// Writes what the bus shows, if the connection rests. Else the task will look at the bus when it is
     /// done.
     fn show(&self, showing: &Showing, pages: Option<&mut Pages>) {
-        lock(self).look(showing, true, pages);
+        self.lock().look(showing, true, pages);
     }
 
     /// The task will look at the bus.
     fn call(&self, showing: &Showing) {
-        lock(self).look(showing, false, None);
+        self.lock().look(showing, false, None);
     }
 
     fn takes_pages(&self) -> bool {
-        lock(self).takes_pages()
+        self.takes_pages
     }
 
     fn break_off(&self) {
-        lock(self).break_off();
+        self.lock().break_off();
     }
 
     fn is_gone(&self) -> bool {
-        lock(self).feed.is_none()
+        self.lock().feed.is_none()
     }
 }
 
@@ -294,13 +307,13 @@ impl Watcher for Mutex<Pending> {
 /// any more.
 #[derive(Debug)]
 struct Lens {
-    outbox: Arc<Mutex<Pending>>,
+    outbox: Arc<Shared>,
     moves: u64,
 }
 
 impl Lens {
     fn look(&self, showing: &Showing, here: bool, pages: Option<&mut Pages>) {
-        let mut pending = lock(&self.outbox);
+        let mut pending = self.outbox.lock();
         if pending.moves == self.moves {
             pending.look(showing, here, pages);
         }
@@ -317,16 +330,15 @@ impl Watcher for Lens {
     }
 
     fn takes_pages(&self) -> bool {
-        let pending = lock(&self.outbox);
-        pending.moves == self.moves && pending.takes_pages()
+        self.outbox.takes_pages
     }
 
     fn break_off(&self) {
-        lock(&self.outbox).break_off();
+        self.outbox.lock().break_off();
     }
 
     fn is_gone(&self) -> bool {
-        let pending = lock(&self.outbox);
+        let pending = self.outbox.lock();
         pending.feed.is_none() || pending.moves != self.moves
     }
 }
@@ -368,10 +380,6 @@ impl Pending {
         if task_is_needed && let Some(task) = task {
             task.wake_by_ref();
         }
-    }
-
-    fn takes_pages(&self) -> bool {
-        self.lane.as_ref().is_some_and(|lane| lane.takes_pages())
     }
 
     pub(super) fn count(&mut self, busy: Busy) -> &mut u32 {

@@ -267,6 +267,27 @@ async fn tcp() -> (TcpStream, TcpStream) {
     (near, listener.accept().await.unwrap().0)
 }
 
+/// The fan-out asks this, and must not wait for a connection that is busy.
+#[tokio::test]
+async fn whether_a_socket_is_plain_is_known_while_its_outbox_is_locked() {
+    const HANGS: Duration = Duration::from_secs(30);
+    for stays in [Stays::Yes, Stays::No] {
+        let (near, _far) = tcp().await;
+        let (plain, other) = (Wire::new(SharedSocket::new(near), TIMEOUT), wire([]));
+        for (outbox, expected) in [(plain.outbox(), true), (other.outbox(), false)] {
+            let (bus, mut watchers) = (Arc::new(Bus::default()), Vec::new());
+            let _feed = outbox.attach(Box::new(Numbers::default()), &bus, stays).expect("the first one");
+            bus.audience().take_in(&mut watchers);
+            let (tell, told) = std::sync::mpsc::sync_channel(1);
+            let locked = outbox.lock();
+            let asking = std::thread::spawn(move || tell.send(watchers[0].takes_pages()));
+            assert_eq!(told.recv_timeout(HANGS), Ok(expected));
+            drop(locked);
+            asking.join().unwrap().unwrap();
+        }
+    }
+}
+
 /// Sends each frame's part.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
