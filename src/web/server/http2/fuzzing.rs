@@ -10,6 +10,7 @@ use futures_util::{StreamExt, stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
+    signal::unix::{SignalKind, signal},
     task::{LocalSet, yield_now},
     time::{Instant, timeout},
 };
@@ -122,6 +123,8 @@ pub fn http2(input: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("the system has descriptors");
     LocalSet::new().block_on(&runtime, async {
+        // libFuzzer's `main` does not ignore SIGPIPE as Rust's does: a closed socket would end the fuzzer.
+        let _closed = signal(SignalKind::pipe()).expect("a handler can be set");
         let open = Open::default();
         let run = timeout(PATIENCE, run(script, open.clone())).await;
         run.expect("neither side waits for ever");
