@@ -7,7 +7,8 @@
 //! - Jobs, through a stream's [`StreamQueue`]. Too many queued jobs are refused immediately: the caller drops
 //!   that frame and counts it.
 //! - Lanes, for work that comes again and again, such as a stream's transforms. A [`Lane`] is in the queue
-//!   once or not at all, and goes to its end after each turn. So lanes need no bound but their number.
+//!   once or not at all, and goes to its end after each turn. So lanes need no bound but their number. A lane
+//!   holds one piece of work, the newest, until its turn begins, and a turn begins when there is memory.
 //!
 //! All streams and lanes with work take turns, one piece each, so that none waits for more than one piece of
 //! each other, however many jobs one of them has. Conversions of pushed pictures can take seconds, as the
@@ -16,7 +17,7 @@
 //!
 //! Each piece of work states the bytes that it takes. Large pieces, and conversions of any size, share three
 //! quarters of the memory and wait for it in the queue, where other pieces pass them (`queue`). A worker
-//! removes a piece from the queue before [`PictureMemory`] has its bytes for one piece at a time, which is
+//! removes a turn from the queue before [`PictureMemory`] has its bytes for one turn at a time, which is
 //! not passed and never waits for a conversion. Workers are not blocked meanwhile.
 
 pub(crate) mod footprint;
@@ -44,7 +45,7 @@ use std::{
 
 use memory::PictureMemory;
 pub(crate) use queue::Piece;
-use queue::{Bounds, Full, JobKind, LaneState, Origin, Queue, Share, Shares, Stands, Taken};
+use queue::{Bounds, Full, JobKind, LaneState, Origin, Queue, Share, Shares, Taken, TakenWork, Work};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -91,10 +92,27 @@ struct Line {
     closed: bool,
 }
 
-/// A piece that waits for memory.
+/// A turn that waits for memory.
 struct Next {
     taken: Taken,
     memory: Pin<Box<dyn Future<Output = Result<BytePermit, BudgetError>> + Send>>,
+}
+
+/// A turn that has begun: its work, and its memory or the refusal of that.
+struct Begun {
+    work: Work,
+    memory: Result<BytePermit, BudgetError>,
+    lane: Option<Arc<LaneState>>,
+    share: Share,
+}
+
+/// The result of an attempt to begin a turn.
+enum Attempt {
+    Begun(Begun),
+    /// It waits for memory.
+    Waits(Next),
+    /// The lane's piece takes other bytes than those that were asked for.
+    Changed(Arc<LaneState>, Share),
 }
 
 /// Current load of the workers, and counters of the past.
@@ -121,7 +139,8 @@ pub struct StreamQueue {
     stream: StreamName,
 }
 
-/// A place in the queue for work that comes again and again. At most one worker does it at a time.
+/// A place in the queue for work that comes again and again, of which only the newest waits. At most one worker
+/// does it at a time.
 pub struct Lane {
     shared: Arc<Shared>,
     state: Arc<LaneState>,
@@ -267,10 +286,9 @@ impl Pool {
         self.run_for(Origin { stream, kind: JobKind::Drawing }, 0, job).await
     }
 
-    /// Returns a lane for `work`, which is called at most once for each call of [`Lane::enter`], never twice
-    /// at the same time, and at least once after the last. The returned piece is done in that turn.
-    pub(crate) fn lane(&self, work: impl Fn() -> Option<Piece> + Send + Sync + 'static) -> Lane {
-        Lane { shared: self.shared.clone(), state: Arc::new(LaneState::new(work)) }
+    /// Returns a lane without work.
+    pub(crate) fn lane(&self) -> Lane {
+        Lane { shared: self.shared.clone(), state: Arc::new(LaneState::new()) }
     }
 
     /// Returns the workers' load.
@@ -278,7 +296,7 @@ impl Pool {
         let shared = &self.shared;
         let (jobs, lanes) = {
             let line = shared.line();
-            let next = line.next.as_ref().map(|next| next.taken.lane.is_some());
+            let next = line.next.as_ref().map(|next| matches!(next.taken.work, TakenWork::Lane(_)));
             let (jobs, lanes) = (line.queue.jobs(), line.queue.lanes());
             (jobs + usize::from(next == Some(false)), lanes + usize::from(next == Some(true)))
         };
@@ -340,7 +358,9 @@ impl Drop for Pool {
     fn drop(&mut self) {
         let mut line = self.shared.line();
         line.closed = true;
-        let waiting = (line.queue.take_all(), line.next.take());
+        let next = line.next.take();
+        let of_lane = next.as_ref().and_then(|next| next.lane()).and_then(|lane| lane.leave());
+        let waiting = (line.queue.take_all(), next, of_lane);
         drop(line);
         self.shared.more.notify_all();
         // Outside of the lock: it may be the last that holds what the jobs hold.
@@ -349,19 +369,48 @@ impl Drop for Pool {
 }
 
 impl Lane {
-    /// Announces work.
-    pub fn enter(&self) {
-        let mut stands = self.state.stands();
-        match *stands {
-            Stands::Outside => *stands = Stands::InQueue,
-            Stands::AtWork => {
-                *stands = Stands::AtWorkAndMore;
-                return;
-            }
-            Stands::InQueue | Stands::AtWorkAndMore => return,
+    /// Gives the lane a piece of work, which has the lane's next turn unless a later call replaces it before
+    /// that begins. Returns the piece that this one replaces, which is not done.
+    #[must_use = "it may have to be counted"]
+    pub(crate) fn put(&self, piece: Piece) -> Option<Piece> {
+        let (replaced, enters) = self.state.put(piece);
+        if enters {
+            self.shared.line_up(self.state.clone());
         }
-        drop(stands);
-        self.shared.line_up(self.state.clone());
+        replaced
+    }
+
+    /// Removes the waiting piece, which is not done.
+    pub(crate) fn clear(&self) {
+        // Dropped without the lock.
+        let removed = self.state.clear();
+        drop(removed);
+    }
+}
+
+impl Next {
+    /// Returns the lane whose turn it is, if it is one's.
+    fn lane(&self) -> Option<&Arc<LaneState>> {
+        match &self.taken.work {
+            TakenWork::Lane(lane) => Some(lane),
+            TakenWork::Job(_) => None,
+        }
+    }
+
+    /// Begins the turn, if the lane's newest piece still has the bytes that `memory` was granted or refused
+    /// for.
+    fn begin(self, memory: Result<BytePermit, BudgetError>) -> Attempt {
+        let Taken { work, bytes, share } = self.taken;
+        match work {
+            TakenWork::Job(work) => Attempt::Begun(Begun { work, memory, lane: None, share }),
+            TakenWork::Lane(lane) => {
+                let is_granted = memory.is_ok();
+                match lane.begin(|newest| if is_granted { newest <= bytes } else { newest >= bytes }) {
+                    Some(work) => Attempt::Begun(Begun { work, memory, lane: Some(lane), share }),
+                    None => Attempt::Changed(lane, share),
+                }
+            }
+        }
     }
 }
 
@@ -404,51 +453,51 @@ impl Shared {
             line.queue.add_lane(lane, Instant::now());
             drop(line);
             self.more.notify_one();
+        } else {
+            drop(line);
+            drop(lane.leave());
         }
     }
 
     /// Runs one worker until the pool is dropped.
     fn work(self: &Arc<Self>) {
         let bell = Waker::from(Arc::new(Bell(Arc::downgrade(self))));
-        while let Some((taken, memory)) = self.next(&bell) {
-            let Taken { piece, lane, share } = taken;
+        while let Some(Begun { work, memory, lane, share }) = self.next(&bell) {
             self.at_work.fetch_add(1, Relaxed);
             let begun = Instant::now();
             // Jobs and lanes mind their panics; the worker must live on all the same.
-            let _ = catch_unwind(AssertUnwindSafe(|| (piece.work)(memory)));
+            let _ = catch_unwind(AssertUnwindSafe(|| work(memory)));
             self.timing.count(begun.elapsed());
             self.at_work.fetch_sub(1, Relaxed);
             self.done(lane, share);
         }
     }
 
-    /// Waits for a piece of work, and for its memory.
-    fn next(&self, bell: &Waker) -> Option<(Taken, Result<BytePermit, BudgetError>)> {
+    /// Waits for a turn, and for its memory.
+    fn next(&self, bell: &Waker) -> Option<Begun> {
         let mut line = self.line();
         loop {
             if line.closed {
                 return None;
             }
-            if line.next.is_none() {
-                let taken = line.queue.take(Instant::now(), self.shares());
-                line.next = taken.map(|taken| self.next_for(taken));
-            }
-            // A limit that has become smaller since it began to wait: it would wait for ever.
-            if let Some(Taken { piece, share, .. }) = line.next.as_ref().map(|next| &next.taken)
-                && let Err(refused) = self.memory.check(piece.bytes, share.is_conversion)
-                && let Some(next) = line.next.take()
-            {
-                return Some((next.taken, Err(refused)));
-            }
-            if let Some(next) = &mut line.next
-                && let Poll::Ready(memory) = next.memory.as_mut().poll(&mut Context::from_waker(bell))
-            {
-                let next = line.next.take()?;
-                if !line.queue.is_empty() {
-                    // Another worker may have been woken for the piece that is taken now.
-                    self.more.notify_one();
+            let next = match line.next.take() {
+                Some(next) => Some(next),
+                None => line.queue.take(Instant::now(), self.shares()).map(|taken| self.next_for(taken)),
+            };
+            match next.map(|next| self.try_begin(next, bell)) {
+                Some(Attempt::Begun(begun)) => {
+                    if !line.queue.is_empty() {
+                        // Another worker may have been woken for the piece that is taken now.
+                        self.more.notify_one();
+                    }
+                    return Some(begun);
                 }
-                return Some((next.taken, memory));
+                Some(Attempt::Waits(next)) => line.next = Some(next),
+                Some(Attempt::Changed(lane, share)) => {
+                    line.queue.put_back(lane, share);
+                    continue;
+                }
+                None => {}
             }
             let reserved = line
                 .queue
@@ -463,13 +512,32 @@ impl Shared {
         }
     }
 
+    /// Begins a turn if there is memory for it. Memory that is granted for a piece which has been replaced by
+    /// a larger one is given back under the queue's lock: no other turn waits for it, whose [`Bell`] would
+    /// lock.
+    fn try_begin(&self, mut next: Next, bell: &Waker) -> Attempt {
+        if let Some(lane) = next.lane()
+            && lane.bytes() != next.taken.bytes
+        {
+            return Attempt::Changed(lane.clone(), next.taken.share);
+        }
+        // A limit that has become smaller since it began to wait: it would wait for ever.
+        if let Err(refused) = self.memory.check(next.taken.bytes, next.taken.share.is_conversion) {
+            return next.begin(Err(refused));
+        }
+        match next.memory.as_mut().poll(&mut Context::from_waker(bell)) {
+            Poll::Ready(memory) => next.begin(memory),
+            Poll::Pending => Attempt::Waits(next),
+        }
+    }
+
     fn shares(&self) -> Shares {
         let memory = &self.memory;
         Shares { most: memory.most_bytes(), large: memory.large_bytes(), small: memory.small_bytes() }
     }
 
     fn next_for(&self, taken: Taken) -> Next {
-        let (budget, bytes) = (self.memory.working().clone(), taken.piece.bytes);
+        let (budget, bytes) = (self.memory.working().clone(), taken.bytes);
         Next { taken, memory: Box::pin(async move { budget.acquire(bytes).await }) }
     }
 
@@ -478,12 +546,7 @@ impl Shared {
         self.line().queue.done(share, Instant::now());
         // One that could not be begun for this one may wait.
         self.more.notify_one();
-        let Some(lane) = lane else { return };
-        let mut stands = lane.stands();
-        let more = *stands == Stands::AtWorkAndMore;
-        *stands = if more { Stands::InQueue } else { Stands::Outside };
-        drop(stands);
-        if more {
+        if let Some(lane) = lane.filter(|lane| lane.done()) {
             self.line_up(lane);
         }
     }
@@ -497,7 +560,7 @@ impl fmt::Debug for Shared {
 
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane").field("stands", &*self.state.stands()).finish_non_exhaustive()
+        f.debug_struct("Lane").field("stands", &self.state.stands()).finish_non_exhaustive()
     }
 }
 

@@ -6,11 +6,13 @@
 //! they take. A piece that alone takes more than three quarters is done while no other large one is at work,
 //! unless it is a conversion: that never fits.
 //!
+//! A lane that waits for memory keeps its piece, which a newer one may replace. So its bytes are read again
+//! whenever the queue is, and once more when the turn begins.
+//!
 //! Not here: threads, the clock, and the memory itself.
 
 use std::{
     collections::{HashMap, VecDeque},
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -28,7 +30,7 @@ pub(super) const WAITING_JOBS_PER_STREAM: usize = 4;
 const RESERVED_FOR: Duration = Duration::from_secs(1);
 
 /// Does a piece of work in the memory that was taken for it, or handles the refusal of that memory.
-type Work = Box<dyn FnOnce(Result<BytePermit, BudgetError>) + Send>;
+pub(super) type Work = Box<dyn FnOnce(Result<BytePermit, BudgetError>) + Send>;
 
 /// Streams and lanes that have work.
 pub(super) struct Queue {
@@ -90,8 +92,7 @@ pub(super) enum JobKind {
 
 enum Turn {
     Jobs(Origin),
-    /// With its piece, if that waits for its share of the memory.
-    Lane(Arc<LaneState>, Option<Piece>),
+    Lane(Arc<LaneState>),
 }
 
 /// A piece of work, and the bytes that it takes.
@@ -100,11 +101,18 @@ pub(crate) struct Piece {
     pub(super) work: Work,
 }
 
-/// A piece that was removed from the queue.
+/// A turn that was removed from the queue.
 pub(super) struct Taken {
-    pub(super) piece: Piece,
-    pub(super) lane: Option<Arc<LaneState>>,
+    pub(super) work: TakenWork,
+    /// Bytes that its work takes. The work of a lane may be replaced until the turn begins.
+    pub(super) bytes: usize,
     pub(super) share: Share,
+}
+
+/// The work of a turn.
+pub(super) enum TakenWork {
+    Job(Work),
+    Lane(Arc<LaneState>),
 }
 
 /// The part of the workers and of the memory that a piece at work holds.
@@ -115,9 +123,13 @@ pub(super) struct Share {
 }
 
 /// The state of a lane.
-pub(super) struct LaneState {
-    work: Box<dyn Fn() -> Option<Piece> + Send + Sync>,
-    stands: Mutex<Stands>,
+pub(super) struct LaneState(Mutex<LanePlace>);
+
+/// A lane's place and its piece of work.
+struct LanePlace {
+    stands: Stands,
+    /// The newest piece, until its turn begins.
+    waiting: Option<Piece>,
 }
 
 /// A lane's place.
@@ -126,8 +138,6 @@ pub(super) enum Stands {
     Outside,
     InQueue,
     AtWork,
-    /// At work, and more work was announced meanwhile.
-    AtWorkAndMore,
 }
 
 impl Queue {
@@ -174,12 +184,12 @@ impl Queue {
     /// Adds a lane that is not in the queue.
     pub(super) fn add_lane(&mut self, lane: Arc<LaneState>, now: Instant) {
         self.other_work = Some(now);
-        self.turns.push_back(Turn::Lane(lane, None));
+        self.turns.push_back(Turn::Lane(lane));
     }
 
-    /// Removes the next piece that may be done now, if there is one. The caller calls [`Queue::done`] when it
-    /// is done. A piece that never fits `shares` is removed at once and holds nothing, so that it can be
-    /// refused.
+    /// Removes the next turn whose piece may be done now, if there is one. The caller calls [`Queue::done`]
+    /// when it is done, or [`Queue::put_back`] if it cannot begin. A turn whose piece never fits `shares` is
+    /// removed at once and holds nothing, so that the piece can be refused.
     pub(super) fn take(&mut self, now: Instant, shares: Shares) -> Option<Taken> {
         let may_convert = self.may_convert(now);
         let mut large_waits = false;
@@ -194,7 +204,7 @@ impl Queue {
             let fits = self.large_bytes == 0 || self.large_bytes.saturating_add(bytes) <= shares.large;
             if !is_large || is_refused || fits && !large_waits {
                 let large_bytes = if is_large && !is_refused { bytes } else { 0 };
-                return self.take_at(at, Share { is_conversion, large_bytes });
+                return self.take_at(at, bytes, Share { is_conversion, large_bytes });
             }
             large_waits = true;
         }
@@ -202,19 +212,19 @@ impl Queue {
     }
 
     /// Returns the bytes of the next piece of this turn.
-    fn bytes_of(&mut self, at: usize) -> usize {
-        match &mut self.turns[at] {
+    fn bytes_of(&self, at: usize) -> usize {
+        match &self.turns[at] {
             Turn::Jobs(origin) => self.jobs.get(origin).and_then(VecDeque::front).map_or(0, |job| job.bytes),
-            Turn::Lane(lane, piece) => piece.get_or_insert_with(|| lane.piece()).bytes,
+            Turn::Lane(lane) => lane.bytes(),
         }
     }
 
-    fn take_at(&mut self, at: usize, share: Share) -> Option<Taken> {
-        let (piece, lane) = match self.turns.remove(at)? {
-            Turn::Lane(lane, piece) => (piece.unwrap_or_else(|| lane.piece()), Some(lane)),
+    fn take_at(&mut self, at: usize, bytes: usize, share: Share) -> Option<Taken> {
+        let work = match self.turns.remove(at)? {
+            Turn::Lane(lane) => TakenWork::Lane(lane),
             Turn::Jobs(origin) => {
                 let jobs = self.jobs.get_mut(&origin)?;
-                let piece = jobs.pop_front()?;
+                let job = jobs.pop_front()?;
                 self.waiting_jobs -= 1;
                 self.waiting_conversions -= usize::from(share.is_conversion);
                 if jobs.is_empty() {
@@ -222,13 +232,20 @@ impl Queue {
                 } else {
                     self.turns.push_back(Turn::Jobs(origin));
                 }
-                (piece, None)
+                TakenWork::Job(job.work)
             }
         };
         self.converting += usize::from(share.is_conversion);
         self.large_bytes += share.large_bytes;
         self.converted_last = share.is_conversion;
-        Some(Taken { piece, lane, share })
+        Some(Taken { work, bytes, share })
+    }
+
+    /// Puts a lane whose turn was removed with [`Queue::take`] back to where it was: its piece takes other
+    /// bytes now.
+    pub(super) fn put_back(&mut self, lane: Arc<LaneState>, share: Share) {
+        self.large_bytes -= share.large_bytes;
+        self.turns.push_front(Turn::Lane(lane));
     }
 
     /// Ends a piece that was removed with [`Queue::take`].
@@ -266,12 +283,17 @@ impl Queue {
 
     /// Returns the number of queued lanes.
     pub(super) fn lanes(&self) -> usize {
-        self.turns.iter().filter(|turn| matches!(turn, Turn::Lane(..))).count()
+        self.turns.iter().filter(|turn| matches!(turn, Turn::Lane(_))).count()
     }
 
-    /// Removes everything; pieces at work stay counted.
+    /// Removes everything and returns it, to be dropped; pieces at work stay counted.
     pub(super) fn take_all(&mut self) -> impl Sized + use<> {
-        (std::mem::take(&mut self.turns), std::mem::take(&mut self.jobs))
+        let turns = std::mem::take(&mut self.turns);
+        let of_lanes: Vec<Option<Piece>> = turns
+            .iter()
+            .filter_map(|turn| if let Turn::Lane(lane) = turn { Some(lane.leave()) } else { None })
+            .collect();
+        (turns, of_lanes, std::mem::take(&mut self.jobs))
     }
 }
 
@@ -293,20 +315,65 @@ impl Piece {
 
 impl LaneState {
     /// Returns the state of a lane outside of the queue.
-    pub(super) fn new(work: impl Fn() -> Option<Piece> + Send + Sync + 'static) -> Self {
-        Self { work: Box::new(work), stands: Mutex::new(Stands::Outside) }
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(LanePlace { stands: Stands::Outside, waiting: None }))
     }
 
-    pub(super) fn stands(&self) -> MutexGuard<'_, Stands> {
-        self.stands.lock().unwrap_or_else(PoisonError::into_inner)
+    fn place(&self) -> MutexGuard<'_, LanePlace> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins its turn.
-    fn piece(&self) -> Piece {
-        *self.stands() = Stands::AtWork;
-        // The owner of a lane handles its panics; the worker must go on in any case.
-        let piece = catch_unwind(AssertUnwindSafe(|| (self.work)())).ok().flatten();
-        piece.unwrap_or_else(|| Piece::new(0, drop))
+    /// Returns its place.
+    pub(super) fn stands(&self) -> Stands {
+        self.place().stands
+    }
+
+    /// Replaces the waiting piece. Returns the replaced one, and whether the caller has to add the lane to the
+    /// queue.
+    pub(super) fn put(&self, piece: Piece) -> (Option<Piece>, bool) {
+        let mut place = self.place();
+        let replaced = place.waiting.replace(piece);
+        let enters = place.stands == Stands::Outside;
+        if enters {
+            place.stands = Stands::InQueue;
+        }
+        (replaced, enters)
+    }
+
+    /// Removes the waiting piece. A turn for it remains, which takes no memory.
+    pub(super) fn clear(&self) -> Option<Piece> {
+        self.place().waiting.take()
+    }
+
+    /// Leaves the queue of a pool that ends. Returns the waiting piece, to be dropped without the queue's lock.
+    pub(super) fn leave(&self) -> Option<Piece> {
+        let mut place = self.place();
+        place.stands = Stands::Outside;
+        place.waiting.take()
+    }
+
+    /// Returns the bytes that the waiting piece takes; zero if none waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.place().waiting.as_ref().map_or(0, |piece| piece.bytes)
+    }
+
+    /// Begins its turn with the waiting piece, or with no work if none waits. Returns `None`, and takes
+    /// nothing, if the bytes are not those that `fits` accepts.
+    pub(super) fn begin(&self, fits: impl FnOnce(usize) -> bool) -> Option<Work> {
+        let mut place = self.place();
+        if !fits(place.waiting.as_ref().map_or(0, |piece| piece.bytes)) {
+            return None;
+        }
+        place.stands = Stands::AtWork;
+        Some(place.waiting.take().map_or_else(|| Box::new(drop) as Work, |piece| piece.work))
+    }
+
+    /// Ends its turn. Returns whether the caller has to add the lane to the queue again.
+    pub(super) fn done(&self) -> bool {
+        let mut place = self.place();
+        let has_more = place.waiting.is_some();
+        place.stands = if has_more { Stands::InQueue } else { Stands::Outside };
+        has_more
     }
 }
 
@@ -339,16 +406,22 @@ mod tests {
         }
 
         fn lane(&mut self, bytes: usize) {
-            let state = LaneState::new(move || Some(Piece::new(bytes, drop)));
-            *state.stands() = Stands::InQueue;
-            self.0.add_lane(Arc::new(state), self.1);
+            let state = Arc::new(LaneState::new());
+            self.put(&state, bytes);
+        }
+
+        /// Gives a lane a piece; returns whether that replaced another.
+        fn put(&mut self, lane: &Arc<LaneState>, bytes: usize) -> bool {
+            let (replaced, enters) = lane.put(Piece::new(bytes, drop));
+            if enters {
+                self.0.add_lane(lane.clone(), self.1);
+            }
+            replaced.is_some()
         }
 
         /// Removes all pieces that may be done now. Returns their bytes, and their shares.
         fn take(&mut self) -> (Vec<usize>, Vec<Share>) {
-            std::iter::from_fn(|| self.0.take(self.1, SHARES))
-                .map(|taken| (taken.piece.bytes, taken.share))
-                .unzip()
+            std::iter::from_fn(|| self.0.take(self.1, SHARES)).map(|taken| (taken.bytes, taken.share)).unzip()
         }
 
         fn done(&mut self, shares: Vec<Share>) {
@@ -433,22 +506,76 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_that_waits_for_memory_gives_its_piece_once() {
+    fn a_lane_that_waits_for_memory_keeps_its_piece_and_the_bytes_of_the_newest_count() {
+        let mut queue = Tested::new(2);
+        queue.draw("a", 70);
+        let (_, first) = queue.take();
+        let lane = Arc::new(LaneState::new());
+        assert!(!queue.put(&lane, 30));
+        assert!(queue.take().0.is_empty());
+        assert!(queue.put(&lane, 40), "it waits where it can be replaced");
+        queue.lane(30);
+        assert!(queue.take().0.is_empty(), "the other one, which would fit soon, stands behind it");
+        assert_eq!((lane.stands(), queue.0.lanes()), (Stands::InQueue, 2));
+        queue.done(first);
+        let (taken, shares) = queue.take();
+        assert_eq!(taken, [40, 30]);
+        queue.done(shares);
+    }
+
+    #[test]
+    fn a_lane_whose_newest_piece_is_small_does_not_wait_for_the_memory_of_an_older_one() {
         let mut queue = Tested::new(2);
         queue.draw("a", 75);
         let (_, first) = queue.take();
-        let asked = Arc::new(Mutex::new(0));
-        let counted = asked.clone();
-        let state = Arc::new(LaneState::new(move || {
-            *counted.lock().unwrap() += 1;
-            Some(Piece::new(30, drop))
-        }));
-        queue.0.add_lane(state.clone(), queue.1);
-        (0..3).for_each(|_| assert!(queue.take().0.is_empty()));
-        assert_eq!(*state.stands(), Stands::AtWork, "what comes meanwhile is another turn");
+        let [smaller, cleared] = [(); 2].map(|()| Arc::new(LaneState::new()));
+        queue.put(&smaller, 30);
+        queue.put(&cleared, 30);
+        assert!(queue.take().0.is_empty());
+        queue.put(&smaller, 25);
+        assert!(cleared.clear().is_some());
+        assert_eq!(queue.take().0, [25, 0]);
         queue.done(first);
-        assert_eq!(queue.take().0, [30]);
-        assert_eq!(*asked.lock().unwrap(), 1);
+    }
+
+    #[test]
+    fn a_turn_begins_with_the_newest_piece_if_that_fits_the_memory_and_is_put_back_otherwise() {
+        let mut queue = Tested::new(2);
+        let lane = Arc::new(LaneState::new());
+        queue.put(&lane, 30);
+        let taken = queue.0.take(queue.1, SHARES).unwrap();
+        queue.put(&lane, 60);
+        queue.lane(50);
+        assert!(lane.begin(|bytes| bytes <= taken.bytes).is_none());
+        queue.0.put_back(lane.clone(), taken.share);
+        let taken = queue.0.take(queue.1, SHARES).unwrap();
+        assert_eq!(taken.bytes, 60, "it has its turn before the other one");
+        assert!(queue.take().0.is_empty(), "and holds 60 of 75");
+        queue.put(&lane, 20);
+        assert!(lane.begin(|bytes| bytes <= taken.bytes).is_some());
+        assert_eq!(lane.bytes(), 0, "one turn, one piece");
+        assert!(!lane.done());
+        queue.done(vec![taken.share]);
+        assert_eq!(queue.take().0, [50]);
+    }
+
+    #[test]
+    fn a_lane_that_gets_a_piece_while_at_work_has_another_turn() {
+        let mut queue = Tested::new(2);
+        let lane = Arc::new(LaneState::new());
+        for cleared in [false, true] {
+            queue.put(&lane, 1);
+            let (_, shares) = queue.take();
+            assert!(lane.begin(|_| true).is_some());
+            assert!(!queue.put(&lane, 2));
+            assert!(queue.take().0.is_empty(), "one turn at a time");
+            if cleared {
+                lane.clear();
+            }
+            queue.done(shares);
+            assert_eq!(lane.done(), !cleared);
+            lane.leave();
+        }
     }
 
     #[test]

@@ -10,13 +10,21 @@ fn pool(workers: usize, queue: usize) -> Pool {
     Pool::new(NonZeroUsize::new(workers).unwrap(), queue).unwrap()
 }
 
-/// A lane whose turns take no memory.
-fn lane(pool: &Pool, work: impl Fn() + Send + Sync + 'static) -> Lane {
-    let work = Arc::new(work);
-    pool.lane(move || {
-        let work = work.clone();
-        Some(Piece::new(0, move |_| work()))
-    })
+/// A lane that does the same work each time, without memory.
+struct Repeating {
+    lane: Lane,
+    work: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Repeating {
+    fn enter(&self) {
+        let work = self.work.clone();
+        drop(self.lane.put(Piece::new(0, move |_| work())));
+    }
+}
+
+fn lane(pool: &Pool, work: impl Fn() + Send + Sync + 'static) -> Repeating {
+    Repeating { lane: pool.lane(), work: Arc::new(work) }
 }
 
 fn name(name: &str) -> StreamName {
@@ -120,7 +128,7 @@ async fn lanes_that_always_have_more_to_do_share_the_workers_evenly_and_leave_jo
     let mut held = Box::pin(pool.run(move || released.recv()));
     assert!((&mut held).now_or_never().is_none());
     let (tell, told) = mpsc::sync_channel(4 * TURNS);
-    let lanes: Arc<std::sync::OnceLock<Vec<Lane>>> = Arc::default();
+    let lanes: Arc<std::sync::OnceLock<Vec<Repeating>>> = Arc::default();
     let new_lane = |n: usize| {
         let (tell, lanes, done) = (tell.clone(), lanes.clone(), Mutex::new(0));
         lane(&pool, move || {
@@ -133,8 +141,8 @@ async fn lanes_that_always_have_more_to_do_share_the_workers_evenly_and_leave_jo
             }
         })
     };
-    lanes.set((0..3).map(new_lane).collect()).unwrap();
-    lanes.get().unwrap().iter().for_each(Lane::enter);
+    assert!(lanes.set((0..3).map(new_lane).collect()).is_ok());
+    lanes.get().unwrap().iter().for_each(Repeating::enter);
     let mut job = Box::pin(pool.run(move || tell.send(3).unwrap()));
     assert!((&mut job).now_or_never().is_none());
     release.send(()).unwrap();
@@ -382,6 +390,77 @@ async fn a_piece_that_waits_when_the_limit_becomes_too_small_for_it_is_refused_a
     assert_eq!(pool.memory().working().in_use(), 0);
 }
 
+/// A piece that says its bytes, and whether it has memory for them.
+fn saying(tell: &mpsc::SyncSender<(usize, bool)>, bytes: usize) -> Piece {
+    let tell = tell.clone();
+    Piece::new(bytes, move |memory| {
+        let has_memory = memory.is_ok_and(|memory| memory.bytes() >= bytes);
+        tell.send((bytes, has_memory)).unwrap();
+    })
+}
+
+/// Waits until the next turn waits for memory.
+fn until_one_waits(pool: &Pool) {
+    while pool.memory().working().waiting() == 0 {
+        thread::yield_now();
+    }
+}
+
+#[tokio::test]
+async fn a_lane_that_waits_for_memory_does_its_newest_piece_whether_that_takes_more_or_less() {
+    for newest in [MIB, 2 * MIB, 3 * MIB, 4 * MIB, 4 * MIB + 1] {
+        let pool = small_pool(2);
+        let (tell, told) = mpsc::sync_channel(10);
+        let held = pool.memory().working().try_acquire(3 * MIB).unwrap();
+        let lane = pool.lane();
+        assert!(lane.put(saying(&tell, 2 * MIB)).is_none());
+        until_one_waits(&pool);
+        assert!(lane.put(saying(&tell, 3 * MIB)).is_some(), "the older one is not done");
+        assert!(lane.put(saying(&tell, newest)).is_some());
+        assert_eq!(pool.load().lanes, 1);
+        drop(held);
+        assert_eq!(told.recv(), Ok((newest, newest <= 4 * MIB)));
+        assert_eq!(pool.run(|| 7).await, Ok(7));
+        drop(pool);
+        assert!(told.try_recv().is_err(), "nothing else was done");
+    }
+}
+
+#[tokio::test]
+async fn a_lane_that_is_cleared_while_it_waits_for_memory_is_in_nobodys_way() {
+    let pool = small_pool(1);
+    let (tell, told) = mpsc::sync_channel(10);
+    let held = pool.memory().working().try_acquire(3 * MIB).unwrap();
+    let lane = pool.lane();
+    assert!(lane.put(saying(&tell, 2 * MIB)).is_none());
+    until_one_waits(&pool);
+    lane.clear();
+    assert_eq!(pool.queue(&name("a")).run(MIB, || 7).await, Ok(7), "beside what is still held");
+    assert_eq!(pool.load().lanes, 0);
+    assert!(lane.put(saying(&tell, MIB)).is_none());
+    assert_eq!(told.recv(), Ok((MIB, true)), "it may have work again");
+    drop(held);
+}
+
+#[tokio::test]
+async fn a_piece_of_a_lane_is_dropped_with_the_pool_and_after_it() {
+    let pool = small_pool(1);
+    let held = pool.memory().working().try_acquire(3 * MIB).unwrap();
+    let (tell, told) = mpsc::sync_channel(10);
+    let lanes = [(); 2].map(|()| pool.lane());
+    assert!(lanes[0].put(saying(&tell, 2 * MIB)).is_none());
+    until_one_waits(&pool);
+    // Behind it, in the queue.
+    assert!(lanes[1].put(saying(&tell, 2 * MIB)).is_none());
+    drop(pool);
+    for lane in &lanes {
+        assert!(lane.put(saying(&tell, 1)).is_none(), "it did not stay");
+    }
+    drop(tell);
+    assert_eq!(told.recv(), Err(mpsc::RecvError), "nobody has a piece, and none was done");
+    drop(held);
+}
+
 #[tokio::test]
 async fn a_job_that_panics_gives_its_memory_back() {
     let pool = small_pool(1);
@@ -409,12 +488,10 @@ async fn conversions_that_take_all_that_they_may_leave_the_others_their_memory_a
     let next = queued(inbox.convert(3 * MIB, move || started.send("next").unwrap()));
     // Lanes and jobs, for as long as the conversion takes.
     let (tell, told) = mpsc::sync_channel(1);
-    let rendition = pool.lane(move || {
-        let tell = tell.clone();
-        Some(Piece::new(MIB, move |memory| tell.send(memory.is_ok()).unwrap()))
-    });
+    let rendition = pool.lane();
     for _ in 0..100 {
-        rendition.enter();
+        let tell = tell.clone();
+        drop(rendition.put(Piece::new(MIB, move |memory| tell.send(memory.is_ok()).unwrap())));
         assert_eq!(told.recv(), Ok(true));
         assert_eq!(pool.queue(&name("bars")).run(MIB, || 7).await, Ok(7));
     }

@@ -1,8 +1,8 @@
 //! A stream's transforms between its source and its bus.
 //!
 //! One frame of a stream waits at a time: while a worker is busy with the stream's previous frame, or with
-//! those of other streams, the newest frame replaces the waiting one. A stream is in the pool's queue at most
-//! once, so that all have their share. Removing metadata alone takes microseconds and is done on the source's
+//! those of other streams, or until there is memory for it, the newest frame replaces the waiting one. A stream
+//! is in the pool's queue at most once, so that all have their share. Removing metadata alone takes microseconds and is done on the source's
 //! thread.
 
 use std::{
@@ -35,56 +35,48 @@ pub struct Stage {
 struct Inner {
     name: StreamName,
     pipeline: Pipeline,
-    place: Mutex<Place>,
-    failing: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct Place {
-    /// With the bytes of memory that it takes.
-    waiting: Option<(Frame, Arc<Bus>, usize)>,
     /// Incremented by each [`Rework::forget`]. Frames of an earlier value are not shown.
-    life: u64,
+    life: Mutex<u64>,
+    failing: AtomicBool,
 }
 
 impl Stage {
     /// Returns a stage for the transforms of `pipeline`; `name` is for the log.
     pub fn new(name: StreamName, pipeline: Pipeline, pool: &Pool) -> Self {
-        let inner =
-            Arc::new(Inner { name, pipeline, place: Mutex::default(), failing: AtomicBool::new(false) });
-        let working = inner.clone();
-        Self { lane: pool.lane(move || working.next()), inner }
+        let inner = Inner { name, pipeline, life: Mutex::default(), failing: AtomicBool::new(false) };
+        Self { inner: Arc::new(inner), lane: pool.lane() }
     }
 }
 
 impl Rework for Stage {
     fn take(&self, frame: Frame, bus: &Arc<Bus>) {
-        let life = self.inner.place().life;
+        let life = *self.inner.life();
         if self.inner.pipeline.is_light() {
             return self.inner.rework(&frame, bus, life);
         }
-        let bytes = self.inner.bytes_for(&frame);
-        let mut place = self.inner.place();
-        if place.life != life {
+        let piece = self.inner.piece(frame, bus.clone(), life);
+        // Held until the frame waits: `forget` then is before or after, never between.
+        let now = self.inner.life();
+        if *now != life {
             return;
         }
-        if place.waiting.replace((frame, bus.clone(), bytes)).is_some() {
+        let replaced = self.lane.put(piece);
+        drop(now);
+        if replaced.is_some() {
             bus.stats().count_drop(DropReason::Busy);
         }
-        drop(place);
-        self.lane.enter();
     }
 
     fn forget(&self) {
-        let mut place = self.inner.place();
-        place.waiting = None;
-        place.life += 1;
+        let mut life = self.inner.life();
+        *life += 1;
+        self.lane.clear();
     }
 }
 
 impl Inner {
-    fn place(&self) -> MutexGuard<'_, Place> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    fn life(&self) -> MutexGuard<'_, u64> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the bytes of memory that a frame takes. Zero for steps that do not fit it, or panic: that is
@@ -94,17 +86,13 @@ impl Inner {
             .map_or(0, |bytes| bytes.unwrap_or(0))
     }
 
-    /// Returns the waiting frame as a piece of work.
-    fn next(self: &Arc<Self>) -> Option<Piece> {
-        let mut place = self.place();
-        let (frame, bus, bytes) = place.waiting.take()?;
-        let life = place.life;
-        drop(place);
+    /// Returns a frame as a piece of work.
+    fn piece(self: &Arc<Self>, frame: Frame, bus: Arc<Bus>, life: u64) -> Piece {
         let inner = self.clone();
-        Some(Piece::new(bytes, move |memory| match memory {
+        Piece::new(self.bytes_for(&frame), move |memory| match memory {
             Ok(_memory) => inner.rework(&frame, &bus, life),
             Err(error) => inner.refuse(&bus, error),
-        }))
+        })
     }
 
     /// Drops a frame that takes more memory than all pictures at work may have.
@@ -127,8 +115,8 @@ impl Inner {
             bus.stats().encoding().count(begun.elapsed());
         }
         // Held while it is shown: `forget` then is before or after, never between.
-        let place = self.place();
-        if place.life != life {
+        let now = self.life();
+        if *now != life {
             return;
         }
         match result {
@@ -164,7 +152,8 @@ mod tests {
     use crate::{
         bus::tests::tiny_frame,
         config::{Encode, Rework as Steps},
-        imaging::convert::PictureLimits,
+        imaging::{convert::PictureLimits, cpu_pool::memory::PictureMemory},
+        limits::Budgets,
     };
 
     fn stage(pool: &Pool) -> Stage {
@@ -216,6 +205,86 @@ mod tests {
             (1, 0),
             "the greedy one cost it nothing"
         );
+    }
+
+    /// A pool with memory for one of the stage's frames at a time, which are large there, while other work holds
+    /// that memory.
+    struct Scarce {
+        pool: Arc<Pool>,
+        stage: Stage,
+        bus: Arc<Bus>,
+        held: tokio::task::JoinHandle<()>,
+        release: mpsc::SyncSender<()>,
+    }
+
+    impl Scarce {
+        async fn new() -> Self {
+            let roomy = Pool::new(NonZeroUsize::MIN, 1).unwrap();
+            let bytes = stage(&roomy).inner.bytes_for(&tiny_frame());
+            let limits = crate::config::Limits { max_decode_bytes: Some(2 * bytes), ..Default::default() };
+            let memory = Arc::new(PictureMemory::new(&Budgets::new(&limits, None)));
+            assert!((memory.small_bytes() + 1..memory.large_bytes()).contains(&bytes));
+            assert!(2 * bytes > memory.large_bytes());
+            let pool = Arc::new(Pool::new_in(NonZeroUsize::new(2).unwrap(), 4, memory).unwrap());
+            let (release, released) = mpsc::sync_channel(0);
+            let (started, has_started) = tokio::sync::oneshot::channel();
+            let queue = pool.queue(&"other".parse().unwrap());
+            let held = tokio::spawn(async move {
+                let hold = move || {
+                    started.send(()).unwrap();
+                    released.recv().unwrap();
+                };
+                queue.run(bytes, hold).await.unwrap();
+            });
+            has_started.await.unwrap();
+            Self { stage: stage(&pool), pool, bus: Arc::default(), held, release }
+        }
+
+        /// Takes a frame, and returns after the other worker has looked for work: it passes the frame, which
+        /// came before the work that it does.
+        async fn take(&self, frame: Frame) {
+            self.stage.take(frame, &self.bus);
+            self.pool.run(|| ()).await.unwrap();
+        }
+
+        /// Releases the memory and returns when all work is done.
+        async fn finish(self) -> Arc<Bus> {
+            self.release.send(()).unwrap();
+            self.held.await.unwrap();
+            // Two jobs at once, one on each worker, which come behind all other work.
+            let barrier = Arc::new(std::sync::Barrier::new(2));
+            let meet = || {
+                let barrier = barrier.clone();
+                self.pool.run(move || drop(barrier.wait()))
+            };
+            let (one, other) = tokio::join!(meet(), meet());
+            assert_eq!((one, other), (Ok(()), Ok(())));
+            self.bus
+        }
+    }
+
+    #[tokio::test]
+    async fn of_large_frames_that_wait_for_memory_the_newest_is_shown_and_the_others_are_counted() {
+        let scarce = Scarce::new().await;
+        let frames = [tiny_frame(), tiny_frame(), tiny_frame()];
+        for frame in &frames {
+            scarce.take(frame.clone()).await;
+        }
+        assert_eq!((busy(&scarce.bus), scarce.pool.load().lanes), (2, 1));
+        let bus = scarce.finish().await;
+        let shown = bus.newest().unwrap();
+        assert_eq!(shown.frame.arrived(), frames[2].arrived(), "the newest");
+        assert_eq!((shown.seq, busy(&bus), bus.stats().encoding().read().count()), (1, 2, 1));
+    }
+
+    #[tokio::test]
+    async fn a_large_frame_that_is_forgotten_while_it_waits_for_memory_is_not_decoded() {
+        let scarce = Scarce::new().await;
+        scarce.take(tiny_frame()).await;
+        scarce.stage.forget();
+        let bus = scarce.finish().await;
+        assert!(bus.newest().is_none());
+        assert_eq!((bus.stats().encoding().read().count(), busy(&bus)), (0, 0));
     }
 
     /// Steps, decoders and encoders are all called from here; those of renditions too, which are streams.

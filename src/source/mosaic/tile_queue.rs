@@ -3,10 +3,7 @@
 //! A mosaic of many cameras takes long to draw. In pieces it stands behind everybody else's work after each
 //! tile, and one worker at most is busy with it.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::sync::oneshot;
 
@@ -22,30 +19,11 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Turns {
     lane: Lane,
-    next: Arc<Next>,
-}
-
-#[derive(Default)]
-struct Next(Mutex<Option<Piece>>);
-
-impl std::fmt::Debug for Next {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Next").finish_non_exhaustive()
-    }
-}
-
-impl Next {
-    fn replace(&self, job: Option<Piece>) -> Option<Piece> {
-        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), job)
-    }
 }
 
 impl Turns {
     pub(super) fn new(pool: &Pool) -> Self {
-        let next = Arc::new(Next::default());
-        let at_work = next.clone();
-        let lane = pool.lane(move || at_work.replace(None));
-        Self { lane, next }
+        Self { lane: pool.lane() }
     }
 
     /// Runs `job`, which needs `bytes` of memory, in the next turn. Dropping the future before then cancels
@@ -73,8 +51,7 @@ impl Turns {
             let _ = answer.send(result);
         };
         // One that was cancelled may still stand there.
-        drop(self.next.replace(Some(Piece::new(bytes, job))));
-        self.lane.enter();
+        drop(self.lane.put(Piece::new(bytes, job)));
         answered.await.unwrap_or(Err(PoolError::Busy))
     }
 }
