@@ -99,6 +99,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
         if !self.meter.frames.borrow_mut().read(read, Instant::now) {
             self.meter.flooded.set(true);
             self.meter.changed.notify_one();
+            // Nothing of it is answered any more.
+            buf.set_filled(before);
+            return Poll::Pending;
         }
         Poll::Ready(Ok(()))
     }
