@@ -39,13 +39,13 @@ impl Viewers {
     /// Adds those who joined and removes those who left.
     fn update(&mut self, audience: &Audience) {
         if audience.take_in(&mut self.all) {
-            self.plain_here = count_plain(self.split().0);
+            self.plain_here = count_plain(&self.all[..self.here()]);
         }
     }
 
-    /// Returns those that this thread writes to, and those who are called.
-    fn split(&self) -> (&[Arc<dyn Watcher>], &[Arc<dyn Watcher>]) {
-        self.all.split_at(self.all.len().min(WRITTEN_HERE))
+    /// Returns the number of those that this thread writes to, which are the first.
+    fn here(&self) -> usize {
+        self.all.len().min(WRITTEN_HERE)
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
             // An error means that there are none to be had now: the frame is written.
             pages = Pages::new().ok();
         }
-        let is_whole = show_all(&bus, viewers.split(), showing, pages.as_mut().filter(|_| by_pages)).await;
+        let is_whole = show_all(&bus, &viewers, showing, pages.as_mut().filter(|_| by_pages)).await;
         if !is_whole || pages.as_mut().is_some_and(|pages| pages.let_go().is_err()) {
             pages = None;
         }
@@ -88,12 +88,8 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
 
 /// One round: shows everybody what is on. False when that panicked for somebody, who breaks off: the others
 /// are shown it.
-async fn show_all(
-    bus: &Bus,
-    (here, called): (&[Arc<dyn Watcher>], &[Arc<dyn Watcher>]),
-    mut showing: Showing,
-    mut pages: Option<&mut Pages>,
-) -> bool {
+async fn show_all(bus: &Bus, viewers: &Viewers, mut showing: Showing, mut pages: Option<&mut Pages>) -> bool {
+    let (here, called) = viewers.all.split_at(viewers.here());
     // First, so that they work while this thread does.
     let mut is_whole = true;
     for watcher in called {

@@ -255,10 +255,10 @@ mod tests {
             let barrier = Arc::new(std::sync::Barrier::new(2));
             let meet = || {
                 let barrier = barrier.clone();
-                self.pool.run(move || drop(barrier.wait()))
+                self.pool.run(move || barrier.wait().is_leader())
             };
             let (one, other) = tokio::join!(meet(), meet());
-            assert_eq!((one, other), (Ok(()), Ok(())));
+            assert!(one.is_ok() && other.is_ok());
             self.bus
         }
     }
