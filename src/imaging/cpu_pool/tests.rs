@@ -411,13 +411,14 @@ async fn a_lane_that_waits_for_memory_does_its_newest_piece_whether_that_takes_m
     for newest in [MIB, 2 * MIB, 3 * MIB, 4 * MIB, 4 * MIB + 1] {
         let pool = small_pool(2);
         let (tell, told) = mpsc::sync_channel(10);
-        let held = pool.memory().working().try_acquire(3 * MIB).unwrap();
+        let held = pool.memory().working().try_acquire(4 * MIB).unwrap();
         let lane = pool.lane();
         assert!(lane.put(saying(&tell, 2 * MIB)).is_none());
         until_one_waits(&pool);
         assert!(lane.put(saying(&tell, 3 * MIB)).is_some(), "the older one is not done");
         assert!(lane.put(saying(&tell, newest)).is_some());
-        assert_eq!(pool.load().lanes, 1);
+        // What never fits may be refused already.
+        assert!(newest > 4 * MIB || pool.load().lanes == 1);
         drop(held);
         assert_eq!(told.recv(), Ok((newest, newest <= 4 * MIB)));
         assert_eq!(pool.run(|| 7).await, Ok(7));
