@@ -17,7 +17,6 @@ pub mod config {
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub enum SendFile {
         Auto,
-        Always,
         #[default]
         Never,
     }

@@ -491,7 +491,7 @@ fn send_file(text: &str) -> Result<SendFile, Wrong> {
     match text {
         "auto" => Ok(SendFile::Auto),
         _ => match units::boolean(text) {
-            Ok(true) => Ok(SendFile::Always),
+            Ok(true) => Ok(SendFile::Auto),
             Ok(false) => Ok(SendFile::Never),
             Err(_) => Err(Wrong::want_not("must be auto, true or false", text)),
         },

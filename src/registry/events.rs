@@ -99,8 +99,8 @@ pub struct Visible {
 struct Ring {
     kept: VecDeque<Event>,
     last: u64,
-    /// All events so far by stream. A removed stream has no entry once its last event is forgotten: its events count
-    /// as the relay's then, so that names that come and go take no memory.
+    /// All events so far by stream. A removed stream has no entry once its last event is forgotten: its
+    /// events count as the relay's then, so that names that come and go take no memory.
     totals: HashMap<Option<StreamName>, u64>,
 }
 

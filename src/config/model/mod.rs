@@ -60,8 +60,6 @@ pub enum SendFile {
     /// To so many viewers that it costs less than writing.
     #[default]
     Auto,
-    /// The same as `Auto`.
-    Always,
     /// Never.
     Never,
 }

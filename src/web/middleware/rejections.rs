@@ -120,8 +120,8 @@ mod tests {
         let all = refusals.all();
         assert_eq!((all["viewers"], all["rate"]), (3, 1));
         let names: Vec<_> = all.keys().copied().collect();
-        let expected = "cross_site flood forbidden guessing headers malformed rate streams unauthorized unsent \
-                        uploads viewers";
+        let expected = "cross_site flood forbidden guessing headers malformed rate streams unauthorized \
+                        unsent uploads viewers";
         assert_eq!(names.join(" "), expected);
         assert_eq!(all.values().sum::<u64>(), 4);
     }
