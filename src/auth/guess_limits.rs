@@ -298,4 +298,29 @@ mod tests {
         assert!(guesses.attempt("alice", network(0), now).is_err());
         assert!(guesses.look(network(0), now).is_err());
     }
+
+    #[test]
+    fn networks_that_are_known_no_longer_make_room_first() {
+        let now = Instant::now();
+        let names: Vec<_> = (0..MAX_GOOD).map(|n| token::hash(&n.to_string()).0).collect();
+        let mut good: HashMap<_, _> = names.iter().map(|name| ((*name, network(1)), now)).collect();
+        let later = now + Duration::from_secs(1);
+        good.insert((names[0], network(1)), later);
+        make_room(&mut good, names[1], now + GOOD_FOR);
+        assert_eq!(good.into_iter().collect::<Vec<_>>(), [((names[0], network(1)), later)]);
+    }
+
+    #[test]
+    fn a_login_from_a_known_network_displaces_none_and_one_more_displaces_the_oldest() {
+        let (guesses, now) = (Guesses::new(), Instant::now());
+        let at = |n: u32| now + NETWORK_EVERY * n;
+        let share = u32::try_from(MAX_GOOD_PER_NAME).unwrap();
+        let known =
+            || (0..=share).filter(|n| guesses.is_good("alice", network(*n), at(share))).collect::<Vec<_>>();
+        (0..share).for_each(|n| log_in(&guesses, "alice", network(n), at(n)).unwrap());
+        log_in(&guesses, "alice", network(0), at(share)).unwrap();
+        assert_eq!(known(), (0..share).collect::<Vec<_>>());
+        log_in(&guesses, "alice", network(share), at(share)).unwrap();
+        assert_eq!(known(), (0..=share).filter(|n| *n != 1).collect::<Vec<_>>());
+    }
 }

@@ -225,6 +225,8 @@ fn has_hash(hash: &str, password: &str, blocks: &mut Vec<Block>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     /// `abc`, with parameters that cost nothing.
@@ -294,5 +296,42 @@ mod tests {
             passwords.remember([n ^ 0x55; 32]);
         }
         assert!(passwords.known().len() <= MAX_KNOWN);
+    }
+
+    #[tokio::test]
+    async fn the_longest_password_is_checked_and_a_longer_one_waits_for_nothing() {
+        let passwords = Passwords::new();
+        let _turn = passwords.hold_turn();
+        let check = |length| passwords.check(None, &"a".repeat(length)).now_or_never();
+        assert_eq!([check(MAX_PASSWORD), check(MAX_PASSWORD + 1)], [None, Some(Ok(false))]);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_takes_no_place_of_those_that_wait() {
+        let passwords = Passwords::new();
+        let turn = passwords.hold_turn();
+        let mut waiting: Vec<_> = (0..MAX_WAITING).map(|_| Box::pin(passwords.check(None, "abc"))).collect();
+        for check in &mut waiting {
+            assert!(futures_util::poll!(check.as_mut()).is_pending());
+        }
+        for _ in 0..MAX_WAITING {
+            assert_eq!(passwords.check(None, "abc").now_or_never(), Some(Err(Busy)));
+        }
+        assert_eq!(passwords.waiting.load(Ordering::Relaxed), MAX_WAITING);
+        drop((waiting, turn));
+        assert_eq!(passwords.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn of_those_that_are_known_the_oldest_makes_room() {
+        let passwords = Passwords::new();
+        let tag = |n: usize| std::array::from_fn(|at| n.to_be_bytes().get(at).copied().unwrap_or(0));
+        for n in 0..MAX_KNOWN {
+            passwords.remember(tag(n));
+        }
+        assert_eq!(passwords.known().len(), MAX_KNOWN);
+        passwords.remember(tag(MAX_KNOWN));
+        let known = passwords.known();
+        assert_eq!((known.len(), known.contains_key(&tag(0))), (MAX_KNOWN, false));
     }
 }

@@ -138,3 +138,74 @@ impl Caller {
         self.grants().filter(|grant| !grant.reach.is_nothing()).map(|grant| grant.role).max()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::auth::{clock::Clock, sessions::Sessions};
+
+    fn identity(name: &str, role: Role, reach: Reach) -> Arc<Identity> {
+        Arc::new(Identity {
+            name: name.to_owned(),
+            grant: Grant { role, reach },
+            fingerprint: [0; 32],
+            link: None,
+        })
+    }
+
+    fn nobody() -> Caller {
+        Caller::anonymous(Reach::nothing())
+    }
+
+    #[test]
+    fn each_credential_is_good_until_its_end_and_no_longer() {
+        let second = Duration::from_secs(1);
+        let first = Instant::now() + second;
+        let last = first + second;
+        let mut caller = nobody();
+        caller.is(identity("for ever", Role::View, Reach::All));
+        caller.is_until(identity("later", Role::Push, Reach::All), last);
+        caller.is_until(identity("sooner", Role::Admin, Reach::All), first);
+        let ends = [first - second, first, last].map(|now| caller.next_end(now));
+        assert_eq!(ends, [Some(first), Some(last), None]);
+        let highest = |now| caller.renewed(nobody(), now, |identity| Some(identity.clone())).highest();
+        let expected = [Role::Admin, Role::Push, Role::View].map(Some);
+        assert_eq!([first - second, first, last].map(highest), expected);
+    }
+
+    #[test]
+    fn a_caller_has_the_name_of_the_first_and_the_rights_of_all() {
+        let door: StreamName = "door".parse().unwrap();
+        let mut caller = nobody();
+        let rights = |caller: &Caller| {
+            let any = [Role::View, Role::Push, Role::Admin].map(|role| caller.may_with_any(role));
+            let all = [Role::View, Role::Push, Role::Admin].map(|role| caller.may_with_all(role));
+            (caller.name().map(ToOwned::to_owned), any, all)
+        };
+        assert_eq!(rights(&caller), (None, [false; 3], [false; 3]));
+        caller.is(identity("first", Role::Push, Reach::Only([door].into())));
+        let name = Some("first".to_owned());
+        assert_eq!(rights(&caller), (name.clone(), [true, true, false], [false; 3]));
+        caller.is(identity("second", Role::View, Reach::All));
+        assert_eq!(rights(&caller), (name, [true, true, false], [true, false, false]));
+    }
+
+    #[test]
+    fn a_session_is_told_from_what_the_request_shows() {
+        let (sessions, now) = (Sessions::default(), Clock::default().now());
+        let alice = identity("alice", Role::View, Reach::All);
+        let ends = now.instant + Duration::from_secs(60);
+        let cookie = sessions.begin(alice, ends, None, now.instant).unwrap();
+        let (alice, session) = sessions.of(&cookie, now).unwrap();
+        let mut caller = nobody();
+        assert!(!caller.is_in_a_session() && caller.shown().is_none());
+        caller.is_in_session(alice, session);
+        assert!(caller.is_in_a_session() && caller.is_known() && caller.shown().is_none());
+        let bob = identity("bob", Role::View, Reach::All);
+        caller.is(bob.clone());
+        assert_eq!(caller.shown(), Some((&bob, None)));
+        assert!(!caller.is_by_link());
+    }
+}

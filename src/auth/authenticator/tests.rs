@@ -1,6 +1,8 @@
+use futures_util::FutureExt;
+
 use super::*;
 use crate::{
-    auth::guess_limits::NETWORK_BURST,
+    auth::{guess_limits::NETWORK_BURST, signed_link},
     config::{Grant, Reach, TokenConfig, UserConfig},
 };
 
@@ -220,11 +222,14 @@ async fn a_session_stands_to_a_credential_as_what_it_came_from_does() {
     assert_eq!(running(&known(&alice("right")).await), Running::Covers, "as much");
     let other = Running::Other("pusher".to_owned());
     assert_eq!(running(&known(&showing("first")).await), other);
+    assert!(auth.is_running(Some(&cookie)));
     for none in [None, Some(""), Some("x")] {
         assert_eq!(auth.running(none, &viewer), Running::None);
+        assert!(!auth.is_running(none));
     }
     auth.end_session(&cookie);
     assert_eq!(running(&viewer), Running::None);
+    assert!(!auth.is_running(Some(&cookie)));
 }
 
 #[test]
@@ -233,4 +238,92 @@ fn an_ipv6_subscriber_is_one_address() {
     assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
     assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
     assert_eq!(of("192.0.2.1"), "192.0.2.1");
+}
+
+#[test]
+fn each_kind_of_credential_is_something() {
+    assert!(Shown::default().is_nothing());
+    let link = signed_link::sign(&Secret::new("k".repeat(32)), &"door".parse().unwrap(), 1);
+    let link = Shown { link: Some(("door".parse().unwrap(), link)), ..Shown::default() };
+    let cookie = Shown { cookie: Some(String::new()), ..Shown::default() };
+    for something in [showing("x"), alice("x"), link, cookie] {
+        assert!(!something.is_nothing());
+    }
+}
+
+#[tokio::test]
+async fn wrong_logins_are_counted_also_without_users_and_once_with_the_tokens_beside_them() {
+    for tokens in [Vec::new(), vec!["guess".to_owned()]] {
+        let auth = Auth::new(&config());
+        assert!(!auth.has_users());
+        let shown = Shown { tokens, ..alice("wrong") };
+        for _ in 0..NETWORK_BURST {
+            assert_eq!(role(&auth, &shown).await, Ok(None));
+        }
+        assert!(matches!(role(&auth, &shown).await, Err(NotNow::Guessing(_))));
+    }
+}
+
+#[tokio::test]
+async fn wrong_passwords_where_the_name_logged_in_use_up_the_tries_for_tokens() {
+    let auth = Auth::new(&with_password("right"));
+    assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
+    for _ in 0..NETWORK_BURST {
+        assert_eq!(role_from(&auth, &alice("wrong"), HOME).await, Ok(None));
+    }
+    let refused = role_from(&auth, &showing("first"), HOME).await;
+    assert!(matches!(refused, Err(NotNow::Guessing(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_password_that_was_right_a_moment_ago_waits_for_no_check() {
+    let auth = Auth::new(&with_password("right"));
+    assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
+    let _turn = auth.passwords.hold_turn();
+    let right = alice("right");
+    let again = role_from(&auth, &right, HOME).now_or_never();
+    assert_eq!(again, Some(Ok(Some(Role::Push))));
+}
+
+#[tokio::test]
+async fn a_long_token_that_is_not_enough_is_no_guess() {
+    let auth = Auth::new(&config());
+    while role(&auth, &showing("guess")).await.is_ok() {}
+    let mut caller = auth.anybody();
+    let from = Some([192, 0, 2, 1].into());
+    assert_eq!(auth.identify(&mut caller, &showing("viewer"), from, None, |_| false).await, Ok(()));
+    assert_eq!(caller.highest(), Some(Role::View));
+}
+
+#[tokio::test]
+async fn a_link_without_an_end_is_good_and_one_that_ended_meanwhile_begins_no_session() {
+    let auth = Auth::new(&config());
+    let door: StreamName = "door".parse().unwrap();
+    let by_link = async |expires| {
+        let signed = signed_link::sign(&Secret::new("k".repeat(32)), &door, expires);
+        let shown = Shown { link: Some((door.clone(), signed)), ..Shown::default() };
+        let mut caller = auth.anybody();
+        auth.identify(&mut caller, &shown, None, None, |_| true).await.unwrap();
+        caller
+    };
+    let endless = by_link(u64::MAX).await;
+    assert!(endless.may(Role::View, Some(&door)) && endless.next_end(auth.now()).is_none());
+    assert!(endless.is_by_link() && !endless.is_in_a_session());
+    let hour = Duration::from_secs(3600);
+    let caller = by_link((auth.clock.now().unix + hour).as_secs()).await;
+    let (_, lasts) = auth.begin_session(&caller, None).unwrap();
+    assert!(lasts <= hour, "no longer than the link");
+    auth.clock.advance(hour);
+    assert_eq!(auth.begin_session(&caller, None), None);
+}
+
+#[tokio::test]
+async fn a_session_from_the_token_of_the_start_outlives_a_reload() {
+    let auth = Auth::new(&config());
+    let mut caller = auth.anybody();
+    auth.identify(&mut caller, &showing("first"), None, None, |_| true).await.unwrap();
+    let (cookie, _) = auth.begin_session(&caller, None).unwrap();
+    auth.replace(&AuthConfig { start_token: None, ..config() });
+    let session = Shown { cookie: Some(cookie), ..Shown::default() };
+    assert_eq!(role(&auth, &session).await, Ok(Some(Role::Admin)));
 }
