@@ -188,3 +188,22 @@ impl Rules {
         if start { Some(identity.clone()) } else { self.now().again(identity) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_link_has_expired_at_its_very_end() {
+        let grant = Grant::for_all(Role::View);
+        let link = |expires| Some(LinkId { stream: "door".parse().unwrap(), expires });
+        let identity =
+            |link| Identity { name: String::new(), grant: grant.clone(), fingerprint: [0; 32], link };
+        let at = |millis| Now { instant: Instant::now(), unix: Duration::from_millis(millis) };
+        let expired = [9_999, 10_000, 10_001].map(|millis| identity(link(10)).is_expired(at(millis)));
+        assert_eq!(expired, [false, true, true]);
+        assert!(!identity(None).is_expired(at(10_001)), "another credential");
+    }
+}

@@ -323,4 +323,13 @@ mod tests {
         log_in(&guesses, "alice", network(share), at(share)).unwrap();
         assert_eq!(known(), (0..=share).filter(|n| *n != 1).collect::<Vec<_>>());
     }
+
+    #[test]
+    fn a_wrong_password_from_an_unknown_network_is_counted_once() {
+        let (guesses, now) = (Guesses::new(), Instant::now());
+        for _ in 0..NETWORK_BURST {
+            guesses.failed(&guesses.attempt("alice", network(1), now).unwrap(), now);
+        }
+        assert_eq!(guesses.look(network(1), now), Err(NETWORK_EVERY));
+    }
 }

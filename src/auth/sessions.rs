@@ -247,4 +247,15 @@ mod tests {
         assert_eq!(sessions.all().len(), 2);
         assert_eq!(live(&sessions, &[other], now), [true]);
     }
+
+    #[test]
+    fn sessions_that_end_together_are_two() {
+        let (sessions, now) = (Sessions::default(), now());
+        let begin = |ends| sessions.begin(holder(1, Role::View), ends, None, now.instant).unwrap();
+        let ends = now.instant + HOUR;
+        let [first, second] = [begin(ends), begin(ends)];
+        let of = |cookie: &str| sessions.of(cookie, now).unwrap().1;
+        assert_eq!(of(&first), of(&first));
+        assert_ne!(of(&first), of(&second));
+    }
 }
