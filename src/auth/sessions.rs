@@ -113,6 +113,14 @@ impl Sessions {
     }
 }
 
+#[cfg(test)]
+impl Sessions {
+    /// Returns how many there are, good for something or not.
+    pub(super) fn count(&self) -> usize {
+        self.all().len()
+    }
+}
+
 /// Removes a session if there is no space for one more of `identity`.
 ///
 /// Sessions of the same credential are removed first, beginning with the one that expires first. If all

@@ -202,6 +202,7 @@ async fn a_credential_that_is_taken_back_while_it_is_looked_at_is_good_for_nothi
     auth.identify(&mut caller, &showing("viewer"), None, None, |_| true).await.unwrap();
     auth.replace(&AuthConfig { tokens: Vec::new(), ..config() });
     assert_eq!(auth.begin_session(&caller, None), None);
+    assert_eq!(auth.sessions.count(), 0, "none comes back with the credential");
 }
 
 #[tokio::test]
