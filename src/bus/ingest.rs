@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::{
-    current::Bus,
+    channel::Bus,
     source_gate::{Lane, Lanes},
     stats::{DropReason, Way},
 };
@@ -225,11 +225,11 @@ mod tests {
     #[test]
     fn a_picture_of_more_pixels_than_are_taken_is_counted_and_no_sign_of_life() {
         let sink = Sink::new(Arc::new(Bus::default()), None);
-        sink.clone().of_at_most(64).frame(crate::bus::current::tests::tiny_frame());
+        sink.clone().of_at_most(64).frame(crate::bus::tests::tiny_frame());
         assert_eq!(sink.bus().stats().frames_in(), 1, "8x8 are 64");
         let few = sink.of_at_most(63);
         let given = few.given();
-        few.frame(crate::bus::current::tests::tiny_frame());
+        few.frame(crate::bus::tests::tiny_frame());
         assert_eq!((few.bus().stats().frames_in(), *given.borrow()), (1, 1));
         let dropped: Vec<_> = few.bus().stats().dropped().filter(|(_, count)| *count > 0).collect();
         assert_eq!(dropped, [(DropReason::TooLarge, 1)]);
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_relayed_frame_is_one_allocation_from_the_parser_to_the_viewer() {
-        let frame = crate::bus::current::tests::tiny_frame();
+        let frame = crate::bus::tests::tiny_frame();
         let mut parser = PartParser::new(
             ContentKind::Missing,
             ParserLimits { max_frame_bytes: 10_000, max_header_bytes: 1000 },
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn one_source_is_shown_until_the_next_ones_first_frame() {
-        let frame = crate::bus::current::tests::tiny_frame;
+        let frame = crate::bus::tests::tiny_frame;
         let sink = Sink::new(Arc::default(), None);
         let lanes = Arc::default();
         let (old, new) = (sink.in_lane(&lanes, 1), sink.in_lane(&lanes, 2));
@@ -332,7 +332,7 @@ mod tests {
         let sink = Sink::new(Arc::default(), Some(0.001));
         let given = sink.given();
         for _ in 0..3 {
-            sink.frame(crate::bus::current::tests::tiny_frame());
+            sink.frame(crate::bus::tests::tiny_frame());
         }
         assert_eq!((sink.bus().stats().frames_in(), *given.borrow()), (1, 3));
         let dropped: Vec<_> = sink.bus().stats().dropped().filter(|(_, count)| *count > 0).collect();
@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn a_jpeg_is_shown_and_its_missing_tables_are_a_quirk() {
         let quirks = |sink: &Sink| sink.bus().stats().quirks().collect::<Vec<_>>();
-        let jpeg = crate::bus::current::tests::tiny_frame().jpeg().clone();
+        let jpeg = crate::bus::tests::tiny_frame().jpeg().clone();
         let sink = Sink::new(Arc::default(), None);
         assert!(sink.jpeg(jpeg.clone()).unwrap().has_huffman_tables);
         assert_eq!((sink.bus().stats().frames_in(), quirks(&sink)), (1, vec![]));
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn what_the_parser_notices_is_counted() {
-        let jpeg = crate::bus::current::tests::tiny_frame().jpeg().clone();
+        let jpeg = crate::bus::tests::tiny_frame().jpeg().clone();
         let large = [&jpeg[..jpeg.len() - 2], &[0x55; 2000], b"\xff\xd9"].concat();
         let mut parser = PartParser::new(
             ContentKind::Missing,
@@ -409,8 +409,8 @@ Content-Type: image/jpeg
         let works = Arc::<Works>::default();
         let plain = Sink::new(Arc::default(), None);
         let sink = plain.clone().reworking(works.clone());
-        plain.frame(crate::bus::current::tests::tiny_frame());
-        sink.frame(crate::bus::current::tests::tiny_frame());
+        plain.frame(crate::bus::tests::tiny_frame());
+        sink.frame(crate::bus::tests::tiny_frame());
         let state =
             || (works.taken.load(std::sync::atomic::Ordering::Relaxed), plain.bus().newest().is_some());
         assert_eq!(state(), (1, true));

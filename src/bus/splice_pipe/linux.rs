@@ -165,7 +165,7 @@ mod tests {
 
     /// A frame whose picture ends in so many bytes of its own.
     fn published(seq: u64, bytes: usize) -> Arc<Published> {
-        let frame = crate::bus::current::tests::tiny_frame();
+        let frame = crate::bus::tests::tiny_frame();
         let jpeg = [&frame.jpeg()[..], &vec![seq as u8; bytes]].concat();
         let part = PreparedPart::new(jpeg.into(), SystemTime::now());
         Arc::new(Published::new(seq, Frame::from_jpeg(frame.jpeg().clone()).unwrap(), part))

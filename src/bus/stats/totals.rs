@@ -3,7 +3,7 @@
 
 use std::ops::AddAssign;
 
-use super::{DropReason, Way, histogram::Timed};
+use super::{drop_reason::DropReason, histogram::Timed, processing::Way};
 
 /// Of a stream, or of several.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
