@@ -4,7 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 
-use super::{clock::Now, principal::Caller, signed_link, token};
+use super::{
+    clock::Now,
+    identity::{Fingerprint, Identity, LinkId},
+    principal::Caller,
+    signed_link, token,
+};
 use crate::{
     config::{AuthConfig, Grant, Reach, Role, Secret, TokenHash},
     media::stream_name::StreamName,
@@ -12,39 +17,6 @@ use crate::{
 
 /// The name of whoever shows the token of the environment, or the one made at the start.
 const START_NAME: &str = "admin";
-
-/// Identifies a credential, also after a reload: a hash of its kind and of what the configuration holds of
-/// it.
-pub(super) type Fingerprint = [u8; 32];
-
-/// Somebody who showed something.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// As the log calls them.
-    pub name: String,
-    /// Their rights.
-    pub grant: Grant,
-    /// Of the credential that shows it.
-    pub(super) fingerprint: Fingerprint,
-    /// The link that the identity comes from, if any.
-    pub(super) link: Option<LinkId>,
-}
-
-/// The part of a link that its signature covers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LinkId {
-    stream: StreamName,
-    /// Expiry, in Unix seconds.
-    expires: u64,
-}
-
-impl Identity {
-    /// Returns whether the credential has expired, by the wall clock: the clock may have been set since the
-    /// remaining time was computed, and the monotonic clock stops while a machine sleeps.
-    pub(super) fn is_expired(&self, now: Now) -> bool {
-        self.link.as_ref().is_some_and(|link| Duration::from_secs(link.expires) <= now.unix)
-    }
-}
 
 /// Somebody with a password.
 #[derive(Debug)]
@@ -186,24 +158,5 @@ impl Rules {
     pub(super) fn again(&self, identity: &Arc<Identity>) -> Option<Arc<Identity>> {
         let start = self.start.as_ref().is_some_and(|(_, start)| start == identity);
         if start { Some(identity.clone()) } else { self.now().again(identity) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use super::*;
-
-    #[test]
-    fn a_link_has_expired_at_its_very_end() {
-        let grant = Grant::for_all(Role::View);
-        let link = |expires| Some(LinkId { stream: "door".parse().unwrap(), expires });
-        let identity =
-            |link| Identity { name: String::new(), grant: grant.clone(), fingerprint: [0; 32], link };
-        let at = |millis| Now { instant: Instant::now(), unix: Duration::from_millis(millis) };
-        let expired = [9_999, 10_000, 10_001].map(|millis| identity(link(10)).is_expired(at(millis)));
-        assert_eq!(expired, [false, true, true]);
-        assert!(!identity(None).is_expired(at(10_001)), "another credential");
     }
 }

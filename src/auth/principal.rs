@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{acl::Identity, sessions::InSession};
+use super::{identity::Identity, sessions::InSession};
 use crate::{
     config::{Grant, Reach, Role},
     media::stream_name::StreamName,

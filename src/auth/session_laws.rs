@@ -245,7 +245,7 @@ impl World {
             self.given[n].is_ended = true;
         }
         let caller = self.identify(&Shown { cookie: Some(cookie.clone()), ..Shown::default() }).await;
-        let lease = self.auth.lease(&caller, Role::View, Some(&stream(0)));
+        let lease = Lease::new(&self.auth, &caller, Role::View, Some(&stream(0)));
         self.jars[browser] = Some(self.given.len());
         let ends = self.now + left;
         self.given.push(Given { cookie, credential, ends, expires, is_ended: false, lease, watches: true });

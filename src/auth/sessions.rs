@@ -14,8 +14,8 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    acl::{Fingerprint, Identity},
     clock::Now,
+    identity::{Fingerprint, Identity},
     token,
 };
 

@@ -14,10 +14,11 @@ use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 use super::{
-    acl::{Identity, Rules},
+    acl::Rules,
+    changes::Changes,
     clock::Clock,
-    grant::{Changes, Lease},
     guess_limits::{Guesses, Network},
+    identity::Identity,
     passwords::{Busy, Passwords},
     principal::Caller,
     sessions::{InSession, Sessions},
@@ -25,7 +26,7 @@ use super::{
     token,
 };
 use crate::{
-    config::{AuthConfig, Role, Secret},
+    config::{AuthConfig, Secret},
     media::stream_name::StreamName,
 };
 
@@ -106,7 +107,7 @@ impl Auth {
     }
 
     /// Follows a new configuration from the next request on. The token of the start stays; sessions end whose
-    /// credentials are gone, and so does what is held open with a [`Lease`] that nothing else allows.
+    /// credentials are gone, and so does what is held open with a [`Lease`](super::Lease) that nothing else allows.
     pub fn replace(&self, config: &AuthConfig) {
         self.changes.after(|| {
             self.rules.replace(config);
@@ -123,9 +124,9 @@ impl Auth {
         caller.renewed(self.anybody(), now.instant, again)
     }
 
-    /// For what stays open: it is over when `caller` may do that no longer.
-    pub fn lease(self: &Arc<Self>, caller: &Caller, role: Role, stream: Option<&StreamName>) -> Lease {
-        Lease::new(self.clone(), &self.changes, caller.clone(), role, stream.cloned())
+    /// Returns the changes that leases watch.
+    pub(super) fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// Nobody in particular.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     auth::{guess_limits::NETWORK_BURST, signed_link},
-    config::{Grant, Reach, TokenConfig, UserConfig},
+    config::{Grant, Reach, Role, TokenConfig, UserConfig},
 };
 
 fn config() -> AuthConfig {

@@ -76,7 +76,7 @@ pub(in crate::web) async fn ws(
     }
     let (response, session, messages) = websocket::accept(&request, body)?;
     let seat = seat(&state, &request)?;
-    let lease = state.auth.lease(&caller, Role::View, Some(stream.name()));
+    let lease = Lease::new(&state.auth, &caller, Role::View, Some(stream.name()));
     let outbox = Outbox::of(&request);
     tasks::spawn(async move {
         let _seat = seat;

@@ -250,7 +250,7 @@ pub(in crate::web) fn lease(
     stream: &StreamHandle,
 ) -> Result<Lease, Problem> {
     let caller = asking(request)?;
-    Ok(state.auth.lease(&caller, role, Some(stream.name())))
+    Ok(Lease::new(&state.auth, &caller, role, Some(stream.name())))
 }
 
 /// Returns the lease of whoever pushes by a role; none for those who need none, since the stream takes what
@@ -265,7 +265,7 @@ pub(in crate::web) fn push_lease(
 ) -> Result<Option<Lease>, Problem> {
     let caller = asking(request)?;
     let by_role = caller.may(Role::Push, Some(stream.name()));
-    Ok(by_role.then(|| state.auth.lease(&caller, Role::Push, Some(stream.name()))))
+    Ok(by_role.then(|| Lease::new(&state.auth, &caller, Role::Push, Some(stream.name()))))
 }
 
 /// A viewer's place among those of its address.
