@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
+use super::output::print;
 use crate::{
     app::{Loaded, Origin},
     config::{Chosen, ConfigErrors, SourceConfig},
@@ -27,7 +28,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
                     answer += &format!("    runs {command}\n");
                 }
             }
-            super::print(answer);
+            print(answer);
             ExitCode::SUCCESS
         }
         Err(mistakes) => {

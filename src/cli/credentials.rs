@@ -13,7 +13,10 @@ use clap::Args;
 use ring::rand::{SecureRandom, SystemRandom};
 use url::Url;
 
-use super::{parse_url, print};
+use super::{
+    output::print,
+    urls::{parse_url, url_of},
+};
 use crate::{
     auth::{signed_link, token},
     config::{self, Environment, Listen, Secret},
@@ -154,7 +157,7 @@ fn first_address(config: &config::Config) -> anyhow::Result<Url> {
         Listen::Unix(_) => None,
     });
     let address = address.context("it listens on no address: give --at URL")?;
-    parse_url(&super::serve::url_of(scheme, address, &config.server.base_path))
+    parse_url(&url_of(scheme, address, &config.server.base_path))
 }
 
 fn signed(key: &Secret, mut url: Url, stream: &StreamName, lasts: Duration) -> anyhow::Result<Url> {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{anyhow, ensure};
 use clap::Args;
 
-use super::{parse_url, shown};
+use super::urls::{parse_url, shown};
 
 /// The server to ask.
 #[derive(Debug, Args)]

@@ -5,18 +5,19 @@ mod check;
 mod credentials;
 mod healthcheck;
 mod open_files;
+mod output;
 mod probe;
 mod push;
 mod schema;
 mod serve;
 mod status;
 mod systemd;
+mod urls;
 
-use std::{ffi::OsString, io, io::Write, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
-use url::Url;
 
 const AFTER_HELP: &str = "\
 Without a command it serves; without a configuration file it serves a demo.
@@ -123,39 +124,8 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "framecast", &mut script);
-            print(&script);
+            output::print(&script);
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-/// Prints an answer. A reader that left before its end, as `head` does, wants no more: that is no error.
-fn print(text: impl AsRef<[u8]>) {
-    let _ = try_print(text);
-}
-
-/// Prints an answer, and fails if the reader has left.
-fn try_print(text: impl AsRef<[u8]>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_ref())?;
-    out.flush()
-}
-
-/// Reads a URL. Unlike clap's own error, this one does not show what was given: it may hold a password.
-fn parse_url(text: &str) -> anyhow::Result<Url> {
-    let url = Url::parse(text).map_err(|error| {
-        anyhow::anyhow!("that is not a URL ({error}); it must be like http://host:port/path")
-    })?;
-    anyhow::ensure!(url.has_host(), "that is not a URL with a host; it must be like http://host:port/path");
-    Ok(url)
-}
-
-/// A URL as messages show it: without login and query, where passwords and tokens stand.
-fn shown(url: &Url) -> String {
-    let mut shown = url.clone();
-    shown.set_query(None);
-    // Both fail only for URLs without a host, which have no login.
-    let _ = shown.set_password(None);
-    let _ = shown.set_username("");
-    shown.to_string()
 }

@@ -23,7 +23,7 @@ use tokio::{
 };
 use url::Url;
 
-use super::{parse_url, shown};
+use super::urls::{parse_url, shown};
 use crate::media::multipart::{
     boundary::ContentKind,
     parser::{ParserLimits, PartParser},

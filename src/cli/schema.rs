@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
+use super::output::print;
 use crate::config;
 
 /// Prints it.
 pub(super) fn run() -> ExitCode {
-    super::print(format!("{:#}\n", config::json_schema()));
+    print(format!("{:#}\n", config::json_schema()));
     ExitCode::SUCCESS
 }

@@ -1,6 +1,6 @@
 //! `framecast serve`: the relay itself.
 
-use std::{fmt::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{fmt::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{
@@ -9,7 +9,7 @@ use clap::{
 };
 use tracing::info;
 
-use super::{admin_token, check, open_files, print, systemd};
+use super::{admin_token, check, open_files, output::print, systemd, urls::url_of};
 use crate::{
     app::{Loaded, Origin, Relay},
     config::{self, Environment, Listen, LogFormat, StreamConfig},
@@ -90,19 +90,6 @@ async fn serve(loaded: Loaded, origin: Origin, admin: &admin_token::Entrance) ->
     info!("{received} received, stopping");
     relay.stop().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// An address that a browser on this machine can open.
-pub(super) fn url_of(scheme: &str, address: SocketAddr, base_path: &str) -> String {
-    let mut reachable = address;
-    if address.ip().is_unspecified() {
-        reachable.set_ip(if address.is_ipv4() {
-            [127, 0, 0, 1].into()
-        } else {
-            std::net::Ipv6Addr::LOCALHOST.into()
-        });
-    }
-    format!("{scheme}://{reachable}{base_path}")
 }
 
 fn what_is_served(origin: &str, urls: &[String], streams: &[StreamConfig]) -> String {

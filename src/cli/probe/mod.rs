@@ -12,7 +12,7 @@ use anyhow::bail;
 use clap::Args;
 use tokio::time::Instant;
 
-use super::print;
+use super::output::print;
 use crate::{
     config::Limits,
     media::multipart::boundary::ContentKind,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::{
-    cli::shown,
+    cli::urls::shown,
     config::UpstreamConfig,
     media::{jpeg::JpegInfo, multipart::boundary::ContentKind},
     source::{
