@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::state::Ending;
+use super::ending::Ending;
 
 /// First delay: short enough that a viewer hardly notices a camera's hiccup.
 pub(super) const FIRST_DELAY: Duration = Duration::from_millis(500);

@@ -1,10 +1,7 @@
 //! The part of a stream that the rest of framecast holds: its bus, its status, and the demand for it.
 
 use std::{
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Weak},
     time::{Duration, SystemTime},
 };
 
@@ -12,13 +9,17 @@ use actix::{Addr, Arbiter, ArbiterHandle};
 use tokio::sync::watch;
 
 use super::{
-    actor::{Pause, Restart, Resume, Retire, Stop, StreamActor},
+    actor::{
+        StreamActor,
+        messages::{Pause, Restart, Resume, Retire, Stop},
+    },
     capacity::{AtCapacity, Capacity, Seat},
     failover::priority::Sources,
     fan_out::fan_out,
     heartbeat,
     publisher::{Publishing, Taken, Turns},
     state::State,
+    status::{Feeding, SourceId, Status},
 };
 use crate::{
     bus::{Bus, History, Sink},
@@ -34,15 +35,6 @@ use crate::{
 
 /// A program that served as a stream's source so far gets so long to end; then it is killed.
 const PROGRAM_ENDS_WITHIN: Duration = Duration::from_secs(1);
-
-/// A stream's state and since when it has been so.
-#[derive(Debug, Clone)]
-pub struct Status {
-    /// State of the stream.
-    pub state: State,
-    /// When it began to.
-    pub since: SystemTime,
-}
 
 /// A running stream. Cloning it shares the stream.
 #[derive(Debug, Clone)]
@@ -67,36 +59,6 @@ struct Shared {
     sources: watch::Sender<Option<Arc<Sources>>>,
     publishers: Turns,
     source: SourceId,
-}
-
-/// The number of the connection that a stream's frames come from now, as the log has it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct SourceId(Arc<AtomicU64>);
-
-impl SourceId {
-    pub(super) fn set(&self, id: Option<u64>) {
-        self.0.store(id.unwrap_or_default(), Ordering::Relaxed);
-    }
-
-    pub(super) fn now(&self) -> Option<u64> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|id| *id != 0)
-    }
-
-    /// It is none any more, if it is still this one.
-    fn end(&self, id: u64) {
-        // Otherwise another has taken its place.
-        let _ = self.0.compare_exchange(id, 0, Ordering::Relaxed, Ordering::Relaxed);
-    }
-}
-
-/// While it lives, a publisher's connection is the one that frames come from, unless another took over.
-#[derive(Debug)]
-pub struct Feeding(SourceId, u64);
-
-impl Drop for Feeding {
-    fn drop(&mut self) {
-        self.0.end(self.1);
-    }
 }
 
 /// A stream that does not run on because of this.
@@ -264,8 +226,7 @@ impl StreamHandle {
 
     /// Frames come from the publisher with this number for as long as the guard lives.
     pub fn fed_by(&self, id: u64) -> Feeding {
-        self.0.shared.source.set(Some(id));
-        Feeding(self.0.shared.source.clone(), id)
+        self.0.shared.source.feed(id)
     }
 
     /// Wants the stream to run for as long as the guard lives.

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tracing::{Instrument, Span};
 
-use super::state::Ending;
+use super::ending::Ending;
 use crate::{
     bus::Sink,
     observability::tasks,
@@ -56,6 +56,22 @@ impl Pump {
         self.task.abort();
         // An error means that the task's end of the channel is gone: what is waited for.
         let _ = self.gone.await;
+    }
+}
+
+/// Returns how the task of a pump ended; none if the actor itself ended it.
+pub(super) async fn outcome(join: JoinHandle<Ending>) -> Option<Ending> {
+    match join.await {
+        Ok(ending) => Some(ending),
+        Err(error) if error.is_cancelled() => None,
+        Err(error) => {
+            let panic = error.into_panic();
+            let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            let what = "the source failed inside framecast, which is a bug";
+            let reason = Reason::with_detail(what, &format!("{what}: {text}"));
+            Some(Ending { reason, orderly: false, live_for: Duration::ZERO })
+        }
     }
 }
 
@@ -166,7 +182,7 @@ mod tests {
     #[actix::test]
     async fn a_panic_is_the_end_of_its_own_task_and_says_what_it_said() {
         let (_pump, join, _) = start(Scripted(1, || Box::pin(async { panic!("broken table") })));
-        let ending = crate::stream::actor::outcome(join).await.unwrap();
+        let ending = outcome(join).await.unwrap();
         assert!(ending.reason.detailed().contains("broken table"), "{:?}", ending.reason);
         assert!(!ending.reason.public().contains("broken table"), "{:?}", ending.reason);
         assert!(!ending.orderly);
@@ -207,7 +223,7 @@ mod tests {
         for (when, build) in cases {
             let sink = Sink::new(Arc::new(Bus::default()), None);
             let (pump, join) = Pump::start(build, sink, Span::none(), || {});
-            let ending = crate::stream::actor::outcome(join).await.unwrap();
+            let ending = outcome(join).await.unwrap();
             assert!(
                 ["injected while it", when].iter().all(|word| ending.reason.detailed().contains(word)),
                 "{:?}",
@@ -251,6 +267,6 @@ mod tests {
         assert!(!closed.get());
         pump.end().await;
         assert!(closed.get(), "the next connection may be made only now");
-        assert!(crate::stream::actor::outcome(join).await.is_none(), "its end is no news");
+        assert!(outcome(join).await.is_none(), "its end is no news");
     }
 }

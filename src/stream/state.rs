@@ -12,7 +12,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::failover::priority::Candidates;
+use super::{ending::Ending, failover::priority::Candidates};
 use crate::source::Reason;
 
 /// The state of a stream.
@@ -80,17 +80,6 @@ pub enum Event {
     Resume,
     /// The relay or its configuration takes the stream away.
     Stop,
-}
-
-/// The way in which a source ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
-    /// In words, without credentials.
-    pub reason: Reason,
-    /// The source closed by itself, having given frames: cameras that close after each picture do.
-    pub orderly: bool,
-    /// Time for which frames had been coming.
-    pub live_for: Duration,
 }
 
 /// An action that the actor has to take.

@@ -1,4 +1,10 @@
 //! The actor: owns the stream's state and timers, and does what [`state::next`] says.
+//!
+//! Which of several sources runs is up to [`Failover`]; what viewers see while no frames come, to [`away`].
+
+mod away;
+mod handlers;
+pub(super) mod messages;
 
 use std::{
     sync::Arc,
@@ -6,37 +12,29 @@ use std::{
 };
 
 use actix::prelude::*;
-use tokio::{sync::watch, task::JoinHandle};
+use away::{AWAY_AFTER, Away};
+use messages::FirstFrame;
+use tokio::sync::watch;
 use tracing::{debug, info, info_span, warn};
 
 use super::{
-    failover::{
-        priority::{Candidates, Sources},
-        trial::{Run, Trial},
-    },
-    handle::{SourceId, Status},
-    pump::{Generation, Pump},
-    state::{self, Action, Circumstances, Ending, Event, State},
+    ending::Ending,
+    failover::{Ended, Failover, Next, Run, priority::Sources, source_label},
+    pump::{self, Generation, Pump},
+    state::{self, Action, Circumstances, Event, State},
+    status::{SourceId, Status},
 };
 use crate::{
-    bus::{Bus, Lanes, Sink},
-    config::{Limits, Placeholder, SourceConfig, StreamConfig},
+    bus::{Bus, Sink},
+    config::{Limits, SourceConfig, StreamConfig},
     imaging::cpu_pool::Pool,
-    media::frame::{Frame, FrameKind},
+    media::frame::FrameKind,
     observability::{
         next_id,
         tasks::{self, Counted},
     },
-    source::{
-        self, Lasting, Reason,
-        offline_image::{self, StandIn},
-    },
+    source::{self, Lasting, Reason, offline_image},
 };
-
-/// A source that is away for less than this is worth neither a placeholder nor a line in the log: cameras
-/// that close after each picture are back before, and the first viewer of an idle stream mostly has its frame
-/// by then.
-const AWAY_AFTER: Duration = Duration::from_secs(2);
 
 /// Why there is no picture before anything has failed.
 const CONNECTING: &str = "connecting";
@@ -47,74 +45,45 @@ const PAUSED: &str = "paused";
 /// Reason for which a push stream waits.
 const NOTHING_PUSHED: &str = "no picture has been pushed yet";
 
-/// Ends the stream for good; answered when its source is gone.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(super) struct Stop;
-
-/// Stops the actor without a visible change, because another actor continues the stream.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(super) struct Retire;
-
-/// Ends the source and starts it anew; answered when the old one is gone.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(super) struct Restart;
-
-/// Lets go of the source until [`Resume`]; answered when it is gone.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(super) struct Pause;
-
-/// Ends a pause.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(super) struct Resume;
-
-/// The pump's first frame came.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-struct FirstFrame(Generation);
-
 /// Owns one stream's life.
 #[derive(Debug)]
 pub(super) struct StreamActor {
-    pub(super) config: Arc<StreamConfig>,
+    config: Arc<StreamConfig>,
     limits: Limits,
     pool: Arc<Pool>,
     sink: Sink,
     demand: watch::Receiver<usize>,
     status: watch::Sender<Status>,
-    pub(super) standing: watch::Sender<Option<Arc<Sources>>>,
-    pub(super) source: SourceId,
+    standing: watch::Sender<Option<Arc<Sources>>>,
+    source: SourceId,
     lasting: Lasting,
-    pub(super) state: State,
-    pub(super) sources: Candidates,
-    /// The run in use.
-    pub(super) generation: Generation,
-    pub(super) pump: Option<Pump>,
-    /// Whose frames are shown, where there are several sources.
-    pub(super) lanes: Arc<Lanes>,
-    pub(super) trial: Option<Trial>,
-    pub(super) next_trial: Option<SpawnHandle>,
-    pub(super) retry: Option<SpawnHandle>,
-    linger: Option<SpawnHandle>,
+    state: State,
+    failover: Failover,
+    timers: Timers,
     away: Option<Away>,
-    /// Why the source was away last.
-    pub(super) reason: Reason,
+    /// The reason for which the source was away last.
+    reason: Reason,
     said_live: bool,
     _counted: Counted,
 }
 
-/// The source is wanted and gives no frames.
-#[derive(Debug)]
-struct Away {
-    since: SystemTime,
-    /// The last picture before.
-    last: Option<Frame>,
-    timer: SpawnHandle,
-    due: bool,
+/// The timers that run.
+#[derive(Debug, Default)]
+struct Timers {
+    /// Until the source is started again.
+    retry: Option<SpawnHandle>,
+    /// Until the source is stopped, which nobody wants.
+    linger: Option<SpawnHandle>,
+    /// Until the next source is tried.
+    next_trial: Option<SpawnHandle>,
+    /// Until the run on trial has given frames for long enough.
+    trial_well: Option<SpawnHandle>,
+}
+
+fn cancel(timer: &mut Option<SpawnHandle>, ctx: &mut Context<StreamActor>) {
+    if let Some(timer) = timer.take() {
+        ctx.cancel_future(timer);
+    }
 }
 
 impl StreamActor {
@@ -127,7 +96,7 @@ impl StreamActor {
         (status, standing, source): (watch::Sender<Status>, watch::Sender<Option<Arc<Sources>>>, SourceId),
         lasting: Lasting,
     ) -> Addr<Self> {
-        let sources = Candidates::new(config.sources().count());
+        let failover = Failover::new(config.sources().count());
         Self {
             config,
             limits,
@@ -139,14 +108,8 @@ impl StreamActor {
             source,
             lasting,
             state: State::Idle,
-            sources,
-            generation: 0,
-            pump: None,
-            lanes: Arc::default(),
-            trial: None,
-            next_trial: None,
-            retry: None,
-            linger: None,
+            failover,
+            timers: Timers::default(),
             away: None,
             reason: CONNECTING.into(),
             said_live: false,
@@ -155,27 +118,27 @@ impl StreamActor {
         .start()
     }
 
-    pub(super) fn bus(&self) -> &Arc<Bus> {
+    fn bus(&self) -> &Arc<Bus> {
         self.sink.bus()
     }
 
-    pub(super) fn is_push(&self) -> bool {
+    fn is_push(&self) -> bool {
         matches!(self.config.source, SourceConfig::Push { .. })
     }
 
     /// Returns the number by which the log names the connection that frames come from: for a push stream,
     /// that of its publisher.
     fn source_id(&self) -> Option<u64> {
-        if self.is_push() { self.source.now() } else { Some(self.generation) }
+        if self.is_push() { self.source.now() } else { Some(self.failover.generation()) }
     }
 
     fn always_runs(&self) -> bool {
         !self.config.on_demand || self.is_push()
     }
 
-    pub(super) fn happen(&mut self, event: Event, ctx: &mut Context<Self>) {
+    fn happen(&mut self, event: Event, ctx: &mut Context<Self>) {
         let passive = self.is_push().then_some(NOTHING_PUSHED);
-        let with = Circumstances { now: Instant::now(), sources: &mut self.sources, passive };
+        let with = Circumstances { now: Instant::now(), sources: self.failover.candidates(), passive };
         let (state, action) = state::next(&self.state, event, with);
         if state != self.state {
             self.enter(state, ctx);
@@ -186,11 +149,11 @@ impl StreamActor {
             Action::Halt => self.halt(ctx),
             Action::RetryIn(delay) => {
                 let retry = ctx.run_later(delay, |this, ctx| {
-                    this.retry = None;
+                    this.timers.retry = None;
                     this.bus().stats().count_reconnect();
                     this.happen(Event::RetryDue, ctx);
                 });
-                self.retry = Some(retry);
+                self.timers.retry = Some(retry);
             }
         }
         self.tell_sources();
@@ -229,40 +192,37 @@ impl StreamActor {
             None => {
                 let timer = ctx.run_later(AWAY_AFTER, |this, ctx| {
                     let Some(away) = &mut this.away else { return };
-                    away.due = true;
+                    away.is_due = true;
                     if !this.is_push() {
                         warn!(
                             stream = %this.config.name,
-                            source = this.generation,
+                            source = this.failover.generation(),
                             "source is away: {}",
                             this.reason.detailed()
                         );
                     }
                     this.show_placeholder(ctx);
                 });
-                let last = self.bus().newest().map(|newest| newest.frame.clone());
-                let last = last.filter(|frame| frame.kind() == FrameKind::Picture);
-                self.away = Some(Away { since: SystemTime::now(), last, timer, due: false });
+                self.away = Some(Away::begin(self.bus().newest(), timer));
             }
-            Some(away) if away.due => self.show_placeholder(ctx),
+            Some(away) if away.is_due => self.show_placeholder(ctx),
             Some(_) => {}
         }
     }
 
-    /// Whether it had been away for long enough to be said.
+    /// Returns whether the source had been away for long enough to be logged.
     fn no_longer_away(&mut self, ctx: &mut Context<Self>) -> bool {
         self.reason = CONNECTING.into();
-        let Some(away) = self.away.take() else { return false };
-        ctx.cancel_future(away.timer);
-        away.due
+        let Some(mut away) = self.away.take() else { return false };
+        cancel(&mut away.timer, ctx);
+        away.is_due
     }
 
-    /// Shows that it is paused for as long as it is.
+    /// Shows that the stream is paused for as long as it is.
     fn show_paused(&mut self, ctx: &mut Context<Self>) {
         if self.state == State::Paused && self.away.is_none() {
             self.reason = PAUSED.into();
-            let timer = ctx.run_later(Duration::ZERO, |_, _| {});
-            self.away = Some(Away { since: SystemTime::now(), last: None, timer, due: true });
+            self.away = Some(Away::paused());
             self.show_placeholder(ctx);
         }
     }
@@ -270,27 +230,14 @@ impl StreamActor {
     /// Draws why there is no picture, in the pool, and shows it unless a frame came meanwhile.
     fn show_placeholder(&mut self, ctx: &mut Context<Self>) {
         let Some(away) = &self.away else { return };
-        // Of a stream that shows another's pictures that one's placeholder is shown, which says more.
-        let shows_others = !self.config.has_fallbacks() && !self.config.source.origins().is_empty();
-        if self.config.placeholder == Placeholder::None || shows_others {
-            return;
-        }
+        let Some(card) = away.card(&self.config, &self.reason, self.limits.max_frame_pixels) else { return };
         let seen = self.bus().newest().map_or(0, |newest| newest.seq);
-        let wanted = StandIn {
-            style: self.config.placeholder.clone(),
-            title: self.config.title.clone(),
-            // That of the failure before stays readable while the next try is on.
-            reason: self.reason.public().to_owned(),
-            since: away.since,
-            last: away.last.clone(),
-            max_pixels: self.limits.max_frame_pixels,
-        };
         let queue = self.pool.queue(&self.config.name);
         let memory = self.pool.memory().clone();
-        let bytes = wanted.bytes(memory.most_bytes());
-        let drawing = async move { queue.run(bytes, move || offline_image::draw(&wanted, &memory)).await };
+        let bytes = card.bytes(memory.most_bytes());
+        let drawing = async move { queue.run(bytes, move || offline_image::draw(&card, &memory)).await };
         ctx.spawn(drawing.into_actor(self).map(move |drawn, this, _| match drawn {
-            // Let go of, or back, while it was drawn: the card would be the first that the next viewer sees.
+            // Stopped, or back, while it was drawn: the card would be the first that the next viewer sees.
             Ok(_) if this.away.is_none() => {}
             Ok(frame) => this.bus().publish_if_newest_is(seen, frame.as_placeholder()),
             // The workers are busy with pictures that somebody sees; the next state change draws again.
@@ -299,20 +246,16 @@ impl StreamActor {
     }
 
     fn start_source(&mut self, ctx: &mut Context<Self>) {
-        if self.trial_is_next() {
-            self.adopt_trial(ctx);
-            self.happen(Event::FirstFrame, ctx);
-            return;
-        }
-        let position = self.sources.choose(Instant::now());
-        if self.sources.is_on_trial(position) {
-            self.adopt_trial(ctx);
-            return;
-        }
+        let position = match self.failover.next(Instant::now()) {
+            Next::ShownTrial => {
+                self.adopt_trial(ctx);
+                return self.happen(Event::FirstFrame, ctx);
+            }
+            Next::Trial => return self.adopt_trial(ctx),
+            Next::Start(position) => position,
+        };
         let run = self.run(position, ctx);
-        self.lanes.show(run.generation);
-        self.generation = run.generation;
-        self.pump = Some(run.pump);
+        self.failover.begin(run);
         // Pushed pictures come past the source: the first one perhaps before it was started, as soon as the
         // relay listens.
         if self.is_push()
@@ -322,14 +265,9 @@ impl StreamActor {
         }
     }
 
-    /// Runs and halts have numbers of their own, all of them in the log's one count.
-    fn next_generation() -> Generation {
-        next_id()
-    }
-
     /// Starts a run of the source at this place of the list.
-    pub(super) fn run(&mut self, position: usize, ctx: &mut Context<Self>) -> Run {
-        let generation = Self::next_generation();
+    fn run(&mut self, position: usize, ctx: &mut Context<Self>) -> Run {
+        let generation: Generation = next_id();
         let (config, limits, pool) = (self.config.clone(), self.limits.clone(), self.pool.clone());
         let lasting = self.lasting.clone();
         let several = config.has_fallbacks();
@@ -339,11 +277,12 @@ impl StreamActor {
             // Awaited in a task of its own: the pump must not wait for a full mailbox.
             tasks::spawn(async move { actor.send(FirstFrame(generation)).await });
         };
-        let sink = if several { self.sink.in_lane(&self.lanes, generation) } else { self.sink.clone() };
+        let sink =
+            if several { self.sink.in_lane(self.failover.lanes(), generation) } else { self.sink.clone() };
         let span = info_span!("source", stream = %self.config.name, source = generation);
         debug!(stream = %self.config.name, source = generation, "a source starts");
         let (pump, join) = Pump::start(build, sink.clone(), span, on_first_frame);
-        let ended = async move { outcome(join).await };
+        let ended = pump::outcome(join);
         ctx.spawn(ended.into_actor(self).map(move |ending, this, ctx| {
             if let Some(ending) = ending {
                 this.run_ended(generation, ending, ctx);
@@ -352,14 +291,46 @@ impl StreamActor {
         Run { pump, generation, sink }
     }
 
-    /// Lets go of the source and its last frame: whoever joins next must not see the past.
-    fn halt(&mut self, ctx: &mut Context<Self>) {
-        for timer in [self.retry.take(), self.linger.take()].into_iter().flatten() {
-            ctx.cancel_future(timer);
+    /// Takes note of a run that has ended by itself.
+    fn run_ended(&mut self, generation: Generation, ending: Ending, ctx: &mut Context<Self>) {
+        let Some(role) = self.failover.ended(generation, &ending, Instant::now()) else { return };
+        let what = match role {
+            Ended::InUse => "a source",
+            Ended::OnTrial => "a tried source",
+        };
+        debug!(
+            stream = %self.config.name,
+            source = generation,
+            "{what} ended: {}",
+            ending.reason.detailed()
+        );
+        match role {
+            Ended::InUse => {
+                self.happen(Event::Ended(ending.clone()), ctx);
+                if self.state == State::Connecting {
+                    // What was wrong with the one before stays readable until there is a picture.
+                    self.reason = self.failover.reason(&ending);
+                }
+                if self.failover.is_trial_ready() {
+                    self.trial_takes_over(ctx);
+                }
+            }
+            Ended::OnTrial => {
+                cancel(&mut self.timers.trial_well, ctx);
+                self.plan_trial(ctx);
+                self.tell_sources();
+            }
         }
-        self.generation = Self::next_generation();
+    }
+
+    /// Stops the source and forgets its last frame: whoever joins next must not see the past.
+    fn halt(&mut self, ctx: &mut Context<Self>) {
+        let Timers { retry, linger, next_trial, trial_well } = &mut self.timers;
+        for timer in [retry, linger, next_trial, trial_well] {
+            cancel(timer, ctx);
+        }
         self.sink.clear();
-        let pumps: Vec<_> = [self.pump.take(), self.end_trial(ctx)].into_iter().flatten().collect();
+        let pumps = self.failover.stop(next_id());
         if pumps.is_empty() {
             return;
         }
@@ -375,6 +346,109 @@ impl StreamActor {
         ctx.wait(gone.into_actor(self));
     }
 
+    /// Frames come from the source in use: looks after those that are more wanted.
+    fn in_use_is_live(&mut self, ctx: &mut Context<Self>) {
+        if self.failover.live(&self.config) {
+            self.bus().stats().count_switch();
+        }
+        self.plan_trial(ctx);
+    }
+
+    /// Plans the trial of the next one of the sources that are more wanted than the one in use.
+    fn plan_trial(&mut self, ctx: &mut Context<Self>) {
+        cancel(&mut self.timers.next_trial, ctx);
+        let Some((_, wait)) = self.failover.next_trial(Instant::now()) else { return };
+        self.timers.next_trial = Some(ctx.run_later(wait, |this, ctx| {
+            this.timers.next_trial = None;
+            this.begin_trial(ctx);
+        }));
+    }
+
+    fn begin_trial(&mut self, ctx: &mut Context<Self>) {
+        if matches!(self.state, State::Idle | State::Stopped) {
+            return;
+        }
+        match self.failover.next_trial(Instant::now()) {
+            Some((position, Duration::ZERO)) => {
+                debug!(stream = %self.config.name, "tries {}", source_label(&self.config, position));
+                let run = self.run(position, ctx);
+                self.failover.begin_trial(position, run);
+                self.tell_sources();
+            }
+            // Another has failed or was used meanwhile.
+            Some(_) => self.plan_trial(ctx),
+            None => {}
+        }
+    }
+
+    /// Handles the first frame of a run that is not the one in use.
+    fn trial_gives_frames(&mut self, generation: Generation, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        let Some(well_since) = self.failover.trial_gives_frames(generation, now) else { return };
+        self.tell_sources();
+        if self.state == State::Live || self.failover.in_use_is_well() {
+            let wait = (well_since + self.config.failback_after).saturating_duration_since(now);
+            self.timers.trial_well = Some(ctx.run_later(wait, move |this, ctx| {
+                this.timers.trial_well = None;
+                this.trial_is_well(generation, ctx);
+            }));
+        } else {
+            // Nothing is shown: whoever has a frame is welcome.
+            self.trial_takes_over(ctx);
+        }
+    }
+
+    /// Has the next frame of the run on trial shown, and then the run in use stopped.
+    fn trial_is_well(&mut self, generation: Generation, ctx: &mut Context<Self>) {
+        let Some(shown) = self.failover.show_trial(generation) else { return };
+        ctx.spawn(shown.into_actor(self).map(move |(), this, ctx| {
+            if this.failover.is_on_trial(generation) {
+                this.trial_takes_over(ctx);
+            }
+        }));
+    }
+
+    /// Makes the run on trial the one in use, and moves the state along.
+    fn trial_takes_over(&mut self, ctx: &mut Context<Self>) {
+        match self.state {
+            State::Live => {
+                self.adopt_trial(ctx);
+                self.in_use_is_live(ctx);
+                self.tell_sources();
+            }
+            State::Connecting => {
+                self.adopt_trial(ctx);
+                self.happen(Event::FirstFrame, ctx);
+            }
+            State::Waiting { next_try: Some(_), .. } => {
+                cancel(&mut self.timers.retry, ctx);
+                // Instead of a start it is adopted.
+                self.happen(Event::RetryDue, ctx);
+            }
+            State::Waiting { next_try: None, .. } | State::Idle | State::Paused | State::Stopped => {}
+        }
+    }
+
+    fn adopt_trial(&mut self, ctx: &mut Context<Self>) {
+        cancel(&mut self.timers.trial_well, ctx);
+        if let Some(old) = self.failover.adopt_trial() {
+            // Nothing else is handled meanwhile: its camera may be wanted again at once.
+            ctx.wait(async move { old.end().await }.into_actor(self));
+        }
+    }
+
+    /// Publishes which source is in use and, where there is a choice, the state of each.
+    fn tell_sources(&self) {
+        // A push stream's publishers set it themselves.
+        if !self.is_push() {
+            self.source.set(self.failover.is_running().then_some(self.failover.generation()));
+        }
+        if self.config.has_fallbacks() {
+            let running = !matches!(self.state, State::Idle | State::Stopped);
+            self.standing.send_replace(Some(Arc::new(self.failover.report(running))));
+        }
+    }
+
     /// Answers when what [`halt`](Self::halt) waits for is over, having done `then`.
     fn when_let_go(
         &self,
@@ -385,146 +459,21 @@ impl StreamActor {
 
     fn demand_changed(&mut self, wanted: usize, ctx: &mut Context<Self>) {
         if wanted > 0 || self.always_runs() {
-            if let Some(linger) = self.linger.take() {
-                ctx.cancel_future(linger);
-            }
+            cancel(&mut self.timers.linger, ctx);
             self.happen(Event::Wanted, ctx);
         } else if !matches!(self.state, State::Idle | State::Paused | State::Stopped) {
             // Somebody may have come and gone since the last look (a snapshot of a stream that is away is
             // answered at once): the linger counts from the last one who left.
-            if let Some(earlier) = self.linger.take() {
-                ctx.cancel_future(earlier);
-            }
+            cancel(&mut self.timers.linger, ctx);
             let linger = ctx.run_later(self.config.linger, |this, ctx| {
-                this.linger = None;
+                this.timers.linger = None;
                 // Somebody may have joined in this very turn, whose message has not come yet.
                 if *this.demand.borrow() == 0 {
                     this.happen(Event::Unwanted, ctx);
                 }
             });
-            self.linger = Some(linger);
+            self.timers.linger = Some(linger);
         }
-    }
-}
-
-/// Returns how the task of a pump ended; none if the actor itself ended it.
-pub(super) async fn outcome(join: JoinHandle<Ending>) -> Option<Ending> {
-    match join.await {
-        Ok(ending) => Some(ending),
-        Err(error) if error.is_cancelled() => None,
-        Err(error) => {
-            let panic = error.into_panic();
-            let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-            let what = "the source failed inside framecast, which is a bug";
-            let reason = Reason::with_detail(what, &format!("{what}: {text}"));
-            Some(Ending { reason, orderly: false, live_for: Duration::ZERO })
-        }
-    }
-}
-
-impl Actor for StreamActor {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Context<Self>) {
-        let changes = futures_util::stream::unfold(self.demand.clone(), |mut demand| async move {
-            demand.changed().await.ok()?;
-            let wanted = *demand.borrow_and_update();
-            Some((wanted, demand))
-        });
-        ctx.add_stream(changes);
-        let before = self.status.borrow().state.clone();
-        if before == State::Paused {
-            // Of an actor whose stream this one goes on with.
-            self.happen(Event::Pause, ctx);
-            return self.show_paused(ctx);
-        }
-        self.status.send_if_modified(|status| {
-            *status = Status { state: State::Idle, since: SystemTime::now() };
-            before != State::Idle
-        });
-        let wanted = *self.demand.borrow();
-        self.demand_changed(wanted, ctx);
-    }
-}
-
-impl StreamHandler<usize> for StreamActor {
-    fn handle(&mut self, wanted: usize, ctx: &mut Context<Self>) {
-        self.demand_changed(wanted, ctx);
-    }
-
-    /// The last handle is gone: nobody can watch any more.
-    fn finished(&mut self, ctx: &mut Context<Self>) {
-        self.happen(Event::Stop, ctx);
-        // What beats and fans out ends with it.
-        self.bus().close();
-        ctx.stop();
-    }
-}
-
-impl Handler<FirstFrame> for StreamActor {
-    type Result = ();
-
-    fn handle(&mut self, FirstFrame(generation): FirstFrame, ctx: &mut Context<Self>) {
-        if generation == self.generation {
-            self.happen(Event::FirstFrame, ctx);
-        } else {
-            self.trial_gives_frames(generation, ctx);
-        }
-    }
-}
-
-impl Handler<Stop> for StreamActor {
-    type Result = ResponseActFuture<Self, ()>;
-
-    fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) -> Self::Result {
-        self.happen(Event::Stop, ctx);
-        Box::pin(async {}.into_actor(self).map(|(), _, ctx: &mut Context<Self>| ctx.stop()))
-    }
-}
-
-impl Handler<Retire> for StreamActor {
-    type Result = ResponseActFuture<Self, ()>;
-
-    fn handle(&mut self, _: Retire, ctx: &mut Context<Self>) -> Self::Result {
-        // Whoever looks at the status goes on with the next actor's.
-        let now = self.status.borrow().clone();
-        self.status = watch::Sender::new(now);
-        self.standing = watch::Sender::new(None);
-        Handler::<Stop>::handle(self, Stop, ctx)
-    }
-}
-
-impl Handler<Restart> for StreamActor {
-    type Result = ResponseActFuture<Self, ()>;
-
-    fn handle(&mut self, _: Restart, ctx: &mut Context<Self>) -> Self::Result {
-        self.happen(Event::Unwanted, ctx);
-        self.when_let_go(|this, ctx| {
-            let wanted = *this.demand.borrow();
-            this.demand_changed(wanted, ctx);
-        })
-    }
-}
-
-impl Handler<Pause> for StreamActor {
-    type Result = ResponseActFuture<Self, ()>;
-
-    fn handle(&mut self, _: Pause, ctx: &mut Context<Self>) -> Self::Result {
-        self.happen(Event::Pause, ctx);
-        self.when_let_go(|this, ctx| {
-            this.show_paused(ctx);
-        })
-    }
-}
-
-impl Handler<Resume> for StreamActor {
-    type Result = ();
-
-    fn handle(&mut self, _: Resume, ctx: &mut Context<Self>) {
-        self.happen(Event::Resume, ctx);
-        let wanted = *self.demand.borrow();
-        self.demand_changed(wanted, ctx);
     }
 }
 

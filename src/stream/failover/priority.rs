@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::{
     source::Reason,
-    stream::{backoff::Backoff, state::Ending},
+    stream::{backoff::Backoff, ending::Ending},
 };
 
 /// All sources of a stream, the most wanted first.
