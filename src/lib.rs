@@ -2,7 +2,7 @@
 //! to any number of viewers.
 //!
 //! The modules are listed in the order a frame passes through them; each may use only those above it
-//! (`tests/layering.rs` checks this):
+//! (`tests/layering` checks this):
 //!
 //! - `sync`: locks and channels, which `loom/` replaces in its models
 //! - [`media`]: frames, and the formats that carry them; pure: no I/O, no time

@@ -1,13 +1,23 @@
-//! Imports between the modules of `src/` go one way.
+//! Imports in `src/` go one way: between its modules, and between the files of each. And its folders stay small
+//! enough to be read.
 //!
-//! Reads the code of every file (not its comments and texts) for paths that start at the crate's root, and
-//! fails on one that leads to a module further along than the file's own. Test modules count too: a test that
-//! needs a later module belongs to that module, or into `tests/`.
+//! The order between modules: reads the code of every file (not its comments and texts) for paths that start at
+//! the crate's root, and fails on one that leads to a module further along than the file's own. Test modules
+//! count too: a test that needs a later module belongs to that module, or into `tests/`.
+//!
+//! The files of a module: see [`circles`] for what counts as an import, and where it leads.
+
+mod circles;
+mod module_tree;
+mod tokens;
 
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
 };
+
+use circles::{Circle, circles};
+use tokens::{Token, tokens};
 
 /// The modules, in the order in which a frame passes through them. A module may use itself and those of
 /// earlier lines; modules of one line do not know each other.
@@ -29,22 +39,52 @@ const LAYERS: &[&[&str]] = &[
     &["fuzzing"],
 ];
 
+/// Modules whose files still import each other in circles.
+const STILL_CIRCULAR: &[&str] = &["config", "imaging", "media", "recording", "source", "web"];
+
+/// Most entries of a folder below `src`.
+const MOST_ENTRIES: usize = 14;
+
+/// Folders that still have more entries.
+const STILL_LARGE: &[&str] = &["config", "web/ui/assets"];
+
 /// The crate's two roots are above all modules.
 const ROOTS: &[&str] = &["lib", "main"];
 
 #[test]
 fn imports_between_modules_go_one_way() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let files = rust_files(&src);
-    assert!(files.len() > 5, "only {} files under {}: is this the source?", files.len(), src.display());
-    let mut wrong = Vec::new();
-    for path in &files {
-        let text = fs::read_to_string(path).expect("a source file is readable text");
-        let inside = path.strip_prefix(&src).expect("it was found under src");
-        wrong.extend(check(inside, &text));
-    }
+    let wrong: Vec<_> = sources().iter().flat_map(|(file, text)| check(file, text)).collect();
     let lines: Vec<_> = wrong.iter().map(ToString::to_string).collect();
-    assert!(lines.is_empty(), "forbidden imports (see LAYERS in tests/layering.rs):\n{}", lines.join("\n"));
+    assert!(lines.is_empty(), "forbidden imports (see LAYERS in tests/layering):\n{}", lines.join("\n"));
+}
+
+#[test]
+fn the_files_of_a_module_do_not_import_each_other_in_circles() {
+    let sources = sources();
+    let files = sources.iter().map(|(file, text)| (file.as_path(), text.as_str()));
+    let mut circles = circles(files);
+    circles.retain(|circle| !STILL_CIRCULAR.contains(&circle.module.as_str()));
+    let lines: String = circles.iter().map(Circle::lines).collect();
+    assert!(lines.is_empty(), "import circles:\n{lines}");
+}
+
+#[test]
+fn no_folder_below_src_has_too_many_entries() {
+    let mut large = large_folders(&source_folder(), MOST_ENTRIES);
+    large.retain(|(folder, _)| !STILL_LARGE.iter().any(|still| folder == Path::new(still)));
+    assert!(large.is_empty(), "folders of more than {MOST_ENTRIES} entries: {large:?}");
+}
+
+#[test]
+fn a_folder_of_too_many_entries_is_named_at_any_depth() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let inner = folder.path().join("web/ui");
+    fs::create_dir_all(inner.join("assets")).expect("a folder can be made");
+    for file in ["a.rs", "b.rs"] {
+        fs::write(inner.join(file), "").expect("a file can be written");
+    }
+    assert!(large_folders(folder.path(), 3).is_empty());
+    assert_eq!(large_folders(folder.path(), 2), [(PathBuf::from("web/ui"), 3)]);
 }
 
 #[test]
@@ -163,8 +203,6 @@ fn module_depth(file: &Path) -> usize {
     file.components().count() - usize::from(file.ends_with("mod.rs"))
 }
 
-type Token = (usize, String);
-
 /// Where paths that start at the crate's root lead: the line, and the module, or `None` for the crate itself.
 fn root_paths(tokens: &[Token], file_depth: usize) -> Vec<(usize, Option<String>)> {
     let word = |i: usize| tokens.get(i).map_or("", |(_, text)| text.as_str());
@@ -220,96 +258,41 @@ fn targets(tokens: &[Token], start: usize, found: &mut Vec<(usize, Option<String
     }
 }
 
-/// Words and marks with their lines; comments, texts and characters are left out, `::` is one mark.
-fn tokens(text: &str) -> Vec<Token> {
-    let mut out = Vec::new();
-    let mut line = 1;
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let length = match first {
-            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") => block_comment(rest),
-            '"' => quoted(rest),
-            '\'' => character(rest),
-            'r' | 'b' | 'c' if raw_text(rest).is_some() => raw_text(rest).unwrap_or(1),
-            ':' if rest.starts_with("::") => {
-                out.push((line, "::".to_owned()));
-                2
-            }
-            c if c.is_alphanumeric() || c == '_' => {
-                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-                out.push((line, rest[..end].to_owned()));
-                end
-            }
-            c => {
-                if !c.is_whitespace() {
-                    out.push((line, c.to_string()));
-                }
-                c.len_utf8()
-            }
-        };
-        line += rest[..length].matches('\n').count();
-        rest = &rest[length..];
-    }
-    out
+/// Returns all Rust files with their paths below `src`, and their texts.
+fn sources() -> Vec<(PathBuf, String)> {
+    let src = source_folder();
+    let files = rust_files(&src);
+    assert!(files.len() > 5, "only {} files under {}: is this the source?", files.len(), src.display());
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("a source file is readable text");
+        (path.strip_prefix(&src).expect("it was found under src").to_path_buf(), text)
+    };
+    files.into_iter().map(read).collect()
 }
 
-/// Block comments nest.
-fn block_comment(text: &str) -> usize {
-    let mut depth = 0;
-    let mut at = 0;
-    while at < text.len() {
-        let rest = &text.as_bytes()[at..];
-        match rest {
-            [b'/', b'*', ..] => (depth, at) = (depth + 1, at + 2),
-            [b'*', b'/', ..] => (depth, at) = (depth - 1, at + 2),
-            _ => at += 1,
+fn source_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Returns the folders below `root`, not itself, that have more entries than `most`, and how many.
+fn large_folders(root: &Path, most: usize) -> Vec<(PathBuf, usize)> {
+    let mut large = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let entries = entries(&folder);
+        let inside = folder.strip_prefix(root).expect("it was found below the root");
+        if folder != root && entries.len() > most {
+            large.push((inside.to_path_buf(), entries.len()));
         }
-        if depth == 0 {
-            return at;
-        }
+        folders.extend(entries.into_iter().filter(|path| path.is_dir()));
     }
-    text.len()
-}
-
-fn quoted(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-/// `'x'` and `'\n'` are characters; `'a` is a lifetime, of which only the mark is taken.
-fn character(text: &str) -> usize {
-    let mut chars = text.char_indices().skip(1);
-    match (chars.next(), chars.next()) {
-        (Some((_, '\\')), Some(_)) => chars.find(|(_, c)| *c == '\'').map_or(text.len(), |(at, _)| at + 1),
-        (Some(_), Some((at, '\''))) => at + 1,
-        _ => 1,
-    }
-}
-
-/// Length of a raw text such as `r#"…"#`, if one starts here.
-fn raw_text(text: &str) -> Option<usize> {
-    let after =
-        text.strip_prefix("br").or_else(|| text.strip_prefix("cr")).or_else(|| text.strip_prefix('r'))?;
-    let hashes = after.len() - after.trim_start_matches('#').len();
-    let body = after[hashes..].strip_prefix('"')?;
-    let end = format!("\"{}", "#".repeat(hashes));
-    let inside = body.find(&end).unwrap_or(body.len());
-    Some((text.len() - body.len() + inside + end.len()).min(text.len()))
+    large.sort();
+    large
 }
 
 fn rust_files(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(dir).expect("src is a readable folder") {
-        let path = entry.expect("src is a readable folder").path();
+    for path in entries(dir) {
         if path.is_dir() {
             files.extend(rust_files(&path));
         } else if path.extension().is_some_and(|e| e == "rs") {
@@ -318,4 +301,9 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
     }
     files.sort();
     files
+}
+
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).expect("src is a readable folder");
+    entries.map(|entry| entry.expect("src is a readable folder").path()).collect()
 }
