@@ -8,7 +8,9 @@ use zune_jpeg::{
 };
 
 use super::{
-    CodecError, JpegCodec, MAX_SCANS, PixelFormat, Pixels, Quality, Wanted, check_pixels, planes_from_rgb,
+    error::CodecError,
+    jpeg_codec::{JpegCodec, MAX_SCANS, Quality, Wanted, check_pixels},
+    pixels::{PixelFormat, Pixels, planes_from_rgb},
 };
 use crate::imaging::ycbcr::{Planes, Sampling};
 

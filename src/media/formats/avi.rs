@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{Clip, Picture};
+use super::clip::{Clip, Picture};
 
 /// RIFF, and the lists of headers down to the first picture's chunk.
 const HEADER_LEN: u32 = 224;

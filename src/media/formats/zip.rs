@@ -7,7 +7,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use jiff::Zoned;
 
-use super::{Clip, Picture, local, picture_name};
+use super::clip::{Clip, Picture, local, picture_name};
 
 const LOCAL_HEAD: usize = 30;
 const CENTRAL_HEAD: usize = 46;
