@@ -1,4 +1,4 @@
-//! Letters and logos, laid over a picture's planes.
+//! Draws texts and logos over a picture's planes.
 
 use std::{fs::File, io::BufReader, path::Path};
 
@@ -122,7 +122,7 @@ impl Layer {
         }
     }
 
-    /// Returns the bytes of the pixels.
+    /// Returns the number of bytes of the pixels.
     pub(crate) fn bytes(&self) -> usize {
         self.pixels.len() * size_of::<[u8; 4]>()
     }

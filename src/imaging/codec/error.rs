@@ -1,6 +1,6 @@
 //! Errors of decoding and encoding.
 
-/// Why a picture was not decoded or encoded.
+/// An error of decoding or encoding a picture.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
     /// The buffer does not fit the size.
@@ -15,7 +15,7 @@ pub enum CodecError {
         /// Bytes given.
         got: usize,
     },
-    /// More pixels than allowed; nothing was decoded.
+    /// The picture has more pixels than allowed; nothing was decoded.
     #[error("the picture is {width}x{height} pixels, at most {max_pixels} pixels in all are taken")]
     TooManyPixels {
         /// Width in pixels.
@@ -25,7 +25,7 @@ pub enum CodecError {
         /// The limit.
         max_pixels: u64,
     },
-    /// A side longer than a JPEG can have.
+    /// A side is longer than a JPEG can have.
     #[error("cannot draw {width}x{height} pixels: a JPEG has at most 65535 on a side")]
     Side {
         /// Width in pixels.

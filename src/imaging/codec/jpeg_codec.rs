@@ -1,11 +1,12 @@
-//! The trait of a JPEG codec, and what may be asked of one.
+//! The trait of a JPEG codec, and the settings of its methods.
 
 use bytes::Bytes;
 
 use super::{error::CodecError, pixels::Pixels};
 use crate::imaging::ycbcr::Planes;
 
-/// Scans a progressive JPEG may have: cameras and editors write about 10; thousands are an attack on the CPU.
+/// Maximum number of scans in a progressive JPEG: cameras and editors write about 10; thousands are an attack
+/// on the CPU.
 pub(super) const MAX_SCANS: u16 = 100;
 
 /// The quality of an encoded picture.
@@ -13,25 +14,25 @@ pub(super) const MAX_SCANS: u16 = 100;
 pub struct Quality {
     /// JPEG quality, 1 to 100.
     pub percent: u8,
-    /// Keep colour at full resolution: thin coloured letters blur without it.
+    /// Keeps colour at full resolution, because thin coloured letters blur without it.
     pub full_colour: bool,
 }
 
 impl Quality {
-    /// For photographs and patterns: 85, 4:2:0.
+    /// The quality of photographs and patterns: 85, 4:2:0.
     pub const PICTURE: Self = Self { percent: 85, full_colour: false };
-    /// For letters on a plain ground: 90, 4:4:4.
+    /// The quality of letters on a plain background: 90, 4:4:4.
     pub const LETTERS: Self = Self { percent: 90, full_colour: true };
 }
 
-/// The result that is wanted of [`JpegCodec::decode_planes`].
+/// The settings of [`JpegCodec::decode_planes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// The picture divided by 1, 2, 4 or 8. Only as large as [`JpegCodec::max_denominator`].
+    /// Divisor of the picture's sides: 1, 2, 4 or 8, at most [`JpegCodec::max_denominator`].
     pub denominator: u8,
-    /// Brightness only.
+    /// Decodes the brightness only.
     pub gray: bool,
-    /// Most pixels that the JPEG may have, whatever is decoded of it.
+    /// Maximum number of pixels of the JPEG, however small it is decoded.
     pub max_pixels: u64,
 }
 
@@ -40,7 +41,7 @@ pub trait JpegCodec: Send + Sync {
     /// Returns the name of the codec's crate, for people.
     fn name(&self) -> &'static str;
 
-    /// The largest [`Wanted::denominator`]: 1 for a codec that decodes at full size only.
+    /// Returns the largest [`Wanted::denominator`]: 1 for a codec that decodes at full size only.
     fn max_denominator(&self) -> u8;
 
     /// Decodes a whole JPEG: grey stays grey, everything else becomes RGB.
@@ -70,7 +71,7 @@ pub trait JpegCodec: Send + Sync {
     fn encode_planes(&self, planes: &Planes, percent: u8) -> Result<Bytes, CodecError>;
 }
 
-/// Judges a picture's size by its header, before memory is taken.
+/// Checks a picture's size before memory is allocated for it.
 pub(super) fn check_pixels(width: usize, height: usize, max_pixels: u64) -> Result<(), CodecError> {
     let pixels = (width as u64).saturating_mul(height as u64);
     if pixels > max_pixels { Err(CodecError::TooManyPixels { width, height, max_pixels }) } else { Ok(()) }

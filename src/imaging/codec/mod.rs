@@ -1,4 +1,4 @@
-//! JPEG to pixels and back, behind one small trait.
+//! Decodes and encodes JPEG, behind one small trait.
 //!
 //! The default build uses libjpeg-turbo (`turbo`), which also decodes at a fraction of the size; without the
 //! feature `turbo` it is zune-jpeg and jpeg-encoder (`pure`), which need nothing but Rust. No code outside

@@ -1,4 +1,4 @@
-//! An uncompressed picture, and how it becomes planes.
+//! An uncompressed picture, and its conversion to planes.
 
 use super::error::CodecError;
 use crate::{
@@ -9,14 +9,14 @@ use crate::{
 /// The layout of a pixel in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PixelFormat {
-    /// Three bytes: red, green, blue.
+    /// Three bytes a pixel: red, green, blue.
     Rgb,
-    /// One byte.
+    /// One byte a pixel.
     Gray,
 }
 
 impl PixelFormat {
-    /// Bytes of one pixel.
+    /// Returns the number of bytes of one pixel.
     pub fn bytes(self) -> usize {
         match self {
             Self::Rgb => 3,
@@ -35,7 +35,7 @@ pub struct Pixels {
 }
 
 impl Pixels {
-    /// Takes `data` as a picture.
+    /// Returns `data` as a picture.
     ///
     /// # Errors
     /// [`CodecError::Size`] when a side is 0 or `data` is not exactly `width × height` pixels long.
@@ -47,12 +47,12 @@ impl Pixels {
         Ok(Self { width, height, format, data })
     }
 
-    /// Width in pixels, at least 1.
+    /// Returns the width in pixels, at least 1.
     pub fn width(&self) -> u16 {
         self.width
     }
 
-    /// Height in pixels, at least 1.
+    /// Returns the height in pixels, at least 1.
     pub fn height(&self) -> u16 {
         self.height
     }
@@ -62,12 +62,12 @@ impl Pixels {
         self.format
     }
 
-    /// The bytes, row by row.
+    /// Returns the bytes, row by row.
     pub fn data(&self) -> &[u8] {
         &self.data
     }
 
-    /// The bytes, to draw on.
+    /// Returns the bytes, to be drawn on.
     pub fn data_mut(&mut self) -> &mut [u8] {
         &mut self.data
     }

@@ -1,4 +1,4 @@
-//! zune-jpeg and jpeg-encoder.
+//! The codec of builds without C: zune-jpeg and jpeg-encoder.
 
 use bytes::Bytes;
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, ImageBuffer, JpegColorType, SamplingFactor};
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::imaging::ycbcr::{Planes, Sampling};
 
-/// zune-jpeg and jpeg-encoder: no C, and decoding at full size only.
+/// The codec of zune-jpeg and jpeg-encoder: no C, and decoding at full size only.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PureRust;
 

@@ -1,4 +1,4 @@
-//! The codec of this build.
+//! Tests of the codec of this build.
 
 use super::*;
 use crate::imaging::ycbcr::{Planes, Sampling};

@@ -1,4 +1,5 @@
-//! libjpeg-turbo, through turbojpeg's own objects: its one-call helpers throw a picture away for a warning.
+//! The codec of libjpeg-turbo, through turbojpeg's own objects: its one-call helpers discard a picture that
+//! causes a warning.
 
 use std::cell::RefCell;
 
@@ -15,11 +16,11 @@ use super::{
 };
 use crate::imaging::ycbcr::{Planes, Sampling};
 
-/// libjpeg-turbo: decodes at 1/2, 1/4 and 1/8 too.
+/// The codec of libjpeg-turbo, which decodes at 1/2, 1/4 and 1/8 too.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Turbo;
 
-/// Message of libjpeg-turbo for data that end before the picture does: the rest of the picture is grey.
+/// The message of libjpeg-turbo for data that end before the picture does: the rest of the picture is grey.
 const CUT_OFF: &str = "Premature end of JPEG file";
 
 /// Beginnings of its other warnings, after which the picture can still be shown: extra bytes, a damaged
@@ -27,14 +28,14 @@ const CUT_OFF: &str = "Premature end of JPEG file";
 const WARNINGS: [&str; 4] =
     ["Corrupt JPEG data", "Invalid SOS parameters", "Inconsistent progression", "Warning:"];
 
-/// libjpeg-turbo's objects: making them costs more than a small picture.
+/// libjpeg-turbo's objects, which are kept: creating them costs more than a small picture.
 struct Workshop {
     decompressor: Decompressor,
     compressor: Compressor,
 }
 
 thread_local! {
-    /// One for each worker of the pool.
+    /// The objects of this thread, a worker of the pool.
     static WORKSHOP: RefCell<Option<Workshop>> = const { RefCell::new(None) };
 }
 
@@ -158,8 +159,8 @@ impl JpegCodec for Turbo {
 }
 
 impl Workshop {
-    /// Reads the header, refuses giants (libjpeg-turbo's own allocation would end the process), and sets the
-    /// scale; the answer has the size that will be decoded.
+    /// Reads the header, refuses pictures that are too large (libjpeg-turbo's own allocation would end the
+    /// process), and sets the scale. The returned header has the size that will be decoded.
     fn open(
         &mut self,
         jpeg: &[u8],
@@ -242,7 +243,7 @@ impl Workshop {
     }
 }
 
-/// A warning leaves a picture to show, as every browser does; one that is cut off is none.
+/// Accepts a picture that was decoded with a warning, as every browser does, but none that is cut off.
 fn usable(result: turbojpeg::Result<()>) -> Result<(), CodecError> {
     match result {
         Err(turbojpeg::Error::TurboJpegError(text))
@@ -269,7 +270,8 @@ fn turbo_format(format: PixelFormat) -> turbojpeg::PixelFormat {
     }
 }
 
-/// The brightness of an odd picture, filled up to whole blocks of shared colours, as libjpeg-turbo wants it.
+/// Returns the brightness of an odd picture, padded to whole blocks of shared colours, as libjpeg-turbo
+/// expects it.
 fn pad(plane: &[u8], width: usize, height: usize, across: usize, down: usize) -> Option<Vec<u8>> {
     let (columns, rows) = (width.next_multiple_of(across), height.next_multiple_of(down));
     if (columns, rows) == (width, height) {

@@ -1,9 +1,9 @@
 //! Errors of picture files.
 
-/// Why bytes are not taken as a picture.
+/// An error of a picture file.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
-    /// The first bytes are those of something else.
+    /// The first bytes are not those of a picture.
     #[error("not a picture but {looks_like}; JPEG, PNG, WebP, GIF and BMP are taken")]
     NotAPicture {
         /// The format that the first bytes look like.
@@ -14,10 +14,10 @@ pub enum PictureError {
     Truncated {
         /// The file format.
         format: &'static str,
-        /// Bytes there are.
+        /// Length of the file in bytes.
         len: usize,
     },
-    /// More bytes than allowed.
+    /// The file has more bytes than allowed.
     #[error("the picture has {len} bytes, at most {max} are taken (limits.max_frame_bytes)")]
     TooLarge {
         /// Bytes of the file, or of the JPEG made from it.
@@ -25,7 +25,7 @@ pub enum PictureError {
         /// The limit.
         max: usize,
     },
-    /// More pixels than allowed.
+    /// The picture has more pixels than allowed.
     #[error(
         "the picture is {width}x{height} pixels, at most {max} pixels in all are taken \
          (limits.max_frame_pixels)"
@@ -38,7 +38,7 @@ pub enum PictureError {
         /// The limit.
         max: u64,
     },
-    /// A side longer than a JPEG can have.
+    /// A side is longer than a JPEG can have.
     #[error("the picture is {width}x{height} pixels, but a JPEG has at most 65535 on a side")]
     TooLong {
         /// Width in pixels.
@@ -46,7 +46,7 @@ pub enum PictureError {
         /// Height in pixels.
         height: u32,
     },
-    /// More memory than conversions of pushed files may have.
+    /// The picture takes more memory than conversions of pushed files may have.
     #[error(
         "the picture is {width}x{height} pixels and takes {needed} bytes of memory to be decoded and \
          encoded, but pushed files may have {most}, nine sixteenths of limits.max_decode_bytes"
@@ -58,15 +58,15 @@ pub enum PictureError {
         height: u32,
         /// Bytes that it needs.
         needed: usize,
-        /// Bytes in total.
+        /// Bytes that conversions may have.
         most: usize,
     },
-    /// Damaged, or of a kind the decoder does not know.
+    /// The file is damaged, or of a kind that the decoder does not know.
     #[error("the {format} is damaged or of an unusual kind: {reason}")]
     Undecodable {
         /// The file format.
         format: &'static str,
-        /// The decoder's words.
+        /// The decoder's message.
         reason: String,
     },
 }

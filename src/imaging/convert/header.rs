@@ -5,8 +5,8 @@
 use super::format::ForeignFormat;
 use crate::imaging::cpu_pool::footprint::{area, encoded, total};
 
-/// Rows, dictionaries, tables, and a colour profile that is unpacked, whatever the size. Decoders are held to
-/// it.
+/// Bytes of rows, dictionaries, tables, and an unpacked colour profile, whatever the size. It is part of the
+/// decoders' limit.
 pub(crate) const BASE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Bytes that image-webp's tables of prefix codes may take for each byte of lossless data: a code of 10 bits
@@ -19,14 +19,14 @@ const WEBP_MOST_TABLE_BYTES: u64 = 65_536 * 5 * 4_200;
 pub(crate) struct ForeignHeader {
     pub(crate) width: u32,
     pub(crate) height: u32,
-    /// Beside the pixels that come out.
+    /// Bytes that the decoder takes besides the decoded pixels.
     pub(crate) working: u64,
-    /// Pixels that come out.
+    /// Bytes of the decoded pixels.
     pub(crate) decoded: u64,
 }
 
 impl ForeignHeader {
-    /// Reads the header of a PNG, WebP, GIF or BMP; none if it is cut off or makes no sense.
+    /// Reads the header of a PNG, WebP, GIF or BMP; `None` if it is cut off or invalid.
     pub(crate) fn read(format: ForeignFormat, bytes: &[u8]) -> Option<Self> {
         match format {
             ForeignFormat::Png => png(bytes),
@@ -45,7 +45,7 @@ impl ForeignHeader {
         }
     }
 
-    /// The most bytes that it takes, with those of the file.
+    /// Returns the most bytes that the picture takes, with those of the file.
     pub(crate) fn bytes(&self, file: usize) -> usize {
         let pixels = area(self.width, self.height);
         let decoding = self.decoded.saturating_add(self.working);
@@ -75,8 +75,8 @@ fn png(bytes: &[u8]) -> Option<ForeignHeader> {
     })
 }
 
-/// Bytes that the decoder keeps of texts: each with its keyword and its place, however short it is (155 bytes
-/// were measured for an empty one).
+/// Returns the bytes that the decoder keeps of texts: each with its keyword and its place, however short it
+/// is (155 bytes were measured for an empty one).
 fn png_texts(bytes: &[u8]) -> u64 {
     const EACH: u64 = 256;
     let (mut at, mut kept) = (8_usize, 0_u64);

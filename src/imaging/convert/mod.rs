@@ -1,4 +1,4 @@
-//! Any picture file to a frame.
+//! Converts a picture file of any format to a frame.
 //!
 //! A JPEG passes as it is: the very bytes, checked. PNG, WebP, GIF and BMP are decoded and encoded anew; that
 //! takes milliseconds and belongs in the [`Pool`](crate::imaging::Pool): [`conversion_bytes`] says
@@ -28,9 +28,9 @@ use crate::{
 /// Upper bounds of the size of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureLimits {
-    /// Largest file, in bytes; also of the JPEG made from it.
+    /// Largest file in bytes; also the largest JPEG made from it.
     pub max_frame_bytes: usize,
-    /// Most pixels, width times height.
+    /// Maximum number of pixels, width times height.
     pub max_frame_pixels: u64,
 }
 
@@ -68,8 +68,8 @@ pub struct ConversionSize {
     pub bytes: usize,
 }
 
-/// A frame from a picture file: a JPEG's very bytes, or another format converted (the first picture of
-/// several, transparency on white).
+/// Converts a picture file to a frame. A JPEG keeps its very bytes; another format is decoded (the first
+/// picture of several, transparency on white) and encoded.
 ///
 /// # Errors
 /// [`PictureError`]; nothing large is allocated for a picture that is refused.
@@ -196,7 +196,7 @@ fn image_error(error: ImageError, format: ForeignFormat, len: usize) -> PictureE
     }
 }
 
-/// A JPEG that only lacks its end is cut off; any other complaint is damage.
+/// Converts the error of a JPEG: one that only lacks its end is cut off, any other is damaged.
 fn jpeg_error(len: usize, error: &JpegError) -> PictureError {
     match error {
         JpegError::Truncated { .. } => PictureError::Truncated { format: "JPEG", len },

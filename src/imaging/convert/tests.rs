@@ -1,4 +1,4 @@
-//! Conversion of whole files.
+//! Tests of the conversion of whole files.
 
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 

@@ -1,4 +1,4 @@
-//! The memory that a picture takes while it is decoded, drawn and encoded, reckoned from its header.
+//! Estimates the memory that a picture takes while it is decoded, drawn and encoded, from its header.
 //!
 //! The factors are peaks of a counting allocator around each decoder and encoder, at 2003x2003 pixels, in
 //! bytes for each pixel; rounded up. They are of the versions in Cargo.lock (image 0.25.10, png 0.18.1,
@@ -19,11 +19,11 @@ use std::collections::HashSet;
 
 use crate::config::Size;
 
-/// Tables, rows and whatever else a drawn or recoded picture takes, whatever the size.
+/// Bytes of tables and rows of a drawn or recoded picture, whatever its size.
 const SMALL_BYTES: u64 = 256 * 1024;
 
-/// Rows of blocks that zune-jpeg holds beside the picture, for each pixel of its width: 16 rows of 4
-/// components, as coefficients and as samples.
+/// Bytes that zune-jpeg holds besides the picture, for each pixel of its width: 16 rows of 4 components, as
+/// coefficients and as samples.
 const JPEG_ROW_BYTES: u64 = 16 * 4 * 4;
 
 /// The parts of a JPEG's header that decide how much memory it takes.
@@ -32,7 +32,7 @@ pub(crate) struct Jpeg {
     pixels: u64,
     width: u64,
     is_gray: bool,
-    /// Coefficients that have to be kept until the last scan; 0 if there is one scan.
+    /// Bytes of the coefficients that have to be kept until the last scan; 0 if there is one scan.
     coefficients: u64,
     len: u64,
 }
@@ -78,8 +78,8 @@ impl Jpeg {
         }
     }
 
-    /// The most bytes until its planes are there, decoded at a `denominator`th of its sides; the planes are
-    /// among them.
+    /// Returns the most bytes that decoding it to planes takes, at a `denominator`th of its sides, with those
+    /// of the planes.
     pub(crate) fn decoding(&self, denominator: u8) -> u64 {
         let smaller = u64::from(denominator).pow(2);
         // First as the decoder gives it, then as planes.
@@ -87,21 +87,21 @@ impl Jpeg {
         self.coefficients.max(once) + once + self.width * JPEG_ROW_BYTES / smaller + self.len + SMALL_BYTES
     }
 
-    /// Bytes of the planes.
+    /// Returns the bytes of the planes.
     pub(crate) fn planes(&self, denominator: u8) -> u64 {
         let pixels = self.pixels / u64::from(denominator).pow(2) + self.width;
         pixels * if self.is_gray { 1 } else { 3 }
     }
 
-    /// The most bytes for moving its blocks: of its coefficients those that are not zero are kept, each of
-    /// which takes two bits of the file at least, and four bytes then.
+    /// Returns the most bytes that moving its blocks takes. Coefficients that are not zero are kept in four
+    /// bytes each; they take two bits of the file at least.
     pub(crate) fn lossless(&self) -> u64 {
         self.len.saturating_mul(16 + 2) + self.pixels / 4 + SMALL_BYTES
     }
 }
 
-/// Samples of all components, whose sampling factors stand in a frame header as three bytes each (T.81,
-/// B.2.2).
+/// Returns the number of samples of all components, whose sampling factors are in a frame header, three bytes
+/// each (T.81, B.2.2).
 fn samples(factors: &[u8], pixels: u64) -> u64 {
     let sides = || factors.chunks_exact(3).map(|component| (component[1] >> 4, component[1] & 0xf));
     let widest = u64::from(sides().map(|(across, _)| across).max().unwrap_or(1).max(1));
@@ -113,30 +113,30 @@ fn samples(factors: &[u8], pixels: u64) -> u64 {
     sides().map(of_one).sum::<u64>() * 65 / 64
 }
 
-/// Bytes of a JPEG that is being written, and of what the encoder holds.
+/// Returns the most bytes of an encoded JPEG and of the encoder's buffers.
 pub(crate) fn encoded(pixels: u64, quality: u8) -> u64 {
     // Noise with all of its colours takes more than a byte for each sample.
     if quality > 90 { pixels.saturating_mul(3) } else { pixels.saturating_add(pixels / 4) }
 }
 
-/// The most bytes that drawing an RGB picture of this size and encoding it takes; `letters` are those of its
-/// texts.
+/// Returns the most bytes that drawing an RGB picture of this size and encoding it takes; `letters` are those
+/// of its texts.
 pub(crate) fn canvas(size: Size, letters: usize) -> usize {
     let pixels = area(size.width.get(), size.height.get());
     let drawn = pixels.saturating_mul(3).saturating_add(encoded(pixels, 90));
     total(drawn.saturating_add(SMALL_BYTES)).saturating_add(letters)
 }
 
-/// The most bytes that the letters of a text take while they are drawn: each different one is kept as a
-/// picture.
+/// Returns the most bytes that the letters of a text take while they are drawn: each different one is kept as
+/// a picture.
 pub(crate) fn letters(text: &str, size: f32) -> usize {
     let most = text.chars().filter(|letter| !letter.is_whitespace()).collect::<HashSet<_>>().len();
     let side = f64::from(size.max(1.0)) * 1.25;
     total((most as f64 * side * side) as u64)
 }
 
-/// The most bytes that recoding a JPEG takes, which goes through stages of so many bytes each after its
-/// planes are there.
+/// Returns the most bytes that recoding a JPEG takes, which goes through stages of so many bytes each after
+/// its planes are there.
 pub(crate) fn recoding(jpeg: &Jpeg, denominator: u8, stages: u64, (pixels, quality): (u64, u8)) -> usize {
     let after = jpeg.planes(denominator).saturating_add(stages).saturating_add(encoded(pixels, quality));
     total(jpeg.decoding(denominator).max(after).saturating_add(SMALL_BYTES))

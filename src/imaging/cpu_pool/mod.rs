@@ -54,10 +54,10 @@ use crate::{
     media::stream_name::StreamName,
 };
 
-/// Queued jobs for each worker, of all streams together: at about 10 ms for drawing and encoding, the last in
-/// the queue still has its frame within a frame's time at 25 frames a second. One job of each stream is
-/// always accepted: a stream that draws its own pictures has no more, and must not lose them to other
-/// streams.
+/// Maximum number of queued jobs for each worker, of all streams together: at about 10 ms for drawing and
+/// encoding, the last in the queue still has its frame within a frame's time at 25 frames a second. One job
+/// of each stream is always accepted: a stream that draws its own pictures has no more, and must not lose
+/// them to other streams.
 const WAITING_JOBS_PER_WORKER: usize = 4;
 
 /// Interval at which a piece that waits for memory is compared with the limit, which may have been lowered.
@@ -67,7 +67,7 @@ const LIMIT_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
-/// The workers. They end when the pool is dropped, after the job in hand.
+/// The workers. They end when the pool is dropped, after their current job.
 #[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
@@ -85,7 +85,7 @@ struct Shared {
     memory: Arc<PictureMemory>,
 }
 
-/// Work that is waiting.
+/// The waiting work.
 struct Line {
     queue: Queue,
     next: Option<Next>,
@@ -109,9 +109,9 @@ struct Begun {
 /// The result of an attempt to begin a turn.
 enum Attempt {
     Begun(Begun),
-    /// It waits for memory.
+    /// The turn waits for memory.
     Waits(Next),
-    /// The lane's piece takes other bytes than those that were asked for.
+    /// The size of the lane's piece is not the one that memory was requested for.
     Changed(Arc<LaneState>, Share),
 }
 
@@ -139,8 +139,8 @@ pub struct StreamQueue {
     stream: StreamName,
 }
 
-/// A place in the queue for work that comes again and again, of which only the newest waits. At most one worker
-/// does it at a time.
+/// A place in the queue for work that comes again and again, of which only the newest waits. At most one
+/// worker does it at a time.
 pub struct Lane {
     shared: Arc<Shared>,
     state: Arc<LaneState>,
@@ -158,12 +158,12 @@ pub enum PoolError {
          work may have {most}, three quarters of limits.max_decode_bytes"
     )]
     Memory {
-        /// Bytes that it takes.
+        /// Bytes that the job takes.
         needed: usize,
-        /// Bytes that they may have.
+        /// Bytes that all pictures at work may have.
         most: usize,
     },
-    /// The job panicked; the worker lives on.
+    /// The job panicked; the worker continues.
     #[error("a CPU job panicked: {reason}")]
     Panicked {
         /// The panic's message.
@@ -389,7 +389,7 @@ impl Lane {
 }
 
 impl Next {
-    /// Returns the lane whose turn it is, if it is one's.
+    /// Returns the lane whose turn it is; `None` for a job.
     fn lane(&self) -> Option<&Arc<LaneState>> {
         match &self.taken.work {
             TakenWork::Lane(lane) => Some(lane),

@@ -1,4 +1,4 @@
-//! The queue in front of the workers: which piece of work is next.
+//! The queue in front of the workers, which decides the next piece of work.
 //!
 //! Conversions, and pieces that take more than a quarter of the memory, are large. Together they hold at most
 //! three quarters of it, and wait in the order in which they came. Small pieces pass a large one that waits,
@@ -328,8 +328,8 @@ impl LaneState {
         self.place().stands
     }
 
-    /// Replaces the waiting piece. Returns the replaced one, and whether the caller has to add the lane to the
-    /// queue.
+    /// Replaces the waiting piece. Returns the replaced one, and whether the caller has to add the lane to
+    /// the queue.
     pub(super) fn put(&self, piece: Piece) -> (Option<Piece>, bool) {
         let mut place = self.place();
         let replaced = place.waiting.replace(piece);
@@ -345,7 +345,8 @@ impl LaneState {
         self.place().waiting.take()
     }
 
-    /// Leaves the queue of a pool that ends. Returns the waiting piece, to be dropped without the queue's lock.
+    /// Leaves the queue of a pool that ends. Returns the waiting piece, to be dropped without the queue's
+    /// lock.
     pub(super) fn leave(&self) -> Option<Piece> {
         let mut place = self.place();
         place.stands = Stands::Outside;

@@ -1,4 +1,4 @@
-//! The pool with threads, and with memory.
+//! Tests of the pool with threads and with memory.
 
 use std::sync::mpsc;
 
@@ -390,7 +390,7 @@ async fn a_piece_that_waits_when_the_limit_becomes_too_small_for_it_is_refused_a
     assert_eq!(pool.memory().working().in_use(), 0);
 }
 
-/// A piece that says its bytes, and whether it has memory for them.
+/// Returns a piece that sends its bytes, and whether it has memory for them.
 fn saying(tell: &mpsc::SyncSender<(usize, bool)>, bytes: usize) -> Piece {
     let tell = tell.clone();
     Piece::new(bytes, move |memory| {

@@ -9,7 +9,7 @@ use super::{
     plan::{Plan, Span},
 };
 
-/// Sixteen zeros.
+/// The code of sixteen zeros.
 const ZERO_RUN: usize = 0xf0;
 const END_OF_BLOCK: usize = 0;
 
@@ -27,8 +27,8 @@ impl Line {
         Self { first, count, mirrored: span.mirrored }
     }
 
-    /// The source's place of the result's `n`th block; `None` beyond the last, where an MCU is only filled
-    /// up.
+    /// Returns the source's position of the result's `n`th block; `None` beyond the last, where an MCU is
+    /// only filled up.
     #[inline]
     fn at(self, n: usize) -> Option<usize> {
         (n < self.count).then(|| if self.mirrored { self.first - n } else { self.first + n })
@@ -38,7 +38,7 @@ impl Line {
 /// A component of the result.
 struct Member<'a> {
     component: usize,
-    /// Blocks in an MCU of the result.
+    /// Number of blocks in an MCU of the result, across and down.
     h: usize,
     v: usize,
     across: Line,
@@ -48,7 +48,7 @@ struct Member<'a> {
     last_dc: i32,
 }
 
-/// Writes after `out`; `codes` has each component's tables. `None` when they have no code for something.
+/// Writes the scan after `out`; `codes` has each component's tables. Returns `None` if they lack a code.
 pub(super) fn scan(
     out: Vec<u8>,
     header: &Header<'_>,
@@ -90,9 +90,9 @@ fn members<'a>(header: &Header<'_>, plan: &Plan, codes: &[(&'a Codes, &'a Codes)
 
 struct Writer {
     bits: BitWriter,
-    /// By place in the source's blocks: does the value change its sign?
+    /// A bit for each position in the source's blocks whose value changes its sign.
     negated: u64,
-    /// Everything so far had a code.
+    /// Whether all values so far had a code.
     has_codes: bool,
 }
 
@@ -147,7 +147,7 @@ impl Writer {
         }
     }
 
-    /// The AC values of a block whose rows become columns: their order changes.
+    /// Returns the AC values of a block whose rows become columns, in their new order.
     #[inline]
     fn sorted_values(&mut self, ac: &Codes, values: &[u32]) {
         let mut block = [0; 64];
@@ -174,7 +174,7 @@ impl Writer {
         (i32::from(entry as i16) ^ sign) - sign
     }
 
-    /// A value that stands `steps` places after the one before.
+    /// Writes a value that is `steps` positions after the previous one.
     #[inline]
     fn run_and_value(&mut self, ac: &Codes, steps: u32, value: i32) {
         let mut zeros = steps - 1;
@@ -192,7 +192,7 @@ impl Writer {
         }
     }
 
-    /// The code for `zeros` (0 to 15) and the length of `value`, then `value`: at most 16 and 11 bits.
+    /// Writes the code for `zeros` (0 to 15) and the length of `value`, then `value`: at most 16 and 11 bits.
     #[inline]
     fn value(&mut self, codes: &Codes, zeros: u32, value: i32) {
         let size = 32 - value.unsigned_abs().leading_zeros();

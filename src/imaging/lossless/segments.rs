@@ -1,4 +1,4 @@
-//! The segments of a JPEG, one after the other; picture data between them is stepped over (T.81, Annex B).
+//! Iterates over the segments of a JPEG and skips the picture data between them (T.81, Annex B).
 
 use super::error::LosslessError;
 
@@ -38,33 +38,33 @@ pub(super) struct Segment<'a> {
 }
 
 impl Segment<'_> {
-    /// This segment is broken: `what` says how.
+    /// Returns the error of this segment, which is broken; `what` names the broken part.
     pub(super) fn damaged(&self, what: &'static str) -> LosslessError {
         LosslessError::damaged(self.at, what)
     }
 
-    /// APP0 of JFIF: says YCbCr. Its extensions (thumbnails, AVI) are not meant.
+    /// Returns whether it is the APP0 of JFIF, which means YCbCr. Its extensions (thumbnails, AVI) are not.
     pub(super) fn is_jfif(&self) -> bool {
         self.code == marker::APP0 && self.body.starts_with(b"JFIF\0")
     }
 
-    /// APP14 of Adobe: says whether the components are RGB or YCbCr.
+    /// Returns whether it is the APP14 of Adobe, which tells whether the components are RGB or YCbCr.
     pub(super) fn is_adobe(&self) -> bool {
         self.code == marker::APP14 && self.body.starts_with(b"Adobe")
     }
 
-    /// A piece of a colour profile.
+    /// Returns whether it is a piece of a colour profile.
     pub(super) fn is_icc(&self) -> bool {
         self.code == marker::APP2 && self.body.starts_with(b"ICC_PROFILE\0")
     }
 }
 
-/// Walks the segments up to EOI, which is the last one given.
+/// An iterator over the segments up to and including EOI.
 #[derive(Debug)]
 pub(super) struct Segments<'a> {
     jpeg: &'a [u8],
     at: usize,
-    /// Picture data stand at `at`: searched for their end only if there is a next segment to be asked for.
+    /// Whether picture data start at `at`; their end is searched for only when the next segment is read.
     in_data: bool,
 }
 
@@ -73,12 +73,12 @@ impl<'a> Segments<'a> {
         Self { jpeg, at: 0, in_data: false }
     }
 
-    /// A segment of this walk with its marker and length.
+    /// Returns the bytes of a segment with its marker and length.
     pub(super) fn bytes(&self, segment: &Segment<'a>) -> &'a [u8] {
         &self.jpeg[segment.at..segment.end]
     }
 
-    /// The next segment; bytes that end before EOI are an error.
+    /// Returns the next segment; bytes that end before EOI are an error.
     pub(super) fn next(&mut self) -> Result<Segment<'a>, LosslessError> {
         if self.at == 0 {
             if !self.jpeg.starts_with(&[0xff, marker::SOI]) {
@@ -119,7 +119,7 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// Where the first marker after picture data stands; the end of the bytes when there is none.
+/// Returns the offset of the first marker after picture data; the end of the bytes when there is none.
 fn end_of_data(jpeg: &[u8], from: usize) -> usize {
     let mut at = from;
     while let Some(found) = memchr::memchr(0xff, jpeg.get(at..).unwrap_or_default()) {

@@ -9,26 +9,26 @@ use crate::media::frame::Frame;
 
 /// A picture with its number.
 pub trait Picture {
-    /// The picture.
+    /// Returns the picture.
     fn frame(&self) -> &Frame;
-    /// Its number in the stream.
+    /// Returns the picture's number in the stream.
     fn seq(&self) -> u64;
 }
 
 /// A file in pieces.
 pub struct Clip {
-    /// Bytes of all pieces.
+    /// Number of bytes of all pieces.
     pub len: u64,
     /// The pieces, in order.
     pub pieces: Box<dyn Iterator<Item = Bytes> + Send>,
 }
 
-/// A picture's file name, by local time: `20261122-140322-123-000042.jpg`.
+/// Returns a picture's file name, by local time: `20261122-140322-123-000042.jpg`.
 pub fn picture_name(frame: &Frame, seq: u64) -> String {
     format!("{}-{seq:06}.jpg", local(frame.taken()).strftime("%Y%m%d-%H%M%S-%3f"))
 }
 
-/// A time of this machine's clock; 1970 for what no clock shows.
+/// Returns a time in this machine's zone; 1970 for a time that cannot be expressed.
 pub fn local(time: SystemTime) -> Zoned {
     Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::system())
 }

@@ -1,7 +1,8 @@
-//! Pictures of a stream as one file to download, in pieces: the pictures' own bytes, and little between them.
+//! Writes pictures of a stream as one file to download, in pieces: the pictures' own bytes, and little
+//! between them.
 //!
-//! Pure: pictures in, pieces and their whole length out. Nothing is put together in memory; a picture is let
-//! go when its piece was taken.
+//! Pure: pictures in, pieces and their whole length out. Nothing is collected in memory; a picture is freed
+//! when its piece was taken.
 
 mod avi;
 mod clip;
@@ -16,7 +17,7 @@ pub use clip::{Clip, Picture, local, picture_name};
 /// The type of a clip's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClipFormat {
-    /// JPEGs one behind the other.
+    /// JPEGs one after the other.
     Mjpg,
     /// AVI with motion JPEG.
     Avi,
@@ -24,7 +25,7 @@ pub enum ClipFormat {
     Zip,
 }
 
-/// Not one of the formats.
+/// The error of an unknown format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the format must be mjpg, avi or zip")]
 pub struct NoSuchFormat;
@@ -43,7 +44,7 @@ impl FromStr for ClipFormat {
 }
 
 impl ClipFormat {
-    /// The end of the file's name.
+    /// Returns the extension of the file's name.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Mjpg => "mjpg",
@@ -52,7 +53,7 @@ impl ClipFormat {
         }
     }
 
-    /// The media type.
+    /// Returns the media type.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Mjpg => "video/x-motion-jpeg",
@@ -62,7 +63,7 @@ impl ClipFormat {
     }
 }
 
-/// The file of these pictures, which come in the order of time.
+/// Returns the file of these pictures, which are in order of time.
 pub fn clip<P: Picture + Send + 'static>(format: ClipFormat, pictures: Vec<P>) -> Clip {
     match format {
         ClipFormat::Mjpg => {

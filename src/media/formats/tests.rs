@@ -1,4 +1,4 @@
-//! All formats, and pictures for their tests.
+//! Tests of all formats, and pictures for the formats' own tests.
 
 use bytes::Bytes;
 
@@ -18,7 +18,7 @@ impl Picture for Numbered {
     }
 }
 
-/// A grey picture of this size.
+/// Returns a grey picture of this size.
 pub(super) fn frame(width: u16, height: u16) -> Frame {
     let mut jpeg = Vec::new();
     let pixels = vec![128; usize::from(width) * usize::from(height)];

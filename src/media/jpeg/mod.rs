@@ -1,4 +1,5 @@
-//! A JPEG's segments, without decoding: is it whole, how large is its picture, has it Huffman tables?
+//! Walks a JPEG's segments without decoding: whether it is whole, its size, and whether it has Huffman
+//! tables.
 //!
 //! Segments are walked by their lengths (ITU-T T.81, Annex B), never by searching for `FF D9`: the thumbnail
 //! in a camera's EXIF segment holds one. What a browser could not show anyhow is refused here, with the
@@ -22,20 +23,20 @@ pub struct JpegInfo {
     pub height: u16,
     /// Colour components: 1 grey, 3 colour.
     pub components: u8,
-    /// A DHT segment stands before the first scan.
+    /// Whether a DHT segment is before the first scan.
     pub has_huffman_tables: bool,
-    /// SOF2.
+    /// Whether it is progressive (SOF2).
     pub progressive: bool,
     /// Bytes from SOI to EOI, both included.
     pub len: usize,
 }
 
-/// Where a [`Walk`] stands.
+/// The progress of a [`Walk`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// No EOI yet.
+    /// EOI has not arrived yet.
     NeedMore,
-    /// Whole.
+    /// The JPEG is whole.
     Done(JpegInfo),
 }
 
@@ -49,10 +50,11 @@ enum Expect {
     Scan,
 }
 
-/// A resumable walk over the segments: each byte is looked at once, however the JPEG arrives.
+/// A resumable walk over the segments: each byte is examined once, however the JPEG arrives.
 #[derive(Debug, Default)]
 pub struct Walk {
-    /// All before this is done; may lie ahead of what has arrived, as segments are skipped unseen.
+    /// Offset of the next byte to examine; may be beyond the bytes that have arrived, as segments are skipped
+    /// unseen.
     at: usize,
     expect: Expect,
     frame: Option<FrameHeader>,
@@ -68,7 +70,7 @@ struct FrameHeader {
     progressive: bool,
 }
 
-/// One step of the walk: either it got on, or it needs more bytes.
+/// The result of one step of the walk.
 enum Step {
     On,
     More,
@@ -76,10 +78,10 @@ enum Step {
 }
 
 impl Walk {
-    /// Goes on where it stopped. `bytes` are all bytes from SOI so far: those of the call before, and more.
+    /// Continues the walk. `bytes` are all bytes from SOI so far: those of the previous call, and more.
     ///
     /// # Errors
-    /// What is wrong, as soon as it is seen; the walk must not be used after that.
+    /// [`JpegError`] as soon as it is found; the walk must not be used after that.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<Progress, JpegError> {
         loop {
             let step = match self.expect {
@@ -95,7 +97,7 @@ impl Walk {
         }
     }
 
-    /// All before this offset is done; after an error, where what is wrong stands.
+    /// Returns the offset of the next byte to examine; after an error, the offset of that.
     pub fn offset(&self) -> usize {
         self.at
     }
@@ -148,7 +150,7 @@ impl Walk {
         Ok(Step::On)
     }
 
-    /// A segment that has a length; `body` is what has arrived of it and of all that follows.
+    /// Reads a segment that has a length; `body` is its content and what follows, as far as it has arrived.
     fn body(&mut self, code: u8, length: u16, body: &[u8]) -> Result<Step, JpegError> {
         let offset = self.at;
         let wrong_length = JpegError::SegmentLength { offset, code, length };
@@ -206,7 +208,7 @@ impl Walk {
     }
 }
 
-/// SOF0 to SOF2 (T.81, B.2.2); `None` when the segment is shorter or longer than its components need.
+/// Reads SOF0 to SOF2 (T.81, B.2.2); `None` when the segment is shorter or longer than its components need.
 fn frame_header(code: u8, body: &[u8], offset: usize) -> Result<Option<FrameHeader>, JpegError> {
     let &[precision, y1, y0, x1, x0, components, ref specifications @ ..] = body else { return Ok(None) };
     let (width, height) = (u16::from_be_bytes([x1, x0]), u16::from_be_bytes([y1, y0]));
@@ -228,7 +230,7 @@ fn frame_header(code: u8, body: &[u8], offset: usize) -> Result<Option<FrameHead
 /// Walks a whole JPEG; bytes after its end are not looked at.
 ///
 /// # Errors
-/// What is wrong, with its offset; [`JpegError::Truncated`] when nothing is, but the end is missing.
+/// [`JpegError`] with its offset; [`JpegError::Truncated`] when only the end is missing.
 pub fn inspect(bytes: &[u8]) -> Result<JpegInfo, JpegError> {
     match Walk::default().advance(bytes)? {
         Progress::Done(info) => Ok(info),
@@ -236,7 +238,7 @@ pub fn inspect(bytes: &[u8]) -> Result<JpegInfo, JpegError> {
     }
 }
 
-/// Where the first scan's header (SOS) stands.
+/// Returns the offset of the first scan's header (SOS).
 pub(super) fn first_scan(bytes: &[u8]) -> Option<usize> {
     let mut walk = Walk::default();
     while walk.first_scan.is_none() {

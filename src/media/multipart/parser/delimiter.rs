@@ -22,7 +22,7 @@ pub(super) struct Delimiter {
 /// A line that is a delimiter.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Met {
-    /// It ends with dashes, as the last one of a body does.
+    /// Whether it ends with dashes, as the last one of a body does.
     pub(super) closing: bool,
     /// Quirk of the stream's boundary; reported once.
     pub(super) quirk: Option<Quirk>,
@@ -45,7 +45,8 @@ impl Delimiter {
         }
     }
 
-    /// Whether a line (without its end) is a delimiter. The first one is learnt when it is not as announced.
+    /// Recognises a delimiter in a line (without its end). The first one is learnt when it is not as
+    /// announced.
     pub(super) fn meet(&mut self, line: &[u8]) -> Option<Met> {
         let line = line.trim_ascii_end();
         let dashes = line.iter().take_while(|&&byte| byte == b'-').count();
@@ -78,29 +79,29 @@ impl Delimiter {
         }
     }
 
-    /// A delimiter was met in this stream.
+    /// Returns whether a delimiter was found in this stream.
     pub(super) fn met(&self) -> bool {
         self.met
     }
 
-    /// Bytes that must be there to recognise a delimiter.
+    /// Returns the number of bytes that are needed to recognise a delimiter.
     pub(super) fn len(&self) -> usize {
         self.needle.len()
     }
 
-    /// Where a delimiter stands in `bytes`.
+    /// Returns the offset of a delimiter in `bytes`.
     pub(super) fn find(&self, bytes: &[u8]) -> Option<usize> {
         if self.needle.is_empty() { None } else { memmem::find(bytes, &self.needle) }
     }
 
-    /// `bytes` start with a delimiter, newlines in front of it allowed.
+    /// Returns whether `bytes` start with a delimiter, after any newlines.
     pub(super) fn stands_at(&self, bytes: &[u8]) -> bool {
         let bytes = bytes.strip_prefix(b"\r").unwrap_or(bytes);
         let bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
         !self.needle.is_empty() && bytes.starts_with(&self.needle)
     }
 
-    /// `bytes` are the start of a delimiter, or might become it.
+    /// Returns whether `bytes` are, or may become, the start of a delimiter.
     pub(super) fn may_start(&self, bytes: &[u8]) -> bool {
         let enough = bytes.len().min(self.needle.len());
         bytes.starts_with(b"--") || bytes == b"-" || (enough > 0 && bytes[..enough] == self.needle[..enough])
@@ -136,7 +137,7 @@ mod tests {
         }
     }
 
-    /// Of more than two dashes the last two are searched for.
+    /// Returns the number of dashes before the last two.
     fn extra(line: &str) -> usize {
         line.bytes().take_while(|&byte| byte == b'-').count().saturating_sub(2)
     }

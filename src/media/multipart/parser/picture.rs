@@ -1,4 +1,4 @@
-//! A JPEG that arrives: walked to its end, held against its part's length, given out or dropped.
+//! Reads a JPEG to its end, compares it with its part's length, and returns or drops it.
 
 use super::{Part, PartParser, State, Step, events::Discard, quirk::Quirk, room::READ_BYTES};
 use crate::media::jpeg::{JpegError, JpegInfo, Progress, Walk};
@@ -32,7 +32,7 @@ impl PartParser {
         }
     }
 
-    /// The next part begins where the length says that this one ends, and that is before `end`: it was cut.
+    /// Returns the error of a JPEG that was cut: by its length the next part begins before `end`.
     fn cut_within(&self, end: usize) -> Option<JpegError> {
         let len = self.head.length.filter(|&length| length < end)?;
         self.delimiter.stands_at(&self.buffer[len..end]).then_some(JpegError::Truncated { len })
@@ -85,7 +85,7 @@ impl PartParser {
         Part { jpeg, info }
     }
 
-    /// Which quirk it is that no delimiter stands before this JPEG.
+    /// Returns the quirk of a JPEG without a delimiter before it.
     fn undelimited(&self) -> Option<Quirk> {
         let first = self.frames == 0;
         Some(match (self.head.headers, self.delimiter.met()) {
