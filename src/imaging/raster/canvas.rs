@@ -29,7 +29,7 @@ impl Canvas {
         };
         let data = vec![0; usize::from(columns) * usize::from(rows) * 3];
         let mut canvas = Self { pixels: Pixels::new(columns, rows, PixelFormat::Rgb, data)? };
-        canvas.clear(ground);
+        canvas.fill(canvas.area(), ground);
         Ok(canvas)
     }
 
@@ -51,19 +51,9 @@ impl Canvas {
         &self.pixels
     }
 
-    /// Paints everything in one colour.
-    pub(crate) fn clear(&mut self, color: Color) {
-        self.fill(self.area(), color);
-    }
-
     /// Paints a rectangle.
     pub(crate) fn fill(&mut self, area: Area, color: Color) {
-        let Some((columns, rows)) = self.clip(area) else { return };
-        let first = rows.start;
-        for pixel in self.row_mut(first)[columns.start * 3..columns.end * 3].chunks_exact_mut(3) {
-            pixel.copy_from_slice(&[color.r, color.g, color.b]);
-        }
-        self.repeat_row(first, columns, rows);
+        self.columns(area, |_| color);
     }
 
     /// Paints rows `area.y..` with `colors`, one for each column of the canvas.
