@@ -8,7 +8,6 @@
 mod canvas;
 mod layout;
 mod tile;
-mod tile_queue;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -18,7 +17,6 @@ use std::{
 use canvas::Board;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use tile::Tile;
-use tile_queue::Turns;
 use tokio::time::{Instant, sleep};
 
 use super::{Source, SourceError, Upstreams, generated::wall_clock_interval::Ticker};
@@ -87,7 +85,7 @@ impl MosaicSource {
             board: Arc::new(Mutex::new(board)),
             memory: memory.clone(),
             _kept: kept,
-            turns: Turns::new(&self.pool),
+            turns: self.pool.lane(),
             aspect: layout::USUAL_ASPECT,
         };
         first_pictures(&mut tiles).await;
@@ -130,7 +128,7 @@ struct Painter {
     memory: Arc<PictureMemory>,
     /// The board's memory.
     _kept: BytePermit,
-    turns: Turns,
+    turns: crate::imaging::cpu_pool::Lane,
     aspect: f64,
 }
 
