@@ -476,9 +476,9 @@ mod tests {
         let mut queue = Tested::new(2);
         let lane = queue.0.new_lane();
         queue.put(lane, 30);
+        queue.lane(50);
         assert_eq!(queue.0.next(queue.1, SHARES).unwrap().bytes, 30);
         queue.put(lane, 60);
-        queue.lane(50);
         let (taken, turns) = queue.take();
         assert_eq!(taken, [60], "it has its turn before the other one, and holds 60 of 75");
         queue.done(turns);
