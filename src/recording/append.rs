@@ -10,7 +10,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Outcome;
 use crate::{atomic_file, bus::Published, config::WhenFull};
 
 /// A file that grows up to its bound.
@@ -19,6 +18,15 @@ pub(super) struct Append {
     file: PathBuf,
     max_bytes: u64,
     when_full: WhenFull,
+}
+
+/// The result of writing a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It was written.
+    Saved,
+    /// There is no room by configuration, and none is to be made.
+    Full { bytes: u64 },
 }
 
 impl Append {

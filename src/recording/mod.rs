@@ -9,24 +9,25 @@
 //! with each frame, and tried again with the next one; it never touches the stream.
 
 mod append;
+mod latest;
 mod ring;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    fs, io,
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
-use append::Append;
+use append::{Append, Outcome};
+use latest::Latest;
 use ring::Ring;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use crate::{
-    atomic_file::{self, Access},
     bus::{Bus, Pace, Published, SavingState},
     config::{SaveConfig, SaveTarget},
     imaging::cpu_pool::reason,
@@ -45,11 +46,7 @@ pub struct Recorder {
 /// Where frames go.
 #[derive(Debug)]
 enum Target {
-    Latest {
-        path: PathBuf,
-        /// Temporary files of an earlier run were removed.
-        swept: bool,
-    },
+    Latest(Latest),
     Ring(Ring),
     Append(Append),
     /// Panics at the first frame and saves the others.
@@ -57,22 +54,12 @@ enum Target {
     Broken(u32),
 }
 
-/// The result of writing a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Saved,
-    /// There is no room by configuration, and none is to be made.
-    Full {
-        bytes: u64,
-    },
-}
-
 impl Recorder {
     /// A recorder of what `bus` shows; what it writes and fails to is counted there.
     pub fn new(config: SaveConfig, bus: Arc<Bus>) -> Self {
         let place = config.target.place().to_owned();
         let target = match config.target {
-            SaveTarget::Latest(path) => Target::Latest { path, swept: false },
+            SaveTarget::Latest(path) => Target::Latest(Latest::new(path)),
             SaveTarget::Ring { dir, keep, max_bytes } => Target::Ring(Ring::new(dir, keep, max_bytes)),
             SaveTarget::Append { file, max_bytes, when_full } => {
                 Target::Append(Append::new(file, max_bytes, when_full))
@@ -154,17 +141,7 @@ impl Recorder {
 impl Target {
     fn write(&mut self, shown: &Published) -> io::Result<Outcome> {
         match self {
-            Self::Latest { path, swept } => {
-                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                let folder = folder.unwrap_or(Path::new("."));
-                fs::create_dir_all(folder)?;
-                if !std::mem::replace(swept, true) {
-                    let own = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                    atomic_file::remove_unfinished(folder, |name| name == own)?;
-                }
-                atomic_file::write_whole(path, shown.frame.jpeg(), Access::Usual)?;
-                Ok(Outcome::Saved)
-            }
+            Self::Latest(file) => file.write(shown).map(|()| Outcome::Saved),
             Self::Ring(ring) => ring.write(shown).map(|()| Outcome::Saved),
             Self::Append(file) => file.write(shown),
             #[cfg(test)]
