@@ -18,8 +18,8 @@ use crate::{
     media::multipart::boundary::ContentKind,
     source::{
         SourceError,
+        camera::probe::{self, Patience},
         http_client::HttpClient,
-        probe::{self, Patience},
     },
 };
 

@@ -9,8 +9,8 @@ use crate::{
     config::UpstreamConfig,
     media::{jpeg::JpegInfo, multipart::boundary::ContentKind},
     source::{
+        camera::probe::{Ended, Seen},
         http_client::Response,
-        probe::{Ended, Seen},
     },
 };
 

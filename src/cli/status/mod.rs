@@ -19,8 +19,8 @@ use crate::{
     config::Secret,
     source::{
         Deadline, SourceError,
+        camera::probe,
         http_client::{BodyDeadline, HttpClient},
-        probe,
     },
 };
 

@@ -1,4 +1,5 @@
-//! Cameras that are asked over HTTP: an MJPEG stream, or one picture after another.
+//! Cameras over HTTP: an MJPEG stream, or one picture after another; and a look at what a camera sends.
 
-pub mod snapshot;
 pub mod mjpeg;
+pub mod probe;
+pub mod snapshot;

@@ -6,10 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{
-    Deadline, SourceError,
-    http_client::{BodyDeadline, Response},
-};
 use crate::{
     config::{Environment, Limits, SourceConfig, UpstreamConfig, parse},
     media::{
@@ -19,6 +15,10 @@ use crate::{
             content::{LOOKED_AT, PageTitle},
             parser::{ParserLimits, Part, PartParser, Quirk},
         },
+    },
+    source::{
+        Deadline, SourceError,
+        http_client::{BodyDeadline, Response},
     },
 };
 

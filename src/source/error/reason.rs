@@ -7,7 +7,6 @@
 
 use std::{borrow::Cow, fmt};
 
-use super::SourceError;
 use crate::media::multipart::content::is_invisible;
 
 /// Longest detailed text, in bytes: some sentences.
@@ -65,12 +64,6 @@ impl fmt::Display for Reason {
 impl From<&'static str> for Reason {
     fn from(text: &'static str) -> Self {
         Self::public_only(text)
-    }
-}
-
-impl From<&SourceError> for Reason {
-    fn from(error: &SourceError) -> Self {
-        Self::with_detail(error.public(), &error.detailed())
     }
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{RenderError, wall_clock_interval::Ticker};
+use super::{error::RenderError, wall_clock_interval::Ticker};
 use crate::{
     bus::{DropReason, Sink},
     config::{Color, Size},

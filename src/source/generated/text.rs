@@ -7,7 +7,7 @@ use futures_util::{FutureExt, future::LocalBoxFuture};
 use jiff::{Timestamp, tz::TimeZone};
 use tracing::warn;
 
-use super::{RenderError, wall_clock_interval::Ticker};
+use super::{error::RenderError, wall_clock_interval::Ticker};
 use crate::{
     bus::{DropReason, Sink},
     config::TextConfig,

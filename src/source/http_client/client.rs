@@ -1,38 +1,21 @@
-//! Asks cameras over HTTP. The only place that knows the HTTP client, but for webhooks, which need none of
-//! its repairs.
-//!
-//! [`HttpClient`] holds at most one connection, plain or TLS, and closes it before it opens another: an
-//! ESP32-CAM serves only one. It answers basic and digest challenges, follows redirects without taking
-//! credentials along to another origin, and keeps the deadlines for connecting and for the head. Bodies come
-//! with the caller's deadlines: pictures through awc, streams read beside it ([`BodyReader`]).
-//!
-//! What cameras write in place of HTTP is repaired below awc, in [`head_repair`].
-
-mod auth;
-mod body;
-mod chunked;
-mod connect;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzzing;
-pub mod head_repair;
-mod connection;
-mod redirect;
-mod response;
-mod tls;
-mod repaired_stream;
+//! The client of one camera: one connection at a time, challenges answered, redirects followed.
 
 use std::{fmt, time::Duration};
 
-use auth::{Authorization, Authorizer};
-pub use body::{BodyDeadline, BodyReader};
-use connection::{Line, Request, SendFailure, digest_uri};
-use redirect::{MAX_REDIRECTS, Target};
-pub use response::Response;
-pub(crate) use tls::client_config;
 use url::Url;
 
-use super::SourceError;
-use crate::config::{Secret, UpstreamConfig};
+use super::{
+    auth::{Authorization, Authorizer},
+    connect,
+    connection::{Line, Request, SendFailure, digest_uri},
+    head_repair,
+    redirect::{MAX_REDIRECTS, Target},
+    response::Response,
+};
+use crate::{
+    config::{Secret, UpstreamConfig},
+    source::error::SourceError,
+};
 
 /// Asks one camera, over one connection at a time.
 pub struct HttpClient {

@@ -6,6 +6,7 @@
 //! on the async threads.
 
 mod cache;
+pub(super) mod error;
 mod files;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use std::{
 
 use bytes::Bytes;
 use cache::{Cache, Version};
+use error::ImagesError;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
@@ -49,46 +51,6 @@ const FRUITLESS_ROUNDS: u32 = 3;
 
 /// Files whose trouble was said are remembered up to so many; beyond, trouble is only counted.
 const MAX_TOLD_FILES: usize = 1000;
-
-/// Why a sequence ended.
-#[derive(Debug, thiserror::Error)]
-pub enum ImagesError {
-    /// No file matches.
-    #[error("no picture files match {pattern}; put JPEG, PNG, WebP, GIF or BMP files there")]
-    Nothing {
-        /// The glob pattern.
-        pattern: String,
-    },
-    /// Files, but none of them is a readable picture.
-    #[error("none of the {files} files that match {pattern} can be shown; the last one: {reason}")]
-    NothingReadable {
-        /// The glob pattern.
-        pattern: String,
-        /// Files that match.
-        files: usize,
-        /// The error of the last file.
-        reason: String,
-    },
-    /// The pattern itself is wrong.
-    #[error("{pattern} is not a file pattern: {reason}")]
-    Pattern {
-        /// The glob pattern.
-        pattern: String,
-        /// The error.
-        reason: String,
-    },
-}
-
-impl ImagesError {
-    /// Returns a text for everybody, without paths of this machine.
-    pub fn public(&self) -> &'static str {
-        match self {
-            Self::Nothing { .. } => "there are no picture files",
-            Self::NothingReadable { .. } => "none of the picture files can be shown",
-            Self::Pattern { .. } => "the search for its picture files failed",
-        }
-    }
-}
 
 /// Why one file is skipped.
 #[derive(Debug, thiserror::Error)]

@@ -6,6 +6,7 @@
 //! picture says why.
 
 mod canvas;
+pub(super) mod error;
 mod layout;
 mod tile;
 
@@ -15,6 +16,7 @@ use std::{
 };
 
 use canvas::Board;
+use error::MosaicError;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use tile::Tile;
 use tokio::time::{Instant, sleep};
@@ -23,8 +25,8 @@ use super::{Source, SourceError, Upstreams, generated::wall_clock_interval::Tick
 use crate::{
     bus::{DropReason, Sink},
     config::{Limits, MosaicConfig},
-    imaging::{PictureMemory, Pool, PoolError, codec::CodecError, cpu_pool::StreamQueue},
-    limits::{BudgetError, BytePermit},
+    imaging::{PictureMemory, Pool, PoolError, cpu_pool::StreamQueue},
+    limits::BytePermit,
     media::frame::Frame,
 };
 
@@ -44,20 +46,6 @@ pub struct MosaicSource {
     max_pixels: u64,
     pool: Arc<Pool>,
     upstreams: Arc<dyn Upstreams>,
-}
-
-/// Why a mosaic cannot be drawn.
-#[derive(Debug, thiserror::Error)]
-pub enum MosaicError {
-    /// It cannot be encoded.
-    #[error(transparent)]
-    Codec(#[from] CodecError),
-    /// Drawing panicked, or needs too much memory.
-    #[error(transparent)]
-    Pool(#[from] PoolError),
-    /// There is no memory to keep its planes.
-    #[error("no memory to keep its picture, for which a quarter of limits.max_decode_bytes is reserved: {0}")]
-    Memory(#[from] BudgetError),
 }
 
 impl MosaicSource {

@@ -21,7 +21,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{exec::ProgramError, process_lock::Taken, redact::Hidden, stderr};
+use super::{error::ProgramError, process_lock::Taken, redact::Hidden, stderr};
 use crate::{
     config::{ADMIN_VARIABLE, ExecConfig},
     media::stream_name::StreamName,

@@ -24,8 +24,8 @@ use crate::{
     config::UpstreamConfig,
     media::multipart::boundary::ContentKind,
     source::{
+        camera::probe::{self, Ended, Patience, Seen},
         http_client::HttpClient,
-        probe::{self, Ended, Patience, Seen},
     },
     web::{
         State, WebState,

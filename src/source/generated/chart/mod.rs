@@ -4,26 +4,24 @@
 //! also while nobody watches. The source draws when something came, and as time moves the lines to the left.
 
 mod draw;
+pub(in crate::source) mod error;
 pub mod points;
 mod poll;
 pub mod parse;
 mod axis;
 mod stroke;
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use draw::Graph;
 use futures_util::future::LocalBoxFuture;
 use jiff::tz::TimeZone;
 use points::Points;
-pub use poll::PollError;
+pub use points::unix_now;
 use poll::Poller;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::RenderError;
+use super::error::RenderError;
 use crate::{
     bus::{DropReason, Sink},
     config::{ChartConfig, Limits},
@@ -109,11 +107,6 @@ async fn draw_forever(
 /// After how long the lines have moved by a pixel.
 fn step(config: &ChartConfig) -> Duration {
     (config.window / config.size.width.get()).clamp(SHORTEST_STEP, LONGEST_STEP)
-}
-
-/// Seconds since the epoch.
-pub fn unix_now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 impl Source for ChartSource {

@@ -2,7 +2,10 @@
 //!
 //! Filled from outside the source's runs (points come whether or not somebody watches), so it outlasts them.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use tokio::sync::watch;
 
@@ -83,6 +86,11 @@ impl Points {
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
+}
+
+/// Seconds since the epoch.
+pub fn unix_now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 /// Mostly at the end: points come in the order of their times.

@@ -7,8 +7,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::{
-    points::{NewPoint, Point, Points},
-    unix_now,
+    error::PollError,
+    points::{NewPoint, Point, Points, unix_now},
 };
 use crate::{
     config::{Limits, PollConfig},
@@ -24,37 +24,6 @@ const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 /// Failures in a row, after answers, before the graph gives way to the reason: a device that restarts leaves
 /// a gap only.
 const MAX_FAILURES: u32 = 5;
-
-/// Why an answer gave no points.
-#[derive(Debug, thiserror::Error)]
-pub enum PollError {
-    /// It is no JSON.
-    #[error("{host} answered no JSON: {reason}")]
-    NotJson {
-        /// Host and port.
-        host: String,
-        /// The error in the answer.
-        reason: String,
-    },
-    /// No pointer leads to a number.
-    #[error("{host} answered JSON without a number at {pointers}: point `pointers` at the values")]
-    NoNumbers {
-        /// Host and port.
-        host: String,
-        /// Those that were looked at.
-        pointers: String,
-    },
-}
-
-impl PollError {
-    /// Returns a text for everybody.
-    pub fn public(&self) -> &'static str {
-        match self {
-            Self::NotJson { .. } => "the polled address did not answer with JSON",
-            Self::NoNumbers { .. } => "the polled address answered JSON without the numbers",
-        }
-    }
-}
 
 /// Asks for points.
 #[derive(Debug)]

@@ -2,8 +2,6 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::speaks_http;
-
 /// Lines passed on. awc refuses more than 96 lines, and D-Link sends long lists of its own; nobody reads
 /// those.
 const PASSED_ON: [&str; 7] =
@@ -129,6 +127,15 @@ impl Answer {
         }
         out.put_slice(b"\r\n");
     }
+}
+
+/// Whether a line begins as a status line does.
+pub(super) fn speaks_http(line: &[u8]) -> bool {
+    line.len() >= 3 && (line[..3].eq_ignore_ascii_case(b"ICY") || starts_with_http(line))
+}
+
+fn starts_with_http(line: &[u8]) -> bool {
+    line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"HTTP")
 }
 
 /// `12`, or `12, 12`: the last that is a number.

@@ -10,7 +10,7 @@ mod answer;
 #[cfg(test)]
 mod tests;
 
-use answer::Answer;
+use answer::{Answer, speaks_http};
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// Enough bytes to know that a peer does not speak HTTP, even when it never ends its line.
@@ -123,14 +123,6 @@ impl HeadReader {
         out.put_slice(&self.raw[body_start..]);
         Some(Repaired { answer: out.freeze(), head_len })
     }
-}
-
-fn speaks_http(line: &[u8]) -> bool {
-    line.len() >= 3 && (line[..3].eq_ignore_ascii_case(b"ICY") || starts_with_http(line))
-}
-
-fn starts_with_http(line: &[u8]) -> bool {
-    line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"HTTP")
 }
 
 fn trim_end(line: &[u8]) -> &[u8] {

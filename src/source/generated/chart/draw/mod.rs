@@ -18,7 +18,7 @@ use crate::{
             fonts::{self, Style},
         },
     },
-    source::generated::RenderError,
+    source::generated::error::RenderError,
 };
 
 /// Colours of one theme.

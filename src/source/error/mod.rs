@@ -1,0 +1,341 @@
+//! The errors that end a source's run, each with two texts: one for everybody, one for administrators.
+
+mod reason;
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+pub use reason::Reason;
+
+use super::{
+    generated::{chart::error::PollError, error::RenderError},
+    http_client::head_repair::HeadError,
+    images::error::ImagesError,
+    mosaic::error::MosaicError,
+    process::error::ProgramError,
+};
+use crate::{
+    imaging::PoolError,
+    media::{
+        jpeg::JpegError,
+        multipart::{
+            content::{MediaType, PageTitle},
+            parser::ParseError,
+        },
+        stream_name::StreamName,
+    },
+};
+
+/// Why a source ended. The texts name what failed, where, and what would be right; never a credential, and of
+/// a URL only host and port, since paths and queries contain tokens. They may quote the camera, so they are
+/// for administrators and the log; [`SourceError::public`] is for everybody.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The camera's name has no address.
+    #[error("cannot find the address of {host}: {reason}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// The camera could not be reached.
+    #[error("cannot connect to {host}: {reason}")]
+    Connect {
+        /// Host and port.
+        host: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// No secured connection came about.
+    #[error("cannot talk to {host} over TLS: {reason}")]
+    Tls {
+        /// Host and port.
+        host: String,
+        /// The error, and the correct setting.
+        reason: String,
+    },
+    /// The camera took too long.
+    #[error("{host} {waiting_for} within {} s", within.as_secs_f64())]
+    Late {
+        /// Host and port.
+        host: String,
+        /// The step of the camera that did not happen in time.
+        waiting_for: Deadline,
+        /// The configured time.
+        within: Duration,
+    },
+    /// The head of the answer is beyond repair.
+    #[error("{host} {source}")]
+    Head {
+        /// Host and port.
+        host: String,
+        /// The error in the head.
+        source: HeadError,
+    },
+    /// The camera wants other credentials.
+    #[error("{host} answered 401: user or password is wrong, or missing in the URL")]
+    Unauthorized {
+        /// Host and port.
+        host: String,
+    },
+    /// The camera redirected to a place that wants credentials.
+    #[error(
+        "{host} answered 401 after a redirect to it; credentials are not sent to another origin: configure \
+         its URL"
+    )]
+    UnauthorizedElsewhere {
+        /// Host and port.
+        host: String,
+    },
+    /// A redirect that is not followed.
+    #[error("{host} redirects {reason}")]
+    Redirect {
+        /// Host and port.
+        host: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Any other status than success.
+    #[error("{host} answered {status}{}", hint(status))]
+    Status {
+        /// Host and port.
+        host: String,
+        /// Code and reason.
+        status: String,
+    },
+    /// The answer is something else than pictures.
+    #[error(
+        "{host} answered {content_type}{} where {expected} was expected: is this the {what} URL?",
+        titled(.title)
+    )]
+    ContentType {
+        /// Host and port.
+        host: String,
+        /// Content type that the camera declares, or that its first bytes show.
+        content_type: String,
+        /// The page's title, if it is a page.
+        title: Option<PageTitle>,
+        /// Content that was expected.
+        expected: &'static str,
+        /// `stream's` or `picture's`.
+        what: &'static str,
+    },
+    /// A picture above the limit.
+    #[error("{host} sent a picture of more than {limit} bytes (max_frame_bytes)")]
+    TooLarge {
+        /// Host and port.
+        host: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// One picture after the other of more pixels than are taken.
+    #[error(
+        "{host} sends pictures of {width}x{height} pixels, more than limits.max_frame_pixels: raise it, or \
+         lower the camera's resolution"
+    )]
+    TooManyPixels {
+        /// Host and port.
+        host: String,
+        /// Of the last one.
+        width: u16,
+        /// Of the last one.
+        height: u16,
+    },
+    /// The camera closed in an orderly way before it gave anything.
+    #[error("{host} closed the connection before the first frame")]
+    Empty {
+        /// Host and port.
+        host: String,
+    },
+    /// The body holds no pictures, or none that are small enough.
+    #[error("{host} sends no usable stream: {source}")]
+    NoPictures {
+        /// Host and port.
+        host: String,
+        /// The error of the parser.
+        source: ParseError,
+    },
+    /// One broken picture after the other.
+    #[error("{host} sends broken pictures only: {source}")]
+    BrokenPictures {
+        /// Host and port.
+        host: String,
+        /// The error of the last JPEG.
+        source: JpegError,
+    },
+    /// The connection or the exchange broke.
+    #[error("the connection to {host} broke: {reason}")]
+    Broken {
+        /// Host and port.
+        host: String,
+        /// The cause.
+        reason: String,
+    },
+    /// A program gave no frames.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// A renderer failed.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// A polled address gives no points.
+    #[error(transparent)]
+    Poll(#[from] PollError),
+    /// The stream whose pictures it shows has ended, or was never there.
+    #[error("the stream whose pictures it shows is gone")]
+    NoOrigin {
+        /// Its name.
+        name: StreamName,
+    },
+    /// The stream whose pictures it shows has none, and another source may have.
+    #[error("the stream whose pictures it shows is away: {reason}")]
+    OriginAway {
+        /// Its name.
+        name: StreamName,
+        /// Why.
+        reason: Reason,
+    },
+    /// The stream whose pictures it shows has no new ones.
+    #[error("the stream whose pictures it shows has shown no new picture for {} s", within.as_secs_f64())]
+    OriginSilent {
+        /// Its name.
+        name: StreamName,
+        /// The configured time.
+        within: Duration,
+    },
+    /// A mosaic cannot be drawn.
+    #[error(transparent)]
+    Mosaic(#[from] MosaicError),
+    /// A picture sequence has no picture.
+    #[error(transparent)]
+    Images(#[from] ImagesError),
+}
+
+/// A step that a camera must complete in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// TCP and TLS.
+    Connect,
+    /// The head of an answer.
+    Head,
+    /// The first whole frame after the head.
+    FirstFrame,
+    /// Each next frame.
+    NextFrame,
+}
+
+impl fmt::Display for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "did not take the connection",
+            Self::Head => "did not answer the request",
+            Self::FirstFrame => "sent no whole frame after its answer began",
+            Self::NextFrame => "sent no further whole frame",
+        })
+    }
+}
+
+impl SourceError {
+    /// Returns a text for everybody: it contains nothing that a camera, a program, the configuration or
+    /// another stream's name contains.
+    pub fn public(&self) -> Cow<'static, str> {
+        let fixed: &'static str = match self {
+            Self::Resolve { .. } => "cannot find the camera's address",
+            Self::Connect { reason, .. } => return format!("cannot connect to the camera: {reason}").into(),
+            Self::Tls { .. } => "cannot talk to the camera over TLS",
+            Self::Late { waiting_for, within, .. } => {
+                return format!("the camera {waiting_for} within {} s", within.as_secs_f64()).into();
+            }
+            Self::Head { source, .. } => return format!("the camera {source}").into(),
+            Self::Unauthorized { .. } => {
+                "the camera answered 401: user or password is wrong, or missing in the URL"
+            }
+            Self::UnauthorizedElsewhere { .. } => {
+                "the camera answered 401 after a redirect; credentials are not sent to another origin"
+            }
+            Self::Redirect { reason, .. } => return format!("the camera redirects {reason}").into(),
+            Self::Status { status, .. } => {
+                return format!("the camera answered {status}{}", hint(status)).into();
+            }
+            Self::ContentType { content_type, what, .. } => {
+                let sent =
+                    MediaType::named(content_type).map_or("something else than pictures", MediaType::as_str);
+                return format!("the camera sent {sent}: is this the {what} URL?").into();
+            }
+            Self::TooLarge { limit, .. } => {
+                return format!("the camera sent a picture of more than {limit} bytes (max_frame_bytes)")
+                    .into();
+            }
+            Self::TooManyPixels { width, height, .. } => {
+                return format!(
+                    "the camera sends pictures of {width}x{height} pixels, more than limits.max_frame_pixels"
+                )
+                .into();
+            }
+            Self::Empty { .. } => "the camera closed the connection before the first frame",
+            Self::NoPictures { source, .. } => {
+                return match source.media() {
+                    Some(media) => format!("the camera sent {media}: is this the stream's URL?"),
+                    None => format!("the camera sends no usable stream: {}", source.public()),
+                }
+                .into();
+            }
+            Self::BrokenPictures { source, .. } => {
+                return format!("the camera sends broken pictures only: {source}").into();
+            }
+            Self::Broken { .. } => "the connection to the camera broke",
+            Self::Program(error) => return error.public(),
+            Self::Render(RenderError::Pool(PoolError::Memory { .. }))
+            | Self::Mosaic(MosaicError::Memory(_) | MosaicError::Pool(PoolError::Memory { .. })) => {
+                "drawing it takes more memory than limits.max_decode_bytes allows"
+            }
+            Self::Render(_) => "it cannot be drawn",
+            Self::Poll(error) => error.public(),
+            Self::NoOrigin { .. } => "the stream whose pictures it shows is gone",
+            Self::OriginAway { reason, .. } => {
+                return format!("the stream whose pictures it shows is away: {}", reason.public()).into();
+            }
+            Self::OriginSilent { within, .. } => {
+                let within = within.as_secs_f64();
+                return format!("the stream whose pictures it shows has shown no new picture for {within} s")
+                    .into();
+            }
+            Self::Mosaic(_) => "the mosaic cannot be drawn",
+            Self::Images(error) => error.public(),
+        };
+        fixed.into()
+    }
+
+    /// Returns the text for administrators and the log.
+    fn detailed(&self) -> String {
+        match self {
+            Self::OriginAway { name, reason } => format!("the stream {name} is away: {}", reason.detailed()),
+            other => other.to_string(),
+        }
+    }
+
+    /// `host` was late with `waiting_for`.
+    pub(crate) fn late(host: &str, waiting_for: Deadline, within: Duration) -> Self {
+        Self::Late { host: host.to_owned(), waiting_for, within }
+    }
+}
+
+impl From<&SourceError> for Reason {
+    fn from(error: &SourceError) -> Self {
+        Self::with_detail(error.public(), &error.detailed())
+    }
+}
+
+/// Returns ` ("Log in")`, or an empty text.
+fn titled(title: &Option<PageTitle>) -> String {
+    title.as_ref().map_or_else(String::new, |title| format!(" (\"{title}\")"))
+}
+
+/// Returns advice for a status, where there is any.
+fn hint(status: &str) -> &'static str {
+    match status.split(' ').next().unwrap_or_default() {
+        "403" => ": this user may not see it, or the camera allows other addresses only",
+        "404" => ": is the URL's path right?",
+        "429" | "503" => ": the camera is busy; does it serve another viewer?",
+        _ => "",
+    }
+}

@@ -1,0 +1,57 @@
+//! Builds the source that a stream's configuration describes. The only file that knows every kind.
+
+use std::sync::Arc;
+
+use super::{
+    camera::{mjpeg, snapshot},
+    context::Lasting,
+    generated::{chart, pattern, text},
+    images, mosaic,
+    process::exec,
+    push, rendition,
+    traits::Source,
+};
+use crate::{
+    config::{Limits, SourceConfig, StreamConfig},
+    imaging::cpu_pool::Pool,
+};
+
+/// The source at `position` of those that a stream's configuration lists, for one run; `lasting` is what its
+/// runs share.
+pub fn build(
+    (config, position): (&StreamConfig, usize),
+    limits: &Limits,
+    pool: &Arc<Pool>,
+    lasting: &Lasting,
+) -> Box<dyn Source> {
+    let queue = pool.queue(&config.name);
+    match config.sources().nth(position).unwrap_or(&config.source) {
+        SourceConfig::Mjpeg(upstream) => Box::new(mjpeg::UpstreamSource::new(upstream.clone(), limits)),
+        SourceConfig::Snapshot { upstream, interval } => {
+            Box::new(snapshot::SnapshotSource::new(upstream.clone(), *interval, limits))
+        }
+        source @ (SourceConfig::Exec(_) | SourceConfig::Rtsp(_) | SourceConfig::V4l2(_)) => Box::new(
+            exec::ExecSource::new(&config.name, source, limits, lasting.turn(position))
+                .expect("each of these three is a program"),
+        ),
+        SourceConfig::Push { .. } => Box::new(push::PushSource),
+        SourceConfig::Chart(chart) => {
+            let points =
+                lasting.points().cloned().unwrap_or_else(|| Arc::new(chart::points::Points::new(chart)));
+            Box::new(chart::ChartSource::new(chart, &config.title, limits, points, queue))
+        }
+        SourceConfig::Text(text) => Box::new(text::TextSource::new(text.clone(), queue)),
+        SourceConfig::Pattern { size, fps } => Box::new(pattern::PatternSource::new(*size, *fps, queue)),
+        SourceConfig::Images { path, fps } => {
+            Box::new(images::ImagesSource::new(path.clone(), *fps, limits.into(), queue))
+        }
+        SourceConfig::Mosaic(mosaic) => {
+            Box::new(mosaic::MosaicSource::new(mosaic.clone(), limits, &queue, lasting.upstreams().clone()))
+        }
+        SourceConfig::Rendition { of, frame_timeout } => {
+            let source = rendition::RenditionSource::new(of.clone(), lasting.upstreams().clone());
+            let source = source.away_after(*frame_timeout);
+            Box::new(if config.has_fallbacks() { source.or_another() } else { source })
+        }
+    }
+}
