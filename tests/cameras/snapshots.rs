@@ -127,6 +127,44 @@ async fn a_kept_connection_that_ends_under_the_request_is_replaced_once() {
     assert_eq!((camera.connections(), camera.most_open()), (4, 1));
 }
 
+/// The ESP-IDF's server writes the size of the last chunk and the empty line after it separately.
+#[actix_web::test]
+async fn chunked_pictures_are_polled_over_one_connection() {
+    let camera = FakeCamera::start(|_| {
+        let mut steps = Vec::new();
+        for jpeg in three() {
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n";
+            let (first, second) = jpeg.split_at(20);
+            let chunk = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+            let body = [head.as_bytes(), &chunk(first), &chunk(second), b"0\r\n"].concat();
+            steps.extend([Step::Request, Step::Pieces(vec![body, b"\r\n".to_vec()])]);
+        }
+        steps.extend([Step::Request, Step::Send(gone().bytes)]);
+        steps
+    })
+    .await;
+    let outcome = poll(&camera).await;
+    outcome.assert_shown(&three(), "chunked");
+    assert!(outcome.error().contains("answered 404 Not Found"), "{}", outcome.error());
+    assert_eq!((camera.requests().len(), camera.connections()), (4, 1));
+}
+
+#[actix_web::test]
+async fn what_comes_after_a_picture_is_not_taken_for_the_answer_to_the_next_request() {
+    for size in [16, 640] {
+        let pictures = [1, 2].map(|n| jpeg_of_size(n, size, size));
+        let expected = pictures.to_vec();
+        let camera = FakeCamera::start(move |n| {
+            let reply = pictures.get(n).map_or_else(gone, |jpeg| picture("", jpeg));
+            let unasked = picture("", &jpeg(3)).bytes;
+            vec![Step::Request, Step::Send([reply.bytes, unasked].concat()), Step::Stall]
+        })
+        .await;
+        poll(&camera).await.assert_shown(&expected, "each over a connection of its own");
+        assert_eq!((camera.connections(), camera.most_open()), (3, 1));
+    }
+}
+
 #[actix_web::test]
 async fn a_broken_picture_is_dropped_and_the_next_one_shown() {
     let camera = counting(|n| match n {

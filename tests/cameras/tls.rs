@@ -143,8 +143,7 @@ impl ResolvesServerCert for Offered {
     }
 }
 
-/// Keeps RUSTSEC-2026-0258 (deny.toml) harmless in awc, which depends on h2 0.3: its client half is never
-/// started.
+/// The client speaks HTTP/1.1 only, with the TLS settings that webhooks share (RUSTSEC-2026-0258, deny.toml).
 #[actix_web::test]
 async fn a_camera_that_would_rather_speak_http_2_is_asked_over_http_1_1() {
     let CertifiedKey { cert, signing_key } =

@@ -56,7 +56,7 @@ fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
 }
 
 /// The answer's head.
-pub(super) fn head(url: &Url, response: &Response, after: Duration) -> String {
+pub(super) fn head(url: &Url, response: &Response<'_>, after: Duration) -> String {
     let mut text = format!("{}\n", shown(url));
     line(&mut text, "status", format_args!("{} after {} ms", response.status_text(), after.as_millis()));
     line(&mut text, "content type", response.content_type().unwrap_or("none"));

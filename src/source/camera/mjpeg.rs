@@ -64,7 +64,8 @@ impl UpstreamSource {
         };
         let mut parser = PartParser::new(kind, self.parser_limits);
         let host = response.host().to_owned();
-        let result = self.frames(&host, response.into_body(), &mut parser, sink).await;
+        let body = response.into_body();
+        let result = self.frames(&host, body, &mut parser, sink).await;
         if matches!(result, Err(BodyError::Source(_))) {
             // What is whole is shown; what was cut off by a break or a stall is counted.
             while let Ok(Some(part)) = parser.finish() {
@@ -151,7 +152,7 @@ impl From<ParseError> for BodyError {
 }
 
 /// Refuses what cannot be a stream by its head alone: a login page would otherwise be searched for JPEGs.
-fn content_kind(response: &Response) -> Result<ContentKind, SourceError> {
+fn content_kind(response: &Response<'_>) -> Result<ContentKind, SourceError> {
     let host = || response.host().to_owned();
     if response.status() != 200 {
         return Err(SourceError::Status { host: host(), status: response.status_text() });

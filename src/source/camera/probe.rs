@@ -91,7 +91,12 @@ pub fn upstream(url: &str, insecure: bool) -> Result<UpstreamConfig, String> {
 }
 
 /// Looks at an answer's body, of which `kind` is what its head says.
-pub async fn look(mut response: Response, kind: ContentKind, patience: Patience, limits: &Limits) -> Seen {
+pub async fn look(
+    mut response: Response<'_>,
+    kind: ContentKind,
+    patience: Patience,
+    limits: &Limits,
+) -> Seen {
     let parser_limits =
         ParserLimits { max_frame_bytes: limits.max_frame_bytes, max_header_bytes: limits.max_header_bytes };
     let multipart = matches!(kind, ContentKind::Multipart { .. });

@@ -34,6 +34,12 @@ const EXPECTED: &str = "a JPEG picture";
 pub struct SnapshotSource {
     client: HttpClient,
     interval: Duration,
+    bounds: Bounds,
+}
+
+/// Bounds of one picture.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
     first_frame_timeout: Duration,
     frame_timeout: Duration,
     max_frame_bytes: usize,
@@ -54,9 +60,11 @@ impl SnapshotSource {
         Self {
             client: HttpClient::new(&upstream, limits.max_header_bytes),
             interval,
-            first_frame_timeout: upstream.first_frame_timeout,
-            frame_timeout: upstream.frame_timeout,
-            max_frame_bytes: limits.max_frame_bytes,
+            bounds: Bounds {
+                first_frame_timeout: upstream.first_frame_timeout,
+                frame_timeout: upstream.frame_timeout,
+                max_frame_bytes: limits.max_frame_bytes,
+            },
         }
     }
 
@@ -73,7 +81,7 @@ impl SnapshotSource {
             }
             let host = response.host().to_owned();
             let validators = (owned(response.header("etag")), owned(response.header("last-modified")));
-            let picture = self.picture(response, seen.picture.is_none()).await?;
+            let picture = self.bounds.picture(response, seen.picture.is_none()).await?;
             if seen.picture.as_ref() == Some(&picture) {
                 continue;
             }
@@ -94,8 +102,25 @@ impl SnapshotSource {
             }
         }
     }
+}
 
-    async fn picture(&self, response: Response, first: bool) -> Result<Bytes, SourceError> {
+impl Source for SnapshotSource {
+    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(async move {
+            self.client.disconnect();
+            let result = self.poll(sink).await;
+            if matches!(result, Err(SourceError::TooLarge { .. })) {
+                sink.dropped(DropReason::TooLarge);
+            }
+            self.client.disconnect();
+            result
+        })
+    }
+}
+
+impl Bounds {
+    /// Reads the picture of `response`, and refuses anything else.
+    async fn picture(self, response: Response<'_>, first: bool) -> Result<Bytes, SourceError> {
         if response.status() != 200 {
             let (host, status) = (response.host().to_owned(), response.status_text());
             return Err(SourceError::Status { host, status });
@@ -129,20 +154,6 @@ impl SnapshotSource {
             Some(format) => Err(refuse(&host, format.as_str(), PageTitle::find(&picture))),
             None => Ok(picture),
         }
-    }
-}
-
-impl Source for SnapshotSource {
-    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
-        Box::pin(async move {
-            self.client.disconnect();
-            let result = self.poll(sink).await;
-            if matches!(result, Err(SourceError::TooLarge { .. })) {
-                sink.dropped(DropReason::TooLarge);
-            }
-            self.client.disconnect();
-            result
-        })
     }
 }
 

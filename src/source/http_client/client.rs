@@ -7,9 +7,11 @@ use url::Url;
 use super::{
     auth::{Authorization, Authorizer},
     connect,
-    connection::{Line, Request, SendFailure, digest_uri},
-    head_repair,
+    connection::CameraConnection,
+    exchange::{Exchange, SendFailure},
+    head_repair::HeadError,
     redirect::{MAX_REDIRECTS, Target},
+    request::{Request, path_and_query},
     response::Response,
 };
 use crate::{
@@ -26,7 +28,8 @@ pub struct HttpClient {
     head_timeout: Duration,
     max_header_bytes: usize,
     auth: Authorizer,
-    line: Option<Line>,
+    /// The connection between two requests.
+    idle: Option<CameraConnection>,
 }
 
 impl HttpClient {
@@ -44,32 +47,30 @@ impl HttpClient {
             head_timeout: config.head_timeout,
             max_header_bytes,
             auth: Authorizer::new(config.login.clone()),
-            line: None,
+            idle: None,
         }
     }
 
-    /// Closes the connection, if there is one. Does so at once; a [`Response`] still held has its own end.
+    /// Closes the connection, if one was kept.
     pub fn disconnect(&mut self) {
-        self.line = None;
+        self.idle = None;
     }
 
     /// Asks for the configured URL, with `headers` besides the configured ones; redirects are followed and
     /// challenges answered. Other statuses are the caller's to judge.
     ///
-    /// An earlier [`Response`] must have been read to its end or dropped.
-    ///
     /// # Errors
     /// Everything that can go wrong up to the end of the head.
-    pub async fn get(&mut self, headers: &[(&str, &str)]) -> Result<Response, SourceError> {
+    pub async fn get(&mut self, headers: &[(&str, &str)]) -> Result<Response<'_>, SourceError> {
         let mut target = Target::configured(&self.url)?;
         self.auth.begin(!self.is_connected_to(&target));
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.get_authorized(&target, headers).await?;
-            let Some(next) = target.redirected(response.status(), response.header("location"))? else {
-                return Ok(response);
+            let exchange = self.get_authorized(&target, headers).await?;
+            let Some(next) = target.redirected(exchange.status(), exchange.header("location"))? else {
+                return Ok(Response::new(exchange, &mut self.idle));
             };
             if next.origin == target.origin {
-                response.discard(self.head_timeout).await;
+                self.idle = exchange.discard(self.head_timeout).await;
             }
             target = next;
         }
@@ -83,58 +84,64 @@ impl HttpClient {
         &mut self,
         target: &Target,
         headers: &[(&str, &str)],
-    ) -> Result<Response, SourceError> {
+    ) -> Result<Exchange, SourceError> {
         loop {
-            let response = self.ask(target, headers).await?;
-            if response.status() != 401 {
-                return Ok(response);
+            let exchange = self.ask(target, headers).await?;
+            if exchange.status() != 401 {
+                return Ok(exchange);
             }
-            let host = response.host().to_owned();
+            let host = exchange.host.clone();
             if !target.trusted {
                 return Err(SourceError::UnauthorizedElsewhere { host });
             }
-            if !self.auth.challenged(&response.headers("www-authenticate")) {
+            if !self.auth.challenged(&exchange.headers("www-authenticate")) {
                 return Err(SourceError::Unauthorized { host });
             }
-            response.discard(self.head_timeout).await;
+            self.idle = exchange.discard(self.head_timeout).await;
         }
     }
 
-    /// One request and the head of its answer. A kept connection may have been closed by the camera at the
-    /// same moment: then it is asked once more, over a new one.
-    async fn ask(&mut self, target: &Target, headers: &[(&str, &str)]) -> Result<Response, SourceError> {
-        let host = target.origin.authority();
-        if self.is_connected_to(target) {
-            match self.send(target, headers).await {
+    /// Sends one request and reads the head of its answer. A kept connection may have been closed by the
+    /// camera at the same moment: then it is asked once more, over a new one.
+    async fn ask(&mut self, target: &Target, headers: &[(&str, &str)]) -> Result<Exchange, SourceError> {
+        // One that cannot be used again is closed here, before another one is opened.
+        if let Some(mut kept) = self.idle.take()
+            && *kept.origin() == target.origin
+            && kept.is_idle()
+        {
+            match self.send(kept, target, headers).await {
                 Err(SendFailure::Gone) => {}
                 Err(SendFailure::Failed(error)) => return Err(error),
-                Ok(response) => return Ok(response),
+                Ok(exchange) => return Ok(exchange),
             }
         }
-        self.disconnect();
-        let transport = connect::dial(&target.origin, self.insecure, self.connect_timeout).await?;
-        self.line = Some(Line::new(target.origin.clone(), transport, self.max_header_bytes));
-        self.send(target, headers).await.map_err(|failure| match failure {
-            SendFailure::Gone => SourceError::Head { host, source: head_repair::HeadError::NoAnswer },
+        let opened = connect::dial(&target.origin, self.insecure, self.connect_timeout).await?;
+        self.send(opened, target, headers).await.map_err(|failure| match failure {
+            SendFailure::Gone => {
+                SourceError::Head { host: target.origin.authority(), source: HeadError::NoAnswer }
+            }
             SendFailure::Failed(error) => error,
         })
     }
 
-    async fn send(&mut self, target: &Target, headers: &[(&str, &str)]) -> Result<Response, SendFailure> {
-        let Some(line) = &self.line else { return Err(SendFailure::Gone) };
+    async fn send(
+        &mut self,
+        connection: CameraConnection,
+        target: &Target,
+        headers: &[(&str, &str)],
+    ) -> Result<Exchange, SendFailure> {
         let mut all = headers.to_vec();
         let mut authorization = Authorization::None;
         if target.trusted {
             all.extend(self.headers.iter().map(|(name, value)| (name.as_str(), value.reveal())));
-            authorization = self.auth.authorization(digest_uri(&target.url));
+            authorization = self.auth.authorization(path_and_query(&target.url));
         }
         let request = Request { url: &target.url, headers: all, login: self.auth.login(), authorization };
-        let answer = line.send(request, self.head_timeout).await?;
-        Ok(Response::new(target.origin.authority(), answer, line.tap()))
+        Exchange::start(connection, request, self.max_header_bytes, self.head_timeout).await
     }
 
     fn is_connected_to(&self, target: &Target) -> bool {
-        self.line.as_ref().is_some_and(|line| line.leads_to(&target.origin))
+        self.idle.as_ref().is_some_and(|kept| *kept.origin() == target.origin)
     }
 }
 

@@ -1,6 +1,6 @@
 //! See `crate::fuzzing`: what a camera answers.
 
-use awc::http::header::HeaderValue;
+use actix_http::header::HeaderValue;
 
 use super::{
     auth::{Authorization, Authorizer},
@@ -29,7 +29,7 @@ fn repaired(bytes: &[u8], piece: usize) -> Result<Option<Vec<u8>>, String> {
     Ok(out)
 }
 
-/// The head of a camera's answer: cut anywhere it gives the same, and what awc gets is a head by its own
+/// The head of a camera's answer: cut anywhere it gives the same, and what actix-http gets is a head by its
 /// parser. The first byte says how long pieces are.
 pub fn head(input: &[u8]) {
     let [piece, bytes @ ..] = input else { return };
@@ -47,7 +47,7 @@ pub fn head(input: &[u8]) {
 pub fn challenge(input: &[u8]) {
     /// A camera that refuses each answer gets no more than these: basic, and the digests of one request.
     const MOST_ANSWERS: usize = 6;
-    // The head's reader lets nothing else pass, and awc takes only such values.
+    // The head's reader lets nothing else pass, and actix-http takes only such values.
     let visible = |line: &[u8]| line.iter().all(|byte| (b' '..0x7f).contains(byte));
     let lines: Vec<_> = input.split(|&byte| byte == b'\n').filter(|line| visible(line)).collect();
     let values: Vec<_> = lines.iter().filter_map(|line| std::str::from_utf8(line).ok()).collect();

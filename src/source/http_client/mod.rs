@@ -4,21 +4,23 @@
 //! [`HttpClient`] holds at most one connection, plain or TLS, and closes it before it opens another: an
 //! ESP32-CAM serves only one. It answers basic and digest challenges, follows redirects without taking
 //! credentials along to another origin, and keeps the deadlines for connecting and for the head. Bodies come
-//! with the caller's deadlines: pictures through awc, streams read beside it ([`BodyReader`]).
+//! with the caller's deadlines, read straight into the caller's buffer ([`BodyReader`]).
 //!
-//! What cameras write in place of HTTP is repaired below awc, in [`head_repair`].
+//! Requests and heads are those of actix-http's codec; what cameras write in place of HTTP is repaired before
+//! it reads them, in [`head_repair`].
 
 mod auth;
 mod body;
-mod chunked;
 mod client;
 mod connect;
 mod connection;
+mod exchange;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 pub mod head_repair;
+mod origin;
 mod redirect;
-mod repaired_stream;
+mod request;
 mod response;
 mod tls;
 

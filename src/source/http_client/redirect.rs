@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::connect::Origin;
+use super::origin::Origin;
 use crate::source::SourceError;
 
 /// Redirects followed for one request: cameras need one (to https, or to a session's path); more is a loop.

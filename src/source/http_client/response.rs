@@ -2,25 +2,18 @@
 
 use std::{fmt, time::Duration};
 
-use awc::{
-    ClientResponse,
-    error::PayloadError,
-    http::{StatusCode, Version, header},
-};
+use actix_http::StatusCode;
 use bytes::Bytes;
-use futures_util::StreamExt;
 
 use super::{
-    body::{BodyDeadline, BodyReader, Framing},
-    repaired_stream::Tap,
+    body::{BodyDeadline, BodyReader},
+    connection::CameraConnection,
+    exchange::Exchange,
 };
 use crate::{
     media::multipart::content::{LOOKED_AT, MediaType, PageTitle},
     source::{Deadline, SourceError},
 };
-
-/// An error page is read up to here so that its connection can be used again; beyond, a new one is cheaper.
-const MAX_DISCARDED_BYTES: usize = 64 * 1024;
 
 /// Longest wait for a page's title: the stream is away meanwhile.
 const TITLE_WITHIN: Duration = Duration::from_secs(1);
@@ -28,29 +21,28 @@ const TITLE_WITHIN: Duration = Duration::from_secs(1);
 /// An answer whose head has come.
 ///
 /// Dropping it closes the connection, unless its body was read to the end and the camera keeps connections.
-pub struct Response {
-    host: String,
-    inner: ClientResponse,
-    tap: Tap,
-    /// Bytes of the body still to come, where the head said how many.
-    missing: Option<u64>,
+pub struct Response<'a> {
+    exchange: Exchange,
+    /// The client's place for the connection after the body.
+    idle: &'a mut Option<CameraConnection>,
 }
 
-impl Response {
-    pub(super) fn new(host: String, inner: ClientResponse, tap: Tap) -> Self {
-        let length = inner.headers().get(header::CONTENT_LENGTH);
-        let missing = length.and_then(|value| value.to_str().ok()?.parse().ok());
-        Self { host, inner, tap, missing }
+impl<'a> Response<'a> {
+    pub(super) fn new(exchange: Exchange, idle: &'a mut Option<CameraConnection>) -> Self {
+        let mut response = Self { exchange, idle };
+        // There may be no body: a 304 has none.
+        response.release();
+        response
     }
 
     /// Host and port that answered.
     pub fn host(&self) -> &str {
-        &self.host
+        &self.exchange.host
     }
 
     /// The status code.
     pub fn status(&self) -> u16 {
-        self.inner.status().as_u16()
+        self.exchange.status()
     }
 
     /// `Content-Type`, as the camera wrote it.
@@ -59,78 +51,49 @@ impl Response {
     }
 
     /// A header's first value. Only those that framecast uses are kept: see
-    /// [`crate::source::http_client::head_repair`].
+    /// [`head_repair`](super::head_repair).
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.inner.headers().get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// All values of a header.
-    pub(super) fn headers(&self, name: &str) -> Vec<&str> {
-        self.inner.headers().get_all(name).filter_map(|value| value.to_str().ok()).collect()
+        self.exchange.header(name)
     }
 
     /// Whether the body ends only with the connection.
     pub fn is_close_delimited(&self) -> bool {
-        self.inner.version() == Version::HTTP_10
+        self.exchange.is_close_delimited()
     }
 
     /// The declared length of the body.
     pub fn content_length(&self) -> Option<u64> {
-        self.header("content-length").and_then(|value| value.parse().ok())
+        self.exchange.content_length()
     }
 
-    /// The body, to be read without awc and its copies, for as long as it may be. To be called before a piece
-    /// of it was read here. The connection ends with it.
+    /// Returns the body, to be read for as long as it may be. To be called before a piece of it was read
+    /// here. The connection ends with it.
     pub fn into_body(self) -> BodyReader {
-        let framing = match self.content_length() {
-            _ if self.is_close_delimited() => Framing::Close,
-            Some(length) => Framing::Length(length),
-            None if self.header("transfer-encoding").is_some() => Framing::chunked(),
-            None => Framing::Length(0),
-        };
-        BodyReader::new(self.host, self.tap.take(), framing)
+        self.exchange.into_body()
     }
 
-    /// The next piece of the body; `None` at its end, which may come before the declared length: cameras that
-    /// write some length over an endless stream close before it.
+    /// Reads the next piece of the body; `None` at its end, which may come before the declared length:
+    /// cameras that write some length over an endless stream close before it.
     ///
     /// # Errors
     /// [`SourceError::Late`] at the deadline, [`SourceError::Broken`] when the connection broke.
     pub async fn chunk(&mut self, deadline: BodyDeadline) -> Result<Option<Bytes>, SourceError> {
-        match deadline.keep(&self.host, self.inner.next()).await? {
-            Some(Ok(chunk)) => {
-                self.missing = self.missing.map(|missing| missing.saturating_sub(chunk.len() as u64));
-                Ok(Some(chunk))
-            }
-            None => Ok(None),
-            Some(Err(PayloadError::Io(error) | PayloadError::Incomplete(Some(error)))) => {
-                Err(self.broken(&error.to_string()))
-            }
-            Some(Err(error)) => Err(self.broken(&error.to_string())),
+        let chunk = self.exchange.chunk(deadline).await?;
+        if chunk.is_none() {
+            self.release();
         }
+        Ok(chunk)
     }
 
-    /// The whole body, of at most `limit` bytes.
+    /// Reads the whole body, of at most `limit` bytes.
     ///
     /// # Errors
     /// As [`Response::chunk`], and when the body ended before its declared length; [`SourceError::TooLarge`]
     /// as soon as the limit is passed, by the declared length or by the bytes themselves.
     pub async fn whole(mut self, limit: usize, deadline: BodyDeadline) -> Result<Bytes, SourceError> {
-        let too_large = SourceError::TooLarge { host: self.host.clone(), limit };
-        if self.content_length().is_some_and(|length| length > limit as u64) {
-            return Err(too_large);
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = self.chunk(deadline).await? {
-            if body.len() + chunk.len() > limit {
-                return Err(too_large);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        if self.missing.is_some_and(|missing| missing > 0) {
-            return Err(self.broken("it was closed before the declared end of the picture"));
-        }
-        Ok(body.into())
+        let body = self.exchange.whole(limit, deadline).await?;
+        self.release();
+        Ok(body)
     }
 
     /// Returns the title of the page in the answer, if it comes soon; for a reason that names it.
@@ -153,33 +116,24 @@ impl Response {
         PageTitle::find(&page)
     }
 
-    /// Reads what is left, when that is little and comes soon, so that the connection can be used again.
-    pub(super) async fn discard(mut self, within: Duration) {
-        let deadline = BodyDeadline::new(Deadline::Head, within);
-        let mut left = MAX_DISCARDED_BYTES;
-        while !self.is_close_delimited() {
-            match self.chunk(deadline).await {
-                Ok(Some(chunk)) if chunk.len() <= left => left -= chunk.len(),
-                _ => break,
-            }
-        }
-    }
-
     /// `404 Not Found`.
     pub fn status_text(&self) -> String {
         let reason = StatusCode::from_u16(self.status()).ok().and_then(|status| status.canonical_reason());
         reason.map_or_else(|| self.status().to_string(), |reason| format!("{} {reason}", self.status()))
     }
 
-    fn broken(&self, reason: &str) -> SourceError {
-        SourceError::Broken { host: self.host.clone(), reason: reason.to_owned() }
+    /// Gives the connection back to the client, if it can be used again.
+    fn release(&mut self) {
+        if let Some(connection) = self.exchange.release() {
+            *self.idle = Some(connection);
+        }
     }
 }
 
-impl fmt::Debug for Response {
+impl fmt::Debug for Response<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
-            .field("host", &self.host)
+            .field("host", &self.host())
             .field("status", &self.status())
             .finish_non_exhaustive()
     }

@@ -1,7 +1,7 @@
-//! A stream's body, read from the socket straight into the buffer it is parsed in.
-//!
-//! Beside awc, which would read it in small pieces and copy each (`docs/adr/0008`). All that is known of HTTP
-//! here is how the body is framed, from the head that awc has read.
+//! The body of an answer, read from the socket straight into the caller's buffer (`docs/adr/0008`). Of HTTP
+//! it knows only how the body's end is marked.
+
+mod chunked;
 
 use std::{
     fmt,
@@ -15,24 +15,24 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    time::{Instant, Sleep, sleep_until, timeout_at},
+    time::{Instant, Sleep, sleep_until},
 };
 
-use super::{chunked::Chunks, repaired_stream::Transport};
+use super::connection::CameraConnection;
 use crate::source::{Deadline, SourceError};
+use chunked::{Chunks, is_line_end};
 
-/// A body that is read to its end and then closed together with its connection. Dropping it closes, too.
+/// A body on its connection. Dropping it closes the connection.
 pub struct BodyReader {
     host: String,
-    body: Body<Transport>,
+    body: Body<CameraConnection>,
     timer: Timer,
 }
 
 impl BodyReader {
-    /// `connection` with what was already read from it behind the head; `None` when it ended with the head.
-    pub(super) fn new(host: String, connection: Option<(Transport, Bytes)>, framing: Framing) -> Self {
-        let (transport, leftover) = connection.unzip();
-        let body = Body { transport, leftover: leftover.unwrap_or_default(), framing };
+    /// Reads `leftover`, which came with the head, and then from `connection`.
+    pub(super) fn new(host: String, connection: CameraConnection, leftover: Bytes, framing: Framing) -> Self {
+        let body = Body { transport: Some(connection), leftover, framing };
         Self { host, body, timer: Timer::default() }
     }
 
@@ -51,6 +51,16 @@ impl BodyReader {
         let Self { host, body, timer } = self;
         let read = timer.keep(deadline, body.read(buffer)).await.ok_or_else(|| deadline.missed(host))?;
         read.map_err(|error| SourceError::Broken { host: host.clone(), reason: error.to_string() })
+    }
+
+    /// Whether the body has a length of which not all has come.
+    pub(super) fn is_cut_off(&self) -> bool {
+        matches!(self.body.framing, Framing::Length(1..))
+    }
+
+    /// Returns the connection, if the body was read to its end and nothing follows it.
+    pub(super) fn release(&mut self) -> Option<CameraConnection> {
+        if self.body.is_at_clean_end() { self.body.transport.take() } else { None }
     }
 
     /// Whether the last read had to wait for the camera, and others had their turn meanwhile.
@@ -86,8 +96,21 @@ impl Framing {
 struct Body<Io> {
     /// `None` when there is nothing to read.
     transport: Option<Io>,
+    /// Bytes that were read together with the head.
     leftover: Bytes,
     framing: Framing,
+}
+
+impl<Io> Body<Io> {
+    /// Whether all was read, and only line ends after it.
+    fn is_at_clean_end(&self) -> bool {
+        let ended = match &self.framing {
+            Framing::Close => false,
+            Framing::Length(left) => *left == 0,
+            Framing::Chunked(chunks) => chunks.is_at_clean_end(),
+        };
+        ended && is_line_end(&self.leftover)
+    }
 }
 
 impl<Io: AsyncRead + Unpin> Body<Io> {
@@ -150,15 +173,6 @@ impl BodyDeadline {
     /// `within` from now.
     pub fn new(waiting_for: Deadline, within: Duration) -> Self {
         Self { at: Instant::now() + within, waiting_for, within }
-    }
-
-    /// Waits for `reading` until the deadline, and returns its result.
-    pub(super) async fn keep<T>(
-        self,
-        host: &str,
-        reading: impl Future<Output = T>,
-    ) -> Result<T, SourceError> {
-        timeout_at(self.at, reading).await.map_err(|_| self.missed(host))
     }
 
     fn missed(self, host: &str) -> SourceError {

@@ -145,3 +145,27 @@ async fn a_large_frame_takes_few_reads() {
         assert!(reads[1..].iter().all(|&count| count == 1), "lengths are not needed: {reads:?}");
     }
 }
+
+/// Reads a body to its end; whether its connection can be used again.
+async fn is_kept(leftover: &'static str, pieces: &[&str], framing: Framing) -> bool {
+    let pieces = pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+    let mut body = body(leftover, pieces, framing);
+    assert!(!body.is_at_clean_end(), "before it was read");
+    while body.read(&mut BytesMut::new()).await.unwrap() > 0 {}
+    body.is_at_clean_end()
+}
+
+#[actix_web::test]
+async fn a_connection_is_kept_after_a_whole_body_with_nothing_but_line_ends_after_it() {
+    assert!(is_kept("", &["ab", "cd"], Framing::Length(4)).await);
+    assert!(is_kept("ab", &["cd"], Framing::Length(4)).await);
+    assert!(is_kept("abcd\r\n", &[], Framing::Length(4)).await);
+    assert!(!is_kept("abcdHTTP", &[], Framing::Length(4)).await, "an answer that nobody asked for");
+    assert!(!is_kept("", &["ab"], Framing::Length(4)).await, "it was cut off");
+    assert!(!is_kept("", &["ab"], Framing::Close).await);
+    assert!(is_kept("", &["2\r\nab\r\n0\r\n\r\n"], Framing::chunked()).await);
+    assert!(is_kept("", &["2\r\nab\r\n0\r\n"], Framing::chunked()).await, "the empty line may come later");
+    assert!(!is_kept("", &["2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n"], Framing::chunked()).await, "a trailer");
+    assert!(!is_kept("", &["2\r\nab"], Framing::chunked()).await, "it was cut off");
+    assert!(!is_kept("2\r\nab\r\n0\r\n\r\nHTTP", &[], Framing::chunked()).await);
+}

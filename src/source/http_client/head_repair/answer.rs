@@ -1,13 +1,14 @@
-//! Reads the lines of a head, and writes the head that awc gets in their place.
+//! Reads the lines of a head, and writes the head that actix-http gets in their place.
 
 use bytes::{BufMut, BytesMut};
 
-/// Lines passed on. awc refuses more than 96 lines, and D-Link sends long lists of its own; nobody reads
-/// those.
+/// Lines passed on. actix-http refuses more than 96 lines, and D-Link sends long lists of its own; nobody
+/// reads those.
 const PASSED_ON: [&str; 7] =
     ["content-type", "content-encoding", "www-authenticate", "location", "etag", "last-modified", "server"];
 
-/// Lines passed on at most, which keeps below awc's 96 when `www-authenticate` is repeated without end.
+/// Lines passed on at most, which keeps below actix-http's 96 when `www-authenticate` is repeated without
+/// end.
 const MAX_LINES: usize = 64;
 
 /// The values from the lines that were read so far.
@@ -149,7 +150,7 @@ fn has_token(value: &[u8], token: &[u8]) -> bool {
     value.split(|&b| b == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token))
 }
 
-/// Control characters are refused by awc and mean nothing in a value.
+/// Control characters are refused by actix-http and mean nothing in a value.
 fn visible(value: &[u8]) -> impl Iterator<Item = u8> {
     value.iter().copied().filter(|&b| b == b'\t' || (b >= b' ' && b != 0x7f))
 }

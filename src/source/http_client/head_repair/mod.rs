@@ -1,10 +1,10 @@
-//! Repairs the head of a camera's answer: bytes in, a head that awc understands out. Pure.
+//! Repairs the head of a camera's answer: bytes in, a head that actix-http understands out. Pure.
 //!
-//! awc 3.11 refuses a head with a malformed line, takes an HTTP/1.1 answer with neither length nor chunking
-//! for empty, and gives up at a repeated `Content-Length`. Cameras send all of these, so the head is read
-//! leniently and written anew: only the lines that anybody here reads, and a status line whose version says
-//! how the body ends (awc reads an HTTP/1.0 body without a length to the end of the connection, as RFC 9112
-//! section 6.3 wants it for 1.1 too).
+//! actix-http 3.20 refuses a head with a malformed line, takes an HTTP/1.1 answer with neither length nor
+//! chunking for empty, and gives up at a repeated `Content-Length`. Cameras send all of these, so the head is
+//! read leniently and written anew: only the lines that anybody here reads, and a status line whose version
+//! says how the body ends (actix-http reads an HTTP/1.0 body without a length to the end of the connection,
+//! as RFC 9112 section 6.3 wants it for 1.1 too).
 
 mod answer;
 #[cfg(test)]

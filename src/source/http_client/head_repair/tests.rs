@@ -194,7 +194,7 @@ proptest! {
         prop_assert_eq!(&outcome(raw.chunks(1)), &whole);
         prop_assert_eq!(&outcome(raw.chunks(size)), &whole);
         if let Ok(Some(answer)) = whole {
-            // What we write is what awc's own parser takes.
+            // What we write is what actix-http's parser takes.
             let mut headers = [httparse::EMPTY_HEADER; 96];
             let parsed = httparse::Response::new(&mut headers).parse(&answer);
             prop_assert!(matches!(parsed, Ok(httparse::Status::Complete(_))), "{:?}", parsed);

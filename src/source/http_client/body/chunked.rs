@@ -1,7 +1,7 @@
 //! Takes the chunks' framing out of a body (RFC 9112, section 7.1). Pure.
 //!
 //! In place, and in pieces of any size. Lenient in what cameras get wrong: line ends without CR, spaces,
-//! extensions of any kind. Trailers are not read: the connection is closed behind the last chunk.
+//! extensions of any kind. Trailers are not read: a connection with one is closed after the last chunk.
 
 /// Longest line of a chunk's size with its extensions: nobody writes one that is worth more.
 const MAX_LINE_BYTES: usize = 4096;
@@ -19,8 +19,10 @@ pub(super) enum ChunkError {
 
 /// The state of the reader of the chunked framing.
 #[derive(Debug, Default)]
-pub(super) struct Chunks {
+pub(in crate::source::http_client) struct Chunks {
     state: State,
+    /// Something else than the empty line came after the last chunk.
+    trailer: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +60,11 @@ impl Chunks {
         }
     }
 
+    /// Whether the last chunk was met, and nothing after it but line ends.
+    pub(super) fn is_at_clean_end(&self) -> bool {
+        matches!(self.state, State::End) && !self.trailer
+    }
+
     /// Moves the body's own bytes in `piece`, the next one of the answer, to its front and says how many they
     /// are.
     pub(super) fn strip(&mut self, piece: &mut [u8]) -> usize {
@@ -76,7 +83,11 @@ impl Chunks {
                         self.state = State::DataEnd { cr: false };
                     }
                 }
-                State::End | State::Broken(_) => break,
+                State::End => {
+                    self.trailer |= !is_line_end(&piece[from..]);
+                    break;
+                }
+                State::Broken(_) => break,
                 framing => {
                     *framing = framing.after(piece[from]).unwrap_or_else(State::Broken);
                     from += 1;
@@ -85,6 +96,11 @@ impl Chunks {
         }
         to
     }
+}
+
+/// Whether there is nothing here but line ends, if anything.
+pub(super) fn is_line_end(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
 impl State {
