@@ -8,6 +8,8 @@
 pub(crate) mod fuzzing;
 mod live;
 mod routes;
+mod query;
+mod response;
 mod server;
 mod settings;
 mod websocket;
@@ -22,11 +24,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::{StatusCode, header},
-    web,
-};
+use actix_web::web;
 pub use live::Pages;
 pub use routes::{Of, ROUTES, Row, Rule};
 pub use server::{
@@ -48,12 +46,12 @@ pub use crate::web::{
 };
 use crate::{
     auth::{Auth, Caller},
-    config::{Role, SourceConfig},
+    config::Role,
     imaging::cpu_pool::Pool,
     limits::Budgets,
     registry::{Control, Events, Pictures, Registry, Renditions, Start},
     stream::{AtCapacity, Capacity, StreamHandle},
-    web::middleware::{access, rejections::Full},
+    web::middleware::rejections::Full,
     webhooks::Webhooks,
 };
 
@@ -148,55 +146,3 @@ impl WebState {
 }
 
 type State = web::Data<WebState>;
-
-/// Returns where a source's frames come from, unless that is a stream that the caller may not see.
-fn place(source: &SourceConfig, caller: &Caller) -> Option<String> {
-    match source {
-        SourceConfig::Rendition { of, .. } if !caller.may(Role::View, Some(of)) => None,
-        _ => source.place(),
-    }
-}
-
-async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    access::in_turn(&request)?;
-    let detail = format!("there is nothing at {}; GET /api/streams lists the streams", request.path());
-    Err(Problem::new(StatusCode::NOT_FOUND, detail))
-}
-
-/// mjpg-streamer's words, which its clients are known to work with.
-fn never_cached(head: &mut HttpResponseBuilder) {
-    let all = "no-store, no-cache, must-revalidate, pre-check=0, post-check=0, max-age=0";
-    head.insert_header((header::CACHE_CONTROL, all));
-    head.insert_header((header::PRAGMA, "no-cache"));
-    head.insert_header((header::EXPIRES, "Mon, 3 Jan 2000 12:34:56 GMT"));
-}
-
-fn allow_origin(head: &mut HttpResponseBuilder, state: &WebState) {
-    if let Some(origin) = &state.settings.now().cors {
-        head.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.as_str()));
-    }
-}
-
-/// The value of a query parameter, decoded; the first one counts.
-fn query(request: &HttpRequest, wanted: &str) -> Option<String> {
-    let pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
-    pairs.into_iter().find(|(key, _)| key == wanted).map(|(_, value)| value.into_owned())
-}
-
-/// A switch in the query: `1`, `true` or just its name.
-fn switched_on(request: &HttpRequest, wanted: &str) -> bool {
-    matches!(query(request, wanted).as_deref(), Some("1" | "true" | ""))
-}
-
-/// A switch in the query, if it is there and makes sense.
-fn switch(request: &HttpRequest, wanted: &str) -> Option<bool> {
-    match (switched_on(request, wanted), switched_off(request, wanted)) {
-        (false, false) => None,
-        (on, _) => Some(on),
-    }
-}
-
-/// A switch in the query that was set to off.
-fn switched_off(request: &HttpRequest, wanted: &str) -> bool {
-    matches!(query(request, wanted).as_deref(), Some("0" | "false"))
-}

@@ -7,7 +7,7 @@ use std::borrow::Borrow;
 
 use actix_web::{
     HttpRequest, HttpResponse, Resource, Route, guard,
-    http::Method,
+    http::{Method, StatusCode},
     middleware::from_fn,
     web::{self, to},
 };
@@ -457,4 +457,11 @@ fn resource(address: &str, rows: impl Iterator<Item = impl Borrow<Row>>) -> Reso
         let refused = refused.unwrap_or_else(|| Problem::method_not_allowed(allowed.clone()));
         async { Err::<HttpResponse, _>(refused) }
     }))
+}
+
+/// Answers requests for addresses that do not exist.
+pub(super) async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    access::in_turn(&request)?;
+    let detail = format!("there is nothing at {}; GET /api/streams lists the streams", request.path());
+    Err(Problem::new(StatusCode::NOT_FOUND, detail))
 }

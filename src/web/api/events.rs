@@ -7,16 +7,17 @@ use actix_web::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::status::{disclosed, unix_seconds};
 use crate::{
     auth::Caller,
-    config::Role,
-    media::stream_name::StreamName,
     registry::Event,
     web::{
         State,
         middleware::{access::known_or, problem::Problem},
-        query,
+        query::query,
+        response::{
+            disclosure::{disclosed, may_see},
+            numbers::unix_seconds,
+        },
     },
 };
 
@@ -59,14 +60,6 @@ pub(in crate::web) async fn events(
     let last = visible.events.last().map_or(visible.last, |event| event.id);
     let events = visible.events.into_iter().map(|event| EventReport::of(event, &caller)).collect();
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Report { last, events }))
-}
-
-/// Returns which events the caller may see: those of a stream, or (none) those of the relay.
-pub(in crate::web) fn may_see(caller: &Caller) -> impl Fn(Option<&StreamName>) -> bool {
-    |name| match name {
-        Some(name) => caller.may(Role::View, Some(name)),
-        None => caller.may_with_all(Role::View),
-    }
 }
 
 impl EventReport {

@@ -9,13 +9,16 @@ use actix_web::{HttpResponse, http::header, web};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::status::{rounded, unix_seconds};
 use crate::{
     auth::Caller,
     bus::PACE_STEP,
     config::Role,
     stream::StreamHandle,
-    web::{State, middleware::problem::Problem},
+    web::{
+        State,
+        middleware::problem::Problem,
+        response::numbers::{rounded, unix_seconds},
+    },
 };
 
 /// The answer of `/api/history`.

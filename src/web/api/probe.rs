@@ -19,7 +19,6 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::status;
 use crate::{
     config::UpstreamConfig,
     media::multipart::boundary::ContentKind,
@@ -30,6 +29,7 @@ use crate::{
     web::{
         State, WebState,
         middleware::{problem::Problem, uploads::Uploads},
+        response::numbers::rounded,
         streams::push::Body,
     },
 };
@@ -145,7 +145,7 @@ async fn look(state: &WebState, upstream: &UpstreamConfig) -> Report {
     let report = Report {
         status: Some(response.status_text()),
         content_type: response.content_type().map(|kind| kind.chars().take(MAX_TYPE).collect()),
-        head_after_s: Some(status::rounded(started.elapsed().as_secs_f64())),
+        head_after_s: Some(rounded(started.elapsed().as_secs_f64())),
         ..Report::default()
     };
     let host = response.host().to_owned();
@@ -165,7 +165,7 @@ impl Report {
         Self {
             kind: (seen.frames > 0).then_some(kind),
             frames: seen.frames,
-            fps: rates.map(|(fps, _)| status::rounded(fps)),
+            fps: rates.map(|(fps, _)| rounded(fps)),
             bytes_per_s: rates.map(|(_, bytes)| bytes.round()),
             largest_frame_bytes: seen.largest,
             quirks: seen

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, http::StatusCode};
 use crate::{
     auth::Caller,
     stream::StreamHandle,
-    web::{WebState, middleware::problem::Problem, query},
+    web::{WebState, middleware::problem::Problem, query::query},
 };
 
 /// The stream that the query names.

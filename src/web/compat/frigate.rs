@@ -12,12 +12,13 @@ use crate::{
     config::Placeholder,
     media::frame::Frame,
     registry::Variant,
-    source::offline_image::{self, StandIn},
+    source::{offline_image, offline_image::StandIn},
     stream::{StreamHandle, state},
     web::{
         State, WebState,
         middleware::problem::Problem,
-        query,
+        query::query,
+        response::headers::{allow_origin, never_cached},
         streams::{renditions, snapshot},
     },
 };
@@ -47,8 +48,8 @@ pub(in crate::web) async fn latest(
             let card = card(&state, &stream).await?;
             let card = renditions::one_picture(&state, &stream, variant, &card).await?;
             let mut head = HttpResponse::Ok();
-            crate::web::never_cached(&mut head);
-            crate::web::allow_origin(&mut head, &state);
+            never_cached(&mut head);
+            allow_origin(&mut head, &state.settings.now());
             head.content_type("image/jpeg").body(card.jpeg().clone())
         }
     };

@@ -25,11 +25,9 @@ use crate::{
     web::{
         State,
         middleware::{access::known_or, problem::Problem},
-        place, query,
-        streams::{
-            push, snapshot,
-            watch::{self, Wishes},
-        },
+        query::query,
+        response::disclosure::place,
+        streams::{push, snapshot, watch, watch::Wishes},
     },
 };
 

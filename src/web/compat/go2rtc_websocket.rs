@@ -30,10 +30,11 @@ use crate::{
             access::{same_origin, seat},
             problem::Problem,
         },
-        query,
+        query::query,
         server::transport::Outbox,
         streams::viewer_list::{Kind, Viewing},
-        websocket::{self, backpressure::Backlog},
+        websocket,
+        websocket::backpressure::Backlog,
     },
 };
 

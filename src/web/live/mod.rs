@@ -39,7 +39,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     State, WebState,
-    api::{events::may_see, status},
+    api::status,
     middleware::{
         access::{known_or, same_origin, seat},
         problem::Problem,
@@ -47,9 +47,19 @@ use super::{
         viewers_per_address::AddressSeat,
     },
     server::transport::Outbox,
-    websocket::{self, backpressure::Backlog},
+    websocket,
+    websocket::backpressure::Backlog,
 };
-use crate::{auth::Caller, config::Role, limits::bounded_counter::Headcount, observability::tasks};
+use crate::{
+    auth::Caller,
+    config::Role,
+    limits::bounded_counter::Headcount,
+    observability::tasks,
+    web::response::{
+        disclosure::may_see,
+        numbers::{rounded, unix_seconds},
+    },
+};
 
 /// Far more tiles than fit on a wall.
 const MAX_SUBSCRIPTIONS: usize = 256;
@@ -260,10 +270,10 @@ impl Connection {
 
     fn report_now(&self) -> String {
         let subscriptions = self.subscriptions.borrow();
-        let latency = |(id, it): (&u32, &Subscription)| Some((*id, status::rounded(it.latency_s()?)));
+        let latency = |(id, it): (&u32, &Subscription)| Some((*id, rounded(it.latency_s()?)));
         let push = Push {
             kind: "report",
-            time: status::unix_seconds(SystemTime::now()),
+            time: unix_seconds(SystemTime::now()),
             last_event: self.state.events.last_visible(may_see(&self.caller)),
             latency_s: subscriptions.iter().filter_map(latency).collect(),
             report: status::Report::of(&self.state, &self.caller),

@@ -45,7 +45,7 @@ use url::Url;
 use super::{
     WebState,
     middleware::{access_log, problem::Problem, rejections::Refusal, request_headers, security_headers},
-    nothing_here, routes,
+    routes,
 };
 use crate::observability::tasks;
 
@@ -366,7 +366,7 @@ fn app(
             cfg.service(web::scope(&base_path).configure(routes::register));
         }
         routes::register(cfg);
-        cfg.default_service(web::to(nothing_here));
+        cfg.default_service(web::to(routes::nothing_here));
     });
     let app = app.into_factory().map_err(|error: actix_web::Error| {
         let mut answer = error.error_response();

@@ -21,7 +21,8 @@ use crate::{
     web::{
         State,
         middleware::{access, problem::Problem},
-        query,
+        query::query,
+        response::headers::{allow_origin, never_cached},
     },
 };
 
@@ -55,8 +56,8 @@ pub(in crate::web) async fn by_name(
     let file = format!("{}-{}.{}", stream.name(), begins.unwrap_or_default(), format.extension());
     let clip = clip(format, pictures);
     let mut head = HttpResponse::Ok();
-    crate::web::never_cached(&mut head);
-    crate::web::allow_origin(&mut head, &state);
+    never_cached(&mut head);
+    allow_origin(&mut head, &state.settings.now());
     head.content_type(format.content_type());
     // A stream's name has no character that would have to be escaped.
     head.insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")));

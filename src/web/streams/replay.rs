@@ -23,13 +23,13 @@ use crate::{
     auth::Lease,
     bus::{History, Showing, Subscriber},
     config::Role,
-    media::multipart::writer::{self, Framing},
+    media::multipart::{writer, writer::Framing},
     stream::{DemandGuard, PastViewerGuard, StreamHandle},
     viewer::{Counts, Replay},
     web::{
         State,
         middleware::{access, problem::Problem, viewers_per_address::AddressSeat},
-        query,
+        query::query,
         server::{
             http2::Patience,
             transport::{Busy, BusyGuard, Outbox},

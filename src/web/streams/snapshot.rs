@@ -16,7 +16,8 @@ use crate::{
     web::{
         State, WebState,
         middleware::problem::Problem,
-        query,
+        query::query,
+        response::headers::{allow_origin, never_cached},
         server::transport::{Busy, Outbox},
     },
 };
@@ -104,8 +105,8 @@ fn head_of(
     etag: &str,
     frame: &Frame,
 ) -> HttpResponseBuilder {
-    crate::web::never_cached(&mut head);
-    crate::web::allow_origin(&mut head, state);
+    never_cached(&mut head);
+    allow_origin(&mut head, &state.settings.now());
     head.insert_header((header::ETAG, etag));
     head.insert_header(("X-Timestamp", timestamp(frame.taken())));
     head.insert_header((

@@ -21,11 +21,11 @@ use crate::{
     viewer::Counts,
     web::{
         State, WebState,
-        api::status::unix_seconds,
         middleware::{
             access_log::{Asked, milliseconds, shown},
             problem::Problem,
         },
+        response::numbers::unix_seconds,
     },
 };
 

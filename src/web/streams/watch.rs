@@ -30,7 +30,10 @@ use crate::{
     limits::BudgetError,
     media::{
         frame::FrameKind,
-        multipart::writer::{self, Framing, PreparedPart},
+        multipart::{
+            writer,
+            writer::{Framing, PreparedPart},
+        },
     },
     registry::{Held, Variant},
     stream::StreamHandle,
@@ -38,13 +41,13 @@ use crate::{
     web::{
         State, WebState,
         middleware::{access, access_log::Told, problem::Problem, viewers_per_address::AddressSeat},
-        query,
+        query::{query, switch, switched_off, switched_on},
+        response::headers::{allow_origin, never_cached},
         server::{
             http2::Patience,
             transport::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Pieces, Stays},
             unsent::SlowPart,
         },
-        switch, switched_off, switched_on,
     },
 };
 
@@ -191,8 +194,8 @@ pub(in crate::web) fn stream_head(head: &mut HttpResponseBuilder, state: &WebSta
     head.force_close();
     head.content_type(if wishes.raw { "application/octet-stream" } else { writer::STREAM_CONTENT_TYPE });
     head.insert_header(("X-Accel-Buffering", "no"));
-    crate::web::never_cached(head);
-    crate::web::allow_origin(head, state);
+    never_cached(head);
+    allow_origin(head, &state.settings.now());
     if let Some(cookie) = &wishes.cookie {
         head.insert_header((header::SET_COOKIE, cookie.as_str()));
     }

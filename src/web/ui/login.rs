@@ -27,7 +27,7 @@ use crate::{
     web::{
         State, WebState,
         middleware::{access, problem::Problem, rejections::Refusal, uploads::Uploads},
-        query,
+        query::query,
         server::connections::Connection,
         streams::push::Body,
     },

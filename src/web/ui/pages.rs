@@ -10,7 +10,8 @@ use actix_web::{
 
 use super::login;
 use crate::web::{
-    State, WebState, compat::mjpg_streamer, middleware::problem::Problem, query, server::unsent::Permanent,
+    State, WebState, compat::mjpg_streamer, middleware::problem::Problem, query::query,
+    server::unsent::Permanent,
 };
 
 const PAGE: &str = include_str!("assets/page.html");

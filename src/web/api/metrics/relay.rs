@@ -1,8 +1,8 @@
 //! Metrics of the relay as a whole, and of its process.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use super::family::{Meaning, Scrape, metric};
+use super::family::{Meaning, Scrape, metric, unix};
 use crate::{
     imaging::codec::codec,
     observability::{process::Figures, tasks::Kind},
@@ -225,8 +225,4 @@ pub(super) fn process(figures: Figures, started: SystemTime, scrape: &mut Scrape
         }
     }
     scrape.gauge(&STARTED, &[], unix(started));
-}
-
-pub(super) fn unix(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -2,10 +2,7 @@
 
 use std::time::Instant;
 
-use super::{
-    family::{Labels, Meaning, Scrape, metric},
-    relay::unix,
-};
+use super::family::{Labels, Meaning, Scrape, metric, unix};
 use crate::{
     bus::{StreamStats, Totals},
     media::frame::FrameKind,

@@ -23,12 +23,8 @@ use crate::{
     web::{
         State,
         middleware::problem::Problem,
-        query,
-        streams::{
-            snapshot,
-            watch::{self, Wishes},
-        },
-        switch,
+        query::{query, switch},
+        streams::{snapshot, watch, watch::Wishes},
     },
 };
 

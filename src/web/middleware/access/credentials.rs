@@ -7,7 +7,7 @@ use super::origin::is_foreign;
 use crate::{
     auth::{Shown, signed_link::Signed},
     media::stream_name::StreamName,
-    web::query,
+    web::query::query,
 };
 
 /// Collects the credentials of a request. A link is for `stream`.

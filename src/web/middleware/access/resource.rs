@@ -14,12 +14,9 @@ use crate::{
     stream::StreamHandle,
     web::{
         WebState,
-        compat::{
-            camera_number,
-            mjpg_streamer::{self, Which},
-        },
+        compat::{camera_number, mjpg_streamer, mjpg_streamer::Which},
         middleware::problem::Problem,
-        query,
+        query::query,
         routes::Of,
     },
 };
