@@ -37,7 +37,7 @@ pub use server::{
 pub use settings::{LiveSettings, Settings};
 
 pub use crate::web::{
-    api::openapi::Documents,
+    api::openapi::documents::Documents,
     middleware::{
         problem::Problem, rejections::Refusals, request_rate::RequestRate, uploads::Uploads,
         viewers_per_address::Seats,

@@ -28,7 +28,7 @@ use super::{
                 Query, SECONDS, SRC, WAIT,
             },
         },
-        probe, status,
+        probe, status, viewers,
     },
     compat::{
         frigate, go2rtc, go2rtc_websocket,
@@ -37,7 +37,7 @@ use super::{
     },
     live,
     middleware::{access, problem::Problem},
-    streams::{clip, points, push, replay, snapshot, viewer_list, watch},
+    streams::{clip, points, push, replay, snapshot, watch},
     ui::{login, pages},
 };
 use crate::config::Role;
@@ -234,12 +234,12 @@ pub const ROUTES: &[Row] = &[
     read("/api/history", VIEW_ANY, || to(fps_history::all))
         .doc(STATE, "All frame rates of the last minutes")
         .answers(&[json::<fps_history::Report>()]),
-    read("/api/streams/{name}/viewers", ADMIN_ONE, || to(viewer_list::of_stream))
+    read("/api/streams/{name}/viewers", ADMIN_ONE, || to(viewers::of_stream))
         .doc(STATE, "Who watches a stream")
-        .answers(&[json::<viewer_list::Report>()]),
-    read("/api/viewers", ADMIN_ANY, || to(viewer_list::all))
+        .answers(&[json::<viewers::Report>()]),
+    read("/api/viewers", ADMIN_ANY, || to(viewers::all))
         .doc(STATE, "Who watches")
-        .answers(&[json::<viewer_list::Report>()]),
+        .answers(&[json::<viewers::Report>()]),
     row("/api/reload", POST, ADMIN, || to(admin::reload))
         .doc(CHANGING, "Read the configuration file again")
         .answers(&[CHANGED])

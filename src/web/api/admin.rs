@@ -18,8 +18,10 @@ use crate::{
     registry::{Applied, Edit, Edited, EventKind},
     web::{
         State,
-        middleware::{problem::Problem, uploads::Uploads},
-        streams::push::Body,
+        middleware::{
+            problem::Problem,
+            uploads::{begin, body::Body},
+        },
     },
 };
 
@@ -206,7 +208,7 @@ async fn json_of(request: &HttpRequest, state: &State, body: &mut Body) -> Resul
         let detail = format!("the settings of a stream have at most {MAX_SETTINGS_BYTES} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
-    let upload = Uploads::admin(state, request)?;
+    let upload = begin::admin(state, request)?;
     let whole = body.whole(upload, MAX_SETTINGS_BYTES, too_large).await?;
     serde_json::from_slice(&whole).map_err(|error| {
         // Without what it found there, which may be a credential.

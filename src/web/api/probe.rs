@@ -28,9 +28,11 @@ use crate::{
     },
     web::{
         State, WebState,
-        middleware::{problem::Problem, uploads::Uploads},
+        middleware::{
+            problem::Problem,
+            uploads::{begin, body::Body},
+        },
         response::numbers::rounded,
-        streams::push::Body,
     },
 };
 
@@ -102,7 +104,7 @@ struct Counted {
 pub(in crate::web) async fn ask(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
     let mut body = Body::new(&request, payload);
     let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "that is no URL");
-    let received = match Uploads::admin(&state, &request) {
+    let received = match begin::admin(&state, &request) {
         Ok(upload) => body.whole(upload, MAX_BODY_BYTES, too_large).await,
         Err(problem) => Err(problem),
     };

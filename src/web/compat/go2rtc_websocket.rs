@@ -32,7 +32,7 @@ use crate::{
         },
         query::query,
         server::transport::Outbox,
-        streams::viewer_list::{Kind, Viewing},
+        streams::{viewer_list::Kind, viewing::begin},
         websocket,
         websocket::backpressure::Backlog,
     },
@@ -133,8 +133,7 @@ async fn serve(
                     let counts: Arc<Counts> = Arc::default();
                     // The one before goes first.
                     drop(showing.take());
-                    let viewing =
-                        Viewing::begin(&state, &request, stream.name(), Kind::WebSocket, counts.clone());
+                    let viewing = begin(&state, &request, stream.name(), Kind::WebSocket, counts.clone());
                     let shown = show(guard, session.clone(), taken.clone(), backlog.clone(), counts);
                     showing = Some(Box::pin(async move {
                         let _viewing = viewing;

@@ -13,6 +13,7 @@
 
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
+mod pages;
 mod session;
 mod message;
 mod size;
@@ -32,6 +33,8 @@ use actix_rt::task::JoinHandle;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream};
 use message::{Said, Subscribe, Told};
+use pages::Page;
+pub use pages::Pages;
 use serde::Serialize;
 use session::Line;
 use subscription::Subscription;
@@ -53,7 +56,6 @@ use super::{
 use crate::{
     auth::Caller,
     config::Role,
-    limits::bounded_counter::Headcount,
     observability::tasks,
     web::response::{
         disclosure::may_see,
@@ -81,34 +83,6 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 
 /// Neither a word nor a pong for so long: the page is gone, whatever its machine says.
 const SILENT_FOR: Duration = Duration::from_secs(40);
-
-/// Counts the connected pages.
-#[derive(Debug, Default)]
-pub struct Pages(Arc<Headcount>);
-
-/// While it lives, a page is counted.
-struct Page(Arc<Headcount>);
-
-impl Pages {
-    /// Those that are.
-    pub(super) fn count(&self) -> usize {
-        self.0.now()
-    }
-
-    fn join(&self, most: usize) -> Result<Page, Problem> {
-        self.0.join(most).map_err(|pages| {
-            let limit = "limits.max_live_connections";
-            Problem::unavailable(format!("there are as many pages connected as {limit} allows: {pages}"))
-        })?;
-        Ok(Page(self.0.clone()))
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        self.0.leave();
-    }
-}
 
 /// `GET /api/live`.
 pub(super) async fn live(
@@ -299,21 +273,4 @@ struct Push<'a> {
     latency_s: BTreeMap<u32, f64>,
     #[serde(flatten)]
     report: status::Report,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pages_are_counted_and_bounded() {
-        let pages = Pages::default();
-        let first = pages.join(2).unwrap();
-        let second = pages.join(2).unwrap();
-        assert!(pages.join(2).is_err());
-        drop(first);
-        assert!(pages.join(2).is_ok());
-        drop(second);
-        assert_eq!(pages.count(), 0);
-    }
 }

@@ -8,4 +8,5 @@ pub(crate) mod rejections;
 pub(crate) mod request_headers;
 pub(crate) mod viewers_per_address;
 pub(crate) mod security_headers;
+pub(crate) mod unsent_limit;
 pub(crate) mod uploads;

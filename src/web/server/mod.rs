@@ -9,6 +9,7 @@ pub(crate) mod last_request;
 pub(crate) mod listener;
 pub(crate) mod tls;
 pub(crate) mod transport;
+pub(crate) mod slices;
 pub(crate) mod unsent;
 
 use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
@@ -44,7 +45,9 @@ use url::Url;
 
 use super::{
     WebState,
-    middleware::{access_log, problem::Problem, rejections::Refusal, request_headers, security_headers},
+    middleware::{
+        access_log, problem::Problem, rejections::Refusal, request_headers, security_headers, unsent_limit,
+    },
     routes,
 };
 use crate::observability::tasks;
@@ -352,7 +355,7 @@ fn app(
 > {
     let base_path = state.base_path.clone();
     let app = App::new().app_data(state).app_data(unreadable_path());
-    let app = app.wrap(from_fn(unsent::bound)).wrap(from_fn(last_request::check));
+    let app = app.wrap(from_fn(unsent_limit::bound)).wrap(from_fn(last_request::check));
     let app = app.wrap(from_fn(security_headers::add)).wrap(from_fn(access_log::log));
     let app = app.wrap(from_fn(connections::track));
     let app = app.wrap_fn(|mut request, routes| {

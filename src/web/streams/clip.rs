@@ -12,7 +12,7 @@ use futures_util::stream;
 
 use super::{
     replay::{bad_request, history, next_piece, seconds},
-    viewer_list::{Kind, Viewing},
+    viewer_list::Kind,
     watch::told,
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
         middleware::{access, problem::Problem},
         query::query,
         response::headers::{allow_origin, never_cached},
+        streams::viewing::begin,
     },
 };
 
@@ -48,7 +49,7 @@ pub(in crate::web) async fn by_name(
         let seat = access::seat(&state, &request)?;
         let most = state.settings.now().limits.max_viewers_per_stream;
         let joined = stream.join_past(&state.capacity, most).map_err(|full| state.no_room(full))?;
-        let viewing = Viewing::begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
+        let viewing = begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
         Some((joined, seat, viewing))
     };
     let begins =

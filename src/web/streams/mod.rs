@@ -8,5 +8,6 @@ pub(crate) mod renditions;
 pub(crate) mod replay;
 pub(crate) mod snapshot;
 pub(crate) mod viewer_list;
+pub(crate) mod viewing;
 pub(crate) mod watch;
 pub(crate) mod multiplexed;

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 
-use super::push::{Body, content_type, rejected};
+use super::push::{content_type, rejected};
 use crate::{
     config::{Publishers, SourceConfig},
     source::generated::chart::{parse, points::Points, unix_now},
     web::{
         State, WebState,
-        middleware::{problem::Problem, uploads::Uploads},
+        middleware::{
+            problem::Problem,
+            uploads::{begin, body::Body},
+        },
     },
 };
 
@@ -31,7 +34,7 @@ pub(in crate::web) async fn points(
             let detail = format!("more than {MAX_BODY_BYTES} bytes of points; send them in several requests");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
         };
-        let upload = Uploads::push(&state, &request, &name)?;
+        let upload = begin::push(&state, &request, &name)?;
         let text = body.whole(upload, MAX_BODY_BYTES, too_large).await?;
         let json =
             content_type(&request).split(';').next().is_some_and(|kind| kind.trim_end().ends_with("json"));

@@ -34,6 +34,7 @@ use crate::{
             http2::Patience,
             transport::{Busy, BusyGuard, Outbox},
         },
+        streams::viewing::begin,
     },
 };
 
@@ -73,7 +74,7 @@ pub(in crate::web) async fn by_name(
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let counts: Arc<Counts> = Arc::default();
     let player = Player {
-        _viewing: Viewing::begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
+        _viewing: begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
         counts,
         replay: Replay::new(pictures, speed),
         showing: stream.bus().subscribe(),

@@ -40,7 +40,7 @@ use crate::{
     viewer::Viewer,
     web::{
         State, WebState,
-        middleware::{access, access_log::Told, problem::Problem, viewers_per_address::AddressSeat},
+        middleware::{access, access_log::notes::Told, problem::Problem, viewers_per_address::AddressSeat},
         query::{query, switch, switched_off, switched_on},
         response::headers::{allow_origin, never_cached},
         server::{
@@ -48,6 +48,7 @@ use crate::{
             transport::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Pieces, Stays},
             unsent::SlowPart,
         },
+        streams::viewing::begin,
     },
 };
 
@@ -144,7 +145,7 @@ pub(in crate::web) async fn answer_as(
         .map(|taken| Box::new(Adapting::new(state.clone(), stream.clone(), variant, shown.clone(), taken)));
     let viewer = Viewer::new(guard);
     let counts = viewer.counts().clone();
-    let viewing = || Viewing::begin(state, request, stream.name(), Kind::Stream, counts);
+    let viewing = || begin(state, request, stream.name(), Kind::Stream, counts);
     let feed = ViewerFeed {
         viewer,
         held,

@@ -26,10 +26,14 @@ use crate::{
     media::stream_name::StreamName,
     web::{
         State, WebState,
-        middleware::{access, problem::Problem, rejections::Refusal, uploads::Uploads},
+        middleware::{
+            access,
+            problem::Problem,
+            rejections::Refusal,
+            uploads::{begin, body::Body},
+        },
         query::query,
         server::connections::Connection,
-        streams::push::Body,
     },
 };
 
@@ -62,7 +66,7 @@ pub(in crate::web) async fn enter(request: HttpRequest, state: State, payload: w
     let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "that is no login");
     // Anybody may send this, and take their time.
     let waiting = Connection::of(&request).map(|connection| connection.wait_for_client());
-    let received = match Uploads::login(&state, &request) {
+    let received = match begin::login(&state, &request) {
         Ok(upload) => body.whole(upload, MAX_FORM_BYTES, too_large).await,
         Err(problem) => Err(problem),
     };

@@ -4,11 +4,10 @@
 //! those of the types that are answered, and of the configuration's keys.
 
 mod bodies;
+pub(in crate::web) mod documents;
 pub(crate) mod operation;
 pub(crate) mod parameters;
 mod problems;
-
-use std::sync::OnceLock;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -26,31 +25,16 @@ use crate::{
         State,
         middleware::{access, problem},
         routes::{ROUTES, Row, Rule},
-        server::unsent::Slices,
+        server::slices::Slices,
     },
 };
 
 /// Stands for the name of the session's cookie, which depends on the port that is asked.
 const COOKIE: &str = "framecast_of_this_port";
 
-/// The document: rendered once, since everybody may request it, and shared by all answers. It is kept as the
-/// text before, between and after the occurrences of the cookie's name.
-#[derive(Debug, Default)]
-pub struct Documents(OnceLock<Vec<Bytes>>);
-
-impl Documents {
-    fn of(&self, base_path: &str) -> &[Bytes] {
-        self.0.get_or_init(|| {
-            let text = Bytes::from(openapi(base_path, COOKIE).to_string());
-            let parts = std::str::from_utf8(&text).expect("JSON is UTF-8").split(COOKIE);
-            parts.map(|part| text.slice_ref(part.as_bytes())).collect()
-        })
-    }
-}
-
 /// `GET /api/openapi.json`.
 pub(in crate::web) async fn document(request: HttpRequest, state: State) -> HttpResponse {
-    let parts = state.documents.of(&state.base_path);
+    let parts = state.documents.parts(COOKIE, || openapi(&state.base_path, COOKIE).to_string());
     let cookie = Bytes::from(access::cookie_name(&request));
     let whole = parts.iter().enumerate().flat_map(|(n, part)| {
         let before = (n > 0).then(|| cookie.clone());

@@ -3,10 +3,7 @@
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::{
-    bodies::{self, RequestBody},
-    parameters::Query,
-};
+use super::{bodies, bodies::RequestBody, parameters::Query};
 
 /// The purpose of an operation, its parameters, and its answers.
 #[derive(Debug, Clone, Copy)]

@@ -28,7 +28,6 @@ pub(in crate::web) use origin::{is_foreign, same_origin};
 use resource::Target;
 
 use super::{
-    access_log::{About, Refused},
     problem::Problem,
     rejections::{Full, Refusal},
     viewers_per_address::AddressSeat,
@@ -40,9 +39,13 @@ use crate::{
     stream::StreamHandle,
     web::{
         WebState,
+        middleware::{
+            access_log::notes::{About, Refused},
+            uploads::body::Body,
+        },
         routes::Rule,
         server::connections::Connection,
-        streams::push::{self, Body},
+        streams::push,
     },
 };
 

@@ -1,7 +1,7 @@
 //! Limits what all requests that are being received hold together.
 //!
 //! A bound on each body bounds nothing when bodies are many: 60 pictures of 7.9 MB that never end held 469
-//! MB. So an [`Upload`] stands for each body that is buffered; [`Body`](crate::web::streams::push::Body)
+//! MB. So an [`Upload`] stands for each body that is buffered; [`Body`](crate::web::middleware::uploads::body::Body)
 //! reads nothing without one. It is charged with what its buffers can hold, as they grow, never with what its
 //! head promises.
 //!
@@ -11,7 +11,11 @@
 //! So is, of logins and of a stream's pushes, one of the address that has most of them: nobody holds it by
 //! being many at a time. If there is none, the new one is refused.
 //!
-//! Not here: how long a body may take at all, which `pushing::body` says.
+//! Not here: how long a body may take at all, which [`body`] limits.
+
+pub(in crate::web) mod begin;
+pub(in crate::web) mod body;
+mod kind;
 
 use std::{
     collections::HashMap,
@@ -20,59 +24,22 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use actix_web::{HttpRequest, http::StatusCode};
-use tokio::time::{Duration, Instant};
+use actix_web::http::StatusCode;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    access,
     problem::Problem,
     rejections::{Refusal, Refusals},
 };
 use crate::{
-    auth::subscriber,
     config::Limits,
     limits::{ByteBudget, BytePermit},
-    web::WebState,
+    web::middleware::uploads::kind::{Kind, PUSH_SIXTEENTHS},
 };
-
-/// An upload that brought no whole picture for so long may be ended to make room. A picture of 8 MB takes so
-/// long at 7 Mbit/s, and longer only matters while there is no room.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// [`GRACE`] for a login, whose form of some hundred bytes comes with its head, or a round trip later.
-const LOGIN_GRACE: Duration = Duration::from_secs(1);
-
-/// An upload that holds less is not ended to make room: a feed between two pictures would end for nothing.
-const WORTH_ENDING: usize = 64 * 1024;
 
 /// Charges are multiples of this, as those of [`ByteBudget`] are.
 const UNIT: usize = 1024;
-
-/// Sixteenths of the budget for pushes, with and without a credential.
-const PUSH_SIXTEENTHS: usize = 14;
-
-/// Sixteenths of the budget for pushes without a credential; they are part of [`PUSH_SIXTEENTHS`].
-const ANONYMOUS_SIXTEENTHS: usize = 8;
-
-/// Sixteenths of the budget for logins, which anybody may send, of 8 KiB each.
-const LOGIN_SIXTEENTHS: usize = 1;
-
-/// Sixteenths of the budget for administrators' requests, of 256 KiB each.
-const ADMIN_SIXTEENTHS: usize = 1;
-
-/// The kind of an upload, and of its sender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::web) enum Kind {
-    /// A picture, a feed or points, of somebody who needed no credential.
-    Anonymous,
-    /// A picture, a feed or points, of somebody with a valid credential.
-    Known,
-    /// A login's form.
-    Login,
-    /// Settings, or what is to be probed.
-    Admin,
-}
 
 /// The uploads of the process.
 #[derive(Debug)]
@@ -142,95 +109,14 @@ impl From<UploadError> for Problem {
     }
 }
 
-impl Kind {
-    /// The kind of a push: whether a credential was looked at, and good.
-    fn of_push(request: &HttpRequest) -> Self {
-        if access::is_known(request) { Self::Known } else { Self::Anonymous }
-    }
-
-    fn sixteenths(self) -> usize {
-        match self {
-            Self::Anonymous => ANONYMOUS_SIXTEENTHS,
-            Self::Known => PUSH_SIXTEENTHS,
-            Self::Login => LOGIN_SIXTEENTHS,
-            Self::Admin => ADMIN_SIXTEENTHS,
-        }
-    }
-
-    /// Returns the time without a whole picture after which it may be ended to make room.
-    fn grace(self) -> Duration {
-        if self == Self::Login { LOGIN_GRACE } else { GRACE }
-    }
-
-    /// The least that one holds which is ended to make room. Logins are all small: there are only many.
-    fn worth_ending(self) -> usize {
-        if self == Self::Login { 1 } else { WORTH_ENDING }
-    }
-
-    /// Whether everybody may send it, so that addresses are counted.
-    fn is_of_anybody(self) -> bool {
-        matches!(self, Self::Anonymous | Self::Login)
-    }
-}
-
 impl Uploads {
     /// None yet, within `budget`; what is refused is counted in `refusals`.
     pub fn new(budget: Arc<ByteBudget>, refusals: Arc<Refusals>) -> Self {
         Self { budget, refusals, state: Mutex::default() }
     }
 
-    /// Begins a single push to `stream`.
-    ///
-    /// # Errors
-    /// 503 when the stream, or the address of a client without a credential, has as many as it may.
-    pub(in crate::web) fn push(
-        state: &WebState,
-        request: &HttpRequest,
-        stream: &str,
-    ) -> Result<Upload, Problem> {
-        Self::begin(state, request, Kind::of_push(request), Some(stream))
-    }
-
-    /// Begins a feed. A stream has one at a time, so that it counts neither against its single pushes nor
-    /// against those of its address: one machine may feed many streams, and a feed that lost its network must
-    /// not keep out the one that replaces it.
-    ///
-    /// # Errors
-    /// None now; as the others, so that callers need not know.
-    pub(in crate::web) fn feed(state: &WebState, request: &HttpRequest) -> Result<Upload, Problem> {
-        let limits = &state.settings.now().limits;
-        Ok(state.uploads.admit(limits, Kind::of_push(request), None, None)?)
-    }
-
-    /// Begins a login.
-    ///
-    /// # Errors
-    /// 503 when the client's address has as many as it may.
-    pub(in crate::web) fn login(state: &WebState, request: &HttpRequest) -> Result<Upload, Problem> {
-        Self::begin(state, request, Kind::Login, None)
-    }
-
-    /// Begins an administrator's request.
-    ///
-    /// # Errors
-    /// None now; as the others, so that callers need not know.
-    pub(in crate::web) fn admin(state: &WebState, request: &HttpRequest) -> Result<Upload, Problem> {
-        Self::begin(state, request, Kind::Admin, None)
-    }
-
-    fn begin(
-        state: &WebState,
-        request: &HttpRequest,
-        kind: Kind,
-        stream: Option<&str>,
-    ) -> Result<Upload, Problem> {
-        let limits = &state.settings.now().limits;
-        let address = kind.is_of_anybody().then(|| subscriber(access::address(state, request)));
-        Ok(state.uploads.admit(limits, kind, stream, address)?)
-    }
-
     /// Counts an upload among those of its stream and of its address.
-    fn admit(
+    pub(super) fn admit(
         self: &Arc<Self>,
         limits: &Limits,
         kind: Kind,

@@ -8,7 +8,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::info;
 
-use super::body::Body;
 use crate::{
     auth::Lease,
     bus::{Bus, DropReason},
@@ -22,10 +21,13 @@ use crate::{
     web::{
         WebState,
         middleware::{
-            access,
-            access_log::{Asked, Publisher, shown},
+            access, access_log,
+            access_log::{
+                asked::{Asked, shown},
+                notes::Publisher,
+            },
             problem::Problem,
-            uploads::{Upload, Uploads},
+            uploads::{Upload, begin, body::Body},
         },
     },
 };
@@ -50,7 +52,7 @@ pub(super) async fn take(
 ) -> Result<HttpResponse, Problem> {
     let name = stream.name().as_str();
     // Before another publisher is replaced by this one.
-    let upload = Uploads::feed(state, request)?;
+    let upload = begin::feed(state, request)?;
     let mut feed = Feed::new(request, &state.settings.now().limits, stream, upload);
     let publishing = stream.publish(second).map_err(|Taken| already_fed(name))?;
     let replaced = publishing.over();
@@ -60,7 +62,7 @@ pub(super) async fn take(
     let mut lease = access::push_lease(state, request, stream)?;
     let id = next_id();
     request.extensions_mut().insert(Publisher(id));
-    let Asked { client, user, agent, .. } = Asked::of(state, request);
+    let Asked { client, user, agent, .. } = access_log::asked(state, request);
     let (client, user, agent) = (shown(client), user.as_deref(), agent.as_deref());
     info!(target: ACCESS, stream = %name, publisher = id, client, user, agent, "a publisher feeds");
     let _feeding = stream.fed_by(id);

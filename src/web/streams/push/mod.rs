@@ -1,6 +1,5 @@
 //! Pictures pushed to us: one a request (`/frame`), or a feed without end (`/feed`).
 
-mod body;
 mod feed;
 mod form;
 pub(crate) mod rejected;
@@ -10,8 +9,6 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-pub(in crate::web) use body::Body;
-use body::Received;
 pub(in crate::web) use feed::Fed;
 #[cfg(any(test, fuzzing))]
 pub(in crate::web) use form::file_in as file_of_form;
@@ -27,7 +24,13 @@ use crate::{
     stream::{StreamHandle, state::State as StreamState},
     web::{
         State, WebState,
-        middleware::{problem::Problem, uploads::Uploads},
+        middleware::{
+            problem::Problem,
+            uploads::{
+                begin,
+                body::{Body, Received},
+            },
+        },
     },
 };
 
@@ -134,7 +137,7 @@ async fn one_picture(
         let detail = format!("the picture is larger than {max} bytes (limits.max_frame_bytes)");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
-    let upload = Uploads::push(state, request, stream.name().as_str())
+    let upload = begin::push(state, request, stream.name().as_str())
         .inspect_err(|_| stream.sink().dropped(DropReason::Busy))?;
     let picture = if content_type(request).starts_with("multipart/form-data") {
         match body.whole(upload, max.saturating_add(form::OVERHEAD_BYTES), too_large).await {

@@ -64,12 +64,12 @@ pub(in crate::web) struct Received {
 }
 
 impl Received {
-    pub(super) fn new(bytes: Bytes, upload: Upload) -> Self {
+    pub(in crate::web) fn new(bytes: Bytes, upload: Upload) -> Self {
         Self { bytes, upload }
     }
 
     /// Returns the bytes and their charge.
-    pub(super) fn into_parts(self) -> (Bytes, Upload) {
+    pub(in crate::web) fn into_parts(self) -> (Bytes, Upload) {
         (self.bytes, self.upload)
     }
 }
@@ -109,7 +109,7 @@ impl Body {
     ///
     /// # Errors
     /// 400 when the body is incomplete, 503 when the upload was ended to make room for others.
-    pub(super) async fn chunk(&mut self, upload: &Upload) -> Result<Option<Bytes>, Problem> {
+    pub(in crate::web) async fn chunk(&mut self, upload: &Upload) -> Result<Option<Bytes>, Problem> {
         tokio::select! {
             biased;
             () = upload.ended() => Err(UploadError::Ended.into()),
