@@ -40,8 +40,8 @@ use crate::{
     registry::{Applied, Events, NotApplied, Pictures, Registry, Renditions},
     stream::{Capacity, StreamHandle},
     web::{
-        Connections, Documents, ListenError, Listeners, LiveSettings, Pages, Refusals, RequestRate, Seats,
-        Settings, Tls, TlsError, UnsentAnswers, Uploads, WebServer, WebState,
+        Access, Connections, Documents, ListenError, Listeners, LiveSettings, Pages, Refusals, RequestRate,
+        Runtime, Seats, Settings, Streams, Tls, TlsError, UnsentAnswers, Uploads, WebServer, WebState,
     },
     webhooks::Webhooks,
 };
@@ -143,34 +143,33 @@ impl Relay {
             tls: tls.clone(),
         };
         let live = Live::start(Current { config, text, added }, origin, parts).await?;
-        let state = Arc::new(WebState {
+        let streams = Streams {
             registry,
             starter,
             control: Arc::new(live.clone()),
             events,
-            auth,
+            webhooks,
             renditions,
             pictures: Pictures::new(memory),
+            capacity,
+            viewers: Arc::default(),
+        };
+        let access = Access { auth, requests, seats, uploads, refusals };
+        let runtime = Runtime {
+            settings,
+            base_path,
             is_tls: tls.is_some(),
             unsent: Arc::new(UnsentAnswers::new(budgets.unsent.clone())),
             budgets,
-            connections,
-            requests,
-            viewers: Arc::default(),
-            seats,
-            webhooks,
-            refusals,
-            uploads,
-            capacity,
-            settings,
-            documents: Documents::default(),
-            pages: Pages::default(),
             pool,
-            base_path,
+            connections,
+            pages: Pages::default(),
+            documents: Documents::default(),
             stopping: AtomicBool::new(false),
             started: SystemTime::now(),
             started_at: Instant::now(),
-        });
+        };
+        let state = Arc::new(WebState { streams, access, runtime });
         let (web, server) = WebServer::start(state.clone(), listeners, cores, tls)?;
         let serving = actix_rt::spawn(server);
         let watching = live.watch();
@@ -200,7 +199,7 @@ impl Relay {
 
     /// The streams.
     pub fn registry(&self) -> &Registry {
-        &self.state.registry
+        &self.state.streams.registry
     }
 
     /// Does what `config` says instead of what was before; only streams whose settings changed are touched.
@@ -222,23 +221,23 @@ impl Relay {
     /// Ends everything: viewers get the closing delimiter, sources let go of their cameras, connections
     /// drain.
     pub async fn stop(self) {
-        self.state.stopping.store(true, Ordering::Relaxed);
+        self.state.runtime.stopping.store(true, Ordering::Relaxed);
         self.watching.iter().for_each(JoinHandle::abort);
         // Viewers that leave now are no news.
-        self.state.webhooks.begin_stop();
-        let registry = &self.state.registry;
+        self.state.streams.webhooks.begin_stop();
+        let registry = &self.state.streams.registry;
         let streams: Vec<_> = registry
             .overview()
             .into_iter()
             .chain(registry.all())
-            .chain(self.state.renditions.all().into_iter().map(|rendition| rendition.stream))
+            .chain(self.state.streams.renditions.all().into_iter().map(|rendition| rendition.stream))
             .collect();
         if timeout(STREAMS_STOP_WITHIN, join_all(streams.iter().map(StreamHandle::stop))).await.is_err() {
             warn!("a source did not end in time; it is left behind");
             streams.iter().for_each(|stream| stream.bus().close());
         }
         let programs = timeout(PROGRAMS_END_WITHIN, join_all(streams.iter().map(|s| s.lasting().gone())));
-        let (_, _, ()) = tokio::join!(self.web.stop(), programs, self.state.webhooks.stop());
+        let (_, _, ()) = tokio::join!(self.web.stop(), programs, self.state.streams.webhooks.stop());
         // Those that are gone have nothing to be killed.
         streams.iter().for_each(|stream| stream.lasting().kill());
         if let Ok(Err(error)) = self.serving.await {

@@ -11,13 +11,13 @@ use crate::{
     auth::Caller,
     registry::Event,
     web::{
-        State,
         middleware::{access::known_or, problem::Problem},
         query::query,
         response::{
             disclosure::{disclosed, may_see},
             numbers::unix_seconds,
         },
+        state::State,
     },
 };
 
@@ -56,7 +56,7 @@ pub(in crate::web) async fn events(
             Problem::new(StatusCode::BAD_REQUEST, "after must be the number of an event, such as after=17")
         })?,
     };
-    let visible = state.events.visible(after, may_see(&caller));
+    let visible = state.streams.events.visible(after, may_see(&caller));
     let last = visible.events.last().map_or(visible.last, |event| event.id);
     let events = visible.events.into_iter().map(|event| EventReport::of(event, &caller)).collect();
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Report { last, events }))

@@ -27,12 +27,12 @@ use crate::{
         http_client::HttpClient,
     },
     web::{
-        State, WebState,
         middleware::{
             problem::Problem,
             uploads::{begin, body::Body},
         },
         response::numbers::rounded,
+        state::{State, WebState},
     },
 };
 
@@ -138,7 +138,7 @@ async fn answer(state: &WebState, text: &[u8]) -> Result<Report, Problem> {
 }
 
 async fn look(state: &WebState, upstream: &UpstreamConfig) -> Report {
-    let mut client = HttpClient::new(upstream, state.settings.now().limits.max_header_bytes);
+    let mut client = HttpClient::new(upstream, state.runtime.settings.now().limits.max_header_bytes);
     let started = Instant::now();
     let response = match client.get(&[]).await {
         Ok(response) => response,
@@ -155,7 +155,7 @@ async fn look(state: &WebState, upstream: &UpstreamConfig) -> Report {
         return Report { problem: Some(format!("{host} answered {}", response.status_text())), ..report };
     }
     let kind = ContentKind::from_header(response.content_type());
-    let seen = probe::look(response, kind.clone(), PATIENCE, &state.settings.now().limits).await;
+    let seen = probe::look(response, kind.clone(), PATIENCE, &state.runtime.settings.now().limits).await;
     Report { problem: (seen.frames == 0).then(|| seen.no_picture(&host, &kind)), ..report.with(seen) }
 }
 

@@ -9,9 +9,9 @@ use crate::{
     config::Role,
     media::stream_name::StreamName,
     web::{
-        State, WebState,
         middleware::{access_log::asked::Asked, problem::Problem},
         response::numbers::unix_seconds,
+        state::{State, WebState},
         streams::viewer_list::ViewerEntry,
     },
 };
@@ -71,11 +71,11 @@ pub(in crate::web) async fn of_stream(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let stream = state.stream(&name)?;
+    let stream = state.streams.find(&name)?;
     Ok(answer(&state, |name| name == stream.name()))
 }
 
 fn answer(state: &WebState, wanted: impl Fn(&StreamName) -> bool) -> HttpResponse {
-    let viewers = state.viewers.of(wanted).iter().map(|viewer| ViewerReport::of(viewer)).collect();
+    let viewers = state.streams.viewers.of(wanted).iter().map(|viewer| ViewerReport::of(viewer)).collect();
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Report { viewers })
 }

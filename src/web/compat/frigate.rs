@@ -15,10 +15,10 @@ use crate::{
     source::{offline_image, offline_image::StandIn},
     stream::{StreamHandle, state},
     web::{
-        State, WebState,
         middleware::problem::Problem,
         query::query,
         response::headers::{allow_origin, never_cached},
+        state::{State, WebState},
         streams::{renditions, snapshot},
     },
 };
@@ -32,7 +32,7 @@ pub(in crate::web) async fn latest(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let stream = state.stream(&name)?;
+    let stream = state.streams.find(&name)?;
     let variant = Variant::parse(|key| match key {
         "height" => query(&request, "height").or_else(|| query(&request, "h")),
         "quality" => query(&request, "quality"),
@@ -49,7 +49,7 @@ pub(in crate::web) async fn latest(
             let card = renditions::one_picture(&state, &stream, variant, &card).await?;
             let mut head = HttpResponse::Ok();
             never_cached(&mut head);
-            allow_origin(&mut head, &state.settings.now());
+            allow_origin(&mut head, &state.runtime.settings.now());
             head.content_type("image/jpeg").body(card.jpeg().clone())
         }
     };
@@ -74,9 +74,14 @@ async fn card(state: &WebState, stream: &StreamHandle) -> Result<Frame, Problem>
         reason,
         since: status.since.min(SystemTime::now()),
         last: None,
-        max_pixels: state.settings.now().limits.max_frame_pixels,
+        max_pixels: state.runtime.settings.now().limits.max_frame_pixels,
     };
-    let memory = state.pool.memory().clone();
+    let memory = state.runtime.pool.memory().clone();
     let bytes = wanted.bytes(memory.most_bytes());
-    Ok(state.pool.queue(stream.name()).run(bytes, move || offline_image::draw(&wanted, &memory)).await?)
+    Ok(state
+        .runtime
+        .pool
+        .queue(stream.name())
+        .run(bytes, move || offline_image::draw(&wanted, &memory))
+        .await?)
 }

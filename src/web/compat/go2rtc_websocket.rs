@@ -25,13 +25,13 @@ use crate::{
     stream::{StreamHandle, ViewerGuard},
     viewer::Counts,
     web::{
-        State, WebState,
         middleware::{
             access::{same_origin, seat},
             problem::Problem,
         },
         query::query,
         server::transport::Outbox,
+        state::{State, WebState},
         streams::{viewer_list::Kind, viewing::begin},
         websocket,
         websocket::backpressure::Backlog,
@@ -69,7 +69,7 @@ pub(in crate::web) async fn ws(
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
     let stream = match query(&request, "src") {
-        Some(name) => state.stream(&name)?,
+        Some(name) => state.streams.find(&name)?,
         None => return Err(Problem::new(StatusCode::BAD_REQUEST, "say which stream: /api/ws?src=NAME")),
     };
     if !allowed_elsewhere(&request, &state) {
@@ -77,7 +77,7 @@ pub(in crate::web) async fn ws(
     }
     let (response, session, messages) = websocket::accept(&request, body)?;
     let seat = seat(&state, &request)?;
-    let lease = Lease::new(&state.auth, &caller, Role::View, Some(stream.name()));
+    let lease = Lease::new(&state.access.auth, &caller, Role::View, Some(stream.name()));
     let outbox = Outbox::of(&request);
     tasks::spawn(async move {
         let _seat = seat;
@@ -89,7 +89,7 @@ pub(in crate::web) async fn ws(
 /// Pictures may be shown wherever those of a stream may.
 fn allowed_elsewhere(request: &HttpRequest, state: &WebState) -> bool {
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-    state.settings.now().cors.as_deref().is_some_and(|cors| cors == "*" || Some(cors) == origin)
+    state.runtime.settings.now().cors.as_deref().is_some_and(|cors| cors == "*" || Some(cors) == origin)
 }
 
 async fn serve(
@@ -169,8 +169,9 @@ async fn ended(showing: &mut Option<impl Future<Output = ()> + Unpin>) {
 fn asked(text: &str, state: &WebState, stream: &StreamHandle) -> Result<ViewerGuard, String> {
     match serde_json::from_str::<Said>(text) {
         Ok(said) if said.kind == "mjpeg" => {
-            let joined = stream.join(&state.capacity, state.settings.now().limits.max_viewers_per_stream);
-            joined.map_err(|full| format!("mjpeg: {}", state.no_room(full)))
+            let joined = stream
+                .join(&state.streams.capacity, state.runtime.settings.now().limits.max_viewers_per_stream);
+            joined.map_err(|full| format!("mjpeg: {}", state.access.no_room(full)))
         }
         Ok(said) => {
             let kind: String = said.kind.chars().take(32).collect();

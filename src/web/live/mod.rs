@@ -13,7 +13,7 @@
 
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
-mod pages;
+pub(in crate::web) mod pages;
 mod session;
 mod message;
 mod size;
@@ -41,7 +41,6 @@ use subscription::Subscription;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    State, WebState,
     api::status,
     middleware::{
         access::{known_or, same_origin, seat},
@@ -57,9 +56,12 @@ use crate::{
     auth::Caller,
     config::Role,
     observability::tasks,
-    web::response::{
-        disclosure::may_see,
-        numbers::{rounded, unix_seconds},
+    web::{
+        response::{
+            disclosure::may_see,
+            numbers::{rounded, unix_seconds},
+        },
+        state::{State, WebState},
     },
 };
 
@@ -94,8 +96,8 @@ pub(super) async fn live(
     // Browsers let any site's page open a WebSocket anywhere.
     same_origin(&request)?;
     let seat = seat(&state, &request)?;
-    let page = state.pages.join(state.settings.now().limits.max_live_connections);
-    let page = page.inspect_err(|_| state.refusals.full(Full::Pages))?;
+    let page = state.runtime.pages.join(state.runtime.settings.now().limits.max_live_connections);
+    let page = page.inspect_err(|_| state.access.refusals.full(Full::Pages))?;
     let caller = known_or(caller, &state, &request).await;
     let (response, session, messages) = websocket::accept(&request, body)?;
     let outbox = Outbox::of(&request);
@@ -197,7 +199,11 @@ impl Connection {
         if let Some(fps) = wish.fps.filter(|fps| !RATES.contains(fps)) {
             return Err(format!("fps must be from {} to {}, not {fps}", RATES.start(), RATES.end()));
         }
-        let stream = self.state.seen(&self.caller, &wish.stream).map_err(|problem| problem.to_string())?;
+        let stream = self
+            .state
+            .streams
+            .find_visible(&self.caller, &wish.stream)
+            .map_err(|problem| problem.to_string())?;
         let id = wish.id;
         // The one before lets go first.
         drop(subscriptions.remove(&id));
@@ -210,11 +216,11 @@ impl Connection {
         let (mut told, mut pinged, mut states) = (None, Instant::now(), 0);
         loop {
             let now = Instant::now();
-            if self.state.stopping.load(Ordering::Relaxed) {
+            if self.state.runtime.stopping.load(Ordering::Relaxed) {
                 return Some((CloseCode::Away, "framecast stops".to_owned()));
             }
             // Who asks may do less now, or more: whatever is shown then is asked for anew.
-            if self.state.auth.renewed(&self.caller) != self.caller {
+            if self.state.access.auth.renewed(&self.caller) != self.caller {
                 return Some((CloseCode::Policy, "what you may watch has changed: connect again".to_owned()));
             }
             let states_now = self.states();
@@ -234,7 +240,7 @@ impl Connection {
     /// Returns a hash that changes with the state of any stream that the page may show.
     fn states(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        let streams = self.state.registry.all().into_iter();
+        let streams = self.state.streams.registry.all().into_iter();
         for stream in streams.filter(|stream| self.caller.may(Role::View, Some(stream.name()))) {
             stream.name().as_str().hash(&mut hasher);
             stream.status().since.hash(&mut hasher);
@@ -248,7 +254,7 @@ impl Connection {
         let push = Push {
             kind: "report",
             time: unix_seconds(SystemTime::now()),
-            last_event: self.state.events.last_visible(may_see(&self.caller)),
+            last_event: self.state.streams.events.last_visible(may_see(&self.caller)),
             latency_s: subscriptions.iter().filter_map(latency).collect(),
             report: status::Report::of(&self.state, &self.caller),
         };

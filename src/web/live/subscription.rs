@@ -25,7 +25,7 @@ use crate::{
     observability::tasks,
     registry::{Held, Variant},
     stream::StreamHandle,
-    web::WebState,
+    web::state::WebState,
 };
 
 /// Pictures of one subscription on their way: one is drawn while the next travels.
@@ -116,7 +116,7 @@ async fn smaller(state: &WebState, wish: &Subscribe, stream: &StreamHandle) -> O
     };
     let variant = Variant::parse(side).expect("the shared sizes are in the range that it takes");
     // Who is refused is counted there.
-    state.renditions.hold(stream, variant, &*state.starter).await.ok()
+    state.streams.renditions.hold(stream, variant, &*state.streams.starter).await.ok()
 }
 
 /// Sends what `shown` shows, and counts it as a picture of `stream`, until it has ended.

@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod access_log;
 pub(crate) mod problem;
 pub(crate) mod request_rate;
+pub(crate) mod rejected_pushes;
 pub(crate) mod rejections;
 pub(crate) mod request_headers;
 pub(crate) mod viewers_per_address;

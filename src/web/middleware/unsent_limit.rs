@@ -12,12 +12,12 @@ use actix_web::{
 };
 
 use crate::web::{
-    WebState,
     middleware::{problem::Problem, rejections::Refusal},
     server::{
         slices::Slices,
         unsent::{ConnectionBytes, Permanent, WAIT_FOR_ROOM},
     },
+    state::WebState,
 };
 /// Shorter answers are not charged: 256 of them, of all streams of a connection, are as much as one of its
 /// buffers.
@@ -30,9 +30,9 @@ pub(in crate::web) async fn bound(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = request.app_data::<web::Data<WebState>>().expect("every app has its state").clone();
     let connection = ConnectionBytes::of(request.request());
-    let most = state.settings.now().limits.max_unsent_bytes_per_connection;
+    let most = state.runtime.settings.now().limits.max_unsent_bytes_per_connection;
     if !connection.wait_below(most).await {
-        state.refusals.count(Refusal::Unsent);
+        state.access.refusals.count(Refusal::Unsent);
         let detail = format!(
             "this connection has not taken {most} bytes of its earlier answers for {} s, and \
              limits.max_unsent_bytes_per_connection allows no more: read them first",
@@ -58,10 +58,10 @@ fn charged(state: &WebState, response: HttpResponse, connection: &Arc<Connection
     let (head, body) = response.into_parts();
     let bytes = match body.try_into_bytes() {
         Ok(bytes) if is_permanent => bytes,
-        Ok(bytes) => match state.unsent.charge(bytes, connection) {
+        Ok(bytes) => match state.runtime.unsent.charge(bytes, connection) {
             Ok(bytes) => bytes,
             Err(error) => {
-                state.refusals.count(Refusal::Unsent);
+                state.access.refusals.count(Refusal::Unsent);
                 let detail = format!("answers that clients have not taken are too many: {error}");
                 return Problem::unavailable(detail).error_response();
             }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponseBuilder, http::header};
 
-use crate::web::settings::Settings;
+use crate::web::state::Settings;
 
 /// Forbids caching, with the values of mjpg-streamer, which its clients are known to work with.
 pub(in crate::web) fn never_cached(head: &mut HttpResponseBuilder) {

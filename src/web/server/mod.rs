@@ -44,13 +44,15 @@ use unsent::ConnectionBytes;
 use url::Url;
 
 use super::{
-    WebState,
     middleware::{
         access_log, problem::Problem, rejections::Refusal, request_headers, security_headers, unsent_limit,
     },
     routes,
 };
-use crate::observability::tasks;
+use crate::{
+    observability::tasks,
+    web::{api::openapi::row::RouteTable, routes::ROUTES, state::WebState},
+};
 
 /// An idle kept-alive connection is closed after this.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -112,7 +114,8 @@ impl WebServer {
             Server::build().workers(workers).disable_signals().shutdown_timeout(SHUTDOWN_TIMEOUT_S);
         // Accepted connections count here before they have a permit, so that not even a burst takes more
         // descriptors.
-        builder = builder.max_concurrent_connections(state.connections.most_accepted().div_ceil(workers));
+        builder =
+            builder.max_concurrent_connections(state.runtime.connections.most_accepted().div_ceil(workers));
         let port = listeners.tcp.first().map_or(443, |(address, _)| address.port());
         for (address, listener) in listeners.redirecting.drain(..) {
             let (name, state) = (format!("redirect-{address}"), state.clone());
@@ -251,7 +254,7 @@ fn secured(
     };
     // Either has routes of its own; they share the state.
     let counting = state.clone();
-    let refused = move |refusal| counting.refusals.count(refusal);
+    let refused = move |refusal| counting.access.refusals.count(refusal);
     let either = either(http_1(app(state.clone())), app(state.clone()), refused);
     let serve = fn_service(accept).and_then(either).map_err(counted(state.clone()));
     limited(state, Speech::Tls, serve)
@@ -306,7 +309,7 @@ fn counted(state: web::Data<WebState>) -> impl Fn(DispatchError) -> DispatchErro
         };
         // Over HTTP/2 it was counted already.
         if is_malformed {
-            state.refusals.count(Refusal::Malformed);
+            state.access.refusals.count(Refusal::Malformed);
         }
         error
     }
@@ -353,8 +356,8 @@ fn app(
     Error = HttpResponse,
     InitError = (),
 > {
-    let base_path = state.base_path.clone();
-    let app = App::new().app_data(state).app_data(unreadable_path());
+    let base_path = state.runtime.base_path.clone();
+    let app = App::new().app_data(state).app_data(RouteTable(ROUTES)).app_data(unreadable_path());
     let app = app.wrap(from_fn(unsent_limit::bound)).wrap(from_fn(last_request::check));
     let app = app.wrap(from_fn(security_headers::add)).wrap(from_fn(access_log::log));
     let app = app.wrap(from_fn(connections::track));

@@ -24,7 +24,7 @@ use crate::{
     registry::{Held, RenditionError, Variant},
     stream::StreamHandle,
     viewer::{Ladder, Tally},
-    web::{State, server::transport::FeedGuard},
+    web::{server::transport::FeedGuard, state::State},
 };
 
 /// The interval at which a viewer is looked at: a window of the ladder is two of these.
@@ -99,7 +99,7 @@ impl Adapting {
                 if variant.is_nothing() {
                     return (step, Ok(None));
                 }
-                let held = state.renditions.hold(&stream, variant, &*state.starter).await;
+                let held = state.streams.renditions.hold(&stream, variant, &*state.streams.starter).await;
                 (step, held.map(Some))
             }
             .boxed_local(),

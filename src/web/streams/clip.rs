@@ -19,10 +19,10 @@ use crate::{
     media::formats::{ClipFormat, clip, local},
     viewer::Counts,
     web::{
-        State,
         middleware::{access, problem::Problem},
         query::query,
         response::headers::{allow_origin, never_cached},
+        state::State,
         streams::viewing::begin,
     },
 };
@@ -33,7 +33,7 @@ pub(in crate::web) async fn by_name(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let stream = state.stream(&name)?;
+    let stream = state.streams.find(&name)?;
     let history = history(&stream)?;
     let seconds = seconds(&request, history)?;
     let format = match query(&request, "format") {
@@ -47,8 +47,9 @@ pub(in crate::web) async fn by_name(
         None
     } else {
         let seat = access::seat(&state, &request)?;
-        let most = state.settings.now().limits.max_viewers_per_stream;
-        let joined = stream.join_past(&state.capacity, most).map_err(|full| state.no_room(full))?;
+        let most = state.runtime.settings.now().limits.max_viewers_per_stream;
+        let joined =
+            stream.join_past(&state.streams.capacity, most).map_err(|full| state.access.no_room(full))?;
         let viewing = begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
         Some((joined, seat, viewing))
     };
@@ -58,7 +59,7 @@ pub(in crate::web) async fn by_name(
     let clip = clip(format, pictures);
     let mut head = HttpResponse::Ok();
     never_cached(&mut head);
-    allow_origin(&mut head, &state.settings.now());
+    allow_origin(&mut head, &state.runtime.settings.now());
     head.content_type(format.content_type());
     // A stream's name has no character that would have to be escaped.
     head.insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")));

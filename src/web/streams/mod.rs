@@ -11,3 +11,5 @@ pub(crate) mod viewer_list;
 pub(crate) mod viewing;
 pub(crate) mod watch;
 pub(crate) mod multiplexed;
+pub(crate) mod options;
+pub(crate) mod viewer_feed;

@@ -11,13 +11,14 @@ use actix_web::body::BodyStream;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 
-use super::{viewer_list::Viewing, watch::ViewerFeed};
+use super::viewer_list::Viewing;
 use crate::{
     auth::Lease,
     bus::Subscriber,
     web::{
         middleware::viewers_per_address::AddressSeat,
         server::transport::{BusyGuard, Feed, Filled, Pieces},
+        streams::viewer_feed::ViewerFeed,
     },
 };
 

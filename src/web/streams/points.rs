@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 
-use super::push::{content_type, rejected};
+use super::push::content_type;
 use crate::{
     config::{Publishers, SourceConfig},
     source::generated::chart::{parse, points::Points, unix_now},
     web::{
-        State, WebState,
         middleware::{
             problem::Problem,
+            rejected_pushes,
             uploads::{begin, body::Body},
         },
+        state::{State, WebState},
     },
 };
 
@@ -47,7 +48,7 @@ pub(in crate::web) async fn points(
     match taken.await {
         Ok(answer) => answer,
         Err(problem) => {
-            rejected::count(&state, &name, problem.status());
+            rejected_pushes::count(&state.streams, &name, problem.status());
             body.refuse(problem).await
         }
     }
@@ -55,7 +56,7 @@ pub(in crate::web) async fn points(
 
 /// The points of the stream, if it takes them.
 fn chart(state: &WebState, name: &str) -> Result<Arc<Points>, Problem> {
-    let stream = state.stream(name)?;
+    let stream = state.streams.find(name)?;
     let config = stream.config();
     let chart = config.sources().find_map(|source| match source {
         SourceConfig::Chart(chart) => Some(chart),

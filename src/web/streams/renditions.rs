@@ -9,9 +9,9 @@ use crate::{
     registry::{Held, Variant},
     stream::{StreamHandle, ViewerGuard},
     web::{
-        WebState,
         middleware::{problem::Problem, rejections::Full},
         query::query,
+        state::WebState,
     },
 };
 
@@ -32,13 +32,13 @@ pub(in crate::web) async fn join(
     stream: &StreamHandle,
     variant: Variant,
 ) -> Result<(ViewerGuard, Option<Held>), Problem> {
-    let most = state.settings.now().limits.max_viewers_per_stream;
-    let mut guard = stream.join(&state.capacity, most).map_err(|full| state.no_room(full))?;
+    let most = state.runtime.settings.now().limits.max_viewers_per_stream;
+    let mut guard = stream.join(&state.streams.capacity, most).map_err(|full| state.access.no_room(full))?;
     if variant.is_nothing() {
         return Ok((guard, None));
     }
-    let held = state.renditions.hold(stream, variant, &*state.starter).await;
-    let held = held.inspect_err(|_| state.refusals.full(Full::Renditions))?;
+    let held = state.streams.renditions.hold(stream, variant, &*state.streams.starter).await;
+    let held = held.inspect_err(|_| state.access.refusals.full(Full::Renditions))?;
     guard.look_at(Some(held.stream()));
     Ok((guard, Some(held)))
 }
@@ -57,12 +57,12 @@ pub(in crate::web) async fn one_picture(
     if rework.is_nothing() {
         return Ok(picture.clone());
     }
-    let limits = (&state.settings.now().limits).into();
-    let memory = state.pool.memory().clone();
+    let limits = (&state.runtime.settings.now().limits).into();
+    let memory = state.runtime.pool.memory().clone();
     let pipeline = Pipeline::new(stream.config().title.clone(), rework, limits, memory);
     let bytes = pipeline.bytes_for(picture)?;
     let picture = picture.clone();
-    Ok(state.pool.queue(stream.name()).run(bytes, move || pipeline.rework(&picture)).await??.frame)
+    Ok(state.runtime.pool.queue(stream.name()).run(bytes, move || pipeline.rework(&picture)).await??.frame)
 }
 
 /// Returns a rendition of one frame of the stream, made once for all who ask for it.
@@ -79,5 +79,5 @@ pub(in crate::web) async fn one_picture_for_all(
         return Ok(picture.frame.clone());
     }
     let make = async || one_picture(state, stream, variant, &picture.frame).await;
-    state.pictures.get(stream.bus(), picture, variant, make).await
+    state.streams.pictures.get(stream.bus(), picture, variant, make).await
 }

@@ -17,7 +17,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     viewer_list::{Kind, Viewing},
-    watch::{self, NoBody, Wishes},
+    watch,
+    watch::NoBody,
 };
 use crate::{
     auth::Lease,
@@ -27,14 +28,14 @@ use crate::{
     stream::{DemandGuard, PastViewerGuard, StreamHandle},
     viewer::{Counts, Replay},
     web::{
-        State,
         middleware::{access, problem::Problem, viewers_per_address::AddressSeat},
         query::query,
         server::{
             http2::Patience,
             transport::{Busy, BusyGuard, Outbox},
         },
-        streams::viewing::begin,
+        state::State,
+        streams::{options::Wishes, viewing::begin},
     },
 };
 
@@ -52,7 +53,7 @@ pub(in crate::web) async fn by_name(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let stream = state.stream(&name)?;
+    let stream = state.streams.find(&name)?;
     let history = history(&stream)?;
     let seconds = seconds(&request, history)?;
     let speed = speed(&request)?;
@@ -68,8 +69,8 @@ pub(in crate::web) async fn by_name(
     let lease = access::lease(&state, &request, Role::View, &stream)?;
     let seat = access::seat(&state, &request)?;
     let guard = stream
-        .join_past(&state.capacity, state.settings.now().limits.max_viewers_per_stream)
-        .map_err(|full| state.no_room(full))?;
+        .join_past(&state.streams.capacity, state.runtime.settings.now().limits.max_viewers_per_stream)
+        .map_err(|full| state.access.no_room(full))?;
     let outbox = Outbox::of(&request);
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let counts: Arc<Counts> = Arc::default();

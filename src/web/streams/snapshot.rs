@@ -14,11 +14,11 @@ use crate::{
     stream::StreamHandle,
     viewer::{newest_picture, next_after},
     web::{
-        State, WebState,
         middleware::problem::Problem,
         query::query,
         response::headers::{allow_origin, never_cached},
         server::transport::{Busy, Outbox},
+        state::{State, WebState},
     },
 };
 
@@ -28,7 +28,7 @@ pub(in crate::web) async fn by_name(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    answer(&request, &state, &state.stream(&name)?).await
+    answer(&request, &state, &state.streams.find(&name)?).await
 }
 
 /// Answers with the stream's newest picture; with `?wait=next`, with the first that comes after the request
@@ -78,7 +78,7 @@ pub(in crate::web) async fn show(
     picture: &Published,
 ) -> Result<HttpResponse, Problem> {
     // The number alone would repeat after a restart.
-    let mut etag = format!("\"{}-{}", timestamp(state.started), picture.seq);
+    let mut etag = format!("\"{}-{}", timestamp(state.runtime.started), picture.seq);
     if !variant.is_nothing() {
         etag = format!("{etag}-{variant}");
     }
@@ -106,7 +106,7 @@ fn head_of(
     frame: &Frame,
 ) -> HttpResponseBuilder {
     never_cached(&mut head);
-    allow_origin(&mut head, &state.settings.now());
+    allow_origin(&mut head, &state.runtime.settings.now());
     head.insert_header((header::ETAG, etag));
     head.insert_header(("X-Timestamp", timestamp(frame.taken())));
     head.insert_header((

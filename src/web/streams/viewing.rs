@@ -8,7 +8,7 @@ use super::viewer_list::Kind;
 use crate::{
     media::stream_name::StreamName,
     viewer::Counts,
-    web::{WebState, middleware::access_log, streams::viewer_list::Viewing},
+    web::{middleware::access_log, state::WebState, streams::viewer_list::Viewing},
 };
 
 /// Adds the viewer of `stream` who sent `request`. `counts` are those of what it is sent.
@@ -20,5 +20,5 @@ pub(in crate::web) fn begin(
     counts: Arc<Counts>,
 ) -> Viewing {
     let asked = (access_log::asked(state, request), request.version());
-    Viewing::begin(&state.viewers, asked, stream, kind, counts)
+    Viewing::begin(&state.streams.viewers, asked, stream, kind, counts)
 }

@@ -6,7 +6,7 @@ use super::family::{Meaning, Scrape, metric, unix};
 use crate::{
     imaging::codec::codec,
     observability::{process::Figures, tasks::Kind},
-    web::WebState,
+    web::state::WebState,
 };
 
 /// A metric of one sample, and its value.
@@ -15,23 +15,25 @@ type Single = (Meaning, fn(&WebState) -> f64);
 const GAUGES: &[Single] = &[
     (
         metric("framecast_streams", "Streams of the configuration, the mosaic of all of them not counted."),
-        |state| state.registry.all().len() as f64,
+        |state| state.streams.registry.all().len() as f64,
     ),
     (metric("framecast_viewers", "Viewers of all streams together."), |state| {
-        state.capacity.viewers() as f64
+        state.streams.capacity.viewers() as f64
     }),
     (metric("framecast_viewers_limit", "Viewers that limits.max_viewers allows."), |state| {
-        state.settings.now().limits.max_viewers as f64
+        state.runtime.settings.now().limits.max_viewers as f64
     }),
-    (metric("framecast_live_pages", "Pages that show live tiles."), |state| state.pages.count() as f64),
+    (metric("framecast_live_pages", "Pages that show live tiles."), |state| {
+        state.runtime.pages.count() as f64
+    }),
     (metric("framecast_live_pages_limit", "Pages that limits.max_live_connections allows."), |state| {
-        state.settings.now().limits.max_live_connections as f64
+        state.runtime.settings.now().limits.max_live_connections as f64
     }),
     (metric("framecast_renditions", "Renditions that run, of all streams together."), |state| {
-        state.renditions.count() as f64
+        state.streams.renditions.count() as f64
     }),
     (metric("framecast_renditions_limit", "Renditions that limits.max_renditions allows."), |state| {
-        state.renditions.most() as f64
+        state.streams.renditions.most() as f64
     }),
     (
         metric(
@@ -39,36 +41,36 @@ const GAUGES: &[Single] = &[
             "Connections that descriptors and memory leave room for beside sources, files, programs and \
              recordings.",
         ),
-        |state| state.connections.most() as f64,
+        |state| state.runtime.connections.most() as f64,
     ),
-    (metric("framecast_pool_workers", "CPU workers."), |state| state.pool.workers() as f64),
+    (metric("framecast_pool_workers", "CPU workers."), |state| state.runtime.pool.workers() as f64),
     (metric("framecast_pool_busy_workers", "CPU workers that are at work."), |state| {
-        state.pool.load().at_work as f64
+        state.runtime.pool.load().at_work as f64
     }),
     (
         metric(
             "framecast_pool_queue_limit",
             "Jobs that may wait; one more is refused, unless its stream has none that waits.",
         ),
-        |state| state.pool.load().max_jobs as f64,
+        |state| state.runtime.pool.load().max_jobs as f64,
     ),
     (
         metric(
             "framecast_config_last_reload_successful",
             "1 unless the configuration file is wrong as it stands now.",
         ),
-        |state| f64::from(u8::from(state.control.configuration().error.is_none())),
+        |state| f64::from(u8::from(state.streams.control.configuration().error.is_none())),
     ),
     (
         metric(
             "framecast_config_last_reload_success_timestamp_seconds",
             "When the configuration that holds was read, in Unix time.",
         ),
-        |state| unix(state.control.configuration().loaded_at),
+        |state| unix(state.streams.control.configuration().loaded_at),
     ),
     (
         metric("framecast_config_needs_restart", "Settings that have changed and hold only after a restart."),
-        |state| state.control.configuration().needs_restart.len() as f64,
+        |state| state.streams.control.configuration().needs_restart.len() as f64,
     ),
 ];
 
@@ -78,7 +80,7 @@ const COUNTERS: &[Single] = &[
             "framecast_refused_renditions_total",
             "Renditions that were asked for, by viewers or for adaptive ones, while there was no room.",
         ),
-        |state| state.renditions.refused() as f64,
+        |state| state.streams.renditions.refused() as f64,
     ),
     (
         metric(
@@ -86,10 +88,10 @@ const COUNTERS: &[Single] = &[
             "Connections that were closed to make room for a new one, those first that had been idle for \
              longest.",
         ),
-        |state| state.connections.closed_idle() as f64,
+        |state| state.runtime.connections.closed_idle() as f64,
     ),
     (metric("framecast_pool_refused_total", "Jobs that were refused because too many waited."), |state| {
-        state.pool.load().refused as f64
+        state.runtime.pool.load().refused as f64
     }),
 ];
 
@@ -141,20 +143,20 @@ pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
     for (meaning, value) in COUNTERS {
         scrape.counter(meaning, &[], value(state));
     }
-    for (reason, count) in state.refusals.viewers() {
+    for (reason, count) in state.access.refusals.viewers() {
         scrape.counter(&REFUSED_VIEWERS, &[("full", reason)], count as f64);
     }
-    for (reason, count) in state.refusals.requests() {
+    for (reason, count) in state.access.refusals.requests() {
         scrape.counter(&REFUSED_REQUESTS, &[("reason", reason)], count as f64);
     }
-    for (reason, count) in state.connections.refused() {
+    for (reason, count) in state.runtime.connections.refused() {
         scrape.counter(&REFUSED_CONNECTIONS, &[("reason", reason)], count as f64);
     }
-    let (open, idle) = (state.connections.open(), state.connections.idle());
+    let (open, idle) = (state.runtime.connections.open(), state.runtime.connections.idle());
     for (name, count) in [("busy", open.saturating_sub(idle)), ("idle", idle)] {
         scrape.gauge(&CONNECTIONS, &[("state", name)], count as f64);
     }
-    let load = state.pool.load();
+    let load = state.runtime.pool.load();
     for (kind, count) in [("jobs", load.jobs), ("streams", load.lanes)] {
         scrape.gauge(&POOL_QUEUE, &[("kind", kind)], count as f64);
     }
@@ -164,7 +166,7 @@ pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
 }
 
 fn budgets(state: &WebState, scrape: &mut Scrape) {
-    let budgets = &state.budgets;
+    let budgets = &state.runtime.budgets;
     for (name, budget) in [
         ("decode", &budgets.decode),
         ("kept_pictures", &budgets.kept_pictures),
@@ -181,7 +183,7 @@ fn budgets(state: &WebState, scrape: &mut Scrape) {
 
 /// The webhooks of the configuration.
 fn webhooks(state: &WebState, scrape: &mut Scrape) {
-    for (hook, deliveries) in state.webhooks.deliveries() {
+    for (hook, deliveries) in state.streams.webhooks.deliveries() {
         let ended = [
             ("delivered", deliveries.delivered),
             ("failed", deliveries.failed),

@@ -7,7 +7,7 @@ use crate::{
     bus::{StreamStats, Totals},
     media::frame::FrameKind,
     stream::StreamHandle,
-    web::WebState,
+    web::state::WebState,
 };
 
 const INFO: Meaning = metric(
@@ -81,16 +81,16 @@ const KEPT: Meaning = metric(
 const STATES: [&str; 6] = ["idle", "connecting", "live", "waiting", "paused", "stopped"];
 
 pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
-    for stream in state.registry.all().iter().chain(&state.registry.overview()) {
+    for stream in state.streams.registry.all().iter().chain(&state.streams.registry.overview()) {
         life(stream, scrape);
         picture(stream, scrape);
         counters(stream, scrape);
         let name = stream.name().as_str();
-        scrape.gauge(&RENDITIONS, &[("stream", name)], state.renditions.of(stream).len() as f64);
+        scrape.gauge(&RENDITIONS, &[("stream", name)], state.streams.renditions.of(stream).len() as f64);
         let stats = stream.bus().stats();
         let encodes = !stream.config().rework.is_nothing();
         totals(name, "stream", &stats.totals(), encodes, scrape);
-        totals(name, "renditions", &state.renditions.totals_of(stream), false, scrape);
+        totals(name, "renditions", &state.streams.renditions.totals_of(stream), false, scrape);
     }
 }
 

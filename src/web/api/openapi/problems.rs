@@ -8,7 +8,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     config::Role,
-    web::routes::{Of, Row, Rule},
+    web::{
+        api::openapi::row::Row,
+        middleware::access::rule::{Of, Rule},
+    },
 };
 
 /// Status and reason of those that many routes share.

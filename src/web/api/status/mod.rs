@@ -12,10 +12,10 @@ pub(in crate::web) use stream::StreamReport;
 use crate::{
     auth::Caller,
     web::{
-        State,
         compat::go2rtc,
         middleware::{access::known_or, problem::Problem},
         query::query,
+        state::State,
     },
 };
 
@@ -42,6 +42,6 @@ pub(in crate::web) async fn stream(
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let caller = known_or(caller, &state, &request).await;
-    let report = StreamReport::of(&state.stream(&name)?, &state, &caller);
+    let report = StreamReport::of(&state.streams.find(&name)?, &state, &caller);
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report))
 }

@@ -13,9 +13,9 @@ use crate::{
     registry::Configuration,
     stream::StreamHandle,
     web::{
-        WebState,
         response::{disclosure::administers, numbers::unix_seconds},
         server::connections::Connections,
+        state::WebState,
     },
 };
 
@@ -47,18 +47,18 @@ impl Report {
     /// Of all that the caller may watch.
     pub(in crate::web) fn of(state: &WebState, caller: &Caller) -> Self {
         let may_see = |stream: &StreamHandle| caller.may(Role::View, Some(stream.name()));
-        let streams = state.registry.all();
+        let streams = state.streams.registry.all();
         let name = |stream: StreamHandle| stream.name().to_string();
         Self {
             version: env!("CARGO_PKG_VERSION"),
             codec: codec().name(),
-            uptime_s: state.started_at.elapsed().as_secs(),
+            uptime_s: state.runtime.started_at.elapsed().as_secs(),
             default_stream: state.default_stream().ok().filter(may_see).map(name),
-            mosaic: state.registry.overview().filter(may_see).map(name),
-            renditions: RenditionsReport::of(&state.renditions),
-            connections: ConnectionsReport::of(&state.connections),
-            refused: state.refusals.all(),
-            config: ConfigReport::of(state.control.configuration(), caller),
+            mosaic: state.streams.registry.overview().filter(may_see).map(name),
+            renditions: RenditionsReport::of(&state.streams.renditions),
+            connections: ConnectionsReport::of(&state.runtime.connections),
+            refused: state.access.refusals.all(),
+            config: ConfigReport::of(state.streams.control.configuration(), caller),
             streams: streams
                 .iter()
                 .filter(|s| may_see(s))

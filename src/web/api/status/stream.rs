@@ -19,11 +19,11 @@ use crate::{
         state,
     },
     web::{
-        WebState,
         response::{
             disclosure::{administers, disclosed, place},
             numbers::{rounded, unix_seconds},
         },
+        state::WebState,
     },
 };
 
@@ -161,7 +161,7 @@ impl StreamReport {
                 ReplayReport { span_s, frames: kept.frames, bytes: kept.bytes, viewers: stats.replaying() }
             }),
             adaptive: AdaptiveReport::of(stats.adaptive()),
-            renditions: state.renditions.of(stream).iter().map(RenditionReport::of).collect(),
+            renditions: state.streams.renditions.of(stream).iter().map(RenditionReport::of).collect(),
         }
     }
 }

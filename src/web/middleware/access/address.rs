@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 
-use crate::{config::Proxies, web::WebState};
+use crate::{config::Proxies, web::state::WebState};
 
 /// More than chains of proxies are long; the rest of the header is not looked at.
 const MAX_HOPS: usize = 16;
@@ -12,7 +12,7 @@ const MAX_HOPS: usize = 16;
 /// The client's address; none over a Unix socket whose other end is no trusted proxy.
 pub(in crate::web) fn address(state: &WebState, request: &HttpRequest) -> Option<IpAddr> {
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    let settings = state.settings.now();
+    let settings = state.runtime.settings.now();
     if !settings.proxies.trust(peer) {
         return peer;
     }
@@ -52,7 +52,7 @@ fn parse(hop: &str) -> Option<IpAddr> {
 pub(in crate::web) fn is_secure(state: &WebState, request: &HttpRequest) -> bool {
     let said = request.headers().get("x-forwarded-proto").and_then(|said| said.to_str().ok());
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    state.is_tls || (said == Some("https") && state.settings.now().proxies.trust(peer))
+    state.runtime.is_tls || (said == Some("https") && state.runtime.settings.now().proxies.trust(peer))
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@
 mod address;
 mod origin;
 mod credentials;
+pub(in crate::web) mod other_programs;
+pub(in crate::web) mod login_redirect;
 mod resource;
+pub(in crate::web) mod rule;
 
 use std::{
     future::{Ready, ready},
@@ -38,14 +41,14 @@ use crate::{
     media::stream_name::StreamName,
     stream::StreamHandle,
     web::{
-        WebState,
         middleware::{
+            access::rule::Rule,
             access_log::notes::{About, Refused},
+            rejected_pushes,
             uploads::body::Body,
         },
-        routes::Rule,
         server::connections::Connection,
-        streams::push,
+        state::WebState,
     },
 };
 
@@ -68,7 +71,7 @@ pub(in crate::web) async fn check(
         }
         Err(problem) if problem.status() == StatusCode::UNAUTHORIZED && is_navigation(request.request()) => {
             let state = request.app_data::<web::Data<WebState>>().expect("every app has its state");
-            let to = crate::web::ui::login::address_for(request.request(), &state.base_path);
+            let to = login_redirect::address_for(request.request(), &state.runtime.base_path);
             let answer = HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish();
             Ok(request.into_response(answer))
         }
@@ -109,8 +112,8 @@ pub(in crate::web) fn is_known(request: &HttpRequest) -> bool {
 /// 429 when there are too many.
 pub(in crate::web) fn in_turn(request: &HttpRequest) -> Result<(), Problem> {
     let state: &WebState = request.app_data::<web::Data<WebState>>().expect("every app has its state");
-    state.requests.take(|| address(state, request)).map_err(|wait| {
-        state.refusals.count(Refusal::Rate);
+    state.access.requests.take(|| address(state, request)).map_err(|wait| {
+        state.access.refusals.count(Refusal::Rate);
         let detail = "more requests than limits.max_requests_per_second allows an address".to_owned();
         too_many(detail, wait)
     })
@@ -121,14 +124,14 @@ async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
     in_turn(request)?;
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
     if headers.sum::<usize>() > MAX_HEADER_BYTES {
-        state.refusals.count(Refusal::Headers);
+        state.access.refusals.count(Refusal::Headers);
         let detail = format!("the headers are longer than {MAX_HEADER_BYTES} bytes");
         return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        same_origin(request).inspect_err(|_| state.refusals.count(Refusal::CrossSite))?;
+        same_origin(request).inspect_err(|_| state.access.refusals.count(Refusal::CrossSite))?;
     }
-    let mut caller = state.auth.anybody();
+    let mut caller = state.access.auth.anybody();
     let Rule::Needs(role, of) = rule else { return Ok(caller) };
     let target = Target::of(state, request, of);
     let admitted = match target.is_open(role, &caller) {
@@ -143,7 +146,7 @@ async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
                 StatusCode::NOT_FOUND => StatusCode::FORBIDDEN,
                 status => status,
             };
-            push::rejected::count(state, name.as_str(), status);
+            rejected_pushes::count(&state.streams, name.as_str(), status);
         }
     }
     admitted.map(|()| caller)
@@ -173,20 +176,20 @@ async fn known(
     if let Err(problem) = identified
         && !(caller.is_known() && may_be_used)
     {
-        state.refusals.count(Refusal::Guessing);
+        state.access.refusals.count(Refusal::Guessing);
         return Err(problem);
     }
     if may_be_used {
         return Ok(());
     }
     if caller.is_known() {
-        state.refusals.count(Refusal::Forbidden);
+        state.access.refusals.count(Refusal::Forbidden);
         // For the log: whom.
         request.extensions_mut().insert(caller.clone());
         request.extensions_mut().insert(Refused);
         return Err(target.refused(role, caller));
     }
-    state.refusals.count(Refusal::Unauthorized);
+    state.access.refusals.count(Refusal::Unauthorized);
     Err(challenged(state, request, target.unauthorized(role, caller, &shown)))
 }
 
@@ -199,7 +202,7 @@ async fn identify(
     is_enough: impl Fn(&Caller) -> bool,
 ) -> Result<(), Problem> {
     let from = address(state, request);
-    state.auth.identify(caller, shown, from, own, is_enough).await.map_err(|not_now| match not_now {
+    state.access.auth.identify(caller, shown, from, own, is_enough).await.map_err(|not_now| match not_now {
         NotNow::Guessing(wait) => too_many(not_now.to_string(), wait),
         NotNow::Busy(_) => Problem::unavailable(not_now.to_string()),
     })
@@ -231,11 +234,11 @@ pub(in crate::web) async fn showing(
     request: &HttpRequest,
     shown: &Shown,
 ) -> Result<Caller, Problem> {
-    let mut caller = state.auth.anybody();
+    let mut caller = state.access.auth.anybody();
     let is_all = |caller: &Caller| caller.may_with_all(Role::Admin);
     match identify(state, request, shown, &mut caller, None, is_all).await {
         Err(problem) if !caller.is_known() => {
-            state.refusals.count(Refusal::Guessing);
+            state.access.refusals.count(Refusal::Guessing);
             Err(problem)
         }
         _ => Ok(caller),
@@ -253,7 +256,7 @@ pub(in crate::web) fn lease(
     stream: &StreamHandle,
 ) -> Result<Lease, Problem> {
     let caller = asking(request)?;
-    Ok(Lease::new(&state.auth, &caller, role, Some(stream.name())))
+    Ok(Lease::new(&state.access.auth, &caller, role, Some(stream.name())))
 }
 
 /// Returns the lease of whoever pushes by a role; none for those who need none, since the stream takes what
@@ -268,7 +271,7 @@ pub(in crate::web) fn push_lease(
 ) -> Result<Option<Lease>, Problem> {
     let caller = asking(request)?;
     let by_role = caller.may(Role::Push, Some(stream.name()));
-    Ok(by_role.then(|| Lease::new(&state.auth, &caller, Role::Push, Some(stream.name()))))
+    Ok(by_role.then(|| Lease::new(&state.access.auth, &caller, Role::Push, Some(stream.name()))))
 }
 
 /// A viewer's place among those of its address.
@@ -276,8 +279,8 @@ pub(in crate::web) fn push_lease(
 /// # Errors
 /// 429 when there are too many.
 pub(in crate::web) fn seat(state: &WebState, request: &HttpRequest) -> Result<AddressSeat, Problem> {
-    state.seats.take(address(state, request)).map_err(|most| {
-        state.refusals.full(Full::Address);
+    state.access.seats.take(address(state, request)).map_err(|most| {
+        state.access.refusals.full(Full::Address);
         let detail =
             format!("your address has all the viewers that limits.max_viewers_per_address allows: {most}");
         too_many(detail, SEAT_WAIT)
@@ -297,7 +300,7 @@ fn challenged(state: &WebState, request: &HttpRequest, detail: String) -> Proble
         || request.headers().get("sec-fetch-mode").is_some_and(|mode| mode != "navigate");
     let problem = Problem::new(StatusCode::UNAUTHORIZED, detail);
     // ffmpeg looks at the beginning of a line only.
-    let problem = if state.auth.has_users() && !by_page {
+    let problem = if state.access.auth.has_users() && !by_page {
         problem.with(header::WWW_AUTHENTICATE, "Basic realm=\"framecast\", charset=\"UTF-8\"")
     } else {
         problem

@@ -37,11 +37,11 @@ use crate::{
     media::stream_name::StreamName,
     observability::ACCESS,
     web::{
-        WebState,
         middleware::access_log::{
             asked::{Asked, milliseconds, shown},
             notes::{About, Publisher, Refused, Told},
         },
+        state::WebState,
     },
 };
 
@@ -130,7 +130,7 @@ impl Line {
             level,
             asked: asked(state, request),
             // What was asked for may be anything; a stream that is there is none of it.
-            stream: stream.map(|About(name)| name).filter(|name| state.registry.get(name).is_some()),
+            stream: stream.map(|About(name)| name).filter(|name| state.streams.registry.get(name).is_some()),
             publisher: publisher.map(|Publisher(id)| id),
             status: response.status().as_u16(),
             begun,

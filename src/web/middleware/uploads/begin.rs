@@ -5,7 +5,7 @@ use actix_web::HttpRequest;
 use super::{super::access, Kind, Upload};
 use crate::{
     auth::subscriber,
-    web::{WebState, middleware::problem::Problem},
+    web::{middleware::problem::Problem, state::WebState},
 };
 
 /// Begins a single push to `stream`.
@@ -23,8 +23,8 @@ pub(in crate::web) fn push(state: &WebState, request: &HttpRequest, stream: &str
 /// # Errors
 /// None now; as the others, so that callers need not know.
 pub(in crate::web) fn feed(state: &WebState, request: &HttpRequest) -> Result<Upload, Problem> {
-    let limits = &state.settings.now().limits;
-    Ok(state.uploads.admit(limits, kind_of_push(request), None, None)?)
+    let limits = &state.runtime.settings.now().limits;
+    Ok(state.access.uploads.admit(limits, kind_of_push(request), None, None)?)
 }
 
 /// Begins a login.
@@ -49,9 +49,9 @@ fn begin(
     kind: Kind,
     stream: Option<&str>,
 ) -> Result<Upload, Problem> {
-    let limits = &state.settings.now().limits;
+    let limits = &state.runtime.settings.now().limits;
     let address = kind.is_of_anybody().then(|| subscriber(access::address(state, request)));
-    Ok(state.uploads.admit(limits, kind, stream, address)?)
+    Ok(state.access.uploads.admit(limits, kind, stream, address)?)
 }
 
 /// Returns the kind of a push: whether a credential was looked at, and good.

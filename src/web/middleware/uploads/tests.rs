@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::{kind::{GRACE, LOGIN_GRACE}, *};
+use super::{
+    kind::{GRACE, LOGIN_GRACE},
+    *,
+};
 
 const MIB: usize = 1024 * 1024;
 

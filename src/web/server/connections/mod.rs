@@ -47,16 +47,15 @@ use crate::{
     config::Config,
     limits::memory_limit,
     observability::process::max_open_files,
-    web::middleware::viewers_per_address::{AddressSeat, Seats},
+    web::{
+        middleware::viewers_per_address::{AddressSeat, Seats},
+        server::connections::reserve::MOST_UNDECIDED,
+    },
 };
 
 /// Time within which a connection that is closed for a new one is gone, unless its thread is stuck; then the
 /// new one is refused.
 const ROOM_WITHIN: Duration = Duration::from_secs(5);
-
-/// Accepted connections that have no permit yet: they get one, or are closed, as soon as their thread handles
-/// them. As many again wait in the system's queue meanwhile.
-const MOST_UNDECIDED: usize = 64;
 
 /// All connections, with their permits.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ mod convert;
 #[cfg(all(unix, any(test, fuzzing)))]
 pub(crate) mod fuzzing;
 mod meter;
+mod read_bytes;
 
 use std::{
     cell::Cell,
@@ -41,7 +42,7 @@ use h2::{
 use meter::Metered;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{Notify, Semaphore, SemaphorePermit},
+    sync::{Semaphore, SemaphorePermit},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -55,7 +56,7 @@ use super::{
 use crate::{
     limits::BudgetError,
     observability::tasks::{Counted, Kind},
-    web::middleware::rejections::Refusal,
+    web::{middleware::rejections::Refusal, server::http2::read_bytes::ReadBytes},
 };
 
 /// Requests of one connection at a time, viewers above all; more than a page shows streams, and than other
@@ -94,10 +95,6 @@ const CONNECTION_WINDOW: u32 = STREAM_WINDOW;
 /// The window of connections whose handlers do read: a publisher far away (50 ms) gets 10 MB/s by it, and 1.3
 /// MB/s else.
 const LARGE_WINDOW: u32 = 512 * 1024;
-
-/// Bytes that handlers must have read of a connection first: more than a login, or an edit, or one small
-/// picture.
-const READ_BEFORE_LARGE_WINDOW: usize = 256 * 1024;
 
 /// Connections of the process that have a large window, for as long as they last: 8 MiB in all.
 static LARGE_WINDOWS: Semaphore = Semaphore::const_new(16);
@@ -248,29 +245,6 @@ fn poll_accept<T: AsyncRead + AsyncWrite + Unpin>(
         return connection.poll_accept(cx);
     }
     connection.poll_closed(cx).map(|ended| ended.err().map(Err))
-}
-
-/// The bytes of a connection's bodies that handlers have read.
-#[derive(Debug, Default)]
-struct ReadBytes {
-    bytes: Cell<usize>,
-    changed: Notify,
-}
-
-impl ReadBytes {
-    fn add(&self, bytes: usize) {
-        self.bytes.set(self.bytes.get().saturating_add(bytes));
-        if self.bytes.get() >= READ_BEFORE_LARGE_WINDOW {
-            self.changed.notify_one();
-        }
-    }
-
-    /// Resolves when a large window is of use.
-    async fn until_much(&self) {
-        while self.bytes.get() < READ_BEFORE_LARGE_WINDOW {
-            self.changed.notified().await;
-        }
-    }
 }
 
 /// The state that all requests of a connection share.

@@ -19,7 +19,6 @@ use crate::{
     observability::{ACCESS, next_id},
     stream::{StreamHandle, Taken},
     web::{
-        WebState,
         middleware::{
             access, access_log,
             access_log::{
@@ -29,6 +28,7 @@ use crate::{
             problem::Problem,
             uploads::{Upload, begin, body::Body},
         },
+        state::WebState,
     },
 };
 
@@ -53,7 +53,7 @@ pub(super) async fn take(
     let name = stream.name().as_str();
     // Before another publisher is replaced by this one.
     let upload = begin::feed(state, request)?;
-    let mut feed = Feed::new(request, &state.settings.now().limits, stream, upload);
+    let mut feed = Feed::new(request, &state.runtime.settings.now().limits, stream, upload);
     let publishing = stream.publish(second).map_err(|Taken| already_fed(name))?;
     let replaced = publishing.over();
     tokio::pin!(replaced);

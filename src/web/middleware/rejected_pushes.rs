@@ -3,11 +3,11 @@
 
 use actix_web::http::StatusCode;
 
-use crate::{bus::PushRefusal, web::WebState};
+use crate::{bus::PushRefusal, web::state::Streams};
 
 /// A push to the stream of this name was refused.
-pub(in crate::web) fn count(state: &WebState, name: &str, status: StatusCode) {
-    let stream = name.parse().ok().and_then(|name| state.registry.get(&name));
+pub(in crate::web) fn count(streams: &Streams, name: &str, status: StatusCode) {
+    let stream = name.parse().ok().and_then(|name| streams.registry.get(&name));
     if let (Some(stream), Some(why)) = (stream, reason(status)) {
         stream.bus().stats().pushes_refused().count(why);
     }

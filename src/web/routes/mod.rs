@@ -40,55 +40,13 @@ use super::{
     streams::{clip, points, push, replay, snapshot, watch},
     ui::{login, pages},
 };
-use crate::config::Role;
-
-/// Who may use a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
-    /// Whoever comes: it says nothing of the streams.
-    Anybody,
-    /// Whoever holds the role, or a higher one.
-    Needs(Role, Of),
-}
-
-/// The streams for which a role is required.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Of {
-    /// The stream in the path, `{name}`.
-    Named,
-    /// The default stream.
-    Default,
-    /// The stream that the query names with this key.
-    Asked(&'static str),
-    /// The stream that the query names with this key; any stream if the query has no such key.
-    AskedOrAny(&'static str),
-    /// The stream `{n}` in the path, counted from 1; 0 is all of them in one picture.
-    Counted,
-    /// The stream `{n}` in the path, counted from 0.
-    Position,
-    /// The stream called `cam_{n}`, or else number `{n}`.
-    Camera,
-    /// The stream that mjpg-streamer's `?action=` means, counted from 0; any stream if it means none.
-    Action,
-    /// Any stream. The handler itself then asks for each stream that it shows or changes.
-    Any,
-    /// All streams, and those to come.
-    All,
-}
-
-/// A route.
-#[derive(Debug)]
-pub struct Row {
-    /// Its address below the base path, with `{name}` in it.
-    pub path: &'static str,
-    /// The allowed methods.
-    pub methods: &'static [Method],
-    /// Who may.
-    pub rule: Rule,
-    /// Its documentation in the OpenAPI document.
-    pub(super) operation: Operation,
-    handler: fn() -> Route,
-}
+use crate::{
+    config::Role,
+    web::{
+        api::openapi::row::Row,
+        middleware::access::rule::{Of, Rule},
+    },
+};
 
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 const POST: &[Method] = &[Method::POST];
@@ -465,3 +423,6 @@ pub(super) async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, P
     let detail = format!("there is nothing at {}; GET /api/streams lists the streams", request.path());
     Err(Problem::new(StatusCode::NOT_FOUND, detail))
 }
+
+#[cfg(test)]
+mod tests;
