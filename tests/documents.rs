@@ -57,7 +57,7 @@ fn every_field_of_the_streams_report_is_explained() {
 
 #[test]
 fn every_link_between_documents_leads_somewhere() {
-    let folders = ["", "docs", "docs/adr"].map(|folder| root().join(folder));
+    let folders = ["", "docs", "docs/adr", "docs/measurements"].map(|folder| root().join(folder));
     let listed =
         folders.iter().flat_map(|folder| fs::read_dir(folder).expect("the folder is there").flatten());
     let documents: Vec<PathBuf> =
