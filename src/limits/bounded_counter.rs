@@ -14,7 +14,7 @@ impl Headcount {
     /// One more, if there are fewer than `most`; the caller answers for one [`Headcount::leave`].
     ///
     /// # Errors
-    /// How many there are, when that is as many as allowed.
+    /// Returns the current count if it has reached `most`.
     pub(crate) fn join(&self, most: usize) -> Result<(), usize> {
         self.0.fetch_update(Relaxed, Relaxed, |now| (now < most).then_some(now + 1))?;
         Ok(())

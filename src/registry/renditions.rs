@@ -203,7 +203,7 @@ impl Renditions {
         self.most.load(Ordering::Relaxed)
     }
 
-    /// From now on there may be so many; those beyond it that are there stay.
+    /// Sets the largest allowed number of renditions; running ones beyond it continue.
     pub fn set_most(&self, most: usize) {
         self.most.store(most, Ordering::Relaxed);
     }

@@ -165,7 +165,7 @@ impl StreamStats {
     /// [`StreamStats::viewer_left`].
     ///
     /// # Errors
-    /// How many there are, when that is as many as allowed.
+    /// Returns the current count if it has reached `most`.
     pub fn viewer_joined(&self, most: usize) -> Result<(), usize> {
         self.viewers.join(most)?;
         self.joined.fetch_add(1, Relaxed);

@@ -95,7 +95,7 @@ pub(in crate::web) async fn enter(request: HttpRequest, state: State, payload: w
             }
             None => {
                 state.access.refusals.count(Refusal::Unauthorized);
-                answer(HttpResponse::Unauthorized(), &next, "That is not known here.")
+                answer(HttpResponse::Unauthorized(), &next, "Wrong user name, password or token.")
             }
         },
         Err(problem) => {

@@ -98,7 +98,7 @@ impl FromRequest for Caller {
 
 fn asking(request: &HttpRequest) -> Result<Caller, Problem> {
     let caller = request.extensions().get::<Caller>().cloned();
-    caller.ok_or_else(|| Problem::forbidden("nobody may use this address: it has no rule"))
+    caller.ok_or_else(|| Problem::forbidden("this route is not accessible: it has no access rule"))
 }
 
 /// Returns whether a valid credential was sent and checked; it is not checked where everybody may push.

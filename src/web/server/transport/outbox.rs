@@ -352,8 +352,8 @@ impl Pending {
         }
     }
 
-    /// Shows the feed what is on, if the connection rests: writes it, if that may be done `here`, or wakes
-    /// the task.
+    /// Offers the newest frame to the feed if the connection is idle: writes it if `here` permits, otherwise
+    /// wakes the task.
     fn look(&mut self, showing: &Showing, here: bool, mut pages: Option<&mut Pages>) {
         let Pending {
             pieces, feed: Some(feed), resting, lane, task, wake_when_resting, broken: false, ..
