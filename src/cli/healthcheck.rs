@@ -7,10 +7,10 @@ use clap::Args;
 
 use super::urls::{parse_url, shown};
 
-/// The server to ask.
+/// The arguments of `healthcheck`.
 #[derive(Debug, Args)]
 pub(super) struct HealthcheckArguments {
-    /// The address to ask
+    /// The URL to request
     #[arg(default_value = "http://127.0.0.1:8080/healthz")]
     url: String,
 }

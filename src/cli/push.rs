@@ -60,19 +60,19 @@ const READ_BYTES: usize = 64 * 1024;
     framecast push http://127.0.0.1:8080/streams/inbox /var/spool/pictures\n  \
     ffmpeg -i clip.mp4 -f mpjpeg - | framecast push http://127.0.0.1:8080/streams/inbox -")]
 pub(super) struct PushArguments {
-    /// The stream, as its page shows it: http://HOST:PORT/streams/NAME
+    /// The stream's URL: http://HOST:PORT/streams/NAME
     url: String,
-    /// Picture files; a folder, whose new and changed files are pushed as they appear; or - for JPEGs or
+    /// Image files; a folder, whose new and changed files are pushed as they appear; or - for JPEGs or
     /// mpjpeg on standard input
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// The stream's token
     #[arg(long, env = "FRAMECAST_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// Pictures a second, for files [default: 1]
+    /// Images per second, for files [default: 1]
     #[arg(long, value_parser = positive)]
     fps: Option<f64>,
-    /// Begin again after the last file
+    /// Start again after the last file
     #[arg(long = "loop")]
     endless: bool,
 }

@@ -17,18 +17,18 @@ use crate::{
     registry::NotApplied,
 };
 
-/// What to serve, and where.
+/// The arguments of `serve`.
 #[derive(Debug, Args)]
 pub(super) struct ServeArguments {
-    /// The configuration file [default: FRAMECAST_CONFIG of the environment, then ./framecast.yaml, then
-    /// /etc/framecast/framecast.yaml, then a demo]
+    /// The configuration file [default: $FRAMECAST_CONFIG, ./framecast.yaml, /etc/framecast/framecast.yaml,
+    /// or the built-in demo]
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Listen here instead of where the file says (may be given several times)
+    /// Address to listen on, instead of `server.listen` (may be given several times)
     #[arg(long, short, value_name = "ADDR:PORT", value_parser = config::parse_listen)]
     listen: Vec<Listen>,
-    /// How the log on standard error is written: text for people, json for what collects logs
-    /// [default: `log.format` of the file, which is text]
+    /// Format of the log on standard error: text, or json for log collectors
+    /// [default: `log.format` of the file]
     #[arg(long, value_name = "FORMAT", env = "FRAMECAST_LOG_FORMAT", value_parser = log_format())]
     log_format: Option<LogFormat>,
 }

@@ -23,16 +23,16 @@ use crate::{
     },
 };
 
-/// The camera to ask, and for how long.
+/// The arguments of `probe`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  framecast probe http://user:password@192.168.1.20/video.mjpg")]
 pub(super) struct ProbeArguments {
-    /// The camera's URL, with user and password if it wants them
+    /// The camera's URL, with user and password if it needs them
     url: String,
-    /// Look at so many frames
+    /// The number of frames to read
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     frames: u64,
-    /// Look for so many seconds at most
+    /// The maximum time in seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Accept any certificate

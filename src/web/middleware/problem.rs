@@ -186,7 +186,7 @@ impl From<NotApplied> for Problem {
         let mistakes = wrong.mistakes().to_vec();
         let detail = match &mistakes[..] {
             [one] => format!("{}: {}", one.path, one.message),
-            more => format!("the settings have {} mistakes; see `errors`", more.len()),
+            more => format!("there are {} mistakes; see `errors`", more.len()),
         };
         Self { mistakes, ..Self::new(status, detail) }
     }
