@@ -8,7 +8,7 @@ use crate::{
         self, Added, ApiSources, Chosen, Config, ConfigErrors, Environment, Listen, Mistake, SourceConfig,
         StreamConfig,
     },
-    file_watch::WatchedFiles,
+    platform::file_watch::WatchedFiles,
     web::Tls,
 };
 

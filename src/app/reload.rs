@@ -25,10 +25,10 @@ use super::{
 use crate::{
     auth::Auth,
     config::{Added, ApiSources, Config, LogConfig, ServerConfig, SourceConfig, StreamConfig, redacted},
-    file_watch::Change,
     limits::{Budgets, memory_limit},
     media::stream_name::StreamName,
     observability::tasks,
+    platform::file_watch::Change,
     registry::{
         Applied, Configuration, Control, Edit, Edited, EventKind, Events, NotApplied, Registry, Renditions,
         Start, StreamSettings,

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    atomic_file::{self, Access},
     config::{Added, ConfigErrors, Mistake},
+    platform::atomic_file::{self, Access},
 };
 
 /// Largest file that is read: many times what the most streams with long settings need.

@@ -1,6 +1,6 @@
 //! Changes of the rules, which everything that is held open watches.
 
-use crate::sync::watch;
+use crate::platform::sync::watch;
 
 /// Notifies all leases of changes that may end them.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use super::{authenticator::Auth, principal::Caller};
 use crate::{
     config::Role,
     media::stream_name::StreamName,
-    sync::{select, sleep_until, watch},
+    platform::sync::{select, sleep_until, watch},
 };
 
 /// The right to hold something open, by a role for one stream or for any.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::SendFile,
     media::{frame::Frame, multipart::writer::PreparedPart},
-    sync::{Arc, AtomicU64, OnceLock, watch},
+    platform::sync::{Arc, AtomicU64, OnceLock, watch},
 };
 
 /// The newest frame of one stream.

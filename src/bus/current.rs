@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::{
     media::{frame::Frame, multipart::writer::PreparedPart},
-    sync::Arc,
+    platform::sync::Arc,
 };
 
 /// A frame with its number and its rendered part: all that a viewer needs, shared by all viewers.
@@ -27,7 +27,7 @@ impl Published {
 /// The current frame of a bus and its state.
 #[derive(Debug, Clone, Default)]
 pub struct Showing {
-    /// The newest frame; none before the first and after [`Bus::clear`].
+    /// The newest frame; none before the first and after [`Bus::clear`](super::Bus::clear).
     pub newest: Option<Arc<Published>>,
     /// Number of times that this frame was repeated.
     pub beat: u64,

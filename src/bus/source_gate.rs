@@ -3,7 +3,7 @@
 
 use std::sync::PoisonError;
 
-use crate::sync::{Arc, Mutex, MutexGuard};
+use crate::platform::sync::{Arc, Mutex, MutexGuard};
 
 /// The lanes of a stream's sink. Each run of a source has a number.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@
 use std::{fmt::Debug, sync::Arc};
 
 use super::{current::Showing, splice_pipe::Pages};
-use crate::sync::{Mutex, MutexGuard, Notified, Notify};
+use crate::platform::sync::{Mutex, MutexGuard, Notified, Notify};
 
 /// One who watches.
 pub trait Watcher: Debug + Send + Sync {

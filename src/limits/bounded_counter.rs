@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::sync::AtomicUsize;
+use crate::platform::sync::AtomicUsize;
 
 /// A number that never grows beyond what is allowed.
 ///

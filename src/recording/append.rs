@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{atomic_file, bus::Published, config::WhenFull};
+use crate::{bus::Published, config::WhenFull, platform::atomic_file};
 
 /// A file that grows up to its bound.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use std::{
 };
 
 use crate::{
-    atomic_file::{self, Access},
     bus::Published,
     media::formats::picture_name,
+    platform::atomic_file::{self, Access},
 };
 
 /// Files removed with one frame at most: a ring made smaller shrinks over some frames instead of in one long

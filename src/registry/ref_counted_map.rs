@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, fmt::Debug, hash::Hash, sync::PoisonError};
 
-use crate::sync::{Arc, Mutex, MutexGuard, watch};
+use crate::platform::sync::{Arc, Mutex, MutexGuard, watch};
 
 /// The places, by key. Clones share them.
 #[derive(Debug)]

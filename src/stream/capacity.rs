@@ -4,7 +4,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
-    bus::Bus, limits::bounded_counter::Headcount, media::stream_name::StreamName, sync::AtomicUsize,
+    bus::Bus, limits::bounded_counter::Headcount, media::stream_name::StreamName, platform::sync::AtomicUsize,
 };
 
 /// Viewers of all streams together, bounded.

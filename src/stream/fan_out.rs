@@ -11,7 +11,7 @@ use std::{
 use super::send_method::{SendMethod, count_plain};
 use crate::{
     bus::{Audience, Bus, Pages, Showing, Watcher},
-    sync::{select, yield_now},
+    platform::sync::{select, yield_now},
 };
 
 /// After so many viewers other streams of the thread have their turn, and the next viewers get what is newest

@@ -2,7 +2,7 @@
 //!
 //! What becomes of a second one is the stream's setting (docs/adr/0006). Single pictures take no turn.
 
-use crate::{config::SecondPublisher, sync::watch};
+use crate::{config::SecondPublisher, platform::sync::watch};
 
 /// The turns of a stream's feeds. Clones share them.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::sync::AtomicU64;
+use crate::platform::sync::AtomicU64;
 
 /// Counted by whoever gives, one at a time, and read by anybody.
 #[derive(Debug, Default)]

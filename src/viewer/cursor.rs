@@ -6,8 +6,8 @@ use super::counts::Counts;
 use crate::{
     bus::{Published, Showing},
     media::frame::FrameKind,
+    platform::sync::Arc,
     stream::{StreamHandle, ViewerGuard},
-    sync::Arc,
 };
 
 /// A viewer of a stream. Each frame is to be sent whole before the next is asked for.

@@ -22,10 +22,10 @@ use tokens::{Token, tokens};
 /// The modules, in the order in which a frame passes through them. A module may use itself and those of
 /// earlier lines; modules of one line do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["sync"],
+    &["platform"],
     &["media"],
     &["config"],
-    &["atomic_file", "file_watch", "limits"],
+    &["limits"],
     &["auth", "observability", "bus"],
     &["imaging"],
     &["source"],

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     auth::subscriber,
-    sync::{AtomicUsize, DashMap},
+    platform::sync::{AtomicUsize, DashMap},
 };
 
 /// The viewers of each address; an address without viewers takes no room.

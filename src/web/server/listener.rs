@@ -16,9 +16,9 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-#[cfg(unix)]
-use crate::atomic_file;
 use crate::config::{Listen, ServerConfig};
+#[cfg(unix)]
+use crate::platform::atomic_file;
 
 /// Connections that wait to be accepted: a wall of browsers that reconnects at once after a restart.
 const BACKLOG: i32 = 1024;

@@ -6,7 +6,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::Tls;
-use crate::file_watch::WatchedFiles;
+use crate::platform::file_watch::WatchedFiles;
 
 /// The interval between two looks: two system calls, for what happens every other month.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

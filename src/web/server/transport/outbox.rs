@@ -20,8 +20,8 @@ use std::{
 use super::{direct_write::Lane, write_queue::Pieces};
 use crate::{
     bus::{Bus, Pages, Showing, Watcher},
+    platform::sync::{Mutex, MutexGuard},
     registry::Held,
-    sync::{Mutex, MutexGuard},
 };
 
 /// Says what a viewer gets.

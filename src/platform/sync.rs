@@ -22,7 +22,7 @@ pub(crate) use {
 };
 
 #[cfg(loom)]
-#[path = "../loom/src/mocks/mod.rs"]
+#[path = "../../loom/src/mocks/mod.rs"]
 pub(crate) mod mocks;
 
 #[cfg(loom)]
