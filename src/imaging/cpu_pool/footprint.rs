@@ -17,7 +17,7 @@
 
 use std::collections::HashSet;
 
-use crate::config::Size;
+use crate::{config::Size, imaging::lossless::Segments, media::jpeg::marker};
 
 /// Bytes of tables and rows of a drawn or recoded picture, whatever its size.
 const SMALL_BYTES: u64 = 256 * 1024;
@@ -53,27 +53,26 @@ impl Jpeg {
     }
 
     fn read_segments(jpeg: &[u8], worst: Self) -> Option<Self> {
-        let mut frame: Option<(u8, bool, u64)> = None;
-        let mut at = 2_usize;
+        let mut segments = Segments::new(jpeg);
+        let mut frame = None;
         loop {
-            match (*jpeg.get(at)?, *jpeg.get(at + 1)?) {
-                (0xff, 0xff) => at += 1,
-                (0xff, 0x01 | 0xd0..=0xd8) => at += 2,
-                (0xff, 0xda) => {
+            let segment = segments.next().ok()?;
+            match segment.code {
+                marker::SOF0..=marker::SOF2 => {
+                    // Precision and sides come first.
+                    let components = *segment.body.get(5)?;
+                    let factors = segment.body.get(6..6 + 3 * usize::from(components))?;
+                    let is_progressive = segment.code == marker::SOF2;
+                    frame = Some((components, is_progressive, samples(factors, worst.pixels)));
+                }
+                marker::SOS => {
                     let (components, is_progressive, samples) = frame?;
-                    let in_one_scan = !is_progressive && *jpeg.get(at + 4)? == components;
+                    let in_one_scan = !is_progressive && *segment.body.first()? == components;
                     let coefficients = if in_one_scan { 0 } else { 2 * samples };
                     return Some(Self { is_gray: components == 1, coefficients, ..worst });
                 }
-                (0xff, code) => {
-                    if matches!(code, 0xc0..=0xc2) {
-                        let components = *jpeg.get(at + 9)?;
-                        let factors = jpeg.get(at + 10..at + 10 + 3 * usize::from(components))?;
-                        frame = Some((components, code == 0xc2, samples(factors, worst.pixels)));
-                    }
-                    at += 2 + usize::from(u16::from_be_bytes([*jpeg.get(at + 2)?, *jpeg.get(at + 3)?]));
-                }
-                _ => return None,
+                marker::EOI => return None,
+                _ => {}
             }
         }
     }

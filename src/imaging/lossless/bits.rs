@@ -1,7 +1,7 @@
 //! Reads and writes picture data bit by bit: FF is followed by a stuffed 00, and a marker ends the data
 //! (T.81, F.1.2.3).
 
-use super::segments::marker;
+use crate::media::jpeg::marker;
 
 /// Bits that can be read after one call of [`BitReader::refill`]: a code (16) and its value (at most 11).
 const AFTER_REFILL: u32 = 32;

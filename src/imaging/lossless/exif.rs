@@ -2,7 +2,8 @@
 
 pub use image::metadata::Orientation;
 
-use super::segments::{Segment, Segments, marker};
+use super::segments::{Segment, Segments};
+use crate::media::jpeg::marker;
 
 const HEADER: &[u8] = b"Exif\0\0";
 

@@ -4,8 +4,9 @@
 use super::{
     error::LosslessError,
     huffman::{Class, Spec},
-    segments::{Segment, Segments, marker},
+    segments::{Segment, Segments},
 };
+use crate::media::jpeg::marker;
 
 /// Maximum number of blocks in an interleaved MCU (T.81, B.2.3): more cannot be written in one scan.
 const MAX_BLOCKS_IN_MCU: u32 = 10;

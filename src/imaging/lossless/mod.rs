@@ -35,7 +35,7 @@ pub use exif::{Orientation, orientation};
 use header::Header;
 pub use plan::LosslessOp;
 use plan::Plan;
-use segments::Segments;
+pub(super) use segments::Segments;
 pub use strip::strip_metadata;
 
 /// Limits of a lossless step, and whether it may cut off incomplete blocks.

@@ -4,8 +4,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
     exif::{self, Orientation},
-    segments::{Segment, Segments, marker},
+    segments::{Segment, Segments},
 };
+use crate::media::jpeg::marker;
 
 /// Removes APP0 to APP15, comments, and bytes after the picture's end, and changes nothing else.
 ///

@@ -8,8 +8,8 @@ use super::{
     header::{Header, Quant},
     huffman::{Class, Codes, Spec},
     plan::Plan,
-    segments::marker,
 };
+use crate::media::jpeg::marker;
 
 /// Maximum number of tables of one class in a baseline JPEG (T.81, table B.5); with more it is "extended
 /// sequential".

@@ -6,9 +6,9 @@
 //! offset of what is wrong. Whether the picture data decode is not looked at.
 
 pub(crate) mod huffman;
+pub(crate) mod marker;
+pub(crate) mod scan;
 mod error;
-mod marker;
-mod scan;
 #[cfg(test)]
 mod tests;
 

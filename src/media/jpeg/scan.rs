@@ -15,7 +15,7 @@ const BLOCK: usize = 64;
 
 /// Returns the offset of the first marker that ends a scan, at its last FF: fill bytes (FF FF) belong to the
 /// data. An FF without its second byte is none yet.
-pub(super) fn end_of_scan(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn end_of_scan(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     // Each byte is looked at together with the one behind it.
     if let Some(last) = bytes.len().checked_sub(BLOCK + 1) {
