@@ -1,4 +1,4 @@
-//! The newest frame as one file, which is replaced as a whole.
+//! Keeps the newest frame in one file, which is replaced as a whole.
 
 use std::{
     fs, io,
@@ -10,11 +10,11 @@ use crate::{
     bus::Published,
 };
 
-/// A file that is always the newest frame.
+/// A file that always holds the newest frame.
 #[derive(Debug)]
 pub(super) struct Latest {
     path: PathBuf,
-    /// Temporary files of an earlier run were removed.
+    /// Temporary files of an earlier run have been removed.
     swept: bool,
 }
 

@@ -1,12 +1,13 @@
-//! A stream's frames to disk: one file that is always the newest, a ring of files, or one file that grows.
+//! Writes a stream's frames to disk: one file that is always the newest, a ring of files, or one file that
+//! grows.
 //!
-//! A recorder reads the stream's bus like a viewer, so a slow disk skips frames and holds nothing up. A
+//! A recorder reads the stream's bus like a viewer, so a slow disk skips frames and delays nothing. A
 //! picture's file appears whole or not at all: it is written under another name in the same folder and
-//! renamed. Nothing is synced to the disk; after a power cut the newest files may be missing. Placeholders
+//! renamed. Nothing is synced to the disk; after a power cut the newest files may be missing. Offline images
 //! and repeated frames are not written.
 //!
-//! A full disk, or one that takes nothing, is a state that the API shows. It is said once in the log, counted
-//! with each frame, and tried again with the next one; it never touches the stream.
+//! A full or failing disk is a state that the API shows. It is logged once, counted with each frame, and
+//! tried again with the next one; it never affects the stream.
 
 mod append;
 mod latest;
@@ -44,7 +45,7 @@ pub struct Recorder {
     pace: Pace,
 }
 
-/// Where frames go.
+/// The file or files that frames are written to.
 #[derive(Debug)]
 enum Target {
     Latest(Latest),
@@ -56,7 +57,7 @@ enum Target {
 }
 
 impl Recorder {
-    /// A recorder of what `bus` shows; what it writes and fails to is counted there.
+    /// Creates a recorder of the frames of `bus`, whose statistics count what is written and what fails.
     pub fn new(config: SaveConfig, bus: Arc<Bus>) -> Self {
         let place = config.target.place().to_owned();
         let target = match config.target {
@@ -70,7 +71,7 @@ impl Recorder {
         Self { target: Some(target), place, bus, pace: Pace::new(config.every) }
     }
 
-    /// Writes each new frame until the bus is closed. Dropping the future stops it after the write in hand.
+    /// Writes each new frame until the bus is closed. Dropping the future stops it after the current write.
     pub async fn run(mut self) {
         let mut frames = self.bus.subscribe();
         let mut last_seq = 0;
@@ -93,7 +94,7 @@ impl Recorder {
     async fn save(&mut self, shown: Arc<Published>) {
         let Some(mut target) = self.target.take() else { return };
         let written = spawn_blocking(move || {
-            // The next frame has its own try, whatever became of this one.
+            // The next frame is tried whatever became of this one.
             let result = catch_unwind(AssertUnwindSafe(|| target.write(&shown)))
                 .unwrap_or_else(|panic| Err(io::Error::other(format!("a bug: {}", reason(&*panic)))));
             (target, result)
@@ -104,7 +105,7 @@ impl Recorder {
                 self.target = Some(target);
                 result
             }
-            // The runtime is going down: there is no disk to write to any more.
+            // The runtime is shutting down.
             Err(gone) => Err(io::Error::other(gone)),
         };
         self.note(result);
