@@ -1,12 +1,11 @@
-//! Tells others over HTTP what happens to streams: a source that is lost, or back, and viewers who have all
-//! left.
+//! Reports events of streams over HTTP: a source that is lost or back, and the last viewer leaving.
 //!
-//! One task follows the events of the relay and looks at the viewers once a second; each hook has a queue and
-//! a task of its own that empties it in order. They run where [`Webhooks::start`] was called, and nothing of
-//! a stream waits for them. A hook that does not answer fills its queue, which is bounded, and nothing else.
+//! One task follows the events of the relay and counts viewers once a second; each hook has a queue and a
+//! task of its own that delivers it in order. They run where [`Webhooks::start`] was called, and no stream
+//! waits for them. A hook that does not respond fills its queue, which is bounded, and affects nothing else.
 //!
-//! A hook's task ends with its configuration; what waits goes on with the next one of its name. No URL,
-//! secret or header of a hook is ever said: the log and the metrics know its name.
+//! A hook's task ends with its configuration; waiting events are delivered by the next hook of that name. No
+//! URL, secret or header of a hook is ever printed: the log and the metrics have its name.
 
 mod event;
 mod retry;
@@ -21,9 +20,9 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use debounce::{Happened, Tracker};
+use debounce::{Debouncer, StreamEvent};
 use delivery::Sender;
-use event::Notice;
+use event::WebhookEvent;
 pub use queue::Deliveries;
 use queue::{MAX_WAITING, Queue};
 use tokio::{
@@ -42,9 +41,9 @@ use crate::{
 };
 
 /// Interval at which viewers are counted and lasting states are checked.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Time that the waiting notices have for their delivery when framecast ends.
+/// Time for the delivery of waiting events when framecast ends.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
 
 /// All webhooks of a relay.
@@ -60,25 +59,25 @@ pub struct Webhooks {
 type Queues = Mutex<HashMap<String, Arc<Queue>>>;
 
 impl Webhooks {
-    /// Begins to tell. Must be called inside an actix system, on whose thread it stays.
+    /// Starts to report. Must be called inside an actix system, on whose thread it stays.
     pub fn start(registry: Arc<Registry>, events: Arc<Events>, configs: Vec<WebhookConfig>) -> Self {
         let (configs, changes) = watch::channel(configs);
         let (stopping, stops) = watch::channel(false);
         let queues = Arc::<Queues>::default();
-        let teller = Teller {
+        let dispatcher = Dispatcher {
             registry,
             events,
             queues: queues.clone(),
             stopping: stops,
             hooks: Vec::new(),
             run: fastrand::u64(..),
-            told: 0,
+            created: 0,
         };
-        let task = tasks::spawn(teller.run(changes));
+        let task = tasks::spawn(dispatcher.run(changes));
         Self { configs, stopping, queues, task: Mutex::new(Some(task)) }
     }
 
-    /// From now on these are told. Those that stay as they are notice nothing.
+    /// Replaces the configuration. Hooks that stay the same are not affected.
     pub fn set(&self, configs: Vec<WebhookConfig>) {
         self.configs.send_if_modified(|before| {
             let changed = *before != configs;
@@ -95,17 +94,17 @@ impl Webhooks {
         all
     }
 
-    /// Tells nothing new from now on.
+    /// Reports nothing new from now on.
     pub fn begin_stop(&self) {
         self.stopping.send_replace(true);
     }
 
-    /// Stops, after trying for at most a second to deliver the waiting notices.
+    /// Stops, after trying for at most a second to deliver the waiting events.
     pub async fn stop(&self) {
         self.begin_stop();
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {
-            // It bounds itself.
+            // It is bounded by itself.
             let _ = task.await;
         }
     }
@@ -115,38 +114,38 @@ fn lock(queues: &Queues) -> MutexGuard<'_, HashMap<String, Arc<Queue>>> {
     queues.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Follows what happens, and puts it into the queues.
-struct Teller {
+/// Follows the events of streams, and queues those that hooks want.
+struct Dispatcher {
     registry: Arc<Registry>,
     events: Arc<Events>,
     queues: Arc<Queues>,
     stopping: watch::Receiver<bool>,
     hooks: Vec<Hook>,
-    /// Of this run of the relay, for the numbers of notices.
+    /// Random number of this run of the relay, part of the events' numbers.
     run: u64,
-    told: u64,
+    created: u64,
 }
 
 /// One webhook.
 struct Hook {
     config: WebhookConfig,
-    tracker: Tracker,
+    debouncer: Debouncer,
     queue: Arc<Queue>,
     sender: JoinHandle<()>,
-    /// It was said that its queue is full.
+    /// That its queue is full has been logged.
     full: bool,
 }
 
-impl Teller {
+impl Dispatcher {
     async fn run(mut self, mut configs: watch::Receiver<Vec<WebhookConfig>>) {
         let mut changes = self.events.changes();
-        // What was before shows in how the streams are now.
+        // Earlier events are part of the current states.
         let mut last = *changes.borrow_and_update();
-        let mut looks = interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut checks = interval(CHECK_INTERVAL);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = self.stopping.clone();
         let first = configs.borrow_and_update().clone();
-        self.take_on(first);
+        self.apply_configs(first);
         loop {
             tokio::select! {
                 biased;
@@ -156,20 +155,19 @@ impl Teller {
                         break;
                     }
                     let now = configs.borrow_and_update().clone();
-                    self.take_on(now);
+                    self.apply_configs(now);
                 }
                 // The relay holds the events for as long as it holds us.
                 _ = changes.changed() => last = self.read_events(last),
-                // Without a hook there is nobody to look for.
-                _ = looks.tick(), if !self.hooks.is_empty() => self.look(),
+                // Without a hook there is nothing to check for.
+                _ = checks.tick(), if !self.hooks.is_empty() => self.check_viewers(),
             }
         }
         self.end().await;
     }
 
-    /// Goes on with these hooks. One with the name of one before takes over what waits for that, and what it
-    /// knows.
-    fn take_on(&mut self, configs: Vec<WebhookConfig>) {
+    /// Applies a configuration. A hook keeps the queue and the state of the one that had its name before.
+    fn apply_configs(&mut self, configs: Vec<WebhookConfig>) {
         let mut before: HashMap<String, Hook> =
             self.hooks.drain(..).map(|hook| (hook.config.name.clone(), hook)).collect();
         let hooks: Vec<_> =
@@ -177,13 +175,13 @@ impl Teller {
         self.hooks = hooks;
         for (name, hook) in before {
             hook.sender.abort();
-            let left = hook.queue.give_up();
+            let left = hook.queue.discard_all();
             if left > 0 {
                 warn!(webhook = %name, left, "the webhook is gone, and was not told all");
             }
         }
-        self.look_at_states();
-        self.look();
+        self.sync_states();
+        self.check_viewers();
         let queues = self.hooks.iter().map(|hook| (hook.config.name.clone(), hook.queue.clone()));
         *lock(&self.queues) = queues.collect();
     }
@@ -197,47 +195,50 @@ impl Teller {
             Some(mut hook) => {
                 hook.sender.abort();
                 hook.sender = start(&hook.queue);
-                hook.tracker.set_after(config.after);
+                hook.debouncer.set_after(config.after);
                 Hook { config, ..hook }
             }
             None => {
-                let (queue, mut tracker) = (Arc::default(), Tracker::new(config.after));
+                let (queue, mut debouncer) = (Arc::default(), Debouncer::new(config.after));
                 for stream in self.registry.all().iter().chain(&self.registry.overview()) {
-                    tracker.begin(stream.name(), stream.bus().stats().joined());
+                    debouncer.begin(stream.name(), stream.bus().stats().joined());
                 }
-                Hook { sender: start(&queue), tracker, queue, config, full: false }
+                Hook { sender: start(&queue), debouncer, queue, config, full: false }
             }
         }
     }
 
-    /// Begins with how streams are now: for new hooks, and when more has happened than is kept.
-    fn look_at_states(&mut self) {
+    /// Takes the current states of all streams: for new hooks, and when more events have happened than are
+    /// kept.
+    fn sync_states(&mut self) {
         for stream in self.registry.all() {
             let state = stream.status().state;
             let reason = match &state {
                 State::Waiting { reason, .. } => reason.public(),
                 _ => "",
             };
-            self.is(stream.name(), state.as_str(), reason);
+            self.on_state(stream.name(), state.as_str(), reason);
         }
     }
 
-    /// Takes in the events behind number `last`; the newest one's number.
+    /// Handles the events after number `last`, and returns the newest one's number.
     fn read_events(&mut self, last: u64) -> u64 {
         if self.hooks.is_empty() {
-            // New ones begin with how streams are then.
+            // New hooks begin with the states of that time.
             return *self.events.changes().borrow();
         }
         let news = self.events.after(last);
         if news.first().is_some_and(|first| first.id > last + 1) {
-            self.look_at_states();
+            self.sync_states();
         }
         for event in &news {
             match (&event.stream, event.kind) {
                 // The receivers' permissions are not known here: never the details.
-                (Some(stream), EventKind::State(state)) => self.is(stream, state, event.message.public()),
+                (Some(stream), EventKind::State(state)) => {
+                    self.on_state(stream, state, event.message.public())
+                }
                 (Some(stream), EventKind::Removed) => {
-                    self.hooks.iter_mut().for_each(|hook| hook.tracker.forget(stream));
+                    self.hooks.iter_mut().for_each(|hook| hook.debouncer.forget(stream));
                 }
                 _ => {}
             }
@@ -245,21 +246,21 @@ impl Teller {
         news.last().map_or(last, |event| event.id)
     }
 
-    /// A stream has this state now.
-    fn is(&mut self, stream: &StreamName, state: &str, reason: &str) {
+    /// Handles the new state of a stream.
+    fn on_state(&mut self, stream: &StreamName, state: &str, reason: &str) {
         let now = Instant::now();
         let pushed = |stream: StreamHandle| matches!(stream.config().source, SourceConfig::Push { .. });
-        // One that is gone already has lost nothing.
+        // A stream that was removed has lost nothing.
         let passive = self.registry.get(stream).is_none_or(pushed);
         for position in 0..self.hooks.len() {
-            let tracker = &mut self.hooks[position].tracker;
-            if let Some(happened) = tracker.state(stream, (state, reason), passive, now) {
-                self.tell(position, stream, happened);
+            let debouncer = &mut self.hooks[position].debouncer;
+            if let Some(happened) = debouncer.state(stream, (state, reason), passive, now) {
+                self.enqueue(position, stream, happened);
             }
         }
     }
 
-    fn look(&mut self) {
+    fn check_viewers(&mut self) {
         let now = Instant::now();
         let viewers: Vec<_> = self
             .registry
@@ -272,38 +273,38 @@ impl Teller {
             })
             .collect();
         for position in 0..self.hooks.len() {
-            let tracker = &mut self.hooks[position].tracker;
+            let debouncer = &mut self.hooks[position].debouncer;
             for (name, viewers, joined) in &viewers {
-                tracker.viewers(name, *viewers, *joined, now);
+                debouncer.viewers(name, *viewers, *joined, now);
             }
-            for (stream, happened) in tracker.due(now) {
-                self.tell(position, &stream, happened);
+            for (stream, happened) in debouncer.due(now) {
+                self.enqueue(position, &stream, happened);
             }
         }
     }
 
-    /// Puts it into the queue of a hook, if that is to be told.
-    fn tell(&mut self, position: usize, stream: &StreamName, happened: Happened) {
+    /// Queues an event for a hook, if its configuration asks for it.
+    fn enqueue(&mut self, position: usize, stream: &StreamName, happened: StreamEvent) {
         let hook = &mut self.hooks[position];
-        let (event, since, message) = match happened {
-            Happened::Lost { since, reason } => (HookEvent::Lost, since, reason),
-            Happened::Back => (HookEvent::Back, Instant::now(), String::new()),
-            Happened::NoViewers { since } => (HookEvent::NoViewers, since, String::new()),
+        let (kind, since, message) = match happened {
+            StreamEvent::Lost { since, reason } => (HookEvent::Lost, since, reason),
+            StreamEvent::Back => (HookEvent::Back, Instant::now(), String::new()),
+            StreamEvent::NoViewers { since } => (HookEvent::NoViewers, since, String::new()),
         };
-        if !hook.config.events.contains(&event) || !hook.config.streams.covers(Some(stream)) {
+        if !hook.config.events.contains(&kind) || !hook.config.streams.covers(Some(stream)) {
             return;
         }
-        self.told += 1;
+        self.created += 1;
         let title = self.registry.get(stream).map(|stream| stream.config().title.clone());
-        let notice = Notice {
-            id: format!("{:016x}-{}", self.run, self.told),
-            event,
+        let event = WebhookEvent {
+            id: format!("{:016x}-{}", self.run, self.created),
+            kind,
             stream: stream.clone(),
             title: title.unwrap_or_default(),
             time: SystemTime::now().checked_sub(since.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH),
             message,
         };
-        let full = hook.queue.push(notice);
+        let full = hook.queue.push(event);
         if full && !hook.full {
             warn!(
                 webhook = %hook.config.name,
@@ -314,7 +315,7 @@ impl Teller {
         hook.full = full;
     }
 
-    /// The senders have heard that it is over, and try what waits once.
+    /// Ends all hooks. Their senders have received the signal, and try once to deliver what waits.
     async fn end(&mut self) {
         let deadline = tokio::time::Instant::now() + STOP_WITHIN;
         for mut hook in self.hooks.drain(..) {
@@ -322,7 +323,7 @@ impl Teller {
             if timeout(left_time, &mut hook.sender).await.is_err() {
                 hook.sender.abort();
             }
-            let left = hook.queue.give_up();
+            let left = hook.queue.discard_all();
             if left > 0 {
                 warn!(webhook = %hook.config.name, left, "framecast ends, and the webhook was not told all");
             }
