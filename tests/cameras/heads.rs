@@ -8,7 +8,7 @@ use testkit::{
 
 use crate::source_runner::{HEAD, answer, body, config, three, watch};
 
-/// A camera that sends these bytes in one go, then closes.
+/// Starts a camera that sends these bytes at once, then closes.
 async fn saying(bytes: Vec<u8>) -> FakeCamera {
     FakeCamera::start(move |_| vec![Step::Request, Step::Send(bytes.clone())]).await
 }
@@ -75,7 +75,8 @@ async fn a_request_has_these_lines_and_no_others() {
     assert_eq!(lines, expected);
 }
 
-/// One camera whose connection `n` sends `cut(n)`: a listener for each would use up the system's ports.
+/// Starts one camera whose connection `n` sends `cut(n)`: a listener for each would use up the system's
+/// ports.
 async fn watch_cuts(count: usize, cut: impl Fn(usize) -> Vec<Vec<u8>> + Send + Sync + 'static) {
     let camera = FakeCamera::start(move |n| vec![Step::Request, Step::Pieces(cut(n))]).await;
     for n in 0..count {

@@ -1,4 +1,4 @@
-//! Bodies: what lies between the frames, how large they are, and how often the camera closes.
+//! Bodies: data between frames, sizes of frames, and cameras that close often.
 
 use framecast::{bus::DropReason, config::Limits};
 use testkit::fake_camera::{FakeCamera, Step};

@@ -1,4 +1,4 @@
-//! A picture asked for again and again.
+//! Polled snapshots.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
@@ -22,7 +22,7 @@ fn picture(more: &str, picture: &[u8]) -> Reply {
     Reply { bytes: [head.as_bytes(), picture].concat(), close: false }
 }
 
-/// Ends a run: anything but a picture does.
+/// Returns a response that ends a run, as any other than a picture does.
 fn gone() -> Reply {
     Reply { bytes: b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(), close: false }
 }
@@ -31,7 +31,7 @@ async fn poll(camera: &FakeCamera) -> Outcome {
     watch_source(&mut snapshots(config(&camera.url("/snap.jpg")), OFTEN)).await
 }
 
-/// A camera that answers its `n`th request by `answer(n)`.
+/// Starts a camera that answers its `n`th request by `answer(n)`.
 async fn counting(answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> FakeCamera {
     let asked = AtomicUsize::new(0);
     FakeCamera::answering(move |_| answer(asked.fetch_add(1, SeqCst))).await

@@ -179,8 +179,8 @@ async fn a_camera_that_would_rather_speak_http_2_is_asked_over_http_1_1() {
     assert_eq!(offered.protocols.lock().unwrap().len(), 0, "no protocol is offered, HTTP/2 least of all");
 }
 
-/// Where the child process of the next test finds the camera's key; its certificate is the system's only root
-/// there.
+/// Environment variable with the camera's key, for the child process of the next test; the camera's
+/// certificate is the system's only root there.
 const KEY_FILE: &str = "FRAMECAST_TEST_CAMERA_KEY";
 
 #[actix_web::test]
@@ -195,7 +195,8 @@ async fn a_certificate_under_the_systems_roots_is_accepted_for_its_own_name_only
     assert!(error.contains("its certificate is not accepted (NotValidForName"), "{error}");
 }
 
-/// The roots are read once a process, from where the environment says.
+/// Runs the test again in a process of its own: the roots are read once a process, from where the environment
+/// says.
 fn in_a_process_that_trusts_the_camera() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
