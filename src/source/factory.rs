@@ -16,7 +16,7 @@ use crate::{
     imaging::cpu_pool::Pool,
 };
 
-/// The source at `position` of those that a stream's configuration lists, for one run; `lasting` is what its
+/// Builds the source at `position` of those that `config` lists, for one run. `lasting` is the state that its
 /// runs share.
 pub fn build(
     (config, position): (&StreamConfig, usize),
@@ -31,7 +31,7 @@ pub fn build(
             Box::new(snapshot::SnapshotSource::new(upstream.clone(), *interval, limits))
         }
         source @ (SourceConfig::Exec(_) | SourceConfig::Rtsp(_) | SourceConfig::V4l2(_)) => Box::new(
-            exec::ExecSource::new(&config.name, source, limits, lasting.turn(position))
+            exec::ExecSource::new(&config.name, source, limits, lasting.process_lock(position))
                 .expect("each of these three is a program"),
         ),
         SourceConfig::Push { .. } => Box::new(push::PushSource),
@@ -50,8 +50,8 @@ pub fn build(
         }
         SourceConfig::Rendition { of, frame_timeout } => {
             let source = rendition::RenditionSource::new(of.clone(), lasting.upstreams().clone());
-            let source = source.away_after(*frame_timeout);
-            Box::new(if config.has_fallbacks() { source.or_another() } else { source })
+            let source = source.with_frame_timeout(*frame_timeout);
+            Box::new(if config.has_fallbacks() { source.with_fallbacks() } else { source })
         }
     }
 }

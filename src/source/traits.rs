@@ -11,20 +11,20 @@ use crate::{
     media::stream_name::StreamName,
 };
 
-/// Gives frames until it ends.
+/// A producer of frames.
 pub trait Source {
-    /// Runs once: one connection of a camera, one life of a renderer. Returns when the source ended (`Ok` for
-    /// an upstream that closed in an orderly way) or failed. Cancelled by dropping the future.
+    /// Runs once: one connection to a camera, or one run of a renderer. Returns when the source ended (`Ok`
+    /// when the camera closed in an orderly way) or failed. Cancelled by dropping the future.
     fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>>;
 }
 
-/// The other streams, for sources that show what these show.
+/// Access to the other streams, for sources that show their frames.
 pub trait Upstreams: Send + Sync + fmt::Debug {
-    /// Joins the stream of this name; none when there is none.
+    /// Joins the stream `name`; none if there is no such stream.
     fn join(&self, name: &StreamName) -> Option<Upstream>;
 }
 
-/// No other streams.
+/// Access to no streams at all.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoUpstreams;
 
@@ -37,19 +37,19 @@ impl Upstreams for NoUpstreams {
 /// The state of another stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// Frames come.
+    /// Frames are arriving.
     Live,
-    /// Its source runs and has not given a frame yet.
+    /// The source runs and has not produced a frame yet.
     Starting,
-    /// Its source is away, for this reason.
+    /// The source is away, for this reason.
     Away(Reason),
 }
 
-/// Another stream, which is wanted to run for as long as this lives.
+/// Another stream, which has demand for as long as this value lives.
 pub struct Upstream {
     /// Title of the stream, for people.
     pub title: String,
-    /// Tells how it is now.
+    /// Returns its current state.
     pub health: Box<dyn Fn() -> Health + Send>,
     /// Subscriber to the frames of the stream.
     pub shows: Subscriber,

@@ -1,8 +1,8 @@
-//! An upstream MJPEG URL: `type: mjpeg`.
+//! An MJPEG stream over HTTP: `type: mjpeg`.
 //!
-//! One run is one connection: it asks, takes the body apart and gives the frames on as they are. It ends when
-//! the camera closes, fails when the camera is late or sends no pictures, and leaves connecting again to the
-//! stream's actor.
+//! One run is one connection: it requests the URL, parses the body and publishes the frames unchanged. It
+//! ends when the camera closes, fails when the camera is late or sends no pictures, and leaves reconnecting
+//! to the stream's actor.
 
 use std::time::Duration;
 
@@ -22,14 +22,13 @@ use crate::{
     },
 };
 
-/// Number of pictures in a row with more pixels than are allowed after which the source ends: so many are no
-/// accident.
+/// Number of consecutive oversized pictures after which the source ends: that many are no accident.
 const MAX_OVERSIZED_IN_A_ROW: u32 = 10;
 
 /// Content that the URL should return.
 const EXPECTED: &str = "a multipart or JPEG body";
 
-/// A camera's stream.
+/// A camera's MJPEG stream.
 #[derive(Debug)]
 pub struct UpstreamSource {
     client: HttpClient,
@@ -39,7 +38,7 @@ pub struct UpstreamSource {
 }
 
 impl UpstreamSource {
-    /// A source that asks for `config`'s URL at each run.
+    /// Creates a source that requests the URL of `config` at each run.
     pub fn new(config: UpstreamConfig, limits: &Limits) -> Self {
         Self {
             client: HttpClient::new(&config, limits.max_header_bytes),
@@ -67,7 +66,8 @@ impl UpstreamSource {
         let body = response.into_body();
         let result = self.frames(&host, body, &mut parser, sink).await;
         if matches!(result, Err(BodyError::Source(_))) {
-            // What is whole is shown; what was cut off by a break or a stall is counted.
+            // Whole frames are published; a frame that was cut off by a lost connection or a stall is
+            // counted.
             while let Ok(Some(part)) = parser.finish() {
                 sink.part(part);
             }
@@ -88,9 +88,9 @@ impl UpstreamSource {
         sink: &Sink,
     ) -> Result<(), BodyError> {
         let mut deadline = BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout);
-        // A frame was shown and nobody else of this thread had a turn since. A camera that always has bytes
-        // ready must not keep it from viewers and other cameras. (Bytes without frames are bounded by tokio's
-        // own budget for reads.)
+        // A frame was published and no other task of this thread has run since. A camera that always has
+        // bytes ready must not keep the thread from viewers and other cameras. (Bytes without frames are
+        // bounded by tokio's own budget for reads.)
         let mut unseen = false;
         let mut oversized = 0;
         while body.read_into(parser.space(), deadline).await? > 0 {
@@ -125,7 +125,7 @@ impl UpstreamSource {
 impl Source for UpstreamSource {
     fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
         Box::pin(async move {
-            // A run that was cancelled may have left its connection.
+            // A cancelled run may have left its connection.
             self.client.disconnect();
             let result = self.stream(sink).await;
             self.client.disconnect();
@@ -151,7 +151,8 @@ impl From<ParseError> for BodyError {
     }
 }
 
-/// Refuses what cannot be a stream by its head alone: a login page would otherwise be searched for JPEGs.
+/// Checks by the head alone whether the response can be a stream: a login page would otherwise be searched
+/// for JPEGs.
 fn content_kind(response: &Response<'_>) -> Result<ContentKind, SourceError> {
     let host = || response.host().to_owned();
     if response.status() != 200 {
@@ -164,7 +165,7 @@ fn content_kind(response: &Response<'_>) -> Result<ContentKind, SourceError> {
         expected: EXPECTED,
         what: "stream's",
     };
-    // Never asked for.
+    // It was not requested.
     if let Some(coding) = response.header("content-encoding").filter(|coding| *coding != "identity") {
         return Err(refuse(format!("a body compressed with {coding}")));
     }

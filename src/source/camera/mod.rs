@@ -1,4 +1,4 @@
-//! Cameras over HTTP: an MJPEG stream, or one picture after another; and a look at what a camera sends.
+//! Cameras over HTTP: an MJPEG stream or polled snapshots, and a probe that examines a URL.
 
 pub mod mjpeg;
 pub mod probe;

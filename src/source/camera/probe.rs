@@ -1,5 +1,5 @@
-//! Looks at what a camera sends for a while, with the client and the parser that the relay uses. Nothing is
-//! kept but the last picture and what is counted.
+//! Examines what a camera sends for a while, with the client and the parser that the relay uses. Keeps only
+//! the last picture and counters.
 
 use std::time::Duration;
 
@@ -22,39 +22,39 @@ use crate::{
     },
 };
 
-/// For how long to look.
+/// The bounds of a probe.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// At so many frames.
+    /// Maximum number of frames.
     pub frames: u64,
-    /// For so long at most.
+    /// Maximum duration.
     pub within: Duration,
 }
 
-/// The observed properties of the body.
+/// The observed properties of a body.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Whole pictures.
+    /// Number of whole pictures.
     pub frames: u64,
-    /// Frames that were the one before once more; they say nothing about the rate.
+    /// Number of frames equal to the previous one; they say nothing about the rate.
     pub repeats: u64,
-    /// Of all frames together.
+    /// Size of all frames together.
     pub bytes: u64,
-    /// The smallest frame, in bytes.
+    /// Size of the smallest frame.
     pub smallest: usize,
-    /// The largest.
+    /// Size of the largest frame.
     pub largest: usize,
-    /// When the first frame came, and the last new one.
+    /// Arrival times of the first frame and of the last new one.
     pub span: Option<(Instant, Instant)>,
     /// Widths and heights, each pair once.
     pub sizes: Vec<(u16, u16)>,
-    /// About the last frame.
+    /// Properties of the last frame.
     pub info: Option<JpegInfo>,
     /// Quirks of the camera, each with its count.
     pub quirks: Vec<(Quirk, u64)>,
-    /// Data that were left out between frames, by reason, each with its count.
+    /// Data skipped between frames, by reason, each with its count.
     pub discards: Vec<(&'static str, u64)>,
-    /// Why there was no more to look at.
+    /// The reason why the body ended before the bounds were reached.
     pub ended: Option<Ended>,
     /// The last frame's bytes.
     pub last: Bytes,
@@ -63,19 +63,19 @@ pub struct Seen {
     multipart: bool,
 }
 
-/// The reason why a body ended before there was enough of it.
+/// The end of a body before the bounds of the probe were reached.
 #[derive(Debug)]
 pub enum Ended {
-    /// The camera closed in an orderly way.
+    /// The camera closed the connection in an orderly way.
     Orderly,
     /// Anything else, in words.
     Broken(String),
 }
 
-/// A camera's URL, checked as the configuration checks it.
+/// Parses a camera's URL as the configuration does.
 ///
 /// # Errors
-/// What is wrong with it, without showing it.
+/// The mistakes in the URL, without the URL.
 pub fn upstream(url: &str, insecure: bool) -> Result<UpstreamConfig, String> {
     // Through JSON, which is YAML: any character of the URL stays what it is; `$` is not a variable here.
     let url = serde_json::to_string(&url.replace("${", "$${")).expect("a text is always JSON");
@@ -90,7 +90,7 @@ pub fn upstream(url: &str, insecure: bool) -> Result<UpstreamConfig, String> {
     }
 }
 
-/// Looks at an answer's body, of which `kind` is what its head says.
+/// Reads the body of `response`, whose kind its head declares.
 pub async fn look(
     mut response: Response<'_>,
     kind: ContentKind,
@@ -122,19 +122,19 @@ pub async fn look(
     }
     seen.title = Some(&first_bytes).filter(|_| seen.frames == 0).and_then(|page| PageTitle::find(page));
     if seen.is_snapshot() {
-        // A picture of its own is no stream whose framing could be odd.
+        // A single picture is no stream whose framing could be odd.
         seen.quirks.retain(|(quirk, _)| *quirk != Quirk::BareJpegs);
     }
     seen
 }
 
 impl Seen {
-    /// One picture and nothing else: the URL of snapshots.
+    /// Whether the body is one picture and nothing else: the URL of a snapshot.
     pub fn is_snapshot(&self) -> bool {
         self.frames == 1 && !self.multipart && matches!(self.ended, Some(Ended::Orderly))
     }
 
-    /// Takes what `next` finds, up to `most` frames in all.
+    /// Takes the frames that `next` returns, up to `most` in all.
     fn take<E: std::fmt::Display>(
         &mut self,
         parser: &mut PartParser,
@@ -156,14 +156,14 @@ impl Seen {
         events.discards().for_each(|(why, times)| add(&mut self.discards, why.describe(), times));
     }
 
-    /// New frames a second, and bytes a second of all; none of a single one.
+    /// Returns the rates of new frames and of bytes per second; none for a single frame.
     pub fn rates(&self) -> Option<(f64, f64)> {
         let span = self.span.map_or(Duration::ZERO, |(first, last)| last - first).as_secs_f64();
         let new = self.frames - self.repeats;
         (new > 1 && span > 0.0).then(|| ((new - 1) as f64 / span, self.bytes as f64 / span))
     }
 
-    /// Why there is nothing to show, in words, about the camera at `host` that announced `kind`.
+    /// Describes why `host`, whose response declared `kind`, sent no picture.
     pub fn no_picture(&self, host: &str, kind: &ContentKind) -> String {
         match (kind, &self.ended) {
             (ContentKind::Other(announced), _) => {

@@ -1,7 +1,7 @@
-//! A picture that is asked for again and again: `type: snapshot`.
+//! A JPEG that is polled over HTTP: `type: snapshot`.
 //!
-//! Over one connection where the camera keeps it, never two requests at once. A picture that did not change
-//! (304, or the same bytes) is not shown again. Kept out: converting other formats than JPEG.
+//! One connection is used where the camera keeps it, never two requests at once. A picture that did not
+//! change (304, or the same bytes) is not published again. Kept out: conversion of other formats.
 
 use std::time::Duration;
 
@@ -19,17 +19,17 @@ use crate::{
     },
 };
 
-/// Broken pictures in a row after which the camera is given up for now: it would be asked at full pace for
-/// ever otherwise, and the stream would look live with nothing to see.
+/// Number of consecutive broken pictures after which the source fails: otherwise the camera would be polled
+/// at full rate forever, and the stream would look live with nothing to see.
 const MAX_BROKEN_IN_A_ROW: u32 = 10;
 
-/// Shortest interval: below, a camera that answers at once would be asked without a pause.
+/// Minimum interval: below it, a camera that answers at once would be polled without a pause.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Content that the URL should return.
 const EXPECTED: &str = "a JPEG picture";
 
-/// A JPEG URL, polled.
+/// A source that polls a JPEG URL.
 #[derive(Debug)]
 pub struct SnapshotSource {
     client: HttpClient,
@@ -45,17 +45,17 @@ struct Bounds {
     max_frame_bytes: usize,
 }
 
-/// The known properties of the newest picture, by which a change is detected.
+/// The newest picture and its validators, by which a change is detected.
 #[derive(Debug, Default)]
-struct Seen {
+struct LastPicture {
     picture: Option<Bytes>,
     etag: Option<String>,
     last_modified: Option<String>,
 }
 
 impl SnapshotSource {
-    /// A source that asks `upstream` each `interval`, counted from one request's start to the next one's;
-    /// times missed because an answer took longer are skipped.
+    /// Creates a source that polls `upstream` each `interval`, counted from the start of one request to the
+    /// start of the next. Ticks missed because a response took longer are skipped.
     pub fn new(upstream: UpstreamConfig, interval: Duration, limits: &Limits) -> Self {
         Self {
             client: HttpClient::new(&upstream, limits.max_header_bytes),
@@ -69,20 +69,20 @@ impl SnapshotSource {
     }
 
     async fn poll(&mut self, sink: &Sink) -> Result<(), SourceError> {
-        let mut seen = Seen::default();
+        let mut last = LastPicture::default();
         let mut broken_in_a_row = 0;
         let mut ticks = interval(self.interval.max(MIN_INTERVAL));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            let response = self.client.get(&seen.conditions()).await?;
+            let response = self.client.get(&last.conditions()).await?;
             if response.status() == 304 {
                 continue;
             }
             let host = response.host().to_owned();
             let validators = (owned(response.header("etag")), owned(response.header("last-modified")));
-            let picture = self.bounds.picture(response, seen.picture.is_none()).await?;
-            if seen.picture.as_ref() == Some(&picture) {
+            let picture = self.bounds.picture(response, last.picture.is_none()).await?;
+            if last.picture.as_ref() == Some(&picture) {
                 continue;
             }
             match sink.jpeg(picture.clone()) {
@@ -91,7 +91,11 @@ impl SnapshotSource {
                 }
                 Ok(_) => {
                     broken_in_a_row = 0;
-                    seen = Seen { picture: Some(picture), etag: validators.0, last_modified: validators.1 };
+                    last = LastPicture {
+                        picture: Some(picture),
+                        etag: validators.0,
+                        last_modified: validators.1,
+                    };
                 }
                 Err(error) => {
                     broken_in_a_row += 1;
@@ -119,7 +123,7 @@ impl Source for SnapshotSource {
 }
 
 impl Bounds {
-    /// Reads the picture of `response`, and refuses anything else.
+    /// Reads the picture in `response`, and rejects anything else.
     async fn picture(self, response: Response<'_>, first: bool) -> Result<Bytes, SourceError> {
         if response.status() != 200 {
             let (host, status) = (response.host().to_owned(), response.status_text());
@@ -133,13 +137,13 @@ impl Bounds {
             what: "picture's",
         };
         let announced = response.content_type().unwrap_or_default().to_ascii_lowercase();
-        // A stream would never end; a page is not worth reading.
+        // A stream would never end, and a page is not worth reading.
         if announced.starts_with("text/") || announced.starts_with("multipart/") {
             let host = response.host().to_owned();
             let title = response.title(self.first_frame_timeout).await;
             return Err(refuse(&host, announced.split(';').next().unwrap_or_default(), title));
         }
-        // Never asked for.
+        // It was not requested.
         if let Some(coding) = response.header("content-encoding").filter(|coding| *coding != "identity") {
             return Err(refuse(response.host(), &format!("a picture compressed with {coding}"), None));
         }
@@ -157,7 +161,7 @@ impl Bounds {
     }
 }
 
-impl Seen {
+impl LastPicture {
     fn conditions(&self) -> Vec<(&str, &str)> {
         let etag = self.etag.as_deref().map(|etag| ("if-none-match", etag));
         let date = self.last_modified.as_deref().map(|date| ("if-modified-since", date));

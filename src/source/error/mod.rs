@@ -25,17 +25,17 @@ use crate::{
     },
 };
 
-/// Why a source ended. The texts name what failed, where, and what would be right; never a credential, and of
-/// a URL only host and port, since paths and queries contain tokens. They may quote the camera, so they are
-/// for administrators and the log; [`SourceError::public`] is for everybody.
+/// An error that ended a run of a source. `Display` names what failed, where, and what to do; never a
+/// credential, and of a URL only host and port, since paths and queries contain tokens. The text may quote
+/// the camera, so it is for administrators and the log; [`SourceError::public`] is for everybody.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The camera's name has no address.
+    /// The camera's host name cannot be resolved.
     #[error("cannot find the address of {host}: {reason}")]
     Resolve {
-        /// The name.
+        /// Host name.
         host: String,
-        /// The system's words.
+        /// The system's error message.
         reason: String,
     },
     /// The camera could not be reached.
@@ -43,28 +43,28 @@ pub enum SourceError {
     Connect {
         /// Host and port.
         host: String,
-        /// The system's words.
+        /// The system's error message.
         reason: String,
     },
-    /// No secured connection came about.
+    /// The TLS handshake failed.
     #[error("cannot talk to {host} over TLS: {reason}")]
     Tls {
         /// Host and port.
         host: String,
-        /// The error, and the correct setting.
+        /// The error, and the setting that would help.
         reason: String,
     },
-    /// The camera took too long.
+    /// The camera missed a deadline.
     #[error("{host} {waiting_for} within {} s", within.as_secs_f64())]
     Late {
         /// Host and port.
         host: String,
-        /// The step of the camera that did not happen in time.
+        /// The step that did not happen in time.
         waiting_for: Deadline,
         /// The configured time.
         within: Duration,
     },
-    /// The head of the answer is beyond repair.
+    /// The head of the response cannot be repaired.
     #[error("{host} {source}")]
     Head {
         /// Host and port.
@@ -72,13 +72,13 @@ pub enum SourceError {
         /// The error in the head.
         source: HeadError,
     },
-    /// The camera wants other credentials.
+    /// The camera rejects the credentials, or requires some.
     #[error("{host} answered 401: user or password is wrong, or missing in the URL")]
     Unauthorized {
         /// Host and port.
         host: String,
     },
-    /// The camera redirected to a place that wants credentials.
+    /// The camera redirected to another server, which requires credentials.
     #[error(
         "{host} answered 401 after a redirect to it; credentials are not sent to another origin: configure \
          its URL"
@@ -92,10 +92,10 @@ pub enum SourceError {
     Redirect {
         /// Host and port.
         host: String,
-        /// Why not.
+        /// The reason.
         reason: &'static str,
     },
-    /// Any other status than success.
+    /// The status is not a success.
     #[error("{host} answered {status}{}", hint(status))]
     Status {
         /// Host and port.
@@ -103,7 +103,7 @@ pub enum SourceError {
         /// Code and reason.
         status: String,
     },
-    /// The answer is something else than pictures.
+    /// The response is something other than pictures.
     #[error(
         "{host} answered {content_type}{} where {expected} was expected: is this the {what} URL?",
         titled(.title)
@@ -120,7 +120,7 @@ pub enum SourceError {
         /// `stream's` or `picture's`.
         what: &'static str,
     },
-    /// A picture above the limit.
+    /// A picture is larger than the limit.
     #[error("{host} sent a picture of more than {limit} bytes (max_frame_bytes)")]
     TooLarge {
         /// Host and port.
@@ -128,7 +128,7 @@ pub enum SourceError {
         /// The limit.
         limit: usize,
     },
-    /// One picture after the other of more pixels than are taken.
+    /// One picture after another has more pixels than are allowed.
     #[error(
         "{host} sends pictures of {width}x{height} pixels, more than limits.max_frame_pixels: raise it, or \
          lower the camera's resolution"
@@ -136,18 +136,18 @@ pub enum SourceError {
     TooManyPixels {
         /// Host and port.
         host: String,
-        /// Of the last one.
+        /// Width of the last picture.
         width: u16,
-        /// Of the last one.
+        /// Height of the last picture.
         height: u16,
     },
-    /// The camera closed in an orderly way before it gave anything.
+    /// The camera closed the connection in an orderly way before the first frame.
     #[error("{host} closed the connection before the first frame")]
     Empty {
         /// Host and port.
         host: String,
     },
-    /// The body holds no pictures, or none that are small enough.
+    /// The body contains no pictures, or none that are small enough.
     #[error("{host} sends no usable stream: {source}")]
     NoPictures {
         /// Host and port.
@@ -155,7 +155,7 @@ pub enum SourceError {
         /// The error of the parser.
         source: ParseError,
     },
-    /// One broken picture after the other.
+    /// One picture after another is broken.
     #[error("{host} sends broken pictures only: {source}")]
     BrokenPictures {
         /// Host and port.
@@ -163,7 +163,7 @@ pub enum SourceError {
         /// The error of the last JPEG.
         source: JpegError,
     },
-    /// The connection or the exchange broke.
+    /// The connection was lost, or the exchange failed.
     #[error("the connection to {host} broke: {reason}")]
     Broken {
         /// Host and port.
@@ -171,30 +171,30 @@ pub enum SourceError {
         /// The cause.
         reason: String,
     },
-    /// A program gave no frames.
+    /// A program produced no frames.
     #[error(transparent)]
     Program(#[from] ProgramError),
     /// A renderer failed.
     #[error(transparent)]
     Render(#[from] RenderError),
-    /// A polled address gives no points.
+    /// A polled address returned no points.
     #[error(transparent)]
     Poll(#[from] PollError),
-    /// The stream whose pictures it shows has ended, or was never there.
+    /// The stream whose frames it shows has ended, or never existed.
     #[error("the stream whose pictures it shows is gone")]
     NoOrigin {
         /// Its name.
         name: StreamName,
     },
-    /// The stream whose pictures it shows has none, and another source may have.
+    /// The stream whose frames it shows has none, and another source may have.
     #[error("the stream whose pictures it shows is away: {reason}")]
     OriginAway {
         /// Its name.
         name: StreamName,
-        /// Why.
+        /// The reason.
         reason: Reason,
     },
-    /// The stream whose pictures it shows has no new ones.
+    /// The stream whose frames it shows has no new ones.
     #[error("the stream whose pictures it shows has shown no new picture for {} s", within.as_secs_f64())]
     OriginSilent {
         /// Its name.
@@ -205,7 +205,7 @@ pub enum SourceError {
     /// A mosaic cannot be drawn.
     #[error(transparent)]
     Mosaic(#[from] MosaicError),
-    /// A picture sequence has no picture.
+    /// An image sequence has no readable file.
     #[error(transparent)]
     Images(#[from] ImagesError),
 }
@@ -213,9 +213,9 @@ pub enum SourceError {
 /// A step that a camera must complete in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
-    /// TCP and TLS.
+    /// The TCP connection and the TLS handshake.
     Connect,
-    /// The head of an answer.
+    /// The head of a response.
     Head,
     /// The first whole frame after the head.
     FirstFrame,
@@ -235,7 +235,7 @@ impl fmt::Display for Deadline {
 }
 
 impl SourceError {
-    /// Returns a text for everybody: it contains nothing that a camera, a program, the configuration or
+    /// Returns the text for everybody: it contains nothing that a camera, a program, the configuration or
     /// another stream's name contains.
     pub fn public(&self) -> Cow<'static, str> {
         let fixed: &'static str = match self {
@@ -313,7 +313,7 @@ impl SourceError {
         }
     }
 
-    /// `host` was late with `waiting_for`.
+    /// Creates the error for a deadline that `host` missed.
     pub(crate) fn late(host: &str, waiting_for: Deadline, within: Duration) -> Self {
         Self::Late { host: host.to_owned(), waiting_for, within }
     }

@@ -1,18 +1,18 @@
-//! Why there is no picture, in two texts: one for everybody who may watch, one for administrators and the
-//! log.
+//! The reason why a stream has no picture, in two texts: one for everybody who may watch, one for
+//! administrators and the log.
 //!
-//! What a camera answers, what a program prints, and what the configuration names must not be shown to
-//! everybody: a stream's URL may lead to a service whose answers viewers must not read. So the detailed text
-//! is returned only by [`Reason::detailed`]; `Display` prints the public one.
+//! Camera responses, program output and configured names must not be shown to everybody: a stream's URL may
+//! lead to a service whose responses viewers must not read. So the detailed text is returned only by
+//! [`Reason::detailed`]; `Display` prints the public one.
 
 use std::{borrow::Cow, fmt};
 
 use crate::media::multipart::content::is_invisible;
 
-/// Longest detailed text, in bytes: some sentences.
+/// Maximum length of the detailed text, in bytes: a few sentences.
 const MAX_DETAIL: usize = 1000;
 
-/// Why there is no picture. `Display` prints its public text.
+/// The reason why a stream has no picture. `Display` prints its public text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reason {
     public: Cow<'static, str>,
@@ -21,13 +21,13 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// Returns a reason that everybody may read: framecast's own words, with numbers at most.
+    /// Creates a reason that everybody may read: framecast's own words, and numbers.
     pub fn public_only(text: impl Into<Cow<'static, str>>) -> Self {
         Self { public: text.into(), detail: None }
     }
 
-    /// Returns a reason with a text for administrators, which may quote others. The text is truncated, and
-    /// made one line of visible characters.
+    /// Creates a reason with a text for administrators, which may quote others. The text is truncated, and
+    /// reduced to one line of visible characters.
     pub fn with_detail(public: impl Into<Cow<'static, str>>, detail: &str) -> Self {
         let detail = &detail[..detail.floor_char_boundary(MAX_DETAIL)];
         let detail = detail.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect();
@@ -44,7 +44,7 @@ impl Reason {
         self.detail.as_deref().unwrap_or(&self.public)
     }
 
-    /// Returns several reasons as one, each after its number.
+    /// Joins several reasons into one, each after its number.
     pub fn numbered<'a>(reasons: impl Iterator<Item = (usize, &'a Self)>) -> Self {
         let (mut public, mut detail) = (Vec::new(), Vec::new());
         for (number, reason) in reasons {

@@ -2,16 +2,16 @@
 
 use crate::imaging::{PoolError, codec::CodecError};
 
-/// Why a renderer ended.
+/// An error that ended a renderer.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// The text's `%` conversions.
+    /// The text has an invalid `%` conversion.
     #[error("{0}")]
     Format(String),
-    /// A side longer than a JPEG can have, or the encoder failed.
+    /// A side is longer than a JPEG allows, or the encoder failed.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// Drawing panicked.
+    /// Drawing panicked, or needs too much memory.
     #[error(transparent)]
     Pool(#[from] PoolError),
 }

@@ -1,12 +1,12 @@
-//! Pictures that framecast draws itself.
+//! Frames that framecast draws itself.
 //!
 //! - [`text`]: a line of text with the time in it
-//! - [`pattern`]: moving colour bars, on which a person sees a freeze
+//! - [`pattern`]: moving colour bars, which make a freeze visible
 //! - [`chart`]: live graphs
 //!
 //! Everything is drawn with the canvas and the fonts of [`imaging`](crate::imaging): no font of the system is
-//! ever used, so a picture looks the same on every machine. Drawing runs in the CPU pool, on slots of the
-//! wall clock.
+//! used, so a picture looks the same on every machine. Drawing runs in the CPU pool, on ticks of the wall
+//! clock.
 
 pub mod chart;
 pub(super) mod error;

@@ -1,14 +1,16 @@
-//! Which credentials go with the next request. Pure: challenges in, an answer out.
+//! Chooses the credentials of the next request. Pure: challenges in, an `Authorization` header out.
 //!
-//! Nothing is sent before the camera asked, so that a camera with digest never sees the password in the
-//! clear; what it asked for last time is then answered at once. Digest is taken where it is offered.
+//! Nothing is sent before the camera's first challenge, so that a camera with digest never sees the password
+//! in clear text; the scheme of the last challenge is then used at once. Digest is preferred where it is
+//! offered.
 
 use digest_auth::{AuthContext, WwwAuthenticateHeader};
 
 use crate::config::Login;
 
-/// Answers to a digest challenge within one request: the first, one for a stale nonce, and one more for
-/// cameras whose nonce was spent meanwhile. More would lock the account of a camera that counts failures.
+/// Maximum number of digest answers within one request: the first, one for a stale nonce, and one more for
+/// cameras whose nonce has been used up meanwhile. More would lock the account of a camera that counts
+/// failures.
 const MAX_DIGEST_ANSWERS: u8 = 3;
 
 /// The content of an `Authorization` header.
@@ -19,12 +21,12 @@ pub(super) enum Authorization {
     Digest(String),
 }
 
-/// Credentials of one camera, and what it asked for.
+/// The credentials of one camera, and the scheme it asked for.
 #[derive(Debug)]
 pub(super) struct Authorizer {
     login: Option<Login>,
     scheme: Scheme,
-    /// The challenge in `scheme` came within this request: refused again, the password is wrong.
+    /// The challenge in `scheme` came within this request: if it is repeated, the password is wrong.
     fresh: bool,
     digest_answers: u8,
 }
@@ -41,12 +43,12 @@ impl Authorizer {
         Self { login, scheme: Scheme::Unknown, fresh: false, digest_answers: 0 }
     }
 
-    /// User and password.
+    /// Returns user and password.
     pub(super) fn login(&self) -> Option<&Login> {
         self.login.as_ref()
     }
 
-    /// A new request begins; on a `new_connection` a nonce of the last one is not used again.
+    /// Begins a request. On a `new_connection` the nonce of the last one is not used again.
     pub(super) fn begin(&mut self, new_connection: bool) {
         self.fresh = false;
         self.digest_answers = 0;
@@ -70,7 +72,7 @@ impl Authorizer {
         }
     }
 
-    /// The camera answered 401 with these `WWW-Authenticate` values. Whether another try can do better.
+    /// Takes the `WWW-Authenticate` values of a 401; true if another try may succeed.
     pub(super) fn challenged(&mut self, values: &[&str]) -> bool {
         let next = self.login.is_some().then(|| self.next_scheme(values)).flatten();
         let again = next.is_some();
@@ -87,14 +89,14 @@ impl Authorizer {
             let may = !was_refused && self.digest_answers <= MAX_DIGEST_ANSWERS;
             return may.then(|| Scheme::Digest(Box::new(digest)));
         }
-        // Cheap cameras answer 401 and forget to say what they want.
+        // Cheap cameras answer 401 without a challenge.
         let basic = challenges.is_empty() || challenges.iter().any(|challenge| is_scheme(challenge, "basic"));
         let was_refused = matches!(self.scheme, Scheme::Basic);
         (basic && !was_refused).then_some(Scheme::Basic)
     }
 }
 
-/// The strongest digest challenge that can be answered.
+/// Returns the strongest digest challenge that can be answered.
 fn best_digest(challenges: &[String]) -> Option<WwwAuthenticateHeader> {
     let digests = challenges.iter().filter(|challenge| is_scheme(challenge, "digest"));
     // Ours begins with the scheme in the letter case that digest_auth knows.

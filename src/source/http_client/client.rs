@@ -1,4 +1,4 @@
-//! The client of one camera: one connection at a time, challenges answered, redirects followed.
+//! The client of one camera: connections, challenges and redirects.
 
 use std::{fmt, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     source::error::SourceError,
 };
 
-/// Asks one camera, over one connection at a time.
+/// An HTTP client for one camera, with one connection at a time.
 pub struct HttpClient {
     url: Url,
     headers: Vec<(String, Secret)>,
@@ -28,12 +28,12 @@ pub struct HttpClient {
     head_timeout: Duration,
     max_header_bytes: usize,
     auth: Authorizer,
-    /// The connection between two requests.
+    /// The open connection, between two requests.
     idle: Option<CameraConnection>,
 }
 
 impl HttpClient {
-    /// A client that has not connected yet.
+    /// Creates a client, which does not connect yet.
     pub fn new(config: &UpstreamConfig, max_header_bytes: usize) -> Self {
         if config.insecure && config.url.scheme() == "https" {
             let host = config.url.host_str().unwrap_or_default();
@@ -51,16 +51,16 @@ impl HttpClient {
         }
     }
 
-    /// Closes the connection, if one was kept.
+    /// Closes the kept connection, if there is one.
     pub fn disconnect(&mut self) {
         self.idle = None;
     }
 
-    /// Asks for the configured URL, with `headers` besides the configured ones; redirects are followed and
-    /// challenges answered. Other statuses are the caller's to judge.
+    /// Requests the configured URL, with `headers` besides the configured ones. Redirects are followed and
+    /// challenges answered; any other status is the caller's to judge.
     ///
     /// # Errors
-    /// Everything that can go wrong up to the end of the head.
+    /// Any failure up to the end of the head.
     pub async fn get(&mut self, headers: &[(&str, &str)]) -> Result<Response<'_>, SourceError> {
         let mut target = Target::configured(&self.url)?;
         self.auth.begin(!self.is_connected_to(&target));
@@ -101,10 +101,10 @@ impl HttpClient {
         }
     }
 
-    /// Sends one request and reads the head of its answer. A kept connection may have been closed by the
-    /// camera at the same moment: then it is asked once more, over a new one.
+    /// Sends one request and reads the head of its response. If a kept connection turns out to be closed, the
+    /// request is sent once more, over a new one.
     async fn ask(&mut self, target: &Target, headers: &[(&str, &str)]) -> Result<Exchange, SourceError> {
-        // One that cannot be used again is closed here, before another one is opened.
+        // A connection that cannot be used again is closed here, before another one is opened.
         if let Some(mut kept) = self.idle.take()
             && *kept.origin() == target.origin
             && kept.is_idle()

@@ -1,4 +1,4 @@
-//! Opens the one connection to a camera: address, TCP, TLS, all within one deadline.
+//! Opens a connection to a camera: name resolution, TCP and TLS, within one deadline.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{connection::CameraConnection, origin::Origin, tls};
 use crate::source::{Deadline, SourceError};
 
-/// Connects to `origin` within `within`.
+/// Connects to `origin`, in at most `within`.
 pub(super) async fn dial(
     origin: &Origin,
     insecure: bool,
@@ -41,8 +41,8 @@ async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, SourceError> {
     if addresses.is_empty() { Err(failed("it has none".into())) } else { Ok(addresses) }
 }
 
-/// Tries one address after the other, never two at once: a camera may serve only one. `None` when time ran
-/// out.
+/// Tries one address after the other, never two at once: a camera may serve only one connection. `None` when
+/// the deadline passed.
 async fn connect(
     host: &str,
     addresses: &[SocketAddr],
@@ -50,12 +50,13 @@ async fn connect(
 ) -> Result<Option<TcpStream>, SourceError> {
     let mut last_error = None;
     for (tried, address) in addresses.iter().enumerate() {
-        // Each address gets its share, so that one that swallows packets leaves time for the others.
+        // Each address gets its share of the time, so that one that swallows packets leaves time for the
+        // others.
         let left = deadline.saturating_duration_since(Instant::now());
         let share = Instant::now() + left / (addresses.len() - tried) as u32;
         match timeout_at(share, TcpStream::connect(address)).await {
             Ok(Ok(tcp)) => {
-                // Requests are one write; nothing is gained by waiting for more.
+                // A request is one write; there is nothing to coalesce.
                 tcp.set_nodelay(true).map_err(|error| refused(host, &error))?;
                 return Ok(Some(tcp));
             }
@@ -99,7 +100,8 @@ fn tls_reason(error: &io::Error) -> String {
     }
 }
 
-/// The name in the certificate. actix-tls's own `Host for String` takes `::1` for a host and a port.
+/// The host name to expect in the certificate. actix-tls's own `Host for String` takes `::1` for a host and a
+/// port.
 struct ServerHost(String);
 
 impl Host for ServerHost {

@@ -14,7 +14,7 @@ use tokio_util::either::Either;
 
 use super::origin::Origin;
 
-/// An open connection, which reads as what the camera sends.
+/// An open connection. Reading from it gives the bytes that the camera sends.
 pub(super) struct CameraConnection {
     origin: Origin,
     stream: Either<TcpStream, Box<AsyncTlsStream<TcpStream>>>,
@@ -37,7 +37,7 @@ impl CameraConnection {
     }
 
     /// Whether it can take another request: the camera has not closed it, and has sent nothing since the last
-    /// answer but the empty line after its last chunk.
+    /// response but the empty line after its last chunk.
     pub(super) fn is_idle(&mut self) -> bool {
         let mut line_end = [0; 2];
         match self.read(&mut line_end).now_or_never() {

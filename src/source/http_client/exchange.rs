@@ -1,8 +1,8 @@
-//! One exchange: sends a request, reads the head of its answer, and holds the body that is still to come.
+//! One request and its response: sends the request, parses the head of the response, and holds the body.
 //!
-//! actix-http's client codec writes the request and reads the head, after [`head_repair`](super::head_repair)
-//! has repaired it (`docs/adr/0028`). An exchange owns its connection, so that there is never more than one
-//! request on it, and gives it back after the body.
+//! actix-http's client codec writes the request and parses the head, after
+//! [`head_repair`](super::head_repair) has repaired it (`docs/adr/0028`). An exchange owns its connection, so
+//! that there is never more than one request on it, and returns it after the body.
 
 use std::{fmt, io, time::Duration};
 
@@ -25,16 +25,17 @@ use super::{
 };
 use crate::source::{Deadline, SourceError};
 
-/// Bytes of a head that are read at a time.
+/// Bytes of a head to read at a time.
 const HEAD_READ_BYTES: usize = 2048;
 
-/// Bytes of a body that are read at a time where its length is not known.
+/// Bytes of a body to read at a time where its length is not known.
 const BODY_READ_BYTES: usize = 16 * 1024;
 
-/// An error page is read up to here so that its connection can be used again; beyond, a new one is cheaper.
+/// Maximum length of an error page that is read so that its connection can be used again; beyond, a new
+/// connection is cheaper.
 const MAX_DISCARDED_BYTES: usize = 64 * 1024;
 
-/// A request with the head of its answer. Dropping it closes the connection.
+/// A request whose response's head has been read. Dropping it closes the connection.
 pub(super) struct Exchange {
     pub(super) host: String,
     pub(super) head: ResponseHead,
@@ -43,13 +44,13 @@ pub(super) struct Exchange {
     body: BodyReader,
 }
 
-/// The error of a request without an answer.
+/// The error of a request without a response.
 #[derive(Debug)]
 pub(super) enum SendFailure {
-    /// The connection had ended before a byte of the answer came: worth another one, if it was an old
-    /// connection.
+    /// The connection had ended before the first byte of the response. If it was a kept one, another try is
+    /// worth it.
     Gone,
-    /// Anything else.
+    /// Any other error.
     Failed(SourceError),
 }
 
@@ -67,7 +68,8 @@ enum ExchangeError {
 }
 
 impl Exchange {
-    /// Sends `request` and waits for the head of its answer, of at most `max_header_bytes`.
+    /// Sends `request` and waits, for at most `within`, for the head of its response, of at most
+    /// `max_header_bytes`.
     pub(super) async fn start(
         connection: CameraConnection,
         request: Request<'_>,
@@ -107,8 +109,8 @@ impl Exchange {
         content_length(&self.head)
     }
 
-    /// Reads the next piece of the body; `None` at its end, which may come before the declared length:
-    /// cameras that write some length over an endless stream close before it.
+    /// Reads the next piece of the body; `None` at its end, which may come before the declared length: some
+    /// cameras declare a length for an endless stream, and close the connection before it.
     pub(super) async fn chunk(&mut self, deadline: BodyDeadline) -> Result<Option<Bytes>, SourceError> {
         let mut piece = BytesMut::with_capacity(BODY_READ_BYTES);
         let count = self.body.read_into(&mut piece, deadline).await?;
@@ -141,8 +143,8 @@ impl Exchange {
         Ok(body.freeze())
     }
 
-    /// Reads what is left, when that is little and comes soon, and returns the connection if it can be used
-    /// again.
+    /// Reads the rest of the body, if it is short and comes soon, and returns the connection if it can be
+    /// used again.
     pub(super) async fn discard(mut self, within: Duration) -> Option<CameraConnection> {
         let deadline = BodyDeadline::new(Deadline::Head, within);
         let mut left = MAX_DISCARDED_BYTES;
@@ -161,7 +163,7 @@ impl Exchange {
         if self.keep_alive { self.body.release() } else { None }
     }
 
-    /// Returns the body, which closes the connection with its end.
+    /// Returns the body, which closes the connection at its end.
     pub(super) fn into_body(self) -> BodyReader {
         self.body
     }

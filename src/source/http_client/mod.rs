@@ -1,13 +1,13 @@
-//! Asks cameras over HTTP. The only place that knows the HTTP client, but for webhooks, which need none of
-//! its repairs.
+//! An HTTP client for cameras. The only place that requests anything from cameras; webhooks, which need none
+//! of its repairs, use awc.
 //!
 //! [`HttpClient`] holds at most one connection, plain or TLS, and closes it before it opens another: an
-//! ESP32-CAM serves only one. It answers basic and digest challenges, follows redirects without taking
-//! credentials along to another origin, and keeps the deadlines for connecting and for the head. Bodies come
+//! ESP32-CAM serves only one. It answers basic and digest challenges, follows redirects without sending
+//! credentials to another origin, and enforces the deadlines for connecting and for the head. Bodies come
 //! with the caller's deadlines, read straight into the caller's buffer ([`BodyReader`]).
 //!
-//! Requests and heads are those of actix-http's codec; what cameras write in place of HTTP is repaired before
-//! it reads them, in [`head_repair`].
+//! actix-http's codec writes requests and parses heads; what cameras send instead of HTTP is repaired before,
+//! in [`head_repair`].
 
 mod auth;
 mod body;

@@ -1,4 +1,4 @@
-//! The server that a URL leads to.
+//! The origin of a URL.
 
 use url::Url;
 

@@ -1,4 +1,4 @@
-//! The request to a camera.
+//! A request to a camera.
 
 use actix_http::{
     RequestHead, Uri,
@@ -23,7 +23,7 @@ pub(super) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Returns its head, as actix-http's codec takes it.
+    /// Returns its head for actix-http's codec.
     pub(super) fn into_head(self) -> Result<RequestHead, HttpError> {
         let mut head = RequestHead::default();
         head.uri = Uri::try_from(path_and_query(self.url))?;
@@ -49,7 +49,7 @@ impl Request<'_> {
     }
 }
 
-/// Returns the URI that a request names, and over which a digest is computed.
+/// Returns the request target, over which a digest is computed too.
 pub(super) fn path_and_query(url: &Url) -> &str {
     &url[Position::BeforePath..Position::AfterQuery]
 }

@@ -1,4 +1,4 @@
-//! A camera's answer: its head, and its body piece by piece.
+//! A camera's response: its head, and its body piece by piece.
 
 use std::{fmt, time::Duration};
 
@@ -15,42 +15,42 @@ use crate::{
     source::{Deadline, SourceError},
 };
 
-/// Longest wait for a page's title: the stream is away meanwhile.
+/// Maximum time to wait for a page's title: the stream is away meanwhile.
 const TITLE_WITHIN: Duration = Duration::from_secs(1);
 
-/// An answer whose head has come.
+/// A response whose head has been read.
 ///
 /// Dropping it closes the connection, unless its body was read to the end and the camera keeps connections.
 pub struct Response<'a> {
     exchange: Exchange,
-    /// The client's place for the connection after the body.
+    /// The client's slot for the connection, once the body has been read.
     idle: &'a mut Option<CameraConnection>,
 }
 
 impl<'a> Response<'a> {
     pub(super) fn new(exchange: Exchange, idle: &'a mut Option<CameraConnection>) -> Self {
         let mut response = Self { exchange, idle };
-        // There may be no body: a 304 has none.
+        // There may be no body, as in a 304.
         response.release();
         response
     }
 
-    /// Host and port that answered.
+    /// Returns host and port of the server that answered.
     pub fn host(&self) -> &str {
         &self.exchange.host
     }
 
-    /// The status code.
+    /// Returns the status code.
     pub fn status(&self) -> u16 {
         self.exchange.status()
     }
 
-    /// `Content-Type`, as the camera wrote it.
+    /// Returns `Content-Type`, as the camera wrote it.
     pub fn content_type(&self) -> Option<&str> {
         self.header("content-type")
     }
 
-    /// A header's first value. Only those that framecast uses are kept: see
+    /// Returns a header's first value. Only those that framecast uses are kept: see
     /// [`head_repair`](super::head_repair).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.exchange.header(name)
@@ -61,19 +61,19 @@ impl<'a> Response<'a> {
         self.exchange.is_close_delimited()
     }
 
-    /// The declared length of the body.
+    /// Returns the declared length of the body.
     pub fn content_length(&self) -> Option<u64> {
         self.exchange.content_length()
     }
 
-    /// Returns the body, to be read for as long as it may be. To be called before a piece of it was read
-    /// here. The connection ends with it.
+    /// Returns the body, for a stream. Must be called before any piece of it has been read. The connection
+    /// ends with it.
     pub fn into_body(self) -> BodyReader {
         self.exchange.into_body()
     }
 
-    /// Reads the next piece of the body; `None` at its end, which may come before the declared length:
-    /// cameras that write some length over an endless stream close before it.
+    /// Reads the next piece of the body; `None` at its end, which may come before the declared length: some
+    /// cameras declare a length for an endless stream, and close the connection before it.
     ///
     /// # Errors
     /// [`SourceError::Late`] at the deadline, [`SourceError::Broken`] when the connection broke.
@@ -96,7 +96,7 @@ impl<'a> Response<'a> {
         Ok(body)
     }
 
-    /// Returns the title of the page in the answer, if it comes soon; for a reason that names it.
+    /// Returns the title of an HTML response, if it comes soon, for the text of an error.
     pub async fn title(mut self, within: Duration) -> Option<PageTitle> {
         let html = self
             .content_type()
@@ -116,7 +116,7 @@ impl<'a> Response<'a> {
         PageTitle::find(&page)
     }
 
-    /// `404 Not Found`.
+    /// Returns the status with its reason phrase: `404 Not Found`.
     pub fn status_text(&self) -> String {
         let reason = StatusCode::from_u16(self.status()).ok().and_then(|status| status.canonical_reason());
         reason.map_or_else(|| self.status().to_string(), |reason| format!("{} {reason}", self.status()))

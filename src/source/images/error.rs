@@ -1,6 +1,6 @@
 //! The errors of sequences of picture files.
 
-/// Why a sequence ended.
+/// An error that ended a sequence.
 #[derive(Debug, thiserror::Error)]
 pub enum ImagesError {
     /// No file matches.
@@ -9,17 +9,17 @@ pub enum ImagesError {
         /// The glob pattern.
         pattern: String,
     },
-    /// Files, but none of them is a readable picture.
+    /// Files match, but none of them is a readable picture.
     #[error("none of the {files} files that match {pattern} can be shown; the last one: {reason}")]
     NothingReadable {
         /// The glob pattern.
         pattern: String,
-        /// Files that match.
+        /// Number of files that match.
         files: usize,
         /// The error of the last file.
         reason: String,
     },
-    /// The pattern itself is wrong.
+    /// The pattern is malformed.
     #[error("{pattern} is not a file pattern: {reason}")]
     Pattern {
         /// The glob pattern.
@@ -30,7 +30,7 @@ pub enum ImagesError {
 }
 
 impl ImagesError {
-    /// Returns a text for everybody, without paths of this machine.
+    /// Returns the text for everybody, without paths of this machine.
     pub fn public(&self) -> &'static str {
         match self {
             Self::Nothing { .. } => "there are no picture files",

@@ -5,16 +5,16 @@ use crate::{
     limits::BudgetError,
 };
 
-/// Why a mosaic cannot be drawn.
+/// An error in drawing a mosaic.
 #[derive(Debug, thiserror::Error)]
 pub enum MosaicError {
-    /// It cannot be encoded.
+    /// The picture cannot be decoded or encoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
     /// Drawing panicked, or needs too much memory.
     #[error(transparent)]
     Pool(#[from] PoolError),
-    /// There is no memory to keep its planes.
+    /// There is no memory for its planes.
     #[error("no memory to keep its picture, for which a quarter of limits.max_decode_bytes is reserved: {0}")]
     Memory(#[from] BudgetError),
 }

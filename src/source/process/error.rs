@@ -5,23 +5,23 @@ use std::{borrow::Cow, io, path::PathBuf, process::ExitStatus, time::Duration};
 use super::ffmpeg::FFMPEG;
 use crate::media::multipart::parser::ParseError;
 
-/// Why a program gives no frames. Of what it said, credentials are hidden.
+/// An error of a program that should write frames. Credentials in the program's output are redacted.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    /// It is not installed.
+    /// The program is not installed.
     #[error("there is no program {program}: {advice}")]
     Absent {
-        /// As configured.
+        /// The program, as configured.
         program: String,
         /// Advice for the user.
         advice: &'static str,
     },
-    /// The system does not start it.
+    /// The program cannot be started.
     #[error("cannot start {program}: {reason}")]
     Start {
-        /// As configured.
+        /// The program, as configured.
         program: String,
-        /// The system's words.
+        /// The system's error message.
         reason: String,
     },
     /// The camera is not plugged in.
@@ -31,10 +31,10 @@ pub enum ProgramError {
         device.display()
     )]
     NoDevice {
-        /// Its path.
+        /// Path of the device.
         device: PathBuf,
     },
-    /// It took too long.
+    /// The program missed a deadline.
     #[error(
         "{program} wrote no {} within {} s{}",
         if *.first { "whole frame after its start" } else { "further whole frame" },
@@ -42,16 +42,16 @@ pub enum ProgramError {
         quoted(.said)
     )]
     Late {
-        /// As configured.
+        /// The program, as configured.
         program: String,
-        /// Before its first frame.
+        /// It was the deadline of the first frame.
         first: bool,
         /// The configured time.
         within: Duration,
-        /// Its last words.
+        /// The last line on standard error.
         said: String,
     },
-    /// It ended.
+    /// The program ended.
     #[error(
         "{program} {}{}{}",
         ended(.status),
@@ -59,35 +59,35 @@ pub enum ProgramError {
         quoted(.said)
     )]
     Ended {
-        /// As configured.
+        /// The program, as configured.
         program: String,
         /// Exit status; none if the program only closed its output.
         status: Option<ExitStatus>,
-        /// It gave some frames before.
+        /// It had written frames before.
         frames: bool,
-        /// Its last words.
+        /// The last line on standard error.
         said: String,
     },
-    /// It writes something else than pictures.
+    /// The program writes something other than pictures.
     #[error("{program} writes no usable stream: {source}")]
     NoPictures {
-        /// As configured.
+        /// The program, as configured.
         program: String,
         /// The error of the parser.
         source: ParseError,
     },
-    /// Its pipe broke.
+    /// The program's output cannot be read.
     #[error("cannot read from {program}: {reason}")]
     Broken {
-        /// As configured.
+        /// The program, as configured.
         program: String,
-        /// The system's words.
+        /// The system's error message.
         reason: String,
     },
 }
 
 impl ProgramError {
-    /// Returns a text for everybody, with neither the program's name nor any of its output.
+    /// Returns the text for everybody, without the program's name or output.
     pub fn public(&self) -> Cow<'static, str> {
         let fixed: &'static str = match self {
             Self::Absent { .. } => "the program for its pictures is not installed",

@@ -1,8 +1,8 @@
 //! Programs that write JPEGs to standard output: `type: exec`, and its short forms `rtsp` and `v4l2`.
 //!
-//! One run is one program, from its start to its end; the stream's actor starts it again. What it writes is
-//! read as a camera's body is: multipart or bare JPEGs, whatever comes. What it says on standard error goes
-//! to the log. Programs come from the configuration file only, never over HTTP, and no shell is between.
+//! One run is one process, from its start to its end; the stream's actor starts it again. Its output is
+//! parsed like a camera's body: multipart or bare JPEGs. Its standard error goes to the log. Programs come
+//! from the configuration file only, never over HTTP, and are started without a shell.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{error::ProgramError, ffmpeg, program::Program};
-pub use super::{ffmpeg::explain, process_lock::Turn};
+pub use super::{ffmpeg::explain, process_lock::ProcessLock};
 use crate::{
     bus::Sink,
     config::{ExecConfig, Limits, SourceConfig},
@@ -31,24 +31,24 @@ use crate::{
     source::{Source, SourceError},
 };
 
-/// Runs a program and shows what it writes.
+/// A source that runs a program and publishes the frames it writes.
 #[derive(Debug)]
 pub struct ExecSource {
     stream: StreamName,
-    /// One is run after the other until one gives frames.
+    /// Programs to try in order until one writes frames.
     programs: Vec<ExecConfig>,
     device: Option<PathBuf>,
     limits: ParserLimits,
-    turn: Turn,
+    lock: ProcessLock,
 }
 
 impl ExecSource {
-    /// A source of a stream that is a program; none if it is not.
+    /// Creates the source for a configured program; none if `source` is not a program.
     pub(in crate::source) fn new(
         stream: &StreamName,
         source: &SourceConfig,
         limits: &Limits,
-        turn: Turn,
+        lock: ProcessLock,
     ) -> Option<Self> {
         let device = match source {
             SourceConfig::V4l2(v4l2) => Some(v4l2.device.clone()),
@@ -62,7 +62,7 @@ impl ExecSource {
                 max_frame_bytes: limits.max_frame_bytes,
                 max_header_bytes: limits.max_header_bytes,
             },
-            turn,
+            lock,
         })
     }
 
@@ -73,7 +73,7 @@ impl ExecSource {
         let mut result = Ok(());
         for program in &self.programs {
             result = self.run_one(program, sink).await;
-            // Only one that refused what was asked of it may do better when asked otherwise.
+            // Only a program that failed without a frame may do better with other arguments.
             if !matches!(result, Err(ProgramError::Ended { frames: false, .. })) {
                 break;
             }
@@ -82,8 +82,8 @@ impl ExecSource {
     }
 
     async fn run_one(&self, config: &ExecConfig, sink: &Sink) -> Result<(), ProgramError> {
-        let taken = self.turn.take().await;
-        let mut program = Program::start(config, &self.stream, taken)?;
+        let permit = self.lock.acquire().await;
+        let mut program = Program::start(config, &self.stream, permit)?;
         let mut parser = PartParser::new(ContentKind::Missing, self.limits);
         let mut frames = false;
         let result = show(&mut program, config, &mut parser, sink, &mut frames).await;
@@ -94,14 +94,14 @@ impl ExecSource {
                 Err(ProgramError::NoPictures { program: name(), source })
             }
             Err(Failure::Late(within)) => {
-                let said = program.said();
+                let said = program.last_line();
                 Err(ProgramError::Late { program: name(), first: !frames, within, said })
             }
             Err(Failure::Read(error)) => {
                 Err(ProgramError::Broken { program: name(), reason: error.to_string() })
             }
             Ok(()) | Err(Failure::Parse(_)) => {
-                let (status, said) = program.last_words().await;
+                let (status, said) = program.finish().await;
                 if frames && status.is_none_or(|status| status.success()) {
                     return Ok(());
                 }
@@ -123,7 +123,7 @@ impl From<ParseError> for Failure {
     }
 }
 
-/// Shows the program's frames until its output ends; `frames` tells whether there were any.
+/// Publishes the program's frames until its output ends. Sets `frames` at the first one.
 async fn show(
     program: &mut Program,
     config: &ExecConfig,
@@ -143,7 +143,7 @@ async fn show(
             deadline = Instant::now() + within;
             *frames = true;
             sink.part(part);
-            // As for a camera: its thread is others' too.
+            // As for a camera: the thread serves other tasks too.
             yield_now().await;
         }
         sink.parsed(&parser.take_events());

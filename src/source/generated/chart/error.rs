@@ -1,14 +1,14 @@
 //! The errors of a polled address that should give points.
 
-/// Why an answer gave no points.
+/// An error in the response of a polled address.
 #[derive(Debug, thiserror::Error)]
 pub enum PollError {
-    /// It is no JSON.
+    /// The response is not JSON.
     #[error("{host} answered no JSON: {reason}")]
     NotJson {
         /// Host and port.
         host: String,
-        /// The error in the answer.
+        /// The JSON error.
         reason: String,
     },
     /// No pointer leads to a number.
@@ -16,13 +16,13 @@ pub enum PollError {
     NoNumbers {
         /// Host and port.
         host: String,
-        /// Those that were looked at.
+        /// The configured pointers.
         pointers: String,
     },
 }
 
 impl PollError {
-    /// Returns a text for everybody.
+    /// Returns the text for everybody.
     pub fn public(&self) -> &'static str {
         match self {
             Self::NotJson { .. } => "the polled address did not answer with JSON",

@@ -1,4 +1,4 @@
-//! Points from a JSON address that is asked again and again.
+//! Polls points from a JSON address.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,14 +18,13 @@ use crate::{
     },
 };
 
-/// Longest answer: a status document, and not a dump.
+/// Maximum length of a response: a status document, not a dump.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// Failures in a row, after answers, before the graph gives way to the reason: a device that restarts leaves
-/// a gap only.
+/// Number of consecutive failures after which the source fails: a device that restarts leaves only a gap.
 const MAX_FAILURES: u32 = 5;
 
-/// Asks for points.
+/// Polls an address for points.
 #[derive(Debug)]
 pub(super) struct Poller {
     client: HttpClient,
@@ -46,17 +45,17 @@ impl Poller {
         }
     }
 
-    /// The first answer of a run, over a new connection: one that was cancelled may be left.
+    /// Polls once, at the start of a run, over a new connection: a cancelled run may have left one.
     pub(super) async fn first(&mut self) -> Result<(), SourceError> {
         self.client.disconnect();
         self.ask().await
     }
 
-    /// Asks until it fails again and again.
+    /// Polls until [`MAX_FAILURES`] polls in a row have failed.
     pub(super) async fn poll_forever(&mut self) -> Result<(), SourceError> {
         let mut ticks = interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        // The first answer was a moment ago.
+        // The first poll was a moment ago.
         ticks.tick().await;
         let mut failures = 0;
         loop {
@@ -96,7 +95,7 @@ impl Poller {
     }
 }
 
-/// The numbers that the pointers lead to; those that lead to none are left out.
+/// Returns the numbers at the pointers; pointers to anything else are left out.
 fn numbers(body: &[u8], pointers: &[String], now: f64, host: &str) -> Result<Vec<NewPoint>, PollError> {
     let json: Value = serde_json::from_slice(body)
         .map_err(|error| PollError::NotJson { host: host.to_owned(), reason: error.to_string() })?;

@@ -1,12 +1,12 @@
-//! Takes the chunks' framing out of a body (RFC 9112, section 7.1). Pure.
+//! Decodes chunked bodies (RFC 9112, section 7.1) in place, in pieces of any size. Pure.
 //!
-//! In place, and in pieces of any size. Lenient in what cameras get wrong: line ends without CR, spaces,
-//! extensions of any kind. Trailers are not read: a connection with one is closed after the last chunk.
+//! Lenient in what cameras get wrong: line ends without CR, spaces, extensions of any kind. Trailers are not
+//! read: a connection with one is closed after the last chunk.
 
-/// Longest line of a chunk's size with its extensions: nobody writes one that is worth more.
+/// Maximum length of a chunk's size line with its extensions.
 const MAX_LINE_BYTES: usize = 4096;
 
-/// Why this is not a chunked body.
+/// An error in the framing of a chunked body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ChunkError {
     #[error("its answer is chunked, but a chunk's size is no hexadecimal number of at most 64 bits")]
@@ -17,9 +17,9 @@ pub(super) enum ChunkError {
     End,
 }
 
-/// The state of the reader of the chunked framing.
+/// A decoder of the chunked framing.
 #[derive(Debug, Default)]
-pub(in crate::source::http_client) struct Chunks {
+pub(in crate::source::http_client) struct ChunkDecoder {
     state: State,
     /// Something else than the empty line came after the last chunk.
     trailer: bool,
@@ -27,17 +27,17 @@ pub(in crate::source::http_client) struct Chunks {
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// A size's digits.
+    /// In the digits of a size.
     Size { value: u64, line_len: usize },
-    /// Rest of the line after the size of the chunk.
+    /// In the rest of a size line.
     Extension { value: u64, line_len: usize },
-    /// So much of a chunk is to come.
+    /// In a chunk, of which so many bytes are missing.
     Data(u64),
-    /// The line end behind a chunk.
+    /// In the line end after a chunk.
     DataEnd { cr: bool },
-    /// The chunk of size 0 was met.
+    /// After the last chunk, which has size 0.
     End,
-    /// Something else than framing was met where it should be.
+    /// After an error.
     Broken(ChunkError),
 }
 
@@ -47,12 +47,12 @@ impl Default for State {
     }
 }
 
-impl Chunks {
-    /// Whether anything is to come: not behind the last chunk.
+impl ChunkDecoder {
+    /// Whether there may be more data: false after the last chunk.
     ///
     /// # Errors
-    /// When the answer is not chunked from here on.
-    pub(super) fn go_on(&self) -> Result<bool, ChunkError> {
+    /// The body is not chunked from here on.
+    pub(super) fn has_more(&self) -> Result<bool, ChunkError> {
         match self.state {
             State::End => Ok(false),
             State::Broken(error) => Err(error),
@@ -60,13 +60,13 @@ impl Chunks {
         }
     }
 
-    /// Whether the last chunk was met, and nothing after it but line ends.
+    /// Whether the last chunk was read, and nothing after it but line ends.
     pub(super) fn is_at_clean_end(&self) -> bool {
         matches!(self.state, State::End) && !self.trailer
     }
 
-    /// Moves the body's own bytes in `piece`, the next one of the answer, to its front and says how many they
-    /// are.
+    /// Removes the framing from `piece`, the next bytes of the body, by moving the data to its front. Returns
+    /// the length of the data.
     pub(super) fn strip(&mut self, piece: &mut [u8]) -> usize {
         let (mut from, mut to) = (0, 0);
         while from < piece.len() {
@@ -98,13 +98,13 @@ impl Chunks {
     }
 }
 
-/// Whether there is nothing here but line ends, if anything.
+/// Whether `bytes` contains nothing but line ends.
 pub(super) fn is_line_end(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
 impl State {
-    /// The state behind one byte of framing.
+    /// Returns the state after one byte of framing.
     fn after(self, byte: u8) -> Result<Self, ChunkError> {
         match (self, byte) {
             (Self::Size { line_len: 0, .. }, byte) if !byte.is_ascii_hexdigit() => Err(ChunkError::Size),
@@ -141,16 +141,16 @@ mod tests {
 
     /// Returns the data of the pieces without their framing, and whether the end was reached.
     fn strip<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(Vec<u8>, bool), ChunkError> {
-        let (mut chunks, mut body) = (Chunks::default(), Vec::new());
+        let (mut chunks, mut body) = (ChunkDecoder::default(), Vec::new());
         for piece in pieces {
             let mut piece = piece.to_vec();
             let count = chunks.strip(&mut piece);
             body.extend_from_slice(&piece[..count]);
         }
-        Ok((body, !chunks.go_on()?))
+        Ok((body, !chunks.has_more()?))
     }
 
-    /// Returns the data of `wire`, after checking that they may be split anywhere.
+    /// Returns the data of `wire`, after checking that the result does not depend on how it is split.
     fn stripped(wire: &[u8]) -> Result<(Vec<u8>, bool), ChunkError> {
         let whole = strip([wire]);
         for cut in 0..wire.len() {
@@ -199,11 +199,11 @@ mod tests {
 
     #[test]
     fn what_came_before_an_error_is_given_out() {
-        let mut chunks = Chunks::default();
+        let mut chunks = ChunkDecoder::default();
         let mut wire = *b"3\r\nabc\r\n2\r\ndef";
         assert_eq!(chunks.strip(&mut wire), 5);
         assert_eq!(&wire[..5], b"abcde");
-        assert_eq!(chunks.go_on(), Err(ChunkError::End));
+        assert_eq!(chunks.has_more(), Err(ChunkError::End));
         assert_eq!(chunks.strip(&mut wire), 0);
     }
 

@@ -1,5 +1,5 @@
-//! The body of an answer, read from the socket straight into the caller's buffer (`docs/adr/0008`). Of HTTP
-//! it knows only how the body's end is marked.
+//! The body of a response, read from the socket straight into the caller's buffer (`docs/adr/0008`). It knows
+//! only the framing of the body.
 
 mod chunked;
 
@@ -20,7 +20,7 @@ use tokio::{
 
 use super::connection::CameraConnection;
 use crate::source::{Deadline, SourceError};
-use chunked::{Chunks, is_line_end};
+use chunked::{ChunkDecoder, is_line_end};
 
 /// A body on its connection. Dropping it closes the connection.
 pub struct BodyReader {
@@ -30,15 +30,15 @@ pub struct BodyReader {
 }
 
 impl BodyReader {
-    /// Reads `leftover`, which came with the head, and then from `connection`.
+    /// Creates a reader of `leftover`, which was read together with the head, and then of `connection`.
     pub(super) fn new(host: String, connection: CameraConnection, leftover: Bytes, framing: Framing) -> Self {
         let body = Body { transport: Some(connection), leftover, framing };
         Self { host, body, timer: Timer::default() }
     }
 
-    /// Adds what has come of the body to `buffer`, by one read into the room that it has, and says how much
-    /// that is; 0 is the end of the body. That may come before the declared one: cameras write some length
-    /// over an endless stream, and close inside a chunk.
+    /// Appends received bytes of the body to `buffer`, by one read into its spare capacity, and returns their
+    /// number; 0 at the end of the body. That may come before the declared end: some cameras declare a length
+    /// for an endless stream, or close the connection inside a chunk.
     ///
     /// # Errors
     /// [`SourceError::Late`] at the deadline, [`SourceError::Broken`] when the connection broke or its chunks
@@ -53,7 +53,7 @@ impl BodyReader {
         read.map_err(|error| SourceError::Broken { host: host.clone(), reason: error.to_string() })
     }
 
-    /// Whether the body has a length of which not all has come.
+    /// Whether the declared length has not been reached.
     pub(super) fn is_cut_off(&self) -> bool {
         matches!(self.body.framing, Framing::Length(1..))
     }
@@ -63,7 +63,7 @@ impl BodyReader {
         if self.body.is_at_clean_end() { self.body.transport.take() } else { None }
     }
 
-    /// Whether the last read had to wait for the camera, and others had their turn meanwhile.
+    /// Whether the last read had to wait for the camera, so that other tasks could run.
     pub fn waited(&self) -> bool {
         self.timer.waited
     }
@@ -75,26 +75,26 @@ impl fmt::Debug for BodyReader {
     }
 }
 
-/// The framing of a body: how its end is marked.
+/// The framing of a body: the way its end is marked.
 #[derive(Debug)]
 pub(super) enum Framing {
-    /// With the connection.
+    /// By the end of the connection.
     Close,
-    /// After so many bytes more.
+    /// By its length, of which so many bytes are missing.
     Length(u64),
-    /// With the last chunk.
-    Chunked(Chunks),
+    /// By the last chunk.
+    Chunked(ChunkDecoder),
 }
 
 impl Framing {
     pub(super) fn chunked() -> Self {
-        Self::Chunked(Chunks::default())
+        Self::Chunked(ChunkDecoder::default())
     }
 }
 
 /// A body over any transport.
 struct Body<Io> {
-    /// `None` when there is nothing to read.
+    /// `None` once the connection was released.
     transport: Option<Io>,
     /// Bytes that were read together with the head.
     leftover: Bytes,
@@ -102,7 +102,7 @@ struct Body<Io> {
 }
 
 impl<Io> Body<Io> {
-    /// Whether all was read, and only line ends after it.
+    /// Whether the whole body was read, and only line ends after it.
     fn is_at_clean_end(&self) -> bool {
         let ended = match &self.framing {
             Framing::Close => false,
@@ -119,7 +119,7 @@ impl<Io: AsyncRead + Unpin> Body<Io> {
             let most = match &self.framing {
                 Framing::Close => usize::MAX,
                 Framing::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
-                Framing::Chunked(chunks) if chunks.go_on().map_err(io::Error::other)? => usize::MAX,
+                Framing::Chunked(chunks) if chunks.has_more().map_err(io::Error::other)? => usize::MAX,
                 Framing::Chunked(_) => 0,
             };
             let start = buffer.len();
@@ -136,15 +136,14 @@ impl<Io: AsyncRead + Unpin> Body<Io> {
                     stripped
                 }
             };
-            // A piece of nothing but framing is not the end.
+            // A piece that is nothing but framing is not the end.
             if gained > 0 || count == 0 {
                 return Ok(gained);
             }
         }
     }
 
-    /// Reads into `buffer`: first the bytes that came with the head, then those of one read. Cancelling it
-    /// loses nothing.
+    /// Reads into `buffer`: first the bytes that came with the head, then those of one read. Cancel-safe.
     async fn read_raw(&mut self, buffer: &mut BytesMut, most: usize) -> io::Result<usize> {
         let ready = self.leftover.split_to(self.leftover.len().min(most));
         if !ready.is_empty() {
@@ -161,7 +160,7 @@ impl<Io: AsyncRead + Unpin> Body<Io> {
     }
 }
 
-/// Until when something of a body has to come, and what it would be.
+/// The deadline of a read, and what it waits for.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyDeadline {
     at: Instant,
@@ -170,7 +169,7 @@ pub struct BodyDeadline {
 }
 
 impl BodyDeadline {
-    /// `within` from now.
+    /// Creates a deadline `within` from now.
     pub fn new(waiting_for: Deadline, within: Duration) -> Self {
         Self { at: Instant::now() + within, waiting_for, within }
     }
@@ -180,8 +179,8 @@ impl BodyDeadline {
     }
 }
 
-/// The deadline of one read after the other. Setting a clock for each costs more than the read: here it is
-/// set once, and only when it rings is it set to the deadline that is valid by then.
+/// A timer for the deadlines of consecutive reads. Setting a timer for each costs more than the read: this
+/// one is set once, and only when it fires is it moved to the deadline of the time.
 #[derive(Debug, Default)]
 struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
@@ -189,7 +188,7 @@ struct Timer {
 }
 
 impl Timer {
-    /// Waits for `reading` until the deadline, and returns its result.
+    /// Waits for `reading` until the deadline, and returns its result; none at the deadline.
     async fn keep<T>(&mut self, deadline: BodyDeadline, reading: impl Future<Output = T>) -> Option<T> {
         let mut reading = std::pin::pin!(reading);
         self.waited = false;

@@ -5,7 +5,7 @@ use super::*;
 
 const LIMIT: usize = 1024;
 
-/// The repaired answer, after checking that every way of cutting the input in two gives the same.
+/// Returns the repaired head and body, after checking that it does not depend on how the input is split.
 fn repaired(raw: &[u8]) -> String {
     let whole = HeadReader::new(LIMIT).push(raw).unwrap().expect("the head is whole").answer;
     for cut in 0..raw.len() {

@@ -1,4 +1,4 @@
-//! A graph as a picture: title, legend with the last values, axes, and the lines.
+//! Draws a chart: title, legend with the last values, axes, and the lines.
 
 use bytes::Bytes;
 use jiff::tz::TimeZone;
@@ -21,7 +21,7 @@ use crate::{
     source::generated::error::RenderError,
 };
 
-/// Colours of one theme.
+/// The colours of one theme.
 struct Palette {
     top: Color,
     bottom: Color,
@@ -73,7 +73,7 @@ static LIGHT: Palette = Palette {
     ],
 };
 
-/// Share of a line's colour in the area beneath it, at its upper and its lower end.
+/// Opacity of the area below a line, at its upper and its lower end.
 const AREA_SHARES: (f32, f32) = (0.42, 0.04);
 
 /// The data and settings of a drawn chart.
@@ -87,12 +87,12 @@ pub(super) struct Graph<'a> {
     pub(super) series: &'a [Vec<Point>],
 }
 
-/// Draws a graph as a JPEG. Takes some milliseconds: belongs in the pool.
+/// Draws a chart as a JPEG. Takes some milliseconds, so it belongs in the CPU pool.
 pub(super) fn draw(graph: &Graph<'_>) -> Result<Bytes, RenderError> {
     Ok(codec().encode(paint(graph)?.pixels(), Quality::LETTERS)?)
 }
 
-/// Where the lines are, and how time and values become places there.
+/// The area of the lines, and the mapping of time and values to pixels.
 pub(super) struct Plot {
     pub(super) area: Area,
     pub(super) axis: ValueAxis,
@@ -107,7 +107,7 @@ impl Plot {
     }
 
     pub(super) fn y(&self, value: f64) -> f32 {
-        // Far outside is as good as anything outside, and has no trouble with large numbers.
+        // Far outside is as good as anything outside, and avoids large numbers.
         let share = self.axis.share(value).clamp(-2.0, 3.0);
         (self.area.y + self.area.height) as f32 - share * self.area.height as f32
     }
@@ -141,12 +141,12 @@ fn color(graph: &Graph<'_>, palette: &Palette, series: usize) -> Color {
     graph.config.series[series].color.unwrap_or(palette.series[series % palette.series.len()])
 }
 
-/// Height of the letters: what can be read at arm's length, and no more.
+/// Returns the height of the letters: readable at arm's length, and no more.
 fn letter_size(canvas: &Canvas) -> f32 {
     (canvas.width() as f32 / 58.0).min(canvas.height() as f32 / 28.0).clamp(9.0, 30.0)
 }
 
-/// Draws title and legend, and finds the room that is left.
+/// Draws title and legend, and returns the area that is left.
 fn plot(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32) -> Plot {
     let (width, height) = (canvas.width(), canvas.height());
     let pad = (letters * 1.4) as i32;
@@ -156,7 +156,7 @@ fn plot(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32)
     let ticks = (height as f32 / letters / 5.5) as usize;
     let axis = ValueAxis::new(&graph.config.y, values, grounded, ticks.clamp(2, 8));
     let mut top = (letters * 1.1) as i32;
-    // A small picture has room for nothing but the lines.
+    // A small picture has space for nothing but the lines.
     if height as f32 > letters * 9.0 {
         let style = Style::new(letters * 1.35, palette.title).wrapped(1);
         let room = width - 2 * pad;
@@ -175,7 +175,7 @@ fn plot(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32)
     Plot { area, axis, start, end: graph.now }
 }
 
-/// One entry a series: its colour, its label, its last value. Returns where it ends.
+/// Draws one entry for each series: its colour, label and last value. Returns its lower end.
 fn legend(
     graph: &Graph<'_>,
     canvas: &mut Canvas,
@@ -213,7 +213,7 @@ fn legend(
     y + line
 }
 
-/// Lines across and upright, and what they stand for.
+/// Draws the grid lines and their labels.
 fn grid(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32, plot: &Plot) {
     let Area { x, y, width, height } = plot.area;
     let style = Style::new(letters, palette.faint);
@@ -262,7 +262,7 @@ fn nothing_yet(mut canvas: Canvas, palette: &Palette, letters: f32, plot: &Plot)
     canvas
 }
 
-/// Later series lie over earlier ones; all areas lie beneath all lines.
+/// Draws the lines of all series, later ones over earlier ones, and all areas below all lines.
 fn lines(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32, plot: &Plot) {
     let radius = (letters * 0.075).max(0.9);
     let paths: Vec<Vec<(f32, f32)>> = graph
@@ -296,7 +296,7 @@ fn lines(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32
     }
 }
 
-/// The area between a line and the ground, fading downwards.
+/// Fills the area between a line and the ground, fading downwards.
 fn area(canvas: &mut Canvas, plot: &Plot, path: &[(f32, f32)], color: Color) {
     let Area { x, y, width, height } = plot.area;
     let ground = plot.y(plot.axis.min.max(0.0).min(plot.axis.max));
@@ -320,7 +320,7 @@ fn area(canvas: &mut Canvas, plot: &Plot, path: &[(f32, f32)], color: Color) {
     }
 }
 
-/// Columns of slots of time, side by side by series, each as high as the mean of its points.
+/// Draws bars for slots of time, side by side by series, each as high as the mean of its points.
 fn bars(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32, plot: &Plot) {
     let Area { x, y, width, height } = plot.area;
     let series = graph.series.len() as f64;
@@ -356,7 +356,7 @@ fn bars(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32,
     }
 }
 
-/// The length of a slot of at least so many seconds.
+/// Returns the length of a slot of at least `least` seconds.
 fn slot_seconds(least: f64) -> f64 {
     const STEPS: [f64; 16] =
         [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 21_600.0];

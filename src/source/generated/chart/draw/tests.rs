@@ -26,7 +26,7 @@ fn is_near(a: Color, b: Color) -> bool {
     [(a.r, b.r), (a.g, b.g), (a.b, b.b)].iter().all(|(a, b)| a.abs_diff(*b) < 30)
 }
 
-/// The rows of a column in which a colour stands.
+/// Returns the rows of a column that have a colour.
 fn rows_of(canvas: &Canvas, x: i32, color: Color) -> Vec<i32> {
     (0..canvas.height()).filter(|y| is_near(at(canvas, x, *y), color)).collect()
 }
