@@ -95,7 +95,7 @@ function facts(stream, report) {
   if (stream.reconnects > 0) all.push(["Reconnects", String(stream.reconnects)]);
   const dropped = Object.entries(stream.dropped).filter(([, count]) => count > 0);
   if (dropped.length > 0) all.push(["Dropped", dropped.map(([why, count]) => `${count} ${why}`).join(", ")]);
-  if (stream.skipped > 0) all.push(["Skipped by slow viewers", String(stream.skipped)]);
+  if (stream.skipped > 0) all.push(["Skipped", `${words.plural(stream.skipped, "frame")} by slow viewers`]);
   const quirks = Object.entries(stream.quirks);
   if (quirks.length > 0) all.push(["Quirks", quirks.map(([quirk, count]) => `${quirk} (${count})`).join(", ")]);
   if (stream.saving) all.push(["Recording", `${stream.saving.state}${stream.saving.reason ? `: ${stream.saving.reason}` : ""}`]);
