@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    atomic_file::{self, Access},
     bus::Published,
+    platform::atomic_file::{self, Access},
 };
 
 /// A file that always holds the newest frame.

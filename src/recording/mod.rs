@@ -33,7 +33,6 @@ use crate::{
     config::{SaveConfig, SaveTarget},
     imaging::cpu_pool::reason,
     media::frame::FrameKind,
-    platform::atomic_file::{self, Access},
 };
 
 /// Writes a stream's frames to disk until the stream ends.

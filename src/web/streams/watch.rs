@@ -34,7 +34,7 @@ use crate::{
         response::headers::{allow_origin, never_cached},
         server::{
             http2::Patience,
-            transport::{Busy, BusyGuard, Feed, FeedGuard, Outbox, Stays},
+            transport::{Busy, BusyGuard, FeedGuard, Outbox, Stays},
             unsent::SlowPart,
         },
         state::{State, WebState},
