@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 
-use super::jpeg::{JpegError, JpegInfo, huffman::with_huffman_tables, inspect};
+use super::jpeg::{JpegError, JpegInfo, huffman::with_huffman_tables, inspect, start};
 
 /// The origin of a frame's picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +32,12 @@ impl Frame {
     /// Checks `jpeg` from SOI to EOI and keeps its very bytes; only missing Huffman tables are added, since
     /// browsers on Apple's systems show black without them.
     ///
-    /// Bytes after EOI are cut off.
+    /// Bytes after EOI are cut off, and so are a few before SOI ([`start`]).
     ///
     /// # Errors
     /// [`JpegError`] when the bytes are not a whole JPEG.
     pub fn from_jpeg(jpeg: Bytes) -> Result<Self, JpegError> {
+        let jpeg = jpeg.slice(start(&jpeg).unwrap_or_default()..);
         let info = inspect(&jpeg)?;
         Ok(Self::from_walked(jpeg.slice(..info.len), info))
     }

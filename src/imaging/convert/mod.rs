@@ -85,7 +85,7 @@ pub fn to_jpeg(bytes: Bytes, limits: PictureLimits) -> Result<Frame, PictureErro
         }
         return Frame::from_jpeg(jpeg).map_err(|error| undecodable(format, &error));
     }
-    if !bytes.starts_with(&[0xFF, 0xD8]) {
+    if crate::media::jpeg::start(&bytes).is_none() {
         return Err(PictureError::NotAPicture { looks_like: looks_like(&bytes) });
     }
     let len = bytes.len();

@@ -222,3 +222,21 @@ proptest! {
         prop_assert_eq!(verdict, Walk::default().advance(&jpeg));
     }
 }
+
+#[test]
+fn a_picture_starts_at_the_last_soi_before_its_first_segment() {
+    let jpeg = b"\xff\xd8\xff\xe0";
+    for (before, start_at) in [
+        (&b""[..], Some(0)),
+        (b"\xff\xd8", Some(2)),
+        (b"\xff\xd8\xff\xd8\xff\xd8", Some(6)),
+        (b"\r\n", Some(2)),
+        (b"\0\0\x12\x34", Some(4)),
+        (&[b'x'; 16], Some(16)),
+        (&[b'x'; 17], None),
+    ] {
+        assert_eq!(start(&[before, jpeg].concat()), start_at, "{before:?}");
+    }
+    assert_eq!(start(b""), None);
+    assert_eq!(start(b"\xff"), None);
+}

@@ -3,6 +3,9 @@
 use super::{Part, PartParser, State, Step, events::Discard, quirk::Quirk, room::READ_BYTES};
 use crate::media::jpeg::{JpegError, JpegInfo, Progress, Walk};
 
+/// Bytes of a start marker.
+const SOI_LEN: usize = 2;
+
 impl PartParser {
     pub(super) fn begin_jpeg(&mut self) -> Step {
         self.reserved = false;
@@ -28,8 +31,17 @@ impl PartParser {
                     Step::Part(self.publish(info))
                 }
             }
+            Err(JpegError::NewSoi { offset: SOI_LEN }) => self.repeated_soi(),
             Err(error) => self.broken(offset, error),
         }
+    }
+
+    /// Starts the JPEG at its second SOI: nothing stands between the two.
+    fn repeated_soi(&mut self) -> Step {
+        self.events.quirk(Quirk::RepeatedSoi);
+        self.skip(SOI_LEN);
+        self.head.length = self.head.length.map(|length| length.saturating_sub(SOI_LEN));
+        self.begin_jpeg()
     }
 
     /// Returns the error of a JPEG that was cut: by its length the next part begins before `end`.

@@ -87,6 +87,9 @@ quirks! {
     /// The body is no multipart.
     BareJpegs "bare-jpegs"
         "JPEGs follow each other without any multipart framing"
+    /// SOI stands there more than once before the first segment.
+    RepeatedSoi "repeated-soi"
+        "JPEGs begin with several start markers"
     /// JPEGs have no Huffman tables (USB cameras, AVI1).
     NoHuffmanTables "no-huffman-tables"
         "JPEGs come without Huffman tables; the standard ones are added"
