@@ -13,3 +13,4 @@ mod pictures;
 mod redirects;
 mod snapshots;
 mod tls;
+mod verdicts;

@@ -52,6 +52,11 @@ impl Outcome {
         self.bus.stats().dropped().find(|(r, _)| *r == reason).map_or(0, |(_, count)| count)
     }
 
+    /// Returns how often the quirk of that name was counted.
+    pub(crate) fn quirk(&self, name: &str) -> u64 {
+        self.bus.stats().quirks().find(|(quirk, _)| quirk.as_str() == name).map_or(0, |(_, count)| count)
+    }
+
     /// Asserts that the run ended in an orderly way with exactly these frames.
     #[track_caller]
     pub(crate) fn assert_frames(&self, expected: &[Vec<u8>], case: &str) {

@@ -118,7 +118,11 @@ async fn a_connection_is_kept_over_tls_too() {
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", picture.len());
             steps.extend([Step::Request, Step::Send(answer(&head, picture))]);
         }
-        steps.extend([Step::Request, Step::Send(b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n".to_vec())]);
+        // Twice: one failure after a picture does not end a run.
+        for _ in 0..2 {
+            let gone = b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n".to_vec();
+            steps.extend([Step::Request, Step::Send(gone)]);
+        }
         steps
     })
     .await;

@@ -15,9 +15,7 @@ use tokio::time::Instant;
 use super::output::print;
 use crate::{
     config::Limits,
-    media::multipart::boundary::ContentKind,
     source::{
-        SourceError,
         camera::probe::{self, Patience},
         http_client::HttpClient,
     },
@@ -49,17 +47,14 @@ pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
         let response = client.get(&[]).await?;
         print(report::head(&upstream.url, &response, started.elapsed()));
         let host = response.host().to_owned();
-        if response.status() != 200 {
-            return Err(SourceError::Status { host, status: response.status_text() }.into());
-        }
-        let kind = ContentKind::from_header(response.content_type());
         let patience = Patience { frames: arguments.frames, within: Duration::from_secs(arguments.seconds) };
         let waiting = Waiting::shown();
-        let seen = probe::look(response, kind.clone(), patience, &limits).await;
+        let seen = probe::look(response, patience, &limits).await;
         drop(waiting);
+        let seen = seen?;
         print(report::seen(&seen));
         if seen.frames == 0 {
-            bail!(seen.no_picture(&host, &kind));
+            bail!(seen.no_picture(&host));
         }
         print(report::yaml(&upstream, seen.is_snapshot()));
         Ok(ExitCode::SUCCESS)

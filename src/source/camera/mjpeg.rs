@@ -12,21 +12,16 @@ use tokio::task::yield_now;
 use crate::{
     bus::Sink,
     config::{Limits, UpstreamConfig},
-    media::multipart::{
-        boundary::ContentKind,
-        parser::{ParseError, ParserLimits, PartParser},
-    },
+    media::multipart::parser::{ParseError, ParserLimits, PartParser},
     source::{
         Deadline, Source, SourceError,
-        http_client::{BodyDeadline, BodyReader, HttpClient, Response},
+        camera::answer::{Announced, Expected, Judged, judged},
+        http_client::{BodyDeadline, BodyReader, HttpClient},
     },
 };
 
 /// Number of consecutive oversized pictures after which the source ends: that many are no accident.
 const MAX_OVERSIZED_IN_A_ROW: u32 = 10;
-
-/// Content that the URL should return.
-const EXPECTED: &str = "a multipart or JPEG body";
 
 /// A camera's MJPEG stream.
 #[derive(Debug)]
@@ -52,19 +47,15 @@ impl UpstreamSource {
     }
 
     async fn stream(&mut self, sink: &Sink) -> Result<(), SourceError> {
-        let response = self.client.get(&[]).await?;
-        let kind = match content_kind(&response) {
-            Ok(kind) => kind,
-            Err(SourceError::ContentType { host, content_type, expected, what, .. }) => {
-                let title = response.title(self.first_frame_timeout).await;
-                return Err(SourceError::ContentType { host, content_type, title, expected, what });
-            }
-            Err(error) => return Err(error),
-        };
-        let mut parser = PartParser::new(kind, self.parser_limits);
+        let mut response = self.client.get(&[]).await?;
         let host = response.host().to_owned();
-        let body = response.into_body();
-        let result = self.frames(&host, body, &mut parser, sink).await;
+        let announced = Announced::read(&response, Expected::Stream)?;
+        let deadline = BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout);
+        let Judged { kind, first, ended } = judged(&announced, &mut response, deadline).await?;
+        let mut parser = PartParser::new(kind, self.parser_limits);
+        parser.push(&first);
+        let body = (!ended).then(|| response.into_body());
+        let result = self.frames(&host, body, deadline, &mut parser, sink).await;
         if matches!(result, Err(BodyError::Source(_))) {
             // Whole frames are published; a frame that was cut off by a lost connection or a stall is
             // counted.
@@ -80,21 +71,22 @@ impl UpstreamSource {
         })
     }
 
+    /// Passes on the frames of a body, of which the parser may already hold the beginning. `None` stands for a body
+    /// that has ended there.
     async fn frames(
         &self,
         host: &str,
-        mut body: BodyReader,
+        mut body: Option<BodyReader>,
+        mut deadline: BodyDeadline,
         parser: &mut PartParser,
         sink: &Sink,
     ) -> Result<(), BodyError> {
-        let mut deadline = BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout);
         // A frame was published and no other task of this thread has run since. A camera that always has
         // bytes ready must not keep the thread from viewers and other cameras. (Bytes without frames are
         // bounded by tokio's own budget for reads.)
         let mut unseen = false;
         let mut oversized = 0;
-        while body.read_into(parser.space(), deadline).await? > 0 {
-            unseen &= !body.waited();
+        loop {
             while let Some(part) = parser.next_part()? {
                 if std::mem::replace(&mut unseen, true) {
                     yield_now().await;
@@ -113,6 +105,11 @@ impl UpstreamSource {
                 }
             }
             sink.parsed(&parser.take_events());
+            let Some(body) = &mut body else { break };
+            if body.read_into(parser.space(), deadline).await? == 0 {
+                break;
+            }
+            unseen &= !body.waited();
         }
         while let Some(part) = parser.finish()? {
             yield_now().await;
@@ -148,29 +145,5 @@ impl From<SourceError> for BodyError {
 impl From<ParseError> for BodyError {
     fn from(error: ParseError) -> Self {
         Self::Parse(error)
-    }
-}
-
-/// Checks by the head alone whether the response can be a stream: a login page would otherwise be searched
-/// for JPEGs.
-fn content_kind(response: &Response<'_>) -> Result<ContentKind, SourceError> {
-    let host = || response.host().to_owned();
-    if response.status() != 200 {
-        return Err(SourceError::Status { host: host(), status: response.status_text() });
-    }
-    let refuse = |content_type: String| SourceError::ContentType {
-        host: host(),
-        content_type,
-        title: None,
-        expected: EXPECTED,
-        what: "stream's",
-    };
-    // It was not requested.
-    if let Some(coding) = response.header("content-encoding").filter(|coding| *coding != "identity") {
-        return Err(refuse(format!("a body compressed with {coding}")));
-    }
-    match ContentKind::from_header(response.content_type()) {
-        ContentKind::Other(content_type) => Err(refuse(content_type)),
-        kind => Ok(kind),
     }
 }

@@ -12,12 +12,12 @@ use crate::{
         jpeg::JpegInfo,
         multipart::{
             boundary::ContentKind,
-            content::{LOOKED_AT, PageTitle},
             parser::{ParserLimits, Part, PartParser, Quirk},
         },
     },
     source::{
         Deadline, SourceError,
+        camera::answer::{Announced, Expected, Judged, judged},
         http_client::{BodyDeadline, Response},
     },
 };
@@ -58,9 +58,7 @@ pub struct Seen {
     pub ended: Option<Ended>,
     /// The last frame's bytes.
     pub last: Bytes,
-    /// The title of a page that was sent in place of pictures.
-    pub title: Option<PageTitle>,
-    multipart: bool,
+    single: bool,
 }
 
 /// The end of a body before the bounds of the probe were reached.
@@ -90,48 +88,57 @@ pub fn upstream(url: &str, insecure: bool) -> Result<UpstreamConfig, String> {
     }
 }
 
-/// Reads the body of `response`, whose kind its head declares.
+/// Looks at an answer, as the sources of type `mjpeg` and `snapshot` do.
+///
+/// # Errors
+/// The status or the type of an answer that holds no pictures: the reason that a source would have.
 pub async fn look(
     mut response: Response<'_>,
-    kind: ContentKind,
     patience: Patience,
     limits: &Limits,
-) -> Seen {
+) -> Result<Seen, SourceError> {
     let parser_limits =
         ParserLimits { max_frame_bytes: limits.max_frame_bytes, max_header_bytes: limits.max_header_bytes };
-    let multipart = matches!(kind, ContentKind::Multipart { .. });
-    let mut parser = PartParser::new(kind, parser_limits);
-    let mut seen = Seen { multipart, ..Seen::default() };
+    let announced = Announced::read(&response, Expected::Stream)?;
     let deadline = BodyDeadline::new(Deadline::FirstFrame, patience.within);
-    let mut first_bytes = Vec::new();
-    while seen.ended.is_none() && seen.frames < patience.frames {
+    let Judged { kind, first, mut ended } = judged(&announced, &mut response, deadline).await?;
+    let multipart = matches!(kind, ContentKind::Multipart { .. });
+    let declared = response.content_length();
+    let mut parser = PartParser::new(kind, parser_limits);
+    let mut seen = Seen::default();
+    parser.push(&first);
+    loop {
+        seen.take(&mut parser, PartParser::next_part, patience.frames);
+        if ended {
+            seen.ended.get_or_insert(Ended::Orderly);
+            seen.take(&mut parser, PartParser::finish, patience.frames);
+        }
+        if seen.ended.is_some() || seen.frames >= patience.frames {
+            break;
+        }
         match response.chunk(deadline).await {
-            Ok(Some(chunk)) => {
-                let room = LOOKED_AT - first_bytes.len();
-                first_bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                parser.push(&chunk);
-                seen.take(&mut parser, PartParser::next_part, patience.frames);
-            }
-            Ok(None) => {
-                seen.ended = Some(Ended::Orderly);
-                seen.take(&mut parser, PartParser::finish, patience.frames);
-            }
+            Ok(Some(chunk)) => parser.push(&chunk),
+            Ok(None) => ended = true,
             Err(SourceError::Late { .. }) if seen.frames > 0 => break,
             Err(error) => seen.ended = Some(Ended::Broken(error.to_string())),
         }
     }
-    seen.title = Some(&first_bytes).filter(|_| seen.frames == 0).and_then(|page| PageTitle::find(page));
-    if seen.is_snapshot() {
-        // A single picture is no stream whose framing could be odd.
+    let whole = declared.is_some_and(|declared| seen.bytes <= declared);
+    seen.single = seen.frames == 1 && !multipart && (matches!(seen.ended, Some(Ended::Orderly)) || whole);
+    if seen.single {
+        // A picture of its own is no stream whose framing could be odd.
         seen.quirks.retain(|(quirk, _)| *quirk != Quirk::BareJpegs);
+        if response.is_cut_off() {
+            add(&mut seen.quirks, Quirk::ShortBody, 1);
+        }
     }
-    seen
+    Ok(seen)
 }
 
 impl Seen {
-    /// Whether the body is one picture and nothing else: the URL of a snapshot.
+    /// Returns whether the answer is one picture and nothing else: the URL of snapshots.
     pub fn is_snapshot(&self) -> bool {
-        self.frames == 1 && !self.multipart && matches!(self.ended, Some(Ended::Orderly))
+        self.single
     }
 
     /// Takes the frames that `next` returns, up to `most` in all.
@@ -163,16 +170,10 @@ impl Seen {
         (new > 1 && span > 0.0).then(|| ((new - 1) as f64 / span, self.bytes as f64 / span))
     }
 
-    /// Describes why `host`, whose response declared `kind`, sent no picture.
-    pub fn no_picture(&self, host: &str, kind: &ContentKind) -> String {
-        match (kind, &self.ended) {
-            (ContentKind::Other(announced), _) => {
-                let title = self.title.as_ref().map(|title| format!(" (\"{title}\")")).unwrap_or_default();
-                format!(
-                    "{host} answered {announced}{title}, which holds no picture: is this the stream's URL?"
-                )
-            }
-            (_, Some(Ended::Broken(why))) => format!("{host} sent no picture: {why}"),
+    /// Returns why there is nothing to show, about the camera at `host`.
+    pub fn no_picture(&self, host: &str) -> String {
+        match &self.ended {
+            Some(Ended::Broken(why)) => format!("{host} sent no picture: {why}"),
             _ => format!("{host} sent no picture"),
         }
     }

@@ -12,9 +12,13 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::{
     bus::{DropReason, Sink},
     config::{Limits, UpstreamConfig},
-    media::multipart::content::{MediaType, PageTitle},
+    media::{
+        jpeg::{JpegError, JpegInfo},
+        multipart::parser::{Discard, Events, ParseError, ParserLimits, Part, PartParser, Quirk},
+    },
     source::{
         Deadline, Source, SourceError,
+        camera::answer::{Announced, Expected, Judged, judged},
         http_client::{BodyDeadline, HttpClient, Response},
     },
 };
@@ -26,8 +30,9 @@ const MAX_BROKEN_IN_A_ROW: u32 = 10;
 /// Minimum interval: below it, a camera that answers at once would be polled without a pause.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Content that the URL should return.
-const EXPECTED: &str = "a JPEG picture";
+/// Longest wait for what follows a picture that is shown already, so that its connection can be used again. Cameras
+/// that announce more than they send would take up the whole interval.
+const KEEP_WITHIN: Duration = Duration::from_millis(250);
 
 /// A source that polls a JPEG URL.
 #[derive(Debug)]
@@ -42,7 +47,7 @@ pub struct SnapshotSource {
 struct Bounds {
     first_frame_timeout: Duration,
     frame_timeout: Duration,
-    max_frame_bytes: usize,
+    parser_limits: ParserLimits,
 }
 
 /// The newest picture and its validators, by which a change is detected.
@@ -63,48 +68,77 @@ impl SnapshotSource {
             bounds: Bounds {
                 first_frame_timeout: upstream.first_frame_timeout,
                 frame_timeout: upstream.frame_timeout,
-                max_frame_bytes: limits.max_frame_bytes,
+                parser_limits: ParserLimits {
+                    max_frame_bytes: limits.max_frame_bytes,
+                    max_header_bytes: limits.max_header_bytes,
+                },
             },
         }
     }
 
+    /// Polls until the camera fails twice in a row, or before it gave its first picture. A camera that fails now and
+    /// then (busy, rebooting its web server) and works otherwise is asked again at its own interval.
     async fn poll(&mut self, sink: &Sink) -> Result<(), SourceError> {
         let mut last = LastPicture::default();
         let mut broken_in_a_row = 0;
+        let mut worked = false;
         let mut ticks = interval(self.interval.max(MIN_INTERVAL));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            let response = self.client.get(&last.conditions()).await?;
-            if response.status() == 304 {
-                continue;
-            }
-            let host = response.host().to_owned();
-            let validators = (owned(response.header("etag")), owned(response.header("last-modified")));
-            let picture = self.bounds.picture(response, last.picture.is_none()).await?;
-            if last.picture.as_ref() == Some(&picture) {
-                continue;
-            }
-            match sink.jpeg(picture.clone()) {
-                Ok(info) if !sink.takes(&info) => {
-                    return Err(SourceError::TooManyPixels { host, width: info.width, height: info.height });
-                }
-                Ok(_) => {
-                    broken_in_a_row = 0;
-                    last = LastPicture {
-                        picture: Some(picture),
-                        etag: validators.0,
-                        last_modified: validators.1,
-                    };
-                }
-                Err(error) => {
+            match self.ask(sink, &mut last).await {
+                Ok(Picture::Shown) => (worked, broken_in_a_row) = (true, 0),
+                Ok(Picture::Unchanged) => worked = true,
+                Ok(Picture::Broken(host, error)) => {
                     broken_in_a_row += 1;
                     if broken_in_a_row >= MAX_BROKEN_IN_A_ROW {
                         return Err(SourceError::BrokenPictures { host, source: error });
                     }
                 }
+                Err(error) if worked && !matches!(error, SourceError::TooManyPixels { .. }) => {
+                    tracing::debug!("asking again after the interval: {error}");
+                    worked = false;
+                }
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Asks once and shows the picture.
+    async fn ask(&mut self, sink: &Sink, last: &mut LastPicture) -> Result<Picture, SourceError> {
+        let mut response = self.client.get(&last.conditions()).await?;
+        if response.status() == 304 {
+            return Ok(Picture::Unchanged);
+        }
+        let host = response.host().to_owned();
+        let validators = (owned(response.header("etag")), owned(response.header("last-modified")));
+        let part = match self.bounds.picture(&mut response, last.picture.is_none(), sink).await {
+            Ok(Ok(part)) => part,
+            Ok(Err(error)) => {
+                response.drain(KEEP_WITHIN).await;
+                return Ok(Picture::Broken(host, error));
+            }
+            Err(error) => {
+                response.drain(KEEP_WITHIN).await;
+                return Err(error);
+            }
+        };
+        let unchanged = last.picture.as_ref() == Some(&part.jpeg);
+        if !unchanged {
+            let JpegInfo { width, height, .. } = part.info;
+            let fits = sink.takes(&part.info);
+            let picture = part.jpeg.clone();
+            sink.part(part);
+            if !fits {
+                return Err(SourceError::TooManyPixels { host, width, height });
+            }
+            *last = LastPicture { picture: Some(picture), etag: validators.0, last_modified: validators.1 };
+        }
+        // After the picture is shown: what follows it may never come.
+        if !response.is_multipart() && !response.drain(KEEP_WITHIN).await {
+            sink.quirk(Quirk::ShortBody, 1);
+        }
+        Ok(if unchanged { Picture::Unchanged } else { Picture::Shown })
     }
 }
 
@@ -123,42 +157,75 @@ impl Source for SnapshotSource {
 }
 
 impl Bounds {
-    /// Reads the picture in `response`, and rejects anything else.
-    async fn picture(self, response: Response<'_>, first: bool) -> Result<Bytes, SourceError> {
-        if response.status() != 200 {
-            let (host, status) = (response.host().to_owned(), response.status_text());
-            return Err(SourceError::Status { host, status });
-        }
-        let refuse = |host: &str, content_type: &str, title| SourceError::ContentType {
-            host: host.to_owned(),
-            content_type: content_type.to_owned(),
-            title,
-            expected: EXPECTED,
-            what: "picture's",
-        };
-        let announced = response.content_type().unwrap_or_default().to_ascii_lowercase();
-        // A stream would never end, and a page is not worth reading.
-        if announced.starts_with("text/") || announced.starts_with("multipart/") {
-            let host = response.host().to_owned();
-            let title = response.title(self.first_frame_timeout).await;
-            return Err(refuse(&host, announced.split(';').next().unwrap_or_default(), title));
-        }
-        // It was not requested.
-        if let Some(coding) = response.header("content-encoding").filter(|coding| *coding != "identity") {
-            return Err(refuse(response.host(), &format!("a picture compressed with {coding}"), None));
-        }
-        let host = response.host().to_owned();
+    /// Reads the answer up to the end of its first picture; the inner error is what is wrong with that.
+    async fn picture(
+        self,
+        response: &mut Response<'_>,
+        first: bool,
+        sink: &Sink,
+    ) -> Result<Result<Part, JpegError>, SourceError> {
+        let announced = Announced::read(response, Expected::Picture)?;
         let deadline = if first {
             BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout)
         } else {
             BodyDeadline::new(Deadline::NextFrame, self.frame_timeout)
         };
-        let picture = response.whole(self.max_frame_bytes, deadline).await?;
-        match MediaType::sniffed(&picture) {
-            Some(format) => Err(refuse(&host, format.as_str(), PageTitle::find(&picture))),
-            None => Ok(picture),
+        let host = response.host().to_owned();
+        let max = self.parser_limits.max_frame_bytes;
+        let too_large = || SourceError::TooLarge { host: host.clone(), limit: max };
+        if !response.is_multipart() && response.content_length().is_some_and(|length| length > max as u64) {
+            return Err(too_large());
         }
+        let Judged { kind, first, mut ended } = judged(&announced, response, deadline).await?;
+        let mut parser = PartParser::new(kind, self.parser_limits);
+        parser.push(&first);
+        let mut length = first.len();
+        let found = loop {
+            match if ended { parser.finish() } else { parser.next_part() } {
+                Ok(Some(part)) => break Ok(part),
+                Ok(None) => {}
+                Err(ParseError::TooLarge { .. }) => return Err(too_large()),
+                Err(ParseError::Ended { bytes: 0, .. }) => return Err(SourceError::Empty { host }),
+                Err(_) if response.is_cut_off() => {
+                    let reason = "it was closed before the declared end of the picture".to_owned();
+                    return Err(SourceError::Broken { host, reason });
+                }
+                Err(ParseError::Ended { cause: Some(error), .. }) => break Err(error),
+                Err(_) => break Err(JpegError::NoSoi),
+            }
+            let piece = response.chunk(deadline).await?;
+            ended = piece.is_none();
+            let piece = piece.unwrap_or_default();
+            length += piece.len();
+            // Room for a part's head, which is no part of the picture.
+            if length > max + self.parser_limits.max_header_bytes {
+                return Err(too_large());
+            }
+            parser.push(&piece);
+        };
+        count(&parser.take_events(), found.is_err(), sink);
+        Ok(found)
     }
+}
+
+/// Counts what was noticed in one answer. Its framing is no quirk: a picture of its own has none.
+fn count(events: &Events, broken: bool, sink: &Sink) {
+    for (quirk, times) in events.quirks().filter(|(quirk, _)| *quirk == Quirk::NoHuffmanTables) {
+        sink.quirk(quirk, times);
+    }
+    if broken {
+        sink.bus().stats().count_discard(Discard::Invalid, 1);
+        sink.dropped(DropReason::Invalid);
+    }
+}
+
+/// The outcome of one request.
+enum Picture {
+    Shown,
+    /// 304, or the same bytes.
+    Unchanged,
+    /// No whole JPEG; the host, and what is wrong.
+    Broken(String, JpegError),
 }
 
 impl LastPicture {

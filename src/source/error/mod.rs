@@ -78,6 +78,17 @@ pub enum SourceError {
         /// Host and port.
         host: String,
     },
+    /// The camera answered 401 and offered no scheme that framecast can answer.
+    #[error(
+        "{host} answered 401 and offers {offered}: framecast answers Basic and Digest; allow one of them in the \
+         camera's settings"
+    )]
+    UnknownScheme {
+        /// Host and port.
+        host: String,
+        /// Names of the schemes.
+        offered: String,
+    },
     /// The camera redirected to another server, which requires credentials.
     #[error(
         "{host} answered 401 after a redirect to it; credentials are not sent to another origin: configure \
@@ -105,14 +116,16 @@ pub enum SourceError {
     },
     /// The response is something other than pictures.
     #[error(
-        "{host} answered {content_type}{} where {expected} was expected: is this the {what} URL?",
-        titled(.title)
+        "{host} answered {}{} where {expected} was expected: is this the {what} URL?",
+        labelled(content_type, *sniffed), titled(.title)
     )]
     ContentType {
         /// Host and port.
         host: String,
-        /// Content type that the camera declares, or that its first bytes show.
+        /// Content type that the camera declares; empty without one.
         content_type: String,
+        /// The type that its first bytes show.
+        sniffed: Option<MediaType>,
         /// The page's title, if it is a page.
         title: Option<PageTitle>,
         /// Content that was expected.
@@ -249,6 +262,10 @@ impl SourceError {
             Self::Unauthorized { .. } => {
                 "the camera answered 401: user or password is wrong, or missing in the URL"
             }
+            Self::UnknownScheme { .. } => {
+                "the camera answered 401 with a scheme that framecast cannot answer: allow Basic or Digest in \
+                 the camera's settings"
+            }
             Self::UnauthorizedElsewhere { .. } => {
                 "the camera answered 401 after a redirect; credentials are not sent to another origin"
             }
@@ -256,9 +273,9 @@ impl SourceError {
             Self::Status { status, .. } => {
                 return format!("the camera answered {status}{}", hint(status)).into();
             }
-            Self::ContentType { content_type, what, .. } => {
-                let sent =
-                    MediaType::named(content_type).map_or("something else than pictures", MediaType::as_str);
+            Self::ContentType { content_type, sniffed, what, .. } => {
+                let media = sniffed.or_else(|| MediaType::named(content_type));
+                let sent = media.map_or("something else than pictures", MediaType::as_str);
                 return format!("the camera sent {sent}: is this the {what} URL?").into();
             }
             Self::TooLarge { limit, .. } => {
@@ -322,6 +339,16 @@ impl SourceError {
 impl From<&SourceError> for Reason {
     fn from(error: &SourceError) -> Self {
         Self::with_detail(error.public(), &error.detailed())
+    }
+}
+
+/// Returns `text/html`, `text/html labelled image/jpeg`, or `text/html without a type`.
+fn labelled(label: &str, sniffed: Option<MediaType>) -> String {
+    match sniffed.map(MediaType::as_str) {
+        Some(media) if label.is_empty() => format!("{media} without a type"),
+        Some(media) if media != label => format!("{media} labelled {label}"),
+        _ if label.is_empty() => "a body without a type".to_owned(),
+        _ => label.to_owned(),
     }
 }
 

@@ -5,9 +5,10 @@ use std::{fmt, time::Duration};
 use url::Url;
 
 use super::{
-    auth::{Authorization, Authorizer},
+    auth::{Authorization, Authorizer, Verdict},
     connect,
     connection::CameraConnection,
+    cookies::CookieJar,
     exchange::{Exchange, SendFailure},
     head_repair::HeadError,
     redirect::{MAX_REDIRECTS, Target},
@@ -28,6 +29,7 @@ pub struct HttpClient {
     head_timeout: Duration,
     max_header_bytes: usize,
     auth: Authorizer,
+    cookies: CookieJar,
     /// The open connection, between two requests.
     idle: Option<CameraConnection>,
 }
@@ -47,6 +49,7 @@ impl HttpClient {
             head_timeout: config.head_timeout,
             max_header_bytes,
             auth: Authorizer::new(config.login.clone()),
+            cookies: CookieJar::default(),
             idle: None,
         }
     }
@@ -65,12 +68,15 @@ impl HttpClient {
         let mut target = Target::configured(&self.url)?;
         self.auth.begin(!self.is_connected_to(&target));
         for _ in 0..=MAX_REDIRECTS {
-            let exchange = self.get_authorized(&target, headers).await?;
+            let mut exchange = self.get_authorized(&target, headers).await?;
+            if target.trusted {
+                self.cookies.store(&exchange.headers("set-cookie"));
+            }
             let Some(next) = target.redirected(exchange.status(), exchange.header("location"))? else {
                 return Ok(Response::new(exchange, &mut self.idle));
             };
             if next.origin == target.origin {
-                self.idle = exchange.discard(self.head_timeout).await;
+                self.idle = exchange.drain(self.head_timeout).await;
             }
             target = next;
         }
@@ -86,7 +92,7 @@ impl HttpClient {
         headers: &[(&str, &str)],
     ) -> Result<Exchange, SourceError> {
         loop {
-            let exchange = self.ask(target, headers).await?;
+            let mut exchange = self.ask(target, headers).await?;
             if exchange.status() != 401 {
                 return Ok(exchange);
             }
@@ -94,10 +100,12 @@ impl HttpClient {
             if !target.trusted {
                 return Err(SourceError::UnauthorizedElsewhere { host });
             }
-            if !self.auth.challenged(&exchange.headers("www-authenticate")) {
-                return Err(SourceError::Unauthorized { host });
+            match self.auth.challenged(&exchange.headers("www-authenticate")) {
+                Verdict::TryAgain => {}
+                Verdict::Refused => return Err(SourceError::Unauthorized { host }),
+                Verdict::Unanswerable(offered) => return Err(SourceError::UnknownScheme { host, offered }),
             }
-            self.idle = exchange.discard(self.head_timeout).await;
+            self.idle = exchange.drain(self.head_timeout).await;
         }
     }
 
@@ -132,7 +140,9 @@ impl HttpClient {
     ) -> Result<Exchange, SendFailure> {
         let mut all = headers.to_vec();
         let mut authorization = Authorization::None;
+        let cookies = self.cookies.header().filter(|_| target.trusted);
         if target.trusted {
+            all.extend(cookies.iter().map(|cookies| ("cookie", cookies.as_str())));
             all.extend(self.headers.iter().map(|(name, value)| (name.as_str(), value.reveal())));
             authorization = self.auth.authorization(path_and_query(&target.url));
         }

@@ -145,7 +145,7 @@ impl Exchange {
 
     /// Reads the rest of the body, if it is short and comes soon, and returns the connection if it can be
     /// used again.
-    pub(super) async fn discard(mut self, within: Duration) -> Option<CameraConnection> {
+    pub(super) async fn drain(&mut self, within: Duration) -> Option<CameraConnection> {
         let deadline = BodyDeadline::new(Deadline::Head, within);
         let mut left = MAX_DISCARDED_BYTES;
         while !self.is_close_delimited() {
@@ -156,6 +156,11 @@ impl Exchange {
             }
         }
         None
+    }
+
+    /// Whether bytes of the declared length are still missing.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.body.is_cut_off()
     }
 
     /// Returns the connection, if the body was read to its end and the camera keeps connections.

@@ -3,7 +3,7 @@
 use actix_http::header::HeaderValue;
 
 use super::{
-    auth::{Authorization, Authorizer},
+    auth::{Authorization, Authorizer, Verdict},
     head_repair::HeadReader,
 };
 use crate::config::{Login, Secret};
@@ -55,7 +55,7 @@ pub fn challenge(input: &[u8]) {
     let mut authorizer = Authorizer::new(Some(login));
     authorizer.begin(true);
     let mut answers = 0;
-    while authorizer.challenged(&values) {
+    while authorizer.challenged(&values) == Verdict::TryAgain {
         answers += 1;
         assert!(answers <= MOST_ANSWERS, "it answers for ever");
         if let Authorization::Digest(answer) = authorizer.authorization("/video?a=1") {

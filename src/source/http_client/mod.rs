@@ -14,6 +14,7 @@ mod body;
 mod client;
 mod connect;
 mod connection;
+mod cookies;
 mod exchange;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;

@@ -10,13 +10,7 @@ use super::{
     connection::CameraConnection,
     exchange::Exchange,
 };
-use crate::{
-    media::multipart::content::{LOOKED_AT, MediaType, PageTitle},
-    source::{Deadline, SourceError},
-};
-
-/// Maximum time to wait for a page's title: the stream is away meanwhile.
-const TITLE_WITHIN: Duration = Duration::from_secs(1);
+use crate::{media::multipart::boundary::ContentKind, source::SourceError};
 
 /// A response whose head has been read.
 ///
@@ -66,7 +60,7 @@ impl<'a> Response<'a> {
         self.exchange.content_length()
     }
 
-    /// Returns the body, for a stream. Must be called before any piece of it has been read. The connection
+    /// Returns the body, for a stream. What was read of it before is not in it. The connection
     /// ends with it.
     pub fn into_body(self) -> BodyReader {
         self.exchange.into_body()
@@ -96,24 +90,23 @@ impl<'a> Response<'a> {
         Ok(body)
     }
 
-    /// Returns the title of an HTML response, if it comes soon, for the text of an error.
-    pub async fn title(mut self, within: Duration) -> Option<PageTitle> {
-        let html = self
-            .content_type()
-            .and_then(MediaType::named)
-            .is_some_and(|media| matches!(media.as_str(), "text/html" | "application/xhtml+xml"));
-        // Compressed bodies show no title.
-        if !html || self.header("content-encoding").is_some_and(|coding| coding != "identity") {
-            return None;
+    /// Reads what is left, if it is short and comes soon, so that the connection can be used again. Returns
+    /// whether the body was as long as its declared length, if it had one.
+    pub async fn drain(&mut self, within: Duration) -> bool {
+        if let Some(connection) = self.exchange.drain(within).await {
+            *self.idle = Some(connection);
         }
-        let deadline = BodyDeadline::new(Deadline::FirstFrame, within.min(TITLE_WITHIN));
-        let mut page = Vec::new();
-        while page.len() < LOOKED_AT
-            && let Ok(Some(chunk)) = self.chunk(deadline).await
-        {
-            page.extend_from_slice(&chunk[..chunk.len().min(LOOKED_AT - page.len())]);
-        }
-        PageTitle::find(&page)
+        !self.is_cut_off()
+    }
+
+    /// Whether the head declares a multipart body, which may never end.
+    pub fn is_multipart(&self) -> bool {
+        matches!(ContentKind::from_header(self.content_type()), ContentKind::Multipart { .. })
+    }
+
+    /// Whether bytes of the declared length are still missing.
+    pub fn is_cut_off(&self) -> bool {
+        self.exchange.is_cut_off()
     }
 
     /// Returns the status with its reason phrase: `404 Not Found`.

@@ -21,7 +21,6 @@ use tokio::{
 
 use crate::{
     config::UpstreamConfig,
-    media::multipart::boundary::ContentKind,
     source::{
         camera::probe::{self, Ended, Patience, Seen},
         http_client::HttpClient,
@@ -151,12 +150,12 @@ async fn look(state: &WebState, upstream: &UpstreamConfig) -> Report {
         ..Report::default()
     };
     let host = response.host().to_owned();
-    if response.status() != 200 {
-        return Report { problem: Some(format!("{host} answered {}", response.status_text())), ..report };
+    match probe::look(response, PATIENCE, &state.runtime.settings.now().limits).await {
+        Ok(seen) => {
+            Report { problem: (seen.frames == 0).then(|| seen.no_picture(&host)), ..report.with(seen) }
+        }
+        Err(error) => Report { problem: Some(error.to_string()), ..report },
     }
-    let kind = ContentKind::from_header(response.content_type());
-    let seen = probe::look(response, kind.clone(), PATIENCE, &state.runtime.settings.now().limits).await;
-    Report { problem: (seen.frames == 0).then(|| seen.no_picture(&host, &kind)), ..report.with(seen) }
 }
 
 impl Report {

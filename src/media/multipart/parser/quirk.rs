@@ -57,6 +57,9 @@ quirks! {
     /// A part has several `Content-Length` headers.
     DuplicateContentLength "duplicate-content-length"
         "parts carry several Content-Length headers"
+    /// The response's `Content-Length` is larger than what is sent (Dahua, Lorex, Amcrest snapshots).
+    ShortBody "short-body"
+        "the picture is shorter than the response's Content-Length"
     /// A part is longer than its JPEG, according to its length.
     PaddedPart "padded-part"
         "parts are padded behind the JPEG"

@@ -83,7 +83,7 @@ impl Poller {
     async fn ask(&mut self) -> Result<(), SourceError> {
         let response = self.client.get(&[("accept", "application/json")]).await?;
         let host = response.host().to_owned();
-        if response.status() != 200 {
+        if !(200..300).contains(&response.status()) {
             return Err(SourceError::Status { host, status: response.status_text() });
         }
         let deadline = BodyDeadline::new(Deadline::NextFrame, self.within);

@@ -4,8 +4,16 @@ use bytes::{BufMut, BytesMut};
 
 /// Names of the headers that are kept. actix-http refuses more than 96 lines, and D-Link sends long lists
 /// that nothing reads.
-const PASSED_ON: [&str; 7] =
-    ["content-type", "content-encoding", "www-authenticate", "location", "etag", "last-modified", "server"];
+const PASSED_ON: [&str; 8] = [
+    "content-type",
+    "content-encoding",
+    "www-authenticate",
+    "location",
+    "etag",
+    "last-modified",
+    "server",
+    "set-cookie",
+];
 
 /// Maximum number of kept headers, below actix-http's 96 even when `www-authenticate` is repeated without
 /// end.
