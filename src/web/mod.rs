@@ -27,13 +27,8 @@ use actix_web::{App, dev::AppConfig, http::StatusCode, middleware::from_fn, web}
 
 #[cfg(unix)]
 use self::server::listener::SocketFiles;
-use self::{
-    api::openapi::row::RouteTable,
-    middleware::{access_log, request_headers, security_headers, unsent_limit},
-    server::{connections, last_request, redirect, services, services::Application, tls},
-};
 pub use self::{
-    api::openapi::{documents::Documents, row::Row},
+    api::openapi::documents::Documents,
     live::Pages,
     middleware::{
         access::rule::{Of, Rule},
@@ -43,7 +38,7 @@ pub use self::{
         uploads::Uploads,
         viewers_per_address::Seats,
     },
-    routes::ROUTES,
+    routes::{ROUTES, Row},
     server::{
         connections::{Connections, connections_for},
         listener::{ListenError, Listeners},
@@ -52,6 +47,11 @@ pub use self::{
     },
     state::{Access, LiveSettings, Runtime, Settings, Streams, WebState},
     streams::viewer_list::Viewers,
+};
+use self::{
+    middleware::{access_log, request_headers, security_headers, unsent_limit},
+    routes::RouteTable,
+    server::{connections, last_request, redirect, services, services::Application, tls},
 };
 use crate::observability::tasks;
 

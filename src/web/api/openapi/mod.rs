@@ -8,7 +8,6 @@ pub(in crate::web) mod documents;
 pub(crate) mod operation;
 pub(crate) mod parameters;
 mod problems;
-pub(in crate::web) mod row;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -23,8 +22,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     config::stream_schema,
     web::{
-        api::openapi::row::{RouteTable, Row},
         middleware::{access, access::rule::Rule, problem},
+        routes::row::{RouteTable, Row},
         server::slices::Slices,
         state::State,
     },

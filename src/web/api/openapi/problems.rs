@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     config::Role,
     web::{
-        api::openapi::row::Row,
         middleware::access::rule::{Of, Rule},
+        routes::row::Row,
     },
 };
 
