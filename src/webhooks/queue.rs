@@ -1,9 +1,9 @@
 //! The events that wait for delivery to one webhook, in order and bounded, and the counters of the others.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -126,6 +126,14 @@ impl Queue {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The queue of each hook, by its name.
+pub(super) type Queues = Mutex<HashMap<String, Arc<Queue>>>;
+
+/// Locks the queues.
+pub(super) fn lock(queues: &Queues) -> MutexGuard<'_, HashMap<String, Arc<Queue>>> {
+    queues.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
