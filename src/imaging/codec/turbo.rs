@@ -29,30 +29,30 @@ const WARNINGS: [&str; 4] =
     ["Corrupt JPEG data", "Invalid SOS parameters", "Inconsistent progression", "Warning:"];
 
 /// libjpeg-turbo's objects, which are kept: creating them costs more than a small picture.
-struct Workshop {
+struct Handles {
     decompressor: Decompressor,
     compressor: Compressor,
 }
 
 thread_local! {
     /// The objects of this thread, a worker of the pool.
-    static WORKSHOP: RefCell<Option<Workshop>> = const { RefCell::new(None) };
+    static HANDLES: RefCell<Option<Handles>> = const { RefCell::new(None) };
 }
 
-fn with_workshop<T>(work: impl FnOnce(&mut Workshop) -> Result<T, CodecError>) -> Result<T, CodecError> {
-    WORKSHOP.with_borrow_mut(|kept| {
-        let workshop = match kept {
-            Some(workshop) => workshop,
-            None => kept.insert(new_workshop().map_err(undecodable)?),
+fn with_handles<T>(work: impl FnOnce(&mut Handles) -> Result<T, CodecError>) -> Result<T, CodecError> {
+    HANDLES.with_borrow_mut(|kept| {
+        let handles = match kept {
+            Some(handles) => handles,
+            None => kept.insert(new_handles().map_err(undecodable)?),
         };
-        work(workshop)
+        work(handles)
     })
 }
 
-fn new_workshop() -> turbojpeg::Result<Workshop> {
+fn new_handles() -> turbojpeg::Result<Handles> {
     let mut decompressor = Decompressor::new()?;
     decompressor.set_scan_limit(MAX_SCANS.into())?;
-    Ok(Workshop { decompressor, compressor: Compressor::new()? })
+    Ok(Handles { decompressor, compressor: Compressor::new()? })
 }
 
 impl JpegCodec for Turbo {
@@ -65,15 +65,15 @@ impl JpegCodec for Turbo {
     }
 
     fn decode(&self, jpeg: &[u8], max_pixels: u64) -> Result<Pixels, CodecError> {
-        with_workshop(|workshop| {
-            let header = workshop.open(jpeg, 1, max_pixels)?;
-            workshop.pixels(jpeg, header)
+        with_handles(|handles| {
+            let header = handles.open(jpeg, 1, max_pixels)?;
+            handles.pixels(jpeg, header)
         })
     }
 
     fn decode_planes(&self, jpeg: &[u8], wanted: Wanted, planes: &mut Planes) -> Result<(), CodecError> {
-        with_workshop(|workshop| {
-            let header = workshop.open(jpeg, wanted.denominator, wanted.max_pixels)?;
+        with_handles(|handles| {
+            let header = handles.open(jpeg, wanted.denominator, wanted.max_pixels)?;
             let sampling = match header.subsamp {
                 Subsamp::Gray => Some(Sampling::Gray),
                 Subsamp::None => Some(Sampling::S444),
@@ -86,12 +86,12 @@ impl JpegCodec for Turbo {
             };
             match (header.colorspace, sampling) {
                 (Colorspace::Gray | Colorspace::YCbCr, _) if wanted.gray => {
-                    workshop.gray(jpeg, header, planes)
+                    handles.gray(jpeg, header, planes)
                 }
-                (Colorspace::Gray, _) => workshop.gray(jpeg, header, planes),
-                (Colorspace::YCbCr, Some(sampling)) => workshop.planes(jpeg, header, sampling, planes),
+                (Colorspace::Gray, _) => handles.gray(jpeg, header, planes),
+                (Colorspace::YCbCr, Some(sampling)) => handles.planes(jpeg, header, sampling, planes),
                 _ => {
-                    planes_from_rgb(&workshop.pixels(jpeg, header)?, planes)?;
+                    planes_from_rgb(&handles.pixels(jpeg, header)?, planes)?;
                     if wanted.gray {
                         planes.make_gray();
                     }
@@ -102,7 +102,7 @@ impl JpegCodec for Turbo {
     }
 
     fn encode(&self, pixels: &Pixels, quality: Quality) -> Result<Bytes, CodecError> {
-        with_workshop(|workshop| {
+        with_handles(|handles| {
             let format = turbo_format(pixels.format);
             let width = usize::from(pixels.width);
             let subsamp = match (pixels.format, quality.full_colour) {
@@ -117,7 +117,7 @@ impl JpegCodec for Turbo {
                 height: pixels.height.into(),
                 format,
             };
-            workshop.encode(image, subsamp, quality.percent)
+            handles.encode(image, subsamp, quality.percent)
         })
     }
 
@@ -127,7 +127,7 @@ impl JpegCodec for Turbo {
             Sampling::Gray => {
                 let format = turbojpeg::PixelFormat::GRAY;
                 let image = Image { pixels: planes.plane(0), width, pitch: width, height, format };
-                return with_workshop(|workshop| workshop.encode(image, Subsamp::Gray, percent));
+                return with_handles(|handles| handles.encode(image, Subsamp::Gray, percent));
             }
             Sampling::S444 => Subsamp::None,
             Sampling::S422 => Subsamp::Sub2x1,
@@ -137,7 +137,7 @@ impl JpegCodec for Turbo {
         let (across, down) = planes.sampling().factors();
         let padded = pad(planes.plane(0), width, height, across, down);
         let (colour, _) = planes.size_of(1);
-        with_workshop(|workshop| {
+        with_handles(|handles| {
             let image = YuvPlanesImage {
                 y_plane: padded.as_deref().unwrap_or(planes.plane(0)),
                 u_plane: planes.plane(1),
@@ -149,7 +149,7 @@ impl JpegCodec for Turbo {
                 v_stride: colour,
                 subsamp,
             };
-            let compressor = &mut workshop.compressor;
+            let compressor = &mut handles.compressor;
             compressor.set_quality(percent.clamp(1, 100).into()).map_err(unencodable)?;
             let mut jpeg = OutputBuf::new_owned();
             compressor.compress_yuv_planes(&image, &mut jpeg).map_err(unencodable)?;
@@ -158,7 +158,7 @@ impl JpegCodec for Turbo {
     }
 }
 
-impl Workshop {
+impl Handles {
     /// Reads the header, refuses pictures that are too large (libjpeg-turbo's own allocation would end the
     /// process), and sets the scale. The returned header has the size that will be decoded.
     fn open(

@@ -148,18 +148,18 @@ impl Pool {
 
     /// Returns a lane without work.
     pub(crate) fn lane(&self) -> Lane {
-        Lane { shared: self.shared.clone(), id: self.shared.line().queue.new_lane() }
+        Lane { shared: self.shared.clone(), id: self.shared.state().queue.new_lane() }
     }
 
     /// Returns the workers' load.
     pub fn load(&self) -> Load {
         let shared = &self.shared;
-        let line = shared.line();
+        let state = shared.state();
         Load {
             at_work: shared.at_work.load(Relaxed),
-            jobs: line.queue.jobs(),
-            lanes: line.queue.lanes(),
-            max_jobs: line.queue.max_jobs(),
+            jobs: state.queue.jobs(),
+            lanes: state.queue.lanes(),
+            max_jobs: state.queue.max_jobs(),
             refused: shared.refused.load(Relaxed),
             timing: shared.timing.read(),
         }
@@ -225,7 +225,7 @@ impl Lane {
 
     /// Removes the waiting piece, which is not done.
     pub(crate) fn clear(&self) {
-        let removed = self.shared.line().queue.clear(self.id);
+        let removed = self.shared.state().queue.clear(self.id);
         // Dropped without the lock.
         drop(removed);
     }

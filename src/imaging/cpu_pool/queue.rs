@@ -173,7 +173,7 @@ impl Queue {
             Entry::Occupied(mut waiting) => (waiting.get_mut().replace(piece), false),
             Entry::Vacant(outside) => {
                 outside.insert(Some(piece));
-                self.line_up(lane, now);
+                self.enqueue(lane, now);
                 (None, true)
             }
         }
@@ -184,7 +184,7 @@ impl Queue {
         self.lanes.get_mut(&lane)?.take()
     }
 
-    fn line_up(&mut self, lane: LaneId, now: Instant) {
+    fn enqueue(&mut self, lane: LaneId, now: Instant) {
         self.other_work = Some(now);
         self.turns.push_back(Turn::Lane(lane));
     }
@@ -257,7 +257,7 @@ impl Queue {
         }
         if let Some(lane) = lane {
             match self.lanes.get(&lane) {
-                Some(Some(_)) => self.line_up(lane, now),
+                Some(Some(_)) => self.enqueue(lane, now),
                 _ => drop(self.lanes.remove(&lane)),
             }
         }

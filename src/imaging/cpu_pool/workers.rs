@@ -26,7 +26,7 @@ const LIMIT_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// State shared by the workers.
 pub(super) struct Shared {
-    line: Mutex<Line>,
+    state: Mutex<State>,
     more: Condvar,
     pub(super) at_work: AtomicUsize,
     pub(super) refused: AtomicU64,
@@ -35,7 +35,7 @@ pub(super) struct Shared {
 }
 
 /// The waiting work.
-pub(super) struct Line {
+pub(super) struct State {
     pub(super) queue: Queue,
     /// Set while the next piece waits for memory.
     waiter: Option<Waiter>,
@@ -52,7 +52,7 @@ struct Begun {
 impl Shared {
     pub(super) fn new(bounds: Bounds, memory: Arc<PictureMemory>) -> Self {
         Self {
-            line: Mutex::new(Line { queue: Queue::new(bounds), waiter: None, closed: false }),
+            state: Mutex::new(State { queue: Queue::new(bounds), waiter: None, closed: false }),
             more: Condvar::new(),
             at_work: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
@@ -62,8 +62,8 @@ impl Shared {
     }
 
     /// Returns the waiting work, locked.
-    pub(super) fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a job.
@@ -73,29 +73,29 @@ impl Shared {
     /// fits.
     pub(super) fn add_job(&self, origin: Origin, piece: Piece) -> Result<(), PoolError> {
         self.memory.check(piece.bytes, origin.kind == JobKind::Conversion)?;
-        let mut line = self.line();
-        if line.closed {
+        let mut state = self.state();
+        if state.closed {
             return Err(PoolError::Busy);
         }
-        line.queue.add_job(origin, piece, Instant::now()).map_err(|Full| {
+        state.queue.add_job(origin, piece, Instant::now()).map_err(|Full| {
             self.refused.fetch_add(1, Relaxed);
             PoolError::Busy
         })?;
-        drop(line);
+        drop(state);
         self.more.notify_one();
         Ok(())
     }
 
     /// Gives a lane a piece of work. Returns the piece that this one replaces.
     pub(super) fn put(&self, lane: LaneId, piece: Piece) -> Option<Piece> {
-        let mut line = self.line();
-        if line.closed {
+        let mut state = self.state();
+        if state.closed {
             return None;
         }
-        let (replaced, enters) = line.queue.put(lane, piece, Instant::now());
+        let (replaced, enters) = state.queue.put(lane, piece, Instant::now());
         // One that replaces another may fit the memory that the other waits for.
-        let can_begin = enters || line.waiter.is_some();
-        drop(line);
+        let can_begin = enters || state.waiter.is_some();
+        drop(state);
         if can_begin {
             self.more.notify_one();
         }
@@ -104,10 +104,10 @@ impl Shared {
 
     /// Ends the workers, and removes all waiting work, which is not done.
     pub(super) fn close(&self) {
-        let mut line = self.line();
-        line.closed = true;
-        let waiting = (line.queue.take_all(), line.waiter.take());
-        drop(line);
+        let mut state = self.state();
+        state.closed = true;
+        let waiting = (state.queue.take_all(), state.waiter.take());
+        drop(state);
         self.more.notify_all();
         // Outside of the lock: it may be the last that holds what the jobs hold.
         drop(waiting);
@@ -122,7 +122,7 @@ impl Shared {
             let _ = catch_unwind(AssertUnwindSafe(|| work(memory)));
             self.timing.count(begun.elapsed());
             self.at_work.fetch_sub(1, Relaxed);
-            self.line().queue.done(running, Instant::now());
+            self.state().queue.done(running, Instant::now());
             // One that could not be begun for this one may wait.
             self.more.notify_one();
         }
@@ -130,36 +130,36 @@ impl Shared {
 
     /// Waits for a turn, and for its memory.
     fn next(&self) -> Option<Begun> {
-        let mut line = self.line();
-        while !line.closed {
+        let mut state = self.state();
+        while !state.closed {
             let now = Instant::now();
-            let timeout = match line.queue.next(now, self.shares()) {
+            let timeout = match state.queue.next(now, self.shares()) {
                 Some(next) => match self.memory.take(next.bytes, next.share.is_conversion).transpose() {
-                    Some(memory) => return Some(self.begin(&mut line, next, memory)),
+                    Some(memory) => return Some(self.begin(&mut state, next, memory)),
                     None => {
-                        line.waiter.get_or_insert_with(|| self.memory.working().count_waiter());
+                        state.waiter.get_or_insert_with(|| self.memory.working().count_waiter());
                         Some(LIMIT_CHECK_INTERVAL)
                     }
                 },
                 None => {
-                    line.waiter = None;
+                    state.waiter = None;
                     // Conversions wait only until others have been quiet for long enough.
-                    line.queue.reserved_for(now).filter(|_| !line.queue.is_empty())
+                    state.queue.reserved_for(now).filter(|_| !state.queue.is_empty())
                 }
             };
             // Memory is returned before its work is done, and then this is notified.
-            line = match timeout {
-                Some(left) => self.more.wait_timeout(line, left).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.more.wait(line).unwrap_or_else(PoisonError::into_inner),
+            state = match timeout {
+                Some(left) => self.more.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.more.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
         None
     }
 
-    fn begin(&self, line: &mut Line, next: Next, memory: Result<BytePermit, BudgetError>) -> Begun {
-        line.waiter = None;
-        let (work, running) = line.queue.begin(next);
-        if !line.queue.is_empty() {
+    fn begin(&self, state: &mut State, next: Next, memory: Result<BytePermit, BudgetError>) -> Begun {
+        state.waiter = None;
+        let (work, running) = state.queue.begin(next);
+        if !state.queue.is_empty() {
             // Another worker may have been woken for the piece that is taken now.
             self.more.notify_one();
         }

@@ -52,7 +52,7 @@ impl Coefficients<'_> {
 }
 
 /// A component within a scan.
-struct Member {
+struct ScanComponent {
     component: usize,
     plane: Plane,
     /// Number of blocks in an MCU of this scan, across and down.
@@ -84,7 +84,7 @@ impl Workspace {
         first_scan: Segment<'a>,
         kept: usize,
     ) -> Result<Coefficients<'_>, LosslessError> {
-        let planes = self.lay_out(header, kept, jpeg.len() - first_scan.end, &first_scan)?;
+        let planes = self.allocate(header, kept, jpeg.len() - first_scan.end, &first_scan)?;
         let mut scan = first_scan;
         loop {
             let mut members = self.begin(header, &planes, &scan)?;
@@ -98,7 +98,7 @@ impl Workspace {
     }
 
     /// Allocates memory for all blocks, unless the bytes are too few for so many.
-    fn lay_out(
+    fn allocate(
         &mut self,
         header: &Header<'_>,
         kept: usize,
@@ -132,7 +132,7 @@ impl Workspace {
         header: &mut Header<'_>,
         planes: &[Plane; 4],
         scan: &Segment<'_>,
-    ) -> Result<(Vec<Member>, Tables), LosslessError> {
+    ) -> Result<(Vec<ScanComponent>, Tables), LosslessError> {
         let wrong = scan.damaged("an impossible scan header");
         let [count, body @ ..] = scan.body else { return Err(wrong) };
         let count = usize::from(*count);
@@ -150,13 +150,13 @@ impl Workspace {
             let ac = header.table(Class::Ac, slots & 15).ok_or(missing)?.clone();
             let Component { h, v, .. } = header.components[index];
             let (h, v) = if count == 1 { (1, 1) } else { (h.into(), v.into()) };
-            members.push(Member {
+            members.push(ScanComponent {
                 component: index,
                 plane: planes[index],
                 h,
                 v,
-                dc: place(&mut tables.dc, slots >> 4, || Lookup::new(&dc, Class::Dc)),
-                ac: place(&mut tables.ac, slots & 15, || Lookup::new(&ac, Class::Ac)),
+                dc: table_index(&mut tables.dc, slots >> 4, || Lookup::new(&dc, Class::Dc)),
+                ac: table_index(&mut tables.ac, slots & 15, || Lookup::new(&ac, Class::Ac)),
                 last_dc: 0,
             });
             // Each component comes once; a second scan of it would be progressive.
@@ -172,7 +172,7 @@ impl Workspace {
         jpeg: &[u8],
         header: &Header<'_>,
         scan: &Segment<'_>,
-        members: &mut [Member],
+        members: &mut [ScanComponent],
         tables: &Tables,
     ) -> Result<(), LosslessError> {
         let (across, down) = match members {
@@ -211,7 +211,7 @@ impl Workspace {
     fn mcu(
         &mut self,
         reader: &mut BitReader<'_>,
-        member: &mut Member,
+        member: &mut ScanComponent,
         tables: &Tables,
         x: usize,
         y: usize,
@@ -285,7 +285,7 @@ fn blocks(header: &Header<'_>, component: &Component) -> (usize, usize) {
 }
 
 /// Returns the index of the table of `slot`, which is added if it is new.
-fn place(tables: &mut Vec<(u8, Lookup)>, slot: u8, make: impl FnOnce() -> Lookup) -> usize {
+fn table_index(tables: &mut Vec<(u8, Lookup)>, slot: u8, make: impl FnOnce() -> Lookup) -> usize {
     tables.iter().position(|(known, _)| *known == slot).unwrap_or_else(|| {
         tables.push((slot, make()));
         tables.len() - 1

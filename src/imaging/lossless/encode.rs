@@ -15,13 +15,13 @@ const END_OF_BLOCK: usize = 0;
 
 /// Blocks of a component along one axis of the source, in the order of the result.
 #[derive(Clone, Copy)]
-struct Line {
+struct AxisBlocks {
     first: usize,
     count: usize,
     mirrored: bool,
 }
 
-impl Line {
+impl AxisBlocks {
     fn new(span: Span, per_mcu: u16, mcu: u16) -> Self {
         let (first, count) = span.blocks(per_mcu, mcu);
         Self { first, count, mirrored: span.mirrored }
@@ -36,13 +36,13 @@ impl Line {
 }
 
 /// A component of the result.
-struct Member<'a> {
+struct ScanComponent<'a> {
     component: usize,
     /// Number of blocks in an MCU of the result, across and down.
     h: usize,
     v: usize,
-    across: Line,
-    down: Line,
+    across: AxisBlocks,
+    down: AxisBlocks,
     dc: &'a Codes,
     ac: &'a Codes,
     last_dc: i32,
@@ -73,17 +73,17 @@ pub(super) fn scan(
     writer.has_codes.then(|| writer.bits.finish())
 }
 
-fn members<'a>(header: &Header<'_>, plan: &Plan, codes: &[(&'a Codes, &'a Codes)]) -> Vec<Member<'a>> {
+fn members<'a>(header: &Header<'_>, plan: &Plan, codes: &[(&'a Codes, &'a Codes)]) -> Vec<ScanComponent<'a>> {
     let alone = plan.components == 1;
     let components = header.components.iter().zip(codes).take(plan.components).enumerate();
     let member =
         |(index, (component, &(dc, ac))): (usize, (&super::header::Component, &(&'a Codes, &'a Codes)))| {
             let (h, v) = if alone { (1, 1) } else { (component.h, component.v) };
-            let x = Line::new(plan.x, h, plan.mcu.0);
-            let y = Line::new(plan.y, v, plan.mcu.1);
+            let x = AxisBlocks::new(plan.x, h, plan.mcu.0);
+            let y = AxisBlocks::new(plan.y, v, plan.mcu.1);
             let (h, v) = (usize::from(h), usize::from(v));
             let ((h, across), (v, down)) = if plan.transpose { ((v, y), (h, x)) } else { ((h, x), (v, y)) };
-            Member { component: index, h, v, across, down, dc, ac, last_dc: 0 }
+            ScanComponent { component: index, h, v, across, down, dc, ac, last_dc: 0 }
         };
     components.map(member).collect()
 }
@@ -100,7 +100,7 @@ impl Writer {
     fn mcus<const TRANSPOSE: bool>(
         &mut self,
         (across, down): (usize, usize),
-        mut members: Vec<Member<'_>>,
+        mut members: Vec<ScanComponent<'_>>,
         picture: &Coefficients<'_>,
     ) {
         for y in 0..down {
@@ -119,7 +119,7 @@ impl Writer {
     #[inline]
     fn block<const TRANSPOSE: bool>(
         &mut self,
-        member: &mut Member<'_>,
+        member: &mut ScanComponent<'_>,
         picture: &Coefficients<'_>,
         column: usize,
         row: usize,

@@ -72,7 +72,7 @@ struct FrameHeader {
 
 /// The result of one step of the walk.
 enum Step {
-    On,
+    Continue,
     More,
     Done(JpegInfo),
 }
@@ -90,7 +90,7 @@ impl Walk {
                 Expect::Scan => self.scan(bytes),
             };
             match step {
-                Step::On => {}
+                Step::Continue => {}
                 Step::More => return Ok(Progress::NeedMore),
                 Step::Done(info) => return Ok(Progress::Done(info)),
             }
@@ -107,7 +107,7 @@ impl Walk {
             [0xff, marker::SOI, ..] => {
                 self.at = 2;
                 self.expect = Expect::Marker;
-                Ok(Step::On)
+                Ok(Step::Continue)
             }
             [] | [0xff] => Ok(Step::More),
             _ => Err(JpegError::NoSoi),
@@ -120,7 +120,7 @@ impl Walk {
         if let Some(found) = scan::end_of_scan(rest) {
             self.at += found;
             self.expect = Expect::Marker;
-            return Step::On;
+            return Step::Continue;
         }
         // The last FF may be a marker's, whose second byte is still to come.
         self.at += rest.len() - usize::from(rest.last() == Some(&0xff));
@@ -147,7 +147,7 @@ impl Walk {
                 return self.body(code, u16::from_be_bytes([rest[0], rest[1]]), &rest[2..]);
             }
         }
-        Ok(Step::On)
+        Ok(Step::Continue)
     }
 
     /// Reads a segment that has a length; `body` is its content and what follows, as far as it has arrived.
@@ -188,7 +188,7 @@ impl Walk {
             self.expect = Expect::Marker;
         }
         self.at = offset + 2 + usize::from(length);
-        Ok(Step::On)
+        Ok(Step::Continue)
     }
 
     fn end(&self) -> Result<JpegInfo, JpegError> {
@@ -257,7 +257,7 @@ pub(super) fn first_scan(bytes: &[u8]) -> Option<usize> {
     let mut walk = Walk::default();
     while walk.first_scan.is_none() {
         let step = if walk.expect == Expect::Soi { walk.soi(bytes) } else { walk.segment(bytes) };
-        let Ok(Step::On) = step else { return None };
+        let Ok(Step::Continue) = step else { return None };
     }
     walk.first_scan
 }

@@ -131,12 +131,12 @@ pub enum PlanError {
 /// # Errors
 /// [`PlanError`] when the steps do not fit the picture.
 pub fn plan(input: Input, rework: &Rework, means: Means) -> Result<Plan, PlanError> {
-    let mut sketch = Sketch::new(input, rework);
+    let mut builder = PlanBuilder::new(input, rework);
     for (number, step) in rework.steps.iter().enumerate() {
-        sketch.add(number, step, means)?;
+        builder.add(number, step, means)?;
     }
-    sketch.flush();
-    let lossless = sketch.lossless(input, rework);
+    builder.flush();
+    let lossless = builder.lossless(input, rework);
     let Encode { quality, subsampling } = rework.encode.unwrap_or_default();
     let sampling = match subsampling {
         Subsampling::S444 => Sampling::S444,
@@ -145,12 +145,12 @@ pub fn plan(input: Input, rework: &Rework, means: Means) -> Result<Plan, PlanErr
     };
     Ok(Plan {
         lossless,
-        denominator: denominator(&sketch.stages, means),
-        gray: sketch.gray,
-        stages: sketch.stages,
+        denominator: denominator(&builder.stages, means),
+        gray: builder.gray,
+        stages: builder.stages,
         sampling,
         quality,
-        size: sketch.moves.size(),
+        size: builder.moves.size(),
     })
 }
 
@@ -176,7 +176,7 @@ struct Moves {
 }
 
 impl Moves {
-    fn none((width, height): (usize, usize)) -> Self {
+    fn identity((width, height): (usize, usize)) -> Self {
         let take = Part { x: 0.0, y: 0.0, width: width as f64, height: height as f64 };
         Self { take, scaled: (width, height), turn: Turn::NONE, any: false }
     }
@@ -218,7 +218,7 @@ fn rounded(side: f64) -> usize {
     (side.round() as usize).max(1)
 }
 
-struct Sketch {
+struct PlanBuilder {
     stages: Vec<Stage>,
     moves: Moves,
     gray: bool,
@@ -229,9 +229,9 @@ struct Sketch {
     shrunk: bool,
 }
 
-impl Sketch {
+impl PlanBuilder {
     fn new(input: Input, rework: &Rework) -> Self {
-        let mut moves = Moves::none((input.width.into(), input.height.into()));
+        let mut moves = Moves::identity((input.width.into(), input.height.into()));
         if input.upright != Turn::NONE {
             moves.turn(input.upright);
         }
@@ -337,7 +337,7 @@ impl Sketch {
         if any {
             self.stages.push(Stage::Move { take, size: scaled, turn });
         }
-        self.moves = Moves::none(self.moves.size());
+        self.moves = Moves::identity(self.moves.size());
     }
 
     fn lossless(&self, input: Input, rework: &Rework) -> Option<Lossless> {
@@ -349,7 +349,7 @@ impl Sketch {
         if rework.encode.is_some() || rework.steps.is_empty() || !rework.steps.iter().all(moves_blocks) {
             return None;
         }
-        let whole = Moves::none((input.width.into(), input.height.into())).take;
+        let whole = Moves::identity((input.width.into(), input.height.into())).take;
         let (take, turn) = match self.stages.first() {
             Some(Stage::Move { take, turn, .. }) => (*take, *turn),
             _ => (whole, Turn::NONE),

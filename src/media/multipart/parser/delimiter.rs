@@ -21,7 +21,7 @@ pub(super) struct Delimiter {
 
 /// A line that is a delimiter.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Met {
+pub(super) struct DelimiterLine {
     /// Whether it ends with dashes, as the last one of a body does.
     pub(super) closing: bool,
     /// Quirk of the stream's boundary; reported once.
@@ -47,7 +47,7 @@ impl Delimiter {
 
     /// Recognises a delimiter in a line (without its end). The first one is learnt when it is not as
     /// announced.
-    pub(super) fn meet(&mut self, line: &[u8]) -> Option<Met> {
+    pub(super) fn recognise(&mut self, line: &[u8]) -> Option<DelimiterLine> {
         let line = line.trim_ascii_end();
         let dashes = line.iter().take_while(|&&byte| byte == b'-').count();
         let text = &line[dashes..];
@@ -63,7 +63,7 @@ impl Delimiter {
         }
         let quirk = if self.met { None } else { self.learn(text, dashes, closing, known) };
         self.met = true;
-        Some(Met { closing, quirk })
+        Some(DelimiterLine { closing, quirk })
     }
 
     fn learn(&mut self, text: &[u8], dashes: usize, closing: bool, known: bool) -> Option<Quirk> {
@@ -80,7 +80,7 @@ impl Delimiter {
     }
 
     /// Returns whether a delimiter was found in this stream.
-    pub(super) fn met(&self) -> bool {
+    pub(super) fn was_found(&self) -> bool {
         self.met
     }
 
@@ -95,7 +95,7 @@ impl Delimiter {
     }
 
     /// Returns whether `bytes` start with a delimiter, after any newlines.
-    pub(super) fn stands_at(&self, bytes: &[u8]) -> bool {
+    pub(super) fn is_at_start(&self, bytes: &[u8]) -> bool {
         let bytes = bytes.strip_prefix(b"\r").unwrap_or(bytes);
         let bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
         !self.needle.is_empty() && bytes.starts_with(&self.needle)
@@ -128,11 +128,11 @@ mod tests {
             ("", "--whatever", Some(Quirk::NoBoundary)),
         ] {
             let mut delimiter = announced(boundary);
-            let first = delimiter.meet(line.as_bytes());
-            assert_eq!(first, Some(Met { closing: false, quirk }), "{boundary} {line}");
+            let first = delimiter.recognise(line.as_bytes());
+            assert_eq!(first, Some(DelimiterLine { closing: false, quirk }), "{boundary} {line}");
             let closing = format!("{}--", line.trim_end());
-            let second = delimiter.meet(closing.as_bytes());
-            assert_eq!(second, Some(Met { closing: true, quirk: None }), "{boundary} {closing}");
+            let second = delimiter.recognise(closing.as_bytes());
+            assert_eq!(second, Some(DelimiterLine { closing: true, quirk: None }), "{boundary} {closing}");
             assert_eq!(delimiter.find(format!("x{line}").as_bytes()), Some(line.len().min(1) + extra(line)));
         }
     }
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn other_lines_are_no_delimiters() {
         for line in ["", "-", "--", "-x", "camera", "Content-Type: image/jpeg", "--\u{1}", "cam2"] {
-            assert_eq!(announced(";boundary=cam").meet(line.as_bytes()), None, "{line:?}");
+            assert_eq!(announced(";boundary=cam").recognise(line.as_bytes()), None, "{line:?}");
         }
     }
 }

@@ -54,7 +54,7 @@ impl PartParser {
             return self.junk();
         }
         let line = &self.buffer[..line_len];
-        if let Some(met) = self.delimiter.meet(line) {
+        if let Some(met) = self.delimiter.recognise(line) {
             if self.head.headers {
                 self.events.quirk(Quirk::EmptyPart);
             }

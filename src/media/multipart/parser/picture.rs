@@ -47,7 +47,7 @@ impl PartParser {
     /// Returns the error of a JPEG that was cut: by its length the next part begins before `end`.
     fn cut_within(&self, end: usize) -> Option<JpegError> {
         let len = self.head.length.filter(|&length| length < end)?;
-        self.delimiter.stands_at(&self.buffer[len..end]).then_some(JpegError::Truncated { len })
+        self.delimiter.is_at_start(&self.buffer[len..end]).then_some(JpegError::Truncated { len })
     }
 
     fn await_jpeg(&mut self) -> Step {
@@ -100,7 +100,7 @@ impl PartParser {
     /// Returns the quirk of a JPEG without a delimiter before it.
     fn undelimited(&self) -> Option<Quirk> {
         let first = self.frames == 0;
-        Some(match (self.head.headers, self.delimiter.met()) {
+        Some(match (self.head.headers, self.delimiter.was_found()) {
             (true, _) | (false, false) if first && (self.multipart || self.head.headers) => {
                 Quirk::FirstDelimiterMissing
             }
