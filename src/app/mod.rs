@@ -46,14 +46,15 @@ use crate::{
     webhooks::Webhooks,
 };
 
-/// Threads that streams are spread over, one a core up to this: they read the cameras and write to all
+/// Maximum number of threads that streams are spread over, one a core: they read the cameras and write to all
 /// viewers. A network of 100 Gbit/s needs fewer.
 const MAX_STREAM_THREADS: usize = 16;
 
-/// Sources get so long to close their sockets at shutdown, so that all of it ends within three seconds.
+/// Time that sources have to close their sockets at shutdown, so that all of it ends within three seconds.
 const STREAMS_STOP_WITHIN: Duration = Duration::from_millis(500);
 
-/// Programs that were asked to end get so long for it, beside the drain of the viewers; then they are killed.
+/// Time that programs have to end after they were asked to, beside the drain of the viewers; then they are
+/// killed.
 const PROGRAMS_END_WITHIN: Duration = Duration::from_secs(1);
 
 /// A running relay. Tests run several in one process.
@@ -69,13 +70,13 @@ pub struct Relay {
     arbiters: Vec<Arbiter>,
 }
 
-/// Why a relay could not be started.
+/// An error at the start of a relay.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An address to listen on cannot be had.
+    /// The relay cannot listen on an address.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// The files for TLS.
+    /// The TLS certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The system refuses threads or sockets.
@@ -176,17 +177,17 @@ impl Relay {
         Ok(Self { state, live, watching, addresses, sockets, web, serving, arbiters })
     }
 
-    /// Where it listens; a port 0 has become a real one.
+    /// Returns the addresses that the relay listens on; a port 0 has become a real one.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// The Unix sockets it listens on.
+    /// Returns the Unix sockets that the relay listens on.
     pub fn sockets(&self) -> &[Listen] {
         &self.sockets
     }
 
-    /// Waits until each thread of streams has done something that it was asked to.
+    /// Waits until each thread of streams has answered, which shows that none of them hangs.
     pub async fn answers(&self) {
         let asked = self.arbiters.iter().map(|arbiter| {
             let (told, done) = oneshot::channel();
@@ -197,12 +198,13 @@ impl Relay {
         join_all(asked.collect::<Vec<oneshot::Receiver<()>>>()).await;
     }
 
-    /// The streams.
+    /// Returns the streams.
     pub fn registry(&self) -> &Registry {
         &self.state.streams.registry
     }
 
-    /// Does what `config` says instead of what was before; only streams whose settings changed are touched.
+    /// Applies `config` in place of the configuration before; only streams whose settings changed are
+    /// touched.
     ///
     /// # Errors
     /// The system refuses what it needs.
@@ -210,7 +212,7 @@ impl Relay {
         self.live.apply(Loaded::without_origin(config)).await
     }
 
-    /// Reads the configuration anew and does what it says.
+    /// Reads the configuration again and applies it.
     ///
     /// # Errors
     /// [`NotApplied`]; nothing has changed then.

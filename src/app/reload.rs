@@ -43,10 +43,10 @@ use crate::{
 /// it is read.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// A source that is taken away gets so long to close its sockets; what is left then is left behind.
+/// Time that a removed source has to close its sockets; what is left then is abandoned.
 const STREAM_STOPS_WITHIN: Duration = Duration::from_secs(2);
 
-/// Programs that served as sources get so long to end; then they are killed.
+/// Time that programs that served as sources have to end; then they are killed.
 const PROGRAMS_END_WITHIN: Duration = Duration::from_secs(1);
 
 /// The running streams and what they were made from. Clones share it.
@@ -70,13 +70,13 @@ struct Inner {
 #[derive(Debug)]
 pub(super) struct Current {
     pub(super) config: Config,
-    /// Of the file.
+    /// Text of the file.
     pub(super) text: String,
-    /// Over HTTP.
+    /// Streams that were added over HTTP.
     pub(super) added: Vec<Added>,
 }
 
-/// The rooms' shares of a running relay.
+/// The parts of a running relay that a new configuration changes.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) registry: Arc<Registry>,
@@ -138,7 +138,7 @@ impl Live {
         Ok(live)
     }
 
-    /// Does what `loaded` says instead of what was before.
+    /// Applies `loaded` in place of the configuration before.
     pub(super) async fn apply(&self, loaded: Loaded) -> io::Result<Applied> {
         let mut current = self.0.current.lock().await;
         self.apply_to(&mut current, loaded).await
@@ -160,7 +160,7 @@ impl Live {
         Ok(applied)
     }
 
-    /// Reads the configuration anew and does what it says.
+    /// Reads the configuration again and applies it.
     ///
     /// # Errors
     /// [`NotApplied`]; nothing has changed then.
@@ -187,7 +187,7 @@ impl Live {
         }
     }
 
-    /// Changes what was added over HTTP: first on disk, then in what runs.
+    /// Changes the streams that were added over HTTP: first on disk, then in the running relay.
     async fn edit_stream(&self, name: StreamName, edit: Edit) -> Result<Edited, NotApplied> {
         let origin = self.0.origin.clone().ok_or(NotApplied::NoFile)?;
         let mut current = self.0.current.lock().await;
@@ -261,8 +261,8 @@ fn starts_no_program(
     }
 }
 
-/// A change that has begun goes on when whoever asked for it has left: half of one would be streams that are
-/// gone and not back.
+/// Runs a change to its end even if the client that asked for it has disconnected: half of one would be
+/// streams that have ended and were not started again.
 fn to_its_end<T: Send + 'static>(
     change: impl Future<Output = Result<T, NotApplied>> + Send + 'static,
 ) -> BoxFuture<'static, Result<T, NotApplied>> {

@@ -15,17 +15,17 @@ use crate::{
     media::stream_name::StreamName,
 };
 
-/// The name of whoever shows the token of the environment, or the one made at the start.
+/// Name of the holder of the start token, which comes from the environment or was made at the start.
 const START_NAME: &str = "admin";
 
-/// Somebody with a password.
+/// A user, with a password.
 #[derive(Debug)]
 pub(super) struct User {
     pub(super) hash: String,
     pub(super) identity: Arc<Identity>,
 }
 
-/// A configuration's rules.
+/// The access rules of a configuration.
 #[derive(Debug)]
 pub(super) struct Policy {
     pub(super) anonymous: Reach,
@@ -62,7 +62,7 @@ impl Policy {
         }
     }
 
-    /// Whose token this is. All are compared, so that the time says nothing.
+    /// Returns the holder of this token. All are compared, so that the time says nothing.
     pub(super) fn of_token(&self, shown: &TokenHash) -> Option<Arc<Identity>> {
         let mut found = None;
         for (kept, identity) in &self.tokens {
@@ -77,7 +77,7 @@ impl Policy {
         self.users.iter().find(|user| user.identity.name == name)
     }
 
-    /// Whoever has a link to the stream, and for how long.
+    /// Returns the identity of a link's holder, and for how long the link is valid.
     pub(super) fn of_link(
         &self,
         stream: &StreamName,
@@ -117,11 +117,11 @@ fn of_link(key: &Secret, link: &LinkId) -> Fingerprint {
     of_credential("link", &[link.stream.as_str(), &link.expires.to_string(), key.reveal()])
 }
 
-/// The rules that hold now. They may be replaced while requests are answered.
+/// The current access rules. They may be replaced while requests are answered.
 #[derive(Debug)]
 pub(super) struct Rules {
     policy: ArcSwap<Policy>,
-    /// Outlives a reload.
+    /// Start token and its holder, which outlive a reload.
     start: Option<(TokenHash, Arc<Identity>)>,
 }
 
@@ -148,7 +148,7 @@ impl Rules {
         Caller::anonymous(self.now().anonymous.clone())
     }
 
-    /// The administrator, if this is the token of the start.
+    /// Returns the administrator if this is the start token.
     pub(super) fn of_start_token(&self, shown: &TokenHash) -> Option<Arc<Identity>> {
         let (hash, identity) = self.start.as_ref()?;
         token::same(hash, shown).then(|| identity.clone())

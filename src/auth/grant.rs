@@ -1,5 +1,5 @@
-//! Leases: what stays open (a stream, a WebSocket, a feed) is allowed when it begins, and has to be for as
-//! long as it lasts.
+//! Leases: the right to hold a connection open (a stream, a WebSocket, a feed), which is checked when it
+//! begins and for as long as it lasts.
 //!
 //! A lease checks again when the rules change, when its session is ended, and when a credential expires: a
 //! revoked token grants nothing from then on, and a link of an hour grants no more than an hour. It costs
@@ -16,7 +16,7 @@ use crate::{
     platform::sync::{select, sleep_until, watch},
 };
 
-/// The right to hold something open, by a role for one stream or for any.
+/// The right to hold a connection open, by a role for one stream or for any.
 #[derive(Debug)]
 pub struct Lease {
     auth: Arc<Auth>,
@@ -58,7 +58,7 @@ impl Lease {
         }
     }
 
-    /// Whether it is over now.
+    /// Returns whether the lease is over now.
     pub fn is_over(&mut self) -> bool {
         self.over().now_or_never().is_some()
     }

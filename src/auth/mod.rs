@@ -1,4 +1,4 @@
-//! Who may do what: the credentials that somebody shows, and what they grant.
+//! Access control: the credentials that a request shows, and what they grant.
 //!
 //! This module knows neither HTTP nor sockets. It promises that credentials are compared in constant time,
 //! that none is kept in clear where a hash will do, that guessing is slowed, and that everything it

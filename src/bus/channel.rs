@@ -1,4 +1,4 @@
-//! The bus itself: holds the newest frame, numbers it, and tells everybody about it.
+//! The bus itself: holds the newest frame, numbers it, and notifies its readers.
 
 use std::sync::atomic::Ordering;
 
@@ -16,7 +16,7 @@ use crate::{
     platform::sync::{Arc, AtomicU64, OnceLock, watch},
 };
 
-/// The newest frame of one stream.
+/// A bus: the newest frame of one stream and its counters.
 #[derive(Debug)]
 pub struct Bus {
     showing: watch::Sender<Showing>,
@@ -27,7 +27,7 @@ pub struct Bus {
     history: Option<History>,
 }
 
-/// One reader of a bus.
+/// A reader of a bus.
 pub type Subscriber = watch::Receiver<Showing>;
 
 impl Default for Bus {
@@ -44,26 +44,26 @@ impl Default for Bus {
 }
 
 impl Bus {
-    /// A bus that keeps what it has shown, if there is a place for it.
+    /// Creates a bus, with a replay buffer if one is given.
     pub fn with_history(history: Option<History>) -> Self {
         Self { history, ..Self::default() }
     }
 
-    /// A bus that goes on counting where `before` stops: that of a stream which cannot go on with what it
-    /// keeps.
+    /// Creates a bus that continues the counters of `before`: for a stream whose replay buffer cannot be
+    /// kept.
     pub fn in_place_of(before: &Self, history: Option<History>) -> Self {
         // Its recorder went with it.
         before.stats.forget_saving();
         Self { history, stats: before.stats.clone(), ..Self::default() }
     }
 
-    /// Counts `frame` as one of the source's, to which was done what `way` says, and shows it.
+    /// Counts `frame` as one of the source's, processed in this `way`, and shows it.
     pub fn show(&self, frame: Frame, way: Way) {
         self.stats.count_frame_in(frame.jpeg().len(), frame.arrived(), way);
         self.publish(frame);
     }
 
-    /// Shows `frame` to all, in place of the one before.
+    /// Shows `frame` in place of the one before.
     pub fn publish(&self, frame: Frame) {
         self.publish_if(frame, |_| true);
     }
@@ -97,7 +97,7 @@ impl Bus {
         }
     }
 
-    /// Shows frame number `seq` once more, unless a newer one came.
+    /// Shows frame number `seq` again, unless a newer one has come.
     pub fn repeat(&self, seq: u64) {
         self.showing.send_if_modified(|showing| {
             let current = showing.newest.as_ref().is_some_and(|newest| newest.seq == seq);
@@ -117,12 +117,12 @@ impl Bus {
         });
     }
 
-    /// Ends the stream for its viewers; nothing is shown any more.
+    /// Ends the stream for its viewers; no frame is shown any more.
     pub fn close(&self) {
         self.showing.send_modify(|showing| *showing = Showing { closed: true, ..Showing::default() });
     }
 
-    /// A new reader, to whom the present frame counts as not yet seen.
+    /// Returns a new reader, to which the current frame counts as not yet seen.
     pub fn subscribe(&self) -> Subscriber {
         let mut subscriber = self.showing.subscribe();
         subscriber.mark_changed();
@@ -145,12 +145,12 @@ impl Bus {
         self.send_file.get().copied().unwrap_or_default()
     }
 
-    /// Those who are shown each frame by the stream's fan-out.
+    /// Returns the subscribers that the stream's fan-out shows each frame to.
     pub fn audience(&self) -> &Audience {
         &self.audience
     }
 
-    /// The newest frame.
+    /// Returns the newest frame.
     pub fn newest(&self) -> Option<Arc<Published>> {
         self.showing.borrow().newest.clone()
     }
@@ -273,7 +273,7 @@ pub(crate) mod tests {
         assert_eq!(after.send_file(), SendFile::Never, "it is said once");
     }
 
-    /// The smallest picture that is a whole JPEG.
+    /// Returns the smallest picture that is a whole JPEG.
     pub(crate) fn tiny_frame() -> Frame {
         let mut jpeg = Vec::new();
         jpeg_encoder::Encoder::new(&mut jpeg, 80)

@@ -10,7 +10,7 @@ use crate::{
 /// A frame with its number and its rendered part: all that a viewer needs, shared by all viewers.
 #[derive(Debug)]
 pub struct Published {
-    /// Counts up from 1 over the life of the bus.
+    /// Number of the frame, counted from 1 over the life of the bus.
     pub seq: u64,
     /// The picture.
     pub frame: Frame,
@@ -31,7 +31,7 @@ pub struct Showing {
     pub newest: Option<Arc<Published>>,
     /// Number of times that this frame was repeated.
     pub beat: u64,
-    /// When it was shown, or shown again.
+    /// Time at which the frame was shown or repeated.
     pub since: Option<Instant>,
     /// The stream has ended; its viewers leave.
     pub closed: bool,

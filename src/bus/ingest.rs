@@ -1,4 +1,4 @@
-//! The source's end of a bus: checks, paces and counts what a source gives.
+//! The source's end of a bus: checks, paces and counts the frames of a source.
 
 use std::{
     sync::{Arc, Mutex},
@@ -19,11 +19,11 @@ use crate::media::{
     multipart::parser::{Discard, Events, Part, Quirk},
 };
 
-/// A frame may come this much earlier than its slot and still be shown: cameras' clocks jitter, and a 30 fps
-/// camera under `max_fps: 30` must not lose frames.
+/// Part of an interval by which a frame may come early and still be shown: cameras' clocks jitter, and a 30
+/// fps camera under `max_fps: 30` must not lose frames.
 const PACE_TOLERANCE: f64 = 0.25;
 
-/// Where a source puts its frames. Clones share the pace.
+/// The entry of a bus, into which a source puts its frames. Clones share the pace.
 #[derive(Debug, Clone)]
 pub struct Sink {
     bus: Arc<Bus>,
@@ -36,8 +36,8 @@ pub struct Sink {
 
 /// A step between a source and its bus that changes the pictures.
 ///
-/// It takes each frame at once and shows what it made of it later, with [`Bus::show`]; of frames that come
-/// faster than it works the newest is done, and the others are counted as [`DropReason::Busy`].
+/// It takes each frame at once and shows the result later, with [`Bus::show`]; of frames that come faster than
+/// it works the newest is processed, and the others are counted as [`DropReason::Busy`].
 pub trait Rework: Send + Sync + std::fmt::Debug {
     /// Takes a frame whose result is to be shown on `bus`.
     fn take(&self, frame: Frame, bus: &Arc<Bus>);
@@ -54,13 +54,13 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// One frame each `interval`; all of them without one.
+    /// Creates a limit of one frame each `interval`, or none.
     pub(crate) fn new(interval: Option<Duration>) -> Self {
         Self { interval, due: None }
     }
 
-    /// Whether a frame that arrives at `now` is shown. Slots stand on a grid, so that a source slightly above
-    /// the limit is thinned evenly and not halved.
+    /// Returns whether a frame that arrives at `now` is shown. Slots stand on a grid, so that a source
+    /// slightly above the limit is thinned evenly and not halved.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
         let Some(interval) = self.interval else { return true };
         let early = interval.mul_f64(PACE_TOLERANCE);
@@ -79,7 +79,7 @@ impl Pace {
 }
 
 impl Sink {
-    /// A sink that shows at most `max_fps` frames a second.
+    /// Creates a sink that shows at most `max_fps` frames a second.
     pub fn new(bus: Arc<Bus>, max_fps: Option<f64>) -> Self {
         let interval = max_fps.map(|fps| Duration::from_secs_f64(1.0 / fps));
         let pace = Arc::new(Mutex::new(Pace::new(interval)));
@@ -93,12 +93,12 @@ impl Sink {
         Self { max_pixels, ..self }
     }
 
-    /// Whether a picture of this size is shown.
+    /// Returns whether a picture of this size is shown.
     pub fn takes(&self, info: &JpegInfo) -> bool {
         u64::from(info.width) * u64::from(info.height) <= self.max_pixels
     }
 
-    /// Shows what `rework` makes of the frames.
+    /// Has `rework` process the frames before they are shown.
     #[must_use]
     pub fn reworking(self, rework: Arc<dyn Rework>) -> Self {
         Self { rework: Some(rework), ..self }
@@ -112,7 +112,8 @@ impl Sink {
         Self { given: Arc::default(), lane, ..self.clone() }
     }
 
-    /// Forgets the frame that is shown, and those in the works: whoever joins next must not see the past.
+    /// Clears the frame that is shown, and those that are being processed: whoever joins next must not see
+    /// the past.
     pub fn clear(&self) {
         if let Some(rework) = &self.rework {
             rework.forget();
@@ -120,7 +121,7 @@ impl Sink {
         self.bus.clear();
     }
 
-    /// Checks and shows a JPEG; its very bytes go out. Answers what it is.
+    /// Checks a JPEG and shows it without changing its bytes. Answers what it is.
     ///
     /// # Errors
     /// What is wrong with the bytes; that is already counted as [`DropReason::Invalid`].
@@ -147,7 +148,7 @@ impl Sink {
         self.frame(Frame::from_walked(part.jpeg, part.info));
     }
 
-    /// Counts what the parser noticed.
+    /// Counts the quirks and discards that the parser noticed.
     pub fn parsed(&self, events: &Events) {
         for (quirk, times) in events.quirks() {
             self.quirk(quirk, times);
@@ -184,7 +185,8 @@ impl Sink {
         }
     }
 
-    /// Counts the frames that were given, also those that came too soon to be shown: a sign of life.
+    /// Returns a counter of the frames that were received, including those that came too soon to be shown: a
+    /// sign of life.
     pub fn given(&self) -> watch::Receiver<u64> {
         self.given.subscribe()
     }
@@ -194,12 +196,12 @@ impl Sink {
         self.bus.stats().count_drop(reason);
     }
 
-    /// Counts what the source does its own way.
+    /// Counts a quirk of the source.
     pub fn quirk(&self, quirk: Quirk, times: u64) {
         self.bus.stats().count_quirk(quirk, times);
     }
 
-    /// The bus behind it.
+    /// Returns the bus that the frames are shown on.
     pub fn bus(&self) -> &Arc<Bus> {
         &self.bus
     }

@@ -1,4 +1,4 @@
-//! A stream's bus: the newest frame, and nothing but the newest.
+//! The bus of a stream: holds the newest frame and nothing older.
 //!
 //! The source side publishes through a [`Sink`]; viewers are an [`Audience`] that the stream's fan-out shows
 //! each frame to, others hold a [`Subscriber`]. Each takes whatever is newest when it is ready for more.

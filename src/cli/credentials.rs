@@ -23,10 +23,10 @@ use crate::{
     media::stream_name::StreamName,
 };
 
-/// Shortest password that is taken, in characters.
+/// Shortest password that is accepted, in characters.
 const MIN_PASSWORD: usize = 8;
 
-/// Longest, in bytes: more is not looked at when it is checked.
+/// Longest password, in bytes: longer ones are never checked.
 const MAX_PASSWORD: usize = 1024;
 
 /// The arguments that tokens and users share.
@@ -92,7 +92,7 @@ pub(super) fn passwd(arguments: &PasswordArguments) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// From the terminal, twice and unseen; or the first line of what is piped in.
+/// Reads a password from the terminal, twice and without echo, or the first line of standard input.
 fn password() -> anyhow::Result<String> {
     if !stdin().is_terminal() {
         let mut line = String::new();

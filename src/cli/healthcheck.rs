@@ -1,4 +1,4 @@
-//! `framecast healthcheck`: for images without curl.
+//! `framecast healthcheck`: a health check for images without curl.
 
 use std::process::ExitCode;
 

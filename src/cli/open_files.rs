@@ -25,6 +25,6 @@ pub(super) fn allow_many(config: &Config) {
     }
 }
 
-/// Elsewhere the limit is the operator's to set.
+/// Does nothing: on other systems the limit is the operator's to set.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn allow_many(_: &Config) {}

@@ -1,4 +1,4 @@
-//! Answers of commands, on standard output.
+//! Prints the answers of commands to standard output.
 
 use std::io::{self, Write};
 

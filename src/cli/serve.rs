@@ -1,4 +1,4 @@
-//! `framecast serve`: the relay itself.
+//! `framecast serve`: runs the relay.
 
 use std::{fmt::Write, path::PathBuf, process::ExitCode};
 
@@ -110,7 +110,7 @@ fn what_is_served(origin: &str, urls: &[String], streams: &[StreamConfig]) -> St
     text
 }
 
-/// SIGHUP, with which daemons are asked to read their configuration again.
+/// Waits for SIGHUP, which asks daemons to read their configuration again.
 #[cfg(unix)]
 struct HangUp(tokio::signal::unix::Signal);
 
@@ -128,7 +128,7 @@ impl HangUp {
     }
 }
 
-/// Where there is no such signal.
+/// A stand-in for systems without this signal.
 #[cfg(not(unix))]
 struct HangUp;
 

@@ -1,4 +1,4 @@
-//! URLs that are given on the command line, and those that are printed.
+//! Parses the URLs of the command line, and formats those that are printed.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -4,14 +4,14 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::platform::sync::AtomicUsize;
 
-/// A number that never grows beyond what is allowed.
+/// A number that never exceeds its limit.
 ///
 /// Nothing else is told by it, so that its orderings may be relaxed.
 #[derive(Debug, Default)]
 pub(crate) struct Headcount(AtomicUsize);
 
 impl Headcount {
-    /// One more, if there are fewer than `most`; the caller answers for one [`Headcount::leave`].
+    /// Adds one if there are fewer than `most`; the caller must call [`Headcount::leave`] once.
     ///
     /// # Errors
     /// Returns the current count if it has reached `most`.
@@ -20,7 +20,7 @@ impl Headcount {
         Ok(())
     }
 
-    /// One less.
+    /// Subtracts one.
     pub(crate) fn leave(&self) {
         self.0.fetch_sub(1, Relaxed);
     }

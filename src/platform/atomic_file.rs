@@ -1,4 +1,4 @@
-//! Writing whole files.
+//! Writes files so that they are complete or absent.
 //!
 //! A file appears under its name complete or not at all. It is written next to its destination under an
 //! unpredictable name, created with `O_EXCL`, and renamed: a link, pipe or file that somebody planted is
@@ -177,7 +177,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Without this the new name may be lost in a power cut.
+/// Syncs a folder: without this the new name may be lost in a power cut.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()

@@ -16,9 +16,9 @@ type Inode = (u64, u64, i64, i64);
 /// A change of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// They can be read, and are not what they were.
+    /// The files can be read and have changed.
     Content,
-    /// One cannot be found.
+    /// A file cannot be found.
     Missing,
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn exponential_delay(failures: u32, first: Duration, longest: Duratio
     doubled.min(longest).mul_f64(1.0 + JITTER * (2.0 * random - 1.0))
 }
 
-/// The failures of one source in a row.
+/// The number of failures of one source in a row.
 #[derive(Debug)]
 pub(super) struct Backoff {
     failures: u32,
@@ -48,7 +48,7 @@ impl Backoff {
         delay.clamp(FIRST_DELAY, LONGEST_DELAY)
     }
 
-    /// Forgets the failures.
+    /// Resets the number of failures.
     pub(super) fn reset(&mut self) {
         self.failures = 0;
     }

@@ -1,4 +1,4 @@
-//! The source's task: runs it once, and tells when its first frame came.
+//! The task of a source: runs it once, and reports its first frame.
 //!
 //! A task of its own, so that a panic in a source becomes this task's end and nothing else.
 
@@ -25,13 +25,13 @@ pub(super) struct Pump {
     gone: oneshot::Receiver<()>,
 }
 
-/// Told apart by number, so that the end of an old pump is not taken for the present one's. It is also what
-/// the log and the API call the connection.
+/// Number of a run, so that the end of an old pump is not taken for the current one's. It is also the number
+/// of the connection in the log and the API.
 pub(super) type Generation = u64;
 
 impl Pump {
-    /// Starts a source in a task, whose lines in the log say `span`. The one before must be gone: many
-    /// cameras serve one connection only.
+    /// Starts a source in a task whose log lines are in `span`. The one before must be gone: many cameras
+    /// serve one connection only.
     pub(super) fn start(
         build: impl FnOnce() -> Box<dyn Source> + 'static,
         sink: Sink,
@@ -123,7 +123,7 @@ mod tests {
         source::SourceError,
     };
 
-    /// Gives so many frames, then does what it was made for.
+    /// A source that gives this many frames, then does what it was made for.
     struct Scripted(u32, fn() -> LocalBoxFuture<'static, Result<(), SourceError>>);
 
     impl Source for Scripted {
@@ -188,7 +188,7 @@ mod tests {
         assert!(!ending.orderly);
     }
 
-    /// All kinds of sources are built, run and dropped here, as a `dyn Source`: what differs is how far they
+    /// Sources of all kinds are built, run and dropped here, as a `dyn Source`: what differs is how far they
     /// have come. Another source on the same thread goes on.
     #[actix::test]
     async fn a_panic_of_a_source_however_far_it_has_come_ends_no_other() {

@@ -1,4 +1,4 @@
-//! What can be read about a stream at any time: its state, and the connection that its frames come from.
+//! The status of a stream: its state, and the connection that its frames come from.
 
 use std::{
     sync::{
@@ -10,16 +10,16 @@ use std::{
 
 use super::state::State;
 
-/// A stream's state and since when it has been so.
+/// The state of a stream, and since when.
 #[derive(Debug, Clone)]
 pub struct Status {
     /// State of the stream.
     pub state: State,
-    /// When it began to.
+    /// Time at which the state began.
     pub since: SystemTime,
 }
 
-/// The number of the connection that a stream's frames come from now, as the log has it.
+/// The number in the log of the connection that a stream's frames come from.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SourceId(Arc<AtomicU64>);
 
@@ -32,7 +32,7 @@ impl SourceId {
         Some(self.0.load(Ordering::Relaxed)).filter(|id| *id != 0)
     }
 
-    /// Sets the number for as long as the guard lives.
+    /// Sets the number until the guard is dropped.
     pub(super) fn feed(&self, id: u64) -> Feeding {
         self.set(Some(id));
         Feeding(self.clone(), id)

@@ -1,6 +1,6 @@
 //! The reasons for which a frame is not shown.
 
-/// Why a frame was not shown.
+/// The reason for which a frame was not shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DropReason {
     /// The bytes were not a whole JPEG.
@@ -19,7 +19,7 @@ impl DropReason {
     /// Every reason, in the order of the counters.
     pub const ALL: [Self; 5] = [Self::Invalid, Self::TooLarge, Self::MaxFps, Self::Busy, Self::Unreadable];
 
-    /// For JSON and metrics.
+    /// Returns the name in JSON and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",

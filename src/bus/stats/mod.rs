@@ -1,4 +1,4 @@
-//! What is counted about a stream.
+//! The counters of a stream.
 
 pub(crate) mod abr_levels;
 mod arrivals;

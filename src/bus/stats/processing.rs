@@ -3,7 +3,7 @@
 /// The processing of a frame between its source and its viewers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// Nothing: the source's very bytes (with Huffman tables, if it left them out).
+    /// Unchanged bytes of the source (with Huffman tables, if it left them out).
     Passed,
     /// Changed without being decoded: metadata taken out, blocks moved.
     Lossless,
@@ -15,7 +15,7 @@ impl Way {
     /// Every way, in the order of the counters.
     pub const ALL: [Self; 3] = [Self::Passed, Self::Lossless, Self::Encoded];
 
-    /// For JSON and metrics.
+    /// Returns the name in JSON and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Passed => "passed",

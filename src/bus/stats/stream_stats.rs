@@ -80,7 +80,7 @@ impl Default for StreamStats {
 }
 
 impl StreamStats {
-    /// A frame of `bytes` came from the source and was shown, after what `way` says was done to it.
+    /// Counts a frame of `bytes` that came from the source and was shown, processed in this `way`.
     pub fn count_frame_in(&self, bytes: usize, at: Instant, way: Way) {
         self.frames_in.fetch_add(1, Relaxed);
         self.made[way as usize].fetch_add(1, Relaxed);
@@ -88,19 +88,20 @@ impl StreamStats {
         self.arrivals().count(at);
     }
 
-    /// Frames a second of each [`PACE_STEP`](crate::bus::PACE_STEP) of the last minutes, oldest first.
+    /// Returns the frames per second of each [`PACE_STEP`](crate::bus::PACE_STEP) of the last minutes, oldest
+    /// first.
     pub fn rates(&self, now: Instant) -> Vec<f64> {
         self.arrivals().rates(now)
     }
 
-    /// A viewer was given a frame of `bytes`, having skipped `skipped` since its last one.
+    /// Counts a frame of `bytes` that was given to a viewer, and the `skipped` frames since its last one.
     pub fn count_frame_out(&self, bytes: usize, skipped: u64) {
         self.frames_out.fetch_add(1, Relaxed);
         self.bytes_out.fetch_add(bytes as u64, Relaxed);
         self.skipped.fetch_add(skipped, Relaxed);
     }
 
-    /// A frame was not shown.
+    /// Counts a frame that was not shown.
     pub fn count_drop(&self, reason: DropReason) {
         self.dropped[reason as usize].fetch_add(1, Relaxed);
     }
@@ -110,32 +111,32 @@ impl StreamStats {
         self.discarded[why as usize].fetch_add(times, Relaxed);
     }
 
-    /// The source did something its own way `times` times.
+    /// Counts a quirk of the source, `times` times.
     pub fn count_quirk(&self, quirk: Quirk, times: u64) {
         self.quirks[quirk.index()].fetch_add(times, Relaxed);
     }
 
-    /// The source was started again after it had ended.
+    /// Counts a start of the source after it had ended.
     pub fn count_reconnect(&self) {
         self.reconnects.fetch_add(1, Relaxed);
     }
 
-    /// Frames come from another of its sources than before.
+    /// Counts a switch to another of the stream's sources.
     pub fn count_switch(&self) {
         self.switches.fetch_add(1, Relaxed);
     }
 
-    /// A rendition of the stream has ended with these totals.
+    /// Adds the totals of a rendition of the stream that has ended.
     pub fn count_ended_rendition(&self, totals: &Totals) {
         *self.ended_renditions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) += totals;
     }
 
-    /// A frame was written to disk.
+    /// Counts a frame that was written to disk.
     pub fn count_saved(&self) {
         self.saved.fetch_add(1, Relaxed);
     }
 
-    /// A frame could not be written to disk.
+    /// Counts a frame that could not be written to disk.
     pub fn count_save_failure(&self) {
         self.save_failures.fetch_add(1, Relaxed);
     }
@@ -145,24 +146,22 @@ impl StreamStats {
         self.saving.write(state, reason)
     }
 
-    /// Frames are not written to disk any more.
+    /// Clears the state of the writing to disk, which has ended.
     pub fn forget_saving(&self) {
         self.saving.forget();
     }
 
-    /// One of the viewers begins to look at the past; the caller answers for one
-    /// [`StreamStats::replay_ended`].
+    /// Counts a viewer that begins a replay; the caller must call [`StreamStats::replay_ended`] once.
     pub fn replay_begun(&self) {
         self.replaying.fetch_add(1, Relaxed);
     }
 
-    /// One of the viewers that looked at the past is done.
+    /// Counts a viewer that ends a replay.
     pub fn replay_ended(&self) {
         self.replaying.fetch_sub(1, Relaxed);
     }
 
-    /// One viewer more, if there are fewer than `most`; the caller answers for one
-    /// [`StreamStats::viewer_left`].
+    /// Counts a viewer if there are fewer than `most`; the caller must call [`StreamStats::viewer_left`] once.
     ///
     /// # Errors
     /// Returns the current count if it has reached `most`.
@@ -172,37 +171,37 @@ impl StreamStats {
         Ok(())
     }
 
-    /// One viewer less.
+    /// Counts a viewer that leaves.
     pub fn viewer_left(&self) {
         self.viewers.leave();
     }
 
-    /// Frames shown.
+    /// Returns the number of frames that were shown.
     pub fn frames_in(&self) -> u64 {
         self.frames_in.load(Relaxed)
     }
 
-    /// Bytes of the frames shown.
+    /// Returns the bytes of the frames that were shown.
     pub fn bytes_in(&self) -> u64 {
         self.bytes_in.load(Relaxed)
     }
 
-    /// Frames given to viewers, repeats included.
+    /// Returns the number of frames that viewers were given, including repeats.
     pub fn frames_out(&self) -> u64 {
         self.frames_out.load(Relaxed)
     }
 
-    /// Bytes given to viewers.
+    /// Returns the number of bytes that viewers were given.
     pub fn bytes_out(&self) -> u64 {
         self.bytes_out.load(Relaxed)
     }
 
-    /// Frames that viewers missed because they were still busy with an older one, all viewers added up.
+    /// Returns the number of frames that viewers missed because they were still busy with an older one.
     pub fn skipped(&self) -> u64 {
         self.skipped.load(Relaxed)
     }
 
-    /// Times the source was started again.
+    /// Returns the number of times that the source was restarted.
     pub fn reconnects(&self) -> u64 {
         self.reconnects.load(Relaxed)
     }
@@ -212,12 +211,12 @@ impl StreamStats {
         self.switches.load(Relaxed)
     }
 
-    /// Frames written to disk.
+    /// Returns the number of frames that were written to disk.
     pub fn saved(&self) -> u64 {
         self.saved.load(Relaxed)
     }
 
-    /// Frames that could not be written to disk.
+    /// Returns the number of frames that could not be written to disk.
     pub fn save_failures(&self) -> u64 {
         self.save_failures.load(Relaxed)
     }
@@ -227,37 +226,38 @@ impl StreamStats {
         self.saving.read()
     }
 
-    /// Viewers now, those of the past among them.
+    /// Returns the current number of viewers, including those of replays.
     pub fn viewers(&self) -> usize {
         self.viewers.now()
     }
 
-    /// Viewers that there have been, those of now among them.
+    /// Returns the number of viewers so far, including the current ones.
     pub fn joined(&self) -> u64 {
         self.joined.load(Relaxed)
     }
 
-    /// Viewers that look at the past, or did before they went on with the present.
+    /// Returns the number of viewers of replays, including those that have since continued with the live
+    /// stream.
     pub fn replaying(&self) -> usize {
         self.replaying.load(Relaxed)
     }
 
-    /// Viewers of the present, to whom the fan-out shows each frame.
+    /// Returns the number of viewers of the live stream, to which the fan-out shows each frame.
     pub fn watching(&self) -> usize {
         self.viewers().saturating_sub(self.replaying())
     }
 
-    /// Viewers whose link is looked at, and where they are.
+    /// Returns the counters of the adaptive viewers.
     pub fn adaptive(&self) -> &Adaptive {
         &self.adaptive
     }
 
-    /// Frames not shown, by reason.
+    /// Returns the number of frames not shown, by reason.
     pub fn dropped(&self) -> impl Iterator<Item = (DropReason, u64)> {
         DropReason::ALL.into_iter().map(|reason| (reason, self.dropped[reason as usize].load(Relaxed)))
     }
 
-    /// Frames shown, by what was done to them.
+    /// Returns the number of frames shown, by their processing.
     pub fn made(&self) -> impl Iterator<Item = (Way, u64)> {
         Way::ALL.into_iter().map(|way| (way, self.made[way as usize].load(Relaxed)))
     }
@@ -267,7 +267,7 @@ impl StreamStats {
         Discard::ALL.into_iter().map(|why| (why, self.discarded[why as usize].load(Relaxed)))
     }
 
-    /// Pushes that were refused.
+    /// Returns the counters of refused pushes.
     pub fn pushes_refused(&self) -> &PushRefusals {
         &self.pushes_refused
     }
@@ -294,7 +294,7 @@ impl StreamStats {
         self.ended_renditions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
-    /// Quirks met at least once, with how often.
+    /// Returns the quirks that occurred, with how often.
     pub fn quirks(&self) -> impl Iterator<Item = (Quirk, u64)> {
         Quirk::ALL.iter().map(|&q| (q, self.quirks[q.index()].load(Relaxed))).filter(|&(_, n)| n > 0)
     }
@@ -316,7 +316,7 @@ mod tests {
     use super::*;
     use crate::bus::PushRefusal;
 
-    /// All that is counted and not zero, by name.
+    /// Returns all counters that are not zero, by name.
     fn counted(stats: &StreamStats) -> BTreeMap<String, u64> {
         let numbers = [
             ("frames in", stats.frames_in()),
@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn the_rate_is_counted_between_frames_and_with_a_long_silence() {
-        /// Arrivals and the moment that is asked for, in milliseconds, and the rate.
+        /// Arrivals and the time of the question, in milliseconds, and the expected rate.
         type Case<'a> = (&'a [u64], u64, f64);
         let start = Instant::now();
         let at = |millis: u64| start + Duration::from_millis(millis);

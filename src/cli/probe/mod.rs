@@ -1,4 +1,4 @@
-//! `framecast probe`: what does this camera send?
+//! `framecast probe`: examines what a camera sends.
 
 mod report;
 
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// A word on a terminal while frames are counted, which takes seconds; gone when dropped.
+/// Shows on a terminal that frames are being counted, which takes seconds; dropping it clears that.
 struct Waiting(bool);
 
 impl Waiting {

@@ -1,4 +1,4 @@
-//! `framecast status`: a table of what the streams of a running relay do, printed once or again and again.
+//! `framecast status`: prints a table of what the streams of a running relay do, once or repeatedly.
 
 mod table;
 
@@ -24,13 +24,13 @@ use crate::{
     },
 };
 
-/// Far above the report of thousands of streams, so that a wrong address cannot fill memory.
+/// Largest report, far above that of thousands of streams, so that a wrong address cannot fill memory.
 const MAX_REPORT_BYTES: usize = 32 * 1024 * 1024;
 
-/// The limit that cameras have by default.
+/// Largest response head: the default limit of cameras.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
-/// The relay answers from memory: longer means that it hangs.
+/// Time in which the relay must answer. It answers from memory: longer means that it hangs.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Moves to the top left of the terminal, as the first part of a redraw.

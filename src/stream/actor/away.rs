@@ -1,4 +1,4 @@
-//! The time in which a source that is wanted gives no frames, and the card that viewers see meanwhile.
+//! The time without frames of a source that is wanted, and the card that viewers see meanwhile.
 
 use std::{
     sync::Arc,
@@ -24,9 +24,9 @@ pub(super) struct Away {
     since: SystemTime,
     /// The last picture before.
     last: Option<Frame>,
-    /// Until it has lasted for [`AWAY_AFTER`].
+    /// Runs until it has lasted for [`AWAY_AFTER`].
     pub(super) timer: Option<SpawnHandle>,
-    /// It has lasted for so long.
+    /// Whether it has lasted for [`AWAY_AFTER`].
     pub(super) is_due: bool,
 }
 

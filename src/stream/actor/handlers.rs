@@ -1,4 +1,4 @@
-//! The actor's answers to its messages.
+//! Handles the messages of a stream's actor.
 
 use std::time::SystemTime;
 
@@ -44,7 +44,7 @@ impl StreamHandler<usize> for StreamActor {
         self.demand_changed(wanted, ctx);
     }
 
-    /// The last handle is gone: nobody can watch any more.
+    /// Handles the end of all handles: nobody can watch any more.
     fn finished(&mut self, ctx: &mut Context<Self>) {
         self.happen(Event::Stop, ctx);
         // What beats and fans out ends with it.

@@ -1,4 +1,4 @@
-//! The actor: owns the stream's state and timers, and does what [`state::next`] says.
+//! The actor of a stream: owns the stream's state and timers, and does what [`state::next`] returns.
 //!
 //! Which of several sources runs is up to [`Failover`]; what viewers see while no frames come, to [`away`].
 
@@ -36,16 +36,16 @@ use crate::{
     source::{self, Lasting, Reason, offline_image},
 };
 
-/// Why there is no picture before anything has failed.
+/// Reason for which there is no picture before anything has failed.
 const CONNECTING: &str = "connecting";
 
-/// Why there is no picture of a paused stream.
+/// Reason for which a paused stream has no picture.
 const PAUSED: &str = "paused";
 
 /// Reason for which a push stream waits.
 const NOTHING_PUSHED: &str = "no picture has been pushed yet";
 
-/// Owns one stream's life.
+/// The actor of one stream.
 #[derive(Debug)]
 pub(super) struct StreamActor {
     config: Arc<StreamConfig>,
@@ -70,13 +70,13 @@ pub(super) struct StreamActor {
 /// The timers that run.
 #[derive(Debug, Default)]
 struct Timers {
-    /// Until the source is started again.
+    /// Runs until the source is started again.
     retry: Option<SpawnHandle>,
-    /// Until the source is stopped, which nobody wants.
+    /// Runs until the source is stopped, which nobody wants.
     linger: Option<SpawnHandle>,
-    /// Until the next source is tried.
+    /// Runs until the next source is tried.
     next_trial: Option<SpawnHandle>,
-    /// Until the run on trial has given frames for long enough.
+    /// Runs until the run on trial has given frames for long enough.
     trial_well: Option<SpawnHandle>,
 }
 
@@ -159,7 +159,7 @@ impl StreamActor {
         self.tell_sources();
     }
 
-    /// Takes on a new state, and minds what is said and shown while the source is away.
+    /// Enters a new state, with the log lines and the card that belong to it.
     fn enter(&mut self, state: State, ctx: &mut Context<Self>) {
         debug!(stream = %self.config.name, ?state, "state changed");
         self.state = state.clone();
@@ -346,7 +346,7 @@ impl StreamActor {
         ctx.wait(gone.into_actor(self));
     }
 
-    /// Frames come from the source in use: looks after those that are more wanted.
+    /// Takes note that frames come from the source in use, and plans the next trial.
     fn in_use_is_live(&mut self, ctx: &mut Context<Self>) {
         if self.failover.live(&self.config) {
             self.bus().stats().count_switch();
@@ -449,7 +449,7 @@ impl StreamActor {
         }
     }
 
-    /// Answers when what [`halt`](Self::halt) waits for is over, having done `then`.
+    /// Completes when the source that [`halt`](Self::halt) stops is gone, after `then` was called.
     fn when_let_go(
         &self,
         then: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
