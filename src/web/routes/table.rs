@@ -62,69 +62,64 @@ const PUSH: Rule = Rule::Needs(Role::Push, Of::Named);
 /// `/streams/snapshot` only.
 pub const ROUTES: &[Row] = &[
     read("/", VIEW_ACTION, || to(pages::root))
-        .doc(PAGES, "The page of all streams; with ?action= what mjpg-streamer's clients ask for")
+        .doc(PAGES, "The dashboard; with ?action= the routes of mjpg-streamer")
         .answers(&[ROOT, NOT_MODIFIED, SEE_OTHER])
-        .errors(&[BAD_QUERY, UNKNOWN, (501, "What only mjpg-streamer does."), NO_FRAME])
+        .errors(&[BAD_QUERY, UNKNOWN, (501, "Supported by mjpg-streamer only."), NO_FRAME])
         .query(&[ACTION, AS_ASKED]),
     read("/page/{asset}", OPEN, || to(pages::asset))
-        .doc(PAGES, "What the pages need")
+        .doc(PAGES, "Styles, scripts and icons of the pages")
         .answers(&[ASSET, NOT_MODIFIED]),
-    read("/view/{name}", VIEW, || to(pages::view))
-        .doc(PAGES, "One stream at full size, as a page")
-        .answers(&[HTML, NOT_MODIFIED, SEE_OTHER]),
-    read("/login", OPEN, || to(login::form))
-        .doc(ACCESS, "A form to log in with")
-        .answers(&[HTML])
-        .query(&[NEXT]),
+    read("/view/{name}", VIEW, || to(pages::view)).doc(PAGES, "The page of one stream").answers(&[
+        HTML,
+        NOT_MODIFIED,
+        SEE_OTHER,
+    ]),
+    read("/login", OPEN, || to(login::form)).doc(ACCESS, "The login form").answers(&[HTML]).query(&[NEXT]),
     row("/login", POST, OPEN, || to(login::enter))
         .doc(ACCESS, "Log in")
         .answers(&[
             SEE_OTHER,
-            HTML.with_status(401, "That is not known here; the form again."),
-            HTML.with_status(429, "Too many were wrong; the form again."),
-            HTML.with_status(503, "Too many are being checked; the form again."),
+            HTML.with_status(401, "Wrong user name, password or token; the form again."),
+            HTML.with_status(429, "Too many wrong attempts; the form again."),
+            HTML.with_status(503, "Too many waiting password checks; the form again."),
         ])
         .takes(RequestBody::Login)
-        .errors(&[(400, "The body broke off."), (413, "More than 8 KiB.")]),
+        .errors(&[(400, "The body was cut off."), (413, "More than 8 KiB.")]),
     row("/logout", POST, OPEN, || to(login::leave)).doc(ACCESS, "Log out").answers(&[SEE_OTHER]),
     read("/api/session", OPEN, || to(login::who))
-        .doc(ACCESS, "Who the caller is")
+        .doc(ACCESS, "The caller's name and role")
         .answers(&[json::<login::Session<'_>>()])
-        .errors(&[(503, "Not now: as many as there may be, or nothing to show; detail says what.")]),
-    read("/healthz", OPEN, || to(health::live))
-        .doc(PAGES, "Does the process answer?")
-        .answers(&[json::<health::Alive>()]),
+        .errors(&[(503, "Not available now: a limit is reached, or there is no frame; see `detail`.")]),
+    read("/healthz", OPEN, || to(health::live)).doc(PAGES, "Liveness").answers(&[json::<health::Alive>()]),
     read("/readyz", OPEN, || to(health::ready))
-        .doc(PAGES, "Does it take viewers?")
+        .doc(PAGES, "Readiness")
         .answers(&[json::<health::Ready>()])
-        .errors(&[(503, "It shuts down.")]),
-    read("/metrics", VIEW_ALL, || to(metrics::metrics))
-        .doc(STATE, "All that is counted, for Prometheus")
-        .answers(&[TEXT]),
+        .errors(&[(503, "It is shutting down.")]),
+    read("/metrics", VIEW_ALL, || to(metrics::metrics)).doc(STATE, "Metrics for Prometheus").answers(&[TEXT]),
     read("/api/streams", VIEW_ASKED_OR_ANY, || to(status::streams))
-        .doc(STATE, "What all streams are doing")
+        .doc(STATE, "The status of all streams")
         .answers(&[json_of_either::<status::Report, go2rtc::Entry>()])
         .errors(&[UNKNOWN])
         .query(&[ONE]),
     read("/api/streams/{name}", VIEW, || to(status::stream))
-        .doc(STATE, "What a stream is doing")
+        .doc(STATE, "The status of a stream")
         .answers(&[json::<status::StreamReport>()]),
     row("/api/probe", POST, ADMIN, || to(probe::ask))
         .doc(CHANGING, "What a camera sends")
         .answers(&[json::<probe::Report>()])
         .takes(RequestBody::Camera)
         .errors(&[
-            (400, "No such JSON."),
+            (400, "Invalid JSON."),
             (413, "More than 16 KiB."),
-            (422, "No URL that can be used."),
-            (503, "As many cameras are asked as may be at once."),
+            (422, "The URL cannot be used."),
+            (503, "The limit on concurrent probes is reached."),
         ]),
     read("/api/live", VIEW_ANY, || to(live::live))
-        .doc(STATE, "A WebSocket with pictures of any number of streams, and what all are doing")
+        .doc(STATE, "A WebSocket with frames of any number of streams, and the status of all")
         .answers(&[SWITCHED])
         .errors(&[
-            (403, "A page of another site asks, or what was shown is not enough."),
-            (426, "The request is no WebSocket's."),
+            (403, "A request by a page of another site, or insufficient permissions."),
+            (426, "Not a WebSocket request."),
             (503, "limits.max_live_connections is reached."),
         ]),
     read("/api/ws", VIEW_ASKED, || to(go2rtc_websocket::ws))
@@ -143,7 +138,7 @@ pub const ROUTES: &[Row] = &[
         .takes(RequestBody::Stream)
         .errors(EDIT_ERRORS),
     row("/api/streams/{name}", PUT, ADMIN, || to(admin::replace))
-        .doc(CHANGING, "Add this stream, or give it these settings")
+        .doc(CHANGING, "Add this stream, or replace its settings")
         .answers(&[CHANGED, CREATED])
         .takes(RequestBody::Stream)
         .errors(EDIT_ERRORS),
@@ -156,53 +151,53 @@ pub const ROUTES: &[Row] = &[
         .doc(CHANGING, "Remove a stream that was added")
         .answers(&[DONE])
         .errors(&[
-            (409, "It stands in the configuration file."),
-            (422, "Other streams need it, or that is no name."),
-            (507, "The change cannot be kept, so nothing has changed."),
+            (409, "It is defined in the configuration file."),
+            (422, "Other streams need it, or the name is invalid."),
+            (507, "The change cannot be saved, so nothing has changed."),
         ]),
     read("/api/streams/{name}/config", ADMIN, || to(admin::config))
         .doc(CHANGING, "A stream's settings, without credentials")
         .answers(&[json::<admin::Shown<'_>>()]),
     row("/api/streams/{name}/restart", POST, ADMIN_ONE, || to(admin::restart))
-        .doc(CHANGING, "Start its source anew")
+        .doc(CHANGING, "Restart its source")
         .answers(&[DONE]),
     row("/api/streams/{name}/pause", POST, ADMIN_ONE, || to(admin::pause))
-        .doc(CHANGING, "Let go of its source; viewers stay")
+        .doc(CHANGING, "Stop its source; viewers stay connected")
         .answers(&[DONE]),
     row("/api/streams/{name}/resume", POST, ADMIN_ONE, || to(admin::resume))
         .doc(CHANGING, "End a pause")
         .answers(&[DONE]),
     read("/api/streams/{name}/history", VIEW, || to(fps_history::of_stream))
-        .doc(STATE, "A stream's frame rates of the last minutes")
+        .doc(STATE, "The frame rates of a stream in the last minutes")
         .answers(&[json::<fps_history::Report>()]),
     read("/api/history", VIEW_ANY, || to(fps_history::all))
-        .doc(STATE, "All frame rates of the last minutes")
+        .doc(STATE, "The frame rates of all streams in the last minutes")
         .answers(&[json::<fps_history::Report>()]),
     read("/api/streams/{name}/viewers", ADMIN_ONE, || to(viewers::of_stream))
-        .doc(STATE, "Who watches a stream")
+        .doc(STATE, "The viewers of a stream")
         .answers(&[json::<viewers::Report>()]),
     read("/api/viewers", ADMIN_ANY, || to(viewers::all))
-        .doc(STATE, "Who watches")
+        .doc(STATE, "The viewers of all streams")
         .answers(&[json::<viewers::Report>()]),
     row("/api/reload", POST, ADMIN, || to(admin::reload))
         .doc(CHANGING, "Read the configuration file again")
         .answers(&[CHANGED])
         .errors(&[
             (409, "There is no file: the demo is served."),
-            (422, "The file has mistakes: errors names each."),
+            (422, "The file has mistakes, which `errors` lists."),
         ]),
     read("/api/events", VIEW_ANY, || to(events::events))
-        .doc(STATE, "What has happened of late")
+        .doc(STATE, "Recent events")
         .answers(&[json::<events::Report>()])
         .errors(&[BAD_QUERY])
         .query(&[AFTER]),
     read("/api/openapi.json", VIEW_ANY, || to(openapi::document))
         .doc(PAGES, "This document")
         .answers(&[OBJECT]),
-    read("/streams/{name}", VIEW, || to(watch::by_name)).stream(STREAMS, "A stream of pictures"),
-    read("/streams/{name}/snapshot", VIEW, || to(snapshot::by_name)).snapshot(STREAMS, "The newest picture"),
+    read("/streams/{name}", VIEW, || to(watch::by_name)).stream(STREAMS, "A stream"),
+    read("/streams/{name}/snapshot", VIEW, || to(snapshot::by_name)).snapshot(STREAMS, "The newest frame"),
     read("/streams/{name}/replay", VIEW, || to(replay::by_name))
-        .doc(STREAMS, "The last seconds, played again")
+        .doc(STREAMS, "The last seconds as a stream")
         .answers(&[STREAM])
         .errors(REPLAY_ERRORS)
         .query(&[SECONDS, PLAYED]),
@@ -222,23 +217,23 @@ pub const ROUTES: &[Row] = &[
         .takes(RequestBody::Feed)
         .errors(PUSH_ERRORS),
     row("/streams/{name}/points", WRITE, PUSH, || to(points::points))
-        .doc(PUSHING, "Send points to a graph")
+        .doc(PUSHING, "Send points to a chart")
         .answers(&[DONE])
         .takes(RequestBody::Points)
         .errors(&[
-            (400, "Something is wrong with a point: the line or item is named, and none is taken."),
-            (409, "The stream takes no points."),
+            (400, "A point is invalid: the error names the line or item, and no point is accepted."),
+            (409, "The stream does not accept points."),
             (413, "More than 1 MiB."),
         ]),
     read("/stream", VIEW_DEFAULT, || to(mjpg_streamer::ustreamer_stream))
         .stream(OTHERS, "ustreamer's stream")
         .query(&[AS_ASKED, HOW_SENT, KEY]),
     read("/snapshot", VIEW_DEFAULT, || to(mjpg_streamer::ustreamer_snapshot))
-        .snapshot(OTHERS, "The newest picture of the default stream"),
+        .snapshot(OTHERS, "The newest frame of the default stream"),
     read("/state", VIEW_DEFAULT, || to(mjpg_streamer::ustreamer_state))
         .doc(OTHERS, "ustreamer's state")
         .answers(&[json::<answers::State>()]),
-    read("/video_feed", VIEW_DEFAULT, || to(watch::of_default)).stream(STREAMS, "A stream of pictures"),
+    read("/video_feed", VIEW_DEFAULT, || to(watch::of_default)).stream(STREAMS, "A stream"),
     read("/program.json", VIEW_ANY, || to(mjpg_streamer::program_json))
         .doc(OTHERS, "mjpg-streamer's plugins")
         .answers(&[json::<answers::Program>()]),
@@ -299,9 +294,9 @@ pub const ROUTES: &[Row] = &[
         .stream(OTHERS, "A stream, counted from 1"),
     read("/cam_{n:[0-9]+}.jpg", VIEW_CAMERA, || to(webcamxp::picture))
         .snapshot(OTHERS, "A snapshot, counted from 1"),
-    read("/{name}.mjpg", VIEW, || to(watch::by_name)).stream(STREAMS, "A stream of pictures"),
-    read("/{name}.jpg", VIEW, || to(snapshot::by_name)).snapshot(STREAMS, "The newest picture"),
-    read("/{name}", VIEW, || to(watch::by_name)).stream(STREAMS, "A stream of pictures"),
+    read("/{name}.mjpg", VIEW, || to(watch::by_name)).stream(STREAMS, "A stream"),
+    read("/{name}.jpg", VIEW, || to(snapshot::by_name)).snapshot(STREAMS, "The newest frame"),
+    read("/{name}", VIEW, || to(watch::by_name)).stream(STREAMS, "A stream"),
 ];
 
 const CHANGED: Answer = json::<admin::Report<'_>>();

@@ -72,7 +72,7 @@ pub(in crate::web) fn openapi(table: &[Row], base_path: &str, cookie: &str) -> V
         "info": {
             "title": "framecast",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Streams of pictures in, one URL out. docs/http-api.md says all of it in words.",
+            "description": "An MJPEG relay. docs/http-api.md describes this API in prose.",
         },
         "servers": [{"url": if base_path.is_empty() { "/" } else { base_path }}],
         "tags": TAGS.map(|name| json!({"name": name})),

@@ -26,7 +26,7 @@ const SHARED: [(u16, &str); 8] = [
     (408, "The body did not come in time."),
     (429, "Too many wrong credentials, requests or viewers from this address."),
     (431, "The headers are longer than 32 KiB."),
-    (503, "Not now: as many as there may be, or nothing to show; detail says what."),
+    (503, "Not available now: a limit is reached, or there is no frame; see `detail`."),
 ];
 
 /// By status, what a route refuses with and why. `own` are those it has for itself.
