@@ -80,7 +80,7 @@ pub enum StartError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The system refuses threads or sockets.
-    #[error("the system refuses what framecast needs: {0}")]
+    #[error("the system refused a resource that framecast needs: {0}")]
     System(#[from] io::Error),
 }
 
@@ -235,7 +235,7 @@ impl Relay {
             .chain(self.state.streams.renditions.all().into_iter().map(|rendition| rendition.stream))
             .collect();
         if timeout(STREAMS_STOP_WITHIN, join_all(streams.iter().map(StreamHandle::stop))).await.is_err() {
-            warn!("a source did not end in time; it is left behind");
+            warn!("a source did not end in time and is abandoned");
             streams.iter().for_each(|stream| stream.bus().close());
         }
         let programs = timeout(PROGRAMS_END_WITHIN, join_all(streams.iter().map(|s| s.lasting().gone())));

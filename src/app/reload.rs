@@ -111,7 +111,7 @@ impl Parts {
             && before.server.tls.as_ref() != Some(files)
         {
             // They were right a moment ago, when the configuration was checked.
-            tls.change(files).unwrap_or_else(|error| warn!("the certificate of before stays: {error}"));
+            tls.change(files).unwrap_or_else(|error| warn!("keeping the previous certificate: {error}"));
         }
     }
 }
@@ -177,9 +177,9 @@ impl Live {
                 Ok(self.apply_to(&mut current, loaded).await?)
             }
             Err(mistakes) => {
-                error!("the configuration is wrong, and the one before holds:\n{mistakes}");
+                error!("the configuration has mistakes; keeping the previous one:\n{mistakes}");
                 let first = mistakes.mistakes().first().map(ToString::to_string).unwrap_or_default();
-                let message = Reason::with_detail("the configuration is wrong", &first);
+                let message = Reason::with_detail("the configuration has mistakes", &first);
                 self.0.parts.events.add(None, EventKind::ReloadFailed, message);
                 self.0.note(|known| known.error = Some(mistakes.clone()));
                 Err(mistakes.into())
@@ -330,14 +330,14 @@ impl Inner {
         let Some(stream) = self.parts.registry.remove(name) else { return };
         self.parts.starter.forget(name);
         if timeout(STREAM_STOPS_WITHIN, stream.stop()).await.is_err() {
-            warn!(stream = %name, "its source did not end in time; it is left behind");
+            warn!(stream = %name, "the source did not end in time and is abandoned");
             stream.bus().close();
         }
         stream.lasting().end(PROGRAMS_END_WITHIN).await;
     }
 
     fn tell(&self, applied: &Applied) {
-        info!("the configuration holds: {applied}");
+        info!("configuration applied: {applied}");
         if !applied.needs_restart.is_empty() {
             warn!("{} changed, which needs a restart", applied.needs_restart.join(", "));
         }

@@ -91,10 +91,10 @@ pub struct Kept {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HistoryError {
     /// No picture has come yet.
-    #[error("no picture has been kept yet")]
+    #[error("the replay buffer is empty")]
     Empty,
     /// Current readers hold too many bytes.
-    #[error("others still read {held} bytes of the past, and limits.max_replay_bytes allows {allowed}")]
+    #[error("readers still hold {held} bytes of the replay buffer; limits.max_replay_bytes allows {allowed}")]
     Busy {
         /// Bytes that only readers hold.
         held: usize,

@@ -20,7 +20,7 @@ pub(super) fn allow_many(config: &Config) {
         warn!(
             connections,
             max_viewers,
-            "fewer files may be open than viewers are let in: raise `ulimit -Hn` or lower limits.max_viewers"
+            "the limit on open files is below limits.max_viewers: raise one (`ulimit -Hn`) or lower the other"
         );
     }
 }

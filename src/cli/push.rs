@@ -287,7 +287,7 @@ async fn from_stdin(publisher: &mut Publisher) -> anyhow::Result<()> {
             publisher.push(part.jpeg, "standard input").await?;
         }
         for (why, times) in parser.take_events().discards() {
-            eprintln!("left out {times}: {}", why.describe());
+            eprintln!("skipped {times}: {}", why.describe());
         }
         if read == 0 {
             return Ok(());

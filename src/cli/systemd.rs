@@ -36,6 +36,6 @@ pub(super) async fn report(_: &Relay) {
 #[cfg(unix)]
 fn tell(state: sd_notify::NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!("systemd cannot be told: {error}");
+        tracing::warn!("cannot notify systemd: {error}");
     }
 }

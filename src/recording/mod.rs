@@ -132,7 +132,7 @@ impl Recorder {
             Err(error) => {
                 stats.count_save_failure();
                 if stats.note_saving(SavingState::Failing, Some(error.to_string())) {
-                    warn!(%path, %error, "cannot save frames; trying again with each frame");
+                    warn!(%path, %error, "cannot save frames; retrying with each frame");
                 }
             }
         }

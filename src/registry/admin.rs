@@ -94,18 +94,16 @@ pub enum NotApplied {
     #[error(transparent)]
     Mistakes(#[from] ConfigErrors),
     /// The stream is in the file, which is never written.
-    #[error("{0} stands in the configuration file: change it there")]
+    #[error("{0} is defined in the configuration file: change it there")]
     InFile(StreamName),
     /// A stream of this name was added already.
-    #[error("there is a stream {0} already: PUT or PATCH changes it")]
+    #[error("stream {0} already exists: use PUT or PATCH to change it")]
     Exists(StreamName),
     /// No stream of this name was added.
     #[error("there is no stream {0} that was added over HTTP")]
     NoSuchStream(StreamName),
     /// Stars stand for a credential that does not exist, or that was for another address.
-    #[error(
-        "{path}: *** stands for a credential of before, and there is none for this address: give it anew"
-    )]
+    #[error("{path}: *** replaces an earlier credential, and there is none for this address: give it again")]
     Stars {
         /// Path of the stars.
         path: String,
@@ -143,7 +141,7 @@ pub enum NotApplied {
         cause: std::io::Error,
     },
     /// The system refuses threads or sockets.
-    #[error("the system refuses what framecast needs: {0}")]
+    #[error("the system refused a resource that framecast needs: {0}")]
     System(#[from] std::io::Error),
 }
 

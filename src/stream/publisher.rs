@@ -24,7 +24,7 @@ pub struct Publishing {
 
 /// An error because another publisher feeds the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("another publisher feeds it")]
+#[error("another publisher is connected")]
 pub struct Taken;
 
 impl Turns {

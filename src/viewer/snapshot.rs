@@ -29,7 +29,7 @@ pub enum SnapshotError {
         reason: String,
     },
     /// The source runs and gave nothing in time.
-    #[error("stream {stream} gave no picture within {} s", SNAPSHOT_WAIT.as_secs())]
+    #[error("stream {stream} received no frame within {} s", SNAPSHOT_WAIT.as_secs())]
     TooLate {
         /// Name of the stream.
         stream: String,

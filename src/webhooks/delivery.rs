@@ -162,21 +162,21 @@ impl Sender {
     /// Logs once that it works again.
     fn log_success(&mut self) {
         if std::mem::take(&mut self.failing) {
-            info!(webhook = %self.config.name, "the webhook takes events again");
+            info!(webhook = %self.config.name, "the webhook accepts events again");
         }
     }
 
     /// Logs once that it does not work.
     fn log_failure(&mut self, failure: &Failure) {
         if !std::mem::replace(&mut self.failing, true) {
-            warn!(webhook = %self.config.name, "the webhook is tried again: {failure}");
+            warn!(webhook = %self.config.name, "retrying the webhook: {failure}");
         }
     }
 
     fn log_given_up(&mut self, event: &WebhookEvent, failure: &Failure) {
         self.failing = true;
         let (kind, stream) = (event.kind.as_str(), &event.stream);
-        warn!(webhook = %self.config.name, event = kind, %stream, "the webhook was not told: {failure}");
+        warn!(webhook = %self.config.name, event = kind, %stream, "the event was not delivered: {failure}");
     }
 }
 
@@ -203,7 +203,7 @@ fn client(config: &WebhookConfig) -> Client {
     let connector = match config.url.reveal().starts_with("https").then(|| client_config(config.insecure)) {
         Some(Ok(tls)) => connector.rustls_0_23(tls),
         Some(Err(reason)) => {
-            warn!(webhook = %config.name, "the webhook cannot be told: {reason}");
+            warn!(webhook = %config.name, "cannot deliver to the webhook: {reason}");
             connector
         }
         None => connector,

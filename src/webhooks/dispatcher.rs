@@ -107,7 +107,7 @@ impl Dispatcher {
             hook.sender.abort();
             let left = hook.queue.discard_all();
             if left > 0 {
-                warn!(webhook = %name, left, "the webhook is gone, and was not told all");
+                warn!(webhook = %name, left, "the webhook was removed with undelivered events");
             }
         }
         self.sync_states();
@@ -239,7 +239,7 @@ impl Dispatcher {
             warn!(
                 webhook = %hook.config.name,
                 MAX_WAITING,
-                "too much waits for the webhook: the oldest is dropped"
+                "the webhook's queue is full: dropped the oldest event"
             );
         }
         hook.full = full;
@@ -255,7 +255,7 @@ impl Dispatcher {
             }
             let left = hook.queue.discard_all();
             if left > 0 {
-                warn!(webhook = %hook.config.name, left, "framecast ends, and the webhook was not told all");
+                warn!(webhook = %hook.config.name, left, "framecast stops with undelivered webhook events");
             }
         }
     }

@@ -182,5 +182,5 @@ async fn request(client: &mut HttpClient) -> anyhow::Result<Report> {
     let body = answer.whole(MAX_REPORT_BYTES, deadline).await;
     let body = body.map_err(|_| anyhow!("{host} did not send its whole report"))?;
     serde_json::from_slice(&body)
-        .map_err(|error| anyhow!("{host} answered with JSON that is no report of streams: {error}"))
+        .map_err(|error| anyhow!("{host} responded with JSON that is not a stream report: {error}"))
 }

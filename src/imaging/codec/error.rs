@@ -16,7 +16,7 @@ pub enum CodecError {
         got: usize,
     },
     /// The picture has more pixels than allowed; nothing was decoded.
-    #[error("the picture is {width}x{height} pixels, at most {max_pixels} pixels in all are taken")]
+    #[error("the picture is {width}x{height} pixels, at most {max_pixels} pixels are accepted")]
     TooManyPixels {
         /// Width in pixels.
         width: usize,

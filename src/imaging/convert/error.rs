@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
     /// The first bytes are not those of a picture.
-    #[error("not a picture but {looks_like}; JPEG, PNG, WebP, GIF and BMP are taken")]
+    #[error("not a picture but {looks_like}; JPEG, PNG, WebP, GIF and BMP are accepted")]
     NotAPicture {
         /// The format that the first bytes look like.
         looks_like: String,
@@ -18,7 +18,7 @@ pub enum PictureError {
         len: usize,
     },
     /// The file has more bytes than allowed.
-    #[error("the picture has {len} bytes, at most {max} are taken (limits.max_frame_bytes)")]
+    #[error("the picture has {len} bytes, at most {max} are accepted (limits.max_frame_bytes)")]
     TooLarge {
         /// Bytes of the file, or of the JPEG made from it.
         len: usize,
@@ -27,7 +27,7 @@ pub enum PictureError {
     },
     /// The picture has more pixels than allowed.
     #[error(
-        "the picture is {width}x{height} pixels, at most {max} pixels in all are taken \
+        "the picture is {width}x{height} pixels, at most {max} pixels are accepted \
          (limits.max_frame_pixels)"
     )]
     TooManyPixels {
@@ -62,7 +62,7 @@ pub enum PictureError {
         most: usize,
     },
     /// The file is damaged, or of a kind that the decoder does not know.
-    #[error("the {format} is damaged or of an unusual kind: {reason}")]
+    #[error("the {format} is damaged or unsupported: {reason}")]
     Undecodable {
         /// The file format.
         format: &'static str,

@@ -148,7 +148,7 @@ fn what_is_no_picture_is_named() {
     ];
     for (bytes, name) in cases {
         let error = to_jpeg(Bytes::from_static(bytes), LIMITS).unwrap_err().to_string();
-        assert_eq!(error, format!("not a picture but {name}; JPEG, PNG, WebP, GIF and BMP are taken"));
+        assert_eq!(error, format!("not a picture but {name}; JPEG, PNG, WebP, GIF and BMP are accepted"));
     }
 }
 

@@ -10,7 +10,7 @@ pub enum LosslessError {
         why: &'static str,
     },
     /// The picture has more pixels than allowed; nothing was allocated.
-    #[error("the picture is {width}x{height} pixels, at most {max_pixels} pixels in all are taken")]
+    #[error("the picture is {width}x{height} pixels, at most {max_pixels} pixels are accepted")]
     TooManyPixels {
         /// Width in pixels.
         width: u16,

@@ -94,7 +94,7 @@ pub enum ReworkError {
     #[error("{0}")]
     Format(String),
     /// The result is no valid JPEG.
-    #[error("the reworked picture cannot be shown: {0}")]
+    #[error("the transformed picture cannot be shown: {0}")]
     Result(#[from] JpegError),
     /// A step panicked, which is a bug: the picture is dropped, the worker continues.
     #[error("transforming failed inside framecast, which is a bug: {reason}")]
@@ -103,7 +103,7 @@ pub enum ReworkError {
         reason: String,
     },
     /// The result has more bytes than allowed.
-    #[error("the reworked picture has {len} bytes, at most {max} are taken (limits.max_frame_bytes)")]
+    #[error("the transformed picture has {len} bytes, at most {max} are accepted (limits.max_frame_bytes)")]
     TooLarge {
         /// Length of the result in bytes.
         len: usize,

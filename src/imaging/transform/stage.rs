@@ -123,7 +123,7 @@ impl Inner {
             Ok(Reworked { frame, way }) => {
                 bus.show(frame, way);
                 if self.failing.swap(false, Ordering::Relaxed) {
-                    info!(stream = %self.name, "its pictures can be transformed again");
+                    info!(stream = %self.name, "frames can be transformed again");
                 }
             }
             Err(error) => {

@@ -194,13 +194,13 @@ pub enum SourceError {
     #[error(transparent)]
     Poll(#[from] PollError),
     /// The stream whose frames it shows has ended, or never existed.
-    #[error("the stream whose pictures it shows is gone")]
+    #[error("the source stream was removed")]
     NoOrigin {
         /// Its name.
         name: StreamName,
     },
     /// The stream whose frames it shows has none, and another source may have.
-    #[error("the stream whose pictures it shows is away: {reason}")]
+    #[error("the source stream is offline: {reason}")]
     OriginAway {
         /// Its name.
         name: StreamName,
@@ -208,7 +208,7 @@ pub enum SourceError {
         reason: Reason,
     },
     /// The stream whose frames it shows has no new ones.
-    #[error("the stream whose pictures it shows has shown no new picture for {} s", within.as_secs_f64())]
+    #[error("the source stream has had no new frame for {} s", within.as_secs_f64())]
     OriginSilent {
         /// Its name.
         name: StreamName,
@@ -307,14 +307,13 @@ impl SourceError {
             }
             Self::Render(_) => "it cannot be drawn",
             Self::Poll(error) => error.public(),
-            Self::NoOrigin { .. } => "the stream whose pictures it shows is gone",
+            Self::NoOrigin { .. } => "the source stream was removed",
             Self::OriginAway { reason, .. } => {
-                return format!("the stream whose pictures it shows is away: {}", reason.public()).into();
+                return format!("the source stream is offline: {}", reason.public()).into();
             }
             Self::OriginSilent { within, .. } => {
                 let within = within.as_secs_f64();
-                return format!("the stream whose pictures it shows has shown no new picture for {within} s")
-                    .into();
+                return format!("the source stream has had no new frame for {within} s").into();
             }
             Self::Mosaic(_) => "the mosaic cannot be drawn",
             Self::Images(error) => error.public(),

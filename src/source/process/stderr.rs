@@ -89,12 +89,12 @@ impl StderrLogger {
             self.log_suppressed(suppressed);
         }
         if logged {
-            info!(stream = %self.stream, program = self.program, "says: {text}");
+            info!(stream = %self.stream, program = self.program, "stderr: {text}");
         }
     }
 
     fn log_suppressed(&self, suppressed: u64) {
-        info!(stream = %self.stream, program = self.program, "said {suppressed} more lines");
+        info!(stream = %self.stream, program = self.program, "{suppressed} more lines suppressed");
     }
 }
 

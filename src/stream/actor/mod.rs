@@ -178,7 +178,7 @@ impl StreamActor {
             State::Idle | State::Paused | State::Stopped => {
                 self.no_longer_away(ctx);
                 if std::mem::take(&mut self.said_live) {
-                    info!(stream = %self.config.name, state = self.state.as_str(), "its source is let go");
+                    info!(stream = %self.config.name, state = self.state.as_str(), "source closed");
                 }
             }
         }
@@ -197,7 +197,7 @@ impl StreamActor {
                         warn!(
                             stream = %this.config.name,
                             source = this.failover.generation(),
-                            "source is away: {}",
+                            "source is offline: {}",
                             this.reason.detailed()
                         );
                     }

@@ -135,9 +135,9 @@ impl Failover {
             })
             .collect();
         if why.is_empty() {
-            info!(stream = %config.name, "shows {source} again");
+            info!(stream = %config.name, "switched back to {source}");
         } else {
-            warn!(stream = %config.name, "shows {source} instead: {}", why.join("; "));
+            warn!(stream = %config.name, "switched to {source}: {}", why.join("; "));
         }
     }
 

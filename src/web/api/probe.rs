@@ -102,7 +102,7 @@ struct Counted {
 /// `POST /api/probe`.
 pub(in crate::web) async fn ask(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
     let mut body = Body::new(&request, payload);
-    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "that is no URL");
+    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large for a URL");
     let received = match begin::admin(&state, &request) {
         Ok(upload) => body.whole(upload, MAX_BODY_BYTES, too_large).await,
         Err(problem) => Err(problem),
@@ -126,12 +126,11 @@ async fn answer(state: &WebState, text: &[u8]) -> Result<Report, Problem> {
     let asked: Asked = serde_json::from_slice(text).map_err(wrong)?;
     let upstream = probe::upstream(&asked.url, asked.insecure)
         .map_err(|detail| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))?;
-    let _turn = TURNS
-        .try_acquire()
-        .map_err(|_| Problem::unavailable("as many cameras are asked as may be at once"))?;
+    let _turn =
+        TURNS.try_acquire().map_err(|_| Problem::unavailable("the limit on concurrent probes is reached"))?;
     let report = timeout(ALL_WITHIN, look(state, &upstream)).await;
     Ok(report.unwrap_or_else(|_| Report {
-        problem: Some(format!("nothing was heard within {} s", ALL_WITHIN.as_secs())),
+        problem: Some(format!("no response within {} s", ALL_WITHIN.as_secs())),
         ..Report::default()
     }))
 }

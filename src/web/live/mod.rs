@@ -142,7 +142,7 @@ impl Connection {
                 heard = timeout(SILENT_FOR, messages.recv()) => heard,
             };
             match heard {
-                Err(_) => break Some((CloseCode::Away, "nothing was heard of the page".to_owned())),
+                Err(_) => break Some((CloseCode::Away, "no message from the page".to_owned())),
                 Ok(None | Some(Err(_)) | Some(Ok(Message::Close(_)))) => break None,
                 Ok(Some(Ok(message))) => match self.hear(message).await {
                     Ok(()) => {}
@@ -167,7 +167,7 @@ impl Connection {
                 Err(error) => Err(Some((CloseCode::Policy, format!("not understood: {error}")))),
             },
             Message::Binary(_) | Message::Continuation(_) => {
-                Err(Some((CloseCode::Unsupported, "only whole text messages are taken".to_owned())))
+                Err(Some((CloseCode::Unsupported, "only whole text messages are accepted".to_owned())))
             }
             Message::Pong(_) | Message::Nop | Message::Close(_) => Ok(()),
         }

@@ -20,7 +20,7 @@ impl Pages {
     pub(super) fn join(&self, most: usize) -> Result<Page, Problem> {
         self.0.join(most).map_err(|pages| {
             let limit = "limits.max_live_connections";
-            Problem::unavailable(format!("there are as many pages connected as {limit} allows: {pages}"))
+            Problem::unavailable(format!("{limit} is reached: {pages} pages are connected"))
         })?;
         Ok(Page(self.0.clone()))
     }

@@ -114,7 +114,7 @@ impl ViewerEntry {
         let (user, agent, kind) = (user.as_deref(), agent.as_deref(), self.kind.as_str());
         info!(
             target: ACCESS, viewer = self.id, stream = %self.stream, kind, %method, path = %target,
-            client = shown(*client), user, agent, "a viewer comes"
+            client = shown(*client), user, agent, "viewer connected"
         );
     }
 
@@ -125,7 +125,7 @@ impl ViewerEntry {
         info!(
             target: ACCESS, viewer = self.id, stream = %self.stream, kind, %method, path = %target, status,
             frames, bytes, skipped, duration_ms = milliseconds(self.begun), client = shown(*client), user,
-            "a viewer goes"
+            "viewer disconnected"
         );
     }
 }

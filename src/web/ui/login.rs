@@ -61,7 +61,8 @@ pub(in crate::web) async fn form(request: HttpRequest) -> HttpResponse {
 /// `POST /login`: name and password, or a token in the password's place; or a link, which [`SWITCH`] sends.
 pub(in crate::web) async fn enter(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
     let mut body = Body::new(&request, payload).within(FORM_TIMEOUT);
-    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "that is no login");
+    let too_large =
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large for a login");
     // Anybody may send this, and take their time.
     let waiting = Connection::of(&request).map(|connection| connection.wait_for_client());
     let received = match begin::login(&state, &request) {

@@ -113,7 +113,7 @@ pub enum PlanError {
     },
     /// The scaled picture would be too large.
     #[error(
-        "scale makes {width}x{height} pixels of it, at most {max_pixels} pixels in all are made \
+        "scale makes {width}x{height} pixels of it, at most {max_pixels} pixels are allowed \
          (limits.max_frame_pixels)"
     )]
     TooLarge {

@@ -62,7 +62,7 @@ impl Poller {
             ticks.tick().await;
             match self.ask().await {
                 Ok(()) if failures > 0 => {
-                    info!("points come again");
+                    info!("polling points succeeds again");
                     failures = 0;
                 }
                 Ok(()) => {}
@@ -73,7 +73,7 @@ impl Poller {
                         return Err(error);
                     }
                     if failures == 1 {
-                        warn!("no new points: {error}");
+                        warn!("polling points failed: {error}");
                     }
                 }
             }

@@ -126,7 +126,7 @@ impl Body {
             }
             Some(Err(error)) => {
                 self.ended = true;
-                Err(Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}")))
+                Err(Problem::new(StatusCode::BAD_REQUEST, format!("the body was cut off: {error}")))
             }
         }
     }

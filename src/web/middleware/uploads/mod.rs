@@ -86,16 +86,16 @@ pub(in crate::web) struct Upload {
 /// Why an upload is refused, or ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(in crate::web) enum UploadError {
-    #[error("{0} uploads to this stream are under way, as many as limits.max_uploads_per_stream allows")]
+    #[error("limits.max_uploads_per_stream is reached: {0} uploads to this stream")]
     Stream(usize),
-    #[error("{0} uploads of your address are under way, as many as limits.max_uploads_per_address allows")]
+    #[error("limits.max_uploads_per_address is reached: {0} uploads of your address")]
     Address(usize),
-    #[error("all uploads together hold what limits.max_upload_bytes allows")]
+    #[error("limits.max_upload_bytes is reached by all uploads together")]
     Full,
     #[error("this needs {needed} bytes, and limits.max_upload_bytes leaves {share} for one upload")]
     TooLarge { needed: usize, share: usize },
     #[error(
-        "this upload was ended to make room for others: it was slow, or its address had more than others"
+        "this upload was ended to free memory for others: it was slow, or its address had more than others"
     )]
     Ended,
 }

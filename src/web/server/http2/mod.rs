@@ -128,7 +128,7 @@ pub(in crate::web) enum Error {
     Slow(Duration),
     #[error(transparent)]
     Http2(#[from] h2::Error),
-    #[error("the client sent more frames that bring nothing than it may")]
+    #[error("the client sent too many frames without progress")]
     Flood,
 }
 
@@ -405,7 +405,7 @@ impl Taken {
                     Err(error) => send(error.into(), respond, is_head, stall).await,
                 };
                 if let Err(error) = sent {
-                    debug!("an answer broke off: {error}");
+                    debug!("a response was cut off: {error}");
                 }
             });
             poll_fn(|cx| {
@@ -426,9 +426,9 @@ enum Broken {
     Http2(#[from] h2::Error),
     #[error("its head cannot be written: {0}")]
     Head(#[from] ConvertError),
-    #[error("the client takes no more of it")]
+    #[error("the client stopped reading")]
     Left,
-    #[error("the client took nothing for {} s", .0.as_secs_f32())]
+    #[error("the client read nothing for {} s", .0.as_secs_f32())]
     Stalled(Duration),
     #[error("the client does not keep up: {0}")]
     Slow(#[from] BudgetError),

@@ -119,7 +119,7 @@ impl Tls {
                 files.cert_file.display()
             )),
             Error::InvalidCertificate(error) => {
-                of_cert(format!("its first certificate cannot be read ({error:?}): make it anew"))
+                of_cert(format!("its first certificate cannot be read ({error:?}): create a new one"))
             }
             _ => of_key(
                 "is of a kind that is not supported: use ECDSA (P-256 or P-384), Ed25519, or RSA \

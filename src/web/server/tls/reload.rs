@@ -23,8 +23,8 @@ pub(in crate::web) async fn follow(tls: Weak<Tls>) {
         let files = tls.files();
         if watched.look(&[&files.cert_file, &files.key_file]).is_some() {
             match tls.reload() {
-                Ok(()) => info!("the certificate was read again"),
-                Err(error) => warn!("the new certificate is not used, the one before stays: {error}"),
+                Ok(()) => info!("certificate reloaded"),
+                Err(error) => warn!("the new certificate is invalid, keeping the previous one: {error}"),
             }
         }
     }

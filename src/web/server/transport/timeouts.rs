@@ -61,7 +61,7 @@ impl Stall {
         let blocked_since = *self.last_progress.get_or_insert(now);
         let deadline = blocked_since + timeout;
         if now >= deadline {
-            let text = format!("the viewer took nothing for {} s", timeout.as_secs_f32());
+            let text = format!("the viewer read nothing for {} s", timeout.as_secs_f32());
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)));
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));

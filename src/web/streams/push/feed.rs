@@ -64,7 +64,7 @@ pub(super) async fn take(
     request.extensions_mut().insert(Publisher(id));
     let Asked { client, user, agent, .. } = access_log::asked(state, request);
     let (client, user, agent) = (shown(client), user.as_deref(), agent.as_deref());
-    info!(target: ACCESS, stream = %name, publisher = id, client, user, agent, "a publisher feeds");
+    info!(target: ACCESS, stream = %name, publisher = id, client, user, agent, "publisher connected");
     let _feeding = stream.fed_by(id);
     let end = loop {
         let chunk = tokio::select! {
@@ -91,12 +91,12 @@ pub(super) async fn take(
     let frames = feed.frames;
     match end {
         Ok(()) => {
-            info!(target: ACCESS, stream = %name, publisher = id, frames, "a publisher ended its feed");
+            info!(target: ACCESS, stream = %name, publisher = id, frames, "publisher ended its feed");
             Ok(HttpResponse::Ok().json(Fed { frames }))
         }
         Err(problem) => {
             info!(
-                target: ACCESS, stream = %name, publisher = id, frames, "a publisher was let go: {problem}"
+                target: ACCESS, stream = %name, publisher = id, frames, "publisher disconnected: {problem}"
             );
             Err(problem)
         }
@@ -121,13 +121,13 @@ fn taken_back(name: &str) -> Problem {
 }
 
 fn another_publisher(name: &str) -> Problem {
-    let detail = format!("another publisher feeds stream {name} now; the newest wins");
+    let detail = format!("another publisher has replaced this one on stream {name}; the newest wins");
     Problem::new(StatusCode::CONFLICT, detail)
 }
 
 /// The first one stays, as `source.second_publisher` says.
 pub(super) fn already_fed(name: &str) -> Problem {
-    let detail = format!("another publisher feeds stream {name} now, and the first one stays");
+    let detail = format!("stream {name} already has a publisher; the first one stays");
     Problem::new(StatusCode::CONFLICT, detail)
 }
 
