@@ -96,7 +96,7 @@ impl Problem {
 
     /// 405, with what is allowed.
     pub fn method_not_allowed(allow: String) -> Self {
-        let detail = format!("this address takes {allow} only");
+        let detail = format!("this address accepts {allow} only");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, allow)
     }
 
@@ -113,7 +113,7 @@ impl Problem {
 
     /// 426 for what is only spoken over a WebSocket.
     pub fn not_a_web_socket() -> Self {
-        let detail = "this address speaks WebSocket (RFC 6455), version 13, and nothing else";
+        let detail = "this address accepts only WebSocket (RFC 6455), version 13";
         Self::new(StatusCode::UPGRADE_REQUIRED, detail).with(header::UPGRADE, "websocket")
     }
 
@@ -236,7 +236,7 @@ impl From<RenditionError> for Problem {
 impl From<ReworkError> for Problem {
     /// The next picture may be a better one.
     fn from(error: ReworkError) -> Self {
-        Self::unavailable(format!("the newest picture cannot be shown so: {error}"))
+        Self::unavailable(format!("the newest frame cannot be converted: {error}"))
     }
 }
 

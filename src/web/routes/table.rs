@@ -276,7 +276,7 @@ pub const ROUTES: &[Row] = &[
         .snapshot(OTHERS, "go2rtc's snapshot")
         .query(&[SRC, GO2RTC, WAIT]),
     read("/api/{name}/latest.jpg", VIEW, || to(frigate::latest))
-        .snapshot(OTHERS, "frigate's snapshot; of a camera that is away too")
+        .snapshot(OTHERS, "frigate's snapshot; also of an offline camera")
         .query(&[FRIGATE, WAIT]),
     read("/{n:[0-9]+}/stream", VIEW_COUNTED, || to(motion::stream))
         .stream(OTHERS, "A stream, counted from 1"),
@@ -300,5 +300,5 @@ pub const ROUTES: &[Row] = &[
 ];
 
 const CHANGED: Answer = json::<admin::Report<'_>>();
-const CREATED: Answer = CHANGED.with_status(201, "It is there now; Location says where.");
+const CREATED: Answer = CHANGED.with_status(201, "It was added; Location is its URL.");
 const FED: Answer = json::<push::Fed>();

@@ -126,7 +126,7 @@ fn points() -> Value {
         "type": "object",
         "properties": {"time": {
             "type": ["number", "string"],
-            "description": "Unix seconds, or as RFC 3339 has it; now if absent.",
+            "description": "Unix seconds, or RFC 3339; the default is now.",
         }},
         "additionalProperties": {"type": "number"},
     });
@@ -136,9 +136,9 @@ fn points() -> Value {
 fn form() -> Value {
     let field = |meaning: &str| json!({"type": "string", "description": meaning});
     json!({"type": "object", "properties": {
-        "name": field("Whom the password belongs to."),
+        "name": field("The user name."),
         "password": field("Or a token."),
-        "next": field("The address to go to then."),
+        "next": field("The page to open afterwards."),
         "stream": field("The stream of a link, which replaces name and password."),
         "expires": field("The link's `expires`."),
         "signature": field("The link's `signature`."),

@@ -101,7 +101,7 @@ fn operation(row: &Row, method: &Method, schemas: &mut SchemaGenerator) -> Value
         add(&mut responses, answer, method, schemas);
     }
     if *method == Method::GET && matches!(row.rule, Rule::Needs(..)) && !responses.contains_key("303") {
-        let says = "A browser that opens a page and may not see it is led to /login.";
+        let says = "A browser that opens a page without permission is redirected to /login.";
         responses.insert("303".to_owned(), json!({"description": says}));
     }
     let mut operation = json!({

@@ -16,14 +16,11 @@ use crate::{
 
 /// Status and reason of those that many routes share.
 const SHARED: [(u16, &str); 8] = [
-    (401, "Nothing was shown that is known, and it must be."),
-    (
-        403,
-        "What was shown is not enough; or a page of another site asks for something other than GET and HEAD.",
-    ),
+    (401, "A valid credential is required."),
+    (403, "Insufficient permissions; or another site's page sends a method other than GET and HEAD."),
     (404, "There is no such stream, or the caller may not see it; or nothing else has that name or number."),
-    (405, "Not with this method: Allow says with which. Of every address."),
-    (408, "The body did not come in time."),
+    (405, "The method is not allowed; see Allow. For every path."),
+    (408, "The body did not arrive in time."),
     (429, "Too many wrong credentials, requests or viewers from this address."),
     (431, "The headers are longer than 32 KiB."),
     (503, "Not available now: a limit is reached, or there is no frame; see `detail`."),
@@ -124,7 +121,7 @@ pub(super) fn schemes(cookie: &str) -> Value {
         },
         "session": {
             "type": "apiKey", "in": "cookie", "name": cookie,
-            "description": "A browser that has logged in at /login. Honoured for our own pages only.",
+            "description": "A browser session, from /login. Accepted only from framecast's own pages.",
         },
         "linkExpires": {
             "type": "apiKey", "in": "query", "name": "expires",

@@ -244,7 +244,7 @@ impl Target {
             },
             _ => {
                 let what = self.what(role);
-                Problem::forbidden(format!("you may not {what}: that needs the role {}", role.as_str()))
+                Problem::forbidden(format!("you may not {what}: this needs the role {}", role.as_str()))
             }
         }
     }
