@@ -156,7 +156,7 @@ impl FeedGuard {
         Poll::Pending
     }
 
-    /// Shows the feed another bus: that of `rendition`, or of the stream itself. For feeds that do not stay.
+    /// Moves the feed to another bus: that of `rendition`, or of the stream itself. For feeds that can move.
     /// The task has to call [`FeedGuard::poll_ended`] behind it: what that bus shows already is seen there.
     pub(in crate::web) fn move_to(&self, bus: &Arc<Bus>, rendition: Option<Held>) {
         let mut pending = self.outbox.lock();
