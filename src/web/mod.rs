@@ -1,4 +1,4 @@
-//! HTTP: routes, the viewer's transport, pages, errors.
+//! The web server: routes, transport to viewers, pages, errors. This file assembles it.
 //!
 //! Every route is registered under the configured base path and without it, since some proxies strip the
 //! prefix and some do not. Streams never pass through a compression middleware, and what logs requests lets

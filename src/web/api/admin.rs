@@ -1,4 +1,4 @@
-//! Changing what runs: streams added over HTTP, pauses, restarts, and reading the configuration again. For
+//! Administration: streams added over HTTP, pauses, restarts, and reloads of the configuration. For
 //! administrators.
 //!
 //! A stream's settings are those of the file in JSON, and are checked as the file is: all that is wrong comes
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// Longest settings of one stream, in bytes: a chart with all its series has less than a tenth.
+/// The maximum length of one stream's settings, in bytes: a chart with all its series has less than a tenth.
 const MAX_SETTINGS_BYTES: usize = 256 * 1024;
 
 /// The effect of a change: names of streams.

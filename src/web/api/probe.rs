@@ -38,19 +38,19 @@ use crate::{
 /// A URL and a switch.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// Somebody waits in front of a form: two or three seconds of an ordinary camera say enough.
+/// The length of a probe: somebody waits for it, and two or three seconds of an ordinary camera are enough.
 const PATIENCE: Patience = Patience { frames: 30, within: Duration::from_secs(5) };
 
-/// Connecting, redirects and passwords included.
+/// The time limit of a probe, with connecting, redirects and authentication.
 const ALL_WITHIN: Duration = Duration::from_secs(20);
 
-/// Cameras that are asked at the same time.
+/// The maximum number of cameras that are probed at the same time.
 const AT_A_TIME: usize = 4;
 
 /// A larger picture is not shown in the form.
 const MAX_PICTURE_BYTES: usize = 2 * 1024 * 1024;
 
-/// Longest `Content-Type` that is reported, in characters: one with a boundary.
+/// The maximum length of a reported `Content-Type`, in characters: one with a boundary.
 const MAX_TYPE: usize = 200;
 
 static TURNS: Semaphore = Semaphore::const_new(AT_A_TIME);

@@ -1,5 +1,5 @@
-//! Addresses that clients of other programs already ask, unchanged: go2rtc, motion, WebcamXP, frigate. Those
-//! of mjpg-streamer and ustreamer are in `compat`.
+//! Streams as other programs (go2rtc, motion, WebcamXP) name them in the query or by number. The names
+//! that mjpg-streamer has are in `middleware::access::other_programs`.
 //!
 //! Programs that count cameras begin with 1 and mean the order of the configuration; 0 is all of them in one
 //! picture. The rules of their routes look for streams in the same way, before the handlers do.
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// The stream that the query names.
+/// Returns the stream that the query names.
 ///
 /// # Errors
 /// 400 without a name, 404 for a stream that is not there.

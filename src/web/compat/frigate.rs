@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// frigate's clients look for it.
+/// A header that frigate's clients check.
 const OFFLINE: HeaderName = HeaderName::from_static("x-frigate-offline");
 
 /// `GET /api/{name}/latest.jpg?height=&quality=`; `h` is frigate's short form.

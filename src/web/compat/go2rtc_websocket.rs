@@ -38,13 +38,13 @@ use crate::{
     },
 };
 
-/// Pictures on their way: one is shown while the next travels.
+/// The number of frames in transit: one is shown while the next is sent.
 const ON_THEIR_WAY: usize = 2;
 
-/// Asked so often whether it lives, a client of a silent stream.
+/// The interval of pings, which find out whether a client of a silent stream is still there.
 const PING_EVERY: Duration = Duration::from_secs(15);
 
-/// Nothing was heard of it for so long: it is gone.
+/// A client that sends nothing, not even pongs, is disconnected after this.
 const SILENT_FOR: Duration = Duration::from_secs(40);
 
 /// Time after which a client that is shown nothing is disconnected: it is not a viewer yet, and only viewers
@@ -86,7 +86,7 @@ pub(in crate::web) async fn ws(
     Ok(response)
 }
 
-/// Pictures may be shown wherever those of a stream may.
+/// Returns whether `server.cors` allows the origin of the request.
 fn allowed_elsewhere(request: &HttpRequest, state: &WebState) -> bool {
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
     state.runtime.settings.now().cors.as_deref().is_some_and(|cors| cors == "*" || Some(cors) == origin)
@@ -164,8 +164,10 @@ async fn ended(showing: &mut Option<impl Future<Output = ()> + Unpin>) {
     }
 }
 
+/// Joins the stream if a message requests it.
+///
 /// # Errors
-/// Why there are no pictures, as go2rtc says it: the type, and the reason.
+/// The reason why there are no pictures, as go2rtc reports it: the type, and the reason.
 fn asked(text: &str, state: &WebState, stream: &StreamHandle) -> Result<ViewerGuard, String> {
     match serde_json::from_str::<Said>(text) {
         Ok(said) if said.kind == "mjpeg" => {

@@ -65,13 +65,14 @@ use crate::{
     },
 };
 
-/// Far more tiles than fit on a wall.
+/// The maximum number of subscriptions of a page: far more tiles than fit on a video wall.
 const MAX_SUBSCRIPTIONS: usize = 256;
 
-/// Control frames have 125 bytes at most (RFC 6455, 5.5), two of which are the code.
+/// The maximum length of a close reason: control frames have 125 bytes at most (RFC 6455, 5.5), two of which
+/// are the code.
 const MAX_REASON_BYTES: usize = 123;
 
-/// Rates that make sense.
+/// The range of frame rates that a page may request.
 const RATES: std::ops::RangeInclusive<f64> = 0.1..=240.0;
 
 /// The interval of the reports to a page.
@@ -80,10 +81,10 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// The interval at which the streams' states are checked for changes.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Browsers answer pings by themselves.
+/// The interval of pings, which browsers answer by themselves.
 const PING_EVERY: Duration = Duration::from_secs(15);
 
-/// Neither a word nor a pong for so long: the page is gone, whatever its machine says.
+/// A page that sends neither a message nor a pong is disconnected after this.
 const SILENT_FOR: Duration = Duration::from_secs(40);
 
 /// `GET /api/live`.
@@ -132,7 +133,7 @@ impl Drop for Task {
 }
 
 impl Connection {
-    /// Until either side is gone.
+    /// Serves the page until either side disconnects.
     async fn run(self: Rc<Self>, mut messages: MessageStream) {
         let reporter = self.clone();
         let mut reporter = Task(tasks::spawn(async move { reporter.report().await }));
@@ -157,8 +158,10 @@ impl Connection {
         let _ = self.line.session().close(reason).await;
     }
 
+    /// Handles a message of the page.
+    ///
     /// # Errors
-    /// Why the connection is to be closed; none if it is.
+    /// The reason for closing the connection; `None` if it is closed.
     async fn hear(&self, message: Message) -> Result<(), Option<(CloseCode, String)>> {
         match message {
             Message::Ping(bytes) => self.line.session().pong(&bytes).await.map_err(|_| None),
@@ -262,7 +265,7 @@ impl Connection {
     }
 }
 
-/// As much of a reason as a close frame holds: it may quote what the page said.
+/// Cuts a reason, which may quote a message of the page, to the length that a close frame holds.
 fn beginning(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(MAX_REASON_BYTES));
     text

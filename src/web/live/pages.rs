@@ -8,11 +8,11 @@ use crate::{limits::bounded_counter::Headcount, web::middleware::problem::Proble
 #[derive(Debug, Default)]
 pub struct Pages(Arc<Headcount>);
 
-/// While it lives, a page is counted.
+/// Counts a page for as long as it exists.
 pub(super) struct Page(Arc<Headcount>);
 
 impl Pages {
-    /// Those that are.
+    /// Returns the number of connected pages.
     pub(in crate::web) fn count(&self) -> usize {
         self.0.now()
     }

@@ -17,7 +17,8 @@ use crate::web::state::WebState;
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// An address may hold a token for a moment. Our own pages are told where a request comes from.
+/// The referrer policy of pages: their addresses may hold a token for a moment, and only framecast gets
+/// them.
 pub(in crate::web) const REFERRER_POLICY: &str = "same-origin";
 
 /// Adds the headers to each answer of the routes.

@@ -37,14 +37,14 @@ pub(super) fn register(config: &mut web::ServiceConfig) {
     }
 }
 
-/// The base path without its final slash: who may use it is what `/` says.
+/// Returns the resource of the base path without its final slash, with the rule of `/`.
 pub(super) fn base(address: &str) -> Resource {
     let root = ROUTES.iter().filter(|row| row.path == "/");
     let rows = root.map(|row| Row { handler: || to(pages::base), ..*row });
     resource(address, rows)
 }
 
-/// All that the table has for a path; 405 for other methods.
+/// Returns the resource of a path with all its rows; other methods get a 405.
 fn resource(address: &str, rows: impl Iterator<Item = impl Borrow<Row>>) -> Resource {
     let mut resource = web::resource(address);
     let mut allowed = Vec::new();

@@ -14,13 +14,13 @@ use crate::web::{
 /// A route.
 #[derive(Debug)]
 pub struct Row {
-    /// Its address below the base path, with `{name}` in it.
+    /// The path below the base path, with `{name}` in it.
     pub path: &'static str,
     /// The allowed methods.
     pub methods: &'static [Method],
-    /// Who may.
+    /// The rule on who may use it.
     pub rule: Rule,
-    /// Its documentation in the OpenAPI document.
+    /// The documentation in the OpenAPI document.
     pub(in crate::web) operation: Operation,
     pub(in crate::web) handler: fn() -> Route,
 }
@@ -32,12 +32,12 @@ pub(in crate::web) struct RouteTable(pub(in crate::web) &'static [Row]);
 /// The methods of routes that are only read.
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 
-/// A route that is only read.
+/// Makes a row that is only read.
 pub(super) const fn read(path: &'static str, rule: Rule, handler: fn() -> Route) -> Row {
     row(path, READ, rule, handler)
 }
 
-/// A route with its methods. Several rows may have one path.
+/// Makes a row. Several rows may have the same path.
 pub(super) const fn row(
     path: &'static str,
     methods: &'static [Method],
@@ -47,19 +47,19 @@ pub(super) const fn row(
     Row { path, methods, rule, handler, operation: Operation::UNDOCUMENTED }
 }
 
-/// Documentation. A test finds rows without it.
+/// The documentation of a row. A test finds rows without it.
 impl Row {
     pub(super) const fn doc(mut self, tag: &'static str, summary: &'static str) -> Self {
         (self.operation.tag, self.operation.summary) = (tag, summary);
         self
     }
 
-    /// A stream, which options in the query may change.
+    /// Documents a stream, which options in the query may change.
     pub(super) const fn stream(self, tag: &'static str, summary: &'static str) -> Self {
         self.doc(tag, summary).answers(&[STREAM]).errors(&[BAD_QUERY, NO_FRAME]).query(&[AS_ASKED, HOW_SENT])
     }
 
-    /// A snapshot, which options in the query may change.
+    /// Documents a snapshot, which options in the query may change.
     pub(super) const fn snapshot(self, tag: &'static str, summary: &'static str) -> Self {
         self.doc(tag, summary)
             .answers(&[JPEG, NOT_MODIFIED])
@@ -67,7 +67,7 @@ impl Row {
             .query(&[AS_ASKED, WAIT])
     }
 
-    /// Answers other than problem JSON.
+    /// Documents responses other than problem JSON.
     pub(super) const fn answers(mut self, answers: &'static [Answer]) -> Self {
         self.operation.answers = answers;
         self
@@ -78,7 +78,7 @@ impl Row {
         self
     }
 
-    /// Errors beside those that the rule, path and method imply.
+    /// Documents errors beside those that the rule, path and method imply.
     pub(super) const fn errors(mut self, errors: &'static [Error]) -> Self {
         self.operation.errors = errors;
         self

@@ -36,7 +36,7 @@ pub(in crate::web) fn redirecting(
     limited(state, Speech::Http, socket.and_then(redirecting))
 }
 
-/// Answers everything there and then, with no state.
+/// Returns a service that answers every request immediately, without state.
 pub(super) fn answering(
     answer: impl Fn(&Request) -> Response<BoxBody> + Clone + 'static,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {

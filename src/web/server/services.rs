@@ -83,8 +83,8 @@ pub(in crate::web) fn local(
     limited(state, Speech::Http, serve)
 }
 
-/// Returns the service of connections over TLS, with one application for each version of HTTP. Each connection has a task of its own: one that is slow to
-/// shake hands delays no other.
+/// Returns the service of connections over TLS, with one application for each version of HTTP. Each
+/// connection has a task of its own: one that is slow to shake hands delays no other.
 pub(in crate::web) fn secured<A: Application>(
     state: web::Data<WebState>,
     tls: Arc<Tls>,
@@ -109,7 +109,7 @@ pub(in crate::web) fn secured<A: Application>(
     limited(state, Speech::Tls, serve)
 }
 
-/// HTTP/1 or HTTP/2, as was agreed on.
+/// Serves HTTP/1 or HTTP/2, as negotiated.
 pub(super) fn either<S: Channel + 'static>(
     first: impl ServiceFactory<Connected<S>, Config = (), Response = (), Error = DispatchError, InitError = ()>,
     second: impl Application,
@@ -139,7 +139,7 @@ pub(super) fn either<S: Channel + 'static>(
     })
 }
 
-/// Counts connections that ended with something that is no request. Nobody but the connection itself sees it.
+/// Counts connections that ended with bytes that are no request; no handler sees those.
 fn counted(state: web::Data<WebState>) -> impl Fn(DispatchError) -> DispatchError + Clone {
     move |error| {
         let too_far_ahead =
@@ -157,7 +157,7 @@ fn counted(state: web::Data<WebState>) -> impl Fn(DispatchError) -> DispatchErro
     }
 }
 
-/// A connection as actix-http takes it.
+/// A connection in the form that actix-http takes.
 type Connected<S> = (Wire<S>, Protocol, Option<SocketAddr>);
 
 pub(super) fn http_1<S: Channel + 'static>(

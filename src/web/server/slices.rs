@@ -14,7 +14,7 @@ use bytes::Bytes;
 /// buffer holds two.
 const SLICE: usize = 16 * 1024;
 
-/// A body of bytes that are there, handed on in slices: whoever copies them copies no more than that.
+/// A body of bytes in memory, sent in slices, so that copies of them are as short.
 #[derive(Debug)]
 pub(in crate::web) struct Slices {
     rest: VecDeque<Bytes>,

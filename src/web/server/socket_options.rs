@@ -11,15 +11,14 @@ use tracing::debug;
 #[cfg(target_os = "linux")]
 const NOT_SENT_LOW_WATER: u32 = 16 * 1024;
 
-/// A peer that answers nothing at all is asked after so long whether it is alive (an idle viewer, a silent
-/// publisher).
+/// The time after which TCP probes a peer that sends nothing (an idle viewer, a silent publisher).
 const KEEPALIVE_PROBE_AFTER: Duration = Duration::from_secs(30);
 
-/// Bytes sent but not acknowledged for so long: the peer's machine is gone.
+/// The time after which unacknowledged bytes end the connection: the peer's machine is gone.
 #[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Makes a socket ready; answers who is at its other end.
+/// Sets the options of a socket, and returns the address of its peer.
 pub(super) fn tuned(socket: &TcpStream) -> Option<SocketAddr> {
     if let Err(error) = tune(socket) {
         debug!("a socket option could not be set: {error}");

@@ -112,7 +112,7 @@ fn serve_panicking() -> (ServerHandle, [SocketAddr; 2]) {
     (handle, addresses)
 }
 
-/// Asks for something that panics; the connection's end comes, and what came before it.
+/// Requests a path that panics. Returns what came before the connection's end.
 async fn broken(address: SocketAddr, path: &str, more: &str) -> String {
     let mut io = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n{more}\r\n");

@@ -7,13 +7,14 @@ use crate::web::server::http2::Deadlines;
 /// An idle kept-alive connection is closed after this.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// A request's head must be here within this.
+/// The time limit for a request's head.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection that is being closed gets so long to take its last bytes.
+/// The time that a connection that is being closed has to take its last bytes.
 pub(super) const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Any answer but a stream's (which has its own setting): a client that takes nothing for so long is let go.
+/// The time after which a client that reads nothing of a response is disconnected. Streams have their own
+/// setting.
 pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Timeouts of HTTP/2.

@@ -184,7 +184,7 @@ impl UnsentAnswers {
 #[derive(Debug)]
 pub(in crate::web) struct SlowPart {
     answers: Arc<UnsentAnswers>,
-    /// Its number among the connection's parts, and when it was first seen to wait.
+    /// The part's number among those of the connection, and the time when it was first seen to wait.
     part: Option<(u64, Instant)>,
     charge: Option<Arc<Charge>>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -223,7 +223,7 @@ impl SlowPart {
         Ok(())
     }
 
-    /// Has the task woken when a part that waits will have to be charged. One timer a second at most,
+    /// Wakes the task when a part that waits has to be charged. One timer a second at most,
     /// whatever the rate of frames.
     pub(in crate::web) fn wake_when_late(&mut self, cx: &mut Context<'_>) {
         let (Some((_, since)), None) = (self.part, &self.charge) else { return };

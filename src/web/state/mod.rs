@@ -1,4 +1,4 @@
-//! The state that handlers and middleware share, in three parts: the streams, access to them, and the process.
+//! The state that handlers and middleware share, in three parts: streams, access to them, and the process.
 //!
 //! A function takes the part that it needs, or all of [`WebState`].
 

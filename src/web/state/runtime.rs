@@ -23,7 +23,7 @@ pub struct Runtime {
     pub settings: Arc<LiveSettings>,
     /// The prefix of every route; empty or `/like/this`.
     pub base_path: String,
-    /// Whether the server speaks TLS itself.
+    /// True if the server itself speaks TLS.
     pub is_tls: bool,
     /// Budgets of bytes for all requests, frames and responses.
     pub budgets: Arc<Budgets>,

@@ -1,5 +1,4 @@
-//! The settings of handlers that a new configuration may change. Each request looks at it once, where it
-//! needs it.
+//! The settings of handlers that a reload may change. Each request reads them once, where it needs them.
 
 use std::sync::Arc;
 
@@ -13,15 +12,15 @@ use crate::{
 /// The settings of one configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Bounds.
+    /// The section `limits`.
     pub limits: Limits,
     /// `Access-Control-Allow-Origin` on streams and snapshots.
     pub cors: Option<String>,
-    /// Send `Cross-Origin-Resource-Policy: same-site` where there is no `cors`.
+    /// True to send `Cross-Origin-Resource-Policy: same-site` where there is no `cors`.
     pub same_site_only: bool,
-    /// Whose pages may show framecast's in a frame.
+    /// The sites whose pages may show framecast's in a frame.
     pub frame_ancestors: FrameAncestors,
-    /// Whose word on a client's address is taken.
+    /// The proxies that are trusted to report a client's address.
     pub proxies: Proxies,
     /// The stream that `/stream` and `/snapshot` mean.
     pub default_stream: Option<StreamName>,
@@ -41,22 +40,22 @@ impl Settings {
     }
 }
 
-/// Those of the configuration that holds.
+/// The settings of the configuration in use.
 #[derive(Debug)]
 pub struct LiveSettings(ArcSwap<Settings>);
 
 impl LiveSettings {
-    /// Begins with these.
+    /// Starts with `settings`.
     pub fn new(settings: Settings) -> Self {
         Self(ArcSwap::from_pointee(settings))
     }
 
-    /// Those that hold now.
+    /// Returns the current settings.
     pub fn now(&self) -> Arc<Settings> {
         self.0.load_full()
     }
 
-    /// From now on these hold.
+    /// Replaces the settings.
     pub fn set(&self, settings: Settings) {
         self.0.store(Arc::new(settings));
     }

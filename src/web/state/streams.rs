@@ -65,8 +65,8 @@ impl Streams {
         found.ok_or_else(|| Problem::no_such_number(digits, 0))
     }
 
-    /// Returns stream number `digits`, counted from 1 in the order of the configuration; 0 is the mosaic of all
-    /// streams. Other programs count their cameras like this.
+    /// Returns stream number `digits`, counted from 1 in the order of the configuration; 0 is the mosaic of
+    /// all streams. Other programs count their cameras like this.
     ///
     /// # Errors
     /// 404 if there is none.

@@ -27,7 +27,7 @@ pub(super) struct Multiplexed {
     pub(super) feed: ViewerFeed,
     pub(super) showing: Subscriber,
     pub(super) lease: Lease,
-    /// These are held for as long as the viewer is there.
+    /// Permits that are held for as long as the viewer is connected.
     pub(super) _busy: BusyGuard,
     pub(super) _seat: AddressSeat,
     pub(super) _viewing: Viewing,

@@ -24,7 +24,7 @@ pub(in crate::web) struct Wishes {
 }
 
 impl Wishes {
-    /// As the query says.
+    /// Parses the query of a request.
     pub(in crate::web) fn of(request: &HttpRequest) -> Self {
         Self {
             unchunked: switched_off(request, "chunked"),

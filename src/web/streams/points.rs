@@ -1,4 +1,4 @@
-//! Points sent to us, for streams that are live graphs: `POST /streams/{name}/points`.
+//! Points that clients send for chart streams: `POST /streams/{name}/points`.
 
 use std::sync::Arc;
 
@@ -18,10 +18,10 @@ use crate::{
     },
 };
 
-/// Longest body: some 40,000 lines, twice of what a series keeps.
+/// The maximum length of a body: some 40,000 lines, twice as many as a series keeps.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// Points as JSON or as lines; answered when they are taken, all or none.
+/// Takes points as JSON or as lines, all or none of them.
 pub(in crate::web) async fn points(
     request: HttpRequest,
     state: State,

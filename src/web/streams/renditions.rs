@@ -43,7 +43,7 @@ pub(in crate::web) async fn join(
     Ok((guard, Some(held)))
 }
 
-/// One picture made so, in the pool: no stream is needed for that.
+/// Makes a rendition of one frame in the CPU pool; no stream is started for it.
 ///
 /// # Errors
 /// 503 when all workers are busy, or the picture cannot be made so.

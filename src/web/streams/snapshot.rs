@@ -1,4 +1,4 @@
-//! One picture as an HTTP answer.
+//! A single frame as an HTTP response.
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -66,7 +66,7 @@ pub(in crate::web) async fn answer_as(
     show(request, state, stream, variant, &picture).await
 }
 
-/// Answers with this picture.
+/// Serves this frame.
 ///
 /// # Errors
 /// 503 when there is no worker to make it so, with the reason.
@@ -116,7 +116,8 @@ fn head_of(
     head
 }
 
-/// Whether the client has this picture already (RFC 9110, 13.1.2: a list of tags, weak ones too, or `*`).
+/// Returns whether the client has this frame already (RFC 9110, 13.1.2: a list of tags, weak ones too, or
+/// `*`).
 fn knows(request: &HttpRequest, etag: &str) -> bool {
     let lines = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|line| line.to_str().ok());
     let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);

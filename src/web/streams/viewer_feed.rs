@@ -21,11 +21,11 @@ use crate::{
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Nothing was sent.
+    /// Nothing has been sent.
     Joined,
-    /// The first delimiter was.
+    /// The first delimiter has been sent.
     Streaming,
-    /// The closing one was.
+    /// The closing delimiter has been sent.
     Closed,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct ViewerFeed {
     wishes: Wishes,
     framing: Framing,
     stage: Stage,
-    /// It may not go on.
+    /// Set when the viewer has to be disconnected.
     over: bool,
     pace: ClientPace,
 }
@@ -89,7 +89,7 @@ impl ViewerFeed {
         }
     }
 
-    /// ustreamer's headers about this viewer's stream.
+    /// Returns ustreamer's headers about this viewer's stream.
     fn extra_headers(&mut self, frame: &Published) -> String {
         let picture = &frame.frame;
         format!(

@@ -125,14 +125,14 @@ pub(in crate::web) async fn answer_as(
     Ok(told(unchunked_unless(chunked, head.body(body))))
 }
 
-/// The viewer's own line says how it ended.
+/// Marks a response as logged by the line of its viewer.
 pub(in crate::web) fn told(mut response: HttpResponse) -> HttpResponse {
     response.extensions_mut().insert(Told);
     response
 }
 
-/// Otherwise actix sends chunks also to HTTP/1.0 clients. The builder's own `no_chunking` would write a
-/// length.
+/// Sets whether the response is chunked: actix sends chunks also to HTTP/1.0 clients. The builder's own
+/// `no_chunking` would write a length.
 pub(in crate::web) fn unchunked_unless(chunked: bool, mut response: HttpResponse) -> HttpResponse {
     response.head_mut().no_chunking(!chunked);
     response
@@ -167,7 +167,7 @@ impl MessageBody for NoBody {
 /// Lets the feed fill the outbox; yields no bytes itself.
 struct ViewerBody {
     feed: FeedGuard,
-    /// Until the viewer may watch no longer; none behind that.
+    /// Resolves when the viewer may no longer watch; `None` after that.
     lease: Option<Pin<Box<dyn Future<Output = ()>>>>,
     adapting: Option<Box<Adapting>>,
     /// Bounds the frames that slow viewers hold, and gives the length of the stream's frames.

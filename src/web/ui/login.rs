@@ -1,4 +1,4 @@
-//! Logging in with a browser: a form without scripts, and the session's cookie.
+//! Login with a browser: a form without scripts, and the session's cookie.
 //!
 //! All addresses that are sent here are relative, so that they hold behind a proxy that strips or adds a
 //! prefix.
@@ -40,17 +40,17 @@ use crate::{
 
 const FORM: &str = include_str!("assets/login.html");
 
-/// Asks whether the browser is to be logged in as somebody else.
+/// The page that asks whether the browser is to be logged in as somebody else.
 const SWITCH: &str = include_str!("assets/switch.html");
 
-/// Nothing but the form and its style; in no other page's frame.
+/// The content security policy of the form: its own style, and in no other page's frame.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
                               form-action 'self'; frame-ancestors 'none'";
 
 /// A name, a password and an address.
 const MAX_FORM_BYTES: usize = 8 * 1024;
 
-/// Within which the form must have come: its connection's first bytes hold it, or the next ones.
+/// The time limit for receiving the form, which the first bytes of its connection hold, or the next ones.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `GET /login`: the form.

@@ -20,7 +20,8 @@ use crate::web::{
 const PAGE: &str = include_str!("assets/page.html");
 const VIEW: &str = include_str!("assets/view.html");
 
-/// Nothing from elsewhere, nothing inline. Whose frames they may stand in is a setting.
+/// The content security policy of the pages: nothing from elsewhere, nothing inline. Frame ancestors are a
+/// setting.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
                               connect-src 'self'; base-uri 'none'; form-action 'none'";
 
@@ -52,8 +53,8 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 
-/// One tag for all that belongs together: a page never works with a script of another version. Changes with
-/// any of them.
+/// The common `ETag` of the pages and their files: a page never works with a script of another version. It
+/// changes with any of them.
 static TAG: LazyLock<String> = LazyLock::new(|| {
     let mut sum = crc32fast::Hasher::new();
     [PAGE, VIEW]
@@ -111,7 +112,7 @@ fn html(request: &HttpRequest, state: &WebState, text: &'static str) -> HttpResp
     answer
 }
 
-/// Says what the page may do, and who may frame it.
+/// Adds the headers on what the page may do and who may frame it.
 fn guard(answer: &mut HttpResponse, state: &WebState) {
     let settings = state.runtime.settings.now();
     let policy = format!("{CONTENT_POLICY}; {}", settings.frame_ancestors);

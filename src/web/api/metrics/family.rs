@@ -19,7 +19,7 @@ pub(super) struct Meaning {
     help: &'static str,
 }
 
-/// For a table of metrics.
+/// Makes an entry for a table of metrics.
 pub(super) const fn metric(name: &'static str, help: &'static str) -> Meaning {
     Meaning { name, help }
 }

@@ -16,7 +16,7 @@ use family::Scrape;
 
 use crate::{observability::process::Figures, web::state::State};
 
-/// As Prometheus names it.
+/// The content type of Prometheus' text format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// `GET /metrics`.

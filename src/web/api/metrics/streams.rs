@@ -1,4 +1,4 @@
-//! Of each stream, and of its renditions together.
+//! Metrics of each stream, and of its renditions together.
 
 use std::time::Instant;
 

@@ -112,7 +112,7 @@ fn named() -> Value {
     named
 }
 
-/// Any of a stream's keys, or null to take one away.
+/// Returns the schema of a patch: any of a stream's keys, or null to remove one.
 fn patch() -> Value {
     let keys = stream_schema();
     let keys = keys["properties"].as_object().into_iter().flatten();
@@ -120,7 +120,7 @@ fn patch() -> Value {
     json!({"type": "object", "properties": keys.collect::<Map<_, _>>()})
 }
 
-/// One point for each series of the graph, and a time; or a list of such.
+/// Returns the schema of points: one for each series of the chart, and a time; or a list of such.
 fn points() -> Value {
     let one = json!({
         "type": "object",

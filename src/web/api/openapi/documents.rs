@@ -10,7 +10,8 @@ use bytes::Bytes;
 pub struct Documents(OnceLock<Vec<Bytes>>);
 
 impl Documents {
-    /// Returns the parts between the occurrences of `placeholder` in the document. The first caller renders it.
+    /// Returns the parts between the occurrences of `placeholder` in the document, which the first call
+    /// renders.
     pub(super) fn parts(&self, placeholder: &str, render: impl FnOnce() -> String) -> &[Bytes] {
         self.0.get_or_init(|| {
             let text = Bytes::from(render());

@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// Stands for the name of the session's cookie, which depends on the port that is asked.
+/// A placeholder for the name of the session's cookie, which depends on the request's port.
 const COOKIE: &str = "framecast_of_this_port";
 
 /// `GET /api/openapi.json`.
@@ -85,7 +85,7 @@ pub(in crate::web) fn openapi(table: &[Row], base_path: &str, cookie: &str) -> V
     })
 }
 
-/// `{n:[0-9]+}` is written `{n}`.
+/// Returns a path with `{n}` in place of `{n:[0-9]+}`.
 pub(in crate::web) fn plain(path: &str) -> String {
     path.replace(":[0-9]+", "")
 }

@@ -14,21 +14,21 @@ pub(in crate::web) struct Query {
 /// The type and bounds of a value.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    /// Anything.
+    /// Any text.
     Text,
-    /// One of these.
+    /// One word of a list.
     Words(&'static [&'static str]),
-    /// Like this.
+    /// A text that matches a pattern.
     Like(&'static str),
-    /// From, to.
+    /// A range.
     Whole(u64, u64),
     /// From, to.
     Number(f64, f64),
-    /// Above nothing, to.
+    /// A number above 0, with its upper bound.
     Above0(f64),
 }
 
-/// As names of streams are.
+/// The pattern of stream names.
 pub(super) const STREAM_NAME: &str = "^[a-z0-9_-]{1,64}$";
 
 const fn may(name: &'static str, meaning: &'static str, value: Kind) -> Query {
@@ -45,7 +45,7 @@ const RATE: Kind = Kind::Above0(240.0);
 const TURN: Kind = Kind::Words(&["0", "90", "180", "270"]);
 const YES_NO: Kind = Kind::Words(&["1", "true", "", "0", "false"]);
 
-/// Options for the pictures themselves.
+/// Options of renditions.
 pub(in crate::web) const AS_ASKED: &[Query] = &[
     may("width", "maximum width in pixels", SIDE),
     may("height", "maximum height in pixels", SIDE),
@@ -54,7 +54,7 @@ pub(in crate::web) const AS_ASKED: &[Query] = &[
     may("rotate", "clockwise rotation in degrees", TURN),
     may("gray", "grayscale", YES_NO),
 ];
-/// Options for the way a stream is sent. Other values are as if nothing were there.
+/// Options of how a stream is sent. Other values are ignored.
 pub(in crate::web) const HOW_SENT: &[Query] = &[
     may("chunked", "0: raw bytes until the connection closes", Kind::Text),
     may("format", "raw: concatenated JPEGs", Kind::Text),
@@ -99,7 +99,7 @@ pub(in crate::web) const FRIGATE: &[Query] = &[
 ];
 pub(in crate::web) const KEY: &[Query] = &[may("key", "returned in the cookie stream_client", Kind::Text)];
 
-/// Those in the path, and those of the query.
+/// Returns the parameters of the path and of the query.
 pub(super) fn parameters(path: &str, query: &[&[Query]]) -> Vec<Value> {
     let names = path.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name));
     let in_path = names.map(|name| {

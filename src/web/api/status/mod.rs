@@ -19,8 +19,8 @@ use crate::{
     },
 };
 
-/// `GET /api/streams`: all that the caller may watch, in the order of the configuration.
-/// With `?src=NAME` go2rtc's clients mean one of them.
+/// `GET /api/streams`: all that the caller may watch, in the order of the configuration. With `?src=NAME`
+/// go2rtc's clients mean one of them.
 pub(in crate::web) async fn streams(
     request: HttpRequest,
     state: State,

@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Most mistakes of a configuration in an answer: past these it is the wrong file.
+/// The maximum number of configuration mistakes in a response: with more of them it is the wrong file.
 const MAX_MISTAKES: usize = 100;
 
 /// The answer of `/api/streams`.
@@ -44,7 +44,7 @@ pub(in crate::web) struct Report {
 }
 
 impl Report {
-    /// Of all that the caller may watch.
+    /// Reports on all streams that the caller may watch.
     pub(in crate::web) fn of(state: &WebState, caller: &Caller) -> Self {
         let may_see = |stream: &StreamHandle| caller.may(Role::View, Some(stream.name()));
         let streams = state.streams.registry.all();

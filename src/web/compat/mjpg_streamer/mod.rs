@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// Longest `?key=` that goes back in a cookie.
+/// The maximum length of `?key=` in the cookie.
 const MAX_KEY_LENGTH: usize = 64;
 
 /// `/?action=…` of mjpg-streamer; `N` counts streams from 0 in the order of the configuration. Anything

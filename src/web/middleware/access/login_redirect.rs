@@ -6,7 +6,7 @@ use url::form_urlencoded;
 /// The parameters of a query that are credentials. It must not be seen longer than it takes.
 pub(in crate::web) const KEYS: [&str; 3] = ["token", "expires", "signature"];
 
-/// Where the form is for somebody who may not see this, and comes back then.
+/// Returns the relative address of the login form, which returns to the requested page.
 pub(in crate::web) fn address_for(request: &HttpRequest, base_path: &str) -> String {
     let path = request.path();
     if !base_path.is_empty() && path == base_path {
@@ -18,7 +18,8 @@ pub(in crate::web) fn address_for(request: &HttpRequest, base_path: &str) -> Str
     format!("{root}login?next={next}")
 }
 
-/// The way from a page up to the base path, and from there back to the page, without keys.
+/// Returns the relative path from a page up to the base path, and the one from there to the page without
+/// keys.
 pub(in crate::web) fn root_and_rest(request: &HttpRequest, base_path: &str) -> (String, String) {
     let path = request.path();
     let wanted = path.strip_prefix(base_path).filter(|rest| rest.starts_with('/')).unwrap_or(path);

@@ -1,4 +1,4 @@
-//! Asks before each handler whether the caller may use its route, and whether it is their turn.
+//! Checks before each handler whether the caller may use its route, and the rate limit of its address.
 //!
 //! A route that everybody may use costs a look at its rule; credentials are looked at only where the answer
 //! depends on them. The bodies of requests and answers pass untouched.
@@ -55,7 +55,7 @@ use crate::{
 /// Names and values of a request's headers together: four times what browsers with many cookies send.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 
-/// Whoever has too many viewers open may look again whether one has gone after so long.
+/// The `Retry-After` of a client whose address has too many viewers.
 const SEAT_WAIT: Duration = Duration::from_secs(4);
 
 /// Lets the handler run if the rule allows it. The [`Caller`] is then there for it.
@@ -86,7 +86,7 @@ pub(in crate::web) async fn check(
     }
 }
 
-/// Who asks. It is there in every handler, since every route has its rule.
+/// The principal of the request. Every handler has one, since every route has its rule.
 impl FromRequest for Caller {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
@@ -152,7 +152,7 @@ async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
     admitted.map(|()| caller)
 }
 
-/// Looks at what the caller shows, and whether that is enough.
+/// Checks the credentials of the caller, and whether they are enough.
 async fn known(
     state: &WebState,
     request: &HttpRequest,
@@ -208,7 +208,7 @@ async fn identify(
     })
 }
 
-/// Whoever sends a request whose route does not need to know. A link may be for `stream`.
+/// Returns the principal of a request whose route does not check credentials. A link may be for `stream`.
 pub(in crate::web) async fn caller(
     state: &WebState,
     request: &HttpRequest,
@@ -274,7 +274,7 @@ pub(in crate::web) fn push_lease(
     Ok(by_role.then(|| Lease::new(&state.access.auth, &caller, Role::Push, Some(stream.name()))))
 }
 
-/// A viewer's place among those of its address.
+/// Takes one of the viewer permits of the client's address.
 ///
 /// # Errors
 /// 429 when there are too many.
@@ -287,7 +287,7 @@ pub(in crate::web) fn seat(state: &WebState, request: &HttpRequest) -> Result<Ad
     })
 }
 
-/// 429, with the whole seconds to wait.
+/// Returns a 429 with the whole seconds to wait.
 fn too_many(detail: String, wait: Duration) -> Problem {
     let seconds = (wait.as_secs() + 1).to_string();
     Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, seconds)
@@ -308,7 +308,7 @@ fn challenged(state: &WebState, request: &HttpRequest, detail: String) -> Proble
     problem.with(header::WWW_AUTHENTICATE, "Bearer realm=\"framecast\"")
 }
 
-/// Whether somebody opens this in a browser's window.
+/// Returns whether the request opens a page in a browser's window.
 fn is_navigation(request: &HttpRequest) -> bool {
     let accepts = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     request.method() == Method::GET && accepts.is_some_and(|accept| accept.contains("text/html"))

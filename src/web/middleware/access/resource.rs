@@ -57,14 +57,14 @@ pub(super) enum Called {
 
 /// A stream that may be meant.
 pub(super) struct Candidate {
-    /// Also set for a stream that does not exist, if the request has a name.
+    /// The name, also of a stream that does not exist.
     name: Option<StreamName>,
     stream: Option<StreamHandle>,
 }
 
-/// Who may push to a stream without a role.
+/// The publishers that may push to a stream without a role.
 enum Pushes {
-    /// It takes none, or is not there.
+    /// The stream does not exist, or takes no pushes.
     None,
     Anybody,
     Holders(Secret),
@@ -208,7 +208,7 @@ impl Target {
         }
     }
 
-    /// The token that the stream itself has for its publishers.
+    /// Returns the token that the stream itself has for its publishers.
     pub(super) fn own_token(&self) -> Option<(&StreamName, Secret)> {
         let candidate = self.candidates().first()?;
         match candidate.pushes() {

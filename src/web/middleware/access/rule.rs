@@ -2,12 +2,12 @@
 
 use crate::config::Role;
 
-/// Who may use a route.
+/// The requirement of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// Whoever comes: it says nothing of the streams.
+    /// No requirement: the route discloses nothing about streams.
     Anybody,
-    /// Whoever holds the role, or a higher one.
+    /// The role, or a higher one, for a scope of streams.
     Needs(Role, Of),
 }
 

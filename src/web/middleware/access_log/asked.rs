@@ -5,7 +5,7 @@ use std::{fmt::Display, net::IpAddr, time::Instant};
 use actix_web::http::Method;
 use tracing::field::display;
 
-/// Who asked for what.
+/// The method, target and sender of a request.
 #[derive(Debug, Clone)]
 pub(in crate::web) struct Asked {
     pub(in crate::web) method: Method,
@@ -23,7 +23,7 @@ pub(in crate::web) fn shown<T: Display>(value: Option<T>) -> Option<tracing::fie
     value.map(display)
 }
 
-/// Since then, to microseconds.
+/// Returns the time since `begun` in milliseconds, rounded to microseconds.
 pub(in crate::web) fn milliseconds(begun: Instant) -> f64 {
     (begun.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }

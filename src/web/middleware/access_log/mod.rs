@@ -1,4 +1,5 @@
-//! One line in the log a finished request, and one each when a viewer or a publisher comes and goes.
+//! The access log: a line for each finished request, and one each when a viewer or a publisher comes and
+//! goes.
 //!
 //! Where snapshots are polled every second a line for each request is noise, and where somebody tries
 //! passwords none would be a mistake. So lines have two levels, both with the target [`ACCESS`]: `info` for
@@ -57,7 +58,7 @@ pub(in crate::web) fn asked(state: &WebState, request: &HttpRequest) -> Asked {
     }
 }
 
-/// Says a line for each request when its answer has gone.
+/// Logs a line for each request when its response has been sent.
 pub(in crate::web) async fn log(
     request: ServiceRequest,
     next: Next<BoxBody>,

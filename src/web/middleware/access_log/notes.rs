@@ -2,7 +2,7 @@
 
 use crate::media::stream_name::StreamName;
 
-/// Which stream a request is about, as its route says.
+/// The stream that a request is about, according to its route.
 #[derive(Debug, Clone)]
 pub(in crate::web) struct About(pub(in crate::web) StreamName);
 
@@ -10,10 +10,10 @@ pub(in crate::web) struct About(pub(in crate::web) StreamName);
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web) struct Publisher(pub(in crate::web) u64);
 
-/// A request that access refused, whatever the status says of why.
+/// Marks a request that the access check refused, whatever its status.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web) struct Refused;
 
-/// An answer whose end says a line of its own.
+/// Marks a response whose end is logged elsewhere.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web) struct Told;

@@ -48,7 +48,7 @@ const MUCH_LONGER: usize = 8;
 /// this size cost less than a new connection.
 const READ_BEFORE_ANSWER: u64 = 1024 * 1024;
 
-/// And must have come within this; most have, with the head.
+/// The time limit for reading it; most such bodies arrive with the head.
 const READ_BEFORE_ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// The rest of a longer one is read and thrown away behind the answer for so long. A socket that is closed
@@ -87,7 +87,7 @@ pub(in crate::web) struct Body {
     payload: web::Payload,
     declared: Option<u64>,
     ended: bool,
-    /// Within which all of it must come.
+    /// The time limit for the whole body.
     patience: Duration,
     _busy: BusyGuard,
 }
@@ -100,7 +100,7 @@ impl Body {
         Self { payload, declared, ended: false, patience: PICTURE_TIMEOUT, _busy: busy }
     }
 
-    /// Has all of it come within `patience`, where a whole picture's time is too much.
+    /// Sets the time limit for the whole body, where that of a picture is too long.
     pub(in crate::web) fn within(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }

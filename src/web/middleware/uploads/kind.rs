@@ -12,16 +12,16 @@ pub(super) const LOGIN_GRACE: Duration = Duration::from_secs(1);
 /// An upload that holds less is not ended to make room: a feed between two pictures would end for nothing.
 pub(super) const WORTH_ENDING: usize = 64 * 1024;
 
-/// Sixteenths of the budget for pushes, with and without a credential.
+/// The sixteenths of the budget for pushes, with and without a credential.
 pub(super) const PUSH_SIXTEENTHS: usize = 14;
 
-/// Sixteenths of the budget for pushes without a credential; they are part of [`PUSH_SIXTEENTHS`].
+/// The sixteenths of the budget for pushes without a credential; they are part of [`PUSH_SIXTEENTHS`].
 const ANONYMOUS_SIXTEENTHS: usize = 8;
 
-/// Sixteenths of the budget for logins, which anybody may send, of 8 KiB each.
+/// The sixteenths of the budget for logins, which anybody may send, of 8 KiB each.
 const LOGIN_SIXTEENTHS: usize = 1;
 
-/// Sixteenths of the budget for administrators' requests, of 256 KiB each.
+/// The sixteenths of the budget for administrators' requests, of 256 KiB each.
 const ADMIN_SIXTEENTHS: usize = 1;
 
 /// The kind of an upload, and of its sender.
@@ -52,12 +52,13 @@ impl Kind {
         if self == Self::Login { LOGIN_GRACE } else { GRACE }
     }
 
-    /// The least that one holds which is ended to make room. Logins are all small: there are only many.
+    /// Returns the size from which an upload may be ended to make room. Logins are all small, but may be
+    /// many.
     pub(super) fn worth_ending(self) -> usize {
         if self == Self::Login { 1 } else { WORTH_ENDING }
     }
 
-    /// Whether everybody may send it, so that addresses are counted.
+    /// Returns whether everybody may send it, so that addresses are counted.
     pub(super) fn is_of_anybody(self) -> bool {
         matches!(self, Self::Anonymous | Self::Login)
     }

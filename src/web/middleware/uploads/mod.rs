@@ -1,9 +1,8 @@
-//! Limits what all requests that are being received hold together.
+//! Limits the memory of all request bodies that are being received.
 //!
 //! A bound on each body bounds nothing when bodies are many: 60 pictures of 7.9 MB that never end held 469
-//! MB. So an [`Upload`] stands for each body that is buffered; [`Body`](crate::web::middleware::uploads::body::Body)
-//! reads nothing without one. It is charged with what its buffers can hold, as they grow, never with what its
-//! head promises.
+//! MB. So an [`Upload`] stands for each body that is buffered; [`Body`](body::Body) reads nothing without
+//! one. It is charged with what its buffers can hold, as they grow, never with what its head promises.
 //!
 //! `limits.max_upload_bytes` is divided by [`Kind`], so that those who show no credential cannot take the
 //! room of those who do. Where there is no room, the largest upload of the same kind that has made no
@@ -53,7 +52,7 @@ pub struct Uploads {
 struct State {
     last_id: u64,
     running: HashMap<u64, Running>,
-    /// Charged by kind.
+    /// Charged bytes by kind.
     charged: HashMap<Kind, usize>,
     streams: HashMap<(String, Kind), usize>,
     addresses: HashMap<(Option<IpAddr>, Kind), usize>,
@@ -63,7 +62,7 @@ struct State {
 #[derive(Debug)]
 struct Running {
     kind: Kind,
-    /// Whose limit it counts against.
+    /// The stream whose limit it counts against.
     stream: Option<String>,
     address: Option<Option<IpAddr>>,
     /// When it began, or brought its last whole picture; none once it has come whole, and is only waited
@@ -73,7 +72,8 @@ struct Running {
     ended: CancellationToken,
 }
 
-/// One body that is being received. While it lives it is counted, and what it has reserved is charged.
+/// A body that is being received. It is counted, and its reserved bytes are charged, for as long as it
+/// exists.
 #[derive(Debug)]
 pub(in crate::web) struct Upload {
     uploads: Arc<Uploads>,
@@ -83,7 +83,7 @@ pub(in crate::web) struct Upload {
     ended: CancellationToken,
 }
 
-/// Why an upload is refused, or ended.
+/// The reason for which an upload is refused or ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(in crate::web) enum UploadError {
     #[error("limits.max_uploads_per_stream is reached: {0} uploads to this stream")]
@@ -110,7 +110,7 @@ impl From<UploadError> for Problem {
 }
 
 impl Uploads {
-    /// None yet, within `budget`; what is refused is counted in `refusals`.
+    /// Makes an empty list, within `budget`. Refused uploads are counted in `refusals`.
     pub fn new(budget: Arc<ByteBudget>, refusals: Arc<Refusals>) -> Self {
         Self { budget, refusals, state: Mutex::default() }
     }
@@ -247,7 +247,7 @@ impl State {
         self.charged.get(&kind).copied().unwrap_or_default()
     }
 
-    /// Whether the share of a kind has room for so many bytes more.
+    /// Returns whether the share of a kind has room for `more` bytes.
     fn fits(&self, kind: Kind, more: usize, capacity: usize) -> bool {
         let share = |sixteenths: usize| capacity / 16 * sixteenths;
         let own = self.charged(kind) + more <= share(kind.sixteenths());
@@ -292,7 +292,7 @@ impl State {
     }
 }
 
-/// One less; what has none is not kept.
+/// Decrements a counter, and removes it at 0.
 fn release<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: K) {
     if let Some(count) = counts.get_mut(&key) {
         *count -= 1;

@@ -1,4 +1,4 @@
-//! Gets a permit before a connection is served, and answers connections that get none.
+//! Acquires a permit for each connection before it is served, and answers connections that get none.
 
 use std::{
     io::{self, Read},

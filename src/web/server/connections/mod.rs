@@ -81,12 +81,12 @@ struct Most {
     owed: usize,
 }
 
-/// Why a connection is not served.
+/// The reason for refusing a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Refused {
     /// All permits are held by connections with requests.
     Full,
-    /// Its address has as many as `limits.max_connections_per_address` allows.
+    /// The address has as many as `limits.max_connections_per_address` allows.
     Address,
 }
 
@@ -439,7 +439,7 @@ impl Drop for RequestInWork {
     }
 }
 
-/// While this exists, a request waits for its client.
+/// Marks a request as waiting for its client for as long as this exists.
 #[derive(Debug)]
 pub(in crate::web) struct WaitForClient(Connection);
 

@@ -40,7 +40,7 @@ pub(super) struct Inbox(Rc<RefCell<Received>>);
 #[derive(Debug)]
 pub(super) struct RequestBody {
     received: Rc<RefCell<Received>>,
-    /// Bytes that handlers have read over the connection.
+    /// The counter of bytes that handlers have read over the connection.
     read: Rc<ReadBytes>,
 }
 

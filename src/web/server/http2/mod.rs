@@ -103,7 +103,7 @@ static LARGE_WINDOWS: Semaphore = Semaphore::const_new(16);
 /// for 1,000 points that are sent one by one while the handler is busy.
 const SMALL_DATA_BUDGET: usize = 256 * 1024;
 
-/// So much of an answer is handed on at a time: the largest frame there is unless a client allows more.
+/// The size of the pieces of a response: the largest frame, unless a client allows more.
 const PIECE: usize = 16 * 1024;
 
 /// The time for which a client may take nothing of an answer, where that is not the server's setting.
@@ -113,15 +113,15 @@ pub(in crate::web) struct Patience(pub(in crate::web) Duration);
 /// The timeouts of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web) struct Deadlines {
-    /// Until HTTP/2 has begun.
+    /// The time until the handshake is complete.
     pub(in crate::web) begin: Duration,
-    /// Without a request being answered.
+    /// The time without a request in progress.
     pub(in crate::web) idle: Duration,
-    /// Without taking anything of an answer.
+    /// The time in which a client reads nothing of a response.
     pub(in crate::web) stall: Duration,
 }
 
-/// Why a connection did not end in an orderly way.
+/// The reason for which a connection did not end in an orderly way.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::web) enum Error {
     #[error("HTTP/2 did not begin within {} s", .0.as_secs())]
@@ -251,7 +251,7 @@ fn poll_accept<T: AsyncRead + AsyncWrite + Unpin>(
 struct Client {
     peer: Option<SocketAddr>,
     outbox: Outbox,
-    /// None in tests that serve no listener.
+    /// The connection's permit; `None` in tests without a listener.
     connection: Option<connections::Connection>,
     unsent: Arc<ConnectionBytes>,
     read: Rc<ReadBytes>,
@@ -281,7 +281,7 @@ impl Drop for OpenHead {
     }
 }
 
-/// One of a connection's open requests.
+/// Counts an open request of a connection for as long as it exists.
 struct OpenStream {
     open: Rc<Cell<usize>>,
     _above_own: Option<SemaphorePermit<'static>>,
@@ -310,7 +310,7 @@ enum NotTaken {
     Streams,
     /// The heads of the connection's open requests are too long together.
     Heads,
-    /// It cannot be read.
+    /// The request cannot be parsed.
     Unreadable(ConvertError),
 }
 
@@ -419,7 +419,7 @@ impl Taken {
     }
 }
 
-/// Why an answer was not sent to its end.
+/// The reason for which a response was not sent to its end.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
     #[error(transparent)]

@@ -11,7 +11,7 @@ use crate::platform::file_watch::WatchedFiles;
 /// The interval between two looks: two system calls, for what happens every other month.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Goes on until the server has ended.
+/// Runs until the server has ended.
 pub(in crate::web) async fn follow(tls: Weak<Tls>) {
     let Some(files) = tls.upgrade().map(|tls| tls.files()) else { return };
     let mut watched = WatchedFiles::new(&[&files.cert_file, &files.key_file]);

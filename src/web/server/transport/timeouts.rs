@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::{Instant, Sleep};
 
-/// Nothing was written for so long and no handler is busy: the client holds the connection for nothing.
+/// The time without a write and without a busy handler after which the connection is closed.
 /// actix-http's deadline is for a connection's first head only; it waits for ever for the rest of a second
 /// one, or for a chunked body that no handler wanted. Longer than the keep-alive, which ends connections in
 /// peace.

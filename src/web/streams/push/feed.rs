@@ -108,7 +108,7 @@ async fn closed(bus: &Bus) {
     let _ = bus.subscribe().wait_for(|showing| showing.closed).await;
 }
 
-/// Never, for whoever needs no role to push.
+/// Resolves when the lease is over; never without a lease.
 async fn over(lease: &mut Option<Lease>) {
     match lease {
         Some(lease) => lease.over().await,

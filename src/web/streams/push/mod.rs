@@ -1,4 +1,4 @@
-//! Pictures pushed to us: one a request (`/frame`), or a feed without end (`/feed`).
+//! Pushed pictures: one in a request (`/frame`), or a feed without end (`/feed`).
 
 mod feed;
 mod form;

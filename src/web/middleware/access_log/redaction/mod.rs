@@ -60,11 +60,11 @@ const METHODS: [Method; 9] = [
     Method::CONNECT,
 ];
 
-/// Most digits of a number that is logged before its fraction. With as many, a credential could be guessed
-/// within an hour at the rate that the limits on guesses allow. A PIN has more.
+/// The maximum number of digits before the fraction of a number that is logged. A credential of as many could
+/// be guessed within an hour at the rate that the limits on guesses allow. A PIN has more.
 const MAX_DIGITS: usize = 3;
 
-/// Most digits of a fraction: a frame rate of 29.97.
+/// The maximum number of digits of a fraction: a frame rate of 29.97.
 const MAX_FRACTION: usize = 2;
 
 /// Usual widths and heights of pictures that have more digits.
@@ -76,11 +76,11 @@ const SIZES: [&str; 19] = [
 /// Replaces a value that is not logged.
 const STARS: &str = "***";
 
-/// Longest part of a query that is looked at, in bytes: our own are shorter.
+/// The maximum length of a query that is read, in bytes: framecast's own are shorter.
 const MAX_TARGET: usize = 256;
 
-/// Most parameters that are looked at. A line costs at most as many look-ups of streams, besides those of its
-/// path.
+/// The maximum number of parameters that are read. A line costs at most as many look-ups of streams, besides
+/// those of its path.
 const MAX_PARAMETERS: usize = 16;
 
 /// Values of a parameter that are logged.
