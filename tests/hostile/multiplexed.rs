@@ -375,7 +375,7 @@ async fn answers_that_are_the_same_for_all_are_held_once() {
     const CONNECTIONS: usize = 16;
     const REQUESTS: usize = 250;
     let mut house = house().await;
-    for target in ["/api/openapi.json", "/page/board.js", "/"] {
+    for target in ["/api/openapi.json", "/page/dashboard.js", "/"] {
         house
             .bears(MEMORY_KIB, async |house| {
                 let asking = async |_| {

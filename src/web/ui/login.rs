@@ -38,10 +38,10 @@ use crate::{
     },
 };
 
-const FORM: &str = include_str!("assets/login.html");
+const FORM: &str = include_str!("assets/login/login.html");
 
 /// The page that asks whether the browser is to be logged in as somebody else.
-const SWITCH: &str = include_str!("assets/switch.html");
+const SWITCH: &str = include_str!("assets/login/switch_user.html");
 
 /// The content security policy of the form: its own style, and in no other page's frame.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \

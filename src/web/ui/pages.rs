@@ -17,8 +17,8 @@ use crate::web::{
     state::{State, WebState},
 };
 
-const PAGE: &str = include_str!("assets/page.html");
-const VIEW: &str = include_str!("assets/view.html");
+const PAGE: &str = include_str!("assets/dashboard/dashboard.html");
+const VIEW: &str = include_str!("assets/stream/view.html");
 
 /// The content security policy of the pages: nothing from elsewhere, nothing inline. Frame ancestors are a
 /// setting.
@@ -30,27 +30,27 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The files that the pages refer to: name, type, content.
 const ASSETS: &[(&str, &str, &str)] = &[
-    ("base.css", STYLE, include_str!("assets/base.css")),
-    ("board.css", STYLE, include_str!("assets/board.css")),
-    ("form.css", STYLE, include_str!("assets/form.css")),
-    ("login.css", STYLE, include_str!("assets/login.css")),
-    ("view.css", STYLE, include_str!("assets/view.css")),
-    ("api.js", SCRIPT, include_str!("assets/api.js")),
-    ("arrange.js", SCRIPT, include_str!("assets/arrange.js")),
-    ("board.js", SCRIPT, include_str!("assets/board.js")),
-    ("events.js", SCRIPT, include_str!("assets/events.js")),
-    ("form.js", SCRIPT, include_str!("assets/form.js")),
-    ("live.js", SCRIPT, include_str!("assets/live.js")),
-    ("manage.js", SCRIPT, include_str!("assets/manage.js")),
-    ("settings.js", SCRIPT, include_str!("assets/settings.js")),
-    ("snippets.js", SCRIPT, include_str!("assets/snippets.js")),
-    ("spark.js", SCRIPT, include_str!("assets/spark.js")),
-    ("tile.js", SCRIPT, include_str!("assets/tile.js")),
-    ("view.js", SCRIPT, include_str!("assets/view.js")),
-    ("watching.js", SCRIPT, include_str!("assets/watching.js")),
-    ("wall.js", SCRIPT, include_str!("assets/wall.js")),
-    ("words.js", SCRIPT, include_str!("assets/words.js")),
-    ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+    ("base.css", STYLE, include_str!("assets/shared/base.css")),
+    ("dashboard.css", STYLE, include_str!("assets/dashboard/dashboard.css")),
+    ("form.css", STYLE, include_str!("assets/shared/form.css")),
+    ("login.css", STYLE, include_str!("assets/login/login.css")),
+    ("view.css", STYLE, include_str!("assets/stream/view.css")),
+    ("api.js", SCRIPT, include_str!("assets/shared/api.js")),
+    ("reorder.js", SCRIPT, include_str!("assets/dashboard/reorder.js")),
+    ("dashboard.js", SCRIPT, include_str!("assets/dashboard/dashboard.js")),
+    ("events.js", SCRIPT, include_str!("assets/dashboard/events.js")),
+    ("form.js", SCRIPT, include_str!("assets/shared/form.js")),
+    ("live.js", SCRIPT, include_str!("assets/shared/live.js")),
+    ("manage.js", SCRIPT, include_str!("assets/stream/manage.js")),
+    ("settings.js", SCRIPT, include_str!("assets/dashboard/settings.js")),
+    ("snippets.js", SCRIPT, include_str!("assets/stream/snippets.js")),
+    ("sparkline.js", SCRIPT, include_str!("assets/shared/sparkline.js")),
+    ("tile.js", SCRIPT, include_str!("assets/dashboard/tile.js")),
+    ("view.js", SCRIPT, include_str!("assets/stream/view.js")),
+    ("viewers.js", SCRIPT, include_str!("assets/stream/viewers.js")),
+    ("full_screen.js", SCRIPT, include_str!("assets/dashboard/full_screen.js")),
+    ("format.js", SCRIPT, include_str!("assets/shared/format.js")),
+    ("icon.svg", "image/svg+xml", include_str!("assets/shared/icon.svg")),
 ];
 
 /// The common `ETag` of the pages and their files: a page never works with a script of another version. It

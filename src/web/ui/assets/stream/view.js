@@ -4,15 +4,15 @@ import { history, session } from "./api.js";
 import { Live } from "./live.js";
 import { manage } from "./manage.js";
 import * as snippets from "./snippets.js";
-import { Spark } from "./spark.js";
-import { showWatching } from "./watching.js";
-import * as words from "./words.js";
+import { Sparkline } from "./sparkline.js";
+import { showViewers } from "./viewers.js";
+import * as format from "./format.js";
 
 const byId = (id) => document.getElementById(id);
 const name = decodeURIComponent(location.pathname.split("/").pop());
 const address = new URL(`../streams/${encodeURIComponent(name)}`, location).href;
 const picture = byId("picture");
-const spark = new Spark(byId("spark"));
+const spark = new Sparkline(byId("spark"));
 const live = new Live();
 let before = null;
 let shown = "";
@@ -33,7 +33,7 @@ live.addEventListener("connected", () => {
   history(name).then((fps) => spark.fill(fps[name] ?? []));
 });
 live.addEventListener("lost", ({ detail: seconds }) => {
-  byId("lost").textContent = `No connection to framecast; next try in ${words.span(Math.max(1, seconds))}`;
+  byId("lost").textContent = `No connection to framecast; next try in ${format.span(Math.max(1, seconds))}`;
   byId("lost").hidden = false;
   say(byId("lost").textContent);
 });
@@ -83,19 +83,19 @@ function sources({ source, sources: several }) {
 
 function facts(stream, report) {
   const all = sources(stream);
-  if (stream.size) all.push(["Size", `${stream.size.width} × ${stream.size.height}, ${words.size(stream.frame_bytes)} per frame`]);
+  if (stream.size) all.push(["Size", `${stream.size.width} × ${stream.size.height}, ${format.size(stream.frame_bytes)} per frame`]);
   let rate = "";
   if (before && report.time > before.time) {
-    rate = `, ${words.rate(Math.max(0, stream.bytes_in - before.bytes) / (report.time - before.time))}`;
+    rate = `, ${format.rate(Math.max(0, stream.bytes_in - before.bytes) / (report.time - before.time))}`;
   }
   before = { time: report.time, bytes: stream.bytes_in };
-  all.push(["Rate", `${words.fps(stream.fps_in)}${rate}`]);
+  all.push(["Rate", `${format.fps(stream.fps_in)}${rate}`]);
   all.push(["Viewers", `${stream.viewers}, including this page`]);
-  all.push(["State since", `${words.timeOfDay(stream.since)} (${words.span(report.time - stream.since)})`]);
+  all.push(["State since", `${format.timeOfDay(stream.since)} (${format.span(report.time - stream.since)})`]);
   if (stream.reconnects > 0) all.push(["Reconnects", String(stream.reconnects)]);
   const dropped = Object.entries(stream.dropped).filter(([, count]) => count > 0);
   if (dropped.length > 0) all.push(["Dropped", dropped.map(([why, count]) => `${count} ${why}`).join(", ")]);
-  if (stream.skipped > 0) all.push(["Skipped", `${words.plural(stream.skipped, "frame")} by slow viewers`]);
+  if (stream.skipped > 0) all.push(["Skipped", `${format.plural(stream.skipped, "frame")} by slow viewers`]);
   const quirks = Object.entries(stream.quirks);
   if (quirks.length > 0) all.push(["Quirks", quirks.map(([quirk, count]) => `${quirk} (${count})`).join(", ")]);
   if (stream.saving) all.push(["Recording", `${stream.saving.state}${stream.saving.reason ? `: ${stream.saving.reason}` : ""}`]);
@@ -116,7 +116,7 @@ function showFacts(pairs) {
 function showPast(replay) {
   byId("past").hidden = replay === null;
   if (replay === null) return;
-  byId("kept").textContent = `The last ${words.span(replay.span_s)}: ${words.plural(replay.frames, "frame")}, ${words.size(replay.bytes)}.`;
+  byId("kept").textContent = `The last ${format.span(replay.span_s)}: ${format.plural(replay.frames, "frame")}, ${format.size(replay.bytes)}.`;
 }
 
 byId("replay").addEventListener("click", () => {
@@ -134,7 +134,7 @@ function showClip() {
 session().then(({ admin }) => {
   if (!admin) return;
   manage(byId("manage"), name, say);
-  showWatching(byId("watching"), name);
+  showViewers(byId("watching"), name);
 });
 byId("snapshot").href = `${address}/snapshot`;
 byId("snapshot").download = `${name}.jpg`;

@@ -1,6 +1,6 @@
 // Commands and settings with which other programs use a stream.
 
-import { quoted } from "./words.js";
+import { quoted } from "./format.js";
 
 const markup = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 const escaped = (text) => text.replace(/[&<>"]/g, (each) => markup[each]);

@@ -1,7 +1,7 @@
 // The form that adds or changes a stream. It can test the camera before the stream is saved.
 
 import { ask } from "./api.js";
-import * as words from "./words.js";
+import * as format from "./format.js";
 
 /** The types of a new stream. The first two have a camera that can be tested. */
 const KINDS = [
@@ -169,10 +169,10 @@ function shown(report) {
   if (report.problem) return [make("p", { className: "wrong", textContent: report.problem })];
   const lines = [];
   const sizes = report.sizes.map(([width, height]) => `${width} × ${height}`).join(" and ");
-  const rate = report.fps === null ? [] : [words.fps(report.fps), words.rate(report.bytes_per_s)];
+  const rate = report.fps === null ? [] : [format.fps(report.fps), format.rate(report.bytes_per_s)];
   lines.push(report.type === "snapshot" ? `It works: single pictures, ${sizes}` : `It works: ${[sizes, ...rate].join(", ")}`);
-  lines.push(`${report.content_type ?? "no content type"}, frames up to ${words.size(report.largest_frame_bytes)}`);
-  for (const { what, times } of [...report.quirks, ...report.left_out]) lines.push(`${what} (${words.plural(times, "time")})`);
+  lines.push(`${report.content_type ?? "no content type"}, frames up to ${format.size(report.largest_frame_bytes)}`);
+  for (const { what, times } of [...report.quirks, ...report.left_out]) lines.push(`${what} (${format.plural(times, "time")})`);
   if (report.ended) lines.push(report.ended);
   const list = make("ul", {}, ...lines.map((line) => make("li", { textContent: line })));
   return report.picture === null ? [list] : [list, picture(report.picture)];

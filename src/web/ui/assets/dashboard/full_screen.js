@@ -18,7 +18,7 @@ function bestColumns(count, width, height) {
 }
 
 /** Handles the URL's `full`, its button, and keys: F on a tile shows it alone, Escape exits. */
-export function wall(board, changed) {
+export function fullScreen(grid, changed) {
   const button = document.getElementById("wall");
   const leave = document.getElementById("leave");
   let entered = false;
@@ -26,11 +26,11 @@ export function wall(board, changed) {
   function show() {
     const { full, columns } = settings.read();
     document.body.classList.toggle("wall", full !== null);
-    for (const tile of board.children) tile.hidden = full !== null && full !== ALL && tile.dataset.name !== full;
-    const count = [...board.children].filter((tile) => !tile.hidden).length;
+    for (const tile of grid.children) tile.hidden = full !== null && full !== ALL && tile.dataset.name !== full;
+    const count = [...grid.children].filter((tile) => !tile.hidden).length;
     const across = (full === ALL && columns) || bestColumns(count, innerWidth, innerHeight);
-    board.style.setProperty("--across", across);
-    board.style.setProperty("--down", Math.max(1, Math.ceil(count / across)));
+    grid.style.setProperty("--across", across);
+    grid.style.setProperty("--down", Math.max(1, Math.ceil(count / across)));
     changed();
   }
 
@@ -62,6 +62,6 @@ export function wall(board, changed) {
     if (event.key === "f" && tile && !event.ctrlKey && !event.metaKey) enter(tile.dataset.name);
   });
   addEventListener("resize", show);
-  new MutationObserver(show).observe(board, { childList: true });
+  new MutationObserver(show).observe(grid, { childList: true });
   show();
 }

@@ -1,17 +1,17 @@
 // The dashboard: all streams as live tiles.
 
 import { at, history, session } from "./api.js";
-import { movable } from "./arrange.js";
+import { movable } from "./reorder.js";
 import { showEvents } from "./events.js";
 import { openForm } from "./form.js";
 import { Live } from "./live.js";
 import * as settings from "./settings.js";
 import { Tile } from "./tile.js";
-import { wall } from "./wall.js";
-import * as words from "./words.js";
+import { fullScreen } from "./full_screen.js";
+import * as format from "./format.js";
 
 const byId = (id) => document.getElementById(id);
-const board = byId("tiles");
+const grid = byId("tiles");
 const summary = byId("summary");
 const said = byId("said");
 const columns = byId("columns");
@@ -42,14 +42,14 @@ function newTile(name) {
   tile.element.dataset.name = name;
   tile.grip.setAttribute("aria-label", `Move ${name}`);
   movable(tile.element, tile.grip, (element) => {
-    const order = [...board.children].map((each) => each.dataset.name);
+    const order = [...grid.children].map((each) => each.dataset.name);
     const own = reported.streams.map((stream) => stream.name);
     settings.write({ order: order.join() === own.join() ? null : order });
     say(`${tile.title.textContent} is at position ${order.indexOf(element.dataset.name) + 1} of ${order.length}`);
   });
   tile.spark.fill(rates[name] ?? []);
   tiles.set(name, tile);
-  board.append(tile.element);
+  grid.append(tile.element);
   onScreen.observe(tile.element);
   fitting.observe(tile.canvas);
   return tile;
@@ -69,9 +69,9 @@ function putInOrder(streams) {
   const { order } = settings.read();
   const place = (name) => (order.includes(name) ? order.indexOf(name) : order.length);
   const names = streams.map((stream) => stream.name).sort((one, other) => place(one) - place(other));
-  const now = [...board.children].map((each) => each.dataset.name);
-  if (names.join() === now.join() || board.querySelector(".dragged")) return;
-  board.append(...names.map((name) => tiles.get(name).element));
+  const now = [...grid.children].map((each) => each.dataset.name);
+  if (names.join() === now.join() || grid.querySelector(".dragged")) return;
+  grid.append(...names.map((name) => tiles.get(name).element));
 }
 
 /** Announces a text to screen readers, in a polite live region. */
@@ -97,9 +97,9 @@ live.addEventListener("report", ({ detail: report }) => {
   sayChanges(streams);
   const count = (state) => streams.filter((stream) => stream.state === state).length;
   const viewers = streams.reduce((sum, stream) => sum + stream.viewers, 0);
-  const parts = [`${count("live")} of ${words.plural(streams.length, "stream")} live`];
+  const parts = [`${count("live")} of ${format.plural(streams.length, "stream")} live`];
   if (count("waiting") > 0) parts.push(`${count("waiting")} waiting`);
-  parts.push(words.plural(viewers, "viewer"));
+  parts.push(format.plural(viewers, "viewer"));
   summary.textContent = parts.join(" · ");
   byId("version").textContent = report.version;
   byId("mosaic").hidden = report.mosaic === null;
@@ -122,7 +122,7 @@ async function fillGraphs() {
 
 live.addEventListener("lost", ({ detail: seconds }) => {
   document.body.classList.add("lost");
-  const text = `No connection to framecast; next try in ${words.span(Math.max(1, seconds))}`;
+  const text = `No connection to framecast; next try in ${format.span(Math.max(1, seconds))}`;
   byId("lost").textContent = text;
   byId("lost").hidden = false;
   say(text);
@@ -133,8 +133,8 @@ document.addEventListener("visibilitychange", fitAll);
 function showColumns() {
   const wanted = settings.read().columns;
   columns.value = wanted ?? "";
-  board.style.setProperty("--columns", wanted ?? "");
-  board.classList.toggle("counted", wanted !== null);
+  grid.style.setProperty("--columns", wanted ?? "");
+  grid.classList.toggle("counted", wanted !== null);
 }
 
 columns.addEventListener("change", () => {
@@ -177,4 +177,4 @@ byId("logout").addEventListener("click", async () => {
 
 showColumns();
 showWho();
-wall(board, fitAll);
+fullScreen(grid, fitAll);

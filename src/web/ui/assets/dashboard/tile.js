@@ -1,7 +1,7 @@
 // One stream on the dashboard: its picture and its state.
 
-import { Spark } from "./spark.js";
-import * as words from "./words.js";
+import { Sparkline } from "./sparkline.js";
+import * as format from "./format.js";
 
 /** A frame is stale if it is older than this, and older than three times the usual interval. */
 const STALE_S = 5;
@@ -36,7 +36,7 @@ export class Tile {
     this.state = part(".state");
     this.facts = part(".facts");
     this.grip = part(".grip");
-    this.spark = new Spark(part("svg.spark"));
+    this.spark = new Sparkline(part("svg.spark"));
     const address = `view/${encodeURIComponent(name)}`;
     part(".picture").href = address;
     this.title.href = address;
@@ -108,11 +108,11 @@ export class Tile {
       this.#before = { time: report.time, bytes: stream.bytes_in };
     }
     const facts = [];
-    if (stream.state === "live") facts.push(words.fps(stream.fps_in));
-    if (stream.state === "live" && this.#rate !== null) facts.push(words.rate(this.#rate));
-    facts.push(words.plural(stream.viewers, "viewer"));
+    if (stream.state === "live") facts.push(format.fps(stream.fps_in));
+    if (stream.state === "live" && this.#rate !== null) facts.push(format.rate(this.#rate));
+    facts.push(format.plural(stream.viewers, "viewer"));
     const late = report.latency_s[this.#subscription?.id];
-    if (late !== undefined && stream.state === "live") facts.push(words.latency(late));
+    if (late !== undefined && stream.state === "live") facts.push(format.latency(late));
     this.facts.textContent = facts.join(" · ");
   }
 
@@ -120,13 +120,13 @@ export class Tile {
     const lines = [];
     let command = null;
     if (stale) {
-      lines.push(`No new frame for ${words.span(stream.frame_age_s)}`);
+      lines.push(`No new frame for ${format.span(stream.frame_age_s)}`);
     } else if (stream.state === "waiting" && stream.push && stream.frames_in === 0) {
       const token = stream.push === "token" ? " -H 'Authorization: Bearer TOKEN'" : "";
       lines.push("No frame received yet. Push a picture:");
       command = `curl${token} --data-binary @picture.jpg ${new URL(`streams/${stream.name}/frame`, location)}`;
     } else if (stream.state === "waiting") {
-      lines.push(stream.reason, `since ${words.timeOfDay(stream.since)}`);
+      lines.push(stream.reason, `since ${format.timeOfDay(stream.since)}`);
       if (stream.next_try_in_s !== null) lines.push(`next try in ${Math.ceil(stream.next_try_in_s)} s`);
     } else if (stream.state !== "live") {
       lines.push(stream.state === "stopped" ? "stopped" : "waiting for the first frame…");

@@ -1,14 +1,14 @@
 // The list of viewers of a stream, for administrators.
 
 import { ask } from "./api.js";
-import * as words from "./words.js";
+import * as format from "./format.js";
 
 const LOOK_EVERY_MS = 2000;
 /** The maximum number of rows; the status shows the number of viewers. */
 const SHOWN = 100;
 
 /** Lists the viewers of the stream `name` in `section`, and updates the list while the page is visible. */
-export function showWatching(section, name) {
+export function showViewers(section, name) {
   const rows = section.querySelector("tbody");
   const none = section.querySelector("#nobody");
   const route = `api/streams/${encodeURIComponent(name)}/viewers`;
@@ -37,9 +37,9 @@ function row(viewer) {
     [viewer.user, viewer.client ?? "Unix socket"].filter(Boolean).join(", "),
     viewer.agent ?? "",
     viewer.kind.replaceAll("_", " "),
-    words.span(seconds),
+    format.span(seconds),
     `${viewer.frames}${viewer.skipped > 0 ? `, ${viewer.skipped} skipped` : ""}`,
-    words.size(viewer.bytes),
+    format.size(viewer.bytes),
   ];
   const line = document.createElement("tr");
   line.append(

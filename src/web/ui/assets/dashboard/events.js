@@ -1,7 +1,7 @@
 // The list of recent events. The server keeps it; reports carry the number of the last event.
 
 import { ask } from "./api.js";
-import * as words from "./words.js";
+import * as format from "./format.js";
 
 /** The maximum number of events in the list. */
 const SHOWN = 200;
@@ -43,7 +43,7 @@ function item({ time, stream, kind, state, message }) {
   entry.dataset.state = state ?? kind;
   const when = document.createElement("time");
   when.dateTime = new Date(time * 1000).toISOString();
-  when.textContent = words.timeOfDay(time);
+  when.textContent = format.timeOfDay(time);
   const what = document.createElement("span");
   what.textContent = [stream ?? "framecast", state ?? kind.replaceAll("-", " ")].join(" ");
   entry.append(when, what);

@@ -6,7 +6,7 @@ const REMEMBERED = 150;
 const STEP_S = 2;
 const HEIGHT = 20;
 
-export class Spark {
+export class Sparkline {
   #values = [];
   #before = null;
   #area = document.createElementNS(SVG, "path");
