@@ -190,7 +190,7 @@ async fn known(
         return Err(target.refused(role, caller));
     }
     state.access.refusals.count(Refusal::Unauthorized);
-    Err(challenged(state, request, target.unauthorized(role, caller, &shown)))
+    Err(challenged(state, request, role, target.unauthorized(role, caller, &shown)))
 }
 
 async fn identify(
@@ -293,14 +293,14 @@ fn too_many(detail: String, wait: Duration) -> Problem {
     Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, seconds)
 }
 
-/// Returns the 401. Programs are told that passwords are taken; a page asks in its own way, where a browser
-/// would pop up a window.
-fn challenged(state: &WebState, request: &HttpRequest, detail: String) -> Problem {
+/// Returns the 401, with every scheme that is accepted. A publisher may send its token as a Basic password, which is
+/// what ffmpeg does with `http://any:TOKEN@host`. A page asks in its own way, where a browser would open a dialog.
+fn challenged(state: &WebState, request: &HttpRequest, role: Role, detail: String) -> Problem {
     let by_page = request.headers().contains_key(header::REFERER)
         || request.headers().get("sec-fetch-mode").is_some_and(|mode| mode != "navigate");
     let problem = Problem::new(StatusCode::UNAUTHORIZED, detail);
     // ffmpeg looks at the beginning of a line only.
-    let problem = if state.access.auth.has_users() && !by_page {
+    let problem = if (state.access.auth.has_users() || role == Role::Push) && !by_page {
         problem.with(header::WWW_AUTHENTICATE, "Basic realm=\"framecast\", charset=\"UTF-8\"")
     } else {
         problem
