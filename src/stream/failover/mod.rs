@@ -5,7 +5,7 @@
 //! has two connections and viewers see no gap: the one in use is stopped when the first frame of the other has
 //! been shown.
 //!
-//! [`Failover`] holds the runs and says which one is next. Its owner, the stream's actor, starts them, keeps
+//! `Failover` holds the runs and says which one is next. Its owner, the stream's actor, starts them, keeps
 //! the time and moves the stream's state.
 
 pub mod priority;
