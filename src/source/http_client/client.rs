@@ -6,8 +6,7 @@ use url::Url;
 
 use super::{
     auth::{Authorization, Authorizer, Verdict},
-    connect,
-    connection::CameraConnection,
+    connection::{camera_connection::CameraConnection, connect},
     cookies::CookieJar,
     exchange::{Exchange, SendFailure},
     head_repair::HeadError,

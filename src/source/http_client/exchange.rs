@@ -19,11 +19,11 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use super::{
     body::{BodyDeadline, BodyReader, Framing},
-    connection::CameraConnection,
+    connection::camera_connection::CameraConnection,
     head_repair::{HeadError, HeadReader, Repaired},
     request::Request,
 };
-use crate::source::{Deadline, SourceError};
+use crate::source::error::{Deadline, SourceError};
 
 /// Bytes of a head to read at a time.
 const HEAD_READ_BYTES: usize = 2048;

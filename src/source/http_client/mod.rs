@@ -12,20 +12,17 @@
 mod auth;
 mod body;
 mod client;
-mod connect;
 mod connection;
 mod cookies;
 mod exchange;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 pub mod head_repair;
-mod origin;
 mod redirect;
 mod request;
 mod response;
-mod tls;
 
 pub use body::{BodyDeadline, BodyReader};
 pub use client::HttpClient;
+pub(crate) use connection::tls::client_config;
 pub use response::Response;
-pub(crate) use tls::client_config;

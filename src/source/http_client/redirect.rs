@@ -2,8 +2,8 @@
 
 use url::Url;
 
-use super::origin::Origin;
-use crate::source::SourceError;
+use super::connection::origin::Origin;
+use crate::source::error::SourceError;
 
 /// Maximum number of redirects for one request: cameras need one (to https, or to a session's path); more is
 /// a loop.

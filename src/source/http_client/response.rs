@@ -7,10 +7,10 @@ use bytes::Bytes;
 
 use super::{
     body::{BodyDeadline, BodyReader},
-    connection::CameraConnection,
+    connection::camera_connection::CameraConnection,
     exchange::Exchange,
 };
-use crate::{media::multipart::boundary::ContentKind, source::SourceError};
+use crate::{media::multipart::boundary::ContentKind, source::error::SourceError};
 
 /// A response whose head has been read.
 ///

@@ -2,6 +2,8 @@
 //! only the framing of the body.
 
 mod chunked;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
@@ -18,8 +20,8 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::connection::CameraConnection;
-use crate::source::{Deadline, SourceError};
+use super::connection::camera_connection::CameraConnection;
+use crate::source::error::{Deadline, SourceError};
 use chunked::{ChunkDecoder, is_line_end};
 
 /// A body on its connection. Dropping it closes the connection.
@@ -212,6 +214,3 @@ impl Timer {
         .await
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,11 +7,11 @@ use actix_service::Service;
 use actix_tls::connect::{Connection, Host, rustls_0_23::TlsConnector};
 use tokio::time::{Instant, timeout_at};
 
-use super::{connection::CameraConnection, origin::Origin, tls};
-use crate::source::{Deadline, SourceError};
+use super::{camera_connection::CameraConnection, origin::Origin, tls};
+use crate::source::error::{Deadline, SourceError};
 
 /// Connects to `origin`, in at most `within`.
-pub(super) async fn dial(
+pub(in crate::source::http_client) async fn dial(
     origin: &Origin,
     insecure: bool,
     within: Duration,

@@ -15,30 +15,30 @@ use tokio_util::either::Either;
 use super::origin::Origin;
 
 /// An open connection. Reading from it gives the bytes that the camera sends.
-pub(super) struct CameraConnection {
+pub(in crate::source::http_client) struct CameraConnection {
     origin: Origin,
     stream: Either<TcpStream, Box<AsyncTlsStream<TcpStream>>>,
 }
 
 impl CameraConnection {
     /// Wraps an open TCP connection to `origin`.
-    pub(super) fn plain(origin: Origin, tcp: TcpStream) -> Self {
+    pub(in crate::source::http_client) fn plain(origin: Origin, tcp: TcpStream) -> Self {
         Self { origin, stream: Either::Left(tcp) }
     }
 
     /// Wraps an open TLS connection to `origin`.
-    pub(super) fn tls(origin: Origin, tls: AsyncTlsStream<TcpStream>) -> Self {
+    pub(in crate::source::http_client) fn tls(origin: Origin, tls: AsyncTlsStream<TcpStream>) -> Self {
         Self { origin, stream: Either::Right(Box::new(tls)) }
     }
 
     /// Returns the server that it leads to.
-    pub(super) fn origin(&self) -> &Origin {
+    pub(in crate::source::http_client) fn origin(&self) -> &Origin {
         &self.origin
     }
 
     /// Whether it can take another request: the camera has not closed it, and has sent nothing since the last
     /// response but the empty line after its last chunk.
-    pub(super) fn is_idle(&mut self) -> bool {
+    pub(in crate::source::http_client) fn is_idle(&mut self) -> bool {
         let mut line_end = [0; 2];
         match self.read(&mut line_end).now_or_never() {
             None => true,
@@ -48,7 +48,7 @@ impl CameraConnection {
     }
 
     /// Writes all of `bytes`.
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(in crate::source::http_client) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await?;
         self.stream.flush().await
     }
