@@ -291,8 +291,9 @@ mod tests {
         assert_eq!(shown(), 2, "the one in use is shown until the other has a frame");
         trial_sink.frame(tiny_frame());
         taken_over.await;
-        fallback_sink.frame(tiny_frame());
         assert_eq!(shown(), 3);
+        fallback_sink.frame(tiny_frame());
+        assert_eq!(shown(), 3, "the one before is not shown any more");
         assert!(failover.adopt_trial().is_some(), "two runs");
         assert_eq!((failover.generation(), failover.is_on_trial(3)), (3, false));
         assert_eq!(failover.ended(2, &failed, now), None, "it was stopped");
