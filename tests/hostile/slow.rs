@@ -2,7 +2,7 @@
 //! for whole heads, for whole pictures, and for what a viewer takes.
 //!
 //! Those of a push are minutes, and not to be set: their test has a clock of its own
-//! (`src/web/streams/push/body.rs`).
+//! (`src/web/middleware/uploads/body.rs`).
 
 use std::{io, time::Duration};
 

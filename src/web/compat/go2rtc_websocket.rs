@@ -32,7 +32,7 @@ use crate::{
         query::query,
         server::transport::Outbox,
         state::{State, WebState},
-        streams::{viewer_list::Kind, viewing::begin},
+        streams::{viewer_list::Kind, viewing},
         websocket,
         websocket::backpressure::Backlog,
     },
@@ -133,7 +133,8 @@ async fn serve(
                     let counts: Arc<Counts> = Arc::default();
                     // The one before goes first.
                     drop(showing.take());
-                    let viewing = begin(&state, &request, stream.name(), Kind::WebSocket, counts.clone());
+                    let viewing =
+                        viewing::begin(&state, &request, stream.name(), Kind::WebSocket, counts.clone());
                     let shown = show(guard, session.clone(), taken.clone(), backlog.clone(), counts);
                     showing = Some(Box::pin(async move {
                         let _viewing = viewing;

@@ -23,7 +23,7 @@ use crate::{
         query::query,
         response::headers::{allow_origin, never_cached},
         state::State,
-        streams::viewing::begin,
+        streams::viewing,
     },
 };
 
@@ -50,7 +50,7 @@ pub(in crate::web) async fn by_name(
         let most = state.runtime.settings.now().limits.max_viewers_per_stream;
         let joined =
             stream.join_past(&state.streams.capacity, most).map_err(|full| state.access.no_room(full))?;
-        let viewing = begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
+        let viewing = viewing::begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
         Some((joined, seat, viewing))
     };
     let begins =

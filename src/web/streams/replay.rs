@@ -35,7 +35,7 @@ use crate::{
             transport::{Busy, BusyGuard, Outbox},
         },
         state::State,
-        streams::{options::Wishes, viewing::begin},
+        streams::{options::Wishes, viewing},
     },
 };
 
@@ -75,7 +75,7 @@ pub(in crate::web) async fn by_name(
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let counts: Arc<Counts> = Arc::default();
     let player = Player {
-        _viewing: begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
+        _viewing: viewing::begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
         counts,
         replay: Replay::new(pictures, speed),
         showing: stream.bus().subscribe(),

@@ -38,7 +38,7 @@ use crate::{
             unsent::SlowPart,
         },
         state::{State, WebState},
-        streams::{options::Wishes, viewer_feed::ViewerFeed, viewing::begin},
+        streams::{options::Wishes, viewer_feed::ViewerFeed, viewing},
     },
 };
 
@@ -101,7 +101,7 @@ pub(in crate::web) async fn answer_as(
         .map(|taken| Box::new(Adapting::new(state.clone(), stream.clone(), variant, shown.clone(), taken)));
     let viewer = Viewer::new(guard);
     let counts = viewer.counts().clone();
-    let viewing = || begin(state, request, stream.name(), Kind::Stream, counts);
+    let viewing = || viewing::begin(state, request, stream.name(), Kind::Stream, counts);
     let feed = ViewerFeed::new(viewer, held, taken, wishes, framing);
     let busy = outbox.busy(Busy::Answering);
     if request.version() == Version::HTTP_2 {

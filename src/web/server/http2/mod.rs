@@ -7,15 +7,18 @@
 //! ([`meter`]), and an answer that is not taken ends.
 //!
 //! Limits of one connection: [`CONNECTION_WINDOW`] of unread bodies, twice while they are copied;
-//! [`MAX_OPEN_HEAD_BYTES`] of heads; [`MAX_STREAMS`] tasks; [`MAX_UNSENT_BYTES`] on its way into the socket.
-//! The bytes of answers are charged by [`crate::web::server::unsent`].
+//! [`MAX_OPEN_HEAD_BYTES`](open_requests::MAX_OPEN_HEAD_BYTES) of heads; [`MAX_STREAMS`] tasks;
+//! [`MAX_UNSENT_BYTES`] on its way into the socket. The bytes of answers are charged by
+//! [`crate::web::server::unsent`].
 
 mod body;
 mod convert;
 #[cfg(all(unix, any(test, fuzzing)))]
 pub(crate) mod fuzzing;
 mod meter;
+mod open_requests;
 mod read_bytes;
+mod response;
 
 use std::{
     cell::Cell,
@@ -36,10 +39,13 @@ use bytes::Bytes;
 use convert::ConvertError;
 use futures_util::future::poll_fn;
 use h2::{
-    Reason, RecvStream, SendStream,
+    Reason, RecvStream,
     server::{Builder, Connection, SendResponse},
 };
 use meter::Metered;
+use open_requests::{OpenHead, OpenStream};
+pub(in crate::web) use response::Patience;
+use response::send;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{Semaphore, SemaphorePermit},
@@ -51,10 +57,9 @@ use tracing::debug;
 use super::{
     connections,
     transport::{Channel, Outbox, Wire},
-    unsent::{ConnectionBytes, SLOW_PART, SlowPart, UnsentAnswers},
+    unsent::ConnectionBytes,
 };
 use crate::{
-    limits::BudgetError,
     observability::tasks::{Counted, Kind},
     web::{middleware::rejections::Refusal, server::http2::read_bytes::ReadBytes},
 };
@@ -63,24 +68,12 @@ use crate::{
 /// servers allow.
 pub(in crate::web) const MAX_STREAMS: u32 = 256;
 
-/// Requests that each connection may have open, whatever the others have; more than a page asks for at once.
-/// A request that waits costs some 8 KiB.
-const OWN_STREAMS: usize = 16;
-
-/// Requests above that, of all connections together: with those 64 connections hold 24 MiB, where 256 each
-/// were 128 MiB.
-static MORE_STREAMS: Semaphore = Semaphore::const_new(2048);
-
 /// Requests that are being answered at a time, those that were cancelled and are not gone yet included.
 const MAX_TASKS: usize = MAX_STREAMS as usize;
 
 /// A request's headers, as HTTP/2 counts them (32 bytes for each besides). What reaches a handler is bounded
 /// there, too; this is what is unfolded at all.
 const MAX_HEADER_BYTES: u32 = 64 * 1024;
-
-/// Headers of all requests that have no answer yet, counted in the same way: sixteen of the longest, or 256
-/// of 4 KiB. HPACK makes long ones of a few bytes.
-const MAX_OPEN_HEAD_BYTES: usize = 1024 * 1024;
 
 /// Bytes of one answer that the handler has produced and the connection has not taken: as much again is asked
 /// for in time.
@@ -102,13 +95,6 @@ static LARGE_WINDOWS: Semaphore = Semaphore::const_new(16);
 /// h2 ends a connection with this many bytes less in its unread DATA frames than if each had 256 bytes: it is
 /// for 1,000 points that are sent one by one while the handler is busy.
 const SMALL_DATA_BUDGET: usize = 256 * 1024;
-
-/// The size of the pieces of a response: the largest frame, unless a client allows more.
-const PIECE: usize = 16 * 1024;
-
-/// The time for which a client may take nothing of an answer, where that is not the server's setting.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::web) struct Patience(pub(in crate::web) Duration);
 
 /// The timeouts of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -259,51 +245,6 @@ struct Client {
     open_streams: Rc<Cell<usize>>,
 }
 
-/// Bytes of a head, until its request is answered.
-struct OpenHead {
-    bytes: usize,
-    open: Rc<Cell<usize>>,
-}
-
-impl OpenHead {
-    fn new(bytes: usize, open: &Rc<Cell<usize>>) -> Option<Self> {
-        let all = open.get() + bytes;
-        (all <= MAX_OPEN_HEAD_BYTES).then(|| {
-            open.set(all);
-            Self { bytes, open: open.clone() }
-        })
-    }
-}
-
-impl Drop for OpenHead {
-    fn drop(&mut self) {
-        self.open.set(self.open.get() - self.bytes);
-    }
-}
-
-/// Counts an open request of a connection for as long as it exists.
-struct OpenStream {
-    open: Rc<Cell<usize>>,
-    _above_own: Option<SemaphorePermit<'static>>,
-}
-
-impl OpenStream {
-    fn new(open: &Rc<Cell<usize>>) -> Option<Self> {
-        let above_own = match open.get() {
-            ..OWN_STREAMS => None,
-            OWN_STREAMS.. => Some(MORE_STREAMS.try_acquire().ok()?),
-        };
-        open.set(open.get() + 1);
-        Some(Self { open: open.clone(), _above_own: above_own })
-    }
-}
-
-impl Drop for OpenStream {
-    fn drop(&mut self) {
-        self.open.set(self.open.get() - 1);
-    }
-}
-
 /// A request that reaches no handler.
 enum NotTaken {
     /// All connections together have as many as there may be.
@@ -417,99 +358,4 @@ impl Taken {
             .await;
         }
     }
-}
-
-/// The reason for which a response was not sent to its end.
-#[derive(Debug, thiserror::Error)]
-enum Broken {
-    #[error(transparent)]
-    Http2(#[from] h2::Error),
-    #[error("its head cannot be written: {0}")]
-    Head(#[from] ConvertError),
-    #[error("the client stopped reading")]
-    Left,
-    #[error("the client read nothing for {} s", .0.as_secs_f32())]
-    Stalled(Duration),
-    #[error("the client does not keep up: {0}")]
-    Slow(#[from] BudgetError),
-    #[error("its body failed: {0}")]
-    Body(String),
-}
-
-async fn send<B: MessageBody>(
-    response: Response<B>,
-    mut respond: SendResponse<Bytes>,
-    is_head: bool,
-    stall: Duration,
-) -> Result<(), Broken> {
-    let size = response.body().size();
-    let patience = response.extensions().get::<Patience>().map_or(stall, |patience| patience.0);
-    let is_whole = is_head || size.is_eof();
-    let head = convert::response_head(&response, size).inspect_err(|_| {
-        respond.send_reset(Reason::INTERNAL_ERROR);
-    })?;
-    let mut sending = respond.send_response(head, is_whole)?;
-    if is_whole {
-        return Ok(());
-    }
-    let slow = response.extensions().get::<Arc<UnsentAnswers>>().cloned().map(SlowPart::new);
-    let sent = send_body(response.into_body(), &mut sending, patience, slow).await;
-    if sent.is_err() {
-        sending.send_reset(Reason::CANCEL);
-    }
-    sent
-}
-
-/// Asks for a piece only when there is room for some of it: an answer that waits for its client holds no
-/// picture that is not the newest any more.
-async fn send_body<B: MessageBody>(
-    body: B,
-    sending: &mut SendStream<Bytes>,
-    patience: Duration,
-    mut slow: Option<SlowPart>,
-) -> Result<(), Broken> {
-    let mut parts = 0;
-    let mut body = pin!(body);
-    loop {
-        room(sending, 1, patience).await?;
-        let piece = tokio::select! {
-            _ = poll_fn(|cx| sending.poll_reset(cx)) => return Err(Broken::Left),
-            piece = poll_fn(|cx| body.as_mut().poll_next(cx)) => piece,
-        };
-        let Some(piece) = piece else { break };
-        let mut piece = piece.map_err(|error| Broken::Body(error.into().to_string()))?;
-        let length = piece.len();
-        parts += 1;
-        while !piece.is_empty() {
-            let wanted = piece.len().min(PIECE);
-            let room = match &mut slow {
-                Some(slow) if !slow.is_charged() => {
-                    slow.waits(parts, Some(&piece), length)?;
-                    match timeout(SLOW_PART, room(sending, wanted, patience)).await {
-                        Ok(room) => room?,
-                        Err(_) => {
-                            slow.waits(parts, Some(&piece), length)?;
-                            room(sending, wanted, patience.saturating_sub(SLOW_PART)).await?
-                        }
-                    }
-                }
-                _ => room(sending, wanted, patience).await?,
-            };
-            sending.send_data(piece.split_to(room.min(piece.len())), false)?;
-        }
-        if let Some(slow) = &mut slow {
-            slow.waits(parts, None, 0)?;
-        }
-    }
-    Ok(sending.send_data(Bytes::new(), true)?)
-}
-
-/// Waits until the client takes some bytes, of `wanted` at most. Returns how many.
-async fn room(sending: &mut SendStream<Bytes>, wanted: usize, patience: Duration) -> Result<usize, Broken> {
-    sending.reserve_capacity(wanted);
-    if sending.capacity() > 0 {
-        return Ok(sending.capacity());
-    }
-    let room = timeout(patience, poll_fn(|cx| sending.poll_capacity(cx))).await;
-    Ok(room.map_err(|_| Broken::Stalled(patience))?.ok_or(Broken::Left)??)
 }
