@@ -4,20 +4,20 @@
 //! prefix and some do not. Streams never pass through a compression middleware, and what logs requests lets
 //! their bodies alone.
 
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzzing;
-mod live;
-mod routes;
 mod query;
 mod response;
-mod server;
 mod state;
+mod server;
 mod websocket;
 pub(crate) mod middleware;
 pub(crate) mod streams;
 pub(crate) mod api;
+mod live;
 pub(crate) mod compat;
 pub(crate) mod ui;
+mod routes;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 
 use std::{io, sync::Arc};
 

@@ -234,7 +234,7 @@ fn set_cookie(
     value: &str,
     lasts: Duration,
 ) {
-    let secure = if access::is_secure(state, request) { "; Secure" } else { "" };
+    let secure = if access::is_secure(&state.runtime, request) { "; Secure" } else { "" };
     let (name, seconds) = (access::cookie_name(request), lasts.as_secs());
     let cookie = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     head.insert_header((header::SET_COOKIE, cookie));

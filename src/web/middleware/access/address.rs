@@ -4,15 +4,15 @@ use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 
-use crate::{config::Proxies, web::state::WebState};
+use crate::{config::Proxies, web::state::Runtime};
 
 /// The maximum number of addresses that are read from the header: more than chains of proxies have.
 const MAX_HOPS: usize = 16;
 
 /// Returns the client's address; `None` over a Unix socket whose other end is no trusted proxy.
-pub(in crate::web) fn address(state: &WebState, request: &HttpRequest) -> Option<IpAddr> {
+pub(in crate::web) fn address(runtime: &Runtime, request: &HttpRequest) -> Option<IpAddr> {
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    let settings = state.runtime.settings.now();
+    let settings = runtime.settings.now();
     if !settings.proxies.trust(peer) {
         return peer;
     }
@@ -49,10 +49,10 @@ fn parse(hop: &str) -> Option<IpAddr> {
 }
 
 /// Returns whether the client uses TLS, to framecast or to a trusted proxy.
-pub(in crate::web) fn is_secure(state: &WebState, request: &HttpRequest) -> bool {
+pub(in crate::web) fn is_secure(runtime: &Runtime, request: &HttpRequest) -> bool {
     let said = request.headers().get("x-forwarded-proto").and_then(|said| said.to_str().ok());
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    state.runtime.is_tls || (said == Some("https") && state.runtime.settings.now().proxies.trust(peer))
+    runtime.is_tls || (said == Some("https") && runtime.settings.now().proxies.trust(peer))
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ pub(in crate::web) fn is_known(request: &HttpRequest) -> bool {
 /// 429 when there are too many.
 pub(in crate::web) fn in_turn(request: &HttpRequest) -> Result<(), Problem> {
     let state: &WebState = request.app_data::<web::Data<WebState>>().expect("every app has its state");
-    state.access.requests.take(|| address(state, request)).map_err(|wait| {
+    state.access.requests.take(|| address(&state.runtime, request)).map_err(|wait| {
         state.access.refusals.count(Refusal::Rate);
         let detail = "more requests than limits.max_requests_per_second allows an address".to_owned();
         too_many(detail, wait)
@@ -201,7 +201,7 @@ async fn identify(
     own: Option<(&StreamName, &Secret)>,
     is_enough: impl Fn(&Caller) -> bool,
 ) -> Result<(), Problem> {
-    let from = address(state, request);
+    let from = address(&state.runtime, request);
     state.access.auth.identify(caller, shown, from, own, is_enough).await.map_err(|not_now| match not_now {
         NotNow::Guessing(wait) => too_many(not_now.to_string(), wait),
         NotNow::Busy(_) => Problem::unavailable(not_now.to_string()),
@@ -279,7 +279,7 @@ pub(in crate::web) fn push_lease(
 /// # Errors
 /// 429 when there are too many.
 pub(in crate::web) fn seat(state: &WebState, request: &HttpRequest) -> Result<AddressSeat, Problem> {
-    state.access.seats.take(address(state, request)).map_err(|most| {
+    state.access.seats.take(address(&state.runtime, request)).map_err(|most| {
         state.access.refusals.full(Full::Address);
         let detail =
             format!("your address has all the viewers that limits.max_viewers_per_address allows: {most}");

@@ -21,7 +21,7 @@ use crate::{
             problem::Problem,
         },
         query::query,
-        state::WebState,
+        state::{Streams, WebState},
     },
 };
 
@@ -71,9 +71,9 @@ enum Pushes {
 }
 
 impl Candidate {
-    fn named(state: &WebState, text: &str) -> Self {
+    fn named(streams: &Streams, text: &str) -> Self {
         let name: Option<StreamName> = text.parse().ok();
-        let stream = name.as_ref().and_then(|name| state.streams.registry.get(name));
+        let stream = name.as_ref().and_then(|name| streams.registry.get(name));
         Self { name, stream }
     }
 
@@ -127,7 +127,7 @@ impl Target {
     pub(super) fn of(state: &WebState, request: &HttpRequest, of: Of) -> Self {
         let one = |called, candidate| Self::One { called, candidates: vec![candidate], is_either: false };
         let named = |text: String| {
-            let candidate = Candidate::named(state, &text);
+            let candidate = Candidate::named(&state.streams, &text);
             one(Called::Name(text), candidate)
         };
         let default = || one(Called::Default, Candidate::found(state.default_stream()));
@@ -152,7 +152,8 @@ impl Target {
                 let numbered = Candidate::found(state.streams.find_by_number(digits));
                 // A stream of that name that the caller may not see must not change what the number means.
                 let is_either = of == Of::Camera;
-                let named = is_either.then(|| Candidate::named(state, &other_programs::camera_name(digits)));
+                let named =
+                    is_either.then(|| Candidate::named(&state.streams, &other_programs::camera_name(digits)));
                 let named = named.filter(|named| named.stream.is_some());
                 let candidates = named.into_iter().chain([numbered]).collect();
                 Self::One { called, candidates, is_either }

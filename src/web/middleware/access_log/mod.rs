@@ -51,8 +51,8 @@ pub(in crate::web) fn asked(state: &WebState, request: &HttpRequest) -> Asked {
     let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     Asked {
         method: redaction::method(request),
-        target: redaction::target(state, request),
-        client: access::address(state, request),
+        target: redaction::target(&state.streams, request),
+        client: access::address(&state.runtime, request),
         user: request.extensions().get::<Caller>().and_then(|caller| caller.name().map(str::to_owned)),
         agent: agent.map(redaction::agent),
     }

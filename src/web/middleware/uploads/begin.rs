@@ -50,7 +50,7 @@ fn begin(
     stream: Option<&str>,
 ) -> Result<Upload, Problem> {
     let limits = &state.runtime.settings.now().limits;
-    let address = kind.is_of_anybody().then(|| subscriber(access::address(state, request)));
+    let address = kind.is_of_anybody().then(|| subscriber(access::address(&state.runtime, request)));
     Ok(state.access.uploads.admit(limits, kind, stream, address)?)
 }
 

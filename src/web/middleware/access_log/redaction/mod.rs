@@ -17,7 +17,7 @@ use actix_web::{HttpRequest, http::Method};
 use url::form_urlencoded;
 pub(super) use user_agent::agent;
 
-use crate::web::state::WebState;
+use crate::web::state::Streams;
 
 /// Query parameters that are logged, with their values. All others may contain anything.
 const PARAMETERS: [(&str, Values); 22] = [
@@ -121,8 +121,8 @@ pub(super) fn method(request: &HttpRequest) -> Method {
 }
 
 /// Returns the path and the query.
-pub(super) fn target(state: &WebState, request: &HttpRequest) -> String {
-    let is_stream = |text: &str| text.parse().is_ok_and(|name| state.streams.registry.get(&name).is_some());
+pub(super) fn target(streams: &Streams, request: &HttpRequest) -> String {
+    let is_stream = |text: &str| text.parse().is_ok_and(|name| streams.registry.get(&name).is_some());
     let path = match request.match_pattern() {
         Some(pattern) => path(&pattern, |name| request.match_info().get(name), is_stream),
         None => format!("/{STARS}"),
