@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use crate::media::frame::Frame;
 
-/// Width and height in pixels.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "PictureSize")]
 pub(super) struct FrameSize {
