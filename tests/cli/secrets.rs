@@ -106,11 +106,7 @@ fn what_a_camera_or_program_says_is_for_no_viewer_and_a_body_for_nobody() {
             format!("{{type: snapshot, url: 'http://{untyped}/'}}"),
             "the camera sent text/html",
         ),
-        (
-            "odd",
-            format!("{{type: mjpeg, url: 'http://{odd}/'}}"),
-            "the camera sent something else than pictures",
-        ),
+        ("odd", format!("{{type: mjpeg, url: 'http://{odd}/'}}"), "the camera sent text/html"),
         ("phrase", format!("{{type: mjpeg, url: 'http://{phrase}/'}}"), "the camera answered 404 Not Found"),
         ("moved", format!("{{type: mjpeg, url: 'http://{moved}/'}}"), "cannot find the camera's address"),
         (
@@ -179,7 +175,7 @@ fn what_a_camera_or_program_says_is_for_no_viewer_and_a_body_for_nobody() {
     for (name, says) in [
         ("html", "text/html (\"Router [31m title-of-it\") where a multipart"),
         ("snap", "text/html (\"Router [31m title-of-it\") where a JPEG"),
-        ("untyped", "(text/html, \"Router [31m title-of-it\")"),
+        ("untyped", "text/html without a type (\"Router [31m title-of-it\")"),
         ("odd", "text/s3cret-type"),
         ("moved", "s3cret-host.invalid"),
         ("program", "s3cret-words"),

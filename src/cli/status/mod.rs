@@ -158,7 +158,7 @@ async fn fetch(client: &mut HttpClient) -> anyhow::Result<Report> {
 
 async fn request(client: &mut HttpClient) -> anyhow::Result<Report> {
     let answer = client.get(&[("Accept", "application/json")]).await.map_err(|error| match error {
-        SourceError::Unauthorized { host } => {
+        SourceError::Unauthorized { host } | SourceError::UnknownScheme { host, .. } => {
             anyhow!("{host} requires authentication: give --token or set FRAMECAST_TOKEN")
         }
         // The error's own text asks about a camera.

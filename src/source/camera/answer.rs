@@ -97,8 +97,6 @@ impl Announced {
             return Verdict::Pictures(ContentKind::Multipart { boundary: None, quoted: false });
         }
         match self.kind {
-            // An empty body is none of either; its end is reported as such.
-            _ if bytes.is_empty() => Verdict::Pictures(ContentKind::Missing),
             ContentKind::Other(_) => Verdict::Other,
             _ if MediaType::sniffed(bytes).is_some() => Verdict::Other,
             // Labelled as pictures, or not at all: whatever stands in front of the first is skipped.
@@ -233,6 +231,7 @@ mod tests {
             let verdict = announced(label).judge(&[0x55; 20], false);
             assert_eq!(verdict, Verdict::Pictures(ContentKind::from_header(label)));
         }
-        assert_eq!(announced(Some("text/html")).judge(b"", true), Verdict::Pictures(ContentKind::Missing));
+        assert_eq!(announced(None).judge(b"", true), Verdict::Pictures(ContentKind::Missing));
+        assert_eq!(announced(Some("text/html")).judge(b"", true), Verdict::Other);
     }
 }

@@ -84,6 +84,8 @@ pub struct PartParser {
     /// Whether memory was reserved for the JPEG that is arriving.
     reserved: bool,
     frames: u64,
+    /// Start markers that were skipped before the JPEG that is arriving.
+    extra_sois: usize,
     last_len: usize,
     /// Bytes skipped since the last frame, and the first of them.
     skipped: u64,
@@ -112,6 +114,7 @@ impl PartParser {
             owed: None,
             reserved: false,
             frames: 0,
+            extra_sois: 0,
             last_len: 0,
             skipped: 0,
             seen: Vec::new(),

@@ -6,6 +6,10 @@ use crate::media::jpeg::{JpegError, JpegInfo, Progress, Walk};
 /// Bytes of a start marker.
 const SOI_LEN: usize = 2;
 
+/// Further start markers before a picture: 16 bytes, as in a picture of its own ([`start`](crate::media::jpeg::start)).
+/// An endless row of them is no picture that begins late.
+const MAX_EXTRA_SOIS: usize = 8;
+
 impl PartParser {
     pub(super) fn begin_jpeg(&mut self) -> Step {
         self.reserved = false;
@@ -31,13 +35,14 @@ impl PartParser {
                     Step::Part(self.publish(info))
                 }
             }
-            Err(JpegError::NewSoi { offset: SOI_LEN }) => self.repeated_soi(),
+            Err(JpegError::NewSoi { offset: SOI_LEN }) if self.extra_sois < MAX_EXTRA_SOIS => self.skip_soi(),
             Err(error) => self.broken(offset, error),
         }
     }
 
     /// Starts the JPEG at its second SOI: nothing stands between the two.
-    fn repeated_soi(&mut self) -> Step {
+    fn skip_soi(&mut self) -> Step {
+        self.extra_sois += 1;
         self.events.quirk(Quirk::RepeatedSoi);
         self.skip(SOI_LEN);
         self.head.length = self.head.length.map(|length| length.saturating_sub(SOI_LEN));
@@ -93,6 +98,7 @@ impl PartParser {
         self.skipped = 0;
         self.seen.clear();
         self.too_large = false;
+        self.extra_sois = 0;
         self.read_lines(false);
         Part { jpeg, info }
     }

@@ -9,6 +9,7 @@ impl PartParser {
     /// Discards the JPEG at the buffer's start, which is broken from `offset` on.
     pub(super) fn broken(&mut self, offset: usize, error: JpegError) -> Step {
         self.events.discard(Discard::Invalid);
+        self.extra_sois = 0;
         if let Some(found) = self.delimiter_before(offset) {
             let len = self.buffer[..found].trim_ascii_end().len();
             self.events.last_error = Some(JpegError::Truncated { len });
