@@ -1,6 +1,6 @@
 //! The API as OpenAPI 3.1, made from the route table.
 //!
-//! Addresses, methods, who may use them and what each operation is for come from [`ROUTES`]; schemas are
+//! Addresses, methods, who may use them and what each operation is for come from the table; schemas are
 //! those of the types that are answered, and of the configuration's keys.
 
 mod bodies;

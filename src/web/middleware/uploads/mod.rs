@@ -6,7 +6,7 @@
 //!
 //! `limits.max_upload_bytes` is divided by [`Kind`], so that those who show no credential cannot take the
 //! room of those who do. Where there is no room, the largest upload of the same kind that has made no
-//! progress for [`GRACE`] is ended in favour of the new one: nobody holds the room of others by being slow.
+//! progress for `GRACE` is ended in favour of the new one: nobody holds the room of others by being slow.
 //! So is, of logins and of a stream's pushes, one of the address that has most of them: nobody holds it by
 //! being many at a time. If there is none, the new one is refused.
 //!
