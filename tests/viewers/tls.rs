@@ -25,10 +25,10 @@ use crate::{TestRelay, beside, config};
 const LARGE: usize = 2_000_000;
 
 /// A configuration with TLS and one push stream called `x`.
-fn yaml(cert: &TestCert) -> String {
+fn yaml(cert: &TestCert, viewer_timeout: &str) -> String {
     format!(
         "server: {{tls: {{{}}}}}\n\
-         streams: {{x: {{viewer_timeout: 1s, source: {{type: push, token: none}}}}}}",
+         streams: {{x: {{viewer_timeout: {viewer_timeout}, source: {{type: push, token: none}}}}}}",
         cert.tls()
     )
 }
@@ -41,8 +41,12 @@ struct Secured {
 
 impl Secured {
     fn start() -> Self {
+        Self::with_viewer_timeout("1s")
+    }
+
+    fn with_viewer_timeout(viewer_timeout: &str) -> Self {
         let cert = TestCert::make();
-        Self { relay: TestRelay::start(&yaml(&cert)), cert }
+        Self { relay: TestRelay::start(&yaml(&cert, viewer_timeout)), cert }
     }
 
     async fn handshake(
@@ -110,7 +114,8 @@ async fn streams_snapshots_and_pushes_are_those_of_plain_connections() {
 #[tokio::test]
 async fn a_slow_viewer_skips_to_the_newest_picture() {
     const PICTURES: u8 = 10;
-    let secured = Secured::start();
+    // Longer than a loaded machine takes for all pushes.
+    let secured = Secured::with_viewer_timeout("60s");
     secured.push(&large_jpeg(0, LARGE)).await;
     let mut slow = Viewing::over(secured.narrow_client().await, "/streams/x", "HTTP/1.1").await;
     slow.first_delimiter().await;
