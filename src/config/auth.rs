@@ -1,65 +1,332 @@
-//! `auth:`.
+//! `auth:`: roles, the streams they are held for, and what is kept of those who hold them.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use argon2::PasswordHash;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::{
-    model::{AuthConfig, Config, Grant, Reach, Role, Secret, TokenConfig, TokenHash, UserConfig},
-    node::{Entry, join, printable_key},
-    reader::{Context, Reader, entries},
-    schema::{self, AUTH_KEYS, TOKEN_KEYS, USER_KEYS},
-    suggest,
-    units::{self, Wrong},
+    Config, Secret,
+    reader::{SECRET, nearest},
+    values::{Collect, Entry, HOUR, LongSecret, MINUTE, Named, OneOrMany, OrNone, Text, Time, Wrong, scalar},
 };
 use crate::media::stream_name::StreamName;
-
-/// How long a login of a browser lasts: from a look at the door to a wall's year.
-const SESSIONS: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(366 * 24 * 3600);
-
-/// Longest name of a token or user.
-const MAX_NAME: usize = 64;
-
-/// Most tokens, users and webhooks: all are compared with each that is shown, or asked at each event.
-const MAX_ENTRIES: usize = 1000;
-
-/// Shortest key of links, in bytes: as long as what is signed with it.
-const MIN_LINK_KEY: usize = 32;
 
 /// Most memory (KiB) and rounds that a password's hash may ask of each login.
 const MAX_HASH_KIB: u32 = 128 * 1024;
 const MAX_HASH_ROUNDS: u32 = 16;
 
-/// Reads the section. None if something is wrong with it, which was noted.
-pub(super) fn read<'a>(context: &'a Context<'a>, entry: &'a Entry) -> Option<AuthConfig> {
-    let path = AUTH_KEYS.path.to_owned();
-    let reader = Reader::new(context, &AUTH_KEYS, path, entry.key_at, &entry.value)?;
-    let anonymous = reach(&reader, &schema::ANONYMOUS);
-    let tokens = named(context, &reader, &schema::TOKENS, |name, path, entry| {
-        let reader = Reader::new(context, &TOKEN_KEYS, path, entry.key_at, &entry.value)?;
-        let hash = reader.get(&schema::TOKEN_HASH, token_hash);
-        let grant = grant(&reader);
-        Some(TokenConfig { name, hash: hash?, grant: grant? })
-    });
-    let users = named(context, &reader, &schema::USERS, |name, path, entry| {
-        let reader = Reader::new(context, &USER_KEYS, path, entry.key_at, &entry.value)?;
-        let hash = reader.get(&schema::PASSWORD_HASH, password_hash);
-        let grant = grant(&reader);
-        Some(UserConfig { name, hash: hash?, grant: grant? })
-    });
-    let link_key = reader.get(&schema::LINK_KEY, link_key);
-    let session = reader.get(&schema::SESSION, |text| units::duration(text, SESSIONS));
-    Some(AuthConfig {
-        anonymous: anonymous?,
-        tokens: tokens?,
-        users: users?,
-        link_key: link_key?,
-        session: session?,
-        start_token: None,
-    })
+/// What somebody may do; each role may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Watch: streams, snapshots, replays, what the API says of them.
+    View,
+    /// Send pictures and points.
+    Push,
+    /// Change what is there.
+    Admin,
 }
 
-/// Names of streams in `auth` that no stream has, each with its place: they may be added later, or be misspelt.
+impl Role {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Push => "push",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Which streams a role is held for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// All that are there, and will be.
+    All,
+    /// These.
+    Only(BTreeSet<StreamName>),
+}
+
+impl Reach {
+    /// All streams.
+    pub(super) fn all() -> Self {
+        Self::All
+    }
+
+    /// No stream.
+    pub const fn nothing() -> Self {
+        Self::Only(BTreeSet::new())
+    }
+
+    /// Whether the stream is among them; one whose name is no stream's at all only if all are.
+    pub fn covers(&self, stream: Option<&StreamName>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => stream.is_some_and(|stream| names.contains(stream)),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Self::Only(names) if names.is_empty())
+    }
+}
+
+/// A role for some streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// What may be done.
+    pub role: Role,
+    /// With which streams.
+    pub reach: Reach,
+}
+
+impl Grant {
+    /// A role for all streams.
+    pub const fn for_all(role: Role) -> Self {
+        Self { role, reach: Reach::All }
+    }
+
+    /// Whether it is enough for `role` on this stream.
+    pub fn allows(&self, role: Role, stream: Option<&StreamName>) -> bool {
+        self.role >= role && self.reach.covers(stream)
+    }
+
+    /// Returns whether this grant allows everything that `other` does.
+    pub fn covers(&self, other: &Self) -> bool {
+        let reach = match (&self.reach, &other.reach) {
+            (Reach::All, _) => true,
+            (Reach::Only(_), Reach::All) => false,
+            (Reach::Only(names), Reach::Only(others)) => names.is_superset(others),
+        };
+        reach && self.role >= other.role
+    }
+
+    /// Whether it is enough for `role` on every stream.
+    pub fn allows_all(&self, role: Role) -> bool {
+        self.role >= role && self.reach == Reach::All
+    }
+
+    /// Whether it is enough for `role` on any stream.
+    pub fn allows_any(&self, role: Role) -> bool {
+        self.role >= role && !self.reach.is_nothing()
+    }
+}
+
+scalar!(
+    /// One of the names of [`Reach`].
+    Reached => StreamName, "`all`, `none`, name of a stream", "", |text| {
+        text.parse().map_err(|_| Wrong::shown("must be all, none, or names of streams"))
+    }
+);
+
+impl Collect<Reached> for Reach {
+    fn collect(names: Vec<StreamName>) -> Result<Self, String> {
+        Ok(match names.as_slice() {
+            names if names.iter().any(|name| name.as_str() == "all") => Self::All,
+            [none] if none.as_str() == "none" => Self::nothing(),
+            _ => Self::Only(names.into_iter().collect()),
+        })
+    }
+
+    fn written(&self) -> Vec<String> {
+        vec![if *self == Self::All { "all" } else { "none" }.to_owned()]
+    }
+}
+
+/// `auth:`, or its absence.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuthConfig {
+    /// What whoever comes may watch.
+    #[serde(default = "Reach::nothing", with = "OneOrMany::<Reached, Reach>")]
+    pub anonymous: Reach,
+    /// Tokens, by a name for the log.
+    #[serde(default, deserialize_with = "Named::<TokenConfig>::deserialize")]
+    #[schemars(with = "Named::<TokenConfig>")]
+    pub tokens: Vec<TokenConfig>,
+    /// Users, by the name they log in with.
+    #[serde(default, deserialize_with = "Named::<UserConfig>::deserialize")]
+    #[schemars(with = "Named::<UserConfig>")]
+    pub users: Vec<UserConfig>,
+    /// What links are signed with (`framecast link`). A new key ends all links.
+    #[serde(default, with = "Text::<OrNone<LongSecret<32>>>")]
+    pub link_key: Option<Secret>,
+    /// How long a browser stays logged in.
+    #[serde(default = "one_week", with = "Text::<Time<MINUTE, { 366 * 24 * HOUR }>>")]
+    pub session: Duration,
+    /// Administers everything. Not of the file: from the environment, or made when framecast starts.
+    #[serde(skip)]
+    pub start_token: Option<Secret>,
+}
+
+fn one_week() -> Duration {
+    Duration::from_secs(7 * 24 * 3600)
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self {
+            anonymous: Reach::All,
+            tokens: Vec::new(),
+            users: Vec::new(),
+            link_key: None,
+            session: one_week(),
+            start_token: None,
+        }
+    }
+}
+
+impl AuthConfig {
+    /// Whether somebody may change everything.
+    pub fn has_admin(&self) -> bool {
+        let tokens = self.tokens.iter().map(|token| &token.grant);
+        let mut grants = tokens.chain(self.users.iter().map(|user| &user.grant));
+        self.start_token.is_some() || grants.any(|grant| grant.allows_all(Role::Admin))
+    }
+}
+
+/// One of `auth.tokens`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(from = "TokenYaml")]
+#[schemars(with = "TokenYaml")]
+pub struct TokenConfig {
+    /// The name in the log of whoever shows it.
+    pub name: String,
+    /// What is kept of it.
+    pub hash: TokenHash,
+    /// What it is good for.
+    pub grant: Grant,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TokenYaml {
+    /// What the token is known by: `framecast token` makes both.
+    #[serde(with = "Text::<HashOfToken>")]
+    #[schemars(extend("x-need" = "what `framecast token` prints, sha256:…"))]
+    hash: TokenHash,
+    /// What may be done; each role may do what those before it may.
+    #[schemars(extend("x-need" = "view, push or admin"))]
+    role: Role,
+    /// With which streams. `all` are also those to come.
+    #[serde(default = "Reach::all", with = "OneOrMany::<Reached, Reach>")]
+    streams: Reach,
+}
+
+impl From<TokenYaml> for TokenConfig {
+    fn from(TokenYaml { hash, role, streams: reach }: TokenYaml) -> Self {
+        Self { name: String::new(), hash, grant: Grant { role, reach } }
+    }
+}
+
+impl Entry for TokenConfig {
+    fn complete(&mut self, name: String) {
+        self.name = name;
+    }
+}
+
+/// One of `auth.users`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(from = "UserYaml")]
+#[schemars(with = "UserYaml")]
+pub struct UserConfig {
+    /// The name they log in with.
+    pub name: String,
+    /// argon2's hash of their password, as a PHC string.
+    pub hash: Secret,
+    /// What they may do.
+    pub grant: Grant,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct UserYaml {
+    /// What the password is known by: `framecast passwd NAME` makes it.
+    #[serde(with = "Text::<HashOfPassword>")]
+    #[schemars(extend("x-need" = "what `framecast passwd NAME` prints, $argon2id$…"))]
+    password_hash: Secret,
+    /// What may be done; each role may do what those before it may.
+    #[schemars(extend("x-need" = "view, push or admin"))]
+    role: Role,
+    /// With which streams. `all` are also those to come.
+    #[serde(default = "Reach::all", with = "OneOrMany::<Reached, Reach>")]
+    streams: Reach,
+}
+
+impl From<UserYaml> for UserConfig {
+    fn from(UserYaml { password_hash: hash, role, streams: reach }: UserYaml) -> Self {
+        Self { name: String::new(), hash, grant: Grant { role, reach } }
+    }
+}
+
+impl Entry for UserConfig {
+    fn complete(&mut self, name: String) {
+        self.name = name;
+    }
+}
+
+scalar!(HashOfToken => TokenHash, "text", SECRET, |text| {
+    let want = "must be the hash that `framecast token` prints: sha256: and 64 hexadecimal digits";
+    TokenHash::parse(text).ok_or_else(|| Wrong::hidden(want))
+});
+
+scalar!(HashOfPassword => Secret, "text", SECRET, |text| {
+    let want = || Wrong::hidden("must be the hash that `framecast passwd` prints: $argon2id$…");
+    let hash = PasswordHash::new(text).map_err(|_| want())?;
+    let params = argon2::Params::try_from(&hash).map_err(|_| want())?;
+    if !hash.algorithm.as_str().starts_with("argon2") || hash.hash.is_none() || hash.salt.is_none() {
+        return Err(want());
+    }
+    if params.m_cost() > MAX_HASH_KIB || params.t_cost() > MAX_HASH_ROUNDS || params.p_cost() > 16 {
+        let most = MAX_HASH_KIB / 1024;
+        let want = format!(
+            "asks too much of each login: at most {most} MiB (m), {MAX_HASH_ROUNDS} rounds (t) and p=16"
+        );
+        return Err(Wrong::hidden(want));
+    }
+    Ok(Secret::new(text))
+});
+
+/// How a hash is written.
+const PREFIX: &str = "sha256:";
+
+/// What is kept of a token: enough to know it again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl TokenHash {
+    /// As `framecast token` prints it: `sha256:` and 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix(PREFIX)?;
+        if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        let mut hash = [0; 32];
+        for (byte, at) in hash.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(&digits[at..at + 2], 16).ok()?;
+        }
+        Some(Self(hash))
+    }
+}
+
+impl fmt::Display for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(PREFIX)?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Names of streams in `auth` that no stream has, each with its place: they may be added later, or be
+/// misspelt.
 pub fn unknown_streams(config: &Config) -> Vec<String> {
     let streams: Vec<_> =
         config.streams.iter().chain(&config.overview).map(|stream| stream.name.as_str()).collect();
@@ -77,8 +344,8 @@ pub fn unknown_streams(config: &Config) -> Vec<String> {
         let names = names.into_iter().flatten().map(StreamName::as_str);
         let unknown: Vec<_> = names.filter(|name| !streams.contains(name)).collect();
         let say = |name: &str| {
-            let meant = suggest::nearest(name, streams.iter().copied());
-            let meant = meant.map(|meant| format!(" (did you mean {meant}?)")).unwrap_or_default();
+            let meant =
+                nearest(name, &streams).map(|meant| format!(" (did you mean {meant}?)")).unwrap_or_default();
             format!("{path}: there is no stream {name}{meant}; it counts as soon as there is one")
         };
         unknown.into_iter().map(say).collect::<Vec<_>>()
@@ -86,87 +353,48 @@ pub fn unknown_streams(config: &Config) -> Vec<String> {
     unknown.collect()
 }
 
-/// The entries of a map by name.
-pub(super) fn named<'a, T>(
-    context: &'a Context<'a>,
-    reader: &Reader<'a>,
-    key: &schema::Key,
-    read: impl Fn(String, String, &'a Entry) -> Option<T>,
-) -> Option<Vec<T>> {
-    let Some(section) = reader.map(key) else { return Some(Vec::new()) };
-    let path = join(&reader.path, key.name);
-    let want = || "each one's name, with its own keys beneath".to_owned();
-    let all = entries(context, &path, &section.value, want)?;
-    if all.len() > MAX_ENTRIES {
-        context.mistakes.add(section.key_at, &path, format!("has more than {MAX_ENTRIES} entries"));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> StreamName {
+        text.parse().unwrap()
     }
-    let one = |entry: &'a Entry| {
-        let path = join(&path, &printable_key(&entry.key));
-        let known = |c: char| c.is_ascii_alphanumeric() || "_-.@".contains(c);
-        if entry.key.is_empty() || entry.key.len() > MAX_NAME || !entry.key.chars().all(known) {
-            let want = format!("is not a name: 1 to {MAX_NAME} letters, digits, _, -, . or @");
-            context.mistakes.add(entry.key_at, &path, want);
+
+    #[test]
+    fn each_role_may_do_what_those_before_it_may_with_its_own_streams() {
+        let door = name("door");
+        let only = |role| Grant { role, reach: Reach::Only([door.clone()].into()) };
+        let roles = [Role::View, Role::Push, Role::Admin];
+        for (held, role) in roles.iter().enumerate() {
+            for (wanted, needed) in roles.iter().enumerate() {
+                let enough = wanted <= held;
+                assert_eq!(only(*role).allows(*needed, Some(&door)), enough);
+                assert_eq!(only(*role).allows_any(*needed), enough);
+                assert_eq!(Grant::for_all(*role).allows_all(*needed), enough);
+                assert_eq!(Grant::for_all(*role).allows(*needed, None), enough);
+                assert!(!only(*role).allows(*needed, Some(&name("porch"))));
+                assert!(!only(*role).allows(*needed, None), "a name that is none");
+                assert!(!only(*role).allows_all(*needed));
+            }
+            assert!(!Grant { role: *role, reach: Reach::nothing() }.allows_any(Role::View));
         }
-        read(entry.key.clone(), path, entry)
-    };
-    // All are read, so that all mistakes are found.
-    all.iter().map(one).collect::<Vec<_>>().into_iter().collect()
-}
-
-fn grant(reader: &Reader<'_>) -> Option<Grant> {
-    let role = reader.get(&schema::ROLE, |text| match text {
-        "view" => Ok(Role::View),
-        "push" => Ok(Role::Push),
-        "admin" => Ok(Role::Admin),
-        _ => Err(Wrong::want_not("must be view, push or admin", text)),
-    });
-    let reach = reach(reader, &schema::GRANTED);
-    Some(Grant { role: role?, reach: reach? })
-}
-
-/// `all`, `none`, or names of streams. They may be added later, while framecast runs.
-pub(super) fn reach(reader: &Reader<'_>, key: &schema::Key) -> Option<Reach> {
-    let parse = |text: &str| match text {
-        "all" | "none" => Ok(text.parse::<StreamName>().map_err(|error| Wrong::want(error.to_string()))?),
-        name => name.parse().map_err(|_| Wrong::want_not("must be all, none, or names of streams", name)),
-    };
-    let given = reader.own(key).is_some();
-    let names: Vec<StreamName> = reader.list(key, parse).into_iter().map(|(name, _)| name).collect();
-    match names.as_slice() {
-        [] if given => None,
-        [] => Some(Reach::nothing()),
-        names if names.iter().any(|name| name.as_str() == "all") => Some(Reach::All),
-        [none] if none.as_str() == "none" => Some(Reach::nothing()),
-        names => Some(Reach::Only(names.iter().cloned().collect())),
     }
-}
 
-fn token_hash(text: &str) -> Result<TokenHash, Wrong> {
-    let want = "must be the hash that `framecast token` prints: sha256: and 64 hexadecimal digits";
-    TokenHash::parse(text).ok_or_else(|| Wrong::want(want))
-}
-
-fn password_hash(text: &str) -> Result<Secret, Wrong> {
-    let want = || Wrong::want("must be the hash that `framecast passwd` prints: $argon2id$…");
-    let hash = PasswordHash::new(text).map_err(|_| want())?;
-    let params = argon2::Params::try_from(&hash).map_err(|_| want())?;
-    if !hash.algorithm.as_str().starts_with("argon2") || hash.hash.is_none() || hash.salt.is_none() {
-        return Err(want());
-    }
-    if params.m_cost() > MAX_HASH_KIB || params.t_cost() > MAX_HASH_ROUNDS || params.p_cost() > 16 {
-        let want = format!(
-            "asks too much of each login: at most {} MiB (m), {MAX_HASH_ROUNDS} rounds (t) and p=16",
-            MAX_HASH_KIB / 1024
-        );
-        return Err(Wrong::want(want));
-    }
-    Ok(Secret::new(text))
-}
-
-fn link_key(text: &str) -> Result<Option<Secret>, Wrong> {
-    match text {
-        "none" => Ok(None),
-        key if key.len() >= MIN_LINK_KEY => Ok(Some(Secret::new(key))),
-        _ => Err(Wrong::want(format!("must be none, or a secret of {MIN_LINK_KEY} letters and more"))),
+    #[test]
+    fn a_grant_covers_another_that_is_no_higher_and_reaches_no_further() {
+        let only = |role, names: &[&str]| Grant {
+            role,
+            reach: Reach::Only(names.iter().map(|text| name(text)).collect()),
+        };
+        let both = only(Role::Push, &["door", "porch"]);
+        for covered in [&both, &only(Role::View, &["door"]), &only(Role::View, &[])] {
+            assert!(both.covers(covered) && Grant::for_all(Role::Push).covers(covered), "{covered:?}");
+        }
+        for other in [only(Role::Admin, &["door"]), only(Role::View, &["garage"]), Grant::for_all(Role::View)]
+        {
+            assert!(!both.covers(&other), "{other:?}");
+        }
+        assert!(!Grant::for_all(Role::View).covers(&only(Role::Push, &["door"])));
     }
 }

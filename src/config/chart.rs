@@ -1,217 +1,323 @@
 //! `type: chart`.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor},
+};
+use url::Url;
 
 use super::{
-    model::{
-        AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, SourceConfig, Theme,
-        UpstreamConfig,
-    },
-    node::{Entry, Kind, Node, join, printable_key},
-    reader::{Context, Reader, entries},
-    schema::{self, POLL_KEYS, SERIES_KEYS, Y_KEYS},
-    source::{DAY, MS_100, headers, size, token},
-    suggest,
-    units::{self, Wrong},
-    url,
+    Color, Secret, Size, UpstreamConfig,
+    reader::{Reader, from_map, nearest},
+    source::{HeaderName, HeaderValue, Token, five_seconds},
+    url::CameraUrl,
+    values::{DAY, Given, HOUR, Line, Pairs, SECOND, Signed, Text, Time, Wrong, list_of, scalar},
 };
 
 /// Most lines of one graph: more have no colours that can be told apart.
 const MAX_SERIES: usize = 16;
 
-/// Longest name of a series, and longest unit, in characters.
+/// Longest name of a series, in characters.
 const MAX_NAME: usize = 64;
-const MAX_UNIT: usize = 12;
-
-/// Longest title and label, in characters: one line.
-const MAX_LABEL: usize = 100;
-
-/// Shortest and longest time that a graph shows.
-const WINDOWS: std::ops::RangeInclusive<Duration> =
-    Duration::from_secs(5)..=Duration::from_secs(7 * 24 * 3600);
 
 /// How long a poll may take: it is a short text.
 const POLL_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) fn read(
-    context: &Context<'_>,
-    reader: &Reader<'_>,
-    max_pixels: Option<u64>,
-) -> Option<SourceConfig> {
-    let title = reader.get(&schema::CHART_TITLE, |text| words(text, MAX_LABEL));
-    let size = reader.get(&schema::CHART_SIZE, |text| size(text, max_pixels));
-    let window = reader.get(&schema::WINDOW, |text| units::duration(text, WINDOWS));
-    let series = series(context, reader);
-    let y = axis(context, reader);
-    let style = reader.get(&schema::STYLE, |text| match text {
-        "line" => Ok(ChartStyle::Line),
-        "area" => Ok(ChartStyle::Area),
-        "bar" => Ok(ChartStyle::Bar),
-        _ => Err(Wrong::want_not("must be line, area or bar", text)),
-    });
-    let theme = reader.get(&schema::THEME, |text| match text {
-        "dark" => Ok(Theme::Dark),
-        "light" => Ok(Theme::Light),
-        _ => Err(Wrong::want_not("must be dark or light", text)),
-    });
-    let polled = reader.map(&schema::POLL);
-    let publishers = match reader.get(&schema::CHART_TOKEN, token) {
-        Some(Some(token)) => Publishers::Holders(token),
-        Some(None) => Publishers::Anybody,
-        None => Publishers::Nobody,
-    };
-    if polled.is_none() && reader.own(&schema::CHART_TOKEN).is_none() {
-        let need = "is missing: a secret that publishers must show, `token: none` to let anybody send points, or `poll`";
-        reader.wrong(&schema::CHART_TOKEN, need);
-    }
-    let poll = match polled {
-        Some(entry) => Some(poll(context, reader, entry, series.as_deref())?),
-        None => None,
-    };
-    Some(SourceConfig::Chart(Box::new(ChartConfig {
-        title,
-        size: size?,
-        window: window?,
-        series: series?,
-        y: y?,
-        style: style?,
-        theme: theme?,
-        publishers,
-        poll,
-    })))
+/// `type: chart`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChartConfig {
+    /// What stands above the graph.
+    #[serde(default, with = "Text::<Given<Line<100>>>")]
+    #[schemars(extend("x-default" = "the stream's title"))]
+    pub title: Option<String>,
+    /// Picture size in pixels.
+    #[serde(default = "default_size", with = "Text::<Size>")]
+    pub size: Size,
+    /// How much time the graph shows, up to now.
+    #[serde(default = "five_minutes", with = "Text::<Time<{ 5 * SECOND }, { 168 * HOUR }>>")]
+    pub window: Duration,
+    /// What is drawn; up to 16.
+    #[serde(deserialize_with = "series")]
+    #[schemars(extend(
+        "x-unit" = "list of names or maps",
+        "x-need" = "what is drawn, such as [cpu, memory] or [{name: cpu, label: CPU}]"
+    ))]
+    pub series: Vec<SeriesConfig>,
+    /// The upright axis.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "from the points"))]
+    pub y: AxisConfig,
+    /// Lines from point to point, with the area beneath them, or columns (each the mean of a slot of time).
+    #[serde(default)]
+    pub style: ChartStyle,
+    /// Light on dark, or dark on light.
+    #[serde(default)]
+    pub theme: Theme,
+    /// What a publisher of points must show. `none` lets anybody send them.
+    #[serde(default, rename = "token", deserialize_with = "publishers")]
+    #[schemars(with = "Text::<Token>", extend("x-default" = "needed without `poll`"))]
+    pub publishers: Publishers,
+    /// A JSON address that points are fetched from.
+    #[serde(default)]
+    #[schemars(with = "PollConfig", extend("x-default" = "nothing"))]
+    pub poll: Option<PollConfig>,
 }
 
-fn words(text: &str, max: usize) -> Result<String, Wrong> {
-    let fits = !text.trim().is_empty() && text.chars().count() <= max && !text.contains(char::is_control);
-    if fits {
-        Ok(text.to_owned())
-    } else {
-        Err(Wrong::want(format!("must be one line of 1 to {max} characters")))
-    }
-}
-
-fn name(text: &str) -> Result<String, Wrong> {
-    let known = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
-    let fits = (1..=MAX_NAME).contains(&text.len()) && text.chars().all(known);
-    match text {
-        "time" => Err(Wrong::want("must not be `time`, which is a point's own time")),
-        _ if fits => Ok(text.to_owned()),
-        _ => Err(Wrong::want_not(format!("must be 1 to {MAX_NAME} letters, digits, _, -, . or :"), text)),
-    }
-}
-
-fn series(context: &Context<'_>, reader: &Reader<'_>) -> Option<Vec<SeriesConfig>> {
-    const WANT: &str =
-        "must be a list such as [cpu, memory] or [{name: cpu, label: CPU, color: \"#5aa9ff\"}]";
-    let found = reader.find(&schema::SERIES)?;
-    let Kind::Seq(items) = &found.entry.value.kind else {
-        reader.wrong(&schema::SERIES, WANT);
-        return None;
-    };
-    if items.is_empty() || items.len() > MAX_SERIES {
-        reader.wrong(&schema::SERIES, format!("{WANT}, with 1 to {MAX_SERIES} series"));
-    }
-    let mut all: Vec<SeriesConfig> = Vec::new();
-    let mut whole = true;
-    for (number, item) in items.iter().enumerate() {
-        let path = format!("{}[{number}]", found.path);
-        match one_series(context, reader, &path, item) {
-            Some(one) if all.iter().any(|other| other.name == one.name) => {
-                context.mistakes.add(item.at, path, format!("is the second series called {}", one.name));
+impl ChartConfig {
+    /// Notes what is wrong with several keys together, and gives each series its pointer.
+    pub(super) fn check(&self, reader: &Reader<'_>) {
+        if self.poll.is_none() && reader.child("token").is_none() && reader.child("poll").is_none() {
+            let need = "is missing: a secret that publishers must show, `token: none` to let anybody send points, \
+                        or `poll`";
+            reader.wrong_key("token", need);
+        }
+        if let (Some(min), Some(max), Some(y)) = (self.y.min, self.y.max, reader.child("y"))
+            && min >= max
+        {
+            y.wrong_key("max", format!("must be more than min ({min})"));
+        }
+        let Some(list) = reader.child("series").filter(Reader::is_right) else { return };
+        for (number, (series, item)) in self.series.iter().zip(list.items()).enumerate() {
+            if self.series[..number].iter().any(|other| other.name == series.name) {
+                item.wrong_value(&item.path, format!("is the second series called {}", series.name));
             }
-            Some(one) => all.push(one),
-            None => whole = false,
+        }
+        let pointers = reader.child("poll").and_then(|poll| poll.child("pointers"));
+        let names: Vec<_> = self.series.iter().map(|series| series.name.as_str()).collect();
+        let keys = pointers.map(|pointers| pointers.keys()).unwrap_or_default();
+        let unknown = keys.into_iter().filter(|(key, _)| !names.contains(key));
+        for (key, entry) in unknown {
+            let meant = nearest(key, &names).map(|name| format!(", did you mean {name}?"));
+            let (meant, all) = (meant.unwrap_or_default(), names.join(", "));
+            entry.wrong(format!("is no series of this chart{meant}: they are {all}"));
         }
     }
-    whole.then_some(all)
-}
 
-fn one_series(context: &Context<'_>, reader: &Reader<'_>, path: &str, item: &Node) -> Option<SeriesConfig> {
-    if matches!(item.kind, Kind::Scalar { .. }) {
-        reader.show(&schema::SERIES, item, &item.span);
-        let name = reader.scalar(&schema::SERIES, path, item, name)?;
-        return Some(SeriesConfig { label: name.clone(), name, color: None });
-    }
-    let item = Reader::new(context, &SERIES_KEYS, path.to_owned(), item.at, item)?;
-    let name = item.get(&schema::SERIES_NAME, name);
-    let label = item.get(&schema::LABEL, |text| words(text, MAX_LABEL));
-    let color = item.get(&schema::SERIES_COLOR, units::color);
-    let name = name?;
-    Some(SeriesConfig { label: label.unwrap_or_else(|| name.clone()), name, color })
-}
-
-fn axis(context: &Context<'_>, reader: &Reader<'_>) -> Option<AxisConfig> {
-    let Some(entry) = reader.map(&schema::Y) else { return Some(AxisConfig::default()) };
-    let path = join(&reader.path, schema::Y.name);
-    let axis = Reader::new(context, &Y_KEYS, path, entry.key_at, &entry.value)?;
-    let min = axis.get(&schema::Y_MIN, units::signed);
-    let max = axis.get(&schema::Y_MAX, units::signed);
-    let unit = axis.get(&schema::UNIT, |text| words(text, MAX_UNIT));
-    if let (Some(min), Some(max)) = (min, max)
-        && min >= max
-    {
-        axis.wrong(&schema::Y_MAX, format!("must be more than min ({min})"));
-    }
-    Some(AxisConfig { min, max, unit: unit.unwrap_or_default() })
-}
-
-fn poll(
-    context: &Context<'_>,
-    reader: &Reader<'_>,
-    entry: &Entry,
-    series: Option<&[SeriesConfig]>,
-) -> Option<PollConfig> {
-    let path = join(&reader.path, schema::POLL.name);
-    let reader = Reader::new(context, &POLL_KEYS, path, entry.key_at, &entry.value)?;
-    let url = reader.get(&schema::POLL_URL, url::camera);
-    let every = reader.get(&schema::EVERY, |text| units::duration(text, MS_100..=DAY));
-    let headers = headers(context, &reader);
-    let insecure = reader.get(&schema::INSECURE, units::boolean);
-    let pointers = pointers(context, &reader, series);
-    let (url, login) = url?;
-    let upstream = UpstreamConfig {
-        url,
-        login,
-        headers: headers?,
-        insecure: insecure?,
-        connect_timeout: POLL_TIMEOUT,
-        head_timeout: POLL_TIMEOUT,
-        first_frame_timeout: POLL_TIMEOUT,
-        frame_timeout: POLL_TIMEOUT,
-    };
-    Some(PollConfig { upstream, every: every?, pointers: pointers? })
-}
-
-/// A pointer for each series: as given, else to a key of its name.
-fn pointers(
-    context: &Context<'_>,
-    reader: &Reader<'_>,
-    series: Option<&[SeriesConfig]>,
-) -> Option<Vec<String>> {
-    let series = series?;
-    let mut pointers: Vec<String> = series.iter().map(|series| format!("/{}", series.name)).collect();
-    let Some(entry) = reader.map(&schema::POINTERS) else { return Some(pointers) };
-    let path = join(&reader.path, schema::POINTERS.name);
-    let given = entries(context, &path, &entry.value, || "such as {cpu: /system/cpu/load}".to_owned())?;
-    for Entry { key, key_at, value, region } in given {
-        let path = join(&path, &printable_key(key));
-        let Some(position) = series.iter().position(|series| series.name == *key) else {
-            let names = || series.iter().map(|series| series.name.as_str());
-            let meant = suggest::nearest(key, names()).map(|name| format!(", did you mean {name}?"));
-            let all = names().collect::<Vec<_>>().join(", ");
-            let message = format!("is no series of this chart{}: they are {all}", meant.unwrap_or_default());
-            context.mistakes.add(*key_at, path, message);
-            continue;
-        };
-        reader.show(&schema::POINTERS, value, region);
-        let pointer = |text: &str| {
-            let fine = text.starts_with('/');
-            fine.then(|| text.to_owned())
-                .ok_or_else(|| Wrong::want_not("must be a JSON pointer such as /system/cpu/load", text))
-        };
-        if let Some(pointer) = reader.scalar(&schema::POINTERS, &path, value, pointer) {
-            pointers[position] = pointer;
+    /// Puts the pointers into the order of the series: as given, else to a key of the name.
+    pub(super) fn complete(mut self) -> Self {
+        if let Some(poll) = &mut self.poll {
+            let given = |name: &str| poll.given.iter().find(|(given, _)| given == name);
+            let pointer = |name: &str| given(name).map_or_else(|| format!("/{name}"), |(_, to)| to.clone());
+            poll.pointers = self.series.iter().map(|series| pointer(&series.name)).collect();
         }
+        self
     }
-    Some(pointers)
 }
+
+fn default_size() -> Size {
+    Size::new(960, 540)
+}
+
+fn five_minutes() -> Duration {
+    Duration::from_secs(300)
+}
+
+fn series<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SeriesConfig>, D::Error> {
+    const WANT: &str =
+        "1 to 16 series, such as [cpu, memory] or [{name: cpu, label: CPU, color: \"#5aa9ff\"}]";
+    let series = list_of(deserializer, MAX_SERIES, WANT)?;
+    let want = || serde::de::Error::custom(format!("must be a list of {WANT}"));
+    if series.is_empty() { Err(want()) } else { Ok(series) }
+}
+
+/// One line of a graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesConfig {
+    /// As in points: letters, digits, `_`, `-`, `.` and `:`; never `time`.
+    pub name: String,
+    /// What people read.
+    pub label: String,
+    /// One of the theme's if not said.
+    pub color: Option<Color>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct SeriesYaml {
+    /// The name that points have. Not `time`.
+    #[serde(with = "Text::<SeriesName>")]
+    #[schemars(extend("x-need" = "the name that points have, such as cpu"))]
+    name: String,
+    /// What people read.
+    #[serde(default, with = "Text::<Given<Line<100>>>")]
+    #[schemars(extend("x-default" = "the name"))]
+    label: Option<String>,
+    /// Colour of the line.
+    #[serde(default, with = "Text::<Given<Color>>")]
+    #[schemars(extend("x-default" = "the theme's next"))]
+    color: Option<Color>,
+}
+
+impl JsonSchema for SeriesConfig {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Series".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let map = generator.subschema_for::<SeriesYaml>();
+        schemars::json_schema!({"anyOf": [{"type": "string"}, map]})
+    }
+}
+
+impl<'de> Deserialize<'de> for SeriesConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameOrMap;
+
+        impl<'de> Visitor<'de> for NameOrMap {
+            type Value = SeriesConfig;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("name or map")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SeriesConfig, E> {
+                let deserializer = serde::de::value::StrDeserializer::<E>::new(text);
+                let name = Text::<SeriesName>::deserialize(deserializer)?;
+                Ok(SeriesConfig { label: name.clone(), name, color: None })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SeriesConfig, A::Error> {
+                let SeriesYaml { name, label, color } = from_map(map)?;
+                Ok(SeriesConfig { label: label.unwrap_or_else(|| name.clone()), name, color })
+            }
+        }
+
+        deserializer.deserialize_any(NameOrMap)
+    }
+}
+
+scalar!(SeriesName => String, "letters, digits, `_ - . :`", "", |text| {
+    let known = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
+    match text {
+        "time" => Err(Wrong::hidden("must not be `time`, which is a point's own time")),
+        _ if (1..=MAX_NAME).contains(&text.len()) && text.chars().all(known) => Ok(text.to_owned()),
+        _ => Err(Wrong::shown(format!("must be 1 to {MAX_NAME} letters, digits, _, -, . or :"))),
+    }
+});
+
+/// The upright axis of a graph.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AxisConfig {
+    /// Lower end.
+    #[serde(with = "Text::<Given<Signed>>")]
+    #[schemars(extend("x-default" = "from the points"))]
+    pub min: Option<f64>,
+    /// Upper end, above `min`.
+    #[serde(with = "Text::<Given<Signed>>")]
+    #[schemars(extend("x-default" = "from the points"))]
+    pub max: Option<f64>,
+    /// Stands behind values, such as `%` or `°C`.
+    #[serde(with = "Text::<Line<12>>")]
+    #[schemars(extend("x-default" = "nothing"))]
+    pub unit: String,
+}
+
+/// How values are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChartStyle {
+    /// A line from point to point.
+    #[default]
+    Line,
+    /// The same with the area beneath it.
+    Area,
+    /// Columns, each the mean of a slot of time.
+    Bar,
+}
+
+/// Colours of a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Theme {
+    /// Light on dark.
+    #[default]
+    Dark,
+    /// Dark on light.
+    Light,
+}
+
+/// Who may send points over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Publishers {
+    /// They are only polled.
+    #[default]
+    Nobody,
+    /// Written `token: none`.
+    Anybody,
+    /// Who shows this token.
+    Holders(Secret),
+}
+
+fn publishers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Publishers, D::Error> {
+    let token = Text::<Token>::deserialize(deserializer)?;
+    Ok(token.map_or(Publishers::Anybody, Publishers::Holders))
+}
+
+/// `poll:` of a graph.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(from = "PollYaml")]
+#[schemars(with = "PollYaml")]
+pub struct PollConfig {
+    /// The JSON's URL and how to ask for it.
+    pub upstream: UpstreamConfig,
+    /// From the start of one request to the start of the next.
+    pub every: Duration,
+    /// Where the value of each series stands in the answer: JSON pointers (RFC 6901), in the order of the
+    /// series.
+    pub pointers: Vec<String>,
+    /// The pointers of the file, by the names of their series.
+    given: Vec<(String, String)>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PollYaml {
+    /// Where the JSON is. User and password may stand in it.
+    #[serde(with = "Text::<CameraUrl>")]
+    #[schemars(extend("x-need" = "the URL of a JSON document, such as http://192.168.1.40/status.json"))]
+    url: Url,
+    /// From one request to the next.
+    #[serde(default = "five_seconds", with = "Text::<Time<100, DAY>>")]
+    every: Duration,
+    /// Where the value of a series stands in the answer, such as `/system/cpu/load`.
+    #[serde(default, deserialize_with = "Pairs::<AnySeries, Pointer>::deserialize")]
+    #[schemars(with = "Pairs::<AnySeries, Pointer>", extend("x-default" = "`/NAME` for each series"))]
+    pointers: Vec<(String, String)>,
+    /// Headers sent with each request.
+    #[serde(default, deserialize_with = "Pairs::<HeaderName, HeaderValue>::deserialize")]
+    #[schemars(with = "Pairs::<HeaderName, HeaderValue>", extend("x-default" = "none"))]
+    headers: Vec<(String, Secret)>,
+    /// Accept any certificate. Logged when used.
+    #[serde(default)]
+    insecure: bool,
+}
+
+impl From<PollYaml> for PollConfig {
+    fn from(yaml: PollYaml) -> Self {
+        let upstream = UpstreamConfig {
+            url: yaml.url,
+            login: None,
+            headers: yaml.headers,
+            insecure: yaml.insecure,
+            connect_timeout: POLL_TIMEOUT,
+            head_timeout: POLL_TIMEOUT,
+            first_frame_timeout: POLL_TIMEOUT,
+            frame_timeout: POLL_TIMEOUT,
+        };
+        let (every, given) = (yaml.every, yaml.pointers);
+        Self { upstream: upstream.complete(), every, pointers: Vec::new(), given }
+    }
+}
+
+scalar!(AnySeries => String, "series", "", |text| Ok(text.to_owned()));
+
+scalar!(Pointer => String, "JSON pointer", "", |text| {
+    let fine = text.starts_with('/');
+    let want = || Wrong::shown("must be a JSON pointer such as /system/cpu/load");
+    fine.then(|| text.to_owned()).ok_or_else(want)
+});

@@ -108,6 +108,15 @@ pub(super) fn expand<'a>(
     if missing.is_empty() { Ok(text) } else { Err(missing) }
 }
 
+/// Whether a value as in the file is nothing but a variable without a default.
+pub(super) fn is_variable(raw: &str) -> bool {
+    let pieces = pieces(raw);
+    matches!(
+        pieces.as_deref(),
+        Ok([Piece::Literal(""), Piece::Variable { default: None, .. }, Piece::Literal("")])
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, fmt};
 
-use super::added::NOWHERE;
+use super::document::NOWHERE;
 
 /// Most mistakes shown of one file: past these it is the wrong file.
 const MAX_SHOWN: usize = 100;
@@ -50,7 +50,7 @@ impl ConfigErrors {
     }
 }
 
-/// Mistakes that other modules found in a configuration; at least one.
+/// What other rooms found in a configuration; at least one.
 impl From<Vec<Mistake>> for ConfigErrors {
     fn from(mistakes: Vec<Mistake>) -> Self {
         Self { mistakes }
@@ -92,11 +92,11 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// Takes in mistakes while a file is read.
+/// Collects mistakes while a file is read.
 #[derive(Default)]
-pub(super) struct Collector(RefCell<Vec<(Position, String, String)>>);
+pub(super) struct Mistakes(RefCell<Vec<(Position, String, String)>>);
 
-impl Collector {
+impl Mistakes {
     /// Notes one; a repetition (a default that several streams fall back on) counts once.
     pub(super) fn add(&self, at: Position, path: impl Into<String>, message: impl Into<String>) {
         let found = (at, path.into(), message.into());
@@ -122,4 +122,17 @@ impl Collector {
         };
         ConfigErrors { mistakes: found.into_iter().map(mistake).collect() }
     }
+}
+
+/// `parent.key`.
+pub(super) fn join(parent: &str, key: &str) -> String {
+    if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
+}
+
+/// A key as a message may show it: a URL with a password in a key's place is not shown.
+pub(super) fn printable_key(key: &str) -> String {
+    /// No key is longer; a pasted file would be.
+    const MAX_SHOWN: usize = 80;
+    let harmless = |c: char| !c.is_control() && c != '@' && c != '?' && c != '=';
+    if key.len() <= MAX_SHOWN && key.chars().all(harmless) { key.to_owned() } else { "***".to_owned() }
 }

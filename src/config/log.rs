@@ -1,22 +1,56 @@
 //! `log:`.
 
-use super::{
-    model::{AccessLog, LogConfig, LogFormat},
-    reader::Reader,
-    schema,
-    units::Wrong,
-};
+use std::str::FromStr;
 
-/// Reads the section. None if something is wrong with it, which was noted.
-pub(super) fn read(reader: &Reader<'_>) -> Option<LogConfig> {
-    let format = reader.get(&schema::LOG_FORMAT, |text| {
-        text.parse::<LogFormat>().map_err(|want| Wrong::want_not(want, text))
-    });
-    let access = reader.get(&schema::LOG_ACCESS, |text| match text {
-        "notable" => Ok(AccessLog::Notable),
-        "all" => Ok(AccessLog::All),
-        "none" => Ok(AccessLog::None),
-        _ => Err(Wrong::want_not("must be notable, all or none", text)),
-    });
-    Some(LogConfig { format: format?, access: access? })
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `log:`. `RUST_LOG` decides what is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// One line of text an event, for people, or one object in JSON, for what collects logs. `--log-format`
+    /// and `FRAMECAST_LOG_FORMAT` go before it.
+    pub format: LogFormat,
+    /// Which requests have a line: those that are few and of interest (viewers, publishers, changes, and who
+    /// was refused), every one, or none. `RUST_LOG`, if it is set, says instead.
+    pub access: AccessLog,
+}
+
+/// The form of a line of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object in JSON a line, for what collects logs.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = &'static str;
+
+    /// # Errors
+    /// What would be right.
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("must be text or json"),
+        }
+    }
+}
+
+/// The requests that have a line in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessLog {
+    /// Those that are few and of interest: viewers, publishers, changes, and who was refused.
+    #[default]
+    Notable,
+    /// Every one.
+    All,
+    /// None.
+    None,
 }

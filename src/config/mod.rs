@@ -1,60 +1,89 @@
 //! Configuration: YAML in, checked types out.
 //!
-//! A file is read in three steps: `yaml` turns the text into a tree that knows its lines and columns, a
-//! `reader` takes each key of [`schema`] out of it and collects what is wrong, and [`model`] is what remains.
-//! All mistakes of a file are reported at once. Raw YAML never leaves this module, and neither does a credential:
-//! messages name keys and variables, and excerpts of the file show only values known to be harmless.
+//! One file a section: its types, their defaults, documentation (which becomes the JSON Schema and the tables
+//! of docs/configuration.md) and what is wrong with several keys together. `document` turns YAML, or the
+//! API's JSON, into a tree with positions, and `reader` deserialises the types from it and collects every
+//! mistake. Raw YAML never leaves this module, and neither does a credential: messages name keys and
+//! variables, and excerpts of the file show only values known to be harmless.
 
-mod added;
-mod address;
 mod auth;
 mod chart;
-mod chosen;
-mod embedding;
+mod document;
 mod environment;
 mod error;
 mod excerpt;
-mod json_schema;
+mod file;
+mod limits;
+mod locate;
 mod log;
-pub mod model;
 mod mosaic;
-mod node;
-mod program;
-mod origins;
-mod placeholder;
 mod reader;
 mod redact;
-mod rework;
-pub mod schema;
+mod schema;
+mod server;
 mod source;
-mod sources;
-mod steps;
 mod stream;
-mod suggest;
-mod units;
+mod transform;
 mod url;
+mod values;
 mod webhooks;
-mod yaml;
 
 use std::{fs::File, io::Read, path::Path, time::Duration};
 
-pub use added::{Added, MAX_ADDED, Written};
-pub use address::{Listen, parse_listen};
-pub use auth::unknown_streams;
-pub use chosen::{Chosen, effective_path};
-pub use environment::Environment;
-use error::Collector;
-pub use error::{ConfigErrors, Mistake, Position};
-pub use json_schema::{json_schema, stream_schema};
-pub use model::*;
-use reader::Context;
-pub use redact::{STARS, carried_elsewhere, redacted, restored};
-pub use rework::*;
+pub use self::{
+    auth::{AuthConfig, Grant, Reach, Role, TokenConfig, TokenHash, UserConfig, unknown_streams},
+    chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
+    environment::Environment,
+    error::{ConfigErrors, Mistake, Position},
+    file::{Added, MAX_ADDED, Written},
+    limits::Limits,
+    locate::{Chosen, effective_path},
+    log::{AccessLog, LogConfig, LogFormat},
+    mosaic::MosaicConfig,
+    redact::{STARS, carried_elsewhere, redacted, restored},
+    schema::{Row, json_schema, reference, stream_schema},
+    server::{
+        Ancestor, ApiSources, FrameAncestors, Listen, NoProxy, Proxies, Proxy, SendFile, ServerConfig,
+        TlsConfig, parse_listen,
+    },
+    source::{
+        ExecConfig, ImagesPath, Login, Patience, RtspConfig, RtspTransport, SecondPublisher, SourceConfig,
+        TextConfig, UpstreamConfig, V4l2Config,
+    },
+    stream::{Placeholder, SaveConfig, SaveTarget, StreamConfig, WhenFull},
+    transform::*,
+    values::{Color, Ink, Secret, Size},
+    webhooks::{HookEvent, WebhookConfig},
+};
+use self::{document::Node, error::Mistakes, excerpt::Visible, reader::Context, values::Scalar};
 
-/// The variable of the environment with an administrator's token. It is for framecast alone, not for programs that it starts.
+/// Everything `framecast serve` needs. A value of these types needs no further check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where and how to listen.
+    pub server: ServerConfig,
+    /// Who may do what.
+    pub auth: AuthConfig,
+    /// Who is told what happens.
+    pub webhooks: Vec<WebhookConfig>,
+    /// How the log is written.
+    pub log: LogConfig,
+    /// Bounds that hold for all streams.
+    pub limits: Limits,
+    /// The streams, in the order of the file (mjpg-streamer's `stream_N` counts in it).
+    pub streams: Vec<StreamConfig>,
+    /// All of them in one picture, unless there is a stream of that name, or it was switched off.
+    pub overview: Option<StreamConfig>,
+    /// The settings of each stream as they are in the file.
+    pub written: Written,
+}
+
+/// The variable of the environment with an administrator's token. It is for framecast alone, not for programs
+/// that it starts.
 pub const ADMIN_VARIABLE: &str = "FRAMECAST_ADMIN_TOKEN";
 
-/// Largest configuration file, in bytes: thousands of streams fit, and a device file or a disk image by mistake does not.
+/// Largest configuration file, in bytes: thousands of streams fit, and a device file or a disk image by
+/// mistake does not.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Reads and checks a file, with the variables of this process.
@@ -91,15 +120,21 @@ pub fn parse_with(
     environment: &Environment,
     added: &[Added],
 ) -> Result<Config, ConfigErrors> {
-    let mistakes = Collector::default();
-    let tree = yaml::read(text, &mistakes);
-    let context = Context::new(environment, &mistakes);
-    let root = tree.root.as_ref().map(|root| added::graft(root, added, &mistakes));
-    let config = root.as_ref().and_then(|root| stream::read_config(&context, root));
+    let mistakes = Mistakes::default();
+    let mut root = Node::from_yaml(text, &mistakes);
+    let visible_root = root.clone();
+    if let Some(root) = &mut root {
+        file::graft(root, added, &mistakes);
+    }
+    let context = Context::new(text, environment, &mistakes);
+    let config = root.as_ref().and_then(|root| file::read(&context, root));
     let shown = context.into_shown();
     match config {
         Some(config) if mistakes.is_empty() => Ok(config),
-        _ => Err(mistakes.finish(file_label, |at| excerpt::excerpt(text, &tree.hidden, &shown, at))),
+        _ => {
+            let visible = Visible::new(visible_root.as_ref(), shown);
+            Err(mistakes.finish(file_label, |at| excerpt::excerpt(text, &visible, at)))
+        }
     }
 }
 
@@ -108,8 +143,8 @@ pub fn parse_with(
 /// # Errors
 /// What would be right.
 pub fn parse_time(text: &str) -> Result<Duration, String> {
-    const YEARS: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
-    units::duration(text, Duration::from_secs(1)..=YEARS).map_err(|wrong| wrong.want)
+    const YEARS: u64 = 10 * 366 * values::DAY;
+    values::Time::<{ values::SECOND }, YEARS>::read(text).map_err(|wrong| wrong.want)
 }
 
 /// What is served when there is no file, as text.

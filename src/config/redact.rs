@@ -9,18 +9,14 @@ use std::collections::HashSet;
 use serde_json::Value;
 use url::Url;
 
-use super::{
-    reader::is_variable,
-    schema::{INNER_SECTIONS, SECTIONS, SOURCES, Section, Value as Kind},
-    url::harmless,
-};
+use super::{environment::is_variable, schema::marked, url::harmless};
 
 /// Stands for what is not shown.
 pub const STARS: &str = "***";
 
 /// `settings` with stars in place of credentials.
 pub fn redacted(settings: &Value) -> Value {
-    walk(settings, &keys_of(Kind::Secret), &keys_of(Kind::Url), false)
+    walk(settings, &marked("x-secret"), &marked("x-url"), false)
 }
 
 /// `settings` with the credentials of `before` where they have stars.
@@ -28,13 +24,13 @@ pub fn redacted(settings: &Value) -> Value {
 /// # Errors
 /// The path of stars that no credential stands for, or whose credential is for another address.
 pub fn restored(settings: &Value, before: &Value) -> Result<Value, String> {
-    put_back(settings, Some(before), "", &keys_of(Kind::Url))
+    put_back(settings, Some(before), "", &marked("x-url"))
 }
 
 /// Returns the path of a credential that `after` would send to another origin than `before` did, although the
 /// patch that made `after` of `before` does not contain it.
 pub fn carried_elsewhere(before: &Value, patch: &Value, after: &Value) -> Option<String> {
-    Carried { secrets: keys_of(Kind::Secret), urls: keys_of(Kind::Url) }.find(
+    Carried { secrets: marked("x-secret"), urls: marked("x-url") }.find(
         (Some(before), Some(patch), after),
         "",
         (false, false),
@@ -58,7 +54,7 @@ impl Carried {
     ) -> Option<String> {
         match after {
             Value::Object(map) => {
-                let moved = moved || super::redact::moved(map, before, &self.urls);
+                let moved = moved || self::moved(map, before, &self.urls);
                 map.iter().find_map(|(key, value)| {
                     let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                     let is_url = !secret && self.urls.contains(key.as_str());
@@ -77,13 +73,6 @@ impl Carried {
             _ => None,
         }
     }
-}
-
-fn keys_of(kind: Kind) -> HashSet<&'static str> {
-    let sources = SOURCES.iter().map(|(_, section)| section);
-    let sections = SECTIONS.iter().chain(&INNER_SECTIONS).copied().chain(sources);
-    let keys = sections.flat_map(|section: &Section| section.keys.iter());
-    keys.filter(|key| key.value == kind).map(|key| key.name).collect()
 }
 
 fn walk(value: &Value, secrets: &HashSet<&str>, urls: &HashSet<&str>, secret: bool) -> Value {

@@ -1,499 +1,613 @@
-//! `server:`, `limits:`, `defaults:` and `streams:`.
+//! `streams:` and `defaults:`.
 
-use std::{collections::HashMap, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use schemars::{JsonSchema, Schema};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
+use serde_json::json;
 
 use super::{
-    added::Written,
-    address, auth, embedding,
-    error::Position,
-    log,
-    model::{
-        ApiSources, AuthConfig, Config, Limits, NoProxy, Placeholder, Proxies, Proxy, SaveConfig, SaveTarget,
-        SendFile, ServerConfig, SourceConfig, StreamConfig, TlsConfig, WhenFull,
+    Encode, Rework, SourceConfig, Step,
+    reader::{LOCAL, Reader, from_map, nearest},
+    server::yes,
+    transform::steps,
+    values::{
+        Bytes, Count, DAY, Fps, GIB, Given, HOUR, KIB, Line, NoneOr, OrNone, SECOND, Text, Time, Wrong,
+        given, scalar,
     },
-    mosaic,
-    node::{Entry, Node, join, printable_key},
-    origins, placeholder,
-    reader::{Context, Found, Reader, entries},
-    rework::Rework,
-    schema::{
-        self, DEFAULT_KEYS, LIMIT_KEYS, LOG_KEYS, ROOT, SAVE_KEYS, SERVER_KEYS, STREAM_KEYS, Section,
-        TLS_KEYS,
-    },
-    source, sources, steps, suggest,
-    units::{self, Wrong},
-    webhooks,
 };
 use crate::media::stream_name::StreamName;
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
-const VIEWER_TIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+/// Most sources of one stream. Each may be tried in turn before a picture comes; a longer list is a mistake
+/// of a program that writes it.
+const MAX_SOURCES: usize = 8;
 
-/// Shorter ones hold nothing that is not on the screen yet; longer ones belong on disk.
-const REPLAY_SPANS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
-
-/// How often a time lapse takes a frame.
-const SAVE_INTERVALS: RangeInclusive<Duration> = Duration::from_millis(100)..=DAY;
-
-/// Largest bound of what is saved: 16 TiB, the largest file of ext4.
-const MAX_SAVED_BYTES: u64 = 1 << 44;
-
-/// Longest title, in characters: a line of a page.
-const MAX_TITLE: usize = 200;
-
-/// Most viewers: more sockets than one process can have.
-const MAX_VIEWERS: u64 = 1_000_000;
-
-/// Most renditions that are asked for: more pictures than any machine encodes.
-const MAX_RENDITIONS: u64 = 1000;
-
-/// Reads the whole file. None, or something made up in places, if anything is wrong; all of that was noted.
-pub(super) fn read_config(context: &Context<'_>, root: &Node) -> Option<Config> {
-    let top = Position { line: 1, column: 1 };
-    let root = Reader::new(context, &ROOT, String::new(), top, root)?;
-    let server = section(context, &root, &schema::SERVER, &SERVER_KEYS);
-    let limits = section(context, &root, &schema::LIMITS, &LIMIT_KEYS);
-    let defaults = section(context, &root, &schema::DEFAULTS, &DEFAULT_KEYS);
-    let log = section(context, &root, &schema::LOG, &LOG_KEYS).and_then(|reader| log::read(&reader));
-    let limits = limits.and_then(|reader| read_limits(&reader));
-    let max_pixels = limits.as_ref().map(|limits| limits.max_frame_pixels);
-    let streams = match (root.find(&schema::STREAMS), &defaults) {
-        (Some(found), Some(defaults)) => read_streams(context, found.entry, defaults, max_pixels),
-        _ => None,
-    };
-    let auth = match root.map(&schema::AUTH) {
-        Some(entry) => auth::read(context, entry),
-        None => Some(AuthConfig::default()),
-    };
-    let webhooks = webhooks::read(context, &root);
-    let server = server.and_then(|reader| read_server(context, &reader, streams.as_ref()));
-    let (server, auth, webhooks, log, limits, streams) = (server?, auth?, webhooks?, log?, limits?, streams?);
-    let overview = streams.overview.filter(|_| server.mosaic);
-    let written = streams.written;
-    Some(Config { server, auth, webhooks, log, limits, streams: streams.read?, overview, written })
+/// One entry of `streams:`, with `defaults:` applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamConfig {
+    /// The key in the file.
+    pub name: StreamName,
+    /// What people read; the name if not said.
+    pub title: String,
+    /// Where its frames come from; the first choice, if there are others.
+    pub source: SourceConfig,
+    /// What is shown while all before are away, in this order.
+    pub fallbacks: Vec<SourceConfig>,
+    /// A source before the one in use is taken again when frames came from it for so long.
+    pub failback_after: Duration,
+    /// Run the source only while somebody watches.
+    pub on_demand: bool,
+    /// How long the source goes on after the last viewer left.
+    pub linger: Duration,
+    /// Frames above this rate (per second) are dropped and counted.
+    pub max_fps: Option<f64>,
+    /// What is shown while the source is away.
+    pub placeholder: Placeholder,
+    /// Chunked transfer coding to HTTP/1.1 viewers.
+    pub chunked: bool,
+    /// A viewer that takes nothing for so long is let go.
+    pub viewer_timeout: Duration,
+    /// Viewers whose link does not carry the stream get smaller pictures.
+    pub adapt: bool,
+    /// Write each frame to disk too.
+    pub save: Option<SaveConfig>,
+    /// What is done to its pictures.
+    pub rework: Rework,
+    /// Keep the pictures of the last so long in memory.
+    pub replay: Option<Duration>,
 }
 
-/// A section of the top; one that is not there or empty has all defaults.
-fn section<'a>(
-    context: &'a Context<'a>,
-    root: &Reader<'a>,
-    key: &schema::Key,
-    section: &'static Section,
-) -> Option<Reader<'a>> {
-    match root.map(key) {
-        Some(entry) => Reader::new(context, section, section.path.to_owned(), entry.key_at, &entry.value),
-        None => Some(Reader::empty(context, section, root.at)),
+impl StreamConfig {
+    /// All of them, the most wanted first.
+    pub fn sources(&self) -> impl Iterator<Item = &SourceConfig> {
+        std::iter::once(&self.source).chain(&self.fallbacks)
+    }
+
+    /// Whether others stand in for the first.
+    pub fn has_fallbacks(&self) -> bool {
+        !self.fallbacks.is_empty()
+    }
+
+    fn is_push(&self) -> bool {
+        matches!(self.source, SourceConfig::Push { .. })
+    }
+
+    /// The streams whose pictures any of them needs.
+    pub fn origins(&self) -> impl Iterator<Item = &StreamName> {
+        self.sources().flat_map(SourceConfig::origins)
     }
 }
 
-fn read_server<'a>(
-    context: &'a Context<'a>,
-    reader: &Reader<'a>,
-    streams: Option<&Streams>,
-) -> Option<ServerConfig> {
-    let mut listen = Vec::new();
-    for (address, at) in reader.list(&schema::LISTEN, address::listen) {
-        if listen.contains(&address) {
-            reader.wrong_at(at, schema::LISTEN.name, format!("{address} is given twice: remove one"));
+/// The keys of a stream as they are in the file; those of `defaults:`, but for `title` and `source`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(transform = require_source)]
+pub(super) struct StreamYaml {
+    /// What people read.
+    #[serde(with = "Text::<Given<Line<200>>>")]
+    #[schemars(extend("x-default" = "the stream's name"))]
+    title: Option<String>,
+    /// Where the frames come from; which keys it has depends on its `type`. Of a list the first that is well
+    /// is used.
+    #[schemars(extend("x-unit" = "map, or list of maps"))]
+    source: Sources,
+    /// Run the source only while somebody watches. `false` keeps it running. A push stream always runs.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "bool", extend("x-default" = "`true`; `false` with `save`, `replay` or `poll`"))]
+    on_demand: Option<bool>,
+    /// How long the source runs on after its last viewer left.
+    #[serde(with = "Text::<Time<0, DAY>>")]
+    linger: Duration,
+    /// With a list of sources: one that is back is used again when frames came from it for so long.
+    #[serde(with = "Text::<Time<0, DAY>>")]
+    failback_after: Duration,
+    /// Frames above this rate are dropped, and counted.
+    #[serde(with = "Text::<OrNone<Fps>>")]
+    max_fps: Option<f64>,
+    /// What is done to its pictures, in this order: each step is one of `crop`, `scale`, `rotate`, `flip`,
+    /// `grayscale`, `mask`, `text`, `image`. A picture is turned as its EXIF data say first.
+    #[serde(deserialize_with = "steps")]
+    #[schemars(with = "NoneOr<Vec<Step>>", extend("x-unit" = "list of steps, or `none`", "default" = "none"))]
+    transform: Vec<Step>,
+    /// How transformed pictures are encoded. Without `transform` it encodes each picture anew.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Encode", extend("x-default" = "all defaults"))]
+    encode: Option<Encode>,
+    /// Take EXIF, GPS and other metadata out of pictures that are not encoded anew; those that are have none.
+    strip_metadata: bool,
+    /// What viewers see while the source is away: a card with the stream's name and the reason, the last
+    /// picture dimmed with the same words, nothing new, or a picture of your own. `true` is `card`, `false`
+    /// is `none`.
+    #[schemars(extend("x-unit" = "`card`, `last`, `none`, true, false, or map"))]
+    placeholder: Placeholder,
+    /// Chunked transfer coding to HTTP/1.1 viewers. `false` for old programs that cannot read it.
+    chunked: bool,
+    /// A viewer that takes nothing for so long is let go.
+    #[serde(with = "Text::<Time<SECOND, HOUR>>")]
+    viewer_timeout: Duration,
+    /// Viewers whose link does not carry the stream get smaller pictures for as long as it does not, without
+    /// asking for them with `?adapt=1`.
+    adapt: bool,
+    /// Write frames to disk too: `latest`, `dir` or `append`.
+    #[serde(deserialize_with = "save")]
+    #[schemars(with = "NoneOr<SaveConfig>", extend("x-local" = "none"))]
+    save: Option<SaveConfig>,
+    /// Keep the pictures of the last so long in memory, for `/streams/NAME/replay` and `/streams/NAME/clip`.
+    #[serde(with = "Text::<OrNone<Time<SECOND, HOUR>>>")]
+    replay: Option<Duration>,
+}
+
+impl Default for StreamYaml {
+    fn default() -> Self {
+        Self {
+            title: None,
+            source: Sources(Vec::new()),
+            on_demand: None,
+            linger: Duration::from_secs(10),
+            failback_after: Duration::from_secs(30),
+            max_fps: None,
+            transform: Vec::new(),
+            encode: None,
+            strip_metadata: false,
+            placeholder: Placeholder::Card,
+            chunked: true,
+            viewer_timeout: Duration::from_secs(10),
+            adapt: false,
+            save: None,
+            replay: None,
         }
-        listen.push(address);
     }
-    let socket_mode = reader.get(&schema::SOCKET_MODE, address::mode);
-    let base_path = reader.get(&schema::BASE_PATH, address::base_path);
-    let sendfile = reader.get(&schema::SENDFILE, send_file);
-    let tls = match reader.find(&schema::TLS) {
-        Some(found) if !source::is_none(found.entry) => Some(read_tls(context, &found)),
-        _ => None,
-    };
-    let trusted_proxies = trusted_proxies(reader);
-    let cors = reader.get(&schema::CORS, address::cors);
-    let same_site_only = reader.get(&schema::RESOURCE_POLICY, embedding::same_site_only);
-    let frame_ancestors = embedding::frame_ancestors(reader);
-    let api_sources = reader.get(&schema::API_SOURCES, |text| match text {
-        "network" => Ok(ApiSources::Network),
-        "network+ffmpeg" => Ok(ApiSources::NetworkAndFfmpeg),
-        _ => Err(Wrong::want_not("must be network or network+ffmpeg", text)),
-    });
-    let mosaic = reader.get(&schema::MOSAIC, units::boolean);
-    let default_stream = reader.get(&schema::DEFAULT_STREAM, |text| {
-        let known = streams.is_none_or(|streams| {
-            let overview = streams.overview.as_ref().filter(|_| mosaic == Some(true));
-            streams.names.iter().any(|name| name == text)
-                || overview.is_some_and(|stream| stream.name.as_str() == text)
-        });
-        let name = text.parse::<StreamName>().ok().filter(|_| known);
-        name.ok_or_else(|| {
-            let names = streams.into_iter().flat_map(|streams| &streams.names).map(String::as_str);
-            let meant = suggest::nearest(text, names).map(|name| format!(" (did you mean {name}?)"));
-            Wrong::want_not(
-                format!("must be the name of a stream of this file{}", meant.unwrap_or_default()),
-                text,
-            )
-        })
-    });
-    Some(ServerConfig {
-        listen,
-        socket_mode: socket_mode?,
-        base_path: base_path?,
-        sendfile: sendfile?,
-        tls: match tls {
-            Some(tls) => Some(tls?),
-            None => None,
-        },
-        trusted_proxies: trusted_proxies?,
-        cors: cors?,
-        same_site_only: same_site_only?,
-        frame_ancestors,
-        api_sources: api_sources?,
-        default_stream,
-        mosaic: mosaic?,
-    })
 }
 
-fn trusted_proxies(reader: &Reader<'_>) -> Option<Proxies> {
-    let read = reader.list(&schema::TRUSTED_PROXIES, |text| match text {
-        "none" => Ok(None),
-        proxy => proxy.parse::<Proxy>().map(Some).map_err(|NoProxy| {
-            Wrong::want_not("must be an address, a network such as 10.0.0.0/8, unix, or none", proxy)
-        }),
-    });
-    (!read.is_empty()).then(|| read.into_iter().filter_map(|(proxy, _)| proxy).collect())
+/// Keys of a stream that are not settings for all.
+pub(super) const OWN_KEYS: [&str; 2] = ["title", "source"];
+
+const NEED_SOURCE: &str =
+    "say where the frames come from, such as `source: {type: mjpeg, url: \"http://…\"}`";
+
+fn require_source(schema: &mut Schema) {
+    schema.insert("required".to_owned(), json!(["source"]));
 }
 
-fn read_tls<'a>(context: &'a Context<'a>, found: &Found<'a>) -> Option<TlsConfig> {
-    let reader = Reader::new(context, &TLS_KEYS, found.path.clone(), found.entry.key_at, &found.entry.value)?;
-    let file = |text: &str| Ok(PathBuf::from(text));
-    let cert_file = reader.get(&schema::CERT_FILE, file);
-    let key_file = reader.get(&schema::KEY_FILE, file);
-    let http2 = reader.get(&schema::HTTP2, units::boolean);
-    let redirect_from = reader.list(&schema::REDIRECT_FROM, |text| match text {
-        "none" => Ok(None),
-        address => address::tcp(address).map(Some),
-    });
-    let redirect_from = redirect_from.into_iter().filter_map(|(address, _)| address).collect();
-    Some(TlsConfig { cert_file: cert_file?, key_file: key_file?, http2: http2?, redirect_from })
-}
-
-fn read_limits(reader: &Reader<'_>) -> Option<Limits> {
-    const KIB: u64 = 1024;
-    const MIB: u64 = 1024 * KIB;
-    let bytes = |key, most| {
-        let bytes = reader.get(key, |text| units::bytes(text, KIB..=most))?;
-        Some(usize::try_from(bytes).expect("the limit fits 32 bits"))
-    };
-    let viewers = |key| {
-        let viewers = reader.get(key, |text| units::count(text, 1..=MAX_VIEWERS))?;
-        Some(usize::try_from(viewers).expect("the limit fits 32 bits"))
-    };
-    let max_frame_bytes = bytes(&schema::MAX_FRAME_BYTES, 1024 * MIB);
-    let max_header_bytes = bytes(&schema::MAX_HEADER_BYTES, MIB);
-    let max_frame_pixels =
-        reader.get(&schema::MAX_FRAME_PIXELS, |text| units::count(text, 1..=1_000_000_000));
-    let max_viewers = viewers(&schema::MAX_VIEWERS);
-    let max_viewers_per_stream = viewers(&schema::MAX_VIEWERS_PER_STREAM);
-    let max_live_connections = viewers(&schema::MAX_LIVE_CONNECTIONS);
-    let max_viewers_per_address = reader.get(&schema::MAX_VIEWERS_PER_ADDRESS, |text| match text {
-        "none" => Ok(None),
-        viewers => units::count(viewers, 1..=MAX_VIEWERS).map(|viewers| usize::try_from(viewers).ok()),
-    });
-    let max_requests_per_second = reader.get(&schema::MAX_REQUESTS_PER_SECOND, |text| match text {
-        "none" => Ok(None),
-        requests => {
-            let requests = units::count(requests, 1..=100_000)?;
-            Ok(u32::try_from(requests).ok().and_then(NonZeroU32::new))
+impl StreamYaml {
+    /// The stream, and what is wrong with several of its keys together. None if its source is wrong.
+    pub(super) fn finish(
+        self,
+        name: StreamName,
+        reader: &Reader<'_>,
+        max_pixels: u64,
+    ) -> Option<StreamConfig> {
+        let source = reader.child("source");
+        if source.is_none() && !reader.has_misspelt("source") {
+            reader.wrong_missing("source", NEED_SOURCE);
         }
-    });
-    let max_replay_bytes = reader.get(&schema::MAX_REPLAY_BYTES, |text| units::bytes(text, MIB..=1024 * MIB));
-    let max_renditions = reader.get(&schema::MAX_RENDITIONS, |text| units::count(text, 0..=MAX_RENDITIONS));
-    let budget = |key| {
-        reader.get(key, |text| match text {
-            "auto" => Ok(None),
-            size => units::bytes(size, MIB..=64 * 1024 * MIB).map(|bytes| usize::try_from(bytes).ok()),
-        })
-    };
-    let count_or_none = |key| {
-        reader.get(key, |text| match text {
-            "none" => Ok(None),
-            number => units::count(number, 1..=100_000).map(|number| usize::try_from(number).ok()),
-        })
-    };
-    let max_decode_bytes = budget(&schema::MAX_DECODE_BYTES);
-    let max_upload_bytes = budget(&schema::MAX_UPLOAD_BYTES);
-    let max_uploads_per_stream =
-        reader.get(&schema::MAX_UPLOADS_PER_STREAM, |text| units::count(text, 1..=1000));
-    let max_uploads_per_address = count_or_none(&schema::MAX_UPLOADS_PER_ADDRESS);
-    let max_unsent_bytes = budget(&schema::MAX_UNSENT_BYTES);
-    let max_unsent_bytes_per_connection = reader
-        .get(&schema::MAX_UNSENT_BYTES_PER_CONNECTION, |text| units::bytes(text, 64 * KIB..=1024 * MIB));
-    let max_connections_per_address = count_or_none(&schema::MAX_CONNECTIONS_PER_ADDRESS);
-    Some(Limits {
-        max_frame_bytes: max_frame_bytes?,
-        max_frame_pixels: max_frame_pixels?,
-        max_header_bytes: max_header_bytes?,
-        max_viewers: max_viewers?,
-        max_viewers_per_stream: max_viewers_per_stream?,
-        max_live_connections: max_live_connections?,
-        max_viewers_per_address: max_viewers_per_address?,
-        max_requests_per_second: max_requests_per_second?,
-        max_replay_bytes: usize::try_from(max_replay_bytes?).expect("the limit fits 32 bits"),
-        max_renditions: usize::try_from(max_renditions?).expect("the limit fits 32 bits"),
-        max_decode_bytes: max_decode_bytes?,
-        max_upload_bytes: max_upload_bytes?,
-        max_uploads_per_stream: usize::try_from(max_uploads_per_stream?).expect("the limit fits 32 bits"),
-        max_uploads_per_address: max_uploads_per_address?,
-        max_unsent_bytes: max_unsent_bytes?,
-        max_unsent_bytes_per_connection: usize::try_from(max_unsent_bytes_per_connection?)
-            .expect("the limit fits 32 bits"),
-        max_connections_per_address: max_connections_per_address?,
-    })
-}
-
-/// What is beneath `streams:`.
-struct Streams {
-    /// The names in the file.
-    names: Vec<String>,
-    /// None if something is wrong with any.
-    read: Option<Vec<StreamConfig>>,
-    /// All of them in one picture.
-    overview: Option<StreamConfig>,
-    /// What stands in the file for each.
-    written: Written,
-}
-
-fn read_streams<'a>(
-    context: &'a Context<'a>,
-    streams: &'a Entry,
-    defaults: &'a Reader<'a>,
-    max_pixels: Option<u64>,
-) -> Option<Streams> {
-    let want = || "each stream's name with its `source` beneath".to_owned();
-    let entries = entries(context, "streams", &streams.value, want)?;
-    if entries.is_empty() {
-        context.mistakes.add(streams.value.at, "streams", "is empty: name at least one stream");
-    }
-    // Once by itself, so that what is wrong in it is found even if every stream says otherwise.
-    let settings = Settings::read(context, defaults);
-    let mut saved = HashMap::new();
-    let names: Vec<String> = entries.iter().map(|entry| entry.key.clone()).collect();
-    let read = |entry| read_stream(context, entry, defaults, max_pixels, &mut saved);
-    let read: Vec<Option<StreamConfig>> = entries.iter().map(read).collect();
-    origins::check(context, entries, &names, &read);
-    let read: Option<Vec<StreamConfig>> = read.into_iter().collect();
-    let overview = read.as_ref().zip(settings).and_then(|(read, settings)| mosaic::overview(read, settings));
-    Some(Streams { names, read, overview, written: Written::read(entries) })
-}
-
-fn read_stream<'a>(
-    context: &'a Context<'a>,
-    entry: &'a Entry,
-    defaults: &'a Reader<'a>,
-    max_pixels: Option<u64>,
-    saved: &mut HashMap<PathBuf, String>,
-) -> Option<StreamConfig> {
-    let path = join("streams", &printable_key(&entry.key));
-    let name: Option<StreamName> = match entry.key.parse() {
-        Ok(name) => Some(name),
-        Err(error) => {
-            context.mistakes.add(entry.key_at, &path, error.to_string());
-            None
+        let source = source.filter(Reader::is_right)?;
+        let count = self.source.0.len();
+        for (number, (config, reader)) in self.source.0.iter().zip(source.items()).enumerate() {
+            config.check(&reader, max_pixels);
+            if let Some(message) = misplaced(config, number, count) {
+                reader.wrong(message);
+            }
         }
-    };
-    let reader = Reader::new(context, &STREAM_KEYS, path.clone(), entry.key_at, &entry.value)?.or(defaults);
-    let title = reader.get(&schema::TITLE, title);
-    let source = reader.find(&schema::SOURCE);
-    let source =
-        source.and_then(|found| sources::read(context, &join(&path, "source"), found.entry, max_pixels));
-    let settings = Settings::read(context, &reader);
-    let (name, (source, fallbacks), settings) = (name?, source?, settings?);
-    if let Some(save) = &settings.save {
-        refuse_shared_save(&reader, &save.target, &name, saved);
-    }
-    let push = matches!(source, SourceConfig::Push { .. });
-    if push && reader.own(&schema::ON_DEMAND).is_some() && settings.on_demand == Some(true) {
-        reader.wrong(&schema::ON_DEMAND, "a push stream always runs: remove the key");
-    }
-    // A graph that is fetched only while somebody watches would have a hole for the rest of the time.
-    let polls = |source: &SourceConfig| matches!(source, SourceConfig::Chart(chart) if chart.poll.is_some());
-    let polled = polls(&source) || fallbacks.iter().any(polls);
-    Some(StreamConfig {
-        title: title.unwrap_or_else(|| name.to_string()),
-        name,
-        on_demand: !push && settings.on_demand.unwrap_or(!(polled || settings.wants_every_frame())),
-        source,
-        fallbacks,
-        failback_after: settings.failback_after,
-        linger: settings.linger,
-        max_fps: settings.max_fps,
-        placeholder: settings.placeholder,
-        chunked: settings.chunked,
-        viewer_timeout: settings.viewer_timeout,
-        adapt: settings.adapt,
-        save: settings.save,
-        rework: settings.rework,
-        replay: settings.replay,
-    })
-}
-
-fn title(text: &str) -> Result<String, Wrong> {
-    let fits =
-        !text.trim().is_empty() && text.chars().count() <= MAX_TITLE && !text.contains(char::is_control);
-    let want = || Wrong::want(format!("must be one line of 1 to {MAX_TITLE} characters"));
-    if fits { Ok(text.to_owned()) } else { Err(want()) }
-}
-
-/// What `defaults:` may hold too.
-pub(super) struct Settings {
-    pub(super) on_demand: Option<bool>,
-    pub(super) linger: Duration,
-    pub(super) max_fps: Option<f64>,
-    pub(super) failback_after: Duration,
-    pub(super) placeholder: Placeholder,
-    pub(super) chunked: bool,
-    pub(super) viewer_timeout: Duration,
-    pub(super) adapt: bool,
-    pub(super) save: Option<SaveConfig>,
-    pub(super) rework: Rework,
-    pub(super) replay: Option<Duration>,
-}
-
-impl Settings {
-    /// Frames are of use whether or not somebody watches.
-    fn wants_every_frame(&self) -> bool {
-        self.save.is_some() || self.replay.is_some()
+        let (is_own, on_demand) = (reader.has_own("on_demand"), self.on_demand);
+        let stream = self.into_config(name)?;
+        if stream.is_push() && on_demand == Some(true) && is_own {
+            reader.wrong_key("on_demand", "a push stream always runs: remove the key");
+        }
+        Some(stream)
     }
 
-    fn read<'a>(context: &'a Context<'a>, reader: &Reader<'a>) -> Option<Self> {
-        let on_demand = reader.get(&schema::ON_DEMAND, units::boolean);
-        let linger = reader.get(&schema::LINGER, |text| units::duration(text, Duration::ZERO..=DAY));
-        let max_fps = reader.get(&schema::MAX_FPS, |text| match text {
-            "none" => Ok(None),
-            rate => units::fps(rate).map(Some),
-        });
-        let failback_after =
-            reader.get(&schema::FAILBACK_AFTER, |text| units::duration(text, Duration::ZERO..=DAY));
-        let placeholder = placeholder::read(context, reader);
-        let chunked = reader.get(&schema::CHUNKED, units::boolean);
-        let viewer_timeout = reader.get(&schema::VIEWER_TIMEOUT, |text| units::duration(text, VIEWER_TIMES));
-        let adapt = reader.get(&schema::ADAPT, units::boolean);
-        let save = match reader.find(&schema::SAVE) {
-            Some(found) if !source::is_none(found.entry) => Some(read_save(context, &found)),
-            _ => None,
-        };
-        let rework = steps::read(context, reader);
-        let replay = reader.get(&schema::REPLAY, |text| match text {
-            "none" => Ok(None),
-            span => units::duration(span, REPLAY_SPANS).map(Some),
-        });
-        Some(Self {
-            on_demand,
-            linger: linger?,
-            max_fps: max_fps?,
-            failback_after: failback_after?,
-            placeholder: placeholder?,
-            chunked: chunked?,
-            viewer_timeout: viewer_timeout?,
-            adapt: adapt?,
-            save: match save {
-                Some(save) => Some(save?),
-                None => None,
+    /// The stream with these settings and another source.
+    pub(super) fn with_source(self, name: StreamName, source: SourceConfig) -> StreamConfig {
+        let yaml = Self { source: Sources(vec![source]), ..self };
+        yaml.into_config(name).expect("it has a source")
+    }
+
+    fn into_config(self, name: StreamName) -> Option<StreamConfig> {
+        // A graph that is fetched only while somebody watches would have a hole for the rest of the time.
+        let polls =
+            |source: &SourceConfig| matches!(source, SourceConfig::Chart(chart) if chart.poll.is_some());
+        let wants_all = self.source.0.iter().any(polls) || self.save.is_some() || self.replay.is_some();
+        let mut sources = self.source.0.into_iter();
+        let source = sources.next()?;
+        let is_push = matches!(source, SourceConfig::Push { .. });
+        Some(StreamConfig {
+            title: self.title.unwrap_or_else(|| name.to_string()),
+            name,
+            source,
+            fallbacks: sources.collect(),
+            failback_after: self.failback_after,
+            on_demand: !is_push && self.on_demand.unwrap_or(!wants_all),
+            linger: self.linger,
+            max_fps: self.max_fps,
+            placeholder: self.placeholder,
+            chunked: self.chunked,
+            viewer_timeout: self.viewer_timeout,
+            adapt: self.adapt,
+            save: self.save,
+            rework: Rework {
+                steps: self.transform,
+                encode: self.encode,
+                strip_metadata: self.strip_metadata,
             },
-            rework: rework?,
-            replay: replay?,
+            replay: self.replay,
         })
     }
 }
 
-fn read_save<'a>(context: &'a Context<'a>, found: &Found<'a>) -> Option<SaveConfig> {
-    let reader =
-        Reader::new(context, &SAVE_KEYS, found.path.clone(), found.entry.key_at, &found.entry.value)?;
-    let file = |text: &str| {
-        if PathBuf::from(text).is_dir() {
-            Err(Wrong::want_not("must be a file, not a folder", text))
-        } else {
-            writable(text)
-        }
-    };
-    let latest = reader.get(&schema::LATEST, file);
-    let dir = reader.get(&schema::DIR, writable);
-    let keep = reader.get(&schema::KEEP, |text| {
-        let keep = units::count(text, 1..=1_000_000)?;
-        Ok(u32::try_from(keep).ok().and_then(NonZeroU32::new).expect("checked to be from 1 to 1000000"))
-    });
-    let append = reader.get(&schema::APPEND, file);
-    let max_bytes = reader.get(&schema::MAX_SAVED_BYTES, |text| units::bytes(text, 1024..=MAX_SAVED_BYTES));
-    let when_full = reader.get(&schema::WHEN_FULL, |text| match text {
-        "rotate" => Ok(WhenFull::Rotate),
-        "stop" => Ok(WhenFull::Stop),
-        _ => Err(Wrong::want_not("must be rotate or stop", text)),
-    });
-    let every = reader.get(&schema::SAVE_EVERY, |text| units::duration(text, SAVE_INTERVALS));
-    let given = |key| reader.own(key).is_some();
-    if let Some(problem) = wrong_combination(given) {
-        context.mistakes.add(found.entry.key_at, &found.path, problem);
-        return None;
+/// `source:` of a stream: one, or a list of which the first that is well is used.
+pub(super) struct Sources(Vec<SourceConfig>);
+
+impl JsonSchema for Sources {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Sources".into()
     }
-    // What is given but was wrong is noted; the whole is not used then.
-    let bound = |key, value: bool| !given(key) || value;
-    let right = bound(&schema::KEEP, keep.is_some())
-        && bound(&schema::MAX_SAVED_BYTES, max_bytes.is_some())
-        && bound(&schema::SAVE_EVERY, every.is_some());
-    let target = match (given(&schema::LATEST), given(&schema::DIR)) {
-        (true, _) => SaveTarget::Latest(latest?),
-        (_, true) => SaveTarget::Ring { dir: dir?, keep, max_bytes },
-        _ => SaveTarget::Append { file: append?, max_bytes: max_bytes?, when_full: when_full? },
-    };
-    right.then_some(SaveConfig { target, every })
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<SourceConfig>();
+        schemars::json_schema!({"anyOf": [one, {"type": "array", "items": one, "maxItems": MAX_SOURCES}]})
+    }
 }
 
-/// What is wrong with the keys that stand beside each other, if anything.
-fn wrong_combination(given: impl Fn(&'static schema::Key) -> bool) -> Option<&'static str> {
-    let (latest, dir, append) = (given(&schema::LATEST), given(&schema::DIR), given(&schema::APPEND));
-    let (keep, bytes, when_full) =
-        (given(&schema::KEEP), given(&schema::MAX_SAVED_BYTES), given(&schema::WHEN_FULL));
-    let right = match (latest, dir, append) {
-        (true, false, false) => !keep && !bytes && !when_full,
-        (false, true, false) => (keep || bytes) && !when_full,
-        (false, false, true) => bytes && !keep,
-        _ => false,
-    };
-    let wanted = "must be {latest: FILE}, {dir: FOLDER, keep: NUMBER} (or max_bytes: SIZE) or {append: FILE, \
-                  max_bytes: SIZE}";
-    (!right).then_some(wanted)
+impl<'de> Deserialize<'de> for Sources {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SourcesVisitor;
+
+        impl<'de> Visitor<'de> for SourcesVisitor {
+            type Value = Sources;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("1 to 8 sources, the most wanted first")
+            }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Sources, D::Error> {
+                deserializer.deserialize_seq(self)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Sources, A::Error> {
+                let mut sources = Vec::new();
+                while let Some(source) = items.next_element()? {
+                    sources.push(source);
+                }
+                if sources.len() > MAX_SOURCES {
+                    let message = format!(
+                        "must have 1 to {MAX_SOURCES} sources, the most wanted first, not {}",
+                        sources.len()
+                    );
+                    return Err(serde::de::Error::custom(message));
+                }
+                Ok(Sources(sources))
+            }
+        }
+
+        deserializer.deserialize_newtype_struct(super::reader::ONE_OR_MANY, SourcesVisitor)
+    }
 }
+
+/// Why a source cannot stand in this place of a list, if it cannot.
+fn misplaced(source: &SourceConfig, number: usize, len: usize) -> Option<String> {
+    if len > 1 && matches!(source, SourceConfig::Push { .. }) {
+        return Some(
+            "a push source cannot stand in a list, since nobody can tell its publisher's silence from its absence: \
+             give it a stream of its own, and put {type: rendition, of: THAT-STREAM, frame_timeout: 10s} here"
+                .to_owned(),
+        );
+    }
+    (source.never_fails() && number + 1 < len).then(|| {
+        format!(
+            "a source of type {} is never away, so those behind it would never be used: put it last",
+            source.type_name()
+        )
+    })
+}
+
+/// `placeholder:`, what viewers see while the source is away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placeholder {
+    /// Nothing: the last picture stays as it was.
+    None,
+    /// A card with the stream's title, since when, and why.
+    Card,
+    /// The last picture, dimmed, with the same words; a card where there is none.
+    Last,
+    /// A picture of the user's own.
+    Image {
+        /// PNG, JPEG, WebP, GIF or BMP.
+        path: PathBuf,
+        /// Whether title, since when and why are written on it.
+        label: bool,
+    },
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PlaceholderImage {
+    /// A picture to show: JPEG, PNG, WebP, GIF or BMP, of at most 50 million pixels. Fitted into the size of
+    /// the stream's last picture.
+    #[serde(with = "Text::<Picture>")]
+    #[schemars(extend("x-need" = "the picture to show, such as {image: offline.png}"))]
+    image: PathBuf,
+    /// Write the stream's name, since when, and why below it.
+    #[serde(default = "yes")]
+    label: bool,
+}
+
+scalar!(Picture => PathBuf, "path of a file", LOCAL, |text| {
+    let path = PathBuf::from(text);
+    path.is_file().then_some(path).ok_or_else(|| Wrong::shown("must be a file that exists"))
+});
+
+impl Serialize for Placeholder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("card")
+    }
+}
+
+impl JsonSchema for Placeholder {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Placeholder".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> Schema {
+        let image = generator.subschema_for::<PlaceholderImage>();
+        schemars::json_schema!({"anyOf": [{"enum": ["card", "last", "none", true, false]}, image]})
+    }
+}
+
+impl<'de> Deserialize<'de> for Placeholder {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordOrMap;
+
+        impl<'de> Visitor<'de> for WordOrMap {
+            type Value = Placeholder;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`card`, `last`, `none`, true, false, or map")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Placeholder, E> {
+                match text {
+                    "card" | "true" | "True" | "TRUE" => Ok(Placeholder::Card),
+                    "none" | "false" | "False" | "FALSE" => Ok(Placeholder::None),
+                    "last" => Ok(Placeholder::Last),
+                    _ => {
+                        let want = "must be card, last, none, or a map such as {image: offline.png}";
+                        Err(E::invalid_value(serde::de::Unexpected::Str(text), &want))
+                    }
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Placeholder, A::Error> {
+                let PlaceholderImage { image: path, label } = from_map(map)?;
+                Ok(Placeholder::Image { path, label })
+            }
+        }
+
+        deserializer.deserialize_any(WordOrMap)
+    }
+}
+
+/// `save:`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "SaveYaml")]
+#[schemars(with = "SaveYaml")]
+pub struct SaveConfig {
+    /// Where to.
+    pub target: SaveTarget,
+    /// One frame each so long; every frame without it.
+    pub every: Option<Duration>,
+}
+
+/// Reads `none` or a map, which as a whole is only for the configuration file.
+fn save<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SaveConfig>, D::Error> {
+    struct Local(SaveConfig);
+
+    impl<'de> Deserialize<'de> for Local {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_newtype_struct(LOCAL, LocalVisitor)
+        }
+    }
+
+    struct LocalVisitor;
+
+    impl<'de> Visitor<'de> for LocalVisitor {
+        type Value = Local;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("map, or `none`")
+        }
+
+        fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Local, D::Error> {
+            SaveConfig::deserialize(deserializer).map(Local)
+        }
+    }
+
+    Ok(Option::<Local>::deserialize(deserializer)?.map(|save| save.0))
+}
+
+/// Where frames are saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SaveTarget {
+    /// One file that is always the newest frame, replaced atomically.
+    Latest(PathBuf),
+    /// The newest frames as files in a folder. One bound at least is there.
+    Ring {
+        /// The folder, made if absent.
+        dir: PathBuf,
+        /// How many files stay.
+        keep: Option<NonZeroU32>,
+        /// How many bytes the files have together.
+        max_bytes: Option<u64>,
+    },
+    /// One behind the other in one file.
+    Append {
+        /// The file, made if absent.
+        file: PathBuf,
+        /// Its bytes at most.
+        max_bytes: u64,
+        /// What becomes of it then.
+        when_full: WhenFull,
+    },
+}
+
+impl SaveTarget {
+    /// The file or folder as configured.
+    pub fn place(&self) -> &Path {
+        match self {
+            Self::Latest(path) | Self::Ring { dir: path, .. } | Self::Append { file: path, .. } => path,
+        }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct SaveYaml {
+    /// One file that is always the newest frame, replaced atomically. Its folder must exist.
+    #[serde(default, with = "Text::<Given<NewFile>>")]
+    #[schemars(extend("x-default" = "nothing"))]
+    latest: Option<PathBuf>,
+    /// The newest frames as files in this folder, which is made if absent: `keep` of them, or `max_bytes`, or
+    /// what is less of both.
+    #[serde(default, with = "Text::<Given<NewFolder>>")]
+    #[schemars(extend("x-default" = "nothing"))]
+    dir: Option<PathBuf>,
+    /// How many files stay in `dir`.
+    #[serde(default, with = "Text::<Given<Count<NonZeroU32, 1, 1_000_000>>>")]
+    #[schemars(extend("x-default" = "`dir` needs it or `max_bytes`"))]
+    keep: Option<NonZeroU32>,
+    /// One file with JPEGs one behind the other, up to `max_bytes`. Its folder must exist.
+    #[serde(default, with = "Text::<Given<NewFile>>")]
+    #[schemars(extend("x-default" = "nothing"))]
+    append: Option<PathBuf>,
+    /// How many bytes the file of `append` has at most, or the files of `dir` together.
+    #[serde(default, with = "Text::<Given<Bytes<u64, KIB, { 16_384 * GIB }>>>")]
+    #[schemars(extend("x-default" = "needed with `append`"))]
+    max_bytes: Option<u64>,
+    /// `append`: a full `a.mjpg` becomes `a.1.mjpg`, in place of the one before, and a new one is begun (so
+    /// both have twice `max_bytes`); or it stays, and nothing more is saved.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "WhenFull", extend("default" = "rotate"))]
+    when_full: Option<WhenFull>,
+    /// One frame each so long: a time lapse.
+    #[serde(default, with = "Text::<Given<Time<100, DAY>>>")]
+    #[schemars(extend("x-default" = "every frame"))]
+    every: Option<Duration>,
+}
+
+impl TryFrom<SaveYaml> for SaveConfig {
+    type Error = &'static str;
+
+    fn try_from(yaml: SaveYaml) -> Result<Self, Self::Error> {
+        let SaveYaml { latest, dir, keep, append, max_bytes, when_full, every } = yaml;
+        let target = match (latest, dir, append, keep, max_bytes, when_full) {
+            (Some(file), None, None, None, None, None) => SaveTarget::Latest(file),
+            (None, Some(dir), None, keep, max_bytes, None) if keep.is_some() || max_bytes.is_some() => {
+                SaveTarget::Ring { dir, keep, max_bytes }
+            }
+            (None, None, Some(file), None, Some(max_bytes), when_full) => {
+                SaveTarget::Append { file, max_bytes, when_full: when_full.unwrap_or(WhenFull::Rotate) }
+            }
+            _ => {
+                return Err(
+                    "must be {latest: FILE}, {dir: FOLDER, keep: NUMBER} (or max_bytes: SIZE) or {append: \
+                            FILE, max_bytes: SIZE}",
+                );
+            }
+        };
+        Ok(Self { target, every })
+    }
+}
+
+/// What becomes of a file that is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenFull {
+    /// It is renamed, in place of the one before, and begun anew.
+    Rotate,
+    /// It stays as it is.
+    Stop,
+}
+
+scalar!(NewFile => PathBuf, "path of a file", LOCAL, |text| match Path::new(text).is_dir() {
+    true => Err(Wrong::shown("must be a file, not a folder")),
+    false => writable(text),
+});
+
+scalar!(NewFolder => PathBuf, "path of a folder", LOCAL, writable);
 
 /// A path whose parent folder exists.
 fn writable(text: &str) -> Result<PathBuf, Wrong> {
     let path = PathBuf::from(text);
     let parent = match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
-        Some(parent) => parent.to_owned(),
-        None => return Err(Wrong::want("must be a path below an existing folder")),
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Err(Wrong::hidden("must be a path below an existing folder")),
     };
-    if parent.is_dir() {
-        return Ok(path);
-    }
-    Err(Wrong::want_not("must be in a folder that exists", text))
+    if parent.is_dir() { Ok(path) } else { Err(Wrong::shown("must be in a folder that exists")) }
 }
 
-/// Two streams that write the same file would show each other's frames.
-fn refuse_shared_save(
-    reader: &Reader<'_>,
-    target: &SaveTarget,
-    name: &StreamName,
-    saved: &mut HashMap<PathBuf, String>,
-) {
-    if let Some(other) = saved.insert(target.place().to_owned(), name.to_string()) {
-        reader.wrong(&schema::SAVE, format!("stream {other} saves there too: give each its own path"));
+/// Notes what is wrong with streams together: two that save to the same place, origins that are not there,
+/// and circles.
+pub(super) fn check(names: &[&str], streams: &[(Reader<'_>, Option<StreamConfig>)]) {
+    let mut saved: HashMap<&Path, &StreamName> = HashMap::new();
+    let all = || streams.iter().filter_map(|(reader, stream)| Some((reader, stream.as_ref()?)));
+    for (reader, stream) in all() {
+        let place = stream.save.as_ref().map(|save| save.target.place());
+        if let Some(other) = place.and_then(|place| saved.insert(place, &stream.name)) {
+            reader.wrong_key("save", format!("stream {other} saves there too: give each its own path"));
+        }
+    }
+    for (reader, stream) in all() {
+        for of in stream.origins() {
+            let message = if !names.contains(&of.as_str()) {
+                let meant = nearest(of.as_str(), names).map(|name| format!(" (did you mean {name}?)"));
+                format!("must be the name of a stream of this file{}, not {of}", meant.unwrap_or_default())
+            } else if leads_back(stream, of, all().map(|(_, stream)| stream)) {
+                "shows its own pictures in the end: what it shows must come from a source of its own"
+                    .to_owned()
+            } else {
+                continue;
+            };
+            let sources = reader.child("source").into_iter().flat_map(|source| source.items());
+            let mut origins = sources.filter_map(|source| source.child("of")).flat_map(|of| of.items());
+            let path = format!("streams.{}.source.of", stream.name);
+            match origins.find(|origin| origin.raw() == Some(of.as_str())) {
+                Some(origin) => origin.wrong_value(&path, message),
+                None => reader.wrong_key("source.of", message),
+            }
+        }
     }
 }
 
-fn send_file(text: &str) -> Result<SendFile, Wrong> {
-    match text {
-        "auto" => Ok(SendFile::Auto),
-        _ => match units::boolean(text) {
-            Ok(true) => Ok(SendFile::Auto),
-            Ok(false) => Ok(SendFile::Never),
-            Err(_) => Err(Wrong::want_not("must be auto, true or false", text)),
-        },
+/// Whether following origins from `of`, one of a stream's, comes back to it.
+fn leads_back<'a>(
+    start: &StreamConfig,
+    of: &'a StreamName,
+    streams: impl Iterator<Item = &'a StreamConfig> + Clone,
+) -> bool {
+    let mut seen = Vec::new();
+    let mut next = vec![of];
+    while let Some(name) = next.pop() {
+        if *name == start.name {
+            return true;
+        }
+        if !seen.contains(&name) {
+            seen.push(name);
+            let stream = streams.clone().find(|stream| stream.name == *name);
+            next.extend(stream.into_iter().flat_map(StreamConfig::origins));
+        }
     }
+    false
 }

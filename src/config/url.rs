@@ -5,37 +5,52 @@ use std::borrow::Cow;
 use url::Url;
 
 use super::{
-    environment::{Environment, Piece, expand},
-    model::{Login, Secret},
-    reader::is_variable,
-    units::Wrong,
+    Login, Secret,
+    environment::{Environment, Piece, expand, is_variable},
+    reader::{self, SECRET},
+    values::{Wrong, scalar},
 };
 
 /// Schemes that messages may name; any other word there could be a misplaced password.
 const OTHER_SCHEMES: [&str; 9] = ["ftp", "ftps", "file", "rtmp", "rtsp", "rtsps", "tcp", "udp", "ws"];
 
+scalar!(
+    /// The URL of a camera, with credentials, which [`camera`] takes out.
+    CameraUrl => Url, "http or https URL", reader::URL, |text| {
+        camera(text)?;
+        Url::parse(text).map_err(|error| Wrong::hidden(error.to_string()))
+    }
+);
+
+scalar!(
+    /// The URL of an RTSP camera.
+    RtspUrl => Secret, "rtsp or rtsps URL", reader::URL, rtsp
+);
+
+scalar!(
+    /// A URL that may be a secret as a whole.
+    SecretUrl => Secret, "http or https URL", SECRET, |text| camera(text).map(|_| Secret::new(text))
+);
+
 /// Checks a URL and moves its credentials out of it. No message holds any part of it but a scheme.
 pub(super) fn camera(text: &str) -> Result<(Url, Option<Login>), Wrong> {
     let Some((scheme, _)) = text.split_once("://") else {
-        return Err(Wrong::want("must begin with http:// or https://"));
+        return Err(Wrong::hidden("must begin with http:// or https://"));
     };
     if !matches!(&*scheme.to_ascii_lowercase(), "http" | "https") {
         let want = "scheme must be http or https";
-        return Err(if OTHER_SCHEMES.contains(&scheme) {
-            Wrong::want_not(want, scheme)
-        } else {
-            Wrong::want(want)
-        });
+        let not = if OTHER_SCHEMES.contains(&scheme) { format!(", not {scheme}") } else { String::new() };
+        return Err(Wrong::hidden(format!("{want}{not}")));
     }
     let mut url = Url::parse(text).map_err(|error| {
-        Wrong::want(format!("is not a URL ({error}): it must be like http://user:password@host:port/path"))
+        Wrong::hidden(format!("is not a URL ({error}): it must be like http://user:password@host:port/path"))
     })?;
     let login = (!url.username().is_empty() || url.password().is_some()).then(|| Login {
         user: decoded(url.username()),
         password: Secret::new(decoded(url.password().unwrap_or_default())),
     });
     let cleared = url.set_username("").and_then(|()| url.set_password(None));
-    cleared.map_err(|()| Wrong::want("must name a host after http:// or https://"))?;
+    cleared.map_err(|()| Wrong::hidden("must name a host after http:// or https://"))?;
     Ok((url, login))
 }
 
@@ -43,13 +58,13 @@ pub(super) fn camera(text: &str) -> Result<(Url, Option<Login>), Wrong> {
 pub(super) fn rtsp(text: &str) -> Result<Secret, Wrong> {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     if !matches!(scheme, Some("rtsp" | "rtsps")) {
-        return Err(Wrong::want("must begin with rtsp:// or rtsps://"));
+        return Err(Wrong::hidden("must begin with rtsp:// or rtsps://"));
     }
     let url = Url::parse(text).map_err(|error| {
-        Wrong::want(format!("is not a URL ({error}): it must be like rtsp://user:password@host:port/path"))
+        Wrong::hidden(format!("is not a URL ({error}): it must be like rtsp://user:password@host:port/path"))
     })?;
     let fine = url.host_str().is_some_and(|host| !host.is_empty()) && !text.contains(char::is_control);
-    if fine { Ok(Secret::new(text)) } else { Err(Wrong::want("must name a host after rtsp://")) }
+    if fine { Ok(Secret::new(text)) } else { Err(Wrong::hidden("must name a host after rtsp://")) }
 }
 
 /// Puts variables into a URL. What stands before the `@` is percent-encoded, so that any password fits.
@@ -122,8 +137,7 @@ fn decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::config::environment::pieces;
+    use super::{super::environment::pieces, *};
 
     #[test]
     fn credentials_are_taken_out_and_decoded() {

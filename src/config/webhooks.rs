@@ -1,83 +1,101 @@
 //! `webhooks:`.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::{
-    auth,
-    model::{HookEvent, Login, Secret, WebhookConfig},
-    node::Entry,
-    reader::{Context, Reader},
-    schema::{self, WEBHOOK_KEYS},
-    source,
-    units::{self, Wrong},
-    url,
+    Login, Reach, Secret,
+    auth::Reached,
+    source::{HeaderName, HeaderValue},
+    url::{SecretUrl, camera},
+    values::{DAY, Entry, LongSecret, MINUTE, OneOrMany, OrNone, Pairs, Text, Time, Wrong, scalar},
 };
 
-/// How long a try may take.
-const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
-
-/// How long something must last before it is told.
-const LASTING: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3600);
-
-/// Shortest secret, in bytes; `openssl rand -hex 16` makes 32 letters.
-const MIN_SECRET: usize = 16;
-
-/// What is told if it is not said.
-const USUAL: [HookEvent; 2] = [HookEvent::Lost, HookEvent::Back];
-
-/// Reads the section. None if something is wrong with it, which was noted.
-pub(super) fn read<'a>(context: &'a Context<'a>, root: &Reader<'a>) -> Option<Vec<WebhookConfig>> {
-    auth::named(context, root, &schema::WEBHOOKS, |name, path, entry| one(context, name, path, entry))
+/// One of `webhooks`: who is told what.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// The name in the log and the metrics.
+    #[serde(skip)]
+    pub name: String,
+    /// Where to, by POST. User and password may stand in it. It is never shown: the addresses of chat
+    /// programs are secrets.
+    #[serde(with = "Text::<SecretUrl>")]
+    #[schemars(extend("x-need" = "the URL that events are sent to, such as https://example.org/hook"))]
+    pub url: Secret,
+    /// User and password, taken out of the URL.
+    #[serde(skip)]
+    pub login: Option<Login>,
+    /// What is told.
+    #[serde(default = "default_events", with = "OneOrMany::<Event, Vec<HookEvent>>")]
+    #[schemars(extend("x-default" = "`lost` and `back`"))]
+    pub events: Vec<HookEvent>,
+    /// Of which streams.
+    #[serde(default = "Reach::all", with = "OneOrMany::<Reached, Reach>")]
+    pub streams: Reach,
+    /// How long a stream must have been away, or without viewers, before that is told.
+    #[serde(default = "ten_seconds", with = "Text::<Time<0, DAY>>")]
+    pub after: Duration,
+    /// What is sent is signed with it (HMAC-SHA256).
+    #[serde(default, with = "Text::<OrNone<LongSecret<16>>>")]
+    pub secret: Option<Secret>,
+    /// Headers sent with each request.
+    #[serde(default, deserialize_with = "Pairs::<HeaderName, HeaderValue>::deserialize")]
+    #[schemars(with = "Pairs::<HeaderName, HeaderValue>", extend("x-default" = "none"))]
+    pub headers: Vec<(String, Secret)>,
+    /// How long one try may take.
+    #[serde(default = "ten_seconds", with = "Text::<Time<100, MINUTE>>")]
+    pub timeout: Duration,
+    /// Accept any certificate. Logged when used.
+    #[serde(default)]
+    pub insecure: bool,
 }
 
-fn one<'a>(context: &'a Context<'a>, name: String, path: String, entry: &'a Entry) -> Option<WebhookConfig> {
-    let reader = Reader::new(context, &WEBHOOK_KEYS, path, entry.key_at, &entry.value)?;
-    let url = reader.get(&schema::WEBHOOK_URL, address);
-    let events = events(&reader);
-    let streams = auth::reach(&reader, &schema::WEBHOOK_STREAMS);
-    let after = reader.get(&schema::WEBHOOK_AFTER, |text| units::duration(text, LASTING));
-    let secret = reader.get(&schema::WEBHOOK_SECRET, secret);
-    let headers = source::headers(context, &reader);
-    let timeout = reader.get(&schema::WEBHOOK_TIMEOUT, |text| units::duration(text, TIMEOUTS));
-    let insecure = reader.get(&schema::INSECURE, units::boolean);
-    let (url, login) = url?;
-    Some(WebhookConfig {
-        name,
-        url,
-        login,
-        events: events?,
-        streams: streams?,
-        after: after?,
-        secret: secret?,
-        headers: headers?,
-        timeout: timeout?,
-        insecure: insecure?,
-    })
-}
-
-fn address(text: &str) -> Result<(Secret, Option<Login>), Wrong> {
-    let (url, login) = url::camera(text)?;
-    Ok((Secret::new(url.as_str()), login))
-}
-
-fn events(reader: &Reader<'_>) -> Option<Vec<HookEvent>> {
-    let parse = |text: &str| {
-        let known = HookEvent::ALL.into_iter().find(|event| event.as_str() == text);
-        known.ok_or_else(|| Wrong::want_not("must be lost, back, no-viewers, or a list of them", text))
-    };
-    let read = reader.list(&schema::WEBHOOK_EVENTS, parse);
-    let given = reader.own(&schema::WEBHOOK_EVENTS).is_some();
-    match (read.is_empty(), given) {
-        (true, true) => None,
-        (true, false) => Some(USUAL.to_vec()),
-        (false, _) => Some(read.into_iter().map(|(event, _)| event).collect()),
+impl Entry for WebhookConfig {
+    fn complete(&mut self, name: String) {
+        self.name = name;
+        if let Ok((url, login)) = camera(self.url.reveal()) {
+            (self.url, self.login) = (Secret::new(url), login);
+        }
     }
 }
 
-fn secret(text: &str) -> Result<Option<Secret>, Wrong> {
-    match text {
-        "none" => Ok(None),
-        secret if secret.len() >= MIN_SECRET => Ok(Some(Secret::new(secret))),
-        _ => Err(Wrong::want(format!("must be none, or a secret of {MIN_SECRET} letters and more"))),
+fn default_events() -> Vec<HookEvent> {
+    vec![HookEvent::Lost, HookEvent::Back]
+}
+
+fn ten_seconds() -> Duration {
+    Duration::from_secs(10)
+}
+
+/// An event that a webhook may be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookEvent {
+    /// A stream's source is away.
+    Lost,
+    /// It gives pictures again.
+    Back,
+    /// The last viewer of a stream has left.
+    NoViewers,
+}
+
+impl HookEvent {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Lost, Self::Back, Self::NoViewers];
+
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Back => "back",
+            Self::NoViewers => "no-viewers",
+        }
     }
 }
+
+scalar!(Event => HookEvent, "lost, back, no-viewers", "", |text| {
+    let known = HookEvent::ALL.into_iter().find(|event| event.as_str() == text);
+    known.ok_or_else(|| Wrong::shown("must be lost, back, no-viewers, or a list of them"))
+});

@@ -47,7 +47,7 @@ fn of_rtsp(config: &RtspConfig) -> ExecConfig {
     arguments.add(["-protocol_whitelist", protocols(config)]);
     arguments.add(["-i", config.url.reveal(), "-an", "-sn"]);
     arguments.encoded(config.size, config.fps, config.quality);
-    arguments.finish(config.patience)
+    arguments.finish(config.patience())
 }
 
 /// Returns the protocols that ffmpeg may use for a camera: those of its sessions and pictures.
@@ -80,7 +80,7 @@ fn of_v4l2(config: &V4l2Config, copy: bool) -> ExecConfig {
     } else {
         arguments.encoded(None, None, V4L2_QUALITY);
     }
-    arguments.finish(config.patience)
+    arguments.finish(config.patience())
 }
 
 struct Arguments(Vec<Secret>);
@@ -114,7 +114,8 @@ impl Arguments {
             arguments: self.0,
             environment: Vec::new(),
             folder: None,
-            patience,
+            first_frame_timeout: patience.first_frame,
+            frame_timeout: patience.frame,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{demo, environment::Environment, error::ConfigErrors, load_file, model::Config};
+use super::{Config, ConfigErrors, Environment, demo, load_file};
 
 /// Looked for, in this order, when nobody named a file.
 const WELL_KNOWN: [&str; 2] = ["framecast.yaml", "/etc/framecast/framecast.yaml"];
