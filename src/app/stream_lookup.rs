@@ -43,7 +43,7 @@ impl Neighbours {
 
     /// The stream whose source a rendition shows in the end: its own goes on while that is away.
     fn shown_by(&self, mut stream: StreamHandle) -> StreamHandle {
-        while let SourceConfig::Rendition { of, .. } = &stream.config().source
+        while let SourceConfig::Rendition { of, .. } = stream.config().source()
             && !stream.config().has_fallbacks()
             && let Some(origin) = self.get(of)
         {

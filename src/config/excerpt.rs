@@ -2,10 +2,12 @@
 
 use std::{iter, ops::Range};
 
+use unicode_width::UnicodeWidthStr;
+
 use super::{
-    document::{Kind, Node},
     error::{Position, printable_key},
     schema,
+    yaml::{Kind, Node},
 };
 
 /// Longest line shown, in characters: what a terminal holds without wrapping twice.
@@ -13,7 +15,7 @@ const MAX_LINE: usize = 160;
 
 /// The parts of a text that may be shown.
 #[derive(Default)]
-pub(super) struct Visible {
+pub(crate) struct Visible {
     /// Scalars and keys.
     words: Vec<Range<usize>>,
     /// Those of them that hold no secret.
@@ -23,7 +25,7 @@ pub(super) struct Visible {
 
 impl Visible {
     /// Of a text whose tree is known, if it is YAML; `harmless` are the values that hold no secret.
-    pub(super) fn new(root: Option<&Node>, harmless: Vec<Range<usize>>) -> Self {
+    pub(crate) fn new(root: Option<&Node>, harmless: Vec<Range<usize>>) -> Self {
         let mut visible = Self { words: Vec::new(), harmless, is_parsed: root.is_some() };
         if let Some(root) = root {
             visible.add(root);
@@ -76,7 +78,7 @@ fn holds(ranges: &[Range<usize>], byte: usize) -> bool {
 }
 
 /// Shows a line. What is not visible becomes `***`.
-pub(super) fn excerpt(text: &str, visible: &Visible, at: Position) -> Option<String> {
+pub(crate) fn excerpt(text: &str, visible: &Visible, at: Position) -> Option<String> {
     let (start, line) = line(text, at.line)?;
     if line.trim().is_empty() || line.chars().count() > MAX_LINE {
         return None;
@@ -90,7 +92,7 @@ pub(super) fn excerpt(text: &str, visible: &Visible, at: Position) -> Option<Str
         let is_shown = start + offset < end && visible.shows(start + offset, c);
         masking = !is_shown && (masking || c != ' ');
         if number + 1 == at.column {
-            mark = Some(width(&written) - if was_masking && masking { 3 } else { 0 });
+            mark = Some(written.width() - if was_masking && masking { 3 } else { 0 });
         }
         match (masking, was_masking) {
             (true, true) => {}
@@ -100,7 +102,7 @@ pub(super) fn excerpt(text: &str, visible: &Visible, at: Position) -> Option<Str
     }
     let number = at.line.to_string();
     let margin: String = iter::repeat_n(' ', number.len()).collect();
-    let mark: String = iter::repeat_n(' ', mark.unwrap_or_else(|| width(written.trim_end()))).collect();
+    let mark: String = iter::repeat_n(' ', mark.unwrap_or_else(|| written.trim_end().width())).collect();
     Some(format!("  {number} | {}\n  {margin} | {mark}^", written.trim_end()))
 }
 
@@ -114,13 +116,4 @@ fn line(text: &str, number: usize) -> Option<(usize, &str)> {
         start += line.len();
     }
     None
-}
-
-/// Cells on a terminal: Chinese, Japanese and Korean letters take two.
-fn width(text: &str) -> usize {
-    let wide = |c: char| {
-        matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}'
-            | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}')
-    };
-    text.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
 }

@@ -1,146 +1,98 @@
-//! The sections of a file together, and the streams that were added over HTTP.
+//! The sections of a file together.
 
-use std::{collections::BTreeMap, fmt};
-
-use serde::de::{DeserializeOwned, Error as _};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
 use super::{
-    AuthConfig, Config, ServerConfig, StreamConfig,
-    document::{Entry, Kind, NOWHERE, Node},
-    error::{Mistakes, Position, join, printable_key},
-    mosaic,
-    reader::{Context, Error, Reader, nearest},
+    added::Written,
+    error::{Position, join, printable_key},
+    reader::{Context, Reader, nearest, unknown_key},
     schema::SECTIONS,
-    stream::{self, OWN_KEYS, StreamYaml},
-    values::Named,
+    sections::{
+        auth::{AuthConfig, Reach, TokenConfig, UserConfig},
+        limits::Limits,
+        log::LogConfig,
+        mosaic::MosaicConfig,
+        server::ServerConfig,
+        source::SourceConfig,
+        stream::{self, OWN_KEYS, StreamConfig},
+        webhooks::WebhookConfig,
+    },
+    values::{Named, all_defaults},
+    yaml::{Entry, Kind, Node},
 };
 use crate::media::stream_name::StreamName;
 
-/// Most streams that can be added: more than a machine has cameras, and little enough to be written at each
-/// change.
-pub const MAX_ADDED: usize = 500;
+/// The name of the mosaic of all streams.
+const OVERVIEW: &str = "all";
 
-/// A stream that was added over HTTP. It is read with those of the file, by the same types, but names no file
-/// or program of this machine, and no variable is put into its values: whoever may add a stream is not to
-/// learn what the environment holds.
-#[derive(Clone, PartialEq)]
-pub struct Added {
-    /// Its name, not checked yet.
-    pub name: String,
-    /// Its keys, as beneath `streams.NAME`.
-    pub settings: Value,
-}
-
-/// Settings may hold credentials.
-impl fmt::Debug for Added {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Added").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// The settings of each stream as in the file or as added: without defaults, variables not put in.
-#[derive(Clone, Default, PartialEq)]
-pub struct Written(BTreeMap<StreamName, Value>);
-
-/// Settings may hold credentials.
-impl fmt::Debug for Written {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-impl Written {
-    /// The settings of a stream.
-    pub fn of(&self, name: &StreamName) -> Option<&Value> {
-        self.0.get(name)
-    }
-}
-
-/// Puts `added` behind the streams of the file. One that the file has too is left out: the file counts.
-pub(super) fn graft(root: &mut Node, added: &[Added], mistakes: &Mistakes) {
-    let Kind::Map(top) = &mut root.kind else { return };
-    let Some(streams) = top.iter_mut().find(|entry| entry.key == "streams") else { return };
-    let Kind::Map(streams) = &mut streams.value.kind else { return };
-    let own = streams.len();
-    for one in added {
-        if streams[..own].iter().any(|entry| entry.key == one.name) {
-            continue;
-        }
-        if streams.len() > own + MAX_ADDED {
-            mistakes.add(NOWHERE, "streams", format!("at most {MAX_ADDED} streams can be added"));
-            break;
-        }
-        streams.push(Entry::new(&one.name, &one.settings));
-    }
+/// Everything `framecast serve` needs. A value of these types needs no further check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where and how to listen.
+    pub server: ServerConfig,
+    /// Who may do what.
+    pub auth: AuthConfig,
+    /// Who is told what happens.
+    pub webhooks: Vec<WebhookConfig>,
+    /// How the log is written.
+    pub log: LogConfig,
+    /// Bounds that hold for all streams.
+    pub limits: Limits,
+    /// The streams, in the order of the file (mjpg-streamer's `stream_N` counts in it).
+    pub streams: Vec<StreamConfig>,
+    /// All of them in one picture, unless there is a stream of that name, or it was switched off.
+    pub overview: Option<StreamConfig>,
+    /// The settings of each stream as they are in the file.
+    pub written: Written,
 }
 
 /// Reads all sections, and notes every mistake. The result counts only if there is none.
-pub(super) fn read(context: &Context<'_>, root: &Node) -> Option<Config> {
-    let top = Position { line: 1, column: 1 };
-    let file = Reader::new(context, root, top, "");
+pub(crate) fn read(context: &Context<'_>, root: &Node) -> Option<Config> {
+    let file = Reader::new(context, root, Position { line: 1, column: 1 }, "");
     if !matches!(root.kind, Kind::Map(_)) {
-        let message =
-            format!("must be a map, not {}: the keys here are {}", root.kind_name(), SECTIONS.join(", "));
-        file.wrong_value("", message);
+        let (not, keys) = (root.kind_name(), SECTIONS.join(", "));
+        file.wrong_value("", format!("must be a map, not {not}: the keys here are {keys}"));
         return None;
     }
-    for (number, entry) in root.entries().iter().enumerate() {
-        let path = printable_key(&entry.key);
-        if let Some(first) = root.entries()[..number].iter().find(|first| first.key == entry.key) {
-            let message = format!("is given twice, first on line {}: remove one", first.key_at.line);
-            context.mistakes.add(entry.key_at, path, message);
-        } else if !entry.key.starts_with("x-") && !SECTIONS.contains(&entry.key.as_str()) {
-            context.mistakes.add(entry.key_at, path, Error::unknown_field(&entry.key, &SECTIONS).to_string());
-        }
-    }
+    check_sections(&file);
     let server: Option<ServerConfig> = section(&file, "server");
     if let (Some(server), Some(reader)) = (&server, file.child("server")) {
         server.check(&reader);
     }
-    let limits: Option<super::Limits> = section(&file, "limits");
+    let limits: Option<Limits> = section(&file, "limits");
     let max_pixels = limits.as_ref().map_or(u64::MAX, |limits| limits.max_frame_pixels);
-    let log = section(&file, "log");
-    let auth = section::<AuthConfig>(&file, "auth");
-    let webhooks = match file.child("webhooks") {
-        Some(reader) => reader.read::<Webhooks>().map(|webhooks| webhooks.0),
-        None => Some(Vec::new()),
-    };
+    let (log, auth) = (section(&file, "log"), section(&file, "auth"));
+    let webhooks = file.child("webhooks").map_or(Some(Named(Vec::new())), |webhooks| webhooks.read());
     let defaults = root.get("defaults").map(|entry| (entry.key_at, without_own_keys(context, entry)));
     let settings = match &defaults {
         Some((at, node)) => Reader::new(context, node, *at, "defaults").read(),
-        None => Some(StreamYaml::default()),
+        None => Some(all_defaults()),
     };
     let Some(entry) = root.get("streams") else {
         file.wrong_missing("streams", "name at least one stream");
         return None;
     };
     let streams = Reader::new(context, &entry.value, entry.key_at, "streams");
-    let entries = match &entry.value.kind {
-        Kind::Map(entries) => entries.as_slice(),
-        _ => {
-            let not = entry.value.kind_name();
-            let want = "each stream's name with its `source` beneath";
-            streams.wrong_value("streams", format!("must be a map, not {not}: {want}"));
-            return None;
-        }
+    let Kind::Map(entries) = &entry.value.kind else {
+        let (not, want) = (entry.value.kind_name(), "each stream's name with its `source` beneath");
+        streams.wrong_value("streams", format!("must be a map, not {not}: {want}"));
+        return None;
     };
     if entries.is_empty() {
         streams.wrong_value("streams", "is empty: name at least one stream");
     }
     let names: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-    let nodes: Vec<Node> = entries
-        .iter()
-        .map(|entry| with_defaults(&entry.value, defaults.as_ref().map(|(_, node)| node)))
-        .collect();
+    let inherited = defaults.as_ref().map_or(&[][..], |(_, node)| node.entries());
+    let nodes: Vec<Node> = entries.iter().map(|entry| with_defaults(&entry.value, inherited)).collect();
     let read: Vec<_> = (entries.iter().zip(&nodes).enumerate())
         .map(|(number, (entry, node))| {
             let path = join("streams", &printable_key(&entry.key));
             let reader = Reader::new(context, node, entry.key_at, path);
-            if let Some(first) = entries[..number].iter().find(|first| first.key == entry.key) {
-                reader.wrong(format!("is given twice, first on line {}: remove one", first.key_at.line));
-            }
-            let stream = read_stream(&entry.key, &reader, max_pixels);
+            check_repeated(&entries[..number], entry, &reader);
+            let name = entry.key.parse::<StreamName>().map_err(|error| reader.wrong(error.to_string()));
+            let stream: Option<StreamConfig> = reader.read();
+            let stream = stream.zip(name.ok());
+            let stream = stream.and_then(|(stream, name)| stream.finish(name, &reader, max_pixels));
             (reader, stream)
         })
         .collect();
@@ -148,10 +100,10 @@ pub(super) fn read(context: &Context<'_>, root: &Node) -> Option<Config> {
     let streams: Option<Vec<StreamConfig>> = read.into_iter().map(|(_, stream)| stream).collect();
     let server = server?;
     let overview = streams.as_ref().zip(settings).filter(|_| server.mosaic);
-    let overview = overview.and_then(|(streams, settings)| mosaic::overview(streams, settings));
+    let overview = overview.and_then(|(streams, settings)| overview_of(streams, settings));
     if let Some(name) = server.default_stream.as_ref().map(StreamName::as_str)
         && !names.contains(&name)
-        && (streams.is_some() || name != mosaic::OVERVIEW)
+        && (streams.is_some() || name != OVERVIEW)
         && overview.as_ref().is_none_or(|stream| stream.name.as_str() != name)
         && let Some(reader) = file.child("server")
     {
@@ -159,18 +111,29 @@ pub(super) fn read(context: &Context<'_>, root: &Node) -> Option<Config> {
         let message = format!("must be the name of a stream of this file{meant}, not {name}");
         reader.wrong_key("default_stream", message);
     }
-    let written = entries.iter().filter_map(|entry| Some((entry.key.parse().ok()?, entry.value.to_json())));
-    let written = Written(written.collect());
-    Some(Config {
-        server,
-        auth: auth?,
-        webhooks: webhooks?,
-        log: log?,
-        limits: limits?,
-        streams: streams?,
-        overview,
-        written,
-    })
+    let (auth, webhooks, log, limits, streams) = (auth?, webhooks?.0, log?, limits?, streams?);
+    Some(Config { server, auth, webhooks, log, limits, streams, overview, written: Written::new(entries) })
+}
+
+/// Notes sections that are unknown or repeated.
+fn check_sections(file: &Reader<'_>) {
+    let entries = file.entries();
+    for (number, entry) in entries.iter().enumerate() {
+        let reader = file.entry(entry);
+        let is_known = entry.key.starts_with("x-") || SECTIONS.contains(&entry.key.as_str());
+        if !check_repeated(&entries[..number], entry, &reader) && !is_known {
+            reader.wrong(unknown_key(&entry.key, &SECTIONS));
+        }
+    }
+}
+
+/// Notes a key that stands among those before it. Returns whether it does.
+fn check_repeated(before: &[Entry], entry: &Entry, reader: &Reader<'_>) -> bool {
+    let first = before.iter().find(|first| first.key == entry.key);
+    if let Some(first) = first {
+        reader.wrong(format!("is given twice, first on line {}: remove one", first.key_at.line));
+    }
+    first.is_some()
 }
 
 /// Reads a section; one that is not there or empty has all defaults.
@@ -180,22 +143,10 @@ fn section<T: DeserializeOwned + Default>(file: &Reader<'_>, key: &str) -> Optio
         .map_or_else(|| Some(T::default()), |section| section.read())
 }
 
-/// `webhooks:`.
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-struct Webhooks(#[serde(deserialize_with = "Named::deserialize")] Vec<super::WebhookConfig>);
-
-fn read_stream(name: &str, reader: &Reader<'_>, max_pixels: u64) -> Option<StreamConfig> {
-    let name = name.parse::<StreamName>().map_err(|error| reader.wrong(error.to_string()));
-    let stream: Option<StreamYaml> = reader.read();
-    stream?.finish(name.ok()?, reader, max_pixels)
-}
-
 /// A stream's keys, and those of `defaults` that it does not have itself.
-fn with_defaults(stream: &Node, defaults: Option<&Node>) -> Node {
+fn with_defaults(stream: &Node, defaults: &[Entry]) -> Node {
     let mut node = stream.clone();
-    let inherited = defaults.map(Node::entries).unwrap_or_default();
-    let inherited = inherited.iter().filter(|entry| stream.get(&entry.key).is_none());
+    let inherited = defaults.iter().filter(|entry| stream.get(&entry.key).is_none());
     let inherited = inherited.map(|entry| Entry { inherited_from: Some("defaults"), ..entry.clone() });
     match &mut node.kind {
         Kind::Map(entries) => entries.extend(inherited),
@@ -212,11 +163,59 @@ fn without_own_keys(context: &Context<'_>, entry: &Entry) -> Node {
         entries.retain(|entry| {
             let is_own = OWN_KEYS.contains(&entry.key.as_str());
             if is_own {
-                let message = "unknown key: each stream has its own";
-                context.mistakes.add(entry.key_at, join("defaults", &entry.key), message);
+                let path = join("defaults", &entry.key);
+                context.mistakes.add(entry.key_at, path, "unknown key: each stream has its own");
             }
             !is_own
         });
     }
     node
+}
+
+/// The mosaic of all streams, but of other mosaics, whose tiles it has already. None if a stream has its
+/// name, if there is nothing to show, or if there are too many.
+fn overview_of(streams: &[StreamConfig], defaults: StreamConfig) -> Option<StreamConfig> {
+    let name: StreamName = OVERVIEW.parse().expect("it is one");
+    let is_shown = |stream: &&StreamConfig| !matches!(stream.source(), SourceConfig::Mosaic(_));
+    let of: Vec<_> = streams.iter().filter(is_shown).map(|stream| stream.name.clone()).collect();
+    let is_taken = streams.iter().any(|stream| stream.name == name);
+    if is_taken || of.is_empty() || of.len() > MosaicConfig::MAX_TILES {
+        return None;
+    }
+    Some(StreamConfig {
+        name,
+        title: "All streams".to_owned(),
+        sources: vec![SourceConfig::Mosaic(MosaicConfig { of, ..MosaicConfig::default() })],
+        on_demand: Some(true),
+        max_fps: None,
+        save: None,
+        transform: Vec::new(),
+        encode: None,
+        strip_metadata: false,
+        replay: None,
+        ..defaults
+    })
+}
+
+/// Names of streams in `auth` that no stream has, each with its place: they may be added later, or be
+/// misspelt.
+pub fn unknown_streams(config: &Config) -> Vec<String> {
+    let streams: Vec<_> =
+        config.streams.iter().chain(&config.overview).map(|stream| stream.name.as_str()).collect();
+    let path = |kind: &str, name: &str| format!("auth.{kind}.{name}.streams");
+    let AuthConfig { anonymous, tokens, users, .. } = &config.auth;
+    let tokens = tokens.iter().map(|TokenConfig { name, streams, .. }| (path("tokens", name), streams));
+    let users = users.iter().map(|UserConfig { name, streams, .. }| (path("users", name), streams));
+    let reaches = [("auth.anonymous".to_owned(), anonymous)].into_iter().chain(tokens).chain(users);
+    let mut unknown = Vec::new();
+    for (path, reach) in reaches {
+        let Reach::Only(names) = reach else { continue };
+        for name in names.iter().map(StreamName::as_str).filter(|name| !streams.contains(name)) {
+            let meant = nearest(name, &streams).map(|meant| format!(" (did you mean {meant}?)"));
+            let meant = meant.unwrap_or_default();
+            unknown
+                .push(format!("{path}: there is no stream {name}{meant}; it counts as soon as there is one"));
+        }
+    }
+    unknown
 }

@@ -2,7 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Config, ConfigErrors, Environment, demo, load_file};
+use super::{
+    environment::Environment,
+    error::ConfigErrors,
+    file::Config,
+    load::{demo, load_file},
+};
 
 /// Looked for, in this order, when nobody named a file.
 const WELL_KNOWN: [&str; 2] = ["framecast.yaml", "/etc/framecast/framecast.yaml"];

@@ -11,9 +11,15 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{
-    AuthConfig, Limits, LogConfig, ServerConfig, WebhookConfig,
     reader::alternatives,
-    stream::{OWN_KEYS, StreamYaml},
+    sections::{
+        auth::AuthConfig,
+        limits::Limits,
+        log::LogConfig,
+        server::ServerConfig,
+        stream::{OWN_KEYS, StreamConfig},
+        webhooks::WebhookConfig,
+    },
     values::Named,
 };
 
@@ -39,7 +45,7 @@ struct File {
     limits: Option<Limits>,
     /// Settings for every stream that does not say otherwise: any key of a stream but `source` and `title`.
     #[schemars(extend("x-default" = "nothing"), transform = without_own_keys)]
-    defaults: Option<StreamYaml>,
+    defaults: Option<StreamConfig>,
     /// The streams, by name (`a-z 0-9 _ -`, up to 64 characters). Their order counts for mjpg-streamer's
     /// `stream_N`.
     #[schemars(extend(
@@ -47,11 +53,11 @@ struct File {
         "minProperties" = 1,
         "propertyNames" = {"pattern": "^[a-z0-9_-]{1,64}$"}
     ))]
-    streams: std::collections::BTreeMap<String, StreamYaml>,
+    streams: std::collections::BTreeMap<String, StreamConfig>,
 }
 
 /// The keys of [`File`].
-pub(super) const SECTIONS: [&str; 7] = ["server", "auth", "webhooks", "log", "limits", "defaults", "streams"];
+pub(crate) const SECTIONS: [&str; 7] = ["server", "auth", "webhooks", "log", "limits", "defaults", "streams"];
 
 fn without_own_keys(schema: &mut schemars::Schema) {
     fn remove(value: &mut Value) {
@@ -70,8 +76,8 @@ fn without_own_keys(schema: &mut schemars::Schema) {
     *schema = value.try_into().unwrap_or_default();
 }
 
-/// The schema as the types give it.
-fn raw() -> &'static Value {
+/// The schema as the types give it, with the extensions.
+pub fn annotated_schema() -> &'static Value {
     static RAW: OnceLock<Value> = OnceLock::new();
     RAW.get_or_init(|| {
         let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
@@ -81,7 +87,7 @@ fn raw() -> &'static Value {
 
 /// The JSON Schema of the whole file.
 pub fn json_schema() -> Value {
-    let mut schema = published(raw(), false);
+    let mut schema = published(annotated_schema(), false);
     schema["title"] = json!("framecast's configuration");
     // A place for anchors.
     schema["patternProperties"] = json!({"^x-": {}});
@@ -91,7 +97,7 @@ pub fn json_schema() -> Value {
 /// The JSON Schema of one entry of `streams:`, as it may come over HTTP: without the keys that name files and
 /// programs of this machine.
 pub fn stream_schema() -> Value {
-    published(&raw()["properties"]["streams"]["additionalProperties"], true)
+    published(&annotated_schema()["properties"]["streams"]["additionalProperties"], true)
 }
 
 fn published(schema: &Value, over_http: bool) -> Value {
@@ -183,115 +189,8 @@ fn has_keys(schema: &Value) -> bool {
         || ways.chain(schema.get("items")).any(has_keys)
 }
 
-/// A key in the tables of docs/configuration.md.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// The map that it is in, such as `streams.NAME.save`; empty at the top.
-    pub section: String,
-    /// The `type` of the source that it belongs to.
-    pub source: Option<String>,
-    /// As in the file.
-    pub key: String,
-    /// Its type or unit, in words.
-    pub unit: String,
-    /// What holds without it, as in the file; none if it is required, or if `default_in_words` says it.
-    pub default: Option<String>,
-    /// The same in words.
-    pub default_in_words: String,
-    /// What it does.
-    pub meaning: String,
-    /// What a mistake says when it is missing.
-    pub need: Option<String>,
-    /// Whether it names a file or program of this machine: not for streams that are added over HTTP.
-    pub is_local: bool,
-}
-
-/// Every key of the configuration, section after section.
-pub fn reference() -> Vec<Row> {
-    let mut rows = Vec::new();
-    add_rows(raw(), "", None, &mut rows);
-    rows
-}
-
-fn add_rows(schema: &Value, section: &str, source: Option<&str>, rows: &mut Vec<Row>) {
-    let is_required =
-        |key: &str| schema["required"].as_array().is_some_and(|keys| keys.contains(&json!(key)));
-    for (key, property) in schema["properties"].as_object().into_iter().flatten() {
-        let is_optional =
-            property["anyOf"].as_array().is_some_and(|ways| ways.contains(&json!({"const": "none"})));
-        let default = match &property["default"] {
-            Value::Null => is_optional.then(|| "none".to_owned()),
-            Value::String(text) => Some(written(text)),
-            other => Some(other.to_string()),
-        };
-        let default = default.filter(|_| property.get("x-default").is_none() && !is_required(key));
-        let words = property["x-default"].as_str().unwrap_or("nothing");
-        let is_type = source.is_some() && key == "type";
-        let meaning = if is_type {
-            "What kind of source it is."
-        } else {
-            property["description"].as_str().unwrap_or("")
-        };
-        rows.push(Row {
-            section: section.to_owned(),
-            source: source.map(str::to_owned),
-            key: key.clone(),
-            unit: if is_type { "word".to_owned() } else { unit(property) },
-            default,
-            default_in_words: if is_required(key) { "required" } else { words }.to_owned(),
-            meaning: meaning.replace('\n', " "),
-            need: property["x-need"].as_str().map(str::to_owned),
-            is_local: property.get("x-local").is_some(),
-        });
-    }
-    if section == "defaults" {
-        return;
-    }
-    for (key, property) in schema["properties"].as_object().into_iter().flatten() {
-        let path = super::error::join(section, key);
-        add_sections(property, &path, rows);
-    }
-}
-
-fn add_sections(value: &Value, path: &str, rows: &mut Vec<Row>) {
-    if let Some(kind) = value["properties"]["type"]["const"].as_str() {
-        return add_rows(value, "source", Some(kind), rows);
-    }
-    if value.get("properties").is_some() {
-        add_rows(value, path, None, rows);
-    }
-    if let Some(items) = value.get("items") {
-        // Each step of `transform` is a map with one key: its keys are one section.
-        let described = |step: &Value, (key, value): (&String, &Value)| {
-            let mut value = value.clone();
-            value["description"] = step["description"].clone();
-            (key.clone(), value)
-        };
-        let steps = items["oneOf"].as_array().map(|steps| {
-            let keys = steps.iter().map(|step| (step, step["properties"].as_object().into_iter().flatten()));
-            keys.flat_map(|(step, keys)| keys.map(move |key| described(step, key))).collect::<Map<_, _>>()
-        });
-        match steps.filter(|steps| steps.contains_key("crop")) {
-            Some(steps) => add_rows(&json!({"properties": steps}), &format!("{path}[N]"), None, rows),
-            None if path.ends_with("source") => {}
-            None => add_sections(items, &format!("{path}[N]"), rows),
-        }
-    }
-    if let Some(each) = value.get("additionalProperties").filter(|each| has_keys(each)) {
-        add_sections(each, &format!("{path}.NAME"), rows);
-    }
-    for way in ["anyOf", "oneOf"].iter().filter_map(|key| value[*key].as_array()).flatten() {
-        add_sections(way, path, rows);
-    }
-}
-
-/// A default as in a file: in quotes where YAML needs them.
-fn written(text: &str) -> String {
-    if text.is_empty() || text.starts_with(['#', '*', '"']) { format!("{text:?}") } else { text.to_owned() }
-}
-
 /// The type of a value in words.
-fn unit(schema: &Value) -> String {
+pub fn unit(schema: &Value) -> String {
     if let Some(unit) = schema["x-unit"].as_str() {
         return unit.to_owned();
     }
@@ -321,7 +220,7 @@ fn unit(schema: &Value) -> String {
 }
 
 /// What a key needs that is missing in a map with these keys, of a source of type `kind`.
-pub(super) fn need(keys: &[&str], kind: Option<&str>, missing: &str) -> Option<&'static str> {
+pub(crate) fn need(keys: &[&str], kind: Option<&str>, missing: &str) -> Option<&'static str> {
     fn find(schema: &'static Value, map: (&[&str], Option<&str>), missing: &str) -> Option<&'static str> {
         if let Some(need) = schema["properties"][missing]["x-need"].as_str()
             && map.0.iter().all(|key| schema["properties"].get(key).is_some())
@@ -335,47 +234,28 @@ pub(super) fn need(keys: &[&str], kind: Option<&str>, missing: &str) -> Option<&
             _ => None,
         }
     }
-    find(raw(), (keys, kind), missing)
+    find(annotated_schema(), (keys, kind), missing)
 }
 
-/// The names of all keys.
-pub(super) fn is_key(name: &str) -> bool {
-    static KEYS: OnceLock<HashSet<String>> = OnceLock::new();
-    KEYS.get_or_init(|| reference().into_iter().map(|row| row.key).collect()).contains(name)
+/// Returns whether some map has this key.
+pub(crate) fn is_key(name: &str) -> bool {
+    keys(|key, _| key == name).next().is_some()
 }
 
 /// The names of the keys with a mark such as `x-secret`.
-pub(super) fn marked(mark: &str) -> HashSet<&'static str> {
-    fn find(schema: &'static Value, mark: &str, keys: &mut HashSet<&'static str>) {
-        let properties = schema["properties"].as_object().into_iter().flatten();
-        keys.extend(properties.filter(|(_, value)| value[mark] == true).map(|(key, _)| key.as_str()));
-        match schema {
-            Value::Object(object) => object.values().for_each(|value| find(value, mark, keys)),
-            Value::Array(items) => items.iter().for_each(|item| find(item, mark, keys)),
-            _ => {}
-        }
-    }
-    let mut keys = HashSet::new();
-    find(raw(), mark, &mut keys);
-    keys
+pub(crate) fn marked(mark: &str) -> HashSet<&'static str> {
+    keys(|_, property| property[mark] == true).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_comes_over_http_has_no_files_and_programs() {
-        let schema = stream_schema();
-        let text = schema.to_string();
-        for kind in ["mjpeg", "images", "push", "rtsp"] {
-            assert!(text.contains(&format!("\"const\":\"{kind}\"")), "{kind}: {text}");
-        }
-        for absent in ["\"const\":\"exec\"", "\"const\":\"v4l2\"", "\"device\"", "\"command\"", "\"latest\""]
-        {
-            assert!(!text.contains(absent), "{absent}");
-        }
-        assert_eq!(schema["properties"]["save"]["const"], "none");
-        assert!(text.contains("builtin:demo"));
+/// The keys of all maps that fit.
+fn keys(fits: impl Fn(&str, &Value) -> bool) -> impl Iterator<Item = &'static str> {
+    let mut keys = Vec::new();
+    let mut next = vec![annotated_schema()];
+    while let Some(schema) = next.pop() {
+        let properties = schema["properties"].as_object().into_iter().flatten();
+        keys.extend(properties.filter(|(key, value)| fits(key, value)).map(|(key, _)| key.as_str()));
+        next.extend(schema.as_object().into_iter().flat_map(|object| object.values()));
+        next.extend(schema.as_array().into_iter().flatten());
     }
+    keys.into_iter()
 }

@@ -160,7 +160,7 @@ impl StreamActor {
     }
 
     pub(super) fn is_push(&self) -> bool {
-        matches!(self.config.source, SourceConfig::Push { .. })
+        matches!(self.config.source(), SourceConfig::Push { .. })
     }
 
     /// Returns the number by which the log names the connection that frames come from: for a push stream,
@@ -170,7 +170,7 @@ impl StreamActor {
     }
 
     fn always_runs(&self) -> bool {
-        !self.config.on_demand || self.is_push()
+        !self.config.on_demand() || self.is_push()
     }
 
     pub(super) fn happen(&mut self, event: Event, ctx: &mut Context<Self>) {
@@ -271,7 +271,7 @@ impl StreamActor {
     fn show_placeholder(&mut self, ctx: &mut Context<Self>) {
         let Some(away) = &self.away else { return };
         // Of a stream that shows another's pictures that one's placeholder is shown, which says more.
-        let shows_others = !self.config.has_fallbacks() && !self.config.source.origins().is_empty();
+        let shows_others = !self.config.has_fallbacks() && !self.config.source().origins().is_empty();
         if self.config.placeholder == Placeholder::None || shows_others {
             return;
         }

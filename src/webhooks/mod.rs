@@ -248,7 +248,7 @@ impl Teller {
     /// A stream has this state now.
     fn is(&mut self, stream: &StreamName, state: &str, reason: &str) {
         let now = Instant::now();
-        let pushed = |stream: StreamHandle| matches!(stream.config().source, SourceConfig::Push { .. });
+        let pushed = |stream: StreamHandle| matches!(stream.config().source(), SourceConfig::Push { .. });
         // One that is gone already has lost nothing.
         let passive = self.registry.get(stream).is_none_or(pushed);
         for position in 0..self.hooks.len() {

@@ -13,12 +13,12 @@ fn a_graph_has_series_an_axis_and_points_from_somewhere() {
                 style: bar, theme: light, window: 24h, title: Load, poll: {url: \"http://u:${DOOR}@h/s.json\", \
                 pointers: {cpu: /a/b}}}";
     let stream = good(&format!("streams: {{a: {{source: {yaml}}}}}")).streams.remove(0);
-    assert!(!stream.on_demand, "a graph that is polled has no holes");
-    let SourceConfig::Chart(chart) = stream.source else { panic!() };
+    assert!(!stream.on_demand(), "a graph that is polled has no holes");
+    let SourceConfig::Chart(chart) = stream.source() else { panic!() };
     assert_eq!((&*chart.series[0].label, chart.series[0].color.unwrap().r), ("CPU", 255));
     assert_eq!((chart.y.min, chart.y.max, &*chart.y.unit), (Some(-1.5), None, "%"));
     assert_eq!(chart.publishers, Publishers::Nobody);
-    assert_eq!(chart.poll.unwrap().pointers, ["/a/b", "/mem"]);
+    assert_eq!(chart.poll.as_ref().unwrap().pointers(&chart.series), ["/a/b", "/mem"]);
     for (keys, want) in [
         ("series: [cpu]", "token: is missing: a secret that publishers must show"),
         ("token: none", "series: is missing: what is drawn"),

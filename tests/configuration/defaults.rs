@@ -9,11 +9,11 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((&*config.server.base_path, config.server.cors.as_deref()), ("", Some("*")));
     assert_eq!(config.server.default_stream, None);
     let b = &config.streams[1];
-    assert!(b.on_demand && b.chunked && !b.has_fallbacks());
+    assert!(b.on_demand() && b.chunked && !b.has_fallbacks());
     assert_eq!((&b.placeholder, b.failback_after), (&Placeholder::Card, Duration::from_secs(30)));
     assert_eq!((b.linger, b.viewer_timeout), (Duration::from_secs(10), Duration::from_secs(10)));
     assert_eq!((b.max_fps, &b.save), (None, &None));
-    let SourceConfig::Mjpeg(upstream) = &b.source else { panic!("{b:?}") };
+    let SourceConfig::Mjpeg(upstream) = b.source() else { panic!("{b:?}") };
     let times = [
         upstream.connect_timeout,
         upstream.head_timeout,
@@ -32,8 +32,6 @@ fn what_is_left_out_has_its_default() {
         source("{type: images, path: builtin:demo}"),
         SourceConfig::Images { path: ImagesPath::BuiltIn, fps: 1.0 }
     );
-    let SourceConfig::Snapshot { interval, .. } = source("{type: snapshot, url: http://h/}") else {
-        panic!()
-    };
-    assert_eq!(interval, Duration::from_secs(1));
+    let SourceConfig::Snapshot(snapshot) = source("{type: snapshot, url: http://h/}") else { panic!() };
+    assert_eq!(snapshot.interval, Duration::from_secs(1));
 }

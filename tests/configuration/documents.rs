@@ -1,6 +1,9 @@
 use std::collections::HashSet;
 
-use super::*;
+use super::{
+    reference::{Row, reference},
+    *,
+};
 
 #[test]
 fn the_example_of_the_documents_says_what_it_says() {
@@ -44,9 +47,9 @@ streams:
     assert_eq!(config.server.default_stream.unwrap().as_str(), "porch");
     assert_eq!((config.limits.max_frame_bytes, config.limits.max_viewers), (4 << 20, 20));
     let [door, porch, graphs] = &*config.streams else { panic!("three streams, in order") };
-    assert_eq!((&*door.title, door.on_demand, door.max_fps), ("Garden door", false, Some(7.0)));
+    assert_eq!((&*door.title, door.on_demand(), door.max_fps), ("Garden door", false, Some(7.0)));
     assert_eq!(door.linger, Duration::from_secs(60));
-    let SourceConfig::Mjpeg(upstream) = &door.source else { panic!("{door:?}") };
+    let SourceConfig::Mjpeg(upstream) = door.source() else { panic!("{door:?}") };
     assert_eq!(upstream.url.as_str(), "http://192.168.1.20/video.mjpg");
     let login = upstream.login.as_ref().unwrap();
     assert_eq!((&*login.user, login.password.reveal()), ("user", "p@s/s: # 1"));
@@ -55,10 +58,10 @@ streams:
     assert!(upstream.insecure);
     assert_eq!(upstream.frame_timeout, Duration::from_millis(1500));
     assert_eq!((&*porch.title, porch.max_fps, porch.linger), ("porch", None, Duration::ZERO));
-    let SourceConfig::Snapshot { interval, .. } = &porch.source else { panic!("{porch:?}") };
-    assert_eq!(*interval, Duration::from_millis(500));
-    assert!(porch.on_demand && !graphs.on_demand, "a push stream always runs");
-    let SourceConfig::Push { token: Some(token), second } = &graphs.source else { panic!("{graphs:?}") };
+    let SourceConfig::Snapshot(snapshot) = porch.source() else { panic!("{porch:?}") };
+    assert_eq!(snapshot.interval, Duration::from_millis(500));
+    assert!(porch.on_demand() && !graphs.on_demand(), "a push stream always runs");
+    let SourceConfig::Push { token: Some(token), second } = graphs.source() else { panic!("{graphs:?}") };
     assert_eq!((token.reveal(), *second), ("hunter2", config::SecondPublisher::Refused));
 }
 
@@ -78,7 +81,7 @@ fn the_shipped_files_are_right() {
 
 /// The path of each key in the tables, and its row.
 fn rows() -> Vec<(String, String)> {
-    let reference = config::reference();
+    let reference = reference();
     let rows = reference.iter().map(|row| {
         let path =
             if row.section.is_empty() { row.key.clone() } else { format!("{}.{}", row.section, row.key) };
@@ -92,7 +95,7 @@ fn rows() -> Vec<(String, String)> {
 /// The document with the tables as the types have them: rows stay in their order, and new ones come last.
 fn generated(document: &str) -> String {
     const HEAD: &str = "| key | type, unit | default | meaning |\n|---|---|---|---|\n";
-    let (reference, rows) = (config::reference(), rows());
+    let (reference, rows) = (reference(), rows());
     let mut parts = document.split(HEAD);
     let mut result = parts.next().unwrap_or_default().to_owned();
     let path_of = |line: &str| line.strip_prefix("| `")?.split('`').next().map(str::to_owned);
@@ -102,7 +105,7 @@ fn generated(document: &str) -> String {
         let sections: Vec<String> = table.iter().map(section_of).collect();
         // A table is of one section; of the tables of sources each is of the type in the heading before it.
         let heading = result.lines().rev().find(|line| line.starts_with('#')).unwrap_or_default();
-        let is_in_table = |row: &config::Row| {
+        let is_in_table = |row: &Row| {
             let is_type = |kind: &String| heading == format!("### `type: {kind}`");
             sections.contains(&row.section) && row.source.as_ref().is_none_or(is_type)
         };
@@ -157,7 +160,7 @@ fn the_annotated_file_has_every_key_with_its_default() {
         .map(|line| line.trim_start_matches([' ', '#']).split(" #").next().unwrap().trim_end().to_owned())
         .collect();
     let mut absent = Vec::new();
-    for row in config::reference() {
+    for row in reference() {
         let there = match &row.default {
             // An example shows these; their default is in the comment beside them.
             None => file.contains(&format!("{}:", row.key)),
@@ -187,13 +190,27 @@ fn every_key_that_names_a_file_or_a_program_is_for_the_configuration_file_only()
     const WORDS: [&str; 6] = ["file", "folder", "path", "device", "program", "command"];
     // A part of each address, and of no file.
     const HARMLESS: [&str; 1] = ["base_path"];
-    let names_one = |row: &config::Row| {
+    let names_one = |row: &Row| {
         let words = format!("{} {}", row.unit, row.need.as_deref().unwrap_or_default());
         let mut words = words.split(|c: char| !c.is_ascii_alphabetic());
         !HARMLESS.contains(&&*row.key) && words.any(|word| WORDS.contains(&word.trim_end_matches('s')))
     };
-    let named: Vec<_> = config::reference().into_iter().filter(names_one).collect();
+    let named: Vec<_> = reference().into_iter().filter(names_one).collect();
     assert!(named.len() >= 11, "only {} found", named.len());
     let free = named.iter().filter(|row| !row.is_local);
     assert_eq!(free.map(|row| row.key.as_str()).collect::<Vec<_>>(), [""; 0], "these may be set over HTTP");
+}
+
+#[test]
+fn what_comes_over_http_has_no_files_and_programs() {
+    let schema = config::stream_schema();
+    let text = schema.to_string();
+    for kind in ["mjpeg", "images", "push", "rtsp"] {
+        assert!(text.contains(&format!("\"const\":\"{kind}\"")), "{kind}: {text}");
+    }
+    for absent in ["\"const\":\"exec\"", "\"const\":\"v4l2\"", "\"device\"", "\"command\"", "\"latest\""] {
+        assert!(!text.contains(absent), "{absent}");
+    }
+    assert_eq!(schema["properties"]["save"]["const"], "none");
+    assert!(text.contains("builtin:demo"));
 }

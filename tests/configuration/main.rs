@@ -3,15 +3,20 @@
 mod chart;
 mod defaults;
 mod documents;
+mod grants;
 mod mistakes;
 mod mosaic;
 mod placeholder;
 mod programs;
+mod redaction;
+mod reference;
 mod save;
 mod secrets;
 mod server;
 mod sources;
 mod transform;
+mod urls;
+mod variables;
 mod webhooks;
 mod yaml;
 
@@ -44,5 +49,5 @@ fn good(text: &str) -> Config {
 }
 
 fn source(yaml: &str) -> SourceConfig {
-    good(&format!("streams: {{a: {{source: {yaml}}}}}")).streams.remove(0).source
+    good(&format!("streams: {{a: {{source: {yaml}}}}}")).streams.remove(0).sources.remove(0)
 }

@@ -291,3 +291,23 @@ fn a_mark_stands_beneath_the_place() {
                     |                                             ^";
     assert_eq!(errors, expected);
 }
+
+#[test]
+fn near_words_are_suggested_and_far_ones_are_not() {
+    for (word, expected) in [
+        ("sorce", Some("source")),
+        ("Title", Some("title")),
+        ("lingre", Some("linger")),
+        ("maxfps", Some("max_fps")),
+        ("on-demand", Some("on_demand")),
+        ("colour_of_the_sky", None),
+        ("x", None),
+        ("\"\"", None),
+    ] {
+        let found = mistakes(&format!("streams: {{a: {{source: {{type: pattern}}, {word}: 1}}}}"));
+        let meant = found[0].split("did you mean `").nth(1).and_then(|rest| rest.split('`').next());
+        assert_eq!(meant, expected, "{word}: {found:?}");
+    }
+    let found = mistakes("streams: {a: {source: {type: mjpeg, ulr: \"http://h/\"}}}");
+    assert!(found[0].contains("did you mean `url`?"), "{found:?}");
+}

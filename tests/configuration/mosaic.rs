@@ -25,7 +25,7 @@ fn a_mosaic_shows_streams_of_the_file_and_has_room_for_them() {
             "streams:\n  a: {{source: {{type: pattern}}}}\n  b: {{source: {{type: pattern}}}}\n  \
              wall: {{source: {{type: mosaic, {keys}}}}}"
         );
-        parse(&text).map(|mut config| config.streams.remove(2).source)
+        parse(&text).map(|mut config| config.streams.remove(2).sources.remove(0))
     };
     let Ok(SourceConfig::Mosaic(mosaic)) = read("of: [b, a]") else { panic!("no mosaic") };
     let names: Vec<&str> = mosaic.of.iter().map(|name| name.as_str()).collect();
@@ -46,7 +46,7 @@ fn a_mosaic_shows_streams_of_the_file_and_has_room_for_them() {
             "size: leaves a tile less than 32 pixels on a side with 2",
         ),
         ("of: a, columns: 0", "4:49", "columns: must be auto, or a whole number from 1 to 64"),
-        ("of: a, gap: 101", "4:45", "gap: must be a number of pixels from 0 to 100"),
+        ("of: a, gap: 101", "4:45", "gap: must be a whole number from 0 to 100"),
         ("of: a, background: red", "4:52", "background: must be a colour"),
         (&format!("of: [{}]", many.join(", ")), "4:37", "of: has 65 streams, at most 64 are shown"),
     ] {
@@ -70,14 +70,14 @@ fn all_streams_are_a_mosaic_unless_there_are_too_many_or_the_name_is_taken() {
     let overview = |text: &str| good(text).overview;
     let of = |text: &str| {
         let stream = overview(text).expect("it is there");
-        stream.source.origins().iter().map(|name| name.to_string()).collect::<Vec<_>>()
+        stream.source().origins().iter().map(|name| name.to_string()).collect::<Vec<_>>()
     };
     let three = "streams: {b: {source: {type: pattern}}, a: {source: {type: rendition, of: b}}, \
                  w: {source: {type: mosaic, of: a}}}";
     assert_eq!(of(three), ["b", "a"]);
     let stream =
         overview(&format!("defaults: {{on_demand: false, linger: 3s, max_fps: 1}}\n{three}")).unwrap();
-    assert!(stream.on_demand, "it costs nothing while nobody watches");
+    assert!(stream.on_demand(), "it costs nothing while nobody watches");
     assert_eq!((stream.name.as_str(), stream.linger.as_secs(), stream.max_fps), ("all", 3, None));
     assert!(overview("streams: {all: {source: {type: pattern}}}").is_none());
     assert!(overview(&format!("server: {{mosaic: false}}\n{three}")).is_none());

@@ -18,7 +18,7 @@ fn files_on_disk_are_checked() {
     let latest = saved(&format!("{{latest: {dir}/a.jpg}}"));
     let every_frame = |target| Some(SaveConfig { target, every: None });
     assert_eq!(latest.save, every_frame(SaveTarget::Latest(folder.path().join("a.jpg"))));
-    assert!(!latest.on_demand, "frames are saved whether or not somebody watches");
+    assert!(!latest.on_demand(), "frames are saved whether or not somebody watches");
     let ring = saved(&format!("{{dir: {dir}/ring, keep: 5}}"));
     let (keep, ring_dir) = (NonZeroU32::new(5), folder.path().join("ring"));
     assert_eq!(ring.save, every_frame(SaveTarget::Ring { dir: ring_dir.clone(), keep, max_bytes: None }));
@@ -61,7 +61,7 @@ fn files_on_disk_are_checked() {
     };
     let kept = replayed("replay: 30s");
     assert_eq!(kept.replay, Some(Duration::from_secs(30)));
-    assert!(!kept.on_demand, "what just happened is asked for when nobody has watched it");
-    assert!(replayed("replay: 30s, on_demand: true").on_demand);
-    assert!(replayed("replay: none").on_demand);
+    assert!(!kept.on_demand(), "what just happened is asked for when nobody has watched it");
+    assert!(replayed("replay: 30s, on_demand: true").on_demand());
+    assert!(replayed("replay: none").on_demand());
 }

@@ -20,7 +20,7 @@ streams:
     let places: Vec<_> = door.sources().map(|source| source.place().unwrap_or_default()).collect();
     assert_eq!(places, ["192.168.1.20:81", "garden", ""]);
     assert!(
-        matches!(garden.source, SourceConfig::Push { .. }) && !garden.has_fallbacks(),
+        matches!(garden.source(), SourceConfig::Push { .. }) && !garden.has_fallbacks(),
         "a list of one is that one"
     );
 }

@@ -4,7 +4,7 @@ use super::*;
 fn steps_are_read_in_their_order_and_each_has_one_key() {
     let rework = |yaml: &str| {
         let text = format!("streams: {{a: {{source: {{type: pattern}}, {yaml}}}}}");
-        good(&text).streams.remove(0).rework
+        good(&text).streams.remove(0).rework()
     };
     assert!(rework("max_fps: 5").is_nothing());
     let steps = rework("transform: [{rotate: 90}, {scale: {width: 640}}, {grayscale: true}]").steps;
@@ -15,7 +15,7 @@ fn steps_are_read_in_their_order_and_each_has_one_key() {
     let undone = good(
         "defaults: {transform: [{rotate: 90}]}\nstreams: {a: {source: {type: pattern}, transform: none}, b: {source: {type: pattern}}}",
     );
-    assert!(undone.streams[0].rework.is_nothing() && !undone.streams[1].rework.is_nothing());
+    assert!(undone.streams[0].rework().is_nothing() && !undone.streams[1].rework().is_nothing());
     let found =
         |yaml: &str| mistakes(&format!("streams: {{a: {{source: {{type: pattern}}, {yaml}}}}}")).join("\n");
     for (yaml, part) in [

@@ -9,7 +9,7 @@ fn anchors_aliases_and_merge_keys_work() {
     let rates: Vec<f64> = config
         .streams
         .iter()
-        .map(|stream| match &stream.source {
+        .map(|stream| match stream.source() {
             SourceConfig::Pattern { size, fps } if size.to_string() == "100x50" => *fps,
             other => panic!("{other:?}"),
         })

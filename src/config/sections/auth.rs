@@ -6,12 +6,16 @@ use argon2::PasswordHash;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{
-    Config, Secret,
-    reader::{SECRET, nearest},
-    values::{Collect, Entry, HOUR, LongSecret, MINUTE, Named, OneOrMany, OrNone, Text, Time, Wrong, scalar},
+use crate::{
+    config::{
+        reader::SECRET,
+        values::{
+            Collect, Entry, HOUR, LongSecret, MINUTE, Named, OneOrMany, OrNone, Secret, Text, Time, Wrong,
+            scalar, secs,
+        },
+    },
+    media::stream_name::StreamName,
 };
-use crate::media::stream_name::StreamName;
 
 /// Most memory (KiB) and rounds that a password's hash may ask of each login.
 const MAX_HASH_KIB: u32 = 128 * 1024;
@@ -50,11 +54,6 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// All streams.
-    pub(super) fn all() -> Self {
-        Self::All
-    }
-
     /// No stream.
     pub const fn nothing() -> Self {
         Self::Only(BTreeSet::new())
@@ -117,12 +116,12 @@ impl Grant {
 
 scalar!(
     /// One of the names of [`Reach`].
-    Reached => StreamName, "`all`, `none`, name of a stream", "", |text| {
+    struct StreamNames => StreamName, "`all`, `none`, name of a stream", "", |text| {
         text.parse().map_err(|_| Wrong::shown("must be all, none, or names of streams"))
     }
 );
 
-impl Collect<Reached> for Reach {
+impl Collect<StreamNames> for Reach {
     fn collect(names: Vec<StreamName>) -> Result<Self, String> {
         Ok(match names.as_slice() {
             names if names.iter().any(|name| name.as_str() == "all") => Self::All,
@@ -131,8 +130,8 @@ impl Collect<Reached> for Reach {
         })
     }
 
-    fn written(&self) -> Vec<String> {
-        vec![if *self == Self::All { "all" } else { "none" }.to_owned()]
+    fn written(&self) -> String {
+        if *self == Self::All { "all" } else { "none" }.to_owned()
     }
 }
 
@@ -141,7 +140,7 @@ impl Collect<Reached> for Reach {
 #[serde(deny_unknown_fields)]
 pub struct AuthConfig {
     /// What whoever comes may watch.
-    #[serde(default = "Reach::nothing", with = "OneOrMany::<Reached, Reach>")]
+    #[serde(default = "Reach::nothing", with = "OneOrMany::<StreamNames, Reach>")]
     pub anonymous: Reach,
     /// Tokens, by a name for the log.
     #[serde(default, deserialize_with = "Named::<TokenConfig>::deserialize")]
@@ -155,15 +154,15 @@ pub struct AuthConfig {
     #[serde(default, with = "Text::<OrNone<LongSecret<32>>>")]
     pub link_key: Option<Secret>,
     /// How long a browser stays logged in.
-    #[serde(default = "one_week", with = "Text::<Time<MINUTE, { 366 * 24 * HOUR }>>")]
+    #[serde(default = "secs::<{ 7 * 24 * 3600 }>", with = "Text::<Time<MINUTE, { 366 * 24 * HOUR }>>")]
     pub session: Duration,
     /// Administers everything. Not of the file: from the environment, or made when framecast starts.
     #[serde(skip)]
     pub start_token: Option<Secret>,
 }
 
-fn one_week() -> Duration {
-    Duration::from_secs(7 * 24 * 3600)
+pub(crate) fn all_streams() -> Reach {
+    Reach::All
 }
 
 impl Default for AuthConfig {
@@ -173,7 +172,7 @@ impl Default for AuthConfig {
             tokens: Vec::new(),
             users: Vec::new(),
             link_key: None,
-            session: one_week(),
+            session: secs::<{ 7 * 24 * 3600 }>(),
             start_token: None,
         }
     }
@@ -182,98 +181,74 @@ impl Default for AuthConfig {
 impl AuthConfig {
     /// Whether somebody may change everything.
     pub fn has_admin(&self) -> bool {
-        let tokens = self.tokens.iter().map(|token| &token.grant);
-        let mut grants = tokens.chain(self.users.iter().map(|user| &user.grant));
+        let tokens = self.tokens.iter().map(TokenConfig::grant);
+        let mut grants = tokens.chain(self.users.iter().map(UserConfig::grant));
         self.start_token.is_some() || grants.any(|grant| grant.allows_all(Role::Admin))
     }
 }
 
 /// One of `auth.tokens`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(from = "TokenYaml")]
-#[schemars(with = "TokenYaml")]
+#[serde(deny_unknown_fields)]
 pub struct TokenConfig {
     /// The name in the log of whoever shows it.
+    #[serde(skip)]
     pub name: String,
-    /// What is kept of it.
-    pub hash: TokenHash,
-    /// What it is good for.
-    pub grant: Grant,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct TokenYaml {
     /// What the token is known by: `framecast token` makes both.
     #[serde(with = "Text::<HashOfToken>")]
     #[schemars(extend("x-need" = "what `framecast token` prints, sha256:…"))]
-    hash: TokenHash,
+    pub hash: TokenHash,
     /// What may be done; each role may do what those before it may.
     #[schemars(extend("x-need" = "view, push or admin"))]
-    role: Role,
+    pub role: Role,
     /// With which streams. `all` are also those to come.
-    #[serde(default = "Reach::all", with = "OneOrMany::<Reached, Reach>")]
-    streams: Reach,
-}
-
-impl From<TokenYaml> for TokenConfig {
-    fn from(TokenYaml { hash, role, streams: reach }: TokenYaml) -> Self {
-        Self { name: String::new(), hash, grant: Grant { role, reach } }
-    }
-}
-
-impl Entry for TokenConfig {
-    fn complete(&mut self, name: String) {
-        self.name = name;
-    }
+    #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, Reach>")]
+    pub streams: Reach,
 }
 
 /// One of `auth.users`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(from = "UserYaml")]
-#[schemars(with = "UserYaml")]
+#[serde(deny_unknown_fields)]
 pub struct UserConfig {
     /// The name they log in with.
+    #[serde(skip)]
     pub name: String,
-    /// argon2's hash of their password, as a PHC string.
-    pub hash: Secret,
-    /// What they may do.
-    pub grant: Grant,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct UserYaml {
     /// What the password is known by: `framecast passwd NAME` makes it.
-    #[serde(with = "Text::<HashOfPassword>")]
+    #[serde(rename = "password_hash", with = "Text::<HashOfPassword>")]
     #[schemars(extend("x-need" = "what `framecast passwd NAME` prints, $argon2id$…"))]
-    password_hash: Secret,
+    pub hash: Secret,
     /// What may be done; each role may do what those before it may.
     #[schemars(extend("x-need" = "view, push or admin"))]
-    role: Role,
+    pub role: Role,
     /// With which streams. `all` are also those to come.
-    #[serde(default = "Reach::all", with = "OneOrMany::<Reached, Reach>")]
-    streams: Reach,
+    #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, Reach>")]
+    pub streams: Reach,
 }
 
-impl From<UserYaml> for UserConfig {
-    fn from(UserYaml { password_hash: hash, role, streams: reach }: UserYaml) -> Self {
-        Self { name: String::new(), hash, grant: Grant { role, reach } }
-    }
-}
+macro_rules! named_grant {
+    ($($name:ident)*) => {$(
+        impl $name {
+            /// The role and its streams.
+            pub fn grant(&self) -> Grant {
+                Grant { role: self.role, reach: self.streams.clone() }
+            }
+        }
 
-impl Entry for UserConfig {
-    fn complete(&mut self, name: String) {
-        self.name = name;
-    }
+        impl Entry for $name {
+            fn complete(&mut self, name: String) {
+                self.name = name;
+            }
+        }
+    )*};
 }
+named_grant! { TokenConfig UserConfig }
 
-scalar!(HashOfToken => TokenHash, "text", SECRET, |text| {
+scalar!(struct HashOfToken => TokenHash, "text", SECRET, |text| {
     let want = "must be the hash that `framecast token` prints: sha256: and 64 hexadecimal digits";
     TokenHash::parse(text).ok_or_else(|| Wrong::hidden(want))
 });
 
-scalar!(HashOfPassword => Secret, "text", SECRET, |text| {
+scalar!(struct HashOfPassword => Secret, "text", SECRET, |text| {
     let want = || Wrong::hidden("must be the hash that `framecast passwd` prints: $argon2id$…");
     let hash = PasswordHash::new(text).map_err(|_| want())?;
     let params = argon2::Params::try_from(&hash).map_err(|_| want())?;
@@ -322,79 +297,5 @@ impl fmt::Display for TokenHash {
 impl fmt::Debug for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
-    }
-}
-
-/// Names of streams in `auth` that no stream has, each with its place: they may be added later, or be
-/// misspelt.
-pub fn unknown_streams(config: &Config) -> Vec<String> {
-    let streams: Vec<_> =
-        config.streams.iter().chain(&config.overview).map(|stream| stream.name.as_str()).collect();
-    let auth = &config.auth;
-    let tokens =
-        auth.tokens.iter().map(|token| (format!("auth.tokens.{}.streams", token.name), &token.grant.reach));
-    let users =
-        auth.users.iter().map(|user| (format!("auth.users.{}.streams", user.name), &user.grant.reach));
-    let reaches = [("auth.anonymous".to_owned(), &auth.anonymous)].into_iter().chain(tokens).chain(users);
-    let unknown = reaches.flat_map(|(path, reach)| {
-        let names = match reach {
-            Reach::All => None,
-            Reach::Only(names) => Some(names),
-        };
-        let names = names.into_iter().flatten().map(StreamName::as_str);
-        let unknown: Vec<_> = names.filter(|name| !streams.contains(name)).collect();
-        let say = |name: &str| {
-            let meant =
-                nearest(name, &streams).map(|meant| format!(" (did you mean {meant}?)")).unwrap_or_default();
-            format!("{path}: there is no stream {name}{meant}; it counts as soon as there is one")
-        };
-        unknown.into_iter().map(say).collect::<Vec<_>>()
-    });
-    unknown.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name(text: &str) -> StreamName {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn each_role_may_do_what_those_before_it_may_with_its_own_streams() {
-        let door = name("door");
-        let only = |role| Grant { role, reach: Reach::Only([door.clone()].into()) };
-        let roles = [Role::View, Role::Push, Role::Admin];
-        for (held, role) in roles.iter().enumerate() {
-            for (wanted, needed) in roles.iter().enumerate() {
-                let enough = wanted <= held;
-                assert_eq!(only(*role).allows(*needed, Some(&door)), enough);
-                assert_eq!(only(*role).allows_any(*needed), enough);
-                assert_eq!(Grant::for_all(*role).allows_all(*needed), enough);
-                assert_eq!(Grant::for_all(*role).allows(*needed, None), enough);
-                assert!(!only(*role).allows(*needed, Some(&name("porch"))));
-                assert!(!only(*role).allows(*needed, None), "a name that is none");
-                assert!(!only(*role).allows_all(*needed));
-            }
-            assert!(!Grant { role: *role, reach: Reach::nothing() }.allows_any(Role::View));
-        }
-    }
-
-    #[test]
-    fn a_grant_covers_another_that_is_no_higher_and_reaches_no_further() {
-        let only = |role, names: &[&str]| Grant {
-            role,
-            reach: Reach::Only(names.iter().map(|text| name(text)).collect()),
-        };
-        let both = only(Role::Push, &["door", "porch"]);
-        for covered in [&both, &only(Role::View, &["door"]), &only(Role::View, &[])] {
-            assert!(both.covers(covered) && Grant::for_all(Role::Push).covers(covered), "{covered:?}");
-        }
-        for other in [only(Role::Admin, &["door"]), only(Role::View, &["garage"]), Grant::for_all(Role::View)]
-        {
-            assert!(!both.covers(&other), "{other:?}");
-        }
-        assert!(!Grant::for_all(Role::View).covers(&only(Role::Push, &["door"])));
     }
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::values::{Bytes, Count, GIB, KIB, MIB, OrAuto, OrNone, Text};
+use crate::config::values::{Bytes, Count, GIB, KIB, MIB, OrAuto, OrNone, Text};
 
 /// A memory budget, which depends on the available memory unless it is given.
 type Budget = OrAuto<Bytes<usize, MIB, { 64 * GIB }>>;

@@ -1,4 +1,4 @@
-//! The tree of a document, from YAML or from the API's JSON: values with their positions.
+//! Reads YAML into a tree.
 //!
 //! serde-saphyr reads the YAML: anchors, aliases, merge keys and limits. Scalars stay text as written, since
 //! what a number or a time is depends on the key.
@@ -9,10 +9,10 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error as _, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{Map, Value};
 use serde_saphyr::{Error, Spanned, options::DuplicateKeyPolicy};
 
-use super::error::{Mistakes, Position, join, printable_key};
+use super::node::{Entry, Kind, Node};
+use crate::config::error::{Mistakes, Position, join, printable_key};
 
 /// Deepest nesting; a configuration has seven levels. Also bounds the recursion of all that follows.
 const MAX_DEPTH: usize = 32;
@@ -20,46 +20,9 @@ const MAX_DEPTH: usize = 32;
 /// Most values, each alias counted with all it stands for: refuses "billion laughs".
 const MAX_VALUES: usize = 100_000;
 
-/// The position of what is not in the file but was added over HTTP.
-pub(super) const NOWHERE: Position = Position { line: 0, column: 0 };
-
-/// A value with its position.
-#[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) at: Position,
-    /// The bytes of a scalar in the text, quotes included.
-    pub(super) span: Range<usize>,
-    pub(super) kind: Kind,
-}
-
-/// The content of a value.
-#[derive(Debug, Clone)]
-pub(super) enum Kind {
-    /// Nothing, `~` or `null`.
-    Null,
-    /// A scalar. `typed` is a number or a boolean, as JSON tells them from a text.
-    Text {
-        text: String,
-        typed: bool,
-    },
-    Seq(Vec<Node>),
-    Map(Vec<Entry>),
-}
-
-/// A key and its value.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) key_at: Position,
-    pub(super) key_span: Range<usize>,
-    /// The section that a key was inherited from, which is where a mistake in it is.
-    pub(super) inherited_from: Option<&'static str>,
-    pub(super) value: Node,
-}
-
 impl Node {
     /// Reads a text. None if it is not YAML, which was reported.
-    pub(super) fn from_yaml(text: &str, mistakes: &Mistakes) -> Option<Self> {
+    pub(crate) fn from_yaml(text: &str, mistakes: &Mistakes) -> Option<Self> {
         let options = serde_saphyr::options! {
             budget: serde_saphyr::budget! {
                 max_depth: MAX_DEPTH,
@@ -102,85 +65,6 @@ impl Node {
                 None
             }
         }
-    }
-
-    /// Puts the text of numbers and booleans back, which serde gave as values.
-    fn restore(&mut self, source: &str) {
-        match &mut self.kind {
-            Kind::Text { text, typed: true } => {
-                source.get(self.span.clone()).unwrap_or_default().clone_into(text);
-            }
-            Kind::Seq(items) => items.iter_mut().for_each(|item| item.restore(source)),
-            Kind::Map(entries) => {
-                for Entry { key, key_span, value, .. } in entries {
-                    if key.is_empty() {
-                        source.get(key_span.clone()).unwrap_or_default().clone_into(key);
-                    }
-                    value.restore(source);
-                }
-            }
-            Kind::Null | Kind::Text { .. } => {}
-        }
-    }
-
-    /// The keys of a map.
-    pub(super) fn entries(&self) -> &[Entry] {
-        match &self.kind {
-            Kind::Map(entries) => entries,
-            _ => &[],
-        }
-    }
-
-    /// The entry of a key.
-    pub(super) fn get(&self, key: &str) -> Option<&Entry> {
-        self.entries().iter().find(|entry| entry.key == key)
-    }
-
-    /// The kind of value, in words.
-    pub(super) fn kind_name(&self) -> &'static str {
-        match self.kind {
-            Kind::Null => "empty",
-            Kind::Text { .. } => "a single value",
-            Kind::Seq(_) => "a list",
-            Kind::Map(_) => "a map",
-        }
-    }
-
-    /// The same as JSON.
-    pub(super) fn to_json(&self) -> Value {
-        match &self.kind {
-            Kind::Null => Value::Null,
-            Kind::Text { text, typed: true } => {
-                serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()))
-            }
-            Kind::Text { text, .. } => Value::from(text.as_str()),
-            Kind::Seq(items) => items.iter().map(Self::to_json).collect(),
-            Kind::Map(entries) => {
-                let pairs = entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json()));
-                Value::Object(pairs.collect::<Map<_, _>>())
-            }
-        }
-    }
-}
-
-impl From<&Value> for Node {
-    fn from(value: &Value) -> Self {
-        let kind = match value {
-            Value::Null => Kind::Null,
-            Value::Bool(_) | Value::Number(_) => Kind::Text { text: value.to_string(), typed: true },
-            Value::String(text) => Kind::Text { text: text.clone(), typed: false },
-            Value::Array(items) => Kind::Seq(items.iter().map(Self::from).collect()),
-            Value::Object(map) => Kind::Map(map.iter().map(|(key, value)| Entry::new(key, value)).collect()),
-        };
-        Self { at: NOWHERE, span: 0..0, kind }
-    }
-}
-
-impl Entry {
-    /// A key that is not in the file.
-    pub(super) fn new(key: &str, value: &Value) -> Self {
-        let (key, value) = (key.to_owned(), Node::from(value));
-        Self { key, key_at: NOWHERE, key_span: 0..0, inherited_from: None, value }
     }
 }
 

@@ -12,11 +12,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{
-    reader::Reader,
-    values::{Collect, File, NoneOr, OneOrMany, OrNone, Scalar, Text, Wrong, scalar},
+use crate::{
+    config::{
+        reader::Reader,
+        values::{Collect, File, NoneOr, OneOrMany, OrNone, Scalar, Text, Wrong, scalar, word, yes},
+    },
+    media::stream_name::StreamName,
 };
-use crate::media::stream_name::StreamName;
 
 /// Longest path of a socket, in bytes: what Linux and macOS have room for.
 const MAX_SOCKET_PATH: usize = 103;
@@ -91,7 +93,7 @@ impl Default for ServerConfig {
 
 impl ServerConfig {
     /// Notes addresses that are given twice.
-    pub(super) fn check(&self, reader: &Reader<'_>) {
+    pub(crate) fn check(&self, reader: &Reader<'_>) {
         let Some(listen) = reader.child("listen").filter(Reader::is_right) else { return };
         for (number, (address, item)) in self.listen.iter().zip(listen.items()).enumerate() {
             if self.listen[..number].contains(address) {
@@ -124,10 +126,6 @@ pub struct TlsConfig {
     pub redirect_from: Vec<SocketAddr>,
 }
 
-pub(super) fn yes() -> bool {
-    true
-}
-
 /// Whether frames are sent to many viewers from pages of the kernel that they share, where the system can do
 /// so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -139,28 +137,11 @@ pub enum SendFile {
     Never,
 }
 
-/// The words of [`SendFile`].
-struct SendFileWord;
-
-impl Scalar for SendFileWord {
-    type Value = SendFile;
-
-    fn unit() -> String {
-        "`auto`, `true` or `false`".to_owned()
-    }
-
-    fn read(text: &str) -> Result<SendFile, Wrong> {
-        match text {
-            "auto" | "true" | "True" | "TRUE" => Ok(SendFile::Auto),
-            "false" | "False" | "FALSE" => Ok(SendFile::Never),
-            _ => Err(Wrong::shown("must be auto, true or false")),
-        }
-    }
-
-    fn write(_: &SendFile) -> Option<String> {
-        Some("auto".to_owned())
-    }
-}
+scalar!(struct SendFileWord => SendFile, "`auto`, `true` or `false`", "", |text| match text {
+    "auto" | "true" | "True" | "TRUE" => Ok(SendFile::Auto),
+    "false" | "False" | "FALSE" => Ok(SendFile::Never),
+    _ => Err(Wrong::shown("must be auto, true or false")),
+}, write |_| "auto".to_owned());
 
 /// The sources that streams added over HTTP may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
@@ -207,35 +188,18 @@ pub fn parse_listen(text: &str) -> Result<Listen, String> {
     Listen::read(text).map_err(|wrong| wrong.want)
 }
 
-impl Scalar for Listen {
-    type Value = Self;
-
-    fn unit() -> String {
-        "address:port".to_owned()
+scalar!(impl Listen => Listen, "address:port", "", |text| match text.strip_prefix("unix:") {
+    Some(path) if Path::new(path).is_absolute() && path.len() <= MAX_SOCKET_PATH => Ok(Listen::Unix(path.into())),
+    Some(_) => {
+        let want = format!("must be an absolute path of {MAX_SOCKET_PATH} bytes at most behind unix:");
+        Err(Wrong::shown(want))
     }
-
-    fn read(text: &str) -> Result<Self, Wrong> {
-        match text.strip_prefix("unix:") {
-            Some(path) if Path::new(path).is_absolute() && path.len() <= MAX_SOCKET_PATH => {
-                Ok(Self::Unix(path.into()))
-            }
-            Some(_) => {
-                let want =
-                    format!("must be an absolute path of {MAX_SOCKET_PATH} bytes at most behind unix:");
-                Err(Wrong::shown(want))
-            }
-            None => Tcp::read(text).map(Self::Tcp),
-        }
-    }
-
-    fn write(value: &Self) -> Option<String> {
-        Some(value.to_string())
-    }
-}
+    None => Tcp::read(text).map(Listen::Tcp),
+}, write |listen| listen.to_string());
 
 scalar!(
     /// An address and a port.
-    Tcp => SocketAddr, "address:port", "", |text| {
+    struct Tcp => SocketAddr, "address:port", "", |text| {
         if let Ok(address) = text.parse() {
             return Ok(address);
         }
@@ -262,107 +226,48 @@ impl Collect<OrNone<Tcp>> for Vec<SocketAddr> {
     fn collect(values: Vec<Option<SocketAddr>>) -> Result<Self, String> {
         Ok(values.into_iter().flatten().collect())
     }
-
-    fn written(&self) -> Vec<String> {
-        vec!["none".to_owned()]
-    }
 }
 
-/// A file's permissions in octal digits.
-struct Mode;
-
-impl Scalar for Mode {
-    type Value = u32;
-
-    fn unit() -> String {
-        "octal number".to_owned()
-    }
-
-    fn read(text: &str) -> Result<u32, Wrong> {
+scalar!(
+    /// A file's permissions in octal digits.
+    struct Mode => u32, "octal number", "", |text| {
         let mode = u32::from_str_radix(text, 8).ok();
         let mode = mode.filter(|mode| *mode <= 0o777 && (3..=4).contains(&text.len()));
         mode.ok_or_else(|| Wrong::shown("must be three octal digits such as 660"))
-    }
+    }, write |mode| format!("{mode:o}")
+);
 
-    fn write(value: &u32) -> Option<String> {
-        Some(format!("{value:o}"))
-    }
-}
-
-/// Empty, or a path with a slash in front and none behind.
-struct BasePath;
-
-impl Scalar for BasePath {
-    type Value = String;
-
-    fn unit() -> String {
-        "path".to_owned()
-    }
-
-    fn read(text: &str) -> Result<String, Wrong> {
+scalar!(
+    /// Empty, or a path with a slash in front and none behind.
+    struct BasePath => String, "path", "", |text| {
         let path = text.trim_end_matches('/');
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
         let segments = || path[1..].split('/').all(|segment| !matches!(segment, "" | "." | ".."));
-        let fine = path.is_empty() || (path.starts_with('/') && path.chars().all(allowed) && segments());
-        fine.then(|| path.to_owned()).ok_or_else(|| Wrong::shown("must be empty or a path such as /webcam"))
-    }
+        let is_path = path.is_empty() || (path.starts_with('/') && path.chars().all(is_allowed) && segments());
+        is_path.then(|| path.to_owned()).ok_or_else(|| Wrong::shown("must be empty or a path such as /webcam"))
+    }, write String::clone
+);
 
-    fn write(value: &String) -> Option<String> {
-        Some(value.clone())
-    }
-}
-
-/// An origin and nothing else.
+/// Reads an origin and nothing else.
 fn origin(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     (url.origin().ascii_serialization() == text).then(|| text.to_owned())
 }
 
-/// `*`, an origin, or `none`.
-struct Cors;
+scalar!(struct Cors => Option<String>, "`\"*\"`, an origin, or `none`", "", |text| match text {
+    "none" => Ok(None),
+    "*" => Ok(Some("*".to_owned())),
+    text => origin(text).map(Some).ok_or_else(|| {
+        Wrong::hidden("must be \"*\", an origin such as https://example.org, or none")
+    }),
+}, write |cors| cors.clone().unwrap_or_default());
 
-impl Scalar for Cors {
-    type Value = Option<String>;
+scalar!(
+    struct SameSite => bool, "`same-site` or `none`", "", |text| word(text, &[("same-site", true), ("none", false)]),
+    write |_| "same-site".to_owned()
+);
 
-    fn unit() -> String {
-        "`\"*\"`, an origin, or `none`".to_owned()
-    }
-
-    fn read(text: &str) -> Result<Self::Value, Wrong> {
-        match text {
-            "none" => Ok(None),
-            "*" => Ok(Some("*".to_owned())),
-            text => origin(text).map(Some).ok_or_else(|| {
-                Wrong::hidden("must be \"*\", an origin such as https://example.org, or none")
-            }),
-        }
-    }
-
-    fn write(value: &Self::Value) -> Option<String> {
-        value.clone()
-    }
-}
-
-/// Whether browsers are to show pictures in pages of this site only.
-struct SameSite;
-
-impl Scalar for SameSite {
-    type Value = bool;
-
-    fn unit() -> String {
-        "`same-site` or `none`".to_owned()
-    }
-
-    fn read(text: &str) -> Result<bool, Wrong> {
-        super::values::word(text, &[("same-site", true), ("none", false)])
-    }
-
-    fn write(_: &bool) -> Option<String> {
-        Some("same-site".to_owned())
-    }
-}
-
-scalar!(DefaultStream => Option<StreamName>, "name of a stream", "", |text| {
+scalar!(struct DefaultStream => Option<StreamName>, "name of a stream", "", |text| {
     text.parse().map(Some).map_err(|_| Wrong::shown("must be the name of a stream of this file"))
 });
 
@@ -391,19 +296,10 @@ impl FromStr for Proxy {
     }
 }
 
-impl Scalar for Proxy {
-    type Value = Self;
-
-    fn unit() -> String {
-        "address, network, `unix`".to_owned()
-    }
-
-    fn read(text: &str) -> Result<Self, Wrong> {
-        text.parse().map_err(|NoProxy| {
-            Wrong::shown("must be an address, a network such as 10.0.0.0/8, unix, or none")
-        })
-    }
-}
+scalar!(impl Proxy => Proxy, "address, network, `unix`", "", |text| {
+    let want = "must be an address, a network such as 10.0.0.0/8, unix, or none";
+    text.parse().map_err(|NoProxy| Wrong::shown(want))
+});
 
 /// `server.trusted_proxies`: whose word on a client's address is taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -429,10 +325,6 @@ impl FromIterator<Proxy> for Proxies {
 impl Collect<OrNone<Proxy>> for Proxies {
     fn collect(values: Vec<Option<Proxy>>) -> Result<Self, String> {
         Ok(values.into_iter().flatten().collect())
-    }
-
-    fn written(&self) -> Vec<String> {
-        vec!["none".to_owned()]
     }
 }
 
@@ -477,23 +369,13 @@ impl fmt::Display for FrameAncestors {
     }
 }
 
-impl Scalar for Ancestor {
-    type Value = Self;
-
-    fn unit() -> String {
-        "`self`, `\"*\"`, an origin".to_owned()
-    }
-
-    fn read(text: &str) -> Result<Self, Wrong> {
-        match text {
-            "self" => Ok(Self::Own),
-            "*" => Ok(Self::Everybody),
-            text => origin(text).map(Self::Origin).ok_or_else(|| {
-                Wrong::hidden("must be self, \"*\", an origin such as https://example.org, or none")
-            }),
-        }
-    }
-}
+scalar!(impl Ancestor => Ancestor, "`self`, `\"*\"`, an origin", "", |text| match text {
+    "self" => Ok(Ancestor::Own),
+    "*" => Ok(Ancestor::Everybody),
+    text => origin(text).map(Ancestor::Origin).ok_or_else(|| {
+        Wrong::hidden("must be self, \"*\", an origin such as https://example.org, or none")
+    }),
+});
 
 impl Collect<OrNone<Ancestor>> for FrameAncestors {
     fn collect(values: Vec<Option<Ancestor>>) -> Result<Self, String> {
@@ -503,7 +385,7 @@ impl Collect<OrNone<Ancestor>> for FrameAncestors {
         Ok(Self(values.into_iter().flatten().collect()))
     }
 
-    fn written(&self) -> Vec<String> {
-        vec!["self".to_owned()]
+    fn written(&self) -> String {
+        "self".to_owned()
     }
 }

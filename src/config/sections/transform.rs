@@ -4,13 +4,13 @@ use std::{num::NonZeroU32, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
 
-use super::{
-    Color, Ink, Size,
+use crate::config::{
     reader::LOCAL,
-    source::sixteen,
     values::{
-        Count, Given, MAX_SIDE, Number, OrNone, Scalar, Share, Text, Words, Wrong, list_of, scalar, word,
+        Color, Count, Ink, LetterHeight, MAX_SIDE, OrNone, Share, Size, Text, Words, Wrong, list_of, number,
+        rgb, scalar, word,
     },
 };
 
@@ -19,10 +19,11 @@ use super::{
 const MAX_STEPS: usize = 32;
 
 /// A place on a picture in pixels: no JPEG has more on a side.
-type Pixel = Pixels<u32, 0, 65_535>;
-type Side = Pixels<NonZeroU32, 1, 65_535>;
+type Pixel = Count<u32, 0, 65_535>;
+type Side = Count<NonZeroU32, 1, 65_535>;
+type NewSide = Option<Count<NonZeroU32, 1, MAX_SIDE>>;
 
-/// What is done to a stream's pictures between its source and its viewers.
+/// The processing of a stream's pictures between its source and its viewers.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rework {
     /// `transform:`, in the order in which it is done.
@@ -34,7 +35,7 @@ pub struct Rework {
 }
 
 impl Rework {
-    /// Whether pictures pass as the very bytes received.
+    /// Returns whether pictures pass as the very bytes received.
     pub fn is_nothing(&self) -> bool {
         self.steps.is_empty() && self.encode.is_none() && !self.strip_metadata
     }
@@ -67,79 +68,88 @@ pub enum Step {
     Within(Bounds),
 }
 
-/// A list of steps, or `none`.
-pub(super) fn steps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Step>, D::Error> {
-    Ok(Option::<Steps>::deserialize(deserializer)?.map(|steps| steps.0).unwrap_or_default())
-}
+/// Reads a list of steps, or `none`.
+pub(crate) fn steps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Step>, D::Error> {
+    struct Steps(Vec<Step>);
 
-struct Steps(Vec<Step>);
-
-impl<'de> Deserialize<'de> for Steps {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        list_of(deserializer, MAX_STEPS, "steps, such as [{scale: {width: 640}}]").map(Self)
+    impl<'de> Deserialize<'de> for Steps {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            list_of(deserializer, MAX_STEPS, "steps, such as [{scale: {width: 640}}]").map(Self)
+        }
     }
+
+    Ok(Option::<Steps>::deserialize(deserializer)?.map(|steps| steps.0).unwrap_or_default())
 }
 
 fn masks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Mask>, D::Error> {
     list_of(deserializer, MAX_STEPS, "parts to hide, such as [{x: 10, y: 10, width: 80, height: 40}]")
 }
 
-/// A number of pixels, without its range in the documents.
-struct Pixels<T, const MIN: u64, const MAX: u64>(std::marker::PhantomData<T>);
+/// Defines the keys of a part of a picture, alone and with others beside them.
+macro_rules! region {
+    ($(#[$doc:meta])* pub struct $name:ident { $($others:tt)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// Pixels from the left side.
+            #[serde(default, with = "Text::<Pixel>")]
+            pub x: u32,
+            /// Pixels from the top.
+            #[serde(default, with = "Text::<Pixel>")]
+            pub y: u32,
+            /// Pixels across; what is beyond the picture is left out.
+            #[serde(with = "Text::<Side>")]
+            #[schemars(extend("x-need" = "pixels across"))]
+            pub width: NonZeroU32,
+            /// Pixels down; what is beyond the picture is left out.
+            #[serde(with = "Text::<Side>")]
+            #[schemars(extend("x-need" = "pixels down"))]
+            pub height: NonZeroU32,
+            $($others)*
+        }
+    };
+}
 
-impl<T, const MIN: u64, const MAX: u64> Scalar for Pixels<T, MIN, MAX>
-where
-    Count<T, MIN, MAX>: Scalar<Value = T>,
-{
-    type Value = T;
+region! {
+    /// A part of a picture.
+    pub struct Region {}
+}
 
-    fn unit() -> String {
-        if MAX == MAX_SIDE { format!("pixels, up to {MAX}") } else { "pixels".to_owned() }
-    }
-
-    fn read(text: &str) -> Result<T, Wrong> {
-        Count::<T, MIN, MAX>::read(text)
-    }
-
-    fn write(value: &T) -> Option<String> {
-        Count::<T, MIN, MAX>::write(value)
-    }
-
-    fn schema() -> serde_json::Value {
-        Count::<T, MIN, MAX>::schema()
+region! {
+    /// A part to hide.
+    pub struct Mask {
+        /// What is there instead.
+        #[serde(default, with = "Text::<Fill>")]
+        pub fill: Fill,
     }
 }
 
-/// A part of a picture, in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Region {
-    /// From the left side.
-    #[serde(default, with = "Text::<Pixel>")]
-    pub x: u32,
-    /// From the top.
-    #[serde(default, with = "Text::<Pixel>")]
-    pub y: u32,
-    /// Pixels across; what is beyond the picture is left out.
-    #[serde(with = "Text::<Side>")]
-    #[schemars(extend("x-need" = "pixels across"))]
-    pub width: NonZeroU32,
-    /// Pixels down; what is beyond the picture is left out.
-    #[serde(with = "Text::<Side>")]
-    #[schemars(extend("x-need" = "pixels down"))]
-    pub height: NonZeroU32,
+/// The content of a hidden part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fill {
+    /// A few soft spots of colour.
+    #[default]
+    Blur,
+    /// One colour.
+    Color(Color),
 }
+
+scalar!(impl Fill => Fill, "`blur`, or colour in quotes", "", |text| {
+    let wanted = |wrong: Wrong| Wrong { want: wrong.want.replace("must be", "must be blur or"), ..wrong };
+    if text == "blur" { Ok(Fill::Blur) } else { Color::read(text).map(Fill::Color).map_err(wanted) }
+}, write |_| "blur".to_owned());
 
 /// A new size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "ScaleYaml")]
-#[schemars(with = "ScaleYaml")]
+#[serde(try_from = "ScaleMap")]
+#[schemars(with = "ScaleMap")]
 pub enum Scale {
-    /// So wide, as high as that makes it.
+    /// A width; the height follows.
     Width(NonZeroU32),
-    /// So high, as wide as that makes it.
+    /// A height; the width follows.
     Height(NonZeroU32),
-    /// Within or exactly so large.
+    /// Both.
     Both {
         /// Width and height.
         size: Size,
@@ -148,15 +158,16 @@ pub enum Scale {
     },
 }
 
+/// The keys of [`Scale`].
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ScaleYaml {
-    /// New width.
-    #[serde(default, with = "Text::<Given<Pixels<NonZeroU32, 1, MAX_SIDE>>>")]
+struct ScaleMap {
+    /// New width in pixels.
+    #[serde(default, with = "Text::<NewSide>")]
     #[schemars(extend("x-default" = "as `height` makes it"))]
     width: Option<NonZeroU32>,
-    /// New height.
-    #[serde(default, with = "Text::<Given<Pixels<NonZeroU32, 1, MAX_SIDE>>>")]
+    /// New height in pixels.
+    #[serde(default, with = "Text::<NewSide>")]
     #[schemars(extend("x-default" = "as `width` makes it"))]
     height: Option<NonZeroU32>,
     /// With both: the whole picture within the size; or exactly the size, cut evenly at two sides; or
@@ -165,10 +176,10 @@ struct ScaleYaml {
     fit: Fit,
 }
 
-impl TryFrom<ScaleYaml> for Scale {
+impl TryFrom<ScaleMap> for Scale {
     type Error = &'static str;
 
-    fn try_from(ScaleYaml { width, height, fit }: ScaleYaml) -> Result<Self, Self::Error> {
+    fn try_from(ScaleMap { width, height, fit }: ScaleMap) -> Result<Self, Self::Error> {
         match (width, height) {
             (Some(width), Some(height)) => Ok(Self::Both { size: Size { width, height }, fit }),
             (Some(width), None) => Ok(Self::Width(width)),
@@ -178,7 +189,7 @@ impl TryFrom<ScaleYaml> for Scale {
     }
 }
 
-/// What a picture is at most; its proportions stay.
+/// The largest size of a picture; its proportions stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Across.
@@ -187,7 +198,7 @@ pub struct Bounds {
     pub height: Option<NonZeroU32>,
 }
 
-/// What gives way when a picture's proportions are not those of its new size.
+/// The property that gives way when a picture's proportions are not those of its new size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
@@ -200,7 +211,7 @@ pub enum Fit {
     Stretch,
 }
 
-/// Clockwise.
+/// A turn, clockwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum Rotation {
     /// A quarter.
@@ -224,72 +235,6 @@ pub enum Flip {
     Vertical,
 }
 
-/// A part to hide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(from = "MaskYaml")]
-#[schemars(with = "MaskYaml")]
-pub struct Mask {
-    /// Which part.
-    pub region: Region,
-    /// What is there instead.
-    pub fill: Fill,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct MaskYaml {
-    /// From the left side.
-    #[serde(default, with = "Text::<Pixel>")]
-    x: u32,
-    /// From the top.
-    #[serde(default, with = "Text::<Pixel>")]
-    y: u32,
-    /// Pixels across; what is beyond the picture is left out.
-    #[serde(with = "Text::<Side>")]
-    #[schemars(extend("x-need" = "pixels across"))]
-    width: NonZeroU32,
-    /// Pixels down; what is beyond the picture is left out.
-    #[serde(with = "Text::<Side>")]
-    #[schemars(extend("x-need" = "pixels down"))]
-    height: NonZeroU32,
-    /// What is there instead.
-    #[serde(default, with = "Text::<Fill>")]
-    fill: Fill,
-}
-
-impl From<MaskYaml> for Mask {
-    fn from(MaskYaml { x, y, width, height, fill }: MaskYaml) -> Self {
-        Self { region: Region { x, y, width, height }, fill }
-    }
-}
-
-/// What hides a part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Fill {
-    /// A few soft spots of colour.
-    #[default]
-    Blur,
-    /// One colour.
-    Color(Color),
-}
-
-impl Scalar for Fill {
-    type Value = Self;
-
-    fn unit() -> String {
-        "`blur`, or colour in quotes".to_owned()
-    }
-
-    fn read(text: &str) -> Result<Self, Wrong> {
-        let wrong = |wrong: Wrong| Wrong { want: wrong.want.replace("must be", "must be blur or"), ..wrong };
-        if text == "blur" { Ok(Self::Blur) } else { Color::read(text).map(Self::Color).map_err(wrong) }
-    }
-
-    fn write(_: &Self) -> Option<String> {
-        Some("blur".to_owned())
-    }
-}
-
 /// A text on the picture.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -300,10 +245,10 @@ pub struct Caption {
     #[schemars(extend("x-need" = "the text to draw, with strftime's % conversions and {title}"))]
     pub text: String,
     /// `top-left`, `top`, `top-right`, `left`, `center`, `right`, `bottom-left`, `bottom` or `bottom-right`.
-    #[serde(default = "bottom_left", with = "Text::<Spot>")]
+    #[serde(default = "spot::<6>", with = "Text::<Spot>")]
     pub position: Spot,
     /// Height of the letters.
-    #[serde(default = "sixteen", with = "Text::<Number<4, 512>>")]
+    #[serde(default = "number::<_, 16>", with = "Text::<LetterHeight>")]
     pub size: f32,
     /// Colour of the letters; `"#rrggbbaa"` and `"#rgba"` let through what is beneath.
     #[serde(default = "white", with = "Text::<Ink>")]
@@ -314,11 +259,11 @@ pub struct Caption {
 }
 
 fn white() -> Ink {
-    Ink { color: Color { r: 255, g: 255, b: 255 }, alpha: 255 }
+    Ink { color: rgb::<0xff_ffff>(), alpha: 255 }
 }
 
 fn shade() -> Option<Ink> {
-    Some(Ink { color: Color { r: 0, g: 0, b: 0 }, alpha: 0x88 })
+    Some(Ink { color: rgb::<0>(), alpha: 0x88 })
 }
 
 /// A picture on the picture.
@@ -330,24 +275,19 @@ pub struct Logo {
     #[schemars(extend("x-need" = "the PNG file to draw"))]
     pub path: PathBuf,
     /// As of `text`.
-    #[serde(default = "top_right", with = "Text::<Spot>")]
+    #[serde(default = "spot::<2>", with = "Text::<Spot>")]
     pub position: Spot,
-    /// How much it covers: 255 is as the file says.
-    #[serde(default = "opaque", with = "Text::<Share>")]
-    #[schemars(description = "How much it covers.")]
+    /// How much it covers.
+    #[serde(default = "number::<_, 255>", with = "Text::<Share>")]
     pub opacity: u8,
 }
 
-scalar!(Png => PathBuf, "PNG file", LOCAL, |text| {
+scalar!(struct Png => PathBuf, "PNG file", LOCAL, |text| {
     let path = PathBuf::from(text);
     path.is_file().then_some(path).ok_or_else(|| Wrong::shown("must be a PNG file that exists"))
 });
 
-fn opaque() -> u8 {
-    255
-}
-
-/// Where something stands on a picture.
+/// The place of something on a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spot {
     /// Left to right.
@@ -356,12 +296,23 @@ pub struct Spot {
     pub down: Place,
 }
 
+/// A place on one axis of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Left or top.
+    Start,
+    /// The middle.
+    Middle,
+    /// Right or bottom.
+    End,
+}
+
 /// The words of all positions.
 const SPOTS: [(&str, Spot); 9] = {
-    use Place::{End, Middle, Start};
     const fn spot(across: Place, down: Place) -> Spot {
         Spot { across, down }
     }
+    use Place::{End, Middle, Start};
     [
         ("top-left", spot(Start, Start)),
         ("top", spot(Middle, Start)),
@@ -375,46 +326,16 @@ const SPOTS: [(&str, Spot); 9] = {
     ]
 };
 
-impl Scalar for Spot {
-    type Value = Self;
-
-    fn unit() -> String {
-        "word".to_owned()
-    }
-
-    fn read(text: &str) -> Result<Self, Wrong> {
-        word(text, &SPOTS)
-    }
-
-    fn write(value: &Self) -> Option<String> {
-        SPOTS.iter().find(|(_, spot)| spot == value).map(|(word, _)| (*word).to_owned())
-    }
-
-    fn schema() -> serde_json::Value {
-        serde_json::json!({"enum": SPOTS.map(|(word, _)| word)})
-    }
+/// The position with this number in [`SPOTS`].
+const fn spot<const NUMBER: usize>() -> Spot {
+    SPOTS[NUMBER].1
 }
 
-fn bottom_left() -> Spot {
-    SPOTS[6].1
-}
+scalar!(impl Spot => Spot, "word", "", |text| word(text, &SPOTS), write |value| {
+    SPOTS.iter().find(|(_, spot)| spot == value).map(|(word, _)| (*word).to_owned()).unwrap_or_default()
+}, schema json!({"enum": SPOTS.map(|(word, _)| word)}));
 
-fn top_right() -> Spot {
-    SPOTS[2].1
-}
-
-/// At the beginning, in the middle, at the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Left or top.
-    Start,
-    /// The middle.
-    Middle,
-    /// Right or bottom.
-    End,
-}
-
-/// How a reworked picture is encoded.
+/// Encoding of a reworked picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Encode {
@@ -431,7 +352,7 @@ impl Default for Encode {
     }
 }
 
-/// How many pixels share a colour.
+/// The number of pixels that share a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum Subsampling {
     /// Two by two: the smallest.

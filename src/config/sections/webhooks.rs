@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use url::Url;
 
 use super::{
-    Login, Reach, Secret,
-    auth::Reached,
-    source::{HeaderName, HeaderValue},
-    url::{SecretUrl, camera},
-    values::{DAY, Entry, LongSecret, MINUTE, OneOrMany, OrNone, Pairs, Text, Time, Wrong, scalar},
+    auth::{Reach, StreamNames, all_streams},
+    upstream::{HeaderName, HeaderValue, Login, SecretUrl, split_login},
+};
+use crate::config::values::{
+    DAY, Entry, LongSecret, MINUTE, OneOrMany, OrNone, Pairs, Secret, Text, Time, Wrong, scalar, secs,
 };
 
 /// One of `webhooks`: who is told what.
@@ -33,10 +34,10 @@ pub struct WebhookConfig {
     #[schemars(extend("x-default" = "`lost` and `back`"))]
     pub events: Vec<HookEvent>,
     /// Of which streams.
-    #[serde(default = "Reach::all", with = "OneOrMany::<Reached, Reach>")]
+    #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, Reach>")]
     pub streams: Reach,
     /// How long a stream must have been away, or without viewers, before that is told.
-    #[serde(default = "ten_seconds", with = "Text::<Time<0, DAY>>")]
+    #[serde(default = "secs::<10>", with = "Text::<Time<0, DAY>>")]
     pub after: Duration,
     /// What is sent is signed with it (HMAC-SHA256).
     #[serde(default, with = "Text::<OrNone<LongSecret<16>>>")]
@@ -46,7 +47,7 @@ pub struct WebhookConfig {
     #[schemars(with = "Pairs::<HeaderName, HeaderValue>", extend("x-default" = "none"))]
     pub headers: Vec<(String, Secret)>,
     /// How long one try may take.
-    #[serde(default = "ten_seconds", with = "Text::<Time<100, MINUTE>>")]
+    #[serde(default = "secs::<10>", with = "Text::<Time<100, MINUTE>>")]
     pub timeout: Duration,
     /// Accept any certificate. Logged when used.
     #[serde(default)]
@@ -56,18 +57,15 @@ pub struct WebhookConfig {
 impl Entry for WebhookConfig {
     fn complete(&mut self, name: String) {
         self.name = name;
-        if let Ok((url, login)) = camera(self.url.reveal()) {
-            (self.url, self.login) = (Secret::new(url), login);
+        if let Ok(mut url) = Url::parse(self.url.reveal()) {
+            self.login = split_login(&mut url);
+            self.url = Secret::new(url);
         }
     }
 }
 
 fn default_events() -> Vec<HookEvent> {
     vec![HookEvent::Lost, HookEvent::Back]
-}
-
-fn ten_seconds() -> Duration {
-    Duration::from_secs(10)
 }
 
 /// An event that a webhook may be told.
@@ -95,7 +93,7 @@ impl HookEvent {
     }
 }
 
-scalar!(Event => HookEvent, "lost, back, no-viewers", "", |text| {
+scalar!(struct Event => HookEvent, "lost, back, no-viewers", "", |text| {
     let known = HookEvent::ALL.into_iter().find(|event| event.as_str() == text);
     known.ok_or_else(|| Wrong::shown("must be lost, back, no-viewers, or a list of them"))
 });

@@ -1,20 +1,18 @@
 //! `type: chart`.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{MapAccess, Visitor},
-};
+use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
-use super::{
-    Color, Secret, Size, UpstreamConfig,
-    reader::{Reader, from_map, nearest},
-    source::{HeaderName, HeaderValue, Token, five_seconds},
-    url::CameraUrl,
-    values::{DAY, Given, HOUR, Line, Pairs, SECOND, Signed, Text, Time, Wrong, list_of, scalar},
+use super::upstream::{CameraUrl, HeaderName, HeaderValue, Token, UpstreamConfig, split_login};
+use crate::config::{
+    reader::{Reader, nearest},
+    values::{
+        Color, DAY, HOUR, Line, Pairs, SECOND, Scalar, Secret, Short, Signed, Size, Text, Time, Wrong,
+        list_of, scalar, secs, short, size,
+    },
 };
 
 /// Most lines of one graph: more have no colours that can be told apart.
@@ -23,22 +21,22 @@ const MAX_SERIES: usize = 16;
 /// Longest name of a series, in characters.
 const MAX_NAME: usize = 64;
 
-/// How long a poll may take: it is a short text.
-const POLL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest duration of each phase of a poll, whose answer is a short text.
+const POLL_TIMEOUT: Duration = secs::<10>();
 
 /// `type: chart`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChartConfig {
     /// What stands above the graph.
-    #[serde(default, with = "Text::<Given<Line<100>>>")]
+    #[serde(default, with = "Text::<Option<Line<100>>>")]
     #[schemars(extend("x-default" = "the stream's title"))]
     pub title: Option<String>,
     /// Picture size in pixels.
-    #[serde(default = "default_size", with = "Text::<Size>")]
+    #[serde(default = "size::<960, 540>", with = "Text::<Size>")]
     pub size: Size,
     /// How much time the graph shows, up to now.
-    #[serde(default = "five_minutes", with = "Text::<Time<{ 5 * SECOND }, { 168 * HOUR }>>")]
+    #[serde(default = "secs::<300>", with = "Text::<Time<{ 5 * SECOND }, { 168 * HOUR }>>")]
     pub window: Duration,
     /// What is drawn; up to 16.
     #[serde(deserialize_with = "series")]
@@ -68,8 +66,8 @@ pub struct ChartConfig {
 }
 
 impl ChartConfig {
-    /// Notes what is wrong with several keys together, and gives each series its pointer.
-    pub(super) fn check(&self, reader: &Reader<'_>) {
+    /// Notes what is wrong with several keys together.
+    pub(crate) fn check(&self, reader: &Reader<'_>) {
         if self.poll.is_none() && reader.child("token").is_none() && reader.child("poll").is_none() {
             let need = "is missing: a secret that publishers must show, `token: none` to let anybody send points, \
                         or `poll`";
@@ -89,37 +87,18 @@ impl ChartConfig {
         let pointers = reader.child("poll").and_then(|poll| poll.child("pointers"));
         let names: Vec<_> = self.series.iter().map(|series| series.name.as_str()).collect();
         let keys = pointers.map(|pointers| pointers.keys()).unwrap_or_default();
-        let unknown = keys.into_iter().filter(|(key, _)| !names.contains(key));
-        for (key, entry) in unknown {
+        for (key, entry) in keys.into_iter().filter(|(key, _)| !names.contains(key)) {
             let meant = nearest(key, &names).map(|name| format!(", did you mean {name}?"));
             let (meant, all) = (meant.unwrap_or_default(), names.join(", "));
             entry.wrong(format!("is no series of this chart{meant}: they are {all}"));
         }
     }
-
-    /// Puts the pointers into the order of the series: as given, else to a key of the name.
-    pub(super) fn complete(mut self) -> Self {
-        if let Some(poll) = &mut self.poll {
-            let given = |name: &str| poll.given.iter().find(|(given, _)| given == name);
-            let pointer = |name: &str| given(name).map_or_else(|| format!("/{name}"), |(_, to)| to.clone());
-            poll.pointers = self.series.iter().map(|series| pointer(&series.name)).collect();
-        }
-        self
-    }
-}
-
-fn default_size() -> Size {
-    Size::new(960, 540)
-}
-
-fn five_minutes() -> Duration {
-    Duration::from_secs(300)
 }
 
 fn series<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SeriesConfig>, D::Error> {
     const WANT: &str =
         "1 to 16 series, such as [cpu, memory] or [{name: cpu, label: CPU, color: \"#5aa9ff\"}]";
-    let series = list_of(deserializer, MAX_SERIES, WANT)?;
+    let series: Vec<SeriesConfig> = list_of(deserializer, MAX_SERIES, WANT)?;
     let want = || serde::de::Error::custom(format!("must be a list of {WANT}"));
     if series.is_empty() { Err(want()) } else { Ok(series) }
 }
@@ -127,29 +106,51 @@ fn series<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SeriesConfig
 /// One line of a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeriesConfig {
-    /// As in points: letters, digits, `_`, `-`, `.` and `:`; never `time`.
+    /// The name in points: letters, digits, `_`, `-`, `.` and `:`; never `time`.
     pub name: String,
-    /// What people read.
+    /// The name that is shown.
     pub label: String,
-    /// One of the theme's if not said.
+    /// One of the theme's if not set.
     pub color: Option<Color>,
 }
 
+/// The keys of a series.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct SeriesYaml {
+pub(crate) struct SeriesMap {
     /// The name that points have. Not `time`.
     #[serde(with = "Text::<SeriesName>")]
     #[schemars(extend("x-need" = "the name that points have, such as cpu"))]
     name: String,
     /// What people read.
-    #[serde(default, with = "Text::<Given<Line<100>>>")]
+    #[serde(default, with = "Text::<Option<Line<100>>>")]
     #[schemars(extend("x-default" = "the name"))]
     label: Option<String>,
     /// Colour of the line.
-    #[serde(default, with = "Text::<Given<Color>>")]
+    #[serde(default, with = "Text::<Option<Color>>")]
     #[schemars(extend("x-default" = "the theme's next"))]
     color: Option<Color>,
+}
+
+impl From<SeriesMap> for SeriesConfig {
+    fn from(SeriesMap { name, label, color }: SeriesMap) -> Self {
+        Self { label: label.unwrap_or_else(|| name.clone()), name, color }
+    }
+}
+
+impl Short for SeriesConfig {
+    type Map = SeriesMap;
+    const UNIT: &'static str = "name or map";
+
+    fn from_word(word: &str) -> Result<Self, Wrong> {
+        SeriesName::read(word).map(|name| SeriesMap { name, label: None, color: None }.into())
+    }
+}
+
+impl<'de> Deserialize<'de> for SeriesConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        short(deserializer)
+    }
 }
 
 impl JsonSchema for SeriesConfig {
@@ -158,43 +159,15 @@ impl JsonSchema for SeriesConfig {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let map = generator.subschema_for::<SeriesYaml>();
-        schemars::json_schema!({"anyOf": [{"type": "string"}, map]})
+        schemars::json_schema!({"anyOf": [{"type": "string"}, generator.subschema_for::<SeriesMap>()]})
     }
 }
 
-impl<'de> Deserialize<'de> for SeriesConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameOrMap;
-
-        impl<'de> Visitor<'de> for NameOrMap {
-            type Value = SeriesConfig;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("name or map")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SeriesConfig, E> {
-                let deserializer = serde::de::value::StrDeserializer::<E>::new(text);
-                let name = Text::<SeriesName>::deserialize(deserializer)?;
-                Ok(SeriesConfig { label: name.clone(), name, color: None })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SeriesConfig, A::Error> {
-                let SeriesYaml { name, label, color } = from_map(map)?;
-                Ok(SeriesConfig { label: label.unwrap_or_else(|| name.clone()), name, color })
-            }
-        }
-
-        deserializer.deserialize_any(NameOrMap)
-    }
-}
-
-scalar!(SeriesName => String, "letters, digits, `_ - . :`", "", |text| {
-    let known = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
+scalar!(struct SeriesName => String, "letters, digits, `_ - . :`", "", |text| {
+    let is_known = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
     match text {
         "time" => Err(Wrong::hidden("must not be `time`, which is a point's own time")),
-        _ if (1..=MAX_NAME).contains(&text.len()) && text.chars().all(known) => Ok(text.to_owned()),
+        _ if (1..=MAX_NAME).contains(&text.len()) && text.chars().all(is_known) => Ok(text.to_owned()),
         _ => Err(Wrong::shown(format!("must be 1 to {MAX_NAME} letters, digits, _, -, . or :"))),
     }
 });
@@ -204,11 +177,11 @@ scalar!(SeriesName => String, "letters, digits, `_ - . :`", "", |text| {
 #[serde(default, deny_unknown_fields)]
 pub struct AxisConfig {
     /// Lower end.
-    #[serde(with = "Text::<Given<Signed>>")]
+    #[serde(with = "Text::<Option<Signed>>")]
     #[schemars(extend("x-default" = "from the points"))]
     pub min: Option<f64>,
     /// Upper end, above `min`.
-    #[serde(with = "Text::<Given<Signed>>")]
+    #[serde(with = "Text::<Option<Signed>>")]
     #[schemars(extend("x-default" = "from the points"))]
     pub max: Option<f64>,
     /// Stands behind values, such as `%` or `°C`.
@@ -217,14 +190,14 @@ pub struct AxisConfig {
     pub unit: String,
 }
 
-/// How values are drawn.
+/// The marks of a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ChartStyle {
     /// A line from point to point.
     #[default]
     Line,
-    /// The same with the area beneath it.
+    /// A line with the area beneath it.
     Area,
     /// Columns, each the mean of a slot of time.
     Bar,
@@ -241,7 +214,7 @@ pub enum Theme {
     Light,
 }
 
-/// Who may send points over HTTP.
+/// Those who may send points over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Publishers {
     /// They are only polled.
@@ -249,7 +222,7 @@ pub enum Publishers {
     Nobody,
     /// Written `token: none`.
     Anybody,
-    /// Who shows this token.
+    /// Whoever shows this token.
     Holders(Secret),
 }
 
@@ -260,30 +233,15 @@ fn publishers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Publishers, 
 
 /// `poll:` of a graph.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(from = "PollYaml")]
-#[schemars(with = "PollYaml")]
-pub struct PollConfig {
-    /// The JSON's URL and how to ask for it.
-    pub upstream: UpstreamConfig,
-    /// From the start of one request to the start of the next.
-    pub every: Duration,
-    /// Where the value of each series stands in the answer: JSON pointers (RFC 6901), in the order of the
-    /// series.
-    pub pointers: Vec<String>,
-    /// The pointers of the file, by the names of their series.
-    given: Vec<(String, String)>,
-}
-
-#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct PollYaml {
+pub struct PollConfig {
     /// Where the JSON is. User and password may stand in it.
     #[serde(with = "Text::<CameraUrl>")]
     #[schemars(extend("x-need" = "the URL of a JSON document, such as http://192.168.1.40/status.json"))]
     url: Url,
     /// From one request to the next.
-    #[serde(default = "five_seconds", with = "Text::<Time<100, DAY>>")]
-    every: Duration,
+    #[serde(default = "secs::<5>", with = "Text::<Time<100, DAY>>")]
+    pub every: Duration,
     /// Where the value of a series stands in the answer, such as `/system/cpu/load`.
     #[serde(default, deserialize_with = "Pairs::<AnySeries, Pointer>::deserialize")]
     #[schemars(with = "Pairs::<AnySeries, Pointer>", extend("x-default" = "`/NAME` for each series"))]
@@ -297,27 +255,33 @@ struct PollYaml {
     insecure: bool,
 }
 
-impl From<PollYaml> for PollConfig {
-    fn from(yaml: PollYaml) -> Self {
-        let upstream = UpstreamConfig {
-            url: yaml.url,
-            login: None,
-            headers: yaml.headers,
-            insecure: yaml.insecure,
+impl PollConfig {
+    /// The address, and how it is asked.
+    pub fn upstream(&self) -> UpstreamConfig {
+        let mut url = self.url.clone();
+        UpstreamConfig {
+            login: split_login(&mut url),
+            url,
+            headers: self.headers.clone(),
+            insecure: self.insecure,
             connect_timeout: POLL_TIMEOUT,
             head_timeout: POLL_TIMEOUT,
             first_frame_timeout: POLL_TIMEOUT,
             frame_timeout: POLL_TIMEOUT,
-        };
-        let (every, given) = (yaml.every, yaml.pointers);
-        Self { upstream: upstream.complete(), every, pointers: Vec::new(), given }
+        }
+    }
+
+    /// The JSON pointer (RFC 6901) to the value of each series: as given, else to a key of its name.
+    pub fn pointers(&self, series: &[SeriesConfig]) -> Vec<String> {
+        let given = |name: &str| self.pointers.iter().find(|(given, _)| given == name);
+        let pointer = |name: &str| given(name).map_or_else(|| format!("/{name}"), |(_, to)| to.clone());
+        series.iter().map(|series| pointer(&series.name)).collect()
     }
 }
 
-scalar!(AnySeries => String, "series", "", |text| Ok(text.to_owned()));
+scalar!(struct AnySeries => String, "series", "", |text| Ok(text.to_owned()));
 
-scalar!(Pointer => String, "JSON pointer", "", |text| {
-    let fine = text.starts_with('/');
-    let want = || Wrong::shown("must be a JSON pointer such as /system/cpu/load");
-    fine.then(|| text.to_owned()).ok_or_else(want)
+scalar!(struct Pointer => String, "JSON pointer", "", |text| match text.starts_with('/') {
+    true => Ok(text.to_owned()),
+    false => Err(Wrong::shown("must be a JSON pointer such as /system/cpu/load")),
 });
