@@ -11,7 +11,7 @@ use crate::config::{
     reader::{Reader, nearest},
     values::{
         Color, DAY, HOUR, Line, Pairs, SECOND, Scalar, Secret, Short, Signed, Size, Text, Time, Wrong,
-        list_of, scalar, secs, short, size,
+        json_schema, list_of, scalar, secs, short, size,
     },
 };
 
@@ -61,7 +61,7 @@ pub struct ChartConfig {
     pub publishers: Publishers,
     /// A JSON address that points are fetched from.
     #[serde(default)]
-    #[schemars(with = "PollConfig", extend("x-default" = "nothing"))]
+    #[schemars(with = "PollConfig")]
     pub poll: Option<PollConfig>,
 }
 
@@ -153,15 +153,9 @@ impl<'de> Deserialize<'de> for SeriesConfig {
     }
 }
 
-impl JsonSchema for SeriesConfig {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Series".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"anyOf": [{"type": "string"}, generator.subschema_for::<SeriesMap>()]})
-    }
-}
+json_schema!(impl for SeriesConfig, |generator| {
+    schemars::json_schema!({"anyOf": [{"type": "string"}, generator.subschema_for::<SeriesMap>()]})
+});
 
 scalar!(struct SeriesName => String, "letters, digits, `_ - . :`", "", |text| {
     let is_known = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
@@ -248,7 +242,7 @@ pub struct PollConfig {
     pointers: Vec<(String, String)>,
     /// Headers sent with each request.
     #[serde(default, deserialize_with = "Pairs::<HeaderName, HeaderValue>::deserialize")]
-    #[schemars(with = "Pairs::<HeaderName, HeaderValue>", extend("x-default" = "none"))]
+    #[schemars(with = "Pairs::<HeaderName, HeaderValue>")]
     headers: Vec<(String, Secret)>,
     /// Accept any certificate. Logged when used.
     #[serde(default)]

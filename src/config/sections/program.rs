@@ -31,7 +31,7 @@ pub struct ExecConfig {
     pub arguments: Vec<Secret>,
     /// Environment variables of the program, besides framecast's own.
     #[serde(default, rename = "env", deserialize_with = "Pairs::<VariableName, Word>::deserialize")]
-    #[schemars(with = "Pairs::<VariableName, Word>", extend("x-default" = "none"))]
+    #[schemars(with = "Pairs::<VariableName, Word>")]
     pub environment: Vec<(String, Secret)>,
     /// The program's working directory.
     #[serde(default, rename = "cwd", with = "Text::<Option<Folder>>")]

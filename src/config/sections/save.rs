@@ -65,12 +65,10 @@ impl SaveTarget {
 struct SaveMap {
     /// One file that is always the newest frame, replaced atomically. Its folder must exist.
     #[serde(default, with = "Text::<Option<NewFile>>")]
-    #[schemars(extend("x-default" = "nothing"))]
     latest: Option<PathBuf>,
     /// The newest frames as files in this folder, which is made if absent: `keep` of them, or `max_bytes`, or
     /// what is less of both.
     #[serde(default, with = "Text::<Option<NewFolder>>")]
-    #[schemars(extend("x-default" = "nothing"))]
     dir: Option<PathBuf>,
     /// How many files stay in `dir`.
     #[serde(default, with = "Text::<Option<Count<NonZeroU32, 1, 1_000_000>>>")]
@@ -78,7 +76,6 @@ struct SaveMap {
     keep: Option<NonZeroU32>,
     /// One file with JPEGs one behind the other, up to `max_bytes`. Its folder must exist.
     #[serde(default, with = "Text::<Option<NewFile>>")]
-    #[schemars(extend("x-default" = "nothing"))]
     append: Option<PathBuf>,
     /// How many bytes the file of `append` has at most, or the files of `dir` together.
     #[serde(default, with = "Text::<Option<Bytes<u64, KIB, { 16_384 * GIB }>>>")]

@@ -15,7 +15,10 @@ use url::Url;
 use crate::{
     config::{
         reader::Reader,
-        values::{Collect, File, NoneOr, OneOrMany, OrNone, Scalar, Text, Wrong, scalar, word, yes},
+        values::{
+            Collect, File, NoneOr, OneOrMany, OrNone, Scalar, Text, Wrong, all_defaults, count, scalar, word,
+            yes,
+        },
     },
     media::stream_name::StreamName,
 };
@@ -25,69 +28,71 @@ const MAX_SOCKET_PATH: usize = 103;
 
 /// `server:`, where and how to listen.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct ServerConfig {
     /// Addresses to listen on. `0.0.0.0:8080` is every IPv4 network, `[::]:8080` every network (in quotes),
     /// `localhost` this machine, `unix:/run/framecast.sock` a Unix socket (always plain HTTP).
-    #[serde(with = "OneOrMany::<Listen, Vec<Listen>>")]
+    #[serde(default = "this_machine", with = "OneOrMany::<Listen, Vec<Listen>>")]
     pub listen: Vec<Listen>,
     /// Who may connect to Unix sockets, as in `chmod`.
-    #[serde(with = "Text::<Mode>")]
+    #[serde(default = "count::<_, 0o660>", with = "Text::<Mode>")]
     pub socket_mode: u32,
     /// Prefix of every route, such as `/webcam` behind a proxy: empty, or a path without a final slash.
-    #[serde(with = "Text::<BasePath>")]
+    #[serde(default, with = "Text::<BasePath>")]
     pub base_path: String,
     /// Send frames to eight viewers and more on plain TCP from pages of the kernel that all share, as
     /// `sendfile` does (Linux). `auto` and `true` mean the same; `false` writes to each viewer.
-    #[serde(with = "Text::<SendFileWord>")]
+    #[serde(default, with = "Text::<SendFileWord>")]
     pub sendfile: SendFile,
     /// Speak TLS, and nothing else, on all addresses: `cert_file` and `key_file`.
+    #[serde(default)]
     #[schemars(with = "NoneOr<TlsConfig>")]
     pub tls: Option<TlsConfig>,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: `127.0.0.1`, `10.0.0.0/8`;
     /// `unix` is whoever comes over a Unix socket.
-    #[serde(with = "OneOrMany::<OrNone<Proxy>, Proxies>")]
+    #[serde(default, with = "OneOrMany::<OrNone<Proxy>, Proxies>")]
     pub trusted_proxies: Proxies,
     /// `Access-Control-Allow-Origin` on streams, snapshots, replays and clips. Never sent on other routes.
-    #[serde(with = "Text::<Cors>")]
+    #[serde(default = "every_site", with = "Text::<Cors>")]
     pub cors: Option<String>,
     /// With `cors: none`: send `Cross-Origin-Resource-Policy: same-site`, so that browsers do not show
     /// pictures of framecast in pages of other sites. `none`: do not send it.
-    #[serde(rename = "cross_origin_resource_policy", with = "Text::<SameSite>")]
+    #[serde(default = "yes", rename = "cross_origin_resource_policy", with = "Text::<SameSite>")]
     pub same_site_only: bool,
     /// Whose pages may show framecast's pages in a frame (`Content-Security-Policy`). Streams and pictures
     /// can be shown by every page.
-    #[serde(with = "OneOrMany::<OrNone<Ancestor>, FrameAncestors>")]
+    #[serde(default = "own_pages", with = "OneOrMany::<OrNone<Ancestor>, FrameAncestors>")]
     pub frame_ancestors: FrameAncestors,
     /// What streams that are added over HTTP may get their pictures from: addresses that framecast itself
     /// asks, or also cameras of `type: rtsp`, for which it starts ffmpeg. Streams of the file may have all
     /// sources.
+    #[serde(default)]
     pub api_sources: ApiSources,
     /// What `/stream`, `/snapshot` and `/video_feed` mean.
-    #[serde(with = "Text::<DefaultStream>")]
+    #[serde(default, with = "Text::<DefaultStream>")]
     #[schemars(extend("x-default" = "the first stream"))]
     pub default_stream: Option<StreamName>,
     /// All streams in one picture at `/streams/all`, unless a stream has that name. It costs nothing while
     /// nobody watches it.
+    #[serde(default = "yes")]
     pub mosaic: bool,
+}
+
+fn this_machine() -> Vec<Listen> {
+    vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))]
+}
+
+fn every_site() -> Option<String> {
+    Some("*".to_owned())
+}
+
+fn own_pages() -> FrameAncestors {
+    FrameAncestors(vec![Ancestor::Own])
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self {
-            listen: vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))],
-            socket_mode: 0o660,
-            base_path: String::new(),
-            sendfile: SendFile::default(),
-            tls: None,
-            trusted_proxies: Proxies::default(),
-            cors: Some("*".to_owned()),
-            same_site_only: true,
-            frame_ancestors: FrameAncestors(vec![Ancestor::Own]),
-            api_sources: ApiSources::default(),
-            default_stream: None,
-            mosaic: true,
-        }
+        all_defaults()
     }
 }
 

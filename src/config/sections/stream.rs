@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::Path, path::PathBuf, time::Duration};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
 
@@ -15,8 +15,8 @@ use crate::{
     config::{
         reader::{LOCAL, Reader, nearest},
         values::{
-            DAY, Fps, HOUR, Line, NoneOr, OrNone, SECOND, Short, Text, Time, Wrong, given, one_or_many,
-            scalar, secs, short, yes,
+            DAY, Fps, HOUR, Line, NoneOr, OrNone, SECOND, Short, Text, Time, Wrong, given, json_schema,
+            one_or_many, scalar, secs, short, yes,
         },
     },
     media::stream_name::StreamName,
@@ -187,16 +187,10 @@ fn sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SourceConfi
 /// The schema of `source`.
 struct Sources;
 
-impl JsonSchema for Sources {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Sources".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let one = generator.subschema_for::<SourceConfig>();
-        schemars::json_schema!({"anyOf": [one, {"type": "array", "items": one, "maxItems": MAX_SOURCES}]})
-    }
-}
+json_schema!(impl for Sources, |generator| {
+    let one = generator.subschema_for::<SourceConfig>();
+    schemars::json_schema!({"anyOf": [one, {"type": "array", "items": one, "maxItems": MAX_SOURCES}]})
+});
 
 /// Why a source cannot stand in this place of a list, if it cannot.
 fn misplaced(source: &SourceConfig, number: usize, len: usize) -> Option<String> {
@@ -284,16 +278,10 @@ impl Serialize for Placeholder {
     }
 }
 
-impl JsonSchema for Placeholder {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Placeholder".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let image = generator.subschema_for::<PlaceholderImage>();
-        schemars::json_schema!({"anyOf": [{"enum": ["card", "last", "none", true, false]}, image]})
-    }
-}
+json_schema!(impl for Placeholder, |generator| {
+    let image = generator.subschema_for::<PlaceholderImage>();
+    schemars::json_schema!({"anyOf": [{"enum": ["card", "last", "none", true, false]}, image]})
+});
 
 /// Notes what is wrong with streams together: two that save to the same place, origins that are not there,
 /// and circles.

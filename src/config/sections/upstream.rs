@@ -38,7 +38,7 @@ macro_rules! upstream {
             $($others)*
             /// Headers sent with each request.
             #[serde(default, deserialize_with = "Pairs::<HeaderName, HeaderValue>::deserialize")]
-            #[schemars(with = "Pairs::<HeaderName, HeaderValue>", extend("x-default" = "none"))]
+            #[schemars(with = "Pairs::<HeaderName, HeaderValue>")]
             pub headers: Vec<(String, Secret)>,
             /// Accept any certificate. Logged when used.
             #[serde(default)]

@@ -44,7 +44,7 @@ pub struct WebhookConfig {
     pub secret: Option<Secret>,
     /// Headers sent with each request.
     #[serde(default, deserialize_with = "Pairs::<HeaderName, HeaderValue>::deserialize")]
-    #[schemars(with = "Pairs::<HeaderName, HeaderValue>", extend("x-default" = "none"))]
+    #[schemars(with = "Pairs::<HeaderName, HeaderValue>")]
     pub headers: Vec<(String, Secret)>,
     /// How long one try may take.
     #[serde(default = "secs::<10>", with = "Text::<Time<100, MINUTE>>")]

@@ -19,6 +19,16 @@ pub(crate) fn number<T: From<u8>, const NUMBER: u8>() -> T {
     NUMBER.into()
 }
 
+/// A number of things or bytes.
+pub(crate) fn count<T: TryFrom<u64>, const COUNT: u64>() -> T {
+    T::try_from(COUNT).ok().expect("the type holds its default")
+}
+
+/// A number of things that need not have a bound.
+pub(crate) fn some_count<T: TryFrom<u64>, const COUNT: u64>() -> Option<T> {
+    Some(count::<T, COUNT>())
+}
+
 /// A size, whose sides are not zero.
 pub(crate) const fn size<const WIDTH: u32, const HEIGHT: u32>() -> Size {
     match (NonZeroU32::new(WIDTH), NonZeroU32::new(HEIGHT)) {

@@ -1,15 +1,15 @@
 //! Lists and maps of values.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serializer,
     de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::json;
 
-use super::scalar::{Scalar, Text, Wrong, described, scalar};
+use super::scalar::{Scalar, Text, Wrong, described, json_schema, scalar};
 use crate::config::reader::ONE_OR_MANY;
 
 /// Most tokens, users and webhooks: all are compared with each that is shown, or asked at each event.
@@ -125,20 +125,10 @@ fn list_unit<S: Scalar>() -> String {
     }
 }
 
-impl<S: Scalar, C> JsonSchema for OneOrMany<S, C> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        list_unit::<S>().into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let one = S::schema();
-        described(json!({"anyOf": [one, {"type": "array", "items": one}]}), list_unit::<S>(), S::KIND)
-    }
-}
+json_schema!(impl [S: Scalar, C] for OneOrMany<S, C>, |_| {
+    let one = S::schema();
+    described(json!({"anyOf": [one, {"type": "array", "items": one}]}), list_unit::<S>(), S::KIND)
+});
 
 /// A map of texts to texts, in the order of the file.
 pub(crate) struct Pairs<K, V>(PhantomData<(K, V)>);
@@ -154,20 +144,10 @@ impl<K: Scalar, V: Scalar> Pairs<K, V> {
     }
 }
 
-impl<K: Scalar, V: Scalar> JsonSchema for Pairs<K, V> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        format!("map of {}", K::unit()).into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let unit = format!("map of {} to {}", K::unit(), V::unit());
-        described(json!({"type": "object", "additionalProperties": V::schema()}), unit, V::KIND)
-    }
-}
+json_schema!(impl [K: Scalar, V: Scalar] for Pairs<K, V>, |_| {
+    let unit = format!("map of {} to {}", K::unit(), V::unit());
+    described(json!({"type": "object", "additionalProperties": V::schema()}), unit, V::KIND)
+});
 
 /// A map of names to entries, as a list of entries that know their names.
 pub(crate) struct Named<T>(pub(crate) Vec<T>);
@@ -198,24 +178,12 @@ impl<'de, T: Entry> Deserialize<'de> for Named<T> {
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Named<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "map".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        schemars::json_schema!({
-            "type": ["object", "null"],
-            "additionalProperties": generator.subschema_for::<T>(),
-            "x-unit": "map",
-            "x-default": "nothing",
-        })
-    }
-}
+json_schema!(impl [T: JsonSchema] for Named<T>, |generator| schemars::json_schema!({
+    "type": ["object", "null"],
+    "additionalProperties": generator.subschema_for::<T>(),
+    "x-unit": "map",
+    "x-default": "nothing",
+}));
 
 scalar!(struct EntryName => String, "name", "", |text| {
     let known = |c: char| c.is_ascii_alphanumeric() || "_-.@".contains(c);

@@ -15,7 +15,9 @@ pub(crate) use defaults::*;
 pub(crate) use lists::{Collect, Entry, Named, OneOrMany, Pairs, list_of, one_or_many};
 pub(crate) use picture::MAX_SIDE;
 pub use picture::{Color, Ink, Size};
-pub(crate) use scalar::{NoneOr, OrAuto, OrNone, Scalar, Short, Text, Wrong, given, scalar, short, word};
+pub(crate) use scalar::{
+    NoneOr, OrAuto, OrNone, Scalar, Short, Text, Wrong, given, json_schema, scalar, short, word,
+};
 pub(crate) use secret::LongSecret;
 pub use secret::Secret;
 pub(crate) use texts::{File, Line, StreamRef, Words};

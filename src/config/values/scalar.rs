@@ -1,8 +1,8 @@
 //! A value that is written as one text.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema};
 use serde::{
     Deserialize, Deserializer, Serializer,
     de::{Unexpected, Visitor},
@@ -94,6 +94,22 @@ macro_rules! scalar {
 }
 pub(crate) use scalar;
 
+/// Implements [`JsonSchema`] by a function of the generator.
+macro_rules! json_schema {
+    (impl $([$($generics:tt)*])? for $name:ty, |$generator:pat_param| $schema:expr) => {
+        impl$(<$($generics)*>)? schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                std::any::type_name::<Self>().into()
+            }
+
+            fn json_schema($generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $schema
+            }
+        }
+    };
+}
+pub(crate) use json_schema;
+
 /// A text that is deserialised as a [`Scalar`], and the serde module of a field that holds one.
 pub(crate) struct Text<S: Scalar>(pub(crate) S::Value);
 
@@ -141,19 +157,7 @@ fn error<E: serde::de::Error>(text: &str, wrong: &Wrong) -> E {
     }
 }
 
-impl<S: Scalar> JsonSchema for Text<S> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        S::unit().into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        described(S::schema(), S::unit(), S::KIND)
-    }
-}
+json_schema!(impl [S: Scalar] for Text<S>, |_| described(S::schema(), S::unit(), S::KIND));
 
 /// A schema with its unit and marks.
 pub(super) fn described(mut schema: Value, unit: String, kind: &str) -> Schema {
@@ -231,20 +235,9 @@ or_word!(
 /// The schema of a map or list in whose place `none` may stand.
 pub(crate) struct NoneOr<T>(PhantomData<T>);
 
-impl<T: JsonSchema> JsonSchema for NoneOr<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        format!("none or {}", T::schema_name()).into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let value = generator.subschema_for::<T>();
-        schemars::json_schema!({"anyOf": [value, {"const": "none"}]})
-    }
-}
+json_schema!(impl [T: JsonSchema] for NoneOr<T>, |generator| {
+    schemars::json_schema!({"anyOf": [generator.subschema_for::<T>(), {"const": "none"}]})
+});
 
 /// Deserialises a value whose absence is told from its default.
 pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(

@@ -121,9 +121,13 @@ const COMPLEX_KEY: &str = "a key must be a single word";
 
 struct KindVisitor;
 
-impl KindVisitor {
-    /// Its text is restored from the source: `1.50` is not `1.5`.
-    const TYPED: Kind = Kind::Text { text: String::new(), typed: true };
+/// Numbers and booleans, whose text is restored from the source: `1.50` is not `1.5`.
+macro_rules! typed {
+    ($($method:ident: $type:ty,)*) => {$(
+        fn $method<E>(self, _: $type) -> Result<Kind, E> {
+            Ok(Kind::Text { text: String::new(), typed: true })
+        }
+    )*};
 }
 
 impl<'de> Visitor<'de> for KindVisitor {
@@ -137,28 +141,8 @@ impl<'de> Visitor<'de> for KindVisitor {
         Ok(Kind::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Kind, E> {
-        Ok(Self::TYPED)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Kind, E> {
-        Ok(Self::TYPED)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Kind, E> {
-        Ok(Self::TYPED)
-    }
-
-    fn visit_i128<E>(self, _: i128) -> Result<Kind, E> {
-        Ok(Self::TYPED)
-    }
-
-    fn visit_u128<E>(self, _: u128) -> Result<Kind, E> {
-        Ok(Self::TYPED)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Kind, E> {
-        Ok(Self::TYPED)
+    typed! {
+        visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_i128: i128, visit_u128: u128, visit_f64: f64,
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Kind, E> {
