@@ -30,13 +30,13 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
 /// A stretch of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
-    /// As in the file.
+    /// Text of the file.
     Literal(&'a str),
     /// `${name}` or `${name:-default}`.
     Variable {
         /// Its name, checked to be one.
         name: &'a str,
-        /// What stands for it when it is not set or empty.
+        /// The value when it is not set or empty.
         default: Option<&'a str>,
     },
 }
@@ -44,7 +44,7 @@ pub(crate) enum Piece<'a> {
 /// Takes a value apart.
 ///
 /// # Errors
-/// What is wrong with a `${…}`.
+/// A description of what is wrong with a `${…}`.
 pub(crate) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -108,7 +108,7 @@ pub(crate) fn expand<'a>(
     if missing.is_empty() { Ok(text) } else { Err(missing) }
 }
 
-/// Whether a value as in the file is nothing but a variable without a default.
+/// Returns whether a value as in the file is nothing but a variable without a default.
 pub(crate) fn is_variable(raw: &str) -> bool {
     let pieces = pieces(raw);
     matches!(

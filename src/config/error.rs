@@ -20,13 +20,13 @@ pub(crate) const NOWHERE: Position = Position { line: 0, column: 0 };
 /// One thing that is wrong. Its texts hold no credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// As the file was named.
+    /// The name of the file.
     pub file: String,
-    /// Where; none when it is about the file as a whole.
+    /// The position; none when it is about the file as a whole.
     pub position: Option<Position>,
     /// Like `streams.door.source.url`; empty for the whole file.
     pub path: String,
-    /// What is wrong and what would be right.
+    /// A description of what is wrong and what would be right.
     pub message: String,
     /// The line of the file with a mark beneath, values that could be secret left out.
     pub excerpt: Option<String>,

@@ -18,7 +18,7 @@ const MAX_LINE: usize = 160;
 pub(crate) struct Visible {
     /// Scalars and keys.
     words: Vec<Range<usize>>,
-    /// Those of them that hold no secret.
+    /// The words that hold no secret.
     harmless: Vec<Range<usize>>,
     is_parsed: bool,
 }

@@ -28,13 +28,13 @@ const OVERVIEW: &str = "all";
 /// Everything `framecast serve` needs. A value of these types needs no further check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Where and how to listen.
+    /// Addresses to listen on, and the HTTP server.
     pub server: ServerConfig,
-    /// Who may do what.
+    /// Permissions.
     pub auth: AuthConfig,
-    /// Who is told what happens.
+    /// Receivers of events.
     pub webhooks: Vec<WebhookConfig>,
-    /// How the log is written.
+    /// The log.
     pub log: LogConfig,
     /// Bounds that hold for all streams.
     pub limits: Limits,
@@ -68,11 +68,35 @@ pub(crate) fn read(context: &Context<'_>, root: &Node) -> Option<Config> {
         Some((at, node)) => Reader::new(context, node, *at, "defaults").read(),
         None => Some(all_defaults()),
     };
-    let Some(entry) = root.get("streams") else {
+    let entries = stream_entries(&file)?;
+    let inherited = defaults.as_ref().map_or(&[][..], |(_, node)| node.entries());
+    let streams = read_streams(context, entries, inherited, max_pixels);
+    let server = server?;
+    let overview = streams.as_ref().zip(settings).filter(|_| server.mosaic);
+    let overview = overview.and_then(|(streams, settings)| overview_of(streams, settings));
+    // The overview is not known while a stream is wrong.
+    let may_be_overview = |name: &str| name == OVERVIEW && (streams.is_none() || overview.is_some());
+    if let Some(name) = server.default_stream.as_ref().map(StreamName::as_str)
+        && !entries.iter().any(|entry| entry.key == name)
+        && !may_be_overview(name)
+        && let Some(reader) = file.child("server")
+    {
+        let names: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+        let meant = nearest(name, &names).map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
+        let message = format!("must be the name of a stream of this file{meant}, not {name}");
+        reader.wrong_key("default_stream", message);
+    }
+    let (auth, webhooks, log, limits, streams) = (auth?, webhooks?.0, log?, limits?, streams?);
+    Some(Config { server, auth, webhooks, log, limits, streams, overview, written: Written::new(entries) })
+}
+
+/// The names and keys of all streams. None if they are not there, which is noted.
+fn stream_entries<'a>(file: &Reader<'a>) -> Option<&'a [Entry]> {
+    let Some(entry) = file.entries().iter().find(|entry| entry.key == "streams") else {
         file.wrong_missing("streams", "name at least one stream");
         return None;
     };
-    let streams = Reader::new(context, &entry.value, entry.key_at, "streams");
+    let streams = file.entry(entry);
     let Kind::Map(entries) = &entry.value.kind else {
         let (not, want) = (entry.value.kind_name(), "each stream's name with its `source` beneath");
         streams.wrong_value("streams", format!("must be a map, not {not}: {want}"));
@@ -81,38 +105,31 @@ pub(crate) fn read(context: &Context<'_>, root: &Node) -> Option<Config> {
     if entries.is_empty() {
         streams.wrong_value("streams", "is empty: name at least one stream");
     }
-    let names: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-    let inherited = defaults.as_ref().map_or(&[][..], |(_, node)| node.entries());
+    Some(entries)
+}
+
+/// Reads all streams. None if one of them is wrong.
+fn read_streams(
+    context: &Context<'_>,
+    entries: &[Entry],
+    inherited: &[Entry],
+    max_pixels: u64,
+) -> Option<Vec<StreamConfig>> {
     let nodes: Vec<Node> = entries.iter().map(|entry| with_defaults(&entry.value, inherited)).collect();
-    let read: Vec<_> = (entries.iter().zip(&nodes).enumerate())
-        .map(|(number, (entry, node))| {
-            let path = join("streams", &printable_key(&entry.key));
-            let reader = Reader::new(context, node, entry.key_at, path);
-            check_repeated(&entries[..number], entry, &reader);
-            let name = entry.key.parse::<StreamName>().map_err(|error| reader.wrong(error.to_string()));
-            let stream: Option<StreamConfig> = reader.read();
-            let stream = stream.zip(name.ok());
-            let stream = stream.and_then(|(stream, name)| stream.finish(name, &reader, max_pixels));
-            (reader, stream)
-        })
-        .collect();
-    stream::check(&names, &read);
-    let streams: Option<Vec<StreamConfig>> = read.into_iter().map(|(_, stream)| stream).collect();
-    let server = server?;
-    let overview = streams.as_ref().zip(settings).filter(|_| server.mosaic);
-    let overview = overview.and_then(|(streams, settings)| overview_of(streams, settings));
-    if let Some(name) = server.default_stream.as_ref().map(StreamName::as_str)
-        && !names.contains(&name)
-        && (streams.is_some() || name != OVERVIEW)
-        && overview.as_ref().is_none_or(|stream| stream.name.as_str() != name)
-        && let Some(reader) = file.child("server")
-    {
-        let meant = nearest(name, &names).map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
-        let message = format!("must be the name of a stream of this file{meant}, not {name}");
-        reader.wrong_key("default_stream", message);
-    }
-    let (auth, webhooks, log, limits, streams) = (auth?, webhooks?.0, log?, limits?, streams?);
-    Some(Config { server, auth, webhooks, log, limits, streams, overview, written: Written::new(entries) })
+    let streams = entries.iter().zip(&nodes).enumerate().map(|(number, (entry, node))| {
+        let path = join("streams", &printable_key(&entry.key));
+        let reader = Reader::new(context, node, entry.key_at, path);
+        check_repeated(&entries[..number], entry, &reader);
+        let name = entry.key.parse::<StreamName>().map_err(|error| reader.wrong(error.to_string()));
+        let stream: Option<StreamConfig> = reader.read();
+        let stream = stream.zip(name.ok());
+        let stream = stream.and_then(|(stream, name)| stream.finish(name, &reader, max_pixels));
+        (reader, stream)
+    });
+    let streams: Vec<_> = streams.collect();
+    let names: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+    stream::check(&names, &streams);
+    streams.into_iter().map(|(_, stream)| stream).collect()
 }
 
 /// Notes sections that are unknown or repeated.

@@ -77,7 +77,7 @@ pub fn parse_with(
 /// Reads a time such as `90s` or `48h`, as in the file: a second to ten years.
 ///
 /// # Errors
-/// What would be right.
+/// A description of what would be right.
 pub fn parse_time(text: &str) -> Result<Duration, String> {
     const YEARS: u64 = 10 * 366 * DAY;
     Time::<SECOND, YEARS>::read(text).map_err(|wrong| wrong.want)

@@ -1,4 +1,4 @@
-//! Which configuration is taken when several could be.
+//! The choice among several configurations.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,10 @@ use super::{
     load::{demo, load_file},
 };
 
-/// Looked for, in this order, when nobody named a file.
+/// The files that are used, in this order, if none is named.
 const WELL_KNOWN: [&str; 2] = ["framecast.yaml", "/etc/framecast/framecast.yaml"];
 
-/// Where the configuration comes from.
+/// The origin of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chosen {
     /// A file; it may not exist if it was named.
@@ -25,7 +25,7 @@ impl Chosen {
     /// Reads and checks it.
     ///
     /// # Errors
-    /// As [`load_file`].
+    /// Those of [`load_file`].
     pub fn load(&self) -> Result<Config, ConfigErrors> {
         match self {
             Self::File(path) => load_file(path),
@@ -34,7 +34,7 @@ impl Chosen {
     }
 }
 
-/// The file of the command line, else of `FRAMECAST_CONFIG`, else `./framecast.yaml`, else
+/// Returns the file of the command line, else of `FRAMECAST_CONFIG`, else `./framecast.yaml`, else
 /// `/etc/framecast/framecast.yaml`, else the demo. A named file is taken whether or not it exists, so that a
 /// mistyped name is an error and not the demo.
 pub fn effective_path(command_line: Option<PathBuf>, environment: &Environment) -> Chosen {

@@ -1,10 +1,10 @@
 //! Configuration: YAML in, checked types out.
 //!
 //! `yaml` turns YAML, or the API's JSON, into a tree with positions, and `reader` deserialises the types of
-//! `sections` from it and collects every mistake. Each section is one file: its types, their defaults,
-//! documentation (which becomes the JSON Schema and the tables of docs/configuration.md) and what is wrong with
-//! several keys together. Raw YAML never leaves this module, and neither does a credential: messages name keys
-//! and variables, and excerpts of the file show only values known to be harmless.
+//! `sections` from it and collects every mistake. Each section is one file: its types, their defaults and
+//! documentation (which becomes the JSON Schema and the tables of docs/configuration.md), and the checks of
+//! several keys together. Raw YAML never leaves this module, and neither does a credential: messages name
+//! keys and variables, and excerpts of the file show only values known to be harmless.
 
 mod added;
 mod environment;

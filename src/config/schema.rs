@@ -28,16 +28,16 @@ use super::{
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "each section is read by itself")]
 struct File {
-    /// Where and how to listen.
+    /// Addresses to listen on, and the HTTP server.
     #[schemars(extend("x-default" = "all defaults"))]
     server: Option<ServerConfig>,
-    /// Who may watch, push and change things.
+    /// Permissions to watch, push and administer.
     #[schemars(extend("x-default" = "everybody may watch"))]
     auth: Option<AuthConfig>,
-    /// Who is told what happens to streams, by a name for the log.
+    /// Receivers of events, by a name for the log.
     #[schemars(with = "Option<Named<WebhookConfig>>", extend("x-default" = "nothing"))]
     webhooks: Vec<WebhookConfig>,
-    /// How the log is written.
+    /// The log.
     #[schemars(extend("x-default" = "all defaults"))]
     log: Option<LogConfig>,
     /// Bounds that hold for all streams.
@@ -181,7 +181,7 @@ fn typed(text: &str) -> Value {
     value.filter(|value: &Value| value.is_number() || value.is_boolean()).unwrap_or_else(|| json!(text))
 }
 
-/// Whether a value may be a map.
+/// Returns whether a value may be a map.
 fn has_keys(schema: &Value) -> bool {
     let ways = ["anyOf", "oneOf"].iter().filter_map(|key| schema[*key].as_array()).flatten();
     schema.get("properties").is_some()
@@ -219,7 +219,7 @@ pub fn unit(schema: &Value) -> String {
     }
 }
 
-/// What a key needs that is missing in a map with these keys, of a source of type `kind`.
+/// Finds a description of what a missing key needs, in a map with these keys, of a source of type `kind`.
 pub(crate) fn need(keys: &[&str], kind: Option<&str>, missing: &str) -> Option<&'static str> {
     fn find(schema: &'static Value, map: (&[&str], Option<&str>), missing: &str) -> Option<&'static str> {
         if let Some(need) = schema["properties"][missing]["x-need"].as_str()

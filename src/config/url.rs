@@ -13,7 +13,7 @@ pub(crate) const OTHER_SCHEMES: [&str; 9] =
 /// Everything but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Puts variables into a URL. What stands before the `@` is percent-encoded, so that any password fits.
+/// Puts variables into a URL. The part before the `@` is percent-encoded, so that any password fits.
 pub(crate) fn expanded<'a>(
     pieces: &[Piece<'a>],
     environment: &'a Environment,

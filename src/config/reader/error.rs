@@ -1,4 +1,4 @@
-//! Why a value cannot be deserialised.
+//! The error of the deserialiser.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::de::{self, Expected, Unexpected};
 use super::words::{alternatives, nearest};
 use crate::config::{error::Position, yaml::Node};
 
-/// Why a value cannot be deserialised.
+/// The reason why a value cannot be deserialised.
 #[derive(Debug)]
 pub(crate) struct Error {
     /// A description of what would be right; empty if it was noted already.

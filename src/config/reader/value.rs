@@ -21,7 +21,7 @@ const MAX_MISTAKES: usize = 50;
 /// Finds a description of what a missing key needs, in a map with these keys, of a source of this type.
 type Need = fn(keys: &[&str], kind: Option<&str>, missing: &str) -> Option<&'static str>;
 
-/// What all readers of a file share.
+/// The data that all readers of a file share.
 pub(crate) struct Context<'a> {
     text: &'a str,
     environment: &'a Environment,
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// Whether no mistake was noted in this value; checks of several keys together need all of them.
+    /// Returns whether no mistake was noted in this value; checks of several keys together need all of them.
     pub(crate) fn is_right(&self) -> bool {
         fn any(context: &Context<'_>, node: &Node) -> bool {
             let inside = match &node.kind {
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
         Self::new(self.context, &entry.value, entry.key_at, path)
     }
 
-    /// Whether there is no value.
+    /// Returns whether there is no value.
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self.node.kind, Kind::Null)
     }
@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
         if let Kind::Text { text, .. } = &self.node.kind { Some(text) } else { None }
     }
 
-    /// Whether a key is in the map itself, not inherited.
+    /// Returns whether a key is in the map itself, not inherited.
     pub(crate) fn has_own(&self, key: &str) -> bool {
         self.node.get(key).is_some_and(|entry| entry.inherited_from.is_none())
     }
@@ -182,7 +182,7 @@ impl<'a> Reader<'a> {
         self.context.mistakes.add(self.node.at, path, message);
     }
 
-    /// Whether a key that was refused may be this one.
+    /// Returns whether a key that was refused may be this one.
     pub(crate) fn has_misspelt(&self, key: &str) -> bool {
         self.node.entries().iter().any(|entry| {
             let same = entry.key == key || nearest(&entry.key, &[key]).is_some();

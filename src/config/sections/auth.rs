@@ -21,7 +21,7 @@ use crate::{
 const MAX_HASH_KIB: u32 = 128 * 1024;
 const MAX_HASH_ROUNDS: u32 = 16;
 
-/// What somebody may do; each role may do what those before it may.
+/// A set of permissions; each role includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -34,7 +34,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// As it is written.
+    /// Returns the word in the file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::View => "view",
@@ -44,7 +44,7 @@ impl Role {
     }
 }
 
-/// Which streams a role is held for.
+/// The streams that a role is held for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
     /// All that are there, and will be.
@@ -59,7 +59,7 @@ impl Reach {
         Self::Only(BTreeSet::new())
     }
 
-    /// Whether the stream is among them; one whose name is no stream's at all only if all are.
+    /// Returns whether the stream is among them; one whose name is no stream's at all only if all are.
     pub fn covers(&self, stream: Option<&StreamName>) -> bool {
         match self {
             Self::All => true,
@@ -67,7 +67,7 @@ impl Reach {
         }
     }
 
-    /// Whether there is none.
+    /// Returns whether there is none.
     pub fn is_nothing(&self) -> bool {
         matches!(self, Self::Only(names) if names.is_empty())
     }
@@ -76,9 +76,9 @@ impl Reach {
 /// A role for some streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// What may be done.
+    /// The permissions.
     pub role: Role,
-    /// With which streams.
+    /// The streams that they are for.
     pub reach: Reach,
 }
 
@@ -88,7 +88,7 @@ impl Grant {
         Self { role, reach: Reach::All }
     }
 
-    /// Whether it is enough for `role` on this stream.
+    /// Returns whether it is enough for `role` on this stream.
     pub fn allows(&self, role: Role, stream: Option<&StreamName>) -> bool {
         self.role >= role && self.reach.covers(stream)
     }
@@ -103,12 +103,12 @@ impl Grant {
         reach && self.role >= other.role
     }
 
-    /// Whether it is enough for `role` on every stream.
+    /// Returns whether it is enough for `role` on every stream.
     pub fn allows_all(&self, role: Role) -> bool {
         self.role >= role && self.reach == Reach::All
     }
 
-    /// Whether it is enough for `role` on any stream.
+    /// Returns whether it is enough for `role` on any stream.
     pub fn allows_any(&self, role: Role) -> bool {
         self.role >= role && !self.reach.is_nothing()
     }
@@ -139,7 +139,7 @@ impl Collect<StreamNames> for Reach {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthConfig {
-    /// What whoever comes may watch.
+    /// Streams that everybody may watch without logging in.
     #[serde(default = "Reach::nothing", with = "OneOrMany::<StreamNames, Reach>")]
     pub anonymous: Reach,
     /// Tokens, by a name for the log.
@@ -150,10 +150,10 @@ pub struct AuthConfig {
     #[serde(default, deserialize_with = "Named::<UserConfig>::deserialize")]
     #[schemars(with = "Named::<UserConfig>")]
     pub users: Vec<UserConfig>,
-    /// What links are signed with (`framecast link`). A new key ends all links.
+    /// Key that signs links (`framecast link`). A new key ends all links.
     #[serde(default, with = "Text::<OrNone<LongSecret<32>>>")]
     pub link_key: Option<Secret>,
-    /// How long a browser stays logged in.
+    /// Duration of a browser's login.
     #[serde(default = "secs::<{ 7 * 24 * 3600 }>", with = "Text::<Time<MINUTE, { 366 * 24 * HOUR }>>")]
     pub session: Duration,
     /// Administers everything. Not of the file: from the environment, or made when framecast starts.
@@ -179,7 +179,7 @@ impl Default for AuthConfig {
 }
 
 impl AuthConfig {
-    /// Whether somebody may change everything.
+    /// Returns whether somebody may change everything.
     pub fn has_admin(&self) -> bool {
         let tokens = self.tokens.iter().map(TokenConfig::grant);
         let mut grants = tokens.chain(self.users.iter().map(UserConfig::grant));
@@ -194,14 +194,14 @@ pub struct TokenConfig {
     /// The name in the log of whoever shows it.
     #[serde(skip)]
     pub name: String,
-    /// What the token is known by: `framecast token` makes both.
+    /// Hash of the token: `framecast token` makes both.
     #[serde(with = "Text::<HashOfToken>")]
     #[schemars(extend("x-need" = "what `framecast token` prints, sha256:…"))]
     pub hash: TokenHash,
-    /// What may be done; each role may do what those before it may.
+    /// Permissions; each role includes those before it.
     #[schemars(extend("x-need" = "view, push or admin"))]
     pub role: Role,
-    /// With which streams. `all` are also those to come.
+    /// Streams that the role is for. `all` includes streams that are added later.
     #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, Reach>")]
     pub streams: Reach,
 }
@@ -213,14 +213,14 @@ pub struct UserConfig {
     /// The name they log in with.
     #[serde(skip)]
     pub name: String,
-    /// What the password is known by: `framecast passwd NAME` makes it.
+    /// Hash of the password: `framecast passwd NAME` makes it.
     #[serde(rename = "password_hash", with = "Text::<HashOfPassword>")]
     #[schemars(extend("x-need" = "what `framecast passwd NAME` prints, $argon2id$…"))]
     pub hash: Secret,
-    /// What may be done; each role may do what those before it may.
+    /// Permissions; each role includes those before it.
     #[schemars(extend("x-need" = "view, push or admin"))]
     pub role: Role,
-    /// With which streams. `all` are also those to come.
+    /// Streams that the role is for. `all` includes streams that are added later.
     #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, Reach>")]
     pub streams: Reach,
 }
@@ -265,15 +265,15 @@ scalar!(struct HashOfPassword => Secret, "text", SECRET, |text| {
     Ok(Secret::new(text))
 });
 
-/// How a hash is written.
+/// The prefix of a hash.
 const PREFIX: &str = "sha256:";
 
-/// What is kept of a token: enough to know it again.
+/// The hash of a token, enough to recognise it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TokenHash(pub [u8; 32]);
 
 impl TokenHash {
-    /// As `framecast token` prints it: `sha256:` and 64 hexadecimal digits.
+    /// Parses the output of `framecast token`: `sha256:` and 64 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(PREFIX)?;
         if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {

@@ -28,17 +28,17 @@ const POLL_TIMEOUT: Duration = secs::<10>();
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChartConfig {
-    /// What stands above the graph.
+    /// Title above the graph.
     #[serde(default, with = "Text::<Option<Line<100>>>")]
     #[schemars(extend("x-default" = "the stream's title"))]
     pub title: Option<String>,
     /// Picture size in pixels.
     #[serde(default = "size::<960, 540>", with = "Text::<Size>")]
     pub size: Size,
-    /// How much time the graph shows, up to now.
+    /// Time that the graph shows, up to now.
     #[serde(default = "secs::<300>", with = "Text::<Time<{ 5 * SECOND }, { 168 * HOUR }>>")]
     pub window: Duration,
-    /// What is drawn; up to 16.
+    /// Lines of the graph; up to 16.
     #[serde(deserialize_with = "series")]
     #[schemars(extend(
         "x-unit" = "list of names or maps",
@@ -55,7 +55,7 @@ pub struct ChartConfig {
     /// Light on dark, or dark on light.
     #[serde(default)]
     pub theme: Theme,
-    /// What a publisher of points must show. `none` lets anybody send them.
+    /// Token that a publisher of points must send. `none` lets anybody send them.
     #[serde(default, rename = "token", deserialize_with = "publishers")]
     #[schemars(with = "Text::<Token>", extend("x-default" = "needed without `poll`"))]
     pub publishers: Publishers,
@@ -69,8 +69,8 @@ impl ChartConfig {
     /// Notes what is wrong with several keys together.
     pub(crate) fn check(&self, reader: &Reader<'_>) {
         if self.poll.is_none() && reader.child("token").is_none() && reader.child("poll").is_none() {
-            let need = "is missing: a secret that publishers must show, `token: none` to let anybody send points, \
-                        or `poll`";
+            let need = "is missing: a secret that publishers must show, `token: none` to let anybody send \
+                        points, or `poll`";
             reader.wrong_key("token", need);
         }
         if let (Some(min), Some(max), Some(y)) = (self.y.min, self.y.max, reader.child("y"))
@@ -122,7 +122,7 @@ pub(crate) struct SeriesMap {
     #[serde(with = "Text::<SeriesName>")]
     #[schemars(extend("x-need" = "the name that points have, such as cpu"))]
     name: String,
-    /// What people read.
+    /// Name in the legend.
     #[serde(default, with = "Text::<Option<Line<100>>>")]
     #[schemars(extend("x-default" = "the name"))]
     label: Option<String>,
@@ -178,7 +178,7 @@ pub struct AxisConfig {
     #[serde(with = "Text::<Option<Signed>>")]
     #[schemars(extend("x-default" = "from the points"))]
     pub max: Option<f64>,
-    /// Stands behind values, such as `%` or `°C`.
+    /// Unit that is written after values, such as `%` or `°C`.
     #[serde(with = "Text::<Line<12>>")]
     #[schemars(extend("x-default" = "nothing"))]
     pub unit: String,
@@ -208,7 +208,7 @@ pub enum Theme {
     Light,
 }
 
-/// Those who may send points over HTTP.
+/// The publishers who may send points over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Publishers {
     /// They are only polled.
@@ -216,7 +216,7 @@ pub enum Publishers {
     Nobody,
     /// Written `token: none`.
     Anybody,
-    /// Whoever shows this token.
+    /// Publishers with this token.
     Holders(Secret),
 }
 
@@ -229,14 +229,14 @@ fn publishers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Publishers, 
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PollConfig {
-    /// Where the JSON is. User and password may stand in it.
+    /// URL of the JSON document. It may contain user and password.
     #[serde(with = "Text::<CameraUrl>")]
     #[schemars(extend("x-need" = "the URL of a JSON document, such as http://192.168.1.40/status.json"))]
     url: Url,
     /// From one request to the next.
     #[serde(default = "secs::<5>", with = "Text::<Time<100, DAY>>")]
     pub every: Duration,
-    /// Where the value of a series stands in the answer, such as `/system/cpu/load`.
+    /// JSON pointers to the value of each series in the answer, such as `/system/cpu/load`.
     #[serde(default, deserialize_with = "Pairs::<AnySeries, Pointer>::deserialize")]
     #[schemars(with = "Pairs::<AnySeries, Pointer>", extend("x-default" = "`/NAME` for each series"))]
     pointers: Vec<(String, String)>,

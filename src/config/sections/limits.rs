@@ -40,7 +40,7 @@ pub struct Limits {
     /// Requests a second from one address, ten times as many at once; more get 429.
     #[serde(default, with = "Text::<OrNone<Count<NonZeroU32, 1, 100_000>>>")]
     pub max_requests_per_second: Option<NonZeroU32>,
-    /// What one stream with `replay` keeps in memory; the oldest pictures go first.
+    /// Memory that one stream with `replay` uses; the oldest pictures go first.
     #[serde(default = "count::<_, { 64 * MIB }>", with = "Text::<Bytes<usize, MIB, GIB>>")]
     pub max_replay_bytes: usize,
     /// Renditions that viewers ask for in the URL (`?width=320`) and that run at the same time, of all
@@ -69,7 +69,7 @@ pub struct Limits {
     /// 503. `auto`: 2/16 of the container's memory limit, 256MiB at most.
     #[serde(default, with = "Text::<Budget>")]
     pub max_unsent_bytes: Option<usize>,
-    /// The same for one connection.
+    /// Answers that one client has not taken yet.
     #[serde(default = "count::<_, MIB>", with = "Text::<Bytes<usize, { 64 * KIB }, GIB>>")]
     pub max_unsent_bytes_per_connection: usize,
     /// Connections from one address at the same time. Behind a proxy all clients may be one address: see

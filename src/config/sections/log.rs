@@ -12,8 +12,8 @@ pub struct LogConfig {
     /// One line of text an event, for people, or one object in JSON, for what collects logs. `--log-format`
     /// and `FRAMECAST_LOG_FORMAT` go before it.
     pub format: LogFormat,
-    /// Which requests have a line: those that are few and of interest (viewers, publishers, changes, and who
-    /// was refused), every one, or none. `RUST_LOG`, if it is set, says instead.
+    /// Requests that are logged: those that are few and of interest (viewers, publishers, changes, refusals),
+    /// all, or none. `RUST_LOG`, if set, decides instead.
     pub access: AccessLog,
 }
 
@@ -32,7 +32,7 @@ impl FromStr for LogFormat {
     type Err = &'static str;
 
     /// # Errors
-    /// What would be right.
+    /// A description of what would be right.
     fn from_str(text: &str) -> Result<Self, &'static str> {
         match text {
             "text" => Ok(Self::Text),
@@ -46,7 +46,7 @@ impl FromStr for LogFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AccessLog {
-    /// Those that are few and of interest: viewers, publishers, changes, and who was refused.
+    /// The few that are of interest: viewers, publishers, changes, and refusals.
     #[default]
     Notable,
     /// Every one.

@@ -93,12 +93,13 @@ scalar!(struct Folder => PathBuf, "path of a folder", LOCAL, |text| {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RtspConfig {
-    /// Where the camera is. User and password may stand in it; one that comes from a variable needs no
-    /// escapes.
+    /// URL of the camera. It may contain user and password; one that comes from a variable needs no escapes.
     #[serde(with = "Text::<RtspUrl>")]
-    #[schemars(extend("x-need" = "the URL of the camera, such as rtsp://user:${PASSWORD}@192.168.1.30/stream1"))]
+    #[schemars(extend(
+        "x-need" = "the URL of the camera, such as rtsp://user:${PASSWORD}@192.168.1.30/stream1"
+    ))]
     pub url: Secret,
-    /// How the camera sends its pictures. `udp` loses some on a bad network, and then shows smears.
+    /// Transport of the pictures. `udp` loses some on a bad network, and then shows smears.
     #[serde(default)]
     pub transport: RtspTransport,
     /// Picture size in pixels.
@@ -109,7 +110,7 @@ pub struct RtspConfig {
     #[serde(default, with = "Text::<Option<Fps>>")]
     #[schemars(extend("x-default" = "the camera's"))]
     pub fps: Option<f64>,
-    /// How much of each picture is kept when ffmpeg makes a JPEG of it.
+    /// JPEG quality that ffmpeg encodes with.
     #[serde(default = "number::<_, 85>", with = "Text::<Count<u8, 1, 100>>")]
     pub quality: u8,
     /// From the program's start to the first whole frame.
@@ -130,12 +131,13 @@ scalar!(
             let like = "it must be like rtsp://user:password@host:port/path";
             Wrong::hidden(format!("is not a URL ({error}): {like}"))
         })?;
-        let has_host = url.host_str().is_some_and(|host| !host.is_empty()) && !text.contains(char::is_control);
+        let has_host = url.host_str().is_some_and(|host| !host.is_empty());
+        let has_host = has_host && !text.contains(char::is_control);
         has_host.then(|| Secret::new(text)).ok_or_else(|| Wrong::hidden("must name a host after rtsp://"))
     }
 );
 
-/// How an RTSP camera sends its pictures.
+/// The transport of an RTSP camera's pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RtspTransport {

@@ -19,7 +19,7 @@ use crate::config::{
 #[serde(try_from = "SaveMap")]
 #[schemars(with = "SaveMap")]
 pub struct SaveConfig {
-    /// Where to.
+    /// The file or folder.
     pub target: SaveTarget,
     /// The time from one frame to the next; every frame without it.
     pub every: Option<Duration>,
@@ -45,7 +45,7 @@ pub enum SaveTarget {
         file: PathBuf,
         /// Its bytes at most.
         max_bytes: u64,
-        /// What becomes of it then.
+        /// The treatment of the full file.
         when_full: WhenFull,
     },
 }
@@ -70,14 +70,14 @@ struct SaveMap {
     /// what is less of both.
     #[serde(default, with = "Text::<Option<NewFolder>>")]
     dir: Option<PathBuf>,
-    /// How many files stay in `dir`.
+    /// Number of files that are kept in `dir`.
     #[serde(default, with = "Text::<Option<Count<NonZeroU32, 1, 1_000_000>>>")]
     #[schemars(extend("x-default" = "`dir` needs it or `max_bytes`"))]
     keep: Option<NonZeroU32>,
-    /// One file with JPEGs one behind the other, up to `max_bytes`. Its folder must exist.
+    /// One file with JPEGs one after the other, up to `max_bytes`. Its folder must exist.
     #[serde(default, with = "Text::<Option<NewFile>>")]
     append: Option<PathBuf>,
-    /// How many bytes the file of `append` has at most, or the files of `dir` together.
+    /// Largest size of the file of `append`, or of the files of `dir` together.
     #[serde(default, with = "Text::<Option<Bytes<u64, KIB, { 16_384 * GIB }>>>")]
     #[schemars(extend("x-default" = "needed with `append`"))]
     max_bytes: Option<u64>,
@@ -86,7 +86,7 @@ struct SaveMap {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "WhenFull", extend("default" = "rotate"))]
     when_full: Option<WhenFull>,
-    /// One frame each so long: a time lapse.
+    /// Time from one saved frame to the next: a time lapse.
     #[serde(default, with = "Text::<Option<Time<100, DAY>>>")]
     #[schemars(extend("x-default" = "every frame"))]
     every: Option<Duration>,

@@ -34,7 +34,7 @@ pub struct ServerConfig {
     /// `localhost` this machine, `unix:/run/framecast.sock` a Unix socket (always plain HTTP).
     #[serde(default = "this_machine", with = "OneOrMany::<Listen, Vec<Listen>>")]
     pub listen: Vec<Listen>,
-    /// Who may connect to Unix sockets, as in `chmod`.
+    /// Permissions of Unix sockets, as in `chmod`.
     #[serde(default = "count::<_, 0o660>", with = "Text::<Mode>")]
     pub socket_mode: u32,
     /// Prefix of every route, such as `/webcam` behind a proxy: empty, or a path without a final slash.
@@ -59,16 +59,15 @@ pub struct ServerConfig {
     /// pictures of framecast in pages of other sites. `none`: do not send it.
     #[serde(default = "yes", rename = "cross_origin_resource_policy", with = "Text::<SameSite>")]
     pub same_site_only: bool,
-    /// Whose pages may show framecast's pages in a frame (`Content-Security-Policy`). Streams and pictures
-    /// can be shown by every page.
+    /// Sites that may show framecast's pages in a frame (`Content-Security-Policy`). Streams and pictures can
+    /// be shown by every page.
     #[serde(default = "own_pages", with = "OneOrMany::<OrNone<Ancestor>, FrameAncestors>")]
     pub frame_ancestors: FrameAncestors,
-    /// What streams that are added over HTTP may get their pictures from: addresses that framecast itself
-    /// asks, or also cameras of `type: rtsp`, for which it starts ffmpeg. Streams of the file may have all
-    /// sources.
+    /// Sources that streams added over HTTP may have: addresses that framecast itself requests, or also
+    /// cameras of `type: rtsp`, for which it starts ffmpeg. Streams of the file may have all sources.
     #[serde(default)]
     pub api_sources: ApiSources,
-    /// What `/stream`, `/snapshot` and `/video_feed` mean.
+    /// The stream of `/stream`, `/snapshot` and `/video_feed`.
     #[serde(default, with = "Text::<DefaultStream>")]
     #[schemars(extend("x-default" = "the first stream"))]
     pub default_stream: Option<StreamName>,
@@ -131,8 +130,7 @@ pub struct TlsConfig {
     pub redirect_from: Vec<SocketAddr>,
 }
 
-/// Whether frames are sent to many viewers from pages of the kernel that they share, where the system can do
-/// so.
+/// The use of kernel pages that many viewers of a stream share, where the system can do so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SendFile {
     /// To so many viewers that it costs less than writing.
@@ -155,7 +153,7 @@ pub enum ApiSources {
     /// Addresses that framecast itself requests.
     #[default]
     Network,
-    /// Those, and cameras for which it starts ffmpeg.
+    /// These, and cameras for which it starts ffmpeg.
     #[serde(rename = "network+ffmpeg")]
     NetworkAndFfmpeg,
 }
@@ -188,13 +186,15 @@ impl From<SocketAddr> for Listen {
 /// the command line.
 ///
 /// # Errors
-/// What would be right.
+/// A description of what would be right.
 pub fn parse_listen(text: &str) -> Result<Listen, String> {
     Listen::read(text).map_err(|wrong| wrong.want)
 }
 
 scalar!(impl Listen => Listen, "address:port", "", |text| match text.strip_prefix("unix:") {
-    Some(path) if Path::new(path).is_absolute() && path.len() <= MAX_SOCKET_PATH => Ok(Listen::Unix(path.into())),
+    Some(path) if Path::new(path).is_absolute() && path.len() <= MAX_SOCKET_PATH => {
+        Ok(Listen::Unix(path.into()))
+    }
     Some(_) => {
         let want = format!("must be an absolute path of {MAX_SOCKET_PATH} bytes at most behind unix:");
         Err(Wrong::shown(want))
@@ -214,8 +214,8 @@ scalar!(
         let bare = text.strip_prefix(':').unwrap_or(text);
         if bare.parse::<u16>().is_ok() {
             return Err(Wrong::hidden(format!(
-                "needs an address before the port: 0.0.0.0:{bare} for every network, 127.0.0.1:{bare} for this \
-                 machine only"
+                "needs an address before the port: 0.0.0.0:{bare} for every network, 127.0.0.1:{bare} for \
+                 this machine only"
             )));
         }
         if text.parse::<IpAddr>().is_ok() {
@@ -247,9 +247,12 @@ scalar!(
     struct BasePath => String, "path", "", |text| {
         let path = text.trim_end_matches('/');
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
-        let segments = || path[1..].split('/').all(|segment| !matches!(segment, "" | "." | ".."));
-        let is_path = path.is_empty() || (path.starts_with('/') && path.chars().all(is_allowed) && segments());
-        is_path.then(|| path.to_owned()).ok_or_else(|| Wrong::shown("must be empty or a path such as /webcam"))
+        let is_plain = |path: &str| path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        let is_path = path.strip_prefix('/').is_some_and(is_plain) && path.chars().all(is_allowed);
+        match is_path || path.is_empty() {
+            true => Ok(path.to_owned()),
+            false => Err(Wrong::shown("must be empty or a path such as /webcam")),
+        }
     }, write String::clone
 );
 
@@ -268,7 +271,8 @@ scalar!(struct Cors => Option<String>, "`\"*\"`, an origin, or `none`", "", |tex
 }, write |cors| cors.clone().unwrap_or_default());
 
 scalar!(
-    struct SameSite => bool, "`same-site` or `none`", "", |text| word(text, &[("same-site", true), ("none", false)]),
+    struct SameSite => bool, "`same-site` or `none`", "",
+    |text| word(text, &[("same-site", true), ("none", false)]),
     write |_| "same-site".to_owned()
 );
 
@@ -279,7 +283,7 @@ scalar!(struct DefaultStream => Option<StreamName>, "name of a stream", "", |tex
 /// A proxy that is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proxy {
-    /// Whoever comes over a Unix socket.
+    /// All clients of a Unix socket.
     Unix,
     /// A network, or one address.
     Network(IpNet),
@@ -311,7 +315,7 @@ scalar!(impl Proxy => Proxy, "address, network, `unix`", "", |text| {
 pub struct Proxies(Vec<Proxy>);
 
 impl Proxies {
-    /// Whether a connection from there is one of a proxy; a Unix socket's has no address.
+    /// Returns whether a connection from there is one of a proxy; a Unix socket's has no address.
     pub fn trust(&self, peer: Option<IpAddr>) -> bool {
         self.0.iter().any(|proxy| match (proxy, peer) {
             (Proxy::Unix, None) => true,
@@ -350,7 +354,7 @@ pub enum Ancestor {
 }
 
 impl FrameAncestors {
-    /// The same in the older words of `X-Frame-Options`, where those suffice.
+    /// Returns the value of the older header `X-Frame-Options`, where it suffices.
     pub fn frame_options(&self) -> Option<&'static str> {
         match self.0[..] {
             [] => Some("DENY"),

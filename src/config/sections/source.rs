@@ -39,11 +39,13 @@ pub enum SourceConfig {
     V4l2(V4l2Config),
     /// `type: push`.
     Push {
-        /// What a publisher must show. `none` lets anybody push.
+        /// Token that a publisher must send. `none` lets anybody push.
         #[serde(with = "Text::<Token>")]
-        #[schemars(extend("x-need" = "a secret that publishers must show, or `token: none` to let anybody push"))]
+        #[schemars(extend(
+            "x-need" = "a secret that publishers must show, or `token: none` to let anybody push"
+        ))]
         token: Option<Secret>,
-        /// What becomes of a feed that comes while another feeds the stream: it takes its place, or is refused
+        /// Treatment of a second feed while another feeds the stream: it replaces the first, or is refused
         /// with 409, as single pictures are then.
         #[serde(default, rename = "second_publisher")]
         second: SecondPublisher,
@@ -63,7 +65,7 @@ pub enum SourceConfig {
     },
     /// `type: images`.
     Images {
-        /// Which pictures: a file, a folder, a pattern such as `img/*`, or `builtin:demo`. Relative to the
+        /// Pictures to show: a file, a folder, a pattern such as `img/*`, or `builtin:demo`. Relative to the
         /// working directory.
         #[serde(with = "Text::<Images>")]
         #[schemars(extend(
@@ -81,7 +83,7 @@ pub enum SourceConfig {
         #[serde(with = "Text::<StreamRef>")]
         #[schemars(extend("x-need" = "the stream whose pictures it shows"))]
         of: StreamName,
-        /// The other stream is taken for away when it shows no new picture for so long: for one that is pushed,
+        /// Time without a new picture after which the other stream counts as away: for one that is pushed,
         /// in a list of sources.
         #[serde(default, with = "Text::<Option<FrameTime>>")]
         #[schemars(extend("x-default" = "none"))]
@@ -206,7 +208,7 @@ pub enum SecondPublisher {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TextConfig {
-    /// What to draw, with strftime's conversions: `%H:%M:%S`. A literal `%` is `%%`.
+    /// Text to draw, with strftime's conversions: `%H:%M:%S`. A literal `%` is `%%`.
     #[serde(with = "Text::<Words<10_000>>")]
     #[schemars(extend("x-need" = "the text to draw, with strftime's % conversions"))]
     pub text: String,

@@ -34,41 +34,40 @@ pub struct StreamConfig {
     /// The key in the file.
     #[serde(skip, default = "unnamed")]
     pub name: StreamName,
-    /// What people read.
+    /// Title on pages and cards.
     #[serde(default, with = "Text::<Line<200>>")]
     #[schemars(extend("x-default" = "the stream's name"))]
     pub title: String,
-    /// Where the frames come from; which keys it has depends on its `type`. Of a list the first that is well
-    /// is used.
+    /// Source of the frames; its keys depend on its `type`. Of a list the first that works is used.
     #[serde(default, rename = "source", deserialize_with = "sources")]
     #[schemars(with = "Sources", extend("x-unit" = "map, or list of maps"))]
     pub sources: Vec<SourceConfig>,
-    /// Run the source only while somebody watches. `false` keeps it running. A push stream always runs.
+    /// Runs the source only while it is watched. `false` keeps it running. A push stream always runs.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "bool", extend("x-default" = "`true`; `false` with `save`, `replay` or `poll`"))]
     pub on_demand: Option<bool>,
-    /// How long the source runs on after its last viewer left.
+    /// Time that the source runs on after its last viewer left.
     #[serde(default = "secs::<10>", with = "Text::<Time<0, DAY>>")]
     pub linger: Duration,
-    /// With a list of sources: one that is back is used again when frames came from it for so long.
+    /// Time that a preferred source of a list must have given frames before it is used again.
     #[serde(default = "secs::<30>", with = "Text::<Time<0, DAY>>")]
     pub failback_after: Duration,
     /// Frames above this rate are dropped, and counted.
     #[serde(default, with = "Text::<OrNone<Fps>>")]
     pub max_fps: Option<f64>,
-    /// What is done to its pictures, in this order: each step is one of `crop`, `scale`, `rotate`, `flip`,
-    /// `grayscale`, `mask`, `text`, `image`. A picture is turned as its EXIF data say first.
+    /// Steps that are applied to its pictures, in this order: each is one of `crop`, `scale`, `rotate`,
+    /// `flip`, `grayscale`, `mask`, `text`, `image`. A picture is turned as its EXIF data say first.
     #[serde(default, deserialize_with = "steps")]
     #[schemars(with = "NoneOr<Vec<Step>>", extend("x-unit" = "list of steps, or `none`", "default" = "none"))]
     pub transform: Vec<Step>,
-    /// How transformed pictures are encoded. Without `transform` it encodes each picture anew.
+    /// Encoding of transformed pictures. Without `transform` each picture is encoded anew.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Encode", extend("x-default" = "all defaults"))]
     pub encode: Option<Encode>,
     /// Take EXIF, GPS and other metadata out of pictures that are not encoded anew; those that are have none.
     #[serde(default)]
     pub strip_metadata: bool,
-    /// What viewers see while the source is away: a card with the stream's name and the reason, the last
+    /// Picture for viewers while the source is away: a card with the stream's name and the reason, the last
     /// picture dimmed with the same words, nothing new, or a picture of your own. `true` is `card`, `false`
     /// is `none`.
     #[serde(default)]
@@ -77,7 +76,7 @@ pub struct StreamConfig {
     /// Chunked transfer coding to HTTP/1.1 viewers. `false` for old programs that cannot read it.
     #[serde(default = "yes")]
     pub chunked: bool,
-    /// A viewer that takes nothing for so long is let go.
+    /// Time after which a viewer that takes nothing is disconnected.
     #[serde(default = "secs::<10>", with = "Text::<Time<SECOND, HOUR>>")]
     pub viewer_timeout: Duration,
     /// Viewers whose link does not carry the stream get smaller pictures for as long as it does not, without
@@ -88,7 +87,7 @@ pub struct StreamConfig {
     #[serde(default, deserialize_with = "save")]
     #[schemars(with = "NoneOr<SaveConfig>", extend("x-local" = "none"))]
     pub save: Option<SaveConfig>,
-    /// Keep the pictures of the last so long in memory, for `/streams/NAME/replay` and `/streams/NAME/clip`.
+    /// Time for which pictures are kept in memory, for `/streams/NAME/replay` and `/streams/NAME/clip`.
     #[serde(default, with = "Text::<OrNone<Time<SECOND, HOUR>>>")]
     pub replay: Option<Duration>,
 }
@@ -192,12 +191,12 @@ json_schema!(impl for Sources, |generator| {
     schemars::json_schema!({"anyOf": [one, {"type": "array", "items": one, "maxItems": MAX_SOURCES}]})
 });
 
-/// Why a source cannot stand in this place of a list, if it cannot.
+/// Returns the reason why a source cannot stand in this place of a list, if it cannot.
 fn misplaced(source: &SourceConfig, number: usize, len: usize) -> Option<String> {
     if len > 1 && matches!(source, SourceConfig::Push { .. }) {
         return Some(
-            "a push source cannot stand in a list, since nobody can tell its publisher's silence from its absence: \
-             give it a stream of its own, and put {type: rendition, of: THAT-STREAM, frame_timeout: 10s} here"
+            "a push source cannot stand in a list, since nobody can tell its publisher's silence from its \
+             absence: give it a stream of its own, and put {type: rendition, of: THAT-STREAM, frame_timeout: 10s} here"
                 .to_owned(),
         );
     }
@@ -221,7 +220,7 @@ pub enum Placeholder {
     Image {
         /// PNG, JPEG, WebP, GIF or BMP.
         path: PathBuf,
-        /// Whether title, since when and why are written on it.
+        /// Writes title, since when and why on it.
         label: bool,
     },
 }

@@ -53,7 +53,7 @@ pub enum Step {
     Rotate(Rotation),
     /// Mirror it: `horizontal` makes left right.
     Flip(Flip),
-    /// Take its colours.
+    /// Remove the colours.
     #[schemars(with = "bool")]
     Grayscale,
     /// Hide parts.
@@ -119,7 +119,7 @@ region! {
 region! {
     /// A part to hide.
     pub struct Mask {
-        /// What is there instead.
+        /// Replacement of the part: `blur`, or a colour.
         #[serde(default, with = "Text::<Fill>")]
         pub fill: Fill,
     }
@@ -153,7 +153,7 @@ pub enum Scale {
     Both {
         /// Width and height.
         size: Size,
-        /// What gives way when the proportions differ.
+        /// The property that gives way when the proportions differ.
         fit: Fit,
     },
 }
@@ -239,7 +239,7 @@ pub enum Flip {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Caption {
-    /// What to draw, with strftime's conversions for the time at which the picture came, and `{title}` for
+    /// Text to draw, with strftime's conversions for the time at which the picture came, and `{title}` for
     /// the stream's title.
     #[serde(with = "Text::<Words<1000>>")]
     #[schemars(extend("x-need" = "the text to draw, with strftime's % conversions and {title}"))]
@@ -270,14 +270,14 @@ fn shade() -> Option<Ink> {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Logo {
-    /// Which picture; with its transparency. At most 4096 pixels a side.
+    /// PNG file to draw, with its transparency. At most 4096 pixels a side.
     #[serde(with = "Text::<Png>")]
     #[schemars(extend("x-need" = "the PNG file to draw"))]
     pub path: PathBuf,
-    /// As of `text`.
+    /// Position on the picture, as of `text`.
     #[serde(default = "spot::<2>", with = "Text::<Spot>")]
     pub position: Spot,
-    /// How much it covers.
+    /// Share of the picture beneath that it covers.
     #[serde(default = "number::<_, 255>", with = "Text::<Share>")]
     pub opacity: u8,
 }
@@ -342,7 +342,7 @@ pub struct Encode {
     /// JPEG quality.
     #[serde(with = "Text::<Count<u8, 1, 100>>")]
     pub quality: u8,
-    /// How many pixels share a colour: four, two, or none.
+    /// Number of pixels that share a colour: four, two, or one.
     pub subsampling: Subsampling,
 }
 

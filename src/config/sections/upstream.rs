@@ -25,8 +25,8 @@ macro_rules! upstream {
         #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// Where the camera is. User and password may stand in it; one that comes from a variable needs
-            /// no escapes.
+            /// URL of the camera. It may contain user and password; one that comes from a variable needs no
+            /// escapes.
             #[serde(with = "Text::<CameraUrl>")]
             #[schemars(extend(
                 "x-need" = "the URL of the camera, such as http://user:${PASSWORD}@192.168.1.20/video.mjpg"

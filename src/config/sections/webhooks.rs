@@ -21,32 +21,32 @@ pub struct WebhookConfig {
     /// The name in the log and the metrics.
     #[serde(skip)]
     pub name: String,
-    /// Where to, by POST. User and password may stand in it. It is never shown: the addresses of chat
-    /// programs are secrets.
+    /// URL that events are sent to, by POST. It may contain user and password. It is never shown: the URLs of
+    /// chat programs are secrets.
     #[serde(with = "Text::<SecretUrl>")]
     #[schemars(extend("x-need" = "the URL that events are sent to, such as https://example.org/hook"))]
     pub url: Secret,
     /// User and password, taken out of the URL.
     #[serde(skip)]
     pub login: Option<Login>,
-    /// What is told.
+    /// Events that are sent.
     #[serde(default = "default_events", with = "OneOrMany::<Event, Vec<HookEvent>>")]
     #[schemars(extend("x-default" = "`lost` and `back`"))]
     pub events: Vec<HookEvent>,
-    /// Of which streams.
+    /// Streams whose events are sent.
     #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, Reach>")]
     pub streams: Reach,
-    /// How long a stream must have been away, or without viewers, before that is told.
+    /// Time that a stream must have been away, or without viewers, before the event is sent.
     #[serde(default = "secs::<10>", with = "Text::<Time<0, DAY>>")]
     pub after: Duration,
-    /// What is sent is signed with it (HMAC-SHA256).
+    /// Key that signs requests (HMAC-SHA256).
     #[serde(default, with = "Text::<OrNone<LongSecret<16>>>")]
     pub secret: Option<Secret>,
     /// Headers sent with each request.
     #[serde(default, deserialize_with = "Pairs::<HeaderName, HeaderValue>::deserialize")]
     #[schemars(with = "Pairs::<HeaderName, HeaderValue>")]
     pub headers: Vec<(String, Secret)>,
-    /// How long one try may take.
+    /// Longest duration of one attempt.
     #[serde(default = "secs::<10>", with = "Text::<Time<100, MINUTE>>")]
     pub timeout: Duration,
     /// Accept any certificate. Logged when used.
@@ -83,7 +83,7 @@ impl HookEvent {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Lost, Self::Back, Self::NoViewers];
 
-    /// As it is written.
+    /// Returns the word in the file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Lost => "lost",

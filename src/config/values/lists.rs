@@ -87,7 +87,7 @@ pub(crate) struct OneOrMany<S, C>(PhantomData<(S, C)>);
 /// A collection that is made of a list of values.
 pub(crate) trait Collect<S: Scalar>: Sized {
     /// # Errors
-    /// What is wrong with the values together.
+    /// A description of what is wrong with the values together.
     fn collect(values: Vec<S::Value>) -> Result<Self, String>;
 
     /// The text of its default.

@@ -1,7 +1,7 @@
 //! Values that are written as one text, and lists and maps of them.
 //!
-//! A [`Scalar`] reads a text, names its unit, writes its default and gives its JSON Schema. A field of a section
-//! names it: `#[serde(with = "Text::<Time<0, DAY>>")]`.
+//! A [`Scalar`] reads a text, names its unit, writes its default and gives its JSON Schema. A field of a
+//! section names it: `#[serde(with = "Text::<Time<0, DAY>>")]`.
 
 mod defaults;
 mod lists;

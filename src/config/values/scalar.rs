@@ -16,7 +16,7 @@ use crate::config::reader::{LOCAL, LOCAL_SECRET, SECRET, SHORT, URL, alternative
 pub(crate) struct Wrong {
     /// A description of what would be right.
     pub(crate) want: String,
-    /// Whether a message may show the text.
+    /// True if a message may show the text.
     pub(crate) is_shown: bool,
 }
 

@@ -83,7 +83,7 @@ impl Node {
         }
     }
 
-    /// The same as JSON.
+    /// Converts the value into JSON.
     pub(crate) fn to_json(&self) -> Value {
         match &self.kind {
             Kind::Null => Value::Null,

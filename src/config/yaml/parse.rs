@@ -116,7 +116,7 @@ fn below<T, E>(path: impl FnOnce(&str) -> String, read: impl FnOnce() -> Result<
     Ok(value)
 }
 
-/// Why a map with a list or a map as its key is refused.
+/// The error of a map with a list or a map as its key.
 const COMPLEX_KEY: &str = "a key must be a single word";
 
 struct KindVisitor;
