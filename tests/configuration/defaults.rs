@@ -35,3 +35,14 @@ fn what_is_left_out_has_its_default() {
     let SourceConfig::Snapshot(snapshot) = source("{type: snapshot, url: http://h/}") else { panic!() };
     assert_eq!(snapshot.interval, Duration::from_secs(1));
 }
+
+/// A reload restarts the source of a stream whose settings are others than before.
+#[test]
+fn a_default_that_is_written_out_changes_nothing() {
+    let stream = |more: &str| good(&format!("streams: {{a: {{source: {{type: pattern}}{more}}}}}")).streams;
+    assert_eq!(
+        stream(", title: a, on_demand: true, linger: 10s, placeholder: card, transform: none"),
+        stream("")
+    );
+    assert_ne!(stream(", on_demand: false"), stream(""));
+}

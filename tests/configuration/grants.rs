@@ -4,7 +4,7 @@ use framecast::{
 };
 
 fn name(text: &str) -> StreamName {
-    text.parse().unwrap()
+    text.parse().expect("a name")
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::*;
 
 /// The mistake of a camera's URL, without its place.
 fn refused(kind: &str, url: &str) -> String {
-    let url = serde_json::to_string(url).unwrap();
+    let url = serde_json::to_string(url).expect("any text is JSON");
     let found = mistakes(&format!("streams: {{a: {{source: {{type: {kind}, url: {url}}}}}}}"));
     let [mistake] = &*found else { panic!("{url}: {found:?}") };
     mistake.split_once("streams.a.source.url: ").expect("its path").1.to_owned()

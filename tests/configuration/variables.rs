@@ -4,10 +4,10 @@ use super::*;
 
 fn expanded(text: &str) -> Result<String, Vec<String>> {
     let environment: Environment = [("A", "one"), ("EMPTY", ""), ("B_2", "a # b: c")].into_iter().collect();
-    let title = serde_json::to_string(&format!("|{text}")).unwrap();
+    let title = serde_json::to_string(&format!("|{text}")).expect("any text is JSON");
     let yaml = format!("streams: {{a: {{title: {title}, source: {{type: pattern}}}}}}");
     match config::parse(&yaml, "f.yaml", &environment) {
-        Ok(config) => Ok(config.streams[0].title.strip_prefix('|').unwrap().to_owned()),
+        Ok(config) => Ok(config.streams[0].title.strip_prefix('|').expect("the title begins so").to_owned()),
         Err(errors) => Err(errors.mistakes().iter().map(ToString::to_string).collect()),
     }
 }

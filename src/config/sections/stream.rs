@@ -146,7 +146,7 @@ impl StreamConfig {
         self.sources.iter().flat_map(SourceConfig::origins)
     }
 
-    /// Names the stream, and notes what is wrong with several of its keys together. None if its source is
+    /// Completes the stream, and notes what is wrong with several of its keys together. None if its source is
     /// wrong.
     pub(crate) fn finish(mut self, name: StreamName, reader: &Reader<'_>, max_pixels: u64) -> Option<Self> {
         let source = reader.child("source");
@@ -168,7 +168,9 @@ impl StreamConfig {
         if self.title.is_empty() {
             self.title = name.to_string();
         }
-        Some(Self { name, ..self })
+        // A default that is written out is no change for a reload.
+        let on_demand = Some(self.on_demand());
+        Some(Self { name, on_demand, ..self })
     }
 }
 

@@ -107,7 +107,8 @@ scalar!(
             return Err(Wrong::hidden("must begin with http:// or https://"));
         };
         if !matches!(&*scheme.to_ascii_lowercase(), "http" | "https") {
-            let not = OTHER_SCHEMES.contains(&scheme).then(|| format!(", not {scheme}")).unwrap_or_default();
+            let is_known = OTHER_SCHEMES.contains(&scheme);
+            let not = if is_known { format!(", not {scheme}") } else { String::new() };
             return Err(Wrong::hidden(format!("scheme must be http or https{not}")));
         }
         Url::parse(text).map_err(|error| {
