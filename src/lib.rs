@@ -2,13 +2,11 @@
 //! to any number of viewers.
 //!
 //! The modules are listed in the order a frame passes through them; each may use only those above it
-//! (`tests/layering.rs` checks this):
+//! (`tests/layering` checks this):
 //!
-//! - `sync`: locks and channels, which `loom/` replaces in its models
+//! - [`platform`]: whole files, changed files, locks and channels: wraps the standard library and the system
 //! - [`media`]: frames, and the formats that carry them; pure: no I/O, no time
 //! - [`config`]: YAML in, checked types out
-//! - [`atomic_file`]: writes whole files without following links
-//! - [`file_watch`]: notices that files have changed
 //! - [`limits`]: counters and budgets that all requests, pictures and answers share
 //! - [`auth`]: who may do what, and how it is shown
 //! - [`observability`]: the log, and what the process itself is doing
@@ -26,11 +24,9 @@
 //!
 //! Built for a fuzzer there is one more, `fuzzing`: what must hold of every input from outside.
 
-mod sync;
+pub mod platform;
 pub mod media;
 pub mod config;
-pub mod atomic_file;
-pub mod file_watch;
 pub mod limits;
 pub mod auth;
 pub mod observability;

@@ -1,5 +1,7 @@
 //! Leases, on rules of one word.
 
+#[path = "../../src/auth/changes.rs"]
+mod changes;
 #[path = "../../src/auth/grant.rs"]
 pub mod grant;
 mod rules;

@@ -1,5 +1,7 @@
 //! The bus, without its figures, its replay buffer and its pages.
 
+#[path = "../../src/bus/channel.rs"]
+mod channel;
 #[path = "../../src/bus/current.rs"]
 mod current;
 #[path = "../../src/bus/subscribers.rs"]
@@ -15,6 +17,7 @@ mod stats {
     pub use crate::stand_ins::{StreamStats, Way};
 }
 
-pub use current::{Bus, Published, Showing};
+pub use channel::Bus;
+pub use current::{Published, Showing};
 pub use splice_pipe::Pages;
 pub use subscribers::{Audience, Watcher};

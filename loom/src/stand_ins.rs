@@ -1,7 +1,7 @@
 //! The items of the rest of the crate that the modelled files name, as far as they use them. None of it is
 //! shared between threads.
 
-use crate::{limits::Headcount, sync::Arc};
+use crate::{limits::Headcount, platform::sync::Arc};
 use std::{io, net::IpAddr, time::Instant};
 
 pub mod config {

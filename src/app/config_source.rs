@@ -1,4 +1,4 @@
-//! Where the configuration comes from, to be read at the start and again.
+//! The origin of the configuration, read at the start and again when it changes.
 
 use std::path::Path;
 
@@ -8,20 +8,20 @@ use crate::{
         self, Added, ApiSources, Chosen, Config, ConfigErrors, Environment, Listen, Mistake, SourceConfig,
         StreamConfig,
     },
-    file_watch::WatchedFiles,
+    platform::file_watch::WatchedFiles,
     web::Tls,
 };
 
-/// A file, what the command line says otherwise, and what was added over HTTP.
+/// A configuration file with the options of the command line and the streams that were added over HTTP.
 #[derive(Debug, Clone)]
 pub struct Origin {
     chosen: Chosen,
     listen: Vec<Listen>,
-    /// As the file was before it was read for the first time.
+    /// State of the file before it was read for the first time.
     looked_at: Option<WatchedFiles>,
 }
 
-/// A configuration in which nothing is wrong.
+/// A valid configuration, with its warnings.
 #[derive(Debug)]
 pub struct Loaded {
     /// The configuration that was read.
@@ -35,7 +35,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Of a configuration that no file stands behind.
+    /// Wraps a configuration that no file belongs to.
     pub(super) fn without_origin(config: Config) -> Self {
         Self { config, warnings: Vec::new(), text: String::new(), added: Vec::new() }
     }
@@ -52,7 +52,7 @@ impl Origin {
         Self { chosen, listen, looked_at }
     }
 
-    /// For people.
+    /// Returns the name of the configuration in messages.
     pub fn label(&self) -> String {
         match &self.chosen {
             Chosen::File(path) => path.display().to_string(),
@@ -60,7 +60,7 @@ impl Origin {
         }
     }
 
-    /// The file; none for the demo.
+    /// Returns the path of the file; none for the demo.
     pub fn file(&self) -> Option<&Path> {
         match &self.chosen {
             Chosen::File(path) => Some(path),
@@ -68,17 +68,17 @@ impl Origin {
         }
     }
 
-    /// Where streams that are added over HTTP are kept.
+    /// Returns the file in which streams that are added over HTTP are stored.
     pub(super) fn state_file(&self) -> StateFile {
         StateFile::beside(self.file())
     }
 
-    /// Sees changes from before it was read on.
+    /// Returns a watch on the file that notices changes from before the first reading on.
     pub(super) fn watched(&self) -> Option<WatchedFiles> {
         self.looked_at.clone()
     }
 
-    /// Reads and checks it, in every module that uses a setting.
+    /// Reads the configuration and checks it in every module that uses a setting.
     ///
     /// # Errors
     /// Every mistake that was found.
@@ -90,7 +90,7 @@ impl Origin {
         self.understand(text, self.state_file().read()?)
     }
 
-    /// Checks a text, and what was added to it.
+    /// Checks the text of a file together with the added streams.
     ///
     /// # Errors
     /// Every mistake that was found.
@@ -154,7 +154,7 @@ pub fn examine(config: &Config, label: &str) -> Result<Vec<String>, ConfigErrors
     Err(mistakes.into())
 }
 
-/// From `streams.door.title: what is wrong`.
+/// Converts a finding such as `streams.door.title: what is wrong` to an error of the file.
 fn mistake(label: &str, found: &str) -> Mistake {
     let (path, message) = found.split_once(": ").unwrap_or(("", found));
     Mistake {

@@ -21,7 +21,7 @@ pub(super) struct Findings {
     pub(super) warnings: Vec<String>,
 }
 
-/// Looks at every text stream and graph, and at the titles, which placeholders show.
+/// Checks every text stream and graph, and the titles, which offline images show.
 pub(super) fn examine(config: &Config) -> Findings {
     let mut findings = Findings::default();
     let most = Budgets::new(&config.limits, memory_limit()).decode.capacity();

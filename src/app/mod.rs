@@ -40,20 +40,21 @@ use crate::{
     registry::{Applied, Events, NotApplied, Pictures, Registry, Renditions},
     stream::{Capacity, StreamHandle},
     web::{
-        Connections, Documents, ListenError, Listeners, LiveSettings, Pages, Refusals, RequestRate, Seats,
-        Settings, Tls, TlsError, UnsentAnswers, Uploads, WebServer, WebState,
+        Access, Connections, Documents, ListenError, Listeners, LiveSettings, Pages, Refusals, RequestRate,
+        Runtime, Seats, Settings, Streams, Tls, TlsError, UnsentAnswers, Uploads, WebServer, WebState,
     },
     webhooks::Webhooks,
 };
 
-/// Threads that streams are spread over, one a core up to this: they read the cameras and write to all
+/// Maximum number of threads that streams are spread over, one a core: they read the cameras and write to all
 /// viewers. A network of 100 Gbit/s needs fewer.
 const MAX_STREAM_THREADS: usize = 16;
 
-/// Sources get so long to close their sockets at shutdown, so that all of it ends within three seconds.
+/// Time that sources have to close their sockets at shutdown, so that all of it ends within three seconds.
 const STREAMS_STOP_WITHIN: Duration = Duration::from_millis(500);
 
-/// Programs that were asked to end get so long for it, beside the drain of the viewers; then they are killed.
+/// Time that programs have to end after they were asked to, beside the drain of the viewers; then they are
+/// killed.
 const PROGRAMS_END_WITHIN: Duration = Duration::from_secs(1);
 
 /// A running relay. Tests run several in one process.
@@ -69,17 +70,17 @@ pub struct Relay {
     arbiters: Vec<Arbiter>,
 }
 
-/// Why a relay could not be started.
+/// An error at the start of a relay.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An address to listen on cannot be had.
+    /// The relay cannot listen on an address.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// The files for TLS.
+    /// The TLS certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The system refuses threads or sockets.
-    #[error("the system refuses what framecast needs: {0}")]
+    #[error("the system refused a resource that framecast needs: {0}")]
     System(#[from] io::Error),
 }
 
@@ -143,51 +144,50 @@ impl Relay {
             tls: tls.clone(),
         };
         let live = Live::start(Current { config, text, added }, origin, parts).await?;
-        let state = Arc::new(WebState {
+        let streams = Streams {
             registry,
             starter,
             control: Arc::new(live.clone()),
             events,
-            auth,
+            webhooks,
             renditions,
             pictures: Pictures::new(memory),
+            capacity,
+            viewers: Arc::default(),
+        };
+        let access = Access { auth, requests, seats, uploads, refusals };
+        let runtime = Runtime {
+            settings,
+            base_path,
             is_tls: tls.is_some(),
             unsent: Arc::new(UnsentAnswers::new(budgets.unsent.clone())),
             budgets,
-            connections,
-            requests,
-            viewers: Arc::default(),
-            seats,
-            webhooks,
-            refusals,
-            uploads,
-            capacity,
-            settings,
-            documents: Documents::default(),
-            pages: Pages::default(),
             pool,
-            base_path,
+            connections,
+            pages: Pages::default(),
+            documents: Documents::default(),
             stopping: AtomicBool::new(false),
             started: SystemTime::now(),
             started_at: Instant::now(),
-        });
+        };
+        let state = Arc::new(WebState { streams, access, runtime });
         let (web, server) = WebServer::start(state.clone(), listeners, cores, tls)?;
         let serving = actix_rt::spawn(server);
         let watching = live.watch();
         Ok(Self { state, live, watching, addresses, sockets, web, serving, arbiters })
     }
 
-    /// Where it listens; a port 0 has become a real one.
+    /// Returns the addresses that the relay listens on; a port 0 has become a real one.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// The Unix sockets it listens on.
+    /// Returns the Unix sockets that the relay listens on.
     pub fn sockets(&self) -> &[Listen] {
         &self.sockets
     }
 
-    /// Waits until each thread of streams has done something that it was asked to.
+    /// Waits until each thread of streams has answered, which shows that none of them hangs.
     pub async fn answers(&self) {
         let asked = self.arbiters.iter().map(|arbiter| {
             let (told, done) = oneshot::channel();
@@ -198,12 +198,13 @@ impl Relay {
         join_all(asked.collect::<Vec<oneshot::Receiver<()>>>()).await;
     }
 
-    /// The streams.
+    /// Returns the streams.
     pub fn registry(&self) -> &Registry {
-        &self.state.registry
+        &self.state.streams.registry
     }
 
-    /// Does what `config` says instead of what was before; only streams whose settings changed are touched.
+    /// Applies `config` in place of the configuration before; only streams whose settings changed are
+    /// touched.
     ///
     /// # Errors
     /// The system refuses what it needs.
@@ -211,7 +212,7 @@ impl Relay {
         self.live.apply(Loaded::without_origin(config)).await
     }
 
-    /// Reads the configuration anew and does what it says.
+    /// Reads the configuration again and applies it.
     ///
     /// # Errors
     /// [`NotApplied`]; nothing has changed then.
@@ -222,23 +223,23 @@ impl Relay {
     /// Ends everything: viewers get the closing delimiter, sources let go of their cameras, connections
     /// drain.
     pub async fn stop(self) {
-        self.state.stopping.store(true, Ordering::Relaxed);
+        self.state.runtime.stopping.store(true, Ordering::Relaxed);
         self.watching.iter().for_each(JoinHandle::abort);
         // Viewers that leave now are no news.
-        self.state.webhooks.begin_stop();
-        let registry = &self.state.registry;
+        self.state.streams.webhooks.begin_stop();
+        let registry = &self.state.streams.registry;
         let streams: Vec<_> = registry
             .overview()
             .into_iter()
             .chain(registry.all())
-            .chain(self.state.renditions.all().into_iter().map(|rendition| rendition.stream))
+            .chain(self.state.streams.renditions.all().into_iter().map(|rendition| rendition.stream))
             .collect();
         if timeout(STREAMS_STOP_WITHIN, join_all(streams.iter().map(StreamHandle::stop))).await.is_err() {
-            warn!("a source did not end in time; it is left behind");
+            warn!("a source did not end in time and is abandoned");
             streams.iter().for_each(|stream| stream.bus().close());
         }
         let programs = timeout(PROGRAMS_END_WITHIN, join_all(streams.iter().map(|s| s.lasting().gone())));
-        let (_, _, ()) = tokio::join!(self.web.stop(), programs, self.state.webhooks.stop());
+        let (_, _, ()) = tokio::join!(self.web.stop(), programs, self.state.streams.webhooks.stop());
         // Those that are gone have nothing to be killed.
         streams.iter().for_each(|stream| stream.lasting().kill());
         if let Ok(Err(error)) = self.serving.await {

@@ -8,7 +8,7 @@ use crate::{
     registry::{Edit, NotApplied},
 };
 
-/// The streams after `edit`, and whether its stream is new.
+/// Returns the streams after `edit`, and whether its stream is new.
 pub(super) fn edited(
     before: &[Added],
     in_file: impl Fn(&StreamName) -> bool,
@@ -48,7 +48,7 @@ pub(super) fn edited(
     Ok((after, at.is_none()))
 }
 
-/// JSON Merge Patch (RFC 7396): null removes a key.
+/// Applies a JSON Merge Patch (RFC 7396): null removes a key.
 fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();

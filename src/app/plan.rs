@@ -10,11 +10,11 @@ use crate::{
 /// The way in which a stream of the new configuration is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
-    /// It was not there.
+    /// The stream did not exist.
     Start,
-    /// It goes on with other settings; its viewers stay.
+    /// The stream continues with other settings; its viewers stay.
     GoOn,
-    /// It ends and starts anew: what it keeps of the past cannot go on.
+    /// The stream ends and starts again, because what it keeps of the past does not fit the new settings.
     Replace,
 }
 
@@ -23,9 +23,9 @@ pub(super) enum How {
 pub(super) struct Plan {
     /// Streams to end.
     pub(super) removed: Vec<StreamName>,
-    /// Streams to start, those whose pictures others show before these.
+    /// Streams to start, each after the streams whose pictures it shows.
     pub(super) started: Vec<(StreamConfig, How)>,
-    /// Streams as they were, that show one of those: their sources start anew.
+    /// Unchanged streams that show one of the started streams: their sources are restarted.
     pub(super) refreshed: Vec<StreamName>,
 }
 
@@ -54,14 +54,14 @@ impl Plan {
     }
 }
 
-/// The settings of the log that differ: all of them hold only after a restart.
+/// Returns the settings of the log that differ: all of them take effect after a restart.
 pub(super) fn log_needs_restart(running: LogConfig, new: LogConfig) -> impl Iterator<Item = &'static str> {
     let differs =
         [("log.format", running.format != new.format), ("log.access", running.access != new.access)];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name)
 }
 
-/// The settings that differ, and hold only after a restart.
+/// Returns the settings that differ and take effect only after a restart.
 pub(super) fn needs_restart(running: &ServerConfig, new: &ServerConfig) -> Vec<&'static str> {
     let redirects = |server: &ServerConfig| server.tls.as_ref().map(|tls| tls.redirect_from.clone());
     let (old_redirects, new_redirects) = (redirects(running), redirects(new));
@@ -90,7 +90,7 @@ fn depth(name: &StreamName, streams: &HashMap<&StreamName, &StreamConfig>) -> us
     origins.map(|origin| 1 + depth(origin, streams)).max().unwrap_or_default()
 }
 
-/// Which limits changed that a stream's source and memory go by.
+/// Limits that a stream's source and memory depend on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OtherLimits {
     None,

@@ -25,10 +25,10 @@ use super::{
 use crate::{
     auth::Auth,
     config::{Added, ApiSources, Config, LogConfig, ServerConfig, SourceConfig, StreamConfig, redacted},
-    file_watch::Change,
     limits::{Budgets, memory_limit},
     media::stream_name::StreamName,
     observability::tasks,
+    platform::file_watch::Change,
     registry::{
         Applied, Configuration, Control, Edit, Edited, EventKind, Events, NotApplied, Registry, Renditions,
         Start, StreamSettings,
@@ -43,10 +43,10 @@ use crate::{
 /// it is read.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// A source that is taken away gets so long to close its sockets; what is left then is left behind.
+/// Time that a removed source has to close its sockets; what is left then is abandoned.
 const STREAM_STOPS_WITHIN: Duration = Duration::from_secs(2);
 
-/// Programs that served as sources get so long to end; then they are killed.
+/// Time that programs that served as sources have to end; then they are killed.
 const PROGRAMS_END_WITHIN: Duration = Duration::from_secs(1);
 
 /// The running streams and what they were made from. Clones share it.
@@ -70,13 +70,13 @@ struct Inner {
 #[derive(Debug)]
 pub(super) struct Current {
     pub(super) config: Config,
-    /// Of the file.
+    /// Text of the file.
     pub(super) text: String,
-    /// Over HTTP.
+    /// Streams that were added over HTTP.
     pub(super) added: Vec<Added>,
 }
 
-/// The rooms' shares of a running relay.
+/// The parts of a running relay that a new configuration changes.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) registry: Arc<Registry>,
@@ -111,7 +111,7 @@ impl Parts {
             && before.server.tls.as_ref() != Some(files)
         {
             // They were right a moment ago, when the configuration was checked.
-            tls.change(files).unwrap_or_else(|error| warn!("the certificate of before stays: {error}"));
+            tls.change(files).unwrap_or_else(|error| warn!("keeping the previous certificate: {error}"));
         }
     }
 }
@@ -138,7 +138,7 @@ impl Live {
         Ok(live)
     }
 
-    /// Does what `loaded` says instead of what was before.
+    /// Applies `loaded` in place of the configuration before.
     pub(super) async fn apply(&self, loaded: Loaded) -> io::Result<Applied> {
         let mut current = self.0.current.lock().await;
         self.apply_to(&mut current, loaded).await
@@ -160,7 +160,7 @@ impl Live {
         Ok(applied)
     }
 
-    /// Reads the configuration anew and does what it says.
+    /// Reads the configuration again and applies it.
     ///
     /// # Errors
     /// [`NotApplied`]; nothing has changed then.
@@ -177,9 +177,9 @@ impl Live {
                 Ok(self.apply_to(&mut current, loaded).await?)
             }
             Err(mistakes) => {
-                error!("the configuration is wrong, and the one before holds:\n{mistakes}");
+                error!("the configuration has mistakes; keeping the previous one:\n{mistakes}");
                 let first = mistakes.mistakes().first().map(ToString::to_string).unwrap_or_default();
-                let message = Reason::with_detail("the configuration is wrong", &first);
+                let message = Reason::with_detail("the configuration has mistakes", &first);
                 self.0.parts.events.add(None, EventKind::ReloadFailed, message);
                 self.0.note(|known| known.error = Some(mistakes.clone()));
                 Err(mistakes.into())
@@ -187,7 +187,7 @@ impl Live {
         }
     }
 
-    /// Changes what was added over HTTP: first on disk, then in what runs.
+    /// Changes the streams that were added over HTTP: first on disk, then in the running relay.
     async fn edit_stream(&self, name: StreamName, edit: Edit) -> Result<Edited, NotApplied> {
         let origin = self.0.origin.clone().ok_or(NotApplied::NoFile)?;
         let mut current = self.0.current.lock().await;
@@ -261,8 +261,8 @@ fn starts_no_program(
     }
 }
 
-/// A change that has begun goes on when whoever asked for it has left: half of one would be streams that are
-/// gone and not back.
+/// Runs a change to its end even if the client that asked for it has disconnected: half of one would be
+/// streams that have ended and were not started again.
 fn to_its_end<T: Send + 'static>(
     change: impl Future<Output = Result<T, NotApplied>> + Send + 'static,
 ) -> BoxFuture<'static, Result<T, NotApplied>> {
@@ -330,14 +330,14 @@ impl Inner {
         let Some(stream) = self.parts.registry.remove(name) else { return };
         self.parts.starter.forget(name);
         if timeout(STREAM_STOPS_WITHIN, stream.stop()).await.is_err() {
-            warn!(stream = %name, "its source did not end in time; it is left behind");
+            warn!(stream = %name, "the source did not end in time and is abandoned");
             stream.bus().close();
         }
         stream.lasting().end(PROGRAMS_END_WITHIN).await;
     }
 
     fn tell(&self, applied: &Applied) {
-        info!("the configuration holds: {applied}");
+        info!("configuration applied: {applied}");
         if !applied.needs_restart.is_empty() {
             warn!("{} changed, which needs a restart", applied.needs_restart.join(", "));
         }

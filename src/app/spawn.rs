@@ -1,5 +1,5 @@
-//! Starts streams, and has them go on with other settings: the only place that knows threads, pool and
-//! neighbours.
+//! Starts streams, and has them continue with other settings: the only file that knows threads, pool and
+//! `stream_lookup`.
 
 use std::{
     io,
@@ -27,7 +27,7 @@ use crate::{
     stream::StreamHandle,
 };
 
-/// Deals streams out to threads, in turn.
+/// Starts streams on the threads in turn.
 #[derive(Debug)]
 pub(super) struct Starter {
     arbiters: Vec<ArbiterHandle>,
@@ -69,7 +69,7 @@ impl Starter {
         (**self.limits.load()).clone()
     }
 
-    /// A stream of this name is about to end; its recorder ends with it.
+    /// Forgets a stream that is about to end, and with it its recorder.
     pub(super) fn forget(&self, name: &StreamName) {
         self.neighbours.forget(name);
         self.recorders.remove(name);
@@ -84,7 +84,7 @@ impl Starter {
         self.spawn(config, Shown::ToStreams, Some(before.bus().clone()))
     }
 
-    /// Has a stream go on with other settings, on its own thread.
+    /// Has a stream continue with other settings, on its own thread.
     pub(super) fn go_on(
         &self,
         stream: StreamHandle,
@@ -109,7 +109,7 @@ impl Starter {
     }
 }
 
-/// Writes a stream's frames to disk if it is to, in place of a recorder before.
+/// Starts the recorder of a stream that has one, in place of the recorder before.
 fn record(stream: &StreamHandle, recorders: &DashMap<StreamName, AbortHandle>) {
     if let Some((_, before)) = recorders.remove(stream.name()) {
         before.abort();
@@ -131,12 +131,12 @@ impl Start for Starter {
     }
 }
 
-/// Who may see a stream's pictures.
+/// The readers that may see a stream's pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shown {
-    /// Other streams too.
+    /// Viewers and other streams.
     ToStreams,
-    /// Only those who have it.
+    /// Only viewers of the stream itself.
     ToViewers,
 }
 

@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    atomic_file::{self, Access},
     config::{Added, ConfigErrors, Mistake},
+    platform::atomic_file::{self, Access},
 };
 
 /// Largest file that is read: many times what the most streams with long settings need.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// The only form there is so far.
+/// Version of the format of the file.
 const VERSION: u32 = 1;
 
 /// The content of the file.
@@ -39,13 +39,13 @@ struct StreamForm {
     settings: Value,
 }
 
-/// Where the streams are kept.
+/// The file in which the added streams are stored.
 #[derive(Debug, Clone)]
 pub(super) struct StateFile(PathBuf);
 
 impl StateFile {
-    /// Beside a configuration file: `framecast.yaml` has `framecast.state.json`. The demo's is in the working
-    /// directory.
+    /// Returns the file beside a configuration file: `framecast.yaml` has `framecast.state.json`. The demo's
+    /// is in the working directory.
     pub(super) fn beside(file: Option<&Path>) -> Self {
         Self(file.unwrap_or(Path::new("framecast.yaml")).with_extension("state.json"))
     }
@@ -87,7 +87,7 @@ impl StateFile {
         Ok(form.streams.into_iter().map(added).collect())
     }
 
-    /// Keeps `streams` in place of those before.
+    /// Stores `streams` in place of those before.
     ///
     /// # Errors
     /// The system's; those before are kept then.

@@ -1,4 +1,4 @@
-//! Gives streams access to each other: to the pictures of those that they show.
+//! Gives streams access to the pictures of the streams that they show.
 
 use dashmap::DashMap;
 
@@ -27,12 +27,12 @@ impl Upstreams for Neighbours {
 }
 
 impl Neighbours {
-    /// From now on others may show it.
+    /// Adds a stream that others may show from now on.
     pub(super) fn add(&self, stream: &StreamHandle) {
         self.0.insert(stream.name().clone(), stream.downgrade());
     }
 
-    /// From now on there is none of this name.
+    /// Removes the stream of this name.
     pub(super) fn forget(&self, name: &StreamName) {
         self.0.remove(name);
     }
@@ -41,7 +41,8 @@ impl Neighbours {
         self.0.get(name).and_then(|entry| entry.value().upgrade())
     }
 
-    /// The stream whose source a rendition shows in the end: its own goes on while that is away.
+    /// Returns the stream whose source a rendition shows in the end: its own source runs on while that is
+    /// away.
     fn shown_by(&self, mut stream: StreamHandle) -> StreamHandle {
         while let SourceConfig::Rendition { of, .. } = stream.config().source()
             && !stream.config().has_fallbacks()

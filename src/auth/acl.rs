@@ -4,56 +4,28 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 
-use super::{clock::Now, principal::Caller, signed_link, token};
+use super::{
+    clock::Now,
+    identity::{Fingerprint, Identity, LinkId},
+    principal::Caller,
+    signed_link, token,
+};
 use crate::{
     config::{AuthConfig, Grant, Reach, Role, Secret, TokenHash},
     media::stream_name::StreamName,
 };
 
-/// The name of whoever shows the token of the environment, or the one made at the start.
+/// Name of the holder of the start token, which comes from the environment or was made at the start.
 const START_NAME: &str = "admin";
 
-/// Identifies a credential, also after a reload: a hash of its kind and of what the configuration holds of
-/// it.
-pub(super) type Fingerprint = [u8; 32];
-
-/// Somebody who showed something.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// As the log calls them.
-    pub name: String,
-    /// Their rights.
-    pub grant: Grant,
-    /// Of the credential that shows it.
-    pub(super) fingerprint: Fingerprint,
-    /// The link that the identity comes from, if any.
-    pub(super) link: Option<LinkId>,
-}
-
-/// The part of a link that its signature covers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LinkId {
-    stream: StreamName,
-    /// Expiry, in Unix seconds.
-    expires: u64,
-}
-
-impl Identity {
-    /// Returns whether the credential has expired, by the wall clock: the clock may have been set since the
-    /// remaining time was computed, and the monotonic clock stops while a machine sleeps.
-    pub(super) fn is_expired(&self, now: Now) -> bool {
-        self.link.as_ref().is_some_and(|link| Duration::from_secs(link.expires) <= now.unix)
-    }
-}
-
-/// Somebody with a password.
+/// A user, with a password.
 #[derive(Debug)]
 pub(super) struct User {
     pub(super) hash: String,
     pub(super) identity: Arc<Identity>,
 }
 
-/// A configuration's rules.
+/// The access rules of a configuration.
 #[derive(Debug)]
 pub(super) struct Policy {
     pub(super) anonymous: Reach,
@@ -90,7 +62,7 @@ impl Policy {
         }
     }
 
-    /// Whose token this is. All are compared, so that the time says nothing.
+    /// Returns the holder of this token. All are compared, so that the time says nothing.
     pub(super) fn of_token(&self, shown: &TokenHash) -> Option<Arc<Identity>> {
         let mut found = None;
         for (kept, identity) in &self.tokens {
@@ -105,7 +77,7 @@ impl Policy {
         self.users.iter().find(|user| user.identity.name == name)
     }
 
-    /// Whoever has a link to the stream, and for how long.
+    /// Returns the identity of a link's holder, and for how long the link is valid.
     pub(super) fn of_link(
         &self,
         stream: &StreamName,
@@ -145,11 +117,11 @@ fn of_link(key: &Secret, link: &LinkId) -> Fingerprint {
     of_credential("link", &[link.stream.as_str(), &link.expires.to_string(), key.reveal()])
 }
 
-/// The rules that hold now. They may be replaced while requests are answered.
+/// The current access rules. They may be replaced while requests are answered.
 #[derive(Debug)]
 pub(super) struct Rules {
     policy: ArcSwap<Policy>,
-    /// Outlives a reload.
+    /// Start token and its holder, which outlive a reload.
     start: Option<(TokenHash, Arc<Identity>)>,
 }
 
@@ -176,7 +148,7 @@ impl Rules {
         Caller::anonymous(self.now().anonymous.clone())
     }
 
-    /// The administrator, if this is the token of the start.
+    /// Returns the administrator if this is the start token.
     pub(super) fn of_start_token(&self, shown: &TokenHash) -> Option<Arc<Identity>> {
         let (hash, identity) = self.start.as_ref()?;
         token::same(hash, shown).then(|| identity.clone())
@@ -186,24 +158,5 @@ impl Rules {
     pub(super) fn again(&self, identity: &Arc<Identity>) -> Option<Arc<Identity>> {
         let start = self.start.as_ref().is_some_and(|(_, start)| start == identity);
         if start { Some(identity.clone()) } else { self.now().again(identity) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use super::*;
-
-    #[test]
-    fn a_link_has_expired_at_its_very_end() {
-        let grant = Grant::for_all(Role::View);
-        let link = |expires| Some(LinkId { stream: "door".parse().unwrap(), expires });
-        let identity =
-            |link| Identity { name: String::new(), grant: grant.clone(), fingerprint: [0; 32], link };
-        let at = |millis| Now { instant: Instant::now(), unix: Duration::from_millis(millis) };
-        let expired = [9_999, 10_000, 10_001].map(|millis| identity(link(10)).is_expired(at(millis)));
-        assert_eq!(expired, [false, true, true]);
-        assert!(!identity(None).is_expired(at(10_001)), "another credential");
     }
 }

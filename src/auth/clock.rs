@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// A point in time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
-    /// On the monotonic clock, which sessions and limits use.
+    /// Monotonic time, which sessions and limits use.
     pub(super) instant: Instant,
-    /// On the wall clock, since the Unix epoch; links expire by it.
+    /// Wall-clock time since the Unix epoch, by which links expire.
     pub(super) unix: Duration,
 }
 

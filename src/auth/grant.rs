@@ -1,5 +1,5 @@
-//! Leases: what stays open (a stream, a WebSocket, a feed) is allowed when it begins, and has to be for as
-//! long as it lasts.
+//! Leases: the right to hold a connection open (a stream, a WebSocket, a feed), which is checked when it
+//! begins and for as long as it lasts.
 //!
 //! A lease checks again when the rules change, when its session is ended, and when a credential expires: a
 //! revoked token grants nothing from then on, and a link of an hour grants no more than an hour. It costs
@@ -13,27 +13,10 @@ use super::{authenticator::Auth, principal::Caller};
 use crate::{
     config::Role,
     media::stream_name::StreamName,
-    sync::{select, sleep_until, watch},
+    platform::sync::{select, sleep_until, watch},
 };
 
-/// Has all leases look again.
-#[derive(Debug)]
-pub(super) struct Changes(watch::Sender<()>);
-
-impl Changes {
-    pub(super) fn new() -> Self {
-        Self(watch::Sender::new(()))
-    }
-
-    /// Makes a change that may end leases, then notifies them: what they have seen before is out of date by
-    /// then.
-    pub(super) fn after(&self, change: impl FnOnce()) {
-        change();
-        self.0.send_replace(());
-    }
-}
-
-/// The right to hold something open, by a role for one stream or for any.
+/// The right to hold a connection open, by a role for one stream or for any.
 #[derive(Debug)]
 pub struct Lease {
     auth: Arc<Auth>,
@@ -44,17 +27,14 @@ pub struct Lease {
 }
 
 impl Lease {
-    pub(super) fn new(
-        auth: Arc<Auth>,
-        changes: &Changes,
-        caller: Caller,
-        role: Role,
-        stream: Option<StreamName>,
-    ) -> Self {
-        Self { auth, changes: changes.0.subscribe(), caller, role, stream }
+    /// Returns a lease for what stays open as long as `caller` may do it. Nothing is checked before
+    /// [`over`](Self::over) or [`is_over`](Self::is_over).
+    pub fn new(auth: &Arc<Auth>, caller: &Caller, role: Role, stream: Option<&StreamName>) -> Self {
+        let changes = auth.changes().subscribe();
+        Self { auth: auth.clone(), changes, caller: caller.clone(), role, stream: stream.cloned() }
     }
 
-    /// Ends when the caller may do it no longer. May be asked again when it was dropped before.
+    /// Completes when the caller may do it no longer. Can be called again after it was dropped before.
     pub async fn over(&mut self) {
         loop {
             self.changes.borrow_and_update();
@@ -78,7 +58,7 @@ impl Lease {
         }
     }
 
-    /// Whether it is over now.
+    /// Returns whether the lease is over now.
     pub fn is_over(&mut self) -> bool {
         self.over().now_or_never().is_some()
     }
@@ -130,7 +110,7 @@ mod tests {
     async fn lease(auth: &Arc<Auth>, shown: &Shown) -> Lease {
         let mut caller = auth.anybody();
         auth.identify(&mut caller, shown, None, None, |_| true).await.unwrap();
-        auth.lease(&caller, Role::View, Some(&door()))
+        Lease::new(auth, &caller, Role::View, Some(&door()))
     }
 
     #[tokio::test]
@@ -147,7 +127,7 @@ mod tests {
         let nobody = auth.anybody();
         let everybody = AuthConfig { anonymous: Reach::All, ..config(None) };
         auth.replace(&everybody);
-        let mut lease = auth.lease(&nobody, Role::View, Some(&door()));
+        let mut lease = Lease::new(&auth, &nobody, Role::View, Some(&door()));
         assert!(!lease.is_over(), "everybody may");
         auth.replace(&config(None));
         assert!(lease.is_over());

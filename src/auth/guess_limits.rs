@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{acl::Fingerprint, token};
+use super::{identity::Fingerprint, token};
 use crate::limits::rate_limiter::Brake;
 
 /// Burst of wrong credentials of all kinds from one network, and of wrong passwords for one name from one

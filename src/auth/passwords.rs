@@ -1,4 +1,4 @@
-//! Passwords: checked against argon2's hashes, one at a time, beside the threads that serve.
+//! Checks passwords against their argon2 hashes, one at a time, on a thread beside those that serve.
 //!
 //! A check costs some 20 MiB and tens of milliseconds by intent. So one runs at a time, few wait, and a
 //! client that logs in with each request (a snapshot a second) is known again for a while without one.
@@ -24,36 +24,37 @@ use ring::{hmac, rand::SystemRandom};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::error;
 
-/// Checks that wait for their turn; more would be answered after the client has given up.
+/// Maximum number of checks that wait; more would be answered after the client has given up.
 const MAX_WAITING: usize = 16;
 
-/// Logins that are known again without a check: more people and programs than watch one relay with passwords.
+/// Maximum number of logins that are remembered and not checked again: more than the people and programs that
+/// watch one relay with passwords.
 const MAX_KNOWN: usize = 256;
 
-/// For so long. A changed password is asked for at once all the same, since the hash is part of what is
-/// known.
+/// Time for which a login is remembered. A changed password is asked for at once all the same, since the hash
+/// is part of what is known.
 const KNOWN_FOR: Duration = Duration::from_secs(600);
 
 /// Time without logins after which the thread frees its memory. Guesses that come faster reuse it.
 const MEMORY_KEPT_FOR: Duration = Duration::from_secs(10);
 
-/// Longest password looked at, in bytes.
+/// Longest password that is checked, in bytes.
 const MAX_PASSWORD: usize = 1024;
 
 /// Longest salt of a PHC string, in bytes.
 const MAX_SALT: usize = 64;
 
-/// Checked in place of the hash of somebody who is not there, so that the time does not tell who is. With the
+/// Hash that is checked for unknown users, so that the time does not tell which names exist. With the
 /// parameters of `framecast passwd`; no password has this hash.
 const NOBODYS_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGlzIGhlcmU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// More wait than [`MAX_WAITING`].
+/// An error because more than [`MAX_WAITING`] checks wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many logins are being checked")]
 pub struct Busy;
 
-/// Where passwords are checked.
+/// The password checker.
 #[derive(Debug)]
 pub(super) struct Passwords {
     turn: Arc<Semaphore>,
@@ -62,7 +63,7 @@ pub(super) struct Passwords {
     checker: OnceLock<Option<SyncSender<Job>>>,
     waiting: AtomicUsize,
     known: Mutex<HashMap<[u8; 32], Instant>>,
-    /// Of this process: what is known says nothing to whoever reads its memory later.
+    /// Key of this process for remembered logins: whoever reads its memory later learns no password.
     key: hmac::Key,
 }
 
@@ -89,7 +90,7 @@ impl Passwords {
         hmac::sign(&self.key, &text).as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
 
-    /// Whether this login was right a short while ago.
+    /// Returns whether this login was correct a short time ago.
     pub(super) fn is_known(&self, hash: &str, password: &str) -> bool {
         // Computed before the lock is held: all logins wait for it.
         let tag = self.tag(hash, password);
@@ -109,7 +110,7 @@ impl Passwords {
         known.insert(tag, Instant::now());
     }
 
-    /// Whether the password has this hash; without one it takes as long, and is wrong.
+    /// Returns whether the password has this hash; without a hash it takes as long, and returns `false`.
     pub(super) async fn check(&self, hash: Option<&str>, password: &str) -> Result<bool, Busy> {
         if password.len() > MAX_PASSWORD {
             return Ok(false);
@@ -189,7 +190,7 @@ fn check_all(jobs: &Receiver<Job>) {
     }
 }
 
-/// Counts one that waits, also when its client has gone.
+/// Counts a waiting check, also when its client has disconnected.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Drop for Waiting<'_> {
@@ -229,7 +230,7 @@ mod tests {
 
     use super::*;
 
-    /// `abc`, with parameters that cost nothing.
+    /// Returns a hash of `abc` whose parameters cost nothing.
     fn hash() -> String {
         use argon2::{Algorithm, Params, PasswordHasher, Version, password_hash::SaltString};
         let salt = SaltString::encode_b64(b"saltsaltsalt").unwrap();

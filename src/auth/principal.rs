@@ -1,29 +1,29 @@
-//! Whoever asks, with what the shown credentials grant.
+//! The caller of a request, with the rights that its credentials grant.
 
 use std::{sync::Arc, time::Instant};
 
-use super::{acl::Identity, sessions::InSession};
+use super::{identity::Identity, sessions::InSession};
 use crate::{
     config::{Grant, Reach, Role},
     media::stream_name::StreamName,
 };
 
-/// Who asks for something: nobody in particular, or somebody with credentials.
+/// The caller of a request: anonymous, or with credentials.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Caller {
-    /// The streams that everybody may watch.
+    /// Rights without credentials.
     anonymous: Grant,
     known_as: Vec<Known>,
-    /// A stream whose own token was shown.
+    /// Right to publish to a stream whose own token was shown.
     publishes: Option<Grant>,
 }
 
-/// Somebody who showed something, and until when it is good.
+/// An identity that was proved, and until when that is valid.
 #[derive(Debug, Clone, PartialEq)]
 struct Known {
     identity: Arc<Identity>,
     until: Option<Instant>,
-    /// By the login of a browser.
+    /// Session that proved it, if any.
     session: Option<InSession>,
 }
 
@@ -33,17 +33,17 @@ impl Caller {
         Self { anonymous, known_as: Vec::new(), publishes: None }
     }
 
-    /// Adds what a credential shows.
+    /// Adds the identity that a credential proves.
     pub(super) fn is(&mut self, identity: Arc<Identity>) {
         self.known_as.push(Known { identity, until: None, session: None });
     }
 
-    /// Adds what a credential shows that ends by itself.
+    /// Adds the identity that a credential with an expiry proves.
     pub(super) fn is_until(&mut self, identity: Arc<Identity>, end: Instant) {
         self.known_as.push(Known { identity, until: Some(end), session: None });
     }
 
-    /// Adds what was shown when a browser's session began.
+    /// Adds the identity that a browser's session belongs to.
     pub(super) fn is_in_session(&mut self, identity: Arc<Identity>, session: InSession) {
         self.known_as.push(Known { identity, until: Some(session.ends), session: Some(session) });
     }
@@ -66,7 +66,7 @@ impl Caller {
         Self { known_as, publishes: self.publishes.clone(), ..anybody }
     }
 
-    /// When the next of the credentials ends.
+    /// Returns the time at which the next of the credentials expires.
     pub(super) fn next_end(&self, now: Instant) -> Option<Instant> {
         self.known_as.iter().filter_map(|known| known.until).filter(|until| *until > now).min()
     }
@@ -80,12 +80,12 @@ impl Caller {
         }
     }
 
-    /// Adds that the stream's own token was shown.
+    /// Adds the right to publish, which the stream's own token grants.
     pub(super) fn publishes(&mut self, stream: StreamName) {
         self.publishes = Some(Grant { role: Role::Push, reach: Reach::Only([stream].into()) });
     }
 
-    /// Whether a valid credential was shown.
+    /// Returns whether a valid credential was shown.
     pub fn is_known(&self) -> bool {
         !self.known_as.is_empty() || self.publishes.is_some()
     }
@@ -117,23 +117,23 @@ impl Caller {
         known.chain(&self.publishes).chain([&self.anonymous])
     }
 
-    /// Whether this caller may do what `role` may with the stream; with a name that is no stream's, if with
-    /// every one.
+    /// Returns whether this caller has `role` for the stream; with a name that no stream has, whether for
+    /// every stream.
     pub fn may(&self, role: Role, stream: Option<&StreamName>) -> bool {
         self.grants().any(|grant| grant.allows(role, stream))
     }
 
-    /// Whether with every stream that is there, and will be.
+    /// Returns whether this caller has `role` for all streams, including later ones.
     pub fn may_with_all(&self, role: Role) -> bool {
         self.grants().any(|grant| grant.allows_all(role))
     }
 
-    /// Whether with any stream.
+    /// Returns whether this caller has `role` for at least one stream.
     pub fn may_with_any(&self, role: Role) -> bool {
         self.grants().any(|grant| grant.allows_any(role))
     }
 
-    /// The highest role held for any stream.
+    /// Returns the highest role that the caller has for any stream.
     pub fn highest(&self) -> Option<Role> {
         self.grants().filter(|grant| !grant.reach.is_nothing()).map(|grant| grant.role).max()
     }

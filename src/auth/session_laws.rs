@@ -52,7 +52,7 @@ fn stream(n: usize) -> StreamName {
 #[derive(Debug, Clone, PartialEq)]
 struct Rules {
     tokens: [Option<Grant>; TOKENS],
-    /// Index of the password, and what it is good for.
+    /// Index of each user's password, and the rights that it grants.
     users: [Option<(usize, Grant)>; USERS],
     key: Option<usize>,
     session_steps: u32,
@@ -110,11 +110,11 @@ enum Credential {
 
 #[derive(Debug, Clone)]
 enum Event {
-    /// A browser presents a credential and gets a cookie for it.
+    /// A browser shows a credential and gets a cookie for it.
     LogsIn(usize, Credential),
-    /// It presents its cookie where a credential is exchanged, alone or together with a wrong token.
+    /// A browser shows its cookie where a credential is exchanged, alone or with a wrong token.
     Renews(usize, bool),
-    /// Somebody else has its cookie.
+    /// Another browser copies the cookie.
     Copies {
         from: usize,
         to: usize,
@@ -174,10 +174,10 @@ struct Given {
     cookie: String,
     credential: Credential,
     ends: Duration,
-    /// By the wall clock, for links.
+    /// Expiry on the wall clock, of links.
     expires: Option<Duration>,
     is_ended: bool,
-    /// The lease of what its browser watches.
+    /// Lease of the stream that its browser watches.
     lease: Lease,
     watches: bool,
 }
@@ -246,7 +246,7 @@ impl World {
             self.given[n].is_ended = true;
         }
         let caller = self.identify(&Shown { cookie: Some(cookie.clone()), ..Shown::default() }).await;
-        let lease = self.auth.lease(&caller, Role::View, Some(&stream(0)));
+        let lease = Lease::new(&self.auth, &caller, Role::View, Some(&stream(0)));
         self.jars[browser] = Some(self.given.len());
         let ends = self.now + left;
         self.given.push(Given { cookie, credential, ends, expires, is_ended: false, lease, watches: true });

@@ -1,4 +1,4 @@
-//! Logins of browsers: a random cookie stands for a credential that was shown once.
+//! Sessions of browsers: a random cookie stands for a credential that was shown once.
 //!
 //! A session ends when its time is over, when the credential that it came from has expired or is no longer in
 //! the configuration, when its owner logs out, when its browser begins another, when there are too many, and
@@ -14,8 +14,8 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    acl::{Fingerprint, Identity},
     clock::Now,
+    identity::{Fingerprint, Identity},
     token,
 };
 
@@ -26,7 +26,7 @@ const MAX_SESSIONS: usize = 1024;
 /// thirty-one stolen credentials leave space for the others.
 const MAX_PER_CREDENTIAL: usize = 32;
 
-/// Somebody's login.
+/// A session of a browser.
 #[derive(Debug)]
 struct Session {
     identity: Arc<Identity>,
@@ -63,7 +63,7 @@ impl PartialEq for InSession {
     }
 }
 
-/// All of them.
+/// All sessions, by the hash of their cookie.
 #[derive(Debug, Default)]
 pub(super) struct Sessions(Mutex<HashMap<Fingerprint, Session>>);
 
@@ -92,7 +92,7 @@ impl Sessions {
         Some(cookie)
     }
 
-    /// Whose session this is, and which.
+    /// Returns the session of a cookie, and its owner.
     pub(super) fn of(&self, cookie: &str, now: Now) -> Option<(Arc<Identity>, InSession)> {
         // Kept by its hash, so that the time of the look-up tells nothing of the cookie.
         let key = token::hash(cookie).0;

@@ -1,4 +1,4 @@
-//! Links that let whoever has them watch one stream, for a while.
+//! Signed links: whoever has one may watch one stream until it expires.
 //!
 //! A link holds its end and a signature (HMAC-SHA256) over stream and end; nothing is kept of it. All links
 //! end when the key changes.
@@ -10,15 +10,15 @@ use ring::hmac;
 
 use crate::{config::Secret, media::stream_name::StreamName};
 
-/// Says what is signed, so that the key's signature of anything else is no link.
+/// Prefix of the signed text, so that the key's signature of anything else is not a link.
 const PURPOSE: &str = "framecast link 1";
 
-/// The parameters of a link: its end, and the signature.
+/// The parameters of a link: its expiry and its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
-    /// When it ends, in Unix seconds.
+    /// Expiry, in Unix seconds.
     pub expires: u64,
-    /// In base64url.
+    /// Signature, in base64url.
     pub signature: String,
 }
 
@@ -41,7 +41,7 @@ fn hmac_key(key: &Secret) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, key.reveal().as_bytes())
 }
 
-/// No name holds a line end.
+/// Returns the text that is signed; a stream's name contains no line feed.
 fn text(stream: &StreamName, expires: u64) -> String {
     format!("{PURPOSE}\n{stream}\n{expires}")
 }

@@ -1,4 +1,4 @@
-//! Tokens: long random texts. Of those that are kept only the hash is known.
+//! Tokens: long random texts of which only the hash is kept.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::{
@@ -9,10 +9,11 @@ use subtle::ConstantTimeEq;
 
 use crate::config::TokenHash;
 
-/// Random bytes of a token: nobody guesses 256 bits, so a plain hash of them is enough.
+/// Number of random bytes of a token: nobody guesses 256 bits, so a plain hash of them is enough.
 const TOKEN_BYTES: usize = 32;
 
-/// A new token, 43 letters that need no escapes in a URL. None if the system has no random numbers.
+/// Returns a new token, 43 characters that need no escapes in a URL. None if the system has no random
+/// numbers.
 pub fn new() -> Option<String> {
     let mut bytes = [0; TOKEN_BYTES];
     SystemRandom::new().fill(&mut bytes).ok()?;
@@ -25,7 +26,7 @@ pub fn hash(token: &str) -> TokenHash {
     TokenHash(hash.as_ref().try_into().expect("SHA-256 has 32 bytes"))
 }
 
-/// Whether both are of the same token; takes as long whether they are or not.
+/// Returns whether both are hashes of the same token, in constant time.
 pub fn same(kept: &TokenHash, shown: &TokenHash) -> bool {
     kept.0.ct_eq(&shown.0).into()
 }

@@ -1,4 +1,4 @@
-//! The source's end of a bus: checks, paces and counts what a source gives.
+//! The source's end of a bus: checks, paces and counts the frames of a source.
 
 use std::{
     sync::{Arc, Mutex},
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::{
-    current::Bus,
+    channel::Bus,
     source_gate::{Lane, Lanes},
     stats::{DropReason, Way},
 };
@@ -19,11 +19,11 @@ use crate::media::{
     multipart::parser::{Discard, Events, Part, Quirk},
 };
 
-/// A frame may come this much earlier than its slot and still be shown: cameras' clocks jitter, and a 30 fps
-/// camera under `max_fps: 30` must not lose frames.
+/// Part of an interval by which a frame may come early and still be shown: cameras' clocks jitter, and a 30
+/// fps camera under `max_fps: 30` must not lose frames.
 const PACE_TOLERANCE: f64 = 0.25;
 
-/// Where a source puts its frames. Clones share the pace.
+/// The entry of a bus, into which a source puts its frames. Clones share the pace.
 #[derive(Debug, Clone)]
 pub struct Sink {
     bus: Arc<Bus>,
@@ -36,8 +36,8 @@ pub struct Sink {
 
 /// A step between a source and its bus that changes the pictures.
 ///
-/// It takes each frame at once and shows what it made of it later, with [`Bus::show`]; of frames that come
-/// faster than it works the newest is done, and the others are counted as [`DropReason::Busy`].
+/// It takes each frame at once and shows the result later, with [`Bus::show`]; of frames that come faster than
+/// it works the newest is processed, and the others are counted as [`DropReason::Busy`].
 pub trait Rework: Send + Sync + std::fmt::Debug {
     /// Takes a frame whose result is to be shown on `bus`.
     fn take(&self, frame: Frame, bus: &Arc<Bus>);
@@ -54,13 +54,13 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// One frame each `interval`; all of them without one.
+    /// Creates a limit of one frame each `interval`, or none.
     pub(crate) fn new(interval: Option<Duration>) -> Self {
         Self { interval, due: None }
     }
 
-    /// Whether a frame that arrives at `now` is shown. Slots stand on a grid, so that a source slightly above
-    /// the limit is thinned evenly and not halved.
+    /// Returns whether a frame that arrives at `now` is shown. Slots stand on a grid, so that a source
+    /// slightly above the limit is thinned evenly and not halved.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
         let Some(interval) = self.interval else { return true };
         let early = interval.mul_f64(PACE_TOLERANCE);
@@ -79,7 +79,7 @@ impl Pace {
 }
 
 impl Sink {
-    /// A sink that shows at most `max_fps` frames a second.
+    /// Creates a sink that shows at most `max_fps` frames a second.
     pub fn new(bus: Arc<Bus>, max_fps: Option<f64>) -> Self {
         let interval = max_fps.map(|fps| Duration::from_secs_f64(1.0 / fps));
         let pace = Arc::new(Mutex::new(Pace::new(interval)));
@@ -93,12 +93,12 @@ impl Sink {
         Self { max_pixels, ..self }
     }
 
-    /// Whether a picture of this size is shown.
+    /// Returns whether a picture of this size is shown.
     pub fn takes(&self, info: &JpegInfo) -> bool {
         u64::from(info.width) * u64::from(info.height) <= self.max_pixels
     }
 
-    /// Shows what `rework` makes of the frames.
+    /// Has `rework` process the frames before they are shown.
     #[must_use]
     pub fn reworking(self, rework: Arc<dyn Rework>) -> Self {
         Self { rework: Some(rework), ..self }
@@ -112,7 +112,8 @@ impl Sink {
         Self { given: Arc::default(), lane, ..self.clone() }
     }
 
-    /// Forgets the frame that is shown, and those in the works: whoever joins next must not see the past.
+    /// Clears the frame that is shown, and those that are being processed: whoever joins next must not see
+    /// the past.
     pub fn clear(&self) {
         if let Some(rework) = &self.rework {
             rework.forget();
@@ -120,7 +121,7 @@ impl Sink {
         self.bus.clear();
     }
 
-    /// Checks and shows a JPEG; its very bytes go out. Answers what it is.
+    /// Checks a JPEG and shows it without changing its bytes. Answers what it is.
     ///
     /// # Errors
     /// What is wrong with the bytes; that is already counted as [`DropReason::Invalid`].
@@ -147,7 +148,7 @@ impl Sink {
         self.frame(Frame::from_walked(part.jpeg, part.info));
     }
 
-    /// Counts what the parser noticed.
+    /// Counts the quirks and discards that the parser noticed.
     pub fn parsed(&self, events: &Events) {
         for (quirk, times) in events.quirks() {
             self.quirk(quirk, times);
@@ -184,7 +185,8 @@ impl Sink {
         }
     }
 
-    /// Counts the frames that were given, also those that came too soon to be shown: a sign of life.
+    /// Returns a counter of the frames that were received, including those that came too soon to be shown: a
+    /// sign of life.
     pub fn given(&self) -> watch::Receiver<u64> {
         self.given.subscribe()
     }
@@ -194,12 +196,12 @@ impl Sink {
         self.bus.stats().count_drop(reason);
     }
 
-    /// Counts what the source does its own way.
+    /// Counts a quirk of the source.
     pub fn quirk(&self, quirk: Quirk, times: u64) {
         self.bus.stats().count_quirk(quirk, times);
     }
 
-    /// The bus behind it.
+    /// Returns the bus that the frames are shown on.
     pub fn bus(&self) -> &Arc<Bus> {
         &self.bus
     }
@@ -225,11 +227,11 @@ mod tests {
     #[test]
     fn a_picture_of_more_pixels_than_are_taken_is_counted_and_no_sign_of_life() {
         let sink = Sink::new(Arc::new(Bus::default()), None);
-        sink.clone().of_at_most(64).frame(crate::bus::current::tests::tiny_frame());
+        sink.clone().of_at_most(64).frame(crate::bus::tests::tiny_frame());
         assert_eq!(sink.bus().stats().frames_in(), 1, "8x8 are 64");
         let few = sink.of_at_most(63);
         let given = few.given();
-        few.frame(crate::bus::current::tests::tiny_frame());
+        few.frame(crate::bus::tests::tiny_frame());
         assert_eq!((few.bus().stats().frames_in(), *given.borrow()), (1, 1));
         let dropped: Vec<_> = few.bus().stats().dropped().filter(|(_, count)| *count > 0).collect();
         assert_eq!(dropped, [(DropReason::TooLarge, 1)]);
@@ -247,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_relayed_frame_is_one_allocation_from_the_parser_to_the_viewer() {
-        let frame = crate::bus::current::tests::tiny_frame();
+        let frame = crate::bus::tests::tiny_frame();
         let mut parser = PartParser::new(
             ContentKind::Missing,
             ParserLimits { max_frame_bytes: 10_000, max_header_bytes: 1000 },
@@ -265,7 +267,7 @@ mod tests {
 
     #[test]
     fn one_source_is_shown_until_the_next_ones_first_frame() {
-        let frame = crate::bus::current::tests::tiny_frame;
+        let frame = crate::bus::tests::tiny_frame;
         let sink = Sink::new(Arc::default(), None);
         let lanes = Arc::default();
         let (old, new) = (sink.in_lane(&lanes, 1), sink.in_lane(&lanes, 2));
@@ -332,7 +334,7 @@ mod tests {
         let sink = Sink::new(Arc::default(), Some(0.001));
         let given = sink.given();
         for _ in 0..3 {
-            sink.frame(crate::bus::current::tests::tiny_frame());
+            sink.frame(crate::bus::tests::tiny_frame());
         }
         assert_eq!((sink.bus().stats().frames_in(), *given.borrow()), (1, 3));
         let dropped: Vec<_> = sink.bus().stats().dropped().filter(|(_, count)| *count > 0).collect();
@@ -342,7 +344,7 @@ mod tests {
     #[test]
     fn a_jpeg_is_shown_and_its_missing_tables_are_a_quirk() {
         let quirks = |sink: &Sink| sink.bus().stats().quirks().collect::<Vec<_>>();
-        let jpeg = crate::bus::current::tests::tiny_frame().jpeg().clone();
+        let jpeg = crate::bus::tests::tiny_frame().jpeg().clone();
         let sink = Sink::new(Arc::default(), None);
         assert!(sink.jpeg(jpeg.clone()).unwrap().has_huffman_tables);
         assert_eq!((sink.bus().stats().frames_in(), quirks(&sink)), (1, vec![]));
@@ -357,7 +359,7 @@ mod tests {
 
     #[test]
     fn what_the_parser_notices_is_counted() {
-        let jpeg = crate::bus::current::tests::tiny_frame().jpeg().clone();
+        let jpeg = crate::bus::tests::tiny_frame().jpeg().clone();
         let large = [&jpeg[..jpeg.len() - 2], &[0x55; 2000], b"\xff\xd9"].concat();
         let mut parser = PartParser::new(
             ContentKind::Missing,
@@ -409,8 +411,8 @@ Content-Type: image/jpeg
         let works = Arc::<Works>::default();
         let plain = Sink::new(Arc::default(), None);
         let sink = plain.clone().reworking(works.clone());
-        plain.frame(crate::bus::current::tests::tiny_frame());
-        sink.frame(crate::bus::current::tests::tiny_frame());
+        plain.frame(crate::bus::tests::tiny_frame());
+        sink.frame(crate::bus::tests::tiny_frame());
         let state =
             || (works.taken.load(std::sync::atomic::Ordering::Relaxed), plain.bus().newest().is_some());
         assert_eq!(state(), (1, true));

@@ -1,4 +1,4 @@
-//! A stream's bus: the newest frame, and nothing but the newest.
+//! The bus of a stream: holds the newest frame and nothing older.
 //!
 //! The source side publishes through a [`Sink`]; viewers are an [`Audience`] that the stream's fan-out shows
 //! each frame to, others hold a [`Subscriber`]. Each takes whatever is newest when it is ready for more.
@@ -10,17 +10,21 @@
 //! A *beat* shows the same frame again: clients such as Chromium draw a frame only when the next part has
 //! arrived.
 
-mod subscribers;
 mod current;
 mod replay_buffer;
 mod source_gate;
 mod splice_pipe;
-mod ingest;
+mod subscribers;
 mod stats;
+mod channel;
+mod adaptive_viewer;
+mod ingest;
 
+pub use adaptive_viewer::AdaptiveViewer;
 #[cfg(test)]
-pub(crate) use current::tests;
-pub use current::{Bus, Published, Showing, Subscriber};
+pub(crate) use channel::tests;
+pub use channel::{Bus, Subscriber};
+pub use current::{Published, Showing};
 pub(crate) use ingest::Pace;
 pub use ingest::{Rework, Sink};
 pub use replay_buffer::{History, HistoryError, Kept, Past};
@@ -28,7 +32,7 @@ pub use source_gate::Lanes;
 pub use splice_pipe::Pages;
 pub use stats::{
     DropReason, StreamStats, Way,
-    abr_levels::{Adaptive, AdaptiveViewer, STEPS},
+    abr_levels::{Adaptive, STEPS},
     fps_history::STEP as PACE_STEP,
     histogram::{Timed, Timing},
     push_rejections::{PushRefusal, PushRefusals},

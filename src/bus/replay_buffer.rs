@@ -1,4 +1,4 @@
-//! The pictures of the last seconds, in memory, for those who ask what just happened.
+//! The replay buffer: the pictures of the last seconds of a stream, in memory.
 //!
 //! It shares the frames' bytes and copies none.
 //!
@@ -22,13 +22,13 @@ use crate::media::{
     multipart::writer::PreparedPart,
 };
 
-/// Memory that a picture takes besides its own bytes: the headers of its part, and its entry in this buffer.
+/// Bytes that a picture takes besides its own: the headers of its part, and its entry in this buffer.
 const OVERHEAD: usize = 512;
 
 /// A picture that was shown.
 #[derive(Debug)]
 pub struct Past {
-    /// Its number on the bus.
+    /// Number of the frame on the bus.
     pub seq: u64,
     /// The picture.
     pub frame: Frame,
@@ -59,19 +59,19 @@ impl Picture for Arc<Past> {
     }
 }
 
-/// The pictures of the last seconds of one stream.
+/// The replay buffer of one stream.
 #[derive(Debug)]
 pub struct History {
     span: Duration,
     max_bytes: usize,
     ring: Mutex<Ring>,
-    /// Bytes of all pictures that anybody holds, the ring or its readers.
+    /// Bytes of all pictures that are held, by the ring or by readers.
     held: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
 struct Ring {
-    /// Oldest first.
+    /// Pictures, oldest first.
     pictures: VecDeque<Arc<Past>>,
     bytes: usize,
 }
@@ -79,32 +79,32 @@ struct Ring {
 /// The number of frames and bytes that a [`History`] holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept {
-    /// Pictures.
+    /// Number of pictures.
     pub frames: usize,
-    /// Bytes, with what each picture takes besides its own.
+    /// Number of bytes, including the overhead of each picture.
     pub bytes: usize,
-    /// From the oldest picture to the newest.
+    /// Time from the oldest picture to the newest.
     pub span: Duration,
 }
 
-/// Why the past cannot be read now.
+/// An error on reading the replay buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HistoryError {
-    /// No picture has come.
-    #[error("no picture has been kept yet")]
+    /// No picture has come yet.
+    #[error("the replay buffer is empty")]
     Empty,
-    /// Those who read now hold on to too much.
-    #[error("others still read {held} bytes of the past, and limits.max_replay_bytes allows {allowed}")]
+    /// Current readers hold too many bytes.
+    #[error("readers still hold {held} bytes of the replay buffer; limits.max_replay_bytes allows {allowed}")]
     Busy {
         /// Bytes that only readers hold.
         held: usize,
-        /// The most with which another may begin.
+        /// Number of bytes below which another reader may begin.
         allowed: usize,
     },
 }
 
 impl History {
-    /// Room for the pictures of `span`, in `max_bytes` at most.
+    /// Creates a buffer for the pictures of `span`, of at most `max_bytes`.
     pub fn new(span: Duration, max_bytes: usize) -> Self {
         Self { span, max_bytes, ring: Mutex::default(), held: Arc::default() }
     }
@@ -114,7 +114,7 @@ impl History {
         self.span
     }
 
-    /// Takes in what was shown, if it is a picture, and forgets what is too old or too much.
+    /// Adds a frame if it is a picture, and removes pictures that are too old or too many.
     pub(super) fn push(&self, shown: &Published) {
         if shown.frame.kind() != FrameKind::Picture {
             return;
@@ -147,7 +147,7 @@ impl History {
         ring.pictures.pop_front()
     }
 
-    /// The pictures of the last `wanted` before the newest, oldest first; one at least.
+    /// Returns the pictures of the last `wanted` before the newest, oldest first; at least one.
     ///
     /// # Errors
     /// [`HistoryError`] when there is none, or when others hold too many that are forgotten already.
@@ -181,7 +181,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::current::{Bus, tests::tiny_frame};
+    use crate::bus::{Bus, tests::tiny_frame};
 
     const LONG: Duration = Duration::from_secs(3600);
 

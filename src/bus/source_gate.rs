@@ -1,9 +1,9 @@
-//! Which of several sources of a stream is shown: one at a time, and the next takes over with its first
-//! frame, so that nothing is missing in between.
+//! Selects the one of several sources of a stream whose frames are shown: the next source takes over with its
+//! first frame, so that no frame is missing in between.
 
 use std::sync::PoisonError;
 
-use crate::sync::{Arc, Mutex, MutexGuard};
+use crate::platform::sync::{Arc, Mutex, MutexGuard};
 
 /// The lanes of a stream's sink. Each run of a source has a number.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ struct Turn {
     next: u64,
 }
 
-/// One source's way to the bus.
+/// The lane of one run of a source.
 #[derive(Debug, Clone)]
 pub(super) struct Lane {
     pub(super) lanes: Arc<Lanes>,
@@ -23,7 +23,7 @@ pub(super) struct Lane {
 }
 
 impl Lanes {
-    /// From its next frame on `number` is shown, and the one before is not any more.
+    /// Shows the run `number` from its next frame on, in place of the run before.
     pub fn show(&self, number: u64) {
         self.turn().next = number;
     }
@@ -34,7 +34,7 @@ impl Lanes {
 }
 
 impl Lane {
-    /// Whether a frame that comes now is shown. If it is this lane's turn, it begins with this frame.
+    /// Returns whether a frame that comes now is shown. If it is this lane's turn, it begins with this frame.
     pub(super) fn is_open(&self) -> bool {
         let mut turn = self.lanes.turn();
         if turn.next == self.number {

@@ -1,5 +1,5 @@
-//! Who watches a bus and is told by its fan-out, one after the other, instead of waking up for each frame by
-//! itself.
+//! The subscribers of a bus, which its fan-out shows each frame to one after the other, instead of each
+//! waking up for each frame by itself.
 //!
 //! A thousand tasks that are woken for a frame cost more than half of what writing it to their sockets costs.
 //! So one loop a stream shows each frame to all [`Watcher`]s; those that write to sockets do so there and
@@ -8,15 +8,15 @@
 use std::{fmt::Debug, sync::Arc};
 
 use super::{current::Showing, splice_pipe::Pages};
-use crate::sync::{Mutex, MutexGuard, Notified, Notify};
+use crate::platform::sync::{Mutex, MutexGuard, Notified, Notify};
 
-/// One who watches.
+/// A subscriber of a bus.
 pub trait Watcher: Debug + Send + Sync {
-    /// Looks at what the bus shows now, perhaps not for the first time. Must not block: all others wait
-    /// behind it. With `pages` the newest frame's part may be sent from there, if they hold it.
+    /// Handles the current frame of the bus, perhaps not for the first time. Must not block: all other
+    /// subscribers wait. With `pages` the newest frame's part may be sent from there, if they hold it.
     fn show(&self, showing: &Showing, pages: Option<&mut Pages>);
 
-    /// Has the watcher look by itself, on another thread: the one that calls has enough to do.
+    /// Has the subscriber handle the frame by itself, on another thread: the calling thread has enough to do.
     fn call(&self, showing: &Showing);
 
     /// Returns whether [`Watcher::show`] can make use of `pages`: whether it writes to a plain TCP socket.
@@ -25,14 +25,15 @@ pub trait Watcher: Debug + Send + Sync {
         false
     }
 
-    /// Showing it something panicked: it is not to be shown anything more, and ends by itself.
+    /// Disconnects the subscriber after [`Watcher::show`] panicked: it gets no more frames and ends by
+    /// itself.
     fn break_off(&self);
 
-    /// It does not watch any more; the fan-out forgets it.
+    /// Returns whether the subscriber has left; the fan-out then forgets it.
     fn is_gone(&self) -> bool;
 }
 
-/// All watchers of a bus. Those who join wait here until the fan-out takes them in.
+/// The subscribers of a bus. Those who join wait here until the fan-out takes them in.
 #[derive(Debug, Default)]
 pub struct Audience {
     changes: Mutex<Changes>,
@@ -47,20 +48,20 @@ struct Changes {
 }
 
 impl Audience {
-    /// From the next frame on `watcher` is shown what the bus shows. What it shows already, the watcher must
-    /// look at itself, and behind this call: in between nothing is lost then.
+    /// Adds a subscriber, which gets each frame from the next one on. It must look at the current frame
+    /// itself, after this call, so that no frame in between is lost.
     pub fn join(&self, watcher: Arc<dyn Watcher>) {
         self.changes().joined.push(watcher);
     }
 
-    /// To be called when a watcher is gone, so that nothing keeps it until the next frame: there may be none.
+    /// Has the fan-out forget a subscriber that has left before the next frame, which may never come.
     pub fn left(&self) {
         self.changes().some_left = true;
         self.left.notify_one();
     }
 
-    /// Moves those who joined to `watchers`, and removes those who are gone. Returns whether anybody joined or left
-    /// since the last time.
+    /// Moves those who joined to `watchers`, and removes those who are gone. Returns whether anybody joined or
+    /// left since the last time.
     pub fn take_in(&self, watchers: &mut Vec<Arc<dyn Watcher>>) -> bool {
         let mut changes = self.changes();
         let (some_joined, some_left) = (!changes.joined.is_empty(), std::mem::take(&mut changes.some_left));
@@ -72,7 +73,7 @@ impl Audience {
         some_joined || some_left
     }
 
-    /// Ends when a watcher has left since the last time.
+    /// Completes when a subscriber has left since the last call.
     pub fn change(&self) -> Notified<'_> {
         self.left.notified()
     }

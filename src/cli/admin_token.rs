@@ -9,18 +9,18 @@ use crate::{
     config::{ADMIN_VARIABLE as VARIABLE, AuthConfig, Secret},
 };
 
-/// Shorter ones can be guessed.
+/// Shortest token: shorter ones can be guessed.
 const MIN_LENGTH: usize = 16;
 
 /// The way in which an administrator gets access.
 pub(super) enum Entrance {
-    /// With what the operator gave.
+    /// A token that the operator gave.
     Known,
-    /// With this, made for this run.
+    /// A token that was made for this run.
     Made(Secret),
 }
 
-/// Sees to it that there is an administrator.
+/// Ensures that there is an administrator.
 pub(super) fn arrange(auth: &mut AuthConfig) -> anyhow::Result<Entrance> {
     match env::var(VARIABLE) {
         Ok(given) => {

@@ -1,7 +1,8 @@
-//! `framecast check FILE`: is this configuration right?
+//! `framecast check FILE`: checks a configuration.
 
 use std::{path::Path, process::ExitCode};
 
+use super::output::print;
 use crate::{
     app::{Loaded, Origin},
     config::{Chosen, ConfigErrors, SourceConfig},
@@ -11,7 +12,7 @@ use crate::{
 /// Exit code for a configuration with mistakes, of `serve` too.
 pub(super) const MISTAKEN: u8 = 2;
 
-/// Prints what the file says, one line a stream, or every mistake in it to standard error.
+/// Prints the streams of the file, one a line, or every mistake in it to standard error.
 pub(super) fn run(path: &Path) -> ExitCode {
     match load(&Origin::new(Chosen::File(path.to_owned()), Vec::new())) {
         Ok(Loaded { config, .. }) => {
@@ -27,7 +28,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
                     answer += &format!("    runs {command}\n");
                 }
             }
-            super::print(answer);
+            print(answer);
             ExitCode::SUCCESS
         }
         Err(mistakes) => {
@@ -37,7 +38,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
     }
 }
 
-/// Reads a configuration; what is right, and perhaps not meant, is printed to standard error.
+/// Reads a configuration and prints its warnings to standard error.
 pub(super) fn load(origin: &Origin) -> Result<Loaded, ConfigErrors> {
     let loaded = origin.load()?;
     for line in &loaded.warnings {

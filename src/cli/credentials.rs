@@ -13,26 +13,29 @@ use clap::Args;
 use ring::rand::{SecureRandom, SystemRandom};
 use url::Url;
 
-use super::{parse_url, print};
+use super::{
+    output::print,
+    urls::{parse_url, url_of},
+};
 use crate::{
     auth::{signed_link, token},
     config::{self, Environment, Listen, Secret},
     media::stream_name::StreamName,
 };
 
-/// Shortest password that is taken, in characters.
+/// Shortest password that is accepted, in characters.
 const MIN_PASSWORD: usize = 8;
 
-/// Longest, in bytes: more is not looked at when it is checked.
+/// Longest password, in bytes: longer ones are never checked.
 const MAX_PASSWORD: usize = 1024;
 
-/// What holds for a token and a user.
+/// The arguments that tokens and users share.
 #[derive(Debug, Args)]
 pub(super) struct GrantArguments {
-    /// What it may do
+    /// The role
     #[arg(long, value_parser = ["view", "push", "admin"], default_value = "view")]
     role: String,
-    /// With which streams (may be given several times); all without this
+    /// A stream it applies to (may be given several times) [default: all streams]
     #[arg(long = "stream", value_name = "NAME")]
     streams: Vec<StreamName>,
 }
@@ -46,10 +49,10 @@ impl GrantArguments {
     }
 }
 
-/// A token's name.
+/// The arguments of `token`.
 #[derive(Debug, Args)]
 pub(super) struct TokenArguments {
-    /// What the configuration calls it
+    /// The token's name in the configuration
     #[arg(default_value = "my-token")]
     name: String,
     #[command(flatten)]
@@ -60,15 +63,14 @@ pub(super) fn token(arguments: &TokenArguments) -> anyhow::Result<ExitCode> {
     let made = random()?;
     let (hash, name) = (token::hash(&made), &arguments.name);
     print(format!(
-        "{made}\n\nThat is the token; it is shown only now. In the configuration stands what it is known \
-         by:\n\n\
+        "{made}\n\nThis is the token; it is not shown again. Add its hash to the configuration:\n\n\
          auth:\n  tokens:\n    {name}: {{hash: \"{hash}\", {}}}\n",
         arguments.grant.yaml()
     ));
     Ok(ExitCode::SUCCESS)
 }
 
-/// A user's name.
+/// The arguments of `passwd`.
 #[derive(Debug, Args)]
 pub(super) struct PasswordArguments {
     /// The user's name
@@ -80,7 +82,7 @@ pub(super) struct PasswordArguments {
 pub(super) fn passwd(arguments: &PasswordArguments) -> anyhow::Result<ExitCode> {
     let password = password()?;
     let fits = password.chars().count() >= MIN_PASSWORD && password.len() <= MAX_PASSWORD;
-    ensure!(fits, "a password has {MIN_PASSWORD} characters and more, and {MAX_PASSWORD} bytes at most");
+    ensure!(fits, "a password must have at least {MIN_PASSWORD} characters and at most {MAX_PASSWORD} bytes");
     let hash = hashed(&password)?;
     print(format!(
         "In the configuration:\n\nauth:\n  users:\n    {}: {{password_hash: \"{hash}\", {}}}\n",
@@ -90,7 +92,7 @@ pub(super) fn passwd(arguments: &PasswordArguments) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// From the terminal, twice and unseen; or the first line of what is piped in.
+/// Reads a password from the terminal, twice and without echo, or the first line of standard input.
 fn password() -> anyhow::Result<String> {
     if !stdin().is_terminal() {
         let mut line = String::new();
@@ -98,8 +100,9 @@ fn password() -> anyhow::Result<String> {
         return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
     }
     let first = rpassword::prompt_password("Password: ").context("the terminal cannot be read")?;
-    let second = rpassword::prompt_password("Once more: ").context("the terminal cannot be read")?;
-    ensure!(first == second, "the two differ");
+    let second =
+        rpassword::prompt_password("Repeat the password: ").context("the terminal cannot be read")?;
+    ensure!(first == second, "the passwords differ");
     Ok(first)
 }
 
@@ -111,19 +114,19 @@ fn hashed(password: &str) -> anyhow::Result<String> {
     Ok(hash.map_err(|error| anyhow!("argon2 refuses: {error}"))?.to_string())
 }
 
-/// Whose picture, and for how long.
+/// The arguments of `link`.
 #[derive(Debug, Args)]
 pub(super) struct LinkArguments {
     /// The stream
     stream: StreamName,
-    /// How long the link is good for, such as 30m or 48h
+    /// The time until the link expires, such as 30m or 48h
     #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = config::parse_time)]
     lasts: Duration,
-    /// The configuration file, which has the key [default: as for `serve`]
+    /// The configuration file, which contains `auth.link_key` [default: as for `serve`]
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where others reach framecast, such as https://cameras.example.org
-    /// [default: the first address it listens on]
+    /// The base URL of the link, such as https://cameras.example.org
+    /// [default: the first address of `server.listen`]
     #[arg(long, value_name = "URL")]
     at: Option<String>,
 }
@@ -154,7 +157,7 @@ fn first_address(config: &config::Config) -> anyhow::Result<Url> {
         Listen::Unix(_) => None,
     });
     let address = address.context("it listens on no address: give --at URL")?;
-    parse_url(&super::serve::url_of(scheme, address, &config.server.base_path))
+    parse_url(&url_of(scheme, address, &config.server.base_path))
 }
 
 fn signed(key: &Secret, mut url: Url, stream: &StreamName, lasts: Duration) -> anyhow::Result<Url> {

@@ -1,16 +1,16 @@
-//! `framecast healthcheck`: for images without curl.
+//! `framecast healthcheck`: a health check for images without curl.
 
 use std::process::ExitCode;
 
 use anyhow::{anyhow, ensure};
 use clap::Args;
 
-use super::{parse_url, shown};
+use super::urls::{parse_url, shown};
 
-/// The server to ask.
+/// The arguments of `healthcheck`.
 #[derive(Debug, Args)]
 pub(super) struct HealthcheckArguments {
-    /// The address to ask
+    /// The URL to request
     #[arg(default_value = "http://127.0.0.1:8080/healthz")]
     url: String,
 }

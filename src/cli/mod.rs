@@ -5,45 +5,46 @@ mod check;
 mod credentials;
 mod healthcheck;
 mod open_files;
+mod output;
 mod probe;
 mod push;
 mod schema;
 mod serve;
 mod status;
 mod systemd;
+mod urls;
 
-use std::{ffi::OsString, io, io::Write, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
-use url::Url;
 
 const AFTER_HELP: &str = "\
-Without a command it serves; without a configuration file it serves a demo.
+Without a command, framecast serves. Without a configuration file, it serves a demo.
 
 Examples:
   framecast                                           serve ./framecast.yaml, or the demo
-  framecast -c cameras.yaml -l 0.0.0.0:8080           serve this file, to every network
-  framecast check cameras.yaml                        find every mistake in it
-  framecast probe http://user:pass@camera/video.mjpg  see what a camera sends
+  framecast -c cameras.yaml -l 0.0.0.0:8080           serve this file on all interfaces
+  framecast check cameras.yaml                        report every mistake in it
+  framecast probe http://user:pass@camera/video.mjpg  show what a camera sends
   framecast push http://127.0.0.1:8080/streams/inbox picture.jpg
-  framecast status --watch                            see what the streams of a running framecast do
+  framecast status --watch                            show the streams of a running framecast
 
 Environment:
-  FRAMECAST_CONFIG  the configuration file, unless --config names one
-  FRAMECAST_TOKEN   what push and status show, unless --token does
-  FRAMECAST_ADMIN_TOKEN  what an administrator shows, in place of one made at each start
-  FRAMECAST_LOG_FORMAT  how the log is written, text or json, unless --log-format says it
-  RUST_LOG          what is logged to standard error, e.g. framecast=debug";
+  FRAMECAST_CONFIG       configuration file, unless --config is given
+  FRAMECAST_TOKEN        token of push and status, unless --token is given
+  FRAMECAST_ADMIN_TOKEN  administrator's token, instead of a new one at each start
+  FRAMECAST_LOG_FORMAT   log format, text or json, unless --log-format is given
+  RUST_LOG               log filter, e.g. framecast=debug";
 
-/// With the codec, which is a choice made when it is built.
+/// The version, with the JPEG codec that was chosen at build time.
 #[cfg(feature = "turbo")]
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (JPEG by libjpeg-turbo)");
-/// With the codec, which is a choice made when it is built.
+/// The version, with the JPEG codec that was chosen at build time.
 #[cfg(not(feature = "turbo"))]
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (JPEG by zune-jpeg and jpeg-encoder)");
 
-/// A multi-stream MJPEG relay: cameras, pushes and local renderers in, one URL out.
+/// A multi-stream MJPEG relay: serves cameras, pushed frames and generated streams at stable URLs
 #[derive(Debug, Parser)]
 #[command(
     name = "framecast",
@@ -67,11 +68,11 @@ enum Command {
         /// The YAML file
         file: PathBuf,
     },
-    /// Push pictures to a stream of type push
+    /// Push images to a stream of type push
     Push(push::PushArguments),
-    /// Ask a camera what it sends, and print the YAML for it
+    /// Show what a camera sends, and print the YAML for it
     Probe(probe::ProbeArguments),
-    /// Print a table of what the streams of a running framecast do
+    /// Print a table of the streams of a running framecast
     Status(status::StatusArguments),
     /// The former name of `status`
     #[command(hide = true, disable_help_flag = true)]
@@ -79,28 +80,28 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         _arguments: Vec<OsString>,
     },
-    /// Make a token, and print the YAML that lets it in
+    /// Create a token, and print the YAML that allows it
     Token(credentials::TokenArguments),
-    /// Ask for a user's password, and print the YAML that lets them in
+    /// Ask for a user's password, and print the YAML that allows the user
     Passwd(credentials::PasswordArguments),
-    /// Make a link to a stream that ends after a while
+    /// Create a link to a stream that expires
     Link(credentials::LinkArguments),
     /// Print the JSON Schema of the configuration file, for editors
     Schema,
-    /// Print a shell's completion script
+    /// Print a completion script for a shell
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
-    /// Ask a running framecast whether it is well (for a container's health check)
+    /// Check the health of a running framecast (for containers)
     #[command(hide = true)]
     Healthcheck(healthcheck::HealthcheckArguments),
 }
 
-/// Runs what the command line says.
+/// Parses the command line and runs its command.
 ///
 /// # Errors
-/// What went wrong, for a person to read.
+/// Returns the error to print.
 pub fn run() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
@@ -123,39 +124,8 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "framecast", &mut script);
-            print(&script);
+            output::print(&script);
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-/// Prints an answer. A reader that left before its end, as `head` does, wants no more: that is no error.
-fn print(text: impl AsRef<[u8]>) {
-    let _ = try_print(text);
-}
-
-/// Prints an answer, and fails if the reader has left.
-fn try_print(text: impl AsRef<[u8]>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_ref())?;
-    out.flush()
-}
-
-/// Reads a URL. Unlike clap's own error, this one does not show what was given: it may hold a password.
-fn parse_url(text: &str) -> anyhow::Result<Url> {
-    let url = Url::parse(text).map_err(|error| {
-        anyhow::anyhow!("that is not a URL ({error}); it must be like http://host:port/path")
-    })?;
-    anyhow::ensure!(url.has_host(), "that is not a URL with a host; it must be like http://host:port/path");
-    Ok(url)
-}
-
-/// A URL as messages show it: without login and query, where passwords and tokens stand.
-fn shown(url: &Url) -> String {
-    let mut shown = url.clone();
-    shown.set_query(None);
-    // Both fail only for URLs without a host, which have no login.
-    let _ = shown.set_password(None);
-    let _ = shown.set_username("");
-    shown.to_string()
 }

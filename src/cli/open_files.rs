@@ -20,11 +20,11 @@ pub(super) fn allow_many(config: &Config) {
         warn!(
             connections,
             max_viewers,
-            "fewer files may be open than viewers are let in: raise `ulimit -Hn` or lower limits.max_viewers"
+            "the limit on open files is below limits.max_viewers: raise one (`ulimit -Hn`) or lower the other"
         );
     }
 }
 
-/// Elsewhere the limit is the operator's to set.
+/// Does nothing: on other systems the limit is the operator's to set.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn allow_many(_: &Config) {}

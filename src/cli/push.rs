@@ -1,4 +1,4 @@
-//! `framecast push`: files, a watched folder, or standard input, to a stream of type push.
+//! `framecast push`: pushes files, a watched folder, or standard input to a stream of type push.
 //!
 //! Each picture is a request of its own over one kept-alive connection, so that the relay's answer to it is
 //! known.
@@ -23,25 +23,25 @@ use tokio::{
 };
 use url::Url;
 
-use super::{parse_url, shown};
+use super::urls::{parse_url, shown};
 use crate::media::multipart::{
     boundary::ContentKind,
     parser::{ParserLimits, PartParser},
 };
 
-/// The relay must have answered within this; converting a large PNG takes a second at most.
+/// Time in which the relay must answer; converting a large PNG takes a second at most.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Longest part of the relay's answer that is read to explain a refusal.
 const MAX_PROBLEM_BYTES: usize = 16 * 1024;
 
-/// Pictures a second, when nothing is said.
+/// Default number of pictures a second.
 const DEFAULT_FPS: f64 = 1.0;
 
 /// Interval at which a watched folder is checked.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
-/// Refusals of one picture; any other would meet the next one, too.
+/// Status codes that refuse one picture; any other would meet the next one, too.
 const ABOUT_THE_PICTURE: [StatusCode; 3] =
     [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNSUPPORTED_MEDIA_TYPE, StatusCode::UNPROCESSABLE_ENTITY];
 
@@ -49,10 +49,10 @@ const ABOUT_THE_PICTURE: [StatusCode; 3] =
 const STDIN_LIMITS: ParserLimits =
     ParserLimits { max_frame_bytes: 64 * 1024 * 1024, max_header_bytes: 64 * 1024 };
 
-/// Pictures wait for nobody: standard input is read in pieces of this size.
+/// Bytes that are read from standard input at a time.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Where to push, and what.
+/// The arguments of `push`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     framecast push http://127.0.0.1:8080/streams/inbox picture.jpg\n  \
@@ -60,19 +60,19 @@ const READ_BYTES: usize = 64 * 1024;
     framecast push http://127.0.0.1:8080/streams/inbox /var/spool/pictures\n  \
     ffmpeg -i clip.mp4 -f mpjpeg - | framecast push http://127.0.0.1:8080/streams/inbox -")]
 pub(super) struct PushArguments {
-    /// The stream, as its page shows it: http://HOST:PORT/streams/NAME
+    /// The stream's URL: http://HOST:PORT/streams/NAME
     url: String,
-    /// Picture files; a folder, whose new and changed files are pushed as they appear; or - for JPEGs or
+    /// Image files; a folder, whose new and changed files are pushed as they appear; or - for JPEGs or
     /// mpjpeg on standard input
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// The stream's token
     #[arg(long, env = "FRAMECAST_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// Pictures a second, for files [default: 1]
+    /// Images per second, for files [default: 1]
     #[arg(long, value_parser = positive)]
     fps: Option<f64>,
-    /// Begin again after the last file
+    /// Start again after the last file
     #[arg(long = "loop")]
     endless: bool,
 }
@@ -108,7 +108,7 @@ pub(super) fn run(arguments: PushArguments) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The connection to the relay, and what is said about it.
+/// The connection to the relay, and what was logged about it.
 struct Publisher {
     client: awc::Client,
     url: Url,
@@ -183,7 +183,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Says why a picture is left out; the others go on.
+    /// Reports why a picture is left out; the others are still pushed.
     fn left_out(&mut self, reason: &str) {
         let line_start = if self.terminal { "\r\x1b[K" } else { "" };
         eprintln!("{line_start}{reason}");
@@ -287,7 +287,7 @@ async fn from_stdin(publisher: &mut Publisher) -> anyhow::Result<()> {
             publisher.push(part.jpeg, "standard input").await?;
         }
         for (why, times) in parser.take_events().discards() {
-            eprintln!("left out {times}: {}", why.describe());
+            eprintln!("skipped {times}: {}", why.describe());
         }
         if read == 0 {
             return Ok(());

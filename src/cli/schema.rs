@@ -1,11 +1,12 @@
-//! `framecast schema`: the configuration's JSON Schema, for editors.
+//! `framecast schema`: prints the JSON Schema of the configuration, for editors.
 
 use std::process::ExitCode;
 
+use super::output::print;
 use crate::config;
 
-/// Prints it.
+/// Prints the schema.
 pub(super) fn run() -> ExitCode {
-    super::print(format!("{:#}\n", config::json_schema()));
+    print(format!("{:#}\n", config::json_schema()));
     ExitCode::SUCCESS
 }

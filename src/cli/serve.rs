@@ -1,6 +1,6 @@
-//! `framecast serve`: the relay itself.
+//! `framecast serve`: runs the relay.
 
-use std::{fmt::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{fmt::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{
@@ -9,7 +9,7 @@ use clap::{
 };
 use tracing::info;
 
-use super::{admin_token, check, open_files, print, systemd};
+use super::{admin_token, check, open_files, output::print, systemd, urls::url_of};
 use crate::{
     app::{Loaded, Origin, Relay},
     config::{self, Environment, Listen, LogFormat, StreamConfig},
@@ -17,18 +17,18 @@ use crate::{
     registry::NotApplied,
 };
 
-/// What to serve, and where.
+/// The arguments of `serve`.
 #[derive(Debug, Args)]
 pub(super) struct ServeArguments {
-    /// The configuration file [default: FRAMECAST_CONFIG of the environment, then ./framecast.yaml, then
-    /// /etc/framecast/framecast.yaml, then a demo]
+    /// The configuration file [default: $FRAMECAST_CONFIG, ./framecast.yaml, /etc/framecast/framecast.yaml,
+    /// or the built-in demo]
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Listen here instead of where the file says (may be given several times)
+    /// Address to listen on, instead of `server.listen` (may be given several times)
     #[arg(long, short, value_name = "ADDR:PORT", value_parser = config::parse_listen)]
     listen: Vec<Listen>,
-    /// How the log on standard error is written: text for people, json for what collects logs
-    /// [default: `log.format` of the file, which is text]
+    /// Format of the log on standard error: text, or json for log collectors
+    /// [default: `log.format` of the file]
     #[arg(long, value_name = "FORMAT", env = "FRAMECAST_LOG_FORMAT", value_parser = log_format())]
     log_format: Option<LogFormat>,
 }
@@ -92,19 +92,6 @@ async fn serve(loaded: Loaded, origin: Origin, admin: &admin_token::Entrance) ->
     Ok(ExitCode::SUCCESS)
 }
 
-/// An address that a browser on this machine can open.
-pub(super) fn url_of(scheme: &str, address: SocketAddr, base_path: &str) -> String {
-    let mut reachable = address;
-    if address.ip().is_unspecified() {
-        reachable.set_ip(if address.is_ipv4() {
-            [127, 0, 0, 1].into()
-        } else {
-            std::net::Ipv6Addr::LOCALHOST.into()
-        });
-    }
-    format!("{scheme}://{reachable}{base_path}")
-}
-
 fn what_is_served(origin: &str, urls: &[String], streams: &[StreamConfig]) -> String {
     let mut text = format!("framecast {} serving {origin}\n", env!("CARGO_PKG_VERSION"));
     for url in urls {
@@ -124,7 +111,7 @@ fn what_is_served(origin: &str, urls: &[String], streams: &[StreamConfig]) -> St
     text
 }
 
-/// SIGHUP, with which daemons are asked to read their configuration again.
+/// Waits for SIGHUP, which asks daemons to read their configuration again.
 #[cfg(unix)]
 struct HangUp(tokio::signal::unix::Signal);
 
@@ -142,7 +129,7 @@ impl HangUp {
     }
 }
 
-/// Where there is no such signal.
+/// A stand-in for systems without this signal.
 #[cfg(not(unix))]
 struct HangUp;
 

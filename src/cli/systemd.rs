@@ -2,20 +2,20 @@
 
 use crate::app::Relay;
 
-/// Everything listens and runs.
+/// Notifies systemd that everything listens and runs.
 pub(super) fn ready() {
     #[cfg(unix)]
     tell(sd_notify::NotifyState::Ready);
 }
 
-/// It was told to end.
+/// Notifies systemd that the relay is stopping.
 pub(super) fn stopping() {
     #[cfg(unix)]
     tell(sd_notify::NotifyState::Stopping);
 }
 
-/// Says that it is well, twice in each time the unit's `WatchdogSec` allows, as long as every thread of
-/// streams answers. Goes on for ever.
+/// Notifies systemd that the relay is alive, twice in each period of the unit's `WatchdogSec`, as long as
+/// every thread of streams answers. Never returns.
 #[cfg(unix)]
 pub(super) async fn report(relay: &Relay) {
     let Some(within) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
@@ -36,6 +36,6 @@ pub(super) async fn report(_: &Relay) {
 #[cfg(unix)]
 fn tell(state: sd_notify::NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!("systemd cannot be told: {error}");
+        tracing::warn!("cannot notify systemd: {error}");
     }
 }

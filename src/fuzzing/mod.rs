@@ -20,10 +20,10 @@ use crate::{
 };
 pub use crate::{source::http_client::fuzzing::*, web::fuzzing::*};
 
-/// Small, so that inputs reach them.
+/// Limits that are small, so that inputs reach them.
 const LIMITS: ParserLimits = ParserLimits { max_frame_bytes: 16 * 1024, max_header_bytes: 512 };
 
-/// Of pushed pictures.
+/// Limits of pushed pictures.
 const PICTURES: PictureLimits = PictureLimits { max_frame_bytes: 64 * 1024, max_frame_pixels: 100_000 };
 
 /// Content types that cameras announce; the second byte of the input chooses.
@@ -36,7 +36,7 @@ pub(crate) const KINDS: [Option<&str>; 6] = [
     None,
 ];
 
-/// The parts of a body, and whether the parser gave up on the way.
+/// Returns the parts of a body, and whether the parser gave up.
 fn parts(kind: Option<&str>, body: &[u8], piece: usize) -> (Vec<Part>, bool) {
     let mut parser = PartParser::new(ContentKind::from_header(kind), LIMITS);
     let mut parts = Vec::new();
@@ -61,8 +61,8 @@ fn parts(kind: Option<&str>, body: &[u8], piece: usize) -> (Vec<Part>, bool) {
     (parts, false)
 }
 
-/// The body of a camera's answer, or of a feed: cut anywhere it gives the same whole JPEGs, in bounded
-/// memory. The first byte says how long pieces are, the second what was announced.
+/// Checks a camera's or a publisher's body: cut anywhere it gives the same whole JPEGs, in bounded memory.
+/// The first byte says how long pieces are, the second what was announced.
 pub fn multipart(input: &[u8]) {
     let [piece, kind, body @ ..] = input else { return };
     let kind = KINDS[usize::from(*kind) % KINDS.len()];
@@ -81,7 +81,7 @@ pub fn multipart(input: &[u8]) {
     }
 }
 
-/// A `Content-Type`: a boundary that is found is one that can be looked for.
+/// Checks a `Content-Type`: a boundary that is found can be searched for.
 pub fn boundary(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let kind = ContentKind::from_header(Some(&text));
@@ -92,8 +92,8 @@ pub fn boundary(input: &[u8]) {
     }
 }
 
-/// A JPEG: the walk gives the same verdict however the bytes arrive, and one that gets tables stays whole.
-/// The first byte says how long pieces are.
+/// Checks a JPEG: the walk gives the same verdict however the bytes arrive, and one that gets tables stays
+/// whole. The first byte says how long pieces are.
 pub fn jpeg(input: &[u8]) {
     let [piece, bytes @ ..] = input else { return };
     let mut walk = Walk::default();
@@ -116,7 +116,7 @@ pub fn jpeg(input: &[u8]) {
     assert_eq!((with_tables.width, with_tables.height), (info.width, info.height));
 }
 
-/// A configuration: mistakes are told, each with a place.
+/// Checks a configuration: each mistake has a place.
 pub fn yaml(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     match config::parse(text, "fuzzed", &Environment::default()) {
@@ -128,7 +128,7 @@ pub fn yaml(input: &[u8]) {
     }
 }
 
-/// A pushed picture: a whole JPEG of allowed size comes of it, or an error.
+/// Checks a pushed picture: the result is a whole JPEG of allowed size, or an error.
 pub fn picture(input: &[u8]) {
     let bytes = Bytes::copy_from_slice(input);
     let converted = needs_conversion(&bytes);

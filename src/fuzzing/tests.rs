@@ -13,7 +13,7 @@ mod seeds;
 /// Number of mutated seeds for each target, unless `PROPTEST_CASES` sets another.
 const USUAL_CASES: u32 = 400;
 
-/// Cases of targets whose inputs become thousands of frames.
+/// Number of mutated seeds for targets whose inputs become thousands of frames.
 const CASES_OF_FLOODS: u32 = 40;
 
 fn config(target: &str) -> ProptestConfig {
@@ -22,7 +22,7 @@ fn config(target: &str) -> ProptestConfig {
     ProptestConfig { cases: asked.unwrap_or(usual), ..ProptestConfig::default() }
 }
 
-/// A seed with some bytes changed, a piece moved, and its end cut off; or noise.
+/// Returns seeds with some bytes changed, a piece moved, and the end cut off; or noise.
 fn spoiled(target: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
     let seeds = seeds::seeds(target);
     assert!(!seeds.is_empty(), "{target} has no seeds");
@@ -72,7 +72,7 @@ fn every_target_has_its_file_and_its_seeds() {
     }
 }
 
-/// A name, and what is to hold.
+/// The name of a target, and its check.
 type Target = (&'static str, fn(&[u8]));
 
 /// Every target by its name.

@@ -1,4 +1,4 @@
-//! Letters and logos, laid over a picture's planes.
+//! Draws texts and logos over a picture's planes.
 
 use std::{fs::File, io::BufReader, path::Path};
 
@@ -76,7 +76,8 @@ impl Layer {
                 *pixel = (*pixel).max(alpha);
             }
         });
-        let pixels = cover.into_iter().map(|cover| mixed(caption.color, cover, caption.background)).collect();
+        let pixels =
+            cover.into_iter().map(|cover| compose(caption.color, cover, caption.background)).collect();
         Self { width: width as usize, height: height as usize, pixels, _kept: None }
     }
 
@@ -93,7 +94,7 @@ impl Layer {
         let pixels = image.pixels().map(|pixel| {
             let [r, g, b, a] = pixel.0;
             let [y, cb, cr] = from_rgb(Color { r, g, b });
-            [y, cb, cr, times(a, logo.opacity)]
+            [y, cb, cr, multiply_alpha(a, logo.opacity)]
         });
         let (width, height) = (image.width() as usize, image.height() as usize);
         Ok(Self { width, height, pixels: pixels.collect(), _kept: Some(kept) })
@@ -122,7 +123,7 @@ impl Layer {
         }
     }
 
-    /// Returns the bytes of the pixels.
+    /// Returns the number of bytes of the pixels.
     pub(crate) fn bytes(&self) -> usize {
         self.pixels.len() * size_of::<[u8; 4]>()
     }
@@ -169,8 +170,8 @@ impl Layer {
 }
 
 /// Returns a pixel that letters cover to `cover`, over the background behind them.
-fn mixed(letters: Ink, cover: u8, behind: Option<Ink>) -> [u8; 4] {
-    let over = u32::from(times(letters.alpha, cover));
+fn compose(letters: Ink, cover: u8, behind: Option<Ink>) -> [u8; 4] {
+    let over = u32::from(multiply_alpha(letters.alpha, cover));
     let under = behind.map_or(0, |ink| u32::from(ink.alpha) * (255 - over) / 255);
     let alpha = over + under;
     if alpha == 0 {
@@ -187,7 +188,7 @@ fn mixed(letters: Ink, cover: u8, behind: Option<Ink>) -> [u8; 4] {
     [y, cb, cr, alpha as u8]
 }
 
-fn times(a: u8, b: u8) -> u8 {
+fn multiply_alpha(a: u8, b: u8) -> u8 {
     ((u32::from(a) * u32::from(b) + 127) / 255) as u8
 }
 

@@ -1,4 +1,4 @@
-//! A picture as its brightness and two colour planes, as JPEG holds it: what transforms work on.
+//! A picture as its brightness and two colour planes, as in a JPEG, for transforms.
 //!
 //! Nothing here converts to RGB: a colour plane is smaller than the picture in most JPEGs, and every step
 //! (scaling, turning, drawing) can be done on each plane by itself.
@@ -26,7 +26,7 @@ pub enum Sampling {
 }
 
 impl Sampling {
-    /// Pixels that share a colour: across, down.
+    /// Returns the number of pixels that share a colour, across and down.
     pub fn factors(self) -> (usize, usize) {
         match self {
             Self::Gray | Self::S444 => (1, 1),
@@ -38,7 +38,7 @@ impl Sampling {
         }
     }
 
-    /// Planes: one, or three.
+    /// Returns the number of planes: one or three.
     pub fn planes(self) -> usize {
         if self == Self::Gray { 1 } else { 3 }
     }
@@ -54,19 +54,19 @@ pub struct Planes {
 }
 
 impl Default for Planes {
-    /// One grey pixel.
+    /// Returns a picture of one grey pixel.
     fn default() -> Self {
         Self { width: 1, height: 1, sampling: Sampling::Gray, data: vec![0] }
     }
 }
 
 impl Planes {
-    /// Width in pixels, at least 1.
+    /// Returns the width in pixels, at least 1.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Height in pixels, at least 1.
+    /// Returns the height in pixels, at least 1.
     pub fn height(&self) -> usize {
         self.height
     }
@@ -76,34 +76,34 @@ impl Planes {
         self.sampling
     }
 
-    /// All bytes: the planes one behind the other.
+    /// Returns all bytes: the planes one after the other.
     pub fn data(&self) -> &[u8] {
         &self.data
     }
 
-    /// Bytes that its memory can hold.
+    /// Returns the number of bytes that its memory can hold.
     pub fn capacity(&self) -> usize {
         self.data.capacity()
     }
 
-    /// Width and height of plane `n`: 0 is brightness.
+    /// Returns width and height of plane `n`; 0 is brightness.
     pub fn size_of(&self, n: usize) -> (usize, usize) {
         plane_size(self.width, self.height, self.sampling, n)
     }
 
-    /// Plane `n`, row by row.
+    /// Returns plane `n`, row by row.
     pub fn plane(&self, n: usize) -> &[u8] {
         let (start, end) = self.range(n);
         &self.data[start..end]
     }
 
-    /// Plane `n`, to change.
+    /// Returns plane `n`, to be changed.
     pub fn plane_mut(&mut self, n: usize) -> &mut [u8] {
         let (start, end) = self.range(n);
         &mut self.data[start..end]
     }
 
-    /// All bytes, to change.
+    /// Returns all bytes, to be changed.
     pub(crate) fn all_mut(&mut self) -> &mut [u8] {
         &mut self.data
     }
@@ -117,7 +117,7 @@ impl Planes {
         (start, start + len(n))
     }
 
-    /// Becomes a picture of this shape, with whatever was in its memory: the memory is used again.
+    /// Changes the picture's shape and reuses its memory; its content is undefined.
     ///
     /// # Errors
     /// [`CodecError::Side`] when a side is 0 or longer than a JPEG can have.
@@ -133,21 +133,21 @@ impl Planes {
         Ok(())
     }
 
-    /// The planes' memory, of `len` bytes at least, for a decoder that writes more than fits the shape; what
-    /// it wrote must be packed before [`Planes::reshape`] cuts it.
+    /// Returns the planes' memory, of `len` bytes at least, for a decoder that writes more than fits the
+    /// shape; what it wrote must be packed before [`Planes::reshape`] cuts it.
     #[cfg(feature = "turbo")]
     pub(crate) fn memory(&mut self, len: usize) -> &mut Vec<u8> {
         self.data.resize(len, 0);
         &mut self.data
     }
 
-    /// Without its colours.
+    /// Removes the colours.
     pub fn make_gray(&mut self) {
         self.sampling = Sampling::Gray;
         self.data.truncate(self.width * self.height);
     }
 
-    /// A grey picture with colour planes to draw on, still without colour.
+    /// Adds colour planes without colour to a grey picture, to be drawn on.
     pub fn add_colour(&mut self, sampling: Sampling) {
         if self.sampling == Sampling::Gray && sampling != Sampling::Gray {
             let brightness = self.data.len();
@@ -158,7 +158,7 @@ impl Planes {
         }
     }
 
-    /// Red, green and blue of a pixel, for tests and samples.
+    /// Returns red, green and blue of a pixel, for tests and samples.
     pub fn rgb(&self, x: usize, y: usize) -> [u8; 3] {
         let (across, down) = self.sampling.factors();
         let brightness = self.plane(0)[y * self.width + x];
@@ -171,10 +171,10 @@ impl Planes {
     }
 }
 
-/// A colour difference of nothing.
+/// The colour difference of a grey.
 pub(crate) const NEUTRAL: u8 = 128;
 
-/// Width and height of plane `n` of a picture.
+/// Returns width and height of plane `n` of a picture.
 pub fn plane_size(width: usize, height: usize, sampling: Sampling, n: usize) -> (usize, usize) {
     if n == 0 {
         return (width, height);
@@ -183,7 +183,7 @@ pub fn plane_size(width: usize, height: usize, sampling: Sampling, n: usize) -> 
     (width.div_ceil(across), height.div_ceil(down))
 }
 
-/// Brightness and colour differences of a colour (JFIF 1.02: BT.601, full range).
+/// Returns brightness and colour differences of a colour (JFIF 1.02: BT.601, full range).
 pub(crate) fn from_rgb(Color { r, g, b }: Color) -> [u8; 3] {
     let (r, g, b) = (f32::from(r), f32::from(g), f32::from(b));
     let byte = |value: f32| (value + 0.5) as u8;
@@ -194,7 +194,7 @@ pub(crate) fn from_rgb(Color { r, g, b }: Color) -> [u8; 3] {
     ]
 }
 
-/// The way back.
+/// Returns red, green and blue of brightness and colour differences.
 pub(crate) fn to_rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     let (y, cb, cr) = (f32::from(y), f32::from(cb) - 128.0, f32::from(cr) - 128.0);
     let byte = |value: f32| (value + 0.5) as u8;

@@ -2,25 +2,25 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::sync::AtomicUsize;
+use crate::platform::sync::AtomicUsize;
 
-/// A number that never grows beyond what is allowed.
+/// A number that never exceeds its limit.
 ///
 /// Nothing else is told by it, so that its orderings may be relaxed.
 #[derive(Debug, Default)]
 pub(crate) struct Headcount(AtomicUsize);
 
 impl Headcount {
-    /// One more, if there are fewer than `most`; the caller answers for one [`Headcount::leave`].
+    /// Adds one if there are fewer than `most`; the caller must call [`Headcount::leave`] once.
     ///
     /// # Errors
-    /// How many there are, when that is as many as allowed.
+    /// Returns the current count if it has reached `most`.
     pub(crate) fn join(&self, most: usize) -> Result<(), usize> {
         self.0.fetch_update(Relaxed, Relaxed, |now| (now < most).then_some(now + 1))?;
         Ok(())
     }
 
-    /// One less.
+    /// Subtracts one.
     pub(crate) fn leave(&self) {
         self.0.fetch_sub(1, Relaxed);
     }

@@ -1,36 +1,33 @@
-//! A shared budget of bytes: a weighted semaphore with counters.
+//! A shared budget of bytes with counters.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
-
-/// Bytes that one permit of the semaphore stands for: it counts in 32 bits, which are too few for bytes.
-const UNIT: usize = 1024;
-
-/// A bounded number of bytes, given out as [`BytePermit`]s in the order in which they were asked for.
+/// A bounded number of bytes, given out as [`BytePermit`]s.
 #[derive(Debug)]
 pub struct ByteBudget {
-    semaphore: Arc<Semaphore>,
-    /// Total, in units.
-    capacity: AtomicUsize,
-    /// Units that a reduced capacity removes as soon as they are returned.
-    debt: Mutex<usize>,
+    bytes: Mutex<Bytes>,
     waiting: AtomicUsize,
     refused: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Bytes {
+    capacity: usize,
+    /// More than the capacity after that was reduced, until enough has been returned.
+    in_use: usize,
 }
 
 /// Bytes taken from a budget; dropping it gives them back.
 #[derive(Debug)]
 pub struct BytePermit {
     budget: Arc<ByteBudget>,
-    units: OwnedSemaphorePermit,
     bytes: usize,
 }
 
-/// Why bytes were not granted.
+/// An error of a request for bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BudgetError {
     /// Other permits hold the missing bytes.
@@ -52,82 +49,67 @@ pub enum BudgetError {
 }
 
 /// Counts a waiter for as long as it exists.
-struct Waiting<'a>(&'a AtomicUsize);
+#[derive(Debug)]
+pub struct Waiter(Arc<ByteBudget>);
 
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
+impl Drop for Waiter {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.0.waiting.fetch_sub(1, Relaxed);
     }
 }
 
 impl ByteBudget {
-    /// Returns a budget of `bytes`, rounded down to whole KiB.
+    /// Returns a budget of `bytes`.
     pub fn new(bytes: usize) -> Self {
-        let units = units_in(bytes);
-        Self {
-            semaphore: Arc::new(Semaphore::new(units)),
-            capacity: AtomicUsize::new(units),
-            debt: Mutex::new(0),
-            waiting: AtomicUsize::new(0),
-            refused: AtomicU64::new(0),
-        }
+        let bytes = Mutex::new(Bytes { capacity: bytes, in_use: 0 });
+        Self { bytes, waiting: AtomicUsize::new(0), refused: AtomicU64::new(0) }
     }
 
-    /// Takes `bytes`, waiting in line until they are free. Small requests do not overtake a large one.
-    ///
-    /// # Errors
-    /// [`BudgetError::TooLarge`] immediately if the whole budget is smaller. Counted as refused.
-    pub async fn acquire(self: &Arc<Self>, bytes: usize) -> Result<BytePermit, BudgetError> {
-        let units = self.fitting(bytes)?;
-        let waiting = Waiting::new(&self.waiting);
-        let taken = self.semaphore.clone().acquire_many_owned(units).await;
-        drop(waiting);
-        let units = taken.expect("the semaphore is never closed");
-        Ok(BytePermit { budget: self.clone(), units, bytes })
-    }
-
-    /// Takes `bytes` if they are free now and nobody is waiting.
+    /// Takes `bytes` if they are free now.
     ///
     /// # Errors
     /// [`BudgetError`]; counted as refused.
     pub fn try_acquire(self: &Arc<Self>, bytes: usize) -> Result<BytePermit, BudgetError> {
-        let units = self.try_units(self.fitting(bytes)?, bytes)?;
-        Ok(BytePermit { budget: self.clone(), units, bytes })
+        self.take(0, bytes).inspect_err(|_| self.count_refused())?;
+        Ok(BytePermit { budget: self.clone(), bytes })
+    }
+
+    /// Takes `bytes` if they are free now. Returns `None` if other permits hold them, which is not counted:
+    /// the caller tries again later.
+    ///
+    /// # Errors
+    /// [`BudgetError::TooLarge`]; counted as refused.
+    pub fn acquire_if_free(self: &Arc<Self>, bytes: usize) -> Result<Option<BytePermit>, BudgetError> {
+        match self.take(0, bytes) {
+            Ok(()) => Ok(Some(BytePermit { budget: self.clone(), bytes })),
+            Err(BudgetError::Full { .. }) => Ok(None),
+            Err(error) => {
+                self.count_refused();
+                Err(error)
+            }
+        }
     }
 
     /// Changes the capacity. Permits stay valid: if they hold more than `bytes`, nothing is granted until
     /// enough has been returned.
     pub fn resize(&self, bytes: usize) {
-        let units = units_in(bytes);
-        let mut debt = self.debt.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.capacity.swap(units, Relaxed);
-        if units >= before {
-            let more = units - before;
-            let owed = more.min(*debt);
-            *debt -= owed;
-            self.semaphore.add_permits(more - owed);
-        } else {
-            *debt += before - units;
-            *debt -= self.semaphore.forget_permits(*debt);
-        }
+        self.bytes().capacity = bytes;
     }
 
     /// Returns the total number of bytes.
     pub fn capacity(&self) -> usize {
-        self.capacity.load(Relaxed) * UNIT
+        self.bytes().capacity
     }
 
     /// Returns the number of bytes held.
     pub fn in_use(&self) -> usize {
-        let debt = *self.debt.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.capacity.load(Relaxed) + debt).saturating_sub(self.semaphore.available_permits()) * UNIT
+        self.bytes().in_use
+    }
+
+    /// Counts a waiter until the result is dropped.
+    pub fn count_waiter(self: &Arc<Self>) -> Waiter {
+        self.waiting.fetch_add(1, Relaxed);
+        Waiter(self.clone())
     }
 
     /// Returns the number of waiters.
@@ -145,38 +127,24 @@ impl ByteBudget {
         self.refused.fetch_add(1, Relaxed);
     }
 
-    /// Pays the debt from free units. A waiter that stops waiting returns its units without paying.
-    fn settle(&self) {
-        let mut debt = self.debt.lock().unwrap_or_else(PoisonError::into_inner);
-        if *debt > 0 {
-            *debt -= self.semaphore.forget_permits(*debt);
+    fn bytes(&self) -> MutexGuard<'_, Bytes> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes `more` bytes for a permit that has `has`.
+    fn take(&self, has: usize, more: usize) -> Result<(), BudgetError> {
+        let mut held = self.bytes();
+        let (bytes, capacity) = (has.saturating_add(more), held.capacity);
+        if bytes > capacity {
+            return Err(BudgetError::TooLarge { bytes, capacity });
         }
-    }
-
-    fn fitting(&self, bytes: usize) -> Result<u32, BudgetError> {
-        self.settle();
-        let (units, capacity) = (bytes.div_ceil(UNIT), self.capacity.load(Relaxed));
-        match u32::try_from(units) {
-            Ok(fitting) if units <= capacity => Ok(fitting),
-            _ => {
-                self.refused.fetch_add(1, Relaxed);
-                Err(BudgetError::TooLarge { bytes, capacity: capacity * UNIT })
-            }
+        // A permit of 0 bytes is granted even while more than the capacity is held.
+        if more > 0 && held.in_use.saturating_add(more) > capacity {
+            return Err(BudgetError::Full { bytes: more, capacity });
         }
+        held.in_use += more;
+        Ok(())
     }
-
-    fn try_units(&self, units: u32, bytes: usize) -> Result<OwnedSemaphorePermit, BudgetError> {
-        self.semaphore.clone().try_acquire_many_owned(units).map_err(|error| {
-            debug_assert_eq!(error, TryAcquireError::NoPermits, "the semaphore is never closed");
-            self.refused.fetch_add(1, Relaxed);
-            BudgetError::Full { bytes, capacity: self.capacity() }
-        })
-    }
-}
-
-/// The semaphore's own bound is far above the memory of any machine.
-fn units_in(bytes: usize) -> usize {
-    (bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS)
 }
 
 impl BytePermit {
@@ -185,26 +153,16 @@ impl BytePermit {
     /// # Errors
     /// [`BudgetError`], counted as refused; the permit keeps its bytes.
     pub fn try_grow(&mut self, more: usize) -> Result<(), BudgetError> {
-        let bytes = self.bytes.saturating_add(more);
-        let needed = self.budget.fitting(bytes)?;
-        let has = u32::try_from(self.units.num_permits()).expect("each part of it fitted");
-        if let Some(missing) = needed.checked_sub(has).filter(|missing| *missing > 0) {
-            self.units.merge(self.budget.try_units(missing, more)?);
-        }
-        self.bytes = bytes;
+        self.budget.take(self.bytes, more).inspect_err(|_| self.budget.count_refused())?;
+        self.bytes += more;
         Ok(())
     }
 
     /// Returns all but `bytes` to the budget. Has no effect if the permit has no more.
     pub fn shrink_to(&mut self, bytes: usize) {
-        if bytes >= self.bytes {
-            return;
-        }
-        self.bytes = bytes;
-        let surplus = self.units.num_permits() - bytes.div_ceil(UNIT);
-        if let Some(units) = self.units.split(surplus) {
-            self.budget.give_back(units);
-        }
+        let surplus = self.bytes.saturating_sub(bytes);
+        self.budget.bytes().in_use -= surplus;
+        self.bytes -= surplus;
     }
 
     /// Returns the number of bytes of the permit.
@@ -215,29 +173,17 @@ impl BytePermit {
 
 impl Drop for BytePermit {
     fn drop(&mut self) {
-        if let Some(units) = self.units.split(self.units.num_permits()) {
-            self.budget.give_back(units);
-        }
-    }
-}
-
-impl ByteBudget {
-    /// Pays the debt of a reduced capacity, and frees the rest.
-    fn give_back(&self, mut units: OwnedSemaphorePermit) {
-        let mut debt = self.debt.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(paid) = units.split(units.num_permits().min(*debt)) {
-            *debt -= paid.num_permits();
-            paid.forget();
-        }
+        self.shrink_to(0);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
     use proptest::prelude::*;
 
     use super::*;
+
+    const UNIT: usize = 1024;
 
     fn budget(kib: usize) -> Arc<ByteBudget> {
         Arc::new(ByteBudget::new(kib * UNIT))
@@ -260,65 +206,35 @@ mod tests {
     }
 
     #[test]
-    fn those_who_wait_are_served_in_order_and_not_overtaken() {
+    fn bytes_that_others_hold_are_no_refusal_of_one_who_waits() {
         let budget = budget(4);
         let held = budget.try_acquire(2 * UNIT).unwrap();
-        let mut large = Box::pin(budget.acquire(4 * UNIT));
-        assert!((&mut large).now_or_never().is_none());
-        assert_eq!(budget.waiting(), 1);
-        assert!(budget.try_acquire(UNIT).is_err(), "there is room, but somebody waits for it");
-        let mut small = Box::pin(budget.acquire(UNIT));
-        assert!((&mut small).now_or_never().is_none());
-        drop(held);
-        let large = (&mut large).now_or_never().expect("all came back").unwrap();
-        assert!((&mut small).now_or_never().is_none());
-        drop(large);
-        assert!((&mut small).now_or_never().is_some());
-        assert_eq!(budget.waiting(), 0);
+        assert!(budget.acquire_if_free(3 * UNIT).unwrap().is_none());
+        let waiter = budget.count_waiter();
+        assert_eq!((budget.refused(), budget.waiting(), budget.in_use()), (0, 1, 2 * UNIT));
+        drop((held, waiter));
+        let taken = budget.acquire_if_free(3 * UNIT).unwrap().expect("all came back");
+        assert_eq!((budget.waiting(), budget.in_use(), taken.bytes()), (0, 3 * UNIT, 3 * UNIT));
+        let too_large = BudgetError::TooLarge { bytes: 5 * UNIT, capacity: 4 * UNIT };
+        assert_eq!(budget.acquire_if_free(5 * UNIT).unwrap_err(), too_large);
+        assert_eq!(budget.refused(), 1);
     }
 
     #[test]
-    fn who_stops_waiting_leaves_nothing_behind() {
-        let budget = budget(2);
-        let held = budget.try_acquire(2 * UNIT).unwrap();
-        let mut waits = Box::pin(budget.acquire(2 * UNIT));
-        assert!((&mut waits).now_or_never().is_none());
-        drop(waits);
-        assert_eq!(budget.waiting(), 0);
-        drop(held);
-        assert!(budget.try_acquire(2 * UNIT).is_ok());
-    }
-
-    #[test]
-    fn what_was_promised_to_somebody_who_stops_waiting_pays_for_a_smaller_capacity() {
+    fn nothing_is_granted_while_more_than_a_smaller_capacity_is_held() {
         let budget = budget(4);
-        let held = budget.try_acquire(UNIT).unwrap();
-        let mut waits = Box::pin(budget.acquire(4 * UNIT));
-        assert!((&mut waits).now_or_never().is_none());
+        let [one, mut three] = [1, 3].map(|kib| budget.try_acquire(kib * UNIT).unwrap());
         budget.resize(2 * UNIT);
-        drop(waits);
-        assert!(budget.try_acquire(2 * UNIT).is_err(), "one of two is held");
-        let other = budget.try_acquire(UNIT).unwrap();
-        assert_eq!(budget.in_use(), 2 * UNIT);
-        drop((held, other));
-        assert!(budget.try_acquire(2 * UNIT).is_ok());
-        assert_eq!(budget.in_use(), 0);
-    }
-
-    #[test]
-    fn returned_bytes_pay_for_a_smaller_capacity_before_they_serve_a_waiter() {
-        let budget = budget(4);
-        let mut held = [1, 3].map(|kib| budget.try_acquire(kib * UNIT).unwrap());
-        let mut waits = Box::pin(budget.acquire(UNIT));
-        assert!((&mut waits).now_or_never().is_none());
-        budget.resize(2 * UNIT);
-        held[1].shrink_to(2 * UNIT);
-        assert!((&mut waits).now_or_never().is_none(), "three of two are held");
-        let [one, two] = held;
+        assert_eq!((budget.capacity(), budget.in_use()), (2 * UNIT, 4 * UNIT));
+        three.shrink_to(2 * UNIT);
+        assert!(budget.try_acquire(1).is_err(), "three of two are held");
+        assert!(budget.try_acquire(0).is_ok());
         drop(one);
-        assert!((&mut waits).now_or_never().is_none(), "two of two are held");
-        drop(two);
-        assert!((&mut waits).now_or_never().is_some());
+        assert!(budget.try_acquire(1).is_err(), "two of two are held");
+        drop(three);
+        assert!(budget.try_acquire(2 * UNIT).is_ok());
+        assert!(budget.try_acquire(2 * UNIT + 1).is_err());
+        assert_eq!(budget.in_use(), 0);
     }
 
     #[test]
@@ -341,7 +257,7 @@ mod tests {
         assert!(permit.try_grow(1).is_err());
         assert_eq!(permit.bytes(), 3 * UNIT);
         permit.shrink_to(UNIT + 1);
-        assert_eq!(budget.in_use(), 2 * UNIT);
+        assert_eq!(budget.in_use(), UNIT + 1);
         permit.shrink_to(5 * UNIT);
         assert_eq!(permit.bytes(), UNIT + 1);
         permit.shrink_to(0);
@@ -364,11 +280,8 @@ mod tests {
                         let _ = permit.try_grow(bytes / 4);
                     },
                 }
-                let units: usize = held.iter().map(|permit| permit.units.num_permits()).sum();
-                for permit in &held {
-                    prop_assert_eq!(permit.units.num_permits(), permit.bytes.div_ceil(UNIT));
-                }
-                prop_assert_eq!(budget.in_use(), units * UNIT);
+                let bytes: usize = held.iter().map(BytePermit::bytes).sum();
+                prop_assert_eq!(budget.in_use(), bytes);
             }
             held.clear();
             budget.resize(4 * UNIT);

@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn the_least_limit_of_all_groups_holds() {
-        /// Groups, their files, and the limit.
+        /// The control groups, their files, and the expected limit.
         type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<u64>);
         let cases: [Case<'_>; 10] = [
             ("0::/\n", &[("memory.max", "268435456\n")], Some(256 << 20)),

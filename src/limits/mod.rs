@@ -13,7 +13,7 @@ pub(crate) mod bounded_counter;
 
 use std::sync::Arc;
 
-pub use byte_budget::{BudgetError, ByteBudget, BytePermit};
+pub use byte_budget::{BudgetError, ByteBudget, BytePermit, Waiter};
 pub use memory::memory_limit;
 
 use crate::config::Limits;

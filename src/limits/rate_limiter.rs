@@ -1,5 +1,4 @@
-//! Slows down those who ask too often: a bucket for each address or name, which holds so many tries and fills
-//! again.
+//! Limits the rate of requests by address or name: each has a bucket of tries that refills with time.
 
 use std::{
     collections::HashMap,
@@ -8,23 +7,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Buckets kept at a time: enough for a busy day; with more callers than that, those whose buckets are
+/// Maximum number of buckets: enough for a busy day; with more callers than that, those whose buckets are
 /// fullest are forgotten first.
 const MAX_BUCKETS: usize = 8192;
 
-/// One bucket a key. A full bucket takes no room.
+/// A rate limiter with one bucket for each key. A full bucket takes no room.
 #[derive(Debug)]
 pub struct Brake<K> {
-    /// When each bucket will be full again.
+    /// Time at which each bucket will be full again.
     full_at: Mutex<HashMap<K, Instant>>,
-    /// One try more after this.
+    /// Interval at which a bucket gets another try.
     every: Duration,
-    /// The time in which an empty one fills.
+    /// Time in which an empty bucket fills.
     whole: Duration,
 }
 
 impl<K: Hash + Eq + Clone> Brake<K> {
-    /// Buckets that hold `burst` tries, and get one more each `every`.
+    /// Creates a limiter whose buckets hold `burst` tries, and get another one each `every`.
     pub fn new(burst: u32, every: Duration) -> Self {
         Self { full_at: Mutex::default(), every, whole: every * burst }
     }
@@ -33,7 +32,7 @@ impl<K: Hash + Eq + Clone> Brake<K> {
         self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the time until this one may try again.
+    /// Checks whether this key may try now.
     ///
     /// # Errors
     /// The time to wait.
@@ -62,7 +61,7 @@ impl<K: Hash + Eq + Clone> Brake<K> {
         Ok(())
     }
 
-    /// Gives a try back.
+    /// Returns a try to the bucket.
     pub fn give_back(&self, key: &K, now: Instant) {
         let mut buckets = self.buckets();
         if let Some(full_at) = buckets.get_mut(key) {
@@ -74,7 +73,7 @@ impl<K: Hash + Eq + Clone> Brake<K> {
     }
 }
 
-/// Forgets those that are full, and at least one in four.
+/// Removes the buckets that are full, and at least one in four.
 fn make_room<K: Hash + Eq + Clone>(buckets: &mut HashMap<K, Instant>, now: Instant) {
     buckets.retain(|_, full_at| *full_at > now);
     if buckets.len() > MAX_BUCKETS * 3 / 4 {
@@ -139,8 +138,8 @@ mod tests {
     #[test]
     fn full_buckets_are_forgotten_first_and_then_a_quarter_of_the_fullest() {
         const QUARTER: usize = MAX_BUCKETS / 4;
-        /// A brake with as many buckets as are kept, of which `full` are full again at the time that is
-        /// returned.
+        /// Returns a limiter with as many buckets as are kept, of which `full` are full again at the time
+        /// that is returned.
         fn filled(full: usize) -> (Brake<usize>, Instant) {
             let (brake, start) = (Brake::new(10, SECOND), Instant::now());
             let nanos = Duration::from_nanos;

@@ -7,14 +7,14 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 
-use super::jpeg::{JpegError, JpegInfo, huffman::with_huffman_tables, inspect};
+use super::jpeg::{JpegError, JpegInfo, huffman::with_huffman_tables, inspect, start};
 
-/// Where the picture of a frame comes from.
+/// The origin of a frame's picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameKind {
-    /// The stream's source gave it.
+    /// A picture of the stream's source.
     Picture,
-    /// framecast drew it because the source is away.
+    /// An offline image, drawn because the source is away.
     Placeholder,
 }
 
@@ -32,17 +32,18 @@ impl Frame {
     /// Checks `jpeg` from SOI to EOI and keeps its very bytes; only missing Huffman tables are added, since
     /// browsers on Apple's systems show black without them.
     ///
-    /// Bytes after EOI are cut off.
+    /// Bytes after EOI are cut off, and so are a few before SOI ([`start`]).
     ///
     /// # Errors
     /// [`JpegError`] when the bytes are not a whole JPEG.
     pub fn from_jpeg(jpeg: Bytes) -> Result<Self, JpegError> {
+        let jpeg = jpeg.slice(start(&jpeg).unwrap_or_default()..);
         let info = inspect(&jpeg)?;
         Ok(Self::from_walked(jpeg.slice(..info.len), info))
     }
 
-    /// As [`Frame::from_jpeg`], for bytes that a [`Walk`](super::jpeg::Walk) has already found to be whole:
-    /// `info` must be what it said about `jpeg`, and `jpeg` must end with its EOI.
+    /// Returns a frame of bytes that a [`Walk`](super::jpeg::Walk) has already found to be whole, like
+    /// [`Frame::from_jpeg`]: `info` must be what it said about `jpeg`, and `jpeg` must end with its EOI.
     pub(crate) fn from_walked(jpeg: Bytes, info: JpegInfo) -> Self {
         debug_assert_eq!(inspect(&jpeg).as_ref(), Ok(&info), "only walked bytes become frames");
         debug_assert_eq!(jpeg.len(), info.len, "a frame ends with its EOI");
@@ -57,7 +58,7 @@ impl Frame {
         self
     }
 
-    /// Another picture made of this one: of the same kind, taken and arrived when this one was.
+    /// Returns a frame with another picture made from this one's, of the same kind and with the same times.
     ///
     /// # Errors
     /// [`JpegError`] when the bytes are not a whole JPEG.
@@ -66,17 +67,17 @@ impl Frame {
         Ok(Self { kind, taken, arrived, ..Self::from_jpeg(jpeg)? })
     }
 
-    /// The picture's bytes, SOI to EOI.
+    /// Returns the picture's bytes, SOI to EOI.
     pub fn jpeg(&self) -> &Bytes {
         &self.jpeg
     }
 
-    /// Width in pixels.
+    /// Returns the width in pixels.
     pub fn width(&self) -> u16 {
         self.info.width
     }
 
-    /// Height in pixels.
+    /// Returns the height in pixels.
     pub fn height(&self) -> u16 {
         self.info.height
     }
@@ -86,17 +87,17 @@ impl Frame {
         &self.info
     }
 
-    /// Picture or placeholder.
+    /// Returns whether it is a picture or a placeholder.
     pub fn kind(&self) -> FrameKind {
         self.kind
     }
 
-    /// Wall-clock time of arrival, for `X-Timestamp`.
+    /// Returns the wall-clock time of arrival, for `X-Timestamp`.
     pub fn taken(&self) -> SystemTime {
         self.taken
     }
 
-    /// Monotonic time of arrival, for ages.
+    /// Returns the monotonic time of arrival, for ages.
     pub fn arrived(&self) -> Instant {
         self.arrived
     }

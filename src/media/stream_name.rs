@@ -9,7 +9,7 @@ const MAX_NAME_LENGTH: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamName(Arc<str>);
 
-/// Why a text is not a stream name.
+/// The error of a text that is not a stream name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a stream name has 1 to {MAX_NAME_LENGTH} of the characters a-z, 0-9, _ and -")]
 pub struct NameError;
@@ -18,7 +18,7 @@ impl StreamName {
     /// Longest name, in characters.
     pub const MAX_LENGTH: usize = MAX_NAME_LENGTH;
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

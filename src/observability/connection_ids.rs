@@ -1,11 +1,11 @@
-//! Numbers for what comes and goes: viewers, publishers, connections to cameras.
+//! Numbers the connections in the log: viewers, publishers, connections to cameras.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 static LAST: AtomicU64 = AtomicU64::new(0);
 
-/// A number that nothing else had since the program was started; never 0. One count for all: in a log a
-/// number means one thing.
+/// Returns a number that nothing else had since the program was started; never 0. One count for all: in a log
+/// a number means one thing.
 pub fn next_id() -> u64 {
     LAST.fetch_add(1, Relaxed) + 1
 }

@@ -1,7 +1,8 @@
-//! Logging: one line a change of state, on standard error, with fields.
+//! Logging, metrics of the process, and counts of its tasks. One line is logged for each change of state, to
+//! standard error, with fields.
 //!
-//! What is logged says `RUST_LOG`, or else `filter`. How a line looks says the configuration. In JSON
-//! everything on standard error is JSON, a panic's words too.
+//! `RUST_LOG` selects the lines, or else the configuration, which also sets their format. With JSON everything
+//! on standard error is JSON, including the message of a panic.
 
 mod connection_ids;
 pub mod process;
@@ -15,7 +16,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, prelude::*};
 
 use crate::config::{AccessLog, LogConfig, LogFormat};
 
-/// The target of lines about requests and those who come and go, so that `RUST_LOG` can name it.
+/// Log target of requests and connections, so that `RUST_LOG` can name it.
 pub const ACCESS: &str = "framecast::access";
 
 /// Starts logging to standard error; `RUST_LOG` chooses what.

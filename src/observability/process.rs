@@ -5,11 +5,11 @@ use std::time::Duration;
 /// The figures; none where the system does not report them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Time on a processor, in the system's calls too, of all threads.
+    /// CPU time of all threads, including that in system calls.
     pub cpu: Option<Duration>,
     /// Memory that is in use.
     pub resident_bytes: Option<u64>,
-    /// Memory that was asked for.
+    /// Memory that was requested.
     pub virtual_bytes: Option<u64>,
     /// Threads.
     pub threads: Option<u64>,
@@ -20,7 +20,8 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Those of now. Reads files of the kernel: with thousands of open sockets that takes milliseconds.
+    /// Returns the current figures. Reads files of the kernel: with thousands of open sockets that takes
+    /// milliseconds.
     #[cfg(unix)]
     pub fn now() -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -37,7 +38,7 @@ impl Figures {
         }
     }
 
-    /// Nothing is known of this system.
+    /// Returns no figures, since this system is not known.
     #[cfg(not(unix))]
     pub fn now() -> Self {
         Self::default()
@@ -62,7 +63,7 @@ fn cpu() -> Option<Duration> {
     Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
 }
 
-/// `VmRSS: 12345 kB`, with blanks between.
+/// Returns the value of a line such as `VmRSS: 12345 kB`.
 fn of_status(status: &str, wanted: &str) -> Option<u64> {
     let value = status.lines().find_map(|line| line.strip_prefix(wanted)?.strip_prefix(':'))?;
     value.split_whitespace().next()?.parse().ok()

@@ -23,10 +23,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// Every kind.
     pub const ALL: [Self; 3] = [Self::Connection, Self::Stream, Self::Work];
 
-    /// Its word in the metrics.
+    /// Returns the name in metrics.
     pub fn word(self) -> &'static str {
         match self {
             Self::Connection => "connection",
@@ -51,7 +51,7 @@ impl Kind {
 pub struct Counted(&'static AtomicU64);
 
 impl Counted {
-    /// One more.
+    /// Counts a task.
     pub fn new(kind: Kind) -> Self {
         Self::by(kind.alive())
     }
@@ -68,7 +68,8 @@ impl Drop for Counted {
     }
 }
 
-/// `actix_rt::spawn` for [`Kind::Work`]: counted until it ends, also when it is aborted or panics.
+/// Spawns a task as `actix_rt::spawn` does, counted as [`Kind::Work`] until it ends, also when it is aborted
+/// or panics.
 #[track_caller]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where

@@ -1,7 +1,7 @@
-//! JPEGs one behind the other in one file, which has a bound.
+//! Appends JPEGs to one file of bounded size.
 //!
-//! A file that is full is renamed and begun anew, or stays as it is. It is opened for each picture: whoever
-//! moves or removes it, as logrotate does, gets a new one, and a file that is full is looked at again.
+//! A file that is full is rotated, or stays as it is. It is opened for each picture: after it was moved or
+//! removed, as by logrotate, a new one is created, and a file that is full is checked again.
 
 use std::{
     ffi::OsString,
@@ -10,10 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Outcome;
-use crate::{atomic_file, bus::Published, config::WhenFull};
+use crate::{bus::Published, config::WhenFull, platform::atomic_file};
 
-/// A file that grows up to its bound.
+/// A file that grows up to its maximum size.
 #[derive(Debug)]
 pub(super) struct Append {
     file: PathBuf,
@@ -21,12 +20,21 @@ pub(super) struct Append {
     when_full: WhenFull,
 }
 
+/// The result of writing a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The frame was written.
+    Saved,
+    /// The file has reached its maximum size, and is not rotated.
+    Full { bytes: u64 },
+}
+
 impl Append {
     pub(super) fn new(file: PathBuf, max_bytes: u64, when_full: WhenFull) -> Self {
         Self { file, max_bytes, when_full }
     }
 
-    /// Writes one picture behind the others.
+    /// Appends one picture.
     pub(super) fn write(&self, shown: &Published) -> io::Result<Outcome> {
         let jpeg = shown.frame.jpeg();
         if jpeg.len() as u64 > self.max_bytes {
@@ -51,14 +59,14 @@ impl Append {
         }
         let written = file.write_all(jpeg);
         if written.is_err() {
-            // The start of a picture is no picture. Where that fails too (a device), readers skip it.
+            // The start of a picture is no picture. Where truncating fails too (a device), readers skip it.
             let _ = file.set_len(len);
         }
         written.map(|()| Outcome::Saved)
     }
 }
 
-/// Returns the name of a file after it is full: `door.mjpg` becomes `door.1.mjpg`.
+/// Returns the name of a rotated file: `door.mjpg` becomes `door.1.mjpg`.
 pub(super) fn rotated(file: &Path) -> PathBuf {
     let mut extension = OsString::from("1");
     if let Some(own) = file.extension() {

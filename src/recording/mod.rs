@@ -1,32 +1,34 @@
-//! A stream's frames to disk: one file that is always the newest, a ring of files, or one file that grows.
+//! Writes a stream's frames to disk: one file that is always the newest, a ring of files, or one file that
+//! grows.
 //!
-//! A recorder reads the stream's bus like a viewer, so a slow disk skips frames and holds nothing up. A
+//! A recorder reads the stream's bus like a viewer, so a slow disk skips frames and delays nothing. A
 //! picture's file appears whole or not at all: it is written under another name in the same folder and
-//! renamed. Nothing is synced to the disk; after a power cut the newest files may be missing. Placeholders
+//! renamed. Nothing is synced to the disk; after a power cut the newest files may be missing. Offline images
 //! and repeated frames are not written.
 //!
-//! A full disk, or one that takes nothing, is a state that the API shows. It is said once in the log, counted
-//! with each frame, and tried again with the next one; it never touches the stream.
+//! A full or failing disk is a state that the API shows. It is logged once, counted with each frame, and
+//! tried again with the next one; it never affects the stream.
 
 mod append;
+mod latest;
 mod ring;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    fs, io,
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
-use append::Append;
+use append::{Append, Outcome};
+use latest::Latest;
 use ring::Ring;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use crate::{
-    atomic_file::{self, Access},
     bus::{Bus, Pace, Published, SavingState},
     config::{SaveConfig, SaveTarget},
     imaging::cpu_pool::reason,
@@ -42,14 +44,10 @@ pub struct Recorder {
     pace: Pace,
 }
 
-/// Where frames go.
+/// The file or files that frames are written to.
 #[derive(Debug)]
 enum Target {
-    Latest {
-        path: PathBuf,
-        /// Temporary files of an earlier run were removed.
-        swept: bool,
-    },
+    Latest(Latest),
     Ring(Ring),
     Append(Append),
     /// Panics at the first frame and saves the others.
@@ -57,22 +55,12 @@ enum Target {
     Broken(u32),
 }
 
-/// The result of writing a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Saved,
-    /// There is no room by configuration, and none is to be made.
-    Full {
-        bytes: u64,
-    },
-}
-
 impl Recorder {
-    /// A recorder of what `bus` shows; what it writes and fails to is counted there.
+    /// Creates a recorder of the frames of `bus`, whose statistics count what is written and what fails.
     pub fn new(config: SaveConfig, bus: Arc<Bus>) -> Self {
         let place = config.target.place().to_owned();
         let target = match config.target {
-            SaveTarget::Latest(path) => Target::Latest { path, swept: false },
+            SaveTarget::Latest(path) => Target::Latest(Latest::new(path)),
             SaveTarget::Ring { dir, keep, max_bytes } => Target::Ring(Ring::new(dir, keep, max_bytes)),
             SaveTarget::Append { file, max_bytes, when_full } => {
                 Target::Append(Append::new(file, max_bytes, when_full))
@@ -82,7 +70,7 @@ impl Recorder {
         Self { target: Some(target), place, bus, pace: Pace::new(config.every) }
     }
 
-    /// Writes each new frame until the bus is closed. Dropping the future stops it after the write in hand.
+    /// Writes each new frame until the bus is closed. Dropping the future stops it after the current write.
     pub async fn run(mut self) {
         let mut frames = self.bus.subscribe();
         let mut last_seq = 0;
@@ -105,7 +93,7 @@ impl Recorder {
     async fn save(&mut self, shown: Arc<Published>) {
         let Some(mut target) = self.target.take() else { return };
         let written = spawn_blocking(move || {
-            // The next frame has its own try, whatever became of this one.
+            // The next frame is tried whatever became of this one.
             let result = catch_unwind(AssertUnwindSafe(|| target.write(&shown)))
                 .unwrap_or_else(|panic| Err(io::Error::other(format!("a bug: {}", reason(&*panic)))));
             (target, result)
@@ -116,7 +104,7 @@ impl Recorder {
                 self.target = Some(target);
                 result
             }
-            // The runtime is going down: there is no disk to write to any more.
+            // The runtime is shutting down.
             Err(gone) => Err(io::Error::other(gone)),
         };
         self.note(result);
@@ -144,7 +132,7 @@ impl Recorder {
             Err(error) => {
                 stats.count_save_failure();
                 if stats.note_saving(SavingState::Failing, Some(error.to_string())) {
-                    warn!(%path, %error, "cannot save frames; trying again with each frame");
+                    warn!(%path, %error, "cannot save frames; retrying with each frame");
                 }
             }
         }
@@ -154,17 +142,7 @@ impl Recorder {
 impl Target {
     fn write(&mut self, shown: &Published) -> io::Result<Outcome> {
         match self {
-            Self::Latest { path, swept } => {
-                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                let folder = folder.unwrap_or(Path::new("."));
-                fs::create_dir_all(folder)?;
-                if !std::mem::replace(swept, true) {
-                    let own = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                    atomic_file::remove_unfinished(folder, |name| name == own)?;
-                }
-                atomic_file::write_whole(path, shown.frame.jpeg(), Access::Usual)?;
-                Ok(Outcome::Saved)
-            }
+            Self::Latest(file) => file.write(shown).map(|()| Outcome::Saved),
             Self::Ring(ring) => ring.write(shown).map(|()| Outcome::Saved),
             Self::Append(file) => file.write(shown),
             #[cfg(test)]

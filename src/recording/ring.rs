@@ -1,4 +1,4 @@
-//! The newest frames as files in a folder; the oldest go.
+//! Keeps the newest frames as files in a folder, and removes the oldest.
 
 use std::{
     collections::VecDeque,
@@ -8,29 +8,28 @@ use std::{
 };
 
 use crate::{
-    atomic_file::{self, Access},
     bus::Published,
     media::formats::picture_name,
+    platform::atomic_file::{self, Access},
 };
 
-/// Files removed with one frame at most: a ring made smaller shrinks over some frames instead of in one long
-/// stop.
+/// Maximum number of files removed with one frame: a ring that was made smaller shrinks over some frames
+/// instead of in one long stop.
 const MAX_REMOVED_AT_ONCE: usize = 64;
 
-/// A folder of files, as many as a number or their bytes allow, named by local time:
-/// `20261122-140322-123-000042.jpg`.
+/// A folder of files, bounded in number or bytes, named by local time: `20261122-140322-123-000042.jpg`.
 #[derive(Debug)]
 pub(super) struct Ring {
     folder: PathBuf,
     keep: usize,
     max_bytes: u64,
-    /// None until the folder was read.
+    /// None until the folder has been read.
     files: Option<Files>,
 }
 
 #[derive(Debug, Default)]
 struct Files {
-    /// With their lengths, oldest first.
+    /// Files with their lengths, oldest first.
     list: VecDeque<(PathBuf, u64)>,
     bytes: u64,
 }
@@ -41,16 +40,15 @@ impl Ring {
         Self { folder, keep, max_bytes: max_bytes.unwrap_or(u64::MAX), files: None }
     }
 
-    /// Writes one frame, and removes what is too many or too much; the newest always stays.
+    /// Writes one frame, and removes the oldest files above the bounds; the newest always stays.
     pub(super) fn write(&mut self, shown: &Published) -> io::Result<()> {
         let path = self.folder.join(picture_name(&shown.frame, shown.seq));
-        // On failure the folder is read anew next time: somebody may have removed it.
+        // On failure the folder is read anew next time: it may have been removed.
         let mut files = match self.files.take() {
             Some(files) => files,
             None => {
                 let mut list = earlier(&self.folder)?;
-                // Numbers begin anew with each run: a file of the same millisecond and number is replaced,
-                // not two files.
+                // Numbers begin anew with each run: a file of the same millisecond and number is replaced.
                 list.retain(|(file, _)| *file != path);
                 Files { bytes: list.iter().map(|(_, len)| len).sum(), list }
             }
@@ -77,8 +75,8 @@ impl Ring {
     }
 }
 
-/// Files of an earlier run, oldest first: by the time of writing, since names jump back with summer time.
-/// Leftovers of an interrupted run are removed; files with other names are left alone.
+/// Returns the files of an earlier run, oldest first: by the time of writing, since names jump back with
+/// summer time. Leftovers of an interrupted run are removed; files with other names are left alone.
 fn earlier(folder: &Path) -> io::Result<VecDeque<(PathBuf, u64)>> {
     fs::create_dir_all(folder)?;
     atomic_file::remove_unfinished(folder, is_ours)?;
@@ -87,9 +85,9 @@ fn earlier(folder: &Path) -> io::Result<VecDeque<(PathBuf, u64)>> {
         let entry = entry?;
         let file_name = entry.file_name();
         let Some(name) = file_name.to_str() else { continue };
-        // A folder of such a name was not made here, and could not be removed as a file.
+        // A folder of such a name was not created here, and could not be removed as a file.
         if is_ours(name) && !entry.file_type()?.is_dir() {
-            // Of a link, its own metadata.
+            // The metadata of a link itself.
             let about = entry.metadata()?;
             files.push((about.modified()?, entry.path(), about.len()));
         }
@@ -98,7 +96,7 @@ fn earlier(folder: &Path) -> io::Result<VecDeque<(PathBuf, u64)>> {
     Ok(files.into_iter().map(|(_, path, len)| (path, len)).collect())
 }
 
-/// Whether a name is one that [`picture_name`] gives.
+/// Whether a name is one that [`picture_name`] returns.
 fn is_ours(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".jpg") else { return false };
     let parts: Vec<_> = stem.split('-').collect();

@@ -14,7 +14,7 @@ use crate::{
 /// A test that hangs fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A frame that is told by its width.
+/// Returns a frame that is recognised by its width.
 fn frame(width: u16) -> Frame {
     let pixels = Pixels::new(width, 8, PixelFormat::Gray, vec![128; usize::from(width) * 8]).unwrap();
     Frame::from_jpeg(codec().encode(&pixels, Quality::PICTURE).unwrap()).unwrap()
@@ -43,7 +43,7 @@ fn ring(dir: &Path, keep: u32) -> SaveConfig {
     every_frame(SaveTarget::Ring { dir: dir.to_owned(), keep: NonZeroU32::new(keep), max_bytes: None })
 }
 
-/// Shows one frame after the other and waits for each to be dealt with, then ends the recorder.
+/// Publishes one frame after the other and waits until each was handled, then ends the recorder.
 async fn record(config: SaveConfig, frames: Vec<Frame>) -> Arc<Bus> {
     let bus = Arc::new(Bus::default());
     run(Recorder::new(config, bus.clone()), bus, frames).await

@@ -11,12 +11,12 @@ use crate::{
     media::stream_name::StreamName,
 };
 
-/// Changes what runs.
+/// Operations on the running relay.
 pub trait Control: Send + Sync + fmt::Debug {
-    /// Reads the configuration anew. If anything is wrong with it, nothing changes.
+    /// Reads the configuration again. If anything is wrong with it, nothing changes.
     fn reload(&self) -> BoxFuture<'static, Result<Applied, NotApplied>>;
 
-    /// Adds, changes or removes a stream, and keeps that over a restart.
+    /// Adds, changes or removes a stream, and stores that for the next start.
     fn edit(&self, name: StreamName, edit: Edit) -> BoxFuture<'static, Result<Edited, NotApplied>>;
 
     /// Returns the settings of a stream as they are in the file, or were sent, with stars in place of
@@ -31,17 +31,17 @@ pub trait Control: Send + Sync + fmt::Debug {
 /// credential mean the one before.
 #[derive(Clone)]
 pub enum Edit {
-    /// It is not there, and is to be.
+    /// Create the stream, which must not exist.
     Create(Value),
-    /// It is to be so, whether or not it is there.
+    /// Set the stream's settings, whether or not it exists.
     Replace(Value),
-    /// These of its keys are to be so; null takes one away (RFC 7396).
+    /// Set some keys of the stream's settings; null removes a key (RFC 7396).
     Merge(Value),
-    /// It is not to be there.
+    /// Remove the stream.
     Remove,
 }
 
-/// Settings may hold credentials.
+/// Leaves out the settings, which may contain credentials.
 impl fmt::Debug for Edit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -56,7 +56,7 @@ impl fmt::Debug for Edit {
 /// The result of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edited {
-    /// The stream was not there before.
+    /// Whether the stream did not exist before.
     pub created: bool,
     /// The changes that it made.
     pub applied: Applied,
@@ -65,49 +65,47 @@ pub struct Edited {
 /// A stream's settings as they were written.
 #[derive(Debug, Clone)]
 pub struct StreamSettings {
-    /// With the keys of the file, and stars in place of credentials.
+    /// Settings with the keys of the file, and stars in place of credentials.
     pub settings: Value,
-    /// Whether it was added over HTTP, and can be changed so.
+    /// Whether the stream was added over HTTP, and can be changed that way.
     pub added: bool,
 }
 
 /// The changes that a new configuration made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Streams that were not there.
+    /// Streams that were added.
     pub added: Vec<StreamName>,
-    /// Streams with other settings.
+    /// Streams whose settings changed.
     pub changed: Vec<StreamName>,
-    /// Streams that are gone.
+    /// Streams that were removed.
     pub removed: Vec<StreamName>,
-    /// Settings that differ from those it runs with, and hold after a restart.
+    /// Settings that differ from the running ones and take effect after a restart.
     pub needs_restart: Vec<&'static str>,
 }
 
-/// Why a configuration was not applied.
+/// The reason for which a configuration was not applied.
 #[derive(Debug, thiserror::Error)]
 pub enum NotApplied {
-    /// There is none to be read again: the built-in demo is served.
+    /// There is no file to read again: the built-in demo is served.
     #[error("there is no configuration file: framecast serves its built-in demo")]
     NoFile,
-    /// It is wrong.
+    /// The configuration is invalid.
     #[error(transparent)]
     Mistakes(#[from] ConfigErrors),
-    /// The stream stands in the file, which is not written to.
-    #[error("{0} stands in the configuration file: change it there")]
+    /// The stream is in the file, which is never written.
+    #[error("{0} is defined in the configuration file: change it there")]
     InFile(StreamName),
     /// A stream of this name was added already.
-    #[error("there is a stream {0} already: PUT or PATCH changes it")]
+    #[error("stream {0} already exists: use PUT or PATCH to change it")]
     Exists(StreamName),
     /// No stream of this name was added.
     #[error("there is no stream {0} that was added over HTTP")]
     NoSuchStream(StreamName),
-    /// Stars stand for a credential that is not there, or that was for another address.
-    #[error(
-        "{path}: *** stands for a credential of before, and there is none for this address: give it anew"
-    )]
+    /// Stars stand for a credential that does not exist, or that was for another address.
+    #[error("{path}: *** replaces an earlier credential, and there is none for this address: give it again")]
     Stars {
-        /// Where they stand.
+        /// Path of the stars.
         path: String,
     },
     /// A changed URL would send a credential to another address, and the change does not contain it.
@@ -119,7 +117,7 @@ pub enum NotApplied {
         /// Path of the credential.
         path: String,
     },
-    /// Its source is a program, which streams added over HTTP must not start.
+    /// The source is a program, which streams added over HTTP must not start.
     #[error(
         "streams.{name}.source.type: {kind} starts a program (ffmpeg), which server.api_sources: network \
          does not allow over HTTP: set server.api_sources: network+ffmpeg in the configuration file, or put \
@@ -131,7 +129,7 @@ pub enum NotApplied {
         /// The source's type.
         kind: String,
     },
-    /// No more can be added.
+    /// The maximum number of streams has been added.
     #[error("at most {MAX_ADDED} streams can be added over HTTP")]
     TooMany,
     /// Added streams cannot be stored, so nothing has changed.
@@ -139,20 +137,20 @@ pub enum NotApplied {
     NotKept {
         /// The state file.
         file: String,
-        /// The system's words.
+        /// Error of the system.
         cause: std::io::Error,
     },
-    /// The system refuses what it needs.
-    #[error("the system refuses what framecast needs: {0}")]
+    /// The system refuses threads or sockets.
+    #[error("the system refused a resource that framecast needs: {0}")]
     System(#[from] std::io::Error),
 }
 
 /// The configuration file as it was read last.
 #[derive(Debug, Clone)]
 pub struct Configuration {
-    /// Which file; none if the built-in demo is served.
+    /// Path of the file; none if the built-in demo is served.
     pub file: Option<PathBuf>,
-    /// When what holds was read.
+    /// Time at which the running configuration was read.
     pub loaded_at: SystemTime,
     /// Settings that differ from the running ones, and take effect after a restart.
     pub needs_restart: Vec<&'static str>,
@@ -161,7 +159,7 @@ pub struct Configuration {
     pub error: Option<ConfigErrors>,
 }
 
-/// For the log and for events.
+/// Describes the changes, for the log and for events.
 impl fmt::Display for Applied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [("added", &self.added), ("changed", &self.changed), ("removed", &self.removed)];

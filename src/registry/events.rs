@@ -22,42 +22,43 @@ use crate::{
 /// Number of events that are kept: a bad night of a dozen cameras, in less than 200 kB.
 pub const MAX_EVENTS: usize = 1000;
 
-/// One thing that happened.
+/// An event.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// Counts up from 1 over the life of the relay.
+    /// Number of the event, counted from 1 over the life of the relay.
     pub id: u64,
-    /// When.
+    /// Time of the event.
     pub time: SystemTime,
-    /// Which stream; none when it is about the relay.
+    /// Stream of the event; none if it is about the relay.
     pub stream: Option<StreamName>,
     /// Kind of the event.
     pub kind: EventKind,
-    /// In words: why a source is away, what changed, what is wrong with the configuration; may be empty.
+    /// Message in words: why a source is away, what changed, what is wrong with the configuration; may be
+    /// empty.
     pub message: Reason,
 }
 
 /// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
-    /// A stream has this state now, as [`State::as_str`] says it.
+    /// A stream changed to this state, as named by [`State::as_str`].
     State(&'static str),
-    /// A stream is there that was not.
+    /// A stream was added.
     Added,
-    /// A stream has other settings.
+    /// A stream's settings were changed.
     Changed,
-    /// A stream is gone.
+    /// A stream was removed.
     Removed,
-    /// Somebody had a stream's source start anew.
+    /// A stream's source was restarted on request.
     Restarted,
-    /// The configuration was read and holds.
+    /// The configuration was read and applied.
     Reloaded,
-    /// The configuration was read and is wrong; the one before holds.
+    /// The configuration was read and is invalid; the one before stays in effect.
     ReloadFailed,
 }
 
 impl EventKind {
-    /// For JSON: `state`, or a word of its own.
+    /// Returns the name in JSON: `state`, or a word of its own.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::State(_) => "state",
@@ -70,7 +71,7 @@ impl EventKind {
         }
     }
 
-    /// The state that a stream has now, if that is what happened.
+    /// Returns the state that a stream changed to, if that is the event.
     pub fn state(self) -> Option<&'static str> {
         match self {
             Self::State(state) => Some(state),
@@ -79,19 +80,19 @@ impl EventKind {
     }
 }
 
-/// The last events.
+/// The recent events.
 #[derive(Debug)]
 pub struct Events {
     ring: Mutex<Ring>,
     last: watch::Sender<u64>,
 }
 
-/// The events that somebody may see, with numbers that count no others.
+/// The events that a caller may see, with numbers that count no others.
 #[derive(Debug)]
 pub struct Visible {
-    /// The number of the last one, kept or not.
+    /// Number of the last event, kept or not.
     pub last: u64,
-    /// Those that are kept, oldest first.
+    /// Events that are kept, oldest first.
     pub events: Vec<Event>,
 }
 
@@ -127,7 +128,7 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Notes one.
+    /// Adds an event.
     pub fn add(&self, stream: Option<&StreamName>, kind: EventKind, message: impl Into<Reason>) {
         let mut ring = self.ring();
         ring.last += 1;
@@ -141,7 +142,7 @@ impl Events {
         self.last.send_replace(id);
     }
 
-    /// Those behind number `id` that are still kept, oldest first.
+    /// Returns the kept events after number `id`, oldest first.
     pub fn after(&self, id: u64) -> Vec<Event> {
         self.ring().kept.iter().filter(|event| event.id > id).cloned().collect()
     }
@@ -164,7 +165,7 @@ impl Events {
         self.ring().last_visible(may_see)
     }
 
-    /// Wakes at each event, with its number.
+    /// Returns a receiver of the number of each new event.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.last.subscribe()
     }
@@ -175,8 +176,8 @@ impl Events {
     }
 }
 
-/// Notes each state of a stream until it is gone. States that follow each other at once may be noted as the
-/// last of them.
+/// Adds an event for each state of a stream until it ends. States that follow each other at once may be noted
+/// as the last of them.
 pub async fn follow(name: StreamName, mut status: watch::Receiver<Status>, events: std::sync::Arc<Events>) {
     while status.changed().await.is_ok() {
         let state = status.borrow_and_update().state.clone();

@@ -25,15 +25,15 @@ const SIDES: RangeInclusive<u16> = 1..=8192;
 /// The side of a JPEG's block.
 const SIDE_GRID: u16 = 8;
 
-/// Of less nothing can be seen.
+/// Smallest side: nothing can be seen on a smaller picture.
 const MIN_SIDE: u16 = 16;
 
 const QUALITIES: RangeInclusive<u8> = 1..=100;
 
-/// A finer difference cannot be seen.
+/// Step of the quality: a finer difference cannot be seen.
 const QUALITY_GRID: u8 = 5;
 
-/// In thousandths of a frame a second.
+/// Frame rates, in thousandths of a frame a second.
 const RATES_MILLI: [u32; 19] = [
     100, 200, 500, 1000, 2000, 3000, 4000, 5000, 6000, 8000, 10_000, 12_000, 15_000, 20_000, 25_000, 30_000,
     40_000, 50_000, 60_000,
@@ -55,11 +55,11 @@ pub struct Variant {
     gray: bool,
 }
 
-/// A value that makes no sense.
+/// An error because of an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} must be {wanted}, not {given:?}")]
 pub struct VariantError {
-    /// Which part of the query.
+    /// Name of the parameter.
     pub key: &'static str,
     /// The values that are valid.
     pub wanted: &'static str,
@@ -68,7 +68,7 @@ pub struct VariantError {
 }
 
 impl Variant {
-    /// As a query says, of which `value` gives the values by their keys.
+    /// Parses the parameters of a query, of which `value` returns the values by their names.
     ///
     /// # Errors
     /// [`VariantError`] for the first value that makes no sense.
@@ -107,7 +107,7 @@ impl Variant {
         })
     }
 
-    /// Whether the stream is wanted as it is.
+    /// Returns whether no change is asked for.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
@@ -132,7 +132,7 @@ impl Variant {
         Self { quality, width: Some(width), height: None, ..*self }
     }
 
-    /// As far as a single picture can be so: without the rate.
+    /// Returns the parameters that apply to a single picture: all but the rate.
     #[must_use]
     pub fn of_one_picture(self) -> Self {
         Self { rate_milli: None, ..self }
@@ -155,12 +155,13 @@ impl Variant {
         }
     }
 
-    /// The rate that it is thinned to.
+    /// Returns the rate that the stream is limited to.
     pub fn max_fps(&self) -> Option<f64> {
         self.rate_milli.map(|milli| f64::from(milli) / 1000.0)
     }
 
-    /// The stream that shows `origin` so. It runs while it is wanted, and is never written to disk.
+    /// Returns the stream that shows `origin` with these parameters. It runs while it is wanted, and is never
+    /// written to disk.
     pub(super) fn stream(&self, origin: &StreamConfig) -> StreamConfig {
         let Rework { steps, encode, strip_metadata } = self.rework();
         StreamConfig {
@@ -178,7 +179,7 @@ impl Variant {
         }
     }
 
-    /// For the log: the beginning of the stream's name, and all of this.
+    /// Returns a name for the log: the beginning of the stream's name, with all parameters.
     fn name(&self, origin: &StreamName) -> StreamName {
         let mut asked = String::new();
         let mut add = |letter: char, value: Option<String>| {
@@ -197,7 +198,7 @@ impl Variant {
     }
 }
 
-/// The query that says so, in one order: what viewers who share it have in common.
+/// Formats the query in one order: the key of what viewers with the same parameters share.
 impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [

@@ -23,12 +23,12 @@ pub use snapshot_cache::Pictures;
 
 use crate::{config::StreamConfig, media::stream_name::StreamName, stream::StreamHandle};
 
-/// Starts streams: the relay does, which alone knows the threads and the pool.
+/// Starts streams. The relay implements it, which alone knows the threads and the pool.
 pub trait Start: Send + Sync + fmt::Debug {
     /// Starts a stream. It runs until it is stopped; putting it into a [`Registry`] is the caller's.
     fn start(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>>;
 
-    /// Starts a stream that no other stream may show, under a name that another may have.
+    /// Starts a stream that no other stream may show, under a name that another stream may have.
     fn start_apart(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>>;
 }
 
@@ -39,16 +39,16 @@ pub struct Registry {
     order: RwLock<Order>,
 }
 
-/// Which of the streams have a number.
+/// The order of the streams that have a number.
 #[derive(Debug, Clone, Default)]
 struct Order {
-    /// mjpg-streamer's `stream_N` counts in this order.
+    /// Names in the order in which mjpg-streamer's `stream_N` counts.
     names: Vec<StreamName>,
     overview: Option<StreamName>,
 }
 
 impl Registry {
-    /// Holds `streams`, in this order.
+    /// Creates a registry of `streams`, in this order.
     pub fn new(streams: Vec<StreamHandle>) -> Self {
         let registry = Self::default();
         let names = streams.iter().map(|stream| stream.name().clone()).collect();
@@ -57,12 +57,12 @@ impl Registry {
         registry
     }
 
-    /// Holds a stream from now on, in place of the one of its name.
+    /// Adds a stream in place of the one of its name.
     pub fn put(&self, stream: StreamHandle) {
         self.streams.insert(stream.name().clone(), stream);
     }
 
-    /// Holds the stream of this name no longer, and gives it.
+    /// Removes the stream of this name and returns it.
     pub fn remove(&self, name: &StreamName) -> Option<StreamHandle> {
         self.streams.remove(name).map(|(_, stream)| stream)
     }
@@ -72,22 +72,22 @@ impl Registry {
         *self.order.write().unwrap_or_else(PoisonError::into_inner) = Order { names, overview };
     }
 
-    /// The mosaic of all streams, if there is one beside them.
+    /// Returns the mosaic of all streams, if there is one beside them.
     pub fn overview(&self) -> Option<StreamHandle> {
         self.get(&self.order().overview?)
     }
 
-    /// The stream of this name.
+    /// Returns the stream of this name.
     pub fn get(&self, name: &StreamName) -> Option<StreamHandle> {
         self.streams.get(name).map(|entry| entry.value().clone())
     }
 
-    /// The stream at `position`, counted from 0 in the order of the configuration.
+    /// Returns the stream at `position`, counted from 0 in the order of the configuration.
     pub fn nth(&self, position: usize) -> Option<StreamHandle> {
         self.get(self.order().names.get(position)?)
     }
 
-    /// All streams of the configuration, in order.
+    /// Returns all streams of the configuration, in order.
     pub fn all(&self) -> Vec<StreamHandle> {
         self.order().names.iter().filter_map(|name| self.get(name)).collect()
     }

@@ -1,18 +1,18 @@
-//! Places that last while somebody holds them: who comes first makes one, others join it, and when the last
-//! has gone it is given up, unless somebody came at that very moment.
+//! A map whose values live while somebody holds them: the first holder makes a value, others join it, and
+//! when the last holder has gone it is removed.
 //!
 //! Joining, counting and giving up happen under one lock, so that nobody ever holds a place that was given
 //! up. Every order in which threads can do so is tried in `loom/`.
 
 use std::{collections::HashMap, fmt::Debug, hash::Hash, sync::PoisonError};
 
-use crate::sync::{Arc, Mutex, MutexGuard, watch};
+use crate::platform::sync::{Arc, Mutex, MutexGuard, watch};
 
-/// The places, by key. Clones share them.
+/// The values by key. Clones share them.
 #[derive(Debug)]
 pub(super) struct Places<K, V>(Arc<Mutex<HashMap<K, Arc<Place<V>>>>>);
 
-/// One of them, perhaps not there any more.
+/// A value and its holders, perhaps removed from the map.
 #[derive(Debug)]
 pub(super) struct Place<V> {
     /// The value.
@@ -22,15 +22,15 @@ pub(super) struct Place<V> {
 
 /// A value of the map.
 pub(super) trait Tenant {
-    /// Somebody looks after it, who gives it up when it is time: the last holder does not.
+    /// Returns whether a keeper removes the value when it is time, so that the last holder does not.
     fn has_keeper(&self) -> bool;
 
-    /// Its place is no longer among the others, which are locked meanwhile; may be told more than once. The
-    /// default is to do nothing about it.
+    /// Called when the value was removed from the map, which is locked meanwhile; may be called more than
+    /// once.
     fn moved_out(&self) {}
 }
 
-/// While it lives, its place is not given up.
+/// Holds a value; it is not removed before this is dropped.
 #[derive(Debug)]
 pub(super) struct Hold<K: Hash + Eq, V: Tenant> {
     places: Places<K, V>,
@@ -51,7 +51,8 @@ impl<K, V> Clone for Places<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V: Tenant> Places<K, V> {
-    /// Joins the place of `key` if it `is_it`, or makes one in its stead; none when there are `most` already.
+    /// Joins the value of `key` if it `is_it`, or makes one in its place; none when there are `most` values
+    /// already.
     pub(super) fn hold(
         &self,
         key: K,
@@ -81,12 +82,12 @@ impl<K: Hash + Eq + Clone, V: Tenant> Places<K, V> {
 }
 
 impl<K: Hash + Eq, V: Tenant> Places<K, V> {
-    /// All of them, locked.
+    /// Returns all values, locked.
     pub(super) fn all(&self) -> MutexGuard<'_, HashMap<K, Arc<Place<V>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether nobody came at the last moment; then it is there no more.
+    /// Removes a value unless somebody has just joined. Returns whether it was removed.
     pub(super) fn give_up(&self, key: &K, place: &Arc<Place<V>>) -> bool {
         let mut places = self.all();
         let unheld = *place.holders.borrow() == 0;
@@ -96,13 +97,13 @@ impl<K: Hash + Eq, V: Tenant> Places<K, V> {
         unheld
     }
 
-    /// Takes it away, whoever holds it.
+    /// Removes a value, whoever holds it.
     pub(super) fn remove(&self, key: &K, place: &Arc<Place<V>>) {
         remove(&mut self.all(), key, place);
     }
 }
 
-/// Unless another stands there by now.
+/// Removes a value, unless another has taken its place.
 fn remove<K: Hash + Eq, V: Tenant>(places: &mut HashMap<K, Arc<Place<V>>>, key: &K, place: &Arc<Place<V>>) {
     if places.get(key).is_some_and(|there| Arc::ptr_eq(there, place)) {
         places.remove(key);
@@ -118,12 +119,12 @@ impl<V> Place<V> {
 }
 
 impl<K: Hash + Eq, V: Tenant> Hold<K, V> {
-    /// The place that is held.
+    /// Returns the value that is held.
     pub(super) fn place(&self) -> &Arc<Place<V>> {
         &self.place
     }
 
-    /// Its key.
+    /// Returns its key.
     pub(super) fn key(&self) -> &K {
         &self.key
     }

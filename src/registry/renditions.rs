@@ -35,8 +35,8 @@ use crate::{
     stream::{Status, StreamHandle, state::State},
 };
 
-/// A rendition outlasts its last viewer by so long, or by its stream's `linger` if that is less: for a page
-/// that is loaded anew. The stream's own linger comes behind it, so this is short.
+/// Time for which a rendition outlasts its last viewer, or its stream's `linger` if that is less: for a page
+/// that is reloaded.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The renditions of all streams.
@@ -52,7 +52,7 @@ type Key = (StreamName, Variant);
 /// One rendition, perhaps not started yet.
 #[derive(Debug)]
 struct Made {
-    /// Tells a stream from another that came in its place.
+    /// Bus of the origin, which tells a stream from another that took its place.
     origin: Arc<Bus>,
     stream: OnceCell<StreamHandle>,
     /// Whether its counts were added to the counters of its origin.
@@ -60,12 +60,12 @@ struct Made {
 }
 
 impl Tenant for Made {
-    /// One that runs has one.
+    /// Returns whether the rendition runs: then it has a keeper.
     fn has_keeper(&self) -> bool {
         self.stream.initialized()
     }
 
-    /// Its counters are its origin's from now on.
+    /// Adds its counters to those of its origin.
     fn moved_out(&self) {
         if let Some(stream) = self.stream.get()
             && !self.settled.swap(true, Ordering::Relaxed)
@@ -80,14 +80,14 @@ impl Tenant for Made {
 pub struct Rendition {
     /// The parameters that were asked for.
     pub variant: Variant,
-    /// The stream that shows it.
+    /// Returns the stream that shows it.
     pub stream: StreamHandle,
 }
 
-/// Why there is no rendition.
+/// The reason for which there is no rendition.
 #[derive(Debug, thiserror::Error)]
 pub enum RenditionError {
-    /// There are as many as allowed.
+    /// The maximum number of renditions exists.
     #[error(
         "there are as many renditions as limits.max_renditions allows: {most}; ask for one that is there, or \
          for the stream as it is"
@@ -96,12 +96,12 @@ pub enum RenditionError {
         /// The limit.
         most: usize,
     },
-    /// No thread takes it.
+    /// No thread could start it.
     #[error("the rendition cannot be started: {0}")]
     Start(#[from] io::Error),
 }
 
-/// While it lives, the rendition runs.
+/// Holds a rendition, which runs until this is dropped.
 #[derive(Debug)]
 pub struct Held {
     _hold: Hold<Key, Made>,
@@ -109,14 +109,14 @@ pub struct Held {
 }
 
 impl Held {
-    /// The stream that shows it.
+    /// Returns the stream that shows it.
     pub fn stream(&self) -> &StreamHandle {
         &self.stream
     }
 }
 
 impl Renditions {
-    /// Room for so many at the same time.
+    /// Creates the renditions, at most `most` at the same time.
     pub fn new(most: usize) -> Self {
         Self { places: Places::default(), most: AtomicUsize::new(most), refused: AtomicU64::new(0) }
     }
@@ -156,7 +156,7 @@ impl Renditions {
         })
     }
 
-    /// The renditions of a stream, in the order of what was asked for.
+    /// Returns the renditions of a stream, in the order of their parameters.
     pub fn of(&self, origin: &StreamHandle) -> Vec<Rendition> {
         let mut found = self.running(|made| Arc::ptr_eq(&made.origin, origin.bus()));
         found.sort_by_key(|rendition| rendition.variant.to_string());
@@ -179,7 +179,7 @@ impl Renditions {
         totals
     }
 
-    /// All of them.
+    /// Returns all renditions.
     pub fn all(&self) -> Vec<Rendition> {
         self.running(|_| true)
     }
@@ -203,7 +203,7 @@ impl Renditions {
         self.most.load(Ordering::Relaxed)
     }
 
-    /// From now on there may be so many; those beyond it that are there stay.
+    /// Sets the largest allowed number of renditions; running ones beyond it continue.
     pub fn set_most(&self, most: usize) {
         self.most.store(most, Ordering::Relaxed);
     }

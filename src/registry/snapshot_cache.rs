@@ -1,5 +1,5 @@
-//! Cache of single pictures that requests ask for. A page that is open twenty times asks twenty times for the
-//! same picture of the same frame; it is made once.
+//! A cache of single pictures that requests ask for. A page that is open twenty times asks twenty times for
+//! the same picture of the same frame; it is made once.
 
 use std::{
     collections::VecDeque,
@@ -15,10 +15,10 @@ use crate::{
     media::frame::Frame,
 };
 
-/// Pictures that are kept: a page of tiles, each in one size or two. The oldest goes first.
+/// Maximum number of pictures: a page of tiles, each in one size or two. The oldest goes first.
 const MAX_KEPT: usize = 32;
 
-/// Larger ones are not kept: all of them together are 32 MiB at most, and no more than caches may have.
+/// Largest picture that is kept: all together are 32 MiB at most, and no more than caches may have.
 const MAX_KEPT_BYTES: usize = 1024 * 1024;
 
 /// The newest pictures that were made.
@@ -33,7 +33,7 @@ struct Made {
     of: Weak<Bus>,
     variant: Variant,
     seq: u64,
-    /// Shared by the requests that are making it, then by `kept`.
+    /// The picture, which is shared by the requests that are making it, then by `kept`.
     picture: Weak<OnceCell<Frame>>,
     /// The picture in the cache, once it is made.
     kept: Option<Cached<Arc<OnceCell<Frame>>>>,
@@ -45,7 +45,8 @@ impl Pictures {
         Self { made: Mutex::default(), memory }
     }
 
-    /// The picture `of` a bus as `variant` has it. `make` makes it, unless another has, or is about to.
+    /// Returns the picture `of` a bus with these parameters. `make` makes it, unless another has, or is about
+    /// to.
     ///
     /// # Errors
     /// What `make` says; the next who asks tries anew.

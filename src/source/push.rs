@@ -1,14 +1,14 @@
-//! Pictures that others push: `type: push`.
+//! Frames that publishers push: `type: push`.
 //!
 //! They come over HTTP, straight to the stream's [`Sink`]; this source only keeps the stream running until it
-//! is halted.
+//! is stopped.
 
 use futures_util::future::LocalBoxFuture;
 
 use super::{Source, SourceError};
 use crate::bus::Sink;
 
-/// Waits, for ever.
+/// A source that waits until it is dropped.
 #[derive(Debug)]
 pub struct PushSource;
 

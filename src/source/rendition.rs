@@ -1,8 +1,8 @@
-//! Another stream's pictures: for a stream that shows them transformed, thinned out or saved.
+//! The frames of another stream, for a stream that shows them transformed, at a lower rate, or saves them.
 //!
-//! It wants its origin to run for as long as it runs itself, and takes whatever is newest, as a viewer does.
-//! While the origin's own source is away it passes on the origin's placeholder, and goes on until the origin
-//! ends. Where others can stand in for it, it fails instead, and leaves the placeholder to the stream.
+//! It keeps its origin running for as long as it runs itself, and takes the newest frame, as a viewer does.
+//! While the origin's own source is away it passes on the origin's offline image, until the origin ends. If
+//! the stream has other sources, it fails instead, and leaves the offline image to the stream.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,39 +16,40 @@ use crate::{
 };
 
 /// Interval at which the state of the origin is checked while no frame comes.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// An origin that closes after each picture is mostly away; so is one that has only just been asked to run.
+/// Time for which an origin may be away before the source fails: a camera that closes after each picture is
+/// away most of the time, and so is a stream that has just been started.
 const AWAY_AFTER: Duration = Duration::from_secs(2);
 
-/// Gives the frames of another stream, as they are.
+/// A source that forwards the frames of another stream unchanged.
 #[derive(Debug)]
 pub struct RenditionSource {
     of: StreamName,
     upstreams: Arc<dyn Upstreams>,
     frame_timeout: Option<Duration>,
-    others_wait: bool,
+    has_fallbacks: bool,
 }
 
 impl RenditionSource {
-    /// A source that gives the frames of `of`.
+    /// Creates a source that forwards the frames of `of`.
     pub fn new(of: StreamName, upstreams: Arc<dyn Upstreams>) -> Self {
-        Self { of, upstreams, frame_timeout: None, others_wait: false }
+        Self { of, upstreams, frame_timeout: None, has_fallbacks: false }
     }
 
-    /// Fails when no new picture came for so long.
-    pub(super) fn away_after(self, frame_timeout: Option<Duration>) -> Self {
+    /// Lets the source fail when no new picture came for `frame_timeout`.
+    pub(super) fn with_frame_timeout(self, frame_timeout: Option<Duration>) -> Self {
         Self { frame_timeout, ..self }
     }
 
-    /// Fails when the origin is away.
-    pub(super) fn or_another(self) -> Self {
-        Self { others_wait: true, ..self }
+    /// Lets the source fail when the origin is away, because the stream has other sources.
+    pub(super) fn with_fallbacks(self) -> Self {
+        Self { has_fallbacks: true, ..self }
     }
 
-    async fn pass_on(&self, sink: &Sink) -> Result<(), SourceError> {
+    async fn forward(&self, sink: &Sink) -> Result<(), SourceError> {
         let mut origin = self.upstreams.join(&self.of).ok_or_else(|| self.gone())?;
-        if self.others_wait
+        if self.has_fallbacks
             && let Health::Away(reason) = (origin.health)()
         {
             return Err(SourceError::OriginAway { name: self.of.clone(), reason });
@@ -63,14 +64,14 @@ impl RenditionSource {
             if closed {
                 break;
             }
-            // A beat shows the same frame again.
+            // A repeat shows the same frame again.
             if let Some(newest) = newest.filter(|newest| newest.seq != last) {
                 if last > 0 {
                     (last + 1..newest.seq).for_each(|_| sink.dropped(DropReason::Busy));
                 }
                 last = newest.seq;
                 let picture = newest.frame.kind() == FrameKind::Picture;
-                // What was there before may be hours old.
+                // A frame from before the run may be hours old.
                 if picture
                     && self.frame_timeout.is_some_and(|within| newest.frame.arrived().elapsed() >= within)
                 {
@@ -79,29 +80,29 @@ impl RenditionSource {
                 if picture {
                     since = Instant::now();
                 }
-                self.give(&newest, sink);
+                self.publish(&newest, sink);
             }
         }
         Err(self.gone())
     }
 
-    /// Waits for the origin to show something; false when it has ended. Its last picture came at `since`.
+    /// Waits until the origin publishes something; false when it has ended. Its last picture came at `since`.
     async fn changed(&self, origin: &mut Upstream, since: Instant) -> Result<bool, SourceError> {
         loop {
             let name = || self.of.clone();
             if let Some(within) = self.frame_timeout.filter(|within| since.elapsed() >= *within) {
                 return Err(SourceError::OriginSilent { name: name(), within });
             }
-            if self.others_wait
+            if self.has_fallbacks
                 && since.elapsed() >= AWAY_AFTER
                 && let Health::Away(reason) = (origin.health)()
             {
                 return Err(SourceError::OriginAway { name: name(), reason });
             }
-            if !self.others_wait && self.frame_timeout.is_none() {
+            if !self.has_fallbacks && self.frame_timeout.is_none() {
                 return Ok(origin.shows.changed().await.is_ok());
             }
-            if let Ok(changed) = timeout(LOOK_EVERY, origin.shows.changed()).await {
+            if let Ok(changed) = timeout(CHECK_INTERVAL, origin.shows.changed()).await {
                 return Ok(changed.is_ok());
             }
         }
@@ -111,12 +112,12 @@ impl RenditionSource {
         SourceError::NoOrigin { name: self.of.clone() }
     }
 
-    fn give(&self, published: &Published, sink: &Sink) {
+    fn publish(&self, published: &Published, sink: &Sink) {
         match published.frame.kind() {
             FrameKind::Picture => sink.frame(published.frame.clone()),
-            // The stream has another source, or draws its own.
-            FrameKind::Placeholder if self.others_wait => {}
-            // Drawn for whoever watches, not a sign of life.
+            // The stream has another source, or draws its own image.
+            FrameKind::Placeholder if self.has_fallbacks => {}
+            // An offline image is no sign of life.
             FrameKind::Placeholder => sink.bus().publish(published.frame.clone()),
         }
     }
@@ -124,6 +125,6 @@ impl RenditionSource {
 
 impl Source for RenditionSource {
     fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
-        self.pass_on(sink).boxed_local()
+        self.forward(sink).boxed_local()
     }
 }

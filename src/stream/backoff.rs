@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use super::state::Ending;
+use super::ending::Ending;
 
 /// First delay: short enough that a viewer hardly notices a camera's hiccup.
 pub(super) const FIRST_DELAY: Duration = Duration::from_millis(500);
 
 /// Longest delay: a camera that was switched on again is seen within half a minute.
 pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(30);
-
-/// After frames came for so long, the next failure starts with [`FIRST_DELAY`] again.
-pub(super) const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 
 /// Each delay varies by this fraction of itself, so that cameras behind one switch, or relays with one
 /// webhook receiver, are not all tried at once.
@@ -24,7 +21,7 @@ pub(crate) fn exponential_delay(failures: u32, first: Duration, longest: Duratio
     doubled.min(longest).mul_f64(1.0 + JITTER * (2.0 * random - 1.0))
 }
 
-/// The failures of one source in a row.
+/// The number of failures of one source in a row.
 #[derive(Debug)]
 pub(super) struct Backoff {
     failures: u32,
@@ -38,9 +35,10 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The delay after a source ended in this way.
+    /// Returns the delay after a source ended in this way. It grows only over failures in a row: one that gave a
+    /// picture since the last one, or closed in an orderly way, is asked again soon.
     pub(super) fn after(&mut self, ending: &Ending) -> Duration {
-        if ending.orderly || ending.live_for >= HEALTHY_AFTER {
+        if ending.orderly || !ending.live_for.is_zero() {
             self.failures = 0;
         }
         let delay = exponential_delay(self.failures, FIRST_DELAY, LONGEST_DELAY, (self.jitter)());
@@ -50,7 +48,7 @@ impl Backoff {
         delay.clamp(FIRST_DELAY, LONGEST_DELAY)
     }
 
-    /// Forgets the failures.
+    /// Resets the number of failures.
     pub(super) fn reset(&mut self) {
         self.failures = 0;
     }
@@ -77,12 +75,12 @@ mod tests {
     }
 
     #[test]
-    fn a_healthy_minute_or_an_orderly_end_starts_over() {
+    fn a_picture_or_an_orderly_end_starts_over() {
         let mut backoff = Backoff::without_jitter();
         for _ in 0..5 {
             backoff.after(&failed(Duration::ZERO));
         }
-        assert_eq!(backoff.after(&failed(HEALTHY_AFTER)), FIRST_DELAY);
+        assert_eq!(backoff.after(&failed(Duration::from_millis(1))), FIRST_DELAY, "a picture came");
         assert_eq!(backoff.after(&failed(Duration::ZERO)), FIRST_DELAY * 2);
         let orderly = Ending { orderly: true, ..failed(Duration::from_secs(1)) };
         assert_eq!(backoff.after(&orderly), FIRST_DELAY);

@@ -4,17 +4,17 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
-    bus::Bus, limits::bounded_counter::Headcount, media::stream_name::StreamName, sync::AtomicUsize,
+    bus::Bus, limits::bounded_counter::Headcount, media::stream_name::StreamName, platform::sync::AtomicUsize,
 };
 
-/// Viewers of all streams together, bounded.
+/// The number of viewers of all streams together, bounded.
 #[derive(Debug)]
 pub struct Capacity {
     viewers: Headcount,
     max_viewers: AtomicUsize,
 }
 
-/// No room for one more viewer.
+/// An error because the maximum number of viewers is reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{of_what} has all the viewers that {limit} allows: {viewers}")]
 pub struct AtCapacity {
@@ -22,22 +22,22 @@ pub struct AtCapacity {
     pub viewers: usize,
     /// The relay, or one stream.
     pub of_what: String,
-    /// The setting that says so.
+    /// Name of the limit's setting.
     pub limit: &'static str,
 }
 
-/// The setting that bounds the viewers of one stream.
+/// Setting that bounds the viewers of one stream.
 const PER_STREAM: &str = "limits.max_viewers_per_stream";
 
 impl AtCapacity {
-    /// Whether it is one stream that is full, and not the relay.
+    /// Returns whether one stream is full, and not the relay.
     pub fn is_one_stream(&self) -> bool {
         self.limit == PER_STREAM
     }
 }
 
 impl Capacity {
-    /// Room for `max_viewers`.
+    /// Creates a limit of `max_viewers`.
     pub fn new(max_viewers: usize) -> Self {
         Self { viewers: Headcount::default(), max_viewers: AtomicUsize::new(max_viewers) }
     }
@@ -47,13 +47,13 @@ impl Capacity {
         self.viewers.now()
     }
 
-    /// From now on room for `max_viewers`; those beyond it who are there stay.
+    /// Sets the limit to `max_viewers`; those beyond it stay.
     pub fn set_max_viewers(&self, max_viewers: usize) {
         self.max_viewers.store(max_viewers, Ordering::Relaxed);
     }
 
-    /// Counts one viewer more of `stream`, if there is room there and here. A try that finds no room here
-    /// takes the stream's last place for a moment, so that another one may find none there: never too many.
+    /// Counts a viewer of `stream`, if there is room there and here. A try that finds no room here takes the
+    /// stream's last place for a moment, so that another one may find none there: never too many.
     ///
     /// # Errors
     /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.
@@ -76,7 +76,7 @@ impl Capacity {
     }
 }
 
-/// While it lives, a viewer is counted.
+/// Counts a viewer until it is dropped.
 #[derive(Debug)]
 pub(super) struct Seat {
     bus: Arc<Bus>,

@@ -1,4 +1,4 @@
-//! Shows each frame to all viewers, in a loop of the stream's own thread.
+//! The fan-out: shows each frame to all viewers, in a loop of the stream's own thread.
 //!
 //! The thread that has read a frame also writes it: no other one is woken for viewers that take it at once,
 //! and a frame that few look at costs little more than its system calls.
@@ -11,27 +11,27 @@ use std::{
 use super::send_method::{SendMethod, count_plain};
 use crate::{
     bus::{Audience, Bus, Pages, Showing, Watcher},
-    sync::{select, yield_now},
+    platform::sync::{select, yield_now},
 };
 
-/// After so many viewers other streams of the thread have their turn, and the next viewers get what is newest
-/// then. That is about a millisecond of writing frames of 100 kB. In a model there is a pause after each
-/// viewer.
+/// Number of viewers after which other streams of the thread get their turn, and the next viewers get what is
+/// newest by then. That is about a millisecond of writing frames of 100 kB. In a model there is a pause after
+/// each viewer.
 const BATCH: usize = if cfg!(loom) { 1 } else { 64 };
 
-/// The bound of a batch in bytes, for large frames.
+/// Bound of a batch in bytes, for large frames.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-/// Viewers that this thread writes to. One core cannot serve any number: those who joined behind these are
-/// called, and the tasks of their connections write, on all cores. That costs each of them a wake-up a frame,
-/// and a thousand viewers of 24 Mbit/s are half a core.
+/// Number of viewers that this thread writes to. One core cannot serve any number: those who joined behind
+/// these are called, and the tasks of their connections write, on all cores. That costs each of them a
+/// wake-up a frame, and a thousand viewers of 24 Mbit/s are half a core.
 const WRITTEN_HERE: usize = 1024;
 
 /// The viewers of a stream, in the order in which they joined.
 #[derive(Default)]
 struct Viewers {
     all: Vec<Arc<dyn Watcher>>,
-    /// Those on plain TCP among the ones that this thread writes to.
+    /// Number of those on plain TCP among the ones that this thread writes to.
     plain_here: usize,
 }
 
@@ -86,8 +86,8 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
     }
 }
 
-/// One round: shows everybody what is on. False when that panicked for somebody, who breaks off: the others
-/// are shown it.
+/// Shows the current frame to all viewers, which is one round. False when that panicked for somebody, who
+/// breaks off: the others are shown it.
 async fn show_all(bus: &Bus, viewers: &Viewers, mut showing: Showing, mut pages: Option<&mut Pages>) -> bool {
     let (here, called) = viewers.all.split_at(viewers.here());
     // First, so that they work while this thread does.
@@ -113,7 +113,8 @@ async fn show_all(bus: &Bus, viewers: &Viewers, mut showing: Showing, mut pages:
     is_whole
 }
 
-/// A viewer's panic is that viewer's end: without this it would be the end of all pictures of the stream.
+/// Contains a panic to the viewer that caused it: without this it would be the end of all pictures of the
+/// stream.
 fn guarded(watcher: &dyn Watcher, look: impl FnOnce(&dyn Watcher)) -> bool {
     if cfg!(loom) {
         // A panic in a model is its failure.
@@ -143,14 +144,14 @@ mod tests {
     use super::*;
     use crate::bus::tests::tiny_frame;
 
-    /// Notes what it is shown; once, does something meanwhile.
+    /// A viewer that notes what it is shown, and once does something meanwhile.
     struct Noting {
         seen: Mutex<Vec<(u64, bool)>>,
         meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
         gone: AtomicBool,
         called: AtomicBool,
         is_plain: bool,
-        /// The number of times it was asked whether it is plain.
+        /// Number of times that it was asked whether it is plain.
         asked: AtomicUsize,
         spliced: AtomicBool,
     }
@@ -166,7 +167,7 @@ mod tests {
             Self::join_on(bus, false)
         }
 
-        /// Over plain TCP or TLS.
+        /// Joins as a viewer on plain TCP or TLS.
         fn join_on(bus: &Bus, is_plain: bool) -> Arc<Self> {
             let noting = Self {
                 seen: Mutex::default(),
@@ -217,7 +218,7 @@ mod tests {
         }
     }
 
-    /// More than two batches, and at each place in a round something is published, or the stream ends.
+    /// With more than two batches, at each place in a round something is published, or the stream ends.
     #[actix::test]
     async fn whatever_comes_during_a_round_everybody_is_shown_it() {
         for place in [0, BATCH - 1, BATCH, 2 * BATCH + 5] {
@@ -259,7 +260,7 @@ mod tests {
         running.abort();
     }
 
-    /// Here and where it is called, and both first, so that all others come behind it.
+    /// A panic here and where it is called; both viewers come first, so that all others follow.
     #[actix::test]
     async fn a_panic_while_one_viewer_is_shown_a_frame_is_the_end_of_that_viewer_only() {
         let bus = Arc::new(Bus::default());
@@ -330,7 +331,7 @@ mod tests {
         }
     }
 
-    /// Whether the fan-out looks for a frame or for those who left first.
+    /// In both orders: the fan-out looks first for a frame, or for those who left.
     #[actix::test]
     async fn viewers_that_are_gone_do_not_count() {
         for _ in 0..30 {

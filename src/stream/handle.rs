@@ -1,10 +1,7 @@
-//! The part of a stream that the rest of framecast holds: its bus, its status, and the demand for it.
+//! The handle of a stream: its bus, its status, and the demand for it.
 
 use std::{
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Weak},
     time::{Duration, SystemTime},
 };
 
@@ -12,13 +9,17 @@ use actix::{Addr, Arbiter, ArbiterHandle};
 use tokio::sync::watch;
 
 use super::{
-    actor::{Pause, Restart, Resume, Retire, Stop, StreamActor},
+    actor::{
+        StreamActor,
+        messages::{Pause, Restart, Resume, Retire, Stop},
+    },
     capacity::{AtCapacity, Capacity, Seat},
     failover::priority::Sources,
     fan_out::fan_out,
     heartbeat,
     publisher::{Publishing, Taken, Turns},
     state::State,
+    status::{Feeding, SourceId, Status},
 };
 use crate::{
     bus::{Bus, History, Sink},
@@ -32,17 +33,8 @@ use crate::{
     source::{Lasting, Upstreams},
 };
 
-/// A program that served as a stream's source so far gets so long to end; then it is killed.
+/// Time that a program which served as a stream's source has to end; then it is killed.
 const PROGRAM_ENDS_WITHIN: Duration = Duration::from_secs(1);
-
-/// A stream's state and since when it has been so.
-#[derive(Debug, Clone)]
-pub struct Status {
-    /// State of the stream.
-    pub state: State,
-    /// When it began to.
-    pub since: SystemTime,
-}
 
 /// A running stream. Cloning it shares the stream.
 #[derive(Debug, Clone)]
@@ -69,42 +61,12 @@ struct Shared {
     source: SourceId,
 }
 
-/// The number of the connection that a stream's frames come from now, as the log has it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct SourceId(Arc<AtomicU64>);
-
-impl SourceId {
-    pub(super) fn set(&self, id: Option<u64>) {
-        self.0.store(id.unwrap_or_default(), Ordering::Relaxed);
-    }
-
-    pub(super) fn now(&self) -> Option<u64> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|id| *id != 0)
-    }
-
-    /// It is none any more, if it is still this one.
-    fn end(&self, id: u64) {
-        // Otherwise another has taken its place.
-        let _ = self.0.compare_exchange(id, 0, Ordering::Relaxed, Ordering::Relaxed);
-    }
-}
-
-/// While it lives, a publisher's connection is the one that frames come from, unless another took over.
-#[derive(Debug)]
-pub struct Feeding(SourceId, u64);
-
-impl Drop for Feeding {
-    fn drop(&mut self) {
-        self.0.end(self.1);
-    }
-}
-
-/// A stream that does not run on because of this.
+/// A weak handle, which does not keep the stream running.
 #[derive(Debug, Clone)]
 pub struct WeakStream(Weak<Inner>);
 
 impl WeakStream {
-    /// The stream, if somebody else still holds it.
+    /// Returns the stream, if somebody else still holds it.
     pub fn upgrade(&self) -> Option<StreamHandle> {
         self.0.upgrade().map(StreamHandle)
     }
@@ -158,8 +120,8 @@ impl StreamHandle {
         Self::run(config, limits, pool, shared, lasting)
     }
 
-    /// Goes on with other settings: viewers stay, and see what the new source gives; publishers have to come
-    /// again. Returns when the old source is gone. Must be called on the stream's own
+    /// Continues with other settings: viewers stay, and see what the new source gives; publishers have to
+    /// reconnect. Returns when the old source is gone. Must be called on the stream's own
     /// [`thread`](Self::thread), and `config` may not have another `replay`, which belongs to the bus.
     pub async fn go_on_with(
         &self,
@@ -209,17 +171,17 @@ impl StreamHandle {
         WeakStream(Arc::downgrade(&self.0))
     }
 
-    /// Its name.
+    /// Returns the name of the stream.
     pub fn name(&self) -> &StreamName {
         &self.0.config.name
     }
 
-    /// Its settings.
+    /// Returns the settings of the stream.
     pub fn config(&self) -> &StreamConfig {
         &self.0.config
     }
 
-    /// Its newest frame and its counters.
+    /// Returns the bus of the stream.
     pub fn bus(&self) -> &Arc<Bus> {
         &self.0.shared.bus
     }
@@ -229,17 +191,17 @@ impl StreamHandle {
         self.0.shared.status.borrow().clone()
     }
 
-    /// Which of its sources is in use; none while there is no choice.
+    /// Returns the state of its sources; none while there is no choice.
     pub fn sources(&self) -> Option<Arc<Sources>> {
         self.0.shared.sources.borrow().clone()
     }
 
-    /// Wakes at each change of status.
+    /// Returns a receiver of each change of status.
     pub fn status_changes(&self) -> watch::Receiver<Status> {
         self.0.shared.status.subscribe()
     }
 
-    /// Where pushed frames go. Only a push stream has publishers from outside; the caller checks.
+    /// Returns the sink for pushed frames. Only a push stream has publishers from outside; the caller checks.
     pub fn sink(&self) -> &Sink {
         &self.0.sink
     }
@@ -252,24 +214,23 @@ impl StreamHandle {
         self.0.shared.publishers.take(second)
     }
 
-    /// Whether there is a long-lived publisher.
+    /// Returns whether there is a long-lived publisher.
     pub fn is_fed(&self) -> bool {
         self.0.shared.publishers.is_taken()
     }
 
-    /// The number of the connection that frames come from now, as the log has it; none while there is none,
+    /// Returns the number in the log of the connection that frames come from now; none while there is none,
     /// and between pictures that are pushed one by one.
     pub fn source_id(&self) -> Option<u64> {
         self.0.shared.source.now()
     }
 
-    /// Frames come from the publisher with this number for as long as the guard lives.
+    /// Marks the publisher with this number as the one that frames come from, until the guard is dropped.
     pub fn fed_by(&self, id: u64) -> Feeding {
-        self.0.shared.source.set(Some(id));
-        Feeding(self.0.shared.source.clone(), id)
+        self.0.shared.source.feed(id)
     }
 
-    /// Wants the stream to run for as long as the guard lives.
+    /// Keeps the stream running until the guard is dropped.
     pub fn want(&self) -> DemandGuard {
         self.0.shared.demand.send_modify(|wanted| *wanted += 1);
         DemandGuard(self.clone())
@@ -288,7 +249,7 @@ impl StreamHandle {
         Ok(ViewerGuard { demand: self.want(), rendition: None, _seat: seat })
     }
 
-    /// Joins as a viewer of what is past, if there is room: the source need not run for that.
+    /// Joins as a viewer of the replay buffer, if there is room: the source need not run for that.
     ///
     /// # Errors
     /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.
@@ -315,12 +276,12 @@ impl StreamHandle {
         self.bus().close();
     }
 
-    /// Ends its source and starts it anew, if it runs; viewers stay. Returns when the old one is gone.
+    /// Restarts its source if it runs; viewers stay. Returns when the old one is gone.
     pub async fn restart(&self) {
         let _ = self.0.actor.send(Restart).await;
     }
 
-    /// Lets go of its source until [`resume`](Self::resume); viewers stay, and see that it is paused.
+    /// Stops its source until [`resume`](Self::resume); viewers stay, and see that it is paused.
     pub async fn pause(&self) {
         self.send_publishers_away();
         let _ = self.0.actor.send(Pause).await;
@@ -331,7 +292,7 @@ impl StreamHandle {
         let _ = self.0.actor.send(Resume).await;
     }
 
-    /// Where it runs.
+    /// Returns the thread that the stream runs on.
     pub fn thread(&self) -> &ArbiterHandle {
         &self.0.thread
     }
@@ -341,17 +302,17 @@ impl StreamHandle {
     }
 }
 
-/// The place for what is past, if a stream keeps it.
+/// Returns an empty replay buffer, if the stream has one.
 fn history(config: &StreamConfig, limits: &Limits) -> Option<History> {
     config.replay.map(|span| History::new(span, limits.max_replay_bytes))
 }
 
-/// While it lives, the stream is wanted.
+/// Keeps a stream running until it is dropped.
 #[derive(Debug)]
 pub struct DemandGuard(StreamHandle);
 
 impl DemandGuard {
-    /// The stream that is wanted.
+    /// Returns the stream that is kept running.
     pub fn stream(&self) -> &StreamHandle {
         &self.0
     }
@@ -363,7 +324,7 @@ impl Drop for DemandGuard {
     }
 }
 
-/// While it lives, a viewer is counted and the stream is wanted.
+/// Counts a viewer and keeps the stream running until it is dropped.
 #[derive(Debug)]
 pub struct ViewerGuard {
     _seat: Seat,
@@ -372,19 +333,19 @@ pub struct ViewerGuard {
 }
 
 impl ViewerGuard {
-    /// The stream that is viewed: the one that was joined, or a rendition of it.
+    /// Returns the stream that is viewed: the one that was joined, or a rendition of it.
     pub fn stream(&self) -> &StreamHandle {
         self.rendition.as_ref().map_or(&self.demand, |viewer| &viewer.demand).stream()
     }
 
-    /// From now on `rendition` of the stream is viewed, or the stream itself. The viewer stays one of the
+    /// Switches to `rendition` of the stream, or back to the stream itself. The viewer stays one of the
     /// stream's, which stays wanted, and is counted at the rendition too.
     pub fn look_at(&mut self, rendition: Option<&StreamHandle>) {
         self.rendition = rendition.map(RenditionViewer::of);
     }
 }
 
-/// While it lives, a viewer is counted at a rendition. There is room: the stream has some, and has more
+/// Counts a viewer at a rendition until it is dropped. There is room: the stream has some, and has more
 /// viewers.
 #[derive(Debug)]
 struct RenditionViewer {
@@ -405,7 +366,7 @@ impl Drop for RenditionViewer {
     }
 }
 
-/// While it lives, a viewer is counted who looks at the past.
+/// Counts a viewer of the replay buffer until it is dropped.
 #[derive(Debug)]
 pub struct PastViewerGuard {
     stream: StreamHandle,
@@ -413,7 +374,7 @@ pub struct PastViewerGuard {
 }
 
 impl PastViewerGuard {
-    /// The stream that is viewed.
+    /// Returns the stream that is viewed.
     pub fn stream(&self) -> &StreamHandle {
         &self.stream
     }

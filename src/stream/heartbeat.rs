@@ -1,4 +1,4 @@
-//! Shows the newest frame again when no new one follows: one timer a stream, however many viewers it has.
+//! Repeats the newest frame when no new one follows: one timer a stream, however many viewers it has.
 //!
 //! Chromium draws a part of a multipart stream only when the next one has arrived, so a lone frame would stay
 //! invisible; and a repeat each second finds viewers that are gone.
@@ -9,20 +9,20 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::bus::{Bus, Showing};
 
-/// On a silent stream the last frame is shown again so often.
+/// Interval at which the last frame of a silent stream is repeated.
 const SILENCE_BEAT: Duration = Duration::from_secs(1);
 
-/// The first repeat comes so long behind its frame: a picture of a slow stream is never drawn later than
-/// this. Streams above 4 frames a second send nothing twice.
+/// Time between a frame and its first repeat: a picture of a slow stream is never drawn later than this.
+/// Streams above 4 frames a second send nothing twice.
 const FIRST_BEAT: Duration = Duration::from_millis(250);
 
-/// A stream that had a fresh frame at so many looks in a row flows: two seconds. It is looked at each second
-/// then, since each look wakes the thread up. When it stops, its last frame is shown again at most a second
+/// Number of checks in a row that find a fresh frame after which a stream is only checked each second, since
+/// each check wakes the thread up. When such a stream stops, its last frame is repeated at most a second
 /// later than it would be.
 const FLOWS_AFTER_LOOKS: u32 = 8;
 
-/// Beats until the bus is closed. While frames come it only looks at the clock now and then: setting it at
-/// each frame costs more.
+/// Repeats frames until the bus is closed. While frames come it only looks at the clock now and then: setting
+/// it at each frame costs more.
 pub(super) async fn beat(bus: Arc<Bus>) {
     let mut reader = bus.subscribe();
     let mut fresh_looks = 0;

@@ -1,22 +1,25 @@
-//! One stream's life: an actor that starts its source when somebody watches, tries again when it fails, and
-//! says how it is. Frames never pass through the actor: they go from the source's task to the
+//! The life of one stream: an actor that starts its source when somebody watches, retries when it fails, and
+//! publishes its state. Frames never pass through the actor: they go from the source's task to the
 //! [`Bus`](crate::bus::Bus).
 //!
 //! A panic or error in a source ends that source's task only; the actor sees it as [`state::Event::Ended`].
 
-mod actor;
+mod ending;
 mod backoff;
-mod capacity;
-mod fan_out;
-mod handle;
-mod heartbeat;
-mod publisher;
-mod pump;
-mod send_method;
-pub mod state;
 pub mod failover;
+pub mod state;
+mod status;
+mod pump;
+mod actor;
+mod capacity;
+mod publisher;
+mod send_method;
+mod fan_out;
+mod heartbeat;
+mod handle;
 
 pub(crate) use backoff::exponential_delay;
 pub use capacity::{AtCapacity, Capacity};
-pub use handle::{DemandGuard, Feeding, PastViewerGuard, Status, StreamHandle, ViewerGuard, WeakStream};
+pub use handle::{DemandGuard, PastViewerGuard, StreamHandle, ViewerGuard, WeakStream};
 pub use publisher::{Publishing, Taken};
+pub use status::{Feeding, Status};

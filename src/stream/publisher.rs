@@ -1,34 +1,34 @@
-//! Who feeds a push stream: one at a time. Two feeds at once would show their pictures in turns.
+//! The publisher of a push stream: one at a time, since the pictures of two would be shown in turns.
 //!
 //! What becomes of a second one is the stream's setting (docs/adr/0006). Single pictures take no turn.
 
-use crate::{config::SecondPublisher, sync::watch};
+use crate::{config::SecondPublisher, platform::sync::watch};
 
-/// The turns of a stream's feeds. Clones share them.
+/// The slot of a stream's publisher. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Turns(watch::Sender<Turn>);
 
-/// Whose turn it is.
+/// The current publisher.
 #[derive(Debug, Clone, Copy, Default)]
 struct Turn {
     number: u64,
     is_taken: bool,
 }
 
-/// While it lives, the stream is being fed, unless another took over.
+/// Holds the slot until it is dropped, unless another publisher took over.
 #[derive(Debug)]
 pub struct Publishing {
     turns: Turns,
     mine: u64,
 }
 
-/// Another one feeds the stream.
+/// An error because another publisher feeds the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("another publisher feeds it")]
+#[error("another publisher is connected")]
 pub struct Taken;
 
 impl Turns {
-    /// Takes the turn.
+    /// Takes the slot.
     ///
     /// # Errors
     /// [`Taken`] when it is another's, and is not to be taken away.
@@ -46,19 +46,19 @@ impl Turns {
         mine.map(|mine| Publishing { turns: self.clone(), mine }).ok_or(Taken)
     }
 
-    /// Whether somebody feeds the stream.
+    /// Returns whether there is a publisher.
     pub(super) fn is_taken(&self) -> bool {
         self.0.borrow().is_taken
     }
 
-    /// Ends whoever feeds.
+    /// Disconnects the current publisher.
     pub(super) fn end(&self) {
         self.0.send_modify(|turn| *turn = Turn { number: turn.number + 1, is_taken: false });
     }
 }
 
 impl Publishing {
-    /// Ends when another took over, or the stream sends its publishers away.
+    /// Completes when another publisher took over, or the stream disconnects its publishers.
     pub async fn over(&self) {
         // An error would mean that the sender is gone, which this holds itself.
         let _ = self.turns.0.subscribe().wait_for(|turn| turn.number != self.mine).await;

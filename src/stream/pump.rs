@@ -1,4 +1,4 @@
-//! The source's task: runs it once, and tells when its first frame came.
+//! The task of a source: runs it once, and reports its first frame.
 //!
 //! A task of its own, so that a panic in a source becomes this task's end and nothing else.
 
@@ -11,7 +11,7 @@ use tokio::{
 };
 use tracing::{Instrument, Span};
 
-use super::state::Ending;
+use super::ending::Ending;
 use crate::{
     bus::Sink,
     observability::tasks,
@@ -25,13 +25,13 @@ pub(super) struct Pump {
     gone: oneshot::Receiver<()>,
 }
 
-/// Told apart by number, so that the end of an old pump is not taken for the present one's. It is also what
-/// the log and the API call the connection.
+/// Number of a run, so that the end of an old pump is not taken for the current one's. It is also the number
+/// of the connection in the log and the API.
 pub(super) type Generation = u64;
 
 impl Pump {
-    /// Starts a source in a task, whose lines in the log say `span`. The one before must be gone: many
-    /// cameras serve one connection only.
+    /// Starts a source in a task whose log lines are in `span`. The one before must be gone: many cameras
+    /// serve one connection only.
     pub(super) fn start(
         build: impl FnOnce() -> Box<dyn Source> + 'static,
         sink: Sink,
@@ -56,6 +56,22 @@ impl Pump {
         self.task.abort();
         // An error means that the task's end of the channel is gone: what is waited for.
         let _ = self.gone.await;
+    }
+}
+
+/// Returns how the task of a pump ended; none if the actor itself ended it.
+pub(super) async fn outcome(join: JoinHandle<Ending>) -> Option<Ending> {
+    match join.await {
+        Ok(ending) => Some(ending),
+        Err(error) if error.is_cancelled() => None,
+        Err(error) => {
+            let panic = error.into_panic();
+            let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            let what = "the source failed inside framecast, which is a bug";
+            let reason = Reason::with_detail(what, &format!("{what}: {text}"));
+            Some(Ending { reason, orderly: false, live_for: Duration::ZERO })
+        }
     }
 }
 
@@ -107,7 +123,7 @@ mod tests {
         source::SourceError,
     };
 
-    /// Gives so many frames, then does what it was made for.
+    /// A source that gives this many frames, then does what it was made for.
     struct Scripted(u32, fn() -> LocalBoxFuture<'static, Result<(), SourceError>>);
 
     impl Source for Scripted {
@@ -166,13 +182,13 @@ mod tests {
     #[actix::test]
     async fn a_panic_is_the_end_of_its_own_task_and_says_what_it_said() {
         let (_pump, join, _) = start(Scripted(1, || Box::pin(async { panic!("broken table") })));
-        let ending = crate::stream::actor::outcome(join).await.unwrap();
+        let ending = outcome(join).await.unwrap();
         assert!(ending.reason.detailed().contains("broken table"), "{:?}", ending.reason);
         assert!(!ending.reason.public().contains("broken table"), "{:?}", ending.reason);
         assert!(!ending.orderly);
     }
 
-    /// All kinds of sources are built, run and dropped here, as a `dyn Source`: what differs is how far they
+    /// Sources of all kinds are built, run and dropped here, as a `dyn Source`: what differs is how far they
     /// have come. Another source on the same thread goes on.
     #[actix::test]
     async fn a_panic_of_a_source_however_far_it_has_come_ends_no_other() {
@@ -207,7 +223,7 @@ mod tests {
         for (when, build) in cases {
             let sink = Sink::new(Arc::new(Bus::default()), None);
             let (pump, join) = Pump::start(build, sink, Span::none(), || {});
-            let ending = crate::stream::actor::outcome(join).await.unwrap();
+            let ending = outcome(join).await.unwrap();
             assert!(
                 ["injected while it", when].iter().all(|word| ending.reason.detailed().contains(word)),
                 "{:?}",
@@ -251,6 +267,6 @@ mod tests {
         assert!(!closed.get());
         pump.end().await;
         assert!(closed.get(), "the next connection may be made only now");
-        assert!(crate::stream::actor::outcome(join).await.is_none(), "its end is no news");
+        assert!(outcome(join).await.is_none(), "its end is no news");
     }
 }

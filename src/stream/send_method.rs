@@ -7,8 +7,8 @@ use crate::{bus::Watcher, config::SendFile};
 
 /// Viewers on plain TCP from which splicing costs less CPU than writing. Filling the pipe and a `tee` for
 /// each viewer cost more than they save with 4 viewers (1.08 × `write`); with 8 the two are equal within the
-/// noise (0.94), with 16 splicing costs 0.87 and with 100 viewers 0.71: docs/performance.md, "Pages of a
-/// pipe".
+/// noise (0.94), with 16 splicing costs 0.87 and with 100 viewers 0.71: docs/performance.md, "Methods of
+/// sending".
 const SPLICE_FROM_VIEWERS: usize = 8;
 
 /// The method by which a frame is sent.

@@ -1,4 +1,4 @@
-//! A stream's states, and the one pure function that moves between them.
+//! The states of a stream, and the pure function that moves between them.
 //!
 //! ```text
 //!          Wanted               FirstFrame
@@ -12,13 +12,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::failover::priority::Candidates;
+use super::{ending::Ending, failover::priority::Candidates};
 use crate::source::Reason;
 
 /// The state of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// Nobody watches an on-demand stream; its source is let go.
+    /// Nobody watches an on-demand stream; its source is stopped.
     Idle,
     /// The source runs and has not given a frame yet.
     Connecting,
@@ -28,17 +28,17 @@ pub enum State {
     Waiting {
         /// The error, or the event that is waited for.
         reason: Reason,
-        /// When the source is tried again; none when it is somebody else's turn (a publisher's).
+        /// Time at which the source is tried again; none while a publisher is waited for.
         next_try: Option<Instant>,
     },
-    /// Let go of until somebody resumes it, whoever watches.
+    /// Stopped until somebody resumes it, whoever watches.
     Paused,
     /// Never runs again.
     Stopped,
 }
 
 impl State {
-    /// For JSON and metrics.
+    /// Returns the name in JSON and metrics.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Idle => "idle",
@@ -50,8 +50,8 @@ impl State {
         }
     }
 
-    /// Whether the source's task runs in this state (a waiting stream runs one only when it waits for a
-    /// publisher).
+    /// Returns whether the source's task runs in this state (a waiting stream runs one only when it waits for
+    /// a publisher).
     pub fn runs_source(&self) -> bool {
         match self {
             Self::Connecting | Self::Live => true,
@@ -74,23 +74,12 @@ pub enum Event {
     Ended(Ending),
     /// The delay before the next try is over.
     RetryDue,
-    /// Somebody lets go of the source for now.
+    /// Somebody pauses the stream.
     Pause,
     /// The pause is over.
     Resume,
-    /// The relay or its configuration takes the stream away.
+    /// The relay stops, or its configuration removes the stream.
     Stop,
-}
-
-/// The way in which a source ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
-    /// In words, without credentials.
-    pub reason: Reason,
-    /// The source closed by itself, having given frames: cameras that close after each picture do.
-    pub orderly: bool,
-    /// Time for which frames had been coming.
-    pub live_for: Duration,
 }
 
 /// An action that the actor has to take.
@@ -111,13 +100,13 @@ pub enum Action {
 pub struct Circumstances<'a> {
     /// The moment of the event.
     pub now: Instant,
-    /// Know how long to wait.
+    /// The sources, which know how long to wait.
     pub sources: &'a mut Candidates,
-    /// For a source that waits for somebody to push: what is waited for.
+    /// Event that is waited for by a source that waits for somebody to push.
     pub passive: Option<&'static str>,
 }
 
-/// The state after `event`, and what to do.
+/// Returns the state after `event`, and the action to take.
 pub fn next(state: &State, event: Event, with: Circumstances<'_>) -> (State, Action) {
     match (state, event) {
         (State::Stopped, _) => (State::Stopped, Action::Nothing),

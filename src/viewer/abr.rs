@@ -1,4 +1,5 @@
-//! When a viewer is moved to smaller pictures, and when back. Pure: time is given, and what was seen.
+//! Adaptive bitrate (ABR): decides when a viewer is moved to smaller pictures, and back. Pure: time is given,
+//! and what was seen.
 //!
 //! A viewer is looked at for [`WINDOW`] at a time: how many frames were there for it, and how many of them
 //! its link took. Less than half: it goes down, as many steps as what came through suggests. Nearly all, for
@@ -11,15 +12,15 @@ use tokio::time::Instant;
 
 use crate::bus::STEPS;
 
-/// So long a viewer is looked at, and [`MIN_OFFERED`] frames at least. A part that takes a second to go
+/// Time for which a viewer is measured, for at least [`MIN_OFFERED`] frames. A part that takes a second to go
 /// through a narrow link does not decide by itself.
 const WINDOW: Duration = Duration::from_secs(2);
 
-/// Of fewer frames one more or less says nothing.
+/// Smallest number of frames to judge by: of fewer, one more or less says nothing.
 const MIN_OFFERED: u64 = 8;
 
-/// After a move so long is not looked at: the part before has still to go out, and what fills the link before
-/// it.
+/// Time after a move that is not measured: the part before has still to be sent, and what fills the link
+/// before that.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// A link that takes less than this share of the frames does not carry the stream.
@@ -28,44 +29,44 @@ const TOO_LITTLE: f64 = 0.5;
 /// A link that takes this share carries it.
 const WELL: f64 = 0.9;
 
-/// It has to go well for so long before more is tried.
+/// Time for which a link must carry the stream before more is tried.
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 
-/// And at most so long, however often it was tried in vain: links get better.
+/// Longest such time, however often it was tried in vain: links get better.
 const MAX_PATIENCE: Duration = Duration::from_secs(320);
 
-/// Who went up and is well for so long has passed the trial.
+/// Time after which a move up counts as a success.
 const TRIAL: Duration = Duration::from_secs(20);
 
 /// Estimated size of the pictures of each step, relative to those of the stream: roughly as for JPEGs of
 /// cameras of quality 85. The true sizes are measured in the next window.
 const COSTS: [f64; STEPS] = [1.0, 0.55, 0.38, 0.16, 0.10, 0.04];
 
-/// Counters that only grow, of the bus that the viewer looks at: frames it showed, and frames the viewer took
-/// of them.
+/// Counters of the bus that the viewer reads: frames that it showed, and frames that the viewer took. They
+/// only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Shown.
+    /// Frames shown.
     pub offered: u64,
-    /// Taken.
+    /// Frames taken.
     pub taken: u64,
 }
 
-/// A viewer on the ladder. Step 0 is the stream as it is.
+/// The ABR controller of one viewer. Step 0 is the stream as it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ladder {
     step: usize,
-    /// The window begins here, once `tally` is known.
+    /// Beginning of the window, once `tally` is known.
     begins: Instant,
     tally: Option<Tally>,
     well_since: Option<Instant>,
-    /// On trial since.
+    /// Time of the last move up, while it is on trial.
     risen: Option<Instant>,
     patience: Duration,
 }
 
 impl Ladder {
-    /// A viewer that comes now, to the stream as it is.
+    /// Creates the controller of a new viewer of the unchanged stream.
     pub fn new(now: Instant) -> Self {
         Self {
             step: 0,
@@ -77,12 +78,12 @@ impl Ladder {
         }
     }
 
-    /// Where it is.
+    /// Returns the current step.
     pub fn step(&self) -> usize {
         self.step
     }
 
-    /// Looks at the counters, about once a second. The step to go to, if another.
+    /// Evaluates the counters, about once a second. The step to go to, if another.
     pub fn look(&mut self, now: Instant, tally: Tally) -> Option<usize> {
         if now < self.begins {
             return None;
@@ -121,7 +122,7 @@ impl Ladder {
         if patient && self.step > 0 { Some(self.step - 1) } else { None }
     }
 
-    /// It went to the step that [`Ladder::look`] said.
+    /// Takes note of a move to the step that [`Ladder::look`] returned.
     pub fn moved(&mut self, now: Instant, step: usize) {
         if step > self.step {
             if self.risen.take().is_some() {
@@ -134,7 +135,7 @@ impl Ladder {
         self.stay(now);
     }
 
-    /// It could not go there, since there was no room; looks anew.
+    /// Takes note that the move was not possible, because there was no room; measures again.
     pub fn stay(&mut self, now: Instant) {
         self.well_since = None;
         self.tally = None;
@@ -142,7 +143,7 @@ impl Ladder {
     }
 }
 
-/// The next step down whose pictures should come through a link that took this share of those of `step`.
+/// Returns the next step down whose pictures should fit a link that took this share of those of `step`.
 fn lower(step: usize, share: f64) -> Option<usize> {
     let last = STEPS - 1;
     let enough = |to: &usize| COSTS[*to] <= COSTS[step] * share;

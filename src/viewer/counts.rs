@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::sync::AtomicU64;
+use crate::platform::sync::AtomicU64;
 
-/// Counted by whoever gives, one at a time, and read by anybody.
+/// The counters of a viewer: written by one writer at a time, read by anybody.
 #[derive(Debug, Default)]
 pub struct Counts {
     frames: AtomicU64,
@@ -13,7 +13,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// A frame of `bytes`, having skipped `skipped` since the one before.
+    /// Counts a frame of `bytes`, and the `skipped` frames since the one before.
     pub fn frame(&self, bytes: usize, skipped: u64) {
         add(&self.frames, 1);
         add(&self.bytes, bytes as u64);
@@ -22,28 +22,28 @@ impl Counts {
         }
     }
 
-    /// Bytes that are no frame by themselves.
+    /// Counts bytes that are not a frame by themselves.
     pub fn bytes_only(&self, bytes: usize) {
         add(&self.bytes, bytes as u64);
     }
 
-    /// Frames given, repeats included.
+    /// Returns the number of frames given, including repeats.
     pub fn frames(&self) -> u64 {
         self.frames.load(Relaxed)
     }
 
-    /// Bytes of these.
+    /// Returns the number of bytes given.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Relaxed)
     }
 
-    /// Frames that it missed because its link was busy.
+    /// Returns the number of frames that it missed because its link was busy.
     pub fn skipped(&self) -> u64 {
         self.skipped.load(Relaxed)
     }
 }
 
-/// There is one writer at a time, so that this needs no locked instruction: it happens for each viewer and
+/// Adds without a locked instruction, since there is one writer at a time: it happens for each viewer and
 /// frame.
 fn add(count: &AtomicU64, more: u64) {
     count.store(count.load(Relaxed) + more, Relaxed);

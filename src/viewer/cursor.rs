@@ -1,4 +1,4 @@
-//! The next frame of one viewer.
+//! The cursor of a viewer: which frame is sent next.
 
 use std::time::Instant;
 
@@ -6,32 +6,32 @@ use super::counts::Counts;
 use crate::{
     bus::{Published, Showing},
     media::frame::FrameKind,
+    platform::sync::Arc,
     stream::{StreamHandle, ViewerGuard},
-    sync::Arc,
 };
 
-/// A viewer of a stream. Each frame is to be sent whole before the next is asked for.
+/// The cursor of a viewer. Each frame is to be sent whole before the next is asked for.
 #[derive(Debug)]
 pub struct Viewer {
     guard: ViewerGuard,
-    /// Number and beat of what it took last.
+    /// Number and beat of the last frame.
     seen: Option<(u64, u64)>,
-    /// When that had come from the source.
+    /// Time at which the last frame arrived from the source.
     arrived: Option<Instant>,
-    /// It looks at another bus since then, and takes nothing from it that is older.
+    /// Time since which it reads another bus, from which it takes nothing older.
     not_before: Option<Instant>,
     repeat_first: bool,
     counts: Arc<Counts>,
 }
 
 impl Viewer {
-    /// A viewer that has joined.
+    /// Creates the cursor of a viewer that has joined.
     pub fn new(guard: ViewerGuard) -> Self {
         let counts = Arc::default();
         Self { guard, seen: None, arrived: None, not_before: None, repeat_first: false, counts }
     }
 
-    /// The stream that is viewed.
+    /// Returns the stream that is viewed.
     pub fn stream(&self) -> &StreamHandle {
         self.guard.stream()
     }
@@ -41,8 +41,8 @@ impl Viewer {
         &self.counts
     }
 
-    /// From now on it looks at `rendition` of its stream, or at the stream itself. It must be shown that
-    /// one's bus only.
+    /// Switches to `rendition` of its stream, or back to the stream itself. It must be shown that one's bus
+    /// only.
     pub fn look_at(&mut self, rendition: Option<&StreamHandle>) {
         self.guard.look_at(rendition);
         // The other bus has numbers of its own.
@@ -50,7 +50,7 @@ impl Viewer {
         self.not_before = self.arrived;
     }
 
-    /// Whether it would take something.
+    /// Returns whether there is a frame to send.
     pub fn wants(&self, showing: &Showing) -> bool {
         let Some(newest) = &showing.newest else { return false };
         let repeat = self.repeat_first && self.seen.is_some_and(|(last, _)| last == newest.seq);
@@ -58,8 +58,8 @@ impl Viewer {
         another && self.not_before.is_none_or(|shown| newest.frame.arrived() >= shown)
     }
 
-    /// The frame to send now, if there is one that it has not had. What it missed since its last one is
-    /// counted as skipped. With it, whether it is new: no repeat of what it has, and no placeholder.
+    /// Returns the frame to send now, if there is one that it has not had. What it missed since its last one
+    /// is counted as skipped. With it, whether it is new: no repeat of what it has, and no placeholder.
     pub fn take<'a>(&mut self, showing: &'a Showing) -> Option<(&'a Arc<Published>, bool)> {
         if !self.wants(showing) {
             return None;

@@ -1,4 +1,4 @@
-//! One viewer: which frame next. No sockets, no waiting.
+//! The viewer's side of a stream: which frame is sent next. Contains no sockets and no waiting.
 //!
 //! A [`Viewer`] takes the newest frame each time it is asked, so a slow one skips and never sees the past. It
 //! repeats its first frame at once (Chromium draws a part only when the next has come) and follows the bus's

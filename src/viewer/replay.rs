@@ -1,4 +1,4 @@
-//! One viewer of the past: which picture next, and when.
+//! Plays a replay buffer for one viewer: which picture is sent next, and when.
 
 use std::{
     sync::Arc,
@@ -8,13 +8,13 @@ use std::{
 
 use crate::bus::{Past, Published, Showing};
 
-/// Pictures at the pace at which they came, or at a multiple of it. Each comes, also to a viewer who is late:
-/// the past is looked at for what is in it.
+/// Plays pictures at the pace at which they came, or at a multiple of it. Each comes, also to a viewer who is
+/// late: the past is looked at for what is in it.
 #[derive(Debug)]
 pub struct Replay {
     pictures: vec::IntoIter<Arc<Past>>,
     speed: f64,
-    /// When the first picture went out, and when it had come.
+    /// Time at which the first picture was sent, and time at which it had arrived.
     begun: Option<(Instant, Instant)>,
     last_seq: u64,
 }
@@ -25,7 +25,7 @@ impl Replay {
         Self { pictures: pictures.into_iter(), speed, begun: None, last_seq: 0 }
     }
 
-    /// When the next picture is to go out; none when all have.
+    /// Returns the time at which the next picture is due; none when all have been sent.
     pub fn due(&mut self, now: Instant) -> Option<Instant> {
         let came = self.pictures.as_slice().first()?.frame.arrived();
         let (start, first) = *self.begun.get_or_insert((now, came));
@@ -33,14 +33,14 @@ impl Replay {
         Some(start + Duration::from_secs_f64(later))
     }
 
-    /// The next picture.
+    /// Returns the next picture.
     pub fn take(&mut self) -> Option<Arc<Past>> {
         let next = self.pictures.next()?;
         self.last_seq = next.seq;
         Some(next)
     }
 
-    /// The present, if it is newer than what was played.
+    /// Returns the current frame if it is newer than what was played.
     pub fn take_present(&mut self, showing: &Showing) -> Option<Arc<Published>> {
         let newest = showing.newest.as_ref().filter(|newest| newest.seq > self.last_seq)?;
         self.last_seq = newest.seq;

@@ -1,4 +1,4 @@
-//! One picture instead of a stream.
+//! Waits for a single picture of a stream.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,30 +13,30 @@ use crate::{
 /// Longest wait for a picture: OctoPrint gives up after 5 s and must hear our reason before.
 pub const SNAPSHOT_WAIT: Duration = Duration::from_secs(4);
 
-/// While the source is away its last picture is given for so long: cameras that close after each picture are
-/// mostly away.
+/// Time for which the last picture of a source that is away is given: cameras that close after each picture
+/// are mostly away.
 const STALE_AFTER: Duration = Duration::from_secs(2);
 
-/// Why there is no picture.
+/// The reason for which there is no picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotError {
     /// The source is away.
     #[error("stream {stream} has no picture: {reason}")]
     Away {
-        /// Which stream.
+        /// Name of the stream.
         stream: String,
-        /// Why its source gives none.
+        /// Reason for which its source gives none.
         reason: String,
     },
     /// The source runs and gave nothing in time.
-    #[error("stream {stream} gave no picture within {} s", SNAPSHOT_WAIT.as_secs())]
+    #[error("stream {stream} received no frame within {} s", SNAPSHOT_WAIT.as_secs())]
     TooLate {
-        /// Which stream.
+        /// Name of the stream.
         stream: String,
     },
 }
 
-/// The newest picture; waits for one, bounded, if the stream is just starting.
+/// Returns the newest picture; waits for one, bounded, if the stream is just starting.
 ///
 /// # Errors
 /// [`SnapshotError`] when the source is away or gave nothing in time.
@@ -44,7 +44,7 @@ pub async fn newest_picture(stream: &StreamHandle) -> Result<Arc<Published>, Sna
     next_after(stream, 0).await
 }
 
-/// The first picture numbered above `seq`, waited for within [`SNAPSHOT_WAIT`].
+/// Returns the first picture numbered above `seq`, waiting up to [`SNAPSHOT_WAIT`].
 ///
 /// # Errors
 /// As [`newest_picture`].

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use super::streams::push;
 pub use super::{live::fuzzing::said, server::http2::fuzzing::http2};
 
-/// As `/api/live` has it.
+/// The maximum length of a message, as `/api/live` has it.
 const MAX_MESSAGE_BYTES: usize = 4096;
 
 /// A form with a file. The first byte chooses how its boundary is announced.

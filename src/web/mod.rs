@@ -1,4 +1,4 @@
-//! HTTP: routes, the viewer's transport, pages, errors.
+//! The web server: routes, transport to viewers, pages, errors. This file assembles it.
 //!
 //! Every route is registered under the configured base path and without it, since some proxies strip the
 //! prefix and some do not. Streams never pass through a compression middleware, and what logs requests lets
@@ -8,8 +8,10 @@
 pub(crate) mod fuzzing;
 mod live;
 mod routes;
+mod query;
+mod response;
 mod server;
-mod settings;
+mod state;
 mod websocket;
 pub(crate) mod middleware;
 pub(crate) mod streams;
@@ -17,186 +19,143 @@ pub(crate) mod api;
 pub(crate) mod compat;
 pub(crate) mod ui;
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::{Instant, SystemTime},
-};
+use std::{io, sync::Arc};
 
-use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::{StatusCode, header},
-    web,
-};
-pub use live::Pages;
-pub use routes::{Of, ROUTES, Row, Rule};
-pub use server::{
-    WebServer,
-    connections::{Connections, connections_for},
-    listener::{ListenError, Listeners},
-    tls::{Tls, TlsError},
-    unsent::UnsentAnswers,
-};
-pub use settings::{LiveSettings, Settings};
+use actix_server::{Server, ServerHandle};
+use actix_service::{IntoServiceFactory, Service, ServiceFactoryExt, map_config};
+use actix_web::{App, dev::AppConfig, http::StatusCode, middleware::from_fn, web};
 
-pub use crate::web::{
-    api::openapi::Documents,
+#[cfg(unix)]
+use self::server::listener::SocketFiles;
+pub use self::{
+    api::openapi::documents::Documents,
+    live::Pages,
     middleware::{
-        problem::Problem, rejections::Refusals, request_rate::RequestRate, uploads::Uploads,
+        access::rule::{Of, Rule},
+        problem::Problem,
+        rejections::Refusals,
+        request_rate::RequestRate,
+        uploads::Uploads,
         viewers_per_address::Seats,
     },
+    routes::{ROUTES, Row},
+    server::{
+        connections::{Connections, connections_for},
+        listener::{ListenError, Listeners},
+        tls::{Tls, TlsError},
+        unsent::UnsentAnswers,
+    },
+    state::{Access, LiveSettings, Runtime, Settings, Streams, WebState},
     streams::viewer_list::Viewers,
 };
-use crate::{
-    auth::{Auth, Caller},
-    config::{Role, SourceConfig},
-    imaging::cpu_pool::Pool,
-    limits::Budgets,
-    registry::{Control, Events, Pictures, Registry, Renditions, Start},
-    stream::{AtCapacity, Capacity, StreamHandle},
-    web::middleware::{access, rejections::Full},
-    webhooks::Webhooks,
+use self::{
+    middleware::{access_log, request_headers, security_headers, unsent_limit},
+    routes::RouteTable,
+    server::{connections, last_request, redirect, services, services::Application, tls},
 };
+use crate::observability::tasks;
 
-/// The state that every handler may use.
+/// The connections' share of the three seconds a shutdown may take; streams were ended before.
+const SHUTDOWN_TIMEOUT_S: u64 = 2;
+
+/// The running HTTP server.
 #[derive(Debug)]
-pub struct WebState {
-    /// The streams.
-    pub registry: Arc<Registry>,
-    /// Starts further streams.
-    pub starter: Arc<dyn Start>,
-    /// Changes what runs.
-    pub control: Arc<dyn Control>,
-    /// Recent events.
-    pub events: Arc<Events>,
-    /// Who may do what.
-    pub auth: Arc<Auth>,
-    /// Renditions that viewers asked for in the URL.
-    pub renditions: Arc<Renditions>,
-    /// Single pictures made for snapshots.
-    pub pictures: Pictures,
-    /// It speaks TLS itself.
-    pub is_tls: bool,
-    /// Budgets of bytes for all requests, pictures and answers.
-    pub budgets: Arc<Budgets>,
-    /// Open connections, and their limit.
-    pub connections: Arc<Connections>,
-    /// Requests of an address.
-    pub requests: Arc<RequestRate>,
-    /// Answers that clients have not read.
-    pub unsent: Arc<UnsentAnswers>,
-    /// The viewers that are there.
-    pub viewers: Arc<Viewers>,
-    /// Viewers of an address.
-    pub seats: Arc<Seats>,
-    /// Who is told what happens.
-    pub webhooks: Arc<Webhooks>,
-    /// Counters of refusals.
-    pub refusals: Arc<Refusals>,
-    /// Requests that are being received.
-    pub uploads: Arc<Uploads>,
-    /// Room for viewers.
-    pub capacity: Arc<Capacity>,
-    /// The settings that a new configuration may change.
-    pub settings: Arc<LiveSettings>,
-    /// The API, described.
-    pub documents: Documents,
-    /// Pages that are connected to `/api/live`.
-    pub pages: Pages,
-    /// CPU workers, for pushed pictures that are no JPEGs.
-    pub pool: Arc<Pool>,
-    /// Prefix of every route; empty or `/like/this`.
-    pub base_path: String,
-    /// Set while the relay shuts down: not ready any more.
-    pub stopping: AtomicBool,
-    /// When the relay started.
-    pub started: SystemTime,
-    /// The start on the monotonic clock.
-    pub started_at: Instant,
+pub struct WebServer {
+    handle: ServerHandle,
+    #[cfg(unix)]
+    _files: SocketFiles,
 }
 
-impl WebState {
-    fn stream(&self, name: &str) -> Result<StreamHandle, Problem> {
-        let found = name.parse().ok().and_then(|name| self.registry.get(&name));
-        found.ok_or_else(|| Problem::no_such_stream(name))
-    }
-
-    /// Returns the stream at the position in `digits`, counted from 0.
-    fn nth_stream(&self, digits: &str) -> Result<StreamHandle, Problem> {
-        // A number with too many digits is none that a stream has.
-        let found = digits.parse().ok().and_then(|position| self.registry.nth(position));
-        found.ok_or_else(|| Problem::no_such_number(digits, 0))
-    }
-
-    /// Returns a stream that no rule of a route covers. One that the caller may not see is treated as absent.
-    fn seen(&self, caller: &Caller, name: &str) -> Result<StreamHandle, Problem> {
-        let found = self.stream(name).ok().filter(|stream| caller.may(Role::View, Some(stream.name())));
-        found.ok_or_else(|| Problem::no_such_stream(name))
-    }
-
-    /// Counts a viewer for whom there is no room.
-    fn no_room(&self, full: AtCapacity) -> Problem {
-        self.refusals.full(if full.is_one_stream() { Full::Stream } else { Full::Relay });
-        full.into()
-    }
-
-    fn default_stream(&self) -> Result<StreamHandle, Problem> {
-        match &self.settings.now().default_stream {
-            Some(name) => self.stream(name.as_str()),
-            None => self.registry.nth(0).ok_or_else(Problem::no_default_stream),
+impl WebServer {
+    /// Serves `state` on `listeners` with `workers` threads, over TLS if there is one. The returned future
+    /// ends when the server has stopped.
+    ///
+    /// # Errors
+    /// The system's, when a listener cannot be used.
+    pub fn start(
+        state: Arc<WebState>,
+        #[cfg_attr(not(unix), expect(unused_mut, reason = "only sockets have files"))]
+        mut listeners: Listeners,
+        workers: usize,
+        tls: Option<Arc<Tls>>,
+    ) -> io::Result<(Self, Server)> {
+        if let Some(tls) = &tls {
+            tasks::spawn(tls::follow(Arc::downgrade(tls)));
         }
+        let state = web::Data::from(state);
+        let mut builder =
+            Server::build().workers(workers).disable_signals().shutdown_timeout(SHUTDOWN_TIMEOUT_S);
+        // Accepted connections count here before they have a permit, so that not even a burst takes more
+        // descriptors.
+        builder =
+            builder.max_concurrent_connections(state.runtime.connections.most_accepted().div_ceil(workers));
+        let port = listeners.tcp.first().map_or(443, |(address, _)| address.port());
+        for (address, listener) in listeners.redirecting.drain(..) {
+            let (name, state) = (format!("redirect-{address}"), state.clone());
+            builder = builder.listen(name, listener, move || redirect::redirecting(state.clone(), port))?;
+        }
+        #[cfg(unix)]
+        for (path, listener) in listeners.unix.drain(..) {
+            let (name, state) = (format!("framecast-{}", path.display()), state.clone());
+            builder = builder
+                .listen_uds(name, listener, move || services::local(state.clone(), app(state.clone())))?;
+        }
+        for (address, listener) in listeners.tcp.drain(..) {
+            let (name, state) = (format!("framecast-{address}"), state.clone());
+            builder = match tls.clone() {
+                None => builder
+                    .listen(name, listener, move || services::plain(state.clone(), app(state.clone())))?,
+                Some(tls) => builder.listen(name, listener, move || {
+                    let apps = [app(state.clone()), app(state.clone())];
+                    services::secured(state.clone(), tls.clone(), apps)
+                })?,
+            };
+        }
+        let server = builder.run();
+        let web = Self {
+            handle: server.handle(),
+            #[cfg(unix)]
+            _files: listeners.take_files(),
+        };
+        Ok((web, server))
+    }
+
+    /// Stops accepting, and waits until the connections are done or their time is up.
+    pub async fn stop(&self) {
+        self.handle.stop(true).await;
     }
 }
 
-type State = web::Data<WebState>;
-
-/// Returns where a source's frames come from, unless that is a stream that the caller may not see.
-fn place(source: &SourceConfig, caller: &Caller) -> Option<String> {
-    match source {
-        SourceConfig::Rendition { of, .. } if !caller.may(Role::View, Some(of)) => None,
-        _ => source.place(),
-    }
+/// The routes, as a service of actix-http.
+fn app(state: web::Data<WebState>) -> impl Application {
+    let base_path = state.runtime.base_path.clone();
+    let app = App::new().app_data(state).app_data(RouteTable(ROUTES)).app_data(unreadable_path());
+    let app = app.wrap(from_fn(unsent_limit::bound)).wrap(from_fn(last_request::check));
+    let app = app.wrap(from_fn(security_headers::add)).wrap(from_fn(access_log::log));
+    let app = app.wrap(from_fn(connections::track));
+    let app = app.wrap_fn(|mut request, routes| {
+        request_headers::copy_values(&mut request);
+        routes.call(request)
+    });
+    let app = app.configure(move |cfg| {
+        if !base_path.is_empty() {
+            // Before the scope, which takes its own bare prefix too and has nothing there.
+            cfg.service(routes::base(&base_path));
+            cfg.service(web::scope(&base_path).configure(routes::register));
+        }
+        routes::register(cfg);
+        cfg.default_service(web::to(routes::nothing_here));
+    });
+    let app = app.into_factory().map_err(|error: actix_web::Error| {
+        let mut answer = error.error_response();
+        security_headers::no_sniffing(answer.headers_mut());
+        answer
+    });
+    map_config(app, |()| AppConfig::default())
 }
 
-async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    access::in_turn(&request)?;
-    let detail = format!("there is nothing at {}; GET /api/streams lists the streams", request.path());
-    Err(Problem::new(StatusCode::NOT_FOUND, detail))
-}
-
-/// mjpg-streamer's words, which its clients are known to work with.
-fn never_cached(head: &mut HttpResponseBuilder) {
-    let all = "no-store, no-cache, must-revalidate, pre-check=0, post-check=0, max-age=0";
-    head.insert_header((header::CACHE_CONTROL, all));
-    head.insert_header((header::PRAGMA, "no-cache"));
-    head.insert_header((header::EXPIRES, "Mon, 3 Jan 2000 12:34:56 GMT"));
-}
-
-fn allow_origin(head: &mut HttpResponseBuilder, state: &WebState) {
-    if let Some(origin) = &state.settings.now().cors {
-        head.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.as_str()));
-    }
-}
-
-/// The value of a query parameter, decoded; the first one counts.
-fn query(request: &HttpRequest, wanted: &str) -> Option<String> {
-    let pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
-    pairs.into_iter().find(|(key, _)| key == wanted).map(|(_, value)| value.into_owned())
-}
-
-/// A switch in the query: `1`, `true` or just its name.
-fn switched_on(request: &HttpRequest, wanted: &str) -> bool {
-    matches!(query(request, wanted).as_deref(), Some("1" | "true" | ""))
-}
-
-/// A switch in the query, if it is there and makes sense.
-fn switch(request: &HttpRequest, wanted: &str) -> Option<bool> {
-    match (switched_on(request, wanted), switched_off(request, wanted)) {
-        (false, false) => None,
-        (on, _) => Some(on),
-    }
-}
-
-/// A switch in the query that was set to off.
-fn switched_off(request: &HttpRequest, wanted: &str) -> bool {
-    matches!(query(request, wanted).as_deref(), Some("0" | "false"))
+/// A number in an address that no number type holds is an address like any other that does not exist.
+fn unreadable_path() -> web::PathConfig {
+    web::PathConfig::default()
+        .error_handler(|error, _| Problem::new(StatusCode::NOT_FOUND, error.to_string()).into())
 }

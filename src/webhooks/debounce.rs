@@ -1,8 +1,8 @@
-//! Decides which events of streams are reported. Pure: states and times come in, notices go out.
+//! Decides which events of streams are reported. Pure: states and times come in, events go out.
 //!
 //! A stream is *lost* when its source has been away for `after`; a camera that closes after each picture
 //! never is. It is *back* with its first picture after that, and only then: each `lost` has one `back` at
-//! most. While nobody wants a stream it is neither. A push stream that waits for its first picture has not
+//! most. While a stream has no demand it is neither. A push stream that waits for its first picture has not
 //! been lost.
 
 use std::{
@@ -14,39 +14,39 @@ use crate::media::stream_name::StreamName;
 
 /// An event of a stream that is reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Happened {
-    /// Its source has been away since then, for this reason.
+pub(super) enum StreamEvent {
+    /// Its source has been away since `since`.
     Lost {
-        /// When it was last well.
+        /// Time of its last healthy state.
         since: Instant,
-        /// In words.
+        /// The reason, for people.
         reason: String,
     },
-    /// Pictures come again.
+    /// Frames arrive again.
     Back,
-    /// The last viewer left then.
+    /// The last viewer has left.
     NoViewers {
-        /// When.
+        /// Time of leaving.
         since: Instant,
     },
 }
 
-/// Follows all streams, for one webhook.
+/// The state of all streams, for one webhook.
 #[derive(Debug)]
-pub(super) struct Tracker {
+pub(super) struct Debouncer {
     after: Duration,
-    streams: HashMap<StreamName, Followed>,
+    streams: HashMap<StreamName, StreamRecord>,
 }
 
 #[derive(Debug, Default)]
-struct Followed {
-    /// Pictures came since its source was started.
+struct StreamRecord {
+    /// Frames have arrived since its source was started.
     gave: bool,
     away: Option<Away>,
-    /// That it is lost was told, and not yet that it is back.
+    /// `lost` was reported, and `back` has not been.
     lost: bool,
-    audience: Audience,
-    /// Viewers that there have been, when it was last looked.
+    viewers: ViewerState,
+    /// Total number of viewers so far, at the last check.
     joined: u64,
 }
 
@@ -57,38 +57,38 @@ struct Away {
 }
 
 #[derive(Debug, Default)]
-enum Audience {
-    /// Nobody watches; it was told, or nobody ever did.
+enum ViewerState {
+    /// Nobody watches; it was reported, or nobody ever did.
     #[default]
     Nobody,
     Somebody,
-    /// Nobody has watched since then.
+    /// Nobody has watched since this time.
     LeftAt(Instant),
 }
 
-impl Tracker {
-    /// Tells what has lasted for `after`.
+impl Debouncer {
+    /// Creates a debouncer that reports what has lasted for `after`.
     pub(super) fn new(after: Duration) -> Self {
         Self { after, streams: HashMap::new() }
     }
 
-    /// From now on tells what has lasted for so long.
+    /// Changes the time that something has to last.
     pub(super) fn set_after(&mut self, after: Duration) {
         self.after = after;
     }
 
-    /// A stream has this state now, as the API names it, for this reason. States may be missing that lasted
-    /// for a moment only. `passive` is a stream whose pictures are pushed: it may wait without having lost
-    /// anybody.
+    /// Takes the current state of a stream, as the API names it, and its reason. States that lasted only for
+    /// a moment may be left out. `passive` is a stream whose pictures are pushed: it may wait without having
+    /// lost anything.
     pub(super) fn state(
         &mut self,
         name: &StreamName,
         (state, reason): (&str, &str),
         passive: bool,
         now: Instant,
-    ) -> Option<Happened> {
+    ) -> Option<StreamEvent> {
         if !matches!(state, "live" | "connecting" | "waiting") {
-            // One that nobody has heard of, or that is forgotten, needs no place.
+            // An unknown or forgotten stream needs no entry.
             if let Some(followed) = self.streams.get_mut(name) {
                 (followed.gave, followed.away) = (false, None);
             }
@@ -98,7 +98,7 @@ impl Tracker {
         match state {
             "live" => {
                 (followed.gave, followed.away) = (true, None);
-                return std::mem::take(&mut followed.lost).then_some(Happened::Back);
+                return std::mem::take(&mut followed.lost).then_some(StreamEvent::Back);
             }
             "connecting" if followed.gave => followed.is_away("", now),
             "waiting" if followed.gave || !passive => followed.is_away(reason, now),
@@ -107,54 +107,59 @@ impl Tracker {
         None
     }
 
-    /// A stream that is new here has had so many viewers before, who are not looked back at.
+    /// Starts to follow a stream that has had `joined` viewers before, who are not reported.
     pub(super) fn begin(&mut self, name: &StreamName, joined: u64) {
-        self.streams.entry(name.clone()).or_insert_with(|| Followed { joined, ..Followed::default() });
+        self.streams
+            .entry(name.clone())
+            .or_insert_with(|| StreamRecord { joined, ..StreamRecord::default() });
     }
 
-    /// A stream has `viewers` now, and has had `joined` so far, those among them: who came and left again
-    /// since the last look is seen too.
+    /// Takes the number of current viewers and of all viewers so far: the second shows those who came and
+    /// left again since the last check.
     pub(super) fn viewers(&mut self, name: &StreamName, viewers: usize, joined: u64, now: Instant) {
         if joined == 0 {
             return;
         }
         let followed = self.streams.entry(name.clone()).or_default();
         let came = std::mem::replace(&mut followed.joined, joined) != joined;
-        match (viewers, &followed.audience) {
-            (1.., _) => followed.audience = Audience::Somebody,
-            (0, Audience::Somebody) => followed.audience = Audience::LeftAt(now),
-            (0, _) if came => followed.audience = Audience::LeftAt(now),
+        match (viewers, &followed.viewers) {
+            (1.., _) => followed.viewers = ViewerState::Somebody,
+            (0, ViewerState::Somebody) => followed.viewers = ViewerState::LeftAt(now),
+            (0, _) if came => followed.viewers = ViewerState::LeftAt(now),
             (0, _) => {}
         }
     }
 
-    /// A stream is gone.
+    /// Removes a stream.
     pub(super) fn forget(&mut self, name: &StreamName) {
         self.streams.remove(name);
     }
 
-    /// Returns the events that have lasted for long enough by now.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<(StreamName, Happened)> {
+    /// Returns the events that have lasted long enough by now.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<(StreamName, StreamEvent)> {
         let after = self.after;
         let lasted = |since: Instant| now.saturating_duration_since(since) >= after;
         let mut due = Vec::new();
         for (name, followed) in &mut self.streams {
             if let Some(away) = followed.away.as_ref().filter(|away| !followed.lost && lasted(away.since)) {
                 followed.lost = true;
-                due.push((name.clone(), Happened::Lost { since: away.since, reason: away.reason.clone() }));
+                due.push((
+                    name.clone(),
+                    StreamEvent::Lost { since: away.since, reason: away.reason.clone() },
+                ));
             }
-            if let Audience::LeftAt(since) = followed.audience
+            if let ViewerState::LeftAt(since) = followed.viewers
                 && lasted(since)
             {
-                followed.audience = Audience::Nobody;
-                due.push((name.clone(), Happened::NoViewers { since }));
+                followed.viewers = ViewerState::Nobody;
+                due.push((name.clone(), StreamEvent::NoViewers { since }));
             }
         }
         due
     }
 }
 
-impl Followed {
+impl StreamRecord {
     fn is_away(&mut self, reason: &str, now: Instant) {
         let away = self.away.get_or_insert_with(|| Away { since: now, reason: String::new() });
         if !reason.is_empty() {
@@ -169,25 +174,25 @@ mod tests {
 
     const AFTER: Duration = Duration::from_secs(10);
 
-    /// Tells a tracker of one stream's states, one a second, and gives what is told, with the second in which
-    /// it was.
+    /// Feeds a debouncer the states of one stream, one a second, and returns what it reports, with the
+    /// second.
     fn told(states: &[&str]) -> Vec<(usize, &'static str)> {
         told_of(false, states)
     }
 
     fn told_of(passive: bool, states: &[&str]) -> Vec<(usize, &'static str)> {
         let door: StreamName = "door".parse().unwrap();
-        let mut tracker = Tracker::new(AFTER);
+        let mut debouncer = Debouncer::new(AFTER);
         let start = Instant::now();
         let mut told = Vec::new();
         for (second, state) in states.iter().enumerate() {
             let now = start + Duration::from_secs(second as u64);
             // An empty one: nothing has changed.
             let at_once =
-                if state.is_empty() { None } else { tracker.state(&door, (state, "off"), passive, now) };
-            let due = tracker.due(now).into_iter().map(|(_, happened)| happened);
+                if state.is_empty() { None } else { debouncer.state(&door, (state, "off"), passive, now) };
+            let due = debouncer.due(now).into_iter().map(|(_, happened)| happened);
             for happened in at_once.into_iter().chain(due) {
-                told.push((second, if happened == Happened::Back { "back" } else { "lost" }));
+                told.push((second, if happened == StreamEvent::Back { "back" } else { "lost" }));
             }
         }
         told
@@ -227,7 +232,7 @@ mod tests {
     #[test]
     fn the_reason_is_the_newest_and_the_time_that_of_the_first() {
         let door: StreamName = "door".parse().unwrap();
-        let (mut tracker, start) = (Tracker::new(AFTER), Instant::now());
+        let (mut debouncer, start) = (Debouncer::new(AFTER), Instant::now());
         let at = |second| start + Duration::from_secs(second);
         for (second, state, reason) in [
             (0, "live", ""),
@@ -235,22 +240,22 @@ mod tests {
             (2, "connecting", ""),
             (3, "waiting", "it is off"),
         ] {
-            tracker.state(&door, (state, reason), false, at(second));
+            debouncer.state(&door, (state, reason), false, at(second));
         }
-        assert_eq!(tracker.due(at(10)), []);
-        let lost = Happened::Lost { since: at(1), reason: "it is off".into() };
-        assert_eq!(tracker.due(at(11)), [(door, lost)]);
+        assert_eq!(debouncer.due(at(10)), []);
+        let lost = StreamEvent::Lost { since: at(1), reason: "it is off".into() };
+        assert_eq!(debouncer.due(at(11)), [(door, lost)]);
     }
 
     #[test]
     fn the_last_viewer_who_leaves_is_told_once_unless_another_comes_soon() {
         let door: StreamName = "door".parse().unwrap();
-        let (mut tracker, start) = (Tracker::new(AFTER), Instant::now());
-        tracker.begin(&door, 5);
+        let (mut debouncer, start) = (Debouncer::new(AFTER), Instant::now());
+        debouncer.begin(&door, 5);
         let mut at = |second: u64, viewers, joined| {
             let now = start + Duration::from_secs(second);
-            tracker.viewers(&door, viewers, joined, now);
-            tracker.due(now).len()
+            debouncer.viewers(&door, viewers, joined, now);
+            debouncer.due(now).len()
         };
         assert_eq!((at(0, 0, 5), at(20, 0, 5)), (0, 0), "those before are of the past");
         assert_eq!((at(21, 2, 7), at(40, 1, 7), at(41, 0, 7), at(50, 0, 7)), (0, 0, 0, 0));

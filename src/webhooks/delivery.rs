@@ -1,4 +1,4 @@
-//! Tells one hook what waits for it, one after the other: what came first is told first, or not at all.
+//! Delivers the waiting events of one webhook, in order.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -18,28 +18,28 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{event::Notice, queue::Queue, retry::pause, signature};
+use super::{event::WebhookEvent, queue::Queue, retry::pause, signature};
 use crate::{config::WebhookConfig, source::http_client::client_config};
 
-/// As receivers log it.
+/// The `User-Agent` header.
 const USER_AGENT: &str = concat!("framecast/", env!("CARGO_PKG_VERSION"));
 
-/// Why a receiver was not told.
+/// An error of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Failure {
-    /// Nothing was understood within the hook's `timeout`.
+    /// The receiver did not respond within the hook's `timeout`.
     #[error("it did not answer within {} s", .0.as_secs_f64())]
     Late(Duration),
-    /// It cannot be reached.
+    /// The receiver cannot be reached.
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
-    /// It may take it the next time.
+    /// The receiver may accept it the next time.
     #[error("it answered {status}")]
     Busy { status: StatusCode, again_in: Option<Duration> },
-    /// It will not take it.
+    /// The receiver will not accept it.
     #[error("it answered {0}")]
     Refused(StatusCode),
-    /// Where that leads nobody has checked.
+    /// A redirect leads to a server that nobody has checked.
     #[error("it answered {0}, a redirect, which is not followed: give the URL it leads to")]
     Redirected(StatusCode),
 }
@@ -57,21 +57,21 @@ impl Failure {
     }
 }
 
-/// Has `tell` tell what waits, one after the other, until that is false or framecast ends. A panic gives up
-/// the notice in hand, and no other.
-async fn tell_each(
+/// Calls `deliver` for each waiting event, one after the other, until it returns false or framecast ends. A
+/// panic gives up the current event, and no other.
+async fn deliver_all(
     queue: &Queue,
     mut stopping: watch::Receiver<bool>,
-    mut tell: impl AsyncFnMut(Notice, u64) -> bool,
+    mut deliver: impl AsyncFnMut(WebhookEvent, u64) -> bool,
 ) {
     loop {
-        let (notice, missed) = tokio::select! {
+        let (event, missed) = tokio::select! {
             biased;
             oldest = queue.oldest() => oldest,
-            // An error means that nobody is left who could say so.
+            // An error means that the sender of the signal is gone.
             _ = stopping.wait_for(|stopping| *stopping) => return,
         };
-        match AssertUnwindSafe(tell(notice, missed)).catch_unwind().await {
+        match AssertUnwindSafe(deliver(event, missed)).catch_unwind().await {
             Ok(true) => {}
             Ok(false) => return,
             Err(_) => queue.done(missed, false),
@@ -79,7 +79,7 @@ async fn tell_each(
     }
 }
 
-/// Tells one hook.
+/// Delivers the events of one webhook.
 pub(super) struct Sender {
     config: WebhookConfig,
     queue: Arc<Queue>,
@@ -89,27 +89,27 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// For this hook, what waits in `queue`.
+    /// Creates the sender of the events in `queue`.
     pub(super) fn new(config: WebhookConfig, queue: Arc<Queue>, stopping: watch::Receiver<bool>) -> Self {
         let client = client(&config);
         Self { config, queue, client, stopping, failing: false }
     }
 
-    /// Goes on until framecast ends; then what waits has one try.
+    /// Delivers until framecast ends; then each waiting event has one try.
     pub(super) async fn run(mut self) {
         let (queue, stopping) = (self.queue.clone(), self.stopping.clone());
-        tell_each(&queue, stopping, async |notice, missed| self.tell(&notice, missed).await).await;
+        deliver_all(&queue, stopping, async |event, missed| self.deliver(&event, missed).await).await;
     }
 
-    /// Tells it, or gives it up; false if there is no time left for that.
-    async fn tell(&mut self, notice: &Notice, missed: u64) -> bool {
+    /// Delivers an event or gives it up; false if there is no time left for that.
+    async fn deliver(&mut self, event: &WebhookEvent, missed: u64) -> bool {
         let (first, mut tries) = (Instant::now(), 0);
-        let body = notice.body(missed);
+        let body = event.body(missed);
         loop {
             tries += 1;
-            let failure = match self.post(notice, &body).await {
+            let failure = match self.post(event, &body).await {
                 Ok(()) => {
-                    self.succeeded();
+                    self.log_success();
                     self.queue.done(missed, true);
                     return true;
                 }
@@ -117,11 +117,11 @@ impl Sender {
             };
             let pause = pause(tries, first.elapsed(), failure.again_in(), fastrand::f64());
             let Some(pause) = pause.filter(|_| failure.may_pass()) else {
-                self.gave_up(notice, &failure);
+                self.log_given_up(event, &failure);
                 self.queue.done(missed, false);
                 return true;
             };
-            self.failed(&failure);
+            self.log_failure(&failure);
             let mut stopping = self.stopping.clone();
             tokio::select! {
                 () = sleep(pause) => self.queue.count_retry(),
@@ -130,7 +130,7 @@ impl Sender {
         }
     }
 
-    async fn post(&self, notice: &Notice, body: &str) -> Result<(), Failure> {
+    async fn post(&self, event: &WebhookEvent, body: &str) -> Result<(), Failure> {
         let config = &self.config;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut request = self
@@ -138,8 +138,8 @@ impl Sender {
             .post(config.url.reveal())
             .insert_header((header::CONTENT_TYPE, "application/json"))
             .insert_header((header::USER_AGENT, USER_AGENT))
-            .insert_header(("X-Framecast-Event", notice.event.as_str()))
-            .insert_header(("X-Framecast-Delivery", notice.id.as_str()));
+            .insert_header(("X-Framecast-Event", event.kind.as_str()))
+            .insert_header(("X-Framecast-Delivery", event.id.as_str()));
         if let Some(login) = &config.login {
             request = request.basic_auth(&login.user, login.password.reveal());
         }
@@ -159,28 +159,28 @@ impl Sender {
         judge(answer.status(), again_in.and_then(|seconds| seconds.trim().parse().ok()))
     }
 
-    /// Says once that it works again.
-    fn succeeded(&mut self) {
+    /// Logs once that it works again.
+    fn log_success(&mut self) {
         if std::mem::take(&mut self.failing) {
-            info!(webhook = %self.config.name, "the webhook takes events again");
+            info!(webhook = %self.config.name, "the webhook accepts events again");
         }
     }
 
-    /// Says once that it does not work.
-    fn failed(&mut self, failure: &Failure) {
+    /// Logs once that it does not work.
+    fn log_failure(&mut self, failure: &Failure) {
         if !std::mem::replace(&mut self.failing, true) {
-            warn!(webhook = %self.config.name, "the webhook is tried again: {failure}");
+            warn!(webhook = %self.config.name, "retrying the webhook: {failure}");
         }
     }
 
-    fn gave_up(&mut self, notice: &Notice, failure: &Failure) {
+    fn log_given_up(&mut self, event: &WebhookEvent, failure: &Failure) {
         self.failing = true;
-        let (event, stream) = (notice.event.as_str(), &notice.stream);
-        warn!(webhook = %self.config.name, event, %stream, "the webhook was not told: {failure}");
+        let (kind, stream) = (event.kind.as_str(), &event.stream);
+        warn!(webhook = %self.config.name, event = kind, %stream, "the event was not delivered: {failure}");
     }
 }
 
-/// Classifies an answer: delivered, or how it failed.
+/// Classifies a response: delivered, or the kind of failure.
 fn judge(status: StatusCode, again_in: Option<u64>) -> Result<(), Failure> {
     let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
     if status.is_success() {
@@ -194,7 +194,7 @@ fn judge(status: StatusCode, again_in: Option<u64>) -> Result<(), Failure> {
     }
 }
 
-/// A client that keeps one connection, and follows no redirect: what is sent is for one receiver.
+/// Creates a client that keeps one connection, and follows no redirect: what is sent is for one receiver.
 fn client(config: &WebhookConfig) -> Client {
     if config.insecure {
         warn!(webhook = %config.name, "any certificate of this webhook is accepted (insecure: true)");
@@ -203,7 +203,7 @@ fn client(config: &WebhookConfig) -> Client {
     let connector = match config.url.reveal().starts_with("https").then(|| client_config(config.insecure)) {
         Some(Ok(tls)) => connector.rustls_0_23(tls),
         Some(Err(reason)) => {
-            warn!(webhook = %config.name, "the webhook cannot be told: {reason}");
+            warn!(webhook = %config.name, "cannot deliver to the webhook: {reason}");
             connector
         }
         None => connector,
@@ -220,9 +220,9 @@ mod tests {
     async fn a_panic_gives_up_the_notice_in_hand_and_the_next_is_told() {
         let queue = Queue::default();
         for id in ["1", "2", "3"] {
-            queue.push(Notice {
+            queue.push(WebhookEvent {
                 id: id.to_owned(),
-                event: HookEvent::Lost,
+                kind: HookEvent::Lost,
                 stream: "door".parse().unwrap(),
                 title: String::new(),
                 time: SystemTime::now(),
@@ -231,13 +231,13 @@ mod tests {
         }
         let (_stop, stopping) = watch::channel(false);
         let mut told = Vec::new();
-        let telling = async |notice: Notice, missed: u64| {
-            assert_ne!(notice.id, "2", "injected by the test");
-            told.push((notice.id.clone(), missed));
+        let delivering = async |event: WebhookEvent, missed: u64| {
+            assert_ne!(event.id, "2", "injected by the test");
+            told.push((event.id.clone(), missed));
             queue.done(missed, true);
-            notice.id != "3"
+            event.id != "3"
         };
-        tell_each(&queue, stopping, telling).await;
+        deliver_all(&queue, stopping, delivering).await;
         assert_eq!(told, [("1".to_owned(), 0), ("3".to_owned(), 1)], "the next one says that one is missing");
         let deliveries = queue.deliveries();
         assert_eq!((deliveries.delivered, deliveries.failed, deliveries.waiting), (2, 1, 0));

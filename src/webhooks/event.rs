@@ -1,4 +1,4 @@
-//! The content of a notice: one event of one stream, as JSON.
+//! The events that webhooks send, as JSON.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,18 +6,18 @@ use serde::Serialize;
 
 use crate::{config::HookEvent, media::stream_name::StreamName};
 
-/// One thing that happened, to be told to one hook.
+/// One event of one stream, for one webhook.
 #[derive(Debug, Clone)]
-pub(super) struct Notice {
-    /// Tells it from all others of all times.
+pub(super) struct WebhookEvent {
+    /// Unique number, across restarts too.
     pub(super) id: String,
-    pub(super) event: HookEvent,
+    pub(super) kind: HookEvent,
     pub(super) stream: StreamName,
     /// Title of the stream, for people.
     pub(super) title: String,
-    /// When it happened.
+    /// Time of the event.
     pub(super) time: SystemTime,
-    /// Why; without credentials.
+    /// The reason, without credentials.
     pub(super) message: String,
 }
 
@@ -32,16 +32,16 @@ struct Body<'a> {
     missed: u64,
 }
 
-impl Notice {
-    /// As it is sent, with how many before it could not be kept.
+impl WebhookEvent {
+    /// Returns the request body, with the number of events before it that were dropped.
     pub(super) fn body(&self, missed: u64) -> String {
         let since_epoch = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let body = Body {
             id: &self.id,
-            event: self.event.as_str(),
+            event: self.kind.as_str(),
             stream: self.stream.as_str(),
             title: &self.title,
-            // More digits than milliseconds say nothing.
+            // Milliseconds are precise enough.
             time: (since_epoch.as_secs_f64() * 1000.0).round() / 1000.0,
             message: &self.message,
             missed,

@@ -1,22 +1,23 @@
-//! The notices that wait for delivery to one hook, in order and bounded, and the counters of the others.
+//! The events that wait for delivery to one webhook, in order and bounded, and the counters of the others.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
 use tokio::sync::Notify;
 
-use super::event::Notice;
+use super::event::WebhookEvent;
 
-/// Most that wait: a bad night of a dozen cameras, in less than 100 kB. Beyond that the oldest go, since the
-/// newest say how things are; the next one that is told says how many are missing.
+/// Maximum number of waiting events: a bad night of a dozen cameras, in less than 100 kB. Beyond it the
+/// oldest are dropped, since the newest describe the current state; the next one that is delivered contains
+/// the number of dropped ones.
 pub(super) const MAX_WAITING: usize = 200;
 
-/// Waiting notices of one hook, oldest first.
+/// The waiting events of one webhook, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
@@ -29,94 +30,94 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    notices: VecDeque<Notice>,
-    /// Dropped, and not told yet that they were.
+    events: VecDeque<WebhookEvent>,
+    /// Number of dropped events that has not been delivered yet.
     missed: u64,
-    /// The oldest is being told.
-    in_hand: bool,
+    /// The oldest event is being delivered.
+    in_progress: bool,
 }
 
 /// The delivery counters of a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deliveries {
-    /// Taken by the receiver.
+    /// Events accepted by the receiver.
     pub delivered: u64,
-    /// Refused for good, or tried for too long.
+    /// Events that were rejected, or tried for too long.
     pub failed: u64,
-    /// There was no room, or no time before the end.
+    /// Events for which there was no space, or no time before the end.
     pub dropped: u64,
     /// Tries after the first.
     pub retries: u64,
-    /// Wait now.
+    /// Events that wait now.
     pub waiting: usize,
 }
 
 impl Queue {
-    /// One more; true if the oldest had to go for it.
-    pub(super) fn push(&self, notice: Notice) -> bool {
+    /// Adds an event; true if the oldest one was dropped for it.
+    pub(super) fn push(&self, event: WebhookEvent) -> bool {
         let mut waiting = self.waiting();
-        let full = waiting.notices.len() == MAX_WAITING;
+        let full = waiting.events.len() == MAX_WAITING;
         if full {
-            let oldest = usize::from(waiting.in_hand);
-            waiting.notices.remove(oldest);
+            let oldest = usize::from(waiting.in_progress);
+            waiting.events.remove(oldest);
             waiting.missed += 1;
             self.dropped.fetch_add(1, Relaxed);
         }
-        waiting.notices.push_back(notice);
+        waiting.events.push_back(event);
         drop(waiting);
         self.more.notify_one();
         full
     }
 
-    /// The oldest, as soon as there is one, with how many were dropped before it. It is in hand, and stays,
-    /// until [`Queue::done`].
-    pub(super) async fn oldest(&self) -> (Notice, u64) {
+    /// Waits for the oldest event, and returns it with the number of events dropped before it. It stays in
+    /// the queue until [`Queue::done`].
+    pub(super) async fn oldest(&self) -> (WebhookEvent, u64) {
         loop {
-            if let Some(oldest) = self.take_in_hand() {
+            if let Some(oldest) = self.begin_oldest() {
                 return oldest;
             }
             self.more.notified().await;
         }
     }
 
-    /// Returns the oldest notice, if there is one, and marks it as being delivered.
-    pub(super) fn take_in_hand(&self) -> Option<(Notice, u64)> {
+    /// Returns the oldest event, if there is one, and marks it as being delivered.
+    pub(super) fn begin_oldest(&self) -> Option<(WebhookEvent, u64)> {
         let mut waiting = self.waiting();
-        let oldest = waiting.notices.front()?.clone();
-        waiting.in_hand = true;
+        let oldest = waiting.events.front()?.clone();
+        waiting.in_progress = true;
         Some((oldest, waiting.missed))
     }
 
-    /// The one in hand was told, and of `missed` others too; or cannot be.
+    /// Removes the event that was being delivered. If it was `delivered`, so was the number of `missed` ones.
     pub(super) fn done(&self, missed: u64, delivered: bool) {
         let mut waiting = self.waiting();
-        waiting.notices.pop_front();
-        waiting.in_hand = false;
+        waiting.events.pop_front();
+        waiting.in_progress = false;
         if delivered {
             waiting.missed -= missed;
             self.delivered.fetch_add(1, Relaxed);
         } else {
-            // The next one says that this is missing.
+            // The next event reports this one as dropped.
             waiting.missed += 1;
             self.failed.fetch_add(1, Relaxed);
         }
     }
 
-    /// It is tried once more.
+    /// Counts another try.
     pub(super) fn count_retry(&self) {
         self.retries.fetch_add(1, Relaxed);
     }
 
-    /// Nobody will be told any more; how many waited.
-    pub(super) fn give_up(&self) -> usize {
-        let left = std::mem::take(&mut self.waiting().notices).len();
+    /// Drops all waiting events, and returns their number.
+    pub(super) fn discard_all(&self) -> usize {
+        let left = std::mem::take(&mut self.waiting().events).len();
         self.dropped.fetch_add(left as u64, Relaxed);
         left
     }
 
     /// Returns the delivery counters so far.
     pub(super) fn deliveries(&self) -> Deliveries {
-        let waiting = self.waiting().notices.len();
+        let waiting = self.waiting().events.len();
         let [delivered, failed, dropped, retries] =
             [&self.delivered, &self.failed, &self.dropped, &self.retries].map(|count| count.load(Relaxed));
         Deliveries { delivered, failed, dropped, retries, waiting }
@@ -127,15 +128,23 @@ impl Queue {
     }
 }
 
+/// The queue of each hook, by its name.
+pub(super) type Queues = Mutex<HashMap<String, Arc<Queue>>>;
+
+/// Locks the queues.
+pub(super) fn lock(queues: &Queues) -> MutexGuard<'_, HashMap<String, Arc<Queue>>> {
+    queues.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::HookEvent;
 
-    fn notice(n: usize) -> Notice {
-        Notice {
+    fn event(n: usize) -> WebhookEvent {
+        WebhookEvent {
             id: n.to_string(),
-            event: HookEvent::Lost,
+            kind: HookEvent::Lost,
             stream: "door".parse().unwrap(),
             title: String::new(),
             time: std::time::SystemTime::now(),
@@ -147,12 +156,12 @@ mod tests {
     async fn a_full_queue_loses_its_oldest_and_says_how_many() {
         let queue = Queue::default();
         for n in 0..MAX_WAITING {
-            assert!(!queue.push(notice(n)));
+            assert!(!queue.push(event(n)));
         }
-        let (in_hand, missed) = queue.oldest().await;
-        assert_eq!((in_hand.id.as_str(), missed), ("0", 0));
-        assert!(queue.push(notice(1000)) && queue.push(notice(1001)));
-        assert_eq!(queue.take_in_hand().unwrap().0.id, "0", "the one in hand stays");
+        let (in_progress, missed) = queue.oldest().await;
+        assert_eq!((in_progress.id.as_str(), missed), ("0", 0));
+        assert!(queue.push(event(1000)) && queue.push(event(1001)));
+        assert_eq!(queue.begin_oldest().unwrap().0.id, "0", "the one in hand stays");
         queue.done(missed, true);
         let (next, missed) = queue.oldest().await;
         assert_eq!((next.id.as_str(), missed), ("3", 2));
@@ -163,7 +172,7 @@ mod tests {
         assert_eq!(queue.oldest().await.1, 1, "one that could not be told is missing");
         let counts = queue.deliveries();
         assert_eq!((counts.delivered, counts.failed, counts.dropped), (2, 1, 2));
-        assert_eq!((counts.waiting, queue.give_up()), (MAX_WAITING - 3, MAX_WAITING - 3));
+        assert_eq!((counts.waiting, queue.discard_all()), (MAX_WAITING - 3, MAX_WAITING - 3));
         assert_eq!(queue.deliveries().dropped, MAX_WAITING as u64 - 1);
     }
 }

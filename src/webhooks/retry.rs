@@ -1,16 +1,16 @@
-//! Decides how long the delivery of a notice is tried, and with what pauses. Pure.
+//! Decides how often and at what intervals a delivery is tried. Pure.
 
 use std::time::Duration;
 
 use crate::stream::exponential_delay;
 
-/// The first pause: for a receiver that is restarted.
+/// The first pause, long enough for a receiver that is restarted.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest: a receiver that is back is told within five minutes.
+/// The longest pause: a receiver that is back gets its events within five minutes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// Time after which a notice is given up: it is no longer news after an hour, and others wait behind it.
+/// Time after which an event is given up: it is no longer news after an hour, and others wait after it.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// Returns the time to wait after try number `tries` failed; none if there is no further try. The first try

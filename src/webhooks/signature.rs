@@ -6,7 +6,7 @@ use ring::hmac;
 
 use crate::config::Secret;
 
-/// Where it stands.
+/// Name of the header.
 pub(super) const HEADER: &str = "X-Framecast-Signature";
 
 /// Signs `body` at `time`, in Unix seconds.

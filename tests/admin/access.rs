@@ -130,7 +130,7 @@ async fn a_browser_is_led_to_the_form_and_back_and_stays_logged_in_until_it_logs
 
     let wrong = post(&relay, "/login", &[], "name=alice&password=wrong&next=view/x").await;
     assert_eq!(wrong.head.status, 401);
-    assert!(String::from_utf8(wrong.body).unwrap().contains("not known here"));
+    assert!(String::from_utf8(wrong.body).unwrap().contains("Wrong user name, password or token"));
     let right = post(&relay, "/login", &[], "name=alice&password=correct+horse&next=view/x").await;
     assert_eq!((right.head.status, right.head.get("location")), (303, Some("./view/x")));
     let cookie = cookie(&right);

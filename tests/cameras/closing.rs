@@ -1,5 +1,5 @@
-//! A camera that closes at each byte of its answer, in an orderly way and with RST: what was whole is shown,
-//! what was begun is counted, and nothing else happens.
+//! A camera that closes at each byte of its response, in an orderly way and with RST: whole frames are shown,
+//! one that was cut off is counted, and nothing else happens.
 
 use framecast::{bus::DropReason, source::camera::mjpeg::UpstreamSource};
 use testkit::fake_camera::{FakeCamera, Step};

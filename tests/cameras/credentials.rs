@@ -1,4 +1,4 @@
-//! Basic and digest authentication, against cameras that check what they are sent.
+//! Basic and digest authentication, against cameras that check the credentials.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -7,26 +7,26 @@ use testkit::fake_camera::{FakeCamera, Reply, Request};
 
 use crate::source_runner::{HEAD, answer, body, config, config_with_login, three, watch};
 
-/// `door:s3cret`.
+/// The basic credentials of `door:s3cret`.
 const BASIC: &str = "Basic ZG9vcjpzM2NyZXQ=";
 
 fn stream() -> Reply {
     Reply { bytes: answer(HEAD, &body(&three())), close: true }
 }
 
-/// A 401 that keeps the connection.
+/// Returns a 401 that keeps the connection.
 fn refuse(challenges: &[&str]) -> Reply {
     refuse_with(challenges, "<html>Unauthorized</html>")
 }
 
-/// A 401 that keeps the connection, with this page.
+/// Returns a 401 that keeps the connection, with this page.
 fn refuse_with(challenges: &[&str], page: &str) -> Reply {
     let lines: String = challenges.iter().map(|c| format!("WWW-Authenticate: {c}\r\n")).collect();
     let head = format!("HTTP/1.1 401 Unauthorized\r\n{lines}Content-Length: {}\r\n\r\n{page}", page.len());
     Reply { bytes: head.into(), close: false }
 }
 
-/// A parameter of a digest answer.
+/// Returns a parameter of a digest answer.
 fn parameter<'a>(header: &'a str, name: &str) -> &'a str {
     let start =
         header.find(&format!("{name}=")).unwrap_or_else(|| panic!("{name} in {header}")) + name.len() + 1;
@@ -37,7 +37,7 @@ fn parameter<'a>(header: &'a str, name: &str) -> &'a str {
     }
 }
 
-/// RFC 7616, 3.4.1, computed here from its parts.
+/// Whether a digest is right, computed here as RFC 7616, section 3.4.1, describes it.
 fn digest_is_right(request: &Request, algorithm: AlgorithmType, nonce: &str) -> bool {
     let Some(header) = request.header("Authorization").filter(|value| value.starts_with("Digest ")) else {
         return false;

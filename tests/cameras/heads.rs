@@ -1,5 +1,6 @@
 //! Response heads and framings.
 
+use framecast::config::Secret;
 use testkit::{
     dialects::DIALECTS,
     fake_camera::{FakeCamera, Step},
@@ -7,7 +8,7 @@ use testkit::{
 
 use crate::source_runner::{HEAD, answer, body, config, three, watch};
 
-/// A camera that sends these bytes in one go, then closes.
+/// Starts a camera that sends these bytes at once, then closes.
 async fn saying(bytes: Vec<u8>) -> FakeCamera {
     FakeCamera::start(move |_| vec![Step::Request, Step::Send(bytes.clone())]).await
 }
@@ -57,7 +58,25 @@ async fn odd_heads_are_no_obstacle() {
     }
 }
 
-/// One camera whose connection `n` sends `cut(n)`: a listener for each would use up the system's ports.
+#[actix_web::test]
+async fn a_request_has_these_lines_and_no_others() {
+    let camera = saying(answer(HEAD, &body(&three()))).await;
+    let mut config = config(&camera.url("/a%20b/video?x=1&y=[2]#top"));
+    config.headers = vec![("x-token".to_owned(), Secret::new("t0ken"))];
+    watch(config).await.assert_frames(&three(), "asked");
+    let head = &camera.requests()[0].head;
+    let mut lines: Vec<_> = head.trim_end().split("\r\n").collect();
+    lines.retain(|line| !line.starts_with("Date: "));
+    lines[1..].sort_unstable();
+    let host = format!("Host: {}", camera.address());
+    let agent = format!("User-Agent: framecast/{}", env!("CARGO_PKG_VERSION"));
+    let request_line = "GET /a%20b/video?x=1&y=[2] HTTP/1.1";
+    let expected = [request_line, "Accept: */*", "Content-Length: 0", &host, &agent, "X-Token: t0ken"];
+    assert_eq!(lines, expected);
+}
+
+/// Starts one camera whose connection `n` sends `cut(n)`: a listener for each would use up the system's
+/// ports.
 async fn watch_cuts(count: usize, cut: impl Fn(usize) -> Vec<Vec<u8>> + Send + Sync + 'static) {
     let camera = FakeCamera::start(move |n| vec![Step::Request, Step::Pieces(cut(n))]).await;
     for n in 0..count {

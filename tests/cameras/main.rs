@@ -1,5 +1,4 @@
-//! Cameras as they are, each on a real socket, against the real sources: every row of what cameras do that
-//! concerns HTTP.
+//! Scripted cameras on real sockets, against the real sources: everything about cameras that concerns HTTP.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,3 +13,4 @@ mod pictures;
 mod redirects;
 mod snapshots;
 mod tls;
+mod verdicts;

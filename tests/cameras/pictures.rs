@@ -1,4 +1,4 @@
-//! Bodies: what lies between the frames, how large they are, and how often the camera closes.
+//! Bodies: data between frames, sizes of frames, and cameras that close often.
 
 use framecast::{bus::DropReason, config::Limits};
 use testkit::fake_camera::{FakeCamera, Step};
@@ -91,7 +91,7 @@ async fn a_fast_camera_lets_others_run_between_its_frames() {
 
 #[actix_web::test]
 async fn a_picture_of_more_than_two_megabytes_is_whole() {
-    // awc's own way of reading bodies ends at 2 MiB.
+    // awc's and actix-web's own ways of reading bodies end at 2 MiB.
     let mut large = jpeg(1);
     let comment: Vec<u8> = std::iter::repeat_n([&[0xff, 0xfe, 0xff, 0xff][..], &[b'x'; 0xfffd]].concat(), 48)
         .flatten()

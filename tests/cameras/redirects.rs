@@ -1,4 +1,4 @@
-//! Redirects: followed, bounded, and without taking anything secret along.
+//! Redirects: followed, bounded, and without credentials.
 
 use framecast::config::Secret;
 use testkit::fake_camera::{FakeCamera, Reply};

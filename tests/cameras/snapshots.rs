@@ -1,4 +1,4 @@
-//! A picture asked for again and again.
+//! Polled snapshots.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
@@ -22,7 +22,7 @@ fn picture(more: &str, picture: &[u8]) -> Reply {
     Reply { bytes: [head.as_bytes(), picture].concat(), close: false }
 }
 
-/// Ends a run: anything but a picture does.
+/// Returns a response that ends a run when it comes twice in a row, as any other than a picture does.
 fn gone() -> Reply {
     Reply { bytes: b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(), close: false }
 }
@@ -31,7 +31,7 @@ async fn poll(camera: &FakeCamera) -> Outcome {
     watch_source(&mut snapshots(config(&camera.url("/snap.jpg")), OFTEN)).await
 }
 
-/// A camera that answers its `n`th request by `answer(n)`.
+/// Starts a camera that answers its `n`th request by `answer(n)`.
 async fn counting(answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> FakeCamera {
     let asked = AtomicUsize::new(0);
     FakeCamera::answering(move |_| answer(asked.fetch_add(1, SeqCst))).await
@@ -47,7 +47,7 @@ async fn pictures_are_polled_over_one_connection() {
         "{}",
         outcome.error()
     );
-    assert_eq!((camera.requests().len(), camera.connections()), (4, 1));
+    assert_eq!((camera.requests().len(), camera.connections()), (5, 1));
     camera.all_closed().await;
 }
 
@@ -60,7 +60,7 @@ async fn the_same_bytes_are_shown_once() {
     })
     .await;
     poll(&camera).await.assert_shown(&[jpeg(1), jpeg(2)], "unchanged");
-    assert_eq!(camera.requests().len(), 5);
+    assert_eq!(camera.requests().len(), 6);
 }
 
 #[actix_web::test]
@@ -84,7 +84,8 @@ async fn what_the_camera_says_about_the_picture_is_asked_with_it() {
         })
         .collect();
     let a = (Some("\"a\"".to_owned()), Some("Mon, 03 Jan 2000 12:34:56 GMT".to_owned()));
-    assert_eq!(asked, [(None, None), a.clone(), a, (Some("\"b\"".into()), None)]);
+    let b = (Some("\"b\"".to_owned()), None);
+    assert_eq!(asked, [(None, None), a.clone(), a, b.clone(), b]);
     assert_eq!(camera.connections(), 1, "a 304 has no body to wait for");
 }
 
@@ -99,7 +100,7 @@ async fn a_camera_that_closes_after_each_picture_is_asked_again_over_a_new_conne
     })
     .await;
     poll(&camera).await.assert_shown(&three(), "HTTP/1.0");
-    assert_eq!((camera.connections(), camera.most_open()), (4, 1));
+    assert_eq!((camera.connections(), camera.most_open()), (5, 1));
 }
 
 #[actix_web::test]
@@ -110,7 +111,7 @@ async fn a_kept_connection_that_the_camera_closed_silently_is_replaced() {
     })
     .await;
     poll(&camera).await.assert_shown(&three(), "keep-alive that was not kept");
-    assert_eq!((camera.connections(), camera.most_open()), (4, 1));
+    assert_eq!((camera.connections(), camera.most_open()), (5, 1));
 }
 
 #[actix_web::test]
@@ -124,7 +125,45 @@ async fn a_kept_connection_that_ends_under_the_request_is_replaced_once() {
     let outcome = poll(&camera).await;
     outcome.assert_shown(&three(), "each asked again");
     assert!(outcome.error().ends_with("closed the connection without an answer"), "{}", outcome.error());
-    assert_eq!((camera.connections(), camera.most_open()), (4, 1));
+    assert_eq!((camera.connections(), camera.most_open()), (5, 1));
+}
+
+/// The ESP-IDF's server writes the size of the last chunk and the empty line after it separately.
+#[actix_web::test]
+async fn chunked_pictures_are_polled_over_one_connection() {
+    let camera = FakeCamera::start(|_| {
+        let mut steps = Vec::new();
+        for jpeg in three() {
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n";
+            let (first, second) = jpeg.split_at(20);
+            let chunk = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+            let body = [head.as_bytes(), &chunk(first), &chunk(second), b"0\r\n"].concat();
+            steps.extend([Step::Request, Step::Pieces(vec![body, b"\r\n".to_vec()])]);
+        }
+        steps.extend([Step::Request, Step::Send(gone().bytes), Step::Request, Step::Send(gone().bytes)]);
+        steps
+    })
+    .await;
+    let outcome = poll(&camera).await;
+    outcome.assert_shown(&three(), "chunked");
+    assert!(outcome.error().contains("answered 404 Not Found"), "{}", outcome.error());
+    assert_eq!((camera.requests().len(), camera.connections()), (5, 1));
+}
+
+#[actix_web::test]
+async fn what_comes_after_a_picture_is_not_taken_for_the_answer_to_the_next_request() {
+    for size in [16, 640] {
+        let pictures = [1, 2].map(|n| jpeg_of_size(n, size, size));
+        let expected = pictures.to_vec();
+        let camera = FakeCamera::start(move |n| {
+            let reply = pictures.get(n).map_or_else(gone, |jpeg| picture("", jpeg));
+            let unasked = picture("", &jpeg(3)).bytes;
+            vec![Step::Request, Step::Send([reply.bytes, unasked].concat()), Step::Stall]
+        })
+        .await;
+        poll(&camera).await.assert_shown(&expected, "each over a connection of its own");
+        assert_eq!((camera.connections(), camera.most_open()), (4, 1));
+    }
 }
 
 #[actix_web::test]
@@ -154,10 +193,9 @@ async fn broken_pictures_without_end_are_given_up() {
 async fn what_is_no_jpeg_is_told_by_name() {
     for (content_type, bytes, named) in [
         ("image/png", &b"\x89PNG\r\n\x1a\n...."[..], "image/png"),
-        ("image/jpeg", b"\x89PNG\r\n\x1a\n....", "image/png"),
+        ("image/jpeg", b"\x89PNG\r\n\x1a\n....", "image/png labelled image/jpeg"),
         ("text/html; charset=utf-8", b"<html>login</html>", "text/html"),
-        ("image/jpeg", b"<html>login</html>", "text/html"),
-        ("multipart/x-mixed-replace;boundary=x", b"--x", "multipart/x-mixed-replace"),
+        ("image/jpeg", b"<html>login</html>", "text/html labelled image/jpeg"),
     ] {
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
@@ -208,13 +246,16 @@ async fn a_picture_that_ends_early_or_stalls_is_an_error() {
 
 #[actix_web::test]
 async fn a_slow_camera_is_never_asked_twice_at_once() {
-    let camera = FakeCamera::start(|_| {
+    let camera = FakeCamera::start(|n| {
+        if n > 0 {
+            return vec![Step::Request, Step::Send(gone().bytes)];
+        }
         let slow = picture("", &jpeg_of_size(1, 64, 64)).bytes.chunks(16).map(<[u8]>::to_vec).collect();
         vec![Step::Request, Step::Pieces(slow), Step::Request, Step::Send(gone().bytes)]
     })
     .await;
     poll(&camera).await.assert_shown(&[jpeg_of_size(1, 64, 64)], "slower than the interval");
-    assert_eq!((camera.requests().len(), camera.most_open()), (2, 1));
+    assert_eq!((camera.requests().len(), camera.most_open()), (3, 1));
 }
 
 #[actix_web::test]
@@ -239,5 +280,66 @@ async fn a_nonce_serves_all_polls_of_a_connection() {
         .iter()
         .filter_map(|r| r.header("Authorization")?.split("nc=").nth(1)?.split(',').next().map(str::to_owned))
         .collect();
-    assert_eq!(counts, ["00000001", "00000002", "00000003", "00000004"]);
+    assert_eq!(counts, ["00000001", "00000002", "00000003", "00000004", "00000005"]);
+}
+
+#[actix_web::test]
+async fn a_picture_shorter_than_its_declared_length_is_shown_with_its_last_byte() {
+    // Dahua, Lorex, Amcrest: the length counts the line breaks and the boundary of a multipart that is not sent.
+    for surplus in [1, 32, 48] {
+        for open in [false, true] {
+            let camera = FakeCamera::start(move |n| {
+                let Some(jpeg) = three().get(n).cloned() else {
+                    return vec![Step::Request, Step::Send(gone().bytes)];
+                };
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n",
+                    jpeg.len() + surplus
+                );
+                let mut steps = vec![Step::Request, Step::Send([head.as_bytes(), &jpeg].concat())];
+                steps.extend(open.then_some(Step::Stall));
+                steps
+            })
+            .await;
+            let outcome = poll(&camera).await;
+            outcome.assert_shown(&three(), &format!("{surplus} bytes missing, open: {open}"));
+            assert_eq!(outcome.quirk("short-body"), 3);
+            assert_eq!(outcome.dropped(DropReason::Invalid), 0);
+            assert_eq!(camera.most_open(), 1);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_camera_that_fails_now_and_then_is_polled_on() {
+    let camera = counting(|n| match n % 3 {
+        2 if n < 12 => {
+            Reply { bytes: b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy".to_vec(), close: false }
+        }
+        _ if n < 12 => picture("", &jpeg(n as u8)),
+        _ => gone(),
+    })
+    .await;
+    let shown: Vec<_> = (0..12).filter(|n| n % 3 != 2).map(jpeg).collect();
+    poll(&camera).await.assert_shown(&shown, "each third poll fails");
+    assert_eq!((camera.requests().len(), camera.connections()), (13, 1), "one run, over one connection");
+}
+
+#[actix_web::test]
+async fn a_picture_is_taken_whatever_its_label_and_its_success() {
+    for label in ["text/plain", "text/html", "application/force-download", "multipart/x-mixed-replace", ""] {
+        for status in ["206 Partial Content", "203 Yes", "200 OK"] {
+            let camera = counting(move |n| match three().get(n) {
+                Some(jpeg) => {
+                    let kind =
+                        if label.is_empty() { String::new() } else { format!("Content-Type: {label}\r\n") };
+                    let head = format!("HTTP/1.1 {status}\r\n{kind}Content-Length: {}\r\n\r\n", jpeg.len());
+                    Reply { bytes: [head.as_bytes(), jpeg].concat(), close: false }
+                }
+                None => gone(),
+            })
+            .await;
+            poll(&camera).await.assert_shown(&three(), &format!("{label} {status}"));
+        }
+    }
 }

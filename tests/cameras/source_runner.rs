@@ -1,4 +1,4 @@
-//! Runs a source to its end and tells what came of it.
+//! Runs a source to its end and collects the outcome.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use framecast::{
 };
 use jpeg_encoder::{ColorType, Encoder};
 
-/// A camera that is asked as these tests need it: long deadlines, so that a slow machine fails no test.
+/// Returns a configuration with long deadlines, so that a slow machine fails no test.
 pub(crate) fn config(url: &str) -> UpstreamConfig {
     let long = Duration::from_secs(60);
     UpstreamConfig {
@@ -42,24 +42,29 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// The error's text; panics when there is none.
+    /// Returns the error's text; panics when there is none.
     pub(crate) fn error(&self) -> String {
         self.result.as_ref().expect_err("the run fails").to_string()
     }
 
-    /// Frames dropped for `reason`.
+    /// Returns the number of frames dropped for `reason`.
     pub(crate) fn dropped(&self, reason: DropReason) -> u64 {
         self.bus.stats().dropped().find(|(r, _)| *r == reason).map_or(0, |(_, count)| count)
     }
 
-    /// The run ended in an orderly way with exactly these frames.
+    /// Returns how often the quirk of that name was counted.
+    pub(crate) fn quirk(&self, name: &str) -> u64 {
+        self.bus.stats().quirks().find(|(quirk, _)| quirk.as_str() == name).map_or(0, |(_, count)| count)
+    }
+
+    /// Asserts that the run ended in an orderly way with exactly these frames.
     #[track_caller]
     pub(crate) fn assert_frames(&self, expected: &[Vec<u8>], case: &str) {
         assert!(self.result.is_ok(), "{case}: {}", self.error());
         self.assert_shown(expected, case);
     }
 
-    /// Exactly these frames were shown, however it ended.
+    /// Asserts that exactly these frames were shown, however it ended.
     #[track_caller]
     pub(crate) fn assert_shown(&self, expected: &[Vec<u8>], case: &str) {
         let sizes = |frames: &[Vec<u8>]| frames.iter().map(Vec::len).collect::<Vec<_>>();
@@ -68,22 +73,22 @@ impl Outcome {
     }
 }
 
-/// Limits for small pictures.
+/// Returns limits for small pictures.
 pub(crate) fn limits() -> Limits {
     Limits { max_frame_bytes: 256 * 1024, ..Limits::default() }
 }
 
-/// One run of an `mjpeg` source.
+/// Runs an `mjpeg` source once.
 pub(crate) async fn watch(config: UpstreamConfig) -> Outcome {
     watch_within(config, &limits()).await
 }
 
-/// Runs the source under other limits.
+/// Runs an `mjpeg` source once, with other limits.
 pub(crate) async fn watch_within(config: UpstreamConfig, limits: &Limits) -> Outcome {
     watch_source(&mut UpstreamSource::new(config, limits)).await
 }
 
-/// One run of any source.
+/// Runs any source once.
 pub(crate) async fn watch_source(source: &mut dyn Source) -> Outcome {
     let bus = Arc::new(Bus::default());
     let sink = Sink::new(Arc::clone(&bus), None);
@@ -115,17 +120,17 @@ fn take(reader: &mut framecast::bus::Subscriber, frames: &mut Vec<Vec<u8>>) {
     frames.extend(newest.map(|published| published.frame.jpeg().to_vec()));
 }
 
-/// A `snapshot` source.
+/// Creates a `snapshot` source.
 pub(crate) fn snapshots(config: UpstreamConfig, interval: Duration) -> SnapshotSource {
     SnapshotSource::new(config, interval, &limits())
 }
 
-/// A picture of its own for each `n`.
+/// Returns a different picture for each `n`.
 pub(crate) fn jpeg(n: u8) -> Vec<u8> {
     jpeg_of_size(n, 16, 16)
 }
 
-/// A picture of that size.
+/// Returns a picture of that size.
 pub(crate) fn jpeg_of_size(n: u8, width: u16, height: u16) -> Vec<u8> {
     let mut jpeg = Vec::new();
     let pixels: Vec<u8> =
@@ -134,12 +139,12 @@ pub(crate) fn jpeg_of_size(n: u8, width: u16, height: u16) -> Vec<u8> {
     jpeg
 }
 
-/// Three pictures.
+/// Returns three pictures.
 pub(crate) fn three() -> Vec<Vec<u8>> {
     (1..=3).map(jpeg).collect()
 }
 
-/// A body as RFC 2046 has it, with the boundary `cam`.
+/// Returns a body according to RFC 2046, with the boundary `cam`.
 pub(crate) fn body(jpegs: &[Vec<u8>]) -> Vec<u8> {
     let mut body = Vec::new();
     for jpeg in jpegs {
@@ -151,11 +156,11 @@ pub(crate) fn body(jpegs: &[Vec<u8>]) -> Vec<u8> {
     body
 }
 
-/// The head that belongs to [`body`], delimited by close.
+/// The head that belongs to [`body`], which ends with the connection.
 pub(crate) const HEAD: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n";
 
-/// Head and body in one.
+/// Returns head and body in one.
 pub(crate) fn answer(head: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }

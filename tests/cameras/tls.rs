@@ -118,7 +118,11 @@ async fn a_connection_is_kept_over_tls_too() {
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", picture.len());
             steps.extend([Step::Request, Step::Send(answer(&head, picture))]);
         }
-        steps.extend([Step::Request, Step::Send(b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n".to_vec())]);
+        // Twice: one failure after a picture does not end a run.
+        for _ in 0..2 {
+            let gone = b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n".to_vec();
+            steps.extend([Step::Request, Step::Send(gone)]);
+        }
         steps
     })
     .await;
@@ -143,8 +147,7 @@ impl ResolvesServerCert for Offered {
     }
 }
 
-/// Keeps RUSTSEC-2026-0258 (deny.toml) harmless in awc, which depends on h2 0.3: its client half is never
-/// started.
+/// The client speaks HTTP/1.1 only, with the TLS settings that webhooks share (RUSTSEC-2026-0258, deny.toml).
 #[actix_web::test]
 async fn a_camera_that_would_rather_speak_http_2_is_asked_over_http_1_1() {
     let CertifiedKey { cert, signing_key } =
@@ -180,8 +183,8 @@ async fn a_camera_that_would_rather_speak_http_2_is_asked_over_http_1_1() {
     assert_eq!(offered.protocols.lock().unwrap().len(), 0, "no protocol is offered, HTTP/2 least of all");
 }
 
-/// Where the child process of the next test finds the camera's key; its certificate is the system's only root
-/// there.
+/// Environment variable with the camera's key, for the child process of the next test; the camera's
+/// certificate is the system's only root there.
 const KEY_FILE: &str = "FRAMECAST_TEST_CAMERA_KEY";
 
 #[actix_web::test]
@@ -196,7 +199,8 @@ async fn a_certificate_under_the_systems_roots_is_accepted_for_its_own_name_only
     assert!(error.contains("its certificate is not accepted (NotValidForName"), "{error}");
 }
 
-/// The roots are read once a process, from where the environment says.
+/// Runs the test again in a process of its own: the roots are read once a process, from where the environment
+/// says.
 fn in_a_process_that_trusts_the_camera() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));

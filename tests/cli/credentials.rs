@@ -97,7 +97,7 @@ fn without_an_administrator_a_token_is_made_and_printed_once() {
 
 #[test]
 fn what_is_wrong_is_said() {
-    ended(&["passwd", "alice"]).failed(1, &["a password has 8 characters and more"]);
+    ended(&["passwd", "alice"]).failed(1, &["a password must have at least 8 characters"]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("framecast.yaml");
     fs::write(&file, "streams: {x: {source: {type: pattern}}}").unwrap();

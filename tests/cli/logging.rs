@@ -128,7 +128,10 @@ fn every_line_of_json_is_an_object_and_numbers_are_those_of_the_api() {
     assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()), "{log}");
     let of_viewer: Vec<_> = lines.iter().filter(|line| line["viewer"] == known["id"]).collect();
     let [comes, goes] = of_viewer[..] else { panic!("two lines of the viewer:\n{log}") };
-    assert_eq!((&comes["message"], &goes["message"]), (&"a viewer comes".into(), &"a viewer goes".into()));
+    assert_eq!(
+        (&comes["message"], &goes["message"]),
+        (&"viewer connected".into(), &"viewer disconnected".into())
+    );
     for line in of_viewer {
         let fields =
             ["target", "stream", "path", "client", "user"].map(|field| line[field].as_str().unwrap());
@@ -143,7 +146,7 @@ fn every_line_of_json_is_an_object_and_numbers_are_those_of_the_api() {
 
     let of_publisher: Vec<_> = lines.iter().filter(|line| line["publisher"].is_u64()).collect();
     let messages: Vec<_> = of_publisher.iter().map(|line| line["message"].as_str().unwrap()).collect();
-    assert_eq!(messages, ["a publisher feeds", "a publisher ended its feed", "request"]);
+    assert_eq!(messages, ["publisher connected", "publisher ended its feed", "request"]);
     assert!(of_publisher.iter().all(|line| line["publisher"] == of_publisher[0]["publisher"]));
     assert_eq!((&of_publisher[1]["frames"], &of_publisher[2]["status"]), (&2.into(), &200.into()));
 
@@ -368,7 +371,7 @@ fn by_default_those_who_come_and_go_have_lines_and_those_who_poll_have_none() {
     until_nobody_watches(&server);
     let log = server.end();
     let lines = |word: &str| log.lines().filter(|line| line.contains(word)).count();
-    assert_eq!((lines("a viewer comes"), lines("a viewer goes")), (1, 1), "{log}");
+    assert_eq!((lines("viewer connected"), lines("viewer disconnected")), (1, 1), "{log}");
     assert_eq!((lines("/api/reload"), lines("status=401")), (1, 1), "who was refused is of interest:\n{log}");
     assert_eq!((lines("status=404"), lines("user=\"porch\"")), (2, 2), "also by what is not there:\n{log}");
     assert_eq!((lines("/bars.jpg"), lines("/healthz"), lines("/api/viewers")), (0, 0, 0), "{log}");

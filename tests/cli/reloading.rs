@@ -171,7 +171,7 @@ fn limits_by_address_proxies_and_sessions_hold_at_once() {
     let limited = "server: {trusted_proxies: 127.0.0.1}\nlimits: {max_requests_per_second: 1, \
         max_viewers_per_address: 1}\n";
     fs::write(served.file(), format!("{limited}{base}")).unwrap();
-    served.log_says("the configuration holds");
+    served.log_says("configuration applied");
     let from = |address: &str| format!("X-Forwarded-For: {address}");
     wait_for("too many requests", || (ask(&["-H", &from("192.0.2.1")]) == "429").then_some(()));
     assert_eq!(ask(&["-H", &from("192.0.2.2")]), "200", "another address, of a proxy that is trusted now");

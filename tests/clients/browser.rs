@@ -79,7 +79,8 @@ fn the_page_says_that_framecast_is_gone_and_comes_back_by_itself() {
     browser.open(&format!("http://{address}/"));
     browser.moving(TILES, 2);
     framecast.end_in_peace();
-    browser.wait_for("/does not answer; next try/.test(document.getElementById('lost').textContent)");
+    browser
+        .wait_for("/No connection to framecast; next try/.test(document.getElementById('lost').textContent)");
     let again = serve_at(&address, &patterns(2));
     browser.wait_for("document.getElementById('lost').hidden");
     browser.moving(TILES, 2);
@@ -100,7 +101,7 @@ fn order_columns_and_full_screen_are_kept_in_the_address() {
     // The right arrow, twice.
     browser.keys(&grip("cam1"), "\u{e014}\u{e014}");
     browser.wait_for(&format!("{order} === 'cam2,cam3,cam1,cam4'"));
-    browser.wait_for("/place 3 of 4/.test(document.getElementById('said').textContent)");
+    browser.wait_for("/position 3 of 4/.test(document.getElementById('said').textContent)");
     browser.drag(&grip("cam4"), &grip("cam2"));
     browser.wait_for(&format!("{order} === 'cam4,cam2,cam3,cam1'"));
     browser.run(

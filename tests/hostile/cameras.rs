@@ -17,8 +17,8 @@ use crate::bombs;
 /// So little that each overrun shows.
 const TOP: &str = "limits: {max_frame_bytes: 256KiB}";
 
-/// Upper bound of the memory for all of them together: some frames each, the memory that awc and the system's
-/// allocator keep, and a decoder's planes.
+/// Upper bound of the memory for all of them together: some frames each, the memory that the HTTP client and
+/// the system's allocator keep, and a decoder's planes.
 const MEMORY_KIB: u64 = 48 * 1024;
 
 const HEAD: &[u8] =

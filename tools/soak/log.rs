@@ -10,10 +10,10 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use crate::report::{Report, count};
 
 /// Log message for a camera whose script explains it.
-const EXPECTED_WARNING: &str = "source is away";
+const EXPECTED_WARNING: &str = "source is offline";
 
 /// Log message for a file that was spoiled on purpose.
-const EXPECTED_ERROR: &str = "the configuration is wrong";
+const EXPECTED_ERROR: &str = "the configuration has mistakes";
 
 /// A file is read when somebody asks for it, and when it is seen that it has changed.
 const READS_OF_A_FILE: u64 = 2;

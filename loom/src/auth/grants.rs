@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use loom::{future::block_on, model, thread};
 
-use super::{
-    Auth, Caller,
-    grant::{Changes, Lease},
-};
+use super::{Auth, Caller, changes::Changes, grant::Lease};
 use crate::{config::Role, mocks::tasks::look_at_the_second_first};
 
 #[test]
@@ -24,7 +21,7 @@ fn a_lease_always_learns_that_it_is_over() {
                     });
                 })
             };
-            let mut lease = Lease::new(auth.clone(), auth.changes(), Caller(true), Role::View, Some("door"));
+            let mut lease = Lease::new(&auth, &Caller(true), Role::View, Some(&"door"));
             // One that was never told would never end.
             block_on(lease.over());
             taken_back.join().unwrap();

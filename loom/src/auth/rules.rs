@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use loom::sync::Mutex;
 
-use super::grant::Changes;
+use super::changes::Changes;
 use crate::config::Role;
 
 /// Rules of one word: whether a caller may.

@@ -1,4 +1,4 @@
-//! Where credentials are looked at, and where guessing is slowed.
+//! Checks credentials, and slows down guessing.
 //!
 //! Tokens of the configuration are too long to be guessed, and are always looked at, so that nobody can lock
 //! their holders out. Passwords, streams' own tokens and the token of the start may be short: [`Guesses`]
@@ -14,10 +14,11 @@ use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 use super::{
-    acl::{Identity, Rules},
+    acl::Rules,
+    changes::Changes,
     clock::Clock,
-    grant::{Changes, Lease},
     guess_limits::{Guesses, Network},
+    identity::Identity,
     passwords::{Busy, Passwords},
     principal::Caller,
     sessions::{InSession, Sessions},
@@ -25,22 +26,22 @@ use super::{
     token,
 };
 use crate::{
-    config::{AuthConfig, Role, Secret},
+    config::{AuthConfig, Secret},
     media::stream_name::StreamName,
 };
 
-/// Passwords from networks that are not known for their name, that are checked or wait for it at a time. The
-/// rest of what [`Passwords`] lets wait is for known ones, so that a flood of wrong passwords does not keep
-/// them out.
+/// Maximum number of passwords from networks that are not known for their name that are checked or wait for
+/// it at a time. The rest of the places that [`Passwords`] has is for known networks, so that a flood of
+/// wrong passwords does not keep them out.
 const MAX_UNKNOWN_CHECKS: usize = 12;
 
-/// Why shown credentials were not looked at.
+/// An error that keeps credentials from being checked now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotNow {
-    /// Too many were wrong.
+    /// Too many credentials were wrong.
     #[error("too many wrong credentials; try again in {} s", .0.as_secs() + 1)]
     Guessing(Duration),
-    /// Too many are being checked.
+    /// Too many credentials are being checked.
     #[error(transparent)]
     Busy(#[from] Busy),
 }
@@ -48,13 +49,13 @@ pub enum NotNow {
 /// The relation of the session of a request's cookie to the credential that the request shows beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Running {
-    /// There is none.
+    /// There is no session.
     None,
-    /// It came from the same credential.
+    /// The session came from the same credential.
     Same,
-    /// It came from another, which is good for all that this one is.
+    /// The session came from another credential, which grants all that this one does.
     Covers,
-    /// It came from another, which is not; the name is that of its owner.
+    /// The session came from another credential, which grants less; the name is that of its owner.
     Other(String),
 }
 
@@ -63,22 +64,22 @@ pub enum Running {
 pub struct Shown {
     /// Texts that may be tokens.
     pub tokens: Vec<String>,
-    /// Name and password; in its place may stand a token.
+    /// User name and password; the password may be a token.
     pub login: Option<(String, String)>,
-    /// A link, for the stream that is asked for.
+    /// Signed link, with the stream that is requested.
     pub link: Option<(StreamName, Signed)>,
-    /// A session's cookie.
+    /// Cookie of a session.
     pub cookie: Option<String>,
 }
 
 impl Shown {
-    /// Whether there is anything.
+    /// Returns whether there are no credentials.
     pub fn is_nothing(&self) -> bool {
         self.tokens.is_empty() && self.login.is_none() && self.link.is_none() && self.cookie.is_none()
     }
 }
 
-/// Who may do what.
+/// The access control of the relay.
 #[derive(Debug)]
 pub struct Auth {
     rules: Rules,
@@ -92,7 +93,7 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// As the configuration says.
+    /// Creates the access control for a configuration.
     pub fn new(config: &AuthConfig) -> Self {
         Self {
             rules: Rules::new(config),
@@ -105,8 +106,9 @@ impl Auth {
         }
     }
 
-    /// Follows a new configuration from the next request on. The token of the start stays; sessions end whose
-    /// credentials are gone, and so does what is held open with a [`Lease`] that nothing else allows.
+    /// Applies a new configuration from the next request on. The token of the start stays; sessions end whose
+    /// credentials are gone, and so does what is held open with a [`Lease`](super::Lease) that nothing else
+    /// allows.
     pub fn replace(&self, config: &AuthConfig) {
         self.changes.after(|| {
             self.rules.replace(config);
@@ -123,23 +125,23 @@ impl Auth {
         caller.renewed(self.anybody(), now.instant, again)
     }
 
-    /// For what stays open: it is over when `caller` may do that no longer.
-    pub fn lease(self: &Arc<Self>, caller: &Caller, role: Role, stream: Option<&StreamName>) -> Lease {
-        Lease::new(self.clone(), &self.changes, caller.clone(), role, stream.cloned())
+    /// Returns the changes that leases watch.
+    pub(super) fn changes(&self) -> &Changes {
+        &self.changes
     }
 
-    /// Nobody in particular.
+    /// Returns a caller without credentials.
     pub fn anybody(&self) -> Caller {
         self.rules.anybody()
     }
 
-    /// Whether there are passwords to log in with.
+    /// Returns whether there are users with passwords.
     pub fn has_users(&self) -> bool {
         !self.rules.now().users.is_empty()
     }
 
-    /// Adds to `caller` what is shown, until `is_enough`. `own` is the token of the stream that is to be
-    /// pushed to.
+    /// Adds the identities that `shown` proves to `caller`, until `is_enough`. `own` is the token of the
+    /// stream that is to be pushed to.
     ///
     /// A good credential takes nothing from another beside it: what can be guessed is looked at whether or
     /// not a session, a link or a token is good already, unless that is enough. And whoever has one good
@@ -198,7 +200,7 @@ impl Auth {
         self.clock.now().instant
     }
 
-    /// Adds whose token of the configuration this is. Returns whether it is one.
+    /// Adds the holder of this token of the configuration. Returns whether it is one.
     fn is_long_token(&self, caller: &mut Caller, token: &str) -> bool {
         let identity = self.rules.now().of_token(&token::hash(token));
         let is_one = identity.is_some();
@@ -223,13 +225,13 @@ impl Auth {
         }
     }
 
-    /// Whose session this is, with what its credential is good for now, and which.
+    /// Returns the session of a cookie and its owner, with the rights that its credential has now.
     fn session(&self, cookie: &str) -> Option<(Arc<Identity>, InSession)> {
         let (identity, session) = self.sessions.of(cookie, self.clock.now())?;
         Some((self.rules.again(&identity)?, session))
     }
 
-    /// Adds what the token of the start, or the stream's own, is good for. Returns whether it is one of them.
+    /// Adds the rights of the start token or of the stream's own token. Returns whether it is one of them.
     fn is_short_token(&self, caller: &mut Caller, token: &str, own: Option<(&StreamName, &Secret)>) -> bool {
         let identity = self.rules.of_start_token(&token::hash(token));
         let own = own.filter(|(_, own)| bool::from(token.as_bytes().ct_eq(own.reveal().as_bytes())));
@@ -239,8 +241,8 @@ impl Auth {
         is_one
     }
 
-    /// Whose password this is. One that is known again is subject to the same limits: whoever guesses must
-    /// not learn at speed which one that is.
+    /// Returns the user with this password. One that is known again is subject to the same limits: whoever
+    /// guesses must not learn at speed which one that is.
     async fn of_password(
         &self,
         name: &str,
@@ -277,9 +279,9 @@ impl Auth {
         self.passwords.check(hash, password).await
     }
 
-    /// Begins a session from the first credential that the request itself showed, in the place of that of the
-    /// cookie `replaced`; answers its cookie's value and how long it lasts: no longer than what it came from.
-    /// None if there is no such credential, or no random number.
+    /// Begins a session from the first credential that the request itself showed, in place of the session of
+    /// the cookie `replaced`. Returns its cookie and how long it lasts, which is not longer than the
+    /// credential is valid; `None` if there is no such credential, or no random number.
     pub fn begin_session(&self, caller: &Caller, replaced: Option<&str>) -> Option<(String, Duration)> {
         let (identity, until) = caller.shown()?;
         let now = self.now();
@@ -297,7 +299,7 @@ impl Auth {
         Some((cookie, ends - now))
     }
 
-    /// Whether this is the cookie of a session that has not ended.
+    /// Returns whether this is the cookie of a session that has not ended.
     pub fn is_running(&self, cookie: Option<&str>) -> bool {
         cookie.is_some_and(|cookie| self.session(cookie).is_some())
     }
@@ -317,7 +319,7 @@ impl Auth {
         }
     }
 
-    /// Ends a session, and what is held open by it alone.
+    /// Ends a session, and everything that only it held open.
     pub fn end_session(&self, cookie: &str) {
         self.sessions.end(cookie);
     }

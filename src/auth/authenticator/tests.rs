@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     auth::{guess_limits::NETWORK_BURST, signed_link},
-    config::{Reach, TokenConfig, UserConfig},
+    config::{Reach, Role, TokenConfig, UserConfig},
 };
 
 fn config() -> AuthConfig {
@@ -64,7 +64,7 @@ async fn guessing_is_slowed_and_locks_nobody_out_who_has_a_long_token() {
     assert!(caller.is_known(), "from another address");
 }
 
-/// With a user whose password costs nothing to check.
+/// Returns a configuration with a user whose password is cheap to check.
 fn with_password(password: &str) -> AuthConfig {
     use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version, password_hash::SaltString};
     let salt = SaltString::encode_b64(b"saltsaltsalt").unwrap();

@@ -1,15 +1,15 @@
-//! No such pages: every part is written.
+//! A stand-in for systems without `splice`: every part is written.
 
 use std::{io, sync::Arc};
 
 use crate::{bus::current::Published, media::multipart::writer::Framing};
 
-/// Never made.
+/// A type without values.
 #[derive(Debug)]
 pub enum Pages {}
 
 impl Pages {
-    /// Always an error.
+    /// Returns an error.
     ///
     /// # Errors
     /// This system has no way to hand pages to sockets.
@@ -17,17 +17,17 @@ impl Pages {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Never called.
+    /// Cannot be called.
     pub fn offer(&mut self, _: &Arc<Published>) {
         match *self {}
     }
 
-    /// Never called.
+    /// Cannot be called.
     pub fn hold(&mut self, _: u64, _: Framing) -> bool {
         match *self {}
     }
 
-    /// Never called.
+    /// Cannot be called.
     ///
     /// # Errors
     /// None.
@@ -35,7 +35,7 @@ impl Pages {
         match *self {}
     }
 
-    /// Never called.
+    /// Cannot be called.
     ///
     /// # Errors
     /// None.

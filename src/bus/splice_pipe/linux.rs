@@ -22,10 +22,11 @@ use rustix::{
 
 use crate::{bus::current::Published, media::multipart::writer::Framing};
 
-/// Larger parts are written. Linux gives every process pipes of this size (`fs.pipe-max-size`).
+/// Largest part that is held; larger ones are written. Linux gives every process pipes of this size
+/// (`fs.pipe-max-size`).
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// Takes what no socket took.
+/// File that takes the bytes that no socket took.
 const NOWHERE: &str = "/dev/null";
 
 /// The pages of one part at a time.
@@ -38,12 +39,12 @@ pub struct Pages {
     held: Pipe,
     handed: Pipe,
     nowhere: File,
-    /// Something is left where nothing should be.
+    /// Set when a pipe may contain bytes that it should not.
     spoilt: bool,
 }
 
 impl Pages {
-    /// Nothing is held yet.
+    /// Creates empty pipes.
     ///
     /// # Errors
     /// The system's: no pipes, or no file descriptor left.
@@ -53,13 +54,13 @@ impl Pages {
         Ok(Self { offered: None, asked: None, held, handed, nowhere, spoilt: false })
     }
 
-    /// From now on `published` may be asked for.
+    /// Offers a frame, which is put into the pipe when it is first asked for.
     pub fn offer(&mut self, published: &Arc<Published>) {
         self.offered = Some(published.clone());
     }
 
-    /// Whether the part of frame number `seq` is held in this framing; the first who asks decides in which.
-    /// Others, and parts that are too large, have to be written.
+    /// Returns whether the part of frame number `seq` is held in this framing; the first request decides in
+    /// which. Others, and parts that are too large, have to be written.
     pub fn hold(&mut self, seq: u64, framing: Framing) -> bool {
         let Some(offered) = self.offered.as_ref().filter(|offered| offered.seq == seq) else { return false };
         if self.asked.is_none_or(|(asked, _)| asked != seq) {
@@ -81,7 +82,7 @@ impl Pages {
         if self.held.bytes == bytes { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
-    /// Sends the part that is held to a socket, as much of it as that takes now; answers how many bytes.
+    /// Sends as much of the held part to a socket as that takes now, and returns how many bytes.
     ///
     /// # Errors
     /// The socket's; `WouldBlock` when it takes none now.
@@ -101,7 +102,7 @@ impl Pages {
         Ok(sent)
     }
 
-    /// Lets go of the part.
+    /// Releases the part.
     ///
     /// # Errors
     /// The system's; the pipes are of no use any more then.
@@ -121,7 +122,7 @@ struct Pipe {
     into: OwnedFd,
     /// Number of bytes in the pipe.
     bytes: usize,
-    /// Its size was set for so many.
+    /// Number of bytes that its size was set for.
     room: usize,
 }
 
@@ -163,9 +164,9 @@ mod tests {
     use super::*;
     use crate::media::{frame::Frame, multipart::writer::PreparedPart};
 
-    /// A frame whose picture ends in so many bytes of its own.
+    /// Returns a frame whose picture ends in this many bytes of its own.
     fn published(seq: u64, bytes: usize) -> Arc<Published> {
-        let frame = crate::bus::current::tests::tiny_frame();
+        let frame = crate::bus::tests::tiny_frame();
         let jpeg = [&frame.jpeg()[..], &vec![seq as u8; bytes]].concat();
         let part = PreparedPart::new(jpeg.into(), SystemTime::now());
         Arc::new(Published::new(seq, Frame::from_jpeg(frame.jpeg().clone()).unwrap(), part))
@@ -218,7 +219,7 @@ mod tests {
         assert!(!pages.hold(1, Framing::Raw), "it was let go");
     }
 
-    /// A viewer that takes nothing, then the next frame while the first is still unread.
+    /// A viewer that takes nothing gets the next frame while the first is still unread.
     #[test]
     fn a_viewer_that_does_not_keep_up_changes_nothing_for_others_and_no_page_is_used_again() {
         let (first, second) = (published(1, 200_000), published(2, 150_000));

@@ -1,4 +1,4 @@
-//! A frame's part in pages of the kernel, which any number of sockets are handed without a copy; absent on
+//! Pages of the kernel with a frame's part, which any number of sockets are handed without a copy; absent on
 //! systems that have no way to do so.
 
 #[cfg(not(target_os = "linux"))]

@@ -1,13 +1,8 @@
-//! Viewers whose link is measured, and what step of the ladder each is at. Counted at their stream.
+//! The adaptive viewers of a stream (ABR), counted by the step of the ladder that they are at.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use crate::bus::current::Bus;
-
-/// Steps of the ladder, the stream as it is among them.
+/// Number of steps of the ladder, including the unchanged stream.
 pub const STEPS: usize = 6;
 
 /// The adaptive viewers of one stream.
@@ -33,62 +28,22 @@ impl Adaptive {
     pub fn moved_up(&self) -> u64 {
         self.moved_up.load(Relaxed)
     }
-}
 
-/// While it lives, an adaptive viewer of a stream is counted at its step.
-#[derive(Debug)]
-pub struct AdaptiveViewer {
-    bus: Arc<Bus>,
-    step: usize,
-}
-
-impl AdaptiveViewer {
-    /// A viewer of the stream of this bus, as it is.
-    pub fn new(bus: Arc<Bus>) -> Self {
-        bus.stats().adaptive().viewers[0].fetch_add(1, Relaxed);
-        Self { bus, step: 0 }
+    /// Counts a viewer that begins at the first step.
+    pub(in crate::bus) fn joined(&self) {
+        self.viewers[0].fetch_add(1, Relaxed);
     }
 
-    /// It is at this step now, one below [`STEPS`].
-    pub fn move_to(&mut self, step: usize) {
-        let adaptive = self.bus.stats().adaptive();
-        let moved = if step > self.step { &adaptive.moved_down } else { &adaptive.moved_up };
+    /// Counts a viewer that moves from one step to another, both below [`STEPS`].
+    pub(in crate::bus) fn moved(&self, from: usize, to: usize) {
+        let moved = if to > from { &self.moved_down } else { &self.moved_up };
         moved.fetch_add(1, Relaxed);
-        adaptive.viewers[step].fetch_add(1, Relaxed);
-        adaptive.viewers[self.step].fetch_sub(1, Relaxed);
-        self.step = step;
+        self.viewers[to].fetch_add(1, Relaxed);
+        self.viewers[from].fetch_sub(1, Relaxed);
     }
-}
 
-impl Drop for AdaptiveViewer {
-    fn drop(&mut self) {
-        self.bus.stats().adaptive().viewers[self.step].fetch_sub(1, Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_viewer_is_counted_at_one_step_and_its_moves_by_direction() {
-        let bus = Arc::new(Bus::default());
-        let counts = || {
-            let adaptive = bus.stats().adaptive();
-            (adaptive.viewers(), adaptive.moved_down(), adaptive.moved_up())
-        };
-        let mut viewer = AdaptiveViewer::new(bus.clone());
-        let _other = AdaptiveViewer::new(bus.clone());
-        assert_eq!(counts(), ([2, 0, 0, 0, 0, 0], 0, 0));
-        for step in [2, 3, 5] {
-            viewer.move_to(step);
-        }
-        assert_eq!(counts(), ([1, 0, 0, 0, 0, 1], 3, 0));
-        viewer.move_to(4);
-        viewer.move_to(0);
-        assert_eq!(counts(), ([2, 0, 0, 0, 0, 0], 3, 2));
-        viewer.move_to(1);
-        drop(viewer);
-        assert_eq!(counts(), ([1, 0, 0, 0, 0, 0], 4, 2));
+    /// Counts a viewer that leaves from this step.
+    pub(in crate::bus) fn left(&self, from: usize) {
+        self.viewers[from].fetch_sub(1, Relaxed);
     }
 }

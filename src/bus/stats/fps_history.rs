@@ -4,10 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-/// Long enough that a frame a second more or less is seen as such.
+/// Length of a step: long enough that a frame a second more or less is seen.
 pub const STEP: Duration = Duration::from_secs(2);
 
-/// Five minutes: long enough to see what has just happened, 300 bytes a stream.
+/// Number of steps, five minutes: long enough to see what has just happened, in 300 bytes a stream.
 const STEPS: usize = 150;
 
 /// A ring of steps.
@@ -15,7 +15,7 @@ const STEPS: usize = 150;
 pub(crate) struct Pace {
     begun: Instant,
     counts: [u16; STEPS],
-    /// The step that is counted now, from `begun` on.
+    /// Number of the current step, from `begun` on.
     now: u64,
 }
 
@@ -24,14 +24,14 @@ impl Pace {
         Self { begun, counts: [0; STEPS], now: 0 }
     }
 
-    /// A frame came.
+    /// Counts a frame.
     pub(crate) fn count(&mut self, at: Instant) {
         self.turn_to(at);
         let count = &mut self.counts[place(self.now)];
         *count = count.saturating_add(1);
     }
 
-    /// Frames a second of each whole step, oldest first; the step that is going on is not among them.
+    /// Returns the frames per second of each whole step, oldest first; the current step is not among them.
     pub(crate) fn rates(&mut self, now: Instant) -> Vec<f64> {
         self.turn_to(now);
         let steps = self.now.min(STEPS as u64 - 1);
@@ -60,7 +60,7 @@ fn place(step: u64) -> usize {
 mod tests {
     use super::*;
 
-    /// Seconds after the beginning.
+    /// Returns the time so many seconds after the beginning.
     fn at(begun: Instant, seconds: f64) -> Instant {
         begun + Duration::from_secs_f64(seconds)
     }

@@ -6,13 +6,12 @@ use std::{
     time::Duration,
 };
 
-/// Upper ends of the ranges that are told apart, in milliseconds: from a thumbnail to what no stream can
-/// bear. What takes longer than the last is counted too.
+/// Upper bounds of the buckets, in milliseconds: from a thumbnail to what no stream can keep up with.
 const BOUNDS_MS: [u64; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 const RANGES: usize = BOUNDS_MS.len() + 1;
 
-/// Counts durations. It only grows.
+/// A histogram of durations. It only grows.
 #[derive(Debug, Default)]
 pub struct Timing {
     counts: [AtomicU64; RANGES],
@@ -27,7 +26,7 @@ pub struct Timed {
 }
 
 impl Timing {
-    /// Something took so long.
+    /// Counts a duration.
     pub fn count(&self, took: Duration) {
         let range = BOUNDS_MS.iter().position(|&bound| took <= Duration::from_millis(bound));
         self.counts[range.unwrap_or(BOUNDS_MS.len())].fetch_add(1, Relaxed);
@@ -42,7 +41,7 @@ impl Timing {
 }
 
 impl Timed {
-    /// Each bound in seconds, with how many took no longer.
+    /// Returns each bound in seconds, with the number of durations up to it.
     pub fn up_to(&self) -> impl Iterator<Item = (f64, u64)> {
         let bounds = BOUNDS_MS.iter().map(|&bound| Duration::from_millis(bound).as_secs_f64());
         bounds.zip(self.counts).scan(0, |sum, (bound, count)| {
@@ -56,7 +55,7 @@ impl Timed {
         self.counts.iter().sum()
     }
 
-    /// All of them together, in seconds.
+    /// Returns the sum of the durations, in seconds.
     pub fn seconds(&self) -> f64 {
         Duration::from_nanos(self.nanos).as_secs_f64()
     }

@@ -1,17 +1,17 @@
-//! Pushes that a stream refused, by reason.
+//! Counts the pushes that a stream refused, by reason.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Why a push was refused.
+/// The reason for which a push was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushRefusal {
-    /// Without the token, or with a wrong one.
+    /// It has no token, or a wrong one.
     NotAllowed,
     /// The stream takes none, is paused, or has another publisher now.
     Conflict,
-    /// Larger than allowed.
+    /// It is larger than allowed.
     TooLarge,
-    /// Not a picture.
+    /// It is not a picture.
     Unreadable,
     /// It broke off, came too slowly, or is not as a form or as points must be.
     Broken,
@@ -24,7 +24,7 @@ impl PushRefusal {
     pub const ALL: [Self; 6] =
         [Self::NotAllowed, Self::Conflict, Self::TooLarge, Self::Unreadable, Self::Broken, Self::Busy];
 
-    /// For metrics.
+    /// Returns the name in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NotAllowed => "not_allowed",
@@ -42,12 +42,12 @@ impl PushRefusal {
 pub struct PushRefusals([AtomicU64; PushRefusal::ALL.len()]);
 
 impl PushRefusals {
-    /// One more.
+    /// Counts a refused push.
     pub fn count(&self, why: PushRefusal) {
         self.0[why as usize].fetch_add(1, Relaxed);
     }
 
-    /// Each reason with how often.
+    /// Returns the count of each reason.
     pub fn all(&self) -> impl Iterator<Item = (PushRefusal, u64)> {
         PushRefusal::ALL.into_iter().map(|why| (why, self.0[why as usize].load(Relaxed)))
     }

@@ -16,7 +16,7 @@ pub enum SavingState {
 }
 
 impl SavingState {
-    /// For JSON.
+    /// Returns the name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -27,23 +27,23 @@ impl SavingState {
     }
 }
 
-/// A state, since when, and why.
+/// The state of the recorder, with its time and reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saving {
     /// The state.
     pub state: SavingState,
-    /// When it began.
+    /// Time at which the state began.
     pub since: SystemTime,
-    /// Why nothing is written.
+    /// Reason for which nothing is written.
     pub reason: Option<String>,
 }
 
-/// Where the recorder says how it goes.
+/// The state that the recorder writes and others read.
 #[derive(Debug, Default)]
 pub(crate) struct SavingNote(Mutex<Option<Saving>>);
 
 impl SavingNote {
-    /// Whether the state is another than before.
+    /// Sets the state and returns whether it changed.
     pub(crate) fn write(&self, state: SavingState, reason: Option<String>) -> bool {
         let mut note = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let before = note.as_ref().filter(|before| before.state == state);

@@ -1,11 +1,11 @@
-//! The counters of a stream at one moment, to be added up: renditions of a stream come and go, and the frames
+//! The counters of a stream at one time, to be added up: renditions of a stream come and go, and the frames
 //! that they sent stay counted.
 
 use std::ops::AddAssign;
 
-use super::{DropReason, Way, histogram::Timed};
+use super::{drop_reason::DropReason, histogram::Timed, processing::Way};
 
-/// Of a stream, or of several.
+/// The counters of a stream, or the sum of several streams.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Frames given to viewers, repeats included.
@@ -21,12 +21,12 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Frames not shown, by reason.
+    /// Returns the number of frames not shown, by reason.
     pub fn dropped(&self) -> impl Iterator<Item = (DropReason, u64)> {
         DropReason::ALL.into_iter().zip(self.dropped)
     }
 
-    /// Frames shown, by what was done to them.
+    /// Returns the number of frames shown, by their processing.
     pub fn made(&self) -> impl Iterator<Item = (Way, u64)> {
         Way::ALL.into_iter().zip(self.made)
     }

@@ -1,4 +1,4 @@
-//! `framecast probe`: what does this camera send?
+//! `framecast probe`: examines what a camera sends.
 
 mod report;
 
@@ -12,27 +12,25 @@ use anyhow::bail;
 use clap::Args;
 use tokio::time::Instant;
 
-use super::print;
+use super::output::print;
 use crate::{
     config::Limits,
-    media::multipart::boundary::ContentKind,
     source::{
-        SourceError,
+        camera::probe::{self, Patience},
         http_client::HttpClient,
-        probe::{self, Patience},
     },
 };
 
-/// The camera to ask, and for how long.
+/// The arguments of `probe`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  framecast probe http://user:password@192.168.1.20/video.mjpg")]
 pub(super) struct ProbeArguments {
-    /// The camera's URL, with user and password if it wants them
+    /// The camera's URL, with user and password if it needs them
     url: String,
-    /// Look at so many frames
+    /// The number of frames to read
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     frames: u64,
-    /// Look for so many seconds at most
+    /// The maximum time in seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Accept any certificate
@@ -49,24 +47,21 @@ pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
         let response = client.get(&[]).await?;
         print(report::head(&upstream.url, &response, started.elapsed()));
         let host = response.host().to_owned();
-        if response.status() != 200 {
-            return Err(SourceError::Status { host, status: response.status_text() }.into());
-        }
-        let kind = ContentKind::from_header(response.content_type());
         let patience = Patience { frames: arguments.frames, within: Duration::from_secs(arguments.seconds) };
         let waiting = Waiting::shown();
-        let seen = probe::look(response, kind.clone(), patience, &limits).await;
+        let seen = probe::look(response, patience, &limits).await;
         drop(waiting);
+        let seen = seen?;
         print(report::seen(&seen));
         if seen.frames == 0 {
-            bail!(seen.no_picture(&host, &kind));
+            bail!(seen.no_picture(&host));
         }
         print(report::yaml(&upstream, seen.is_snapshot()));
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// A word on a terminal while frames are counted, which takes seconds; gone when dropped.
+/// Shows on a terminal that frames are being counted, which takes seconds; dropping it clears that.
 struct Waiting(bool);
 
 impl Waiting {

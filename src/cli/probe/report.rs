@@ -5,12 +5,12 @@ use std::time::Duration;
 use url::Url;
 
 use crate::{
-    cli::shown,
+    cli::urls::shown,
     config::UpstreamConfig,
     media::{jpeg::JpegInfo, multipart::boundary::ContentKind},
     source::{
+        camera::probe::{Ended, Seen},
         http_client::Response,
-        probe::{Ended, Seen},
     },
 };
 
@@ -55,8 +55,8 @@ fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
     *text += &format!("  {name:<12}  {value}\n");
 }
 
-/// The answer's head.
-pub(super) fn head(url: &Url, response: &Response, after: Duration) -> String {
+/// Returns the description of the response's head.
+pub(super) fn head(url: &Url, response: &Response<'_>, after: Duration) -> String {
     let mut text = format!("{}\n", shown(url));
     line(&mut text, "status", format_args!("{} after {} ms", response.status_text(), after.as_millis()));
     line(&mut text, "content type", response.content_type().unwrap_or("none"));
@@ -152,8 +152,8 @@ pub(super) fn yaml(upstream: &UpstreamConfig, snapshot: bool) -> String {
     text
 }
 
-/// The URL as the configuration writes it, and the variables in it. A URL holds no character that a quoted
-/// YAML text would have to escape.
+/// Returns the URL as the configuration writes it, and the variables in it. A URL holds no character that a
+/// quoted YAML text would have to escape.
 fn url_with_variables(upstream: &UpstreamConfig) -> (String, Vec<String>) {
     let mut variables = Vec::new();
     let mut text = format!("{}://", upstream.url.scheme());
@@ -179,7 +179,7 @@ fn url_with_variables(upstream: &UpstreamConfig) -> (String, Vec<String>) {
     (text, variables)
 }
 
-/// `${` is where a variable begins.
+/// Escapes `$`, with which a variable begins.
 fn escaped(text: &str) -> String {
     text.replace("${", "$${")
 }

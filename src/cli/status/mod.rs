@@ -1,4 +1,4 @@
-//! `framecast status`: a table of what the streams of a running relay do, printed once or again and again.
+//! `framecast status`: prints a table of what the streams of a running relay do, once or repeatedly.
 
 mod table;
 
@@ -14,23 +14,23 @@ use table::{Report, render, rows};
 use terminal_size::{Height, Width, terminal_size_of};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{parse_url, try_print};
+use super::{output::try_print, urls::parse_url};
 use crate::{
     config::Secret,
     source::{
         Deadline, SourceError,
+        camera::probe,
         http_client::{BodyDeadline, HttpClient},
-        probe,
     },
 };
 
-/// Far above the report of thousands of streams, so that a wrong address cannot fill memory.
+/// Largest report, far above that of thousands of streams, so that a wrong address cannot fill memory.
 const MAX_REPORT_BYTES: usize = 32 * 1024 * 1024;
 
-/// The limit that cameras have by default.
+/// Largest response head: the default limit of cameras.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
-/// The relay answers from memory: longer means that it hangs.
+/// Time in which the relay must answer. It answers from memory: longer means that it hangs.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Moves to the top left of the terminal, as the first part of a redraw.
@@ -182,5 +182,5 @@ async fn request(client: &mut HttpClient) -> anyhow::Result<Report> {
     let body = answer.whole(MAX_REPORT_BYTES, deadline).await;
     let body = body.map_err(|_| anyhow!("{host} did not send its whole report"))?;
     serde_json::from_slice(&body)
-        .map_err(|error| anyhow!("{host} answered with JSON that is no report of streams: {error}"))
+        .map_err(|error| anyhow!("{host} responded with JSON that is not a stream report: {error}"))
 }

@@ -186,7 +186,7 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-/// Says why there are no frames, and when the source is tried again.
+/// Returns why there are no frames, and when the source is tried again.
 fn note(stream: &Stream) -> String {
     let next = stream.next_try_in_s.map(|seconds| format!("next try in {}", duration(seconds)));
     [stream.reason.clone(), next].into_iter().flatten().collect::<Vec<_>>().join("; ")
@@ -198,7 +198,7 @@ mod tests {
 
     use super::*;
 
-    /// Two reports of these streams, two seconds apart.
+    /// Returns the rows from two reports that are two seconds apart.
     fn sample() -> Vec<Row> {
         let reports = [(0, 0.0), (1, 2.0)].map(|(count, seconds)| {
             let json = serde_json::json!({"streams": [

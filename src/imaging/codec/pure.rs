@@ -1,4 +1,4 @@
-//! zune-jpeg and jpeg-encoder.
+//! The codec of builds without C: zune-jpeg and jpeg-encoder.
 
 use bytes::Bytes;
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, ImageBuffer, JpegColorType, SamplingFactor};
@@ -8,11 +8,13 @@ use zune_jpeg::{
 };
 
 use super::{
-    CodecError, JpegCodec, MAX_SCANS, PixelFormat, Pixels, Quality, Wanted, check_pixels, planes_from_rgb,
+    error::CodecError,
+    jpeg_codec::{JpegCodec, MAX_SCANS, Quality, Wanted, check_pixels},
+    pixels::{PixelFormat, Pixels, planes_from_rgb},
 };
 use crate::imaging::ycbcr::{Planes, Sampling};
 
-/// zune-jpeg and jpeg-encoder: no C, and decoding at full size only.
+/// The codec of zune-jpeg and jpeg-encoder: no C, and decoding at full size only.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PureRust;
 

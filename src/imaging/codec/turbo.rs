@@ -1,4 +1,5 @@
-//! libjpeg-turbo, through turbojpeg's own objects: its one-call helpers throw a picture away for a warning.
+//! The codec of libjpeg-turbo, through turbojpeg's own objects: its one-call helpers discard a picture that
+//! causes a warning.
 
 use std::cell::RefCell;
 
@@ -9,15 +10,17 @@ use turbojpeg::{
 };
 
 use super::{
-    CodecError, JpegCodec, MAX_SCANS, PixelFormat, Pixels, Quality, Wanted, check_pixels, planes_from_rgb,
+    error::CodecError,
+    jpeg_codec::{JpegCodec, MAX_SCANS, Quality, Wanted, check_pixels},
+    pixels::{PixelFormat, Pixels, planes_from_rgb},
 };
 use crate::imaging::ycbcr::{Planes, Sampling};
 
-/// libjpeg-turbo: decodes at 1/2, 1/4 and 1/8 too.
+/// The codec of libjpeg-turbo, which decodes at 1/2, 1/4 and 1/8 too.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Turbo;
 
-/// Message of libjpeg-turbo for data that end before the picture does: the rest of the picture is grey.
+/// The message of libjpeg-turbo for data that end before the picture does: the rest of the picture is grey.
 const CUT_OFF: &str = "Premature end of JPEG file";
 
 /// Beginnings of its other warnings, after which the picture can still be shown: extra bytes, a damaged
@@ -25,31 +28,31 @@ const CUT_OFF: &str = "Premature end of JPEG file";
 const WARNINGS: [&str; 4] =
     ["Corrupt JPEG data", "Invalid SOS parameters", "Inconsistent progression", "Warning:"];
 
-/// libjpeg-turbo's objects: making them costs more than a small picture.
-struct Workshop {
+/// libjpeg-turbo's objects, which are kept: creating them costs more than a small picture.
+struct Handles {
     decompressor: Decompressor,
     compressor: Compressor,
 }
 
 thread_local! {
-    /// One for each worker of the pool.
-    static WORKSHOP: RefCell<Option<Workshop>> = const { RefCell::new(None) };
+    /// The objects of this thread, a worker of the pool.
+    static HANDLES: RefCell<Option<Handles>> = const { RefCell::new(None) };
 }
 
-fn with_workshop<T>(work: impl FnOnce(&mut Workshop) -> Result<T, CodecError>) -> Result<T, CodecError> {
-    WORKSHOP.with_borrow_mut(|kept| {
-        let workshop = match kept {
-            Some(workshop) => workshop,
-            None => kept.insert(new_workshop().map_err(undecodable)?),
+fn with_handles<T>(work: impl FnOnce(&mut Handles) -> Result<T, CodecError>) -> Result<T, CodecError> {
+    HANDLES.with_borrow_mut(|kept| {
+        let handles = match kept {
+            Some(handles) => handles,
+            None => kept.insert(new_handles().map_err(undecodable)?),
         };
-        work(workshop)
+        work(handles)
     })
 }
 
-fn new_workshop() -> turbojpeg::Result<Workshop> {
+fn new_handles() -> turbojpeg::Result<Handles> {
     let mut decompressor = Decompressor::new()?;
     decompressor.set_scan_limit(MAX_SCANS.into())?;
-    Ok(Workshop { decompressor, compressor: Compressor::new()? })
+    Ok(Handles { decompressor, compressor: Compressor::new()? })
 }
 
 impl JpegCodec for Turbo {
@@ -62,15 +65,15 @@ impl JpegCodec for Turbo {
     }
 
     fn decode(&self, jpeg: &[u8], max_pixels: u64) -> Result<Pixels, CodecError> {
-        with_workshop(|workshop| {
-            let header = workshop.open(jpeg, 1, max_pixels)?;
-            workshop.pixels(jpeg, header)
+        with_handles(|handles| {
+            let header = handles.open(jpeg, 1, max_pixels)?;
+            handles.pixels(jpeg, header)
         })
     }
 
     fn decode_planes(&self, jpeg: &[u8], wanted: Wanted, planes: &mut Planes) -> Result<(), CodecError> {
-        with_workshop(|workshop| {
-            let header = workshop.open(jpeg, wanted.denominator, wanted.max_pixels)?;
+        with_handles(|handles| {
+            let header = handles.open(jpeg, wanted.denominator, wanted.max_pixels)?;
             let sampling = match header.subsamp {
                 Subsamp::Gray => Some(Sampling::Gray),
                 Subsamp::None => Some(Sampling::S444),
@@ -83,12 +86,12 @@ impl JpegCodec for Turbo {
             };
             match (header.colorspace, sampling) {
                 (Colorspace::Gray | Colorspace::YCbCr, _) if wanted.gray => {
-                    workshop.gray(jpeg, header, planes)
+                    handles.gray(jpeg, header, planes)
                 }
-                (Colorspace::Gray, _) => workshop.gray(jpeg, header, planes),
-                (Colorspace::YCbCr, Some(sampling)) => workshop.planes(jpeg, header, sampling, planes),
+                (Colorspace::Gray, _) => handles.gray(jpeg, header, planes),
+                (Colorspace::YCbCr, Some(sampling)) => handles.planes(jpeg, header, sampling, planes),
                 _ => {
-                    planes_from_rgb(&workshop.pixels(jpeg, header)?, planes)?;
+                    planes_from_rgb(&handles.pixels(jpeg, header)?, planes)?;
                     if wanted.gray {
                         planes.make_gray();
                     }
@@ -99,7 +102,7 @@ impl JpegCodec for Turbo {
     }
 
     fn encode(&self, pixels: &Pixels, quality: Quality) -> Result<Bytes, CodecError> {
-        with_workshop(|workshop| {
+        with_handles(|handles| {
             let format = turbo_format(pixels.format);
             let width = usize::from(pixels.width);
             let subsamp = match (pixels.format, quality.full_colour) {
@@ -114,7 +117,7 @@ impl JpegCodec for Turbo {
                 height: pixels.height.into(),
                 format,
             };
-            workshop.encode(image, subsamp, quality.percent)
+            handles.encode(image, subsamp, quality.percent)
         })
     }
 
@@ -124,7 +127,7 @@ impl JpegCodec for Turbo {
             Sampling::Gray => {
                 let format = turbojpeg::PixelFormat::GRAY;
                 let image = Image { pixels: planes.plane(0), width, pitch: width, height, format };
-                return with_workshop(|workshop| workshop.encode(image, Subsamp::Gray, percent));
+                return with_handles(|handles| handles.encode(image, Subsamp::Gray, percent));
             }
             Sampling::S444 => Subsamp::None,
             Sampling::S422 => Subsamp::Sub2x1,
@@ -134,7 +137,7 @@ impl JpegCodec for Turbo {
         let (across, down) = planes.sampling().factors();
         let padded = pad(planes.plane(0), width, height, across, down);
         let (colour, _) = planes.size_of(1);
-        with_workshop(|workshop| {
+        with_handles(|handles| {
             let image = YuvPlanesImage {
                 y_plane: padded.as_deref().unwrap_or(planes.plane(0)),
                 u_plane: planes.plane(1),
@@ -146,7 +149,7 @@ impl JpegCodec for Turbo {
                 v_stride: colour,
                 subsamp,
             };
-            let compressor = &mut workshop.compressor;
+            let compressor = &mut handles.compressor;
             compressor.set_quality(percent.clamp(1, 100).into()).map_err(unencodable)?;
             let mut jpeg = OutputBuf::new_owned();
             compressor.compress_yuv_planes(&image, &mut jpeg).map_err(unencodable)?;
@@ -155,9 +158,9 @@ impl JpegCodec for Turbo {
     }
 }
 
-impl Workshop {
-    /// Reads the header, refuses giants (libjpeg-turbo's own allocation would end the process), and sets the
-    /// scale; the answer has the size that will be decoded.
+impl Handles {
+    /// Reads the header, refuses pictures that are too large (libjpeg-turbo's own allocation would end the
+    /// process), and sets the scale. The returned header has the size that will be decoded.
     fn open(
         &mut self,
         jpeg: &[u8],
@@ -240,7 +243,7 @@ impl Workshop {
     }
 }
 
-/// A warning leaves a picture to show, as every browser does; one that is cut off is none.
+/// Accepts a picture that was decoded with a warning, as every browser does, but none that is cut off.
 fn usable(result: turbojpeg::Result<()>) -> Result<(), CodecError> {
     match result {
         Err(turbojpeg::Error::TurboJpegError(text))
@@ -267,7 +270,8 @@ fn turbo_format(format: PixelFormat) -> turbojpeg::PixelFormat {
     }
 }
 
-/// The brightness of an odd picture, filled up to whole blocks of shared colours, as libjpeg-turbo wants it.
+/// Returns the brightness of an odd picture, padded to whole blocks of shared colours, as libjpeg-turbo
+/// expects it.
 fn pad(plane: &[u8], width: usize, height: usize, across: usize, down: usize) -> Option<Vec<u8>> {
     let (columns, rows) = (width.next_multiple_of(across), height.next_multiple_of(down));
     if (columns, rows) == (width, height) {

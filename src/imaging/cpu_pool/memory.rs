@@ -85,6 +85,15 @@ impl PictureMemory {
         Err(BudgetError::TooLarge { bytes, capacity: most })
     }
 
+    /// Takes the bytes of a piece of work if they are free now. Returns `None` while other work holds them.
+    ///
+    /// # Errors
+    /// Those of [`PictureMemory::check`].
+    pub(crate) fn take(&self, bytes: usize, is_conversion: bool) -> Result<Option<BytePermit>, BudgetError> {
+        self.check(bytes, is_conversion)?;
+        self.working.acquire_if_free(bytes)
+    }
+
     /// Takes bytes for a file that a piece of work reads, besides those of the piece itself. Returns `None`
     /// while others hold them; the caller then goes on without, since such files are few, and the
     /// administrator's.

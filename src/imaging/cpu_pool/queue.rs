@@ -1,4 +1,4 @@
-//! The queue in front of the workers: which piece of work is next.
+//! The queue in front of the workers, which decides the next piece of work.
 //!
 //! Conversions, and pieces that take more than a quarter of the memory, are large. Together they hold at most
 //! three quarters of it, and wait in the order in which they came. Small pieces pass a large one that waits,
@@ -6,21 +6,18 @@
 //! they take. A piece that alone takes more than three quarters is done while no other large one is at work,
 //! unless it is a conversion: that never fits.
 //!
-//! A lane that waits for memory keeps its piece, which a newer one may replace. So its bytes are read again
-//! whenever the queue is, and once more when the turn begins.
+//! A lane that waits for memory keeps its piece, which a newer one may replace; its bytes are those of the
+//! newest.
 //!
 //! Not here: threads, the clock, and the memory itself.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     time::{Duration, Instant},
 };
 
-use crate::{
-    limits::{BudgetError, BytePermit},
-    media::stream_name::StreamName,
-};
+use super::piece::{Piece, Work};
+use crate::media::stream_name::StreamName;
 
 /// Queued jobs of one kind of one stream. More are refused, since later pictures are newer.
 pub(super) const WAITING_JOBS_PER_STREAM: usize = 4;
@@ -29,15 +26,15 @@ pub(super) const WAITING_JOBS_PER_STREAM: usize = 4;
 /// picture more often; the others can wait for a conversion.
 const RESERVED_FOR: Duration = Duration::from_secs(1);
 
-/// Does a piece of work in the memory that was taken for it, or handles the refusal of that memory.
-pub(super) type Work = Box<dyn FnOnce(Result<BytePermit, BudgetError>) + Send>;
-
 /// Streams and lanes that have work.
 pub(super) struct Queue {
     bounds: Bounds,
     /// Each stream's kind of job, and each lane, once; the first is next.
     turns: VecDeque<Turn>,
     jobs: HashMap<Origin, VecDeque<Piece>>,
+    /// The lanes that are in the queue or at work, each with its newest piece, until that begins.
+    lanes: HashMap<LaneId, Option<Piece>>,
+    created_lanes: u64,
     waiting_jobs: usize,
     waiting_conversions: usize,
     converting: usize,
@@ -90,29 +87,27 @@ pub(super) enum JobKind {
     Conversion,
 }
 
+/// The identity of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct LaneId(u64);
+
 enum Turn {
     Jobs(Origin),
-    Lane(Arc<LaneState>),
+    Lane(LaneId),
 }
 
-/// A piece of work, and the bytes that it takes.
-pub(crate) struct Piece {
-    pub(super) bytes: usize,
-    pub(super) work: Work,
-}
-
-/// A turn that was removed from the queue.
-pub(super) struct Taken {
-    pub(super) work: TakenWork,
-    /// Bytes that its work takes. The work of a lane may be replaced until the turn begins.
+/// A turn that may begin, until the queue is changed.
+pub(super) struct Next {
+    at: usize,
+    /// Bytes that its piece takes.
     pub(super) bytes: usize,
     pub(super) share: Share,
 }
 
-/// The work of a turn.
-pub(super) enum TakenWork {
-    Job(Work),
-    Lane(Arc<LaneState>),
+/// A turn that has begun.
+pub(super) struct Running {
+    lane: Option<LaneId>,
+    share: Share,
 }
 
 /// The part of the workers and of the memory that a piece at work holds.
@@ -122,24 +117,6 @@ pub(super) struct Share {
     large_bytes: usize,
 }
 
-/// The state of a lane.
-pub(super) struct LaneState(Mutex<LanePlace>);
-
-/// A lane's place and its piece of work.
-struct LanePlace {
-    stands: Stands,
-    /// The newest piece, until its turn begins.
-    waiting: Option<Piece>,
-}
-
-/// A lane's place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stands {
-    Outside,
-    InQueue,
-    AtWork,
-}
-
 impl Queue {
     /// Returns an empty queue.
     pub(super) fn new(bounds: Bounds) -> Self {
@@ -147,6 +124,8 @@ impl Queue {
             bounds,
             turns: VecDeque::new(),
             jobs: HashMap::new(),
+            lanes: HashMap::new(),
+            created_lanes: 0,
             waiting_jobs: 0,
             waiting_conversions: 0,
             converting: 0,
@@ -181,30 +160,52 @@ impl Queue {
         Ok(())
     }
 
-    /// Adds a lane that is not in the queue.
-    pub(super) fn add_lane(&mut self, lane: Arc<LaneState>, now: Instant) {
+    /// Returns a new lane, without work.
+    pub(super) fn new_lane(&mut self) -> LaneId {
+        self.created_lanes += 1;
+        LaneId(self.created_lanes)
+    }
+
+    /// Gives a lane its newest piece. Returns the piece that this one replaces, and whether the lane enters
+    /// the queue.
+    pub(super) fn put(&mut self, lane: LaneId, piece: Piece, now: Instant) -> (Option<Piece>, bool) {
+        match self.lanes.entry(lane) {
+            Entry::Occupied(mut waiting) => (waiting.get_mut().replace(piece), false),
+            Entry::Vacant(outside) => {
+                outside.insert(Some(piece));
+                self.enqueue(lane, now);
+                (None, true)
+            }
+        }
+    }
+
+    /// Removes the waiting piece of a lane. A turn for it remains, which takes no memory.
+    pub(super) fn clear(&mut self, lane: LaneId) -> Option<Piece> {
+        self.lanes.get_mut(&lane)?.take()
+    }
+
+    fn enqueue(&mut self, lane: LaneId, now: Instant) {
         self.other_work = Some(now);
         self.turns.push_back(Turn::Lane(lane));
     }
 
-    /// Removes the next turn whose piece may be done now, if there is one. The caller calls [`Queue::done`]
-    /// when it is done, or [`Queue::put_back`] if it cannot begin. A turn whose piece never fits `shares` is
-    /// removed at once and holds nothing, so that the piece can be refused.
-    pub(super) fn take(&mut self, now: Instant, shares: Shares) -> Option<Taken> {
+    /// Returns the next turn whose piece may be done now, if there is one. A turn whose piece never fits
+    /// `shares` is next at once and holds nothing, so that the piece can be refused.
+    pub(super) fn next(&self, now: Instant, shares: Shares) -> Option<Next> {
         let may_convert = self.may_convert(now);
         let mut large_waits = false;
-        for at in 0..self.turns.len() {
-            let is_conversion = self.turns[at].is_conversion();
+        for (at, turn) in self.turns.iter().enumerate() {
+            let is_conversion = turn.is_conversion();
             if is_conversion && !may_convert {
                 continue;
             }
-            let bytes = self.bytes_of(at);
+            let bytes = self.bytes_of(turn);
             let is_large = is_conversion || bytes > shares.small;
             let is_refused = bytes > if is_conversion { shares.large } else { shares.most };
             let fits = self.large_bytes == 0 || self.large_bytes.saturating_add(bytes) <= shares.large;
             if !is_large || is_refused || fits && !large_waits {
                 let large_bytes = if is_large && !is_refused { bytes } else { 0 };
-                return self.take_at(at, bytes, Share { is_conversion, large_bytes });
+                return Some(Next { at, bytes, share: Share { is_conversion, large_bytes } });
             }
             large_waits = true;
         }
@@ -212,48 +213,53 @@ impl Queue {
     }
 
     /// Returns the bytes of the next piece of this turn.
-    fn bytes_of(&self, at: usize) -> usize {
-        match &self.turns[at] {
-            Turn::Jobs(origin) => self.jobs.get(origin).and_then(VecDeque::front).map_or(0, |job| job.bytes),
-            Turn::Lane(lane) => lane.bytes(),
-        }
+    fn bytes_of(&self, turn: &Turn) -> usize {
+        let piece = match turn {
+            Turn::Jobs(origin) => self.jobs.get(origin).and_then(VecDeque::front),
+            Turn::Lane(lane) => self.lanes.get(lane).and_then(Option::as_ref),
+        };
+        piece.map_or(0, |piece| piece.bytes)
     }
 
-    fn take_at(&mut self, at: usize, bytes: usize, share: Share) -> Option<Taken> {
-        let work = match self.turns.remove(at)? {
-            Turn::Lane(lane) => TakenWork::Lane(lane),
-            Turn::Jobs(origin) => {
-                let jobs = self.jobs.get_mut(&origin)?;
-                let job = jobs.pop_front()?;
-                self.waiting_jobs -= 1;
-                self.waiting_conversions -= usize::from(share.is_conversion);
-                if jobs.is_empty() {
-                    self.jobs.remove(&origin);
-                } else {
-                    self.turns.push_back(Turn::Jobs(origin));
-                }
-                TakenWork::Job(job.work)
-            }
+    /// Begins a turn: removes it with its piece, which is no work for a lane that was cleared. The caller
+    /// calls [`Queue::done`] when it is done.
+    pub(super) fn begin(&mut self, Next { at, share, .. }: Next) -> (Work, Running) {
+        let turn = self.turns.remove(at).expect("it was found in the queue, which has not changed since");
+        let (piece, lane) = match turn {
+            Turn::Jobs(origin) => (self.take_job(origin, share), None),
+            Turn::Lane(lane) => (self.clear(lane), Some(lane)),
         };
         self.converting += usize::from(share.is_conversion);
         self.large_bytes += share.large_bytes;
         self.converted_last = share.is_conversion;
-        Some(Taken { work, bytes, share })
+        (piece.map_or_else(|| Box::new(drop) as Work, |piece| piece.work), Running { lane, share })
     }
 
-    /// Puts a lane whose turn was removed with [`Queue::take`] back to where it was: its piece takes other
-    /// bytes now.
-    pub(super) fn put_back(&mut self, lane: Arc<LaneState>, share: Share) {
-        self.large_bytes -= share.large_bytes;
-        self.turns.push_front(Turn::Lane(lane));
+    fn take_job(&mut self, origin: Origin, share: Share) -> Option<Piece> {
+        let jobs = self.jobs.get_mut(&origin)?;
+        let job = jobs.pop_front()?;
+        self.waiting_jobs -= 1;
+        self.waiting_conversions -= usize::from(share.is_conversion);
+        if jobs.is_empty() {
+            self.jobs.remove(&origin);
+        } else {
+            self.turns.push_back(Turn::Jobs(origin));
+        }
+        Some(job)
     }
 
-    /// Ends a piece that was removed with [`Queue::take`].
-    pub(super) fn done(&mut self, share: Share, now: Instant) {
+    /// Ends a turn. A lane that got a piece meanwhile has another turn.
+    pub(super) fn done(&mut self, Running { lane, share }: Running, now: Instant) {
         self.converting -= usize::from(share.is_conversion);
         self.large_bytes -= share.large_bytes;
         if !share.is_conversion {
             self.other_work = Some(now);
+        }
+        if let Some(lane) = lane {
+            match self.lanes.get(&lane) {
+                Some(Some(_)) => self.enqueue(lane, now),
+                _ => drop(self.lanes.remove(&lane)),
+            }
         }
     }
 
@@ -281,6 +287,11 @@ impl Queue {
         self.waiting_jobs
     }
 
+    /// Returns the maximum number of queued jobs, besides one of each stream.
+    pub(super) fn max_jobs(&self) -> usize {
+        self.bounds.max_jobs
+    }
+
     /// Returns the number of queued lanes.
     pub(super) fn lanes(&self) -> usize {
         self.turns.iter().filter(|turn| matches!(turn, Turn::Lane(_))).count()
@@ -288,92 +299,14 @@ impl Queue {
 
     /// Removes everything and returns it, to be dropped; pieces at work stay counted.
     pub(super) fn take_all(&mut self) -> impl Sized + use<> {
-        let turns = std::mem::take(&mut self.turns);
-        let of_lanes: Vec<Option<Piece>> = turns
-            .iter()
-            .filter_map(|turn| if let Turn::Lane(lane) = turn { Some(lane.leave()) } else { None })
-            .collect();
-        (turns, of_lanes, std::mem::take(&mut self.jobs))
+        self.turns.clear();
+        (std::mem::take(&mut self.jobs), std::mem::take(&mut self.lanes))
     }
 }
 
 impl Turn {
     fn is_conversion(&self) -> bool {
         matches!(self, Self::Jobs(Origin { kind: JobKind::Conversion, .. }))
-    }
-}
-
-impl Piece {
-    /// Returns a piece of work that takes `bytes` of memory.
-    pub(crate) fn new(
-        bytes: usize,
-        work: impl FnOnce(Result<BytePermit, BudgetError>) + Send + 'static,
-    ) -> Self {
-        Self { bytes, work: Box::new(work) }
-    }
-}
-
-impl LaneState {
-    /// Returns the state of a lane outside of the queue.
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(LanePlace { stands: Stands::Outside, waiting: None }))
-    }
-
-    fn place(&self) -> MutexGuard<'_, LanePlace> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns its place.
-    pub(super) fn stands(&self) -> Stands {
-        self.place().stands
-    }
-
-    /// Replaces the waiting piece. Returns the replaced one, and whether the caller has to add the lane to the
-    /// queue.
-    pub(super) fn put(&self, piece: Piece) -> (Option<Piece>, bool) {
-        let mut place = self.place();
-        let replaced = place.waiting.replace(piece);
-        let enters = place.stands == Stands::Outside;
-        if enters {
-            place.stands = Stands::InQueue;
-        }
-        (replaced, enters)
-    }
-
-    /// Removes the waiting piece. A turn for it remains, which takes no memory.
-    pub(super) fn clear(&self) -> Option<Piece> {
-        self.place().waiting.take()
-    }
-
-    /// Leaves the queue of a pool that ends. Returns the waiting piece, to be dropped without the queue's lock.
-    pub(super) fn leave(&self) -> Option<Piece> {
-        let mut place = self.place();
-        place.stands = Stands::Outside;
-        place.waiting.take()
-    }
-
-    /// Returns the bytes that the waiting piece takes; zero if none waits.
-    pub(super) fn bytes(&self) -> usize {
-        self.place().waiting.as_ref().map_or(0, |piece| piece.bytes)
-    }
-
-    /// Begins its turn with the waiting piece, or with no work if none waits. Returns `None`, and takes
-    /// nothing, if the bytes are not those that `fits` accepts.
-    pub(super) fn begin(&self, fits: impl FnOnce(usize) -> bool) -> Option<Work> {
-        let mut place = self.place();
-        if !fits(place.waiting.as_ref().map_or(0, |piece| piece.bytes)) {
-            return None;
-        }
-        place.stands = Stands::AtWork;
-        Some(place.waiting.take().map_or_else(|| Box::new(drop) as Work, |piece| piece.work))
-    }
-
-    /// Ends its turn. Returns whether the caller has to add the lane to the queue again.
-    pub(super) fn done(&self) -> bool {
-        let mut place = self.place();
-        let has_more = place.waiting.is_some();
-        place.stands = if has_more { Stands::InQueue } else { Stands::Outside };
-        has_more
     }
 }
 
@@ -406,26 +339,26 @@ mod tests {
         }
 
         fn lane(&mut self, bytes: usize) {
-            let state = Arc::new(LaneState::new());
-            self.put(&state, bytes);
+            let lane = self.0.new_lane();
+            self.put(lane, bytes);
         }
 
         /// Gives a lane a piece; returns whether that replaced another.
-        fn put(&mut self, lane: &Arc<LaneState>, bytes: usize) -> bool {
-            let (replaced, enters) = lane.put(Piece::new(bytes, drop));
-            if enters {
-                self.0.add_lane(lane.clone(), self.1);
-            }
-            replaced.is_some()
+        fn put(&mut self, lane: LaneId, bytes: usize) -> bool {
+            self.0.put(lane, Piece::new(bytes, drop), self.1).0.is_some()
         }
 
-        /// Removes all pieces that may be done now. Returns their bytes, and their shares.
-        fn take(&mut self) -> (Vec<usize>, Vec<Share>) {
-            std::iter::from_fn(|| self.0.take(self.1, SHARES)).map(|taken| (taken.bytes, taken.share)).unzip()
+        /// Begins all turns that may be done now. Returns the bytes of their pieces.
+        fn take(&mut self) -> (Vec<usize>, Vec<Running>) {
+            let begin = || {
+                let next = self.0.next(self.1, SHARES)?;
+                Some((next.bytes, self.0.begin(next).1))
+            };
+            std::iter::from_fn(begin).unzip()
         }
 
-        fn done(&mut self, shares: Vec<Share>) {
-            shares.into_iter().for_each(|share| self.0.done(share, self.1));
+        fn done(&mut self, turns: Vec<Running>) {
+            turns.into_iter().for_each(|turn| self.0.done(turn, self.1));
         }
     }
 
@@ -510,13 +443,13 @@ mod tests {
         let mut queue = Tested::new(2);
         queue.draw("a", 70);
         let (_, first) = queue.take();
-        let lane = Arc::new(LaneState::new());
-        assert!(!queue.put(&lane, 30));
+        let lane = queue.0.new_lane();
+        assert!(!queue.put(lane, 30));
         assert!(queue.take().0.is_empty());
-        assert!(queue.put(&lane, 40), "it waits where it can be replaced");
+        assert!(queue.put(lane, 40), "it waits where it can be replaced");
         queue.lane(30);
         assert!(queue.take().0.is_empty(), "the other one, which would fit soon, stands behind it");
-        assert_eq!((lane.stands(), queue.0.lanes()), (Stands::InQueue, 2));
+        assert_eq!(queue.0.lanes(), 2);
         queue.done(first);
         let (taken, shares) = queue.take();
         assert_eq!(taken, [40, 30]);
@@ -528,53 +461,47 @@ mod tests {
         let mut queue = Tested::new(2);
         queue.draw("a", 75);
         let (_, first) = queue.take();
-        let [smaller, cleared] = [(); 2].map(|()| Arc::new(LaneState::new()));
-        queue.put(&smaller, 30);
-        queue.put(&cleared, 30);
+        let [smaller, cleared] = [(); 2].map(|()| queue.0.new_lane());
+        queue.put(smaller, 30);
+        queue.put(cleared, 30);
         assert!(queue.take().0.is_empty());
-        queue.put(&smaller, 25);
-        assert!(cleared.clear().is_some());
+        queue.put(smaller, 25);
+        assert!(queue.0.clear(cleared).is_some());
         assert_eq!(queue.take().0, [25, 0]);
         queue.done(first);
     }
 
     #[test]
-    fn a_turn_begins_with_the_newest_piece_if_that_fits_the_memory_and_is_put_back_otherwise() {
+    fn a_lane_whose_newest_piece_is_larger_keeps_its_place() {
         let mut queue = Tested::new(2);
-        let lane = Arc::new(LaneState::new());
-        queue.put(&lane, 30);
-        let taken = queue.0.take(queue.1, SHARES).unwrap();
-        queue.put(&lane, 60);
+        let lane = queue.0.new_lane();
+        queue.put(lane, 30);
         queue.lane(50);
-        assert!(lane.begin(|bytes| bytes <= taken.bytes).is_none());
-        queue.0.put_back(lane.clone(), taken.share);
-        let taken = queue.0.take(queue.1, SHARES).unwrap();
-        assert_eq!(taken.bytes, 60, "it has its turn before the other one");
-        assert!(queue.take().0.is_empty(), "and holds 60 of 75");
-        queue.put(&lane, 20);
-        assert!(lane.begin(|bytes| bytes <= taken.bytes).is_some());
-        assert_eq!(lane.bytes(), 0, "one turn, one piece");
-        assert!(!lane.done());
-        queue.done(vec![taken.share]);
-        assert_eq!(queue.take().0, [50]);
+        assert_eq!(queue.0.next(queue.1, SHARES).unwrap().bytes, 30);
+        queue.put(lane, 60);
+        let (taken, turns) = queue.take();
+        assert_eq!(taken, [60], "it has its turn before the other one, and holds 60 of 75");
+        queue.done(turns);
+        assert_eq!(queue.take().0, [50], "one turn, one piece");
     }
 
     #[test]
     fn a_lane_that_gets_a_piece_while_at_work_has_another_turn() {
         let mut queue = Tested::new(2);
-        let lane = Arc::new(LaneState::new());
+        let lane = queue.0.new_lane();
         for cleared in [false, true] {
-            queue.put(&lane, 1);
-            let (_, shares) = queue.take();
-            assert!(lane.begin(|_| true).is_some());
-            assert!(!queue.put(&lane, 2));
+            queue.put(lane, 1);
+            let (_, turns) = queue.take();
+            assert!(!queue.put(lane, 2));
             assert!(queue.take().0.is_empty(), "one turn at a time");
             if cleared {
-                lane.clear();
+                assert!(queue.0.clear(lane).is_some());
             }
-            queue.done(shares);
-            assert_eq!(lane.done(), !cleared);
-            lane.leave();
+            queue.done(turns);
+            let (taken, turns) = queue.take();
+            assert_eq!(taken, if cleared { &[][..] } else { &[2] });
+            queue.done(turns);
+            assert!(queue.0.lanes.is_empty(), "nothing is kept of a lane without work");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Buffers that are used again for the next picture.
+//! Buffers that are reused for the next picture.
 
 use crate::imaging::{
     codec::CodecError,
@@ -35,7 +35,7 @@ impl Scratch {
         Ok(())
     }
 
-    /// Returns how many bytes the buffers can hold.
+    /// Returns the number of bytes that the buffers can hold.
     pub(crate) fn kept(&self) -> usize {
         self.planes.capacity() + self.other.capacity() + self.mover.kept() + self.workspace.kept()
     }

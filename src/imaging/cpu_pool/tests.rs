@@ -1,10 +1,17 @@
-//! The pool with threads, and with memory.
+//! Tests of the pool with threads and with memory.
 
-use std::sync::mpsc;
+use std::{
+    num::NonZeroUsize,
+    pin::Pin,
+    sync::{Arc, Mutex, mpsc},
+    thread,
+};
 
 use futures_util::FutureExt;
+use tokio::sync::oneshot;
 
-use super::{queue::WAITING_JOBS_PER_STREAM, *};
+use super::{memory::PictureMemory, queue::WAITING_JOBS_PER_STREAM, *};
+use crate::media::stream_name::StreamName;
 
 fn pool(workers: usize, queue: usize) -> Pool {
     Pool::new(NonZeroUsize::new(workers).unwrap(), queue).unwrap()
@@ -187,6 +194,15 @@ async fn a_lane_that_panics_may_enter_again() {
         told.recv().unwrap();
     }
     assert_eq!(pool.run(|| 7).await, Ok(7));
+}
+
+#[tokio::test]
+async fn a_job_of_a_lane_that_panics_is_told_and_the_next_is_done() {
+    let pool = pool(1, 1);
+    let mut lane = pool.lane();
+    let panicked = lane.run(0, || -> u8 { panic!("no pixels") }).await.unwrap_err();
+    assert_eq!(panicked, PoolError::Panicked { reason: "no pixels".into() });
+    assert_eq!(lane.run(0, || 7).await, Ok(7));
 }
 
 type Queued<'a, T> = Pin<Box<dyn Future<Output = Result<T, PoolError>> + 'a>>;
@@ -390,7 +406,7 @@ async fn a_piece_that_waits_when_the_limit_becomes_too_small_for_it_is_refused_a
     assert_eq!(pool.memory().working().in_use(), 0);
 }
 
-/// A piece that says its bytes, and whether it has memory for them.
+/// Returns a piece that sends its bytes, and whether it has memory for them.
 fn saying(tell: &mpsc::SyncSender<(usize, bool)>, bytes: usize) -> Piece {
     let tell = tell.clone();
     Piece::new(bytes, move |memory| {

@@ -1,21 +1,23 @@
-//! Picture data bit by bit: FF is followed by a stuffed 00, and a marker ends the data (T.81, F.1.2.3).
+//! Reads and writes picture data bit by bit: FF is followed by a stuffed 00, and a marker ends the data
+//! (T.81, F.1.2.3).
 
-use super::segments::marker;
+use crate::media::jpeg::marker;
 
-/// Bits that one call of [`BitReader::refill`] makes sure of: a code (16) and its value (at most 11).
+/// Bits that can be read after one call of [`BitReader::refill`]: a code (16) and its value (at most 11).
 const AFTER_REFILL: u32 = 32;
 
-/// Is one of the eight bytes FF?
+/// Returns whether one of the eight bytes is FF.
 fn has_ff(word: u64) -> bool {
     (!word).wrapping_sub(0x0101_0101_0101_0101) & word & 0x8080_8080_8080_8080 != 0
 }
 
-/// Reads bits. After the data come zeros without end; [`BitReader::is_overrun`] tells when they were used.
+/// Reads bits. Endless zeros follow the data; [`BitReader::is_overrun`] tells whether they were used.
 #[derive(Debug)]
 pub(super) struct BitReader<'a> {
     jpeg: &'a [u8],
     at: usize,
-    /// The next bits, the first one highest. Below `count` of them stand zeros, or what comes next anyhow.
+    /// The next bits, the first one highest. The bits below `count` of them are zeros or the bits that
+    /// follow.
     bits: u64,
     count: u32,
     /// Number of the `count` bits that are zeros from beyond the end of the data.
@@ -27,12 +29,12 @@ impl<'a> BitReader<'a> {
         Self { jpeg, at, bits: 0, count: 0, beyond: 0 }
     }
 
-    /// Where it reads, give or take eight bytes: for messages.
+    /// Returns the reading position to within eight bytes, for messages.
     pub(super) fn offset(&self) -> usize {
         self.at
     }
 
-    /// At least 32 bits can be read after this.
+    /// Fills the buffer, so that at least 32 bits can be read.
     #[inline]
     pub(super) fn refill(&mut self) {
         if self.count < AFTER_REFILL {
@@ -72,20 +74,21 @@ impl<'a> BitReader<'a> {
         }
     }
 
-    /// The next `n` bits, 1 to 32, without going on.
+    /// Returns the next `n` bits, 1 to 32, without skipping them.
     #[inline]
     pub(super) fn peek(&self, n: u32) -> usize {
         (self.bits >> (64 - n)) as usize
     }
 
-    /// Goes on by `n` bits, 0 to 31.
+    /// Skips `n` bits, 0 to 31.
     #[inline]
     pub(super) fn skip(&mut self, n: u32) {
         self.bits <<= n;
         self.count -= n;
     }
 
-    /// A value of `size` bits, 1 to 15, the upper half positive and the lower half negative (T.81, F.2.2.1).
+    /// Reads a value of `size` bits, 1 to 15, the upper half positive and the lower half negative (T.81,
+    /// F.2.2.1).
     #[inline]
     pub(super) fn value(&mut self, size: u32) -> i32 {
         let raw = self.peek(size) as i32;
@@ -93,13 +96,13 @@ impl<'a> BitReader<'a> {
         if raw >> (size - 1) == 0 { raw - (1 << size) + 1 } else { raw }
     }
 
-    /// Bits from beyond the data were used.
+    /// Returns whether bits from beyond the end of the data were used.
     #[inline]
     pub(super) fn is_overrun(&self) -> bool {
         self.beyond > self.count
     }
 
-    /// Goes on after the restart marker with this number; false when it does not stand here.
+    /// Skips the restart marker with this number; returns false if it is not here.
     pub(super) fn restart(&mut self, number: u8) -> bool {
         // What is left are the bits that filled up the last byte.
         if self.is_overrun() || self.count - self.beyond >= 8 {
@@ -119,7 +122,7 @@ impl<'a> BitReader<'a> {
 #[derive(Debug)]
 pub(super) struct BitWriter {
     out: Vec<u8>,
-    /// The last `count` bits written, the newest one lowest; above them stands what is in `out` already.
+    /// The last `count` bits written, the newest one lowest; the bits above them are in `out` already.
     bits: u64,
     count: u32,
 }
@@ -163,7 +166,7 @@ impl BitWriter {
         }
     }
 
-    /// Fills up the last byte with ones.
+    /// Pads the last byte with ones.
     pub(super) fn finish(mut self) -> Vec<u8> {
         let missing = (8 - self.count % 8) % 8;
         self.put((1 << missing) - 1, missing);

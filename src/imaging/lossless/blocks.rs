@@ -1,12 +1,12 @@
-//! Where a coefficient of a block goes, and with which sign, when the block is mirrored or transposed.
+//! The new position and sign of a block's coefficients when the block is mirrored or transposed.
 //!
 //! Mirrored left to right, every second wave across changes its sign; likewise down. Transposed, waves across
 //! become waves down. So no value is ever rounded.
 
-/// For each place in zigzag order: its row and column.
+/// The row and column of each position in zigzag order.
 const PLACES: [(u8, u8); 64] = places();
 
-/// For each place in zigzag order: the one that it has when rows become columns.
+/// The new position of each position in zigzag order when rows become columns.
 pub(super) const TRANSPOSED: [u8; 64] = transposed();
 
 const fn places() -> [(u8, u8); 64] {
@@ -42,7 +42,7 @@ const fn transposed() -> [u8; 64] {
     transposed
 }
 
-/// A bit for each place in zigzag order whose coefficient changes its sign.
+/// Returns a bit for each position in zigzag order whose coefficient changes its sign.
 pub(super) fn negated(mirror_x: bool, mirror_y: bool) -> u64 {
     let is_negated = |&(row, column): &(u8, u8)| (mirror_x && column % 2 == 1) ^ (mirror_y && row % 2 == 1);
     (0..).zip(&PLACES).filter(|(_, place)| is_negated(place)).map(|(k, _): (u32, _)| 1 << k).sum()

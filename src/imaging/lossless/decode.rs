@@ -8,15 +8,15 @@ use super::{
     segments::{Segment, Segments},
 };
 
-/// DC values of pictures of 8 bits; their differences fit the standard tables.
+/// The DC values of pictures of 8 bits; their differences fit the standard tables.
 const DC_VALUES: std::ops::RangeInclusive<i32> = -1024..=1023;
 
 /// Memory for one picture's coefficients, used again for the next.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    /// For each block: where its values start.
+    /// The index of each block's first value.
     starts: Vec<u32>,
-    /// For each block: its DC value (low half) and how many others follow (high half); then these, each with
+    /// Each block's DC value (low half) and the number of the other values (high half); then these, each with
     /// its place in zigzag order in the high half.
     values: Vec<u32>,
 }
@@ -24,9 +24,9 @@ pub struct Workspace {
 /// The blocks of one component.
 #[derive(Debug, Clone, Copy, Default)]
 struct Plane {
-    /// Its first block in `starts`.
+    /// Index of its first block in `starts`.
     first: usize,
-    /// Blocks in a row, incomplete MCUs filled up.
+    /// Number of blocks in a row, with those that complete the last MCU.
     across: usize,
     kept: bool,
 }
@@ -40,7 +40,8 @@ pub(super) struct Coefficients<'a> {
 }
 
 impl Coefficients<'_> {
-    /// DC value, and the others as place (high half) and value (low half), places rising.
+    /// Returns the DC value, and the others as position (high half) and value (low half), in order of
+    /// position.
     #[inline]
     pub(super) fn block(&self, component: usize, x: usize, y: usize) -> (i32, &[u32]) {
         let plane = &self.planes[component];
@@ -51,10 +52,10 @@ impl Coefficients<'_> {
 }
 
 /// A component within a scan.
-struct Member {
+struct ScanComponent {
     component: usize,
     plane: Plane,
-    /// Blocks in an MCU of this scan.
+    /// Number of blocks in an MCU of this scan, across and down.
     h: usize,
     v: usize,
     dc: usize,
@@ -69,12 +70,12 @@ struct Tables {
 }
 
 impl Workspace {
-    /// Bytes that are kept for the next picture.
+    /// Returns the number of bytes that are kept for the next picture.
     pub(crate) fn kept(&self) -> usize {
         (self.starts.capacity() + self.values.capacity()) * size_of::<u32>()
     }
 
-    /// Reads every component's scan; of the first `kept` ones the coefficients are kept.
+    /// Reads the scans of all components; keeps the coefficients of the first `kept` ones.
     pub(super) fn decode<'a>(
         &mut self,
         jpeg: &'a [u8],
@@ -83,7 +84,7 @@ impl Workspace {
         first_scan: Segment<'a>,
         kept: usize,
     ) -> Result<Coefficients<'_>, LosslessError> {
-        let planes = self.lay_out(header, kept, jpeg.len() - first_scan.end, &first_scan)?;
+        let planes = self.allocate(header, kept, jpeg.len() - first_scan.end, &first_scan)?;
         let mut scan = first_scan;
         loop {
             let mut members = self.begin(header, &planes, &scan)?;
@@ -96,8 +97,8 @@ impl Workspace {
         Ok(Coefficients { planes, starts: &self.starts, values: &self.values })
     }
 
-    /// Makes room for all blocks, unless so few bytes cannot hold so many.
-    fn lay_out(
+    /// Allocates memory for all blocks, unless the bytes are too few for so many.
+    fn allocate(
         &mut self,
         header: &Header<'_>,
         kept: usize,
@@ -131,7 +132,7 @@ impl Workspace {
         header: &mut Header<'_>,
         planes: &[Plane; 4],
         scan: &Segment<'_>,
-    ) -> Result<(Vec<Member>, Tables), LosslessError> {
+    ) -> Result<(Vec<ScanComponent>, Tables), LosslessError> {
         let wrong = scan.damaged("an impossible scan header");
         let [count, body @ ..] = scan.body else { return Err(wrong) };
         let count = usize::from(*count);
@@ -149,13 +150,13 @@ impl Workspace {
             let ac = header.table(Class::Ac, slots & 15).ok_or(missing)?.clone();
             let Component { h, v, .. } = header.components[index];
             let (h, v) = if count == 1 { (1, 1) } else { (h.into(), v.into()) };
-            members.push(Member {
+            members.push(ScanComponent {
                 component: index,
                 plane: planes[index],
                 h,
                 v,
-                dc: place(&mut tables.dc, slots >> 4, || Lookup::new(&dc, Class::Dc)),
-                ac: place(&mut tables.ac, slots & 15, || Lookup::new(&ac, Class::Ac)),
+                dc: table_index(&mut tables.dc, slots >> 4, || Lookup::new(&dc, Class::Dc)),
+                ac: table_index(&mut tables.ac, slots & 15, || Lookup::new(&ac, Class::Ac)),
                 last_dc: 0,
             });
             // Each component comes once; a second scan of it would be progressive.
@@ -171,7 +172,7 @@ impl Workspace {
         jpeg: &[u8],
         header: &Header<'_>,
         scan: &Segment<'_>,
-        members: &mut [Member],
+        members: &mut [ScanComponent],
         tables: &Tables,
     ) -> Result<(), LosslessError> {
         let (across, down) = match members {
@@ -205,12 +206,12 @@ impl Workspace {
         Ok(())
     }
 
-    /// The blocks of one component in one MCU.
+    /// Reads the blocks of one component in one MCU.
     #[inline]
     fn mcu(
         &mut self,
         reader: &mut BitReader<'_>,
-        member: &mut Member,
+        member: &mut ScanComponent,
         tables: &Tables,
         x: usize,
         y: usize,
@@ -231,7 +232,7 @@ impl Workspace {
     }
 }
 
-/// Reads one block as [`Workspace::values`] has it; gives how many entries that takes.
+/// Reads one block in the form of [`Workspace::values`]; returns the number of its entries.
 #[inline]
 fn read_block(
     reader: &mut BitReader<'_>,
@@ -269,13 +270,13 @@ fn read_block(
     Some(len)
 }
 
-/// MCUs across and down.
+/// Returns the number of MCUs across and down.
 fn mcus(header: &Header<'_>) -> (usize, usize) {
     let count = |pixels: u16, blocks: u16| usize::from(pixels.div_ceil(8 * blocks));
     (count(header.width, header.h_max), count(header.height, header.v_max))
 }
 
-/// Blocks across and down of a component in a scan of its own (T.81, A.2.2).
+/// Returns the number of blocks across and down of a component in a scan of its own (T.81, A.2.2).
 fn blocks(header: &Header<'_>, component: &Component) -> (usize, usize) {
     let count = |pixels: u16, own: u16, max: u16| {
         (usize::from(pixels) * usize::from(own)).div_ceil(8 * usize::from(max))
@@ -283,8 +284,8 @@ fn blocks(header: &Header<'_>, component: &Component) -> (usize, usize) {
     (count(header.width, component.h, header.h_max), count(header.height, component.v, header.v_max))
 }
 
-/// Where the table of `slot` stands, made when it is new.
-fn place(tables: &mut Vec<(u8, Lookup)>, slot: u8, make: impl FnOnce() -> Lookup) -> usize {
+/// Returns the index of the table of `slot`, which is added if it is new.
+fn table_index(tables: &mut Vec<(u8, Lookup)>, slot: u8, make: impl FnOnce() -> Lookup) -> usize {
     tables.iter().position(|(known, _)| *known == slot).unwrap_or_else(|| {
         tables.push((slot, make()));
         tables.len() - 1

@@ -9,26 +9,26 @@ use super::{
     plan::{Plan, Span},
 };
 
-/// Sixteen zeros.
+/// The code of sixteen zeros.
 const ZERO_RUN: usize = 0xf0;
 const END_OF_BLOCK: usize = 0;
 
 /// Blocks of a component along one axis of the source, in the order of the result.
 #[derive(Clone, Copy)]
-struct Line {
+struct AxisBlocks {
     first: usize,
     count: usize,
     mirrored: bool,
 }
 
-impl Line {
+impl AxisBlocks {
     fn new(span: Span, per_mcu: u16, mcu: u16) -> Self {
         let (first, count) = span.blocks(per_mcu, mcu);
         Self { first, count, mirrored: span.mirrored }
     }
 
-    /// The source's place of the result's `n`th block; `None` beyond the last, where an MCU is only filled
-    /// up.
+    /// Returns the source's position of the result's `n`th block; `None` beyond the last, where an MCU is
+    /// only filled up.
     #[inline]
     fn at(self, n: usize) -> Option<usize> {
         (n < self.count).then(|| if self.mirrored { self.first - n } else { self.first + n })
@@ -36,19 +36,19 @@ impl Line {
 }
 
 /// A component of the result.
-struct Member<'a> {
+struct ScanComponent<'a> {
     component: usize,
-    /// Blocks in an MCU of the result.
+    /// Number of blocks in an MCU of the result, across and down.
     h: usize,
     v: usize,
-    across: Line,
-    down: Line,
+    across: AxisBlocks,
+    down: AxisBlocks,
     dc: &'a Codes,
     ac: &'a Codes,
     last_dc: i32,
 }
 
-/// Writes after `out`; `codes` has each component's tables. `None` when they have no code for something.
+/// Writes the scan after `out`; `codes` has each component's tables. Returns `None` if they lack a code.
 pub(super) fn scan(
     out: Vec<u8>,
     header: &Header<'_>,
@@ -73,26 +73,26 @@ pub(super) fn scan(
     writer.has_codes.then(|| writer.bits.finish())
 }
 
-fn members<'a>(header: &Header<'_>, plan: &Plan, codes: &[(&'a Codes, &'a Codes)]) -> Vec<Member<'a>> {
+fn members<'a>(header: &Header<'_>, plan: &Plan, codes: &[(&'a Codes, &'a Codes)]) -> Vec<ScanComponent<'a>> {
     let alone = plan.components == 1;
     let components = header.components.iter().zip(codes).take(plan.components).enumerate();
     let member =
         |(index, (component, &(dc, ac))): (usize, (&super::header::Component, &(&'a Codes, &'a Codes)))| {
             let (h, v) = if alone { (1, 1) } else { (component.h, component.v) };
-            let x = Line::new(plan.x, h, plan.mcu.0);
-            let y = Line::new(plan.y, v, plan.mcu.1);
+            let x = AxisBlocks::new(plan.x, h, plan.mcu.0);
+            let y = AxisBlocks::new(plan.y, v, plan.mcu.1);
             let (h, v) = (usize::from(h), usize::from(v));
             let ((h, across), (v, down)) = if plan.transpose { ((v, y), (h, x)) } else { ((h, x), (v, y)) };
-            Member { component: index, h, v, across, down, dc, ac, last_dc: 0 }
+            ScanComponent { component: index, h, v, across, down, dc, ac, last_dc: 0 }
         };
     components.map(member).collect()
 }
 
 struct Writer {
     bits: BitWriter,
-    /// By place in the source's blocks: does the value change its sign?
+    /// A bit for each position in the source's blocks whose value changes its sign.
     negated: u64,
-    /// Everything so far had a code.
+    /// Whether all values so far had a code.
     has_codes: bool,
 }
 
@@ -100,7 +100,7 @@ impl Writer {
     fn mcus<const TRANSPOSE: bool>(
         &mut self,
         (across, down): (usize, usize),
-        mut members: Vec<Member<'_>>,
+        mut members: Vec<ScanComponent<'_>>,
         picture: &Coefficients<'_>,
     ) {
         for y in 0..down {
@@ -119,7 +119,7 @@ impl Writer {
     #[inline]
     fn block<const TRANSPOSE: bool>(
         &mut self,
-        member: &mut Member<'_>,
+        member: &mut ScanComponent<'_>,
         picture: &Coefficients<'_>,
         column: usize,
         row: usize,
@@ -147,7 +147,7 @@ impl Writer {
         }
     }
 
-    /// The AC values of a block whose rows become columns: their order changes.
+    /// Returns the AC values of a block whose rows become columns, in their new order.
     #[inline]
     fn sorted_values(&mut self, ac: &Codes, values: &[u32]) {
         let mut block = [0; 64];
@@ -174,7 +174,7 @@ impl Writer {
         (i32::from(entry as i16) ^ sign) - sign
     }
 
-    /// A value that stands `steps` places after the one before.
+    /// Writes a value that is `steps` positions after the previous one.
     #[inline]
     fn run_and_value(&mut self, ac: &Codes, steps: u32, value: i32) {
         let mut zeros = steps - 1;
@@ -192,7 +192,7 @@ impl Writer {
         }
     }
 
-    /// The code for `zeros` (0 to 15) and the length of `value`, then `value`: at most 16 and 11 bits.
+    /// Writes the code for `zeros` (0 to 15) and the length of `value`, then `value`: at most 16 and 11 bits.
     #[inline]
     fn value(&mut self, codes: &Codes, zeros: u32, value: i32) {
         let size = 32 - value.unsigned_abs().leading_zeros();

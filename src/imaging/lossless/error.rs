@@ -1,16 +1,16 @@
-//! Why a picture was not reworked without loss.
+//! Errors of lossless steps.
 
-/// Why [`apply`](crate::imaging::lossless::apply) gave no picture.
+/// An error of [`apply`](crate::imaging::lossless::apply).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LosslessError {
-    /// The picture may be fine, but this cannot be done without decoding it.
+    /// The steps cannot be done without decoding the picture, which may be valid.
     #[error("not possible without decoding the picture: {why}")]
     NotLossless {
         /// The feature of the JPEG that prevents a lossless step.
         why: &'static str,
     },
-    /// More pixels than allowed; nothing was allocated.
-    #[error("the picture is {width}x{height} pixels, at most {max_pixels} pixels in all are taken")]
+    /// The picture has more pixels than allowed; nothing was allocated.
+    #[error("the picture is {width}x{height} pixels, at most {max_pixels} pixels are accepted")]
     TooManyPixels {
         /// Width in pixels.
         width: u16,
@@ -25,13 +25,13 @@ pub enum LosslessError {
          {width}x{height} pixels"
     )]
     OutsidePicture {
-        /// First column.
+        /// The first column of the crop.
         x: u16,
-        /// First row.
+        /// The first row of the crop.
         y: u16,
-        /// Columns.
+        /// The width of the crop.
         crop_width: u16,
-        /// Rows.
+        /// The height of the crop.
         crop_height: u16,
         /// Width of the picture at that step.
         width: u16,
@@ -41,7 +41,7 @@ pub enum LosslessError {
     /// The bytes are no JPEG, or a broken one.
     #[error("broken JPEG: {what} at offset {offset}")]
     Damaged {
-        /// Where, from SOI.
+        /// The offset of the damage from SOI.
         offset: usize,
         /// The part of the JPEG that is broken.
         what: &'static str,

@@ -2,7 +2,8 @@
 
 pub use image::metadata::Orientation;
 
-use super::segments::{Segment, Segments, marker};
+use super::segments::{Segment, Segments};
+use crate::media::jpeg::marker;
 
 const HEADER: &[u8] = b"Exif\0\0";
 
@@ -13,7 +14,7 @@ pub(super) fn segment(orientation: Orientation) -> [u8; 36] {
     segment
 }
 
-/// Returns the orientation in the picture's EXIF segment; none to apply when there is no such segment, or a
+/// Returns the orientation in the picture's EXIF segment; `NoTransforms` when there is no such segment, or a
 /// broken one.
 #[must_use]
 pub fn orientation(jpeg: &[u8]) -> Orientation {

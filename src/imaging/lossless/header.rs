@@ -4,22 +4,23 @@
 use super::{
     error::LosslessError,
     huffman::{Class, Spec},
-    segments::{Segment, Segments, marker},
+    segments::{Segment, Segments},
 };
+use crate::media::jpeg::marker;
 
-/// Blocks that an interleaved MCU may have (T.81, B.2.3): more cannot be written in one scan.
+/// Maximum number of blocks in an interleaved MCU (T.81, B.2.3): more cannot be written in one scan.
 const MAX_BLOCKS_IN_MCU: u32 = 10;
 
 /// One colour component.
 #[derive(Debug, Clone)]
 pub(super) struct Component {
     pub(super) id: u8,
-    /// Blocks of an MCU, across and down; 1 and 1 when it is the only component.
+    /// Number of blocks of an MCU, across and down; 1 and 1 when it is the only component.
     pub(super) h: u16,
     pub(super) v: u16,
-    /// Slot of its quantisation table.
+    /// The slot of its quantisation table.
     pub(super) quant: u8,
-    /// Huffman tables of its scan, known when that was read.
+    /// The Huffman tables of its scan, known when that was read.
     pub(super) tables: Option<(Spec, Spec)>,
 }
 
@@ -30,9 +31,9 @@ pub(super) type Quant = [u16; 64];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Colour {
     Gray,
-    /// The first component is what a grey picture shows.
+    /// YCbCr or grey: the first component is the grey picture.
     YCbCr,
-    /// RGB, CMYK and others, in which no component is the grey picture.
+    /// RGB, CMYK and other spaces, in which no component is the grey picture.
     Other,
 }
 
@@ -42,30 +43,30 @@ pub(super) struct Header<'a> {
     pub(super) width: u16,
     pub(super) height: u16,
     pub(super) components: Vec<Component>,
-    /// MCUs have this many blocks of 8 pixels, across and down.
+    /// Number of blocks of 8 pixels in an MCU, across and down.
     pub(super) h_max: u16,
     pub(super) v_max: u16,
     quants: [Option<Quant>; 4],
     dc: [Option<Spec>; 4],
     ac: [Option<Spec>; 4],
-    /// MCUs between restart markers; 0 is none.
+    /// Number of MCUs between restart markers; 0 for no markers.
     pub(super) restart_interval: u16,
-    /// Whole segments for the result, with marker and length.
+    /// The segments that are copied to the result, with marker and length.
     pub(super) carried: Vec<Carried<'a>>,
     jfif: bool,
     adobe_transform: Option<u8>,
 }
 
-/// A segment for the result.
+/// A segment that is copied to the result.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Carried<'a> {
     pub(super) bytes: &'a [u8],
-    /// It speaks of colours that a grey picture has not.
+    /// Whether it describes colours, which a grey picture does not have.
     pub(super) of_colours: bool,
 }
 
 impl<'a> Header<'a> {
-    /// Reads up to the first scan, which it returns.
+    /// Reads the segments up to the first scan, and returns that.
     pub(super) fn read(
         segments: &mut Segments<'a>,
         max_pixels: u64,
@@ -86,7 +87,7 @@ impl<'a> Header<'a> {
         Ok((header, scan))
     }
 
-    /// Reads on up to the next scan.
+    /// Reads the segments up to the next scan.
     pub(super) fn advance(&mut self, segments: &mut Segments<'a>) -> Result<Segment<'a>, LosslessError> {
         loop {
             let segment = segments.next()?;
@@ -110,7 +111,7 @@ impl<'a> Header<'a> {
         tables.get(usize::from(slot))?.as_ref()
     }
 
-    /// As decoders guess it: markers first, then the names of the components.
+    /// Returns the colour space as decoders guess it: by markers first, then by the components' identifiers.
     pub(super) fn colour(&self) -> Colour {
         let ids: Vec<u8> = self.components.iter().map(|component| component.id).collect();
         match (ids.as_slice(), self.adobe_transform) {

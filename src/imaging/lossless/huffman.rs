@@ -1,9 +1,9 @@
-//! Huffman tables: as a segment holds them, for reading codes, and for writing them (T.81, Annex C).
+//! Huffman tables in the form of a segment, for reading codes, and for writing them (T.81, Annex C).
 
 use super::bits::BitReader;
 use crate::media::jpeg::huffman::STANDARD as STANDARD_TABLES;
 
-/// Bits looked up at once; nine out of ten codes of photographs are shorter, value included.
+/// Number of bits looked up at once; nine out of ten codes of photographs are shorter, value included.
 const FAST_BITS: u32 = 10;
 
 /// The largest values of 8-bit pictures (T.81, tables F.1 and F.2): bits of a difference of DC, and of an AC
@@ -11,14 +11,14 @@ const FAST_BITS: u32 = 10;
 const MAX_DC_SIZE: u8 = 11;
 const MAX_AC_SIZE: u8 = 10;
 
-/// DC or AC.
+/// The class of a table: DC or AC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Dc,
     Ac,
 }
 
-/// A table as DHT gives it.
+/// A table in the form of a DHT segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spec {
     /// Numbers of codes with 1 to 16 bits.
@@ -35,7 +35,7 @@ struct Code {
 }
 
 impl Spec {
-    /// The standard table (Annex K.3) of slot 0, luminance, or 1, chrominance.
+    /// Returns the standard table (Annex K.3) of slot 0, luminance, or 1, chrominance.
     pub(super) fn standard(class: Class, slot: u8) -> Self {
         let class_and_id = u8::from(class == Class::Ac) << 4 | slot;
         let table = STANDARD_TABLES.iter().find(|table| table.class_and_id == class_and_id);
@@ -43,7 +43,7 @@ impl Spec {
         Self { counts: table.counts, values: table.values.to_vec() }
     }
 
-    /// Takes one table from the front of `bytes`, after its class and slot; `None` when it is none.
+    /// Reads one table from the start of `bytes`, after its class and slot; `None` if it is invalid.
     pub(super) fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (counts, rest) = bytes.split_first_chunk::<16>()?;
         let len = counts.iter().map(|&count| usize::from(count)).sum();
@@ -71,12 +71,12 @@ impl Spec {
 /// A table for reading.
 #[derive(Debug)]
 pub(super) struct Lookup {
-    /// By the next bits: what [`Lookup::fast`] says, or 0.
+    /// The result of [`Lookup::fast`] for the next bits, or 0.
     fast: [u32; 1 << FAST_BITS],
-    /// By the next bits: length of the code and its meaning, or 0.
+    /// The length and the symbol of the code for the next bits, or 0.
     symbols: [u16; 1 << FAST_BITS],
-    /// For each length: the first 16 bits that are beyond its codes, and where its values start, less its
-    /// first code.
+    /// For each code length, the first 16 bits that are beyond its codes, and the index of its first value,
+    /// less its first code.
     slow: [(u32, i32); 17],
     values: Vec<u8>,
 }
@@ -109,14 +109,14 @@ impl Lookup {
         lookup
     }
 
-    /// A code and its value at once, when both are short: bits taken (low byte), steps in the block (next
-    /// byte; 64 ends it), and the value (upper half; 0 is none). 0 when they are not short.
+    /// Looks up a code and its value at once, when both are short: bits taken (low byte), steps in the block
+    /// (next byte; 64 ends it), and the value (upper half; 0 is none). 0 when they are not short.
     #[inline]
     pub(super) fn fast(&self, reader: &BitReader<'_>) -> u32 {
         self.fast[reader.peek(FAST_BITS)]
     }
 
-    /// Reads a code; `None` when there is no such code. Takes 16 bits at most.
+    /// Reads a code of at most 16 bits; `None` when there is no such code.
     #[inline]
     pub(super) fn symbol(&self, reader: &mut BitReader<'_>) -> Option<u8> {
         let entry = self.symbols[reader.peek(FAST_BITS)];
@@ -146,7 +146,7 @@ impl Lookup {
     }
 }
 
-/// Steps that end a block.
+/// The number of steps that ends a block.
 const END_OF_BLOCK: u32 = 64;
 
 /// Returns the entry of [`Lookup::fast`] for a code of `len` bits when `rest` follows up to [`FAST_BITS`].
@@ -177,7 +177,7 @@ pub(super) fn steps_and_size(symbol: u8) -> Option<(u32, u32)> {
     }
 }
 
-/// A table for writing: by meaning, the code (upper 24 bits) and its length (low byte; 0: it has none).
+/// A table for writing: the code of each symbol (upper 24 bits) and its length (low byte; 0: it has none).
 #[derive(Debug)]
 pub(super) struct Codes(pub(super) [u32; 256]);
 

@@ -35,21 +35,21 @@ pub use exif::{Orientation, orientation};
 use header::Header;
 pub use plan::LosslessOp;
 use plan::Plan;
-use segments::Segments;
+pub(super) use segments::Segments;
 pub use strip::strip_metadata;
 
 /// Limits of a lossless step, and whether it may cut off incomplete blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Pixels a picture may have; checked before anything is allocated.
+    /// Maximum number of pixels; checked before anything is allocated.
     pub max_pixels: u64,
-    /// Cut off incomplete blocks that would have to move to the left or upper edge, up to 15 pixels (up to 31
-    /// with rare sampling), as `jpegtran -trim` does. Otherwise such a picture is
+    /// Cuts off incomplete blocks that would have to move to the left or upper edge, up to 15 pixels (up to
+    /// 31 with rare sampling), as `jpegtran -trim` does. Otherwise such a picture is
     /// [`LosslessError::NotLossless`].
     pub trim: bool,
 }
 
-/// Does `ops` in their order, in one pass. For many pictures, [`Workspace::apply`] uses its memory again.
+/// Applies `ops` in their order, in one pass. [`Workspace::apply`] reuses its memory for many pictures.
 ///
 /// # Errors
 /// [`LosslessError`]: what is damaged, too large, or not possible without loss.
@@ -57,8 +57,8 @@ pub fn apply(jpeg: &[u8], ops: &[LosslessOp], options: Options) -> Result<Vec<u8
     Workspace::default().apply(jpeg, ops, options)
 }
 
-/// Would [`apply`] do `ops` on a picture with this header? Only the header is read, so the picture data may
-/// still turn out to be damaged.
+/// Returns whether [`apply`] can do `ops` on a picture with this header. Only the header is read, so the
+/// picture data may still be damaged.
 ///
 /// A crop is aligned when its first row and column (after mirroring: its last) lie on the grid of blocks: 8
 /// pixels for grey and 4:4:4, 16 across for 4:2:2, 16 both ways for 4:2:0.
@@ -71,8 +71,9 @@ pub fn is_aligned(jpeg: &[u8], ops: &[LosslessOp], options: Options) -> bool {
 }
 
 impl Workspace {
-    /// As [`apply`], with the memory of the picture before. It keeps as much as the largest picture took:
-    /// about four bytes for each coefficient that is not zero, 2 MB for a usual picture of 1920×1080.
+    /// Applies `ops` like [`apply`], with the memory of the previous picture. It keeps as much as the largest
+    /// picture took: about four bytes for each coefficient that is not zero, 2 MB for a usual picture of
+    /// 1920×1080.
     ///
     /// # Errors
     /// As [`apply`].

@@ -1,38 +1,39 @@
-//! Several steps as one: a rectangle of the source, mirrored, turned, and with or without its colours.
+//! Combines several steps into one: a rectangle of the source, mirrored, turned, and with or without its
+//! colours.
 
 use super::{
     error::LosslessError,
     header::{Colour, Header},
 };
 
-/// One step. Sizes and places are those of the picture as the steps before left it.
+/// One step. Sizes and positions are those of the picture after the previous steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LosslessOp {
     /// A quarter turn clockwise.
     Rotate90,
-    /// Upside down.
+    /// A half turn.
     Rotate180,
     /// A quarter turn counterclockwise.
     Rotate270,
-    /// Left becomes right.
+    /// Left and right exchanged.
     FlipHorizontal,
-    /// Above becomes below.
+    /// Top and bottom exchanged.
     FlipVertical,
-    /// Rows become columns: mirrored along the diagonal from the upper left.
+    /// Rows and columns exchanged: mirrored along the diagonal from the upper left.
     Transpose,
-    /// Mirrored along the other diagonal.
+    /// A mirror along the other diagonal.
     Transverse,
-    /// Colours away.
+    /// Removal of the colours.
     Grayscale,
-    /// A rectangle of pixels.
+    /// A crop to a rectangle of pixels.
     Crop {
-        /// First column.
+        /// The first column.
         x: u16,
-        /// First row.
+        /// The first row.
         y: u16,
-        /// Columns, at least 1.
+        /// Number of columns, at least 1.
         width: u16,
-        /// Rows, at least 1.
+        /// Number of rows, at least 1.
         height: u16,
     },
 }
@@ -42,20 +43,20 @@ pub enum LosslessOp {
 pub(super) struct Span {
     start: u16,
     len: u16,
-    /// Taken from its end to its start.
+    /// Whether it is read from its end to its start.
     pub(super) mirrored: bool,
 }
 
 impl Span {
-    /// Takes a part of this; `start` counts from where it begins to be taken. `None` when it is empty or not
-    /// inside.
+    /// Returns a part of this; `start` counts from the first pixel that is read. `None` when it is empty or
+    /// not inside.
     fn part(self, start: u16, len: u16) -> Option<Self> {
         let left = self.len.checked_sub(start)?.checked_sub(len)?;
         let skipped = if self.mirrored { left } else { start };
         (len > 0).then_some(Self { start: self.start + skipped, len, ..self })
     }
 
-    /// The pixel edge that becomes the left or upper one.
+    /// Returns the pixel edge that becomes the left or upper one.
     fn origin(self) -> u16 {
         if self.mirrored { self.start + self.len } else { self.start }
     }
@@ -78,8 +79,8 @@ impl Span {
         Ok(())
     }
 
-    /// The first block taken, and how many, of a component that has `per_mcu` blocks in an MCU of `mcu`
-    /// pixels.
+    /// Returns the first block and the number of blocks of a component that has `per_mcu` blocks in an MCU of
+    /// `mcu` pixels.
     pub(super) fn blocks(self, per_mcu: u16, mcu: u16) -> (usize, usize) {
         let [origin, len, per_mcu, mcu] = [self.origin(), self.len, per_mcu, mcu].map(usize::from);
         let first = origin / mcu * per_mcu;
@@ -93,17 +94,17 @@ impl Span {
 pub(super) struct Plan {
     pub(super) x: Span,
     pub(super) y: Span,
-    /// After mirroring, rows become columns.
+    /// Whether rows become columns after mirroring.
     pub(super) transpose: bool,
     gray: bool,
     /// Number of components that remain.
     pub(super) components: usize,
-    /// Pixels of an MCU of what remains, before it is transposed.
+    /// Pixels of an MCU of the remaining components, before it is transposed.
     pub(super) mcu: (u16, u16),
 }
 
 impl Plan {
-    /// Folds `ops` and finds out whether a picture with this header allows them.
+    /// Combines `ops` and checks that a picture with this header allows them.
     pub(super) fn new(header: &Header<'_>, ops: &[LosslessOp], trim: bool) -> Result<Self, LosslessError> {
         let mut plan = Self::fold(header.width, header.height, ops)?;
         plan.components = header.components.len();
@@ -116,7 +117,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Width and height of the result.
+    /// Returns width and height of the result.
     pub(super) fn size(&self) -> (u16, u16) {
         if self.transpose { (self.y.len, self.x.len) } else { (self.x.len, self.y.len) }
     }
@@ -153,7 +154,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The axes of the source that lie across and down in the result.
+    /// Returns the axes of the source that are across and down in the result.
     fn axes(&mut self) -> (&mut Span, &mut Span) {
         if self.transpose { (&mut self.y, &mut self.x) } else { (&mut self.x, &mut self.y) }
     }

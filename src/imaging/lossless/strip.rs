@@ -1,15 +1,16 @@
-//! Takes out what a camera tells beside the picture: place, time, serial number, thumbnail, comments.
+//! Removes the data that cameras add to the picture: place, time, serial number, thumbnail, comments.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
     exif::{self, Orientation},
-    segments::{Segment, Segments, marker},
+    segments::{Segment, Segments},
 };
+use crate::media::jpeg::marker;
 
-/// Leaves out APP0 to APP15, comments, and whatever follows the picture's end, and touches nothing else.
+/// Removes APP0 to APP15, comments, and bytes after the picture's end, and changes nothing else.
 ///
-/// What a picture needs in order to look the same stays: JFIF, Adobe's segment about its colours, colour
+/// Data that the picture's look depends on are kept: JFIF, Adobe's segment about its colours, colour
 /// profiles, and of EXIF the orientation alone, in a segment of 36 bytes. With nothing to leave out, and with
 /// bytes that are no whole JPEG, the very same bytes come back.
 #[must_use]
@@ -33,7 +34,7 @@ pub fn strip_metadata(jpeg: Bytes) -> Bytes {
     }
 }
 
-/// Bytes that stay, and the orientation to be told after them.
+/// A range of bytes that are kept, and the orientation that follows them.
 struct Piece {
     start: usize,
     end: usize,

@@ -1,4 +1,4 @@
-//! Puts the result together: segments, tables, picture data.
+//! Writes the result: segments, tables, picture data.
 
 use super::{
     blocks::TRANSPOSED,
@@ -8,26 +8,26 @@ use super::{
     header::{Header, Quant},
     huffman::{Class, Codes, Spec},
     plan::Plan,
-    segments::marker,
 };
+use crate::media::jpeg::marker;
 
-/// Tables of one class that a baseline JPEG may have (T.81, table B.5); with more it is "extended
+/// Maximum number of tables of one class in a baseline JPEG (T.81, table B.5); with more it is "extended
 /// sequential".
 const MAX_BASELINE_TABLES: usize = 2;
 
-/// Room for the segments of a usual header.
+/// Length of a usual header in bytes.
 const USUAL_HEADER_LEN: usize = 1024;
 
-/// The Huffman tables of the result: each once, and which ones a component takes.
+/// The Huffman tables of the result, each once, and those that each component uses.
 struct Tables {
     dc: Vec<Spec>,
     ac: Vec<Spec>,
-    /// For each component.
+    /// The DC and AC table of each component.
     slots: Vec<(usize, usize)>,
 }
 
-/// The JPEG of what `plan` leaves of the picture. Huffman tables stay those of the source where they have all
-/// codes.
+/// Returns the JPEG of the part of the picture that `plan` keeps. Huffman tables stay those of the source
+/// where they have all codes.
 pub(super) fn write(
     header: &Header<'_>,
     plan: &Plan,
@@ -102,7 +102,7 @@ fn head(header: &Header<'_>, plan: &Plan, tables: &Tables, source_len: usize) ->
     out
 }
 
-/// Writes the quantisation tables that are used; tells whether one has 16 bits.
+/// Writes the quantisation tables that are used; returns whether one has 16 bits.
 fn quants(out: &mut Vec<u8>, header: &Header<'_>, plan: &Plan) -> bool {
     let mut any_wide = false;
     for slot in 0..4 {
@@ -136,7 +136,7 @@ fn frame(out: &mut Vec<u8>, header: &Header<'_>, plan: &Plan, code: u8) {
     segment(out, code, &body);
 }
 
-/// A segment of at most 64 kB; all that are made here are shorter than 500 bytes.
+/// Writes a segment of at most 64 kB; all segments of this file are shorter than 500 bytes.
 fn segment(out: &mut Vec<u8>, code: u8, body: &[u8]) {
     out.extend_from_slice(&[0xff, code]);
     out.extend_from_slice(&(body.len() as u16 + 2).to_be_bytes());

@@ -21,7 +21,7 @@ pub(crate) struct Canvas {
 }
 
 impl Canvas {
-    /// A canvas of one colour.
+    /// Returns a canvas of one colour.
     pub(crate) fn new(size: Size, ground: Color) -> Result<Self, CodecError> {
         let (width, height) = (size.width.get(), size.height.get());
         let (Ok(columns), Ok(rows)) = (u16::try_from(width), u16::try_from(height)) else {
@@ -29,7 +29,7 @@ impl Canvas {
         };
         let data = vec![0; usize::from(columns) * usize::from(rows) * 3];
         let mut canvas = Self { pixels: Pixels::new(columns, rows, PixelFormat::Rgb, data)? };
-        canvas.clear(ground);
+        canvas.fill(canvas.area(), ground);
         Ok(canvas)
     }
 
@@ -41,7 +41,7 @@ impl Canvas {
         self.pixels.height().into()
     }
 
-    /// All of it.
+    /// Returns the area of the whole canvas.
     pub(crate) fn area(&self) -> Area {
         Area { x: 0, y: 0, width: self.width(), height: self.height() }
     }
@@ -51,19 +51,9 @@ impl Canvas {
         &self.pixels
     }
 
-    /// Paints everything in one colour.
-    pub(crate) fn clear(&mut self, color: Color) {
-        self.fill(self.area(), color);
-    }
-
     /// Paints a rectangle.
     pub(crate) fn fill(&mut self, area: Area, color: Color) {
-        let Some((columns, rows)) = self.clip(area) else { return };
-        let first = rows.start;
-        for pixel in self.row_mut(first)[columns.start * 3..columns.end * 3].chunks_exact_mut(3) {
-            pixel.copy_from_slice(&[color.r, color.g, color.b]);
-        }
-        self.repeat_row(first, columns, rows);
+        self.columns(area, |_| color);
     }
 
     /// Paints rows `area.y..` with `colors`, one for each column of the canvas.
@@ -127,7 +117,7 @@ impl Canvas {
         }
     }
 
-    /// The columns and rows of `area` that are on the canvas.
+    /// Returns the columns and rows of `area` that are on the canvas.
     fn clip(&self, area: Area) -> Option<(std::ops::Range<usize>, std::ops::Range<usize>)> {
         let range = |start: i32, len: i32, side: i32| {
             let end = start.saturating_add(len).min(side);
@@ -138,14 +128,14 @@ impl Canvas {
     }
 }
 
-/// `share` 0 gives `a`, 1 gives `b`.
+/// Mixes two colours: `share` 0 gives `a`, 1 gives `b`.
 pub(crate) fn mix(a: Color, b: Color, share: f32) -> Color {
     let channel =
         |a: u8, b: u8| (f32::from(a) + (f32::from(b) - f32::from(a)) * share.clamp(0.0, 1.0)).round() as u8;
     Color { r: channel(a.r, b.r), g: channel(a.g, b.g), b: channel(a.b, b.b) }
 }
 
-/// A colour written as a number: `0x1a2b3c`.
+/// Returns the colour written as a number: `0x1a2b3c`.
 pub(crate) const fn rgb(hex: u32) -> Color {
     Color { r: (hex >> 16) as u8, g: (hex >> 8) as u8, b: hex as u8 }
 }

@@ -1,4 +1,4 @@
-//! Letters: the fonts built into the program, shaped and drawn by cosmic-text.
+//! Draws texts in the fonts that are built into the program, by cosmic-text.
 //!
 //! DejaVu Sans comes first, WenQuanYi Micro Hei has what it lacks: Chinese, Japanese and Korean. What neither
 //! has (emoji, most of all) is drawn as a box, and [`missing_glyphs`] names it.
@@ -13,23 +13,24 @@ use crate::config::Color;
 static DEJAVU: &[u8] = include_bytes!("../../../assets/fonts/DejaVuSans.ttf");
 static WENQUANYI: &[u8] = include_bytes!("../../../assets/fonts/WenQuanYiMicroHei.ttf");
 
-/// Tried first; cosmic-text then tries every other font that was loaded.
+/// The font that is tried first; cosmic-text then tries the other one.
 const FIRST_FAMILY: &str = "DejaVu Sans";
 
-/// Drawn glyphs that are kept: a few screens of different Chinese letters; at 32 px about 1 kB each. When
-/// there are more, all are forgotten and drawn anew.
+/// Maximum number of drawn glyphs in the cache: a few screens of different Chinese characters; at 32 px about
+/// 1 kB each. When there are more, all are removed.
 const MAX_CACHED_GLYPHS: usize = 4096;
 
-/// Bytes of them: glyphs of 512 pixels take 260 kB each.
+/// Maximum number of bytes of drawn glyphs in the cache: glyphs of 512 pixels take 260 kB each.
 const MAX_CACHED_GLYPH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Characters that may be hidden in ligatures and line breaks before a long text's cut.
 const LIGATURE_ALLOWANCE: usize = 8;
 
-/// Of a longer text than this only the start is laid out: no card shows more, whatever a camera answered.
+/// Maximum number of characters of a wrapped text that are laid out: no card shows more, whatever a camera
+/// answered.
 const MAX_WRAPPED_CHARS: usize = 2000;
 
-/// From one line to the next, in font sizes.
+/// Distance from one line to the next, in font sizes.
 const LINE_HEIGHT: f32 = 1.25;
 
 /// The style of drawn letters.
@@ -38,8 +39,8 @@ pub(crate) struct Style {
     /// Height of a line's letters, in pixels.
     pub(crate) size: f32,
     pub(crate) color: Color,
-    /// Break lines at the area's side, and end in "…" after so many; none draws each line as it is, cut by
-    /// the area.
+    /// Maximum number of lines, which are broken at the area's side and end in "…"; `None` draws each line as
+    /// it is, cut by the area.
     pub(crate) max_lines: Option<usize>,
 }
 
@@ -53,7 +54,8 @@ impl Style {
     }
 }
 
-/// Shapes and draws; one for the process. A line takes some 20 µs, so that workers hardly ever meet here.
+/// Shapes and draws texts; one for the process. A line takes some 20 µs, so workers rarely wait for each
+/// other.
 struct Typesetter {
     fonts: FontSystem,
     glyphs: SwashCache,
@@ -61,7 +63,7 @@ struct Typesetter {
     counted_glyphs: usize,
 }
 
-/// The one typesetter, locked.
+/// Calls `work` with the typesetter of the process, locked.
 ///
 /// A panic while it was locked leaves caches at worst incomplete, so a poisoned lock is taken all the same.
 fn with_typesetter<T>(work: impl FnOnce(&mut Typesetter) -> T) -> T {
@@ -77,7 +79,7 @@ fn with_typesetter<T>(work: impl FnOnce(&mut Typesetter) -> T) -> T {
     work(&mut shared.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Characters of `text` that no built-in font has, each once, in order; they are drawn as boxes.
+/// Returns the characters of `text` that no built-in font has, each once, in order; they are drawn as boxes.
 pub fn missing_glyphs(text: &str) -> Vec<char> {
     with_typesetter(|typesetter| {
         let ids: Vec<_> = typesetter.fonts.db().faces().map(|face| face.id).collect();
@@ -94,7 +96,7 @@ pub fn missing_glyphs(text: &str) -> Vec<char> {
     })
 }
 
-/// Whether a character shows by itself: spaces, controls, joiners and variation selectors do not.
+/// Returns whether a character is visible: spaces, controls, joiners and variation selectors are not.
 fn is_drawn(c: char) -> bool {
     let invisible = matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}')
         || matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{E0000}'..='\u{E0FFF}' | '\u{00AD}');
@@ -108,8 +110,7 @@ pub(crate) fn draw(canvas: &mut Canvas, text: &str, style: Style, area: Area) {
     });
 }
 
-/// Tells for each pixel of an area of this size how much letters cover it, 0 to 255; those without are left
-/// out.
+/// Calls `put` for each pixel of an area of this size that letters cover, with its coverage, 1 to 255.
 pub(crate) fn ink(text: &str, style: Style, (width, height): (i32, i32), mut put: impl FnMut(i32, i32, u8)) {
     with_typesetter(|typesetter| {
         let mut buffer = lay_out(typesetter, text, style, width);
@@ -141,7 +142,7 @@ impl Typesetter {
     }
 }
 
-/// Width and height that [`draw`] takes for `text`, in pixels.
+/// Returns width and height of `text` as [`draw`] draws it, in pixels.
 pub(crate) fn measure(text: &str, style: Style, width: i32) -> (i32, i32) {
     with_typesetter(|typesetter| {
         let buffer = lay_out(typesetter, text, style, width);
@@ -184,7 +185,7 @@ fn shape(typesetter: &mut Typesetter, buffer: &mut Buffer, text: &str) {
     buffer.shape_until_scroll(&mut typesetter.fonts, false);
 }
 
-/// The start of `text` that stands on the first lines.
+/// Returns the start of `text` that is on the first lines.
 fn fitting<'a>(buffer: &Buffer, text: &'a str, max_lines: usize) -> &'a str {
     let letters = |run: cosmic_text::LayoutRun<'_>| run.glyphs.len();
     let count: usize = buffer.layout_runs().take(max_lines).map(letters).sum();

@@ -1,4 +1,4 @@
-//! Drawing: filled shapes with soft edges, and text.
+//! Draws filled shapes with soft edges, and text.
 
 pub(crate) mod canvas;
 pub mod fonts;

@@ -1,18 +1,18 @@
-//! Texts with the time in them: strftime's conversions, and what people write beside them.
+//! Texts with the time in them: strftime's conversions, and other uses of `%`.
 
 use jiff::{Timestamp, Zoned, fmt::strtime::BrokenDownTime, tz::TimeZone};
 
-/// Whether a text's `%` conversions are known; says which one is not, and what would be right.
+/// Checks that a text's `%` conversions are known; the error names the unknown one and the right form.
 ///
 /// `%%` is a percent sign; so is a `%` before a space or at the end.
 ///
 /// # Errors
-/// What is wrong, for a person.
+/// A description of the mistake, for people.
 pub fn check_format(text: &str) -> Result<(), String> {
     expand(text, &Zoned::new(Timestamp::UNIX_EPOCH, TimeZone::UTC)).map(drop)
 }
 
-/// `text` with its conversions replaced by parts of `time`.
+/// Returns `text` with its conversions replaced by parts of `time`.
 pub(crate) fn expand(text: &str, time: &Zoned) -> Result<String, String> {
     let mut format = String::with_capacity(text.len() + 8);
     let mut rest = text.chars().peekable();

@@ -18,10 +18,10 @@ use crate::{
 /// area is reduced to them first, so that nothing can be recognised, whatever is done to the picture later.
 const SPOTS: usize = 8;
 
-/// A face 16 pixels high is none.
+/// Smallest side of a spot in pixels: a face 16 pixels high cannot be recognised.
 const MIN_SPOT: usize = 16;
 
-/// Hides the parts; what lies outside of the picture needs no hiding.
+/// Hides the parts, as far as they are in the picture.
 pub(crate) fn hide(masks: &[Mask], planes: &mut Planes, mover: &mut Mover) -> Result<(), CodecError> {
     for mask in masks {
         for n in 0..planes.sampling().planes() {

@@ -1,23 +1,24 @@
-//! Quarter turns and mirrors: the eight ways to lay down a rectangle.
+//! Quarter turns and mirrors: the eight orientations of a rectangle.
 
 use crate::{
     config::{Flip, Rotation},
     imaging::lossless::{self, LosslessOp},
 };
 
-/// One of the eight ways: rows and columns exchanged or not, then left and right, then top and bottom.
+/// One of the eight orientations: rows and columns exchanged or not, then left and right, then top and
+/// bottom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Turn {
-    /// Rows become columns, first of all.
+    /// Exchanges rows and columns, first of all.
     pub transpose: bool,
-    /// Then left becomes right.
+    /// Exchanges left and right, after that.
     pub mirror_x: bool,
-    /// Then top becomes bottom.
+    /// Exchanges top and bottom, after that.
     pub mirror_y: bool,
 }
 
 impl Turn {
-    /// As it is.
+    /// No change.
     pub const NONE: Self = Self { transpose: false, mirror_x: false, mirror_y: false };
 
     /// Returns the turn that makes a picture with this EXIF orientation (1 to 8) upright. Any other value
@@ -41,7 +42,7 @@ impl Turn {
         Self::from_exif(lossless::orientation(jpeg).to_exif().into())
     }
 
-    /// This one, then `next`.
+    /// Returns this turn followed by `next`.
     #[must_use]
     pub fn then(self, next: Self) -> Self {
         if next.transpose {
@@ -59,7 +60,7 @@ impl Turn {
         }
     }
 
-    /// Width and height after it, of what is so large before.
+    /// Returns width and height after the turn, of a picture with these before.
     pub fn size<T>(self, (width, height): (T, T)) -> (T, T) {
         if self.transpose { (height, width) } else { (width, height) }
     }
@@ -106,7 +107,7 @@ impl Turn {
     }
 }
 
-/// A square of a side this long, and where it goes, fit the fastest cache.
+/// Side of the squares that are turned one by one: a square and its target fit the fastest cache.
 const SQUARE: usize = 32;
 
 impl From<Rotation> for Turn {

@@ -9,9 +9,9 @@ use crate::{
     media::frame::Frame,
 };
 
-/// Does it, if this JPEG allows it. A progressive one does not, nor one that is damaged, nor one whose blocks
-/// stand across the edge of what is kept: those are to be decoded. No pixel is ever left out for being at
-/// such an edge.
+/// Applies the lossless steps, if this JPEG allows it. A progressive one does not, nor one that is damaged,
+/// nor one whose blocks stand across the edge of what is kept: those are to be decoded. No pixel is ever left
+/// out for being at such an edge.
 pub(in crate::imaging) fn take(
     frame: &Frame,
     wanted: &Lossless,
@@ -26,7 +26,7 @@ pub(in crate::imaging) fn take(
     Some((moved.into(), Way::Lossless))
 }
 
-/// The picture's own bytes, but for its metadata if these are to go.
+/// Returns the picture's own bytes, without its metadata if these are to be removed.
 pub(in crate::imaging) fn as_it_is(frame: &Frame, strip: bool) -> (Bytes, Way) {
     let jpeg = frame.jpeg().clone();
     if !strip {

@@ -39,7 +39,7 @@ use crate::{
 /// Maximum number of characters that a text's `%` conversions add: a few names of days, months and zones.
 const MAX_TIME_CHARS: usize = 200;
 
-/// Letters of formatted times, for texts that do not contain them.
+/// The letters of formatted times, for texts that do not contain them.
 const TIME_LETTERS: &str = "0123456789:-+/.,ADFJMNOPSTWabcdeghilmnoprstuvy";
 
 /// Placeholder of the stream's title in a text.
@@ -56,14 +56,15 @@ pub struct Pipeline {
     /// The previous frame's plan. Streams' and connections' threads read it, so the lock is never held while
     /// a plan is made or carried out.
     plan: Mutex<Option<(Input, Arc<Plan>)>>,
-    /// Locked only to read or replace an entry, never while a layer is drawn or read.
+    /// The previous frame's layers. Locked only to read or replace an entry, never while a layer is drawn or
+    /// read.
     layers: Mutex<Layers>,
 }
 
 /// Layers of the previous frame, by the numbers of their steps.
 #[derive(Debug, Default)]
 struct Layers {
-    /// Each with its text and the width of the picture.
+    /// The layers of texts, each with its text and the width of the picture.
     captions: HashMap<usize, (String, usize, Cached<Arc<Layer>>)>,
     logos: HashMap<usize, Arc<Layer>>,
 }
@@ -80,31 +81,31 @@ pub struct Reworked {
 /// An error of a transform.
 #[derive(Debug, thiserror::Error)]
 pub enum ReworkError {
-    /// The steps do not fit this picture.
+    /// The steps cannot be applied to this picture.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// It cannot be decoded or encoded.
+    /// The picture cannot be decoded or encoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// A logo is not there, or no PNG.
+    /// A logo is missing, or no PNG.
     #[error(transparent)]
     Logo(#[from] LogoError),
-    /// The text's `%` conversions.
+    /// A text has an unknown `%` conversion.
     #[error("{0}")]
     Format(String),
-    /// The result is no JPEG, or too large.
-    #[error("the reworked picture cannot be shown: {0}")]
+    /// The result is no valid JPEG.
+    #[error("the transformed picture cannot be shown: {0}")]
     Result(#[from] JpegError),
-    /// A bug: the picture is dropped, the worker lives on.
+    /// A step panicked, which is a bug: the picture is dropped, the worker continues.
     #[error("transforming failed inside framecast, which is a bug: {reason}")]
     Panicked {
         /// The panic's message.
         reason: String,
     },
-    /// More bytes than allowed.
-    #[error("the reworked picture has {len} bytes, at most {max} are taken (limits.max_frame_bytes)")]
+    /// The result has more bytes than allowed.
+    #[error("the transformed picture has {len} bytes, at most {max} are accepted (limits.max_frame_bytes)")]
     TooLarge {
-        /// Bytes it has.
+        /// Length of the result in bytes.
         len: usize,
         /// The limit.
         max: usize,
@@ -135,7 +136,7 @@ impl Pipeline {
         Ok(bytes.max(lossless))
     }
 
-    /// All buffers that stages fill, as if each had its own.
+    /// Returns the bytes of all buffers that stages fill, as if each had its own.
     fn bytes_of_stages(&self, plan: &Plan, (width, height): (u64, u64)) -> u64 {
         let (mut width, mut height) =
             (width.div_ceil(plan.denominator.into()), height.div_ceil(plan.denominator.into()));
@@ -161,7 +162,8 @@ impl Pipeline {
         bytes
     }
 
-    /// Letters as they are drawn; a logo takes its own bytes when it is read.
+    /// Returns the bytes of a text's letters while they are drawn; a logo takes its own bytes when it is
+    /// read.
     fn bytes_of_layer(&self, number: usize, width: u64) -> u64 {
         let Step::Text(caption) = &self.rework.steps[number] else { return 0 };
         let size = f64::from(caption.size).ceil() as u64 + 1;

@@ -11,10 +11,10 @@ use crate::imaging::{
     ycbcr::{Planes, Sampling, plane_size},
 };
 
-/// Fast, without rings at edges, and each pixel of the source counts, whatever the ratio.
+/// The filter: fast, without rings at edges, and each pixel of the source counts, whatever the ratio.
 const FILTER: FilterType = FilterType::Bilinear;
 
-/// Resampling's memory, used again.
+/// The memory of resampling, which is reused.
 #[derive(Debug, Default)]
 pub(crate) struct Mover {
     resizer: Resizer,
@@ -23,7 +23,7 @@ pub(crate) struct Mover {
 }
 
 impl Mover {
-    /// Takes `take` of `from`, `size` pixels of it, laid down by `turn`, into `to`; colours get `sampling`.
+    /// Resamples `take` of `from` to `size` pixels, turned by `turn`, into `to`; colours get `sampling`.
     pub(crate) fn go(
         &mut self,
         from: &Planes,
@@ -63,12 +63,12 @@ impl Mover {
         resize(&mut self.resizer, (source.bytes, source.size), part, FILTER, (to, size))
     }
 
-    /// Bytes kept for the next picture.
+    /// Returns the number of bytes kept for the next picture.
     pub(crate) fn kept(&self) -> usize {
         self.resizer.size_of_internal_buffers() + self.resampled.capacity() + self.turned.capacity()
     }
 
-    /// For those who resample by themselves.
+    /// Returns the resizer, for other uses.
     pub(crate) fn resizer(&mut self) -> &mut Resizer {
         &mut self.resizer
     }
@@ -103,7 +103,7 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// `take` in this plane's own pixels, of which `across` by `down` of the picture's are one.
+    /// Returns `take` in this plane's own pixels, of which `across` by `down` of the picture's are one.
     fn clip(&self, take: Part, across: f64, down: f64) -> Part {
         let (width, height) = (self.size.0 as f64, self.size.1 as f64);
         let x = (take.x / across).clamp(0.0, width - 0.01);

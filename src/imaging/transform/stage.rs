@@ -1,9 +1,9 @@
 //! A stream's transforms between its source and its bus.
 //!
 //! One frame of a stream waits at a time: while a worker is busy with the stream's previous frame, or with
-//! those of other streams, or until there is memory for it, the newest frame replaces the waiting one. A stream
-//! is in the pool's queue at most once, so that all have their share. Removing metadata alone takes microseconds and is done on the source's
-//! thread.
+//! those of other streams, or until there is memory for it, the newest frame replaces the waiting one. A
+//! stream is in the pool's queue at most once, so that all have their share. Removing metadata alone takes
+//! microseconds and is done on the source's thread.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -123,7 +123,7 @@ impl Inner {
             Ok(Reworked { frame, way }) => {
                 bus.show(frame, way);
                 if self.failing.swap(false, Ordering::Relaxed) {
-                    info!(stream = %self.name, "its pictures can be transformed again");
+                    info!(stream = %self.name, "frames can be transformed again");
                 }
             }
             Err(error) => {
@@ -207,8 +207,8 @@ mod tests {
         );
     }
 
-    /// A pool with memory for one of the stage's frames at a time, which are large there, while other work holds
-    /// that memory.
+    /// A pool with memory for one of the stage's frames at a time, which are large there, while other work
+    /// holds that memory.
     struct Scarce {
         pool: Arc<Pool>,
         stage: Stage,

@@ -1,5 +1,4 @@
-//! AVI with motion JPEG, as Microsoft's multimedia files have it: headers, the pictures as chunks, and an
-//! index.
+//! Writes AVI with motion JPEG: headers, the pictures as chunks, and an index.
 //!
 //! AVI has one frame rate for all. It is the mean of the pictures' intervals, but for gaps: where the source
 //! was away, empty chunks stand, each of which shows the picture before once more. So the file lasts as long
@@ -9,28 +8,28 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{Clip, Picture};
+use super::clip::{Clip, Picture};
 
-/// RIFF, and the lists of headers down to the first picture's chunk.
+/// Length of RIFF and the lists of headers up to the first picture's chunk.
 const HEADER_LEN: u32 = 224;
 
-/// `fourcc` and length of a chunk.
+/// Length of a chunk's head: `fourcc` and length.
 const CHUNK_HEAD: u32 = 8;
 
-/// An entry of the index: `fourcc`, flags, offset, length.
+/// Length of an entry of the index: `fourcc`, flags, offset, length.
 const INDEX_ENTRY: u32 = 16;
 
-/// Entries of the index that are rendered at once: 16 KiB.
+/// Number of entries of the index that are rendered at once: 16 KiB.
 const INDEX_BATCH: usize = 1024;
 
-/// Where the pictures' offsets are counted from: the `movi` behind the list's length.
+/// Offset of the first picture: offsets are counted from the `movi` after the list's length.
 const FIRST_OFFSET: u32 = 4;
 
-/// A silence so many times longer than the usual interval is a gap.
+/// Ratio of a gap to the usual interval.
 const GAP: u32 = 3;
 
-/// No stream has more frames a second; pictures pushed in one burst must not make a gap of a million empty
-/// chunks.
+/// Shortest interval: no stream has more frames a second, and pictures pushed in one burst must not make a
+/// gap of a million empty chunks.
 const LEAST_INTERVAL: Duration = Duration::from_micros(4167);
 
 /// Time for which a single picture is shown.
@@ -38,7 +37,7 @@ const ONE_PICTURE: Duration = Duration::from_secs(1);
 
 const VIDEO_CHUNK: &[u8] = b"00dc";
 
-/// The file of these pictures.
+/// Returns the file of these pictures.
 pub(super) fn clip<P: Picture + Send + 'static>(pictures: Vec<P>) -> Clip {
     let arrivals: Vec<Duration> = match pictures.first() {
         Some(first) => {
@@ -96,7 +95,7 @@ fn empty_before(arrivals: &[Duration], interval: Duration) -> Vec<usize> {
         .collect()
 }
 
-/// Lengths of all chunks, the empty ones too.
+/// Returns the lengths of all chunks, the empty ones too.
 fn chunks<P: Picture>(pictures: &[P], empty: &[usize]) -> Vec<u32> {
     let one = |(picture, &empty): (&P, &usize)| {
         std::iter::repeat_n(0, empty).chain([len_u32(picture.frame().jpeg())])
@@ -108,7 +107,7 @@ fn len_u32(jpeg: &Bytes) -> u32 {
     u32::try_from(jpeg.len()).expect("frames are 1 GiB at most")
 }
 
-/// The index, in batches.
+/// Returns the index, in batches.
 fn index(lengths: Vec<u32>) -> impl Iterator<Item = Bytes> + Send {
     let mut head = BytesMut::with_capacity(CHUNK_HEAD as usize);
     head.put_slice(b"idx1");
@@ -132,7 +131,7 @@ fn index(lengths: Vec<u32>) -> impl Iterator<Item = Bytes> + Send {
     std::iter::once(head.freeze()).chain(batches)
 }
 
-/// A chunk with its head and what makes it even.
+/// Returns the length of a chunk with its head and padding.
 fn padded(len: u32) -> u32 {
     CHUNK_HEAD + len + len % 2
 }

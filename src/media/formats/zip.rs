@@ -1,4 +1,4 @@
-//! JPEGs in an archive (PKWARE's APPNOTE), stored as they are: they would not become smaller.
+//! Writes JPEGs to an archive (PKWARE's APPNOTE), stored as they are: they would not become smaller.
 //!
 //! A picture's checksum is reckoned when its turn comes, so that a clip begins at once. Offsets fit 32 bits,
 //! since no clip reaches 4 GiB; for more than 65,534 pictures the archive's end says their number in the
@@ -7,18 +7,17 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use jiff::Zoned;
 
-use super::{Clip, Picture, local, picture_name};
+use super::clip::{Clip, Picture, local, picture_name};
 
 const LOCAL_HEAD: usize = 30;
 const CENTRAL_HEAD: usize = 46;
 const END: usize = 22;
 const ZIP64_END: usize = 56 + 20;
 
-/// From so many entries on their number does not fit the archive's end (all ones mean that it stands
-/// elsewhere).
+/// Number of entries that does not fit the archive's end (all ones mean that it is elsewhere).
 const MANY: usize = 0xffff;
 
-/// Entries of the directory that are rendered at once: some 75 KiB.
+/// Number of entries of the directory that are rendered at once: some 75 KiB.
 const DIRECTORY_BATCH: usize = 1024;
 
 /// Version of ZIP that a reader must support: 1.0 for stored files, 4.5 for the end record of Zip64.
@@ -33,14 +32,14 @@ const PLAIN_FILE: u32 = 0o100_644 << 16;
 
 struct Entry {
     name: Box<str>,
-    /// DOS's date and time, the latter in the low half.
+    /// Date and time as in DOS, the time in the low half.
     modified: u32,
     len: u32,
     crc: u32,
     offset: u32,
 }
 
-/// The archive of these pictures.
+/// Returns the archive of these pictures.
 pub(super) fn clip<P: Picture + Send + 'static>(pictures: Vec<P>) -> Clip {
     let mut offset = 0;
     let mut entries = Vec::with_capacity(pictures.len());
@@ -64,16 +63,16 @@ pub(super) fn clip<P: Picture + Send + 'static>(pictures: Vec<P>) -> Clip {
 /// Writes picture after picture, then the directory.
 struct Pieces<P> {
     entries: Vec<Entry>,
-    /// Bytes of the directory.
+    /// Length of the directory in bytes.
     directory: usize,
     next: usize,
     stage: Stage<P>,
 }
 
 enum Stage<P> {
-    /// A picture's head comes next.
+    /// The next piece is a picture's head.
     Head(std::vec::IntoIter<P>),
-    /// The picture itself does.
+    /// The next piece is the picture itself.
     Body(Bytes, std::vec::IntoIter<P>),
     Directory,
     Ended,
@@ -110,7 +109,7 @@ impl<P: Picture> Iterator for Pieces<P> {
 }
 
 impl<P> Pieces<P> {
-    /// The next entries, and behind the last the archive's end.
+    /// Returns the next entries, and after the last the archive's end.
     fn directory(&mut self) -> Bytes {
         let until = self.entries.len().min(self.next + DIRECTORY_BATCH);
         let mut out = BytesMut::new();
@@ -179,7 +178,7 @@ fn central_head(entry: &Entry, out: &mut BytesMut) {
     out.put_slice(entry.name.as_bytes());
 }
 
-/// From the version to the length of the name, as both heads have it.
+/// Writes the fields from the version to the length of the name, which both heads have.
 fn common(entry: &Entry, out: &mut BytesMut) {
     // Version, flags, stored.
     [VERSION, 0, 0].into_iter().for_each(|value| out.put_u16_le(value));
@@ -187,7 +186,7 @@ fn common(entry: &Entry, out: &mut BytesMut) {
     out.put_u16_le(entry.name.len() as u16);
 }
 
-/// Date and time as DOS has them: from 1980 on, to two seconds.
+/// Returns date and time as in DOS: from 1980 on, to two seconds.
 fn dos_time(time: &Zoned) -> u32 {
     let part = |value: i8, shift: u32| u32::from(value.unsigned_abs()) << shift;
     let year = u32::from(time.year().clamp(1980, 2107).unsigned_abs()) - 1980;

@@ -1,29 +1,29 @@
-//! Why bytes are not a whole JPEG.
+//! Errors of JPEGs that are not whole.
 
-/// Why bytes are not a whole JPEG. Offsets count from SOI.
+/// An error of bytes that are not a whole JPEG. Offsets count from SOI.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JpegError {
-    /// It does not start with SOI.
+    /// The bytes do not start with SOI.
     #[error("not a JPEG: it does not start with FF D8")]
     NoSoi,
     /// The bytes end before EOI.
     #[error("the JPEG is cut off: {len} bytes, and no end (FF D9)")]
     Truncated {
-        /// Bytes there are.
+        /// Number of bytes.
         len: usize,
     },
-    /// Something else stands where a marker must.
+    /// Another byte is at the position of a marker.
     #[error("broken JPEG: {found:02X} at offset {offset}, where a marker (FF) must stand")]
     NoMarker {
-        /// Where.
+        /// Offset of the error.
         offset: usize,
         /// The byte that was found.
         found: u8,
     },
-    /// A marker that no JPEG has, or not there.
+    /// A marker that no JPEG has, or not at this position.
     #[error("broken JPEG: marker FF {code:02X} at offset {offset} may not stand there")]
     Marker {
-        /// Where.
+        /// Offset of the error.
         offset: usize,
         /// The marker's second byte.
         code: u8,
@@ -31,37 +31,37 @@ pub enum JpegError {
     /// Another JPEG starts inside this one, which was therefore cut.
     #[error("the JPEG is cut off: another one starts at offset {offset}")]
     NewSoi {
-        /// Where the other one starts.
+        /// Offset of the other JPEG.
         offset: usize,
     },
-    /// A segment's length does not fit what it holds.
+    /// A segment's length does not fit its content.
     #[error("broken JPEG: segment FF {code:02X} at offset {offset} has the impossible length {length}")]
     SegmentLength {
-        /// Where.
+        /// Offset of the error.
         offset: usize,
         /// The marker's second byte.
         code: u8,
-        /// The length it gives.
+        /// The length in the segment.
         length: u16,
     },
     /// A scan, or the end, comes before the frame header.
     #[error("broken JPEG: no frame header (SOF) before offset {offset}")]
     NoFrameHeader {
-        /// Where the scan or the end stands.
+        /// Offset of the scan or the end.
         offset: usize,
     },
     /// The end comes before any scan.
     #[error("broken JPEG: it ends at offset {offset} without picture data")]
     NoScan {
-        /// Where the end stands.
+        /// Offset of the end.
         offset: usize,
     },
-    /// Lossless, hierarchical or arithmetic coding, or not 8 bits a sample: nothing shows that.
+    /// Lossless, hierarchical or arithmetic coding, or not 8 bits a sample, which no viewer shows.
     #[error(
         "unsupported JPEG: {what} at offset {offset}; baseline or progressive Huffman, 8 bits, is needed"
     )]
     Unsupported {
-        /// Where.
+        /// Offset of the error.
         offset: usize,
         /// The unsupported feature.
         what: &'static str,
@@ -72,12 +72,12 @@ pub enum JpegError {
         if *height == 0 { " (a height given later, by DNL, is not supported)" } else { "" }
     )]
     NoPixels {
-        /// Width it gives.
+        /// Width in the frame header.
         width: u16,
-        /// Height it gives.
+        /// Height in the frame header.
         height: u16,
     },
-    /// Not one to four colour components.
+    /// The number of colour components is not 1 to 4.
     #[error("broken JPEG: {components} colour components; 1 to 4 are possible")]
     Components {
         /// Number of components that the JPEG has.

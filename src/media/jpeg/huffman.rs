@@ -1,4 +1,4 @@
-//! The Huffman tables that motion JPEG takes for granted: those of ITU-T T.81, Annex K.3.
+//! The Huffman tables that motion JPEG omits: those of ITU-T T.81, Annex K.3.
 //!
 //! UVC cameras and AVI files leave them out to save bytes. Decoders of video know that; browsers do not.
 
@@ -67,7 +67,7 @@ pub(crate) const STANDARD: [StandardTable; 4] = [
     },
 ];
 
-/// Marker, length, and the four tables.
+/// Length of a segment with marker, length, and the four tables.
 const SEGMENT_LEN: usize = 420;
 
 /// Puts the standard tables before the first scan: one allocation, one copy.

@@ -1,12 +1,14 @@
-//! A JPEG's segments, without decoding: is it whole, how large is its picture, has it Huffman tables?
+//! Walks a JPEG's segments without decoding: whether it is whole, its size, and whether it has Huffman
+//! tables.
 //!
 //! Segments are walked by their lengths (ITU-T T.81, Annex B), never by searching for `FF D9`: the thumbnail
 //! in a camera's EXIF segment holds one. What a browser could not show anyhow is refused here, with the
 //! offset of what is wrong. Whether the picture data decode is not looked at.
 
 pub(crate) mod huffman;
+pub(crate) mod marker;
+pub(crate) mod scan;
 mod error;
-mod scan;
 #[cfg(test)]
 mod tests;
 
@@ -21,20 +23,20 @@ pub struct JpegInfo {
     pub height: u16,
     /// Colour components: 1 grey, 3 colour.
     pub components: u8,
-    /// A DHT segment stands before the first scan.
+    /// Whether a DHT segment is before the first scan.
     pub has_huffman_tables: bool,
-    /// SOF2.
+    /// Whether it is progressive (SOF2).
     pub progressive: bool,
     /// Bytes from SOI to EOI, both included.
     pub len: usize,
 }
 
-/// Where a [`Walk`] stands.
+/// The progress of a [`Walk`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// No EOI yet.
+    /// EOI has not arrived yet.
     NeedMore,
-    /// Whole.
+    /// The JPEG is whole.
     Done(JpegInfo),
 }
 
@@ -48,10 +50,11 @@ enum Expect {
     Scan,
 }
 
-/// A resumable walk over the segments: each byte is looked at once, however the JPEG arrives.
+/// A resumable walk over the segments: each byte is examined once, however the JPEG arrives.
 #[derive(Debug, Default)]
 pub struct Walk {
-    /// All before this is done; may lie ahead of what has arrived, as segments are skipped unseen.
+    /// Offset of the next byte to examine; may be beyond the bytes that have arrived, as segments are skipped
+    /// unseen.
     at: usize,
     expect: Expect,
     frame: Option<FrameHeader>,
@@ -67,32 +70,18 @@ struct FrameHeader {
     progressive: bool,
 }
 
-/// One step of the walk: either it got on, or it needs more bytes.
+/// The result of one step of the walk.
 enum Step {
-    On,
+    Continue,
     More,
     Done(JpegInfo),
 }
 
-mod marker {
-    pub(super) const TEM: u8 = 0x01;
-    pub(super) const SOF0: u8 = 0xc0;
-    pub(super) const SOF2: u8 = 0xc2;
-    pub(super) const SOF3: u8 = 0xc3;
-    pub(super) const DHT: u8 = 0xc4;
-    pub(super) const SOF15: u8 = 0xcf;
-    pub(super) const RST0: u8 = 0xd0;
-    pub(super) const RST7: u8 = 0xd7;
-    pub(super) const SOI: u8 = 0xd8;
-    pub(super) const EOI: u8 = 0xd9;
-    pub(super) const SOS: u8 = 0xda;
-}
-
 impl Walk {
-    /// Goes on where it stopped. `bytes` are all bytes from SOI so far: those of the call before, and more.
+    /// Continues the walk. `bytes` are all bytes from SOI so far: those of the previous call, and more.
     ///
     /// # Errors
-    /// What is wrong, as soon as it is seen; the walk must not be used after that.
+    /// [`JpegError`] as soon as it is found; the walk must not be used after that.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<Progress, JpegError> {
         loop {
             let step = match self.expect {
@@ -101,14 +90,14 @@ impl Walk {
                 Expect::Scan => self.scan(bytes),
             };
             match step {
-                Step::On => {}
+                Step::Continue => {}
                 Step::More => return Ok(Progress::NeedMore),
                 Step::Done(info) => return Ok(Progress::Done(info)),
             }
         }
     }
 
-    /// All before this offset is done; after an error, where what is wrong stands.
+    /// Returns the offset of the next byte to examine; after an error, the offset of that.
     pub fn offset(&self) -> usize {
         self.at
     }
@@ -118,7 +107,7 @@ impl Walk {
             [0xff, marker::SOI, ..] => {
                 self.at = 2;
                 self.expect = Expect::Marker;
-                Ok(Step::On)
+                Ok(Step::Continue)
             }
             [] | [0xff] => Ok(Step::More),
             _ => Err(JpegError::NoSoi),
@@ -131,7 +120,7 @@ impl Walk {
         if let Some(found) = scan::end_of_scan(rest) {
             self.at += found;
             self.expect = Expect::Marker;
-            return Step::On;
+            return Step::Continue;
         }
         // The last FF may be a marker's, whose second byte is still to come.
         self.at += rest.len() - usize::from(rest.last() == Some(&0xff));
@@ -158,10 +147,10 @@ impl Walk {
                 return self.body(code, u16::from_be_bytes([rest[0], rest[1]]), &rest[2..]);
             }
         }
-        Ok(Step::On)
+        Ok(Step::Continue)
     }
 
-    /// A segment that has a length; `body` is what has arrived of it and of all that follows.
+    /// Reads a segment that has a length; `body` is its content and what follows, as far as it has arrived.
     fn body(&mut self, code: u8, length: u16, body: &[u8]) -> Result<Step, JpegError> {
         let offset = self.at;
         let wrong_length = JpegError::SegmentLength { offset, code, length };
@@ -199,7 +188,7 @@ impl Walk {
             self.expect = Expect::Marker;
         }
         self.at = offset + 2 + usize::from(length);
-        Ok(Step::On)
+        Ok(Step::Continue)
     }
 
     fn end(&self) -> Result<JpegInfo, JpegError> {
@@ -219,7 +208,7 @@ impl Walk {
     }
 }
 
-/// SOF0 to SOF2 (T.81, B.2.2); `None` when the segment is shorter or longer than its components need.
+/// Reads SOF0 to SOF2 (T.81, B.2.2); `None` when the segment is shorter or longer than its components need.
 fn frame_header(code: u8, body: &[u8], offset: usize) -> Result<Option<FrameHeader>, JpegError> {
     let &[precision, y1, y0, x1, x0, components, ref specifications @ ..] = body else { return Ok(None) };
     let (width, height) = (u16::from_be_bytes([x1, x0]), u16::from_be_bytes([y1, y0]));
@@ -238,10 +227,24 @@ fn frame_header(code: u8, body: &[u8], offset: usize) -> Result<Option<FrameHead
     Ok(Some(FrameHeader { width, height, components, progressive: code == marker::SOF2 }))
 }
 
+/// Bytes before a JPEG's start marker that are skipped in a picture of its own: further start markers, line breaks,
+/// a length field.
+const MAX_LEADING_BYTES: usize = 16;
+
+/// Returns where the JPEG in a picture file starts: at the last SOI before its first segment, after at most 16 bytes
+/// of anything else. `None` when there is no SOI that near.
+pub fn start(bytes: &[u8]) -> Option<usize> {
+    let begins = |at: &usize| {
+        let rest = &bytes[*at..];
+        rest.starts_with(&[0xff, marker::SOI]) && !matches!(rest, [_, _, 0xff, marker::SOI, ..])
+    };
+    (0..bytes.len().min(MAX_LEADING_BYTES + 1)).find(begins)
+}
+
 /// Walks a whole JPEG; bytes after its end are not looked at.
 ///
 /// # Errors
-/// What is wrong, with its offset; [`JpegError::Truncated`] when nothing is, but the end is missing.
+/// [`JpegError`] with its offset; [`JpegError::Truncated`] when only the end is missing.
 pub fn inspect(bytes: &[u8]) -> Result<JpegInfo, JpegError> {
     match Walk::default().advance(bytes)? {
         Progress::Done(info) => Ok(info),
@@ -249,12 +252,12 @@ pub fn inspect(bytes: &[u8]) -> Result<JpegInfo, JpegError> {
     }
 }
 
-/// Where the first scan's header (SOS) stands.
+/// Returns the offset of the first scan's header (SOS).
 pub(super) fn first_scan(bytes: &[u8]) -> Option<usize> {
     let mut walk = Walk::default();
     while walk.first_scan.is_none() {
         let step = if walk.expect == Expect::Soi { walk.soi(bytes) } else { walk.segment(bytes) };
-        let Ok(Step::On) = step else { return None };
+        let Ok(Step::Continue) = step else { return None };
     }
     walk.first_scan
 }

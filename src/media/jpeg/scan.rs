@@ -1,4 +1,4 @@
-//! Where picture data end.
+//! Finds the end of picture data.
 //!
 //! An entropy-coded scan has an FF every hundred bytes or so, and nearly every one is data (FF 00) or a
 //! restart marker. Going from one FF to the next costs a mispredicted branch each: a processor cannot foresee
@@ -9,13 +9,13 @@
 
 use super::marker;
 
-/// Bytes asked at once: long enough that the loop around costs little, short enough that going through a
-/// block in which there is something costs little, too.
+/// Number of bytes examined at once: long enough that the loop around costs little, short enough that going
+/// through a block in which there is something costs little, too.
 const BLOCK: usize = 64;
 
-/// Where the first marker stands that ends a scan, FF at the latest possible place: fill bytes (FF FF) belong
-/// to the data. An FF without its second byte is none yet.
-pub(super) fn end_of_scan(bytes: &[u8]) -> Option<usize> {
+/// Returns the offset of the first marker that ends a scan, at its last FF: fill bytes (FF FF) belong to the
+/// data. An FF without its second byte is none yet.
+pub(crate) fn end_of_scan(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     // Each byte is looked at together with the one behind it.
     if let Some(last) = bytes.len().checked_sub(BLOCK + 1) {
@@ -36,8 +36,8 @@ pub(super) fn end_of_scan(bytes: &[u8]) -> Option<usize> {
     Some(at + found)
 }
 
-/// Whether there is an FF with anything but 0 behind it. Three instructions for 16 bytes: what is left of FF
-/// is 1, of all others 0, and the smaller one of that and the byte behind it is 0 but for a marker.
+/// Returns whether there is an FF followed by anything but 0. Three instructions for 16 bytes: what is left
+/// of FF is 1, of all others 0, and the smaller one of that and the byte behind it is 0 but for a marker.
 fn holds_marker(firsts: &[u8], seconds: &[u8]) -> bool {
     let pairs = firsts.iter().zip(seconds);
     pairs.fold(0, |found, (&first, &second)| found | first.saturating_sub(0xfe).min(second)) != 0
@@ -47,7 +47,7 @@ fn holds_end(firsts: &[u8], seconds: &[u8]) -> bool {
     firsts.iter().zip(seconds).fold(false, |found, (&first, &second)| found | ends(first, second))
 }
 
-/// `&` in place of `&&`: no branches.
+/// Returns whether two bytes end a scan. `&` in place of `&&` avoids branches.
 fn ends(first: u8, second: u8) -> bool {
     let restart = second & !7 == marker::RST0;
     (first == 0xff) & (second != 0) & (second != 0xff) & !restart
@@ -59,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    /// As T.81 has it, byte by byte.
+    /// Finds the end as in T.81, byte by byte.
     fn one_by_one(bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while at + 1 < bytes.len() {

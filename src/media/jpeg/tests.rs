@@ -20,7 +20,7 @@ fn encoded(color: ColorType, set: impl FnOnce(&mut Encoder<&mut Vec<u8>>)) -> Ve
     jpeg
 }
 
-/// A thumbnail as EXIF holds it: a whole JPEG, EOI and all.
+/// Returns a JPEG with a thumbnail as in EXIF: a whole JPEG with its EOI.
 fn with_thumbnail() -> Vec<u8> {
     let thumbnail = encoded(ColorType::Luma, |_| {});
     encoded(ColorType::Rgb, |encoder| {
@@ -28,7 +28,7 @@ fn with_thumbnail() -> Vec<u8> {
     })
 }
 
-/// Every marker is preceded by fill bytes, which T.81 B.1.1.2 allows.
+/// Returns a JPEG with fill bytes before every marker, which T.81 B.1.1.2 allows.
 fn with_fill_bytes() -> Vec<u8> {
     let jpeg = encoded(ColorType::Rgb, |_| {});
     let mut filled = vec![0xff, 0xd8];
@@ -79,7 +79,7 @@ fn pixels(jpeg: &[u8]) -> Vec<u8> {
     JpegDecoder::new(ZCursor::new(jpeg)).decode().unwrap()
 }
 
-/// The error of the JPEG after `change`, taken from the baseline sample.
+/// Returns the error of the JPEG after `change`, taken from the baseline sample.
 fn error_after(change: impl FnOnce(&mut Vec<u8>)) -> JpegError {
     let mut jpeg = encoded(ColorType::Rgb, |_| {});
     change(&mut jpeg);
@@ -221,4 +221,22 @@ proptest! {
         }
         prop_assert_eq!(verdict, Walk::default().advance(&jpeg));
     }
+}
+
+#[test]
+fn a_picture_starts_at_the_last_soi_before_its_first_segment() {
+    let jpeg = b"\xff\xd8\xff\xe0";
+    for (before, start_at) in [
+        (&b""[..], Some(0)),
+        (b"\xff\xd8", Some(2)),
+        (b"\xff\xd8\xff\xd8\xff\xd8", Some(6)),
+        (b"\r\n", Some(2)),
+        (b"\0\0\x12\x34", Some(4)),
+        (&[b'x'; 16], Some(16)),
+        (&[b'x'; 17], None),
+    ] {
+        assert_eq!(start(&[before, jpeg].concat()), start_at, "{before:?}");
+    }
+    assert_eq!(start(b""), None);
+    assert_eq!(start(b"\xff"), None);
 }

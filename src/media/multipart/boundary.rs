@@ -1,30 +1,30 @@
-//! Reads from the `Content-Type` of a camera's answer what its body is.
+//! Reads the kind of a body from the `Content-Type` of a camera's response.
 //!
 //! Lenient, as cameras are: quoted boundaries, other parameters around, missing boundaries, any case. Whether
 //! the boundary is written in the body as announced is for
 //! [`PartParser`](crate::media::multipart::parser::PartParser) to find out.
 
-/// Longest boundary that is looked for; RFC 2046 allows 70 characters, some cameras take more.
+/// Longest boundary that is searched for; RFC 2046 allows 70 characters, some cameras use more.
 const MAX_BOUNDARY: usize = 200;
 
-/// Longest type that is kept of those that are no pictures, in characters.
+/// Longest type of other bodies that is kept, in characters.
 const MAX_TYPE: usize = 80;
 
 /// The kind of body that is announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContentKind {
-    /// Parts between delimiters.
+    /// A body of parts between delimiters.
     Multipart {
-        /// As announced, without quotes; none when it is missing, empty or too long.
+        /// The announced boundary without quotes; `None` when it is missing, empty or too long.
         boundary: Option<String>,
-        /// It stood in quotes.
+        /// Whether it was quoted.
         quoted: bool,
     },
-    /// JPEGs end to end, or a single one.
+    /// A body of JPEGs end to end, or a single one.
     Jpeg,
-    /// No type was announced: the body is looked at.
+    /// A body without an announced type, which is examined.
     Missing,
-    /// Something else, such as a login page; the type, lower case.
+    /// Another body, such as a login page, with its type in lower case.
     Other(String),
 }
 
@@ -51,7 +51,7 @@ impl ContentKind {
         }
     }
 
-    /// The announced boundary.
+    /// Returns the announced boundary.
     pub fn boundary(&self) -> Option<&str> {
         match self {
             Self::Multipart { boundary, .. } => boundary.as_deref(),
@@ -60,7 +60,8 @@ impl ContentKind {
     }
 }
 
-/// The `boundary` among parameters such as ` charset=utf-8; boundary="a;b"; x=y`, and whether it was quoted.
+/// Returns the `boundary` among parameters such as ` charset=utf-8; boundary="a;b"; x=y`, and whether it was
+/// quoted.
 fn boundary(parameters: &str) -> Option<(String, bool)> {
     let mut rest = parameters;
     loop {
@@ -81,8 +82,8 @@ fn boundary(parameters: &str) -> Option<(String, bool)> {
     }
 }
 
-/// A token or a quoted string (RFC 9110, 5.6.4), and what follows it. A quote that is never closed ends with
-/// the text.
+/// Reads a token or a quoted string (RFC 9110, 5.6.4); returns it, whether it was quoted, and the rest. A
+/// quote that is never closed ends with the text.
 fn parameter_value(text: &str) -> (String, bool, &str) {
     let Some(inner) = text.strip_prefix('"') else {
         let end = text.find(';').unwrap_or(text.len());

@@ -1,5 +1,5 @@
-//! Frames as the parts of a `multipart/x-mixed-replace` answer, rendered once per frame however many viewers
-//! take it.
+//! Renders frames as the parts of a `multipart/x-mixed-replace` response, once per frame for any number of
+//! viewers.
 //!
 //! The delimiter stands before the first part and again right after each frame: Firefox shows a frame only
 //! when the delimiter behind it has arrived, ffmpeg and OpenCV need the one in front. `Content-Length` is
@@ -9,36 +9,37 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-/// mjpg-streamer's boundary; some clients look for it by name. Without dashes or quotes: VLC fails on both.
+/// The boundary of mjpg-streamer, which some clients search for. It has no dashes or quotes: VLC fails on
+/// both.
 pub const BOUNDARY: &str = "boundarydonotcross";
 
 /// `Content-Type` of a stream; nothing may follow the boundary.
 pub const STREAM_CONTENT_TYPE: &str = "multipart/x-mixed-replace;boundary=boundarydonotcross";
 
-/// Written once, before a viewer's first part.
+/// The delimiter before a viewer's first part.
 pub const FIRST_DELIMITER: &[u8] = b"--boundarydonotcross\r\n";
 
-/// Stands behind each frame: ends it and announces the next part's headers.
+/// The delimiter after each frame, which announces the next part's headers.
 pub const NEXT_DELIMITER: &[u8] = b"\r\n--boundarydonotcross\r\n";
 
-/// Turns the delimiter that was already sent into the closing one when a stream ends.
+/// The rest of the closing delimiter when a stream ends, after the delimiter that was already sent.
 pub const CLOSING_AFTER_DELIMITER: &[u8] = b"--boundarydonotcross--\r\n";
 
 const CRLF: &[u8] = b"\r\n";
 
-/// The framing of a viewer's answer: how the end of the body is marked.
+/// The framing of a viewer's response body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// As they are, to the end of the connection.
+    /// No framing: the body ends with the connection.
     Raw,
-    /// In chunks (HTTP/1.1).
+    /// Chunks (HTTP/1.1).
     Chunked,
 }
 
-/// A frame ready for the wire, in three pieces of which the middle one is the frame's own bytes.
+/// A rendered frame, in three pieces of which the middle one is the frame's own bytes.
 #[derive(Debug, Clone)]
 pub struct PreparedPart {
-    /// Chunk size line, then the part's headers; raw viewers start after the former.
+    /// The chunk size line, then the part's headers; raw viewers start after the former.
     head: Bytes,
     raw_start: usize,
     jpeg: Bytes,
@@ -50,7 +51,8 @@ impl PreparedPart {
         Self::with_headers(jpeg, taken, "")
     }
 
-    /// As [`PreparedPart::new`], with further header lines, each ended by CRLF (ustreamer's `extra_headers`).
+    /// Renders the part like [`PreparedPart::new`], with further header lines, each ended by CRLF
+    /// (ustreamer's `extra_headers`).
     pub fn with_headers(jpeg: Bytes, taken: SystemTime, more: &str) -> Self {
         let headers = format!(
             "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Timestamp: {}\r\n{more}\r\n",
@@ -64,7 +66,7 @@ impl PreparedPart {
         Self { head: head.freeze(), raw_start: chunk.len(), jpeg }
     }
 
-    /// The pieces to write, in order. Behind them the next part's headers can follow at once.
+    /// Returns the pieces to write, in order. The next part's headers can follow directly.
     pub fn pieces(&self, framing: Framing) -> [Bytes; 3] {
         const CHUNKED_TAIL: &[u8] = b"\r\n--boundarydonotcross\r\n\r\n";
         match framing {
@@ -75,7 +77,7 @@ impl PreparedPart {
         }
     }
 
-    /// Bytes that [`PreparedPart::pieces`] add up to.
+    /// Returns the number of bytes of [`PreparedPart::pieces`].
     pub fn len(&self, framing: Framing) -> usize {
         let raw = self.head.len() - self.raw_start + self.jpeg.len() + NEXT_DELIMITER.len();
         match framing {
@@ -85,13 +87,13 @@ impl PreparedPart {
     }
 }
 
-/// ustreamer's `advance_headers`: the next part's headers sent ahead of its picture, so that a browser that
-/// waits for them draws the picture before; without a length, which is not known yet.
+/// Returns the next part's headers ahead of its picture (ustreamer's `advance_headers`), so that a browser
+/// that waits for them draws the previous picture; without a length, which is not known yet.
 pub fn headers_ahead() -> Bytes {
     format!("Content-Type: image/jpeg\r\nX-Timestamp: {}\r\n\r\n", timestamp(SystemTime::now())).into()
 }
 
-/// Any pieces of an answer that are not a [`PreparedPart`], as one chunk where chunks are used.
+/// Returns pieces that are not a [`PreparedPart`] as one chunk where chunks are used.
 pub fn framed(pieces: [Bytes; 3], framing: Framing) -> [Bytes; 5] {
     let [first, second, third] = pieces;
     let len = first.len() + second.len() + third.len();
@@ -103,7 +105,7 @@ pub fn framed(pieces: [Bytes; 3], framing: Framing) -> [Bytes; 5] {
     [size, first, second, third, end]
 }
 
-/// Seconds since 1970 with microseconds, as mjpg-streamer and ustreamer write it.
+/// Returns the seconds since 1970 with microseconds, as mjpg-streamer and ustreamer write them.
 pub fn timestamp(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{}.{:06}", since.as_secs(), since.subsec_micros())

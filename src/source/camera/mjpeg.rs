@@ -1,8 +1,8 @@
-//! An upstream MJPEG URL: `type: mjpeg`.
+//! An MJPEG stream over HTTP: `type: mjpeg`.
 //!
-//! One run is one connection: it asks, takes the body apart and gives the frames on as they are. It ends when
-//! the camera closes, fails when the camera is late or sends no pictures, and leaves connecting again to the
-//! stream's actor.
+//! One run is one connection: it requests the URL, parses the body and publishes the frames unchanged. It
+//! ends when the camera closes, fails when the camera is late or sends no pictures, and leaves reconnecting
+//! to the stream's actor.
 
 use std::time::Duration;
 
@@ -12,24 +12,18 @@ use tokio::task::yield_now;
 use crate::{
     bus::Sink,
     config::{Limits, UpstreamConfig},
-    media::multipart::{
-        boundary::ContentKind,
-        parser::{ParseError, ParserLimits, PartParser},
-    },
+    media::multipart::parser::{ParseError, ParserLimits, PartParser},
     source::{
         Deadline, Source, SourceError,
-        http_client::{BodyDeadline, BodyReader, HttpClient, Response},
+        camera::answer::{Announced, Expected, Judged, judged},
+        http_client::{BodyDeadline, BodyReader, HttpClient},
     },
 };
 
-/// Number of pictures in a row with more pixels than are allowed after which the source ends: so many are no
-/// accident.
+/// Number of consecutive oversized pictures after which the source ends: that many are no accident.
 const MAX_OVERSIZED_IN_A_ROW: u32 = 10;
 
-/// Content that the URL should return.
-const EXPECTED: &str = "a multipart or JPEG body";
-
-/// A camera's stream.
+/// A camera's MJPEG stream.
 #[derive(Debug)]
 pub struct UpstreamSource {
     client: HttpClient,
@@ -39,7 +33,7 @@ pub struct UpstreamSource {
 }
 
 impl UpstreamSource {
-    /// A source that asks for `config`'s URL at each run.
+    /// Creates a source that requests the URL of `config` at each run.
     pub fn new(config: UpstreamConfig, limits: &Limits) -> Self {
         Self {
             client: HttpClient::new(&config, limits.max_header_bytes),
@@ -53,20 +47,18 @@ impl UpstreamSource {
     }
 
     async fn stream(&mut self, sink: &Sink) -> Result<(), SourceError> {
-        let response = self.client.get(&[]).await?;
-        let kind = match content_kind(&response) {
-            Ok(kind) => kind,
-            Err(SourceError::ContentType { host, content_type, expected, what, .. }) => {
-                let title = response.title(self.first_frame_timeout).await;
-                return Err(SourceError::ContentType { host, content_type, title, expected, what });
-            }
-            Err(error) => return Err(error),
-        };
-        let mut parser = PartParser::new(kind, self.parser_limits);
+        let mut response = self.client.get(&[]).await?;
         let host = response.host().to_owned();
-        let result = self.frames(&host, response.into_body(), &mut parser, sink).await;
+        let announced = Announced::read(&response, Expected::Stream)?;
+        let deadline = BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout);
+        let Judged { kind, first, ended } = judged(&announced, &mut response, deadline).await?;
+        let mut parser = PartParser::new(kind, self.parser_limits);
+        parser.push(&first);
+        let body = (!ended).then(|| response.into_body());
+        let result = self.frames(&host, body, deadline, &mut parser, sink).await;
         if matches!(result, Err(BodyError::Source(_))) {
-            // What is whole is shown; what was cut off by a break or a stall is counted.
+            // Whole frames are published; a frame that was cut off by a lost connection or a stall is
+            // counted.
             while let Ok(Some(part)) = parser.finish() {
                 sink.part(part);
             }
@@ -79,21 +71,22 @@ impl UpstreamSource {
         })
     }
 
+    /// Passes on the frames of a body, of which the parser may already hold the beginning. `None` stands for a body
+    /// that has ended there.
     async fn frames(
         &self,
         host: &str,
-        mut body: BodyReader,
+        mut body: Option<BodyReader>,
+        mut deadline: BodyDeadline,
         parser: &mut PartParser,
         sink: &Sink,
     ) -> Result<(), BodyError> {
-        let mut deadline = BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout);
-        // A frame was shown and nobody else of this thread had a turn since. A camera that always has bytes
-        // ready must not keep it from viewers and other cameras. (Bytes without frames are bounded by tokio's
-        // own budget for reads.)
+        // A frame was published and no other task of this thread has run since. A camera that always has
+        // bytes ready must not keep the thread from viewers and other cameras. (Bytes without frames are
+        // bounded by tokio's own budget for reads.)
         let mut unseen = false;
         let mut oversized = 0;
-        while body.read_into(parser.space(), deadline).await? > 0 {
-            unseen &= !body.waited();
+        loop {
             while let Some(part) = parser.next_part()? {
                 if std::mem::replace(&mut unseen, true) {
                     yield_now().await;
@@ -112,6 +105,11 @@ impl UpstreamSource {
                 }
             }
             sink.parsed(&parser.take_events());
+            let Some(body) = &mut body else { break };
+            if body.read_into(parser.space(), deadline).await? == 0 {
+                break;
+            }
+            unseen &= !body.waited();
         }
         while let Some(part) = parser.finish()? {
             yield_now().await;
@@ -124,7 +122,7 @@ impl UpstreamSource {
 impl Source for UpstreamSource {
     fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
         Box::pin(async move {
-            // A run that was cancelled may have left its connection.
+            // A cancelled run may have left its connection.
             self.client.disconnect();
             let result = self.stream(sink).await;
             self.client.disconnect();
@@ -147,28 +145,5 @@ impl From<SourceError> for BodyError {
 impl From<ParseError> for BodyError {
     fn from(error: ParseError) -> Self {
         Self::Parse(error)
-    }
-}
-
-/// Refuses what cannot be a stream by its head alone: a login page would otherwise be searched for JPEGs.
-fn content_kind(response: &Response) -> Result<ContentKind, SourceError> {
-    let host = || response.host().to_owned();
-    if response.status() != 200 {
-        return Err(SourceError::Status { host: host(), status: response.status_text() });
-    }
-    let refuse = |content_type: String| SourceError::ContentType {
-        host: host(),
-        content_type,
-        title: None,
-        expected: EXPECTED,
-        what: "stream's",
-    };
-    // Never asked for.
-    if let Some(coding) = response.header("content-encoding").filter(|coding| *coding != "identity") {
-        return Err(refuse(format!("a body compressed with {coding}")));
-    }
-    match ContentKind::from_header(response.content_type()) {
-        ContentKind::Other(content_type) => Err(refuse(content_type)),
-        kind => Ok(kind),
     }
 }

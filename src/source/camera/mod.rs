@@ -1,4 +1,6 @@
-//! Cameras that are asked over HTTP: an MJPEG stream, or one picture after another.
+//! Cameras over HTTP: an MJPEG stream or polled snapshots, and a probe that examines a URL.
 
-pub mod snapshot;
+pub mod answer;
 pub mod mjpeg;
+pub mod probe;
+pub mod snapshot;

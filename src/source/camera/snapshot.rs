@@ -1,7 +1,7 @@
-//! A picture that is asked for again and again: `type: snapshot`.
+//! A JPEG that is polled over HTTP: `type: snapshot`.
 //!
-//! Over one connection where the camera keeps it, never two requests at once. A picture that did not change
-//! (304, or the same bytes) is not shown again. Kept out: converting other formats than JPEG.
+//! One connection is used where the camera keeps it, never two requests at once. A picture that did not
+//! change (304, or the same bytes) is not published again. Kept out: conversion of other formats.
 
 use std::time::Duration;
 
@@ -12,123 +12,133 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::{
     bus::{DropReason, Sink},
     config::{Limits, UpstreamConfig},
-    media::multipart::content::{MediaType, PageTitle},
+    media::{
+        jpeg::{JpegError, JpegInfo},
+        multipart::parser::{Discard, Events, ParseError, ParserLimits, Part, PartParser, Quirk},
+    },
     source::{
         Deadline, Source, SourceError,
+        camera::answer::{Announced, Expected, Judged, judged},
         http_client::{BodyDeadline, HttpClient, Response},
     },
 };
 
-/// Broken pictures in a row after which the camera is given up for now: it would be asked at full pace for
-/// ever otherwise, and the stream would look live with nothing to see.
+/// Number of consecutive broken pictures after which the source fails: otherwise the camera would be polled
+/// at full rate forever, and the stream would look live with nothing to see.
 const MAX_BROKEN_IN_A_ROW: u32 = 10;
 
-/// Shortest interval: below, a camera that answers at once would be asked without a pause.
+/// Minimum interval: below it, a camera that answers at once would be polled without a pause.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Content that the URL should return.
-const EXPECTED: &str = "a JPEG picture";
+/// Longest wait for what follows a picture that is shown already, so that its connection can be used again. Cameras
+/// that announce more than they send would take up the whole interval.
+const KEEP_WITHIN: Duration = Duration::from_millis(250);
 
-/// A JPEG URL, polled.
+/// A source that polls a JPEG URL.
 #[derive(Debug)]
 pub struct SnapshotSource {
     client: HttpClient,
     interval: Duration,
-    first_frame_timeout: Duration,
-    frame_timeout: Duration,
-    max_frame_bytes: usize,
+    bounds: Bounds,
 }
 
-/// The known properties of the newest picture, by which a change is detected.
+/// Bounds of one picture.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    first_frame_timeout: Duration,
+    frame_timeout: Duration,
+    parser_limits: ParserLimits,
+}
+
+/// The newest picture and its validators, by which a change is detected.
 #[derive(Debug, Default)]
-struct Seen {
+struct LastPicture {
     picture: Option<Bytes>,
     etag: Option<String>,
     last_modified: Option<String>,
 }
 
 impl SnapshotSource {
-    /// A source that asks `upstream` each `interval`, counted from one request's start to the next one's;
-    /// times missed because an answer took longer are skipped.
+    /// Creates a source that polls `upstream` each `interval`, counted from the start of one request to the
+    /// start of the next. Ticks missed because a response took longer are skipped.
     pub fn new(upstream: UpstreamConfig, interval: Duration, limits: &Limits) -> Self {
         Self {
             client: HttpClient::new(&upstream, limits.max_header_bytes),
             interval,
-            first_frame_timeout: upstream.first_frame_timeout,
-            frame_timeout: upstream.frame_timeout,
-            max_frame_bytes: limits.max_frame_bytes,
+            bounds: Bounds {
+                first_frame_timeout: upstream.first_frame_timeout,
+                frame_timeout: upstream.frame_timeout,
+                parser_limits: ParserLimits {
+                    max_frame_bytes: limits.max_frame_bytes,
+                    max_header_bytes: limits.max_header_bytes,
+                },
+            },
         }
     }
 
+    /// Polls until the camera fails twice in a row, or before it gave its first picture. A camera that fails now and
+    /// then (busy, rebooting its web server) and works otherwise is asked again at its own interval.
     async fn poll(&mut self, sink: &Sink) -> Result<(), SourceError> {
-        let mut seen = Seen::default();
+        let mut last = LastPicture::default();
         let mut broken_in_a_row = 0;
+        let mut worked = false;
         let mut ticks = interval(self.interval.max(MIN_INTERVAL));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            let response = self.client.get(&seen.conditions()).await?;
-            if response.status() == 304 {
-                continue;
-            }
-            let host = response.host().to_owned();
-            let validators = (owned(response.header("etag")), owned(response.header("last-modified")));
-            let picture = self.picture(response, seen.picture.is_none()).await?;
-            if seen.picture.as_ref() == Some(&picture) {
-                continue;
-            }
-            match sink.jpeg(picture.clone()) {
-                Ok(info) if !sink.takes(&info) => {
-                    return Err(SourceError::TooManyPixels { host, width: info.width, height: info.height });
-                }
-                Ok(_) => {
-                    broken_in_a_row = 0;
-                    seen = Seen { picture: Some(picture), etag: validators.0, last_modified: validators.1 };
-                }
-                Err(error) => {
+            match self.ask(sink, &mut last).await {
+                Ok(Picture::Shown) => (worked, broken_in_a_row) = (true, 0),
+                Ok(Picture::Unchanged) => worked = true,
+                Ok(Picture::Broken(host, error)) => {
                     broken_in_a_row += 1;
                     if broken_in_a_row >= MAX_BROKEN_IN_A_ROW {
                         return Err(SourceError::BrokenPictures { host, source: error });
                     }
                 }
+                Err(error) if worked && !matches!(error, SourceError::TooManyPixels { .. }) => {
+                    tracing::debug!("asking again after the interval: {error}");
+                    worked = false;
+                }
+                Err(error) => return Err(error),
             }
         }
     }
 
-    async fn picture(&self, response: Response, first: bool) -> Result<Bytes, SourceError> {
-        if response.status() != 200 {
-            let (host, status) = (response.host().to_owned(), response.status_text());
-            return Err(SourceError::Status { host, status });
-        }
-        let refuse = |host: &str, content_type: &str, title| SourceError::ContentType {
-            host: host.to_owned(),
-            content_type: content_type.to_owned(),
-            title,
-            expected: EXPECTED,
-            what: "picture's",
-        };
-        let announced = response.content_type().unwrap_or_default().to_ascii_lowercase();
-        // A stream would never end; a page is not worth reading.
-        if announced.starts_with("text/") || announced.starts_with("multipart/") {
-            let host = response.host().to_owned();
-            let title = response.title(self.first_frame_timeout).await;
-            return Err(refuse(&host, announced.split(';').next().unwrap_or_default(), title));
-        }
-        // Never asked for.
-        if let Some(coding) = response.header("content-encoding").filter(|coding| *coding != "identity") {
-            return Err(refuse(response.host(), &format!("a picture compressed with {coding}"), None));
+    /// Asks once and shows the picture.
+    async fn ask(&mut self, sink: &Sink, last: &mut LastPicture) -> Result<Picture, SourceError> {
+        let mut response = self.client.get(&last.conditions()).await?;
+        if response.status() == 304 {
+            return Ok(Picture::Unchanged);
         }
         let host = response.host().to_owned();
-        let deadline = if first {
-            BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout)
-        } else {
-            BodyDeadline::new(Deadline::NextFrame, self.frame_timeout)
+        let validators = (owned(response.header("etag")), owned(response.header("last-modified")));
+        let part = match self.bounds.picture(&mut response, last.picture.is_none(), sink).await {
+            Ok(Ok(part)) => part,
+            Ok(Err(error)) => {
+                response.drain(KEEP_WITHIN).await;
+                return Ok(Picture::Broken(host, error));
+            }
+            Err(error) => {
+                response.drain(KEEP_WITHIN).await;
+                return Err(error);
+            }
         };
-        let picture = response.whole(self.max_frame_bytes, deadline).await?;
-        match MediaType::sniffed(&picture) {
-            Some(format) => Err(refuse(&host, format.as_str(), PageTitle::find(&picture))),
-            None => Ok(picture),
+        let unchanged = last.picture.as_ref() == Some(&part.jpeg);
+        if !unchanged {
+            let JpegInfo { width, height, .. } = part.info;
+            let fits = sink.takes(&part.info);
+            let picture = part.jpeg.clone();
+            sink.part(part);
+            if !fits {
+                return Err(SourceError::TooManyPixels { host, width, height });
+            }
+            *last = LastPicture { picture: Some(picture), etag: validators.0, last_modified: validators.1 };
         }
+        // After the picture is shown: what follows it may never come.
+        if !response.is_multipart() && !response.drain(KEEP_WITHIN).await {
+            sink.quirk(Quirk::ShortBody, 1);
+        }
+        Ok(if unchanged { Picture::Unchanged } else { Picture::Shown })
     }
 }
 
@@ -146,7 +156,79 @@ impl Source for SnapshotSource {
     }
 }
 
-impl Seen {
+impl Bounds {
+    /// Reads the answer up to the end of its first picture; the inner error is what is wrong with that.
+    async fn picture(
+        self,
+        response: &mut Response<'_>,
+        first: bool,
+        sink: &Sink,
+    ) -> Result<Result<Part, JpegError>, SourceError> {
+        let announced = Announced::read(response, Expected::Picture)?;
+        let deadline = if first {
+            BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout)
+        } else {
+            BodyDeadline::new(Deadline::NextFrame, self.frame_timeout)
+        };
+        let host = response.host().to_owned();
+        let max = self.parser_limits.max_frame_bytes;
+        let too_large = || SourceError::TooLarge { host: host.clone(), limit: max };
+        if !response.is_multipart() && response.content_length().is_some_and(|length| length > max as u64) {
+            return Err(too_large());
+        }
+        let Judged { kind, first, mut ended } = judged(&announced, response, deadline).await?;
+        let mut parser = PartParser::new(kind, self.parser_limits);
+        parser.push(&first);
+        let mut length = first.len();
+        let found = loop {
+            match if ended { parser.finish() } else { parser.next_part() } {
+                Ok(Some(part)) => break Ok(part),
+                Ok(None) => {}
+                Err(ParseError::TooLarge { .. }) => return Err(too_large()),
+                Err(ParseError::Ended { bytes: 0, .. }) => return Err(SourceError::Empty { host }),
+                Err(_) if response.is_cut_off() => {
+                    let reason = "it was closed before the declared end of the picture".to_owned();
+                    return Err(SourceError::Broken { host, reason });
+                }
+                Err(ParseError::Ended { cause: Some(error), .. }) => break Err(error),
+                Err(_) => break Err(JpegError::NoSoi),
+            }
+            let piece = response.chunk(deadline).await?;
+            ended = piece.is_none();
+            let piece = piece.unwrap_or_default();
+            length += piece.len();
+            // Room for a part's head, which is no part of the picture.
+            if length > max + self.parser_limits.max_header_bytes {
+                return Err(too_large());
+            }
+            parser.push(&piece);
+        };
+        count(&parser.take_events(), found.is_err(), sink);
+        Ok(found)
+    }
+}
+
+/// Counts what was noticed in one answer. Its framing is no quirk: a picture of its own has none.
+fn count(events: &Events, broken: bool, sink: &Sink) {
+    for (quirk, times) in events.quirks().filter(|(quirk, _)| *quirk == Quirk::NoHuffmanTables) {
+        sink.quirk(quirk, times);
+    }
+    if broken {
+        sink.bus().stats().count_discard(Discard::Invalid, 1);
+        sink.dropped(DropReason::Invalid);
+    }
+}
+
+/// The outcome of one request.
+enum Picture {
+    Shown,
+    /// 304, or the same bytes.
+    Unchanged,
+    /// No whole JPEG; the host, and what is wrong.
+    Broken(String, JpegError),
+}
+
+impl LastPicture {
     fn conditions(&self) -> Vec<(&str, &str)> {
         let etag = self.etag.as_deref().map(|etag| ("if-none-match", etag));
         let date = self.last_modified.as_deref().map(|date| ("if-modified-since", date));

@@ -1,33 +1,18 @@
-//! Pictures that framecast draws itself.
+//! Frames that framecast draws itself.
 //!
 //! - [`text`]: a line of text with the time in it
-//! - [`pattern`]: moving colour bars, on which a person sees a freeze
+//! - [`pattern`]: moving colour bars, which make a freeze visible
 //! - [`chart`]: live graphs
 //!
 //! Everything is drawn with the canvas and the fonts of [`imaging`](crate::imaging): no font of the system is
-//! ever used, so a picture looks the same on every machine. Drawing runs in the CPU pool, on slots of the
-//! wall clock.
+//! used, so a picture looks the same on every machine. Drawing runs in the CPU pool, on ticks of the wall
+//! clock.
 
 pub mod chart;
+pub(super) mod error;
 pub mod pattern;
 pub mod text;
 pub(super) mod wall_clock_interval;
-
-use crate::imaging::{PoolError, codec::CodecError};
-
-/// Why a renderer ended.
-#[derive(Debug, thiserror::Error)]
-pub enum RenderError {
-    /// The text's `%` conversions.
-    #[error("{0}")]
-    Format(String),
-    /// A side longer than a JPEG can have, or the encoder failed.
-    #[error(transparent)]
-    Codec(#[from] CodecError),
-    /// Drawing panicked.
-    #[error(transparent)]
-    Pool(#[from] PoolError),
-}
 
 #[cfg(test)]
 pub(super) mod tests {

@@ -1,5 +1,5 @@
-//! A moving test pattern: colour bars that wander, a hand that goes round once in two seconds, a counter of
-//! frames and the time to the millisecond. Whoever looks at it sees a freeze, a skipped frame and a delay.
+//! A moving test pattern: colour bars, a hand that rotates once in two seconds, a frame counter and the time
+//! to the millisecond. It makes freezes, skipped frames and delays visible.
 
 use std::{
     f32::consts::TAU,
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{RenderError, wall_clock_interval::Ticker};
+use super::{error::RenderError, wall_clock_interval::Ticker};
 use crate::{
     bus::{DropReason, Sink},
     config::{Color, Size},
@@ -27,7 +27,7 @@ use crate::{
     source::{Source, SourceError},
 };
 
-/// The bars of SMPTE at 75 %: white, yellow, cyan, green, magenta, red, blue.
+/// SMPTE colour bars at 75 %: white, yellow, cyan, green, magenta, red, blue.
 const BARS: [Color; 7] =
     [rgb(0xbfbfbf), rgb(0xbfbf00), rgb(0x00bfbf), rgb(0x00bf00), rgb(0xbf00bf), rgb(0xbf0000), rgb(0x0000bf)];
 
@@ -37,23 +37,23 @@ const FAINT: Color = rgb(0x9aa3af);
 const HAND: Color = rgb(0xffb224);
 const DIAL: Color = rgb(0x232830);
 
-/// The bars wander once across the picture in so many seconds: visible, and easy on the encoder.
+/// Seconds in which the bars move once across the picture: visible, and easy on the encoder.
 const BARS_PERIOD: f64 = 12.0;
 
-/// One turn of the hand, in seconds.
+/// Seconds of one turn of the hand.
 const HAND_PERIOD: f64 = 2.0;
 
-/// Dots behind the hand, each fainter: its way over the last quarter turn.
+/// Number of dots after the hand, each fainter, over the last quarter turn.
 const TRAIL: usize = 10;
 
-/// The characters that are drawn, and the height of the largest ones as a fraction of the picture's.
+/// The characters that are drawn, and the height of the largest ones as a share of the picture's.
 const LETTERS: &str = "0123456789:.×framepsx";
 const LARGEST_LETTERS: f32 = 0.12;
 
 /// Share of the height that the bars take.
 const BARS_SHARE: f32 = 0.62;
 
-/// Moving colour bars with a frame counter and the time.
+/// A source of moving colour bars with a frame counter and the time.
 #[derive(Debug)]
 pub struct PatternSource {
     size: Size,
@@ -62,7 +62,7 @@ pub struct PatternSource {
 }
 
 impl PatternSource {
-    /// A pattern of `size` at `fps` frames a second.
+    /// Creates a pattern of `size` at `fps` frames a second.
     pub fn new(size: Size, fps: f64, queue: StreamQueue) -> Self {
         Self { size, fps, queue }
     }
@@ -93,7 +93,7 @@ impl Source for PatternSource {
     }
 }
 
-/// The parts that are the same in all frames.
+/// The parts that all frames share.
 #[derive(Debug)]
 struct Template {
     size: Size,
@@ -108,7 +108,7 @@ impl Template {
     }
 }
 
-/// Draws one frame. Its canvas is not kept for the next one: with many large patterns, that would be the
+/// Draws one frame. Its canvas is not kept for the next one: with many large patterns that would be the
 /// memory of all of them, and allocating it again costs less than a hundredth of drawing.
 #[derive(Debug)]
 struct Painter<'a> {
@@ -132,7 +132,7 @@ impl<'a> Painter<'a> {
         Ok(codec().encode(self.canvas.pixels(), Quality::PICTURE)?)
     }
 
-    /// The wandering bars, and below them a strip of grey steps that stands still.
+    /// Draws the moving bars, and below them a strip of grey steps that stands still.
     fn bars(&mut self, seconds: f64, split: i32) {
         let width = self.canvas.width();
         let strip = split / 8;
@@ -144,7 +144,7 @@ impl<'a> Painter<'a> {
         self.canvas.columns(Area { x: 0, y: split - strip, width, height: strip }, step);
     }
 
-    /// A hand that goes round, with its trail, at the right of the lower part.
+    /// Draws the rotating hand with its trail, at the right of the lower part.
     fn dial(&mut self, seconds: f64, split: i32) {
         let room = (self.canvas.height() - split) as f32;
         let wide = self.dial_room(split);
@@ -160,13 +160,13 @@ impl<'a> Painter<'a> {
         }
     }
 
-    /// Returns the part of the width that the dial takes: no more than a third, so that a narrow picture
-    /// still shows its counter.
+    /// Returns the width of the dial: no more than a third of the picture's, so that a narrow picture still
+    /// shows its counter.
     fn dial_room(&self, split: i32) -> f32 {
         ((self.canvas.height() - split) as f32).min(self.canvas.width() as f32 / 3.0)
     }
 
-    /// Counter, time and size, at the left of the lower part.
+    /// Draws counter, time and size, at the left of the lower part.
     fn words(&mut self, number: u64, time: SystemTime, split: i32) {
         let (width, room) = (self.canvas.width(), self.canvas.height() - split);
         let margin = room.min(width / 4) / 8;
@@ -202,7 +202,7 @@ mod tests {
         Size { width: NonZeroU32::new(width).unwrap(), height: NonZeroU32::new(height).unwrap() }
     }
 
-    /// Pixels that differ in the rows from `from` to `to`.
+    /// Counts the pixels that differ in the rows from `from` to `to`.
     fn changed(a: &[u8], b: &[u8], width: usize, from: usize, to: usize) -> usize {
         let rows = from * width * 3..to * width * 3;
         let differs = |(a, b): &(&[u8], &[u8])| a.iter().zip(*b).any(|(a, b)| a.abs_diff(*b) > 30);

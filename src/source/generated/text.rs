@@ -1,4 +1,4 @@
-//! A line of text with the time in it: the clock of the demo, a caption, a sign.
+//! A line of text with the time in it: a clock, a caption, a sign.
 
 use std::{sync::Once, time::SystemTime};
 
@@ -7,7 +7,7 @@ use futures_util::{FutureExt, future::LocalBoxFuture};
 use jiff::{Timestamp, tz::TimeZone};
 use tracing::warn;
 
-use super::{RenderError, wall_clock_interval::Ticker};
+use super::{error::RenderError, wall_clock_interval::Ticker};
 use crate::{
     bus::{DropReason, Sink},
     config::TextConfig,
@@ -24,10 +24,10 @@ use crate::{
     source::{Source, SourceError},
 };
 
-/// From the left side to the first letter, in font sizes.
+/// Left margin, in font sizes.
 const MARGIN: f32 = 0.25;
 
-/// Draws its text at each tick of the wall clock, in local time.
+/// A source that draws its text at each tick of the wall clock, in local time.
 #[derive(Debug)]
 pub struct TextSource {
     config: TextConfig,
@@ -36,7 +36,7 @@ pub struct TextSource {
 }
 
 impl TextSource {
-    /// A source that draws `config.text`.
+    /// Creates a source that draws `config.text`.
     pub fn new(config: TextConfig, queue: StreamQueue) -> Self {
         Self { config, queue, told_missing: Once::new() }
     }
@@ -68,7 +68,7 @@ impl TextSource {
                 }
             };
             shown = Some((text, jpeg.clone()));
-            // Our own encoder's pictures are whole; if not, the sink counts it and the next tick tries again.
+            // Our own encoder's pictures are valid; if not, the sink counts it and the next tick tries again.
             let _ = sink.jpeg(jpeg);
         }
     }
@@ -78,7 +78,7 @@ impl TextSource {
         expand(&self.config.text, &time).map_err(RenderError::Format)
     }
 
-    /// Says once which characters will be boxes.
+    /// Logs once which characters no built-in font has.
     fn tell_missing(&self, missing: &[char]) {
         if !missing.is_empty() {
             let characters: String = missing.iter().collect();
@@ -98,14 +98,14 @@ impl Source for TextSource {
     }
 }
 
-/// One picture: the text at the left, in the middle of the height.
+/// Draws one picture: the text at the left, vertically centred.
 fn draw(config: &TextConfig, text: &str) -> Result<Bytes, RenderError> {
     let mut canvas = Canvas::new(config.size, config.background)?;
     let style = Style::new(config.font_size, config.color);
     let margin = (config.font_size * MARGIN).round() as i32;
     let (_, height) = fonts::measure(text, style, canvas.width());
     let y = (canvas.height() - height) / 2;
-    // Text higher than the picture keeps its first line's top in sight.
+    // Text higher than the picture keeps the top of its first line visible.
     let area =
         Area { x: margin, y: y.max(0), width: canvas.width() - margin, height: canvas.height() - y.max(0) };
     fonts::draw(&mut canvas, text, style, area);
@@ -143,7 +143,7 @@ mod tests {
         codec().decode(&jpeg, 1_000_000).unwrap()
     }
 
-    /// Dark pixels in the columns from `from` to `to`.
+    /// Counts the dark pixels in the columns from `from` to `to`.
     fn ink(pixels: &Pixels, from: usize, to: usize) -> usize {
         let width = usize::from(pixels.width());
         let dark = |(n, p): &(usize, &[u8])| (from..to).contains(&(n % width)) && p[0] < 100;

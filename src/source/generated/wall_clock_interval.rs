@@ -1,11 +1,11 @@
-//! When a renderer draws: on a grid of the wall clock, so that a clock at one frame a second shows each
-//! second as it begins, and two renderers of one rate move together.
+//! Ticks on a grid of the wall clock, so that a clock at one frame a second shows each second as it begins,
+//! and two renderers of one rate move together.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::sleep;
 
-/// Slots of the wall clock at a fixed rate. Slots missed while busy are left out.
+/// An interval on the wall clock. Ticks missed while busy are skipped.
 #[derive(Debug)]
 pub(in crate::source) struct Ticker {
     period: Duration,
@@ -13,12 +13,12 @@ pub(in crate::source) struct Ticker {
 }
 
 impl Ticker {
-    /// `fps` slots a second; the configuration made sure that it is above 0.
+    /// Creates an interval of `fps` ticks a second; the configuration makes sure that it is above 0.
     pub(in crate::source) fn new(fps: f64) -> Self {
         Self { period: Duration::try_from_secs_f64(1.0 / fps).unwrap_or(Duration::MAX), last: None }
     }
 
-    /// Waits for the next slot and returns its time; the first call returns the present slot at once.
+    /// Waits for the next tick and returns its time; the first call returns the present tick at once.
     pub(in crate::source) async fn next(&mut self) -> SystemTime {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let slot = next_slot(now, self.last, self.period);
@@ -28,7 +28,7 @@ impl Ticker {
     }
 }
 
-/// The slot to wait for, since the epoch.
+/// Returns the tick to wait for, since the epoch.
 fn next_slot(now: Duration, last: Option<Duration>, period: Duration) -> Duration {
     let nanos = period.as_nanos().max(1);
     let at = |slot: u128| {
@@ -38,7 +38,7 @@ fn next_slot(now: Duration, last: Option<Duration>, period: Duration) -> Duratio
     let present = now.as_nanos() / nanos;
     let Some(last) = last else { return at(present) };
     let next = at(present + 1);
-    // A timer that fires a little early, or a clock that is slewed back, would give the same slot twice.
+    // A timer that fires a little early, or a clock that is slewed back, would give the same tick twice.
     if next <= last && last - next < period { last + period } else { next }
 }
 

@@ -1,15 +1,32 @@
-//! Which credentials go with the next request. Pure: challenges in, an answer out.
+//! Chooses the credentials of the next request. Pure: challenges in, an `Authorization` header out.
 //!
-//! Nothing is sent before the camera asked, so that a camera with digest never sees the password in the
-//! clear; what it asked for last time is then answered at once. Digest is taken where it is offered.
+//! Nothing is sent before the camera's first challenge, so that a camera with digest never sees the password
+//! in clear text; the scheme of the last challenge is then used at once. Digest is preferred where it is
+//! offered.
 
 use digest_auth::{AuthContext, WwwAuthenticateHeader};
 
 use crate::config::Login;
 
-/// Answers to a digest challenge within one request: the first, one for a stale nonce, and one more for
-/// cameras whose nonce was spent meanwhile. More would lock the account of a camera that counts failures.
+/// Maximum number of digest answers within one request: the first, one for a stale nonce, and one more for
+/// cameras whose nonce has been used up meanwhile. More would lock the account of a camera that counts
+/// failures.
 const MAX_DIGEST_ANSWERS: u8 = 3;
+
+/// Schemes named in a reason at most, and characters of each name: they are the camera's words.
+const MAX_NAMED: usize = 4;
+const MAX_NAME: usize = 20;
+
+/// What follows from a 401.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Ask once more: [`Authorizer::authorization`] has an answer to the challenge.
+    TryAgain,
+    /// User and password are missing, or were refused.
+    Refused,
+    /// Nothing that was offered can be answered; holds the names of the schemes.
+    Unanswerable(String),
+}
 
 /// The content of an `Authorization` header.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,12 +36,12 @@ pub(super) enum Authorization {
     Digest(String),
 }
 
-/// Credentials of one camera, and what it asked for.
+/// The credentials of one camera, and the scheme it asked for.
 #[derive(Debug)]
 pub(super) struct Authorizer {
     login: Option<Login>,
     scheme: Scheme,
-    /// The challenge in `scheme` came within this request: refused again, the password is wrong.
+    /// The challenge in `scheme` came within this request: if it is repeated, the password is wrong.
     fresh: bool,
     digest_answers: u8,
 }
@@ -41,12 +58,12 @@ impl Authorizer {
         Self { login, scheme: Scheme::Unknown, fresh: false, digest_answers: 0 }
     }
 
-    /// User and password.
+    /// Returns user and password.
     pub(super) fn login(&self) -> Option<&Login> {
         self.login.as_ref()
     }
 
-    /// A new request begins; on a `new_connection` a nonce of the last one is not used again.
+    /// Begins a request. On a `new_connection` the nonce of the last one is not used again.
     pub(super) fn begin(&mut self, new_connection: bool) {
         self.fresh = false;
         self.digest_answers = 0;
@@ -70,36 +87,95 @@ impl Authorizer {
         }
     }
 
-    /// The camera answered 401 with these `WWW-Authenticate` values. Whether another try can do better.
-    pub(super) fn challenged(&mut self, values: &[&str]) -> bool {
-        let next = self.login.is_some().then(|| self.next_scheme(values)).flatten();
-        let again = next.is_some();
+    /// Takes the `WWW-Authenticate` values of a 401, and returns whether another request can do better.
+    pub(super) fn challenged(&mut self, values: &[&str]) -> Verdict {
+        let challenges: Vec<String> = values.iter().flat_map(|value| split_challenges(value)).collect();
+        let next = self.login.is_some().then(|| self.next_scheme(&challenges)).flatten();
+        let verdict = match &next {
+            Some(_) => Verdict::TryAgain,
+            None if answerable(&challenges) => Verdict::Refused,
+            None => Verdict::Unanswerable(offered(&challenges)),
+        };
         self.scheme = next.unwrap_or(Scheme::Unknown);
         self.fresh = true;
-        again
+        verdict
     }
 
-    fn next_scheme(&mut self, values: &[&str]) -> Option<Scheme> {
-        let challenges: Vec<String> = values.iter().flat_map(|value| split_challenges(value)).collect();
-        if let Some(digest) = best_digest(&challenges) {
+    fn next_scheme(&mut self, challenges: &[String]) -> Option<Scheme> {
+        if let Some(digest) = best_digest(challenges) {
             let was_refused = matches!(self.scheme, Scheme::Digest(_)) && self.fresh && !digest.stale;
             self.digest_answers += 1;
             let may = !was_refused && self.digest_answers <= MAX_DIGEST_ANSWERS;
             return may.then(|| Scheme::Digest(Box::new(digest)));
         }
-        // Cheap cameras answer 401 and forget to say what they want.
+        // Cheap cameras answer 401 without a challenge.
         let basic = challenges.is_empty() || challenges.iter().any(|challenge| is_scheme(challenge, "basic"));
         let was_refused = matches!(self.scheme, Scheme::Basic);
         (basic && !was_refused).then_some(Scheme::Basic)
     }
 }
 
-/// The strongest digest challenge that can be answered.
+/// Returns the strongest digest challenge that can be answered.
 fn best_digest(challenges: &[String]) -> Option<WwwAuthenticateHeader> {
     let digests = challenges.iter().filter(|challenge| is_scheme(challenge, "digest"));
-    // Ours begins with the scheme in the letter case that digest_auth knows.
-    let parsed = digests.filter_map(|text| WwwAuthenticateHeader::parse(&text["digest".len()..]).ok());
+    let parsed = digests.filter_map(|text| WwwAuthenticateHeader::parse(&normalized(text)).ok());
     parsed.max_by_key(|challenge| u8::from(!challenge.algorithm.to_string().starts_with("MD5")))
+}
+
+/// A digest challenge in the one spelling that `digest_auth` reads: cameras write keys in capitals, blanks
+/// around `=`, `algorithm="md5"` and `qop=""`.
+fn normalized(challenge: &str) -> String {
+    let parameters = &challenge.trim_start()["digest".len()..];
+    let pairs = split_outside_quotes(parameters).into_iter().filter_map(|item| item.split_once('='));
+    let pairs = pairs.filter_map(|(key, value)| {
+        let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
+        let plain = value.trim_matches('"').trim();
+        match key.as_str() {
+            "algorithm" if plain.is_empty() => None,
+            "algorithm" => {
+                let upper = plain.to_ascii_uppercase();
+                Some(format!("algorithm={}", upper.replace("-SESS", "-sess").replace("SHA256", "SHA-256")))
+            }
+            // `auth-int` would need a body; without either, RFC 2069 is answered, as with no qop at all.
+            "qop" => {
+                let auth = plain.split(',').any(|word| word.trim().eq_ignore_ascii_case("auth"));
+                auth.then(|| "qop=\"auth\"".to_owned())
+            }
+            // Unquoted, they end at a blank.
+            "realm" | "nonce" | "opaque" if !value.starts_with('"') => Some(format!("{key}=\"{plain}\"")),
+            "realm" | "nonce" | "opaque" | "domain" => Some(format!("{key}={value}")),
+            "stale" | "userhash" => Some(format!("{key}={plain}")),
+            "charset" if plain.eq_ignore_ascii_case("utf-8") => Some("charset=UTF-8".to_owned()),
+            _ => None,
+        }
+    });
+    pairs.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether one of the challenges is of a kind that framecast answers. No challenge at all means Basic.
+fn answerable(challenges: &[String]) -> bool {
+    let known = |challenge: &String| is_scheme(challenge, "basic");
+    challenges.is_empty() || challenges.iter().any(known) || best_digest(challenges).is_some()
+}
+
+/// Names the schemes of the challenges, a digest with its algorithm, for administrators.
+fn offered(challenges: &[String]) -> String {
+    let names = challenges.iter().take(MAX_NAMED).map(|challenge| {
+        let scheme: String =
+            challenge.split_whitespace().next().unwrap_or_default().chars().take(MAX_NAME).collect();
+        let algorithm = split_outside_quotes(challenge).into_iter().find_map(|item| {
+            let (key, value) = item.split_once('=')?;
+            let key = key.split_whitespace().last()?;
+            key.eq_ignore_ascii_case("algorithm").then(|| value.trim().trim_matches('"').to_owned())
+        });
+        match algorithm.filter(|_| is_scheme(challenge, "digest")) {
+            Some(algorithm) => {
+                format!("{scheme} with algorithm {}", algorithm.chars().take(MAX_NAME).collect::<String>())
+            }
+            None => scheme,
+        }
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn is_scheme(challenge: &str, scheme: &str) -> bool {
@@ -159,19 +235,22 @@ mod tests {
     #[test]
     fn nothing_is_sent_before_the_camera_asked_and_nothing_without_a_login() {
         assert_eq!(authorizer().authorization("/"), Authorization::None);
-        assert!(!Authorizer::new(None).challenged(&[DIGEST]));
+        assert_eq!(Authorizer::new(None).challenged(&[DIGEST]), Verdict::Refused);
     }
 
     #[test]
     fn digest_is_taken_where_both_are_offered_and_the_strongest_of_several() {
         let mut both = authorizer();
-        assert!(both.challenged(&[r#"Basic realm="a, b", digest realm="c, Basic", nonce="x""#]));
+        assert_eq!(
+            both.challenged(&[r#"Basic realm="a, b", digest realm="c, Basic", nonce="x""#]),
+            Verdict::TryAgain
+        );
         let Authorization::Digest(answer) = both.authorization("/v?a=1") else { panic!("digest") };
         assert!(answer.contains(r#"realm="c, Basic""#) && answer.contains(r#"uri="/v?a=1""#), "{answer}");
         let mut several = authorizer();
         let sha = r#"Digest realm="c", nonce="x", algorithm=SHA-256, qop="auth""#;
         let unknown = r#"Digest realm="c", nonce="x", algorithm=ROT13"#;
-        assert!(several.challenged(&[unknown, DIGEST, sha]));
+        assert_eq!(several.challenged(&[unknown, DIGEST, sha]), Verdict::TryAgain);
         let Authorization::Digest(answer) = several.authorization("/") else { panic!("digest") };
         assert!(answer.contains("SHA-256"), "{answer}");
     }
@@ -179,43 +258,43 @@ mod tests {
     #[test]
     fn basic_that_was_refused_gives_way_to_digest() {
         let mut auth = authorizer();
-        assert!(auth.challenged(&["Basic realm=cam"]));
+        assert_eq!(auth.challenged(&["Basic realm=cam"]), Verdict::TryAgain);
         assert_eq!(auth.authorization("/"), Authorization::Basic);
-        assert!(auth.challenged(&[DIGEST]));
+        assert_eq!(auth.challenged(&[DIGEST]), Verdict::TryAgain);
         assert!(matches!(auth.authorization("/"), Authorization::Digest(_)));
     }
 
     #[test]
     fn a_wrong_password_is_tried_once_with_each_scheme() {
         let mut basic = authorizer();
-        assert!(basic.challenged(&["Basic realm=cam"]));
-        assert!(!basic.challenged(&["Basic realm=cam"]));
+        assert_eq!(basic.challenged(&["Basic realm=cam"]), Verdict::TryAgain);
+        assert_eq!(basic.challenged(&["Basic realm=cam"]), Verdict::Refused);
         let mut digest = authorizer();
-        assert!(digest.challenged(&[DIGEST]));
-        assert!(!digest.challenged(&[DIGEST]));
+        assert_eq!(digest.challenged(&[DIGEST]), Verdict::TryAgain);
+        assert_eq!(digest.challenged(&[DIGEST]), Verdict::Refused);
     }
 
     #[test]
     fn a_stale_nonce_is_replaced_but_not_for_ever() {
         let mut auth = authorizer();
-        assert!(auth.challenged(&[DIGEST]));
-        assert!(auth.challenged(&[STALE]));
-        let tries = (0..10).take_while(|_| auth.challenged(&[STALE])).count();
+        assert_eq!(auth.challenged(&[DIGEST]), Verdict::TryAgain);
+        assert_eq!(auth.challenged(&[STALE]), Verdict::TryAgain);
+        let tries = (0..10).take_while(|_| auth.challenged(&[STALE]) == Verdict::TryAgain).count();
         assert!(tries <= 1, "{tries} more");
     }
 
     #[test]
     fn a_nonce_of_an_earlier_request_may_have_been_spent() {
         let mut auth = authorizer();
-        assert!(auth.challenged(&[DIGEST]));
+        assert_eq!(auth.challenged(&[DIGEST]), Verdict::TryAgain);
         auth.begin(false);
         assert!(
             matches!(auth.authorization("/"), Authorization::Digest(_)),
             "used again on the same connection"
         );
-        assert!(auth.challenged(&[DIGEST]), "refused without stale: one more try");
-        assert!(!auth.challenged(&[DIGEST]));
-        assert!(auth.challenged(&[DIGEST]));
+        assert_eq!(auth.challenged(&[DIGEST]), Verdict::TryAgain, "refused without stale: one more try");
+        assert_eq!(auth.challenged(&[DIGEST]), Verdict::Refused);
+        assert_eq!(auth.challenged(&[DIGEST]), Verdict::TryAgain);
         auth.begin(true);
         assert_eq!(auth.authorization("/"), Authorization::None, "a new connection asks for a new nonce");
     }
@@ -223,7 +302,45 @@ mod tests {
     #[test]
     fn a_challenge_that_says_nothing_means_basic() {
         let mut auth = authorizer();
-        assert!(auth.challenged(&[]));
+        assert_eq!(auth.challenged(&[]), Verdict::TryAgain);
         assert_eq!(auth.authorization("/"), Authorization::Basic);
+    }
+
+    #[test]
+    fn a_digest_is_answered_however_it_is_spelt() {
+        for challenge in [
+            r#"Digest realm="cam", nonce="n1", algorithm=md5"#,
+            r#"Digest realm="cam", nonce="n1", algorithm="MD5", qop="""#,
+            r#"Digest realm="cam", nonce="n1", algorithm="md5", qop="auth""#,
+            r#"DIGEST REALM="cam", NONCE="n1", QOP="AUTH", ALGORITHM=MD5, STALE=FALSE"#,
+            r#"Digest realm = "cam" , nonce = "n1" , qop = "auth""#,
+            r#"Digest realm="cam",nonce=n1,qop=auth,opaque="#,
+            r#"Digest realm="cam", nonce="n1", qop="auth-int, auth", charset=latin1"#,
+            r#"digest realm="cam", nonce="n1", algorithm=sha-256, qop=auth"#,
+            r#"Digest realm="cam", nonce="n1", algorithm=, qop=auth"#,
+        ] {
+            let mut auth = authorizer();
+            assert_eq!(auth.challenged(&[challenge]), Verdict::TryAgain, "{challenge}");
+            let Authorization::Digest(answer) = auth.authorization("/v") else { panic!("{challenge}") };
+            assert!(answer.contains(r#"realm="cam""#) && answer.contains(r#"nonce="n1""#), "{answer}");
+            let with_qop =
+                challenge.to_ascii_lowercase().contains("auth\"") || challenge.contains("qop=auth");
+            assert_eq!(answer.contains("qop=auth"), with_qop, "{challenge}: {answer}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_named() {
+        for (challenges, named) in [
+            (&["Negotiate", "NTLM"][..], "Negotiate, NTLM"),
+            (&["NTLM TlRMTVNTUAACAAAA"], "NTLM"),
+            (&[r#"Digest realm="c", nonce="x", algorithm=ROT13"#], "Digest with algorithm ROT13"),
+            (&["a", "b", "c", "d", "e"], "a, b, c, d"),
+        ] {
+            let named = Verdict::Unanswerable(named.to_owned());
+            assert_eq!(authorizer().challenged(challenges), named);
+            assert_eq!(Authorizer::new(None).challenged(challenges), named);
+        }
+        assert_eq!(authorizer().challenged(&["Negotiate", "Basic realm=x"]), Verdict::TryAgain);
     }
 }

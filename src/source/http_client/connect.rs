@@ -1,4 +1,4 @@
-//! Opens the one connection to a camera: address, TCP, TLS, all within one deadline.
+//! Opens a connection to a camera: name resolution, TCP and TLS, within one deadline.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -6,48 +6,16 @@ use actix_rt::net::TcpStream;
 use actix_service::Service;
 use actix_tls::connect::{Connection, Host, rustls_0_23::TlsConnector};
 use tokio::time::{Instant, timeout_at};
-use url::Url;
 
-use super::{repaired_stream::Transport, tls};
+use super::{connection::CameraConnection, origin::Origin, tls};
 use crate::source::{Deadline, SourceError};
 
-/// Scheme, host and port: what may see a stream's credentials.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
-    https: bool,
-    /// IPv6 without brackets.
-    host: String,
-    port: u16,
-}
-
-impl Origin {
-    /// None for URLs of other schemes or without a host.
-    pub(super) fn of(url: &Url) -> Option<Self> {
-        let https = match url.scheme() {
-            "http" => false,
-            "https" => true,
-            _ => return None,
-        };
-        let host = match url.host()? {
-            url::Host::Ipv6(address) => address.to_string(),
-            host => host.to_string(),
-        };
-        Some(Self { https, host, port: url.port_or_known_default()? })
-    }
-
-    /// As people write it, and as awc's pool is to name it.
-    pub(super) fn authority(&self) -> String {
-        let Self { host, port, .. } = self;
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-    }
-}
-
-/// Connects to `origin` within `within`.
+/// Connects to `origin`, in at most `within`.
 pub(super) async fn dial(
     origin: &Origin,
     insecure: bool,
     within: Duration,
-) -> Result<Transport, SourceError> {
+) -> Result<CameraConnection, SourceError> {
     let host = origin.authority();
     let deadline = Instant::now() + within;
     let late = |_| SourceError::late(&host, Deadline::Connect, within);
@@ -55,7 +23,7 @@ pub(super) async fn dial(
     let tcp = connect(&host, &addresses, deadline).await?;
     let tcp = tcp.ok_or_else(|| SourceError::late(&host, Deadline::Connect, within))?;
     if !origin.https {
-        return Ok(Transport::Plain(tcp));
+        return Ok(CameraConnection::plain(origin.clone(), tcp));
     }
     let failed = |reason: String| SourceError::Tls { host: host.clone(), reason };
     let config = tls::client_config(insecure).map_err(failed)?;
@@ -63,7 +31,7 @@ pub(super) async fn dial(
     let handshake = TlsConnector::service(Arc::clone(&config)).call(Connection::new(name, tcp));
     let secured = timeout_at(deadline, handshake).await.map_err(late)?;
     let secured = secured.map_err(|error| failed(tls_reason(&error)))?;
-    Ok(Transport::Tls(Box::new(secured.into_parts().0)))
+    Ok(CameraConnection::tls(origin.clone(), secured.into_parts().0))
 }
 
 async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, SourceError> {
@@ -73,8 +41,8 @@ async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, SourceError> {
     if addresses.is_empty() { Err(failed("it has none".into())) } else { Ok(addresses) }
 }
 
-/// Tries one address after the other, never two at once: a camera may serve only one. `None` when time ran
-/// out.
+/// Tries one address after the other, never two at once: a camera may serve only one connection. `None` when
+/// the deadline passed.
 async fn connect(
     host: &str,
     addresses: &[SocketAddr],
@@ -82,12 +50,13 @@ async fn connect(
 ) -> Result<Option<TcpStream>, SourceError> {
     let mut last_error = None;
     for (tried, address) in addresses.iter().enumerate() {
-        // Each address gets its share, so that one that swallows packets leaves time for the others.
+        // Each address gets its share of the time, so that one that swallows packets leaves time for the
+        // others.
         let left = deadline.saturating_duration_since(Instant::now());
         let share = Instant::now() + left / (addresses.len() - tried) as u32;
         match timeout_at(share, TcpStream::connect(address)).await {
             Ok(Ok(tcp)) => {
-                // Requests are one write; nothing is gained by waiting for more.
+                // A request is one write; there is nothing to coalesce.
                 tcp.set_nodelay(true).map_err(|error| refused(host, &error))?;
                 return Ok(Some(tcp));
             }
@@ -131,27 +100,12 @@ fn tls_reason(error: &io::Error) -> String {
     }
 }
 
-/// The name in the certificate. actix-tls's own `Host for String` takes `::1` for a host and a port.
+/// The host name to expect in the certificate. actix-tls's own `Host for String` takes `::1` for a host and a
+/// port.
 struct ServerHost(String);
 
 impl Host for ServerHost {
     fn hostname(&self) -> &str {
         &self.0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn origins_differ_by_scheme_host_and_port_only() {
-        let origin = |text: &str| Origin::of(&Url::parse(text).unwrap());
-        assert_eq!(origin("http://cam/a?b"), origin("http://CAM:80/c"));
-        assert_ne!(origin("http://cam/"), origin("https://cam/"));
-        assert_ne!(origin("http://cam/"), origin("http://cam:8080/"));
-        assert_ne!(origin("http://cam/"), origin("http://cam.lan/"));
-        assert_eq!(origin("ftp://cam/"), None);
-        assert_eq!(origin("http://[::1]:81/").unwrap().authority(), "[::1]:81");
     }
 }

@@ -1,16 +1,16 @@
-//! See `crate::fuzzing`: what a camera answers.
+//! Fuzz targets for the responses of cameras; see `crate::fuzzing`.
 
-use awc::http::header::HeaderValue;
+use actix_http::header::HeaderValue;
 
 use super::{
-    auth::{Authorization, Authorizer},
+    auth::{Authorization, Authorizer, Verdict},
     head_repair::HeadReader,
 };
 use crate::config::{Login, Secret};
 
 const LIMIT: usize = 2048;
 
-/// The head that is read of these bytes, with all that stands behind it; none if it is not whole, or not one.
+/// Returns the repaired head of `bytes` with everything after it; none if the head is not complete.
 fn repaired(bytes: &[u8], piece: usize) -> Result<Option<Vec<u8>>, String> {
     let mut reader = HeadReader::new(LIMIT);
     let mut out: Option<Vec<u8>> = None;
@@ -29,8 +29,8 @@ fn repaired(bytes: &[u8], piece: usize) -> Result<Option<Vec<u8>>, String> {
     Ok(out)
 }
 
-/// The head of a camera's answer: cut anywhere it gives the same, and what awc gets is a head by its own
-/// parser. The first byte says how long pieces are.
+/// Checks the head of a response: it is the same however it is split, and actix-http's parser accepts it. The
+/// first byte sets the length of the pieces.
 pub fn head(input: &[u8]) {
     let [piece, bytes @ ..] = input else { return };
     let whole = repaired(bytes, bytes.len().max(1));
@@ -42,12 +42,12 @@ pub fn head(input: &[u8]) {
     }
 }
 
-/// `WWW-Authenticate`, a line each: the answer is a header and nothing more, never the password in a digest,
-/// and a camera that is never content is not answered for ever.
+/// Checks challenges, one `WWW-Authenticate` value a line: the answer is a valid header, the password is
+/// never part of a digest, and the number of answers is bounded.
 pub fn challenge(input: &[u8]) {
-    /// A camera that refuses each answer gets no more than these: basic, and the digests of one request.
+    /// Maximum number of answers to a camera that rejects each: basic, and the digests of one request.
     const MOST_ANSWERS: usize = 6;
-    // The head's reader lets nothing else pass, and awc takes only such values.
+    // The head's reader lets nothing else pass, and actix-http accepts only such values.
     let visible = |line: &[u8]| line.iter().all(|byte| (b' '..0x7f).contains(byte));
     let lines: Vec<_> = input.split(|&byte| byte == b'\n').filter(|line| visible(line)).collect();
     let values: Vec<_> = lines.iter().filter_map(|line| std::str::from_utf8(line).ok()).collect();
@@ -55,7 +55,7 @@ pub fn challenge(input: &[u8]) {
     let mut authorizer = Authorizer::new(Some(login));
     authorizer.begin(true);
     let mut answers = 0;
-    while authorizer.challenged(&values) {
+    while authorizer.challenged(&values) == Verdict::TryAgain {
         answers += 1;
         assert!(answers <= MOST_ANSWERS, "it answers for ever");
         if let Authorization::Digest(answer) = authorizer.authorization("/video?a=1") {

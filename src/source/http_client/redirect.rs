@@ -1,11 +1,12 @@
-//! Where a redirect leads, and what may go along. Pure.
+//! Follows redirects, and decides whether credentials may follow too. Pure.
 
 use url::Url;
 
-use super::connect::Origin;
+use super::origin::Origin;
 use crate::source::SourceError;
 
-/// Redirects followed for one request: cameras need one (to https, or to a session's path); more is a loop.
+/// Maximum number of redirects for one request: cameras need one (to https, or to a session's path); more is
+/// a loop.
 pub(super) const MAX_REDIRECTS: usize = 5;
 
 /// The target of a request: its URL and server.
@@ -13,13 +14,13 @@ pub(super) const MAX_REDIRECTS: usize = 5;
 pub(super) struct Target {
     pub(super) url: Url,
     pub(super) origin: Origin,
-    /// Credentials and configured headers go only to the configured origin, and never again once the chain
-    /// has left it: what comes after was written by somebody else.
+    /// Credentials and configured headers are sent only to the configured origin, and never again once the
+    /// chain has left it: every later URL was written by another server.
     pub(super) trusted: bool,
 }
 
 impl Target {
-    /// The configured URL.
+    /// Creates the target of the configured URL.
     pub(super) fn configured(url: &Url) -> Result<Self, SourceError> {
         let host = || url.host_str().unwrap_or("the camera").to_owned();
         let origin = Origin::of(url).ok_or_else(|| SourceError::Broken {
@@ -29,7 +30,7 @@ impl Target {
         Ok(Self { url: url.clone(), origin, trusted: true })
     }
 
-    /// Where an answer with this status and `Location` sends us; `None` when it is no redirect.
+    /// Returns the target of a response with this status and `Location`; `None` if it is no redirect.
     pub(super) fn redirected(
         &self,
         status: u16,
@@ -42,7 +43,7 @@ impl Target {
         let location = location.ok_or_else(|| failed("without saying where to"))?;
         let mut url = self.url.join(location).map_err(|_| failed("to something that is not a URL"))?;
         let origin = Origin::of(&url).ok_or_else(|| failed("to something other than http and https"))?;
-        // Credentials in a Location are not ours to send.
+        // Credentials in a `Location` are not sent.
         let cleared = url.set_username("").and_then(|()| url.set_password(None));
         cleared.map_err(|()| failed("to something that is not a URL"))?;
         let trusted = self.trusted && origin == self.origin;

@@ -1,185 +1,132 @@
-//! A camera's answer: its head, and its body piece by piece.
+//! A camera's response: its head, and its body piece by piece.
 
 use std::{fmt, time::Duration};
 
-use awc::{
-    ClientResponse,
-    error::PayloadError,
-    http::{StatusCode, Version, header},
-};
+use actix_http::StatusCode;
 use bytes::Bytes;
-use futures_util::StreamExt;
 
 use super::{
-    body::{BodyDeadline, BodyReader, Framing},
-    repaired_stream::Tap,
+    body::{BodyDeadline, BodyReader},
+    connection::CameraConnection,
+    exchange::Exchange,
 };
-use crate::{
-    media::multipart::content::{LOOKED_AT, MediaType, PageTitle},
-    source::{Deadline, SourceError},
-};
+use crate::{media::multipart::boundary::ContentKind, source::SourceError};
 
-/// An error page is read up to here so that its connection can be used again; beyond, a new one is cheaper.
-const MAX_DISCARDED_BYTES: usize = 64 * 1024;
-
-/// Longest wait for a page's title: the stream is away meanwhile.
-const TITLE_WITHIN: Duration = Duration::from_secs(1);
-
-/// An answer whose head has come.
+/// A response whose head has been read.
 ///
 /// Dropping it closes the connection, unless its body was read to the end and the camera keeps connections.
-pub struct Response {
-    host: String,
-    inner: ClientResponse,
-    tap: Tap,
-    /// Bytes of the body still to come, where the head said how many.
-    missing: Option<u64>,
+pub struct Response<'a> {
+    exchange: Exchange,
+    /// The client's slot for the connection, once the body has been read.
+    idle: &'a mut Option<CameraConnection>,
 }
 
-impl Response {
-    pub(super) fn new(host: String, inner: ClientResponse, tap: Tap) -> Self {
-        let length = inner.headers().get(header::CONTENT_LENGTH);
-        let missing = length.and_then(|value| value.to_str().ok()?.parse().ok());
-        Self { host, inner, tap, missing }
+impl<'a> Response<'a> {
+    pub(super) fn new(exchange: Exchange, idle: &'a mut Option<CameraConnection>) -> Self {
+        let mut response = Self { exchange, idle };
+        // There may be no body, as in a 304.
+        response.release();
+        response
     }
 
-    /// Host and port that answered.
+    /// Returns host and port of the server that answered.
     pub fn host(&self) -> &str {
-        &self.host
+        &self.exchange.host
     }
 
-    /// The status code.
+    /// Returns the status code.
     pub fn status(&self) -> u16 {
-        self.inner.status().as_u16()
+        self.exchange.status()
     }
 
-    /// `Content-Type`, as the camera wrote it.
+    /// Returns `Content-Type`, as the camera wrote it.
     pub fn content_type(&self) -> Option<&str> {
         self.header("content-type")
     }
 
-    /// A header's first value. Only those that framecast uses are kept: see
-    /// [`crate::source::http_client::head_repair`].
+    /// Returns a header's first value. Only those that framecast uses are kept: see
+    /// [`head_repair`](super::head_repair).
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.inner.headers().get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// All values of a header.
-    pub(super) fn headers(&self, name: &str) -> Vec<&str> {
-        self.inner.headers().get_all(name).filter_map(|value| value.to_str().ok()).collect()
+        self.exchange.header(name)
     }
 
     /// Whether the body ends only with the connection.
     pub fn is_close_delimited(&self) -> bool {
-        self.inner.version() == Version::HTTP_10
+        self.exchange.is_close_delimited()
     }
 
-    /// The declared length of the body.
+    /// Returns the declared length of the body.
     pub fn content_length(&self) -> Option<u64> {
-        self.header("content-length").and_then(|value| value.parse().ok())
+        self.exchange.content_length()
     }
 
-    /// The body, to be read without awc and its copies, for as long as it may be. To be called before a piece
-    /// of it was read here. The connection ends with it.
+    /// Returns the body, for a stream. What was read of it before is not in it. The connection
+    /// ends with it.
     pub fn into_body(self) -> BodyReader {
-        let framing = match self.content_length() {
-            _ if self.is_close_delimited() => Framing::Close,
-            Some(length) => Framing::Length(length),
-            None if self.header("transfer-encoding").is_some() => Framing::chunked(),
-            None => Framing::Length(0),
-        };
-        BodyReader::new(self.host, self.tap.take(), framing)
+        self.exchange.into_body()
     }
 
-    /// The next piece of the body; `None` at its end, which may come before the declared length: cameras that
-    /// write some length over an endless stream close before it.
+    /// Reads the next piece of the body; `None` at its end, which may come before the declared length: some
+    /// cameras declare a length for an endless stream, and close the connection before it.
     ///
     /// # Errors
     /// [`SourceError::Late`] at the deadline, [`SourceError::Broken`] when the connection broke.
     pub async fn chunk(&mut self, deadline: BodyDeadline) -> Result<Option<Bytes>, SourceError> {
-        match deadline.keep(&self.host, self.inner.next()).await? {
-            Some(Ok(chunk)) => {
-                self.missing = self.missing.map(|missing| missing.saturating_sub(chunk.len() as u64));
-                Ok(Some(chunk))
-            }
-            None => Ok(None),
-            Some(Err(PayloadError::Io(error) | PayloadError::Incomplete(Some(error)))) => {
-                Err(self.broken(&error.to_string()))
-            }
-            Some(Err(error)) => Err(self.broken(&error.to_string())),
+        let chunk = self.exchange.chunk(deadline).await?;
+        if chunk.is_none() {
+            self.release();
         }
+        Ok(chunk)
     }
 
-    /// The whole body, of at most `limit` bytes.
+    /// Reads the whole body, of at most `limit` bytes.
     ///
     /// # Errors
     /// As [`Response::chunk`], and when the body ended before its declared length; [`SourceError::TooLarge`]
     /// as soon as the limit is passed, by the declared length or by the bytes themselves.
     pub async fn whole(mut self, limit: usize, deadline: BodyDeadline) -> Result<Bytes, SourceError> {
-        let too_large = SourceError::TooLarge { host: self.host.clone(), limit };
-        if self.content_length().is_some_and(|length| length > limit as u64) {
-            return Err(too_large);
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = self.chunk(deadline).await? {
-            if body.len() + chunk.len() > limit {
-                return Err(too_large);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        if self.missing.is_some_and(|missing| missing > 0) {
-            return Err(self.broken("it was closed before the declared end of the picture"));
-        }
-        Ok(body.into())
+        let body = self.exchange.whole(limit, deadline).await?;
+        self.release();
+        Ok(body)
     }
 
-    /// Returns the title of the page in the answer, if it comes soon; for a reason that names it.
-    pub async fn title(mut self, within: Duration) -> Option<PageTitle> {
-        let html = self
-            .content_type()
-            .and_then(MediaType::named)
-            .is_some_and(|media| matches!(media.as_str(), "text/html" | "application/xhtml+xml"));
-        // Compressed bodies show no title.
-        if !html || self.header("content-encoding").is_some_and(|coding| coding != "identity") {
-            return None;
+    /// Reads what is left, if it is short and comes soon, so that the connection can be used again. Returns
+    /// whether the body was as long as its declared length, if it had one.
+    pub async fn drain(&mut self, within: Duration) -> bool {
+        if let Some(connection) = self.exchange.drain(within).await {
+            *self.idle = Some(connection);
         }
-        let deadline = BodyDeadline::new(Deadline::FirstFrame, within.min(TITLE_WITHIN));
-        let mut page = Vec::new();
-        while page.len() < LOOKED_AT
-            && let Ok(Some(chunk)) = self.chunk(deadline).await
-        {
-            page.extend_from_slice(&chunk[..chunk.len().min(LOOKED_AT - page.len())]);
-        }
-        PageTitle::find(&page)
+        !self.is_cut_off()
     }
 
-    /// Reads what is left, when that is little and comes soon, so that the connection can be used again.
-    pub(super) async fn discard(mut self, within: Duration) {
-        let deadline = BodyDeadline::new(Deadline::Head, within);
-        let mut left = MAX_DISCARDED_BYTES;
-        while !self.is_close_delimited() {
-            match self.chunk(deadline).await {
-                Ok(Some(chunk)) if chunk.len() <= left => left -= chunk.len(),
-                _ => break,
-            }
-        }
+    /// Whether the head declares a multipart body, which may never end.
+    pub fn is_multipart(&self) -> bool {
+        matches!(ContentKind::from_header(self.content_type()), ContentKind::Multipart { .. })
     }
 
-    /// `404 Not Found`.
+    /// Whether bytes of the declared length are still missing.
+    pub fn is_cut_off(&self) -> bool {
+        self.exchange.is_cut_off()
+    }
+
+    /// Returns the status with its reason phrase: `404 Not Found`.
     pub fn status_text(&self) -> String {
         let reason = StatusCode::from_u16(self.status()).ok().and_then(|status| status.canonical_reason());
         reason.map_or_else(|| self.status().to_string(), |reason| format!("{} {reason}", self.status()))
     }
 
-    fn broken(&self, reason: &str) -> SourceError {
-        SourceError::Broken { host: self.host.clone(), reason: reason.to_owned() }
+    /// Gives the connection back to the client, if it can be used again.
+    fn release(&mut self) {
+        if let Some(connection) = self.exchange.release() {
+            *self.idle = Some(connection);
+        }
     }
 }
 
-impl fmt::Debug for Response {
+impl fmt::Debug for Response<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
-            .field("host", &self.host)
+            .field("host", &self.host())
             .field("status", &self.status())
             .finish_non_exhaustive()
     }

@@ -1,5 +1,5 @@
-//! Checks the certificate of a camera, or of a webhook: against the roots of the system, or not at all where
-//! the user configured so.
+//! TLS settings for cameras and webhooks: certificates are checked against the system's roots, or not at all
+//! where the configuration says so.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,10 +10,11 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-/// TLS settings, made once: reading the system's roots takes milliseconds and hundreds of files.
+/// Returns the TLS settings, created once: reading the system's roots takes milliseconds and hundreds of
+/// files.
 ///
 /// # Errors
-/// Why there are none, in words for the user.
+/// The reason why there are none, for the user.
 pub(crate) fn client_config(insecure: bool) -> Result<Arc<ClientConfig>, String> {
     static CHECKING: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     static INSECURE: OnceLock<Arc<ClientConfig>> = OnceLock::new();
@@ -50,13 +51,15 @@ fn accepting_anything() -> Result<Arc<ClientConfig>, String> {
     Ok(Arc::new(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
 }
 
-/// Given explicitly: with two providers in the build rustls would panic at the first use of its default.
+/// Returns the provider of cryptography. It is set explicitly: with two providers in the build rustls would
+/// panic at the first use of its default.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// `insecure: true`. Signatures are not checked either: whoever may show any certificate may as well make his
-/// own, and old cameras' certificates are of versions that the checker cannot read.
+/// A verifier that accepts any certificate (`insecure: true`). Signatures are not checked either: an attacker
+/// who may present any certificate can present a valid one of his own, and old cameras' certificates are of
+/// versions that the verifier cannot read.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

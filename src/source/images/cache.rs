@@ -1,4 +1,4 @@
-//! Converted pictures, so that a loop of PNGs is not encoded anew each round.
+//! A cache of converted pictures, so that a loop of PNGs is not encoded anew in each round.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,10 +12,10 @@ use crate::{
     media::frame::Frame,
 };
 
-/// Bytes of JPEG that one sequence keeps: some hundred pictures of ordinary size.
+/// Maximum size of one sequence's cache: some hundred pictures of ordinary size.
 const MAX_CACHE_BYTES: usize = 16 * 1024 * 1024;
 
-/// The marks that differ between two versions of a file.
+/// The metadata by which two versions of a file differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Version {
     pub(super) len: u64,
@@ -43,15 +43,14 @@ struct Entry {
 }
 
 impl Cache {
-    /// The kept picture of `path`, and the version of the file that it is of.
+    /// Returns the cached picture of `path`, and the version of the file from which it was made.
     pub(super) fn get(&self, path: &Path) -> Option<(Version, Frame)> {
         let entry = self.entries.get(path)?;
         Some((entry.version, entry.frame.get()?))
     }
 
-    /// Keeps a picture in place of the file's older one. When it does not fit, it is the new one that is not
-    /// kept: in a loop longer than the cache, forgetting the oldest would forget each picture just before its
-    /// turn.
+    /// Caches a picture in place of the file's older one. When it does not fit, the new one is not cached: in
+    /// a loop longer than the cache, evicting the oldest would evict each picture just before it is needed.
     pub(super) fn put(&mut self, path: &Path, version: Version, frame: Frame, memory: &PictureMemory) {
         self.remove(path);
         let len = frame.jpeg().len();
@@ -63,7 +62,7 @@ impl Cache {
         }
     }
 
-    /// Forgets the pictures of files that are gone.
+    /// Removes the pictures of files that no longer exist.
     pub(super) fn keep_only(&mut self, files: &[PathBuf]) {
         let gone: Vec<_> = {
             let present: HashSet<_> = files.iter().collect();

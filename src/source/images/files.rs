@@ -1,17 +1,18 @@
-//! Which files a pattern means, in the order a person expects: `2.jpg` before `10.jpg`.
+//! Lists the files that match a pattern, in natural order: `2.jpg` before `10.jpg`.
 
 use std::{cmp::Ordering, path::PathBuf};
 
 use glob::{MatchOptions, PatternError};
 
-/// Files of one round: a day of pictures at one a second. More are left out, in the order of the folder.
+/// Maximum number of files in a round: a day of pictures at one a second. More are left out, in the order of
+/// the folder.
 const MAX_FILES: usize = 86_400;
 
-/// Files that match now. Hidden files (a leading dot) only match a pattern that says so: writers put their
-/// unfinished files there.
+/// Returns the files that match now. Hidden files (a leading dot) only match a pattern with that dot: writers
+/// put their unfinished files there.
 pub(super) fn list(pattern: &str) -> Result<Vec<PathBuf>, PatternError> {
     let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
-    // A folder that may not be read is like an empty one: the caller says where it looked.
+    // A folder without read permission is like an empty one: the caller reports the pattern.
     let found = glob::glob_with(pattern, options)?.filter_map(Result::ok);
     let mut files: Vec<_> = found.filter(|path| !path.is_dir()).take(MAX_FILES).collect();
     files.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
@@ -42,7 +43,7 @@ fn natural(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// The digits at the start without leading zeros, and the rest.
+/// Splits off the digits at the start, without leading zeros.
 fn number(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     (text[..end].trim_start_matches('0'), &text[end..])

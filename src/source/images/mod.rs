@@ -1,11 +1,12 @@
-//! A sequence of picture files, shown one after the other, over and over.
+//! A sequence of image files, shown in a loop: `type: images`.
 //!
-//! Files are looked for anew at each round, so that new ones show and gone ones do not. What cannot be read
-//! is skipped, counted, said once a file, and tried again in the next round: it may be half written. JPEGs go
-//! out as they are; other formats are converted, and the results are kept in a bounded cache. No file is read
-//! on the async threads.
+//! Files are listed anew in each round, so that new ones are shown and removed ones are not. A file that
+//! cannot be read is skipped, counted, logged once, and tried again in the next round: it may be half
+//! written. JPEGs are published unchanged; other formats are converted, and the results are kept in a bounded
+//! cache. No file is read on the async threads.
 
 mod cache;
+pub(super) mod error;
 mod files;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use std::{
 
 use bytes::Bytes;
 use cache::{Cache, Version};
+use error::ImagesError;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
@@ -35,7 +37,7 @@ use crate::{
     media::frame::Frame,
 };
 
-/// The pictures shipped in the program.
+/// The built-in pictures of the demo.
 static DEMO: [&[u8]; 4] = [
     include_bytes!("../../../assets/demo/1-dawn.jpg"),
     include_bytes!("../../../assets/demo/2-day.jpg"),
@@ -43,54 +45,14 @@ static DEMO: [&[u8]; 4] = [
     include_bytes!("../../../assets/demo/4-night.jpg"),
 ];
 
-/// Rounds without any readable picture before the source gives up: a single file that is being rewritten in
-/// place is unreadable for a moment.
+/// Number of rounds without a readable picture before the source fails: a single file that is being rewritten
+/// in place is unreadable for a moment.
 const FRUITLESS_ROUNDS: u32 = 3;
 
-/// Files whose trouble was said are remembered up to so many; beyond, trouble is only counted.
+/// Maximum number of files whose errors are remembered; the errors of others are only counted.
 const MAX_TOLD_FILES: usize = 1000;
 
-/// Why a sequence ended.
-#[derive(Debug, thiserror::Error)]
-pub enum ImagesError {
-    /// No file matches.
-    #[error("no picture files match {pattern}; put JPEG, PNG, WebP, GIF or BMP files there")]
-    Nothing {
-        /// The glob pattern.
-        pattern: String,
-    },
-    /// Files, but none of them is a readable picture.
-    #[error("none of the {files} files that match {pattern} can be shown; the last one: {reason}")]
-    NothingReadable {
-        /// The glob pattern.
-        pattern: String,
-        /// Files that match.
-        files: usize,
-        /// The error of the last file.
-        reason: String,
-    },
-    /// The pattern itself is wrong.
-    #[error("{pattern} is not a file pattern: {reason}")]
-    Pattern {
-        /// The glob pattern.
-        pattern: String,
-        /// The error.
-        reason: String,
-    },
-}
-
-impl ImagesError {
-    /// Returns a text for everybody, without paths of this machine.
-    pub fn public(&self) -> &'static str {
-        match self {
-            Self::Nothing { .. } => "there are no picture files",
-            Self::NothingReadable { .. } => "none of the picture files can be shown",
-            Self::Pattern { .. } => "the search for its picture files failed",
-        }
-    }
-}
-
-/// Why one file is skipped.
+/// An error for which a file is skipped.
 #[derive(Debug, thiserror::Error)]
 enum FileError {
     #[error("cannot read it: {0}")]
@@ -113,7 +75,7 @@ impl FileError {
     }
 }
 
-/// Shows picture files in turn.
+/// A source that shows image files in a loop.
 #[derive(Debug)]
 pub struct ImagesSource {
     path: ImagesPath,
@@ -125,22 +87,22 @@ pub struct ImagesSource {
 }
 
 impl ImagesSource {
-    /// A source that shows the files of `path` at `fps` pictures a second.
+    /// Creates a source that shows the files of `path` at `fps` pictures a second.
     pub fn new(path: ImagesPath, fps: f64, limits: PictureLimits, queue: StreamQueue) -> Self {
         Self { path, fps, limits, queue, cache: Cache::default(), told: HashSet::new() }
     }
 
-    /// The built-in pictures in turn.
+    /// Publishes the built-in pictures in a loop.
     async fn show_demo(&self, sink: &Sink) {
         let mut ticker = Ticker::new(self.fps);
         for picture in DEMO.iter().cycle() {
             ticker.next().await;
-            // The program's own pictures are whole: a test reads each of them.
+            // The built-in pictures are valid: a test reads each of them.
             let _ = sink.jpeg(Bytes::from_static(picture));
         }
     }
 
-    /// Round after round over the files that match.
+    /// Publishes the files that match `pattern` in a loop.
     async fn show_files(&mut self, pattern: &str, sink: &Sink) -> Result<(), ImagesError> {
         let mut ticker = Ticker::new(self.fps);
         let mut fruitless = 0;
@@ -155,7 +117,7 @@ impl ImagesSource {
                     Ok(frame) => {
                         self.told.remove(file);
                         ticker.next().await;
-                        // The time of its showing, not of its reading.
+                        // The time of its publication, not of its reading.
                         sink.frame(Frame::from_jpeg(frame.jpeg().clone()).unwrap_or(frame));
                         shown = true;
                     }
@@ -177,7 +139,7 @@ impl ImagesSource {
         }
     }
 
-    /// One file as a frame.
+    /// Reads a file as a frame.
     async fn load(&mut self, path: &Path) -> Result<Frame, FileError> {
         let file = path.to_owned();
         let max = self.limits.max_frame_bytes;
@@ -194,9 +156,9 @@ impl ImagesSource {
         Ok(frame)
     }
 
-    /// Says what is wrong with a file, once until it was readable again.
+    /// Logs the error of a file, once until it was readable again.
     fn tell(&mut self, file: &Path, error: &FileError) {
-        // Nothing is wrong with the file; its turn comes again.
+        // Nothing is wrong with the file; it is tried again.
         let busy = matches!(error, FileError::Pool(PoolError::Busy));
         if !busy && self.told.len() < MAX_TOLD_FILES && self.told.insert(file.to_owned()) {
             match error {
@@ -237,9 +199,9 @@ fn nothing(pattern: &str, files: usize, trouble: Option<FileError>) -> ImagesErr
     }
 }
 
-/// The file's version, and its bytes unless that version is `known` already.
+/// Returns the file's version, and its content unless that version is `known`.
 fn read(path: &Path, max: usize, known: Option<Version>) -> Result<(Version, Option<Bytes>), FileError> {
-    // Asked before it is opened: opening a named pipe would wait for its writer for ever.
+    // Checked before it is opened: opening a named pipe would wait for its writer forever.
     if !path.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file").into());
     }
@@ -249,7 +211,7 @@ fn read(path: &Path, max: usize, known: Option<Version>) -> Result<(Version, Opt
         return Ok((version, None));
     }
     let mut bytes = Vec::new();
-    // One more than allowed, so that a file that grows meanwhile is seen to be too large.
+    // One byte more than allowed, to notice a file that grows meanwhile.
     file.take(max as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > max {
         let len = usize::try_from(version.len).unwrap_or(usize::MAX).max(bytes.len());

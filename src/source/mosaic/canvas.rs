@@ -1,10 +1,10 @@
-//! The picture of a mosaic, kept as planes: each tile is painted anew only when it changes.
+//! The picture of a mosaic as YCbCr planes, of which each tile is painted only when it changes.
 
 use std::num::NonZeroU32;
 
 use bytes::Bytes;
 
-use super::layout::{self, Ground};
+use super::layout::{self, Grid};
 use crate::{
     config::{Caption, Color, Ink, MosaicConfig, Place, Size, Spot},
     imaging::{
@@ -23,41 +23,41 @@ use crate::{
     source::offline_image::card,
 };
 
-/// JPEG quality: letters on pictures stay clean.
+/// JPEG quality, high enough for sharp letters on pictures.
 const QUALITY: u8 = 85;
 
-/// A tile's letters, in parts of its height, and in pixels.
+/// Size of a tile's letters, as a share of its height, and its bounds in pixels.
 const LETTERS: f32 = 1.0 / 16.0;
 const LETTER_SIZES: (f32, f32) = (11.0, 30.0);
 
-/// From a tile's sides to its labels, in sizes of letters.
+/// Margin of a tile's labels, in letter sizes.
 const MARGIN: f32 = 0.4;
 
-/// Behind letters: what is there shows through.
+/// Background of letters, through which the picture shows.
 const SHADE: Ink = Ink { color: rgb(0x000000), alpha: 0xa8 };
 const TITLE: Ink = Ink { color: rgb(0xf3f5f8), alpha: 0xff };
 const STALE_SHADE: Ink = Ink { color: rgb(0x11151b), alpha: 0xe6 };
 const STALE: Ink = Ink { color: rgb(0xf0a13a), alpha: 0xff };
 
-/// Part of its brightness and of its colours that a stale picture keeps, in 256ths.
+/// Brightness and colour that a stale picture keeps, in 256ths.
 const DIMMED: u32 = 110;
 const FADED: i32 = 90;
 
 /// The content of a tile.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Look {
-    /// Its picture.
+pub(super) enum TileContent {
+    /// The newest picture.
     Picture,
-    /// Its picture of before, dimmed, and since when it is.
+    /// The last picture, dimmed, with the time since when it is stale.
     Stale(String),
-    /// Why there is none.
+    /// The reason why there is no picture.
     Card(String),
 }
 
-/// The picture, and what it is made of.
+/// The canvas of a mosaic and its tiles.
 #[derive(Debug)]
-pub(super) struct Board {
-    ground: Ground,
+pub(super) struct MosaicCanvas {
+    grid: Grid,
     labels: bool,
     background: Color,
     max_pixels: u64,
@@ -69,29 +69,29 @@ pub(super) struct Board {
 struct Tile {
     title: String,
     cell: Area,
-    /// Where its picture stands, and the picture.
+    /// The decoded picture and its position.
     shows: Option<(Area, Planes)>,
     label: Option<Layer>,
     note: Option<(String, Layer)>,
 }
 
 /// The position of a picture, its size before rotation, and the fraction at which it is decoded.
-struct Fitted {
+struct Placement {
     place: Area,
     wanted: (usize, usize),
     upright: Turn,
     denominator: u8,
 }
 
-impl Board {
-    /// An empty one; `titles` are those of the tiles.
+impl MosaicCanvas {
+    /// Creates an empty canvas with one tile for each of `titles`.
     pub(super) fn new(
         config: &MosaicConfig,
         titles: Vec<String>,
         max_pixels: u64,
     ) -> Result<Self, CodecError> {
         let size = (config.size.width.get() as usize, config.size.height.get() as usize);
-        let ground = Ground {
+        let grid = Grid {
             tiles: titles.len(),
             size,
             columns: config.columns.map(|columns| columns.get() as usize),
@@ -102,32 +102,32 @@ impl Board {
         canvas.reshape(size.0, size.1, Sampling::S420)?;
         let nowhere = Area { x: 0, y: 0, width: 2, height: 2 };
         let tile = |title| Tile { title, cell: nowhere, shows: None, label: None, note: None };
-        let mut board = Self {
-            ground,
+        let mut mosaic = Self {
+            grid,
             labels: config.labels,
             background: config.background,
             max_pixels,
             canvas,
             tiles: titles.into_iter().map(tile).collect(),
         };
-        board.lay_out(layout::USUAL_ASPECT);
-        Ok(board)
+        mosaic.lay_out(layout::USUAL_ASPECT);
+        Ok(mosaic)
     }
 
-    /// Returns the bytes that the board holds: its picture, and those of its tiles, which together are as
-    /// large; of both one and a half bytes per pixel, and glyphs.
+    /// Returns the bytes that the canvas holds: its picture, and those of its tiles, which together are as
+    /// large; both at one and a half bytes per pixel, and glyphs.
     pub(super) fn bytes_kept(config: &MosaicConfig) -> usize {
         pixels(config).saturating_mul(4)
     }
 
-    /// Returns the bytes that [`Board::encode`] needs.
+    /// Returns the bytes that [`MosaicCanvas::encode`] needs.
     pub(super) fn bytes_to_encode(config: &MosaicConfig) -> usize {
         footprint::total(footprint::encoded(pixels(config) as u64, QUALITY))
     }
 
-    /// Returns the bytes that [`Board::take`] needs for this picture.
+    /// Returns the bytes that [`MosaicCanvas::take`] needs for this picture.
     pub(super) fn bytes_to_take(&self, n: usize, frame: &Frame) -> usize {
-        let Fitted { wanted, denominator, .. } = self.fitted(n, frame);
+        let Placement { wanted, denominator, .. } = self.placement(n, frame);
         let jpeg = footprint::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
         let (across, down) = (wanted.0 as u64, wanted.1 as u64);
         // Resampled, rotated, and rows before columns.
@@ -135,30 +135,30 @@ impl Board {
         footprint::recoding(&jpeg, denominator, stages, (0, QUALITY))
     }
 
-    /// Returns the bytes that [`Board::paint`] needs.
-    pub(super) fn bytes_to_paint(&self, n: usize, look: &Look) -> usize {
+    /// Returns the bytes that [`MosaicCanvas::paint`] needs.
+    pub(super) fn bytes_to_paint(&self, n: usize, content: &TileContent) -> usize {
         let cell = self.tiles[n].cell;
         let pixels = cell.width.unsigned_abs() as usize * cell.height.unsigned_abs() as usize;
         // A canvas, its planes, and these at lower chroma resolution.
-        if matches!(look, Look::Card(_)) { pixels * 9 } else { pixels }
+        if matches!(content, TileContent::Card(_)) { pixels * 9 } else { pixels }
     }
 
-    /// Lays the tiles out for pictures of these proportions. All of them are empty then.
+    /// Lays the tiles out for pictures of this aspect ratio, and clears them.
     pub(super) fn lay_out(&mut self, aspect: f64) {
-        self.ground.aspect = aspect;
-        let (width, height) = self.ground.size;
+        self.grid.aspect = aspect;
+        let (width, height) = self.grid.size;
         let all = Area { x: 0, y: 0, width: width as i32, height: height as i32 };
         fill(&mut self.canvas, all, self.background);
-        for (tile, cell) in self.tiles.iter_mut().zip(layout::cells(self.ground)) {
+        for (tile, cell) in self.tiles.iter_mut().zip(layout::cells(self.grid)) {
             let title = (self.labels && cell != tile.cell).then(|| label(&tile.title, cell, (TITLE, SHADE)));
             tile.label = title.or(tile.label.take());
             (tile.cell, tile.shows, tile.note) = (cell, None, None);
         }
     }
 
-    /// Takes a picture for tile `n`, decoded no larger than needed.
+    /// Decodes a picture for tile `n`, no larger than needed.
     pub(super) fn take(&mut self, n: usize, frame: &Frame, memory: &PictureMemory) -> Result<(), CodecError> {
-        let Fitted { place, wanted, upright, denominator } = self.fitted(n, frame);
+        let Placement { place, wanted, upright, denominator } = self.placement(n, frame);
         let how = Wanted { denominator, gray: false, max_pixels: self.max_pixels };
         let before = self.tiles[n].shows.take();
         let at_before = before.as_ref().map(|(at, _)| *at);
@@ -176,25 +176,30 @@ impl Board {
     }
 
     /// Returns the position of a picture in its tile, and how it is scaled and rotated.
-    fn fitted(&self, n: usize, frame: &Frame) -> Fitted {
+    fn placement(&self, n: usize, frame: &Frame) -> Placement {
         let upright = upright(frame);
         let size = (usize::from(frame.width()), usize::from(frame.height()));
         let place = layout::fit(self.tiles[n].cell, upright.size(size));
         let wanted = upright.size((place.width as usize, place.height as usize));
         let ratio = (size.0 as f64 / wanted.0 as f64).min(size.1 as f64 / wanted.1 as f64);
         let denominator = denominator_for(ratio, codec().max_denominator());
-        Fitted { place, wanted, upright, denominator }
+        Placement { place, wanted, upright, denominator }
     }
 
     /// Paints tile `n`.
-    pub(super) fn paint(&mut self, n: usize, look: &Look, memory: &PictureMemory) -> Result<(), CodecError> {
-        if let Look::Card(reason) = look {
+    pub(super) fn paint(
+        &mut self,
+        n: usize,
+        content: &TileContent,
+        memory: &PictureMemory,
+    ) -> Result<(), CodecError> {
+        if let TileContent::Card(reason) = content {
             return self.paint_card(n, reason, memory);
         }
         let tile = &mut self.tiles[n];
         fill(&mut self.canvas, tile.cell, mix(self.background, rgb(0), 0.55));
         if let Some((place, picture)) = &tile.shows {
-            lay(&mut self.canvas, *place, picture, matches!(look, Look::Stale(_)));
+            blit(&mut self.canvas, *place, picture, matches!(content, TileContent::Stale(_)));
         }
         let margin = i64::from(margin(tile.cell));
         let (left, top) = (i64::from(tile.cell.x), i64::from(tile.cell.y));
@@ -203,7 +208,7 @@ impl Board {
             let under = height - margin - label.size().1 as i64;
             label.draw_at(left + margin, top + under.max(0), &mut self.canvas);
         }
-        if let Look::Stale(since) = look {
+        if let TileContent::Stale(since) = content {
             if tile.note.as_ref().is_none_or(|(text, _)| text != since) {
                 tile.note = Some((since.clone(), label(since, tile.cell, (STALE, STALE_SHADE))));
             }
@@ -225,23 +230,23 @@ impl Board {
             planes_from_rgb(card.pixels(), &mut scratch.planes)?;
             let size = (scratch.planes.width(), scratch.planes.height());
             scratch.go((Part::whole(&scratch.planes), size, Turn::NONE), Sampling::S420)?;
-            lay(&mut self.canvas, tile.cell, &scratch.planes, false);
+            blit(&mut self.canvas, tile.cell, &scratch.planes, false);
             Ok(())
         })
     }
 
-    /// All of it as a JPEG.
+    /// Encodes the canvas as a JPEG.
     pub(super) fn encode(&self) -> Result<Bytes, CodecError> {
         codec().encode_planes(&self.canvas, QUALITY)
     }
 }
 
-/// Returns the turn that makes a picture upright.
+/// Returns the orientation that makes a picture upright.
 fn upright(frame: &Frame) -> Turn {
     Turn::upright(frame.jpeg())
 }
 
-/// Width by height of a picture that stands upright.
+/// Returns the aspect ratio of an upright picture.
 pub(super) fn aspect(frame: &Frame) -> f64 {
     let (width, height) = upright(frame).size((frame.width(), frame.height()));
     f64::from(width) / f64::from(height)
@@ -259,7 +264,7 @@ fn margin(cell: Area) -> i32 {
     (letters(cell) * MARGIN).round() as i32
 }
 
-/// One line for a tile, cut to its width.
+/// Draws one line of text, cut to the width of a tile.
 fn label(text: &str, cell: Area, (color, background): (Ink, Ink)) -> Layer {
     let caption = Caption {
         text: String::new(),
@@ -271,7 +276,7 @@ fn label(text: &str, cell: Area, (color, background): (Ink, Ink)) -> Layer {
     Layer::of_line(text, &caption, (cell.width - 2 * margin(cell)).max(1) as usize)
 }
 
-/// The rows of plane `n` that belong to `area`, whose sides are even.
+/// Returns the rows of plane `n` within `area`, whose sides are even.
 fn rows(planes: &mut Planes, n: usize, area: Area) -> impl Iterator<Item = &mut [u8]> {
     let by = if n == 0 { 1 } else { 2 };
     let (columns, _) = planes.size_of(n);
@@ -285,8 +290,8 @@ fn fill(canvas: &mut Planes, area: Area, color: Color) {
     }
 }
 
-/// Lays a picture, 4:2:0 or grey, of the size of `place` there.
-fn lay(canvas: &mut Planes, place: Area, picture: &Planes, dim: bool) {
+/// Copies a picture, 4:2:0 or grey, to `place`, which has its size.
+fn blit(canvas: &mut Planes, place: Area, picture: &Planes, dim: bool) {
     for n in 0..3 {
         if n > 0 && picture.sampling() == Sampling::Gray {
             rows(canvas, n, place).for_each(|row| row.fill(NEUTRAL));

@@ -1,60 +1,60 @@
-//! Where tiles stand: a pure function of their number and the picture's size.
+//! The positions of a mosaic's tiles: a pure function of their number and the picture's size.
 
 use crate::imaging::raster::canvas::Area;
 
-/// Proportions of cells until pictures have come.
+/// Aspect ratio of cells until pictures have arrived.
 pub(super) const USUAL_ASPECT: f64 = 16.0 / 9.0;
 
-/// Cells are no narrower and no wider than this, whatever a camera sends: others would have no room.
+/// Bounds of a cell's aspect ratio, whatever a camera sends.
 const ASPECTS: (f64, f64) = (0.5, 2.5);
 
-/// Layouts whose tiles differ less than this are as good as each other.
+/// Relative difference in tile size below which layouts are equally good.
 const SAME: f64 = 0.01;
 
-/// The properties for which a layout is made.
+/// The input of a layout.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Ground {
+pub(super) struct Grid {
     /// Number of tiles, at least 1.
     pub(super) tiles: usize,
     /// Width and height of the picture, both even.
     pub(super) size: (usize, usize),
-    /// Tiles in a row; none finds the largest tiles.
+    /// Columns; none chooses those with the largest tiles.
     pub(super) columns: Option<usize>,
     /// Pixels between tiles.
     pub(super) gap: usize,
-    /// Width by height of most pictures.
+    /// Aspect ratio of most pictures.
     pub(super) aspect: f64,
 }
 
-/// One cell for each tile, row by row. The block of cells stands in the middle of the picture, and so does a
-/// last row with fewer. Sides and corners are even: four pixels share a colour.
-pub(super) fn cells(ground: Ground) -> Vec<Area> {
-    let columns = ground.columns.map_or_else(|| best_columns(ground), |columns| columns.min(ground.tiles));
-    let (width, height) = cell(ground, columns);
+/// Returns one cell for each tile, row by row. The block of cells is centred in the picture, and so is a last
+/// row with fewer. Sides and corners are even: four pixels share a colour.
+pub(super) fn cells(grid: Grid) -> Vec<Area> {
+    let columns = grid.columns.map_or_else(|| best_columns(grid), |columns| columns.min(grid.tiles));
+    let (width, height) = cell(grid, columns);
     let (width, height) = (even(width as usize).max(2), even(height as usize).max(2));
-    let rows = ground.tiles.div_ceil(columns);
+    let rows = grid.tiles.div_ceil(columns);
     let start = |whole: usize, count: usize, side: usize| {
-        whole.saturating_sub(count * side + (count - 1) * ground.gap) / 2
+        whole.saturating_sub(count * side + (count - 1) * grid.gap) / 2
     };
-    let top = start(ground.size.1, rows, height);
+    let top = start(grid.size.1, rows, height);
     let place = |n: usize| {
         let (row, column) = (n / columns, n % columns);
-        let in_row = columns.min(ground.tiles - row * columns);
-        let x = start(ground.size.0, in_row, width) + column * (width + ground.gap);
-        let y = top + row * (height + ground.gap);
+        let in_row = columns.min(grid.tiles - row * columns);
+        let x = start(grid.size.0, in_row, width) + column * (width + grid.gap);
+        let y = top + row * (height + grid.gap);
         Area { x: even(x) as i32, y: even(y) as i32, width: width as i32, height: height as i32 }
     };
-    (0..ground.tiles).map(place).collect()
+    (0..grid.tiles).map(place).collect()
 }
 
-/// The number of columns that makes tiles largest; of those, the one that leaves the fewest places empty, and
-/// then the widest.
-fn best_columns(ground: Ground) -> usize {
+/// Returns the number of columns that makes tiles largest; of those, the one with the fewest empty cells, and
+/// then the most columns.
+fn best_columns(grid: Grid) -> usize {
     let area = |columns| {
-        let (width, height) = cell(ground, columns);
+        let (width, height) = cell(grid, columns);
         width * height
     };
-    let empty = |columns: usize| ground.tiles.div_ceil(columns) * columns - ground.tiles;
+    let empty = |columns: usize| grid.tiles.div_ceil(columns) * columns - grid.tiles;
     let better = |best: usize, other: usize| {
         let (a, b) = (area(best), area(other));
         if b > a * (1.0 + SAME) || (b > a * (1.0 - SAME) && empty(other) <= empty(best)) {
@@ -63,21 +63,21 @@ fn best_columns(ground: Ground) -> usize {
             best
         }
     };
-    (1..=ground.tiles).reduce(better).unwrap_or(1)
+    (1..=grid.tiles).reduce(better).unwrap_or(1)
 }
 
-/// Width and height of a cell among so many columns.
-fn cell(ground: Ground, columns: usize) -> (f64, f64) {
-    let rows = ground.tiles.div_ceil(columns);
+/// Returns width and height of a cell in a layout with so many columns.
+fn cell(grid: Grid, columns: usize) -> (f64, f64) {
+    let rows = grid.tiles.div_ceil(columns);
     let side = |whole: usize, count: usize| {
-        (whole.saturating_sub((count + 1) * ground.gap) as f64 / count as f64).max(2.0)
+        (whole.saturating_sub((count + 1) * grid.gap) as f64 / count as f64).max(2.0)
     };
-    let (width, height) = (side(ground.size.0, columns), side(ground.size.1, rows));
-    let aspect = ground.aspect.clamp(ASPECTS.0, ASPECTS.1);
+    let (width, height) = (side(grid.size.0, columns), side(grid.size.1, rows));
+    let aspect = grid.aspect.clamp(ASPECTS.0, ASPECTS.1);
     (width.min(height * aspect), height.min(width / aspect))
 }
 
-/// The largest picture of these proportions within a cell, in the middle of it.
+/// Returns the largest area of these proportions, centred in `cell`.
 pub(super) fn fit(cell: Area, (width, height): (usize, usize)) -> Area {
     let (across, down) = (f64::from(cell.width), f64::from(cell.height));
     let by = (across / width as f64).min(down / height as f64);
@@ -99,8 +99,8 @@ fn even(side: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn ground(tiles: usize) -> Ground {
-        Ground { tiles, size: (1920, 1080), columns: None, gap: 4, aspect: USUAL_ASPECT }
+    fn grid(tiles: usize) -> Grid {
+        Grid { tiles, size: (1920, 1080), columns: None, gap: 4, aspect: USUAL_ASPECT }
     }
 
     fn columns(cells: &[Area]) -> usize {
@@ -109,9 +109,9 @@ mod tests {
 
     #[test]
     fn tiles_are_as_large_as_can_be() {
-        let wide: Vec<_> = [1, 2, 3, 4, 5, 9, 10, 16, 64].map(|n| columns(&cells(ground(n)))).into();
+        let wide: Vec<_> = [1, 2, 3, 4, 5, 9, 10, 16, 64].map(|n| columns(&cells(grid(n)))).into();
         assert_eq!(wide, [1, 2, 2, 2, 3, 3, 4, 4, 8]);
-        let upright = Ground { size: (720, 1280), ..ground(3) };
+        let upright = Grid { size: (720, 1280), ..grid(3) };
         assert_eq!(columns(&cells(upright)), 1, "above each other where the picture is high");
     }
 
@@ -122,7 +122,7 @@ mod tests {
                 [((1920, 1080), 4, None), ((640, 480), 3, Some(5)), ((2400, 400), 0, None)]
             {
                 for aspect in [16.0 / 9.0, 4.0 / 3.0, 0.1, 100.0] {
-                    let cells = cells(Ground { tiles, size, columns, gap, aspect });
+                    let cells = cells(Grid { tiles, size, columns, gap, aspect });
                     assert_eq!(cells.len(), tiles);
                     for (n, a) in cells.iter().enumerate() {
                         assert!([a.x, a.y, a.width, a.height].iter().all(|side| side % 2 == 0 && *side >= 0));
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_last_row_with_fewer_stands_in_the_middle() {
-        let cells = cells(ground(3));
+        let cells = cells(grid(3));
         let middle = cells[2].x + cells[2].width / 2;
         assert!((middle - 960).abs() <= 2, "{cells:?}");
         assert!(cells[2].y > cells[0].y);

@@ -1,45 +1,44 @@
 //! Many streams in one picture: `type: mosaic`.
 //!
-//! It wants its streams to run for as long as it runs itself. On each slot of its rate it takes what is
-//! newest of each, decodes only those that showed something new, and draws only if something changed. A tile
-//! keeps its last picture: when its stream is away it is dimmed and says since when; one that never had a
-//! picture says why.
+//! It keeps its streams running for as long as it runs itself. On each tick it takes the newest frame of
+//! each, decodes only new ones, and draws only if something changed. A tile keeps its last picture: when its
+//! stream is away it is dimmed and shows since when; a tile that never had a picture shows the reason.
 
 mod canvas;
+pub(super) mod error;
 mod layout;
 mod tile;
-mod tile_queue;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use canvas::Board;
+use canvas::MosaicCanvas;
+use error::MosaicError;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use tile::Tile;
-use tile_queue::Turns;
 use tokio::time::{Instant, sleep};
 
 use super::{Source, SourceError, Upstreams, generated::wall_clock_interval::Ticker};
 use crate::{
     bus::{DropReason, Sink},
     config::{Limits, MosaicConfig},
-    imaging::{PictureMemory, Pool, PoolError, codec::CodecError, cpu_pool::StreamQueue},
-    limits::{BudgetError, BytePermit},
+    imaging::{PictureMemory, Pool, PoolError, cpu_pool::StreamQueue},
+    limits::BytePermit,
     media::frame::Frame,
 };
 
-/// The first picture waits so long for streams that are starting: a snapshot should show them.
+/// Time for which the first picture waits for streams that are starting: a snapshot should show them.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 
-/// Interval at which the mosaic checks meanwhile whether their pictures have come.
+/// Interval at which the mosaic meanwhile checks for their pictures.
 const FIRST_LOOK: Duration = Duration::from_millis(25);
 
-/// Proportions are the same for the layout when they differ less than a twentieth.
+/// Steps per unit of the aspect ratio that the layout tells apart: a twentieth.
 const ASPECT_STEPS: f64 = 20.0;
 
-/// Draws many streams as one.
+/// A source that draws many streams as one.
 #[derive(Debug)]
 pub struct MosaicSource {
     config: MosaicConfig,
@@ -48,22 +47,8 @@ pub struct MosaicSource {
     upstreams: Arc<dyn Upstreams>,
 }
 
-/// Why a mosaic cannot be drawn.
-#[derive(Debug, thiserror::Error)]
-pub enum MosaicError {
-    /// It cannot be encoded.
-    #[error(transparent)]
-    Codec(#[from] CodecError),
-    /// Drawing panicked, or needs too much memory.
-    #[error(transparent)]
-    Pool(#[from] PoolError),
-    /// There is no memory to keep its planes.
-    #[error("no memory to keep its picture, for which a quarter of limits.max_decode_bytes is reserved: {0}")]
-    Memory(#[from] BudgetError),
-}
-
 impl MosaicSource {
-    /// A source that shows what `config` says.
+    /// Creates a source that draws the streams of `config`.
     pub fn new(
         config: MosaicConfig,
         limits: &Limits,
@@ -81,13 +66,13 @@ impl MosaicSource {
         let mut tiles = self.config.of.iter().map(join).collect::<Result<Vec<_>, _>>()?;
         let titles = tiles.iter().map(|tile| tile.title().to_owned()).collect();
         let memory = self.pool.memory();
-        let kept = memory.keep(Board::bytes_kept(&self.config)).map_err(MosaicError::from)?;
-        let board = Board::new(&self.config, titles, self.max_pixels).map_err(MosaicError::from)?;
+        let kept = memory.keep(MosaicCanvas::bytes_kept(&self.config)).map_err(MosaicError::from)?;
+        let canvas = MosaicCanvas::new(&self.config, titles, self.max_pixels).map_err(MosaicError::from)?;
         let mut painter = Painter {
-            board: Arc::new(Mutex::new(board)),
+            canvas: Arc::new(Mutex::new(canvas)),
             memory: memory.clone(),
             _kept: kept,
-            turns: Turns::new(&self.pool),
+            queue: self.pool.lane(),
             aspect: layout::USUAL_ASPECT,
         };
         first_pictures(&mut tiles).await;
@@ -96,10 +81,10 @@ impl MosaicSource {
             ticker.next().await;
             if painter.update(&mut tiles, sink).await? {
                 let jpeg = painter
-                    .work(Board::bytes_to_encode(&self.config), |board, _| board.encode())
+                    .work(MosaicCanvas::bytes_to_encode(&self.config), |canvas, _| canvas.encode())
                     .await
                     .map_err(MosaicError::from)?;
-                // Our own encoder's pictures are whole; if not, the sink counts it.
+                // Our own encoder's pictures are valid; if not, the sink counts it.
                 let _ = sink.jpeg(jpeg.map_err(MosaicError::from)?);
             }
         }
@@ -116,21 +101,21 @@ impl Source for MosaicSource {
 async fn first_pictures(tiles: &mut [Tile]) {
     let started = Instant::now();
     loop {
-        tiles.iter_mut().for_each(Tile::look_again);
-        if !tiles.iter().any(Tile::may_come) || started.elapsed() >= FIRST_WAIT {
+        tiles.iter_mut().for_each(Tile::refresh);
+        if !tiles.iter().any(Tile::is_expected) || started.elapsed() >= FIRST_WAIT {
             return;
         }
         sleep(FIRST_LOOK).await;
     }
 }
 
-/// The board, worked on in the pool.
+/// Draws on the canvas in the CPU pool.
 struct Painter {
-    board: Arc<Mutex<Board>>,
+    canvas: Arc<Mutex<MosaicCanvas>>,
     memory: Arc<PictureMemory>,
-    /// The board's memory.
+    /// Memory reserved for the canvas.
     _kept: BytePermit,
-    turns: Turns,
+    queue: crate::imaging::cpu_pool::Lane,
     aspect: f64,
 }
 
@@ -138,54 +123,55 @@ impl Painter {
     async fn work<T: Send + 'static>(
         &mut self,
         bytes: usize,
-        job: impl FnOnce(&mut Board, &PictureMemory) -> T + Send + 'static,
+        job: impl FnOnce(&mut MosaicCanvas, &PictureMemory) -> T + Send + 'static,
     ) -> Result<T, PoolError> {
-        let (board, memory) = (self.board.clone(), self.memory.clone());
-        self.turns.run(bytes, move || job(&mut lock(&board), &memory)).await
+        let (canvas, memory) = (self.canvas.clone(), self.memory.clone());
+        self.queue.run(bytes, move || job(&mut lock(&canvas), &memory)).await
     }
 
-    /// Paints the tiles that changed; whether there were any.
+    /// Paints the tiles that changed; false if there were none.
     async fn update(&mut self, tiles: &mut [Tile], sink: &Sink) -> Result<bool, MosaicError> {
-        tiles.iter_mut().for_each(Tile::look_again);
+        tiles.iter_mut().for_each(Tile::refresh);
         let aspect = usual_aspect(tiles.iter().filter_map(|tile| tile.aspect()), self.aspect);
         if aspect != self.aspect {
             self.aspect = aspect;
-            self.work(0, move |board, _| board.lay_out(aspect)).await?;
-            tiles.iter_mut().for_each(Tile::start_again);
+            self.work(0, move |canvas, _| canvas.lay_out(aspect)).await?;
+            tiles.iter_mut().for_each(Tile::invalidate);
         }
         let mut changed = false;
         for (n, tile) in tiles.iter_mut().enumerate() {
-            if let Some(frame) = tile.next() {
+            if let Some(frame) = tile.take_pending() {
                 let taken = self.take(n, frame.clone()).await;
                 if taken.is_err() {
                     sink.dropped(DropReason::Invalid);
                 }
-                tile.took(frame, taken.err());
+                tile.set_decoded(frame, taken.err());
                 changed = true;
             }
-            if let Some(look) = tile.new_look() {
-                let bytes = lock(&self.board).bytes_to_paint(n, &look);
-                self.work(bytes, move |board, memory| board.paint(n, &look, memory)).await??;
+            if let Some(content) = tile.take_changed_content() {
+                let bytes = lock(&self.canvas).bytes_to_paint(n, &content);
+                self.work(bytes, move |canvas, memory| canvas.paint(n, &content, memory)).await??;
                 changed = true;
             }
         }
         Ok(changed)
     }
 
-    /// Decodes a tile's picture. What is wrong with it is told; a panic of the decoder is.
+    /// Decodes a tile's picture. Errors in it are returned, and so is a panic of the decoder.
     async fn take(&mut self, n: usize, frame: Frame) -> Result<(), String> {
-        let bytes = lock(&self.board).bytes_to_take(n, &frame);
-        let taken = self.work(bytes, move |board, memory| board.take(n, &frame, memory)).await;
+        let bytes = lock(&self.canvas).bytes_to_take(n, &frame);
+        let taken = self.work(bytes, move |canvas, memory| canvas.take(n, &frame, memory)).await;
         taken.map_err(|panicked| panicked.to_string())?.map_err(|error| error.to_string())
     }
 }
 
-/// A panic while it was locked leaves a tile half painted at worst, until its next picture.
-fn lock(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
-    board.lock().unwrap_or_else(PoisonError::into_inner)
+/// Locks the canvas. A panic of an earlier holder leaves a tile half painted at worst, until its next
+/// picture.
+fn lock(canvas: &Mutex<MosaicCanvas>) -> MutexGuard<'_, MosaicCanvas> {
+    canvas.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The proportions that most pictures have; those of now unless others are more.
+/// Returns the aspect ratio of most pictures; `now` unless another one is more frequent.
 fn usual_aspect(aspects: impl Iterator<Item = f64>, now: f64) -> f64 {
     let step = |aspect: f64| (aspect * ASPECT_STEPS).round() as i64;
     let aspects: Vec<f64> = aspects.collect();

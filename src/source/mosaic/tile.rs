@@ -1,37 +1,37 @@
-//! One stream of a mosaic: its newest picture, and what its tile shows.
+//! One stream of a mosaic: its newest picture, and the content of its tile.
 
 use std::time::Duration;
 
 use jiff::Zoned;
 
-use super::canvas::{self, Look};
+use super::canvas::{self, TileContent};
 use crate::{
     media::frame::{Frame, FrameKind},
     source::{Health, Upstream, offline_image::card::since_when},
 };
 
-/// A stream that was away for less than this is not called stale: cameras that close after each picture are
-/// mostly away.
+/// Time for which a stream may be away before its picture is stale: cameras that close after each picture are
+/// away most of the time.
 const STALE_AFTER: Duration = Duration::from_secs(2);
 
-/// Said before anything is known.
+/// Text of a tile whose stream is not known to be away.
 const STARTING: &str = "waiting for the first picture";
 
-/// A stream, and how its tile is painted.
+/// A stream, and the painted state of its tile.
 #[derive(Debug)]
 pub(super) struct Tile {
     upstream: Upstream,
     seen: u64,
     health: Health,
-    /// Why it was away at last: it stays readable while the next try is on.
+    /// The last reason why it was away, which stays readable during the next try.
     reason: Option<String>,
-    /// Came, and is not decoded yet.
-    waiting: Option<Frame>,
-    /// The last that could be decoded.
+    /// The newest picture, not yet decoded.
+    pending: Option<Frame>,
+    /// The last picture that could be decoded.
     last: Option<Frame>,
     /// The error of the newest picture.
     refused: Option<String>,
-    painted: Option<Look>,
+    painted: Option<TileContent>,
 }
 
 impl Tile {
@@ -42,7 +42,7 @@ impl Tile {
             seen: 0,
             health,
             reason: None,
-            waiting: None,
+            pending: None,
             last: None,
             refused: None,
             painted: None,
@@ -53,14 +53,14 @@ impl Tile {
         &self.upstream.title
     }
 
-    /// Takes what is newest, and how the stream is.
-    pub(super) fn look_again(&mut self) {
+    /// Updates its newest picture and the state of its stream.
+    pub(super) fn refresh(&mut self) {
         self.health = (self.upstream.health)();
         if let Health::Away(reason) = &self.health {
             // A tile is for everybody who may see the mosaic.
             self.reason = Some(reason.public().to_owned());
         }
-        // An error means that the stream has ended, which its health says too.
+        // An error means that the stream has ended, which its state shows too.
         if !self.upstream.shows.has_changed().unwrap_or(false) {
             return;
         }
@@ -69,35 +69,35 @@ impl Tile {
             newest.filter(|newest| newest.frame.kind() == FrameKind::Picture && newest.seq != self.seen);
         if let Some(picture) = picture {
             self.seen = picture.seq;
-            self.waiting = Some(picture.frame.clone());
+            self.pending = Some(picture.frame.clone());
         }
     }
 
-    /// Whether its first picture can be expected at any moment.
-    pub(super) fn may_come(&self) -> bool {
-        self.waiting.is_none() && self.reason.is_none() && !matches!(self.health, Health::Away(_))
+    /// Whether its first picture may arrive at any moment.
+    pub(super) fn is_expected(&self) -> bool {
+        self.pending.is_none() && self.reason.is_none() && !matches!(self.health, Health::Away(_))
     }
 
-    /// Width by height of its picture.
+    /// Returns the aspect ratio of its picture.
     pub(super) fn aspect(&self) -> Option<f64> {
-        self.waiting.as_ref().or(self.last.as_ref()).map(canvas::aspect)
+        self.pending.as_ref().or(self.last.as_ref()).map(canvas::aspect)
     }
 
-    /// Its tile is empty: everything is to be painted again.
-    pub(super) fn start_again(&mut self) {
+    /// Marks its tile as cleared, so that everything is painted again.
+    pub(super) fn invalidate(&mut self) {
         self.painted = None;
-        if self.waiting.is_none() {
-            self.waiting = self.last.take();
+        if self.pending.is_none() {
+            self.pending = self.last.take();
         }
     }
 
-    /// A picture to decode.
-    pub(super) fn next(&mut self) -> Option<Frame> {
-        self.waiting.take()
+    /// Returns the picture to decode, if there is a new one.
+    pub(super) fn take_pending(&mut self) -> Option<Frame> {
+        self.pending.take()
     }
 
-    /// It was decoded, or refused.
-    pub(super) fn took(&mut self, frame: Frame, refused: Option<String>) {
+    /// Records that `frame` was decoded, or why it could not be.
+    pub(super) fn set_decoded(&mut self, frame: Frame, refused: Option<String>) {
         if refused.is_none() {
             self.last = Some(frame);
             self.painted = None;
@@ -106,23 +106,23 @@ impl Tile {
     }
 
     /// Returns the content to paint, if it differs from the painted one.
-    pub(super) fn new_look(&mut self) -> Option<Look> {
-        let look = self.look();
-        if self.painted.as_ref() == Some(&look) {
+    pub(super) fn take_changed_content(&mut self) -> Option<TileContent> {
+        let content = self.content();
+        if self.painted.as_ref() == Some(&content) {
             return None;
         }
-        self.painted = Some(look.clone());
-        Some(look)
+        self.painted = Some(content.clone());
+        Some(content)
     }
 
-    fn look(&self) -> Look {
+    fn content(&self) -> TileContent {
         match (&self.last, &self.health) {
-            (Some(_), Health::Live) => Look::Picture,
-            (Some(last), _) if last.arrived().elapsed() < STALE_AFTER => Look::Picture,
-            (Some(last), _) => Look::Stale(since_when(last.taken(), &Zoned::now())),
+            (Some(_), Health::Live) => TileContent::Picture,
+            (Some(last), _) if last.arrived().elapsed() < STALE_AFTER => TileContent::Picture,
+            (Some(last), _) => TileContent::Stale(since_when(last.taken(), &Zoned::now())),
             (None, _) => {
                 let reason = self.refused.as_ref().or(self.reason.as_ref());
-                Look::Card(reason.map_or(STARTING, String::as_str).to_owned())
+                TileContent::Card(reason.map_or(STARTING, String::as_str).to_owned())
             }
         }
     }

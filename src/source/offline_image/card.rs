@@ -18,13 +18,13 @@ use crate::{
     media::frame::Frame,
 };
 
-/// When the stream has shown no picture yet.
+/// Size of the card when the stream has shown no picture yet.
 const USUAL_SIZE: (u16, u16) = (640, 360);
 
-/// Below this no letter could be read; the card is drawn larger than the picture was.
+/// Minimum side: below it no letter could be read, so the card is drawn larger than the picture was.
 const MIN_SIDE: u16 = 64;
 
-/// Above this the card takes memory and time and shows no more; it keeps the picture's proportions.
+/// Maximum side: a larger card takes memory and time and shows no more. It keeps the picture's aspect ratio.
 const MAX_SIDE: u16 = 1920;
 
 const TOP: Color = rgb(0x1d232c);
@@ -34,7 +34,7 @@ const TITLE: Color = rgb(0xf3f5f8);
 const SINCE: Color = rgb(0xc2c9d3);
 const REASON: Color = rgb(0x8b95a3);
 
-/// Draws the card for a stream. Takes some milliseconds: belongs in the pool.
+/// Draws the card for a stream. Takes some milliseconds, so it belongs in the CPU pool.
 ///
 /// `size` is that of the stream's last picture, so that a page does not jump; it is kept within 64 to 1920
 /// pixels a side.
@@ -56,7 +56,7 @@ fn card_size((width, height): (u16, u16)) -> Size {
     Size { width: side(width), height: side(height) }
 }
 
-/// "no picture since 14:03:22", with the date when that was not today.
+/// Returns a text such as "no picture since 14:03:22", with the date unless it is today.
 pub(in crate::source) fn since_when(since: SystemTime, now: &Zoned) -> String {
     let since = Timestamp::try_from(since).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::system());
     let format = if since.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" };

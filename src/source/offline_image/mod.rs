@@ -1,7 +1,7 @@
-//! The picture that viewers get while a source is away, in the configured style: the [`card`], the last
-//! picture dimmed, or a picture of the user's own; the last two with the text of the card below.
+//! The image that viewers get while a source is away, in the configured style: the [`card`], the last picture
+//! dimmed, or a picture of the user's own; the last two with the text of the card below.
 //!
-//! Whatever cannot be drawn as it was chosen becomes the card, which says why.
+//! An image that cannot be drawn is replaced by the card, which says why.
 
 pub mod card;
 
@@ -30,28 +30,27 @@ use crate::{
     media::frame::Frame,
 };
 
-/// Largest picture of the user's own, in bytes and in pixels: photographs are smaller, and a worker holds one
-/// at a time.
+/// Limits of a picture of the user's own: photographs are smaller, and a worker holds one at a time.
 const IMAGE_LIMITS: PictureLimits =
     PictureLimits { max_frame_bytes: 32 * 1024 * 1024, max_frame_pixels: 50_000_000 };
 
-/// A larger picture takes memory and time and shows no more; it is made smaller.
+/// Maximum side: a larger picture takes memory and time and shows no more, so it is scaled down.
 const MAX_SIDE: usize = 1920;
 
-/// Of a card: drawn in three bytes for each pixel, and encoded; and its letters.
+/// Memory of a card: three bytes per pixel to draw, some to encode, and its letters.
 const CARD_BYTES_PER_PIXEL: usize = 5;
 const SMALL_CARD_BYTES: usize = 512 * 1024;
 
-/// Below this no letter could be read; a smaller picture is made larger.
+/// Minimum side: below it no letter could be read, so a smaller picture is scaled up.
 const MIN_SIDE: usize = 64;
 
 const QUALITY: u8 = 85;
 
-/// Part of its brightness and of its colours that the last picture keeps, in 256ths.
+/// Brightness and colour that the last picture keeps, in 256ths.
 const DIMMED: u32 = 110;
 const FADED: i32 = 90;
 
-/// Around a picture of other proportions than the stream's.
+/// Background of a picture with another aspect ratio than the stream's.
 const GROUND: [u8; 3] = [0x11, 0x15, 0x1b];
 
 const SHADE: Ink = Ink { color: rgb(0x11151b), alpha: 0xd8 };
@@ -66,19 +65,19 @@ pub struct StandIn {
     pub style: Placeholder,
     /// The stream's title.
     pub title: String,
-    /// Why there is no picture.
+    /// The reason why there is no picture.
     pub reason: String,
-    /// Since when.
+    /// The time since when there is none.
     pub since: SystemTime,
     /// The stream's last picture.
     pub last: Option<Frame>,
-    /// The most pixels that it may have.
+    /// Maximum number of its pixels.
     pub max_pixels: u64,
 }
 
 impl StandIn {
-    /// Returns the bytes of memory that [`draw`] takes, besides those of a file: of that it takes them
-    /// itself. Never more than `most`, which are enough for a card.
+    /// Returns the bytes of memory that [`draw`] needs, besides those for a file, which it reserves itself.
+    /// Never more than `most`, which are enough for a card.
     pub fn bytes(&self, most: usize) -> usize {
         let of_last = match (&self.style, &self.last) {
             (Placeholder::Last, Some(last)) => bytes_of(last),
@@ -91,7 +90,7 @@ impl StandIn {
     }
 }
 
-/// A picture of this size and more than a card is decoded, made smaller and encoded.
+/// Returns the bytes to decode `frame`, scale it and encode it.
 fn bytes_of(frame: &Frame) -> usize {
     let jpeg = footprint::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
     let pixels = (MAX_SIDE * MAX_SIDE) as u64;
@@ -100,8 +99,8 @@ fn bytes_of(frame: &Frame) -> usize {
     footprint::recoding(&jpeg, 1, stages, (pixels, QUALITY))
 }
 
-/// Draws it. Takes some milliseconds, and reads a file: belongs in the pool, with [`StandIn::bytes`] of its
-/// memory.
+/// Draws the image. Takes some milliseconds and reads a file, so it belongs in the CPU pool, with
+/// [`StandIn::bytes`] of its memory.
 pub fn draw(wanted: &StandIn, memory: &PictureMemory) -> Frame {
     let most = memory.most_bytes();
     let drawn = match (&wanted.style, &wanted.last) {
@@ -122,8 +121,8 @@ pub fn draw(wanted: &StandIn, memory: &PictureMemory) -> Frame {
                 let _decoding = reserve(bytes_of(&image))?;
                 picture(&image, last.as_ref(), wanted, false).map_err(|error| error.to_string())
             })
-            // The card is for everybody, and the file's path and what is wrong with it is not: that was said
-            // at the start.
+            // The card is for everybody, and the file's path and error are not: they were logged at the
+            // start.
             .map_err(|_| "framecast check says why".to_owned()),
         (Placeholder::Card | Placeholder::None | Placeholder::Last, _) => {
             return card(wanted, &wanted.reason);
@@ -134,10 +133,10 @@ pub fn draw(wanted: &StandIn, memory: &PictureMemory) -> Frame {
     })
 }
 
-/// Reason why a file cannot be the offline image of a stream.
+/// The reason why a file cannot be the offline image of a stream.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
-    /// The file cannot be read, or is no picture.
+    /// The file cannot be read, or is not a picture.
     #[error("{0}")]
     Broken(String),
     /// The picture takes more memory than all pictures together may have.
@@ -148,7 +147,7 @@ pub enum ImageError {
     Memory {
         /// Bytes that it takes.
         needed: usize,
-        /// Bytes that they may have.
+        /// Bytes that all pictures may have.
         most: usize,
     },
 }
@@ -193,14 +192,14 @@ fn decode(frame: &Frame, denominator: u8, max_pixels: u64, planes: &mut Planes) 
     codec().decode_planes(frame.jpeg(), Wanted { denominator, gray: false, max_pixels }, planes)
 }
 
-/// `frame` upright, in the size of `like` if that is there, with the card's words.
+/// Draws `frame` upright, in the size of `like` if there is one, with the card's text.
 fn picture(frame: &Frame, like: Option<&Frame>, wanted: &StandIn, dim: bool) -> Result<Frame, CodecError> {
     let max_pixels = if dim { wanted.max_pixels } else { IMAGE_LIMITS.max_frame_pixels };
     let size = upright_size(frame);
     let whole = within(like.map_or(size, upright_size));
     let fitted = fit(size, whole);
     let turn = Turn::upright(frame.jpeg());
-    // Before it is turned.
+    // Before rotation.
     let (from, to) = ((usize::from(frame.width()), usize::from(frame.height())), turn.size(fitted));
     let ratio = (from.0 as f64 / to.0 as f64).min(from.1 as f64 / to.1 as f64);
     let (mut decoded, mut moved) = (Planes::default(), Planes::default());
@@ -225,14 +224,14 @@ fn upright_size(frame: &Frame) -> (usize, usize) {
     turn.size((usize::from(frame.width()), usize::from(frame.height())))
 }
 
-/// Returns a size with these proportions, no larger and no smaller than can be shown.
+/// Returns a size with these proportions, within the bounds of an image.
 fn within((width, height): (usize, usize)) -> (usize, usize) {
     let by = (MAX_SIDE as f64 / width.max(height) as f64).min(1.0);
     let side = |side: usize| ((side as f64 * by).round() as usize).clamp(MIN_SIDE, MAX_SIDE);
     (side(width), side(height))
 }
 
-/// The largest size of these proportions within another.
+/// Returns the largest size of these proportions within another.
 fn fit((width, height): (usize, usize), within: (usize, usize)) -> (usize, usize) {
     let by = (within.0 as f64 / width as f64).min(within.1 as f64 / height as f64);
     // A picture that lacks a pixel or two is widened: hairlines at its sides would look like a mistake.
@@ -243,13 +242,13 @@ fn fit((width, height): (usize, usize), within: (usize, usize)) -> (usize, usize
     (side(width, within.0), side(height, within.1))
 }
 
-/// A 4:2:0 picture in the middle of a larger ground.
+/// Centres a 4:2:0 picture on a larger background.
 fn framed(picture: &Planes, (width, height): (usize, usize)) -> Result<Planes, CodecError> {
     let mut canvas = Planes::default();
     canvas.reshape(width, height, Sampling::S420)?;
     let [r, g, b] = GROUND;
     let ground = from_rgb(crate::config::Color { r, g, b });
-    // Even, so that colours stay with their pixels.
+    // Even, because colour samples cover two pixels.
     let middle = |whole: usize, own: usize| ((whole - own) / 2) & !1;
     let (left, top) = (middle(width, picture.width()), middle(height, picture.height()));
     for (n, byte) in ground.into_iter().enumerate() {
@@ -275,7 +274,7 @@ fn darken(planes: &mut Planes) {
     }
 }
 
-/// Title, since when, and why, from the bottom up.
+/// Writes title, time and reason, from the bottom up.
 fn write(canvas: &mut Planes, wanted: &StandIn) {
     let (width, height) = (canvas.width(), canvas.height());
     let unit = (height as f32 / 18.0).min(width as f32 / 26.0);

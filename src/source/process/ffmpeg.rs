@@ -1,22 +1,22 @@
-//! The short forms `rtsp` and `v4l2`: what they ask of ffmpeg.
+//! The ffmpeg command lines of the short forms `rtsp` and `v4l2`.
 
 use std::time::Duration;
 
-use super::redact::Hidden;
+use super::redact::Redactor;
 use crate::config::{ExecConfig, RtspConfig, RtspTransport, Secret, Size, SourceConfig, V4l2Config};
 
-/// Looked for on `PATH`.
+/// Name of the program, which is looked up on `PATH`.
 pub(super) const FFMPEG: &str = "ffmpeg";
 
-/// JPEG quality of cameras that give no JPEGs and have no key for it.
+/// JPEG quality for devices that deliver no JPEGs.
 const V4L2_QUALITY: u8 = 85;
 
-/// ffmpeg's own scale of quantisers, from best to worst.
+/// The best and the worst value of ffmpeg's quantiser scale.
 const BEST: u8 = 2;
 const WORST: u8 = 31;
 
-/// Returns the programs that a source of the configuration runs, one after the other until one produces
-/// frames; none if the source is not a program.
+/// Returns the programs that `source` stands for, to be tried in order until one writes frames; none if it is
+/// not a program.
 pub(super) fn programs(source: &SourceConfig) -> Option<Vec<ExecConfig>> {
     match source {
         SourceConfig::Exec(exec) => Some(vec![exec.clone()]),
@@ -26,23 +26,23 @@ pub(super) fn programs(source: &SourceConfig) -> Option<Vec<ExecConfig>> {
     }
 }
 
-/// The command line that a short form stands for, for people; without credentials.
+/// Returns the command line that a short form stands for, without credentials.
 pub fn explain(source: &SourceConfig) -> Option<String> {
     if matches!(source, SourceConfig::Exec(_)) {
         return None;
     }
     let program = programs(source)?.into_iter().next()?;
-    let hidden = Hidden::of(&program);
+    let redactor = Redactor::of(&program);
     let words = std::iter::once(program.program.as_str()).chain(program.arguments.iter().map(Secret::reveal));
-    Some(words.map(|word| hidden.clean(word)).collect::<Vec<_>>().join(" "))
+    Some(words.map(|word| redactor.redact(word)).collect::<Vec<_>>().join(" "))
 }
 
 fn of_rtsp(config: &RtspConfig) -> ExecConfig {
     let mut arguments = Arguments::new();
-    // Nothing is gathered before the first picture goes out.
+    // Nothing is buffered before the first picture is written.
     arguments.add(["-fflags", "nobuffer", "-flags", "low_delay"]);
     arguments.add(["-rtsp_transport", config.transport.as_str()]);
-    // Whatever the URL and the camera's answers contain, nothing else is opened: no file, no `concat:`, no
+    // Whatever the URL and the camera's responses contain, nothing else is opened: no file, no `concat:`, no
     // HTTP.
     arguments.add(["-protocol_whitelist", protocols(config)]);
     arguments.add(["-i", config.url.reveal(), "-an", "-sn"]);
@@ -50,7 +50,7 @@ fn of_rtsp(config: &RtspConfig) -> ExecConfig {
     arguments.finish(config.first_frame_timeout, config.frame_timeout)
 }
 
-/// Returns the protocols that ffmpeg may use for a camera: those of its sessions and pictures.
+/// Returns the protocols that ffmpeg may use for a camera's sessions and media.
 fn protocols(config: &RtspConfig) -> &'static str {
     let secured = config.url.reveal().starts_with("rtsps:");
     match (config.transport, secured) {
@@ -120,7 +120,7 @@ impl Arguments {
     }
 }
 
-/// A quality of 1 to 100 on ffmpeg's scale.
+/// Converts a quality of 1 to 100 to ffmpeg's quantiser scale.
 fn quantiser(quality: u8) -> u8 {
     let lost = 100 - u32::from(quality.min(100));
     let steps = u32::from(WORST - BEST);

@@ -1,9 +1,8 @@
-//! One running program with all that it starts, in a process group of its own.
+//! A running program and its children, in a process group of their own.
 //!
-//! However it is let go of (its source failed, was cancelled, panicked, the relay stops), the whole group is
-//! asked to end, and killed when it does not. Only when framecast itself is killed nobody can do that: then
-//! the program ends when it writes its next picture to a pipe that nobody reads (`SIGPIPE`), which for a
-//! camera's program is soon.
+//! However its run ends (failure, cancellation, panic, shutdown), the whole group is asked to terminate, and
+//! killed if it does not. Only when framecast itself is killed can nothing do that: then the program ends at
+//! its next write to a pipe without a reader (`SIGPIPE`), which for a camera's program is soon.
 
 use std::{
     io,
@@ -21,43 +20,43 @@ use tokio::{
     time::timeout,
 };
 
-use super::{exec::ProgramError, process_lock::Taken, redact::Hidden, stderr};
+use super::{error::ProgramError, process_lock::ProcessPermit, redact::Redactor, stderr};
 use crate::{
     config::{ADMIN_VARIABLE, ExecConfig},
     media::stream_name::StreamName,
 };
 
-/// A program that is asked to end gets so long for it: an RTSP session is closed in a round trip or two.
+/// Time for a program to terminate: an RTSP session is closed in a round trip or two.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// One that was killed is gone within this, unless it hangs in the kernel; then the next one starts beside
-/// it.
+/// Time for a killed program to disappear, unless it hangs in the kernel; then the next one starts beside it.
 const KILLED_WITHIN: Duration = Duration::from_secs(1);
 
-/// Behind the end of its output a program's exit status and last words come within this, mostly at once.
-const LAST_WORDS_WITHIN: Duration = Duration::from_millis(500);
+/// Time after the end of the output for the exit status and the rest of standard error, which mostly come at
+/// once.
+const EXIT_WITHIN: Duration = Duration::from_millis(500);
 
-/// A running program. Dropping it ends it, in the background.
+/// A running program. Dropping it terminates it, in the background.
 #[derive(Debug)]
 pub(super) struct Program {
     running: Option<Running>,
-    said: stderr::LastLine,
+    last_line: stderr::LastLine,
 }
 
 #[derive(Debug)]
 struct Running {
     child: Child,
     stdout: ChildStdout,
-    listening: JoinHandle<()>,
-    taken: Taken,
+    stderr_task: JoinHandle<()>,
+    permit: ProcessPermit,
 }
 
 impl Program {
-    /// Starts it. Without a shell; its standard input is empty.
+    /// Starts a program, without a shell and with empty standard input.
     pub(super) fn start(
         config: &ExecConfig,
         stream: &StreamName,
-        taken: Taken,
+        permit: ProcessPermit,
     ) -> Result<Self, ProgramError> {
         let mut command = Command::new(&config.program);
         command
@@ -74,18 +73,22 @@ impl Program {
         let failed = |error: io::Error| ProgramError::start(&config.program, &error);
         let mut child = command.spawn().map_err(failed)?;
         if let Some(group) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
-            taken.runs(group);
+            permit.set_group(group);
         }
         let stdout = child.stdout.take().expect("it is piped");
         let stderr = child.stderr.take().expect("it is piped");
-        let said = stderr::LastLine::default();
-        let listener =
-            stderr::Listener::new(stream.clone(), &config.program, Hidden::of(config), said.clone());
-        let listening = tokio::spawn(listener.listen(stderr));
-        Ok(Self { running: Some(Running { child, stdout, listening, taken }), said })
+        let last_line = stderr::LastLine::default();
+        let logger = stderr::StderrLogger::new(
+            stream.clone(),
+            &config.program,
+            Redactor::of(config),
+            last_line.clone(),
+        );
+        let stderr_task = tokio::spawn(logger.run(stderr));
+        Ok(Self { running: Some(Running { child, stdout, stderr_task, permit }), last_line })
     }
 
-    /// Adds what it has written to `buffer`; 0 is the end.
+    /// Appends bytes that the program has written to `buffer`; 0 is the end.
     pub(super) async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
         match &mut self.running {
             Some(running) => running.stdout.read_buf(buffer).await,
@@ -94,31 +97,31 @@ impl Program {
     }
 
     /// Returns the last line that the program wrote to standard error.
-    pub(super) fn said(&self) -> String {
-        self.said.get()
+    pub(super) fn last_line(&self) -> String {
+        self.last_line.get()
     }
 
     /// Returns the exit status, and the last line on standard error. Call it after the end of the output; the
     /// status is none when the program closed its output and keeps running.
-    pub(super) async fn last_words(&mut self) -> (Option<ExitStatus>, String) {
+    pub(super) async fn finish(&mut self) -> (Option<ExitStatus>, String) {
         let mut status = None;
         if let Some(running) = &mut self.running {
             let both = async {
                 status = running.child.wait().await.ok();
-                // An error means that listening panicked; then nothing more is said.
-                let _ = (&mut running.listening).await;
+                // An error means that the task panicked; then nothing more is read.
+                let _ = (&mut running.stderr_task).await;
             };
-            // What it started may hold the pipe open: what was said so far has to do.
-            let _ = timeout(LAST_WORDS_WITHIN, both).await;
+            // A child may hold the pipe open: the lines read so far have to do.
+            let _ = timeout(EXIT_WITHIN, both).await;
         }
-        (status, self.said.get())
+        (status, self.last_line.get())
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
         let Some(running) = self.running.take() else { return };
-        running.taken.terminate();
+        running.permit.terminate();
         // Without a runtime, or one that ends, the future is dropped, and with it `Running`, which kills.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(running.end());
@@ -127,21 +130,21 @@ impl Drop for Program {
 }
 
 impl Running {
-    /// Waits until all is gone that was asked to end, and kills the rest.
+    /// Waits until the group has terminated, and kills the rest.
     async fn end(mut self) {
         let gone = async {
-            // Read on: a program that waits for room in its pipe would not come to its end. The pipe closes
-            // when the last of the group has ended.
+            // Read on: a program that waits for space in its pipe would not come to its end. The pipe closes
+            // when the last process of the group has ended.
             let mut rest = [0; 16 * 1024];
             while matches!(self.stdout.read(&mut rest).await, Ok(1..)) {}
             self.child.wait().await
         };
         let in_time = timeout(GRACE, gone).await.is_ok();
-        // Those too that hold no pipe. The group's number was in use a moment ago, so it is nobody else's
+        // Processes without the pipe too. The group's number was in use a moment ago, so it is not reused
         // yet.
-        self.taken.kill();
+        self.permit.kill();
         if !in_time {
-            // Late: tokio collects what is left of it.
+            // Late: tokio reaps what is left of it.
             let _ = timeout(KILLED_WITHIN, self.child.wait()).await;
         }
     }
@@ -149,7 +152,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.taken.kill();
-        self.listening.abort();
+        self.permit.kill();
+        self.stderr_task.abort();
     }
 }

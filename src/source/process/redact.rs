@@ -1,25 +1,25 @@
-//! Takes credentials out of what a program says: it may repeat its arguments, and the log, pages and answers
-//! show it.
+//! Redacts credentials in the output of a program: it may repeat its arguments, and its output appears in the
+//! log, on pages and in responses.
 
 use crate::config::ExecConfig;
 
-/// Shorter values would be found in words that are no secrets.
+/// Minimum length of a secret: shorter values would be found in ordinary words.
 const SHORTEST_SECRET: usize = 4;
 
 /// Replacement for a secret.
 const STARS: &str = "***";
 
-/// The secrets that must not appear in the output of one program: the values of its environment variables,
-/// passwords of URLs in its arguments (or users without one, and values of the query), and all parts of any
-/// URL but scheme, host and port.
+/// Redacts the secrets of one program: the values of its environment variables, passwords of URLs in its
+/// arguments (or users without one, and values of the query), and all parts of any URL but scheme, host and
+/// port.
 #[derive(Debug, Default)]
-pub(super) struct Hidden {
+pub(super) struct Redactor {
     /// Longest first: one may be part of another.
     secrets: Vec<String>,
 }
 
-impl Hidden {
-    /// Returns the secrets that `config` passes to the program.
+impl Redactor {
+    /// Creates a redactor of the secrets that `config` passes to the program.
     pub(super) fn of(config: &ExecConfig) -> Self {
         let values = config.environment.iter().map(|(_, value)| value.reveal());
         let passwords = config.arguments.iter().flat_map(|argument| secrets_of(argument.reveal()));
@@ -29,8 +29,8 @@ impl Hidden {
         Self { secrets }
     }
 
-    /// `text` without secrets.
-    pub(super) fn clean(&self, text: &str) -> String {
+    /// Returns `text` without secrets.
+    pub(super) fn redact(&self, text: &str) -> String {
         let mut clean = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(found) = rest.find("://") {
@@ -41,7 +41,7 @@ impl Hidden {
                 behind.find(|c: char| c.is_whitespace() || "\"'`<>|".contains(c)).unwrap_or(behind.len());
             clean += &self.without_secrets(&rest[..scheme]);
             clean += &rest[scheme..found + 3];
-            clean += &place(&behind[..end]);
+            clean += &redact_url(&behind[..end]);
             rest = &behind[end..];
         }
         clean + &self.without_secrets(rest)
@@ -63,11 +63,11 @@ fn secrets_of(argument: &str) -> Vec<&str> {
     password.into_iter().chain(values).collect()
 }
 
-/// Host and port of what stands behind a URL's `://`. Where it is not clear which part that is, nothing.
-fn place(url: &str) -> String {
+/// Returns host and port of a URL without its scheme; stars where it is not clear which part they are.
+fn redact_url(url: &str) -> String {
     let host_of = |text: &str| text.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
     let host = match url.rsplit_once('@') {
-        // A password that was not encoded, or a path: `@` behind a slash may be in either.
+        // A password that was not encoded, or a path: `@` after a slash may be in either.
         Some((login, _)) if login.contains(['/', '?', '#']) => return STARS.to_owned(),
         Some((_, rest)) => host_of(rest),
         None => host_of(url),
@@ -90,8 +90,8 @@ mod tests {
     use super::*;
     use crate::config::Secret;
 
-    fn hidden() -> Hidden {
-        Hidden::of(&ExecConfig {
+    fn hidden() -> Redactor {
+        Redactor::of(&ExecConfig {
             program: "p".into(),
             arguments: [
                 "-i",
@@ -125,7 +125,7 @@ mod tests {
             ("://", "://"),
             ("Ünïcödé://ä", "Ünïcödé://ä"),
         ] {
-            assert_eq!(hidden().clean(text), clean);
+            assert_eq!(hidden().redact(text), clean);
         }
     }
 }

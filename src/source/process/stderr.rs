@@ -1,4 +1,4 @@
-//! Writes the standard error of a program to the log, within bounds and without credentials.
+//! Writes the standard error of a program to the log, rate-limited and without credentials.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -11,17 +11,17 @@ use tokio::{
 };
 use tracing::info;
 
-use super::redact::Hidden;
+use super::redact::Redactor;
 use crate::media::{multipart::content::is_invisible, stream_name::StreamName};
 
-/// Number of lines that are logged in each [`PERIOD`]: enough for the error messages of a start, but not for
+/// Maximum number of logged lines in each [`PERIOD`]: enough for the error messages of a start, but not for
 /// one of each frame.
 const LINES_PER_PERIOD: u32 = 20;
 
-/// Afterwards lines are logged again.
+/// Period of the rate limit.
 const PERIOD: Duration = Duration::from_secs(30);
 
-/// Longer lines are cut, in bytes: more is no sentence.
+/// Maximum length of a line, in bytes; the rest is cut off.
 const MAX_LINE: usize = 500;
 
 /// The last line that a program wrote to standard error. Clones share it.
@@ -29,7 +29,7 @@ const MAX_LINE: usize = 500;
 pub(super) struct LastLine(Arc<Mutex<String>>);
 
 impl LastLine {
-    /// The line; empty if it said nothing.
+    /// Returns the line; empty if there was none.
     pub(super) fn get(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -39,66 +39,66 @@ impl LastLine {
     }
 }
 
-/// Listens to one program.
+/// Logs the standard error of one program.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(super) struct StderrLogger {
     stream: StreamName,
     program: String,
-    hidden: Hidden,
+    redactor: Redactor,
     last: LastLine,
-    rate: Rate,
+    limiter: LineLimiter,
 }
 
-impl Listener {
-    pub(super) fn new(stream: StreamName, program: &str, hidden: Hidden, last: LastLine) -> Self {
-        Self { stream, program: program.to_owned(), hidden, last, rate: Rate::default() }
+impl StderrLogger {
+    pub(super) fn new(stream: StreamName, program: &str, redactor: Redactor, last: LastLine) -> Self {
+        Self { stream, program: program.to_owned(), redactor, last, limiter: LineLimiter::default() }
     }
 
-    /// Until the program has closed its end.
-    pub(super) async fn listen(mut self, mut stderr: impl AsyncRead + Unpin) {
+    /// Logs lines until the program has closed its end.
+    pub(super) async fn run(mut self, mut stderr: impl AsyncRead + Unpin) {
         let mut lines = Lines::default();
         let mut bytes = [0; 4096];
         while let Ok(count @ 1..) = stderr.read(&mut bytes).await {
             for &byte in &bytes[..count] {
                 if let Some(line) = lines.push(byte) {
-                    self.hear(&line, Instant::now());
+                    self.on_line(&line, Instant::now());
                 }
             }
-            // A program that chatters without a pause has its thread for one piece at a time.
+            // A program that writes without a pause gets its thread for one piece at a time.
             yield_now().await;
         }
         if let Some(line) = lines.push(b'\n') {
-            self.hear(&line, Instant::now());
+            self.on_line(&line, Instant::now());
         }
-        if let Some(unsaid) = self.rate.rest() {
-            self.tell_unsaid(unsaid);
+        if let Some(suppressed) = self.limiter.take_suppressed() {
+            self.log_suppressed(suppressed);
         }
     }
 
-    fn hear(&mut self, line: &[u8], now: Instant) {
-        let text = self.hidden.clean(&String::from_utf8_lossy(line));
-        // Colours and cursor movements are for terminals, and would write over other lines.
+    fn on_line(&mut self, line: &[u8], now: Instant) {
+        let text = self.redactor.redact(&String::from_utf8_lossy(line));
+        // Colours and cursor movements are for terminals, and would overwrite other lines.
         let text: String = text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect();
         let text = text.trim();
         if text.is_empty() {
             return;
         }
         self.last.set(text);
-        let Verdict { logged, unsaid_before } = self.rate.next(now);
-        if let Some(unsaid) = unsaid_before {
-            self.tell_unsaid(unsaid);
+        let Verdict { logged, suppressed_before } = self.limiter.next(now);
+        if let Some(suppressed) = suppressed_before {
+            self.log_suppressed(suppressed);
         }
         if logged {
-            info!(stream = %self.stream, program = self.program, "says: {text}");
+            info!(stream = %self.stream, program = self.program, "stderr: {text}");
         }
     }
 
-    fn tell_unsaid(&self, unsaid: u64) {
-        info!(stream = %self.stream, program = self.program, "said {unsaid} more lines");
+    fn log_suppressed(&self, suppressed: u64) {
+        info!(stream = %self.stream, program = self.program, "{suppressed} more lines suppressed");
     }
 }
 
-/// Takes a stretch of bytes apart at `\n` and `\r`, with which programs write over their last line.
+/// Splits bytes into lines at `\n` and `\r`, with which programs overwrite their last line.
 #[derive(Debug, Default)]
 struct Lines {
     line: Vec<u8>,
@@ -118,36 +118,36 @@ impl Lines {
     }
 }
 
-/// Counts lines, to log no more than [`LINES_PER_PERIOD`].
+/// Limits logged lines to [`LINES_PER_PERIOD`].
 #[derive(Debug, Default)]
-struct Rate {
+struct LineLimiter {
     since: Option<Instant>,
     lines: u32,
-    unsaid: u64,
+    suppressed: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
     logged: bool,
-    /// Lines of the period before that were not logged, if any.
-    unsaid_before: Option<u64>,
+    /// Lines of the previous period that were not logged, if any.
+    suppressed_before: Option<u64>,
 }
 
-impl Rate {
+impl LineLimiter {
     fn next(&mut self, now: Instant) -> Verdict {
-        let mut unsaid_before = None;
+        let mut suppressed_before = None;
         if self.since.is_none_or(|since| now.saturating_duration_since(since) >= PERIOD) {
-            unsaid_before = self.rest();
+            suppressed_before = self.take_suppressed();
             (self.since, self.lines) = (Some(now), 0);
         }
         let logged = self.lines < LINES_PER_PERIOD;
         self.lines = self.lines.saturating_add(1);
-        self.unsaid += u64::from(!logged);
-        Verdict { logged, unsaid_before }
+        self.suppressed += u64::from(!logged);
+        Verdict { logged, suppressed_before }
     }
 
-    fn rest(&mut self) -> Option<u64> {
-        Some(std::mem::take(&mut self.unsaid)).filter(|unsaid| *unsaid > 0)
+    fn take_suppressed(&mut self) -> Option<u64> {
+        Some(std::mem::take(&mut self.suppressed)).filter(|suppressed| *suppressed > 0)
     }
 }
 
@@ -157,12 +157,12 @@ mod tests {
 
     #[test]
     fn a_chatterer_is_logged_for_some_lines_and_counted_for_the_rest() {
-        let mut rate = Rate::default();
+        let mut limiter = LineLimiter::default();
         let start = Instant::now();
-        let logged = (0..1000).filter(|_| rate.next(start).logged).count();
+        let logged = (0..1000).filter(|_| limiter.next(start).logged).count();
         assert_eq!(logged, LINES_PER_PERIOD as usize);
-        assert_eq!(rate.next(start + PERIOD), Verdict { logged: true, unsaid_before: Some(980) });
-        assert_eq!(rate.rest(), None);
+        assert_eq!(limiter.next(start + PERIOD), Verdict { logged: true, suppressed_before: Some(980) });
+        assert_eq!(limiter.take_suppressed(), None);
     }
 
     #[tokio::test]
@@ -176,8 +176,8 @@ mod tests {
             (&"x".repeat(10_000), "x".repeat(MAX_LINE)),
         ] {
             let kept = LastLine::default();
-            let listener = Listener::new("door".parse().unwrap(), "p", Hidden::default(), kept.clone());
-            listener.listen(text.as_bytes()).await;
+            let logger = StderrLogger::new("door".parse().unwrap(), "p", Redactor::default(), kept.clone());
+            logger.run(text.as_bytes()).await;
             assert_eq!(kept.get(), last);
         }
     }

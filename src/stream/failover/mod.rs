@@ -1,4 +1,302 @@
-//! Switches between the sources of one stream.
+//! Failover between several sources of one stream: one that is more wanted than the one in use is tried beside
+//! it, and takes its place when frames have come from it for long enough.
+//!
+//! One is tried at a time, each in a run of its own with a lane of its own to the bus, so that no camera ever
+//! has two connections and viewers see no gap: the one in use is stopped when the first frame of the other has
+//! been shown.
+//!
+//! [`Failover`] holds the runs and says which one is next. Its owner, the stream's actor, starts them, keeps
+//! the time and moves the stream's state.
 
 pub mod priority;
-pub(crate) mod trial;
+mod trial;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use priority::{Candidates, Sources};
+use tracing::{info, warn};
+pub(super) use trial::Run;
+use trial::Trial;
+
+use super::{
+    ending::Ending,
+    pump::{Generation, Pump},
+};
+use crate::{bus::Lanes, config::StreamConfig, source::Reason};
+
+/// The runs of a stream's sources: the one in use and the one on trial.
+#[derive(Debug)]
+pub(super) struct Failover {
+    candidates: Candidates,
+    /// The number of the run in use, or of the stop that ended it.
+    generation: Generation,
+    pump: Option<Pump>,
+    trial: Option<Trial>,
+    /// Selects the run whose frames are shown.
+    lanes: Arc<Lanes>,
+}
+
+/// The run that a stream starts with or goes on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The run on trial, whose frames are good enough to be shown.
+    ShownTrial,
+    /// The run on trial, which has not given frames yet.
+    Trial,
+    /// A new run of the source at this position.
+    Start(usize),
+}
+
+/// The role of a run that has ended by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    InUse,
+    OnTrial,
+}
+
+impl Failover {
+    /// Creates the failover of a stream with `count` sources, none of which runs.
+    pub(super) fn new(count: usize) -> Self {
+        Self {
+            candidates: Candidates::new(count),
+            generation: 0,
+            pump: None,
+            trial: None,
+            lanes: Arc::default(),
+        }
+    }
+
+    /// Returns what is known about each source.
+    pub(super) fn candidates(&mut self) -> &mut Candidates {
+        &mut self.candidates
+    }
+
+    /// Returns the lanes that the sinks of the runs belong to.
+    pub(super) fn lanes(&self) -> &Arc<Lanes> {
+        &self.lanes
+    }
+
+    /// Returns the number of the run in use, or of the stop that ended it.
+    pub(super) fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// Returns whether the run in use has not ended.
+    pub(super) fn is_running(&self) -> bool {
+        self.pump.is_some()
+    }
+
+    /// Returns the reason for which there is no picture after a run ended in this way.
+    pub(super) fn reason(&self, ending: &Ending) -> Reason {
+        self.candidates.reason(ending)
+    }
+
+    /// Returns the state of all sources; `running` says whether the one in use runs.
+    pub(super) fn report(&self, running: bool) -> Sources {
+        self.candidates.report(running)
+    }
+
+    /// Returns the run to start with now, and makes its source the one in use.
+    pub(super) fn next(&mut self, now: Instant) -> Next {
+        if self.is_trial_ready() {
+            return Next::ShownTrial;
+        }
+        let position = self.candidates.choose(now);
+        if self.candidates.is_on_trial(position) { Next::Trial } else { Next::Start(position) }
+    }
+
+    /// Takes a new run as the one in use.
+    pub(super) fn begin(&mut self, run: Run) {
+        self.lanes.show(run.generation);
+        self.generation = run.generation;
+        self.pump = Some(run.pump);
+    }
+
+    /// Takes note that frames come from the source in use. Returns whether they came from another before, and
+    /// logs that.
+    pub(super) fn live(&mut self, config: &StreamConfig) -> bool {
+        let switched = self.candidates.live();
+        if switched {
+            self.log_switch(config);
+        }
+        switched
+    }
+
+    fn log_switch(&self, config: &StreamConfig) {
+        let position = self.candidates.in_use();
+        let source = source_label(config, position);
+        let why: Vec<_> = (0..position)
+            .filter_map(|n| {
+                let failure = self.candidates.failure(n)?;
+                Some(format!("{}: {}", source_label(config, n), failure.reason.detailed()))
+            })
+            .collect();
+        if why.is_empty() {
+            info!(stream = %config.name, "switched back to {source}");
+        } else {
+            warn!(stream = %config.name, "switched to {source}: {}", why.join("; "));
+        }
+    }
+
+    /// Returns the source to try next, and the time until then; none while one is on trial, and when the one
+    /// in use is the most wanted.
+    pub(super) fn next_trial(&self, now: Instant) -> Option<(usize, Duration)> {
+        if self.trial.is_some() { None } else { self.candidates.to_try(now) }
+    }
+
+    /// Takes a new run of the source at `position` as the one on trial.
+    pub(super) fn begin_trial(&mut self, position: usize, run: Run) {
+        self.candidates.begin_trial(position);
+        self.trial = Some(Trial::new(run));
+    }
+
+    /// Returns whether this run is on trial.
+    pub(super) fn is_on_trial(&self, generation: Generation) -> bool {
+        self.trial.as_ref().is_some_and(|trial| trial.run.generation == generation)
+    }
+
+    /// Takes note of the first frame of a run on trial. Returns the time since which its source has been well.
+    pub(super) fn trial_gives_frames(&mut self, generation: Generation, now: Instant) -> Option<Instant> {
+        let trial = self.trial.as_mut().filter(|trial| trial.run.generation == generation)?;
+        trial.gives_frames = true;
+        self.candidates.trial_gives_frames(now)
+    }
+
+    /// Returns whether the source in use gave frames before it ended, and only has to be started again.
+    pub(super) fn in_use_is_well(&self) -> bool {
+        self.candidates.in_use_is_well()
+    }
+
+    /// Has the next frame of a run on trial shown in place of those of the run in use. The future completes
+    /// when that frame has come.
+    pub(super) fn show_trial(
+        &mut self,
+        generation: Generation,
+    ) -> Option<impl Future<Output = ()> + 'static> {
+        let trial = self.trial.as_mut().filter(|trial| trial.run.generation == generation)?;
+        trial.takes_over = true;
+        self.lanes.show(generation);
+        let mut given = trial.run.sink.given();
+        let seen = *given.borrow_and_update();
+        // An error means that its sink is gone, and so is the trial.
+        Some(async move { drop(given.wait_for(|given| *given > seen).await) })
+    }
+
+    /// Returns whether the run on trial is to be shown when the one in use is away: then nothing need be
+    /// waited for.
+    pub(super) fn is_trial_ready(&self) -> bool {
+        let in_use_is_well = self.in_use_is_well();
+        self.trial.as_ref().is_some_and(|trial| trial.takes_over || (trial.gives_frames && !in_use_is_well))
+    }
+
+    /// Makes the run on trial, if there is one, the one in use. Returns the run before, which is to be ended.
+    pub(super) fn adopt_trial(&mut self) -> Option<Pump> {
+        let run = self.trial.take()?.run;
+        if let Some(position) = self.candidates.end_trial() {
+            self.candidates.take(position);
+        }
+        self.lanes.show(run.generation);
+        self.generation = run.generation;
+        self.pump.replace(run.pump)
+    }
+
+    /// Takes note of a run that has ended by itself. Returns its role; none if it was stopped meanwhile.
+    pub(super) fn ended(&mut self, generation: Generation, ending: &Ending, now: Instant) -> Option<Ended> {
+        if generation == self.generation {
+            // How long to wait before the next start asks the state machine.
+            self.pump = None;
+            return Some(Ended::InUse);
+        }
+        self.trial.take_if(|trial| trial.run.generation == generation)?;
+        self.lanes.show(self.generation);
+        self.candidates.trial_ended(ending, now);
+        Some(Ended::OnTrial)
+    }
+
+    /// Gives up all runs. Returns them, to be ended. `generation` is the number of this stop: nothing that the
+    /// runs report later is taken for a later run's.
+    pub(super) fn stop(&mut self, generation: Generation) -> Vec<Pump> {
+        self.generation = generation;
+        let trial = self.trial.take().map(|trial| {
+            self.candidates.end_trial();
+            trial.run.pump
+        });
+        [self.pump.take(), trial].into_iter().flatten().collect()
+    }
+}
+
+/// Returns the name of a source in the log, such as `source 2 (mjpeg 192.168.1.21)`.
+pub(super) fn source_label(config: &StreamConfig, position: usize) -> String {
+    let Some(source) = config.sources().nth(position) else { return String::new() };
+    let place = source.place().map(|place| format!(" {place}")).unwrap_or_default();
+    format!("source {} ({}{place})", position + 1, source.type_name())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::LocalBoxFuture;
+    use tracing::Span;
+
+    use super::*;
+    use crate::{
+        bus::{Bus, Sink, tests::tiny_frame},
+        source::{Source, SourceError},
+    };
+
+    struct Endless;
+
+    impl Source for Endless {
+        fn run<'a>(&'a mut self, _: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[actix::test]
+    async fn a_trial_is_shown_from_its_next_frame_on_and_the_run_before_is_ended() {
+        let plain = Sink::new(Arc::new(Bus::default()), None);
+        let shown = || plain.bus().stats().frames_in();
+        let mut failover = Failover::new(2);
+        let run = |failover: &Failover, generation| {
+            let sink = plain.in_lane(failover.lanes(), generation);
+            let (pump, _) = Pump::start(|| Box::new(Endless), sink.clone(), Span::none(), || {});
+            (Run { pump, generation, sink: sink.clone() }, sink)
+        };
+        let now = Instant::now();
+        let failed = Ending { reason: "broken".into(), orderly: false, live_for: Duration::ZERO };
+
+        assert_eq!(failover.next(now), Next::Start(0));
+        failover.begin(run(&failover, 1).0);
+        assert_eq!(failover.ended(1, &failed, now), Some(Ended::InUse));
+        assert!(!failover.is_running());
+        assert_eq!(failover.candidates().after(&failed, now), Duration::ZERO);
+        assert_eq!(failover.next(now), Next::Start(1));
+        let (fallback, fallback_sink) = run(&failover, 2);
+        failover.begin(fallback);
+        fallback_sink.frame(tiny_frame());
+        assert_eq!(shown(), 1);
+
+        assert_eq!(failover.next_trial(now).map(|(position, _)| position), Some(0));
+        let (trial, trial_sink) = run(&failover, 3);
+        failover.begin_trial(0, trial);
+        assert_eq!(failover.next_trial(now), None, "one at a time");
+        trial_sink.frame(tiny_frame());
+        assert_eq!(shown(), 1, "it is only tried");
+        assert_eq!(failover.trial_gives_frames(9, now), None);
+        assert_eq!(failover.trial_gives_frames(3, now), Some(now));
+        let taken_over = failover.show_trial(3).unwrap();
+        fallback_sink.frame(tiny_frame());
+        assert_eq!(shown(), 2, "the one in use is shown until the other has a frame");
+        trial_sink.frame(tiny_frame());
+        taken_over.await;
+        fallback_sink.frame(tiny_frame());
+        assert_eq!(shown(), 3);
+        assert!(failover.adopt_trial().is_some(), "two runs");
+        assert_eq!((failover.generation(), failover.is_on_trial(3)), (3, false));
+        assert_eq!(failover.ended(2, &failed, now), None, "it was stopped");
+        assert_eq!(failover.stop(4).len(), 1);
+        assert_eq!((failover.generation(), failover.is_running()), (4, false));
+    }
+}

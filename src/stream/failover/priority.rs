@@ -1,5 +1,5 @@
-//! The sources of a stream: which of them is started next, and how each has been doing. Pure: times come in,
-//! a choice goes out.
+//! The order of a stream's sources: which of them is started next, and how each has been doing. Pure: times
+//! come in, a choice goes out.
 //!
 //! A stream with one source is the simplest case: that one is started again after its delay. With several the
 //! first of the list that may be tried is; one that failed may be tried again when its own delay is over.
@@ -8,46 +8,46 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::{
     source::Reason,
-    stream::{backoff::Backoff, state::Ending},
+    stream::{backoff::Backoff, ending::Ending},
 };
 
-/// All sources of a stream, the most wanted first.
+/// All sources of a stream, the most preferred first.
 #[derive(Debug)]
 pub struct Candidates {
     list: Vec<Candidate>,
     in_use: usize,
-    /// Whose frames came last.
+    /// Position of the source whose frames came last.
     shown: usize,
     since: Option<SystemTime>,
-    /// Is tried beside the one in use.
+    /// Position of the source that is tried beside the one in use.
     on_trial: Option<usize>,
 }
 
 #[derive(Debug, Default)]
 struct Candidate {
     backoff: Backoff,
-    /// Not before this.
+    /// Earliest time of the next start.
     due: Option<Instant>,
     failure: Option<Failure>,
-    /// On trial it has given frames since then, orderly ends left aside.
+    /// Time since which it has given frames on trial, not counting orderly ends.
     well_since: Option<Instant>,
 }
 
-/// Why a source is away.
+/// The failure of a source that is away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// In words, without credentials.
+    /// Reason in words, without credentials.
     pub reason: Reason,
-    /// When it was first found to be away.
+    /// Time at which it was first found to be away.
     pub since: SystemTime,
 }
 
-/// Which of a stream's sources is in use, for people.
+/// The state of a stream's sources, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sources {
-    /// Its place in the list, from 0.
+    /// Position of the source in use, from 0.
     pub in_use: usize,
-    /// When its frames began to be shown.
+    /// Time at which its frames began to be shown.
     pub since: Option<SystemTime>,
     /// State of each source, in the order of the list.
     pub standings: Vec<Standing>,
@@ -60,7 +60,7 @@ pub struct Standing {
     pub doing: Doing,
     /// The last failure of the source; none while it works.
     pub failure: Option<Failure>,
-    /// When it may be tried again.
+    /// Time at which it may be tried again.
     pub due: Option<Instant>,
 }
 
@@ -78,7 +78,7 @@ pub enum Doing {
 }
 
 impl Doing {
-    /// For JSON.
+    /// Returns the name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InUse => "in_use",
@@ -96,12 +96,12 @@ impl Candidates {
         Self { list, in_use: 0, shown: 0, since: None, on_trial: None }
     }
 
-    /// Whether there is a choice.
+    /// Returns whether there are several sources.
     pub fn are_several(&self) -> bool {
         self.list.len() > 1
     }
 
-    /// The place of the one that is started, or was last.
+    /// Returns the position of the source that is started, or was last.
     pub fn in_use(&self) -> usize {
         self.in_use
     }
@@ -111,18 +111,18 @@ impl Candidates {
         self.list.get(position)?.failure.as_ref()
     }
 
-    /// Which one is to be started now.
+    /// Chooses the source to start now.
     pub fn choose(&mut self, now: Instant) -> usize {
         self.in_use = self.next(now).0;
         self.in_use
     }
 
-    /// Another is in use from now on.
+    /// Makes the source at `position` the one in use.
     pub fn take(&mut self, position: usize) {
         self.in_use = position;
     }
 
-    /// Frames come from the one in use; true if they came from another before.
+    /// Takes note that frames come from the source in use. Returns whether they came from another before.
     pub fn live(&mut self) -> bool {
         let candidate = &mut self.list[self.in_use];
         (candidate.failure, candidate.due) = (None, None);
@@ -134,14 +134,14 @@ impl Candidates {
         switched
     }
 
-    /// The one in use ended; how long to wait before the next is started. One that ended in an orderly way is
-    /// started again: cameras that close after each picture are well.
+    /// Takes note that the source in use ended, and returns how long to wait before the next is started. One
+    /// that ended in an orderly way is started again: cameras that close after each picture are well.
     pub fn after(&mut self, ending: &Ending, now: Instant) -> Duration {
         let delay = self.list[self.in_use].ended(ending, now);
         if ending.orderly || !self.are_several() { delay } else { self.next(now).1 }
     }
 
-    /// Why there is no picture: what is wrong with each of them, if there are several.
+    /// Returns the reason for which there is no picture: the failure of each source, if there are several.
     pub fn reason(&self, ending: &Ending) -> Reason {
         let away = self.list.iter().enumerate().filter_map(|(n, one)| Some((n, one.failure.as_ref()?)));
         if self.are_several() && !ending.orderly {
@@ -150,8 +150,8 @@ impl Candidates {
         ending.reason.clone()
     }
 
-    /// Nobody watches any more. What is known to be away is not forgotten where another can be used: the next
-    /// viewer would wait for it.
+    /// Resets the failures when nobody watches any more. What is known to be away is not forgotten where
+    /// another can be used: the next viewer would wait for it.
     pub fn rest(&mut self) {
         self.on_trial = None;
         let several = self.are_several();
@@ -164,51 +164,51 @@ impl Candidates {
         }
     }
 
-    /// While frames come: which one of those before the one in use is to be tried next, and in how long.
+    /// Returns the more preferred source to try next, and the time until then.
     pub fn to_try(&self, now: Instant) -> Option<(usize, Duration)> {
         let waits =
             |n: usize| self.list[n].due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
         (0..self.in_use).map(|n| (n, waits(n))).min_by_key(|&(n, wait)| (wait, n))
     }
 
-    /// One is tried beside the one in use.
+    /// Takes note that the source at `position` is tried beside the one in use.
     pub fn begin_trial(&mut self, position: usize) {
         self.on_trial = Some(position);
     }
 
-    /// Whether the one in use gave frames before it ended, and only has to be started again.
+    /// Returns whether the source in use gave frames before it ended, and only has to be started again.
     pub fn in_use_is_well(&self) -> bool {
         let last = &self.list[self.in_use];
         last.failure.is_none() && last.due.is_some()
     }
 
-    /// Whether it is the one that is tried.
+    /// Returns whether the source at `position` is on trial.
     pub fn is_on_trial(&self, position: usize) -> bool {
         self.on_trial == Some(position)
     }
 
-    /// Frames come from the one on trial; since when they have.
+    /// Takes note that frames come from the source on trial. Returns the time since which they have.
     pub fn trial_gives_frames(&mut self, now: Instant) -> Option<Instant> {
         let candidate = &mut self.list[self.on_trial?];
         candidate.failure = None;
         Some(*candidate.well_since.get_or_insert(now))
     }
 
-    /// The trial is over without having led to anything.
+    /// Takes note that the run on trial ended by itself.
     pub fn trial_ended(&mut self, ending: &Ending, now: Instant) {
         if let Some(position) = self.on_trial.take() {
             self.list[position].ended(ending, now);
         }
     }
 
-    /// The trial is over: it is the one in use now, or given up.
+    /// Ends the trial: its source is used now, or given up.
     pub fn end_trial(&mut self) -> Option<usize> {
         let position = self.on_trial.take()?;
         self.list[position].well_since = None;
         Some(position)
     }
 
-    /// All of it, for people; `running` says whether the one in use runs.
+    /// Returns the state of all sources, for people; `running` says whether the one in use runs.
     pub fn report(&self, running: bool) -> Sources {
         Sources { in_use: self.in_use, since: self.since, standings: self.standings(running) }
     }
@@ -228,8 +228,9 @@ impl Candidates {
         self.list.iter().enumerate().map(standing).collect()
     }
 
-    /// The one in use if it ended in an orderly way, else the first that may be started, else the one on
-    /// trial, which runs already, else the one that may be soonest.
+    /// Returns the source to start next, and the delay: the one in use if it ended in an orderly way, else
+    /// the first that may be started, else the one on trial, which runs already, else the one that may be
+    /// started soonest.
     fn next(&self, now: Instant) -> (usize, Duration) {
         let last = &self.list[self.in_use];
         if let (None, Some(due)) = (&last.failure, last.due) {
@@ -257,7 +258,7 @@ impl Candidates {
 }
 
 impl Candidate {
-    /// Takes note of an end; how long to wait before it is started again.
+    /// Takes note of an end, and returns how long to wait before the next start.
     fn ended(&mut self, ending: &Ending, now: Instant) -> Duration {
         let delay = self.backoff.after(ending);
         self.due = Some(now + delay);

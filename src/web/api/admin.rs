@@ -1,4 +1,4 @@
-//! Changing what runs: streams added over HTTP, pauses, restarts, and reading the configuration again. For
+//! Administration: streams added over HTTP, pauses, restarts, and reloads of the configuration. For
 //! administrators.
 //!
 //! A stream's settings are those of the file in JSON, and are checked as the file is: all that is wrong comes
@@ -17,13 +17,15 @@ use crate::{
     media::stream_name::{NameError, StreamName},
     registry::{Applied, Edit, Edited, EventKind},
     web::{
-        State,
-        middleware::{problem::Problem, uploads::Uploads},
-        streams::push::Body,
+        middleware::{
+            problem::Problem,
+            uploads::{begin, body::Body},
+        },
+        state::State,
     },
 };
 
-/// Longest settings of one stream, in bytes: a chart with all its series has less than a tenth.
+/// The maximum length of one stream's settings, in bytes: a chart with all its series has less than a tenth.
 const MAX_SETTINGS_BYTES: usize = 256 * 1024;
 
 /// The effect of a change: names of streams.
@@ -108,7 +110,7 @@ pub(in crate::web) async fn remove(state: State, name: web::Path<String>) -> Res
 /// `GET /api/streams/{name}/config`: a stream's settings as they were written, without credentials.
 pub(in crate::web) async fn config(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
     let known = match name.parse::<StreamName>() {
-        Ok(name) => state.control.settings(name).await,
+        Ok(name) => state.streams.control.settings(name).await,
         Err(_) => None,
     };
     let found = known.ok_or_else(|| {
@@ -120,38 +122,39 @@ pub(in crate::web) async fn config(state: State, name: web::Path<String>) -> Res
 
 /// `POST /api/streams/{name}/restart`: its source starts anew.
 pub(in crate::web) async fn restart(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let stream = state.stream(&name)?;
+    let stream = state.streams.find(&name)?;
     stream.restart().await;
-    state.events.add(Some(stream.name()), EventKind::Restarted, "");
+    state.streams.events.add(Some(stream.name()), EventKind::Restarted, "");
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `POST /api/streams/{name}/pause`: its source is let go, its viewers stay. Not kept over a restart.
 pub(in crate::web) async fn pause(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
-    state.stream(&name)?.pause().await;
+    state.streams.find(&name)?.pause().await;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `POST /api/streams/{name}/resume`.
 pub(in crate::web) async fn resume(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
-    state.stream(&name)?.resume().await;
+    state.streams.find(&name)?.resume().await;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `POST /api/reload`: the configuration is read again.
 pub(in crate::web) async fn reload(state: State) -> Result<HttpResponse, Problem> {
-    let applied = state.control.reload().await?;
+    let applied = state.streams.control.reload().await?;
     Ok(never_stored(StatusCode::OK, &report(&applied)))
 }
 
 async fn edit(state: &State, name: &str, edit: Edit) -> Result<HttpResponse, Problem> {
     let name: StreamName =
         name.parse().map_err(|error: NameError| unprocessable("name", error.to_string()))?;
-    let Edited { created, applied } = state.control.edit(name.clone(), edit).await?;
+    let Edited { created, applied } = state.streams.control.edit(name.clone(), edit).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let mut answer = never_stored(status, &report(&applied));
     if created
-        && let Ok(address) = header::HeaderValue::from_str(&format!("{}/api/streams/{name}", state.base_path))
+        && let Ok(address) =
+            header::HeaderValue::from_str(&format!("{}/api/streams/{name}", state.runtime.base_path))
     {
         answer.headers_mut().insert(header::LOCATION, address);
     }
@@ -206,7 +209,7 @@ async fn json_of(request: &HttpRequest, state: &State, body: &mut Body) -> Resul
         let detail = format!("the settings of a stream have at most {MAX_SETTINGS_BYTES} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
-    let upload = Uploads::admin(state, request)?;
+    let upload = begin::admin(state, request)?;
     let whole = body.whole(upload, MAX_SETTINGS_BYTES, too_large).await?;
     serde_json::from_slice(&whole).map_err(|error| {
         // Without what it found there, which may be a credential.

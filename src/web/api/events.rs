@@ -7,16 +7,17 @@ use actix_web::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::status::{disclosed, unix_seconds};
 use crate::{
     auth::Caller,
-    config::Role,
-    media::stream_name::StreamName,
     registry::Event,
     web::{
-        State,
         middleware::{access::known_or, problem::Problem},
-        query,
+        query::query,
+        response::{
+            disclosure::{disclosed, may_see},
+            numbers::unix_seconds,
+        },
+        state::State,
     },
 };
 
@@ -55,18 +56,10 @@ pub(in crate::web) async fn events(
             Problem::new(StatusCode::BAD_REQUEST, "after must be the number of an event, such as after=17")
         })?,
     };
-    let visible = state.events.visible(after, may_see(&caller));
+    let visible = state.streams.events.visible(after, may_see(&caller));
     let last = visible.events.last().map_or(visible.last, |event| event.id);
     let events = visible.events.into_iter().map(|event| EventReport::of(event, &caller)).collect();
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Report { last, events }))
-}
-
-/// Returns which events the caller may see: those of a stream, or (none) those of the relay.
-pub(in crate::web) fn may_see(caller: &Caller) -> impl Fn(Option<&StreamName>) -> bool {
-    |name| match name {
-        Some(name) => caller.may(Role::View, Some(name)),
-        None => caller.may_with_all(Role::View),
-    }
 }
 
 impl EventReport {

@@ -9,13 +9,16 @@ use actix_web::{HttpResponse, http::header, web};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::status::{rounded, unix_seconds};
 use crate::{
     auth::Caller,
     bus::PACE_STEP,
     config::Role,
     stream::StreamHandle,
-    web::{State, middleware::problem::Problem},
+    web::{
+        middleware::problem::Problem,
+        response::numbers::{rounded, unix_seconds},
+        state::State,
+    },
 };
 
 /// The answer of `/api/history`.
@@ -30,7 +33,7 @@ pub(in crate::web) struct Report {
 
 /// `GET /api/history`: of all streams that the caller may watch.
 pub(in crate::web) async fn all(state: State, caller: Caller) -> HttpResponse {
-    let streams = state.registry.all().into_iter().chain(state.registry.overview());
+    let streams = state.streams.registry.all().into_iter().chain(state.streams.registry.overview());
     answer(streams.filter(|stream| caller.may(Role::View, Some(stream.name()))))
 }
 
@@ -39,7 +42,7 @@ pub(in crate::web) async fn of_stream(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    Ok(answer([state.stream(&name)?].into_iter()))
+    Ok(answer([state.streams.find(&name)?].into_iter()))
 }
 
 fn answer(streams: impl Iterator<Item = StreamHandle>) -> HttpResponse {

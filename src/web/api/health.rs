@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     config::Role,
-    web::{State, middleware::problem::Problem},
+    web::{middleware::problem::Problem, state::State},
 };
 
 /// The answer of `/healthz`.
@@ -34,12 +34,12 @@ pub(in crate::web) async fn live() -> HttpResponse {
 
 /// `GET /readyz`: it takes viewers.
 pub(in crate::web) async fn ready(state: State) -> Result<HttpResponse, Problem> {
-    if state.stopping.load(Ordering::Relaxed) {
+    if state.runtime.stopping.load(Ordering::Relaxed) {
         return Err(Problem::unavailable("framecast is shutting down"));
     }
     // Everybody may ask, so only streams that everybody may watch are counted.
-    let anybody = state.auth.anybody();
-    let streams = state.registry.all();
+    let anybody = state.access.auth.anybody();
+    let streams = state.streams.registry.all();
     let streams = streams.iter().filter(|stream| anybody.may(Role::View, Some(stream.name()))).count();
     let answer = Ready { status: "ready", streams };
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))

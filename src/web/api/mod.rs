@@ -8,3 +8,4 @@ pub(crate) mod fps_history;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod probe;
+pub(crate) mod viewers;

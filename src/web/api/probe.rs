@@ -19,37 +19,38 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::status;
 use crate::{
     config::UpstreamConfig,
-    media::multipart::boundary::ContentKind,
     source::{
+        camera::probe::{self, Ended, Patience, Seen},
         http_client::HttpClient,
-        probe::{self, Ended, Patience, Seen},
     },
     web::{
-        State, WebState,
-        middleware::{problem::Problem, uploads::Uploads},
-        streams::push::Body,
+        middleware::{
+            problem::Problem,
+            uploads::{begin, body::Body},
+        },
+        response::numbers::rounded,
+        state::{State, WebState},
     },
 };
 
 /// A URL and a switch.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// Somebody waits in front of a form: two or three seconds of an ordinary camera say enough.
+/// The length of a probe: somebody waits for it, and two or three seconds of an ordinary camera are enough.
 const PATIENCE: Patience = Patience { frames: 30, within: Duration::from_secs(5) };
 
-/// Connecting, redirects and passwords included.
+/// The time limit of a probe, with connecting, redirects and authentication.
 const ALL_WITHIN: Duration = Duration::from_secs(20);
 
-/// Cameras that are asked at the same time.
+/// The maximum number of cameras that are probed at the same time.
 const AT_A_TIME: usize = 4;
 
 /// A larger picture is not shown in the form.
 const MAX_PICTURE_BYTES: usize = 2 * 1024 * 1024;
 
-/// Longest `Content-Type` that is reported, in characters: one with a boundary.
+/// The maximum length of a reported `Content-Type`, in characters: one with a boundary.
 const MAX_TYPE: usize = 200;
 
 static TURNS: Semaphore = Semaphore::const_new(AT_A_TIME);
@@ -101,8 +102,8 @@ struct Counted {
 /// `POST /api/probe`.
 pub(in crate::web) async fn ask(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
     let mut body = Body::new(&request, payload);
-    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "that is no URL");
-    let received = match Uploads::admin(&state, &request) {
+    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large for a URL");
+    let received = match begin::admin(&state, &request) {
         Ok(upload) => body.whole(upload, MAX_BODY_BYTES, too_large).await,
         Err(problem) => Err(problem),
     };
@@ -125,18 +126,17 @@ async fn answer(state: &WebState, text: &[u8]) -> Result<Report, Problem> {
     let asked: Asked = serde_json::from_slice(text).map_err(wrong)?;
     let upstream = probe::upstream(&asked.url, asked.insecure)
         .map_err(|detail| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))?;
-    let _turn = TURNS
-        .try_acquire()
-        .map_err(|_| Problem::unavailable("as many cameras are asked as may be at once"))?;
+    let _turn =
+        TURNS.try_acquire().map_err(|_| Problem::unavailable("the limit on concurrent probes is reached"))?;
     let report = timeout(ALL_WITHIN, look(state, &upstream)).await;
     Ok(report.unwrap_or_else(|_| Report {
-        problem: Some(format!("nothing was heard within {} s", ALL_WITHIN.as_secs())),
+        problem: Some(format!("no response within {} s", ALL_WITHIN.as_secs())),
         ..Report::default()
     }))
 }
 
 async fn look(state: &WebState, upstream: &UpstreamConfig) -> Report {
-    let mut client = HttpClient::new(upstream, state.settings.now().limits.max_header_bytes);
+    let mut client = HttpClient::new(upstream, state.runtime.settings.now().limits.max_header_bytes);
     let started = Instant::now();
     let response = match client.get(&[]).await {
         Ok(response) => response,
@@ -145,16 +145,16 @@ async fn look(state: &WebState, upstream: &UpstreamConfig) -> Report {
     let report = Report {
         status: Some(response.status_text()),
         content_type: response.content_type().map(|kind| kind.chars().take(MAX_TYPE).collect()),
-        head_after_s: Some(status::rounded(started.elapsed().as_secs_f64())),
+        head_after_s: Some(rounded(started.elapsed().as_secs_f64())),
         ..Report::default()
     };
     let host = response.host().to_owned();
-    if response.status() != 200 {
-        return Report { problem: Some(format!("{host} answered {}", response.status_text())), ..report };
+    match probe::look(response, PATIENCE, &state.runtime.settings.now().limits).await {
+        Ok(seen) => {
+            Report { problem: (seen.frames == 0).then(|| seen.no_picture(&host)), ..report.with(seen) }
+        }
+        Err(error) => Report { problem: Some(error.to_string()), ..report },
     }
-    let kind = ContentKind::from_header(response.content_type());
-    let seen = probe::look(response, kind.clone(), PATIENCE, &state.settings.now().limits).await;
-    Report { problem: (seen.frames == 0).then(|| seen.no_picture(&host, &kind)), ..report.with(seen) }
 }
 
 impl Report {
@@ -165,7 +165,7 @@ impl Report {
         Self {
             kind: (seen.frames > 0).then_some(kind),
             frames: seen.frames,
-            fps: rates.map(|(fps, _)| status::rounded(fps)),
+            fps: rates.map(|(fps, _)| rounded(fps)),
             bytes_per_s: rates.map(|(_, bytes)| bytes.round()),
             largest_frame_bytes: seen.largest,
             quirks: seen

@@ -12,17 +12,18 @@ use crate::{
     config::Placeholder,
     media::frame::Frame,
     registry::Variant,
-    source::offline_image::{self, StandIn},
+    source::{offline_image, offline_image::StandIn},
     stream::{StreamHandle, state},
     web::{
-        State, WebState,
         middleware::problem::Problem,
-        query,
+        query::query,
+        response::headers::{allow_origin, never_cached},
+        state::{State, WebState},
         streams::{renditions, snapshot},
     },
 };
 
-/// frigate's clients look for it.
+/// A header that frigate's clients check.
 const OFFLINE: HeaderName = HeaderName::from_static("x-frigate-offline");
 
 /// `GET /api/{name}/latest.jpg?height=&quality=`; `h` is frigate's short form.
@@ -31,7 +32,7 @@ pub(in crate::web) async fn latest(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let stream = state.stream(&name)?;
+    let stream = state.streams.find(&name)?;
     let variant = Variant::parse(|key| match key {
         "height" => query(&request, "height").or_else(|| query(&request, "h")),
         "quality" => query(&request, "quality"),
@@ -47,8 +48,8 @@ pub(in crate::web) async fn latest(
             let card = card(&state, &stream).await?;
             let card = renditions::one_picture(&state, &stream, variant, &card).await?;
             let mut head = HttpResponse::Ok();
-            crate::web::never_cached(&mut head);
-            crate::web::allow_origin(&mut head, &state);
+            never_cached(&mut head);
+            allow_origin(&mut head, &state.runtime.settings.now());
             head.content_type("image/jpeg").body(card.jpeg().clone())
         }
     };
@@ -73,9 +74,14 @@ async fn card(state: &WebState, stream: &StreamHandle) -> Result<Frame, Problem>
         reason,
         since: status.since.min(SystemTime::now()),
         last: None,
-        max_pixels: state.settings.now().limits.max_frame_pixels,
+        max_pixels: state.runtime.settings.now().limits.max_frame_pixels,
     };
-    let memory = state.pool.memory().clone();
+    let memory = state.runtime.pool.memory().clone();
     let bytes = wanted.bytes(memory.most_bytes());
-    Ok(state.pool.queue(stream.name()).run(bytes, move || offline_image::draw(&wanted, &memory)).await?)
+    Ok(state
+        .runtime
+        .pool
+        .queue(stream.name())
+        .run(bytes, move || offline_image::draw(&wanted, &memory))
+        .await?)
 }

@@ -23,13 +23,11 @@ use crate::{
     registry::Variant,
     stream::StreamHandle,
     web::{
-        State,
         middleware::{access::known_or, problem::Problem},
-        place, query,
-        streams::{
-            push, snapshot,
-            watch::{self, Wishes},
-        },
+        query::query,
+        response::disclosure::place,
+        state::State,
+        streams::{options::Wishes, push, snapshot, watch},
     },
 };
 
@@ -93,7 +91,7 @@ fn duration(text: &str) -> Option<Duration> {
 /// `GET /go2rtc/api/streams`: all, by their names.
 pub(in crate::web) async fn streams(request: HttpRequest, state: State, caller: Caller) -> HttpResponse {
     let caller = known_or(caller, &state, &request).await;
-    let streams = state.registry.all();
+    let streams = state.streams.registry.all();
     let seen = streams.iter().filter(|stream| caller.may(Role::View, Some(stream.name())));
     let all: BTreeMap<String, Entry> =
         seen.map(|stream| (stream.name().to_string(), entry(stream, &caller))).collect();

@@ -25,25 +25,26 @@ use crate::{
     stream::{StreamHandle, ViewerGuard},
     viewer::Counts,
     web::{
-        State, WebState,
         middleware::{
             access::{same_origin, seat},
             problem::Problem,
         },
-        query,
+        query::query,
         server::transport::Outbox,
-        streams::viewer_list::{Kind, Viewing},
-        websocket::{self, backpressure::Backlog},
+        state::{State, WebState},
+        streams::{viewer_list::Kind, viewing::begin},
+        websocket,
+        websocket::backpressure::Backlog,
     },
 };
 
-/// Pictures on their way: one is shown while the next travels.
+/// The number of frames in transit: one is shown while the next is sent.
 const ON_THEIR_WAY: usize = 2;
 
-/// Asked so often whether it lives, a client of a silent stream.
+/// The interval of pings, which find out whether a client of a silent stream is still there.
 const PING_EVERY: Duration = Duration::from_secs(15);
 
-/// Nothing was heard of it for so long: it is gone.
+/// A client that sends nothing, not even pongs, is disconnected after this.
 const SILENT_FOR: Duration = Duration::from_secs(40);
 
 /// Time after which a client that is shown nothing is disconnected: it is not a viewer yet, and only viewers
@@ -68,7 +69,7 @@ pub(in crate::web) async fn ws(
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
     let stream = match query(&request, "src") {
-        Some(name) => state.stream(&name)?,
+        Some(name) => state.streams.find(&name)?,
         None => return Err(Problem::new(StatusCode::BAD_REQUEST, "say which stream: /api/ws?src=NAME")),
     };
     if !allowed_elsewhere(&request, &state) {
@@ -76,7 +77,7 @@ pub(in crate::web) async fn ws(
     }
     let (response, session, messages) = websocket::accept(&request, body)?;
     let seat = seat(&state, &request)?;
-    let lease = state.auth.lease(&caller, Role::View, Some(stream.name()));
+    let lease = Lease::new(&state.access.auth, &caller, Role::View, Some(stream.name()));
     let outbox = Outbox::of(&request);
     tasks::spawn(async move {
         let _seat = seat;
@@ -85,10 +86,10 @@ pub(in crate::web) async fn ws(
     Ok(response)
 }
 
-/// Pictures may be shown wherever those of a stream may.
+/// Returns whether `server.cors` allows the origin of the request.
 fn allowed_elsewhere(request: &HttpRequest, state: &WebState) -> bool {
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-    state.settings.now().cors.as_deref().is_some_and(|cors| cors == "*" || Some(cors) == origin)
+    state.runtime.settings.now().cors.as_deref().is_some_and(|cors| cors == "*" || Some(cors) == origin)
 }
 
 async fn serve(
@@ -132,8 +133,7 @@ async fn serve(
                     let counts: Arc<Counts> = Arc::default();
                     // The one before goes first.
                     drop(showing.take());
-                    let viewing =
-                        Viewing::begin(&state, &request, stream.name(), Kind::WebSocket, counts.clone());
+                    let viewing = begin(&state, &request, stream.name(), Kind::WebSocket, counts.clone());
                     let shown = show(guard, session.clone(), taken.clone(), backlog.clone(), counts);
                     showing = Some(Box::pin(async move {
                         let _viewing = viewing;
@@ -164,13 +164,16 @@ async fn ended(showing: &mut Option<impl Future<Output = ()> + Unpin>) {
     }
 }
 
+/// Joins the stream if a message requests it.
+///
 /// # Errors
-/// Why there are no pictures, as go2rtc says it: the type, and the reason.
+/// The reason why there are no pictures, as go2rtc reports it: the type, and the reason.
 fn asked(text: &str, state: &WebState, stream: &StreamHandle) -> Result<ViewerGuard, String> {
     match serde_json::from_str::<Said>(text) {
         Ok(said) if said.kind == "mjpeg" => {
-            let joined = stream.join(&state.capacity, state.settings.now().limits.max_viewers_per_stream);
-            joined.map_err(|full| format!("mjpeg: {}", state.no_room(full)))
+            let joined = stream
+                .join(&state.streams.capacity, state.runtime.settings.now().limits.max_viewers_per_stream);
+            joined.map_err(|full| format!("mjpeg: {}", state.access.no_room(full)))
         }
         Ok(said) => {
             let kind: String = said.kind.chars().take(32).collect();

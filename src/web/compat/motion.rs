@@ -2,18 +2,14 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::camera_number::counted;
 use crate::{
     media::frame::FrameKind,
     registry::Variant,
     stream::StreamHandle,
     web::{
-        State,
         middleware::problem::Problem,
-        streams::{
-            snapshot,
-            watch::{self, Wishes},
-        },
+        state::State,
+        streams::{options::Wishes, snapshot, watch},
     },
 };
 
@@ -26,7 +22,7 @@ pub(in crate::web) async fn stream(
     state: State,
     number: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    watch::answer(&request, &state, &counted(&state, &number)?, Wishes::of(&request)).await
+    watch::answer(&request, &state, &state.streams.find_by_number(&number)?, Wishes::of(&request)).await
 }
 
 /// `GET /N/substream`, `/N/mjpg/substream`: half as wide and high.
@@ -35,7 +31,7 @@ pub(in crate::web) async fn substream(
     state: State,
     number: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let stream = counted(&state, &number)?;
+    let stream = state.streams.find_by_number(&number)?;
     let half = half_of(&stream);
     watch::answer_as(&request, &state, &stream, half, Wishes::of(&request)).await
 }
@@ -46,7 +42,7 @@ pub(in crate::web) async fn current(
     state: State,
     number: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    snapshot::answer(&request, &state, &counted(&state, &number)?).await
+    snapshot::answer(&request, &state, &state.streams.find_by_number(&number)?).await
 }
 
 fn half_of(stream: &StreamHandle) -> Variant {

@@ -7,12 +7,9 @@ use super::camera_number::camera;
 use crate::{
     auth::Caller,
     web::{
-        State,
         middleware::problem::Problem,
-        streams::{
-            snapshot,
-            watch::{self, Wishes},
-        },
+        state::State,
+        streams::{options::Wishes, snapshot, watch},
     },
 };
 

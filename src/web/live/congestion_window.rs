@@ -9,23 +9,22 @@ use std::time::{Duration, Instant};
 /// A new connection begins with so many: a screen full of tiles is filled in one or two turns.
 pub(super) const FIRST: usize = 8;
 
-/// Never fewer: one is drawn while the other travels.
+/// The minimum: one frame is drawn while the other is sent.
 const LEAST: usize = 2;
 
-/// Never more: 30 tiles with two each.
+/// The maximum: 30 tiles with two each.
 const MOST: usize = 64;
 
-/// Longer than this from sending to drawn is late for a picture that should be live, and far longer than a
-/// network takes.
+/// The time from sending to drawing above which a frame is late: far longer than a network takes.
 const SLOW: Duration = Duration::from_millis(300);
 
 /// The window of one connection, in pictures.
 #[derive(Debug)]
 pub(super) struct Window {
     size: usize,
-    /// Places that are to go as soon as they are free.
+    /// Permits that are removed when they are returned.
     owed: usize,
-    /// Pictures sent before this say nothing about the size that holds now.
+    /// Frames sent before this time are not measures of the current size.
     shrunk: Option<Instant>,
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::media::frame::Frame;
 
-/// Before the picture's bytes: the subscription, the frame's number, its time.
+/// The header before a frame's bytes: the subscription, the frame's number, its time.
 pub(super) const HEADER_BYTES: usize = 4 + 4 + 8;
 
 /// A message of a page.
@@ -18,33 +18,33 @@ pub(super) enum Said {
     Subscribe(Subscribe),
     /// Show it no more.
     Unsubscribe {
-        /// Which.
+        /// The number of the subscription.
         id: u32,
     },
     /// The picture `seq`, and those sent before it, are drawn.
     Ack {
-        /// Of which subscription.
+        /// The number of the subscription.
         id: u32,
-        /// As in the picture's header.
+        /// The frame's number, as in its header.
         seq: u32,
     },
 }
 
-/// One stream, and how it is to be shown.
+/// A subscription to one stream, with the size and rate to show it in.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Subscribe {
-    /// Chosen by the page.
+    /// The number of the subscription, chosen by the page.
     pub id: u32,
     /// The stream's name.
     pub stream: String,
     /// The place it is shown in, in pixels of the screen; the stream's own size if not said.
     #[serde(default)]
     pub width: Option<u16>,
-    /// As `width`.
+    /// The height, as `width`.
     #[serde(default)]
     pub height: Option<u16>,
-    /// Not more pictures a second; as they come if not said.
+    /// The maximum frame rate; every frame if absent.
     #[serde(default)]
     pub fps: Option<f64>,
 }
@@ -57,7 +57,7 @@ pub(super) enum Told {
     Error {
         /// Which.
         id: u32,
-        /// Why, in words.
+        /// The reason, as text.
         detail: String,
     },
     /// The stream of a subscription is gone, or is another one now: the page may ask again.

@@ -13,6 +13,7 @@
 
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
+pub(in crate::web) mod pages;
 mod session;
 mod message;
 mod size;
@@ -32,14 +33,15 @@ use actix_rt::task::JoinHandle;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream};
 use message::{Said, Subscribe, Told};
+use pages::Page;
+pub use pages::Pages;
 use serde::Serialize;
 use session::Line;
 use subscription::Subscription;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    State, WebState,
-    api::{events::may_see, status},
+    api::status,
     middleware::{
         access::{known_or, same_origin, seat},
         problem::Problem,
@@ -47,17 +49,30 @@ use super::{
         viewers_per_address::AddressSeat,
     },
     server::transport::Outbox,
-    websocket::{self, backpressure::Backlog},
+    websocket,
+    websocket::backpressure::Backlog,
 };
-use crate::{auth::Caller, config::Role, limits::bounded_counter::Headcount, observability::tasks};
+use crate::{
+    auth::Caller,
+    config::Role,
+    observability::tasks,
+    web::{
+        response::{
+            disclosure::may_see,
+            numbers::{rounded, unix_seconds},
+        },
+        state::{State, WebState},
+    },
+};
 
-/// Far more tiles than fit on a wall.
+/// The maximum number of subscriptions of a page: far more tiles than fit on a video wall.
 const MAX_SUBSCRIPTIONS: usize = 256;
 
-/// Control frames have 125 bytes at most (RFC 6455, 5.5), two of which are the code.
+/// The maximum length of a close reason: control frames have 125 bytes at most (RFC 6455, 5.5), two of which
+/// are the code.
 const MAX_REASON_BYTES: usize = 123;
 
-/// Rates that make sense.
+/// The range of frame rates that a page may request.
 const RATES: std::ops::RangeInclusive<f64> = 0.1..=240.0;
 
 /// The interval of the reports to a page.
@@ -66,39 +81,11 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// The interval at which the streams' states are checked for changes.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Browsers answer pings by themselves.
+/// The interval of pings, which browsers answer by themselves.
 const PING_EVERY: Duration = Duration::from_secs(15);
 
-/// Neither a word nor a pong for so long: the page is gone, whatever its machine says.
+/// A page that sends neither a message nor a pong is disconnected after this.
 const SILENT_FOR: Duration = Duration::from_secs(40);
-
-/// Counts the connected pages.
-#[derive(Debug, Default)]
-pub struct Pages(Arc<Headcount>);
-
-/// While it lives, a page is counted.
-struct Page(Arc<Headcount>);
-
-impl Pages {
-    /// Those that are.
-    pub(super) fn count(&self) -> usize {
-        self.0.now()
-    }
-
-    fn join(&self, most: usize) -> Result<Page, Problem> {
-        self.0.join(most).map_err(|pages| {
-            let limit = "limits.max_live_connections";
-            Problem::unavailable(format!("there are as many pages connected as {limit} allows: {pages}"))
-        })?;
-        Ok(Page(self.0.clone()))
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        self.0.leave();
-    }
-}
 
 /// `GET /api/live`.
 pub(super) async fn live(
@@ -110,8 +97,8 @@ pub(super) async fn live(
     // Browsers let any site's page open a WebSocket anywhere.
     same_origin(&request)?;
     let seat = seat(&state, &request)?;
-    let page = state.pages.join(state.settings.now().limits.max_live_connections);
-    let page = page.inspect_err(|_| state.refusals.full(Full::Pages))?;
+    let page = state.runtime.pages.join(state.runtime.settings.now().limits.max_live_connections);
+    let page = page.inspect_err(|_| state.access.refusals.full(Full::Pages))?;
     let caller = known_or(caller, &state, &request).await;
     let (response, session, messages) = websocket::accept(&request, body)?;
     let outbox = Outbox::of(&request);
@@ -146,7 +133,7 @@ impl Drop for Task {
 }
 
 impl Connection {
-    /// Until either side is gone.
+    /// Serves the page until either side disconnects.
     async fn run(self: Rc<Self>, mut messages: MessageStream) {
         let reporter = self.clone();
         let mut reporter = Task(tasks::spawn(async move { reporter.report().await }));
@@ -156,7 +143,7 @@ impl Connection {
                 heard = timeout(SILENT_FOR, messages.recv()) => heard,
             };
             match heard {
-                Err(_) => break Some((CloseCode::Away, "nothing was heard of the page".to_owned())),
+                Err(_) => break Some((CloseCode::Away, "no message from the page".to_owned())),
                 Ok(None | Some(Err(_)) | Some(Ok(Message::Close(_)))) => break None,
                 Ok(Some(Ok(message))) => match self.hear(message).await {
                     Ok(()) => {}
@@ -171,8 +158,10 @@ impl Connection {
         let _ = self.line.session().close(reason).await;
     }
 
+    /// Handles a message of the page.
+    ///
     /// # Errors
-    /// Why the connection is to be closed; none if it is.
+    /// The reason for closing the connection; `None` if it is closed.
     async fn hear(&self, message: Message) -> Result<(), Option<(CloseCode, String)>> {
         match message {
             Message::Ping(bytes) => self.line.session().pong(&bytes).await.map_err(|_| None),
@@ -181,7 +170,7 @@ impl Connection {
                 Err(error) => Err(Some((CloseCode::Policy, format!("not understood: {error}")))),
             },
             Message::Binary(_) | Message::Continuation(_) => {
-                Err(Some((CloseCode::Unsupported, "only whole text messages are taken".to_owned())))
+                Err(Some((CloseCode::Unsupported, "only whole text messages are accepted".to_owned())))
             }
             Message::Pong(_) | Message::Nop | Message::Close(_) => Ok(()),
         }
@@ -213,7 +202,11 @@ impl Connection {
         if let Some(fps) = wish.fps.filter(|fps| !RATES.contains(fps)) {
             return Err(format!("fps must be from {} to {}, not {fps}", RATES.start(), RATES.end()));
         }
-        let stream = self.state.seen(&self.caller, &wish.stream).map_err(|problem| problem.to_string())?;
+        let stream = self
+            .state
+            .streams
+            .find_visible(&self.caller, &wish.stream)
+            .map_err(|problem| problem.to_string())?;
         let id = wish.id;
         // The one before lets go first.
         drop(subscriptions.remove(&id));
@@ -226,11 +219,11 @@ impl Connection {
         let (mut told, mut pinged, mut states) = (None, Instant::now(), 0);
         loop {
             let now = Instant::now();
-            if self.state.stopping.load(Ordering::Relaxed) {
+            if self.state.runtime.stopping.load(Ordering::Relaxed) {
                 return Some((CloseCode::Away, "framecast stops".to_owned()));
             }
             // Who asks may do less now, or more: whatever is shown then is asked for anew.
-            if self.state.auth.renewed(&self.caller) != self.caller {
+            if self.state.access.auth.renewed(&self.caller) != self.caller {
                 return Some((CloseCode::Policy, "what you may watch has changed: connect again".to_owned()));
             }
             let states_now = self.states();
@@ -250,7 +243,7 @@ impl Connection {
     /// Returns a hash that changes with the state of any stream that the page may show.
     fn states(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        let streams = self.state.registry.all().into_iter();
+        let streams = self.state.streams.registry.all().into_iter();
         for stream in streams.filter(|stream| self.caller.may(Role::View, Some(stream.name()))) {
             stream.name().as_str().hash(&mut hasher);
             stream.status().since.hash(&mut hasher);
@@ -260,11 +253,11 @@ impl Connection {
 
     fn report_now(&self) -> String {
         let subscriptions = self.subscriptions.borrow();
-        let latency = |(id, it): (&u32, &Subscription)| Some((*id, status::rounded(it.latency_s()?)));
+        let latency = |(id, it): (&u32, &Subscription)| Some((*id, rounded(it.latency_s()?)));
         let push = Push {
             kind: "report",
-            time: status::unix_seconds(SystemTime::now()),
-            last_event: self.state.events.last_visible(may_see(&self.caller)),
+            time: unix_seconds(SystemTime::now()),
+            last_event: self.state.streams.events.last_visible(may_see(&self.caller)),
             latency_s: subscriptions.iter().filter_map(latency).collect(),
             report: status::Report::of(&self.state, &self.caller),
         };
@@ -272,7 +265,7 @@ impl Connection {
     }
 }
 
-/// As much of a reason as a close frame holds: it may quote what the page said.
+/// Cuts a reason, which may quote a message of the page, to the length that a close frame holds.
 fn beginning(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(MAX_REASON_BYTES));
     text
@@ -289,21 +282,4 @@ struct Push<'a> {
     latency_s: BTreeMap<u32, f64>,
     #[serde(flatten)]
     report: status::Report,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pages_are_counted_and_bounded() {
-        let pages = Pages::default();
-        let first = pages.join(2).unwrap();
-        let second = pages.join(2).unwrap();
-        assert!(pages.join(2).is_err());
-        drop(first);
-        assert!(pages.join(2).is_ok());
-        drop(second);
-        assert_eq!(pages.count(), 0);
-    }
 }

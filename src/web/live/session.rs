@@ -1,4 +1,4 @@
-//! One page's connection, as its subscriptions share it.
+//! The connection of a page, which its subscriptions share.
 
 use std::{cell::RefCell, time::Instant};
 
@@ -42,7 +42,7 @@ impl Line {
         self.places.add_permits(free);
     }
 
-    /// Nobody waits any more for so many pictures.
+    /// Returns the permits of frames whose subscription has ended.
     pub(super) fn forget(&self, pictures: usize) {
         let free = self.window.borrow_mut().freed(pictures);
         self.places.add_permits(free);

@@ -1,4 +1,4 @@
-//! One stream on its way to one page.
+//! A page's subscription to one stream.
 //!
 //! A task that takes the newest picture each time when the page is ready for one: nothing queues. It wants
 //! its stream, so the source of one on demand runs while it is subscribed and no longer.
@@ -25,10 +25,10 @@ use crate::{
     observability::tasks,
     registry::{Held, Variant},
     stream::StreamHandle,
-    web::WebState,
+    web::state::WebState,
 };
 
-/// Pictures of one subscription on their way: one is drawn while the next travels.
+/// The number of frames of one subscription in transit: one is drawn while the next is sent.
 const ON_THEIR_WAY: usize = 2;
 
 /// The weight of the newest measure in the latency that is shown.
@@ -79,7 +79,7 @@ impl Subscription {
         }
     }
 
-    /// Seconds from a picture's arrival here to the page's word that it is drawn.
+    /// Returns the seconds from a frame's arrival to the page's acknowledgement that it is drawn.
     pub(super) fn latency_s(&self) -> Option<f64> {
         self.own.latency_s.get()
     }
@@ -116,7 +116,7 @@ async fn smaller(state: &WebState, wish: &Subscribe, stream: &StreamHandle) -> O
     };
     let variant = Variant::parse(side).expect("the shared sizes are in the range that it takes");
     // Who is refused is counted there.
-    state.renditions.hold(stream, variant, &*state.starter).await.ok()
+    state.streams.renditions.hold(stream, variant, &*state.streams.starter).await.ok()
 }
 
 /// Sends what `shown` shows, and counts it as a picture of `stream`, until it has ended.
@@ -170,7 +170,7 @@ async fn show(
     }
 }
 
-/// Placeholders are for viewers who see nothing else; a page says by itself what is wrong.
+/// Returns the newest frame after `seq` that is not an offline image: a page shows by itself what is wrong.
 fn picture_above(showing: &Showing, seq: u64) -> Option<Arc<Published>> {
     showing.newest.clone().filter(|newest| newest.seq > seq && newest.frame.kind() == FrameKind::Picture)
 }

@@ -72,12 +72,12 @@ impl<'a> From<&'a Mistake> for MistakeBody<'a> {
 }
 
 impl Problem {
-    /// Any status with its reason.
+    /// Makes an error with any status and its reason.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), headers: Vec::new(), mistakes: Vec::new() }
     }
 
-    /// 404 for a stream nobody configured.
+    /// Returns a 404 for a stream that is not configured.
     pub fn no_such_stream(name: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no stream {name:?}; GET /api/streams lists them"))
     }
@@ -94,30 +94,30 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "there is no default stream; GET /api/streams lists the streams")
     }
 
-    /// 405, with what is allowed.
+    /// Returns a 405 with the allowed methods.
     pub fn method_not_allowed(allow: String) -> Self {
-        let detail = format!("this address takes {allow} only");
+        let detail = format!("this address accepts {allow} only");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, allow)
     }
 
-    /// 401: who is it?
+    /// Returns a 401 that requests a token.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, detail)
             .with(header::WWW_AUTHENTICATE, "Bearer realm=\"framecast\"")
     }
 
-    /// 403: not this one.
+    /// Returns a 403.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, detail)
     }
 
-    /// 426 for what is only spoken over a WebSocket.
+    /// Returns a 426 for routes that require a WebSocket.
     pub fn not_a_web_socket() -> Self {
-        let detail = "this address speaks WebSocket (RFC 6455), version 13, and nothing else";
+        let detail = "this address accepts only WebSocket (RFC 6455), version 13";
         Self::new(StatusCode::UPGRADE_REQUIRED, detail).with(header::UPGRADE, "websocket")
     }
 
-    /// 503: not now.
+    /// Returns a 503 with `Retry-After`.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(header::RETRY_AFTER, RETRY_AFTER_S)
     }
@@ -128,12 +128,12 @@ impl Problem {
         self
     }
 
-    /// Further headers of its answer.
+    /// Returns the further headers of its response.
     pub fn headers(&self) -> &[(header::HeaderName, Cow<'static, str>)] {
         &self.headers
     }
 
-    /// The status it is answered with.
+    /// Returns its status.
     pub fn status(&self) -> StatusCode {
         self.status
     }
@@ -186,7 +186,7 @@ impl From<NotApplied> for Problem {
         let mistakes = wrong.mistakes().to_vec();
         let detail = match &mistakes[..] {
             [one] => format!("{}: {}", one.path, one.message),
-            more => format!("there are {} mistakes; errors names each", more.len()),
+            more => format!("there are {} mistakes; see `errors`", more.len()),
         };
         Self { mistakes, ..Self::new(status, detail) }
     }
@@ -236,7 +236,7 @@ impl From<RenditionError> for Problem {
 impl From<ReworkError> for Problem {
     /// The next picture may be a better one.
     fn from(error: ReworkError) -> Self {
-        Self::unavailable(format!("the newest picture cannot be shown so: {error}"))
+        Self::unavailable(format!("the newest frame cannot be converted: {error}"))
     }
 }
 

@@ -5,14 +5,14 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// Why a request was refused.
+/// The reason for the refusal of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Refusal {
-    /// Nobody was known: 401.
+    /// No valid credential: 401.
     Unauthorized,
-    /// Somebody was known, with too low a role: 403; or 404, for a stream that they may not see.
+    /// A role that is too low: 403; or 404, for a stream that the caller may not see.
     Forbidden,
-    /// A page of another site asked: 403.
+    /// A request for a page of another site: 403.
     CrossSite,
     /// Too many wrong credentials, or too many to check: 429, 503.
     Guessing,
@@ -20,15 +20,15 @@ pub(in crate::web) enum Refusal {
     Rate,
     /// Too long a header section: 431.
     Headers,
-    /// It cannot be read at all: 400, and no handler sees it.
+    /// A request that cannot be parsed: 400, and no handler sees it.
     Malformed,
-    /// More HTTP/2 requests than all connections together may have open: REFUSED_STREAM.
+    /// Too many HTTP/2 requests of all connections together: REFUSED_STREAM.
     Streams,
-    /// More HTTP/2 frames without progress than a client may send: the end of its connection.
+    /// Too many HTTP/2 frames without progress: the end of the connection.
     Flood,
-    /// There was no memory for its body, or it was ended to make room: 503, or 413 if it never fits.
+    /// No memory for its body, or it was ended to make room: 503, or 413 if it never fits.
     Uploads,
-    /// There was no room for its answer beside those that clients have not taken: 503.
+    /// No memory for its response beside those that clients have not read: 503.
     Unsent,
 }
 
@@ -46,18 +46,18 @@ const ALL: [(Refusal, &str); 11] = [
     (Refusal::Unsent, "unsent"),
 ];
 
-/// Where there was no room for a viewer.
+/// The limit that a viewer was refused for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Full {
-    /// In the whole relay: 503.
+    /// Viewers of the whole relay: 503.
     Relay,
-    /// In one stream: 503.
+    /// Viewers of one stream: 503.
     Stream,
-    /// For its address: 429.
+    /// Viewers of one address: 429.
     Address,
-    /// For the rendition that it asked for: 503.
+    /// Renditions: 503.
     Renditions,
-    /// For one more page with live tiles: 503.
+    /// Pages with live tiles: 503.
     Pages,
 }
 
@@ -69,7 +69,7 @@ const PLACES: [(Full, &str); 5] = [
     (Full::Pages, "pages"),
 ];
 
-/// The number of each.
+/// Counters of refusals, by reason.
 #[derive(Debug, Default)]
 pub struct Refusals {
     requests: [AtomicU64; ALL.len()],
@@ -81,22 +81,22 @@ impl Refusals {
         self.requests[refusal as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A viewer found no room.
+    /// Counts a viewer that was refused.
     pub(in crate::web) fn full(&self, place: Full) {
         self.viewers[place as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Requests by reason.
+    /// Returns the refused requests by reason.
     pub(in crate::web) fn requests(&self) -> impl Iterator<Item = (&'static str, u64)> {
         ALL.iter().map(|(why, name)| (*name, self.requests[*why as usize].load(Ordering::Relaxed)))
     }
 
-    /// Viewers by what was full.
+    /// Returns the refused viewers by limit.
     pub(in crate::web) fn viewers(&self) -> impl Iterator<Item = (&'static str, u64)> {
         PLACES.iter().map(|(place, name)| (*name, self.viewers[*place as usize].load(Ordering::Relaxed)))
     }
 
-    /// By name, for JSON: all viewers as one, without pages, which are no viewers.
+    /// Returns the counters by name, for JSON: all viewers as one, without pages, which are no viewers.
     pub fn all(&self) -> BTreeMap<&'static str, u64> {
         let pages = self.viewers[Full::Pages as usize].load(Ordering::Relaxed);
         let viewers = self.viewers().map(|(_, count)| count).sum::<u64>() - pages;

@@ -1,4 +1,4 @@
-//! Headers of requests, in memory of their own.
+//! Headers of requests, copied out of the connection's read buffer.
 
 use actix_web::{dev::ServiceRequest, http::header::HeaderValue};
 

@@ -14,26 +14,26 @@ use crate::{auth::subscriber, limits::rate_limiter::Brake};
 /// The burst of an address, in seconds of its rate: a page asks for many tiles at once.
 const BURST_SECONDS: u32 = 10;
 
-/// A rate, and what each address has left of it.
+/// A rate, and the remaining burst of each address.
 #[derive(Debug)]
 struct Counted {
     rate: NonZeroU32,
     brake: Brake<Option<IpAddr>>,
 }
 
-/// `limits.max_requests_per_second`, while it runs.
+/// The limit `limits.max_requests_per_second`, which a reload may change.
 #[derive(Debug, Default)]
 pub struct RequestRate(ArcSwapOption<Counted>);
 
 impl RequestRate {
-    /// At most so many a second of each address.
+    /// Allows `rate` requests a second from each address.
     pub fn new(rate: Option<NonZeroU32>) -> Self {
         let counting = Self::default();
         counting.set(rate);
         counting
     }
 
-    /// From now on so many. With the same as before nobody has more at once than before.
+    /// Changes the rate. An unchanged rate gives no address a new burst.
     pub fn set(&self, rate: Option<NonZeroU32>) {
         if self.0.load().as_ref().map(|counted| counted.rate) == rate {
             return;

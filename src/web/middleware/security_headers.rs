@@ -13,9 +13,13 @@ use actix_web::{
     web,
 };
 
-use crate::web::WebState;
+use crate::web::state::WebState;
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// The referrer policy of pages: their addresses may hold a token for a moment, and only framecast gets
+/// them.
+pub(in crate::web) const REFERRER_POLICY: &str = "same-origin";
 
 /// Adds the headers to each answer of the routes.
 pub(in crate::web) async fn add(
@@ -24,7 +28,7 @@ pub(in crate::web) async fn add(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let mut response = next.call(request).await?;
     let state = response.request().app_data::<web::Data<WebState>>().expect("every app has its state");
-    let settings = state.settings.now();
+    let settings = state.runtime.settings.now();
     let headers = response.headers_mut();
     no_sniffing(headers);
     if settings.cors.is_none() && settings.same_site_only {

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     auth::subscriber,
-    sync::{AtomicUsize, DashMap},
+    platform::sync::{AtomicUsize, DashMap},
 };
 
 /// The viewers of each address; an address without viewers takes no room.
@@ -17,7 +17,7 @@ pub struct Seats {
     taken: DashMap<Option<IpAddr>, usize>,
 }
 
-/// While it lives, a viewer is counted.
+/// Counts a viewer for as long as it exists.
 #[derive(Debug)]
 pub(in crate::web) struct AddressSeat {
     seats: Arc<Seats>,
@@ -25,14 +25,14 @@ pub(in crate::web) struct AddressSeat {
 }
 
 impl Seats {
-    /// At most so many for each.
+    /// Allows `most` viewers of each address.
     pub fn new(most: Option<usize>) -> Self {
         let seats = Self { most: AtomicUsize::new(0), taken: DashMap::new() };
         seats.set_most(most);
         seats
     }
 
-    /// From now on so many. Those who are there stay.
+    /// Changes the limit. Connected viewers stay.
     pub fn set_most(&self, most: Option<usize>) {
         self.most.store(most.unwrap_or(usize::MAX), Ordering::Relaxed);
     }
@@ -42,7 +42,7 @@ impl Seats {
         self.taken.is_empty()
     }
 
-    /// One viewer more.
+    /// Counts one more viewer of the address.
     ///
     /// # Errors
     /// Returns the limit, if there is one.

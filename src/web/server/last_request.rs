@@ -17,8 +17,8 @@ use actix_web::{
 
 use super::transport::Outbox;
 use crate::web::{
-    WebState,
     middleware::{problem::Problem, rejections::Refusal},
+    state::WebState,
 };
 
 /// Records whether either side has announced that the connection ends with the answer. Not used for HTTP/2.
@@ -36,7 +36,7 @@ pub(in crate::web) async fn check(
     }
     if ending.0.get() {
         let state = request.app_data::<web::Data<WebState>>().expect("every app has its state");
-        state.refusals.count(Refusal::Malformed);
+        state.access.refusals.count(Refusal::Malformed);
         let detail = "the previous request ended this connection: send this one on a new connection";
         let mut answer = Problem::new(StatusCode::BAD_REQUEST, detail).error_response();
         answer.head_mut().set_connection_type(ConnectionType::Close);

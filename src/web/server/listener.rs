@@ -1,4 +1,4 @@
-//! Listening: on addresses, on Unix sockets, and on what systemd hands over.
+//! Listeners: addresses, Unix sockets, and sockets that systemd passes.
 
 use std::{
     fmt, io,
@@ -16,14 +16,15 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-#[cfg(unix)]
-use crate::atomic_file;
 use crate::config::{Listen, ServerConfig};
+#[cfg(unix)]
+use crate::platform::atomic_file;
 
-/// Connections that wait to be accepted: a wall of browsers that reconnects at once after a restart.
+/// The maximum number of connections that wait to be accepted: many browsers reconnect at once after a
+/// restart.
 const BACKLOG: i32 = 1024;
 
-/// Why an address cannot be listened on.
+/// The reason for which an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {hint}")]
 pub struct ListenError {
@@ -55,15 +56,15 @@ impl ListenError {
     }
 }
 
-/// Sockets that listen already.
+/// The listening sockets.
 #[derive(Debug, Default)]
 pub struct Listeners {
     pub(in crate::web) tcp: Vec<(SocketAddr, TcpListener)>,
-    /// Plain HTTP in the place of TLS, only to lead there.
+    /// Listeners of plain HTTP that only redirect to TLS.
     pub(in crate::web) redirecting: Vec<(SocketAddr, TcpListener)>,
     #[cfg(unix)]
     pub(in crate::web) unix: Vec<(PathBuf, UnixListener)>,
-    /// Files that are ours to remove.
+    /// Socket files that are removed at the end.
     #[cfg(unix)]
     files: SocketFiles,
 }

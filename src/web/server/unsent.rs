@@ -15,47 +15,25 @@
 //! the way of viewers that keep up.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    convert::Infallible,
+    collections::HashMap,
     future::Future,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    task::{Context, Poll},
+    task::Context,
     time::Duration,
 };
 
-use actix_web::{
-    Error, HttpMessage, HttpRequest, HttpResponse, ResponseError,
-    body::{BodySize, BoxBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
-    http::Method,
-    middleware::Next,
-    web,
-};
+use actix_web::{HttpMessage, HttpRequest};
 use bytes::Bytes;
 use tokio::{
     sync::Notify,
     time::{Instant, Sleep, sleep_until, timeout},
 };
 
-use crate::{
-    limits::{BudgetError, ByteBudget, BytePermit},
-    web::{
-        WebState,
-        middleware::{problem::Problem, rejections::Refusal},
-    },
-};
-
-/// Shorter answers are not charged: 256 of them, of all streams of a connection, are as much as one of its
-/// buffers.
-const LEAST_CHARGED: usize = 1024;
-
-/// An answer is handed on in slices of this length: of an answer over HTTP/1.1, which actix-http copies, its
-/// buffer holds two.
-const SLICE: usize = 16 * 1024;
+use crate::limits::{BudgetError, ByteBudget, BytePermit};
 
 /// A part that is not taken within this is charged: by then there are newer ones, and its frame would be free
 /// but for this viewer.
@@ -63,7 +41,7 @@ pub(in crate::web) const SLOW_PART: Duration = Duration::from_secs(1);
 
 /// A request whose connection has too much unsent waits so long before it gets 503. A client that takes
 /// anything at all takes a slice within it; one that takes nothing is disconnected in about this time.
-const WAIT_FOR_ROOM: Duration = Duration::from_secs(10);
+pub(in crate::web) const WAIT_FOR_ROOM: Duration = Duration::from_secs(10);
 
 /// Marks an answer whose bytes are there for as long as the program runs.
 #[derive(Debug, Clone, Copy)]
@@ -79,13 +57,13 @@ pub(in crate::web) struct ConnectionBytes {
 impl ConnectionBytes {
     /// Returns those of the request's connection, which HTTP/1 keeps with the connection and HTTP/2 with each
     /// request.
-    fn of(request: &HttpRequest) -> Arc<Self> {
+    pub(in crate::web) fn of(request: &HttpRequest) -> Arc<Self> {
         let kept = request.conn_data::<Arc<Self>>().cloned();
         kept.or_else(|| request.extensions().get::<Arc<Self>>().cloned()).unwrap_or_default()
     }
 
     /// Waits until the connection holds less than `most`. Returns whether it did within [`WAIT_FOR_ROOM`].
-    async fn wait_below(&self, most: usize) -> bool {
+    pub(in crate::web) async fn wait_below(&self, most: usize) -> bool {
         if self.held.load(Relaxed) < most {
             return true;
         }
@@ -179,7 +157,7 @@ impl UnsentAnswers {
     }
 
     /// Returns the same bytes, charged until the last slice of them is dropped.
-    fn charge(
+    pub(in crate::web) fn charge(
         self: &Arc<Self>,
         bytes: Bytes,
         connection: &Arc<ConnectionBytes>,
@@ -206,7 +184,7 @@ impl UnsentAnswers {
 #[derive(Debug)]
 pub(in crate::web) struct SlowPart {
     answers: Arc<UnsentAnswers>,
-    /// Its number among the connection's parts, and when it was first seen to wait.
+    /// The part's number among those of the connection, and the time when it was first seen to wait.
     part: Option<(u64, Instant)>,
     charge: Option<Arc<Charge>>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -245,7 +223,7 @@ impl SlowPart {
         Ok(())
     }
 
-    /// Has the task woken when a part that waits will have to be charged. One timer a second at most,
+    /// Wakes the task when a part that waits has to be charged. One timer a second at most,
     /// whatever the rate of frames.
     pub(in crate::web) fn wake_when_late(&mut self, cx: &mut Context<'_>) {
         let (Some((_, since)), None) = (self.part, &self.charge) else { return };
@@ -262,89 +240,10 @@ impl SlowPart {
     }
 }
 
-/// Bounds what the answers of all routes hold.
-pub(in crate::web) async fn bound(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let state = request.app_data::<web::Data<WebState>>().expect("every app has its state").clone();
-    let connection = ConnectionBytes::of(request.request());
-    let most = state.settings.now().limits.max_unsent_bytes_per_connection;
-    if !connection.wait_below(most).await {
-        state.refusals.count(Refusal::Unsent);
-        let detail = format!(
-            "this connection has not taken {most} bytes of its earlier answers for {} s, and \
-             limits.max_unsent_bytes_per_connection allows no more: read them first",
-            WAIT_FOR_ROOM.as_secs()
-        );
-        return Ok(request.into_response(Problem::unavailable(detail).error_response()));
-    }
-    let response = next.call(request).await?.map_into_boxed_body();
-    let is_charged = match response.response().body().size() {
-        BodySize::Sized(length) => length >= LEAST_CHARGED as u64,
-        BodySize::None | BodySize::Stream => false,
-    };
-    if !is_charged || response.request().method() == Method::HEAD {
-        return Ok(response);
-    }
-    let (request, response) = response.into_parts();
-    Ok(ServiceResponse::new(request, charged(&state, response, &connection)))
-}
-
-/// The answer in slices, charged; or 503.
-fn charged(state: &WebState, response: HttpResponse, connection: &Arc<ConnectionBytes>) -> HttpResponse {
-    let is_permanent = response.extensions().get::<Permanent>().is_some();
-    let (head, body) = response.into_parts();
-    let bytes = match body.try_into_bytes() {
-        Ok(bytes) if is_permanent => bytes,
-        Ok(bytes) => match state.unsent.charge(bytes, connection) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                state.refusals.count(Refusal::Unsent);
-                let detail = format!("answers that clients have not taken are too many: {error}");
-                return Problem::unavailable(detail).error_response();
-            }
-        },
-        // It makes its pieces as they are asked for.
-        Err(body) => return head.set_body(body),
-    };
-    head.set_body(BoxBody::new(Slices::new([bytes])))
-}
-
-/// A body of bytes that are there, handed on in slices: whoever copies them copies no more than that.
-#[derive(Debug)]
-pub(in crate::web) struct Slices {
-    rest: VecDeque<Bytes>,
-    length: u64,
-}
-
-impl Slices {
-    pub(in crate::web) fn new(pieces: impl IntoIterator<Item = Bytes>) -> Self {
-        let rest: VecDeque<_> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
-        let length = rest.iter().map(|piece| piece.len() as u64).sum();
-        Self { rest, length }
-    }
-}
-
-impl MessageBody for Slices {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.length)
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let Some(mut piece) = self.rest.pop_front() else { return Poll::Ready(None) };
-        if piece.len() > SLICE {
-            self.rest.push_front(piece.split_off(SLICE));
-        }
-        Poll::Ready(Some(Ok(piece)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use actix_web::body::to_bytes;
+    use std::task::Poll;
+
     use futures_util::{FutureExt, future::poll_fn};
     use tokio::time::advance;
 
@@ -438,19 +337,5 @@ mod tests {
         assert!(first.waits(2, Some(&frame), frame.len()).is_err());
         drop(others);
         assert!(first.waits(2, None, 0).is_ok() && answers.charged().is_empty());
-    }
-
-    #[test]
-    fn slices_are_the_whole_and_none_is_long() {
-        let pieces = [vec![1; 3 * SLICE + 1], vec![], vec![2; 5]].map(Bytes::from);
-        let whole = pieces.concat();
-        let mut slices = Slices::new(pieces.clone());
-        assert_eq!(slices.size(), BodySize::Sized(whole.len() as u64));
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        while let Poll::Ready(Some(Ok(slice))) = Pin::new(&mut slices).poll_next(&mut cx) {
-            assert!((1..=SLICE).contains(&slice.len()));
-        }
-        let read = to_bytes(Slices::new(pieces)).now_or_never().unwrap().unwrap();
-        assert_eq!(read, whole);
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     registry::{Held, RenditionError, Variant},
     stream::StreamHandle,
     viewer::{Ladder, Tally},
-    web::{State, server::transport::FeedGuard},
+    web::{server::transport::FeedGuard, state::State},
 };
 
 /// The interval at which a viewer is looked at: a window of the ladder is two of these.
@@ -33,20 +33,20 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Frames that a viewer took, a repeat not counted.
 pub(in crate::web) type Taken = Arc<AtomicU64>;
 
-/// One adaptive viewer.
+/// A viewer with adaptive quality.
 pub(in crate::web) struct Adapting {
     state: State,
     stream: StreamHandle,
     /// The options it asked for.
     base: Variant,
-    /// Where it looks now.
+    /// The stream whose frames it gets now.
     shown: StreamHandle,
     taken: Taken,
     ladder: Ladder,
     counted: AdaptiveViewer,
     ticks: Interval,
     going: Option<Going>,
-    /// Of the pictures at the top of the ladder.
+    /// The size of the frames of the first step.
     size: Option<(u16, u16)>,
 }
 
@@ -68,7 +68,7 @@ impl Adapting {
         Self { state, stream, base, shown, taken, ladder, counted, ticks, going: None, size: None }
     }
 
-    /// Looks whether it is time, and moves the feed. Wakes the task for the next time.
+    /// Checks whether it is time, and moves the feed. Wakes the task for the next time.
     pub(in crate::web) fn poll(&mut self, cx: &mut Context<'_>, feed: &FeedGuard) {
         loop {
             if let Some(going) = &mut self.going {
@@ -99,7 +99,7 @@ impl Adapting {
                 if variant.is_nothing() {
                     return (step, Ok(None));
                 }
-                let held = state.renditions.hold(&stream, variant, &*state.starter).await;
+                let held = state.streams.renditions.hold(&stream, variant, &*state.streams.starter).await;
                 (step, held.map(Some))
             }
             .boxed_local(),

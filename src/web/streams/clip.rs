@@ -12,16 +12,18 @@ use futures_util::stream;
 
 use super::{
     replay::{bad_request, history, next_piece, seconds},
-    viewer_list::{Kind, Viewing},
+    viewer_list::Kind,
     watch::told,
 };
 use crate::{
     media::formats::{ClipFormat, clip, local},
     viewer::Counts,
     web::{
-        State,
         middleware::{access, problem::Problem},
-        query,
+        query::query,
+        response::headers::{allow_origin, never_cached},
+        state::State,
+        streams::viewing::begin,
     },
 };
 
@@ -31,7 +33,7 @@ pub(in crate::web) async fn by_name(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let stream = state.stream(&name)?;
+    let stream = state.streams.find(&name)?;
     let history = history(&stream)?;
     let seconds = seconds(&request, history)?;
     let format = match query(&request, "format") {
@@ -45,9 +47,10 @@ pub(in crate::web) async fn by_name(
         None
     } else {
         let seat = access::seat(&state, &request)?;
-        let most = state.settings.now().limits.max_viewers_per_stream;
-        let joined = stream.join_past(&state.capacity, most).map_err(|full| state.no_room(full))?;
-        let viewing = Viewing::begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
+        let most = state.runtime.settings.now().limits.max_viewers_per_stream;
+        let joined =
+            stream.join_past(&state.streams.capacity, most).map_err(|full| state.access.no_room(full))?;
+        let viewing = begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
         Some((joined, seat, viewing))
     };
     let begins =
@@ -55,8 +58,8 @@ pub(in crate::web) async fn by_name(
     let file = format!("{}-{}.{}", stream.name(), begins.unwrap_or_default(), format.extension());
     let clip = clip(format, pictures);
     let mut head = HttpResponse::Ok();
-    crate::web::never_cached(&mut head);
-    crate::web::allow_origin(&mut head, &state);
+    never_cached(&mut head);
+    allow_origin(&mut head, &state.runtime.settings.now());
     head.content_type(format.content_type());
     // A stream's name has no character that would have to be escaped.
     head.insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")));

@@ -8,5 +8,8 @@ pub(crate) mod renditions;
 pub(crate) mod replay;
 pub(crate) mod snapshot;
 pub(crate) mod viewer_list;
+pub(crate) mod viewing;
 pub(crate) mod watch;
 pub(crate) mod multiplexed;
+pub(crate) mod options;
+pub(crate) mod viewer_feed;

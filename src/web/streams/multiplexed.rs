@@ -11,13 +11,14 @@ use actix_web::body::BodyStream;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 
-use super::{viewer_list::Viewing, watch::ViewerFeed};
+use super::viewer_list::Viewing;
 use crate::{
     auth::Lease,
     bus::Subscriber,
     web::{
         middleware::viewers_per_address::AddressSeat,
         server::transport::{BusyGuard, Feed, Filled, Pieces},
+        streams::viewer_feed::ViewerFeed,
     },
 };
 
@@ -26,7 +27,7 @@ pub(super) struct Multiplexed {
     pub(super) feed: ViewerFeed,
     pub(super) showing: Subscriber,
     pub(super) lease: Lease,
-    /// These are held for as long as the viewer is there.
+    /// Permits that are held for as long as the viewer is connected.
     pub(super) _busy: BusyGuard,
     pub(super) _seat: AddressSeat,
     pub(super) _viewing: Viewing,

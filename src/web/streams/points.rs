@@ -1,23 +1,27 @@
-//! Points sent to us, for streams that are live graphs: `POST /streams/{name}/points`.
+//! Points that clients send for chart streams: `POST /streams/{name}/points`.
 
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 
-use super::push::{Body, content_type, rejected};
+use super::push::content_type;
 use crate::{
     config::{Publishers, SourceConfig},
     source::generated::chart::{parse, points::Points, unix_now},
     web::{
-        State, WebState,
-        middleware::{problem::Problem, uploads::Uploads},
+        middleware::{
+            problem::Problem,
+            rejected_pushes,
+            uploads::{begin, body::Body},
+        },
+        state::{State, WebState},
     },
 };
 
-/// Longest body: some 40,000 lines, twice of what a series keeps.
+/// The maximum length of a body: some 40,000 lines, twice as many as a series keeps.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// Points as JSON or as lines; answered when they are taken, all or none.
+/// Takes points as JSON or as lines, all or none of them.
 pub(in crate::web) async fn points(
     request: HttpRequest,
     state: State,
@@ -31,7 +35,7 @@ pub(in crate::web) async fn points(
             let detail = format!("more than {MAX_BODY_BYTES} bytes of points; send them in several requests");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
         };
-        let upload = Uploads::push(&state, &request, &name)?;
+        let upload = begin::push(&state, &request, &name)?;
         let text = body.whole(upload, MAX_BODY_BYTES, too_large).await?;
         let json =
             content_type(&request).split(';').next().is_some_and(|kind| kind.trim_end().ends_with("json"));
@@ -44,7 +48,7 @@ pub(in crate::web) async fn points(
     match taken.await {
         Ok(answer) => answer,
         Err(problem) => {
-            rejected::count(&state, &name, problem.status());
+            rejected_pushes::count(&state.streams, &name, problem.status());
             body.refuse(problem).await
         }
     }
@@ -52,7 +56,7 @@ pub(in crate::web) async fn points(
 
 /// The points of the stream, if it takes them.
 fn chart(state: &WebState, name: &str) -> Result<Arc<Points>, Problem> {
-    let stream = state.stream(name)?;
+    let stream = state.streams.find(name)?;
     let config = stream.config();
     let chart = config.sources().find_map(|source| match source {
         SourceConfig::Chart(chart) => Some(chart),

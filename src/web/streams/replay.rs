@@ -17,30 +17,32 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     viewer_list::{Kind, Viewing},
-    watch::{self, NoBody, Wishes},
+    watch,
+    watch::NoBody,
 };
 use crate::{
     auth::Lease,
     bus::{History, Showing, Subscriber},
     config::Role,
-    media::multipart::writer::{self, Framing},
+    media::multipart::{writer, writer::Framing},
     stream::{DemandGuard, PastViewerGuard, StreamHandle},
     viewer::{Counts, Replay},
     web::{
-        State,
         middleware::{access, problem::Problem, viewers_per_address::AddressSeat},
-        query,
+        query::query,
         server::{
             http2::Patience,
             transport::{Busy, BusyGuard, Outbox},
         },
+        state::State,
+        streams::{options::Wishes, viewing::begin},
     },
 };
 
-/// Largest piece handed to actix-http, whose buffer for the connection grows to what one piece needs.
+/// The maximum size of a piece for actix-http, whose buffer for the connection grows to what one piece needs.
 const MAX_PIECE: usize = 64 * 1024;
 
-/// Longest stretch that may be asked for: what `replay` may be at most.
+/// The maximum of `?seconds=`: that of `replay` in the configuration.
 const MAX_SECONDS: f64 = 3600.0;
 
 const SPEEDS: std::ops::RangeInclusive<f64> = 0.1..=10.0;
@@ -51,7 +53,7 @@ pub(in crate::web) async fn by_name(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let stream = state.stream(&name)?;
+    let stream = state.streams.find(&name)?;
     let history = history(&stream)?;
     let seconds = seconds(&request, history)?;
     let speed = speed(&request)?;
@@ -67,13 +69,13 @@ pub(in crate::web) async fn by_name(
     let lease = access::lease(&state, &request, Role::View, &stream)?;
     let seat = access::seat(&state, &request)?;
     let guard = stream
-        .join_past(&state.capacity, state.settings.now().limits.max_viewers_per_stream)
-        .map_err(|full| state.no_room(full))?;
+        .join_past(&state.streams.capacity, state.runtime.settings.now().limits.max_viewers_per_stream)
+        .map_err(|full| state.access.no_room(full))?;
     let outbox = Outbox::of(&request);
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let counts: Arc<Counts> = Arc::default();
     let player = Player {
-        _viewing: Viewing::begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
+        _viewing: begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
         counts,
         replay: Replay::new(pictures, speed),
         showing: stream.bus().subscribe(),
@@ -94,7 +96,7 @@ pub(in crate::web) async fn by_name(
     Ok(watch::told(watch::unchunked_unless(chunked, answer)))
 }
 
-/// Where the stream keeps its past.
+/// Returns the replay buffer of a stream.
 ///
 /// # Errors
 /// 409 when it does not, with what to set.
@@ -104,7 +106,7 @@ pub(in crate::web) fn history(stream: &StreamHandle) -> Result<&History, Problem
     stream.bus().history().ok_or_else(|| Problem::new(StatusCode::CONFLICT, detail()))
 }
 
-/// `?seconds=`, by default all that is kept.
+/// Parses `?seconds=`, by default the whole replay buffer.
 pub(in crate::web) fn seconds(request: &HttpRequest, history: &History) -> Result<Duration, Problem> {
     let Some(text) = query(request, "seconds") else { return Ok(history.span()) };
     let seconds = number(&text).filter(|seconds| (0.0..=MAX_SECONDS).contains(seconds) && *seconds > 0.0);
@@ -130,7 +132,7 @@ pub(in crate::web) fn bad_request(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, detail)
 }
 
-/// Digits with a point at most: `nan`, `inf` and `1e9` are no wishes.
+/// Parses digits with at most a point: `nan`, `inf` and `1e9` are refused.
 fn number(text: &str) -> Option<f64> {
     text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.').then(|| text.parse().ok()).flatten()
 }
@@ -151,7 +153,7 @@ enum Stage {
     Ended,
 }
 
-/// One viewer of the past.
+/// A viewer of the replay buffer.
 struct Player {
     replay: Replay,
     showing: Subscriber,

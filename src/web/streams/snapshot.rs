@@ -1,4 +1,4 @@
-//! One picture as an HTTP answer.
+//! A single frame as an HTTP response.
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -14,10 +14,11 @@ use crate::{
     stream::StreamHandle,
     viewer::{newest_picture, next_after},
     web::{
-        State, WebState,
         middleware::problem::Problem,
-        query,
+        query::query,
+        response::headers::{allow_origin, never_cached},
         server::transport::{Busy, Outbox},
+        state::{State, WebState},
     },
 };
 
@@ -27,7 +28,7 @@ pub(in crate::web) async fn by_name(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    answer(&request, &state, &state.stream(&name)?).await
+    answer(&request, &state, &state.streams.find(&name)?).await
 }
 
 /// Answers with the stream's newest picture; with `?wait=next`, with the first that comes after the request
@@ -65,7 +66,7 @@ pub(in crate::web) async fn answer_as(
     show(request, state, stream, variant, &picture).await
 }
 
-/// Answers with this picture.
+/// Serves this frame.
 ///
 /// # Errors
 /// 503 when there is no worker to make it so, with the reason.
@@ -77,7 +78,7 @@ pub(in crate::web) async fn show(
     picture: &Published,
 ) -> Result<HttpResponse, Problem> {
     // The number alone would repeat after a restart.
-    let mut etag = format!("\"{}-{}", timestamp(state.started), picture.seq);
+    let mut etag = format!("\"{}-{}", timestamp(state.runtime.started), picture.seq);
     if !variant.is_nothing() {
         etag = format!("{etag}-{variant}");
     }
@@ -104,8 +105,8 @@ fn head_of(
     etag: &str,
     frame: &Frame,
 ) -> HttpResponseBuilder {
-    crate::web::never_cached(&mut head);
-    crate::web::allow_origin(&mut head, state);
+    never_cached(&mut head);
+    allow_origin(&mut head, &state.runtime.settings.now());
     head.insert_header((header::ETAG, etag));
     head.insert_header(("X-Timestamp", timestamp(frame.taken())));
     head.insert_header((
@@ -115,7 +116,8 @@ fn head_of(
     head
 }
 
-/// Whether the client has this picture already (RFC 9110, 13.1.2: a list of tags, weak ones too, or `*`).
+/// Returns whether the client has this frame already (RFC 9110, 13.1.2: a list of tags, weak ones too, or
+/// `*`).
 fn knows(request: &HttpRequest, etag: &str) -> bool {
     let lines = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|line| line.to_str().ok());
     let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);

@@ -1,53 +1,42 @@
-//! The viewers that are there: who they are, since when, and what they were given.
+//! The list of connected viewers: who they are, since when, and what they were sent.
 //!
-//! Each has a number, which the lines of the log say when it comes and when it goes.
+//! Each viewer has a number, which its log lines contain.
 
 use std::{
     sync::Arc,
     time::{Instant, SystemTime},
 };
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::http::Version;
 use dashmap::DashMap;
-use schemars::JsonSchema;
-use serde::Serialize;
 use tracing::info;
 
 use crate::{
-    auth::Caller,
-    config::Role,
     media::stream_name::StreamName,
     observability::{ACCESS, next_id},
     viewer::Counts,
-    web::{
-        State, WebState,
-        api::status::unix_seconds,
-        middleware::{
-            access_log::{Asked, milliseconds, shown},
-            problem::Problem,
-        },
-    },
+    web::middleware::access_log::asked::{Asked, milliseconds, shown},
 };
 
-/// All viewers by number. As many as there are seats: `limits.max_viewers`.
+/// All viewers by number: `limits.max_viewers` at most.
 #[derive(Debug, Default)]
-pub struct Viewers(DashMap<u64, Arc<Present>>);
+pub struct Viewers(DashMap<u64, Arc<ViewerEntry>>);
 
-/// The way a viewer gets its pictures.
+/// The way in which a viewer gets its pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Kind {
-    /// A stream of parts.
+    /// A multipart stream.
     Stream,
     /// go2rtc's WebSocket.
     WebSocket,
-    /// The past, played again.
+    /// Frames of the replay buffer, at their pace.
     Replay,
-    /// The past as a file.
+    /// Frames of the replay buffer, as a file.
     Clip,
 }
 
 impl Kind {
-    fn as_str(self) -> &'static str {
+    pub(in crate::web) fn as_str(self) -> &'static str {
         match self {
             Self::Stream => "stream",
             Self::WebSocket => "web_socket",
@@ -57,65 +46,75 @@ impl Kind {
     }
 }
 
-/// A viewer.
+/// A connected viewer.
 #[derive(Debug)]
-struct Present {
-    id: u64,
-    stream: StreamName,
-    kind: Kind,
-    asked: Asked,
-    protocol: String,
-    since: SystemTime,
-    begun: Instant,
-    counts: Arc<Counts>,
+pub(in crate::web) struct ViewerEntry {
+    pub(in crate::web) id: u64,
+    pub(in crate::web) stream: StreamName,
+    pub(in crate::web) kind: Kind,
+    pub(in crate::web) asked: Asked,
+    pub(in crate::web) protocol: String,
+    pub(in crate::web) since: SystemTime,
+    pub(in crate::web) begun: Instant,
+    pub(in crate::web) counts: Arc<Counts>,
 }
 
-/// While it lives, a viewer is one of those that are there.
+/// Keeps a viewer in the list for as long as it exists.
 #[derive(Debug)]
 pub(in crate::web) struct Viewing {
     viewers: Arc<Viewers>,
-    present: Arc<Present>,
+    entry: Arc<ViewerEntry>,
+}
+
+impl Viewers {
+    /// Returns the viewers of the streams that `wanted` accepts, in the order of their numbers.
+    pub(in crate::web) fn of(&self, wanted: impl Fn(&StreamName) -> bool) -> Vec<Arc<ViewerEntry>> {
+        let entries = self.0.iter().filter(|entry| wanted(&entry.stream));
+        let mut entries: Vec<_> = entries.map(|entry| entry.clone()).collect();
+        entries.sort_by_key(|entry| entry.id);
+        entries
+    }
 }
 
 impl Viewing {
-    /// A viewer of `stream` who asked by `request`; what it is given is counted in `counts`.
+    /// Adds a viewer of `stream` and logs it. `counts` are those of what it is sent.
     pub(in crate::web) fn begin(
-        state: &WebState,
-        request: &HttpRequest,
+        viewers: &Arc<Viewers>,
+        (asked, protocol): (Asked, Version),
         stream: &StreamName,
         kind: Kind,
         counts: Arc<Counts>,
     ) -> Self {
-        let present = Arc::new(Present {
+        let entry = Arc::new(ViewerEntry {
             id: next_id(),
             stream: stream.clone(),
             kind,
-            asked: Asked::of(state, request),
-            protocol: format!("{:?}", request.version()),
+            asked,
+            protocol: format!("{protocol:?}"),
             since: SystemTime::now(),
             begun: Instant::now(),
             counts,
         });
-        present.say_begin();
-        state.viewers.0.insert(present.id, present.clone());
-        Self { viewers: state.viewers.clone(), present }
+        entry.say_begin();
+        viewers.0.insert(entry.id, entry.clone());
+        Self { viewers: viewers.clone(), entry }
     }
 }
 
 impl Drop for Viewing {
     fn drop(&mut self) {
-        self.viewers.0.remove(&self.present.id);
-        self.present.say_end();
+        self.viewers.0.remove(&self.entry.id);
+        self.entry.say_end();
     }
 }
 
-impl Present {
+impl ViewerEntry {
     fn say_begin(&self) {
         let Asked { method, target, client, user, agent } = &self.asked;
         let (user, agent, kind) = (user.as_deref(), agent.as_deref(), self.kind.as_str());
         info!(
             target: ACCESS, viewer = self.id, stream = %self.stream, kind, %method, path = %target,
-            client = shown(*client), user, agent, "a viewer comes"
+            client = shown(*client), user, agent, "viewer connected"
         );
     }
 
@@ -126,73 +125,7 @@ impl Present {
         info!(
             target: ACCESS, viewer = self.id, stream = %self.stream, kind, %method, path = %target, status,
             frames, bytes, skipped, duration_ms = milliseconds(self.begun), client = shown(*client), user,
-            "a viewer goes"
+            "viewer disconnected"
         );
     }
-}
-
-/// The answer of `/api/viewers`.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Viewers")]
-pub(in crate::web) struct Report {
-    viewers: Vec<ViewerReport>,
-}
-
-/// One viewer.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Viewer")]
-struct ViewerReport {
-    id: u64,
-    stream: String,
-    kind: &'static str,
-    protocol: String,
-    path: String,
-    client: Option<String>,
-    user: Option<String>,
-    agent: Option<String>,
-    since: f64,
-    frames: u64,
-    bytes: u64,
-    skipped: u64,
-}
-
-impl ViewerReport {
-    fn of(present: &Present) -> Self {
-        let Asked { target, client, user, agent, .. } = present.asked.clone();
-        Self {
-            id: present.id,
-            stream: present.stream.to_string(),
-            kind: present.kind.as_str(),
-            protocol: present.protocol.clone(),
-            path: target,
-            client: client.map(|client| client.to_string()),
-            user,
-            agent,
-            since: unix_seconds(present.since),
-            frames: present.counts.frames(),
-            bytes: present.counts.bytes(),
-            skipped: present.counts.skipped(),
-        }
-    }
-}
-
-/// `GET /api/viewers`: of all streams that the caller may change. Who watches is nobody else's business.
-pub(in crate::web) async fn all(state: State, caller: Caller) -> HttpResponse {
-    answer(&state, |stream| caller.may(Role::Admin, Some(stream)))
-}
-
-/// `GET /api/streams/{name}/viewers`.
-pub(in crate::web) async fn of_stream(
-    state: State,
-    name: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let stream = state.stream(&name)?;
-    Ok(answer(&state, |name| name == stream.name()))
-}
-
-fn answer(state: &WebState, wanted: impl Fn(&StreamName) -> bool) -> HttpResponse {
-    let present = state.viewers.0.iter().filter(|present| wanted(&present.stream));
-    let mut viewers: Vec<_> = present.map(|present| ViewerReport::of(&present)).collect();
-    viewers.sort_by_key(|viewer| viewer.id);
-    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Report { viewers })
 }

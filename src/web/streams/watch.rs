@@ -3,9 +3,7 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::atomic::Ordering,
     task::{Context, Poll},
-    time::Instant,
 };
 
 use actix_web::{
@@ -25,62 +23,24 @@ use super::{
     viewer_list::{Kind, Viewing},
 };
 use crate::{
-    bus::{Published, Showing},
     config::Role,
     limits::BudgetError,
-    media::{
-        frame::FrameKind,
-        multipart::writer::{self, Framing, PreparedPart},
-    },
-    registry::{Held, Variant},
+    media::multipart::{writer, writer::Framing},
+    registry::Variant,
     stream::StreamHandle,
     viewer::Viewer,
     web::{
-        State, WebState,
-        middleware::{access, access_log::Told, problem::Problem, viewers_per_address::AddressSeat},
-        query,
+        middleware::{access, access_log::notes::Told, problem::Problem, viewers_per_address::AddressSeat},
+        response::headers::{allow_origin, never_cached},
         server::{
             http2::Patience,
-            transport::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Pieces, Stays},
+            transport::{Busy, BusyGuard, FeedGuard, Outbox, Stays},
             unsent::SlowPart,
         },
-        switch, switched_off, switched_on,
+        state::{State, WebState},
+        streams::{options::Wishes, viewer_feed::ViewerFeed, viewing::begin},
     },
 };
-
-/// The options of one viewer's stream.
-#[derive(Debug, Clone, Default)]
-pub(in crate::web) struct Wishes {
-    /// Raw bytes to the end of the connection, as mjpg-streamer and ustreamer send (`?chunked=0`).
-    pub unchunked: bool,
-    /// ustreamer's `?advance_headers=1`: the next part's headers are sent ahead, without a length.
-    pub advance_headers: bool,
-    /// ustreamer's `?extra_headers=1`: X-UStreamer-* on each part.
-    pub extra_headers: bool,
-    /// ustreamer's `?zero_data=1`: headers without pictures, to measure with.
-    pub zero_data: bool,
-    /// `?format=raw`: JPEGs one behind the other, for programs that refuse multipart.
-    pub raw: bool,
-    /// `?adapt=1`: smaller pictures while the link carries no others; none as the stream is configured.
-    pub adapt: Option<bool>,
-    /// ustreamer's `Set-Cookie: stream_client=…`.
-    pub cookie: Option<String>,
-}
-
-impl Wishes {
-    /// As the query says.
-    pub(in crate::web) fn of(request: &HttpRequest) -> Self {
-        Self {
-            unchunked: switched_off(request, "chunked"),
-            advance_headers: switched_on(request, "advance_headers"),
-            extra_headers: switched_on(request, "extra_headers"),
-            zero_data: switched_on(request, "zero_data"),
-            raw: query(request, "format").as_deref() == Some("raw"),
-            adapt: switch(request, "adapt"),
-            cookie: None,
-        }
-    }
-}
 
 /// `GET /streams/{name}`, `/{name}`, `/{name}.mjpg`.
 pub(in crate::web) async fn by_name(
@@ -88,7 +48,7 @@ pub(in crate::web) async fn by_name(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    answer(&request, &state, &state.stream(&name)?, Wishes::of(&request)).await
+    answer(&request, &state, &state.streams.find(&name)?, Wishes::of(&request)).await
 }
 
 /// `GET /video_feed`: the default stream, where the Flask example had its only one.
@@ -141,24 +101,15 @@ pub(in crate::web) async fn answer_as(
         .map(|taken| Box::new(Adapting::new(state.clone(), stream.clone(), variant, shown.clone(), taken)));
     let viewer = Viewer::new(guard);
     let counts = viewer.counts().clone();
-    let viewing = || Viewing::begin(state, request, stream.name(), Kind::Stream, counts);
-    let feed = ViewerFeed {
-        viewer,
-        held,
-        taken,
-        wishes,
-        framing,
-        stage: Stage::Joined,
-        over: false,
-        pace: ClientPace::default(),
-    };
+    let viewing = || begin(state, request, stream.name(), Kind::Stream, counts);
+    let feed = ViewerFeed::new(viewer, held, taken, wishes, framing);
     let busy = outbox.busy(Busy::Answering);
     if request.version() == Version::HTTP_2 {
         let (showing, viewing) = (shown.bus().subscribe(), viewing());
         let viewer = Multiplexed { feed, showing, lease, _busy: busy, _seat: seat, _viewing: viewing };
         let mut answer = told(head.body(multiplexed::body(viewer)));
         answer.extensions_mut().insert(Patience(stream.config().viewer_timeout));
-        answer.extensions_mut().insert(state.unsent.clone());
+        answer.extensions_mut().insert(state.runtime.unsent.clone());
         return Ok(answer);
     }
     let stays = if adapts { Stays::No } else { Stays::Yes };
@@ -169,19 +120,19 @@ pub(in crate::web) async fn answer_as(
     })?;
     let lease: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move { lease.over().await });
     let (lease, viewing) = (Some(lease), viewing());
-    let slow = (SlowPart::new(state.unsent.clone()), shown);
+    let slow = (SlowPart::new(state.runtime.unsent.clone()), shown);
     let body = ViewerBody { feed, lease, adapting, slow, _busy: busy, _seat: seat, _viewing: viewing };
     Ok(told(unchunked_unless(chunked, head.body(body))))
 }
 
-/// The viewer's own line says how it ended.
+/// Marks a response as logged by the line of its viewer.
 pub(in crate::web) fn told(mut response: HttpResponse) -> HttpResponse {
     response.extensions_mut().insert(Told);
     response
 }
 
-/// Otherwise actix sends chunks also to HTTP/1.0 clients. The builder's own `no_chunking` would write a
-/// length.
+/// Sets whether the response is chunked: actix sends chunks also to HTTP/1.0 clients. The builder's own
+/// `no_chunking` would write a length.
 pub(in crate::web) fn unchunked_unless(chunked: bool, mut response: HttpResponse) -> HttpResponse {
     response.head_mut().no_chunking(!chunked);
     response
@@ -191,8 +142,8 @@ pub(in crate::web) fn stream_head(head: &mut HttpResponseBuilder, state: &WebSta
     head.force_close();
     head.content_type(if wishes.raw { "application/octet-stream" } else { writer::STREAM_CONTENT_TYPE });
     head.insert_header(("X-Accel-Buffering", "no"));
-    crate::web::never_cached(head);
-    crate::web::allow_origin(head, state);
+    never_cached(head);
+    allow_origin(head, &state.runtime.settings.now());
     if let Some(cookie) = &wishes.cookie {
         head.insert_header((header::SET_COOKIE, cookie.as_str()));
     }
@@ -213,124 +164,10 @@ impl MessageBody for NoBody {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Nothing was sent.
-    Joined,
-    /// The first delimiter was.
-    Streaming,
-    /// The closing one was.
-    Closed,
-}
-
-/// The answer of one viewer.
-#[derive(Debug)]
-pub(super) struct ViewerFeed {
-    viewer: Viewer,
-    held: Option<Held>,
-    /// Counts for those who look at its link.
-    taken: Option<Taken>,
-    wishes: Wishes,
-    framing: Framing,
-    stage: Stage,
-    /// It may not go on.
-    over: bool,
-    pace: ClientPace,
-}
-
-impl ViewerFeed {
-    /// The bytes before the first part: browsers show a spinner until they see that a multipart begins.
-    fn open(&mut self, pieces: &mut Pieces) {
-        self.stage = Stage::Streaming;
-        if self.wishes.raw {
-            return;
-        }
-        let delimiter = Bytes::from_static(writer::FIRST_DELIMITER);
-        let ahead = if self.wishes.advance_headers { writer::headers_ahead() } else { Bytes::new() };
-        pieces.put(writer::framed([delimiter, ahead, Bytes::new()], self.framing));
-    }
-
-    fn send(&mut self, frame: &Published, pieces: &mut Pieces) {
-        let framing = self.framing;
-        let wishes = &self.wishes;
-        if wishes.raw {
-            let jpeg = frame.frame.jpeg().clone();
-            pieces.put(writer::framed([jpeg, Bytes::new(), Bytes::new()], framing));
-        } else if wishes.advance_headers {
-            let jpeg = if wishes.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
-            let parts = [jpeg, Bytes::from_static(writer::NEXT_DELIMITER), writer::headers_ahead()];
-            pieces.put(writer::framed(parts, framing));
-        } else if wishes.extra_headers || wishes.zero_data {
-            let more = if wishes.extra_headers { self.extra_headers(frame) } else { String::new() };
-            let jpeg = if self.wishes.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
-            let part = PreparedPart::with_headers(jpeg, frame.frame.taken(), &more);
-            pieces.put(part.pieces(framing));
-        } else {
-            pieces.put_part(frame, framing);
-        }
-    }
-
-    /// ustreamer's headers about this viewer's stream.
-    fn extra_headers(&mut self, frame: &Published) -> String {
-        let picture = &frame.frame;
-        format!(
-            "X-UStreamer-Online: {}\r\nX-UStreamer-Dropped: {}\r\nX-UStreamer-Width: {}\r\n\
-             X-UStreamer-Height: {}\r\nX-UStreamer-Client-FPS: {}\r\nX-UStreamer-Latency: {:.6}\r\n",
-            picture.kind() == FrameKind::Picture,
-            self.viewer.stream().bus().stats().dropped().map(|(_, count)| count).sum::<u64>(),
-            picture.width(),
-            picture.height(),
-            self.pace.count(Instant::now()),
-            picture.arrived().elapsed().as_secs_f64(),
-        )
-    }
-
-    fn close(&mut self, pieces: &mut Pieces) {
-        self.stage = Stage::Closed;
-        if !self.wishes.raw {
-            let closing = Bytes::from_static(writer::CLOSING_AFTER_DELIMITER);
-            pieces.put(writer::framed([closing, Bytes::new(), Bytes::new()], self.framing));
-        }
-    }
-}
-
-impl Feed for ViewerFeed {
-    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled {
-        if self.stage == Stage::Joined {
-            self.open(pieces);
-        } else if self.stage == Stage::Streaming && (showing.closed || self.over) {
-            self.close(pieces);
-        } else if self.stage == Stage::Closed {
-            return Filled::Ended;
-        } else if let Some((frame, new)) = self.viewer.take(showing) {
-            if let (Some(taken), true) = (&self.taken, new) {
-                taken.fetch_add(1, Ordering::Relaxed);
-            }
-            self.send(frame, pieces);
-        } else {
-            return Filled::Nothing;
-        }
-        Filled::Some
-    }
-
-    fn wants(&self, showing: &Showing) -> bool {
-        self.stage != Stage::Streaming || showing.closed || self.over || self.viewer.wants(showing)
-    }
-
-    fn end(&mut self) {
-        self.over = true;
-    }
-
-    fn move_to(&mut self, rendition: Option<Held>) -> Option<Held> {
-        self.viewer.look_at(rendition.as_ref().map(Held::stream));
-        std::mem::replace(&mut self.held, rendition)
-    }
-}
-
 /// Lets the feed fill the outbox; yields no bytes itself.
 struct ViewerBody {
     feed: FeedGuard,
-    /// Until the viewer may watch no longer; none behind that.
+    /// Resolves when the viewer may no longer watch; `None` after that.
     lease: Option<Pin<Box<dyn Future<Output = ()>>>>,
     adapting: Option<Box<Adapting>>,
     /// Bounds the frames that slow viewers hold, and gives the length of the stream's frames.
@@ -370,24 +207,5 @@ impl MessageBody for ViewerBody {
         }
         slow.wake_when_late(cx);
         this.feed.poll_ended(cx).map(|()| None)
-    }
-}
-
-/// Frames that a viewer took in the last whole second, as ustreamer counts them.
-#[derive(Debug, Default)]
-struct ClientPace {
-    second: Option<Instant>,
-    counting: u32,
-    counted: u32,
-}
-
-impl ClientPace {
-    fn count(&mut self, now: Instant) -> u32 {
-        let second = *self.second.get_or_insert(now);
-        if now.duration_since(second).as_secs() >= 1 {
-            (self.second, self.counted, self.counting) = (Some(now), self.counting, 0);
-        }
-        self.counting += 1;
-        self.counted
     }
 }

@@ -1,4 +1,4 @@
-//! Logging in with a browser: a form without scripts, and the session's cookie.
+//! Login with a browser: a form without scripts, and the session's cookie.
 //!
 //! All addresses that are sent here are relative, so that they hold behind a proxy that strips or adds a
 //! prefix.
@@ -19,37 +19,39 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use url::form_urlencoded;
 
-use super::pages::REFERRER_POLICY;
 use crate::{
     auth::{Caller, Running, Shown, signed_link::Signed},
     config::Role,
     media::stream_name::StreamName,
     web::{
-        State, WebState,
-        middleware::{access, problem::Problem, rejections::Refusal, uploads::Uploads},
-        query,
+        middleware::{
+            access,
+            access::login_redirect::{KEYS, query_without_keys, root_and_rest},
+            problem::Problem,
+            rejections::Refusal,
+            security_headers::REFERRER_POLICY,
+            uploads::{begin, body::Body},
+        },
+        query::query,
         server::connections::Connection,
-        streams::push::Body,
+        state::{State, WebState},
     },
 };
 
 const FORM: &str = include_str!("assets/login.html");
 
-/// Asks whether the browser is to be logged in as somebody else.
+/// The page that asks whether the browser is to be logged in as somebody else.
 const SWITCH: &str = include_str!("assets/switch.html");
 
-/// Nothing but the form and its style; in no other page's frame.
+/// The content security policy of the form: its own style, and in no other page's frame.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
                               form-action 'self'; frame-ancestors 'none'";
 
 /// A name, a password and an address.
 const MAX_FORM_BYTES: usize = 8 * 1024;
 
-/// Within which the form must have come: its connection's first bytes hold it, or the next ones.
+/// The time limit for receiving the form, which the first bytes of its connection hold, or the next ones.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The parameters of a query that are credentials. It must not be seen longer than it takes.
-const KEYS: [&str; 3] = ["token", "expires", "signature"];
 
 /// `GET /login`: the form.
 pub(in crate::web) async fn form(request: HttpRequest) -> HttpResponse {
@@ -59,10 +61,11 @@ pub(in crate::web) async fn form(request: HttpRequest) -> HttpResponse {
 /// `POST /login`: name and password, or a token in the password's place; or a link, which [`SWITCH`] sends.
 pub(in crate::web) async fn enter(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
     let mut body = Body::new(&request, payload).within(FORM_TIMEOUT);
-    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "that is no login");
+    let too_large =
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large for a login");
     // Anybody may send this, and take their time.
     let waiting = Connection::of(&request).map(|connection| connection.wait_for_client());
-    let received = match Uploads::login(&state, &request) {
+    let received = match begin::login(&state, &request) {
         Ok(upload) => body.whole(upload, MAX_FORM_BYTES, too_large).await,
         Err(problem) => Err(problem),
     };
@@ -85,15 +88,15 @@ pub(in crate::web) async fn enter(request: HttpRequest, state: State, payload: w
         None => Shown { login: Some((field("name"), field("password"))), ..Shown::default() },
     };
     match access::showing(&state, &request, &shown).await {
-        Ok(caller) => match state.auth.begin_session(&caller, access::cookie(&request).as_deref()) {
+        Ok(caller) => match state.access.auth.begin_session(&caller, access::cookie(&request).as_deref()) {
             Some((cookie, lasts)) => {
                 let mut head = HttpResponse::SeeOther();
                 set_cookie(&mut head, &state, &request, &cookie, lasts);
                 head.insert_header((header::LOCATION, here(&next))).finish()
             }
             None => {
-                state.refusals.count(Refusal::Unauthorized);
-                answer(HttpResponse::Unauthorized(), &next, "That is not known here.")
+                state.access.refusals.count(Refusal::Unauthorized);
+                answer(HttpResponse::Unauthorized(), &next, "Wrong user name, password or token.")
             }
         },
         Err(problem) => {
@@ -109,7 +112,7 @@ pub(in crate::web) async fn enter(request: HttpRequest, state: State, payload: w
 /// `POST /logout`.
 pub(in crate::web) async fn leave(request: HttpRequest, state: State) -> HttpResponse {
     if let Some(cookie) = access::cookie(&request) {
-        state.auth.end_session(&cookie);
+        state.access.auth.end_session(&cookie);
     }
     let mut head = HttpResponse::SeeOther();
     set_cookie(&mut head, &state, &request, "", Duration::ZERO);
@@ -167,17 +170,17 @@ pub(in crate::web) async fn exchange(
     let caller = match access::showing(state, request, &shown).await {
         Ok(caller) => caller,
         // Whoever is logged in sees the page, whatever is wrong with its address.
-        Err(_) if state.auth.is_running(cookie) => return Ok(None),
+        Err(_) if state.access.auth.is_running(cookie) => return Ok(None),
         Err(problem) => return Err(problem),
     };
     let last = request.path().rsplit('/').next().unwrap_or_default();
     let to = here(&format!("{last}{}", query_without_keys(request)));
     let mut head = HttpResponse::SeeOther();
-    match state.auth.running(cookie, &caller) {
+    match state.access.auth.running(cookie, &caller) {
         _ if !caller.is_known() => return Ok(None),
         Running::Other(owner) => return Ok(Some(ask(request, state, &shown, (&owner, &caller), &to))),
         Running::Covers => _ = head.insert_header((header::CACHE_CONTROL, "no-store")),
-        Running::Same | Running::None => match state.auth.begin_session(&caller, cookie) {
+        Running::Same | Running::None => match state.access.auth.begin_session(&caller, cookie) {
             Some((cookie, lasts)) => set_cookie(&mut head, state, request, &cookie, lasts),
             None => return Ok(None),
         },
@@ -193,7 +196,7 @@ fn ask(
     (owner, caller): (&str, &Caller),
     here: &str,
 ) -> HttpResponse {
-    let (root, next) = root_and_rest(request, &state.base_path);
+    let (root, next) = root_and_rest(request, &state.runtime.base_path);
     let (stream, link) = shown.link.as_ref().map(|(stream, link)| (stream.as_str(), link)).unzip();
     let expires = link.map(|link| link.expires.to_string()).unwrap_or_default();
     // What is asked about is the first that is good: a token, if there is one.
@@ -215,33 +218,6 @@ fn ask(
     ];
     let text = fields.iter().fold(SWITCH.to_owned(), |text, (at, field)| text.replace(at, &escaped(field)));
     html(HttpResponse::Ok(), text)
-}
-
-/// Where the form is for somebody who may not see this, and comes back then.
-pub(in crate::web) fn address_for(request: &HttpRequest, base_path: &str) -> String {
-    let path = request.path();
-    if !base_path.is_empty() && path == base_path {
-        // Without its final slash it is no folder.
-        return format!("{}/login?next=", path.rsplit('/').next().unwrap_or_default());
-    }
-    let (root, next) = root_and_rest(request, base_path);
-    let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
-    format!("{root}login?next={next}")
-}
-
-/// The way from a page up to the base path, and from there back to the page, without keys.
-fn root_and_rest(request: &HttpRequest, base_path: &str) -> (String, String) {
-    let path = request.path();
-    let wanted = path.strip_prefix(base_path).filter(|rest| rest.starts_with('/')).unwrap_or(path);
-    let up = "../".repeat(wanted.matches('/').count().saturating_sub(1));
-    (up, format!("{}{}", wanted.trim_start_matches('/'), query_without_keys(request)))
-}
-
-fn query_without_keys(request: &HttpRequest) -> String {
-    let pairs = form_urlencoded::parse(request.query_string().as_bytes());
-    let kept = pairs.filter(|(key, _)| !KEYS.contains(&key.as_ref()));
-    let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
-    if text.is_empty() { text } else { format!("?{text}") }
 }
 
 /// An address below the page that is shown, whatever is asked for: never another host.

@@ -10,18 +10,20 @@ use actix_web::{
 
 use super::login;
 use crate::web::{
-    State, WebState, compat::mjpg_streamer, middleware::problem::Problem, query, server::unsent::Permanent,
+    compat::mjpg_streamer,
+    middleware::{problem::Problem, security_headers::REFERRER_POLICY},
+    query::query,
+    server::unsent::Permanent,
+    state::{State, WebState},
 };
 
 const PAGE: &str = include_str!("assets/page.html");
 const VIEW: &str = include_str!("assets/view.html");
 
-/// Nothing from elsewhere, nothing inline. Whose frames they may stand in is a setting.
+/// The content security policy of the pages: nothing from elsewhere, nothing inline. Frame ancestors are a
+/// setting.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
                               connect-src 'self'; base-uri 'none'; form-action 'none'";
-
-/// An address may hold a token for a moment. Our own pages are told where a request comes from.
-pub(in crate::web) const REFERRER_POLICY: &str = "same-origin";
 
 const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -51,8 +53,8 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 
-/// One tag for all that belongs together: a page never works with a script of another version. Changes with
-/// any of them.
+/// The common `ETag` of the pages and their files: a page never works with a script of another version. It
+/// changes with any of them.
 static TAG: LazyLock<String> = LazyLock::new(|| {
     let mut sum = crc32fast::Hasher::new();
     [PAGE, VIEW]
@@ -78,7 +80,7 @@ pub(in crate::web) async fn base(request: HttpRequest, state: State) -> Result<H
     if query(&request, "action").is_some() {
         return root(request, state).await;
     }
-    let to = format!("{}/", state.base_path);
+    let to = format!("{}/", state.runtime.base_path);
     Ok(HttpResponse::PermanentRedirect().insert_header((header::LOCATION, to)).finish())
 }
 
@@ -88,7 +90,7 @@ pub(in crate::web) async fn view(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let stream = state.stream(&name)?;
+    let stream = state.streams.find(&name)?;
     let exchanged = login::exchange(&request, &state, Some(stream.name())).await?;
     Ok(exchanged.unwrap_or_else(|| html(&request, &state, VIEW)))
 }
@@ -110,9 +112,9 @@ fn html(request: &HttpRequest, state: &WebState, text: &'static str) -> HttpResp
     answer
 }
 
-/// Says what the page may do, and who may frame it.
+/// Adds the headers on what the page may do and who may frame it.
 fn guard(answer: &mut HttpResponse, state: &WebState) {
-    let settings = state.settings.now();
+    let settings = state.runtime.settings.now();
     let policy = format!("{CONTENT_POLICY}; {}", settings.frame_ancestors);
     let policy = header::HeaderValue::try_from(policy).expect("origins are visible ASCII");
     answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);

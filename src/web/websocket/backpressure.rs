@@ -8,7 +8,7 @@ use std::{cell::Cell, time::Duration};
 
 use crate::web::server::transport::Outbox;
 
-/// With more bytes than this not written, no further picture is sent. A picture may be longer: then it waits
+/// The number of unwritten bytes above which no further frame is sent. A frame may be longer: then it waits
 /// alone.
 const MOST_WAITING: usize = 1024 * 1024;
 
@@ -16,7 +16,7 @@ const MOST_WAITING: usize = 1024 * 1024;
 /// it.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Of one connection.
+/// The unsent bytes of one connection.
 #[derive(Debug)]
 pub(in crate::web) struct Backlog {
     outbox: Outbox,

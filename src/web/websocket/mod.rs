@@ -15,11 +15,11 @@ use futures_util::{FutureExt, Stream};
 
 use super::middleware::problem::Problem;
 
-/// Bytes that are processed at a time. actix-ws reads all there is and keeps each message in it before it
-/// returns the first: 64 KiB of empty pings became 1.6 MB, for as long as the connection lasted.
+/// The number of bytes that are processed at a time. actix-ws reads all there is and keeps each message in it
+/// before it returns the first: 64 KiB of empty pings became 1.6 MB, for as long as the connection lasted.
 const PIECE_BYTES: usize = 2 * 1024;
 
-/// Longest message that is accepted: messages of pages and clients are short, and pings may carry 125 bytes.
+/// The maximum length of a message: those of pages and clients are short, and pings may carry 125 bytes.
 const MAX_MESSAGE_BYTES: usize = 4096;
 
 /// Answers the handshake.

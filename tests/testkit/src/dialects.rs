@@ -104,6 +104,8 @@ pub const DIALECTS: &[Dialect] = &[
     plain("next part's headers sent ahead", advance_headers, Some("no-content-length")),
     plain("empty parts between", empty_parts, Some("empty-part")),
     plain("several JPEGs in one part", several_in_part, Some("several-jpegs-in-part")),
+    plain("several start markers", several_sois, Some("repeated-soi")),
+    plain("several start markers, no framing", bare_several_sois, Some("repeated-soi")),
     plain("cut JPEGs between, with their true length", cut_with_length, None),
     plain("cut JPEGs between, with their meant length", cut_with_meant_length, None),
     plain("cut JPEGs between, without length", cut_without_length, None),
@@ -309,6 +311,14 @@ fn several_in_part(jpegs: &[Vec<u8>]) -> Vec<u8> {
         part(&mut body, HEAD, &pair.concat(), "\r\n");
     }
     body
+}
+
+fn several_sois(jpegs: &[Vec<u8>]) -> Vec<u8> {
+    parts(jpegs, |body, n, jpeg| part(body, HEAD, &[&b"\xff\xd8".repeat(n + 1), jpeg].concat(), "\r\n"))
+}
+
+fn bare_several_sois(jpegs: &[Vec<u8>]) -> Vec<u8> {
+    parts(jpegs, |body, n, jpeg| part(body, "", &[&b"\xff\xd8".repeat(n + 1), jpeg].concat(), ""))
 }
 
 fn concatenated(jpegs: &[Vec<u8>]) -> Vec<u8> {

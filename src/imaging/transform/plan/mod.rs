@@ -19,7 +19,7 @@ pub struct Input {
     pub width: u16,
     /// Height in pixels, as the JPEG has it.
     pub height: u16,
-    /// It has no colours.
+    /// Whether it has no colours.
     pub gray: bool,
     /// Turn that makes the picture upright (EXIF).
     pub upright: Turn,
@@ -30,20 +30,20 @@ pub struct Input {
 pub struct Means {
     /// See [`JpegCodec::max_denominator`](crate::imaging::codec::JpegCodec::max_denominator).
     pub max_denominator: u8,
-    /// Most pixels of any picture on the way.
+    /// Maximum number of pixels of the picture after any step.
     pub max_pixels: u64,
 }
 
 /// A part of a picture, in pixels and fractions of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Part {
-    /// From the left side.
+    /// Distance from the left side.
     pub x: f64,
-    /// From the top.
+    /// Distance from the top.
     pub y: f64,
-    /// Across.
+    /// Width.
     pub width: f64,
-    /// Down.
+    /// Height.
     pub height: f64,
 }
 
@@ -52,7 +52,7 @@ pub struct Part {
 pub enum Stage {
     /// Takes a part, resamples it to `size`, and turns that.
     Move {
-        /// Of the picture as it is at this stage; of the JPEG's own size if it is the first stage.
+        /// The part of the picture at this stage; of the JPEG at its own size if it is the first stage.
         take: Part,
         /// Width and height before it is turned.
         size: (usize, usize),
@@ -71,72 +71,72 @@ pub enum Stage {
 /// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lossless {
-    /// A part is taken, then turned, then greyed; what changes nothing is left out.
+    /// The steps: a crop, then a turn, then the removal of colours; those that change nothing are left out.
     pub ops: Vec<LosslessOp>,
-    /// Its EXIF data say that it has to be turned, which must not be said of the result.
+    /// Whether its EXIF data say that it has to be turned, which must not be said of the result.
     pub askew: bool,
 }
 
 /// The steps for one picture, and the settings to decode and encode it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Set if moving blocks could do it all, and no quality was asked for.
+    /// The steps on blocks, if they can do everything and no quality was requested.
     pub lossless: Option<Lossless>,
-    /// Decode the picture divided by this.
+    /// Divisor of the sides of the decoded picture.
     pub denominator: u8,
-    /// Decode its brightness only.
+    /// Whether only the brightness is decoded.
     pub gray: bool,
-    /// Then.
+    /// The passes over the decoded picture, in order.
     pub stages: Vec<Stage>,
-    /// Of the planes while there are colours, and of the JPEG made from them.
+    /// The sampling of the planes while there are colours, and of the JPEG made from them.
     pub sampling: Sampling,
     /// Quality of the JPEG, 1 to 100.
     pub quality: u8,
-    /// Width and height in the end.
+    /// Width and height of the result.
     pub size: (usize, usize),
 }
 
-/// Why there is nothing to do.
+/// An error of steps that cannot be applied to a picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// Nothing of the picture is in the part to keep.
+    /// No part of the picture is in the crop.
     #[error("crop begins at {x},{y}, outside of a picture of {width}x{height} pixels")]
     CropOutside {
-        /// From the left.
+        /// Left side of the crop.
         x: u32,
-        /// From the top.
+        /// Distance from the top.
         y: u32,
-        /// Of the picture.
+        /// Side of the picture.
         width: usize,
-        /// Of the picture.
+        /// Side of the picture.
         height: usize,
     },
-    /// It would become too large.
+    /// The scaled picture would be too large.
     #[error(
-        "scale makes {width}x{height} pixels of it, at most {max_pixels} pixels in all are made \
+        "scale makes {width}x{height} pixels of it, at most {max_pixels} pixels are allowed \
          (limits.max_frame_pixels)"
     )]
     TooLarge {
-        /// Across.
+        /// Width.
         width: usize,
-        /// Down.
+        /// Height.
         height: usize,
         /// The limit.
         max_pixels: u64,
     },
 }
 
-/// Finds out what has to be done.
+/// Returns the plan for a picture.
 ///
 /// # Errors
 /// [`PlanError`] when the steps do not fit the picture.
 pub fn plan(input: Input, rework: &Rework, means: Means) -> Result<Plan, PlanError> {
-    let mut sketch = Sketch::new(input, rework);
+    let mut builder = PlanBuilder::new(input, rework);
     for (number, step) in rework.steps.iter().enumerate() {
-        sketch.add(number, step, means)?;
+        builder.add(number, step, means)?;
     }
-    sketch.flush();
-    let lossless = sketch.lossless(input, rework);
+    builder.flush();
+    let lossless = builder.lossless(input, rework);
     let Encode { quality, subsampling } = rework.encode.unwrap_or_default();
     let sampling = match subsampling {
         Subsampling::S444 => Sampling::S444,
@@ -145,28 +145,28 @@ pub fn plan(input: Input, rework: &Rework, means: Means) -> Result<Plan, PlanErr
     };
     Ok(Plan {
         lossless,
-        denominator: denominator(&sketch.stages, means),
-        gray: sketch.gray,
-        stages: sketch.stages,
+        denominator: denominator(&builder.stages, means),
+        gray: builder.gray,
+        stages: builder.stages,
         sampling,
         quality,
-        size: sketch.moves.size(),
+        size: builder.moves.size(),
     })
 }
 
-/// The largest fraction that still has every pixel asked for, if the picture is resampled first of all.
+/// Returns the largest divisor that keeps every requested pixel, if the picture is resampled first of all.
 fn denominator(stages: &[Stage], means: Means) -> u8 {
     let Some(Stage::Move { take, size: (width, height), .. }) = stages.first() else { return 1 };
     let ratio = (take.width / *width as f64).min(take.height / *height as f64);
     denominator_for(ratio, means.max_denominator)
 }
 
-/// The largest fraction that still has every pixel of a picture that becomes `ratio` times smaller.
+/// Returns the largest divisor that keeps every pixel of a picture that becomes `ratio` times smaller.
 pub(crate) fn denominator_for(ratio: f64, max_denominator: u8) -> u8 {
     [8, 4, 2].into_iter().find(|&d| d <= max_denominator && f64::from(d) <= ratio).unwrap_or(1)
 }
 
-/// Moves that wait to be done as one.
+/// Moves that are combined into one.
 #[derive(Debug, Clone, Copy)]
 struct Moves {
     take: Part,
@@ -176,7 +176,7 @@ struct Moves {
 }
 
 impl Moves {
-    fn none((width, height): (usize, usize)) -> Self {
+    fn identity((width, height): (usize, usize)) -> Self {
         let take = Part { x: 0.0, y: 0.0, width: width as f64, height: height as f64 };
         Self { take, scaled: (width, height), turn: Turn::NONE, any: false }
     }
@@ -190,7 +190,7 @@ impl Moves {
         self.any = true;
     }
 
-    /// Keeps a part of what there is now.
+    /// Keeps a part of the current picture.
     fn select(&mut self, part: Part) {
         let (width, height) = self.size();
         let x = if self.turn.mirror_x { width as f64 - part.x - part.width } else { part.x };
@@ -218,20 +218,20 @@ fn rounded(side: f64) -> usize {
     (side.round() as usize).max(1)
 }
 
-struct Sketch {
+struct PlanBuilder {
     stages: Vec<Stage>,
     moves: Moves,
     gray: bool,
     /// The last step that takes the colours; whatever is drawn later may have some.
     grayed_at: Option<usize>,
     coloured: bool,
-    /// Bounds have made it smaller.
+    /// Whether bounds have made it smaller.
     shrunk: bool,
 }
 
-impl Sketch {
+impl PlanBuilder {
     fn new(input: Input, rework: &Rework) -> Self {
-        let mut moves = Moves::none((input.width.into(), input.height.into()));
+        let mut moves = Moves::identity((input.width.into(), input.height.into()));
         if input.upright != Turn::NONE {
             moves.turn(input.upright);
         }
@@ -337,7 +337,7 @@ impl Sketch {
         if any {
             self.stages.push(Stage::Move { take, size: scaled, turn });
         }
-        self.moves = Moves::none(self.moves.size());
+        self.moves = Moves::identity(self.moves.size());
     }
 
     fn lossless(&self, input: Input, rework: &Rework) -> Option<Lossless> {
@@ -349,7 +349,7 @@ impl Sketch {
         if rework.encode.is_some() || rework.steps.is_empty() || !rework.steps.iter().all(moves_blocks) {
             return None;
         }
-        let whole = Moves::none((input.width.into(), input.height.into())).take;
+        let whole = Moves::identity((input.width.into(), input.height.into())).take;
         let (take, turn) = match self.stages.first() {
             Some(Stage::Move { take, turn, .. }) => (*take, *turn),
             _ => (whole, Turn::NONE),
@@ -363,7 +363,7 @@ impl Sketch {
     }
 }
 
-/// Whether a colour is not a grey.
+/// Returns whether a colour is not a grey.
 fn has_hue(Color { r, g, b }: Color) -> bool {
     r != g || g != b
 }

@@ -21,8 +21,8 @@ pub(super) struct Delimiter {
 
 /// A line that is a delimiter.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Met {
-    /// It ends with dashes, as the last one of a body does.
+pub(super) struct DelimiterLine {
+    /// Whether it ends with dashes, as the last one of a body does.
     pub(super) closing: bool,
     /// Quirk of the stream's boundary; reported once.
     pub(super) quirk: Option<Quirk>,
@@ -45,8 +45,9 @@ impl Delimiter {
         }
     }
 
-    /// Whether a line (without its end) is a delimiter. The first one is learnt when it is not as announced.
-    pub(super) fn meet(&mut self, line: &[u8]) -> Option<Met> {
+    /// Recognises a delimiter in a line (without its end). The first one is learnt when it is not as
+    /// announced.
+    pub(super) fn recognise(&mut self, line: &[u8]) -> Option<DelimiterLine> {
         let line = line.trim_ascii_end();
         let dashes = line.iter().take_while(|&&byte| byte == b'-').count();
         let text = &line[dashes..];
@@ -62,7 +63,7 @@ impl Delimiter {
         }
         let quirk = if self.met { None } else { self.learn(text, dashes, closing, known) };
         self.met = true;
-        Some(Met { closing, quirk })
+        Some(DelimiterLine { closing, quirk })
     }
 
     fn learn(&mut self, text: &[u8], dashes: usize, closing: bool, known: bool) -> Option<Quirk> {
@@ -78,29 +79,29 @@ impl Delimiter {
         }
     }
 
-    /// A delimiter was met in this stream.
-    pub(super) fn met(&self) -> bool {
+    /// Returns whether a delimiter was found in this stream.
+    pub(super) fn was_found(&self) -> bool {
         self.met
     }
 
-    /// Bytes that must be there to recognise a delimiter.
+    /// Returns the number of bytes that are needed to recognise a delimiter.
     pub(super) fn len(&self) -> usize {
         self.needle.len()
     }
 
-    /// Where a delimiter stands in `bytes`.
+    /// Returns the offset of a delimiter in `bytes`.
     pub(super) fn find(&self, bytes: &[u8]) -> Option<usize> {
         if self.needle.is_empty() { None } else { memmem::find(bytes, &self.needle) }
     }
 
-    /// `bytes` start with a delimiter, newlines in front of it allowed.
-    pub(super) fn stands_at(&self, bytes: &[u8]) -> bool {
+    /// Returns whether `bytes` start with a delimiter, after any newlines.
+    pub(super) fn is_at_start(&self, bytes: &[u8]) -> bool {
         let bytes = bytes.strip_prefix(b"\r").unwrap_or(bytes);
         let bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
         !self.needle.is_empty() && bytes.starts_with(&self.needle)
     }
 
-    /// `bytes` are the start of a delimiter, or might become it.
+    /// Returns whether `bytes` are, or may become, the start of a delimiter.
     pub(super) fn may_start(&self, bytes: &[u8]) -> bool {
         let enough = bytes.len().min(self.needle.len());
         bytes.starts_with(b"--") || bytes == b"-" || (enough > 0 && bytes[..enough] == self.needle[..enough])
@@ -127,16 +128,16 @@ mod tests {
             ("", "--whatever", Some(Quirk::NoBoundary)),
         ] {
             let mut delimiter = announced(boundary);
-            let first = delimiter.meet(line.as_bytes());
-            assert_eq!(first, Some(Met { closing: false, quirk }), "{boundary} {line}");
+            let first = delimiter.recognise(line.as_bytes());
+            assert_eq!(first, Some(DelimiterLine { closing: false, quirk }), "{boundary} {line}");
             let closing = format!("{}--", line.trim_end());
-            let second = delimiter.meet(closing.as_bytes());
-            assert_eq!(second, Some(Met { closing: true, quirk: None }), "{boundary} {closing}");
+            let second = delimiter.recognise(closing.as_bytes());
+            assert_eq!(second, Some(DelimiterLine { closing: true, quirk: None }), "{boundary} {closing}");
             assert_eq!(delimiter.find(format!("x{line}").as_bytes()), Some(line.len().min(1) + extra(line)));
         }
     }
 
-    /// Of more than two dashes the last two are searched for.
+    /// Returns the number of dashes before the last two.
     fn extra(line: &str) -> usize {
         line.bytes().take_while(|&byte| byte == b'-').count().saturating_sub(2)
     }
@@ -144,7 +145,7 @@ mod tests {
     #[test]
     fn other_lines_are_no_delimiters() {
         for line in ["", "-", "--", "-x", "camera", "Content-Type: image/jpeg", "--\u{1}", "cam2"] {
-            assert_eq!(announced(";boundary=cam").meet(line.as_bytes()), None, "{line:?}");
+            assert_eq!(announced(";boundary=cam").recognise(line.as_bytes()), None, "{line:?}");
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Why a body is given up.
+//! An error that ends the reading of a body.
 
 use crate::media::{
     jpeg::JpegError,
     multipart::content::{Content, MediaType},
 };
 
-/// Why a body is given up.
+/// An error that ends the reading of a body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// Too many bytes passed without a frame.

@@ -3,24 +3,24 @@
 use super::quirk::Quirk;
 use crate::media::jpeg::JpegError;
 
-/// Why what looked like a frame was not given on.
+/// A reason for discarding data that looked like a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Discard {
-    /// It started as a JPEG and was not a whole one.
+    /// A JPEG that was not whole.
     Invalid,
-    /// It was larger than `max_frame_bytes`.
+    /// A JPEG larger than `max_frame_bytes`.
     TooLarge,
-    /// The part held something else.
+    /// A part with other content.
     NotJpeg,
-    /// The part's headers were longer than `max_header_bytes`.
+    /// A part whose headers were longer than `max_header_bytes`.
     LongHeaders,
 }
 
 impl Discard {
-    /// Every reason.
+    /// All reasons.
     pub const ALL: [Self; 4] = [Self::Invalid, Self::TooLarge, Self::NotJpeg, Self::LongHeaders];
 
-    /// For metrics.
+    /// Returns the name in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",
@@ -30,7 +30,7 @@ impl Discard {
         }
     }
 
-    /// For people.
+    /// Returns a description for people.
     pub fn describe(self) -> &'static str {
         match self {
             Self::Invalid => "not a whole JPEG",
@@ -52,7 +52,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// Quirks met, with how often.
+    /// Returns the quirks of the body, each with its count.
     pub fn quirks(&self) -> impl Iterator<Item = (Quirk, u64)> {
         Quirk::ALL.iter().map(|&quirk| (quirk, self.quirks[quirk.index()])).filter(|&(_, times)| times > 0)
     }
@@ -62,7 +62,7 @@ impl Events {
         Discard::ALL.into_iter().map(|why| (why, self.discards[why as usize])).filter(|&(_, times)| times > 0)
     }
 
-    /// Nothing was noticed.
+    /// Returns whether there are no events.
     pub fn is_empty(&self) -> bool {
         self.quirks().next().is_none() && self.discards().next().is_none()
     }

@@ -1,4 +1,4 @@
-//! Between two JPEGs: delimiters, headers, blank lines, padding, read line by line.
+//! Reads the data between two JPEGs line by line: delimiters, headers, blank lines, padding.
 
 use super::{PartParser, Step, events::Discard, head::Head, quirk::Quirk};
 
@@ -6,7 +6,7 @@ use super::{PartParser, Step, events::Discard, head::Head, quirk::Quirk};
 const NEWLINES_AFTER_PADDING: i64 = 4;
 
 impl PartParser {
-    /// Between JPEGs: one line, some padding, or a JPEG's start.
+    /// Reads one line, some padding, or a JPEG's start.
     pub(super) fn gap(&mut self) -> Step {
         let Some(&first) = self.buffer.first() else { return Step::More };
         let second = self.buffer.get(1).copied();
@@ -35,7 +35,7 @@ impl PartParser {
         Step::On
     }
 
-    /// A part that is not a JPEG: its length, if true, keeps the hunt from what its data may look like.
+    /// Skips a part that is not a JPEG: its length, if true, keeps the search from matching its data.
     fn other_part(&mut self) -> Step {
         self.events.quirk(Quirk::OtherPart);
         self.events.discard(Discard::NotJpeg);
@@ -54,7 +54,7 @@ impl PartParser {
             return self.junk();
         }
         let line = &self.buffer[..line_len];
-        if let Some(met) = self.delimiter.meet(line) {
+        if let Some(met) = self.delimiter.recognise(line) {
             if self.head.headers {
                 self.events.quirk(Quirk::EmptyPart);
             }
@@ -74,7 +74,7 @@ impl PartParser {
         Step::On
     }
 
-    /// The next line's length, without and with its end. A JPEG's start also ends a line.
+    /// Returns the next line's length, without and with its end. A JPEG's start also ends a line.
     fn find_line(&mut self) -> Option<(usize, usize)> {
         loop {
             let Some(found) = memchr::memchr2(b'\n', 0xff, &self.buffer[self.scanned..]) else {

@@ -2,27 +2,27 @@
 
 use super::quirk::Quirk;
 
-/// Part headers of more bytes than this are called long; those of common cameras take less than half of it.
+/// Length above which part headers are long; those of common cameras take less than half of it.
 const LONG_HEADERS: usize = 1024;
 
 /// The data that have been read since the last JPEG.
 #[derive(Debug, Default)]
 pub(super) struct Head {
-    /// A delimiter.
+    /// Whether a delimiter was read.
     pub(super) delimiter: bool,
-    /// It looked like the last one.
+    /// Whether it looked like the last one.
     pub(super) closing: bool,
     /// At least one header.
     pub(super) headers: bool,
     /// The blank line that ends them.
     pub(super) complete: bool,
-    /// The place was found by searching, so nothing can be said about what stands there.
+    /// Whether the position was found by searching, so that nothing is known of the data there.
     pub(super) resynced: bool,
-    /// A newline, before anything else.
+    /// Whether a newline came first.
     pub(super) newline: bool,
-    /// Content-Length: the last one that is a number.
+    /// The last `Content-Length` that is a number.
     pub(super) length: Option<usize>,
-    /// Bytes of delimiter and headers.
+    /// Number of bytes of delimiter and headers.
     pub(super) bytes: usize,
     lengths: usize,
     bad_length: bool,
@@ -40,12 +40,12 @@ impl Head {
         Self { delimiter: true, closing, ..Self::default() }
     }
 
-    /// Inside the headers: the next line belongs to them.
+    /// Returns whether the next line belongs to the headers.
     pub(super) fn open(&self) -> bool {
         (self.delimiter || self.headers) && !self.complete
     }
 
-    /// A part has begun, and its JPEG must come next.
+    /// Returns whether a part has begun, so that its JPEG must come next.
     pub(super) fn expects_body(&self) -> bool {
         self.headers && self.complete
     }
@@ -56,7 +56,7 @@ impl Head {
         self.bare_newlines |= bytes.ends_with(b"\n") && !bytes.ends_with(b"\r\n");
     }
 
-    /// Takes a header line; false when it is none.
+    /// Reads a header line; returns false if it is none.
     pub(super) fn header(&mut self, line: &[u8]) -> bool {
         let Some((name, value)) = split_header(line) else { return false };
         self.headers = true;
@@ -74,7 +74,7 @@ impl Head {
         true
     }
 
-    /// Notes a line among the headers that is none.
+    /// Records a line among the headers that is no header.
     pub(super) fn ignore_line(&mut self) {
         self.without_colon = true;
     }
@@ -107,7 +107,7 @@ fn split_header(line: &[u8]) -> Option<(&[u8], &[u8])> {
     is_name.then(|| (name, line[colon + 1..].trim_ascii()))
 }
 
-/// Decimal digits only: `+5` and `5, 5` are not lengths.
+/// Parses decimal digits only: `+5` and `5, 5` are not lengths.
 fn parse_length(text: &str) -> Option<usize> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }

@@ -1,4 +1,4 @@
-//! Takes the body of a camera's answer apart into JPEGs.
+//! Splits the body of a camera's response into JPEGs.
 //!
 //! The JPEG's own segments decide where a frame ends, whatever delimiters and lengths say: so every dialect
 //! that cameras speak (`tests/testkit/src/dialects.rs` writes them all) is read by the same few rules, and a
@@ -34,7 +34,7 @@ use super::{
 };
 use crate::media::jpeg::{JpegError, JpegInfo, Walk};
 
-/// A body in which so many times `max_frame_bytes` pass without a frame is given up.
+/// Number of `max_frame_bytes` without a frame after which a body is given up.
 const FRAMELESS_LIMIT: u64 = 2;
 
 /// The limits of the data that the parser may hold.
@@ -58,43 +58,43 @@ pub struct Part {
 /// The kind of the next bytes.
 #[derive(Debug)]
 enum State {
-    /// Lines, or a JPEG's start.
+    /// Lines up to a JPEG's start.
     Gap,
-    /// A JPEG, from SOI.
+    /// A JPEG from SOI on.
     Jpeg(Walk),
-    /// Anything. A delimiter is looked for, and SOI once so many bytes have passed.
+    /// Any data, in which a delimiter is searched for, and SOI after so many bytes.
     Hunt { ignore_soi: usize },
 }
 
-/// Takes a body apart. Push bytes, then call [`PartParser::next_part`] until it gives `None`.
+/// Splits a body into parts. Push bytes, then call [`PartParser::next_part`] until it returns `None`.
 #[derive(Debug)]
 pub struct PartParser {
     limits: ParserLimits,
     multipart: bool,
     delimiter: Delimiter,
     buffer: BytesMut,
-    /// Empty. What the last frame but one was cut from, to be used again.
+    /// The empty buffer of the last frame but one, to be reused.
     spare: BytesMut,
     state: State,
     head: Head,
     /// Number of bytes of an unfinished line that were searched for its end.
     scanned: usize,
-    /// Bytes that the last part's length promised behind its JPEG; below zero when more came.
+    /// Number of bytes that the last part's length promised after its JPEG; below zero when more came.
     owed: Option<i64>,
-    /// Room was made for the JPEG that is arriving.
+    /// Whether memory was reserved for the JPEG that is arriving.
     reserved: bool,
     frames: u64,
     last_len: usize,
     /// Bytes skipped since the last frame, and the first of them.
     skipped: u64,
     seen: Vec<u8>,
-    /// Something was too large since the last frame.
+    /// Whether data were too large since the last frame.
     too_large: bool,
     events: Events,
 }
 
 impl PartParser {
-    /// A parser for one body of the announced `kind`. Whatever is announced, the body decides.
+    /// Returns a parser for one body of the announced `kind`. Whatever is announced, the body decides.
     pub fn new(kind: ContentKind, limits: ParserLimits) -> Self {
         let mut events = Events::default();
         if matches!(kind, ContentKind::Multipart { quoted: true, .. }) {
@@ -125,7 +125,7 @@ impl PartParser {
         self.buffer.extend_from_slice(chunk);
     }
 
-    /// Bytes that wait for more.
+    /// Returns the number of bytes that wait for more.
     pub fn buffered(&self) -> usize {
         self.buffer.len()
     }
@@ -140,10 +140,10 @@ impl PartParser {
         std::mem::take(&mut self.events)
     }
 
-    /// The next whole JPEG; `None` when more bytes are needed.
+    /// Returns the next whole JPEG; `None` when more bytes are needed.
     ///
     /// # Errors
-    /// When so much has passed without a frame that none can be expected; so does every later call.
+    /// [`ParseError`] after so many bytes without a frame that none can be expected, and on every later call.
     pub fn next_part(&mut self) -> Result<Option<Part>, ParseError> {
         loop {
             if self.skipped > FRAMELESS_LIMIT.saturating_mul(self.limits.max_frame_bytes as u64) {
@@ -162,7 +162,7 @@ impl PartParser {
         }
     }
 
-    /// The body has ended: the frames that are left, then `None`.
+    /// Returns the frames that are left after the end of the body, then `None`.
     ///
     /// # Errors
     /// As [`PartParser::next_part`], and when the whole body held no frame.
@@ -197,7 +197,7 @@ impl PartParser {
         ParseError::NoFrame { bytes: self.skipped, content: Content::of(&self.seen) }
     }
 
-    /// Throws bytes away that are no picture.
+    /// Discards bytes that are no picture.
     fn skip(&mut self, bytes: usize) {
         let quoted = bytes.min(LOOKED_AT - self.seen.len());
         self.seen.extend_from_slice(&self.buffer[..quoted]);

@@ -1,7 +1,10 @@
-//! A JPEG that arrives: walked to its end, held against its part's length, given out or dropped.
+//! Reads a JPEG to its end, compares it with its part's length, and returns or drops it.
 
 use super::{Part, PartParser, State, Step, events::Discard, quirk::Quirk, room::READ_BYTES};
 use crate::media::jpeg::{JpegError, JpegInfo, Progress, Walk};
+
+/// Bytes of a start marker.
+const SOI_LEN: usize = 2;
 
 impl PartParser {
     pub(super) fn begin_jpeg(&mut self) -> Step {
@@ -28,14 +31,23 @@ impl PartParser {
                     Step::Part(self.publish(info))
                 }
             }
+            Err(JpegError::NewSoi { offset: SOI_LEN }) => self.repeated_soi(),
             Err(error) => self.broken(offset, error),
         }
     }
 
-    /// The next part begins where the length says that this one ends, and that is before `end`: it was cut.
+    /// Starts the JPEG at its second SOI: nothing stands between the two.
+    fn repeated_soi(&mut self) -> Step {
+        self.events.quirk(Quirk::RepeatedSoi);
+        self.skip(SOI_LEN);
+        self.head.length = self.head.length.map(|length| length.saturating_sub(SOI_LEN));
+        self.begin_jpeg()
+    }
+
+    /// Returns the error of a JPEG that was cut: by its length the next part begins before `end`.
     fn cut_within(&self, end: usize) -> Option<JpegError> {
         let len = self.head.length.filter(|&length| length < end)?;
-        self.delimiter.stands_at(&self.buffer[len..end]).then_some(JpegError::Truncated { len })
+        self.delimiter.is_at_start(&self.buffer[len..end]).then_some(JpegError::Truncated { len })
     }
 
     fn await_jpeg(&mut self) -> Step {
@@ -85,10 +97,10 @@ impl PartParser {
         Part { jpeg, info }
     }
 
-    /// Which quirk it is that no delimiter stands before this JPEG.
+    /// Returns the quirk of a JPEG without a delimiter before it.
     fn undelimited(&self) -> Option<Quirk> {
         let first = self.frames == 0;
-        Some(match (self.head.headers, self.delimiter.met()) {
+        Some(match (self.head.headers, self.delimiter.was_found()) {
             (true, _) | (false, false) if first && (self.multipart || self.head.headers) => {
                 Quirk::FirstDelimiterMissing
             }

@@ -13,12 +13,12 @@ macro_rules! quirks {
             /// Every quirk, in the order of [`Quirk::index`].
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// A short name in kebab-case, for JSON and metrics.
+            /// Returns a short name in kebab-case, for JSON and metrics.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
             }
 
-            /// A sentence for people.
+            /// Returns a sentence for people.
             pub fn describe(self) -> &'static str {
                 match self { $(Self::$variant => $sentence),+ }
             }
@@ -48,22 +48,25 @@ quirks! {
     /// Each delimiter looks like the last one (Foscam).
     EveryDelimiterCloses "every-delimiter-closes"
         "every delimiter ends with dashes, as only the last one may"
-    /// Parts do not say how long they are (Mobotix).
+    /// Parts have no length (Mobotix).
     NoContentLength "no-content-length"
         "parts carry no Content-Length"
-    /// Not a number, or not the JPEG's length.
+    /// `Content-Length` is not a number, or not the JPEG's length.
     BadContentLength "bad-content-length"
         "Content-Length of parts is wrong or not a number"
-    /// Content-Length stands there more than once.
+    /// A part has several `Content-Length` headers.
     DuplicateContentLength "duplicate-content-length"
         "parts carry several Content-Length headers"
-    /// The part is longer than its JPEG, as its length says.
+    /// The response's `Content-Length` is larger than what is sent (Dahua, Lorex, Amcrest snapshots).
+    ShortBody "short-body"
+        "the picture is shorter than the response's Content-Length"
+    /// A part is longer than its JPEG, according to its length.
     PaddedPart "padded-part"
         "parts are padded behind the JPEG"
     /// A line among the headers that is none (GoAhead).
     HeaderWithoutColon "header-without-colon"
         "part headers hold a line without a colon"
-    /// The JPEG follows right behind the headers.
+    /// The JPEG follows the headers directly.
     NoBlankLine "no-blank-line"
         "the blank line between part headers and JPEG is missing"
     /// Lines end with LF alone.
@@ -75,7 +78,7 @@ quirks! {
     /// Part headers that are unusually long, or without end (D-Link).
     LongPartHeaders "long-part-headers"
         "part headers are unusually long"
-    /// Headers, and no body.
+    /// A part has headers, and no body.
     EmptyPart "empty-part"
         "there are empty parts"
     /// Parts that hold no JPEG; dropped.
@@ -84,16 +87,19 @@ quirks! {
     /// Further JPEGs follow in the same part.
     SeveralJpegsInPart "several-jpegs-in-part"
         "parts hold several JPEGs"
-    /// No multipart at all.
+    /// The body is no multipart.
     BareJpegs "bare-jpegs"
         "JPEGs follow each other without any multipart framing"
-    /// No Huffman tables (USB cameras, AVI1).
+    /// SOI stands there more than once before the first segment.
+    RepeatedSoi "repeated-soi"
+        "JPEGs begin with several start markers"
+    /// JPEGs have no Huffman tables (USB cameras, AVI1).
     NoHuffmanTables "no-huffman-tables"
         "JPEGs come without Huffman tables; the standard ones are added"
 }
 
 impl Quirk {
-    /// Position in [`Quirk::ALL`].
+    /// Returns the position in [`Quirk::ALL`].
     pub fn index(self) -> usize {
         self as usize
     }

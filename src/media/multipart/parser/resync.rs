@@ -1,4 +1,4 @@
-//! Finding the way again behind what was broken: the next delimiter, or SOI.
+//! Resynchronises after broken data, at the next delimiter or SOI.
 
 use memchr::memmem;
 
@@ -6,7 +6,7 @@ use super::{PartParser, Step, events::Discard};
 use crate::media::jpeg::JpegError;
 
 impl PartParser {
-    /// The JPEG at the buffer's start is no good from `offset` on.
+    /// Discards the JPEG at the buffer's start, which is broken from `offset` on.
     pub(super) fn broken(&mut self, offset: usize, error: JpegError) -> Step {
         self.events.discard(Discard::Invalid);
         if let Some(found) = self.delimiter_before(offset) {
@@ -26,7 +26,7 @@ impl PartParser {
         self.delimiter.find(&self.buffer[2..offset]).map(|found| 2 + found)
     }
 
-    /// Goes on at the first delimiter before `offset`, else hunts from there. Nothing else before it is
+    /// Continues at the first delimiter before `offset`, or searches from there. Nothing else before it is
     /// trusted: a damaged frame may hold a thumbnail.
     pub(super) fn resync(&mut self, offset: usize) -> Step {
         self.owed = None;

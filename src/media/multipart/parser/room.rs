@@ -1,29 +1,29 @@
-//! The buffer's room: enough for the frame that is arriving, in memory that is used again.
+//! Reserves memory for the frame that is arriving, and reuses it.
 
 use bytes::BytesMut;
 
 use super::{PartParser, State};
 
-/// Room beyond what the next frame is expected to take: a TLS record, and what most reads of a socket give.
+/// Bytes reserved beyond the expected length of the next frame: a TLS record, or most reads of a socket.
 pub(super) const READ_BYTES: usize = 16 * 1024;
 
-/// Room that [`PartParser::space`] promises. With less a read is not worth its call.
+/// Least number of free bytes that [`PartParser::space`] returns. With less a read is not worth its call.
 const LEAST_ROOM: usize = 4 * 1024;
 
-/// The next frame is expected to be longer than the last by this part of it, at most.
+/// Divisor of the last frame's length by which the next one is expected to be longer, at most.
 const GROWTH: usize = 8;
 
-/// A buffer so many times larger than needed is given back: it was a much larger frame's.
+/// Ratio to the needed length from which a buffer is freed: it was that of a much larger frame.
 const MUCH_LARGER: usize = 4;
 
-/// Most memory that is set aside for a frame on the word of its `Content-Length` alone; larger ones grow as
-/// they come.
+/// Maximum number of bytes reserved for a frame by its `Content-Length` alone; the buffers of larger ones
+/// grow as they arrive.
 const TRUSTED_LENGTH: usize = 1024 * 1024;
 
 impl PartParser {
-    /// The buffer, to read into instead of [`PartParser::push`], with room at its end: for the rest of the
-    /// frame that is arriving, or for the whole next one, so far as that can be known. Bytes may only be
-    /// added.
+    /// Returns the buffer, to read into instead of [`PartParser::push`], with free memory at its end: for the
+    /// rest of the frame that is arriving, or for the whole next one, so far as that can be known. Bytes may
+    /// only be added.
     pub fn space(&mut self) -> &mut BytesMut {
         let len = self.buffer.len();
         let rest = match self.state {
@@ -46,7 +46,7 @@ impl PartParser {
         &mut self.buffer
     }
 
-    /// Moves on to other memory with so much room behind what is in the buffer. That is the memory of the
+    /// Moves the buffer's content to other memory with so many free bytes after it. That is the memory of the
     /// frame before the last, if nobody holds it any more: fresh memory costs a page fault every 4 KiB.
     pub(super) fn make_room(&mut self, room: usize) {
         let needed = self.buffer.len() + room;

@@ -8,7 +8,7 @@ use super::{room::READ_BYTES, *};
 
 const LIMITS: ParserLimits = ParserLimits { max_frame_bytes: 20_000, max_header_bytes: 4_000 };
 
-/// JPEGs of different sizes that hold what fools parsers: a thumbnail with EOI, newlines, dashes.
+/// Returns JPEGs of different sizes with data that mislead parsers: a thumbnail with EOI, newlines, dashes.
 fn jpegs() -> Vec<Vec<u8>> {
     let jpeg = |size: u16, app: &[u8]| {
         let mut jpeg = Vec::new();
@@ -156,7 +156,7 @@ fn missing_tables_are_noticed() {
     assert_eq!(quirks(&events), ["no-huffman-tables"]);
 }
 
-/// Repeats `junk` until the parser gives up, with `lead` in front; how many bytes that took.
+/// Repeats `junk` after `lead` until the parser gives up; returns the number of bytes.
 fn until_error(lead: &[u8], junk: &[u8]) -> (usize, ParseError) {
     let mut parser = parser(&DIALECTS[0]);
     parser.push(lead);
@@ -289,7 +289,7 @@ fn a_cut_frame_is_never_glued_to_what_follows() {
     }
 }
 
-/// A frame of some kilobytes of picture data, with restart markers or in several scans.
+/// Returns a frame of some kilobytes of picture data, with restart markers or in several scans.
 fn detailed(seed: u32, progressive: bool) -> Vec<u8> {
     let mut jpeg = Vec::new();
     let mut encoder = Encoder::new(&mut jpeg, 70);

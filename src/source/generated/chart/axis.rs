@@ -1,19 +1,19 @@
-//! Axes: where ticks stand, and how they are written.
+//! The axes of a chart: positions and labels of their ticks.
 
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::config::AxisConfig;
 
-/// Steps of a time axis, in seconds.
+/// Possible steps of a time axis, in seconds.
 const TIME_STEPS: [f64; 20] = [
     1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10_800.0,
     21_600.0, 43_200.0, 86_400.0, 172_800.0, 604_800.0,
 ];
 
-/// Values beyond cannot be told apart when they are drawn.
+/// Largest value that can be drawn; those beyond it are clamped.
 const LARGEST: f64 = 1e15;
 
-/// The upright axis.
+/// The vertical axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ValueAxis {
     pub(super) min: f64,
@@ -24,7 +24,7 @@ pub(super) struct ValueAxis {
 }
 
 impl ValueAxis {
-    /// An axis of about `count` ticks for `values`; `grounded` for shapes that stand on zero.
+    /// Creates an axis of about `count` ticks for `values`; `grounded` for shapes that stand on zero.
     pub(super) fn new(
         config: &AxisConfig,
         values: impl Iterator<Item = f64>,
@@ -37,7 +37,7 @@ impl ValueAxis {
         if low > high {
             (low, high) = (0.0, 1.0);
         }
-        // Zero belongs to what is close to it: small changes far from it are not worth seeing then.
+        // Zero is included when it is close: small changes far from it would be invisible then.
         if low > 0.0 && (grounded || low < high * 0.5) {
             low = 0.0;
         }
@@ -61,17 +61,17 @@ impl ValueAxis {
         Self { min, max, ticks, step, unit: config.unit.clone() }
     }
 
-    /// Where a value stands: 0 at the lower end, 1 at the upper one.
+    /// Returns the position of a value: 0 at the lower end, 1 at the upper one.
     pub(super) fn share(&self, value: f64) -> f32 {
         ((value - self.min) / (self.max - self.min)) as f32
     }
 
-    /// A tick's text.
+    /// Returns the label of a tick.
     pub(super) fn label(&self, value: f64) -> String {
         self.written(value, self.step)
     }
 
-    /// A value's text: finer than the ticks.
+    /// Returns the text of a value, with more digits than a tick's.
     pub(super) fn precise(&self, value: f64) -> String {
         self.written(value, self.step / 100.0)
     }
@@ -95,7 +95,7 @@ impl ValueAxis {
     }
 }
 
-/// The next of 1, 2, 5, 10, 20, … from `least` on.
+/// Returns the first of 1, 2, 5, 10, 20, … that is at least `least`.
 fn nice_step(least: f64) -> f64 {
     let least = least.max(1e-12);
     let power = 10_f64.powf(least.log10().floor());
@@ -103,13 +103,13 @@ fn nice_step(least: f64) -> f64 {
     factor.unwrap_or(10.0) * power
 }
 
-/// Ticks of the time from `start` to `end`, at least `least_step` apart, with their texts: whole minutes and
-/// hours of `zone`.
+/// Returns the ticks of the time from `start` to `end`, at least `least_step` apart, with their labels: whole
+/// minutes and hours of `zone`.
 pub(super) fn time_ticks(start: f64, end: f64, least_step: f64, zone: &TimeZone) -> Vec<(f64, String)> {
     let step = TIME_STEPS.into_iter().find(|step| *step >= least_step).unwrap_or(604_800.0);
     let zoned =
         |time: f64| Timestamp::from_second(time.round() as i64).ok().map(|at| at.to_zoned(zone.clone()));
-    // One offset for all: the clock is seldom changed within a window, and then labels stay right.
+    // One offset for all: the clock seldom changes within a window, and then labels stay correct.
     let offset = zoned(end).map_or(0, |at| at.offset().seconds());
     let format = match step {
         _ if step < 60.0 => "%H:%M:%S",

@@ -1,29 +1,28 @@
 //! Live graphs: `type: chart`.
 //!
-//! Points come over HTTP ([`parse`]) and from a polled address; they are kept beside the source ([`points`]),
-//! also while nobody watches. The source draws when something came, and as time moves the lines to the left.
+//! Points are pushed over HTTP ([`parse`]) or polled from an address; they are stored beside the source
+//! ([`points`]), also while nobody watches. The source draws when points arrive, and as time moves the lines
+//! to the left.
 
 mod draw;
+pub(in crate::source) mod error;
 pub mod points;
 mod poll;
 pub mod parse;
 mod axis;
 mod stroke;
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use draw::Graph;
 use futures_util::future::LocalBoxFuture;
 use jiff::tz::TimeZone;
 use points::Points;
-pub use poll::PollError;
+pub use points::unix_now;
 use poll::Poller;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::RenderError;
+use super::error::RenderError;
 use crate::{
     bus::{DropReason, Sink},
     config::{ChartConfig, Limits},
@@ -34,20 +33,19 @@ use crate::{
     source::{Source, SourceError},
 };
 
-/// Between two pictures at least: more is not seen in a graph.
+/// Minimum time between two pictures: more is not visible in a graph.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Lines move left by themselves at least so seldom, even if that is not a pixel: viewers who wait for a
-/// frame come.
+/// Maximum time between two pictures, even if the lines move by less than a pixel: viewers wait for a frame.
 const LONGEST_STEP: Duration = Duration::from_secs(10);
 
 /// Memory for glyphs while they are drawn.
 const LETTERS_BYTES: usize = 1024 * 1024;
 
-/// And not more often than this.
+/// Minimum time between two pictures that only move the lines.
 const SHORTEST_STEP: Duration = Duration::from_secs(1);
 
-/// Draws the points of one stream.
+/// A source that draws the points of one chart.
 #[derive(Debug)]
 pub struct ChartSource {
     config: Arc<ChartConfig>,
@@ -58,7 +56,7 @@ pub struct ChartSource {
 }
 
 impl ChartSource {
-    /// A source that draws `points`; `title` stands above if the configuration says no other.
+    /// Creates a source that draws `points`; `title` is shown unless the configuration has one.
     pub fn new(
         config: &ChartConfig,
         title: &str,
@@ -73,7 +71,7 @@ impl ChartSource {
     }
 }
 
-/// Draws at each change, and at each step of time while there is something to move.
+/// Draws at each change, and at regular steps while there is something to move.
 async fn draw_forever(
     config: &Arc<ChartConfig>,
     title: &str,
@@ -107,14 +105,9 @@ async fn draw_forever(
     }
 }
 
-/// After how long the lines have moved by a pixel.
+/// Returns the time in which the lines move by a pixel.
 fn step(config: &ChartConfig) -> Duration {
     (config.window / config.size.width.get()).clamp(SHORTEST_STEP, LONGEST_STEP)
-}
-
-/// Seconds since the epoch.
-pub fn unix_now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 impl Source for ChartSource {
@@ -123,7 +116,7 @@ impl Source for ChartSource {
             let Self { config, title, points, poller, queue } = self;
             let drawing = async { Ok(draw_forever(config, title, points, queue, sink).await?) };
             let Some(poller) = poller else { return drawing.await };
-            // What is drawn is of no use before the first answer: why there is none is shown instead.
+            // A picture is of no use before the first response: an error is shown instead.
             poller.first().await?;
             tokio::select! {
                 failed = poller.poll_forever() => failed,

@@ -1,4 +1,4 @@
-//! Points as text and as JSON, of people and programs: what is wrong is said with its place.
+//! Parses points from text and JSON. Errors name the line or item.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use serde_json::{Deserializer, value::RawValue};
 
 use super::points::{NewPoint, Point};
 
-/// A point may be so far ahead, in seconds: clocks differ.
+/// Maximum time that a point may be ahead, in seconds: clocks differ.
 const CLOCK_SKEW: f64 = 60.0;
 
-/// Later times are no seconds since the epoch but milliseconds.
+/// Largest time in seconds since the epoch; later ones are milliseconds.
 const SECONDS_END: f64 = 1e11;
 
-/// Characters of what is wrong that a message repeats.
+/// Maximum number of characters of the input that an error quotes.
 const MAX_QUOTED: usize = 40;
 
 /// An error in points that were sent; none of the points was accepted.
@@ -38,12 +38,12 @@ impl PointsError {
     }
 }
 
-/// Reads a body: JSON when `json` says so or it looks like it, else lines of `name value [unix time]`.
+/// Parses a body: JSON when `json` says so or it looks like it, else lines of `name value [unix time]`.
 ///
-/// `names` are the series, `now` is the time of points without one, in seconds since the epoch.
+/// `names` are the series; `now` is the time of points without one, in seconds since the epoch.
 ///
 /// # Errors
-/// The first thing that is wrong.
+/// The first mistake.
 pub fn read(body: &[u8], json: bool, names: &[String], now: f64) -> Result<Vec<NewPoint>, PointsError> {
     let looks_like_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
     let new =
@@ -84,7 +84,7 @@ fn read_line(line: &str, names: &[String], now: f64) -> Result<NewPoint, PointsE
     Ok(NewPoint { series, point: Point { time, value } })
 }
 
-/// Reads JSON incrementally, without building a tree: 1 MB of `[0,0,…` would become a tree of 32 MB.
+/// Parses JSON incrementally, without building a tree: 1 MB of `[0,0,…` would become a tree of 32 MB.
 fn read_json(body: &[u8], names: &[String], now: f64) -> Result<Vec<NewPoint>, PointsError> {
     let mut new = Vec::new();
     for value in Deserializer::from_slice(body).into_iter::<&RawValue>() {
@@ -249,7 +249,7 @@ fn checked_time(time: f64, now: f64) -> Result<f64, PointsError> {
     }
 }
 
-/// In quotes, escaped and shortened.
+/// Returns `text` in quotes, escaped and shortened.
 fn quoted(text: &str) -> String {
     let short: String = text.chars().take(MAX_QUOTED).collect();
     if short.len() < text.len() { format!("{short:?}…") } else { format!("{short:?}") }

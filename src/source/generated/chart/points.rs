@@ -1,15 +1,19 @@
 //! The points of a chart's series, bounded in time and number.
 //!
-//! Filled from outside the source's runs (points come whether or not somebody watches), so it outlasts them.
+//! They are added from outside the source's runs (points arrive whether or not somebody watches), so they
+//! outlast them.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use tokio::sync::watch;
 
 use crate::config::ChartConfig;
 
-/// Most points of one series, oldest dropped: five minutes of 60 a second, of which a picture shows some
-/// 2000; 320 kB.
+/// Maximum number of points of one series, oldest dropped: five minutes of 60 a second, of which a picture
+/// shows some 2000; 320 kB.
 const MAX_POINTS: usize = 20_000;
 
 /// A value at a time.
@@ -17,20 +21,20 @@ const MAX_POINTS: usize = 20_000;
 pub struct Point {
     /// Seconds since the epoch.
     pub time: f64,
-    /// Finite.
+    /// The value, which is finite.
     pub value: f64,
 }
 
-/// A point that came, with its series by number.
+/// A new point, with its series by number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NewPoint {
-    /// Which series, in the order of the configuration.
+    /// Number of the series, in the order of the configuration.
     pub series: usize,
-    /// When and what.
+    /// Time and value.
     pub point: Point,
 }
 
-/// The points of one graph. Those older than its window are let go of.
+/// The points of one chart. Those older than its window are dropped.
 #[derive(Debug)]
 pub struct Points {
     names: Vec<String>,
@@ -40,19 +44,19 @@ pub struct Points {
 }
 
 impl Points {
-    /// No points yet.
+    /// Creates a chart without points.
     pub fn new(config: &ChartConfig) -> Self {
         let names: Vec<_> = config.series.iter().map(|series| series.name.clone()).collect();
         let series = Mutex::new(vec![Vec::new(); names.len()]);
         Self { names, window: config.window.as_secs_f64(), series, changes: watch::Sender::new(0) }
     }
 
-    /// The names of the series.
+    /// Returns the names of the series.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// Takes points in any order; one of the same series and time replaces the one before.
+    /// Adds points in any order; one of the same series and time replaces the earlier one.
     pub fn add(&self, new: &[NewPoint], now: f64) {
         let mut all = self.series.lock().unwrap_or_else(PoisonError::into_inner);
         for NewPoint { series, point } in new {
@@ -61,7 +65,7 @@ impl Points {
             }
         }
         for points in all.iter_mut() {
-            // One from before the window stays: the line comes from there.
+            // One point from before the window stays: the line begins there.
             let old = points.partition_point(|point| point.time < now - self.window).saturating_sub(1);
             points.drain(..old.max(points.len().saturating_sub(MAX_POINTS)));
         }
@@ -69,7 +73,7 @@ impl Points {
         self.changes.send_modify(|changes| *changes += 1);
     }
 
-    /// A copy of what the window up to `now` shows, by series.
+    /// Returns a copy of the points in the window up to `now`, by series.
     pub fn visible(&self, now: f64) -> Vec<Vec<Point>> {
         let all = self.series.lock().unwrap_or_else(PoisonError::into_inner);
         let visible = |points: &Vec<Point>| {
@@ -79,13 +83,18 @@ impl Points {
         all.iter().map(visible).collect()
     }
 
-    /// Wakes when points came.
+    /// Returns a receiver that is notified when points are added.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 }
 
-/// Mostly at the end: points come in the order of their times.
+/// Seconds since the epoch.
+pub fn unix_now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+/// Inserts a point by its time, which mostly is at the end.
 fn insert(points: &mut Vec<Point>, new: Point) {
     let at = points.partition_point(|point| point.time < new.time);
     match points.get_mut(at) {

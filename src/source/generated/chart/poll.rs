@@ -1,4 +1,4 @@
-//! Points from a JSON address that is asked again and again.
+//! Polls points from a JSON address.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,8 +7,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::{
-    points::{NewPoint, Point, Points},
-    unix_now,
+    error::PollError,
+    points::{NewPoint, Point, Points, unix_now},
 };
 use crate::{
     config::{Limits, PollConfig, SeriesConfig},
@@ -18,45 +18,13 @@ use crate::{
     },
 };
 
-/// Longest answer: a status document, and not a dump.
+/// Maximum length of a response: a status document, not a dump.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// Failures in a row, after answers, before the graph gives way to the reason: a device that restarts leaves
-/// a gap only.
+/// Number of consecutive failures after which the source fails: a device that restarts leaves only a gap.
 const MAX_FAILURES: u32 = 5;
 
-/// Why an answer gave no points.
-#[derive(Debug, thiserror::Error)]
-pub enum PollError {
-    /// It is no JSON.
-    #[error("{host} answered no JSON: {reason}")]
-    NotJson {
-        /// Host and port.
-        host: String,
-        /// The error in the answer.
-        reason: String,
-    },
-    /// No pointer leads to a number.
-    #[error("{host} answered JSON without a number at {pointers}: point `pointers` at the values")]
-    NoNumbers {
-        /// Host and port.
-        host: String,
-        /// Those that were looked at.
-        pointers: String,
-    },
-}
-
-impl PollError {
-    /// Returns a text for everybody.
-    pub fn public(&self) -> &'static str {
-        match self {
-            Self::NotJson { .. } => "the polled address did not answer with JSON",
-            Self::NoNumbers { .. } => "the polled address answered JSON without the numbers",
-        }
-    }
-}
-
-/// Asks for points.
+/// Polls an address for points.
 #[derive(Debug)]
 pub(super) struct Poller {
     client: HttpClient,
@@ -83,24 +51,24 @@ impl Poller {
         }
     }
 
-    /// The first answer of a run, over a new connection: one that was cancelled may be left.
+    /// Polls once, at the start of a run, over a new connection: a cancelled run may have left one.
     pub(super) async fn first(&mut self) -> Result<(), SourceError> {
         self.client.disconnect();
         self.ask().await
     }
 
-    /// Asks until it fails again and again.
+    /// Polls until [`MAX_FAILURES`] polls in a row have failed.
     pub(super) async fn poll_forever(&mut self) -> Result<(), SourceError> {
         let mut ticks = interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        // The first answer was a moment ago.
+        // The first poll was a moment ago.
         ticks.tick().await;
         let mut failures = 0;
         loop {
             ticks.tick().await;
             match self.ask().await {
                 Ok(()) if failures > 0 => {
-                    info!("points come again");
+                    info!("polling points succeeds again");
                     failures = 0;
                 }
                 Ok(()) => {}
@@ -111,7 +79,7 @@ impl Poller {
                         return Err(error);
                     }
                     if failures == 1 {
-                        warn!("no new points: {error}");
+                        warn!("polling points failed: {error}");
                     }
                 }
             }
@@ -121,7 +89,7 @@ impl Poller {
     async fn ask(&mut self) -> Result<(), SourceError> {
         let response = self.client.get(&[("accept", "application/json")]).await?;
         let host = response.host().to_owned();
-        if response.status() != 200 {
+        if !(200..300).contains(&response.status()) {
             return Err(SourceError::Status { host, status: response.status_text() });
         }
         let deadline = BodyDeadline::new(Deadline::NextFrame, self.within);
@@ -133,7 +101,7 @@ impl Poller {
     }
 }
 
-/// The numbers that the pointers lead to; those that lead to none are left out.
+/// Returns the numbers at the pointers; pointers to anything else are left out.
 fn numbers(body: &[u8], pointers: &[String], now: f64, host: &str) -> Result<Vec<NewPoint>, PollError> {
     let json: Value = serde_json::from_slice(body)
         .map_err(|error| PollError::NotJson { host: host.to_owned(), reason: error.to_string() })?;

@@ -1,4 +1,4 @@
-//! Lines with soft edges.
+//! Antialiased lines.
 
 use crate::{
     config::Color,
@@ -19,7 +19,7 @@ impl Mask {
         Self { area, cover: vec![0; pixels] }
     }
 
-    /// A line with round ends, `radius` to either side.
+    /// Adds a line with round ends, `radius` to either side.
     pub(super) fn line(&mut self, from: (f32, f32), to: (f32, f32), radius: f32) {
         let Area { x, y, width, height } = self.area;
         let (from, to) = ((from.0 - x as f32, from.1 - y as f32), (to.0 - x as f32, to.1 - y as f32));
@@ -53,7 +53,7 @@ impl Mask {
         }
     }
 
-    /// Lays a colour over what is covered.
+    /// Paints a colour over the covered pixels.
     pub(super) fn paint(&self, canvas: &mut Canvas, color: Color) {
         let width = self.area.width.max(1) as usize;
         for (row, line) in self.cover.chunks(width).enumerate() {
@@ -64,7 +64,7 @@ impl Mask {
     }
 }
 
-/// Thins a line to what a picture can show: of the points within one pixel's width the first, the extremes
+/// Reduces a line to what a picture can show: of the points within one pixel's width the first, the extremes
 /// and the last.
 pub(super) fn thinned(points: &[(f32, f32)]) -> Vec<(f32, f32)> {
     let mut kept: Vec<(f32, f32)> = Vec::new();

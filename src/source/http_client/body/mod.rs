@@ -1,7 +1,7 @@
-//! A stream's body, read from the socket straight into the buffer it is parsed in.
-//!
-//! Beside awc, which would read it in small pieces and copy each (`docs/adr/0008`). All that is known of HTTP
-//! here is how the body is framed, from the head that awc has read.
+//! The body of a response, read from the socket straight into the caller's buffer (`docs/adr/0008`). It knows
+//! only the framing of the body.
+
+mod chunked;
 
 use std::{
     fmt,
@@ -15,30 +15,30 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    time::{Instant, Sleep, sleep_until, timeout_at},
+    time::{Instant, Sleep, sleep_until},
 };
 
-use super::{chunked::Chunks, repaired_stream::Transport};
+use super::connection::CameraConnection;
 use crate::source::{Deadline, SourceError};
+use chunked::{ChunkDecoder, is_line_end};
 
-/// A body that is read to its end and then closed together with its connection. Dropping it closes, too.
+/// A body on its connection. Dropping it closes the connection.
 pub struct BodyReader {
     host: String,
-    body: Body<Transport>,
+    body: Body<CameraConnection>,
     timer: Timer,
 }
 
 impl BodyReader {
-    /// `connection` with what was already read from it behind the head; `None` when it ended with the head.
-    pub(super) fn new(host: String, connection: Option<(Transport, Bytes)>, framing: Framing) -> Self {
-        let (transport, leftover) = connection.unzip();
-        let body = Body { transport, leftover: leftover.unwrap_or_default(), framing };
+    /// Creates a reader of `leftover`, which was read together with the head, and then of `connection`.
+    pub(super) fn new(host: String, connection: CameraConnection, leftover: Bytes, framing: Framing) -> Self {
+        let body = Body { transport: Some(connection), leftover, framing };
         Self { host, body, timer: Timer::default() }
     }
 
-    /// Adds what has come of the body to `buffer`, by one read into the room that it has, and says how much
-    /// that is; 0 is the end of the body. That may come before the declared one: cameras write some length
-    /// over an endless stream, and close inside a chunk.
+    /// Appends received bytes of the body to `buffer`, by one read into its spare capacity, and returns their
+    /// number; 0 at the end of the body. That may come before the declared end: some cameras declare a length
+    /// for an endless stream, or close the connection inside a chunk.
     ///
     /// # Errors
     /// [`SourceError::Late`] at the deadline, [`SourceError::Broken`] when the connection broke or its chunks
@@ -53,7 +53,17 @@ impl BodyReader {
         read.map_err(|error| SourceError::Broken { host: host.clone(), reason: error.to_string() })
     }
 
-    /// Whether the last read had to wait for the camera, and others had their turn meanwhile.
+    /// Whether the declared length has not been reached.
+    pub(super) fn is_cut_off(&self) -> bool {
+        matches!(self.body.framing, Framing::Length(1..))
+    }
+
+    /// Returns the connection, if the body was read to its end and nothing follows it.
+    pub(super) fn release(&mut self) -> Option<CameraConnection> {
+        if self.body.is_at_clean_end() { self.body.transport.take() } else { None }
+    }
+
+    /// Whether the last read had to wait for the camera, so that other tasks could run.
     pub fn waited(&self) -> bool {
         self.timer.waited
     }
@@ -65,29 +75,42 @@ impl fmt::Debug for BodyReader {
     }
 }
 
-/// The framing of a body: how its end is marked.
+/// The framing of a body: the way its end is marked.
 #[derive(Debug)]
 pub(super) enum Framing {
-    /// With the connection.
+    /// By the end of the connection.
     Close,
-    /// After so many bytes more.
+    /// By its length, of which so many bytes are missing.
     Length(u64),
-    /// With the last chunk.
-    Chunked(Chunks),
+    /// By the last chunk.
+    Chunked(ChunkDecoder),
 }
 
 impl Framing {
     pub(super) fn chunked() -> Self {
-        Self::Chunked(Chunks::default())
+        Self::Chunked(ChunkDecoder::default())
     }
 }
 
 /// A body over any transport.
 struct Body<Io> {
-    /// `None` when there is nothing to read.
+    /// `None` once the connection was released.
     transport: Option<Io>,
+    /// Bytes that were read together with the head.
     leftover: Bytes,
     framing: Framing,
+}
+
+impl<Io> Body<Io> {
+    /// Whether the whole body was read, and only line ends after it.
+    fn is_at_clean_end(&self) -> bool {
+        let ended = match &self.framing {
+            Framing::Close => false,
+            Framing::Length(left) => *left == 0,
+            Framing::Chunked(chunks) => chunks.is_at_clean_end(),
+        };
+        ended && is_line_end(&self.leftover)
+    }
 }
 
 impl<Io: AsyncRead + Unpin> Body<Io> {
@@ -96,7 +119,7 @@ impl<Io: AsyncRead + Unpin> Body<Io> {
             let most = match &self.framing {
                 Framing::Close => usize::MAX,
                 Framing::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
-                Framing::Chunked(chunks) if chunks.go_on().map_err(io::Error::other)? => usize::MAX,
+                Framing::Chunked(chunks) if chunks.has_more().map_err(io::Error::other)? => usize::MAX,
                 Framing::Chunked(_) => 0,
             };
             let start = buffer.len();
@@ -113,15 +136,14 @@ impl<Io: AsyncRead + Unpin> Body<Io> {
                     stripped
                 }
             };
-            // A piece of nothing but framing is not the end.
+            // A piece that is nothing but framing is not the end.
             if gained > 0 || count == 0 {
                 return Ok(gained);
             }
         }
     }
 
-    /// Reads into `buffer`: first the bytes that came with the head, then those of one read. Cancelling it
-    /// loses nothing.
+    /// Reads into `buffer`: first the bytes that came with the head, then those of one read. Cancel-safe.
     async fn read_raw(&mut self, buffer: &mut BytesMut, most: usize) -> io::Result<usize> {
         let ready = self.leftover.split_to(self.leftover.len().min(most));
         if !ready.is_empty() {
@@ -138,7 +160,7 @@ impl<Io: AsyncRead + Unpin> Body<Io> {
     }
 }
 
-/// Until when something of a body has to come, and what it would be.
+/// The deadline of a read, and what it waits for.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyDeadline {
     at: Instant,
@@ -147,18 +169,9 @@ pub struct BodyDeadline {
 }
 
 impl BodyDeadline {
-    /// `within` from now.
+    /// Creates a deadline `within` from now.
     pub fn new(waiting_for: Deadline, within: Duration) -> Self {
         Self { at: Instant::now() + within, waiting_for, within }
-    }
-
-    /// Waits for `reading` until the deadline, and returns its result.
-    pub(super) async fn keep<T>(
-        self,
-        host: &str,
-        reading: impl Future<Output = T>,
-    ) -> Result<T, SourceError> {
-        timeout_at(self.at, reading).await.map_err(|_| self.missed(host))
     }
 
     fn missed(self, host: &str) -> SourceError {
@@ -166,8 +179,8 @@ impl BodyDeadline {
     }
 }
 
-/// The deadline of one read after the other. Setting a clock for each costs more than the read: here it is
-/// set once, and only when it rings is it set to the deadline that is valid by then.
+/// A timer for the deadlines of consecutive reads. Setting a timer for each costs more than the read: this
+/// one is set once, and only when it fires is it moved to the deadline of the time.
 #[derive(Debug, Default)]
 struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
@@ -175,7 +188,7 @@ struct Timer {
 }
 
 impl Timer {
-    /// Waits for `reading` until the deadline, and returns its result.
+    /// Waits for `reading` until the deadline, and returns its result; none at the deadline.
     async fn keep<T>(&mut self, deadline: BodyDeadline, reading: impl Future<Output = T>) -> Option<T> {
         let mut reading = std::pin::pin!(reading);
         self.waited = false;

@@ -1,4 +1,4 @@
-//! Bodies over a transport that counts its reads.
+//! Tests of bodies over a transport that counts its reads.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +15,7 @@ use crate::media::multipart::{
     parser::{ParserLimits, PartParser},
 };
 
-/// Gives each piece as a socket would that had received all of it at once, then ends.
+/// A transport that returns each piece as a socket would that had received all of it at once, and then ends.
 struct Scripted {
     pieces: VecDeque<Bytes>,
     reads: usize,
@@ -43,7 +43,7 @@ fn body(leftover: &'static str, pieces: Vec<Vec<u8>>, framing: Framing) -> Body<
     Body { transport: Some(Scripted { pieces, reads: 0 }), leftover: leftover.into(), framing }
 }
 
-/// Everything up to the end or error, read with as much room as a `BytesMut` makes itself.
+/// Returns everything up to the end or an error, read with the capacity that a `BytesMut` makes for itself.
 async fn whole(mut body: Body<Scripted>) -> (String, Option<String>) {
     let mut buffer = BytesMut::new();
     let error = loop {
@@ -90,7 +90,7 @@ async fn an_answer_without_its_chunks_is_broken_behind_the_last_good_one() {
     assert_eq!(error.as_deref(), Some("its answer is chunked, but a chunk does not end where its size says"));
 }
 
-/// A JPEG of about 100 kB, a little different for each `n`.
+/// Returns a JPEG of about 100 kB, slightly different for each `n`.
 fn large_jpeg(n: u32) -> Vec<u8> {
     let mut jpeg = Vec::new();
     let pixels: Vec<u8> =
@@ -101,7 +101,7 @@ fn large_jpeg(n: u32) -> Vec<u8> {
     jpeg
 }
 
-/// Reads for each of these frames, each written at once.
+/// Returns the number of reads for each frame, each written at once.
 async fn reads_per_frame(framing: Framing, with_length: bool) -> Vec<usize> {
     let chunked = matches!(framing, Framing::Chunked(_));
     let jpegs: Vec<_> = (0..6).map(large_jpeg).collect();
@@ -144,4 +144,28 @@ async fn a_large_frame_takes_few_reads() {
         let reads = reads_per_frame(framing(), false).await;
         assert!(reads[1..].iter().all(|&count| count == 1), "lengths are not needed: {reads:?}");
     }
+}
+
+/// Reads a body to its end, and returns whether its connection can be used again.
+async fn is_kept(leftover: &'static str, pieces: &[&str], framing: Framing) -> bool {
+    let pieces = pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+    let mut body = body(leftover, pieces, framing);
+    assert!(!body.is_at_clean_end(), "before it was read");
+    while body.read(&mut BytesMut::new()).await.unwrap() > 0 {}
+    body.is_at_clean_end()
+}
+
+#[actix_web::test]
+async fn a_connection_is_kept_after_a_whole_body_with_nothing_but_line_ends_after_it() {
+    assert!(is_kept("", &["ab", "cd"], Framing::Length(4)).await);
+    assert!(is_kept("ab", &["cd"], Framing::Length(4)).await);
+    assert!(is_kept("abcd\r\n", &[], Framing::Length(4)).await);
+    assert!(!is_kept("abcdHTTP", &[], Framing::Length(4)).await, "an answer that nobody asked for");
+    assert!(!is_kept("", &["ab"], Framing::Length(4)).await, "it was cut off");
+    assert!(!is_kept("", &["ab"], Framing::Close).await);
+    assert!(is_kept("", &["2\r\nab\r\n0\r\n\r\n"], Framing::chunked()).await);
+    assert!(is_kept("", &["2\r\nab\r\n0\r\n"], Framing::chunked()).await, "the empty line may come later");
+    assert!(!is_kept("", &["2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n"], Framing::chunked()).await, "a trailer");
+    assert!(!is_kept("", &["2\r\nab"], Framing::chunked()).await, "it was cut off");
+    assert!(!is_kept("2\r\nab\r\n0\r\n\r\nHTTP", &[], Framing::chunked()).await);
 }

@@ -1,32 +1,39 @@
-//! Reads the lines of a head, and writes the head that awc gets in their place.
+//! Parses the lines of a head, and writes the head that replaces it.
 
 use bytes::{BufMut, BytesMut};
 
-use super::speaks_http;
+/// Names of the headers that are kept. actix-http refuses more than 96 lines, and D-Link sends long lists
+/// that nothing reads.
+const PASSED_ON: [&str; 8] = [
+    "content-type",
+    "content-encoding",
+    "www-authenticate",
+    "location",
+    "etag",
+    "last-modified",
+    "server",
+    "set-cookie",
+];
 
-/// Lines passed on. awc refuses more than 96 lines, and D-Link sends long lists of its own; nobody reads
-/// those.
-const PASSED_ON: [&str; 7] =
-    ["content-type", "content-encoding", "www-authenticate", "location", "etag", "last-modified", "server"];
-
-/// Lines passed on at most, which keeps below awc's 96 when `www-authenticate` is repeated without end.
+/// Maximum number of kept headers, below actix-http's 96 even when `www-authenticate` is repeated without
+/// end.
 const MAX_LINES: usize = 64;
 
-/// The values from the lines that were read so far.
+/// The values of the lines parsed so far.
 #[derive(Debug)]
 pub(super) struct Answer {
     status: u16,
     keep_alive: bool,
     length: Option<u64>,
     chunked: bool,
-    /// Its body comes in parts.
+    /// The content type is multipart.
     pub(super) multipart: bool,
     lines: Vec<(&'static str, Vec<u8>)>,
-    /// The last line was one that is passed on: a folded line goes on with it.
+    /// The last line was kept, so that a folded line continues it.
     may_fold: bool,
 }
 
-/// The framing of the body: how its end is marked.
+/// The framing of the body: the way its end is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Framing {
     None,
@@ -36,7 +43,7 @@ enum Framing {
 }
 
 impl Answer {
-    /// `HTTP/1.1 200 OK`, `HTTP/1.0 200`, `ICY 200 OK`, `HTTP 200`.
+    /// Parses a status line: `HTTP/1.1 200 OK`, `HTTP/1.0 200`, `ICY 200 OK`, `HTTP 200`.
     pub(super) fn from_status_line(line: &[u8]) -> Option<Self> {
         let mut words = line.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
         let protocol = words.next().filter(|word| speaks_http(word))?;
@@ -53,7 +60,7 @@ impl Answer {
         })
     }
 
-    /// `100 Continue` and its like announce the answer; they are not it.
+    /// Whether it is an interim response such as `100 Continue`, before the final one.
     pub(super) fn is_interim(&self) -> bool {
         self.status < 200 && self.status != 101
     }
@@ -131,7 +138,16 @@ impl Answer {
     }
 }
 
-/// `12`, or `12, 12`: the last that is a number.
+/// Whether a line begins as a status line does.
+pub(super) fn speaks_http(line: &[u8]) -> bool {
+    line.len() >= 3 && (line[..3].eq_ignore_ascii_case(b"ICY") || starts_with_http(line))
+}
+
+fn starts_with_http(line: &[u8]) -> bool {
+    line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"HTTP")
+}
+
+/// Parses `12` or `12, 12`: returns the last value that is a number.
 fn last_length(value: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(value).ok()?;
     let number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok()).flatten();
@@ -142,7 +158,7 @@ fn has_token(value: &[u8], token: &[u8]) -> bool {
     value.split(|&b| b == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token))
 }
 
-/// Control characters are refused by awc and mean nothing in a value.
+/// Removes control characters, which actix-http refuses and which mean nothing in a value.
 fn visible(value: &[u8]) -> impl Iterator<Item = u8> {
     value.iter().copied().filter(|&b| b == b'\t' || (b >= b' ' && b != 0x7f))
 }

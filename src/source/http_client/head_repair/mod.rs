@@ -1,22 +1,22 @@
-//! Repairs the head of a camera's answer: bytes in, a head that awc understands out. Pure.
+//! Repairs the head of a camera's response: bytes in, a head that actix-http understands out. Pure.
 //!
-//! awc 3.11 refuses a head with a malformed line, takes an HTTP/1.1 answer with neither length nor chunking
-//! for empty, and gives up at a repeated `Content-Length`. Cameras send all of these, so the head is read
-//! leniently and written anew: only the lines that anybody here reads, and a status line whose version says
-//! how the body ends (awc reads an HTTP/1.0 body without a length to the end of the connection, as RFC 9112
-//! section 6.3 wants it for 1.1 too).
+//! actix-http 3.20 refuses a head with a malformed line, takes an HTTP/1.1 response with neither length nor
+//! chunking for empty, and gives up at a repeated `Content-Length`. Cameras send all of these, so the head is
+//! parsed leniently and written anew: only the headers that framecast uses, and a status line whose version
+//! says how the body ends (actix-http reads an HTTP/1.0 body without a length to the end of the connection,
+//! as RFC 9112 section 6.3 requires for 1.1 too).
 
 mod answer;
 #[cfg(test)]
 mod tests;
 
-use answer::Answer;
+use answer::{Answer, speaks_http};
 use bytes::{BufMut, Bytes, BytesMut};
 
-/// Enough bytes to know that a peer does not speak HTTP, even when it never ends its line.
+/// Number of bytes that show whether a peer speaks HTTP, even when its line never ends.
 const PROTOCOL_LENGTH: usize = 4;
 
-/// Why a head cannot be repaired.
+/// An error in a head that cannot be repaired.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
     /// The connection ended before the first byte.
@@ -25,10 +25,10 @@ pub enum HeadError {
     /// The connection ended inside the head.
     #[error("closed the connection inside the head of its answer")]
     Truncated,
-    /// The first line is not one of HTTP.
+    /// The first line is not a status line.
     #[error("does not answer in HTTP: is this the right port, and http or https as it should be?")]
     NotHttp,
-    /// Longer than the limit.
+    /// The head is longer than the limit.
     #[error("sent a response head of more than {limit} bytes (max_header_bytes)")]
     TooLong {
         /// The limit.
@@ -45,22 +45,22 @@ pub(super) struct HeadReader {
     answer: Option<Answer>,
 }
 
-/// A repaired head and whatever came of the body with it.
+/// A repaired head, and the bytes of the body that were read with it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Repaired {
     /// Both, one after the other.
     pub(super) answer: Bytes,
-    /// Where in it the body begins.
+    /// The offset of the body.
     pub(super) head_len: usize,
 }
 
 impl HeadReader {
-    /// Refuses heads of more than `limit` bytes.
+    /// Creates a reader that refuses heads of more than `limit` bytes.
     pub(super) fn new(limit: usize) -> Self {
         Self { raw: BytesMut::new(), line_start: 0, limit, answer: None }
     }
 
-    /// Takes more bytes. Once the head is whole, gives it out.
+    /// Takes more bytes. Returns the repaired head once it is complete.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Option<Repaired>, HeadError> {
         self.raw.extend_from_slice(bytes);
         loop {
@@ -92,7 +92,7 @@ impl HeadReader {
         if self.raw.len() > self.limit { Err(HeadError::TooLong { limit: self.limit }) } else { Ok(None) }
     }
 
-    /// The connection ended: what that means here.
+    /// Returns the error for a connection that ended here.
     pub(super) fn finish(&self) -> HeadError {
         if self.raw.is_empty() { HeadError::NoAnswer } else { HeadError::Truncated }
     }
@@ -102,8 +102,8 @@ impl HeadReader {
         Some(self.line_start + at + 1)
     }
 
-    /// Looks at a line before its end has come: whether it is SOI, in place of the blank line that a camera
-    /// forgot.
+    /// Whether the current line begins with SOI, in place of the empty line that the camera forgot. Does not
+    /// wait for the end of the line.
     fn picture_begins(&self) -> Result<bool, HeadError> {
         // What lies beyond the limit does not count, however much came at once.
         let line = &self.raw[self.line_start..self.raw.len().min(self.limit)];
@@ -123,14 +123,6 @@ impl HeadReader {
         out.put_slice(&self.raw[body_start..]);
         Some(Repaired { answer: out.freeze(), head_len })
     }
-}
-
-fn speaks_http(line: &[u8]) -> bool {
-    line.len() >= 3 && (line[..3].eq_ignore_ascii_case(b"ICY") || starts_with_http(line))
-}
-
-fn starts_with_http(line: &[u8]) -> bool {
-    line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"HTTP")
 }
 
 fn trim_end(line: &[u8]) -> &[u8] {

@@ -5,7 +5,7 @@ use super::*;
 
 const LIMIT: usize = 1024;
 
-/// The repaired answer, after checking that every way of cutting the input in two gives the same.
+/// Returns the repaired head and body, after checking that it does not depend on how the input is split.
 fn repaired(raw: &[u8]) -> String {
     let whole = HeadReader::new(LIMIT).push(raw).unwrap().expect("the head is whole").answer;
     for cut in 0..raw.len() {
@@ -194,7 +194,7 @@ proptest! {
         prop_assert_eq!(&outcome(raw.chunks(1)), &whole);
         prop_assert_eq!(&outcome(raw.chunks(size)), &whole);
         if let Ok(Some(answer)) = whole {
-            // What we write is what awc's own parser takes.
+            // What we write is what actix-http's parser takes.
             let mut headers = [httparse::EMPTY_HEADER; 96];
             let parsed = httparse::Response::new(&mut headers).parse(&answer);
             prop_assert!(matches!(parsed, Ok(httparse::Status::Complete(_))), "{:?}", parsed);

@@ -1,6 +1,9 @@
 //! Metrics with their samples, gathered at one scrape.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use prometheus::{
     Encoder, TextEncoder,
@@ -16,7 +19,7 @@ pub(super) struct Meaning {
     help: &'static str,
 }
 
-/// For a table of metrics.
+/// Makes an entry for a table of metrics.
 pub(super) const fn metric(name: &'static str, help: &'static str) -> Meaning {
     Meaning { name, help }
 }
@@ -94,6 +97,11 @@ fn labelled(labels: Labels<'_>) -> Metric {
     let mut metric = Metric::default();
     metric.set_label(labels.iter().map(pair).collect());
     metric
+}
+
+/// Returns a time in Unix seconds.
+pub(super) fn unix(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 #[cfg(test)]

@@ -14,9 +14,9 @@ mod streams;
 use actix_web::{HttpResponse, http::header, web};
 use family::Scrape;
 
-use crate::{observability::process::Figures, web::State};
+use crate::{observability::process::Figures, web::state::State};
 
-/// As Prometheus names it.
+/// The content type of Prometheus' text format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// `GET /metrics`.
@@ -25,7 +25,7 @@ pub(in crate::web) async fn metrics(state: State) -> HttpResponse {
     let figures = web::block(Figures::now).await.unwrap_or_default();
     let mut scrape = Scrape::default();
     relay::read(&state, &mut scrape);
-    relay::process(figures, state.started, &mut scrape);
+    relay::process(figures, state.runtime.started, &mut scrape);
     streams::read(&state, &mut scrape);
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, CONTENT_TYPE))

@@ -1,12 +1,12 @@
 //! Metrics of the relay as a whole, and of its process.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use super::family::{Meaning, Scrape, metric};
+use super::family::{Meaning, Scrape, metric, unix};
 use crate::{
     imaging::codec::codec,
     observability::{process::Figures, tasks::Kind},
-    web::WebState,
+    web::state::WebState,
 };
 
 /// A metric of one sample, and its value.
@@ -14,61 +14,66 @@ type Single = (Meaning, fn(&WebState) -> f64);
 
 const GAUGES: &[Single] = &[
     (
-        metric("framecast_streams", "Streams of the configuration, the mosaic of all of them not counted."),
-        |state| state.registry.all().len() as f64,
+        metric("framecast_streams", "Streams of the configuration, without the mosaic of all streams."),
+        |state| state.streams.registry.all().len() as f64,
     ),
-    (metric("framecast_viewers", "Viewers of all streams together."), |state| {
-        state.capacity.viewers() as f64
+    (metric("framecast_viewers", "Current viewers of all streams."), |state| {
+        state.streams.capacity.viewers() as f64
     }),
-    (metric("framecast_viewers_limit", "Viewers that limits.max_viewers allows."), |state| {
-        state.settings.now().limits.max_viewers as f64
+    (metric("framecast_viewers_limit", "The limit on viewers (limits.max_viewers)."), |state| {
+        state.runtime.settings.now().limits.max_viewers as f64
     }),
-    (metric("framecast_live_pages", "Pages that show live tiles."), |state| state.pages.count() as f64),
-    (metric("framecast_live_pages_limit", "Pages that limits.max_live_connections allows."), |state| {
-        state.settings.now().limits.max_live_connections as f64
+    (metric("framecast_live_pages", "Open pages with live tiles."), |state| {
+        state.runtime.pages.count() as f64
     }),
-    (metric("framecast_renditions", "Renditions that run, of all streams together."), |state| {
-        state.renditions.count() as f64
+    (
+        metric(
+            "framecast_live_pages_limit",
+            "The limit on pages with live tiles (limits.max_live_connections).",
+        ),
+        |state| state.runtime.settings.now().limits.max_live_connections as f64,
+    ),
+    (metric("framecast_renditions", "Running renditions of all streams."), |state| {
+        state.streams.renditions.count() as f64
     }),
-    (metric("framecast_renditions_limit", "Renditions that limits.max_renditions allows."), |state| {
-        state.renditions.most() as f64
+    (metric("framecast_renditions_limit", "The limit on renditions (limits.max_renditions)."), |state| {
+        state.streams.renditions.most() as f64
     }),
     (
         metric(
             "framecast_connections_limit",
-            "Connections that descriptors and memory leave room for beside sources, files, programs and \
-             recordings.",
+            "The limit on connections, from descriptors and memory minus the reserve.",
         ),
-        |state| state.connections.most() as f64,
+        |state| state.runtime.connections.most() as f64,
     ),
-    (metric("framecast_pool_workers", "CPU workers."), |state| state.pool.workers() as f64),
-    (metric("framecast_pool_busy_workers", "CPU workers that are at work."), |state| {
-        state.pool.load().at_work as f64
+    (metric("framecast_pool_workers", "CPU workers."), |state| state.runtime.pool.workers() as f64),
+    (metric("framecast_pool_busy_workers", "Busy CPU workers."), |state| {
+        state.runtime.pool.load().at_work as f64
     }),
     (
         metric(
             "framecast_pool_queue_limit",
-            "Jobs that may wait; one more is refused, unless its stream has none that waits.",
+            "The limit on waiting jobs; one more is refused, unless its stream has none waiting.",
         ),
-        |state| state.pool.load().max_jobs as f64,
+        |state| state.runtime.pool.load().max_jobs as f64,
     ),
     (
         metric(
             "framecast_config_last_reload_successful",
-            "1 unless the configuration file is wrong as it stands now.",
+            "0 if the current configuration file has mistakes, otherwise 1.",
         ),
-        |state| f64::from(u8::from(state.control.configuration().error.is_none())),
+        |state| f64::from(u8::from(state.streams.control.configuration().error.is_none())),
     ),
     (
         metric(
             "framecast_config_last_reload_success_timestamp_seconds",
-            "When the configuration that holds was read, in Unix time.",
+            "When the configuration in effect was read, in Unix time.",
         ),
-        |state| unix(state.control.configuration().loaded_at),
+        |state| unix(state.streams.control.configuration().loaded_at),
     ),
     (
-        metric("framecast_config_needs_restart", "Settings that have changed and hold only after a restart."),
-        |state| state.control.configuration().needs_restart.len() as f64,
+        metric("framecast_config_needs_restart", "Changed settings that take effect only after a restart."),
+        |state| state.streams.control.configuration().needs_restart.len() as f64,
     ),
 ];
 
@@ -76,60 +81,62 @@ const COUNTERS: &[Single] = &[
     (
         metric(
             "framecast_refused_renditions_total",
-            "Renditions that were asked for, by viewers or for adaptive ones, while there was no room.",
+            "Renditions that were requested, also by adaptive viewers, and refused at the limit.",
         ),
-        |state| state.renditions.refused() as f64,
+        |state| state.streams.renditions.refused() as f64,
     ),
     (
         metric(
             "framecast_closed_idle_connections_total",
-            "Connections that were closed to make room for a new one, those first that had been idle for \
-             longest.",
+            "Idle connections closed for a new one, the one idle for longest first.",
         ),
-        |state| state.connections.closed_idle() as f64,
+        |state| state.runtime.connections.closed_idle() as f64,
     ),
-    (metric("framecast_pool_refused_total", "Jobs that were refused because too many waited."), |state| {
-        state.pool.load().refused as f64
+    (metric("framecast_pool_refused_total", "Jobs refused because too many were waiting."), |state| {
+        state.runtime.pool.load().refused as f64
     }),
 ];
 
 const BUILD: Meaning =
-    metric("framecast_build_info", "Always 1: which version runs, and what decodes and encodes JPEGs.");
+    metric("framecast_build_info", "Always 1: the version, and the JPEG decoder and encoder.");
 const REFUSED_VIEWERS: Meaning =
-    metric("framecast_refused_viewers_total", "Viewers and pages that were refused, by what was full.");
-const REFUSED_REQUESTS: Meaning =
-    metric("framecast_refused_requests_total", "Requests that were refused, by reason.");
+    metric("framecast_refused_viewers_total", "Refused viewers and pages, by the limit that was reached.");
+const REFUSED_REQUESTS: Meaning = metric("framecast_refused_requests_total", "Refused requests, by reason.");
 const CONNECTIONS: Meaning =
-    metric("framecast_connections", "Connections to framecast that are open: with a request, or idle.");
+    metric("framecast_connections", "Open connections to framecast: with a request, or idle.");
 const REFUSED_CONNECTIONS: Meaning =
-    metric("framecast_refused_connections_total", "Connections that were refused, by reason.");
+    metric("framecast_refused_connections_total", "Refused connections, by reason.");
 const BUDGET: Meaning = metric(
     "framecast_memory_budget_bytes",
-    "Bytes that limits.max_decode_bytes (in two parts), max_upload_bytes and max_unsent_bytes allow.",
+    "Budgets of limits.max_decode_bytes (in two parts), max_upload_bytes and \
+     max_unsent_bytes.",
 );
-const BUDGET_USED: Meaning = metric("framecast_memory_budget_used_bytes", "Bytes that are held of them.");
-const BUDGET_WAITING: Meaning =
-    metric("framecast_memory_budget_waiting", "Pictures, requests or answers that wait in line for bytes.");
+const BUDGET_USED: Meaning = metric("framecast_memory_budget_used_bytes", "Bytes in use of each budget.");
+const BUDGET_WAITING: Meaning = metric(
+    "framecast_memory_budget_waiting",
+    "Pictures, requests or responses that wait for bytes of the budget.",
+);
 const BUDGET_REFUSED: Meaning =
-    metric("framecast_memory_budget_refused_total", "How often bytes were asked for and refused.");
+    metric("framecast_memory_budget_refused_total", "Requests for bytes that were refused.");
 const POOL_QUEUE: Meaning = metric(
     "framecast_pool_queue",
-    "What waits for a CPU worker: jobs, or streams whose frames are transformed.",
+    "Waiting work of the CPU pool: jobs, or streams whose frames are transformed.",
 );
 const POOL_TASKS: Meaning = metric(
     "framecast_pool_task_seconds",
-    "How long a CPU worker was at one piece of work: a frame, a tile, a snapshot.",
+    "Duration of one task of a CPU worker: a frame, a tile, a snapshot.",
 );
 const WEBHOOKS: Meaning = metric(
     "framecast_webhook_events_total",
-    "Events that a webhook was told, that it did not take, or that there was no room or time for.",
+    "Events by outcome: delivered, refused by the webhook, or dropped.",
 );
 const WEBHOOK_RETRIES: Meaning =
-    metric("framecast_webhook_retries_total", "Tries to tell a webhook after the first one.");
-const WEBHOOK_QUEUE: Meaning = metric("framecast_webhook_queue", "Events that wait to be told, 200 at most.");
+    metric("framecast_webhook_retries_total", "Repeated attempts to deliver an event.");
+const WEBHOOK_QUEUE: Meaning = metric("framecast_webhook_queue", "Events waiting for delivery, at most 200.");
 const TASKS: Meaning = metric(
     "framecast_tasks",
-    "Tasks: of connections to framecast, of streams and renditions, and what these have started.",
+    "Tasks: of connections to framecast, of streams and renditions, and those started by \
+     these.",
 );
 
 pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
@@ -141,20 +148,20 @@ pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
     for (meaning, value) in COUNTERS {
         scrape.counter(meaning, &[], value(state));
     }
-    for (reason, count) in state.refusals.viewers() {
+    for (reason, count) in state.access.refusals.viewers() {
         scrape.counter(&REFUSED_VIEWERS, &[("full", reason)], count as f64);
     }
-    for (reason, count) in state.refusals.requests() {
+    for (reason, count) in state.access.refusals.requests() {
         scrape.counter(&REFUSED_REQUESTS, &[("reason", reason)], count as f64);
     }
-    for (reason, count) in state.connections.refused() {
+    for (reason, count) in state.runtime.connections.refused() {
         scrape.counter(&REFUSED_CONNECTIONS, &[("reason", reason)], count as f64);
     }
-    let (open, idle) = (state.connections.open(), state.connections.idle());
+    let (open, idle) = (state.runtime.connections.open(), state.runtime.connections.idle());
     for (name, count) in [("busy", open.saturating_sub(idle)), ("idle", idle)] {
         scrape.gauge(&CONNECTIONS, &[("state", name)], count as f64);
     }
-    let load = state.pool.load();
+    let load = state.runtime.pool.load();
     for (kind, count) in [("jobs", load.jobs), ("streams", load.lanes)] {
         scrape.gauge(&POOL_QUEUE, &[("kind", kind)], count as f64);
     }
@@ -164,7 +171,7 @@ pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
 }
 
 fn budgets(state: &WebState, scrape: &mut Scrape) {
-    let budgets = &state.budgets;
+    let budgets = &state.runtime.budgets;
     for (name, budget) in [
         ("decode", &budgets.decode),
         ("kept_pictures", &budgets.kept_pictures),
@@ -181,7 +188,7 @@ fn budgets(state: &WebState, scrape: &mut Scrape) {
 
 /// The webhooks of the configuration.
 fn webhooks(state: &WebState, scrape: &mut Scrape) {
-    for (hook, deliveries) in state.webhooks.deliveries() {
+    for (hook, deliveries) in state.streams.webhooks.deliveries() {
         let ended = [
             ("delivered", deliveries.delivered),
             ("failed", deliveries.failed),
@@ -196,13 +203,13 @@ fn webhooks(state: &WebState, scrape: &mut Scrape) {
 }
 
 // These names are the same for all programs that Prometheus reads.
-const CPU: Meaning = metric("process_cpu_seconds_total", "Time on a processor, in seconds.");
-const RESIDENT: Meaning = metric("process_resident_memory_bytes", "Memory in use.");
-const VIRTUAL: Meaning = metric("process_virtual_memory_bytes", "Memory asked for.");
+const CPU: Meaning = metric("process_cpu_seconds_total", "CPU time, in seconds.");
+const RESIDENT: Meaning = metric("process_resident_memory_bytes", "Resident memory.");
+const VIRTUAL: Meaning = metric("process_virtual_memory_bytes", "Virtual memory.");
 const THREADS: Meaning = metric("process_threads", "Threads.");
-const FILES: Meaning = metric("process_open_fds", "Open files and sockets.");
-const MAX_FILES: Meaning = metric("process_max_fds", "Files and sockets that may be open.");
-const STARTED: Meaning = metric("process_start_time_seconds", "When it started, in Unix time.");
+const FILES: Meaning = metric("process_open_fds", "Open file descriptors.");
+const MAX_FILES: Meaning = metric("process_max_fds", "The limit on open file descriptors.");
+const STARTED: Meaning = metric("process_start_time_seconds", "Start of the process, in Unix time.");
 
 /// Adds the process's figures; those that the system does not report are left out.
 pub(super) fn process(figures: Figures, started: SystemTime, scrape: &mut Scrape) {
@@ -225,8 +232,4 @@ pub(super) fn process(figures: Figures, started: SystemTime, scrape: &mut Scrape
         }
     }
     scrape.gauge(&STARTED, &[], unix(started));
-}
-
-pub(super) fn unix(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

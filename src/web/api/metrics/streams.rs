@@ -1,99 +1,89 @@
-//! Of each stream, and of its renditions together.
+//! Metrics of each stream, and of its renditions together.
 
 use std::time::Instant;
 
-use super::{
-    family::{Labels, Meaning, Scrape, metric},
-    relay::unix,
-};
+use super::family::{Labels, Meaning, Scrape, metric, unix};
 use crate::{
     bus::{StreamStats, Totals},
     media::frame::FrameKind,
     stream::StreamHandle,
-    web::WebState,
+    web::state::WebState,
 };
 
-const INFO: Meaning = metric(
-    "framecast_stream_info",
-    "Always 1: what people call the stream, and the type of the source in use.",
-);
+const INFO: Meaning =
+    metric("framecast_stream_info", "Always 1: the stream's title and the type of the source in use.");
 const STATE: Meaning =
-    metric("framecast_stream_state", "1 for the state the stream is in, 0 for the others.");
+    metric("framecast_stream_state", "1 for the current state of the stream, 0 for the others.");
 const SINCE: Meaning =
-    metric("framecast_stream_state_start_timestamp_seconds", "Since when it has been so, in Unix time.");
+    metric("framecast_stream_state_start_timestamp_seconds", "Start of the current state, in Unix time.");
 const FRAMES_IN: Meaning =
-    metric("framecast_stream_received_frames_total", "Frames that came from the source and were shown.");
-const BYTES_IN: Meaning = metric("framecast_stream_received_bytes_total", "Their bytes.");
+    metric("framecast_stream_received_frames_total", "Frames received from the source and shown.");
+const BYTES_IN: Meaning = metric("framecast_stream_received_bytes_total", "Bytes of the received frames.");
 const FRAMES_OUT: Meaning = metric(
     "framecast_stream_sent_frames_total",
-    "Frames given to viewers, repeats included: of the stream as it is, or of its renditions.",
+    "Frames sent to viewers, repeats included: of the stream itself, or of its renditions.",
 );
-const BYTES_OUT: Meaning = metric("framecast_stream_sent_bytes_total", "Their bytes, without headers.");
+const BYTES_OUT: Meaning =
+    metric("framecast_stream_sent_bytes_total", "Bytes of the sent frames, without headers.");
 const SKIPPED: Meaning = metric(
     "framecast_stream_skipped_frames_total",
-    "Frames that viewers missed because they were still busy with an older one, all viewers added up.",
+    "Frames skipped because a viewer was still busy with an older one, sum of all viewers.",
 );
 const DROPPED: Meaning =
     metric("framecast_stream_dropped_frames_total", "Frames that were not shown, by reason.");
-const MADE: Meaning = metric("framecast_stream_made_frames_total", "Frames shown, by what was done to them.");
+const MADE: Meaning = metric("framecast_stream_made_frames_total", "Frames shown, by processing.");
 const ENCODING: Meaning = metric(
     "framecast_stream_encode_seconds",
-    "How long it took to decode, change and encode a frame anew. Not there for streams whose frames pass as \
-     they are.",
+    "Time to decode, transform and re-encode a frame. Absent for streams whose frames pass \
+     unchanged.",
 );
 const PARSING: Meaning = metric(
     "framecast_stream_parse_errors_total",
-    "What came from the source, looked like a frame or stood in the place of one, and was none or could not \
-     be taken, by kind.",
+    "Data from the source in place of a frame that was not a valid frame or could not be \
+     accepted, by kind.",
 );
 const QUIRKS: Meaning = metric(
     "framecast_stream_quirks_total",
-    "What the source does its own way, by what it is. Only what was met.",
+    "Deviations of the source from the standards, by kind. Only kinds that occurred.",
 );
-const REFUSED_PUSHES: Meaning =
-    metric("framecast_stream_refused_pushes_total", "Pushes that were refused, by reason.");
+const REFUSED_PUSHES: Meaning = metric("framecast_stream_refused_pushes_total", "Refused pushes, by reason.");
 const VIEWERS: Meaning =
-    metric("framecast_stream_viewers", "Viewers, those of its renditions and of its past among them.");
+    metric("framecast_stream_viewers", "Current viewers, including those of renditions and replays.");
 const JOINED: Meaning =
-    metric("framecast_stream_joined_viewers_total", "Viewers that there have been, those of now among them.");
-const REPLAYING: Meaning = metric("framecast_stream_replay_viewers", "Viewers that look at the past.");
+    metric("framecast_stream_joined_viewers_total", "Viewers that have connected, including current ones.");
+const REPLAYING: Meaning = metric("framecast_stream_replay_viewers", "Current viewers of replays.");
 const RECONNECTS: Meaning =
-    metric("framecast_stream_reconnects_total", "How often the source was started again after it had ended.");
-const SWITCHES: Meaning = metric(
-    "framecast_stream_source_switches_total",
-    "How often frames came from another of its sources than before.",
-);
+    metric("framecast_stream_reconnects_total", "Restarts of the source after it had ended.");
+const SWITCHES: Meaning =
+    metric("framecast_stream_source_switches_total", "Switches to another of several sources.");
 const AGE: Meaning =
-    metric("framecast_stream_frame_age_seconds", "Age of the newest picture. Not there while there is none.");
-const SIZE: Meaning =
-    metric("framecast_stream_frame_bytes", "Bytes of the newest picture. Not there while there is none.");
-const RENDITIONS: Meaning = metric("framecast_stream_renditions", "Renditions of it that run.");
+    metric("framecast_stream_frame_age_seconds", "Age of the newest frame. Absent without one.");
+const SIZE: Meaning = metric("framecast_stream_frame_bytes", "Size of the newest frame. Absent without one.");
+const RENDITIONS: Meaning = metric("framecast_stream_renditions", "Running renditions of the stream.");
 const ADAPTED: Meaning = metric(
     "framecast_stream_adaptive_moves_total",
-    "How often viewers whose link is looked at were given smaller or larger pictures.",
+    "Changes of adaptive viewers to smaller or larger frames.",
 );
 const SAVED: Meaning = metric("framecast_stream_saved_frames_total", "Frames written to disk.");
 const SAVE_FAILURES: Meaning =
     metric("framecast_stream_save_failures_total", "Frames that could not be written to disk.");
-const KEPT: Meaning = metric(
-    "framecast_stream_replay_bytes",
-    "Memory that holds the past, for replays. Not there without `replay`.",
-);
+const KEPT: Meaning =
+    metric("framecast_stream_replay_bytes", "Memory of the replay buffer. Absent without `replay`.");
 
 /// The states, as the API names them.
 const STATES: [&str; 6] = ["idle", "connecting", "live", "waiting", "paused", "stopped"];
 
 pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
-    for stream in state.registry.all().iter().chain(&state.registry.overview()) {
+    for stream in state.streams.registry.all().iter().chain(&state.streams.registry.overview()) {
         life(stream, scrape);
         picture(stream, scrape);
         counters(stream, scrape);
         let name = stream.name().as_str();
-        scrape.gauge(&RENDITIONS, &[("stream", name)], state.renditions.of(stream).len() as f64);
+        scrape.gauge(&RENDITIONS, &[("stream", name)], state.streams.renditions.of(stream).len() as f64);
         let stats = stream.bus().stats();
         let encodes = !stream.config().rework().is_nothing();
         totals(name, "stream", &stats.totals(), encodes, scrape);
-        totals(name, "renditions", &state.renditions.totals_of(stream), false, scrape);
+        totals(name, "renditions", &state.streams.renditions.totals_of(stream), false, scrape);
     }
 }
 

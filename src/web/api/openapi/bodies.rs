@@ -112,7 +112,7 @@ fn named() -> Value {
     named
 }
 
-/// Any of a stream's keys, or null to take one away.
+/// Returns the schema of a patch: any of a stream's keys, or null to remove one.
 fn patch() -> Value {
     let keys = stream_schema();
     let keys = keys["properties"].as_object().into_iter().flatten();
@@ -120,13 +120,13 @@ fn patch() -> Value {
     json!({"type": "object", "properties": keys.collect::<Map<_, _>>()})
 }
 
-/// One point for each series of the graph, and a time; or a list of such.
+/// Returns the schema of points: one for each series of the chart, and a time; or a list of such.
 fn points() -> Value {
     let one = json!({
         "type": "object",
         "properties": {"time": {
             "type": ["number", "string"],
-            "description": "Unix seconds, or as RFC 3339 has it; now if absent.",
+            "description": "Unix seconds, or RFC 3339; the default is now.",
         }},
         "additionalProperties": {"type": "number"},
     });
@@ -136,9 +136,9 @@ fn points() -> Value {
 fn form() -> Value {
     let field = |meaning: &str| json!({"type": "string", "description": meaning});
     json!({"type": "object", "properties": {
-        "name": field("Whom the password belongs to."),
+        "name": field("The user name."),
         "password": field("Or a token."),
-        "next": field("The address to go to then."),
+        "next": field("The page to open afterwards."),
         "stream": field("The stream of a link, which replaces name and password."),
         "expires": field("The link's `expires`."),
         "signature": field("The link's `signature`."),

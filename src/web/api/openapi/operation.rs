@@ -3,10 +3,7 @@
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::{
-    bodies::{self, RequestBody},
-    parameters::Query,
-};
+use super::{bodies, bodies::RequestBody, parameters::Query};
 
 /// The purpose of an operation, its parameters, and its answers.
 #[derive(Debug, Clone, Copy)]
@@ -41,16 +38,16 @@ pub(in crate::web) type Error = (u16, &'static str);
 
 pub(in crate::web) const STREAMS: &str = "Streams";
 pub(in crate::web) const PUSHING: &str = "Pushing";
-pub(in crate::web) const STATE: &str = "What streams are doing";
+pub(in crate::web) const STATE: &str = "Stream status";
 pub(in crate::web) const CHANGING: &str = "Changing streams";
 pub(in crate::web) const ACCESS: &str = "Access";
 pub(in crate::web) const PAGES: &str = "Pages and health";
-pub(in crate::web) const OTHERS: &str = "Addresses of other programs";
+pub(in crate::web) const OTHERS: &str = "Routes of other programs";
 
 /// The tags, in the order of the document.
 pub(super) const TAGS: [&str; 7] = [STREAMS, PUSHING, STATE, CHANGING, ACCESS, PAGES, OTHERS];
 
-const AS_REQUESTED: &str = "As asked.";
+const AS_REQUESTED: &str = "Success.";
 
 pub(in crate::web) const STREAM: Answer = bytes(bodies::STREAM);
 pub(in crate::web) const JPEG: Answer = bytes(bodies::JPEG);
@@ -59,41 +56,39 @@ pub(in crate::web) const TEXT: Answer = bytes(bodies::TEXT);
 pub(in crate::web) const HTML: Answer = bytes(bodies::HTML);
 pub(in crate::web) const ROOT: Answer = bytes(bodies::ROOT);
 pub(in crate::web) const ASSET: Answer = bytes(bodies::ASSETS);
-pub(in crate::web) const SWITCHED: Answer = empty(101, "From here on it is a WebSocket.");
+pub(in crate::web) const SWITCHED: Answer = empty(101, "The connection is a WebSocket.");
 pub(in crate::web) const DONE: Answer = empty(204, "Done.");
-pub(in crate::web) const SEE_OTHER: Answer =
-    empty(303, "Location says where to go on; a cookie may come along.");
-pub(in crate::web) const NOT_MODIFIED: Answer = empty(304, "If-None-Match had its ETag.");
+pub(in crate::web) const SEE_OTHER: Answer = empty(303, "Location is the next page; a cookie may be set.");
+pub(in crate::web) const NOT_MODIFIED: Answer = empty(304, "If-None-Match contains its ETag.");
 /// Any JSON object.
 pub(in crate::web) const OBJECT: Answer = from_schema(|_| json!({"type": "object"}));
 
-pub(in crate::web) const BAD_QUERY: Error = (400, "A query that makes no sense.");
-pub(in crate::web) const UNKNOWN: Error =
-    (404, "There is no such stream, or nothing of that name or number.");
+pub(in crate::web) const BAD_QUERY: Error = (400, "The query is invalid.");
+pub(in crate::web) const UNKNOWN: Error = (404, "No such stream, or nothing with that name or number.");
 pub(in crate::web) const NO_FRAME: Error =
-    (503, "No picture, no room for another viewer, or all CPU workers are busy.");
+    (503, "No frame, a limit on viewers, or all CPU workers are busy.");
 pub(in crate::web) const REPLAY_ERRORS: &[Error] = &[
     BAD_QUERY,
     (409, "The stream has no replay."),
-    (503, "No picture has come yet, or there is no room for readers."),
+    (503, "No frame has arrived yet, or a limit on readers is reached."),
 ];
 pub(in crate::web) const PUSH_ERRORS: &[Error] = &[
-    (400, "The body broke off, or the form has no file or several."),
-    (409, "The stream takes no pictures, is paused, or is fed by another."),
+    (400, "The body was cut off, or the form has no file or several."),
+    (409, "The stream does not accept pictures, is paused, or has another publisher."),
     (413, "Above limits.max_frame_bytes or limits.max_frame_pixels."),
-    (415, "No picture, or of a kind that is not taken."),
+    (415, "Not an image, or an unsupported format."),
     (422, "A broken picture."),
 ];
 pub(in crate::web) const EDIT_ERRORS: &[Error] = &[
-    (400, "That is no JSON."),
-    (409, "It stands in the configuration file, is there already, or there are 500."),
+    (400, "Invalid JSON."),
+    (409, "It is defined in the configuration file, exists already, or there are 500 streams."),
     (413, "More than 256 KiB."),
     (415, "Not sent as JSON."),
-    (422, "Mistakes in the settings: errors names each."),
-    (507, "What was added cannot be kept, so nothing has changed."),
+    (422, "The settings have mistakes, which `errors` lists."),
+    (507, "The change cannot be saved, so nothing has changed."),
 ];
 pub(in crate::web) const GO2RTC_SOCKET_ERRORS: &[Error] =
-    &[(400, "It does not say which stream."), UNKNOWN, (426, "The request is no WebSocket's.")];
+    &[(400, "The stream is not named."), UNKNOWN, (426, "Not a WebSocket request.")];
 
 impl Operation {
     pub(in crate::web) const UNDOCUMENTED: Self =

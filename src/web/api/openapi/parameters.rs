@@ -14,21 +14,21 @@ pub(in crate::web) struct Query {
 /// The type and bounds of a value.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    /// Anything.
+    /// Any text.
     Text,
-    /// One of these.
+    /// One word of a list.
     Words(&'static [&'static str]),
-    /// Like this.
+    /// A text that matches a pattern.
     Like(&'static str),
-    /// From, to.
+    /// A range.
     Whole(u64, u64),
     /// From, to.
     Number(f64, f64),
-    /// Above nothing, to.
+    /// A number above 0, with its upper bound.
     Above0(f64),
 }
 
-/// As names of streams are.
+/// The pattern of stream names.
 pub(super) const STREAM_NAME: &str = "^[a-z0-9_-]{1,64}$";
 
 const fn may(name: &'static str, meaning: &'static str, value: Kind) -> Query {
@@ -45,65 +45,61 @@ const RATE: Kind = Kind::Above0(240.0);
 const TURN: Kind = Kind::Words(&["0", "90", "180", "270"]);
 const YES_NO: Kind = Kind::Words(&["1", "true", "", "0", "false"]);
 
-/// Options for the pictures themselves.
+/// Options of renditions.
 pub(in crate::web) const AS_ASKED: &[Query] = &[
-    may("width", "at most so many pixels wide", SIDE),
-    may("height", "at most so many pixels high", SIDE),
+    may("width", "maximum width in pixels", SIDE),
+    may("height", "maximum height in pixels", SIDE),
     may("quality", "JPEG quality", QUALITY),
-    may("fps", "at most so many frames a second; of streams only", RATE),
-    may("rotate", "turned clockwise, in degrees", TURN),
-    may("gray", "without colours", YES_NO),
+    may("fps", "maximum frames per second; streams only", RATE),
+    may("rotate", "clockwise rotation in degrees", TURN),
+    may("gray", "grayscale", YES_NO),
 ];
-/// Options for the way a stream is sent. Other values are as if nothing were there.
+/// Options of how a stream is sent. Other values are ignored.
 pub(in crate::web) const HOW_SENT: &[Query] = &[
-    may("chunked", "0: raw bytes to the end of the connection", Kind::Text),
-    may("format", "raw: JPEGs one behind the other", Kind::Text),
-    may("adapt", "1: smaller pictures while the link carries no others; 0: never", Kind::Text),
+    may("chunked", "0: raw bytes until the connection closes", Kind::Text),
+    may("format", "raw: concatenated JPEGs", Kind::Text),
+    may("adapt", "1: adaptive quality; 0: off", Kind::Text),
     may("extra_headers", "1: ustreamer's headers on each part", Kind::Text),
     may("advance_headers", "1: the next part's headers are sent ahead", Kind::Text),
-    may("zero_data", "1: parts without pictures, to measure with", Kind::Text),
+    may("zero_data", "1: parts without pictures, for measurements", Kind::Text),
 ];
 pub(in crate::web) const WAIT: &[Query] =
-    &[may("wait", "the first picture that comes after the request did", Kind::Words(&["next"]))];
+    &[may("wait", "the first frame that arrives after the request", Kind::Words(&["next"]))];
 pub(in crate::web) const ACTION: &[Query] = &[may(
     "action",
-    "mjpg-streamer's: a stream or a snapshot; its streams count from 0",
+    "mjpg-streamer's: a stream or a snapshot; streams are counted from 0",
     Kind::Like("^(stream|snapshot)(_[0-9]+)?$"),
 )];
 pub(in crate::web) const SECONDS: &[Query] =
-    &[may("seconds", "only the last so many; all that is kept if not said", Kind::Above0(3600.0))];
+    &[may("seconds", "the last seconds to return; by default everything that is kept", Kind::Above0(3600.0))];
 pub(in crate::web) const PLAYED: &[Query] = &[
-    may("speed", "1 is as it was", Kind::Number(0.1, 10.0)),
-    may("then", "goes on with the present instead of ending", Kind::Words(&["live"])),
-    may("chunked", "0: raw bytes to the end of the connection", Kind::Text),
+    may("speed", "1 is the original speed", Kind::Number(0.1, 10.0)),
+    may("then", "live: continue with the live stream", Kind::Words(&["live"])),
+    may("chunked", "0: raw bytes until the connection closes", Kind::Text),
 ];
 pub(in crate::web) const FORMAT: &[Query] =
-    &[may("format", "of the file; mjpg if not said", Kind::Words(&["mjpg", "avi", "zip"]))];
+    &[may("format", "format of the file; the default is mjpg", Kind::Words(&["mjpg", "avi", "zip"]))];
 pub(in crate::web) const AFTER: &[Query] =
-    &[may("after", "the number of an event: those behind it", Kind::Whole(0, u64::MAX))];
-pub(in crate::web) const NEXT: &[Query] = &[may("next", "the address to go to then", Kind::Text)];
-pub(in crate::web) const SRC: &[Query] = &[must("src", "which stream")];
-pub(in crate::web) const DST: &[Query] = &[must("dst", "which stream")];
+    &[may("after", "the number of an event; later ones are returned", Kind::Whole(0, u64::MAX))];
+pub(in crate::web) const NEXT: &[Query] = &[may("next", "the page to open afterwards", Kind::Text)];
+pub(in crate::web) const SRC: &[Query] = &[must("src", "name of the stream")];
+pub(in crate::web) const DST: &[Query] = &[must("dst", "name of the stream")];
 pub(in crate::web) const ONE: &[Query] =
-    &[may("src", "go2rtc's: only this stream, in its words", Kind::Like(STREAM_NAME))];
+    &[may("src", "go2rtc's: only this stream, in its format", Kind::Like(STREAM_NAME))];
 pub(in crate::web) const GO2RTC: &[Query] = &[
-    may("w", "at most so many pixels wide", SIDE),
-    may("h", "at most so many pixels high", SIDE),
-    may("rotate", "turned clockwise, in degrees", Kind::Words(&["0", "90", "180", "270", "-90"])),
-    may(
-        "cache",
-        "a picture no older than this will do",
-        Kind::Like(r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h)$"),
-    ),
+    may("w", "maximum width in pixels", SIDE),
+    may("h", "maximum height in pixels", SIDE),
+    may("rotate", "clockwise rotation in degrees", Kind::Words(&["0", "90", "180", "270", "-90"])),
+    may("cache", "maximum age of the frame", Kind::Like(r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h)$")),
 ];
 pub(in crate::web) const FRIGATE: &[Query] = &[
-    may("height", "at most so many pixels high", SIDE),
+    may("height", "maximum height in pixels", SIDE),
     may("h", "the same", SIDE),
     may("quality", "JPEG quality", QUALITY),
 ];
-pub(in crate::web) const KEY: &[Query] = &[may("key", "goes back in the cookie stream_client", Kind::Text)];
+pub(in crate::web) const KEY: &[Query] = &[may("key", "returned in the cookie stream_client", Kind::Text)];
 
-/// Those in the path, and those of the query.
+/// Returns the parameters of the path and of the query.
 pub(super) fn parameters(path: &str, query: &[&[Query]]) -> Vec<Value> {
     let names = path.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name));
     let in_path = names.map(|name| {

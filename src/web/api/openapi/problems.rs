@@ -1,4 +1,4 @@
-//! With which statuses a route refuses, beside what is its own: what follows from its rule, its path and its
+//! Error statuses that routes share: those that follow from a route's rule, its path and its
 //! method.
 
 use std::collections::BTreeMap;
@@ -8,25 +8,25 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     config::Role,
-    web::routes::{Of, Row, Rule},
+    web::{
+        middleware::access::rule::{Of, Rule},
+        routes::row::Row,
+    },
 };
 
-/// Status and reason of those that many routes share.
+/// Status and reason of the errors that many routes share.
 const SHARED: [(u16, &str); 8] = [
-    (401, "Nothing was shown that is known, and it must be."),
-    (
-        403,
-        "What was shown is not enough; or a page of another site asks for something other than GET and HEAD.",
-    ),
+    (401, "A valid credential is required."),
+    (403, "Insufficient permissions; or another site's page sends a method other than GET and HEAD."),
     (404, "There is no such stream, or the caller may not see it; or nothing else has that name or number."),
-    (405, "Not with this method: Allow says with which. Of every address."),
-    (408, "The body did not come in time."),
+    (405, "The method is not allowed; see Allow. For every path."),
+    (408, "The body did not arrive in time."),
     (429, "Too many wrong credentials, requests or viewers from this address."),
     (431, "The headers are longer than 32 KiB."),
-    (503, "Not now: as many as there may be, or nothing to show; detail says what."),
+    (503, "Not available now: a limit is reached, or there is no frame; see `detail`."),
 ];
 
-/// By status, what a route refuses with and why. `own` are those it has for itself.
+/// Returns the errors of a route with their reasons, by status. `own` are those that only this route has.
 pub(super) fn problems(
     row: &Row,
     method: &Method,
@@ -51,7 +51,7 @@ pub(super) fn problems(
     shared.chain(own.iter().copied()).collect()
 }
 
-/// One of them as a response; shared ones stand in the components.
+/// Returns an error as a response; shared ones are references to the components.
 pub(super) fn response(status: u16, why: &str, method: &Method) -> Value {
     if *method != Method::HEAD && SHARED.contains(&(status, why)) {
         return json!({"$ref": format!("#/components/responses/{}", name_of(status))});
@@ -59,7 +59,7 @@ pub(super) fn response(status: u16, why: &str, method: &Method) -> Value {
     written(status, why, *method != Method::HEAD)
 }
 
-/// Those that many routes share.
+/// Returns the errors that many routes share.
 pub(super) fn components() -> Map<String, Value> {
     let each = SHARED.iter().map(|(status, why)| (name_of(*status), written(*status, why, true)));
     each.collect()
@@ -89,7 +89,7 @@ fn written(status: u16, why: &str, has_body: bool) -> Value {
     response
 }
 
-/// Who may: one of these is enough. Without rules in the configuration viewing needs none of them.
+/// Returns the alternatives of credentials. Without rules in the configuration viewing needs none of them.
 pub(super) fn security(rule: Rule) -> Value {
     let Rule::Needs(role, _) = rule else { return json!([]) };
     let mut ways: Vec<_> = ["token", "tokenInQuery", "password", "session"]
@@ -103,8 +103,8 @@ pub(super) fn security(rule: Rule) -> Value {
     Value::Array(ways)
 }
 
-/// The ways to send credentials. `cookie` is the name of the session's cookie where the document was asked
-/// for.
+/// Returns the ways to send credentials. `cookie` is the name of the session's cookie where the document was
+/// asked for.
 pub(super) fn schemes(cookie: &str) -> Value {
     json!({
         "token": {
@@ -121,7 +121,7 @@ pub(super) fn schemes(cookie: &str) -> Value {
         },
         "session": {
             "type": "apiKey", "in": "cookie", "name": cookie,
-            "description": "A browser that has logged in at /login. Honoured for our own pages only.",
+            "description": "A browser session, from /login. Accepted only from framecast's own pages.",
         },
         "linkExpires": {
             "type": "apiKey", "in": "query", "name": "expires",

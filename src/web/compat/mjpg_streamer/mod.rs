@@ -21,42 +21,18 @@ use crate::{
     config::Role,
     stream::{StreamHandle, state},
     web::{
-        State,
-        middleware::problem::Problem,
-        query,
-        streams::{
-            snapshot,
-            watch::{self, Wishes},
+        middleware::{
+            access::other_programs::{Which, stream_of},
+            problem::Problem,
         },
-        switch,
+        query::{query, switch},
+        state::State,
+        streams::{options::Wishes, snapshot, watch},
     },
 };
 
-/// Longest `?key=` that goes back in a cookie.
+/// The maximum length of `?key=` in the cookie.
 const MAX_KEY_LENGTH: usize = 64;
-
-/// The stream that an `action` of mjpg-streamer means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::web) enum Which<'a> {
-    /// The default stream.
-    Default,
-    /// The stream at the position of these digits, counted from 0.
-    Nth(&'a str),
-}
-
-/// Returns the stream that `action` means; `None` if it means none.
-pub(in crate::web) fn stream_of(action: &str) -> Option<Which<'_>> {
-    match action.split_once('_') {
-        None => matches!(action, "stream" | "snapshot").then_some(Which::Default),
-        Some(("stream" | "snapshot", digits)) if is_number(digits) => Some(Which::Nth(digits)),
-        Some(_) => None,
-    }
-}
-
-/// Returns whether the text is the digits of a number that fits a position.
-fn is_number(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<usize>().is_ok()
-}
 
 /// `/?action=…` of mjpg-streamer; `N` counts streams from 0 in the order of the configuration. Anything
 /// behind it (`&ignored.mjpg`) is ignored.
@@ -71,7 +47,7 @@ pub(in crate::web) async fn mjpg_streamer(
     let verb = action.split_once('_').map_or(action, |(verb, _)| verb);
     let stream = || match stream_of(action) {
         Some(Which::Default) => state.default_stream(),
-        Some(Which::Nth(digits)) => state.nth_stream(digits),
+        Some(Which::Nth(digits)) => state.streams.find_by_position(digits),
         None => Err(unknown_action(action)),
     };
     match verb {
@@ -140,7 +116,7 @@ pub(in crate::web) async fn ustreamer_state(state: State) -> Result<HttpResponse
 
 /// `GET /program.json` of mjpg-streamer: its plugins; here, one input a stream.
 pub(in crate::web) async fn program_json(state: State, caller: Caller) -> HttpResponse {
-    let streams = state.registry.all();
+    let streams = state.streams.registry.all();
     let inputs = streams.iter().enumerate().filter(|(_, stream)| caller.may(Role::View, Some(stream.name())));
     let inputs = inputs.map(|(n, stream)| input_entry(n, stream)).collect();
     let name = "framecast HTTP output".to_owned();
@@ -158,7 +134,7 @@ pub(in crate::web) async fn input_json(
     state: State,
     number: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let stream = state.nth_stream(&number)?;
+    let stream = state.streams.find_by_position(&number)?;
     let mut formats = Vec::new();
     if let Some(newest) = stream.bus().newest() {
         let size = format!("{}x{}", newest.frame.width(), newest.frame.height());

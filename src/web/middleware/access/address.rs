@@ -1,18 +1,18 @@
-//! Who is at the other end, also behind proxies.
+//! The address of the client, also behind proxies.
 
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 
-use crate::{config::Proxies, web::WebState};
+use crate::{config::Proxies, web::state::WebState};
 
-/// More than chains of proxies are long; the rest of the header is not looked at.
+/// The maximum number of addresses that are read from the header: more than chains of proxies have.
 const MAX_HOPS: usize = 16;
 
-/// The client's address; none over a Unix socket whose other end is no trusted proxy.
+/// Returns the client's address; `None` over a Unix socket whose other end is no trusted proxy.
 pub(in crate::web) fn address(state: &WebState, request: &HttpRequest) -> Option<IpAddr> {
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    let settings = state.settings.now();
+    let settings = state.runtime.settings.now();
     if !settings.proxies.trust(peer) {
         return peer;
     }
@@ -24,7 +24,7 @@ pub(in crate::web) fn address(state: &WebState, request: &HttpRequest) -> Option
     client(&settings.proxies, peer, hops)
 }
 
-/// The last address that is no trusted proxy: what stands before it may be anybody's invention.
+/// Returns the last address that is no trusted proxy: anybody may have made up those before it.
 fn client<'a>(
     proxies: &Proxies,
     peer: Option<IpAddr>,
@@ -41,18 +41,18 @@ fn client<'a>(
     client
 }
 
-/// An address, which some proxies write with a port.
+/// Parses an address, which some proxies write with a port.
 fn parse(hop: &str) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|hop| hop.split(']').next()).unwrap_or(hop);
     let address = bare.parse().ok().or_else(|| Some(hop.parse::<std::net::SocketAddr>().ok()?.ip()))?;
     Some(IpAddr::to_canonical(&address))
 }
 
-/// Whether the client speaks TLS, with us or with a proxy of ours.
+/// Returns whether the client uses TLS, to framecast or to a trusted proxy.
 pub(in crate::web) fn is_secure(state: &WebState, request: &HttpRequest) -> bool {
     let said = request.headers().get("x-forwarded-proto").and_then(|said| said.to_str().ok());
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    state.is_tls || (said == Some("https") && state.settings.now().proxies.trust(peer))
+    state.runtime.is_tls || (said == Some("https") && state.runtime.settings.now().proxies.trust(peer))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::origin::is_foreign;
 use crate::{
     auth::{Shown, signed_link::Signed},
     media::stream_name::StreamName,
-    web::query,
+    web::query::query,
 };
 
 /// Collects the credentials of a request. A link is for `stream`.
@@ -40,7 +40,7 @@ pub(in crate::web) fn signed(request: &HttpRequest) -> Option<Signed> {
     Some(Signed { expires, signature: query(request, "signature")? })
 }
 
-/// The session's cookie.
+/// Returns the session's cookie.
 pub(in crate::web) fn cookie(request: &HttpRequest) -> Option<String> {
     let name = cookie_name(request);
     let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
@@ -49,7 +49,8 @@ pub(in crate::web) fn cookie(request: &HttpRequest) -> Option<String> {
     cookies.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
 }
 
-/// Cookies know no ports: with one name for all, two relays on one machine would log each other's users out.
+/// Returns the name of the session's cookie. Cookies ignore ports: with one name, two relays on one machine
+/// would log each other's users out.
 pub(in crate::web) fn cookie_name(request: &HttpRequest) -> String {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));

@@ -1,4 +1,4 @@
-//! Asks before each handler whether the caller may use its route, and whether it is their turn.
+//! Checks before each handler whether the caller may use its route, and the rate limit of its address.
 //!
 //! A route that everybody may use costs a look at its rule; credentials are looked at only where the answer
 //! depends on them. The bodies of requests and answers pass untouched.
@@ -6,7 +6,10 @@
 mod address;
 mod origin;
 mod credentials;
+pub(in crate::web) mod other_programs;
+pub(in crate::web) mod login_redirect;
 mod resource;
+pub(in crate::web) mod rule;
 
 use std::{
     future::{Ready, ready},
@@ -28,7 +31,6 @@ pub(in crate::web) use origin::{is_foreign, same_origin};
 use resource::Target;
 
 use super::{
-    access_log::{About, Refused},
     problem::Problem,
     rejections::{Full, Refusal},
     viewers_per_address::AddressSeat,
@@ -39,17 +41,21 @@ use crate::{
     media::stream_name::StreamName,
     stream::StreamHandle,
     web::{
-        WebState,
-        routes::Rule,
+        middleware::{
+            access::rule::Rule,
+            access_log::notes::{About, Refused},
+            rejected_pushes,
+            uploads::body::Body,
+        },
         server::connections::Connection,
-        streams::push::{self, Body},
+        state::WebState,
     },
 };
 
 /// Names and values of a request's headers together: four times what browsers with many cookies send.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 
-/// Whoever has too many viewers open may look again whether one has gone after so long.
+/// The `Retry-After` of a client whose address has too many viewers.
 const SEAT_WAIT: Duration = Duration::from_secs(4);
 
 /// Lets the handler run if the rule allows it. The [`Caller`] is then there for it.
@@ -65,7 +71,7 @@ pub(in crate::web) async fn check(
         }
         Err(problem) if problem.status() == StatusCode::UNAUTHORIZED && is_navigation(request.request()) => {
             let state = request.app_data::<web::Data<WebState>>().expect("every app has its state");
-            let to = crate::web::ui::login::address_for(request.request(), &state.base_path);
+            let to = login_redirect::address_for(request.request(), &state.runtime.base_path);
             let answer = HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish();
             Ok(request.into_response(answer))
         }
@@ -80,7 +86,7 @@ pub(in crate::web) async fn check(
     }
 }
 
-/// Who asks. It is there in every handler, since every route has its rule.
+/// The principal of the request. Every handler has one, since every route has its rule.
 impl FromRequest for Caller {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
@@ -92,7 +98,7 @@ impl FromRequest for Caller {
 
 fn asking(request: &HttpRequest) -> Result<Caller, Problem> {
     let caller = request.extensions().get::<Caller>().cloned();
-    caller.ok_or_else(|| Problem::forbidden("nobody may use this address: it has no rule"))
+    caller.ok_or_else(|| Problem::forbidden("this route is not accessible: it has no access rule"))
 }
 
 /// Returns whether a valid credential was sent and checked; it is not checked where everybody may push.
@@ -106,8 +112,8 @@ pub(in crate::web) fn is_known(request: &HttpRequest) -> bool {
 /// 429 when there are too many.
 pub(in crate::web) fn in_turn(request: &HttpRequest) -> Result<(), Problem> {
     let state: &WebState = request.app_data::<web::Data<WebState>>().expect("every app has its state");
-    state.requests.take(|| address(state, request)).map_err(|wait| {
-        state.refusals.count(Refusal::Rate);
+    state.access.requests.take(|| address(state, request)).map_err(|wait| {
+        state.access.refusals.count(Refusal::Rate);
         let detail = "more requests than limits.max_requests_per_second allows an address".to_owned();
         too_many(detail, wait)
     })
@@ -118,14 +124,14 @@ async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
     in_turn(request)?;
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
     if headers.sum::<usize>() > MAX_HEADER_BYTES {
-        state.refusals.count(Refusal::Headers);
+        state.access.refusals.count(Refusal::Headers);
         let detail = format!("the headers are longer than {MAX_HEADER_BYTES} bytes");
         return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        same_origin(request).inspect_err(|_| state.refusals.count(Refusal::CrossSite))?;
+        same_origin(request).inspect_err(|_| state.access.refusals.count(Refusal::CrossSite))?;
     }
-    let mut caller = state.auth.anybody();
+    let mut caller = state.access.auth.anybody();
     let Rule::Needs(role, of) = rule else { return Ok(caller) };
     let target = Target::of(state, request, of);
     let admitted = match target.is_open(role, &caller) {
@@ -140,13 +146,13 @@ async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
                 StatusCode::NOT_FOUND => StatusCode::FORBIDDEN,
                 status => status,
             };
-            push::rejected::count(state, name.as_str(), status);
+            rejected_pushes::count(&state.streams, name.as_str(), status);
         }
     }
     admitted.map(|()| caller)
 }
 
-/// Looks at what the caller shows, and whether that is enough.
+/// Checks the credentials of the caller, and whether they are enough.
 async fn known(
     state: &WebState,
     request: &HttpRequest,
@@ -170,20 +176,20 @@ async fn known(
     if let Err(problem) = identified
         && !(caller.is_known() && may_be_used)
     {
-        state.refusals.count(Refusal::Guessing);
+        state.access.refusals.count(Refusal::Guessing);
         return Err(problem);
     }
     if may_be_used {
         return Ok(());
     }
     if caller.is_known() {
-        state.refusals.count(Refusal::Forbidden);
+        state.access.refusals.count(Refusal::Forbidden);
         // For the log: whom.
         request.extensions_mut().insert(caller.clone());
         request.extensions_mut().insert(Refused);
         return Err(target.refused(role, caller));
     }
-    state.refusals.count(Refusal::Unauthorized);
+    state.access.refusals.count(Refusal::Unauthorized);
     Err(challenged(state, request, target.unauthorized(role, caller, &shown)))
 }
 
@@ -196,13 +202,13 @@ async fn identify(
     is_enough: impl Fn(&Caller) -> bool,
 ) -> Result<(), Problem> {
     let from = address(state, request);
-    state.auth.identify(caller, shown, from, own, is_enough).await.map_err(|not_now| match not_now {
+    state.access.auth.identify(caller, shown, from, own, is_enough).await.map_err(|not_now| match not_now {
         NotNow::Guessing(wait) => too_many(not_now.to_string(), wait),
         NotNow::Busy(_) => Problem::unavailable(not_now.to_string()),
     })
 }
 
-/// Whoever sends a request whose route does not need to know. A link may be for `stream`.
+/// Returns the principal of a request whose route does not check credentials. A link may be for `stream`.
 pub(in crate::web) async fn caller(
     state: &WebState,
     request: &HttpRequest,
@@ -228,11 +234,11 @@ pub(in crate::web) async fn showing(
     request: &HttpRequest,
     shown: &Shown,
 ) -> Result<Caller, Problem> {
-    let mut caller = state.auth.anybody();
+    let mut caller = state.access.auth.anybody();
     let is_all = |caller: &Caller| caller.may_with_all(Role::Admin);
     match identify(state, request, shown, &mut caller, None, is_all).await {
         Err(problem) if !caller.is_known() => {
-            state.refusals.count(Refusal::Guessing);
+            state.access.refusals.count(Refusal::Guessing);
             Err(problem)
         }
         _ => Ok(caller),
@@ -250,7 +256,7 @@ pub(in crate::web) fn lease(
     stream: &StreamHandle,
 ) -> Result<Lease, Problem> {
     let caller = asking(request)?;
-    Ok(state.auth.lease(&caller, role, Some(stream.name())))
+    Ok(Lease::new(&state.access.auth, &caller, role, Some(stream.name())))
 }
 
 /// Returns the lease of whoever pushes by a role; none for those who need none, since the stream takes what
@@ -265,23 +271,23 @@ pub(in crate::web) fn push_lease(
 ) -> Result<Option<Lease>, Problem> {
     let caller = asking(request)?;
     let by_role = caller.may(Role::Push, Some(stream.name()));
-    Ok(by_role.then(|| state.auth.lease(&caller, Role::Push, Some(stream.name()))))
+    Ok(by_role.then(|| Lease::new(&state.access.auth, &caller, Role::Push, Some(stream.name()))))
 }
 
-/// A viewer's place among those of its address.
+/// Takes one of the viewer permits of the client's address.
 ///
 /// # Errors
 /// 429 when there are too many.
 pub(in crate::web) fn seat(state: &WebState, request: &HttpRequest) -> Result<AddressSeat, Problem> {
-    state.seats.take(address(state, request)).map_err(|most| {
-        state.refusals.full(Full::Address);
+    state.access.seats.take(address(state, request)).map_err(|most| {
+        state.access.refusals.full(Full::Address);
         let detail =
             format!("your address has all the viewers that limits.max_viewers_per_address allows: {most}");
         too_many(detail, SEAT_WAIT)
     })
 }
 
-/// 429, with the whole seconds to wait.
+/// Returns a 429 with the whole seconds to wait.
 fn too_many(detail: String, wait: Duration) -> Problem {
     let seconds = (wait.as_secs() + 1).to_string();
     Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, seconds)
@@ -294,7 +300,7 @@ fn challenged(state: &WebState, request: &HttpRequest, detail: String) -> Proble
         || request.headers().get("sec-fetch-mode").is_some_and(|mode| mode != "navigate");
     let problem = Problem::new(StatusCode::UNAUTHORIZED, detail);
     // ffmpeg looks at the beginning of a line only.
-    let problem = if state.auth.has_users() && !by_page {
+    let problem = if state.access.auth.has_users() && !by_page {
         problem.with(header::WWW_AUTHENTICATE, "Basic realm=\"framecast\", charset=\"UTF-8\"")
     } else {
         problem
@@ -302,7 +308,7 @@ fn challenged(state: &WebState, request: &HttpRequest, detail: String) -> Proble
     problem.with(header::WWW_AUTHENTICATE, "Bearer realm=\"framecast\"")
 }
 
-/// Whether somebody opens this in a browser's window.
+/// Returns whether the request opens a page in a browser's window.
 fn is_navigation(request: &HttpRequest) -> bool {
     let accepts = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     request.method() == Method::GET && accepts.is_some_and(|accept| accept.contains("text/html"))

@@ -1,4 +1,4 @@
-//! Whether a request comes from a page of our own.
+//! Checks whether a request comes from one of framecast's own pages.
 //!
 //! A browser sends a stranger's page's requests with the user's address, and where it may, with the user's
 //! credentials. Programs that are no browsers say nothing of where they come from, and are let through.
@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::web::middleware::problem::Problem;
 
-/// Refuses what a browser sends for a page of somebody else: for requests that change something, and
+/// Refuses requests that a browser sends for a page of another site: for requests that change something, and
 /// WebSockets.
 ///
 /// # Errors
@@ -24,7 +24,7 @@ pub(in crate::web) fn same_origin(request: &HttpRequest) -> Result<(), Problem> 
     if is_of(origin, host(request)) { Ok(()) } else { Err(refused(&format!("Origin: {origin}"))) }
 }
 
-/// Whether a browser sends this for a stranger's page, other than by following a link there.
+/// Returns whether a browser sends this for a page of another site, other than by following a link there.
 pub(in crate::web) fn is_foreign(request: &HttpRequest) -> bool {
     let from_elsewhere = match said(request, "sec-fetch-site") {
         Some(site) => !matches!(site, "same-origin" | "none"),
@@ -39,7 +39,7 @@ fn said<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     request.headers().get(name).map(|value| value.to_str().unwrap_or("?"))
 }
 
-/// As the client wrote it: HTTP/2 has it in the address.
+/// Returns the host as the client wrote it: HTTP/2 has it in the address.
 fn host(request: &HttpRequest) -> &str {
     let authority = || request.uri().authority().map(|authority| authority.as_str());
     said(request, header::HOST.as_str()).or_else(authority).unwrap_or_default()
@@ -49,8 +49,8 @@ fn refused(said: &str) -> Problem {
     Problem::forbidden(format!("a page of another site may not do this ({said})"))
 }
 
-/// Whether a page of `origin` was served by `host`. The scheme may differ: a proxy may speak TLS in our
-/// place.
+/// Returns whether a page of `origin` was served by `host`. The scheme may differ: a proxy may speak TLS in
+/// our place.
 fn is_of(origin: &str, host: &str) -> bool {
     let Ok(origin) = Url::parse(origin) else { return false };
     let Some(name) = origin.host_str() else { return false };

@@ -13,14 +13,15 @@ use crate::{
     media::stream_name::StreamName,
     stream::StreamHandle,
     web::{
-        WebState,
-        compat::{
-            camera_number,
-            mjpg_streamer::{self, Which},
+        middleware::{
+            access::{
+                other_programs::{self, Which},
+                rule::Of,
+            },
+            problem::Problem,
         },
-        middleware::problem::Problem,
-        query,
-        routes::Of,
+        query::query,
+        state::WebState,
     },
 };
 
@@ -56,14 +57,14 @@ pub(super) enum Called {
 
 /// A stream that may be meant.
 pub(super) struct Candidate {
-    /// Also set for a stream that does not exist, if the request has a name.
+    /// The name, also of a stream that does not exist.
     name: Option<StreamName>,
     stream: Option<StreamHandle>,
 }
 
-/// Who may push to a stream without a role.
+/// The publishers that may push to a stream without a role.
 enum Pushes {
-    /// It takes none, or is not there.
+    /// The stream does not exist, or takes no pushes.
     None,
     Anybody,
     Holders(Secret),
@@ -72,7 +73,7 @@ enum Pushes {
 impl Candidate {
     fn named(state: &WebState, text: &str) -> Self {
         let name: Option<StreamName> = text.parse().ok();
-        let stream = name.as_ref().and_then(|name| state.registry.get(name));
+        let stream = name.as_ref().and_then(|name| state.streams.registry.get(name));
         Self { name, stream }
     }
 
@@ -132,7 +133,7 @@ impl Target {
         let default = || one(Called::Default, Candidate::found(state.default_stream()));
         let nth = |digits: &str| {
             let called = Called::Number { digits: digits.to_owned(), from: 0 };
-            one(called, Candidate::found(state.nth_stream(digits)))
+            one(called, Candidate::found(state.streams.find_by_position(digits)))
         };
         match of {
             Of::Named => named(request.match_info().get("name").unwrap_or_default().to_owned()),
@@ -140,7 +141,7 @@ impl Target {
             Of::Asked(key) => query(request, key).map_or(Self::Unsaid, named),
             Of::AskedOrAny(key) => query(request, key).map_or(Self::Any, named),
             Of::Position => nth(number(request)),
-            Of::Action => match query(request, "action").as_deref().and_then(mjpg_streamer::stream_of) {
+            Of::Action => match query(request, "action").as_deref().and_then(other_programs::stream_of) {
                 Some(Which::Default) => default(),
                 Some(Which::Nth(digits)) => nth(digits),
                 None => Self::Any,
@@ -148,10 +149,10 @@ impl Target {
             Of::Counted | Of::Camera => {
                 let digits = number(request);
                 let called = Called::Number { digits: digits.to_owned(), from: 1 };
-                let numbered = Candidate::found(camera_number::counted(state, digits));
+                let numbered = Candidate::found(state.streams.find_by_number(digits));
                 // A stream of that name that the caller may not see must not change what the number means.
                 let is_either = of == Of::Camera;
-                let named = is_either.then(|| Candidate::named(state, &camera_number::camera_name(digits)));
+                let named = is_either.then(|| Candidate::named(state, &other_programs::camera_name(digits)));
                 let named = named.filter(|named| named.stream.is_some());
                 let candidates = named.into_iter().chain([numbered]).collect();
                 Self::One { called, candidates, is_either }
@@ -207,7 +208,7 @@ impl Target {
         }
     }
 
-    /// The token that the stream itself has for its publishers.
+    /// Returns the token that the stream itself has for its publishers.
     pub(super) fn own_token(&self) -> Option<(&StreamName, Secret)> {
         let candidate = self.candidates().first()?;
         match candidate.pushes() {
@@ -243,7 +244,7 @@ impl Target {
             },
             _ => {
                 let what = self.what(role);
-                Problem::forbidden(format!("you may not {what}: that needs the role {}", role.as_str()))
+                Problem::forbidden(format!("you may not {what}: this needs the role {}", role.as_str()))
             }
         }
     }

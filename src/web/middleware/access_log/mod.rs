@@ -1,4 +1,5 @@
-//! One line in the log a finished request, and one each when a viewer or a publisher comes and goes.
+//! The access log: a line for each finished request, and one each when a viewer or a publisher comes and
+//! goes.
 //!
 //! Where snapshots are polled every second a line for each request is noise, and where somebody tries
 //! passwords none would be a mistake. So lines have two levels, both with the target [`ACCESS`]: `info` for
@@ -9,11 +10,12 @@
 //! what is logged of a request. Nothing here is on a frame's way: lines are made when an answer begins and
 //! when its body is dropped. Requests whose head cannot be read never come here.
 
+pub(in crate::web) mod asked;
+pub(in crate::web) mod notes;
 mod redaction;
 
 use std::{
-    fmt::{self, Display},
-    net::IpAddr,
+    fmt,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Instant,
@@ -28,59 +30,35 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use tracing::{debug, enabled, field::display, info};
+use tracing::{debug, enabled, info};
 
 use super::access;
-use crate::{auth::Caller, media::stream_name::StreamName, observability::ACCESS, web::WebState};
+use crate::{
+    auth::Caller,
+    media::stream_name::StreamName,
+    observability::ACCESS,
+    web::{
+        middleware::access_log::{
+            asked::{Asked, milliseconds, shown},
+            notes::{About, Publisher, Refused, Told},
+        },
+        state::WebState,
+    },
+};
 
-/// Which stream a request is about, as its route says.
-#[derive(Debug, Clone)]
-pub(in crate::web) struct About(pub(in crate::web) StreamName);
-
-/// The number in the log of whoever sends or gets a stream by this request.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::web) struct Publisher(pub(in crate::web) u64);
-
-/// A request that access refused, whatever the status says of why.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::web) struct Refused;
-
-/// An answer whose end says a line of its own.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::web) struct Told;
-
-/// Who asked for what.
-#[derive(Debug, Clone)]
-pub(in crate::web) struct Asked {
-    pub(in crate::web) method: Method,
-    /// Path and query, without credentials.
-    pub(in crate::web) target: String,
-    pub(in crate::web) client: Option<IpAddr>,
-    /// The name of the token or user.
-    pub(in crate::web) user: Option<String>,
-    /// Names and versions of known programs.
-    pub(in crate::web) agent: Option<String>,
-}
-
-impl Asked {
-    pub(in crate::web) fn of(state: &WebState, request: &HttpRequest) -> Self {
-        let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        Self {
-            method: redaction::method(request),
-            target: redaction::target(state, request),
-            client: access::address(state, request),
-            user: request.extensions().get::<Caller>().and_then(|caller| caller.name().map(str::to_owned)),
-            agent: agent.map(redaction::agent),
-        }
+/// Returns the part of a request that may be logged.
+pub(in crate::web) fn asked(state: &WebState, request: &HttpRequest) -> Asked {
+    let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    Asked {
+        method: redaction::method(request),
+        target: redaction::target(state, request),
+        client: access::address(state, request),
+        user: request.extensions().get::<Caller>().and_then(|caller| caller.name().map(str::to_owned)),
+        agent: agent.map(redaction::agent),
     }
 }
 
-/// Returns the field of a value that may be absent; an absent field is left out.
-pub(in crate::web) fn shown<T: Display>(value: Option<T>) -> Option<tracing::field::DisplayValue<T>> {
-    value.map(display)
-}
-
-/// Says a line for each request when its answer has gone.
+/// Logs a line for each request when its response has been sent.
 pub(in crate::web) async fn log(
     request: ServiceRequest,
     next: Next<BoxBody>,
@@ -151,9 +129,9 @@ impl Line {
         drop(extensions);
         Self {
             level,
-            asked: Asked::of(state, request),
+            asked: asked(state, request),
             // What was asked for may be anything; a stream that is there is none of it.
-            stream: stream.map(|About(name)| name).filter(|name| state.registry.get(name).is_some()),
+            stream: stream.map(|About(name)| name).filter(|name| state.streams.registry.get(name).is_some()),
             publisher: publisher.map(|Publisher(id)| id),
             status: response.status().as_u16(),
             begun,
@@ -176,11 +154,6 @@ impl Line {
             ),
         }
     }
-}
-
-/// Since then, to microseconds.
-pub(in crate::web) fn milliseconds(begun: Instant) -> f64 {
-    (begun.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// An answer's body, whose bytes are counted; its end is the request's.

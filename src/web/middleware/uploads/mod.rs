@@ -1,9 +1,8 @@
-//! Limits what all requests that are being received hold together.
+//! Limits the memory of all request bodies that are being received.
 //!
 //! A bound on each body bounds nothing when bodies are many: 60 pictures of 7.9 MB that never end held 469
-//! MB. So an [`Upload`] stands for each body that is buffered; [`Body`](crate::web::streams::push::Body)
-//! reads nothing without one. It is charged with what its buffers can hold, as they grow, never with what its
-//! head promises.
+//! MB. So an [`Upload`] stands for each body that is buffered; [`Body`](body::Body) reads nothing without
+//! one. It is charged with what its buffers can hold, as they grow, never with what its head promises.
 //!
 //! `limits.max_upload_bytes` is divided by [`Kind`], so that those who show no credential cannot take the
 //! room of those who do. Where there is no room, the largest upload of the same kind that has made no
@@ -11,7 +10,11 @@
 //! So is, of logins and of a stream's pushes, one of the address that has most of them: nobody holds it by
 //! being many at a time. If there is none, the new one is refused.
 //!
-//! Not here: how long a body may take at all, which `pushing::body` says.
+//! Not here: how long a body may take at all, which [`body`] limits.
+
+pub(in crate::web) mod begin;
+pub(in crate::web) mod body;
+mod kind;
 
 use std::{
     collections::HashMap,
@@ -20,59 +23,22 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use actix_web::{HttpRequest, http::StatusCode};
-use tokio::time::{Duration, Instant};
+use actix_web::http::StatusCode;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    access,
     problem::Problem,
     rejections::{Refusal, Refusals},
 };
 use crate::{
-    auth::subscriber,
     config::Limits,
     limits::{ByteBudget, BytePermit},
-    web::WebState,
+    web::middleware::uploads::kind::{Kind, PUSH_SIXTEENTHS},
 };
-
-/// An upload that brought no whole picture for so long may be ended to make room. A picture of 8 MB takes so
-/// long at 7 Mbit/s, and longer only matters while there is no room.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// [`GRACE`] for a login, whose form of some hundred bytes comes with its head, or a round trip later.
-const LOGIN_GRACE: Duration = Duration::from_secs(1);
-
-/// An upload that holds less is not ended to make room: a feed between two pictures would end for nothing.
-const WORTH_ENDING: usize = 64 * 1024;
 
 /// Charges are multiples of this, as those of [`ByteBudget`] are.
 const UNIT: usize = 1024;
-
-/// Sixteenths of the budget for pushes, with and without a credential.
-const PUSH_SIXTEENTHS: usize = 14;
-
-/// Sixteenths of the budget for pushes without a credential; they are part of [`PUSH_SIXTEENTHS`].
-const ANONYMOUS_SIXTEENTHS: usize = 8;
-
-/// Sixteenths of the budget for logins, which anybody may send, of 8 KiB each.
-const LOGIN_SIXTEENTHS: usize = 1;
-
-/// Sixteenths of the budget for administrators' requests, of 256 KiB each.
-const ADMIN_SIXTEENTHS: usize = 1;
-
-/// The kind of an upload, and of its sender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::web) enum Kind {
-    /// A picture, a feed or points, of somebody who needed no credential.
-    Anonymous,
-    /// A picture, a feed or points, of somebody with a valid credential.
-    Known,
-    /// A login's form.
-    Login,
-    /// Settings, or what is to be probed.
-    Admin,
-}
 
 /// The uploads of the process.
 #[derive(Debug)]
@@ -86,7 +52,7 @@ pub struct Uploads {
 struct State {
     last_id: u64,
     running: HashMap<u64, Running>,
-    /// Charged by kind.
+    /// Charged bytes by kind.
     charged: HashMap<Kind, usize>,
     streams: HashMap<(String, Kind), usize>,
     addresses: HashMap<(Option<IpAddr>, Kind), usize>,
@@ -96,7 +62,7 @@ struct State {
 #[derive(Debug)]
 struct Running {
     kind: Kind,
-    /// Whose limit it counts against.
+    /// The stream whose limit it counts against.
     stream: Option<String>,
     address: Option<Option<IpAddr>>,
     /// When it began, or brought its last whole picture; none once it has come whole, and is only waited
@@ -106,7 +72,8 @@ struct Running {
     ended: CancellationToken,
 }
 
-/// One body that is being received. While it lives it is counted, and what it has reserved is charged.
+/// A body that is being received. It is counted, and its reserved bytes are charged, for as long as it
+/// exists.
 #[derive(Debug)]
 pub(in crate::web) struct Upload {
     uploads: Arc<Uploads>,
@@ -116,19 +83,19 @@ pub(in crate::web) struct Upload {
     ended: CancellationToken,
 }
 
-/// Why an upload is refused, or ended.
+/// The reason for which an upload is refused or ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(in crate::web) enum UploadError {
-    #[error("{0} uploads to this stream are under way, as many as limits.max_uploads_per_stream allows")]
+    #[error("limits.max_uploads_per_stream is reached: {0} uploads to this stream")]
     Stream(usize),
-    #[error("{0} uploads of your address are under way, as many as limits.max_uploads_per_address allows")]
+    #[error("limits.max_uploads_per_address is reached: {0} uploads of your address")]
     Address(usize),
-    #[error("all uploads together hold what limits.max_upload_bytes allows")]
+    #[error("limits.max_upload_bytes is reached by all uploads together")]
     Full,
     #[error("this needs {needed} bytes, and limits.max_upload_bytes leaves {share} for one upload")]
     TooLarge { needed: usize, share: usize },
     #[error(
-        "this upload was ended to make room for others: it was slow, or its address had more than others"
+        "this upload was ended to free memory for others: it was slow, or its address had more than others"
     )]
     Ended,
 }
@@ -142,95 +109,14 @@ impl From<UploadError> for Problem {
     }
 }
 
-impl Kind {
-    /// The kind of a push: whether a credential was looked at, and good.
-    fn of_push(request: &HttpRequest) -> Self {
-        if access::is_known(request) { Self::Known } else { Self::Anonymous }
-    }
-
-    fn sixteenths(self) -> usize {
-        match self {
-            Self::Anonymous => ANONYMOUS_SIXTEENTHS,
-            Self::Known => PUSH_SIXTEENTHS,
-            Self::Login => LOGIN_SIXTEENTHS,
-            Self::Admin => ADMIN_SIXTEENTHS,
-        }
-    }
-
-    /// Returns the time without a whole picture after which it may be ended to make room.
-    fn grace(self) -> Duration {
-        if self == Self::Login { LOGIN_GRACE } else { GRACE }
-    }
-
-    /// The least that one holds which is ended to make room. Logins are all small: there are only many.
-    fn worth_ending(self) -> usize {
-        if self == Self::Login { 1 } else { WORTH_ENDING }
-    }
-
-    /// Whether everybody may send it, so that addresses are counted.
-    fn is_of_anybody(self) -> bool {
-        matches!(self, Self::Anonymous | Self::Login)
-    }
-}
-
 impl Uploads {
-    /// None yet, within `budget`; what is refused is counted in `refusals`.
+    /// Makes an empty list, within `budget`. Refused uploads are counted in `refusals`.
     pub fn new(budget: Arc<ByteBudget>, refusals: Arc<Refusals>) -> Self {
         Self { budget, refusals, state: Mutex::default() }
     }
 
-    /// Begins a single push to `stream`.
-    ///
-    /// # Errors
-    /// 503 when the stream, or the address of a client without a credential, has as many as it may.
-    pub(in crate::web) fn push(
-        state: &WebState,
-        request: &HttpRequest,
-        stream: &str,
-    ) -> Result<Upload, Problem> {
-        Self::begin(state, request, Kind::of_push(request), Some(stream))
-    }
-
-    /// Begins a feed. A stream has one at a time, so that it counts neither against its single pushes nor
-    /// against those of its address: one machine may feed many streams, and a feed that lost its network must
-    /// not keep out the one that replaces it.
-    ///
-    /// # Errors
-    /// None now; as the others, so that callers need not know.
-    pub(in crate::web) fn feed(state: &WebState, request: &HttpRequest) -> Result<Upload, Problem> {
-        let limits = &state.settings.now().limits;
-        Ok(state.uploads.admit(limits, Kind::of_push(request), None, None)?)
-    }
-
-    /// Begins a login.
-    ///
-    /// # Errors
-    /// 503 when the client's address has as many as it may.
-    pub(in crate::web) fn login(state: &WebState, request: &HttpRequest) -> Result<Upload, Problem> {
-        Self::begin(state, request, Kind::Login, None)
-    }
-
-    /// Begins an administrator's request.
-    ///
-    /// # Errors
-    /// None now; as the others, so that callers need not know.
-    pub(in crate::web) fn admin(state: &WebState, request: &HttpRequest) -> Result<Upload, Problem> {
-        Self::begin(state, request, Kind::Admin, None)
-    }
-
-    fn begin(
-        state: &WebState,
-        request: &HttpRequest,
-        kind: Kind,
-        stream: Option<&str>,
-    ) -> Result<Upload, Problem> {
-        let limits = &state.settings.now().limits;
-        let address = kind.is_of_anybody().then(|| subscriber(access::address(state, request)));
-        Ok(state.uploads.admit(limits, kind, stream, address)?)
-    }
-
     /// Counts an upload among those of its stream and of its address.
-    fn admit(
+    pub(super) fn admit(
         self: &Arc<Self>,
         limits: &Limits,
         kind: Kind,
@@ -361,7 +247,7 @@ impl State {
         self.charged.get(&kind).copied().unwrap_or_default()
     }
 
-    /// Whether the share of a kind has room for so many bytes more.
+    /// Returns whether the share of a kind has room for `more` bytes.
     fn fits(&self, kind: Kind, more: usize, capacity: usize) -> bool {
         let share = |sixteenths: usize| capacity / 16 * sixteenths;
         let own = self.charged(kind) + more <= share(kind.sixteenths());
@@ -406,7 +292,7 @@ impl State {
     }
 }
 
-/// One less; what has none is not kept.
+/// Decrements a counter, and removes it at 0.
 fn release<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: K) {
     if let Some(count) = counts.get_mut(&key) {
         *count -= 1;

@@ -1,6 +1,11 @@
+use std::time::Duration;
+
 use futures_util::FutureExt;
 
-use super::*;
+use super::{
+    kind::{GRACE, LOGIN_GRACE},
+    *,
+};
 
 const MIB: usize = 1024 * 1024;
 

@@ -1,4 +1,4 @@
-//! Gets a permit before a connection is served, and answers connections that get none.
+//! Acquires a permit for each connection before it is served, and answers connections that get none.
 
 use std::{
     io::{self, Read},
@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use super::{Connection, Refused};
-use crate::web::WebState;
+use crate::web::state::WebState;
 
 /// Bytes of a request that are read before it is refused: closing a socket with unread bytes resets the
 /// connection, which may discard the answer. Requests of browsers are shorter.
@@ -84,8 +84,8 @@ where
                 let (state, service) = (state.clone(), service.clone());
                 async move {
                     let peer = io.peer();
-                    let is_proxy = state.settings.now().proxies.trust(peer);
-                    let admitted = state.connections.admit(peer, is_proxy).await;
+                    let is_proxy = state.runtime.settings.now().proxies.trust(peer);
+                    let admitted = state.runtime.connections.admit(peer, is_proxy).await;
                     match admitted {
                         Ok(admitted) => {
                             let serve =

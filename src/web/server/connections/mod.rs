@@ -47,16 +47,15 @@ use crate::{
     config::Config,
     limits::memory_limit,
     observability::process::max_open_files,
-    web::middleware::viewers_per_address::{AddressSeat, Seats},
+    web::{
+        middleware::viewers_per_address::{AddressSeat, Seats},
+        server::connections::reserve::MOST_UNDECIDED,
+    },
 };
 
 /// Time within which a connection that is closed for a new one is gone, unless its thread is stuck; then the
 /// new one is refused.
 const ROOM_WITHIN: Duration = Duration::from_secs(5);
-
-/// Accepted connections that have no permit yet: they get one, or are closed, as soon as their thread handles
-/// them. As many again wait in the system's queue meanwhile.
-const MOST_UNDECIDED: usize = 64;
 
 /// All connections, with their permits.
 #[derive(Debug)]
@@ -82,12 +81,12 @@ struct Most {
     owed: usize,
 }
 
-/// Why a connection is not served.
+/// The reason for refusing a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Refused {
     /// All permits are held by connections with requests.
     Full,
-    /// Its address has as many as `limits.max_connections_per_address` allows.
+    /// The address has as many as `limits.max_connections_per_address` allows.
     Address,
 }
 
@@ -440,7 +439,7 @@ impl Drop for RequestInWork {
     }
 }
 
-/// While this exists, a request waits for its client.
+/// Marks a request as waiting for its client for as long as this exists.
 #[derive(Debug)]
 pub(in crate::web) struct WaitForClient(Connection);
 

@@ -6,8 +6,11 @@
 
 use std::{num::NonZeroUsize, thread::available_parallelism};
 
-use super::MOST_UNDECIDED;
 use crate::config::{Config, ImagesPath, SaveTarget, SendFile, SourceConfig, StreamConfig};
+
+/// Accepted connections that have no permit yet: they get one, or are closed, as soon as their thread handles
+/// them. As many again wait in the system's queue meanwhile.
+pub(super) const MOST_UNDECIDED: usize = 64;
 
 /// A runtime's epoll, its eventfd and its copy of the signals' socket: main's, and two per core (streams,
 /// requests).

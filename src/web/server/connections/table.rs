@@ -16,7 +16,7 @@ pub(super) struct Table<C> {
     open: HashMap<Id, Entry<C>>,
     /// Idle connections, in the order in which they became idle.
     idle: BTreeMap<u64, Id>,
-    /// By peer address, where one IPv6 subscriber has one; `None` over Unix sockets.
+    /// Connections by peer address, where one IPv6 subscriber has one; `None` over Unix sockets.
     peers: HashMap<Option<IpAddr>, Peer>,
     /// The next number, for a connection or for the order of idle ones.
     next: u64,

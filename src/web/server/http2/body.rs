@@ -18,7 +18,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use h2::{FlowControl, RecvStream};
 
-use super::ReadBytes;
+use crate::web::server::http2::read_bytes::ReadBytes;
 
 /// The received part of a request's body.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(super) struct Inbox(Rc<RefCell<Received>>);
 #[derive(Debug)]
 pub(super) struct RequestBody {
     received: Rc<RefCell<Received>>,
-    /// Bytes that handlers have read over the connection.
+    /// The counter of bytes that handlers have read over the connection.
     read: Rc<ReadBytes>,
 }
 

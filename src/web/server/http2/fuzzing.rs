@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{Deadlines, Error, MAX_TASKS, meter::MOST_AT_ONCE, serve};
-use crate::web::server::{transport::Wire, unsent::Slices};
+use crate::web::server::{slices::Slices, transport::Wire};
 
 /// Maximum number of frames from one input: more than are accepted.
 const MAX_FRAMES: usize = 8192;

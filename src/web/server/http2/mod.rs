@@ -15,6 +15,7 @@ mod convert;
 #[cfg(all(unix, any(test, fuzzing)))]
 pub(crate) mod fuzzing;
 mod meter;
+mod read_bytes;
 
 use std::{
     cell::Cell,
@@ -41,7 +42,7 @@ use h2::{
 use meter::Metered;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{Notify, Semaphore, SemaphorePermit},
+    sync::{Semaphore, SemaphorePermit},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -55,7 +56,7 @@ use super::{
 use crate::{
     limits::BudgetError,
     observability::tasks::{Counted, Kind},
-    web::middleware::rejections::Refusal,
+    web::{middleware::rejections::Refusal, server::http2::read_bytes::ReadBytes},
 };
 
 /// Requests of one connection at a time, viewers above all; more than a page shows streams, and than other
@@ -95,10 +96,6 @@ const CONNECTION_WINDOW: u32 = STREAM_WINDOW;
 /// MB/s else.
 const LARGE_WINDOW: u32 = 512 * 1024;
 
-/// Bytes that handlers must have read of a connection first: more than a login, or an edit, or one small
-/// picture.
-const READ_BEFORE_LARGE_WINDOW: usize = 256 * 1024;
-
 /// Connections of the process that have a large window, for as long as they last: 8 MiB in all.
 static LARGE_WINDOWS: Semaphore = Semaphore::const_new(16);
 
@@ -106,7 +103,7 @@ static LARGE_WINDOWS: Semaphore = Semaphore::const_new(16);
 /// for 1,000 points that are sent one by one while the handler is busy.
 const SMALL_DATA_BUDGET: usize = 256 * 1024;
 
-/// So much of an answer is handed on at a time: the largest frame there is unless a client allows more.
+/// The size of the pieces of a response: the largest frame, unless a client allows more.
 const PIECE: usize = 16 * 1024;
 
 /// The time for which a client may take nothing of an answer, where that is not the server's setting.
@@ -116,22 +113,22 @@ pub(in crate::web) struct Patience(pub(in crate::web) Duration);
 /// The timeouts of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web) struct Deadlines {
-    /// Until HTTP/2 has begun.
+    /// The time until the handshake is complete.
     pub(in crate::web) begin: Duration,
-    /// Without a request being answered.
+    /// The time without a request in progress.
     pub(in crate::web) idle: Duration,
-    /// Without taking anything of an answer.
+    /// The time in which a client reads nothing of a response.
     pub(in crate::web) stall: Duration,
 }
 
-/// Why a connection did not end in an orderly way.
+/// The reason for which a connection did not end in an orderly way.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::web) enum Error {
     #[error("HTTP/2 did not begin within {} s", .0.as_secs())]
     Slow(Duration),
     #[error(transparent)]
     Http2(#[from] h2::Error),
-    #[error("the client sent more frames that bring nothing than it may")]
+    #[error("the client sent too many frames without progress")]
     Flood,
 }
 
@@ -250,34 +247,11 @@ fn poll_accept<T: AsyncRead + AsyncWrite + Unpin>(
     connection.poll_closed(cx).map(|ended| ended.err().map(Err))
 }
 
-/// The bytes of a connection's bodies that handlers have read.
-#[derive(Debug, Default)]
-struct ReadBytes {
-    bytes: Cell<usize>,
-    changed: Notify,
-}
-
-impl ReadBytes {
-    fn add(&self, bytes: usize) {
-        self.bytes.set(self.bytes.get().saturating_add(bytes));
-        if self.bytes.get() >= READ_BEFORE_LARGE_WINDOW {
-            self.changed.notify_one();
-        }
-    }
-
-    /// Resolves when a large window is of use.
-    async fn until_much(&self) {
-        while self.bytes.get() < READ_BEFORE_LARGE_WINDOW {
-            self.changed.notified().await;
-        }
-    }
-}
-
 /// The state that all requests of a connection share.
 struct Client {
     peer: Option<SocketAddr>,
     outbox: Outbox,
-    /// None in tests that serve no listener.
+    /// The connection's permit; `None` in tests without a listener.
     connection: Option<connections::Connection>,
     unsent: Arc<ConnectionBytes>,
     read: Rc<ReadBytes>,
@@ -307,7 +281,7 @@ impl Drop for OpenHead {
     }
 }
 
-/// One of a connection's open requests.
+/// Counts an open request of a connection for as long as it exists.
 struct OpenStream {
     open: Rc<Cell<usize>>,
     _above_own: Option<SemaphorePermit<'static>>,
@@ -336,7 +310,7 @@ enum NotTaken {
     Streams,
     /// The heads of the connection's open requests are too long together.
     Heads,
-    /// It cannot be read.
+    /// The request cannot be parsed.
     Unreadable(ConvertError),
 }
 
@@ -431,7 +405,7 @@ impl Taken {
                     Err(error) => send(error.into(), respond, is_head, stall).await,
                 };
                 if let Err(error) = sent {
-                    debug!("an answer broke off: {error}");
+                    debug!("a response was cut off: {error}");
                 }
             });
             poll_fn(|cx| {
@@ -445,16 +419,16 @@ impl Taken {
     }
 }
 
-/// Why an answer was not sent to its end.
+/// The reason for which a response was not sent to its end.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
     #[error(transparent)]
     Http2(#[from] h2::Error),
     #[error("its head cannot be written: {0}")]
     Head(#[from] ConvertError),
-    #[error("the client takes no more of it")]
+    #[error("the client stopped reading")]
     Left,
-    #[error("the client took nothing for {} s", .0.as_secs_f32())]
+    #[error("the client read nothing for {} s", .0.as_secs_f32())]
     Stalled(Duration),
     #[error("the client does not keep up: {0}")]
     Slow(#[from] BudgetError),

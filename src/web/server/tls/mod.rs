@@ -32,13 +32,14 @@ use crate::config::TlsConfig;
 /// head may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Largest file of certificates or of a key: hundreds of them fit, and a device file by mistake does not.
+/// The maximum size of a certificate or key file: hundreds of certificates fit, and a device file by mistake
+/// does not.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// As TLS calls it.
+/// The ALPN name.
 const HTTP_2: &[u8] = b"h2";
 
-/// Which HTTP was agreed on.
+/// Returns the negotiated version of HTTP.
 pub(in crate::web) fn protocol(stream: &TlsStream<TcpStream>) -> Protocol {
     match stream.get_ref().1.alpn_protocol() {
         Some(HTTP_2) => Protocol::Http2,
@@ -52,7 +53,7 @@ pub(in crate::web) fn protocol(stream: &TlsStream<TcpStream>) -> Protocol {
 pub struct TlsError {
     key: &'static str,
     path: PathBuf,
-    /// In words, with what would be right.
+    /// The description, with what would be right.
     reason: String,
 }
 
@@ -83,7 +84,7 @@ impl Tls {
         self.change(&self.files())
     }
 
-    /// Follows other files, or offers HTTP/2 or not, from the next connection on.
+    /// Changes the files, or whether HTTP/2 is offered, from the next connection on.
     ///
     /// # Errors
     /// [`TlsError`]; what was read before stays in use.
@@ -119,7 +120,7 @@ impl Tls {
                 files.cert_file.display()
             )),
             Error::InvalidCertificate(error) => {
-                of_cert(format!("its first certificate cannot be read ({error:?}): make it anew"))
+                of_cert(format!("its first certificate cannot be read ({error:?}): create a new one"))
             }
             _ => of_key(
                 "is of a kind that is not supported: use ECDSA (P-256 or P-384), Ed25519, or RSA \
@@ -132,7 +133,7 @@ impl Tls {
         Ok(config)
     }
 
-    /// Shakes hands with a client.
+    /// Performs the handshake with a client.
     ///
     /// # Errors
     /// Why there is no TLS with it; that was counted and logged.
@@ -225,7 +226,7 @@ mod tests {
         Tls::load(&files).unwrap()
     }
 
-    /// Both ends of a connection; the first one is the client's.
+    /// Returns both ends of a connection; the first one is the client's.
     async fn tcp() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

@@ -6,12 +6,12 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::Tls;
-use crate::file_watch::WatchedFiles;
+use crate::platform::file_watch::WatchedFiles;
 
 /// The interval between two looks: two system calls, for what happens every other month.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Goes on until the server has ended.
+/// Runs until the server has ended.
 pub(in crate::web) async fn follow(tls: Weak<Tls>) {
     let Some(files) = tls.upgrade().map(|tls| tls.files()) else { return };
     let mut watched = WatchedFiles::new(&[&files.cert_file, &files.key_file]);
@@ -23,8 +23,8 @@ pub(in crate::web) async fn follow(tls: Weak<Tls>) {
         let files = tls.files();
         if watched.look(&[&files.cert_file, &files.key_file]).is_some() {
             match tls.reload() {
-                Ok(()) => info!("the certificate was read again"),
-                Err(error) => warn!("the new certificate is not used, the one before stays: {error}"),
+                Ok(()) => info!("certificate reloaded"),
+                Err(error) => warn!("the new certificate is invalid, keeping the previous one: {error}"),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Writing parts to a viewer's socket: by the connection's task, or by whoever has them.
+//! Writes to a viewer's socket, by the connection's task or by the thread that has a new frame.
 
 use std::{
     fmt,
@@ -41,7 +41,8 @@ pub(in crate::web) trait Lane: fmt::Debug + Send + Sync {
         Ok(0)
     }
 
-    /// Whether [`Lane::try_send_pages`] may be used. The default is that of a lane whose bytes are its own.
+    /// Returns whether [`Lane::try_send_pages`] may be used. The default is that of a lane whose bytes are
+    /// its own.
     fn takes_pages(&self) -> bool {
         false
     }
@@ -52,7 +53,7 @@ pub(in crate::web) trait Lane: fmt::Debug + Send + Sync {
     }
 }
 
-/// Tries until the socket has an answer other than that what was known of its readiness is out of date.
+/// Retries while the known readiness of the socket turns out to be out of date.
 pub(super) fn when_ready<T>(
     mut ready: impl FnMut() -> Poll<io::Result<()>>,
     mut attempt: impl FnMut() -> io::Result<T>,

@@ -20,22 +20,22 @@ use std::{
 use super::{direct_write::Lane, write_queue::Pieces};
 use crate::{
     bus::{Bus, Pages, Showing, Watcher},
+    platform::sync::{Mutex, MutexGuard},
     registry::Held,
-    sync::{Mutex, MutexGuard},
 };
 
-/// Says what a viewer gets.
+/// Produces the bytes that a viewer gets.
 pub(in crate::web) trait Feed: fmt::Debug + Send {
     /// Puts the next part, or whatever belongs between parts, into `pieces`, which are empty.
     fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled;
 
-    /// Whether [`Feed::fill`] would do something.
+    /// Returns whether [`Feed::fill`] would do something.
     fn wants(&self, showing: &Showing) -> bool;
 
-    /// From now on there is nothing more for it but to end.
+    /// Makes the feed end: nothing follows but its last bytes.
     fn end(&mut self) {}
 
-    /// From now on it is shown another bus: that of the rendition, or of the stream itself. Gives back what
+    /// Switches the feed to another bus: that of the rendition, or of the stream itself. Returns what
     /// it held before.
     fn move_to(&mut self, rendition: Option<Held>) -> Option<Held>;
 }
@@ -43,19 +43,19 @@ pub(in crate::web) trait Feed: fmt::Debug + Send {
 /// The result of a [`Feed`]'s turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Filled {
-    /// It put something.
+    /// Bytes were added.
     Some,
-    /// There is nothing now.
+    /// There is nothing to send now.
     Nothing,
-    /// There is nothing any more.
+    /// The feed has ended.
     Ended,
 }
 
-/// One connection's way out: at most one part.
+/// The output of one connection: at most one part.
 #[derive(Debug, Clone)]
 pub(in crate::web) struct Outbox(pub(super) Arc<Shared>);
 
-/// Behind the shared [`Outbox`].
+/// The state that clones of an [`Outbox`] share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pending: Mutex<Pending>,
@@ -64,7 +64,7 @@ pub(super) struct Shared {
     takes_pages: bool,
 }
 
-/// What waits to be written, and the connection's state.
+/// The bytes that wait to be written, and the connection's state.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) pieces: Pieces,
@@ -78,7 +78,7 @@ pub(super) struct Pending {
     /// All that the connection's task had to write is written, the answer's head and the part before above
     /// all.
     resting: bool,
-    /// Writing to it panicked.
+    /// Set when a write to it panicked.
     pub(super) broken: bool,
     /// The number of times that was so.
     rests: u64,
@@ -104,7 +104,7 @@ pub(in crate::web) enum Busy {
     Receiving,
 }
 
-/// While it lives, the connection is not idle.
+/// Keeps the connection from being idle for as long as it exists.
 #[derive(Debug)]
 pub(in crate::web) struct BusyGuard(Outbox, Busy);
 
@@ -114,16 +114,16 @@ impl Drop for BusyGuard {
     }
 }
 
-/// While it lives, a feed fills the outbox; one at a time.
+/// Lets a feed fill the outbox for as long as it exists; one at a time.
 #[derive(Debug)]
 pub(in crate::web) struct FeedGuard {
     outbox: Outbox,
 }
 
-/// Whether a feed stays with its bus.
+/// Tells whether a feed stays with its bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Stays {
-    /// For good.
+    /// It never changes its bus.
     Yes,
     /// [`FeedGuard::move_to`] may be used.
     No,
@@ -156,7 +156,7 @@ impl FeedGuard {
         Poll::Pending
     }
 
-    /// Shows the feed another bus: that of `rendition`, or of the stream itself. For feeds that do not stay.
+    /// Moves the feed to another bus: that of `rendition`, or of the stream itself. For feeds that can move.
     /// The task has to call [`FeedGuard::poll_ended`] behind it: what that bus shows already is seen there.
     pub(in crate::web) fn move_to(&self, bus: &Arc<Bus>, rendition: Option<Held>) {
         let mut pending = self.outbox.lock();
@@ -182,7 +182,7 @@ impl FeedGuard {
         look(pending.rests, pending.pieces.longest())
     }
 
-    /// Has the feed end in an orderly way. The task has to call [`FeedGuard::poll_ended`] behind it.
+    /// Makes the feed end in an orderly way. The task has to call [`FeedGuard::poll_ended`] afterwards.
     pub(in crate::web) fn end(&self) {
         if let Some(feed) = &mut self.outbox.lock().feed {
             feed.end();
@@ -236,7 +236,7 @@ impl Outbox {
         self.lock().rests
     }
 
-    /// Says that a handler is busy with the connection.
+    /// Marks the connection as busy with a handler.
     pub(in crate::web) fn busy(&self, with: Busy) -> BusyGuard {
         *self.lock().count(with) += 1;
         BusyGuard(self.clone(), with)
@@ -352,8 +352,8 @@ impl Pending {
         }
     }
 
-    /// Shows the feed what is on, if the connection rests: writes it, if that may be done `here`, or wakes
-    /// the task.
+    /// Offers the newest frame to the feed if the connection is idle: writes it if `here` permits, otherwise
+    /// wakes the task.
     fn look(&mut self, showing: &Showing, here: bool, mut pages: Option<&mut Pages>) {
         let Pending {
             pieces, feed: Some(feed), resting, lane, task, wake_when_resting, broken: false, ..
@@ -389,7 +389,7 @@ impl Pending {
         }
     }
 
-    /// Nothing more is written past the task; answers how long its last bytes may take.
+    /// Ends writes by other threads than the task. Returns the time limit for its last bytes.
     pub(super) fn end(&mut self) -> Duration {
         self.resting = false;
         self.stall_timeout

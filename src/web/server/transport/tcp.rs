@@ -17,7 +17,8 @@ use tokio::{
 use super::direct_write::{Channel, Lane, when_ready};
 use crate::bus::Pages;
 
-/// Few come over a Unix socket, a proxy's connections at most: all is written by their tasks.
+/// A Unix socket, to which only the connection's task writes: few viewers use one, a proxy's connections at
+/// most.
 #[cfg(unix)]
 impl Channel for tokio::net::UnixStream {}
 

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::{Instant, Sleep};
 
-/// Nothing was written for so long and no handler is busy: the client holds the connection for nothing.
+/// The time without a write and without a busy handler after which the connection is closed.
 /// actix-http's deadline is for a connection's first head only; it waits for ever for the rest of a second
 /// one, or for a chunked body that no handler wanted. Longer than the keep-alive, which ends connections in
 /// peace.
@@ -61,7 +61,7 @@ impl Stall {
         let blocked_since = *self.last_progress.get_or_insert(now);
         let deadline = blocked_since + timeout;
         if now >= deadline {
-            let text = format!("the viewer took nothing for {} s", timeout.as_secs_f32());
+            let text = format!("the viewer read nothing for {} s", timeout.as_secs_f32());
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)));
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));

@@ -21,9 +21,9 @@ use super::{
     tcp::poll_writable,
 };
 
-/// Bytes that rustls may encrypt ahead of the socket, for a viewer that keeps up: a whole frame of 720p in
-/// one system call. Each call pushes its segments out and wakes the reader: with a record a call, TLS costs
-/// half as much again.
+/// The number of bytes that rustls may encrypt ahead of the socket, for a viewer that keeps up: a whole frame
+/// of 720p in one system call. Each call pushes its segments out and wakes the reader: with a record a call,
+/// TLS costs half as much again.
 const AHEAD: usize = 128 * 1024;
 
 /// [`AHEAD`] for a viewer that does not keep up (from its next write on), or that has just come:
@@ -37,7 +37,7 @@ pub(in crate::web) struct SecuredSocket(Arc<Secured>);
 #[derive(Debug)]
 struct Secured {
     socket: TcpStream,
-    /// Locked for as long as a system call takes, never while waiting.
+    /// The TLS state, locked for the time of a system call, never while waiting.
     session: Mutex<ServerConnection>,
 }
 
@@ -65,7 +65,7 @@ impl Secured {
         }
     }
 
-    /// Encrypts as much as there is room for, and writes as much of it as the socket takes.
+    /// Encrypts as many bytes as fit, and writes as many of them as the socket takes.
     fn write(&self, session: &mut ServerConnection, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         while self.push(session)? > 0 {}
         let taken = session.writer().write_vectored(pieces)?;
@@ -196,7 +196,7 @@ impl AsyncWrite for SecuredSocket {
         }
     }
 
-    /// Says in TLS that nothing follows, then in TCP.
+    /// Closes the sending direction, in TLS and then in TCP.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.session().send_close_notify();
         ready!(self.as_mut().poll_flush(cx))?;

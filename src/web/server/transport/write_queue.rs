@@ -20,7 +20,7 @@ pub(in crate::web) struct Pieces {
     /// `pieces[next..end]` is not written yet.
     next: usize,
     end: usize,
-    /// They are the whole part of the frame of this number, which may be had as pages.
+    /// The number of the frame whose whole part this is, which may be had as pages.
     whole: Option<(u64, Framing)>,
 }
 

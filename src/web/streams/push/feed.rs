@@ -8,7 +8,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::info;
 
-use super::body::Body;
 use crate::{
     auth::Lease,
     bus::{Bus, DropReason},
@@ -20,13 +19,16 @@ use crate::{
     observability::{ACCESS, next_id},
     stream::{StreamHandle, Taken},
     web::{
-        WebState,
         middleware::{
-            access,
-            access_log::{Asked, Publisher, shown},
+            access, access_log,
+            access_log::{
+                asked::{Asked, shown},
+                notes::Publisher,
+            },
             problem::Problem,
-            uploads::{Upload, Uploads},
+            uploads::{Upload, begin, body::Body},
         },
+        state::WebState,
     },
 };
 
@@ -50,8 +52,8 @@ pub(super) async fn take(
 ) -> Result<HttpResponse, Problem> {
     let name = stream.name().as_str();
     // Before another publisher is replaced by this one.
-    let upload = Uploads::feed(state, request)?;
-    let mut feed = Feed::new(request, &state.settings.now().limits, stream, upload);
+    let upload = begin::feed(state, request)?;
+    let mut feed = Feed::new(request, &state.runtime.settings.now().limits, stream, upload);
     let publishing = stream.publish(second).map_err(|Taken| already_fed(name))?;
     let replaced = publishing.over();
     tokio::pin!(replaced);
@@ -60,9 +62,9 @@ pub(super) async fn take(
     let mut lease = access::push_lease(state, request, stream)?;
     let id = next_id();
     request.extensions_mut().insert(Publisher(id));
-    let Asked { client, user, agent, .. } = Asked::of(state, request);
+    let Asked { client, user, agent, .. } = access_log::asked(state, request);
     let (client, user, agent) = (shown(client), user.as_deref(), agent.as_deref());
-    info!(target: ACCESS, stream = %name, publisher = id, client, user, agent, "a publisher feeds");
+    info!(target: ACCESS, stream = %name, publisher = id, client, user, agent, "publisher connected");
     let _feeding = stream.fed_by(id);
     let end = loop {
         let chunk = tokio::select! {
@@ -89,12 +91,12 @@ pub(super) async fn take(
     let frames = feed.frames;
     match end {
         Ok(()) => {
-            info!(target: ACCESS, stream = %name, publisher = id, frames, "a publisher ended its feed");
+            info!(target: ACCESS, stream = %name, publisher = id, frames, "publisher ended its feed");
             Ok(HttpResponse::Ok().json(Fed { frames }))
         }
         Err(problem) => {
             info!(
-                target: ACCESS, stream = %name, publisher = id, frames, "a publisher was let go: {problem}"
+                target: ACCESS, stream = %name, publisher = id, frames, "publisher disconnected: {problem}"
             );
             Err(problem)
         }
@@ -106,7 +108,7 @@ async fn closed(bus: &Bus) {
     let _ = bus.subscribe().wait_for(|showing| showing.closed).await;
 }
 
-/// Never, for whoever needs no role to push.
+/// Resolves when the lease is over; never without a lease.
 async fn over(lease: &mut Option<Lease>) {
     match lease {
         Some(lease) => lease.over().await,
@@ -119,13 +121,13 @@ fn taken_back(name: &str) -> Problem {
 }
 
 fn another_publisher(name: &str) -> Problem {
-    let detail = format!("another publisher feeds stream {name} now; the newest wins");
+    let detail = format!("another publisher has replaced this one on stream {name}; the newest wins");
     Problem::new(StatusCode::CONFLICT, detail)
 }
 
 /// The first one stays, as `source.second_publisher` says.
 pub(super) fn already_fed(name: &str) -> Problem {
-    let detail = format!("another publisher feeds stream {name} now, and the first one stays");
+    let detail = format!("stream {name} already has a publisher; the first one stays");
     Problem::new(StatusCode::CONFLICT, detail)
 }
 

@@ -5,8 +5,7 @@ use actix_web::{HttpRequest, error::PayloadError, http::StatusCode};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use super::body::Received;
-use crate::web::middleware::problem::Problem;
+use crate::web::middleware::{problem::Problem, uploads::body::Received};
 
 /// Bytes that a form may hold besides its file: delimiters, headers, some short fields.
 pub(super) const OVERHEAD_BYTES: usize = 64 * 1024;

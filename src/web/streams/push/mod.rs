@@ -1,17 +1,13 @@
-//! Pictures pushed to us: one a request (`/frame`), or a feed without end (`/feed`).
+//! Pushed pictures: one in a request (`/frame`), or a feed without end (`/feed`).
 
-mod body;
 mod feed;
 mod form;
-pub(crate) mod rejected;
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
     web,
 };
-pub(in crate::web) use body::Body;
-use body::Received;
 pub(in crate::web) use feed::Fed;
 #[cfg(any(test, fuzzing))]
 pub(in crate::web) use form::file_in as file_of_form;
@@ -20,14 +16,21 @@ use crate::{
     bus::DropReason,
     config::{SecondPublisher, SourceConfig},
     imaging::{
-        PoolError,
-        convert::{self, ConversionSize, PictureError, PictureLimits},
+        PoolError, convert,
+        convert::{ConversionSize, PictureError, PictureLimits},
     },
     media::frame::Frame,
     stream::{StreamHandle, state::State as StreamState},
     web::{
-        State, WebState,
-        middleware::{problem::Problem, uploads::Uploads},
+        middleware::{
+            problem::Problem,
+            rejected_pushes,
+            uploads::{
+                begin,
+                body::{Body, Received},
+            },
+        },
+        state::{State, WebState},
     },
 };
 
@@ -59,7 +62,7 @@ pub(in crate::web) async fn frame(
     match taken.await {
         Ok(answer) => answer,
         Err(problem) => {
-            rejected::count(&state, &name, problem.status());
+            rejected_pushes::count(&state.streams, &name, problem.status());
             body.refuse(problem).await
         }
     }
@@ -95,7 +98,7 @@ pub(in crate::web) async fn feed_to(
     match taken.await {
         Ok(answer) => answer,
         Err(problem) => {
-            rejected::count(state, &name, problem.status());
+            rejected_pushes::count(&state.streams, &name, problem.status());
             body.refuse(problem).await
         }
     }
@@ -103,7 +106,7 @@ pub(in crate::web) async fn feed_to(
 
 /// The stream, if it takes pushes, and what becomes of a second publisher.
 fn push_stream(state: &WebState, name: &str) -> Result<(StreamHandle, SecondPublisher), Problem> {
-    let stream = state.stream(name)?;
+    let stream = state.streams.find(name)?;
     let SourceConfig::Push { second, .. } = *stream.config().source() else {
         let kind = stream.config().source().type_name();
         let detail = format!(
@@ -129,12 +132,12 @@ async fn one_picture(
     stream: &StreamHandle,
     body: &mut Body,
 ) -> Result<Received, Problem> {
-    let max = state.settings.now().limits.max_frame_bytes;
+    let max = state.runtime.settings.now().limits.max_frame_bytes;
     let too_large = || {
         let detail = format!("the picture is larger than {max} bytes (limits.max_frame_bytes)");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
-    let upload = Uploads::push(state, request, stream.name().as_str())
+    let upload = begin::push(state, request, stream.name().as_str())
         .inspect_err(|_| stream.sink().dropped(DropReason::Busy))?;
     let picture = if content_type(request).starts_with("multipart/form-data") {
         match body.whole(upload, max.saturating_add(form::OVERHEAD_BYTES), too_large).await {
@@ -154,7 +157,7 @@ async fn one_picture(
 }
 
 async fn show(state: &WebState, stream: &StreamHandle, picture: Received) -> Result<(), Problem> {
-    let limits = PictureLimits::from(&state.settings.now().limits);
+    let limits = PictureLimits::from(&state.runtime.settings.now().limits);
     match convert(state, stream, picture, limits).await? {
         Ok(frame) => {
             stream.sink().frame(frame);
@@ -183,7 +186,7 @@ async fn convert(
         Err(error) => return Ok(Err(error)),
     };
     let ConversionSize { width, height, bytes } = size;
-    let queue = state.pool.queue(stream.name());
+    let queue = state.runtime.pool.queue(stream.name());
     let to_jpeg = move || {
         let (picture, upload) = picture.into_parts();
         let converted = convert::to_jpeg(picture, limits);

@@ -1,11 +1,11 @@
-// Requests to the server, wherever a proxy has put it.
+// Requests to the server, relative to the path under which a proxy serves it.
 
 const root = new URL("../", import.meta.url);
 
-/** The address of a route, such as `api/streams`. */
+/** Returns the URL of a route such as `api/streams`. */
 export const at = (route) => new URL(route, root);
 
-/** Asks, with JSON if there is any. Throws an Error whose message is the server's, for people. */
+/** Sends a request, with a JSON body if given. Throws an Error with the server's message. */
 export async function ask(method, route, json) {
   const options = { method, cache: "no-store" };
   if (json !== undefined) {
@@ -17,10 +17,10 @@ export async function ask(method, route, json) {
   const kind = answer.headers.get("Content-Type") ?? "";
   const body = /\bjson\b/.test(kind) ? JSON.parse(text) : text;
   if (answer.ok) return body;
-  throw new Error(body.detail ?? `the server answered ${answer.status}`);
+  throw new Error(body.detail ?? `the server returned status ${answer.status}`);
 }
 
-/** Frame rates of the last minutes by stream, of one or of all; none if they cannot be had: the graph grows by itself. */
+/** Returns the frame rates of the last minutes by stream, or an empty object if the request fails. */
 export async function history(name) {
   try {
     const route = name === undefined ? "api/history" : `api/streams/${encodeURIComponent(name)}/history`;
@@ -30,7 +30,7 @@ export async function history(name) {
   }
 }
 
-/** Who looks at this page: `{ name, admin, loggedIn }`. */
+/** Returns this page's user: `{ name, admin, loggedIn }`. */
 export async function session() {
   try {
     const { name, role, all_streams: all, session: cookie } = await ask("GET", "api/session");

@@ -1,9 +1,9 @@
-// The order of tiles, by dragging their grips or with the arrow keys on them.
+// Reorders tiles, by dragging their grips or with the arrow keys.
 
 const KEYS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, Home: -Infinity, End: Infinity };
 
 /**
- * Lets `grip` move `element` among its siblings. `moved` is called behind each move by key, and behind a drag.
+ * Lets `grip` move `element` among its siblings. `moved` is called after each move by key, and after a drag.
  */
 export function movable(element, grip, moved) {
   grip.addEventListener("keydown", (event) => {
@@ -25,7 +25,7 @@ export function movable(element, grip, moved) {
   });
 }
 
-/** Puts `element` where `other` is. */
+/** Moves `element` to the position of `other`. */
 function place(element, other) {
   const behind = element.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING;
   if (behind) other.after(element);

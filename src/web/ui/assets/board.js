@@ -18,7 +18,7 @@ const columns = byId("columns");
 
 const live = new Live();
 const tiles = new Map();
-/** The state of each stream at the last report: what changes is said. */
+/** The state of each stream in the last report; changes are announced. */
 const states = new Map();
 /** Frame rates of the last minutes, for the graphs. */
 let rates = {};
@@ -28,7 +28,7 @@ const onScreen = new IntersectionObserver(
   (entries) => {
     for (const { target, isIntersecting } of entries) tiles.get(target.dataset.name).onScreen = isIntersecting;
   },
-  // A little ahead of scrolling.
+  // Starts a little before a tile scrolls into view.
   { rootMargin: "80px" },
 );
 const fitting = new ResizeObserver(() => fitAll());
@@ -45,7 +45,7 @@ function newTile(name) {
     const order = [...board.children].map((each) => each.dataset.name);
     const own = reported.streams.map((stream) => stream.name);
     settings.write({ order: order.join() === own.join() ? null : order });
-    say(`${tile.title.textContent} is at place ${order.indexOf(element.dataset.name) + 1} of ${order.length}`);
+    say(`${tile.title.textContent} is at position ${order.indexOf(element.dataset.name) + 1} of ${order.length}`);
   });
   tile.spark.fill(rates[name] ?? []);
   tiles.set(name, tile);
@@ -64,7 +64,7 @@ function removeTile(name) {
   states.delete(name);
 }
 
-/** Streams in the order of the address, and behind them all others in the server's. */
+/** Sorts the tiles: first those named in the page's URL, then all others in the server's order. */
 function putInOrder(streams) {
   const { order } = settings.read();
   const place = (name) => (order.includes(name) ? order.indexOf(name) : order.length);
@@ -74,7 +74,7 @@ function putInOrder(streams) {
   board.append(...names.map((name) => tiles.get(name).element));
 }
 
-/** For those who do not see the page: politely, and only what has changed. */
+/** Announces a text to screen readers, in a polite live region. */
 function say(text) {
   said.textContent = text;
 }
@@ -114,7 +114,7 @@ live.addEventListener("connected", () => {
   fillGraphs();
 });
 
-/** The server has counted while this page did not. */
+/** Fills the graphs with the server's history, which covers the time before this page was opened. */
 async function fillGraphs() {
   rates = await history();
   for (const [name, tile] of tiles) tile.spark.fill(rates[name] ?? []);
@@ -122,7 +122,7 @@ async function fillGraphs() {
 
 live.addEventListener("lost", ({ detail: seconds }) => {
   document.body.classList.add("lost");
-  const text = `framecast does not answer; next try in ${words.span(Math.max(1, seconds))}`;
+  const text = `No connection to framecast; next try in ${words.span(Math.max(1, seconds))}`;
   byId("lost").textContent = text;
   byId("lost").hidden = false;
   say(text);
@@ -153,24 +153,24 @@ byId("log").addEventListener("click", () => {
 
 byId("add").addEventListener("click", async () => {
   const name = await openForm();
-  if (name) say(`${name} was added`);
+  if (name) say(`Added ${name}`);
 });
 
-/** Who may change streams has a button for it. */
+/** Shows the buttons for which the user has permission. */
 async function showWho() {
   const { name, admin, loggedIn } = await session();
   byId("add").hidden = !admin;
   byId("logout").hidden = !loggedIn;
   byId("logout").textContent = `Log out ${name}`;
   byId("login").hidden = admin;
-  if (name && !admin) byId("login").textContent = `${name}: log in as somebody else`;
+  if (name && !admin) byId("login").textContent = `${name}: switch user`;
 }
 
 byId("logout").addEventListener("click", async () => {
   try {
     await fetch(at("logout"), { method: "POST" });
   } finally {
-    // Where watching needs a login this leads to the form.
+    // Leads to the login form if viewing needs a login.
     location.reload();
   }
 });

@@ -1,12 +1,12 @@
-// What has happened of late. The server keeps the log; reports say when it has grown.
+// The list of recent events. The server keeps it; reports carry the number of the last event.
 
 import { ask } from "./api.js";
 import * as words from "./words.js";
 
-/** More than anybody reads. */
+/** The maximum number of events in the list. */
 const SHOWN = 200;
 
-/** Fills `list`, a list element, while `panel` is open. */
+/** Updates `list`, a list element, while `panel` is open. */
 export function showEvents(panel, list, live) {
   let last = 0;
   let known = 0;
@@ -21,13 +21,13 @@ export function showEvents(panel, list, live) {
       list.prepend(...answer.events.reverse().map(item));
       while (list.children.length > SHOWN) list.lastChild.remove();
     } catch {
-      // The next report asks again.
+      // Retried at the next report.
     }
     asking = false;
   }
 
   live.addEventListener("report", ({ detail: report }) => {
-    // Numbers begin anew when framecast does.
+    // Event numbers restart when framecast restarts.
     if (report.last_event < known) {
       last = 0;
       list.replaceChildren();

@@ -1,15 +1,15 @@
-// The form for a stream: a new one, or another's settings. It asks the camera before anything is kept.
+// The form that adds or changes a stream. It can test the camera before the stream is saved.
 
 import { ask } from "./api.js";
 import * as words from "./words.js";
 
-/** What a new stream may be. The first two have a camera to be tested. */
+/** The types of a new stream. The first two have a camera that can be tested. */
 const KINDS = [
   ["mjpeg", "Camera, MJPEG stream"],
-  ["snapshot", "Camera, single pictures"],
-  ["push", "Pictures that a program pushes"],
+  ["snapshot", "Camera, snapshots"],
+  ["push", "Push (frames from another program)"],
   ["pattern", "Test pattern"],
-  ["json", "Anything else (JSON)"],
+  ["json", "Other (JSON)"],
 ];
 const WITH_CAMERA = ["mjpeg", "snapshot"];
 
@@ -21,7 +21,7 @@ function make(tag, properties, ...children) {
 
 let lastId = 0;
 
-/** A field with its label, and what helps to fill it in. */
+/** Returns a field with its label and an optional hint. */
 function field(label, input, help) {
   lastId += 1;
   input.id = `field-${lastId}`;
@@ -34,7 +34,7 @@ function field(label, input, help) {
   return make("div", { className: "field" }, ...parts);
 }
 
-/** Settings that the form has fields for; all others are shown as JSON. */
+/** Returns whether the form has fields for all of these settings; otherwise they are edited as JSON. */
 function isSimple(settings) {
   const known = (object, keys) => Object.keys(object).every((key) => keys.includes(key));
   const { source } = settings;
@@ -46,8 +46,8 @@ function isSimple(settings) {
 }
 
 /**
- * Opens the form. `known` is `{ name, settings }` of a stream that is there, or nothing. Answers the stream's name when it
- * is kept, or null when the form was given up.
+ * Opens the form. `known` is `{ name, settings }` of an existing stream, or undefined. Resolves to the stream's name when
+ * it is saved, or to null when the form is cancelled.
  */
 export function openForm(known) {
   const name = make("input", { name: "name", required: true, pattern: "[a-z0-9_\\-]{1,64}", autocomplete: "off", spellcheck: false });
@@ -67,16 +67,16 @@ export function openForm(known) {
   const cancel = make("button", { type: "button", className: "button", textContent: "Cancel" });
 
   const camera = make("div", {},
-    field("Address", url, "As a browser would open it, with user and password if the camera wants them."),
+    field("URL", url, "The URL that a browser would open, with user and password if the camera needs them."),
     make("div", { className: "field check" }, make("label", {}, insecure, " Accept any certificate")),
     make("p", { className: "row" }, test), found);
-  const pictures = field("A picture every", interval, "Such as 1s or 500ms.");
-  const pushing = field("Token", token, "Whoever pushes shows it. Without one everybody may push.");
-  const settings = field("Settings", json, "Those of the configuration file beneath the stream's name.");
+  const pictures = field("Interval", interval, "Time between two snapshots, such as 1s or 500ms.");
+  const pushing = field("Token", token, "Publishers must send it. If it is empty, everybody may push.");
+  const settings = field("Settings", json, "The stream's settings, with the keys of the configuration file.");
   const heading = make("h2", { id: "form-title", textContent: known ? `Change ${known.name}` : "Add a stream" });
   const form = make("form", { method: "dialog" }, heading,
-    field("Name", name, "In its address: a-z, 0-9, _ and -."), field("Title", title, "What people read."),
-    field("What it is", kind), camera, pictures, pushing, settings, wrong,
+    field("Name", name, "Part of the URL: a-z, 0-9, _ and -."), field("Title", title, "Shown to viewers instead of the name."),
+    field("Type", kind), camera, pictures, pushing, settings, wrong,
     make("p", { className: "row end" }, cancel, keep));
   const dialog = make("dialog", { className: "form" }, form);
   dialog.setAttribute("aria-labelledby", heading.id);
@@ -91,7 +91,7 @@ export function openForm(known) {
     title.parentElement.hidden = kind.value === "json";
   }
 
-  /** What the fields say, as the configuration has it. */
+  /** Returns the settings of the fields, in the form of the configuration. */
   function said() {
     if (kind.value === "json") return JSON.parse(json.value);
     const source = { type: kind.value };
@@ -127,7 +127,7 @@ export function openForm(known) {
   test.addEventListener("click", async () => {
     if (!url.reportValidity()) return;
     test.disabled = true;
-    found.replaceChildren(make("p", { textContent: "Asking the camera…" }));
+    found.replaceChildren(make("p", { textContent: "Contacting the camera…" }));
     try {
       const report = await ask("POST", "api/probe", { url: url.value.trim(), insecure: insecure.checked });
       found.replaceChildren(...shown(report));
@@ -155,7 +155,7 @@ export function openForm(known) {
         await ask(known ? "PUT" : "POST", `api/streams/${encodeURIComponent(name.value)}`, said());
         return close(name.value);
       } catch (error) {
-        wrong.textContent = error instanceof SyntaxError ? `That is not JSON: ${error.message}` : error.message;
+        wrong.textContent = error instanceof SyntaxError ? `Invalid JSON: ${error.message}` : error.message;
         keep.disabled = false;
       }
     });
@@ -164,14 +164,14 @@ export function openForm(known) {
   });
 }
 
-/** What the camera sent, as `framecast probe` says it. */
+/** Returns the elements that show a probe report. */
 function shown(report) {
   if (report.problem) return [make("p", { className: "wrong", textContent: report.problem })];
   const lines = [];
   const sizes = report.sizes.map(([width, height]) => `${width} × ${height}`).join(" and ");
   const rate = report.fps === null ? [] : [words.fps(report.fps), words.rate(report.bytes_per_s)];
-  lines.push(report.type === "snapshot" ? `It works: a single picture, ${sizes}` : `It works: ${[sizes, ...rate].join(", ")}`);
-  lines.push(`${report.content_type ?? "no content type"}, pictures up to ${words.size(report.largest_frame_bytes)}`);
+  lines.push(report.type === "snapshot" ? `It works: single pictures, ${sizes}` : `It works: ${[sizes, ...rate].join(", ")}`);
+  lines.push(`${report.content_type ?? "no content type"}, frames up to ${words.size(report.largest_frame_bytes)}`);
   for (const { what, times } of [...report.quirks, ...report.left_out]) lines.push(`${what} (${words.plural(times, "time")})`);
   if (report.ended) lines.push(report.ended);
   const list = make("ul", {}, ...lines.map((line) => make("li", { textContent: line })));
@@ -181,7 +181,7 @@ function shown(report) {
 function picture(base64) {
   const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const address = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
-  const image = make("img", { alt: "What the camera shows now", src: address });
+  const image = make("img", { alt: "Current picture of the camera", src: address });
   image.addEventListener("load", () => URL.revokeObjectURL(address));
   return image;
 }

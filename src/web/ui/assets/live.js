@@ -1,9 +1,9 @@
-// The one connection of a page: pictures of all subscribed streams, and what all streams are doing.
+// A page's only connection: frames of all subscribed streams, and reports on all streams.
 //
-// Each picture is acknowledged once it is drawn, which paces the server: what a slow page does not draw in time it is
-// never sent. When the connection breaks it is made again, later and later, and everything is subscribed anew.
+// Each frame is acknowledged when it is drawn, which paces the server: it skips frames that a slow page would not draw
+// in time. A lost connection is opened again with growing delays, and all streams are subscribed again.
 
-/** Without a word for so long (reports come each second) the connection is dead, whatever the browser thinks. */
+/** The silence after which the connection counts as lost; reports arrive each second. */
 const SILENT_MS = 6000;
 const FIRST_DELAY_MS = 500;
 const MOST_DELAY_MS = 15000;
@@ -11,12 +11,12 @@ const MOST_DELAY_MS = 15000;
 const HEADER_BYTES = 16;
 const GOING_AWAY = 1001;
 
-// Beside the page's own folder, wherever a proxy has put the whole.
+// Relative to the page, so that it works under any path of a proxy.
 const address = new URL("../api/live", import.meta.url);
 address.protocol = address.protocol.replace("http", "ws");
 
 /**
- * Events: `report`, with what all streams are doing; `connected`; `lost`, with the seconds until the next try.
+ * Events: `report`, with the state of all streams; `connected`; `lost`, with the seconds until the next try.
  */
 export class Live extends EventTarget {
   #socket = null;
@@ -36,8 +36,8 @@ export class Live extends EventTarget {
   }
 
   /**
-   * Shows the pictures of a stream: `wish` is its name as `stream`, and `width`, `height` and `fps` at will; `show` is
-   * given each picture as an ImageBitmap. Answers what ends it.
+   * Subscribes to a stream: `wish` has its name as `stream`, and optionally `width`, `height` and `fps`; `show` is
+   * called with each frame as an ImageBitmap. Returns a handle that ends the subscription.
    */
   subscribe(wish, show) {
     this.#lastId += 1;
@@ -80,13 +80,13 @@ export class Live extends EventTarget {
       if (typeof data === "string") this.#hear(JSON.parse(data));
       else this.#draw(data);
     };
-    // An error is always followed by this.
+    // An error event is always followed by a close event.
     socket.onclose = ({ code }) => this.#lost(code);
     this.#socket = socket;
     this.#watch();
   }
 
-  /** Lets go of a connection on which nothing comes: a browser may wait for minutes before it says so. */
+  /** Closes a silent connection: a browser may take minutes to report it. */
   #watch() {
     clearTimeout(this.#watchdog);
     this.#watchdog = setTimeout(() => {
@@ -99,7 +99,7 @@ export class Live extends EventTarget {
 
   #lost(code) {
     clearTimeout(this.#watchdog);
-    // A server that says that it goes is mostly back in a moment.
+    // A server that announces its shutdown is usually back soon.
     if (code === GOING_AWAY) this.#failures = 0;
     const delay = Math.min(FIRST_DELAY_MS * 2 ** this.#failures, MOST_DELAY_MS) * (0.75 + Math.random() / 2);
     this.#failures += 1;
@@ -109,7 +109,7 @@ export class Live extends EventTarget {
 
   #hear(message) {
     if (message.type === "report") {
-      // Only now is it sure that the server serves.
+      // An open socket is no proof that the server works; a report is.
       if (this.#failures > 0 || !this.wasConnected) this.dispatchEvent(new Event("connected"));
       this.#failures = 0;
       this.wasConnected = true;
@@ -122,7 +122,7 @@ export class Live extends EventTarget {
     }
   }
 
-  /** Streams that had gone and are there (again). */
+  /** Subscribes again to streams that have returned. */
   #subscribeAgain(names, mosaic) {
     for (const subscription of this.#subscriptions.values()) {
       const { stream } = subscription.wish;
@@ -142,13 +142,13 @@ export class Live extends EventTarget {
     try {
       const jpeg = new Blob([new Uint8Array(message, HEADER_BYTES)], { type: "image/jpeg" });
       const picture = await createImageBitmap(jpeg);
-      // Of two that are decoded at the same time the second may be ready first.
+      // Of two frames decoded at the same time the second may be ready first.
       if (turn > subscription.drawn && this.#subscriptions.has(id)) {
         subscription.drawn = turn;
         subscription.show(picture, time);
       }
     } catch {
-      // A broken picture must not stop the tile.
+      // A broken frame must not stop the tile.
     }
     this.#say({ type: "ack", id, seq });
   }

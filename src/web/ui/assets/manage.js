@@ -1,9 +1,9 @@
-// What an administrator may do with one stream.
+// An administrator's controls for one stream.
 
 import { ask, at } from "./api.js";
 import { openForm } from "./form.js";
 
-/** Shows `section`, with its buttons, for the stream `name`. `say` tells what was done. */
+/** Shows `section`, with its buttons, for the stream `name`. `say` announces the results. */
 export async function manage(section, name, say) {
   const route = `api/streams/${encodeURIComponent(name)}`;
   const button = (id) => section.querySelector(`#${id}`);
@@ -19,19 +19,19 @@ export async function manage(section, name, say) {
     }
   }
 
-  button("restart").addEventListener("click", () => attempt("Started anew", () => ask("POST", `${route}/restart`)));
+  button("restart").addEventListener("click", () => attempt("Restarted", () => ask("POST", `${route}/restart`)));
   button("pause").addEventListener("click", () => attempt("Paused", () => ask("POST", `${route}/pause`)));
-  button("resume").addEventListener("click", () => attempt("Goes on", () => ask("POST", `${route}/resume`)));
+  button("resume").addEventListener("click", () => attempt("Resumed", () => ask("POST", `${route}/resume`)));
 
   let config = null;
   try {
     config = await ask("GET", `${route}/config`);
   } catch {
-    // The mosaic of all streams was configured by nobody.
+    // The mosaic of all streams has no configuration.
   }
   const own = config?.added === true;
   button("edit").hidden = button("remove").hidden = !own;
-  if (config && !own) note.textContent = "It stands in the configuration file: its settings are changed there.";
+  if (config && !own) note.textContent = "This stream is defined in the configuration file. Change its settings there.";
   section.hidden = false;
 
   button("edit").addEventListener("click", async () => {
@@ -39,7 +39,7 @@ export async function manage(section, name, say) {
     if (kept) say("Saved");
   });
   button("remove").addEventListener("click", () => {
-    if (!confirm(`Remove the stream ${name}? Its viewers are let go.`)) return;
+    if (!confirm(`Remove the stream ${name}? Its viewers will be disconnected.`)) return;
     attempt("Removed", async () => {
       await ask("DELETE", route);
       location.assign(at(""));

@@ -1,11 +1,11 @@
-// What a page shows and how, kept in its address: a bookmark or a link to the wall's screen brings back the same.
+// The page's settings, kept in its URL: a bookmark restores them.
 //
-// `columns=4`: so many tiles in a row; as many as fit if not said. `order=door,garden`: these first. `full=1`: the pictures
-// alone, filling the window; `full=door`: that one alone.
+// `columns=4`: tiles in a row; without it as many as fit. `order=door,garden`: these first. `full=*`: only the pictures,
+// filling the window; `full=door`: only that stream.
 
 const MOST_COLUMNS = 12;
 
-/** What the address says. */
+/** Reads the settings from the URL. */
 export function read() {
   const query = new URLSearchParams(location.search);
   const columns = Number(query.get("columns"));
@@ -16,7 +16,7 @@ export function read() {
   };
 }
 
-/** Puts changes into the address, without loading anything. `null` takes one out. */
+/** Writes changes to the URL without loading the page. `null` removes a setting. */
 export function write(changes) {
   const url = new URL(location);
   for (const [key, value] of Object.entries(changes)) {
@@ -24,7 +24,7 @@ export function write(changes) {
     if (text === null || text === "") url.searchParams.delete(key);
     else url.searchParams.set(key, text);
   }
-  // Commas may stand in a query as they are, and names are read more easily so.
+  // Commas are legal in a query, and unescaped ones are easier to read.
   url.search = url.search.replaceAll("%2C", ",");
   history.replaceState(null, "", url);
 }

@@ -1,11 +1,11 @@
-// A stream's addresses, as other programs take them.
+// Commands and settings with which other programs use a stream.
 
 import { quoted } from "./words.js";
 
 const markup = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 const escaped = (text) => text.replace(/[&<>"]/g, (each) => markup[each]);
 
-/** What may be copied: pairs of a name and a text. `stream` is the stream's own URL. */
+/** Returns pairs of a label and a text to copy. `stream` is the stream's URL. */
 export function snippets({ title, name, push, source }, stream) {
   const snapshot = `${stream}/snapshot`;
   const all = [
@@ -29,7 +29,7 @@ export function snippets({ title, name, push, source }, stream) {
   return all;
 }
 
-/** Puts them into `list`, each with a button that copies it. `say` tells that it was done. */
+/** Shows the pairs in `list`, each with a button that copies it. `say` announces the copy. */
 export function show(list, pairs, say) {
   const items = pairs.map(([label, text]) => {
     const item = document.createElement("div");
@@ -37,7 +37,7 @@ export function show(list, pairs, say) {
     const heading = document.createElement("h3");
     heading.textContent = label;
     const pre = document.createElement("pre");
-    // Long lines scroll, by keyboard too.
+    // Focusable, so that long lines can be scrolled by keyboard.
     pre.tabIndex = 0;
     pre.setAttribute("aria-label", label);
     pre.setAttribute("role", "region");
@@ -61,13 +61,13 @@ export function show(list, pairs, say) {
   list.replaceChildren(...items);
 }
 
-/** Browsers give pages the clipboard over TLS and on localhost only; elsewhere the selection is copied. */
+/** Copies a text. Browsers offer the clipboard only over TLS and on localhost; elsewhere the selection is copied. */
 async function copy(text, element) {
   if (navigator.clipboard) {
     try {
       return await navigator.clipboard.writeText(text);
     } catch {
-      // Not allowed: go on as without.
+      // Not allowed: copy the selection instead.
     }
   }
   getSelection().selectAllChildren(element);

@@ -1,7 +1,7 @@
-// A small graph of the last minutes: how many pictures a second came. The server has counted before the page was there.
+// A small graph of the frame rate in the last minutes. It starts with the history of the server.
 
 const SVG = "http://www.w3.org/2000/svg";
-/** Five minutes in the server's steps. */
+/** The number of values in five minutes. */
 const REMEMBERED = 150;
 const STEP_S = 2;
 const HEIGHT = 20;
@@ -21,17 +21,17 @@ export class Spark {
     svg.append(this.#area, this.#line);
   }
 
-  /** Begins with what the server has counted, oldest first. */
+  /** Starts with the server's history, oldest first. */
   fill(values) {
     this.#values = values.slice(-REMEMBERED);
     this.#before = null;
     this.#draw();
   }
 
-  /** So many pictures have come in all, at this time. */
+  /** Adds a measurement: the total number of frames at a time. */
   count(frames, time) {
     const before = this.#before;
-    // A count that went back is another run of the server's.
+    // A count that went back means that the server was restarted.
     if (before === null || frames < before.frames) {
       this.#before = { frames, time };
       return;
@@ -45,7 +45,7 @@ export class Spark {
 
   #draw() {
     if (this.#values.length === 0) return;
-    // Room above, so that a steady rate is not at the edge.
+    // Space above, so that a steady rate is not at the edge.
     const most = Math.max(1, ...this.#values) * 1.15;
     const first = REMEMBERED - this.#values.length;
     const points = this.#values.map(

@@ -1,13 +1,13 @@
-// One stream on the board: its picture, and how it is doing.
+// One stream on the dashboard: its picture and its state.
 
 import { Spark } from "./spark.js";
 import * as words from "./words.js";
 
-/** A picture older than this is stale, and older than three times the usual distance between pictures. */
+/** A frame is stale if it is older than this, and older than three times the usual interval. */
 const STALE_S = 5;
-/** A tile that changes its size less than this keeps its subscription. */
+/** A tile whose size changes by less than this factor keeps its subscription. */
 const SAME_SIZE = 1.15;
-/** More than anybody needs in a tile, but not in a picture that fills the window. */
+/** The frame rate of a small tile; one that is wider than `LARGE` gets all frames. */
 const TILE_FPS = 15;
 const LARGE = 960;
 
@@ -42,13 +42,13 @@ export class Tile {
     this.title.href = address;
   }
 
-  /** Whether the tile can be seen; only then its pictures are asked for. */
+  /** Whether the tile is visible; only visible tiles subscribe to frames. */
   set onScreen(seen) {
     this.#onScreen = seen;
     this.fit();
   }
 
-  /** Asks for pictures of the size that the tile has now, or for none. */
+  /** Subscribes with the current size of the tile, or unsubscribes if it is not visible. */
   fit() {
     const { width, height } = this.canvas.getBoundingClientRect();
     if (!this.#onScreen || document.hidden || width === 0) {
@@ -79,7 +79,7 @@ export class Tile {
     this.#hasPicture = true;
   }
 
-  /** Shows what the report says of this stream. */
+  /** Shows the state of the stream from a report. */
   update(stream, report) {
     this.title.textContent = stream.title;
     this.canvas.setAttribute("aria-label", `Live picture of ${stream.title}`);
@@ -92,7 +92,7 @@ export class Tile {
     this.spark.count(stream.frames_in, report.time);
   }
 
-  /** Slow streams are not stale: the usual distance of their pictures counts. */
+  /** Returns whether the newest frame is stale, relative to the usual interval of the stream. */
   #isStale({ state, frame_age_s: age }) {
     if (state !== "live" || age === null) return false;
     if (age < this.#lastAge) this.#usualAge = Math.max(this.#lastAge, this.#usualAge * 0.8);
@@ -102,7 +102,7 @@ export class Tile {
 
   #showFacts(stream, report) {
     const { time: before, bytes } = this.#before;
-    // Reports that come at once, for a change of state, are too near to measure by.
+    // A report sent for a change of state follows too soon to measure a rate.
     if (report.time - before > 0.9) {
       this.#rate = before > 0 ? Math.max(0, stream.bytes_in - bytes) / (report.time - before) : null;
       this.#before = { time: report.time, bytes: stream.bytes_in };
@@ -120,16 +120,16 @@ export class Tile {
     const lines = [];
     let command = null;
     if (stale) {
-      lines.push(`No new picture for ${words.span(stream.frame_age_s)}`);
+      lines.push(`No new frame for ${words.span(stream.frame_age_s)}`);
     } else if (stream.state === "waiting" && stream.push && stream.frames_in === 0) {
       const token = stream.push === "token" ? " -H 'Authorization: Bearer TOKEN'" : "";
-      lines.push("Nothing pushed yet. Push a picture:");
+      lines.push("No frame received yet. Push a picture:");
       command = `curl${token} --data-binary @picture.jpg ${new URL(`streams/${stream.name}/frame`, location)}`;
     } else if (stream.state === "waiting") {
       lines.push(stream.reason, `since ${words.timeOfDay(stream.since)}`);
       if (stream.next_try_in_s !== null) lines.push(`next try in ${Math.ceil(stream.next_try_in_s)} s`);
     } else if (stream.state !== "live") {
-      lines.push(stream.state === "stopped" ? "stopped" : "waiting for the first picture…");
+      lines.push(stream.state === "stopped" ? "stopped" : "waiting for the first frame…");
     } else if (!this.#hasPicture) {
       lines.push("loading…");
     }
@@ -143,7 +143,7 @@ export class Tile {
     this.note.replaceChildren(span, ...(command ? [code] : []));
   }
 
-  /** Lets go of everything. */
+  /** Removes the tile and its subscription. */
   remove() {
     this.#subscription?.end();
     this.element.remove();

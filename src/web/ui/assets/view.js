@@ -1,4 +1,4 @@
-// One stream at full size: the stream itself, as any page would embed it, and its addresses.
+// The page of one stream: the stream in an <img>, its status, and its URLs for other programs.
 
 import { history, session } from "./api.js";
 import { Live } from "./live.js";
@@ -21,26 +21,26 @@ function say(text) {
   byId("said").textContent = text;
 }
 
-/** A new query each time, or the browser shows the answer that has ended. */
+/** Opens the stream with a new query each time; otherwise the browser shows the response that has ended. */
 function showStream() {
   picture.src = `${address}?page=${Date.now()}`;
 }
 
-// The connection that carries reports breaks when that of the picture does, and only this one says so.
+// The connection of the reports breaks when that of the picture does, and only the former fires an event.
 live.addEventListener("connected", () => {
   byId("lost").hidden = true;
   showStream();
   history(name).then((fps) => spark.fill(fps[name] ?? []));
 });
 live.addEventListener("lost", ({ detail: seconds }) => {
-  byId("lost").textContent = `framecast does not answer; next try in ${words.span(Math.max(1, seconds))}`;
+  byId("lost").textContent = `No connection to framecast; next try in ${words.span(Math.max(1, seconds))}`;
   byId("lost").hidden = false;
   say(byId("lost").textContent);
 });
 picture.addEventListener("error", () => setTimeout(showStream, 1000));
 
 live.addEventListener("report", ({ detail: report }) => {
-  // The mosaic of all streams is not one of them.
+  // Reports do not contain the mosaic of all streams.
   const stream = report.streams.find((each) => each.name === name);
   if (stream) showReport(stream, report);
   else fetchReport(report);
@@ -66,13 +66,13 @@ function showReport(stream, report) {
   spark.count(stream.frames_in, report.time);
   showFacts(facts(stream, report));
   showPast(stream.replay);
-  // Only when something of it has changed: a selection in it would be lost.
+  // Only after a change, because replacing the texts clears a selection.
   const now = JSON.stringify([stream.title, stream.push]);
   if (now !== shown) snippets.show(byId("snippets"), snippets.snippets(stream, address), say);
   shown = now;
 }
 
-/** Which of several sources is used, and what is wrong with the others. */
+/** Returns the facts about the sources: which one is used, and why the others are not. */
 function sources({ source, sources: several }) {
   if (!several) return [["Source", source]];
   return several.map(({ type, place, state, reason }, n) => {
@@ -83,22 +83,22 @@ function sources({ source, sources: several }) {
 
 function facts(stream, report) {
   const all = sources(stream);
-  if (stream.size) all.push(["Size", `${stream.size.width} × ${stream.size.height}, ${words.size(stream.frame_bytes)} a picture`]);
+  if (stream.size) all.push(["Size", `${stream.size.width} × ${stream.size.height}, ${words.size(stream.frame_bytes)} per frame`]);
   let rate = "";
   if (before && report.time > before.time) {
     rate = `, ${words.rate(Math.max(0, stream.bytes_in - before.bytes) / (report.time - before.time))}`;
   }
   before = { time: report.time, bytes: stream.bytes_in };
-  all.push(["Comes", `${words.fps(stream.fps_in)}${rate}`]);
-  all.push(["Viewers", `${stream.viewers}, this page among them`]);
-  all.push(["Since", `${words.timeOfDay(stream.since)} (${words.span(report.time - stream.since)})`]);
-  if (stream.reconnects > 0) all.push(["Reconnected", words.plural(stream.reconnects, "time")]);
+  all.push(["Rate", `${words.fps(stream.fps_in)}${rate}`]);
+  all.push(["Viewers", `${stream.viewers}, including this page`]);
+  all.push(["State since", `${words.timeOfDay(stream.since)} (${words.span(report.time - stream.since)})`]);
+  if (stream.reconnects > 0) all.push(["Reconnects", String(stream.reconnects)]);
   const dropped = Object.entries(stream.dropped).filter(([, count]) => count > 0);
   if (dropped.length > 0) all.push(["Dropped", dropped.map(([why, count]) => `${count} ${why}`).join(", ")]);
-  if (stream.skipped > 0) all.push(["Skipped by slow viewers", String(stream.skipped)]);
+  if (stream.skipped > 0) all.push(["Skipped", `${words.plural(stream.skipped, "frame")} by slow viewers`]);
   const quirks = Object.entries(stream.quirks);
-  if (quirks.length > 0) all.push(["Its own way", quirks.map(([quirk, count]) => `${quirk} (${count})`).join(", ")]);
-  if (stream.saving) all.push(["On disk", `${stream.saving.state}${stream.saving.reason ? `: ${stream.saving.reason}` : ""}`]);
+  if (quirks.length > 0) all.push(["Quirks", quirks.map(([quirk, count]) => `${quirk} (${count})`).join(", ")]);
+  if (stream.saving) all.push(["Recording", `${stream.saving.state}${stream.saving.reason ? `: ${stream.saving.reason}` : ""}`]);
   return all;
 }
 
@@ -116,13 +116,13 @@ function showFacts(pairs) {
 function showPast(replay) {
   byId("past").hidden = replay === null;
   if (replay === null) return;
-  byId("kept").textContent = `${words.span(replay.span_s)} are kept: ${words.plural(replay.frames, "picture")}, ${words.size(replay.bytes)}.`;
+  byId("kept").textContent = `The last ${words.span(replay.span_s)}: ${words.plural(replay.frames, "frame")}, ${words.size(replay.bytes)}.`;
 }
 
 byId("replay").addEventListener("click", () => {
-  // It goes on with the present by itself.
+  // It continues with the live stream.
   picture.src = `${address}/replay?then=live&speed=${byId("speed").value}&page=${Date.now()}`;
-  say("Playing the last seconds");
+  say("Playing the replay");
 });
 byId("format").addEventListener("change", showClip);
 byId("fill").addEventListener("click", () => document.querySelector(".stage").requestFullscreen?.());

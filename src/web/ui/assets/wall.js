@@ -1,12 +1,12 @@
-// The pictures alone, filling the window: all of them, or one. For a screen on the wall.
+// Full screen: only the pictures, filling the window; all of them, or one.
 
 import * as settings from "./settings.js";
 
-/** In the address: all of them. No stream has such a name. */
+/** The value of `full` for all streams. No stream has such a name. */
 const ALL = "*";
 const RATIO = 16 / 9;
 
-/** How many columns show `count` tiles as large as possible in a window of this size. */
+/** Returns the number of columns that makes `count` tiles largest in a window of this size. */
 function bestColumns(count, width, height) {
   let best = { columns: 1, size: 0 };
   for (let columns = 1; columns <= count; columns += 1) {
@@ -17,7 +17,7 @@ function bestColumns(count, width, height) {
   return best.columns;
 }
 
-/** Minds the address's `full`, the button for it, and keys: F on a tile shows it alone, Escape leaves. */
+/** Handles the URL's `full`, its button, and keys: F on a tile shows it alone, Escape exits. */
 export function wall(board, changed) {
   const button = document.getElementById("wall");
   const leave = document.getElementById("leave");
@@ -37,7 +37,7 @@ export function wall(board, changed) {
   function enter(what) {
     settings.write({ full: what });
     show();
-    // Refused where the browser has none; the pictures fill the window all the same.
+    // Refused by browsers without full screen; the pictures fill the window anyway.
     document.documentElement.requestFullscreen?.().then(() => (entered = true), () => {});
     leave.focus();
   }

@@ -1,13 +1,13 @@
-// Who watches a stream: for administrators.
+// The list of viewers of a stream, for administrators.
 
 import { ask } from "./api.js";
 import * as words from "./words.js";
 
 const LOOK_EVERY_MS = 2000;
-/** More than anybody reads; the count above the list says how many there are. */
+/** The maximum number of rows; the status shows the number of viewers. */
 const SHOWN = 100;
 
-/** Shows in `section` who watches the stream `name`, and looks again as long as the page is seen. */
+/** Lists the viewers of the stream `name` in `section`, and updates the list while the page is visible. */
 export function showWatching(section, name) {
   const rows = section.querySelector("tbody");
   const none = section.querySelector("#nobody");
@@ -22,7 +22,7 @@ export function showWatching(section, name) {
       none.hidden = viewers.length > 0;
       section.hidden = false;
     } catch {
-      // The next look says more.
+      // Retried at the next update.
     }
   }
 
@@ -34,7 +34,7 @@ function row(viewer) {
   const seconds = Date.now() / 1000 - viewer.since;
   const cells = [
     String(viewer.id),
-    [viewer.user, viewer.client ?? "this machine"].filter(Boolean).join(", "),
+    [viewer.user, viewer.client ?? "Unix socket"].filter(Boolean).join(", "),
     viewer.agent ?? "",
     viewer.kind.replaceAll("_", " "),
     words.span(seconds),

@@ -1,4 +1,4 @@
-// How things are said. Pure.
+// Formatting of numbers, times and quantities. Pure.
 
 const number = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -33,8 +33,8 @@ export function span(seconds) {
   return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} days`;
 }
 
-/** The time of day of a Unix time, in the reader's way. */
+/** Formats the time of day of a Unix time, in the browser's locale. */
 export const timeOfDay = (unixSeconds) => clock.format(new Date(unixSeconds * 1000));
 
-/** A command or reason in quotes that a shell leaves alone. */
+/** Quotes a text for a shell. */
 export const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,120 +1,41 @@
-//! A graph as a picture: title, legend with the last values, axes, and the lines.
+//! Draws a chart: title, legend with the last values, axes, and the lines.
+
+mod palette;
+mod plot;
+mod series;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
-use jiff::tz::TimeZone;
+use palette::{Palette, palette};
+pub(super) use plot::Graph;
+use plot::{Plot, color};
+use series::{bars, lines};
 
 use super::{
     axis::{ValueAxis, time_ticks},
-    points::Point,
-    stroke::{Mask, thinned},
+    stroke::Mask,
 };
 use crate::{
-    config::{ChartConfig, ChartStyle, Color, Theme},
+    config::ChartStyle,
     imaging::{
         Quality,
         codec::codec,
         raster::{
-            canvas::{Area, Canvas, mix, rgb},
+            canvas::{Area, Canvas},
             fonts::{self, Style},
         },
     },
-    source::generated::RenderError,
+    source::generated::error::RenderError,
 };
 
-/// Colours of one theme.
-struct Palette {
-    top: Color,
-    bottom: Color,
-    title: Color,
-    text: Color,
-    faint: Color,
-    grid: Color,
-    axis: Color,
-    series: [Color; 8],
-}
-
-static DARK: Palette = Palette {
-    top: rgb(0x1d232c),
-    bottom: rgb(0x11151b),
-    title: rgb(0xf3f5f8),
-    text: rgb(0xc2c9d3),
-    faint: rgb(0x8b95a3),
-    grid: rgb(0x2a313c),
-    axis: rgb(0x4a5462),
-    series: [
-        rgb(0x5aa9ff),
-        rgb(0xffb454),
-        rgb(0x6fdc9c),
-        rgb(0xff6f91),
-        rgb(0xb794ff),
-        rgb(0x4dd8e6),
-        rgb(0xf2e15c),
-        rgb(0xff8a5c),
-    ],
-};
-
-static LIGHT: Palette = Palette {
-    top: rgb(0xffffff),
-    bottom: rgb(0xf6f8fa),
-    title: rgb(0x1b212a),
-    text: rgb(0x3a4452),
-    faint: rgb(0x6b7685),
-    grid: rgb(0xe4e8ed),
-    axis: rgb(0xb4bcc7),
-    series: [
-        rgb(0x1f6feb),
-        rgb(0xd97706),
-        rgb(0x15803d),
-        rgb(0xdb2777),
-        rgb(0x7c3aed),
-        rgb(0x0891b2),
-        rgb(0xa16207),
-        rgb(0xdc2626),
-    ],
-};
-
-/// Share of a line's colour in the area beneath it, at its upper and its lower end.
-const AREA_SHARES: (f32, f32) = (0.42, 0.04);
-
-/// The data and settings of a drawn chart.
-#[derive(Debug)]
-pub(super) struct Graph<'a> {
-    pub(super) config: &'a ChartConfig,
-    pub(super) title: &'a str,
-    /// The right end of the time axis, in seconds since the epoch.
-    pub(super) now: f64,
-    pub(super) zone: &'a TimeZone,
-    pub(super) series: &'a [Vec<Point>],
-}
-
-/// Draws a graph as a JPEG. Takes some milliseconds: belongs in the pool.
+/// Draws a chart as a JPEG. Takes some milliseconds, so it belongs in the CPU pool.
 pub(super) fn draw(graph: &Graph<'_>) -> Result<Bytes, RenderError> {
     Ok(codec().encode(paint(graph)?.pixels(), Quality::LETTERS)?)
 }
 
-/// Where the lines are, and how time and values become places there.
-pub(super) struct Plot {
-    pub(super) area: Area,
-    pub(super) axis: ValueAxis,
-    start: f64,
-    end: f64,
-}
-
-impl Plot {
-    pub(super) fn x(&self, time: f64) -> f32 {
-        let share = ((time - self.start) / (self.end - self.start)) as f32;
-        self.area.x as f32 + share * self.area.width as f32
-    }
-
-    pub(super) fn y(&self, value: f64) -> f32 {
-        // Far outside is as good as anything outside, and has no trouble with large numbers.
-        let share = self.axis.share(value).clamp(-2.0, 3.0);
-        (self.area.y + self.area.height) as f32 - share * self.area.height as f32
-    }
-}
-
 fn paint(graph: &Graph<'_>) -> Result<Canvas, RenderError> {
-    let palette = palette(graph);
+    let palette = palette(graph.config.theme);
     let mut canvas = Canvas::new(graph.config.size, palette.bottom)?;
     canvas.slope(canvas.area(), palette.top, palette.bottom);
     let letters = letter_size(&canvas);
@@ -130,23 +51,12 @@ fn paint(graph: &Graph<'_>) -> Result<Canvas, RenderError> {
     Ok(canvas)
 }
 
-fn palette(graph: &Graph<'_>) -> &'static Palette {
-    match graph.config.theme {
-        Theme::Dark => &DARK,
-        Theme::Light => &LIGHT,
-    }
-}
-
-fn color(graph: &Graph<'_>, palette: &Palette, series: usize) -> Color {
-    graph.config.series[series].color.unwrap_or(palette.series[series % palette.series.len()])
-}
-
-/// Height of the letters: what can be read at arm's length, and no more.
+/// Returns the height of the letters: readable at arm's length, and no more.
 fn letter_size(canvas: &Canvas) -> f32 {
     (canvas.width() as f32 / 58.0).min(canvas.height() as f32 / 28.0).clamp(9.0, 30.0)
 }
 
-/// Draws title and legend, and finds the room that is left.
+/// Draws title and legend, and returns the area that is left.
 fn plot(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32) -> Plot {
     let (width, height) = (canvas.width(), canvas.height());
     let pad = (letters * 1.4) as i32;
@@ -156,7 +66,7 @@ fn plot(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32)
     let ticks = (height as f32 / letters / 5.5) as usize;
     let axis = ValueAxis::new(&graph.config.y, values, grounded, ticks.clamp(2, 8));
     let mut top = (letters * 1.1) as i32;
-    // A small picture has room for nothing but the lines.
+    // A small picture has space for nothing but the lines.
     if height as f32 > letters * 9.0 {
         let style = Style::new(letters * 1.35, palette.title).wrapped(1);
         let room = width - 2 * pad;
@@ -175,7 +85,7 @@ fn plot(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32)
     Plot { area, axis, start, end: graph.now }
 }
 
-/// One entry a series: its colour, its label, its last value. Returns where it ends.
+/// Draws one entry for each series: its colour, label and last value. Returns its lower end.
 fn legend(
     graph: &Graph<'_>,
     canvas: &mut Canvas,
@@ -213,7 +123,7 @@ fn legend(
     y + line
 }
 
-/// Lines across and upright, and what they stand for.
+/// Draws the grid lines and their labels.
 fn grid(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32, plot: &Plot) {
     let Area { x, y, width, height } = plot.area;
     let style = Style::new(letters, palette.faint);
@@ -261,107 +171,3 @@ fn nothing_yet(mut canvas: Canvas, palette: &Palette, letters: f32, plot: &Plot)
     fonts::draw(&mut canvas, text, style, middle);
     canvas
 }
-
-/// Later series lie over earlier ones; all areas lie beneath all lines.
-fn lines(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32, plot: &Plot) {
-    let radius = (letters * 0.075).max(0.9);
-    let paths: Vec<Vec<(f32, f32)>> = graph
-        .series
-        .iter()
-        .map(|points| {
-            let places: Vec<_> =
-                points.iter().map(|point| (plot.x(point.time), plot.y(point.value))).collect();
-            thinned(&places)
-        })
-        .collect();
-    if graph.config.style == ChartStyle::Area {
-        for (number, path) in paths.iter().enumerate() {
-            area(canvas, plot, path, color(graph, palette, number));
-        }
-    }
-    // A line at the end of the scale keeps its width, and the last value its dot.
-    let room = (radius + letters * 0.3) as i32 + 1;
-    let Area { x, y, width, height } = plot.area;
-    let around = Area { x, y: y - room, width: width + room, height: height + 2 * room };
-    for (number, path) in paths.iter().enumerate() {
-        let color = color(graph, palette, number);
-        let mut mask = Mask::new(around);
-        for pair in path.windows(2) {
-            mask.line(pair[0], pair[1], radius);
-        }
-        if let Some(&last) = path.last() {
-            mask.line(last, last, letters * 0.24);
-        }
-        mask.paint(canvas, color);
-    }
-}
-
-/// The area between a line and the ground, fading downwards.
-fn area(canvas: &mut Canvas, plot: &Plot, path: &[(f32, f32)], color: Color) {
-    let Area { x, y, width, height } = plot.area;
-    let ground = plot.y(plot.axis.min.max(0.0).min(plot.axis.max));
-    let mut after = 0;
-    for column in x..x + width {
-        let at = column as f32 + 0.5;
-        while after < path.len() && path[after].0 <= at {
-            after += 1;
-        }
-        let (Some(from), Some(to)) = (after.checked_sub(1).and_then(|n| path.get(n)), path.get(after)) else {
-            continue;
-        };
-        let line = from.1 + (to.1 - from.1) * (at - from.0) / (to.0 - from.0).max(1e-6);
-        let (top, bottom) = (line.min(ground), line.max(ground));
-        let rows = (top.floor() as i32).max(y)..(bottom.ceil() as i32).min(y + height);
-        for row in rows {
-            let depth = ((row as f32 + 0.5 - ground).abs() / height as f32).clamp(0.0, 1.0);
-            let share = AREA_SHARES.1 + (AREA_SHARES.0 - AREA_SHARES.1) * depth;
-            canvas.blend(column, row, color, (share * 255.0) as u8);
-        }
-    }
-}
-
-/// Columns of slots of time, side by side by series, each as high as the mean of its points.
-fn bars(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32, plot: &Plot) {
-    let Area { x, y, width, height } = plot.area;
-    let series = graph.series.len() as f64;
-    let room = f64::from(width) / graph.config.window.as_secs_f64().max(1e-3);
-    // Slots stand on whole steps of the clock, so that columns move and do not flicker.
-    let slot = slot_seconds(f64::from(letters) * (0.7 + 0.5 * series) / room);
-    let ground = plot.y(plot.axis.min.max(0.0).min(plot.axis.max));
-    for (number, points) in graph.series.iter().enumerate() {
-        let color = color(graph, palette, number);
-        let of_slot = |a: &Point, b: &Point| (a.time / slot).floor() == (b.time / slot).floor();
-        for column in points.chunk_by(of_slot) {
-            let mean = column.iter().map(|point| point.value / column.len() as f64).sum::<f64>();
-            let start = (column[0].time / slot).floor() * slot;
-            let each = slot * 0.78 / series;
-            let from = start + slot * 0.11 + each * number as f64;
-            let (left, right) = (plot.x(from).round() as i32, plot.x(from + each * 0.92).round() as i32);
-            let (left, right) = (left.max(x), right.min(x + width));
-            let (top, bottom) = (plot.y(mean).min(ground), plot.y(mean).max(ground));
-            let (top, bottom) = (top.max(y as f32), bottom.min((y + height) as f32));
-            if right < left || bottom <= top {
-                continue;
-            }
-            let body = Area {
-                x: left,
-                y: top.ceil() as i32,
-                width: (right - left).max(1),
-                height: bottom.round() as i32 - top.ceil() as i32,
-            };
-            canvas.slope(body, color, mix(color, palette.bottom, 0.45));
-            let soft = ((top.ceil() - top) * 255.0) as u8;
-            (body.x..body.x + body.width).for_each(|column| canvas.blend(column, body.y - 1, color, soft));
-        }
-    }
-}
-
-/// The length of a slot of at least so many seconds.
-fn slot_seconds(least: f64) -> f64 {
-    const STEPS: [f64; 16] =
-        [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 21_600.0];
-    STEPS.into_iter().find(|step| *step >= least).unwrap_or(86_400.0)
-}
-
-#[cfg(test)]
-mod tests;

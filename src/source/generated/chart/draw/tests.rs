@@ -1,5 +1,11 @@
+use jiff::tz::TimeZone;
+
 use super::*;
-use crate::{config::Color, source::generated::chart::points::tests::config};
+use crate::{
+    config::{Color, Theme},
+    imaging::raster::canvas::rgb,
+    source::generated::chart::points::{Point, tests::config},
+};
 
 const NOW: f64 = 1_800_000_000.0;
 
@@ -26,7 +32,7 @@ fn is_near(a: Color, b: Color) -> bool {
     [(a.r, b.r), (a.g, b.g), (a.b, b.b)].iter().all(|(a, b)| a.abs_diff(*b) < 30)
 }
 
-/// The rows of a column in which a colour stands.
+/// Returns the rows of a column that have a colour.
 fn rows_of(canvas: &Canvas, x: i32, color: Color) -> Vec<i32> {
     (0..canvas.height()).filter(|y| is_near(at(canvas, x, *y), color)).collect()
 }
@@ -39,7 +45,7 @@ fn a_line_stands_at_the_height_of_its_value_in_its_colour() {
         graph_of(yaml, &[constant(value)], |graph| {
             let canvas = paint(graph).unwrap();
             let mut scratch = Canvas::new(graph.config.size, rgb(0)).unwrap();
-            let plot = plot(graph, &mut scratch, &DARK, letter_size(&canvas));
+            let plot = plot(graph, &mut scratch, palette(Theme::Dark), letter_size(&canvas));
             let wanted = (plot.area.y + plot.area.height) as f32 - share * plot.area.height as f32;
             for x in [plot.area.x + 5, plot.area.x + plot.area.width / 2] {
                 let rows = rows_of(&canvas, x, red);
@@ -54,7 +60,7 @@ fn a_line_stands_at_the_height_of_its_value_in_its_colour() {
 
 #[test]
 fn a_rise_goes_from_the_lower_left_to_the_upper_right() {
-    let blue = DARK.series[0];
+    let blue = palette(Theme::Dark).series[0];
     let rise = points((0..=300).rev().map(|age| (f64::from(age), 300.0 - f64::from(age))));
     graph_of("series: [a], size: 640x360, y: {min: 0, max: 300}", &[rise], |graph| {
         let canvas = paint(graph).unwrap();

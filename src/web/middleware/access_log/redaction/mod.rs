@@ -17,7 +17,7 @@ use actix_web::{HttpRequest, http::Method};
 use url::form_urlencoded;
 pub(super) use user_agent::agent;
 
-use crate::web::WebState;
+use crate::web::state::WebState;
 
 /// Query parameters that are logged, with their values. All others may contain anything.
 const PARAMETERS: [(&str, Values); 22] = [
@@ -60,11 +60,11 @@ const METHODS: [Method; 9] = [
     Method::CONNECT,
 ];
 
-/// Most digits of a number that is logged before its fraction. With as many, a credential could be guessed
-/// within an hour at the rate that the limits on guesses allow. A PIN has more.
+/// The maximum number of digits before the fraction of a number that is logged. A credential of as many could
+/// be guessed within an hour at the rate that the limits on guesses allow. A PIN has more.
 const MAX_DIGITS: usize = 3;
 
-/// Most digits of a fraction: a frame rate of 29.97.
+/// The maximum number of digits of a fraction: a frame rate of 29.97.
 const MAX_FRACTION: usize = 2;
 
 /// Usual widths and heights of pictures that have more digits.
@@ -76,11 +76,11 @@ const SIZES: [&str; 19] = [
 /// Replaces a value that is not logged.
 const STARS: &str = "***";
 
-/// Longest part of a query that is looked at, in bytes: our own are shorter.
+/// The maximum length of a query that is read, in bytes: framecast's own are shorter.
 const MAX_TARGET: usize = 256;
 
-/// Most parameters that are looked at. A line costs at most as many look-ups of streams, besides those of its
-/// path.
+/// The maximum number of parameters that are read. A line costs at most as many look-ups of streams, besides
+/// those of its path.
 const MAX_PARAMETERS: usize = 16;
 
 /// Values of a parameter that are logged.
@@ -122,7 +122,7 @@ pub(super) fn method(request: &HttpRequest) -> Method {
 
 /// Returns the path and the query.
 pub(super) fn target(state: &WebState, request: &HttpRequest) -> String {
-    let is_stream = |text: &str| text.parse().is_ok_and(|name| state.registry.get(&name).is_some());
+    let is_stream = |text: &str| text.parse().is_ok_and(|name| state.streams.registry.get(&name).is_some());
     let path = match request.match_pattern() {
         Some(pattern) => path(&pattern, |name| request.match_info().get(name), is_stream),
         None => format!("/{STARS}"),

@@ -8,17 +8,17 @@
 
 use super::{STARS, cut, cut_before};
 
-/// Longest `User-Agent` that is read, in bytes: that of a browser. This bounds the work, too: each word is
-/// looked up in the two lists.
+/// The maximum length of a `User-Agent` that is read, in bytes: that of a browser. This bounds the work, too:
+/// each word is looked up in the two lists.
 const MAX_AGENT: usize = 160;
 
-/// Most numbers in a version.
+/// The maximum number of numbers in a version.
 const MAX_PARTS: usize = 4;
 
-/// Most digits of a version's number: that of a build of Windows.
+/// The maximum number of digits of a version's number: that of a build of Windows.
 const MAX_DIGITS: usize = 5;
 
-/// Most digits of a version's first number if it is not a year. A PIN has more.
+/// The maximum number of digits of a version's first number if it is not a year. A PIN has more.
 const MAX_FIRST: usize = 3;
 
 /// Names that are logged if a version follows: programs, libraries and parts of browsers. Sorted.
@@ -45,7 +45,7 @@ const PROGRAMS: [&str; 165] = [
     "streamlink", "superagent", "tinyCam", "undici", "ureq", "urllib3", "uvicorn", "vlc", "wget", "xine",
 ];
 
-/// Words that are logged alone, too: systems, processors, and names that are sent without a version. Sorted.
+/// Words that are logged also without a version: systems, processors, and names. Sorted.
 #[rustfmt::skip]
 const WORDS: [&str; 70] = [
     "Android", "AppleTV", "BSD", "Blackbox", "CFNetwork", "CPU", "CrOS", "Debian", "ESP32HTTPClient",
@@ -60,7 +60,7 @@ const WORDS: [&str; 70] = [
 /// Parts of browsers' versions that are the same in all of them.
 const FROZEN: [&str; 2] = ["15E148", "20100101"];
 
-/// Texts between words that are logged. In place of any other a space is.
+/// Separators that are logged. Any other becomes a space.
 const SEPARATORS: [&str; 13] = ["", " ", "/", ":", ";", ",", "(", ")", " (", ") ", ") (", "; ", ", "];
 
 /// Returns the known names in `User-Agent`, and stars in place of anything else.

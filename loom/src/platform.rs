@@ -1,0 +1,4 @@
+//! Locks and channels.
+
+#[path = "../../src/platform/sync.rs"]
+pub(crate) mod sync;

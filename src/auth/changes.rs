@@ -1,0 +1,25 @@
+//! Changes of the rules, which everything that is held open watches.
+
+use crate::platform::sync::watch;
+
+/// Notifies all leases of changes that may end them.
+#[derive(Debug)]
+pub(super) struct Changes(watch::Sender<()>);
+
+impl Changes {
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(()))
+    }
+
+    /// Makes a change that may end leases, then notifies them: what they have seen before is out of date by
+    /// then.
+    pub(super) fn after(&self, change: impl FnOnce()) {
+        change();
+        self.0.send_replace(());
+    }
+
+    /// Returns a receiver that is notified after each change from now on.
+    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
+        self.0.subscribe()
+    }
+}

@@ -1,0 +1,284 @@
+//! The bus itself: holds the newest frame, numbers it, and notifies its readers.
+
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+
+use super::{
+    current::{Published, Showing},
+    replay_buffer::History,
+    stats::{StreamStats, Way},
+    subscribers::Audience,
+};
+use crate::{
+    config::SendFile,
+    media::{frame::Frame, multipart::writer::PreparedPart},
+    platform::sync::{Arc, AtomicU64, OnceLock, watch},
+};
+
+/// A bus: the newest frame of one stream and its counters.
+#[derive(Debug)]
+pub struct Bus {
+    showing: watch::Sender<Showing>,
+    last_seq: AtomicU64,
+    stats: Arc<StreamStats>,
+    audience: Audience,
+    send_file: OnceLock<SendFile>,
+    history: Option<History>,
+}
+
+/// A reader of a bus.
+pub type Subscriber = watch::Receiver<Showing>;
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self {
+            showing: watch::Sender::default(),
+            last_seq: AtomicU64::new(0),
+            stats: Arc::default(),
+            audience: Audience::default(),
+            send_file: OnceLock::new(),
+            history: None,
+        }
+    }
+}
+
+impl Bus {
+    /// Creates a bus, with a replay buffer if one is given.
+    pub fn with_history(history: Option<History>) -> Self {
+        Self { history, ..Self::default() }
+    }
+
+    /// Creates a bus that continues the counters of `before`: for a stream whose replay buffer cannot be
+    /// kept.
+    pub fn in_place_of(before: &Self, history: Option<History>) -> Self {
+        // Its recorder went with it.
+        before.stats.forget_saving();
+        Self { history, stats: before.stats.clone(), ..Self::default() }
+    }
+
+    /// Counts `frame` as one of the source's, processed in this `way`, and shows it.
+    pub fn show(&self, frame: Frame, way: Way) {
+        self.stats.count_frame_in(frame.jpeg().len(), frame.arrived(), way);
+        self.publish(frame);
+    }
+
+    /// Shows `frame` in place of the one before.
+    pub fn publish(&self, frame: Frame) {
+        self.publish_if(frame, |_| true);
+    }
+
+    /// Shows `frame` only while number `seq` (0: none) is still the newest: what was drawn about the past
+    /// must not cover a frame that came meanwhile.
+    pub fn publish_if_newest_is(&self, seq: u64, frame: Frame) {
+        self.publish_if(frame, |newest| newest == seq);
+    }
+
+    fn publish_if(&self, frame: Frame, condition: impl FnOnce(u64) -> bool) {
+        let part = PreparedPart::new(frame.jpeg().clone(), frame.taken());
+        let mut past = None;
+        self.showing.send_if_modified(|showing| {
+            if showing.closed || !condition(showing.newest.as_ref().map_or(0, |newest| newest.seq)) {
+                return false;
+            }
+            // Numbered under the channel's lock: two publishers cannot show their frames out of order.
+            let seq = self.last_seq.fetch_add(1, Ordering::Relaxed) + 1;
+            let published = Arc::new(Published::new(seq, frame, part));
+            if self.history.is_some() {
+                past = Some(published.clone());
+            }
+            showing.newest = Some(published);
+            showing.beat = 0;
+            showing.since = Some(Instant::now());
+            true
+        });
+        if let (Some(history), Some(past)) = (&self.history, past) {
+            history.push(&past);
+        }
+    }
+
+    /// Shows frame number `seq` again, unless a newer one has come.
+    pub fn repeat(&self, seq: u64) {
+        self.showing.send_if_modified(|showing| {
+            let current = showing.newest.as_ref().is_some_and(|newest| newest.seq == seq);
+            if current {
+                showing.beat += 1;
+                showing.since = Some(Instant::now());
+            }
+            current
+        });
+    }
+
+    /// Forgets the frame: whoever joins next must not see the past.
+    pub fn clear(&self) {
+        self.showing.send_if_modified(|showing| {
+            showing.beat = 0;
+            showing.newest.take().is_some()
+        });
+    }
+
+    /// Ends the stream for its viewers; no frame is shown any more.
+    pub fn close(&self) {
+        self.showing.send_modify(|showing| *showing = Showing { closed: true, ..Showing::default() });
+    }
+
+    /// Returns a new reader, to which the current frame counts as not yet seen.
+    pub fn subscribe(&self) -> Subscriber {
+        let mut subscriber = self.showing.subscribe();
+        subscriber.mark_changed();
+        subscriber
+    }
+
+    /// Returns the current frame and its state.
+    pub fn showing(&self) -> Showing {
+        self.showing.borrow().clone()
+    }
+
+    /// Sets how frames are sent to many viewers. Called once, before the first frame.
+    pub fn set_send_file(&self, setting: SendFile) {
+        // An error means that it was said before.
+        let _ = self.send_file.set(setting);
+    }
+
+    /// Returns how frames are sent to many viewers.
+    pub fn send_file(&self) -> SendFile {
+        self.send_file.get().copied().unwrap_or_default()
+    }
+
+    /// Returns the subscribers that the stream's fan-out shows each frame to.
+    pub fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
+    /// Returns the newest frame.
+    pub fn newest(&self) -> Option<Arc<Published>> {
+        self.showing.borrow().newest.clone()
+    }
+
+    /// Returns the frames of the last seconds, if the stream keeps them.
+    pub fn history(&self) -> Option<&History> {
+        self.history.as_ref()
+    }
+
+    /// Returns the counters of this stream.
+    pub fn stats(&self) -> &StreamStats {
+        &self.stats
+    }
+}
+
+#[cfg(not(loom))]
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::bus::stats::recording_status::SavingState;
+
+    #[test]
+    fn a_reader_takes_the_newest_and_sees_what_it_skipped() {
+        let bus = Bus::default();
+        let reader = bus.subscribe();
+        for _ in 0..3 {
+            bus.publish(tiny_frame());
+        }
+        assert_eq!(reader.borrow().newest.as_ref().unwrap().seq, 3);
+    }
+
+    #[test]
+    fn a_beat_repeats_only_the_frame_it_was_meant_for() {
+        let bus = Bus::default();
+        bus.publish(tiny_frame());
+        bus.repeat(1);
+        assert_eq!(bus.subscribe().borrow().beat, 1);
+        bus.publish(tiny_frame());
+        bus.repeat(1);
+        assert_eq!(bus.subscribe().borrow().beat, 0, "frame 1 is gone; nothing to repeat");
+    }
+
+    #[test]
+    fn clearing_forgets_the_frame_but_not_the_count() {
+        let bus = Bus::default();
+        bus.publish(tiny_frame());
+        bus.clear();
+        assert!(bus.newest().is_none());
+        bus.publish(tiny_frame());
+        assert_eq!(bus.newest().unwrap().seq, 2, "numbers never go back");
+    }
+
+    #[test]
+    fn what_was_drawn_about_the_past_does_not_cover_a_newer_frame() {
+        let bus = Bus::default();
+        let newest = || bus.newest().map(|newest| newest.seq);
+        bus.publish_if_newest_is(1, tiny_frame());
+        assert_eq!(newest(), None);
+        bus.publish_if_newest_is(0, tiny_frame());
+        assert_eq!(newest(), Some(1), "0 is none");
+        bus.publish_if_newest_is(1, tiny_frame());
+        assert_eq!(newest(), Some(2));
+        bus.publish_if_newest_is(1, tiny_frame());
+        assert_eq!(newest(), Some(2));
+    }
+
+    #[test]
+    fn a_closed_bus_shows_nothing_any_more() {
+        let bus = Bus::default();
+        bus.publish(tiny_frame());
+        bus.close();
+        bus.publish(tiny_frame());
+        bus.publish_if_newest_is(0, tiny_frame());
+        let showing = bus.showing();
+        assert!(showing.closed && showing.newest.is_none() && showing.since.is_none());
+    }
+
+    #[test]
+    fn a_new_reader_has_not_seen_the_present_frame() {
+        let bus = Bus::default();
+        bus.publish(tiny_frame());
+        let mut reader = bus.subscribe();
+        assert!(reader.has_changed().unwrap());
+        reader.mark_unchanged();
+        bus.repeat(2);
+        assert!(!reader.has_changed().unwrap(), "there is no such frame to repeat");
+        bus.clear();
+        assert!(reader.has_changed().unwrap());
+        reader.mark_unchanged();
+        bus.clear();
+        assert!(!reader.has_changed().unwrap(), "there is nothing to forget");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frame_is_dated_when_it_is_shown_and_shown_again() {
+        let bus = Bus::default();
+        let mut expected = Vec::new();
+        let mut seen = Vec::new();
+        for step in [|bus: &Bus| bus.publish(tiny_frame()), |bus: &Bus| bus.repeat(1)] {
+            tokio::time::advance(std::time::Duration::from_secs(1)).await;
+            step(&bus);
+            expected.push(Some(Instant::now()));
+            seen.push(bus.showing().since);
+        }
+        assert_eq!(seen, expected);
+        bus.clear();
+        assert_eq!(bus.showing().beat, 0);
+    }
+
+    #[test]
+    fn a_bus_in_place_of_another_goes_on_counting_without_its_recorder() {
+        let before = Bus::default();
+        before.stats().count_saved();
+        before.stats().note_saving(SavingState::Saving, None);
+        let after = Bus::in_place_of(&before, None);
+        assert_eq!((after.stats().saved(), after.stats().saving()), (1, None));
+        assert_eq!(after.send_file(), SendFile::default());
+        after.set_send_file(SendFile::Never);
+        after.set_send_file(SendFile::default());
+        assert_eq!(after.send_file(), SendFile::Never, "it is said once");
+    }
+
+    /// Returns the smallest picture that is a whole JPEG.
+    pub(crate) fn tiny_frame() -> Frame {
+        let mut jpeg = Vec::new();
+        jpeg_encoder::Encoder::new(&mut jpeg, 80)
+            .encode(&[128; 64], 8, 8, jpeg_encoder::ColorType::Luma)
+            .unwrap();
+        Frame::from_jpeg(jpeg.into()).unwrap()
+    }
+}

@@ -1,0 +1,207 @@
+//! Examines what a camera sends for a while, with the client and the parser that the relay uses. Keeps only
+//! the last picture and counters.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::{
+    config::{Environment, Limits, SourceConfig, UpstreamConfig, parse},
+    media::{
+        jpeg::JpegInfo,
+        multipart::{
+            boundary::ContentKind,
+            parser::{ParserLimits, Part, PartParser, Quirk},
+        },
+    },
+    source::{
+        Deadline, SourceError,
+        camera::answer::{Announced, Expected, Judged, judged},
+        http_client::{BodyDeadline, Response},
+    },
+};
+
+/// The bounds of a probe.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Maximum number of frames.
+    pub frames: u64,
+    /// Maximum duration.
+    pub within: Duration,
+}
+
+/// The observed properties of a body.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Number of whole pictures.
+    pub frames: u64,
+    /// Number of frames equal to the previous one; they say nothing about the rate.
+    pub repeats: u64,
+    /// Size of all frames together.
+    pub bytes: u64,
+    /// Size of the smallest frame.
+    pub smallest: usize,
+    /// Size of the largest frame.
+    pub largest: usize,
+    /// Arrival times of the first frame and of the last new one.
+    pub span: Option<(Instant, Instant)>,
+    /// Widths and heights, each pair once.
+    pub sizes: Vec<(u16, u16)>,
+    /// Properties of the last frame.
+    pub info: Option<JpegInfo>,
+    /// Quirks of the camera, each with its count.
+    pub quirks: Vec<(Quirk, u64)>,
+    /// Data skipped between frames, by reason, each with its count.
+    pub discards: Vec<(&'static str, u64)>,
+    /// The reason why the body ended before the bounds were reached.
+    pub ended: Option<Ended>,
+    /// The last frame's bytes.
+    pub last: Bytes,
+    single: bool,
+}
+
+/// The end of a body before the bounds of the probe were reached.
+#[derive(Debug)]
+pub enum Ended {
+    /// The camera closed the connection in an orderly way.
+    Orderly,
+    /// Anything else, in words.
+    Broken(String),
+}
+
+/// Parses a camera's URL as the configuration does.
+///
+/// # Errors
+/// The mistakes in the URL, without the URL.
+pub fn upstream(url: &str, insecure: bool) -> Result<UpstreamConfig, String> {
+    // Through JSON, which is YAML: any character of the URL stays what it is; `$` is not a variable here.
+    let url = serde_json::to_string(&url.replace("${", "$${")).expect("a text is always JSON");
+    let yaml = format!("streams: {{probe: {{source: {{type: mjpeg, url: {url}, insecure: {insecure}}}}}}}");
+    let config = parse(&yaml, "URL", &Environment::default()).map_err(|mistakes| {
+        let messages: Vec<_> = mistakes.mistakes().iter().map(|mistake| mistake.message.clone()).collect();
+        format!("the URL cannot be used: {}", messages.join("; "))
+    })?;
+    match config.streams.into_iter().next().and_then(|stream| stream.sources.into_iter().next()) {
+        Some(SourceConfig::Mjpeg(upstream)) => Ok(upstream),
+        _ => Err("the URL cannot be used".to_owned()),
+    }
+}
+
+/// Looks at an answer, as the sources of type `mjpeg` and `snapshot` do.
+///
+/// # Errors
+/// The status or the type of an answer that holds no pictures: the reason that a source would have.
+pub async fn look(
+    mut response: Response<'_>,
+    patience: Patience,
+    limits: &Limits,
+) -> Result<Seen, SourceError> {
+    let parser_limits =
+        ParserLimits { max_frame_bytes: limits.max_frame_bytes, max_header_bytes: limits.max_header_bytes };
+    let announced = Announced::read(&response, Expected::Stream)?;
+    let deadline = BodyDeadline::new(Deadline::FirstFrame, patience.within);
+    let Judged { kind, first, mut ended } = judged(&announced, &mut response, deadline).await?;
+    let multipart = matches!(kind, ContentKind::Multipart { .. });
+    let declared = response.content_length();
+    let mut parser = PartParser::new(kind, parser_limits);
+    let mut seen = Seen::default();
+    parser.push(&first);
+    loop {
+        seen.take(&mut parser, PartParser::next_part, patience.frames);
+        if ended {
+            seen.ended.get_or_insert(Ended::Orderly);
+            seen.take(&mut parser, PartParser::finish, patience.frames);
+        }
+        if seen.ended.is_some() || seen.frames >= patience.frames {
+            break;
+        }
+        match response.chunk(deadline).await {
+            Ok(Some(chunk)) => parser.push(&chunk),
+            Ok(None) => ended = true,
+            Err(SourceError::Late { .. }) if seen.frames > 0 => break,
+            Err(error) => seen.ended = Some(Ended::Broken(error.to_string())),
+        }
+    }
+    let whole = declared.is_some_and(|declared| seen.bytes <= declared);
+    seen.single = seen.frames == 1 && !multipart && (matches!(seen.ended, Some(Ended::Orderly)) || whole);
+    if seen.single {
+        // A picture of its own is no stream whose framing could be odd.
+        seen.quirks.retain(|(quirk, _)| *quirk != Quirk::BareJpegs);
+        if response.is_cut_off() {
+            add(&mut seen.quirks, Quirk::ShortBody, 1);
+        }
+    }
+    Ok(seen)
+}
+
+impl Seen {
+    /// Returns whether the answer is one picture and nothing else: the URL of snapshots.
+    pub fn is_snapshot(&self) -> bool {
+        self.single
+    }
+
+    /// Takes the frames that `next` returns, up to `most` in all.
+    fn take<E: std::fmt::Display>(
+        &mut self,
+        parser: &mut PartParser,
+        next: fn(&mut PartParser) -> Result<Option<Part>, E>,
+        most: u64,
+    ) {
+        while self.frames < most {
+            match next(parser) {
+                Ok(Some(part)) => self.frame(part),
+                Ok(None) => break,
+                Err(error) => {
+                    self.ended = Some(Ended::Broken(error.to_string()));
+                    break;
+                }
+            }
+        }
+        let events = parser.take_events();
+        events.quirks().for_each(|(quirk, times)| add(&mut self.quirks, quirk, times));
+        events.discards().for_each(|(why, times)| add(&mut self.discards, why.describe(), times));
+    }
+
+    /// Returns the rates of new frames and of bytes per second; none for a single frame.
+    pub fn rates(&self) -> Option<(f64, f64)> {
+        let span = self.span.map_or(Duration::ZERO, |(first, last)| last - first).as_secs_f64();
+        let new = self.frames - self.repeats;
+        (new > 1 && span > 0.0).then(|| ((new - 1) as f64 / span, self.bytes as f64 / span))
+    }
+
+    /// Returns why there is nothing to show, about the camera at `host`.
+    pub fn no_picture(&self, host: &str) -> String {
+        match &self.ended {
+            Some(Ended::Broken(why)) => format!("{host} sent no picture: {why}"),
+            _ => format!("{host} sent no picture"),
+        }
+    }
+
+    fn frame(&mut self, Part { jpeg, info }: Part) {
+        let bytes = jpeg.len();
+        self.smallest = if self.frames == 0 { bytes } else { self.smallest.min(bytes) };
+        self.largest = self.largest.max(bytes);
+        self.frames += 1;
+        self.bytes += bytes as u64;
+        if jpeg == self.last {
+            self.repeats += 1;
+        } else {
+            let now = Instant::now();
+            self.span = Some((self.span.map_or(now, |(first, _)| first), now));
+        }
+        self.last = jpeg;
+        let size = (info.width, info.height);
+        if !self.sizes.contains(&size) {
+            self.sizes.push(size);
+        }
+        self.info = Some(info);
+    }
+}
+
+fn add<T: PartialEq>(counts: &mut Vec<(T, u64)>, what: T, times: u64) {
+    match counts.iter_mut().find(|(known, _)| *known == what) {
+        Some((_, count)) => *count += times,
+        None => counts.push((what, times)),
+    }
+}

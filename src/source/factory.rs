@@ -1,0 +1,57 @@
+//! Builds the source that a stream's configuration describes. The only file that knows every kind.
+
+use std::sync::Arc;
+
+use super::{
+    camera::{mjpeg, snapshot},
+    context::Lasting,
+    generated::{chart, pattern, text},
+    images, mosaic,
+    process::exec,
+    push, rendition,
+    traits::Source,
+};
+use crate::{
+    config::{Limits, SourceConfig, StreamConfig},
+    imaging::cpu_pool::Pool,
+};
+
+/// Builds the source at `position` of those that `config` lists, for one run. `lasting` is the state that its
+/// runs share.
+pub fn build(
+    (config, position): (&StreamConfig, usize),
+    limits: &Limits,
+    pool: &Arc<Pool>,
+    lasting: &Lasting,
+) -> Box<dyn Source> {
+    let queue = pool.queue(&config.name);
+    match config.sources().nth(position).unwrap_or_else(|| config.source()) {
+        SourceConfig::Mjpeg(upstream) => Box::new(mjpeg::UpstreamSource::new(upstream.clone(), limits)),
+        SourceConfig::Snapshot(config) => {
+            Box::new(snapshot::SnapshotSource::new(config.upstream(), config.interval, limits))
+        }
+        source @ (SourceConfig::Exec(_) | SourceConfig::Rtsp(_) | SourceConfig::V4l2(_)) => Box::new(
+            exec::ExecSource::new(&config.name, source, limits, lasting.process_lock(position))
+                .expect("each of these three is a program"),
+        ),
+        SourceConfig::Push { .. } => Box::new(push::PushSource),
+        SourceConfig::Chart(chart) => {
+            let points =
+                lasting.points().cloned().unwrap_or_else(|| Arc::new(chart::points::Points::new(chart)));
+            Box::new(chart::ChartSource::new(chart, &config.title, limits, points, queue))
+        }
+        SourceConfig::Text(text) => Box::new(text::TextSource::new(text.clone(), queue)),
+        SourceConfig::Pattern { size, fps } => Box::new(pattern::PatternSource::new(*size, *fps, queue)),
+        SourceConfig::Images { path, fps } => {
+            Box::new(images::ImagesSource::new(path.clone(), *fps, limits.into(), queue))
+        }
+        SourceConfig::Mosaic(mosaic) => {
+            Box::new(mosaic::MosaicSource::new(mosaic.clone(), limits, &queue, lasting.upstreams().clone()))
+        }
+        SourceConfig::Rendition { of, frame_timeout } => {
+            let source = rendition::RenditionSource::new(of.clone(), lasting.upstreams().clone());
+            let source = source.with_frame_timeout(*frame_timeout);
+            Box::new(if config.has_fallbacks() { source.with_fallbacks() } else { source })
+        }
+    }
+}

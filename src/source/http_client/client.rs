@@ -1,0 +1,162 @@
+//! The client of one camera: connections, challenges and redirects.
+
+use std::{fmt, time::Duration};
+
+use url::Url;
+
+use super::{
+    auth::{Authorization, Authorizer, Verdict},
+    connect,
+    connection::CameraConnection,
+    cookies::CookieJar,
+    exchange::{Exchange, SendFailure},
+    head_repair::HeadError,
+    redirect::{MAX_REDIRECTS, Target},
+    request::{Request, path_and_query},
+    response::Response,
+};
+use crate::{
+    config::{Secret, UpstreamConfig},
+    source::error::SourceError,
+};
+
+/// An HTTP client for one camera, with one connection at a time.
+pub struct HttpClient {
+    url: Url,
+    headers: Vec<(String, Secret)>,
+    insecure: bool,
+    connect_timeout: Duration,
+    head_timeout: Duration,
+    max_header_bytes: usize,
+    auth: Authorizer,
+    cookies: CookieJar,
+    /// The open connection, between two requests.
+    idle: Option<CameraConnection>,
+}
+
+impl HttpClient {
+    /// Creates a client, which does not connect yet.
+    pub fn new(config: &UpstreamConfig, max_header_bytes: usize) -> Self {
+        if config.insecure && config.url.scheme() == "https" {
+            let host = config.url.host_str().unwrap_or_default();
+            tracing::warn!(host, "any certificate of this camera is accepted (insecure: true)");
+        }
+        Self {
+            url: config.url.clone(),
+            headers: config.headers.clone(),
+            insecure: config.insecure,
+            connect_timeout: config.connect_timeout,
+            head_timeout: config.head_timeout,
+            max_header_bytes,
+            auth: Authorizer::new(config.login.clone()),
+            cookies: CookieJar::default(),
+            idle: None,
+        }
+    }
+
+    /// Closes the kept connection, if there is one.
+    pub fn disconnect(&mut self) {
+        self.idle = None;
+    }
+
+    /// Requests the configured URL, with `headers` besides the configured ones. Redirects are followed and
+    /// challenges answered; any other status is the caller's to judge.
+    ///
+    /// # Errors
+    /// Any failure up to the end of the head.
+    pub async fn get(&mut self, headers: &[(&str, &str)]) -> Result<Response<'_>, SourceError> {
+        let mut target = Target::configured(&self.url)?;
+        self.auth.begin(!self.is_connected_to(&target));
+        for _ in 0..=MAX_REDIRECTS {
+            let mut exchange = self.get_authorized(&target, headers).await?;
+            if target.trusted {
+                self.cookies.store(&exchange.headers("set-cookie"));
+            }
+            let Some(next) = target.redirected(exchange.status(), exchange.header("location"))? else {
+                return Ok(Response::new(exchange, &mut self.idle));
+            };
+            if next.origin == target.origin {
+                self.idle = exchange.drain(self.head_timeout).await;
+            }
+            target = next;
+        }
+        Err(SourceError::Redirect {
+            host: target.origin.authority(),
+            reason: "too often: give the URL it ends at, if there is one",
+        })
+    }
+
+    async fn get_authorized(
+        &mut self,
+        target: &Target,
+        headers: &[(&str, &str)],
+    ) -> Result<Exchange, SourceError> {
+        loop {
+            let mut exchange = self.ask(target, headers).await?;
+            if exchange.status() != 401 {
+                return Ok(exchange);
+            }
+            let host = exchange.host.clone();
+            if !target.trusted {
+                return Err(SourceError::UnauthorizedElsewhere { host });
+            }
+            match self.auth.challenged(&exchange.headers("www-authenticate")) {
+                Verdict::TryAgain => {}
+                Verdict::Refused => return Err(SourceError::Unauthorized { host }),
+                Verdict::Unanswerable(offered) => return Err(SourceError::UnknownScheme { host, offered }),
+            }
+            self.idle = exchange.drain(self.head_timeout).await;
+        }
+    }
+
+    /// Sends one request and reads the head of its response. If a kept connection turns out to be closed, the
+    /// request is sent once more, over a new one.
+    async fn ask(&mut self, target: &Target, headers: &[(&str, &str)]) -> Result<Exchange, SourceError> {
+        // A connection that cannot be used again is closed here, before another one is opened.
+        if let Some(mut kept) = self.idle.take()
+            && *kept.origin() == target.origin
+            && kept.is_idle()
+        {
+            match self.send(kept, target, headers).await {
+                Err(SendFailure::Gone) => {}
+                Err(SendFailure::Failed(error)) => return Err(error),
+                Ok(exchange) => return Ok(exchange),
+            }
+        }
+        let opened = connect::dial(&target.origin, self.insecure, self.connect_timeout).await?;
+        self.send(opened, target, headers).await.map_err(|failure| match failure {
+            SendFailure::Gone => {
+                SourceError::Head { host: target.origin.authority(), source: HeadError::NoAnswer }
+            }
+            SendFailure::Failed(error) => error,
+        })
+    }
+
+    async fn send(
+        &mut self,
+        connection: CameraConnection,
+        target: &Target,
+        headers: &[(&str, &str)],
+    ) -> Result<Exchange, SendFailure> {
+        let mut all = headers.to_vec();
+        let mut authorization = Authorization::None;
+        let cookies = self.cookies.header().filter(|_| target.trusted);
+        if target.trusted {
+            all.extend(cookies.iter().map(|cookies| ("cookie", cookies.as_str())));
+            all.extend(self.headers.iter().map(|(name, value)| (name.as_str(), value.reveal())));
+            authorization = self.auth.authorization(path_and_query(&target.url));
+        }
+        let request = Request { url: &target.url, headers: all, login: self.auth.login(), authorization };
+        Exchange::start(connection, request, self.max_header_bytes, self.head_timeout).await
+    }
+
+    fn is_connected_to(&self, target: &Target) -> bool {
+        self.idle.as_ref().is_some_and(|kept| *kept.origin() == target.origin)
+    }
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").field("host", &self.url.host_str()).finish_non_exhaustive()
+    }
+}

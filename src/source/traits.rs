@@ -1,0 +1,64 @@
+//! The interface between a source and the rest: [`Source`] itself, and [`Upstreams`], through which a source
+//! reaches other streams.
+
+use std::{any::Any, fmt};
+
+use futures_util::future::LocalBoxFuture;
+
+use super::error::{Reason, SourceError};
+use crate::{
+    bus::{Sink, Subscriber},
+    media::stream_name::StreamName,
+};
+
+/// A producer of frames.
+pub trait Source {
+    /// Runs once: one connection to a camera, or one run of a renderer. Returns when the source ended (`Ok`
+    /// when the camera closed in an orderly way) or failed. Cancelled by dropping the future.
+    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>>;
+}
+
+/// Access to the other streams, for sources that show their frames.
+pub trait Upstreams: Send + Sync + fmt::Debug {
+    /// Joins the stream `name`; none if there is no such stream.
+    fn join(&self, name: &StreamName) -> Option<Upstream>;
+}
+
+/// Access to no streams at all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoUpstreams;
+
+impl Upstreams for NoUpstreams {
+    fn join(&self, _: &StreamName) -> Option<Upstream> {
+        None
+    }
+}
+
+/// The state of another stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// Frames are arriving.
+    Live,
+    /// The source runs and has not produced a frame yet.
+    Starting,
+    /// The source is away, for this reason.
+    Away(Reason),
+}
+
+/// Another stream, which has demand for as long as this value lives.
+pub struct Upstream {
+    /// Title of the stream, for people.
+    pub title: String,
+    /// Returns its current state.
+    pub health: Box<dyn Fn() -> Health + Send>,
+    /// Subscriber to the frames of the stream.
+    pub shows: Subscriber,
+    /// Guard that keeps the stream running; it is only dropped.
+    pub wanted: Box<dyn Any + Send>,
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").finish_non_exhaustive()
+    }
+}

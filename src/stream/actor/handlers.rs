@@ -1,0 +1,120 @@
+//! Handles the messages of a stream's actor.
+
+use std::time::SystemTime;
+
+use actix::prelude::*;
+use tokio::sync::watch;
+
+use super::{
+    StreamActor,
+    messages::{FirstFrame, Pause, Restart, Resume, Retire, Stop},
+};
+use crate::stream::{
+    state::{Event, State},
+    status::Status,
+};
+
+impl Actor for StreamActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let changes = futures_util::stream::unfold(self.demand.clone(), |mut demand| async move {
+            demand.changed().await.ok()?;
+            let wanted = *demand.borrow_and_update();
+            Some((wanted, demand))
+        });
+        ctx.add_stream(changes);
+        let before = self.status.borrow().state.clone();
+        if before == State::Paused {
+            // Of an actor whose stream this one goes on with.
+            self.happen(Event::Pause, ctx);
+            return self.show_paused(ctx);
+        }
+        self.status.send_if_modified(|status| {
+            *status = Status { state: State::Idle, since: SystemTime::now() };
+            before != State::Idle
+        });
+        let wanted = *self.demand.borrow();
+        self.demand_changed(wanted, ctx);
+    }
+}
+
+impl StreamHandler<usize> for StreamActor {
+    fn handle(&mut self, wanted: usize, ctx: &mut Context<Self>) {
+        self.demand_changed(wanted, ctx);
+    }
+
+    /// Handles the end of all handles: nobody can watch any more.
+    fn finished(&mut self, ctx: &mut Context<Self>) {
+        self.happen(Event::Stop, ctx);
+        // What beats and fans out ends with it.
+        self.bus().close();
+        ctx.stop();
+    }
+}
+
+impl Handler<FirstFrame> for StreamActor {
+    type Result = ();
+
+    fn handle(&mut self, FirstFrame(generation): FirstFrame, ctx: &mut Context<Self>) {
+        if generation == self.failover.generation() {
+            self.happen(Event::FirstFrame, ctx);
+        } else {
+            self.trial_gives_frames(generation, ctx);
+        }
+    }
+}
+
+impl Handler<Stop> for StreamActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) -> Self::Result {
+        self.happen(Event::Stop, ctx);
+        Box::pin(async {}.into_actor(self).map(|(), _, ctx: &mut Context<Self>| ctx.stop()))
+    }
+}
+
+impl Handler<Retire> for StreamActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: Retire, ctx: &mut Context<Self>) -> Self::Result {
+        // Whoever looks at the status goes on with the next actor's.
+        let now = self.status.borrow().clone();
+        self.status = watch::Sender::new(now);
+        self.standing = watch::Sender::new(None);
+        Handler::<Stop>::handle(self, Stop, ctx)
+    }
+}
+
+impl Handler<Restart> for StreamActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: Restart, ctx: &mut Context<Self>) -> Self::Result {
+        self.happen(Event::Unwanted, ctx);
+        self.when_let_go(|this, ctx| {
+            let wanted = *this.demand.borrow();
+            this.demand_changed(wanted, ctx);
+        })
+    }
+}
+
+impl Handler<Pause> for StreamActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: Pause, ctx: &mut Context<Self>) -> Self::Result {
+        self.happen(Event::Pause, ctx);
+        self.when_let_go(|this, ctx| {
+            this.show_paused(ctx);
+        })
+    }
+}
+
+impl Handler<Resume> for StreamActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Resume, ctx: &mut Context<Self>) {
+        self.happen(Event::Resume, ctx);
+        let wanted = *self.demand.borrow();
+        self.demand_changed(wanted, ctx);
+    }
+}

@@ -1,0 +1,515 @@
+//! The actor of a stream: owns the stream's state and timers, and does what [`state::next`] returns.
+//!
+//! Which of several sources runs is up to [`Failover`]; what viewers see while no frames come, to [`away`].
+
+mod away;
+mod handlers;
+pub(super) mod messages;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use actix::prelude::*;
+use away::{AWAY_AFTER, Away};
+use messages::FirstFrame;
+use tokio::sync::watch;
+use tracing::{debug, info, info_span, warn};
+
+use super::{
+    ending::Ending,
+    failover::{Ended, Failover, Next, Run, priority::Sources, source_label},
+    pump::{self, Generation, Pump},
+    state::{self, Action, Circumstances, Event, State},
+    status::{SourceId, Status},
+};
+use crate::{
+    bus::{Bus, Sink},
+    config::{Limits, SourceConfig, StreamConfig},
+    imaging::cpu_pool::Pool,
+    media::frame::FrameKind,
+    observability::{
+        next_id,
+        tasks::{self, Counted},
+    },
+    source::{self, Lasting, Reason, offline_image},
+};
+
+/// Reason for which there is no picture before anything has failed.
+const CONNECTING: &str = "connecting";
+
+/// Reason for which a paused stream has no picture.
+const PAUSED: &str = "paused";
+
+/// Reason for which a push stream waits.
+const NOTHING_PUSHED: &str = "no picture has been pushed yet";
+
+/// The actor of one stream.
+#[derive(Debug)]
+pub(super) struct StreamActor {
+    config: Arc<StreamConfig>,
+    limits: Limits,
+    pool: Arc<Pool>,
+    sink: Sink,
+    demand: watch::Receiver<usize>,
+    status: watch::Sender<Status>,
+    standing: watch::Sender<Option<Arc<Sources>>>,
+    source: SourceId,
+    lasting: Lasting,
+    state: State,
+    failover: Failover,
+    timers: Timers,
+    away: Option<Away>,
+    /// The reason for which the source was away last.
+    reason: Reason,
+    said_live: bool,
+    _counted: Counted,
+}
+
+/// The timers that run.
+#[derive(Debug, Default)]
+struct Timers {
+    /// Runs until the source is started again.
+    retry: Option<SpawnHandle>,
+    /// Runs until the source is stopped, which nobody wants.
+    linger: Option<SpawnHandle>,
+    /// Runs until the next source is tried.
+    next_trial: Option<SpawnHandle>,
+    /// Runs until the run on trial has given frames for long enough.
+    trial_well: Option<SpawnHandle>,
+}
+
+fn cancel(timer: &mut Option<SpawnHandle>, ctx: &mut Context<StreamActor>) {
+    if let Some(timer) = timer.take() {
+        ctx.cancel_future(timer);
+    }
+}
+
+impl StreamActor {
+    pub(super) fn start_with(
+        config: Arc<StreamConfig>,
+        limits: Limits,
+        pool: Arc<Pool>,
+        sink: Sink,
+        demand: watch::Receiver<usize>,
+        (status, standing, source): (watch::Sender<Status>, watch::Sender<Option<Arc<Sources>>>, SourceId),
+        lasting: Lasting,
+    ) -> Addr<Self> {
+        let failover = Failover::new(config.sources().count());
+        Self {
+            config,
+            limits,
+            pool,
+            sink,
+            demand,
+            status,
+            standing,
+            source,
+            lasting,
+            state: State::Idle,
+            failover,
+            timers: Timers::default(),
+            away: None,
+            reason: CONNECTING.into(),
+            said_live: false,
+            _counted: Counted::new(tasks::Kind::Stream),
+        }
+        .start()
+    }
+
+    fn bus(&self) -> &Arc<Bus> {
+        self.sink.bus()
+    }
+
+    fn is_push(&self) -> bool {
+        matches!(self.config.source(), SourceConfig::Push { .. })
+    }
+
+    /// Returns the number by which the log names the connection that frames come from: for a push stream,
+    /// that of its publisher.
+    fn source_id(&self) -> Option<u64> {
+        if self.is_push() { self.source.now() } else { Some(self.failover.generation()) }
+    }
+
+    fn always_runs(&self) -> bool {
+        !self.config.on_demand() || self.is_push()
+    }
+
+    fn happen(&mut self, event: Event, ctx: &mut Context<Self>) {
+        let passive = self.is_push().then_some(NOTHING_PUSHED);
+        let with = Circumstances { now: Instant::now(), sources: self.failover.candidates(), passive };
+        let (state, action) = state::next(&self.state, event, with);
+        if state != self.state {
+            self.enter(state, ctx);
+        }
+        match action {
+            Action::Nothing => {}
+            Action::Start => self.start_source(ctx),
+            Action::Halt => self.halt(ctx),
+            Action::RetryIn(delay) => {
+                let retry = ctx.run_later(delay, |this, ctx| {
+                    this.timers.retry = None;
+                    this.bus().stats().count_reconnect();
+                    this.happen(Event::RetryDue, ctx);
+                });
+                self.timers.retry = Some(retry);
+            }
+        }
+        self.tell_sources();
+    }
+
+    /// Enters a new state, with the log lines and the card that belong to it.
+    fn enter(&mut self, state: State, ctx: &mut Context<Self>) {
+        debug!(stream = %self.config.name, ?state, "state changed");
+        self.state = state.clone();
+        self.status.send_replace(Status { state, since: SystemTime::now() });
+        match self.state {
+            State::Connecting | State::Waiting { .. } => self.is_away(ctx),
+            State::Live => {
+                let was_away = self.no_longer_away(ctx);
+                // A camera that closes after each picture goes and comes twice a second; that is no news.
+                if was_away || !self.said_live {
+                    info!(stream = %self.config.name, source = self.source_id(), "live");
+                }
+                self.said_live = true;
+                self.in_use_is_live(ctx);
+            }
+            State::Idle | State::Paused | State::Stopped => {
+                self.no_longer_away(ctx);
+                if std::mem::take(&mut self.said_live) {
+                    info!(stream = %self.config.name, state = self.state.as_str(), "source closed");
+                }
+            }
+        }
+    }
+
+    fn is_away(&mut self, ctx: &mut Context<Self>) {
+        if let State::Waiting { reason, .. } = &self.state {
+            self.reason.clone_from(reason);
+        }
+        match &self.away {
+            None => {
+                let timer = ctx.run_later(AWAY_AFTER, |this, ctx| {
+                    let Some(away) = &mut this.away else { return };
+                    away.is_due = true;
+                    if !this.is_push() {
+                        warn!(
+                            stream = %this.config.name,
+                            source = this.failover.generation(),
+                            "source is offline: {}",
+                            this.reason.detailed()
+                        );
+                    }
+                    this.show_placeholder(ctx);
+                });
+                self.away = Some(Away::begin(self.bus().newest(), timer));
+            }
+            Some(away) if away.is_due => self.show_placeholder(ctx),
+            Some(_) => {}
+        }
+    }
+
+    /// Returns whether the source had been away for long enough to be logged.
+    fn no_longer_away(&mut self, ctx: &mut Context<Self>) -> bool {
+        self.reason = CONNECTING.into();
+        let Some(mut away) = self.away.take() else { return false };
+        cancel(&mut away.timer, ctx);
+        away.is_due
+    }
+
+    /// Shows that the stream is paused for as long as it is.
+    fn show_paused(&mut self, ctx: &mut Context<Self>) {
+        if self.state == State::Paused && self.away.is_none() {
+            self.reason = PAUSED.into();
+            self.away = Some(Away::paused());
+            self.show_placeholder(ctx);
+        }
+    }
+
+    /// Draws why there is no picture, in the pool, and shows it unless a frame came meanwhile.
+    fn show_placeholder(&mut self, ctx: &mut Context<Self>) {
+        let Some(away) = &self.away else { return };
+        let Some(card) = away.card(&self.config, &self.reason, self.limits.max_frame_pixels) else { return };
+        let seen = self.bus().newest().map_or(0, |newest| newest.seq);
+        let queue = self.pool.queue(&self.config.name);
+        let memory = self.pool.memory().clone();
+        let bytes = card.bytes(memory.most_bytes());
+        let drawing = async move { queue.run(bytes, move || offline_image::draw(&card, &memory)).await };
+        ctx.spawn(drawing.into_actor(self).map(move |drawn, this, _| match drawn {
+            // Stopped, or back, while it was drawn: the card would be the first that the next viewer sees.
+            Ok(_) if this.away.is_none() => {}
+            Ok(frame) => this.bus().publish_if_newest_is(seen, frame.as_placeholder()),
+            // The workers are busy with pictures that somebody sees; the next state change draws again.
+            Err(busy) => debug!(stream = %this.config.name, "placeholder not drawn: {busy}"),
+        }));
+    }
+
+    fn start_source(&mut self, ctx: &mut Context<Self>) {
+        let position = match self.failover.next(Instant::now()) {
+            Next::ShownTrial => {
+                self.adopt_trial(ctx);
+                return self.happen(Event::FirstFrame, ctx);
+            }
+            Next::Trial => return self.adopt_trial(ctx),
+            Next::Start(position) => position,
+        };
+        let run = self.run(position, ctx);
+        self.failover.begin(run);
+        // Pushed pictures come past the source: the first one perhaps before it was started, as soon as the
+        // relay listens.
+        if self.is_push()
+            && self.bus().newest().is_some_and(|newest| newest.frame.kind() == FrameKind::Picture)
+        {
+            self.happen(Event::FirstFrame, ctx);
+        }
+    }
+
+    /// Starts a run of the source at this place of the list.
+    fn run(&mut self, position: usize, ctx: &mut Context<Self>) -> Run {
+        let generation: Generation = next_id();
+        let (config, limits, pool) = (self.config.clone(), self.limits.clone(), self.pool.clone());
+        let lasting = self.lasting.clone();
+        let several = config.has_fallbacks();
+        let build = move || source::build((&config, position), &limits, &pool, &lasting);
+        let actor = ctx.address();
+        let on_first_frame = move || {
+            // Awaited in a task of its own: the pump must not wait for a full mailbox.
+            tasks::spawn(async move { actor.send(FirstFrame(generation)).await });
+        };
+        let sink =
+            if several { self.sink.in_lane(self.failover.lanes(), generation) } else { self.sink.clone() };
+        let span = info_span!("source", stream = %self.config.name, source = generation);
+        debug!(stream = %self.config.name, source = generation, "a source starts");
+        let (pump, join) = Pump::start(build, sink.clone(), span, on_first_frame);
+        let ended = pump::outcome(join);
+        ctx.spawn(ended.into_actor(self).map(move |ending, this, ctx| {
+            if let Some(ending) = ending {
+                this.run_ended(generation, ending, ctx);
+            }
+        }));
+        Run { pump, generation, sink }
+    }
+
+    /// Takes note of a run that has ended by itself.
+    fn run_ended(&mut self, generation: Generation, ending: Ending, ctx: &mut Context<Self>) {
+        let Some(role) = self.failover.ended(generation, &ending, Instant::now()) else { return };
+        let what = match role {
+            Ended::InUse => "a source",
+            Ended::OnTrial => "a tried source",
+        };
+        debug!(
+            stream = %self.config.name,
+            source = generation,
+            "{what} ended: {}",
+            ending.reason.detailed()
+        );
+        match role {
+            Ended::InUse => {
+                self.happen(Event::Ended(ending.clone()), ctx);
+                if self.state == State::Connecting {
+                    // What was wrong with the one before stays readable until there is a picture.
+                    self.reason = self.failover.reason(&ending);
+                }
+                if self.failover.is_trial_ready() {
+                    self.trial_takes_over(ctx);
+                }
+            }
+            Ended::OnTrial => {
+                cancel(&mut self.timers.trial_well, ctx);
+                self.plan_trial(ctx);
+                self.tell_sources();
+            }
+        }
+    }
+
+    /// Stops the source and forgets its last frame: whoever joins next must not see the past.
+    fn halt(&mut self, ctx: &mut Context<Self>) {
+        let Timers { retry, linger, next_trial, trial_well } = &mut self.timers;
+        for timer in [retry, linger, next_trial, trial_well] {
+            cancel(timer, ctx);
+        }
+        self.sink.clear();
+        let pumps = self.failover.stop(next_id());
+        if pumps.is_empty() {
+            return;
+        }
+        let sink = self.sink.clone();
+        let gone = async move {
+            for pump in pumps {
+                pump.end().await;
+            }
+            // It may have given a frame in its last moment.
+            sink.clear();
+        };
+        // Nothing else is handled meanwhile: the next start cannot overtake the end of this one.
+        ctx.wait(gone.into_actor(self));
+    }
+
+    /// Takes note that frames come from the source in use, and plans the next trial.
+    fn in_use_is_live(&mut self, ctx: &mut Context<Self>) {
+        if self.failover.live(&self.config) {
+            self.bus().stats().count_switch();
+        }
+        self.plan_trial(ctx);
+    }
+
+    /// Plans the trial of the next one of the sources that are more wanted than the one in use.
+    fn plan_trial(&mut self, ctx: &mut Context<Self>) {
+        cancel(&mut self.timers.next_trial, ctx);
+        let Some((_, wait)) = self.failover.next_trial(Instant::now()) else { return };
+        self.timers.next_trial = Some(ctx.run_later(wait, |this, ctx| {
+            this.timers.next_trial = None;
+            this.begin_trial(ctx);
+        }));
+    }
+
+    fn begin_trial(&mut self, ctx: &mut Context<Self>) {
+        if matches!(self.state, State::Idle | State::Stopped) {
+            return;
+        }
+        match self.failover.next_trial(Instant::now()) {
+            Some((position, Duration::ZERO)) => {
+                debug!(stream = %self.config.name, "tries {}", source_label(&self.config, position));
+                let run = self.run(position, ctx);
+                self.failover.begin_trial(position, run);
+                self.tell_sources();
+            }
+            // Another has failed or was used meanwhile.
+            Some(_) => self.plan_trial(ctx),
+            None => {}
+        }
+    }
+
+    /// Handles the first frame of a run that is not the one in use.
+    fn trial_gives_frames(&mut self, generation: Generation, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        let Some(well_since) = self.failover.trial_gives_frames(generation, now) else { return };
+        self.tell_sources();
+        if self.state == State::Live || self.failover.in_use_is_well() {
+            let wait = (well_since + self.config.failback_after).saturating_duration_since(now);
+            self.timers.trial_well = Some(ctx.run_later(wait, move |this, ctx| {
+                this.timers.trial_well = None;
+                this.trial_is_well(generation, ctx);
+            }));
+        } else {
+            // Nothing is shown: whoever has a frame is welcome.
+            self.trial_takes_over(ctx);
+        }
+    }
+
+    /// Has the next frame of the run on trial shown, and then the run in use stopped.
+    fn trial_is_well(&mut self, generation: Generation, ctx: &mut Context<Self>) {
+        let Some(shown) = self.failover.show_trial(generation) else { return };
+        ctx.spawn(shown.into_actor(self).map(move |(), this, ctx| {
+            if this.failover.is_on_trial(generation) {
+                this.trial_takes_over(ctx);
+            }
+        }));
+    }
+
+    /// Makes the run on trial the one in use, and moves the state along.
+    fn trial_takes_over(&mut self, ctx: &mut Context<Self>) {
+        match self.state {
+            State::Live => {
+                self.adopt_trial(ctx);
+                self.in_use_is_live(ctx);
+                self.tell_sources();
+            }
+            State::Connecting => {
+                self.adopt_trial(ctx);
+                self.happen(Event::FirstFrame, ctx);
+            }
+            State::Waiting { next_try: Some(_), .. } => {
+                cancel(&mut self.timers.retry, ctx);
+                // Instead of a start it is adopted.
+                self.happen(Event::RetryDue, ctx);
+            }
+            State::Waiting { next_try: None, .. } | State::Idle | State::Paused | State::Stopped => {}
+        }
+    }
+
+    fn adopt_trial(&mut self, ctx: &mut Context<Self>) {
+        cancel(&mut self.timers.trial_well, ctx);
+        if let Some(old) = self.failover.adopt_trial() {
+            // Nothing else is handled meanwhile: its camera may be wanted again at once.
+            ctx.wait(async move { old.end().await }.into_actor(self));
+        }
+    }
+
+    /// Publishes which source is in use and, where there is a choice, the state of each.
+    fn tell_sources(&self) {
+        // A push stream's publishers set it themselves.
+        if !self.is_push() {
+            self.source.set(self.failover.is_running().then_some(self.failover.generation()));
+        }
+        if self.config.has_fallbacks() {
+            let running = !matches!(self.state, State::Idle | State::Stopped);
+            self.standing.send_replace(Some(Arc::new(self.failover.report(running))));
+        }
+    }
+
+    /// Completes when the source that [`halt`](Self::halt) stops is gone, after `then` was called.
+    fn when_let_go(
+        &self,
+        then: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
+    ) -> ResponseActFuture<Self, ()> {
+        Box::pin(async {}.into_actor(self).map(|(), this, ctx| then(this, ctx)))
+    }
+
+    fn demand_changed(&mut self, wanted: usize, ctx: &mut Context<Self>) {
+        if wanted > 0 || self.always_runs() {
+            cancel(&mut self.timers.linger, ctx);
+            self.happen(Event::Wanted, ctx);
+        } else if !matches!(self.state, State::Idle | State::Paused | State::Stopped) {
+            // Somebody may have come and gone since the last look (a snapshot of a stream that is away is
+            // answered at once): the linger counts from the last one who left.
+            cancel(&mut self.timers.linger, ctx);
+            let linger = ctx.run_later(self.config.linger, |this, ctx| {
+                this.timers.linger = None;
+                // Somebody may have joined in this very turn, whose message has not come yet.
+                if *this.demand.borrow() == 0 {
+                    this.happen(Event::Unwanted, ctx);
+                }
+            });
+            self.timers.linger = Some(linger);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroUsize, sync::mpsc};
+
+    use super::*;
+    use crate::{config, stream::handle::StreamHandle};
+
+    #[actix::test]
+    async fn a_card_that_was_drawn_for_viewers_who_left_is_not_shown_to_the_next() {
+        tokio::time::pause();
+        let yaml = "streams: {door: {linger: 0s, source: {type: images, path: /nowhere/*.jpg}}}";
+        let config = config::parse(yaml, "test", &config::Environment::default()).unwrap();
+        let pool = Arc::new(Pool::new(NonZeroUsize::MIN, 8).unwrap());
+        let (release, released) = mpsc::sync_channel::<()>(0);
+        let holding = pool.clone();
+        let held = actix_rt::spawn(async move { holding.run(move || released.recv()).await });
+        let stream = StreamHandle::start(
+            config.streams[0].clone(),
+            config.limits,
+            pool.clone(),
+            Arc::new(source::NoUpstreams),
+        );
+        let viewer = stream.want();
+        // Long enough for the card to be asked for; the one worker is held.
+        tokio::time::sleep(AWAY_AFTER * 2).await;
+        drop(viewer);
+        let mut status = stream.status_changes();
+        status.wait_for(|status| status.state == State::Idle).await.unwrap();
+        release.send(()).unwrap();
+        held.await.unwrap().unwrap().unwrap();
+        // Behind the card in the queue.
+        pool.run(|| ()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(stream.bus().newest().is_none(), "the past is not shown");
+    }
+}

@@ -1,0 +1,16 @@
+//! The end of a run of a source.
+
+use std::time::Duration;
+
+use crate::source::Reason;
+
+/// The way in which a source ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Reason in words, without credentials.
+    pub reason: Reason,
+    /// Whether the source closed by itself after it gave frames, as cameras do that close after each picture.
+    pub orderly: bool,
+    /// Time from the first frame to the end.
+    pub live_for: Duration,
+}

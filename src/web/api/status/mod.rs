@@ -1,0 +1,47 @@
+//! The state of the streams, as JSON.
+
+mod frame_size;
+mod relay;
+mod renditions;
+mod stream;
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+pub(in crate::web) use relay::Report;
+pub(in crate::web) use stream::StreamReport;
+
+use crate::{
+    auth::Caller,
+    web::{
+        compat::go2rtc,
+        middleware::{access::known_or, problem::Problem},
+        query::query,
+        state::State,
+    },
+};
+
+/// `GET /api/streams`: all that the caller may watch, in the order of the configuration. With `?src=NAME`
+/// go2rtc's clients mean one of them.
+pub(in crate::web) async fn streams(
+    request: HttpRequest,
+    state: State,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    let caller = known_or(caller, &state, &request).await;
+    if query(&request, "src").is_some() {
+        return go2rtc::one(&request, &state, &caller);
+    }
+    let report = Report::of(&state, &caller);
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report))
+}
+
+/// `GET /api/streams/{name}`.
+pub(in crate::web) async fn stream(
+    request: HttpRequest,
+    state: State,
+    caller: Caller,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let caller = known_or(caller, &state, &request).await;
+    let report = StreamReport::of(&state.streams.find(&name)?, &state, &caller);
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report))
+}

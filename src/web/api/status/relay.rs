@@ -1,0 +1,135 @@
+//! The report of the whole relay: `/api/streams`.
+
+use std::{collections::BTreeMap, path::Path};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{renditions::RenditionsReport, stream::StreamReport};
+use crate::{
+    auth::Caller,
+    config::{Mistake, Role},
+    imaging::codec::codec,
+    registry::Configuration,
+    stream::StreamHandle,
+    web::{
+        response::{disclosure::administers, numbers::unix_seconds},
+        server::connections::Connections,
+        state::WebState,
+    },
+};
+
+/// The maximum number of configuration mistakes in a response: with more of them it is the wrong file.
+const MAX_MISTAKES: usize = 100;
+
+/// The answer of `/api/streams`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Streams")]
+pub(in crate::web) struct Report {
+    version: &'static str,
+    /// The library that decodes and encodes JPEGs.
+    codec: &'static str,
+    uptime_s: u64,
+    default_stream: Option<String>,
+    /// The stream that shows all others in one picture; not one of `streams`.
+    mosaic: Option<String>,
+    /// Those that viewers ask for in the URL.
+    renditions: RenditionsReport,
+    /// Connections to framecast.
+    connections: ConnectionsReport,
+    /// Requests that were refused, by reason.
+    refused: BTreeMap<&'static str, u64>,
+    config: ConfigReport,
+    streams: Vec<StreamReport>,
+}
+
+impl Report {
+    /// Reports on all streams that the caller may watch.
+    pub(in crate::web) fn of(state: &WebState, caller: &Caller) -> Self {
+        let may_see = |stream: &StreamHandle| caller.may(Role::View, Some(stream.name()));
+        let streams = state.streams.registry.all();
+        let name = |stream: StreamHandle| stream.name().to_string();
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            codec: codec().name(),
+            uptime_s: state.runtime.started_at.elapsed().as_secs(),
+            default_stream: state.default_stream().ok().filter(may_see).map(name),
+            mosaic: state.streams.registry.overview().filter(may_see).map(name),
+            renditions: RenditionsReport::of(&state.streams.renditions),
+            connections: ConnectionsReport::of(&state.runtime.connections),
+            refused: state.access.refusals.all(),
+            config: ConfigReport::of(state.streams.control.configuration(), caller),
+            streams: streams
+                .iter()
+                .filter(|s| may_see(s))
+                .map(|s| StreamReport::of(s, state, caller))
+                .collect(),
+        }
+    }
+}
+
+/// Connections, of which a page or program may have several.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Connections")]
+struct ConnectionsReport {
+    open: usize,
+    /// Those without a request.
+    idle: usize,
+    /// The maximum number.
+    most: usize,
+    /// Closed to make room for new ones.
+    closed_idle: u64,
+    /// Refused, by reason.
+    refused: BTreeMap<&'static str, u64>,
+}
+
+impl ConnectionsReport {
+    fn of(connections: &Connections) -> Self {
+        Self {
+            open: connections.open(),
+            idle: connections.idle(),
+            most: connections.most(),
+            closed_idle: connections.closed_idle(),
+            refused: connections.refused().collect(),
+        }
+    }
+}
+
+/// The configuration as it was read last.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Configuration")]
+struct ConfigReport {
+    /// Its name, without the folder; absent for the demo.
+    file: Option<String>,
+    #[schemars(extend("enum" = ["ok", "needs-restart", "wrong"]))]
+    state: &'static str,
+    /// Unix seconds.
+    loaded_at: f64,
+    /// Settings that hold after a restart.
+    needs_restart: Vec<&'static str>,
+    /// One line a mistake.
+    error: Option<Vec<String>>,
+}
+
+impl ConfigReport {
+    /// Reports the configuration to this caller. Errors are for administrators, since they quote the file;
+    /// its name is for callers that may see all streams.
+    fn of(known: Configuration, caller: &Caller) -> Self {
+        let of_all = caller.may_with_all(Role::View);
+        let name = known.file.as_deref().and_then(Path::file_name);
+        Self {
+            file: name.filter(|_| of_all).map(|name| name.to_string_lossy().into_owned()),
+            state: match (&known.error, known.needs_restart.is_empty()) {
+                (Some(_), _) => "wrong",
+                (None, false) => "needs-restart",
+                (None, true) => "ok",
+            },
+            loaded_at: unix_seconds(known.loaded_at),
+            needs_restart: known.needs_restart,
+            error: known.error.filter(|_| administers(caller, None)).map(|wrong| {
+                let line = |mistake: &Mistake| Mistake { file: String::new(), ..mistake.clone() }.to_string();
+                wrong.mistakes().iter().take(MAX_MISTAKES).map(line).collect()
+            }),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The reports of renditions and of viewers with adaptive quality.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::frame_size::FrameSize;
+use crate::{
+    bus::{Adaptive, DropReason, STEPS},
+    registry::{Rendition, Renditions},
+    web::response::numbers::rounded,
+};
+
+/// The viewers of a stream whose link is looked at.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Adaptive")]
+pub(super) struct AdaptiveReport {
+    /// Viewers at each step; the first one is the stream as it is.
+    viewers: [usize; STEPS],
+    moved_down: u64,
+    moved_up: u64,
+}
+
+impl AdaptiveReport {
+    pub(super) fn of(adaptive: &Adaptive) -> Self {
+        let (moved_down, moved_up) = (adaptive.moved_down(), adaptive.moved_up());
+        Self { viewers: adaptive.viewers(), moved_down, moved_up }
+    }
+}
+
+/// The renditions of all streams.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Renditions")]
+pub(super) struct RenditionsReport {
+    running: usize,
+    most: usize,
+    refused: u64,
+}
+
+impl RenditionsReport {
+    pub(super) fn of(renditions: &Renditions) -> Self {
+        Self { running: renditions.count(), most: renditions.most(), refused: renditions.refused() }
+    }
+}
+
+/// A rendition of one stream.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Rendition")]
+pub(super) struct RenditionReport {
+    query: String,
+    viewers: usize,
+    fps: f64,
+    frames_in: u64,
+    made: BTreeMap<&'static str, u64>,
+    busy: u64,
+    frames_out: u64,
+    bytes_out: u64,
+    size: Option<FrameSize>,
+    frame_bytes: Option<usize>,
+}
+
+impl RenditionReport {
+    pub(super) fn of(Rendition { variant, stream }: &Rendition) -> Self {
+        let stats = stream.bus().stats();
+        let newest = stream.bus().newest();
+        let newest = newest.as_ref().map(|newest| &newest.frame);
+        let busy = stats.dropped().find(|(reason, _)| *reason == DropReason::Busy);
+        Self {
+            query: variant.to_string(),
+            viewers: stats.viewers(),
+            fps: rounded(stats.fps(Instant::now())),
+            frames_in: stats.frames_in(),
+            made: stats.made().map(|(way, count)| (way.as_str(), count)).collect(),
+            busy: busy.map_or(0, |(_, count)| count),
+            frames_out: stats.frames_out(),
+            bytes_out: stats.bytes_out(),
+            size: newest.map(FrameSize::of),
+            frame_bytes: newest.map(|frame| frame.jpeg().len()),
+        }
+    }
+}

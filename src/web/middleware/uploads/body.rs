@@ -1,0 +1,278 @@
+//! The body of a request: read once and within bounds, and drained if the request is refused.
+//!
+//! This is the only way to read one (clippy.toml forbids actix-web's extractors): all buffered bytes are
+//! charged to an [`Upload`].
+
+use std::{
+    ops::Deref,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    body::{BodySize, BoxBody, MessageBody},
+    http::{StatusCode, header},
+    web,
+};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
+
+use crate::web::{
+    middleware::{
+        problem::Problem,
+        uploads::{Upload, UploadError},
+    },
+    server::transport::{Busy, BusyGuard, Outbox},
+};
+
+/// A publisher that sends nothing of a picture for so long is let go: its connection is dead or it holds one
+/// for nothing.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A whole picture must have come within this, however slowly it comes: one byte a minute would hold a
+/// connection, and memory, for ever.
+const PICTURE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Initial capacity for a body whose `Content-Length` is not smaller; it doubles as bytes arrive, up to the
+/// declared length. So at most twice the received bytes, plus this, are charged to the uploads' budget.
+const FIRST_ROOM: usize = 8 * 1024;
+
+/// The buffer of a body of unknown length is shrunk if its spare capacity exceeds this fraction of its
+/// length.
+const MUCH_LONGER: usize = 8;
+
+/// A refused body of this length is read before the answer, so that its connection stays usable: pictures of
+/// this size cost less than a new connection.
+const READ_BEFORE_ANSWER: u64 = 1024 * 1024;
+
+/// The time limit for reading it; most such bodies arrive with the head.
+const READ_BEFORE_ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// The rest of a longer one is read and thrown away behind the answer for so long. A socket that is closed
+/// while bytes arrive resets the connection, which takes the answer away from clients that read only after
+/// they have sent everything (curl does not wait, Python's requests does).
+const READ_BEHIND_ANSWER_FOR: Duration = Duration::from_secs(10);
+
+/// A received body, which stays charged for as long as it exists.
+#[derive(Debug)]
+pub(in crate::web) struct Received {
+    bytes: Bytes,
+    upload: Upload,
+}
+
+impl Received {
+    pub(in crate::web) fn new(bytes: Bytes, upload: Upload) -> Self {
+        Self { bytes, upload }
+    }
+
+    /// Returns the bytes and their charge.
+    pub(in crate::web) fn into_parts(self) -> (Bytes, Upload) {
+        (self.bytes, self.upload)
+    }
+}
+
+impl Deref for Received {
+    type Target = Bytes;
+
+    fn deref(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+/// The body of a publisher's request.
+pub(in crate::web) struct Body {
+    payload: web::Payload,
+    declared: Option<u64>,
+    ended: bool,
+    /// The time limit for the whole body.
+    patience: Duration,
+    _busy: BusyGuard,
+}
+
+impl Body {
+    pub(in crate::web) fn new(request: &HttpRequest, payload: web::Payload) -> Self {
+        let declared = request.headers().get(header::CONTENT_LENGTH);
+        let declared = declared.and_then(|value| value.to_str().ok()?.parse().ok());
+        let busy = Outbox::of(request).busy(Busy::Receiving);
+        Self { payload, declared, ended: false, patience: PICTURE_TIMEOUT, _busy: busy }
+    }
+
+    /// Sets the time limit for the whole body, where that of a picture is too long.
+    pub(in crate::web) fn within(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Returns the next chunk, which is to be buffered for `upload`; `None` at the end.
+    ///
+    /// # Errors
+    /// 400 when the body is incomplete, 503 when the upload was ended to make room for others.
+    pub(in crate::web) async fn chunk(&mut self, upload: &Upload) -> Result<Option<Bytes>, Problem> {
+        tokio::select! {
+            biased;
+            () = upload.ended() => Err(UploadError::Ended.into()),
+            chunk = self.next() => chunk,
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        match self.payload.next().await {
+            Some(Ok(chunk)) => Ok(Some(chunk)),
+            None => {
+                self.ended = true;
+                Ok(None)
+            }
+            Some(Err(error)) => {
+                self.ended = true;
+                Err(Problem::new(StatusCode::BAD_REQUEST, format!("the body was cut off: {error}")))
+            }
+        }
+    }
+
+    /// Reads the whole body, charged to `upload` as it arrives. Fails with `too_large` as soon as it is known
+    /// to exceed `max`.
+    ///
+    /// # Errors
+    /// As [`Body::chunk`], 408 when it is too slow, and 503 when there is no memory for it.
+    pub(in crate::web) async fn whole(
+        &mut self,
+        mut upload: Upload,
+        max: usize,
+        too_large: impl Fn() -> Problem,
+    ) -> Result<Received, Problem> {
+        if self.declared.is_some_and(|declared| declared > max as u64) {
+            return Err(too_large());
+        }
+        let promised = self.declared.and_then(|declared| usize::try_from(declared).ok()).unwrap_or(max);
+        let mut whole = Vec::new();
+        let end = Instant::now() + self.patience;
+        loop {
+            let next = timeout_at(end.min(Instant::now() + SILENCE_TIMEOUT), self.chunk(&upload)).await;
+            let Some(chunk) = next.map_err(|_| late(self.patience))?? else { break };
+            let needed = whole.len() + chunk.len();
+            if needed > max {
+                return Err(too_large());
+            }
+            if needed > whole.capacity() {
+                let room = (2 * whole.capacity()).max(FIRST_ROOM).min(promised).max(needed);
+                upload.reserve(room)?;
+                whole.reserve_exact(room - whole.len());
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        if whole.capacity() - whole.len() > whole.len() / MUCH_LONGER {
+            whole.shrink_to_fit();
+            upload.set(whole.len())?;
+        }
+        upload.complete();
+        Ok(Received::new(whole.into(), upload))
+    }
+
+    /// Returns the answer to a refused request, in a way that lets it reach the publisher.
+    pub(in crate::web) async fn refuse(mut self, problem: Problem) -> HttpResponse {
+        let answer = problem.error_response();
+        if self.declared.is_some_and(|declared| declared <= READ_BEFORE_ANSWER) {
+            let rest = async { while let Ok(Some(_)) = self.next().await {} };
+            // Late is as good as never: then the connection is closed behind the answer.
+            let _ = timeout(READ_BEFORE_ANSWER_WITHIN, rest).await;
+        }
+        if self.ended {
+            return answer;
+        }
+        // A feed has no end to wait for; the server's own short linger is enough for its head start.
+        let read_for = if self.declared.is_some() { READ_BEHIND_ANSWER_FOR } else { Duration::ZERO };
+        answer.map_body(|_, body| {
+            BoxBody::new(AnswerBeforeTheEnd {
+                answer: body,
+                rest: self.payload,
+                until: Box::pin(sleep_until(Instant::now() + read_for)),
+            })
+        })
+    }
+}
+
+fn late(patience: Duration) -> Problem {
+    let (silence, whole) = (SILENCE_TIMEOUT.min(patience).as_secs(), patience.as_secs());
+    let detail = format!("nothing of the body came for {silence} s, or not all of it within {whole} s");
+    Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+}
+
+/// An answer's body that ends only when the rest of the request was read, or had its time.
+///
+/// It also keeps the request's payload alive: one that is dropped while chunks still come is read on by
+/// actix-http for ever, and a refused `ffmpeg`, which reads no answers, would never learn of it.
+struct AnswerBeforeTheEnd {
+    answer: BoxBody,
+    rest: web::Payload,
+    until: Pin<Box<Sleep>>,
+}
+
+impl MessageBody for AnswerBeforeTheEnd {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.answer.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.get_mut();
+        if let Some(piece) = ready!(Pin::new(&mut this.answer).poll_next(cx)) {
+            return Poll::Ready(Some(piece));
+        }
+        while this.until.as_mut().poll(cx).is_pending() {
+            match ready!(Pin::new(&mut this.rest).poll_next(cx)) {
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => break,
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_http::BoxedPayloadStream;
+    use actix_web::{FromRequest, HttpMessage, dev::Payload, error::PayloadError, test::TestRequest};
+    use futures_util::stream;
+
+    use super::*;
+    use crate::web::middleware::uploads::tests::upload;
+
+    /// A picture of which a byte comes each time `between` is over, and never the last one.
+    async fn dripping(between: Duration) -> Body {
+        let request = TestRequest::post().insert_header(("Content-Length", "1000000")).to_http_request();
+        request.extensions_mut().insert(Outbox::new(Duration::from_secs(10), None));
+        let bytes = stream::unfold((), move |()| async move {
+            tokio::time::sleep(between).await;
+            Some((Ok::<_, PayloadError>(Bytes::from_static(b"\xff")), ()))
+        });
+        let bytes: BoxedPayloadStream = Box::pin(bytes);
+        let mut payload = Payload::Stream { payload: bytes };
+        let payload = web::Payload::from_request(&request, &mut payload).await.unwrap();
+        Body::new(&request, payload)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_picture_that_comes_byte_by_byte_is_waited_for_for_so_long_and_no_longer() {
+        let cases = [
+            (Duration::from_secs(1), PICTURE_TIMEOUT),
+            (SILENCE_TIMEOUT - Duration::from_secs(1), PICTURE_TIMEOUT),
+            (SILENCE_TIMEOUT + Duration::from_secs(1), SILENCE_TIMEOUT),
+        ];
+        let cases = cases.map(|(between, until)| (PICTURE_TIMEOUT, between, until));
+        let form = Duration::from_secs(10);
+        let forms = [1, 20].map(|seconds| (form, Duration::from_secs(seconds), form));
+        for (patience, between, until) in cases.into_iter().chain(forms) {
+            let mut body = dripping(between).await.within(patience);
+            let begun = Instant::now();
+            let late = body.whole(upload(1 << 24), 2_000_000, || unreachable!("it is small"));
+            let late = late.await.unwrap_err();
+            assert_eq!(late.status(), StatusCode::REQUEST_TIMEOUT, "{late}");
+            assert!(late.to_string().contains(&format!("within {} s", patience.as_secs())), "{late}");
+            let waited = begun.elapsed();
+            assert!(waited >= until && waited < until + Duration::from_secs(1), "{between:?}: {waited:?}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The part of the state that decides who may do what, and how much of it.
+
+use std::sync::Arc;
+
+use crate::{
+    auth::Auth,
+    stream::AtCapacity,
+    web::middleware::{
+        problem::Problem,
+        rejections::{Full, Refusals},
+        request_rate::RequestRate,
+        uploads::Uploads,
+        viewers_per_address::Seats,
+    },
+};
+
+/// Access control, the limits of each client, and the counters of refusals.
+#[derive(Debug)]
+pub struct Access {
+    /// Checks credentials and permissions.
+    pub auth: Arc<Auth>,
+    /// The limit on requests of each address.
+    pub requests: Arc<RequestRate>,
+    /// The limit on viewers of each address.
+    pub seats: Arc<Seats>,
+    /// The request bodies that are being received.
+    pub uploads: Arc<Uploads>,
+    /// Counters of refusals.
+    pub refusals: Arc<Refusals>,
+}
+
+impl Access {
+    /// Counts a viewer that was refused because a limit was reached, and returns the error for it.
+    pub(in crate::web) fn no_room(&self, full: AtCapacity) -> Problem {
+        self.refusals.full(if full.is_one_stream() { Full::Stream } else { Full::Relay });
+        full.into()
+    }
+}

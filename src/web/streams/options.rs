@@ -1,0 +1,39 @@
+//! The options that a viewer gives in the query of a stream.
+
+use actix_web::HttpRequest;
+
+use crate::web::query::{query, switch, switched_off, switched_on};
+
+/// The options of one viewer's stream.
+#[derive(Debug, Clone, Default)]
+pub(in crate::web) struct Wishes {
+    /// Raw bytes to the end of the connection, as mjpg-streamer and ustreamer send (`?chunked=0`).
+    pub unchunked: bool,
+    /// ustreamer's `?advance_headers=1`: the next part's headers are sent ahead, without a length.
+    pub advance_headers: bool,
+    /// ustreamer's `?extra_headers=1`: X-UStreamer-* on each part.
+    pub extra_headers: bool,
+    /// ustreamer's `?zero_data=1`: headers without pictures, to measure with.
+    pub zero_data: bool,
+    /// `?format=raw`: JPEGs one behind the other, for programs that refuse multipart.
+    pub raw: bool,
+    /// `?adapt=1`: smaller pictures while the link carries no others; none as the stream is configured.
+    pub adapt: Option<bool>,
+    /// ustreamer's `Set-Cookie: stream_client=…`.
+    pub cookie: Option<String>,
+}
+
+impl Wishes {
+    /// Parses the query of a request.
+    pub(in crate::web) fn of(request: &HttpRequest) -> Self {
+        Self {
+            unchunked: switched_off(request, "chunked"),
+            advance_headers: switched_on(request, "advance_headers"),
+            extra_headers: switched_on(request, "extra_headers"),
+            zero_data: switched_on(request, "zero_data"),
+            raw: query(request, "format").as_deref() == Some("raw"),
+            adapt: switch(request, "adapt"),
+            cookie: None,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The bytes of one viewer's stream: delimiters, part headers and frames.
+
+use std::{sync::atomic::Ordering, time::Instant};
+
+use bytes::Bytes;
+
+use super::{abr_task::Taken, options::Wishes};
+use crate::{
+    bus::{Published, Showing},
+    media::{
+        frame::FrameKind,
+        multipart::{
+            writer,
+            writer::{Framing, PreparedPart},
+        },
+    },
+    registry::Held,
+    viewer::Viewer,
+    web::server::transport::{Feed, Filled, Pieces},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing has been sent.
+    Joined,
+    /// The first delimiter has been sent.
+    Streaming,
+    /// The closing delimiter has been sent.
+    Closed,
+}
+
+/// The answer of one viewer.
+#[derive(Debug)]
+pub(super) struct ViewerFeed {
+    viewer: Viewer,
+    held: Option<Held>,
+    /// Counts for those who look at its link.
+    taken: Option<Taken>,
+    wishes: Wishes,
+    framing: Framing,
+    stage: Stage,
+    /// Set when the viewer has to be disconnected.
+    over: bool,
+    pace: ClientPace,
+}
+
+impl ViewerFeed {
+    /// A feed for `viewer`, of the rendition `held` if it has one. `taken` counts the frames of a viewer with
+    /// adaptive quality.
+    pub(super) fn new(
+        viewer: Viewer,
+        held: Option<Held>,
+        taken: Option<Taken>,
+        wishes: Wishes,
+        framing: Framing,
+    ) -> Self {
+        let (stage, over, pace) = (Stage::Joined, false, ClientPace::default());
+        Self { viewer, held, taken, wishes, framing, stage, over, pace }
+    }
+
+    /// The bytes before the first part: browsers show a spinner until they see that a multipart begins.
+    fn open(&mut self, pieces: &mut Pieces) {
+        self.stage = Stage::Streaming;
+        if self.wishes.raw {
+            return;
+        }
+        let delimiter = Bytes::from_static(writer::FIRST_DELIMITER);
+        let ahead = if self.wishes.advance_headers { writer::headers_ahead() } else { Bytes::new() };
+        pieces.put(writer::framed([delimiter, ahead, Bytes::new()], self.framing));
+    }
+
+    fn send(&mut self, frame: &Published, pieces: &mut Pieces) {
+        let framing = self.framing;
+        let wishes = &self.wishes;
+        if wishes.raw {
+            let jpeg = frame.frame.jpeg().clone();
+            pieces.put(writer::framed([jpeg, Bytes::new(), Bytes::new()], framing));
+        } else if wishes.advance_headers {
+            let jpeg = if wishes.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
+            let parts = [jpeg, Bytes::from_static(writer::NEXT_DELIMITER), writer::headers_ahead()];
+            pieces.put(writer::framed(parts, framing));
+        } else if wishes.extra_headers || wishes.zero_data {
+            let more = if wishes.extra_headers { self.extra_headers(frame) } else { String::new() };
+            let jpeg = if self.wishes.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
+            let part = PreparedPart::with_headers(jpeg, frame.frame.taken(), &more);
+            pieces.put(part.pieces(framing));
+        } else {
+            pieces.put_part(frame, framing);
+        }
+    }
+
+    /// Returns ustreamer's headers about this viewer's stream.
+    fn extra_headers(&mut self, frame: &Published) -> String {
+        let picture = &frame.frame;
+        format!(
+            "X-UStreamer-Online: {}\r\nX-UStreamer-Dropped: {}\r\nX-UStreamer-Width: {}\r\n\
+             X-UStreamer-Height: {}\r\nX-UStreamer-Client-FPS: {}\r\nX-UStreamer-Latency: {:.6}\r\n",
+            picture.kind() == FrameKind::Picture,
+            self.viewer.stream().bus().stats().dropped().map(|(_, count)| count).sum::<u64>(),
+            picture.width(),
+            picture.height(),
+            self.pace.count(Instant::now()),
+            picture.arrived().elapsed().as_secs_f64(),
+        )
+    }
+
+    fn close(&mut self, pieces: &mut Pieces) {
+        self.stage = Stage::Closed;
+        if !self.wishes.raw {
+            let closing = Bytes::from_static(writer::CLOSING_AFTER_DELIMITER);
+            pieces.put(writer::framed([closing, Bytes::new(), Bytes::new()], self.framing));
+        }
+    }
+}
+
+impl Feed for ViewerFeed {
+    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled {
+        if self.stage == Stage::Joined {
+            self.open(pieces);
+        } else if self.stage == Stage::Streaming && (showing.closed || self.over) {
+            self.close(pieces);
+        } else if self.stage == Stage::Closed {
+            return Filled::Ended;
+        } else if let Some((frame, new)) = self.viewer.take(showing) {
+            if let (Some(taken), true) = (&self.taken, new) {
+                taken.fetch_add(1, Ordering::Relaxed);
+            }
+            self.send(frame, pieces);
+        } else {
+            return Filled::Nothing;
+        }
+        Filled::Some
+    }
+
+    fn wants(&self, showing: &Showing) -> bool {
+        self.stage != Stage::Streaming || showing.closed || self.over || self.viewer.wants(showing)
+    }
+
+    fn end(&mut self) {
+        self.over = true;
+    }
+
+    fn move_to(&mut self, rendition: Option<Held>) -> Option<Held> {
+        self.viewer.look_at(rendition.as_ref().map(Held::stream));
+        std::mem::replace(&mut self.held, rendition)
+    }
+}
+
+/// Frames that a viewer took in the last whole second, as ustreamer counts them.
+#[derive(Debug, Default)]
+struct ClientPace {
+    second: Option<Instant>,
+    counting: u32,
+    counted: u32,
+}
+
+impl ClientPace {
+    fn count(&mut self, now: Instant) -> u32 {
+        let second = *self.second.get_or_insert(now);
+        if now.duration_since(second).as_secs() >= 1 {
+            (self.second, self.counted, self.counting) = (Some(now), self.counting, 0);
+        }
+        self.counting += 1;
+        self.counted
+    }
+}

@@ -1,0 +1,24 @@
+//! Adds the viewer of a request to the list.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+
+use super::viewer_list::Kind;
+use crate::{
+    media::stream_name::StreamName,
+    viewer::Counts,
+    web::{middleware::access_log, state::WebState, streams::viewer_list::Viewing},
+};
+
+/// Adds the viewer of `stream` who sent `request`. `counts` are those of what it is sent.
+pub(in crate::web) fn begin(
+    state: &WebState,
+    request: &HttpRequest,
+    stream: &StreamName,
+    kind: Kind,
+    counts: Arc<Counts>,
+) -> Viewing {
+    let asked = (access_log::asked(state, request), request.version());
+    Viewing::begin(&state.streams.viewers, asked, stream, kind, counts)
+}
