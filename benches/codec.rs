@@ -101,7 +101,7 @@ fn scene(width: u16, height: u16) -> Frame {
 fn pipeline(yaml: &str) -> Pipeline {
     let text = format!("streams: {{a: {{source: {{type: pattern}}, {yaml}}}}}");
     let config = config::parse(&text, "bench", &Environment::default()).unwrap();
-    Pipeline::new("Front door".into(), config.streams[0].rework.clone(), LIMITS, Default::default())
+    Pipeline::new("Front door".into(), config.streams[0].rework(), LIMITS, Default::default())
 }
 
 /// Codec and scaler, and nothing else.

@@ -128,7 +128,7 @@ fn pipeline(yaml: &str) -> Result<Pipeline, Box<dyn Error>> {
     let text = format!("streams: {{a: {{source: {{type: pattern}}, {yaml}}}}}");
     let config =
         config::parse(&text, "bench", &Environment::default()).map_err(|mistakes| mistakes.to_string())?;
-    Ok(Pipeline::new(String::new(), config.streams[0].rework.clone(), LIMITS, Default::default()))
+    Ok(Pipeline::new(String::new(), config.streams[0].rework(), LIMITS, Default::default()))
 }
 
 /// The cup of the tests, side by side: as much texture and as little noise as a photograph has.

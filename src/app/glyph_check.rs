@@ -43,7 +43,7 @@ pub(super) fn examine(config: &Config) -> Findings {
                 }
             }
         }
-        for (number, step) in stream.rework.steps.iter().enumerate() {
+        for (number, step) in stream.transform.iter().enumerate() {
             let path = format!("streams.{name}.transform[{number}]");
             match step {
                 Step::Text(caption) => {

@@ -44,7 +44,7 @@ impl Neighbours {
     /// Returns the stream whose source a rendition shows in the end: its own source runs on while that is
     /// away.
     fn shown_by(&self, mut stream: StreamHandle) -> StreamHandle {
-        while let SourceConfig::Rendition { of, .. } = &stream.config().source
+        while let SourceConfig::Rendition { of, .. } = stream.config().source()
             && !stream.config().has_fallbacks()
             && let Some(origin) = self.get(of)
         {

@@ -43,14 +43,14 @@ impl Policy {
         };
         let tokens = config.tokens.iter().map(|token| {
             let fingerprint = of_credential("token", &[&token.hash.to_string()]);
-            (token.hash, known(&token.name, &token.grant, fingerprint))
+            (token.hash, known(&token.name, &token.grant(), fingerprint))
         });
         let users = config.users.iter().map(|user| {
             // Two users may have been given the same hash.
             let fingerprint = of_credential("user", &[&user.name, user.hash.reveal()]);
             User {
                 hash: user.hash.reveal().to_owned(),
-                identity: known(&user.name, &user.grant, fingerprint),
+                identity: known(&user.name, &user.grant(), fingerprint),
             }
         });
         Self {

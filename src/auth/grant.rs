@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use crate::{
         auth::{authenticator::Shown, signed_link, token},
-        config::{AuthConfig, Grant, Reach, Secret, TokenConfig},
+        config::{AuthConfig, Reach, Secret, TokenConfig},
     };
 
     fn door() -> StreamName {
@@ -93,10 +93,11 @@ mod tests {
     }
 
     fn config(reach: Option<Reach>) -> AuthConfig {
-        let token = |reach| TokenConfig {
+        let token = |streams| TokenConfig {
             name: "wall".to_owned(),
             hash: token::hash("wall"),
-            grant: Grant { role: Role::View, reach },
+            role: Role::View,
+            streams,
         };
         AuthConfig {
             anonymous: Reach::nothing(),

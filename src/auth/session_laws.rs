@@ -61,12 +61,13 @@ struct Rules {
 impl Rules {
     fn config(&self) -> AuthConfig {
         let tokens = self.tokens.iter().enumerate().filter_map(|(n, grant)| {
-            let grant = grant.clone()?;
-            Some(TokenConfig { name: format!("token{n}"), hash: token::hash(SECRETS[n]), grant })
+            let Grant { role, reach: streams } = grant.clone()?;
+            Some(TokenConfig { name: format!("token{n}"), hash: token::hash(SECRETS[n]), role, streams })
         });
         let users = self.users.iter().enumerate().filter_map(|(n, user)| {
-            let (version, grant) = user.clone()?;
-            Some(UserConfig { name: format!("user{n}"), hash: Secret::new(HASHES[version].clone()), grant })
+            let (version, Grant { role, reach: streams }) = user.clone()?;
+            let hash = Secret::new(HASHES[version].clone());
+            Some(UserConfig { name: format!("user{n}"), hash, role, streams })
         });
         AuthConfig {
             anonymous: Reach::nothing(),

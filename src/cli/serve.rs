@@ -100,10 +100,11 @@ fn what_is_served(origin: &str, urls: &[String], streams: &[StreamConfig]) -> St
     let widest = |of: fn(&StreamConfig) -> &str| {
         streams.iter().map(|stream| of(stream).len()).max().unwrap_or_default()
     };
-    let (names, kinds) = (widest(|stream| stream.name.as_str()), widest(|stream| stream.source.type_name()));
+    let (names, kinds) =
+        (widest(|stream| stream.name.as_str()), widest(|stream| stream.source().type_name()));
     let url = urls.first().map_or("", String::as_str);
     for stream in streams {
-        let (name, kind) = (stream.name.as_str(), stream.source.type_name());
+        let (name, kind) = (stream.name.as_str(), stream.source().type_name());
         writeln!(text, "  {name:names$}  {kind:kinds$}  {url}/streams/{name}")
             .expect("a String takes every text");
     }

@@ -1,25 +1,22 @@
-//! Streams that did not come from the file but over HTTP: the same keys, as JSON.
-//!
-//! They are read together with those of the file, so that what they show, and what shows them, is checked at once. What they
-//! may not do is read files of this machine or run programs on it, and no variable is put into their values: whoever may add
-//! a stream is not to learn what framecast's environment holds.
+//! Streams that were added over HTTP, and the settings of all streams as they are written.
 
-use std::{collections::BTreeMap, fmt, ops::Range, rc::Rc};
+use std::{collections::BTreeMap, fmt};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
-    error::{Collector, Position},
-    node::{Entry, Kind, Node},
+    error::{Mistakes, NOWHERE},
+    yaml::{Entry, Kind, Node},
 };
 use crate::media::stream_name::StreamName;
 
-/// The place of what does not stand in the file.
-pub(super) const NOWHERE: Position = Position { line: 0, column: 0 };
+/// Most streams that can be added: more than a machine has cameras, and little enough to be written at each
+/// change.
+pub const MAX_ADDED: usize = 500;
 
-const NO_BYTES: Range<usize> = 0..0;
-
-/// A stream that was added.
+/// A stream that was added over HTTP. It is read with those of the file, by the same types, but names no file
+/// or program of this machine, and no variable is put into its values: whoever may add a stream is not to
+/// learn what the environment holds.
 #[derive(Clone, PartialEq)]
 pub struct Added {
     /// Its name, not checked yet.
@@ -35,7 +32,7 @@ impl fmt::Debug for Added {
     }
 }
 
-/// What stands in the file, or was added, for each stream: without defaults, variables not put in.
+/// The settings of each stream as in the file or as added: without defaults, variables not put in.
 #[derive(Clone, Default, PartialEq)]
 pub struct Written(BTreeMap<StreamName, Value>);
 
@@ -47,77 +44,31 @@ impl fmt::Debug for Written {
 }
 
 impl Written {
-    /// What stands beneath a stream's name.
+    pub(crate) fn new(streams: &[Entry]) -> Self {
+        let pair = |entry: &Entry| Some((entry.key.parse().ok()?, entry.value.to_json()));
+        Self(streams.iter().filter_map(pair).collect())
+    }
+
+    /// The settings of a stream.
     pub fn of(&self, name: &StreamName) -> Option<&Value> {
         self.0.get(name)
     }
-
-    /// Of the map of all streams.
-    pub(super) fn read(streams: &[Entry]) -> Self {
-        let written = streams.iter().filter_map(|entry| Some((entry.key.parse().ok()?, json(&entry.value))));
-        Self(written.collect())
-    }
 }
 
-/// The file's tree with `added` behind its streams. One that the file has too is left out: the file counts.
-pub(super) fn graft(root: &Rc<Node>, added: &[Added], mistakes: &Collector) -> Rc<Node> {
-    let Kind::Map(top) = &root.kind else { return root.clone() };
-    let mut top = top.clone();
-    let Some(streams) = top.iter_mut().find(|entry| entry.key == "streams") else { return root.clone() };
-    let Kind::Map(written) = &streams.value.kind else { return root.clone() };
-    let mut all = written.clone();
+/// Puts `added` after the streams of the file. One that the file has too is left out: the file counts.
+pub(crate) fn graft(root: &mut Node, added: &[Added], mistakes: &Mistakes) {
+    let Kind::Map(top) = &mut root.kind else { return };
+    let Some(streams) = top.iter_mut().find(|entry| entry.key == "streams") else { return };
+    let Kind::Map(streams) = &mut streams.value.kind else { return };
+    let own = streams.len();
     for one in added {
-        if written.iter().any(|entry| entry.key == one.name) {
+        if streams[..own].iter().any(|entry| entry.key == one.name) {
             continue;
         }
-        if all.len() > written.len() + MAX_ADDED {
+        if streams.len() > own + MAX_ADDED {
             mistakes.add(NOWHERE, "streams", format!("at most {MAX_ADDED} streams can be added"));
             break;
         }
-        all.push(entry(&one.name, &one.settings));
-    }
-    streams.value = Rc::new(Node::new(streams.value.at, streams.value.span.clone(), Kind::Map(all)));
-    Rc::new(Node::new(root.at, root.span.clone(), Kind::Map(top)))
-}
-
-/// Most streams that can be added: more than a machine has cameras, and little enough to be written at each change.
-pub const MAX_ADDED: usize = 500;
-
-fn entry(key: &str, value: &Value) -> Entry {
-    Entry { key: key.to_owned(), key_at: NOWHERE, region: NO_BYTES, value: node(value) }
-}
-
-fn node(value: &Value) -> Rc<Node> {
-    let scalar = |text: String, plain| Kind::Scalar { text, plain, one_line: true };
-    let kind = match value {
-        Value::Null => scalar(String::new(), true),
-        Value::Bool(yes) => scalar(yes.to_string(), true),
-        Value::Number(number) => scalar(number.to_string(), true),
-        // What would be a variable in the file is a text here.
-        Value::String(text) => scalar(text.replace("${", "$${"), false),
-        Value::Array(items) => Kind::Seq(items.iter().map(node).collect()),
-        Value::Object(map) => Kind::Map(map.iter().map(|(key, value)| entry(key, value)).collect()),
-    };
-    Rc::new(Node::new(NOWHERE, NO_BYTES, kind))
-}
-
-fn json(node: &Node) -> Value {
-    match &node.kind {
-        Kind::Seq(items) => Value::Array(items.iter().map(|item| json(item)).collect()),
-        Kind::Map(entries) => {
-            let pairs = entries.iter().map(|entry| (entry.key.clone(), json(&entry.value)));
-            Value::Object(pairs.collect::<Map<_, _>>())
-        }
-        Kind::Scalar { .. } if node.is_null() => Value::Null,
-        Kind::Scalar { text, plain: false, .. } if node.at == NOWHERE => {
-            Value::String(text.replace("$${", "${"))
-        }
-        Kind::Scalar { text, plain: true, .. } => {
-            let typed = serde_json::from_str(text).ok();
-            typed
-                .filter(|value: &Value| value.is_number() || value.is_boolean())
-                .unwrap_or_else(|| Value::String(text.clone()))
-        }
-        Kind::Scalar { text, .. } => Value::String(text.clone()),
+        streams.push(Entry::new(&one.name, &one.settings));
     }
 }

@@ -29,14 +29,14 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
 
 /// A stretch of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
-    /// As in the file.
+pub(crate) enum Piece<'a> {
+    /// Text of the file.
     Literal(&'a str),
     /// `${name}` or `${name:-default}`.
     Variable {
         /// Its name, checked to be one.
         name: &'a str,
-        /// What stands for it when it is not set or empty.
+        /// The value when it is not set or empty.
         default: Option<&'a str>,
     },
 }
@@ -44,8 +44,8 @@ pub(super) enum Piece<'a> {
 /// Takes a value apart.
 ///
 /// # Errors
-/// What is wrong with a `${…}`.
-pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
+/// A description of what is wrong with a `${…}`.
+pub(crate) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -86,7 +86,7 @@ fn variable(inner: &str) -> Result<Piece<'_>, String> {
 ///
 /// # Errors
 /// Names each variable that is not set.
-pub(super) fn expand<'a>(
+pub(crate) fn expand<'a>(
     pieces: &[Piece<'a>],
     environment: &'a Environment,
     inserted: impl Fn(usize, &'a str) -> Cow<'a, str>,
@@ -108,46 +108,11 @@ pub(super) fn expand<'a>(
     if missing.is_empty() { Ok(text) } else { Err(missing) }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn expanded(text: &str) -> Result<String, String> {
-        let environment: Environment =
-            [("A", "one"), ("EMPTY", ""), ("B_2", "a # b: c")].into_iter().collect();
-        expand(&pieces(text)?, &environment, |_, value| value.into())
-            .map_err(|missing| format!("missing {}", missing.join(" ")))
-    }
-
-    #[test]
-    fn variables_defaults_and_escapes_are_put_in() {
-        for (text, expected) in [
-            ("plain", "plain"),
-            ("", ""),
-            ("${A}", "one"),
-            ("x${A}y${A}z", "xoneyonez"),
-            ("${B_2}", "a # b: c"),
-            ("${EMPTY}", ""),
-            ("${EMPTY:-full}", "full"),
-            ("${NO:-}", ""),
-            ("${NO:-a:-b}", "a:-b"),
-            ("$${A}", "${A}"),
-            ("$A $5 100%", "$A $5 100%"),
-            ("ä${A}ü", "äoneü"),
-        ] {
-            assert_eq!(expanded(text).as_deref(), Ok(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn every_missing_variable_is_named() {
-        assert_eq!(expanded("${NO} ${A} ${NEITHER}"), Err("missing NO NEITHER".into()));
-    }
-
-    #[test]
-    fn broken_variables_are_refused() {
-        for text in ["${A", "${}", "${1A}", "${A B}", "${A-b}", "${NO:-${A}}"] {
-            assert!(expanded(text).is_err(), "{text}");
-        }
-    }
+/// Returns whether a value as in the file is nothing but a variable without a default.
+pub(crate) fn is_variable(raw: &str) -> bool {
+    let pieces = pieces(raw);
+    matches!(
+        pieces.as_deref(),
+        Ok([Piece::Literal(""), Piece::Variable { default: None, .. }, Piece::Literal("")])
+    )
 }

@@ -2,8 +2,6 @@
 
 use std::{cell::RefCell, fmt};
 
-use super::added::NOWHERE;
-
 /// Most mistakes shown of one file: past these it is the wrong file.
 const MAX_SHOWN: usize = 100;
 
@@ -16,16 +14,19 @@ pub struct Position {
     pub column: usize,
 }
 
+/// The position of what is not in the file but was added over HTTP.
+pub(crate) const NOWHERE: Position = Position { line: 0, column: 0 };
+
 /// One thing that is wrong. Its texts hold no credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// As the file was named.
+    /// The name of the file.
     pub file: String,
-    /// Where; none when it is about the file as a whole.
+    /// The position; none when it is about the file as a whole.
     pub position: Option<Position>,
     /// Like `streams.door.source.url`; empty for the whole file.
     pub path: String,
-    /// What is wrong and what would be right.
+    /// A description of what is wrong and what would be right.
     pub message: String,
     /// The line of the file with a mark beneath, values that could be secret left out.
     pub excerpt: Option<String>,
@@ -38,7 +39,7 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    pub(super) fn of_file(file: &str, message: String) -> Self {
+    pub(crate) fn of_file(file: &str, message: String) -> Self {
         let mistake =
             Mistake { file: file.to_owned(), position: None, path: String::new(), message, excerpt: None };
         Self { mistakes: vec![mistake] }
@@ -92,13 +93,13 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// Takes in mistakes while a file is read.
+/// Collects mistakes while a file is read.
 #[derive(Default)]
-pub(super) struct Collector(RefCell<Vec<(Position, String, String)>>);
+pub(crate) struct Mistakes(RefCell<Vec<(Position, String, String)>>);
 
-impl Collector {
+impl Mistakes {
     /// Notes one; a repetition (a default that several streams fall back on) counts once.
-    pub(super) fn add(&self, at: Position, path: impl Into<String>, message: impl Into<String>) {
+    pub(crate) fn add(&self, at: Position, path: impl Into<String>, message: impl Into<String>) {
         let found = (at, path.into(), message.into());
         let mut mistakes = self.0.borrow_mut();
         if !mistakes.contains(&found) {
@@ -106,11 +107,11 @@ impl Collector {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.borrow().is_empty()
     }
 
-    pub(super) fn finish(self, file: &str, excerpt: impl Fn(Position) -> Option<String>) -> ConfigErrors {
+    pub(crate) fn finish(self, file: &str, excerpt: impl Fn(Position) -> Option<String>) -> ConfigErrors {
         let mut found = self.0.into_inner();
         found.sort_by_key(|(at, ..)| *at);
         let mistake = |(at, path, message)| Mistake {
@@ -122,4 +123,17 @@ impl Collector {
         };
         ConfigErrors { mistakes: found.into_iter().map(mistake).collect() }
     }
+}
+
+/// `parent.key`.
+pub(crate) fn join(parent: &str, key: &str) -> String {
+    if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
+}
+
+/// A key as a message may show it: a URL with a password in a key's place is not shown.
+pub(crate) fn printable_key(key: &str) -> String {
+    /// No key is longer; a pasted file would be.
+    const MAX_SHOWN: usize = 80;
+    let harmless = |c: char| !c.is_control() && c != '@' && c != '?' && c != '=';
+    if key.len() <= MAX_SHOWN && key.chars().all(harmless) { key.to_owned() } else { "***".to_owned() }
 }

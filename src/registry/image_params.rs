@@ -163,14 +163,16 @@ impl Variant {
     /// Returns the stream that shows `origin` with these parameters. It runs while it is wanted, and is never
     /// written to disk.
     pub(super) fn stream(&self, origin: &StreamConfig) -> StreamConfig {
+        let Rework { steps, encode, strip_metadata } = self.rework();
         StreamConfig {
             name: self.name(&origin.name),
-            source: SourceConfig::Rendition { of: origin.name.clone(), frame_timeout: None },
-            fallbacks: Vec::new(),
-            on_demand: true,
+            sources: vec![SourceConfig::Rendition { of: origin.name.clone(), frame_timeout: None }],
+            on_demand: Some(true),
             linger: std::time::Duration::ZERO,
             max_fps: self.max_fps(),
-            rework: self.rework(),
+            transform: steps,
+            encode,
+            strip_metadata,
             save: None,
             replay: None,
             ..origin.clone()

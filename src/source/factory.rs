@@ -25,10 +25,10 @@ pub fn build(
     lasting: &Lasting,
 ) -> Box<dyn Source> {
     let queue = pool.queue(&config.name);
-    match config.sources().nth(position).unwrap_or(&config.source) {
+    match config.sources().nth(position).unwrap_or_else(|| config.source()) {
         SourceConfig::Mjpeg(upstream) => Box::new(mjpeg::UpstreamSource::new(upstream.clone(), limits)),
-        SourceConfig::Snapshot { upstream, interval } => {
-            Box::new(snapshot::SnapshotSource::new(upstream.clone(), *interval, limits))
+        SourceConfig::Snapshot(config) => {
+            Box::new(snapshot::SnapshotSource::new(config.upstream(), config.interval, limits))
         }
         source @ (SourceConfig::Exec(_) | SourceConfig::Rtsp(_) | SourceConfig::V4l2(_)) => Box::new(
             exec::ExecSource::new(&config.name, source, limits, lasting.process_lock(position))

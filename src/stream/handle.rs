@@ -148,8 +148,9 @@ impl StreamHandle {
         let config = Arc::new(config);
         let bus = shared.bus.clone();
         let mut sink = Sink::new(bus.clone(), config.max_fps).of_at_most(limits.max_frame_pixels);
-        if !config.rework.is_nothing() {
-            let (rework, memory) = (config.rework.clone(), pool.memory().clone());
+        let rework = config.rework();
+        if !rework.is_nothing() {
+            let memory = pool.memory().clone();
             let pipeline = Pipeline::new(config.title.clone(), rework, (&limits).into(), memory);
             sink = sink.reworking(Arc::new(Stage::new(config.name.clone(), pipeline, &pool)));
         }

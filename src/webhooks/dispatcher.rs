@@ -179,7 +179,7 @@ impl Dispatcher {
     /// Handles the new state of a stream.
     fn on_state(&mut self, stream: &StreamName, state: &str, reason: &str) {
         let now = Instant::now();
-        let pushed = |stream: StreamHandle| matches!(stream.config().source, SourceConfig::Push { .. });
+        let pushed = |stream: StreamHandle| matches!(stream.config().source(), SourceConfig::Push { .. });
         // A stream that was removed has lost nothing.
         let passive = self.registry.get(stream).is_none_or(pushed);
         for position in 0..self.hooks.len() {

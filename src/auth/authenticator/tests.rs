@@ -1,14 +1,15 @@
 use super::*;
 use crate::{
     auth::{guess_limits::NETWORK_BURST, signed_link},
-    config::{Grant, Reach, Role, TokenConfig, UserConfig},
+    config::{Reach, Role, TokenConfig, UserConfig},
 };
 
 fn config() -> AuthConfig {
     let token = |name: &str, role| TokenConfig {
         name: name.to_owned(),
         hash: token::hash(name),
-        grant: Grant::for_all(role),
+        role,
+        streams: Reach::All,
     };
     AuthConfig {
         anonymous: Reach::nothing(),
@@ -69,8 +70,8 @@ fn with_password(password: &str) -> AuthConfig {
     let salt = SaltString::encode_b64(b"saltsaltsalt").unwrap();
     let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(16, 1, 1, None).unwrap());
     let hash = cheap.hash_password(password.as_bytes(), &salt).unwrap().to_string();
-    let grant = Grant::for_all(Role::Push);
-    let alice = UserConfig { name: "alice".to_owned(), hash: Secret::new(hash), grant };
+    let (role, streams) = (Role::Push, Reach::All);
+    let alice = UserConfig { name: "alice".to_owned(), hash: Secret::new(hash), role, streams };
     AuthConfig { users: vec![alice], ..config() }
 }
 

@@ -223,7 +223,7 @@ mod tests {
         let json = serde_json::to_string(&url.replace("${", "$${")).unwrap();
         let text = format!("streams: {{a: {{source: {{type: mjpeg, url: {json}}}}}}}");
         let config = parse(&text, "test", &Environment::default()).unwrap();
-        match config.streams.into_iter().next().unwrap().source {
+        match config.streams.into_iter().next().unwrap().sources.remove(0) {
             SourceConfig::Mjpeg(upstream) => upstream,
             _ => unreachable!("the text says mjpeg"),
         }
@@ -263,7 +263,7 @@ mod tests {
             let config = parse(pasted, "pasted", &variables).unwrap_or_else(|e| panic!("{e}\n{text}"));
             let mut before = before;
             before.url.set_fragment(None);
-            assert_eq!(config.streams[0].source, SourceConfig::Mjpeg(before), "{text}");
+            assert_eq!(config.streams[0].sources, [SourceConfig::Mjpeg(before)], "{text}");
         }
     }
 }

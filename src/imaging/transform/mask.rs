@@ -39,9 +39,8 @@ fn hide_in_plane(mask: &Mask, n: usize, planes: &mut Planes, mover: &mut Mover) 
         let end = (from as usize + len as usize).div_ceil(by).min(side);
         (from as usize / by).min(end)..end
     };
-    let region = mask.region;
-    let x = range(region.x, region.width.get(), across, columns);
-    let y = range(region.y, region.height.get(), down, rows);
+    let x = range(mask.x, mask.width.get(), across, columns);
+    let y = range(mask.y, mask.height.get(), down, rows);
     if x.is_empty() || y.is_empty() {
         return Ok(());
     }

@@ -355,7 +355,7 @@ mod tests {
         let config = crate::config::parse(&yaml, "test", &crate::config::Environment::default()).unwrap();
         std::fs::remove_file(&pipe).unwrap();
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let rework = config.streams[0].rework.clone();
+        let rework = config.streams[0].rework();
         let limits = PictureLimits::from(&Limits::default());
         let pipeline = Arc::new(Pipeline::new(String::new(), rework, limits, Arc::default()));
         let (worker, asking) = (pipeline.clone(), pipeline);

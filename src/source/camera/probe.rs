@@ -82,7 +82,7 @@ pub fn upstream(url: &str, insecure: bool) -> Result<UpstreamConfig, String> {
         let messages: Vec<_> = mistakes.mistakes().iter().map(|mistake| mistake.message.clone()).collect();
         format!("the URL cannot be used: {}", messages.join("; "))
     })?;
-    match config.streams.into_iter().next().map(|stream| stream.source) {
+    match config.streams.into_iter().next().and_then(|stream| stream.sources.into_iter().next()) {
         Some(SourceConfig::Mjpeg(upstream)) => Ok(upstream),
         _ => Err("the URL cannot be used".to_owned()),
     }

@@ -131,7 +131,7 @@ async fn show(
     sink: &Sink,
     frames: &mut bool,
 ) -> Result<(), Failure> {
-    let mut within = config.patience.first_frame;
+    let mut within = config.first_frame_timeout;
     let mut deadline = Instant::now() + within;
     loop {
         let read = timeout_at(deadline, program.read(parser.space())).await;
@@ -139,7 +139,7 @@ async fn show(
             break;
         }
         while let Some(part) = parser.next_part()? {
-            within = config.patience.frame;
+            within = config.frame_timeout;
             deadline = Instant::now() + within;
             *frames = true;
             sink.part(part);

@@ -1,9 +1,9 @@
 //! The ffmpeg command lines of the short forms `rtsp` and `v4l2`.
 
+use std::time::Duration;
+
 use super::redact::Redactor;
-use crate::config::{
-    ExecConfig, Patience, RtspConfig, RtspTransport, Secret, Size, SourceConfig, V4l2Config,
-};
+use crate::config::{ExecConfig, RtspConfig, RtspTransport, Secret, Size, SourceConfig, V4l2Config};
 
 /// Name of the program, which is looked up on `PATH`.
 pub(super) const FFMPEG: &str = "ffmpeg";
@@ -47,7 +47,7 @@ fn of_rtsp(config: &RtspConfig) -> ExecConfig {
     arguments.add(["-protocol_whitelist", protocols(config)]);
     arguments.add(["-i", config.url.reveal(), "-an", "-sn"]);
     arguments.encoded(config.size, config.fps, config.quality);
-    arguments.finish(config.patience)
+    arguments.finish(config.first_frame_timeout, config.frame_timeout)
 }
 
 /// Returns the protocols that ffmpeg may use for a camera's sessions and media.
@@ -80,7 +80,7 @@ fn of_v4l2(config: &V4l2Config, copy: bool) -> ExecConfig {
     } else {
         arguments.encoded(None, None, V4L2_QUALITY);
     }
-    arguments.finish(config.patience)
+    arguments.finish(config.first_frame_timeout, config.frame_timeout)
 }
 
 struct Arguments(Vec<Secret>);
@@ -106,7 +106,7 @@ impl Arguments {
         self.add(["-c:v", "mjpeg", "-q:v", &quantiser(quality).to_string()]);
     }
 
-    fn finish(mut self, patience: Patience) -> ExecConfig {
+    fn finish(mut self, first_frame_timeout: Duration, frame_timeout: Duration) -> ExecConfig {
         // Each picture is written when it is whole, not when a buffer is full.
         self.add(["-flush_packets", "1", "-f", "mpjpeg", "-"]);
         ExecConfig {
@@ -114,7 +114,8 @@ impl Arguments {
             arguments: self.0,
             environment: Vec::new(),
             folder: None,
-            patience,
+            first_frame_timeout,
+            frame_timeout,
         }
     }
 }
@@ -134,7 +135,7 @@ mod tests {
     fn explained(source: &str) -> String {
         let yaml = format!("streams: {{a: {{source: {source}}}}}");
         let config = config::parse(&yaml, "test", &Environment::default()).unwrap();
-        explain(&config.streams[0].source).unwrap()
+        explain(config.streams[0].source()).unwrap()
     }
 
     #[test]
@@ -159,7 +160,7 @@ mod tests {
     fn a_usb_camera_gives_its_own_jpegs_if_it_can_and_is_encoded_if_not() {
         let yaml = "streams: {a: {source: {type: v4l2, device: /dev/video0, size: 1280x720, fps: 30}}}";
         let config = config::parse(yaml, "test", &Environment::default()).unwrap();
-        let programs = programs(&config.streams[0].source).unwrap();
+        let programs = programs(config.streams[0].source()).unwrap();
         let lines: Vec<_> = programs
             .iter()
             .map(|program| program.arguments.iter().map(Secret::reveal).collect::<Vec<_>>().join(" "))

@@ -88,10 +88,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::{Patience, Secret};
+    use crate::config::Secret;
 
     fn hidden() -> Redactor {
-        let patience = Patience { first_frame: Duration::ZERO, frame: Duration::ZERO };
         Redactor::of(&ExecConfig {
             program: "p".into(),
             arguments: [
@@ -103,7 +102,8 @@ mod tests {
             .into(),
             environment: vec![("TOKEN".into(), Secret::new("tok-en!")), ("N".into(), Secret::new("1"))],
             folder: None,
-            patience,
+            first_frame_timeout: Duration::ZERO,
+            frame_timeout: Duration::ZERO,
         })
     }
 

@@ -123,7 +123,7 @@ impl StreamActor {
     }
 
     fn is_push(&self) -> bool {
-        matches!(self.config.source, SourceConfig::Push { .. })
+        matches!(self.config.source(), SourceConfig::Push { .. })
     }
 
     /// Returns the number by which the log names the connection that frames come from: for a push stream,
@@ -133,7 +133,7 @@ impl StreamActor {
     }
 
     fn always_runs(&self) -> bool {
-        !self.config.on_demand || self.is_push()
+        !self.config.on_demand() || self.is_push()
     }
 
     fn happen(&mut self, event: Event, ctx: &mut Context<Self>) {

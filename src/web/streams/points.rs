@@ -63,7 +63,7 @@ fn chart(state: &WebState, name: &str) -> Result<Arc<Points>, Problem> {
         _ => None,
     });
     let (Some(chart), Some(points)) = (chart, stream.lasting().points()) else {
-        let kind = config.source.type_name();
+        let kind = config.source().type_name();
         let detail = format!(
             "stream {name} takes its pictures from a source of type {kind}; only type chart takes points"
         );

@@ -40,7 +40,7 @@ pub(crate) const WHITE: [u8; 3] = [240, 240, 240];
 pub(crate) fn rework(yaml: &str) -> Rework {
     let text = format!("streams: {{a: {{source: {{type: pattern}}, {yaml}}}}}");
     let config = config::parse(&text, "test", &Environment::default()).unwrap_or_else(|m| panic!("{m}"));
-    config.streams[0].rework.clone()
+    config.streams[0].rework()
 }
 
 /// The pipeline of a stream titled "Front door".

@@ -64,7 +64,8 @@ impl ChartSource {
         points: Arc<Points>,
         queue: StreamQueue,
     ) -> Self {
-        let poller = config.poll.as_ref().map(|poll| Poller::new(poll, limits, points.clone()));
+        let poll = config.poll.as_ref();
+        let poller = poll.map(|poll| Poller::new(poll, &config.series, limits, points.clone()));
         let title = config.title.as_deref().unwrap_or(title).to_owned();
         Self { config: Arc::new(config.clone()), title, points, poller, queue }
     }

@@ -111,7 +111,9 @@ pub(super) mod tests {
     pub(in crate::source::generated::chart) fn config(more: &str) -> ChartConfig {
         let yaml = format!("streams: {{a: {{source: {{type: chart, token: none, {more}}}}}}}");
         let mut config = config::parse(&yaml, "test", &Environment::default()).unwrap();
-        let SourceConfig::Chart(chart) = config.streams.remove(0).source else { panic!("a chart") };
+        let SourceConfig::Chart(chart) = config.streams.remove(0).sources.remove(0) else {
+            panic!("a chart")
+        };
         *chart
     }
 

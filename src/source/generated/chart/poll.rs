@@ -11,7 +11,7 @@ use super::{
     points::{NewPoint, Point, Points, unix_now},
 };
 use crate::{
-    config::{Limits, PollConfig},
+    config::{Limits, PollConfig, SeriesConfig},
     source::{
         Deadline, SourceError,
         http_client::{BodyDeadline, HttpClient},
@@ -35,12 +35,18 @@ pub(super) struct Poller {
 }
 
 impl Poller {
-    pub(super) fn new(config: &PollConfig, limits: &Limits, points: Arc<Points>) -> Self {
+    pub(super) fn new(
+        config: &PollConfig,
+        series: &[SeriesConfig],
+        limits: &Limits,
+        points: Arc<Points>,
+    ) -> Self {
+        let upstream = config.upstream();
         Self {
-            client: HttpClient::new(&config.upstream, limits.max_header_bytes),
+            client: HttpClient::new(&upstream, limits.max_header_bytes),
             every: config.every,
-            within: config.upstream.first_frame_timeout,
-            pointers: config.pointers.clone(),
+            within: upstream.first_frame_timeout,
+            pointers: config.pointers(series),
             points,
         }
     }

@@ -81,7 +81,7 @@ pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
         let name = stream.name().as_str();
         scrape.gauge(&RENDITIONS, &[("stream", name)], state.streams.renditions.of(stream).len() as f64);
         let stats = stream.bus().stats();
-        let encodes = !stream.config().rework.is_nothing();
+        let encodes = !stream.config().rework().is_nothing();
         totals(name, "stream", &stats.totals(), encodes, scrape);
         totals(name, "renditions", &state.streams.renditions.totals_of(stream), false, scrape);
     }
@@ -91,7 +91,7 @@ fn life(stream: &StreamHandle, scrape: &mut Scrape) {
     let name = stream.name().as_str();
     let status = stream.status();
     let in_use = stream.sources().map_or(0, |choice| choice.in_use);
-    let source = stream.config().sources().nth(in_use).unwrap_or(&stream.config().source);
+    let source = stream.config().sources().nth(in_use).unwrap_or_else(|| stream.config().source());
     let info = [("stream", name), ("title", &*stream.config().title), ("source", source.type_name())];
     scrape.gauge(&INFO, &info, 1.0);
     let now = status.state.as_str();

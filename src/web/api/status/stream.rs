@@ -109,7 +109,7 @@ impl StreamReport {
         let stats = stream.bus().stats();
         let choice = stream.sources();
         let in_use = choice.as_ref().map_or(0, |choice| choice.in_use);
-        let source = stream.config().sources().nth(in_use).unwrap_or(&stream.config().source);
+        let source = stream.config().sources().nth(in_use).unwrap_or_else(|| stream.config().source());
         let picture = stream.bus().newest().filter(|newest| newest.frame.kind() == FrameKind::Picture);
         let picture = picture.as_ref().map(|newest| &newest.frame);
         let (reason, next_try) = match &status.state {
@@ -122,7 +122,7 @@ impl StreamReport {
             name: stream.name().to_string(),
             title: stream.config().title.clone(),
             source: source.type_name(),
-            push: match &stream.config().source {
+            push: match stream.config().source() {
                 SourceConfig::Push { token, .. } => Some(if token.is_some() { "token" } else { "open" }),
                 _ => None,
             },

@@ -126,7 +126,7 @@ pub(in crate::web) async fn program_json(state: State, caller: Caller) -> HttpRe
 
 fn input_entry(id: usize, stream: &StreamHandle) -> Plugin {
     let config = stream.config();
-    Plugin { id, name: config.title.clone(), plugin: config.source.type_name(), args: "" }
+    Plugin { id, name: config.title.clone(), plugin: config.source().type_name(), args: "" }
 }
 
 /// `GET /input_N.json` of mjpg-streamer: a camera's controls and formats. framecast has no controls to offer.

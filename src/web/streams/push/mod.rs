@@ -107,8 +107,8 @@ pub(in crate::web) async fn feed_to(
 /// The stream, if it takes pushes, and what becomes of a second publisher.
 fn push_stream(state: &WebState, name: &str) -> Result<(StreamHandle, SecondPublisher), Problem> {
     let stream = state.streams.find(name)?;
-    let SourceConfig::Push { second, .. } = stream.config().source else {
-        let kind = stream.config().source.type_name();
+    let SourceConfig::Push { second, .. } = *stream.config().source() else {
+        let kind = stream.config().source().type_name();
         let detail = format!(
             "stream {name} takes its pictures from a source of type {kind}; only type push takes them here"
         );

@@ -1,0 +1,69 @@
+//! The choice among several configurations.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    environment::Environment,
+    error::ConfigErrors,
+    file::Config,
+    load::{demo, load_file},
+};
+
+/// The files that are used, in this order, if none is named.
+const WELL_KNOWN: [&str; 2] = ["framecast.yaml", "/etc/framecast/framecast.yaml"];
+
+/// The origin of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chosen {
+    /// A file; it may not exist if it was named.
+    File(PathBuf),
+    /// Built in.
+    Demo,
+}
+
+impl Chosen {
+    /// Reads and checks it.
+    ///
+    /// # Errors
+    /// Those of [`load_file`].
+    pub fn load(&self) -> Result<Config, ConfigErrors> {
+        match self {
+            Self::File(path) => load_file(path),
+            Self::Demo => Ok(demo()),
+        }
+    }
+}
+
+/// Returns the file of the command line, else of `FRAMECAST_CONFIG`, else `./framecast.yaml`, else
+/// `/etc/framecast/framecast.yaml`, else the demo. A named file is taken whether or not it exists, so that a
+/// mistyped name is an error and not the demo.
+pub fn effective_path(command_line: Option<PathBuf>, environment: &Environment) -> Chosen {
+    choose(command_line, environment, Path::exists)
+}
+
+fn choose(
+    command_line: Option<PathBuf>,
+    environment: &Environment,
+    exists: impl Fn(&Path) -> bool,
+) -> Chosen {
+    let variable = environment.get("FRAMECAST_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let well_known = || WELL_KNOWN.iter().map(PathBuf::from).find(|path| exists(path));
+    command_line.or(variable).or_else(well_known).map_or(Chosen::Demo, Chosen::File)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_beats_the_variable_beats_the_folder_beats_the_system_beats_the_demo() {
+        let file = |path: &str| Chosen::File(path.into());
+        let set: Environment = [("FRAMECAST_CONFIG", "b.yaml")].into_iter().collect();
+        let empty: Environment = [("FRAMECAST_CONFIG", "")].into_iter().collect();
+        assert_eq!(choose(Some("a.yaml".into()), &set, |_| true), file("a.yaml"));
+        assert_eq!(choose(None, &set, |_| true), file("b.yaml"));
+        assert_eq!(choose(None, &empty, |_| true), file("framecast.yaml"));
+        assert_eq!(choose(None, &empty, Path::is_absolute), file("/etc/framecast/framecast.yaml"));
+        assert_eq!(choose(None, &empty, |_| false), Chosen::Demo);
+    }
+}

@@ -1,0 +1,261 @@
+//! `source:`, by its `type`.
+
+use std::{path::Path, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{
+    chart::ChartConfig,
+    mosaic::MosaicConfig,
+    program::{ExecConfig, RtspConfig, V4l2Config},
+    upstream::{FrameTime, SnapshotConfig, Token, UpstreamConfig, split_login},
+};
+use crate::{
+    config::{
+        reader::{LOCAL, Reader},
+        values::{
+            Color, Fps, LetterHeight, Secret, Size, StreamRef, Text, Words, Wrong, number, rgb, scalar, size,
+        },
+    },
+    media::stream_name::StreamName,
+};
+
+/// `source:`, by its `type`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[schemars(tag = "type")]
+pub enum SourceConfig {
+    /// `type: mjpeg`.
+    Mjpeg(UpstreamConfig),
+    /// `type: snapshot`.
+    Snapshot(SnapshotConfig),
+    /// `type: exec`.
+    Exec(ExecConfig),
+    /// `type: rtsp`.
+    Rtsp(RtspConfig),
+    /// `type: v4l2`.
+    V4l2(V4l2Config),
+    /// `type: push`.
+    Push {
+        /// Token that a publisher must send. `none` lets anybody push.
+        #[serde(with = "Text::<Token>")]
+        #[schemars(extend(
+            "x-need" = "a secret that publishers must show, or `token: none` to let anybody push"
+        ))]
+        token: Option<Secret>,
+        /// Treatment of a second feed while another feeds the stream: it replaces the first, or is refused
+        /// with 409, as single pictures are then.
+        #[serde(default, rename = "second_publisher")]
+        second: SecondPublisher,
+    },
+    /// `type: chart`.
+    Chart(Box<ChartConfig>),
+    /// `type: text`.
+    Text(TextConfig),
+    /// `type: pattern`.
+    Pattern {
+        /// Picture size in pixels.
+        #[serde(default = "size::<640, 480>", with = "Text::<Size>")]
+        size: Size,
+        /// Pictures per second.
+        #[serde(default = "number::<_, 10>", with = "Text::<Fps>")]
+        fps: f64,
+    },
+    /// `type: images`.
+    Images {
+        /// Pictures to show: a file, a folder, a pattern such as `img/*`, or `builtin:demo`. Relative to the
+        /// working directory.
+        #[serde(with = "Text::<Images>")]
+        #[schemars(extend(
+            "x-local" = "builtin:demo",
+            "x-need" = "a picture, a folder, a pattern such as img/*.jpg, or builtin:demo"
+        ))]
+        path: ImagesPath,
+        /// Pictures per second.
+        #[serde(default = "number::<_, 1>", with = "Text::<Fps>")]
+        fps: f64,
+    },
+    /// `type: rendition`.
+    Rendition {
+        /// The stream whose pictures it shows. It runs while this one does.
+        #[serde(with = "Text::<StreamRef>")]
+        #[schemars(extend("x-need" = "the stream whose pictures it shows"))]
+        of: StreamName,
+        /// Time without a new picture after which the other stream counts as away: for one that is pushed,
+        /// in a list of sources.
+        #[serde(default, with = "Text::<Option<FrameTime>>")]
+        #[schemars(extend("x-default" = "none"))]
+        frame_timeout: Option<Duration>,
+    },
+    /// `type: mosaic`.
+    Mosaic(MosaicConfig),
+}
+
+impl SourceConfig {
+    /// The streams whose pictures it needs.
+    pub fn origins(&self) -> &[StreamName] {
+        match self {
+            Self::Rendition { of, .. } => std::slice::from_ref(of),
+            Self::Mosaic(mosaic) => &mosaic.of,
+            _ => &[],
+        }
+    }
+
+    /// The word written after `type:`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Mjpeg(_) => "mjpeg",
+            Self::Snapshot(_) => "snapshot",
+            Self::Exec(_) => "exec",
+            Self::Rtsp(_) => "rtsp",
+            Self::V4l2(_) => "v4l2",
+            Self::Push { .. } => "push",
+            Self::Chart(_) => "chart",
+            Self::Text(_) => "text",
+            Self::Pattern { .. } => "pattern",
+            Self::Images { .. } => "images",
+            Self::Rendition { .. } => "rendition",
+            Self::Mosaic(_) => "mosaic",
+        }
+    }
+
+    /// A description of which one of its type it is: of a URL only host and port, since paths and queries
+    /// carry tokens.
+    pub fn place(&self) -> Option<String> {
+        match self {
+            Self::Mjpeg(UpstreamConfig { url, .. }) | Self::Snapshot(SnapshotConfig { url, .. }) => {
+                Some(host(url))
+            }
+            Self::Exec(exec) => Some(exec.program.clone()),
+            Self::Rtsp(rtsp) => Url::parse(rtsp.url.reveal()).ok().map(|url| host(&url)),
+            Self::V4l2(v4l2) => Some(v4l2.device.display().to_string()),
+            Self::Images { path: ImagesPath::Glob(pattern), .. } => Some(pattern.clone()),
+            Self::Images { path: ImagesPath::BuiltIn, .. } => Some("builtin:demo".to_owned()),
+            Self::Rendition { of, .. } => Some(of.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the source is a program on this machine, or needs one.
+    pub fn starts_program(&self) -> bool {
+        matches!(self, Self::Exec(_) | Self::Rtsp(_) | Self::V4l2(_))
+    }
+
+    /// Returns whether it gives frames whatever happens: it reaches for nothing that could be away.
+    pub fn never_fails(&self) -> bool {
+        matches!(self, Self::Chart(_) | Self::Text(_) | Self::Pattern { .. } | Self::Mosaic(_))
+            || matches!(self, Self::Images { path: ImagesPath::BuiltIn, .. })
+    }
+
+    /// The size of its pictures, where it makes them.
+    fn size(&self) -> Option<Size> {
+        match self {
+            Self::Rtsp(RtspConfig { size, .. }) | Self::V4l2(V4l2Config { size, .. }) => *size,
+            Self::Chart(chart) => Some(chart.size),
+            Self::Text(text) => Some(text.size),
+            Self::Pattern { size, .. } => Some(*size),
+            Self::Mosaic(mosaic) => Some(mosaic.size),
+            _ => None,
+        }
+    }
+
+    /// Takes apart what is one value in the file.
+    pub(crate) fn complete(&mut self) {
+        match self {
+            Self::Mjpeg(UpstreamConfig { url, login, .. })
+            | Self::Snapshot(SnapshotConfig { url, login, .. }) => {
+                *login = split_login(url);
+            }
+            Self::Exec(exec) => exec.complete(),
+            _ => {}
+        }
+    }
+
+    /// Notes what is wrong with several keys together.
+    pub(crate) fn check(&self, reader: &Reader<'_>, max_pixels: u64) {
+        if let Some(size) = self.size().filter(|size| size.pixels() > max_pixels) {
+            let most = format!("must have at most limits.max_frame_pixels ({max_pixels}) pixels, not {size}");
+            reader.wrong_key("size", most);
+        }
+        match self {
+            Self::Exec(exec) => exec.check(reader),
+            Self::Chart(chart) => chart.check(reader),
+            Self::Mosaic(mosaic) => mosaic.check(reader),
+            _ => {}
+        }
+    }
+}
+
+fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// The fate of a second feed of a push stream: docs/adr/0006.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SecondPublisher {
+    /// It takes the place of the first.
+    #[default]
+    Replaces,
+    /// It is refused, and so are single pictures, while the first one feeds.
+    Refused,
+}
+
+/// `type: text`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TextConfig {
+    /// Text to draw, with strftime's conversions: `%H:%M:%S`. A literal `%` is `%%`.
+    #[serde(with = "Text::<Words<10_000>>")]
+    #[schemars(extend("x-need" = "the text to draw, with strftime's % conversions"))]
+    pub text: String,
+    /// Picture size in pixels.
+    #[serde(default = "size::<300, 30>", with = "Text::<Size>")]
+    pub size: Size,
+    /// Height of the letters.
+    #[serde(default = "number::<_, 16>", with = "Text::<LetterHeight>")]
+    pub font_size: f32,
+    /// Colour of the letters: `"#rrggbb"` or `"#rgb"`.
+    #[serde(default = "rgb::<0>", with = "Text::<Color>")]
+    pub color: Color,
+    /// Colour behind them.
+    #[serde(default = "rgb::<0xffffff>", with = "Text::<Color>")]
+    pub background: Color,
+    /// Pictures per second.
+    #[serde(default = "number::<_, 1>", with = "Text::<Fps>")]
+    pub fps: f64,
+}
+
+/// The pictures that `type: images` shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImagesPath {
+    /// A glob pattern (a plain folder was turned into `folder/*`).
+    Glob(String),
+    /// The pictures shipped in the program, written `builtin:demo`.
+    BuiltIn,
+}
+
+scalar!(struct Images => ImagesPath, "file, folder or pattern", LOCAL, |text| {
+    if let Some(name) = text.strip_prefix("builtin:") {
+        let known = (name == "demo").then_some(ImagesPath::BuiltIn);
+        return known.ok_or_else(|| Wrong::shown("the only built-in pictures are builtin:demo"));
+    }
+    let path = Path::new(text);
+    if path.is_dir() {
+        let folder = glob::Pattern::escape(text.trim_end_matches('/'));
+        return Ok(ImagesPath::Glob(format!("{folder}/*")));
+    }
+    if path.exists() {
+        return Ok(ImagesPath::Glob(glob::Pattern::escape(text)));
+    }
+    if !text.contains(['*', '?', '[']) {
+        return Err(Wrong::shown("must be a file or folder that exists, or a pattern such as img/*.jpg"));
+    }
+    match glob::Pattern::new(text) {
+        Ok(_) => Ok(ImagesPath::Glob(text.to_owned())),
+        Err(error) => Err(Wrong::shown(format!("is not a pattern ({}): such as img/*.jpg", error.msg))),
+    }
+});

@@ -1,0 +1,52 @@
+use super::*;
+
+#[test]
+fn sources_stand_in_a_list_in_the_order_in_which_they_are_wanted() {
+    let config = good(
+        "
+streams:
+  door:
+    failback_after: 5s
+    source:
+      - {type: mjpeg, url: http://u:p@192.168.1.20:81/video?token=t}
+      - {type: rendition, of: garden, frame_timeout: 10s}
+      - {type: pattern}
+  garden: {source: [{type: push, token: none}]}
+",
+    );
+    let [door, garden] = &*config.streams else { panic!("two streams") };
+    let kinds: Vec<_> = door.sources().map(SourceConfig::type_name).collect();
+    assert_eq!((kinds, door.failback_after), (vec!["mjpeg", "rendition", "pattern"], Duration::from_secs(5)));
+    let places: Vec<_> = door.sources().map(|source| source.place().unwrap_or_default()).collect();
+    assert_eq!(places, ["192.168.1.20:81", "garden", ""]);
+    assert!(
+        matches!(garden.source(), SourceConfig::Push { .. }) && !garden.has_fallbacks(),
+        "a list of one is that one"
+    );
+}
+
+#[test]
+fn lists_of_sources_that_make_no_sense_are_refused_with_their_places() {
+    let list = |sources: &str| {
+        mistakes(&format!("streams:\n  a:\n    source: [{sources}]\n  b: {{source: {{type: pattern}}}}"))
+    };
+    let never = list("{type: pattern}, {type: text, text: x}, {type: images, path: 'x/*.jpg'}");
+    assert_eq!(never.len(), 2, "{never:?}");
+    assert!(
+        never[0].starts_with("f.yaml:3:14: streams.a.source[0]: a source of type pattern is never away"),
+        "{never:?}"
+    );
+    let push = list("{type: push, token: none}, {type: pattern}");
+    assert!(push[0].contains("source[0]: a push source cannot stand in a list"), "{push:?}");
+    assert!(push[0].contains("{type: rendition, of: THAT-STREAM, frame_timeout: 10s}"), "{push:?}");
+    let inner = list("{type: mjpeg, url: 'ftp://h/'}, {type: rendition, of: c}");
+    assert_eq!(inner.len(), 1, "{inner:?}");
+    assert!(inner[0].contains("streams.a.source[0].url: scheme must be http or https"), "{inner:?}");
+    let origin = list("{type: rendition, of: b}, {type: rendition, of: c}");
+    assert!(
+        origin[0].contains("f.yaml:3:62: streams.a.source.of: must be the name of a stream"),
+        "{origin:?}"
+    );
+    assert!(list("")[0].contains("is an empty list: it needs at least one (1 to 8 sources"));
+    assert!(list(&["{type: rendition, of: b}"; 9].join(", "))[0].contains("not 9"));
+}
