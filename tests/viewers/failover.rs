@@ -232,9 +232,8 @@ streams:
     }
     // Nobody pushes any more.
     let report = report_when(&relay, "door", |report| states(report)[1] == "in_use").await;
-    let reason = report["sources"][0]["reason"]
-        .as_str()
-        .unwrap_or("the source stream has had no new frame for 0.5 s");
+    let reason =
+        report["sources"][0]["reason"].as_str().unwrap_or("the source stream has had no new frame for 0.5 s");
     assert!(reason.contains("no new frame"), "{reason}");
     assert_ne!(viewing.after(&jpeg(1)).await.jpeg, jpeg(1));
 }

@@ -211,7 +211,7 @@ async fn http_2_is_agreed_on_unless_it_is_switched_off() {
     assert_eq!(old.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
 
     let cert = TestCert::make();
-    let without = yaml(&cert).replace("{tls: {", "{tls: {http2: false, ");
+    let without = yaml(&cert, "1s").replace("{tls: {", "{tls: {http2: false, ");
     let without = Secured { relay: TestRelay::start(&without), cert };
     let both = without.handshake(without.socket().await, &["h2", "http/1.1"]).await.unwrap();
     assert_eq!(both.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
@@ -267,7 +267,7 @@ async fn until(body: &mut h2::RecvStream, picture: &[u8]) -> Vec<u8> {
 async fn twelve_streams_share_a_connection_and_one_that_is_not_read_holds_up_no_other() {
     const PICTURES: u8 = 6;
     let cert = TestCert::make();
-    let patient = yaml(&cert).replace("viewer_timeout: 1s", "viewer_timeout: 60s");
+    let patient = yaml(&cert, "60s");
     let secured = Secured { relay: TestRelay::start(&patient), cert };
     secured.push(&large_jpeg(0, LARGE)).await;
     let client = Multiplexed::connect(&secured).await;
@@ -295,7 +295,7 @@ async fn twelve_streams_share_a_connection_and_one_that_is_not_read_holds_up_no_
 #[tokio::test]
 async fn over_http_2_a_viewer_that_leaves_is_noticed_though_nothing_is_shown() {
     let cert = TestCert::make();
-    let dark = yaml(&cert).replace("viewer_timeout: 1s", "viewer_timeout: 60s, placeholder: none");
+    let dark = yaml(&cert, "60s, placeholder: none");
     let secured = Secured { relay: TestRelay::start(&dark), cert };
     let client = Multiplexed::connect(&secured).await;
     let (leaves, _stays) = (client.watch("/streams/x").await, client.watch("/streams/x").await);
@@ -310,7 +310,7 @@ fn over_http_2_a_stream_ends_when_the_right_to_it_is_taken_back_and_others_of_it
     let with = |tokens: &[&str]| {
         let token = |name: &&str| format!("    {name}: {{hash: \"{}\", role: view}}\n", token::hash(name));
         let tokens: String = tokens.iter().map(token).collect();
-        format!("auth:\n  tokens:\n{tokens}{}", yaml(&cert))
+        format!("auth:\n  tokens:\n{tokens}{}", yaml(&cert, "1s"))
     };
     beside(
         async |relay, at| {
@@ -398,7 +398,8 @@ async fn a_renewed_certificate_is_used_and_a_broken_one_is_not() {
 #[test]
 fn curl_trusts_the_certificate_and_takes_a_picture() {
     let cert = TestCert::make();
-    let framecast = Framecast::serve(&yaml(&cert).replace("{type: push, token: none}", "{type: pattern}"));
+    let framecast =
+        Framecast::serve(&yaml(&cert, "1s").replace("{type: push, token: none}", "{type: pattern}"));
     let port = framecast.url("").rsplit(':').next().unwrap().to_owned();
     assert_eq!(framecast.url(""), format!("https://127.0.0.1:{port}"));
     let url = format!("https://localhost:{port}/streams/x/snapshot");
@@ -439,7 +440,7 @@ fn curl_trusts_the_certificate_and_takes_a_picture() {
 async fn plain_http_is_led_to_tls() {
     let cert = TestCert::make();
     let spare = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let redirecting = yaml(&cert).replace("{tls: {", &format!("{{tls: {{redirect_from: '{spare}', "));
+    let redirecting = yaml(&cert, "1s").replace("{tls: {", &format!("{{tls: {{redirect_from: '{spare}', "));
     let secured = Secured { relay: TestRelay::start(&redirecting), cert };
     let port = secured.relay.address().port();
     for (host, to) in [("cameras.lan:81", "cameras.lan"), ("[::1]", "[::1]")] {
