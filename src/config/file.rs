@@ -36,7 +36,7 @@ pub struct Config {
     pub webhooks: Vec<WebhookConfig>,
     /// The log.
     pub log: LogConfig,
-    /// Bounds that hold for all streams.
+    /// Limits of the server and of all streams.
     pub limits: Limits,
     /// The streams, in the order of the file (mjpg-streamer's `stream_N` counts in it).
     pub streams: Vec<StreamConfig>,

@@ -40,13 +40,13 @@ struct File {
     /// The log.
     #[schemars(extend("x-default" = "all defaults"))]
     log: Option<LogConfig>,
-    /// Bounds that hold for all streams.
+    /// Limits of the server and of all streams.
     #[schemars(extend("x-default" = "all defaults"))]
     limits: Option<Limits>,
-    /// Settings for every stream that does not say otherwise: any key of a stream but `source` and `title`.
+    /// Settings of every stream that does not set its own: any key of a stream except `source` and `title`.
     #[schemars(extend("x-default" = "nothing"), transform = without_own_keys)]
     defaults: Option<StreamConfig>,
-    /// The streams, by name (`a-z 0-9 _ -`, up to 64 characters). Their order counts for mjpg-streamer's
+    /// The streams, by name (`a-z 0-9 _ -`, up to 64 characters). Their order determines mjpg-streamer's
     /// `stream_N`.
     #[schemars(extend(
         "x-need" = "name at least one stream",

@@ -47,11 +47,8 @@ fn add_rows(schema: &Value, section: &str, source: Option<&str>, rows: &mut Vec<
         let default = default.filter(|_| property.get("x-default").is_none() && !is_required(key));
         let words = property["x-default"].as_str().unwrap_or("nothing");
         let is_type = source.is_some() && key == "type";
-        let meaning = if is_type {
-            "What kind of source it is."
-        } else {
-            property["description"].as_str().unwrap_or("")
-        };
+        let meaning =
+            if is_type { "Type of the source." } else { property["description"].as_str().unwrap_or("") };
         rows.push(Row {
             section: section.to_owned(),
             source: source.map(str::to_owned),

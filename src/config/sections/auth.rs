@@ -146,7 +146,7 @@ pub struct AuthConfig {
     #[serde(default, deserialize_with = "Named::<TokenConfig>::deserialize")]
     #[schemars(with = "Named::<TokenConfig>")]
     pub tokens: Vec<TokenConfig>,
-    /// Users, by the name they log in with.
+    /// Users, by login name.
     #[serde(default, deserialize_with = "Named::<UserConfig>::deserialize")]
     #[schemars(with = "Named::<UserConfig>")]
     pub users: Vec<UserConfig>,

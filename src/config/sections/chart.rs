@@ -45,11 +45,11 @@ pub struct ChartConfig {
         "x-need" = "what is drawn, such as [cpu, memory] or [{name: cpu, label: CPU}]"
     ))]
     pub series: Vec<SeriesConfig>,
-    /// The upright axis.
+    /// The vertical axis.
     #[serde(default)]
     #[schemars(extend("x-default" = "from the points"))]
     pub y: AxisConfig,
-    /// Lines from point to point, with the area beneath them, or columns (each the mean of a slot of time).
+    /// Lines, lines with a filled area, or bars (each the mean of an interval).
     #[serde(default)]
     pub style: ChartStyle,
     /// Light on dark, or dark on light.
@@ -59,7 +59,7 @@ pub struct ChartConfig {
     #[serde(default, rename = "token", deserialize_with = "publishers")]
     #[schemars(with = "Text::<Token>", extend("x-default" = "needed without `poll`"))]
     pub publishers: Publishers,
-    /// A JSON address that points are fetched from.
+    /// JSON URL from which points are polled.
     #[serde(default)]
     #[schemars(with = "PollConfig")]
     pub poll: Option<PollConfig>,
@@ -118,7 +118,7 @@ pub struct SeriesConfig {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SeriesMap {
-    /// The name that points have. Not `time`.
+    /// Name of the series in points. Not `time`.
     #[serde(with = "Text::<SeriesName>")]
     #[schemars(extend("x-need" = "the name that points have, such as cpu"))]
     name: String,
@@ -170,11 +170,11 @@ scalar!(struct SeriesName => String, "letters, digits, `_ - . :`", "", |text| {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AxisConfig {
-    /// Lower end.
+    /// Lower end of the axis.
     #[serde(with = "Text::<Option<Signed>>")]
     #[schemars(extend("x-default" = "from the points"))]
     pub min: Option<f64>,
-    /// Upper end, above `min`.
+    /// Upper end of the axis, above `min`.
     #[serde(with = "Text::<Option<Signed>>")]
     #[schemars(extend("x-default" = "from the points"))]
     pub max: Option<f64>,
@@ -233,7 +233,7 @@ pub struct PollConfig {
     #[serde(with = "Text::<CameraUrl>")]
     #[schemars(extend("x-need" = "the URL of a JSON document, such as http://192.168.1.40/status.json"))]
     url: Url,
-    /// From one request to the next.
+    /// Interval between requests.
     #[serde(default = "secs::<5>", with = "Text::<Time<100, DAY>>")]
     pub every: Duration,
     /// JSON pointers to the value of each series in the answer, such as `/system/cpu/load`.

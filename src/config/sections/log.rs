@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
-    /// One line of text an event, for people, or one object in JSON, for what collects logs. `--log-format`
-    /// and `FRAMECAST_LOG_FORMAT` go before it.
+    /// Text for people, or one JSON object a line for log collectors. `--log-format` and
+    /// `FRAMECAST_LOG_FORMAT` take precedence.
     pub format: LogFormat,
     /// Requests that are logged: those that are few and of interest (viewers, publishers, changes, refusals),
     /// all, or none. `RUST_LOG`, if set, decides instead.

@@ -23,23 +23,23 @@ const MIN_TILE: u32 = 32;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MosaicConfig {
-    /// The streams that it shows, row by row; at most 64, each once. They run while this one does.
+    /// The streams to show, row by row; at most 64, each once. They run while this one does.
     #[serde(with = "OneOrMany::<StreamRef, Vec<StreamName>>")]
     #[schemars(extend("x-need" = "the streams that it shows, such as [front-door, porch]"))]
     pub of: Vec<StreamName>,
     /// Picture size in pixels; both even.
     #[serde(default = "size::<1920, 1080>", with = "Text::<EvenSize>")]
     pub size: Size,
-    /// Tiles in a row. `auto`: as many as make the tiles largest.
+    /// Tiles in a row. `auto`: the number that makes the tiles largest.
     #[serde(default, with = "Text::<OrAuto<Count<NonZeroU32, 1, 64>>>")]
     pub columns: Option<NonZeroU32>,
-    /// Pictures per second at most: one is drawn only when a tile has changed.
+    /// Maximum frames per second; a frame is drawn only when a tile has changed.
     #[serde(default = "number::<_, 10>", with = "Text::<Fps>")]
     pub fps: f64,
     /// Write each stream's title on its tile.
     #[serde(default = "yes")]
     pub labels: bool,
-    /// Pixels between tiles.
+    /// Distance between tiles in pixels.
     #[serde(default = "number::<_, 4>", with = "Text::<Count<u32, 0, 100>>")]
     pub gap: u32,
     /// Colour between and around the tiles.

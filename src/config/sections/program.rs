@@ -22,14 +22,14 @@ pub struct ExecConfig {
     /// A path, or a name to be looked for on `PATH`.
     #[serde(skip)]
     pub program: String,
-    /// The program and its arguments. No shell takes them apart or fills in `*`.
+    /// The program and its arguments. They are not passed through a shell.
     #[serde(rename = "command", with = "OneOrMany::<Word, Vec<Secret>>")]
     #[schemars(extend(
         "x-unit" = "list of words",
         "x-need" = "the program and its arguments, such as [ffmpeg, -i, \"rtsp://…\", -f, mpjpeg, \"-\"]"
     ))]
     pub arguments: Vec<Secret>,
-    /// Environment variables of the program, besides framecast's own.
+    /// Environment variables of the program, in addition to framecast's own.
     #[serde(default, rename = "env", deserialize_with = "Pairs::<VariableName, Word>::deserialize")]
     #[schemars(with = "Pairs::<VariableName, Word>")]
     pub environment: Vec<(String, Secret)>,
@@ -37,10 +37,10 @@ pub struct ExecConfig {
     #[serde(default, rename = "cwd", with = "Text::<Option<Folder>>")]
     #[schemars(extend("x-default" = "that of framecast"))]
     pub folder: Option<PathBuf>,
-    /// From the program's start to the first whole frame.
+    /// Timeout from the program's start to the first whole frame.
     #[serde(default = "secs::<20>", with = "Text::<AnswerTime>")]
     pub first_frame_timeout: Duration,
-    /// From one whole frame to the next.
+    /// Timeout from one whole frame to the next.
     #[serde(default = "secs::<10>", with = "Text::<FrameTime>")]
     pub frame_timeout: Duration,
 }
@@ -106,17 +106,17 @@ pub struct RtspConfig {
     #[serde(default, with = "Text::<Option<Size>>")]
     #[schemars(extend("x-default" = "the camera's"))]
     pub size: Option<Size>,
-    /// Pictures per second.
+    /// Frames per second.
     #[serde(default, with = "Text::<Option<Fps>>")]
     #[schemars(extend("x-default" = "the camera's"))]
     pub fps: Option<f64>,
     /// JPEG quality that ffmpeg encodes with.
     #[serde(default = "number::<_, 85>", with = "Text::<Count<u8, 1, 100>>")]
     pub quality: u8,
-    /// From the program's start to the first whole frame.
+    /// Timeout from the program's start to the first whole frame.
     #[serde(default = "secs::<20>", with = "Text::<AnswerTime>")]
     pub first_frame_timeout: Duration,
-    /// From one whole frame to the next.
+    /// Timeout from one whole frame to the next.
     #[serde(default = "secs::<10>", with = "Text::<FrameTime>")]
     pub frame_timeout: Duration,
 }
@@ -171,14 +171,14 @@ pub struct V4l2Config {
     #[serde(default, with = "Text::<Option<Size>>")]
     #[schemars(extend("x-default" = "the camera's"))]
     pub size: Option<Size>,
-    /// Pictures per second.
+    /// Frames per second.
     #[serde(default, with = "Text::<Option<Fps>>")]
     #[schemars(extend("x-default" = "the camera's"))]
     pub fps: Option<f64>,
-    /// From the program's start to the first whole frame.
+    /// Timeout from the program's start to the first whole frame.
     #[serde(default = "secs::<20>", with = "Text::<AnswerTime>")]
     pub first_frame_timeout: Duration,
-    /// From one whole frame to the next.
+    /// Timeout from one whole frame to the next.
     #[serde(default = "secs::<10>", with = "Text::<FrameTime>")]
     pub frame_timeout: Duration,
 }

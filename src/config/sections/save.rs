@@ -66,8 +66,8 @@ struct SaveMap {
     /// One file that is always the newest frame, replaced atomically. Its folder must exist.
     #[serde(default, with = "Text::<Option<NewFile>>")]
     latest: Option<PathBuf>,
-    /// The newest frames as files in this folder, which is made if absent: `keep` of them, or `max_bytes`, or
-    /// what is less of both.
+    /// The newest frames as files in this folder, which is created if absent: limited by `keep`, `max_bytes`,
+    /// or both.
     #[serde(default, with = "Text::<Option<NewFolder>>")]
     dir: Option<PathBuf>,
     /// Number of files that are kept in `dir`.
@@ -81,8 +81,8 @@ struct SaveMap {
     #[serde(default, with = "Text::<Option<Bytes<u64, KIB, { 16_384 * GIB }>>>")]
     #[schemars(extend("x-default" = "needed with `append`"))]
     max_bytes: Option<u64>,
-    /// `append`: a full `a.mjpg` becomes `a.1.mjpg`, in place of the one before, and a new one is begun (so
-    /// both have twice `max_bytes`); or it stays, and nothing more is saved.
+    /// `append`: a full `a.mjpg` is renamed to `a.1.mjpg`, replacing the previous one, and a new file is
+    /// started (together up to twice `max_bytes`); or it is kept, and nothing more is saved.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "WhenFull", extend("default" = "rotate"))]
     when_full: Option<WhenFull>,

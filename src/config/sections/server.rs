@@ -30,8 +30,8 @@ const MAX_SOCKET_PATH: usize = 103;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerConfig {
-    /// Addresses to listen on. `0.0.0.0:8080` is every IPv4 network, `[::]:8080` every network (in quotes),
-    /// `localhost` this machine, `unix:/run/framecast.sock` a Unix socket (always plain HTTP).
+    /// Addresses to listen on. `0.0.0.0:8080` is all IPv4 interfaces, `[::]:8080` all interfaces (in quotes),
+    /// `localhost` this machine only, `unix:/run/framecast.sock` a Unix socket (always plain HTTP).
     #[serde(default = "this_machine", with = "OneOrMany::<Listen, Vec<Listen>>")]
     pub listen: Vec<Listen>,
     /// Permissions of Unix sockets, as in `chmod`.
@@ -40,23 +40,23 @@ pub struct ServerConfig {
     /// Prefix of every route, such as `/webcam` behind a proxy: empty, or a path without a final slash.
     #[serde(default, with = "Text::<BasePath>")]
     pub base_path: String,
-    /// Send frames to eight viewers and more on plain TCP from pages of the kernel that all share, as
-    /// `sendfile` does (Linux). `auto` and `true` mean the same; `false` writes to each viewer.
+    /// Splice frames from shared kernel pages to eight viewers and more on plain TCP, like `sendfile`
+    /// (Linux). `auto` and `true` mean the same; `false` writes to each viewer.
     #[serde(default, with = "Text::<SendFileWord>")]
     pub sendfile: SendFile,
-    /// Speak TLS, and nothing else, on all addresses: `cert_file` and `key_file`.
+    /// TLS only, on all addresses: `cert_file` and `key_file`.
     #[serde(default)]
     #[schemars(with = "NoneOr<TlsConfig>")]
     pub tls: Option<TlsConfig>,
-    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: `127.0.0.1`, `10.0.0.0/8`;
-    /// `unix` is whoever comes over a Unix socket.
+    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are used: `127.0.0.1`, `10.0.0.0/8`; `unix` is
+    /// every client of a Unix socket.
     #[serde(default, with = "OneOrMany::<OrNone<Proxy>, Proxies>")]
     pub trusted_proxies: Proxies,
     /// `Access-Control-Allow-Origin` on streams, snapshots, replays and clips. Never sent on other routes.
     #[serde(default = "every_site", with = "Text::<Cors>")]
     pub cors: Option<String>,
-    /// With `cors: none`: send `Cross-Origin-Resource-Policy: same-site`, so that browsers do not show
-    /// pictures of framecast in pages of other sites. `none`: do not send it.
+    /// With `cors: none`: sends `Cross-Origin-Resource-Policy: same-site`, so that browsers do not show
+    /// framecast's pictures in pages of other sites. `none`: does not send it.
     #[serde(default = "yes", rename = "cross_origin_resource_policy", with = "Text::<SameSite>")]
     pub same_site_only: bool,
     /// Sites that may show framecast's pages in a frame (`Content-Security-Policy`). Streams and pictures can
@@ -71,7 +71,7 @@ pub struct ServerConfig {
     #[serde(default, with = "Text::<DefaultStream>")]
     #[schemars(extend("x-default" = "the first stream"))]
     pub default_stream: Option<StreamName>,
-    /// All streams in one picture at `/streams/all`, unless a stream has that name. It costs nothing while
+    /// A mosaic of all streams at `/streams/all`, unless a stream has that name. It costs nothing while
     /// nobody watches it.
     #[serde(default = "yes")]
     pub mosaic: bool,
@@ -111,21 +111,21 @@ impl ServerConfig {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
-    /// Certificate in PEM, the server's own first, followed by those that vouch for it. Relative to the
-    /// working directory.
+    /// Certificate chain in PEM, the server's certificate first. Relative to the working directory.
     #[serde(with = "Text::<File>")]
     #[schemars(extend(
         "x-need" = "the PEM file with the certificate, followed by those that vouch for it"
     ))]
     pub cert_file: PathBuf,
-    /// Its private key in PEM, not encrypted (PKCS#8, PKCS#1 or SEC1).
+    /// Private key in PEM, not encrypted (PKCS#8, PKCS#1 or SEC1).
     #[serde(with = "Text::<File>")]
     #[schemars(extend("x-need" = "the PEM file with the certificate's private key"))]
     pub key_file: PathBuf,
-    /// Offer HTTP/2, over which browsers watch up to 256 streams on one connection. `false`: HTTP/1.1 only.
+    /// Offer HTTP/2, over which browsers can watch up to 256 streams on one connection. `false`: HTTP/1.1
+    /// only.
     #[serde(default = "yes")]
     pub http2: bool,
-    /// Answer plain HTTP there with a redirect to the first address of `server.listen`.
+    /// Address on which plain HTTP is redirected to the first address of `server.listen`.
     #[serde(default, with = "OneOrMany::<OrNone<Tcp>, Vec<SocketAddr>>")]
     pub redirect_from: Vec<SocketAddr>,
 }

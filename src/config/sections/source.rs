@@ -59,7 +59,7 @@ pub enum SourceConfig {
         /// Picture size in pixels.
         #[serde(default = "size::<640, 480>", with = "Text::<Size>")]
         size: Size,
-        /// Pictures per second.
+        /// Frames per second.
         #[serde(default = "number::<_, 10>", with = "Text::<Fps>")]
         fps: f64,
     },
@@ -73,13 +73,13 @@ pub enum SourceConfig {
             "x-need" = "a picture, a folder, a pattern such as img/*.jpg, or builtin:demo"
         ))]
         path: ImagesPath,
-        /// Pictures per second.
+        /// Frames per second.
         #[serde(default = "number::<_, 1>", with = "Text::<Fps>")]
         fps: f64,
     },
     /// `type: rendition`.
     Rendition {
-        /// The stream whose pictures it shows. It runs while this one does.
+        /// The source stream. It runs while this one does.
         #[serde(with = "Text::<StreamRef>")]
         #[schemars(extend("x-need" = "the stream whose pictures it shows"))]
         of: StreamName,
@@ -215,16 +215,16 @@ pub struct TextConfig {
     /// Picture size in pixels.
     #[serde(default = "size::<300, 30>", with = "Text::<Size>")]
     pub size: Size,
-    /// Height of the letters.
+    /// Font size.
     #[serde(default = "number::<_, 16>", with = "Text::<LetterHeight>")]
     pub font_size: f32,
-    /// Colour of the letters: `"#rrggbb"` or `"#rgb"`.
+    /// Text colour: `"#rrggbb"` or `"#rgb"`.
     #[serde(default = "rgb::<0>", with = "Text::<Color>")]
     pub color: Color,
-    /// Colour behind them.
+    /// Background colour.
     #[serde(default = "rgb::<0xffffff>", with = "Text::<Color>")]
     pub background: Color,
-    /// Pictures per second.
+    /// Frames per second.
     #[serde(default = "number::<_, 1>", with = "Text::<Fps>")]
     pub fps: f64,
 }

@@ -52,7 +52,7 @@ pub struct StreamConfig {
     /// Time that a preferred source of a list must have given frames before it is used again.
     #[serde(default = "secs::<30>", with = "Text::<Time<0, DAY>>")]
     pub failback_after: Duration,
-    /// Frames above this rate are dropped, and counted.
+    /// Maximum frame rate; frames above it are dropped and counted.
     #[serde(default, with = "Text::<OrNone<Fps>>")]
     pub max_fps: Option<f64>,
     /// Steps that are applied to its pictures, in this order: each is one of `crop`, `scale`, `rotate`,
@@ -64,7 +64,8 @@ pub struct StreamConfig {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Encode", extend("x-default" = "all defaults"))]
     pub encode: Option<Encode>,
-    /// Take EXIF, GPS and other metadata out of pictures that are not encoded anew; those that are have none.
+    /// Remove EXIF, GPS and other metadata from pictures that are not re-encoded; re-encoded pictures have
+    /// none.
     #[serde(default)]
     pub strip_metadata: bool,
     /// Picture for viewers while the source is away: a card with the stream's name and the reason, the last
@@ -73,17 +74,16 @@ pub struct StreamConfig {
     #[serde(default)]
     #[schemars(extend("x-unit" = "`card`, `last`, `none`, true, false, or map"))]
     pub placeholder: Placeholder,
-    /// Chunked transfer coding to HTTP/1.1 viewers. `false` for old programs that cannot read it.
+    /// Chunked transfer coding for HTTP/1.1 viewers. `false` for old programs that do not support it.
     #[serde(default = "yes")]
     pub chunked: bool,
     /// Time after which a viewer that takes nothing is disconnected.
     #[serde(default = "secs::<10>", with = "Text::<Time<SECOND, HOUR>>")]
     pub viewer_timeout: Duration,
-    /// Viewers whose link does not carry the stream get smaller pictures for as long as it does not, without
-    /// asking for them with `?adapt=1`.
+    /// Send smaller frames to viewers whose link does not carry the stream, as with `?adapt=1`.
     #[serde(default)]
     pub adapt: bool,
-    /// Write frames to disk too: `latest`, `dir` or `append`.
+    /// Write frames to disk: `latest`, `dir` or `append`.
     #[serde(default, deserialize_with = "save")]
     #[schemars(with = "NoneOr<SaveConfig>", extend("x-local" = "none"))]
     pub save: Option<SaveConfig>,
@@ -231,12 +231,12 @@ pub enum Placeholder {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlaceholderImage {
-    /// A picture to show: JPEG, PNG, WebP, GIF or BMP, of at most 50 million pixels. Fitted into the size of
-    /// the stream's last picture.
+    /// Image to show: JPEG, PNG, WebP, GIF or BMP, of at most 50 million pixels. It is fitted into the size
+    /// of the stream's last picture.
     #[serde(with = "Text::<Picture>")]
     #[schemars(extend("x-need" = "the picture to show, such as {image: offline.png}"))]
     image: PathBuf,
-    /// Write the stream's name, since when, and why below it.
+    /// Write the stream's name, the time and the reason below it.
     #[serde(default = "yes")]
     label: bool,
 }

@@ -45,13 +45,13 @@ impl Rework {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
-    /// Keep a part.
+    /// Cut out a part.
     Crop(Region),
-    /// Make it smaller or larger: `width`, `height`, or both.
+    /// Resize to `width`, `height`, or both.
     Scale(Scale),
-    /// Turn it clockwise.
+    /// Rotate clockwise.
     Rotate(Rotation),
-    /// Mirror it: `horizontal` makes left right.
+    /// Mirror; `horizontal` swaps left and right.
     Flip(Flip),
     /// Remove the colours.
     #[schemars(with = "bool")]
@@ -61,7 +61,7 @@ pub enum Step {
     Mask(Vec<Mask>),
     /// Draw a text.
     Text(Caption),
-    /// Draw a picture.
+    /// Draw an image.
     Image(Logo),
     /// Make it smaller, if it is larger than this. Not in the file: viewers ask for it.
     #[serde(skip)]
@@ -92,17 +92,17 @@ macro_rules! region {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// Pixels from the left side.
+            /// Distance from the left in pixels.
             #[serde(default, with = "Text::<Pixel>")]
             pub x: u32,
-            /// Pixels from the top.
+            /// Distance from the top in pixels.
             #[serde(default, with = "Text::<Pixel>")]
             pub y: u32,
-            /// Pixels across; what is beyond the picture is left out.
+            /// Width; parts outside the picture are cut off.
             #[serde(with = "Text::<Side>")]
             #[schemars(extend("x-need" = "pixels across"))]
             pub width: NonZeroU32,
-            /// Pixels down; what is beyond the picture is left out.
+            /// Height; parts outside the picture are cut off.
             #[serde(with = "Text::<Side>")]
             #[schemars(extend("x-need" = "pixels down"))]
             pub height: NonZeroU32,
@@ -170,7 +170,7 @@ struct ScaleMap {
     #[serde(default, with = "Text::<NewSide>")]
     #[schemars(extend("x-default" = "as `width` makes it"))]
     height: Option<NonZeroU32>,
-    /// With both: the whole picture within the size; or exactly the size, cut evenly at two sides; or
+    /// With both: the whole picture within the size; exactly the size, cropped evenly at two sides; or
     /// stretched.
     #[serde(default)]
     fit: Fit,
@@ -247,13 +247,13 @@ pub struct Caption {
     /// `top-left`, `top`, `top-right`, `left`, `center`, `right`, `bottom-left`, `bottom` or `bottom-right`.
     #[serde(default = "spot::<6>", with = "Text::<Spot>")]
     pub position: Spot,
-    /// Height of the letters.
+    /// Font size.
     #[serde(default = "number::<_, 16>", with = "Text::<LetterHeight>")]
     pub size: f32,
-    /// Colour of the letters; `"#rrggbbaa"` and `"#rgba"` let through what is beneath.
+    /// Text colour; `"#rrggbbaa"` and `"#rgba"` are translucent.
     #[serde(default = "white", with = "Text::<Ink>")]
     pub color: Ink,
-    /// Colour behind them.
+    /// Background colour.
     #[serde(default = "shade", with = "Text::<OrNone<Ink>>")]
     pub background: Option<Ink>,
 }

@@ -43,16 +43,16 @@ macro_rules! upstream {
             /// Accept any certificate. Logged when used.
             #[serde(default)]
             pub insecure: bool,
-            /// From the start of connecting to the end of the TLS handshake.
+            /// Timeout from the start of the connection to the end of the TLS handshake.
             #[serde(default = "secs::<5>", with = "Text::<AnswerTime>")]
             pub connect_timeout: Duration,
-            /// From the request to the end of the answer's head.
+            /// Timeout from the request to the end of the response head.
             #[serde(default = "secs::<10>", with = "Text::<AnswerTime>")]
             pub head_timeout: Duration,
-            /// From the answer's head to the first whole frame.
+            /// Timeout from the response head to the first whole frame.
             #[serde(default = "secs::<10>", with = "Text::<AnswerTime>")]
             pub first_frame_timeout: Duration,
-            /// From one whole frame to the next.
+            /// Timeout from one whole frame to the next.
             #[serde(default = "secs::<10>", with = "Text::<FrameTime>")]
             pub frame_timeout: Duration,
         }
@@ -67,7 +67,7 @@ upstream! {
 upstream! {
     /// `type: snapshot`.
     pub struct SnapshotConfig {
-        /// From the start of one request to the start of the next.
+        /// Interval between the starts of two requests.
         #[serde(default = "secs::<1>", with = "Text::<Time<10, DAY>>")]
         pub interval: Duration,
     }
