@@ -9,7 +9,6 @@
 mod added;
 mod environment;
 mod error;
-mod excerpt;
 mod file;
 mod load;
 mod locate;

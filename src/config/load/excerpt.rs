@@ -4,7 +4,7 @@ use std::{iter, ops::Range};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{
+use crate::config::{
     error::{Position, printable_key},
     schema,
     yaml::{Kind, Node},

@@ -1,12 +1,15 @@
 //! Reads and checks a configuration file.
 
+mod excerpt;
+
 use std::{fs::File, io::Read, path::Path, time::Duration};
+
+use excerpt::{Visible, excerpt};
 
 use super::{
     added::{Added, graft},
     environment::Environment,
     error::{ConfigErrors, Mistakes},
-    excerpt::{Visible, excerpt},
     file::{self, Config},
     reader::Context,
     schema,
@@ -84,7 +87,7 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
 }
 
 /// The configuration that is served when there is no file, as text.
-pub const DEMO: &str = include_str!("../../config/demo.yaml");
+pub const DEMO: &str = include_str!("../../../config/demo.yaml");
 
 /// The configuration that is served when there is no file.
 pub fn demo() -> Config {
