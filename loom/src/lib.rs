@@ -2,9 +2,10 @@
 //! (`scripts/loom`).
 //!
 //! The modelled modules are the crate's own files. Under `cfg(loom)` their locks and channels, which they
-//! import from `src/platform/sync.rs`, are loom's and those of `mocks`; [`stand_ins`] has the types of the rest of the
-//! crate that they name. Not modelled are tokio's watch channel and notification and dashmap, which are
-//! replaced by simple ones, a socket (`web/server/transport/socket.rs`), and the counting of most `Arc`s.
+//! import from `src/platform/sync.rs`, are loom's and those of `mocks`; [`stand_ins`] has the types of the
+//! rest of the crate that they name. Not modelled are tokio's watch channel and notification and dashmap,
+//! which are replaced by simple ones, a socket (`web/server/transport/socket.rs`), and the counting of most
+//! `Arc`s.
 
 #![expect(dead_code, missing_docs, reason = "each model uses a part of what it takes from the crate")]
 

@@ -1,7 +1,7 @@
 //! The fan-out and the limits on viewers.
 
 #[path = "../../src/stream/capacity.rs"]
-pub mod capacity;
+pub mod viewer_limit;
 #[path = "../../src/stream/fan_out.rs"]
 mod fan_out;
 #[path = "../../src/stream/send_method.rs"]

@@ -9,7 +9,7 @@ use crate::{
     media::frame::Frame,
     publisher::Turns,
     ref_counted_map::{Places, Tenant},
-    source_gate::{Lane, Lanes},
+    source_gate::{SourceGate, SourceSwitch},
 };
 
 fn frame() -> Frame {
@@ -108,9 +108,9 @@ fn a_repeat_is_of_the_newest_frame_or_of_none() {
 #[test]
 fn once_the_next_source_is_shown_the_one_before_never_is_again() {
     model(|| {
-        let lanes = Arc::new(Lanes::default());
+        let lanes = Arc::new(SourceSwitch::default());
         lanes.show(1);
-        let lane = |number| Lane { lanes: lanes.clone(), number };
+        let lane = |number| SourceGate { switch: lanes.clone(), number };
         assert!(lane(1).is_open());
         let (first, second) = (lane(1), lane(2));
         let switching = {

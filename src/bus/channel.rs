@@ -100,12 +100,12 @@ impl Bus {
     /// Shows frame number `seq` again, unless a newer one has come.
     pub fn repeat(&self, seq: u64) {
         self.showing.send_if_modified(|showing| {
-            let current = showing.newest.as_ref().is_some_and(|newest| newest.seq == seq);
-            if current {
+            let is_newest = showing.newest.as_ref().is_some_and(|newest| newest.seq == seq);
+            if is_newest {
                 showing.beat += 1;
                 showing.since = Some(Instant::now());
             }
-            current
+            is_newest
         });
     }
 

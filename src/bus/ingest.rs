@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{
     channel::Bus,
-    source_gate::{Lane, Lanes},
+    source_gate::{SourceGate, SourceSwitch},
     stats::{DropReason, Way},
 };
 use crate::media::{
@@ -21,39 +21,39 @@ use crate::media::{
 
 /// Part of an interval by which a frame may come early and still be shown: cameras' clocks jitter, and a 30
 /// fps camera under `max_fps: 30` must not lose frames.
-const PACE_TOLERANCE: f64 = 0.25;
+const RATE_TOLERANCE: f64 = 0.25;
 
 /// The entry of a bus, into which a source puts its frames. Clones share the pace.
 #[derive(Debug, Clone)]
-pub struct Sink {
+pub struct Ingest {
     bus: Arc<Bus>,
-    pace: Arc<Mutex<Pace>>,
-    given: Arc<watch::Sender<u64>>,
-    rework: Option<Arc<dyn Rework>>,
-    lane: Option<Lane>,
+    rate_limiter: Arc<Mutex<FrameRateLimiter>>,
+    received: Arc<watch::Sender<u64>>,
+    processor: Option<Arc<dyn FrameProcessor>>,
+    gate: Option<SourceGate>,
     max_pixels: u64,
 }
 
 /// A step between a source and its bus that changes the pictures.
 ///
-/// It takes each frame at once and shows the result later, with [`Bus::show`]; of frames that come faster than
-/// it works the newest is processed, and the others are counted as [`DropReason::Busy`].
-pub trait Rework: Send + Sync + std::fmt::Debug {
+/// It takes each frame at once and shows the result later, with [`Bus::show`]; of frames that come faster
+/// than it works the newest is processed, and the others are counted as [`DropReason::Busy`].
+pub trait FrameProcessor: Send + Sync + std::fmt::Debug {
     /// Takes a frame whose result is to be shown on `bus`.
-    fn take(&self, frame: Frame, bus: &Arc<Bus>);
+    fn process(&self, frame: Frame, bus: &Arc<Bus>);
 
     /// Forgets what is in the works: nothing taken before is shown after this.
-    fn forget(&self);
+    fn discard_pending(&self);
 }
 
 /// Thins frames to a rate.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct FrameRateLimiter {
     interval: Option<Duration>,
     due: Option<Instant>,
 }
 
-impl Pace {
+impl FrameRateLimiter {
     /// Creates a limit of one frame each `interval`, or none.
     pub(crate) fn new(interval: Option<Duration>) -> Self {
         Self { interval, due: None }
@@ -63,7 +63,7 @@ impl Pace {
     /// slightly above the limit is thinned evenly and not halved.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
         let Some(interval) = self.interval else { return true };
-        let early = interval.mul_f64(PACE_TOLERANCE);
+        let early = interval.mul_f64(RATE_TOLERANCE);
         match self.due {
             Some(due) if now + early < due => false,
             Some(due) if now < due + interval => {
@@ -78,45 +78,52 @@ impl Pace {
     }
 }
 
-impl Sink {
-    /// Creates a sink that shows at most `max_fps` frames a second.
+impl Ingest {
+    /// Creates an ingest that shows at most `max_fps` frames a second.
     pub fn new(bus: Arc<Bus>, max_fps: Option<f64>) -> Self {
         let interval = max_fps.map(|fps| Duration::from_secs_f64(1.0 / fps));
-        let pace = Arc::new(Mutex::new(Pace::new(interval)));
-        Self { bus, pace, given: Arc::default(), rework: None, lane: None, max_pixels: u64::MAX }
+        let rate_limiter = Arc::new(Mutex::new(FrameRateLimiter::new(interval)));
+        Self {
+            bus,
+            rate_limiter,
+            received: Arc::default(),
+            processor: None,
+            gate: None,
+            max_pixels: u64::MAX,
+        }
     }
 
     /// Drops and counts pictures of more pixels: nothing is decoded here, but viewers' browsers do, and a
     /// header of a few bytes can promise four billion of them.
     #[must_use]
-    pub fn of_at_most(self, max_pixels: u64) -> Self {
+    pub fn with_max_pixels(self, max_pixels: u64) -> Self {
         Self { max_pixels, ..self }
     }
 
     /// Returns whether a picture of this size is shown.
-    pub fn takes(&self, info: &JpegInfo) -> bool {
+    pub fn fits(&self, info: &JpegInfo) -> bool {
         u64::from(info.width) * u64::from(info.height) <= self.max_pixels
     }
 
-    /// Has `rework` process the frames before they are shown.
+    /// Has `processor` process the frames before they are shown.
     #[must_use]
-    pub fn reworking(self, rework: Arc<dyn Rework>) -> Self {
-        Self { rework: Some(rework), ..self }
+    pub fn with_transform(self, processor: Arc<dyn FrameProcessor>) -> Self {
+        Self { processor: Some(processor), ..self }
     }
 
-    /// Returns a sink for one of several sources. It counts its own frames, and shows them only while its
-    /// lane is the current one.
+    /// Returns an ingest for one of several sources. It counts its own frames, and shows them only while its
+    /// gate is the current one.
     #[must_use]
-    pub fn in_lane(&self, lanes: &Arc<Lanes>, number: u64) -> Self {
-        let lane = Some(Lane { lanes: lanes.clone(), number });
-        Self { given: Arc::default(), lane, ..self.clone() }
+    pub fn for_source(&self, switch: &Arc<SourceSwitch>, number: u64) -> Self {
+        let gate = Some(SourceGate { switch: switch.clone(), number });
+        Self { received: Arc::default(), gate, ..self.clone() }
     }
 
     /// Clears the frame that is shown, and those that are being processed: whoever joins next must not see
     /// the past.
     pub fn clear(&self) {
-        if let Some(rework) = &self.rework {
-            rework.forget();
+        if let Some(processor) = &self.processor {
+            processor.discard_pending();
         }
         self.bus.clear();
     }
@@ -125,79 +132,79 @@ impl Sink {
     ///
     /// # Errors
     /// What is wrong with the bytes; that is already counted as [`DropReason::Invalid`].
-    pub fn jpeg(&self, bytes: Bytes) -> Result<JpegInfo, JpegError> {
+    pub fn push_jpeg(&self, bytes: Bytes) -> Result<JpegInfo, JpegError> {
         match Frame::from_jpeg(bytes) {
             Ok(frame) => {
                 let info = *frame.info();
                 if !info.has_huffman_tables {
-                    self.quirk(Quirk::NoHuffmanTables, 1);
+                    self.count_quirk(Quirk::NoHuffmanTables, 1);
                 }
-                self.frame(frame);
+                self.push_frame(frame);
                 Ok(info)
             }
             Err(error) => {
                 self.bus.stats().count_discard(Discard::Invalid, 1);
-                self.dropped(DropReason::Invalid);
+                self.count_drop(DropReason::Invalid);
                 Err(error)
             }
         }
     }
 
     /// Shows a JPEG that the parser has already walked.
-    pub fn part(&self, part: Part) {
-        self.frame(Frame::from_walked(part.jpeg, part.info));
+    pub fn push_part(&self, part: Part) {
+        self.push_frame(Frame::from_walked(part.jpeg, part.info));
     }
 
     /// Counts the quirks and discards that the parser noticed.
-    pub fn parsed(&self, events: &Events) {
+    pub fn count_events(&self, events: &Events) {
         for (quirk, times) in events.quirks() {
-            self.quirk(quirk, times);
+            self.count_quirk(quirk, times);
         }
         for (why, times) in events.discards() {
             self.bus.stats().count_discard(why, times);
             let reason = if why == Discard::TooLarge { DropReason::TooLarge } else { DropReason::Invalid };
-            (0..times).for_each(|_| self.dropped(reason));
+            (0..times).for_each(|_| self.count_drop(reason));
         }
     }
 
     /// Shows a frame, unless it is too large, comes too soon after the one before, or another source is
     /// shown. One that is too large is no sign of life.
-    pub fn frame(&self, frame: Frame) {
-        if !self.takes(frame.info()) {
-            return self.dropped(DropReason::TooLarge);
+    pub fn push_frame(&self, frame: Frame) {
+        if !self.fits(frame.info()) {
+            return self.count_drop(DropReason::TooLarge);
         }
-        if self.lane.as_ref().is_none_or(Lane::is_open) {
-            self.admit(frame);
+        if self.gate.as_ref().is_none_or(SourceGate::is_open) {
+            self.publish(frame);
         }
-        self.given.send_modify(|given| *given += 1);
+        self.received.send_modify(|given| *given += 1);
     }
 
-    fn admit(&self, frame: Frame) {
+    fn publish(&self, frame: Frame) {
         let admitted =
-            self.pace.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).admits(frame.arrived());
+            self.rate_limiter.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).admits(frame.arrived());
         if admitted {
-            match &self.rework {
-                Some(rework) => rework.take(frame, &self.bus),
+            match &self.processor {
+                Some(processor) => processor.process(frame, &self.bus),
                 None => self.bus.show(frame, Way::Passed),
             }
         } else {
-            self.dropped(DropReason::MaxFps);
+            self.count_drop(DropReason::MaxFps);
         }
     }
 
     /// Returns a counter of the frames that were received, including those that came too soon to be shown: a
     /// sign of life.
-    pub fn given(&self) -> watch::Receiver<u64> {
-        self.given.subscribe()
+    pub fn received(&self) -> watch::Receiver<u64> {
+        self.received.subscribe()
     }
 
     /// Counts a frame that could not be shown.
-    pub fn dropped(&self, reason: DropReason) {
+    pub fn count_drop(&self, reason: DropReason) {
         self.bus.stats().count_drop(reason);
     }
 
     /// Counts a quirk of the source.
-    pub fn quirk(&self, quirk: Quirk, times: u64) {
+    pub fn count_quirk(&self, quirk: Quirk, times: u64) {
         self.bus.stats().count_quirk(quirk, times);
     }
 
@@ -217,21 +224,21 @@ mod tests {
     };
 
     fn shown(source_fps: f64, max_fps: f64) -> usize {
-        let mut pace = Pace::new(Some(Duration::from_secs_f64(1.0 / max_fps)));
+        let mut rate_limiter = FrameRateLimiter::new(Some(Duration::from_secs_f64(1.0 / max_fps)));
         let start = Instant::now();
         (0..(source_fps * 10.0) as u32)
-            .filter(|&n| pace.admits(start + Duration::from_secs_f64(f64::from(n) / source_fps)))
+            .filter(|&n| rate_limiter.admits(start + Duration::from_secs_f64(f64::from(n) / source_fps)))
             .count()
     }
 
     #[test]
     fn a_picture_of_more_pixels_than_are_taken_is_counted_and_no_sign_of_life() {
-        let sink = Sink::new(Arc::new(Bus::default()), None);
-        sink.clone().of_at_most(64).frame(crate::bus::tests::tiny_frame());
-        assert_eq!(sink.bus().stats().frames_in(), 1, "8x8 are 64");
-        let few = sink.of_at_most(63);
-        let given = few.given();
-        few.frame(crate::bus::tests::tiny_frame());
+        let ingest = Ingest::new(Arc::new(Bus::default()), None);
+        ingest.clone().with_max_pixels(64).push_frame(crate::bus::tests::tiny_frame());
+        assert_eq!(ingest.bus().stats().frames_in(), 1, "8x8 are 64");
+        let few = ingest.with_max_pixels(63);
+        let given = few.received();
+        few.push_frame(crate::bus::tests::tiny_frame());
         assert_eq!((few.bus().stats().frames_in(), *given.borrow()), (1, 1));
         let dropped: Vec<_> = few.bus().stats().dropped().filter(|(_, count)| *count > 0).collect();
         assert_eq!(dropped, [(DropReason::TooLarge, 1)]);
@@ -258,9 +265,9 @@ mod tests {
         parser.push(frame.jpeg());
         let part = parser.next_part().unwrap().expect("its last byte has come");
         let cut = part.jpeg.as_ptr();
-        let sink = Sink::new(Arc::default(), None);
-        sink.part(part);
-        let [_, written, _] = sink.bus().newest().unwrap().part.pieces(Framing::Chunked);
+        let ingest = Ingest::new(Arc::default(), None);
+        ingest.push_part(part);
+        let [_, written, _] = ingest.bus().newest().unwrap().part.pieces(Framing::Chunked);
         assert_eq!(written.as_ptr(), cut, "nothing copied it");
         assert_eq!(written, *frame.jpeg());
     }
@@ -268,36 +275,36 @@ mod tests {
     #[test]
     fn one_source_is_shown_until_the_next_ones_first_frame() {
         let frame = crate::bus::tests::tiny_frame;
-        let sink = Sink::new(Arc::default(), None);
-        let lanes = Arc::default();
-        let (old, new) = (sink.in_lane(&lanes, 1), sink.in_lane(&lanes, 2));
-        let shown = || sink.bus().stats().frames_in();
-        old.frame(frame());
+        let ingest = Ingest::new(Arc::default(), None);
+        let switch = Arc::default();
+        let (old, new) = (ingest.for_source(&switch, 1), ingest.for_source(&switch, 2));
+        let shown = || ingest.bus().stats().frames_in();
+        old.push_frame(frame());
         assert_eq!(shown(), 0, "nobody's turn yet");
-        lanes.show(1);
-        old.frame(frame());
-        new.frame(frame());
+        switch.switch_to(1);
+        old.push_frame(frame());
+        new.push_frame(frame());
         assert_eq!(
-            (shown(), *new.given().borrow()),
+            (shown(), *new.received().borrow()),
             (1, 1),
             "a source that is tried shows nothing, and counts"
         );
-        lanes.show(2);
-        old.frame(frame());
+        switch.switch_to(2);
+        old.push_frame(frame());
         assert_eq!(shown(), 2, "the old one goes on until the new one has something");
-        new.frame(frame());
-        old.frame(frame());
+        new.push_frame(frame());
+        old.push_frame(frame());
         assert_eq!(shown(), 3, "and not a frame longer");
     }
 
     #[test]
     fn garbage_is_counted_and_shows_nothing() {
-        let sink = Sink::new(Arc::default(), None);
-        assert!(sink.jpeg(Bytes::from_static(b"not a jpeg")).is_err());
-        assert!(sink.bus().newest().is_none());
-        let invalid = sink.bus().stats().dropped().find(|(r, _)| *r == DropReason::Invalid).unwrap().1;
+        let ingest = Ingest::new(Arc::default(), None);
+        assert!(ingest.push_jpeg(Bytes::from_static(b"not a jpeg")).is_err());
+        assert!(ingest.bus().newest().is_none());
+        let invalid = ingest.bus().stats().dropped().find(|(r, _)| *r == DropReason::Invalid).unwrap().1;
         assert_eq!(invalid, 1);
-        assert_eq!(sink.bus().stats().discarded().next(), Some((Discard::Invalid, 1)));
+        assert_eq!(ingest.bus().stats().discarded().next(), Some((Discard::Invalid, 1)));
     }
 
     #[test]
@@ -312,49 +319,52 @@ mod tests {
             &[(0, true), (5000, true), (5001, false), (5074, false), (5075, true)],
         ];
         for case in cases {
-            let mut pace = Pace::new(Some(Duration::from_millis(100)));
+            let mut rate_limiter = FrameRateLimiter::new(Some(Duration::from_millis(100)));
             let start = Instant::now();
             for (millis, shown) in case {
                 assert_eq!(
-                    pace.admits(start + Duration::from_millis(*millis)),
+                    rate_limiter.admits(start + Duration::from_millis(*millis)),
                     *shown,
                     "{millis} of {case:?}"
                 );
             }
         }
-        let sink = Sink::new(Arc::default(), Some(4.0));
-        assert_eq!(sink.pace.lock().unwrap().interval, Some(Duration::from_millis(250)));
-        let mut all = Pace::new(None);
+        let ingest = Ingest::new(Arc::default(), Some(4.0));
+        assert_eq!(ingest.rate_limiter.lock().unwrap().interval, Some(Duration::from_millis(250)));
+        let mut all = FrameRateLimiter::new(None);
         let now = Instant::now();
         assert!(all.admits(now) && all.admits(now));
     }
 
     #[test]
     fn what_comes_too_soon_is_counted_and_a_sign_of_life() {
-        let sink = Sink::new(Arc::default(), Some(0.001));
-        let given = sink.given();
+        let ingest = Ingest::new(Arc::default(), Some(0.001));
+        let given = ingest.received();
         for _ in 0..3 {
-            sink.frame(crate::bus::tests::tiny_frame());
+            ingest.push_frame(crate::bus::tests::tiny_frame());
         }
-        assert_eq!((sink.bus().stats().frames_in(), *given.borrow()), (1, 3));
-        let dropped: Vec<_> = sink.bus().stats().dropped().filter(|(_, count)| *count > 0).collect();
+        assert_eq!((ingest.bus().stats().frames_in(), *given.borrow()), (1, 3));
+        let dropped: Vec<_> = ingest.bus().stats().dropped().filter(|(_, count)| *count > 0).collect();
         assert_eq!(dropped, [(DropReason::MaxFps, 2)]);
     }
 
     #[test]
     fn a_jpeg_is_shown_and_its_missing_tables_are_a_quirk() {
-        let quirks = |sink: &Sink| sink.bus().stats().quirks().collect::<Vec<_>>();
+        let quirks = |ingest: &Ingest| ingest.bus().stats().quirks().collect::<Vec<_>>();
         let jpeg = crate::bus::tests::tiny_frame().jpeg().clone();
-        let sink = Sink::new(Arc::default(), None);
-        assert!(sink.jpeg(jpeg.clone()).unwrap().has_huffman_tables);
-        assert_eq!((sink.bus().stats().frames_in(), quirks(&sink)), (1, vec![]));
+        let ingest = Ingest::new(Arc::default(), None);
+        assert!(ingest.push_jpeg(jpeg.clone()).unwrap().has_huffman_tables);
+        assert_eq!((ingest.bus().stats().frames_in(), quirks(&ingest)), (1, vec![]));
         let mut bare = jpeg.to_vec();
         while let Some(at) = bare.windows(2).position(|marker| marker == [0xff, 0xc4]) {
             let length = usize::from(u16::from_be_bytes([bare[at + 2], bare[at + 3]]));
             bare.drain(at..at + 2 + length);
         }
-        assert!(!sink.jpeg(bare.into()).unwrap().has_huffman_tables);
-        assert_eq!((sink.bus().stats().frames_in(), quirks(&sink)), (2, vec![(Quirk::NoHuffmanTables, 1)]));
+        assert!(!ingest.push_jpeg(bare.into()).unwrap().has_huffman_tables);
+        assert_eq!(
+            (ingest.bus().stats().frames_in(), quirks(&ingest)),
+            (2, vec![(Quirk::NoHuffmanTables, 1)])
+        );
     }
 
     #[test]
@@ -380,9 +390,9 @@ Content-Type: image/jpeg
             while let Some(_part) = parser.next_part().unwrap() {}
         }
         let events = parser.take_events();
-        let sink = Sink::new(Arc::default(), None);
-        sink.parsed(&events);
-        let stats = sink.bus().stats();
+        let ingest = Ingest::new(Arc::default(), None);
+        ingest.count_events(&events);
+        let stats = ingest.bus().stats();
         let counted: Vec<_> = stats.discarded().filter(|(_, times)| *times > 0).collect();
         assert_eq!(counted, [(Discard::TooLarge, 1), (Discard::NotJpeg, 2)]);
         assert_eq!(stats.quirks().collect::<Vec<_>>(), events.quirks().collect::<Vec<_>>());
@@ -396,12 +406,12 @@ Content-Type: image/jpeg
         taken: std::sync::atomic::AtomicUsize,
     }
 
-    impl Rework for Works {
-        fn take(&self, _: Frame, _: &Arc<Bus>) {
+    impl FrameProcessor for Works {
+        fn process(&self, _: Frame, _: &Arc<Bus>) {
             self.taken.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
 
-        fn forget(&self) {
+        fn discard_pending(&self) {
             self.taken.store(0, std::sync::atomic::Ordering::Relaxed);
         }
     }
@@ -409,14 +419,14 @@ Content-Type: image/jpeg
     #[test]
     fn clearing_forgets_what_is_shown_and_what_is_in_the_works() {
         let works = Arc::<Works>::default();
-        let plain = Sink::new(Arc::default(), None);
-        let sink = plain.clone().reworking(works.clone());
-        plain.frame(crate::bus::tests::tiny_frame());
-        sink.frame(crate::bus::tests::tiny_frame());
+        let plain = Ingest::new(Arc::default(), None);
+        let ingest = plain.clone().with_transform(works.clone());
+        plain.push_frame(crate::bus::tests::tiny_frame());
+        ingest.push_frame(crate::bus::tests::tiny_frame());
         let state =
             || (works.taken.load(std::sync::atomic::Ordering::Relaxed), plain.bus().newest().is_some());
         assert_eq!(state(), (1, true));
-        sink.clear();
+        ingest.clear();
         assert_eq!(state(), (0, false));
     }
 }

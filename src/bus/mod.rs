@@ -1,9 +1,9 @@
 //! The bus of a stream: holds the newest frame and nothing older.
 //!
-//! The source side publishes through a [`Sink`]; viewers are an [`Audience`] that the stream's fan-out shows
-//! each frame to, others hold a [`Subscriber`]. Each takes whatever is newest when it is ready for more.
-//! Nothing queues, so a slow viewer costs no memory and never sees the past. Frames are numbered here, so
-//! that a viewer can count what it skipped.
+//! The source side publishes through a [`Ingest`]; viewers are an [`Audience`] that the stream's fan-out
+//! shows each frame to, others hold a [`Subscriber`]. Each takes whatever is newest when it is ready for
+//! more. Nothing queues, so a slow viewer costs no memory and never sees the past. Frames are numbered here,
+//! so that a viewer can count what it skipped.
 //!
 //! What is past is kept only where a [`History`] was asked for.
 //!
@@ -25,10 +25,10 @@ pub use adaptive_viewer::AdaptiveViewer;
 pub(crate) use channel::tests;
 pub use channel::{Bus, Subscriber};
 pub use current::{Published, Showing};
-pub(crate) use ingest::Pace;
-pub use ingest::{Rework, Sink};
+pub(crate) use ingest::FrameRateLimiter;
+pub use ingest::{FrameProcessor, Ingest};
 pub use replay_buffer::{History, HistoryError, Kept, Past};
-pub use source_gate::Lanes;
+pub use source_gate::SourceSwitch;
 pub use splice_pipe::Pages;
 pub use stats::{
     DropReason, StreamStats, Way,

@@ -5,41 +5,41 @@ use std::sync::PoisonError;
 
 use crate::platform::sync::{Arc, Mutex, MutexGuard};
 
-/// The lanes of a stream's sink. Each run of a source has a number.
+/// The gates of a stream's ingest. Each run of a source has a number.
 #[derive(Debug, Default)]
-pub struct Lanes(Mutex<Turn>);
+pub struct SourceSwitch(Mutex<Selection>);
 
 #[derive(Debug, Default)]
-struct Turn {
-    shown: u64,
+struct Selection {
+    active: u64,
     next: u64,
 }
 
-/// The lane of one run of a source.
+/// The gate of one run of a source.
 #[derive(Debug, Clone)]
-pub(super) struct Lane {
-    pub(super) lanes: Arc<Lanes>,
+pub(super) struct SourceGate {
+    pub(super) switch: Arc<SourceSwitch>,
     pub(super) number: u64,
 }
 
-impl Lanes {
+impl SourceSwitch {
     /// Shows the run `number` from its next frame on, in place of the run before.
-    pub fn show(&self, number: u64) {
-        self.turn().next = number;
+    pub fn switch_to(&self, number: u64) {
+        self.selection().next = number;
     }
 
-    fn turn(&self) -> MutexGuard<'_, Turn> {
+    fn selection(&self) -> MutexGuard<'_, Selection> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Lane {
-    /// Returns whether a frame that comes now is shown. If it is this lane's turn, it begins with this frame.
+impl SourceGate {
+    /// Returns whether a frame that comes now is shown. If it is this gate's turn, it begins with this frame.
     pub(super) fn is_open(&self) -> bool {
-        let mut turn = self.lanes.turn();
-        if turn.next == self.number {
-            turn.shown = self.number;
+        let mut selection = self.switch.selection();
+        if selection.next == self.number {
+            selection.active = self.number;
         }
-        turn.shown == self.number
+        selection.active == self.number
     }
 }

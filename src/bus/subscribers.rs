@@ -60,8 +60,8 @@ impl Audience {
         self.left.notify_one();
     }
 
-    /// Moves those who joined to `watchers`, and removes those who are gone. Returns whether anybody joined or
-    /// left since the last time.
+    /// Moves those who joined to `watchers`, and removes those who are gone. Returns whether anybody joined
+    /// or left since the last time.
     pub fn take_in(&self, watchers: &mut Vec<Arc<dyn Watcher>>) -> bool {
         let mut changes = self.changes();
         let (some_joined, some_left) = (!changes.joined.is_empty(), std::mem::take(&mut changes.some_left));

@@ -1,8 +1,8 @@
 //! Logging, metrics of the process, and counts of its tasks. One line is logged for each change of state, to
 //! standard error, with fields.
 //!
-//! `RUST_LOG` selects the lines, or else the configuration, which also sets their format. With JSON everything
-//! on standard error is JSON, including the message of a panic.
+//! `RUST_LOG` selects the lines, or else the configuration, which also sets their format. With JSON
+//! everything on standard error is JSON, including the message of a panic.
 
 mod connection_ids;
 pub mod process;

@@ -29,7 +29,7 @@ use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use crate::{
-    bus::{Bus, Pace, Published, SavingState},
+    bus::{Bus, FrameRateLimiter, Published, SavingState},
     config::{SaveConfig, SaveTarget},
     imaging::cpu_pool::reason,
     media::frame::FrameKind,
@@ -41,7 +41,7 @@ pub struct Recorder {
     target: Option<Target>,
     place: PathBuf,
     bus: Arc<Bus>,
-    pace: Pace,
+    pace: FrameRateLimiter,
 }
 
 /// The file or files that frames are written to.
@@ -67,7 +67,7 @@ impl Recorder {
             }
         };
         bus.stats().note_saving(SavingState::Waiting, None);
-        Self { target: Some(target), place, bus, pace: Pace::new(config.every) }
+        Self { target: Some(target), place, bus, pace: FrameRateLimiter::new(config.every) }
     }
 
     /// Writes each new frame until the bus is closed. Dropping the future stops it after the current write.

@@ -1,8 +1,8 @@
 //! Sources of frames: cameras, programs, generated pictures, files, other streams.
 //!
-//! A [`Source`] runs until it fails or ends, and gives frames to its [`Sink`](crate::bus::Sink). It does not
-//! retry: the stream's actor decides when it runs again. Dropping the future of a run releases every socket
-//! and file at once.
+//! A [`Source`] runs until it fails or ends, and gives frames to its [`Ingest`](crate::bus::Ingest). It does
+//! not retry: the stream's actor decides when it runs again. Dropping the future of a run releases every
+//! socket and file at once.
 //!
 //! Each kind of source is one module; [`build`] makes the one that the configuration describes.
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{Health, Source, SourceError, Upstream, Upstreams};
 use crate::{
-    bus::{DropReason, Published, Sink},
+    bus::{DropReason, Ingest, Published},
     media::{frame::FrameKind, stream_name::StreamName},
 };
 
@@ -47,7 +47,7 @@ impl RenditionSource {
         Self { has_fallbacks: true, ..self }
     }
 
-    async fn forward(&self, sink: &Sink) -> Result<(), SourceError> {
+    async fn forward(&self, ingest: &Ingest) -> Result<(), SourceError> {
         let mut origin = self.upstreams.join(&self.of).ok_or_else(|| self.gone())?;
         if self.has_fallbacks
             && let Health::Away(reason) = (origin.health)()
@@ -67,7 +67,7 @@ impl RenditionSource {
             // A repeat shows the same frame again.
             if let Some(newest) = newest.filter(|newest| newest.seq != last) {
                 if last > 0 {
-                    (last + 1..newest.seq).for_each(|_| sink.dropped(DropReason::Busy));
+                    (last + 1..newest.seq).for_each(|_| ingest.count_drop(DropReason::Busy));
                 }
                 last = newest.seq;
                 let picture = newest.frame.kind() == FrameKind::Picture;
@@ -80,7 +80,7 @@ impl RenditionSource {
                 if picture {
                     since = Instant::now();
                 }
-                self.publish(&newest, sink);
+                self.publish(&newest, ingest);
             }
         }
         Err(self.gone())
@@ -112,19 +112,19 @@ impl RenditionSource {
         SourceError::NoOrigin { name: self.of.clone() }
     }
 
-    fn publish(&self, published: &Published, sink: &Sink) {
+    fn publish(&self, published: &Published, ingest: &Ingest) {
         match published.frame.kind() {
-            FrameKind::Picture => sink.frame(published.frame.clone()),
+            FrameKind::Picture => ingest.push_frame(published.frame.clone()),
             // The stream has another source, or draws its own image.
             FrameKind::Placeholder if self.has_fallbacks => {}
             // An offline image is no sign of life.
-            FrameKind::Placeholder => sink.bus().publish(published.frame.clone()),
+            FrameKind::Placeholder => ingest.bus().publish(published.frame.clone()),
         }
     }
 }
 
 impl Source for RenditionSource {
-    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
-        self.forward(sink).boxed_local()
+    fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+        self.forward(ingest).boxed_local()
     }
 }

@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::error::{Reason, SourceError};
 use crate::{
-    bus::{Sink, Subscriber},
+    bus::{Ingest, Subscriber},
     media::stream_name::StreamName,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 pub trait Source {
     /// Runs once: one connection to a camera, or one run of a renderer. Returns when the source ended (`Ok`
     /// when the camera closed in an orderly way) or failed. Cancelled by dropping the future.
-    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>>;
+    fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>>;
 }
 
 /// Access to the other streams, for sources that show their frames.

@@ -22,7 +22,7 @@ use super::{
     status::{Feeding, SourceId, Status},
 };
 use crate::{
-    bus::{Bus, History, Sink},
+    bus::{Bus, History, Ingest},
     config::{Limits, SecondPublisher, StreamConfig},
     imaging::{
         cpu_pool::Pool,
@@ -43,7 +43,7 @@ pub struct StreamHandle(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: Arc<StreamConfig>,
-    sink: Sink,
+    ingest: Ingest,
     shared: Shared,
     lasting: Lasting,
     actor: Addr<StreamActor>,
@@ -147,23 +147,23 @@ impl StreamHandle {
     fn run(config: StreamConfig, limits: Limits, pool: Arc<Pool>, shared: Shared, lasting: Lasting) -> Self {
         let config = Arc::new(config);
         let bus = shared.bus.clone();
-        let mut sink = Sink::new(bus.clone(), config.max_fps).of_at_most(limits.max_frame_pixels);
+        let mut ingest = Ingest::new(bus.clone(), config.max_fps).with_max_pixels(limits.max_frame_pixels);
         let rework = config.rework();
         if !rework.is_nothing() {
             let memory = pool.memory().clone();
             let pipeline = Pipeline::new(config.title.clone(), rework, (&limits).into(), memory);
-            sink = sink.reworking(Arc::new(Stage::new(config.name.clone(), pipeline, &pool)));
+            ingest = ingest.with_transform(Arc::new(Stage::new(config.name.clone(), pipeline, &pool)));
         }
         let actor = StreamActor::start_with(
             config.clone(),
             limits,
             pool,
-            sink.clone(),
+            ingest.clone(),
             shared.demand.subscribe(),
             (shared.status.clone(), shared.sources.clone(), shared.source.clone()),
             lasting.clone(),
         );
-        Self(Arc::new(Inner { config, sink, shared, lasting, actor, thread: Arbiter::current() }))
+        Self(Arc::new(Inner { config, ingest, shared, lasting, actor, thread: Arbiter::current() }))
     }
 
     /// Returns a weak handle to this stream.
@@ -201,9 +201,10 @@ impl StreamHandle {
         self.0.shared.status.subscribe()
     }
 
-    /// Returns the sink for pushed frames. Only a push stream has publishers from outside; the caller checks.
-    pub fn sink(&self) -> &Sink {
-        &self.0.sink
+    /// Returns the ingest for pushed frames. Only a push stream has publishers from outside; the caller
+    /// checks.
+    pub fn ingest(&self) -> &Ingest {
+        &self.0.ingest
     }
 
     /// Makes the caller the stream's one long-lived publisher.

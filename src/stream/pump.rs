@@ -13,7 +13,7 @@ use tracing::{Instrument, Span};
 
 use super::ending::Ending;
 use crate::{
-    bus::Sink,
+    bus::Ingest,
     observability::tasks,
     source::{Reason, Source},
 };
@@ -34,15 +34,15 @@ impl Pump {
     /// serve one connection only.
     pub(super) fn start(
         build: impl FnOnce() -> Box<dyn Source> + 'static,
-        sink: Sink,
+        ingest: Ingest,
         span: Span,
         on_first_frame: impl FnOnce() + 'static,
     ) -> (Self, JoinHandle<Ending>) {
         let (alive, gone) = oneshot::channel();
         // Now, not when the task has its first turn: a picture may be pushed in between.
-        let already = *sink.given().borrow();
+        let already = *ingest.received().borrow();
         let run = async move {
-            let ending = run_once(build, &sink, already, on_first_frame).await;
+            let ending = run_once(build, &ingest, already, on_first_frame).await;
             // Dropped when this task is, also when it is aborted or panics.
             drop(alive);
             ending
@@ -77,15 +77,15 @@ pub(super) async fn outcome(join: JoinHandle<Ending>) -> Option<Ending> {
 
 async fn run_once(
     build: impl FnOnce() -> Box<dyn Source>,
-    sink: &Sink,
+    ingest: &Ingest,
     already: u64,
     on_first_frame: impl FnOnce(),
 ) -> Ending {
     let mut source = build();
     let mut first = None;
     let result = {
-        let running = source.run(sink);
-        let first_frame = std::pin::pin!(first_frame_after(sink.given(), already));
+        let running = source.run(ingest);
+        let first_frame = std::pin::pin!(first_frame_after(ingest.received(), already));
         match select(running, first_frame).await {
             Either::Left((result, _)) => result,
             Either::Right(((), running)) => {
@@ -97,7 +97,7 @@ async fn run_once(
     };
     let live_for = first.map_or(Duration::ZERO, |at| at.elapsed());
     // A camera that closes right behind its picture may end before its first frame was noticed.
-    let gave_frames = *sink.given().borrow() > already;
+    let gave_frames = *ingest.received().borrow() > already;
     match result {
         Ok(()) => Ending { reason: "the source ended".into(), orderly: gave_frames, live_for },
         Err(error) => Ending { reason: Reason::from(&error), orderly: false, live_for },
@@ -106,7 +106,7 @@ async fn run_once(
 
 async fn first_frame_after(mut given: watch::Receiver<u64>, already: u64) {
     if given.wait_for(|given| *given > already).await.is_err() {
-        // The sink outlives its readers' tasks; if it ever did not, there is no first frame.
+        // The ingest outlives its readers' tasks; if it ever did not, there is no first frame.
         std::future::pending::<()>().await;
     }
 }
@@ -127,10 +127,10 @@ mod tests {
     struct Scripted(u32, fn() -> LocalBoxFuture<'static, Result<(), SourceError>>);
 
     impl Source for Scripted {
-        fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+        fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
             Box::pin(async move {
                 for _ in 0..self.0 {
-                    sink.frame(tiny_frame());
+                    ingest.push_frame(tiny_frame());
                     tokio::task::yield_now().await;
                 }
                 (self.1)().await
@@ -139,18 +139,18 @@ mod tests {
     }
 
     fn start_in(
-        sink: Sink,
+        ingest: Ingest,
         source: impl Source + 'static,
         on_first_frame: impl FnOnce() + 'static,
     ) -> (Pump, JoinHandle<Ending>) {
-        Pump::start(|| Box::new(source), sink, Span::none(), on_first_frame)
+        Pump::start(|| Box::new(source), ingest, Span::none(), on_first_frame)
     }
 
     fn start(source: Scripted) -> (Pump, JoinHandle<Ending>, Rc<Cell<u32>>) {
         let firsts = Rc::new(Cell::new(0));
         let counter = firsts.clone();
-        let sink = Sink::new(Arc::new(Bus::default()), None);
-        let (pump, join) = start_in(sink, source, move || counter.set(counter.get() + 1));
+        let ingest = Ingest::new(Arc::new(Bus::default()), None);
+        let (pump, join) = start_in(ingest, source, move || counter.set(counter.get() + 1));
         (pump, join, firsts)
     }
 
@@ -163,13 +163,13 @@ mod tests {
 
     #[actix::test]
     async fn frames_that_come_too_soon_to_be_shown_are_a_sign_of_life() {
-        let sink = Sink::new(Arc::new(Bus::default()), Some(0.01));
+        let ingest = Ingest::new(Arc::new(Bus::default()), Some(0.01));
         for _ in 0..2 {
             let source = Scripted(1, || Box::pin(async { Ok(()) }));
-            let (_pump, join) = start_in(sink.clone(), source, || {});
+            let (_pump, join) = start_in(ingest.clone(), source, || {});
             assert!(join.await.unwrap().orderly);
         }
-        assert_eq!(sink.bus().stats().frames_in(), 1, "the second came too soon");
+        assert_eq!(ingest.bus().stats().frames_in(), 1, "the second came too soon");
     }
 
     #[actix::test]
@@ -194,13 +194,13 @@ mod tests {
     async fn a_panic_of_a_source_however_far_it_has_come_ends_no_other() {
         struct Started;
         impl Source for Started {
-            fn run<'a>(&'a mut self, _: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+            fn run<'a>(&'a mut self, _: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
                 panic!("injected while it starts")
             }
         }
         struct Dropped;
         impl Source for Dropped {
-            fn run<'a>(&'a mut self, _: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+            fn run<'a>(&'a mut self, _: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
                 Box::pin(async { Ok(()) })
             }
         }
@@ -210,7 +210,7 @@ mod tests {
             }
         }
         let broken = |frames| Scripted(frames, || Box::pin(async { panic!("injected while it runs") }));
-        let beside = Sink::new(Arc::new(Bus::default()), None);
+        let beside = Ingest::new(Arc::new(Bus::default()), None);
         let (_pump, going_on) = start_in(beside.clone(), Scripted(u32::MAX, || unreachable!()), || {});
         type Build = Box<dyn FnOnce() -> Box<dyn Source>>;
         let cases: [(&str, Build); 5] = [
@@ -221,8 +221,8 @@ mod tests {
             ("goes", Box::new(|| Box::new(Dropped))),
         ];
         for (when, build) in cases {
-            let sink = Sink::new(Arc::new(Bus::default()), None);
-            let (pump, join) = Pump::start(build, sink, Span::none(), || {});
+            let ingest = Ingest::new(Arc::new(Bus::default()), None);
+            let (pump, join) = Pump::start(build, ingest, Span::none(), || {});
             let ending = outcome(join).await.unwrap();
             assert!(
                 ["injected while it", when].iter().all(|word| ending.reason.detailed().contains(word)),
@@ -232,10 +232,10 @@ mod tests {
             assert!(!ending.orderly);
             // Its sockets are closed: the next one may begin.
             pump.end().await;
-            let frames = *beside.given().borrow();
+            let frames = *beside.received().borrow();
             tokio::task::yield_now().await;
             assert!(
-                *beside.given().borrow() > frames && !going_on.is_finished(),
+                *beside.received().borrow() > frames && !going_on.is_finished(),
                 "{when}: the other stopped"
             );
         }
@@ -252,7 +252,7 @@ mod tests {
         }
         struct Holding(Option<Socket>);
         impl Source for Holding {
-            fn run<'a>(&'a mut self, _: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+            fn run<'a>(&'a mut self, _: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
                 Box::pin(async move {
                     let _socket = self.0.take();
                     std::future::pending().await
@@ -261,8 +261,8 @@ mod tests {
         }
         let closed = Rc::new(Cell::new(false));
         let source = Holding(Some(Socket(closed.clone())));
-        let sink = Sink::new(Arc::new(Bus::default()), None);
-        let (pump, join) = start_in(sink, source, || {});
+        let ingest = Ingest::new(Arc::new(Bus::default()), None);
+        let (pump, join) = start_in(ingest, source, || {});
         tokio::task::yield_now().await;
         assert!(!closed.get());
         pump.end().await;

@@ -45,7 +45,8 @@ impl SourceId {
     }
 }
 
-/// Marks a publisher's connection as the one that frames come from, until it is dropped or another takes over.
+/// Marks a publisher's connection as the one that frames come from, until it is dropped or another takes
+/// over.
 #[derive(Debug)]
 pub struct Feeding(SourceId, u64);
 

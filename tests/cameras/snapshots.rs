@@ -285,7 +285,8 @@ async fn a_nonce_serves_all_polls_of_a_connection() {
 
 #[actix_web::test]
 async fn a_picture_shorter_than_its_declared_length_is_shown_with_its_last_byte() {
-    // Dahua, Lorex, Amcrest: the length counts the line breaks and the boundary of a multipart that is not sent.
+    // Dahua, Lorex, Amcrest: the length counts the line breaks and the boundary of a multipart that is not
+    // sent.
     for surplus in [1, 32, 48] {
         for open in [false, true] {
             let camera = FakeCamera::start(move |n| {

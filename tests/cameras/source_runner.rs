@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use framecast::{
-    bus::{Bus, DropReason, Sink},
+    bus::{Bus, DropReason, Ingest},
     config::{Limits, Login, Secret, UpstreamConfig},
     source::{
         Source, SourceError,
@@ -91,11 +91,11 @@ pub(crate) async fn watch_within(config: UpstreamConfig, limits: &Limits) -> Out
 /// Runs any source once.
 pub(crate) async fn watch_source(source: &mut dyn Source) -> Outcome {
     let bus = Arc::new(Bus::default());
-    let sink = Sink::new(Arc::clone(&bus), None);
+    let ingest = Ingest::new(Arc::clone(&bus), None);
     let mut reader = bus.subscribe();
     let mut frames = Vec::new();
     let result = {
-        let mut run = source.run(&sink);
+        let mut run = source.run(&ingest);
         // The reader shares the thread with the source: it sees every frame only if the source lets others
         // run.
         loop {

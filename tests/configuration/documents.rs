@@ -184,7 +184,8 @@ fn the_published_schema_is_what_the_program_prints() {
     assert!(published == schema, "run: framecast schema > config/framecast.schema.json");
 }
 
-/// Over HTTP nobody is to name a file of this machine, or a program: a key that does is marked, by its own words.
+/// Over HTTP nobody is to name a file of this machine, or a program: a key that does is marked, by its own
+/// words.
 #[test]
 fn every_key_that_names_a_file_or_a_program_is_for_the_configuration_file_only() {
     const WORDS: [&str; 6] = ["file", "folder", "path", "device", "program", "command"];

@@ -435,7 +435,8 @@ async fn answers_that_are_made_for_each_request_wait_or_are_refused() {
     house.end();
 }
 
-/// A connection whose answers nobody reads: its further requests wait for room, and are refused when none comes.
+/// A connection whose answers nobody reads: its further requests wait for room, and are refused when none
+/// comes.
 #[tokio::test]
 async fn a_connection_with_too_much_unread_is_refused_further_answers() {
     const REQUESTS: usize = 200;

@@ -8,8 +8,8 @@
 //!   else, to the file that it is re-exported from.
 //! - A module belongs to its own file: `use super::state` leads to `state.rs` or `state/mod.rs`, and
 //!   `state::next` then to wherever `next` is defined.
-//! - A declaration (`mod state;`) and a re-export (`pub use`, of any visibility) import nothing themselves. So a
-//!   `mod.rs` that only declares and re-exports is part of no circle.
+//! - A declaration (`mod state;`) and a re-export (`pub use`, of any visibility) import nothing themselves.
+//!   So a `mod.rs` that only declares and re-exports is part of no circle.
 //! - What exists only in tests does not count: modules with `#[cfg(test)]`, inline or in a file.
 
 use std::{

@@ -1,9 +1,9 @@
-//! Imports in `src/` go one way: between its modules, and between the files of each. And its folders stay small
-//! enough to be read.
+//! Imports in `src/` go one way: between its modules, and between the files of each. And its folders stay
+//! small enough to be read.
 //!
-//! The order between modules: reads the code of every file (not its comments and texts) for paths that start at
-//! the crate's root, and fails on one that leads to a module further along than the file's own. Test modules
-//! count too: a test that needs a later module belongs to that module, or into `tests/`.
+//! The order between modules: reads the code of every file (not its comments and texts) for paths that start
+//! at the crate's root, and fails on one that leads to a module further along than the file's own. Test
+//! modules count too: a test that needs a later module belongs to that module, or into `tests/`.
 //!
 //! The files of a module: see [`circles`] for what counts as an import, and where it leads.
 

@@ -110,9 +110,9 @@ impl ModuleTree {
         }
     }
 
-    /// Returns the files that hold what `path` leads to from a module on: the file of the module that the path
-    /// ends at, or of the module that has its item. What that module only imports is looked for where the
-    /// import leads.
+    /// Returns the files that hold what `path` leads to from a module on: the file of the module that the
+    /// path ends at, or of the module that has its item. What that module only imports is looked for where
+    /// the import leads.
     fn holders(&self, module: &Names, path: &[String], steps: usize) -> Vec<PathBuf> {
         let here = || self.modules.get(module).map(|module| module.file.clone()).into_iter().collect();
         let Some((first, rest)) = path.split_first() else { return here() };

@@ -88,7 +88,7 @@ fn a_picture_pushed_before_the_stream_runs_makes_it_live() {
             Arc::new(framecast::source::NoUpstreams),
         );
         // Nothing was awaited: the stream's actor had no turn yet.
-        stream.sink().jpeg(jpeg(1).into()).unwrap();
+        stream.ingest().push_jpeg(jpeg(1).into()).unwrap();
         let mut changes = stream.status_changes();
         // The guard that comes of waiting is dropped at once: the stream would wait for it.
         let live = async { changes.wait_for(|status| status.state == State::Live).await.is_ok() };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loom::{model, thread};
 
-use super::capacity::Capacity;
+use super::viewer_limit::Capacity;
 use crate::{bus::Bus, limits::Headcount};
 
 #[test]

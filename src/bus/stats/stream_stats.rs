@@ -161,7 +161,8 @@ impl StreamStats {
         self.replaying.fetch_sub(1, Relaxed);
     }
 
-    /// Counts a viewer if there are fewer than `most`; the caller must call [`StreamStats::viewer_left`] once.
+    /// Counts a viewer if there are fewer than `most`; the caller must call [`StreamStats::viewer_left`]
+    /// once.
     ///
     /// # Errors
     /// Returns the current count if it has reached `most`.

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use super::pipeline::{Pipeline, ReworkError, Reworked};
 use crate::{
-    bus::{Bus, DropReason, Rework, Way},
+    bus::{Bus, DropReason, FrameProcessor, Way},
     imaging::cpu_pool::{Lane, Piece, Pool, reason},
     limits::BudgetError,
     media::{frame::Frame, stream_name::StreamName},
@@ -35,7 +35,7 @@ pub struct Stage {
 struct Inner {
     name: StreamName,
     pipeline: Pipeline,
-    /// Incremented by each [`Rework::forget`]. Frames of an earlier value are not shown.
+    /// Incremented by each [`Rework::discard_pending`]. Frames of an earlier value are not shown.
     life: Mutex<u64>,
     failing: AtomicBool,
 }
@@ -48,8 +48,8 @@ impl Stage {
     }
 }
 
-impl Rework for Stage {
-    fn take(&self, frame: Frame, bus: &Arc<Bus>) {
+impl FrameProcessor for Stage {
+    fn process(&self, frame: Frame, bus: &Arc<Bus>) {
         let life = *self.inner.life();
         if self.inner.pipeline.is_light() {
             return self.inner.rework(&frame, bus, life);
@@ -67,7 +67,7 @@ impl Rework for Stage {
         }
     }
 
-    fn forget(&self) {
+    fn discard_pending(&self) {
         let mut life = self.inner.life();
         *life += 1;
         self.lane.clear();
@@ -191,9 +191,9 @@ mod tests {
         let (bus, bus_of_other) = (Arc::new(Bus::default()), Arc::new(Bus::default()));
         let newest = tiny_frame();
         while_held(&pool, || {
-            (0..3).for_each(|_| one.take(tiny_frame(), &bus));
-            one.take(newest.clone(), &bus);
-            other.take(tiny_frame(), &bus_of_other);
+            (0..3).for_each(|_| one.process(tiny_frame(), &bus));
+            one.process(newest.clone(), &bus);
+            other.process(tiny_frame(), &bus_of_other);
         })
         .await;
         let shown = bus.newest().unwrap();
@@ -243,7 +243,7 @@ mod tests {
         /// Takes a frame, and returns after the other worker has looked for work: it passes the frame, which
         /// came before the work that it does.
         async fn take(&self, frame: Frame) {
-            self.stage.take(frame, &self.bus);
+            self.stage.process(frame, &self.bus);
             self.pool.run(|| ()).await.unwrap();
         }
 
@@ -281,7 +281,7 @@ mod tests {
     async fn a_large_frame_that_is_forgotten_while_it_waits_for_memory_is_not_decoded() {
         let scarce = Scarce::new().await;
         scarce.take(tiny_frame()).await;
-        scarce.stage.forget();
+        scarce.stage.discard_pending();
         let bus = scarce.finish().await;
         assert!(bus.newest().is_none());
         assert_eq!((bus.stats().encoding().read().count(), busy(&bus)), (0, 0));
@@ -303,7 +303,7 @@ mod tests {
         let stage = stage_for(&pool, Steps { strip_metadata: true, ..Steps::default() });
         let bus = Arc::new(Bus::default());
         while_held(&pool, || {
-            stage.take(tiny_frame(), &bus);
+            stage.process(tiny_frame(), &bus);
             assert!(bus.newest().is_some(), "while the only worker is busy");
         })
         .await;
@@ -316,12 +316,12 @@ mod tests {
         let stage = stage(&pool);
         let bus = Arc::new(Bus::default());
         while_held(&pool, || {
-            stage.take(tiny_frame(), &bus);
-            stage.forget();
+            stage.process(tiny_frame(), &bus);
+            stage.discard_pending();
         })
         .await;
         assert!(bus.newest().is_none());
-        stage.take(tiny_frame(), &bus);
+        stage.process(tiny_frame(), &bus);
         pool.run(|| ()).await.unwrap();
         assert!(bus.newest().is_some(), "the next life's are");
     }

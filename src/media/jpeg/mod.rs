@@ -227,12 +227,12 @@ fn frame_header(code: u8, body: &[u8], offset: usize) -> Result<Option<FrameHead
     Ok(Some(FrameHeader { width, height, components, progressive: code == marker::SOF2 }))
 }
 
-/// Bytes before a JPEG's start marker that are skipped in a picture of its own: further start markers, line breaks,
-/// a length field.
+/// Bytes before a JPEG's start marker that are skipped in a picture of its own: further start markers, line
+/// breaks, a length field.
 const MAX_LEADING_BYTES: usize = 16;
 
-/// Returns where the JPEG in a picture file starts: at the last SOI before its first segment, after at most 16 bytes
-/// of anything else. `None` when there is no SOI that near.
+/// Returns where the JPEG in a picture file starts: at the last SOI before its first segment, after at most
+/// 16 bytes of anything else. `None` when there is no SOI that near.
 pub fn start(bytes: &[u8]) -> Option<usize> {
     let begins = |at: &usize| {
         let rest = &bytes[*at..];

@@ -1,8 +1,8 @@
 //! Decides what the answer of a camera holds: pictures and their framing, or something else.
 //!
-//! The only place for it: streams, snapshots, `framecast probe` and the page's test all ask here, so that they
-//! cannot disagree. The first bytes decide; the announced type matters only where they are neither a JPEG nor a
-//! multipart body.
+//! The only place for it: streams, snapshots, `framecast probe` and the page's test all ask here, so that
+//! they cannot disagree. The first bytes decide; the announced type matters only where they are neither a
+//! JPEG nor a multipart body.
 
 use std::time::Duration;
 
@@ -60,8 +60,8 @@ impl Announced {
     /// Reads an answer's head.
     ///
     /// # Errors
-    /// [`SourceError::Status`] unless it is a success (any 2xx: some cameras answer 206 without being asked for a
-    /// range), [`SourceError::ContentType`] for a compressed body, which was never asked for.
+    /// [`SourceError::Status`] unless it is a success (any 2xx: some cameras answer 206 without being asked
+    /// for a range), [`SourceError::ContentType`] for a compressed body, which was never asked for.
     pub fn read(response: &Response<'_>, expected: Expected) -> Result<Self, SourceError> {
         let host = response.host().to_owned();
         if !(200..300).contains(&response.status()) {

@@ -10,7 +10,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::task::yield_now;
 
 use crate::{
-    bus::Sink,
+    bus::Ingest,
     config::{Limits, UpstreamConfig},
     media::multipart::parser::{ParseError, ParserLimits, PartParser},
     source::{
@@ -46,7 +46,7 @@ impl UpstreamSource {
         }
     }
 
-    async fn stream(&mut self, sink: &Sink) -> Result<(), SourceError> {
+    async fn stream(&mut self, ingest: &Ingest) -> Result<(), SourceError> {
         let mut response = self.client.get(&[]).await?;
         let host = response.host().to_owned();
         let announced = Announced::read(&response, Expected::Stream)?;
@@ -55,15 +55,15 @@ impl UpstreamSource {
         let mut parser = PartParser::new(kind, self.parser_limits);
         parser.push(&first);
         let body = (!ended).then(|| response.into_body());
-        let result = self.frames(&host, body, deadline, &mut parser, sink).await;
+        let result = self.frames(&host, body, deadline, &mut parser, ingest).await;
         if matches!(result, Err(BodyError::Source(_))) {
             // Whole frames are published; a frame that was cut off by a lost connection or a stall is
             // counted.
             while let Ok(Some(part)) = parser.finish() {
-                sink.part(part);
+                ingest.push_part(part);
             }
         }
-        sink.parsed(&parser.take_events());
+        ingest.count_events(&parser.take_events());
         result.map_err(|error| match error {
             BodyError::Source(error) => error,
             BodyError::Parse(ParseError::Ended { bytes: 0, .. }) => SourceError::Empty { host },
@@ -71,15 +71,15 @@ impl UpstreamSource {
         })
     }
 
-    /// Passes on the frames of a body, of which the parser may already hold the beginning. `None` stands for a body
-    /// that has ended there.
+    /// Passes on the frames of a body, of which the parser may already hold the beginning. `None` stands for
+    /// a body that has ended there.
     async fn frames(
         &self,
         host: &str,
         mut body: Option<BodyReader>,
         mut deadline: BodyDeadline,
         parser: &mut PartParser,
-        sink: &Sink,
+        ingest: &Ingest,
     ) -> Result<(), BodyError> {
         // A frame was published and no other task of this thread has run since. A camera that always has
         // bytes ready must not keep the thread from viewers and other cameras. (Bytes without frames are
@@ -91,20 +91,20 @@ impl UpstreamSource {
                 if std::mem::replace(&mut unseen, true) {
                     yield_now().await;
                 }
-                if sink.takes(&part.info) {
+                if ingest.fits(&part.info) {
                     deadline = BodyDeadline::new(Deadline::NextFrame, self.frame_timeout);
                     oversized = 0;
                 } else {
                     oversized += 1;
                 }
                 let (width, height) = (part.info.width, part.info.height);
-                sink.part(part);
+                ingest.push_part(part);
                 if oversized > MAX_OVERSIZED_IN_A_ROW {
                     let host = host.to_owned();
                     return Err(SourceError::TooManyPixels { host, width, height }.into());
                 }
             }
-            sink.parsed(&parser.take_events());
+            ingest.count_events(&parser.take_events());
             let Some(body) = &mut body else { break };
             if body.read_into(parser.space(), deadline).await? == 0 {
                 break;
@@ -113,18 +113,18 @@ impl UpstreamSource {
         }
         while let Some(part) = parser.finish()? {
             yield_now().await;
-            sink.part(part);
+            ingest.push_part(part);
         }
         Ok(())
     }
 }
 
 impl Source for UpstreamSource {
-    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+    fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
         Box::pin(async move {
             // A cancelled run may have left its connection.
             self.client.disconnect();
-            let result = self.stream(sink).await;
+            let result = self.stream(ingest).await;
             self.client.disconnect();
             result
         })

@@ -10,7 +10,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
-    bus::{DropReason, Sink},
+    bus::{DropReason, Ingest},
     config::{Limits, UpstreamConfig},
     media::{
         jpeg::{JpegError, JpegInfo},
@@ -30,8 +30,8 @@ const MAX_BROKEN_IN_A_ROW: u32 = 10;
 /// Minimum interval: below it, a camera that answers at once would be polled without a pause.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Longest wait for what follows a picture that is shown already, so that its connection can be used again. Cameras
-/// that announce more than they send would take up the whole interval.
+/// Longest wait for what follows a picture that is shown already, so that its connection can be used again.
+/// Cameras that announce more than they send would take up the whole interval.
 const KEEP_WITHIN: Duration = Duration::from_millis(250);
 
 /// A source that polls a JPEG URL.
@@ -76,9 +76,9 @@ impl SnapshotSource {
         }
     }
 
-    /// Polls until the camera fails twice in a row, or before it gave its first picture. A camera that fails now and
-    /// then (busy, rebooting its web server) and works otherwise is asked again at its own interval.
-    async fn poll(&mut self, sink: &Sink) -> Result<(), SourceError> {
+    /// Polls until the camera fails twice in a row, or before it gave its first picture. A camera that fails
+    /// now and then (busy, rebooting its web server) and works otherwise is asked again at its own interval.
+    async fn poll(&mut self, ingest: &Ingest) -> Result<(), SourceError> {
         let mut last = LastPicture::default();
         let mut broken_in_a_row = 0;
         let mut worked = false;
@@ -86,7 +86,7 @@ impl SnapshotSource {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            match self.ask(sink, &mut last).await {
+            match self.ask(ingest, &mut last).await {
                 Ok(Picture::Shown) => (worked, broken_in_a_row) = (true, 0),
                 Ok(Picture::Unchanged) => worked = true,
                 Ok(Picture::Broken(host, error)) => {
@@ -105,14 +105,14 @@ impl SnapshotSource {
     }
 
     /// Asks once and shows the picture.
-    async fn ask(&mut self, sink: &Sink, last: &mut LastPicture) -> Result<Picture, SourceError> {
+    async fn ask(&mut self, ingest: &Ingest, last: &mut LastPicture) -> Result<Picture, SourceError> {
         let mut response = self.client.get(&last.conditions()).await?;
         if response.status() == 304 {
             return Ok(Picture::Unchanged);
         }
         let host = response.host().to_owned();
         let validators = (owned(response.header("etag")), owned(response.header("last-modified")));
-        let part = match self.bounds.picture(&mut response, last.picture.is_none(), sink).await {
+        let part = match self.bounds.picture(&mut response, last.picture.is_none(), ingest).await {
             Ok(Ok(part)) => part,
             Ok(Err(error)) => {
                 response.drain(KEEP_WITHIN).await;
@@ -126,9 +126,9 @@ impl SnapshotSource {
         let unchanged = last.picture.as_ref() == Some(&part.jpeg);
         if !unchanged {
             let JpegInfo { width, height, .. } = part.info;
-            let fits = sink.takes(&part.info);
+            let fits = ingest.fits(&part.info);
             let picture = part.jpeg.clone();
-            sink.part(part);
+            ingest.push_part(part);
             if !fits {
                 return Err(SourceError::TooManyPixels { host, width, height });
             }
@@ -136,19 +136,19 @@ impl SnapshotSource {
         }
         // After the picture is shown: what follows it may never come.
         if !response.is_multipart() && !response.drain(KEEP_WITHIN).await {
-            sink.quirk(Quirk::ShortBody, 1);
+            ingest.count_quirk(Quirk::ShortBody, 1);
         }
         Ok(if unchanged { Picture::Unchanged } else { Picture::Shown })
     }
 }
 
 impl Source for SnapshotSource {
-    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+    fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
         Box::pin(async move {
             self.client.disconnect();
-            let result = self.poll(sink).await;
+            let result = self.poll(ingest).await;
             if matches!(result, Err(SourceError::TooLarge { .. })) {
-                sink.dropped(DropReason::TooLarge);
+                ingest.count_drop(DropReason::TooLarge);
             }
             self.client.disconnect();
             result
@@ -162,7 +162,7 @@ impl Bounds {
         self,
         response: &mut Response<'_>,
         first: bool,
-        sink: &Sink,
+        ingest: &Ingest,
     ) -> Result<Result<Part, JpegError>, SourceError> {
         let announced = Announced::read(response, Expected::Picture)?;
         let deadline = if first {
@@ -203,19 +203,19 @@ impl Bounds {
             }
             parser.push(&piece);
         };
-        count(&parser.take_events(), found.is_err(), sink);
+        count(&parser.take_events(), found.is_err(), ingest);
         Ok(found)
     }
 }
 
 /// Counts what was noticed in one answer. Its framing is no quirk: a picture of its own has none.
-fn count(events: &Events, broken: bool, sink: &Sink) {
+fn count(events: &Events, broken: bool, ingest: &Ingest) {
     for (quirk, times) in events.quirks().filter(|(quirk, _)| *quirk == Quirk::NoHuffmanTables) {
-        sink.quirk(quirk, times);
+        ingest.count_quirk(quirk, times);
     }
     if broken {
-        sink.bus().stats().count_discard(Discard::Invalid, 1);
-        sink.dropped(DropReason::Invalid);
+        ingest.bus().stats().count_discard(Discard::Invalid, 1);
+        ingest.count_drop(DropReason::Invalid);
     }
 }
 

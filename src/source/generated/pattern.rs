@@ -13,7 +13,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{error::RenderError, wall_clock_interval::Ticker};
 use crate::{
-    bus::{DropReason, Sink},
+    bus::{DropReason, Ingest},
     config::{Color, Size},
     imaging::{
         PoolError, Quality,
@@ -67,7 +67,7 @@ impl PatternSource {
         Self { size, fps, queue }
     }
 
-    async fn draw_forever(&self, sink: &Sink) -> Result<(), RenderError> {
+    async fn draw_forever(&self, ingest: &Ingest) -> Result<(), RenderError> {
         let mut ticker = Ticker::new(self.fps);
         let letters = footprint::letters(LETTERS, self.size.height.get() as f32 * LARGEST_LETTERS);
         let bytes = footprint::canvas(self.size, letters);
@@ -77,9 +77,9 @@ impl PatternSource {
             let template = template.clone();
             let paint = move || Painter::new(&template)?.paint(number, time);
             match self.queue.run(bytes, paint).await {
-                // Our own encoder's pictures are whole; if not, the sink counts it.
-                Ok(jpeg) => drop(sink.jpeg(jpeg?)),
-                Err(PoolError::Busy) => sink.dropped(DropReason::Busy),
+                // Our own encoder's pictures are whole; if not, the ingest counts it.
+                Ok(jpeg) => drop(ingest.push_jpeg(jpeg?)),
+                Err(PoolError::Busy) => ingest.count_drop(DropReason::Busy),
                 Err(panicked) => return Err(panicked.into()),
             }
         }
@@ -88,8 +88,8 @@ impl PatternSource {
 }
 
 impl Source for PatternSource {
-    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
-        async move { Ok(self.draw_forever(sink).await?) }.boxed_local()
+    fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+        async move { Ok(self.draw_forever(ingest).await?) }.boxed_local()
     }
 }
 
@@ -237,17 +237,17 @@ mod tests {
     #[tokio::test]
     async fn the_pattern_gives_frame_after_frame_and_refuses_what_no_jpeg_holds() {
         let bus = Arc::new(Bus::default());
-        let sink = Sink::new(bus.clone(), None);
+        let ingest = Ingest::new(bus.clone(), None);
         let queue = queue_of_tests();
         let mut reader = bus.subscribe();
         let third = reader.wait_for(|showing| showing.newest.as_ref().is_some_and(|newest| newest.seq >= 3));
         let mut source = PatternSource::new(size(64, 48), 100.0, queue.clone());
         tokio::select! {
-            ended = source.run(&sink) => panic!("a renderer goes on: {ended:?}"),
+            ended = source.run(&ingest) => panic!("a renderer goes on: {ended:?}"),
             shown = third => assert!(shown.is_ok()),
             () = tokio::time::sleep(Duration::from_secs(20)) => panic!("no frames"),
         }
-        let error = PatternSource::new(size(70_000, 4), 1.0, queue).run(&sink).await.unwrap_err();
+        let error = PatternSource::new(size(70_000, 4), 1.0, queue).run(&ingest).await.unwrap_err();
         assert_eq!(error.to_string(), "cannot draw 70000x4 pixels: a JPEG has at most 65535 on a side");
     }
 }

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::{error::RenderError, wall_clock_interval::Ticker};
 use crate::{
-    bus::{DropReason, Sink},
+    bus::{DropReason, Ingest},
     config::TextConfig,
     imaging::{
         PoolError, Quality,
@@ -41,7 +41,7 @@ impl TextSource {
         Self { config, queue, told_missing: Once::new() }
     }
 
-    async fn draw_forever(&self, sink: &Sink) -> Result<(), RenderError> {
+    async fn draw_forever(&self, ingest: &Ingest) -> Result<(), RenderError> {
         let zone = TimeZone::system();
         let mut ticker = Ticker::new(self.config.fps);
         let mut shown: Option<(String, Bytes)> = None;
@@ -60,7 +60,7 @@ impl TextSource {
                             jpeg?
                         }
                         Err(PoolError::Busy) => {
-                            sink.dropped(DropReason::Busy);
+                            ingest.count_drop(DropReason::Busy);
                             continue;
                         }
                         Err(panicked) => return Err(panicked.into()),
@@ -68,8 +68,9 @@ impl TextSource {
                 }
             };
             shown = Some((text, jpeg.clone()));
-            // Our own encoder's pictures are valid; if not, the sink counts it and the next tick tries again.
-            let _ = sink.jpeg(jpeg);
+            // Our own encoder's pictures are valid; if not, the ingest counts it and the next tick tries
+            // again.
+            let _ = ingest.push_jpeg(jpeg);
         }
     }
 
@@ -93,8 +94,8 @@ impl TextSource {
 }
 
 impl Source for TextSource {
-    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
-        async move { Ok(self.draw_forever(sink).await?) }.boxed_local()
+    fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+        async move { Ok(self.draw_forever(ingest).await?) }.boxed_local()
     }
 }
 
@@ -171,7 +172,7 @@ mod tests {
     #[tokio::test]
     async fn each_tick_shows_a_frame_and_the_same_text_is_drawn_once() {
         let bus = Arc::new(Bus::default());
-        let sink = Sink::new(bus.clone(), None);
+        let ingest = Ingest::new(bus.clone(), None);
         let queue = queue_of_tests();
         let mut source = TextSource::new(config("always the same", 50.0), queue);
         let mut reader = bus.subscribe();
@@ -185,7 +186,7 @@ mod tests {
             }
         };
         tokio::select! {
-            ended = source.run(&sink) => panic!("a renderer goes on: {ended:?}"),
+            ended = source.run(&ingest) => panic!("a renderer goes on: {ended:?}"),
             () = watch => {}
             () = tokio::time::sleep(PATIENCE) => panic!("no frames"),
         }

@@ -1,12 +1,13 @@
-//! Cookies that a camera sets and wants back (RFC 6265, as far as cameras go): kept for the life of the client and
-//! sent to the configured origin only. Pure.
+//! Cookies that a camera sets and wants back (RFC 6265, as far as cameras go): kept for the life of the
+//! client and sent to the configured origin only. Pure.
 //!
 //! Kept out: paths, domains and expiry dates. A client asks one URL, of one origin.
 
 /// Cookies kept at most; cameras set one or two. The oldest gives way.
 const MAX_COOKIES: usize = 16;
 
-/// Longest name and value together, in bytes: twice what RFC 6265 asks of browsers would be no session any more.
+/// Longest name and value together, in bytes: twice what RFC 6265 asks of browsers would be no session any
+/// more.
 const MAX_COOKIE_BYTES: usize = 4 * 1024;
 
 /// The cookies of one camera.

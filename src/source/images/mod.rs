@@ -27,7 +27,7 @@ use tracing::{info, warn};
 
 use super::{Source, SourceError, generated::wall_clock_interval::Ticker};
 use crate::{
-    bus::{DropReason, Sink},
+    bus::{DropReason, Ingest},
     config::ImagesPath,
     imaging::{
         PoolError,
@@ -93,17 +93,17 @@ impl ImagesSource {
     }
 
     /// Publishes the built-in pictures in a loop.
-    async fn show_demo(&self, sink: &Sink) {
+    async fn show_demo(&self, ingest: &Ingest) {
         let mut ticker = Ticker::new(self.fps);
         for picture in DEMO.iter().cycle() {
             ticker.next().await;
             // The built-in pictures are valid: a test reads each of them.
-            let _ = sink.jpeg(Bytes::from_static(picture));
+            let _ = ingest.push_jpeg(Bytes::from_static(picture));
         }
     }
 
     /// Publishes the files that match `pattern` in a loop.
-    async fn show_files(&mut self, pattern: &str, sink: &Sink) -> Result<(), ImagesError> {
+    async fn show_files(&mut self, pattern: &str, ingest: &Ingest) -> Result<(), ImagesError> {
         let mut ticker = Ticker::new(self.fps);
         let mut fruitless = 0;
         let mut shown_ever = false;
@@ -118,11 +118,11 @@ impl ImagesSource {
                         self.told.remove(file);
                         ticker.next().await;
                         // The time of its publication, not of its reading.
-                        sink.frame(Frame::from_jpeg(frame.jpeg().clone()).unwrap_or(frame));
+                        ingest.push_frame(Frame::from_jpeg(frame.jpeg().clone()).unwrap_or(frame));
                         shown = true;
                     }
                     Err(error) => {
-                        sink.dropped(error.drop_reason());
+                        ingest.count_drop(error.drop_reason());
                         self.tell(file, &error);
                         trouble = Some(error);
                     }
@@ -172,11 +172,11 @@ impl ImagesSource {
 }
 
 impl Source for ImagesSource {
-    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+    fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
         async move {
             match self.path.clone() {
-                ImagesPath::BuiltIn => self.show_demo(sink).await,
-                ImagesPath::Glob(pattern) => self.show_files(&pattern, sink).await?,
+                ImagesPath::BuiltIn => self.show_demo(ingest).await,
+                ImagesPath::Glob(pattern) => self.show_files(&pattern, ingest).await?,
             }
             Ok(())
         }

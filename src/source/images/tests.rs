@@ -49,7 +49,7 @@ impl Show {
 
     /// Widths of the frames shown until `until` says so; it may change the folder.
     async fn watch(&mut self, mut until: impl FnMut(&Path, &[u16]) -> bool) -> Vec<u16> {
-        let sink = Sink::new(self.bus.clone(), None);
+        let ingest = Ingest::new(self.bus.clone(), None);
         let mut seen = Vec::new();
         let (reader, folder) = (&mut self.reader, self.folder.path());
         let watch = async {
@@ -60,7 +60,7 @@ impl Show {
             }
         };
         tokio::select! {
-            ended = self.source.run(&sink) => panic!("ended: {ended:?}, having shown {seen:?}"),
+            ended = self.source.run(&ingest) => panic!("ended: {ended:?}, having shown {seen:?}"),
             () = watch => {}
             () = tokio::time::sleep(PATIENCE) => panic!("only {seen:?} were shown"),
         }
@@ -68,8 +68,8 @@ impl Show {
     }
 
     async fn end(&mut self) -> String {
-        let sink = Sink::new(self.bus.clone(), None);
-        let ended = tokio::time::timeout(PATIENCE, self.source.run(&sink)).await;
+        let ingest = Ingest::new(self.bus.clone(), None);
+        let ended = tokio::time::timeout(PATIENCE, self.source.run(&ingest)).await;
         ended.expect("it ends by itself").unwrap_err().to_string()
     }
 

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Source, SourceError, Upstreams, generated::wall_clock_interval::Ticker};
 use crate::{
-    bus::{DropReason, Sink},
+    bus::{DropReason, Ingest},
     config::{Limits, MosaicConfig},
     imaging::{PictureMemory, Pool, PoolError, cpu_pool::StreamQueue},
     limits::BytePermit,
@@ -58,7 +58,7 @@ impl MosaicSource {
         Self { config, max_pixels: limits.max_frame_pixels, pool: queue.pool().clone(), upstreams }
     }
 
-    async fn draw_forever(&self, sink: &Sink) -> Result<(), SourceError> {
+    async fn draw_forever(&self, ingest: &Ingest) -> Result<(), SourceError> {
         let join = |name| {
             let upstream = self.upstreams.join(name);
             upstream.map(Tile::new).ok_or_else(|| SourceError::NoOrigin { name: name.clone() })
@@ -79,21 +79,21 @@ impl MosaicSource {
         let mut ticker = Ticker::new(self.config.fps);
         loop {
             ticker.next().await;
-            if painter.update(&mut tiles, sink).await? {
+            if painter.update(&mut tiles, ingest).await? {
                 let jpeg = painter
                     .work(MosaicCanvas::bytes_to_encode(&self.config), |canvas, _| canvas.encode())
                     .await
                     .map_err(MosaicError::from)?;
-                // Our own encoder's pictures are valid; if not, the sink counts it.
-                let _ = sink.jpeg(jpeg.map_err(MosaicError::from)?);
+                // Our own encoder's pictures are valid; if not, the ingest counts it.
+                let _ = ingest.push_jpeg(jpeg.map_err(MosaicError::from)?);
             }
         }
     }
 }
 
 impl Source for MosaicSource {
-    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
-        self.draw_forever(sink).boxed_local()
+    fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+        self.draw_forever(ingest).boxed_local()
     }
 }
 
@@ -130,7 +130,7 @@ impl Painter {
     }
 
     /// Paints the tiles that changed; false if there were none.
-    async fn update(&mut self, tiles: &mut [Tile], sink: &Sink) -> Result<bool, MosaicError> {
+    async fn update(&mut self, tiles: &mut [Tile], ingest: &Ingest) -> Result<bool, MosaicError> {
         tiles.iter_mut().for_each(Tile::refresh);
         let aspect = usual_aspect(tiles.iter().filter_map(|tile| tile.aspect()), self.aspect);
         if aspect != self.aspect {
@@ -143,7 +143,7 @@ impl Painter {
             if let Some(frame) = tile.take_pending() {
                 let taken = self.take(n, frame.clone()).await;
                 if taken.is_err() {
-                    sink.dropped(DropReason::Invalid);
+                    ingest.count_drop(DropReason::Invalid);
                 }
                 tile.set_decoded(frame, taken.err());
                 changed = true;

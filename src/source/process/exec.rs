@@ -19,7 +19,7 @@ use tokio::{
 use super::{error::ProgramError, ffmpeg, program::Program};
 pub use super::{ffmpeg::explain, process_lock::ProcessLock};
 use crate::{
-    bus::Sink,
+    bus::Ingest,
     config::{ExecConfig, Limits, SourceConfig},
     media::{
         multipart::{
@@ -66,13 +66,13 @@ impl ExecSource {
         })
     }
 
-    async fn run_each(&self, sink: &Sink) -> Result<(), ProgramError> {
+    async fn run_each(&self, ingest: &Ingest) -> Result<(), ProgramError> {
         if let Some(device) = self.device.as_deref().filter(|device| !Path::exists(device)) {
             return Err(ProgramError::NoDevice { device: device.to_owned() });
         }
         let mut result = Ok(());
         for program in &self.programs {
-            result = self.run_one(program, sink).await;
+            result = self.run_one(program, ingest).await;
             // Only a program that failed without a frame may do better with other arguments.
             if !matches!(result, Err(ProgramError::Ended { frames: false, .. })) {
                 break;
@@ -81,13 +81,13 @@ impl ExecSource {
         result
     }
 
-    async fn run_one(&self, config: &ExecConfig, sink: &Sink) -> Result<(), ProgramError> {
+    async fn run_one(&self, config: &ExecConfig, ingest: &Ingest) -> Result<(), ProgramError> {
         let permit = self.lock.acquire().await;
         let mut program = Program::start(config, &self.stream, permit)?;
         let mut parser = PartParser::new(ContentKind::Missing, self.limits);
         let mut frames = false;
-        let result = show(&mut program, config, &mut parser, sink, &mut frames).await;
-        sink.parsed(&parser.take_events());
+        let result = show(&mut program, config, &mut parser, ingest, &mut frames).await;
+        ingest.count_events(&parser.take_events());
         let name = || config.program.clone();
         match result {
             Err(Failure::Parse(source)) if !matches!(source, ParseError::Ended { bytes: 0, .. }) => {
@@ -128,7 +128,7 @@ async fn show(
     program: &mut Program,
     config: &ExecConfig,
     parser: &mut PartParser,
-    sink: &Sink,
+    ingest: &Ingest,
     frames: &mut bool,
 ) -> Result<(), Failure> {
     let mut within = config.first_frame_timeout;
@@ -142,22 +142,22 @@ async fn show(
             within = config.frame_timeout;
             deadline = Instant::now() + within;
             *frames = true;
-            sink.part(part);
+            ingest.push_part(part);
             // As for a camera: the thread serves other tasks too.
             yield_now().await;
         }
-        sink.parsed(&parser.take_events());
+        ingest.count_events(&parser.take_events());
     }
     while let Some(part) = parser.finish()? {
         *frames = true;
-        sink.part(part);
+        ingest.push_part(part);
         yield_now().await;
     }
     Ok(())
 }
 
 impl Source for ExecSource {
-    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
-        Box::pin(async move { Ok(self.run_each(sink).await?) })
+    fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(async move { Ok(self.run_each(ingest).await?) })
     }
 }

@@ -43,7 +43,8 @@ impl Away {
         Self { since: SystemTime::now(), last: None, timer: None, is_due: true }
     }
 
-    /// Returns the card to draw, with the reason for which there is no picture; none if the stream shows none.
+    /// Returns the card to draw, with the reason for which there is no picture; none if the stream shows
+    /// none.
     pub(super) fn card(&self, config: &StreamConfig, reason: &Reason, max_pixels: u64) -> Option<StandIn> {
         // Of a stream that shows another's pictures that one's placeholder is shown, which says more.
         let shows_others = !config.has_fallbacks() && !config.source().origins().is_empty();

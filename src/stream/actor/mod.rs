@@ -25,7 +25,7 @@ use super::{
     status::{SourceId, Status},
 };
 use crate::{
-    bus::{Bus, Sink},
+    bus::{Bus, Ingest},
     config::{Limits, SourceConfig, StreamConfig},
     imaging::cpu_pool::Pool,
     media::frame::FrameKind,
@@ -51,7 +51,7 @@ pub(super) struct StreamActor {
     config: Arc<StreamConfig>,
     limits: Limits,
     pool: Arc<Pool>,
-    sink: Sink,
+    ingest: Ingest,
     demand: watch::Receiver<usize>,
     status: watch::Sender<Status>,
     standing: watch::Sender<Option<Arc<Sources>>>,
@@ -91,7 +91,7 @@ impl StreamActor {
         config: Arc<StreamConfig>,
         limits: Limits,
         pool: Arc<Pool>,
-        sink: Sink,
+        ingest: Ingest,
         demand: watch::Receiver<usize>,
         (status, standing, source): (watch::Sender<Status>, watch::Sender<Option<Arc<Sources>>>, SourceId),
         lasting: Lasting,
@@ -101,7 +101,7 @@ impl StreamActor {
             config,
             limits,
             pool,
-            sink,
+            ingest,
             demand,
             status,
             standing,
@@ -119,7 +119,7 @@ impl StreamActor {
     }
 
     fn bus(&self) -> &Arc<Bus> {
-        self.sink.bus()
+        self.ingest.bus()
     }
 
     fn is_push(&self) -> bool {
@@ -277,18 +277,21 @@ impl StreamActor {
             // Awaited in a task of its own: the pump must not wait for a full mailbox.
             tasks::spawn(async move { actor.send(FirstFrame(generation)).await });
         };
-        let sink =
-            if several { self.sink.in_lane(self.failover.lanes(), generation) } else { self.sink.clone() };
+        let ingest = if several {
+            self.ingest.for_source(self.failover.switch(), generation)
+        } else {
+            self.ingest.clone()
+        };
         let span = info_span!("source", stream = %self.config.name, source = generation);
         debug!(stream = %self.config.name, source = generation, "a source starts");
-        let (pump, join) = Pump::start(build, sink.clone(), span, on_first_frame);
+        let (pump, join) = Pump::start(build, ingest.clone(), span, on_first_frame);
         let ended = pump::outcome(join);
         ctx.spawn(ended.into_actor(self).map(move |ending, this, ctx| {
             if let Some(ending) = ending {
                 this.run_ended(generation, ending, ctx);
             }
         }));
-        Run { pump, generation, sink }
+        Run { pump, generation, ingest }
     }
 
     /// Takes note of a run that has ended by itself.
@@ -329,18 +332,18 @@ impl StreamActor {
         for timer in [retry, linger, next_trial, trial_well] {
             cancel(timer, ctx);
         }
-        self.sink.clear();
+        self.ingest.clear();
         let pumps = self.failover.stop(next_id());
         if pumps.is_empty() {
             return;
         }
-        let sink = self.sink.clone();
+        let ingest = self.ingest.clone();
         let gone = async move {
             for pump in pumps {
                 pump.end().await;
             }
             // It may have given a frame in its last moment.
-            sink.clear();
+            ingest.clear();
         };
         // Nothing else is handled meanwhile: the next start cannot overtake the end of this one.
         ctx.wait(gone.into_actor(self));

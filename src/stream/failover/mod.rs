@@ -1,9 +1,9 @@
-//! Failover between several sources of one stream: one that is more wanted than the one in use is tried beside
-//! it, and takes its place when frames have come from it for long enough.
+//! Failover between several sources of one stream: one that is more wanted than the one in use is tried
+//! beside it, and takes its place when frames have come from it for long enough.
 //!
-//! One is tried at a time, each in a run of its own with a lane of its own to the bus, so that no camera ever
-//! has two connections and viewers see no gap: the one in use is stopped when the first frame of the other has
-//! been shown.
+//! One is tried at a time, each in a run of its own with a gate of its own to the bus, so that no camera ever
+//! has two connections and viewers see no gap: the one in use is stopped when the first frame of the other
+//! has been shown.
 //!
 //! `Failover` holds the runs and says which one is next. Its owner, the stream's actor, starts them, keeps
 //! the time and moves the stream's state.
@@ -25,7 +25,7 @@ use super::{
     ending::Ending,
     pump::{Generation, Pump},
 };
-use crate::{bus::Lanes, config::StreamConfig, source::Reason};
+use crate::{bus::SourceSwitch, config::StreamConfig, source::Reason};
 
 /// The runs of a stream's sources: the one in use and the one on trial.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) struct Failover {
     pump: Option<Pump>,
     trial: Option<Trial>,
     /// Selects the run whose frames are shown.
-    lanes: Arc<Lanes>,
+    switch: Arc<SourceSwitch>,
 }
 
 /// The run that a stream starts with or goes on with.
@@ -65,7 +65,7 @@ impl Failover {
             generation: 0,
             pump: None,
             trial: None,
-            lanes: Arc::default(),
+            switch: Arc::default(),
         }
     }
 
@@ -74,9 +74,9 @@ impl Failover {
         &mut self.candidates
     }
 
-    /// Returns the lanes that the sinks of the runs belong to.
-    pub(super) fn lanes(&self) -> &Arc<Lanes> {
-        &self.lanes
+    /// Returns the gates that the ingests of the runs belong to.
+    pub(super) fn switch(&self) -> &Arc<SourceSwitch> {
+        &self.switch
     }
 
     /// Returns the number of the run in use, or of the stop that ended it.
@@ -110,7 +110,7 @@ impl Failover {
 
     /// Takes a new run as the one in use.
     pub(super) fn begin(&mut self, run: Run) {
-        self.lanes.show(run.generation);
+        self.switch.switch_to(run.generation);
         self.generation = run.generation;
         self.pump = Some(run.pump);
     }
@@ -158,7 +158,8 @@ impl Failover {
         self.trial.as_ref().is_some_and(|trial| trial.run.generation == generation)
     }
 
-    /// Takes note of the first frame of a run on trial. Returns the time since which its source has been well.
+    /// Takes note of the first frame of a run on trial. Returns the time since which its source has been
+    /// well.
     pub(super) fn trial_gives_frames(&mut self, generation: Generation, now: Instant) -> Option<Instant> {
         let trial = self.trial.as_mut().filter(|trial| trial.run.generation == generation)?;
         trial.gives_frames = true;
@@ -178,10 +179,10 @@ impl Failover {
     ) -> Option<impl Future<Output = ()> + 'static> {
         let trial = self.trial.as_mut().filter(|trial| trial.run.generation == generation)?;
         trial.takes_over = true;
-        self.lanes.show(generation);
-        let mut given = trial.run.sink.given();
+        self.switch.switch_to(generation);
+        let mut given = trial.run.ingest.received();
         let seen = *given.borrow_and_update();
-        // An error means that its sink is gone, and so is the trial.
+        // An error means that its ingest is gone, and so is the trial.
         Some(async move { drop(given.wait_for(|given| *given > seen).await) })
     }
 
@@ -198,7 +199,7 @@ impl Failover {
         if let Some(position) = self.candidates.end_trial() {
             self.candidates.take(position);
         }
-        self.lanes.show(run.generation);
+        self.switch.switch_to(run.generation);
         self.generation = run.generation;
         self.pump.replace(run.pump)
     }
@@ -211,13 +212,13 @@ impl Failover {
             return Some(Ended::InUse);
         }
         self.trial.take_if(|trial| trial.run.generation == generation)?;
-        self.lanes.show(self.generation);
+        self.switch.switch_to(self.generation);
         self.candidates.trial_ended(ending, now);
         Some(Ended::OnTrial)
     }
 
-    /// Gives up all runs. Returns them, to be ended. `generation` is the number of this stop: nothing that the
-    /// runs report later is taken for a later run's.
+    /// Gives up all runs. Returns them, to be ended. `generation` is the number of this stop: nothing that
+    /// the runs report later is taken for a later run's.
     pub(super) fn stop(&mut self, generation: Generation) -> Vec<Pump> {
         self.generation = generation;
         let trial = self.trial.take().map(|trial| {
@@ -242,27 +243,27 @@ mod tests {
 
     use super::*;
     use crate::{
-        bus::{Bus, Sink, tests::tiny_frame},
+        bus::{Bus, Ingest, tests::tiny_frame},
         source::{Source, SourceError},
     };
 
     struct Endless;
 
     impl Source for Endless {
-        fn run<'a>(&'a mut self, _: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+        fn run<'a>(&'a mut self, _: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
             Box::pin(std::future::pending())
         }
     }
 
     #[actix::test]
     async fn a_trial_is_shown_from_its_next_frame_on_and_the_run_before_is_ended() {
-        let plain = Sink::new(Arc::new(Bus::default()), None);
+        let plain = Ingest::new(Arc::new(Bus::default()), None);
         let shown = || plain.bus().stats().frames_in();
         let mut failover = Failover::new(2);
         let run = |failover: &Failover, generation| {
-            let sink = plain.in_lane(failover.lanes(), generation);
-            let (pump, _) = Pump::start(|| Box::new(Endless), sink.clone(), Span::none(), || {});
-            (Run { pump, generation, sink: sink.clone() }, sink)
+            let ingest = plain.for_source(failover.switch(), generation);
+            let (pump, _) = Pump::start(|| Box::new(Endless), ingest.clone(), Span::none(), || {});
+            (Run { pump, generation, ingest: ingest.clone() }, ingest)
         };
         let now = Instant::now();
         let failed = Ending { reason: "broken".into(), orderly: false, live_for: Duration::ZERO };
@@ -275,24 +276,24 @@ mod tests {
         assert_eq!(failover.next(now), Next::Start(1));
         let (fallback, fallback_sink) = run(&failover, 2);
         failover.begin(fallback);
-        fallback_sink.frame(tiny_frame());
+        fallback_sink.push_frame(tiny_frame());
         assert_eq!(shown(), 1);
 
         assert_eq!(failover.next_trial(now).map(|(position, _)| position), Some(0));
         let (trial, trial_sink) = run(&failover, 3);
         failover.begin_trial(0, trial);
         assert_eq!(failover.next_trial(now), None, "one at a time");
-        trial_sink.frame(tiny_frame());
+        trial_sink.push_frame(tiny_frame());
         assert_eq!(shown(), 1, "it is only tried");
         assert_eq!(failover.trial_gives_frames(9, now), None);
         assert_eq!(failover.trial_gives_frames(3, now), Some(now));
         let taken_over = failover.show_trial(3).unwrap();
-        fallback_sink.frame(tiny_frame());
+        fallback_sink.push_frame(tiny_frame());
         assert_eq!(shown(), 2, "the one in use is shown until the other has a frame");
-        trial_sink.frame(tiny_frame());
+        trial_sink.push_frame(tiny_frame());
         taken_over.await;
         assert_eq!(shown(), 3);
-        fallback_sink.frame(tiny_frame());
+        fallback_sink.push_frame(tiny_frame());
         assert_eq!(shown(), 3, "the one before is not shown any more");
         assert!(failover.adopt_trial().is_some(), "two runs");
         assert_eq!((failover.generation(), failover.is_on_trial(3)), (3, false));

@@ -1,7 +1,7 @@
 //! A run of a source, and a run that is on trial beside the one in use.
 
 use crate::{
-    bus::Sink,
+    bus::Ingest,
     stream::pump::{Generation, Pump},
 };
 
@@ -10,7 +10,7 @@ use crate::{
 pub(in crate::stream) struct Run {
     pub(in crate::stream) pump: Pump,
     pub(in crate::stream) generation: Generation,
-    pub(in crate::stream) sink: Sink,
+    pub(in crate::stream) ingest: Ingest,
 }
 
 /// A run beside the one in use.

@@ -6,8 +6,8 @@ use crate::media::jpeg::{JpegError, JpegInfo, Progress, Walk};
 /// Bytes of a start marker.
 const SOI_LEN: usize = 2;
 
-/// Further start markers before a picture: 16 bytes, as in a picture of its own ([`start`](crate::media::jpeg::start)).
-/// An endless row of them is no picture that begins late.
+/// Further start markers before a picture: 16 bytes, as in a picture of its own
+/// ([`start`](crate::media::jpeg::start)). An endless row of them is no picture that begins late.
 const MAX_EXTRA_SOIS: usize = 8;
 
 impl PartParser {

@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::error::RenderError;
 use crate::{
-    bus::{DropReason, Sink},
+    bus::{DropReason, Ingest},
     config::{ChartConfig, Limits},
     imaging::{
         PoolError,
@@ -77,7 +77,7 @@ async fn draw_forever(
     title: &str,
     points: &Points,
     queue: &StreamQueue,
-    sink: &Sink,
+    ingest: &Ingest,
 ) -> Result<(), RenderError> {
     let mut changes = points.changes();
     let zone = TimeZone::system();
@@ -93,9 +93,9 @@ async fn draw_forever(
         // A mask of the lines, besides the canvas, and glyphs.
         let pixels = config.size.width.get() as usize * config.size.height.get() as usize;
         match queue.run(footprint::canvas(config.size, 2 * pixels + LETTERS_BYTES), job).await {
-            // Our own encoder's pictures are whole; if not, the sink counts it.
-            Ok(jpeg) => drop(sink.jpeg(jpeg?)),
-            Err(PoolError::Busy) => sink.dropped(DropReason::Busy),
+            // Our own encoder's pictures are whole; if not, the ingest counts it.
+            Ok(jpeg) => drop(ingest.push_jpeg(jpeg?)),
+            Err(PoolError::Busy) => ingest.count_drop(DropReason::Busy),
             Err(panicked) => return Err(panicked.into()),
         }
         let step = if empty { LONGEST_STEP } else { step(config) };
@@ -111,10 +111,10 @@ fn step(config: &ChartConfig) -> Duration {
 }
 
 impl Source for ChartSource {
-    fn run<'a>(&'a mut self, sink: &'a Sink) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+    fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
         Box::pin(async move {
             let Self { config, title, points, poller, queue } = self;
-            let drawing = async { Ok(draw_forever(config, title, points, queue, sink).await?) };
+            let drawing = async { Ok(draw_forever(config, title, points, queue, ingest).await?) };
             let Some(poller) = poller else { return drawing.await };
             // A picture is of no use before the first response: an error is shown instead.
             poller.first().await?;

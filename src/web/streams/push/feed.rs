@@ -155,7 +155,7 @@ impl<'a> Feed<'a> {
     /// Publishes the frames that this chunk of the body completes.
     fn take(&mut self, chunk: &[u8]) -> Result<(), Problem> {
         let charged = self.upload.reserve(self.parser.held() + chunk.len());
-        charged.inspect_err(|_| self.stream.sink().dropped(DropReason::Busy))?;
+        charged.inspect_err(|_| self.stream.ingest().count_drop(DropReason::Busy))?;
         let frames = self.frames;
         self.parser.push(chunk);
         self.show(PartParser::next_part)?;
@@ -163,7 +163,7 @@ impl<'a> Feed<'a> {
             self.upload.progress();
         }
         let charged = self.upload.set(self.parser.held());
-        charged.inspect_err(|_| self.stream.sink().dropped(DropReason::Busy))?;
+        charged.inspect_err(|_| self.stream.ingest().count_drop(DropReason::Busy))?;
         Ok(())
     }
 
@@ -172,24 +172,24 @@ impl<'a> Feed<'a> {
         &mut self,
         next: fn(&mut PartParser) -> Result<Option<crate::media::multipart::parser::Part>, ParseError>,
     ) -> Result<(), Problem> {
-        let sink = self.stream.sink();
+        let ingest = self.stream.ingest();
         loop {
             let found = next(&mut self.parser);
-            sink.parsed(&self.parser.take_events());
+            ingest.count_events(&self.parser.take_events());
             match found {
                 Ok(Some(part)) => {
                     let pixels = u64::from(part.info.width) * u64::from(part.info.height);
                     if pixels > self.max_frame_pixels {
-                        sink.dropped(DropReason::TooLarge);
+                        ingest.count_drop(DropReason::TooLarge);
                     } else {
-                        sink.part(part);
+                        ingest.push_part(part);
                         self.frames += 1;
                     }
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => {
                     if is_uncounted(&error) {
-                        sink.dropped(DropReason::Invalid);
+                        ingest.count_drop(DropReason::Invalid);
                     }
                     return Err(refused(&error));
                 }

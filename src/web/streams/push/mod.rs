@@ -138,7 +138,7 @@ async fn one_picture(
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
     let upload = begin::push(state, request, stream.name().as_str())
-        .inspect_err(|_| stream.sink().dropped(DropReason::Busy))?;
+        .inspect_err(|_| stream.ingest().count_drop(DropReason::Busy))?;
     let picture = if content_type(request).starts_with("multipart/form-data") {
         match body.whole(upload, max.saturating_add(form::OVERHEAD_BYTES), too_large).await {
             Ok(whole) => form::file(request, whole).await,
@@ -148,7 +148,7 @@ async fn one_picture(
         body.whole(upload, max, too_large).await
     };
     picture.inspect_err(|problem| {
-        stream.sink().dropped(match problem.status() {
+        stream.ingest().count_drop(match problem.status() {
             StatusCode::PAYLOAD_TOO_LARGE => DropReason::TooLarge,
             StatusCode::SERVICE_UNAVAILABLE => DropReason::Busy,
             _ => DropReason::Invalid,
@@ -160,11 +160,11 @@ async fn show(state: &WebState, stream: &StreamHandle, picture: Received) -> Res
     let limits = PictureLimits::from(&state.runtime.settings.now().limits);
     match convert(state, stream, picture, limits).await? {
         Ok(frame) => {
-            stream.sink().frame(frame);
+            stream.ingest().push_frame(frame);
             Ok(())
         }
         Err(error) => {
-            stream.sink().dropped(drop_reason(&error));
+            stream.ingest().count_drop(drop_reason(&error));
             Err(error.into())
         }
     }
@@ -200,7 +200,7 @@ async fn convert(
             Ok(Err(PictureError::TooMuchMemory { width, height, needed, most }))
         }
         Err(error) => {
-            stream.sink().dropped(DropReason::Busy);
+            stream.ingest().count_drop(DropReason::Busy);
             Err(error.into())
         }
     }
