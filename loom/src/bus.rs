@@ -18,6 +18,6 @@ mod stats {
 }
 
 pub use channel::Bus;
-pub use current::{Published, Showing};
+pub use current::{Current, PublishedFrame};
 pub use splice_pipe::Pages;
 pub use subscribers::{Audience, Watcher};

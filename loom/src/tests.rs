@@ -71,7 +71,7 @@ fn a_reader_always_learns_that_the_bus_is_closed_and_sees_nothing_behind_it() {
         });
         closing.join().unwrap();
         publisher.join().unwrap();
-        assert!(bus.showing().closed && bus.newest().is_none());
+        assert!(bus.current().closed && bus.newest().is_none());
     });
 }
 
@@ -100,8 +100,8 @@ fn a_repeat_is_of_the_newest_frame_or_of_none() {
         };
         bus.publish(frame());
         beat.join().unwrap();
-        let showing = bus.showing();
-        assert_eq!((showing.newest.unwrap().seq, showing.beat), (2, 0));
+        let current = bus.current();
+        assert_eq!((current.newest.unwrap().seq, current.beat), (2, 0));
     });
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 use super::{
-    current::{Published, Showing},
+    current::{Current, PublishedFrame},
     replay_buffer::History,
     stats::{StreamStats, Way},
     subscribers::Audience,
@@ -19,7 +19,7 @@ use crate::{
 /// A bus: the newest frame of one stream and its counters.
 #[derive(Debug)]
 pub struct Bus {
-    showing: watch::Sender<Showing>,
+    current: watch::Sender<Current>,
     last_seq: AtomicU64,
     stats: Arc<StreamStats>,
     audience: Audience,
@@ -28,12 +28,12 @@ pub struct Bus {
 }
 
 /// A reader of a bus.
-pub type Subscriber = watch::Receiver<Showing>;
+pub type BusReader = watch::Receiver<Current>;
 
 impl Default for Bus {
     fn default() -> Self {
         Self {
-            showing: watch::Sender::default(),
+            current: watch::Sender::default(),
             last_seq: AtomicU64::new(0),
             stats: Arc::default(),
             audience: Audience::default(),
@@ -45,20 +45,20 @@ impl Default for Bus {
 
 impl Bus {
     /// Creates a bus, with a replay buffer if one is given.
-    pub fn with_history(history: Option<History>) -> Self {
+    pub fn with_replay_buffer(history: Option<History>) -> Self {
         Self { history, ..Self::default() }
     }
 
     /// Creates a bus that continues the counters of `before`: for a stream whose replay buffer cannot be
     /// kept.
-    pub fn in_place_of(before: &Self, history: Option<History>) -> Self {
+    pub fn with_counters_of(before: &Self, history: Option<History>) -> Self {
         // Its recorder went with it.
         before.stats.forget_saving();
         Self { history, stats: before.stats.clone(), ..Self::default() }
     }
 
     /// Counts `frame` as one of the source's, processed in this `way`, and shows it.
-    pub fn show(&self, frame: Frame, way: Way) {
+    pub fn publish_from_source(&self, frame: Frame, way: Way) {
         self.stats.count_frame_in(frame.jpeg().len(), frame.arrived(), way);
         self.publish(frame);
     }
@@ -77,19 +77,19 @@ impl Bus {
     fn publish_if(&self, frame: Frame, condition: impl FnOnce(u64) -> bool) {
         let part = PreparedPart::new(frame.jpeg().clone(), frame.taken());
         let mut past = None;
-        self.showing.send_if_modified(|showing| {
-            if showing.closed || !condition(showing.newest.as_ref().map_or(0, |newest| newest.seq)) {
+        self.current.send_if_modified(|current| {
+            if current.closed || !condition(current.frame.as_ref().map_or(0, |newest| newest.seq)) {
                 return false;
             }
             // Numbered under the channel's lock: two publishers cannot show their frames out of order.
             let seq = self.last_seq.fetch_add(1, Ordering::Relaxed) + 1;
-            let published = Arc::new(Published::new(seq, frame, part));
+            let published = Arc::new(PublishedFrame::new(seq, frame, part));
             if self.history.is_some() {
                 past = Some(published.clone());
             }
-            showing.newest = Some(published);
-            showing.beat = 0;
-            showing.since = Some(Instant::now());
+            current.frame = Some(published);
+            current.repeat = 0;
+            current.since = Some(Instant::now());
             true
         });
         if let (Some(history), Some(past)) = (&self.history, past) {
@@ -99,11 +99,11 @@ impl Bus {
 
     /// Shows frame number `seq` again, unless a newer one has come.
     pub fn repeat(&self, seq: u64) {
-        self.showing.send_if_modified(|showing| {
-            let is_newest = showing.newest.as_ref().is_some_and(|newest| newest.seq == seq);
+        self.current.send_if_modified(|current| {
+            let is_newest = current.frame.as_ref().is_some_and(|newest| newest.seq == seq);
             if is_newest {
-                showing.beat += 1;
-                showing.since = Some(Instant::now());
+                current.repeat += 1;
+                current.since = Some(Instant::now());
             }
             is_newest
         });
@@ -111,27 +111,27 @@ impl Bus {
 
     /// Forgets the frame: whoever joins next must not see the past.
     pub fn clear(&self) {
-        self.showing.send_if_modified(|showing| {
-            showing.beat = 0;
-            showing.newest.take().is_some()
+        self.current.send_if_modified(|current| {
+            current.repeat = 0;
+            current.frame.take().is_some()
         });
     }
 
     /// Ends the stream for its viewers; no frame is shown any more.
     pub fn close(&self) {
-        self.showing.send_modify(|showing| *showing = Showing { closed: true, ..Showing::default() });
+        self.current.send_modify(|current| *current = Current { closed: true, ..Current::default() });
     }
 
     /// Returns a new reader, to which the current frame counts as not yet seen.
-    pub fn subscribe(&self) -> Subscriber {
-        let mut subscriber = self.showing.subscribe();
+    pub fn subscribe(&self) -> BusReader {
+        let mut subscriber = self.current.subscribe();
         subscriber.mark_changed();
         subscriber
     }
 
     /// Returns the current frame and its state.
-    pub fn showing(&self) -> Showing {
-        self.showing.borrow().clone()
+    pub fn current(&self) -> Current {
+        self.current.borrow().clone()
     }
 
     /// Sets how frames are sent to many viewers. Called once, before the first frame.
@@ -151,8 +151,8 @@ impl Bus {
     }
 
     /// Returns the newest frame.
-    pub fn newest(&self) -> Option<Arc<Published>> {
-        self.showing.borrow().newest.clone()
+    pub fn newest(&self) -> Option<Arc<PublishedFrame>> {
+        self.current.borrow().frame.clone()
     }
 
     /// Returns the frames of the last seconds, if the stream keeps them.
@@ -179,7 +179,7 @@ pub(crate) mod tests {
         for _ in 0..3 {
             bus.publish(tiny_frame());
         }
-        assert_eq!(reader.borrow().newest.as_ref().unwrap().seq, 3);
+        assert_eq!(reader.borrow().frame.as_ref().unwrap().seq, 3);
     }
 
     #[test]
@@ -187,10 +187,10 @@ pub(crate) mod tests {
         let bus = Bus::default();
         bus.publish(tiny_frame());
         bus.repeat(1);
-        assert_eq!(bus.subscribe().borrow().beat, 1);
+        assert_eq!(bus.subscribe().borrow().repeat, 1);
         bus.publish(tiny_frame());
         bus.repeat(1);
-        assert_eq!(bus.subscribe().borrow().beat, 0, "frame 1 is gone; nothing to repeat");
+        assert_eq!(bus.subscribe().borrow().repeat, 0, "frame 1 is gone; nothing to repeat");
     }
 
     #[test]
@@ -224,8 +224,8 @@ pub(crate) mod tests {
         bus.close();
         bus.publish(tiny_frame());
         bus.publish_if_newest_is(0, tiny_frame());
-        let showing = bus.showing();
-        assert!(showing.closed && showing.newest.is_none() && showing.since.is_none());
+        let current = bus.current();
+        assert!(current.closed && current.frame.is_none() && current.since.is_none());
     }
 
     #[test]
@@ -253,11 +253,11 @@ pub(crate) mod tests {
             tokio::time::advance(std::time::Duration::from_secs(1)).await;
             step(&bus);
             expected.push(Some(Instant::now()));
-            seen.push(bus.showing().since);
+            seen.push(bus.current().since);
         }
         assert_eq!(seen, expected);
         bus.clear();
-        assert_eq!(bus.showing().beat, 0);
+        assert_eq!(bus.current().repeat, 0);
     }
 
     #[test]
@@ -265,7 +265,7 @@ pub(crate) mod tests {
         let before = Bus::default();
         before.stats().count_saved();
         before.stats().note_saving(SavingState::Saving, None);
-        let after = Bus::in_place_of(&before, None);
+        let after = Bus::with_counters_of(&before, None);
         assert_eq!((after.stats().saved(), after.stats().saving()), (1, None));
         assert_eq!(after.send_file(), SendFile::default());
         after.set_send_file(SendFile::Never);

@@ -9,7 +9,7 @@ use crate::{
 
 /// A frame with its number and its rendered part: all that a viewer needs, shared by all viewers.
 #[derive(Debug)]
-pub struct Published {
+pub struct PublishedFrame {
     /// Number of the frame, counted from 1 over the life of the bus.
     pub seq: u64,
     /// The picture.
@@ -18,7 +18,7 @@ pub struct Published {
     pub part: PreparedPart,
 }
 
-impl Published {
+impl PublishedFrame {
     pub(super) fn new(seq: u64, frame: Frame, part: PreparedPart) -> Self {
         Self { seq, frame, part }
     }
@@ -26,11 +26,11 @@ impl Published {
 
 /// The current frame of a bus and its state.
 #[derive(Debug, Clone, Default)]
-pub struct Showing {
+pub struct Current {
     /// The newest frame; none before the first and after [`Bus::clear`](super::Bus::clear).
-    pub newest: Option<Arc<Published>>,
+    pub frame: Option<Arc<PublishedFrame>>,
     /// Number of times that this frame was repeated.
-    pub beat: u64,
+    pub repeat: u64,
     /// Time at which the frame was shown or repeated.
     pub since: Option<Instant>,
     /// The stream has ended; its viewers leave.

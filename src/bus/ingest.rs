@@ -36,8 +36,8 @@ pub struct Ingest {
 
 /// A step between a source and its bus that changes the pictures.
 ///
-/// It takes each frame at once and shows the result later, with [`Bus::show`]; of frames that come faster
-/// than it works the newest is processed, and the others are counted as [`DropReason::Busy`].
+/// It takes each frame at once and shows the result later, with [`Bus::publish_from_source`]; of frames that
+/// come faster than it works the newest is processed, and the others are counted as [`DropReason::Busy`].
 pub trait FrameProcessor: Send + Sync + std::fmt::Debug {
     /// Takes a frame whose result is to be shown on `bus`.
     fn process(&self, frame: Frame, bus: &Arc<Bus>);
@@ -185,7 +185,7 @@ impl Ingest {
         if admitted {
             match &self.processor {
                 Some(processor) => processor.process(frame, &self.bus),
-                None => self.bus.show(frame, Way::Passed),
+                None => self.bus.publish_from_source(frame, Way::Passed),
             }
         } else {
             self.count_drop(DropReason::MaxFps);

@@ -1,9 +1,9 @@
 //! The bus of a stream: holds the newest frame and nothing older.
 //!
 //! The source side publishes through a [`Ingest`]; viewers are an [`Audience`] that the stream's fan-out
-//! shows each frame to, others hold a [`Subscriber`]. Each takes whatever is newest when it is ready for
-//! more. Nothing queues, so a slow viewer costs no memory and never sees the past. Frames are numbered here,
-//! so that a viewer can count what it skipped.
+//! shows each frame to, others hold a [`BusReader`]. Each takes whatever is newest when it is ready for more.
+//! Nothing queues, so a slow viewer costs no memory and never sees the past. Frames are numbered here, so
+//! that a viewer can count what it skipped.
 //!
 //! What is past is kept only where a [`History`] was asked for.
 //!
@@ -23,8 +23,8 @@ mod ingest;
 pub use adaptive_viewer::AdaptiveViewer;
 #[cfg(test)]
 pub(crate) use channel::tests;
-pub use channel::{Bus, Subscriber};
-pub use current::{Published, Showing};
+pub use channel::{Bus, BusReader};
+pub use current::{Current, PublishedFrame};
 pub(crate) use ingest::FrameRateLimiter;
 pub use ingest::{FrameProcessor, Ingest};
 pub use replay_buffer::{History, HistoryError, Kept, Past};

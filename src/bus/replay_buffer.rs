@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use super::current::Published;
+use super::current::PublishedFrame;
 use crate::media::{
     formats::Picture,
     frame::{Frame, FrameKind},
@@ -115,7 +115,7 @@ impl History {
     }
 
     /// Adds a frame if it is a picture, and removes pictures that are too old or too many.
-    pub(super) fn push(&self, shown: &Published) {
+    pub(super) fn push(&self, shown: &PublishedFrame) {
         if shown.frame.kind() != FrameKind::Picture {
             return;
         }
@@ -186,7 +186,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
 
     fn bus(max_bytes: usize) -> Bus {
-        Bus::with_history(Some(History::new(LONG, max_bytes)))
+        Bus::with_replay_buffer(Some(History::new(LONG, max_bytes)))
     }
 
     fn numbers(history: &History) -> Vec<u64> {
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn what_is_older_than_the_span_goes() {
         let history = History::new(Duration::ZERO, 1 << 20);
-        let bus = Bus::with_history(Some(history));
+        let bus = Bus::with_replay_buffer(Some(history));
         bus.publish(tiny_frame());
         bus.publish(tiny_frame());
         assert_eq!(numbers(bus.history().unwrap()), [2]);
@@ -248,7 +248,7 @@ mod tests {
     fn what_is_kept_is_told_and_the_newest_is_always_among_the_last() {
         let history = History::new(LONG, 1 << 20);
         assert_eq!((history.span(), history.kept().span), (LONG, Duration::ZERO));
-        let bus = Bus::with_history(Some(history));
+        let bus = Bus::with_replay_buffer(Some(history));
         let [first, second] = [tiny_frame(), tiny_frame()];
         let span = second.arrived() - first.arrived();
         assert!(span > Duration::ZERO);

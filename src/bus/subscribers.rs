@@ -7,17 +7,17 @@
 
 use std::{fmt::Debug, sync::Arc};
 
-use super::{current::Showing, splice_pipe::Pages};
+use super::{current::Current, splice_pipe::Pages};
 use crate::platform::sync::{Mutex, MutexGuard, Notified, Notify};
 
 /// A subscriber of a bus.
 pub trait Watcher: Debug + Send + Sync {
     /// Handles the current frame of the bus, perhaps not for the first time. Must not block: all other
     /// subscribers wait. With `pages` the newest frame's part may be sent from there, if they hold it.
-    fn show(&self, showing: &Showing, pages: Option<&mut Pages>);
+    fn show(&self, current: &Current, pages: Option<&mut Pages>);
 
     /// Has the subscriber handle the frame by itself, on another thread: the calling thread has enough to do.
-    fn call(&self, showing: &Showing);
+    fn call(&self, current: &Current);
 
     /// Returns whether [`Watcher::show`] can make use of `pages`: whether it writes to a plain TCP socket.
     /// That never changes. The default is that of a watcher that does not.
@@ -94,8 +94,8 @@ mod tests {
     struct Nobody;
 
     impl Watcher for Nobody {
-        fn show(&self, _: &Showing, _: Option<&mut Pages>) {}
-        fn call(&self, _: &Showing) {}
+        fn show(&self, _: &Current, _: Option<&mut Pages>) {}
+        fn call(&self, _: &Current) {}
         fn break_off(&self) {}
         fn is_gone(&self) -> bool {
             false

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{bus::Published, config::WhenFull, platform::atomic_file};
+use crate::{bus::PublishedFrame, config::WhenFull, platform::atomic_file};
 
 /// A file that grows up to its maximum size.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Append {
     }
 
     /// Appends one picture.
-    pub(super) fn write(&self, shown: &Published) -> io::Result<Outcome> {
+    pub(super) fn write(&self, shown: &PublishedFrame) -> io::Result<Outcome> {
         let jpeg = shown.frame.jpeg();
         if jpeg.len() as u64 > self.max_bytes {
             let text = format!("the picture alone has {} bytes, more than max_bytes", jpeg.len());

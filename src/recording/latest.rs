@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    bus::Published,
+    bus::PublishedFrame,
     platform::atomic_file::{self, Access},
 };
 
@@ -24,7 +24,7 @@ impl Latest {
     }
 
     /// Replaces the file with `shown`.
-    pub(super) fn write(&mut self, shown: &Published) -> io::Result<()> {
+    pub(super) fn write(&mut self, shown: &PublishedFrame) -> io::Result<()> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;

@@ -29,7 +29,7 @@ use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use crate::{
-    bus::{Bus, FrameRateLimiter, Published, SavingState},
+    bus::{Bus, FrameRateLimiter, PublishedFrame, SavingState},
     config::{SaveConfig, SaveTarget},
     imaging::cpu_pool::reason,
     media::frame::FrameKind,
@@ -75,11 +75,11 @@ impl Recorder {
         let mut frames = self.bus.subscribe();
         let mut last_seq = 0;
         while frames.changed().await.is_ok() {
-            let showing = frames.borrow_and_update().clone();
-            if showing.closed {
+            let current = frames.borrow_and_update().clone();
+            if current.closed {
                 return;
             }
-            let Some(shown) = showing.newest else { continue };
+            let Some(shown) = current.frame else { continue };
             if shown.seq == last_seq || shown.frame.kind() != FrameKind::Picture {
                 continue;
             }
@@ -90,7 +90,7 @@ impl Recorder {
         }
     }
 
-    async fn save(&mut self, shown: Arc<Published>) {
+    async fn save(&mut self, shown: Arc<PublishedFrame>) {
         let Some(mut target) = self.target.take() else { return };
         let written = spawn_blocking(move || {
             // The next frame is tried whatever became of this one.
@@ -140,7 +140,7 @@ impl Recorder {
 }
 
 impl Target {
-    fn write(&mut self, shown: &Published) -> io::Result<Outcome> {
+    fn write(&mut self, shown: &PublishedFrame) -> io::Result<Outcome> {
         match self {
             Self::Latest(file) => file.write(shown).map(|()| Outcome::Saved),
             Self::Ring(ring) => ring.write(shown).map(|()| Outcome::Saved),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    bus::Published,
+    bus::PublishedFrame,
     media::formats::picture_name,
     platform::atomic_file::{self, Access},
 };
@@ -41,7 +41,7 @@ impl Ring {
     }
 
     /// Writes one frame, and removes the oldest files above the bounds; the newest always stays.
-    pub(super) fn write(&mut self, shown: &Published) -> io::Result<()> {
+    pub(super) fn write(&mut self, shown: &PublishedFrame) -> io::Result<()> {
         let path = self.folder.join(picture_name(&shown.frame, shown.seq));
         // On failure the folder is read anew next time: it may have been removed.
         let mut files = match self.files.take() {

@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::image_params::Variant;
 use crate::{
-    bus::{Bus, Published},
+    bus::{Bus, PublishedFrame},
     imaging::{PictureMemory, cpu_pool::memory::Cached},
     media::frame::Frame,
 };
@@ -53,7 +53,7 @@ impl Pictures {
     pub async fn get<E>(
         &self,
         bus: &Arc<Bus>,
-        of: &Published,
+        of: &PublishedFrame,
         variant: Variant,
         make: impl AsyncFnOnce() -> Result<Frame, E>,
     ) -> Result<Frame, E> {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{Health, Source, SourceError, Upstream, Upstreams};
 use crate::{
-    bus::{DropReason, Ingest, Published},
+    bus::{DropReason, Ingest, PublishedFrame},
     media::{frame::FrameKind, stream_name::StreamName},
 };
 
@@ -58,8 +58,8 @@ impl RenditionSource {
         let mut since = Instant::now();
         while self.changed(&mut origin, since).await? {
             let (newest, closed) = {
-                let showing = origin.shows.borrow_and_update();
-                (showing.newest.clone(), showing.closed)
+                let current = origin.shows.borrow_and_update();
+                (current.frame.clone(), current.closed)
             };
             if closed {
                 break;
@@ -112,7 +112,7 @@ impl RenditionSource {
         SourceError::NoOrigin { name: self.of.clone() }
     }
 
-    fn publish(&self, published: &Published, ingest: &Ingest) {
+    fn publish(&self, published: &PublishedFrame, ingest: &Ingest) {
         match published.frame.kind() {
             FrameKind::Picture => ingest.push_frame(published.frame.clone()),
             // The stream has another source, or draws its own image.

@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::error::{Reason, SourceError};
 use crate::{
-    bus::{Ingest, Subscriber},
+    bus::{BusReader, Ingest},
     media::stream_name::StreamName,
 };
 
@@ -52,7 +52,7 @@ pub struct Upstream {
     /// Returns its current state.
     pub health: Box<dyn Fn() -> Health + Send>,
     /// Subscriber to the frames of the stream.
-    pub shows: Subscriber,
+    pub shows: BusReader,
     /// Guard that keeps the stream running; it is only dropped.
     pub wanted: Box<dyn Any + Send>,
 }

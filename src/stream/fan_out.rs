@@ -10,7 +10,7 @@ use std::{
 
 use super::send_method::{SendMethod, count_plain};
 use crate::{
-    bus::{Audience, Bus, Pages, Showing, Watcher},
+    bus::{Audience, Bus, Current, Pages, Watcher},
     platform::sync::{select, yield_now},
 };
 
@@ -68,15 +68,15 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
         }
         // Seen before those who joined are taken in, and what comes during the round is left for the next: so
         // nobody rests on something older than what counts as seen here.
-        let showing = reader.borrow_and_update().clone();
-        let closed = showing.closed;
+        let current = reader.borrow_and_update().clone();
+        let closed = current.closed;
         viewers.update(bus.audience());
         let by_pages = SendMethod::choose(bus.send_file(), viewers.plain_here) == SendMethod::Splice;
         if by_pages && pages.is_none() {
             // An error means that there are none to be had now: the frame is written.
             pages = Pages::new().ok();
         }
-        let is_whole = show_all(&bus, &viewers, showing, pages.as_mut().filter(|_| by_pages)).await;
+        let is_whole = show_all(&bus, &viewers, current, pages.as_mut().filter(|_| by_pages)).await;
         if !is_whole || pages.as_mut().is_some_and(|pages| pages.let_go().is_err()) {
             pages = None;
         }
@@ -88,25 +88,25 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
 
 /// Shows the current frame to all viewers, which is one round. False when that panicked for somebody, who
 /// breaks off: the others are shown it.
-async fn show_all(bus: &Bus, viewers: &Viewers, mut showing: Showing, mut pages: Option<&mut Pages>) -> bool {
+async fn show_all(bus: &Bus, viewers: &Viewers, mut current: Current, mut pages: Option<&mut Pages>) -> bool {
     let (here, called) = viewers.all.split_at(viewers.here());
     // First, so that they work while this thread does.
     let mut is_whole = true;
     for watcher in called {
-        is_whole &= guarded(&**watcher, |watcher| watcher.call(&showing));
+        is_whole &= guarded(&**watcher, |watcher| watcher.call(&current));
     }
     let mut shown = 0;
     while shown < here.len() {
         if shown > 0 {
             yield_now().await;
-            showing = bus.showing();
+            current = bus.current();
         }
-        if let (Some(pages), Some(newest)) = (&mut pages, &showing.newest) {
+        if let (Some(pages), Some(newest)) = (&mut pages, &current.frame) {
             pages.offer(newest);
         }
-        let batch = &here[shown..here.len().min(shown + batch_len(&showing))];
+        let batch = &here[shown..here.len().min(shown + batch_len(&current))];
         for watcher in batch {
-            is_whole &= guarded(&**watcher, |watcher| watcher.show(&showing, pages.as_deref_mut()));
+            is_whole &= guarded(&**watcher, |watcher| watcher.show(&current, pages.as_deref_mut()));
         }
         shown += batch.len();
     }
@@ -128,8 +128,8 @@ fn guarded(watcher: &dyn Watcher, look: impl FnOnce(&dyn Watcher)) -> bool {
     looked.is_ok()
 }
 
-fn batch_len(showing: &Showing) -> usize {
-    let bytes = showing.newest.as_ref().map_or(0, |newest| newest.frame.jpeg().len());
+fn batch_len(current: &Current) -> usize {
+    let bytes = current.frame.as_ref().map_or(0, |newest| newest.frame.jpeg().len());
     BATCH.min(BATCH_BYTES / bytes.max(1)).max(1)
 }
 
@@ -189,15 +189,15 @@ mod tests {
     }
 
     impl Watcher for Noting {
-        fn call(&self, showing: &Showing) {
+        fn call(&self, current: &Current) {
             self.called.store(true, Ordering::Relaxed);
-            self.show(showing, None);
+            self.show(current, None);
         }
 
-        fn show(&self, showing: &Showing, pages: Option<&mut Pages>) {
+        fn show(&self, current: &Current, pages: Option<&mut Pages>) {
             self.spliced.store(pages.is_some(), Ordering::Relaxed);
-            let seq = showing.newest.as_ref().map_or(0, |newest| newest.seq);
-            self.seen.lock().unwrap().push((seq, showing.closed));
+            let seq = current.frame.as_ref().map_or(0, |newest| newest.seq);
+            self.seen.lock().unwrap().push((seq, current.closed));
             let meanwhile = self.meanwhile.lock().unwrap().take();
             if let Some(meanwhile) = meanwhile {
                 meanwhile();

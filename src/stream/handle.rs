@@ -82,7 +82,7 @@ impl StreamHandle {
         pool: Arc<Pool>,
         upstreams: Arc<dyn Upstreams>,
     ) -> Self {
-        let bus = Bus::with_history(history(&config, &limits));
+        let bus = Bus::with_replay_buffer(history(&config, &limits));
         Self::start_on(bus, config, limits, pool, upstreams)
     }
 
@@ -94,7 +94,7 @@ impl StreamHandle {
         pool: Arc<Pool>,
         upstreams: Arc<dyn Upstreams>,
     ) -> Self {
-        let bus = Bus::in_place_of(before, history(&config, &limits));
+        let bus = Bus::with_counters_of(before, history(&config, &limits));
         Self::start_on(bus, config, limits, pool, upstreams)
     }
 

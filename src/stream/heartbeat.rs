@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::bus::{Bus, Showing};
+use crate::bus::{Bus, Current};
 
 /// Interval at which the last frame of a silent stream is repeated.
 const SILENCE_BEAT: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ pub(super) async fn beat(bus: Arc<Bus>) {
     let mut reader = bus.subscribe();
     let mut fresh_looks = 0;
     loop {
-        let Showing { newest, beat, since, closed } = reader.borrow_and_update().clone();
+        let Current { frame: newest, repeat: beat, since, closed } = reader.borrow_and_update().clone();
         if closed {
             return;
         }
@@ -68,9 +68,9 @@ mod tests {
         let mut beats = Vec::new();
         while beats.len() < 4 {
             viewer.changed().await.unwrap();
-            let showing = viewer.borrow_and_update().clone();
-            if showing.beat > 0 {
-                assert_eq!(showing.newest.unwrap().seq, 1);
+            let current = viewer.borrow_and_update().clone();
+            if current.repeat > 0 {
+                assert_eq!(current.frame.unwrap().seq, 1);
                 beats.push(start.elapsed().as_millis());
             }
         }
@@ -89,10 +89,10 @@ mod tests {
             for _ in 0..frames {
                 bus.publish(tiny_frame());
                 tokio::time::sleep(Duration::from_millis(33)).await;
-                assert_eq!(viewer.borrow_and_update().beat, 0, "nothing is sent twice while it flows");
+                assert_eq!(viewer.borrow_and_update().repeat, 0, "nothing is sent twice while it flows");
             }
             let stopped = Instant::now();
-            viewer.wait_for(|showing| showing.beat > 0).await.unwrap();
+            viewer.wait_for(|current| current.repeat > 0).await.unwrap();
             assert!(stopped.elapsed() <= most, "{frames} frames: {:?}", stopped.elapsed());
         }
     }

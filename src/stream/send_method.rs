@@ -41,7 +41,7 @@ pub(super) fn count_plain(viewers: &[Arc<dyn Watcher>]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::{Pages, Showing};
+    use crate::bus::{Current, Pages};
 
     #[derive(Debug)]
     struct Viewer {
@@ -49,9 +49,9 @@ mod tests {
     }
 
     impl Watcher for Viewer {
-        fn show(&self, _: &Showing, _: Option<&mut Pages>) {}
+        fn show(&self, _: &Current, _: Option<&mut Pages>) {}
 
-        fn call(&self, _: &Showing) {}
+        fn call(&self, _: &Current) {}
 
         fn takes_pages(&self) -> bool {
             self.is_plain

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::counts::Counts;
 use crate::{
-    bus::{Published, Showing},
+    bus::{Current, PublishedFrame},
     media::frame::FrameKind,
     platform::sync::Arc,
     stream::{StreamHandle, ViewerGuard},
@@ -51,20 +51,20 @@ impl Viewer {
     }
 
     /// Returns whether there is a frame to send.
-    pub fn wants(&self, showing: &Showing) -> bool {
-        let Some(newest) = &showing.newest else { return false };
+    pub fn has_next(&self, current: &Current) -> bool {
+        let Some(newest) = &current.frame else { return false };
         let repeat = self.repeat_first && self.seen.is_some_and(|(last, _)| last == newest.seq);
-        let another = repeat || self.seen < Some((newest.seq, showing.beat));
+        let another = repeat || self.seen < Some((newest.seq, current.repeat));
         another && self.not_before.is_none_or(|shown| newest.frame.arrived() >= shown)
     }
 
     /// Returns the frame to send now, if there is one that it has not had. What it missed since its last one
     /// is counted as skipped. With it, whether it is new: no repeat of what it has, and no placeholder.
-    pub fn take<'a>(&mut self, showing: &'a Showing) -> Option<(&'a Arc<Published>, bool)> {
-        if !self.wants(showing) {
+    pub fn take<'a>(&mut self, current: &'a Current) -> Option<(&'a Arc<PublishedFrame>, bool)> {
+        if !self.has_next(current) {
             return None;
         }
-        let newest = showing.newest.as_ref()?;
+        let newest = current.frame.as_ref()?;
         let skipped = self.seen.map_or(0, |(last, _)| newest.seq.saturating_sub(last + 1));
         let new =
             self.seen.is_none_or(|(last, _)| last < newest.seq) && newest.frame.kind() == FrameKind::Picture;
@@ -72,7 +72,7 @@ impl Viewer {
         self.counts.frame(newest.frame.jpeg().len(), skipped);
         // A second frame does what the repeat was for.
         self.repeat_first = self.seen.is_none();
-        self.seen = Some((newest.seq, showing.beat));
+        self.seen = Some((newest.seq, current.repeat));
         self.arrived = Some(newest.frame.arrived());
         Some((newest, new))
     }
@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn next(viewer: &mut Viewer, bus: &Bus) -> Option<u64> {
-        viewer.take(&bus.showing()).map(|(frame, _)| frame.seq)
+        viewer.take(&bus.current()).map(|(frame, _)| frame.seq)
     }
 
     #[actix::test]
@@ -137,7 +137,7 @@ mod tests {
         for _ in 0..5 {
             // Noticed, but not taken: the connection is busy.
             bus.publish(tiny_frame());
-            assert!(viewer.wants(&bus.showing()));
+            assert!(viewer.has_next(&bus.current()));
         }
         assert_eq!(next(&mut viewer, &bus), Some(7), "newer than what it was first told of");
         assert_eq!(bus.stats().skipped(), 4);
@@ -151,10 +151,10 @@ mod tests {
     async fn it_is_never_given_what_is_older_than_what_it_had() {
         let (mut viewer, bus) = viewer();
         bus.publish(tiny_frame());
-        let old = bus.showing();
+        let old = bus.current();
         bus.publish(tiny_frame());
         assert_eq!(next(&mut viewer, &bus), Some(2));
-        assert!(!viewer.wants(&old) && viewer.take(&old).is_none());
+        assert!(!viewer.has_next(&old) && viewer.take(&old).is_none());
     }
 
     #[actix::test]

@@ -6,7 +6,7 @@ use std::{
     vec,
 };
 
-use crate::bus::{Past, Published, Showing};
+use crate::bus::{Current, Past, PublishedFrame};
 
 /// Plays pictures at the pace at which they came, or at a multiple of it. Each comes, also to a viewer who is
 /// late: the past is looked at for what is in it.
@@ -41,8 +41,8 @@ impl Replay {
     }
 
     /// Returns the current frame if it is newer than what was played.
-    pub fn take_present(&mut self, showing: &Showing) -> Option<Arc<Published>> {
-        let newest = showing.newest.as_ref().filter(|newest| newest.seq > self.last_seq)?;
+    pub fn take_present(&mut self, current: &Current) -> Option<Arc<PublishedFrame>> {
+        let newest = current.frame.as_ref().filter(|newest| newest.seq > self.last_seq)?;
         self.last_seq = newest.seq;
         Some(newest.clone())
     }
@@ -54,7 +54,7 @@ mod tests {
     use crate::bus::{Bus, History, tests::tiny_frame};
 
     fn history() -> Bus {
-        let bus = Bus::with_history(Some(History::new(Duration::from_secs(60), 1 << 20)));
+        let bus = Bus::with_replay_buffer(Some(History::new(Duration::from_secs(60), 1 << 20)));
         (0..3).for_each(|_| bus.publish(tiny_frame()));
         bus
     }
@@ -85,9 +85,9 @@ mod tests {
         let pictures = bus.history().unwrap().last(Duration::from_secs(60)).unwrap();
         let mut replay = Replay::new(pictures, 1.0);
         while replay.take().is_some() {}
-        assert!(replay.take_present(&bus.showing()).is_none());
+        assert!(replay.take_present(&bus.current()).is_none());
         bus.publish(tiny_frame());
-        assert_eq!(replay.take_present(&bus.showing()).unwrap().seq, 4);
-        assert!(replay.take_present(&bus.showing()).is_none());
+        assert_eq!(replay.take_present(&bus.current()).unwrap().seq, 4);
+        assert!(replay.take_present(&bus.current()).is_none());
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 use crate::{
-    bus::{Published, Showing},
+    bus::{Current, PublishedFrame},
     media::frame::FrameKind,
     stream::{StreamHandle, state::State},
 };
@@ -40,7 +40,7 @@ pub enum SnapshotError {
 ///
 /// # Errors
 /// [`SnapshotError`] when the source is away or gave nothing in time.
-pub async fn newest_picture(stream: &StreamHandle) -> Result<Arc<Published>, SnapshotError> {
+pub async fn newest_picture(stream: &StreamHandle) -> Result<Arc<PublishedFrame>, SnapshotError> {
     next_after(stream, 0).await
 }
 
@@ -48,15 +48,15 @@ pub async fn newest_picture(stream: &StreamHandle) -> Result<Arc<Published>, Sna
 ///
 /// # Errors
 /// As [`newest_picture`].
-pub async fn next_after(stream: &StreamHandle, seq: u64) -> Result<Arc<Published>, SnapshotError> {
+pub async fn next_after(stream: &StreamHandle, seq: u64) -> Result<Arc<PublishedFrame>, SnapshotError> {
     let _running = stream.want();
     let mut frames = stream.bus().subscribe();
     let mut status = stream.status_changes();
     let found = timeout(SNAPSHOT_WAIT, async {
         loop {
-            let showing = frames.borrow_and_update().clone();
+            let current = frames.borrow_and_update().clone();
             let state = status.borrow_and_update().state.clone();
-            if let Some(picture) = picture_above(showing, seq, &state) {
+            if let Some(picture) = picture_above(current, seq, &state) {
                 return Ok(picture);
             }
             if let Some(reason) = away(&state) {
@@ -72,9 +72,9 @@ pub async fn next_after(stream: &StreamHandle, seq: u64) -> Result<Arc<Published
     found.await.unwrap_or_else(|_| Err(SnapshotError::TooLate { stream: stream.name().to_string() }))
 }
 
-fn picture_above(showing: Showing, seq: u64, state: &State) -> Option<Arc<Published>> {
+fn picture_above(current: Current, seq: u64, state: &State) -> Option<Arc<PublishedFrame>> {
     let newest =
-        showing.newest.filter(|newest| newest.seq > seq && newest.frame.kind() == FrameKind::Picture)?;
+        current.frame.filter(|newest| newest.seq > seq && newest.frame.kind() == FrameKind::Picture)?;
     let fresh = *state == State::Live || newest.frame.arrived().elapsed() < STALE_AFTER;
     fresh.then_some(newest)
 }

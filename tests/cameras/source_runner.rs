@@ -115,8 +115,8 @@ pub(crate) async fn watch_source(source: &mut dyn Source) -> Outcome {
     Outcome { result, frames, bus }
 }
 
-fn take(reader: &mut framecast::bus::Subscriber, frames: &mut Vec<Vec<u8>>) {
-    let newest = reader.borrow_and_update().newest.clone();
+fn take(reader: &mut framecast::bus::BusReader, frames: &mut Vec<Vec<u8>>) {
+    let newest = reader.borrow_and_update().frame.clone();
     frames.extend(newest.map(|published| published.frame.jpeg().to_vec()));
 }
 

@@ -11,7 +11,7 @@ use loom::{
 
 use super::run;
 use crate::{
-    bus::{Bus, Pages, Showing, Watcher},
+    bus::{Bus, Current, Pages, Watcher},
     mocks::notify::Notify,
     mocks::tasks::look_at_the_second_first,
 };
@@ -27,9 +27,9 @@ struct Leaving {
 }
 
 impl Watcher for Leaving {
-    fn show(&self, _: &Showing, _: Option<&mut Pages>) {}
+    fn show(&self, _: &Current, _: Option<&mut Pages>) {}
 
-    fn call(&self, _: &Showing) {}
+    fn call(&self, _: &Current) {}
 
     fn break_off(&self) {}
 

@@ -19,7 +19,7 @@ use super::server::transport::{
     write_queue::Pieces,
 };
 use crate::{
-    bus::{Bus, Showing},
+    bus::{Bus, Current},
     media::{frame::Frame, multipart::writer::Framing},
     mocks::tasks::look_at_the_second_first,
     registry::Held,
@@ -56,14 +56,14 @@ impl ViewerFeed {
 }
 
 impl Feed for ViewerFeed {
-    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled {
+    fn fill(&mut self, current: &Current, pieces: &mut Pieces) -> Filled {
         if self.1 {
             return Filled::Ended;
         }
-        if showing.closed {
+        if current.closed {
             self.1 = true;
             pieces.put([bytes::Bytes::from_static(END)]);
-        } else if let Some((frame, _)) = self.0.take(showing) {
+        } else if let Some((frame, _)) = self.0.take(current) {
             pieces.put_part(frame, Framing::Raw);
         } else {
             return Filled::Nothing;
@@ -71,8 +71,8 @@ impl Feed for ViewerFeed {
         Filled::Some
     }
 
-    fn wants(&self, showing: &Showing) -> bool {
-        self.1 || showing.closed || self.0.wants(showing)
+    fn wants(&self, current: &Current) -> bool {
+        self.1 || current.closed || self.0.has_next(current)
     }
 
     fn move_to(&mut self, _: Option<Held>) -> Option<Held> {

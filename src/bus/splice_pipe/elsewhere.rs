@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use crate::{bus::current::Published, media::multipart::writer::Framing};
+use crate::{bus::current::PublishedFrame, media::multipart::writer::Framing};
 
 /// A type without values.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ impl Pages {
     }
 
     /// Cannot be called.
-    pub fn offer(&mut self, _: &Arc<Published>) {
+    pub fn offer(&mut self, _: &Arc<PublishedFrame>) {
         match *self {}
     }
 

@@ -20,7 +20,7 @@ use rustix::{
     pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice, tee},
 };
 
-use crate::{bus::current::Published, media::multipart::writer::Framing};
+use crate::{bus::current::PublishedFrame, media::multipart::writer::Framing};
 
 /// Largest part that is held; larger ones are written. Linux gives every process pipes of this size
 /// (`fs.pipe-max-size`).
@@ -33,7 +33,7 @@ const NOWHERE: &str = "/dev/null";
 #[derive(Debug)]
 pub struct Pages {
     /// The frame to put into the pipe at the first request for it.
-    offered: Option<Arc<Published>>,
+    offered: Option<Arc<PublishedFrame>>,
     /// The frame that was asked for last, and the framing it is held in; none if it could not be held.
     asked: Option<(u64, Option<Framing>)>,
     held: Pipe,
@@ -55,7 +55,7 @@ impl Pages {
     }
 
     /// Offers a frame, which is put into the pipe when it is first asked for.
-    pub fn offer(&mut self, published: &Arc<Published>) {
+    pub fn offer(&mut self, published: &Arc<PublishedFrame>) {
         self.offered = Some(published.clone());
     }
 
@@ -165,14 +165,14 @@ mod tests {
     use crate::media::{frame::Frame, multipart::writer::PreparedPart};
 
     /// Returns a frame whose picture ends in this many bytes of its own.
-    fn published(seq: u64, bytes: usize) -> Arc<Published> {
+    fn published(seq: u64, bytes: usize) -> Arc<PublishedFrame> {
         let frame = crate::bus::tests::tiny_frame();
         let jpeg = [&frame.jpeg()[..], &vec![seq as u8; bytes]].concat();
         let part = PreparedPart::new(jpeg.into(), SystemTime::now());
-        Arc::new(Published::new(seq, Frame::from_jpeg(frame.jpeg().clone()).unwrap(), part))
+        Arc::new(PublishedFrame::new(seq, Frame::from_jpeg(frame.jpeg().clone()).unwrap(), part))
     }
 
-    fn written(published: &Published, framing: Framing) -> Vec<u8> {
+    fn written(published: &PublishedFrame, framing: Framing) -> Vec<u8> {
         published.part.pieces(framing).into_iter().flatten().collect()
     }
 

@@ -121,7 +121,7 @@ impl Inner {
         }
         match result {
             Ok(Reworked { frame, way }) => {
-                bus.show(frame, way);
+                bus.publish_from_source(frame, way);
                 if self.failing.swap(false, Ordering::Relaxed) {
                     info!(stream = %self.name, "frames can be transformed again");
                 }

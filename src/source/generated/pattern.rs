@@ -240,7 +240,7 @@ mod tests {
         let ingest = Ingest::new(bus.clone(), None);
         let queue = queue_of_tests();
         let mut reader = bus.subscribe();
-        let third = reader.wait_for(|showing| showing.newest.as_ref().is_some_and(|newest| newest.seq >= 3));
+        let third = reader.wait_for(|current| current.frame.as_ref().is_some_and(|newest| newest.seq >= 3));
         let mut source = PatternSource::new(size(64, 48), 100.0, queue.clone());
         tokio::select! {
             ended = source.run(&ingest) => panic!("a renderer goes on: {ended:?}"),

@@ -181,7 +181,7 @@ mod tests {
         let watch = async {
             while shown.len() < 3 {
                 reader.changed().await.unwrap();
-                let newest = reader.borrow_and_update().newest.clone();
+                let newest = reader.borrow_and_update().frame.clone();
                 shown.extend(newest);
             }
         };

@@ -2,7 +2,7 @@ use std::{collections::HashMap, fs, sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
-    bus::{Bus, Subscriber},
+    bus::{Bus, BusReader},
     imaging::{
         Pixels, Quality,
         codec::{PixelFormat, codec},
@@ -29,7 +29,7 @@ fn png(width: u32) -> Vec<u8> {
 struct Show {
     folder: tempfile::TempDir,
     bus: Arc<Bus>,
-    reader: Subscriber,
+    reader: BusReader,
     source: ImagesSource,
 }
 
@@ -55,7 +55,7 @@ impl Show {
         let watch = async {
             while !until(folder, &seen) {
                 reader.changed().await.unwrap();
-                let newest = reader.borrow_and_update().newest.clone();
+                let newest = reader.borrow_and_update().frame.clone();
                 seen.extend(newest.map(|shown| shown.frame.width()));
             }
         };

@@ -64,7 +64,7 @@ impl Tile {
         if !self.upstream.shows.has_changed().unwrap_or(false) {
             return;
         }
-        let newest = self.upstream.shows.borrow_and_update().newest.clone();
+        let newest = self.upstream.shows.borrow_and_update().frame.clone();
         let picture =
             newest.filter(|newest| newest.frame.kind() == FrameKind::Picture && newest.seq != self.seen);
         if let Some(picture) = picture {

@@ -8,7 +8,7 @@ use std::{
 use actix::SpawnHandle;
 
 use crate::{
-    bus::Published,
+    bus::PublishedFrame,
     config::{Placeholder, StreamConfig},
     media::frame::{Frame, FrameKind},
     source::{Reason, offline_image::StandIn},
@@ -32,7 +32,7 @@ pub(super) struct Away {
 
 impl Away {
     /// Begins now, after `newest` was shown.
-    pub(super) fn begin(newest: Option<Arc<Published>>, timer: SpawnHandle) -> Self {
+    pub(super) fn begin(newest: Option<Arc<PublishedFrame>>, timer: SpawnHandle) -> Self {
         let last = newest.map(|newest| newest.frame.clone());
         let last = last.filter(|frame| frame.kind() == FrameKind::Picture);
         Self { since: SystemTime::now(), last, timer: Some(timer), is_due: false }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::camera_number::{asked, unnamed};
 use crate::{
     auth::Caller,
-    bus::Published,
+    bus::PublishedFrame,
     config::Role,
     media::frame::FrameKind,
     registry::Variant,
@@ -59,7 +59,7 @@ pub(in crate::web) async fn frame(request: HttpRequest, state: State) -> Result<
 }
 
 /// The newest picture, if it is no older: also of a stream whose source is away.
-fn kept(stream: &StreamHandle, within: Duration) -> Option<Arc<Published>> {
+fn kept(stream: &StreamHandle, within: Duration) -> Option<Arc<PublishedFrame>> {
     let newest = stream.bus().newest()?;
     let fresh = newest.frame.kind() == FrameKind::Picture && newest.frame.arrived().elapsed() <= within;
     fresh.then_some(newest)

@@ -102,7 +102,7 @@ async fn serve(
     backlog: Rc<Backlog>,
 ) {
     let taken = Rc::new(Semaphore::new(ON_THEIR_WAY));
-    let mut showing = None;
+    let mut current = None;
     let mut pings = interval(PING_EVERY);
     let mut heard = Instant::now();
     let asked_by = Instant::now() + WITHOUT_PICTURES_FOR;
@@ -113,8 +113,8 @@ async fn serve(
                 Ok(()) => continue,
                 Err(Closed) => break,
             },
-            () = ended(&mut showing) => break,
-            () = sleep_until(asked_by), if showing.is_none() => break,
+            () = ended(&mut current) => break,
+            () = sleep_until(asked_by), if current.is_none() => break,
             () = lease.over() => break,
         };
         heard = Instant::now();
@@ -132,11 +132,11 @@ async fn serve(
                     let told = session.text(r#"{"type":"mjpeg"}"#).await;
                     let counts: Arc<Counts> = Arc::default();
                     // The one before goes first.
-                    drop(showing.take());
+                    drop(current.take());
                     let viewing =
                         viewing::begin(&state, &request, stream.name(), Kind::WebSocket, counts.clone());
                     let shown = show(guard, session.clone(), taken.clone(), backlog.clone(), counts);
-                    showing = Some(Box::pin(async move {
+                    current = Some(Box::pin(async move {
                         let _viewing = viewing;
                         shown.await;
                     }));
@@ -158,9 +158,9 @@ async fn serve(
 }
 
 /// Ends when there is something to show and that has ended.
-async fn ended(showing: &mut Option<impl Future<Output = ()> + Unpin>) {
-    match showing {
-        Some(showing) => showing.await,
+async fn ended(current: &mut Option<impl Future<Output = ()> + Unpin>) {
+    match current {
+        Some(current) => current.await,
         None => std::future::pending().await,
     }
 }
@@ -196,7 +196,7 @@ async fn show(
     let mut frames = bus.subscribe();
     let mut last = 0;
     while frames.changed().await.is_ok() {
-        let first = frames.borrow_and_update().newest.as_ref().map_or(0, |newest| newest.seq);
+        let first = frames.borrow_and_update().frame.as_ref().map_or(0, |newest| newest.seq);
         if first > last {
             let turn = async {
                 taken.acquire().await.expect("it is never closed").forget();
@@ -204,14 +204,14 @@ async fn show(
             };
             tokio::select! {
                 () = turn => {}
-                _ = frames.wait_for(|showing| showing.closed) => return,
+                _ = frames.wait_for(|current| current.closed) => return,
             }
         }
-        let showing = bus.showing();
-        if showing.closed {
+        let current = bus.current();
+        if current.closed {
             return;
         }
-        let Some(newest) = showing.newest.filter(|newest| newest.seq > last) else { continue };
+        let Some(newest) = current.frame.filter(|newest| newest.seq > last) else { continue };
         last = newest.seq;
         let skipped = newest.seq.saturating_sub(first);
         bus.stats().count_frame_out(newest.frame.jpeg().len(), skipped);

@@ -20,7 +20,7 @@ use super::{
     size,
 };
 use crate::{
-    bus::{Published, Showing},
+    bus::{Current, PublishedFrame},
     media::frame::FrameKind,
     observability::tasks,
     registry::{Held, Variant},
@@ -133,13 +133,13 @@ async fn show(
     let mut beat = Beat::new(wish.fps);
     let mut last = 0;
     loop {
-        let showing = frames.borrow_and_update().clone();
-        if showing.closed {
+        let current = frames.borrow_and_update().clone();
+        if current.closed {
             return Ok(());
         }
-        let Some(first) = picture_above(&showing, last).map(|picture| picture.seq) else {
+        let Some(first) = picture_above(&current, last).map(|picture| picture.seq) else {
             // A placeholder is not for it, so it does not miss it.
-            last = showing.newest.map_or(last, |newest| newest.seq.max(last));
+            last = current.frame.map_or(last, |newest| newest.seq.max(last));
             if frames.changed().await.is_err() {
                 return Ok(());
             }
@@ -153,10 +153,10 @@ async fn show(
         let places = tokio::select! {
             places = turn => places,
             // Looked at again above.
-            _ = frames.wait_for(|showing| showing.closed) => continue,
+            _ = frames.wait_for(|current| current.closed) => continue,
         };
         // Not the one that was seen first: whatever is newest by now.
-        let Some(picture) = picture_above(&bus.showing(), last) else { continue };
+        let Some(picture) = picture_above(&bus.current(), last) else { continue };
         let frame = &picture.frame;
         let seq = message::short(picture.seq);
         own.sent.borrow_mut().push_back(Sent { seq, at: Instant::now(), arrived: frame.arrived() });
@@ -171,8 +171,8 @@ async fn show(
 }
 
 /// Returns the newest frame after `seq` that is not an offline image: a page shows by itself what is wrong.
-fn picture_above(showing: &Showing, seq: u64) -> Option<Arc<Published>> {
-    showing.newest.clone().filter(|newest| newest.seq > seq && newest.frame.kind() == FrameKind::Picture)
+fn picture_above(current: &Current, seq: u64) -> Option<Arc<PublishedFrame>> {
+    current.frame.clone().filter(|newest| newest.seq > seq && newest.frame.kind() == FrameKind::Picture)
 }
 
 /// Lets one picture through each interval.

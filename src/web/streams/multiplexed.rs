@@ -14,7 +14,7 @@ use futures_util::{Stream, stream};
 use super::viewer_list::Viewing;
 use crate::{
     auth::Lease,
-    bus::Subscriber,
+    bus::BusReader,
     web::{
         middleware::viewers_per_address::AddressSeat,
         server::transport::{BusyGuard, Feed, Filled, Pieces},
@@ -25,7 +25,7 @@ use crate::{
 /// One viewer.
 pub(super) struct Multiplexed {
     pub(super) feed: ViewerFeed,
-    pub(super) showing: Subscriber,
+    pub(super) current: BusReader,
     pub(super) lease: Lease,
     /// Permits that are held for as long as the viewer is connected.
     pub(super) _busy: BusyGuard,
@@ -52,13 +52,13 @@ impl Multiplexed {
             if self.lease.is_over() {
                 self.feed.end();
             }
-            let showing = self.showing.borrow_and_update().clone();
-            match self.feed.fill(&showing, pieces) {
+            let current = self.current.borrow_and_update().clone();
+            match self.feed.fill(&current, pieces) {
                 Filled::Some => {}
                 Filled::Nothing => tokio::select! {
                     biased;
                     () = self.lease.over() => {}
-                    changed = self.showing.changed() => changed.ok()?,
+                    changed = self.current.changed() => changed.ok()?,
                 },
                 Filled::Ended => return None,
             }

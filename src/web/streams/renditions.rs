@@ -3,7 +3,7 @@
 use actix_web::HttpRequest;
 
 use crate::{
-    bus::Published,
+    bus::PublishedFrame,
     imaging::transform::pipeline::Pipeline,
     media::frame::Frame,
     registry::{Held, Variant},
@@ -73,7 +73,7 @@ pub(in crate::web) async fn one_picture_for_all(
     state: &WebState,
     stream: &StreamHandle,
     variant: Variant,
-    picture: &Published,
+    picture: &PublishedFrame,
 ) -> Result<Frame, Problem> {
     if variant.is_nothing() {
         return Ok(picture.frame.clone());

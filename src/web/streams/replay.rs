@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     auth::Lease,
-    bus::{History, Showing, Subscriber},
+    bus::{BusReader, Current, History},
     config::Role,
     media::multipart::{writer, writer::Framing},
     stream::{DemandGuard, PastViewerGuard, StreamHandle},
@@ -78,7 +78,7 @@ pub(in crate::web) async fn by_name(
         _viewing: viewing::begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
         counts,
         replay: Replay::new(pictures, speed),
-        showing: stream.bus().subscribe(),
+        current: stream.bus().subscribe(),
         pieces: VecDeque::from([Bytes::from_static(writer::FIRST_DELIMITER)]),
         stage: Stage::Past,
         demand: goes_on.then(|| stream.want()),
@@ -156,7 +156,7 @@ enum Stage {
 /// A viewer of the replay buffer.
 struct Player {
     replay: Replay,
-    showing: Subscriber,
+    current: BusReader,
     pieces: VecDeque<Bytes>,
     stage: Stage,
     /// The source runs while the past is played, if the present is to follow.
@@ -194,12 +194,12 @@ impl Player {
             }
             return;
         };
-        let closed = |showing: &Showing| showing.closed;
+        let closed = |current: &Current| current.closed;
         let ended = tokio::select! {
             biased;
             () = self.lease.over() => true,
             () = sleep_until(Instant::from_std(due)) => false,
-            _ = self.showing.wait_for(closed) => true,
+            _ = self.current.wait_for(closed) => true,
         };
         if ended {
             self.end();
@@ -210,16 +210,16 @@ impl Player {
     }
 
     async fn present(&mut self) {
-        let showing = self.showing.borrow_and_update().clone();
-        if showing.closed {
+        let current = self.current.borrow_and_update().clone();
+        if current.closed {
             self.end();
-        } else if let Some(newest) = self.replay.take_present(&showing) {
+        } else if let Some(newest) = self.replay.take_present(&current) {
             self.count(newest.frame.jpeg().len());
             self.pieces.extend(newest.part.pieces(Framing::Raw));
         } else {
             let ended = tokio::select! {
                 () = self.lease.over() => true,
-                changed = self.showing.changed() => changed.is_err(),
+                changed = self.current.changed() => changed.is_err(),
             };
             if ended {
                 self.end();

@@ -8,7 +8,7 @@ use actix_web::{
 
 use super::renditions;
 use crate::{
-    bus::Published,
+    bus::PublishedFrame,
     media::{frame::Frame, multipart::writer::timestamp},
     registry::Variant,
     stream::StreamHandle,
@@ -75,7 +75,7 @@ pub(in crate::web) async fn show(
     state: &WebState,
     stream: &StreamHandle,
     variant: Variant,
-    picture: &Published,
+    picture: &PublishedFrame,
 ) -> Result<HttpResponse, Problem> {
     // The number alone would repeat after a restart.
     let mut etag = format!("\"{}-{}", timestamp(state.runtime.started), picture.seq);

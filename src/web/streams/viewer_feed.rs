@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{abr_task::Taken, options::Wishes};
 use crate::{
-    bus::{Published, Showing},
+    bus::{Current, PublishedFrame},
     media::{
         frame::FrameKind,
         multipart::{
@@ -69,7 +69,7 @@ impl ViewerFeed {
         pieces.put(writer::framed([delimiter, ahead, Bytes::new()], self.framing));
     }
 
-    fn send(&mut self, frame: &Published, pieces: &mut Pieces) {
+    fn send(&mut self, frame: &PublishedFrame, pieces: &mut Pieces) {
         let framing = self.framing;
         let wishes = &self.wishes;
         if wishes.raw {
@@ -90,7 +90,7 @@ impl ViewerFeed {
     }
 
     /// Returns ustreamer's headers about this viewer's stream.
-    fn extra_headers(&mut self, frame: &Published) -> String {
+    fn extra_headers(&mut self, frame: &PublishedFrame) -> String {
         let picture = &frame.frame;
         format!(
             "X-UStreamer-Online: {}\r\nX-UStreamer-Dropped: {}\r\nX-UStreamer-Width: {}\r\n\
@@ -114,14 +114,14 @@ impl ViewerFeed {
 }
 
 impl Feed for ViewerFeed {
-    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled {
+    fn fill(&mut self, current: &Current, pieces: &mut Pieces) -> Filled {
         if self.stage == Stage::Joined {
             self.open(pieces);
-        } else if self.stage == Stage::Streaming && (showing.closed || self.over) {
+        } else if self.stage == Stage::Streaming && (current.closed || self.over) {
             self.close(pieces);
         } else if self.stage == Stage::Closed {
             return Filled::Ended;
-        } else if let Some((frame, new)) = self.viewer.take(showing) {
+        } else if let Some((frame, new)) = self.viewer.take(current) {
             if let (Some(taken), true) = (&self.taken, new) {
                 taken.fetch_add(1, Ordering::Relaxed);
             }
@@ -132,8 +132,8 @@ impl Feed for ViewerFeed {
         Filled::Some
     }
 
-    fn wants(&self, showing: &Showing) -> bool {
-        self.stage != Stage::Streaming || showing.closed || self.over || self.viewer.wants(showing)
+    fn wants(&self, current: &Current) -> bool {
+        self.stage != Stage::Streaming || current.closed || self.over || self.viewer.has_next(current)
     }
 
     fn end(&mut self) {

@@ -105,8 +105,8 @@ pub(in crate::web) async fn answer_as(
     let feed = ViewerFeed::new(viewer, held, taken, wishes, framing);
     let busy = outbox.busy(Busy::Answering);
     if request.version() == Version::HTTP_2 {
-        let (showing, viewing) = (shown.bus().subscribe(), viewing());
-        let viewer = Multiplexed { feed, showing, lease, _busy: busy, _seat: seat, _viewing: viewing };
+        let (current, viewing) = (shown.bus().subscribe(), viewing());
+        let viewer = Multiplexed { feed, current, lease, _busy: busy, _seat: seat, _viewing: viewing };
         let mut answer = told(head.body(multiplexed::body(viewer)));
         answer.extensions_mut().insert(Patience(stream.config().viewer_timeout));
         answer.extensions_mut().insert(state.runtime.unsent.clone());

@@ -19,7 +19,7 @@ use std::{
 
 use super::{direct_write::Lane, write_queue::Pieces};
 use crate::{
-    bus::{Bus, Pages, Showing, Watcher},
+    bus::{Bus, Current, Pages, Watcher},
     platform::sync::{Mutex, MutexGuard},
     registry::Held,
 };
@@ -27,10 +27,10 @@ use crate::{
 /// Produces the bytes that a viewer gets.
 pub(in crate::web) trait Feed: fmt::Debug + Send {
     /// Puts the next part, or whatever belongs between parts, into `pieces`, which are empty.
-    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled;
+    fn fill(&mut self, current: &Current, pieces: &mut Pieces) -> Filled;
 
     /// Returns whether [`Feed::fill`] would do something.
-    fn wants(&self, showing: &Showing) -> bool;
+    fn wants(&self, current: &Current) -> bool;
 
     /// Makes the feed end: nothing follows but its last bytes.
     fn end(&mut self) {}
@@ -143,16 +143,16 @@ impl FeedGuard {
         // Looked at under the lock: the fan-out shows a frame behind publishing it, so that it is either seen
         // here or shown later.
         let Pending { pieces, feed, bus, resting, wake_when_resting, .. } = &mut *pending;
-        let showing = bus.as_ref().expect("it goes with the feed").showing();
+        let current = bus.as_ref().expect("it goes with the feed").current();
         let feed = feed.as_mut().expect("it is taken away only when this guard is dropped");
         if *resting {
-            match feed.fill(&showing, pieces) {
+            match feed.fill(&current, pieces) {
                 Filled::Some => *resting = false,
                 Filled::Nothing => return Poll::Pending,
                 Filled::Ended => return Poll::Ready(()),
             }
         }
-        *wake_when_resting |= feed.wants(&showing);
+        *wake_when_resting |= feed.wants(&current);
         Poll::Pending
     }
 
@@ -281,13 +281,13 @@ impl Shared {
 impl Watcher for Shared {
     /// Writes what the bus shows, if the connection rests. Else the task will look at the bus when it is
     /// done.
-    fn show(&self, showing: &Showing, pages: Option<&mut Pages>) {
-        self.lock().look(showing, true, pages);
+    fn show(&self, current: &Current, pages: Option<&mut Pages>) {
+        self.lock().look(current, true, pages);
     }
 
     /// The task will look at the bus.
-    fn call(&self, showing: &Showing) {
-        self.lock().look(showing, false, None);
+    fn call(&self, current: &Current) {
+        self.lock().look(current, false, None);
     }
 
     fn takes_pages(&self) -> bool {
@@ -312,21 +312,21 @@ struct Lens {
 }
 
 impl Lens {
-    fn look(&self, showing: &Showing, here: bool, pages: Option<&mut Pages>) {
+    fn look(&self, current: &Current, here: bool, pages: Option<&mut Pages>) {
         let mut pending = self.outbox.lock();
         if pending.moves == self.moves {
-            pending.look(showing, here, pages);
+            pending.look(current, here, pages);
         }
     }
 }
 
 impl Watcher for Lens {
-    fn show(&self, showing: &Showing, pages: Option<&mut Pages>) {
-        self.look(showing, true, pages);
+    fn show(&self, current: &Current, pages: Option<&mut Pages>) {
+        self.look(current, true, pages);
     }
 
-    fn call(&self, showing: &Showing) {
-        self.look(showing, false, None);
+    fn call(&self, current: &Current) {
+        self.look(current, false, None);
     }
 
     fn takes_pages(&self) -> bool {
@@ -354,7 +354,7 @@ impl Pending {
 
     /// Offers the newest frame to the feed if the connection is idle: writes it if `here` permits, otherwise
     /// wakes the task.
-    fn look(&mut self, showing: &Showing, here: bool, mut pages: Option<&mut Pages>) {
+    fn look(&mut self, current: &Current, here: bool, mut pages: Option<&mut Pages>) {
         let Pending {
             pieces, feed: Some(feed), resting, lane, task, wake_when_resting, broken: false, ..
         } = self
@@ -367,15 +367,15 @@ impl Pending {
         }
         let task_is_needed = match lane {
             // The end of the answer is the body's.
-            Some(lane) if here && !showing.closed => {
+            Some(lane) if here && !current.closed => {
                 // A first frame is followed by its repeat.
-                while *resting && feed.fill(showing, pieces) == Filled::Some {
+                while *resting && feed.fill(current, pieces) == Filled::Some {
                     // An error is met again by the task, whose connection it ends.
                     *resting = pieces.write_all(&**lane, pages.as_deref_mut()).is_ok();
                 }
                 !*resting
             }
-            _ => feed.wants(showing),
+            _ => feed.wants(current),
         };
         if task_is_needed && let Some(task) = task {
             task.wake_by_ref();

@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes};
 
 use super::direct_write::Lane;
 use crate::{
-    bus::{Pages, Published},
+    bus::{Pages, PublishedFrame},
     media::multipart::writer::Framing,
 };
 
@@ -46,7 +46,7 @@ impl Pieces {
     }
 
     /// Adds the part of a frame, as it is shared by all its viewers.
-    pub(in crate::web) fn put_part(&mut self, frame: &Published, framing: Framing) {
+    pub(in crate::web) fn put_part(&mut self, frame: &PublishedFrame, framing: Framing) {
         let whole = self.is_empty().then_some((frame.seq, framing));
         self.put(frame.part.pieces(framing));
         self.whole = whole;

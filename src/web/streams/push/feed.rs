@@ -105,7 +105,7 @@ pub(super) async fn take(
 
 async fn closed(bus: &Bus) {
     // An error means that the bus is gone, which is closed enough.
-    let _ = bus.subscribe().wait_for(|showing| showing.closed).await;
+    let _ = bus.subscribe().wait_for(|current| current.closed).await;
 }
 
 /// Resolves when the lease is over; never without a lease.

@@ -16,7 +16,7 @@ use super::{super::*, *};
 #[cfg(target_os = "linux")]
 use crate::{bus::Pages, media::multipart::writer::Framing};
 use crate::{
-    bus::{Bus, Showing, Watcher, tests::tiny_frame},
+    bus::{Bus, Current, Watcher, tests::tiny_frame},
     registry::Held,
     web::server::transport::direct_write::Lane,
 };
@@ -295,8 +295,8 @@ struct Parts(Framing, u64);
 
 #[cfg(target_os = "linux")]
 impl Feed for Parts {
-    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled {
-        match &showing.newest {
+    fn fill(&mut self, current: &Current, pieces: &mut Pieces) -> Filled {
+        match &current.frame {
             Some(newest) if newest.seq > self.1 => {
                 self.1 = newest.seq;
                 pieces.put_part(newest, self.0);
@@ -306,8 +306,8 @@ impl Feed for Parts {
         }
     }
 
-    fn wants(&self, showing: &Showing) -> bool {
-        showing.newest.as_ref().is_some_and(|newest| newest.seq > self.1)
+    fn wants(&self, current: &Current) -> bool {
+        current.frame.as_ref().is_some_and(|newest| newest.seq > self.1)
     }
 
     fn move_to(&mut self, rendition: Option<Held>) -> Option<Held> {
@@ -340,7 +340,7 @@ fn show_pages(wire: &Wire<SharedSocket>, bus: &Bus, pages: &mut Pages, bytes: us
         [&tiny.jpeg()[..2]].into_iter().map(<[u8]>::to_vec).chain(comments).flatten().collect();
     bus.publish(crate::media::frame::Frame::from_jpeg([&jpeg, &tiny.jpeg()[2..]].concat().into()).unwrap());
     pages.offer(&bus.newest().unwrap());
-    wire.outbox().0.show(&bus.showing(), Some(pages));
+    wire.outbox().0.show(&bus.current(), Some(pages));
 }
 
 #[cfg(target_os = "linux")]
@@ -406,14 +406,14 @@ struct Numbers {
 }
 
 impl Feed for Numbers {
-    fn fill(&mut self, showing: &Showing, pieces: &mut Pieces) -> Filled {
+    fn fill(&mut self, current: &Current, pieces: &mut Pieces) -> Filled {
         if self.ended {
             return Filled::Ended;
         }
-        if !self.wants(showing) {
+        if !self.wants(current) {
             return Filled::Nothing;
         }
-        if let Some(newest) = &showing.newest {
+        if let Some(newest) = &current.frame {
             self.last = newest.seq;
             pieces.put([format!("frame {}", newest.seq).into(), Bytes::from_static(b"\n")]);
         } else {
@@ -423,8 +423,8 @@ impl Feed for Numbers {
         Filled::Some
     }
 
-    fn wants(&self, showing: &Showing) -> bool {
-        self.ended || showing.closed || showing.newest.as_ref().is_some_and(|newest| newest.seq > self.last)
+    fn wants(&self, current: &Current) -> bool {
+        self.ended || current.closed || current.frame.as_ref().is_some_and(|newest| newest.seq > self.last)
     }
 
     fn move_to(&mut self, rendition: Option<Held>) -> Option<Held> {
@@ -454,7 +454,7 @@ async fn a_feed_that_moved_is_shown_the_new_bus_only() {
             viewing.feed.move_to(&other, None);
             // The old fan-out knows it still.
             viewing.publish();
-            old.iter().for_each(|watcher| watcher.show(&viewing.bus.showing(), None));
+            old.iter().for_each(|watcher| watcher.show(&viewing.bus.current(), None));
             assert!(old.iter().all(|watcher| watcher.is_gone()));
             viewing.poll_task().unwrap();
             viewing.settle();
@@ -531,11 +531,11 @@ impl Viewing {
     /// One round of a bus's fan-out.
     fn audience_of(&self, bus: &Arc<Bus>, watchers: &mut Vec<Arc<dyn Watcher>>) {
         bus.audience().take_in(watchers);
-        watchers.iter().for_each(|watcher| watcher.show(&bus.showing(), None));
+        watchers.iter().for_each(|watcher| watcher.show(&bus.current(), None));
     }
 
     fn fan_out(&self) {
-        self.wire.outbox().0.show(&self.bus.showing(), None);
+        self.wire.outbox().0.show(&self.bus.current(), None);
     }
 
     fn written(&self) -> String {
@@ -644,7 +644,7 @@ async fn who_is_called_writes_by_its_own_task() {
     let mut viewing = Viewing::new([], true);
     viewing.poll_task().unwrap();
     viewing.publish();
-    viewing.wire.outbox().0.call(&viewing.bus.showing());
+    viewing.wire.outbox().0.call(&viewing.bus.current());
     assert_eq!(viewing.written(), "");
     assert!(viewing.is_woken());
     viewing.settle();
