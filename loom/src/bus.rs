@@ -20,4 +20,4 @@ mod stats {
 pub use channel::Bus;
 pub use current::{Current, PublishedFrame};
 pub use splice_pipe::Pages;
-pub use subscribers::{Audience, Watcher};
+pub use subscribers::{FrameReceiver, Subscribers};

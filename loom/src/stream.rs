@@ -13,7 +13,7 @@ use crate::bus::Bus;
 pub use crate::stand_ins::{StreamHandle, ViewerGuard};
 
 pub async fn run(bus: Arc<Bus>) {
-    fan_out::fan_out(bus).await;
+    fan_out::run_fan_out(bus).await;
 }
 
 #[cfg(test)]

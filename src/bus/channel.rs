@@ -8,7 +8,7 @@ use super::{
     current::{Current, PublishedFrame},
     replay_buffer::History,
     stats::{StreamStats, Way},
-    subscribers::Audience,
+    subscribers::Subscribers,
 };
 use crate::{
     config::SendFile,
@@ -22,7 +22,7 @@ pub struct Bus {
     current: watch::Sender<Current>,
     last_seq: AtomicU64,
     stats: Arc<StreamStats>,
-    audience: Audience,
+    subscribers: Subscribers,
     send_file: OnceLock<SendFile>,
     history: Option<History>,
 }
@@ -36,7 +36,7 @@ impl Default for Bus {
             current: watch::Sender::default(),
             last_seq: AtomicU64::new(0),
             stats: Arc::default(),
-            audience: Audience::default(),
+            subscribers: Subscribers::default(),
             send_file: OnceLock::new(),
             history: None,
         }
@@ -146,8 +146,8 @@ impl Bus {
     }
 
     /// Returns the subscribers that the stream's fan-out shows each frame to.
-    pub fn audience(&self) -> &Audience {
-        &self.audience
+    pub fn subscribers(&self) -> &Subscribers {
+        &self.subscribers
     }
 
     /// Returns the newest frame.

@@ -1,6 +1,6 @@
 //! The bus of a stream: holds the newest frame and nothing older.
 //!
-//! The source side publishes through a [`Ingest`]; viewers are an [`Audience`] that the stream's fan-out
+//! The source side publishes through a [`Ingest`]; viewers are an [`Subscribers`] that the stream's fan-out
 //! shows each frame to, others hold a [`BusReader`]. Each takes whatever is newest when it is ready for more.
 //! Nothing queues, so a slow viewer costs no memory and never sees the past. Frames are numbered here, so
 //! that a viewer can count what it skipped.
@@ -39,4 +39,4 @@ pub use stats::{
     recording_status::{Saving, SavingState},
     totals::Totals,
 };
-pub use subscribers::{Audience, Watcher};
+pub use subscribers::{FrameReceiver, Subscribers};

@@ -10,7 +10,7 @@ use std::{
 
 use super::send_method::{SendMethod, count_plain};
 use crate::{
-    bus::{Audience, Bus, Current, Pages, Watcher},
+    bus::{Bus, Current, FrameReceiver, Pages, Subscribers},
     platform::sync::{select, yield_now},
 };
 
@@ -25,41 +25,41 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Number of viewers that this thread writes to. One core cannot serve any number: those who joined behind
 /// these are called, and the tasks of their connections write, on all cores. That costs each of them a
 /// wake-up a frame, and a thousand viewers of 24 Mbit/s are half a core.
-const WRITTEN_HERE: usize = 1024;
+const MAX_INLINE_WRITES: usize = 1024;
 
 /// The viewers of a stream, in the order in which they joined.
 #[derive(Default)]
-struct Viewers {
-    all: Vec<Arc<dyn Watcher>>,
+struct Receivers {
+    all: Vec<Arc<dyn FrameReceiver>>,
     /// Number of those on plain TCP among the ones that this thread writes to.
-    plain_here: usize,
+    plain_inline: usize,
 }
 
-impl Viewers {
+impl Receivers {
     /// Adds those who joined and removes those who left.
-    fn update(&mut self, audience: &Audience) {
-        if audience.take_in(&mut self.all) {
-            self.plain_here = count_plain(&self.all[..self.here()]);
+    fn update(&mut self, subscribers: &Subscribers) {
+        if subscribers.drain_new(&mut self.all) {
+            self.plain_inline = count_plain(&self.all[..self.inline_count()]);
         }
     }
 
     /// Returns the number of those that this thread writes to, which are the first.
-    fn here(&self) -> usize {
-        self.all.len().min(WRITTEN_HERE)
+    fn inline_count(&self) -> usize {
+        self.all.len().min(MAX_INLINE_WRITES)
     }
 }
 
 /// Runs until the bus is closed.
-pub(super) async fn fan_out(bus: Arc<Bus>) {
+pub(super) async fn run_fan_out(bus: Arc<Bus>) {
     let mut reader = bus.subscribe();
-    let mut viewers = Viewers::default();
+    let mut viewers = Receivers::default();
     let mut pages: Option<Pages> = None;
     loop {
         select! {
             shown = reader.changed() => if shown.is_err() { return },
-            () = bus.audience().change() => {
+            () = bus.subscribers().changed() => {
                 // Who joined and left in between is among those who join.
-                viewers.update(bus.audience());
+                viewers.update(bus.subscribers());
                 if viewers.all.is_empty() {
                     pages = None;
                 }
@@ -70,13 +70,13 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
         // nobody rests on something older than what counts as seen here.
         let current = reader.borrow_and_update().clone();
         let closed = current.closed;
-        viewers.update(bus.audience());
-        let by_pages = SendMethod::choose(bus.send_file(), viewers.plain_here) == SendMethod::Splice;
+        viewers.update(bus.subscribers());
+        let by_pages = SendMethod::choose(bus.send_file(), viewers.plain_inline) == SendMethod::Splice;
         if by_pages && pages.is_none() {
             // An error means that there are none to be had now: the frame is written.
             pages = Pages::new().ok();
         }
-        let is_whole = show_all(&bus, &viewers, current, pages.as_mut().filter(|_| by_pages)).await;
+        let is_whole = send_to_all(&bus, &viewers, current, pages.as_mut().filter(|_| by_pages)).await;
         if !is_whole || pages.as_mut().is_some_and(|pages| pages.let_go().is_err()) {
             pages = None;
         }
@@ -88,12 +88,17 @@ pub(super) async fn fan_out(bus: Arc<Bus>) {
 
 /// Shows the current frame to all viewers, which is one round. False when that panicked for somebody, who
 /// breaks off: the others are shown it.
-async fn show_all(bus: &Bus, viewers: &Viewers, mut current: Current, mut pages: Option<&mut Pages>) -> bool {
-    let (here, called) = viewers.all.split_at(viewers.here());
+async fn send_to_all(
+    bus: &Bus,
+    viewers: &Receivers,
+    mut current: Current,
+    mut pages: Option<&mut Pages>,
+) -> bool {
+    let (here, called) = viewers.all.split_at(viewers.inline_count());
     // First, so that they work while this thread does.
     let mut is_whole = true;
-    for watcher in called {
-        is_whole &= guarded(&**watcher, |watcher| watcher.call(&current));
+    for receiver in called {
+        is_whole &= guarded(&**receiver, |receiver| receiver.wake(&current));
     }
     let mut shown = 0;
     while shown < here.len() {
@@ -105,8 +110,8 @@ async fn show_all(bus: &Bus, viewers: &Viewers, mut current: Current, mut pages:
             pages.offer(newest);
         }
         let batch = &here[shown..here.len().min(shown + batch_len(&current))];
-        for watcher in batch {
-            is_whole &= guarded(&**watcher, |watcher| watcher.show(&current, pages.as_deref_mut()));
+        for receiver in batch {
+            is_whole &= guarded(&**receiver, |receiver| receiver.on_frame(&current, pages.as_deref_mut()));
         }
         shown += batch.len();
     }
@@ -115,15 +120,15 @@ async fn show_all(bus: &Bus, viewers: &Viewers, mut current: Current, mut pages:
 
 /// Contains a panic to the viewer that caused it: without this it would be the end of all pictures of the
 /// stream.
-fn guarded(watcher: &dyn Watcher, look: impl FnOnce(&dyn Watcher)) -> bool {
+fn guarded(receiver: &dyn FrameReceiver, look: impl FnOnce(&dyn FrameReceiver)) -> bool {
     if cfg!(loom) {
         // A panic in a model is its failure.
-        look(watcher);
+        look(receiver);
         return true;
     }
-    let looked = catch_unwind(AssertUnwindSafe(|| look(watcher)));
+    let looked = catch_unwind(AssertUnwindSafe(|| look(receiver)));
     if looked.is_err() {
-        watcher.break_off();
+        receiver.abort();
     }
     looked.is_ok()
 }
@@ -179,7 +184,7 @@ mod tests {
                 spliced: AtomicBool::new(false),
             };
             let noting = Arc::new(noting);
-            bus.audience().join(noting.clone());
+            bus.subscribers().add(noting.clone());
             noting
         }
 
@@ -188,13 +193,13 @@ mod tests {
         }
     }
 
-    impl Watcher for Noting {
-        fn call(&self, current: &Current) {
+    impl FrameReceiver for Noting {
+        fn wake(&self, current: &Current) {
             self.called.store(true, Ordering::Relaxed);
-            self.show(current, None);
+            self.on_frame(current, None);
         }
 
-        fn show(&self, current: &Current, pages: Option<&mut Pages>) {
+        fn on_frame(&self, current: &Current, pages: Option<&mut Pages>) {
             self.spliced.store(pages.is_some(), Ordering::Relaxed);
             let seq = current.frame.as_ref().map_or(0, |newest| newest.seq);
             self.seen.lock().unwrap().push((seq, current.closed));
@@ -204,16 +209,16 @@ mod tests {
             }
         }
 
-        fn takes_pages(&self) -> bool {
+        fn can_splice(&self) -> bool {
             self.asked.fetch_add(1, Ordering::Relaxed);
             self.is_plain
         }
 
-        fn break_off(&self) {
+        fn abort(&self) {
             self.gone.store(true, Ordering::Relaxed);
         }
 
-        fn is_gone(&self) -> bool {
+        fn is_closed(&self) -> bool {
             self.gone.load(Ordering::Relaxed)
         }
     }
@@ -224,19 +229,19 @@ mod tests {
         for place in [0, BATCH - 1, BATCH, 2 * BATCH + 5] {
             for closes in [false, true] {
                 let bus = Arc::new(Bus::default());
-                let watchers: Vec<_> = (0..2 * BATCH + 6).map(|_| Noting::join(&bus)).collect();
+                let receivers: Vec<_> = (0..2 * BATCH + 6).map(|_| Noting::join(&bus)).collect();
                 let meant = bus.clone();
-                *watchers[place].meanwhile.lock().unwrap() =
+                *receivers[place].meanwhile.lock().unwrap() =
                     Some(Box::new(move || if closes { meant.close() } else { meant.publish(tiny_frame()) }));
-                let running = actix::spawn(fan_out(bus.clone()));
+                let running = actix::spawn(run_fan_out(bus.clone()));
                 bus.publish(tiny_frame());
                 // Each turn is a batch at least.
                 for _ in 0..20 {
                     yield_now().await;
                 }
                 let expected = if closes { (0, true) } else { (2, false) };
-                for (n, watcher) in watchers.iter().enumerate() {
-                    assert_eq!(watcher.last(), Some(expected), "watcher {n}, published at {place}");
+                for (n, receiver) in receivers.iter().enumerate() {
+                    assert_eq!(receiver.last(), Some(expected), "watcher {n}, published at {place}");
                 }
                 assert_eq!(running.is_finished(), closes);
                 running.abort();
@@ -247,15 +252,15 @@ mod tests {
     #[actix::test]
     async fn viewers_beyond_what_a_thread_should_serve_are_called() {
         let bus = Arc::new(Bus::default());
-        let watchers: Vec<_> = (0..WRITTEN_HERE + 3).map(|_| Noting::join(&bus)).collect();
-        let running = actix::spawn(fan_out(bus.clone()));
+        let receivers: Vec<_> = (0..MAX_INLINE_WRITES + 3).map(|_| Noting::join(&bus)).collect();
+        let running = actix::spawn(run_fan_out(bus.clone()));
         bus.publish(tiny_frame());
-        for _ in 0..2 * WRITTEN_HERE / BATCH {
+        for _ in 0..2 * MAX_INLINE_WRITES / BATCH {
             yield_now().await;
         }
-        for (n, watcher) in watchers.iter().enumerate() {
-            assert_eq!(watcher.last(), Some((1, false)), "watcher {n}");
-            assert_eq!(watcher.called.load(Ordering::Relaxed), n >= WRITTEN_HERE, "watcher {n}");
+        for (n, receiver) in receivers.iter().enumerate() {
+            assert_eq!(receiver.last(), Some((1, false)), "watcher {n}");
+            assert_eq!(receiver.called.load(Ordering::Relaxed), n >= MAX_INLINE_WRITES, "watcher {n}");
         }
         running.abort();
     }
@@ -264,22 +269,22 @@ mod tests {
     #[actix::test]
     async fn a_panic_while_one_viewer_is_shown_a_frame_is_the_end_of_that_viewer_only() {
         let bus = Arc::new(Bus::default());
-        let watchers: Vec<_> = (0..WRITTEN_HERE + 3).map(|_| Noting::join(&bus)).collect();
-        let broken = [0, WRITTEN_HERE];
+        let receivers: Vec<_> = (0..MAX_INLINE_WRITES + 3).map(|_| Noting::join(&bus)).collect();
+        let broken = [0, MAX_INLINE_WRITES];
         for n in broken {
-            *watchers[n].meanwhile.lock().unwrap() = Some(Box::new(|| panic!("injected by the test")));
+            *receivers[n].meanwhile.lock().unwrap() = Some(Box::new(|| panic!("injected by the test")));
         }
-        let running = actix::spawn(fan_out(bus.clone()));
+        let running = actix::spawn(run_fan_out(bus.clone()));
         for seq in 1..=3 {
             bus.publish(tiny_frame());
-            for _ in 0..2 * WRITTEN_HERE / BATCH {
+            for _ in 0..2 * MAX_INLINE_WRITES / BATCH {
                 yield_now().await;
             }
-            for (n, watcher) in watchers.iter().enumerate().filter(|(n, _)| !broken.contains(n)) {
-                assert_eq!(watcher.last(), Some((seq, false)), "watcher {n}");
+            for (n, receiver) in receivers.iter().enumerate().filter(|(n, _)| !broken.contains(n)) {
+                assert_eq!(receiver.last(), Some((seq, false)), "watcher {n}");
             }
         }
-        assert!(broken.iter().all(|n| watchers[*n].gone.load(Ordering::Relaxed)), "they break off");
+        assert!(broken.iter().all(|n| receivers[*n].gone.load(Ordering::Relaxed)), "they break off");
         assert!(!running.is_finished());
         running.abort();
     }
@@ -287,7 +292,7 @@ mod tests {
     /// Publishes a frame and waits for the round.
     async fn publish(bus: &Bus) {
         bus.publish(tiny_frame());
-        for _ in 0..2 * WRITTEN_HERE / BATCH {
+        for _ in 0..2 * MAX_INLINE_WRITES / BATCH {
             yield_now().await;
         }
     }
@@ -295,15 +300,15 @@ mod tests {
     #[actix::test]
     async fn viewers_are_counted_when_they_join_and_leave_and_not_for_each_frame() {
         let bus = Arc::new(Bus::default());
-        let watchers: Vec<_> = (0..100).map(|n| Noting::join_on(&bus, n % 20 == 0)).collect();
-        let running = actix::spawn(fan_out(bus.clone()));
-        let asked = |n: usize| watchers[n].asked.load(Ordering::Relaxed);
+        let receivers: Vec<_> = (0..100).map(|n| Noting::join_on(&bus, n % 20 == 0)).collect();
+        let running = actix::spawn(run_fan_out(bus.clone()));
+        let asked = |n: usize| receivers[n].asked.load(Ordering::Relaxed);
         for _ in 0..5 {
             publish(&bus).await;
         }
-        assert_eq!((watchers[99].last(), asked(0), asked(99)), (Some((5, false)), 1, 1));
-        watchers[0].gone.store(true, Ordering::Relaxed);
-        bus.audience().left();
+        assert_eq!((receivers[99].last(), asked(0), asked(99)), (Some((5, false)), 1, 1));
+        receivers[0].gone.store(true, Ordering::Relaxed);
+        bus.subscribers().notify_left();
         publish(&bus).await;
         assert_eq!((asked(0), asked(99)), (1, 2));
         running.abort();
@@ -312,19 +317,19 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[actix::test]
     async fn frames_are_spliced_when_this_thread_writes_to_enough_viewers_on_plain_tcp() {
-        const ALL: usize = WRITTEN_HERE;
+        const ALL: usize = MAX_INLINE_WRITES;
         for (plain, tls, called, expected) in
             [(8, 3, 0, true), (7, 3, 0, false), (8, ALL - 8, 1, true), (7, ALL - 7, 100, false)]
         {
             let bus = Arc::new(Bus::default());
             let here: Vec<_> = (0..plain + tls).map(|n| Noting::join_on(&bus, n < plain)).collect();
             let others: Vec<_> = (0..called).map(|_| Noting::join_on(&bus, true)).collect();
-            let running = actix::spawn(fan_out(bus.clone()));
+            let running = actix::spawn(run_fan_out(bus.clone()));
             publish(&bus).await;
-            assert!(others.iter().all(|watcher| watcher.called.load(Ordering::Relaxed)));
-            for watcher in &here {
-                assert_eq!(watcher.last(), Some((1, false)));
-                let spliced = watcher.spliced.load(Ordering::Relaxed);
+            assert!(others.iter().all(|receiver| receiver.called.load(Ordering::Relaxed)));
+            for receiver in &here {
+                assert_eq!(receiver.last(), Some((1, false)));
+                let spliced = receiver.spliced.load(Ordering::Relaxed);
                 assert_eq!(spliced, expected, "{plain} plain, {tls} over TLS, {called} elsewhere");
             }
             running.abort();
@@ -336,14 +341,14 @@ mod tests {
     async fn viewers_that_are_gone_do_not_count() {
         for _ in 0..30 {
             let bus = Arc::new(Bus::default());
-            let watchers: Vec<_> = (0..8).map(|_| Noting::join_on(&bus, true)).collect();
-            let running = actix::spawn(fan_out(bus.clone()));
+            let receivers: Vec<_> = (0..8).map(|_| Noting::join_on(&bus, true)).collect();
+            let running = actix::spawn(run_fan_out(bus.clone()));
             publish(&bus).await;
-            watchers[7].gone.store(true, Ordering::Relaxed);
-            bus.audience().left();
+            receivers[7].gone.store(true, Ordering::Relaxed);
+            bus.subscribers().notify_left();
             publish(&bus).await;
-            assert!(!watchers[0].spliced.load(Ordering::Relaxed), "to seven");
-            assert_eq!(watchers[7].last(), Some((1, false)));
+            assert!(!receivers[0].spliced.load(Ordering::Relaxed), "to seven");
+            assert_eq!(receivers[7].last(), Some((1, false)));
             running.abort();
         }
     }
@@ -351,15 +356,15 @@ mod tests {
     #[actix::test]
     async fn who_is_gone_is_forgotten_without_a_frame() {
         let bus = Arc::new(Bus::default());
-        let watcher = Noting::join(&bus);
-        let running = actix::spawn(fan_out(bus.clone()));
+        let receiver = Noting::join(&bus);
+        let running = actix::spawn(run_fan_out(bus.clone()));
         yield_now().await;
-        watcher.gone.store(true, Ordering::Relaxed);
-        bus.audience().left();
+        receiver.gone.store(true, Ordering::Relaxed);
+        bus.subscribers().notify_left();
         for _ in 0..3 {
             yield_now().await;
         }
-        assert_eq!(Arc::strong_count(&watcher), 1);
+        assert_eq!(Arc::strong_count(&receiver), 1);
         running.abort();
     }
 }

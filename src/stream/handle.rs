@@ -15,7 +15,7 @@ use super::{
     },
     capacity::{AtCapacity, Capacity, Seat},
     failover::priority::Sources,
-    fan_out::fan_out,
+    fan_out::run_fan_out,
     heartbeat,
     publisher::{Publishing, Taken, Turns},
     state::State,
@@ -106,7 +106,7 @@ impl StreamHandle {
         upstreams: Arc<dyn Upstreams>,
     ) -> Self {
         let bus = Arc::new(bus);
-        tasks::spawn(fan_out(bus.clone()));
+        tasks::spawn(run_fan_out(bus.clone()));
         tasks::spawn(heartbeat::beat(bus.clone()));
         let shared = Shared {
             bus,

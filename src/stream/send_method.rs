@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::{bus::Watcher, config::SendFile};
+use crate::{bus::FrameReceiver, config::SendFile};
 
 /// Viewers on plain TCP from which splicing costs less CPU than writing. Filling the pipe and a `tee` for
 /// each viewer cost more than they save with 4 viewers (1.08 × `write`); with 8 the two are equal within the
@@ -33,8 +33,8 @@ impl SendMethod {
 }
 
 /// Counts the viewers on plain TCP.
-pub(super) fn count_plain(viewers: &[Arc<dyn Watcher>]) -> usize {
-    viewers.iter().filter(|viewer| viewer.takes_pages()).count()
+pub(super) fn count_plain(viewers: &[Arc<dyn FrameReceiver>]) -> usize {
+    viewers.iter().filter(|viewer| viewer.can_splice()).count()
 }
 
 #[cfg(not(loom))]
@@ -48,25 +48,25 @@ mod tests {
         is_plain: bool,
     }
 
-    impl Watcher for Viewer {
-        fn show(&self, _: &Current, _: Option<&mut Pages>) {}
+    impl FrameReceiver for Viewer {
+        fn on_frame(&self, _: &Current, _: Option<&mut Pages>) {}
 
-        fn call(&self, _: &Current) {}
+        fn wake(&self, _: &Current) {}
 
-        fn takes_pages(&self) -> bool {
+        fn can_splice(&self) -> bool {
             self.is_plain
         }
 
-        fn break_off(&self) {}
+        fn abort(&self) {}
 
-        fn is_gone(&self) -> bool {
+        fn is_closed(&self) -> bool {
             false
         }
     }
 
     /// Chooses for this many viewers over TLS, followed by this many on plain TCP.
     fn chosen(setting: SendFile, tls: usize, plain: usize) -> SendMethod {
-        let viewers: Vec<Arc<dyn Watcher>> =
+        let viewers: Vec<Arc<dyn FrameReceiver>> =
             (0..tls + plain).map(|n| Arc::new(Viewer { is_plain: n >= tls }) as _).collect();
         SendMethod::choose(setting, count_plain(&viewers))
     }

@@ -11,7 +11,7 @@ use loom::{
 
 use super::run;
 use crate::{
-    bus::{Bus, Current, Pages, Watcher},
+    bus::{Bus, Current, FrameReceiver, Pages},
     mocks::notify::Notify,
     mocks::tasks::look_at_the_second_first,
 };
@@ -26,14 +26,14 @@ struct Leaving {
     forgotten: Arc<Notify>,
 }
 
-impl Watcher for Leaving {
-    fn show(&self, _: &Current, _: Option<&mut Pages>) {}
+impl FrameReceiver for Leaving {
+    fn on_frame(&self, _: &Current, _: Option<&mut Pages>) {}
 
-    fn call(&self, _: &Current) {}
+    fn wake(&self, _: &Current) {}
 
-    fn break_off(&self) {}
+    fn abort(&self) {}
 
-    fn is_gone(&self) -> bool {
+    fn is_closed(&self) -> bool {
         self.gone.load(Ordering::Acquire)
     }
 }
@@ -59,10 +59,10 @@ fn who_leaves_is_forgotten_without_another_frame() {
             let forgotten = Arc::new(Notify::default());
             let leaving = Leaving { gone: AtomicBool::new(false), forgotten: forgotten.clone() };
             let leaving = Arc::new(leaving);
-            bus.audience().join(leaving.clone());
+            bus.subscribers().add(leaving.clone());
             leaving.gone.store(true, Ordering::Release);
             drop(leaving);
-            bus.audience().left();
+            bus.subscribers().notify_left();
             // Otherwise this never ends.
             block_on(forgotten.notified());
             bus.close();

@@ -19,7 +19,7 @@ use std::{
 
 use super::{direct_write::Lane, write_queue::Pieces};
 use crate::{
-    bus::{Bus, Current, Pages, Watcher},
+    bus::{Bus, Current, FrameReceiver, Pages},
     platform::sync::{Mutex, MutexGuard},
     registry::Held,
 };
@@ -165,9 +165,9 @@ impl FeedGuard {
         let before = pending.bus.replace(bus.clone());
         let held = pending.feed.as_mut().map(|feed| feed.move_to(rendition));
         drop(pending);
-        bus.audience().join(Arc::new(Lens { outbox: self.outbox.0.clone(), moves }));
+        bus.subscribers().add(Arc::new(Lens { outbox: self.outbox.0.clone(), moves }));
         if let Some(before) = before {
-            before.audience().left();
+            before.subscribers().notify_left();
         }
         // Behind the lock: its going may stop a stream.
         drop(held);
@@ -199,7 +199,7 @@ impl Drop for FeedGuard {
         drop(pending);
         drop(feed);
         if let Some(bus) = bus {
-            bus.audience().left();
+            bus.subscribers().notify_left();
         }
     }
 }
@@ -263,7 +263,7 @@ impl Outbox {
         pending.bus = Some(bus.clone());
         pending.resting = false;
         drop(pending);
-        bus.audience().join(match stays {
+        bus.subscribers().add(match stays {
             Stays::Yes => self.0.clone(),
             Stays::No => Arc::new(Lens { outbox: self.0.clone(), moves: 0 }),
         });
@@ -278,27 +278,27 @@ impl Shared {
 }
 
 /// The outbox itself, without a detour: a thousand of them are looked at for each frame.
-impl Watcher for Shared {
+impl FrameReceiver for Shared {
     /// Writes what the bus shows, if the connection rests. Else the task will look at the bus when it is
     /// done.
-    fn show(&self, current: &Current, pages: Option<&mut Pages>) {
+    fn on_frame(&self, current: &Current, pages: Option<&mut Pages>) {
         self.lock().look(current, true, pages);
     }
 
     /// The task will look at the bus.
-    fn call(&self, current: &Current) {
+    fn wake(&self, current: &Current) {
         self.lock().look(current, false, None);
     }
 
-    fn takes_pages(&self) -> bool {
+    fn can_splice(&self) -> bool {
         self.takes_pages
     }
 
-    fn break_off(&self) {
+    fn abort(&self) {
         self.lock().break_off();
     }
 
-    fn is_gone(&self) -> bool {
+    fn is_closed(&self) -> bool {
         self.lock().feed.is_none()
     }
 }
@@ -320,24 +320,24 @@ impl Lens {
     }
 }
 
-impl Watcher for Lens {
-    fn show(&self, current: &Current, pages: Option<&mut Pages>) {
+impl FrameReceiver for Lens {
+    fn on_frame(&self, current: &Current, pages: Option<&mut Pages>) {
         self.look(current, true, pages);
     }
 
-    fn call(&self, current: &Current) {
+    fn wake(&self, current: &Current) {
         self.look(current, false, None);
     }
 
-    fn takes_pages(&self) -> bool {
+    fn can_splice(&self) -> bool {
         self.outbox.takes_pages
     }
 
-    fn break_off(&self) {
+    fn abort(&self) {
         self.outbox.lock().break_off();
     }
 
-    fn is_gone(&self) -> bool {
+    fn is_closed(&self) -> bool {
         let pending = self.outbox.lock();
         pending.feed.is_none() || pending.moves != self.moves
     }

@@ -16,7 +16,7 @@ use super::{super::*, *};
 #[cfg(target_os = "linux")]
 use crate::{bus::Pages, media::multipart::writer::Framing};
 use crate::{
-    bus::{Bus, Current, Watcher, tests::tiny_frame},
+    bus::{Bus, Current, FrameReceiver, tests::tiny_frame},
     registry::Held,
     web::server::transport::direct_write::Lane,
 };
@@ -275,12 +275,12 @@ async fn whether_a_socket_is_plain_is_known_while_its_outbox_is_locked() {
         let (near, _far) = tcp().await;
         let (plain, other) = (Wire::new(SharedSocket::new(near), TIMEOUT), wire([]));
         for (outbox, expected) in [(plain.outbox(), true), (other.outbox(), false)] {
-            let (bus, mut watchers) = (Arc::new(Bus::default()), Vec::new());
+            let (bus, mut receivers) = (Arc::new(Bus::default()), Vec::new());
             let _feed = outbox.attach(Box::new(Numbers::default()), &bus, stays).expect("the first one");
-            bus.audience().take_in(&mut watchers);
+            bus.subscribers().drain_new(&mut receivers);
             let (tell, told) = std::sync::mpsc::sync_channel(1);
             let locked = outbox.lock();
-            let asking = std::thread::spawn(move || tell.send(watchers[0].takes_pages()));
+            let asking = std::thread::spawn(move || tell.send(receivers[0].can_splice()));
             assert_eq!(told.recv_timeout(HANGS), Ok(expected));
             drop(locked);
             asking.join().unwrap().unwrap();
@@ -340,7 +340,7 @@ fn show_pages(wire: &Wire<SharedSocket>, bus: &Bus, pages: &mut Pages, bytes: us
         [&tiny.jpeg()[..2]].into_iter().map(<[u8]>::to_vec).chain(comments).flatten().collect();
     bus.publish(crate::media::frame::Frame::from_jpeg([&jpeg, &tiny.jpeg()[2..]].concat().into()).unwrap());
     pages.offer(&bus.newest().unwrap());
-    wire.outbox().0.show(&bus.current(), Some(pages));
+    wire.outbox().0.on_frame(&bus.current(), Some(pages));
 }
 
 #[cfg(target_os = "linux")]
@@ -454,8 +454,8 @@ async fn a_feed_that_moved_is_shown_the_new_bus_only() {
             viewing.feed.move_to(&other, None);
             // The old fan-out knows it still.
             viewing.publish();
-            old.iter().for_each(|watcher| watcher.show(&viewing.bus.current(), None));
-            assert!(old.iter().all(|watcher| watcher.is_gone()));
+            old.iter().for_each(|receiver| receiver.on_frame(&viewing.bus.current(), None));
+            assert!(old.iter().all(|receiver| receiver.is_closed()));
             viewing.poll_task().unwrap();
             viewing.settle();
             if !shown_before {
@@ -529,13 +529,13 @@ impl Viewing {
     }
 
     /// One round of a bus's fan-out.
-    fn audience_of(&self, bus: &Arc<Bus>, watchers: &mut Vec<Arc<dyn Watcher>>) {
-        bus.audience().take_in(watchers);
-        watchers.iter().for_each(|watcher| watcher.show(&bus.current(), None));
+    fn audience_of(&self, bus: &Arc<Bus>, receivers: &mut Vec<Arc<dyn FrameReceiver>>) {
+        bus.subscribers().drain_new(receivers);
+        receivers.iter().for_each(|receiver| receiver.on_frame(&bus.current(), None));
     }
 
     fn fan_out(&self) {
-        self.wire.outbox().0.show(&self.bus.current(), None);
+        self.wire.outbox().0.on_frame(&self.bus.current(), None);
     }
 
     fn written(&self) -> String {
@@ -620,9 +620,9 @@ async fn a_shutdown_in_the_middle_of_a_part_waits_for_its_end() {
 async fn nobody_keeps_a_closed_connections_socket_or_a_viewer_that_left() {
     let viewing = Viewing::new([], true);
     let (outbox, script) = (viewing.wire.outbox(), Arc::downgrade(&viewing.wire.io.script));
-    assert!(!outbox.0.is_gone());
+    assert!(!outbox.0.is_closed());
     drop(viewing.feed);
-    assert!(outbox.0.is_gone());
+    assert!(outbox.0.is_closed());
     drop(viewing.wire);
     assert!(script.upgrade().is_none(), "the fan-out may have the outbox until its next turn");
 }
@@ -644,7 +644,7 @@ async fn who_is_called_writes_by_its_own_task() {
     let mut viewing = Viewing::new([], true);
     viewing.poll_task().unwrap();
     viewing.publish();
-    viewing.wire.outbox().0.call(&viewing.bus.current());
+    viewing.wire.outbox().0.wake(&viewing.bus.current());
     assert_eq!(viewing.written(), "");
     assert!(viewing.is_woken());
     viewing.settle();
