@@ -11,7 +11,7 @@ mod replay_buffer {
     pub use crate::stand_ins::History;
 }
 mod splice_pipe {
-    pub use crate::stand_ins::Pages;
+    pub use crate::stand_ins::SplicePipe;
 }
 mod stats {
     pub use crate::stand_ins::{StreamStats, Way};
@@ -19,5 +19,5 @@ mod stats {
 
 pub use channel::Bus;
 pub use current::{Current, PublishedFrame};
-pub use splice_pipe::Pages;
+pub use splice_pipe::SplicePipe;
 pub use subscribers::{FrameReceiver, Subscribers};

@@ -172,20 +172,20 @@ pub struct Way;
 
 /// There are none: all is written.
 #[derive(Debug)]
-pub struct Pages;
+pub struct SplicePipe;
 
-impl Pages {
+impl SplicePipe {
     pub fn new() -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
     pub fn offer<T>(&mut self, _: &Arc<T>) {}
 
-    pub fn hold<F>(&mut self, _: u64, _: F) -> bool {
+    pub fn holds<F>(&mut self, _: u64, _: F) -> bool {
         false
     }
 
-    pub fn let_go(&mut self) -> io::Result<()> {
+    pub fn clear(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

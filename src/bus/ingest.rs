@@ -234,11 +234,11 @@ mod tests {
     #[test]
     fn a_picture_of_more_pixels_than_are_taken_is_counted_and_no_sign_of_life() {
         let ingest = Ingest::new(Arc::new(Bus::default()), None);
-        ingest.clone().with_max_pixels(64).push_frame(crate::bus::tests::tiny_frame());
+        ingest.clone().with_max_pixels(64).push_frame(crate::bus::channel::tests::tiny_frame());
         assert_eq!(ingest.bus().stats().frames_in(), 1, "8x8 are 64");
         let few = ingest.with_max_pixels(63);
         let given = few.received();
-        few.push_frame(crate::bus::tests::tiny_frame());
+        few.push_frame(crate::bus::channel::tests::tiny_frame());
         assert_eq!((few.bus().stats().frames_in(), *given.borrow()), (1, 1));
         let dropped: Vec<_> = few.bus().stats().dropped().filter(|(_, count)| *count > 0).collect();
         assert_eq!(dropped, [(DropReason::TooLarge, 1)]);
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_relayed_frame_is_one_allocation_from_the_parser_to_the_viewer() {
-        let frame = crate::bus::tests::tiny_frame();
+        let frame = crate::bus::channel::tests::tiny_frame();
         let mut parser = PartParser::new(
             ContentKind::Missing,
             ParserLimits { max_frame_bytes: 10_000, max_header_bytes: 1000 },
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn one_source_is_shown_until_the_next_ones_first_frame() {
-        let frame = crate::bus::tests::tiny_frame;
+        let frame = crate::bus::channel::tests::tiny_frame;
         let ingest = Ingest::new(Arc::default(), None);
         let switch = Arc::default();
         let (old, new) = (ingest.for_source(&switch, 1), ingest.for_source(&switch, 2));
@@ -341,7 +341,7 @@ mod tests {
         let ingest = Ingest::new(Arc::default(), Some(0.001));
         let given = ingest.received();
         for _ in 0..3 {
-            ingest.push_frame(crate::bus::tests::tiny_frame());
+            ingest.push_frame(crate::bus::channel::tests::tiny_frame());
         }
         assert_eq!((ingest.bus().stats().frames_in(), *given.borrow()), (1, 3));
         let dropped: Vec<_> = ingest.bus().stats().dropped().filter(|(_, count)| *count > 0).collect();
@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn a_jpeg_is_shown_and_its_missing_tables_are_a_quirk() {
         let quirks = |ingest: &Ingest| ingest.bus().stats().quirks().collect::<Vec<_>>();
-        let jpeg = crate::bus::tests::tiny_frame().jpeg().clone();
+        let jpeg = crate::bus::channel::tests::tiny_frame().jpeg().clone();
         let ingest = Ingest::new(Arc::default(), None);
         assert!(ingest.push_jpeg(jpeg.clone()).unwrap().has_huffman_tables);
         assert_eq!((ingest.bus().stats().frames_in(), quirks(&ingest)), (1, vec![]));
@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn what_the_parser_notices_is_counted() {
-        let jpeg = crate::bus::tests::tiny_frame().jpeg().clone();
+        let jpeg = crate::bus::channel::tests::tiny_frame().jpeg().clone();
         let large = [&jpeg[..jpeg.len() - 2], &[0x55; 2000], b"\xff\xd9"].concat();
         let mut parser = PartParser::new(
             ContentKind::Missing,
@@ -421,8 +421,8 @@ Content-Type: image/jpeg
         let works = Arc::<Works>::default();
         let plain = Ingest::new(Arc::default(), None);
         let ingest = plain.clone().with_transform(works.clone());
-        plain.push_frame(crate::bus::tests::tiny_frame());
-        ingest.push_frame(crate::bus::tests::tiny_frame());
+        plain.push_frame(crate::bus::channel::tests::tiny_frame());
+        ingest.push_frame(crate::bus::channel::tests::tiny_frame());
         let state =
             || (works.taken.load(std::sync::atomic::Ordering::Relaxed), plain.bus().newest().is_some());
         assert_eq!(state(), (1, true));

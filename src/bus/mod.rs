@@ -29,7 +29,7 @@ pub(crate) use ingest::FrameRateLimiter;
 pub use ingest::{FrameProcessor, Ingest};
 pub use replay_buffer::{History, HistoryError, Kept, Past};
 pub use source_gate::SourceSwitch;
-pub use splice_pipe::Pages;
+pub use splice_pipe::SplicePipe;
 pub use stats::{
     DropReason, StreamStats, Way,
     abr_levels::{Adaptive, STEPS},

@@ -181,7 +181,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::{Bus, tests::tiny_frame};
+    use crate::bus::channel::{Bus, tests::tiny_frame};
 
     const LONG: Duration = Duration::from_secs(3600);
 

@@ -7,19 +7,19 @@
 
 use std::{fmt::Debug, sync::Arc};
 
-use super::{current::Current, splice_pipe::Pages};
+use super::{current::Current, splice_pipe::SplicePipe};
 use crate::platform::sync::{Mutex, MutexGuard, Notified, Notify};
 
 /// A subscriber of a bus.
 pub trait FrameReceiver: Debug + Send + Sync {
     /// Handles the current frame of the bus, perhaps not for the first time. Must not block: all other
-    /// subscribers wait. With `pages` the newest frame's part may be sent from there, if they hold it.
-    fn on_frame(&self, current: &Current, pages: Option<&mut Pages>);
+    /// subscribers wait. With `pipe` the newest frame's part may be sent from there, if they hold it.
+    fn on_frame(&self, current: &Current, pipe: Option<&mut SplicePipe>);
 
     /// Has the subscriber handle the frame by itself, on another thread: the calling thread has enough to do.
     fn wake(&self, current: &Current);
 
-    /// Returns whether [`FrameReceiver::on_frame`] can make use of `pages`: whether it writes to a plain TCP
+    /// Returns whether [`FrameReceiver::on_frame`] can make use of `pipe`: whether it writes to a plain TCP
     /// socket. That never changes. The default is that of a receiver that does not.
     fn can_splice(&self) -> bool {
         false
@@ -94,7 +94,7 @@ mod tests {
     struct Nobody;
 
     impl FrameReceiver for Nobody {
-        fn on_frame(&self, _: &Current, _: Option<&mut Pages>) {}
+        fn on_frame(&self, _: &Current, _: Option<&mut SplicePipe>) {}
         fn wake(&self, _: &Current) {}
         fn abort(&self) {}
         fn is_closed(&self) -> bool {

@@ -20,32 +20,30 @@ mod url;
 mod values;
 mod yaml;
 
-pub use self::{
-    added::{Added, MAX_ADDED, Written},
-    environment::Environment,
-    error::{ConfigErrors, Mistake, Position},
-    file::{Config, unknown_streams},
-    load::{ADMIN_VARIABLE, DEMO, demo, load_file, parse, parse_time, parse_with, read_file},
-    locate::{Chosen, effective_path},
-    redact::{STARS, carried_elsewhere, redacted, restored},
-    schema::{annotated_schema, json_schema, stream_schema, unit},
-    sections::{
-        auth::{AuthConfig, Grant, Reach, Role, TokenConfig, TokenHash, UserConfig},
-        chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
-        limits::Limits,
-        log::{AccessLog, LogConfig, LogFormat},
-        mosaic::MosaicConfig,
-        program::{ExecConfig, RtspConfig, RtspTransport, V4l2Config},
-        save::{SaveConfig, SaveTarget, WhenFull},
-        server::{
-            Ancestor, ApiSources, FrameAncestors, Listen, NoProxy, Proxies, Proxy, SendFile, ServerConfig,
-            TlsConfig, parse_listen,
-        },
-        source::{ImagesPath, SecondPublisher, SourceConfig, TextConfig},
-        stream::{Placeholder, StreamConfig},
-        transform::*,
-        upstream::{Login, SnapshotConfig, UpstreamConfig},
-        webhooks::{HookEvent, WebhookConfig},
+pub use added::{Added, MAX_ADDED, Written};
+pub use environment::Environment;
+pub use error::{ConfigErrors, Mistake, Position};
+pub use file::{Config, unknown_streams};
+pub use load::{ADMIN_VARIABLE, DEMO, demo, load_file, parse, parse_time, parse_with, read_file};
+pub use locate::{Chosen, effective_path};
+pub use redact::{STARS, carried_elsewhere, redacted, restored};
+pub use schema::{annotated_schema, json_schema, stream_schema, unit};
+pub use sections::{
+    auth::{AuthConfig, Grant, Reach, Role, TokenConfig, TokenHash, UserConfig},
+    chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
+    limits::Limits,
+    log::{AccessLog, LogConfig, LogFormat},
+    mosaic::MosaicConfig,
+    program::{ExecConfig, RtspConfig, RtspTransport, V4l2Config},
+    save::{SaveConfig, SaveTarget, WhenFull},
+    server::{
+        Ancestor, ApiSources, FrameAncestors, Listen, NoProxy, Proxies, Proxy, SendFile, ServerConfig,
+        TlsConfig, parse_listen,
     },
-    values::{Color, Ink, Secret, Size},
+    source::{ImagesPath, SecondPublisher, SourceConfig, TextConfig},
+    stream::{Placeholder, StreamConfig},
+    transform::*,
+    upstream::{Login, SnapshotConfig, UpstreamConfig},
+    webhooks::{HookEvent, WebhookConfig},
 };
+pub use values::{Color, Ink, Secret, Size};

@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::{NoUpstreams, Upstreams, generated::chart::points::Points, process::process_lock::ProcessLock};
+use super::{
+    generated::chart::points::Points,
+    process::process_lock::ProcessLock,
+    traits::{NoUpstreams, Upstreams},
+};
 use crate::config::{SourceConfig, StreamConfig};
 
 /// The state that all runs of one stream's sources share. Clones share it too.

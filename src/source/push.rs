@@ -5,7 +5,7 @@
 
 use futures_util::future::LocalBoxFuture;
 
-use super::{Source, SourceError};
+use super::{error::SourceError, traits::Source};
 use crate::bus::Ingest;
 
 /// A source that waits until it is dropped.

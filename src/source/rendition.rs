@@ -9,7 +9,10 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use tokio::time::{Instant, timeout};
 
-use super::{Health, Source, SourceError, Upstream, Upstreams};
+use super::{
+    error::SourceError,
+    traits::{Health, Source, Upstream, Upstreams},
+};
 use crate::{
     bus::{DropReason, Ingest, PublishedFrame},
     media::{frame::FrameKind, stream_name::StreamName},

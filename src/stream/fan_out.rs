@@ -10,7 +10,7 @@ use std::{
 
 use super::send_method::{SendMethod, count_plain};
 use crate::{
-    bus::{Bus, Current, FrameReceiver, Pages, Subscribers},
+    bus::{Bus, Current, FrameReceiver, SplicePipe, Subscribers},
     platform::sync::{select, yield_now},
 };
 
@@ -53,7 +53,7 @@ impl Receivers {
 pub(super) async fn run_fan_out(bus: Arc<Bus>) {
     let mut reader = bus.subscribe();
     let mut viewers = Receivers::default();
-    let mut pages: Option<Pages> = None;
+    let mut pipe: Option<SplicePipe> = None;
     loop {
         select! {
             shown = reader.changed() => if shown.is_err() { return },
@@ -61,7 +61,7 @@ pub(super) async fn run_fan_out(bus: Arc<Bus>) {
                 // Who joined and left in between is among those who join.
                 viewers.update(bus.subscribers());
                 if viewers.all.is_empty() {
-                    pages = None;
+                    pipe = None;
                 }
                 continue;
             }
@@ -72,13 +72,13 @@ pub(super) async fn run_fan_out(bus: Arc<Bus>) {
         let closed = current.closed;
         viewers.update(bus.subscribers());
         let by_pages = SendMethod::choose(bus.send_file(), viewers.plain_inline) == SendMethod::Splice;
-        if by_pages && pages.is_none() {
+        if by_pages && pipe.is_none() {
             // An error means that there are none to be had now: the frame is written.
-            pages = Pages::new().ok();
+            pipe = SplicePipe::new().ok();
         }
-        let is_whole = send_to_all(&bus, &viewers, current, pages.as_mut().filter(|_| by_pages)).await;
-        if !is_whole || pages.as_mut().is_some_and(|pages| pages.let_go().is_err()) {
-            pages = None;
+        let is_whole = send_to_all(&bus, &viewers, current, pipe.as_mut().filter(|_| by_pages)).await;
+        if !is_whole || pipe.as_mut().is_some_and(|pipe| pipe.clear().is_err()) {
+            pipe = None;
         }
         if closed {
             return;
@@ -92,7 +92,7 @@ async fn send_to_all(
     bus: &Bus,
     viewers: &Receivers,
     mut current: Current,
-    mut pages: Option<&mut Pages>,
+    mut pipe: Option<&mut SplicePipe>,
 ) -> bool {
     let (here, called) = viewers.all.split_at(viewers.inline_count());
     // First, so that they work while this thread does.
@@ -106,12 +106,12 @@ async fn send_to_all(
             yield_now().await;
             current = bus.current();
         }
-        if let (Some(pages), Some(newest)) = (&mut pages, &current.frame) {
-            pages.offer(newest);
+        if let (Some(pipe), Some(newest)) = (&mut pipe, &current.frame) {
+            pipe.offer(newest);
         }
         let batch = &here[shown..here.len().min(shown + batch_len(&current))];
         for receiver in batch {
-            is_whole &= guarded(&**receiver, |receiver| receiver.on_frame(&current, pages.as_deref_mut()));
+            is_whole &= guarded(&**receiver, |receiver| receiver.on_frame(&current, pipe.as_deref_mut()));
         }
         shown += batch.len();
     }
@@ -199,8 +199,8 @@ mod tests {
             self.on_frame(current, None);
         }
 
-        fn on_frame(&self, current: &Current, pages: Option<&mut Pages>) {
-            self.spliced.store(pages.is_some(), Ordering::Relaxed);
+        fn on_frame(&self, current: &Current, pipe: Option<&mut SplicePipe>) {
+            self.spliced.store(pipe.is_some(), Ordering::Relaxed);
             let seq = current.frame.as_ref().map_or(0, |newest| newest.seq);
             self.seen.lock().unwrap().push((seq, current.closed));
             let meanwhile = self.meanwhile.lock().unwrap().take();

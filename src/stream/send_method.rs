@@ -41,7 +41,7 @@ pub(super) fn count_plain(viewers: &[Arc<dyn FrameReceiver>]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::{Current, Pages};
+    use crate::bus::{Current, SplicePipe};
 
     #[derive(Debug)]
     struct Viewer {
@@ -49,7 +49,7 @@ mod tests {
     }
 
     impl FrameReceiver for Viewer {
-        fn on_frame(&self, _: &Current, _: Option<&mut Pages>) {}
+        fn on_frame(&self, _: &Current, _: Option<&mut SplicePipe>) {}
 
         fn wake(&self, _: &Current) {}
 

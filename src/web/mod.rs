@@ -25,35 +25,35 @@ use actix_server::{Server, ServerHandle};
 use actix_service::{IntoServiceFactory, Service, ServiceFactoryExt, map_config};
 use actix_web::{App, dev::AppConfig, http::StatusCode, middleware::from_fn, web};
 
-#[cfg(unix)]
-use self::server::listener::SocketFiles;
-pub use self::{
-    api::openapi::documents::Documents,
-    live::Pages,
-    middleware::{
-        access::rule::{Of, Rule},
-        problem::Problem,
-        rejections::Refusals,
-        request_rate::RequestRate,
-        uploads::Uploads,
-        viewers_per_address::Seats,
-    },
-    routes::{ROUTES, Row},
-    server::{
-        connections::{Connections, connections_for},
-        listener::{ListenError, Listeners},
-        tls::{Tls, TlsError},
-        unsent::UnsentAnswers,
-    },
-    state::{Access, LiveSettings, Runtime, Settings, Streams, WebState},
-    streams::viewer_list::Viewers,
-};
-use self::{
-    middleware::{access_log, request_headers, security_headers, unsent_limit},
-    routes::RouteTable,
-    server::{connections, last_request, redirect, services, services::Application, tls},
-};
 use crate::observability::tasks;
+pub use api::openapi::documents::Documents;
+pub use live::Pages;
+pub use middleware::{
+    access::rule::{Of, Rule},
+    problem::Problem,
+    rejections::Refusals,
+    request_rate::RequestRate,
+    uploads::Uploads,
+    viewers_per_address::Seats,
+};
+use middleware::{access_log, request_headers, security_headers, unsent_limit};
+use routes::RouteTable;
+pub use routes::{ROUTES, Row};
+#[cfg(unix)]
+use server::listener::SocketFiles;
+use server::{
+    connections, last_request, redirect,
+    services::{self, Application},
+    tls,
+};
+pub use server::{
+    connections::{Connections, connections_for},
+    listener::{ListenError, Listeners},
+    tls::{Tls, TlsError},
+    unsent::UnsentAnswers,
+};
+pub use state::{Access, LiveSettings, Runtime, Settings, Streams, WebState};
+pub use streams::viewer_list::Viewers;
 
 /// The connections' share of the three seconds a shutdown may take; streams were ended before.
 const SHUTDOWN_TIMEOUT_S: u64 = 2;

@@ -3,23 +3,23 @@
 use actix_web::HttpRequest;
 
 /// Returns the decoded value of a query parameter. Of several with the same name, the first one counts.
-pub(in crate::web) fn query(request: &HttpRequest, wanted: &str) -> Option<String> {
+pub(super) fn query(request: &HttpRequest, wanted: &str) -> Option<String> {
     let pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
     pairs.into_iter().find(|(key, _)| key == wanted).map(|(_, value)| value.into_owned())
 }
 
 /// Returns whether a switch in the query is on: `1`, `true`, or its name without a value.
-pub(in crate::web) fn switched_on(request: &HttpRequest, wanted: &str) -> bool {
+pub(super) fn switched_on(request: &HttpRequest, wanted: &str) -> bool {
     matches!(query(request, wanted).as_deref(), Some("1" | "true" | ""))
 }
 
 /// Returns whether a switch in the query is off: `0` or `false`.
-pub(in crate::web) fn switched_off(request: &HttpRequest, wanted: &str) -> bool {
+pub(super) fn switched_off(request: &HttpRequest, wanted: &str) -> bool {
     matches!(query(request, wanted).as_deref(), Some("0" | "false"))
 }
 
 /// Returns a switch in the query; `None` if it is absent or has another value.
-pub(in crate::web) fn switch(request: &HttpRequest, wanted: &str) -> Option<bool> {
+pub(super) fn switch(request: &HttpRequest, wanted: &str) -> Option<bool> {
     match (switched_on(request, wanted), switched_off(request, wanted)) {
         (false, false) => None,
         (on, _) => Some(on),

@@ -11,7 +11,7 @@ use loom::{
 
 use super::run;
 use crate::{
-    bus::{Bus, Current, FrameReceiver, Pages},
+    bus::{Bus, Current, FrameReceiver, SplicePipe},
     mocks::notify::Notify,
     mocks::tasks::look_at_the_second_first,
 };
@@ -27,7 +27,7 @@ struct Leaving {
 }
 
 impl FrameReceiver for Leaving {
-    fn on_frame(&self, _: &Current, _: Option<&mut Pages>) {}
+    fn on_frame(&self, _: &Current, _: Option<&mut SplicePipe>) {}
 
     fn wake(&self, _: &Current) {}
 

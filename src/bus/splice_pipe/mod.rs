@@ -2,11 +2,11 @@
 //! systems that have no way to do so.
 
 #[cfg(not(target_os = "linux"))]
-mod elsewhere;
+mod unsupported;
 #[cfg(target_os = "linux")]
 mod linux;
 
-#[cfg(not(target_os = "linux"))]
-pub use elsewhere::Pages;
 #[cfg(target_os = "linux")]
-pub use linux::Pages;
+pub use linux::SplicePipe;
+#[cfg(not(target_os = "linux"))]
+pub use unsupported::Pages;

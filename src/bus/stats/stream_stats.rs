@@ -315,7 +315,7 @@ mod tests {
     use std::{collections::BTreeMap, time::Duration};
 
     use super::*;
-    use crate::bus::PushRefusal;
+    use crate::bus::stats::push_rejections::PushRefusal;
 
     /// Returns all counters that are not zero, by name.
     fn counted(stats: &StreamStats) -> BTreeMap<String, u64> {

@@ -51,7 +51,7 @@ impl AddAssign<&Totals> for Totals {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use crate::bus::stats::{DropReason, StreamStats, Way};
+    use crate::bus::stats::{drop_reason::DropReason, processing::Way, stream_stats::StreamStats};
 
     #[test]
     fn totals_of_ended_renditions_are_added_up() {

@@ -312,7 +312,7 @@ const SPOTS: [(&str, Spot); 9] = {
     const fn spot(across: Place, down: Place) -> Spot {
         Spot { across, down }
     }
-    use Place::{End, Middle, Start};
+    use super::transform::Place::{End, Middle, Start};
     [
         ("top-left", spot(Start, Start)),
         ("top", spot(Middle, Start)),

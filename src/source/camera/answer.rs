@@ -14,7 +14,7 @@ use crate::{
         content::{LOOKED_AT, MediaType, PageTitle},
     },
     source::{
-        Deadline, SourceError,
+        error::{Deadline, SourceError},
         http_client::{BodyDeadline, Response},
     },
 };

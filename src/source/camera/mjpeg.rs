@@ -9,14 +9,15 @@ use std::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use tokio::task::yield_now;
 
+use super::answer::{Announced, Expected, Judged, judged};
 use crate::{
     bus::Ingest,
     config::{Limits, UpstreamConfig},
     media::multipart::parser::{ParseError, ParserLimits, PartParser},
     source::{
-        Deadline, Source, SourceError,
-        camera::answer::{Announced, Expected, Judged, judged},
+        error::{Deadline, SourceError},
         http_client::{BodyDeadline, BodyReader, HttpClient},
+        traits::Source,
     },
 };
 

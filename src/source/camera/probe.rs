@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::answer::{Announced, Expected, Judged, judged};
 use crate::{
     config::{Environment, Limits, SourceConfig, UpstreamConfig, parse},
     media::{
@@ -16,8 +17,7 @@ use crate::{
         },
     },
     source::{
-        Deadline, SourceError,
-        camera::answer::{Announced, Expected, Judged, judged},
+        error::{Deadline, SourceError},
         http_client::{BodyDeadline, Response},
     },
 };

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::answer::{Announced, Expected, Judged, judged};
 use crate::{
     bus::{DropReason, Ingest},
     config::{Limits, UpstreamConfig},
@@ -17,9 +18,9 @@ use crate::{
         multipart::parser::{Discard, Events, ParseError, ParserLimits, Part, PartParser, Quirk},
     },
     source::{
-        Deadline, Source, SourceError,
-        camera::answer::{Announced, Expected, Judged, judged},
+        error::{Deadline, SourceError},
         http_client::{BodyDeadline, HttpClient, Response},
+        traits::Source,
     },
 };
 

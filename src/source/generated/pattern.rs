@@ -24,7 +24,7 @@ use crate::{
             fonts::{self, Style},
         },
     },
-    source::{Source, SourceError},
+    source::{error::SourceError, traits::Source},
 };
 
 /// SMPTE colour bars at 75 %: white, yellow, cyan, green, magenta, red, blue.

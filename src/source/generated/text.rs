@@ -21,7 +21,7 @@ use crate::{
             strftime::expand,
         },
     },
-    source::{Source, SourceError},
+    source::{error::SourceError, traits::Source},
 };
 
 /// Left margin, in font sizes.

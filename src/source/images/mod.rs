@@ -25,7 +25,7 @@ use futures_util::{FutureExt, future::LocalBoxFuture};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::{Source, SourceError, generated::wall_clock_interval::Ticker};
+use super::{error::SourceError, generated::wall_clock_interval::Ticker, traits::Source};
 use crate::{
     bus::{DropReason, Ingest},
     config::ImagesPath,

@@ -20,7 +20,11 @@ use futures_util::{FutureExt, future::LocalBoxFuture};
 use tile::Tile;
 use tokio::time::{Instant, sleep};
 
-use super::{Source, SourceError, Upstreams, generated::wall_clock_interval::Ticker};
+use super::{
+    error::SourceError,
+    generated::wall_clock_interval::Ticker,
+    traits::{Source, Upstreams},
+};
 use crate::{
     bus::{DropReason, Ingest},
     config::{Limits, MosaicConfig},

@@ -7,7 +7,10 @@ use jiff::Zoned;
 use super::canvas::{self, TileContent};
 use crate::{
     media::frame::{Frame, FrameKind},
-    source::{Health, Upstream, offline_image::card::since_when},
+    source::{
+        offline_image::card::since_when,
+        traits::{Health, Upstream},
+    },
 };
 
 /// Time for which a stream may be away before its picture is stale: cameras that close after each picture are

@@ -28,7 +28,7 @@ use crate::{
         },
         stream_name::StreamName,
     },
-    source::{Source, SourceError},
+    source::{error::SourceError, traits::Source},
 };
 
 /// A source that runs a program and publishes the frames it writes.

@@ -52,18 +52,14 @@ use super::{
     websocket,
     websocket::backpressure::Backlog,
 };
-use crate::{
-    auth::Caller,
-    config::Role,
-    observability::tasks,
-    web::{
-        response::{
-            disclosure::may_see,
-            numbers::{rounded, unix_seconds},
-        },
-        state::{State, WebState},
+use super::{
+    response::{
+        disclosure::may_see,
+        numbers::{rounded, unix_seconds},
     },
+    state::{State, WebState},
 };
+use crate::{auth::Caller, config::Role, observability::tasks};
 
 /// The maximum number of subscriptions of a page: far more tiles than fit on a video wall.
 const MAX_SUBSCRIPTIONS: usize = 256;

@@ -11,8 +11,8 @@ use actix_web::{
     web,
 };
 
+use super::{problem::Problem, rejections::Refusal};
 use crate::web::{
-    middleware::{problem::Problem, rejections::Refusal},
     server::{
         slices::Slices,
         unsent::{ConnectionBytes, Permanent, WAIT_FOR_ROOM},

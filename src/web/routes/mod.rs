@@ -2,6 +2,8 @@
 
 pub(in crate::web) mod row;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Borrow;
 
@@ -66,6 +68,3 @@ pub(super) async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, P
     let detail = format!("there is nothing at {}; GET /api/streams lists the streams", request.path());
     Err(Problem::new(StatusCode::NOT_FOUND, detail))
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::ROUTES;
+use super::table::ROUTES;
 use crate::web::api::openapi::{openapi, plain};
 
 #[test]

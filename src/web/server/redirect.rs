@@ -10,16 +10,13 @@ use actix_web::{
 use tokio::net::TcpStream;
 use url::Url;
 
-use crate::web::{
-    middleware::security_headers,
-    server::{
-        connections::{Accepted, Speech, limited},
-        socket_options::tuned,
-        timeouts::{DISCONNECT_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE, STALL_TIMEOUT},
-        transport::{Outbox, SharedSocket, Wire},
-    },
-    state::WebState,
+use super::{
+    connections::{Accepted, Speech, limited},
+    socket_options::tuned,
+    timeouts::{DISCONNECT_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE, STALL_TIMEOUT},
+    transport::{Outbox, SharedSocket, Wire},
 };
+use crate::web::{middleware::security_headers, state::WebState};
 
 /// Redirects to TLS on `port`. Its answers contain neither pictures nor data.
 pub(in crate::web) fn redirecting(

@@ -9,20 +9,17 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-use crate::web::{
-    middleware::rejections::Refusal,
-    server::{
-        connections::{Accepted, Speech, limited},
-        http2,
-        last_request::Ending,
-        socket_options::tuned,
-        timeouts::{DISCONNECT_TIMEOUT, HEAD_TIMEOUT, HTTP_2, KEEP_ALIVE, STALL_TIMEOUT},
-        tls::{self, Tls},
-        transport::{Channel, SecuredSocket, SharedSocket, TooFarAhead, Wire},
-        unsent::ConnectionBytes,
-    },
-    state::WebState,
+use super::{
+    connections::{Accepted, Speech, limited},
+    http2,
+    last_request::Ending,
+    socket_options::tuned,
+    timeouts::{DISCONNECT_TIMEOUT, HEAD_TIMEOUT, HTTP_2, KEEP_ALIVE, STALL_TIMEOUT},
+    tls::{self, Tls},
+    transport::{Channel, SecuredSocket, SharedSocket, TooFarAhead, Wire},
+    unsent::ConnectionBytes,
 };
+use crate::web::{middleware::rejections::Refusal, state::WebState};
 
 /// The routes, as a service of actix-http.
 pub(in crate::web) trait Application:

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::web::server::http2::Deadlines;
+use super::http2::Deadlines;
 
 /// An idle kept-alive connection is closed after this.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(30);

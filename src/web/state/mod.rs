@@ -9,13 +9,12 @@ mod streams;
 
 use actix_web::web;
 
-pub use self::{
-    access::Access,
-    runtime::Runtime,
-    settings::{LiveSettings, Settings},
-    streams::Streams,
-};
-use crate::{stream::StreamHandle, web::middleware::problem::Problem};
+use super::middleware::problem::Problem;
+use crate::stream::StreamHandle;
+pub use access::Access;
+pub use runtime::Runtime;
+pub use settings::{LiveSettings, Settings};
+pub use streams::Streams;
 
 /// The state of the web server.
 #[derive(Debug)]
@@ -29,14 +28,14 @@ pub struct WebState {
 }
 
 /// The state as handlers receive it.
-pub(in crate::web) type State = web::Data<WebState>;
+pub(super) type State = web::Data<WebState>;
 
 impl WebState {
     /// Returns the stream that addresses without a name mean.
     ///
     /// # Errors
     /// 404 if there is none.
-    pub(in crate::web) fn default_stream(&self) -> Result<StreamHandle, Problem> {
+    pub(super) fn default_stream(&self) -> Result<StreamHandle, Problem> {
         match &self.runtime.settings.now().default_stream {
             Some(name) => self.streams.find(name.as_str()),
             None => self.streams.registry.nth(0).ok_or_else(Problem::no_default_stream),

@@ -10,6 +10,7 @@ use actix_web::{
 };
 use futures_util::stream;
 
+use super::viewing;
 use super::{
     replay::{bad_request, history, next_piece, seconds},
     viewer_list::Kind,
@@ -23,7 +24,6 @@ use crate::{
         query::query,
         response::headers::{allow_origin, never_cached},
         state::State,
-        streams::viewing,
     },
 };
 

@@ -11,6 +11,7 @@ use actix_web::body::BodyStream;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 
+use super::viewer_feed::ViewerFeed;
 use super::viewer_list::Viewing;
 use crate::{
     auth::Lease,
@@ -18,7 +19,6 @@ use crate::{
     web::{
         middleware::viewers_per_address::AddressSeat,
         server::transport::{BusyGuard, Feed, Filled, Pieces},
-        streams::viewer_feed::ViewerFeed,
     },
 };
 

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::time::{Instant, sleep_until};
 
+use super::{options::Wishes, viewing};
 use super::{
     viewer_list::{Kind, Viewing},
     watch,
@@ -24,7 +25,7 @@ use crate::{
     auth::Lease,
     bus::{BusReader, Current, History},
     config::Role,
-    media::multipart::{writer, writer::Framing},
+    media::multipart::writer::{self, Framing},
     stream::{DemandGuard, PastViewerGuard, StreamHandle},
     viewer::{Counts, Replay},
     web::{
@@ -35,7 +36,6 @@ use crate::{
             transport::{Busy, BusyGuard, Outbox},
         },
         state::State,
-        streams::{options::Wishes, viewing},
     },
 };
 

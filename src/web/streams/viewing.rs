@@ -5,10 +5,11 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 
 use super::viewer_list::Kind;
+use super::viewer_list::Viewing;
 use crate::{
     media::stream_name::StreamName,
     viewer::Counts,
-    web::{middleware::access_log, state::WebState, streams::viewer_list::Viewing},
+    web::{middleware::access_log, state::WebState},
 };
 
 /// Adds the viewer of `stream` who sent `request`. `counts` are those of what it is sent.

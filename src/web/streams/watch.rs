@@ -22,10 +22,11 @@ use super::{
     renditions,
     viewer_list::{Kind, Viewing},
 };
+use super::{options::Wishes, viewer_feed::ViewerFeed, viewing};
 use crate::{
     config::Role,
     limits::BudgetError,
-    media::multipart::{writer, writer::Framing},
+    media::multipart::writer::{self, Framing},
     registry::Variant,
     stream::StreamHandle,
     viewer::Viewer,
@@ -38,7 +39,6 @@ use crate::{
             unsent::SlowPart,
         },
         state::{State, WebState},
-        streams::{options::Wishes, viewer_feed::ViewerFeed, viewing},
     },
 };
 

@@ -30,7 +30,7 @@ use crate::{
         PoolError,
         cpu_pool::{StreamQueue, footprint},
     },
-    source::{Source, SourceError},
+    source::{error::SourceError, traits::Source},
 };
 
 /// Minimum time between two pictures: more is not visible in a graph.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::{Limits, PollConfig, SeriesConfig},
     source::{
-        Deadline, SourceError,
+        error::{Deadline, SourceError},
         http_client::{BodyDeadline, HttpClient},
     },
 };

@@ -31,6 +31,11 @@ pub(in crate::web) use origin::{is_foreign, same_origin};
 use resource::Target;
 
 use super::{
+    access_log::notes::{About, Refused},
+    rejected_pushes,
+    uploads::body::Body,
+};
+use super::{
     problem::Problem,
     rejections::{Full, Refusal},
     viewers_per_address::AddressSeat,
@@ -40,17 +45,9 @@ use crate::{
     config::{Role, Secret},
     media::stream_name::StreamName,
     stream::StreamHandle,
-    web::{
-        middleware::{
-            access::rule::Rule,
-            access_log::notes::{About, Refused},
-            rejected_pushes,
-            uploads::body::Body,
-        },
-        server::connections::Connection,
-        state::WebState,
-    },
+    web::{server::connections::Connection, state::WebState},
 };
+use rule::Rule;
 
 /// Names and values of a request's headers together: four times what browsers with many cookies send.
 const MAX_HEADER_BYTES: usize = 32 * 1024;

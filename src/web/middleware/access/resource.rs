@@ -7,19 +7,17 @@
 
 use actix_web::HttpRequest;
 
+use super::{
+    other_programs::{self, Which},
+    rule::Of,
+};
 use crate::{
     auth::{Caller, Shown},
     config::{Publishers, Role, Secret, SourceConfig},
     media::stream_name::StreamName,
     stream::StreamHandle,
     web::{
-        middleware::{
-            access::{
-                other_programs::{self, Which},
-                rule::Of,
-            },
-            problem::Problem,
-        },
+        middleware::problem::Problem,
         query::query,
         state::{Streams, WebState},
     },

@@ -33,18 +33,9 @@ use bytes::Bytes;
 use tracing::{debug, enabled, info};
 
 use super::access;
-use crate::{
-    auth::Caller,
-    media::stream_name::StreamName,
-    observability::ACCESS,
-    web::{
-        middleware::access_log::{
-            asked::{Asked, milliseconds, shown},
-            notes::{About, Publisher, Refused, Told},
-        },
-        state::WebState,
-    },
-};
+use crate::{auth::Caller, media::stream_name::StreamName, observability::ACCESS, web::state::WebState};
+use asked::{Asked, milliseconds, shown};
+use notes::{About, Publisher, Refused, Told};
 
 /// Returns the part of a request that may be logged.
 pub(in crate::web) fn asked(state: &WebState, request: &HttpRequest) -> Asked {

@@ -2,7 +2,8 @@
 
 use actix_web::HttpRequest;
 
-use super::{super::access, Kind, Upload};
+use super::{Upload, kind::Kind};
+use crate::web::middleware::access;
 use crate::{
     auth::subscriber,
     web::{middleware::problem::Problem, state::WebState},

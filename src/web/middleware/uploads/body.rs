@@ -20,11 +20,9 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
+use super::{Upload, UploadError};
 use crate::web::{
-    middleware::{
-        problem::Problem,
-        uploads::{Upload, UploadError},
-    },
+    middleware::problem::Problem,
     server::transport::{Busy, BusyGuard, Outbox},
 };
 

@@ -15,6 +15,8 @@
 pub(in crate::web) mod begin;
 pub(in crate::web) mod body;
 mod kind;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::{
     collections::HashMap,
@@ -34,8 +36,8 @@ use super::{
 use crate::{
     config::Limits,
     limits::{ByteBudget, BytePermit},
-    web::middleware::uploads::kind::{Kind, PUSH_SIXTEENTHS},
 };
+use kind::{Kind, PUSH_SIXTEENTHS};
 
 /// Charges are multiples of this, as those of [`ByteBudget`] are.
 const UNIT: usize = 1024;
@@ -353,6 +355,3 @@ impl Drop for Upload {
         self.uploads.state().remove(self.id);
     }
 }
-
-#[cfg(test)]
-pub(crate) mod tests;

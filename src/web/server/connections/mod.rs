@@ -47,11 +47,9 @@ use crate::{
     config::Config,
     limits::memory_limit,
     observability::process::max_open_files,
-    web::{
-        middleware::viewers_per_address::{AddressSeat, Seats},
-        server::connections::reserve::MOST_UNDECIDED,
-    },
+    web::middleware::viewers_per_address::{AddressSeat, Seats},
 };
+use reserve::MOST_UNDECIDED;
 
 /// Time within which a connection that is closed for a new one is gone, unless its thread is stuck; then the
 /// new one is refused.

@@ -61,8 +61,9 @@ use super::{
 };
 use crate::{
     observability::tasks::{Counted, Kind},
-    web::{middleware::rejections::Refusal, server::http2::read_bytes::ReadBytes},
+    web::middleware::rejections::Refusal,
 };
+use read_bytes::ReadBytes;
 
 /// Requests of one connection at a time, viewers above all; more than a page shows streams, and than other
 /// servers allow.

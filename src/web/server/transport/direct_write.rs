@@ -9,7 +9,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::bus::Pages;
+use crate::bus::SplicePipe;
 
 /// A connection as its task has it.
 pub(in crate::web) trait Channel: AsyncRead + AsyncWrite + Unpin {
@@ -47,8 +47,8 @@ pub(in crate::web) trait Lane: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Sends the first bytes of the part that `pages` hold.
-    fn try_send_pages(&self, _pages: &mut Pages) -> io::Result<usize> {
+    /// Sends the first bytes of the part that `pipe` hold.
+    fn try_send_pages(&self, _pages: &mut SplicePipe) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }

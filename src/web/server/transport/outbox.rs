@@ -19,7 +19,7 @@ use std::{
 
 use super::{direct_write::Lane, write_queue::Pieces};
 use crate::{
-    bus::{Bus, Current, FrameReceiver, Pages},
+    bus::{Bus, Current, FrameReceiver, SplicePipe},
     platform::sync::{Mutex, MutexGuard},
     registry::Held,
 };
@@ -281,8 +281,8 @@ impl Shared {
 impl FrameReceiver for Shared {
     /// Writes what the bus shows, if the connection rests. Else the task will look at the bus when it is
     /// done.
-    fn on_frame(&self, current: &Current, pages: Option<&mut Pages>) {
-        self.lock().look(current, true, pages);
+    fn on_frame(&self, current: &Current, pipe: Option<&mut SplicePipe>) {
+        self.lock().look(current, true, pipe);
     }
 
     /// The task will look at the bus.
@@ -312,17 +312,17 @@ struct Lens {
 }
 
 impl Lens {
-    fn look(&self, current: &Current, here: bool, pages: Option<&mut Pages>) {
+    fn look(&self, current: &Current, here: bool, pipe: Option<&mut SplicePipe>) {
         let mut pending = self.outbox.lock();
         if pending.moves == self.moves {
-            pending.look(current, here, pages);
+            pending.look(current, here, pipe);
         }
     }
 }
 
 impl FrameReceiver for Lens {
-    fn on_frame(&self, current: &Current, pages: Option<&mut Pages>) {
-        self.look(current, true, pages);
+    fn on_frame(&self, current: &Current, pipe: Option<&mut SplicePipe>) {
+        self.look(current, true, pipe);
     }
 
     fn wake(&self, current: &Current) {
@@ -354,7 +354,7 @@ impl Pending {
 
     /// Offers the newest frame to the feed if the connection is idle: writes it if `here` permits, otherwise
     /// wakes the task.
-    fn look(&mut self, current: &Current, here: bool, mut pages: Option<&mut Pages>) {
+    fn look(&mut self, current: &Current, here: bool, mut pipe: Option<&mut SplicePipe>) {
         let Pending {
             pieces, feed: Some(feed), resting, lane, task, wake_when_resting, broken: false, ..
         } = self
@@ -371,7 +371,7 @@ impl Pending {
                 // A first frame is followed by its repeat.
                 while *resting && feed.fill(current, pieces) == Filled::Some {
                     // An error is met again by the task, whose connection it ends.
-                    *resting = pieces.write_all(&**lane, pages.as_deref_mut()).is_ok();
+                    *resting = pieces.write_all(&**lane, pipe.as_deref_mut()).is_ok();
                 }
                 !*resting
             }

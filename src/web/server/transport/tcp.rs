@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::direct_write::{Channel, Lane, when_ready};
-use crate::bus::Pages;
+use crate::bus::SplicePipe;
 
 /// A Unix socket, to which only the connection's task writes: few viewers use one, a proxy's connections at
 /// most.
@@ -66,8 +66,8 @@ impl Lane for TcpStream {
         true
     }
 
-    fn try_send_pages(&self, pages: &mut Pages) -> io::Result<usize> {
-        pages.send_to(self)
+    fn try_send_pages(&self, pipe: &mut SplicePipe) -> io::Result<usize> {
+        pipe.send_to(self)
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes};
 
 use super::direct_write::Lane;
 use crate::{
-    bus::{Pages, PublishedFrame},
+    bus::{PublishedFrame, SplicePipe},
     media::multipart::writer::Framing,
 };
 
@@ -64,13 +64,13 @@ impl Pieces {
         }
     }
 
-    /// Writes all that waits, as far as that goes without waiting; from `pages` if they hold it.
-    pub(super) fn write_all(&mut self, lane: &dyn Lane, pages: Option<&mut Pages>) -> io::Result<()> {
-        if let (Some((seq, framing)), Some(pages)) = (self.whole, pages)
+    /// Writes all that waits, as far as that goes without waiting; from `pipe` if they hold it.
+    pub(super) fn write_all(&mut self, lane: &dyn Lane, pipe: Option<&mut SplicePipe>) -> io::Result<()> {
+        if let (Some((seq, framing)), Some(pipe)) = (self.whole, pipe)
             && lane.takes_pages()
-            && pages.hold(seq, framing)
+            && pipe.holds(seq, framing)
             // An error is met again by the write.
-            && let Ok(sent) = lane.try_send_pages(pages)
+            && let Ok(sent) = lane.try_send_pages(pipe)
         {
             self.advance(sent);
         }

@@ -12,6 +12,8 @@
 //! limits on guesses, and a request without a credential would cost a digest for each word and user.
 
 mod user_agent;
+#[cfg(test)]
+mod tests;
 
 use actix_web::{HttpRequest, http::Method};
 use url::form_urlencoded;
@@ -189,6 +191,3 @@ fn cut_before(text: &str, most: usize, is_separator: impl Fn(char) -> bool) -> &
 fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
-
-#[cfg(test)]
-mod tests;

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use super::{super::*, *};
 #[cfg(target_os = "linux")]
-use crate::{bus::Pages, media::multipart::writer::Framing};
+use crate::{bus::SplicePipe, media::multipart::writer::Framing};
 use crate::{
     bus::{Bus, Current, FrameReceiver, tests::tiny_frame},
     registry::Held,
@@ -321,26 +321,26 @@ impl Feed for Parts {
 async fn shown_pages(
     framing: Framing,
     bytes: usize,
-) -> (Wire<SharedSocket>, TcpStream, Arc<Bus>, FeedGuard, Pages) {
+) -> (Wire<SharedSocket>, TcpStream, Arc<Bus>, FeedGuard, SplicePipe) {
     let (near, far) = tcp().await;
     let mut wire = Wire::new(SharedSocket::new(near), TIMEOUT);
     let bus = Arc::new(Bus::default());
     let feed = wire.outbox().attach(Box::new(Parts(framing, 0)), &bus, Stays::Yes).expect("the first one");
     assert!(flush(&mut wire).is_ready());
-    let mut pages = Pages::new().unwrap();
-    show_pages(&wire, &bus, &mut pages, bytes);
-    (wire, far, bus, feed, pages)
+    let mut pipe = SplicePipe::new().unwrap();
+    show_pages(&wire, &bus, &mut pipe, bytes);
+    (wire, far, bus, feed, pipe)
 }
 
 #[cfg(target_os = "linux")]
-fn show_pages(wire: &Wire<SharedSocket>, bus: &Bus, pages: &mut Pages, bytes: usize) {
+fn show_pages(wire: &Wire<SharedSocket>, bus: &Bus, pipe: &mut SplicePipe, bytes: usize) {
     let tiny = tiny_frame();
     let comments = (0..bytes / 60_002).map(|n| [&[0xFF, 0xFE, 0xEA, 0x62][..], &[n as u8; 60_000]].concat());
     let jpeg: Vec<u8> =
         [&tiny.jpeg()[..2]].into_iter().map(<[u8]>::to_vec).chain(comments).flatten().collect();
     bus.publish(crate::media::frame::Frame::from_jpeg([&jpeg, &tiny.jpeg()[2..]].concat().into()).unwrap());
-    pages.offer(&bus.newest().unwrap());
-    wire.outbox().0.on_frame(&bus.current(), Some(pages));
+    pipe.offer(&bus.newest().unwrap());
+    wire.outbox().0.on_frame(&bus.current(), Some(pipe));
 }
 
 #[cfg(target_os = "linux")]
@@ -349,10 +349,10 @@ async fn a_part_sent_from_pages_is_the_part_that_is_written() {
     use tokio::io::AsyncReadExt;
 
     for (framing, other) in [(Framing::Raw, Framing::Chunked), (Framing::Chunked, Framing::Raw)] {
-        let (mut wire, mut far, bus, _feed, mut pages) = shown_pages(framing, 450_000).await;
+        let (mut wire, mut far, bus, _feed, mut pipe) = shown_pages(framing, 450_000).await;
         let first = bus.newest().unwrap();
-        assert!(!pages.hold(first.seq, other), "it was asked for in the viewer's framing");
-        assert!(pages.hold(first.seq, framing));
+        assert!(!pipe.holds(first.seq, other), "it was asked for in the viewer's framing");
+        assert!(pipe.holds(first.seq, framing));
         assert!(!wire.outbox().lock().pieces.is_empty(), "the socket does not take all of it at once");
         let mut expected: Vec<u8> = first.part.pieces(framing).into_iter().flatten().collect();
         let mut read = vec![0; expected.len()];
@@ -361,8 +361,8 @@ async fn a_part_sent_from_pages_is_the_part_that_is_written() {
         flushed.unwrap();
         received.unwrap();
         assert!(read == expected, "{framing:?}");
-        pages.let_go().unwrap();
-        show_pages(&wire, &bus, &mut pages, 0);
+        pipe.clear().unwrap();
+        show_pages(&wire, &bus, &mut pipe, 0);
         assert!(wire.outbox().lock().pieces.is_empty());
         expected = bus.newest().unwrap().part.pieces(framing).into_iter().flatten().collect();
         read.truncate(expected.len());

@@ -6,7 +6,7 @@ use crate::{bus::current::PublishedFrame, media::multipart::writer::Framing};
 
 /// A type without values.
 #[derive(Debug)]
-pub enum Pages {}
+pub enum SplicePipe {}
 
 impl Pages {
     /// Returns an error.
@@ -23,7 +23,7 @@ impl Pages {
     }
 
     /// Cannot be called.
-    pub fn hold(&mut self, _: u64, _: Framing) -> bool {
+    pub fn holds(&mut self, _: u64, _: Framing) -> bool {
         match *self {}
     }
 
@@ -39,7 +39,7 @@ impl Pages {
     ///
     /// # Errors
     /// None.
-    pub fn let_go(&mut self) -> io::Result<()> {
+    pub fn clear(&mut self) -> io::Result<()> {
         match *self {}
     }
 }
