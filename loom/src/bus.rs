@@ -8,7 +8,7 @@ mod current;
 mod subscribers;
 
 mod replay_buffer {
-    pub use crate::stand_ins::History;
+    pub use crate::stand_ins::ReplayBuffer;
 }
 mod splice_pipe {
     pub use crate::stand_ins::SplicePipe;

@@ -161,9 +161,9 @@ impl StreamStats {
 }
 
 #[derive(Debug)]
-pub struct History;
+pub struct ReplayBuffer;
 
-impl History {
+impl ReplayBuffer {
     pub fn push<T>(&self, _: &Arc<T>) {}
 }
 

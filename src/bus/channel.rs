@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     current::{Current, PublishedFrame},
-    replay_buffer::History,
+    replay_buffer::ReplayBuffer,
     stats::{StreamStats, Way},
     subscribers::Subscribers,
 };
@@ -24,7 +24,7 @@ pub struct Bus {
     stats: Arc<StreamStats>,
     subscribers: Subscribers,
     send_file: OnceLock<SendFile>,
-    history: Option<History>,
+    replay_buffer: Option<ReplayBuffer>,
 }
 
 /// A reader of a bus.
@@ -38,23 +38,23 @@ impl Default for Bus {
             stats: Arc::default(),
             subscribers: Subscribers::default(),
             send_file: OnceLock::new(),
-            history: None,
+            replay_buffer: None,
         }
     }
 }
 
 impl Bus {
     /// Creates a bus, with a replay buffer if one is given.
-    pub fn with_replay_buffer(history: Option<History>) -> Self {
-        Self { history, ..Self::default() }
+    pub fn with_replay_buffer(replay_buffer: Option<ReplayBuffer>) -> Self {
+        Self { replay_buffer, ..Self::default() }
     }
 
     /// Creates a bus that continues the counters of `before`: for a stream whose replay buffer cannot be
     /// kept.
-    pub fn with_counters_of(before: &Self, history: Option<History>) -> Self {
+    pub fn with_counters_of(before: &Self, replay_buffer: Option<ReplayBuffer>) -> Self {
         // Its recorder went with it.
         before.stats.forget_saving();
-        Self { history, stats: before.stats.clone(), ..Self::default() }
+        Self { replay_buffer, stats: before.stats.clone(), ..Self::default() }
     }
 
     /// Counts `frame` as one of the source's, processed in this `way`, and shows it.
@@ -84,7 +84,7 @@ impl Bus {
             // Numbered under the channel's lock: two publishers cannot show their frames out of order.
             let seq = self.last_seq.fetch_add(1, Ordering::Relaxed) + 1;
             let published = Arc::new(PublishedFrame::new(seq, frame, part));
-            if self.history.is_some() {
+            if self.replay_buffer.is_some() {
                 past = Some(published.clone());
             }
             current.frame = Some(published);
@@ -92,8 +92,8 @@ impl Bus {
             current.since = Some(Instant::now());
             true
         });
-        if let (Some(history), Some(past)) = (&self.history, past) {
-            history.push(&past);
+        if let (Some(replay_buffer), Some(past)) = (&self.replay_buffer, past) {
+            replay_buffer.push(&past);
         }
     }
 
@@ -156,8 +156,8 @@ impl Bus {
     }
 
     /// Returns the frames of the last seconds, if the stream keeps them.
-    pub fn history(&self) -> Option<&History> {
-        self.history.as_ref()
+    pub fn replay_buffer(&self) -> Option<&ReplayBuffer> {
+        self.replay_buffer.as_ref()
     }
 
     /// Returns the counters of this stream.

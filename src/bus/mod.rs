@@ -5,7 +5,7 @@
 //! Nothing queues, so a slow viewer costs no memory and never sees the past. Frames are numbered here, so
 //! that a viewer can count what it skipped.
 //!
-//! What is past is kept only where a [`History`] was asked for.
+//! What is past is kept only where a [`ReplayBuffer`] was asked for.
 //!
 //! A *beat* shows the same frame again: clients such as Chromium draw a frame only when the next part has
 //! arrived.
@@ -27,7 +27,7 @@ pub use channel::{Bus, BusReader};
 pub use current::{Current, PublishedFrame};
 pub(crate) use ingest::FrameRateLimiter;
 pub use ingest::{FrameProcessor, Ingest};
-pub use replay_buffer::{History, HistoryError, Kept, Past};
+pub use replay_buffer::{ReplayBuffer, ReplayError, ReplayFrame, ReplayUsage};
 pub use source_gate::SourceSwitch;
 pub use splice_pipe::SplicePipe;
 pub use stats::{

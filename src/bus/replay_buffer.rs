@@ -17,7 +17,7 @@ use std::{
 
 use super::current::PublishedFrame;
 use crate::media::{
-    formats::Picture,
+    formats::ClipFrame,
     frame::{Frame, FrameKind},
     multipart::writer::PreparedPart,
 };
@@ -27,7 +27,7 @@ const OVERHEAD: usize = 512;
 
 /// A picture that was shown.
 #[derive(Debug)]
-pub struct Past {
+pub struct ReplayFrame {
     /// Number of the frame on the bus.
     pub seq: u64,
     /// The picture.
@@ -37,19 +37,19 @@ pub struct Past {
     held: Arc<AtomicUsize>,
 }
 
-impl Past {
-    fn cost(&self) -> usize {
+impl ReplayFrame {
+    fn memory_bytes(&self) -> usize {
         self.frame.jpeg().len() + OVERHEAD
     }
 }
 
-impl Drop for Past {
+impl Drop for ReplayFrame {
     fn drop(&mut self) {
-        self.held.fetch_sub(self.cost(), Relaxed);
+        self.held.fetch_sub(self.memory_bytes(), Relaxed);
     }
 }
 
-impl Picture for Arc<Past> {
+impl ClipFrame for Arc<ReplayFrame> {
     fn frame(&self) -> &Frame {
         &self.frame
     }
@@ -61,24 +61,24 @@ impl Picture for Arc<Past> {
 
 /// The replay buffer of one stream.
 #[derive(Debug)]
-pub struct History {
+pub struct ReplayBuffer {
     span: Duration,
     max_bytes: usize,
-    ring: Mutex<Ring>,
+    ring: Mutex<FrameRing>,
     /// Bytes of all pictures that are held, by the ring or by readers.
     held: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
-struct Ring {
+struct FrameRing {
     /// Pictures, oldest first.
-    pictures: VecDeque<Arc<Past>>,
+    frames: VecDeque<Arc<ReplayFrame>>,
     bytes: usize,
 }
 
-/// The number of frames and bytes that a [`History`] holds.
+/// The number of frames and bytes that a [`ReplayBuffer`] holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kept {
+pub struct ReplayUsage {
     /// Number of pictures.
     pub frames: usize,
     /// Number of bytes, including the overhead of each picture.
@@ -89,7 +89,7 @@ pub struct Kept {
 
 /// An error on reading the replay buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum HistoryError {
+pub enum ReplayError {
     /// No picture has come yet.
     #[error("the replay buffer is empty")]
     Empty,
@@ -103,7 +103,7 @@ pub enum HistoryError {
     },
 }
 
-impl History {
+impl ReplayBuffer {
     /// Creates a buffer for the pictures of `span`, of at most `max_bytes`.
     pub fn new(span: Duration, max_bytes: usize) -> Self {
         Self { span, max_bytes, ring: Mutex::default(), held: Arc::default() }
@@ -120,15 +120,15 @@ impl History {
             return;
         }
         let (seq, frame, part) = (shown.seq, shown.frame.clone(), shown.part.clone());
-        let past = Arc::new(Past { seq, frame, part, held: self.held.clone() });
-        let cost = past.cost();
+        let past = Arc::new(ReplayFrame { seq, frame, part, held: self.held.clone() });
+        let cost = past.memory_bytes();
         self.held.fetch_add(cost, Relaxed);
         let mut ring = self.ring();
         // Of two that publish at the same moment the second may come here first.
-        let place = ring.pictures.partition_point(|earlier| earlier.seq < seq);
-        ring.pictures.insert(place, past);
+        let place = ring.frames.partition_point(|earlier| earlier.seq < seq);
+        ring.frames.insert(place, past);
         ring.bytes += cost;
-        while let Some(old) = self.surplus(&mut ring) {
+        while let Some(old) = self.pop_surplus(&mut ring) {
             drop(ring);
             // Freed while nobody waits for the ring.
             drop(old);
@@ -136,44 +136,44 @@ impl History {
         }
     }
 
-    fn surplus(&self, ring: &mut Ring) -> Option<Arc<Past>> {
-        let newest = ring.pictures.back()?.frame.arrived();
-        let oldest = ring.pictures.front()?;
+    fn pop_surplus(&self, ring: &mut FrameRing) -> Option<Arc<ReplayFrame>> {
+        let newest = ring.frames.back()?.frame.arrived();
+        let oldest = ring.frames.front()?;
         let age = newest.saturating_duration_since(oldest.frame.arrived());
         if age <= self.span && ring.bytes <= self.max_bytes {
             return None;
         }
-        ring.bytes -= oldest.cost();
-        ring.pictures.pop_front()
+        ring.bytes -= oldest.memory_bytes();
+        ring.frames.pop_front()
     }
 
     /// Returns the pictures of the last `wanted` before the newest, oldest first; at least one.
     ///
     /// # Errors
-    /// [`HistoryError`] when there is none, or when others hold too many that are forgotten already.
-    pub fn last(&self, wanted: Duration) -> Result<Vec<Arc<Past>>, HistoryError> {
+    /// [`ReplayError`] when there is none, or when others hold too many that are forgotten already.
+    pub fn last(&self, wanted: Duration) -> Result<Vec<Arc<ReplayFrame>>, ReplayError> {
         let ring = self.ring();
-        let newest = ring.pictures.back().ok_or(HistoryError::Empty)?.frame.arrived();
+        let newest = ring.frames.back().ok_or(ReplayError::Empty)?.frame.arrived();
         let held = self.held.load(Relaxed).saturating_sub(ring.bytes);
         if held >= self.max_bytes {
-            return Err(HistoryError::Busy { held, allowed: self.max_bytes });
+            return Err(ReplayError::Busy { held, allowed: self.max_bytes });
         }
-        let age = |past: &Arc<Past>| newest.saturating_duration_since(past.frame.arrived());
-        Ok(ring.pictures.iter().filter(|past| age(past) <= wanted).cloned().collect())
+        let age = |past: &Arc<ReplayFrame>| newest.saturating_duration_since(past.frame.arrived());
+        Ok(ring.frames.iter().filter(|past| age(past) <= wanted).cloned().collect())
     }
 
     /// Returns the number of frames and bytes that are held.
-    pub fn kept(&self) -> Kept {
+    pub fn usage(&self) -> ReplayUsage {
         let ring = self.ring();
-        let arrived = |past: Option<&Arc<Past>>| past.map(|past| past.frame.arrived());
-        let span = match (arrived(ring.pictures.front()), arrived(ring.pictures.back())) {
+        let arrived = |past: Option<&Arc<ReplayFrame>>| past.map(|past| past.frame.arrived());
+        let span = match (arrived(ring.frames.front()), arrived(ring.frames.back())) {
             (Some(oldest), Some(newest)) => newest.saturating_duration_since(oldest),
             _ => Duration::ZERO,
         };
-        Kept { frames: ring.pictures.len(), bytes: ring.bytes, span }
+        ReplayUsage { frames: ring.frames.len(), bytes: ring.bytes, span }
     }
 
-    fn ring(&self) -> MutexGuard<'_, Ring> {
+    fn ring(&self) -> MutexGuard<'_, FrameRing> {
         self.ring.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -186,26 +186,26 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
 
     fn bus(max_bytes: usize) -> Bus {
-        Bus::with_replay_buffer(Some(History::new(LONG, max_bytes)))
+        Bus::with_replay_buffer(Some(ReplayBuffer::new(LONG, max_bytes)))
     }
 
-    fn numbers(history: &History) -> Vec<u64> {
-        history.last(LONG).unwrap().iter().map(|past| past.seq).collect()
+    fn numbers(replay_buffer: &ReplayBuffer) -> Vec<u64> {
+        replay_buffer.last(LONG).unwrap().iter().map(|past| past.seq).collect()
     }
 
     #[test]
     fn pictures_are_kept_in_order_without_a_copy_and_placeholders_are_not() {
         let bus = bus(1 << 20);
-        let history = bus.history().unwrap();
-        assert_eq!(history.last(LONG).unwrap_err(), HistoryError::Empty);
+        let replay_buffer = bus.replay_buffer().unwrap();
+        assert_eq!(replay_buffer.last(LONG).unwrap_err(), ReplayError::Empty);
         bus.publish(tiny_frame());
         bus.publish(tiny_frame().as_placeholder());
         bus.publish(tiny_frame());
-        assert_eq!(numbers(history), [1, 3]);
-        let kept = &history.last(LONG).unwrap()[1];
+        assert_eq!(numbers(replay_buffer), [1, 3]);
+        let kept = &replay_buffer.last(LONG).unwrap()[1];
         assert_eq!(kept.frame.jpeg().as_ptr(), bus.newest().unwrap().frame.jpeg().as_ptr());
         bus.clear();
-        assert_eq!(numbers(history), [1, 3], "what happened stays when the source goes");
+        assert_eq!(numbers(replay_buffer), [1, 3], "what happened stays when the source goes");
     }
 
     #[test]
@@ -213,50 +213,51 @@ mod tests {
         let cost = tiny_frame().jpeg().len() + OVERHEAD;
         let bus = bus(3 * cost);
         (0..10).for_each(|_| bus.publish(tiny_frame()));
-        let history = bus.history().unwrap();
-        assert_eq!(numbers(history), [8, 9, 10]);
-        assert_eq!((history.kept().frames, history.kept().bytes), (3, 3 * cost));
-        assert_eq!(history.held.load(Relaxed), 3 * cost, "what is forgotten is freed");
+        let replay_buffer = bus.replay_buffer().unwrap();
+        assert_eq!(numbers(replay_buffer), [8, 9, 10]);
+        assert_eq!((replay_buffer.usage().frames, replay_buffer.usage().bytes), (3, 3 * cost));
+        assert_eq!(replay_buffer.held.load(Relaxed), 3 * cost, "what is forgotten is freed");
     }
 
     #[test]
     fn what_is_older_than_the_span_goes() {
-        let history = History::new(Duration::ZERO, 1 << 20);
-        let bus = Bus::with_replay_buffer(Some(history));
+        let replay_buffer = ReplayBuffer::new(Duration::ZERO, 1 << 20);
+        let bus = Bus::with_replay_buffer(Some(replay_buffer));
         bus.publish(tiny_frame());
         bus.publish(tiny_frame());
-        assert_eq!(numbers(bus.history().unwrap()), [2]);
+        assert_eq!(numbers(bus.replay_buffer().unwrap()), [2]);
     }
 
     #[test]
     fn readers_that_hold_too_much_of_what_is_forgotten_keep_others_out_until_they_let_go() {
         let cost = tiny_frame().jpeg().len() + OVERHEAD;
         let bus = bus(3 * cost);
-        let history = bus.history().unwrap();
+        let replay_buffer = bus.replay_buffer().unwrap();
         (0..3).for_each(|_| bus.publish(tiny_frame()));
-        let reader = history.last(LONG).unwrap();
-        let beside = history.last(LONG).unwrap();
-        assert_eq!(history.held.load(Relaxed), 3 * cost, "what readers share costs once");
+        let reader = replay_buffer.last(LONG).unwrap();
+        let beside = replay_buffer.last(LONG).unwrap();
+        assert_eq!(replay_buffer.held.load(Relaxed), 3 * cost, "what readers share costs once");
         (0..3).for_each(|_| bus.publish(tiny_frame()));
-        let refused = history.last(LONG).unwrap_err();
-        assert_eq!(refused, HistoryError::Busy { held: 3 * cost, allowed: 3 * cost });
+        let refused = replay_buffer.last(LONG).unwrap_err();
+        assert_eq!(refused, ReplayError::Busy { held: 3 * cost, allowed: 3 * cost });
         drop((reader, beside));
-        assert_eq!(numbers(history), [4, 5, 6]);
+        assert_eq!(numbers(replay_buffer), [4, 5, 6]);
     }
 
     #[test]
     fn what_is_kept_is_told_and_the_newest_is_always_among_the_last() {
-        let history = History::new(LONG, 1 << 20);
-        assert_eq!((history.span(), history.kept().span), (LONG, Duration::ZERO));
-        let bus = Bus::with_replay_buffer(Some(history));
+        let replay_buffer = ReplayBuffer::new(LONG, 1 << 20);
+        assert_eq!((replay_buffer.span(), replay_buffer.usage().span), (LONG, Duration::ZERO));
+        let bus = Bus::with_replay_buffer(Some(replay_buffer));
         let [first, second] = [tiny_frame(), tiny_frame()];
         let span = second.arrived() - first.arrived();
         assert!(span > Duration::ZERO);
         bus.publish(first);
         bus.publish(second);
-        let history = bus.history().unwrap();
-        assert_eq!((history.kept().frames, history.kept().span), (2, span));
-        let last = |wanted| history.last(wanted).unwrap().iter().map(Picture::seq).collect::<Vec<_>>();
+        let replay_buffer = bus.replay_buffer().unwrap();
+        assert_eq!((replay_buffer.usage().frames, replay_buffer.usage().span), (2, span));
+        let last =
+            |wanted| replay_buffer.last(wanted).unwrap().iter().map(ClipFrame::seq).collect::<Vec<_>>();
         assert_eq!((last(Duration::ZERO), last(span)), (vec![2], vec![1, 2]));
         assert_eq!(last(span - Duration::from_nanos(1)), [2]);
     }

@@ -22,7 +22,7 @@ use super::{
     status::{Feeding, SourceId, Status},
 };
 use crate::{
-    bus::{Bus, History, Ingest},
+    bus::{Bus, Ingest, ReplayBuffer},
     config::{Limits, SecondPublisher, StreamConfig},
     imaging::{
         cpu_pool::Pool,
@@ -82,7 +82,7 @@ impl StreamHandle {
         pool: Arc<Pool>,
         upstreams: Arc<dyn Upstreams>,
     ) -> Self {
-        let bus = Bus::with_replay_buffer(history(&config, &limits));
+        let bus = Bus::with_replay_buffer(replay_buffer(&config, &limits));
         Self::start_on(bus, config, limits, pool, upstreams)
     }
 
@@ -94,7 +94,7 @@ impl StreamHandle {
         pool: Arc<Pool>,
         upstreams: Arc<dyn Upstreams>,
     ) -> Self {
-        let bus = Bus::with_counters_of(before, history(&config, &limits));
+        let bus = Bus::with_counters_of(before, replay_buffer(&config, &limits));
         Self::start_on(bus, config, limits, pool, upstreams)
     }
 
@@ -254,14 +254,14 @@ impl StreamHandle {
     ///
     /// # Errors
     /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.
-    pub fn join_past(
+    pub fn join_replay(
         &self,
         capacity: &Arc<Capacity>,
         max_viewers_per_stream: usize,
-    ) -> Result<PastViewerGuard, AtCapacity> {
+    ) -> Result<ReplayGuard, AtCapacity> {
         let seat = capacity.seat(self.name(), self.bus(), max_viewers_per_stream)?;
         self.bus().stats().replay_begun();
-        Ok(PastViewerGuard { stream: self.clone(), _seat: seat })
+        Ok(ReplayGuard { stream: self.clone(), _seat: seat })
     }
 
     /// Returns the state that outlasts a run of the source: the points of a chart, a program that is still
@@ -304,8 +304,8 @@ impl StreamHandle {
 }
 
 /// Returns an empty replay buffer, if the stream has one.
-fn history(config: &StreamConfig, limits: &Limits) -> Option<History> {
-    config.replay.map(|span| History::new(span, limits.max_replay_bytes))
+fn replay_buffer(config: &StreamConfig, limits: &Limits) -> Option<ReplayBuffer> {
+    config.replay.map(|span| ReplayBuffer::new(span, limits.max_replay_bytes))
 }
 
 /// Keeps a stream running until it is dropped.
@@ -369,19 +369,19 @@ impl Drop for RenditionViewer {
 
 /// Counts a viewer of the replay buffer until it is dropped.
 #[derive(Debug)]
-pub struct PastViewerGuard {
+pub struct ReplayGuard {
     stream: StreamHandle,
     _seat: Seat,
 }
 
-impl PastViewerGuard {
+impl ReplayGuard {
     /// Returns the stream that is viewed.
     pub fn stream(&self) -> &StreamHandle {
         &self.stream
     }
 }
 
-impl Drop for PastViewerGuard {
+impl Drop for ReplayGuard {
     fn drop(&mut self) {
         self.stream().bus().stats().replay_ended();
     }

@@ -20,6 +20,6 @@ mod handle;
 
 pub(crate) use backoff::exponential_delay;
 pub use capacity::{AtCapacity, Capacity};
-pub use handle::{DemandGuard, PastViewerGuard, StreamHandle, ViewerGuard, WeakStream};
+pub use handle::{DemandGuard, ReplayGuard, StreamHandle, ViewerGuard, WeakStream};
 pub use publisher::{Publishing, Taken};
 pub use status::{Feeding, Status};

@@ -14,5 +14,5 @@ mod cursor;
 pub use abr::{Ladder, Tally};
 pub use counts::Counts;
 pub use cursor::Viewer;
-pub use replay::Replay;
+pub use replay::ReplayCursor;
 pub use snapshot::{SNAPSHOT_WAIT, SnapshotError, newest_picture, next_after};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::clip::{Clip, Picture};
+use super::clip::{Clip, ClipFrame};
 
 /// Length of RIFF and the lists of headers up to the first picture's chunk.
 const HEADER_LEN: u32 = 224;
@@ -38,7 +38,7 @@ const ONE_PICTURE: Duration = Duration::from_secs(1);
 const VIDEO_CHUNK: &[u8] = b"00dc";
 
 /// Returns the file of these pictures.
-pub(super) fn clip<P: Picture + Send + 'static>(pictures: Vec<P>) -> Clip {
+pub(super) fn clip<P: ClipFrame + Send + 'static>(pictures: Vec<P>) -> Clip {
     let arrivals: Vec<Duration> = match pictures.first() {
         Some(first) => {
             let start = first.frame().arrived();
@@ -96,7 +96,7 @@ fn empty_before(arrivals: &[Duration], interval: Duration) -> Vec<usize> {
 }
 
 /// Returns the lengths of all chunks, the empty ones too.
-fn chunks<P: Picture>(pictures: &[P], empty: &[usize]) -> Vec<u32> {
+fn chunks<P: ClipFrame>(pictures: &[P], empty: &[usize]) -> Vec<u32> {
     let one = |(picture, &empty): (&P, &usize)| {
         std::iter::repeat_n(0, empty).chain([len_u32(picture.frame().jpeg())])
     };
@@ -150,7 +150,7 @@ struct Header {
 }
 
 impl Header {
-    fn new<P: Picture>(pictures: &[P], interval: Duration, lengths: &[u32]) -> Self {
+    fn new<P: ClipFrame>(pictures: &[P], interval: Duration, lengths: &[u32]) -> Self {
         let movi_len = 4 + lengths.iter().map(|&len| padded(len)).sum::<u32>();
         let chunks = lengths.len() as u32;
         // Its own head and the list's are in the header's length; `movi` too.

@@ -8,7 +8,7 @@ use jiff::{Timestamp, Zoned, tz::TimeZone};
 use crate::media::frame::Frame;
 
 /// A picture with its number.
-pub trait Picture {
+pub trait ClipFrame {
     /// Returns the picture.
     fn frame(&self) -> &Frame;
     /// Returns the picture's number in the stream.

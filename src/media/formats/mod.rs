@@ -12,7 +12,7 @@ mod zip;
 
 use std::str::FromStr;
 
-pub use clip::{Clip, Picture, local, picture_name};
+pub use clip::{Clip, ClipFrame, local, picture_name};
 
 /// The type of a clip's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl ClipFormat {
 }
 
 /// Returns the file of these pictures, which are in order of time.
-pub fn clip<P: Picture + Send + 'static>(format: ClipFormat, pictures: Vec<P>) -> Clip {
+pub fn clip<P: ClipFrame + Send + 'static>(format: ClipFormat, pictures: Vec<P>) -> Clip {
     match format {
         ClipFormat::Mjpg => {
             let len = pictures.iter().map(|picture| picture.frame().jpeg().len() as u64).sum();

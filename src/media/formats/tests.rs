@@ -8,7 +8,7 @@ use crate::media::frame::Frame;
 /// A frame with its number.
 pub(super) struct Numbered(pub(super) u64, pub(super) Frame);
 
-impl Picture for Numbered {
+impl ClipFrame for Numbered {
     fn frame(&self) -> &Frame {
         &self.1
     }

@@ -7,7 +7,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use jiff::Zoned;
 
-use super::clip::{Clip, Picture, local, picture_name};
+use super::clip::{Clip, ClipFrame, local, picture_name};
 
 const LOCAL_HEAD: usize = 30;
 const CENTRAL_HEAD: usize = 46;
@@ -40,7 +40,7 @@ struct Entry {
 }
 
 /// Returns the archive of these pictures.
-pub(super) fn clip<P: Picture + Send + 'static>(pictures: Vec<P>) -> Clip {
+pub(super) fn clip<P: ClipFrame + Send + 'static>(pictures: Vec<P>) -> Clip {
     let mut offset = 0;
     let mut entries = Vec::with_capacity(pictures.len());
     for picture in &pictures {
@@ -78,7 +78,7 @@ enum Stage<P> {
     Ended,
 }
 
-impl<P: Picture> Iterator for Pieces<P> {
+impl<P: ClipFrame> Iterator for Pieces<P> {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    bus::HistoryError,
+    bus::ReplayError,
     config::Mistake,
     imaging::{convert::PictureError, cpu_pool::PoolError, transform::pipeline::ReworkError},
     registry::{NotApplied, RenditionError, VariantError},
@@ -240,8 +240,8 @@ impl From<ReworkError> for Problem {
     }
 }
 
-impl From<HistoryError> for Problem {
-    fn from(error: HistoryError) -> Self {
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
         Self::unavailable(error.to_string())
     }
 }

@@ -12,7 +12,7 @@ use futures_util::stream;
 
 use super::viewing;
 use super::{
-    replay::{bad_request, history, next_piece, seconds},
+    replay::{bad_request, next_piece, replay_buffer, seconds},
     viewer_list::Kind,
     watch::told,
 };
@@ -34,13 +34,13 @@ pub(in crate::web) async fn by_name(
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let stream = state.streams.find(&name)?;
-    let history = history(&stream)?;
-    let seconds = seconds(&request, history)?;
+    let replay_buffer = replay_buffer(&stream)?;
+    let seconds = seconds(&request, replay_buffer)?;
     let format = match query(&request, "format") {
         None => ClipFormat::Mjpg,
         Some(text) => text.parse().map_err(|error| bad_request(format!("{error}")))?,
     };
-    let pictures = history.last(seconds)?;
+    let pictures = replay_buffer.last(seconds)?;
     let counts: Arc<Counts> = Arc::default();
     let is_head = request.method() == Method::HEAD;
     let guard = if is_head {
@@ -49,7 +49,7 @@ pub(in crate::web) async fn by_name(
         let seat = access::seat(&state, &request)?;
         let most = state.runtime.settings.now().limits.max_viewers_per_stream;
         let joined =
-            stream.join_past(&state.streams.capacity, most).map_err(|full| state.access.no_room(full))?;
+            stream.join_replay(&state.streams.capacity, most).map_err(|full| state.access.no_room(full))?;
         let viewing = viewing::begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
         Some((joined, seat, viewing))
     };

@@ -23,11 +23,11 @@ use super::{
 };
 use crate::{
     auth::Lease,
-    bus::{BusReader, Current, History},
+    bus::{BusReader, Current, ReplayBuffer},
     config::Role,
     media::multipart::writer::{self, Framing},
-    stream::{DemandGuard, PastViewerGuard, StreamHandle},
-    viewer::{Counts, Replay},
+    stream::{DemandGuard, ReplayGuard, StreamHandle},
+    viewer::{Counts, ReplayCursor},
     web::{
         middleware::{access, problem::Problem, viewers_per_address::AddressSeat},
         query::query,
@@ -54,13 +54,13 @@ pub(in crate::web) async fn by_name(
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let stream = state.streams.find(&name)?;
-    let history = history(&stream)?;
-    let seconds = seconds(&request, history)?;
+    let replay_buffer = replay_buffer(&stream)?;
+    let seconds = seconds(&request, replay_buffer)?;
     let speed = speed(&request)?;
-    let goes_on = goes_on(&request)?;
+    let goes_on = continues_live(&request)?;
     let wishes = Wishes::of(&request);
     let chunked = request.version() >= Version::HTTP_11 && !wishes.unchunked && stream.config().chunked;
-    let pictures = history.last(seconds)?;
+    let pictures = replay_buffer.last(seconds)?;
     let mut head = HttpResponse::Ok();
     watch::stream_head(&mut head, &state, &Wishes::default());
     if request.method() == Method::HEAD {
@@ -69,7 +69,7 @@ pub(in crate::web) async fn by_name(
     let lease = access::lease(&state, &request, Role::View, &stream)?;
     let seat = access::seat(&state, &request)?;
     let guard = stream
-        .join_past(&state.streams.capacity, state.runtime.settings.now().limits.max_viewers_per_stream)
+        .join_replay(&state.streams.capacity, state.runtime.settings.now().limits.max_viewers_per_stream)
         .map_err(|full| state.access.no_room(full))?;
     let outbox = Outbox::of(&request);
     outbox.set_stall_timeout(stream.config().viewer_timeout);
@@ -77,7 +77,7 @@ pub(in crate::web) async fn by_name(
     let player = Player {
         _viewing: viewing::begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
         counts,
-        replay: Replay::new(pictures, speed),
+        replay: ReplayCursor::new(pictures, speed),
         current: stream.bus().subscribe(),
         pieces: VecDeque::from([Bytes::from_static(writer::FIRST_DELIMITER)]),
         stage: Stage::Past,
@@ -100,15 +100,18 @@ pub(in crate::web) async fn by_name(
 ///
 /// # Errors
 /// 409 when it does not, with what to set.
-pub(in crate::web) fn history(stream: &StreamHandle) -> Result<&History, Problem> {
+pub(in crate::web) fn replay_buffer(stream: &StreamHandle) -> Result<&ReplayBuffer, Problem> {
     let name = stream.name();
     let detail = || format!("stream {name} keeps no past: give it `replay: 30s` in the configuration");
-    stream.bus().history().ok_or_else(|| Problem::new(StatusCode::CONFLICT, detail()))
+    stream.bus().replay_buffer().ok_or_else(|| Problem::new(StatusCode::CONFLICT, detail()))
 }
 
 /// Parses `?seconds=`, by default the whole replay buffer.
-pub(in crate::web) fn seconds(request: &HttpRequest, history: &History) -> Result<Duration, Problem> {
-    let Some(text) = query(request, "seconds") else { return Ok(history.span()) };
+pub(in crate::web) fn seconds(
+    request: &HttpRequest,
+    replay_buffer: &ReplayBuffer,
+) -> Result<Duration, Problem> {
+    let Some(text) = query(request, "seconds") else { return Ok(replay_buffer.span()) };
     let seconds = number(&text).filter(|seconds| (0.0..=MAX_SECONDS).contains(seconds) && *seconds > 0.0);
     let detail = || format!("seconds must be a number above 0, up to {MAX_SECONDS}");
     seconds.map(Duration::from_secs_f64).ok_or_else(|| bad_request(detail()))
@@ -120,7 +123,7 @@ fn speed(request: &HttpRequest) -> Result<f64, Problem> {
     number(&text).filter(|speed| SPEEDS.contains(speed)).ok_or_else(|| bad_request(detail()))
 }
 
-fn goes_on(request: &HttpRequest) -> Result<bool, Problem> {
+fn continues_live(request: &HttpRequest) -> Result<bool, Problem> {
     match query(request, "then").as_deref() {
         None => Ok(false),
         Some("live") => Ok(true),
@@ -155,13 +158,13 @@ enum Stage {
 
 /// A viewer of the replay buffer.
 struct Player {
-    replay: Replay,
+    replay: ReplayCursor,
     current: BusReader,
     pieces: VecDeque<Bytes>,
     stage: Stage,
     /// The source runs while the past is played, if the present is to follow.
     demand: Option<DemandGuard>,
-    guard: PastViewerGuard,
+    guard: ReplayGuard,
     lease: Lease,
     counts: Arc<Counts>,
     _viewing: Viewing,
@@ -179,13 +182,13 @@ impl Player {
             match self.stage {
                 Stage::Ended => return None,
                 _ if self.lease.is_over() => self.end(),
-                Stage::Past => self.past().await,
-                Stage::Present => self.present().await,
+                Stage::Past => self.fill_past().await,
+                Stage::Present => self.fill_live().await,
             }
         }
     }
 
-    async fn past(&mut self) {
+    async fn fill_past(&mut self) {
         let Some(due) = self.replay.due(std::time::Instant::now()) else {
             if self.demand.is_some() {
                 self.stage = Stage::Present;
@@ -203,17 +206,17 @@ impl Player {
         };
         if ended {
             self.end();
-        } else if let Some(past) = self.replay.take() {
+        } else if let Some(past) = self.replay.next() {
             self.count(past.frame.jpeg().len());
             self.pieces.extend(past.part.pieces(Framing::Raw));
         }
     }
 
-    async fn present(&mut self) {
+    async fn fill_live(&mut self) {
         let current = self.current.borrow_and_update().clone();
         if current.closed {
             self.end();
-        } else if let Some(newest) = self.replay.take_present(&current) {
+        } else if let Some(newest) = self.replay.next_live(&current) {
             self.count(newest.frame.jpeg().len());
             self.pieces.extend(newest.part.pieces(Framing::Raw));
         } else {

@@ -108,8 +108,8 @@ fn picture(stream: &StreamHandle, scrape: &mut Scrape) {
         scrape.gauge(&AGE, &labels, age.as_secs_f64());
         scrape.gauge(&SIZE, &labels, newest.frame.jpeg().len() as f64);
     }
-    if let Some(history) = stream.bus().history() {
-        scrape.gauge(&KEPT, &labels, history.kept().bytes as f64);
+    if let Some(history) = stream.bus().replay_buffer() {
+        scrape.gauge(&KEPT, &labels, history.usage().bytes as f64);
     }
 }
 

@@ -155,8 +155,8 @@ impl StreamReport {
                 since: unix_seconds(saving.since),
                 reason: saving.reason,
             }),
-            replay: stream.bus().history().map(|history| {
-                let kept = history.kept();
+            replay: stream.bus().replay_buffer().map(|history| {
+                let kept = history.usage();
                 let span_s = rounded(kept.span.as_secs_f64());
                 ReplayReport { span_s, frames: kept.frames, bytes: kept.bytes, viewers: stats.replaying() }
             }),
