@@ -25,7 +25,7 @@ use std::{
 };
 
 use framecast::{
-    bus::{DropReason, Way},
+    bus::{DropReason, Processing},
     imaging::{
         Pixels, Quality,
         codec::{PixelFormat, codec},
@@ -160,8 +160,8 @@ fn pool(relay: &TestRelay) -> (u64, u64) {
     let mut counts = (0, 0);
     for stream in relay.registry().all() {
         let stats = stream.bus().stats();
-        let (encoded, busy) = (Way::Encoded, DropReason::Busy);
-        counts.0 += stats.made().filter(|(way, _)| *way == encoded).map(|(_, n)| n).sum::<u64>();
+        let (encoded, busy) = (Processing::Encoded, DropReason::Busy);
+        counts.0 += stats.processed().filter(|(way, _)| *way == encoded).map(|(_, n)| n).sum::<u64>();
         counts.1 += stats.dropped().filter(|(reason, _)| *reason == busy).map(|(_, n)| n).sum::<u64>();
     }
     counts

@@ -14,7 +14,7 @@ mod splice_pipe {
     pub use crate::stand_ins::SplicePipe;
 }
 mod stats {
-    pub use crate::stand_ins::{StreamStats, Way};
+    pub use crate::stand_ins::{Processing, StreamStats};
 }
 
 pub use channel::Bus;

@@ -168,7 +168,7 @@ impl ReplayBuffer {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Way;
+pub struct Processing;
 
 /// There are none: all is written.
 #[derive(Debug)]

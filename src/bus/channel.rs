@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{
     current::{Current, PublishedFrame},
     replay_buffer::ReplayBuffer,
-    stats::{StreamStats, Way},
+    stats::{Processing, StreamStats},
     subscribers::Subscribers,
 };
 use crate::{
@@ -57,9 +57,9 @@ impl Bus {
         Self { replay_buffer, stats: before.stats.clone(), ..Self::default() }
     }
 
-    /// Counts `frame` as one of the source's, processed in this `way`, and shows it.
-    pub fn publish_from_source(&self, frame: Frame, way: Way) {
-        self.stats.count_frame_in(frame.jpeg().len(), frame.arrived(), way);
+    /// Counts `frame` as one of the source's, processed in this `processing`, and shows it.
+    pub fn publish_from_source(&self, frame: Frame, processing: Processing) {
+        self.stats.count_frame_in(frame.jpeg().len(), frame.arrived(), processing);
         self.publish(frame);
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{
     channel::Bus,
     source_gate::{SourceGate, SourceSwitch},
-    stats::{DropReason, Way},
+    stats::{DropReason, Processing},
 };
 use crate::media::{
     frame::Frame,
@@ -185,7 +185,7 @@ impl Ingest {
         if admitted {
             match &self.processor {
                 Some(processor) => processor.process(frame, &self.bus),
-                None => self.bus.publish_from_source(frame, Way::Passed),
+                None => self.bus.publish_from_source(frame, Processing::Passed),
             }
         } else {
             self.count_drop(DropReason::MaxFps);

@@ -31,7 +31,7 @@ pub use replay_buffer::{ReplayBuffer, ReplayError, ReplayFrame, ReplayUsage};
 pub use source_gate::SourceSwitch;
 pub use splice_pipe::SplicePipe;
 pub use stats::{
-    DropReason, StreamStats, Way,
+    DropReason, Processing, StreamStats,
     abr_levels::{Adaptive, STEPS},
     fps_history::STEP as PACE_STEP,
     histogram::{Timed, Timing},

@@ -78,9 +78,10 @@ async fn a_picture_goes_out_as_the_very_bytes_that_came_in() {
 /// pages.
 #[tokio::test]
 async fn the_same_bytes_come_whichever_way_they_are_sent() {
-    for way in ["true", "false", "auto"] {
-        let yaml =
-            format!("server: {{sendfile: {way}}}\nstreams: {{x: {{source: {{type: push, token: none}}}}}}");
+    for processing in ["true", "false", "auto"] {
+        let yaml = format!(
+            "server: {{sendfile: {processing}}}\nstreams: {{x: {{source: {{type: push, token: none}}}}}}"
+        );
         let relay = TestRelay::start(&yaml);
         let mut viewers = Vec::new();
         for target in ["/streams/x", "/streams/x?chunked=0"].repeat(4) {

@@ -12,5 +12,5 @@ mod stream_stats;
 pub(crate) mod totals;
 
 pub use drop_reason::DropReason;
-pub use processing::Way;
+pub use processing::Processing;
 pub use stream_stats::StreamStats;

@@ -2,7 +2,7 @@
 
 /// The processing of a frame between its source and its viewers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Processing {
     /// Unchanged bytes of the source (with Huffman tables, if it left them out).
     Passed,
     /// Changed without being decoded: metadata taken out, blocks moved.
@@ -11,7 +11,7 @@ pub enum Way {
     Encoded,
 }
 
-impl Way {
+impl Processing {
     /// Every way, in the order of the counters.
     pub const ALL: [Self; 3] = [Self::Passed, Self::Lossless, Self::Encoded];
 

@@ -13,7 +13,7 @@ use super::{
     arrivals::Arrivals,
     drop_reason::DropReason,
     histogram::Timing,
-    processing::Way,
+    processing::Processing,
     push_rejections::PushRefusals,
     recording_status::{Saving, SavingNote, SavingState},
     totals::Totals,
@@ -41,7 +41,7 @@ pub struct StreamStats {
     replaying: AtomicUsize,
     adaptive: Adaptive,
     dropped: [AtomicU64; DropReason::ALL.len()],
-    made: [AtomicU64; Way::ALL.len()],
+    processed: [AtomicU64; Processing::ALL.len()],
     discarded: [AtomicU64; Discard::ALL.len()],
     quirks: Vec<AtomicU64>,
     pushes_refused: PushRefusals,
@@ -68,7 +68,7 @@ impl Default for StreamStats {
             replaying: AtomicUsize::default(),
             adaptive: Adaptive::default(),
             dropped: Default::default(),
-            made: Default::default(),
+            processed: Default::default(),
             discarded: Default::default(),
             quirks: Quirk::ALL.iter().map(|_| AtomicU64::default()).collect(),
             pushes_refused: PushRefusals::default(),
@@ -80,10 +80,10 @@ impl Default for StreamStats {
 }
 
 impl StreamStats {
-    /// Counts a frame of `bytes` that came from the source and was shown, processed in this `way`.
-    pub fn count_frame_in(&self, bytes: usize, at: Instant, way: Way) {
+    /// Counts a frame of `bytes` that came from the source and was shown, processed in this `processing`.
+    pub fn count_frame_in(&self, bytes: usize, at: Instant, processing: Processing) {
         self.frames_in.fetch_add(1, Relaxed);
-        self.made[way as usize].fetch_add(1, Relaxed);
+        self.processed[processing as usize].fetch_add(1, Relaxed);
         self.bytes_in.fetch_add(bytes as u64, Relaxed);
         self.arrivals().count(at);
     }
@@ -259,8 +259,10 @@ impl StreamStats {
     }
 
     /// Returns the number of frames shown, by their processing.
-    pub fn made(&self) -> impl Iterator<Item = (Way, u64)> {
-        Way::ALL.into_iter().map(|way| (way, self.made[way as usize].load(Relaxed)))
+    pub fn processed(&self) -> impl Iterator<Item = (Processing, u64)> {
+        Processing::ALL
+            .into_iter()
+            .map(|processing| (processing, self.processed[processing as usize].load(Relaxed)))
     }
 
     /// Returns the discarded data that looked like frames, counted by reason.
@@ -285,7 +287,7 @@ impl StreamStats {
             bytes_out: self.bytes_out(),
             skipped: self.skipped(),
             dropped: std::array::from_fn(|reason| self.dropped[reason].load(Relaxed)),
-            made: std::array::from_fn(|way| self.made[way].load(Relaxed)),
+            processed: std::array::from_fn(|processing| self.processed[processing].load(Relaxed)),
             encoding: self.encoding.read(),
         }
     }
@@ -335,7 +337,7 @@ mod tests {
             ("watching", stats.watching() as u64),
         ];
         let dropped = stats.dropped().map(|(why, count)| (format!("dropped {}", why.as_str()), count));
-        let made = stats.made().map(|(way, count)| (way.as_str().to_owned(), count));
+        let made = stats.processed().map(|(processing, count)| (processing.as_str().to_owned(), count));
         let discarded = stats.discarded().map(|(why, count)| (format!("discarded {}", why.as_str()), count));
         let quirks = stats.quirks().map(|(quirk, count)| (quirk.as_str().to_owned(), count));
         let refused =
@@ -351,7 +353,7 @@ mod tests {
         let join = |stats: &StreamStats| stats.viewer_joined(9).unwrap();
         let cases: [Case<'_>; 13] = [
             (
-                &|stats| stats.count_frame_in(10, Instant::now(), Way::Lossless),
+                &|stats| stats.count_frame_in(10, Instant::now(), Processing::Lossless),
                 &[("frames in", 1), ("bytes in", 10), ("lossless", 1)],
             ),
             (&|stats| stats.count_frame_out(20, 3), &[("frames out", 1), ("bytes out", 20), ("skipped", 3)]),
@@ -420,12 +422,12 @@ mod tests {
         ];
         for (arrivals, now, expected) in cases {
             let stats = StreamStats::default();
-            arrivals.iter().for_each(|arrival| stats.count_frame_in(10, at(*arrival), Way::Passed));
+            arrivals.iter().for_each(|arrival| stats.count_frame_in(10, at(*arrival), Processing::Passed));
             let fps = stats.fps(at(now));
             assert!((fps - expected).abs() < 1e-9, "{arrivals:?} at {now}: {fps}");
         }
         let stats = StreamStats::default();
-        (0..1000).for_each(|n| stats.count_frame_in(10, at(10 * n), Way::Passed));
+        (0..1000).for_each(|n| stats.count_frame_in(10, at(10 * n), Processing::Passed));
         assert!((stats.fps(at(9990)) - 100.0).abs() < 1e-9, "the arrivals that are remembered are enough");
         assert_eq!(stats.rates(at(10_000))[1..4], [100.0; 3]);
     }
@@ -435,7 +437,7 @@ mod tests {
         let stats = StreamStats::default();
         let start = Instant::now();
         for n in 0..40 {
-            stats.count_frame_in(10, start + Duration::from_millis(100 * n), Way::Passed);
+            stats.count_frame_in(10, start + Duration::from_millis(100 * n), Processing::Passed);
         }
         let end = start + Duration::from_millis(3900);
         assert!((stats.fps(end) - 10.0).abs() < 0.2, "{}", stats.fps(end));

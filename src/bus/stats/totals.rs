@@ -3,7 +3,7 @@
 
 use std::ops::AddAssign;
 
-use super::{drop_reason::DropReason, histogram::Timed, processing::Way};
+use super::{drop_reason::DropReason, histogram::Timed, processing::Processing};
 
 /// The counters of a stream, or the sum of several streams.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Totals {
     /// Frames that viewers missed.
     pub skipped: u64,
     pub(crate) dropped: [u64; DropReason::ALL.len()],
-    pub(crate) made: [u64; Way::ALL.len()],
+    pub(crate) processed: [u64; Processing::ALL.len()],
     /// Time that it took to encode frames anew.
     pub encoding: Timed,
 }
@@ -27,8 +27,8 @@ impl Totals {
     }
 
     /// Returns the number of frames shown, by their processing.
-    pub fn made(&self) -> impl Iterator<Item = (Way, u64)> {
-        Way::ALL.into_iter().zip(self.made)
+    pub fn processed(&self) -> impl Iterator<Item = (Processing, u64)> {
+        Processing::ALL.into_iter().zip(self.processed)
     }
 }
 
@@ -40,7 +40,7 @@ impl AddAssign<&Totals> for Totals {
         for (count, more) in self.dropped.iter_mut().zip(other.dropped) {
             *count += more;
         }
-        for (count, more) in self.made.iter_mut().zip(other.made) {
+        for (count, more) in self.processed.iter_mut().zip(other.processed) {
             *count += more;
         }
         self.encoding += &other.encoding;
@@ -51,13 +51,13 @@ impl AddAssign<&Totals> for Totals {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use crate::bus::stats::{drop_reason::DropReason, processing::Way, stream_stats::StreamStats};
+    use crate::bus::stats::{drop_reason::DropReason, processing::Processing, stream_stats::StreamStats};
 
     #[test]
     fn totals_of_ended_renditions_are_added_up() {
         let ended = StreamStats::default();
         for _ in 0..3 {
-            ended.count_frame_in(9, Instant::now(), Way::Encoded);
+            ended.count_frame_in(9, Instant::now(), Processing::Encoded);
             ended.count_frame_out(20, 7);
             ended.count_drop(DropReason::Invalid);
             ended.encoding().count(Duration::from_millis(4));
@@ -69,7 +69,7 @@ mod tests {
         let sum = stream.ended_renditions();
         assert_eq!((sum.frames_out, sum.bytes_out, sum.skipped), (6, 120, 42));
         assert_eq!(sum.dropped().find(|(_, count)| *count > 0), Some((DropReason::Invalid, 6)));
-        assert_eq!(sum.made().find(|(_, count)| *count > 0), Some((Way::Encoded, 6)));
+        assert_eq!(sum.processed().find(|(_, count)| *count > 0), Some((Processing::Encoded, 6)));
         assert_eq!((sum.encoding.count(), sum.encoding.seconds()), (6, 0.024));
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::plan::Lossless;
 use crate::{
-    bus::Way,
+    bus::Processing,
     imaging::lossless::{Options, Workspace, strip_metadata},
     media::frame::Frame,
 };
@@ -17,22 +17,23 @@ pub(in crate::imaging) fn take(
     wanted: &Lossless,
     (strip, max_pixels): (bool, u64),
     workspace: &mut Workspace,
-) -> Option<(Bytes, Way)> {
+) -> Option<(Bytes, Processing)> {
     if wanted.ops.is_empty() && !wanted.askew {
         return Some(as_it_is(frame, strip));
     }
     let options = Options { max_pixels, trim: false };
     let moved = workspace.apply(frame.jpeg(), &wanted.ops, options).ok()?;
-    Some((moved.into(), Way::Lossless))
+    Some((moved.into(), Processing::Lossless))
 }
 
 /// Returns the picture's own bytes, without its metadata if these are to be removed.
-pub(in crate::imaging) fn as_it_is(frame: &Frame, strip: bool) -> (Bytes, Way) {
+pub(in crate::imaging) fn as_it_is(frame: &Frame, strip: bool) -> (Bytes, Processing) {
     let jpeg = frame.jpeg().clone();
     if !strip {
-        return (jpeg, Way::Passed);
+        return (jpeg, Processing::Passed);
     }
     let stripped = strip_metadata(jpeg);
-    let way = if stripped.len() == frame.jpeg().len() { Way::Passed } else { Way::Lossless };
-    (stripped, way)
+    let processing =
+        if stripped.len() == frame.jpeg().len() { Processing::Passed } else { Processing::Lossless };
+    (stripped, processing)
 }

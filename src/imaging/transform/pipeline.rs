@@ -19,7 +19,7 @@ use super::{
     plan::{Input, Means, Part, Plan, PlanError, Stage, plan},
 };
 use crate::{
-    bus::Way,
+    bus::Processing,
     config::{Caption, Rework, Step},
     imaging::{
         codec::{CodecError, Wanted, codec},
@@ -75,7 +75,7 @@ pub struct Reworked {
     /// The result.
     pub frame: Frame,
     /// The kind of processing.
-    pub way: Way,
+    pub processing: Processing,
 }
 
 /// An error of a transform.
@@ -188,29 +188,34 @@ impl Pipeline {
     /// # Errors
     /// [`ReworkError`]; the caller drops the frame.
     pub fn rework(&self, frame: &Frame) -> Result<Reworked, ReworkError> {
-        let (jpeg, way) = if self.is_light() {
+        let (jpeg, processing) = if self.is_light() {
             passthrough::as_it_is(frame, self.rework.strip_metadata)
         } else {
             let plan = self.plan_for(frame)?;
             self.memory.with_scratch(|scratch| self.make(frame, &plan, scratch))?
         };
-        if way == Way::Passed {
-            return Ok(Reworked { frame: frame.clone(), way });
+        if processing == Processing::Passed {
+            return Ok(Reworked { frame: frame.clone(), processing });
         }
         if jpeg.len() > self.limits.max_frame_bytes {
             return Err(ReworkError::TooLarge { len: jpeg.len(), max: self.limits.max_frame_bytes });
         }
-        Ok(Reworked { frame: frame.reworked(jpeg)?, way })
+        Ok(Reworked { frame: frame.reworked(jpeg)?, processing })
     }
 
-    fn make(&self, frame: &Frame, plan: &Plan, scratch: &mut Scratch) -> Result<(Bytes, Way), ReworkError> {
+    fn make(
+        &self,
+        frame: &Frame,
+        plan: &Plan,
+        scratch: &mut Scratch,
+    ) -> Result<(Bytes, Processing), ReworkError> {
         if let Some(wanted) = &plan.lossless {
             let options = (self.rework.strip_metadata, self.limits.max_frame_pixels);
             if let Some(made) = passthrough::take(frame, wanted, options, &mut scratch.workspace) {
                 return Ok(made);
             }
         }
-        Ok((self.run(frame, plan, scratch)?, Way::Encoded))
+        Ok((self.run(frame, plan, scratch)?, Processing::Encoded))
     }
 
     /// Returns the plan, which is made anew only if the frames have changed.

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use super::pipeline::{Pipeline, ReworkError, Reworked};
 use crate::{
-    bus::{Bus, DropReason, FrameProcessor, Way},
+    bus::{Bus, DropReason, FrameProcessor, Processing},
     imaging::cpu_pool::{Lane, Piece, Pool, reason},
     limits::BudgetError,
     media::{frame::Frame, stream_name::StreamName},
@@ -111,7 +111,7 @@ impl Inner {
     fn rework(&self, frame: &Frame, bus: &Bus, life: u64) {
         let begun = Instant::now();
         let result = guarded(|| self.pipeline.rework(frame));
-        if result.as_ref().is_ok_and(|reworked| reworked.way == Way::Encoded) {
+        if result.as_ref().is_ok_and(|reworked| reworked.processing == Processing::Encoded) {
             bus.stats().encoding().count(begun.elapsed());
         }
         // Held while it is shown: `forget` then is before or after, never between.
@@ -120,8 +120,8 @@ impl Inner {
             return;
         }
         match result {
-            Ok(Reworked { frame, way }) => {
-                bus.publish_from_source(frame, way);
+            Ok(Reworked { frame, processing }) => {
+                bus.publish_from_source(frame, processing);
                 if self.failing.swap(false, Ordering::Relaxed) {
                     info!(stream = %self.name, "frames can be transformed again");
                 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use bytes::Bytes;
 use framecast::{
-    bus::Way,
+    bus::Processing,
     imaging::lossless::{Orientation, orientation},
     media::frame::Frame,
 };
@@ -42,9 +42,9 @@ fn every_fixture_keeps_its_pixels_and_tells_nothing() {
     assert!(told >= 9, "only {told} of the fixtures tell anything");
     for (name, jpeg) in all {
         let arrived = Frame::from_jpeg(Bytes::from(jpeg)).unwrap();
-        let (frame, way) = made(arrived.jpeg(), "strip_metadata: true").unwrap();
+        let (frame, processing) = made(arrived.jpeg(), "strip_metadata: true").unwrap();
         let same = frame.jpeg() == arrived.jpeg();
-        assert_eq!(way, if same { Way::Passed } else { Way::Lossless }, "{name}");
+        assert_eq!(processing, if same { Processing::Passed } else { Processing::Lossless }, "{name}");
         for word in TOLD {
             assert!(!holds(frame.jpeg(), word), "{name} still tells {}", String::from_utf8_lossy(word));
         }
@@ -60,7 +60,7 @@ fn every_fixture_keeps_its_pixels_and_tells_nothing() {
         );
         assert!(pixels(frame.jpeg()) == pixels(arrived.jpeg()), "{name}: its pixels are others");
         let again = made(frame.jpeg(), "strip_metadata: true").unwrap();
-        assert_eq!(again.1, Way::Passed, "{name}: a second time there is nothing to do");
+        assert_eq!(again.1, Processing::Passed, "{name}: a second time there is nothing to do");
     }
 }
 
@@ -101,10 +101,10 @@ async fn a_stream_shows_pictures_without_metadata_and_counts_how_they_were_made(
     assert!(pixels(&parts[0]) == pixels(HELD[5].1), "the same pixels");
     assert!(parts[1] == parts[0], "the very bytes");
     let ways = [("door", "lossless"), ("plain", "passed"), ("gray", "lossless"), ("small", "encoded")];
-    for (stream, way) in ways {
+    for (stream, processing) in ways {
         let made = report(&relay, stream).await["made"].clone();
         for other in ["passed", "lossless", "encoded"] {
-            assert_eq!(made[other], u8::from(other == way), "{stream}: {made}");
+            assert_eq!(made[other], u8::from(other == processing), "{stream}: {made}");
         }
     }
 }

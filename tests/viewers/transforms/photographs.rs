@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use framecast::{
-    bus::Way,
+    bus::Processing,
     imaging::{
         Pixels,
         codec::{Wanted, codec},
@@ -75,12 +75,16 @@ fn moves((w, h): (usize, usize)) -> Vec<Move> {
 }
 
 /// In which way that can be done to this photograph at best.
-fn best(name: &str, steps: &str) -> Way {
+fn best(name: &str, steps: &str) -> Processing {
     // What of 451x300 pixels is not a whole block would have to move to the left or to the top.
     let over_the_edge =
         name == "420-odd" && !steps.contains("crop") && steps != "{rotate: 90}, {flip: horizontal}";
     let across_blocks = steps.contains("x: 13");
-    if name == "progressive" || over_the_edge || across_blocks { Way::Encoded } else { Way::Lossless }
+    if name == "progressive" || over_the_edge || across_blocks {
+        Processing::Encoded
+    } else {
+        Processing::Lossless
+    }
 }
 
 #[test]
@@ -88,16 +92,16 @@ fn each_photograph_is_turned_and_cut_to_the_pixel_and_without_loss_where_its_blo
     for (name, jpeg) in STORED {
         let source = pixels(jpeg);
         for (steps, wanted_size, from) in moves(size(&source)) {
-            let (frame, way) = made(jpeg, &format!("transform: [{steps}]")).unwrap();
+            let (frame, processing) = made(jpeg, &format!("transform: [{steps}]")).unwrap();
             let what = format!("{name} {steps}");
-            assert_eq!(way, best(name, steps), "{what}");
+            assert_eq!(processing, best(name, steps), "{what}");
             let result = pixels(frame.jpeg());
             assert_eq!(size(&result), wanted_size, "{what}: no pixel is lost");
             let off = off(&result, |x, y| {
                 let (x, y) = from(x, y);
                 at(&source, x, y)
             });
-            let allowed = if way == Way::Lossless { EXACT } else { ANEW };
+            let allowed = if processing == Processing::Lossless { EXACT } else { ANEW };
             assert!(off <= allowed, "{what}: samples are off by {off} on average");
         }
     }
@@ -106,26 +110,27 @@ fn each_photograph_is_turned_and_cut_to_the_pixel_and_without_loss_where_its_blo
 #[test]
 fn a_crop_to_whole_blocks_makes_a_turn_lossless_that_was_not() {
     let (name, odd) = STORED[6];
-    let (frame, way) = made(odd, "transform: [{crop: {width: 448, height: 288}}, {rotate: 90}]").unwrap();
-    assert_eq!((way, frame.width(), frame.height()), (Way::Lossless, 288, 448), "{name}");
+    let (frame, processing) =
+        made(odd, "transform: [{crop: {width: 448, height: 288}}, {rotate: 90}]").unwrap();
+    assert_eq!((processing, frame.width(), frame.height()), (Processing::Lossless, 288, 448), "{name}");
 }
 
 #[test]
 fn a_photograph_without_its_colours_is_its_brightness() {
     for (name, jpeg) in STORED {
-        let (frame, way) = made(jpeg, "transform: [{grayscale: true}]").unwrap();
+        let (frame, processing) = made(jpeg, "transform: [{grayscale: true}]").unwrap();
         let wanted = match name {
-            "gray" => Way::Passed,
-            "progressive" => Way::Encoded,
-            _ => Way::Lossless,
+            "gray" => Processing::Passed,
+            "progressive" => Processing::Encoded,
+            _ => Processing::Lossless,
         };
-        assert_eq!((way, frame.info().components), (wanted, 1), "{name}");
+        assert_eq!((processing, frame.info().components), (wanted, 1), "{name}");
         let source = pixels(jpeg);
         let off = off(&pixels(frame.jpeg()), |x, y| {
             let [r, g, b] = at(&source, x, y).map(f64::from);
             [(0.299 * r + 0.587 * g + 0.114 * b).round() as u8; 3]
         });
-        assert!(off <= if way == Way::Encoded { ANEW } else { EXACT }, "{name}: off by {off}");
+        assert!(off <= if processing == Processing::Encoded { ANEW } else { EXACT }, "{name}: off by {off}");
     }
 }
 
@@ -161,34 +166,34 @@ fn what_changes_nothing_passes_as_the_very_bytes() {
     ];
     for (name, jpeg) in STORED.into_iter().filter(|(name, _)| *name != "422-webcam") {
         for steps in steps {
-            let (frame, way) = made(jpeg, steps).unwrap();
-            assert_eq!(way, Way::Passed, "{name} {steps}");
+            let (frame, processing) = made(jpeg, steps).unwrap();
+            assert_eq!(processing, Processing::Passed, "{name} {steps}");
             assert!(frame.jpeg() == jpeg, "{name} {steps}");
         }
     }
-    let (_, way) = made(STORED[0].1, "transform: [{rotate: 180}], encode: {quality: 60}").unwrap();
-    assert_eq!(way, Way::Encoded, "a quality was asked for");
+    let (_, processing) = made(STORED[0].1, "transform: [{rotate: 180}], encode: {quality: 60}").unwrap();
+    assert_eq!(processing, Processing::Encoded, "a quality was asked for");
 }
 
 #[test]
 fn a_camera_held_in_any_of_the_eight_ways_gives_the_upright_picture() {
     let upright = pixels(HELD[0].1);
     let cases = [
-        ("encode: {quality: 95, subsampling: 444}", Way::Encoded, 2.0),
-        ("transform: [{scale: {width: 120}}]", Way::Encoded, 2.0),
-        ("transform: [{crop: {x: 16, y: 32, width: 96, height: 80}}]", Way::Lossless, EXACT),
-        ("transform: [{rotate: 90}]", Way::Lossless, EXACT),
-        ("transform: [{grayscale: true}]", Way::Lossless, EXACT),
+        ("encode: {quality: 95, subsampling: 444}", Processing::Encoded, 2.0),
+        ("transform: [{scale: {width: 120}}]", Processing::Encoded, 2.0),
+        ("transform: [{crop: {x: 16, y: 32, width: 96, height: 80}}]", Processing::Lossless, EXACT),
+        ("transform: [{rotate: 90}]", Processing::Lossless, EXACT),
+        ("transform: [{grayscale: true}]", Processing::Lossless, EXACT),
     ];
     for (steps, wanted, allowed) in cases {
         let like = pixels(transformed(HELD[0].1, steps).unwrap().jpeg());
         for (name, jpeg) in HELD {
-            let (frame, way) = made(jpeg, steps).unwrap();
+            let (frame, processing) = made(jpeg, steps).unwrap();
             let result = pixels(frame.jpeg());
             assert_eq!(size(&result), size(&like), "{name} {steps}");
             let off = off(&result, |x, y| at(&like, x, y));
             assert!(off <= allowed, "{name} {steps}: off by {off}");
-            assert_eq!(way, wanted, "{name} {steps}");
+            assert_eq!(processing, wanted, "{name} {steps}");
             assert!(!holds(frame.jpeg(), b"Exif"), "{name} {steps}: it would be turned once more");
         }
     }
@@ -201,8 +206,8 @@ fn a_turn_that_undoes_the_cameras_leaves_no_word_of_it() {
         [("exif-6", "{rotate: 270}"), ("exif-3", "{rotate: 180}"), ("exif-2", "{flip: horizontal}")]
     {
         let (_, jpeg) = HELD.into_iter().find(|(held, _)| *held == name).unwrap();
-        let (frame, way) = made(jpeg, &format!("transform: [{steps}]")).unwrap();
-        assert_eq!(way, Way::Lossless, "{name}");
+        let (frame, processing) = made(jpeg, &format!("transform: [{steps}]")).unwrap();
+        assert_eq!(processing, Processing::Lossless, "{name}");
         assert!(!holds(frame.jpeg(), b"Exif"), "{name}: a viewer would turn it");
         assert!(pixels(frame.jpeg()) == pixels(jpeg), "{name}: the pixels lie as they were stored");
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use framecast::{
-    bus::Way,
+    bus::Processing,
     config::{self, Environment, Rework},
     imaging::{
         Pixels,
@@ -54,9 +54,9 @@ pub(crate) fn transformed(jpeg: &[u8], yaml: &str) -> Result<Frame, ReworkError>
 }
 
 /// One picture transformed, and how.
-pub(crate) fn made(jpeg: &[u8], yaml: &str) -> Result<(Frame, Way), ReworkError> {
+pub(crate) fn made(jpeg: &[u8], yaml: &str) -> Result<(Frame, Processing), ReworkError> {
     let frame = Frame::from_jpeg(Bytes::copy_from_slice(jpeg)).unwrap();
-    pipeline(yaml).rework(&frame).map(|reworked| (reworked.frame, reworked.way))
+    pipeline(yaml).rework(&frame).map(|reworked| (reworked.frame, reworked.processing))
 }
 
 /// Its pixels, the picture's steps given as a YAML list.

@@ -155,7 +155,7 @@ fn totals(name: &str, of: &str, totals: &Totals, encodes: bool, scrape: &mut Scr
         let labels = [("stream", name), ("of", of), ("reason", reason.as_str())];
         scrape.counter(&DROPPED, &labels, count as f64);
     }
-    for (way, count) in totals.made() {
+    for (way, count) in totals.processed() {
         scrape.counter(&MADE, &[("stream", name), ("of", of), ("way", way.as_str())], count as f64);
     }
     if encodes || totals.encoding.count() > 0 {

@@ -71,7 +71,7 @@ impl RenditionReport {
             viewers: stats.viewers(),
             fps: rounded(stats.fps(Instant::now())),
             frames_in: stats.frames_in(),
-            made: stats.made().map(|(way, count)| (way.as_str(), count)).collect(),
+            made: stats.processed().map(|(way, count)| (way.as_str(), count)).collect(),
             busy: busy.map_or(0, |(_, count)| count),
             frames_out: stats.frames_out(),
             bytes_out: stats.bytes_out(),

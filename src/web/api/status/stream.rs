@@ -141,7 +141,7 @@ impl StreamReport {
                 .map(|frame| rounded(now.saturating_duration_since(frame.arrived()).as_secs_f64())),
             viewers: stats.viewers(),
             skipped: stats.skipped(),
-            made: stats.made().map(|(way, count)| (way.as_str(), count)).collect(),
+            made: stats.processed().map(|(way, count)| (way.as_str(), count)).collect(),
             dropped: stats.dropped().map(|(reason, count)| (reason.as_str(), count)).collect(),
             quirks: stats.quirks().map(|(quirk, count)| (quirk.as_str(), count)).collect(),
             reconnects: stats.reconnects(),
