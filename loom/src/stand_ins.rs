@@ -145,7 +145,7 @@ impl StreamStats {
         0
     }
 
-    pub fn forget_saving(&self) {}
+    pub fn clear_recording_status(&self) {}
 
     pub fn viewer_joined(&self, most: usize) -> Result<(), usize> {
         self.0.join(most)

@@ -113,7 +113,7 @@ impl Starter {
 fn record(stream: &StreamHandle, recorders: &DashMap<StreamName, AbortHandle>) {
     if let Some((_, before)) = recorders.remove(stream.name()) {
         before.abort();
-        stream.bus().stats().forget_saving();
+        stream.bus().stats().clear_recording_status();
     }
     if let Some(save) = stream.config().save.clone() {
         let recorder = tasks::spawn(Recorder::new(save, stream.bus().clone()).run());

@@ -6,28 +6,28 @@ use super::channel::Bus;
 
 /// Counts an adaptive viewer of a stream at its step, until it is dropped.
 #[derive(Debug)]
-pub struct AdaptiveViewer {
+pub struct AbrLevelGuard {
     bus: Arc<Bus>,
     step: usize,
 }
 
-impl AdaptiveViewer {
+impl AbrLevelGuard {
     /// Counts a viewer of the unchanged stream.
     pub fn new(bus: Arc<Bus>) -> Self {
-        bus.stats().adaptive().joined();
+        bus.stats().abr_levels().joined();
         Self { bus, step: 0 }
     }
 
     /// Moves the viewer to this step, one below [`STEPS`](super::STEPS).
     pub fn move_to(&mut self, step: usize) {
-        self.bus.stats().adaptive().moved(self.step, step);
+        self.bus.stats().abr_levels().moved(self.step, step);
         self.step = step;
     }
 }
 
-impl Drop for AdaptiveViewer {
+impl Drop for AbrLevelGuard {
     fn drop(&mut self) {
-        self.bus.stats().adaptive().left(self.step);
+        self.bus.stats().abr_levels().left(self.step);
     }
 }
 
@@ -39,11 +39,11 @@ mod tests {
     fn a_viewer_is_counted_at_one_step_and_its_moves_by_direction() {
         let bus = Arc::new(Bus::default());
         let counts = || {
-            let adaptive = bus.stats().adaptive();
+            let adaptive = bus.stats().abr_levels();
             (adaptive.viewers(), adaptive.moved_down(), adaptive.moved_up())
         };
-        let mut viewer = AdaptiveViewer::new(bus.clone());
-        let _other = AdaptiveViewer::new(bus.clone());
+        let mut viewer = AbrLevelGuard::new(bus.clone());
+        let _other = AbrLevelGuard::new(bus.clone());
         assert_eq!(counts(), ([2, 0, 0, 0, 0, 0], 0, 0));
         for step in [2, 3, 5] {
             viewer.move_to(step);

@@ -53,7 +53,7 @@ impl Bus {
     /// kept.
     pub fn with_counters_of(before: &Self, replay_buffer: Option<ReplayBuffer>) -> Self {
         // Its recorder went with it.
-        before.stats.forget_saving();
+        before.stats.clear_recording_status();
         Self { replay_buffer, stats: before.stats.clone(), ..Self::default() }
     }
 
@@ -170,7 +170,7 @@ impl Bus {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::bus::stats::recording_status::SavingState;
+    use crate::bus::stats::recording_status::RecordingState;
 
     #[test]
     fn a_reader_takes_the_newest_and_sees_what_it_skipped() {
@@ -263,10 +263,10 @@ pub(crate) mod tests {
     #[test]
     fn a_bus_in_place_of_another_goes_on_counting_without_its_recorder() {
         let before = Bus::default();
-        before.stats().count_saved();
-        before.stats().note_saving(SavingState::Saving, None);
+        before.stats().count_recorded();
+        before.stats().set_recording_status(RecordingState::Saving, None);
         let after = Bus::with_counters_of(&before, None);
-        assert_eq!((after.stats().saved(), after.stats().saving()), (1, None));
+        assert_eq!((after.stats().recorded(), after.stats().recording_status()), (1, None));
         assert_eq!(after.send_file(), SendFile::default());
         after.set_send_file(SendFile::Never);
         after.set_send_file(SendFile::default());

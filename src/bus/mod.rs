@@ -20,7 +20,7 @@ mod channel;
 mod adaptive_viewer;
 mod ingest;
 
-pub use adaptive_viewer::AdaptiveViewer;
+pub use adaptive_viewer::AbrLevelGuard;
 #[cfg(test)]
 pub(crate) use channel::tests;
 pub use channel::{Bus, BusReader};
@@ -32,11 +32,11 @@ pub use source_gate::SourceSwitch;
 pub use splice_pipe::SplicePipe;
 pub use stats::{
     DropReason, Processing, StreamStats,
-    abr_levels::{Adaptive, STEPS},
+    abr_levels::{AbrLevels, STEPS},
     fps_history::STEP as PACE_STEP,
-    histogram::{Timed, Timing},
-    push_rejections::{PushRefusal, PushRefusals},
-    recording_status::{Saving, SavingState},
+    histogram::{Histogram, HistogramSnapshot},
+    push_rejections::{PushRejection, PushRejections},
+    recording_status::{RecordingState, RecordingStatus},
     totals::Totals,
 };
 pub use subscribers::{FrameReceiver, Subscribers};

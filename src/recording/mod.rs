@@ -29,7 +29,7 @@ use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use crate::{
-    bus::{Bus, FrameRateLimiter, PublishedFrame, SavingState},
+    bus::{Bus, FrameRateLimiter, PublishedFrame, RecordingState},
     config::{SaveConfig, SaveTarget},
     imaging::cpu_pool::reason,
     media::frame::FrameKind,
@@ -66,7 +66,7 @@ impl Recorder {
                 Target::Append(Append::new(file, max_bytes, when_full))
             }
         };
-        bus.stats().note_saving(SavingState::Waiting, None);
+        bus.stats().set_recording_status(RecordingState::Waiting, None);
         Self { target: Some(target), place, bus, pace: FrameRateLimiter::new(config.every) }
     }
 
@@ -115,23 +115,23 @@ impl Recorder {
         let path = self.place.display();
         match result {
             Ok(Outcome::Saved) => {
-                stats.count_saved();
-                let before = stats.saving().map(|saving| saving.state);
-                stats.note_saving(SavingState::Saving, None);
-                if matches!(before, Some(SavingState::Failing | SavingState::Full)) {
+                stats.count_recorded();
+                let before = stats.recording_status().map(|saving| saving.state);
+                stats.set_recording_status(RecordingState::Saving, None);
+                if matches!(before, Some(RecordingState::Failing | RecordingState::Full)) {
                     info!(%path, "frames are saved again");
                 }
             }
             Ok(Outcome::Full { bytes }) => {
-                stats.count_save_failure();
+                stats.count_recording_failure();
                 let reason = format!("the file has {bytes} bytes, and max_bytes allows no further picture");
-                if stats.note_saving(SavingState::Full, Some(reason)) {
+                if stats.set_recording_status(RecordingState::Full, Some(reason)) {
                     info!(%path, bytes, "the file is full; nothing more is saved until it is moved away");
                 }
             }
             Err(error) => {
-                stats.count_save_failure();
-                if stats.note_saving(SavingState::Failing, Some(error.to_string())) {
+                stats.count_recording_failure();
+                if stats.set_recording_status(RecordingState::Failing, Some(error.to_string())) {
                     warn!(%path, %error, "cannot save frames; retrying with each frame");
                 }
             }

@@ -53,7 +53,7 @@ async fn run(recorder: Recorder, bus: Arc<Bus>, frames: Vec<Frame>) -> Arc<Bus> 
     let feed = async {
         for (n, frame) in frames.into_iter().enumerate() {
             bus.publish(frame);
-            until(|| bus.stats().saved() + bus.stats().save_failures() > n as u64).await;
+            until(|| bus.stats().recorded() + bus.stats().recording_failures() > n as u64).await;
             bus.repeat(n as u64 + 1);
         }
         bus.close();
@@ -74,7 +74,7 @@ async fn the_latest_frame_is_one_whole_file_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("new/folder/latest.jpg");
     let bus = record(latest(&path), vec![frame(1), frame(2), frame(3)]).await;
-    assert_eq!(bus.stats().saved(), 3, "repeats are not written");
+    assert_eq!(bus.stats().recorded(), 3, "repeats are not written");
     assert_eq!(fs::read(&path).unwrap(), *frame(3).jpeg());
     assert_eq!(widths(path.parent().unwrap()), [3], "no unfinished file stays");
 }
@@ -121,7 +121,7 @@ async fn placeholders_are_not_saved() {
     assert!(futures_util::FutureExt::now_or_never(&mut run).is_none());
     bus.close();
     tokio::time::timeout(PATIENCE, run).await.unwrap();
-    assert_eq!(bus.stats().saved(), 0);
+    assert_eq!(bus.stats().recorded(), 0);
     assert!(!path.exists());
 }
 
@@ -134,19 +134,19 @@ async fn a_failure_is_counted_and_the_next_frame_is_tried_again() {
     let recorder = Recorder::new(ring(&blocked, 2), bus.clone());
     let feed = async {
         bus.publish(frame(1));
-        until(|| bus.stats().save_failures() == 1).await;
+        until(|| bus.stats().recording_failures() == 1).await;
         fs::remove_file(&blocked).unwrap();
         bus.publish(frame(2));
-        until(|| bus.stats().saved() == 1).await;
+        until(|| bus.stats().recorded() == 1).await;
         // The folder vanishes under the recorder.
         fs::remove_dir_all(&blocked).unwrap();
         bus.publish(frame(3));
-        until(|| bus.stats().saved() == 2).await;
+        until(|| bus.stats().recorded() == 2).await;
         bus.close();
     };
     let both = async { tokio::join!(recorder.run(), feed) };
     tokio::time::timeout(PATIENCE, both).await.expect("no failure stops it");
-    assert_eq!(bus.stats().save_failures(), 1);
+    assert_eq!(bus.stats().recording_failures(), 1);
     assert_eq!(widths(&blocked), [3]);
 }
 
@@ -170,7 +170,7 @@ async fn a_time_lapse_takes_one_frame_of_those_that_come_within_its_interval() {
     let config = SaveConfig { every: Some(Duration::from_secs(3600)), ..ring(&folder, 10) };
     let feed = async {
         bus.publish(frame(1));
-        until(|| bus.stats().saved() == 1).await;
+        until(|| bus.stats().recorded() == 1).await;
         (2..=5).for_each(|width| bus.publish(frame(width)));
         // The last of them is looked at before the recorder sees the end.
         for _ in 0..10 {
@@ -181,7 +181,7 @@ async fn a_time_lapse_takes_one_frame_of_those_that_come_within_its_interval() {
     let both = async { tokio::join!(Recorder::new(config, bus.clone()).run(), feed) };
     tokio::time::timeout(PATIENCE, both).await.unwrap();
     assert_eq!(widths(&folder), [1]);
-    assert_eq!((bus.stats().saved(), bus.stats().save_failures()), (1, 0));
+    assert_eq!((bus.stats().recorded(), bus.stats().recording_failures()), (1, 0));
 }
 
 #[tokio::test]
@@ -192,7 +192,7 @@ async fn a_file_that_grows_holds_whole_pictures_and_what_is_full_makes_room() {
     let two = jpegs[0].len() + jpegs[1].len();
     record(append(&file, two, WhenFull::Rotate), vec![frame(1)]).await;
     let bus = record(append(&file, two, WhenFull::Rotate), (2..=5).map(frame).collect()).await;
-    assert_eq!(bus.stats().saved(), 4);
+    assert_eq!(bus.stats().recorded(), 4);
     assert_eq!(fs::read(&file).unwrap(), jpegs[4]);
     assert_eq!(fs::read(dir.path().join("door.1.mjpg")).unwrap(), jpegs[2..4].concat());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no third file is ever there");
@@ -204,18 +204,18 @@ async fn a_file_that_is_to_stop_when_full_says_so_and_goes_on_when_it_is_moved_a
     let file = dir.path().join("door.mjpg");
     let bus = Arc::new(Bus::default());
     let recorder = Recorder::new(append(&file, frame(1).jpeg().len(), WhenFull::Stop), bus.clone());
-    assert_eq!(bus.stats().saving().unwrap().state, SavingState::Waiting);
+    assert_eq!(bus.stats().recording_status().unwrap().state, RecordingState::Waiting);
     let feed = async {
         bus.publish(frame(1));
-        until(|| bus.stats().saved() == 1).await;
+        until(|| bus.stats().recorded() == 1).await;
         bus.publish(frame(1));
-        until(|| bus.stats().save_failures() == 1).await;
-        let full = bus.stats().saving().unwrap();
-        assert_eq!((full.state, full.reason.is_some()), (SavingState::Full, true));
+        until(|| bus.stats().recording_failures() == 1).await;
+        let full = bus.stats().recording_status().unwrap();
+        assert_eq!((full.state, full.reason.is_some()), (RecordingState::Full, true));
         fs::rename(&file, dir.path().join("kept.mjpg")).unwrap();
         bus.publish(frame(1));
-        until(|| bus.stats().saved() == 2).await;
-        assert_eq!(bus.stats().saving().unwrap().state, SavingState::Saving);
+        until(|| bus.stats().recorded() == 2).await;
+        assert_eq!(bus.stats().recording_status().unwrap().state, RecordingState::Saving);
         bus.close();
     };
     let both = async { tokio::join!(recorder.run(), feed) };
@@ -230,6 +230,6 @@ async fn a_panic_while_a_frame_is_written_is_a_failure_of_that_frame_only() {
     let mut recorder = Recorder::new(latest(&dir.path().join("latest.jpg")), bus.clone());
     recorder.target = Some(Target::Broken(0));
     let bus = run(recorder, bus, vec![frame(1), frame(2), frame(3)]).await;
-    assert_eq!((bus.stats().saved(), bus.stats().save_failures()), (2, 1));
-    assert_eq!(bus.stats().saving().unwrap().state, SavingState::Saving);
+    assert_eq!((bus.stats().recorded(), bus.stats().recording_failures()), (2, 1));
+    assert_eq!(bus.stats().recording_status().unwrap().state, RecordingState::Saving);
 }

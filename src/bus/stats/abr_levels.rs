@@ -7,13 +7,13 @@ pub const STEPS: usize = 6;
 
 /// The adaptive viewers of one stream.
 #[derive(Debug, Default)]
-pub struct Adaptive {
+pub struct AbrLevels {
     viewers: [AtomicUsize; STEPS],
     moved_down: AtomicU64,
     moved_up: AtomicU64,
 }
 
-impl Adaptive {
+impl AbrLevels {
     /// Returns the number of viewers at each step now; the first step is the unchanged stream.
     pub fn viewers(&self) -> [usize; STEPS] {
         std::array::from_fn(|step| self.viewers[step].load(Relaxed))

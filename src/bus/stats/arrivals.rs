@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::fps_history::Pace;
+use super::fps_history::FpsHistory;
 
 /// Arrivals remembered for the frame rate: 4 s at 30 frames a second.
 const REMEMBERED_ARRIVALS: usize = 128;
@@ -15,17 +15,17 @@ const RATE_WINDOW: Duration = Duration::from_secs(4);
 pub(super) struct Arrivals {
     times: [Option<Instant>; REMEMBERED_ARRIVALS],
     next: usize,
-    pace: Pace,
+    fps_history: FpsHistory,
 }
 
 impl Arrivals {
     pub(super) fn new(begun: Instant) -> Self {
-        Self { times: [None; REMEMBERED_ARRIVALS], next: 0, pace: Pace::new(begun) }
+        Self { times: [None; REMEMBERED_ARRIVALS], next: 0, fps_history: FpsHistory::new(begun) }
     }
 
     /// Counts a frame that arrived at this time.
     pub(super) fn count(&mut self, at: Instant) {
-        self.pace.count(at);
+        self.fps_history.count(at);
         let slot = self.next;
         self.times[slot] = Some(at);
         self.next = (slot + 1) % REMEMBERED_ARRIVALS;
@@ -33,7 +33,7 @@ impl Arrivals {
 
     /// Returns the frames per second of each interval of the last minutes, oldest first.
     pub(super) fn rates(&mut self, now: Instant) -> Vec<f64> {
-        self.pace.rates(now)
+        self.fps_history.fps(now)
     }
 
     /// Returns the frames per second over the last few seconds before `now`.

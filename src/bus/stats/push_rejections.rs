@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The reason for which a push was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PushRefusal {
+pub enum PushRejection {
     /// It has no token, or a wrong one.
     NotAllowed,
     /// The stream takes none, is paused, or has another publisher now.
@@ -19,7 +19,7 @@ pub enum PushRefusal {
     Busy,
 }
 
-impl PushRefusal {
+impl PushRejection {
     /// Every reason, in the order of the counters.
     pub const ALL: [Self; 6] =
         [Self::NotAllowed, Self::Conflict, Self::TooLarge, Self::Unreadable, Self::Broken, Self::Busy];
@@ -39,16 +39,16 @@ impl PushRefusal {
 
 /// The number of rejections for each reason.
 #[derive(Debug, Default)]
-pub struct PushRefusals([AtomicU64; PushRefusal::ALL.len()]);
+pub struct PushRejections([AtomicU64; PushRejection::ALL.len()]);
 
-impl PushRefusals {
+impl PushRejections {
     /// Counts a refused push.
-    pub fn count(&self, why: PushRefusal) {
+    pub fn count(&self, why: PushRejection) {
         self.0[why as usize].fetch_add(1, Relaxed);
     }
 
     /// Returns the count of each reason.
-    pub fn all(&self) -> impl Iterator<Item = (PushRefusal, u64)> {
-        PushRefusal::ALL.into_iter().map(|why| (why, self.0[why as usize].load(Relaxed)))
+    pub fn all(&self) -> impl Iterator<Item = (PushRejection, u64)> {
+        PushRejection::ALL.into_iter().map(|why| (why, self.0[why as usize].load(Relaxed)))
     }
 }

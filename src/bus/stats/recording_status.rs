@@ -4,7 +4,7 @@ use std::{sync::Mutex, time::SystemTime};
 
 /// The state of the recorder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SavingState {
+pub enum RecordingState {
     /// Nothing to write has come yet.
     Waiting,
     /// The last frame was written.
@@ -15,7 +15,7 @@ pub enum SavingState {
     Full,
 }
 
-impl SavingState {
+impl RecordingState {
     /// Returns the name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -29,9 +29,9 @@ impl SavingState {
 
 /// The state of the recorder, with its time and reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Saving {
+pub struct RecordingStatus {
     /// The state.
-    pub state: SavingState,
+    pub state: RecordingState,
     /// Time at which the state began.
     pub since: SystemTime,
     /// Reason for which nothing is written.
@@ -40,24 +40,24 @@ pub struct Saving {
 
 /// The state that the recorder writes and others read.
 #[derive(Debug, Default)]
-pub(crate) struct SavingNote(Mutex<Option<Saving>>);
+pub(crate) struct RecordingStatusCell(Mutex<Option<RecordingStatus>>);
 
-impl SavingNote {
+impl RecordingStatusCell {
     /// Sets the state and returns whether it changed.
-    pub(crate) fn write(&self, state: SavingState, reason: Option<String>) -> bool {
+    pub(crate) fn set(&self, state: RecordingState, reason: Option<String>) -> bool {
         let mut note = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let before = note.as_ref().filter(|before| before.state == state);
         let changed = before.is_none();
         let since = before.map_or_else(SystemTime::now, |before| before.since);
-        *note = Some(Saving { state, since, reason });
+        *note = Some(RecordingStatus { state, since, reason });
         changed
     }
 
-    pub(crate) fn forget(&self) {
+    pub(crate) fn clear(&self) {
         *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
     }
 
-    pub(crate) fn read(&self) -> Option<Saving> {
+    pub(crate) fn get(&self) -> Option<RecordingStatus> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 }
@@ -68,21 +68,22 @@ mod tests {
 
     #[test]
     fn a_state_keeps_its_beginning_and_the_last_reason() {
-        let note = SavingNote::default();
-        assert_eq!(note.read(), None);
-        assert!(note.write(SavingState::Failing, Some("no space".to_owned())));
-        let first = note.read().unwrap();
-        assert!(!note.write(SavingState::Failing, Some("read-only".to_owned())), "the same state");
-        let second = note.read().unwrap();
+        let note = RecordingStatusCell::default();
+        assert_eq!(note.get(), None);
+        assert!(note.set(RecordingState::Failing, Some("no space".to_owned())));
+        let first = note.get().unwrap();
+        assert!(!note.set(RecordingState::Failing, Some("read-only".to_owned())), "the same state");
+        let second = note.get().unwrap();
         assert_eq!((second.since, second.reason.as_deref()), (first.since, Some("read-only")));
-        assert!(note.write(SavingState::Saving, None));
+        assert!(note.set(RecordingState::Saving, None));
         assert_eq!(
-            note.read().map(|saving| (saving.state, saving.reason)),
-            Some((SavingState::Saving, None))
+            note.get().map(|saving| (saving.state, saving.reason)),
+            Some((RecordingState::Saving, None))
         );
-        note.forget();
-        assert_eq!(note.read(), None);
-        let states = [SavingState::Waiting, SavingState::Saving, SavingState::Failing, SavingState::Full];
-        assert_eq!(states.map(SavingState::as_str), ["waiting", "saving", "failing", "full"]);
+        note.clear();
+        assert_eq!(note.get(), None);
+        let states =
+            [RecordingState::Waiting, RecordingState::Saving, RecordingState::Failing, RecordingState::Full];
+        assert_eq!(states.map(RecordingState::as_str), ["waiting", "saving", "failing", "full"]);
     }
 }

@@ -9,13 +9,13 @@ use std::{
 };
 
 use super::{
-    abr_levels::Adaptive,
+    abr_levels::AbrLevels,
     arrivals::Arrivals,
     drop_reason::DropReason,
-    histogram::Timing,
+    histogram::Histogram,
     processing::Processing,
-    push_rejections::PushRefusals,
-    recording_status::{Saving, SavingNote, SavingState},
+    push_rejections::PushRejections,
+    recording_status::{RecordingState, RecordingStatus, RecordingStatusCell},
     totals::Totals,
 };
 use crate::{
@@ -33,19 +33,19 @@ pub struct StreamStats {
     skipped: AtomicU64,
     reconnects: AtomicU64,
     switches: AtomicU64,
-    saved: AtomicU64,
-    save_failures: AtomicU64,
-    saving: SavingNote,
+    recorded: AtomicU64,
+    recording_failures: AtomicU64,
+    recording_status: RecordingStatusCell,
     viewers: Headcount,
     joined: AtomicU64,
     replaying: AtomicUsize,
-    adaptive: Adaptive,
+    abr_levels: AbrLevels,
     dropped: [AtomicU64; DropReason::ALL.len()],
     processed: [AtomicU64; Processing::ALL.len()],
     discarded: [AtomicU64; Discard::ALL.len()],
     quirks: Vec<AtomicU64>,
-    pushes_refused: PushRefusals,
-    encoding: Timing,
+    push_rejections: PushRejections,
+    encode_times: Histogram,
     ended_renditions: Mutex<Totals>,
     arrivals: Mutex<Arrivals>,
 }
@@ -60,19 +60,19 @@ impl Default for StreamStats {
             skipped: AtomicU64::default(),
             reconnects: AtomicU64::default(),
             switches: AtomicU64::default(),
-            saved: AtomicU64::default(),
-            save_failures: AtomicU64::default(),
-            saving: SavingNote::default(),
+            recorded: AtomicU64::default(),
+            recording_failures: AtomicU64::default(),
+            recording_status: RecordingStatusCell::default(),
             viewers: Headcount::default(),
             joined: AtomicU64::default(),
             replaying: AtomicUsize::default(),
-            adaptive: Adaptive::default(),
+            abr_levels: AbrLevels::default(),
             dropped: Default::default(),
             processed: Default::default(),
             discarded: Default::default(),
             quirks: Quirk::ALL.iter().map(|_| AtomicU64::default()).collect(),
-            pushes_refused: PushRefusals::default(),
-            encoding: Timing::default(),
+            push_rejections: PushRejections::default(),
+            encode_times: Histogram::default(),
             ended_renditions: Mutex::default(),
             arrivals: Mutex::new(Arrivals::new(Instant::now())),
         }
@@ -90,7 +90,7 @@ impl StreamStats {
 
     /// Returns the frames per second of each [`PACE_STEP`](crate::bus::PACE_STEP) of the last minutes, oldest
     /// first.
-    pub fn rates(&self, now: Instant) -> Vec<f64> {
+    pub fn fps_history(&self, now: Instant) -> Vec<f64> {
         self.arrivals().rates(now)
     }
 
@@ -132,23 +132,23 @@ impl StreamStats {
     }
 
     /// Counts a frame that was written to disk.
-    pub fn count_saved(&self) {
-        self.saved.fetch_add(1, Relaxed);
+    pub fn count_recorded(&self) {
+        self.recorded.fetch_add(1, Relaxed);
     }
 
     /// Counts a frame that could not be written to disk.
-    pub fn count_save_failure(&self) {
-        self.save_failures.fetch_add(1, Relaxed);
+    pub fn count_recording_failure(&self) {
+        self.recording_failures.fetch_add(1, Relaxed);
     }
 
     /// Sets the state of the writing to disk, and the reason if it fails. Returns whether the state changed.
-    pub fn note_saving(&self, state: SavingState, reason: Option<String>) -> bool {
-        self.saving.write(state, reason)
+    pub fn set_recording_status(&self, state: RecordingState, reason: Option<String>) -> bool {
+        self.recording_status.set(state, reason)
     }
 
     /// Clears the state of the writing to disk, which has ended.
-    pub fn forget_saving(&self) {
-        self.saving.forget();
+    pub fn clear_recording_status(&self) {
+        self.recording_status.clear();
     }
 
     /// Counts a viewer that begins a replay; the caller must call [`StreamStats::replay_ended`] once.
@@ -213,18 +213,18 @@ impl StreamStats {
     }
 
     /// Returns the number of frames that were written to disk.
-    pub fn saved(&self) -> u64 {
-        self.saved.load(Relaxed)
+    pub fn recorded(&self) -> u64 {
+        self.recorded.load(Relaxed)
     }
 
     /// Returns the number of frames that could not be written to disk.
-    pub fn save_failures(&self) -> u64 {
-        self.save_failures.load(Relaxed)
+    pub fn recording_failures(&self) -> u64 {
+        self.recording_failures.load(Relaxed)
     }
 
     /// Returns the state of the writing to disk; none if nothing is to be written.
-    pub fn saving(&self) -> Option<Saving> {
-        self.saving.read()
+    pub fn recording_status(&self) -> Option<RecordingStatus> {
+        self.recording_status.get()
     }
 
     /// Returns the current number of viewers, including those of replays.
@@ -244,13 +244,13 @@ impl StreamStats {
     }
 
     /// Returns the number of viewers of the live stream, to which the fan-out shows each frame.
-    pub fn watching(&self) -> usize {
+    pub fn live_viewers(&self) -> usize {
         self.viewers().saturating_sub(self.replaying())
     }
 
     /// Returns the counters of the adaptive viewers.
-    pub fn adaptive(&self) -> &Adaptive {
-        &self.adaptive
+    pub fn abr_levels(&self) -> &AbrLevels {
+        &self.abr_levels
     }
 
     /// Returns the number of frames not shown, by reason.
@@ -271,13 +271,13 @@ impl StreamStats {
     }
 
     /// Returns the counters of refused pushes.
-    pub fn pushes_refused(&self) -> &PushRefusals {
-        &self.pushes_refused
+    pub fn push_rejections(&self) -> &PushRejections {
+        &self.push_rejections
     }
 
     /// Returns the time that it took to encode frames anew.
-    pub fn encoding(&self) -> &Timing {
-        &self.encoding
+    pub fn encode_times(&self) -> &Histogram {
+        &self.encode_times
     }
 
     /// Returns the totals of frames sent, dropped and made so far.
@@ -288,7 +288,7 @@ impl StreamStats {
             skipped: self.skipped(),
             dropped: std::array::from_fn(|reason| self.dropped[reason].load(Relaxed)),
             processed: std::array::from_fn(|processing| self.processed[processing].load(Relaxed)),
-            encoding: self.encoding.read(),
+            encode_times: self.encode_times.snapshot(),
         }
     }
 
@@ -317,7 +317,7 @@ mod tests {
     use std::{collections::BTreeMap, time::Duration};
 
     use super::*;
-    use crate::bus::stats::push_rejections::PushRefusal;
+    use crate::bus::stats::push_rejections::PushRejection;
 
     /// Returns all counters that are not zero, by name.
     fn counted(stats: &StreamStats) -> BTreeMap<String, u64> {
@@ -329,19 +329,19 @@ mod tests {
             ("skipped", stats.skipped()),
             ("reconnects", stats.reconnects()),
             ("switches", stats.switches()),
-            ("saved", stats.saved()),
-            ("save failures", stats.save_failures()),
+            ("saved", stats.recorded()),
+            ("save failures", stats.recording_failures()),
             ("viewers", stats.viewers() as u64),
             ("joined", stats.joined()),
             ("replaying", stats.replaying() as u64),
-            ("watching", stats.watching() as u64),
+            ("watching", stats.live_viewers() as u64),
         ];
         let dropped = stats.dropped().map(|(why, count)| (format!("dropped {}", why.as_str()), count));
         let made = stats.processed().map(|(processing, count)| (processing.as_str().to_owned(), count));
         let discarded = stats.discarded().map(|(why, count)| (format!("discarded {}", why.as_str()), count));
         let quirks = stats.quirks().map(|(quirk, count)| (quirk.as_str().to_owned(), count));
         let refused =
-            stats.pushes_refused().all().map(|(why, count)| (format!("push {}", why.as_str()), count));
+            stats.push_rejections().all().map(|(why, count)| (format!("push {}", why.as_str()), count));
         let numbers = numbers.map(|(name, count)| (name.to_owned(), count)).into_iter();
         let reasons = dropped.chain(made).chain(discarded).chain(quirks).chain(refused);
         numbers.chain(reasons).filter(|(_, count)| *count > 0).collect()
@@ -360,11 +360,11 @@ mod tests {
             (&|stats| stats.count_drop(DropReason::Busy), &[("dropped busy", 1)]),
             (&|stats| stats.count_discard(Discard::NotJpeg, 5), &[("discarded not_jpeg", 5)]),
             (&|stats| stats.count_quirk(Quirk::NoBoundary, 4), &[("no-boundary", 4)]),
-            (&|stats| stats.pushes_refused().count(PushRefusal::Busy), &[("push busy", 1)]),
+            (&|stats| stats.push_rejections().count(PushRejection::Busy), &[("push busy", 1)]),
             (&StreamStats::count_reconnect, &[("reconnects", 1)]),
             (&StreamStats::count_switch, &[("switches", 1)]),
-            (&StreamStats::count_saved, &[("saved", 1)]),
-            (&StreamStats::count_save_failure, &[("save failures", 1)]),
+            (&StreamStats::count_recorded, &[("saved", 1)]),
+            (&StreamStats::count_recording_failure, &[("save failures", 1)]),
             (&join, &[("viewers", 1), ("joined", 1), ("watching", 1)]),
             (
                 &|stats| {
@@ -396,11 +396,11 @@ mod tests {
     #[test]
     fn the_way_to_disk_has_a_state_until_it_is_forgotten() {
         let stats = StreamStats::default();
-        assert!(stats.note_saving(SavingState::Full, None));
-        assert!(!stats.note_saving(SavingState::Full, None), "the same as before");
-        assert_eq!(stats.saving().unwrap().state, SavingState::Full);
-        stats.forget_saving();
-        assert_eq!(stats.saving(), None);
+        assert!(stats.set_recording_status(RecordingState::Full, None));
+        assert!(!stats.set_recording_status(RecordingState::Full, None), "the same as before");
+        assert_eq!(stats.recording_status().unwrap().state, RecordingState::Full);
+        stats.clear_recording_status();
+        assert_eq!(stats.recording_status(), None);
     }
 
     #[test]
@@ -429,7 +429,7 @@ mod tests {
         let stats = StreamStats::default();
         (0..1000).for_each(|n| stats.count_frame_in(10, at(10 * n), Processing::Passed));
         assert!((stats.fps(at(9990)) - 100.0).abs() < 1e-9, "the arrivals that are remembered are enough");
-        assert_eq!(stats.rates(at(10_000))[1..4], [100.0; 3]);
+        assert_eq!(stats.fps_history(at(10_000))[1..4], [100.0; 3]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::ops::AddAssign;
 
-use super::{drop_reason::DropReason, histogram::Timed, processing::Processing};
+use super::{drop_reason::DropReason, histogram::HistogramSnapshot, processing::Processing};
 
 /// The counters of a stream, or the sum of several streams.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Totals {
     pub(crate) dropped: [u64; DropReason::ALL.len()],
     pub(crate) processed: [u64; Processing::ALL.len()],
     /// Time that it took to encode frames anew.
-    pub encoding: Timed,
+    pub encode_times: HistogramSnapshot,
 }
 
 impl Totals {
@@ -43,7 +43,7 @@ impl AddAssign<&Totals> for Totals {
         for (count, more) in self.processed.iter_mut().zip(other.processed) {
             *count += more;
         }
-        self.encoding += &other.encoding;
+        self.encode_times += &other.encode_times;
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
             ended.count_frame_in(9, Instant::now(), Processing::Encoded);
             ended.count_frame_out(20, 7);
             ended.count_drop(DropReason::Invalid);
-            ended.encoding().count(Duration::from_millis(4));
+            ended.encode_times().record(Duration::from_millis(4));
         }
         let stream = StreamStats::default();
         stream.count_ended_rendition(&ended.totals());
@@ -70,6 +70,6 @@ mod tests {
         assert_eq!((sum.frames_out, sum.bytes_out, sum.skipped), (6, 120, 42));
         assert_eq!(sum.dropped().find(|(_, count)| *count > 0), Some((DropReason::Invalid, 6)));
         assert_eq!(sum.processed().find(|(_, count)| *count > 0), Some((Processing::Encoded, 6)));
-        assert_eq!((sum.encoding.count(), sum.encoding.seconds()), (6, 0.024));
+        assert_eq!((sum.encode_times.count(), sum.encode_times.sum_seconds()), (6, 0.024));
     }
 }

@@ -13,7 +13,7 @@ use super::{
     queue::{Bounds, JobKind, LaneId, Origin},
     workers::Shared,
 };
-use crate::{bus::Timed, media::stream_name::StreamName};
+use crate::{bus::HistogramSnapshot, media::stream_name::StreamName};
 
 /// Maximum number of queued jobs for each worker, of all streams together: at about 10 ms for drawing and
 /// encoding, the last in the queue still has its frame within a frame's time at 25 frames a second. One job
@@ -46,7 +46,7 @@ pub struct Load {
     /// Jobs refused so far because the queue was full.
     pub refused: u64,
     /// Duration of jobs and turns.
-    pub timing: Timed,
+    pub timing: HistogramSnapshot,
 }
 
 /// The jobs of one stream.
@@ -161,7 +161,7 @@ impl Pool {
             lanes: state.queue.lanes(),
             max_jobs: state.queue.max_jobs(),
             refused: shared.refused.load(Relaxed),
-            timing: shared.timing.read(),
+            timing: shared.timing.snapshot(),
         }
     }
 

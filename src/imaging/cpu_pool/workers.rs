@@ -17,7 +17,7 @@ use super::{
     queue::{Bounds, Full, JobKind, LaneId, Next, Origin, Queue, Running, Shares},
 };
 use crate::{
-    bus::Timing,
+    bus::Histogram,
     limits::{BudgetError, BytePermit, Waiter},
 };
 
@@ -30,7 +30,7 @@ pub(super) struct Shared {
     more: Condvar,
     pub(super) at_work: AtomicUsize,
     pub(super) refused: AtomicU64,
-    pub(super) timing: Timing,
+    pub(super) timing: Histogram,
     pub(super) memory: Arc<PictureMemory>,
 }
 
@@ -56,7 +56,7 @@ impl Shared {
             more: Condvar::new(),
             at_work: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
-            timing: Timing::default(),
+            timing: Histogram::default(),
             memory,
         }
     }
@@ -120,7 +120,7 @@ impl Shared {
             let begun = Instant::now();
             // Jobs and lanes mind their panics; the worker must live on all the same.
             let _ = catch_unwind(AssertUnwindSafe(|| work(memory)));
-            self.timing.count(begun.elapsed());
+            self.timing.record(begun.elapsed());
             self.at_work.fetch_sub(1, Relaxed);
             self.state().queue.done(running, Instant::now());
             // One that could not be begun for this one may wait.

@@ -112,7 +112,7 @@ impl Inner {
         let begun = Instant::now();
         let result = guarded(|| self.pipeline.rework(frame));
         if result.as_ref().is_ok_and(|reworked| reworked.processing == Processing::Encoded) {
-            bus.stats().encoding().count(begun.elapsed());
+            bus.stats().encode_times().record(begun.elapsed());
         }
         // Held while it is shown: `forget` then is before or after, never between.
         let now = self.life();
@@ -274,7 +274,7 @@ mod tests {
         let bus = scarce.finish().await;
         let shown = bus.newest().unwrap();
         assert_eq!(shown.frame.arrived(), frames[2].arrived(), "the newest");
-        assert_eq!((shown.seq, busy(&bus), bus.stats().encoding().read().count()), (1, 2, 1));
+        assert_eq!((shown.seq, busy(&bus), bus.stats().encode_times().snapshot().count()), (1, 2, 1));
     }
 
     #[tokio::test]
@@ -284,7 +284,7 @@ mod tests {
         scarce.stage.discard_pending();
         let bus = scarce.finish().await;
         assert!(bus.newest().is_none());
-        assert_eq!((bus.stats().encoding().read().count(), busy(&bus)), (0, 0));
+        assert_eq!((bus.stats().encode_times().snapshot().count(), busy(&bus)), (0, 0));
     }
 
     /// Steps, decoders and encoders are all called from here; those of renditions too, which are streams.

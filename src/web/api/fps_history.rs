@@ -47,7 +47,8 @@ pub(in crate::web) async fn of_stream(
 
 fn answer(streams: impl Iterator<Item = StreamHandle>) -> HttpResponse {
     let now = Instant::now();
-    let rates = |stream: &StreamHandle| stream.bus().stats().rates(now).into_iter().map(rounded).collect();
+    let rates =
+        |stream: &StreamHandle| stream.bus().stats().fps_history(now).into_iter().map(rounded).collect();
     let report = Report {
         time: unix_seconds(SystemTime::now()),
         step_s: PACE_STEP.as_secs_f64(),

@@ -3,25 +3,25 @@
 
 use actix_web::http::StatusCode;
 
-use crate::{bus::PushRefusal, web::state::Streams};
+use crate::{bus::PushRejection, web::state::Streams};
 
 /// A push to the stream of this name was refused.
 pub(in crate::web) fn count(streams: &Streams, name: &str, status: StatusCode) {
     let stream = name.parse().ok().and_then(|name| streams.registry.get(&name));
     if let (Some(stream), Some(why)) = (stream, reason(status)) {
-        stream.bus().stats().pushes_refused().count(why);
+        stream.bus().stats().push_rejections().count(why);
     }
 }
 
 /// Returns the reason that a status stands for; none if the stream does not exist.
-fn reason(status: StatusCode) -> Option<PushRefusal> {
+fn reason(status: StatusCode) -> Option<PushRejection> {
     Some(match status {
         StatusCode::NOT_FOUND => return None,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => PushRefusal::NotAllowed,
-        StatusCode::CONFLICT => PushRefusal::Conflict,
-        StatusCode::PAYLOAD_TOO_LARGE => PushRefusal::TooLarge,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_REQUEST => PushRefusal::Broken,
-        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => PushRefusal::Busy,
-        _ => PushRefusal::Unreadable,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => PushRejection::NotAllowed,
+        StatusCode::CONFLICT => PushRejection::Conflict,
+        StatusCode::PAYLOAD_TOO_LARGE => PushRejection::TooLarge,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_REQUEST => PushRejection::Broken,
+        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => PushRejection::Busy,
+        _ => PushRejection::Unreadable,
     })
 }

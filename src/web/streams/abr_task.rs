@@ -19,7 +19,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tracing::debug;
 
 use crate::{
-    bus::AdaptiveViewer,
+    bus::AbrLevelGuard,
     media::frame::FrameKind,
     registry::{Held, RenditionError, Variant},
     stream::StreamHandle,
@@ -43,7 +43,7 @@ pub(in crate::web) struct Adapting {
     shown: StreamHandle,
     taken: Taken,
     ladder: Ladder,
-    counted: AdaptiveViewer,
+    counted: AbrLevelGuard,
     ticks: Interval,
     going: Option<Going>,
     /// The size of the frames of the first step.
@@ -63,7 +63,7 @@ impl Adapting {
     ) -> Self {
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let counted = AdaptiveViewer::new(stream.bus().clone());
+        let counted = AbrLevelGuard::new(stream.bus().clone());
         let ladder = Ladder::new(Instant::now());
         Self { state, stream, base, shown, taken, ladder, counted, ticks, going: None, size: None }
     }

@@ -10,7 +10,7 @@ use prometheus::{
     proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
 };
 
-use crate::bus::Timed;
+use crate::bus::HistogramSnapshot;
 
 /// A metric: what it is called, and what it means. Its samples say which kind it is.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Scrape {
     }
 
     /// Adds a histogram of durations.
-    pub(super) fn timing(&mut self, meaning: &Meaning, labels: Labels<'_>, timed: &Timed) {
+    pub(super) fn timing(&mut self, meaning: &Meaning, labels: Labels<'_>, timed: &HistogramSnapshot) {
         let bucket = |(bound, count)| {
             let mut bucket = Bucket::default();
             bucket.set_upper_bound(bound);
@@ -59,9 +59,9 @@ impl Scrape {
             bucket
         };
         let mut histogram = Histogram::default();
-        histogram.set_bucket(timed.up_to().map(bucket).collect());
+        histogram.set_bucket(timed.cumulative().map(bucket).collect());
         histogram.set_sample_count(timed.count());
-        histogram.set_sample_sum(timed.seconds());
+        histogram.set_sample_sum(timed.sum_seconds());
         let mut metric = labelled(labels);
         metric.set_histogram(histogram);
         self.add(meaning, MetricType::HISTOGRAM, metric);
@@ -107,7 +107,7 @@ pub(super) fn unix(time: SystemTime) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::Timing;
+    use crate::bus::Histogram;
 
     #[test]
     fn samples_stand_beneath_their_metric_and_labels_are_escaped() {
@@ -126,10 +126,10 @@ mod tests {
 
     #[test]
     fn a_histogram_has_its_bounds_its_sum_and_its_count() {
-        let timing = Timing::default();
-        timing.count(std::time::Duration::from_millis(3));
+        let timing = Histogram::default();
+        timing.record(std::time::Duration::from_millis(3));
         let mut scrape = Scrape::default();
-        scrape.timing(&metric("a_seconds", "How long."), &[("x", "y")], &timing.read());
+        scrape.timing(&metric("a_seconds", "How long."), &[("x", "y")], &timing.snapshot());
         let text = String::from_utf8(scrape.text()).unwrap();
         for line in [
             "a_seconds_bucket{x=\"y\",le=\"0.002\"} 0",

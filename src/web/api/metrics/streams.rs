@@ -125,13 +125,15 @@ fn counters(stream: &StreamHandle, scrape: &mut Scrape) {
         (JOINED, stats.joined()),
         (RECONNECTS, stats.reconnects()),
         (SWITCHES, stats.switches()),
-        (SAVED, stats.saved()),
-        (SAVE_FAILURES, stats.save_failures()),
+        (SAVED, stats.recorded()),
+        (SAVE_FAILURES, stats.recording_failures()),
     ];
     for (meaning, count) in counts {
         scrape.counter(&meaning, labels, count as f64);
     }
-    for (direction, count) in [("down", stats.adaptive().moved_down()), ("up", stats.adaptive().moved_up())] {
+    for (direction, count) in
+        [("down", stats.abr_levels().moved_down()), ("up", stats.abr_levels().moved_up())]
+    {
         scrape.counter(&ADAPTED, &[("stream", name), ("direction", direction)], count as f64);
     }
     for (why, count) in stats.discarded() {
@@ -140,7 +142,7 @@ fn counters(stream: &StreamHandle, scrape: &mut Scrape) {
     for (quirk, count) in stats.quirks() {
         scrape.counter(&QUIRKS, &[("stream", name), ("quirk", quirk.as_str())], count as f64);
     }
-    for (why, count) in stats.pushes_refused().all() {
+    for (why, count) in stats.push_rejections().all() {
         scrape.counter(&REFUSED_PUSHES, &[("stream", name), ("reason", why.as_str())], count as f64);
     }
 }
@@ -158,8 +160,8 @@ fn totals(name: &str, of: &str, totals: &Totals, encodes: bool, scrape: &mut Scr
     for (way, count) in totals.processed() {
         scrape.counter(&MADE, &[("stream", name), ("of", of), ("way", way.as_str())], count as f64);
     }
-    if encodes || totals.encoding.count() > 0 {
-        scrape.timing(&ENCODING, labels, &totals.encoding);
+    if encodes || totals.encode_times.count() > 0 {
+        scrape.timing(&ENCODING, labels, &totals.encode_times);
     }
 }
 

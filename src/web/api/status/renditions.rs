@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::frame_size::FrameSize;
 use crate::{
-    bus::{Adaptive, DropReason, STEPS},
+    bus::{AbrLevels, DropReason, STEPS},
     registry::{Rendition, Renditions},
     web::response::numbers::rounded,
 };
@@ -23,7 +23,7 @@ pub(super) struct AdaptiveReport {
 }
 
 impl AdaptiveReport {
-    pub(super) fn of(adaptive: &Adaptive) -> Self {
+    pub(super) fn of(adaptive: &AbrLevels) -> Self {
         let (moved_down, moved_up) = (adaptive.moved_down(), adaptive.moved_up());
         Self { viewers: adaptive.viewers(), moved_down, moved_up }
     }

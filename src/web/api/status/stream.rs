@@ -148,9 +148,9 @@ impl StreamReport {
             source_id: stream.source_id(),
             switches: stats.switches(),
             sources: choice.map(|choice| source_reports(stream, &choice, caller, now)),
-            saved: stats.saved(),
-            save_failures: stats.save_failures(),
-            saving: stats.saving().map(|saving| SavingReport {
+            saved: stats.recorded(),
+            save_failures: stats.recording_failures(),
+            saving: stats.recording_status().map(|saving| SavingReport {
                 state: saving.state.as_str(),
                 since: unix_seconds(saving.since),
                 reason: saving.reason,
@@ -160,7 +160,7 @@ impl StreamReport {
                 let span_s = rounded(kept.span.as_secs_f64());
                 ReplayReport { span_s, frames: kept.frames, bytes: kept.bytes, viewers: stats.replaying() }
             }),
-            adaptive: AdaptiveReport::of(stats.adaptive()),
+            adaptive: AdaptiveReport::of(stats.abr_levels()),
             renditions: state.streams.renditions.of(stream).iter().map(RenditionReport::of).collect(),
         }
     }
