@@ -3,4 +3,4 @@
 #[path = "../../src/limits/bounded_counter.rs"]
 pub mod bounded_counter;
 
-pub(crate) use bounded_counter::Headcount;
+pub(crate) use bounded_counter::BoundedCounter;

@@ -1,7 +1,7 @@
 //! The items of the rest of the crate that the modelled files name, as far as they use them. None of it is
 //! shared between threads.
 
-use crate::{limits::Headcount, platform::sync::Arc};
+use crate::{limits::BoundedCounter, platform::sync::Arc};
 use std::{io, net::IpAddr, time::Instant};
 
 pub mod config {
@@ -134,7 +134,7 @@ pub mod observability {
 
 /// The counters of a stream: its viewers only.
 #[derive(Debug, Default)]
-pub struct StreamStats(Headcount);
+pub struct StreamStats(BoundedCounter);
 
 impl StreamStats {
     pub fn count_frame_in<W>(&self, _: usize, _: Instant, _: W) {}
@@ -148,15 +148,15 @@ impl StreamStats {
     pub fn clear_recording_status(&self) {}
 
     pub fn viewer_joined(&self, most: usize) -> Result<(), usize> {
-        self.0.join(most)
+        self.0.try_increment(most)
     }
 
     pub fn viewer_left(&self) {
-        self.0.leave();
+        self.0.decrement();
     }
 
     pub fn viewers(&self) -> usize {
-        self.0.now()
+        self.0.count()
     }
 }
 

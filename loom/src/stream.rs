@@ -1,6 +1,6 @@
 //! The fan-out and the limits on viewers.
 
-#[path = "../../src/stream/capacity.rs"]
+#[path = "../../src/stream/viewer_limit.rs"]
 pub mod viewer_limit;
 #[path = "../../src/stream/fan_out.rs"]
 mod fan_out;

@@ -38,10 +38,10 @@ use crate::{
     imaging::{PictureMemory, cpu_pool::Pool},
     limits::{Budgets, memory_limit},
     registry::{Applied, Events, NotApplied, Pictures, Registry, Renditions},
-    stream::{Capacity, StreamHandle},
+    stream::{StreamHandle, ViewerLimit},
     web::{
-        Access, Connections, Documents, ListenError, Listeners, LiveSettings, Pages, Refusals, RequestRate,
-        Runtime, Seats, Settings, Streams, Tls, TlsError, UnsentAnswers, Uploads, WebServer, WebState,
+        Access, AddressLimit, Connections, Documents, ListenError, Listeners, LiveSettings, Pages, Refusals,
+        RequestRate, Runtime, Settings, Streams, Tls, TlsError, UnsentAnswers, Uploads, WebServer, WebState,
     },
     webhooks::Webhooks,
 };
@@ -117,21 +117,21 @@ impl Relay {
         );
         let starter = Arc::new(starter);
         let registry = Arc::new(Registry::default());
-        let capacity = Arc::new(Capacity::new(config.limits.max_viewers));
+        let capacity = Arc::new(ViewerLimit::new(config.limits.max_viewers));
         let settings = Arc::new(LiveSettings::new(Settings::of(&config)));
         let base_path = config.server.base_path.clone();
         let connections = Arc::new(Connections::new(&config));
         let requests = Arc::new(RequestRate::new(config.limits.max_requests_per_second));
         let refusals = Arc::new(Refusals::default());
         let uploads = Arc::new(Uploads::new(budgets.uploads.clone(), refusals.clone()));
-        let seats = Arc::new(Seats::new(config.limits.max_viewers_per_address));
+        let seats = Arc::new(AddressLimit::new(config.limits.max_viewers_per_address));
         let renditions = Arc::new(Renditions::new(config.limits.max_renditions));
         let auth = Arc::new(Auth::new(&config.auth));
         let webhooks = Arc::new(Webhooks::start(registry.clone(), events.clone(), Vec::new()));
         let parts = Parts {
             registry: registry.clone(),
             starter: starter.clone(),
-            capacity: capacity.clone(),
+            viewer_limit: capacity.clone(),
             settings: settings.clone(),
             auth: auth.clone(),
             renditions: renditions.clone(),
@@ -140,7 +140,7 @@ impl Relay {
             budgets: budgets.clone(),
             connections: connections.clone(),
             requests: requests.clone(),
-            seats: seats.clone(),
+            viewers_per_address: seats.clone(),
             tls: tls.clone(),
         };
         let live = Live::start(Current { config, text, added }, origin, parts).await?;
@@ -152,10 +152,10 @@ impl Relay {
             webhooks,
             renditions,
             pictures: Pictures::new(memory),
-            capacity,
+            viewer_limit: capacity,
             viewers: Arc::default(),
         };
-        let access = Access { auth, requests, seats, uploads, refusals };
+        let access = Access { auth, requests, viewers_per_address: seats, uploads, refusals };
         let runtime = Runtime {
             settings,
             base_path,

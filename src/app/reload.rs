@@ -34,8 +34,8 @@ use crate::{
         Start, StreamSettings,
     },
     source::Reason,
-    stream::{Capacity, StreamHandle},
-    web::{Connections, LiveSettings, RequestRate, Seats, Settings, Tls},
+    stream::{StreamHandle, ViewerLimit},
+    web::{AddressLimit, Connections, LiveSettings, RequestRate, Settings, Tls},
     webhooks::Webhooks,
 };
 
@@ -81,7 +81,7 @@ pub(super) struct Current {
 pub(super) struct Parts {
     pub(super) registry: Arc<Registry>,
     pub(super) starter: Arc<Starter>,
-    pub(super) capacity: Arc<Capacity>,
+    pub(super) viewer_limit: Arc<ViewerLimit>,
     pub(super) settings: Arc<LiveSettings>,
     pub(super) auth: Arc<Auth>,
     pub(super) renditions: Arc<Renditions>,
@@ -90,14 +90,14 @@ pub(super) struct Parts {
     pub(super) budgets: Arc<Budgets>,
     pub(super) connections: Arc<Connections>,
     pub(super) requests: Arc<RequestRate>,
-    pub(super) seats: Arc<Seats>,
+    pub(super) viewers_per_address: Arc<AddressLimit>,
     pub(super) tls: Option<Arc<Tls>>,
 }
 
 impl Parts {
     /// Applies the settings that take effect at once and touch no stream.
     fn take_over(&self, before: &Config, new: &Config) {
-        self.capacity.set_max_viewers(new.limits.max_viewers);
+        self.viewer_limit.set_max_viewers(new.limits.max_viewers);
         self.settings.set(Settings::of(new));
         self.auth.replace(&new.auth);
         self.webhooks.set(new.webhooks.clone());
@@ -106,7 +106,7 @@ impl Parts {
         self.budgets.resize(&new.limits, memory_limit());
         self.connections.set(new);
         self.requests.set(new.limits.max_requests_per_second);
-        self.seats.set_most(new.limits.max_viewers_per_address);
+        self.viewers_per_address.set_most(new.limits.max_viewers_per_address);
         if let (Some(tls), Some(files)) = (&self.tls, &new.server.tls)
             && before.server.tls.as_ref() != Some(files)
         {

@@ -6,8 +6,8 @@
 //! others do, both from the name's limit and from the limit of its own network; its own wrong passwords for
 //! this name still count.
 //!
-//! Memory is bounded whatever clients send: names are kept as hashes, and [`Brake`] describes which entries
-//! are evicted.
+//! Memory is bounded whatever clients send: names are kept as hashes, and [`RateLimiter`] describes which
+//! entries are evicted.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use std::{
 };
 
 use super::{identity::Fingerprint, token};
-use crate::limits::rate_limiter::Brake;
+use crate::limits::rate_limiter::RateLimiter;
 
 /// Burst of wrong credentials of all kinds from one network, and of wrong passwords for one name from one
 /// network: enough for typing errors, and for a page full of pictures with an old token.
@@ -51,9 +51,9 @@ type Name = Fingerprint;
 /// All limits on guessing.
 #[derive(Debug)]
 pub(super) struct Guesses {
-    networks: Brake<Network>,
-    pairs: Brake<(Name, Network)>,
-    names: Brake<Name>,
+    networks: RateLimiter<Network>,
+    pairs: RateLimiter<(Name, Network)>,
+    names: RateLimiter<Name>,
     /// Time of each name's last login from each network.
     good: Mutex<HashMap<(Name, Network), Instant>>,
 }
@@ -72,9 +72,9 @@ pub(super) struct Attempt {
 impl Guesses {
     pub(super) fn new() -> Self {
         Self {
-            networks: Brake::new(NETWORK_BURST, NETWORK_EVERY),
-            pairs: Brake::new(NETWORK_BURST, NETWORK_EVERY),
-            names: Brake::new(NAME_BURST, NAME_EVERY),
+            networks: RateLimiter::new(NETWORK_BURST, NETWORK_EVERY),
+            pairs: RateLimiter::new(NETWORK_BURST, NETWORK_EVERY),
+            names: RateLimiter::new(NAME_BURST, NAME_EVERY),
             good: Mutex::default(),
         }
     }
@@ -88,13 +88,13 @@ impl Guesses {
     /// # Errors
     /// The time to wait.
     pub(super) fn look(&self, network: Network, now: Instant) -> Result<(), Duration> {
-        self.networks.look(&network, now)
+        self.networks.check(&network, now)
     }
 
     /// Counts a wrong credential from this network.
     pub(super) fn count_wrong(&self, network: Network, now: Instant) {
         // Without a try left, it was refused before or came at the same time as the last one.
-        let _ = self.networks.take(&network, now);
+        let _ = self.networks.try_acquire(&network, now);
     }
 
     /// Returns whether `name` has logged in from this network recently.
@@ -110,25 +110,25 @@ impl Guesses {
     pub(super) fn attempt(&self, name: &str, network: Network, now: Instant) -> Result<Attempt, Duration> {
         let is_good = self.is_good(name, network, now);
         let attempt = Attempt { name: token::hash(name).0, network, is_good };
-        self.pairs.take(&(attempt.name, network), now)?;
+        self.pairs.try_acquire(&(attempt.name, network), now)?;
         if is_good {
             return Ok(attempt);
         }
-        let undo_pair = |_: &_| self.pairs.give_back(&(attempt.name, network), now);
-        self.names.take(&attempt.name, now).inspect_err(undo_pair)?;
+        let undo_pair = |_: &_| self.pairs.refund(&(attempt.name, network), now);
+        self.names.try_acquire(&attempt.name, now).inspect_err(undo_pair)?;
         self.networks
-            .take(&network, now)
-            .inspect_err(|_| self.names.give_back(&attempt.name, now))
+            .try_acquire(&network, now)
+            .inspect_err(|_| self.names.refund(&attempt.name, now))
             .inspect_err(undo_pair)?;
         Ok(attempt)
     }
 
     /// Gives back the tries of a password that was not checked.
     pub(super) fn refund(&self, attempt: &Attempt, now: Instant) {
-        self.pairs.give_back(&(attempt.name, attempt.network), now);
+        self.pairs.refund(&(attempt.name, attempt.network), now);
         if !attempt.is_good {
-            self.names.give_back(&attempt.name, now);
-            self.networks.give_back(&attempt.network, now);
+            self.names.refund(&attempt.name, now);
+            self.networks.refund(&attempt.network, now);
         }
     }
 

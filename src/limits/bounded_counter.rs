@@ -8,25 +8,25 @@ use crate::platform::sync::AtomicUsize;
 ///
 /// Nothing else is told by it, so that its orderings may be relaxed.
 #[derive(Debug, Default)]
-pub(crate) struct Headcount(AtomicUsize);
+pub(crate) struct BoundedCounter(AtomicUsize);
 
-impl Headcount {
-    /// Adds one if there are fewer than `most`; the caller must call [`Headcount::leave`] once.
+impl BoundedCounter {
+    /// Adds one if there are fewer than `most`; the caller must call [`BoundedCounter::decrement`] once.
     ///
     /// # Errors
     /// Returns the current count if it has reached `most`.
-    pub(crate) fn join(&self, most: usize) -> Result<(), usize> {
+    pub(crate) fn try_increment(&self, most: usize) -> Result<(), usize> {
         self.0.fetch_update(Relaxed, Relaxed, |now| (now < most).then_some(now + 1))?;
         Ok(())
     }
 
     /// Subtracts one.
-    pub(crate) fn leave(&self) {
+    pub(crate) fn decrement(&self) {
         self.0.fetch_sub(1, Relaxed);
     }
 
     /// Returns the current count.
-    pub(crate) fn now(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.load(Relaxed)
     }
 }
@@ -38,14 +38,14 @@ mod tests {
 
     #[test]
     fn as_many_join_as_are_allowed_and_no_more() {
-        let count = Headcount::default();
+        let count = BoundedCounter::default();
         assert_eq!(
-            [3, 3, 3, 3, 4, 2].map(|most| count.join(most)),
+            [3, 3, 3, 3, 4, 2].map(|most| count.try_increment(most)),
             [Ok(()), Ok(()), Ok(()), Err(3), Ok(()), Err(4)]
         );
-        count.leave();
-        count.leave();
-        assert_eq!((count.now(), count.join(3), count.now()), (2, Ok(()), 3));
-        assert_eq!(Headcount::default().join(0), Err(0));
+        count.decrement();
+        count.decrement();
+        assert_eq!((count.count(), count.try_increment(3), count.count()), (2, Ok(()), 3));
+        assert_eq!(BoundedCounter::default().try_increment(0), Err(0));
     }
 }

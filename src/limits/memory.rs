@@ -12,12 +12,12 @@ const NO_LIMIT: u64 = 1 << 60;
 /// is in `/proc/self/cgroup`, and the groups above it limit it as well.
 pub fn memory_limit() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    least_limit(&groups, |path| fs::read_to_string(Path::new("/sys/fs/cgroup").join(path)).ok())
+    lowest_limit(&groups, |path| fs::read_to_string(Path::new("/sys/fs/cgroup").join(path)).ok())
 }
 
 /// Returns the lowest limit of the groups in `groups` (the text of `/proc/self/cgroup`) and of all groups
 /// above them; `read` returns the files below `/sys/fs/cgroup`.
-fn least_limit(groups: &str, read: impl Fn(&str) -> Option<String>) -> Option<u64> {
+fn lowest_limit(groups: &str, read: impl Fn(&str) -> Option<String>) -> Option<u64> {
     let mut limits = Vec::new();
     for line in groups.lines() {
         let mut fields = line.splitn(3, ':').skip(1);
@@ -69,7 +69,7 @@ mod tests {
         for (groups, files, limit) in cases {
             let read =
                 |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned());
-            assert_eq!(least_limit(groups, read), limit, "{groups:?} {files:?}");
+            assert_eq!(lowest_limit(groups, read), limit, "{groups:?} {files:?}");
         }
     }
 }

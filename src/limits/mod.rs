@@ -28,7 +28,7 @@ const UNSENT_SIXTEENTHS: usize = 2;
 
 /// Divisor for the part of the picture memory that is kept between frames. It is a budget of its own, so that
 /// a picture never waits for memory that is not returned when other pictures are done.
-const KEPT_PICTURES_PART: usize = 4;
+const KEPT_PICTURES_DIVISOR: usize = 4;
 
 /// Budgets without a memory limit: a picture of 48 megapixels, 32 of the largest uploads, and as much for
 /// answers.
@@ -38,11 +38,11 @@ const UNSENT_BYTES: usize = 256 * MIB;
 
 /// Lower bound of an automatic budget, whatever the container's memory limit: less would refuse the pictures
 /// of ordinary cameras.
-const LEAST_BYTES: usize = 16 * MIB;
+const MIN_BYTES: usize = 16 * MIB;
 
 /// Lower bound of the automatic budget for pictures: three quarters of it, 18 MiB, are enough to decode, draw
 /// on and encode a picture of 1920x1080 pixels.
-const LEAST_DECODE_BYTES: usize = 24 * MIB;
+const MIN_DECODE_BYTES: usize = 24 * MIB;
 
 /// The budgets of the process.
 #[derive(Debug)]
@@ -82,13 +82,13 @@ fn capacities(limits: &Limits, memory: Option<u64>) -> [usize; 4] {
         memory.map_or(most, |memory| (memory / 16 * sixteenths).clamp(least, most))
     };
     let pictures =
-        limits.max_decode_bytes.unwrap_or_else(|| share(DECODE_SIXTEENTHS, LEAST_DECODE_BYTES, DECODE_BYTES));
-    let kept_pictures = pictures / KEPT_PICTURES_PART;
+        limits.max_decode_bytes.unwrap_or_else(|| share(DECODE_SIXTEENTHS, MIN_DECODE_BYTES, DECODE_BYTES));
+    let kept_pictures = pictures / KEPT_PICTURES_DIVISOR;
     [
         pictures - kept_pictures,
         kept_pictures,
-        limits.max_upload_bytes.unwrap_or_else(|| share(UPLOAD_SIXTEENTHS, LEAST_BYTES, UPLOAD_BYTES)),
-        limits.max_unsent_bytes.unwrap_or_else(|| share(UNSENT_SIXTEENTHS, LEAST_BYTES, UNSENT_BYTES)),
+        limits.max_upload_bytes.unwrap_or_else(|| share(UPLOAD_SIXTEENTHS, MIN_BYTES, UPLOAD_BYTES)),
+        limits.max_unsent_bytes.unwrap_or_else(|| share(UNSENT_SIXTEENTHS, MIN_BYTES, UNSENT_BYTES)),
     ]
 }
 

@@ -13,19 +13,19 @@ const MAX_BUCKETS: usize = 8192;
 
 /// A rate limiter with one bucket for each key. A full bucket takes no room.
 #[derive(Debug)]
-pub struct Brake<K> {
+pub struct RateLimiter<K> {
     /// Time at which each bucket will be full again.
     full_at: Mutex<HashMap<K, Instant>>,
     /// Interval at which a bucket gets another try.
-    every: Duration,
+    interval: Duration,
     /// Time in which an empty bucket fills.
-    whole: Duration,
+    refill_time: Duration,
 }
 
-impl<K: Hash + Eq + Clone> Brake<K> {
+impl<K: Hash + Eq + Clone> RateLimiter<K> {
     /// Creates a limiter whose buckets hold `burst` tries, and get another one each `every`.
     pub fn new(burst: u32, every: Duration) -> Self {
-        Self { full_at: Mutex::default(), every, whole: every * burst }
+        Self { full_at: Mutex::default(), interval: every, refill_time: every * burst }
     }
 
     fn buckets(&self) -> MutexGuard<'_, HashMap<K, Instant>> {
@@ -36,36 +36,36 @@ impl<K: Hash + Eq + Clone> Brake<K> {
     ///
     /// # Errors
     /// The time to wait.
-    pub fn look(&self, key: &K, now: Instant) -> Result<(), Duration> {
+    pub fn check(&self, key: &K, now: Instant) -> Result<(), Duration> {
         self.wait(self.buckets().get(key).copied(), now)
     }
 
     fn wait(&self, full_at: Option<Instant>, now: Instant) -> Result<(), Duration> {
         let missing = full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-        let after = missing + self.every;
-        if after <= self.whole { Ok(()) } else { Err(after - self.whole) }
+        let after = missing + self.interval;
+        if after <= self.refill_time { Ok(()) } else { Err(after - self.refill_time) }
     }
 
     /// Takes a try.
     ///
     /// # Errors
     /// The time to wait; none was taken then.
-    pub fn take(&self, key: &K, now: Instant) -> Result<(), Duration> {
+    pub fn try_acquire(&self, key: &K, now: Instant) -> Result<(), Duration> {
         let mut buckets = self.buckets();
         self.wait(buckets.get(key).copied(), now)?;
         if buckets.len() >= MAX_BUCKETS && !buckets.contains_key(key) {
-            make_room(&mut buckets, now);
+            evict(&mut buckets, now);
         }
         let full_at = buckets.entry(key.clone()).or_insert(now);
-        *full_at = now.max(*full_at) + self.every;
+        *full_at = now.max(*full_at) + self.interval;
         Ok(())
     }
 
     /// Returns a try to the bucket.
-    pub fn give_back(&self, key: &K, now: Instant) {
+    pub fn refund(&self, key: &K, now: Instant) {
         let mut buckets = self.buckets();
         if let Some(full_at) = buckets.get_mut(key) {
-            match full_at.checked_sub(self.every).filter(|at| *at > now) {
+            match full_at.checked_sub(self.interval).filter(|at| *at > now) {
                 Some(sooner) => *full_at = sooner,
                 None => _ = buckets.remove(key),
             }
@@ -74,7 +74,7 @@ impl<K: Hash + Eq + Clone> Brake<K> {
 }
 
 /// Removes the buckets that are full, and at least one in four.
-fn make_room<K: Hash + Eq + Clone>(buckets: &mut HashMap<K, Instant>, now: Instant) {
+fn evict<K: Hash + Eq + Clone>(buckets: &mut HashMap<K, Instant>, now: Instant) {
     buckets.retain(|_, full_at| *full_at > now);
     if buckets.len() > MAX_BUCKETS * 3 / 4 {
         let mut times: Vec<_> = buckets.values().copied().collect();
@@ -92,47 +92,50 @@ mod tests {
 
     #[test]
     fn a_bucket_empties_and_fills_again_and_is_one_callers_own() {
-        let brake = Brake::new(3, SECOND);
+        let brake = RateLimiter::new(3, SECOND);
         let now = Instant::now();
         for _ in 0..3 {
-            assert_eq!(brake.take(&1, now), Ok(()));
+            assert_eq!(brake.try_acquire(&1, now), Ok(()));
         }
-        assert_eq!(brake.take(&1, now), Err(SECOND));
-        assert_eq!(brake.look(&1, now), Err(SECOND));
-        assert_eq!(brake.take(&2, now), Ok(()), "another's is full");
-        assert_eq!(brake.take(&1, now + SECOND / 2), Err(SECOND / 2));
-        assert_eq!(brake.take(&1, now + SECOND), Ok(()));
-        assert_eq!(brake.take(&1, now + SECOND), Err(SECOND));
+        assert_eq!(brake.try_acquire(&1, now), Err(SECOND));
+        assert_eq!(brake.check(&1, now), Err(SECOND));
+        assert_eq!(brake.try_acquire(&2, now), Ok(()), "another's is full");
+        assert_eq!(brake.try_acquire(&1, now + SECOND / 2), Err(SECOND / 2));
+        assert_eq!(brake.try_acquire(&1, now + SECOND), Ok(()));
+        assert_eq!(brake.try_acquire(&1, now + SECOND), Err(SECOND));
         for _ in 0..3 {
-            assert_eq!(brake.take(&1, now + 100 * SECOND), Ok(()));
+            assert_eq!(brake.try_acquire(&1, now + 100 * SECOND), Ok(()));
         }
-        assert!(brake.take(&1, now + 100 * SECOND).is_err(), "it holds no more for having waited long");
+        assert!(
+            brake.try_acquire(&1, now + 100 * SECOND).is_err(),
+            "it holds no more for having waited long"
+        );
     }
 
     #[test]
     fn what_is_given_back_may_be_taken_again() {
-        let brake = Brake::new(1, SECOND);
+        let brake = RateLimiter::new(1, SECOND);
         let now = Instant::now();
         for _ in 0..5 {
-            assert_eq!(brake.take(&1, now), Ok(()));
-            assert!(brake.look(&1, now).is_err());
-            brake.give_back(&1, now);
+            assert_eq!(brake.try_acquire(&1, now), Ok(()));
+            assert!(brake.check(&1, now).is_err());
+            brake.refund(&1, now);
         }
         assert!(brake.buckets().is_empty());
     }
 
     #[test]
     fn the_number_of_buckets_is_bounded_and_the_emptiest_stay() {
-        let brake = Brake::new(10, SECOND);
+        let brake = RateLimiter::new(10, SECOND);
         let now = Instant::now();
         for _ in 0..10 {
-            brake.take(&usize::MAX, now).unwrap();
+            brake.try_acquire(&usize::MAX, now).unwrap();
         }
         for caller in 0..3 * MAX_BUCKETS {
-            brake.take(&caller, now).unwrap();
+            brake.try_acquire(&caller, now).unwrap();
         }
         assert!(brake.buckets().len() <= MAX_BUCKETS);
-        assert!(brake.look(&usize::MAX, now).is_err(), "many others do not help whoever guesses");
+        assert!(brake.check(&usize::MAX, now).is_err(), "many others do not help whoever guesses");
     }
 
     #[test]
@@ -140,29 +143,29 @@ mod tests {
         const QUARTER: usize = MAX_BUCKETS / 4;
         /// Returns a limiter with as many buckets as are kept, of which `full` are full again at the time
         /// that is returned.
-        fn filled(full: usize) -> (Brake<usize>, Instant) {
-            let (brake, start) = (Brake::new(10, SECOND), Instant::now());
+        fn filled(full: usize) -> (RateLimiter<usize>, Instant) {
+            let (brake, start) = (RateLimiter::new(10, SECOND), Instant::now());
             let nanos = Duration::from_nanos;
             for caller in 0..full {
-                brake.take(&caller, start).unwrap();
+                brake.try_acquire(&caller, start).unwrap();
             }
             for caller in full..MAX_BUCKETS {
-                brake.take(&caller, start + SECOND / 2 + nanos(caller as u64)).unwrap();
+                brake.try_acquire(&caller, start + SECOND / 2 + nanos(caller as u64)).unwrap();
             }
             assert_eq!(brake.buckets().len(), MAX_BUCKETS, "nobody is forgotten before");
-            brake.take(&0, start + SECOND).unwrap();
+            brake.try_acquire(&0, start + SECOND).unwrap();
             assert_eq!(brake.buckets().len(), MAX_BUCKETS, "one that has a bucket needs no other");
-            brake.give_back(&0, start + SECOND);
+            brake.refund(&0, start + SECOND);
             assert_eq!(brake.buckets().len(), MAX_BUCKETS - 1);
-            brake.take(&0, start).unwrap();
+            brake.try_acquire(&0, start).unwrap();
             (brake, start + SECOND)
         }
         let (brake, now) = filled(QUARTER);
-        brake.take(&MAX_BUCKETS, now).unwrap();
+        brake.try_acquire(&MAX_BUCKETS, now).unwrap();
         assert_eq!(brake.buckets().len(), MAX_BUCKETS - QUARTER + 1);
         assert!(!brake.buckets().contains_key(&(QUARTER - 1)));
         let (brake, now) = filled(1);
-        brake.take(&MAX_BUCKETS, now).unwrap();
+        brake.try_acquire(&MAX_BUCKETS, now).unwrap();
         assert_eq!(brake.buckets().len(), MAX_BUCKETS - QUARTER);
         let buckets = brake.buckets();
         assert!(!buckets.contains_key(&1) && buckets.contains_key(&(MAX_BUCKETS - 1)), "the emptiest stay");

@@ -13,13 +13,13 @@ use super::{
         StreamActor,
         messages::{Pause, Restart, Resume, Retire, Stop},
     },
-    capacity::{AtCapacity, Capacity, Seat},
     failover::priority::Sources,
     fan_out::run_fan_out,
     heartbeat,
     publisher::{Publishing, Taken, Turns},
     state::State,
     status::{Feeding, SourceId, Status},
+    viewer_limit::{AtCapacity, ViewerLimit, ViewerPermit},
 };
 use crate::{
     bus::{Bus, Ingest, ReplayBuffer},
@@ -243,11 +243,11 @@ impl StreamHandle {
     /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.
     pub fn join(
         &self,
-        capacity: &Arc<Capacity>,
+        capacity: &Arc<ViewerLimit>,
         max_viewers_per_stream: usize,
     ) -> Result<ViewerGuard, AtCapacity> {
-        let seat = capacity.seat(self.name(), self.bus(), max_viewers_per_stream)?;
-        Ok(ViewerGuard { demand: self.want(), rendition: None, _seat: seat })
+        let permit = capacity.acquire(self.name(), self.bus(), max_viewers_per_stream)?;
+        Ok(ViewerGuard { demand: self.want(), rendition: None, _permit: permit })
     }
 
     /// Joins as a viewer of the replay buffer, if there is room: the source need not run for that.
@@ -256,12 +256,12 @@ impl StreamHandle {
     /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.
     pub fn join_replay(
         &self,
-        capacity: &Arc<Capacity>,
+        capacity: &Arc<ViewerLimit>,
         max_viewers_per_stream: usize,
     ) -> Result<ReplayGuard, AtCapacity> {
-        let seat = capacity.seat(self.name(), self.bus(), max_viewers_per_stream)?;
+        let permit = capacity.acquire(self.name(), self.bus(), max_viewers_per_stream)?;
         self.bus().stats().replay_begun();
-        Ok(ReplayGuard { stream: self.clone(), _seat: seat })
+        Ok(ReplayGuard { stream: self.clone(), _permit: permit })
     }
 
     /// Returns the state that outlasts a run of the source: the points of a chart, a program that is still
@@ -328,7 +328,7 @@ impl Drop for DemandGuard {
 /// Counts a viewer and keeps the stream running until it is dropped.
 #[derive(Debug)]
 pub struct ViewerGuard {
-    _seat: Seat,
+    _permit: ViewerPermit,
     demand: DemandGuard,
     rendition: Option<RenditionViewer>,
 }
@@ -371,7 +371,7 @@ impl Drop for RenditionViewer {
 #[derive(Debug)]
 pub struct ReplayGuard {
     stream: StreamHandle,
-    _seat: Seat,
+    _permit: ViewerPermit,
 }
 
 impl ReplayGuard {

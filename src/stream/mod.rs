@@ -11,7 +11,7 @@ pub mod state;
 mod status;
 mod pump;
 mod actor;
-mod capacity;
+mod viewer_limit;
 mod publisher;
 mod send_method;
 mod fan_out;
@@ -19,7 +19,7 @@ mod heartbeat;
 mod handle;
 
 pub(crate) use backoff::exponential_delay;
-pub use capacity::{AtCapacity, Capacity};
 pub use handle::{DemandGuard, ReplayGuard, StreamHandle, ViewerGuard, WeakStream};
 pub use publisher::{Publishing, Taken};
 pub use status::{Feeding, Status};
+pub use viewer_limit::{AtCapacity, ViewerLimit};

@@ -86,7 +86,7 @@ mod tests {
         bus::{Bus, tests::tiny_frame},
         config,
         imaging::Pool,
-        stream::{Capacity, StreamHandle},
+        stream::{StreamHandle, ViewerLimit},
     };
 
     fn viewer() -> (Viewer, Arc<Bus>) {
@@ -99,7 +99,7 @@ mod tests {
             pool,
             Arc::new(crate::source::NoUpstreams),
         );
-        let guard = stream.join(&Arc::new(Capacity::new(10)), 10).unwrap();
+        let guard = stream.join(&Arc::new(ViewerLimit::new(10)), 10).unwrap();
         (Viewer::new(guard), stream.bus().clone())
     }
 

@@ -34,7 +34,7 @@ pub use middleware::{
     rejections::Refusals,
     request_rate::RequestRate,
     uploads::Uploads,
-    viewers_per_address::Seats,
+    viewers_per_address::AddressLimit,
 };
 use middleware::{access_log, request_headers, security_headers, unsent_limit};
 use routes::RouteTable;

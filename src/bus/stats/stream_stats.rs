@@ -19,7 +19,7 @@ use super::{
     totals::Totals,
 };
 use crate::{
-    limits::bounded_counter::Headcount,
+    limits::bounded_counter::BoundedCounter,
     media::multipart::parser::{Discard, Quirk},
 };
 
@@ -36,7 +36,7 @@ pub struct StreamStats {
     recorded: AtomicU64,
     recording_failures: AtomicU64,
     recording_status: RecordingStatusCell,
-    viewers: Headcount,
+    viewers: BoundedCounter,
     joined: AtomicU64,
     replaying: AtomicUsize,
     abr_levels: AbrLevels,
@@ -63,7 +63,7 @@ impl Default for StreamStats {
             recorded: AtomicU64::default(),
             recording_failures: AtomicU64::default(),
             recording_status: RecordingStatusCell::default(),
-            viewers: Headcount::default(),
+            viewers: BoundedCounter::default(),
             joined: AtomicU64::default(),
             replaying: AtomicUsize::default(),
             abr_levels: AbrLevels::default(),
@@ -167,14 +167,14 @@ impl StreamStats {
     /// # Errors
     /// Returns the current count if it has reached `most`.
     pub fn viewer_joined(&self, most: usize) -> Result<(), usize> {
-        self.viewers.join(most)?;
+        self.viewers.try_increment(most)?;
         self.joined.fetch_add(1, Relaxed);
         Ok(())
     }
 
     /// Counts a viewer that leaves.
     pub fn viewer_left(&self) {
-        self.viewers.leave();
+        self.viewers.decrement();
     }
 
     /// Returns the number of frames that were shown.
@@ -229,7 +229,7 @@ impl StreamStats {
 
     /// Returns the current number of viewers, including those of replays.
     pub fn viewers(&self) -> usize {
-        self.viewers.now()
+        self.viewers.count()
     }
 
     /// Returns the number of viewers so far, including the current ones.

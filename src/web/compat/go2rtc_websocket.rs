@@ -26,7 +26,7 @@ use crate::{
     viewer::Counts,
     web::{
         middleware::{
-            access::{same_origin, seat},
+            access::{same_origin, viewer_permit},
             problem::Problem,
         },
         query::query,
@@ -76,11 +76,11 @@ pub(in crate::web) async fn ws(
         same_origin(&request)?;
     }
     let (response, session, messages) = websocket::accept(&request, body)?;
-    let seat = seat(&state, &request)?;
+    let permit = viewer_permit(&state, &request)?;
     let lease = Lease::new(&state.access.auth, &caller, Role::View, Some(stream.name()));
     let outbox = Outbox::of(&request);
     tasks::spawn(async move {
-        let _seat = seat;
+        let _permit = permit;
         serve(state, request, stream, lease, session, messages, Rc::new(Backlog::new(outbox))).await;
     });
     Ok(response)
@@ -172,8 +172,10 @@ async fn ended(current: &mut Option<impl Future<Output = ()> + Unpin>) {
 fn asked(text: &str, state: &WebState, stream: &StreamHandle) -> Result<ViewerGuard, String> {
     match serde_json::from_str::<Said>(text) {
         Ok(said) if said.kind == "mjpeg" => {
-            let joined = stream
-                .join(&state.streams.capacity, state.runtime.settings.now().limits.max_viewers_per_stream);
+            let joined = stream.join(
+                &state.streams.viewer_limit,
+                state.runtime.settings.now().limits.max_viewers_per_stream,
+            );
             joined.map_err(|full| format!("mjpeg: {}", state.access.no_room(full)))
         }
         Ok(said) => {

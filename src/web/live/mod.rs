@@ -43,10 +43,10 @@ use tokio::time::{Instant, timeout};
 use super::{
     api::status,
     middleware::{
-        access::{known_or, same_origin, seat},
+        access::{known_or, same_origin, viewer_permit},
         problem::Problem,
         rejections::Full,
-        viewers_per_address::AddressSeat,
+        viewers_per_address::AddressPermit,
     },
     server::transport::Outbox,
     websocket,
@@ -92,7 +92,7 @@ pub(super) async fn live(
 ) -> Result<HttpResponse, Problem> {
     // Browsers let any site's page open a WebSocket anywhere.
     same_origin(&request)?;
-    let seat = seat(&state, &request)?;
+    let permit = viewer_permit(&state, &request)?;
     let page = state.runtime.pages.join(state.runtime.settings.now().limits.max_live_connections);
     let page = page.inspect_err(|_| state.access.refusals.full(Full::Pages))?;
     let caller = known_or(caller, &state, &request).await;
@@ -104,7 +104,7 @@ pub(super) async fn live(
         line: Rc::new(Line::new(session, Backlog::new(outbox))),
         subscriptions: RefCell::default(),
         _page: page,
-        _seat: seat,
+        _permit: permit,
     });
     tasks::spawn(connection.run(messages));
     Ok(response)
@@ -116,7 +116,7 @@ struct Connection {
     line: Rc<Line>,
     subscriptions: RefCell<HashMap<u32, Subscription>>,
     _page: Page,
-    _seat: AddressSeat,
+    _permit: AddressPermit,
 }
 
 /// A task that ends with its owner.

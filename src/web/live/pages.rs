@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use crate::{limits::bounded_counter::Headcount, web::middleware::problem::Problem};
+use crate::{limits::bounded_counter::BoundedCounter, web::middleware::problem::Problem};
 
 /// Counts the connected pages.
 #[derive(Debug, Default)]
-pub struct Pages(Arc<Headcount>);
+pub struct Pages(Arc<BoundedCounter>);
 
 /// Counts a page for as long as it exists.
-pub(super) struct Page(Arc<Headcount>);
+pub(super) struct Page(Arc<BoundedCounter>);
 
 impl Pages {
     /// Returns the number of connected pages.
     pub(in crate::web) fn count(&self) -> usize {
-        self.0.now()
+        self.0.count()
     }
 
     pub(super) fn join(&self, most: usize) -> Result<Page, Problem> {
-        self.0.join(most).map_err(|pages| {
+        self.0.try_increment(most).map_err(|pages| {
             let limit = "limits.max_live_connections";
             Problem::unavailable(format!("{limit} is reached: {pages} pages are connected"))
         })?;
@@ -28,7 +28,7 @@ impl Pages {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        self.0.leave();
+        self.0.decrement();
     }
 }
 

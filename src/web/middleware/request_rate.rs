@@ -9,7 +9,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 
-use crate::{auth::subscriber, limits::rate_limiter::Brake};
+use crate::{auth::subscriber, limits::rate_limiter::RateLimiter};
 
 /// The burst of an address, in seconds of its rate: a page asks for many tiles at once.
 const BURST_SECONDS: u32 = 10;
@@ -18,7 +18,7 @@ const BURST_SECONDS: u32 = 10;
 #[derive(Debug)]
 struct Counted {
     rate: NonZeroU32,
-    brake: Brake<Option<IpAddr>>,
+    limiter: RateLimiter<Option<IpAddr>>,
 }
 
 /// The limit `limits.max_requests_per_second`, which a reload may change.
@@ -40,7 +40,7 @@ impl RequestRate {
         }
         self.0.store(rate.map(|rate| {
             let burst = rate.get().saturating_mul(BURST_SECONDS);
-            Arc::new(Counted { rate, brake: Brake::new(burst, Duration::from_secs(1) / rate.get()) })
+            Arc::new(Counted { rate, limiter: RateLimiter::new(burst, Duration::from_secs(1) / rate.get()) })
         }));
     }
 
@@ -50,7 +50,9 @@ impl RequestRate {
     /// The time to wait.
     pub(in crate::web) fn take(&self, address: impl FnOnce() -> Option<IpAddr>) -> Result<(), Duration> {
         let counted = self.0.load();
-        counted.as_ref().map_or(Ok(()), |counted| counted.brake.take(&subscriber(address()), Instant::now()))
+        counted
+            .as_ref()
+            .map_or(Ok(()), |counted| counted.limiter.try_acquire(&subscriber(address()), Instant::now()))
     }
 }
 

@@ -12,22 +12,22 @@ use crate::{
 
 /// The viewers of each address; an address without viewers takes no room.
 #[derive(Debug)]
-pub struct Seats {
+pub struct AddressLimit {
     most: AtomicUsize,
-    taken: DashMap<Option<IpAddr>, usize>,
+    counts: DashMap<Option<IpAddr>, usize>,
 }
 
 /// Counts a viewer for as long as it exists.
 #[derive(Debug)]
-pub(in crate::web) struct AddressSeat {
-    seats: Arc<Seats>,
+pub(in crate::web) struct AddressPermit {
+    limit: Arc<AddressLimit>,
     address: Option<IpAddr>,
 }
 
-impl Seats {
+impl AddressLimit {
     /// Allows `most` viewers of each address.
     pub fn new(most: Option<usize>) -> Self {
-        let seats = Self { most: AtomicUsize::new(0), taken: DashMap::new() };
+        let seats = Self { most: AtomicUsize::new(0), counts: DashMap::new() };
         seats.set_most(most);
         seats
     }
@@ -39,31 +39,31 @@ impl Seats {
 
     #[cfg(any(test, loom))]
     pub(in crate::web) fn is_empty(&self) -> bool {
-        self.taken.is_empty()
+        self.counts.is_empty()
     }
 
     /// Counts one more viewer of the address.
     ///
     /// # Errors
     /// Returns the limit, if there is one.
-    pub(in crate::web) fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<AddressSeat, usize> {
+    pub(in crate::web) fn acquire(self: &Arc<Self>, address: Option<IpAddr>) -> Result<AddressPermit, usize> {
         let address = subscriber(address);
         let most = self.most.load(Ordering::Relaxed);
-        let mut taken = self.taken.entry(address).or_insert(0);
+        let mut taken = self.counts.entry(address).or_insert(0);
         if *taken >= most {
             return Err(most);
         }
         *taken += 1;
-        Ok(AddressSeat { seats: self.clone(), address })
+        Ok(AddressPermit { limit: self.clone(), address })
     }
 }
 
-impl Drop for AddressSeat {
+impl Drop for AddressPermit {
     fn drop(&mut self) {
-        if let Some(mut taken) = self.seats.taken.get_mut(&self.address) {
+        if let Some(mut taken) = self.limit.counts.get_mut(&self.address) {
             *taken -= 1;
         }
-        self.seats.taken.remove_if(&self.address, |_, taken| *taken == 0);
+        self.limit.counts.remove_if(&self.address, |_, taken| *taken == 0);
     }
 }
 
@@ -74,22 +74,22 @@ mod tests {
 
     #[test]
     fn each_address_has_its_own_viewers_and_none_is_kept() {
-        let seats = Arc::new(Seats::new(Some(2)));
+        let seats = Arc::new(AddressLimit::new(Some(2)));
         let (one, two) = (Some([192, 0, 2, 1].into()), Some([192, 0, 2, 2].into()));
-        let held = [seats.take(one).unwrap(), seats.take(one).unwrap(), seats.take(two).unwrap()];
-        assert_eq!(seats.take(one).unwrap_err(), 2);
+        let held = [seats.acquire(one).unwrap(), seats.acquire(one).unwrap(), seats.acquire(two).unwrap()];
+        assert_eq!(seats.acquire(one).unwrap_err(), 2);
         seats.set_most(Some(3));
-        drop(seats.take(one).unwrap());
+        drop(seats.acquire(one).unwrap());
         seats.set_most(Some(1));
-        assert_eq!(seats.take(one).unwrap_err(), 1, "those who are there are counted");
+        assert_eq!(seats.acquire(one).unwrap_err(), 1, "those who are there are counted");
         seats.set_most(None);
-        drop(seats.take(one).unwrap());
+        drop(seats.acquire(one).unwrap());
         drop(held);
-        assert!(seats.take(one).is_ok() && seats.is_empty());
+        assert!(seats.acquire(one).is_ok() && seats.is_empty());
         seats.set_most(Some(1));
         let subscriber =
             [1, 2].map(|end| Some(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, end).into()));
-        let _first = seats.take(subscriber[0]).unwrap();
-        assert!(seats.take(subscriber[1]).is_err(), "one subscriber has many addresses");
+        let _first = seats.acquire(subscriber[0]).unwrap();
+        assert!(seats.acquire(subscriber[1]).is_err(), "one subscriber has many addresses");
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         rejections::{Full, Refusals},
         request_rate::RequestRate,
         uploads::Uploads,
-        viewers_per_address::Seats,
+        viewers_per_address::AddressLimit,
     },
 };
 
@@ -22,7 +22,7 @@ pub struct Access {
     /// The limit on requests of each address.
     pub requests: Arc<RequestRate>,
     /// The limit on viewers of each address.
-    pub seats: Arc<Seats>,
+    pub viewers_per_address: Arc<AddressLimit>,
     /// The request bodies that are being received.
     pub uploads: Arc<Uploads>,
     /// Counters of refusals.
@@ -32,7 +32,7 @@ pub struct Access {
 impl Access {
     /// Counts a viewer that was refused because a limit was reached, and returns the error for it.
     pub(in crate::web) fn no_room(&self, full: AtCapacity) -> Problem {
-        self.refusals.full(if full.is_one_stream() { Full::Stream } else { Full::Relay });
+        self.refusals.full(if full.is_stream_limit() { Full::Stream } else { Full::Relay });
         full.into()
     }
 }

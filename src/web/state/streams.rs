@@ -8,7 +8,7 @@ use crate::{
     auth::Caller,
     config::Role,
     registry::{Control, Events, Pictures, Registry, Renditions, Start},
-    stream::{Capacity, StreamHandle},
+    stream::{StreamHandle, ViewerLimit},
     web::{middleware::problem::Problem, streams::viewer_list::Viewers},
     webhooks::Webhooks,
 };
@@ -31,7 +31,7 @@ pub struct Streams {
     /// The cache of renditions of single frames.
     pub pictures: Pictures,
     /// The limit on viewers of all streams together.
-    pub capacity: Arc<Capacity>,
+    pub viewer_limit: Arc<ViewerLimit>,
     /// The connected viewers.
     pub viewers: Arc<Viewers>,
 }

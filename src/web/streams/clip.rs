@@ -46,12 +46,13 @@ pub(in crate::web) async fn by_name(
     let guard = if is_head {
         None
     } else {
-        let seat = access::seat(&state, &request)?;
+        let permit = access::viewer_permit(&state, &request)?;
         let most = state.runtime.settings.now().limits.max_viewers_per_stream;
-        let joined =
-            stream.join_replay(&state.streams.capacity, most).map_err(|full| state.access.no_room(full))?;
+        let joined = stream
+            .join_replay(&state.streams.viewer_limit, most)
+            .map_err(|full| state.access.no_room(full))?;
         let viewing = viewing::begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
-        Some((joined, seat, viewing))
+        Some((joined, permit, viewing))
     };
     let begins =
         pictures.first().map(|first| local(first.frame.taken()).strftime("%Y%m%d-%H%M%S").to_string());

@@ -17,7 +17,7 @@ use crate::{
     auth::Lease,
     bus::BusReader,
     web::{
-        middleware::viewers_per_address::AddressSeat,
+        middleware::viewers_per_address::AddressPermit,
         server::transport::{BusyGuard, Feed, Filled, Pieces},
     },
 };
@@ -29,7 +29,7 @@ pub(super) struct Multiplexed {
     pub(super) lease: Lease,
     /// Permits that are held for as long as the viewer is connected.
     pub(super) _busy: BusyGuard,
-    pub(super) _seat: AddressSeat,
+    pub(super) _permit: AddressPermit,
     pub(super) _viewing: Viewing,
 }
 

@@ -33,7 +33,8 @@ pub(in crate::web) async fn join(
     variant: Variant,
 ) -> Result<(ViewerGuard, Option<Held>), Problem> {
     let most = state.runtime.settings.now().limits.max_viewers_per_stream;
-    let mut guard = stream.join(&state.streams.capacity, most).map_err(|full| state.access.no_room(full))?;
+    let mut guard =
+        stream.join(&state.streams.viewer_limit, most).map_err(|full| state.access.no_room(full))?;
     if variant.is_nothing() {
         return Ok((guard, None));
     }

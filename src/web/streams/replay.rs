@@ -29,7 +29,7 @@ use crate::{
     stream::{DemandGuard, ReplayGuard, StreamHandle},
     viewer::{Counts, ReplayCursor},
     web::{
-        middleware::{access, problem::Problem, viewers_per_address::AddressSeat},
+        middleware::{access, problem::Problem, viewers_per_address::AddressPermit},
         query::query,
         server::{
             http2::Patience,
@@ -67,9 +67,9 @@ pub(in crate::web) async fn by_name(
         return Ok(watch::unchunked_unless(chunked, head.body(NoBody)));
     }
     let lease = access::lease(&state, &request, Role::View, &stream)?;
-    let seat = access::seat(&state, &request)?;
+    let permit = access::viewer_permit(&state, &request)?;
     let guard = stream
-        .join_replay(&state.streams.capacity, state.runtime.settings.now().limits.max_viewers_per_stream)
+        .join_replay(&state.streams.viewer_limit, state.runtime.settings.now().limits.max_viewers_per_stream)
         .map_err(|full| state.access.no_room(full))?;
     let outbox = Outbox::of(&request);
     outbox.set_stall_timeout(stream.config().viewer_timeout);
@@ -85,7 +85,7 @@ pub(in crate::web) async fn by_name(
         guard,
         lease,
         _busy: outbox.busy(Busy::Answering),
-        _seat: seat,
+        _permit: permit,
     };
     let pieces = stream::unfold(player, async |mut player| {
         let piece = player.next().await?;
@@ -169,7 +169,7 @@ struct Player {
     counts: Arc<Counts>,
     _viewing: Viewing,
     _busy: BusyGuard,
-    _seat: AddressSeat,
+    _permit: AddressPermit,
 }
 
 impl Player {

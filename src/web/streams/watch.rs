@@ -31,7 +31,7 @@ use crate::{
     stream::StreamHandle,
     viewer::Viewer,
     web::{
-        middleware::{access, access_log::notes::Told, problem::Problem, viewers_per_address::AddressSeat},
+        middleware::{access, access_log::notes::Told, problem::Problem, viewers_per_address::AddressPermit},
         response::headers::{allow_origin, never_cached},
         server::{
             http2::Patience,
@@ -90,7 +90,7 @@ pub(in crate::web) async fn answer_as(
     let outbox = Outbox::of(request);
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let mut lease = access::lease(state, request, Role::View, stream)?;
-    let seat = access::seat(state, request)?;
+    let permit = access::viewer_permit(state, request)?;
     let (guard, held) = renditions::join(state, stream, variant).await?;
     let shown = guard.stream().clone();
     // The streams of an HTTP/2 connection share its link.
@@ -106,7 +106,7 @@ pub(in crate::web) async fn answer_as(
     let busy = outbox.busy(Busy::Answering);
     if request.version() == Version::HTTP_2 {
         let (current, viewing) = (shown.bus().subscribe(), viewing());
-        let viewer = Multiplexed { feed, current, lease, _busy: busy, _seat: seat, _viewing: viewing };
+        let viewer = Multiplexed { feed, current, lease, _busy: busy, _permit: permit, _viewing: viewing };
         let mut answer = told(head.body(multiplexed::body(viewer)));
         answer.extensions_mut().insert(Patience(stream.config().viewer_timeout));
         answer.extensions_mut().insert(state.runtime.unsent.clone());
@@ -121,7 +121,7 @@ pub(in crate::web) async fn answer_as(
     let lease: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move { lease.over().await });
     let (lease, viewing) = (Some(lease), viewing());
     let slow = (SlowPart::new(state.runtime.unsent.clone()), shown);
-    let body = ViewerBody { feed, lease, adapting, slow, _busy: busy, _seat: seat, _viewing: viewing };
+    let body = ViewerBody { feed, lease, adapting, slow, _busy: busy, _permit: permit, _viewing: viewing };
     Ok(told(unchunked_unless(chunked, head.body(body))))
 }
 
@@ -173,7 +173,7 @@ struct ViewerBody {
     /// Bounds the frames that slow viewers hold, and gives the length of the stream's frames.
     slow: (SlowPart, StreamHandle),
     _busy: BusyGuard,
-    _seat: AddressSeat,
+    _permit: AddressPermit,
     _viewing: Viewing,
 }
 

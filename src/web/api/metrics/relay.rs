@@ -18,7 +18,7 @@ const GAUGES: &[Single] = &[
         |state| state.streams.registry.all().len() as f64,
     ),
     (metric("framecast_viewers", "Current viewers of all streams."), |state| {
-        state.streams.capacity.viewers() as f64
+        state.streams.viewer_limit.viewers() as f64
     }),
     (metric("framecast_viewers_limit", "The limit on viewers (limits.max_viewers)."), |state| {
         state.runtime.settings.now().limits.max_viewers as f64

@@ -38,7 +38,7 @@ use super::{
 use super::{
     problem::Problem,
     rejections::{Full, Refusal},
-    viewers_per_address::AddressSeat,
+    viewers_per_address::AddressPermit,
 };
 use crate::{
     auth::{Caller, Lease, NotNow, Shown},
@@ -53,7 +53,7 @@ use rule::Rule;
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 
 /// The `Retry-After` of a client whose address has too many viewers.
-const SEAT_WAIT: Duration = Duration::from_secs(4);
+const PERMIT_RETRY_AFTER: Duration = Duration::from_secs(4);
 
 /// Lets the handler run if the rule allows it. The [`Caller`] is then there for it.
 pub(in crate::web) async fn check(
@@ -275,12 +275,15 @@ pub(in crate::web) fn push_lease(
 ///
 /// # Errors
 /// 429 when there are too many.
-pub(in crate::web) fn seat(state: &WebState, request: &HttpRequest) -> Result<AddressSeat, Problem> {
-    state.access.seats.take(address(&state.runtime, request)).map_err(|most| {
+pub(in crate::web) fn viewer_permit(
+    state: &WebState,
+    request: &HttpRequest,
+) -> Result<AddressPermit, Problem> {
+    state.access.viewers_per_address.acquire(address(&state.runtime, request)).map_err(|most| {
         state.access.refusals.full(Full::Address);
         let detail =
             format!("your address has all the viewers that limits.max_viewers_per_address allows: {most}");
-        too_many(detail, SEAT_WAIT)
+        too_many(detail, PERMIT_RETRY_AFTER)
     })
 }
 

@@ -11,7 +11,7 @@
 //! A request costs three short locks of one table. Frames cost nothing: a viewer's connection is busy from
 //! its request on.
 //!
-//! Not here: how many viewers there may be (`stream::Capacity`), and how much memory answers may hold
+//! Not here: how many viewers there may be (`stream::ViewerLimit`), and how much memory answers may hold
 //! (`limits`).
 
 mod admission;
@@ -47,7 +47,7 @@ use crate::{
     config::Config,
     limits::memory_limit,
     observability::process::max_open_files,
-    web::middleware::viewers_per_address::{AddressSeat, Seats},
+    web::middleware::viewers_per_address::{AddressLimit, AddressPermit},
 };
 use reserve::MOST_UNDECIDED;
 
@@ -68,7 +68,7 @@ pub struct Connections {
     waiting: AtomicUsize,
     became_idle: Notify,
     /// Connections of each address, except those of trusted proxies.
-    addresses: Arc<Seats>,
+    addresses: Arc<AddressLimit>,
     closed_idle: AtomicU64,
     refused: [AtomicU64; Refused::ALL.len()],
 }
@@ -132,7 +132,7 @@ impl Connections {
             table: Mutex::default(),
             waiting: AtomicUsize::new(0),
             became_idle: Notify::new(),
-            addresses: Arc::new(Seats::new(per_address)),
+            addresses: Arc::new(AddressLimit::new(per_address)),
             closed_idle: AtomicU64::new(0),
             refused: [const { AtomicU64::new(0) }; Refused::ALL.len()],
         }
@@ -215,13 +215,14 @@ impl Connections {
     async fn try_admit(self: &Arc<Self>, peer: Option<IpAddr>, is_proxy: bool) -> Result<Admitted, Refused> {
         // A proxy's connections carry many clients' requests, and over a Unix socket there are no addresses.
         let limited = peer.filter(|_| !is_proxy);
-        let seat = limited.map(|address| self.addresses.take(Some(address)).map_err(|_| Refused::Address));
-        let seat = seat.transpose()?;
+        let address_permit =
+            limited.map(|address| self.addresses.acquire(Some(address)).map_err(|_| Refused::Address));
+        let address_permit = address_permit.transpose()?;
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
-            return Ok(self.enter(peer, permit, seat));
+            return Ok(self.enter(peer, permit, address_permit));
         }
         let room = timeout(ROOM_WITHIN, self.make_room(subscriber(peer))).await;
-        Ok(self.enter(peer, room.unwrap_or(Err(Refused::Full))?, seat))
+        Ok(self.enter(peer, room.unwrap_or(Err(Refused::Full))?, address_permit))
     }
 
     /// Waits for a permit, for which the connection that has been idle for longest is closed.
@@ -271,7 +272,7 @@ impl Connections {
         self: &Arc<Self>,
         peer: Option<IpAddr>,
         permit: OwnedSemaphorePermit,
-        seat: Option<AddressSeat>,
+        address_permit: Option<AddressPermit>,
     ) -> Admitted {
         let (abort, aborted) = AbortHandle::new_pair();
         let writing = Arc::<Writing>::default();
@@ -281,7 +282,10 @@ impl Connections {
         self.set_idle(&mut table, id);
         drop(table);
         let connection = Connection(Arc::new(Shared { connections: self.clone(), id, writing }));
-        Admitted { aborted, place: Place { connection, permit: Some(permit), _seat: seat } }
+        Admitted {
+            aborted,
+            place: Place { connection, permit: Some(permit), _address_permit: address_permit },
+        }
     }
 }
 
@@ -349,7 +353,7 @@ impl Drop for Waiting<'_> {
 struct Place {
     connection: Connection,
     permit: Option<OwnedSemaphorePermit>,
-    _seat: Option<AddressSeat>,
+    _address_permit: Option<AddressPermit>,
 }
 
 impl Drop for Place {

@@ -4,24 +4,25 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
-    bus::Bus, limits::bounded_counter::Headcount, media::stream_name::StreamName, platform::sync::AtomicUsize,
+    bus::Bus, limits::bounded_counter::BoundedCounter, media::stream_name::StreamName,
+    platform::sync::AtomicUsize,
 };
 
 /// The number of viewers of all streams together, bounded.
 #[derive(Debug)]
-pub struct Capacity {
-    viewers: Headcount,
+pub struct ViewerLimit {
+    viewers: BoundedCounter,
     max_viewers: AtomicUsize,
 }
 
 /// An error because the maximum number of viewers is reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{of_what} has all the viewers that {limit} allows: {viewers}")]
+#[error("{scope} has all the viewers that {limit} allows: {viewers}")]
 pub struct AtCapacity {
     /// Number of viewers.
     pub viewers: usize,
     /// The relay, or one stream.
-    pub of_what: String,
+    pub scope: String,
     /// Name of the limit's setting.
     pub limit: &'static str,
 }
@@ -31,20 +32,20 @@ const PER_STREAM: &str = "limits.max_viewers_per_stream";
 
 impl AtCapacity {
     /// Returns whether one stream is full, and not the relay.
-    pub fn is_one_stream(&self) -> bool {
+    pub fn is_stream_limit(&self) -> bool {
         self.limit == PER_STREAM
     }
 }
 
-impl Capacity {
+impl ViewerLimit {
     /// Creates a limit of `max_viewers`.
     pub fn new(max_viewers: usize) -> Self {
-        Self { viewers: Headcount::default(), max_viewers: AtomicUsize::new(max_viewers) }
+        Self { viewers: BoundedCounter::default(), max_viewers: AtomicUsize::new(max_viewers) }
     }
 
     /// Returns the number of viewers.
     pub fn viewers(&self) -> usize {
-        self.viewers.now()
+        self.viewers.count()
     }
 
     /// Sets the limit to `max_viewers`; those beyond it stay.
@@ -57,35 +58,35 @@ impl Capacity {
     ///
     /// # Errors
     /// [`AtCapacity`] when all streams together or this one have as many viewers as allowed.
-    pub(super) fn seat(
+    pub(super) fn acquire(
         self: &Arc<Self>,
         stream: &StreamName,
         bus: &Arc<Bus>,
         max_viewers_per_stream: usize,
-    ) -> Result<Seat, AtCapacity> {
+    ) -> Result<ViewerPermit, AtCapacity> {
         bus.stats().viewer_joined(max_viewers_per_stream).map_err(|viewers| {
             let of_what = format!("stream {stream}");
-            AtCapacity { viewers, of_what, limit: PER_STREAM }
+            AtCapacity { viewers, scope: of_what, limit: PER_STREAM }
         })?;
-        if let Err(viewers) = self.viewers.join(self.max_viewers.load(Ordering::Relaxed)) {
+        if let Err(viewers) = self.viewers.try_increment(self.max_viewers.load(Ordering::Relaxed)) {
             bus.stats().viewer_left();
             let of_what = "this relay".to_owned();
-            return Err(AtCapacity { viewers, of_what, limit: "limits.max_viewers" });
+            return Err(AtCapacity { viewers, scope: of_what, limit: "limits.max_viewers" });
         }
-        Ok(Seat { bus: bus.clone(), capacity: self.clone() })
+        Ok(ViewerPermit { bus: bus.clone(), limit: self.clone() })
     }
 }
 
 /// Counts a viewer until it is dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct ViewerPermit {
     bus: Arc<Bus>,
-    capacity: Arc<Capacity>,
+    limit: Arc<ViewerLimit>,
 }
 
-impl Drop for Seat {
+impl Drop for ViewerPermit {
     fn drop(&mut self) {
         self.bus.stats().viewer_left();
-        self.capacity.viewers.leave();
+        self.limit.viewers.decrement();
     }
 }
