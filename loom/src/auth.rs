@@ -6,15 +6,15 @@ mod changes;
 pub mod grant;
 mod rules;
 
-pub use crate::stand_ins::subscriber;
+pub use crate::stand_ins::limit_key;
 mod authenticator {
-    pub use super::rules::Auth;
+    pub use super::rules::Authenticator;
 }
 mod principal {
-    pub use super::rules::Caller;
+    pub use super::rules::Principal;
 }
 
-pub use rules::{Auth, Caller};
+pub use rules::{Authenticator, Principal};
 
 #[cfg(test)]
 mod grants;

@@ -262,6 +262,6 @@ pub mod timeouts {
     }
 }
 
-pub fn subscriber(address: Option<IpAddr>) -> Option<IpAddr> {
+pub fn limit_key(address: Option<IpAddr>) -> Option<IpAddr> {
     address
 }

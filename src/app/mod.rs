@@ -33,7 +33,7 @@ use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 use tracing::{info, warn};
 
 use crate::{
-    auth::Auth,
+    auth::Authenticator,
     config::{Config, Listen},
     imaging::{PictureMemory, cpu_pool::Pool},
     limits::{Budgets, memory_limit},
@@ -126,7 +126,7 @@ impl Relay {
         let uploads = Arc::new(Uploads::new(budgets.uploads.clone(), refusals.clone()));
         let seats = Arc::new(AddressLimit::new(config.limits.max_viewers_per_address));
         let renditions = Arc::new(Renditions::new(config.limits.max_renditions));
-        let auth = Arc::new(Auth::new(&config.auth));
+        let auth = Arc::new(Authenticator::new(&config.auth));
         let webhooks = Arc::new(Webhooks::start(registry.clone(), events.clone(), Vec::new()));
         let parts = Parts {
             registry: registry.clone(),

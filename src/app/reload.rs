@@ -23,7 +23,7 @@ use super::{
     spawn::Starter,
 };
 use crate::{
-    auth::Auth,
+    auth::Authenticator,
     config::{Added, ApiSources, Config, LogConfig, ServerConfig, SourceConfig, StreamConfig, redacted},
     limits::{Budgets, memory_limit},
     media::stream_name::StreamName,
@@ -83,7 +83,7 @@ pub(super) struct Parts {
     pub(super) starter: Arc<Starter>,
     pub(super) viewer_limit: Arc<ViewerLimit>,
     pub(super) settings: Arc<LiveSettings>,
-    pub(super) auth: Arc<Auth>,
+    pub(super) auth: Arc<Authenticator>,
     pub(super) renditions: Arc<Renditions>,
     pub(super) events: Arc<Events>,
     pub(super) webhooks: Arc<Webhooks>,

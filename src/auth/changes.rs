@@ -2,18 +2,18 @@
 
 use crate::platform::sync::watch;
 
-/// Notifies all leases of changes that may end them.
+/// Notifies all grants of changes that may end them.
 #[derive(Debug)]
-pub(super) struct Changes(watch::Sender<()>);
+pub(super) struct GrantChanges(watch::Sender<()>);
 
-impl Changes {
+impl GrantChanges {
     pub(super) fn new() -> Self {
         Self(watch::Sender::new(()))
     }
 
-    /// Makes a change that may end leases, then notifies them: what they have seen before is out of date by
+    /// Makes a change that may end grants, then notifies them: what they have seen before is out of date by
     /// then.
-    pub(super) fn after(&self, change: impl FnOnce()) {
+    pub(super) fn apply(&self, change: impl FnOnce()) {
         change();
         self.0.send_replace(());
     }

@@ -1,15 +1,15 @@
-//! Leases: the right to hold a connection open (a stream, a WebSocket, a feed), which is checked when it
+//! Grants: the right to hold a connection open (a stream, a WebSocket, a feed), which is checked when it
 //! begins and for as long as it lasts.
 //!
-//! A lease checks again when the rules change, when its session is ended, and when a credential expires: a
+//! A grant checks again when the rules change, when its session is ended, and when a credential expires: a
 //! revoked token grants nothing from then on, and a link of an hour grants no more than an hour. It costs
-//! nothing in between. `loom/` checks in every order that no lease misses a change.
+//! nothing in between. `loom/` checks in every order that no grant misses a change.
 
 use std::{pin::pin, sync::Arc, time::Instant};
 
 use futures_util::{FutureExt, future};
 
-use super::{authenticator::Auth, principal::Caller};
+use super::{authenticator::Authenticator, principal::Principal};
 use crate::{
     config::Role,
     media::stream_name::StreamName,
@@ -18,37 +18,42 @@ use crate::{
 
 /// The right to hold a connection open, by a role for one stream or for any.
 #[derive(Debug)]
-pub struct Lease {
-    auth: Arc<Auth>,
+pub struct ActiveGrant {
+    auth: Arc<Authenticator>,
     changes: watch::Receiver<()>,
-    caller: Caller,
+    principal: Principal,
     role: Role,
     stream: Option<StreamName>,
 }
 
-impl Lease {
-    /// Returns a lease for what stays open as long as `caller` may do it. Nothing is checked before
-    /// [`over`](Self::over) or [`is_over`](Self::is_over).
-    pub fn new(auth: &Arc<Auth>, caller: &Caller, role: Role, stream: Option<&StreamName>) -> Self {
+impl ActiveGrant {
+    /// Returns a grant for what stays open as long as `principal` may do it. Nothing is checked before
+    /// [`ended`](Self::ended) or [`is_ended`](Self::is_ended).
+    pub fn new(
+        auth: &Arc<Authenticator>,
+        principal: &Principal,
+        role: Role,
+        stream: Option<&StreamName>,
+    ) -> Self {
         let changes = auth.changes().subscribe();
-        Self { auth: auth.clone(), changes, caller: caller.clone(), role, stream: stream.cloned() }
+        Self { auth: auth.clone(), changes, principal: principal.clone(), role, stream: stream.cloned() }
     }
 
     /// Completes when the caller may do it no longer. Can be called again after it was dropped before.
-    pub async fn over(&mut self) {
+    pub async fn ended(&mut self) {
         loop {
             self.changes.borrow_and_update();
-            if !self.holds() {
+            if !self.is_allowed() {
                 return;
             }
-            let end = self.caller.next_end(Instant::now());
+            let end = self.principal.next_expiry(Instant::now());
             let timed = async {
                 match end {
                     Some(end) => sleep_until(end.into()).await,
                     None => std::future::pending().await,
                 }
             };
-            let (timed, ended) = (pin!(timed), pin!(self.caller.session_ended()));
+            let (timed, ended) = (pin!(timed), pin!(self.principal.session_ended()));
             let by_itself = future::select(timed, ended);
             select! {
                 // The rules live as long as this does.
@@ -58,16 +63,16 @@ impl Lease {
         }
     }
 
-    /// Returns whether the lease is over now.
-    pub fn is_over(&mut self) -> bool {
-        self.over().now_or_never().is_some()
+    /// Returns whether the grant is over now.
+    pub fn is_ended(&mut self) -> bool {
+        self.ended().now_or_never().is_some()
     }
 
-    fn holds(&self) -> bool {
-        let caller = self.auth.renewed(&self.caller);
+    fn is_allowed(&self) -> bool {
+        let principal = self.auth.refresh(&self.principal);
         match &self.stream {
-            Some(stream) => caller.may(self.role, Some(stream)),
-            None => caller.may_with_any(self.role),
+            Some(stream) => principal.is_allowed(self.role, Some(stream)),
+            None => principal.is_allowed_on_any(self.role),
         }
     }
 }
@@ -84,7 +89,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        auth::{authenticator::Shown, signed_link, token},
+        auth::{authenticator::Credentials, signed_link, token},
         config::{AuthConfig, Reach, Secret, TokenConfig},
     };
 
@@ -107,45 +112,46 @@ mod tests {
         }
     }
 
-    async fn lease(auth: &Arc<Auth>, shown: &Shown) -> Lease {
-        let mut caller = auth.anybody();
-        auth.identify(&mut caller, shown, None, None, |_| true).await.unwrap();
-        Lease::new(auth, &caller, Role::View, Some(&door()))
+    async fn active_grant(auth: &Arc<Authenticator>, shown: &Credentials) -> ActiveGrant {
+        let mut principal = auth.anonymous();
+        auth.identify(&mut principal, shown, None, None, |_| true).await.unwrap();
+        ActiveGrant::new(auth, &principal, Role::View, Some(&door()))
     }
 
     #[tokio::test]
     async fn it_is_over_when_the_rules_allow_it_no_longer_and_not_before() {
-        let auth = Arc::new(Auth::new(&config(Some(Reach::All))));
-        let shown = Shown { tokens: vec!["wall".to_owned()], ..Shown::default() };
-        let mut lease = lease(&auth, &shown).await;
-        let mut over = Box::pin(lease.over());
+        let auth = Arc::new(Authenticator::new(&config(Some(Reach::All))));
+        let shown = Credentials { tokens: vec!["wall".to_owned()], ..Credentials::default() };
+        let mut active_grant = active_grant(&auth, &shown).await;
+        let mut over = Box::pin(active_grant.ended());
         assert!(poll!(over.as_mut()).is_pending());
         auth.replace(&config(Some(Reach::Only([door()].into()))));
         assert!(poll!(over.as_mut()).is_pending(), "less, but enough");
         auth.replace(&config(Some(Reach::Only(["porch".parse().unwrap()].into()))));
         assert!(poll!(over.as_mut()).is_ready(), "another stream only");
-        let nobody = auth.anybody();
+        let nobody = auth.anonymous();
         let everybody = AuthConfig { anonymous: Reach::All, ..config(None) };
         auth.replace(&everybody);
-        let mut lease = Lease::new(&auth, &nobody, Role::View, Some(&door()));
-        assert!(!lease.is_over(), "everybody may");
+        let mut active_grant = ActiveGrant::new(&auth, &nobody, Role::View, Some(&door()));
+        assert!(!active_grant.is_ended(), "everybody may");
         auth.replace(&config(None));
-        assert!(lease.is_over());
+        assert!(active_grant.is_ended());
     }
 
     #[tokio::test]
     async fn it_is_over_when_its_session_is_ended_unless_something_else_was_shown() {
-        let auth = Arc::new(Auth::new(&config(Some(Reach::All))));
-        let token = Shown { tokens: vec!["wall".to_owned()], ..Shown::default() };
-        let mut caller = auth.anybody();
-        auth.identify(&mut caller, &token, None, None, |_| true).await.unwrap();
-        let begin = || auth.begin_session(&caller, None).unwrap().0;
+        let auth = Arc::new(Authenticator::new(&config(Some(Reach::All))));
+        let token = Credentials { tokens: vec!["wall".to_owned()], ..Credentials::default() };
+        let mut principal = auth.anonymous();
+        auth.identify(&mut principal, &token, None, None, |_| true).await.unwrap();
+        let begin = || auth.begin_session(&principal, None).unwrap().0;
         let (cookie, other) = (begin(), begin());
-        let by = |cookie: &str| Shown { cookie: Some(cookie.to_owned()), ..Shown::default() };
-        let mut by_session = lease(&auth, &by(&cookie)).await;
-        let mut by_other = lease(&auth, &by(&other)).await;
-        let mut by_both = lease(&auth, &Shown { cookie: Some(cookie.clone()), ..token }).await;
-        let mut over = [&mut by_session, &mut by_other, &mut by_both].map(|lease| Box::pin(lease.over()));
+        let by = |cookie: &str| Credentials { cookie: Some(cookie.to_owned()), ..Credentials::default() };
+        let mut by_session = active_grant(&auth, &by(&cookie)).await;
+        let mut by_other = active_grant(&auth, &by(&other)).await;
+        let mut by_both = active_grant(&auth, &Credentials { cookie: Some(cookie.clone()), ..token }).await;
+        let mut over =
+            [&mut by_session, &mut by_other, &mut by_both].map(|active_grant| Box::pin(active_grant.ended()));
         for over in &mut over {
             assert!(poll!(over.as_mut()).is_pending());
         }
@@ -174,13 +180,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_link_is_over_by_itself() {
-        let auth = Arc::new(Auth::new(&config(None)));
+        let auth = Arc::new(Authenticator::new(&config(None)));
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let signed = signed_link::sign(&Secret::new("k".repeat(32)), &door(), now + 2);
-        let shown = Shown { link: Some((door(), signed)), ..Shown::default() };
-        let mut lease = lease(&auth, &shown).await;
-        assert!(!lease.is_over());
-        let over = tokio::time::timeout(std::time::Duration::from_secs(60), lease.over());
+        let shown = Credentials { link: Some((door(), signed)), ..Credentials::default() };
+        let mut active_grant = active_grant(&auth, &shown).await;
+        assert!(!active_grant.is_ended());
+        let over = tokio::time::timeout(std::time::Duration::from_secs(60), active_grant.ended());
         assert!(over.await.is_ok());
     }
 }

@@ -16,10 +16,10 @@ mod changes;
 mod authenticator;
 mod grant;
 #[cfg(test)]
-mod session_laws;
+mod session_invariants;
 pub mod token;
 
-pub use authenticator::{Auth, NotNow, Running, Shown, subscriber};
-pub use grant::Lease;
+pub use authenticator::{AuthError, Authenticator, Credentials, SessionRelation, limit_key};
+pub use grant::ActiveGrant;
 pub use identity::Identity;
-pub use principal::Caller;
+pub use principal::Principal;

@@ -33,20 +33,20 @@ const MAX_KNOWN: usize = 256;
 
 /// Time for which a login is remembered. A changed password is asked for at once all the same, since the hash
 /// is part of what is known.
-const KNOWN_FOR: Duration = Duration::from_secs(600);
+const KNOWN_LOGIN_TTL: Duration = Duration::from_secs(600);
 
 /// Time without logins after which the thread frees its memory. Guesses that come faster reuse it.
 const MEMORY_KEPT_FOR: Duration = Duration::from_secs(10);
 
 /// Longest password that is checked, in bytes.
-const MAX_PASSWORD: usize = 1024;
+const MAX_PASSWORD_BYTES: usize = 1024;
 
 /// Longest salt of a PHC string, in bytes.
-const MAX_SALT: usize = 64;
+const MAX_SALT_BYTES: usize = 64;
 
 /// Hash that is checked for unknown users, so that the time does not tell which names exist. With the
 /// parameters of `framecast passwd`; no password has this hash.
-const NOBODYS_HASH: &str =
+const DUMMY_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGlzIGhlcmU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// An error because more than [`MAX_WAITING`] checks wait.
@@ -56,24 +56,24 @@ pub struct Busy;
 
 /// The password checker.
 #[derive(Debug)]
-pub(super) struct Passwords {
-    turn: Arc<Semaphore>,
+pub(super) struct PasswordChecker {
+    slot: Arc<Semaphore>,
     /// The thread that checks passwords; the first login starts it. It is absent if the system cannot start a
     /// thread.
-    checker: OnceLock<Option<SyncSender<Job>>>,
+    worker: OnceLock<Option<SyncSender<Job>>>,
     waiting: AtomicUsize,
     known: Mutex<HashMap<[u8; 32], Instant>>,
     /// Key of this process for remembered logins: whoever reads its memory later learns no password.
     key: hmac::Key,
 }
 
-impl Passwords {
+impl PasswordChecker {
     pub(super) fn new() -> Self {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
         let key = key.expect("rustls and the tokens need the system's random numbers, too");
         Self {
-            turn: Arc::new(Semaphore::new(1)),
-            checker: OnceLock::new(),
+            slot: Arc::new(Semaphore::new(1)),
+            worker: OnceLock::new(),
             waiting: AtomicUsize::new(0),
             known: Mutex::default(),
             key,
@@ -94,13 +94,13 @@ impl Passwords {
     pub(super) fn is_known(&self, hash: &str, password: &str) -> bool {
         // Computed before the lock is held: all logins wait for it.
         let tag = self.tag(hash, password);
-        self.known().get(&tag).is_some_and(|since| since.elapsed() < KNOWN_FOR)
+        self.known().get(&tag).is_some_and(|since| since.elapsed() < KNOWN_LOGIN_TTL)
     }
 
     fn remember(&self, tag: [u8; 32]) {
         let mut known = self.known();
         if known.len() >= MAX_KNOWN {
-            known.retain(|_, since| since.elapsed() < KNOWN_FOR);
+            known.retain(|_, since| since.elapsed() < KNOWN_LOGIN_TTL);
         }
         if known.len() >= MAX_KNOWN
             && let Some(oldest) = known.iter().min_by_key(|(_, since)| **since).map(|(tag, _)| *tag)
@@ -112,20 +112,20 @@ impl Passwords {
 
     /// Returns whether the password has this hash; without a hash it takes as long, and returns `false`.
     pub(super) async fn check(&self, hash: Option<&str>, password: &str) -> Result<bool, Busy> {
-        if password.len() > MAX_PASSWORD {
+        if password.len() > MAX_PASSWORD_BYTES {
             return Ok(false);
         }
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(Busy);
         }
-        let _waiting = Waiting(&self.waiting);
-        let turn = self.turn.clone().acquire_owned().await.map_err(|_| Busy)?;
+        let _waiting = WaitCounter(&self.waiting);
+        let turn = self.slot.clone().acquire_owned().await.map_err(|_| Busy)?;
         let (answer, answered) = oneshot::channel();
-        let (kept, shown) = (hash.unwrap_or(NOBODYS_HASH).to_owned(), password.to_owned());
-        let job = Job { hash: kept, password: shown, answer, _turn: turn };
+        let (kept, shown) = (hash.unwrap_or(DUMMY_HASH).to_owned(), password.to_owned());
+        let job = Job { hash: kept, password: shown, answer, _slot: turn };
         // Never full: only the holder of the turn sends.
-        self.checker().ok_or(Busy)?.try_send(job).map_err(|_| Busy)?;
+        self.worker().ok_or(Busy)?.try_send(job).map_err(|_| Busy)?;
         let right = answered.await.map_err(|_| Busy)? && hash.is_some();
         if right && let Some(hash) = hash {
             self.remember(self.tag(hash, password));
@@ -135,25 +135,25 @@ impl Passwords {
 }
 
 #[cfg(test)]
-impl Passwords {
+impl PasswordChecker {
     /// Makes all checks wait while the permit is held.
-    pub(super) fn hold_turn(&self) -> OwnedSemaphorePermit {
-        self.turn.clone().try_acquire_owned().expect("no check runs")
+    pub(super) fn hold_slot(&self) -> OwnedSemaphorePermit {
+        self.slot.clone().try_acquire_owned().expect("no check runs")
     }
 }
 
-impl Passwords {
-    fn checker(&self) -> Option<&SyncSender<Job>> {
+impl PasswordChecker {
+    fn worker(&self) -> Option<&SyncSender<Job>> {
         let start = || {
             let (sender, jobs) = sync_channel(1);
             let thread = thread::Builder::new().name("framecast-login".to_owned());
-            let started = thread.spawn(move || check_all(&jobs));
+            let started = thread.spawn(move || run_worker(&jobs));
             started
                 .inspect_err(|error| error!("the thread that checks passwords cannot be started: {error}"))
                 .ok()?;
             Some(sender)
         };
-        self.checker.get_or_init(start).as_ref()
+        self.worker.get_or_init(start).as_ref()
     }
 }
 
@@ -164,11 +164,11 @@ struct Job {
     password: String,
     answer: oneshot::Sender<bool>,
     /// Released when the check is done, also if the client has disconnected.
-    _turn: OwnedSemaphorePermit,
+    _slot: OwnedSemaphorePermit,
 }
 
 /// Checks passwords until all senders are dropped.
-fn check_all(jobs: &Receiver<Job>) {
+fn run_worker(jobs: &Receiver<Job>) {
     let mut blocks = Vec::new();
     loop {
         let next = if blocks.is_empty() {
@@ -179,7 +179,7 @@ fn check_all(jobs: &Receiver<Job>) {
         match next {
             Ok(job) if job.answer.is_closed() => {}
             Ok(job) => {
-                let check = AssertUnwindSafe(|| has_hash(&job.hash, &job.password, &mut blocks));
+                let check = AssertUnwindSafe(|| verify(&job.hash, &job.password, &mut blocks));
                 // A panic counts as a wrong password. It does not matter whether the client still waits for
                 // the answer.
                 let _ = job.answer.send(catch_unwind(check).unwrap_or(false));
@@ -191,9 +191,9 @@ fn check_all(jobs: &Receiver<Job>) {
 }
 
 /// Counts a waiting check, also when its client has disconnected.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaitCounter<'a>(&'a AtomicUsize);
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitCounter<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -201,13 +201,13 @@ impl Drop for Waiting<'_> {
 
 /// Returns whether the password has this hash. `blocks` grows to what the hash's parameters need, which the
 /// configuration bounds (`MAX_HASH_KIB` in `config/auth.rs`), and is reused.
-fn has_hash(hash: &str, password: &str, blocks: &mut Vec<Block>) -> bool {
+fn verify(hash: &str, password: &str, blocks: &mut Vec<Block>) -> bool {
     let mut computed = || {
         let hash = PasswordHash::new(hash).ok()?;
         let version = hash.version.map(Version::try_from).transpose().ok()?.unwrap_or_default();
         let params = Params::try_from(&hash).ok()?;
         let (salt, expected) = (hash.salt?, hash.hash?);
-        let mut buffer = [0; MAX_SALT];
+        let mut buffer = [0; MAX_SALT_BYTES];
         let salt = salt.decode_b64(&mut buffer).ok()?;
         let count = params.block_count();
         if blocks.len() < count {
@@ -240,7 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_right_password_is_known_again_and_a_wrong_one_never() {
-        let passwords = Passwords::new();
+        let passwords = PasswordChecker::new();
         let hash = hash();
         assert!(!passwords.is_known(&hash, "abc"));
         assert_eq!(passwords.check(Some(&hash), "abd").await, Ok(false));
@@ -249,7 +249,7 @@ mod tests {
         assert!(passwords.is_known(&hash, "abc") && !passwords.is_known(&hash, "abd"));
         assert!(!passwords.is_known(&format!("{hash}x"), "abc"), "a new hash is a new password");
         assert_eq!(passwords.check(None, "abc").await, Ok(false));
-        assert_eq!(passwords.check(Some(&hash), &"a".repeat(MAX_PASSWORD + 1)).await, Ok(false));
+        assert_eq!(passwords.check(Some(&hash), &"a".repeat(MAX_PASSWORD_BYTES + 1)).await, Ok(false));
     }
 
     #[test]
@@ -267,21 +267,21 @@ mod tests {
             hash(Params::new(40, 3, 4, Some(64)).unwrap(), Algorithm::Argon2d),
         ];
         for hash in &cases {
-            assert!(has_hash(hash, "a password", &mut blocks), "{hash}");
-            assert!(!has_hash(hash, "another", &mut blocks), "{hash}");
+            assert!(verify(hash, "a password", &mut blocks), "{hash}");
+            assert!(!verify(hash, "another", &mut blocks), "{hash}");
         }
         assert_eq!(blocks.len(), 64, "the largest of them");
         for broken in
             ["", "$argon2id$", "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ", "$scrypt$ln=1$c29tZXNhbHQ$AAAA"]
         {
-            assert!(!has_hash(broken, "a password", &mut blocks), "{broken}");
+            assert!(!verify(broken, "a password", &mut blocks), "{broken}");
         }
     }
 
     #[tokio::test]
     async fn few_wait_and_what_is_known_is_bounded() {
-        let passwords = Passwords::new();
-        let turn = passwords.turn.clone().acquire_owned().await.unwrap();
+        let passwords = PasswordChecker::new();
+        let turn = passwords.slot.clone().acquire_owned().await.unwrap();
         let hash = hash();
         let mut waiting: Vec<_> =
             (0..MAX_WAITING).map(|_| Box::pin(passwords.check(Some(&hash), "abc"))).collect();
@@ -301,16 +301,16 @@ mod tests {
 
     #[tokio::test]
     async fn the_longest_password_is_checked_and_a_longer_one_waits_for_nothing() {
-        let passwords = Passwords::new();
-        let _turn = passwords.hold_turn();
+        let passwords = PasswordChecker::new();
+        let _turn = passwords.hold_slot();
         let check = |length| passwords.check(None, &"a".repeat(length)).now_or_never();
-        assert_eq!([check(MAX_PASSWORD), check(MAX_PASSWORD + 1)], [None, Some(Ok(false))]);
+        assert_eq!([check(MAX_PASSWORD_BYTES), check(MAX_PASSWORD_BYTES + 1)], [None, Some(Ok(false))]);
     }
 
     #[tokio::test]
     async fn a_refusal_takes_no_place_of_those_that_wait() {
-        let passwords = Passwords::new();
-        let turn = passwords.hold_turn();
+        let passwords = PasswordChecker::new();
+        let turn = passwords.hold_slot();
         let mut waiting: Vec<_> = (0..MAX_WAITING).map(|_| Box::pin(passwords.check(None, "abc"))).collect();
         for check in &mut waiting {
             assert!(futures_util::poll!(check.as_mut()).is_pending());
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn of_those_that_are_known_the_oldest_makes_room() {
-        let passwords = Passwords::new();
+        let passwords = PasswordChecker::new();
         let tag = |n: usize| std::array::from_fn(|at| n.to_be_bytes().get(at).copied().unwrap_or(0));
         for n in 0..MAX_KNOWN {
             passwords.remember(tag(n));

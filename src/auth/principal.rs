@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{identity::Identity, sessions::InSession};
+use super::{identity::Identity, sessions::SessionRef};
 use crate::{
     config::{Grant, Reach, Role},
     media::stream_name::StreamName,
@@ -10,70 +10,70 @@ use crate::{
 
 /// The caller of a request: anonymous, or with credentials.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Caller {
+pub struct Principal {
     /// Rights without credentials.
     anonymous: Grant,
-    known_as: Vec<Known>,
+    identities: Vec<HeldIdentity>,
     /// Right to publish to a stream whose own token was shown.
-    publishes: Option<Grant>,
+    publisher_grant: Option<Grant>,
 }
 
 /// An identity that was proved, and until when that is valid.
 #[derive(Debug, Clone, PartialEq)]
-struct Known {
+struct HeldIdentity {
     identity: Arc<Identity>,
     until: Option<Instant>,
     /// Session that proved it, if any.
-    session: Option<InSession>,
+    session: Option<SessionRef>,
 }
 
-impl Caller {
+impl Principal {
     pub(super) fn anonymous(watches: Reach) -> Self {
         let anonymous = Grant { role: Role::View, reach: watches };
-        Self { anonymous, known_as: Vec::new(), publishes: None }
+        Self { anonymous, identities: Vec::new(), publisher_grant: None }
     }
 
     /// Adds the identity that a credential proves.
-    pub(super) fn is(&mut self, identity: Arc<Identity>) {
-        self.known_as.push(Known { identity, until: None, session: None });
+    pub(super) fn add_identity(&mut self, identity: Arc<Identity>) {
+        self.identities.push(HeldIdentity { identity, until: None, session: None });
     }
 
     /// Adds the identity that a credential with an expiry proves.
-    pub(super) fn is_until(&mut self, identity: Arc<Identity>, end: Instant) {
-        self.known_as.push(Known { identity, until: Some(end), session: None });
+    pub(super) fn add_expiring(&mut self, identity: Arc<Identity>, end: Instant) {
+        self.identities.push(HeldIdentity { identity, until: Some(end), session: None });
     }
 
     /// Adds the identity that a browser's session belongs to.
-    pub(super) fn is_in_session(&mut self, identity: Arc<Identity>, session: InSession) {
-        self.known_as.push(Known { identity, until: Some(session.ends), session: Some(session) });
+    pub(super) fn add_session(&mut self, identity: Arc<Identity>, session: SessionRef) {
+        self.identities.push(HeldIdentity { identity, until: Some(session.ends), session: Some(session) });
     }
 
     /// Returns `anybody` with the credentials that are still valid; `again` returns what each one is worth
     /// now.
-    pub(super) fn renewed(
+    pub(super) fn refreshed(
         &self,
         anybody: Self,
         now: Instant,
         again: impl Fn(&Arc<Identity>) -> Option<Arc<Identity>>,
     ) -> Self {
-        let good = self.known_as.iter().filter(|known| {
+        let good = self.identities.iter().filter(|known| {
             known.until.is_none_or(|until| until > now)
                 && known.session.as_ref().is_none_or(|session| !session.is_ended())
         });
         let known_as = good
-            .filter_map(|known| Some(Known { identity: again(&known.identity)?, ..known.clone() }))
+            .filter_map(|known| Some(HeldIdentity { identity: again(&known.identity)?, ..known.clone() }))
             .collect();
-        Self { known_as, publishes: self.publishes.clone(), ..anybody }
+        Self { identities: known_as, publisher_grant: self.publisher_grant.clone(), ..anybody }
     }
 
     /// Returns the time at which the next of the credentials expires.
-    pub(super) fn next_end(&self, now: Instant) -> Option<Instant> {
-        self.known_as.iter().filter_map(|known| known.until).filter(|until| *until > now).min()
+    pub(super) fn next_expiry(&self, now: Instant) -> Option<Instant> {
+        self.identities.iter().filter_map(|known| known.until).filter(|until| *until > now).min()
     }
 
     /// Waits until one of the caller's sessions is ended before its time; waits forever if none is left.
     pub(super) async fn session_ended(&self) {
-        let session = self.known_as.iter().find_map(|known| known.session.as_ref());
+        let session = self.identities.iter().find_map(|known| known.session.as_ref());
         match session.filter(|session| !session.is_ended()) {
             Some(session) => session.ended().await,
             None => std::future::pending().await,
@@ -81,60 +81,60 @@ impl Caller {
     }
 
     /// Adds the right to publish, which the stream's own token grants.
-    pub(super) fn publishes(&mut self, stream: StreamName) {
-        self.publishes = Some(Grant { role: Role::Push, reach: Reach::Only([stream].into()) });
+    pub(super) fn add_publisher(&mut self, stream: StreamName) {
+        self.publisher_grant = Some(Grant { role: Role::Push, reach: Reach::Only([stream].into()) });
     }
 
     /// Returns whether a valid credential was shown.
-    pub fn is_known(&self) -> bool {
-        !self.known_as.is_empty() || self.publishes.is_some()
+    pub fn is_authenticated(&self) -> bool {
+        !self.identities.is_empty() || self.publisher_grant.is_some()
     }
 
     /// Returns the name for the log; none without a credential.
     pub fn name(&self) -> Option<&str> {
-        self.known_as.first().map(|known| known.identity.name.as_str())
+        self.identities.first().map(|known| known.identity.name.as_str())
     }
 
     /// Returns the first credential in the request itself, and when it expires. The cookie of a session does
     /// not count: a session that began from it would renew itself.
-    pub(super) fn shown(&self) -> Option<(&Arc<Identity>, Option<Instant>)> {
-        let shown = self.known_as.iter().find(|known| known.session.is_none());
+    pub(super) fn request_identity(&self) -> Option<(&Arc<Identity>, Option<Instant>)> {
+        let shown = self.identities.iter().find(|known| known.session.is_none());
         shown.map(|known| (&known.identity, known.until))
     }
 
     /// Returns whether that credential is a link.
     pub fn is_by_link(&self) -> bool {
-        self.shown().is_some_and(|(identity, _)| identity.link.is_some())
+        self.request_identity().is_some_and(|(identity, _)| identity.link.is_some())
     }
 
     /// Returns whether the request has the cookie of a session that has not ended.
-    pub fn is_in_a_session(&self) -> bool {
-        self.known_as.iter().any(|known| known.session.is_some())
+    pub fn has_session(&self) -> bool {
+        self.identities.iter().any(|known| known.session.is_some())
     }
 
     fn grants(&self) -> impl Iterator<Item = &Grant> {
-        let known = self.known_as.iter().map(|known| &known.identity.grant);
-        known.chain(&self.publishes).chain([&self.anonymous])
+        let known = self.identities.iter().map(|known| &known.identity.grant);
+        known.chain(&self.publisher_grant).chain([&self.anonymous])
     }
 
     /// Returns whether this caller has `role` for the stream; with a name that no stream has, whether for
     /// every stream.
-    pub fn may(&self, role: Role, stream: Option<&StreamName>) -> bool {
+    pub fn is_allowed(&self, role: Role, stream: Option<&StreamName>) -> bool {
         self.grants().any(|grant| grant.allows(role, stream))
     }
 
     /// Returns whether this caller has `role` for all streams, including later ones.
-    pub fn may_with_all(&self, role: Role) -> bool {
+    pub fn is_allowed_on_all(&self, role: Role) -> bool {
         self.grants().any(|grant| grant.allows_all(role))
     }
 
     /// Returns whether this caller has `role` for at least one stream.
-    pub fn may_with_any(&self, role: Role) -> bool {
+    pub fn is_allowed_on_any(&self, role: Role) -> bool {
         self.grants().any(|grant| grant.allows_any(role))
     }
 
     /// Returns the highest role that the caller has for any stream.
-    pub fn highest(&self) -> Option<Role> {
+    pub fn highest_role(&self) -> Option<Role> {
         self.grants().filter(|grant| !grant.reach.is_nothing()).map(|grant| grant.role).max()
     }
 }
@@ -155,8 +155,8 @@ mod tests {
         })
     }
 
-    fn nobody() -> Caller {
-        Caller::anonymous(Reach::nothing())
+    fn nobody() -> Principal {
+        Principal::anonymous(Reach::nothing())
     }
 
     #[test]
@@ -164,13 +164,14 @@ mod tests {
         let second = Duration::from_secs(1);
         let first = Instant::now() + second;
         let last = first + second;
-        let mut caller = nobody();
-        caller.is(identity("for ever", Role::View, Reach::All));
-        caller.is_until(identity("later", Role::Push, Reach::All), last);
-        caller.is_until(identity("sooner", Role::Admin, Reach::All), first);
-        let ends = [first - second, first, last].map(|now| caller.next_end(now));
+        let mut principal = nobody();
+        principal.add_identity(identity("for ever", Role::View, Reach::All));
+        principal.add_expiring(identity("later", Role::Push, Reach::All), last);
+        principal.add_expiring(identity("sooner", Role::Admin, Reach::All), first);
+        let ends = [first - second, first, last].map(|now| principal.next_expiry(now));
         assert_eq!(ends, [Some(first), Some(last), None]);
-        let highest = |now| caller.renewed(nobody(), now, |identity| Some(identity.clone())).highest();
+        let highest =
+            |now| principal.refreshed(nobody(), now, |identity| Some(identity.clone())).highest_role();
         let expected = [Role::Admin, Role::Push, Role::View].map(Some);
         assert_eq!([first - second, first, last].map(highest), expected);
     }
@@ -178,18 +179,18 @@ mod tests {
     #[test]
     fn a_caller_has_the_name_of_the_first_and_the_rights_of_all() {
         let door: StreamName = "door".parse().unwrap();
-        let mut caller = nobody();
-        let rights = |caller: &Caller| {
-            let any = [Role::View, Role::Push, Role::Admin].map(|role| caller.may_with_any(role));
-            let all = [Role::View, Role::Push, Role::Admin].map(|role| caller.may_with_all(role));
-            (caller.name().map(ToOwned::to_owned), any, all)
+        let mut principal = nobody();
+        let rights = |principal: &Principal| {
+            let any = [Role::View, Role::Push, Role::Admin].map(|role| principal.is_allowed_on_any(role));
+            let all = [Role::View, Role::Push, Role::Admin].map(|role| principal.is_allowed_on_all(role));
+            (principal.name().map(ToOwned::to_owned), any, all)
         };
-        assert_eq!(rights(&caller), (None, [false; 3], [false; 3]));
-        caller.is(identity("first", Role::Push, Reach::Only([door].into())));
+        assert_eq!(rights(&principal), (None, [false; 3], [false; 3]));
+        principal.add_identity(identity("first", Role::Push, Reach::Only([door].into())));
         let name = Some("first".to_owned());
-        assert_eq!(rights(&caller), (name.clone(), [true, true, false], [false; 3]));
-        caller.is(identity("second", Role::View, Reach::All));
-        assert_eq!(rights(&caller), (name, [true, true, false], [true, false, false]));
+        assert_eq!(rights(&principal), (name.clone(), [true, true, false], [false; 3]));
+        principal.add_identity(identity("second", Role::View, Reach::All));
+        assert_eq!(rights(&principal), (name, [true, true, false], [true, false, false]));
     }
 
     #[test]
@@ -198,14 +199,16 @@ mod tests {
         let alice = identity("alice", Role::View, Reach::All);
         let ends = now.instant + Duration::from_secs(60);
         let cookie = sessions.begin(alice, ends, None, now.instant).unwrap();
-        let (alice, session) = sessions.of(&cookie, now).unwrap();
-        let mut caller = nobody();
-        assert!(!caller.is_in_a_session() && caller.shown().is_none());
-        caller.is_in_session(alice, session);
-        assert!(caller.is_in_a_session() && caller.is_known() && caller.shown().is_none());
+        let (alice, session) = sessions.get(&cookie, now).unwrap();
+        let mut principal = nobody();
+        assert!(!principal.has_session() && principal.request_identity().is_none());
+        principal.add_session(alice, session);
+        assert!(
+            principal.has_session() && principal.is_authenticated() && principal.request_identity().is_none()
+        );
         let bob = identity("bob", Role::View, Reach::All);
-        caller.is(bob.clone());
-        assert_eq!(caller.shown(), Some((&bob, None)));
-        assert!(!caller.is_by_link());
+        principal.add_identity(bob.clone());
+        assert_eq!(principal.request_identity(), Some((&bob, None)));
+        assert!(!principal.is_by_link());
     }
 }

@@ -31,20 +31,20 @@ const MAX_PER_CREDENTIAL: usize = 32;
 struct Session {
     identity: Arc<Identity>,
     ends: Instant,
-    /// Dropped with the session, which notifies only the leases of this session: otherwise a loop of logins
-    /// and logouts would make all leases check again.
+    /// Dropped with the session, which notifies only the grants of this session: otherwise a loop of logins
+    /// and logouts would make all grants check again.
     alive: watch::Sender<()>,
 }
 
 /// A caller's reference to its session.
 #[derive(Debug, Clone)]
-pub(super) struct InSession {
+pub(super) struct SessionRef {
     /// Expiry of the session.
     pub(super) ends: Instant,
     alive: watch::Receiver<()>,
 }
 
-impl InSession {
+impl SessionRef {
     /// Returns whether the session was ended.
     pub(super) fn is_ended(&self) -> bool {
         self.alive.has_changed().is_err()
@@ -57,7 +57,7 @@ impl InSession {
     }
 }
 
-impl PartialEq for InSession {
+impl PartialEq for SessionRef {
     fn eq(&self, other: &Self) -> bool {
         self.ends == other.ends && self.alive.same_channel(&other.alive)
     }
@@ -68,7 +68,7 @@ impl PartialEq for InSession {
 pub(super) struct Sessions(Mutex<HashMap<Fingerprint, Session>>);
 
 impl Sessions {
-    fn all(&self) -> MutexGuard<'_, HashMap<Fingerprint, Session>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Session>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -81,35 +81,35 @@ impl Sessions {
         replaced: Option<&str>,
         now: Instant,
     ) -> Option<String> {
-        let cookie = token::new()?;
-        let mut all = self.all();
+        let cookie = token::generate()?;
+        let mut all = self.lock();
         all.retain(|_, session| session.ends > now);
         if let Some(replaced) = replaced {
             all.remove(&token::hash(replaced).0);
         }
-        make_room(&mut all, &identity);
+        evict(&mut all, &identity);
         all.insert(token::hash(&cookie).0, Session { identity, ends, alive: watch::Sender::new(()) });
         Some(cookie)
     }
 
     /// Returns the session of a cookie, and its owner.
-    pub(super) fn of(&self, cookie: &str, now: Now) -> Option<(Arc<Identity>, InSession)> {
+    pub(super) fn get(&self, cookie: &str, now: Now) -> Option<(Arc<Identity>, SessionRef)> {
         // Kept by its hash, so that the time of the look-up tells nothing of the cookie.
         let key = token::hash(cookie).0;
-        let all = self.all();
+        let all = self.lock();
         let Session { identity, ends, alive } = all.get(&key)?;
         let is_live = *ends > now.instant && !identity.is_expired(now);
-        is_live.then(|| (identity.clone(), InSession { ends: *ends, alive: alive.subscribe() }))
+        is_live.then(|| (identity.clone(), SessionRef { ends: *ends, alive: alive.subscribe() }))
     }
 
     /// Ends the session of this cookie, if there is one.
     pub(super) fn end(&self, cookie: &str) {
-        self.all().remove(&token::hash(cookie).0);
+        self.lock().remove(&token::hash(cookie).0);
     }
 
     /// Ends the sessions whose credential is no longer valid.
     pub(super) fn retain(&self, is_good: impl Fn(&Arc<Identity>) -> bool) {
-        self.all().retain(|_, session| is_good(&session.identity));
+        self.lock().retain(|_, session| is_good(&session.identity));
     }
 }
 
@@ -117,7 +117,7 @@ impl Sessions {
 impl Sessions {
     /// Returns how many there are, good for something or not.
     pub(super) fn count(&self) -> usize {
-        self.all().len()
+        self.lock().len()
     }
 }
 
@@ -126,7 +126,7 @@ impl Sessions {
 /// Sessions of the same credential are removed first, beginning with the one that expires first. If all
 /// places are taken, the session removed is one of the credential that has most, and if several have as many,
 /// of the one with the fewest permissions.
-fn make_room(all: &mut HashMap<Fingerprint, Session>, identity: &Identity) {
+fn evict(all: &mut HashMap<Fingerprint, Session>, identity: &Identity) {
     let own = || all.iter().filter(|(_, session)| session.identity.fingerprint == identity.fingerprint);
     let first = if own().count() >= MAX_PER_CREDENTIAL {
         own().min_by_key(|(_, session)| session.ends)
@@ -177,16 +177,16 @@ mod tests {
     }
 
     fn live(sessions: &Sessions, cookies: &[String], now: Now) -> Vec<bool> {
-        cookies.iter().map(|cookie| sessions.of(cookie, now).is_some()).collect()
+        cookies.iter().map(|cookie| sessions.get(cookie, now).is_some()).collect()
     }
 
     #[test]
     fn a_session_ends_by_logging_out_and_by_its_time() {
         let (sessions, now) = (Sessions::default(), now());
         let cookies = begin(&sessions, &holder(1, Role::View), 2, now);
-        assert!(sessions.of("x", now).is_none());
-        let (_, ended) = sessions.of(&cookies[0], now).unwrap();
-        let (_, other) = sessions.of(&cookies[1], now).unwrap();
+        assert!(sessions.get("x", now).is_none());
+        let (_, ended) = sessions.get(&cookies[0], now).unwrap();
+        let (_, other) = sessions.get(&cookies[1], now).unwrap();
         assert!(!ended.is_ended());
         sessions.end(&cookies[0]);
         assert!(ended.is_ended() && !other.is_ended());
@@ -202,7 +202,7 @@ mod tests {
         let (sessions, now) = (Sessions::default(), now());
         let (alice, bob) = (holder(1, Role::View), holder(2, Role::Admin));
         let first = begin(&sessions, &alice, 1, now);
-        let (_, replaced) = sessions.of(&first[0], now).unwrap();
+        let (_, replaced) = sessions.get(&first[0], now).unwrap();
         let second = sessions.begin(bob, now.instant + HOUR, Some(&first[0]), now.instant).unwrap();
         assert!(replaced.is_ended(), "what it holds open is told");
         let third = sessions.begin(alice, now.instant + HOUR, Some("unknown"), now.instant).unwrap();
@@ -218,7 +218,7 @@ mod tests {
             let expected: Vec<_> = (0..many).map(|n| n >= ended).collect();
             assert_eq!(live(&sessions, &cookies, now), expected, "{many}: those that end first make room");
             assert_eq!(live(&sessions, &admin, now), [true]);
-            assert_eq!(sessions.all().len(), 1 + many - ended);
+            assert_eq!(sessions.lock().len(), 1 + many - ended);
         }
     }
 
@@ -230,12 +230,12 @@ mod tests {
         let others: Vec<_> =
             (2..32).flat_map(|n| begin(&sessions, &holder(n, Role::View), 32, now)).collect();
         let rest = begin(&sessions, &holder(32, Role::View), 30, now);
-        assert_eq!(sessions.all().len(), MAX_SESSIONS - 1);
+        assert_eq!(sessions.lock().len(), MAX_SESSIONS - 1);
         let last = begin(&sessions, &holder(33, Role::View), 1, now);
-        assert_eq!(sessions.all().len(), MAX_SESSIONS, "the last place is taken without ending any");
+        assert_eq!(sessions.lock().len(), MAX_SESSIONS, "the last place is taken without ending any");
         assert!(live(&sessions, &others, now).iter().all(|live| *live));
         let more = begin(&sessions, &holder(34, Role::View), 1, now);
-        assert_eq!(sessions.all().len(), MAX_SESSIONS);
+        assert_eq!(sessions.lock().len(), MAX_SESSIONS);
         assert_eq!(live(&sessions, &others, now).iter().filter(|live| !**live).count(), 1);
         for stays in [admin, single, rest, last, more] {
             assert!(live(&sessions, &stays, now).iter().all(|live| *live));
@@ -252,7 +252,7 @@ mod tests {
         });
         let other = sessions.begin(holder(2, Role::View), ends + HOUR, None, now.instant).unwrap();
         sessions.begin(who, ends + HOUR, None, ends).unwrap();
-        assert_eq!(sessions.all().len(), 2);
+        assert_eq!(sessions.lock().len(), 2);
         assert_eq!(live(&sessions, &[other], now), [true]);
     }
 
@@ -262,7 +262,7 @@ mod tests {
         let begin = |ends| sessions.begin(holder(1, Role::View), ends, None, now.instant).unwrap();
         let ends = now.instant + HOUR;
         let [first, second] = [begin(ends), begin(ends)];
-        let of = |cookie: &str| sessions.of(cookie, now).unwrap().1;
+        let of = |cookie: &str| sessions.get(cookie, now).unwrap().1;
         assert_eq!(of(&first), of(&first));
         assert_ne!(of(&first), of(&second));
     }

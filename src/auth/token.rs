@@ -14,7 +14,7 @@ const TOKEN_BYTES: usize = 32;
 
 /// Returns a new token, 43 characters that need no escapes in a URL. None if the system has no random
 /// numbers.
-pub fn new() -> Option<String> {
+pub fn generate() -> Option<String> {
     let mut bytes = [0; TOKEN_BYTES];
     SystemRandom::new().fill(&mut bytes).ok()?;
     Some(BASE64_URL_SAFE_NO_PAD.encode(bytes))
@@ -27,7 +27,7 @@ pub fn hash(token: &str) -> TokenHash {
 }
 
 /// Returns whether both are hashes of the same token, in constant time.
-pub fn same(kept: &TokenHash, shown: &TokenHash) -> bool {
+pub fn constant_time_eq(kept: &TokenHash, shown: &TokenHash) -> bool {
     kept.0.ct_eq(&shown.0).into()
 }
 
@@ -37,11 +37,15 @@ mod tests {
 
     #[test]
     fn a_token_is_known_by_what_is_written_of_it_and_no_other_is() {
-        let (token, other) = (new().unwrap(), new().unwrap());
+        let (token, other) = (generate().unwrap(), generate().unwrap());
         assert_ne!(token, other);
         assert_eq!(token.len(), 43);
         let kept = TokenHash::parse(&hash(&token).to_string()).unwrap();
-        assert!(same(&kept, &hash(&token)) && !same(&kept, &hash(&other)) && !same(&kept, &hash("")));
+        assert!(
+            constant_time_eq(&kept, &hash(&token))
+                && !constant_time_eq(&kept, &hash(&other))
+                && !constant_time_eq(&kept, &hash(""))
+        );
         // `printf abc | sha256sum`
         let known = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hash("abc").to_string(), known);

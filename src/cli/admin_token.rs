@@ -35,7 +35,7 @@ pub(super) fn arrange(auth: &mut AuthConfig) -> anyhow::Result<Entrance> {
         Err(env::VarError::NotUnicode(_)) => anyhow::bail!("{VARIABLE} is not text"),
         Err(env::VarError::NotPresent) if auth.has_admin() => Ok(Entrance::Known),
         Err(env::VarError::NotPresent) => {
-            let token = Secret::new(token::new().context("the system has no random numbers")?);
+            let token = Secret::new(token::generate().context("the system has no random numbers")?);
             auth.start_token = Some(token.clone());
             Ok(Entrance::Made(token))
         }

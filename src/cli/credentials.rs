@@ -172,5 +172,5 @@ fn signed(key: &Secret, mut url: Url, stream: &StreamName, lasts: Duration) -> a
 }
 
 fn random() -> anyhow::Result<String> {
-    token::new().context("the system has no random numbers")
+    token::generate().context("the system has no random numbers")
 }

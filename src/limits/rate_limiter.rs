@@ -131,8 +131,8 @@ mod tests {
         for _ in 0..10 {
             brake.try_acquire(&usize::MAX, now).unwrap();
         }
-        for caller in 0..3 * MAX_BUCKETS {
-            brake.try_acquire(&caller, now).unwrap();
+        for principal in 0..3 * MAX_BUCKETS {
+            brake.try_acquire(&principal, now).unwrap();
         }
         assert!(brake.buckets().len() <= MAX_BUCKETS);
         assert!(brake.check(&usize::MAX, now).is_err(), "many others do not help whoever guesses");
@@ -146,11 +146,11 @@ mod tests {
         fn filled(full: usize) -> (RateLimiter<usize>, Instant) {
             let (brake, start) = (RateLimiter::new(10, SECOND), Instant::now());
             let nanos = Duration::from_nanos;
-            for caller in 0..full {
-                brake.try_acquire(&caller, start).unwrap();
+            for principal in 0..full {
+                brake.try_acquire(&principal, start).unwrap();
             }
-            for caller in full..MAX_BUCKETS {
-                brake.try_acquire(&caller, start + SECOND / 2 + nanos(caller as u64)).unwrap();
+            for principal in full..MAX_BUCKETS {
+                brake.try_acquire(&principal, start + SECOND / 2 + nanos(principal as u64)).unwrap();
             }
             assert_eq!(brake.buckets().len(), MAX_BUCKETS, "nobody is forgotten before");
             brake.try_acquire(&0, start + SECOND).unwrap();

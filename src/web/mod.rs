@@ -29,7 +29,7 @@ use crate::observability::tasks;
 pub use api::openapi::documents::Documents;
 pub use live::Pages;
 pub use middleware::{
-    access::rule::{Of, Rule},
+    access::rule::{Rule, Scope},
     problem::Problem,
     rejections::Refusals,
     request_rate::RequestRate,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use framecast::{
     config::Role,
-    web::{Of, ROUTES, Row, Rule},
+    web::{ROUTES, Row, Rule, Scope},
 };
 use testkit::{
     raw_client::{Answer, Client},
@@ -86,9 +86,9 @@ impl Asking {
     }
 
     /// Returns whether it may do that with some stream, or with all streams, as `of` demands.
-    fn may_with(&self, of: Of, role: Role, everybody: Everybody) -> bool {
+    fn may_with(&self, of: Scope, role: Role, everybody: Everybody) -> bool {
         match of {
-            Of::All => self.may(role, &HIDDEN, everybody),
+            Scope::All => self.may(role, &HIDDEN, everybody),
             _ => self.may(role, &SEEN, everybody),
         }
     }
@@ -115,16 +115,16 @@ impl Asking {
 /// Returns whether a route is for one stream.
 fn has_place(rule: Rule) -> bool {
     match rule {
-        Rule::Anybody | Rule::Needs(_, Of::Any | Of::All | Of::Default) => false,
+        Rule::Anybody | Rule::Needs(_, Scope::Any | Scope::All | Scope::Default) => false,
         Rule::Needs(
             _,
-            Of::Named
-            | Of::Asked(_)
-            | Of::AskedOrAny(_)
-            | Of::Counted
-            | Of::Position
-            | Of::Camera
-            | Of::Action,
+            Scope::Named
+            | Scope::Query(_)
+            | Scope::QueryOrAny(_)
+            | Scope::Number
+            | Scope::Position
+            | Scope::Camera
+            | Scope::Action,
         ) => true,
     }
 }
@@ -134,13 +134,17 @@ fn addresses(row: &Row, place: &Place) -> Vec<String> {
     let path = row.path.replace("{name}", place.name).replace("{asset}", "base.css");
     let numbered = |number| path.replace("{n:[0-9]+}", number);
     match row.rule {
-        Rule::Needs(_, Of::Asked(key) | Of::AskedOrAny(key)) => vec![format!("{path}?{key}={}", place.name)],
-        Rule::Needs(_, Of::Counted | Of::Camera) => vec![numbered(place.number)],
-        Rule::Needs(_, Of::Position) => vec![numbered(place.position)],
-        Rule::Needs(_, Of::Action) => {
+        Rule::Needs(_, Scope::Query(key) | Scope::QueryOrAny(key)) => {
+            vec![format!("{path}?{key}={}", place.name)]
+        }
+        Rule::Needs(_, Scope::Number | Scope::Camera) => vec![numbered(place.number)],
+        Rule::Needs(_, Scope::Position) => vec![numbered(place.position)],
+        Rule::Needs(_, Scope::Action) => {
             ["stream", "snapshot"].map(|verb| format!("{path}?action={verb}_{}", place.position)).to_vec()
         }
-        Rule::Anybody | Rule::Needs(_, Of::Named | Of::Default | Of::Any | Of::All) => vec![numbered("0")],
+        Rule::Anybody | Rule::Needs(_, Scope::Named | Scope::Default | Scope::Any | Scope::All) => {
+            vec![numbered("0")]
+        }
     }
 }
 
@@ -191,30 +195,36 @@ const WAYS: [&str; 5] = [
 async fn assert_matrix(relay: &TestRelay, everybody: Everybody, callers: &[Asking]) {
     for row in ROUTES {
         for method in row.methods {
-            for caller in callers {
-                assert_statuses(relay, everybody, row, method.as_str(), caller).await;
-                if !caller.may(Role::View, &HIDDEN, everybody) {
-                    assert_nothing_is_told(relay, row, method.as_str(), caller).await;
+            for principal in callers {
+                assert_statuses(relay, everybody, row, method.as_str(), principal).await;
+                if !principal.may(Role::View, &HIDDEN, everybody) {
+                    assert_nothing_is_told(relay, row, method.as_str(), principal).await;
                 }
             }
         }
     }
 }
 
-async fn assert_statuses(relay: &TestRelay, everybody: Everybody, row: &Row, method: &str, caller: &Asking) {
+async fn assert_statuses(
+    relay: &TestRelay,
+    everybody: Everybody,
+    row: &Row,
+    method: &str,
+    principal: &Asking,
+) {
     for place in [&SEEN, &HIDDEN, &ABSENT] {
         for address in addresses(row, place) {
-            let head = ask(relay, method, &address, caller.token, "").await.head;
+            let head = ask(relay, method, &address, principal.token, "").await.head;
             let status = head.status;
-            let case = format!("{method} {address} ({:?}) by {}: {status}", row.rule, caller.who);
+            let case = format!("{method} {address} ({:?}) by {}: {status}", row.rule, principal.who);
             assert_eq!(head.get("x-content-type-options"), Some("nosniff"), "{case}");
             if row.path == "/login" {
                 // Nobody logs in with an empty form.
                 assert!([200, 401].contains(&status), "{case}");
                 continue;
             }
-            let Some(expected) = caller.refused_with(row.rule, place, everybody) else {
-                let is_edit = matches!(row.rule, Rule::Needs(Role::Admin, Of::All));
+            let Some(expected) = principal.refused_with(row.rule, place, everybody) else {
+                let is_edit = matches!(row.rule, Rule::Needs(Role::Admin, Scope::All));
                 let missing = status == 404 && is_edit && place.name == ABSENT.name;
                 assert!(![401, 403, 404, 405, 429].contains(&status) || missing, "{case}");
                 continue;
@@ -231,24 +241,24 @@ async fn assert_statuses(relay: &TestRelay, everybody: Everybody, row: &Row, met
 }
 
 /// Asserts that a hidden stream is answered like an absent one, to the byte.
-async fn assert_nothing_is_told(relay: &TestRelay, row: &Row, method: &str, caller: &Asking) {
-    if matches!(row.rule, Rule::Needs(_, Of::AskedOrAny(_) | Of::Action)) {
-        let list = ask(relay, method, row.path, caller.token, "").await;
+async fn assert_nothing_is_told(relay: &TestRelay, row: &Row, method: &str, principal: &Asking) {
+    if matches!(row.rule, Rule::Needs(_, Scope::QueryOrAny(_) | Scope::Action)) {
+        let list = ask(relay, method, row.path, principal.token, "").await;
         let text = String::from_utf8_lossy(&list.body);
-        assert!(!text.contains(HIDDEN.name), "{method} {} by {}: {text}", row.path, caller.who);
+        assert!(!text.contains(HIDDEN.name), "{method} {} by {}: {text}", row.path, principal.who);
     }
     let is_read = method == "GET" || method == "HEAD";
     // The body after an upgrade has no end, and reading it would block.
     for way in WAYS.iter().filter(|way| is_read || !way.contains("Upgrade")) {
         for (hidden, absent) in addresses(row, &HIDDEN).iter().zip(addresses(row, &ABSENT)) {
-            let case = format!("{method} {hidden} ({:?}) by {} with {way:?}", row.rule, caller.who);
-            let there = ask(relay, method, hidden, caller.token, way).await;
+            let case = format!("{method} {hidden} ({:?}) by {} with {way:?}", row.rule, principal.who);
+            let there = ask(relay, method, hidden, principal.token, way).await;
             let text = format!("{:?} {}", there.head, String::from_utf8_lossy(&there.body));
             if *hidden == absent {
                 assert!(!text.contains(HIDDEN.name), "{case}: {text}");
                 continue;
             }
-            let not_there = ask(relay, method, &absent, caller.token, way).await;
+            let not_there = ask(relay, method, &absent, principal.token, way).await;
             assert_eq!(said(&there, &HIDDEN), said(&not_there, &ABSENT), "{case}");
             let in_address = hidden.contains(HIDDEN.name);
             assert!(in_address || !text.contains(HIDDEN.name), "{case}: {text}");
@@ -330,7 +340,7 @@ async fn the_default_stream_is_not_named_to_who_may_not_see_it() {
         TestRelay::start(&yaml.replace("{trusted", &format!("{{default_stream: {default}, trusted")))
     };
     let (dark, all) = (with(HIDDEN.name), with("all"));
-    let rows = ROUTES.iter().filter(|row| matches!(row.rule, Rule::Needs(_, Of::Default)));
+    let rows = ROUTES.iter().filter(|row| matches!(row.rule, Rule::Needs(_, Scope::Default)));
     let paths = rows.map(|row| row.path).chain(["/?action=stream", "/?action=snapshot"]);
     for path in paths {
         for (token, status) in [(None, 401), (Some("guessed"), 401), (Some("views-seen"), 404)] {

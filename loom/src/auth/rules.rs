@@ -4,18 +4,18 @@ use std::time::Instant;
 
 use loom::sync::Mutex;
 
-use super::changes::Changes;
+use super::changes::GrantChanges;
 use crate::config::Role;
 
 /// Rules of one word: whether a caller may.
 #[derive(Debug)]
-pub struct Auth {
+pub struct Authenticator {
     may: Mutex<bool>,
-    changes: Changes,
+    changes: GrantChanges,
 }
 
-impl Auth {
-    pub(super) fn new(changes: Changes) -> Self {
+impl Authenticator {
+    pub(super) fn new(changes: GrantChanges) -> Self {
         Self { may: Mutex::new(true), changes }
     }
 
@@ -23,24 +23,24 @@ impl Auth {
         *self.may.lock().unwrap() = may;
     }
 
-    pub(super) fn changes(&self) -> &Changes {
+    pub(super) fn changes(&self) -> &GrantChanges {
         &self.changes
     }
 
-    pub fn renewed(&self, _: &Caller) -> Caller {
-        Caller(*self.may.lock().unwrap())
+    pub fn refresh(&self, _: &Principal) -> Principal {
+        Principal(*self.may.lock().unwrap())
     }
 }
 
 #[derive(Debug, Clone)]
-pub struct Caller(pub bool);
+pub struct Principal(pub bool);
 
-impl Caller {
-    pub fn may<S>(&self, _: Role, _: Option<S>) -> bool {
+impl Principal {
+    pub fn is_allowed<S>(&self, _: Role, _: Option<S>) -> bool {
         self.0
     }
 
-    pub fn may_with_any(&self, _: Role) -> bool {
+    pub fn is_allowed_on_any(&self, _: Role) -> bool {
         self.0
     }
 
@@ -49,7 +49,7 @@ impl Caller {
         std::future::pending().await
     }
 
-    pub fn next_end(&self, _: Instant) -> Option<Instant> {
+    pub fn next_expiry(&self, _: Instant) -> Option<Instant> {
         None
     }
 }

@@ -1,7 +1,7 @@
 //! Checks credentials, and slows down guessing.
 //!
 //! Tokens of the configuration are too long to be guessed, and are always looked at, so that nobody can lock
-//! their holders out. Passwords, streams' own tokens and the token of the start may be short: [`Guesses`]
+//! their holders out. Passwords, streams' own tokens and the token of the start may be short: [`GuessLimits`]
 //! limits them.
 
 use std::{
@@ -14,15 +14,15 @@ use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 use super::{
-    acl::Rules,
-    changes::Changes,
+    acl::ActiveAcl,
+    changes::GrantChanges,
     clock::Clock,
-    guess_limits::{Guesses, Network},
+    guess_limits::{GuessLimits, Network},
     identity::Identity,
-    passwords::{Busy, Passwords},
-    principal::Caller,
-    sessions::{InSession, Sessions},
-    signed_link::Signed,
+    passwords::{Busy, PasswordChecker},
+    principal::Principal,
+    sessions::{SessionRef, Sessions},
+    signed_link::LinkSignature,
     token,
 };
 use crate::{
@@ -31,16 +31,16 @@ use crate::{
 };
 
 /// Maximum number of passwords from networks that are not known for their name that are checked or wait for
-/// it at a time. The rest of the places that [`Passwords`] has is for known networks, so that a flood of
-/// wrong passwords does not keep them out.
+/// it at a time. The rest of the places that [`PasswordChecker`] has is for known networks, so that a flood
+/// of wrong passwords does not keep them out.
 const MAX_UNKNOWN_CHECKS: usize = 12;
 
 /// An error that keeps credentials from being checked now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotNow {
+pub enum AuthError {
     /// Too many credentials were wrong.
     #[error("too many wrong credentials; try again in {} s", .0.as_secs() + 1)]
-    Guessing(Duration),
+    RateLimited(Duration),
     /// Too many credentials are being checked.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -48,7 +48,7 @@ pub enum NotNow {
 
 /// The relation of the session of a request's cookie to the credential that the request shows beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Running {
+pub enum SessionRelation {
     /// There is no session.
     None,
     /// The session came from the same credential.
@@ -61,86 +61,86 @@ pub enum Running {
 
 /// The credentials of a request.
 #[derive(Default)]
-pub struct Shown {
+pub struct Credentials {
     /// Texts that may be tokens.
     pub tokens: Vec<String>,
     /// User name and password; the password may be a token.
     pub login: Option<(String, String)>,
     /// Signed link, with the stream that is requested.
-    pub link: Option<(StreamName, Signed)>,
+    pub link: Option<(StreamName, LinkSignature)>,
     /// Cookie of a session.
     pub cookie: Option<String>,
 }
 
-impl Shown {
+impl Credentials {
     /// Returns whether there are no credentials.
-    pub fn is_nothing(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.tokens.is_empty() && self.login.is_none() && self.link.is_none() && self.cookie.is_none()
     }
 }
 
 /// The access control of the relay.
 #[derive(Debug)]
-pub struct Auth {
-    rules: Rules,
-    passwords: Passwords,
+pub struct Authenticator {
+    rules: ActiveAcl,
+    passwords: PasswordChecker,
     sessions: Sessions,
-    /// The changes that leases watch.
-    changes: Changes,
-    guesses: Guesses,
+    /// The changes that grants watch.
+    changes: GrantChanges,
+    guess_limits: GuessLimits,
     unknown_checks: Semaphore,
     pub(super) clock: Clock,
 }
 
-impl Auth {
+impl Authenticator {
     /// Creates the access control for a configuration.
     pub fn new(config: &AuthConfig) -> Self {
         Self {
-            rules: Rules::new(config),
-            passwords: Passwords::new(),
+            rules: ActiveAcl::new(config),
+            passwords: PasswordChecker::new(),
             sessions: Sessions::default(),
-            changes: Changes::new(),
-            guesses: Guesses::new(),
+            changes: GrantChanges::new(),
+            guess_limits: GuessLimits::new(),
             unknown_checks: Semaphore::new(MAX_UNKNOWN_CHECKS),
             clock: Clock::default(),
         }
     }
 
     /// Applies a new configuration from the next request on. The token of the start stays; sessions end whose
-    /// credentials are gone, and so does what is held open with a [`Lease`](super::Lease) that nothing else
-    /// allows.
+    /// credentials are gone, and so does what is held open with a [`ActiveGrant`](super::ActiveGrant) that
+    /// nothing else allows.
     pub fn replace(&self, config: &AuthConfig) {
-        self.changes.after(|| {
+        self.changes.apply(|| {
             self.rules.replace(config);
             // Not only not honoured: a credential that comes back later brings none of them back.
-            self.sessions.retain(|identity| self.rules.again(identity).is_some());
+            self.sessions.retain(|identity| self.rules.refresh(identity).is_some());
         });
     }
 
-    /// Returns the present rights of `caller`: everybody's, and those of the credentials that are still
+    /// Returns the present rights of `principal`: everybody's, and those of the credentials that are still
     /// valid.
-    pub fn renewed(&self, caller: &Caller) -> Caller {
+    pub fn refresh(&self, principal: &Principal) -> Principal {
         let now = self.clock.now();
-        let again = |identity: &_| self.rules.again(identity).filter(|identity| !identity.is_expired(now));
-        caller.renewed(self.anybody(), now.instant, again)
+        let again = |identity: &_| self.rules.refresh(identity).filter(|identity| !identity.is_expired(now));
+        principal.refreshed(self.anonymous(), now.instant, again)
     }
 
-    /// Returns the changes that leases watch.
-    pub(super) fn changes(&self) -> &Changes {
+    /// Returns the changes that grants watch.
+    pub(super) fn changes(&self) -> &GrantChanges {
         &self.changes
     }
 
     /// Returns a caller without credentials.
-    pub fn anybody(&self) -> Caller {
-        self.rules.anybody()
+    pub fn anonymous(&self) -> Principal {
+        self.rules.anonymous()
     }
 
     /// Returns whether there are users with passwords.
     pub fn has_users(&self) -> bool {
-        !self.rules.now().users.is_empty()
+        !self.rules.acl().users.is_empty()
     }
 
-    /// Adds the identities that `shown` proves to `caller`, until `is_enough`. `own` is the token of the
+    /// Adds the identities that `shown` proves to `principal`, until `is_enough`. `own` is the token of the
     /// stream that is to be pushed to.
     ///
     /// A good credential takes nothing from another beside it: what can be guessed is looked at whether or
@@ -148,40 +148,40 @@ impl Auth {
     /// credential guesses others no faster: what is wrong beside it is counted.
     ///
     /// # Errors
-    /// [`NotNow`] when something that is shown must not be looked at now. What else is good was added all the
-    /// same.
+    /// [`AuthError`] when something that is shown must not be looked at now. What else is good was added all
+    /// the same.
     pub async fn identify(
         &self,
-        caller: &mut Caller,
-        shown: &Shown,
+        principal: &mut Principal,
+        shown: &Credentials,
         from: Option<IpAddr>,
         own: Option<(&StreamName, &Secret)>,
-        is_enough: impl Fn(&Caller) -> bool,
-    ) -> Result<(), NotNow> {
-        let mut rest = Guessable::of(shown);
-        rest.retain(|token| !self.is_long_token(caller, token));
-        self.of_links_and_sessions(caller, shown);
-        let is_enough = |caller: &Caller| caller.is_known() && is_enough(caller);
-        if rest.is_empty() || is_enough(caller) {
+        is_enough: impl Fn(&Principal) -> bool,
+    ) -> Result<(), AuthError> {
+        let mut rest = Guessable::from_credentials(shown);
+        rest.retain(|token| !self.check_strong_token(principal, token));
+        self.check_links_and_sessions(principal, shown);
+        let is_enough = |principal: &Principal| principal.is_authenticated() && is_enough(principal);
+        if rest.is_empty() || is_enough(principal) {
             return Ok(());
         }
-        let network = subscriber(from);
-        let may_guess = self.guesses.look(network, self.now()).map_err(NotNow::Guessing);
+        let network = limit_key(from);
+        let may_guess = self.guess_limits.check(network, self.now()).map_err(AuthError::RateLimited);
         if may_guess.is_ok() {
-            rest.retain(|token| !self.is_short_token(caller, token, own));
+            rest.retain(|token| !self.check_guessable_token(principal, token, own));
             if !rest.tokens.is_empty() {
-                self.guesses.count_wrong(network, self.now());
+                self.guess_limits.record_wrong(network, self.now());
             }
         }
-        let Some((name, password)) = rest.login.filter(|_| !is_enough(caller)) else {
-            return if rest.is_empty() || is_enough(caller) { Ok(()) } else { may_guess };
+        let Some((name, password)) = rest.login.filter(|_| !is_enough(principal)) else {
+            return if rest.is_empty() || is_enough(principal) { Ok(()) } else { may_guess };
         };
         // Where the name logged in well, what others in its network guess does not count.
-        let may_try = || may_guess.is_ok() || self.guesses.is_good(name, network, self.now());
+        let may_try = || may_guess.is_ok() || self.guess_limits.is_known_network(name, network, self.now());
         if self.has_users() && may_try() {
             // It counts by itself what is wrong.
-            match self.of_password(name, password, network).await {
-                Ok(Some(identity)) => caller.is(identity),
+            match self.check_password(name, password, network).await {
+                Ok(Some(identity)) => principal.add_identity(identity),
                 // As for a name that did not log in here: the answer must not tell which is which.
                 Ok(None) | Err(_) if may_guess.is_err() => return may_guess,
                 Ok(None) => {}
@@ -191,7 +191,7 @@ impl Auth {
         }
         may_guess?;
         if rest.tokens.is_empty() {
-            self.guesses.count_wrong(network, self.now());
+            self.guess_limits.record_wrong(network, self.now());
         }
         Ok(())
     }
@@ -201,77 +201,83 @@ impl Auth {
     }
 
     /// Adds the holder of this token of the configuration. Returns whether it is one.
-    fn is_long_token(&self, caller: &mut Caller, token: &str) -> bool {
-        let identity = self.rules.now().of_token(&token::hash(token));
+    fn check_strong_token(&self, principal: &mut Principal, token: &str) -> bool {
+        let identity = self.rules.acl().identity_of_token(&token::hash(token));
         let is_one = identity.is_some();
-        identity.into_iter().for_each(|identity| caller.is(identity));
+        identity.into_iter().for_each(|identity| principal.add_identity(identity));
         is_one
     }
 
-    fn of_links_and_sessions(&self, caller: &mut Caller, shown: &Shown) {
-        let (rules, now) = (self.rules.now(), self.clock.now());
+    fn check_links_and_sessions(&self, principal: &mut Principal, shown: &Credentials) {
+        let (rules, now) = (self.rules.acl(), self.clock.now());
         if let Some((stream, signed)) = &shown.link
-            && let Some((identity, lasts)) = rules.of_link(stream, signed, now)
+            && let Some((identity, lasts)) = rules.identity_of_link(stream, signed, now)
         {
             match now.instant.checked_add(lasts) {
-                Some(end) => caller.is_until(identity, end),
-                None => caller.is(identity),
+                Some(end) => principal.add_expiring(identity, end),
+                None => principal.add_identity(identity),
             }
         }
         if let Some(cookie) = &shown.cookie
             && let Some((identity, session)) = self.session(cookie)
         {
-            caller.is_in_session(identity, session);
+            principal.add_session(identity, session);
         }
     }
 
     /// Returns the session of a cookie and its owner, with the rights that its credential has now.
-    fn session(&self, cookie: &str) -> Option<(Arc<Identity>, InSession)> {
-        let (identity, session) = self.sessions.of(cookie, self.clock.now())?;
-        Some((self.rules.again(&identity)?, session))
+    fn session(&self, cookie: &str) -> Option<(Arc<Identity>, SessionRef)> {
+        let (identity, session) = self.sessions.get(cookie, self.clock.now())?;
+        Some((self.rules.refresh(&identity)?, session))
     }
 
     /// Adds the rights of the start token or of the stream's own token. Returns whether it is one of them.
-    fn is_short_token(&self, caller: &mut Caller, token: &str, own: Option<(&StreamName, &Secret)>) -> bool {
-        let identity = self.rules.of_start_token(&token::hash(token));
+    fn check_guessable_token(
+        &self,
+        principal: &mut Principal,
+        token: &str,
+        own: Option<(&StreamName, &Secret)>,
+    ) -> bool {
+        let identity = self.rules.identity_of_startup_token(&token::hash(token));
         let own = own.filter(|(_, own)| bool::from(token.as_bytes().ct_eq(own.reveal().as_bytes())));
         let is_one = identity.is_some() || own.is_some();
-        identity.into_iter().for_each(|identity| caller.is(identity));
-        own.into_iter().for_each(|(stream, _)| caller.publishes(stream.clone()));
+        identity.into_iter().for_each(|identity| principal.add_identity(identity));
+        own.into_iter().for_each(|(stream, _)| principal.add_publisher(stream.clone()));
         is_one
     }
 
     /// Returns the user with this password. One that is known again is subject to the same limits: whoever
     /// guesses must not learn at speed which one that is.
-    async fn of_password(
+    async fn check_password(
         &self,
         name: &str,
         password: &str,
         network: Network,
-    ) -> Result<Option<Arc<Identity>>, NotNow> {
-        let attempt = self.guesses.attempt(name, network, self.now()).map_err(NotNow::Guessing)?;
-        let rules = self.rules.now();
+    ) -> Result<Option<Arc<Identity>>, AuthError> {
+        let attempt =
+            self.guess_limits.begin_attempt(name, network, self.now()).map_err(AuthError::RateLimited)?;
+        let rules = self.rules.acl();
         let user = rules.user(name);
         let checked = match user {
             Some(user) if self.passwords.is_known(&user.hash, password) => Ok(true),
-            _ => self.check(user.map(|user| user.hash.as_str()), password, attempt.is_good).await,
+            _ => self.verify_password(user.map(|user| user.hash.as_str()), password, attempt.is_known).await,
         };
         match checked {
-            Ok(true) => self.guesses.succeeded(&attempt, self.now()),
+            Ok(true) => self.guess_limits.record_success(&attempt, self.now()),
             Ok(false) => {
-                self.guesses.failed(&attempt, self.now());
+                self.guess_limits.record_failure(&attempt, self.now());
                 return Ok(None);
             }
             Err(busy) => {
-                self.guesses.refund(&attempt, self.now());
+                self.guess_limits.refund(&attempt, self.now());
                 return Err(busy.into());
             }
         }
         // The configuration may have changed meanwhile.
-        Ok(user.and_then(|user| self.rules.again(&user.identity)))
+        Ok(user.and_then(|user| self.rules.refresh(&user.identity)))
     }
 
-    async fn check(&self, hash: Option<&str>, password: &str, is_good: bool) -> Result<bool, Busy> {
+    async fn verify_password(&self, hash: Option<&str>, password: &str, is_good: bool) -> Result<bool, Busy> {
         let _permit = match is_good {
             true => None,
             false => Some(self.unknown_checks.try_acquire().map_err(|_| Busy)?),
@@ -282,17 +288,17 @@ impl Auth {
     /// Begins a session from the first credential that the request itself showed, in place of the session of
     /// the cookie `replaced`. Returns its cookie and how long it lasts, which is not longer than the
     /// credential is valid; `None` if there is no such credential, or no random number.
-    pub fn begin_session(&self, caller: &Caller, replaced: Option<&str>) -> Option<(String, Duration)> {
-        let (identity, until) = caller.shown()?;
+    pub fn begin_session(&self, principal: &Principal, replaced: Option<&str>) -> Option<(String, Duration)> {
+        let (identity, until) = principal.request_identity()?;
         let now = self.now();
-        let usual = now + self.rules.now().session;
+        let usual = now + self.rules.acl().session;
         let ends = until.map_or(usual, |until| until.min(usual));
         if ends <= now {
             return None;
         }
         let cookie = self.sessions.begin(identity.clone(), ends, replaced, now)?;
         // A reload that did not see it yet may have taken the credential back.
-        if self.rules.again(identity).is_none() {
+        if self.rules.refresh(identity).is_none() {
             self.sessions.end(&cookie);
             return None;
         }
@@ -300,22 +306,24 @@ impl Auth {
     }
 
     /// Returns whether this is the cookie of a session that has not ended.
-    pub fn is_running(&self, cookie: Option<&str>) -> bool {
+    pub fn has_session(&self, cookie: Option<&str>) -> bool {
         cookie.is_some_and(|cookie| self.session(cookie).is_some())
     }
 
-    /// Returns the relation of the session of `cookie` to the credential that [`Auth::begin_session`] would
-    /// begin another from. A cookie stands for its session whoever sent the browser here, so it need not be
-    /// among what `caller` shows.
-    pub fn running(&self, cookie: Option<&str>, caller: &Caller) -> Running {
-        let (session, shown) = (cookie.and_then(|cookie| self.session(cookie)), caller.shown());
+    /// Returns the relation of the session of `cookie` to the credential that
+    /// [`Authenticator::begin_session`] would begin another from. A cookie stands for its session whoever
+    /// sent the browser here, so it need not be among what `principal` shows.
+    pub fn session_relation(&self, cookie: Option<&str>, principal: &Principal) -> SessionRelation {
+        let (session, shown) = (cookie.and_then(|cookie| self.session(cookie)), principal.request_identity());
         match (session, shown) {
-            (None, _) => Running::None,
-            (Some((owner, _)), Some((shown, _))) if owner.fingerprint == shown.fingerprint => Running::Same,
-            (Some((owner, _)), Some((shown, _))) if !owner.grant.covers(&shown.grant) => {
-                Running::Other(owner.name.clone())
+            (None, _) => SessionRelation::None,
+            (Some((owner, _)), Some((shown, _))) if owner.fingerprint == shown.fingerprint => {
+                SessionRelation::Same
             }
-            (Some(_), _) => Running::Covers,
+            (Some((owner, _)), Some((shown, _))) if !owner.grant.covers(&shown.grant) => {
+                SessionRelation::Other(owner.name.clone())
+            }
+            (Some(_), _) => SessionRelation::Covers,
         }
     }
 
@@ -333,7 +341,7 @@ struct Guessable<'a> {
 }
 
 impl<'a> Guessable<'a> {
-    fn of(shown: &'a Shown) -> Self {
+    fn from_credentials(shown: &'a Credentials) -> Self {
         let login = shown.login.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
         Self { tokens: shown.tokens.iter().map(String::as_str).collect(), login }
     }
@@ -350,7 +358,7 @@ impl<'a> Guessable<'a> {
 }
 
 /// Returns the address that limits count: a subscriber of IPv6 has at least a /64.
-pub fn subscriber(address: Option<IpAddr>) -> Option<IpAddr> {
+pub fn limit_key(address: Option<IpAddr>) -> Option<IpAddr> {
     address.map(|address| match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
         address => address,

@@ -20,24 +20,24 @@ fn config() -> AuthConfig {
     }
 }
 
-fn showing(token: &str) -> Shown {
-    Shown { tokens: vec![token.to_owned()], ..Shown::default() }
+fn showing(token: &str) -> Credentials {
+    Credentials { tokens: vec![token.to_owned()], ..Credentials::default() }
 }
 
-async fn role(auth: &Auth, shown: &Shown) -> Result<Option<Role>, NotNow> {
-    let mut caller = auth.anybody();
-    auth.identify(&mut caller, shown, Some([192, 0, 2, 1].into()), None, |_| true).await?;
-    Ok(caller.highest())
+async fn role(auth: &Authenticator, shown: &Credentials) -> Result<Option<Role>, AuthError> {
+    let mut principal = auth.anonymous();
+    auth.identify(&mut principal, shown, Some([192, 0, 2, 1].into()), None, |_| true).await?;
+    Ok(principal.highest_role())
 }
 
 #[tokio::test]
 async fn a_reload_keeps_the_token_of_the_start_and_ends_sessions_whose_credential_is_gone() {
-    let auth = Auth::new(&config());
+    let auth = Authenticator::new(&config());
     assert_eq!(role(&auth, &showing("first")).await, Ok(Some(Role::Admin)));
-    let mut caller = auth.anybody();
-    auth.identify(&mut caller, &showing("viewer"), None, None, |_| true).await.unwrap();
-    let (cookie, _) = auth.begin_session(&caller, None).unwrap();
-    let session = Shown { cookie: Some(cookie), ..Shown::default() };
+    let mut principal = auth.anonymous();
+    auth.identify(&mut principal, &showing("viewer"), None, None, |_| true).await.unwrap();
+    let (cookie, _) = auth.begin_session(&principal, None).unwrap();
+    let session = Credentials { cookie: Some(cookie), ..Credentials::default() };
     assert_eq!(role(&auth, &session).await, Ok(Some(Role::View)));
     auth.replace(&config());
     assert_eq!(role(&auth, &session).await, Ok(Some(Role::View)));
@@ -51,17 +51,17 @@ async fn a_reload_keeps_the_token_of_the_start_and_ends_sessions_whose_credentia
 
 #[tokio::test]
 async fn guessing_is_slowed_and_locks_nobody_out_who_has_a_long_token() {
-    let auth = Auth::new(&config());
+    let auth = Authenticator::new(&config());
     for _ in 0..NETWORK_BURST {
         assert_eq!(role(&auth, &showing("guess")).await, Ok(None));
     }
-    assert!(matches!(role(&auth, &showing("guess")).await, Err(NotNow::Guessing(_))));
-    assert!(matches!(role(&auth, &showing("first")).await, Err(NotNow::Guessing(_))), "not looked at");
+    assert!(matches!(role(&auth, &showing("guess")).await, Err(AuthError::RateLimited(_))));
+    assert!(matches!(role(&auth, &showing("first")).await, Err(AuthError::RateLimited(_))), "not looked at");
     assert_eq!(role(&auth, &showing("pusher")).await, Ok(Some(Role::Push)));
-    let mut caller = auth.anybody();
+    let mut principal = auth.anonymous();
     let elsewhere = Some([192, 0, 2, 2].into());
-    assert_eq!(auth.identify(&mut caller, &showing("first"), elsewhere, None, |_| true).await, Ok(()));
-    assert!(caller.is_known(), "from another address");
+    assert_eq!(auth.identify(&mut principal, &showing("first"), elsewhere, None, |_| true).await, Ok(()));
+    assert!(principal.is_authenticated(), "from another address");
 }
 
 /// Returns a configuration with a user whose password is cheap to check.
@@ -75,18 +75,22 @@ fn with_password(password: &str) -> AuthConfig {
     AuthConfig { users: vec![alice], ..config() }
 }
 
-fn alice(password: &str) -> Shown {
+fn alice(password: &str) -> Credentials {
     somebody("alice", password)
 }
 
-fn somebody(name: &str, password: &str) -> Shown {
-    Shown { login: Some((name.to_owned(), password.to_owned())), ..Shown::default() }
+fn somebody(name: &str, password: &str) -> Credentials {
+    Credentials { login: Some((name.to_owned(), password.to_owned())), ..Credentials::default() }
 }
 
-async fn role_from(auth: &Auth, shown: &Shown, from: [u8; 4]) -> Result<Option<Role>, NotNow> {
-    let mut caller = auth.anybody();
-    auth.identify(&mut caller, shown, Some(from.into()), None, |_| true).await?;
-    Ok(caller.highest())
+async fn role_from(
+    auth: &Authenticator,
+    shown: &Credentials,
+    from: [u8; 4],
+) -> Result<Option<Role>, AuthError> {
+    let mut principal = auth.anonymous();
+    auth.identify(&mut principal, shown, Some(from.into()), None, |_| true).await?;
+    Ok(principal.highest_role())
 }
 
 const HOME: [u8; 4] = [192, 0, 2, 10];
@@ -94,19 +98,19 @@ const ELSEWHERE: [u8; 4] = [192, 0, 2, 11];
 
 #[tokio::test]
 async fn wrong_credentials_of_others_do_not_count_where_a_name_logged_in() {
-    let auth = Auth::new(&with_password("right"));
+    let auth = Authenticator::new(&with_password("right"));
     assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
     while role_from(&auth, &showing("guess"), HOME).await.is_ok() {}
     assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
     // A password that was right a moment ago is no more than any other to whoever guesses.
     while role_from(&auth, &alice("wrong"), ELSEWHERE).await.is_ok() {}
     let refused = role_from(&auth, &alice("right"), ELSEWHERE).await;
-    assert!(matches!(refused, Err(NotNow::Guessing(_))), "{refused:?}");
+    assert!(matches!(refused, Err(AuthError::RateLimited(_))), "{refused:?}");
     let not_now = role_from(&auth, &somebody("nobody", "wrong"), HOME).await;
-    assert!(matches!(not_now, Err(NotNow::Guessing(_))), "{not_now:?}");
+    assert!(matches!(not_now, Err(AuthError::RateLimited(_))), "{not_now:?}");
     for _ in 0..NETWORK_BURST {
         let wrong = role_from(&auth, &alice("wrong"), HOME).await;
-        let is_same = matches!(wrong, Err(NotNow::Guessing(_)));
+        let is_same = matches!(wrong, Err(AuthError::RateLimited(_)));
         assert!(is_same, "the answer does not tell who logged in here: {wrong:?}");
     }
     assert!(role_from(&auth, &alice("right"), HOME).await.is_err(), "its own count");
@@ -116,42 +120,42 @@ async fn wrong_credentials_of_others_do_not_count_where_a_name_logged_in() {
 
 #[tokio::test]
 async fn a_right_password_beside_wrong_tokens_lets_nobody_guess_them() {
-    let auth = Auth::new(&with_password("right"));
+    let auth = Authenticator::new(&with_password("right"));
     let both =
-        |token: &str| Shown { login: Some(("alice".to_owned(), "right".to_owned())), ..showing(token) };
+        |token: &str| Credentials { login: Some(("alice".to_owned(), "right".to_owned())), ..showing(token) };
     for _ in 0..NETWORK_BURST {
         assert_eq!(role(&auth, &both("guess")).await, Ok(Some(Role::Push)));
     }
     assert_eq!(role(&auth, &both("first")).await, Ok(Some(Role::Push)), "the token is not looked at");
-    assert!(matches!(role(&auth, &showing("first")).await, Err(NotNow::Guessing(_))));
+    assert!(matches!(role(&auth, &showing("first")).await, Err(AuthError::RateLimited(_))));
     assert_eq!(role(&auth, &alice("right")).await, Ok(Some(Role::Push)), "its own tries are others");
 }
 
 #[tokio::test]
 async fn a_good_credential_takes_nothing_from_another_beside_it() {
-    let auth = Auth::new(&with_password("right"));
+    let auth = Authenticator::new(&with_password("right"));
     let (door, token): (StreamName, _) = ("door".parse().unwrap(), Secret::new("1234"));
-    let mut caller = auth.anybody();
-    auth.identify(&mut caller, &showing("viewer"), None, None, |_| true).await.unwrap();
-    let (cookie, _) = auth.begin_session(&caller, None).unwrap();
-    let ask = async |shown: &Shown, role: Role| {
-        let mut caller = auth.anybody();
-        let is_enough = |caller: &Caller| caller.may(role, Some(&door));
+    let mut principal = auth.anonymous();
+    auth.identify(&mut principal, &showing("viewer"), None, None, |_| true).await.unwrap();
+    let (cookie, _) = auth.begin_session(&principal, None).unwrap();
+    let ask = async |shown: &Credentials, role: Role| {
+        let mut principal = auth.anonymous();
+        let is_enough = |principal: &Principal| principal.is_allowed(role, Some(&door));
         let (from, own) = (Some(HOME.into()), Some((&door, &token)));
-        let looked_at = auth.identify(&mut caller, shown, from, own, is_enough).await;
-        (looked_at, caller.may(role, Some(&door)))
+        let looked_at = auth.identify(&mut principal, shown, from, own, is_enough).await;
+        (looked_at, principal.is_allowed(role, Some(&door)))
     };
-    let beside = |shown: Shown| Shown { cookie: Some(cookie.clone()), ..shown };
-    let two = |first: &str, second: &str| Shown {
+    let beside = |shown: Credentials| Credentials { cookie: Some(cookie.clone()), ..shown };
+    let two = |first: &str, second: &str| Credentials {
         tokens: vec![first.to_owned(), second.to_owned()],
-        ..Shown::default()
+        ..Credentials::default()
     };
     for (shown, role) in [
         (beside(showing("1234")), Role::Push),
         (two("viewer", "1234"), Role::Push),
         (beside(alice("1234")), Role::Push),
         (beside(alice("right")), Role::Push),
-        (Shown { tokens: vec!["viewer".to_owned()], ..alice("right") }, Role::Push),
+        (Credentials { tokens: vec!["viewer".to_owned()], ..alice("right") }, Role::Push),
         (beside(showing("first")), Role::Admin),
         (beside(showing("guess")), Role::View),
     ] {
@@ -161,13 +165,16 @@ async fn a_good_credential_takes_nothing_from_another_beside_it() {
         assert_eq!(ask(&beside(showing("guess")), Role::Push).await, (Ok(()), false));
     }
     let refused = ask(&beside(showing("1234")), Role::Push).await;
-    assert!(matches!(refused, (Err(NotNow::Guessing(_)), false)), "a session guesses no faster: {refused:?}");
+    assert!(
+        matches!(refused, (Err(AuthError::RateLimited(_)), false)),
+        "a session guesses no faster: {refused:?}"
+    );
     assert_eq!(ask(&beside(showing("guess")), Role::View).await, (Ok(()), true), "and keeps its rights");
 }
 
 #[tokio::test]
 async fn a_token_may_stand_in_a_passwords_place_also_where_its_name_logged_in() {
-    let auth = Auth::new(&with_password("right"));
+    let auth = Authenticator::new(&with_password("right"));
     assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
     for _ in 0..3 * NETWORK_BURST {
         assert_eq!(role_from(&auth, &alice("first"), HOME).await, Ok(Some(Role::Admin)));
@@ -176,12 +183,12 @@ async fn a_token_may_stand_in_a_passwords_place_also_where_its_name_logged_in() 
 
 #[tokio::test]
 async fn a_flood_of_checks_from_unknown_networks_leaves_room_for_known_ones() {
-    let auth = Auth::new(&with_password("right"));
+    let auth = Authenticator::new(&with_password("right"));
     assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
     let flood = auth.unknown_checks.try_acquire_many(u32::try_from(MAX_UNKNOWN_CHECKS).unwrap()).unwrap();
     for _ in 0..3 * NETWORK_BURST {
         let busy = role_from(&auth, &alice("wrong"), ELSEWHERE).await;
-        assert_eq!(busy, Err(NotNow::Busy(Busy)), "it was not looked at, and is no guess");
+        assert_eq!(busy, Err(AuthError::Busy(Busy)), "it was not looked at, and is no guess");
     }
     assert_eq!(role_from(&auth, &alice("wrong"), HOME).await, Ok(None), "checked");
     drop(flood);
@@ -190,51 +197,51 @@ async fn a_flood_of_checks_from_unknown_networks_leaves_room_for_known_ones() {
 
 #[tokio::test]
 async fn a_credential_that_is_taken_back_while_it_is_looked_at_is_good_for_nothing() {
-    let auth = Auth::new(&with_password("right"));
+    let auth = Authenticator::new(&with_password("right"));
     let shown = alice("right");
-    let turn = auth.passwords.hold_turn();
+    let turn = auth.passwords.hold_slot();
     let mut checking = Box::pin(role_from(&auth, &shown, HOME));
     assert!(futures_util::poll!(checking.as_mut()).is_pending(), "it waits for its check");
     auth.replace(&with_password("another"));
     drop(turn);
     assert_eq!(checking.await, Ok(None));
 
-    let mut caller = auth.anybody();
-    auth.identify(&mut caller, &showing("viewer"), None, None, |_| true).await.unwrap();
+    let mut principal = auth.anonymous();
+    auth.identify(&mut principal, &showing("viewer"), None, None, |_| true).await.unwrap();
     auth.replace(&AuthConfig { tokens: Vec::new(), ..config() });
-    assert_eq!(auth.begin_session(&caller, None), None);
+    assert_eq!(auth.begin_session(&principal, None), None);
     assert_eq!(auth.sessions.count(), 0, "none comes back with the credential");
 }
 
 #[tokio::test]
 async fn a_session_stands_to_a_credential_as_what_it_came_from_does() {
-    let auth = Auth::new(&with_password("right"));
-    let known = async |shown: &Shown| {
-        let mut caller = auth.anybody();
-        auth.identify(&mut caller, shown, Some(HOME.into()), None, |_| true).await.unwrap();
-        caller
+    let auth = Authenticator::new(&with_password("right"));
+    let known = async |shown: &Credentials| {
+        let mut principal = auth.anonymous();
+        auth.identify(&mut principal, shown, Some(HOME.into()), None, |_| true).await.unwrap();
+        principal
     };
     let (viewer, pusher) = (known(&showing("viewer")).await, known(&showing("pusher")).await);
     let (cookie, _) = auth.begin_session(&pusher, None).unwrap();
-    let running = |caller: &Caller| auth.running(Some(&cookie), caller);
-    assert_eq!(running(&pusher), Running::Same);
-    assert_eq!(running(&viewer), Running::Covers);
-    assert_eq!(running(&known(&alice("right")).await), Running::Covers, "as much");
-    let other = Running::Other("pusher".to_owned());
+    let running = |principal: &Principal| auth.session_relation(Some(&cookie), principal);
+    assert_eq!(running(&pusher), SessionRelation::Same);
+    assert_eq!(running(&viewer), SessionRelation::Covers);
+    assert_eq!(running(&known(&alice("right")).await), SessionRelation::Covers, "as much");
+    let other = SessionRelation::Other("pusher".to_owned());
     assert_eq!(running(&known(&showing("first")).await), other);
-    assert!(auth.is_running(Some(&cookie)));
+    assert!(auth.has_session(Some(&cookie)));
     for none in [None, Some(""), Some("x")] {
-        assert_eq!(auth.running(none, &viewer), Running::None);
-        assert!(!auth.is_running(none));
+        assert_eq!(auth.session_relation(none, &viewer), SessionRelation::None);
+        assert!(!auth.has_session(none));
     }
     auth.end_session(&cookie);
-    assert_eq!(running(&viewer), Running::None);
-    assert!(!auth.is_running(Some(&cookie)));
+    assert_eq!(running(&viewer), SessionRelation::None);
+    assert!(!auth.has_session(Some(&cookie)));
 }
 
 #[test]
 fn an_ipv6_subscriber_is_one_address() {
-    let of = |text: &str| subscriber(Some(text.parse().unwrap())).unwrap().to_string();
+    let of = |text: &str| limit_key(Some(text.parse().unwrap())).unwrap().to_string();
     assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
     assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
     assert_eq!(of("192.0.2.1"), "192.0.2.1");
@@ -242,42 +249,42 @@ fn an_ipv6_subscriber_is_one_address() {
 
 #[test]
 fn each_kind_of_credential_is_something() {
-    assert!(Shown::default().is_nothing());
+    assert!(Credentials::default().is_empty());
     let link = signed_link::sign(&Secret::new("k".repeat(32)), &"door".parse().unwrap(), 1);
-    let link = Shown { link: Some(("door".parse().unwrap(), link)), ..Shown::default() };
-    let cookie = Shown { cookie: Some(String::new()), ..Shown::default() };
+    let link = Credentials { link: Some(("door".parse().unwrap(), link)), ..Credentials::default() };
+    let cookie = Credentials { cookie: Some(String::new()), ..Credentials::default() };
     for something in [showing("x"), alice("x"), link, cookie] {
-        assert!(!something.is_nothing());
+        assert!(!something.is_empty());
     }
 }
 
 #[tokio::test]
 async fn wrong_logins_are_counted_also_without_users_and_once_with_the_tokens_beside_them() {
     for tokens in [Vec::new(), vec!["guess".to_owned()]] {
-        let auth = Auth::new(&config());
+        let auth = Authenticator::new(&config());
         assert!(!auth.has_users());
-        let shown = Shown { tokens, ..alice("wrong") };
+        let shown = Credentials { tokens, ..alice("wrong") };
         for _ in 0..NETWORK_BURST {
             assert_eq!(role(&auth, &shown).await, Ok(None));
         }
-        assert!(matches!(role(&auth, &shown).await, Err(NotNow::Guessing(_))));
+        assert!(matches!(role(&auth, &shown).await, Err(AuthError::RateLimited(_))));
     }
 }
 
 #[tokio::test]
 async fn wrong_passwords_where_the_name_logged_in_use_up_the_tries_for_tokens() {
-    let auth = Auth::new(&with_password("right"));
+    let auth = Authenticator::new(&with_password("right"));
     assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
     for _ in 0..NETWORK_BURST {
         assert_eq!(role_from(&auth, &alice("wrong"), HOME).await, Ok(None));
     }
     let refused = role_from(&auth, &showing("first"), HOME).await;
-    assert!(matches!(refused, Err(NotNow::Guessing(_))), "{refused:?}");
+    assert!(matches!(refused, Err(AuthError::RateLimited(_))), "{refused:?}");
 }
 
 #[tokio::test]
 async fn a_password_that_was_right_a_moment_ago_needs_no_check() {
-    let auth = Auth::new(&with_password("right"));
+    let auth = Authenticator::new(&with_password("right"));
     assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
     let _flood = auth.unknown_checks.try_acquire_many(u32::try_from(MAX_UNKNOWN_CHECKS).unwrap()).unwrap();
     assert_eq!(role_from(&auth, &alice("right"), ELSEWHERE).await, Ok(Some(Role::Push)));
@@ -285,43 +292,43 @@ async fn a_password_that_was_right_a_moment_ago_needs_no_check() {
 
 #[tokio::test]
 async fn a_long_token_that_is_not_enough_is_no_guess() {
-    let auth = Auth::new(&config());
+    let auth = Authenticator::new(&config());
     while role(&auth, &showing("guess")).await.is_ok() {}
-    let mut caller = auth.anybody();
+    let mut principal = auth.anonymous();
     let from = Some([192, 0, 2, 1].into());
-    assert_eq!(auth.identify(&mut caller, &showing("viewer"), from, None, |_| false).await, Ok(()));
-    assert_eq!(caller.highest(), Some(Role::View));
+    assert_eq!(auth.identify(&mut principal, &showing("viewer"), from, None, |_| false).await, Ok(()));
+    assert_eq!(principal.highest_role(), Some(Role::View));
 }
 
 #[tokio::test]
 async fn a_link_without_an_end_is_good_and_one_that_ended_meanwhile_begins_no_session() {
-    let auth = Auth::new(&config());
+    let auth = Authenticator::new(&config());
     let door: StreamName = "door".parse().unwrap();
     let by_link = async |expires| {
         let signed = signed_link::sign(&Secret::new("k".repeat(32)), &door, expires);
-        let shown = Shown { link: Some((door.clone(), signed)), ..Shown::default() };
-        let mut caller = auth.anybody();
-        auth.identify(&mut caller, &shown, None, None, |_| true).await.unwrap();
-        caller
+        let shown = Credentials { link: Some((door.clone(), signed)), ..Credentials::default() };
+        let mut principal = auth.anonymous();
+        auth.identify(&mut principal, &shown, None, None, |_| true).await.unwrap();
+        principal
     };
     let endless = by_link(u64::MAX).await;
-    assert!(endless.may(Role::View, Some(&door)) && endless.next_end(auth.now()).is_none());
-    assert!(endless.is_by_link() && !endless.is_in_a_session());
+    assert!(endless.is_allowed(Role::View, Some(&door)) && endless.next_expiry(auth.now()).is_none());
+    assert!(endless.is_by_link() && !endless.has_session());
     let hour = Duration::from_secs(3600);
-    let caller = by_link((auth.clock.now().unix + hour).as_secs()).await;
-    let (_, lasts) = auth.begin_session(&caller, None).unwrap();
+    let principal = by_link((auth.clock.now().unix + hour).as_secs()).await;
+    let (_, lasts) = auth.begin_session(&principal, None).unwrap();
     assert!(lasts <= hour, "no longer than the link");
     auth.clock.advance(hour);
-    assert_eq!(auth.begin_session(&caller, None), None);
+    assert_eq!(auth.begin_session(&principal, None), None);
 }
 
 #[tokio::test]
 async fn a_session_from_the_token_of_the_start_outlives_a_reload() {
-    let auth = Auth::new(&config());
-    let mut caller = auth.anybody();
-    auth.identify(&mut caller, &showing("first"), None, None, |_| true).await.unwrap();
-    let (cookie, _) = auth.begin_session(&caller, None).unwrap();
+    let auth = Authenticator::new(&config());
+    let mut principal = auth.anonymous();
+    auth.identify(&mut principal, &showing("first"), None, None, |_| true).await.unwrap();
+    let (cookie, _) = auth.begin_session(&principal, None).unwrap();
     auth.replace(&AuthConfig { start_token: None, ..config() });
-    let session = Shown { cookie: Some(cookie), ..Shown::default() };
+    let session = Credentials { cookie: Some(cookie), ..Credentials::default() };
     assert_eq!(role(&auth, &session).await, Ok(Some(Role::Admin)));
 }

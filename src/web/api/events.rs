@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    auth::Caller,
+    auth::Principal,
     registry::Event,
     web::{
-        middleware::{access::known_or, problem::Problem},
+        middleware::{access::authenticate_fully, problem::Problem},
         query::query,
         response::{
             disclosure::{disclosed, may_see},
@@ -47,24 +47,24 @@ struct EventReport {
 pub(in crate::web) async fn events(
     request: HttpRequest,
     state: State,
-    caller: Caller,
+    principal: Principal,
 ) -> Result<HttpResponse, Problem> {
-    let caller = known_or(caller, &state, &request).await;
+    let principal = authenticate_fully(principal, &state, &request).await;
     let after = match query(&request, "after") {
         None => 0,
         Some(text) => text.parse().map_err(|_| {
             Problem::new(StatusCode::BAD_REQUEST, "after must be the number of an event, such as after=17")
         })?,
     };
-    let visible = state.streams.events.visible(after, may_see(&caller));
+    let visible = state.streams.events.visible(after, may_see(&principal));
     let last = visible.events.last().map_or(visible.last, |event| event.id);
-    let events = visible.events.into_iter().map(|event| EventReport::of(event, &caller)).collect();
+    let events = visible.events.into_iter().map(|event| EventReport::of(event, &principal)).collect();
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Report { last, events }))
 }
 
 impl EventReport {
-    fn of(event: Event, caller: &Caller) -> Self {
-        let message = disclosed(&event.message, caller, event.stream.as_ref());
+    fn of(event: Event, principal: &Principal) -> Self {
+        let message = disclosed(&event.message, principal, event.stream.as_ref());
         Self {
             id: event.id,
             time: unix_seconds(event.time),

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    auth::Caller,
+    auth::Principal,
     bus::PACE_STEP,
     config::Role,
     stream::StreamHandle,
@@ -32,9 +32,9 @@ pub(in crate::web) struct Report {
 }
 
 /// `GET /api/history`: of all streams that the caller may watch.
-pub(in crate::web) async fn all(state: State, caller: Caller) -> HttpResponse {
+pub(in crate::web) async fn all(state: State, principal: Principal) -> HttpResponse {
     let streams = state.streams.registry.all().into_iter().chain(state.streams.registry.overview());
-    answer(streams.filter(|stream| caller.may(Role::View, Some(stream.name()))))
+    answer(streams.filter(|stream| principal.is_allowed(Role::View, Some(stream.name()))))
 }
 
 /// `GET /api/streams/{name}/history`.

@@ -38,9 +38,9 @@ pub(in crate::web) async fn ready(state: State) -> Result<HttpResponse, Problem>
         return Err(Problem::unavailable("framecast is shutting down"));
     }
     // Everybody may ask, so only streams that everybody may watch are counted.
-    let anybody = state.access.auth.anybody();
+    let anybody = state.access.auth.anonymous();
     let streams = state.streams.registry.all();
-    let streams = streams.iter().filter(|stream| anybody.may(Role::View, Some(stream.name()))).count();
+    let streams = streams.iter().filter(|stream| anybody.is_allowed(Role::View, Some(stream.name()))).count();
     let answer = Ready { status: "ready", streams };
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
 }

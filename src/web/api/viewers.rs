@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    auth::Caller,
+    auth::Principal,
     config::Role,
     media::stream_name::StreamName,
     web::{
@@ -62,8 +62,8 @@ impl ViewerReport {
 }
 
 /// `GET /api/viewers`: of all streams that the caller may change. Who watches is nobody else's business.
-pub(in crate::web) async fn all(state: State, caller: Caller) -> HttpResponse {
-    answer(&state, |stream| caller.may(Role::Admin, Some(stream)))
+pub(in crate::web) async fn all(state: State, principal: Principal) -> HttpResponse {
+    answer(&state, |stream| principal.is_allowed(Role::Admin, Some(stream)))
 }
 
 /// `GET /api/streams/{name}/viewers`.

@@ -7,7 +7,7 @@
 use actix_web::{HttpRequest, http::StatusCode};
 
 use crate::{
-    auth::Caller,
+    auth::Principal,
     stream::StreamHandle,
     web::{
         middleware::{access::other_programs::camera_name, problem::Problem},
@@ -35,8 +35,11 @@ pub(super) fn unnamed(key: &str) -> Problem {
 /// 404 for a stream that is not there.
 pub(in crate::web) fn camera(
     state: &WebState,
-    caller: &Caller,
+    principal: &Principal,
     digits: &str,
 ) -> Result<StreamHandle, Problem> {
-    state.streams.find_visible(caller, &camera_name(digits)).or_else(|_| state.streams.find_by_number(digits))
+    state
+        .streams
+        .find_visible(principal, &camera_name(digits))
+        .or_else(|_| state.streams.find_by_number(digits))
 }

@@ -16,14 +16,14 @@ use serde::Serialize;
 
 use super::camera_number::{asked, unnamed};
 use crate::{
-    auth::Caller,
+    auth::Principal,
     bus::PublishedFrame,
     config::Role,
     media::frame::FrameKind,
     registry::Variant,
     stream::StreamHandle,
     web::{
-        middleware::{access::known_or, problem::Problem},
+        middleware::{access::authenticate_fully, problem::Problem},
         query::query,
         response::disclosure::place,
         state::State,
@@ -89,12 +89,16 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// `GET /go2rtc/api/streams`: all, by their names.
-pub(in crate::web) async fn streams(request: HttpRequest, state: State, caller: Caller) -> HttpResponse {
-    let caller = known_or(caller, &state, &request).await;
+pub(in crate::web) async fn streams(
+    request: HttpRequest,
+    state: State,
+    principal: Principal,
+) -> HttpResponse {
+    let principal = authenticate_fully(principal, &state, &request).await;
     let streams = state.streams.registry.all();
-    let seen = streams.iter().filter(|stream| caller.may(Role::View, Some(stream.name())));
+    let seen = streams.iter().filter(|stream| principal.is_allowed(Role::View, Some(stream.name())));
     let all: BTreeMap<String, Entry> =
-        seen.map(|stream| (stream.name().to_string(), entry(stream, &caller))).collect();
+        seen.map(|stream| (stream.name().to_string(), entry(stream, &principal))).collect();
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(all)
 }
 
@@ -102,10 +106,10 @@ pub(in crate::web) async fn streams(request: HttpRequest, state: State, caller: 
 pub(in crate::web) fn one(
     request: &HttpRequest,
     state: &State,
-    caller: &Caller,
+    principal: &Principal,
 ) -> Result<HttpResponse, Problem> {
     let stream = asked(request, state, "src")?;
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(entry(&stream, caller)))
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(entry(&stream, principal)))
 }
 
 /// A stream, as go2rtc describes its own.
@@ -131,13 +135,13 @@ struct Consumer {
 
 /// Reports a stream: a producer per source, whose `url` is its type and for administrators its place, and a
 /// consumer per viewer.
-fn entry(stream: &StreamHandle, caller: &Caller) -> Entry {
-    let administers = caller.may(Role::Admin, Some(stream.name()));
+fn entry(stream: &StreamHandle, principal: &Principal) -> Entry {
+    let administers = principal.is_allowed(Role::Admin, Some(stream.name()));
     let producers: Vec<_> = stream
         .config()
         .sources()
         .map(|source| {
-            let place = place(source, caller).filter(|_| administers).unwrap_or_default();
+            let place = place(source, principal).filter(|_| administers).unwrap_or_default();
             Producer { url: format!("{}:{place}", source.type_name()) }
         })
         .collect();

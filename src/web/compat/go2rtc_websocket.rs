@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    auth::{Caller, Lease},
+    auth::{ActiveGrant, Principal},
     config::Role,
     observability::tasks,
     stream::{StreamHandle, ViewerGuard},
@@ -66,7 +66,7 @@ pub(in crate::web) async fn ws(
     request: HttpRequest,
     body: web::Payload,
     state: State,
-    caller: Caller,
+    principal: Principal,
 ) -> Result<HttpResponse, Problem> {
     let stream = match query(&request, "src") {
         Some(name) => state.streams.find(&name)?,
@@ -77,11 +77,11 @@ pub(in crate::web) async fn ws(
     }
     let (response, session, messages) = websocket::accept(&request, body)?;
     let permit = viewer_permit(&state, &request)?;
-    let lease = Lease::new(&state.access.auth, &caller, Role::View, Some(stream.name()));
+    let grant = ActiveGrant::new(&state.access.auth, &principal, Role::View, Some(stream.name()));
     let outbox = Outbox::of(&request);
     tasks::spawn(async move {
         let _permit = permit;
-        serve(state, request, stream, lease, session, messages, Rc::new(Backlog::new(outbox))).await;
+        serve(state, request, stream, grant, session, messages, Rc::new(Backlog::new(outbox))).await;
     });
     Ok(response)
 }
@@ -96,7 +96,7 @@ async fn serve(
     state: State,
     request: HttpRequest,
     stream: StreamHandle,
-    mut lease: Lease,
+    mut grant: ActiveGrant,
     mut session: Session,
     mut messages: MessageStream,
     backlog: Rc<Backlog>,
@@ -115,7 +115,7 @@ async fn serve(
             },
             () = ended(&mut current) => break,
             () = sleep_until(asked_by), if current.is_none() => break,
-            () = lease.over() => break,
+            () = grant.ended() => break,
         };
         heard = Instant::now();
         let answered = match message {

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::camera_number::camera;
 use crate::{
-    auth::Caller,
+    auth::Principal,
     web::{
         middleware::problem::Problem,
         state::State,
@@ -17,18 +17,18 @@ use crate::{
 pub(in crate::web) async fn stream(
     request: HttpRequest,
     state: State,
-    caller: Caller,
+    principal: Principal,
     number: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    watch::answer(&request, &state, &camera(&state, &caller, &number)?, Wishes::of(&request)).await
+    watch::answer(&request, &state, &camera(&state, &principal, &number)?, Wishes::of(&request)).await
 }
 
 /// `GET /cam_N.jpg`.
 pub(in crate::web) async fn picture(
     request: HttpRequest,
     state: State,
-    caller: Caller,
+    principal: Principal,
     number: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    snapshot::answer(&request, &state, &camera(&state, &caller, &number)?).await
+    snapshot::answer(&request, &state, &camera(&state, &principal, &number)?).await
 }

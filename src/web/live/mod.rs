@@ -43,7 +43,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     api::status,
     middleware::{
-        access::{known_or, same_origin, viewer_permit},
+        access::{authenticate_fully, same_origin, viewer_permit},
         problem::Problem,
         rejections::Full,
         viewers_per_address::AddressPermit,
@@ -59,7 +59,7 @@ use super::{
     },
     state::{State, WebState},
 };
-use crate::{auth::Caller, config::Role, observability::tasks};
+use crate::{auth::Principal, config::Role, observability::tasks};
 
 /// The maximum number of subscriptions of a page: far more tiles than fit on a video wall.
 const MAX_SUBSCRIPTIONS: usize = 256;
@@ -88,19 +88,19 @@ pub(super) async fn live(
     request: HttpRequest,
     body: web::Payload,
     state: State,
-    caller: Caller,
+    principal: Principal,
 ) -> Result<HttpResponse, Problem> {
     // Browsers let any site's page open a WebSocket anywhere.
     same_origin(&request)?;
     let permit = viewer_permit(&state, &request)?;
     let page = state.runtime.pages.join(state.runtime.settings.now().limits.max_live_connections);
     let page = page.inspect_err(|_| state.access.refusals.full(Full::Pages))?;
-    let caller = known_or(caller, &state, &request).await;
+    let principal = authenticate_fully(principal, &state, &request).await;
     let (response, session, messages) = websocket::accept(&request, body)?;
     let outbox = Outbox::of(&request);
     let connection = Rc::new(Connection {
         state: state.into_inner(),
-        caller,
+        principal,
         line: Rc::new(Line::new(session, Backlog::new(outbox))),
         subscriptions: RefCell::default(),
         _page: page,
@@ -112,7 +112,7 @@ pub(super) async fn live(
 
 struct Connection {
     state: Arc<WebState>,
-    caller: Caller,
+    principal: Principal,
     line: Rc<Line>,
     subscriptions: RefCell<HashMap<u32, Subscription>>,
     _page: Page,
@@ -201,7 +201,7 @@ impl Connection {
         let stream = self
             .state
             .streams
-            .find_visible(&self.caller, &wish.stream)
+            .find_visible(&self.principal, &wish.stream)
             .map_err(|problem| problem.to_string())?;
         let id = wish.id;
         // The one before lets go first.
@@ -219,7 +219,7 @@ impl Connection {
                 return Some((CloseCode::Away, "framecast stops".to_owned()));
             }
             // Who asks may do less now, or more: whatever is shown then is asked for anew.
-            if self.state.access.auth.renewed(&self.caller) != self.caller {
+            if self.state.access.auth.refresh(&self.principal) != self.principal {
                 return Some((CloseCode::Policy, "what you may watch has changed: connect again".to_owned()));
             }
             let states_now = self.states();
@@ -240,7 +240,7 @@ impl Connection {
     fn states(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let streams = self.state.streams.registry.all().into_iter();
-        for stream in streams.filter(|stream| self.caller.may(Role::View, Some(stream.name()))) {
+        for stream in streams.filter(|stream| self.principal.is_allowed(Role::View, Some(stream.name()))) {
             stream.name().as_str().hash(&mut hasher);
             stream.status().since.hash(&mut hasher);
         }
@@ -253,9 +253,9 @@ impl Connection {
         let push = Push {
             kind: "report",
             time: unix_seconds(SystemTime::now()),
-            last_event: self.state.streams.events.last_visible(may_see(&self.caller)),
+            last_event: self.state.streams.events.last_visible(may_see(&self.principal)),
             latency_s: subscriptions.iter().filter_map(latency).collect(),
-            report: status::Report::of(&self.state, &self.caller),
+            report: status::Report::of(&self.state, &self.principal),
         };
         serde_json::to_string(&push).expect("strings and numbers are always JSON")
     }

@@ -9,7 +9,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 
-use crate::{auth::subscriber, limits::rate_limiter::RateLimiter};
+use crate::{auth::limit_key, limits::rate_limiter::RateLimiter};
 
 /// The burst of an address, in seconds of its rate: a page asks for many tiles at once.
 const BURST_SECONDS: u32 = 10;
@@ -52,7 +52,7 @@ impl RequestRate {
         let counted = self.0.load();
         counted
             .as_ref()
-            .map_or(Ok(()), |counted| counted.limiter.try_acquire(&subscriber(address()), Instant::now()))
+            .map_or(Ok(()), |counted| counted.limiter.try_acquire(&limit_key(address()), Instant::now()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    auth::subscriber,
+    auth::limit_key,
     platform::sync::{AtomicUsize, DashMap},
 };
 
@@ -47,7 +47,7 @@ impl AddressLimit {
     /// # Errors
     /// Returns the limit, if there is one.
     pub(in crate::web) fn acquire(self: &Arc<Self>, address: Option<IpAddr>) -> Result<AddressPermit, usize> {
-        let address = subscriber(address);
+        let address = limit_key(address);
         let most = self.most.load(Ordering::Relaxed);
         let mut taken = self.counts.entry(address).or_insert(0);
         if *taken >= most {

@@ -56,7 +56,7 @@ fn resource(address: &str, rows: impl Iterator<Item = impl Borrow<Row>>) -> Reso
     }
     let allowed = allowed.join(", ");
     resource.default_service(to(move |request: HttpRequest| {
-        let refused = access::in_turn(&request).err();
+        let refused = access::check_rate_limit(&request).err();
         let refused = refused.unwrap_or_else(|| Problem::method_not_allowed(allowed.clone()));
         async { Err::<HttpResponse, _>(refused) }
     }))
@@ -64,7 +64,7 @@ fn resource(address: &str, rows: impl Iterator<Item = impl Borrow<Row>>) -> Reso
 
 /// Answers requests for addresses that do not exist.
 pub(super) async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    access::in_turn(&request)?;
+    access::check_rate_limit(&request)?;
     let detail = format!("there is nothing at {}; GET /api/streams lists the streams", request.path());
     Err(Problem::new(StatusCode::NOT_FOUND, detail))
 }

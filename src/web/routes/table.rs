@@ -30,7 +30,7 @@ use crate::{
             frigate, go2rtc, go2rtc_websocket, mjpg_streamer, mjpg_streamer::answers, motion, webcamxp,
         },
         live,
-        middleware::access::rule::{Of, Rule},
+        middleware::access::rule::{Rule, Scope},
         streams::{clip, points, push, replay, snapshot, watch},
         ui::{login, pages},
     },
@@ -42,21 +42,21 @@ const PATCH: &[Method] = &[Method::PATCH];
 const DELETE: &[Method] = &[Method::DELETE];
 
 const OPEN: Rule = Rule::Anybody;
-const VIEW: Rule = Rule::Needs(Role::View, Of::Named);
-const VIEW_DEFAULT: Rule = Rule::Needs(Role::View, Of::Default);
-const VIEW_ANY: Rule = Rule::Needs(Role::View, Of::Any);
-const VIEW_ALL: Rule = Rule::Needs(Role::View, Of::All);
-const VIEW_ASKED: Rule = Rule::Needs(Role::View, Of::Asked("src"));
-const VIEW_ASKED_OR_ANY: Rule = Rule::Needs(Role::View, Of::AskedOrAny("src"));
-const VIEW_POSITION: Rule = Rule::Needs(Role::View, Of::Position);
-const VIEW_ACTION: Rule = Rule::Needs(Role::View, Of::Action);
-const VIEW_COUNTED: Rule = Rule::Needs(Role::View, Of::Counted);
-const VIEW_CAMERA: Rule = Rule::Needs(Role::View, Of::Camera);
-const PUSH_ASKED: Rule = Rule::Needs(Role::Push, Of::Asked("dst"));
-const ADMIN: Rule = Rule::Needs(Role::Admin, Of::All);
-const ADMIN_ANY: Rule = Rule::Needs(Role::Admin, Of::Any);
-const ADMIN_ONE: Rule = Rule::Needs(Role::Admin, Of::Named);
-const PUSH: Rule = Rule::Needs(Role::Push, Of::Named);
+const VIEW: Rule = Rule::Needs(Role::View, Scope::Named);
+const VIEW_DEFAULT: Rule = Rule::Needs(Role::View, Scope::Default);
+const VIEW_ANY: Rule = Rule::Needs(Role::View, Scope::Any);
+const VIEW_ALL: Rule = Rule::Needs(Role::View, Scope::All);
+const VIEW_ASKED: Rule = Rule::Needs(Role::View, Scope::Query("src"));
+const VIEW_ASKED_OR_ANY: Rule = Rule::Needs(Role::View, Scope::QueryOrAny("src"));
+const VIEW_POSITION: Rule = Rule::Needs(Role::View, Scope::Position);
+const VIEW_ACTION: Rule = Rule::Needs(Role::View, Scope::Action);
+const VIEW_COUNTED: Rule = Rule::Needs(Role::View, Scope::Number);
+const VIEW_CAMERA: Rule = Rule::Needs(Role::View, Scope::Camera);
+const PUSH_ASKED: Rule = Rule::Needs(Role::Push, Scope::Query("dst"));
+const ADMIN: Rule = Rule::Needs(Role::Admin, Scope::All);
+const ADMIN_ANY: Rule = Rule::Needs(Role::Admin, Scope::Any);
+const ADMIN_ONE: Rule = Rule::Needs(Role::Admin, Scope::Named);
+const PUSH: Rule = Rule::Needs(Role::Push, Scope::Named);
 
 /// Every route. Fixed addresses stand before `/{name}`, so a stream called `snapshot` is at
 /// `/streams/snapshot` only.

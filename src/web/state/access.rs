@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    auth::Auth,
+    auth::Authenticator,
     stream::AtCapacity,
     web::middleware::{
         problem::Problem,
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Access {
     /// Checks credentials and permissions.
-    pub auth: Arc<Auth>,
+    pub auth: Arc<Authenticator>,
     /// The limit on requests of each address.
     pub requests: Arc<RequestRate>,
     /// The limit on viewers of each address.

@@ -16,7 +16,7 @@ pub struct Settings {
     pub limits: Limits,
     /// `Access-Control-Allow-Origin` on streams and snapshots.
     pub cors: Option<String>,
-    /// True to send `Cross-Origin-Resource-Policy: same-site` where there is no `cors`.
+    /// True to send `Cross-Origin-Resource-Acl: same-site` where there is no `cors`.
     pub same_site_only: bool,
     /// The sites whose pages may show framecast's in a frame.
     pub frame_ancestors: FrameAncestors,

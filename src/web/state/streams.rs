@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 
 use crate::{
-    auth::Caller,
+    auth::Principal,
     config::Role,
     registry::{Control, Events, Pictures, Registry, Renditions, Start},
     stream::{StreamHandle, ViewerLimit},
@@ -50,8 +50,13 @@ impl Streams {
     ///
     /// # Errors
     /// 404 if there is none for this caller.
-    pub(in crate::web) fn find_visible(&self, caller: &Caller, name: &str) -> Result<StreamHandle, Problem> {
-        let found = self.find(name).ok().filter(|stream| caller.may(Role::View, Some(stream.name())));
+    pub(in crate::web) fn find_visible(
+        &self,
+        principal: &Principal,
+        name: &str,
+    ) -> Result<StreamHandle, Problem> {
+        let found =
+            self.find(name).ok().filter(|stream| principal.is_allowed(Role::View, Some(stream.name())));
         found.ok_or_else(|| Problem::no_such_stream(name))
     }
 

@@ -14,7 +14,7 @@ use futures_util::{Stream, stream};
 use super::viewer_feed::ViewerFeed;
 use super::viewer_list::Viewing;
 use crate::{
-    auth::Lease,
+    auth::ActiveGrant,
     bus::BusReader,
     web::{
         middleware::viewers_per_address::AddressPermit,
@@ -26,7 +26,7 @@ use crate::{
 pub(super) struct Multiplexed {
     pub(super) feed: ViewerFeed,
     pub(super) current: BusReader,
-    pub(super) lease: Lease,
+    pub(super) grant: ActiveGrant,
     /// Permits that are held for as long as the viewer is connected.
     pub(super) _busy: BusyGuard,
     pub(super) _permit: AddressPermit,
@@ -49,7 +49,7 @@ impl Multiplexed {
             if let Some(piece) = pieces.pop() {
                 return Some(piece);
             }
-            if self.lease.is_over() {
+            if self.grant.is_ended() {
                 self.feed.end();
             }
             let current = self.current.borrow_and_update().clone();
@@ -57,7 +57,7 @@ impl Multiplexed {
                 Filled::Some => {}
                 Filled::Nothing => tokio::select! {
                     biased;
-                    () = self.lease.over() => {}
+                    () = self.grant.ended() => {}
                     changed = self.current.changed() => changed.ok()?,
                 },
                 Filled::Ended => return None,

@@ -22,7 +22,7 @@ use super::{
     watch::NoBody,
 };
 use crate::{
-    auth::Lease,
+    auth::ActiveGrant,
     bus::{BusReader, Current, ReplayBuffer},
     config::Role,
     media::multipart::writer::{self, Framing},
@@ -66,7 +66,7 @@ pub(in crate::web) async fn by_name(
     if request.method() == Method::HEAD {
         return Ok(watch::unchunked_unless(chunked, head.body(NoBody)));
     }
-    let lease = access::lease(&state, &request, Role::View, &stream)?;
+    let grant = access::grant(&state, &request, Role::View, &stream)?;
     let permit = access::viewer_permit(&state, &request)?;
     let guard = stream
         .join_replay(&state.streams.viewer_limit, state.runtime.settings.now().limits.max_viewers_per_stream)
@@ -83,7 +83,7 @@ pub(in crate::web) async fn by_name(
         stage: Stage::Past,
         demand: goes_on.then(|| stream.want()),
         guard,
-        lease,
+        grant,
         _busy: outbox.busy(Busy::Answering),
         _permit: permit,
     };
@@ -165,7 +165,7 @@ struct Player {
     /// The source runs while the past is played, if the present is to follow.
     demand: Option<DemandGuard>,
     guard: ReplayGuard,
-    lease: Lease,
+    grant: ActiveGrant,
     counts: Arc<Counts>,
     _viewing: Viewing,
     _busy: BusyGuard,
@@ -181,7 +181,7 @@ impl Player {
             }
             match self.stage {
                 Stage::Ended => return None,
-                _ if self.lease.is_over() => self.end(),
+                _ if self.grant.is_ended() => self.end(),
                 Stage::Past => self.fill_past().await,
                 Stage::Present => self.fill_live().await,
             }
@@ -200,7 +200,7 @@ impl Player {
         let closed = |current: &Current| current.closed;
         let ended = tokio::select! {
             biased;
-            () = self.lease.over() => true,
+            () = self.grant.ended() => true,
             () = sleep_until(Instant::from_std(due)) => false,
             _ = self.current.wait_for(closed) => true,
         };
@@ -221,7 +221,7 @@ impl Player {
             self.pieces.extend(newest.part.pieces(Framing::Raw));
         } else {
             let ended = tokio::select! {
-                () = self.lease.over() => true,
+                () = self.grant.ended() => true,
                 changed = self.current.changed() => changed.is_err(),
             };
             if ended {

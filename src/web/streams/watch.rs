@@ -89,7 +89,7 @@ pub(in crate::web) async fn answer_as(
     }
     let outbox = Outbox::of(request);
     outbox.set_stall_timeout(stream.config().viewer_timeout);
-    let mut lease = access::lease(state, request, Role::View, stream)?;
+    let mut grant = access::grant(state, request, Role::View, stream)?;
     let permit = access::viewer_permit(state, request)?;
     let (guard, held) = renditions::join(state, stream, variant).await?;
     let shown = guard.stream().clone();
@@ -106,7 +106,7 @@ pub(in crate::web) async fn answer_as(
     let busy = outbox.busy(Busy::Answering);
     if request.version() == Version::HTTP_2 {
         let (current, viewing) = (shown.bus().subscribe(), viewing());
-        let viewer = Multiplexed { feed, current, lease, _busy: busy, _permit: permit, _viewing: viewing };
+        let viewer = Multiplexed { feed, current, grant, _busy: busy, _permit: permit, _viewing: viewing };
         let mut answer = told(head.body(multiplexed::body(viewer)));
         answer.extensions_mut().insert(Patience(stream.config().viewer_timeout));
         answer.extensions_mut().insert(state.runtime.unsent.clone());
@@ -118,10 +118,10 @@ pub(in crate::web) async fn answer_as(
             "a stream was the last answer of its connection; ask for the next one on another".to_owned();
         Problem::new(StatusCode::BAD_REQUEST, detail)
     })?;
-    let lease: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move { lease.over().await });
-    let (lease, viewing) = (Some(lease), viewing());
+    let grant: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move { grant.ended().await });
+    let (grant, viewing) = (Some(grant), viewing());
     let slow = (SlowPart::new(state.runtime.unsent.clone()), shown);
-    let body = ViewerBody { feed, lease, adapting, slow, _busy: busy, _permit: permit, _viewing: viewing };
+    let body = ViewerBody { feed, grant, adapting, slow, _busy: busy, _permit: permit, _viewing: viewing };
     Ok(told(unchunked_unless(chunked, head.body(body))))
 }
 
@@ -168,7 +168,7 @@ impl MessageBody for NoBody {
 struct ViewerBody {
     feed: FeedGuard,
     /// Resolves when the viewer may no longer watch; `None` after that.
-    lease: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    grant: Option<Pin<Box<dyn Future<Output = ()>>>>,
     adapting: Option<Box<Adapting>>,
     /// Bounds the frames that slow viewers hold, and gives the length of the stream's frames.
     slow: (SlowPart, StreamHandle),
@@ -189,8 +189,8 @@ impl MessageBody for ViewerBody {
         if let Some(adapting) = &mut this.adapting {
             adapting.poll(cx, &this.feed);
         }
-        if this.lease.as_mut().is_some_and(|lease| lease.as_mut().poll(cx).is_ready()) {
-            this.lease = None;
+        if this.grant.as_mut().is_some_and(|grant| grant.as_mut().poll(cx).is_ready()) {
+            this.grant = None;
             this.feed.end();
         }
         // Only polled if a socket does not take a whole part at once.

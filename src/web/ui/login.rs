@@ -20,7 +20,7 @@ use serde::Serialize;
 use url::form_urlencoded;
 
 use crate::{
-    auth::{Caller, Running, Shown, signed_link::Signed},
+    auth::{Credentials, Principal, SessionRelation, signed_link::LinkSignature},
     config::Role,
     media::stream_name::StreamName,
     web::{
@@ -80,25 +80,27 @@ pub(in crate::web) async fn enter(request: HttpRequest, state: State, payload: w
     };
     let next = field("next");
     let link = || {
-        let signed = Signed { expires: field("expires").parse().ok()?, signature: field("signature") };
+        let signed = LinkSignature { expires: field("expires").parse().ok()?, signature: field("signature") };
         Some((field("stream").parse().ok()?, signed))
     };
     let shown = match link() {
-        Some(link) => Shown { link: Some(link), ..Shown::default() },
-        None => Shown { login: Some((field("name"), field("password"))), ..Shown::default() },
+        Some(link) => Credentials { link: Some(link), ..Credentials::default() },
+        None => Credentials { login: Some((field("name"), field("password"))), ..Credentials::default() },
     };
-    match access::showing(&state, &request, &shown).await {
-        Ok(caller) => match state.access.auth.begin_session(&caller, access::cookie(&request).as_deref()) {
-            Some((cookie, lasts)) => {
-                let mut head = HttpResponse::SeeOther();
-                set_cookie(&mut head, &state, &request, &cookie, lasts);
-                head.insert_header((header::LOCATION, here(&next))).finish()
+    match access::principal_with(&state, &request, &shown).await {
+        Ok(principal) => {
+            match state.access.auth.begin_session(&principal, access::cookie(&request).as_deref()) {
+                Some((cookie, lasts)) => {
+                    let mut head = HttpResponse::SeeOther();
+                    set_cookie(&mut head, &state, &request, &cookie, lasts);
+                    head.insert_header((header::LOCATION, here(&next))).finish()
+                }
+                None => {
+                    state.access.refusals.count(Refusal::Unauthorized);
+                    answer(HttpResponse::Unauthorized(), &next, "Wrong user name, password or token.")
+                }
             }
-            None => {
-                state.access.refusals.count(Refusal::Unauthorized);
-                answer(HttpResponse::Unauthorized(), &next, "Wrong user name, password or token.")
-            }
-        },
+        }
         Err(problem) => {
             let mut head = HttpResponse::build(problem.status());
             problem.headers().iter().for_each(|(name, value)| {
@@ -135,13 +137,13 @@ pub(in crate::web) struct Session<'a> {
 
 /// `GET /api/session`: who the caller is.
 pub(in crate::web) async fn who(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let caller = access::caller(&state, &request, None).await?;
-    let role = caller.highest();
+    let principal = access::principal(&state, &request, None).await?;
+    let role = principal.highest_role();
     let session = Session {
-        name: caller.name(),
+        name: principal.name(),
         role: role.map(Role::as_str),
-        all_streams: role.is_some_and(|role| caller.may_with_all(role)),
-        session: caller.is_in_a_session(),
+        all_streams: role.is_some_and(|role| principal.is_allowed_on_all(role)),
+        session: principal.has_session(),
     };
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(session))
 }
@@ -160,30 +162,34 @@ pub(in crate::web) async fn exchange(
     {
         return Ok(None);
     }
-    let shown = Shown {
+    let shown = Credentials {
         tokens: query(request, "token").into_iter().collect(),
         link: stream.cloned().zip(access::signed(request)),
-        ..Shown::default()
+        ..Credentials::default()
     };
     let cookie = access::cookie(request);
     let cookie = cookie.as_deref();
-    let caller = match access::showing(state, request, &shown).await {
-        Ok(caller) => caller,
+    let principal = match access::principal_with(state, request, &shown).await {
+        Ok(principal) => principal,
         // Whoever is logged in sees the page, whatever is wrong with its address.
-        Err(_) if state.access.auth.is_running(cookie) => return Ok(None),
+        Err(_) if state.access.auth.has_session(cookie) => return Ok(None),
         Err(problem) => return Err(problem),
     };
     let last = request.path().rsplit('/').next().unwrap_or_default();
     let to = here(&format!("{last}{}", query_without_keys(request)));
     let mut head = HttpResponse::SeeOther();
-    match state.access.auth.running(cookie, &caller) {
-        _ if !caller.is_known() => return Ok(None),
-        Running::Other(owner) => return Ok(Some(ask(request, state, &shown, (&owner, &caller), &to))),
-        Running::Covers => _ = head.insert_header((header::CACHE_CONTROL, "no-store")),
-        Running::Same | Running::None => match state.access.auth.begin_session(&caller, cookie) {
-            Some((cookie, lasts)) => set_cookie(&mut head, state, request, &cookie, lasts),
-            None => return Ok(None),
-        },
+    match state.access.auth.session_relation(cookie, &principal) {
+        _ if !principal.is_authenticated() => return Ok(None),
+        SessionRelation::Other(owner) => {
+            return Ok(Some(ask(request, state, &shown, (&owner, &principal), &to)));
+        }
+        SessionRelation::Covers => _ = head.insert_header((header::CACHE_CONTROL, "no-store")),
+        SessionRelation::Same | SessionRelation::None => {
+            match state.access.auth.begin_session(&principal, cookie) {
+                Some((cookie, lasts)) => set_cookie(&mut head, state, request, &cookie, lasts),
+                None => return Ok(None),
+            }
+        }
     }
     Ok(Some(head.insert_header((header::LOCATION, to)).finish()))
 }
@@ -192,15 +198,15 @@ pub(in crate::web) async fn exchange(
 fn ask(
     request: &HttpRequest,
     state: &WebState,
-    shown: &Shown,
-    (owner, caller): (&str, &Caller),
+    shown: &Credentials,
+    (owner, principal): (&str, &Principal),
     here: &str,
 ) -> HttpResponse {
     let (root, next) = root_and_rest(request, &state.runtime.base_path);
     let (stream, link) = shown.link.as_ref().map(|(stream, link)| (stream.as_str(), link)).unzip();
     let expires = link.map(|link| link.expires.to_string()).unwrap_or_default();
     // What is asked about is the first that is good: a token, if there is one.
-    let token = shown.tokens.first().filter(|_| !caller.is_by_link());
+    let token = shown.tokens.first().filter(|_| !principal.is_by_link());
     let (stream, expires, signature) = match token {
         Some(_) => Default::default(),
         None => (stream.unwrap_or_default(), expires.as_str(), link.map_or("", |link| &link.signature)),
@@ -208,7 +214,7 @@ fn ask(
     let fields = [
         ("{root}", root.as_str()),
         ("{running}", owner),
-        ("{shown}", caller.name().unwrap_or_default()),
+        ("{shown}", principal.name().unwrap_or_default()),
         ("{here}", here),
         ("{token}", token.map_or("", String::as_str)),
         ("{stream}", stream),

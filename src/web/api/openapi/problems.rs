@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     config::Role,
     web::{
-        middleware::access::rule::{Of, Rule},
+        middleware::access::rule::{Rule, Scope},
         routes::row::Row,
     },
 };
@@ -35,8 +35,8 @@ pub(super) fn problems(
 ) -> BTreeMap<u16, &'static str> {
     let needs = matches!(row.rule, Rule::Needs(..));
     let writes = !matches!(*method, Method::GET | Method::HEAD);
-    let named =
-        row.path.contains("{n") || matches!(row.rule, Rule::Needs(_, of) if !matches!(of, Of::Any | Of::All));
+    let named = row.path.contains("{n")
+        || matches!(row.rule, Rule::Needs(_, of) if !matches!(of, Scope::Any | Scope::All));
     let holds = |status: u16| match status {
         401 => needs,
         403 => needs || writes,

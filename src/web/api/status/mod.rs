@@ -10,10 +10,10 @@ pub(in crate::web) use relay::Report;
 pub(in crate::web) use stream::StreamReport;
 
 use crate::{
-    auth::Caller,
+    auth::Principal,
     web::{
         compat::go2rtc,
-        middleware::{access::known_or, problem::Problem},
+        middleware::{access::authenticate_fully, problem::Problem},
         query::query,
         state::State,
     },
@@ -24,13 +24,13 @@ use crate::{
 pub(in crate::web) async fn streams(
     request: HttpRequest,
     state: State,
-    caller: Caller,
+    principal: Principal,
 ) -> Result<HttpResponse, Problem> {
-    let caller = known_or(caller, &state, &request).await;
+    let principal = authenticate_fully(principal, &state, &request).await;
     if query(&request, "src").is_some() {
-        return go2rtc::one(&request, &state, &caller);
+        return go2rtc::one(&request, &state, &principal);
     }
-    let report = Report::of(&state, &caller);
+    let report = Report::of(&state, &principal);
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report))
 }
 
@@ -38,10 +38,10 @@ pub(in crate::web) async fn streams(
 pub(in crate::web) async fn stream(
     request: HttpRequest,
     state: State,
-    caller: Caller,
+    principal: Principal,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = known_or(caller, &state, &request).await;
-    let report = StreamReport::of(&state.streams.find(&name)?, &state, &caller);
+    let principal = authenticate_fully(principal, &state, &request).await;
+    let report = StreamReport::of(&state.streams.find(&name)?, &state, &principal);
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report))
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{renditions::RenditionsReport, stream::StreamReport};
 use crate::{
-    auth::Caller,
+    auth::Principal,
     config::{Mistake, Role},
     imaging::codec::codec,
     registry::Configuration,
@@ -45,8 +45,8 @@ pub(in crate::web) struct Report {
 
 impl Report {
     /// Reports on all streams that the caller may watch.
-    pub(in crate::web) fn of(state: &WebState, caller: &Caller) -> Self {
-        let may_see = |stream: &StreamHandle| caller.may(Role::View, Some(stream.name()));
+    pub(in crate::web) fn of(state: &WebState, principal: &Principal) -> Self {
+        let may_see = |stream: &StreamHandle| principal.is_allowed(Role::View, Some(stream.name()));
         let streams = state.streams.registry.all();
         let name = |stream: StreamHandle| stream.name().to_string();
         Self {
@@ -58,11 +58,11 @@ impl Report {
             renditions: RenditionsReport::of(&state.streams.renditions),
             connections: ConnectionsReport::of(&state.runtime.connections),
             refused: state.access.refusals.all(),
-            config: ConfigReport::of(state.streams.control.configuration(), caller),
+            config: ConfigReport::of(state.streams.control.configuration(), principal),
             streams: streams
                 .iter()
                 .filter(|s| may_see(s))
-                .map(|s| StreamReport::of(s, state, caller))
+                .map(|s| StreamReport::of(s, state, principal))
                 .collect(),
         }
     }
@@ -114,8 +114,8 @@ struct ConfigReport {
 impl ConfigReport {
     /// Reports the configuration to this caller. Errors are for administrators, since they quote the file;
     /// its name is for callers that may see all streams.
-    fn of(known: Configuration, caller: &Caller) -> Self {
-        let of_all = caller.may_with_all(Role::View);
+    fn of(known: Configuration, principal: &Principal) -> Self {
+        let of_all = principal.is_allowed_on_all(Role::View);
         let name = known.file.as_deref().and_then(Path::file_name);
         Self {
             file: name.filter(|_| of_all).map(|name| name.to_string_lossy().into_owned()),
@@ -126,7 +126,7 @@ impl ConfigReport {
             },
             loaded_at: unix_seconds(known.loaded_at),
             needs_restart: known.needs_restart,
-            error: known.error.filter(|_| administers(caller, None)).map(|wrong| {
+            error: known.error.filter(|_| administers(principal, None)).map(|wrong| {
                 let line = |mistake: &Mistake| Mistake { file: String::new(), ..mistake.clone() }.to_string();
                 wrong.mistakes().iter().take(MAX_MISTAKES).map(line).collect()
             }),

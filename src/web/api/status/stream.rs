@@ -10,7 +10,7 @@ use super::{
     renditions::{AdaptiveReport, RenditionReport},
 };
 use crate::{
-    auth::Caller,
+    auth::Principal,
     config::SourceConfig,
     media::frame::FrameKind,
     stream::{
@@ -103,7 +103,7 @@ struct ReplayReport {
 }
 
 impl StreamReport {
-    pub(super) fn of(stream: &StreamHandle, state: &WebState, caller: &Caller) -> Self {
+    pub(super) fn of(stream: &StreamHandle, state: &WebState, principal: &Principal) -> Self {
         let now = Instant::now();
         let status = stream.status();
         let stats = stream.bus().stats();
@@ -114,7 +114,7 @@ impl StreamReport {
         let picture = picture.as_ref().map(|newest| &newest.frame);
         let (reason, next_try) = match &status.state {
             state::State::Waiting { reason, next_try } => {
-                (Some(disclosed(reason, caller, Some(stream.name()))), *next_try)
+                (Some(disclosed(reason, principal, Some(stream.name()))), *next_try)
             }
             _ => (None, None),
         };
@@ -147,7 +147,7 @@ impl StreamReport {
             reconnects: stats.reconnects(),
             source_id: stream.source_id(),
             switches: stats.switches(),
-            sources: choice.map(|choice| source_reports(stream, &choice, caller, now)),
+            sources: choice.map(|choice| source_reports(stream, &choice, principal, now)),
             saved: stats.recorded(),
             save_failures: stats.recording_failures(),
             saving: stats.recording_status().map(|saving| SavingReport {
@@ -169,7 +169,7 @@ impl StreamReport {
 fn source_reports(
     stream: &StreamHandle,
     choice: &Sources,
-    caller: &Caller,
+    principal: &Principal,
     now: Instant,
 ) -> Vec<SourceReport> {
     let sources = stream.config().sources().zip(&choice.standings);
@@ -177,12 +177,12 @@ fn source_reports(
         kind: source.type_name(),
         // Hosts, programs, files and other streams' names: viewers of a stream may not see where it comes
         // from.
-        place: place(source, caller).filter(|_| administers(caller, Some(stream.name()))),
+        place: place(source, principal).filter(|_| administers(principal, Some(stream.name()))),
         state: standing.doing.as_str(),
         reason: standing
             .failure
             .as_ref()
-            .map(|failure| disclosed(&failure.reason, caller, Some(stream.name()))),
+            .map(|failure| disclosed(&failure.reason, principal, Some(stream.name()))),
         since: match (standing.doing, &standing.failure) {
             (Doing::InUse, _) => choice.since.map(unix_seconds),
             (_, failure) => failure.as_ref().map(|failure| unix_seconds(failure.since)),

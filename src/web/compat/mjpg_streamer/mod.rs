@@ -17,7 +17,7 @@ use answers::{
 };
 
 use crate::{
-    auth::Caller,
+    auth::Principal,
     config::Role,
     stream::{StreamHandle, state},
     web::{
@@ -115,9 +115,12 @@ pub(in crate::web) async fn ustreamer_state(state: State) -> Result<HttpResponse
 }
 
 /// `GET /program.json` of mjpg-streamer: its plugins; here, one input a stream.
-pub(in crate::web) async fn program_json(state: State, caller: Caller) -> HttpResponse {
+pub(in crate::web) async fn program_json(state: State, principal: Principal) -> HttpResponse {
     let streams = state.streams.registry.all();
-    let inputs = streams.iter().enumerate().filter(|(_, stream)| caller.may(Role::View, Some(stream.name())));
+    let inputs = streams
+        .iter()
+        .enumerate()
+        .filter(|(_, stream)| principal.is_allowed(Role::View, Some(stream.name())));
     let inputs = inputs.map(|(n, stream)| input_entry(n, stream)).collect();
     let name = "framecast HTTP output".to_owned();
     let outputs = vec![Plugin { id: 0, name, plugin: "output_http.so", args: "" }];

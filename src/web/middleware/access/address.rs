@@ -65,19 +65,19 @@ mod tests {
             .into_iter()
             .map(|net| net.parse::<crate::config::Proxy>().unwrap())
             .collect();
-        let of = |peer: &str, header: &str| {
+        let scope = |peer: &str, header: &str| {
             let peer: IpAddr = peer.parse().unwrap();
             if !proxies.trust(Some(peer)) {
                 return peer.to_string();
             }
             client(&proxies, Some(peer), header.rsplit(',')).unwrap().to_string()
         };
-        assert_eq!(of("127.0.0.1", "192.0.2.7"), "192.0.2.7");
-        assert_eq!(of("192.0.2.1", "192.0.2.7"), "192.0.2.1", "a stranger's word");
-        assert_eq!(of("127.0.0.1", "1.2.3.4, 192.0.2.7, 10.1.2.3"), "192.0.2.7", "1.2.3.4 was invented");
-        assert_eq!(of("127.0.0.1", "192.0.2.7:5555"), "192.0.2.7");
-        assert_eq!(of("::1", "[2001:db8::1]:5555"), "2001:db8::1");
-        assert_eq!(of("127.0.0.1", ""), "127.0.0.1");
-        assert_eq!(of("127.0.0.1", "192.0.2.7, nonsense"), "127.0.0.1");
+        assert_eq!(scope("127.0.0.1", "192.0.2.7"), "192.0.2.7");
+        assert_eq!(scope("192.0.2.1", "192.0.2.7"), "192.0.2.1", "a stranger's word");
+        assert_eq!(scope("127.0.0.1", "1.2.3.4, 192.0.2.7, 10.1.2.3"), "192.0.2.7", "1.2.3.4 was invented");
+        assert_eq!(scope("127.0.0.1", "192.0.2.7:5555"), "192.0.2.7");
+        assert_eq!(scope("::1", "[2001:db8::1]:5555"), "2001:db8::1");
+        assert_eq!(scope("127.0.0.1", ""), "127.0.0.1");
+        assert_eq!(scope("127.0.0.1", "192.0.2.7, nonsense"), "127.0.0.1");
     }
 }

@@ -5,16 +5,17 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::origin::is_foreign;
 use crate::{
-    auth::{Shown, signed_link::Signed},
+    auth::{Credentials, signed_link::LinkSignature},
     media::stream_name::StreamName,
     web::query::query,
 };
 
 /// Collects the credentials of a request. A link is for `stream`.
-pub(super) fn shown_by(request: &HttpRequest, stream: Option<&StreamName>) -> Shown {
+pub(super) fn credentials_of(request: &HttpRequest, stream: Option<&StreamName>) -> Credentials {
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (scheme, rest) = header.and_then(|value| value.split_once(' ')).unwrap_or_default();
-    let mut shown = Shown { tokens: query(request, "token").into_iter().collect(), ..Shown::default() };
+    let mut shown =
+        Credentials { tokens: query(request, "token").into_iter().collect(), ..Credentials::default() };
     if scheme.eq_ignore_ascii_case("bearer") {
         shown.tokens.push(rest.trim().to_owned());
     } else if scheme.eq_ignore_ascii_case("basic") {
@@ -35,9 +36,9 @@ fn basic(encoded: &str) -> Option<(String, String)> {
 }
 
 /// Returns the parameters of a signed link.
-pub(in crate::web) fn signed(request: &HttpRequest) -> Option<Signed> {
+pub(in crate::web) fn signed(request: &HttpRequest) -> Option<LinkSignature> {
     let expires = query(request, "expires")?.parse().ok()?;
-    Some(Signed { expires, signature: query(request, "signature")? })
+    Some(LinkSignature { expires, signature: query(request, "signature")? })
 }
 
 /// Returns the session's cookie.

@@ -25,10 +25,10 @@ use actix_web::{
     web,
 };
 pub(in crate::web) use address::{address, is_secure};
-use credentials::shown_by;
+use credentials::credentials_of;
 pub(in crate::web) use credentials::{cookie, cookie_name, signed};
 pub(in crate::web) use origin::{is_foreign, same_origin};
-use resource::Target;
+use resource::Resource;
 
 use super::{
     access_log::notes::{About, Refused},
@@ -41,7 +41,7 @@ use super::{
     viewers_per_address::AddressPermit,
 };
 use crate::{
-    auth::{Caller, Lease, NotNow, Shown},
+    auth::{ActiveGrant, AuthError, Credentials, Principal},
     config::{Role, Secret},
     media::stream_name::StreamName,
     stream::StreamHandle,
@@ -55,15 +55,15 @@ const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// The `Retry-After` of a client whose address has too many viewers.
 const PERMIT_RETRY_AFTER: Duration = Duration::from_secs(4);
 
-/// Lets the handler run if the rule allows it. The [`Caller`] is then there for it.
+/// Lets the handler run if the rule allows it. The [`Principal`] is then there for it.
 pub(in crate::web) async fn check(
     rule: Rule,
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match admit(rule, request.request()).await {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
+        Ok(principal) => {
+            request.extensions_mut().insert(principal);
             next.call(request).await
         }
         Err(problem) if problem.status() == StatusCode::UNAUTHORIZED && is_navigation(request.request()) => {
@@ -76,7 +76,7 @@ pub(in crate::web) async fn check(
             let (request, mut payload) = request.into_parts();
             let payload = web::Payload::from_request(&request, &mut payload).await?;
             // Only the rest of the refused body is still read.
-            let _waiting = Connection::of(&request).map(|connection| connection.wait_for_client());
+            let _waiting = Connection::scope(&request).map(|connection| connection.wait_for_client());
             let answer = Body::new(&request, payload).refuse(problem).await;
             Ok(ServiceResponse::new(request, answer))
         }
@@ -84,30 +84,30 @@ pub(in crate::web) async fn check(
 }
 
 /// The principal of the request. Every handler has one, since every route has its rule.
-impl FromRequest for Caller {
+impl FromRequest for Principal {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(asking(request))
+        ready(authenticate(request))
     }
 }
 
-fn asking(request: &HttpRequest) -> Result<Caller, Problem> {
-    let caller = request.extensions().get::<Caller>().cloned();
-    caller.ok_or_else(|| Problem::forbidden("this route is not accessible: it has no access rule"))
+fn authenticate(request: &HttpRequest) -> Result<Principal, Problem> {
+    let principal = request.extensions().get::<Principal>().cloned();
+    principal.ok_or_else(|| Problem::forbidden("this route is not accessible: it has no access rule"))
 }
 
 /// Returns whether a valid credential was sent and checked; it is not checked where everybody may push.
 pub(in crate::web) fn is_known(request: &HttpRequest) -> bool {
-    request.extensions().get::<Caller>().is_some_and(Caller::is_known)
+    request.extensions().get::<Principal>().is_some_and(Principal::is_authenticated)
 }
 
 /// Counts a request among those of its address. Addresses that do not exist are asked for, too.
 ///
 /// # Errors
 /// 429 when there are too many.
-pub(in crate::web) fn in_turn(request: &HttpRequest) -> Result<(), Problem> {
+pub(in crate::web) fn check_rate_limit(request: &HttpRequest) -> Result<(), Problem> {
     let state: &WebState = request.app_data::<web::Data<WebState>>().expect("every app has its state");
     state.access.requests.take(|| address(&state.runtime, request)).map_err(|wait| {
         state.access.refusals.count(Refusal::Rate);
@@ -116,9 +116,9 @@ pub(in crate::web) fn in_turn(request: &HttpRequest) -> Result<(), Problem> {
     })
 }
 
-async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
+async fn admit(rule: Rule, request: &HttpRequest) -> Result<Principal, Problem> {
     let state: &WebState = request.app_data::<web::Data<WebState>>().expect("every app has its state");
-    in_turn(request)?;
+    check_rate_limit(request)?;
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
     if headers.sum::<usize>() > MAX_HEADER_BYTES {
         state.access.refusals.count(Refusal::Headers);
@@ -128,14 +128,14 @@ async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         same_origin(request).inspect_err(|_| state.access.refusals.count(Refusal::CrossSite))?;
     }
-    let mut caller = state.access.auth.anybody();
-    let Rule::Needs(role, of) = rule else { return Ok(caller) };
-    let target = Target::of(state, request, of);
-    let admitted = match target.is_open(role, &caller) {
+    let mut principal = state.access.auth.anonymous();
+    let Rule::Needs(role, scope) = rule else { return Ok(principal) };
+    let target = Resource::from_request(state, request, scope);
+    let admitted = match target.is_open(role, &principal) {
         true => Ok(()),
-        false => known(state, request, role, &target, &mut caller).await,
+        false => authorize(state, request, role, &target, &mut principal).await,
     };
-    if let Some(name) = target.name_for(role, &caller) {
+    if let Some(name) = target.name_for(role, &principal) {
         request.extensions_mut().insert(About(name.clone()));
         if let (Role::Push, Err(problem)) = (role, &admitted) {
             // For the stream it is a push that was not allowed, whatever the caller is told about the stream.
@@ -146,32 +146,33 @@ async fn admit(rule: Rule, request: &HttpRequest) -> Result<Caller, Problem> {
             rejected_pushes::count(&state.streams, name.as_str(), status);
         }
     }
-    admitted.map(|()| caller)
+    admitted.map(|()| principal)
 }
 
 /// Checks the credentials of the caller, and whether they are enough.
-async fn known(
+async fn authorize(
     state: &WebState,
     request: &HttpRequest,
     role: Role,
-    target: &Target,
-    caller: &mut Caller,
+    target: &Resource,
+    principal: &mut Principal,
 ) -> Result<(), Problem> {
     let mut names = target.names();
-    let shown = shown_by(request, names.next());
+    let shown = credentials_of(request, names.next());
     let own = if role == Role::Push { target.own_token() } else { None };
     let own = own.as_ref().map(|(name, token)| (*name, token));
-    let is_enough = |caller: &Caller| target.is_open(role, caller);
-    let identified = identify(state, request, &shown, caller, own, is_enough).await;
+    let is_enough = |principal: &Principal| target.is_open(role, principal);
+    let identified = identify(state, request, &shown, principal, own, is_enough).await;
     for name in names {
         // A link is for one stream, which may be the other one that the address may mean.
-        let link = Shown { link: signed(request).map(|link| (name.clone(), link)), ..Shown::default() };
-        identify(state, request, &link, caller, None, |_| false).await?;
+        let link =
+            Credentials { link: signed(request).map(|link| (name.clone(), link)), ..Credentials::default() };
+        identify(state, request, &link, principal, None, |_| false).await?;
     }
-    let may_be_used = target.may_be_used(role, caller);
+    let may_be_used = target.is_allowed(role, principal);
     // What was not looked at may be what allows it.
     if let Err(problem) = identified
-        && !(caller.is_known() && may_be_used)
+        && !(principal.is_authenticated() && may_be_used)
     {
         state.access.refusals.count(Refusal::Guessing);
         return Err(problem);
@@ -179,66 +180,72 @@ async fn known(
     if may_be_used {
         return Ok(());
     }
-    if caller.is_known() {
+    if principal.is_authenticated() {
         state.access.refusals.count(Refusal::Forbidden);
         // For the log: whom.
-        request.extensions_mut().insert(caller.clone());
+        request.extensions_mut().insert(principal.clone());
         request.extensions_mut().insert(Refused);
-        return Err(target.refused(role, caller));
+        return Err(target.refusal(role, principal));
     }
     state.access.refusals.count(Refusal::Unauthorized);
-    Err(challenged(state, request, role, target.unauthorized(role, caller, &shown)))
+    Err(challenged(state, request, role, target.unauthorized(role, principal, &shown)))
 }
 
 async fn identify(
     state: &WebState,
     request: &HttpRequest,
-    shown: &Shown,
-    caller: &mut Caller,
+    shown: &Credentials,
+    principal: &mut Principal,
     own: Option<(&StreamName, &Secret)>,
-    is_enough: impl Fn(&Caller) -> bool,
+    is_enough: impl Fn(&Principal) -> bool,
 ) -> Result<(), Problem> {
     let from = address(&state.runtime, request);
-    state.access.auth.identify(caller, shown, from, own, is_enough).await.map_err(|not_now| match not_now {
-        NotNow::Guessing(wait) => too_many(not_now.to_string(), wait),
-        NotNow::Busy(_) => Problem::unavailable(not_now.to_string()),
-    })
+    state.access.auth.identify(principal, shown, from, own, is_enough).await.map_err(
+        |not_now| match not_now {
+            AuthError::RateLimited(wait) => too_many(not_now.to_string(), wait),
+            AuthError::Busy(_) => Problem::unavailable(not_now.to_string()),
+        },
+    )
 }
 
 /// Returns the principal of a request whose route does not check credentials. A link may be for `stream`.
-pub(in crate::web) async fn caller(
+pub(in crate::web) async fn principal(
     state: &WebState,
     request: &HttpRequest,
     stream: Option<&StreamName>,
-) -> Result<Caller, Problem> {
-    showing(state, request, &shown_by(request, stream)).await
+) -> Result<Principal, Problem> {
+    principal_with(state, request, &credentials_of(request, stream)).await
 }
 
-/// Returns `caller` with all credentials of the request: a route that is open to everybody has not checked
+/// Returns `principal` with all credentials of the request: a route that is open to everybody has not checked
 /// them, and its answer tells administrators more. Wrong credentials do not cause a refusal; guesses are
 /// limited as everywhere.
-pub(in crate::web) async fn known_or(caller: Caller, state: &WebState, request: &HttpRequest) -> Caller {
-    if caller.is_known() {
-        caller
+pub(in crate::web) async fn authenticate_fully(
+    principal: Principal,
+    state: &WebState,
+    request: &HttpRequest,
+) -> Principal {
+    if principal.is_authenticated() {
+        principal
     } else {
-        super::access::caller(state, request, None).await.unwrap_or(caller)
+        super::access::principal(state, request, None).await.unwrap_or(principal)
     }
 }
 
 /// Returns the caller with the credentials given here, without any others of the request.
-pub(in crate::web) async fn showing(
+pub(in crate::web) async fn principal_with(
     state: &WebState,
     request: &HttpRequest,
-    shown: &Shown,
-) -> Result<Caller, Problem> {
-    let mut caller = state.access.auth.anybody();
-    let is_all = |caller: &Caller| caller.may_with_all(Role::Admin);
-    match identify(state, request, shown, &mut caller, None, is_all).await {
-        Err(problem) if !caller.is_known() => {
+    shown: &Credentials,
+) -> Result<Principal, Problem> {
+    let mut principal = state.access.auth.anonymous();
+    let is_all = |principal: &Principal| principal.is_allowed_on_all(Role::Admin);
+    match identify(state, request, shown, &mut principal, None, is_all).await {
+        Err(problem) if !principal.is_authenticated() => {
             state.access.refusals.count(Refusal::Guessing);
             Err(problem)
         }
-        _ => Ok(caller),
+        _ => Ok(principal),
     }
 }
 
@@ -246,29 +253,29 @@ pub(in crate::web) async fn showing(
 ///
 /// # Errors
 /// That nobody may, as for every handler.
-pub(in crate::web) fn lease(
+pub(in crate::web) fn grant(
     state: &WebState,
     request: &HttpRequest,
     role: Role,
     stream: &StreamHandle,
-) -> Result<Lease, Problem> {
-    let caller = asking(request)?;
-    Ok(Lease::new(&state.access.auth, &caller, role, Some(stream.name())))
+) -> Result<ActiveGrant, Problem> {
+    let principal = authenticate(request)?;
+    Ok(ActiveGrant::new(&state.access.auth, &principal, role, Some(stream.name())))
 }
 
-/// Returns the lease of whoever pushes by a role; none for those who need none, since the stream takes what
+/// Returns the grant of whoever pushes by a role; none for those who need none, since the stream takes what
 /// everybody sends.
 ///
 /// # Errors
 /// That nobody may, as for every handler.
-pub(in crate::web) fn push_lease(
+pub(in crate::web) fn push_grant(
     state: &WebState,
     request: &HttpRequest,
     stream: &StreamHandle,
-) -> Result<Option<Lease>, Problem> {
-    let caller = asking(request)?;
-    let by_role = caller.may(Role::Push, Some(stream.name()));
-    Ok(by_role.then(|| Lease::new(&state.access.auth, &caller, Role::Push, Some(stream.name()))))
+) -> Result<Option<ActiveGrant>, Problem> {
+    let principal = authenticate(request)?;
+    let by_role = principal.is_allowed(Role::Push, Some(stream.name()));
+    Ok(by_role.then(|| ActiveGrant::new(&state.access.auth, &principal, Role::Push, Some(stream.name()))))
 }
 
 /// Takes one of the viewer permits of the client's address.

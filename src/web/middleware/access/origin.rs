@@ -15,34 +15,35 @@ use crate::web::middleware::problem::Problem;
 /// 403, with the origin that was said.
 pub(in crate::web) fn same_origin(request: &HttpRequest) -> Result<(), Problem> {
     // Only browsers send it, and no script can change it.
-    match said(request, "sec-fetch-site") {
+    match header_text(request, "sec-fetch-site") {
         Some("same-origin" | "none") => return Ok(()),
         Some(site) => return Err(refused(&format!("Sec-Fetch-Site: {site}"))),
         None => {}
     }
-    let Some(origin) = said(request, header::ORIGIN.as_str()) else { return Ok(()) };
-    if is_of(origin, host(request)) { Ok(()) } else { Err(refused(&format!("Origin: {origin}"))) }
+    let Some(origin) = header_text(request, header::ORIGIN.as_str()) else { return Ok(()) };
+    if is_same_host(origin, host(request)) { Ok(()) } else { Err(refused(&format!("Origin: {origin}"))) }
 }
 
 /// Returns whether a browser sends this for a page of another site, other than by following a link there.
 pub(in crate::web) fn is_foreign(request: &HttpRequest) -> bool {
-    let from_elsewhere = match said(request, "sec-fetch-site") {
+    let from_elsewhere = match header_text(request, "sec-fetch-site") {
         Some(site) => !matches!(site, "same-origin" | "none"),
-        None => said(request, header::ORIGIN.as_str()).is_some_and(|origin| !is_of(origin, host(request))),
+        None => header_text(request, header::ORIGIN.as_str())
+            .is_some_and(|origin| !is_same_host(origin, host(request))),
     };
-    let is_link = said(request, "sec-fetch-mode") == Some("navigate")
-        && said(request, "sec-fetch-dest") == Some("document");
+    let is_link = header_text(request, "sec-fetch-mode") == Some("navigate")
+        && header_text(request, "sec-fetch-dest") == Some("document");
     from_elsewhere && !is_link
 }
 
-fn said<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
+fn header_text<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     request.headers().get(name).map(|value| value.to_str().unwrap_or("?"))
 }
 
 /// Returns the host as the client wrote it: HTTP/2 has it in the address.
 fn host(request: &HttpRequest) -> &str {
     let authority = || request.uri().authority().map(|authority| authority.as_str());
-    said(request, header::HOST.as_str()).or_else(authority).unwrap_or_default()
+    header_text(request, header::HOST.as_str()).or_else(authority).unwrap_or_default()
 }
 
 fn refused(said: &str) -> Problem {
@@ -51,7 +52,7 @@ fn refused(said: &str) -> Problem {
 
 /// Returns whether a page of `origin` was served by `host`. The scheme may differ: a proxy may speak TLS in
 /// our place.
-fn is_of(origin: &str, host: &str) -> bool {
+fn is_same_host(origin: &str, host: &str) -> bool {
     let Ok(origin) = Url::parse(origin) else { return false };
     let Some(name) = origin.host_str() else { return false };
     let Ok(host) = Url::parse(&format!("{}://{host}", origin.scheme())) else { return false };
@@ -72,7 +73,7 @@ mod tests {
             ("http://[::1]:8080", "[::1]:8080"),
         ];
         for (origin, host) in same {
-            assert!(is_of(origin, host), "{origin} {host}");
+            assert!(is_same_host(origin, host), "{origin} {host}");
         }
         let other = [
             ("null", "cameras.lan"),
@@ -86,7 +87,7 @@ mod tests {
             ("", ""),
         ];
         for (origin, host) in other {
-            assert!(!is_of(origin, host), "{origin} {host}");
+            assert!(!is_same_host(origin, host), "{origin} {host}");
         }
     }
 }

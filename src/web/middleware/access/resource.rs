@@ -9,10 +9,10 @@ use actix_web::HttpRequest;
 
 use super::{
     other_programs::{self, Which},
-    rule::Of,
+    rule::Scope,
 };
 use crate::{
-    auth::{Caller, Shown},
+    auth::{Credentials, Principal},
     config::{Publishers, Role, Secret, SourceConfig},
     media::stream_name::StreamName,
     stream::StreamHandle,
@@ -24,21 +24,21 @@ use crate::{
 };
 
 /// A hint for people on how to send credentials.
-const HOW: &str = "send Authorization: Bearer TOKEN, or ?token=TOKEN";
+const CREDENTIALS_HINT: &str = "send Authorization: Bearer TOKEN, or ?token=TOKEN";
 
 /// The target of a request.
-pub(super) enum Target {
+pub(super) enum Resource {
     /// Any stream: the handler leaves out what the caller may not see.
     Any,
     /// All streams, also future ones.
     All,
     /// A stream, but the request does not say which: the handler reports it to everybody who may see
     /// anything.
-    Unsaid,
+    Unnamed,
     /// One stream.
     One {
         /// The stream as the request names it.
-        called: Called,
+        called: StreamRef,
         /// The streams that may be meant, of which the first that the caller may use is the one.
         candidates: Vec<Candidate>,
         /// The address may mean two streams.
@@ -47,7 +47,7 @@ pub(super) enum Target {
 }
 
 /// The request's words for a stream; nothing else may be repeated in a refusal.
-pub(super) enum Called {
+pub(super) enum StreamRef {
     Name(String),
     Number { digits: String, from: u8 },
     Default,
@@ -61,7 +61,7 @@ pub(super) struct Candidate {
 }
 
 /// The publishers that may push to a stream without a role.
-enum Pushes {
+enum PushAccess {
     /// The stream does not exist, or takes no pushes.
     None,
     Anybody,
@@ -80,30 +80,30 @@ impl Candidate {
         Self { name: stream.as_ref().map(|stream| stream.name().clone()), stream }
     }
 
-    fn may_be_used(&self, role: Role, caller: &Caller) -> bool {
-        if caller.may(role, self.name.as_ref()) {
+    fn is_allowed(&self, role: Role, principal: &Principal) -> bool {
+        if principal.is_allowed(role, self.name.as_ref()) {
             return true;
         }
         role == Role::Push
             && match self.pushes() {
-                Pushes::Anybody => true,
-                Pushes::Holders(_) => false,
+                PushAccess::Anybody => true,
+                PushAccess::Holders(_) => false,
                 // The handler says why it takes none, to those who may know.
-                Pushes::None => caller.may(Role::View, self.name.as_ref()),
+                PushAccess::None => principal.is_allowed(Role::View, self.name.as_ref()),
             }
     }
 
-    fn is_seen(&self, caller: &Caller) -> bool {
-        self.stream.as_ref().is_some_and(|stream| caller.may(Role::View, Some(stream.name())))
+    fn is_visible(&self, principal: &Principal) -> bool {
+        self.stream.as_ref().is_some_and(|stream| principal.is_allowed(Role::View, Some(stream.name())))
     }
 
-    fn pushes(&self) -> Pushes {
-        self.stream.as_ref().map_or(Pushes::None, Pushes::of)
+    fn pushes(&self) -> PushAccess {
+        self.stream.as_ref().map_or(PushAccess::None, PushAccess::of_stream)
     }
 }
 
-impl Pushes {
-    fn of(stream: &StreamHandle) -> Self {
+impl PushAccess {
+    fn of_stream(stream: &StreamHandle) -> Self {
         let config = stream.config();
         let sources = config.sources();
         // Of several sources one at most takes points, and none pictures.
@@ -121,50 +121,50 @@ impl Pushes {
     }
 }
 
-impl Target {
-    pub(super) fn of(state: &WebState, request: &HttpRequest, of: Of) -> Self {
+impl Resource {
+    pub(super) fn from_request(state: &WebState, request: &HttpRequest, scope: Scope) -> Self {
         let one = |called, candidate| Self::One { called, candidates: vec![candidate], is_either: false };
         let named = |text: String| {
             let candidate = Candidate::named(&state.streams, &text);
-            one(Called::Name(text), candidate)
+            one(StreamRef::Name(text), candidate)
         };
-        let default = || one(Called::Default, Candidate::found(state.default_stream()));
+        let default = || one(StreamRef::Default, Candidate::found(state.default_stream()));
         let nth = |digits: &str| {
-            let called = Called::Number { digits: digits.to_owned(), from: 0 };
+            let called = StreamRef::Number { digits: digits.to_owned(), from: 0 };
             one(called, Candidate::found(state.streams.find_by_position(digits)))
         };
-        match of {
-            Of::Named => named(request.match_info().get("name").unwrap_or_default().to_owned()),
-            Of::Default => default(),
-            Of::Asked(key) => query(request, key).map_or(Self::Unsaid, named),
-            Of::AskedOrAny(key) => query(request, key).map_or(Self::Any, named),
-            Of::Position => nth(number(request)),
-            Of::Action => match query(request, "action").as_deref().and_then(other_programs::stream_of) {
+        match scope {
+            Scope::Named => named(request.match_info().get("name").unwrap_or_default().to_owned()),
+            Scope::Default => default(),
+            Scope::Query(key) => query(request, key).map_or(Self::Unnamed, named),
+            Scope::QueryOrAny(key) => query(request, key).map_or(Self::Any, named),
+            Scope::Position => nth(number(request)),
+            Scope::Action => match query(request, "action").as_deref().and_then(other_programs::stream_of) {
                 Some(Which::Default) => default(),
                 Some(Which::Nth(digits)) => nth(digits),
                 None => Self::Any,
             },
-            Of::Counted | Of::Camera => {
+            Scope::Number | Scope::Camera => {
                 let digits = number(request);
-                let called = Called::Number { digits: digits.to_owned(), from: 1 };
+                let called = StreamRef::Number { digits: digits.to_owned(), from: 1 };
                 let numbered = Candidate::found(state.streams.find_by_number(digits));
                 // A stream of that name that the caller may not see must not change what the number means.
-                let is_either = of == Of::Camera;
+                let is_either = scope == Scope::Camera;
                 let named =
                     is_either.then(|| Candidate::named(&state.streams, &other_programs::camera_name(digits)));
                 let named = named.filter(|named| named.stream.is_some());
                 let candidates = named.into_iter().chain([numbered]).collect();
                 Self::One { called, candidates, is_either }
             }
-            Of::Any => Self::Any,
-            Of::All => Self::All,
+            Scope::Any => Self::Any,
+            Scope::All => Self::All,
         }
     }
 
     fn candidates(&self) -> &[Candidate] {
         match self {
             Self::One { candidates, .. } => candidates,
-            Self::Any | Self::All | Self::Unsaid => &[],
+            Self::Any | Self::All | Self::Unnamed => &[],
         }
     }
 
@@ -174,36 +174,36 @@ impl Target {
     }
 
     /// Returns the name of the stream that the request means for this caller.
-    pub(super) fn name_for(&self, role: Role, caller: &Caller) -> Option<&StreamName> {
-        let used = self.candidates().iter().find(|candidate| candidate.may_be_used(role, caller));
+    pub(super) fn name_for(&self, role: Role, principal: &Principal) -> Option<&StreamName> {
+        let used = self.candidates().iter().find(|candidate| candidate.is_allowed(role, principal));
         used.or(self.candidates().first())?.name.as_ref()
     }
 
     /// Returns whether the target is open to everybody, whoever the caller is.
-    pub(super) fn is_open(&self, role: Role, anybody: &Caller) -> bool {
+    pub(super) fn is_open(&self, role: Role, anybody: &Principal) -> bool {
         match self {
             // The answer depends on the caller, unless everybody may see everything.
-            Self::Any => anybody.may_with_all(role),
+            Self::Any => anybody.is_allowed_on_all(role),
             // The same holds where an address may mean two streams, whether or not both exist.
-            Self::One { is_either: true, .. } => anybody.may_with_all(role),
-            _ => self.may_be_used(role, anybody),
+            Self::One { is_either: true, .. } => anybody.is_allowed_on_all(role),
+            _ => self.is_allowed(role, anybody),
         }
     }
 
-    pub(super) fn may_be_used(&self, role: Role, caller: &Caller) -> bool {
+    pub(super) fn is_allowed(&self, role: Role, principal: &Principal) -> bool {
         match self {
-            Self::All => caller.may_with_all(role),
-            Self::Any => caller.may_with_any(role),
-            Self::Unsaid => caller.may_with_any(Role::View),
-            Self::One { candidates, .. } => candidates.iter().any(|one| one.may_be_used(role, caller)),
+            Self::All => principal.is_allowed_on_all(role),
+            Self::Any => principal.is_allowed_on_any(role),
+            Self::Unnamed => principal.is_allowed_on_any(Role::View),
+            Self::One { candidates, .. } => candidates.iter().any(|one| one.is_allowed(role, principal)),
         }
     }
 
     /// Returns whether the caller may know that the target exists.
-    fn is_seen(&self, caller: &Caller) -> bool {
+    fn is_visible(&self, principal: &Principal) -> bool {
         match self {
-            Self::One { candidates, .. } => candidates.iter().any(|one| one.is_seen(caller)),
-            Self::Any | Self::All | Self::Unsaid => true,
+            Self::One { candidates, .. } => candidates.iter().any(|one| one.is_visible(principal)),
+            Self::Any | Self::All | Self::Unnamed => true,
         }
     }
 
@@ -211,58 +211,58 @@ impl Target {
     pub(super) fn own_token(&self) -> Option<(&StreamName, Secret)> {
         let candidate = self.candidates().first()?;
         match candidate.pushes() {
-            Pushes::Holders(token) => candidate.name.as_ref().map(|name| (name, token)),
+            PushAccess::Holders(token) => candidate.name.as_ref().map(|name| (name, token)),
             _ => None,
         }
     }
 
-    fn what(&self, role: Role) -> String {
+    fn describe(&self, role: Role) -> String {
         let verb = match role {
             Role::View => "watch",
             Role::Push => "push to",
             Role::Admin => "change",
         };
         match self {
-            Self::Any | Self::Unsaid => format!("{verb} any stream"),
+            Self::Any | Self::Unnamed => format!("{verb} any stream"),
             Self::All => format!("{verb} all streams"),
             Self::One { called, .. } => match called {
-                Called::Name(name) => format!("{verb} stream {name}"),
-                Called::Number { digits, .. } => format!("{verb} stream number {digits}"),
-                Called::Default => format!("{verb} the default stream"),
+                StreamRef::Name(name) => format!("{verb} stream {name}"),
+                StreamRef::Number { digits, .. } => format!("{verb} stream number {digits}"),
+                StreamRef::Default => format!("{verb} the default stream"),
             },
         }
     }
 
     /// Returns the refusal for a caller that is known but lacks the permission.
-    pub(super) fn refused(&self, role: Role, caller: &Caller) -> Problem {
+    pub(super) fn refusal(&self, role: Role, principal: &Principal) -> Problem {
         match self {
-            Self::One { called, .. } if !self.is_seen(caller) => match called {
-                Called::Name(name) => Problem::no_such_stream(name),
-                Called::Number { digits, from } => Problem::no_such_number(digits, *from),
-                Called::Default => Problem::no_default_stream(),
+            Self::One { called, .. } if !self.is_visible(principal) => match called {
+                StreamRef::Name(name) => Problem::no_such_stream(name),
+                StreamRef::Number { digits, from } => Problem::no_such_number(digits, *from),
+                StreamRef::Default => Problem::no_default_stream(),
             },
             _ => {
-                let what = self.what(role);
+                let what = self.describe(role);
                 Problem::forbidden(format!("you may not {what}: this needs the role {}", role.as_str()))
             }
         }
     }
 
     /// Returns the text for a caller without a valid credential.
-    pub(super) fn unauthorized(&self, role: Role, caller: &Caller, shown: &Shown) -> String {
-        let what = self.what(role);
-        if let Self::One { called: Called::Name(stream), .. } = self
+    pub(super) fn unauthorized(&self, role: Role, principal: &Principal, shown: &Credentials) -> String {
+        let what = self.describe(role);
+        if let Self::One { called: StreamRef::Name(stream), .. } = self
             && role == Role::Push
             && self.own_token().is_some()
-            && self.is_seen(caller)
+            && self.is_visible(principal)
         {
-            return match shown.is_nothing() {
-                true => format!("stream {stream} requires its token: {HOW}"),
+            return match shown.is_empty() {
+                true => format!("stream {stream} requires its token: {CREDENTIALS_HINT}"),
                 false => format!("that is not the token of stream {stream}"),
             };
         }
-        match shown.is_nothing() {
-            true => format!("authentication is required to {what}: {HOW}"),
+        match shown.is_empty() {
+            true => format!("authentication is required to {what}: {CREDENTIALS_HINT}"),
             false => format!("the credentials are wrong or have expired; to {what}, send valid ones"),
         }
     }

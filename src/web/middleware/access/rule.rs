@@ -8,22 +8,22 @@ pub enum Rule {
     /// No requirement: the route discloses nothing about streams.
     Anybody,
     /// The role, or a higher one, for a scope of streams.
-    Needs(Role, Of),
+    Needs(Role, Scope),
 }
 
 /// The streams for which a role is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Of {
+pub enum Scope {
     /// The stream in the path, `{name}`.
     Named,
     /// The default stream.
     Default,
     /// The stream that the query names with this key.
-    Asked(&'static str),
+    Query(&'static str),
     /// The stream that the query names with this key; any stream if the query has no such key.
-    AskedOrAny(&'static str),
+    QueryOrAny(&'static str),
     /// The stream `{n}` in the path, counted from 1; 0 is all of them in one picture.
-    Counted,
+    Number,
     /// The stream `{n}` in the path, counted from 0.
     Position,
     /// The stream called `cam_{n}`, or else number `{n}`.

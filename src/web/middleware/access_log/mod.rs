@@ -33,7 +33,7 @@ use bytes::Bytes;
 use tracing::{debug, enabled, info};
 
 use super::access;
-use crate::{auth::Caller, media::stream_name::StreamName, observability::ACCESS, web::state::WebState};
+use crate::{auth::Principal, media::stream_name::StreamName, observability::ACCESS, web::state::WebState};
 use asked::{Asked, milliseconds, shown};
 use notes::{About, Publisher, Refused, Told};
 
@@ -44,7 +44,10 @@ pub(in crate::web) fn asked(state: &WebState, request: &HttpRequest) -> Asked {
         method: redaction::method(request),
         target: redaction::target(&state.streams, request),
         client: access::address(&state.runtime, request),
-        user: request.extensions().get::<Caller>().and_then(|caller| caller.name().map(str::to_owned)),
+        user: request
+            .extensions()
+            .get::<Principal>()
+            .and_then(|principal| principal.name().map(str::to_owned)),
         agent: agent.map(redaction::agent),
     }
 }

@@ -5,7 +5,7 @@ use actix_web::HttpRequest;
 use super::{Upload, kind::Kind};
 use crate::web::middleware::access;
 use crate::{
-    auth::subscriber,
+    auth::limit_key,
     web::{middleware::problem::Problem, state::WebState},
 };
 
@@ -51,7 +51,7 @@ fn begin(
     stream: Option<&str>,
 ) -> Result<Upload, Problem> {
     let limits = &state.runtime.settings.now().limits;
-    let address = kind.is_of_anybody().then(|| subscriber(access::address(&state.runtime, request)));
+    let address = kind.is_of_anybody().then(|| limit_key(access::address(&state.runtime, request)));
     Ok(state.access.uploads.admit(limits, kind, stream, address)?)
 }
 

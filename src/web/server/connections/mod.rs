@@ -43,7 +43,7 @@ use tokio::{
 use tracing::debug;
 
 use crate::{
-    auth::subscriber,
+    auth::limit_key,
     config::Config,
     limits::memory_limit,
     observability::process::max_open_files,
@@ -221,7 +221,7 @@ impl Connections {
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
             return Ok(self.enter(peer, permit, address_permit));
         }
-        let room = timeout(ROOM_WITHIN, self.make_room(subscriber(peer))).await;
+        let room = timeout(ROOM_WITHIN, self.make_room(limit_key(peer))).await;
         Ok(self.enter(peer, room.unwrap_or(Err(Refused::Full))?, address_permit))
     }
 
@@ -278,7 +278,7 @@ impl Connections {
         let writing = Arc::<Writing>::default();
         let closer = Closer { abort, writing: writing.clone() };
         let mut table = self.table();
-        let id = table.insert(subscriber(peer), closer);
+        let id = table.insert(limit_key(peer), closer);
         self.set_idle(&mut table, id);
         drop(table);
         let connection = Connection(Arc::new(Shared { connections: self.clone(), id, writing }));

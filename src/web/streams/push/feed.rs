@@ -9,7 +9,7 @@ use serde::Serialize;
 use tracing::info;
 
 use crate::{
-    auth::Lease,
+    auth::ActiveGrant,
     bus::{Bus, DropReason},
     config::{Limits, SecondPublisher},
     media::multipart::{
@@ -59,7 +59,7 @@ pub(super) async fn take(
     tokio::pin!(replaced);
     let stopped = closed(stream.bus());
     tokio::pin!(stopped);
-    let mut lease = access::push_lease(state, request, stream)?;
+    let mut grant = access::push_grant(state, request, stream)?;
     let id = next_id();
     request.extensions_mut().insert(Publisher(id));
     let Asked { client, user, agent, .. } = access_log::asked(state, request);
@@ -69,7 +69,7 @@ pub(super) async fn take(
     let end = loop {
         let chunk = tokio::select! {
             biased;
-            () = over(&mut lease) => break Err(taken_back(name)),
+            () = grant_ended(&mut grant) => break Err(permission_revoked(name)),
             () = &mut replaced => break Err(another_publisher(name)),
             () = &mut stopped => break Err(Problem::unavailable("framecast is stopping")),
             chunk = body.chunk(&feed.upload) => chunk,
@@ -108,15 +108,15 @@ async fn closed(bus: &Bus) {
     let _ = bus.subscribe().wait_for(|current| current.closed).await;
 }
 
-/// Resolves when the lease is over; never without a lease.
-async fn over(lease: &mut Option<Lease>) {
-    match lease {
-        Some(lease) => lease.over().await,
+/// Resolves when the grant is over; never without a grant.
+async fn grant_ended(grant: &mut Option<ActiveGrant>) {
+    match grant {
+        Some(grant) => grant.ended().await,
         None => std::future::pending().await,
     }
 }
 
-fn taken_back(name: &str) -> Problem {
+fn permission_revoked(name: &str) -> Problem {
     Problem::forbidden(format!("you may not push to stream {name} any more"))
 }
 

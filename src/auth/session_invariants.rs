@@ -12,9 +12,9 @@ use std::{
 use proptest::prelude::*;
 
 use super::{
-    authenticator::{Auth, Shown},
-    grant::Lease,
-    principal::Caller,
+    authenticator::{Authenticator, Credentials},
+    grant::ActiveGrant,
+    principal::Principal,
     signed_link, token,
 };
 use crate::{
@@ -177,13 +177,13 @@ struct Given {
     /// Expiry on the wall clock, of links.
     expires: Option<Duration>,
     is_ended: bool,
-    /// Lease of the stream that its browser watches.
-    lease: Lease,
+    /// Grant of the stream that its browser watches.
+    active_grant: ActiveGrant,
     watches: bool,
 }
 
 struct World {
-    auth: Arc<Auth>,
+    auth: Arc<Authenticator>,
     rules: Rules,
     /// Time since the beginning, on both clocks.
     now: Duration,
@@ -197,38 +197,40 @@ struct World {
 
 impl World {
     fn new(rules: Rules) -> Self {
-        let auth = Arc::new(Auth::new(&rules.config()));
+        let auth = Arc::new(Authenticator::new(&rules.config()));
         let began = auth.clock.now().unix.as_secs();
         let (now, wall) = (Duration::ZERO, Duration::ZERO);
         Self { auth, rules, now, wall, began, given: Vec::new(), jars: [None; BROWSERS], asked: 0 }
     }
 
     /// Each login is from another network, so that wrong passwords here do not count as guesses.
-    async fn identify(&mut self, shown: &Shown) -> Caller {
+    async fn identify(&mut self, shown: &Credentials) -> Principal {
         self.asked += 1;
         let from = std::net::Ipv4Addr::from(0x0a00_0000 + self.asked).into();
-        let mut caller = self.auth.anybody();
-        self.auth.identify(&mut caller, shown, Some(from), None, |_| true).await.unwrap();
-        caller
+        let mut principal = self.auth.anonymous();
+        self.auth.identify(&mut principal, shown, Some(from), None, |_| true).await.unwrap();
+        principal
     }
 
-    fn shown(&self, credential: &Credential) -> Shown {
+    fn shown(&self, credential: &Credential) -> Credentials {
         match *credential {
-            Credential::Token(n) => Shown { tokens: vec![SECRETS[n].to_owned()], ..Shown::default() },
+            Credential::Token(n) => {
+                Credentials { tokens: vec![SECRETS[n].to_owned()], ..Credentials::default() }
+            }
             Credential::User(n, version) => {
                 let login = (format!("user{n}"), format!("password{version}"));
-                Shown { login: Some(login), ..Shown::default() }
+                Credentials { login: Some(login), ..Credentials::default() }
             }
             Credential::Link { stream: n, version, steps } => {
                 let expires = self.began + half_step_more(steps).as_secs();
                 let signed = signed_link::sign(&Secret::new(KEYS[version]), &stream(n), expires);
-                Shown { link: Some((stream(n), signed)), ..Shown::default() }
+                Credentials { link: Some((stream(n), signed)), ..Credentials::default() }
             }
         }
     }
 
     async fn logs_in(&mut self, browser: usize, credential: Credential) {
-        let caller = self.identify(&self.shown(&credential)).await;
+        let principal = self.identify(&self.shown(&credential)).await;
         let expires = match credential {
             Credential::Link { steps, .. } => Some(half_step_more(steps)),
             _ => None,
@@ -236,7 +238,7 @@ impl World {
         let is_good = self.rules.grant(&credential).is_some() && expires.is_none_or(|at| at > self.wall);
         let jar = self.jars[browser];
         let replaced = jar.map(|n| self.given[n].cookie.clone());
-        let begun = self.auth.begin_session(&caller, replaced.as_deref());
+        let begun = self.auth.begin_session(&principal, replaced.as_deref());
         assert_eq!(begun.is_some(), is_good, "{credential:?}");
         let Some((cookie, lasts)) = begun else { return };
         let usual = half_step_more(self.rules.session_steps);
@@ -245,11 +247,20 @@ impl World {
         if let Some(n) = jar {
             self.given[n].is_ended = true;
         }
-        let caller = self.identify(&Shown { cookie: Some(cookie.clone()), ..Shown::default() }).await;
-        let lease = Lease::new(&self.auth, &caller, Role::View, Some(&stream(0)));
+        let principal =
+            self.identify(&Credentials { cookie: Some(cookie.clone()), ..Credentials::default() }).await;
+        let active_grant = ActiveGrant::new(&self.auth, &principal, Role::View, Some(&stream(0)));
         self.jars[browser] = Some(self.given.len());
         let ends = self.now + left;
-        self.given.push(Given { cookie, credential, ends, expires, is_ended: false, lease, watches: true });
+        self.given.push(Given {
+            cookie,
+            credential,
+            ends,
+            expires,
+            is_ended: false,
+            active_grant,
+            watches: true,
+        });
     }
 
     async fn happens(&mut self, event: Event) {
@@ -258,9 +269,12 @@ impl World {
             Event::Renews(browser, with_wrong_token) => {
                 let cookie = self.jars[browser].map(|n| self.given[n].cookie.clone());
                 let tokens = with_wrong_token.then(|| "wrong".to_owned()).into_iter().collect();
-                let shown = Shown { cookie: cookie.clone(), tokens, ..Shown::default() };
-                let caller = self.identify(&shown).await;
-                assert!(self.auth.begin_session(&caller, cookie.as_deref()).is_none(), "by a cookie alone");
+                let shown = Credentials { cookie: cookie.clone(), tokens, ..Credentials::default() };
+                let principal = self.identify(&shown).await;
+                assert!(
+                    self.auth.begin_session(&principal, cookie.as_deref()).is_none(),
+                    "by a cookie alone"
+                );
             }
             Event::Copies { from, to } => self.jars[to] = self.jars[from],
             Event::LogsOut(browser) => {
@@ -296,23 +310,27 @@ impl World {
             let is_live =
                 !given.is_ended && given.ends > self.now && given.expires.is_none_or(|at| at > self.wall);
             let grant = self.rules.grant(&given.credential).filter(|_| is_live);
-            let shown = Shown { cookie: Some(given.cookie.clone()), ..Shown::default() };
+            let shown = Credentials { cookie: Some(given.cookie.clone()), ..Credentials::default() };
             let what = format!("cookie {n} of {:?}", given.credential);
-            let caller = self.identify(&shown).await;
-            assert_eq!(caller.is_in_a_session(), grant.is_some(), "{what}");
+            let principal = self.identify(&shown).await;
+            assert_eq!(principal.has_session(), grant.is_some(), "{what}");
             for role in [Role::View, Role::Push, Role::Admin] {
                 let expected = |of: &dyn Fn(&Grant) -> bool| grant.as_ref().is_some_and(of);
                 for stream in [stream(0), stream(1)] {
-                    let may = caller.may(role, Some(&stream));
+                    let may = principal.is_allowed(role, Some(&stream));
                     assert_eq!(may, expected(&|grant| grant.allows(role, Some(&stream))), "{what}");
                 }
-                assert_eq!(caller.may_with_all(role), expected(&|grant| grant.allows_all(role)), "{what}");
+                assert_eq!(
+                    principal.is_allowed_on_all(role),
+                    expected(&|grant| grant.allows_all(role)),
+                    "{what}"
+                );
             }
             let given = &mut self.given[n];
             // A session that has ended does not begin again.
             if given.watches {
                 given.watches = grant.is_some_and(|grant| grant.allows(Role::View, Some(&stream(0))));
-                assert_eq!(given.lease.is_over(), !given.watches, "{what}: what it watches");
+                assert_eq!(given.active_grant.is_ended(), !given.watches, "{what}: what it watches");
             }
         }
     }
