@@ -117,15 +117,15 @@ pub mod registry {
 pub mod observability {
     pub mod tasks {
         #[derive(Debug)]
-        pub enum Kind {
+        pub enum TaskKind {
             Connection,
         }
 
         #[derive(Debug)]
-        pub struct Counted;
+        pub struct TaskGuard;
 
-        impl Counted {
-            pub fn new(_: Kind) -> Self {
+        impl TaskGuard {
+            pub fn new(_: TaskKind) -> Self {
                 Self
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The figures; none where the system does not report them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct ProcessStats {
     /// CPU time of all threads, including that in system calls.
     pub cpu: Option<Duration>,
     /// Memory that is in use.
@@ -19,7 +19,7 @@ pub struct Figures {
     pub max_open_files: Option<u64>,
 }
 
-impl Figures {
+impl ProcessStats {
     /// Returns the current figures. Reads files of the kernel: with thousands of open sockets that takes
     /// milliseconds.
     #[cfg(unix)]
@@ -30,9 +30,9 @@ impl Figures {
         let open = open.map(|folder| u64::try_from(folder.count()).unwrap_or(u64::MAX).saturating_sub(1));
         Self {
             cpu: cpu(),
-            resident_bytes: of_status(&status, "VmRSS").map(|kib| kib * 1024),
-            virtual_bytes: of_status(&status, "VmSize").map(|kib| kib * 1024),
-            threads: of_status(&status, "Threads"),
+            resident_bytes: status_field(&status, "VmRSS").map(|kib| kib * 1024),
+            virtual_bytes: status_field(&status, "VmSize").map(|kib| kib * 1024),
+            threads: status_field(&status, "Threads"),
             open_files: open,
             max_open_files: max_open_files(),
         }
@@ -64,7 +64,7 @@ fn cpu() -> Option<Duration> {
 }
 
 /// Returns the value of a line such as `VmRSS: 12345 kB`.
-fn of_status(status: &str, wanted: &str) -> Option<u64> {
+fn status_field(status: &str, wanted: &str) -> Option<u64> {
     let value = status.lines().find_map(|line| line.strip_prefix(wanted)?.strip_prefix(':'))?;
     value.split_whitespace().next()?.parse().ok()
 }
@@ -76,17 +76,17 @@ mod tests {
     #[test]
     fn a_line_of_the_kernel_is_read_by_its_whole_name() {
         let status = "Name:\tframecast\nVmRSSx:\t1 kB\nVmRSS:\t   12345 kB\nThreads:\t9\n";
-        assert_eq!(of_status(status, "VmRSS"), Some(12_345));
-        assert_eq!(of_status(status, "Threads"), Some(9));
-        assert_eq!((of_status(status, "Vm"), of_status(status, "VmSize")), (None, None));
+        assert_eq!(status_field(status, "VmRSS"), Some(12_345));
+        assert_eq!(status_field(status, "Threads"), Some(9));
+        assert_eq!((status_field(status, "Vm"), status_field(status, "VmSize")), (None, None));
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn the_figures_are_those_of_this_process() {
-        let before = Figures::now();
+        let before = ProcessStats::now();
         let files: Vec<_> = (0..10).map(|_| std::fs::File::open("/proc/self/status").unwrap()).collect();
-        let after = Figures::now();
+        let after = ProcessStats::now();
         // Other tests open files at the same time.
         assert!(after.open_files.unwrap() >= 10, "{after:?}");
         assert!(after.cpu.unwrap() >= before.cpu.unwrap());

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 /// The purpose of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Kind {
+pub enum TaskKind {
     /// A connection to framecast.
     Connection,
     /// A stream's actor, or that of a rendition.
@@ -22,12 +22,12 @@ pub enum Kind {
     Work,
 }
 
-impl Kind {
+impl TaskKind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Connection, Self::Stream, Self::Work];
 
     /// Returns the name in metrics.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Connection => "connection",
             Self::Stream => "stream",
@@ -41,45 +41,45 @@ impl Kind {
     }
 
     fn alive(self) -> &'static AtomicU64 {
-        static ALIVE: [AtomicU64; Kind::ALL.len()] = [const { AtomicU64::new(0) }; Kind::ALL.len()];
+        static ALIVE: [AtomicU64; TaskKind::ALL.len()] = [const { AtomicU64::new(0) }; TaskKind::ALL.len()];
         &ALIVE[self as usize]
     }
 }
 
 /// A task that is counted for as long as it owns this.
 #[derive(Debug)]
-pub struct Counted(&'static AtomicU64);
+pub struct TaskGuard(&'static AtomicU64);
 
-impl Counted {
+impl TaskGuard {
     /// Counts a task.
-    pub fn new(kind: Kind) -> Self {
-        Self::by(kind.alive())
+    pub fn new(kind: TaskKind) -> Self {
+        Self::with_counter(kind.alive())
     }
 
-    fn by(alive: &'static AtomicU64) -> Self {
+    fn with_counter(alive: &'static AtomicU64) -> Self {
         alive.fetch_add(1, Relaxed);
         Self(alive)
     }
 }
 
-impl Drop for Counted {
+impl Drop for TaskGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }
 }
 
-/// Spawns a task as `actix_rt::spawn` does, counted as [`Kind::Work`] until it ends, also when it is aborted
-/// or panics.
+/// Spawns a task as `actix_rt::spawn` does, counted as [`TaskKind::Work`] until it ends, also when it is
+/// aborted or panics.
 #[track_caller]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
-    spawn_counted(Counted::new(Kind::Work), future)
+    spawn_with(TaskGuard::new(TaskKind::Work), future)
 }
 
-fn spawn_counted<F>(counted: Counted, future: F) -> JoinHandle<F::Output>
+fn spawn_with<F>(counted: TaskGuard, future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -97,10 +97,10 @@ mod tests {
     #[actix::test]
     async fn a_task_is_counted_until_it_is_gone_however_it_ends() {
         static ALIVE: AtomicU64 = AtomicU64::new(0);
-        let ends = spawn_counted(Counted::by(&ALIVE), async {});
-        let panics = spawn_counted(Counted::by(&ALIVE), async { panic!("by the test") });
-        let stays = spawn_counted(Counted::by(&ALIVE), std::future::pending::<()>());
-        let never_ran = spawn_counted(Counted::by(&ALIVE), async {});
+        let ends = spawn_with(TaskGuard::with_counter(&ALIVE), async {});
+        let panics = spawn_with(TaskGuard::with_counter(&ALIVE), async { panic!("by the test") });
+        let stays = spawn_with(TaskGuard::with_counter(&ALIVE), std::future::pending::<()>());
+        let never_ran = spawn_with(TaskGuard::with_counter(&ALIVE), async {});
         never_ran.abort();
         assert_eq!(ALIVE.load(Relaxed), 4);
         assert!(never_ran.await.is_err() && ends.await.is_ok() && panics.await.is_err());

@@ -31,7 +31,7 @@ use crate::{
     media::frame::FrameKind,
     observability::{
         next_id,
-        tasks::{self, Counted},
+        tasks::{self, TaskGuard},
     },
     source::{self, Lasting, Reason, offline_image},
 };
@@ -64,7 +64,7 @@ pub(super) struct StreamActor {
     /// The reason for which the source was away last.
     reason: Reason,
     said_live: bool,
-    _counted: Counted,
+    _counted: TaskGuard,
 }
 
 /// The timers that run.
@@ -113,7 +113,7 @@ impl StreamActor {
             away: None,
             reason: CONNECTING.into(),
             said_live: false,
-            _counted: Counted::new(tasks::Kind::Stream),
+            _counted: TaskGuard::new(tasks::TaskKind::Stream),
         }
         .start()
     }

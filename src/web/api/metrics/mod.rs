@@ -14,7 +14,7 @@ mod streams;
 use actix_web::{HttpResponse, http::header, web};
 use family::Scrape;
 
-use crate::{observability::process::Figures, web::state::State};
+use crate::{observability::process::ProcessStats, web::state::State};
 
 /// The content type of Prometheus' text format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -22,7 +22,7 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// `GET /metrics`.
 pub(in crate::web) async fn metrics(state: State) -> HttpResponse {
     // The kernel's files of open sockets are long.
-    let figures = web::block(Figures::now).await.unwrap_or_default();
+    let figures = web::block(ProcessStats::now).await.unwrap_or_default();
     let mut scrape = Scrape::default();
     relay::read(&state, &mut scrape);
     relay::process(figures, state.runtime.started, &mut scrape);

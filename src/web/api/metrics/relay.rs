@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::family::{Meaning, Scrape, metric, unix};
 use crate::{
     imaging::codec::codec,
-    observability::{process::Figures, tasks::Kind},
+    observability::{process::ProcessStats, tasks::TaskKind},
     web::state::WebState,
 };
 
@@ -212,9 +212,9 @@ const MAX_FILES: Meaning = metric("process_max_fds", "The limit on open file des
 const STARTED: Meaning = metric("process_start_time_seconds", "Start of the process, in Unix time.");
 
 /// Adds the process's figures; those that the system does not report are left out.
-pub(super) fn process(figures: Figures, started: SystemTime, scrape: &mut Scrape) {
-    for kind in Kind::ALL {
-        scrape.gauge(&TASKS, &[("kind", kind.word())], kind.count() as f64);
+pub(super) fn process(figures: ProcessStats, started: SystemTime, scrape: &mut Scrape) {
+    for kind in TaskKind::ALL {
+        scrape.gauge(&TASKS, &[("kind", kind.as_str())], kind.count() as f64);
     }
     if let Some(cpu) = figures.cpu {
         scrape.counter(&CPU, &[], cpu.as_secs_f64());

@@ -60,7 +60,7 @@ use super::{
     unsent::ConnectionBytes,
 };
 use crate::{
-    observability::tasks::{Counted, Kind},
+    observability::tasks::{TaskGuard, TaskKind},
     web::middleware::rejections::Refusal,
 };
 use read_bytes::ReadBytes;
@@ -332,7 +332,7 @@ impl Taken {
         B: MessageBody + 'static,
     {
         let Self { request, is_head, inbox, head, stream } = self;
-        let (answered, counted) = (app.call(request), Counted::new(Kind::Work));
+        let (answered, counted) = (app.call(request), TaskGuard::new(TaskKind::Work));
         async move {
             let _counted = (counted, stream);
             let mut work = pin!(async move {

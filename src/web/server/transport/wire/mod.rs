@@ -16,7 +16,7 @@ use super::{
     timeouts::{IDLE_TIMEOUT, Idle, Stall},
 };
 use crate::{
-    observability::tasks::{Counted, Kind},
+    observability::tasks::{TaskGuard, TaskKind},
     web::server::connections::Connection,
 };
 
@@ -48,7 +48,7 @@ pub(in crate::web) struct Wire<S> {
     /// Ordinary bytes were written since the last flush.
     is_unsent: bool,
     /// actix-http has a task for each connection, which owns it.
-    _counted: Counted,
+    _counted: TaskGuard,
 }
 
 impl<S: Channel> Wire<S> {
@@ -65,7 +65,7 @@ impl<S: Channel> Wire<S> {
             read_in_turn: 0,
             connection: None,
             is_unsent: false,
-            _counted: Counted::new(Kind::Connection),
+            _counted: TaskGuard::new(TaskKind::Connection),
         }
     }
 
