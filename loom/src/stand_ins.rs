@@ -111,7 +111,7 @@ pub mod media {
 pub mod registry {
     /// A rendition that is held.
     #[derive(Debug)]
-    pub struct Held;
+    pub struct RenditionGuard;
 }
 
 pub mod observability {

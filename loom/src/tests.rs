@@ -8,7 +8,7 @@ use crate::{
     config::SecondPublisher,
     media::frame::Frame,
     publisher::Turns,
-    ref_counted_map::{Places, Tenant},
+    ref_counted_map::{MapValue, RefCountedMap},
     source_gate::{SourceGate, SourceSwitch},
 };
 
@@ -181,10 +181,10 @@ fn a_publisher_that_is_sent_away_always_learns_of_it() {
 
 /// A rendition: made or not.
 #[derive(Debug)]
-struct Made(bool);
+struct RenditionEntry(bool);
 
-impl Tenant for Made {
-    fn has_keeper(&self) -> bool {
+impl MapValue for RenditionEntry {
+    fn is_managed(&self) -> bool {
         self.0
     }
 }
@@ -192,51 +192,55 @@ impl Tenant for Made {
 #[test]
 fn a_place_is_shared_counted_and_gone_with_its_last_holder() {
     model(|| {
-        let places = Places::<u8, Made>::default();
-        let hold =
-            |places: &Places<u8, Made>| places.hold(1, 1, |_| true, || Made(false)).expect("there is room");
+        let places = RefCountedMap::<u8, RenditionEntry>::default();
+        let hold = |places: &RefCountedMap<u8, RenditionEntry>| {
+            places.acquire(1, 1, |_| true, || RenditionEntry(false)).expect("there is room")
+        };
         let other = {
             let places = places.clone();
-            thread::spawn(move || drop(places.hold(1, 1, |_| true, || Made(false)).expect("there is room")))
+            thread::spawn(move || {
+                drop(places.acquire(1, 1, |_| true, || RenditionEntry(false)).expect("there is room"))
+            })
         };
         let mine = hold(&places);
-        assert!(Arc::ptr_eq(&places.all()[&1], mine.place()), "what is held is there");
+        assert!(Arc::ptr_eq(&places.lock()[&1], mine.entry()), "what is held is there");
         drop(mine);
         other.join().unwrap();
-        assert!(places.all().is_empty());
+        assert!(places.lock().is_empty());
     });
 }
 
 #[test]
 fn nobody_holds_a_place_that_was_given_up() {
     model(|| {
-        let places = Places::<u8, Made>::default();
-        let first = places.hold(1, 1, |_| true, || Made(true)).unwrap();
-        let place = first.place().clone();
+        let places = RefCountedMap::<u8, RenditionEntry>::default();
+        let first = places.acquire(1, 1, |_| true, || RenditionEntry(true)).unwrap();
+        let place = first.entry().clone();
         let keeper = {
             let (places, place) = (places.clone(), place.clone());
-            thread::spawn(move || places.give_up(&1, &place))
+            thread::spawn(move || places.remove_unused(&1, &place))
         };
         let leaving = thread::spawn(move || drop(first));
-        let next = places.hold(1, 1, |_| true, || Made(true)).expect("it was given up, or is joined");
+        let next =
+            places.acquire(1, 1, |_| true, || RenditionEntry(true)).expect("it was given up, or is joined");
         let given_up = keeper.join().unwrap();
         leaving.join().unwrap();
-        assert!(Arc::ptr_eq(&places.all()[&1], next.place()), "what is held is there");
-        assert_eq!(given_up, !Arc::ptr_eq(&place, next.place()), "it was joined, or another was made");
+        assert!(Arc::ptr_eq(&places.lock()[&1], next.entry()), "what is held is there");
+        assert_eq!(given_up, !Arc::ptr_eq(&place, next.entry()), "it was joined, or another was made");
     });
 }
 
 #[test]
 fn there_are_never_more_places_than_allowed() {
     model(|| {
-        let places = Places::<u8, Made>::default();
+        let places = RefCountedMap::<u8, RenditionEntry>::default();
         let other = {
             let places = places.clone();
-            thread::spawn(move || places.hold(2, 1, |_| true, || Made(true)).is_some())
+            thread::spawn(move || places.acquire(2, 1, |_| true, || RenditionEntry(true)).is_some())
         };
-        let mine = places.hold(1, 1, |_| true, || Made(true)).is_some();
+        let mine = places.acquire(1, 1, |_| true, || RenditionEntry(true)).is_some();
         let other = other.join().unwrap();
         assert!(mine != other, "room for one");
-        assert_eq!(places.all().len(), 1);
+        assert_eq!(places.lock().len(), 1);
     });
 }

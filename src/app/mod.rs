@@ -37,7 +37,7 @@ use crate::{
     config::{Config, Listen},
     imaging::{PictureMemory, cpu_pool::Pool},
     limits::{Budgets, memory_limit},
-    registry::{Applied, Events, NotApplied, Pictures, Registry, Renditions},
+    registry::{AppliedChanges, Events, Registry, ReloadError, Renditions, SnapshotCache},
     stream::{StreamHandle, ViewerLimit},
     web::{
         Access, AddressLimit, Connections, Documents, ListenError, Listeners, LiveSettings, Pages, Refusals,
@@ -151,7 +151,7 @@ impl Relay {
             events,
             webhooks,
             renditions,
-            pictures: Pictures::new(memory),
+            snapshots: SnapshotCache::new(memory),
             viewer_limit: capacity,
             viewers: Arc::default(),
         };
@@ -208,15 +208,15 @@ impl Relay {
     ///
     /// # Errors
     /// The system refuses what it needs.
-    pub async fn apply(&self, config: Config) -> io::Result<Applied> {
+    pub async fn apply(&self, config: Config) -> io::Result<AppliedChanges> {
         self.live.apply(Loaded::without_origin(config)).await
     }
 
     /// Reads the configuration again and applies it.
     ///
     /// # Errors
-    /// [`NotApplied`]; nothing has changed then.
-    pub async fn reload(&self) -> Result<Applied, NotApplied> {
+    /// [`ReloadError`]; nothing has changed then.
+    pub async fn reload(&self) -> Result<AppliedChanges, ReloadError> {
         self.live.read_again().await
     }
 

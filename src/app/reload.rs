@@ -30,8 +30,8 @@ use crate::{
     observability::tasks,
     platform::file_watch::Change,
     registry::{
-        Applied, Configuration, Control, Edit, Edited, EventKind, Events, NotApplied, Registry, Renditions,
-        Start, StreamSettings,
+        AppliedChanges, ConfigStatus, EditResult, EventKind, Events, Registry, RelayControl, ReloadError,
+        Renditions, StreamEdit, StreamSettings, StreamStarter,
     },
     source::Reason,
     stream::{StreamHandle, ViewerLimit},
@@ -63,7 +63,7 @@ struct Inner {
     log: LogConfig,
     /// The settings that the streams run with. Locked while they change.
     current: Mutex<Current>,
-    known: StdMutex<Configuration>,
+    known: StdMutex<ConfigStatus>,
 }
 
 /// The settings that the streams run with, and the configuration that they were made from.
@@ -101,7 +101,7 @@ impl Parts {
         self.settings.set(Settings::of(new));
         self.auth.replace(&new.auth);
         self.webhooks.set(new.webhooks.clone());
-        self.renditions.set_most(new.limits.max_renditions);
+        self.renditions.set_max(new.limits.max_renditions);
         self.starter.set_limits(new.limits.clone());
         self.budgets.resize(&new.limits, memory_limit());
         self.connections.set(new);
@@ -122,7 +122,7 @@ impl Live {
         let Current { config, text, added } = first;
         let file = origin.as_ref().and_then(Origin::file).map(ToOwned::to_owned);
         let known =
-            Configuration { file, loaded_at: SystemTime::now(), needs_restart: Vec::new(), error: None };
+            ConfigStatus { file, loaded_at: SystemTime::now(), needs_restart: Vec::new(), error: None };
         let nothing = Config { streams: Vec::new(), overview: None, ..config.clone() };
         let live = Self(Arc::new(Inner {
             parts,
@@ -139,12 +139,12 @@ impl Live {
     }
 
     /// Applies `loaded` in place of the configuration before.
-    pub(super) async fn apply(&self, loaded: Loaded) -> io::Result<Applied> {
+    pub(super) async fn apply(&self, loaded: Loaded) -> io::Result<AppliedChanges> {
         let mut current = self.0.current.lock().await;
         self.apply_to(&mut current, loaded).await
     }
 
-    async fn apply_to(&self, current: &mut Current, loaded: Loaded) -> io::Result<Applied> {
+    async fn apply_to(&self, current: &mut Current, loaded: Loaded) -> io::Result<AppliedChanges> {
         let inner = &self.0;
         let mut needs_restart = needs_restart(&inner.running, &loaded.config.server);
         needs_restart.extend(log_needs_restart(inner.log, loaded.config.log));
@@ -155,7 +155,7 @@ impl Live {
             known.needs_restart.clone_from(&needs_restart);
             known.error = None;
         });
-        let applied = Applied { needs_restart, ..changed };
+        let applied = AppliedChanges { needs_restart, ..changed };
         inner.tell(&applied);
         Ok(applied)
     }
@@ -163,10 +163,10 @@ impl Live {
     /// Reads the configuration again and applies it.
     ///
     /// # Errors
-    /// [`NotApplied`]; nothing has changed then.
-    pub(super) async fn read_again(&self) -> Result<Applied, NotApplied> {
+    /// [`ReloadError`]; nothing has changed then.
+    pub(super) async fn read_again(&self) -> Result<AppliedChanges, ReloadError> {
         let origin = self.0.origin.clone().filter(|origin| origin.file().is_some());
-        let origin = origin.ok_or(NotApplied::NoFile)?;
+        let origin = origin.ok_or(ReloadError::NoFile)?;
         // Held from before it is read: an edit meanwhile would be lost.
         let mut current = self.0.current.lock().await;
         // Fonts are looked at, and files.
@@ -188,8 +188,8 @@ impl Live {
     }
 
     /// Changes the streams that were added over HTTP: first on disk, then in the running relay.
-    async fn edit_stream(&self, name: StreamName, edit: Edit) -> Result<Edited, NotApplied> {
-        let origin = self.0.origin.clone().ok_or(NotApplied::NoFile)?;
+    async fn edit_stream(&self, name: StreamName, edit: StreamEdit) -> Result<EditResult, ReloadError> {
+        let origin = self.0.origin.clone().ok_or(ReloadError::NoFile)?;
         let mut current = self.0.current.lock().await;
         let known = &current.config;
         let in_file =
@@ -202,12 +202,12 @@ impl Live {
             starts_no_program(&loaded.config, &name, before.as_ref())?;
             let state = origin.state_file();
             let kept = state.write(&loaded.added);
-            kept.map_err(|cause| NotApplied::NotKept { file: state.label(), cause })?;
-            Ok::<_, NotApplied>(loaded)
+            kept.map_err(|cause| ReloadError::NotSaved { file: state.label(), cause })?;
+            Ok::<_, ReloadError>(loaded)
         });
         let loaded = checking.await.map_err(io::Error::other)??;
         let applied = self.apply_to(&mut current, loaded).await?;
-        Ok(Edited { created, applied })
+        Ok(EditResult { created, applied })
     }
 
     async fn stream_settings(&self, name: StreamName) -> Option<StreamSettings> {
@@ -246,7 +246,7 @@ fn starts_no_program(
     config: &Config,
     name: &StreamName,
     before: Option<&StreamConfig>,
-) -> Result<(), NotApplied> {
+) -> Result<(), ReloadError> {
     if config.server.api_sources == ApiSources::NetworkAndFfmpeg {
         return Ok(());
     }
@@ -255,7 +255,7 @@ fn starts_no_program(
     match sources.filter(|source| source.starts_program()).find(|source| !had(source)) {
         Some(source) => {
             let kind = source.type_name().to_owned();
-            Err(NotApplied::StartsProgram { name: name.clone(), kind })
+            Err(ReloadError::StartsProgram { name: name.clone(), kind })
         }
         None => Ok(()),
     }
@@ -264,36 +264,40 @@ fn starts_no_program(
 /// Runs a change to its end even if the client that asked for it has disconnected: half of one would be
 /// streams that have ended and were not started again.
 fn to_its_end<T: Send + 'static>(
-    change: impl Future<Output = Result<T, NotApplied>> + Send + 'static,
-) -> BoxFuture<'static, Result<T, NotApplied>> {
+    change: impl Future<Output = Result<T, ReloadError>> + Send + 'static,
+) -> BoxFuture<'static, Result<T, ReloadError>> {
     async move { tasks::spawn(change).await.map_err(io::Error::other)? }.boxed()
 }
 
-impl Control for Live {
-    fn reload(&self) -> BoxFuture<'static, Result<Applied, NotApplied>> {
+impl RelayControl for Live {
+    fn reload(&self) -> BoxFuture<'static, Result<AppliedChanges, ReloadError>> {
         let live = self.clone();
         to_its_end(async move { live.read_again().await })
     }
 
-    fn edit(&self, name: StreamName, edit: Edit) -> BoxFuture<'static, Result<Edited, NotApplied>> {
+    fn edit(
+        &self,
+        name: StreamName,
+        edit: StreamEdit,
+    ) -> BoxFuture<'static, Result<EditResult, ReloadError>> {
         let live = self.clone();
         to_its_end(async move { live.edit_stream(name, edit).await })
     }
 
-    fn settings(&self, name: StreamName) -> BoxFuture<'static, Option<StreamSettings>> {
+    fn stream_settings(&self, name: StreamName) -> BoxFuture<'static, Option<StreamSettings>> {
         let live = self.clone();
         async move { live.stream_settings(name).await }.boxed()
     }
 
-    fn configuration(&self) -> Configuration {
+    fn config_status(&self) -> ConfigStatus {
         self.0.known().clone()
     }
 }
 
 impl Inner {
-    async fn change(&self, current: &mut Config, new: Config) -> io::Result<Applied> {
+    async fn change(&self, current: &mut Config, new: Config) -> io::Result<AppliedChanges> {
         let plan = Plan::between(current, &new);
-        let mut applied = Applied::default();
+        let mut applied = AppliedChanges::default();
         self.parts.take_over(current, &new);
         for name in plan.removed {
             self.end(&name).await;
@@ -301,7 +305,7 @@ impl Inner {
         }
         for (config, how) in plan.started {
             let name = config.name.clone();
-            self.parts.registry.put(self.start_as(config, how).await?);
+            self.parts.registry.insert(self.start_as(config, how).await?);
             if how == How::Start { &mut applied.added } else { &mut applied.changed }.push(name);
         }
         let order = new.streams.iter().map(|stream| stream.name.clone()).collect();
@@ -336,7 +340,7 @@ impl Inner {
         stream.lasting().end(PROGRAMS_END_WITHIN).await;
     }
 
-    fn tell(&self, applied: &Applied) {
+    fn tell(&self, applied: &AppliedChanges) {
         info!("configuration applied: {applied}");
         if !applied.needs_restart.is_empty() {
             warn!("{} changed, which needs a restart", applied.needs_restart.join(", "));
@@ -350,11 +354,11 @@ impl Inner {
         self.parts.events.add(None, EventKind::Reloaded, Reason::public_only(applied.to_string()));
     }
 
-    fn note(&self, change: impl FnOnce(&mut Configuration)) {
+    fn note(&self, change: impl FnOnce(&mut ConfigStatus)) {
         change(&mut self.known());
     }
 
-    fn known(&self) -> MutexGuard<'_, Configuration> {
+    fn known(&self) -> MutexGuard<'_, ConfigStatus> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

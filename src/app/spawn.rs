@@ -23,7 +23,7 @@ use crate::{
     media::stream_name::StreamName,
     observability::tasks,
     recording::Recorder,
-    registry::{Events, Start, follow},
+    registry::{Events, StreamStarter, record_states},
     stream::StreamHandle,
 };
 
@@ -121,12 +121,12 @@ fn record(stream: &StreamHandle, recorders: &DashMap<StreamName, AbortHandle>) {
     }
 }
 
-impl Start for Starter {
+impl StreamStarter for Starter {
     fn start(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
         self.spawn(config, Shown::ToStreams, None)
     }
 
-    fn start_apart(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
+    fn start_unlisted(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
         self.spawn(config, Shown::ToViewers, None)
     }
 }
@@ -165,7 +165,7 @@ impl Starter {
             if shown == Shown::ToStreams {
                 neighbours.add(&stream);
                 record(&stream, &recorders);
-                tasks::spawn(follow(stream.name().clone(), stream.status_changes(), events));
+                tasks::spawn(record_states(stream.name().clone(), stream.status_changes(), events));
             }
             // Nobody waits any more only when the relay's start was given up.
             let _ = told.send(stream);

@@ -14,7 +14,7 @@ use crate::{
     app::{Loaded, Origin, Relay},
     config::{self, Environment, Listen, LogFormat, StreamConfig},
     observability,
-    registry::NotApplied,
+    registry::ReloadError,
 };
 
 /// The arguments of `serve`.
@@ -79,8 +79,8 @@ async fn serve(loaded: Loaded, origin: Origin, admin: &admin_token::Entrance) ->
             () = &mut report => break "nothing",
             () = hang_up.next() => {
                 info!("SIGHUP received, reading the configuration");
-                if let Err(NotApplied::NoFile) = relay.reload().await {
-                    info!("{}", NotApplied::NoFile);
+                if let Err(ReloadError::NoFile) = relay.reload().await {
+                    info!("{}", ReloadError::NoFile);
                 }
             }
         }

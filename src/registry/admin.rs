@@ -12,25 +12,26 @@ use crate::{
 };
 
 /// Operations on the running relay.
-pub trait Control: Send + Sync + fmt::Debug {
+pub trait RelayControl: Send + Sync + fmt::Debug {
     /// Reads the configuration again. If anything is wrong with it, nothing changes.
-    fn reload(&self) -> BoxFuture<'static, Result<Applied, NotApplied>>;
+    fn reload(&self) -> BoxFuture<'static, Result<AppliedChanges, ReloadError>>;
 
     /// Adds, changes or removes a stream, and stores that for the next start.
-    fn edit(&self, name: StreamName, edit: Edit) -> BoxFuture<'static, Result<Edited, NotApplied>>;
+    fn edit(&self, name: StreamName, edit: StreamEdit)
+    -> BoxFuture<'static, Result<EditResult, ReloadError>>;
 
     /// Returns the settings of a stream as they are in the file, or were sent, with stars in place of
     /// credentials; null if there is no stream of this name.
-    fn settings(&self, name: StreamName) -> BoxFuture<'static, Option<StreamSettings>>;
+    fn stream_settings(&self, name: StreamName) -> BoxFuture<'static, Option<StreamSettings>>;
 
     /// Returns the state of the configuration.
-    fn configuration(&self) -> Configuration;
+    fn config_status(&self) -> ConfigStatus;
 }
 
 /// An edit of one stream. Settings have the keys of the file beneath `streams.NAME`; stars in place of a
 /// credential mean the one before.
 #[derive(Clone)]
-pub enum Edit {
+pub enum StreamEdit {
     /// Create the stream, which must not exist.
     Create(Value),
     /// Set the stream's settings, whether or not it exists.
@@ -42,7 +43,7 @@ pub enum Edit {
 }
 
 /// Leaves out the settings, which may contain credentials.
-impl fmt::Debug for Edit {
+impl fmt::Debug for StreamEdit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Create(_) => "Create",
@@ -55,11 +56,11 @@ impl fmt::Debug for Edit {
 
 /// The result of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edited {
+pub struct EditResult {
     /// Whether the stream did not exist before.
     pub created: bool,
     /// The changes that it made.
-    pub applied: Applied,
+    pub applied: AppliedChanges,
 }
 
 /// A stream's settings as they were written.
@@ -73,7 +74,7 @@ pub struct StreamSettings {
 
 /// The changes that a new configuration made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Applied {
+pub struct AppliedChanges {
     /// Streams that were added.
     pub added: Vec<StreamName>,
     /// Streams whose settings changed.
@@ -86,7 +87,7 @@ pub struct Applied {
 
 /// The reason for which a configuration was not applied.
 #[derive(Debug, thiserror::Error)]
-pub enum NotApplied {
+pub enum ReloadError {
     /// There is no file to read again: the built-in demo is served.
     #[error("there is no configuration file: framecast serves its built-in demo")]
     NoFile,
@@ -95,7 +96,7 @@ pub enum NotApplied {
     Mistakes(#[from] ConfigErrors),
     /// The stream is in the file, which is never written.
     #[error("{0} is defined in the configuration file: change it there")]
-    InFile(StreamName),
+    DefinedInFile(StreamName),
     /// A stream of this name was added already.
     #[error("stream {0} already exists: use PUT or PATCH to change it")]
     Exists(StreamName),
@@ -104,7 +105,7 @@ pub enum NotApplied {
     NoSuchStream(StreamName),
     /// Stars stand for a credential that does not exist, or that was for another address.
     #[error("{path}: *** replaces an earlier credential, and there is none for this address: give it again")]
-    Stars {
+    RedactedValue {
         /// Path of the stars.
         path: String,
     },
@@ -113,7 +114,7 @@ pub enum NotApplied {
         "{path}: this credential is for another address, and is not sent to the new one: give it with the \
          new URL, or null to remove it"
     )]
-    Elsewhere {
+    CredentialForOtherHost {
         /// Path of the credential.
         path: String,
     },
@@ -134,7 +135,7 @@ pub enum NotApplied {
     TooMany,
     /// Added streams cannot be stored, so nothing has changed.
     #[error("{file} cannot be written: {cause}")]
-    NotKept {
+    NotSaved {
         /// The state file.
         file: String,
         /// Error of the system.
@@ -147,7 +148,7 @@ pub enum NotApplied {
 
 /// The configuration file as it was read last.
 #[derive(Debug, Clone)]
-pub struct Configuration {
+pub struct ConfigStatus {
     /// Path of the file; none if the built-in demo is served.
     pub file: Option<PathBuf>,
     /// Time at which the running configuration was read.
@@ -160,7 +161,7 @@ pub struct Configuration {
 }
 
 /// Describes the changes, for the log and for events.
-impl fmt::Display for Applied {
+impl fmt::Display for AppliedChanges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [("added", &self.added), ("changed", &self.changed), ("removed", &self.removed)];
         let mut said = false;

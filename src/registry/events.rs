@@ -83,7 +83,7 @@ impl EventKind {
 /// The recent events.
 #[derive(Debug)]
 pub struct Events {
-    ring: Mutex<Ring>,
+    ring: Mutex<EventRing>,
     last: watch::Sender<u64>,
 }
 
@@ -97,7 +97,7 @@ pub struct Visible {
 }
 
 #[derive(Debug, Default)]
-struct Ring {
+struct EventRing {
     kept: VecDeque<Event>,
     last: u64,
     /// All events so far by stream. A removed stream has no entry once its last event is forgotten: its
@@ -105,9 +105,9 @@ struct Ring {
     totals: HashMap<Option<StreamName>, u64>,
 }
 
-impl Ring {
+impl EventRing {
     /// Drops the oldest event, and with a removed stream's last one its total.
-    fn forget_oldest(&mut self) {
+    fn remove_oldest(&mut self) {
         let Some(oldest) = self.kept.pop_front() else { return };
         if oldest.kind != EventKind::Removed || self.kept.iter().any(|event| event.stream == oldest.stream) {
             return;
@@ -134,7 +134,7 @@ impl Events {
         ring.last += 1;
         *ring.totals.entry(stream.cloned()).or_default() += 1;
         if ring.kept.len() == MAX_EVENTS {
-            ring.forget_oldest();
+            ring.remove_oldest();
         }
         let (id, time) = (ring.last, SystemTime::now());
         ring.kept.push_back(Event { id, time, stream: stream.cloned(), kind, message: message.into() });
@@ -161,7 +161,7 @@ impl Events {
     }
 
     /// Returns the number of the last event that `may_see` allows.
-    pub fn last_visible(&self, may_see: impl Fn(Option<&StreamName>) -> bool) -> u64 {
+    pub fn last_visible_id(&self, may_see: impl Fn(Option<&StreamName>) -> bool) -> u64 {
         self.ring().last_visible(may_see)
     }
 
@@ -170,7 +170,7 @@ impl Events {
         self.last.subscribe()
     }
 
-    fn ring(&self) -> MutexGuard<'_, Ring> {
+    fn ring(&self) -> MutexGuard<'_, EventRing> {
         // What a panic may leave is a ring without its newest event.
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -178,7 +178,11 @@ impl Events {
 
 /// Adds an event for each state of a stream until it ends. States that follow each other at once may be noted
 /// as the last of them.
-pub async fn follow(name: StreamName, mut status: watch::Receiver<Status>, events: std::sync::Arc<Events>) {
+pub async fn record_states(
+    name: StreamName,
+    mut status: watch::Receiver<Status>,
+    events: std::sync::Arc<Events>,
+) {
     while status.changed().await.is_ok() {
         let state = status.borrow_and_update().state.clone();
         let reason = match &state {
@@ -222,13 +226,13 @@ mod tests {
             events.add(Some(&name(n)), EventKind::Removed, "");
         }
         assert!(events.ring().totals.len() <= MAX_EVENTS, "{}", events.ring().totals.len());
-        assert_eq!(events.last_visible(|_| true), 6 * MAX_EVENTS as u64, "none goes missing");
+        assert_eq!(events.last_visible_id(|_| true), 6 * MAX_EVENTS as u64, "none goes missing");
         let again = name(3 * MAX_EVENTS - 1);
         events.add(Some(&again), EventKind::Added, "");
         for _ in 0..MAX_EVENTS {
             events.add(None, EventKind::Reloaded, "");
         }
-        assert_eq!(events.last_visible(|name| name == Some(&again)), 3, "it is there again");
+        assert_eq!(events.last_visible_id(|name| name == Some(&again)), 3, "it is there again");
     }
 
     #[test]
@@ -250,7 +254,7 @@ mod tests {
         assert_eq!(numbers(&events, 2), (vec![3, 4], 4));
         assert_eq!(numbers(&events, 4), (vec![], 4));
         assert_eq!(numbers(&events, 99), (vec![1, 2, 3, 4], 4), "99 is from before a restart");
-        assert_eq!(events.last_visible(of_shown), 4);
+        assert_eq!(events.last_visible_id(of_shown), 4);
         let all = events.visible(0, |_| true);
         let ids = |events: &[Event]| events.iter().map(|event| event.id).collect::<Vec<_>>();
         assert_eq!((ids(&all.events), all.last), (ids(&events.after(0)), 14));

@@ -42,11 +42,11 @@ const RATES_MILLI: [u32; 19] = [
 const MAX_FPS: f64 = 240.0;
 
 /// Longest part of a wrong value that an error repeats, in characters.
-const MAX_SHOWN: usize = 40;
+const MAX_QUOTED: usize = 40;
 
 /// The changes to a stream's pictures that a viewer asks for. The default is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Variant {
+pub struct ImageParams {
     width: Option<u16>,
     height: Option<u16>,
     quality: Option<u8>,
@@ -57,28 +57,28 @@ pub struct Variant {
 
 /// An error because of an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} must be {wanted}, not {given:?}")]
-pub struct VariantError {
+#[error("{key} must be {expected}, not {given:?}")]
+pub struct ImageParamsError {
     /// Name of the parameter.
     pub key: &'static str,
     /// The values that are valid.
-    pub wanted: &'static str,
+    pub expected: &'static str,
     /// The given value, or its beginning.
     pub given: String,
 }
 
-impl Variant {
+impl ImageParams {
     /// Parses the parameters of a query, of which `value` returns the values by their names.
     ///
     /// # Errors
-    /// [`VariantError`] for the first value that makes no sense.
-    pub fn parse(value: impl Fn(&str) -> Option<String>) -> Result<Self, VariantError> {
+    /// [`ImageParamsError`] for the first value that makes no sense.
+    pub fn parse(value: impl Fn(&str) -> Option<String>) -> Result<Self, ImageParamsError> {
         let read = |key, wanted, read: &dyn Fn(&str) -> Option<Self>| match value(key) {
             None => Ok(Self::default()),
-            Some(given) => read(given.trim()).ok_or_else(|| VariantError {
+            Some(given) => read(given.trim()).ok_or_else(|| ImageParamsError {
                 key,
-                wanted,
-                given: given.chars().take(MAX_SHOWN).collect(),
+                expected: wanted,
+                given: given.chars().take(MAX_QUOTED).collect(),
             }),
         };
         let nothing = Self::default();
@@ -108,14 +108,14 @@ impl Variant {
     }
 
     /// Returns whether no change is asked for.
-    pub fn is_nothing(&self) -> bool {
+    pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 
     /// Returns these parameters for fewer bytes: step 1 to 5 of a ladder on which first quality is reduced,
     /// then size; step 0 changes nothing. `size` is that of the pictures with these parameters.
     #[must_use]
-    pub fn smaller(&self, step: usize, size: (u16, u16)) -> Self {
+    pub fn at_step(&self, step: usize, size: (u16, u16)) -> Self {
         let (divisor, quality) = match step {
             0 => return *self,
             1 => (1, 60),
@@ -134,12 +134,12 @@ impl Variant {
 
     /// Returns the parameters that apply to a single picture: all but the rate.
     #[must_use]
-    pub fn of_one_picture(self) -> Self {
+    pub fn without_rate(self) -> Self {
         Self { rate_milli: None, ..self }
     }
 
     /// Returns the changes to one picture: all but the rate.
-    pub fn rework(&self) -> Rework {
+    pub fn transform(&self) -> Rework {
         let side = |side: Option<u16>| side.and_then(|side| NonZeroU32::new(side.into()));
         let bounds = Bounds { width: side(self.width), height: side(self.height) };
         let bounded = bounds.width.is_some() || bounds.height.is_some();
@@ -162,10 +162,10 @@ impl Variant {
 
     /// Returns the stream that shows `origin` with these parameters. It runs while it is wanted, and is never
     /// written to disk.
-    pub(super) fn stream(&self, origin: &StreamConfig) -> StreamConfig {
-        let Rework { steps, encode, strip_metadata } = self.rework();
+    pub(super) fn stream_config(&self, origin: &StreamConfig) -> StreamConfig {
+        let Rework { steps, encode, strip_metadata } = self.transform();
         StreamConfig {
-            name: self.name(&origin.name),
+            name: self.stream_name(&origin.name),
             sources: vec![SourceConfig::Rendition { of: origin.name.clone(), frame_timeout: None }],
             on_demand: Some(true),
             linger: std::time::Duration::ZERO,
@@ -180,7 +180,7 @@ impl Variant {
     }
 
     /// Returns a name for the log: the beginning of the stream's name, with all parameters.
-    fn name(&self, origin: &StreamName) -> StreamName {
+    fn stream_name(&self, origin: &StreamName) -> StreamName {
         let mut asked = String::new();
         let mut add = |letter: char, value: Option<String>| {
             if let Some(value) = value {
@@ -199,7 +199,7 @@ impl Variant {
 }
 
 /// Formats the query in one order: the key of what viewers with the same parameters share.
-impl fmt::Display for Variant {
+impl fmt::Display for ImageParams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [
             self.width.map(|side| format!("width={side}")),
@@ -264,13 +264,15 @@ mod tests {
 
     use super::*;
 
-    fn parse(query: &str) -> Result<Variant, VariantError> {
+    fn parse(query: &str) -> Result<ImageParams, ImageParamsError> {
         let pairs: Vec<(String, String)> = query
             .split('&')
             .filter_map(|pair| pair.split_once('='))
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect();
-        Variant::parse(|wanted| pairs.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.clone()))
+        ImageParams::parse(|wanted| {
+            pairs.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.clone())
+        })
     }
 
     #[test]
@@ -331,17 +333,17 @@ mod tests {
 
     #[test]
     fn turning_and_graying_alone_ask_for_no_quality() {
-        let rework = parse("rotate=90&gray=1").unwrap().rework();
+        let rework = parse("rotate=90&gray=1").unwrap().transform();
         assert_eq!(rework.encode, None, "it can be done without decoding");
         assert_eq!(rework.steps, [Step::Rotate(Rotation::By90), Step::Grayscale]);
-        assert!(parse("fps=5").unwrap().rework().is_nothing(), "the very bytes, thinned");
+        assert!(parse("fps=5").unwrap().transform().is_nothing(), "the very bytes, thinned");
     }
 
     #[test]
     fn steps_go_down_in_quality_and_then_in_size() {
         let down = |query: &str, size| {
             let base = parse(query).unwrap();
-            (0..6).map(|step| base.smaller(step, size).to_string()).collect::<Vec<_>>()
+            (0..6).map(|step| base.at_step(step, size).to_string()).collect::<Vec<_>>()
         };
         assert_eq!(
             down("", (1920, 1080)),
@@ -378,17 +380,17 @@ mod tests {
         ) {
             let query = format!("width={width}&height={height}&quality={quality}\
                 &fps={fps}&rotate={rotate}&gray=1");
-            let variant = parse(&query).unwrap();
-            prop_assert_eq!(parse(&variant.to_string()).unwrap(), variant);
+            let params = parse(&query).unwrap();
+            prop_assert_eq!(parse(&params.to_string()).unwrap(), params);
             // It would panic if it were no name.
-            variant.name(&origin.parse().unwrap());
+            params.stream_name(&origin.parse().unwrap());
         }
 
         #[test]
         fn any_text_is_a_value_or_a_mistake(key in 0_usize..6, text in ".{0,60}") {
             let key = ["width", "height", "quality", "fps", "rotate", "gray"][key];
-            let variant = Variant::parse(|wanted| (wanted == key).then(|| text.clone()));
-            prop_assert!(variant.is_ok() || variant.unwrap_err().key == key);
+            let params = ImageParams::parse(|wanted| (wanted == key).then(|| text.clone()));
+            prop_assert!(params.is_ok() || params.unwrap_err().key == key);
         }
     }
 }

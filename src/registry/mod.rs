@@ -13,23 +13,25 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-pub use admin::{Applied, Configuration, Control, Edit, Edited, NotApplied, StreamSettings};
+pub use admin::{
+    AppliedChanges, ConfigStatus, EditResult, RelayControl, ReloadError, StreamEdit, StreamSettings,
+};
 use dashmap::DashMap;
-pub use events::{Event, EventKind, Events, MAX_EVENTS, Visible, follow};
+pub use events::{Event, EventKind, Events, MAX_EVENTS, Visible, record_states};
 use futures_util::future::BoxFuture;
-pub use image_params::{Variant, VariantError};
-pub use renditions::{Held, Rendition, RenditionError, Renditions};
-pub use snapshot_cache::Pictures;
+pub use image_params::{ImageParams, ImageParamsError};
+pub use renditions::{Rendition, RenditionError, RenditionGuard, Renditions};
+pub use snapshot_cache::SnapshotCache;
 
 use crate::{config::StreamConfig, media::stream_name::StreamName, stream::StreamHandle};
 
 /// Starts streams. The relay implements it, which alone knows the threads and the pool.
-pub trait Start: Send + Sync + fmt::Debug {
+pub trait StreamStarter: Send + Sync + fmt::Debug {
     /// Starts a stream. It runs until it is stopped; putting it into a [`Registry`] is the caller's.
     fn start(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>>;
 
     /// Starts a stream that no other stream may show, under a name that another stream may have.
-    fn start_apart(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>>;
+    fn start_unlisted(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>>;
 }
 
 /// All running streams. They come and go while it is used.
@@ -52,13 +54,13 @@ impl Registry {
     pub fn new(streams: Vec<StreamHandle>) -> Self {
         let registry = Self::default();
         let names = streams.iter().map(|stream| stream.name().clone()).collect();
-        streams.into_iter().for_each(|stream| registry.put(stream));
+        streams.into_iter().for_each(|stream| registry.insert(stream));
         registry.set_order(names, None);
         registry
     }
 
     /// Adds a stream in place of the one of its name.
-    pub fn put(&self, stream: StreamHandle) {
+    pub fn insert(&self, stream: StreamHandle) {
         self.streams.insert(stream.name().clone(), stream);
     }
 

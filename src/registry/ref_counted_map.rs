@@ -10,66 +10,66 @@ use crate::platform::sync::{Arc, Mutex, MutexGuard, watch};
 
 /// The values by key. Clones share them.
 #[derive(Debug)]
-pub(super) struct Places<K, V>(Arc<Mutex<HashMap<K, Arc<Place<V>>>>>);
+pub(super) struct RefCountedMap<K, V>(Arc<Mutex<HashMap<K, Arc<MapEntry<V>>>>>);
 
 /// A value and its holders, perhaps removed from the map.
 #[derive(Debug)]
-pub(super) struct Place<V> {
+pub(super) struct MapEntry<V> {
     /// The value.
     pub(super) value: V,
     holders: watch::Sender<usize>,
 }
 
 /// A value of the map.
-pub(super) trait Tenant {
+pub(super) trait MapValue {
     /// Returns whether a keeper removes the value when it is time, so that the last holder does not.
-    fn has_keeper(&self) -> bool;
+    fn is_managed(&self) -> bool;
 
     /// Called when the value was removed from the map, which is locked meanwhile; may be called more than
     /// once.
-    fn moved_out(&self) {}
+    fn on_removed(&self) {}
 }
 
 /// Holds a value; it is not removed before this is dropped.
 #[derive(Debug)]
-pub(super) struct Hold<K: Hash + Eq, V: Tenant> {
-    places: Places<K, V>,
+pub(super) struct EntryGuard<K: Hash + Eq, V: MapValue> {
+    map: RefCountedMap<K, V>,
     key: K,
-    place: Arc<Place<V>>,
+    entry: Arc<MapEntry<V>>,
 }
 
-impl<K, V> Default for Places<K, V> {
+impl<K, V> Default for RefCountedMap<K, V> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<K, V> Clone for Places<K, V> {
+impl<K, V> Clone for RefCountedMap<K, V> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<K: Hash + Eq + Clone, V: Tenant> Places<K, V> {
+impl<K: Hash + Eq + Clone, V: MapValue> RefCountedMap<K, V> {
     /// Joins the value of `key` if it `is_it`, or makes one in its place; none when there are `most` values
     /// already.
-    pub(super) fn hold(
+    pub(super) fn acquire(
         &self,
         key: K,
         most: usize,
         is_it: impl FnOnce(&V) -> bool,
         make: impl FnOnce() -> V,
-    ) -> Option<Hold<K, V>> {
-        let mut places = self.all();
+    ) -> Option<EntryGuard<K, V>> {
+        let mut places = self.lock();
         let there = places.get(&key).filter(|place| is_it(&place.value)).cloned();
         let place = match there {
             Some(place) => place,
             None if places.len() >= most && !places.contains_key(&key) => return None,
             None => {
-                let place = Arc::new(Place { value: make(), holders: watch::Sender::new(0) });
+                let place = Arc::new(MapEntry { value: make(), holders: watch::Sender::new(0) });
                 // One that was there and is another ends by itself.
                 if let Some(gone) = places.insert(key.clone(), place.clone()) {
-                    gone.value.moved_out();
+                    gone.value.on_removed();
                 }
                 place
             }
@@ -77,19 +77,19 @@ impl<K: Hash + Eq + Clone, V: Tenant> Places<K, V> {
         // Counted under the lock: who looks whether it can go sees it.
         place.holders.send_modify(|holders| *holders += 1);
         drop(places);
-        Some(Hold { places: self.clone(), key, place })
+        Some(EntryGuard { map: self.clone(), key, entry: place })
     }
 }
 
-impl<K: Hash + Eq, V: Tenant> Places<K, V> {
+impl<K: Hash + Eq, V: MapValue> RefCountedMap<K, V> {
     /// Returns all values, locked.
-    pub(super) fn all(&self) -> MutexGuard<'_, HashMap<K, Arc<Place<V>>>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<MapEntry<V>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes a value unless somebody has just joined. Returns whether it was removed.
-    pub(super) fn give_up(&self, key: &K, place: &Arc<Place<V>>) -> bool {
-        let mut places = self.all();
+    pub(super) fn remove_unused(&self, key: &K, place: &Arc<MapEntry<V>>) -> bool {
+        let mut places = self.lock();
         let unheld = *place.holders.borrow() == 0;
         if unheld {
             remove(&mut places, key, place);
@@ -98,30 +98,34 @@ impl<K: Hash + Eq, V: Tenant> Places<K, V> {
     }
 
     /// Removes a value, whoever holds it.
-    pub(super) fn remove(&self, key: &K, place: &Arc<Place<V>>) {
-        remove(&mut self.all(), key, place);
+    pub(super) fn remove(&self, key: &K, place: &Arc<MapEntry<V>>) {
+        remove(&mut self.lock(), key, place);
     }
 }
 
 /// Removes a value, unless another has taken its place.
-fn remove<K: Hash + Eq, V: Tenant>(places: &mut HashMap<K, Arc<Place<V>>>, key: &K, place: &Arc<Place<V>>) {
+fn remove<K: Hash + Eq, V: MapValue>(
+    places: &mut HashMap<K, Arc<MapEntry<V>>>,
+    key: &K,
+    place: &Arc<MapEntry<V>>,
+) {
     if places.get(key).is_some_and(|there| Arc::ptr_eq(there, place)) {
         places.remove(key);
     }
-    place.value.moved_out();
+    place.value.on_removed();
 }
 
-impl<V> Place<V> {
+impl<V> MapEntry<V> {
     /// Returns the number of holders, and each change of it.
     pub(super) fn holders(&self) -> watch::Receiver<usize> {
         self.holders.subscribe()
     }
 }
 
-impl<K: Hash + Eq, V: Tenant> Hold<K, V> {
+impl<K: Hash + Eq, V: MapValue> EntryGuard<K, V> {
     /// Returns the value that is held.
-    pub(super) fn place(&self) -> &Arc<Place<V>> {
-        &self.place
+    pub(super) fn entry(&self) -> &Arc<MapEntry<V>> {
+        &self.entry
     }
 
     /// Returns its key.
@@ -130,12 +134,12 @@ impl<K: Hash + Eq, V: Tenant> Hold<K, V> {
     }
 }
 
-impl<K: Hash + Eq, V: Tenant> Drop for Hold<K, V> {
+impl<K: Hash + Eq, V: MapValue> Drop for EntryGuard<K, V> {
     fn drop(&mut self) {
-        let mut places = self.places.all();
-        self.place.holders.send_modify(|holders| *holders -= 1);
-        if *self.place.holders.borrow() == 0 && !self.place.value.has_keeper() {
-            remove(&mut places, &self.key, &self.place);
+        let mut places = self.map.lock();
+        self.entry.holders.send_modify(|holders| *holders -= 1);
+        if *self.entry.holders.borrow() == 0 && !self.entry.value.is_managed() {
+            remove(&mut places, &self.key, &self.entry);
         }
     }
 }

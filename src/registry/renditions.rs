@@ -1,9 +1,9 @@
 //! The renditions that viewers ask for in their URLs: each is one stream, encoded once for all who ask the
 //! same.
 //!
-//! [`Renditions::hold`] joins the rendition or makes it; of two who come at the same moment one makes it and
-//! the other joins. It runs while somebody holds it, and two seconds longer. It ends with the stream that it
-//! shows. There are at most as many as `limits.max_renditions`; who asks for one more is refused, and
+//! [`Renditions::acquire`] joins the rendition or makes it; of two who come at the same moment one makes it
+//! and the other joins. It runs while somebody holds it, and two seconds longer. It ends with the stream that
+//! it shows. There are at most as many as `limits.max_renditions`; who asks for one more is refused, and
 //! counted.
 //!
 //! Renditions are in no list of streams: they have no number and no address of their own, and no stream can
@@ -24,9 +24,9 @@ use tokio::{
 };
 
 use super::{
-    Start,
-    image_params::Variant,
-    ref_counted_map::{Hold, Place, Places, Tenant},
+    StreamStarter,
+    image_params::ImageParams,
+    ref_counted_map::{EntryGuard, MapEntry, MapValue, RefCountedMap},
 };
 use crate::{
     bus::{Bus, Totals},
@@ -42,33 +42,33 @@ const LINGER: Duration = Duration::from_secs(2);
 /// The renditions of all streams.
 #[derive(Debug)]
 pub struct Renditions {
-    places: Places<Key, Made>,
-    most: AtomicUsize,
-    refused: AtomicU64,
+    entries: RefCountedMap<Key, RenditionEntry>,
+    max: AtomicUsize,
+    rejected: AtomicU64,
 }
 
-type Key = (StreamName, Variant);
+type Key = (StreamName, ImageParams);
 
 /// One rendition, perhaps not started yet.
 #[derive(Debug)]
-struct Made {
+struct RenditionEntry {
     /// Bus of the origin, which tells a stream from another that took its place.
     origin: Arc<Bus>,
     stream: OnceCell<StreamHandle>,
     /// Whether its counts were added to the counters of its origin.
-    settled: AtomicBool,
+    is_counted: AtomicBool,
 }
 
-impl Tenant for Made {
+impl MapValue for RenditionEntry {
     /// Returns whether the rendition runs: then it has a keeper.
-    fn has_keeper(&self) -> bool {
+    fn is_managed(&self) -> bool {
         self.stream.initialized()
     }
 
     /// Adds its counters to those of its origin.
-    fn moved_out(&self) {
+    fn on_removed(&self) {
         if let Some(stream) = self.stream.get()
-            && !self.settled.swap(true, Ordering::Relaxed)
+            && !self.is_counted.swap(true, Ordering::Relaxed)
         {
             self.origin.stats().count_ended_rendition(&stream.bus().stats().totals());
         }
@@ -79,7 +79,7 @@ impl Tenant for Made {
 #[derive(Debug, Clone)]
 pub struct Rendition {
     /// The parameters that were asked for.
-    pub variant: Variant,
+    pub params: ImageParams,
     /// Returns the stream that shows it.
     pub stream: StreamHandle,
 }
@@ -89,12 +89,12 @@ pub struct Rendition {
 pub enum RenditionError {
     /// The maximum number of renditions exists.
     #[error(
-        "there are as many renditions as limits.max_renditions allows: {most}; ask for one that is there, or \
+        "there are as many renditions as limits.max_renditions allows: {max}; ask for one that is there, or \
          for the stream as it is"
     )]
     AtCapacity {
         /// The limit.
-        most: usize,
+        max: usize,
     },
     /// No thread could start it.
     #[error("the rendition cannot be started: {0}")]
@@ -103,12 +103,12 @@ pub enum RenditionError {
 
 /// Holds a rendition, which runs until this is dropped.
 #[derive(Debug)]
-pub struct Held {
-    _hold: Hold<Key, Made>,
+pub struct RenditionGuard {
+    _entry: EntryGuard<Key, RenditionEntry>,
     stream: StreamHandle,
 }
 
-impl Held {
+impl RenditionGuard {
     /// Returns the stream that shows it.
     pub fn stream(&self) -> &StreamHandle {
         &self.stream
@@ -118,48 +118,53 @@ impl Held {
 impl Renditions {
     /// Creates the renditions, at most `most` at the same time.
     pub fn new(most: usize) -> Self {
-        Self { places: Places::default(), most: AtomicUsize::new(most), refused: AtomicU64::new(0) }
+        Self { entries: RefCountedMap::default(), max: AtomicUsize::new(most), rejected: AtomicU64::new(0) }
     }
 
     /// Joins the rendition of `origin`, or makes it. Must be called inside an actix system.
     ///
     /// # Errors
     /// [`RenditionError`] when there is no room, or no thread takes it.
-    pub async fn hold(
+    pub async fn acquire(
         &self,
         origin: &StreamHandle,
-        variant: Variant,
-        starter: &dyn Start,
-    ) -> Result<Held, RenditionError> {
-        let hold = self.take_place(origin, variant)?;
+        params: ImageParams,
+        starter: &dyn StreamStarter,
+    ) -> Result<RenditionGuard, RenditionError> {
+        let hold = self.acquire_entry(origin, params)?;
         // If the one who makes it goes away meanwhile, the next of those who wait does.
-        let made = hold.place().value.stream.get_or_try_init(|| async {
-            let stream = starter.start_apart(variant.stream(origin.config())).await?;
+        let made = hold.entry().value.stream.get_or_try_init(|| async {
+            let stream = starter.start_unlisted(params.stream_config(origin.config())).await?;
             let linger = origin.config().linger.min(LINGER);
-            let (places, key, place) = (self.places.clone(), hold.key().clone(), hold.place().clone());
-            let keeper = Keeper { places, key, place, stream: stream.clone(), linger };
-            tasks::spawn(keeper.keep(origin.status_changes()));
+            let (places, key, place) = (self.entries.clone(), hold.key().clone(), hold.entry().clone());
+            let keeper = LingerTask { entries: places, key, entry: place, stream: stream.clone(), linger };
+            tasks::spawn(keeper.run(origin.status_changes()));
             io::Result::Ok(stream)
         });
         let stream = made.await?.clone();
-        Ok(Held { _hold: hold, stream })
+        Ok(RenditionGuard { _entry: hold, stream })
     }
 
-    fn take_place(&self, origin: &StreamHandle, variant: Variant) -> Result<Hold<Key, Made>, RenditionError> {
-        let key = (origin.name().clone(), variant);
-        let is_it = |made: &Made| Arc::ptr_eq(&made.origin, origin.bus());
+    fn acquire_entry(
+        &self,
+        origin: &StreamHandle,
+        params: ImageParams,
+    ) -> Result<EntryGuard<Key, RenditionEntry>, RenditionError> {
+        let key = (origin.name().clone(), params);
+        let is_it = |made: &RenditionEntry| Arc::ptr_eq(&made.origin, origin.bus());
         let settled = AtomicBool::new(false);
-        let make = || Made { origin: origin.bus().clone(), stream: OnceCell::new(), settled };
-        self.places.hold(key, self.most(), is_it, make).ok_or_else(|| {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            RenditionError::AtCapacity { most: self.most() }
+        let make =
+            || RenditionEntry { origin: origin.bus().clone(), stream: OnceCell::new(), is_counted: settled };
+        self.entries.acquire(key, self.max(), is_it, make).ok_or_else(|| {
+            self.rejected.fetch_add(1, Ordering::Relaxed);
+            RenditionError::AtCapacity { max: self.max() }
         })
     }
 
     /// Returns the renditions of a stream, in the order of their parameters.
-    pub fn of(&self, origin: &StreamHandle) -> Vec<Rendition> {
+    pub fn of_stream(&self, origin: &StreamHandle) -> Vec<Rendition> {
         let mut found = self.running(|made| Arc::ptr_eq(&made.origin, origin.bus()));
-        found.sort_by_key(|rendition| rendition.variant.to_string());
+        found.sort_by_key(|rendition| rendition.params.to_string());
         found
     }
 
@@ -167,7 +172,7 @@ impl Renditions {
     /// including those that have ended.
     pub fn totals_of(&self, origin: &StreamHandle) -> Totals {
         // Whoever ends a rendition has the lock: it is in one of both places.
-        let places = self.places.all();
+        let places = self.entries.lock();
         let stats = origin.bus().stats();
         let mut totals = stats.ended_renditions();
         // A stream that was replaced has another bus, and goes on with its counters.
@@ -184,62 +189,62 @@ impl Renditions {
         self.running(|_| true)
     }
 
-    fn running(&self, wanted: impl Fn(&Made) -> bool) -> Vec<Rendition> {
-        let places = self.places.all();
+    fn running(&self, wanted: impl Fn(&RenditionEntry) -> bool) -> Vec<Rendition> {
+        let places = self.entries.lock();
         let wanted = places.iter().filter(|(_, place)| wanted(&place.value));
-        let running = wanted.filter_map(|((_, variant), place)| {
-            Some(Rendition { variant: *variant, stream: place.value.stream.get()?.clone() })
+        let running = wanted.filter_map(|((_, params), place)| {
+            Some(Rendition { params: *params, stream: place.value.stream.get()?.clone() })
         });
         running.collect()
     }
 
     /// Returns the number of renditions, including those that are about to start.
     pub fn count(&self) -> usize {
-        self.places.all().len()
+        self.entries.lock().len()
     }
 
     /// Returns the largest allowed number of renditions.
-    pub fn most(&self) -> usize {
-        self.most.load(Ordering::Relaxed)
+    pub fn max(&self) -> usize {
+        self.max.load(Ordering::Relaxed)
     }
 
     /// Sets the largest allowed number of renditions; running ones beyond it continue.
-    pub fn set_most(&self, most: usize) {
-        self.most.store(most, Ordering::Relaxed);
+    pub fn set_max(&self, most: usize) {
+        self.max.store(most, Ordering::Relaxed);
     }
 
     /// Returns the number of renditions that were refused so far because of the limit.
-    pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+    pub fn rejected(&self) -> u64 {
+        self.rejected.load(Ordering::Relaxed)
     }
 }
 
 /// Ends a rendition when it is time.
-struct Keeper {
-    places: Places<Key, Made>,
+struct LingerTask {
+    entries: RefCountedMap<Key, RenditionEntry>,
     key: Key,
-    place: Arc<Place<Made>>,
+    entry: Arc<MapEntry<RenditionEntry>>,
     stream: StreamHandle,
     linger: Duration,
 }
 
-impl Keeper {
-    async fn keep(self, mut origin: watch::Receiver<Status>) {
+impl LingerTask {
+    async fn run(self, mut origin: watch::Receiver<Status>) {
         // Its own linger would let go of the pictures and not of the place.
         let _wanted = self.stream.want();
         loop {
             tokio::select! {
                 // An error means that it is gone altogether.
                 _ = origin.wait_for(|status| status.state == State::Stopped) => break,
-                () = self.nobody_for_long() => if self.places.give_up(&self.key, &self.place) { break },
+                () = self.unused_for_linger() => if self.entries.remove_unused(&self.key, &self.entry) { break },
             }
         }
-        self.places.remove(&self.key, &self.place);
+        self.entries.remove(&self.key, &self.entry);
         self.stream.stop().await;
     }
 
-    async fn nobody_for_long(&self) {
-        let mut holders = self.place.holders();
+    async fn unused_for_linger(&self) {
+        let mut holders = self.entry.holders();
         let mut are = async |wanted: fn(usize) -> bool| {
             holders.wait_for(|holders| wanted(*holders)).await.map(drop).expect("the place has the sender")
         };
@@ -273,7 +278,7 @@ mod tests {
         started: AtomicUsize,
     }
 
-    impl Start for Starter {
+    impl StreamStarter for Starter {
         fn start(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
             self.started.fetch_add(1, Ordering::Relaxed);
             let (limits, pool) = (self.config.limits.clone(), self.pool.clone());
@@ -285,7 +290,7 @@ mod tests {
             .boxed()
         }
 
-        fn start_apart(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
+        fn start_unlisted(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
             self.start(config)
         }
     }
@@ -305,8 +310,8 @@ mod tests {
         }
     }
 
-    fn wide(width: u32) -> Variant {
-        Variant::parse(|key| (key == "width").then(|| width.to_string())).unwrap()
+    fn wide(width: u32) -> ImageParams {
+        ImageParams::parse(|key| (key == "width").then(|| width.to_string())).unwrap()
     }
 
     async fn stopped(stream: &StreamHandle) {
@@ -317,18 +322,21 @@ mod tests {
     async fn two_who_come_at_the_same_moment_share_one() {
         let (starter, renditions) = (Starter::new(), Renditions::new(1));
         let door = starter.door().await;
-        let hold = || renditions.hold(&door, wide(320), &starter);
+        let hold = || renditions.acquire(&door, wide(320), &starter);
         let (a, b) = tokio::join!(hold(), hold());
         assert!(Arc::ptr_eq(a.unwrap().stream().bus(), b.unwrap().stream().bus()));
         assert_eq!(starter.started.load(Ordering::Relaxed), 1);
-        assert!(Arc::ptr_eq(hold().await.unwrap().stream().bus(), renditions.of(&door)[0].stream.bus()));
+        assert!(Arc::ptr_eq(
+            hold().await.unwrap().stream().bus(),
+            renditions.of_stream(&door)[0].stream.bus()
+        ));
     }
 
     #[actix::test]
     async fn who_gives_up_while_it_is_made_leaves_it_to_the_next_or_leaves_nothing() {
         let (starter, renditions) = (Starter::new(), Renditions::new(1));
         let door = starter.door().await;
-        let hold = || Box::pin(renditions.hold(&door, wide(320), &starter));
+        let hold = || Box::pin(renditions.acquire(&door, wide(320), &starter));
         let (mut first, mut second) = (hold(), hold());
         assert!((&mut first).now_or_never().is_none());
         assert!((&mut second).now_or_never().is_none());
@@ -336,7 +344,7 @@ mod tests {
         second.await.unwrap();
         assert_eq!(starter.started.load(Ordering::Relaxed), 2, "the first one's was never seen");
         let other = Renditions::new(1);
-        let mut only = Box::pin(other.hold(&door, wide(320), &starter));
+        let mut only = Box::pin(other.acquire(&door, wide(320), &starter));
         assert!((&mut only).now_or_never().is_none());
         assert_eq!(other.count(), 1);
         drop(only);
@@ -347,11 +355,11 @@ mod tests {
     async fn one_more_than_allowed_is_refused_and_counted() {
         let (starter, renditions) = (Starter::new(), Renditions::new(1));
         let door = starter.door().await;
-        let _first = renditions.hold(&door, wide(320), &starter).await.unwrap();
-        let refused = renditions.hold(&door, wide(640), &starter).await;
-        assert!(matches!(refused, Err(RenditionError::AtCapacity { most: 1 })));
-        assert_eq!(renditions.refused(), 1);
-        renditions.hold(&door, wide(320), &starter).await.expect("it is there already");
+        let _first = renditions.acquire(&door, wide(320), &starter).await.unwrap();
+        let refused = renditions.acquire(&door, wide(640), &starter).await;
+        assert!(matches!(refused, Err(RenditionError::AtCapacity { max: 1 })));
+        assert_eq!(renditions.rejected(), 1);
+        renditions.acquire(&door, wide(320), &starter).await.expect("it is there already");
     }
 
     #[actix::test]
@@ -359,12 +367,12 @@ mod tests {
         let (starter, renditions) = (Starter::new(), Renditions::new(1));
         let door = starter.door().await;
         tokio::time::pause();
-        let held = renditions.hold(&door, wide(320), &starter).await.unwrap();
+        let held = renditions.acquire(&door, wide(320), &starter).await.unwrap();
         let stream = held.stream().clone();
         tokio::time::sleep(LINGER * 10).await;
         drop(held);
         tokio::time::sleep(LINGER / 2).await;
-        let held = renditions.hold(&door, wide(320), &starter).await.unwrap();
+        let held = renditions.acquire(&door, wide(320), &starter).await.unwrap();
         assert!(Arc::ptr_eq(held.stream().bus(), stream.bus()), "it lingers");
         tokio::time::sleep(LINGER).await;
         assert_eq!(renditions.count(), 1);
@@ -378,7 +386,7 @@ mod tests {
     async fn what_it_has_sent_stays_counted_when_it_ends() {
         let (starter, renditions) = (Starter::new(), Renditions::new(2));
         let door = starter.door().await;
-        let held = renditions.hold(&door, wide(320), &starter).await.unwrap();
+        let held = renditions.acquire(&door, wide(320), &starter).await.unwrap();
         held.stream().bus().stats().count_frame_out(100, 2);
         let sent = || {
             let totals = renditions.totals_of(&door);
@@ -390,7 +398,7 @@ mod tests {
         tokio::time::pause();
         stopped(&stream).await;
         assert_eq!((renditions.count(), sent()), (0, (1, 100, 2)));
-        let again = renditions.hold(&door, wide(320), &starter).await.unwrap();
+        let again = renditions.acquire(&door, wide(320), &starter).await.unwrap();
         again.stream().bus().stats().count_frame_out(50, 0);
         assert_eq!(sent(), (2, 150, 2), "with those of the next");
     }
@@ -399,13 +407,13 @@ mod tests {
     async fn it_ends_with_its_stream_and_that_of_the_next_stream_of_the_name_is_another() {
         let (starter, renditions) = (Starter::new(), Renditions::new(1));
         let door = starter.door().await;
-        let held = renditions.hold(&door, wide(320), &starter).await.unwrap();
+        let held = renditions.acquire(&door, wide(320), &starter).await.unwrap();
         let next = starter.door().await;
-        let of_next = renditions.hold(&next, wide(320), &starter).await.unwrap();
+        let of_next = renditions.acquire(&next, wide(320), &starter).await.unwrap();
         assert!(!Arc::ptr_eq(held.stream().bus(), of_next.stream().bus()));
         door.stop().await;
         stopped(held.stream()).await;
-        assert_eq!((renditions.of(&door).len(), renditions.of(&next).len()), (0, 1));
+        assert_eq!((renditions.of_stream(&door).len(), renditions.of_stream(&next).len()), (0, 1));
         next.stop().await;
         stopped(of_next.stream()).await;
         assert_eq!(renditions.count(), 0);

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-use super::image_params::Variant;
+use super::image_params::ImageParams;
 use crate::{
     bus::{Bus, PublishedFrame},
     imaging::{PictureMemory, cpu_pool::memory::Cached},
@@ -16,22 +16,22 @@ use crate::{
 };
 
 /// Maximum number of pictures: a page of tiles, each in one size or two. The oldest goes first.
-const MAX_KEPT: usize = 32;
+const MAX_CACHED: usize = 32;
 
 /// Largest picture that is kept: all together are 32 MiB at most, and no more than caches may have.
-const MAX_KEPT_BYTES: usize = 1024 * 1024;
+const MAX_CACHED_BYTES: usize = 1024 * 1024;
 
 /// The newest pictures that were made.
 #[derive(Debug)]
-pub struct Pictures {
-    made: Mutex<VecDeque<Made>>,
+pub struct SnapshotCache {
+    entries: Mutex<VecDeque<CachedSnapshot>>,
     memory: Arc<PictureMemory>,
 }
 
 #[derive(Debug)]
-struct Made {
-    of: Weak<Bus>,
-    variant: Variant,
+struct CachedSnapshot {
+    bus: Weak<Bus>,
+    params: ImageParams,
     seq: u64,
     /// The picture, which is shared by the requests that are making it, then by `kept`.
     picture: Weak<OnceCell<Frame>>,
@@ -39,10 +39,10 @@ struct Made {
     kept: Option<Cached<Arc<OnceCell<Frame>>>>,
 }
 
-impl Pictures {
+impl SnapshotCache {
     /// Returns a cache that keeps pictures while `memory` has space for them.
     pub fn new(memory: Arc<PictureMemory>) -> Self {
-        Self { made: Mutex::default(), memory }
+        Self { entries: Mutex::default(), memory }
     }
 
     /// Returns the picture `of` a bus with these parameters. `make` makes it, unless another has, or is about
@@ -54,49 +54,50 @@ impl Pictures {
         &self,
         bus: &Arc<Bus>,
         of: &PublishedFrame,
-        variant: Variant,
+        params: ImageParams,
         make: impl AsyncFnOnce() -> Result<Frame, E>,
     ) -> Result<Frame, E> {
-        let picture = self.place(bus, of.seq, variant);
+        let picture = self.entry(bus, of.seq, params);
         let made = picture.get_or_try_init(|| make()).await?.clone();
-        self.keep(&picture, made.jpeg().len());
+        self.cache(&picture, made.jpeg().len());
         Ok(made)
     }
 
     /// Keeps a picture that was made, unless it is too large or there is no memory for it.
-    fn keep(&self, picture: &Arc<OnceCell<Frame>>, len: usize) {
-        let mut all = self.made();
+    fn cache(&self, picture: &Arc<OnceCell<Frame>>, len: usize) {
+        let mut all = self.lock();
         let Some(at) = all.iter().position(|made| made.picture.as_ptr() == Arc::as_ptr(picture)) else {
             return;
         };
         if all[at].kept.is_none() {
-            all[at].kept = if len > MAX_KEPT_BYTES { None } else { self.memory.cache(len, picture.clone()) };
+            all[at].kept =
+                if len > MAX_CACHED_BYTES { None } else { self.memory.cache(len, picture.clone()) };
         }
         if all[at].kept.is_none() {
             all.remove(at);
         }
     }
 
-    fn place(&self, bus: &Arc<Bus>, seq: u64, variant: Variant) -> Arc<OnceCell<Frame>> {
+    fn entry(&self, bus: &Arc<Bus>, seq: u64, params: ImageParams) -> Arc<OnceCell<Frame>> {
         let of = Arc::downgrade(bus);
-        let mut all = self.made();
-        let same = |made: &Made| made.variant == variant && Weak::ptr_eq(&made.of, &of);
+        let mut all = self.lock();
+        let same = |made: &CachedSnapshot| made.params == params && Weak::ptr_eq(&made.bus, &of);
         let there = all.iter().find(|made| made.seq == seq && same(made));
         if let Some(picture) = there.and_then(|made| made.picture.upgrade()) {
             return picture;
         }
         // Nobody asks for the past, unless it was about to have it.
         all.retain(|made| made.seq > seq || !same(made));
-        if all.len() >= MAX_KEPT {
+        if all.len() >= MAX_CACHED {
             all.pop_front();
         }
         let picture = Arc::new(OnceCell::new());
-        all.push_back(Made { of, variant, seq, picture: Arc::downgrade(&picture), kept: None });
+        all.push_back(CachedSnapshot { bus: of, params, seq, picture: Arc::downgrade(&picture), kept: None });
         picture
     }
 
-    fn made(&self) -> MutexGuard<'_, VecDeque<Made>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, VecDeque<CachedSnapshot>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,12 +108,12 @@ mod tests {
     use super::*;
     use crate::{bus::tests::tiny_frame, config::Limits, limits::Budgets};
 
-    fn wide(width: usize) -> Variant {
-        Variant::parse(|key| (key == "width").then(|| width.to_string())).unwrap()
+    fn wide(width: usize) -> ImageParams {
+        ImageParams::parse(|key| (key == "width").then(|| width.to_string())).unwrap()
     }
 
-    fn pictures() -> Pictures {
-        Pictures::new(Arc::default())
+    fn pictures() -> SnapshotCache {
+        SnapshotCache::new(Arc::default())
     }
 
     fn bus() -> Arc<Bus> {
@@ -149,16 +150,16 @@ mod tests {
         let newest = bus.newest().unwrap();
         let failed = pictures.get(&bus, &newest, wide(16), async || Err("busy")).await;
         assert_eq!(failed.unwrap_err(), "busy");
-        for n in 1..=2 * MAX_KEPT {
+        for n in 1..=2 * MAX_CACHED {
             pictures.get(&bus, &newest, wide(16 * n), async || Ok::<_, ()>(tiny_frame())).await.unwrap();
         }
-        assert_eq!(pictures.made().len(), MAX_KEPT);
+        assert_eq!(pictures.lock().len(), MAX_CACHED);
         for _ in 0..3 {
             bus.publish(tiny_frame());
             let newest = bus.newest().unwrap();
             pictures.get(&bus, &newest, wide(16), async || Ok::<_, ()>(tiny_frame())).await.unwrap();
         }
-        let of_one_size = pictures.made().iter().filter(|made| made.variant == wide(16)).count();
+        let of_one_size = pictures.lock().iter().filter(|made| made.params == wide(16)).count();
         assert_eq!(of_one_size, 1, "the past is not kept");
     }
 
@@ -166,7 +167,7 @@ mod tests {
     async fn a_kept_picture_is_evicted_for_what_has_to_be_kept_and_made_again() {
         let limits = Limits { max_decode_bytes: Some(16 << 20), ..Limits::default() };
         let memory = Arc::new(PictureMemory::new(&Budgets::new(&limits, None)));
-        let (pictures, bus, made) = (Pictures::new(memory.clone()), bus(), Cell::new(0));
+        let (pictures, bus, made) = (SnapshotCache::new(memory.clone()), bus(), Cell::new(0));
         let newest = bus.newest().unwrap();
         let ask = async || {
             let make = async || {

@@ -22,7 +22,7 @@ use crate::{
     bus::{Bus, Current},
     media::{frame::Frame, multipart::writer::Framing},
     mocks::tasks::look_at_the_second_first,
-    registry::Held,
+    registry::RenditionGuard,
     stream::{StreamHandle, ViewerGuard, run},
     viewer::Viewer,
 };
@@ -75,7 +75,7 @@ impl Feed for ViewerFeed {
         self.1 || current.closed || self.0.has_next(current)
     }
 
-    fn move_to(&mut self, _: Option<Held>) -> Option<Held> {
+    fn move_to(&mut self, _: Option<RenditionGuard>) -> Option<RenditionGuard> {
         self.0.look_at(None);
         None
     }

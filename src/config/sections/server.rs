@@ -52,7 +52,8 @@ pub struct ServerConfig {
     /// every client of a Unix socket.
     #[serde(default, with = "OneOrMany::<OrNone<Proxy>, Proxies>")]
     pub trusted_proxies: Proxies,
-    /// `Access-Control-Allow-Origin` on streams, snapshots, replays and clips. Never sent on other routes.
+    /// `Access-RelayControl-Allow-Origin` on streams, snapshots, replays and clips. Never sent on other
+    /// routes.
     #[serde(default = "every_site", with = "Text::<Cors>")]
     pub cors: Option<String>,
     /// With `cors: none`: sends `Cross-Origin-Resource-Acl: same-site`, so that browsers do not show

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::{
     media::stream_name::{NameError, StreamName},
-    registry::{Applied, Edit, Edited, EventKind},
+    registry::{AppliedChanges, EditResult, EventKind, StreamEdit},
     web::{
         middleware::{
             problem::Problem,
@@ -64,7 +64,7 @@ pub(in crate::web) async fn create(
         let Some(Value::String(name)) = name else {
             return Err(unprocessable("name", "is missing: say what the stream is called, such as \"door\""));
         };
-        edit(&state, &name, Edit::Create(settings)).await
+        edit(&state, &name, StreamEdit::Create(settings)).await
     })
     .await
 }
@@ -76,8 +76,10 @@ pub(in crate::web) async fn create_named(
     name: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    with_body(&request, &state, payload, async |settings| edit(&state, &name, Edit::Create(settings)).await)
-        .await
+    with_body(&request, &state, payload, async |settings| {
+        edit(&state, &name, StreamEdit::Create(settings)).await
+    })
+    .await
 }
 
 /// `PUT /api/streams/{name}`.
@@ -87,8 +89,10 @@ pub(in crate::web) async fn replace(
     name: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    with_body(&request, &state, payload, async |settings| edit(&state, &name, Edit::Replace(settings)).await)
-        .await
+    with_body(&request, &state, payload, async |settings| {
+        edit(&state, &name, StreamEdit::Replace(settings)).await
+    })
+    .await
 }
 
 /// `PATCH /api/streams/{name}` (RFC 7396).
@@ -98,19 +102,20 @@ pub(in crate::web) async fn merge(
     name: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    with_body(&request, &state, payload, async |patch| edit(&state, &name, Edit::Merge(patch)).await).await
+    with_body(&request, &state, payload, async |patch| edit(&state, &name, StreamEdit::Merge(patch)).await)
+        .await
 }
 
 /// `DELETE /api/streams/{name}`.
 pub(in crate::web) async fn remove(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
-    edit(&state, &name, Edit::Remove).await?;
+    edit(&state, &name, StreamEdit::Remove).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `GET /api/streams/{name}/config`: a stream's settings as they were written, without credentials.
 pub(in crate::web) async fn config(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
     let known = match name.parse::<StreamName>() {
-        Ok(name) => state.streams.control.settings(name).await,
+        Ok(name) => state.streams.control.stream_settings(name).await,
         Err(_) => None,
     };
     let found = known.ok_or_else(|| {
@@ -146,10 +151,10 @@ pub(in crate::web) async fn reload(state: State) -> Result<HttpResponse, Problem
     Ok(never_stored(StatusCode::OK, &report(&applied)))
 }
 
-async fn edit(state: &State, name: &str, edit: Edit) -> Result<HttpResponse, Problem> {
+async fn edit(state: &State, name: &str, edit: StreamEdit) -> Result<HttpResponse, Problem> {
     let name: StreamName =
         name.parse().map_err(|error: NameError| unprocessable("name", error.to_string()))?;
-    let Edited { created, applied } = state.streams.control.edit(name.clone(), edit).await?;
+    let EditResult { created, applied } = state.streams.control.edit(name.clone(), edit).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let mut answer = never_stored(status, &report(&applied));
     if created
@@ -161,7 +166,7 @@ async fn edit(state: &State, name: &str, edit: Edit) -> Result<HttpResponse, Pro
     Ok(answer)
 }
 
-fn report(applied: &Applied) -> Report<'_> {
+fn report(applied: &AppliedChanges) -> Report<'_> {
     fn names(names: &[StreamName]) -> Vec<&str> {
         names.iter().map(StreamName::as_str).collect()
     }

@@ -11,7 +11,7 @@ use actix_web::{
 use crate::{
     config::Placeholder,
     media::frame::Frame,
-    registry::Variant,
+    registry::ImageParams,
     source::{offline_image, offline_image::StandIn},
     stream::{StreamHandle, state},
     web::{
@@ -33,12 +33,12 @@ pub(in crate::web) async fn latest(
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let stream = state.streams.find(&name)?;
-    let variant = Variant::parse(|key| match key {
+    let params = ImageParams::parse(|key| match key {
         "height" => query(&request, "height").or_else(|| query(&request, "h")),
         "quality" => query(&request, "quality"),
         _ => None,
     })?;
-    let found = snapshot::answer_as(&request, &state, &stream, variant).await;
+    let found = snapshot::answer_as(&request, &state, &stream, params).await;
     if !is_away(&stream) {
         return found;
     }
@@ -46,7 +46,7 @@ pub(in crate::web) async fn latest(
         Ok(answer) => answer,
         Err(_) => {
             let card = card(&state, &stream).await?;
-            let card = renditions::one_picture(&state, &stream, variant, &card).await?;
+            let card = renditions::one_picture(&state, &stream, params, &card).await?;
             let mut head = HttpResponse::Ok();
             never_cached(&mut head);
             allow_origin(&mut head, &state.runtime.settings.now());

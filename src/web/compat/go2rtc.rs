@@ -20,7 +20,7 @@ use crate::{
     bus::PublishedFrame,
     config::Role,
     media::frame::FrameKind,
-    registry::Variant,
+    registry::ImageParams,
     stream::StreamHandle,
     web::{
         middleware::{access::authenticate_fully, problem::Problem},
@@ -46,15 +46,15 @@ pub(in crate::web) async fn feed(request: HttpRequest, state: State, payload: we
 /// `GET /api/frame.jpeg?src=NAME`, with `w`, `h`, `rotate` and `cache`.
 pub(in crate::web) async fn frame(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let stream = asked(&request, &state, "src")?;
-    let variant = Variant::parse(|key| match key {
+    let params = ImageParams::parse(|key| match key {
         "width" => query(&request, "w").or_else(|| query(&request, "width")),
         "height" => query(&request, "h").or_else(|| query(&request, "height")),
         "rotate" => query(&request, "rotate").map(|turn| if turn == "-90" { "270".to_owned() } else { turn }),
         _ => None,
     })?;
     match cache(&request)?.and_then(|within| kept(&stream, within)) {
-        Some(picture) => snapshot::show(&request, &state, &stream, variant, &picture).await,
-        None => snapshot::answer_as(&request, &state, &stream, variant).await,
+        Some(picture) => snapshot::show(&request, &state, &stream, params, &picture).await,
+        None => snapshot::answer_as(&request, &state, &stream, params).await,
     }
 }
 

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::{
     media::frame::FrameKind,
-    registry::Variant,
+    registry::ImageParams,
     stream::StreamHandle,
     web::{
         middleware::problem::Problem,
@@ -45,9 +45,9 @@ pub(in crate::web) async fn current(
     snapshot::answer(&request, &state, &state.streams.find_by_number(&number)?).await
 }
 
-fn half_of(stream: &StreamHandle) -> Variant {
+fn half_of(stream: &StreamHandle) -> ImageParams {
     let newest = stream.bus().newest().filter(|newest| newest.frame.kind() == FrameKind::Picture);
     let half = newest.map_or(USUAL_HALF, |newest| (newest.frame.width() / 2).max(1));
     let text = half.to_string();
-    Variant::parse(|key| (key == "width").then(|| text.clone())).unwrap_or_default()
+    ImageParams::parse(|key| (key == "width").then(|| text.clone())).unwrap_or_default()
 }

@@ -253,7 +253,7 @@ impl Connection {
         let push = Push {
             kind: "report",
             time: unix_seconds(SystemTime::now()),
-            last_event: self.state.streams.events.last_visible(may_see(&self.principal)),
+            last_event: self.state.streams.events.last_visible_id(may_see(&self.principal)),
             latency_s: subscriptions.iter().filter_map(latency).collect(),
             report: status::Report::of(&self.state, &self.principal),
         };

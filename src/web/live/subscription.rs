@@ -23,7 +23,7 @@ use crate::{
     bus::{Current, PublishedFrame},
     media::frame::FrameKind,
     observability::tasks,
-    registry::{Held, Variant},
+    registry::{ImageParams, RenditionGuard},
     stream::StreamHandle,
     web::state::WebState,
 };
@@ -96,7 +96,7 @@ async fn run(state: Arc<WebState>, line: Rc<Line>, own: Rc<Own>, wish: Subscribe
     let id = wish.id;
     let small = smaller(&state, &wish, &stream).await;
     // Whatever is shown is what runs; a rendition wants the stream that it shows.
-    let shown = small.as_ref().map_or(&stream, Held::stream);
+    let shown = small.as_ref().map_or(&stream, RenditionGuard::stream);
     if show(&line, &own, &wish, shown, &stream).await.is_ok() {
         // An error means that the page has gone as well.
         let _ = line.text(Told::Ended { id }.text()).await;
@@ -105,7 +105,7 @@ async fn run(state: Arc<WebState>, line: Rc<Line>, own: Rc<Own>, wish: Subscribe
 
 /// The rendition that all pages share which show the stream in about this size; none if it is small enough,
 /// or if there is no room for one more: then its own pictures are sent.
-async fn smaller(state: &WebState, wish: &Subscribe, stream: &StreamHandle) -> Option<Held> {
+async fn smaller(state: &WebState, wish: &Subscribe, stream: &StreamHandle) -> Option<RenditionGuard> {
     let newest = stream.bus().newest().filter(|newest| newest.frame.kind() == FrameKind::Picture);
     let known = newest.map(|newest| (newest.frame.width(), newest.frame.height()));
     let (width, height) = size::shared((wish.width, wish.height), known)?;
@@ -114,9 +114,9 @@ async fn smaller(state: &WebState, wish: &Subscribe, stream: &StreamHandle) -> O
         "height" => Some(height.to_string()),
         _ => None,
     };
-    let variant = Variant::parse(side).expect("the shared sizes are in the range that it takes");
+    let params = ImageParams::parse(side).expect("the shared sizes are in the range that it takes");
     // Who is refused is counted there.
-    state.streams.renditions.hold(stream, variant, &*state.streams.starter).await.ok()
+    state.streams.renditions.acquire(stream, params, &*state.streams.starter).await.ok()
 }
 
 /// Sends what `shown` shows, and counts it as a picture of `stream`, until it has ended.

@@ -13,7 +13,7 @@ use crate::{
     bus::ReplayError,
     config::Mistake,
     imaging::{convert::PictureError, cpu_pool::PoolError, transform::pipeline::ReworkError},
-    registry::{NotApplied, RenditionError, VariantError},
+    registry::{ImageParamsError, ReloadError, RenditionError},
     stream::AtCapacity,
     viewer::SnapshotError,
 };
@@ -168,21 +168,22 @@ impl ResponseError for Problem {
     }
 }
 
-impl From<NotApplied> for Problem {
-    fn from(error: NotApplied) -> Self {
+impl From<ReloadError> for Problem {
+    fn from(error: ReloadError) -> Self {
         let status = match &error {
-            NotApplied::NoFile | NotApplied::InFile(_) | NotApplied::Exists(_) | NotApplied::TooMany => {
-                StatusCode::CONFLICT
-            }
-            NotApplied::NoSuchStream(_) => StatusCode::NOT_FOUND,
-            NotApplied::Mistakes(_)
-            | NotApplied::Stars { .. }
-            | NotApplied::Elsewhere { .. }
-            | NotApplied::StartsProgram { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            NotApplied::NotKept { .. } => StatusCode::INSUFFICIENT_STORAGE,
-            NotApplied::System(_) => return Self::unavailable(error.to_string()),
+            ReloadError::NoFile
+            | ReloadError::DefinedInFile(_)
+            | ReloadError::Exists(_)
+            | ReloadError::TooMany => StatusCode::CONFLICT,
+            ReloadError::NoSuchStream(_) => StatusCode::NOT_FOUND,
+            ReloadError::Mistakes(_)
+            | ReloadError::RedactedValue { .. }
+            | ReloadError::CredentialForOtherHost { .. }
+            | ReloadError::StartsProgram { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            ReloadError::NotSaved { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            ReloadError::System(_) => return Self::unavailable(error.to_string()),
         };
-        let NotApplied::Mistakes(wrong) = error else { return Self::new(status, error.to_string()) };
+        let ReloadError::Mistakes(wrong) = error else { return Self::new(status, error.to_string()) };
         let mistakes = wrong.mistakes().to_vec();
         let detail = match &mistakes[..] {
             [one] => format!("{}: {}", one.path, one.message),
@@ -221,8 +222,8 @@ impl From<PoolError> for Problem {
     }
 }
 
-impl From<VariantError> for Problem {
-    fn from(error: VariantError) -> Self {
+impl From<ImageParamsError> for Problem {
+    fn from(error: ImageParamsError) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error.to_string())
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 pub struct Settings {
     /// The section `limits`.
     pub limits: Limits,
-    /// `Access-Control-Allow-Origin` on streams and snapshots.
+    /// `Access-RelayControl-Allow-Origin` on streams and snapshots.
     pub cors: Option<String>,
     /// True to send `Cross-Origin-Resource-Acl: same-site` where there is no `cors`.
     pub same_site_only: bool,

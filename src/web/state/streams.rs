@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use crate::{
     auth::Principal,
     config::Role,
-    registry::{Control, Events, Pictures, Registry, Renditions, Start},
+    registry::{Events, Registry, RelayControl, Renditions, SnapshotCache, StreamStarter},
     stream::{StreamHandle, ViewerLimit},
     web::{middleware::problem::Problem, streams::viewer_list::Viewers},
     webhooks::Webhooks,
@@ -19,9 +19,9 @@ pub struct Streams {
     /// The configured streams.
     pub registry: Arc<Registry>,
     /// Starts further streams.
-    pub starter: Arc<dyn Start>,
+    pub starter: Arc<dyn StreamStarter>,
     /// Applies changes to the configuration.
-    pub control: Arc<dyn Control>,
+    pub control: Arc<dyn RelayControl>,
     /// The log of recent events.
     pub events: Arc<Events>,
     /// The receivers of events.
@@ -29,7 +29,7 @@ pub struct Streams {
     /// Renditions that viewers requested in the URL.
     pub renditions: Arc<Renditions>,
     /// The cache of renditions of single frames.
-    pub pictures: Pictures,
+    pub snapshots: SnapshotCache,
     /// The limit on viewers of all streams together.
     pub viewer_limit: Arc<ViewerLimit>,
     /// The connected viewers.

@@ -21,7 +21,7 @@ use tracing::debug;
 use crate::{
     bus::AbrLevelGuard,
     media::frame::FrameKind,
-    registry::{Held, RenditionError, Variant},
+    registry::{ImageParams, RenditionError, RenditionGuard},
     stream::StreamHandle,
     viewer::{Ladder, Tally},
     web::{server::transport::FeedGuard, state::State},
@@ -38,7 +38,7 @@ pub(in crate::web) struct Adapting {
     state: State,
     stream: StreamHandle,
     /// The options it asked for.
-    base: Variant,
+    base: ImageParams,
     /// The stream whose frames it gets now.
     shown: StreamHandle,
     taken: Taken,
@@ -50,14 +50,14 @@ pub(in crate::web) struct Adapting {
     size: Option<(u16, u16)>,
 }
 
-type Going = LocalBoxFuture<'static, (usize, Result<Option<Held>, RenditionError>)>;
+type Going = LocalBoxFuture<'static, (usize, Result<Option<RenditionGuard>, RenditionError>)>;
 
 impl Adapting {
     /// A viewer of `stream` who asked for `base` and looks at `shown`, which is that.
     pub(in crate::web) fn new(
         state: State,
         stream: StreamHandle,
-        base: Variant,
+        base: ImageParams,
         shown: StreamHandle,
         taken: Taken,
     ) -> Self {
@@ -92,25 +92,30 @@ impl Adapting {
         let tally = Tally { offered: bus.stats().frames_in(), taken: self.taken.load(Ordering::Relaxed) };
         let Some(step) = self.ladder.look(Instant::now(), tally) else { return };
         let Some(size) = self.size else { return };
-        let variant = self.base.smaller(step, size);
+        let params = self.base.at_step(step, size);
         let (state, stream) = (self.state.clone(), self.stream.clone());
         self.going = Some(
             async move {
-                if variant.is_nothing() {
+                if params.is_default() {
                     return (step, Ok(None));
                 }
-                let held = state.streams.renditions.hold(&stream, variant, &*state.streams.starter).await;
+                let held = state.streams.renditions.acquire(&stream, params, &*state.streams.starter).await;
                 (step, held.map(Some))
             }
             .boxed_local(),
         );
     }
 
-    fn arrive(&mut self, step: usize, held: Result<Option<Held>, RenditionError>, feed: &FeedGuard) {
+    fn arrive(
+        &mut self,
+        step: usize,
+        held: Result<Option<RenditionGuard>, RenditionError>,
+        feed: &FeedGuard,
+    ) {
         let now = Instant::now();
         match held {
             Ok(held) => {
-                self.shown = held.as_ref().map_or(&self.stream, Held::stream).clone();
+                self.shown = held.as_ref().map_or(&self.stream, RenditionGuard::stream).clone();
                 feed.move_to(self.shown.bus(), held);
                 self.ladder.moved(now, step);
                 self.counted.move_to(step);

@@ -6,7 +6,7 @@ use crate::{
     bus::PublishedFrame,
     imaging::transform::pipeline::Pipeline,
     media::frame::Frame,
-    registry::{Held, Variant},
+    registry::{ImageParams, RenditionGuard},
     stream::{StreamHandle, ViewerGuard},
     web::{
         middleware::{problem::Problem, rejections::Full},
@@ -19,8 +19,8 @@ use crate::{
 ///
 /// # Errors
 /// 400 for a value that makes no sense.
-pub(in crate::web) fn asked(request: &HttpRequest) -> Result<Variant, Problem> {
-    Ok(Variant::parse(|key| query(request, key))?)
+pub(in crate::web) fn asked(request: &HttpRequest) -> Result<ImageParams, Problem> {
+    Ok(ImageParams::parse(|key| query(request, key))?)
 }
 
 /// Joins `stream` as a viewer, of the rendition that is asked for.
@@ -30,15 +30,15 @@ pub(in crate::web) fn asked(request: &HttpRequest) -> Result<Variant, Problem> {
 pub(in crate::web) async fn join(
     state: &WebState,
     stream: &StreamHandle,
-    variant: Variant,
-) -> Result<(ViewerGuard, Option<Held>), Problem> {
+    params: ImageParams,
+) -> Result<(ViewerGuard, Option<RenditionGuard>), Problem> {
     let most = state.runtime.settings.now().limits.max_viewers_per_stream;
     let mut guard =
         stream.join(&state.streams.viewer_limit, most).map_err(|full| state.access.no_room(full))?;
-    if variant.is_nothing() {
+    if params.is_default() {
         return Ok((guard, None));
     }
-    let held = state.streams.renditions.hold(stream, variant, &*state.streams.starter).await;
+    let held = state.streams.renditions.acquire(stream, params, &*state.streams.starter).await;
     let held = held.inspect_err(|_| state.access.refusals.full(Full::Renditions))?;
     guard.look_at(Some(held.stream()));
     Ok((guard, Some(held)))
@@ -51,10 +51,10 @@ pub(in crate::web) async fn join(
 pub(in crate::web) async fn one_picture(
     state: &WebState,
     stream: &StreamHandle,
-    variant: Variant,
+    params: ImageParams,
     picture: &Frame,
 ) -> Result<Frame, Problem> {
-    let rework = variant.rework();
+    let rework = params.transform();
     if rework.is_nothing() {
         return Ok(picture.clone());
     }
@@ -73,12 +73,12 @@ pub(in crate::web) async fn one_picture(
 pub(in crate::web) async fn one_picture_for_all(
     state: &WebState,
     stream: &StreamHandle,
-    variant: Variant,
+    params: ImageParams,
     picture: &PublishedFrame,
 ) -> Result<Frame, Problem> {
-    if variant.is_nothing() {
+    if params.is_default() {
         return Ok(picture.frame.clone());
     }
-    let make = async || one_picture(state, stream, variant, &picture.frame).await;
-    state.streams.pictures.get(stream.bus(), picture, variant, make).await
+    let make = async || one_picture(state, stream, params, &picture.frame).await;
+    state.streams.snapshots.get(stream.bus(), picture, params, make).await
 }

@@ -10,7 +10,7 @@ use super::renditions;
 use crate::{
     bus::PublishedFrame,
     media::{frame::Frame, multipart::writer::timestamp},
-    registry::Variant,
+    registry::ImageParams,
     stream::StreamHandle,
     viewer::{newest_picture, next_after},
     web::{
@@ -52,9 +52,9 @@ pub(in crate::web) async fn answer_as(
     request: &HttpRequest,
     state: &WebState,
     stream: &StreamHandle,
-    variant: Variant,
+    params: ImageParams,
 ) -> Result<HttpResponse, Problem> {
-    let variant = variant.of_one_picture();
+    let params = params.without_rate();
     let _busy = Outbox::of(request).busy(Busy::Answering);
     let picture = match query(request, "wait").as_deref() {
         Some("next") => next_after(stream, stream.bus().newest().map_or(0, |newest| newest.seq)).await?,
@@ -63,7 +63,7 @@ pub(in crate::web) async fn answer_as(
         }
         None => newest_picture(stream).await?,
     };
-    show(request, state, stream, variant, &picture).await
+    show(request, state, stream, params, &picture).await
 }
 
 /// Serves this frame.
@@ -74,19 +74,19 @@ pub(in crate::web) async fn show(
     request: &HttpRequest,
     state: &WebState,
     stream: &StreamHandle,
-    variant: Variant,
+    params: ImageParams,
     picture: &PublishedFrame,
 ) -> Result<HttpResponse, Problem> {
     // The number alone would repeat after a restart.
     let mut etag = format!("\"{}-{}", timestamp(state.runtime.started), picture.seq);
-    if !variant.is_nothing() {
-        etag = format!("{etag}-{variant}");
+    if !params.is_default() {
+        etag = format!("{etag}-{params}");
     }
     etag.push('"');
     if knows(request, &etag) {
         return Ok(head_of(HttpResponse::NotModified(), state, stream, &etag, &picture.frame).finish());
     }
-    let frame = renditions::one_picture_for_all(state, stream, variant, picture).await?;
+    let frame = renditions::one_picture_for_all(state, stream, params, picture).await?;
     let mut head = head_of(HttpResponse::Ok(), state, stream, &etag, &frame);
     head.insert_header(("X-UStreamer-Width", frame.width().to_string()));
     head.insert_header(("X-UStreamer-Height", frame.height().to_string()));

@@ -14,7 +14,7 @@ use crate::{
             writer::{Framing, PreparedPart},
         },
     },
-    registry::Held,
+    registry::RenditionGuard,
     viewer::Viewer,
     web::server::transport::{Feed, Filled, Pieces},
 };
@@ -33,7 +33,7 @@ enum Stage {
 #[derive(Debug)]
 pub(super) struct ViewerFeed {
     viewer: Viewer,
-    held: Option<Held>,
+    held: Option<RenditionGuard>,
     /// Counts for those who look at its link.
     taken: Option<Taken>,
     wishes: Wishes,
@@ -49,7 +49,7 @@ impl ViewerFeed {
     /// adaptive quality.
     pub(super) fn new(
         viewer: Viewer,
-        held: Option<Held>,
+        held: Option<RenditionGuard>,
         taken: Option<Taken>,
         wishes: Wishes,
         framing: Framing,
@@ -140,8 +140,8 @@ impl Feed for ViewerFeed {
         self.over = true;
     }
 
-    fn move_to(&mut self, rendition: Option<Held>) -> Option<Held> {
-        self.viewer.look_at(rendition.as_ref().map(Held::stream));
+    fn move_to(&mut self, rendition: Option<RenditionGuard>) -> Option<RenditionGuard> {
+        self.viewer.look_at(rendition.as_ref().map(RenditionGuard::stream));
         std::mem::replace(&mut self.held, rendition)
     }
 }

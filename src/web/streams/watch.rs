@@ -27,7 +27,7 @@ use crate::{
     config::Role,
     limits::BudgetError,
     media::multipart::writer::{self, Framing},
-    registry::Variant,
+    registry::ImageParams,
     stream::StreamHandle,
     viewer::Viewer,
     web::{
@@ -77,7 +77,7 @@ pub(in crate::web) async fn answer_as(
     request: &HttpRequest,
     state: &State,
     stream: &StreamHandle,
-    variant: Variant,
+    params: ImageParams,
     wishes: Wishes,
 ) -> Result<HttpResponse, Problem> {
     let chunked = request.version() == Version::HTTP_11 && !wishes.unchunked && stream.config().chunked;
@@ -91,14 +91,14 @@ pub(in crate::web) async fn answer_as(
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let mut grant = access::grant(state, request, Role::View, stream)?;
     let permit = access::viewer_permit(state, request)?;
-    let (guard, held) = renditions::join(state, stream, variant).await?;
+    let (guard, held) = renditions::join(state, stream, params).await?;
     let shown = guard.stream().clone();
     // The streams of an HTTP/2 connection share its link.
     let adapts = wishes.adapt.unwrap_or(stream.config().adapt) && request.version() != Version::HTTP_2;
     let taken = adapts.then(Taken::default);
     let adapting = taken
         .clone()
-        .map(|taken| Box::new(Adapting::new(state.clone(), stream.clone(), variant, shown.clone(), taken)));
+        .map(|taken| Box::new(Adapting::new(state.clone(), stream.clone(), params, shown.clone(), taken)));
     let viewer = Viewer::new(guard);
     let counts = viewer.counts().clone();
     let viewing = || viewing::begin(state, request, stream.name(), Kind::Stream, counts);

@@ -37,7 +37,7 @@ const GAUGES: &[Single] = &[
         state.streams.renditions.count() as f64
     }),
     (metric("framecast_renditions_limit", "The limit on renditions (limits.max_renditions)."), |state| {
-        state.streams.renditions.most() as f64
+        state.streams.renditions.max() as f64
     }),
     (
         metric(
@@ -62,18 +62,18 @@ const GAUGES: &[Single] = &[
             "framecast_config_last_reload_successful",
             "0 if the current configuration file has mistakes, otherwise 1.",
         ),
-        |state| f64::from(u8::from(state.streams.control.configuration().error.is_none())),
+        |state| f64::from(u8::from(state.streams.control.config_status().error.is_none())),
     ),
     (
         metric(
             "framecast_config_last_reload_success_timestamp_seconds",
             "When the configuration in effect was read, in Unix time.",
         ),
-        |state| unix(state.streams.control.configuration().loaded_at),
+        |state| unix(state.streams.control.config_status().loaded_at),
     ),
     (
         metric("framecast_config_needs_restart", "Changed settings that take effect only after a restart."),
-        |state| state.streams.control.configuration().needs_restart.len() as f64,
+        |state| state.streams.control.config_status().needs_restart.len() as f64,
     ),
 ];
 
@@ -83,7 +83,7 @@ const COUNTERS: &[Single] = &[
             "framecast_refused_renditions_total",
             "Renditions that were requested, also by adaptive viewers, and refused at the limit.",
         ),
-        |state| state.streams.renditions.refused() as f64,
+        |state| state.streams.renditions.rejected() as f64,
     ),
     (
         metric(

@@ -79,7 +79,11 @@ pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
         picture(stream, scrape);
         counters(stream, scrape);
         let name = stream.name().as_str();
-        scrape.gauge(&RENDITIONS, &[("stream", name)], state.streams.renditions.of(stream).len() as f64);
+        scrape.gauge(
+            &RENDITIONS,
+            &[("stream", name)],
+            state.streams.renditions.of_stream(stream).len() as f64,
+        );
         let stats = stream.bus().stats();
         let encodes = !stream.config().rework().is_nothing();
         totals(name, "stream", &stats.totals(), encodes, scrape);

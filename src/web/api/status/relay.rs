@@ -10,7 +10,7 @@ use crate::{
     auth::Principal,
     config::{Mistake, Role},
     imaging::codec::codec,
-    registry::Configuration,
+    registry::ConfigStatus,
     stream::StreamHandle,
     web::{
         response::{disclosure::administers, numbers::unix_seconds},
@@ -58,7 +58,7 @@ impl Report {
             renditions: RenditionsReport::of(&state.streams.renditions),
             connections: ConnectionsReport::of(&state.runtime.connections),
             refused: state.access.refusals.all(),
-            config: ConfigReport::of(state.streams.control.configuration(), principal),
+            config: ConfigReport::of(state.streams.control.config_status(), principal),
             streams: streams
                 .iter()
                 .filter(|s| may_see(s))
@@ -114,7 +114,7 @@ struct ConfigReport {
 impl ConfigReport {
     /// Reports the configuration to this caller. Errors are for administrators, since they quote the file;
     /// its name is for callers that may see all streams.
-    fn of(known: Configuration, principal: &Principal) -> Self {
+    fn of(known: ConfigStatus, principal: &Principal) -> Self {
         let of_all = principal.is_allowed_on_all(Role::View);
         let name = known.file.as_deref().and_then(Path::file_name);
         Self {

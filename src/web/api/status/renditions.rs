@@ -40,7 +40,7 @@ pub(super) struct RenditionsReport {
 
 impl RenditionsReport {
     pub(super) fn of(renditions: &Renditions) -> Self {
-        Self { running: renditions.count(), most: renditions.most(), refused: renditions.refused() }
+        Self { running: renditions.count(), most: renditions.max(), refused: renditions.rejected() }
     }
 }
 
@@ -61,13 +61,13 @@ pub(super) struct RenditionReport {
 }
 
 impl RenditionReport {
-    pub(super) fn of(Rendition { variant, stream }: &Rendition) -> Self {
+    pub(super) fn of(Rendition { params, stream }: &Rendition) -> Self {
         let stats = stream.bus().stats();
         let newest = stream.bus().newest();
         let newest = newest.as_ref().map(|newest| &newest.frame);
         let busy = stats.dropped().find(|(reason, _)| *reason == DropReason::Busy);
         Self {
-            query: variant.to_string(),
+            query: params.to_string(),
             viewers: stats.viewers(),
             fps: rounded(stats.fps(Instant::now())),
             frames_in: stats.frames_in(),

@@ -161,7 +161,7 @@ impl StreamReport {
                 ReplayReport { span_s, frames: kept.frames, bytes: kept.bytes, viewers: stats.replaying() }
             }),
             adaptive: AdaptiveReport::of(stats.abr_levels()),
-            renditions: state.streams.renditions.of(stream).iter().map(RenditionReport::of).collect(),
+            renditions: state.streams.renditions.of_stream(stream).iter().map(RenditionReport::of).collect(),
         }
     }
 }

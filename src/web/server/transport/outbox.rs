@@ -21,7 +21,7 @@ use super::{direct_write::Lane, write_queue::Pieces};
 use crate::{
     bus::{Bus, Current, FrameReceiver, SplicePipe},
     platform::sync::{Mutex, MutexGuard},
-    registry::Held,
+    registry::RenditionGuard,
 };
 
 /// Produces the bytes that a viewer gets.
@@ -37,7 +37,7 @@ pub(in crate::web) trait Feed: fmt::Debug + Send {
 
     /// Switches the feed to another bus: that of the rendition, or of the stream itself. Returns what
     /// it held before.
-    fn move_to(&mut self, rendition: Option<Held>) -> Option<Held>;
+    fn move_to(&mut self, rendition: Option<RenditionGuard>) -> Option<RenditionGuard>;
 }
 
 /// The result of a [`Feed`]'s turn.
@@ -158,7 +158,7 @@ impl FeedGuard {
 
     /// Moves the feed to another bus: that of `rendition`, or of the stream itself. For feeds that can move.
     /// The task has to call [`FeedGuard::poll_ended`] behind it: what that bus shows already is seen there.
-    pub(in crate::web) fn move_to(&self, bus: &Arc<Bus>, rendition: Option<Held>) {
+    pub(in crate::web) fn move_to(&self, bus: &Arc<Bus>, rendition: Option<RenditionGuard>) {
         let mut pending = self.outbox.lock();
         pending.moves += 1;
         let moves = pending.moves;

@@ -17,7 +17,7 @@ use super::{super::*, *};
 use crate::{bus::SplicePipe, media::multipart::writer::Framing};
 use crate::{
     bus::{Bus, Current, FrameReceiver, tests::tiny_frame},
-    registry::Held,
+    registry::RenditionGuard,
     web::server::transport::direct_write::Lane,
 };
 
@@ -310,7 +310,7 @@ impl Feed for Parts {
         current.frame.as_ref().is_some_and(|newest| newest.seq > self.1)
     }
 
-    fn move_to(&mut self, rendition: Option<Held>) -> Option<Held> {
+    fn move_to(&mut self, rendition: Option<RenditionGuard>) -> Option<RenditionGuard> {
         rendition
     }
 }
@@ -427,7 +427,7 @@ impl Feed for Numbers {
         self.ended || current.closed || current.frame.as_ref().is_some_and(|newest| newest.seq > self.last)
     }
 
-    fn move_to(&mut self, rendition: Option<Held>) -> Option<Held> {
+    fn move_to(&mut self, rendition: Option<RenditionGuard>) -> Option<RenditionGuard> {
         rendition
     }
 }
