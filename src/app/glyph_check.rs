@@ -22,14 +22,14 @@ pub(super) struct Findings {
 }
 
 /// Checks every text stream and graph, and the titles, which offline images show.
-pub(super) fn examine(config: &Config) -> Findings {
+pub(super) fn check_glyphs(config: &Config) -> Findings {
     let mut findings = Findings::default();
     let most = Budgets::new(&config.limits, memory_limit()).decode.capacity();
     for stream in &config.streams {
         let name = &stream.name;
         for (number, source) in stream.sources().enumerate() {
             let list = if stream.has_fallbacks() { format!("[{number}]") } else { String::new() };
-            examine_source(source, &format!("streams.{name}.source{list}"), &mut findings);
+            check_source(source, &format!("streams.{name}.source{list}"), &mut findings);
         }
         if let Placeholder::Image { path, .. } = &stream.placeholder
             && let Err(reason) = offline_image::check_image(path, most)
@@ -50,7 +50,7 @@ pub(super) fn examine(config: &Config) -> Findings {
                     if let Err(reason) = strftime::check_format(&caption.text) {
                         findings.mistakes.push(format!("{path}.text.text: {reason}"));
                     }
-                    findings.warnings.extend(boxes(&format!("{path}.text.text"), &caption.text));
+                    findings.warnings.extend(missing_glyphs(&format!("{path}.text.text"), &caption.text));
                 }
                 Step::Image(logo) => {
                     if let Err(reason) = check_logo(&logo.path) {
@@ -60,26 +60,26 @@ pub(super) fn examine(config: &Config) -> Findings {
                 _ => {}
             }
         }
-        findings.warnings.extend(boxes(&format!("streams.{name}.title"), &stream.title));
+        findings.warnings.extend(missing_glyphs(&format!("streams.{name}.title"), &stream.title));
     }
     findings
 }
 
-fn examine_source(source: &SourceConfig, path: &str, findings: &mut Findings) {
+fn check_source(source: &SourceConfig, path: &str, findings: &mut Findings) {
     if let SourceConfig::Text(source) = source {
         if let Err(reason) = strftime::check_format(&source.text) {
             findings.mistakes.push(format!("{path}.text: {reason}"));
         }
-        findings.warnings.extend(boxes(&format!("{path}.text"), &source.text));
+        findings.warnings.extend(missing_glyphs(&format!("{path}.text"), &source.text));
     }
     if let SourceConfig::Chart(chart) = source {
         let labels = chart.series.iter().map(|series| &series.label);
         let texts = labels.chain(&chart.title).chain([&chart.y.unit]);
-        findings.warnings.extend(texts.filter_map(|text| boxes(path, text)));
+        findings.warnings.extend(texts.filter_map(|text| missing_glyphs(path, text)));
     }
 }
 
-fn boxes(path: &str, text: &str) -> Option<String> {
+fn missing_glyphs(path: &str, text: &str) -> Option<String> {
     let missing = fonts::missing_glyphs(text);
     let shown: Vec<_> = missing.iter().map(|&c| format!("{c} (U+{:04X})", u32::from(c))).collect();
     (!missing.is_empty())
@@ -97,10 +97,10 @@ mod tests {
             text: '%!'}}\n  \
                     good: {title: 前門, source: {type: text, text: '%H 안녕 こんにちは 100%%'}}\n  \
                     graph: {source: {type: chart, token: none, series: [{name: a, label: มด}]}}";
-        let findings = examine(&parse(yaml, "test", &Environment::default()).unwrap());
+        let findings = check_glyphs(&parse(yaml, "test", &Environment::default()).unwrap());
         let drawn = "streams: {a: {source: {type: pattern}, transform: [{image: {path: Cargo.toml}}, {text: \
             {text: '%! ส'}}]}}";
-        let on_pictures = examine(&parse(drawn, "test", &Environment::default()).unwrap());
+        let on_pictures = check_glyphs(&parse(drawn, "test", &Environment::default()).unwrap());
         assert!(
             on_pictures.mistakes[0].starts_with("streams.a.transform[0].image.path: "),
             "{on_pictures:?}"
@@ -131,7 +131,7 @@ mod tests {
                 "limits: {{max_decode_bytes: {memory}}}\n\
                  streams: {{a: {{source: {{type: pattern}}, placeholder: {{image: {path}}}}}}}"
             );
-            examine(&parse(&yaml, "test", &Environment::default()).unwrap())
+            check_glyphs(&parse(&yaml, "test", &Environment::default()).unwrap())
         };
         // Automatic budgets of containers of 64, 128 and 256 MiB.
         for memory in ["24MiB", "48MiB"] {

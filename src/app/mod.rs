@@ -7,8 +7,8 @@ mod glyph_check;
 mod patch;
 mod reload;
 mod stream_lookup;
-mod config_source;
-mod plan;
+mod config_loader;
+mod reload_plan;
 mod spawn;
 mod state_file;
 
@@ -25,10 +25,10 @@ use std::{
 };
 
 use actix::Arbiter;
-pub use config_source::{Loaded, Origin, examine};
+pub use config_loader::{ConfigLoader, LoadedConfig, check_modules};
 use futures_util::future::join_all;
-use reload::{Current, Live, Parts};
-use spawn::Starter;
+use reload::{AppliedConfig, Components, Reloader};
+use spawn::StreamSpawner;
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 use tracing::{info, warn};
 
@@ -51,22 +51,22 @@ use crate::{
 const MAX_STREAM_THREADS: usize = 16;
 
 /// Time that sources have to close their sockets at shutdown, so that all of it ends within three seconds.
-const STREAMS_STOP_WITHIN: Duration = Duration::from_millis(500);
+const STREAM_STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Time that programs have to end after they were asked to, beside the drain of the viewers; then they are
 /// killed.
-const PROGRAMS_END_WITHIN: Duration = Duration::from_secs(1);
+const PROGRAM_STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A running relay. Tests run several in one process.
 #[derive(Debug)]
 pub struct Relay {
     state: Arc<WebState>,
-    live: Live,
-    watching: Option<JoinHandle<()>>,
+    reloader: Reloader,
+    watch_task: Option<JoinHandle<()>>,
     addresses: Vec<SocketAddr>,
     sockets: Vec<Listen>,
     web: WebServer,
-    serving: JoinHandle<io::Result<()>>,
+    server_task: JoinHandle<io::Result<()>>,
     arbiters: Vec<Arbiter>,
 }
 
@@ -90,15 +90,15 @@ impl Relay {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        Self::start_from(Loaded::without_origin(config), None).await
+        Self::start_from(LoadedConfig::from_config(config), None).await
     }
 
-    /// Starts with a configuration that came from `origin`, which is read again when it changes.
+    /// Starts with a configuration that came from `loader`, which is read again when it changes.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs then.
-    pub async fn start_from(loaded: Loaded, origin: Option<Origin>) -> Result<Self, StartError> {
-        let Loaded { config, text, added, .. } = loaded;
+    pub async fn start_from(loaded: LoadedConfig, loader: Option<ConfigLoader>) -> Result<Self, StartError> {
+        let LoadedConfig { config, text, added, .. } = loaded;
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
         let listeners = Listeners::bind(&config.server)?;
         let (addresses, sockets) = (listeners.addresses(), listeners.sockets());
@@ -108,7 +108,7 @@ impl Relay {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         let arbiters: Vec<_> = (0..cores.min(MAX_STREAM_THREADS)).map(|_| Arbiter::new()).collect();
         let events = Arc::new(Events::default());
-        let starter = Starter::new(
+        let starter = StreamSpawner::new(
             &arbiters,
             config.server.sendfile,
             config.limits.clone(),
@@ -128,9 +128,9 @@ impl Relay {
         let renditions = Arc::new(Renditions::new(config.limits.max_renditions));
         let auth = Arc::new(Authenticator::new(&config.auth));
         let webhooks = Arc::new(Webhooks::start(registry.clone(), events.clone(), Vec::new()));
-        let parts = Parts {
+        let components = Components {
             registry: registry.clone(),
-            starter: starter.clone(),
+            spawner: starter.clone(),
             viewer_limit: capacity.clone(),
             settings: settings.clone(),
             auth: auth.clone(),
@@ -143,11 +143,11 @@ impl Relay {
             viewers_per_address: seats.clone(),
             tls: tls.clone(),
         };
-        let live = Live::start(Current { config, text, added }, origin, parts).await?;
+        let reloader = Reloader::start(AppliedConfig { config, text, added }, loader, components).await?;
         let streams = Streams {
             registry,
             starter,
-            control: Arc::new(live.clone()),
+            control: Arc::new(reloader.clone()),
             events,
             webhooks,
             renditions,
@@ -173,8 +173,17 @@ impl Relay {
         let state = Arc::new(WebState { streams, access, runtime });
         let (web, server) = WebServer::start(state.clone(), listeners, cores, tls)?;
         let serving = actix_rt::spawn(server);
-        let watching = live.watch();
-        Ok(Self { state, live, watching, addresses, sockets, web, serving, arbiters })
+        let watching = reloader.watch_file();
+        Ok(Self {
+            state,
+            reloader,
+            watch_task: watching,
+            addresses,
+            sockets,
+            web,
+            server_task: serving,
+            arbiters,
+        })
     }
 
     /// Returns the addresses that the relay listens on; a port 0 has become a real one.
@@ -188,7 +197,7 @@ impl Relay {
     }
 
     /// Waits until each thread of streams has answered, which shows that none of them hangs.
-    pub async fn answers(&self) {
+    pub async fn wait_until_responsive(&self) {
         let asked = self.arbiters.iter().map(|arbiter| {
             let (told, done) = oneshot::channel();
             arbiter.spawn_fn(move || drop(told));
@@ -209,7 +218,7 @@ impl Relay {
     /// # Errors
     /// The system refuses what it needs.
     pub async fn apply(&self, config: Config) -> io::Result<AppliedChanges> {
-        self.live.apply(Loaded::without_origin(config)).await
+        self.reloader.apply(LoadedConfig::from_config(config)).await
     }
 
     /// Reads the configuration again and applies it.
@@ -217,14 +226,14 @@ impl Relay {
     /// # Errors
     /// [`ReloadError`]; nothing has changed then.
     pub async fn reload(&self) -> Result<AppliedChanges, ReloadError> {
-        self.live.read_again().await
+        self.reloader.reload_from_source().await
     }
 
     /// Ends everything: viewers get the closing delimiter, sources let go of their cameras, connections
     /// drain.
     pub async fn stop(self) {
         self.state.runtime.stopping.store(true, Ordering::Relaxed);
-        self.watching.iter().for_each(JoinHandle::abort);
+        self.watch_task.iter().for_each(JoinHandle::abort);
         // Viewers that leave now are no news.
         self.state.streams.webhooks.begin_stop();
         let registry = &self.state.streams.registry;
@@ -234,15 +243,15 @@ impl Relay {
             .chain(registry.all())
             .chain(self.state.streams.renditions.all().into_iter().map(|rendition| rendition.stream))
             .collect();
-        if timeout(STREAMS_STOP_WITHIN, join_all(streams.iter().map(StreamHandle::stop))).await.is_err() {
+        if timeout(STREAM_STOP_TIMEOUT, join_all(streams.iter().map(StreamHandle::stop))).await.is_err() {
             warn!("a source did not end in time and is abandoned");
             streams.iter().for_each(|stream| stream.bus().close());
         }
-        let programs = timeout(PROGRAMS_END_WITHIN, join_all(streams.iter().map(|s| s.lasting().gone())));
+        let programs = timeout(PROGRAM_STOP_TIMEOUT, join_all(streams.iter().map(|s| s.lasting().gone())));
         let (_, _, ()) = tokio::join!(self.web.stop(), programs, self.state.streams.webhooks.stop());
         // Those that are gone have nothing to be killed.
         streams.iter().for_each(|stream| stream.lasting().kill());
-        if let Ok(Err(error)) = self.serving.await {
+        if let Ok(Err(error)) = self.server_task.await {
             warn!("the HTTP server ended with an error: {error}");
         }
         for arbiter in &self.arbiters {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Returns the streams after `edit`, and whether its stream is new.
-pub(super) fn edited(
+pub(super) fn apply_edit(
     before: &[Added],
     in_file: impl Fn(&StreamName) -> bool,
     name: &StreamName,
@@ -32,7 +32,7 @@ pub(super) fn edited(
         (_, StreamEdit::Create(settings) | StreamEdit::Replace(settings)) => settings,
         (Some(at), StreamEdit::Merge(patch)) => {
             let mut merged = before[at].settings.clone();
-            merge(&mut merged, &patch);
+            merge_patch(&mut merged, &patch);
             if let Some(path) = carried_elsewhere(&before[at].settings, &patch, &merged) {
                 return Err(ReloadError::CredentialForOtherHost { path: format!("streams.{name}.{path}") });
             }
@@ -51,7 +51,7 @@ pub(super) fn edited(
 }
 
 /// Applies a JSON Merge Patch (RFC 7396): null removes a key.
-fn merge(target: &mut Value, patch: &Value) {
+fn merge_patch(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;
@@ -64,7 +64,7 @@ fn merge(target: &mut Value, patch: &Value) {
         if value.is_null() {
             map.remove(key);
         } else {
-            merge(map.entry(key.clone()).or_insert(Value::Null), value);
+            merge_patch(map.entry(key.clone()).or_insert(Value::Null), value);
         }
     }
 }
@@ -81,7 +81,9 @@ mod tests {
 
     fn after(before: &[Added], edit: StreamEdit) -> Result<Vec<Added>, String> {
         let in_file = |name: &StreamName| name.as_str() == "file";
-        edited(before, in_file, &name("a"), edit).map(|(after, _)| after).map_err(|error| error.to_string())
+        apply_edit(before, in_file, &name("a"), edit)
+            .map(|(after, _)| after)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -127,7 +129,7 @@ mod tests {
             StreamEdit::Merge(json!({})),
             StreamEdit::Remove,
         ] {
-            let refused = edited(&[], in_file, &name("file"), edit).unwrap_err();
+            let refused = apply_edit(&[], in_file, &name("file"), edit).unwrap_err();
             assert!(matches!(refused, ReloadError::DefinedInFile(_)), "{refused:?}");
         }
     }

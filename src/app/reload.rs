@@ -17,10 +17,10 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    config_source::{Loaded, Origin},
-    patch::edited,
-    plan::{How, Plan, log_needs_restart, needs_restart},
-    spawn::Starter,
+    config_loader::{ConfigLoader, LoadedConfig},
+    patch::apply_edit,
+    reload_plan::{ReloadPlan, StartMode, log_needs_restart, needs_restart},
+    spawn::StreamSpawner,
 };
 use crate::{
     auth::Authenticator,
@@ -41,34 +41,34 @@ use crate::{
 
 /// The interval between two looks at the configuration file; and the time it must have stayed the same before
 /// it is read.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Time that a removed source has to close its sockets; what is left then is abandoned.
-const STREAM_STOPS_WITHIN: Duration = Duration::from_secs(2);
+const STREAM_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time that programs that served as sources have to end; then they are killed.
-const PROGRAMS_END_WITHIN: Duration = Duration::from_secs(1);
+const PROGRAM_STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The running streams and what they were made from. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Live(Arc<Inner>);
+pub(super) struct Reloader(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    parts: Parts,
-    origin: Option<Origin>,
+    components: Components,
+    loader: Option<ConfigLoader>,
     /// The settings that the listeners run with.
-    running: ServerConfig,
+    startup_server: ServerConfig,
     /// The settings that the log was started with.
-    log: LogConfig,
+    startup_log: LogConfig,
     /// The settings that the streams run with. Locked while they change.
-    current: Mutex<Current>,
-    known: StdMutex<ConfigStatus>,
+    applied: Mutex<AppliedConfig>,
+    status: StdMutex<ConfigStatus>,
 }
 
 /// The settings that the streams run with, and the configuration that they were made from.
 #[derive(Debug)]
-pub(super) struct Current {
+pub(super) struct AppliedConfig {
     pub(super) config: Config,
     /// Text of the file.
     pub(super) text: String,
@@ -78,9 +78,9 @@ pub(super) struct Current {
 
 /// The parts of a running relay that a new configuration changes.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(super) struct Components {
     pub(super) registry: Arc<Registry>,
-    pub(super) starter: Arc<Starter>,
+    pub(super) spawner: Arc<StreamSpawner>,
     pub(super) viewer_limit: Arc<ViewerLimit>,
     pub(super) settings: Arc<LiveSettings>,
     pub(super) auth: Arc<Authenticator>,
@@ -94,15 +94,15 @@ pub(super) struct Parts {
     pub(super) tls: Option<Arc<Tls>>,
 }
 
-impl Parts {
+impl Components {
     /// Applies the settings that take effect at once and touch no stream.
-    fn take_over(&self, before: &Config, new: &Config) {
+    fn apply_runtime(&self, before: &Config, new: &Config) {
         self.viewer_limit.set_max_viewers(new.limits.max_viewers);
         self.settings.set(Settings::of(new));
         self.auth.replace(&new.auth);
         self.webhooks.set(new.webhooks.clone());
         self.renditions.set_max(new.limits.max_renditions);
-        self.starter.set_limits(new.limits.clone());
+        self.spawner.set_limits(new.limits.clone());
         self.budgets.resize(&new.limits, memory_limit());
         self.connections.set(new);
         self.requests.set(new.limits.max_requests_per_second);
@@ -116,47 +116,55 @@ impl Parts {
     }
 }
 
-impl Live {
+impl Reloader {
     /// Starts every stream of `first`.
-    pub(super) async fn start(first: Current, origin: Option<Origin>, parts: Parts) -> io::Result<Self> {
-        let Current { config, text, added } = first;
-        let file = origin.as_ref().and_then(Origin::file).map(ToOwned::to_owned);
+    pub(super) async fn start(
+        first: AppliedConfig,
+        loader: Option<ConfigLoader>,
+        components: Components,
+    ) -> io::Result<Self> {
+        let AppliedConfig { config, text, added } = first;
+        let file = loader.as_ref().and_then(ConfigLoader::file).map(ToOwned::to_owned);
         let known =
             ConfigStatus { file, loaded_at: SystemTime::now(), needs_restart: Vec::new(), error: None };
         let nothing = Config { streams: Vec::new(), overview: None, ..config.clone() };
-        let live = Self(Arc::new(Inner {
-            parts,
-            origin,
-            running: config.server.clone(),
-            log: config.log,
-            current: Mutex::new(Current { config: nothing, text, added }),
-            known: StdMutex::new(known),
+        let reloader = Self(Arc::new(Inner {
+            components,
+            loader,
+            startup_server: config.server.clone(),
+            startup_log: config.log,
+            applied: Mutex::new(AppliedConfig { config: nothing, text, added }),
+            status: StdMutex::new(known),
         }));
-        let mut current = live.0.current.lock().await;
-        live.0.change(&mut current.config, config).await?;
+        let mut current = reloader.0.applied.lock().await;
+        reloader.0.apply_plan(&mut current.config, config).await?;
         drop(current);
-        Ok(live)
+        Ok(reloader)
     }
 
     /// Applies `loaded` in place of the configuration before.
-    pub(super) async fn apply(&self, loaded: Loaded) -> io::Result<AppliedChanges> {
-        let mut current = self.0.current.lock().await;
+    pub(super) async fn apply(&self, loaded: LoadedConfig) -> io::Result<AppliedChanges> {
+        let mut current = self.0.applied.lock().await;
         self.apply_to(&mut current, loaded).await
     }
 
-    async fn apply_to(&self, current: &mut Current, loaded: Loaded) -> io::Result<AppliedChanges> {
+    async fn apply_to(
+        &self,
+        current: &mut AppliedConfig,
+        loaded: LoadedConfig,
+    ) -> io::Result<AppliedChanges> {
         let inner = &self.0;
-        let mut needs_restart = needs_restart(&inner.running, &loaded.config.server);
-        needs_restart.extend(log_needs_restart(inner.log, loaded.config.log));
-        let changed = inner.change(&mut current.config, loaded.config).await?;
+        let mut needs_restart = needs_restart(&inner.startup_server, &loaded.config.server);
+        needs_restart.extend(log_needs_restart(inner.startup_log, loaded.config.log));
+        let changed = inner.apply_plan(&mut current.config, loaded.config).await?;
         (current.text, current.added) = (loaded.text, loaded.added);
-        inner.note(|known| {
+        inner.update_status(|known| {
             known.loaded_at = SystemTime::now();
             known.needs_restart.clone_from(&needs_restart);
             known.error = None;
         });
         let applied = AppliedChanges { needs_restart, ..changed };
-        inner.tell(&applied);
+        inner.log_changes(&applied);
         Ok(applied)
     }
 
@@ -164,13 +172,13 @@ impl Live {
     ///
     /// # Errors
     /// [`ReloadError`]; nothing has changed then.
-    pub(super) async fn read_again(&self) -> Result<AppliedChanges, ReloadError> {
-        let origin = self.0.origin.clone().filter(|origin| origin.file().is_some());
-        let origin = origin.ok_or(ReloadError::NoFile)?;
+    pub(super) async fn reload_from_source(&self) -> Result<AppliedChanges, ReloadError> {
+        let loader = self.0.loader.clone().filter(|loader| loader.file().is_some());
+        let loader = loader.ok_or(ReloadError::NoFile)?;
         // Held from before it is read: an edit meanwhile would be lost.
-        let mut current = self.0.current.lock().await;
+        let mut current = self.0.applied.lock().await;
         // Fonts are looked at, and files.
-        let loading = spawn_blocking(move || origin.load());
+        let loading = spawn_blocking(move || loader.load());
         match loading.await.map_err(io::Error::other)? {
             Ok(loaded) => {
                 loaded.warnings.iter().for_each(|line| warn!("{line}"));
@@ -180,8 +188,8 @@ impl Live {
                 error!("the configuration has mistakes; keeping the previous one:\n{mistakes}");
                 let first = mistakes.mistakes().first().map(ToString::to_string).unwrap_or_default();
                 let message = Reason::with_detail("the configuration has mistakes", &first);
-                self.0.parts.events.add(None, EventKind::ReloadFailed, message);
-                self.0.note(|known| known.error = Some(mistakes.clone()));
+                self.0.components.events.add(None, EventKind::ReloadFailed, message);
+                self.0.update_status(|known| known.error = Some(mistakes.clone()));
                 Err(mistakes.into())
             }
         }
@@ -189,18 +197,18 @@ impl Live {
 
     /// Changes the streams that were added over HTTP: first on disk, then in the running relay.
     async fn edit_stream(&self, name: StreamName, edit: StreamEdit) -> Result<EditResult, ReloadError> {
-        let origin = self.0.origin.clone().ok_or(ReloadError::NoFile)?;
-        let mut current = self.0.current.lock().await;
+        let loader = self.0.loader.clone().ok_or(ReloadError::NoFile)?;
+        let mut current = self.0.applied.lock().await;
         let known = &current.config;
         let in_file =
             |name: &StreamName| known.streams.iter().chain(&known.overview).any(|s| s.name == *name);
-        let (added, created) = edited(&current.added, in_file, &name, edit)?;
+        let (added, created) = apply_edit(&current.added, in_file, &name, edit)?;
         let before = known.streams.iter().find(|stream| stream.name == name).cloned();
         let text = current.text.clone();
         let checking = spawn_blocking(move || {
-            let loaded = origin.understand(text, added)?;
-            starts_no_program(&loaded.config, &name, before.as_ref())?;
-            let state = origin.state_file();
+            let loaded = loader.parse(text, added)?;
+            check_no_program(&loaded.config, &name, before.as_ref())?;
+            let state = loader.state_file();
             let kept = state.write(&loaded.added);
             kept.map_err(|cause| ReloadError::NotSaved { file: state.label(), cause })?;
             Ok::<_, ReloadError>(loaded)
@@ -211,7 +219,7 @@ impl Live {
     }
 
     async fn stream_settings(&self, name: StreamName) -> Option<StreamSettings> {
-        let current = self.0.current.lock().await;
+        let current = self.0.applied.lock().await;
         let settings = redacted(current.config.written.of(&name)?);
         Some(StreamSettings {
             settings,
@@ -220,13 +228,13 @@ impl Live {
     }
 
     /// Reads the file again whenever it has changed.
-    pub(super) fn watch(&self) -> Option<JoinHandle<()>> {
-        let origin = self.0.origin.as_ref()?;
-        let (file, mut watched) = (origin.file()?.to_owned(), origin.watched()?);
-        let live = self.clone();
+    pub(super) fn watch_file(&self) -> Option<JoinHandle<()>> {
+        let loader = self.0.loader.as_ref()?;
+        let (file, mut watched) = (loader.file()?.to_owned(), loader.watched_files()?);
+        let reloader = self.clone();
         Some(tasks::spawn(async move {
             loop {
-                sleep(LOOK_EVERY).await;
+                sleep(POLL_INTERVAL).await;
                 // A file that is missing is between two others, or somebody's mistake: there is nothing to
                 // read.
                 if watched.look(&[&file]) != Some(Change::Content) {
@@ -234,7 +242,7 @@ impl Live {
                 }
                 info!(file = %file.display(), "the configuration file has changed");
                 // What is wrong was said.
-                let _ = live.read_again().await;
+                let _ = reloader.reload_from_source().await;
             }
         }))
     }
@@ -242,7 +250,7 @@ impl Live {
 
 /// Checks that a stream set over HTTP starts no program, unless the file allows it. Sources that it had
 /// `before` are kept whatever the file allows now.
-fn starts_no_program(
+fn check_no_program(
     config: &Config,
     name: &StreamName,
     before: Option<&StreamConfig>,
@@ -263,16 +271,16 @@ fn starts_no_program(
 
 /// Runs a change to its end even if the client that asked for it has disconnected: half of one would be
 /// streams that have ended and were not started again.
-fn to_its_end<T: Send + 'static>(
+fn run_to_completion<T: Send + 'static>(
     change: impl Future<Output = Result<T, ReloadError>> + Send + 'static,
 ) -> BoxFuture<'static, Result<T, ReloadError>> {
     async move { tasks::spawn(change).await.map_err(io::Error::other)? }.boxed()
 }
 
-impl RelayControl for Live {
+impl RelayControl for Reloader {
     fn reload(&self) -> BoxFuture<'static, Result<AppliedChanges, ReloadError>> {
-        let live = self.clone();
-        to_its_end(async move { live.read_again().await })
+        let reloader = self.clone();
+        run_to_completion(async move { reloader.reload_from_source().await })
     }
 
     fn edit(
@@ -280,86 +288,88 @@ impl RelayControl for Live {
         name: StreamName,
         edit: StreamEdit,
     ) -> BoxFuture<'static, Result<EditResult, ReloadError>> {
-        let live = self.clone();
-        to_its_end(async move { live.edit_stream(name, edit).await })
+        let reloader = self.clone();
+        run_to_completion(async move { reloader.edit_stream(name, edit).await })
     }
 
     fn stream_settings(&self, name: StreamName) -> BoxFuture<'static, Option<StreamSettings>> {
-        let live = self.clone();
-        async move { live.stream_settings(name).await }.boxed()
+        let reloader = self.clone();
+        async move { reloader.stream_settings(name).await }.boxed()
     }
 
     fn config_status(&self) -> ConfigStatus {
-        self.0.known().clone()
+        self.0.status().clone()
     }
 }
 
 impl Inner {
-    async fn change(&self, current: &mut Config, new: Config) -> io::Result<AppliedChanges> {
-        let plan = Plan::between(current, &new);
+    async fn apply_plan(&self, current: &mut Config, new: Config) -> io::Result<AppliedChanges> {
+        let plan = ReloadPlan::diff(current, &new);
         let mut applied = AppliedChanges::default();
-        self.parts.take_over(current, &new);
+        self.components.apply_runtime(current, &new);
         for name in plan.removed {
-            self.end(&name).await;
+            self.stop_stream(&name).await;
             applied.removed.push(name);
         }
         for (config, how) in plan.started {
             let name = config.name.clone();
-            self.parts.registry.insert(self.start_as(config, how).await?);
-            if how == How::Start { &mut applied.added } else { &mut applied.changed }.push(name);
+            self.components.registry.insert(self.start_as(config, how).await?);
+            if how == StartMode::Start { &mut applied.added } else { &mut applied.changed }.push(name);
         }
         let order = new.streams.iter().map(|stream| stream.name.clone()).collect();
-        self.parts.registry.set_order(order, new.overview.as_ref().map(|stream| stream.name.clone()));
-        for stream in plan.refreshed.iter().filter_map(|name| self.parts.registry.get(name)) {
+        self.components.registry.set_order(order, new.overview.as_ref().map(|stream| stream.name.clone()));
+        for stream in plan.transforms_changed.iter().filter_map(|name| self.components.registry.get(name)) {
             stream.restart().await;
         }
         *current = new;
         Ok(applied)
     }
 
-    async fn start_as(&self, config: StreamConfig, how: How) -> io::Result<StreamHandle> {
-        let before = (how != How::Start).then(|| self.parts.registry.get(&config.name)).flatten();
+    async fn start_as(&self, config: StreamConfig, how: StartMode) -> io::Result<StreamHandle> {
+        let before = (how != StartMode::Start).then(|| self.components.registry.get(&config.name)).flatten();
         match before {
-            Some(stream) if how == How::GoOn => self.parts.starter.go_on(stream, config).await,
-            Some(stream) => {
-                self.end(&config.name).await;
-                self.parts.starter.start_in_place_of(&stream, config).await
+            Some(stream) if how == StartMode::Reconfigure => {
+                self.components.spawner.reconfigure(stream, config).await
             }
-            None => self.parts.starter.start(config).await,
+            Some(stream) => {
+                self.stop_stream(&config.name).await;
+                self.components.spawner.start_replacement(&stream, config).await
+            }
+            None => self.components.spawner.start(config).await,
         }
     }
 
     /// Ends a stream, its viewers with it.
-    async fn end(&self, name: &StreamName) {
-        let Some(stream) = self.parts.registry.remove(name) else { return };
-        self.parts.starter.forget(name);
-        if timeout(STREAM_STOPS_WITHIN, stream.stop()).await.is_err() {
+    async fn stop_stream(&self, name: &StreamName) {
+        let Some(stream) = self.components.registry.remove(name) else { return };
+        self.components.spawner.stop_recorder(name);
+        if timeout(STREAM_STOP_TIMEOUT, stream.stop()).await.is_err() {
             warn!(stream = %name, "the source did not end in time and is abandoned");
             stream.bus().close();
         }
-        stream.lasting().end(PROGRAMS_END_WITHIN).await;
+        stream.lasting().end(PROGRAM_STOP_TIMEOUT).await;
     }
 
-    fn tell(&self, applied: &AppliedChanges) {
+    fn log_changes(&self, applied: &AppliedChanges) {
         info!("configuration applied: {applied}");
         if !applied.needs_restart.is_empty() {
             warn!("{} changed, which needs a restart", applied.needs_restart.join(", "));
         }
         let each = |names: &[StreamName], kind| {
-            names.iter().for_each(|name| self.parts.events.add(Some(name), kind, ""));
+            names.iter().for_each(|name| self.components.events.add(Some(name), kind, ""));
         };
         each(&applied.removed, EventKind::Removed);
         each(&applied.added, EventKind::Added);
         each(&applied.changed, EventKind::Changed);
-        self.parts.events.add(None, EventKind::Reloaded, Reason::public_only(applied.to_string()));
+        self.components.events.add(None, EventKind::Reloaded, Reason::public_only(applied.to_string()));
     }
 
-    fn note(&self, change: impl FnOnce(&mut ConfigStatus)) {
-        change(&mut self.known());
+    fn update_status(&self, change: impl FnOnce(&mut ConfigStatus)) {
+        change(&mut self.status());
     }
 
-    fn known(&self) -> MutexGuard<'_, ConfigStatus> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn status(&self) -> MutexGuard<'_, ConfigStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -373,7 +383,7 @@ mod tests {
     async fn a_change_goes_on_when_whoever_asked_for_it_has_left() {
         let (go, may_go) = oneshot::channel();
         let (tell, told) = oneshot::channel();
-        let change = to_its_end(async move {
+        let change = run_to_completion(async move {
             may_go.await.expect("the test lets it go on");
             tell.send(()).expect("the test waits for it");
             Ok(())

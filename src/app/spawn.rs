@@ -15,7 +15,7 @@ use dashmap::DashMap;
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{sync::oneshot, task::AbortHandle};
 
-use super::stream_lookup::Neighbours;
+use super::stream_lookup::StreamDirectory;
 use crate::{
     bus::Bus,
     config::{Limits, SendFile, StreamConfig},
@@ -29,18 +29,18 @@ use crate::{
 
 /// Starts streams on the threads in turn.
 #[derive(Debug)]
-pub(super) struct Starter {
+pub(super) struct StreamSpawner {
     arbiters: Vec<ArbiterHandle>,
-    turn: AtomicUsize,
+    next_arbiter: AtomicUsize,
     sendfile: SendFile,
     limits: ArcSwap<Limits>,
     pool: Arc<Pool>,
-    neighbours: Arc<Neighbours>,
+    directory: Arc<StreamDirectory>,
     recorders: Arc<DashMap<StreamName, AbortHandle>>,
     events: Arc<Events>,
 }
 
-impl Starter {
+impl StreamSpawner {
     pub(super) fn new(
         arbiters: &[Arbiter],
         sendfile: SendFile,
@@ -50,11 +50,11 @@ impl Starter {
     ) -> Self {
         Self {
             arbiters: arbiters.iter().map(Arbiter::handle).collect(),
-            turn: AtomicUsize::new(0),
+            next_arbiter: AtomicUsize::new(0),
             sendfile,
             limits: ArcSwap::from_pointee(limits),
             pool,
-            neighbours: Arc::default(),
+            directory: Arc::default(),
             recorders: Arc::default(),
             events,
         }
@@ -70,36 +70,36 @@ impl Starter {
     }
 
     /// Forgets a stream that is about to end, and with it its recorder.
-    pub(super) fn forget(&self, name: &StreamName) {
-        self.neighbours.forget(name);
+    pub(super) fn stop_recorder(&self, name: &StreamName) {
+        self.directory.remove(name);
         self.recorders.remove(name);
     }
 
     /// Starts a stream in the place of one that has ended, whose counters go on.
-    pub(super) fn start_in_place_of(
+    pub(super) fn start_replacement(
         &self,
         before: &StreamHandle,
         config: StreamConfig,
     ) -> BoxFuture<'static, io::Result<StreamHandle>> {
-        self.spawn(config, Shown::ToStreams, Some(before.bus().clone()))
+        self.spawn(config, Visibility::Shared, Some(before.bus().clone()))
     }
 
     /// Has a stream continue with other settings, on its own thread.
-    pub(super) fn go_on(
+    pub(super) fn reconfigure(
         &self,
         stream: StreamHandle,
         config: StreamConfig,
     ) -> BoxFuture<'static, io::Result<StreamHandle>> {
         let (told, gone_on) = oneshot::channel();
-        let (limits, pool, neighbours) = (self.limits(), self.pool.clone(), self.neighbours.clone());
+        let (limits, pool, directory) = (self.limits(), self.pool.clone(), self.directory.clone());
         let recorders = self.recorders.clone();
         let thread = stream.thread().clone();
         thread.spawn_fn(move || {
             tasks::spawn(async move {
-                let next = stream.go_on_with(config, limits, pool, neighbours.clone()).await;
-                neighbours.add(&next);
+                let next = stream.go_on_with(config, limits, pool, directory.clone()).await;
+                directory.add(&next);
                 if next.config().save != stream.config().save {
-                    record(&next, &recorders);
+                    start_recorder(&next, &recorders);
                 }
                 // Nobody waits any more only when the relay is given up.
                 let _ = told.send(next);
@@ -110,7 +110,7 @@ impl Starter {
 }
 
 /// Starts the recorder of a stream that has one, in place of the recorder before.
-fn record(stream: &StreamHandle, recorders: &DashMap<StreamName, AbortHandle>) {
+fn start_recorder(stream: &StreamHandle, recorders: &DashMap<StreamName, AbortHandle>) {
     if let Some((_, before)) = recorders.remove(stream.name()) {
         before.abort();
         stream.bus().stats().clear_recording_status();
@@ -121,50 +121,50 @@ fn record(stream: &StreamHandle, recorders: &DashMap<StreamName, AbortHandle>) {
     }
 }
 
-impl StreamStarter for Starter {
+impl StreamStarter for StreamSpawner {
     fn start(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
-        self.spawn(config, Shown::ToStreams, None)
+        self.spawn(config, Visibility::Shared, None)
     }
 
     fn start_unlisted(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
-        self.spawn(config, Shown::ToViewers, None)
+        self.spawn(config, Visibility::ViewersOnly, None)
     }
 }
 
 /// The readers that may see a stream's pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
+enum Visibility {
     /// Viewers and other streams.
-    ToStreams,
+    Shared,
     /// Only viewers of the stream itself.
-    ToViewers,
+    ViewersOnly,
 }
 
-impl Starter {
+impl StreamSpawner {
     /// Starts a stream's actor, and its recorder, on one of the threads.
     fn spawn(
         &self,
         config: StreamConfig,
-        shown: Shown,
+        shown: Visibility,
         before: Option<Arc<Bus>>,
     ) -> BoxFuture<'static, io::Result<StreamHandle>> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let turn = self.next_arbiter.fetch_add(1, Ordering::Relaxed);
         let arbiter = &self.arbiters[turn % self.arbiters.len()];
         let (told, started) = oneshot::channel();
-        let (limits, pool, neighbours) = (self.limits(), self.pool.clone(), self.neighbours.clone());
+        let (limits, pool, directory) = (self.limits(), self.pool.clone(), self.directory.clone());
         let (recorders, events) = (self.recorders.clone(), self.events.clone());
         let sendfile = self.sendfile;
         arbiter.spawn_fn(move || {
             let stream = match before {
                 Some(before) => {
-                    StreamHandle::start_in_place_of(&before, config, limits, pool, neighbours.clone())
+                    StreamHandle::start_in_place_of(&before, config, limits, pool, directory.clone())
                 }
-                None => StreamHandle::start(config, limits, pool, neighbours.clone()),
+                None => StreamHandle::start(config, limits, pool, directory.clone()),
             };
             stream.bus().set_send_file(sendfile);
-            if shown == Shown::ToStreams {
-                neighbours.add(&stream);
-                record(&stream, &recorders);
+            if shown == Visibility::Shared {
+                directory.add(&stream);
+                start_recorder(&stream, &recorders);
                 tasks::spawn(record_states(stream.name().clone(), stream.status_changes(), events));
             }
             // Nobody waits any more only when the relay's start was given up.

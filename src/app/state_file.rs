@@ -27,14 +27,14 @@ const VERSION: u32 = 1;
 /// The content of the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Form {
+struct StateDocument {
     version: u32,
-    streams: Vec<StreamForm>,
+    streams: Vec<StoredStream>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StreamForm {
+struct StoredStream {
     name: String,
     settings: Value,
 }
@@ -46,7 +46,7 @@ pub(super) struct StateFile(PathBuf);
 impl StateFile {
     /// Returns the file beside a configuration file: `framecast.yaml` has `framecast.state.json`. The demo's
     /// is in the working directory.
-    pub(super) fn beside(file: Option<&Path>) -> Self {
+    pub(super) fn for_config(file: Option<&Path>) -> Self {
         Self(file.unwrap_or(Path::new("framecast.yaml")).with_extension("state.json"))
     }
 
@@ -72,7 +72,7 @@ impl StateFile {
             Ok(length) if length as u64 > MAX_BYTES => return Err(wrong("is larger than 8 MiB".to_owned())),
             Ok(_) => {}
         }
-        let form: Form = serde_json::from_slice(&text).map_err(|error| {
+        let form: StateDocument = serde_json::from_slice(&text).map_err(|error| {
             // Serde's own words may quote a value, and so a credential.
             let (line, column) = (error.line(), error.column());
             wrong(format!(
@@ -83,7 +83,7 @@ impl StateFile {
         if form.version != VERSION {
             return Err(wrong(format!("has version {}, and this framecast knows {VERSION}", form.version)));
         }
-        let added = |stream: StreamForm| Added { name: stream.name, settings: stream.settings };
+        let added = |stream: StoredStream| Added { name: stream.name, settings: stream.settings };
         Ok(form.streams.into_iter().map(added).collect())
     }
 
@@ -93,8 +93,8 @@ impl StateFile {
     /// The system's; those before are kept then.
     pub(super) fn write(&self, streams: &[Added]) -> io::Result<()> {
         let form =
-            |stream: &Added| StreamForm { name: stream.name.clone(), settings: stream.settings.clone() };
-        let form = Form { version: VERSION, streams: streams.iter().map(form).collect() };
+            |stream: &Added| StoredStream { name: stream.name.clone(), settings: stream.settings.clone() };
+        let form = StateDocument { version: VERSION, streams: streams.iter().map(form).collect() };
         let mut text = serde_json::to_vec_pretty(&form)?;
         text.push(b'\n');
         atomic_file::write_durably(&self.0, &text, Access::Private)
@@ -113,7 +113,7 @@ mod tests {
     fn what_was_written_is_read_and_what_is_none_of_ours_is_said() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("framecast.state.json");
-        let file = StateFile::beside(Some(&folder.path().join("framecast.yaml")));
+        let file = StateFile::for_config(Some(&folder.path().join("framecast.yaml")));
         assert!(file.read().unwrap().is_empty());
         let one = Added { name: "door".to_owned(), settings: json!({"source": {"token": "hunter2"}}) };
         file.write(std::slice::from_ref(&one)).unwrap();

@@ -11,12 +11,12 @@ use crate::{
 
 /// The streams that others may show: weak, since a stream that shows another would keep itself alive.
 #[derive(Debug, Default)]
-pub(super) struct Neighbours(DashMap<StreamName, WeakStream>);
+pub(super) struct StreamDirectory(DashMap<StreamName, WeakStream>);
 
-impl Upstreams for Neighbours {
+impl Upstreams for StreamDirectory {
     fn join(&self, name: &StreamName) -> Option<Upstream> {
         let stream = self.get(name)?;
-        let watched = self.shown_by(stream.clone()).downgrade();
+        let watched = self.resolve_origin(stream.clone()).downgrade();
         Some(Upstream {
             title: stream.config().title.clone(),
             health: Box::new(move || watched.upgrade().map_or(Health::Away("gone".into()), |s| health(&s))),
@@ -26,14 +26,14 @@ impl Upstreams for Neighbours {
     }
 }
 
-impl Neighbours {
+impl StreamDirectory {
     /// Adds a stream that others may show from now on.
     pub(super) fn add(&self, stream: &StreamHandle) {
         self.0.insert(stream.name().clone(), stream.downgrade());
     }
 
     /// Removes the stream of this name.
-    pub(super) fn forget(&self, name: &StreamName) {
+    pub(super) fn remove(&self, name: &StreamName) {
         self.0.remove(name);
     }
 
@@ -43,12 +43,12 @@ impl Neighbours {
 
     /// Returns the stream whose source a rendition shows in the end: its own source runs on while that is
     /// away.
-    fn shown_by(&self, mut stream: StreamHandle) -> StreamHandle {
+    fn resolve_origin(&self, mut stream: StreamHandle) -> StreamHandle {
         while let SourceConfig::Rendition { of, .. } = stream.config().source()
             && !stream.config().has_fallbacks()
-            && let Some(origin) = self.get(of)
+            && let Some(loader) = self.get(of)
         {
-            stream = origin;
+            stream = loader;
         }
         stream
     }

@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use super::output::print;
 use crate::{
-    app::{Loaded, Origin},
+    app::{ConfigLoader, LoadedConfig},
     config::{Chosen, ConfigErrors, SourceConfig},
     source::process::exec,
 };
@@ -14,8 +14,8 @@ pub(super) const MISTAKEN: u8 = 2;
 
 /// Prints the streams of the file, one a line, or every mistake in it to standard error.
 pub(super) fn run(path: &Path) -> ExitCode {
-    match load(&Origin::new(Chosen::File(path.to_owned()), Vec::new())) {
-        Ok(Loaded { config, .. }) => {
+    match load(&ConfigLoader::new(Chosen::File(path.to_owned()), Vec::new())) {
+        Ok(LoadedConfig { config, .. }) => {
             let count = config.streams.len();
             let mut answer =
                 format!("{}: ok, {count} stream{}\n", path.display(), if count == 1 { "" } else { "s" });
@@ -39,7 +39,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
 }
 
 /// Reads a configuration and prints its warnings to standard error.
-pub(super) fn load(origin: &Origin) -> Result<Loaded, ConfigErrors> {
+pub(super) fn load(origin: &ConfigLoader) -> Result<LoadedConfig, ConfigErrors> {
     let loaded = origin.load()?;
     for line in &loaded.warnings {
         eprintln!("{line}");

@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::{admin_token, check, open_files, output::print, systemd, urls::url_of};
 use crate::{
-    app::{Loaded, Origin, Relay},
+    app::{ConfigLoader, LoadedConfig, Relay},
     config::{self, Environment, Listen, LogFormat, StreamConfig},
     observability,
     registry::ReloadError,
@@ -39,7 +39,7 @@ fn log_format() -> impl TypedValueParser<Value = LogFormat> {
 
 pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let chosen = config::effective_path(arguments.config, &Environment::process());
-    let origin = Origin::new(chosen, arguments.listen);
+    let origin = ConfigLoader::new(chosen, arguments.listen);
     let mut loaded = match check::load(&origin) {
         Ok(loaded) => loaded,
         Err(mistakes) => {
@@ -55,7 +55,11 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     actix_rt::System::new().block_on(serve(loaded, origin, &admin))
 }
 
-async fn serve(loaded: Loaded, origin: Origin, admin: &admin_token::Entrance) -> anyhow::Result<ExitCode> {
+async fn serve(
+    loaded: LoadedConfig,
+    origin: ConfigLoader,
+    admin: &admin_token::Entrance,
+) -> anyhow::Result<ExitCode> {
     let config = &loaded.config;
     let streams = config.streams.clone();
     let scheme = if config.server.tls.is_some() { "https" } else { "http" };

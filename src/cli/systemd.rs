@@ -23,7 +23,7 @@ pub(super) async fn report(relay: &Relay) {
     loop {
         beat.tick().await;
         // One that does not answer ends the reports; then systemd ends and restarts framecast.
-        relay.answers().await;
+        relay.wait_until_responsive().await;
         tell(sd_notify::NotifyState::Watchdog);
     }
 }

@@ -9,48 +9,49 @@ use crate::{
 
 /// The way in which a stream of the new configuration is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum How {
+pub(super) enum StartMode {
     /// The stream did not exist.
     Start,
     /// The stream continues with other settings; its viewers stay.
-    GoOn,
+    Reconfigure,
     /// The stream ends and starts again, because what it keeps of the past does not fit the new settings.
     Replace,
 }
 
 /// The steps of a change, in this order.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct ReloadPlan {
     /// Streams to end.
     pub(super) removed: Vec<StreamName>,
     /// Streams to start, each after the streams whose pictures it shows.
-    pub(super) started: Vec<(StreamConfig, How)>,
+    pub(super) started: Vec<(StreamConfig, StartMode)>,
     /// Unchanged streams that show one of the started streams: their sources are restarted.
-    pub(super) refreshed: Vec<StreamName>,
+    pub(super) transforms_changed: Vec<StreamName>,
 }
 
-impl Plan {
+impl ReloadPlan {
     /// Returns the steps from `old` to `new`.
-    pub(super) fn between(old: &Config, new: &Config) -> Self {
-        let before: HashMap<_, _> = all(old).map(|stream| (&stream.name, stream)).collect();
-        let after: HashMap<_, _> = all(new).map(|stream| (&stream.name, stream)).collect();
-        let removed = all(old).filter(|stream| !after.contains_key(&stream.name));
+    pub(super) fn diff(old: &Config, new: &Config) -> Self {
+        let before: HashMap<_, _> = all_streams(old).map(|stream| (&stream.name, stream)).collect();
+        let after: HashMap<_, _> = all_streams(new).map(|stream| (&stream.name, stream)).collect();
+        let removed = all_streams(old).filter(|stream| !after.contains_key(&stream.name));
         let removed: Vec<_> = removed.map(|stream| stream.name.clone()).collect();
-        let limits = other_limits(&old.limits, &new.limits);
+        let limits = changed_limits(&old.limits, &new.limits);
         let how = |stream: &StreamConfig| match before.get(&stream.name) {
-            None => Some(How::Start),
-            Some(old) if old.replay != stream.replay => Some(How::Replace),
-            Some(_) if stream.replay.is_some() && limits == OtherLimits::Replay => Some(How::Replace),
-            Some(old) if *old != stream || limits != OtherLimits::None => Some(How::GoOn),
+            None => Some(StartMode::Start),
+            Some(old) if old.replay != stream.replay => Some(StartMode::Replace),
+            Some(_) if stream.replay.is_some() && limits == LimitChanges::Replay => Some(StartMode::Replace),
+            Some(old) if *old != stream || limits != LimitChanges::None => Some(StartMode::Reconfigure),
             Some(_) => None,
         };
-        let started = all(new).filter_map(|stream| Some((stream.clone(), how(stream)?)));
+        let started = all_streams(new).filter_map(|stream| Some((stream.clone(), how(stream)?)));
         let mut started: Vec<_> = started.collect();
         started.sort_by_key(|(stream, _)| depth(&stream.name, &after));
         let is_new = |name: &StreamName| started.iter().any(|(stream, _)| stream.name == *name);
-        let refreshed = all(new).filter(|stream| !is_new(&stream.name) && stream.origins().any(is_new));
+        let refreshed =
+            all_streams(new).filter(|stream| !is_new(&stream.name) && stream.origins().any(is_new));
         let refreshed = refreshed.map(|stream| stream.name.clone()).collect();
-        Self { removed, started, refreshed }
+        Self { removed, started, transforms_changed: refreshed }
     }
 }
 
@@ -79,7 +80,7 @@ pub(super) fn needs_restart(running: &ServerConfig, new: &ServerConfig) -> Vec<&
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
 
-fn all(config: &Config) -> impl Iterator<Item = &StreamConfig> {
+fn all_streams(config: &Config) -> impl Iterator<Item = &StreamConfig> {
     config.streams.iter().chain(&config.overview)
 }
 
@@ -87,18 +88,18 @@ fn all(config: &Config) -> impl Iterator<Item = &StreamConfig> {
 /// there are no circles.
 fn depth(name: &StreamName, streams: &HashMap<&StreamName, &StreamConfig>) -> usize {
     let origins = streams.get(name).into_iter().flat_map(|stream| stream.origins());
-    origins.map(|origin| 1 + depth(origin, streams)).max().unwrap_or_default()
+    origins.map(|loader| 1 + depth(loader, streams)).max().unwrap_or_default()
 }
 
 /// Limits that a stream's source and memory depend on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum OtherLimits {
+enum LimitChanges {
     None,
     Source,
     Replay,
 }
 
-fn other_limits(old: &Limits, new: &Limits) -> OtherLimits {
+fn changed_limits(old: &Limits, new: &Limits) -> LimitChanges {
     // Those of viewers are looked at when one comes.
     let sources = |limits: &Limits| Limits {
         max_viewers: 0,
@@ -117,9 +118,9 @@ fn other_limits(old: &Limits, new: &Limits) -> OtherLimits {
         ..limits.clone()
     };
     match (sources(old) == sources(new), old.max_replay_bytes == new.max_replay_bytes) {
-        (true, _) => OtherLimits::None,
-        (false, true) => OtherLimits::Source,
-        (false, false) => OtherLimits::Replay,
+        (true, _) => LimitChanges::None,
+        (false, true) => LimitChanges::Source,
+        (false, false) => LimitChanges::Replay,
     }
 }
 
@@ -136,7 +137,7 @@ mod tests {
         names.iter().map(StreamName::as_str).collect()
     }
 
-    fn started(plan: &Plan) -> Vec<(&str, How)> {
+    fn started(plan: &ReloadPlan) -> Vec<(&str, StartMode)> {
         plan.started.iter().map(|(stream, how)| (stream.name.as_str(), *how)).collect()
     }
 
@@ -152,25 +153,28 @@ streams:
     #[test]
     fn what_did_not_change_is_left_alone() {
         let old = config(OLD);
-        let plan = Plan::between(&old, &old);
-        assert!(plan.removed.is_empty() && plan.started.is_empty() && plan.refreshed.is_empty(), "{plan:?}");
+        let plan = ReloadPlan::diff(&old, &old);
+        assert!(
+            plan.removed.is_empty() && plan.started.is_empty() && plan.transforms_changed.is_empty(),
+            "{plan:?}"
+        );
         let viewers = config(&format!("limits: {{max_viewers: 3}}{OLD}"));
-        assert!(Plan::between(&old, &viewers).started.is_empty());
+        assert!(ReloadPlan::diff(&old, &viewers).started.is_empty());
     }
 
     #[test]
     fn streams_that_show_a_changed_one_look_again_and_come_behind_it() {
         let old = config(OLD);
         let new = config(&OLD.replace("door: {", "door: {title: Door, "));
-        let plan = Plan::between(&old, &new);
-        assert_eq!(started(&plan), [("door", How::GoOn)]);
-        assert_eq!(names(&plan.refreshed), ["small"]);
+        let plan = ReloadPlan::diff(&old, &new);
+        assert_eq!(started(&plan), [("door", StartMode::Reconfigure)]);
+        assert_eq!(names(&plan.transforms_changed), ["small"]);
         let new = config(&OLD.replace("door", "gate"));
-        let plan = Plan::between(&old, &new);
+        let plan = ReloadPlan::diff(&old, &new);
         assert_eq!(names(&plan.removed), ["door"]);
-        assert_eq!(started(&plan), [("gate", How::Start), ("small", How::GoOn)]);
-        assert_eq!(names(&plan.refreshed), ["wall"]);
-        let everything = Plan::between(&Config { streams: Vec::new(), ..old.clone() }, &old);
+        assert_eq!(started(&plan), [("gate", StartMode::Start), ("small", StartMode::Reconfigure)]);
+        assert_eq!(names(&plan.transforms_changed), ["wall"]);
+        let everything = ReloadPlan::diff(&Config { streams: Vec::new(), ..old.clone() }, &old);
         let order: Vec<_> = started(&everything).into_iter().map(|(name, _)| name).collect();
         assert_eq!(order, ["door", "yard", "small", "wall"]);
     }
@@ -179,14 +183,15 @@ streams:
     fn what_is_kept_of_the_past_cannot_go_on_and_limits_of_sources_are_for_all() {
         let old = config("streams: {a: {source: {type: pattern}}, b: {source: {type: pattern}, replay: 5s}}");
         let new = config("streams: {a: {source: {type: pattern}}, b: {source: {type: pattern}, replay: 9s}}");
-        assert_eq!(started(&Plan::between(&old, &new)), [("b", How::Replace)]);
+        assert_eq!(started(&ReloadPlan::diff(&old, &new)), [("b", StartMode::Replace)]);
         let mut new = old.clone();
         new.limits.max_frame_bytes += 1;
-        let all = [("a", How::GoOn), ("b", How::GoOn), ("all", How::GoOn)];
-        assert_eq!(started(&Plan::between(&old, &new)), all);
+        let all =
+            [("a", StartMode::Reconfigure), ("b", StartMode::Reconfigure), ("all", StartMode::Reconfigure)];
+        assert_eq!(started(&ReloadPlan::diff(&old, &new)), all);
         new.limits.max_replay_bytes += 1;
-        let all = [("a", How::GoOn), ("b", How::Replace), ("all", How::GoOn)];
-        assert_eq!(started(&Plan::between(&old, &new)), all);
+        let all = [("a", StartMode::Reconfigure), ("b", StartMode::Replace), ("all", StartMode::Reconfigure)];
+        assert_eq!(started(&ReloadPlan::diff(&old, &new)), all);
     }
 
     #[test]

@@ -14,16 +14,16 @@ use crate::{
 
 /// A configuration file with the options of the command line and the streams that were added over HTTP.
 #[derive(Debug, Clone)]
-pub struct Origin {
+pub struct ConfigLoader {
     chosen: Chosen,
     listen: Vec<Listen>,
     /// State of the file before it was read for the first time.
-    looked_at: Option<WatchedFiles>,
+    watched: Option<WatchedFiles>,
 }
 
 /// A valid configuration, with its warnings.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// The configuration that was read.
     pub config: Config,
     /// Warnings about settings that are valid, and perhaps not intended.
@@ -34,14 +34,14 @@ pub struct Loaded {
     pub(super) added: Vec<Added>,
 }
 
-impl Loaded {
+impl LoadedConfig {
     /// Wraps a configuration that no file belongs to.
-    pub(super) fn without_origin(config: Config) -> Self {
+    pub(super) fn from_config(config: Config) -> Self {
         Self { config, warnings: Vec::new(), text: String::new(), added: Vec::new() }
     }
 }
 
-impl Origin {
+impl ConfigLoader {
     /// Creates a source of the chosen configuration; `listen` replaces the addresses of the file, if it has
     /// any.
     pub fn new(chosen: Chosen, listen: Vec<Listen>) -> Self {
@@ -49,7 +49,7 @@ impl Origin {
             Chosen::File(path) => Some(WatchedFiles::new(&[path])),
             Chosen::Demo => None,
         };
-        Self { chosen, listen, looked_at }
+        Self { chosen, listen, watched: looked_at }
     }
 
     /// Returns the name of the configuration in messages.
@@ -70,37 +70,37 @@ impl Origin {
 
     /// Returns the file in which streams that are added over HTTP are stored.
     pub(super) fn state_file(&self) -> StateFile {
-        StateFile::beside(self.file())
+        StateFile::for_config(self.file())
     }
 
     /// Returns a watch on the file that notices changes from before the first reading on.
-    pub(super) fn watched(&self) -> Option<WatchedFiles> {
-        self.looked_at.clone()
+    pub(super) fn watched_files(&self) -> Option<WatchedFiles> {
+        self.watched.clone()
     }
 
     /// Reads the configuration and checks it in every module that uses a setting.
     ///
     /// # Errors
     /// Every mistake that was found.
-    pub fn load(&self) -> Result<Loaded, ConfigErrors> {
+    pub fn load(&self) -> Result<LoadedConfig, ConfigErrors> {
         let text = match &self.chosen {
             Chosen::File(path) => config::read_file(path)?,
             Chosen::Demo => config::DEMO.to_owned(),
         };
-        self.understand(text, self.state_file().read()?)
+        self.parse(text, self.state_file().read()?)
     }
 
     /// Checks the text of a file together with the added streams.
     ///
     /// # Errors
     /// Every mistake that was found.
-    pub(super) fn understand(&self, text: String, added: Vec<Added>) -> Result<Loaded, ConfigErrors> {
+    pub(super) fn parse(&self, text: String, added: Vec<Added>) -> Result<LoadedConfig, ConfigErrors> {
         let label = self.label();
         let mut config = config::parse_with(&text, &label, &Environment::process(), &added)?;
         if !self.listen.is_empty() {
             config.server.listen.clone_from(&self.listen);
         }
-        let mut warnings = examine(&config, &label)?;
+        let mut warnings = check_modules(&config, &label)?;
         warnings.extend(config::unknown_streams(&config).into_iter().map(|line| format!("{label}: {line}")));
         let own = config::parse_with(&text, &label, &Environment::process(), &[]);
         let in_file = |name: &str| {
@@ -112,15 +112,15 @@ impl Origin {
             format!("{state}: {name} is not used, since {label} has a stream of that name")
         }));
         let counted = added.iter().filter(|added| !in_file(&added.name));
-        warnings.extend(self.programs(&config, counted));
-        Ok(Loaded { config, warnings, text, added })
+        warnings.extend(self.program_warnings(&config, counted));
+        Ok(LoadedConfig { config, warnings, text, added })
     }
 }
 
-impl Origin {
+impl ConfigLoader {
     /// Returns warnings for streams that were added over HTTP and start a program, if that is no longer
     /// allowed.
-    fn programs<'a>(&self, config: &Config, added: impl Iterator<Item = &'a Added>) -> Vec<String> {
+    fn program_warnings<'a>(&self, config: &Config, added: impl Iterator<Item = &'a Added>) -> Vec<String> {
         if config.server.api_sources != ApiSources::Network {
             return Vec::new();
         }
@@ -143,8 +143,8 @@ impl Origin {
 ///
 /// # Errors
 /// What is wrong.
-pub fn examine(config: &Config, label: &str) -> Result<Vec<String>, ConfigErrors> {
-    let findings = glyph_check::examine(config);
+pub fn check_modules(config: &Config, label: &str) -> Result<Vec<String>, ConfigErrors> {
+    let findings = glyph_check::check_glyphs(config);
     let tls = config.server.tls.as_ref().and_then(|files| Tls::load(files).err());
     let mistakes = findings.mistakes.into_iter().chain(tls.map(|error| error.to_string()));
     let mistakes: Vec<_> = mistakes.map(|found| mistake(label, &found)).collect();
