@@ -28,7 +28,7 @@ use crate::{
     limits::{Budgets, memory_limit},
     media::stream_name::StreamName,
     observability::tasks,
-    platform::file_watch::Change,
+    platform::file_watch::FileChange,
     registry::{
         AppliedChanges, ConfigStatus, EditResult, EventKind, Events, Registry, RelayControl, ReloadError,
         Renditions, StreamEdit, StreamSettings, StreamStarter,
@@ -237,7 +237,7 @@ impl Reloader {
                 sleep(POLL_INTERVAL).await;
                 // A file that is missing is between two others, or somebody's mistake: there is nothing to
                 // read.
-                if watched.look(&[&file]) != Some(Change::Content) {
+                if watched.poll(&[&file]) != Some(FileChange::Content) {
                     continue;
                 }
                 info!(file = %file.display(), "the configuration file has changed");

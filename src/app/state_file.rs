@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::{
     config::{Added, ConfigErrors, Mistake},
-    platform::atomic_file::{self, Access},
+    platform::atomic_file::{self, Permissions},
 };
 
 /// Largest file that is read: many times what the most streams with long settings need.
@@ -97,7 +97,7 @@ impl StateFile {
         let form = StateDocument { version: VERSION, streams: streams.iter().map(form).collect() };
         let mut text = serde_json::to_vec_pretty(&form)?;
         text.push(b'\n');
-        atomic_file::write_durably(&self.0, &text, Access::Private)
+        atomic_file::write_durable(&self.0, &text, Permissions::Private)
     }
 }
 

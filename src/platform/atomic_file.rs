@@ -14,23 +14,23 @@ use std::{
 use tempfile::NamedTempFile;
 
 /// Suffix of a file that is being written: `.NAME.XXXXXX.framecast-tmp`.
-const UNFINISHED: &str = ".framecast-tmp";
+const TEMP_SUFFIX: &str = ".framecast-tmp";
 
 /// Permissions of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum Permissions {
     /// Those that the process's umask leaves.
-    Usual,
+    Default,
     /// Only the owner may read and write.
     Private,
 }
 
 #[cfg(unix)]
-impl Access {
+impl Permissions {
     /// Returns the mode for `open`, which applies the umask to it.
     fn mode(self) -> u32 {
         match self {
-            Self::Usual => 0o666,
+            Self::Default => 0o666,
             Self::Private => 0o600,
         }
     }
@@ -40,8 +40,8 @@ impl Access {
 ///
 /// # Errors
 /// The system's. The existing file is then unchanged, and no temporary file is left.
-pub fn write_whole(path: &Path, contents: &[u8], access: Access) -> io::Result<()> {
-    unfinished(path, contents, access)?.persist(path).map_err(|error| error.error)?;
+pub fn write_atomic(path: &Path, contents: &[u8], access: Permissions) -> io::Result<()> {
+    write_temp(path, contents, access)?.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
 
@@ -50,11 +50,11 @@ pub fn write_whole(path: &Path, contents: &[u8], access: Access) -> io::Result<(
 ///
 /// # Errors
 /// Those of [`write_whole`].
-pub fn write_durably(path: &Path, contents: &[u8], access: Access) -> io::Result<()> {
-    let file = unfinished(path, contents, access)?;
+pub fn write_durable(path: &Path, contents: &[u8], access: Permissions) -> io::Result<()> {
+    let file = write_temp(path, contents, access)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    sync_folder(folder_of(path))
+    sync_folder(parent_folder(path))
 }
 
 /// Opens a file for appending, and creates it if it is absent.
@@ -129,11 +129,11 @@ fn path_only() -> rustix::fs::OFlags {
 ///
 /// # Errors
 /// The system's.
-pub fn remove_unfinished(folder: &Path, is_ours: impl Fn(&str) -> bool) -> io::Result<()> {
+pub fn remove_temp_files(folder: &Path, is_ours: impl Fn(&str) -> bool) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         // A folder of such a name was not made by this module.
-        let left_over = entry.file_name().to_str().and_then(unfinished_of).is_some_and(&is_ours);
+        let left_over = entry.file_name().to_str().and_then(final_name).is_some_and(&is_ours);
         if left_over && !entry.file_type()?.is_dir() {
             fs::remove_file(entry.path())?;
         }
@@ -142,12 +142,12 @@ pub fn remove_unfinished(folder: &Path, is_ours: impl Fn(&str) -> bool) -> io::R
 }
 
 /// Returns the final name of a file from that of its temporary file.
-fn unfinished_of(name: &str) -> Option<&str> {
-    let (name, _random) = name.strip_prefix('.')?.strip_suffix(UNFINISHED)?.rsplit_once('.')?;
+fn final_name(name: &str) -> Option<&str> {
+    let (name, _random) = name.strip_prefix('.')?.strip_suffix(TEMP_SUFFIX)?.rsplit_once('.')?;
     Some(name)
 }
 
-fn unfinished(path: &Path, contents: &[u8], access: Access) -> io::Result<NamedTempFile> {
+fn write_temp(path: &Path, contents: &[u8], access: Permissions) -> io::Result<NamedTempFile> {
     let name =
         path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
     let mut prefix = OsString::from(".");
@@ -159,13 +159,14 @@ fn unfinished(path: &Path, contents: &[u8], access: Access) -> io::Result<NamedT
         let created = create_new(path, access);
         created.inspect_err(|error| cause = error.raw_os_error())
     };
-    let made = tempfile::Builder::new().prefix(&prefix).suffix(UNFINISHED).make_in(folder_of(path), create);
+    let made =
+        tempfile::Builder::new().prefix(&prefix).suffix(TEMP_SUFFIX).make_in(parent_folder(path), create);
     let mut file = made.map_err(|error| cause.map_or(error, io::Error::from_raw_os_error))?;
     file.as_file_mut().write_all(contents)?;
     Ok(file)
 }
 
-fn create_new(path: &Path, access: Access) -> io::Result<File> {
+fn create_new(path: &Path, access: Permissions) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -173,7 +174,7 @@ fn create_new(path: &Path, access: Access) -> io::Result<File> {
     options.open(path)
 }
 
-fn folder_of(path: &Path) -> &Path {
+fn parent_folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -207,7 +208,7 @@ mod tests {
         fs::write(at("theirs"), "theirs").unwrap();
         for target in ["theirs", "dangling"] {
             symlink(at(target), at("ours")).unwrap();
-            write_whole(&at("ours"), b"new", Access::Usual).unwrap();
+            write_atomic(&at("ours"), b"new", Permissions::Default).unwrap();
             assert!(!fs::symlink_metadata(at("ours")).unwrap().is_symlink());
             assert_eq!(fs::read(at("ours")).unwrap(), b"new");
             fs::remove_file(at("ours")).unwrap();
@@ -215,7 +216,7 @@ mod tests {
         assert_eq!(fs::read(at("theirs")).unwrap(), b"theirs");
         // A folder cannot be replaced, and no temporary file is left.
         fs::create_dir(at("ours")).unwrap();
-        let refused = write_whole(&at("ours"), b"new", Access::Usual).unwrap_err().to_string();
+        let refused = write_atomic(&at("ours"), b"new", Permissions::Default).unwrap_err().to_string();
         assert!(!refused.contains("framecast"), "the path is not told: {refused}");
         let mut left = names(folder.path());
         left.sort();
@@ -227,14 +228,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mode = |access| {
             let path = folder.path().join("x");
-            write_durably(&path, b"x", access).unwrap();
+            write_durable(&path, b"x", access).unwrap();
             fs::metadata(path).unwrap().permissions().mode() & 0o777
         };
-        assert_eq!(mode(Access::Private), 0o600);
+        assert_eq!(mode(Permissions::Private), 0o600);
         // As the umask of the test's process has it; any umask lets the owner write.
         fs::write(folder.path().join("y"), "").unwrap();
         let usual = fs::metadata(folder.path().join("y")).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(Access::Usual), usual);
+        assert_eq!(mode(Permissions::Default), usual);
     }
 
     #[test]
@@ -288,10 +289,10 @@ mod tests {
         symlink(at("theirs"), at(".a.jpg.17.framecast-tmp")).unwrap();
         fs::create_dir(at(".a.jpg.18.framecast-tmp")).unwrap();
         fs::write(at(".b.jpg.17.framecast-tmp"), "half").unwrap();
-        remove_unfinished(folder.path(), |name| name == "a.jpg").unwrap();
+        remove_temp_files(folder.path(), |name| name == "a.jpg").unwrap();
         let mut left = names(folder.path());
         left.sort();
         assert_eq!(left, [".a.jpg.18.framecast-tmp", ".b.jpg.17.framecast-tmp", "theirs"]);
-        assert_eq!(unfinished_of("a.jpg.17.framecast-tmp"), None);
+        assert_eq!(final_name("a.jpg.17.framecast-tmp"), None);
     }
 }

@@ -8,14 +8,14 @@
 use std::{fs, path::Path, time::SystemTime};
 
 /// Marks that differ when the content of a file differs; none if the file cannot be read.
-type Marks = Option<(u64, Option<SystemTime>, Inode)>;
+type FileState = Option<(u64, Option<SystemTime>, Inode)>;
 
 /// Device, number, and time of the last change, of the file or of what tells about it.
 type Inode = (u64, u64, i64, i64);
 
 /// A change of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum FileChange {
     /// The files can be read and have changed.
     Content,
     /// A file cannot be found.
@@ -25,32 +25,32 @@ pub enum Change {
 /// Files as they were used last.
 #[derive(Debug, Clone)]
 pub struct WatchedFiles {
-    used: Vec<Marks>,
-    last: Vec<Marks>,
+    used: Vec<FileState>,
+    last: Vec<FileState>,
 }
 
 impl WatchedFiles {
     /// Starts from the files as they are: they are about to be read, or were just.
     pub fn new(paths: &[&Path]) -> Self {
-        let now = marks(paths);
+        let now = file_states(paths);
         Self { used: now.clone(), last: now }
     }
 
     /// Returns how the files differ from those used last, once they have not changed since the last look:
     /// they may be written one after the other, or in pieces.
-    pub fn look(&mut self, paths: &[&Path]) -> Option<Change> {
-        let now = marks(paths);
+    pub fn poll(&mut self, paths: &[&Path]) -> Option<FileChange> {
+        let now = file_states(paths);
         let settled = now == self.last;
         self.last = now;
         if !settled || self.last == self.used {
             return None;
         }
         self.used.clone_from(&self.last);
-        Some(if self.used.iter().all(Option::is_some) { Change::Content } else { Change::Missing })
+        Some(if self.used.iter().all(Option::is_some) { FileChange::Content } else { FileChange::Missing })
     }
 }
 
-fn marks(paths: &[&Path]) -> Vec<Marks> {
+fn file_states(paths: &[&Path]) -> Vec<FileState> {
     let of = |path: &&Path| {
         let found = fs::metadata(path).ok()?;
         Some((found.len(), found.modified().ok(), inode(&found)))
@@ -79,19 +79,19 @@ mod tests {
         let path = folder.path().join("a.yaml");
         fs::write(&path, "1").unwrap();
         let mut watched = WatchedFiles::new(&[&path]);
-        let mut look = || watched.look(&[&path]);
+        let mut look = || watched.poll(&[&path]);
         assert_eq!(look(), None);
         fs::write(&path, "22").unwrap();
         assert_eq!(look(), None, "it may still be written");
         fs::write(&path, "333").unwrap();
         assert_eq!(look(), None, "it was");
-        assert_eq!(look(), Some(Change::Content));
+        assert_eq!(look(), Some(FileChange::Content));
         assert_eq!(look(), None, "once");
         fs::remove_file(&path).unwrap();
-        assert_eq!((look(), look(), look()), (None, Some(Change::Missing), None));
+        assert_eq!((look(), look(), look()), (None, Some(FileChange::Missing), None));
         fs::write(&path, "4").unwrap();
         assert_eq!(look(), None);
-        assert_eq!(look(), Some(Change::Content));
+        assert_eq!(look(), Some(FileChange::Content));
     }
 
     #[test]
@@ -102,13 +102,13 @@ mod tests {
             fs::write(path, "1").unwrap();
         }
         let mut watched = WatchedFiles::new(&[&cert, &key]);
-        let mut look = || watched.look(&[&cert, &key]);
+        let mut look = || watched.poll(&[&cert, &key]);
         fs::write(&cert, "22").unwrap();
         assert_eq!(look(), None);
         fs::write(&key, "22").unwrap();
-        assert_eq!((look(), look(), look()), (None, Some(Change::Content), None));
+        assert_eq!((look(), look(), look()), (None, Some(FileChange::Content), None));
         fs::remove_file(&key).unwrap();
-        assert_eq!((look(), look()), (None, Some(Change::Missing)));
+        assert_eq!((look(), look()), (None, Some(FileChange::Missing)));
     }
 
     #[cfg(unix)]
@@ -126,12 +126,12 @@ mod tests {
         std::os::unix::fs::symlink("a", path("link")).unwrap();
         let link = path("link");
         let mut watched = WatchedFiles::new(&[&link]);
-        let mut look = || watched.look(&[&link]);
+        let mut look = || watched.poll(&[&link]);
         std::os::unix::fs::symlink("b", path("new")).unwrap();
         fs::rename(path("new"), path("link")).unwrap();
-        assert_eq!((look(), look()), (None, Some(Change::Content)));
+        assert_eq!((look(), look()), (None, Some(FileChange::Content)));
         same_time("c");
         fs::rename(path("c"), path("b")).unwrap();
-        assert_eq!((look(), look()), (None, Some(Change::Content)));
+        assert_eq!((look(), look()), (None, Some(FileChange::Content)));
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     bus::PublishedFrame,
-    platform::atomic_file::{self, Access},
+    platform::atomic_file::{self, Permissions},
 };
 
 /// A file that always holds the newest frame.
@@ -30,8 +30,8 @@ impl Latest {
         fs::create_dir_all(folder)?;
         if !std::mem::replace(&mut self.swept, true) {
             let own = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            atomic_file::remove_unfinished(folder, |name| name == own)?;
+            atomic_file::remove_temp_files(folder, |name| name == own)?;
         }
-        atomic_file::write_whole(&self.path, shown.frame.jpeg(), Access::Usual)
+        atomic_file::write_atomic(&self.path, shown.frame.jpeg(), Permissions::Default)
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     bus::PublishedFrame,
     media::formats::picture_name,
-    platform::atomic_file::{self, Access},
+    platform::atomic_file::{self, Permissions},
 };
 
 /// Maximum number of files removed with one frame: a ring that was made smaller shrinks over some frames
@@ -54,7 +54,7 @@ impl Ring {
             }
         };
         fs::create_dir_all(&self.folder)?;
-        atomic_file::write_whole(&path, shown.frame.jpeg(), Access::Usual)?;
+        atomic_file::write_atomic(&path, shown.frame.jpeg(), Permissions::Default)?;
         let len = shown.frame.jpeg().len() as u64;
         files.list.push_back((path, len));
         files.bytes += len;
@@ -79,7 +79,7 @@ impl Ring {
 /// summer time. Leftovers of an interrupted run are removed; files with other names are left alone.
 fn earlier(folder: &Path) -> io::Result<VecDeque<(PathBuf, u64)>> {
     fs::create_dir_all(folder)?;
-    atomic_file::remove_unfinished(folder, is_ours)?;
+    atomic_file::remove_temp_files(folder, is_ours)?;
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

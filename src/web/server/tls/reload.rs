@@ -21,7 +21,7 @@ pub(in crate::web) async fn follow(tls: Weak<Tls>) {
         ticks.tick().await;
         let Some(tls) = tls.upgrade() else { return };
         let files = tls.files();
-        if watched.look(&[&files.cert_file, &files.key_file]).is_some() {
+        if watched.poll(&[&files.cert_file, &files.key_file]).is_some() {
             match tls.reload() {
                 Ok(()) => info!("certificate reloaded"),
                 Err(error) => warn!("the new certificate is invalid, keeping the previous one: {error}"),
