@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Exit code for a configuration with mistakes, of `serve` too.
-pub(super) const MISTAKEN: u8 = 2;
+pub(super) const EXIT_INVALID_CONFIG: u8 = 2;
 
 /// Prints the streams of the file, one a line, or every mistake in it to standard error.
 pub(super) fn run(path: &Path) -> ExitCode {
@@ -33,7 +33,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
         }
         Err(mistakes) => {
             eprintln!("{mistakes}");
-            ExitCode::from(MISTAKEN)
+            ExitCode::from(EXIT_INVALID_CONFIG)
         }
     }
 }
@@ -55,10 +55,10 @@ mod tests {
     fn a_right_file_ends_with_0_and_a_mistaken_or_absent_one_with_2() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.yaml");
-        assert_eq!(run(&file), ExitCode::from(MISTAKEN));
+        assert_eq!(run(&file), ExitCode::from(EXIT_INVALID_CONFIG));
         std::fs::write(&file, "streams: {a: {source: {type: push, token: none}}}").unwrap();
         assert_eq!(run(&file), ExitCode::SUCCESS);
         std::fs::write(&file, "streams: {a: {source: {type: push}}}").unwrap();
-        assert_eq!(run(&file), ExitCode::from(MISTAKEN));
+        assert_eq!(run(&file), ExitCode::from(EXIT_INVALID_CONFIG));
     }
 }

@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{
     output::print,
-    urls::{parse_url, url_of},
+    urls::{browser_url, parse_url},
 };
 use crate::{
     auth::{signed_link, token},
@@ -60,7 +60,7 @@ pub(super) struct TokenArguments {
 }
 
 pub(super) fn token(arguments: &TokenArguments) -> anyhow::Result<ExitCode> {
-    let made = random()?;
+    let made = random_token()?;
     let (hash, name) = (token::hash(&made), &arguments.name);
     print(format!(
         "{made}\n\nThis is the token; it is not shown again. Add its hash to the configuration:\n\n\
@@ -83,7 +83,7 @@ pub(super) fn passwd(arguments: &PasswordArguments) -> anyhow::Result<ExitCode> 
     let password = password()?;
     let fits = password.chars().count() >= MIN_PASSWORD && password.len() <= MAX_PASSWORD;
     ensure!(fits, "a password must have at least {MIN_PASSWORD} characters and at most {MAX_PASSWORD} bytes");
-    let hash = hashed(&password)?;
+    let hash = hash_password(&password)?;
     print(format!(
         "In the configuration:\n\nauth:\n  users:\n    {}: {{password_hash: \"{hash}\", {}}}\n",
         arguments.name,
@@ -106,7 +106,7 @@ fn password() -> anyhow::Result<String> {
     Ok(first)
 }
 
-fn hashed(password: &str) -> anyhow::Result<String> {
+fn hash_password(password: &str) -> anyhow::Result<String> {
     let mut salt = [0; 16];
     SystemRandom::new().fill(&mut salt).map_err(|_| anyhow!("the system has no random numbers"))?;
     let salt = SaltString::encode_b64(&salt).map_err(|error| anyhow!("no salt: {error}"))?;
@@ -135,7 +135,7 @@ pub(super) fn link(arguments: LinkArguments) -> anyhow::Result<ExitCode> {
     let chosen = config::effective_path(arguments.config, &Environment::process());
     let config = chosen.load().map_err(|mistakes| anyhow!("{mistakes}"))?;
     let Some(key) = &config.auth.link_key else {
-        let key = random()?;
+        let key = random_token()?;
         bail!(
             "links are signed with auth.link_key, which is not set. A new one, for a variable of the \
              environment:\n\n  FRAMECAST_LINK_KEY={key}\n\nand in the configuration:\n\n  \
@@ -146,7 +146,7 @@ pub(super) fn link(arguments: LinkArguments) -> anyhow::Result<ExitCode> {
         Some(at) => parse_url(at)?,
         None => first_address(&config)?,
     };
-    print(format!("{}\n", signed(key, at, &arguments.stream, arguments.lasts)?));
+    print(format!("{}\n", sign_url(key, at, &arguments.stream, arguments.lasts)?));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -157,10 +157,10 @@ fn first_address(config: &config::Config) -> anyhow::Result<Url> {
         Listen::Unix(_) => None,
     });
     let address = address.context("it listens on no address: give --at URL")?;
-    parse_url(&url_of(scheme, address, &config.server.base_path))
+    parse_url(&browser_url(scheme, address, &config.server.base_path))
 }
 
-fn signed(key: &Secret, mut url: Url, stream: &StreamName, lasts: Duration) -> anyhow::Result<Url> {
+fn sign_url(key: &Secret, mut url: Url, stream: &StreamName, lasts: Duration) -> anyhow::Result<Url> {
     let until = SystemTime::now().checked_add(lasts).and_then(|until| until.duration_since(UNIX_EPOCH).ok());
     let link = signed_link::sign(key, stream, until.context("that is too long")?.as_secs());
     let path = format!("{}/streams/{stream}", url.path().trim_end_matches('/'));
@@ -171,6 +171,6 @@ fn signed(key: &Secret, mut url: Url, stream: &StreamName, lasts: Duration) -> a
     Ok(url)
 }
 
-fn random() -> anyhow::Result<String> {
+fn random_token() -> anyhow::Result<String> {
     token::generate().context("the system has no random numbers")
 }

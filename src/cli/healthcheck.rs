@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{anyhow, ensure};
 use clap::Args;
 
-use super::urls::{parse_url, shown};
+use super::urls::{parse_url, redacted};
 
 /// The arguments of `healthcheck`.
 #[derive(Debug, Args)]
@@ -22,8 +22,8 @@ pub(super) fn run(arguments: &HealthcheckArguments) -> anyhow::Result<ExitCode> 
         // awc's errors are not Send, which anyhow wants.
         answer
             .map(|answer| answer.status())
-            .map_err(|error| anyhow!("{} does not answer: {error}", shown(&url)))
+            .map_err(|error| anyhow!("{} does not answer: {error}", redacted(&url)))
     })?;
-    ensure!(status.is_success(), "{} answered {status}", shown(&url));
+    ensure!(status.is_success(), "{} answered {status}", redacted(&url));
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use crate::{config::Config, web::connections_for};
 /// Raises the limit to what the system allows. The usual 1024 of a shell is for programs that use `select`;
 /// with it, at 1000 viewers nobody is served any more, not even the health check.
 #[cfg(target_os = "linux")]
-pub(super) fn allow_many(config: &Config) {
+pub(super) fn raise_limit(config: &Config) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
@@ -27,4 +27,4 @@ pub(super) fn allow_many(config: &Config) {
 
 /// Does nothing: on other systems the limit is the operator's to set.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn allow_many(_: &Config) {}
+pub(super) fn raise_limit(_: &Config) {}

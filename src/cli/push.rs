@@ -23,7 +23,7 @@ use tokio::{
 };
 use url::Url;
 
-use super::urls::{parse_url, shown};
+use super::urls::{parse_url, redacted};
 use crate::media::multipart::{
     boundary::ContentKind,
     parser::{ParserLimits, PartParser},
@@ -39,10 +39,10 @@ const MAX_PROBLEM_BYTES: usize = 16 * 1024;
 const DEFAULT_FPS: f64 = 1.0;
 
 /// Interval at which a watched folder is checked.
-const WATCH_EVERY: Duration = Duration::from_millis(200);
+const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Status codes that refuse one picture; any other would meet the next one, too.
-const ABOUT_THE_PICTURE: [StatusCode; 3] =
+const PICTURE_REJECTIONS: [StatusCode; 3] =
     [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNSUPPORTED_MEDIA_TYPE, StatusCode::UNPROCESSABLE_ENTITY];
 
 /// Bounds for pictures from standard input; the relay has its own.
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: PushArguments) -> anyhow::Result<ExitCode> {
     actix_rt::System::new().block_on(async {
         let mut publisher = Publisher::new(&arguments)?;
         match arguments.paths.as_slice() {
-            [path] if path.as_os_str() == "-" => from_stdin(&mut publisher).await?,
+            [path] if path.as_os_str() == "-" => push_stdin(&mut publisher).await?,
             [path] if path.is_dir() => {
                 if arguments.endless || arguments.fps.is_some() {
                     bail!(
@@ -96,15 +96,15 @@ pub(super) fn run(arguments: PushArguments) -> anyhow::Result<ExitCode> {
                         path.display()
                     );
                 }
-                watch(&mut publisher, path).await?;
+                push_folder(&mut publisher, path).await?;
             }
             paths => {
                 let fps = arguments.fps.unwrap_or(DEFAULT_FPS);
-                files(&mut publisher, paths, fps, arguments.endless).await?;
+                push_files(&mut publisher, paths, fps, arguments.endless).await?;
             }
         }
         publisher.finish();
-        Ok(if publisher.left_out == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if publisher.skipped == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
 
@@ -115,7 +115,7 @@ struct Publisher {
     token: Option<String>,
     pushed: u64,
     bytes: u64,
-    left_out: u64,
+    skipped: u64,
     started: Instant,
     terminal: bool,
 }
@@ -124,11 +124,11 @@ impl Publisher {
     fn new(arguments: &PushArguments) -> anyhow::Result<Self> {
         let mut url = parse_url(&arguments.url)?;
         if url.scheme() != "http" {
-            bail!("{}: the scheme must be http, not {}", shown(&url), url.scheme());
+            bail!("{}: the scheme must be http, not {}", redacted(&url), url.scheme());
         }
         let path = url.path().trim_end_matches('/').to_owned();
         if path.is_empty() {
-            bail!("{}: name the stream, as in {}streams/NAME", shown(&url), shown(&url));
+            bail!("{}: name the stream, as in {}streams/NAME", redacted(&url), redacted(&url));
         }
         if !path.ends_with("/frame") {
             url.set_path(&format!("{path}/frame"));
@@ -139,7 +139,7 @@ impl Publisher {
             token: arguments.token.clone(),
             pushed: 0,
             bytes: 0,
-            left_out: 0,
+            skipped: 0,
             started: Instant::now(),
             terminal: std::io::stderr().is_terminal(),
         })
@@ -158,7 +158,7 @@ impl Publisher {
                 SendRequestError::Connect(_) => "; is framecast running there?",
                 _ => "",
             };
-            anyhow::anyhow!("{}: cannot push {what}: {error}{hint}", shown(&self.url))
+            anyhow::anyhow!("{}: cannot push {what}: {error}{hint}", redacted(&self.url))
         })?;
         if answer.status() != StatusCode::NO_CONTENT {
             let problem = answer.body().limit(MAX_PROBLEM_BYTES).await.unwrap_or_default();
@@ -170,11 +170,11 @@ impl Publisher {
                 _ => "",
             };
             let refusal =
-                format!("{} refused {what} with {}: {detail}{hint}", shown(&self.url), answer.status());
-            if !ABOUT_THE_PICTURE.contains(&answer.status()) {
+                format!("{} refused {what} with {}: {detail}{hint}", redacted(&self.url), answer.status());
+            if !PICTURE_REJECTIONS.contains(&answer.status()) {
                 bail!(refusal);
             }
-            self.left_out(&refusal);
+            self.skip(&refusal);
             return Ok(());
         }
         self.pushed += 1;
@@ -184,10 +184,10 @@ impl Publisher {
     }
 
     /// Reports why a picture is left out; the others are still pushed.
-    fn left_out(&mut self, reason: &str) {
+    fn skip(&mut self, reason: &str) {
         let line_start = if self.terminal { "\r\x1b[K" } else { "" };
         eprintln!("{line_start}{reason}");
-        self.left_out += 1;
+        self.skipped += 1;
     }
 
     fn progress(&self, what: &str) {
@@ -211,7 +211,12 @@ impl Publisher {
     }
 }
 
-async fn files(publisher: &mut Publisher, paths: &[PathBuf], fps: f64, endless: bool) -> anyhow::Result<()> {
+async fn push_files(
+    publisher: &mut Publisher,
+    paths: &[PathBuf],
+    fps: f64,
+    endless: bool,
+) -> anyhow::Result<()> {
     let mut ticks = interval(Duration::from_secs_f64(1.0 / fps));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -219,7 +224,7 @@ async fn files(publisher: &mut Publisher, paths: &[PathBuf], fps: f64, endless: 
             ticks.tick().await;
             match std::fs::read(path) {
                 Ok(picture) => publisher.push(picture.into(), &path.display().to_string()).await?,
-                Err(error) => publisher.left_out(&format!("cannot read {}: {error}", path.display())),
+                Err(error) => publisher.skip(&format!("cannot read {}: {error}", path.display())),
             }
         }
         if !endless {
@@ -232,12 +237,12 @@ async fn files(publisher: &mut Publisher, paths: &[PathBuf], fps: f64, endless: 
 }
 
 /// Pushes each file that is new or has changed, once it has stopped growing.
-async fn watch(publisher: &mut Publisher, folder: &Path) -> anyhow::Result<()> {
+async fn push_folder(publisher: &mut Publisher, folder: &Path) -> anyhow::Result<()> {
     eprintln!("watching {} (Ctrl-C ends)", folder.display());
     let mut seen = folder_state(folder)?;
     let mut settled = seen.clone();
     loop {
-        sleep_until(Instant::now() + WATCH_EVERY).await;
+        sleep_until(Instant::now() + WATCH_INTERVAL).await;
         let now = folder_state(folder)?;
         for (path, state) in &now {
             let unchanged_since_last_look = seen.get(path) == Some(state);
@@ -274,7 +279,7 @@ fn folder_state(folder: &Path) -> anyhow::Result<FolderState> {
     Ok(entries.filter_map(state).collect())
 }
 
-async fn from_stdin(publisher: &mut Publisher) -> anyhow::Result<()> {
+async fn push_stdin(publisher: &mut Publisher) -> anyhow::Result<()> {
     let mut input = tokio::io::stdin();
     let mut parser = PartParser::new(ContentKind::Missing, STDIN_LIMITS);
     let mut chunk = vec![0; READ_BYTES];

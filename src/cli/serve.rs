@@ -9,7 +9,7 @@ use clap::{
 };
 use tracing::info;
 
-use super::{admin_token, check, open_files, output::print, systemd, urls::url_of};
+use super::{admin_token, check, open_files, output::print, systemd, urls::browser_url};
 use crate::{
     app::{ConfigLoader, LoadedConfig, Relay},
     config::{self, Environment, Listen, LogFormat, StreamConfig},
@@ -44,21 +44,21 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         Ok(loaded) => loaded,
         Err(mistakes) => {
             eprintln!("{mistakes}");
-            return Ok(ExitCode::from(check::MISTAKEN));
+            return Ok(ExitCode::from(check::EXIT_INVALID_CONFIG));
         }
     };
     let mut log = loaded.config.log;
     log.format = arguments.log_format.unwrap_or(log.format);
     observability::init(log);
-    let admin = admin_token::arrange(&mut loaded.config.auth)?;
-    open_files::allow_many(&loaded.config);
+    let admin = admin_token::ensure_admin(&mut loaded.config.auth)?;
+    open_files::raise_limit(&loaded.config);
     actix_rt::System::new().block_on(serve(loaded, origin, &admin))
 }
 
 async fn serve(
     loaded: LoadedConfig,
     origin: ConfigLoader,
-    admin: &admin_token::Entrance,
+    admin: &admin_token::AdminAccess,
 ) -> anyhow::Result<ExitCode> {
     let config = &loaded.config;
     let streams = config.streams.clone();
@@ -66,17 +66,18 @@ async fn serve(
     let base_path = config.server.base_path.clone();
     // Before anything is started: a signal must never find nobody listening for it.
     let signal = shutdown_signal().context("cannot listen for signals")?;
-    let mut hang_up = HangUp::listen().context("cannot listen for signals")?;
+    let mut hang_up = Sighup::listen().context("cannot listen for signals")?;
     let label = origin.label();
     let relay = Relay::start_from(loaded, Some(origin)).await?;
-    let urls: Vec<_> = relay.addresses().iter().map(|&address| url_of(scheme, address, &base_path)).collect();
+    let urls: Vec<_> =
+        relay.addresses().iter().map(|&address| browser_url(scheme, address, &base_path)).collect();
     for socket in relay.sockets() {
         print(format!("listening on {socket}\n"));
     }
-    print(what_is_served(&label, &urls, &streams) + &admin.shown(&urls));
-    systemd::ready();
+    print(startup_text(&label, &urls, &streams) + &admin.terminal_text(&urls));
+    systemd::notify_ready();
     let mut signal = std::pin::pin!(signal);
-    let mut report = Box::pin(systemd::report(&relay));
+    let mut report = Box::pin(systemd::run_watchdog(&relay));
     let received = loop {
         tokio::select! {
             received = &mut signal => break received,
@@ -90,13 +91,13 @@ async fn serve(
         }
     };
     drop(report);
-    systemd::stopping();
+    systemd::notify_stopping();
     info!("{received} received, stopping");
     relay.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 
-fn what_is_served(origin: &str, urls: &[String], streams: &[StreamConfig]) -> String {
+fn startup_text(origin: &str, urls: &[String], streams: &[StreamConfig]) -> String {
     let mut text = format!("framecast {} serving {origin}\n", env!("CARGO_PKG_VERSION"));
     for url in urls {
         text += &format!("listening on {url}/\n");
@@ -117,10 +118,10 @@ fn what_is_served(origin: &str, urls: &[String], streams: &[StreamConfig]) -> St
 
 /// Waits for SIGHUP, which asks daemons to read their configuration again.
 #[cfg(unix)]
-struct HangUp(tokio::signal::unix::Signal);
+struct Sighup(tokio::signal::unix::Signal);
 
 #[cfg(unix)]
-impl HangUp {
+impl Sighup {
     fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         signal(SignalKind::hangup()).map(Self)
@@ -135,10 +136,10 @@ impl HangUp {
 
 /// A stand-in for systems without this signal.
 #[cfg(not(unix))]
-struct HangUp;
+struct Sighup;
 
 #[cfg(not(unix))]
-impl HangUp {
+impl Sighup {
     fn listen() -> std::io::Result<Self> {
         Ok(Self)
     }

@@ -3,38 +3,38 @@
 use crate::app::Relay;
 
 /// Notifies systemd that everything listens and runs.
-pub(super) fn ready() {
+pub(super) fn notify_ready() {
     #[cfg(unix)]
-    tell(sd_notify::NotifyState::Ready);
+    notify(sd_notify::NotifyState::Ready);
 }
 
 /// Notifies systemd that the relay is stopping.
-pub(super) fn stopping() {
+pub(super) fn notify_stopping() {
     #[cfg(unix)]
-    tell(sd_notify::NotifyState::Stopping);
+    notify(sd_notify::NotifyState::Stopping);
 }
 
 /// Notifies systemd that the relay is alive, twice in each period of the unit's `WatchdogSec`, as long as
 /// every thread of streams answers. Never returns.
 #[cfg(unix)]
-pub(super) async fn report(relay: &Relay) {
+pub(super) async fn run_watchdog(relay: &Relay) {
     let Some(within) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
     let mut beat = tokio::time::interval(within / 2);
     loop {
         beat.tick().await;
         // One that does not answer ends the reports; then systemd ends and restarts framecast.
         relay.wait_until_responsive().await;
-        tell(sd_notify::NotifyState::Watchdog);
+        notify(sd_notify::NotifyState::Watchdog);
     }
 }
 
 #[cfg(not(unix))]
-pub(super) async fn report(_: &Relay) {
+pub(super) async fn run_watchdog(_: &Relay) {
     std::future::pending().await
 }
 
 #[cfg(unix)]
-fn tell(state: sd_notify::NotifyState<'_>) {
+fn notify(state: sd_notify::NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!("cannot notify systemd: {error}");
     }

@@ -14,7 +14,7 @@ pub(super) fn parse_url(text: &str) -> anyhow::Result<Url> {
 }
 
 /// Returns a URL as messages show it: without user, password and query, which may contain credentials.
-pub(super) fn shown(url: &Url) -> String {
+pub(super) fn redacted(url: &Url) -> String {
     let mut shown = url.clone();
     shown.set_query(None);
     // Both fail only for URLs without a host, which have no login.
@@ -24,7 +24,7 @@ pub(super) fn shown(url: &Url) -> String {
 }
 
 /// Returns a URL that a browser on this machine can open.
-pub(super) fn url_of(scheme: &str, address: SocketAddr, base_path: &str) -> String {
+pub(super) fn browser_url(scheme: &str, address: SocketAddr, base_path: &str) -> String {
     let mut reachable = address;
     if address.ip().is_unspecified() {
         reachable.set_ip(if address.is_ipv4() {

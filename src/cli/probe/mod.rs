@@ -48,7 +48,7 @@ pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
         print(report::head(&upstream.url, &response, started.elapsed()));
         let host = response.host().to_owned();
         let patience = Patience { frames: arguments.frames, within: Duration::from_secs(arguments.seconds) };
-        let waiting = Waiting::shown();
+        let waiting = ProgressNote::show();
         let seen = probe::look(response, patience, &limits).await;
         drop(waiting);
         let seen = seen?;
@@ -62,10 +62,10 @@ pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Shows on a terminal that frames are being counted, which takes seconds; dropping it clears that.
-struct Waiting(bool);
+struct ProgressNote(bool);
 
-impl Waiting {
-    fn shown() -> Self {
+impl ProgressNote {
+    fn show() -> Self {
         let terminal = std::io::stderr().is_terminal();
         if terminal {
             eprint!("  looking …");
@@ -74,7 +74,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for ProgressNote {
     fn drop(&mut self) {
         if self.0 {
             eprint!("\r\x1b[K");

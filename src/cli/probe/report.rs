@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::{
-    cli::urls::shown,
+    cli::urls::redacted,
     config::UpstreamConfig,
     media::{jpeg::JpegInfo, multipart::boundary::ContentKind},
     source::{
@@ -57,7 +57,7 @@ fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
 
 /// Returns the description of the response's head.
 pub(super) fn head(url: &Url, response: &Response<'_>, after: Duration) -> String {
-    let mut text = format!("{}\n", shown(url));
+    let mut text = format!("{}\n", redacted(url));
     line(&mut text, "status", format_args!("{} after {} ms", response.status_text(), after.as_millis()));
     line(&mut text, "content type", response.content_type().unwrap_or("none"));
     if let ContentKind::Multipart { boundary, quoted } = ContentKind::from_header(response.content_type()) {

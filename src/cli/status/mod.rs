@@ -34,7 +34,7 @@ const MAX_HEADER_BYTES: usize = 16 * 1024;
 const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Moves to the top left of the terminal, as the first part of a redraw.
-const HOME: &str = "\x1b[H";
+const CURSOR_HOME: &str = "\x1b[H";
 /// Clears to the end of the line.
 const CLEAR_LINE: &str = "\x1b[K";
 /// Clears to the end of the screen.
@@ -128,7 +128,7 @@ fn print_table(rows: &[table::Row], redraw: bool) -> io::Result<()> {
         lines.push(format!("… and {hidden} more"));
     }
     let lines: String = lines.iter().map(|line| format!("{line}{CLEAR_LINE}\n")).collect();
-    try_print(format!("{HOME}{lines}{CLEAR_BELOW}"))
+    try_print(format!("{CURSOR_HOME}{lines}{CLEAR_BELOW}"))
 }
 
 fn client(arguments: &StatusArguments) -> anyhow::Result<HttpClient> {
