@@ -247,10 +247,11 @@ impl Relay {
             warn!("a source did not end in time and is abandoned");
             streams.iter().for_each(|stream| stream.bus().close());
         }
-        let programs = timeout(PROGRAM_STOP_TIMEOUT, join_all(streams.iter().map(|s| s.lasting().gone())));
+        let programs =
+            timeout(PROGRAM_STOP_TIMEOUT, join_all(streams.iter().map(|s| s.source_context().wait_idle())));
         let (_, _, ()) = tokio::join!(self.web.stop(), programs, self.state.streams.webhooks.stop());
         // Those that are gone have nothing to be killed.
-        streams.iter().for_each(|stream| stream.lasting().kill());
+        streams.iter().for_each(|stream| stream.source_context().kill());
         if let Ok(Err(error)) = self.server_task.await {
             warn!("the HTTP server ended with an error: {error}");
         }

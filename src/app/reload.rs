@@ -347,7 +347,7 @@ impl Inner {
             warn!(stream = %name, "the source did not end in time and is abandoned");
             stream.bus().close();
         }
-        stream.lasting().end(PROGRAM_STOP_TIMEOUT).await;
+        stream.source_context().stop_within(PROGRAM_STOP_TIMEOUT).await;
     }
 
     fn log_changes(&self, applied: &AppliedChanges) {

@@ -5,7 +5,7 @@ use dashmap::DashMap;
 use crate::{
     config::SourceConfig,
     media::stream_name::StreamName,
-    source::{Health, Upstream, Upstreams},
+    source::{JoinedStream, StreamHealth, StreamLookup},
     stream::{StreamHandle, WeakStream, state::State},
 };
 
@@ -13,15 +13,17 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct StreamDirectory(DashMap<StreamName, WeakStream>);
 
-impl Upstreams for StreamDirectory {
-    fn join(&self, name: &StreamName) -> Option<Upstream> {
+impl StreamLookup for StreamDirectory {
+    fn join(&self, name: &StreamName) -> Option<JoinedStream> {
         let stream = self.get(name)?;
         let watched = self.resolve_origin(stream.clone()).downgrade();
-        Some(Upstream {
+        Some(JoinedStream {
             title: stream.config().title.clone(),
-            health: Box::new(move || watched.upgrade().map_or(Health::Away("gone".into()), |s| health(&s))),
-            shows: stream.bus().subscribe(),
-            wanted: Box::new(stream.want()),
+            health: Box::new(move || {
+                watched.upgrade().map_or(StreamHealth::Away("gone".into()), |s| health(&s))
+            }),
+            frames: stream.bus().subscribe(),
+            demand: Box::new(stream.want()),
         })
     }
 }
@@ -54,12 +56,12 @@ impl StreamDirectory {
     }
 }
 
-fn health(stream: &StreamHandle) -> Health {
+fn health(stream: &StreamHandle) -> StreamHealth {
     match stream.status().state {
-        State::Live => Health::Live,
-        State::Idle | State::Connecting => Health::Starting,
-        State::Waiting { reason, .. } => Health::Away(reason),
-        State::Paused => Health::Away("paused".into()),
-        State::Stopped => Health::Away("the stream has ended".into()),
+        State::Live => StreamHealth::Live,
+        State::Idle | State::Connecting => StreamHealth::Starting,
+        State::Waiting { reason, .. } => StreamHealth::Away(reason),
+        State::Paused => StreamHealth::Away("paused".into()),
+        State::Stopped => StreamHealth::Away("the stream has ended".into()),
     }
 }

@@ -267,7 +267,7 @@ mod tests {
     use crate::{
         config::{self, Config, StreamConfig},
         imaging::Pool,
-        source::NoUpstreams,
+        source::NoStreams,
     };
 
     /// Starts streams that show nothing, after a moment.
@@ -282,7 +282,7 @@ mod tests {
         fn start(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>> {
             self.started.fetch_add(1, Ordering::Relaxed);
             let (limits, pool) = (self.config.limits.clone(), self.pool.clone());
-            let stream = StreamHandle::start(config, limits, pool, Arc::new(NoUpstreams));
+            let stream = StreamHandle::start(config, limits, pool, Arc::new(NoStreams));
             async move {
                 tokio::task::yield_now().await;
                 Ok(stream)

@@ -8,14 +8,14 @@ use tokio::time::timeout;
 use super::{
     generated::chart::points::Points,
     process::process_lock::ProcessLock,
-    traits::{NoUpstreams, Upstreams},
+    traits::{NoStreams, StreamLookup},
 };
 use crate::config::{SourceConfig, StreamConfig};
 
 /// The state that all runs of one stream's sources share. Clones share it too.
 #[derive(Debug, Clone)]
-pub struct Lasting {
-    upstreams: Arc<dyn Upstreams>,
+pub struct SourceContext {
+    lookup: Arc<dyn StreamLookup>,
     sources: Vec<SourceState>,
 }
 
@@ -27,16 +27,16 @@ struct SourceState {
 }
 
 /// The state of a single source, without access to other streams.
-impl Default for Lasting {
+impl Default for SourceContext {
     fn default() -> Self {
-        Self { upstreams: Arc::new(NoUpstreams), sources: vec![SourceState::default()] }
+        Self { lookup: Arc::new(NoStreams), sources: vec![SourceState::default()] }
     }
 }
 
-impl Lasting {
-    /// Creates the state for a stream before its first run. `upstreams` gives access to the streams that it
+impl SourceContext {
+    /// Creates the state for a stream before its first run. `lookup` gives access to the streams that it
     /// may show.
-    pub fn new(config: &StreamConfig, upstreams: Arc<dyn Upstreams>) -> Self {
+    pub fn new(config: &StreamConfig, lookup: Arc<dyn StreamLookup>) -> Self {
         let state = |source: &SourceConfig| {
             let points = match source {
                 SourceConfig::Chart(chart) => Some(Arc::new(Points::new(chart))),
@@ -44,7 +44,7 @@ impl Lasting {
             };
             SourceState { lock: ProcessLock::default(), points }
         };
-        Self { upstreams, sources: config.sources().map(state).collect() }
+        Self { lookup, sources: config.sources().map(state).collect() }
     }
 
     /// Returns the points of the chart; none if no source is one. In a list of sources at most one is.
@@ -53,8 +53,8 @@ impl Lasting {
     }
 
     /// Returns the other streams.
-    pub(super) fn upstreams(&self) -> &Arc<dyn Upstreams> {
-        &self.upstreams
+    pub(super) fn lookup(&self) -> &Arc<dyn StreamLookup> {
+        &self.lookup
     }
 
     /// Returns the lock of the program of the source at `position`.
@@ -63,15 +63,15 @@ impl Lasting {
     }
 
     /// Waits until every process of an earlier run has ended: at once, unless a source is a program.
-    pub async fn gone(&self) {
+    pub async fn wait_idle(&self) {
         for source in &self.sources {
             drop(source.lock.acquire().await);
         }
     }
 
     /// Waits for at most `within` until every process of a run has ended, then kills the rest.
-    pub async fn end(&self, within: Duration) {
-        if timeout(within, self.gone()).await.is_err() {
+    pub async fn stop_within(&self, within: Duration) {
+        if timeout(within, self.wait_idle()).await.is_err() {
             self.kill();
         }
     }

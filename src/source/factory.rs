@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     camera::{mjpeg, snapshot},
-    context::Lasting,
+    context::SourceContext,
     generated::{chart, pattern, text},
     images, mosaic,
     process::exec,
@@ -16,28 +16,28 @@ use crate::{
     imaging::cpu_pool::Pool,
 };
 
-/// Builds the source at `position` of those that `config` lists, for one run. `lasting` is the state that its
+/// Builds the source at `position` of those that `config` lists, for one run. `context` is the state that its
 /// runs share.
-pub fn build(
+pub fn build_source(
     (config, position): (&StreamConfig, usize),
     limits: &Limits,
     pool: &Arc<Pool>,
-    lasting: &Lasting,
+    context: &SourceContext,
 ) -> Box<dyn Source> {
     let queue = pool.queue(&config.name);
     match config.sources().nth(position).unwrap_or_else(|| config.source()) {
-        SourceConfig::Mjpeg(upstream) => Box::new(mjpeg::UpstreamSource::new(upstream.clone(), limits)),
+        SourceConfig::Mjpeg(upstream) => Box::new(mjpeg::MjpegSource::new(upstream.clone(), limits)),
         SourceConfig::Snapshot(config) => {
             Box::new(snapshot::SnapshotSource::new(config.upstream(), config.interval, limits))
         }
         source @ (SourceConfig::Exec(_) | SourceConfig::Rtsp(_) | SourceConfig::V4l2(_)) => Box::new(
-            exec::ExecSource::new(&config.name, source, limits, lasting.process_lock(position))
+            exec::ExecSource::new(&config.name, source, limits, context.process_lock(position))
                 .expect("each of these three is a program"),
         ),
         SourceConfig::Push { .. } => Box::new(push::PushSource),
         SourceConfig::Chart(chart) => {
             let points =
-                lasting.points().cloned().unwrap_or_else(|| Arc::new(chart::points::Points::new(chart)));
+                context.points().cloned().unwrap_or_else(|| Arc::new(chart::points::Points::new(chart)));
             Box::new(chart::ChartSource::new(chart, &config.title, limits, points, queue))
         }
         SourceConfig::Text(text) => Box::new(text::TextSource::new(text.clone(), queue)),
@@ -46,10 +46,10 @@ pub fn build(
             Box::new(images::ImagesSource::new(path.clone(), *fps, limits.into(), queue))
         }
         SourceConfig::Mosaic(mosaic) => {
-            Box::new(mosaic::MosaicSource::new(mosaic.clone(), limits, &queue, lasting.upstreams().clone()))
+            Box::new(mosaic::MosaicSource::new(mosaic.clone(), limits, &queue, context.lookup().clone()))
         }
         SourceConfig::Rendition { of, frame_timeout } => {
-            let source = rendition::RenditionSource::new(of.clone(), lasting.upstreams().clone());
+            let source = rendition::RenditionSource::new(of.clone(), context.lookup().clone());
             let source = source.with_frame_timeout(*frame_timeout);
             Box::new(if config.has_fallbacks() { source.with_fallbacks() } else { source })
         }

@@ -20,7 +20,7 @@ pub mod push;
 pub mod rendition;
 mod traits;
 
-pub use context::Lasting;
+pub use context::SourceContext;
 pub use error::{Deadline, Reason, SourceError};
-pub use factory::build;
-pub use traits::{Health, NoUpstreams, Source, Upstream, Upstreams};
+pub use factory::build_source;
+pub use traits::{JoinedStream, NoStreams, Source, StreamHealth, StreamLookup};

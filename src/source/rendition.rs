@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     error::SourceError,
-    traits::{Health, Source, Upstream, Upstreams},
+    traits::{JoinedStream, Source, StreamHealth, StreamLookup},
 };
 use crate::{
     bus::{DropReason, Ingest, PublishedFrame},
@@ -28,16 +28,16 @@ const AWAY_AFTER: Duration = Duration::from_secs(2);
 /// A source that forwards the frames of another stream unchanged.
 #[derive(Debug)]
 pub struct RenditionSource {
-    of: StreamName,
-    upstreams: Arc<dyn Upstreams>,
+    origin: StreamName,
+    lookup: Arc<dyn StreamLookup>,
     frame_timeout: Option<Duration>,
     has_fallbacks: bool,
 }
 
 impl RenditionSource {
     /// Creates a source that forwards the frames of `of`.
-    pub fn new(of: StreamName, upstreams: Arc<dyn Upstreams>) -> Self {
-        Self { of, upstreams, frame_timeout: None, has_fallbacks: false }
+    pub fn new(of: StreamName, lookup: Arc<dyn StreamLookup>) -> Self {
+        Self { origin: of, lookup, frame_timeout: None, has_fallbacks: false }
     }
 
     /// Lets the source fail when no new picture came for `frame_timeout`.
@@ -51,17 +51,17 @@ impl RenditionSource {
     }
 
     async fn forward(&self, ingest: &Ingest) -> Result<(), SourceError> {
-        let mut origin = self.upstreams.join(&self.of).ok_or_else(|| self.gone())?;
+        let mut origin = self.lookup.join(&self.origin).ok_or_else(|| self.origin_missing())?;
         if self.has_fallbacks
-            && let Health::Away(reason) = (origin.health)()
+            && let StreamHealth::Away(reason) = (origin.health)()
         {
-            return Err(SourceError::OriginAway { name: self.of.clone(), reason });
+            return Err(SourceError::OriginAway { name: self.origin.clone(), reason });
         }
         let mut last = 0;
         let mut since = Instant::now();
         while self.changed(&mut origin, since).await? {
             let (newest, closed) = {
-                let current = origin.shows.borrow_and_update();
+                let current = origin.frames.borrow_and_update();
                 (current.frame.clone(), current.closed)
             };
             if closed {
@@ -86,33 +86,33 @@ impl RenditionSource {
                 self.publish(&newest, ingest);
             }
         }
-        Err(self.gone())
+        Err(self.origin_missing())
     }
 
     /// Waits until the origin publishes something; false when it has ended. Its last picture came at `since`.
-    async fn changed(&self, origin: &mut Upstream, since: Instant) -> Result<bool, SourceError> {
+    async fn changed(&self, origin: &mut JoinedStream, since: Instant) -> Result<bool, SourceError> {
         loop {
-            let name = || self.of.clone();
+            let name = || self.origin.clone();
             if let Some(within) = self.frame_timeout.filter(|within| since.elapsed() >= *within) {
                 return Err(SourceError::OriginSilent { name: name(), within });
             }
             if self.has_fallbacks
                 && since.elapsed() >= AWAY_AFTER
-                && let Health::Away(reason) = (origin.health)()
+                && let StreamHealth::Away(reason) = (origin.health)()
             {
                 return Err(SourceError::OriginAway { name: name(), reason });
             }
             if !self.has_fallbacks && self.frame_timeout.is_none() {
-                return Ok(origin.shows.changed().await.is_ok());
+                return Ok(origin.frames.changed().await.is_ok());
             }
-            if let Ok(changed) = timeout(CHECK_INTERVAL, origin.shows.changed()).await {
+            if let Ok(changed) = timeout(CHECK_INTERVAL, origin.frames.changed()).await {
                 return Ok(changed.is_ok());
             }
         }
     }
 
-    fn gone(&self) -> SourceError {
-        SourceError::NoOrigin { name: self.of.clone() }
+    fn origin_missing(&self) -> SourceError {
+        SourceError::OriginGone { name: self.origin.clone() }
     }
 
     fn publish(&self, published: &PublishedFrame, ingest: &Ingest) {

@@ -1,5 +1,5 @@
-//! The interface between a source and the rest: [`Source`] itself, and [`Upstreams`], through which a source
-//! reaches other streams.
+//! The interface between a source and the rest: [`Source`] itself, and [`StreamLookup`], through which a
+//! source reaches other streams.
 
 use std::{any::Any, fmt};
 
@@ -19,24 +19,24 @@ pub trait Source {
 }
 
 /// Access to the other streams, for sources that show their frames.
-pub trait Upstreams: Send + Sync + fmt::Debug {
+pub trait StreamLookup: Send + Sync + fmt::Debug {
     /// Joins the stream `name`; none if there is no such stream.
-    fn join(&self, name: &StreamName) -> Option<Upstream>;
+    fn join(&self, name: &StreamName) -> Option<JoinedStream>;
 }
 
 /// Access to no streams at all.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct NoUpstreams;
+pub struct NoStreams;
 
-impl Upstreams for NoUpstreams {
-    fn join(&self, _: &StreamName) -> Option<Upstream> {
+impl StreamLookup for NoStreams {
+    fn join(&self, _: &StreamName) -> Option<JoinedStream> {
         None
     }
 }
 
 /// The state of another stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
+pub enum StreamHealth {
     /// Frames are arriving.
     Live,
     /// The source runs and has not produced a frame yet.
@@ -46,18 +46,18 @@ pub enum Health {
 }
 
 /// Another stream, which has demand for as long as this value lives.
-pub struct Upstream {
+pub struct JoinedStream {
     /// Title of the stream, for people.
     pub title: String,
     /// Returns its current state.
-    pub health: Box<dyn Fn() -> Health + Send>,
+    pub health: Box<dyn Fn() -> StreamHealth + Send>,
     /// Subscriber to the frames of the stream.
-    pub shows: BusReader,
+    pub frames: BusReader,
     /// Guard that keeps the stream running; it is only dropped.
-    pub wanted: Box<dyn Any + Send>,
+    pub demand: Box<dyn Any + Send>,
 }
 
-impl fmt::Debug for Upstream {
+impl fmt::Debug for JoinedStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstream").finish_non_exhaustive()
     }

@@ -30,7 +30,7 @@ use crate::{
     },
     media::stream_name::StreamName,
     observability::tasks,
-    source::{Lasting, Upstreams},
+    source::{SourceContext, StreamLookup},
 };
 
 /// Time that a program which served as a stream's source has to end; then it is killed.
@@ -45,7 +45,7 @@ struct Inner {
     config: Arc<StreamConfig>,
     ingest: Ingest,
     shared: Shared,
-    lasting: Lasting,
+    context: SourceContext,
     actor: Addr<StreamActor>,
     thread: ArbiterHandle,
 }
@@ -75,15 +75,15 @@ impl WeakStream {
 impl StreamHandle {
     /// Starts the stream's actor on the current arbiter.
     ///
-    /// `upstreams` are the streams whose pictures it may show.
+    /// `lookup` are the streams whose pictures it may show.
     pub fn start(
         config: StreamConfig,
         limits: Limits,
         pool: Arc<Pool>,
-        upstreams: Arc<dyn Upstreams>,
+        lookup: Arc<dyn StreamLookup>,
     ) -> Self {
         let bus = Bus::with_replay_buffer(replay_buffer(&config, &limits));
-        Self::start_on(bus, config, limits, pool, upstreams)
+        Self::start_on(bus, config, limits, pool, lookup)
     }
 
     /// Starts a stream in the place of one that has ended. Its counters continue from those of the ended one.
@@ -92,10 +92,10 @@ impl StreamHandle {
         config: StreamConfig,
         limits: Limits,
         pool: Arc<Pool>,
-        upstreams: Arc<dyn Upstreams>,
+        lookup: Arc<dyn StreamLookup>,
     ) -> Self {
         let bus = Bus::with_counters_of(before, replay_buffer(&config, &limits));
-        Self::start_on(bus, config, limits, pool, upstreams)
+        Self::start_on(bus, config, limits, pool, lookup)
     }
 
     fn start_on(
@@ -103,7 +103,7 @@ impl StreamHandle {
         config: StreamConfig,
         limits: Limits,
         pool: Arc<Pool>,
-        upstreams: Arc<dyn Upstreams>,
+        lookup: Arc<dyn StreamLookup>,
     ) -> Self {
         let bus = Arc::new(bus);
         tasks::spawn(run_fan_out(bus.clone()));
@@ -116,8 +116,8 @@ impl StreamHandle {
             publishers: Turns::default(),
             source: SourceId::default(),
         };
-        let lasting = Lasting::new(&config, upstreams);
-        Self::run(config, limits, pool, shared, lasting)
+        let context = SourceContext::new(&config, lookup);
+        Self::run(config, limits, pool, shared, context)
     }
 
     /// Continues with other settings: viewers stay, and see what the new source gives; publishers have to
@@ -128,23 +128,29 @@ impl StreamHandle {
         config: StreamConfig,
         limits: Limits,
         pool: Arc<Pool>,
-        upstreams: Arc<dyn Upstreams>,
+        lookup: Arc<dyn StreamLookup>,
     ) -> Self {
         // An actor that cannot answer has stopped already.
         let _ = self.0.actor.send(Retire).await;
         self.send_publishers_away();
         // Points of a graph, and a program that is not gone yet, outlast a new title.
-        let lasting = if config.sources().eq(self.0.config.sources()) {
-            self.0.lasting.clone()
+        let context = if config.sources().eq(self.0.config.sources()) {
+            self.0.context.clone()
         } else {
             // Two programs cannot have one device.
-            self.0.lasting.end(PROGRAM_ENDS_WITHIN).await;
-            Lasting::new(&config, upstreams)
+            self.0.context.stop_within(PROGRAM_ENDS_WITHIN).await;
+            SourceContext::new(&config, lookup)
         };
-        Self::run(config, limits, pool, self.0.shared.clone(), lasting)
+        Self::run(config, limits, pool, self.0.shared.clone(), context)
     }
 
-    fn run(config: StreamConfig, limits: Limits, pool: Arc<Pool>, shared: Shared, lasting: Lasting) -> Self {
+    fn run(
+        config: StreamConfig,
+        limits: Limits,
+        pool: Arc<Pool>,
+        shared: Shared,
+        context: SourceContext,
+    ) -> Self {
         let config = Arc::new(config);
         let bus = shared.bus.clone();
         let mut ingest = Ingest::new(bus.clone(), config.max_fps).with_max_pixels(limits.max_frame_pixels);
@@ -161,9 +167,9 @@ impl StreamHandle {
             ingest.clone(),
             shared.demand.subscribe(),
             (shared.status.clone(), shared.sources.clone(), shared.source.clone()),
-            lasting.clone(),
+            context.clone(),
         );
-        Self(Arc::new(Inner { config, ingest, shared, lasting, actor, thread: Arbiter::current() }))
+        Self(Arc::new(Inner { config, ingest, shared, context, actor, thread: Arbiter::current() }))
     }
 
     /// Returns a weak handle to this stream.
@@ -266,8 +272,8 @@ impl StreamHandle {
 
     /// Returns the state that outlasts a run of the source: the points of a chart, a program that is still
     /// ending.
-    pub fn lasting(&self) -> &Lasting {
-        &self.0.lasting
+    pub fn source_context(&self) -> &SourceContext {
+        &self.0.context
     }
 
     /// Ends the stream for good: its source first, then its viewers. Returns when its source is gone.

@@ -97,7 +97,7 @@ mod tests {
             config.streams[0].clone(),
             config.limits,
             pool,
-            Arc::new(crate::source::NoUpstreams),
+            Arc::new(crate::source::NoStreams),
         );
         let guard = stream.join(&Arc::new(ViewerLimit::new(10)), 10).unwrap();
         (Viewer::new(guard), stream.bus().clone())

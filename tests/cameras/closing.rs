@@ -1,7 +1,7 @@
 //! A camera that closes at each byte of its response, in an orderly way and with RST: whole frames are shown,
 //! one that was cut off is counted, and nothing else happens.
 
-use framecast::{bus::DropReason, source::camera::mjpeg::UpstreamSource};
+use framecast::{bus::DropReason, source::camera::mjpeg::MjpegSource};
 use testkit::fake_camera::{FakeCamera, Step};
 
 use crate::source_runner::{HEAD, answer, body, config, limits, three, watch_source};
@@ -31,7 +31,7 @@ async fn close_at_each_byte(step: fn() -> Option<Step>) {
         [Step::Request, said].into_iter().chain(step()).collect()
     })
     .await;
-    let mut source = UpstreamSource::new(config(&camera.url("/")), &limits());
+    let mut source = MjpegSource::new(config(&camera.url("/")), &limits());
     for len in 0..=whole.len() {
         let (shown, begun) = whole_in(len);
         let outcome = watch_source(&mut source).await;

@@ -167,7 +167,7 @@ async fn a_nonce_is_used_for_one_connection_only() {
     .await;
     let config = config_with_login(&camera.url("/"));
     let mut source =
-        framecast::source::camera::mjpeg::UpstreamSource::new(config, &crate::source_runner::limits());
+        framecast::source::camera::mjpeg::MjpegSource::new(config, &crate::source_runner::limits());
     for _ in 0..3 {
         crate::source_runner::watch_source(&mut source).await.assert_frames(&three(), "each run");
     }

@@ -27,8 +27,7 @@ async fn a_camera_that_closes_after_each_frame_sees_one_connection_after_the_oth
     let camera =
         FakeCamera::start(|n| vec![Step::Request, Step::Send(answer(HEAD, &body(&[jpeg(n as u8 + 1)])))])
             .await;
-    let mut source =
-        framecast::source::camera::mjpeg::UpstreamSource::new(config(&camera.url("/")), &limits());
+    let mut source = framecast::source::camera::mjpeg::MjpegSource::new(config(&camera.url("/")), &limits());
     for n in 1..=5 {
         watch_source(&mut source).await.assert_frames(&[jpeg(n)], "one frame a connection");
     }

@@ -7,7 +7,7 @@ use framecast::{
     config::{Limits, Login, Secret, UpstreamConfig},
     source::{
         Source, SourceError,
-        camera::{mjpeg::UpstreamSource, snapshot::SnapshotSource},
+        camera::{mjpeg::MjpegSource, snapshot::SnapshotSource},
     },
 };
 use jpeg_encoder::{ColorType, Encoder};
@@ -85,7 +85,7 @@ pub(crate) async fn watch(config: UpstreamConfig) -> Outcome {
 
 /// Runs an `mjpeg` source once, with other limits.
 pub(crate) async fn watch_within(config: UpstreamConfig, limits: &Limits) -> Outcome {
-    watch_source(&mut UpstreamSource::new(config, limits)).await
+    watch_source(&mut MjpegSource::new(config, limits)).await
 }
 
 /// Runs any source once.

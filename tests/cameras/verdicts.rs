@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use framecast::source::{
     SourceError,
-    camera::probe::{Patience, Seen, look},
+    camera::probe::{ProbeLimits, ProbeReport, observe},
     http_client::HttpClient,
 };
 use testkit::{
@@ -68,13 +68,13 @@ async fn camera(case: &Case) -> FakeCamera {
     .await
 }
 
-async fn probed(case: &Case) -> Result<Seen, SourceError> {
+async fn probed(case: &Case) -> Result<ProbeReport, SourceError> {
     let camera = camera(case).await;
     let mut client = HttpClient::new(&config(&camera.url("/")), limits().max_header_bytes);
     let response = client.get(&[]).await?;
     // Enough for the frames of a dialect, and short where a camera stalls with one.
-    let patience = Patience { frames: 3, within: Duration::from_millis(500) };
-    look(response, patience, &limits()).await
+    let patience = ProbeLimits { frames: 3, within: Duration::from_millis(500) };
+    observe(response, patience, &limits()).await
 }
 
 #[actix_web::test]
@@ -83,7 +83,7 @@ async fn probe_and_source_agree_on_every_answer() {
         let name = &case.0;
         let probed = probed(&case).await;
         let camera = camera(&case).await;
-        let single = probed.as_ref().is_ok_and(Seen::is_snapshot);
+        let single = probed.as_ref().is_ok_and(ProbeReport::is_snapshot);
         let outcome = if single {
             watch_source(&mut snapshots(config(&camera.url("/")), Duration::from_millis(1))).await
         } else {

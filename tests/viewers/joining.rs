@@ -85,7 +85,7 @@ fn a_picture_pushed_before_the_stream_runs_makes_it_live() {
             config.streams.remove(0),
             config.limits,
             pool,
-            Arc::new(framecast::source::NoUpstreams),
+            Arc::new(framecast::source::NoStreams),
         );
         // Nothing was awaited: the stream's actor had no turn yet.
         stream.ingest().push_jpeg(jpeg(1).into()).unwrap();

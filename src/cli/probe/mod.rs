@@ -16,7 +16,7 @@ use super::output::print;
 use crate::{
     config::Limits,
     source::{
-        camera::probe::{self, Patience},
+        camera::probe::{self, ProbeLimits},
         http_client::HttpClient,
     },
 };
@@ -47,9 +47,10 @@ pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
         let response = client.get(&[]).await?;
         print(report::head(&upstream.url, &response, started.elapsed()));
         let host = response.host().to_owned();
-        let patience = Patience { frames: arguments.frames, within: Duration::from_secs(arguments.seconds) };
+        let patience =
+            ProbeLimits { frames: arguments.frames, within: Duration::from_secs(arguments.seconds) };
         let waiting = ProgressNote::show();
-        let seen = probe::look(response, patience, &limits).await;
+        let seen = probe::observe(response, patience, &limits).await;
         drop(waiting);
         let seen = seen?;
         print(report::seen(&seen));

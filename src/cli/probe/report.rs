@@ -9,7 +9,7 @@ use crate::{
     config::UpstreamConfig,
     media::{jpeg::JpegInfo, multipart::boundary::ContentKind},
     source::{
-        camera::probe::{Ended, Seen},
+        camera::probe::{BodyEnd, ProbeReport},
         http_client::Response,
     },
 };
@@ -75,7 +75,7 @@ pub(super) fn head(url: &Url, response: &Response<'_>, after: Duration) -> Strin
 }
 
 /// Returns the description of the received body.
-pub(super) fn seen(seen: &Seen) -> String {
+pub(super) fn seen(seen: &ProbeReport) -> String {
     let mut text = String::new();
     if let Some(info) = seen.info {
         frames(&mut text, seen, &info);
@@ -90,16 +90,16 @@ pub(super) fn seen(seen: &Seen) -> String {
         line(&mut text, "left out", format_args!("{why}, {}", counted(*times)));
     }
     match &seen.ended {
-        Some(Ended::Orderly) if !seen.is_snapshot() => {
+        Some(BodyEnd::Orderly) if !seen.is_snapshot() => {
             line(&mut text, "ended", "the camera closed the connection");
         }
-        Some(Ended::Broken(why)) if seen.frames > 0 => line(&mut text, "ended", why),
+        Some(BodyEnd::Broken(why)) if seen.frames > 0 => line(&mut text, "ended", why),
         _ => {}
     }
     text
 }
 
-fn frames(text: &mut String, seen: &Seen, info: &JpegInfo) {
+fn frames(text: &mut String, seen: &ProbeReport, info: &JpegInfo) {
     let span = seen.span.map_or(Duration::ZERO, |(first, last)| last - first).as_secs_f64();
     if seen.is_snapshot() {
         line(text, "frames", "1, a single picture");

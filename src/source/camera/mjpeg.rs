@@ -26,14 +26,14 @@ const MAX_OVERSIZED_IN_A_ROW: u32 = 10;
 
 /// A camera's MJPEG stream.
 #[derive(Debug)]
-pub struct UpstreamSource {
+pub struct MjpegSource {
     client: HttpClient,
     first_frame_timeout: Duration,
     frame_timeout: Duration,
     parser_limits: ParserLimits,
 }
 
-impl UpstreamSource {
+impl MjpegSource {
     /// Creates a source that requests the URL of `config` at each run.
     pub fn new(config: UpstreamConfig, limits: &Limits) -> Self {
         Self {
@@ -120,7 +120,7 @@ impl UpstreamSource {
     }
 }
 
-impl Source for UpstreamSource {
+impl Source for MjpegSource {
     fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
         Box::pin(async move {
             // A cancelled run may have left its connection.

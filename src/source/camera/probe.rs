@@ -24,7 +24,7 @@ use crate::{
 
 /// The bounds of a probe.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct ProbeLimits {
     /// Maximum number of frames.
     pub frames: u64,
     /// Maximum duration.
@@ -33,7 +33,7 @@ pub struct Patience {
 
 /// The observed properties of a body.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct ProbeReport {
     /// Number of whole pictures.
     pub frames: u64,
     /// Number of frames equal to the previous one; they say nothing about the rate.
@@ -55,7 +55,7 @@ pub struct Seen {
     /// Data skipped between frames, by reason, each with its count.
     pub discards: Vec<(&'static str, u64)>,
     /// The reason why the body ended before the bounds were reached.
-    pub ended: Option<Ended>,
+    pub ended: Option<BodyEnd>,
     /// The last frame's bytes.
     pub last: Bytes,
     single: bool,
@@ -63,7 +63,7 @@ pub struct Seen {
 
 /// The end of a body before the bounds of the probe were reached.
 #[derive(Debug)]
-pub enum Ended {
+pub enum BodyEnd {
     /// The camera closed the connection in an orderly way.
     Orderly,
     /// Anything else, in words.
@@ -92,11 +92,11 @@ pub fn upstream(url: &str, insecure: bool) -> Result<UpstreamConfig, String> {
 ///
 /// # Errors
 /// The status or the type of an answer that holds no pictures: the reason that a source would have.
-pub async fn look(
+pub async fn observe(
     mut response: Response<'_>,
-    patience: Patience,
+    patience: ProbeLimits,
     limits: &Limits,
-) -> Result<Seen, SourceError> {
+) -> Result<ProbeReport, SourceError> {
     let parser_limits =
         ParserLimits { max_frame_bytes: limits.max_frame_bytes, max_header_bytes: limits.max_header_bytes };
     let announced = Announced::read(&response, Expected::Stream)?;
@@ -105,12 +105,12 @@ pub async fn look(
     let multipart = matches!(kind, ContentKind::Multipart { .. });
     let declared = response.content_length();
     let mut parser = PartParser::new(kind, parser_limits);
-    let mut seen = Seen::default();
+    let mut seen = ProbeReport::default();
     parser.push(&first);
     loop {
         seen.take(&mut parser, PartParser::next_part, patience.frames);
         if ended {
-            seen.ended.get_or_insert(Ended::Orderly);
+            seen.ended.get_or_insert(BodyEnd::Orderly);
             seen.take(&mut parser, PartParser::finish, patience.frames);
         }
         if seen.ended.is_some() || seen.frames >= patience.frames {
@@ -120,11 +120,11 @@ pub async fn look(
             Ok(Some(chunk)) => parser.push(&chunk),
             Ok(None) => ended = true,
             Err(SourceError::Late { .. }) if seen.frames > 0 => break,
-            Err(error) => seen.ended = Some(Ended::Broken(error.to_string())),
+            Err(error) => seen.ended = Some(BodyEnd::Broken(error.to_string())),
         }
     }
     let whole = declared.is_some_and(|declared| seen.bytes <= declared);
-    seen.single = seen.frames == 1 && !multipart && (matches!(seen.ended, Some(Ended::Orderly)) || whole);
+    seen.single = seen.frames == 1 && !multipart && (matches!(seen.ended, Some(BodyEnd::Orderly)) || whole);
     if seen.single {
         // A picture of its own is no stream whose framing could be odd.
         seen.quirks.retain(|(quirk, _)| *quirk != Quirk::BareJpegs);
@@ -135,7 +135,7 @@ pub async fn look(
     Ok(seen)
 }
 
-impl Seen {
+impl ProbeReport {
     /// Returns whether the answer is one picture and nothing else: the URL of snapshots.
     pub fn is_snapshot(&self) -> bool {
         self.single
@@ -153,7 +153,7 @@ impl Seen {
                 Ok(Some(part)) => self.frame(part),
                 Ok(None) => break,
                 Err(error) => {
-                    self.ended = Some(Ended::Broken(error.to_string()));
+                    self.ended = Some(BodyEnd::Broken(error.to_string()));
                     break;
                 }
             }
@@ -173,7 +173,7 @@ impl Seen {
     /// Returns why there is nothing to show, about the camera at `host`.
     pub fn no_picture(&self, host: &str) -> String {
         match &self.ended {
-            Some(Ended::Broken(why)) => format!("{host} sent no picture: {why}"),
+            Some(BodyEnd::Broken(why)) => format!("{host} sent no picture: {why}"),
             _ => format!("{host} sent no picture"),
         }
     }

@@ -195,7 +195,7 @@ pub enum SourceError {
     Poll(#[from] PollError),
     /// The stream whose frames it shows has ended, or never existed.
     #[error("the source stream was removed")]
-    NoOrigin {
+    OriginGone {
         /// Its name.
         name: StreamName,
     },
@@ -307,7 +307,7 @@ impl SourceError {
             }
             Self::Render(_) => "it cannot be drawn",
             Self::Poll(error) => error.public(),
-            Self::NoOrigin { .. } => "the source stream was removed",
+            Self::OriginGone { .. } => "the source stream was removed",
             Self::OriginAway { reason, .. } => {
                 return format!("the source stream is offline: {}", reason.public()).into();
             }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{error::RenderError, wall_clock_interval::Ticker};
+use super::{error::RenderError, wall_clock_interval::WallClockInterval};
 use crate::{
     bus::{DropReason, Ingest},
     config::{Color, Size},
@@ -68,7 +68,7 @@ impl PatternSource {
     }
 
     async fn draw_forever(&self, ingest: &Ingest) -> Result<(), RenderError> {
-        let mut ticker = Ticker::new(self.fps);
+        let mut ticker = WallClockInterval::new(self.fps);
         let letters = footprint::letters(LETTERS, self.size.height.get() as f32 * LARGEST_LETTERS);
         let bytes = footprint::canvas(self.size, letters);
         let template = Arc::new(Template::new(self.size, self.fps));
@@ -124,16 +124,16 @@ impl<'a> Painter<'a> {
     fn paint(&mut self, number: u64, time: SystemTime) -> Result<Bytes, RenderError> {
         let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let split = (self.canvas.height() as f32 * BARS_SHARE) as i32;
-        self.bars(seconds, split);
+        self.draw_bars(seconds, split);
         let Area { width, height, .. } = self.canvas.area();
         self.canvas.fill(Area { x: 0, y: split, width, height: height - split }, GROUND);
-        self.dial(seconds, split);
-        self.words(number, time, split);
+        self.draw_dial(seconds, split);
+        self.draw_text(number, time, split);
         Ok(codec().encode(self.canvas.pixels(), Quality::PICTURE)?)
     }
 
     /// Draws the moving bars, and below them a strip of grey steps that stands still.
-    fn bars(&mut self, seconds: f64, split: i32) {
+    fn draw_bars(&mut self, seconds: f64, split: i32) {
         let width = self.canvas.width();
         let strip = split / 8;
         let shift = ((seconds / BARS_PERIOD).fract() * f64::from(width)) as usize;
@@ -145,9 +145,9 @@ impl<'a> Painter<'a> {
     }
 
     /// Draws the rotating hand with its trail, at the right of the lower part.
-    fn dial(&mut self, seconds: f64, split: i32) {
+    fn draw_dial(&mut self, seconds: f64, split: i32) {
         let room = (self.canvas.height() - split) as f32;
-        let wide = self.dial_room(split);
+        let wide = self.dial_width(split);
         let radius = wide * 0.40;
         let (x, y) = (self.canvas.width() as f32 - wide * 0.62, split as f32 + room * 0.5);
         self.canvas.disc(x, y, radius, DIAL);
@@ -162,15 +162,15 @@ impl<'a> Painter<'a> {
 
     /// Returns the width of the dial: no more than a third of the picture's, so that a narrow picture still
     /// shows its counter.
-    fn dial_room(&self, split: i32) -> f32 {
+    fn dial_width(&self, split: i32) -> f32 {
         ((self.canvas.height() - split) as f32).min(self.canvas.width() as f32 / 3.0)
     }
 
     /// Draws counter, time and size, at the left of the lower part.
-    fn words(&mut self, number: u64, time: SystemTime, split: i32) {
+    fn draw_text(&mut self, number: u64, time: SystemTime, split: i32) {
         let (width, room) = (self.canvas.width(), self.canvas.height() - split);
         let margin = room.min(width / 4) / 8;
-        let inner = width - margin - (self.dial_room(split) * 1.1) as i32;
+        let inner = width - margin - (self.dial_width(split) * 1.1) as i32;
         let large = (room as f32 * 0.30).min(inner as f32 / 8.0);
         let small = large * 0.55;
         let local =

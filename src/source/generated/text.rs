@@ -7,7 +7,7 @@ use futures_util::{FutureExt, future::LocalBoxFuture};
 use jiff::{Timestamp, tz::TimeZone};
 use tracing::warn;
 
-use super::{error::RenderError, wall_clock_interval::Ticker};
+use super::{error::RenderError, wall_clock_interval::WallClockInterval};
 use crate::{
     bus::{DropReason, Ingest},
     config::TextConfig,
@@ -32,18 +32,18 @@ const MARGIN: f32 = 0.25;
 pub struct TextSource {
     config: TextConfig,
     queue: StreamQueue,
-    told_missing: Once,
+    warned: Once,
 }
 
 impl TextSource {
     /// Creates a source that draws `config.text`.
     pub fn new(config: TextConfig, queue: StreamQueue) -> Self {
-        Self { config, queue, told_missing: Once::new() }
+        Self { config, queue, warned: Once::new() }
     }
 
     async fn draw_forever(&self, ingest: &Ingest) -> Result<(), RenderError> {
         let zone = TimeZone::system();
-        let mut ticker = Ticker::new(self.config.fps);
+        let mut ticker = WallClockInterval::new(self.config.fps);
         let mut shown: Option<(String, Bytes)> = None;
         loop {
             let text = self.text_at(ticker.next().await, &zone)?;
@@ -56,7 +56,7 @@ impl TextSource {
                     let job = move || (draw(&config, &drawn), missing_glyphs(&drawn));
                     match self.queue.run(bytes, job).await {
                         Ok((jpeg, missing)) => {
-                            self.tell_missing(&missing);
+                            self.warn_missing_glyphs(&missing);
                             jpeg?
                         }
                         Err(PoolError::Busy) => {
@@ -80,10 +80,10 @@ impl TextSource {
     }
 
     /// Logs once which characters no built-in font has.
-    fn tell_missing(&self, missing: &[char]) {
+    fn warn_missing_glyphs(&self, missing: &[char]) {
         if !missing.is_empty() {
             let characters: String = missing.iter().collect();
-            self.told_missing.call_once(|| {
+            self.warned.call_once(|| {
                 warn!(
                     text = self.config.text,
                     characters, "no built-in font has these characters; they show as boxes"

@@ -7,12 +7,12 @@ use tokio::time::sleep;
 
 /// An interval on the wall clock. Ticks missed while busy are skipped.
 #[derive(Debug)]
-pub(in crate::source) struct Ticker {
+pub(in crate::source) struct WallClockInterval {
     period: Duration,
     last: Option<Duration>,
 }
 
-impl Ticker {
+impl WallClockInterval {
     /// Creates an interval of `fps` ticks a second; the configuration makes sure that it is above 0.
     pub(in crate::source) fn new(fps: f64) -> Self {
         Self { period: Duration::try_from_secs_f64(1.0 / fps).unwrap_or(Duration::MAX), last: None }
@@ -72,7 +72,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_slot_is_now_and_the_second_one_period_later() {
-        let mut ticker = Ticker::new(100.0);
+        let mut ticker = WallClockInterval::new(100.0);
         let first = ticker.next().await;
         let second = ticker.next().await;
         let gap = second.duration_since(first).unwrap();

@@ -17,41 +17,41 @@ const MAX_CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// The metadata by which two versions of a file differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Version {
+pub(super) struct FileVersion {
     pub(super) len: u64,
     modified: Option<SystemTime>,
 }
 
-impl Version {
-    pub(super) fn of(file: &Metadata) -> Self {
+impl FileVersion {
+    pub(super) fn from_metadata(file: &Metadata) -> Self {
         Self { len: file.len(), modified: file.modified().ok() }
     }
 }
 
 /// Converted pictures, within [`MAX_CACHE_BYTES`] and the limit for the caches of all streams.
 #[derive(Debug, Default)]
-pub(super) struct Cache {
+pub(super) struct ConvertedCache {
     entries: HashMap<PathBuf, Entry>,
     bytes: usize,
 }
 
 #[derive(Debug)]
 struct Entry {
-    version: Version,
+    version: FileVersion,
     frame: Cached<Frame>,
     len: usize,
 }
 
-impl Cache {
+impl ConvertedCache {
     /// Returns the cached picture of `path`, and the version of the file from which it was made.
-    pub(super) fn get(&self, path: &Path) -> Option<(Version, Frame)> {
+    pub(super) fn get(&self, path: &Path) -> Option<(FileVersion, Frame)> {
         let entry = self.entries.get(path)?;
         Some((entry.version, entry.frame.get()?))
     }
 
     /// Caches a picture in place of the file's older one. When it does not fit, the new one is not cached: in
     /// a loop longer than the cache, evicting the oldest would evict each picture just before it is needed.
-    pub(super) fn put(&mut self, path: &Path, version: Version, frame: Frame, memory: &PictureMemory) {
+    pub(super) fn put(&mut self, path: &Path, version: FileVersion, frame: Frame, memory: &PictureMemory) {
         self.remove(path);
         let len = frame.jpeg().len();
         if self.bytes + len <= MAX_CACHE_BYTES

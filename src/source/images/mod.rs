@@ -19,13 +19,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use cache::{Cache, Version};
+use cache::{ConvertedCache, FileVersion};
 use error::ImagesError;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::{error::SourceError, generated::wall_clock_interval::Ticker, traits::Source};
+use super::{error::SourceError, generated::wall_clock_interval::WallClockInterval, traits::Source};
 use crate::{
     bus::{DropReason, Ingest},
     config::ImagesPath,
@@ -47,10 +47,10 @@ static DEMO: [&[u8]; 4] = [
 
 /// Number of rounds without a readable picture before the source fails: a single file that is being rewritten
 /// in place is unreadable for a moment.
-const FRUITLESS_ROUNDS: u32 = 3;
+const MAX_EMPTY_ROUNDS: u32 = 3;
 
 /// Maximum number of files whose errors are remembered; the errors of others are only counted.
-const MAX_TOLD_FILES: usize = 1000;
+const MAX_LOGGED_FILES: usize = 1000;
 
 /// An error for which a file is skipped.
 #[derive(Debug, thiserror::Error)]
@@ -82,19 +82,19 @@ pub struct ImagesSource {
     fps: f64,
     limits: PictureLimits,
     queue: StreamQueue,
-    cache: Cache,
-    told: HashSet<PathBuf>,
+    cache: ConvertedCache,
+    logged_files: HashSet<PathBuf>,
 }
 
 impl ImagesSource {
     /// Creates a source that shows the files of `path` at `fps` pictures a second.
     pub fn new(path: ImagesPath, fps: f64, limits: PictureLimits, queue: StreamQueue) -> Self {
-        Self { path, fps, limits, queue, cache: Cache::default(), told: HashSet::new() }
+        Self { path, fps, limits, queue, cache: ConvertedCache::default(), logged_files: HashSet::new() }
     }
 
     /// Publishes the built-in pictures in a loop.
     async fn show_demo(&self, ingest: &Ingest) {
-        let mut ticker = Ticker::new(self.fps);
+        let mut ticker = WallClockInterval::new(self.fps);
         for picture in DEMO.iter().cycle() {
             ticker.next().await;
             // The built-in pictures are valid: a test reads each of them.
@@ -104,7 +104,7 @@ impl ImagesSource {
 
     /// Publishes the files that match `pattern` in a loop.
     async fn show_files(&mut self, pattern: &str, ingest: &Ingest) -> Result<(), ImagesError> {
-        let mut ticker = Ticker::new(self.fps);
+        let mut ticker = WallClockInterval::new(self.fps);
         let mut fruitless = 0;
         let mut shown_ever = false;
         loop {
@@ -115,7 +115,7 @@ impl ImagesSource {
             for file in &files {
                 match self.load(file).await {
                     Ok(frame) => {
-                        self.told.remove(file);
+                        self.logged_files.remove(file);
                         ticker.next().await;
                         // The time of its publication, not of its reading.
                         ingest.push_frame(Frame::from_jpeg(frame.jpeg().clone()).unwrap_or(frame));
@@ -123,7 +123,7 @@ impl ImagesSource {
                     }
                     Err(error) => {
                         ingest.count_drop(error.drop_reason());
-                        self.tell(file, &error);
+                        self.log_error(file, &error);
                         trouble = Some(error);
                     }
                 }
@@ -131,7 +131,7 @@ impl ImagesSource {
             shown_ever |= shown;
             fruitless = if shown { 0 } else { fruitless + 1 };
             if !shown {
-                if !shown_ever || fruitless >= FRUITLESS_ROUNDS {
+                if !shown_ever || fruitless >= MAX_EMPTY_ROUNDS {
                     return Err(nothing(pattern, files.len(), trouble));
                 }
                 ticker.next().await;
@@ -157,10 +157,10 @@ impl ImagesSource {
     }
 
     /// Logs the error of a file, once until it was readable again.
-    fn tell(&mut self, file: &Path, error: &FileError) {
+    fn log_error(&mut self, file: &Path, error: &FileError) {
         // Nothing is wrong with the file; it is tried again.
         let busy = matches!(error, FileError::Pool(PoolError::Busy));
-        if !busy && self.told.len() < MAX_TOLD_FILES && self.told.insert(file.to_owned()) {
+        if !busy && self.logged_files.len() < MAX_LOGGED_FILES && self.logged_files.insert(file.to_owned()) {
             match error {
                 FileError::Picture(PictureError::Truncated { .. }) => {
                     info!(file = %file.display(), %error, "skipped a file that is not complete yet");
@@ -200,13 +200,17 @@ fn nothing(pattern: &str, files: usize, trouble: Option<FileError>) -> ImagesErr
 }
 
 /// Returns the file's version, and its content unless that version is `known`.
-fn read(path: &Path, max: usize, known: Option<Version>) -> Result<(Version, Option<Bytes>), FileError> {
+fn read(
+    path: &Path,
+    max: usize,
+    known: Option<FileVersion>,
+) -> Result<(FileVersion, Option<Bytes>), FileError> {
     // Checked before it is opened: opening a named pipe would wait for its writer forever.
     if !path.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file").into());
     }
     let file = File::open(path)?;
-    let version = Version::of(&file.metadata()?);
+    let version = FileVersion::from_metadata(&file.metadata()?);
     if known == Some(version) {
         return Ok((version, None));
     }

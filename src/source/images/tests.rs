@@ -115,7 +115,7 @@ async fn what_is_no_picture_is_skipped_and_counted() {
     assert_eq!(seen, [1, 4, 1, 4]);
     let dropped = show.dropped();
     assert!(dropped["unreadable"] >= 2 && dropped["too_large"] >= 2, "{dropped:?}");
-    assert_eq!(show.source.told.len(), 2, "each file is said once");
+    assert_eq!(show.source.logged_files.len(), 2, "each file is said once");
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn a_half_written_file_shows_once_it_is_whole() {
         })
         .await;
     assert!(seen.starts_with(&[1, 1, 1]), "{seen:?}");
-    assert!(show.source.told.is_empty(), "forgiven");
+    assert!(show.source.logged_files.is_empty(), "forgiven");
 }
 
 #[tokio::test]

@@ -62,15 +62,15 @@ pub(super) struct MosaicCanvas {
     background: Color,
     max_pixels: u64,
     canvas: Planes,
-    tiles: Vec<Tile>,
+    tiles: Vec<CanvasTile>,
 }
 
 #[derive(Debug)]
-struct Tile {
+struct CanvasTile {
     title: String,
     cell: Area,
     /// The decoded picture and its position.
-    shows: Option<(Area, Planes)>,
+    picture: Option<(Area, Planes)>,
     label: Option<Layer>,
     note: Option<(String, Layer)>,
 }
@@ -96,12 +96,12 @@ impl MosaicCanvas {
             size,
             columns: config.columns.map(|columns| columns.get() as usize),
             gap: config.gap as usize,
-            aspect: layout::USUAL_ASPECT,
+            aspect: layout::DEFAULT_ASPECT,
         };
         let mut canvas = Planes::default();
         canvas.reshape(size.0, size.1, Sampling::S420)?;
         let nowhere = Area { x: 0, y: 0, width: 2, height: 2 };
-        let tile = |title| Tile { title, cell: nowhere, shows: None, label: None, note: None };
+        let tile = |title| CanvasTile { title, cell: nowhere, picture: None, label: None, note: None };
         let mut mosaic = Self {
             grid,
             labels: config.labels,
@@ -110,7 +110,7 @@ impl MosaicCanvas {
             canvas,
             tiles: titles.into_iter().map(tile).collect(),
         };
-        mosaic.lay_out(layout::USUAL_ASPECT);
+        mosaic.lay_out(layout::DEFAULT_ASPECT);
         Ok(mosaic)
     }
 
@@ -125,7 +125,7 @@ impl MosaicCanvas {
         footprint::total(footprint::encoded(pixels(config) as u64, QUALITY))
     }
 
-    /// Returns the bytes that [`MosaicCanvas::take`] needs for this picture.
+    /// Returns the bytes that [`MosaicCanvas::set_picture`] needs for this picture.
     pub(super) fn bytes_to_take(&self, n: usize, frame: &Frame) -> usize {
         let Placement { wanted, denominator, .. } = self.placement(n, frame);
         let jpeg = footprint::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
@@ -152,15 +152,20 @@ impl MosaicCanvas {
         for (tile, cell) in self.tiles.iter_mut().zip(layout::cells(self.grid)) {
             let title = (self.labels && cell != tile.cell).then(|| label(&tile.title, cell, (TITLE, SHADE)));
             tile.label = title.or(tile.label.take());
-            (tile.cell, tile.shows, tile.note) = (cell, None, None);
+            (tile.cell, tile.picture, tile.note) = (cell, None, None);
         }
     }
 
     /// Decodes a picture for tile `n`, no larger than needed.
-    pub(super) fn take(&mut self, n: usize, frame: &Frame, memory: &PictureMemory) -> Result<(), CodecError> {
+    pub(super) fn set_picture(
+        &mut self,
+        n: usize,
+        frame: &Frame,
+        memory: &PictureMemory,
+    ) -> Result<(), CodecError> {
         let Placement { place, wanted, upright, denominator } = self.placement(n, frame);
         let how = Wanted { denominator, gray: false, max_pixels: self.max_pixels };
-        let before = self.tiles[n].shows.take();
+        let before = self.tiles[n].picture.take();
         let at_before = before.as_ref().map(|(at, _)| *at);
         let mut planes = before.map(|(_, planes)| planes).unwrap_or_default();
         let taken = memory.with_scratch(|scratch| {
@@ -171,7 +176,7 @@ impl MosaicCanvas {
         });
         // A picture that cannot be decoded leaves the previous one.
         let at = if taken.is_ok() { Some(place) } else { at_before };
-        self.tiles[n].shows = at.map(|at| (at, planes));
+        self.tiles[n].picture = at.map(|at| (at, planes));
         taken
     }
 
@@ -198,7 +203,7 @@ impl MosaicCanvas {
         }
         let tile = &mut self.tiles[n];
         fill(&mut self.canvas, tile.cell, mix(self.background, rgb(0), 0.55));
-        if let Some((place, picture)) = &tile.shows {
+        if let Some((place, picture)) = &tile.picture {
             blit(&mut self.canvas, *place, picture, matches!(content, TileContent::Stale(_)));
         }
         let margin = i64::from(margin(tile.cell));

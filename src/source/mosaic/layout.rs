@@ -3,13 +3,13 @@
 use crate::imaging::raster::canvas::Area;
 
 /// Aspect ratio of cells until pictures have arrived.
-pub(super) const USUAL_ASPECT: f64 = 16.0 / 9.0;
+pub(super) const DEFAULT_ASPECT: f64 = 16.0 / 9.0;
 
 /// Bounds of a cell's aspect ratio, whatever a camera sends.
 const ASPECTS: (f64, f64) = (0.5, 2.5);
 
 /// Relative difference in tile size below which layouts are equally good.
-const SAME: f64 = 0.01;
+const TOLERANCE: f64 = 0.01;
 
 /// The input of a layout.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,7 +57,7 @@ fn best_columns(grid: Grid) -> usize {
     let empty = |columns: usize| grid.tiles.div_ceil(columns) * columns - grid.tiles;
     let better = |best: usize, other: usize| {
         let (a, b) = (area(best), area(other));
-        if b > a * (1.0 + SAME) || (b > a * (1.0 - SAME) && empty(other) <= empty(best)) {
+        if b > a * (1.0 + TOLERANCE) || (b > a * (1.0 - TOLERANCE) && empty(other) <= empty(best)) {
             other
         } else {
             best
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     fn grid(tiles: usize) -> Grid {
-        Grid { tiles, size: (1920, 1080), columns: None, gap: 4, aspect: USUAL_ASPECT }
+        Grid { tiles, size: (1920, 1080), columns: None, gap: 4, aspect: DEFAULT_ASPECT }
     }
 
     fn columns(cells: &[Area]) -> usize {

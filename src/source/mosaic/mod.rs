@@ -17,13 +17,13 @@ use std::{
 use canvas::MosaicCanvas;
 use error::MosaicError;
 use futures_util::{FutureExt, future::LocalBoxFuture};
-use tile::Tile;
+use tile::MosaicTile;
 use tokio::time::{Instant, sleep};
 
 use super::{
     error::SourceError,
-    generated::wall_clock_interval::Ticker,
-    traits::{Source, Upstreams},
+    generated::wall_clock_interval::WallClockInterval,
+    traits::{Source, StreamLookup},
 };
 use crate::{
     bus::{DropReason, Ingest},
@@ -37,7 +37,7 @@ use crate::{
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 
 /// Interval at which the mosaic meanwhile checks for their pictures.
-const FIRST_LOOK: Duration = Duration::from_millis(25);
+const FIRST_POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 /// Steps per unit of the aspect ratio that the layout tells apart: a twentieth.
 const ASPECT_STEPS: f64 = 20.0;
@@ -48,7 +48,7 @@ pub struct MosaicSource {
     config: MosaicConfig,
     max_pixels: u64,
     pool: Arc<Pool>,
-    upstreams: Arc<dyn Upstreams>,
+    lookup: Arc<dyn StreamLookup>,
 }
 
 impl MosaicSource {
@@ -57,15 +57,15 @@ impl MosaicSource {
         config: MosaicConfig,
         limits: &Limits,
         queue: &StreamQueue,
-        upstreams: Arc<dyn Upstreams>,
+        lookup: Arc<dyn StreamLookup>,
     ) -> Self {
-        Self { config, max_pixels: limits.max_frame_pixels, pool: queue.pool().clone(), upstreams }
+        Self { config, max_pixels: limits.max_frame_pixels, pool: queue.pool().clone(), lookup }
     }
 
     async fn draw_forever(&self, ingest: &Ingest) -> Result<(), SourceError> {
         let join = |name| {
-            let upstream = self.upstreams.join(name);
-            upstream.map(Tile::new).ok_or_else(|| SourceError::NoOrigin { name: name.clone() })
+            let upstream = self.lookup.join(name);
+            upstream.map(MosaicTile::new).ok_or_else(|| SourceError::OriginGone { name: name.clone() })
         };
         let mut tiles = self.config.of.iter().map(join).collect::<Result<Vec<_>, _>>()?;
         let titles = tiles.iter().map(|tile| tile.title().to_owned()).collect();
@@ -77,10 +77,10 @@ impl MosaicSource {
             memory: memory.clone(),
             _kept: kept,
             queue: self.pool.lane(),
-            aspect: layout::USUAL_ASPECT,
+            aspect: layout::DEFAULT_ASPECT,
         };
         first_pictures(&mut tiles).await;
-        let mut ticker = Ticker::new(self.config.fps);
+        let mut ticker = WallClockInterval::new(self.config.fps);
         loop {
             ticker.next().await;
             if painter.update(&mut tiles, ingest).await? {
@@ -102,14 +102,14 @@ impl Source for MosaicSource {
 }
 
 /// Waits until each stream has a picture or is known to be away, within [`FIRST_WAIT`].
-async fn first_pictures(tiles: &mut [Tile]) {
+async fn first_pictures(tiles: &mut [MosaicTile]) {
     let started = Instant::now();
     loop {
-        tiles.iter_mut().for_each(Tile::refresh);
-        if !tiles.iter().any(Tile::is_expected) || started.elapsed() >= FIRST_WAIT {
+        tiles.iter_mut().for_each(MosaicTile::refresh);
+        if !tiles.iter().any(MosaicTile::is_expected) || started.elapsed() >= FIRST_WAIT {
             return;
         }
-        sleep(FIRST_LOOK).await;
+        sleep(FIRST_POLL_INTERVAL).await;
     }
 }
 
@@ -134,13 +134,13 @@ impl Painter {
     }
 
     /// Paints the tiles that changed; false if there were none.
-    async fn update(&mut self, tiles: &mut [Tile], ingest: &Ingest) -> Result<bool, MosaicError> {
-        tiles.iter_mut().for_each(Tile::refresh);
-        let aspect = usual_aspect(tiles.iter().filter_map(|tile| tile.aspect()), self.aspect);
+    async fn update(&mut self, tiles: &mut [MosaicTile], ingest: &Ingest) -> Result<bool, MosaicError> {
+        tiles.iter_mut().for_each(MosaicTile::refresh);
+        let aspect = most_common_aspect(tiles.iter().filter_map(|tile| tile.aspect()), self.aspect);
         if aspect != self.aspect {
             self.aspect = aspect;
             self.work(0, move |canvas, _| canvas.lay_out(aspect)).await?;
-            tiles.iter_mut().for_each(Tile::invalidate);
+            tiles.iter_mut().for_each(MosaicTile::invalidate);
         }
         let mut changed = false;
         for (n, tile) in tiles.iter_mut().enumerate() {
@@ -164,7 +164,7 @@ impl Painter {
     /// Decodes a tile's picture. Errors in it are returned, and so is a panic of the decoder.
     async fn take(&mut self, n: usize, frame: Frame) -> Result<(), String> {
         let bytes = lock(&self.canvas).bytes_to_take(n, &frame);
-        let taken = self.work(bytes, move |canvas, memory| canvas.take(n, &frame, memory)).await;
+        let taken = self.work(bytes, move |canvas, memory| canvas.set_picture(n, &frame, memory)).await;
         taken.map_err(|panicked| panicked.to_string())?.map_err(|error| error.to_string())
     }
 }
@@ -176,7 +176,7 @@ fn lock(canvas: &Mutex<MosaicCanvas>) -> MutexGuard<'_, MosaicCanvas> {
 }
 
 /// Returns the aspect ratio of most pictures; `now` unless another one is more frequent.
-fn usual_aspect(aspects: impl Iterator<Item = f64>, now: f64) -> f64 {
+fn most_common_aspect(aspects: impl Iterator<Item = f64>, now: f64) -> f64 {
     let step = |aspect: f64| (aspect * ASPECT_STEPS).round() as i64;
     let aspects: Vec<f64> = aspects.collect();
     let count = |wanted: f64| aspects.iter().filter(|aspect| step(**aspect) == step(wanted)).count();
@@ -191,11 +191,11 @@ mod tests {
     #[test]
     fn the_layout_follows_most_pictures_and_stays_as_it_is_when_none_are_more() {
         let (wide, old) = (16.0 / 9.0, 4.0 / 3.0);
-        assert_eq!(usual_aspect([].into_iter(), wide), wide);
-        assert_eq!(usual_aspect([old].into_iter(), wide), old);
-        assert_eq!(usual_aspect([old, wide].into_iter(), wide), wide);
-        assert_eq!(usual_aspect([old, wide].into_iter(), old), old);
-        assert_eq!(usual_aspect([old, wide, old, 1.34].into_iter(), wide), old);
-        assert_eq!(usual_aspect([1.79, 1.77].into_iter(), wide), wide, "nearly the same");
+        assert_eq!(most_common_aspect([].into_iter(), wide), wide);
+        assert_eq!(most_common_aspect([old].into_iter(), wide), old);
+        assert_eq!(most_common_aspect([old, wide].into_iter(), wide), wide);
+        assert_eq!(most_common_aspect([old, wide].into_iter(), old), old);
+        assert_eq!(most_common_aspect([old, wide, old, 1.34].into_iter(), wide), old);
+        assert_eq!(most_common_aspect([1.79, 1.77].into_iter(), wide), wide, "nearly the same");
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     media::frame::{Frame, FrameKind},
     source::{
         offline_image::card::since_when,
-        traits::{Health, Upstream},
+        traits::{JoinedStream, StreamHealth},
     },
 };
 
@@ -22,10 +22,10 @@ const STARTING: &str = "waiting for the first picture";
 
 /// A stream, and the painted state of its tile.
 #[derive(Debug)]
-pub(super) struct Tile {
-    upstream: Upstream,
+pub(super) struct MosaicTile {
+    upstream: JoinedStream,
     seen: u64,
-    health: Health,
+    health: StreamHealth,
     /// The last reason why it was away, which stays readable during the next try.
     reason: Option<String>,
     /// The newest picture, not yet decoded.
@@ -37,8 +37,8 @@ pub(super) struct Tile {
     painted: Option<TileContent>,
 }
 
-impl Tile {
-    pub(super) fn new(upstream: Upstream) -> Self {
+impl MosaicTile {
+    pub(super) fn new(upstream: JoinedStream) -> Self {
         let health = (upstream.health)();
         Self {
             upstream,
@@ -59,15 +59,15 @@ impl Tile {
     /// Updates its newest picture and the state of its stream.
     pub(super) fn refresh(&mut self) {
         self.health = (self.upstream.health)();
-        if let Health::Away(reason) = &self.health {
+        if let StreamHealth::Away(reason) = &self.health {
             // A tile is for everybody who may see the mosaic.
             self.reason = Some(reason.public().to_owned());
         }
         // An error means that the stream has ended, which its state shows too.
-        if !self.upstream.shows.has_changed().unwrap_or(false) {
+        if !self.upstream.frames.has_changed().unwrap_or(false) {
             return;
         }
-        let newest = self.upstream.shows.borrow_and_update().frame.clone();
+        let newest = self.upstream.frames.borrow_and_update().frame.clone();
         let picture =
             newest.filter(|newest| newest.frame.kind() == FrameKind::Picture && newest.seq != self.seen);
         if let Some(picture) = picture {
@@ -78,7 +78,7 @@ impl Tile {
 
     /// Whether its first picture may arrive at any moment.
     pub(super) fn is_expected(&self) -> bool {
-        self.pending.is_none() && self.reason.is_none() && !matches!(self.health, Health::Away(_))
+        self.pending.is_none() && self.reason.is_none() && !matches!(self.health, StreamHealth::Away(_))
     }
 
     /// Returns the aspect ratio of its picture.
@@ -120,7 +120,7 @@ impl Tile {
 
     fn content(&self) -> TileContent {
         match (&self.last, &self.health) {
-            (Some(_), Health::Live) => TileContent::Picture,
+            (Some(_), StreamHealth::Live) => TileContent::Picture,
             (Some(last), _) if last.arrived().elapsed() < STALE_AFTER => TileContent::Picture,
             (Some(last), _) => TileContent::Stale(since_when(last.taken(), &Zoned::now())),
             (None, _) => {

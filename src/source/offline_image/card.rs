@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Size of the card when the stream has shown no picture yet.
-const USUAL_SIZE: (u16, u16) = (640, 360);
+const DEFAULT_SIZE: (u16, u16) = (640, 360);
 
 /// Minimum side: below it no letter could be read, so the card is drawn larger than the picture was.
 const MIN_SIDE: u16 = 64;
@@ -39,7 +39,7 @@ const REASON: Color = rgb(0x8b95a3);
 /// `size` is that of the stream's last picture, so that a page does not jump; it is kept within 64 to 1920
 /// pixels a side.
 pub fn draw(title: &str, reason: &str, since: SystemTime, size: Option<(u16, u16)>) -> Frame {
-    let size = card_size(size.unwrap_or(USUAL_SIZE));
+    let size = card_size(size.unwrap_or(DEFAULT_SIZE));
     let mut canvas = Canvas::new(size, BOTTOM).expect("a side of at most 1920 pixels fits a JPEG");
     paint(&mut canvas, title, reason, &since_when(since, &Zoned::now()));
     let jpeg = codec().encode(canvas.pixels(), Quality::LETTERS).expect("RGB into memory has no way to fail");

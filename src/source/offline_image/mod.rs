@@ -60,7 +60,7 @@ const REASON: Ink = Ink { color: rgb(0xc2c9d3), alpha: 0xff };
 
 /// The content and style of an offline image.
 #[derive(Debug, Clone)]
-pub struct StandIn {
+pub struct OfflineImage {
     /// Style of the image.
     pub style: Placeholder,
     /// The stream's title.
@@ -75,7 +75,7 @@ pub struct StandIn {
     pub max_pixels: u64,
 }
 
-impl StandIn {
+impl OfflineImage {
     /// Returns the bytes of memory that [`draw`] needs, besides those for a file, which it reserves itself.
     /// Never more than `most`, which are enough for a card.
     pub fn bytes(&self, most: usize) -> usize {
@@ -100,8 +100,8 @@ fn bytes_of(frame: &Frame) -> usize {
 }
 
 /// Draws the image. Takes some milliseconds and reads a file, so it belongs in the CPU pool, with
-/// [`StandIn::bytes`] of its memory.
-pub fn draw(wanted: &StandIn, memory: &PictureMemory) -> Frame {
+/// [`OfflineImage::bytes`] of its memory.
+pub fn draw(wanted: &OfflineImage, memory: &PictureMemory) -> Frame {
     let most = memory.most_bytes();
     let drawn = match (&wanted.style, &wanted.last) {
         (Placeholder::Last, Some(last)) if bytes_of(last) > most => {
@@ -167,7 +167,7 @@ pub fn check_image(path: &Path, most: usize) -> Result<(), ImageError> {
         .map_err(|error| ImageError::Broken(error.to_string()))
 }
 
-fn card(wanted: &StandIn, reason: &str) -> Frame {
+fn card(wanted: &OfflineImage, reason: &str) -> Frame {
     let size = wanted.last.as_ref().map(|last| (last.width(), last.height()));
     card::draw(&wanted.title, reason, wanted.since, size)
 }
@@ -193,7 +193,12 @@ fn decode(frame: &Frame, denominator: u8, max_pixels: u64, planes: &mut Planes) 
 }
 
 /// Draws `frame` upright, in the size of `like` if there is one, with the card's text.
-fn picture(frame: &Frame, like: Option<&Frame>, wanted: &StandIn, dim: bool) -> Result<Frame, CodecError> {
+fn picture(
+    frame: &Frame,
+    like: Option<&Frame>,
+    wanted: &OfflineImage,
+    dim: bool,
+) -> Result<Frame, CodecError> {
     let max_pixels = if dim { wanted.max_pixels } else { IMAGE_LIMITS.max_frame_pixels };
     let size = upright_size(frame);
     let whole = within(like.map_or(size, upright_size));
@@ -210,9 +215,9 @@ fn picture(frame: &Frame, like: Option<&Frame>, wanted: &StandIn, dim: bool) -> 
     if dim {
         darken(&mut moved);
     }
-    let mut canvas = if fitted == whole { moved } else { framed(&moved, whole)? };
+    let mut canvas = if fitted == whole { moved } else { letterboxed(&moved, whole)? };
     if !matches!(wanted.style, Placeholder::Image { label: false, .. }) {
-        write(&mut canvas, wanted);
+        draw_texts(&mut canvas, wanted);
     }
     let jpeg = codec().encode_planes(&canvas, QUALITY)?;
     let frame = Frame::from_jpeg(jpeg).map_err(|error| CodecError::Encode(error.to_string()))?;
@@ -243,7 +248,7 @@ fn fit((width, height): (usize, usize), within: (usize, usize)) -> (usize, usize
 }
 
 /// Centres a 4:2:0 picture on a larger background.
-fn framed(picture: &Planes, (width, height): (usize, usize)) -> Result<Planes, CodecError> {
+fn letterboxed(picture: &Planes, (width, height): (usize, usize)) -> Result<Planes, CodecError> {
     let mut canvas = Planes::default();
     canvas.reshape(width, height, Sampling::S420)?;
     let [r, g, b] = GROUND;
@@ -275,7 +280,7 @@ fn darken(planes: &mut Planes) {
 }
 
 /// Writes title, time and reason, from the bottom up.
-fn write(canvas: &mut Planes, wanted: &StandIn) {
+fn draw_texts(canvas: &mut Planes, wanted: &OfflineImage) {
     let (width, height) = (canvas.width(), canvas.height());
     let unit = (height as f32 / 18.0).min(width as f32 / 26.0);
     let margin = (unit * 0.8).round() as i64;
@@ -317,12 +322,12 @@ mod tests {
         Frame::from_jpeg(codec().encode(&pixels, Quality::PICTURE).unwrap()).unwrap()
     }
 
-    fn drawing(wanted: &StandIn) -> Frame {
+    fn drawing(wanted: &OfflineImage) -> Frame {
         draw(wanted, &PictureMemory::default())
     }
 
-    fn wanted(style: Placeholder, last: Option<Frame>) -> StandIn {
-        StandIn {
+    fn wanted(style: Placeholder, last: Option<Frame>) -> OfflineImage {
+        OfflineImage {
             style,
             title: "Front door".into(),
             reason: "no answer".into(),

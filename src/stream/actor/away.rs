@@ -11,7 +11,7 @@ use crate::{
     bus::PublishedFrame,
     config::{Placeholder, StreamConfig},
     media::frame::{Frame, FrameKind},
-    source::{Reason, offline_image::StandIn},
+    source::{Reason, offline_image::OfflineImage},
 };
 
 /// Time after which a source that is away is worth a placeholder and a line in the log: cameras that close
@@ -45,13 +45,18 @@ impl Away {
 
     /// Returns the card to draw, with the reason for which there is no picture; none if the stream shows
     /// none.
-    pub(super) fn card(&self, config: &StreamConfig, reason: &Reason, max_pixels: u64) -> Option<StandIn> {
+    pub(super) fn card(
+        &self,
+        config: &StreamConfig,
+        reason: &Reason,
+        max_pixels: u64,
+    ) -> Option<OfflineImage> {
         // Of a stream that shows another's pictures that one's placeholder is shown, which says more.
         let shows_others = !config.has_fallbacks() && !config.source().origins().is_empty();
         if config.placeholder == Placeholder::None || shows_others {
             return None;
         }
-        Some(StandIn {
+        Some(OfflineImage {
             style: config.placeholder.clone(),
             title: config.title.clone(),
             // That of the failure before stays readable while the next try is on.

@@ -33,7 +33,7 @@ use crate::{
         next_id,
         tasks::{self, TaskGuard},
     },
-    source::{self, Lasting, Reason, offline_image},
+    source::{self, Reason, SourceContext, offline_image},
 };
 
 /// Reason for which there is no picture before anything has failed.
@@ -56,7 +56,7 @@ pub(super) struct StreamActor {
     status: watch::Sender<Status>,
     standing: watch::Sender<Option<Arc<Sources>>>,
     source: SourceId,
-    lasting: Lasting,
+    context: SourceContext,
     state: State,
     failover: Failover,
     timers: Timers,
@@ -94,7 +94,7 @@ impl StreamActor {
         ingest: Ingest,
         demand: watch::Receiver<usize>,
         (status, standing, source): (watch::Sender<Status>, watch::Sender<Option<Arc<Sources>>>, SourceId),
-        lasting: Lasting,
+        context: SourceContext,
     ) -> Addr<Self> {
         let failover = Failover::new(config.sources().count());
         Self {
@@ -106,7 +106,7 @@ impl StreamActor {
             status,
             standing,
             source,
-            lasting,
+            context,
             state: State::Idle,
             failover,
             timers: Timers::default(),
@@ -269,9 +269,9 @@ impl StreamActor {
     fn run(&mut self, position: usize, ctx: &mut Context<Self>) -> Run {
         let generation: Generation = next_id();
         let (config, limits, pool) = (self.config.clone(), self.limits.clone(), self.pool.clone());
-        let lasting = self.lasting.clone();
+        let context = self.context.clone();
         let several = config.has_fallbacks();
-        let build = move || source::build((&config, position), &limits, &pool, &lasting);
+        let build = move || source::build_source((&config, position), &limits, &pool, &context);
         let actor = ctx.address();
         let on_first_frame = move || {
             // Awaited in a task of its own: the pump must not wait for a full mailbox.
@@ -500,7 +500,7 @@ mod tests {
             config.streams[0].clone(),
             config.limits,
             pool.clone(),
-            Arc::new(source::NoUpstreams),
+            Arc::new(source::NoStreams),
         );
         let viewer = stream.want();
         // Long enough for the card to be asked for; the one worker is held.

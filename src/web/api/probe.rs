@@ -22,7 +22,7 @@ use tokio::{
 use crate::{
     config::UpstreamConfig,
     source::{
-        camera::probe::{self, Ended, Patience, Seen},
+        camera::probe::{self, BodyEnd, ProbeLimits, ProbeReport},
         http_client::HttpClient,
     },
     web::{
@@ -39,7 +39,7 @@ use crate::{
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// The length of a probe: somebody waits for it, and two or three seconds of an ordinary camera are enough.
-const PATIENCE: Patience = Patience { frames: 30, within: Duration::from_secs(5) };
+const PATIENCE: ProbeLimits = ProbeLimits { frames: 30, within: Duration::from_secs(5) };
 
 /// The time limit of a probe, with connecting, redirects and authentication.
 const ALL_WITHIN: Duration = Duration::from_secs(20);
@@ -149,7 +149,7 @@ async fn look(state: &WebState, upstream: &UpstreamConfig) -> Report {
         ..Report::default()
     };
     let host = response.host().to_owned();
-    match probe::look(response, PATIENCE, &state.runtime.settings.now().limits).await {
+    match probe::observe(response, PATIENCE, &state.runtime.settings.now().limits).await {
         Ok(seen) => {
             Report { problem: (seen.frames == 0).then(|| seen.no_picture(&host)), ..report.with(seen) }
         }
@@ -158,7 +158,7 @@ async fn look(state: &WebState, upstream: &UpstreamConfig) -> Report {
 }
 
 impl Report {
-    fn with(self, seen: Seen) -> Self {
+    fn with(self, seen: ProbeReport) -> Self {
         let rates = seen.rates();
         let shown = seen.frames > 0 && seen.last.len() <= MAX_PICTURE_BYTES;
         let kind = if seen.is_snapshot() { "snapshot" } else { "mjpeg" };
@@ -179,10 +179,10 @@ impl Report {
                 .map(|(what, times)| Counted { what: (*what).to_owned(), times: *times })
                 .collect(),
             ended: match &seen.ended {
-                Some(Ended::Orderly) if !seen.is_snapshot() => {
+                Some(BodyEnd::Orderly) if !seen.is_snapshot() => {
                     Some("the camera closed the connection".to_owned())
                 }
-                Some(Ended::Broken(why)) => Some(why.clone()),
+                Some(BodyEnd::Broken(why)) => Some(why.clone()),
                 _ => None,
             },
             picture: shown.then(|| BASE64_STANDARD.encode(&seen.last)),

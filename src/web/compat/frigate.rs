@@ -12,7 +12,7 @@ use crate::{
     config::Placeholder,
     media::frame::Frame,
     registry::ImageParams,
-    source::{offline_image, offline_image::StandIn},
+    source::{offline_image, offline_image::OfflineImage},
     stream::{StreamHandle, state},
     web::{
         middleware::problem::Problem,
@@ -68,7 +68,7 @@ async fn card(state: &WebState, stream: &StreamHandle) -> Result<Frame, Problem>
         state::State::Waiting { reason, .. } => reason.public().to_owned(),
         _ => "the stream has ended".to_owned(),
     };
-    let wanted = StandIn {
+    let wanted = OfflineImage {
         style: Placeholder::Card,
         title: stream.config().title.clone(),
         reason,

@@ -62,7 +62,7 @@ fn chart(state: &WebState, name: &str) -> Result<Arc<Points>, Problem> {
         SourceConfig::Chart(chart) => Some(chart),
         _ => None,
     });
-    let (Some(chart), Some(points)) = (chart, stream.lasting().points()) else {
+    let (Some(chart), Some(points)) = (chart, stream.source_context().points()) else {
         let kind = config.source().type_name();
         let detail = format!(
             "stream {name} takes its pictures from a source of type {kind}; only type chart takes points"

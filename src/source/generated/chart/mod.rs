@@ -14,7 +14,7 @@ mod stroke;
 
 use std::{sync::Arc, time::Duration};
 
-use draw::Graph;
+use draw::ChartData;
 use futures_util::future::LocalBoxFuture;
 use jiff::tz::TimeZone;
 use points::Points;
@@ -34,16 +34,16 @@ use crate::{
 };
 
 /// Minimum time between two pictures: more is not visible in a graph.
-const LEAST_PAUSE: Duration = Duration::from_millis(100);
+const MIN_REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Maximum time between two pictures, even if the lines move by less than a pixel: viewers wait for a frame.
-const LONGEST_STEP: Duration = Duration::from_secs(10);
+const MAX_STEP: Duration = Duration::from_secs(10);
 
 /// Memory for glyphs while they are drawn.
 const LETTERS_BYTES: usize = 1024 * 1024;
 
 /// Minimum time between two pictures that only move the lines.
-const SHORTEST_STEP: Duration = Duration::from_secs(1);
+const MIN_STEP: Duration = Duration::from_secs(1);
 
 /// A source that draws the points of one chart.
 #[derive(Debug)]
@@ -88,8 +88,9 @@ async fn draw_forever(
         let series = points.visible(now);
         let empty = series.iter().all(Vec::is_empty);
         let (drawn, title, zone) = (config.clone(), title.to_owned(), zone.clone());
-        let job =
-            move || draw::draw(&Graph { config: &drawn, title: &title, now, zone: &zone, series: &series });
+        let job = move || {
+            draw::draw(&ChartData { config: &drawn, title: &title, now, zone: &zone, series: &series })
+        };
         // A mask of the lines, besides the canvas, and glyphs.
         let pixels = config.size.width.get() as usize * config.size.height.get() as usize;
         match queue.run(footprint::canvas(config.size, 2 * pixels + LETTERS_BYTES), job).await {
@@ -98,16 +99,16 @@ async fn draw_forever(
             Err(PoolError::Busy) => ingest.count_drop(DropReason::Busy),
             Err(panicked) => return Err(panicked.into()),
         }
-        let step = if empty { LONGEST_STEP } else { step(config) };
+        let step = if empty { MAX_STEP } else { step(config) };
         // An error means that the points are gone, with the stream.
         let _ = timeout(step, changes.changed()).await;
-        sleep(LEAST_PAUSE.saturating_sub(started.elapsed())).await;
+        sleep(MIN_REDRAW_INTERVAL.saturating_sub(started.elapsed())).await;
     }
 }
 
 /// Returns the time in which the lines move by a pixel.
 fn step(config: &ChartConfig) -> Duration {
-    (config.window / config.size.width.get()).clamp(SHORTEST_STEP, LONGEST_STEP)
+    (config.window / config.size.width.get()).clamp(MIN_STEP, MAX_STEP)
 }
 
 impl Source for ChartSource {

@@ -47,7 +47,7 @@ impl PointsError {
 pub fn read(body: &[u8], json: bool, names: &[String], now: f64) -> Result<Vec<NewPoint>, PointsError> {
     let looks_like_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
     let new =
-        if json || looks_like_json { read_json(body, names, now)? } else { read_lines(body, names, now)? };
+        if json || looks_like_json { parse_json(body, names, now)? } else { parse_lines(body, names, now)? };
     if new.is_empty() {
         let example = names.first().map_or("name", String::as_str);
         return Err(PointsError::new(format!(
@@ -57,19 +57,19 @@ pub fn read(body: &[u8], json: bool, names: &[String], now: f64) -> Result<Vec<N
     Ok(new)
 }
 
-fn read_lines(body: &[u8], names: &[String], now: f64) -> Result<Vec<NewPoint>, PointsError> {
+fn parse_lines(body: &[u8], names: &[String], now: f64) -> Result<Vec<NewPoint>, PointsError> {
     let text =
         std::str::from_utf8(body).map_err(|_| PointsError::new("the body is neither JSON nor text"))?;
     let lines = text.lines().map(str::trim).enumerate();
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|(number, line)| {
-            read_line(line, names, now).map_err(|error| error.at(format!("line {}", number + 1)))
+            parse_line(line, names, now).map_err(|error| error.at(format!("line {}", number + 1)))
         })
         .collect()
 }
 
-fn read_line(line: &str, names: &[String], now: f64) -> Result<NewPoint, PointsError> {
+fn parse_line(line: &str, names: &[String], now: f64) -> Result<NewPoint, PointsError> {
     let mut words = line.split_whitespace();
     let (Some(name), Some(value), time, None) = (words.next(), words.next(), words.next(), words.next())
     else {
@@ -85,18 +85,18 @@ fn read_line(line: &str, names: &[String], now: f64) -> Result<NewPoint, PointsE
 }
 
 /// Parses JSON incrementally, without building a tree: 1 MB of `[0,0,…` would become a tree of 32 MB.
-fn read_json(body: &[u8], names: &[String], now: f64) -> Result<Vec<NewPoint>, PointsError> {
+fn parse_json(body: &[u8], names: &[String], now: f64) -> Result<Vec<NewPoint>, PointsError> {
     let mut new = Vec::new();
     for value in Deserializer::from_slice(body).into_iter::<&RawValue>() {
-        let value = value.map_err(|error| no_json(&error))?.get();
+        let value = value.map_err(|error| invalid_json(&error))?.get();
         match value.as_bytes().first() {
-            Some(b'{') => read_object(value, names, now, &mut new)?,
+            Some(b'{') => parse_object(value, names, now, &mut new)?,
             Some(b'[') => {
                 let mut number = 0;
                 each_item(value, |item| {
                     number += 1;
                     let read = if item.starts_with('{') {
-                        read_object(item, names, now, &mut new)
+                        parse_object(item, names, now, &mut new)
                     } else {
                         Err(PointsError::new(format!("must be an object, not {}", quoted(item))))
                     };
@@ -114,16 +114,21 @@ fn read_json(body: &[u8], names: &[String], now: f64) -> Result<Vec<NewPoint>, P
     Ok(new)
 }
 
-fn no_json(error: &serde_json::Error) -> PointsError {
+fn invalid_json(error: &serde_json::Error) -> PointsError {
     PointsError::new(format!("the body is no JSON: {error}"))
 }
 
-fn read_object(object: &str, names: &[String], now: f64, new: &mut Vec<NewPoint>) -> Result<(), PointsError> {
+fn parse_object(
+    object: &str,
+    names: &[String],
+    now: f64,
+    new: &mut Vec<NewPoint>,
+) -> Result<(), PointsError> {
     let mut time = now;
     let mut values = vec![None; names.len()];
     each_entry(object, |name, value| {
         if name == "time" {
-            time = read_time(value, now)?;
+            time = parse_time(value, now)?;
             return Ok(());
         }
         let series = series(name, names)?;
@@ -132,7 +137,7 @@ fn read_object(object: &str, names: &[String], now: f64, new: &mut Vec<NewPoint>
             // Nothing was measured.
             "null" => None,
             number_of if number => {
-                Some(serde_json::from_str::<f64>(number_of).map_err(|error| no_json(&error))?)
+                Some(serde_json::from_str::<f64>(number_of).map_err(|error| invalid_json(&error))?)
             }
             _ => return Err(PointsError::new(format!("{name} must be a number, not {}", quoted(value)))),
         };
@@ -143,14 +148,14 @@ fn read_object(object: &str, names: &[String], now: f64, new: &mut Vec<NewPoint>
     Ok(())
 }
 
-fn read_time(value: &str, now: f64) -> Result<f64, PointsError> {
+fn parse_time(value: &str, now: f64) -> Result<f64, PointsError> {
     match value.as_bytes().first() {
         Some(b'n') => Ok(now),
         Some(b'-' | b'0'..=b'9') => {
-            checked_time(serde_json::from_str(value).map_err(|error| no_json(&error))?, now)
+            checked_time(serde_json::from_str(value).map_err(|error| invalid_json(&error))?, now)
         }
         Some(b'"') => {
-            let text: String = serde_json::from_str(value).map_err(|error| no_json(&error))?;
+            let text: String = serde_json::from_str(value).map_err(|error| invalid_json(&error))?;
             let time = text.parse::<Timestamp>().map_err(|_| {
                 let shown = quoted(&text);
                 PointsError::new(format!(
@@ -190,7 +195,7 @@ fn each_item(list: &str, read: impl FnMut(&str) -> Result<(), PointsError>) -> R
 
     let (mut read, mut wrong) = (read, None);
     let done = Deserializer::from_str(list).deserialize_seq(Items(&mut read, &mut wrong));
-    done.map_err(|error| wrong.unwrap_or_else(|| no_json(&error)))
+    done.map_err(|error| wrong.unwrap_or_else(|| invalid_json(&error)))
 }
 
 /// Calls `read` with each name and value of an object, the value as raw JSON.
@@ -220,7 +225,7 @@ fn each_entry(
 
     let (mut read, mut wrong) = (read, None);
     let done = Deserializer::from_str(object).deserialize_map(Entries(&mut read, &mut wrong));
-    done.map_err(|error| wrong.unwrap_or_else(|| no_json(&error)))
+    done.map_err(|error| wrong.unwrap_or_else(|| invalid_json(&error)))
 }
 
 fn series(name: &str, names: &[String]) -> Result<usize, PointsError> {

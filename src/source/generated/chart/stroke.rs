@@ -8,15 +8,15 @@ use crate::{
 /// The coverage of each pixel of an area by lines. It is painted at once, so that joints are no darker than
 /// lines.
 #[derive(Debug)]
-pub(super) struct Mask {
+pub(super) struct CoverageMask {
     area: Area,
-    cover: Vec<u8>,
+    coverage: Vec<u8>,
 }
 
-impl Mask {
+impl CoverageMask {
     pub(super) fn new(area: Area) -> Self {
         let pixels = area.width.max(0) as usize * area.height.max(0) as usize;
-        Self { area, cover: vec![0; pixels] }
+        Self { area, coverage: vec![0; pixels] }
     }
 
     /// Adds a line with round ends, `radius` to either side.
@@ -47,7 +47,7 @@ impl Mask {
                 let along = ((px * dx + py * dy) / (length * length)).clamp(0.0, 1.0);
                 let distance = (px - along * dx).hypot(py - along * dy);
                 let cover = ((radius - distance + 0.5).clamp(0.0, 1.0) * 255.0) as u8;
-                let pixel = &mut self.cover[row as usize * width as usize + column as usize];
+                let pixel = &mut self.coverage[row as usize * width as usize + column as usize];
                 *pixel = (*pixel).max(cover);
             }
         }
@@ -56,7 +56,7 @@ impl Mask {
     /// Paints a colour over the covered pixels.
     pub(super) fn paint(&self, canvas: &mut Canvas, color: Color) {
         let width = self.area.width.max(1) as usize;
-        for (row, line) in self.cover.chunks(width).enumerate() {
+        for (row, line) in self.coverage.chunks(width).enumerate() {
             for (column, cover) in line.iter().enumerate().filter(|(_, cover)| **cover > 0) {
                 canvas.blend(self.area.x + column as i32, self.area.y + row as i32, color, *cover);
             }
@@ -87,16 +87,16 @@ mod tests {
     #[test]
     fn a_line_is_as_wide_as_asked_and_stays_in_its_area() {
         let area = Area { x: 10, y: 5, width: 40, height: 20 };
-        let mut mask = Mask::new(area);
+        let mut mask = CoverageMask::new(area);
         mask.line((0.0, 15.0), (100.0, 15.0), 1.0);
-        let column: Vec<u8> = (0..20).map(|row| mask.cover[row * 40 + 20]).collect();
+        let column: Vec<u8> = (0..20).map(|row| mask.coverage[row * 40 + 20]).collect();
         assert_eq!(column.iter().map(|&cover| u32::from(cover)).sum::<u32>(), 510, "two pixels: {column:?}");
-        let mut steep = Mask::new(area);
+        let mut steep = CoverageMask::new(area);
         steep.line((30.0, -1000.0), (30.0, 1000.0), 1.0);
         steep.line((10.0, 5.0), (50.0, 25.0), 1.0);
-        assert!((0..20).all(|row| steep.cover[row * 40 + 20] > 0), "upright");
-        assert!((0..20).all(|row| steep.cover[row * 40 + 2 * row] > 0), "slanted");
-        Mask::new(Area { width: 0, height: -3, ..area }).line((0.0, 0.0), (9.0, 9.0), 2.0);
+        assert!((0..20).all(|row| steep.coverage[row * 40 + 20] > 0), "upright");
+        assert!((0..20).all(|row| steep.coverage[row * 40 + 2 * row] > 0), "slanted");
+        CoverageMask::new(Area { width: 0, height: -3, ..area }).line((0.0, 0.0), (9.0, 9.0), 2.0);
     }
 
     #[test]

@@ -8,13 +8,13 @@ mod tests;
 
 use bytes::Bytes;
 use palette::{Palette, palette};
-pub(super) use plot::Graph;
+pub(super) use plot::ChartData;
 use plot::{Plot, color};
-use series::{bars, lines};
+use series::{draw_bars, draw_lines};
 
 use super::{
     axis::{ValueAxis, time_ticks},
-    stroke::Mask,
+    stroke::CoverageMask,
 };
 use crate::{
     config::ChartStyle,
@@ -30,23 +30,23 @@ use crate::{
 };
 
 /// Draws a chart as a JPEG. Takes some milliseconds, so it belongs in the CPU pool.
-pub(super) fn draw(graph: &Graph<'_>) -> Result<Bytes, RenderError> {
+pub(super) fn draw(graph: &ChartData<'_>) -> Result<Bytes, RenderError> {
     Ok(codec().encode(paint(graph)?.pixels(), Quality::LETTERS)?)
 }
 
-fn paint(graph: &Graph<'_>) -> Result<Canvas, RenderError> {
+fn paint(graph: &ChartData<'_>) -> Result<Canvas, RenderError> {
     let palette = palette(graph.config.theme);
     let mut canvas = Canvas::new(graph.config.size, palette.bottom)?;
     canvas.slope(canvas.area(), palette.top, palette.bottom);
     let letters = letter_size(&canvas);
     let plot = plot(graph, &mut canvas, palette, letters);
-    grid(graph, &mut canvas, palette, letters, &plot);
+    draw_grid(graph, &mut canvas, palette, letters, &plot);
     if graph.series.iter().all(Vec::is_empty) {
-        return Ok(nothing_yet(canvas, palette, letters, &plot));
+        return Ok(draw_no_data(canvas, palette, letters, &plot));
     }
     match graph.config.style {
-        ChartStyle::Bar => bars(graph, &mut canvas, palette, letters, &plot),
-        ChartStyle::Line | ChartStyle::Area => lines(graph, &mut canvas, palette, letters, &plot),
+        ChartStyle::Bar => draw_bars(graph, &mut canvas, palette, letters, &plot),
+        ChartStyle::Line | ChartStyle::Area => draw_lines(graph, &mut canvas, palette, letters, &plot),
     }
     Ok(canvas)
 }
@@ -57,7 +57,7 @@ fn letter_size(canvas: &Canvas) -> f32 {
 }
 
 /// Draws title and legend, and returns the area that is left.
-fn plot(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32) -> Plot {
+fn plot(graph: &ChartData<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32) -> Plot {
     let (width, height) = (canvas.width(), canvas.height());
     let pad = (letters * 1.4) as i32;
     let values = graph.series.iter().flatten().map(|point| point.value);
@@ -73,7 +73,8 @@ fn plot(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32)
         let (_, taken) = fonts::measure(graph.title, style, room);
         fonts::draw(canvas, graph.title, style, Area { x: pad, y: top, width: room, height: taken });
         top += taken + (letters * 0.25) as i32;
-        top = legend(graph, canvas, palette, letters, &axis, Area { x: pad, y: top, width: room, height });
+        top =
+            draw_legend(graph, canvas, palette, letters, &axis, Area { x: pad, y: top, width: room, height });
     }
     top += (letters * 0.8) as i32;
     let plain = Style::new(letters, palette.faint);
@@ -86,8 +87,8 @@ fn plot(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32)
 }
 
 /// Draws one entry for each series: its colour, label and last value. Returns its lower end.
-fn legend(
-    graph: &Graph<'_>,
+fn draw_legend(
+    graph: &ChartData<'_>,
     canvas: &mut Canvas,
     palette: &Palette,
     letters: f32,
@@ -109,7 +110,7 @@ fn legend(
             (x, y) = (room.x, y + line);
         }
         let middle = y as f32 + letters * 0.63;
-        let mut mark = Mask::new(Area { x, y, width: swatch, height: line });
+        let mut mark = CoverageMask::new(Area { x, y, width: swatch, height: line });
         let round = letters * 0.16;
         mark.line((x as f32 + round, middle), ((x + swatch) as f32 - round, middle), round);
         mark.paint(canvas, color(graph, palette, number));
@@ -124,7 +125,7 @@ fn legend(
 }
 
 /// Draws the grid lines and their labels.
-fn grid(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32, plot: &Plot) {
+fn draw_grid(graph: &ChartData<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32, plot: &Plot) {
     let Area { x, y, width, height } = plot.area;
     let style = Style::new(letters, palette.faint);
     let thick = (letters / 16.0).round().max(1.0) as i32;
@@ -161,7 +162,7 @@ fn grid(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32,
     canvas.fill(ground, palette.axis);
 }
 
-fn nothing_yet(mut canvas: Canvas, palette: &Palette, letters: f32, plot: &Plot) -> Canvas {
+fn draw_no_data(mut canvas: Canvas, palette: &Palette, letters: f32, plot: &Plot) -> Canvas {
     let style = Style::new(letters * 1.1, palette.text).wrapped(2);
     let text = "no points yet";
     let (wide, tall) = fonts::measure(text, style, plot.area.width);

@@ -11,7 +11,7 @@ use crate::{
 
 /// The data and settings of a drawn chart.
 #[derive(Debug)]
-pub(in crate::source::generated::chart) struct Graph<'a> {
+pub(in crate::source::generated::chart) struct ChartData<'a> {
     pub(in crate::source::generated::chart) config: &'a ChartConfig,
     pub(in crate::source::generated::chart) title: &'a str,
     /// The right end of the time axis, in seconds since the epoch.
@@ -42,6 +42,6 @@ impl Plot {
 }
 
 /// Returns the colour of a series.
-pub(super) fn color(graph: &Graph<'_>, palette: &Palette, series: usize) -> Color {
+pub(super) fn color(graph: &ChartData<'_>, palette: &Palette, series: usize) -> Color {
     graph.config.series[series].color.unwrap_or(palette.series[series % palette.series.len()])
 }

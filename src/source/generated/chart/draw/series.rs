@@ -2,14 +2,14 @@
 
 use super::{
     palette::Palette,
-    plot::{Graph, Plot, color},
+    plot::{ChartData, Plot, color},
 };
 use crate::{
     config::{ChartStyle, Color},
     imaging::raster::canvas::{Area, Canvas, mix},
     source::generated::chart::{
         points::Point,
-        stroke::{Mask, thinned},
+        stroke::{CoverageMask, thinned},
     },
 };
 
@@ -17,7 +17,13 @@ use crate::{
 const AREA_SHARES: (f32, f32) = (0.42, 0.04);
 
 /// Draws the lines of all series, later ones over earlier ones, and all areas below all lines.
-pub(super) fn lines(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32, plot: &Plot) {
+pub(super) fn draw_lines(
+    graph: &ChartData<'_>,
+    canvas: &mut Canvas,
+    palette: &Palette,
+    letters: f32,
+    plot: &Plot,
+) {
     let radius = (letters * 0.075).max(0.9);
     let paths: Vec<Vec<(f32, f32)>> = graph
         .series
@@ -30,7 +36,7 @@ pub(super) fn lines(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, l
         .collect();
     if graph.config.style == ChartStyle::Area {
         for (number, path) in paths.iter().enumerate() {
-            area(canvas, plot, path, color(graph, palette, number));
+            fill_area(canvas, plot, path, color(graph, palette, number));
         }
     }
     // A line at the end of the scale keeps its width, and the last value its dot.
@@ -39,7 +45,7 @@ pub(super) fn lines(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, l
     let around = Area { x, y: y - room, width: width + room, height: height + 2 * room };
     for (number, path) in paths.iter().enumerate() {
         let color = color(graph, palette, number);
-        let mut mask = Mask::new(around);
+        let mut mask = CoverageMask::new(around);
         for pair in path.windows(2) {
             mask.line(pair[0], pair[1], radius);
         }
@@ -51,7 +57,7 @@ pub(super) fn lines(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, l
 }
 
 /// Fills the area between a line and the ground, fading downwards.
-fn area(canvas: &mut Canvas, plot: &Plot, path: &[(f32, f32)], color: Color) {
+fn fill_area(canvas: &mut Canvas, plot: &Plot, path: &[(f32, f32)], color: Color) {
     let Area { x, y, width, height } = plot.area;
     let ground = plot.y(plot.axis.min.max(0.0).min(plot.axis.max));
     let mut after = 0;
@@ -75,7 +81,13 @@ fn area(canvas: &mut Canvas, plot: &Plot, path: &[(f32, f32)], color: Color) {
 }
 
 /// Draws bars for slots of time, side by side by series, each as high as the mean of its points.
-pub(super) fn bars(graph: &Graph<'_>, canvas: &mut Canvas, palette: &Palette, letters: f32, plot: &Plot) {
+pub(super) fn draw_bars(
+    graph: &ChartData<'_>,
+    canvas: &mut Canvas,
+    palette: &Palette,
+    letters: f32,
+    plot: &Plot,
+) {
     let Area { x, y, width, height } = plot.area;
     let series = graph.series.len() as f64;
     let room = f64::from(width) / graph.config.window.as_secs_f64().max(1e-3);

@@ -9,9 +9,15 @@ use crate::{
 
 const NOW: f64 = 1_800_000_000.0;
 
-fn graph_of(yaml: &str, series: &[Vec<Point>], look: impl FnOnce(&Graph<'_>)) {
+fn graph_of(yaml: &str, series: &[Vec<Point>], look: impl FnOnce(&ChartData<'_>)) {
     let config = config(yaml);
-    look(&Graph { config: &config, title: "Load of the machine", now: NOW, zone: &TimeZone::UTC, series });
+    look(&ChartData {
+        config: &config,
+        title: "Load of the machine",
+        now: NOW,
+        zone: &TimeZone::UTC,
+        series,
+    });
 }
 
 fn points(values: impl Iterator<Item = (f64, f64)>) -> Vec<Point> {
