@@ -12,16 +12,16 @@ pub(super) const FFMPEG: &str = "ffmpeg";
 const V4L2_QUALITY: u8 = 85;
 
 /// The best and the worst value of ffmpeg's quantiser scale.
-const BEST: u8 = 2;
-const WORST: u8 = 31;
+const BEST_QUANTISER: u8 = 2;
+const WORST_QUANTISER: u8 = 31;
 
 /// Returns the programs that `source` stands for, to be tried in order until one writes frames; none if it is
 /// not a program.
 pub(super) fn programs(source: &SourceConfig) -> Option<Vec<ExecConfig>> {
     match source {
         SourceConfig::Exec(exec) => Some(vec![exec.clone()]),
-        SourceConfig::Rtsp(rtsp) => Some(vec![of_rtsp(rtsp)]),
-        SourceConfig::V4l2(v4l2) => Some(vec![of_v4l2(v4l2, true), of_v4l2(v4l2, false)]),
+        SourceConfig::Rtsp(rtsp) => Some(vec![rtsp_command(rtsp)]),
+        SourceConfig::V4l2(v4l2) => Some(vec![v4l2_command(v4l2, true), v4l2_command(v4l2, false)]),
         _ => None,
     }
 }
@@ -32,12 +32,12 @@ pub fn explain(source: &SourceConfig) -> Option<String> {
         return None;
     }
     let program = programs(source)?.into_iter().next()?;
-    let redactor = Redactor::of(&program);
+    let redactor = Redactor::for_program(&program);
     let words = std::iter::once(program.program.as_str()).chain(program.arguments.iter().map(Secret::reveal));
     Some(words.map(|word| redactor.redact(word)).collect::<Vec<_>>().join(" "))
 }
 
-fn of_rtsp(config: &RtspConfig) -> ExecConfig {
+fn rtsp_command(config: &RtspConfig) -> ExecConfig {
     let mut arguments = Arguments::new();
     // Nothing is buffered before the first picture is written.
     arguments.add(["-fflags", "nobuffer", "-flags", "low_delay"]);
@@ -61,7 +61,7 @@ fn protocols(config: &RtspConfig) -> &'static str {
     }
 }
 
-fn of_v4l2(config: &V4l2Config, copy: bool) -> ExecConfig {
+fn v4l2_command(config: &V4l2Config, copy: bool) -> ExecConfig {
     let mut arguments = Arguments::new();
     // A kernel device is opened without any of ffmpeg's protocols.
     arguments.add(["-f", "v4l2", "-protocol_whitelist", "none"]);
@@ -123,8 +123,8 @@ impl Arguments {
 /// Converts a quality of 1 to 100 to ffmpeg's quantiser scale.
 fn quantiser(quality: u8) -> u8 {
     let lost = 100 - u32::from(quality.min(100));
-    let steps = u32::from(WORST - BEST);
-    BEST + u8::try_from((lost * steps + 50) / 100).unwrap_or(WORST - BEST)
+    let steps = u32::from(WORST_QUANTISER - BEST_QUANTISER);
+    BEST_QUANTISER + u8::try_from((lost * steps + 50) / 100).unwrap_or(WORST_QUANTISER - BEST_QUANTISER)
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Time for a killed program to disappear, unless it hangs in the kernel; then the next one starts beside it.
-const KILLED_WITHIN: Duration = Duration::from_secs(1);
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Time after the end of the output for the exit status and the rest of standard error, which mostly come at
 /// once.
@@ -81,7 +81,7 @@ impl Program {
         let logger = stderr::StderrLogger::new(
             stream.clone(),
             &config.program,
-            Redactor::of(config),
+            Redactor::for_program(config),
             last_line.clone(),
         );
         let stderr_task = tokio::spawn(logger.run(stderr));
@@ -145,7 +145,7 @@ impl Running {
         self.permit.kill();
         if !in_time {
             // Late: tokio reaps what is left of it.
-            let _ = timeout(KILLED_WITHIN, self.child.wait()).await;
+            let _ = timeout(KILL_TIMEOUT, self.child.wait()).await;
         }
     }
 }

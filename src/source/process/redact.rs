@@ -4,10 +4,10 @@
 use crate::config::ExecConfig;
 
 /// Minimum length of a secret: shorter values would be found in ordinary words.
-const SHORTEST_SECRET: usize = 4;
+const MIN_SECRET_LENGTH: usize = 4;
 
 /// Replacement for a secret.
-const STARS: &str = "***";
+const REDACTED: &str = "***";
 
 /// Redacts the secrets of one program: the values of its environment variables, passwords of URLs in its
 /// arguments (or users without one, and values of the query), and all parts of any URL but scheme, host and
@@ -20,11 +20,14 @@ pub(super) struct Redactor {
 
 impl Redactor {
     /// Creates a redactor of the secrets that `config` passes to the program.
-    pub(super) fn of(config: &ExecConfig) -> Self {
+    pub(super) fn for_program(config: &ExecConfig) -> Self {
         let values = config.environment.iter().map(|(_, value)| value.reveal());
         let passwords = config.arguments.iter().flat_map(|argument| secrets_of(argument.reveal()));
-        let mut secrets: Vec<_> =
-            values.chain(passwords).filter(|text| text.len() >= SHORTEST_SECRET).map(str::to_owned).collect();
+        let mut secrets: Vec<_> = values
+            .chain(passwords)
+            .filter(|text| text.len() >= MIN_SECRET_LENGTH)
+            .map(str::to_owned)
+            .collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self { secrets }
     }
@@ -39,16 +42,16 @@ impl Redactor {
             let behind = &rest[found + 3..];
             let end =
                 behind.find(|c: char| c.is_whitespace() || "\"'`<>|".contains(c)).unwrap_or(behind.len());
-            clean += &self.without_secrets(&rest[..scheme]);
+            clean += &self.replace_secrets(&rest[..scheme]);
             clean += &rest[scheme..found + 3];
             clean += &redact_url(&behind[..end]);
             rest = &behind[end..];
         }
-        clean + &self.without_secrets(rest)
+        clean + &self.replace_secrets(rest)
     }
 
-    fn without_secrets(&self, text: &str) -> String {
-        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, STARS))
+    fn replace_secrets(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))
     }
 }
 
@@ -68,7 +71,7 @@ fn redact_url(url: &str) -> String {
     let host_of = |text: &str| text.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
     let host = match url.rsplit_once('@') {
         // A password that was not encoded, or a path: `@` after a slash may be in either.
-        Some((login, _)) if login.contains(['/', '?', '#']) => return STARS.to_owned(),
+        Some((login, _)) if login.contains(['/', '?', '#']) => return REDACTED.to_owned(),
         Some((_, rest)) => host_of(rest),
         None => host_of(url),
     };
@@ -77,10 +80,10 @@ fn redact_url(url: &str) -> String {
     let port = if bracketed { name.rsplit_once("]:") } else { name.rsplit_once(':') };
     // `user:password` without its host.
     if port.is_some_and(|(_, port)| !port.bytes().all(|byte| byte.is_ascii_digit())) {
-        return STARS.to_owned();
+        return REDACTED.to_owned();
     }
     let more = url.len() > url.rfind(&host).map_or(0, |at| at + host.len());
-    if more { format!("{name}/{STARS}") } else { host }
+    if more { format!("{name}/{REDACTED}") } else { host }
 }
 
 #[cfg(test)]
@@ -90,8 +93,8 @@ mod tests {
     use super::*;
     use crate::config::Secret;
 
-    fn hidden() -> Redactor {
-        Redactor::of(&ExecConfig {
+    fn redactor() -> Redactor {
+        Redactor::for_program(&ExecConfig {
             program: "p".into(),
             arguments: [
                 "-i",
@@ -125,7 +128,7 @@ mod tests {
             ("://", "://"),
             ("Ünïcödé://ä", "Ünïcödé://ä"),
         ] {
-            assert_eq!(hidden().redact(text), clean);
+            assert_eq!(redactor().redact(text), clean);
         }
     }
 }

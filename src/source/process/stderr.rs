@@ -56,7 +56,7 @@ impl StderrLogger {
 
     /// Logs lines until the program has closed its end.
     pub(super) async fn run(mut self, mut stderr: impl AsyncRead + Unpin) {
-        let mut lines = Lines::default();
+        let mut lines = LineSplitter::default();
         let mut bytes = [0; 4096];
         while let Ok(count @ 1..) = stderr.read(&mut bytes).await {
             for &byte in &bytes[..count] {
@@ -84,7 +84,7 @@ impl StderrLogger {
             return;
         }
         self.last.set(text);
-        let Verdict { logged, suppressed_before } = self.limiter.next(now);
+        let LineDecision { logged, suppressed_before } = self.limiter.next(now);
         if let Some(suppressed) = suppressed_before {
             self.log_suppressed(suppressed);
         }
@@ -100,11 +100,11 @@ impl StderrLogger {
 
 /// Splits bytes into lines at `\n` and `\r`, with which programs overwrite their last line.
 #[derive(Debug, Default)]
-struct Lines {
+struct LineSplitter {
     line: Vec<u8>,
 }
 
-impl Lines {
+impl LineSplitter {
     fn push(&mut self, byte: u8) -> Option<Vec<u8>> {
         match byte {
             b'\n' | b'\r' => Some(std::mem::take(&mut self.line)).filter(|line| !line.is_empty()),
@@ -127,14 +127,14 @@ struct LineLimiter {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Verdict {
+struct LineDecision {
     logged: bool,
     /// Lines of the previous period that were not logged, if any.
     suppressed_before: Option<u64>,
 }
 
 impl LineLimiter {
-    fn next(&mut self, now: Instant) -> Verdict {
+    fn next(&mut self, now: Instant) -> LineDecision {
         let mut suppressed_before = None;
         if self.since.is_none_or(|since| now.saturating_duration_since(since) >= PERIOD) {
             suppressed_before = self.take_suppressed();
@@ -143,7 +143,7 @@ impl LineLimiter {
         let logged = self.lines < LINES_PER_PERIOD;
         self.lines = self.lines.saturating_add(1);
         self.suppressed += u64::from(!logged);
-        Verdict { logged, suppressed_before }
+        LineDecision { logged, suppressed_before }
     }
 
     fn take_suppressed(&mut self) -> Option<u64> {
@@ -161,7 +161,7 @@ mod tests {
         let start = Instant::now();
         let logged = (0..1000).filter(|_| limiter.next(start).logged).count();
         assert_eq!(logged, LINES_PER_PERIOD as usize);
-        assert_eq!(limiter.next(start + PERIOD), Verdict { logged: true, suppressed_before: Some(980) });
+        assert_eq!(limiter.next(start + PERIOD), LineDecision { logged: true, suppressed_before: Some(980) });
         assert_eq!(limiter.take_suppressed(), None);
     }
 
