@@ -26,7 +26,7 @@ const MAX_LEADING_BLANKS: usize = 64;
 const ENOUGH: usize = 16;
 
 /// Longest wait for the rest of a page, whose title is for the reason only: the stream is offline meanwhile.
-const TITLE_WITHIN: Duration = Duration::from_secs(1);
+const TITLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Content that a URL should return. It only chooses words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +157,7 @@ pub async fn judged(
             },
         }
     }
-    let soon = BodyDeadline::new(Deadline::FirstFrame, TITLE_WITHIN);
+    let soon = BodyDeadline::new(Deadline::FirstFrame, TITLE_TIMEOUT);
     // An error ends it as well: the bytes so far are enough for a reason.
     while first.len() < LOOKED_AT
         && let Ok(Some(piece)) = response.chunk(soon).await

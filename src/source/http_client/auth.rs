@@ -64,7 +64,7 @@ impl Authorizer {
     }
 
     /// Begins a request. On a `new_connection` the nonce of the last one is not used again.
-    pub(super) fn begin(&mut self, new_connection: bool) {
+    pub(super) fn begin_request(&mut self, new_connection: bool) {
         self.fresh = false;
         self.digest_answers = 0;
         if new_connection && matches!(self.scheme, Scheme::Digest(_)) {
@@ -88,7 +88,7 @@ impl Authorizer {
     }
 
     /// Takes the `WWW-Authenticate` values of a 401, and returns whether another request can do better.
-    pub(super) fn challenged(&mut self, values: &[&str]) -> Verdict {
+    pub(super) fn on_challenge(&mut self, values: &[&str]) -> Verdict {
         let challenges: Vec<String> = values.iter().flat_map(|value| split_challenges(value)).collect();
         let next = self.login.is_some().then(|| self.next_scheme(&challenges)).flatten();
         let verdict = match &next {
@@ -235,14 +235,14 @@ mod tests {
     #[test]
     fn nothing_is_sent_before_the_camera_asked_and_nothing_without_a_login() {
         assert_eq!(authorizer().authorization("/"), Authorization::None);
-        assert_eq!(Authorizer::new(None).challenged(&[DIGEST]), Verdict::Refused);
+        assert_eq!(Authorizer::new(None).on_challenge(&[DIGEST]), Verdict::Refused);
     }
 
     #[test]
     fn digest_is_taken_where_both_are_offered_and_the_strongest_of_several() {
         let mut both = authorizer();
         assert_eq!(
-            both.challenged(&[r#"Basic realm="a, b", digest realm="c, Basic", nonce="x""#]),
+            both.on_challenge(&[r#"Basic realm="a, b", digest realm="c, Basic", nonce="x""#]),
             Verdict::TryAgain
         );
         let Authorization::Digest(answer) = both.authorization("/v?a=1") else { panic!("digest") };
@@ -250,7 +250,7 @@ mod tests {
         let mut several = authorizer();
         let sha = r#"Digest realm="c", nonce="x", algorithm=SHA-256, qop="auth""#;
         let unknown = r#"Digest realm="c", nonce="x", algorithm=ROT13"#;
-        assert_eq!(several.challenged(&[unknown, DIGEST, sha]), Verdict::TryAgain);
+        assert_eq!(several.on_challenge(&[unknown, DIGEST, sha]), Verdict::TryAgain);
         let Authorization::Digest(answer) = several.authorization("/") else { panic!("digest") };
         assert!(answer.contains("SHA-256"), "{answer}");
     }
@@ -258,51 +258,51 @@ mod tests {
     #[test]
     fn basic_that_was_refused_gives_way_to_digest() {
         let mut auth = authorizer();
-        assert_eq!(auth.challenged(&["Basic realm=cam"]), Verdict::TryAgain);
+        assert_eq!(auth.on_challenge(&["Basic realm=cam"]), Verdict::TryAgain);
         assert_eq!(auth.authorization("/"), Authorization::Basic);
-        assert_eq!(auth.challenged(&[DIGEST]), Verdict::TryAgain);
+        assert_eq!(auth.on_challenge(&[DIGEST]), Verdict::TryAgain);
         assert!(matches!(auth.authorization("/"), Authorization::Digest(_)));
     }
 
     #[test]
     fn a_wrong_password_is_tried_once_with_each_scheme() {
         let mut basic = authorizer();
-        assert_eq!(basic.challenged(&["Basic realm=cam"]), Verdict::TryAgain);
-        assert_eq!(basic.challenged(&["Basic realm=cam"]), Verdict::Refused);
+        assert_eq!(basic.on_challenge(&["Basic realm=cam"]), Verdict::TryAgain);
+        assert_eq!(basic.on_challenge(&["Basic realm=cam"]), Verdict::Refused);
         let mut digest = authorizer();
-        assert_eq!(digest.challenged(&[DIGEST]), Verdict::TryAgain);
-        assert_eq!(digest.challenged(&[DIGEST]), Verdict::Refused);
+        assert_eq!(digest.on_challenge(&[DIGEST]), Verdict::TryAgain);
+        assert_eq!(digest.on_challenge(&[DIGEST]), Verdict::Refused);
     }
 
     #[test]
     fn a_stale_nonce_is_replaced_but_not_for_ever() {
         let mut auth = authorizer();
-        assert_eq!(auth.challenged(&[DIGEST]), Verdict::TryAgain);
-        assert_eq!(auth.challenged(&[STALE]), Verdict::TryAgain);
-        let tries = (0..10).take_while(|_| auth.challenged(&[STALE]) == Verdict::TryAgain).count();
+        assert_eq!(auth.on_challenge(&[DIGEST]), Verdict::TryAgain);
+        assert_eq!(auth.on_challenge(&[STALE]), Verdict::TryAgain);
+        let tries = (0..10).take_while(|_| auth.on_challenge(&[STALE]) == Verdict::TryAgain).count();
         assert!(tries <= 1, "{tries} more");
     }
 
     #[test]
     fn a_nonce_of_an_earlier_request_may_have_been_spent() {
         let mut auth = authorizer();
-        assert_eq!(auth.challenged(&[DIGEST]), Verdict::TryAgain);
-        auth.begin(false);
+        assert_eq!(auth.on_challenge(&[DIGEST]), Verdict::TryAgain);
+        auth.begin_request(false);
         assert!(
             matches!(auth.authorization("/"), Authorization::Digest(_)),
             "used again on the same connection"
         );
-        assert_eq!(auth.challenged(&[DIGEST]), Verdict::TryAgain, "refused without stale: one more try");
-        assert_eq!(auth.challenged(&[DIGEST]), Verdict::Refused);
-        assert_eq!(auth.challenged(&[DIGEST]), Verdict::TryAgain);
-        auth.begin(true);
+        assert_eq!(auth.on_challenge(&[DIGEST]), Verdict::TryAgain, "refused without stale: one more try");
+        assert_eq!(auth.on_challenge(&[DIGEST]), Verdict::Refused);
+        assert_eq!(auth.on_challenge(&[DIGEST]), Verdict::TryAgain);
+        auth.begin_request(true);
         assert_eq!(auth.authorization("/"), Authorization::None, "a new connection asks for a new nonce");
     }
 
     #[test]
     fn a_challenge_that_says_nothing_means_basic() {
         let mut auth = authorizer();
-        assert_eq!(auth.challenged(&[]), Verdict::TryAgain);
+        assert_eq!(auth.on_challenge(&[]), Verdict::TryAgain);
         assert_eq!(auth.authorization("/"), Authorization::Basic);
     }
 
@@ -320,7 +320,7 @@ mod tests {
             r#"Digest realm="cam", nonce="n1", algorithm=, qop=auth"#,
         ] {
             let mut auth = authorizer();
-            assert_eq!(auth.challenged(&[challenge]), Verdict::TryAgain, "{challenge}");
+            assert_eq!(auth.on_challenge(&[challenge]), Verdict::TryAgain, "{challenge}");
             let Authorization::Digest(answer) = auth.authorization("/v") else { panic!("{challenge}") };
             assert!(answer.contains(r#"realm="cam""#) && answer.contains(r#"nonce="n1""#), "{answer}");
             let with_qop =
@@ -338,9 +338,9 @@ mod tests {
             (&["a", "b", "c", "d", "e"], "a, b, c, d"),
         ] {
             let named = Verdict::Unanswerable(named.to_owned());
-            assert_eq!(authorizer().challenged(challenges), named);
-            assert_eq!(Authorizer::new(None).challenged(challenges), named);
+            assert_eq!(authorizer().on_challenge(challenges), named);
+            assert_eq!(Authorizer::new(None).on_challenge(challenges), named);
         }
-        assert_eq!(authorizer().challenged(&["Negotiate", "Basic realm=x"]), Verdict::TryAgain);
+        assert_eq!(authorizer().on_challenge(&["Negotiate", "Basic realm=x"]), Verdict::TryAgain);
     }
 }

@@ -10,7 +10,7 @@ use super::{
     cookies::CookieJar,
     exchange::{Exchange, SendFailure},
     head_repair::HeadError,
-    redirect::{MAX_REDIRECTS, Target},
+    redirect::{MAX_REDIRECTS, RequestTarget},
     request::{Request, path_and_query},
     response::Response,
 };
@@ -64,8 +64,8 @@ impl HttpClient {
     /// # Errors
     /// Any failure up to the end of the head.
     pub async fn get(&mut self, headers: &[(&str, &str)]) -> Result<Response<'_>, SourceError> {
-        let mut target = Target::configured(&self.url)?;
-        self.auth.begin(!self.is_connected_to(&target));
+        let mut target = RequestTarget::configured(&self.url)?;
+        self.auth.begin_request(!self.is_connected_to(&target));
         for _ in 0..=MAX_REDIRECTS {
             let mut exchange = self.get_authorized(&target, headers).await?;
             if target.trusted {
@@ -87,11 +87,11 @@ impl HttpClient {
 
     async fn get_authorized(
         &mut self,
-        target: &Target,
+        target: &RequestTarget,
         headers: &[(&str, &str)],
     ) -> Result<Exchange, SourceError> {
         loop {
-            let mut exchange = self.ask(target, headers).await?;
+            let mut exchange = self.request(target, headers).await?;
             if exchange.status() != 401 {
                 return Ok(exchange);
             }
@@ -99,7 +99,7 @@ impl HttpClient {
             if !target.trusted {
                 return Err(SourceError::UnauthorizedElsewhere { host });
             }
-            match self.auth.challenged(&exchange.headers("www-authenticate")) {
+            match self.auth.on_challenge(&exchange.headers("www-authenticate")) {
                 Verdict::TryAgain => {}
                 Verdict::Refused => return Err(SourceError::Unauthorized { host }),
                 Verdict::Unanswerable(offered) => return Err(SourceError::UnknownScheme { host, offered }),
@@ -110,21 +110,25 @@ impl HttpClient {
 
     /// Sends one request and reads the head of its response. If a kept connection turns out to be closed, the
     /// request is sent once more, over a new one.
-    async fn ask(&mut self, target: &Target, headers: &[(&str, &str)]) -> Result<Exchange, SourceError> {
+    async fn request(
+        &mut self,
+        target: &RequestTarget,
+        headers: &[(&str, &str)],
+    ) -> Result<Exchange, SourceError> {
         // A connection that cannot be used again is closed here, before another one is opened.
         if let Some(mut kept) = self.idle.take()
             && *kept.origin() == target.origin
             && kept.is_idle()
         {
             match self.send(kept, target, headers).await {
-                Err(SendFailure::Gone) => {}
+                Err(SendFailure::Closed) => {}
                 Err(SendFailure::Failed(error)) => return Err(error),
                 Ok(exchange) => return Ok(exchange),
             }
         }
-        let opened = connect::dial(&target.origin, self.insecure, self.connect_timeout).await?;
+        let opened = connect::connect(&target.origin, self.insecure, self.connect_timeout).await?;
         self.send(opened, target, headers).await.map_err(|failure| match failure {
-            SendFailure::Gone => {
+            SendFailure::Closed => {
                 SourceError::Head { host: target.origin.authority(), source: HeadError::NoAnswer }
             }
             SendFailure::Failed(error) => error,
@@ -134,7 +138,7 @@ impl HttpClient {
     async fn send(
         &mut self,
         connection: CameraConnection,
-        target: &Target,
+        target: &RequestTarget,
         headers: &[(&str, &str)],
     ) -> Result<Exchange, SendFailure> {
         let mut all = headers.to_vec();
@@ -149,7 +153,7 @@ impl HttpClient {
         Exchange::start(connection, request, self.max_header_bytes, self.head_timeout).await
     }
 
-    fn is_connected_to(&self, target: &Target) -> bool {
+    fn is_connected_to(&self, target: &RequestTarget) -> bool {
         self.idle.as_ref().is_some_and(|kept| *kept.origin() == target.origin)
     }
 }

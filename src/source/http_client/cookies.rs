@@ -19,8 +19,8 @@ pub(super) struct CookieJar {
 impl CookieJar {
     /// Takes the values of the `Set-Cookie` lines of an answer. What is no cookie is left out.
     pub(super) fn store(&mut self, lines: &[&str]) {
-        for line in lines {
-            let mut attributes = line.split(';');
+        for connection in lines {
+            let mut attributes = connection.split(';');
             let Some((name, value)) = attributes.next().and_then(|pair| pair.split_once('=')) else {
                 continue;
             };

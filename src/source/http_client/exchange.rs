@@ -18,9 +18,9 @@ use tokio::{io::AsyncReadExt, time::timeout};
 use tokio_util::codec::{Decoder, Encoder};
 
 use super::{
-    body::{BodyDeadline, BodyReader, Framing},
+    body::{BodyDeadline, BodyFraming, BodyReader},
     connection::camera_connection::CameraConnection,
-    head_repair::{HeadError, HeadReader, Repaired},
+    head_repair::{HeadError, HeadReader, RepairedHead},
     request::Request,
 };
 use crate::source::error::{Deadline, SourceError};
@@ -49,7 +49,7 @@ pub(super) struct Exchange {
 pub(super) enum SendFailure {
     /// The connection had ended before the first byte of the response. If it was a kept one, another try is
     /// worth it.
-    Gone,
+    Closed,
     /// Any other error.
     Failed(SourceError),
 }
@@ -190,14 +190,14 @@ async fn exchange(
     let head = RequestHeadType::from(request.into_head()?);
     codec.encode(Message::Item((head, BodySize::Sized(0))), &mut bytes)?;
     connection.write(&bytes).await?;
-    let Repaired { answer, head_len } = read_head(&mut connection, max_header_bytes).await?;
+    let RepairedHead { answer, head_len } = read_head(&mut connection, max_header_bytes).await?;
     let head = codec.decode(&mut BytesMut::from(&answer[..head_len]))?.ok_or(HeadError::Truncated)?;
     let host = connection.origin().authority();
     let body = BodyReader::new(host.clone(), connection, answer.slice(head_len..), framing(&head));
     Ok(Exchange { host, head, keep_alive: codec.keep_alive(), body })
 }
 
-async fn read_head(connection: &mut CameraConnection, limit: usize) -> Result<Repaired, ExchangeError> {
+async fn read_head(connection: &mut CameraConnection, limit: usize) -> Result<RepairedHead, ExchangeError> {
     let mut reader = HeadReader::new(limit);
     let mut piece = BytesMut::with_capacity(HEAD_READ_BYTES);
     loop {
@@ -216,20 +216,20 @@ fn content_length(head: &ResponseHead) -> Option<u64> {
 }
 
 /// Returns how the end of the body is marked, according to a repaired head.
-fn framing(head: &ResponseHead) -> Framing {
+fn framing(head: &ResponseHead) -> BodyFraming {
     match content_length(head) {
-        _ if head.version == Version::HTTP_10 => Framing::Close,
-        Some(length) => Framing::Length(length),
-        None if head.headers.contains_key(header::TRANSFER_ENCODING) => Framing::chunked(),
-        None => Framing::Length(0),
+        _ if head.version == Version::HTTP_10 => BodyFraming::Close,
+        Some(length) => BodyFraming::Length(length),
+        None if head.headers.contains_key(header::TRANSFER_ENCODING) => BodyFraming::chunked(),
+        None => BodyFraming::Length(0),
     }
 }
 
 fn failure(host: String, error: ExchangeError) -> SendFailure {
     match error {
-        ExchangeError::Head(HeadError::NoAnswer) => SendFailure::Gone,
+        ExchangeError::Head(HeadError::NoAnswer) => SendFailure::Closed,
         ExchangeError::Head(source) => SendFailure::Failed(SourceError::Head { host, source }),
-        ExchangeError::Io(error) if has_ended(&error) => SendFailure::Gone,
+        ExchangeError::Io(error) if has_ended(&error) => SendFailure::Closed,
         other => SendFailure::Failed(SourceError::Broken { host, reason: other.to_string() }),
     }
 }

@@ -11,7 +11,7 @@ pub(super) const MAX_REDIRECTS: usize = 5;
 
 /// The target of a request: its URL and server.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
+pub(super) struct RequestTarget {
     pub(super) url: Url,
     pub(super) origin: Origin,
     /// Credentials and configured headers are sent only to the configured origin, and never again once the
@@ -19,11 +19,11 @@ pub(super) struct Target {
     pub(super) trusted: bool,
 }
 
-impl Target {
+impl RequestTarget {
     /// Creates the target of the configured URL.
     pub(super) fn configured(url: &Url) -> Result<Self, SourceError> {
         let host = || url.host_str().unwrap_or("the camera").to_owned();
-        let origin = Origin::of(url).ok_or_else(|| SourceError::Broken {
+        let origin = Origin::from_url(url).ok_or_else(|| SourceError::Broken {
             host: host(),
             reason: "its URL is not of http or https".into(),
         })?;
@@ -42,7 +42,8 @@ impl Target {
         let failed = |reason| SourceError::Redirect { host: self.origin.authority(), reason };
         let location = location.ok_or_else(|| failed("without saying where to"))?;
         let mut url = self.url.join(location).map_err(|_| failed("to something that is not a URL"))?;
-        let origin = Origin::of(&url).ok_or_else(|| failed("to something other than http and https"))?;
+        let origin =
+            Origin::from_url(&url).ok_or_else(|| failed("to something other than http and https"))?;
         // Credentials in a `Location` are not sent.
         let cleared = url.set_username("").and_then(|()| url.set_password(None));
         cleared.map_err(|()| failed("to something that is not a URL"))?;
@@ -55,8 +56,8 @@ impl Target {
 mod tests {
     use super::*;
 
-    fn start() -> Target {
-        Target::configured(&Url::parse("http://cam/a/video?x=1").unwrap()).unwrap()
+    fn start() -> RequestTarget {
+        RequestTarget::configured(&Url::parse("http://cam/a/video?x=1").unwrap()).unwrap()
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl ChunkDecoder {
 
     /// Removes the framing from `piece`, the next bytes of the body, by moving the data to its front. Returns
     /// the length of the data.
-    pub(super) fn strip(&mut self, piece: &mut [u8]) -> usize {
+    pub(super) fn decode(&mut self, piece: &mut [u8]) -> usize {
         let (mut from, mut to) = (0, 0);
         while from < piece.len() {
             match &mut self.state {
@@ -144,7 +144,7 @@ mod tests {
         let (mut chunks, mut body) = (ChunkDecoder::default(), Vec::new());
         for piece in pieces {
             let mut piece = piece.to_vec();
-            let count = chunks.strip(&mut piece);
+            let count = chunks.decode(&mut piece);
             body.extend_from_slice(&piece[..count]);
         }
         Ok((body, !chunks.has_more()?))
@@ -201,10 +201,10 @@ mod tests {
     fn what_came_before_an_error_is_given_out() {
         let mut chunks = ChunkDecoder::default();
         let mut wire = *b"3\r\nabc\r\n2\r\ndef";
-        assert_eq!(chunks.strip(&mut wire), 5);
+        assert_eq!(chunks.decode(&mut wire), 5);
         assert_eq!(&wire[..5], b"abcde");
         assert_eq!(chunks.has_more(), Err(ChunkError::End));
-        assert_eq!(chunks.strip(&mut wire), 0);
+        assert_eq!(chunks.decode(&mut wire), 0);
     }
 
     #[test]

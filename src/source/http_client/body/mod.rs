@@ -28,14 +28,19 @@ use chunked::{ChunkDecoder, is_line_end};
 pub struct BodyReader {
     host: String,
     body: Body<CameraConnection>,
-    timer: Timer,
+    timer: ReadTimer,
 }
 
 impl BodyReader {
     /// Creates a reader of `leftover`, which was read together with the head, and then of `connection`.
-    pub(super) fn new(host: String, connection: CameraConnection, leftover: Bytes, framing: Framing) -> Self {
+    pub(super) fn new(
+        host: String,
+        connection: CameraConnection,
+        leftover: Bytes,
+        framing: BodyFraming,
+    ) -> Self {
         let body = Body { transport: Some(connection), leftover, framing };
-        Self { host, body, timer: Timer::default() }
+        Self { host, body, timer: ReadTimer::default() }
     }
 
     /// Appends received bytes of the body to `buffer`, by one read into its spare capacity, and returns their
@@ -51,13 +56,13 @@ impl BodyReader {
         deadline: BodyDeadline,
     ) -> Result<usize, SourceError> {
         let Self { host, body, timer } = self;
-        let read = timer.keep(deadline, body.read(buffer)).await.ok_or_else(|| deadline.missed(host))?;
+        let read = timer.apply(deadline, body.read(buffer)).await.ok_or_else(|| deadline.missed(host))?;
         read.map_err(|error| SourceError::Broken { host: host.clone(), reason: error.to_string() })
     }
 
     /// Whether the declared length has not been reached.
     pub(super) fn is_cut_off(&self) -> bool {
-        matches!(self.body.framing, Framing::Length(1..))
+        matches!(self.body.framing, BodyFraming::Length(1..))
     }
 
     /// Returns the connection, if the body was read to its end and nothing follows it.
@@ -79,7 +84,7 @@ impl fmt::Debug for BodyReader {
 
 /// The framing of a body: the way its end is marked.
 #[derive(Debug)]
-pub(super) enum Framing {
+pub(super) enum BodyFraming {
     /// By the end of the connection.
     Close,
     /// By its length, of which so many bytes are missing.
@@ -88,7 +93,7 @@ pub(super) enum Framing {
     Chunked(ChunkDecoder),
 }
 
-impl Framing {
+impl BodyFraming {
     pub(super) fn chunked() -> Self {
         Self::Chunked(ChunkDecoder::default())
     }
@@ -100,16 +105,16 @@ struct Body<Io> {
     transport: Option<Io>,
     /// Bytes that were read together with the head.
     leftover: Bytes,
-    framing: Framing,
+    framing: BodyFraming,
 }
 
 impl<Io> Body<Io> {
     /// Whether the whole body was read, and only line ends after it.
     fn is_at_clean_end(&self) -> bool {
         let ended = match &self.framing {
-            Framing::Close => false,
-            Framing::Length(left) => *left == 0,
-            Framing::Chunked(chunks) => chunks.is_at_clean_end(),
+            BodyFraming::Close => false,
+            BodyFraming::Length(left) => *left == 0,
+            BodyFraming::Chunked(chunks) => chunks.is_at_clean_end(),
         };
         ended && is_line_end(&self.leftover)
     }
@@ -119,21 +124,21 @@ impl<Io: AsyncRead + Unpin> Body<Io> {
     async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
         loop {
             let most = match &self.framing {
-                Framing::Close => usize::MAX,
-                Framing::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
-                Framing::Chunked(chunks) if chunks.has_more().map_err(io::Error::other)? => usize::MAX,
-                Framing::Chunked(_) => 0,
+                BodyFraming::Close => usize::MAX,
+                BodyFraming::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
+                BodyFraming::Chunked(chunks) if chunks.has_more().map_err(io::Error::other)? => usize::MAX,
+                BodyFraming::Chunked(_) => 0,
             };
             let start = buffer.len();
             let count = self.read_raw(buffer, most).await?;
             let gained = match &mut self.framing {
-                Framing::Close => count,
-                Framing::Length(left) => {
+                BodyFraming::Close => count,
+                BodyFraming::Length(left) => {
                     *left -= count as u64;
                     count
                 }
-                Framing::Chunked(chunks) => {
-                    let stripped = chunks.strip(&mut buffer[start..]);
+                BodyFraming::Chunked(chunks) => {
+                    let stripped = chunks.decode(&mut buffer[start..]);
                     buffer.truncate(start + stripped);
                     stripped
                 }
@@ -184,14 +189,14 @@ impl BodyDeadline {
 /// A timer for the deadlines of consecutive reads. Setting a timer for each costs more than the read: this
 /// one is set once, and only when it fires is it moved to the deadline of the time.
 #[derive(Debug, Default)]
-struct Timer {
+struct ReadTimer {
     sleep: Option<Pin<Box<Sleep>>>,
     waited: bool,
 }
 
-impl Timer {
+impl ReadTimer {
     /// Waits for `reading` until the deadline, and returns its result; none at the deadline.
-    async fn keep<T>(&mut self, deadline: BodyDeadline, reading: impl Future<Output = T>) -> Option<T> {
+    async fn apply<T>(&mut self, deadline: BodyDeadline, reading: impl Future<Output = T>) -> Option<T> {
         let mut reading = std::pin::pin!(reading);
         self.waited = false;
         poll_fn(|cx| {

@@ -38,7 +38,7 @@ impl AsyncRead for Scripted {
     }
 }
 
-fn body(leftover: &'static str, pieces: Vec<Vec<u8>>, framing: Framing) -> Body<Scripted> {
+fn body(leftover: &'static str, pieces: Vec<Vec<u8>>, framing: BodyFraming) -> Body<Scripted> {
     let pieces = pieces.into_iter().map(Bytes::from).collect();
     Body { transport: Some(Scripted { pieces, reads: 0 }), leftover: leftover.into(), framing }
 }
@@ -64,28 +64,28 @@ async fn whole(mut body: Body<Scripted>) -> (String, Option<String>) {
 async fn each_framing_ends_where_it_should() {
     let pieces = || vec![b"4\r\nab".to_vec(), b"cd\r\n0\r".to_vec(), b"\n\r\nrest".to_vec()];
     let all = "4\r\nabcd\r\n0\r\n\r\nrest";
-    assert_eq!(whole(body("", pieces(), Framing::Close)).await, (all.into(), None));
+    assert_eq!(whole(body("", pieces(), BodyFraming::Close)).await, (all.into(), None));
     for length in 0..all.len() as u64 {
         let expected = all[..length as usize].to_owned();
-        assert_eq!(whole(body("", pieces(), Framing::Length(length))).await, (expected, None));
+        assert_eq!(whole(body("", pieces(), BodyFraming::Length(length))).await, (expected, None));
     }
-    assert_eq!(whole(body("", pieces(), Framing::Length(99))).await, (all.into(), None));
-    assert_eq!(whole(body("", pieces(), Framing::chunked())).await, ("abcd".into(), None));
+    assert_eq!(whole(body("", pieces(), BodyFraming::Length(99))).await, (all.into(), None));
+    assert_eq!(whole(body("", pieces(), BodyFraming::chunked())).await, ("abcd".into(), None));
 }
 
 #[actix_web::test]
 async fn what_came_with_the_head_comes_first() {
     let pieces = || vec![b"cd\r\n0\r\n".to_vec()];
-    assert_eq!(whole(body("4\r\nab", pieces(), Framing::Close)).await.0, "4\r\nabcd\r\n0\r\n");
-    assert_eq!(whole(body("4\r\nab", pieces(), Framing::Length(6))).await.0, "4\r\nabc");
-    assert_eq!(whole(body("4\r\nab", pieces(), Framing::Length(2))).await.0, "4\r");
-    assert_eq!(whole(body("4\r\nab", pieces(), Framing::chunked())).await.0, "abcd");
-    assert_eq!(whole(body("2\r\n", pieces(), Framing::chunked())).await, ("cd".into(), None));
+    assert_eq!(whole(body("4\r\nab", pieces(), BodyFraming::Close)).await.0, "4\r\nabcd\r\n0\r\n");
+    assert_eq!(whole(body("4\r\nab", pieces(), BodyFraming::Length(6))).await.0, "4\r\nabc");
+    assert_eq!(whole(body("4\r\nab", pieces(), BodyFraming::Length(2))).await.0, "4\r");
+    assert_eq!(whole(body("4\r\nab", pieces(), BodyFraming::chunked())).await.0, "abcd");
+    assert_eq!(whole(body("2\r\n", pieces(), BodyFraming::chunked())).await, ("cd".into(), None));
 }
 
 #[actix_web::test]
 async fn an_answer_without_its_chunks_is_broken_behind_the_last_good_one() {
-    let (read, error) = whole(body("", vec![b"2\r\nabJUNK".to_vec()], Framing::chunked())).await;
+    let (read, error) = whole(body("", vec![b"2\r\nabJUNK".to_vec()], BodyFraming::chunked())).await;
     assert_eq!(read, "ab");
     assert_eq!(error.as_deref(), Some("its answer is chunked, but a chunk does not end where its size says"));
 }
@@ -102,8 +102,8 @@ fn large_jpeg(n: u32) -> Vec<u8> {
 }
 
 /// Returns the number of reads for each frame, each written at once.
-async fn reads_per_frame(framing: Framing, with_length: bool) -> Vec<usize> {
-    let chunked = matches!(framing, Framing::Chunked(_));
+async fn reads_per_frame(framing: BodyFraming, with_length: bool) -> Vec<usize> {
+    let chunked = matches!(framing, BodyFraming::Chunked(_));
     let jpegs: Vec<_> = (0..6).map(large_jpeg).collect();
     let mut pieces = Vec::new();
     for jpeg in &jpegs {
@@ -137,7 +137,7 @@ async fn reads_per_frame(framing: Framing, with_length: bool) -> Vec<usize> {
 
 #[actix_web::test]
 async fn a_large_frame_takes_few_reads() {
-    for framing in [|| Framing::Close, || Framing::Length(u64::MAX), Framing::chunked] {
+    for framing in [|| BodyFraming::Close, || BodyFraming::Length(u64::MAX), BodyFraming::chunked] {
         let reads = reads_per_frame(framing(), true).await;
         assert!(reads[0] <= 2, "the first by its length: {reads:?}");
         assert!(reads[1..].iter().all(|&count| count == 1), "the others by the last one's: {reads:?}");
@@ -147,7 +147,7 @@ async fn a_large_frame_takes_few_reads() {
 }
 
 /// Reads a body to its end, and returns whether its connection can be used again.
-async fn is_kept(leftover: &'static str, pieces: &[&str], framing: Framing) -> bool {
+async fn is_kept(leftover: &'static str, pieces: &[&str], framing: BodyFraming) -> bool {
     let pieces = pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect();
     let mut body = body(leftover, pieces, framing);
     assert!(!body.is_at_clean_end(), "before it was read");
@@ -157,15 +157,18 @@ async fn is_kept(leftover: &'static str, pieces: &[&str], framing: Framing) -> b
 
 #[actix_web::test]
 async fn a_connection_is_kept_after_a_whole_body_with_nothing_but_line_ends_after_it() {
-    assert!(is_kept("", &["ab", "cd"], Framing::Length(4)).await);
-    assert!(is_kept("ab", &["cd"], Framing::Length(4)).await);
-    assert!(is_kept("abcd\r\n", &[], Framing::Length(4)).await);
-    assert!(!is_kept("abcdHTTP", &[], Framing::Length(4)).await, "an answer that nobody asked for");
-    assert!(!is_kept("", &["ab"], Framing::Length(4)).await, "it was cut off");
-    assert!(!is_kept("", &["ab"], Framing::Close).await);
-    assert!(is_kept("", &["2\r\nab\r\n0\r\n\r\n"], Framing::chunked()).await);
-    assert!(is_kept("", &["2\r\nab\r\n0\r\n"], Framing::chunked()).await, "the empty line may come later");
-    assert!(!is_kept("", &["2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n"], Framing::chunked()).await, "a trailer");
-    assert!(!is_kept("", &["2\r\nab"], Framing::chunked()).await, "it was cut off");
-    assert!(!is_kept("2\r\nab\r\n0\r\n\r\nHTTP", &[], Framing::chunked()).await);
+    assert!(is_kept("", &["ab", "cd"], BodyFraming::Length(4)).await);
+    assert!(is_kept("ab", &["cd"], BodyFraming::Length(4)).await);
+    assert!(is_kept("abcd\r\n", &[], BodyFraming::Length(4)).await);
+    assert!(!is_kept("abcdHTTP", &[], BodyFraming::Length(4)).await, "an answer that nobody asked for");
+    assert!(!is_kept("", &["ab"], BodyFraming::Length(4)).await, "it was cut off");
+    assert!(!is_kept("", &["ab"], BodyFraming::Close).await);
+    assert!(is_kept("", &["2\r\nab\r\n0\r\n\r\n"], BodyFraming::chunked()).await);
+    assert!(
+        is_kept("", &["2\r\nab\r\n0\r\n"], BodyFraming::chunked()).await,
+        "the empty line may come later"
+    );
+    assert!(!is_kept("", &["2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n"], BodyFraming::chunked()).await, "a trailer");
+    assert!(!is_kept("", &["2\r\nab"], BodyFraming::chunked()).await, "it was cut off");
+    assert!(!is_kept("2\r\nab\r\n0\r\n\r\nHTTP", &[], BodyFraming::chunked()).await);
 }

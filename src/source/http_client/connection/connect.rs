@@ -11,7 +11,7 @@ use super::{camera_connection::CameraConnection, origin::Origin, tls};
 use crate::source::error::{Deadline, SourceError};
 
 /// Connects to `origin`, in at most `within`.
-pub(in crate::source::http_client) async fn dial(
+pub(in crate::source::http_client) async fn connect(
     origin: &Origin,
     insecure: bool,
     within: Duration,
@@ -20,7 +20,7 @@ pub(in crate::source::http_client) async fn dial(
     let deadline = Instant::now() + within;
     let late = |_| SourceError::late(&host, Deadline::Connect, within);
     let addresses = timeout_at(deadline, resolve(origin)).await.map_err(late)??;
-    let tcp = connect(&host, &addresses, deadline).await?;
+    let tcp = connect_tcp(&host, &addresses, deadline).await?;
     let tcp = tcp.ok_or_else(|| SourceError::late(&host, Deadline::Connect, within))?;
     if !origin.https {
         return Ok(CameraConnection::plain(origin.clone(), tcp));
@@ -43,7 +43,7 @@ async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, SourceError> {
 
 /// Tries one address after the other, never two at once: a camera may serve only one connection. `None` when
 /// the deadline passed.
-async fn connect(
+async fn connect_tcp(
     host: &str,
     addresses: &[SocketAddr],
     deadline: Instant,

@@ -13,7 +13,7 @@ pub(in crate::source::http_client) struct Origin {
 
 impl Origin {
     /// Returns the origin of `url`; none for URLs of other schemes or without a host.
-    pub(in crate::source::http_client) fn of(url: &Url) -> Option<Self> {
+    pub(in crate::source::http_client) fn from_url(url: &Url) -> Option<Self> {
         let https = match url.scheme() {
             "http" => false,
             "https" => true,
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn origins_differ_by_scheme_host_and_port_only() {
-        let origin = |text: &str| Origin::of(&Url::parse(text).unwrap());
+        let origin = |text: &str| Origin::from_url(&Url::parse(text).unwrap());
         assert_eq!(origin("http://cam/a?b"), origin("http://CAM:80/c"));
         assert_ne!(origin("http://cam/"), origin("https://cam/"));
         assert_ne!(origin("http://cam/"), origin("http://cam:8080/"));

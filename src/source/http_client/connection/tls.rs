@@ -19,7 +19,7 @@ pub(crate) fn client_config(insecure: bool) -> Result<Arc<ClientConfig>, String>
     static CHECKING: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     static INSECURE: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     let (made, make): (_, fn() -> Result<_, _>) =
-        if insecure { (&INSECURE, accepting_anything) } else { (&CHECKING, trusting_the_system) };
+        if insecure { (&INSECURE, no_verification) } else { (&CHECKING, system_roots) };
     if let Some(made) = made.get() {
         return Ok(made.clone());
     }
@@ -28,7 +28,7 @@ pub(crate) fn client_config(insecure: bool) -> Result<Arc<ClientConfig>, String>
     Ok(made.get_or_init(|| config).clone())
 }
 
-fn trusting_the_system() -> Result<Arc<ClientConfig>, String> {
+fn system_roots() -> Result<Arc<ClientConfig>, String> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
@@ -43,7 +43,7 @@ fn trusting_the_system() -> Result<Arc<ClientConfig>, String> {
     Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
-fn accepting_anything() -> Result<Arc<ClientConfig>, String> {
+fn no_verification() -> Result<Arc<ClientConfig>, String> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
@@ -107,6 +107,6 @@ mod tests {
     #[test]
     fn no_protocol_is_offered_so_that_none_is_agreed_on() {
         assert!(client_config(true).unwrap().alpn_protocols.is_empty());
-        assert!(trusting_the_system().map_or(true, |config| config.alpn_protocols.is_empty()));
+        assert!(system_roots().map_or(true, |config| config.alpn_protocols.is_empty()));
     }
 }

@@ -6,12 +6,12 @@
 //! says how the body ends (actix-http reads an HTTP/1.0 body without a length to the end of the connection,
 //! as RFC 9112 section 6.3 requires for 1.1 too).
 
-mod answer;
+mod parsed_head;
 #[cfg(test)]
 mod tests;
 
-use answer::{Answer, speaks_http};
 use bytes::{BufMut, Bytes, BytesMut};
+use parsed_head::{ParsedHead, speaks_http};
 
 /// Number of bytes that show whether a peer speaks HTTP, even when its line never ends.
 const PROTOCOL_LENGTH: usize = 4;
@@ -42,12 +42,12 @@ pub(super) struct HeadReader {
     raw: BytesMut,
     line_start: usize,
     limit: usize,
-    answer: Option<Answer>,
+    answer: Option<ParsedHead>,
 }
 
 /// A repaired head, and the bytes of the body that were read with it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Repaired {
+pub(super) struct RepairedHead {
     /// Both, one after the other.
     pub(super) answer: Bytes,
     /// The offset of the body.
@@ -61,7 +61,7 @@ impl HeadReader {
     }
 
     /// Takes more bytes. Returns the repaired head once it is complete.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Option<Repaired>, HeadError> {
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Option<RepairedHead>, HeadError> {
         self.raw.extend_from_slice(bytes);
         loop {
             if self.picture_begins()? {
@@ -72,21 +72,23 @@ impl HeadReader {
                 return Err(HeadError::TooLong { limit: self.limit });
             }
             let start = std::mem::replace(&mut self.line_start, end);
-            let line = trim_end(&self.raw[start..end]);
+            let connection = trim_end(&self.raw[start..end]);
             match &mut self.answer {
-                None if line.is_empty() => {}
-                None => self.answer = Some(Answer::from_status_line(line).ok_or(HeadError::NotHttp)?),
+                None if connection.is_empty() => {}
+                None => {
+                    self.answer = Some(ParsedHead::from_status_line(connection).ok_or(HeadError::NotHttp)?)
+                }
                 // A camera that forgets the blank line goes straight on with its first delimiter.
-                Some(answer) if answer.multipart && line.starts_with(b"--") => {
+                Some(answer) if answer.multipart && connection.starts_with(b"--") => {
                     return Ok(self.take_head(start));
                 }
-                Some(answer) if line.is_empty() => {
+                Some(answer) if connection.is_empty() => {
                     if !answer.is_interim() {
                         return Ok(self.take_head(end));
                     }
                     self.answer = None;
                 }
-                Some(answer) => answer.add_line(line),
+                Some(answer) => answer.add_line(connection),
             }
         }
         if self.raw.len() > self.limit { Err(HeadError::TooLong { limit: self.limit }) } else { Ok(None) }
@@ -106,26 +108,28 @@ impl HeadReader {
     /// wait for the end of the line.
     fn picture_begins(&self) -> Result<bool, HeadError> {
         // What lies beyond the limit does not count, however much came at once.
-        let line = &self.raw[self.line_start..self.raw.len().min(self.limit)];
-        let blank = line.starts_with(b"\n") || line.starts_with(b"\r\n");
+        let connection = &self.raw[self.line_start..self.raw.len().min(self.limit)];
+        let blank = connection.starts_with(b"\n") || connection.starts_with(b"\r\n");
         match &self.answer {
-            None if line.len() >= PROTOCOL_LENGTH && !blank && !speaks_http(line) => Err(HeadError::NotHttp),
+            None if connection.len() >= PROTOCOL_LENGTH && !blank && !speaks_http(connection) => {
+                Err(HeadError::NotHttp)
+            }
             None => Ok(false),
-            Some(_) => Ok(line.starts_with(&[0xff, 0xd8])),
+            Some(_) => Ok(connection.starts_with(&[0xff, 0xd8])),
         }
     }
 
-    fn take_head(&mut self, body_start: usize) -> Option<Repaired> {
+    fn take_head(&mut self, body_start: usize) -> Option<RepairedHead> {
         let answer = self.answer.take()?;
         let mut out = BytesMut::with_capacity(self.raw.len() + 64);
         answer.write(&mut out);
         let head_len = out.len();
         out.put_slice(&self.raw[body_start..]);
-        Some(Repaired { answer: out.freeze(), head_len })
+        Some(RepairedHead { answer: out.freeze(), head_len })
     }
 }
 
-fn trim_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
+fn trim_end(connection: &[u8]) -> &[u8] {
+    let connection = connection.strip_suffix(b"\n").unwrap_or(connection);
+    connection.strip_suffix(b"\r").unwrap_or(connection)
 }

@@ -21,7 +21,7 @@ const MAX_LINES: usize = 64;
 
 /// The values of the lines parsed so far.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ParsedHead {
     status: u16,
     keep_alive: bool,
     length: Option<u64>,
@@ -35,17 +35,17 @@ pub(super) struct Answer {
 
 /// The framing of the body: the way its end is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Framing {
+enum HeadFraming {
     None,
     Chunked,
     Length(u64),
     Close,
 }
 
-impl Answer {
+impl ParsedHead {
     /// Parses a status line: `HTTP/1.1 200 OK`, `HTTP/1.0 200`, `ICY 200 OK`, `HTTP 200`.
-    pub(super) fn from_status_line(line: &[u8]) -> Option<Self> {
-        let mut words = line.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    pub(super) fn from_status_line(connection: &[u8]) -> Option<Self> {
+        let mut words = connection.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
         let protocol = words.next().filter(|word| speaks_http(word))?;
         let status = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
         let version = protocol.split(|&b| b == b'/').nth(1);
@@ -65,19 +65,19 @@ impl Answer {
         self.status < 200 && self.status != 101
     }
 
-    pub(super) fn add_line(&mut self, line: &[u8]) {
-        if line.starts_with(b" ") || line.starts_with(b"\t") {
+    pub(super) fn add_line(&mut self, connection: &[u8]) {
+        if connection.starts_with(b" ") || connection.starts_with(b"\t") {
             if let Some((_, value)) = self.lines.last_mut().filter(|_| self.may_fold) {
                 value.push(b' ');
-                value.extend(visible(line.trim_ascii()));
+                value.extend(visible(connection.trim_ascii()));
             }
             return;
         }
         self.may_fold = false;
         // GoAhead sends lines without a colon.
-        let Some(colon) = memchr::memchr(b':', line) else { return };
-        let name = line[..colon].trim_ascii().to_ascii_lowercase();
-        let value = line[colon + 1..].trim_ascii();
+        let Some(colon) = memchr::memchr(b':', connection) else { return };
+        let name = connection[..colon].trim_ascii().to_ascii_lowercase();
+        let value = connection[colon + 1..].trim_ascii();
         match name.as_slice() {
             b"content-length" => self.length = last_length(value).or(self.length),
             b"transfer-encoding" => self.chunked |= has_token(value, b"chunked"),
@@ -105,20 +105,20 @@ impl Answer {
         }
     }
 
-    fn framing(&self) -> Framing {
+    fn framing(&self) -> HeadFraming {
         match self.length {
-            _ if matches!(self.status, 101 | 204 | 304) => Framing::None,
-            _ if self.chunked => Framing::Chunked,
+            _ if matches!(self.status, 101 | 204 | 304) => HeadFraming::None,
+            _ if self.chunked => HeadFraming::Chunked,
             // A stream of length 0 is a stream whose camera had to write some number.
-            Some(0) if self.multipart => Framing::Close,
-            Some(length) => Framing::Length(length),
-            None => Framing::Close,
+            Some(0) if self.multipart => HeadFraming::Close,
+            Some(length) => HeadFraming::Length(length),
+            None => HeadFraming::Close,
         }
     }
 
     pub(super) fn write(&self, out: &mut BytesMut) {
         let framing = self.framing();
-        let version = if framing == Framing::Close { "1.0" } else { "1.1" };
+        let version = if framing == HeadFraming::Close { "1.0" } else { "1.1" };
         out.put_slice(format!("HTTP/{version} {} \r\n", self.status).as_bytes());
         for (name, value) in &self.lines {
             out.put_slice(name.as_bytes());
@@ -127,11 +127,11 @@ impl Answer {
             out.put_slice(b"\r\n");
         }
         match framing {
-            Framing::Chunked => out.put_slice(b"transfer-encoding: chunked\r\n"),
-            Framing::Length(length) => out.put_slice(format!("content-length: {length}\r\n").as_bytes()),
-            Framing::None | Framing::Close => {}
+            HeadFraming::Chunked => out.put_slice(b"transfer-encoding: chunked\r\n"),
+            HeadFraming::Length(length) => out.put_slice(format!("content-length: {length}\r\n").as_bytes()),
+            HeadFraming::None | HeadFraming::Close => {}
         }
-        if !self.keep_alive || framing == Framing::Close {
+        if !self.keep_alive || framing == HeadFraming::Close {
             out.put_slice(b"connection: close\r\n");
         }
         out.put_slice(b"\r\n");
@@ -139,12 +139,12 @@ impl Answer {
 }
 
 /// Whether a line begins as a status line does.
-pub(super) fn speaks_http(line: &[u8]) -> bool {
-    line.len() >= 3 && (line[..3].eq_ignore_ascii_case(b"ICY") || starts_with_http(line))
+pub(super) fn speaks_http(connection: &[u8]) -> bool {
+    connection.len() >= 3 && (connection[..3].eq_ignore_ascii_case(b"ICY") || starts_with_http(connection))
 }
 
-fn starts_with_http(line: &[u8]) -> bool {
-    line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"HTTP")
+fn starts_with_http(connection: &[u8]) -> bool {
+    connection.len() >= 4 && connection[..4].eq_ignore_ascii_case(b"HTTP")
 }
 
 /// Parses `12` or `12, 12`: returns the last value that is a number.
