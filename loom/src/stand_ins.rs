@@ -207,7 +207,7 @@ impl ViewerGuard {
         &self.0
     }
 
-    pub fn look_at(&mut self, _: Option<&StreamHandle>) {}
+    pub fn switch_to(&mut self, _: Option<&StreamHandle>) {}
 }
 
 /// A stand-in, since the models do not check which connections are idle.

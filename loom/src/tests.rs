@@ -7,7 +7,7 @@ use crate::{
     bus::Bus,
     config::SecondPublisher,
     media::frame::Frame,
-    publisher::Turns,
+    publisher::PublisherSlot,
     ref_counted_map::{MapValue, RefCountedMap},
     source_gate::{SourceGate, SourceSwitch},
 };
@@ -131,13 +131,13 @@ fn once_the_next_source_is_shown_the_one_before_never_is_again() {
 #[test]
 fn of_two_publishers_one_stays_and_the_other_learns_of_it() {
     model(|| {
-        let turns = Turns::default();
-        let first = turns.take(SecondPublisher::Replaces).unwrap();
+        let turns = PublisherSlot::default();
+        let first = turns.acquire(SecondPublisher::Replaces).unwrap();
         let second = {
             let turns = turns.clone();
-            thread::spawn(move || turns.take(SecondPublisher::Replaces).unwrap())
+            thread::spawn(move || turns.acquire(SecondPublisher::Replaces).unwrap())
         };
-        block_on(first.over());
+        block_on(first.replaced());
         // It leaves behind the other's coming, and takes nothing from it.
         drop(first);
         let second = second.join().unwrap();
@@ -150,12 +150,12 @@ fn of_two_publishers_one_stays_and_the_other_learns_of_it() {
 #[test]
 fn of_two_who_come_at_once_where_the_second_is_refused_one_is() {
     model(|| {
-        let turns = Turns::default();
+        let turns = PublisherSlot::default();
         let other = {
             let turns = turns.clone();
-            thread::spawn(move || turns.take(SecondPublisher::Refused).ok())
+            thread::spawn(move || turns.acquire(SecondPublisher::Refused).ok())
         };
-        let mine = turns.take(SecondPublisher::Refused).ok();
+        let mine = turns.acquire(SecondPublisher::Refused).ok();
         let other = other.join().unwrap();
         assert!(mine.is_some() != other.is_some(), "exactly one");
         drop((mine, other));
@@ -166,13 +166,13 @@ fn of_two_who_come_at_once_where_the_second_is_refused_one_is() {
 #[test]
 fn a_publisher_that_is_sent_away_always_learns_of_it() {
     model(|| {
-        let turns = Turns::default();
-        let first = turns.take(SecondPublisher::Refused).unwrap();
+        let turns = PublisherSlot::default();
+        let first = turns.acquire(SecondPublisher::Refused).unwrap();
         let away = {
             let turns = turns.clone();
-            thread::spawn(move || turns.end())
+            thread::spawn(move || turns.evict())
         };
-        block_on(first.over());
+        block_on(first.replaced());
         away.join().unwrap();
         drop(first);
         assert!(!turns.is_taken());

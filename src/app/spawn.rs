@@ -96,7 +96,7 @@ impl StreamSpawner {
         let thread = stream.thread().clone();
         thread.spawn_fn(move || {
             tasks::spawn(async move {
-                let next = stream.go_on_with(config, limits, pool, directory.clone()).await;
+                let next = stream.reconfigure(config, limits, pool, directory.clone()).await;
                 directory.add(&next);
                 if next.config().save != stream.config().save {
                     start_recorder(&next, &recorders);
@@ -157,7 +157,7 @@ impl StreamSpawner {
         arbiter.spawn_fn(move || {
             let stream = match before {
                 Some(before) => {
-                    StreamHandle::start_in_place_of(&before, config, limits, pool, directory.clone())
+                    StreamHandle::start_replacement(&before, config, limits, pool, directory.clone())
                 }
                 None => StreamHandle::start(config, limits, pool, directory.clone()),
             };

@@ -23,7 +23,7 @@ impl StreamLookup for StreamDirectory {
                 watched.upgrade().map_or(StreamHealth::Away("gone".into()), |s| health(&s))
             }),
             frames: stream.bus().subscribe(),
-            demand: Box::new(stream.want()),
+            demand: Box::new(stream.demand()),
         })
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::{
     media::stream_name::StreamName,
     source::Reason,
-    stream::{Status, state::State},
+    stream::{StreamStatus, state::State},
 };
 
 /// Number of events that are kept: a bad night of a dozen cameras, in less than 200 kB.
@@ -180,7 +180,7 @@ impl Events {
 /// as the last of them.
 pub async fn record_states(
     name: StreamName,
-    mut status: watch::Receiver<Status>,
+    mut status: watch::Receiver<StreamStatus>,
     events: std::sync::Arc<Events>,
 ) {
     while status.changed().await.is_ok() {

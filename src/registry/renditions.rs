@@ -32,7 +32,7 @@ use crate::{
     bus::{Bus, Totals},
     media::stream_name::StreamName,
     observability::tasks,
-    stream::{Status, StreamHandle, state::State},
+    stream::{StreamHandle, StreamStatus, state::State},
 };
 
 /// Time for which a rendition outlasts its last viewer, or its stream's `linger` if that is less: for a page
@@ -229,9 +229,9 @@ struct LingerTask {
 }
 
 impl LingerTask {
-    async fn run(self, mut origin: watch::Receiver<Status>) {
+    async fn run(self, mut origin: watch::Receiver<StreamStatus>) {
         // Its own linger would let go of the pictures and not of the place.
-        let _wanted = self.stream.want();
+        let _wanted = self.stream.demand();
         loop {
             tokio::select! {
                 // An error means that it is gone altogether.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::ending::Ending;
+use super::ending::SourceEnd;
 
 /// First delay: short enough that a viewer hardly notices a camera's hiccup.
 pub(super) const FIRST_DELAY: Duration = Duration::from_millis(500);
 
 /// Longest delay: a camera that was switched on again is seen within half a minute.
-pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(30);
+pub(super) const MAX_DELAY: Duration = Duration::from_secs(30);
 
 /// Each delay varies by this fraction of itself, so that cameras behind one switch, or relays with one
 /// webhook receiver, are not all tried at once.
@@ -37,15 +37,15 @@ impl Default for Backoff {
 impl Backoff {
     /// Returns the delay after a source ended in this way. It grows only over failures in a row: one that
     /// gave a picture since the last one, or closed in an orderly way, is asked again soon.
-    pub(super) fn after(&mut self, ending: &Ending) -> Duration {
+    pub(super) fn next_delay(&mut self, ending: &SourceEnd) -> Duration {
         if ending.orderly || !ending.live_for.is_zero() {
             self.failures = 0;
         }
-        let delay = exponential_delay(self.failures, FIRST_DELAY, LONGEST_DELAY, (self.jitter)());
+        let delay = exponential_delay(self.failures, FIRST_DELAY, MAX_DELAY, (self.jitter)());
         if !ending.orderly {
             self.failures = self.failures.saturating_add(1);
         }
-        delay.clamp(FIRST_DELAY, LONGEST_DELAY)
+        delay.clamp(FIRST_DELAY, MAX_DELAY)
     }
 
     /// Resets the number of failures.
@@ -63,14 +63,15 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    fn failed(live_for: Duration) -> Ending {
-        Ending { reason: crate::source::Reason::default(), orderly: false, live_for }
+    fn failed(live_for: Duration) -> SourceEnd {
+        SourceEnd { reason: crate::source::Reason::default(), orderly: false, live_for }
     }
 
     #[test]
     fn delays_double_from_half_a_second_to_half_a_minute() {
         let mut backoff = Backoff::without_jitter();
-        let delays: Vec<_> = (0..8).map(|_| backoff.after(&failed(Duration::ZERO)).as_secs_f64()).collect();
+        let delays: Vec<_> =
+            (0..8).map(|_| backoff.next_delay(&failed(Duration::ZERO)).as_secs_f64()).collect();
         assert_eq!(delays, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]);
     }
 
@@ -78,14 +79,14 @@ mod tests {
     fn a_picture_or_an_orderly_end_starts_over() {
         let mut backoff = Backoff::without_jitter();
         for _ in 0..5 {
-            backoff.after(&failed(Duration::ZERO));
+            backoff.next_delay(&failed(Duration::ZERO));
         }
-        assert_eq!(backoff.after(&failed(Duration::from_millis(1))), FIRST_DELAY, "a picture came");
-        assert_eq!(backoff.after(&failed(Duration::ZERO)), FIRST_DELAY * 2);
-        let orderly = Ending { orderly: true, ..failed(Duration::from_secs(1)) };
-        assert_eq!(backoff.after(&orderly), FIRST_DELAY);
+        assert_eq!(backoff.next_delay(&failed(Duration::from_millis(1))), FIRST_DELAY, "a picture came");
+        assert_eq!(backoff.next_delay(&failed(Duration::ZERO)), FIRST_DELAY * 2);
+        let orderly = SourceEnd { orderly: true, ..failed(Duration::from_secs(1)) };
+        assert_eq!(backoff.next_delay(&orderly), FIRST_DELAY);
         assert_eq!(
-            backoff.after(&orderly),
+            backoff.next_delay(&orderly),
             FIRST_DELAY,
             "a camera that closes after each picture is not punished"
         );
@@ -96,8 +97,8 @@ mod tests {
         for extreme in [(|| 0.0) as fn() -> f64, || 1.0] {
             let mut backoff = Backoff { failures: 0, jitter: extreme };
             for _ in 0..10 {
-                let delay = backoff.after(&failed(Duration::ZERO));
-                assert!((FIRST_DELAY..=LONGEST_DELAY).contains(&delay), "{delay:?}");
+                let delay = backoff.next_delay(&failed(Duration::ZERO));
+                assert!((FIRST_DELAY..=MAX_DELAY).contains(&delay), "{delay:?}");
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::source::Reason;
 
 /// The way in which a source ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
+pub struct SourceEnd {
     /// Reason in words, without credentials.
     pub reason: Reason,
     /// Whether the source closed by itself after it gave frames, as cameras do that close after each picture.

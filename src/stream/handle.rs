@@ -11,14 +11,14 @@ use tokio::sync::watch;
 use super::{
     actor::{
         StreamActor,
-        messages::{Pause, Restart, Resume, Retire, Stop},
+        messages::{Pause, Replace, Restart, Resume, Stop},
     },
-    failover::priority::Sources,
+    failover::priority::SourcesReport,
     fan_out::run_fan_out,
     heartbeat,
-    publisher::{Publishing, Taken, Turns},
+    publisher::{AlreadyPublishing, PublisherGuard, PublisherSlot},
     state::State,
-    status::{Feeding, SourceId, Status},
+    status::{FrameOriginGuard, SourceId, StreamStatus},
     viewer_limit::{AtCapacity, ViewerLimit, ViewerPermit},
 };
 use crate::{
@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Time that a program which served as a stream's source has to end; then it is killed.
-const PROGRAM_ENDS_WITHIN: Duration = Duration::from_secs(1);
+const PROGRAM_STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A running stream. Cloning it shares the stream.
 #[derive(Debug, Clone)]
@@ -55,9 +55,9 @@ struct Inner {
 struct Shared {
     bus: Arc<Bus>,
     demand: watch::Sender<usize>,
-    status: watch::Sender<Status>,
-    sources: watch::Sender<Option<Arc<Sources>>>,
-    publishers: Turns,
+    status: watch::Sender<StreamStatus>,
+    sources: watch::Sender<Option<Arc<SourcesReport>>>,
+    publisher_slot: PublisherSlot,
     source: SourceId,
 }
 
@@ -87,7 +87,7 @@ impl StreamHandle {
     }
 
     /// Starts a stream in the place of one that has ended. Its counters continue from those of the ended one.
-    pub fn start_in_place_of(
+    pub fn start_replacement(
         before: &Bus,
         config: StreamConfig,
         limits: Limits,
@@ -107,13 +107,13 @@ impl StreamHandle {
     ) -> Self {
         let bus = Arc::new(bus);
         tasks::spawn(run_fan_out(bus.clone()));
-        tasks::spawn(heartbeat::beat(bus.clone()));
+        tasks::spawn(heartbeat::run_heartbeat(bus.clone()));
         let shared = Shared {
             bus,
             demand: watch::Sender::new(0),
-            status: watch::Sender::new(Status { state: State::Idle, since: SystemTime::now() }),
+            status: watch::Sender::new(StreamStatus { state: State::Idle, since: SystemTime::now() }),
             sources: watch::Sender::new(None),
-            publishers: Turns::default(),
+            publisher_slot: PublisherSlot::default(),
             source: SourceId::default(),
         };
         let context = SourceContext::new(&config, lookup);
@@ -123,7 +123,7 @@ impl StreamHandle {
     /// Continues with other settings: viewers stay, and see what the new source gives; publishers have to
     /// reconnect. Returns when the old source is gone. Must be called on the stream's own
     /// [`thread`](Self::thread), and `config` may not have another `replay`, which belongs to the bus.
-    pub async fn go_on_with(
+    pub async fn reconfigure(
         &self,
         config: StreamConfig,
         limits: Limits,
@@ -131,14 +131,14 @@ impl StreamHandle {
         lookup: Arc<dyn StreamLookup>,
     ) -> Self {
         // An actor that cannot answer has stopped already.
-        let _ = self.0.actor.send(Retire).await;
-        self.send_publishers_away();
+        let _ = self.0.actor.send(Replace).await;
+        self.disconnect_publishers();
         // Points of a graph, and a program that is not gone yet, outlast a new title.
         let context = if config.sources().eq(self.0.config.sources()) {
             self.0.context.clone()
         } else {
             // Two programs cannot have one device.
-            self.0.context.stop_within(PROGRAM_ENDS_WITHIN).await;
+            self.0.context.stop_within(PROGRAM_STOP_TIMEOUT).await;
             SourceContext::new(&config, lookup)
         };
         Self::run(config, limits, pool, self.0.shared.clone(), context)
@@ -193,17 +193,17 @@ impl StreamHandle {
     }
 
     /// Returns the current status.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> StreamStatus {
         self.0.shared.status.borrow().clone()
     }
 
     /// Returns the state of its sources; none while there is no choice.
-    pub fn sources(&self) -> Option<Arc<Sources>> {
+    pub fn sources(&self) -> Option<Arc<SourcesReport>> {
         self.0.shared.sources.borrow().clone()
     }
 
     /// Returns a receiver of each change of status.
-    pub fn status_changes(&self) -> watch::Receiver<Status> {
+    pub fn status_changes(&self) -> watch::Receiver<StreamStatus> {
         self.0.shared.status.subscribe()
     }
 
@@ -216,14 +216,14 @@ impl StreamHandle {
     /// Makes the caller the stream's one long-lived publisher.
     ///
     /// # Errors
-    /// [`Taken`] when there is one, which `second` says is to stay.
-    pub fn publish(&self, second: SecondPublisher) -> Result<Publishing, Taken> {
-        self.0.shared.publishers.take(second)
+    /// [`AlreadyPublishing`] when there is one, which `second` says is to stay.
+    pub fn publish(&self, second: SecondPublisher) -> Result<PublisherGuard, AlreadyPublishing> {
+        self.0.shared.publisher_slot.acquire(second)
     }
 
     /// Returns whether there is a long-lived publisher.
-    pub fn is_fed(&self) -> bool {
-        self.0.shared.publishers.is_taken()
+    pub fn has_publisher(&self) -> bool {
+        self.0.shared.publisher_slot.is_taken()
     }
 
     /// Returns the number in the log of the connection that frames come from now; none while there is none,
@@ -233,12 +233,12 @@ impl StreamHandle {
     }
 
     /// Marks the publisher with this number as the one that frames come from, until the guard is dropped.
-    pub fn fed_by(&self, id: u64) -> Feeding {
+    pub fn set_publisher_id(&self, id: u64) -> FrameOriginGuard {
         self.0.shared.source.feed(id)
     }
 
     /// Keeps the stream running until the guard is dropped.
-    pub fn want(&self) -> DemandGuard {
+    pub fn demand(&self) -> DemandGuard {
         self.0.shared.demand.send_modify(|wanted| *wanted += 1);
         DemandGuard(self.clone())
     }
@@ -253,7 +253,7 @@ impl StreamHandle {
         max_viewers_per_stream: usize,
     ) -> Result<ViewerGuard, AtCapacity> {
         let permit = capacity.acquire(self.name(), self.bus(), max_viewers_per_stream)?;
-        Ok(ViewerGuard { demand: self.want(), rendition: None, _permit: permit })
+        Ok(ViewerGuard { demand: self.demand(), rendition: None, _permit: permit })
     }
 
     /// Joins as a viewer of the replay buffer, if there is room: the source need not run for that.
@@ -290,7 +290,7 @@ impl StreamHandle {
 
     /// Stops its source until [`resume`](Self::resume); viewers stay, and see that it is paused.
     pub async fn pause(&self) {
-        self.send_publishers_away();
+        self.disconnect_publishers();
         let _ = self.0.actor.send(Pause).await;
     }
 
@@ -304,8 +304,8 @@ impl StreamHandle {
         &self.0.thread
     }
 
-    fn send_publishers_away(&self) {
-        self.0.shared.publishers.end();
+    fn disconnect_publishers(&self) {
+        self.0.shared.publisher_slot.evict();
     }
 }
 
@@ -347,8 +347,8 @@ impl ViewerGuard {
 
     /// Switches to `rendition` of the stream, or back to the stream itself. The viewer stays one of the
     /// stream's, which stays wanted, and is counted at the rendition too.
-    pub fn look_at(&mut self, rendition: Option<&StreamHandle>) {
-        self.rendition = rendition.map(RenditionViewer::of);
+    pub fn switch_to(&mut self, rendition: Option<&StreamHandle>) {
+        self.rendition = rendition.map(RenditionViewer::new);
     }
 }
 
@@ -360,10 +360,10 @@ struct RenditionViewer {
 }
 
 impl RenditionViewer {
-    fn of(rendition: &StreamHandle) -> Self {
+    fn new(rendition: &StreamHandle) -> Self {
         // An error would be a count beyond all memory.
         let _ = rendition.bus().stats().viewer_joined(usize::MAX);
-        Self { demand: rendition.want() }
+        Self { demand: rendition.demand() }
     }
 }
 

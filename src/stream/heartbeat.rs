@@ -10,20 +10,20 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::bus::{Bus, Current};
 
 /// Interval at which the last frame of a silent stream is repeated.
-const SILENCE_BEAT: Duration = Duration::from_secs(1);
+const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time between a frame and its first repeat: a picture of a slow stream is never drawn later than this.
 /// Streams above 4 frames a second send nothing twice.
-const FIRST_BEAT: Duration = Duration::from_millis(250);
+const FIRST_REPEAT_DELAY: Duration = Duration::from_millis(250);
 
 /// Number of checks in a row that find a fresh frame after which a stream is only checked each second, since
 /// each check wakes the thread up. When such a stream stops, its last frame is repeated at most a second
 /// later than it would be.
-const FLOWS_AFTER_LOOKS: u32 = 8;
+const FLOWING_AFTER_CHECKS: u32 = 8;
 
 /// Repeats frames until the bus is closed. While frames come it only looks at the clock now and then: setting
 /// it at each frame costs more.
-pub(super) async fn beat(bus: Arc<Bus>) {
+pub(super) async fn run_heartbeat(bus: Arc<Bus>) {
     let mut reader = bus.subscribe();
     let mut fresh_looks = 0;
     loop {
@@ -38,14 +38,14 @@ pub(super) async fn beat(bus: Arc<Bus>) {
             }
             continue;
         };
-        let due = since + if beat == 0 { FIRST_BEAT } else { SILENCE_BEAT };
+        let due = since + if beat == 0 { FIRST_REPEAT_DELAY } else { REPEAT_INTERVAL };
         let now = Instant::now();
         if now >= due {
             fresh_looks = 0;
             bus.repeat(seq);
         } else if beat == 0 {
             fresh_looks += 1;
-            sleep_until(if fresh_looks > FLOWS_AFTER_LOOKS { now + SILENCE_BEAT } else { due }).await;
+            sleep_until(if fresh_looks > FLOWING_AFTER_CHECKS { now + REPEAT_INTERVAL } else { due }).await;
         } else if let Ok(Err(_)) = timeout_at(due, reader.changed()).await {
             return;
         }
@@ -61,7 +61,7 @@ mod tests {
     async fn a_silent_stream_repeats_its_frame_soon_and_then_each_second() {
         tokio::time::pause();
         let bus = Arc::new(Bus::default());
-        actix_rt::spawn(beat(bus.clone()));
+        actix_rt::spawn(run_heartbeat(bus.clone()));
         let mut viewer = bus.subscribe();
         bus.publish(tiny_frame());
         let start = tokio::time::Instant::now();
@@ -82,9 +82,9 @@ mod tests {
     #[actix::test]
     async fn a_stream_that_flowed_and_stops_is_repeated_within_a_second_more_and_in_a_burst_at_once() {
         tokio::time::pause();
-        for (frames, most) in [(300, FIRST_BEAT + SILENCE_BEAT), (10, FIRST_BEAT * 2)] {
+        for (frames, most) in [(300, FIRST_REPEAT_DELAY + REPEAT_INTERVAL), (10, FIRST_REPEAT_DELAY * 2)] {
             let bus = Arc::new(Bus::default());
-            actix_rt::spawn(beat(bus.clone()));
+            actix_rt::spawn(run_heartbeat(bus.clone()));
             let mut viewer = bus.subscribe();
             for _ in 0..frames {
                 bus.publish(tiny_frame());

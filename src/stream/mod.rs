@@ -20,6 +20,6 @@ mod handle;
 
 pub(crate) use backoff::exponential_delay;
 pub use handle::{DemandGuard, ReplayGuard, StreamHandle, ViewerGuard, WeakStream};
-pub use publisher::{Publishing, Taken};
-pub use status::{Feeding, Status};
+pub use publisher::{AlreadyPublishing, PublisherGuard};
+pub use status::{FrameOriginGuard, StreamStatus};
 pub use viewer_limit::{AtCapacity, ViewerLimit};

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tracing::{Instrument, Span};
 
-use super::ending::Ending;
+use super::ending::SourceEnd;
 use crate::{
     bus::Ingest,
     observability::tasks,
@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Pump {
     task: AbortHandle,
-    gone: oneshot::Receiver<()>,
+    done: oneshot::Receiver<()>,
 }
 
 /// Number of a run, so that the end of an old pump is not taken for the current one's. It is also the number
@@ -37,7 +37,7 @@ impl Pump {
         ingest: Ingest,
         span: Span,
         on_first_frame: impl FnOnce() + 'static,
-    ) -> (Self, JoinHandle<Ending>) {
+    ) -> (Self, JoinHandle<SourceEnd>) {
         let (alive, gone) = oneshot::channel();
         // Now, not when the task has its first turn: a picture may be pushed in between.
         let already = *ingest.received().borrow();
@@ -48,19 +48,19 @@ impl Pump {
             ending
         };
         let join = tasks::spawn(run.instrument(span));
-        (Self { task: join.abort_handle(), gone }, join)
+        (Self { task: join.abort_handle(), done: gone }, join)
     }
 
     /// Ends the source and waits until its sockets are closed.
     pub(super) async fn end(self) {
         self.task.abort();
         // An error means that the task's end of the channel is gone: what is waited for.
-        let _ = self.gone.await;
+        let _ = self.done.await;
     }
 }
 
 /// Returns how the task of a pump ended; none if the actor itself ended it.
-pub(super) async fn outcome(join: JoinHandle<Ending>) -> Option<Ending> {
+pub(super) async fn outcome(join: JoinHandle<SourceEnd>) -> Option<SourceEnd> {
     match join.await {
         Ok(ending) => Some(ending),
         Err(error) if error.is_cancelled() => None,
@@ -70,7 +70,7 @@ pub(super) async fn outcome(join: JoinHandle<Ending>) -> Option<Ending> {
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
             let what = "the source failed inside framecast, which is a bug";
             let reason = Reason::with_detail(what, &format!("{what}: {text}"));
-            Some(Ending { reason, orderly: false, live_for: Duration::ZERO })
+            Some(SourceEnd { reason, orderly: false, live_for: Duration::ZERO })
         }
     }
 }
@@ -80,7 +80,7 @@ async fn run_once(
     ingest: &Ingest,
     already: u64,
     on_first_frame: impl FnOnce(),
-) -> Ending {
+) -> SourceEnd {
     let mut source = build();
     let mut first = None;
     let result = {
@@ -99,8 +99,8 @@ async fn run_once(
     // A camera that closes right behind its picture may end before its first frame was noticed.
     let gave_frames = *ingest.received().borrow() > already;
     match result {
-        Ok(()) => Ending { reason: "the source ended".into(), orderly: gave_frames, live_for },
-        Err(error) => Ending { reason: Reason::from(&error), orderly: false, live_for },
+        Ok(()) => SourceEnd { reason: "the source ended".into(), orderly: gave_frames, live_for },
+        Err(error) => SourceEnd { reason: Reason::from(&error), orderly: false, live_for },
     }
 }
 
@@ -142,11 +142,11 @@ mod tests {
         ingest: Ingest,
         source: impl Source + 'static,
         on_first_frame: impl FnOnce() + 'static,
-    ) -> (Pump, JoinHandle<Ending>) {
+    ) -> (Pump, JoinHandle<SourceEnd>) {
         Pump::start(|| Box::new(source), ingest, Span::none(), on_first_frame)
     }
 
-    fn start(source: Scripted) -> (Pump, JoinHandle<Ending>, Rc<Cell<u32>>) {
+    fn start(source: Scripted) -> (Pump, JoinHandle<SourceEnd>, Rc<Cell<u32>>) {
         let firsts = Rc::new(Cell::new(0));
         let counter = firsts.clone();
         let ingest = Ingest::new(Arc::new(Bus::default()), None);

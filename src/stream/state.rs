@@ -12,7 +12,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{ending::Ending, failover::priority::Candidates};
+use super::{ending::SourceEnd, failover::priority::SourcePriority};
 use crate::source::Reason;
 
 /// The state of a stream.
@@ -71,7 +71,7 @@ pub enum Event {
     /// The first frame since the source was started.
     FirstFrame,
     /// The source ended.
-    Ended(Ending),
+    Ended(SourceEnd),
     /// The delay before the next try is over.
     RetryDue,
     /// Somebody pauses the stream.
@@ -90,44 +90,44 @@ pub enum Action {
     /// Start the source.
     Start,
     /// End the source and forget its last frame.
-    Halt,
+    StopSource,
     /// Start the source after a delay.
     RetryIn(Duration),
 }
 
 /// The inputs of [`next`] besides state and event.
 #[derive(Debug)]
-pub struct Circumstances<'a> {
+pub struct Inputs<'a> {
     /// The moment of the event.
     pub now: Instant,
     /// The sources, which know how long to wait.
-    pub sources: &'a mut Candidates,
+    pub sources: &'a mut SourcePriority,
     /// Event that is waited for by a source that waits for somebody to push.
     pub passive: Option<&'static str>,
 }
 
 /// Returns the state after `event`, and the action to take.
-pub fn next(state: &State, event: Event, with: Circumstances<'_>) -> (State, Action) {
+pub fn next(state: &State, event: Event, with: Inputs<'_>) -> (State, Action) {
     match (state, event) {
         (State::Stopped, _) => (State::Stopped, Action::Nothing),
-        (_, Event::Stop) => (State::Stopped, Action::Halt),
+        (_, Event::Stop) => (State::Stopped, Action::StopSource),
         (State::Paused, Event::Resume) => {
-            with.sources.rest();
+            with.sources.on_idle();
             (State::Idle, Action::Nothing)
         }
         (State::Paused, _) => (State::Paused, Action::Nothing),
-        (_, Event::Pause) => (State::Paused, Action::Halt),
+        (_, Event::Pause) => (State::Paused, Action::StopSource),
         (State::Idle, Event::Wanted) | (State::Waiting { next_try: Some(_), .. }, Event::RetryDue) => {
             (started(with.passive), Action::Start)
         }
         (State::Idle, _) => (State::Idle, Action::Nothing),
         (_, Event::Unwanted) => {
-            with.sources.rest();
-            (State::Idle, Action::Halt)
+            with.sources.on_idle();
+            (State::Idle, Action::StopSource)
         }
         (current, Event::FirstFrame) if current.runs_source() => (State::Live, Action::Nothing),
         (current, Event::Ended(ending)) if current.runs_source() => {
-            let delay = with.sources.after(&ending, with.now);
+            let delay = with.sources.on_ended(&ending, with.now);
             if delay.is_zero() {
                 // Another source: whoever waits for a picture goes on waiting.
                 return (started(with.passive), Action::Start);
@@ -152,14 +152,14 @@ mod tests {
     use super::*;
 
     fn ended(reason: &'static str) -> Event {
-        Event::Ended(Ending { reason: reason.into(), orderly: false, live_for: Duration::ZERO })
+        Event::Ended(SourceEnd { reason: reason.into(), orderly: false, live_for: Duration::ZERO })
     }
 
     #[test]
     fn every_event_in_every_state() {
         let now = Instant::now();
-        let ending = Ending { reason: Reason::default(), orderly: false, live_for: Duration::ZERO };
-        let delay = Candidates::without_jitter(1).after(&ending, now);
+        let ending = SourceEnd { reason: Reason::default(), orderly: false, live_for: Duration::ZERO };
+        let delay = SourcePriority::without_jitter(1).on_ended(&ending, now);
         let waiting = |r: &'static str| State::Waiting { reason: r.into(), next_try: Some(now + delay) };
         let hoping = || State::Waiting { reason: "push".into(), next_try: None };
         use Action as A;
@@ -172,29 +172,29 @@ mod tests {
             (S::Idle,        E::FirstFrame, S::Idle,         A::Nothing),
             (S::Idle,        ended("x"),    S::Idle,         A::Nothing),
             (S::Idle,        E::RetryDue,   S::Idle,         A::Nothing),
-            (S::Idle,        E::Stop,       S::Stopped,      A::Halt),
+            (S::Idle,        E::Stop,       S::Stopped,      A::StopSource),
             (S::Connecting,  E::Wanted,     S::Connecting,   A::Nothing),
-            (S::Connecting,  E::Unwanted,   S::Idle,         A::Halt),
+            (S::Connecting,  E::Unwanted,   S::Idle,         A::StopSource),
             (S::Connecting,  E::FirstFrame, S::Live,         A::Nothing),
             (S::Connecting,  ended("x"),    waiting("x"),    A::RetryIn(delay)),
             (S::Connecting,  E::RetryDue,   S::Connecting,   A::Nothing),
-            (S::Connecting,  E::Stop,       S::Stopped,      A::Halt),
+            (S::Connecting,  E::Stop,       S::Stopped,      A::StopSource),
             (S::Live,        E::Wanted,     S::Live,         A::Nothing),
-            (S::Live,        E::Unwanted,   S::Idle,         A::Halt),
+            (S::Live,        E::Unwanted,   S::Idle,         A::StopSource),
             (S::Live,        E::FirstFrame, S::Live,         A::Nothing),
             (S::Live,        ended("x"),    waiting("x"),    A::RetryIn(delay)),
             (S::Live,        E::RetryDue,   S::Live,         A::Nothing),
-            (S::Live,        E::Stop,       S::Stopped,      A::Halt),
+            (S::Live,        E::Stop,       S::Stopped,      A::StopSource),
             (waiting("x"),   E::Wanted,     waiting("x"),    A::Nothing),
-            (waiting("x"),   E::Unwanted,   S::Idle,         A::Halt),
+            (waiting("x"),   E::Unwanted,   S::Idle,         A::StopSource),
             (waiting("x"),   E::FirstFrame, waiting("x"),    A::Nothing),
             (waiting("x"),   ended("y"),    waiting("x"),    A::Nothing),
             (waiting("x"),   E::RetryDue,   S::Connecting,   A::Start),
-            (waiting("x"),   E::Stop,       S::Stopped,      A::Halt),
+            (waiting("x"),   E::Stop,       S::Stopped,      A::StopSource),
             (hoping(),       E::FirstFrame, S::Live,         A::Nothing),
             (hoping(),       ended("x"),    waiting("x"),    A::RetryIn(delay)),
             (hoping(),       E::RetryDue,   hoping(),        A::Nothing),
-            (hoping(),       E::Stop,       S::Stopped,      A::Halt),
+            (hoping(),       E::Stop,       S::Stopped,      A::StopSource),
             (S::Stopped,     E::Wanted,     S::Stopped,      A::Nothing),
             (S::Stopped,     E::RetryDue,   S::Stopped,      A::Nothing),
             (S::Stopped,     E::FirstFrame, S::Stopped,      A::Nothing),
@@ -202,9 +202,9 @@ mod tests {
             (S::Stopped,     E::Unwanted,   S::Stopped,      A::Nothing),
             (S::Stopped,     E::Stop,       S::Stopped,      A::Nothing),
             (S::Stopped,     E::Pause,      S::Stopped,      A::Nothing),
-            (S::Idle,        E::Pause,      S::Paused,       A::Halt),
-            (S::Live,        E::Pause,      S::Paused,       A::Halt),
-            (waiting("x"),   E::Pause,      S::Paused,       A::Halt),
+            (S::Idle,        E::Pause,      S::Paused,       A::StopSource),
+            (S::Live,        E::Pause,      S::Paused,       A::StopSource),
+            (waiting("x"),   E::Pause,      S::Paused,       A::StopSource),
             (S::Paused,      E::Pause,      S::Paused,       A::Nothing),
             (S::Paused,      E::Wanted,     S::Paused,       A::Nothing),
             (S::Paused,      E::Unwanted,   S::Paused,       A::Nothing),
@@ -212,12 +212,12 @@ mod tests {
             (S::Paused,      E::RetryDue,   S::Paused,       A::Nothing),
             (S::Paused,      ended("x"),    S::Paused,       A::Nothing),
             (S::Paused,      E::Resume,     S::Idle,         A::Nothing),
-            (S::Paused,      E::Stop,       S::Stopped,      A::Halt),
+            (S::Paused,      E::Stop,       S::Stopped,      A::StopSource),
             (S::Live,        E::Resume,     S::Live,         A::Nothing),
         ];
         for (state, event, wanted_state, wanted_action) in table {
-            let mut sources = Candidates::without_jitter(1);
-            let with = Circumstances { now, sources: &mut sources, passive: None };
+            let mut sources = SourcePriority::without_jitter(1);
+            let with = Inputs { now, sources: &mut sources, passive: None };
             let got = next(&state, event.clone(), with);
             assert_eq!(got, (wanted_state, wanted_action), "{state:?} + {event:?}");
         }
@@ -225,11 +225,11 @@ mod tests {
 
     #[test]
     fn a_stream_with_another_source_does_not_wait() {
-        let mut sources = Candidates::without_jitter(2);
+        let mut sources = SourcePriority::without_jitter(2);
         for expected in [Action::Start, Action::RetryIn(Duration::from_millis(500))] {
             let now = Instant::now();
             sources.choose(now);
-            let with = Circumstances { now, sources: &mut sources, passive: None };
+            let with = Inputs { now, sources: &mut sources, passive: None };
             let (state, action) = next(&State::Live, ended("x"), with);
             assert_eq!(state == State::Connecting, expected == Action::Start, "{state:?}");
             assert_eq!(std::mem::discriminant(&action), std::mem::discriminant(&expected), "{action:?}");
@@ -238,9 +238,8 @@ mod tests {
 
     #[test]
     fn a_push_stream_waits_for_its_publisher_without_a_next_try() {
-        let mut sources = Candidates::without_jitter(1);
-        let with =
-            Circumstances { now: Instant::now(), sources: &mut sources, passive: Some("nothing pushed") };
+        let mut sources = SourcePriority::without_jitter(1);
+        let with = Inputs { now: Instant::now(), sources: &mut sources, passive: Some("nothing pushed") };
         let (state, action) = next(&State::Idle, Event::Wanted, with);
         assert_eq!(state, State::Waiting { reason: "nothing pushed".into(), next_try: None });
         assert_eq!(action, Action::Start);

@@ -12,7 +12,7 @@ use super::state::State;
 
 /// The state of a stream, and since when.
 #[derive(Debug, Clone)]
-pub struct Status {
+pub struct StreamStatus {
     /// State of the stream.
     pub state: State,
     /// Time at which the state began.
@@ -33,9 +33,9 @@ impl SourceId {
     }
 
     /// Sets the number until the guard is dropped.
-    pub(super) fn feed(&self, id: u64) -> Feeding {
+    pub(super) fn feed(&self, id: u64) -> FrameOriginGuard {
         self.set(Some(id));
-        Feeding(self.clone(), id)
+        FrameOriginGuard(self.clone(), id)
     }
 
     /// Clears the number if it is still this one.
@@ -48,9 +48,9 @@ impl SourceId {
 /// Marks a publisher's connection as the one that frames come from, until it is dropped or another takes
 /// over.
 #[derive(Debug)]
-pub struct Feeding(SourceId, u64);
+pub struct FrameOriginGuard(SourceId, u64);
 
-impl Drop for Feeding {
+impl Drop for FrameOriginGuard {
     fn drop(&mut self) {
         self.0.end(self.1);
     }

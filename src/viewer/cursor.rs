@@ -44,7 +44,7 @@ impl Viewer {
     /// Switches to `rendition` of its stream, or back to the stream itself. It must be shown that one's bus
     /// only.
     pub fn look_at(&mut self, rendition: Option<&StreamHandle>) {
-        self.guard.look_at(rendition);
+        self.guard.switch_to(rendition);
         // The other bus has numbers of its own.
         (self.seen, self.repeat_first) = (None, false);
         self.not_before = self.arrived;

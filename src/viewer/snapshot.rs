@@ -49,7 +49,7 @@ pub async fn newest_picture(stream: &StreamHandle) -> Result<Arc<PublishedFrame>
 /// # Errors
 /// As [`newest_picture`].
 pub async fn next_after(stream: &StreamHandle, seq: u64) -> Result<Arc<PublishedFrame>, SnapshotError> {
-    let _running = stream.want();
+    let _running = stream.demand();
     let mut frames = stream.bus().subscribe();
     let mut status = stream.status_changes();
     let found = timeout(SNAPSHOT_WAIT, async {

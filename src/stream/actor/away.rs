@@ -16,21 +16,21 @@ use crate::{
 
 /// Time after which a source that is away is worth a placeholder and a line in the log: cameras that close
 /// after each picture are back before, and the first viewer of an idle stream mostly has its frame by then.
-pub(super) const AWAY_AFTER: Duration = Duration::from_secs(2);
+pub(super) const OFFLINE_AFTER: Duration = Duration::from_secs(2);
 
 /// A time without frames, of a source that is wanted or of a paused stream.
 #[derive(Debug)]
-pub(super) struct Away {
+pub(super) struct Offline {
     since: SystemTime,
     /// The last picture before.
     last: Option<Frame>,
-    /// Runs until it has lasted for [`AWAY_AFTER`].
+    /// Runs until it has lasted for [`OFFLINE_AFTER`].
     pub(super) timer: Option<SpawnHandle>,
-    /// Whether it has lasted for [`AWAY_AFTER`].
+    /// Whether it has lasted for [`OFFLINE_AFTER`].
     pub(super) is_due: bool,
 }
 
-impl Away {
+impl Offline {
     /// Begins now, after `newest` was shown.
     pub(super) fn begin(newest: Option<Arc<PublishedFrame>>, timer: SpawnHandle) -> Self {
         let last = newest.map(|newest| newest.frame.clone());

@@ -7,11 +7,11 @@ use tokio::sync::watch;
 
 use super::{
     StreamActor,
-    messages::{FirstFrame, Pause, Restart, Resume, Retire, Stop},
+    messages::{FirstFrame, Pause, Replace, Restart, Resume, Stop},
 };
 use crate::stream::{
     state::{Event, State},
-    status::Status,
+    status::StreamStatus,
 };
 
 impl Actor for StreamActor {
@@ -27,11 +27,11 @@ impl Actor for StreamActor {
         let before = self.status.borrow().state.clone();
         if before == State::Paused {
             // Of an actor whose stream this one goes on with.
-            self.happen(Event::Pause, ctx);
+            self.handle_event(Event::Pause, ctx);
             return self.show_paused(ctx);
         }
         self.status.send_if_modified(|status| {
-            *status = Status { state: State::Idle, since: SystemTime::now() };
+            *status = StreamStatus { state: State::Idle, since: SystemTime::now() };
             before != State::Idle
         });
         let wanted = *self.demand.borrow();
@@ -46,7 +46,7 @@ impl StreamHandler<usize> for StreamActor {
 
     /// Handles the end of all handles: nobody can watch any more.
     fn finished(&mut self, ctx: &mut Context<Self>) {
-        self.happen(Event::Stop, ctx);
+        self.handle_event(Event::Stop, ctx);
         // What beats and fans out ends with it.
         self.bus().close();
         ctx.stop();
@@ -58,9 +58,9 @@ impl Handler<FirstFrame> for StreamActor {
 
     fn handle(&mut self, FirstFrame(generation): FirstFrame, ctx: &mut Context<Self>) {
         if generation == self.failover.generation() {
-            self.happen(Event::FirstFrame, ctx);
+            self.handle_event(Event::FirstFrame, ctx);
         } else {
-            self.trial_gives_frames(generation, ctx);
+            self.on_trial_frame(generation, ctx);
         }
     }
 }
@@ -69,19 +69,19 @@ impl Handler<Stop> for StreamActor {
     type Result = ResponseActFuture<Self, ()>;
 
     fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) -> Self::Result {
-        self.happen(Event::Stop, ctx);
+        self.handle_event(Event::Stop, ctx);
         Box::pin(async {}.into_actor(self).map(|(), _, ctx: &mut Context<Self>| ctx.stop()))
     }
 }
 
-impl Handler<Retire> for StreamActor {
+impl Handler<Replace> for StreamActor {
     type Result = ResponseActFuture<Self, ()>;
 
-    fn handle(&mut self, _: Retire, ctx: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _: Replace, ctx: &mut Context<Self>) -> Self::Result {
         // Whoever looks at the status goes on with the next actor's.
         let now = self.status.borrow().clone();
         self.status = watch::Sender::new(now);
-        self.standing = watch::Sender::new(None);
+        self.sources_report = watch::Sender::new(None);
         Handler::<Stop>::handle(self, Stop, ctx)
     }
 }
@@ -90,8 +90,8 @@ impl Handler<Restart> for StreamActor {
     type Result = ResponseActFuture<Self, ()>;
 
     fn handle(&mut self, _: Restart, ctx: &mut Context<Self>) -> Self::Result {
-        self.happen(Event::Unwanted, ctx);
-        self.when_let_go(|this, ctx| {
+        self.handle_event(Event::Unwanted, ctx);
+        self.after_stop(|this, ctx| {
             let wanted = *this.demand.borrow();
             this.demand_changed(wanted, ctx);
         })
@@ -102,8 +102,8 @@ impl Handler<Pause> for StreamActor {
     type Result = ResponseActFuture<Self, ()>;
 
     fn handle(&mut self, _: Pause, ctx: &mut Context<Self>) -> Self::Result {
-        self.happen(Event::Pause, ctx);
-        self.when_let_go(|this, ctx| {
+        self.handle_event(Event::Pause, ctx);
+        self.after_stop(|this, ctx| {
             this.show_paused(ctx);
         })
     }
@@ -113,7 +113,7 @@ impl Handler<Resume> for StreamActor {
     type Result = ();
 
     fn handle(&mut self, _: Resume, ctx: &mut Context<Self>) {
-        self.happen(Event::Resume, ctx);
+        self.handle_event(Event::Resume, ctx);
         let wanted = *self.demand.borrow();
         self.demand_changed(wanted, ctx);
     }

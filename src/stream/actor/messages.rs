@@ -12,7 +12,7 @@ pub(in crate::stream) struct Stop;
 /// Stops the actor without a visible change, because another actor continues the stream.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(in crate::stream) struct Retire;
+pub(in crate::stream) struct Replace;
 
 /// Ends the source and starts it anew; answered when the old one is gone.
 #[derive(Debug, Message)]

@@ -12,17 +12,17 @@ use std::{
 };
 
 use actix::prelude::*;
-use away::{AWAY_AFTER, Away};
+use away::{OFFLINE_AFTER, Offline};
 use messages::FirstFrame;
 use tokio::sync::watch;
 use tracing::{debug, info, info_span, warn};
 
 use super::{
-    ending::Ending,
-    failover::{Ended, Failover, Next, Run, priority::Sources, source_label},
+    ending::SourceEnd,
+    failover::{Ended, Failover, Next, Run, priority::SourcesReport, source_label},
     pump::{self, Generation, Pump},
-    state::{self, Action, Circumstances, Event, State},
-    status::{SourceId, Status},
+    state::{self, Action, Event, Inputs, State},
+    status::{SourceId, StreamStatus},
 };
 use crate::{
     bus::{Bus, Ingest},
@@ -53,17 +53,17 @@ pub(super) struct StreamActor {
     pool: Arc<Pool>,
     ingest: Ingest,
     demand: watch::Receiver<usize>,
-    status: watch::Sender<Status>,
-    standing: watch::Sender<Option<Arc<Sources>>>,
+    status: watch::Sender<StreamStatus>,
+    sources_report: watch::Sender<Option<Arc<SourcesReport>>>,
     source: SourceId,
     context: SourceContext,
     state: State,
     failover: Failover,
     timers: Timers,
-    away: Option<Away>,
+    offline: Option<Offline>,
     /// The reason for which the source was away last.
     reason: Reason,
-    said_live: bool,
+    logged_live: bool,
     _counted: TaskGuard,
 }
 
@@ -93,7 +93,11 @@ impl StreamActor {
         pool: Arc<Pool>,
         ingest: Ingest,
         demand: watch::Receiver<usize>,
-        (status, standing, source): (watch::Sender<Status>, watch::Sender<Option<Arc<Sources>>>, SourceId),
+        (status, standing, source): (
+            watch::Sender<StreamStatus>,
+            watch::Sender<Option<Arc<SourcesReport>>>,
+            SourceId,
+        ),
         context: SourceContext,
     ) -> Addr<Self> {
         let failover = Failover::new(config.sources().count());
@@ -104,15 +108,15 @@ impl StreamActor {
             ingest,
             demand,
             status,
-            standing,
+            sources_report: standing,
             source,
             context,
             state: State::Idle,
             failover,
             timers: Timers::default(),
-            away: None,
+            offline: None,
             reason: CONNECTING.into(),
-            said_live: false,
+            logged_live: false,
             _counted: TaskGuard::new(tasks::TaskKind::Stream),
         }
         .start()
@@ -136,9 +140,9 @@ impl StreamActor {
         !self.config.on_demand() || self.is_push()
     }
 
-    fn happen(&mut self, event: Event, ctx: &mut Context<Self>) {
+    fn handle_event(&mut self, event: Event, ctx: &mut Context<Self>) {
         let passive = self.is_push().then_some(NOTHING_PUSHED);
-        let with = Circumstances { now: Instant::now(), sources: self.failover.candidates(), passive };
+        let with = Inputs { now: Instant::now(), sources: self.failover.candidates(), passive };
         let (state, action) = state::next(&self.state, event, with);
         if state != self.state {
             self.enter(state, ctx);
@@ -146,52 +150,52 @@ impl StreamActor {
         match action {
             Action::Nothing => {}
             Action::Start => self.start_source(ctx),
-            Action::Halt => self.halt(ctx),
+            Action::StopSource => self.stop_source(ctx),
             Action::RetryIn(delay) => {
                 let retry = ctx.run_later(delay, |this, ctx| {
                     this.timers.retry = None;
                     this.bus().stats().count_reconnect();
-                    this.happen(Event::RetryDue, ctx);
+                    this.handle_event(Event::RetryDue, ctx);
                 });
                 self.timers.retry = Some(retry);
             }
         }
-        self.tell_sources();
+        self.report_sources();
     }
 
     /// Enters a new state, with the log lines and the card that belong to it.
     fn enter(&mut self, state: State, ctx: &mut Context<Self>) {
         debug!(stream = %self.config.name, ?state, "state changed");
         self.state = state.clone();
-        self.status.send_replace(Status { state, since: SystemTime::now() });
+        self.status.send_replace(StreamStatus { state, since: SystemTime::now() });
         match self.state {
-            State::Connecting | State::Waiting { .. } => self.is_away(ctx),
+            State::Connecting | State::Waiting { .. } => self.enter_offline(ctx),
             State::Live => {
-                let was_away = self.no_longer_away(ctx);
+                let was_away = self.leave_offline(ctx);
                 // A camera that closes after each picture goes and comes twice a second; that is no news.
-                if was_away || !self.said_live {
+                if was_away || !self.logged_live {
                     info!(stream = %self.config.name, source = self.source_id(), "live");
                 }
-                self.said_live = true;
-                self.in_use_is_live(ctx);
+                self.logged_live = true;
+                self.on_live(ctx);
             }
             State::Idle | State::Paused | State::Stopped => {
-                self.no_longer_away(ctx);
-                if std::mem::take(&mut self.said_live) {
+                self.leave_offline(ctx);
+                if std::mem::take(&mut self.logged_live) {
                     info!(stream = %self.config.name, state = self.state.as_str(), "source closed");
                 }
             }
         }
     }
 
-    fn is_away(&mut self, ctx: &mut Context<Self>) {
+    fn enter_offline(&mut self, ctx: &mut Context<Self>) {
         if let State::Waiting { reason, .. } = &self.state {
             self.reason.clone_from(reason);
         }
-        match &self.away {
+        match &self.offline {
             None => {
-                let timer = ctx.run_later(AWAY_AFTER, |this, ctx| {
-                    let Some(away) = &mut this.away else { return };
+                let timer = ctx.run_later(OFFLINE_AFTER, |this, ctx| {
+                    let Some(away) = &mut this.offline else { return };
                     away.is_due = true;
                     if !this.is_push() {
                         warn!(
@@ -201,35 +205,35 @@ impl StreamActor {
                             this.reason.detailed()
                         );
                     }
-                    this.show_placeholder(ctx);
+                    this.show_offline_image(ctx);
                 });
-                self.away = Some(Away::begin(self.bus().newest(), timer));
+                self.offline = Some(Offline::begin(self.bus().newest(), timer));
             }
-            Some(away) if away.is_due => self.show_placeholder(ctx),
+            Some(away) if away.is_due => self.show_offline_image(ctx),
             Some(_) => {}
         }
     }
 
     /// Returns whether the source had been away for long enough to be logged.
-    fn no_longer_away(&mut self, ctx: &mut Context<Self>) -> bool {
+    fn leave_offline(&mut self, ctx: &mut Context<Self>) -> bool {
         self.reason = CONNECTING.into();
-        let Some(mut away) = self.away.take() else { return false };
+        let Some(mut away) = self.offline.take() else { return false };
         cancel(&mut away.timer, ctx);
         away.is_due
     }
 
     /// Shows that the stream is paused for as long as it is.
     fn show_paused(&mut self, ctx: &mut Context<Self>) {
-        if self.state == State::Paused && self.away.is_none() {
+        if self.state == State::Paused && self.offline.is_none() {
             self.reason = PAUSED.into();
-            self.away = Some(Away::paused());
-            self.show_placeholder(ctx);
+            self.offline = Some(Offline::paused());
+            self.show_offline_image(ctx);
         }
     }
 
     /// Draws why there is no picture, in the pool, and shows it unless a frame came meanwhile.
-    fn show_placeholder(&mut self, ctx: &mut Context<Self>) {
-        let Some(away) = &self.away else { return };
+    fn show_offline_image(&mut self, ctx: &mut Context<Self>) {
+        let Some(away) = &self.offline else { return };
         let Some(card) = away.card(&self.config, &self.reason, self.limits.max_frame_pixels) else { return };
         let seen = self.bus().newest().map_or(0, |newest| newest.seq);
         let queue = self.pool.queue(&self.config.name);
@@ -238,7 +242,7 @@ impl StreamActor {
         let drawing = async move { queue.run(bytes, move || offline_image::draw(&card, &memory)).await };
         ctx.spawn(drawing.into_actor(self).map(move |drawn, this, _| match drawn {
             // Stopped, or back, while it was drawn: the card would be the first that the next viewer sees.
-            Ok(_) if this.away.is_none() => {}
+            Ok(_) if this.offline.is_none() => {}
             Ok(frame) => this.bus().publish_if_newest_is(seen, frame.as_placeholder()),
             // The workers are busy with pictures that somebody sees; the next state change draws again.
             Err(busy) => debug!(stream = %this.config.name, "placeholder not drawn: {busy}"),
@@ -249,7 +253,7 @@ impl StreamActor {
         let position = match self.failover.next(Instant::now()) {
             Next::ShownTrial => {
                 self.adopt_trial(ctx);
-                return self.happen(Event::FirstFrame, ctx);
+                return self.handle_event(Event::FirstFrame, ctx);
             }
             Next::Trial => return self.adopt_trial(ctx),
             Next::Start(position) => position,
@@ -261,7 +265,7 @@ impl StreamActor {
         if self.is_push()
             && self.bus().newest().is_some_and(|newest| newest.frame.kind() == FrameKind::Picture)
         {
-            self.happen(Event::FirstFrame, ctx);
+            self.handle_event(Event::FirstFrame, ctx);
         }
     }
 
@@ -288,14 +292,14 @@ impl StreamActor {
         let ended = pump::outcome(join);
         ctx.spawn(ended.into_actor(self).map(move |ending, this, ctx| {
             if let Some(ending) = ending {
-                this.run_ended(generation, ending, ctx);
+                this.on_run_ended(generation, ending, ctx);
             }
         }));
         Run { pump, generation, ingest }
     }
 
     /// Takes note of a run that has ended by itself.
-    fn run_ended(&mut self, generation: Generation, ending: Ending, ctx: &mut Context<Self>) {
+    fn on_run_ended(&mut self, generation: Generation, ending: SourceEnd, ctx: &mut Context<Self>) {
         let Some(role) = self.failover.ended(generation, &ending, Instant::now()) else { return };
         let what = match role {
             Ended::InUse => "a source",
@@ -309,25 +313,25 @@ impl StreamActor {
         );
         match role {
             Ended::InUse => {
-                self.happen(Event::Ended(ending.clone()), ctx);
+                self.handle_event(Event::Ended(ending.clone()), ctx);
                 if self.state == State::Connecting {
                     // What was wrong with the one before stays readable until there is a picture.
                     self.reason = self.failover.reason(&ending);
                 }
                 if self.failover.is_trial_ready() {
-                    self.trial_takes_over(ctx);
+                    self.on_trial_shown(ctx);
                 }
             }
             Ended::OnTrial => {
                 cancel(&mut self.timers.trial_well, ctx);
                 self.plan_trial(ctx);
-                self.tell_sources();
+                self.report_sources();
             }
         }
     }
 
     /// Stops the source and forgets its last frame: whoever joins next must not see the past.
-    fn halt(&mut self, ctx: &mut Context<Self>) {
+    fn stop_source(&mut self, ctx: &mut Context<Self>) {
         let Timers { retry, linger, next_trial, trial_well } = &mut self.timers;
         for timer in [retry, linger, next_trial, trial_well] {
             cancel(timer, ctx);
@@ -350,7 +354,7 @@ impl StreamActor {
     }
 
     /// Takes note that frames come from the source in use, and plans the next trial.
-    fn in_use_is_live(&mut self, ctx: &mut Context<Self>) {
+    fn on_live(&mut self, ctx: &mut Context<Self>) {
         if self.failover.live(&self.config) {
             self.bus().stats().count_switch();
         }
@@ -376,7 +380,7 @@ impl StreamActor {
                 debug!(stream = %self.config.name, "tries {}", source_label(&self.config, position));
                 let run = self.run(position, ctx);
                 self.failover.begin_trial(position, run);
-                self.tell_sources();
+                self.report_sources();
             }
             // Another has failed or was used meanwhile.
             Some(_) => self.plan_trial(ctx),
@@ -385,48 +389,48 @@ impl StreamActor {
     }
 
     /// Handles the first frame of a run that is not the one in use.
-    fn trial_gives_frames(&mut self, generation: Generation, ctx: &mut Context<Self>) {
+    fn on_trial_frame(&mut self, generation: Generation, ctx: &mut Context<Self>) {
         let now = Instant::now();
         let Some(well_since) = self.failover.trial_gives_frames(generation, now) else { return };
-        self.tell_sources();
+        self.report_sources();
         if self.state == State::Live || self.failover.in_use_is_well() {
             let wait = (well_since + self.config.failback_after).saturating_duration_since(now);
             self.timers.trial_well = Some(ctx.run_later(wait, move |this, ctx| {
                 this.timers.trial_well = None;
-                this.trial_is_well(generation, ctx);
+                this.on_trial_stable(generation, ctx);
             }));
         } else {
             // Nothing is shown: whoever has a frame is welcome.
-            self.trial_takes_over(ctx);
+            self.on_trial_shown(ctx);
         }
     }
 
     /// Has the next frame of the run on trial shown, and then the run in use stopped.
-    fn trial_is_well(&mut self, generation: Generation, ctx: &mut Context<Self>) {
+    fn on_trial_stable(&mut self, generation: Generation, ctx: &mut Context<Self>) {
         let Some(shown) = self.failover.show_trial(generation) else { return };
         ctx.spawn(shown.into_actor(self).map(move |(), this, ctx| {
             if this.failover.is_on_trial(generation) {
-                this.trial_takes_over(ctx);
+                this.on_trial_shown(ctx);
             }
         }));
     }
 
     /// Makes the run on trial the one in use, and moves the state along.
-    fn trial_takes_over(&mut self, ctx: &mut Context<Self>) {
+    fn on_trial_shown(&mut self, ctx: &mut Context<Self>) {
         match self.state {
             State::Live => {
                 self.adopt_trial(ctx);
-                self.in_use_is_live(ctx);
-                self.tell_sources();
+                self.on_live(ctx);
+                self.report_sources();
             }
             State::Connecting => {
                 self.adopt_trial(ctx);
-                self.happen(Event::FirstFrame, ctx);
+                self.handle_event(Event::FirstFrame, ctx);
             }
             State::Waiting { next_try: Some(_), .. } => {
                 cancel(&mut self.timers.retry, ctx);
                 // Instead of a start it is adopted.
-                self.happen(Event::RetryDue, ctx);
+                self.handle_event(Event::RetryDue, ctx);
             }
             State::Waiting { next_try: None, .. } | State::Idle | State::Paused | State::Stopped => {}
         }
@@ -441,19 +445,20 @@ impl StreamActor {
     }
 
     /// Publishes which source is in use and, where there is a choice, the state of each.
-    fn tell_sources(&self) {
+    fn report_sources(&self) {
         // A push stream's publishers set it themselves.
         if !self.is_push() {
             self.source.set(self.failover.is_running().then_some(self.failover.generation()));
         }
         if self.config.has_fallbacks() {
             let running = !matches!(self.state, State::Idle | State::Stopped);
-            self.standing.send_replace(Some(Arc::new(self.failover.report(running))));
+            self.sources_report.send_replace(Some(Arc::new(self.failover.report(running))));
         }
     }
 
-    /// Completes when the source that [`halt`](Self::halt) stops is gone, after `then` was called.
-    fn when_let_go(
+    /// Completes when the source that [`stop_source`](Self::stop_source) stops is gone, after `then` was
+    /// called.
+    fn after_stop(
         &self,
         then: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
     ) -> ResponseActFuture<Self, ()> {
@@ -463,7 +468,7 @@ impl StreamActor {
     fn demand_changed(&mut self, wanted: usize, ctx: &mut Context<Self>) {
         if wanted > 0 || self.always_runs() {
             cancel(&mut self.timers.linger, ctx);
-            self.happen(Event::Wanted, ctx);
+            self.handle_event(Event::Wanted, ctx);
         } else if !matches!(self.state, State::Idle | State::Paused | State::Stopped) {
             // Somebody may have come and gone since the last look (a snapshot of a stream that is away is
             // answered at once): the linger counts from the last one who left.
@@ -472,7 +477,7 @@ impl StreamActor {
                 this.timers.linger = None;
                 // Somebody may have joined in this very turn, whose message has not come yet.
                 if *this.demand.borrow() == 0 {
-                    this.happen(Event::Unwanted, ctx);
+                    this.handle_event(Event::Unwanted, ctx);
                 }
             });
             self.timers.linger = Some(linger);
@@ -502,9 +507,9 @@ mod tests {
             pool.clone(),
             Arc::new(source::NoStreams),
         );
-        let viewer = stream.want();
+        let viewer = stream.demand();
         // Long enough for the card to be asked for; the one worker is held.
-        tokio::time::sleep(AWAY_AFTER * 2).await;
+        tokio::time::sleep(OFFLINE_AFTER * 2).await;
         drop(viewer);
         let mut status = stream.status_changes();
         status.wait_for(|status| status.state == State::Idle).await.unwrap();

@@ -16,13 +16,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use priority::{Candidates, Sources};
+use priority::{SourcePriority, SourcesReport};
 use tracing::{info, warn};
 pub(super) use trial::Run;
 use trial::Trial;
 
 use super::{
-    ending::Ending,
+    ending::SourceEnd,
     pump::{Generation, Pump},
 };
 use crate::{bus::SourceSwitch, config::StreamConfig, source::Reason};
@@ -30,7 +30,7 @@ use crate::{bus::SourceSwitch, config::StreamConfig, source::Reason};
 /// The runs of a stream's sources: the one in use and the one on trial.
 #[derive(Debug)]
 pub(super) struct Failover {
-    candidates: Candidates,
+    candidates: SourcePriority,
     /// The number of the run in use, or of the stop that ended it.
     generation: Generation,
     pump: Option<Pump>,
@@ -61,7 +61,7 @@ impl Failover {
     /// Creates the failover of a stream with `count` sources, none of which runs.
     pub(super) fn new(count: usize) -> Self {
         Self {
-            candidates: Candidates::new(count),
+            candidates: SourcePriority::new(count),
             generation: 0,
             pump: None,
             trial: None,
@@ -70,7 +70,7 @@ impl Failover {
     }
 
     /// Returns what is known about each source.
-    pub(super) fn candidates(&mut self) -> &mut Candidates {
+    pub(super) fn candidates(&mut self) -> &mut SourcePriority {
         &mut self.candidates
     }
 
@@ -90,12 +90,12 @@ impl Failover {
     }
 
     /// Returns the reason for which there is no picture after a run ended in this way.
-    pub(super) fn reason(&self, ending: &Ending) -> Reason {
+    pub(super) fn reason(&self, ending: &SourceEnd) -> Reason {
         self.candidates.reason(ending)
     }
 
     /// Returns the state of all sources; `running` says whether the one in use runs.
-    pub(super) fn report(&self, running: bool) -> Sources {
+    pub(super) fn report(&self, running: bool) -> SourcesReport {
         self.candidates.report(running)
     }
 
@@ -118,7 +118,7 @@ impl Failover {
     /// Takes note that frames come from the source in use. Returns whether they came from another before, and
     /// logs that.
     pub(super) fn live(&mut self, config: &StreamConfig) -> bool {
-        let switched = self.candidates.live();
+        let switched = self.candidates.on_live();
         if switched {
             self.log_switch(config);
         }
@@ -144,7 +144,7 @@ impl Failover {
     /// Returns the source to try next, and the time until then; none while one is on trial, and when the one
     /// in use is the most wanted.
     pub(super) fn next_trial(&self, now: Instant) -> Option<(usize, Duration)> {
-        if self.trial.is_some() { None } else { self.candidates.to_try(now) }
+        if self.trial.is_some() { None } else { self.candidates.next_trial(now) }
     }
 
     /// Takes a new run of the source at `position` as the one on trial.
@@ -162,13 +162,13 @@ impl Failover {
     /// well.
     pub(super) fn trial_gives_frames(&mut self, generation: Generation, now: Instant) -> Option<Instant> {
         let trial = self.trial.as_mut().filter(|trial| trial.run.generation == generation)?;
-        trial.gives_frames = true;
-        self.candidates.trial_gives_frames(now)
+        trial.has_frames = true;
+        self.candidates.on_trial_frame(now)
     }
 
     /// Returns whether the source in use gave frames before it ended, and only has to be started again.
     pub(super) fn in_use_is_well(&self) -> bool {
-        self.candidates.in_use_is_well()
+        self.candidates.in_use_is_stable()
     }
 
     /// Has the next frame of a run on trial shown in place of those of the run in use. The future completes
@@ -178,7 +178,7 @@ impl Failover {
         generation: Generation,
     ) -> Option<impl Future<Output = ()> + 'static> {
         let trial = self.trial.as_mut().filter(|trial| trial.run.generation == generation)?;
-        trial.takes_over = true;
+        trial.replaces_current = true;
         self.switch.switch_to(generation);
         let mut given = trial.run.ingest.received();
         let seen = *given.borrow_and_update();
@@ -190,14 +190,16 @@ impl Failover {
     /// waited for.
     pub(super) fn is_trial_ready(&self) -> bool {
         let in_use_is_well = self.in_use_is_well();
-        self.trial.as_ref().is_some_and(|trial| trial.takes_over || (trial.gives_frames && !in_use_is_well))
+        self.trial
+            .as_ref()
+            .is_some_and(|trial| trial.replaces_current || (trial.has_frames && !in_use_is_well))
     }
 
     /// Makes the run on trial, if there is one, the one in use. Returns the run before, which is to be ended.
     pub(super) fn adopt_trial(&mut self) -> Option<Pump> {
         let run = self.trial.take()?.run;
         if let Some(position) = self.candidates.end_trial() {
-            self.candidates.take(position);
+            self.candidates.set_in_use(position);
         }
         self.switch.switch_to(run.generation);
         self.generation = run.generation;
@@ -205,7 +207,12 @@ impl Failover {
     }
 
     /// Takes note of a run that has ended by itself. Returns its role; none if it was stopped meanwhile.
-    pub(super) fn ended(&mut self, generation: Generation, ending: &Ending, now: Instant) -> Option<Ended> {
+    pub(super) fn ended(
+        &mut self,
+        generation: Generation,
+        ending: &SourceEnd,
+        now: Instant,
+    ) -> Option<Ended> {
         if generation == self.generation {
             // How long to wait before the next start asks the state machine.
             self.pump = None;
@@ -213,7 +220,7 @@ impl Failover {
         }
         self.trial.take_if(|trial| trial.run.generation == generation)?;
         self.switch.switch_to(self.generation);
-        self.candidates.trial_ended(ending, now);
+        self.candidates.on_trial_ended(ending, now);
         Some(Ended::OnTrial)
     }
 
@@ -266,13 +273,13 @@ mod tests {
             (Run { pump, generation, ingest: ingest.clone() }, ingest)
         };
         let now = Instant::now();
-        let failed = Ending { reason: "broken".into(), orderly: false, live_for: Duration::ZERO };
+        let failed = SourceEnd { reason: "broken".into(), orderly: false, live_for: Duration::ZERO };
 
         assert_eq!(failover.next(now), Next::Start(0));
         failover.begin(run(&failover, 1).0);
         assert_eq!(failover.ended(1, &failed, now), Some(Ended::InUse));
         assert!(!failover.is_running());
-        assert_eq!(failover.candidates().after(&failed, now), Duration::ZERO);
+        assert_eq!(failover.candidates().on_ended(&failed, now), Duration::ZERO);
         assert_eq!(failover.next(now), Next::Start(1));
         let (fallback, fallback_sink) = run(&failover, 2);
         failover.begin(fallback);

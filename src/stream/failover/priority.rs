@@ -8,12 +8,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::{
     source::Reason,
-    stream::{backoff::Backoff, ending::Ending},
+    stream::{backoff::Backoff, ending::SourceEnd},
 };
 
 /// All sources of a stream, the most preferred first.
 #[derive(Debug)]
-pub struct Candidates {
+pub struct SourcePriority {
     list: Vec<Candidate>,
     in_use: usize,
     /// Position of the source whose frames came last.
@@ -30,7 +30,7 @@ struct Candidate {
     due: Option<Instant>,
     failure: Option<Failure>,
     /// Time since which it has given frames on trial, not counting orderly ends.
-    well_since: Option<Instant>,
+    stable_since: Option<Instant>,
 }
 
 /// The failure of a source that is away.
@@ -44,20 +44,20 @@ pub struct Failure {
 
 /// The state of a stream's sources, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sources {
+pub struct SourcesReport {
     /// Position of the source in use, from 0.
     pub in_use: usize,
     /// Time at which its frames began to be shown.
     pub since: Option<SystemTime>,
     /// State of each source, in the order of the list.
-    pub standings: Vec<Standing>,
+    pub statuses: Vec<SourceStatus>,
 }
 
 /// The state of one of several sources, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct SourceStatus {
     /// Activity of the source.
-    pub doing: Doing,
+    pub activity: SourceActivity,
     /// The last failure of the source; none while it works.
     pub failure: Option<Failure>,
     /// Time at which it may be tried again.
@@ -66,7 +66,7 @@ pub struct Standing {
 
 /// The activity of one of several sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doing {
+pub enum SourceActivity {
     /// Its frames are shown, or will be.
     InUse,
     /// It is tried beside the one in use.
@@ -77,7 +77,7 @@ pub enum Doing {
     Ready,
 }
 
-impl Doing {
+impl SourceActivity {
     /// Returns the name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -89,7 +89,7 @@ impl Doing {
     }
 }
 
-impl Candidates {
+impl SourcePriority {
     /// Creates a list of `count` sources of which nothing is known yet. At least one.
     pub fn new(count: usize) -> Self {
         let list = (0..count.max(1)).map(|_| Candidate::default()).collect();
@@ -97,7 +97,7 @@ impl Candidates {
     }
 
     /// Returns whether there are several sources.
-    pub fn are_several(&self) -> bool {
+    pub fn has_choice(&self) -> bool {
         self.list.len() > 1
     }
 
@@ -118,12 +118,12 @@ impl Candidates {
     }
 
     /// Makes the source at `position` the one in use.
-    pub fn take(&mut self, position: usize) {
+    pub fn set_in_use(&mut self, position: usize) {
         self.in_use = position;
     }
 
     /// Takes note that frames come from the source in use. Returns whether they came from another before.
-    pub fn live(&mut self) -> bool {
+    pub fn on_live(&mut self) -> bool {
         let candidate = &mut self.list[self.in_use];
         (candidate.failure, candidate.due) = (None, None);
         let switched = self.shown != self.in_use;
@@ -136,15 +136,15 @@ impl Candidates {
 
     /// Takes note that the source in use ended, and returns how long to wait before the next is started. One
     /// that ended in an orderly way is started again: cameras that close after each picture are well.
-    pub fn after(&mut self, ending: &Ending, now: Instant) -> Duration {
+    pub fn on_ended(&mut self, ending: &SourceEnd, now: Instant) -> Duration {
         let delay = self.list[self.in_use].ended(ending, now);
-        if ending.orderly || !self.are_several() { delay } else { self.next(now).1 }
+        if ending.orderly || !self.has_choice() { delay } else { self.next(now).1 }
     }
 
     /// Returns the reason for which there is no picture: the failure of each source, if there are several.
-    pub fn reason(&self, ending: &Ending) -> Reason {
+    pub fn reason(&self, ending: &SourceEnd) -> Reason {
         let away = self.list.iter().enumerate().filter_map(|(n, one)| Some((n, one.failure.as_ref()?)));
-        if self.are_several() && !ending.orderly {
+        if self.has_choice() && !ending.orderly {
             return Reason::numbered(away.map(|(n, failure)| (n + 1, &failure.reason)));
         }
         ending.reason.clone()
@@ -152,12 +152,12 @@ impl Candidates {
 
     /// Resets the failures when nobody watches any more. What is known to be away is not forgotten where
     /// another can be used: the next viewer would wait for it.
-    pub fn rest(&mut self) {
+    pub fn on_idle(&mut self) {
         self.on_trial = None;
-        let several = self.are_several();
+        let several = self.has_choice();
         for candidate in &mut self.list {
             candidate.backoff.reset();
-            candidate.well_since = None;
+            candidate.stable_since = None;
             if !several {
                 candidate.due = None;
             }
@@ -165,7 +165,7 @@ impl Candidates {
     }
 
     /// Returns the more preferred source to try next, and the time until then.
-    pub fn to_try(&self, now: Instant) -> Option<(usize, Duration)> {
+    pub fn next_trial(&self, now: Instant) -> Option<(usize, Duration)> {
         let waits =
             |n: usize| self.list[n].due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
         (0..self.in_use).map(|n| (n, waits(n))).min_by_key(|&(n, wait)| (wait, n))
@@ -177,7 +177,7 @@ impl Candidates {
     }
 
     /// Returns whether the source in use gave frames before it ended, and only has to be started again.
-    pub fn in_use_is_well(&self) -> bool {
+    pub fn in_use_is_stable(&self) -> bool {
         let last = &self.list[self.in_use];
         last.failure.is_none() && last.due.is_some()
     }
@@ -188,14 +188,14 @@ impl Candidates {
     }
 
     /// Takes note that frames come from the source on trial. Returns the time since which they have.
-    pub fn trial_gives_frames(&mut self, now: Instant) -> Option<Instant> {
+    pub fn on_trial_frame(&mut self, now: Instant) -> Option<Instant> {
         let candidate = &mut self.list[self.on_trial?];
         candidate.failure = None;
-        Some(*candidate.well_since.get_or_insert(now))
+        Some(*candidate.stable_since.get_or_insert(now))
     }
 
     /// Takes note that the run on trial ended by itself.
-    pub fn trial_ended(&mut self, ending: &Ending, now: Instant) {
+    pub fn on_trial_ended(&mut self, ending: &SourceEnd, now: Instant) {
         if let Some(position) = self.on_trial.take() {
             self.list[position].ended(ending, now);
         }
@@ -204,26 +204,26 @@ impl Candidates {
     /// Ends the trial: its source is used now, or given up.
     pub fn end_trial(&mut self) -> Option<usize> {
         let position = self.on_trial.take()?;
-        self.list[position].well_since = None;
+        self.list[position].stable_since = None;
         Some(position)
     }
 
     /// Returns the state of all sources, for people; `running` says whether the one in use runs.
-    pub fn report(&self, running: bool) -> Sources {
-        Sources { in_use: self.in_use, since: self.since, standings: self.standings(running) }
+    pub fn report(&self, running: bool) -> SourcesReport {
+        SourcesReport { in_use: self.in_use, since: self.since, statuses: self.statuses(running) }
     }
 
     /// Returns the state of each source.
-    fn standings(&self, running: bool) -> Vec<Standing> {
+    fn statuses(&self, running: bool) -> Vec<SourceStatus> {
         let standing = |(n, candidate): (usize, &Candidate)| {
             let doing = match (&candidate.failure, self.on_trial == Some(n)) {
-                _ if running && n == self.in_use => Doing::InUse,
-                (_, true) => Doing::Tried,
-                (Some(_), false) => Doing::Away,
-                (None, false) => Doing::Ready,
+                _ if running && n == self.in_use => SourceActivity::InUse,
+                (_, true) => SourceActivity::Tried,
+                (Some(_), false) => SourceActivity::Away,
+                (None, false) => SourceActivity::Ready,
             };
-            let due = candidate.due.filter(|_| doing == Doing::Away);
-            Standing { doing, failure: candidate.failure.clone(), due }
+            let due = candidate.due.filter(|_| doing == SourceActivity::Away);
+            SourceStatus { activity: doing, failure: candidate.failure.clone(), due }
         };
         self.list.iter().enumerate().map(standing).collect()
     }
@@ -259,11 +259,11 @@ impl Candidates {
 
 impl Candidate {
     /// Takes note of an end, and returns how long to wait before the next start.
-    fn ended(&mut self, ending: &Ending, now: Instant) -> Duration {
-        let delay = self.backoff.after(ending);
+    fn ended(&mut self, ending: &SourceEnd, now: Instant) -> Duration {
+        let delay = self.backoff.next_delay(ending);
         self.due = Some(now + delay);
         if !ending.orderly {
-            self.well_since = None;
+            self.stable_since = None;
             let since = self.failure.take().map_or_else(SystemTime::now, |failure| failure.since);
             self.failure = Some(Failure { reason: ending.reason.clone(), since });
         }
@@ -277,104 +277,108 @@ mod tests {
 
     const HALF: Duration = Duration::from_millis(500);
 
-    fn failed(reason: &'static str) -> Ending {
-        Ending { reason: reason.into(), orderly: false, live_for: Duration::ZERO }
+    fn failed(reason: &'static str) -> SourceEnd {
+        SourceEnd { reason: reason.into(), orderly: false, live_for: Duration::ZERO }
     }
 
-    fn closed() -> Ending {
-        Ending { reason: "closed".into(), orderly: true, live_for: Duration::ZERO }
+    fn closed() -> SourceEnd {
+        SourceEnd { reason: "closed".into(), orderly: true, live_for: Duration::ZERO }
     }
 
     #[test]
     fn the_next_in_the_list_is_started_at_once_and_the_first_again_when_its_delay_is_over() {
-        let mut sources = Candidates::without_jitter(3);
+        let mut sources = SourcePriority::without_jitter(3);
         let start = Instant::now();
         assert_eq!(sources.choose(start), 0);
-        assert_eq!(sources.after(&failed("a"), start), Duration::ZERO);
+        assert_eq!(sources.on_ended(&failed("a"), start), Duration::ZERO);
         assert_eq!(sources.choose(start), 1);
-        assert_eq!(sources.after(&failed("b"), start), Duration::ZERO);
+        assert_eq!(sources.on_ended(&failed("b"), start), Duration::ZERO);
         assert_eq!(sources.choose(start), 2);
-        assert_eq!(sources.after(&failed("c"), start), HALF, "all are away: the first of them again, later");
+        assert_eq!(
+            sources.on_ended(&failed("c"), start),
+            HALF,
+            "all are away: the first of them again, later"
+        );
         assert_eq!(sources.reason(&failed("c")).public(), "1: a; 2: b; 3: c");
         assert_eq!(sources.choose(start + HALF), 0);
-        assert_eq!(sources.after(&failed("a"), start + HALF), Duration::ZERO);
+        assert_eq!(sources.on_ended(&failed("a"), start + HALF), Duration::ZERO);
         assert_eq!(sources.choose(start + HALF), 1);
     }
 
     #[test]
     fn a_camera_that_closes_after_each_picture_is_started_again_and_no_other() {
-        let mut sources = Candidates::without_jitter(2);
+        let mut sources = SourcePriority::without_jitter(2);
         let start = Instant::now();
         sources.choose(start);
-        assert!(!sources.live());
-        assert_eq!(sources.after(&closed(), start), HALF);
+        assert!(!sources.on_live());
+        assert_eq!(sources.on_ended(&closed(), start), HALF);
         assert_eq!(sources.reason(&closed()).public(), "closed");
         assert_eq!(sources.choose(start + HALF), 0);
-        assert!(!sources.live(), "the same one is no switch");
+        assert!(!sources.on_live(), "the same one is no switch");
     }
 
     #[test]
     fn those_before_the_one_in_use_are_tried_the_most_wanted_first() {
-        let mut sources = Candidates::without_jitter(3);
+        let mut sources = SourcePriority::without_jitter(3);
         let start = Instant::now();
         for reason in ["a", "b"] {
             sources.choose(start);
-            sources.after(&failed(reason), start);
+            sources.on_ended(&failed(reason), start);
         }
         sources.choose(start);
-        assert!(sources.live(), "another than the first is a switch");
-        assert_eq!(sources.to_try(start), Some((0, HALF)));
+        assert!(sources.on_live(), "another than the first is a switch");
+        assert_eq!(sources.next_trial(start), Some((0, HALF)));
         sources.begin_trial(0);
-        sources.trial_ended(&failed("a"), start + HALF);
+        sources.on_trial_ended(&failed("a"), start + HALF);
         assert_eq!(
-            sources.to_try(start + HALF),
+            sources.next_trial(start + HALF),
             Some((1, Duration::ZERO)),
             "its turn, while the first rests"
         );
         sources.begin_trial(1);
-        assert_eq!(sources.trial_gives_frames(start), Some(start));
-        sources.trial_ended(&closed(), start + HALF);
+        assert_eq!(sources.on_trial_frame(start), Some(start));
+        sources.on_trial_ended(&closed(), start + HALF);
         sources.begin_trial(1);
-        assert_eq!(sources.trial_gives_frames(start + HALF), Some(start), "an orderly end leaves it well");
-        sources.trial_ended(&failed("b"), start + HALF);
+        assert_eq!(sources.on_trial_frame(start + HALF), Some(start), "an orderly end leaves it well");
+        sources.on_trial_ended(&failed("b"), start + HALF);
         sources.begin_trial(1);
-        assert_eq!(sources.trial_gives_frames(start + HALF), Some(start + HALF), "a failure does not");
+        assert_eq!(sources.on_trial_frame(start + HALF), Some(start + HALF), "a failure does not");
         let position = sources.end_trial().unwrap();
-        sources.take(position);
-        assert!(sources.live(), "back is one too");
+        sources.set_in_use(position);
+        assert!(sources.on_live(), "back is one too");
         assert_eq!(sources.in_use(), 1);
-        assert_eq!(sources.to_try(start + HALF).map(|(n, _)| n), Some(0));
+        assert_eq!(sources.next_trial(start + HALF).map(|(n, _)| n), Some(0));
     }
 
     #[test]
     fn one_that_is_on_trial_already_is_taken_when_no_other_can_be_started() {
-        let mut sources = Candidates::without_jitter(2);
+        let mut sources = SourcePriority::without_jitter(2);
         let start = Instant::now();
         sources.choose(start);
-        sources.after(&failed("a"), start);
+        sources.on_ended(&failed("a"), start);
         sources.choose(start);
-        sources.live();
+        sources.on_live();
         sources.begin_trial(0);
-        assert_eq!(sources.after(&failed("b"), start), Duration::ZERO, "it runs: nothing to wait for");
+        assert_eq!(sources.on_ended(&failed("b"), start), Duration::ZERO, "it runs: nothing to wait for");
         assert_eq!(sources.choose(start), 0);
     }
 
     #[test]
     fn each_says_what_it_is_doing() {
-        let mut sources = Candidates::without_jitter(3);
+        let mut sources = SourcePriority::without_jitter(3);
         let start = Instant::now();
         sources.choose(start);
-        sources.after(&failed("a"), start);
+        sources.on_ended(&failed("a"), start);
         sources.choose(start);
-        sources.live();
+        sources.on_live();
         let roles =
-            |sources: &Candidates| sources.standings(true).iter().map(|s| s.doing).collect::<Vec<_>>();
-        assert_eq!(roles(&sources), [Doing::Away, Doing::InUse, Doing::Ready]);
-        assert_eq!(sources.standings(true)[0].due, Some(start + HALF));
+            |sources: &SourcePriority| sources.statuses(true).iter().map(|s| s.activity).collect::<Vec<_>>();
+        assert_eq!(roles(&sources), [SourceActivity::Away, SourceActivity::InUse, SourceActivity::Ready]);
+        assert_eq!(sources.statuses(true)[0].due, Some(start + HALF));
         sources.begin_trial(0);
-        assert_eq!(roles(&sources), [Doing::Tried, Doing::InUse, Doing::Ready]);
-        sources.rest();
-        assert_eq!(sources.standings(false)[1].doing, Doing::Ready);
+        assert_eq!(roles(&sources), [SourceActivity::Tried, SourceActivity::InUse, SourceActivity::Ready]);
+        sources.on_idle();
+        assert_eq!(sources.statuses(false)[1].activity, SourceActivity::Ready);
         assert_eq!(sources.choose(start), 1, "what is away is not waited for by the next viewer");
     }
 }

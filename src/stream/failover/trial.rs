@@ -18,13 +18,13 @@ pub(in crate::stream) struct Run {
 pub(super) struct Trial {
     pub(super) run: Run,
     /// Its first frame has come.
-    pub(super) gives_frames: bool,
+    pub(super) has_frames: bool,
     /// It has been well for long enough: its next frame is shown.
-    pub(super) takes_over: bool,
+    pub(super) replaces_current: bool,
 }
 
 impl Trial {
     pub(super) fn new(run: Run) -> Self {
-        Self { run, gives_frames: false, takes_over: false }
+        Self { run, has_frames: false, replaces_current: false }
     }
 }

@@ -127,7 +127,7 @@ async fn show(
     shown: &StreamHandle,
     stream: &StreamHandle,
 ) -> Result<(), actix_ws::Closed> {
-    let _running = shown.want();
+    let _running = shown.demand();
     let bus = shown.bus().clone();
     let mut frames = bus.subscribe();
     let mut beat = Beat::new(wish.fps);

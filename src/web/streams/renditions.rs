@@ -40,7 +40,7 @@ pub(in crate::web) async fn join(
     }
     let held = state.streams.renditions.acquire(stream, params, &*state.streams.starter).await;
     let held = held.inspect_err(|_| state.access.refusals.full(Full::Renditions))?;
-    guard.look_at(Some(held.stream()));
+    guard.switch_to(Some(held.stream()));
     Ok((guard, Some(held)))
 }
 

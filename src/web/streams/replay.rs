@@ -81,7 +81,7 @@ pub(in crate::web) async fn by_name(
         current: stream.bus().subscribe(),
         pieces: VecDeque::from([Bytes::from_static(writer::FIRST_DELIMITER)]),
         stage: Stage::Past,
-        demand: goes_on.then(|| stream.want()),
+        demand: goes_on.then(|| stream.demand()),
         guard,
         grant,
         _busy: outbox.busy(Busy::Answering),

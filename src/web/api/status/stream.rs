@@ -15,7 +15,7 @@ use crate::{
     media::frame::FrameKind,
     stream::{
         StreamHandle,
-        failover::priority::{Doing, Sources, Standing},
+        failover::priority::{SourceActivity, SourceStatus, SourcesReport},
         state,
     },
     web::{
@@ -168,23 +168,23 @@ impl StreamReport {
 
 fn source_reports(
     stream: &StreamHandle,
-    choice: &Sources,
+    choice: &SourcesReport,
     principal: &Principal,
     now: Instant,
 ) -> Vec<SourceReport> {
-    let sources = stream.config().sources().zip(&choice.standings);
-    let report = |(source, standing): (&SourceConfig, &Standing)| SourceReport {
+    let sources = stream.config().sources().zip(&choice.statuses);
+    let report = |(source, standing): (&SourceConfig, &SourceStatus)| SourceReport {
         kind: source.type_name(),
         // Hosts, programs, files and other streams' names: viewers of a stream may not see where it comes
         // from.
         place: place(source, principal).filter(|_| administers(principal, Some(stream.name()))),
-        state: standing.doing.as_str(),
+        state: standing.activity.as_str(),
         reason: standing
             .failure
             .as_ref()
             .map(|failure| disclosed(&failure.reason, principal, Some(stream.name()))),
-        since: match (standing.doing, &standing.failure) {
-            (Doing::InUse, _) => choice.since.map(unix_seconds),
+        since: match (standing.activity, &standing.failure) {
+            (SourceActivity::InUse, _) => choice.since.map(unix_seconds),
             (_, failure) => failure.as_ref().map(|failure| unix_seconds(failure.since)),
         },
         next_try_in_s: standing.due.map(|at| rounded(at.saturating_duration_since(now).as_secs_f64())),

@@ -17,7 +17,7 @@ use crate::{
         parser::{ParseError, ParserLimits, PartParser},
     },
     observability::{ACCESS, next_id},
-    stream::{StreamHandle, Taken},
+    stream::{AlreadyPublishing, StreamHandle},
     web::{
         middleware::{
             access, access_log,
@@ -54,8 +54,8 @@ pub(super) async fn take(
     // Before another publisher is replaced by this one.
     let upload = begin::feed(state, request)?;
     let mut feed = Feed::new(request, &state.runtime.settings.now().limits, stream, upload);
-    let publishing = stream.publish(second).map_err(|Taken| already_fed(name))?;
-    let replaced = publishing.over();
+    let publishing = stream.publish(second).map_err(|AlreadyPublishing| already_fed(name))?;
+    let replaced = publishing.replaced();
     tokio::pin!(replaced);
     let stopped = closed(stream.bus());
     tokio::pin!(stopped);
@@ -65,7 +65,7 @@ pub(super) async fn take(
     let Asked { client, user, agent, .. } = access_log::asked(state, request);
     let (client, user, agent) = (shown(client), user.as_deref(), agent.as_deref());
     info!(target: ACCESS, stream = %name, publisher = id, client, user, agent, "publisher connected");
-    let _feeding = stream.fed_by(id);
+    let _feeding = stream.set_publisher_id(id);
     let end = loop {
         let chunk = tokio::select! {
             biased;

@@ -52,7 +52,7 @@ pub(in crate::web) async fn frame(
         if is_feed {
             return feed::take(&request, &state, &stream, second, &mut body).await;
         }
-        if second == SecondPublisher::Refused && stream.is_fed() {
+        if second == SecondPublisher::Refused && stream.has_publisher() {
             return Err(feed::already_fed(&name));
         }
         let picture = one_picture(&request, &state, &stream, &mut body).await?;
