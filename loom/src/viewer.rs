@@ -1,9 +1,9 @@
 //! A viewer's next frame.
 
-#[path = "../../src/viewer/counts.rs"]
+#[path = "../../src/viewer/counters.rs"]
 mod counts;
 #[path = "../../src/viewer/cursor.rs"]
 mod cursor;
 
-pub use counts::Counts;
-pub use cursor::Viewer;
+pub use counts::ViewerCounters;
+pub use cursor::FrameCursor;

@@ -24,19 +24,19 @@ const MIN_OFFERED: u64 = 8;
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// A link that takes less than this share of the frames does not carry the stream.
-const TOO_LITTLE: f64 = 0.5;
+const LOW_SHARE: f64 = 0.5;
 
 /// A link that takes this share carries it.
-const WELL: f64 = 0.9;
+const GOOD_SHARE: f64 = 0.9;
 
 /// Time for which a link must carry the stream before more is tried.
-const FIRST_PATIENCE: Duration = Duration::from_secs(10);
+const FIRST_HOLD_TIME: Duration = Duration::from_secs(10);
 
 /// Longest such time, however often it was tried in vain: links get better.
-const MAX_PATIENCE: Duration = Duration::from_secs(320);
+const MAX_HOLD_TIME: Duration = Duration::from_secs(320);
 
 /// Time after which a move up counts as a success.
-const TRIAL: Duration = Duration::from_secs(20);
+const TRIAL_TIME: Duration = Duration::from_secs(20);
 
 /// Estimated size of the pictures of each step, relative to those of the stream: roughly as for JPEGs of
 /// cameras of quality 85. The true sizes are measured in the next window.
@@ -45,7 +45,7 @@ const COSTS: [f64; STEPS] = [1.0, 0.55, 0.38, 0.16, 0.10, 0.04];
 /// Counters of the bus that the viewer reads: frames that it showed, and frames that the viewer took. They
 /// only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
+pub struct FrameCounts {
     /// Frames shown.
     pub offered: u64,
     /// Frames taken.
@@ -54,27 +54,27 @@ pub struct Tally {
 
 /// The ABR controller of one viewer. Step 0 is the stream as it is.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ladder {
+pub struct AbrController {
     step: usize,
     /// Beginning of the window, once `tally` is known.
     begins: Instant,
-    tally: Option<Tally>,
-    well_since: Option<Instant>,
+    tally: Option<FrameCounts>,
+    good_since: Option<Instant>,
     /// Time of the last move up, while it is on trial.
-    risen: Option<Instant>,
-    patience: Duration,
+    raised_at: Option<Instant>,
+    hold_time: Duration,
 }
 
-impl Ladder {
+impl AbrController {
     /// Creates the controller of a new viewer of the unchanged stream.
     pub fn new(now: Instant) -> Self {
         Self {
             step: 0,
             begins: now + SETTLE,
             tally: None,
-            well_since: None,
-            risen: None,
-            patience: FIRST_PATIENCE,
+            good_since: None,
+            raised_at: None,
+            hold_time: FIRST_HOLD_TIME,
         }
     }
 
@@ -84,7 +84,7 @@ impl Ladder {
     }
 
     /// Evaluates the counters, about once a second. The step to go to, if another.
-    pub fn look(&mut self, now: Instant, tally: Tally) -> Option<usize> {
+    pub fn update(&mut self, now: Instant, tally: FrameCounts) -> Option<usize> {
         if now < self.begins {
             return None;
         }
@@ -104,32 +104,32 @@ impl Ladder {
     fn decide(&mut self, now: Instant, offered: u64, taken: u64) -> Option<usize> {
         let share = taken as f64 / offered as f64;
         // One frame may be on its way.
-        let well = (taken + 1) as f64 / offered as f64 >= WELL;
-        let on_trial = self.risen.is_some_and(|risen| now.duration_since(risen) < TRIAL);
-        if share < TOO_LITTLE || (on_trial && !well) {
-            self.well_since = None;
-            return lower(self.step, share);
+        let well = (taken + 1) as f64 / offered as f64 >= GOOD_SHARE;
+        let on_trial = self.raised_at.is_some_and(|risen| now.duration_since(risen) < TRIAL_TIME);
+        if share < LOW_SHARE || (on_trial && !well) {
+            self.good_since = None;
+            return step_down(self.step, share);
         }
         if !well {
-            self.well_since = None;
+            self.good_since = None;
             return None;
         }
-        if self.risen.is_some() && !on_trial {
-            (self.risen, self.patience) = (None, FIRST_PATIENCE);
+        if self.raised_at.is_some() && !on_trial {
+            (self.raised_at, self.hold_time) = (None, FIRST_HOLD_TIME);
         }
-        let since = *self.well_since.get_or_insert(now);
-        let patient = now.duration_since(since) >= self.patience;
+        let since = *self.good_since.get_or_insert(now);
+        let patient = now.duration_since(since) >= self.hold_time;
         if patient && self.step > 0 { Some(self.step - 1) } else { None }
     }
 
-    /// Takes note of a move to the step that [`Ladder::look`] returned.
+    /// Takes note of a move to the step that [`AbrController::update`] returned.
     pub fn moved(&mut self, now: Instant, step: usize) {
         if step > self.step {
-            if self.risen.take().is_some() {
-                self.patience = (self.patience * 2).min(MAX_PATIENCE);
+            if self.raised_at.take().is_some() {
+                self.hold_time = (self.hold_time * 2).min(MAX_HOLD_TIME);
             }
         } else {
-            self.risen = Some(now);
+            self.raised_at = Some(now);
         }
         self.step = step;
         self.stay(now);
@@ -137,14 +137,14 @@ impl Ladder {
 
     /// Takes note that the move was not possible, because there was no room; measures again.
     pub fn stay(&mut self, now: Instant) {
-        self.well_since = None;
+        self.good_since = None;
         self.tally = None;
         self.begins = now + SETTLE;
     }
 }
 
 /// Returns the next step down whose pictures should fit a link that took this share of those of `step`.
-fn lower(step: usize, share: f64) -> Option<usize> {
+fn step_down(step: usize, share: f64) -> Option<usize> {
     let last = STEPS - 1;
     let enough = |to: &usize| COSTS[*to] <= COSTS[step] * share;
     (step < last).then(|| (step + 1..STEPS).find(enough).unwrap_or(last))
@@ -158,20 +158,20 @@ mod tests {
 
     /// A stream of 20 frames a second over a link that carries so much of the stream as it is, for so many
     /// seconds; where the viewer was each second.
-    fn ride(ladder: &mut Ladder, now: &mut Instant, carries: f64, seconds: u64) -> Vec<usize> {
-        let (mut tally, mut taken) = (Tally::default(), 0.0);
-        ladder.stay(*now);
+    fn ride(controller: &mut AbrController, now: &mut Instant, carries: f64, seconds: u64) -> Vec<usize> {
+        let (mut tally, mut taken) = (FrameCounts::default(), 0.0);
+        controller.stay(*now);
         (0..seconds)
             .map(|_| {
                 *now += SECOND;
                 tally.offered += 20;
-                taken += 20.0 * (carries / COSTS[ladder.step()]).min(1.0);
+                taken += 20.0 * (carries / COSTS[controller.step()]).min(1.0);
                 tally.taken = taken as u64;
-                if let Some(step) = ladder.look(*now, tally) {
-                    ladder.moved(*now, step);
-                    (tally, taken) = (Tally::default(), 0.0);
+                if let Some(step) = controller.update(*now, tally) {
+                    controller.moved(*now, step);
+                    (tally, taken) = (FrameCounts::default(), 0.0);
                 }
-                ladder.step()
+                controller.step()
             })
             .collect()
     }
@@ -201,8 +201,8 @@ mod tests {
         for (step, offered, taken, well_for, wanted) in table {
             let start = Instant::now();
             let now = start + Duration::from_secs(well_for);
-            let mut ladder = Ladder { step, well_since: Some(start), ..Ladder::new(start) };
-            let got = ladder.decide(now, offered, taken).map_or(Stays(()), Goes);
+            let mut controller = AbrController { step, good_since: Some(start), ..AbrController::new(start) };
+            let got = controller.decide(now, offered, taken).map_or(Stays(()), Goes);
             assert_eq!(got, wanted, "step {step}, {taken} of {offered}, well for {well_for} s");
         }
     }
@@ -210,8 +210,8 @@ mod tests {
     #[test]
     fn a_narrow_link_is_met_within_seconds_and_tried_less_and_less_often() {
         let mut now = Instant::now();
-        let mut ladder = Ladder::new(now);
-        let steps = ride(&mut ladder, &mut now, 0.1, 600);
+        let mut controller = AbrController::new(now);
+        let steps = ride(&mut controller, &mut now, 0.1, 600);
         assert_eq!(steps[0], 0);
         assert!(steps[3..12].iter().all(|step| *step == 4), "{:?}", &steps[..12]);
         let trials: Vec<usize> = (1..steps.len()).filter(|&at| steps[at] < steps[at - 1]).collect();
@@ -225,32 +225,32 @@ mod tests {
     #[test]
     fn a_link_that_gets_better_is_used_again_and_not_left_for_a_moments_trouble() {
         let mut now = Instant::now();
-        let mut ladder = Ladder::new(now);
-        ride(&mut ladder, &mut now, 0.1, 20);
-        let steps = ride(&mut ladder, &mut now, 1.0, 120);
+        let mut controller = AbrController::new(now);
+        ride(&mut controller, &mut now, 0.1, 20);
+        let steps = ride(&mut controller, &mut now, 1.0, 120);
         assert_eq!(steps.last(), Some(&0), "{steps:?}");
         assert!(steps.windows(2).all(|pair| pair[1] + 1 >= pair[0] && pair[1] <= pair[0]), "{steps:?}");
-        assert_eq!(ride(&mut ladder, &mut now, 0.6, 60).last(), Some(&0), "more than half");
+        assert_eq!(ride(&mut controller, &mut now, 0.6, 60).last(), Some(&0), "more than half");
     }
 
     #[test]
     fn a_stream_that_gives_no_frames_says_nothing_about_the_link() {
         let start = Instant::now();
-        let mut ladder = Ladder::new(start);
+        let mut controller = AbrController::new(start);
         for second in 0..600 {
-            let tally = Tally { offered: 3, taken: 0 };
-            assert_eq!(ladder.look(start + SECOND * second, tally), None);
+            let tally = FrameCounts { offered: 3, taken: 0 };
+            assert_eq!(controller.update(start + SECOND * second, tally), None);
         }
     }
 
     #[test]
     fn a_slow_stream_is_looked_at_for_longer() {
         let start = Instant::now();
-        let mut ladder = Ladder::new(start);
+        let mut controller = AbrController::new(start);
         let went = (1..60).find_map(|second: u32| {
             // A frame each second, of which none comes through.
-            let tally = Tally { offered: second.into(), taken: 0 };
-            ladder.look(start + SECOND * second, tally).map(|step| (second, step))
+            let tally = FrameCounts { offered: second.into(), taken: 0 };
+            controller.update(start + SECOND * second, tally).map(|step| (second, step))
         });
         assert_eq!(went, Some((9, 5)));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::counts::Counts;
+use super::counters::ViewerCounters;
 use crate::{
     bus::{Current, PublishedFrame},
     media::frame::FrameKind,
@@ -12,7 +12,7 @@ use crate::{
 
 /// The cursor of a viewer. Each frame is to be sent whole before the next is asked for.
 #[derive(Debug)]
-pub struct Viewer {
+pub struct FrameCursor {
     guard: ViewerGuard,
     /// Number and beat of the last frame.
     seen: Option<(u64, u64)>,
@@ -21,10 +21,10 @@ pub struct Viewer {
     /// Time since which it reads another bus, from which it takes nothing older.
     not_before: Option<Instant>,
     repeat_first: bool,
-    counts: Arc<Counts>,
+    counts: Arc<ViewerCounters>,
 }
 
-impl Viewer {
+impl FrameCursor {
     /// Creates the cursor of a viewer that has joined.
     pub fn new(guard: ViewerGuard) -> Self {
         let counts = Arc::default();
@@ -37,13 +37,13 @@ impl Viewer {
     }
 
     /// Returns the counters of the viewer.
-    pub fn counts(&self) -> &Arc<Counts> {
+    pub fn counts(&self) -> &Arc<ViewerCounters> {
         &self.counts
     }
 
     /// Switches to `rendition` of its stream, or back to the stream itself. It must be shown that one's bus
     /// only.
-    pub fn look_at(&mut self, rendition: Option<&StreamHandle>) {
+    pub fn switch_to(&mut self, rendition: Option<&StreamHandle>) {
         self.guard.switch_to(rendition);
         // The other bus has numbers of its own.
         (self.seen, self.repeat_first) = (None, false);
@@ -60,7 +60,7 @@ impl Viewer {
 
     /// Returns the frame to send now, if there is one that it has not had. What it missed since its last one
     /// is counted as skipped. With it, whether it is new: no repeat of what it has, and no placeholder.
-    pub fn take<'a>(&mut self, current: &'a Current) -> Option<(&'a Arc<PublishedFrame>, bool)> {
+    pub fn next<'a>(&mut self, current: &'a Current) -> Option<(&'a Arc<PublishedFrame>, bool)> {
         if !self.has_next(current) {
             return None;
         }
@@ -69,7 +69,7 @@ impl Viewer {
         let new =
             self.seen.is_none_or(|(last, _)| last < newest.seq) && newest.frame.kind() == FrameKind::Picture;
         self.stream().bus().stats().count_frame_out(newest.frame.jpeg().len(), skipped);
-        self.counts.frame(newest.frame.jpeg().len(), skipped);
+        self.counts.count_frame(newest.frame.jpeg().len(), skipped);
         // A second frame does what the repeat was for.
         self.repeat_first = self.seen.is_none();
         self.seen = Some((newest.seq, current.repeat));
@@ -89,7 +89,7 @@ mod tests {
         stream::{StreamHandle, ViewerLimit},
     };
 
-    fn viewer() -> (Viewer, Arc<Bus>) {
+    fn viewer() -> (FrameCursor, Arc<Bus>) {
         let yaml = "streams: {door: {source: {type: push, token: none}}}";
         let config = config::parse(yaml, "test", &config::Environment::default()).unwrap();
         let pool = Arc::new(Pool::for_this_machine().unwrap());
@@ -100,11 +100,11 @@ mod tests {
             Arc::new(crate::source::NoStreams),
         );
         let guard = stream.join(&Arc::new(ViewerLimit::new(10)), 10).unwrap();
-        (Viewer::new(guard), stream.bus().clone())
+        (FrameCursor::new(guard), stream.bus().clone())
     }
 
-    fn next(viewer: &mut Viewer, bus: &Bus) -> Option<u64> {
-        viewer.take(&bus.current()).map(|(frame, _)| frame.seq)
+    fn next(viewer: &mut FrameCursor, bus: &Bus) -> Option<u64> {
+        viewer.next(&bus.current()).map(|(frame, _)| frame.seq)
     }
 
     #[actix::test]
@@ -154,7 +154,7 @@ mod tests {
         let old = bus.current();
         bus.publish(tiny_frame());
         assert_eq!(next(&mut viewer, &bus), Some(2));
-        assert!(!viewer.has_next(&old) && viewer.take(&old).is_none());
+        assert!(!viewer.has_next(&old) && viewer.next(&old).is_none());
     }
 
     #[actix::test]
@@ -180,7 +180,7 @@ mod tests {
         bus.publish(late.clone());
         assert_eq!(next(&mut viewer, &bus), Some(2));
         let rendition = other.stream().clone();
-        viewer.look_at(Some(&rendition));
+        viewer.switch_to(Some(&rendition));
         assert!(Arc::ptr_eq(viewer.stream().bus(), rendition.bus()));
         assert_eq!((bus.stats().viewers(), rendition.bus().stats().viewers()), (1, 2), "counted at both");
         assert_eq!(next(&mut viewer, rendition.bus()), None, "nothing yet");
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(next(&mut viewer, rendition.bus()), Some(2), "the same picture made otherwise");
         assert_eq!(next(&mut viewer, rendition.bus()), Some(2), "and once more, as for whoever joins");
         assert_eq!(next(&mut viewer, rendition.bus()), None);
-        viewer.look_at(None);
+        viewer.switch_to(None);
         assert_eq!(rendition.bus().stats().viewers(), 1);
         bus.publish(tiny_frame());
         assert_eq!(next(&mut viewer, &bus), Some(3));

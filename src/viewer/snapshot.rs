@@ -59,7 +59,7 @@ pub async fn next_after(stream: &StreamHandle, seq: u64) -> Result<Arc<Published
             if let Some(picture) = picture_above(current, seq, &state) {
                 return Ok(picture);
             }
-            if let Some(reason) = away(&state) {
+            if let Some(reason) = offline_reason(&state) {
                 return Err(SnapshotError::Away { stream: stream.name().to_string(), reason });
             }
             tokio::select! {
@@ -79,7 +79,7 @@ fn picture_above(current: Current, seq: u64, state: &State) -> Option<Arc<Publis
     fresh.then_some(newest)
 }
 
-fn away(state: &State) -> Option<String> {
+fn offline_reason(state: &State) -> Option<String> {
     match state {
         // The answer is for everybody who may request pictures.
         State::Waiting { reason, .. } => Some(reason.public().to_owned()),

@@ -24,7 +24,7 @@ use crate::{
     mocks::tasks::look_at_the_second_first,
     registry::RenditionGuard,
     stream::{StreamHandle, ViewerGuard, run},
-    viewer::Viewer,
+    viewer::FrameCursor,
 };
 
 /// Number of preemptions that are tried where a viewer stays: two of them take minutes.
@@ -47,11 +47,11 @@ const END: &[u8] = b".";
 
 /// The crate's own viewer, as the crate's feed asks it, without heads and delimiters.
 #[derive(Debug)]
-struct ViewerFeed(Viewer, bool, Arc<()>);
+struct ViewerFeed(FrameCursor, bool, Arc<()>);
 
 impl ViewerFeed {
     fn of(bus: &Arc<Bus>) -> Box<Self> {
-        Box::new(Self(Viewer::new(ViewerGuard(StreamHandle(bus.clone()))), false, Arc::default()))
+        Box::new(Self(FrameCursor::new(ViewerGuard(StreamHandle(bus.clone()))), false, Arc::default()))
     }
 }
 
@@ -63,7 +63,7 @@ impl Feed for ViewerFeed {
         if current.closed {
             self.1 = true;
             pieces.put([bytes::Bytes::from_static(END)]);
-        } else if let Some((frame, _)) = self.0.take(current) {
+        } else if let Some((frame, _)) = self.0.next(current) {
             pieces.put_part(frame, Framing::Raw);
         } else {
             return Filled::Nothing;
@@ -76,7 +76,7 @@ impl Feed for ViewerFeed {
     }
 
     fn move_to(&mut self, _: Option<RenditionGuard>) -> Option<RenditionGuard> {
-        self.0.look_at(None);
+        self.0.switch_to(None);
         None
     }
 }

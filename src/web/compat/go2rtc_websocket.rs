@@ -23,7 +23,7 @@ use crate::{
     config::Role,
     observability::tasks,
     stream::{StreamHandle, ViewerGuard},
-    viewer::Counts,
+    viewer::ViewerCounters,
     web::{
         middleware::{
             access::{same_origin, viewer_permit},
@@ -130,7 +130,7 @@ async fn serve(
             Ok(Some(Ok(Message::Text(text)))) => match asked(&text, &state, &stream) {
                 Ok(guard) => {
                     let told = session.text(r#"{"type":"mjpeg"}"#).await;
-                    let counts: Arc<Counts> = Arc::default();
+                    let counts: Arc<ViewerCounters> = Arc::default();
                     // The one before goes first.
                     drop(current.take());
                     let viewing =
@@ -192,7 +192,7 @@ async fn show(
     mut session: Session,
     taken: Rc<Semaphore>,
     backlog: Rc<Backlog>,
-    counts: Arc<Counts>,
+    counts: Arc<ViewerCounters>,
 ) {
     let bus = guard.stream().bus().clone();
     let mut frames = bus.subscribe();
@@ -217,7 +217,7 @@ async fn show(
         last = newest.seq;
         let skipped = newest.seq.saturating_sub(first);
         bus.stats().count_frame_out(newest.frame.jpeg().len(), skipped);
-        counts.frame(newest.frame.jpeg().len(), skipped);
+        counts.count_frame(newest.frame.jpeg().len(), skipped);
         backlog.sent(newest.frame.jpeg().len());
         if session.binary(newest.frame.jpeg().clone()).await.is_err()
             || session.ping(BEHIND_A_PICTURE).await.is_err()

@@ -23,78 +23,79 @@ use crate::{
     media::frame::FrameKind,
     registry::{ImageParams, RenditionError, RenditionGuard},
     stream::StreamHandle,
-    viewer::{Ladder, Tally},
+    viewer::{AbrController, FrameCounts},
     web::{server::transport::FeedGuard, state::State},
 };
 
 /// The interval at which a viewer is looked at: a window of the ladder is two of these.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Frames that a viewer took, a repeat not counted.
-pub(in crate::web) type Taken = Arc<AtomicU64>;
+pub(in crate::web) type DeliveredCounter = Arc<AtomicU64>;
 
 /// A viewer with adaptive quality.
-pub(in crate::web) struct Adapting {
+pub(in crate::web) struct AbrTask {
     state: State,
     stream: StreamHandle,
     /// The options it asked for.
     base: ImageParams,
     /// The stream whose frames it gets now.
     shown: StreamHandle,
-    taken: Taken,
-    ladder: Ladder,
+    taken: DeliveredCounter,
+    controller: AbrController,
     counted: AbrLevelGuard,
     ticks: Interval,
-    going: Option<Going>,
+    pending: Option<PendingRendition>,
     /// The size of the frames of the first step.
     size: Option<(u16, u16)>,
 }
 
-type Going = LocalBoxFuture<'static, (usize, Result<Option<RenditionGuard>, RenditionError>)>;
+type PendingRendition = LocalBoxFuture<'static, (usize, Result<Option<RenditionGuard>, RenditionError>)>;
 
-impl Adapting {
+impl AbrTask {
     /// A viewer of `stream` who asked for `base` and looks at `shown`, which is that.
     pub(in crate::web) fn new(
         state: State,
         stream: StreamHandle,
         base: ImageParams,
         shown: StreamHandle,
-        taken: Taken,
+        taken: DeliveredCounter,
     ) -> Self {
-        let mut ticks = interval(LOOK_EVERY);
+        let mut ticks = interval(POLL_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let counted = AbrLevelGuard::new(stream.bus().clone());
-        let ladder = Ladder::new(Instant::now());
-        Self { state, stream, base, shown, taken, ladder, counted, ticks, going: None, size: None }
+        let controller = AbrController::new(Instant::now());
+        Self { state, stream, base, shown, taken, controller, counted, ticks, pending: None, size: None }
     }
 
     /// Checks whether it is time, and moves the feed. Wakes the task for the next time.
     pub(in crate::web) fn poll(&mut self, cx: &mut Context<'_>, feed: &FeedGuard) {
         loop {
-            if let Some(going) = &mut self.going {
+            if let Some(going) = &mut self.pending {
                 let Poll::Ready((step, held)) = going.poll_unpin(cx) else { return };
-                self.going = None;
-                self.arrive(step, held, feed);
+                self.pending = None;
+                self.on_rendition(step, held, feed);
             }
             if self.ticks.poll_tick(cx).is_pending() {
                 return;
             }
-            self.look();
+            self.update();
         }
     }
 
-    fn look(&mut self) {
+    fn update(&mut self) {
         let bus = self.shown.bus();
         let newest = bus.newest().filter(|newest| newest.frame.kind() == FrameKind::Picture);
-        if let Some(newest) = newest.filter(|_| self.ladder.step() == 0) {
+        if let Some(newest) = newest.filter(|_| self.controller.step() == 0) {
             self.size = Some((newest.frame.width(), newest.frame.height()));
         }
-        let tally = Tally { offered: bus.stats().frames_in(), taken: self.taken.load(Ordering::Relaxed) };
-        let Some(step) = self.ladder.look(Instant::now(), tally) else { return };
+        let tally =
+            FrameCounts { offered: bus.stats().frames_in(), taken: self.taken.load(Ordering::Relaxed) };
+        let Some(step) = self.controller.update(Instant::now(), tally) else { return };
         let Some(size) = self.size else { return };
         let params = self.base.at_step(step, size);
         let (state, stream) = (self.state.clone(), self.stream.clone());
-        self.going = Some(
+        self.pending = Some(
             async move {
                 if params.is_default() {
                     return (step, Ok(None));
@@ -106,7 +107,7 @@ impl Adapting {
         );
     }
 
-    fn arrive(
+    fn on_rendition(
         &mut self,
         step: usize,
         held: Result<Option<RenditionGuard>, RenditionError>,
@@ -117,13 +118,13 @@ impl Adapting {
             Ok(held) => {
                 self.shown = held.as_ref().map_or(&self.stream, RenditionGuard::stream).clone();
                 feed.move_to(self.shown.bus(), held);
-                self.ladder.moved(now, step);
+                self.controller.moved(now, step);
                 self.counted.move_to(step);
                 debug!(stream = %self.stream.name(), step, "a viewer's link carries another step");
             }
             Err(error) => {
                 debug!(stream = %self.stream.name(), step, "a viewer stays where it is: {error}");
-                self.ladder.stay(now);
+                self.controller.stay(now);
             }
         }
     }

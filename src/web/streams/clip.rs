@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     media::formats::{ClipFormat, clip, local},
-    viewer::Counts,
+    viewer::ViewerCounters,
     web::{
         middleware::{access, problem::Problem},
         query::query,
@@ -41,7 +41,7 @@ pub(in crate::web) async fn by_name(
         Some(text) => text.parse().map_err(|error| bad_request(format!("{error}")))?,
     };
     let pictures = replay_buffer.last(seconds)?;
-    let counts: Arc<Counts> = Arc::default();
+    let counts: Arc<ViewerCounters> = Arc::default();
     let is_head = request.method() == Method::HEAD;
     let guard = if is_head {
         None
@@ -72,7 +72,7 @@ pub(in crate::web) async fn by_name(
             waiting.extend(pieces.next());
         }
         let piece = next_piece(&mut waiting)?;
-        counts.bytes_only(piece.len());
+        counts.count_bytes(piece.len());
         Some(Ok::<_, Infallible>(piece))
     }));
     // actix leaves out the body of an answer to HEAD, and keeps its length.

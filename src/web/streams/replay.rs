@@ -27,7 +27,7 @@ use crate::{
     config::Role,
     media::multipart::writer::{self, Framing},
     stream::{DemandGuard, ReplayGuard, StreamHandle},
-    viewer::{Counts, ReplayCursor},
+    viewer::{ReplayCursor, ViewerCounters},
     web::{
         middleware::{access, problem::Problem, viewers_per_address::AddressPermit},
         query::query,
@@ -73,7 +73,7 @@ pub(in crate::web) async fn by_name(
         .map_err(|full| state.access.no_room(full))?;
     let outbox = Outbox::of(&request);
     outbox.set_stall_timeout(stream.config().viewer_timeout);
-    let counts: Arc<Counts> = Arc::default();
+    let counts: Arc<ViewerCounters> = Arc::default();
     let player = Player {
         _viewing: viewing::begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
         counts,
@@ -166,7 +166,7 @@ struct Player {
     demand: Option<DemandGuard>,
     guard: ReplayGuard,
     grant: ActiveGrant,
-    counts: Arc<Counts>,
+    counts: Arc<ViewerCounters>,
     _viewing: Viewing,
     _busy: BusyGuard,
     _permit: AddressPermit,
@@ -232,7 +232,7 @@ impl Player {
 
     fn count(&self, bytes: usize) {
         self.guard.stream().bus().stats().count_frame_out(bytes, 0);
-        self.counts.frame(bytes, 0);
+        self.counts.count_frame(bytes, 0);
     }
 
     fn end(&mut self) {

@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Instant};
 
 use bytes::Bytes;
 
-use super::{abr_task::Taken, options::Wishes};
+use super::{abr_task::DeliveredCounter, options::Wishes};
 use crate::{
     bus::{Current, PublishedFrame},
     media::{
@@ -15,7 +15,7 @@ use crate::{
         },
     },
     registry::RenditionGuard,
-    viewer::Viewer,
+    viewer::FrameCursor,
     web::server::transport::{Feed, Filled, Pieces},
 };
 
@@ -32,10 +32,10 @@ enum Stage {
 /// The answer of one viewer.
 #[derive(Debug)]
 pub(super) struct ViewerFeed {
-    viewer: Viewer,
+    viewer: FrameCursor,
     held: Option<RenditionGuard>,
     /// Counts for those who look at its link.
-    taken: Option<Taken>,
+    taken: Option<DeliveredCounter>,
     wishes: Wishes,
     framing: Framing,
     stage: Stage,
@@ -48,9 +48,9 @@ impl ViewerFeed {
     /// A feed for `viewer`, of the rendition `held` if it has one. `taken` counts the frames of a viewer with
     /// adaptive quality.
     pub(super) fn new(
-        viewer: Viewer,
+        viewer: FrameCursor,
         held: Option<RenditionGuard>,
-        taken: Option<Taken>,
+        taken: Option<DeliveredCounter>,
         wishes: Wishes,
         framing: Framing,
     ) -> Self {
@@ -121,7 +121,7 @@ impl Feed for ViewerFeed {
             self.close(pieces);
         } else if self.stage == Stage::Closed {
             return Filled::Ended;
-        } else if let Some((frame, new)) = self.viewer.take(current) {
+        } else if let Some((frame, new)) = self.viewer.next(current) {
             if let (Some(taken), true) = (&self.taken, new) {
                 taken.fetch_add(1, Ordering::Relaxed);
             }
@@ -141,7 +141,7 @@ impl Feed for ViewerFeed {
     }
 
     fn move_to(&mut self, rendition: Option<RenditionGuard>) -> Option<RenditionGuard> {
-        self.viewer.look_at(rendition.as_ref().map(RenditionGuard::stream));
+        self.viewer.switch_to(rendition.as_ref().map(RenditionGuard::stream));
         std::mem::replace(&mut self.held, rendition)
     }
 }

@@ -14,7 +14,7 @@ use tracing::info;
 use crate::{
     media::stream_name::StreamName,
     observability::{ACCESS, next_id},
-    viewer::Counts,
+    viewer::ViewerCounters,
     web::middleware::access_log::asked::{Asked, milliseconds, shown},
 };
 
@@ -56,7 +56,7 @@ pub(in crate::web) struct ViewerEntry {
     pub(in crate::web) protocol: String,
     pub(in crate::web) since: SystemTime,
     pub(in crate::web) begun: Instant,
-    pub(in crate::web) counts: Arc<Counts>,
+    pub(in crate::web) counts: Arc<ViewerCounters>,
 }
 
 /// Keeps a viewer in the list for as long as it exists.
@@ -83,7 +83,7 @@ impl Viewing {
         (asked, protocol): (Asked, Version),
         stream: &StreamName,
         kind: Kind,
-        counts: Arc<Counts>,
+        counts: Arc<ViewerCounters>,
     ) -> Self {
         let entry = Arc::new(ViewerEntry {
             id: next_id(),

@@ -8,7 +8,7 @@ use super::viewer_list::Kind;
 use super::viewer_list::Viewing;
 use crate::{
     media::stream_name::StreamName,
-    viewer::Counts,
+    viewer::ViewerCounters,
     web::{middleware::access_log, state::WebState},
 };
 
@@ -18,7 +18,7 @@ pub(in crate::web) fn begin(
     request: &HttpRequest,
     stream: &StreamName,
     kind: Kind,
-    counts: Arc<Counts>,
+    counts: Arc<ViewerCounters>,
 ) -> Viewing {
     let asked = (access_log::asked(state, request), request.version());
     Viewing::begin(&state.streams.viewers, asked, stream, kind, counts)

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use tracing::debug;
 
 use super::{
-    abr_task::{Adapting, Taken},
+    abr_task::{AbrTask, DeliveredCounter},
     multiplexed,
     multiplexed::Multiplexed,
     renditions,
@@ -29,7 +29,7 @@ use crate::{
     media::multipart::writer::{self, Framing},
     registry::ImageParams,
     stream::StreamHandle,
-    viewer::Viewer,
+    viewer::FrameCursor,
     web::{
         middleware::{access, access_log::notes::Told, problem::Problem, viewers_per_address::AddressPermit},
         response::headers::{allow_origin, never_cached},
@@ -95,11 +95,11 @@ pub(in crate::web) async fn answer_as(
     let shown = guard.stream().clone();
     // The streams of an HTTP/2 connection share its link.
     let adapts = wishes.adapt.unwrap_or(stream.config().adapt) && request.version() != Version::HTTP_2;
-    let taken = adapts.then(Taken::default);
-    let adapting = taken
+    let taken = adapts.then(DeliveredCounter::default);
+    let abr = taken
         .clone()
-        .map(|taken| Box::new(Adapting::new(state.clone(), stream.clone(), params, shown.clone(), taken)));
-    let viewer = Viewer::new(guard);
+        .map(|taken| Box::new(AbrTask::new(state.clone(), stream.clone(), params, shown.clone(), taken)));
+    let viewer = FrameCursor::new(guard);
     let counts = viewer.counts().clone();
     let viewing = || viewing::begin(state, request, stream.name(), Kind::Stream, counts);
     let feed = ViewerFeed::new(viewer, held, taken, wishes, framing);
@@ -121,7 +121,7 @@ pub(in crate::web) async fn answer_as(
     let grant: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move { grant.ended().await });
     let (grant, viewing) = (Some(grant), viewing());
     let slow = (SlowPart::new(state.runtime.unsent.clone()), shown);
-    let body = ViewerBody { feed, grant, adapting, slow, _busy: busy, _permit: permit, _viewing: viewing };
+    let body = ViewerBody { feed, grant, abr, slow, _busy: busy, _permit: permit, _viewing: viewing };
     Ok(told(unchunked_unless(chunked, head.body(body))))
 }
 
@@ -169,7 +169,7 @@ struct ViewerBody {
     feed: FeedGuard,
     /// Resolves when the viewer may no longer watch; `None` after that.
     grant: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    adapting: Option<Box<Adapting>>,
+    abr: Option<Box<AbrTask>>,
     /// Bounds the frames that slow viewers hold, and gives the length of the stream's frames.
     slow: (SlowPart, StreamHandle),
     _busy: BusyGuard,
@@ -186,8 +186,8 @@ impl MessageBody for ViewerBody {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BudgetError>>> {
         let this = self.get_mut();
-        if let Some(adapting) = &mut this.adapting {
-            adapting.poll(cx, &this.feed);
+        if let Some(abr) = &mut this.abr {
+            abr.poll(cx, &this.feed);
         }
         if this.grant.as_mut().is_some_and(|grant| grant.as_mut().poll(cx).is_ready()) {
             this.grant = None;

@@ -6,15 +6,15 @@ use crate::platform::sync::AtomicU64;
 
 /// The counters of a viewer: written by one writer at a time, read by anybody.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct ViewerCounters {
     frames: AtomicU64,
     bytes: AtomicU64,
     skipped: AtomicU64,
 }
 
-impl Counts {
+impl ViewerCounters {
     /// Counts a frame of `bytes`, and the `skipped` frames since the one before.
-    pub fn frame(&self, bytes: usize, skipped: u64) {
+    pub fn count_frame(&self, bytes: usize, skipped: u64) {
         add(&self.frames, 1);
         add(&self.bytes, bytes as u64);
         if skipped > 0 {
@@ -23,7 +23,7 @@ impl Counts {
     }
 
     /// Counts bytes that are not a frame by themselves.
-    pub fn bytes_only(&self, bytes: usize) {
+    pub fn count_bytes(&self, bytes: usize) {
         add(&self.bytes, bytes as u64);
     }
 
