@@ -242,7 +242,7 @@ pub mod timeouts {
     }
 
     impl Idle {
-        pub fn is_over(&mut self, _: &mut Context<'_>, _: impl Fn() -> bool) -> bool {
+        pub fn is_expired(&mut self, _: &mut Context<'_>, _: impl Fn() -> bool) -> bool {
             false
         }
     }

@@ -13,10 +13,10 @@ use loom::{future::block_on, model::Builder, thread};
 use tokio::io::AsyncWrite;
 
 use super::server::transport::{
-    Wire,
-    outbox::{Feed, FeedGuard, Filled, Stays},
+    ViewerSocket,
+    outbox::{BusBinding, Fill, PartProducer, ProducerGuard},
     socket::Socket,
-    write_queue::Pieces,
+    write_queue::WriteQueue,
 };
 use crate::{
     bus::{Bus, Current},
@@ -47,18 +47,18 @@ const END: &[u8] = b".";
 
 /// The crate's own viewer, as the crate's feed asks it, without heads and delimiters.
 #[derive(Debug)]
-struct ViewerFeed(FrameCursor, bool, Arc<()>);
+struct ViewerProducer(FrameCursor, bool, Arc<()>);
 
-impl ViewerFeed {
+impl ViewerProducer {
     fn of(bus: &Arc<Bus>) -> Box<Self> {
         Box::new(Self(FrameCursor::new(ViewerGuard(StreamHandle(bus.clone()))), false, Arc::default()))
     }
 }
 
-impl Feed for ViewerFeed {
-    fn fill(&mut self, current: &Current, pieces: &mut Pieces) -> Filled {
+impl PartProducer for ViewerProducer {
+    fn fill(&mut self, current: &Current, pieces: &mut WriteQueue) -> Fill {
         if self.1 {
-            return Filled::Ended;
+            return Fill::Done;
         }
         if current.closed {
             self.1 = true;
@@ -66,12 +66,12 @@ impl Feed for ViewerFeed {
         } else if let Some((frame, _)) = self.0.next(current) {
             pieces.put_part(frame, Framing::Raw);
         } else {
-            return Filled::Nothing;
+            return Fill::Pending;
         }
-        Filled::Some
+        Fill::Data
     }
 
-    fn wants(&self, current: &Current) -> bool {
+    fn has_next(&self, current: &Current) -> bool {
         self.1 || current.closed || self.0.has_next(current)
     }
 
@@ -82,20 +82,20 @@ impl Feed for ViewerFeed {
 }
 
 /// One poll of the connection's task, as actix-http does it: the body first, and then the socket is flushed.
-fn poll(feed: &FeedGuard, wire: &mut Wire<Socket>, cx: &mut Context<'_>) -> Poll<()> {
+fn poll(feed: &ProducerGuard, wire: &mut ViewerSocket<Socket>, cx: &mut Context<'_>) -> Poll<()> {
     let ended = feed.poll_ended(cx);
     let flushed = Pin::new(wire).poll_flush(cx).map(Result::unwrap);
     if flushed.is_ready() { ended } else { Poll::Pending }
 }
 
-fn wire(socket: &Socket) -> Wire<Socket> {
-    Wire::new(socket.clone(), Duration::MAX)
+fn wire(socket: &Socket) -> ViewerSocket<Socket> {
+    ViewerSocket::new(socket.clone(), Duration::MAX)
 }
 
 /// A viewer that joins now, until the stream ends.
 fn view(bus: &Arc<Bus>, socket: &Socket) {
     let mut wire = wire(socket);
-    let feed = wire.outbox().attach(ViewerFeed::of(bus), bus, Stays::Yes).unwrap();
+    let feed = wire.outbox().attach(ViewerProducer::of(bus), bus, BusBinding::Fixed).unwrap();
     block_on(poll_fn(|cx| poll(&feed, &mut wire, cx)));
 }
 
@@ -167,7 +167,8 @@ fn a_viewer_that_is_moved_gets_what_the_next_bus_shows_and_nothing_of_the_one_be
             })
         };
         let mut wire = wire(&socket);
-        let feed = wire.outbox().attach(ViewerFeed::of(&before), &before, Stays::No).unwrap();
+        let feed =
+            wire.outbox().attach(ViewerProducer::of(&before), &before, BusBinding::Switchable).unwrap();
         feed.move_to(&next, None);
         // The frame and its repeat.
         block_on(poll_fn(|cx| {
@@ -193,9 +194,9 @@ fn a_viewer_may_leave_while_it_is_being_shown_a_frame() {
             thread::spawn(move || block_on(run(bus)))
         };
         let mut wire = wire(&socket);
-        let feed = ViewerFeed::of(&bus);
+        let feed = ViewerProducer::of(&bus);
         let held = feed.2.clone();
-        let feed = wire.outbox().attach(feed, &bus, Stays::Yes).unwrap();
+        let feed = wire.outbox().attach(feed, &bus, BusBinding::Fixed).unwrap();
         let publisher = {
             let bus = bus.clone();
             thread::spawn(move || bus.publish(Frame::saying("11")))

@@ -34,7 +34,7 @@ use crate::{
         state::{State, WebState},
         streams::{viewer_list::Kind, viewing},
         websocket,
-        websocket::backpressure::Backlog,
+        websocket::backpressure::Backpressure,
     },
 };
 
@@ -81,7 +81,7 @@ pub(in crate::web) async fn ws(
     let outbox = Outbox::of(&request);
     tasks::spawn(async move {
         let _permit = permit;
-        serve(state, request, stream, grant, session, messages, Rc::new(Backlog::new(outbox))).await;
+        serve(state, request, stream, grant, session, messages, Rc::new(Backpressure::new(outbox))).await;
     });
     Ok(response)
 }
@@ -99,7 +99,7 @@ async fn serve(
     mut grant: ActiveGrant,
     mut session: Session,
     mut messages: MessageStream,
-    backlog: Rc<Backlog>,
+    backpressure: Rc<Backpressure>,
 ) {
     let taken = Rc::new(Semaphore::new(ON_THEIR_WAY));
     let mut current = None;
@@ -135,7 +135,7 @@ async fn serve(
                     drop(current.take());
                     let viewing =
                         viewing::begin(&state, &request, stream.name(), Kind::WebSocket, counts.clone());
-                    let shown = show(guard, session.clone(), taken.clone(), backlog.clone(), counts);
+                    let shown = show(guard, session.clone(), taken.clone(), backpressure.clone(), counts);
                     current = Some(Box::pin(async move {
                         let _viewing = viewing;
                         shown.await;
@@ -191,7 +191,7 @@ async fn show(
     guard: ViewerGuard,
     mut session: Session,
     taken: Rc<Semaphore>,
-    backlog: Rc<Backlog>,
+    backpressure: Rc<Backpressure>,
     counts: Arc<ViewerCounters>,
 ) {
     let bus = guard.stream().bus().clone();
@@ -202,7 +202,7 @@ async fn show(
         if first > last {
             let turn = async {
                 taken.acquire().await.expect("it is never closed").forget();
-                backlog.room().await;
+                backpressure.wait_writable().await;
             };
             tokio::select! {
                 () = turn => {}
@@ -218,7 +218,7 @@ async fn show(
         let skipped = newest.seq.saturating_sub(first);
         bus.stats().count_frame_out(newest.frame.jpeg().len(), skipped);
         counts.count_frame(newest.frame.jpeg().len(), skipped);
-        backlog.sent(newest.frame.jpeg().len());
+        backpressure.sent(newest.frame.jpeg().len());
         if session.binary(newest.frame.jpeg().clone()).await.is_err()
             || session.ping(BEHIND_A_PICTURE).await.is_err()
         {

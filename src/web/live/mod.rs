@@ -50,7 +50,7 @@ use super::{
     },
     server::transport::Outbox,
     websocket,
-    websocket::backpressure::Backlog,
+    websocket::backpressure::Backpressure,
 };
 use super::{
     response::{
@@ -101,7 +101,7 @@ pub(super) async fn live(
     let connection = Rc::new(Connection {
         state: state.into_inner(),
         principal,
-        line: Rc::new(Line::new(session, Backlog::new(outbox))),
+        line: Rc::new(Line::new(session, Backpressure::new(outbox))),
         subscriptions: RefCell::default(),
         _page: page,
         _permit: permit,

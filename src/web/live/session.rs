@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::congestion_window::{self, Window};
-use crate::web::websocket::backpressure::Backlog;
+use crate::web::websocket::backpressure::Backpressure;
 
 /// The way to one page. Those who want to send take a place and give it back when the picture is drawn;
 /// places go to whoever has waited longest, so that no tile starves.
@@ -15,23 +15,23 @@ pub(super) struct Line {
     session: Session,
     places: Semaphore,
     window: RefCell<Window>,
-    backlog: Backlog,
+    backpressure: Backpressure,
 }
 
 impl Line {
-    pub(super) fn new(session: Session, backlog: Backlog) -> Self {
+    pub(super) fn new(session: Session, backpressure: Backpressure) -> Self {
         Self {
             session,
             places: Semaphore::new(congestion_window::FIRST),
             window: RefCell::default(),
-            backlog,
+            backpressure,
         }
     }
 
     /// Waits for a place.
     pub(super) async fn place(&self) -> SemaphorePermit<'_> {
         let place = self.places.acquire().await.expect("it is never closed");
-        self.backlog.room().await;
+        self.backpressure.wait_writable().await;
         place
     }
 
@@ -53,7 +53,7 @@ impl Line {
     /// # Errors
     /// [`Closed`] when the connection has ended.
     pub(super) async fn picture(&self, message: Bytes) -> Result<(), Closed> {
-        self.backlog.sent(message.len());
+        self.backpressure.sent(message.len());
         self.session.clone().binary(message).await
     }
 

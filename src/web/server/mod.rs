@@ -1,7 +1,7 @@
 //! Sockets, TLS, HTTP/1 and HTTP/2: everything below the routes.
 //!
 //! The parts of actix-web's `HttpServer`, which fixes the I/O type, are assembled by hand around
-//! [`Wire`](transport::Wire).
+//! [`ViewerSocket`](transport::ViewerSocket).
 
 pub(crate) mod connections;
 pub(crate) mod http2;

@@ -14,7 +14,7 @@ use super::{
     connections::{Accepted, Speech, limited},
     socket_options::tuned,
     timeouts::{DISCONNECT_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE, STALL_TIMEOUT},
-    transport::{Outbox, SharedSocket, Wire},
+    transport::{Outbox, SharedSocket, ViewerSocket},
 };
 use crate::web::{middleware::security_headers, state::WebState};
 
@@ -46,14 +46,14 @@ pub(super) fn answering(
     };
     fn_service(async |socket: TcpStream| {
         let peer = tuned(&socket);
-        Ok((Wire::new(SharedSocket::new(socket), STALL_TIMEOUT), Protocol::Http1, peer))
+        Ok((ViewerSocket::new(SharedSocket::new(socket), STALL_TIMEOUT), Protocol::Http1, peer))
     })
     .and_then(
         HttpService::build()
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-            .on_connect_ext(|wire: &Wire<SharedSocket>, extensions| {
+            .on_connect_ext(|wire: &ViewerSocket<SharedSocket>, extensions| {
                 extensions.insert(wire.outbox());
             })
             .finish(answer),

@@ -16,7 +16,7 @@ use super::{
     socket_options::tuned,
     timeouts::{DISCONNECT_TIMEOUT, HEAD_TIMEOUT, HTTP_2, KEEP_ALIVE, STALL_TIMEOUT},
     tls::{self, Tls},
-    transport::{Channel, SecuredSocket, SharedSocket, TooFarAhead, Wire},
+    transport::{DirectWrite, SharedSocket, TlsSocket, TooManyPipelined, ViewerSocket},
     unsent::ConnectionBytes,
 };
 use crate::web::{middleware::rejections::Refusal, state::WebState};
@@ -59,7 +59,7 @@ pub(in crate::web) fn plain(
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     let serve = fn_service(async |Accepted { io, connection }: Accepted<TcpStream>| {
         let peer = tuned(&io);
-        let wire = Wire::new(SharedSocket::new(io), STALL_TIMEOUT).of(connection);
+        let wire = ViewerSocket::new(SharedSocket::new(io), STALL_TIMEOUT).with_connection(connection);
         Ok((wire, Protocol::Http1, peer))
     });
     let serve = serve.and_then(http_1(app)).map_err(counted(state.clone()));
@@ -74,7 +74,7 @@ pub(in crate::web) fn local(
     app: impl Application,
 ) -> impl ServiceFactory<UnixStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     let serve = fn_service(async |Accepted { io, connection }: Accepted<UnixStream>| {
-        Ok((Wire::new(io, STALL_TIMEOUT).of(connection), Protocol::Http1, None))
+        Ok((ViewerSocket::new(io, STALL_TIMEOUT).with_connection(connection), Protocol::Http1, None))
     });
     let serve = serve.and_then(http_1(app)).map_err(counted(state.clone()));
     limited(state, Speech::Http, serve)
@@ -93,8 +93,8 @@ pub(in crate::web) fn secured<A: Application>(
             let peer = tuned(&io);
             let stream = tls.accept(io, peer).await.map_err(DispatchError::Io)?;
             let protocol = tls::protocol(&stream);
-            let wire = Wire::new(SecuredSocket::new(stream), STALL_TIMEOUT).of(connection);
-            let wire = if protocol == Protocol::Http2 { wire.speaking_http2() } else { wire };
+            let wire = ViewerSocket::new(TlsSocket::new(stream), STALL_TIMEOUT).with_connection(connection);
+            let wire = if protocol == Protocol::Http2 { wire.with_http2() } else { wire };
             Ok((wire, protocol, peer))
         }
     };
@@ -107,7 +107,7 @@ pub(in crate::web) fn secured<A: Application>(
 }
 
 /// Serves HTTP/1 or HTTP/2, as negotiated.
-pub(super) fn either<S: Channel + 'static>(
+pub(super) fn either<S: DirectWrite + 'static>(
     first: impl ServiceFactory<Connected<S>, Config = (), Response = (), Error = DispatchError, InitError = ()>,
     second: impl Application,
     refused: impl Fn(Refusal) + Clone + 'static,
@@ -140,7 +140,7 @@ pub(super) fn either<S: Channel + 'static>(
 fn counted(state: web::Data<WebState>) -> impl Fn(DispatchError) -> DispatchError + Clone {
     move |error| {
         let too_far_ahead =
-            |error: &io::Error| error.get_ref().is_some_and(|inner| inner.is::<TooFarAhead>());
+            |error: &io::Error| error.get_ref().is_some_and(|inner| inner.is::<TooManyPipelined>());
         let is_malformed = match &error {
             DispatchError::Parse(_) => true,
             DispatchError::Io(error) => too_far_ahead(error),
@@ -155,9 +155,9 @@ fn counted(state: web::Data<WebState>) -> impl Fn(DispatchError) -> DispatchErro
 }
 
 /// A connection in the form that actix-http takes.
-type Connected<S> = (Wire<S>, Protocol, Option<SocketAddr>);
+type Connected<S> = (ViewerSocket<S>, Protocol, Option<SocketAddr>);
 
-pub(super) fn http_1<S: Channel + 'static>(
+pub(super) fn http_1<S: DirectWrite + 'static>(
     app: impl Application,
 ) -> impl ServiceFactory<Connected<S>, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     HttpService::build()
@@ -166,7 +166,7 @@ pub(super) fn http_1<S: Channel + 'static>(
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         // A viewer that closes is seen at once, not at the next frame.
         .h1_allow_half_closed(false)
-        .on_connect_ext(|wire: &Wire<S>, extensions| {
+        .on_connect_ext(|wire: &ViewerSocket<S>, extensions| {
             extensions.insert(wire.outbox());
             extensions.insert(Arc::<ConnectionBytes>::default());
             if let Some(connection) = wire.connection() {

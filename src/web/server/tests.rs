@@ -21,7 +21,7 @@ use super::{
     redirect::answering,
     services::{Application, either, http_1},
     timeouts::STALL_TIMEOUT,
-    transport::{SharedSocket, Wire},
+    transport::{SharedSocket, ViewerSocket},
 };
 
 async fn ask(io: &mut TcpStream, path: &str) -> String {
@@ -100,7 +100,7 @@ fn serve_panicking() -> (ServerHandle, [SocketAddr; 2]) {
     for (listener, protocol) in listeners.into_iter().zip([Protocol::Http1, Protocol::Http2]) {
         let service = move || {
             fn_service(move |socket: TcpStream| async move {
-                Ok((Wire::new(SharedSocket::new(socket), STALL_TIMEOUT), protocol, None))
+                Ok((ViewerSocket::new(SharedSocket::new(socket), STALL_TIMEOUT), protocol, None))
             })
             .and_then(either(http_1(panicking()), panicking(), |_| {}))
         };

@@ -24,7 +24,7 @@ use crate::{
     registry::{ImageParams, RenditionError, RenditionGuard},
     stream::StreamHandle,
     viewer::{AbrController, FrameCounts},
-    web::{server::transport::FeedGuard, state::State},
+    web::{server::transport::ProducerGuard, state::State},
 };
 
 /// The interval at which a viewer is looked at: a window of the ladder is two of these.
@@ -69,7 +69,7 @@ impl AbrTask {
     }
 
     /// Checks whether it is time, and moves the feed. Wakes the task for the next time.
-    pub(in crate::web) fn poll(&mut self, cx: &mut Context<'_>, feed: &FeedGuard) {
+    pub(in crate::web) fn poll(&mut self, cx: &mut Context<'_>, feed: &ProducerGuard) {
         loop {
             if let Some(going) = &mut self.pending {
                 let Poll::Ready((step, held)) = going.poll_unpin(cx) else { return };
@@ -111,7 +111,7 @@ impl AbrTask {
         &mut self,
         step: usize,
         held: Result<Option<RenditionGuard>, RenditionError>,
-        feed: &FeedGuard,
+        feed: &ProducerGuard,
     ) {
         let now = Instant::now();
         match held {

@@ -11,20 +11,20 @@ use actix_web::body::BodyStream;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 
-use super::viewer_feed::ViewerFeed;
+use super::viewer_feed::ViewerProducer;
 use super::viewer_list::Viewing;
 use crate::{
     auth::ActiveGrant,
     bus::BusReader,
     web::{
         middleware::viewers_per_address::AddressPermit,
-        server::transport::{BusyGuard, Feed, Filled, Pieces},
+        server::transport::{BusyGuard, Fill, PartProducer, WriteQueue},
     },
 };
 
 /// One viewer.
 pub(super) struct Multiplexed {
-    pub(super) feed: ViewerFeed,
+    pub(super) feed: ViewerProducer,
     pub(super) current: BusReader,
     pub(super) grant: ActiveGrant,
     /// Permits that are held for as long as the viewer is connected.
@@ -35,7 +35,7 @@ pub(super) struct Multiplexed {
 
 /// The answer of one viewer, as an ordinary body.
 pub(super) fn body(viewer: Multiplexed) -> BodyStream<impl Stream<Item = Result<Bytes, Infallible>> + use<>> {
-    let pieces = stream::unfold((viewer, Pieces::default()), async |(mut viewer, mut pieces)| {
+    let pieces = stream::unfold((viewer, WriteQueue::default()), async |(mut viewer, mut pieces)| {
         let piece = viewer.next(&mut pieces).await?;
         Some((Ok(piece), (viewer, pieces)))
     });
@@ -44,7 +44,7 @@ pub(super) fn body(viewer: Multiplexed) -> BodyStream<impl Stream<Item = Result<
 
 impl Multiplexed {
     /// The next bytes; none at the end.
-    async fn next(&mut self, pieces: &mut Pieces) -> Option<Bytes> {
+    async fn next(&mut self, pieces: &mut WriteQueue) -> Option<Bytes> {
         loop {
             if let Some(piece) = pieces.pop() {
                 return Some(piece);
@@ -54,13 +54,13 @@ impl Multiplexed {
             }
             let current = self.current.borrow_and_update().clone();
             match self.feed.fill(&current, pieces) {
-                Filled::Some => {}
-                Filled::Nothing => tokio::select! {
+                Fill::Data => {}
+                Fill::Pending => tokio::select! {
                     biased;
                     () = self.grant.ended() => {}
                     changed = self.current.changed() => changed.ok()?,
                 },
-                Filled::Ended => return None,
+                Fill::Done => return None,
             }
         }
     }

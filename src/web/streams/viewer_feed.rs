@@ -16,7 +16,7 @@ use crate::{
     },
     registry::RenditionGuard,
     viewer::FrameCursor,
-    web::server::transport::{Feed, Filled, Pieces},
+    web::server::transport::{Fill, PartProducer, WriteQueue},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ enum Stage {
 
 /// The answer of one viewer.
 #[derive(Debug)]
-pub(super) struct ViewerFeed {
+pub(super) struct ViewerProducer {
     viewer: FrameCursor,
     held: Option<RenditionGuard>,
     /// Counts for those who look at its link.
@@ -44,7 +44,7 @@ pub(super) struct ViewerFeed {
     pace: ClientPace,
 }
 
-impl ViewerFeed {
+impl ViewerProducer {
     /// A feed for `viewer`, of the rendition `held` if it has one. `taken` counts the frames of a viewer with
     /// adaptive quality.
     pub(super) fn new(
@@ -59,7 +59,7 @@ impl ViewerFeed {
     }
 
     /// The bytes before the first part: browsers show a spinner until they see that a multipart begins.
-    fn open(&mut self, pieces: &mut Pieces) {
+    fn open(&mut self, pieces: &mut WriteQueue) {
         self.stage = Stage::Streaming;
         if self.wishes.raw {
             return;
@@ -69,7 +69,7 @@ impl ViewerFeed {
         pieces.put(writer::framed([delimiter, ahead, Bytes::new()], self.framing));
     }
 
-    fn send(&mut self, frame: &PublishedFrame, pieces: &mut Pieces) {
+    fn send(&mut self, frame: &PublishedFrame, pieces: &mut WriteQueue) {
         let framing = self.framing;
         let wishes = &self.wishes;
         if wishes.raw {
@@ -104,7 +104,7 @@ impl ViewerFeed {
         )
     }
 
-    fn close(&mut self, pieces: &mut Pieces) {
+    fn close(&mut self, pieces: &mut WriteQueue) {
         self.stage = Stage::Closed;
         if !self.wishes.raw {
             let closing = Bytes::from_static(writer::CLOSING_AFTER_DELIMITER);
@@ -113,26 +113,26 @@ impl ViewerFeed {
     }
 }
 
-impl Feed for ViewerFeed {
-    fn fill(&mut self, current: &Current, pieces: &mut Pieces) -> Filled {
+impl PartProducer for ViewerProducer {
+    fn fill(&mut self, current: &Current, pieces: &mut WriteQueue) -> Fill {
         if self.stage == Stage::Joined {
             self.open(pieces);
         } else if self.stage == Stage::Streaming && (current.closed || self.over) {
             self.close(pieces);
         } else if self.stage == Stage::Closed {
-            return Filled::Ended;
+            return Fill::Done;
         } else if let Some((frame, new)) = self.viewer.next(current) {
             if let (Some(taken), true) = (&self.taken, new) {
                 taken.fetch_add(1, Ordering::Relaxed);
             }
             self.send(frame, pieces);
         } else {
-            return Filled::Nothing;
+            return Fill::Pending;
         }
-        Filled::Some
+        Fill::Data
     }
 
-    fn wants(&self, current: &Current) -> bool {
+    fn has_next(&self, current: &Current) -> bool {
         self.stage != Stage::Streaming || current.closed || self.over || self.viewer.has_next(current)
     }
 

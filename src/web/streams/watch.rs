@@ -22,7 +22,7 @@ use super::{
     renditions,
     viewer_list::{Kind, Viewing},
 };
-use super::{options::Wishes, viewer_feed::ViewerFeed, viewing};
+use super::{options::Wishes, viewer_feed::ViewerProducer, viewing};
 use crate::{
     config::Role,
     limits::BudgetError,
@@ -35,7 +35,7 @@ use crate::{
         response::headers::{allow_origin, never_cached},
         server::{
             http2::Patience,
-            transport::{Busy, BusyGuard, FeedGuard, Outbox, Stays},
+            transport::{BusBinding, Busy, BusyGuard, Outbox, ProducerGuard},
             unsent::SlowPart,
         },
         state::{State, WebState},
@@ -102,7 +102,7 @@ pub(in crate::web) async fn answer_as(
     let viewer = FrameCursor::new(guard);
     let counts = viewer.counts().clone();
     let viewing = || viewing::begin(state, request, stream.name(), Kind::Stream, counts);
-    let feed = ViewerFeed::new(viewer, held, taken, wishes, framing);
+    let feed = ViewerProducer::new(viewer, held, taken, wishes, framing);
     let busy = outbox.busy(Busy::Answering);
     if request.version() == Version::HTTP_2 {
         let (current, viewing) = (shown.bus().subscribe(), viewing());
@@ -112,7 +112,7 @@ pub(in crate::web) async fn answer_as(
         answer.extensions_mut().insert(state.runtime.unsent.clone());
         return Ok(answer);
     }
-    let stays = if adapts { Stays::No } else { Stays::Yes };
+    let stays = if adapts { BusBinding::Switchable } else { BusBinding::Fixed };
     let feed = outbox.attach(Box::new(feed), shown.bus(), stays).ok_or_else(|| {
         let detail =
             "a stream was the last answer of its connection; ask for the next one on another".to_owned();
@@ -166,7 +166,7 @@ impl MessageBody for NoBody {
 
 /// Lets the feed fill the outbox; yields no bytes itself.
 struct ViewerBody {
-    feed: FeedGuard,
+    feed: ProducerGuard,
     /// Resolves when the viewer may no longer watch; `None` after that.
     grant: Option<Pin<Box<dyn Future<Output = ()>>>>,
     abr: Option<Box<AbrTask>>,

@@ -10,30 +10,30 @@ use crate::web::server::transport::Outbox;
 
 /// The number of unwritten bytes above which no further frame is sent. A frame may be longer: then it waits
 /// alone.
-const MOST_WAITING: usize = 1024 * 1024;
+const MAX_UNWRITTEN_BYTES: usize = 1024 * 1024;
 
 /// The interval at which it is checked whether they are written. Only a client that is slow already waits for
 /// it.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The unsent bytes of one connection.
 #[derive(Debug)]
-pub(in crate::web) struct Backlog {
+pub(in crate::web) struct Backpressure {
     outbox: Outbox,
     /// The outbox's flush count at the last look, and the bytes sent since.
-    rests: Cell<u64>,
+    flush_count: Cell<u64>,
     waiting: Cell<usize>,
 }
 
-impl Backlog {
+impl Backpressure {
     pub(in crate::web) fn new(outbox: Outbox) -> Self {
-        Self { rests: Cell::new(outbox.rests()), outbox, waiting: Cell::new(0) }
+        Self { flush_count: Cell::new(outbox.flush_count()), outbox, waiting: Cell::new(0) }
     }
 
     /// Waits until there is room for a picture.
-    pub(in crate::web) async fn room(&self) {
+    pub(in crate::web) async fn wait_writable(&self) {
         while self.is_full() {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -43,11 +43,11 @@ impl Backlog {
     }
 
     fn is_full(&self) -> bool {
-        if self.waiting.get() <= MOST_WAITING {
+        if self.waiting.get() <= MAX_UNWRITTEN_BYTES {
             return false;
         }
-        let rests = self.outbox.rests();
-        if rests != self.rests.replace(rests) {
+        let rests = self.outbox.flush_count();
+        if rests != self.flush_count.replace(rests) {
             self.waiting.set(0);
             return false;
         }

@@ -30,7 +30,7 @@ pub(super) fn accept(
     request: &HttpRequest,
     body: web::Payload,
 ) -> Result<(HttpResponse, Session, MessageStream), Problem> {
-    let pieces: BoxedPayloadStream = Box::pin(Pieces { body, rest: Bytes::new(), pause: false });
+    let pieces: BoxedPayloadStream = Box::pin(SmallChunks { body, rest: Bytes::new(), pause: false });
     let body =
         web::Payload::from_request(request, &mut dev::Payload::Stream { payload: pieces }).now_or_never();
     let body = body.and_then(Result::ok).ok_or_else(Problem::not_a_web_socket)?;
@@ -40,13 +40,13 @@ pub(super) fn accept(
 }
 
 /// A body in small chunks, between which its reader has to poll again.
-struct Pieces {
+struct SmallChunks {
     body: web::Payload,
     rest: Bytes,
     pause: bool,
 }
 
-impl Stream for Pieces {
+impl Stream for SmallChunks {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -83,7 +83,7 @@ mod tests {
         let all: BoxedPayloadStream = Box::pin(all);
         let mut payload = dev::Payload::Stream { payload: all };
         let body = web::Payload::from_request(&request, &mut payload).await.unwrap();
-        let mut pieces = Pieces { body, rest: Bytes::new(), pause: false };
+        let mut pieces = SmallChunks { body, rest: Bytes::new(), pause: false };
         let mut got = Vec::new();
         let mut pauses = 0;
         loop {

@@ -6,15 +6,15 @@ pub mod direct_write;
 pub mod outbox;
 #[path = "../../../../src/web/server/transport/write_queue.rs"]
 pub mod write_queue;
-#[path = "../../../../src/web/server/transport/wire/mod.rs"]
+#[path = "../../../../src/web/server/transport/viewer_socket/mod.rs"]
 mod wire;
 
 /// A stand-in that never finds requests ahead of their turn.
 mod ahead {
     #[derive(Debug, Default)]
-    pub struct Requests;
+    pub struct PipelineCounter;
 
-    impl Requests {
+    impl PipelineCounter {
         /// # Errors
         /// None here.
         pub(super) fn read(&mut self, _: &[u8], _: &super::outbox::Outbox) -> std::io::Result<()> {
@@ -25,7 +25,7 @@ mod ahead {
 
 use crate::stand_ins::timeouts;
 #[cfg(test)]
-pub(in crate::web) use wire::Wire;
+pub(in crate::web) use wire::ViewerSocket;
 
 #[cfg(test)]
 pub mod socket;

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{Deadlines, Error, MAX_TASKS, meter::MOST_AT_ONCE, serve};
-use crate::web::server::{slices::Slices, transport::Wire};
+use crate::web::server::{slices::Slices, transport::ViewerSocket};
 
 /// Maximum number of frames from one input: more than are accepted.
 const MAX_FRAMES: usize = 8192;
@@ -142,7 +142,7 @@ async fn run(script: Script, open: Open) {
         let answered = answer(request, open.one());
         async move { Ok::<_, Response<BoxBody>>(answered.await) }
     });
-    let wire = Wire::new(theirs, PATIENCE);
+    let wire = ViewerSocket::new(theirs, PATIENCE);
     let served = async { serve::<_, _, BoxBody>(wire, Rc::new(app), None, DEADLINES, &|_| {}).await };
     let begun = Instant::now();
     let (cost, reads) = (script.cost, script.reads);

@@ -56,7 +56,7 @@ use tracing::debug;
 
 use super::{
     connections,
-    transport::{Channel, Outbox, Wire},
+    transport::{DirectWrite, Outbox, ViewerSocket},
     unsent::ConnectionBytes,
 };
 use crate::{
@@ -136,14 +136,14 @@ impl Error {
 /// Serves a connection to its end, and tells `refused` of requests that are not taken. An error is not
 /// counted: see [`Error::refusal`].
 pub(in crate::web) async fn serve<S, A, B>(
-    wire: Wire<S>,
+    wire: ViewerSocket<S>,
     app: Rc<A>,
     peer: Option<SocketAddr>,
     deadlines: Deadlines,
     refused: &impl Fn(Refusal),
 ) -> Result<(), Error>
 where
-    S: Channel + 'static,
+    S: DirectWrite + 'static,
     A: Service<Request>,
     A::Future: 'static,
     A::Response: Into<Response<B>>,

@@ -12,15 +12,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::bus::SplicePipe;
 
 /// A connection as its task has it.
-pub(in crate::web) trait Channel: AsyncRead + AsyncWrite + Unpin {
+pub(in crate::web) trait DirectWrite: AsyncRead + AsyncWrite + Unpin {
     /// The way past the task. The default says that there is none.
-    fn lane(&self) -> Option<Arc<dyn Lane>> {
+    fn direct_writer(&self) -> Option<Arc<dyn DirectWriter>> {
         None
     }
 
-    /// Tries `write`, which writes to the lane, until that does something; pending while the lane takes
-    /// nothing.
-    fn poll_lane<T>(
+    /// Tries `write`, which writes to the direct writer, until that does something; pending while the direct
+    /// writer takes nothing.
+    fn poll_direct_write<T>(
         &self,
         _: &mut Context<'_>,
         mut write: impl FnMut() -> io::Result<T>,
@@ -31,24 +31,24 @@ pub(in crate::web) trait Channel: AsyncRead + AsyncWrite + Unpin {
 
 /// A socket that any thread may write to, without waiting: [`io::ErrorKind::WouldBlock`] when it takes
 /// nothing now.
-pub(in crate::web) trait Lane: fmt::Debug + Send + Sync {
+pub(in crate::web) trait DirectWriter: fmt::Debug + Send + Sync {
     /// Writes some of the bytes, or takes them to be pushed.
     fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Writes some of the bytes that it took and still holds; answers how many, 0 when it holds none. The
-    /// default is that of a lane that never does.
+    /// default is that of a direct writer that never does.
     fn try_push(&self) -> io::Result<usize> {
         Ok(0)
     }
 
-    /// Returns whether [`Lane::try_send_pages`] may be used. The default is that of a lane whose bytes are
-    /// its own.
-    fn takes_pages(&self) -> bool {
+    /// Returns whether [`DirectWriter::try_splice`] may be used. The default is that of a direct writer whose
+    /// bytes are its own.
+    fn can_splice(&self) -> bool {
         false
     }
 
     /// Sends the first bytes of the part that `pipe` hold.
-    fn try_send_pages(&self, _pages: &mut SplicePipe) -> io::Result<usize> {
+    fn try_splice(&self, _pages: &mut SplicePipe) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! actix-http copies each body chunk into a buffer per connection: 1000 viewers of a 100 kB stream cost 140
 //! MB and 1.6 times the CPU of a bare writer. Its dispatcher is generic over the I/O type, though, and calls
-//! `poll_flush` on it at every poll, once its own buffer (the response head) is written. So a [`Wire`]
-//! carries an [`Outbox`]: the pieces of a part are put there, the response body yields nothing itself, and
-//! `poll_flush` writes them, vectored, from the shared frame. Ordinary answers pass through untouched.
+//! `poll_flush` on it at every poll, once its own buffer (the response head) is written. So a
+//! [`ViewerSocket`] carries an [`Outbox`]: the pieces of a part are put there, the response body yields
+//! nothing itself, and `poll_flush` writes them, vectored, from the shared frame. Ordinary answers pass
+//! through untouched.
 //!
 //! Even that poll costs more than half of what the write does. So the stream's fan-out, once it has a new
 //! frame, writes it to every socket that rests, past the connection's task; what a socket does not take at
@@ -14,7 +15,7 @@
 //! does one that holds a connection without using it, and one that sends more data after its request than is
 //! ever read, or more requests ahead than are kept.
 
-mod ahead;
+mod pipelining;
 mod asking;
 mod direct_write;
 mod outbox;
@@ -22,12 +23,12 @@ mod timeouts;
 mod write_queue;
 mod tcp;
 mod tls;
-mod wire;
+mod viewer_socket;
 
-pub(in crate::web) use ahead::TooFarAhead;
-pub(in crate::web) use direct_write::Channel;
-pub(in crate::web) use outbox::{Busy, BusyGuard, Feed, FeedGuard, Filled, Outbox, Stays};
+pub(in crate::web) use direct_write::DirectWrite;
+pub(in crate::web) use outbox::{BusBinding, Busy, BusyGuard, Fill, Outbox, PartProducer, ProducerGuard};
+pub(in crate::web) use pipelining::TooManyPipelined;
 pub(in crate::web) use tcp::SharedSocket;
-pub(in crate::web) use tls::SecuredSocket;
-pub(in crate::web) use wire::Wire;
-pub(in crate::web) use write_queue::Pieces;
+pub(in crate::web) use tls::TlsSocket;
+pub(in crate::web) use viewer_socket::ViewerSocket;
+pub(in crate::web) use write_queue::WriteQueue;

@@ -14,13 +14,13 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::direct_write::{Channel, Lane, when_ready};
+use super::direct_write::{DirectWrite, DirectWriter, when_ready};
 use crate::bus::SplicePipe;
 
 /// A Unix socket, to which only the connection's task writes: few viewers use one, a proxy's connections at
 /// most.
 #[cfg(unix)]
-impl Channel for tokio::net::UnixStream {}
+impl DirectWrite for tokio::net::UnixStream {}
 
 /// The readiness of a socket as tokio knows it; `attempt` uses the socket itself.
 pub(super) fn poll_writable<T>(
@@ -41,12 +41,12 @@ impl SharedSocket {
     }
 }
 
-impl Channel for SharedSocket {
-    fn lane(&self) -> Option<Arc<dyn Lane>> {
+impl DirectWrite for SharedSocket {
+    fn direct_writer(&self) -> Option<Arc<dyn DirectWriter>> {
         Some(self.0.clone())
     }
 
-    fn poll_lane<T>(
+    fn poll_direct_write<T>(
         &self,
         cx: &mut Context<'_>,
         write: impl FnMut() -> io::Result<T>,
@@ -57,16 +57,16 @@ impl Channel for SharedSocket {
 
 /// The socket is asked itself, not what tokio knows of its readiness: that is three cache lines less to fetch
 /// for each viewer. The task asks tokio, and what it does not know yet it learns there.
-impl Lane for TcpStream {
+impl DirectWriter for TcpStream {
     fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         SockRef::from(self).send_vectored(pieces)
     }
 
-    fn takes_pages(&self) -> bool {
+    fn can_splice(&self) -> bool {
         true
     }
 
-    fn try_send_pages(&self, pipe: &mut SplicePipe) -> io::Result<usize> {
+    fn try_splice(&self, pipe: &mut SplicePipe) -> io::Result<usize> {
         pipe.send_to(self)
     }
 }

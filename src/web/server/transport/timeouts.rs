@@ -25,7 +25,7 @@ pub(super) struct Idle {
 }
 
 impl Idle {
-    pub(super) fn is_over(&mut self, cx: &mut Context<'_>, busy: impl Fn() -> bool) -> bool {
+    pub(super) fn is_expired(&mut self, cx: &mut Context<'_>, busy: impl Fn() -> bool) -> bool {
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(IDLE_TIMEOUT)));
         while timer.as_mut().poll(cx).is_ready() {
             if !std::mem::take(&mut self.wrote) && !busy() {

@@ -17,39 +17,39 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use super::{
-    direct_write::{Channel, Lane, when_ready},
+    direct_write::{DirectWrite, DirectWriter, when_ready},
     tcp::poll_writable,
 };
 
 /// The number of bytes that rustls may encrypt ahead of the socket, for a viewer that keeps up: a whole frame
 /// of 720p in one system call. Each call pushes its segments out and wakes the reader: with a record a call,
 /// TLS costs half as much again.
-const AHEAD: usize = 128 * 1024;
+const TLS_BUFFER: usize = 128 * 1024;
 
-/// [`AHEAD`] for a viewer that does not keep up (from its next write on), or that has just come:
+/// [`TLS_BUFFER`] for a viewer that does not keep up (from its next write on), or that has just come:
 /// for it they are memory that stays in use. Two records.
-const AHEAD_OF_SLOW: usize = 32 * 1024;
+const SLOW_TLS_BUFFER: usize = 32 * 1024;
 
 /// A TLS connection behind its handshake.
 #[derive(Debug)]
-pub(in crate::web) struct SecuredSocket(Arc<Secured>);
+pub(in crate::web) struct TlsSocket(Arc<SharedTls>);
 
 #[derive(Debug)]
-struct Secured {
+struct SharedTls {
     socket: TcpStream,
     /// The TLS state, locked for the time of a system call, never while waiting.
     session: Mutex<ServerConnection>,
 }
 
-impl SecuredSocket {
+impl TlsSocket {
     pub(in crate::web) fn new(shaken: TlsStream<TcpStream>) -> Self {
         let (socket, mut session) = shaken.into_inner();
-        session.set_buffer_limit(Some(AHEAD_OF_SLOW));
-        Self(Arc::new(Secured { socket, session: Mutex::new(session) }))
+        session.set_buffer_limit(Some(SLOW_TLS_BUFFER));
+        Self(Arc::new(SharedTls { socket, session: Mutex::new(session) }))
     }
 }
 
-impl Secured {
+impl SharedTls {
     fn session(&self) -> MutexGuard<'_, ServerConnection> {
         self.session.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -71,9 +71,9 @@ impl Secured {
         let taken = session.writer().write_vectored(pieces)?;
         loop {
             let ahead = match self.push(session) {
-                Ok(0) => AHEAD,
+                Ok(0) => TLS_BUFFER,
                 Ok(_) => continue,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => AHEAD_OF_SLOW,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => SLOW_TLS_BUFFER,
                 Err(error) => return Err(error),
             };
             session.set_buffer_limit(Some(ahead));
@@ -102,7 +102,7 @@ impl Secured {
     }
 }
 
-impl Lane for Secured {
+impl DirectWriter for SharedTls {
     fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.write(&mut self.session(), pieces)
     }
@@ -112,12 +112,12 @@ impl Lane for Secured {
     }
 }
 
-impl Channel for SecuredSocket {
-    fn lane(&self) -> Option<Arc<dyn Lane>> {
+impl DirectWrite for TlsSocket {
+    fn direct_writer(&self) -> Option<Arc<dyn DirectWriter>> {
         Some(self.0.clone())
     }
 
-    fn poll_lane<T>(
+    fn poll_direct_write<T>(
         &self,
         cx: &mut Context<'_>,
         write: impl FnMut() -> io::Result<T>,
@@ -152,7 +152,7 @@ impl Read for Known<'_> {
     }
 }
 
-impl AsyncRead for SecuredSocket {
+impl AsyncRead for TlsSocket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         // What is decrypted already is not the socket's to announce.
         let into = buf.initialize_unfilled();
@@ -167,7 +167,7 @@ impl AsyncRead for SecuredSocket {
     }
 }
 
-impl AsyncWrite for SecuredSocket {
+impl AsyncWrite for TlsSocket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }

@@ -4,27 +4,27 @@ use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes};
 
-use super::direct_write::Lane;
+use super::direct_write::DirectWriter;
 use crate::{
     bus::{PublishedFrame, SplicePipe},
     media::multipart::writer::Framing,
 };
 
 /// A part has at most five pieces (chunk size, headers, frame, delimiter, chunk end).
-const MAX_PIECES: usize = 5;
+const MAX_QUEUED_PIECES: usize = 5;
 
 /// A part that is not wholly written yet.
 #[derive(Debug, Default)]
-pub(in crate::web) struct Pieces {
-    pieces: [Bytes; MAX_PIECES],
+pub(in crate::web) struct WriteQueue {
+    pieces: [Bytes; MAX_QUEUED_PIECES],
     /// `pieces[next..end]` is not written yet.
     next: usize,
     end: usize,
     /// The number of the frame whose whole part this is, which may be had as pages.
-    whole: Option<(u64, Framing)>,
+    unsent_part: Option<(u64, Framing)>,
 }
 
-impl Pieces {
+impl WriteQueue {
     /// Takes the first piece out, for an answer that does not go through an outbox.
     pub(in crate::web) fn pop(&mut self) -> Option<Bytes> {
         if self.is_empty() {
@@ -49,7 +49,7 @@ impl Pieces {
     pub(in crate::web) fn put_part(&mut self, frame: &PublishedFrame, framing: Framing) {
         let whole = self.is_empty().then_some((frame.seq, framing));
         self.put(frame.part.pieces(framing));
-        self.whole = whole;
+        self.unsent_part = whole;
     }
 
     /// Adds pieces behind those that wait.
@@ -57,7 +57,7 @@ impl Pieces {
         if self.next == self.end {
             (self.next, self.end) = (0, 0);
         }
-        self.whole = None;
+        self.unsent_part = None;
         for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
             self.pieces[self.end] = piece;
             self.end += 1;
@@ -65,41 +65,45 @@ impl Pieces {
     }
 
     /// Writes all that waits, as far as that goes without waiting; from `pipe` if they hold it.
-    pub(super) fn write_all(&mut self, lane: &dyn Lane, pipe: Option<&mut SplicePipe>) -> io::Result<()> {
-        if let (Some((seq, framing)), Some(pipe)) = (self.whole, pipe)
-            && lane.takes_pages()
+    pub(super) fn write_all(
+        &mut self,
+        direct_writer: &dyn DirectWriter,
+        pipe: Option<&mut SplicePipe>,
+    ) -> io::Result<()> {
+        if let (Some((seq, framing)), Some(pipe)) = (self.unsent_part, pipe)
+            && direct_writer.can_splice()
             && pipe.holds(seq, framing)
             // An error is met again by the write.
-            && let Ok(sent) = lane.try_send_pages(pipe)
+            && let Ok(sent) = direct_writer.try_splice(pipe)
         {
             self.advance(sent);
         }
         while !self.is_empty() {
-            self.write_some(lane)?;
+            self.write_some(direct_writer)?;
         }
-        while lane.try_push()? > 0 {}
+        while direct_writer.try_push()? > 0 {}
         Ok(())
     }
 
-    /// Writes what the lane takes at once; answers how many bytes.
+    /// Writes what the direct writer takes at once; answers how many bytes.
     ///
     /// # Errors
-    /// The lane's, [`io::ErrorKind::WouldBlock`] among them.
-    pub(super) fn write_some(&mut self, lane: &dyn Lane) -> io::Result<usize> {
+    /// The direct writer's, [`io::ErrorKind::WouldBlock`] among them.
+    pub(super) fn write_some(&mut self, direct_writer: &dyn DirectWriter) -> io::Result<usize> {
         let (slices, count) = self.slices();
-        let written = lane.try_write(&slices[..count])?;
+        let written = direct_writer.try_write(&slices[..count])?;
         self.advance(written);
         if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) }
     }
 
-    pub(super) fn slices(&self) -> ([IoSlice<'_>; MAX_PIECES], usize) {
+    pub(super) fn slices(&self) -> ([IoSlice<'_>; MAX_QUEUED_PIECES], usize) {
         let waiting = &self.pieces[self.next..self.end];
         (std::array::from_fn(|n| IoSlice::new(waiting.get(n).map_or(&[], |piece| piece))), waiting.len())
     }
 
     /// Notes that `written` bytes are gone, and lets go of the pieces that are.
     pub(super) fn advance(&mut self, mut written: usize) {
-        self.whole = None;
+        self.unsent_part = None;
         while written > 0 && self.next < self.end {
             let piece = &mut self.pieces[self.next];
             let taken = written.min(piece.len());

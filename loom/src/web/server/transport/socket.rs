@@ -13,7 +13,7 @@ use std::{
 use loom::sync::{Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::direct_write::{Channel, Lane, when_ready};
+use super::direct_write::{DirectWrite, DirectWriter, when_ready};
 
 /// Both ends of it.
 #[derive(Debug, Clone)]
@@ -71,7 +71,7 @@ impl Socket {
     }
 }
 
-impl Lane for Mutex<Buffer> {
+impl DirectWriter for Mutex<Buffer> {
     fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut buffer = self.lock().unwrap();
         let free = buffer.room - buffer.unread;
@@ -90,12 +90,12 @@ impl Lane for Mutex<Buffer> {
     }
 }
 
-impl Channel for Socket {
-    fn lane(&self) -> Option<Arc<dyn Lane>> {
+impl DirectWrite for Socket {
+    fn direct_writer(&self) -> Option<Arc<dyn DirectWriter>> {
         Some(self.0.clone())
     }
 
-    fn poll_lane<T>(
+    fn poll_direct_write<T>(
         &self,
         cx: &mut Context<'_>,
         write: impl FnMut() -> io::Result<T>,

@@ -14,26 +14,26 @@ use super::outbox::Outbox;
 
 /// Requests that may wait while another one is served. Browsers and proxies send none ahead; benchmarks send
 /// 16.
-pub(in crate::web) const MOST_AHEAD: u32 = 32;
+pub(in crate::web) const MAX_PIPELINED: u32 = 32;
 
 const MARK: &[u8] = b" HTTP/1.";
 
 /// A mark with its digit, and the first byte of the line's end.
 const MARK_BYTES: usize = MARK.len() + 2;
 
-/// A client sent more than [`MOST_AHEAD`] requests ahead.
+/// A client sent more than [`MAX_PIPELINED`] requests ahead.
 #[derive(Debug, thiserror::Error)]
-#[error("the client sent more than {MOST_AHEAD} requests ahead of their answers")]
-pub(in crate::web) struct TooFarAhead;
+#[error("the client sent more than {MAX_PIPELINED} requests ahead of their answers")]
+pub(in crate::web) struct TooManyPipelined;
 
 /// Finds the marks of requests in bytes that arrive in chunks.
 #[derive(Debug, Default)]
-pub(super) struct Requests {
+pub(super) struct PipelineCounter {
     /// The last bytes, in which a mark may have begun.
     tail: Vec<u8>,
 }
 
-impl Requests {
+impl PipelineCounter {
     /// Returns how many marks end in these bytes.
     fn count(&mut self, bytes: &[u8]) -> u32 {
         const BEGUN: usize = MARK_BYTES - 1;
@@ -57,15 +57,15 @@ impl Requests {
     /// Counts the requests in `bytes`.
     ///
     /// # Errors
-    /// [`TooFarAhead`].
+    /// [`TooManyPipelined`].
     pub(super) fn read(&mut self, bytes: &[u8], outbox: &Outbox) -> io::Result<()> {
         let found = self.count(bytes);
         if found == 0 {
             return Ok(());
         }
         let mut pending = outbox.lock();
-        pending.ahead = pending.ahead.saturating_add(found);
-        if pending.ahead > MOST_AHEAD + 1 { Err(io::Error::other(TooFarAhead)) } else { Ok(()) }
+        pending.pipelined = pending.pipelined.saturating_add(found);
+        if pending.pipelined > MAX_PIPELINED + 1 { Err(io::Error::other(TooManyPipelined)) } else { Ok(()) }
     }
 }
 
@@ -73,7 +73,7 @@ impl Outbox {
     /// Records that an HTTP/1 request is being served.
     pub(in crate::web) fn begin_request(&self) {
         let mut pending = self.lock();
-        pending.ahead = pending.ahead.saturating_sub(1);
+        pending.pipelined = pending.pipelined.saturating_sub(1);
     }
 }
 
@@ -87,20 +87,20 @@ mod tests {
             POST /x HTTP/1.0\n\n HTTP/1 HTTP/2. HTTP/1.\r\n HTTP/1.1\r\n HTTP/1.1";
         for first in 0..=text.len() {
             for second in first..=text.len() {
-                let mut requests = Requests::default();
+                let mut requests = PipelineCounter::default();
                 let pieces = [&text[..first], &text[first..second], &text[second..]];
                 let found: u32 = pieces.iter().map(|piece| requests.count(piece)).sum();
                 assert_eq!(found, 3, "cut at {first} and {second}");
             }
         }
-        let mut requests = Requests::default();
+        let mut requests = PipelineCounter::default();
         assert_eq!(text.iter().map(|byte| requests.count(&[*byte])).sum::<u32>(), 3);
     }
 
     #[test]
     fn requests_beyond_those_that_may_wait_are_an_error_until_some_are_served() {
         let outbox = Outbox::new(std::time::Duration::from_secs(1), None);
-        let mut requests = Requests::default();
+        let mut requests = PipelineCounter::default();
         let mut read = |count: u32| requests.read(&b"GET / HTTP/1.1\r\n\r\n".repeat(count as usize), &outbox);
         read(1).unwrap();
         read(32).unwrap();
@@ -114,6 +114,6 @@ mod tests {
 
     fn assert_too_far(result: io::Result<()>) {
         let error = result.unwrap_err();
-        assert!(error.get_ref().is_some_and(|error| error.is::<TooFarAhead>()), "{error}");
+        assert!(error.get_ref().is_some_and(|error| error.is::<TooManyPipelined>()), "{error}");
     }
 }

@@ -18,7 +18,7 @@ use crate::{bus::SplicePipe, media::multipart::writer::Framing};
 use crate::{
     bus::{Bus, Current, FrameReceiver, tests::tiny_frame},
     registry::RenditionGuard,
-    web::server::transport::direct_write::Lane,
+    web::server::transport::direct_write::DirectWriter,
 };
 
 /// The result of a scripted socket's next write.
@@ -50,11 +50,11 @@ impl Script {
     }
 }
 
-/// A scripted socket, written to by its task and, if `has_lane`, past it.
+/// A scripted socket, written to by its task and, if `has_direct_writer`, past it.
 #[derive(Debug, Default)]
 struct Socket {
     script: Arc<Mutex<Script>>,
-    has_lane: bool,
+    has_direct_writer: bool,
 }
 
 impl Socket {
@@ -63,12 +63,12 @@ impl Socket {
     }
 }
 
-impl Channel for Socket {
-    fn lane(&self) -> Option<Arc<dyn Lane>> {
-        self.has_lane.then(|| self.script.clone() as Arc<dyn Lane>)
+impl DirectWrite for Socket {
+    fn direct_writer(&self) -> Option<Arc<dyn DirectWriter>> {
+        self.has_direct_writer.then(|| self.script.clone() as Arc<dyn DirectWriter>)
     }
 
-    fn poll_lane<T>(
+    fn poll_direct_write<T>(
         &self,
         _: &mut Context<'_>,
         mut write: impl FnMut() -> io::Result<T>,
@@ -80,7 +80,7 @@ impl Channel for Socket {
     }
 }
 
-impl Lane for Mutex<Script> {
+impl DirectWriter for Mutex<Script> {
     fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.lock().unwrap().write(pieces)
     }
@@ -123,16 +123,16 @@ impl AsyncWrite for Socket {
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-fn wire(answers: impl IntoIterator<Item = Answer>) -> Wire<Socket> {
+fn wire(answers: impl IntoIterator<Item = Answer>) -> ViewerSocket<Socket> {
     scripted(answers, false)
 }
 
-fn scripted(answers: impl IntoIterator<Item = Answer>, has_lane: bool) -> Wire<Socket> {
+fn scripted(answers: impl IntoIterator<Item = Answer>, has_direct_writer: bool) -> ViewerSocket<Socket> {
     let script = Script { answers: answers.into_iter().collect(), written: Vec::new() };
-    Wire::new(Socket { script: Arc::new(Mutex::new(script)), has_lane }, TIMEOUT)
+    ViewerSocket::new(Socket { script: Arc::new(Mutex::new(script)), has_direct_writer }, TIMEOUT)
 }
 
-fn flush<S: Channel>(wire: &mut Wire<S>) -> Poll<io::Result<()>> {
+fn flush<S: DirectWrite>(wire: &mut ViewerSocket<S>) -> Poll<io::Result<()>> {
     let waker = noop_waker();
     Pin::new(wire).poll_flush(&mut Context::from_waker(&waker))
 }
@@ -191,7 +191,8 @@ async fn a_connection_that_is_held_for_nothing_is_let_go_and_one_in_use_is_not()
 #[tokio::test]
 async fn an_answering_connection_that_is_polled_without_a_read_is_let_go() {
     let mut wire = wire([]);
-    let flushes = |wire: &mut Wire<Socket>| (0..1000).find(|_| matches!(flush(wire), Poll::Ready(Err(_))));
+    let flushes =
+        |wire: &mut ViewerSocket<Socket>| (0..1000).find(|_| matches!(flush(wire), Poll::Ready(Err(_))));
     assert_eq!(flushes(&mut wire), None, "a push that is held back is polled so, too");
     let _guard = wire.outbox().busy(Busy::Answering);
     assert_eq!(flushes(&mut wire), Some(MAX_POLLS_WITHOUT_READ));
@@ -271,9 +272,9 @@ async fn tcp() -> (TcpStream, TcpStream) {
 #[tokio::test]
 async fn whether_a_socket_is_plain_is_known_while_its_outbox_is_locked() {
     const HANGS: Duration = Duration::from_secs(30);
-    for stays in [Stays::Yes, Stays::No] {
+    for stays in [BusBinding::Fixed, BusBinding::Switchable] {
         let (near, _far) = tcp().await;
-        let (plain, other) = (Wire::new(SharedSocket::new(near), TIMEOUT), wire([]));
+        let (plain, other) = (ViewerSocket::new(SharedSocket::new(near), TIMEOUT), wire([]));
         for (outbox, expected) in [(plain.outbox(), true), (other.outbox(), false)] {
             let (bus, mut receivers) = (Arc::new(Bus::default()), Vec::new());
             let _feed = outbox.attach(Box::new(Numbers::default()), &bus, stays).expect("the first one");
@@ -294,19 +295,19 @@ async fn whether_a_socket_is_plain_is_known_while_its_outbox_is_locked() {
 struct Parts(Framing, u64);
 
 #[cfg(target_os = "linux")]
-impl Feed for Parts {
-    fn fill(&mut self, current: &Current, pieces: &mut Pieces) -> Filled {
+impl PartProducer for Parts {
+    fn fill(&mut self, current: &Current, pieces: &mut WriteQueue) -> Fill {
         match &current.frame {
             Some(newest) if newest.seq > self.1 => {
                 self.1 = newest.seq;
                 pieces.put_part(newest, self.0);
-                Filled::Some
+                Fill::Data
             }
-            _ => Filled::Nothing,
+            _ => Fill::Pending,
         }
     }
 
-    fn wants(&self, current: &Current) -> bool {
+    fn has_next(&self, current: &Current) -> bool {
         current.frame.as_ref().is_some_and(|newest| newest.seq > self.1)
     }
 
@@ -321,11 +322,12 @@ impl Feed for Parts {
 async fn shown_pages(
     framing: Framing,
     bytes: usize,
-) -> (Wire<SharedSocket>, TcpStream, Arc<Bus>, FeedGuard, SplicePipe) {
+) -> (ViewerSocket<SharedSocket>, TcpStream, Arc<Bus>, ProducerGuard, SplicePipe) {
     let (near, far) = tcp().await;
-    let mut wire = Wire::new(SharedSocket::new(near), TIMEOUT);
+    let mut wire = ViewerSocket::new(SharedSocket::new(near), TIMEOUT);
     let bus = Arc::new(Bus::default());
-    let feed = wire.outbox().attach(Box::new(Parts(framing, 0)), &bus, Stays::Yes).expect("the first one");
+    let feed =
+        wire.outbox().attach(Box::new(Parts(framing, 0)), &bus, BusBinding::Fixed).expect("the first one");
     assert!(flush(&mut wire).is_ready());
     let mut pipe = SplicePipe::new().unwrap();
     show_pages(&wire, &bus, &mut pipe, bytes);
@@ -333,7 +335,7 @@ async fn shown_pages(
 }
 
 #[cfg(target_os = "linux")]
-fn show_pages(wire: &Wire<SharedSocket>, bus: &Bus, pipe: &mut SplicePipe, bytes: usize) {
+fn show_pages(wire: &ViewerSocket<SharedSocket>, bus: &Bus, pipe: &mut SplicePipe, bytes: usize) {
     let tiny = tiny_frame();
     let comments = (0..bytes / 60_002).map(|n| [&[0xFF, 0xFE, 0xEA, 0x62][..], &[n as u8; 60_000]].concat());
     let jpeg: Vec<u8> =
@@ -405,13 +407,13 @@ struct Numbers {
     ended: bool,
 }
 
-impl Feed for Numbers {
-    fn fill(&mut self, current: &Current, pieces: &mut Pieces) -> Filled {
+impl PartProducer for Numbers {
+    fn fill(&mut self, current: &Current, pieces: &mut WriteQueue) -> Fill {
         if self.ended {
-            return Filled::Ended;
+            return Fill::Done;
         }
-        if !self.wants(current) {
-            return Filled::Nothing;
+        if !self.has_next(current) {
+            return Fill::Pending;
         }
         if let Some(newest) = &current.frame {
             self.last = newest.seq;
@@ -420,10 +422,10 @@ impl Feed for Numbers {
             self.ended = true;
             pieces.put([Bytes::from_static(b"end\n")]);
         }
-        Filled::Some
+        Fill::Data
     }
 
-    fn wants(&self, current: &Current) -> bool {
+    fn has_next(&self, current: &Current) -> bool {
         self.ended || current.closed || current.frame.as_ref().is_some_and(|newest| newest.seq > self.last)
     }
 
@@ -440,7 +442,7 @@ async fn a_feed_that_moved_is_shown_the_new_bus_only() {
         for resting in [true, false] {
             // The first frame blocks in its middle, if the connection is not to rest.
             let answers = if resting { vec![] } else { vec![Answer::Take(3), Answer::Block] };
-            let mut viewing = Viewing::new(answers, false);
+            let mut viewing = TestViewer::new(answers, false);
             let (mut old, mut new) = (Vec::new(), Vec::new());
             let other = Arc::new(Bus::default());
             viewing.poll_task().unwrap();
@@ -483,21 +485,23 @@ impl Wake for CountWakes {
 }
 
 /// A connection that answers with a stream: its task, which runs when it was woken, and its fan-out.
-struct Viewing {
-    wire: Wire<Socket>,
+struct TestViewer {
+    wire: ViewerSocket<Socket>,
     bus: Arc<Bus>,
-    feed: FeedGuard,
+    feed: ProducerGuard,
     wakes: Arc<CountWakes>,
     polled: usize,
     ended: bool,
 }
 
-impl Viewing {
-    fn new(answers: impl IntoIterator<Item = Answer>, has_lane: bool) -> Self {
-        let wire = scripted(answers, has_lane);
+impl TestViewer {
+    fn new(answers: impl IntoIterator<Item = Answer>, has_direct_writer: bool) -> Self {
+        let wire = scripted(answers, has_direct_writer);
         let bus = Arc::new(Bus::default());
-        let feed =
-            wire.outbox().attach(Box::new(Numbers::default()), &bus, Stays::No).expect("the first one");
+        let feed = wire
+            .outbox()
+            .attach(Box::new(Numbers::default()), &bus, BusBinding::Switchable)
+            .expect("the first one");
         Self { wire, bus, feed, wakes: Arc::default(), polled: 0, ended: false }
     }
 
@@ -545,7 +549,7 @@ impl Viewing {
 
 #[tokio::test]
 async fn a_frame_goes_out_past_the_task_of_a_connection_that_rests() {
-    let mut viewing = Viewing::new([], true);
+    let mut viewing = TestViewer::new([], true);
     viewing.poll_task().unwrap();
     for _ in 0..3 {
         viewing.publish();
@@ -557,7 +561,7 @@ async fn a_frame_goes_out_past_the_task_of_a_connection_that_rests() {
 
 #[tokio::test]
 async fn nothing_goes_out_before_the_answers_head() {
-    let mut viewing = Viewing::new([], true);
+    let mut viewing = TestViewer::new([], true);
     viewing.publish();
     viewing.fan_out();
     assert_eq!(viewing.written(), "");
@@ -568,7 +572,7 @@ async fn nothing_goes_out_before_the_answers_head() {
 
 #[tokio::test]
 async fn what_a_socket_does_not_take_the_task_goes_on_with_and_then_comes_what_is_newest() {
-    let mut viewing = Viewing::new([Answer::Take(3), Answer::Block], true);
+    let mut viewing = TestViewer::new([Answer::Take(3), Answer::Block], true);
     viewing.poll_task().unwrap();
     viewing.publish();
     viewing.fan_out();
@@ -584,7 +588,7 @@ async fn what_a_socket_does_not_take_the_task_goes_on_with_and_then_comes_what_i
 
 #[tokio::test]
 async fn a_connection_without_a_lane_is_woken_and_writes_itself() {
-    let mut viewing = Viewing::new([], false);
+    let mut viewing = TestViewer::new([], false);
     viewing.poll_task().unwrap();
     viewing.publish();
     viewing.fan_out();
@@ -595,7 +599,7 @@ async fn a_connection_without_a_lane_is_woken_and_writes_itself() {
 
 #[tokio::test]
 async fn a_viewer_that_leaves_while_the_fan_out_writes_ends_its_connection() {
-    let mut viewing = Viewing::new([Answer::Break, Answer::Break], true);
+    let mut viewing = TestViewer::new([Answer::Break, Answer::Break], true);
     viewing.poll_task().unwrap();
     viewing.publish();
     viewing.fan_out();
@@ -605,7 +609,7 @@ async fn a_viewer_that_leaves_while_the_fan_out_writes_ends_its_connection() {
 
 #[tokio::test]
 async fn a_shutdown_in_the_middle_of_a_part_waits_for_its_end() {
-    let mut viewing = Viewing::new([Answer::Take(3), Answer::Block, Answer::Take(1), Answer::Block], true);
+    let mut viewing = TestViewer::new([Answer::Take(3), Answer::Block, Answer::Take(1), Answer::Block], true);
     viewing.poll_task().unwrap();
     viewing.publish();
     viewing.fan_out();
@@ -618,7 +622,7 @@ async fn a_shutdown_in_the_middle_of_a_part_waits_for_its_end() {
 
 #[tokio::test]
 async fn nobody_keeps_a_closed_connections_socket_or_a_viewer_that_left() {
-    let viewing = Viewing::new([], true);
+    let viewing = TestViewer::new([], true);
     let (outbox, script) = (viewing.wire.outbox(), Arc::downgrade(&viewing.wire.io.script));
     assert!(!outbox.0.is_closed());
     drop(viewing.feed);
@@ -629,19 +633,19 @@ async fn nobody_keeps_a_closed_connections_socket_or_a_viewer_that_left() {
 
 #[tokio::test]
 async fn a_connection_takes_one_stream_only() {
-    let viewing = Viewing::new([], true);
+    let viewing = TestViewer::new([], true);
     let outbox = viewing.wire.outbox();
-    assert!(outbox.attach(Box::new(Numbers::default()), &viewing.bus, Stays::Yes).is_none());
+    assert!(outbox.attach(Box::new(Numbers::default()), &viewing.bus, BusBinding::Fixed).is_none());
     drop(viewing.feed);
     assert!(
-        outbox.attach(Box::new(Numbers::default()), &viewing.bus, Stays::Yes).is_none(),
+        outbox.attach(Box::new(Numbers::default()), &viewing.bus, BusBinding::Fixed).is_none(),
         "also behind the first"
     );
 }
 
 #[tokio::test]
 async fn who_is_called_writes_by_its_own_task() {
-    let mut viewing = Viewing::new([], true);
+    let mut viewing = TestViewer::new([], true);
     viewing.poll_task().unwrap();
     viewing.publish();
     viewing.wire.outbox().0.wake(&viewing.bus.current());
@@ -673,12 +677,12 @@ proptest! {
     fn whatever_happens_each_part_is_whole_and_newer_than_the_one_before_and_the_newest_arrives(
         script in proptest::collection::vec(0usize..12, 0..40),
         steps in proptest::collection::vec(0u8..4, 0..60),
-        has_lane in any::<bool>(),
+        has_direct_writer in any::<bool>(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let _entered = runtime.enter();
         let answers = script.iter().map(|&n| if n == 0 { Answer::Block } else { Answer::Take(n) });
-        let mut viewing = Viewing::new(answers, has_lane);
+        let mut viewing = TestViewer::new(answers, has_direct_writer);
         viewing.poll_task().unwrap();
         let mut published = 0;
         for step in steps {

@@ -10,9 +10,9 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    ahead::Requests,
-    direct_write::Channel,
+    direct_write::DirectWrite,
     outbox::{Outbox, Pending},
+    pipelining::PipelineCounter,
     timeouts::{IDLE_TIMEOUT, Idle, Stall},
 };
 use crate::{
@@ -29,20 +29,20 @@ const MAX_POLLS_WITHOUT_READ: u32 = 64;
 /// until the socket is empty, into a buffer that grows to 256 KiB and keeps that size while the connection
 /// does nothing: 300 uploads held 57 MB in that way, besides what is charged for their bodies. This is half
 /// of its first buffer, which then never grows.
-const READ_IN_TURN: usize = 16 * 1024;
+const MAX_READ_PER_POLL: usize = 16 * 1024;
 
 /// A viewer's socket.
 #[derive(Debug)]
-pub(in crate::web) struct Wire<S> {
+pub(in crate::web) struct ViewerSocket<S> {
     io: S,
     outbox: Outbox,
     stall: Stall,
     idle: Idle,
     polls_without_read: u32,
     /// Counter of incoming requests, over HTTP/1.
-    requests: Option<Requests>,
+    requests: Option<PipelineCounter>,
     /// Bytes that were read since the connection's task last did something else.
-    read_in_turn: usize,
+    read_in_poll: usize,
     /// The connection whose permit this socket has; `None` in tests.
     connection: Option<Connection>,
     /// Ordinary bytes were written since the last flush.
@@ -51,18 +51,18 @@ pub(in crate::web) struct Wire<S> {
     _counted: TaskGuard,
 }
 
-impl<S: Channel> Wire<S> {
+impl<S: DirectWrite> ViewerSocket<S> {
     /// Wraps a connected socket; a peer that takes nothing for `stall_timeout` is let go.
     pub(in crate::web) fn new(io: S, stall_timeout: Duration) -> Self {
-        let outbox = Outbox::new(stall_timeout, io.lane());
+        let outbox = Outbox::new(stall_timeout, io.direct_writer());
         Self {
             io,
             outbox,
             stall: Stall::default(),
             idle: Idle::default(),
             polls_without_read: 0,
-            requests: Some(Requests::default()),
-            read_in_turn: 0,
+            requests: Some(PipelineCounter::default()),
+            read_in_poll: 0,
             connection: None,
             is_unsent: false,
             _counted: TaskGuard::new(TaskKind::Connection),
@@ -70,13 +70,13 @@ impl<S: Channel> Wire<S> {
     }
 
     /// Reports to `connection` when bytes are written and when all are flushed.
-    pub(in crate::web) fn of(mut self, connection: Connection) -> Self {
+    pub(in crate::web) fn with_connection(mut self, connection: Connection) -> Self {
         self.connection = Some(connection);
         self
     }
 
     /// Leaves the limit on requests to HTTP/2.
-    pub(in crate::web) fn speaking_http2(mut self) -> Self {
+    pub(in crate::web) fn with_http2(mut self) -> Self {
         self.requests = None;
         self
     }
@@ -87,7 +87,7 @@ impl<S: Channel> Wire<S> {
     }
 
     /// Records that bytes of an ordinary answer have been written.
-    fn writing(&mut self) {
+    fn on_write(&mut self) {
         if !self.is_unsent
             && let Some(connection) = &self.connection
         {
@@ -97,7 +97,7 @@ impl<S: Channel> Wire<S> {
     }
 
     /// Records that everything has been flushed.
-    fn flushed(&mut self) {
+    fn on_flush(&mut self) {
         if let Some(connection) = &self.connection
             && (self.is_unsent || connection.awaits_flush())
         {
@@ -107,7 +107,7 @@ impl<S: Channel> Wire<S> {
     }
 
     /// Notes whether an ordinary answer's bytes were taken.
-    fn written(&mut self, taken: bool) -> io::Result<()> {
+    fn on_written(&mut self, taken: bool) -> io::Result<()> {
         if taken {
             self.idle.wrote = true;
             self.polls_without_read = 0;
@@ -122,14 +122,14 @@ impl<S: Channel> Wire<S> {
     }
 }
 
-/// Writes some of what waits, by the lane if there is one.
-fn poll_write_pieces<S: Channel>(
+/// Writes some of what waits, by the direct writer if there is one.
+fn poll_write_pieces<S: DirectWrite>(
     io: &mut S,
     cx: &mut Context<'_>,
-    Pending { pieces, lane, .. }: &mut Pending,
+    Pending { pieces, direct_writer, .. }: &mut Pending,
 ) -> Poll<io::Result<usize>> {
-    match lane {
-        Some(lane) => io.poll_lane(cx, || pieces.write_some(&**lane)),
+    match direct_writer {
+        Some(direct_writer) => io.poll_direct_write(cx, || pieces.write_some(&**direct_writer)),
         None => {
             let (slices, count) = pieces.slices();
             let written = ready!(Pin::new(io).poll_write_vectored(cx, &slices[..count]))?;
@@ -139,11 +139,13 @@ fn poll_write_pieces<S: Channel>(
     }
 }
 
-/// Writes some of what the lane holds; 0 when it holds nothing.
-fn poll_push<S: Channel>(io: &S, cx: &mut Context<'_>, pending: &Pending) -> Poll<io::Result<usize>> {
-    let Some(lane) = &pending.lane else { return Poll::Ready(Ok(0)) };
-    match lane.try_push() {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => io.poll_lane(cx, || lane.try_push()),
+/// Writes some of what the direct writer holds; 0 when it holds nothing.
+fn poll_push<S: DirectWrite>(io: &S, cx: &mut Context<'_>, pending: &Pending) -> Poll<io::Result<usize>> {
+    let Some(direct_writer) = &pending.direct_writer else { return Poll::Ready(Ok(0)) };
+    match direct_writer.try_push() {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            io.poll_direct_write(cx, || direct_writer.try_push())
+        }
         pushed => Poll::Ready(pushed),
     }
 }
@@ -157,26 +159,26 @@ fn count_without_read(polls: &mut u32) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidData, text))
 }
 
-impl<S> Drop for Wire<S> {
+impl<S> Drop for ViewerSocket<S> {
     /// The socket closes with the connection, whoever still has the outbox.
     fn drop(&mut self) {
-        self.outbox.lock().lane = None;
+        self.outbox.lock().direct_writer = None;
     }
 }
 
-impl<S: Channel> AsyncRead for Wire<S> {
+impl<S: DirectWrite> AsyncRead for ViewerSocket<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.polls_without_read = 0;
-        if this.read_in_turn >= READ_IN_TURN {
-            this.read_in_turn = 0;
+        if this.read_in_poll >= MAX_READ_PER_POLL {
+            this.read_in_poll = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let before = buf.filled().len();
         let read = Pin::new(&mut this.io).poll_read(cx, buf);
-        this.read_in_turn =
-            if read.is_pending() { 0 } else { this.read_in_turn + buf.filled().len() - before };
+        this.read_in_poll =
+            if read.is_pending() { 0 } else { this.read_in_poll + buf.filled().len() - before };
         if let Some(requests) = &mut this.requests {
             requests.read(&buf.filled()[before..], &this.outbox)?;
         }
@@ -184,7 +186,7 @@ impl<S: Channel> AsyncRead for Wire<S> {
             let pending = this.outbox.lock();
             pending.answering + pending.receiving > 0
         };
-        if read.is_pending() && this.idle.is_over(cx, busy) {
+        if read.is_pending() && this.idle.is_expired(cx, busy) {
             let text = format!("the client held the connection for nothing for {} s", IDLE_TIMEOUT.as_secs());
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)));
         }
@@ -192,12 +194,12 @@ impl<S: Channel> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: Channel> AsyncWrite for Wire<S> {
+impl<S: DirectWrite> AsyncWrite for ViewerSocket<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.writing();
+        this.on_write();
         let written = Pin::new(&mut this.io).poll_write(cx, buf);
-        this.written(written.is_ready())?;
+        this.on_written(written.is_ready())?;
         this.stall.watch(cx, written, this.outbox.lock().stall_timeout)
     }
 
@@ -215,13 +217,14 @@ impl<S: Channel> AsyncWrite for Wire<S> {
                 return Poll::Ready(Err(io::Error::other("writing to it panicked, which is a bug")));
             }
             let timeout = pending.stall_timeout;
-            // What the lane holds of an earlier write comes first, and at last what it holds of the last one.
+            // What the direct writer holds of an earlier write comes first, and at last what it holds of the
+            // last one.
             let written = match poll_push(&this.io, cx, &pending) {
                 Poll::Ready(Ok(0)) if pending.pieces.is_empty() => {
                     ready!(Pin::new(&mut this.io).poll_flush(cx))?;
-                    pending.rest(cx);
+                    pending.on_flushed(cx);
                     drop(pending);
-                    this.flushed();
+                    this.on_flush();
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Ready(Ok(0)) => poll_write_pieces(&mut this.io, cx, &mut pending),
@@ -245,9 +248,9 @@ impl<S: Channel> AsyncWrite for Wire<S> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.writing();
+        this.on_write();
         let written = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
-        this.written(written.is_ready())?;
+        this.on_written(written.is_ready())?;
         this.stall.watch(cx, written, this.outbox.lock().stall_timeout)
     }
 
