@@ -111,7 +111,7 @@ impl Components {
             && before.server.tls.as_ref() != Some(files)
         {
             // They were right a moment ago, when the configuration was checked.
-            tls.change(files).unwrap_or_else(|error| warn!("keeping the previous certificate: {error}"));
+            tls.set_files(files).unwrap_or_else(|error| warn!("keeping the previous certificate: {error}"));
         }
     }
 }

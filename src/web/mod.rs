@@ -80,7 +80,7 @@ impl WebServer {
         tls: Option<Arc<Tls>>,
     ) -> io::Result<(Self, Server)> {
         if let Some(tls) = &tls {
-            tasks::spawn(tls::follow(Arc::downgrade(tls)));
+            tasks::spawn(tls::watch_files(Arc::downgrade(tls)));
         }
         let state = web::Data::from(state);
         let mut builder =
@@ -88,26 +88,29 @@ impl WebServer {
         // Accepted connections count here before they have a permit, so that not even a burst takes more
         // descriptors.
         builder =
-            builder.max_concurrent_connections(state.runtime.connections.most_accepted().div_ceil(workers));
+            builder.max_concurrent_connections(state.runtime.connections.max_accepted().div_ceil(workers));
         let port = listeners.tcp.first().map_or(443, |(address, _)| address.port());
         for (address, listener) in listeners.redirecting.drain(..) {
             let (name, state) = (format!("redirect-{address}"), state.clone());
-            builder = builder.listen(name, listener, move || redirect::redirecting(state.clone(), port))?;
+            builder =
+                builder.listen(name, listener, move || redirect::redirect_service(state.clone(), port))?;
         }
         #[cfg(unix)]
         for (path, listener) in listeners.unix.drain(..) {
             let (name, state) = (format!("framecast-{}", path.display()), state.clone());
-            builder = builder
-                .listen_uds(name, listener, move || services::local(state.clone(), app(state.clone())))?;
+            builder = builder.listen_uds(name, listener, move || {
+                services::unix_service(state.clone(), app(state.clone()))
+            })?;
         }
         for (address, listener) in listeners.tcp.drain(..) {
             let (name, state) = (format!("framecast-{address}"), state.clone());
             builder = match tls.clone() {
-                None => builder
-                    .listen(name, listener, move || services::plain(state.clone(), app(state.clone())))?,
+                None => builder.listen(name, listener, move || {
+                    services::tcp_service(state.clone(), app(state.clone()))
+                })?,
                 Some(tls) => builder.listen(name, listener, move || {
                     let apps = [app(state.clone()), app(state.clone())];
-                    services::secured(state.clone(), tls.clone(), apps)
+                    services::tls_service(state.clone(), tls.clone(), apps)
                 })?,
             };
         }
@@ -130,7 +133,7 @@ impl WebServer {
 fn app(state: web::Data<WebState>) -> impl Application {
     let base_path = state.runtime.base_path.clone();
     let app = App::new().app_data(state).app_data(RouteTable(ROUTES)).app_data(unreadable_path());
-    let app = app.wrap(from_fn(unsent_limit::bound)).wrap(from_fn(last_request::check));
+    let app = app.wrap(from_fn(unsent_limit::limit)).wrap(from_fn(last_request::check));
     let app = app.wrap(from_fn(security_headers::add)).wrap(from_fn(access_log::log));
     let app = app.wrap(from_fn(connections::track));
     let app = app.wrap_fn(|mut request, routes| {

@@ -15,34 +15,34 @@ use super::{problem::Problem, rejections::Refusal};
 use crate::web::{
     server::{
         slices::Slices,
-        unsent::{ConnectionBytes, Permanent, WAIT_FOR_ROOM},
+        unsent::{CAPACITY_TIMEOUT, ConnectionBytes, Permanent},
     },
     state::WebState,
 };
 /// Shorter answers are not charged: 256 of them, of all streams of a connection, are as much as one of its
 /// buffers.
-const LEAST_CHARGED: usize = 1024;
+const MIN_CHARGED: usize = 1024;
 
 /// Bounds what the answers of all routes hold.
-pub(in crate::web) async fn bound(
+pub(in crate::web) async fn limit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = request.app_data::<web::Data<WebState>>().expect("every app has its state").clone();
-    let connection = ConnectionBytes::of(request.request());
+    let connection = ConnectionBytes::from_request(request.request());
     let most = state.runtime.settings.now().limits.max_unsent_bytes_per_connection;
     if !connection.wait_below(most).await {
         state.access.refusals.count(Refusal::Unsent);
         let detail = format!(
             "this connection has not taken {most} bytes of its earlier answers for {} s, and \
              limits.max_unsent_bytes_per_connection allows no more: read them first",
-            WAIT_FOR_ROOM.as_secs()
+            CAPACITY_TIMEOUT.as_secs()
         );
         return Ok(request.into_response(Problem::unavailable(detail).error_response()));
     }
     let response = next.call(request).await?.map_into_boxed_body();
     let is_charged = match response.response().body().size() {
-        BodySize::Sized(length) => length >= LEAST_CHARGED as u64,
+        BodySize::Sized(length) => length >= MIN_CHARGED as u64,
         BodySize::None | BodySize::Stream => false,
     };
     if !is_charged || response.request().method() == Method::HEAD {

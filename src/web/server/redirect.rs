@@ -11,30 +11,30 @@ use tokio::net::TcpStream;
 use url::Url;
 
 use super::{
-    connections::{Accepted, Speech, limited},
-    socket_options::tuned,
+    connections::{Accepted, AnswerProtocol, limited},
+    socket_options::tune_and_peer,
     timeouts::{DISCONNECT_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE, STALL_TIMEOUT},
     transport::{Outbox, SharedSocket, ViewerSocket},
 };
 use crate::web::{middleware::security_headers, state::WebState};
 
 /// Redirects to TLS on `port`. Its answers contain neither pictures nor data.
-pub(in crate::web) fn redirecting(
+pub(in crate::web) fn redirect_service(
     state: web::Data<WebState>,
     port: u16,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     // All of its connections are idle: it answers immediately.
     let socket = fn_service(async |Accepted { io, .. }: Accepted<TcpStream>| Ok::<_, DispatchError>(io));
-    let redirecting = answering(move |request| {
+    let redirecting = fixed_answer_service(move |request| {
         let mut answer = redirect(request, port);
         security_headers::no_sniffing(answer.headers_mut());
         answer
     });
-    limited(state, Speech::Http, socket.and_then(redirecting))
+    limited(state, AnswerProtocol::Http, socket.and_then(redirecting))
 }
 
 /// Returns a service that answers every request immediately, without state.
-pub(super) fn answering(
+pub(super) fn fixed_answer_service(
     answer: impl Fn(&Request) -> Response<BoxBody> + Clone + 'static,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     let answer = move |request: Request| {
@@ -45,7 +45,7 @@ pub(super) fn answering(
         async move { Ok::<_, actix_http::Error>(answer(&request)) }
     };
     fn_service(async |socket: TcpStream| {
-        let peer = tuned(&socket);
+        let peer = tune_and_peer(&socket);
         Ok((ViewerSocket::new(SharedSocket::new(socket), STALL_TIMEOUT), Protocol::Http1, peer))
     })
     .and_then(

@@ -10,10 +10,10 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use super::{
-    connections::{Accepted, Speech, limited},
+    connections::{Accepted, AnswerProtocol, limited},
     http2,
     last_request::Ending,
-    socket_options::tuned,
+    socket_options::tune_and_peer,
     timeouts::{DISCONNECT_TIMEOUT, HEAD_TIMEOUT, HTTP_2, KEEP_ALIVE, STALL_TIMEOUT},
     tls::{self, Tls},
     transport::{DirectWrite, SharedSocket, TlsSocket, TooManyPipelined, ViewerSocket},
@@ -53,36 +53,36 @@ where
 }
 
 /// Returns the service of accepted TCP connections.
-pub(in crate::web) fn plain(
+pub(in crate::web) fn tcp_service(
     state: web::Data<WebState>,
     app: impl Application,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     let serve = fn_service(async |Accepted { io, connection }: Accepted<TcpStream>| {
-        let peer = tuned(&io);
+        let peer = tune_and_peer(&io);
         let wire = ViewerSocket::new(SharedSocket::new(io), STALL_TIMEOUT).with_connection(connection);
         Ok((wire, Protocol::Http1, peer))
     });
-    let serve = serve.and_then(http_1(app)).map_err(counted(state.clone()));
-    limited(state, Speech::Http, serve)
+    let serve = serve.and_then(http_1(app)).map_err(count_errors(state.clone()));
+    limited(state, AnswerProtocol::Http, serve)
 }
 
 /// Returns the service of connections over a Unix socket, whose other end has no address. The connection's
 /// task writes everything itself.
 #[cfg(unix)]
-pub(in crate::web) fn local(
+pub(in crate::web) fn unix_service(
     state: web::Data<WebState>,
     app: impl Application,
 ) -> impl ServiceFactory<UnixStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     let serve = fn_service(async |Accepted { io, connection }: Accepted<UnixStream>| {
         Ok((ViewerSocket::new(io, STALL_TIMEOUT).with_connection(connection), Protocol::Http1, None))
     });
-    let serve = serve.and_then(http_1(app)).map_err(counted(state.clone()));
-    limited(state, Speech::Http, serve)
+    let serve = serve.and_then(http_1(app)).map_err(count_errors(state.clone()));
+    limited(state, AnswerProtocol::Http, serve)
 }
 
 /// Returns the service of connections over TLS, with one application for each version of HTTP. Each
 /// connection has a task of its own: one that is slow to shake hands delays no other.
-pub(in crate::web) fn secured<A: Application>(
+pub(in crate::web) fn tls_service<A: Application>(
     state: web::Data<WebState>,
     tls: Arc<Tls>,
     apps: [A; 2],
@@ -90,7 +90,7 @@ pub(in crate::web) fn secured<A: Application>(
     let accept = move |Accepted { io, connection }: Accepted<TcpStream>| {
         let tls = tls.clone();
         async move {
-            let peer = tuned(&io);
+            let peer = tune_and_peer(&io);
             let stream = tls.accept(io, peer).await.map_err(DispatchError::Io)?;
             let protocol = tls::protocol(&stream);
             let wire = ViewerSocket::new(TlsSocket::new(stream), STALL_TIMEOUT).with_connection(connection);
@@ -101,13 +101,13 @@ pub(in crate::web) fn secured<A: Application>(
     let [first, second] = apps;
     let counting = state.clone();
     let refused = move |refusal| counting.access.refusals.count(refusal);
-    let either = either(http_1(first), second, refused);
-    let serve = fn_service(accept).and_then(either).map_err(counted(state.clone()));
-    limited(state, Speech::Tls, serve)
+    let either = http_service(http_1(first), second, refused);
+    let serve = fn_service(accept).and_then(either).map_err(count_errors(state.clone()));
+    limited(state, AnswerProtocol::Tls, serve)
 }
 
 /// Serves HTTP/1 or HTTP/2, as negotiated.
-pub(super) fn either<S: DirectWrite + 'static>(
+pub(super) fn http_service<S: DirectWrite + 'static>(
     first: impl ServiceFactory<Connected<S>, Config = (), Response = (), Error = DispatchError, InitError = ()>,
     second: impl Application,
     refused: impl Fn(Refusal) + Clone + 'static,
@@ -137,7 +137,7 @@ pub(super) fn either<S: DirectWrite + 'static>(
 }
 
 /// Counts connections that ended with bytes that are no request; no handler sees those.
-fn counted(state: web::Data<WebState>) -> impl Fn(DispatchError) -> DispatchError + Clone {
+fn count_errors(state: web::Data<WebState>) -> impl Fn(DispatchError) -> DispatchError + Clone {
     move |error| {
         let too_far_ahead =
             |error: &io::Error| error.get_ref().is_some_and(|inner| inner.is::<TooManyPipelined>());

@@ -19,7 +19,7 @@ const KEEPALIVE_PROBE_AFTER: Duration = Duration::from_secs(30);
 const USER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Sets the options of a socket, and returns the address of its peer.
-pub(super) fn tuned(socket: &TcpStream) -> Option<SocketAddr> {
+pub(super) fn tune_and_peer(socket: &TcpStream) -> Option<SocketAddr> {
     if let Err(error) = tune(socket) {
         debug!("a socket option could not be set: {error}");
     }

@@ -18,8 +18,8 @@ use tokio::{
 };
 
 use super::{
-    redirect::answering,
-    services::{Application, either, http_1},
+    redirect::fixed_answer_service,
+    services::{Application, http_1, http_service},
     timeouts::STALL_TIMEOUT,
     transport::{SharedSocket, ViewerSocket},
 };
@@ -37,7 +37,7 @@ async fn a_panic_while_a_request_is_answered_ends_its_connection_and_no_other() 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let service = || {
-        answering(|request| {
+        fixed_answer_service(|request| {
             assert_ne!(request.path(), "/injected", "by the test");
             Response::ok().map_into_boxed_body()
         })
@@ -102,7 +102,7 @@ fn serve_panicking() -> (ServerHandle, [SocketAddr; 2]) {
             fn_service(move |socket: TcpStream| async move {
                 Ok((ViewerSocket::new(SharedSocket::new(socket), STALL_TIMEOUT), protocol, None))
             })
-            .and_then(either(http_1(panicking()), panicking(), |_| {}))
+            .and_then(http_service(http_1(panicking()), panicking(), |_| {}))
         };
         builder = builder.listen("test", listener, service).unwrap();
     }

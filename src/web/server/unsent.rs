@@ -6,7 +6,7 @@
 //! further answers become 503. Bytes that several answers share (a picture that many ask for) are charged
 //! once to the process, and count in each connection that has yet to take them. Of a connection that holds
 //! `limits.max_unsent_bytes_per_connection` already, further requests wait before their answer is made, for
-//! [`WAIT_FOR_ROOM`] at most.
+//! [`CAPACITY_TIMEOUT`] at most.
 //!
 //! Answers that the program holds anyway (pages, the API's description) are marked [`Permanent`] and not
 //! charged. Of a stream of pictures a connection holds one part, whose frame all its viewers share. A viewer
@@ -41,7 +41,7 @@ pub(in crate::web) const SLOW_PART: Duration = Duration::from_secs(1);
 
 /// A request whose connection has too much unsent waits so long before it gets 503. A client that takes
 /// anything at all takes a slice within it; one that takes nothing is disconnected in about this time.
-pub(in crate::web) const WAIT_FOR_ROOM: Duration = Duration::from_secs(10);
+pub(in crate::web) const CAPACITY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Marks an answer whose bytes are there for as long as the program runs.
 #[derive(Debug, Clone, Copy)]
@@ -57,12 +57,12 @@ pub(in crate::web) struct ConnectionBytes {
 impl ConnectionBytes {
     /// Returns those of the request's connection, which HTTP/1 keeps with the connection and HTTP/2 with each
     /// request.
-    pub(in crate::web) fn of(request: &HttpRequest) -> Arc<Self> {
+    pub(in crate::web) fn from_request(request: &HttpRequest) -> Arc<Self> {
         let kept = request.conn_data::<Arc<Self>>().cloned();
         kept.or_else(|| request.extensions().get::<Arc<Self>>().cloned()).unwrap_or_default()
     }
 
-    /// Waits until the connection holds less than `most`. Returns whether it did within [`WAIT_FOR_ROOM`].
+    /// Waits until the connection holds less than `most`. Returns whether it did within [`CAPACITY_TIMEOUT`].
     pub(in crate::web) async fn wait_below(&self, most: usize) -> bool {
         if self.held.load(Relaxed) < most {
             return true;
@@ -76,7 +76,7 @@ impl ConnectionBytes {
                 freed.await;
             }
         };
-        timeout(WAIT_FOR_ROOM, has_room).await.is_ok()
+        timeout(CAPACITY_TIMEOUT, has_room).await.is_ok()
     }
 }
 
@@ -114,19 +114,19 @@ impl Drop for Charge {
 }
 
 /// Bytes that count in a connection for as long as an answer of its own holds them.
-struct Held {
+struct HeldBytes {
     connection: Arc<ConnectionBytes>,
     bytes: usize,
 }
 
-impl Held {
+impl HeldBytes {
     fn new(connection: Arc<ConnectionBytes>, bytes: usize) -> Self {
         connection.held.fetch_add(bytes, Relaxed);
         Self { connection, bytes }
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldBytes {
     fn drop(&mut self) {
         self.connection.held.fetch_sub(self.bytes, Relaxed);
         self.connection.freed.notify_waiters();
@@ -137,7 +137,7 @@ impl Drop for Held {
 struct Charged {
     bytes: Bytes,
     _charge: Arc<Charge>,
-    _held: Held,
+    _held: HeldBytes,
 }
 
 impl AsRef<[u8]> for Charged {
@@ -163,7 +163,7 @@ impl UnsentAnswers {
         connection: &Arc<ConnectionBytes>,
     ) -> Result<Bytes, BudgetError> {
         let charge = self.hold(allocation(&bytes), bytes.len())?;
-        let held = Held::new(connection.clone(), bytes.len());
+        let held = HeldBytes::new(connection.clone(), bytes.len());
         Ok(Bytes::from_owner(Charged { bytes, _charge: charge, _held: held }))
     }
 
@@ -304,7 +304,7 @@ mod tests {
         let _held = answers.charge(Bytes::from(vec![7; 2 * KIB]), &connection).unwrap();
         let begun = Instant::now();
         assert!(!connection.wait_below(2 * KIB).await);
-        assert_eq!(begun.elapsed(), WAIT_FOR_ROOM);
+        assert_eq!(begun.elapsed(), CAPACITY_TIMEOUT);
     }
 
     #[tokio::test(start_paused = true)]

@@ -32,7 +32,7 @@ use crate::{
         middleware::{access, problem::Problem, viewers_per_address::AddressPermit},
         query::query,
         server::{
-            http2::Patience,
+            http2::AnswerTimeout,
             transport::{Busy, BusyGuard, Outbox},
         },
         state::State,
@@ -92,7 +92,7 @@ pub(in crate::web) async fn by_name(
         Some((Ok::<_, Infallible>(piece), player))
     });
     let mut answer = head.body(BodyStream::new(Box::pin(pieces)));
-    answer.extensions_mut().insert(Patience(stream.config().viewer_timeout));
+    answer.extensions_mut().insert(AnswerTimeout(stream.config().viewer_timeout));
     Ok(watch::told(watch::unchunked_unless(chunked, answer)))
 }
 

@@ -34,7 +34,7 @@ use crate::{
         middleware::{access, access_log::notes::Told, problem::Problem, viewers_per_address::AddressPermit},
         response::headers::{allow_origin, never_cached},
         server::{
-            http2::Patience,
+            http2::AnswerTimeout,
             transport::{BusBinding, Busy, BusyGuard, Outbox, ProducerGuard},
             unsent::SlowPart,
         },
@@ -108,7 +108,7 @@ pub(in crate::web) async fn answer_as(
         let (current, viewing) = (shown.bus().subscribe(), viewing());
         let viewer = Multiplexed { feed, current, grant, _busy: busy, _permit: permit, _viewing: viewing };
         let mut answer = told(head.body(multiplexed::body(viewer)));
-        answer.extensions_mut().insert(Patience(stream.config().viewer_timeout));
+        answer.extensions_mut().insert(AnswerTimeout(stream.config().viewer_timeout));
         answer.extensions_mut().insert(state.runtime.unsent.clone());
         return Ok(answer);
     }

@@ -64,7 +64,7 @@ pub(in crate::web) async fn enter(request: HttpRequest, state: State, payload: w
     let too_large =
         || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large for a login");
     // Anybody may send this, and take their time.
-    let waiting = Connection::of(&request).map(|connection| connection.wait_for_client());
+    let waiting = Connection::from_request(&request).map(|connection| connection.wait_for_client());
     let received = match begin::login(&state, &request) {
         Ok(upload) => body.whole(upload, MAX_FORM_BYTES, too_large).await,
         Err(problem) => Err(problem),

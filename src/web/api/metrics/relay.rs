@@ -44,7 +44,7 @@ const GAUGES: &[Single] = &[
             "framecast_connections_limit",
             "The limit on connections, from descriptors and memory minus the reserve.",
         ),
-        |state| state.runtime.connections.most() as f64,
+        |state| state.runtime.connections.max() as f64,
     ),
     (metric("framecast_pool_workers", "CPU workers."), |state| state.runtime.pool.workers() as f64),
     (metric("framecast_pool_busy_workers", "Busy CPU workers."), |state| {

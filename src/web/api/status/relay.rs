@@ -88,7 +88,7 @@ impl ConnectionsReport {
         Self {
             open: connections.open(),
             idle: connections.idle(),
-            most: connections.most(),
+            most: connections.max(),
             closed_idle: connections.closed_idle(),
             refused: connections.refused().collect(),
         }

@@ -76,7 +76,7 @@ pub(in crate::web) async fn check(
             let (request, mut payload) = request.into_parts();
             let payload = web::Payload::from_request(&request, &mut payload).await?;
             // Only the rest of the refused body is still read.
-            let _waiting = Connection::scope(&request).map(|connection| connection.wait_for_client());
+            let _waiting = Connection::from_request(&request).map(|connection| connection.wait_for_client());
             let answer = Body::new(&request, payload).refuse(problem).await;
             Ok(ServiceResponse::new(request, answer))
         }

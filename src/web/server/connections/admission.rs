@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-use super::{Connection, Refused};
+use super::{Connection, ConnectionRejection};
 use crate::web::state::WebState;
 
 /// Bytes of a request that are read before it is refused: closing a socket with unread bytes resets the
@@ -59,7 +59,7 @@ impl AcceptedSocket for UnixStream {
 
 /// The answer to a connection that is not served, which depends on whether it is in the clear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::web) enum Speech {
+pub(in crate::web) enum AnswerProtocol {
     /// Plain HTTP: a whole answer.
     Http,
     /// TLS: nothing, since the handshake would cost more than the refused request.
@@ -69,7 +69,7 @@ pub(in crate::web) enum Speech {
 /// Serves connections that get a permit with `serve`, each for as long as it may keep the permit.
 pub(in crate::web) fn limited<Io, F>(
     state: web::Data<WebState>,
-    speech: Speech,
+    speech: AnswerProtocol,
     serve: F,
 ) -> impl ServiceFactory<Io, Config = (), Response = (), Error = DispatchError, InitError = ()>
 where
@@ -94,7 +94,7 @@ where
                             admitted.serve(serve).await.unwrap_or(Ok(()))
                         }
                         Err(why) => {
-                            if speech == Speech::Http {
+                            if speech == AnswerProtocol::Http {
                                 // A client that reads nothing gets no answer.
                                 let _ = answer(&io.socket(), why);
                             }
@@ -108,10 +108,12 @@ where
 }
 
 /// Sends the answer as far as the socket takes it without blocking.
-fn answer(socket: &SockRef<'_>, why: Refused) -> io::Result<()> {
+fn answer(socket: &SockRef<'_>, why: ConnectionRejection) -> io::Result<()> {
     let (status, detail) = match why {
-        Refused::Full => ("503 Service Unavailable", "all connections are in use; try again later"),
-        Refused::Address => (
+        ConnectionRejection::Full => {
+            ("503 Service Unavailable", "all connections are in use; try again later")
+        }
+        ConnectionRejection::Address => (
             "429 Too Many Requests",
             "your address has as many connections as limits.max_connections_per_address allows",
         ),

@@ -15,7 +15,7 @@
 //! (`limits`).
 
 mod admission;
-mod in_work;
+mod active_request;
 mod reserve;
 mod table;
 #[cfg(test)]
@@ -31,10 +31,10 @@ use std::{
     time::Duration,
 };
 
+pub(in crate::web) use active_request::track;
 use actix_web::{HttpMessage, HttpRequest};
-pub(in crate::web) use admission::{Accepted, Speech, limited};
+pub(in crate::web) use admission::{Accepted, AnswerProtocol, limited};
 use futures_util::future::{AbortHandle, AbortRegistration, Abortable};
-pub(in crate::web) use in_work::track;
 use table::{Id, Table};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
@@ -49,50 +49,50 @@ use crate::{
     observability::process::max_open_files,
     web::middleware::viewers_per_address::{AddressLimit, AddressPermit},
 };
-use reserve::MOST_UNDECIDED;
+use reserve::MAX_UNDECIDED;
 
 /// Time within which a connection that is closed for a new one is gone, unless its thread is stuck; then the
 /// new one is refused.
-const ROOM_WITHIN: Duration = Duration::from_secs(5);
+const EVICTION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// All connections, with their permits.
 #[derive(Debug)]
 pub struct Connections {
     /// Maximum number of permits ever: the server was started for as many.
-    most_at_start: usize,
+    max_at_start: usize,
     permits: Arc<Semaphore>,
     /// Number of permits, and how many of them are removed when they are returned.
-    most: Mutex<Most>,
-    table: Mutex<Table<Closer>>,
+    max: Mutex<PermitTarget>,
+    table: Mutex<Table<ConnectionCloser>>,
     /// New connections that wait for a permit. Changed under the table's lock.
     waiting: AtomicUsize,
     became_idle: Notify,
     /// Connections of each address, except those of trusted proxies.
     addresses: Arc<AddressLimit>,
     closed_idle: AtomicU64,
-    refused: [AtomicU64; Refused::ALL.len()],
+    refused: [AtomicU64; ConnectionRejection::ALL.len()],
 }
 
 #[derive(Debug)]
-struct Most {
+struct PermitTarget {
     permits: usize,
     owed: usize,
 }
 
 /// The reason for refusing a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::web) enum Refused {
+pub(in crate::web) enum ConnectionRejection {
     /// All permits are held by connections with requests.
     Full,
     /// The address has as many as `limits.max_connections_per_address` allows.
     Address,
 }
 
-impl Refused {
+impl ConnectionRejection {
     pub(in crate::web) const ALL: [Self; 2] = [Self::Full, Self::Address];
 
     /// Returns the reason's label in the metrics.
-    pub(in crate::web) fn word(self) -> &'static str {
+    pub(in crate::web) fn as_str(self) -> &'static str {
         match self {
             Self::Full => "full",
             Self::Address => "address",
@@ -102,14 +102,14 @@ impl Refused {
 
 /// Closes a connection, and knows whether something is being written to it.
 #[derive(Debug)]
-struct Closer {
+struct ConnectionCloser {
     abort: AbortHandle,
-    writing: Arc<Writing>,
+    writing: Arc<WriteState>,
 }
 
 /// State of a connection that its own task sets without the table's lock.
 #[derive(Debug, Default)]
-struct Writing {
+struct WriteState {
     /// Bytes of an answer are written and not flushed.
     unsent: AtomicBool,
     /// The last request has ended; the connection is idle with the next flush.
@@ -120,32 +120,32 @@ impl Connections {
     /// Allows as many connections as the process's descriptors and memory leave space for besides what
     /// `config` needs.
     pub fn new(config: &Config) -> Self {
-        Self::with(most(config), config.limits.max_connections_per_address)
+        Self::with_max(most(config), config.limits.max_connections_per_address)
     }
 
     /// Allows at most `most` connections, and `per_address` from one address.
-    fn with(most: usize, per_address: Option<usize>) -> Self {
+    fn with_max(most: usize, per_address: Option<usize>) -> Self {
         Self {
-            most_at_start: most,
+            max_at_start: most,
             permits: Arc::new(Semaphore::new(most)),
-            most: Mutex::new(Most { permits: most, owed: 0 }),
+            max: Mutex::new(PermitTarget { permits: most, owed: 0 }),
             table: Mutex::default(),
             waiting: AtomicUsize::new(0),
             became_idle: Notify::new(),
             addresses: Arc::new(AddressLimit::new(per_address)),
             closed_idle: AtomicU64::new(0),
-            refused: [const { AtomicU64::new(0) }; Refused::ALL.len()],
+            refused: [const { AtomicU64::new(0) }; ConnectionRejection::ALL.len()],
         }
     }
 
     /// Applies a new configuration. Open connections stay.
     pub fn set(&self, config: &Config) {
         self.addresses.set_most(config.limits.max_connections_per_address);
-        self.set_most(most(config).min(self.most_at_start));
+        self.set_max(most(config).min(self.max_at_start));
     }
 
-    fn set_most(&self, most: usize) {
-        let mut now = self.most.lock().unwrap_or_else(PoisonError::into_inner);
+    fn set_max(&self, most: usize) {
+        let mut now = self.max.lock().unwrap_or_else(PoisonError::into_inner);
         // Existing permits, without those that are to be removed.
         let before = now.permits;
         now.permits = most;
@@ -160,19 +160,19 @@ impl Connections {
     }
 
     /// Returns the maximum number of connections.
-    pub(in crate::web) fn most(&self) -> usize {
-        self.most.lock().unwrap_or_else(PoisonError::into_inner).permits
+    pub(in crate::web) fn max(&self) -> usize {
+        self.max.lock().unwrap_or_else(PoisonError::into_inner).permits
     }
 
     /// Returns the number of permits, including those that are to be removed.
-    fn permits_now(&self) -> usize {
-        let most = self.most.lock().unwrap_or_else(PoisonError::into_inner);
+    fn permit_count(&self) -> usize {
+        let most = self.max.lock().unwrap_or_else(PoisonError::into_inner);
         most.permits + most.owed
     }
 
     /// Returns how many connections the server may accept, including those without a permit.
-    pub(in crate::web) fn most_accepted(&self) -> usize {
-        self.most_at_start.saturating_add(MOST_UNDECIDED.min(self.most_at_start))
+    pub(in crate::web) fn max_accepted(&self) -> usize {
+        self.max_at_start.saturating_add(MAX_UNDECIDED.min(self.max_at_start))
     }
 
     /// Returns the number of open connections.
@@ -192,51 +192,61 @@ impl Connections {
 
     /// Returns how many connections were refused, by reason.
     pub(in crate::web) fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Refused::ALL.map(|why| (why.word(), self.refused[why as usize].load(Ordering::Relaxed))).into_iter()
+        ConnectionRejection::ALL
+            .map(|why| (why.as_str(), self.refused[why as usize].load(Ordering::Relaxed)))
+            .into_iter()
     }
 
-    fn table(&self) -> MutexGuard<'_, Table<Closer>> {
+    fn table(&self) -> MutexGuard<'_, Table<ConnectionCloser>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives a new connection from `peer` its permit, for which an idle one may be closed.
     ///
     /// # Errors
-    /// [`Refused`], which has been counted.
-    async fn admit(self: &Arc<Self>, peer: Option<IpAddr>, is_proxy: bool) -> Result<Admitted, Refused> {
+    /// [`ConnectionRejection`], which has been counted.
+    async fn admit(
+        self: &Arc<Self>,
+        peer: Option<IpAddr>,
+        is_proxy: bool,
+    ) -> Result<Admitted, ConnectionRejection> {
         let admitted = self.try_admit(peer, is_proxy).await;
         if let Err(why) = &admitted {
             self.refused[*why as usize].fetch_add(1, Ordering::Relaxed);
-            debug!(?peer, "a connection was refused: {}", why.word());
+            debug!(?peer, "a connection was refused: {}", why.as_str());
         }
         admitted
     }
 
-    async fn try_admit(self: &Arc<Self>, peer: Option<IpAddr>, is_proxy: bool) -> Result<Admitted, Refused> {
+    async fn try_admit(
+        self: &Arc<Self>,
+        peer: Option<IpAddr>,
+        is_proxy: bool,
+    ) -> Result<Admitted, ConnectionRejection> {
         // A proxy's connections carry many clients' requests, and over a Unix socket there are no addresses.
         let limited = peer.filter(|_| !is_proxy);
-        let address_permit =
-            limited.map(|address| self.addresses.acquire(Some(address)).map_err(|_| Refused::Address));
+        let address_permit = limited
+            .map(|address| self.addresses.acquire(Some(address)).map_err(|_| ConnectionRejection::Address));
         let address_permit = address_permit.transpose()?;
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
-            return Ok(self.enter(peer, permit, address_permit));
+            return Ok(self.insert(peer, permit, address_permit));
         }
-        let room = timeout(ROOM_WITHIN, self.make_room(limit_key(peer))).await;
-        Ok(self.enter(peer, room.unwrap_or(Err(Refused::Full))?, address_permit))
+        let room = timeout(EVICTION_TIMEOUT, self.evict_idle(limit_key(peer))).await;
+        Ok(self.insert(peer, room.unwrap_or(Err(ConnectionRejection::Full))?, address_permit))
     }
 
     /// Waits for a permit, for which the connection that has been idle for longest is closed.
-    async fn make_room(&self, peer: Option<IpAddr>) -> Result<OwnedSemaphorePermit, Refused> {
-        let _waiting = Waiting::begin(self);
+    async fn evict_idle(&self, peer: Option<IpAddr>) -> Result<OwnedSemaphorePermit, ConnectionRejection> {
+        let _waiting = WaitingConnection::begin(self);
         let mut permit = pin!(self.permits.clone().acquire_owned());
         loop {
             let changed = self.became_idle.notified();
             if !self.close_idle(peer) {
-                return Err(Refused::Full);
+                return Err(ConnectionRejection::Full);
             }
             tokio::select! {
                 biased;
-                permit = &mut permit => return permit.map_err(|_| Refused::Full),
+                permit = &mut permit => return permit.map_err(|_| ConnectionRejection::Full),
                 () = changed => {}
             }
         }
@@ -248,11 +258,11 @@ impl Connections {
         let mut table = self.table();
         // Permits of no connection in the table: of those that are being closed, or just granted to a new
         // one.
-        let on_their_way = self.permits_now().saturating_sub(table.open());
+        let on_their_way = self.permit_count().saturating_sub(table.open());
         if on_their_way >= self.waiting.load(Ordering::Relaxed) {
             return true;
         }
-        let closer = table.take_longest_idle(peer, |closer| closer.writing.is_going_on());
+        let closer = table.remove_longest_idle(peer, |closer| closer.writing.is_writing());
         if let Some(closer) = &closer {
             self.closed_idle.fetch_add(1, Ordering::Relaxed);
             closer.abort.abort();
@@ -261,22 +271,22 @@ impl Connections {
     }
 
     /// Marks a connection as idle, unless it has a request, and wakes waiting connections.
-    fn set_idle(&self, table: &mut Table<Closer>, id: Id) {
+    fn set_idle(&self, table: &mut Table<ConnectionCloser>, id: Id) {
         table.set_idle(id);
         if self.waiting.load(Ordering::Relaxed) > 0 {
             self.became_idle.notify_waiters();
         }
     }
 
-    fn enter(
+    fn insert(
         self: &Arc<Self>,
         peer: Option<IpAddr>,
         permit: OwnedSemaphorePermit,
         address_permit: Option<AddressPermit>,
     ) -> Admitted {
         let (abort, aborted) = AbortHandle::new_pair();
-        let writing = Arc::<Writing>::default();
-        let closer = Closer { abort, writing: writing.clone() };
+        let writing = Arc::<WriteState>::default();
+        let closer = ConnectionCloser { abort, writing: writing.clone() };
         let mut table = self.table();
         let id = table.insert(limit_key(peer), closer);
         self.set_idle(&mut table, id);
@@ -284,13 +294,13 @@ impl Connections {
         let connection = Connection(Arc::new(Shared { connections: self.clone(), id, writing }));
         Admitted {
             aborted,
-            place: Place { connection, permit: Some(permit), _address_permit: address_permit },
+            slot: ConnectionSlot { connection, permit: Some(permit), _address_permit: address_permit },
         }
     }
 }
 
 fn most(config: &Config) -> usize {
-    reserve::most(config, max_open_files(), memory_limit())
+    reserve::max_connections(config, max_open_files(), memory_limit())
 }
 
 /// Returns how many connections to this process's listeners the descriptors leave space for.
@@ -298,9 +308,9 @@ pub fn connections_for(config: &Config) -> usize {
     reserve::by_descriptors(config, max_open_files())
 }
 
-impl Writing {
+impl WriteState {
     /// Returns whether an answer is being sent. If so, its flush makes the connection idle again.
-    fn is_going_on(&self) -> bool {
+    fn is_writing(&self) -> bool {
         if !self.unsent.load(Ordering::SeqCst) {
             return false;
         }
@@ -316,7 +326,7 @@ impl Writing {
 
 /// A connection with its permit, not served yet.
 struct Admitted {
-    place: Place,
+    slot: ConnectionSlot,
     aborted: AbortRegistration,
 }
 
@@ -324,16 +334,16 @@ impl Admitted {
     /// Serves the connection to its end, or until it is closed to make room. The service, and with it the
     /// socket, is dropped before the permit is returned.
     async fn serve<T>(self, serve: impl AsyncFnOnce(Connection) -> T) -> Option<T> {
-        let served = Abortable::new(serve(self.place.connection.clone()), self.aborted).await;
-        drop(self.place);
+        let served = Abortable::new(serve(self.slot.connection.clone()), self.aborted).await;
+        drop(self.slot);
         served.ok()
     }
 }
 
 /// A new connection that waits for a permit.
-struct Waiting<'a>(&'a Connections);
+struct WaitingConnection<'a>(&'a Connections);
 
-impl<'a> Waiting<'a> {
+impl<'a> WaitingConnection<'a> {
     fn begin(connections: &'a Connections) -> Self {
         let _table = connections.table();
         connections.waiting.fetch_add(1, Ordering::Relaxed);
@@ -341,7 +351,7 @@ impl<'a> Waiting<'a> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingConnection<'_> {
     fn drop(&mut self) {
         let _table = self.0.table();
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -350,17 +360,17 @@ impl Drop for Waiting<'_> {
 
 /// The permit of an open connection.
 #[derive(Debug)]
-struct Place {
+struct ConnectionSlot {
     connection: Connection,
     permit: Option<OwnedSemaphorePermit>,
     _address_permit: Option<AddressPermit>,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let Shared { connections, id, .. } = &*self.connection.0;
         connections.table().remove(*id);
-        let mut most = connections.most.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut most = connections.max.lock().unwrap_or_else(PoisonError::into_inner);
         if most.owed > 0
             && let Some(permit) = self.permit.take()
         {
@@ -378,21 +388,21 @@ pub(in crate::web) struct Connection(Arc<Shared>);
 struct Shared {
     connections: Arc<Connections>,
     id: Id,
-    writing: Arc<Writing>,
+    writing: Arc<WriteState>,
 }
 
 impl Connection {
     /// Returns the connection of a request: HTTP/1 stores it with the connection, HTTP/2 with each request.
-    pub(in crate::web) fn of(request: &HttpRequest) -> Option<Self> {
+    pub(in crate::web) fn from_request(request: &HttpRequest) -> Option<Self> {
         let connection = request.conn_data::<Self>().cloned();
         connection.or_else(|| request.extensions().get::<Self>().cloned())
     }
 
     /// Marks the connection as busy with a request. Returns `None` if it is being closed: the request came
     /// too late.
-    fn begin_request(&self) -> Option<RequestInWork> {
+    fn begin_request(&self) -> Option<ActiveRequest> {
         let begun = self.0.connections.table().begin_request(self.0.id);
-        begun.then(|| RequestInWork(self.clone()))
+        begun.then(|| ActiveRequest(self.clone()))
     }
 
     /// Marks the connection as idle while a request in progress waits for its client: it may be closed
@@ -429,9 +439,9 @@ impl Connection {
 
 /// A request, from its head to the end of its answer.
 #[derive(Debug)]
-struct RequestInWork(Connection);
+struct ActiveRequest(Connection);
 
-impl Drop for RequestInWork {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
         let Shared { connections, id, writing } = &*self.0.0;
         let mut table = connections.table();

@@ -10,7 +10,7 @@ use crate::config::{Config, ImagesPath, SaveTarget, SendFile, SourceConfig, Stre
 
 /// Accepted connections that have no permit yet: they get one, or are closed, as soon as their thread handles
 /// them. As many again wait in the system's queue meanwhile.
-pub(super) const MOST_UNDECIDED: usize = 64;
+pub(super) const MAX_UNDECIDED: usize = 64;
 
 /// A runtime's epoll, its eventfd and its copy of the signals' socket: main's, and two per core (streams,
 /// requests).
@@ -43,7 +43,7 @@ const PER_STREAM: usize = 1;
 
 /// Divisor for the share of connections if there are fewer descriptors than the reserve; otherwise nobody
 /// could be served, not even somebody who looks for the cause.
-const LEAST_PART: usize = 4;
+const MIN_SHARE_DIVISOR: usize = 4;
 
 /// Memory of a connection, rounded up; below, over TLS. Measured: 12.7 and 26 KiB for one that was answered
 /// and is kept alive.
@@ -52,27 +52,27 @@ const BYTES_PER_TLS_CONNECTION: u64 = 40 * 1024;
 
 /// Divisor for the share of a container's memory that connections may have; `limits` has allotted eleven
 /// sixteenths.
-const MEMORY_PART: u64 = 8;
+const MEMORY_DIVISOR: u64 = 8;
 
 /// Maximum without a memory limit: half a gigabyte of connections. More viewers may be configured, each of
 /// which has one.
-const MOST: usize = 32 * 1024;
+const MAX_CONNECTIONS: usize = 32 * 1024;
 
 /// Returns the maximum number of connections, with at most `descriptors` open and `memory` bytes used; `None`
 /// is no limit.
-pub(super) fn most(config: &Config, descriptors: Option<u64>, memory: Option<u64>) -> usize {
+pub(super) fn max_connections(config: &Config, descriptors: Option<u64>, memory: Option<u64>) -> usize {
     let limits = &config.limits;
-    let wanted = MOST.max(limits.max_viewers.saturating_add(limits.max_live_connections));
+    let wanted = MAX_CONNECTIONS.max(limits.max_viewers.saturating_add(limits.max_live_connections));
     let each = if config.server.tls.is_some() { BYTES_PER_TLS_CONNECTION } else { BYTES_PER_CONNECTION };
-    let by_memory = memory.map_or(usize::MAX, |memory| to_usize(memory / MEMORY_PART / each));
-    wanted.min(by_memory.max(MOST_UNDECIDED)).min(by_descriptors(config, descriptors))
+    let by_memory = memory.map_or(usize::MAX, |memory| to_usize(memory / MEMORY_DIVISOR / each));
+    wanted.min(by_memory.max(MAX_UNDECIDED)).min(by_descriptors(config, descriptors))
 }
 
 /// Returns how many connections the descriptors leave space for.
 pub(super) fn by_descriptors(config: &Config, descriptors: Option<u64>) -> usize {
     let descriptors = descriptors.map_or(usize::MAX, to_usize);
-    let left = descriptors.saturating_sub(reserve(config) + MOST_UNDECIDED);
-    left.max(descriptors / LEAST_PART).max(1)
+    let left = descriptors.saturating_sub(reserve(config) + MAX_UNDECIDED);
+    left.max(descriptors / MIN_SHARE_DIVISOR).max(1)
 }
 
 fn to_usize(count: u64) -> usize {
@@ -90,7 +90,7 @@ fn reserve(config: &Config) -> usize {
         + tls
         + config.webhooks.len() * PER_HTTP_CLIENT
         + config.limits.max_renditions * splice
-        + streams.map(|stream| of_stream(stream) + splice).sum::<usize>()
+        + streams.map(|stream| stream_descriptors(stream) + splice).sum::<usize>()
 }
 
 fn splices(config: &Config) -> bool {
@@ -99,8 +99,8 @@ fn splices(config: &Config) -> bool {
 
 /// Returns the descriptors of a stream. It may have two of its sources open, the one in use and one that is
 /// being tried, so the costliest two count.
-fn of_stream(stream: &StreamConfig) -> usize {
-    let mut sources: Vec<_> = stream.sources().map(of_source).collect();
+fn stream_descriptors(stream: &StreamConfig) -> usize {
+    let mut sources: Vec<_> = stream.sources().map(source_descriptors).collect();
     sources.sort_unstable_by(|one, other| other.cmp(one));
     let recording = stream.save.as_ref().map_or(0, |save| match save.target {
         SaveTarget::Latest(_) | SaveTarget::Ring { .. } | SaveTarget::Append { .. } => PER_RECORDING,
@@ -108,7 +108,7 @@ fn of_stream(stream: &StreamConfig) -> usize {
     PER_STREAM + recording + sources.iter().take(2).sum::<usize>()
 }
 
-fn of_source(source: &SourceConfig) -> usize {
+fn source_descriptors(source: &SourceConfig) -> usize {
     match source {
         SourceConfig::Mjpeg(_) | SourceConfig::Snapshot { .. } => PER_HTTP_CLIENT,
         SourceConfig::Exec(_) | SourceConfig::Rtsp(_) | SourceConfig::V4l2(_) => PER_PROGRAM,

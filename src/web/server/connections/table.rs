@@ -110,7 +110,7 @@ impl<C> Table<C> {
     /// for longest. If `peer` has more than half of all connections, it is one of its own: a client that
     /// opens connections without end closes its own, not those of others. Connections that `is_writing` are
     /// skipped, and no longer idle.
-    pub(super) fn take_longest_idle(
+    pub(super) fn remove_longest_idle(
         &mut self,
         peer: Option<IpAddr>,
         is_writing: impl Fn(&C) -> bool,
@@ -151,7 +151,7 @@ mod tests {
     }
 
     fn longest_idle(table: &mut Table<&'static str>) -> Option<&'static str> {
-        table.take_longest_idle(peer(9), |_| false)
+        table.remove_longest_idle(peer(9), |_| false)
     }
 
     #[test]
@@ -183,8 +183,8 @@ mod tests {
         table.insert(peer(1), "another's");
         table.insert(peer(2), "own");
         table.insert(peer(2), "own, later");
-        assert_eq!(table.take_longest_idle(peer(2), |_| false), Some("own"));
-        assert_eq!(table.take_longest_idle(peer(2), |_| false), Some("another's"), "it has just half now");
+        assert_eq!(table.remove_longest_idle(peer(2), |_| false), Some("own"));
+        assert_eq!(table.remove_longest_idle(peer(2), |_| false), Some("another's"), "it has just half now");
     }
 
     #[test]
@@ -192,8 +192,8 @@ mod tests {
         let mut table = Table::default();
         let [writing, _] = ["writing", "idle"].map(|name| table.insert(peer(1), name));
         let is_writing = |name: &&str| *name == "writing";
-        assert_eq!(table.take_longest_idle(peer(1), is_writing), Some("idle"));
-        assert_eq!(table.take_longest_idle(peer(1), is_writing), None);
+        assert_eq!(table.remove_longest_idle(peer(1), is_writing), Some("idle"));
+        assert_eq!(table.remove_longest_idle(peer(1), is_writing), None);
         assert_eq!(table.idle(), 0);
         table.set_idle(writing);
         assert_eq!(longest_idle(&mut table), Some("writing"));
@@ -219,7 +219,7 @@ mod tests {
                         table.remove(*id);
                         ids.remove(which);
                     }
-                    (5, _) => _ = table.take_longest_idle(peer(from), |()| false),
+                    (5, _) => _ = table.remove_longest_idle(peer(from), |()| false),
                     _ => {}
                 }
                 let idle = table.open.values().filter(|entry| entry.idle_since.is_some());

@@ -9,7 +9,7 @@ use crate::config::{Environment, parse};
 const PEER: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)));
 
 fn connections(most: usize, per_address: Option<usize>) -> Arc<Connections> {
-    Arc::new(Connections::with(most, per_address))
+    Arc::new(Connections::with_max(most, per_address))
 }
 
 fn refusals(connections: &Connections) -> Vec<u64> {
@@ -38,12 +38,12 @@ async fn the_longest_idle_connection_is_closed_for_a_new_one() {
     assert_eq!(idle_ends.await.unwrap(), None, "it was closed");
     assert_eq!((connections.open(), connections.idle(), connections.closed_idle()), (2, 1, 1));
     let _second = newest.begin_request().unwrap();
-    assert_eq!(connections.admit(PEER, false).await.err(), Some(Refused::Full));
+    assert_eq!(connections.admit(PEER, false).await.err(), Some(ConnectionRejection::Full));
     assert_eq!((refusals(&connections), connections.closed_idle()), (vec![1, 0], 1));
     // Its answer is being written, and only afterwards it is idle.
     busy.wrote();
     drop(request);
-    assert_eq!(connections.admit(PEER, false).await.err(), Some(Refused::Full));
+    assert_eq!(connections.admit(PEER, false).await.err(), Some(ConnectionRejection::Full));
     busy.flushed();
     assert!(connections.admit(PEER, false).await.is_ok());
     assert_eq!(busy_ends.await.unwrap(), None);
@@ -77,7 +77,11 @@ async fn a_request_that_waits_for_its_client_is_no_reason_to_stay() {
     let _request = slow.begin_request().unwrap();
     let waiting = slow.wait_for_client();
     drop(waiting);
-    assert_eq!(connections.admit(PEER, false).await.err(), Some(Refused::Full), "it is at work again");
+    assert_eq!(
+        connections.admit(PEER, false).await.err(),
+        Some(ConnectionRejection::Full),
+        "it is at work again"
+    );
     let waiting = slow.wait_for_client();
     let next = connections.admit(PEER, false).await.unwrap();
     assert_eq!(ends.await.unwrap(), None);
@@ -91,7 +95,11 @@ async fn a_flush_while_an_idle_one_is_looked_for_is_not_lost() {
     let (writing, ends) = served(&connections).await;
     // Such as what HTTP/2 sends between requests.
     writing.wrote();
-    assert_eq!(connections.admit(PEER, false).await.err(), Some(Refused::Full), "it is being written to");
+    assert_eq!(
+        connections.admit(PEER, false).await.err(),
+        Some(ConnectionRejection::Full),
+        "it is being written to"
+    );
     assert!(writing.awaits_flush());
     writing.flushed();
     assert!(!writing.awaits_flush());
@@ -104,7 +112,7 @@ async fn a_connection_that_does_not_end_keeps_its_permit() {
     tokio::time::pause();
     let connections = connections(1, None);
     let _stuck = connections.admit(PEER, false).await.unwrap();
-    assert_eq!(connections.admit(PEER, false).await.err(), Some(Refused::Full));
+    assert_eq!(connections.admit(PEER, false).await.err(), Some(ConnectionRejection::Full));
     assert_eq!((connections.closed_idle(), refusals(&connections)), (1, vec![1, 0]));
 }
 
@@ -118,7 +126,11 @@ async fn an_address_has_its_own_limit_and_a_proxy_has_none() {
     }
     let mapped = Some(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0xc000, 0x0201).into());
     for peer in [PEER, mapped, network(3)] {
-        assert_eq!(connections.admit(peer, false).await.err(), Some(Refused::Address), "{peer:?}");
+        assert_eq!(
+            connections.admit(peer, false).await.err(),
+            Some(ConnectionRejection::Address),
+            "{peer:?}"
+        );
     }
     assert_eq!(refusals(&connections), [0, 3]);
     for _ in 0..5 {
@@ -139,9 +151,9 @@ async fn a_new_number_of_permits_holds_for_those_to_come() {
         let (connection, serving) = served(&connections).await;
         open.push((connection.begin_request().unwrap(), serving));
     }
-    connections.set_most(1);
-    connections.set_most(2);
-    assert_eq!((connections.most(), connections.open()), (2, 3), "those that are open stay");
+    connections.set_max(1);
+    connections.set_max(2);
+    assert_eq!((connections.max(), connections.open()), (2, 3), "those that are open stay");
     for expected in [2, 1] {
         let (_, serving) = open.pop().unwrap();
         serving.abort();
@@ -149,7 +161,7 @@ async fn a_new_number_of_permits_holds_for_those_to_come() {
         assert_eq!(connections.open(), expected);
     }
     assert_eq!(connections.permits.available_permits(), 1);
-    connections.set_most(3);
+    connections.set_max(3);
     assert_eq!(connections.permits.available_permits(), 2);
     for (_, serving) in open {
         serving.abort();
@@ -193,12 +205,12 @@ fn the_reserve_follows_from_the_configuration() {
 #[test]
 fn few_descriptors_and_little_memory_leave_some_connections() {
     let config = config("streams: {a: {source: {type: push, token: none}}}");
-    let most = |descriptors, memory| reserve::most(&config, descriptors, memory);
+    let most = |descriptors, memory| reserve::max_connections(&config, descriptors, memory);
     assert_eq!(most(Some(64), None), 16);
     assert_eq!(most(Some(1), None), 1);
     assert_eq!(most(None, None), 32 * 1024);
     assert_eq!(most(None, Some(256 << 20)), 2048);
-    assert_eq!(most(None, Some(1 << 20)), MOST_UNDECIDED);
+    assert_eq!(most(None, Some(1 << 20)), MAX_UNDECIDED);
     assert!((900..2048).contains(&most(Some(1200), Some(256 << 20))));
 }
 
@@ -236,7 +248,7 @@ async fn a_new_connection_is_refused_at_once_when_all_have_requests() {
     let (busy, serving) = served(&connections).await;
     let _request = busy.begin_request().unwrap();
     let refused = connections.admit(PEER, false).now_or_never().expect("there is nothing to wait for");
-    assert_eq!(refused.err(), Some(Refused::Full));
+    assert_eq!(refused.err(), Some(ConnectionRejection::Full));
     assert_eq!(connections.refused().collect::<Vec<_>>(), [("full", 1), ("address", 0)]);
     serving.abort();
 }
@@ -245,17 +257,17 @@ async fn a_new_connection_is_refused_at_once_when_all_have_requests() {
 async fn permits_that_are_free_are_removed_at_once_and_others_when_they_are_returned() {
     let connections = connections(3, None);
     let (_, serving) = served(&connections).await;
-    connections.set_most(1);
-    assert_eq!((connections.permits_now(), connections.permits.available_permits()), (1, 0));
+    connections.set_max(1);
+    assert_eq!((connections.permit_count(), connections.permits.available_permits()), (1, 0));
     serving.abort();
     assert!(serving.await.is_err());
-    assert_eq!((connections.permits_now(), connections.permits.available_permits()), (1, 1));
+    assert_eq!((connections.permit_count(), connections.permits.available_permits()), (1, 1));
     let (_, serving) = served(&connections).await;
-    connections.set_most(3);
+    connections.set_max(3);
     let (_, other) = served(&connections).await;
     let (_, third) = served(&connections).await;
-    connections.set_most(1);
-    assert_eq!((connections.most(), connections.permits_now()), (1, 3));
+    connections.set_max(1);
+    assert_eq!((connections.max(), connections.permit_count()), (1, 3));
     [serving, other, third].iter().for_each(|serving| serving.abort());
 }
 
@@ -264,16 +276,16 @@ async fn a_new_configuration_sets_both_limits_within_those_of_the_start() {
     let config = config("limits: {max_connections_per_address: 1}\nstreams: {a: {source: {type: pattern}}}");
     let few = connections(3, None);
     few.set(&config);
-    assert_eq!(few.most(), 3, "the server was started for as many");
+    assert_eq!(few.max(), 3, "the server was started for as many");
     let _first = few.admit(PEER, false).await.unwrap();
-    assert_eq!(few.admit(PEER, false).await.err(), Some(Refused::Address));
+    assert_eq!(few.admit(PEER, false).await.err(), Some(ConnectionRejection::Address));
     let many = connections(1 << 40, None);
     many.set(&config);
-    let most = reserve::most(&config, max_open_files(), memory_limit());
+    let most = reserve::max_connections(&config, max_open_files(), memory_limit());
     assert!(most > 1);
-    assert_eq!((many.most(), Connections::new(&config).most()), (most, most));
+    assert_eq!((many.max(), Connections::new(&config).max()), (most, most));
     assert_eq!(connections_for(&config), reserve::by_descriptors(&config, max_open_files()));
-    assert_eq!([3, 100].map(|most| connections(most, None).most_accepted()), [6, 164]);
+    assert_eq!([3, 100].map(|most| connections(most, None).max_accepted()), [6, 164]);
 }
 
 #[test]
@@ -307,7 +319,7 @@ fn the_reserve_is_what_the_parts_may_have_open_at_once() {
 fn viewers_that_are_configured_and_tls_are_reckoned_with() {
     let many =
         "limits: {max_viewers: 40000, max_live_connections: 50}\nstreams: {a: {source: {type: pattern}}}";
-    assert_eq!(reserve::most(&config(many), None, None), 40_050);
+    assert_eq!(reserve::max_connections(&config(many), None, None), 40_050);
     let mut tls = config("streams: {a: {source: {type: pattern}}}");
     tls.server.tls = Some(crate::config::TlsConfig {
         cert_file: "cert.pem".into(),
@@ -315,7 +327,7 @@ fn viewers_that_are_configured_and_tls_are_reckoned_with() {
         http2: true,
         redirect_from: vec!["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()],
     });
-    assert_eq!(reserve::most(&tls, None, Some(256 << 20)), 819);
+    assert_eq!(reserve::max_connections(&tls, None, Some(256 << 20)), 819);
     let plain = crate::config::Config {
         server: crate::config::ServerConfig { tls: None, ..tls.server.clone() },
         ..tls.clone()

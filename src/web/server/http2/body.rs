@@ -1,7 +1,7 @@
 //! The body of a request before its handler reads it.
 //!
 //! h2 keeps received data as slices of the blocks that it was read into: one byte that a handler is slow to
-//! read may hold 16 KiB. An [`Inbox`] takes out each chunk as soon as it arrives and appends it to one
+//! read may hold 16 KiB. An [`BodyReceiver`] takes out each chunk as soon as it arrives and appends it to one
 //! buffer, so that unread bodies hold only their own bytes. The connection's window limits how many: it is
 //! opened further only when the handler reads.
 
@@ -22,7 +22,7 @@ use super::read_bytes::ReadBytes;
 
 /// The received part of a request's body.
 #[derive(Debug)]
-struct Received {
+struct SharedBody {
     /// `None` after the end of the body, or without a reader.
     from: Option<RecvStream>,
     /// Opens the window; also for bytes that are read after the end has arrived.
@@ -34,26 +34,26 @@ struct Received {
 
 /// The end that receives data.
 #[derive(Debug)]
-pub(super) struct Inbox(Rc<RefCell<Received>>);
+pub(super) struct BodyReceiver(Rc<RefCell<SharedBody>>);
 
 /// The end that a handler reads.
 #[derive(Debug)]
 pub(super) struct RequestBody {
-    received: Rc<RefCell<Received>>,
+    received: Rc<RefCell<SharedBody>>,
     /// The counter of bytes that handlers have read over the connection.
     read: Rc<ReadBytes>,
 }
 
 /// Returns both ends of the body that `from` delivers; bytes that are read are added to `read`.
-pub(super) fn channel(mut from: RecvStream, read: Rc<ReadBytes>) -> (Inbox, RequestBody) {
+pub(super) fn channel(mut from: RecvStream, read: Rc<ReadBytes>) -> (BodyReceiver, RequestBody) {
     let window = from.flow_control().clone();
     let unread = BytesMut::new();
-    let received = Received { from: Some(from), window, unread, failed: None, reader: None };
+    let received = SharedBody { from: Some(from), window, unread, failed: None, reader: None };
     let received = Rc::new(RefCell::new(received));
-    (Inbox(received.clone()), RequestBody { received, read })
+    (BodyReceiver(received.clone()), RequestBody { received, read })
 }
 
-impl Inbox {
+impl BodyReceiver {
     /// Takes all data that has arrived, and has the task woken when there is more.
     pub(super) fn fill(&self, cx: &mut Context<'_>) {
         let mut received = self.0.borrow_mut();
@@ -77,7 +77,7 @@ impl Inbox {
     }
 }
 
-impl Received {
+impl SharedBody {
     /// Takes out the unread data, and opens the window by as much.
     fn take(&mut self) -> Bytes {
         let piece = std::mem::take(&mut self.unread).freeze();

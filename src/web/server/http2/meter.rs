@@ -49,13 +49,13 @@ const DATA_PER_REFILL: usize = 16;
 
 /// State shared by `serve` and the I/O layer.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub(super) struct FloodMeter {
     flooded: Cell<bool>,
     changed: Notify,
     frames: RefCell<FrameMeter>,
 }
 
-impl Meter {
+impl FloodMeter {
     /// Resolves when the client has used up its allowance.
     pub(super) async fn flooded(&self) {
         while !self.flooded.get() {
@@ -73,12 +73,12 @@ impl Meter {
 #[derive(Debug)]
 pub(super) struct Metered<T> {
     io: T,
-    meter: Rc<Meter>,
+    meter: Rc<FloodMeter>,
 }
 
 impl<T> Metered<T> {
-    pub(super) fn new(io: T) -> (Self, Rc<Meter>) {
-        let meter = Rc::<Meter>::default();
+    pub(super) fn new(io: T) -> (Self, Rc<FloodMeter>) {
+        let meter = Rc::<FloodMeter>::default();
         (Self { io, meter: meter.clone() }, meter)
     }
 }
@@ -219,7 +219,7 @@ impl FrameMeter {
                     if !self.data_frame(content, payload - content, flags, &now) {
                         return false;
                     }
-                    self.position = Position::behind_head(payload - 1);
+                    self.position = Position::after_head(payload - 1);
                 }
                 Position::Payload { left } => {
                     let skipped = bytes.len().min(*left);
@@ -237,7 +237,7 @@ impl FrameMeter {
     fn begin_frame(&mut self, head: [u8; HEAD_LEN], now: &impl Fn() -> Instant) -> bool {
         let [high, middle, low, kind, flags, ..] = head;
         let payload = u32::from_be_bytes([0, high, middle, low]) as usize;
-        self.position = Position::behind_head(payload);
+        self.position = Position::after_head(payload);
         match kind {
             DATA if flags & PADDED != 0 && payload > 0 => {
                 self.position = Position::Padding { payload, flags };
@@ -282,7 +282,7 @@ impl Position {
         Self::Head { bytes: [0; HEAD_LEN], have: 0 }
     }
 
-    fn behind_head(payload: usize) -> Self {
+    fn after_head(payload: usize) -> Self {
         if payload == 0 { Self::before_head() } else { Self::Payload { left: payload } }
     }
 }

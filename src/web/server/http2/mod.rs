@@ -34,7 +34,7 @@ use std::{
 use actix_http::{BoxedPayloadStream, HttpMessage, Payload, Request, Response};
 use actix_service::Service;
 use actix_web::body::{BoxBody, MessageBody};
-use body::Inbox;
+use body::BodyReceiver;
 use bytes::Bytes;
 use convert::ConvertError;
 use futures_util::future::poll_fn;
@@ -44,7 +44,7 @@ use h2::{
 };
 use meter::Metered;
 use open_requests::{OpenHead, OpenStream};
-pub(in crate::web) use response::Patience;
+pub(in crate::web) use response::AnswerTimeout;
 use response::send;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -150,7 +150,7 @@ where
     A::Error: Into<Response<BoxBody>>,
     B: MessageBody + 'static,
 {
-    let client = Client {
+    let client = ConnectionState {
         peer,
         outbox: wire.outbox(),
         connection: wire.connection().cloned(),
@@ -199,7 +199,7 @@ where
                 (is_ending, is_flooded) = (true, true);
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             }
-            () = client.read.until_much(), if large_window.is_none() => {
+            () = client.read.wait_large(), if large_window.is_none() => {
                 let permit = LARGE_WINDOWS.try_acquire().ok();
                 if permit.is_some() {
                     connection.set_target_window_size(LARGE_WINDOW);
@@ -235,7 +235,7 @@ fn poll_accept<T: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// The state that all requests of a connection share.
-struct Client {
+struct ConnectionState {
     peer: Option<SocketAddr>,
     outbox: Outbox,
     /// The connection's permit; `None` in tests without a listener.
@@ -247,7 +247,7 @@ struct Client {
 }
 
 /// A request that reaches no handler.
-enum NotTaken {
+enum RequestRejection {
     /// All connections together have as many as there may be.
     Streams,
     /// The heads of the connection's open requests are too long together.
@@ -256,7 +256,7 @@ enum NotTaken {
     Unreadable(ConvertError),
 }
 
-impl NotTaken {
+impl RequestRejection {
     fn refusal(&self) -> Refusal {
         match self {
             Self::Streams => Refusal::Streams,
@@ -282,13 +282,13 @@ impl NotTaken {
     }
 }
 
-impl Client {
-    fn take(&self, request: http::Request<RecvStream>) -> Result<Taken, NotTaken> {
+impl ConnectionState {
+    fn take(&self, request: http::Request<RecvStream>) -> Result<AcceptedRequest, RequestRejection> {
         let (parts, from) = request.into_parts();
         let headers = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32);
         let bytes = headers.sum::<usize>() + parts.uri.path().len();
-        let stream = OpenStream::new(&self.open_streams).ok_or(NotTaken::Streams)?;
-        let head = OpenHead::new(bytes, &self.open_heads).ok_or(NotTaken::Heads)?;
+        let stream = OpenStream::new(&self.open_streams).ok_or(RequestRejection::Streams)?;
+        let head = OpenHead::new(bytes, &self.open_heads).ok_or(RequestRejection::Heads)?;
         // What comes with a GET is thrown away as it comes: no handler of ours reads it.
         let takes_body = parts.method != http::Method::GET && parts.method != http::Method::HEAD;
         let (inbox, payload) = if takes_body && !from.is_end_stream() {
@@ -298,26 +298,32 @@ impl Client {
         } else {
             (None, Payload::None)
         };
-        let request = convert::request(&parts, payload, self.peer).map_err(NotTaken::Unreadable)?;
+        let request = convert::request(&parts, payload, self.peer).map_err(RequestRejection::Unreadable)?;
         request.extensions_mut().insert(self.outbox.clone());
         request.extensions_mut().insert(self.unsent.clone());
         if let Some(connection) = &self.connection {
             request.extensions_mut().insert(connection.clone());
         }
-        Ok(Taken { is_head: parts.method == http::Method::HEAD, request, inbox, head, stream })
+        Ok(AcceptedRequest {
+            is_head: parts.method == http::Method::HEAD,
+            request,
+            receiver: inbox,
+            head,
+            stream,
+        })
     }
 }
 
 /// A request that is about to be answered.
-struct Taken {
+struct AcceptedRequest {
     request: Request,
     is_head: bool,
-    inbox: Option<Inbox>,
+    receiver: Option<BodyReceiver>,
     head: OpenHead,
     stream: OpenStream,
 }
 
-impl Taken {
+impl AcceptedRequest {
     fn answer<A, B>(
         self,
         mut respond: SendResponse<Bytes>,
@@ -331,7 +337,7 @@ impl Taken {
         A::Error: Into<Response<BoxBody>>,
         B: MessageBody + 'static,
     {
-        let Self { request, is_head, inbox, head, stream } = self;
+        let Self { request, is_head, receiver: inbox, head, stream } = self;
         let (answered, counted) = (app.call(request), TaskGuard::new(TaskKind::Work));
         async move {
             let _counted = (counted, stream);

@@ -24,7 +24,7 @@ impl ReadBytes {
     }
 
     /// Resolves when a large window is of use.
-    pub(super) async fn until_much(&self) {
+    pub(super) async fn wait_large(&self) {
         while self.bytes.get() < READ_BEFORE_LARGE_WINDOW {
             self.changed.notified().await;
         }

@@ -21,17 +21,17 @@ const PIECE: usize = 16 * 1024;
 
 /// The time for which a client may take nothing of an answer, where that is not the server's setting.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::web) struct Patience(pub(in crate::web) Duration);
+pub(in crate::web) struct AnswerTimeout(pub(in crate::web) Duration);
 
 /// The reason for which a response was not sent to its end.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Broken {
+pub(super) enum SendError {
     #[error(transparent)]
     Http2(#[from] h2::Error),
     #[error("its head cannot be written: {0}")]
     Head(#[from] ConvertError),
     #[error("the client stopped reading")]
-    Left,
+    ClientGone,
     #[error("the client read nothing for {} s", .0.as_secs_f32())]
     Stalled(Duration),
     #[error("the client does not keep up: {0}")]
@@ -40,15 +40,16 @@ pub(super) enum Broken {
     Body(String),
 }
 
-/// Sends a response. A client that reads nothing of it for `stall`, or the time in its [`Patience`], is left.
+/// Sends a response. A client that reads nothing of it for `stall`, or the time in its [`AnswerTimeout`], is
+/// left.
 pub(super) async fn send<B: MessageBody>(
     response: Response<B>,
     mut respond: SendResponse<Bytes>,
     is_head: bool,
     stall: Duration,
-) -> Result<(), Broken> {
+) -> Result<(), SendError> {
     let size = response.body().size();
-    let patience = response.extensions().get::<Patience>().map_or(stall, |patience| patience.0);
+    let patience = response.extensions().get::<AnswerTimeout>().map_or(stall, |patience| patience.0);
     let is_whole = is_head || size.is_eof();
     let head = convert::response_head(&response, size).inspect_err(|_| {
         respond.send_reset(Reason::INTERNAL_ERROR);
@@ -72,17 +73,17 @@ async fn send_body<B: MessageBody>(
     sending: &mut SendStream<Bytes>,
     patience: Duration,
     mut slow: Option<SlowPart>,
-) -> Result<(), Broken> {
+) -> Result<(), SendError> {
     let mut parts = 0;
     let mut body = pin!(body);
     loop {
-        room(sending, 1, patience).await?;
+        wait_capacity(sending, 1, patience).await?;
         let piece = tokio::select! {
-            _ = poll_fn(|cx| sending.poll_reset(cx)) => return Err(Broken::Left),
+            _ = poll_fn(|cx| sending.poll_reset(cx)) => return Err(SendError::ClientGone),
             piece = poll_fn(|cx| body.as_mut().poll_next(cx)) => piece,
         };
         let Some(piece) = piece else { break };
-        let mut piece = piece.map_err(|error| Broken::Body(error.into().to_string()))?;
+        let mut piece = piece.map_err(|error| SendError::Body(error.into().to_string()))?;
         let length = piece.len();
         parts += 1;
         while !piece.is_empty() {
@@ -90,15 +91,15 @@ async fn send_body<B: MessageBody>(
             let room = match &mut slow {
                 Some(slow) if !slow.is_charged() => {
                     slow.waits(parts, Some(&piece), length)?;
-                    match timeout(SLOW_PART, room(sending, wanted, patience)).await {
+                    match timeout(SLOW_PART, wait_capacity(sending, wanted, patience)).await {
                         Ok(room) => room?,
                         Err(_) => {
                             slow.waits(parts, Some(&piece), length)?;
-                            room(sending, wanted, patience.saturating_sub(SLOW_PART)).await?
+                            wait_capacity(sending, wanted, patience.saturating_sub(SLOW_PART)).await?
                         }
                     }
                 }
-                _ => room(sending, wanted, patience).await?,
+                _ => wait_capacity(sending, wanted, patience).await?,
             };
             sending.send_data(piece.split_to(room.min(piece.len())), false)?;
         }
@@ -110,11 +111,15 @@ async fn send_body<B: MessageBody>(
 }
 
 /// Waits until the client takes some bytes, of `wanted` at most. Returns how many.
-async fn room(sending: &mut SendStream<Bytes>, wanted: usize, patience: Duration) -> Result<usize, Broken> {
+async fn wait_capacity(
+    sending: &mut SendStream<Bytes>,
+    wanted: usize,
+    patience: Duration,
+) -> Result<usize, SendError> {
     sending.reserve_capacity(wanted);
     if sending.capacity() > 0 {
         return Ok(sending.capacity());
     }
     let room = timeout(patience, poll_fn(|cx| sending.poll_capacity(cx))).await;
-    Ok(room.map_err(|_| Broken::Stalled(patience))?.ok_or(Broken::Left)??)
+    Ok(room.map_err(|_| SendError::Stalled(patience))?.ok_or(SendError::ClientGone)??)
 }

@@ -16,7 +16,7 @@ use std::{
 
 use actix_http::Protocol;
 use arc_swap::ArcSwap;
-pub(in crate::web) use reload::follow;
+pub(in crate::web) use reload::watch_files;
 use rustls::{
     Error, InconsistentKeys, ServerConfig,
     crypto::ring,
@@ -81,14 +81,14 @@ impl Tls {
     /// # Errors
     /// [`TlsError`]; what was read before stays in use.
     fn reload(&self) -> Result<(), TlsError> {
-        self.change(&self.files())
+        self.set_files(&self.files())
     }
 
     /// Changes the files, or whether HTTP/2 is offered, from the next connection on.
     ///
     /// # Errors
     /// [`TlsError`]; what was read before stays in use.
-    pub fn change(&self, files: &TlsConfig) -> Result<(), TlsError> {
+    pub fn set_files(&self, files: &TlsConfig) -> Result<(), TlsError> {
         let config = Arc::new(Self::read(files)?);
         self.files.store(Arc::new(files.clone()));
         self.config.store(config);

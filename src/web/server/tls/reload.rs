@@ -9,13 +9,13 @@ use super::Tls;
 use crate::platform::file_watch::WatchedFiles;
 
 /// The interval between two looks: two system calls, for what happens every other month.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Runs until the server has ended.
-pub(in crate::web) async fn follow(tls: Weak<Tls>) {
+pub(in crate::web) async fn watch_files(tls: Weak<Tls>) {
     let Some(files) = tls.upgrade().map(|tls| tls.files()) else { return };
     let mut watched = WatchedFiles::new(&[&files.cert_file, &files.key_file]);
-    let mut ticks = interval(LOOK_EVERY);
+    let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;

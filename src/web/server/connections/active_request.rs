@@ -14,7 +14,7 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-use super::{Connection, RequestInWork};
+use super::{ActiveRequest, Connection};
 
 /// Marks the request's connection as busy, from the request's head to the end of its answer.
 ///
@@ -23,8 +23,8 @@ use super::{Connection, RequestInWork};
 pub(in crate::web) async fn track<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<InWork<B>>, Error> {
-    let in_work = match Connection::of(request.request()) {
+) -> Result<ServiceResponse<TrackedBody<B>>, Error> {
+    let in_work = match Connection::from_request(request.request()) {
         None => None,
         Some(connection) => match connection.begin_request() {
             None => pending().await,
@@ -33,17 +33,17 @@ pub(in crate::web) async fn track<B: MessageBody + 'static>(
     };
     let response = next.call(request).await?;
     let in_work = in_work.filter(|_| !response.status().is_client_error());
-    Ok(response.map_body(|_, body| InWork { body, _in_work: in_work }))
+    Ok(response.map_body(|_, body| TrackedBody { body, _in_work: in_work }))
 }
 
 /// An answer's body.
 #[derive(Debug)]
-pub(in crate::web) struct InWork<B> {
+pub(in crate::web) struct TrackedBody<B> {
     body: B,
-    _in_work: Option<RequestInWork>,
+    _in_work: Option<ActiveRequest>,
 }
 
-impl<B: MessageBody + Unpin> MessageBody for InWork<B> {
+impl<B: MessageBody + Unpin> MessageBody for TrackedBody<B> {
     type Error = B::Error;
 
     fn size(&self) -> BodySize {
