@@ -40,8 +40,9 @@ use crate::{
     registry::{AppliedChanges, Events, Registry, ReloadError, Renditions, SnapshotCache},
     stream::{StreamHandle, ViewerLimit},
     web::{
-        Access, AddressLimit, Connections, Documents, ListenError, Listeners, LiveSettings, Pages, Refusals,
-        RequestRate, Runtime, Settings, Streams, Tls, TlsError, UnsentAnswers, Uploads, WebServer, WebState,
+        Access, AddressLimit, Connections, Documents, ListenError, Listeners, LiveSettings, Pages,
+        Rejections, RequestRate, Runtime, Settings, Streams, Tls, TlsError, UnsentAnswers, Uploads,
+        WebServer, WebState,
     },
     webhooks::Webhooks,
 };
@@ -118,11 +119,11 @@ impl Relay {
         let starter = Arc::new(starter);
         let registry = Arc::new(Registry::default());
         let capacity = Arc::new(ViewerLimit::new(config.limits.max_viewers));
-        let settings = Arc::new(LiveSettings::new(Settings::of(&config)));
+        let settings = Arc::new(LiveSettings::new(Settings::from_config(&config)));
         let base_path = config.server.base_path.clone();
         let connections = Arc::new(Connections::new(&config));
         let requests = Arc::new(RequestRate::new(config.limits.max_requests_per_second));
-        let refusals = Arc::new(Refusals::default());
+        let refusals = Arc::new(Rejections::default());
         let uploads = Arc::new(Uploads::new(budgets.uploads.clone(), refusals.clone()));
         let seats = Arc::new(AddressLimit::new(config.limits.max_viewers_per_address));
         let renditions = Arc::new(Renditions::new(config.limits.max_renditions));
@@ -155,7 +156,7 @@ impl Relay {
             viewer_limit: capacity,
             viewers: Arc::default(),
         };
-        let access = Access { auth, requests, viewers_per_address: seats, uploads, refusals };
+        let access = Access { auth, requests, viewers_per_address: seats, uploads, rejections: refusals };
         let runtime = Runtime {
             settings,
             base_path,

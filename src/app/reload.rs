@@ -98,7 +98,7 @@ impl Components {
     /// Applies the settings that take effect at once and touch no stream.
     fn apply_runtime(&self, before: &Config, new: &Config) {
         self.viewer_limit.set_max_viewers(new.limits.max_viewers);
-        self.settings.set(Settings::of(new));
+        self.settings.set(Settings::from_config(new));
         self.auth.replace(&new.auth);
         self.webhooks.set(new.webhooks.clone());
         self.renditions.set_max(new.limits.max_renditions);

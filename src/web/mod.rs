@@ -31,7 +31,7 @@ pub use live::Pages;
 pub use middleware::{
     access::rule::{Rule, Scope},
     problem::Problem,
-    rejections::Refusals,
+    rejections::Rejections,
     request_rate::RequestRate,
     uploads::Uploads,
     viewers_per_address::AddressLimit,
@@ -147,7 +147,7 @@ fn app(state: web::Data<WebState>) -> impl Application {
             cfg.service(web::scope(&base_path).configure(routes::register));
         }
         routes::register(cfg);
-        cfg.default_service(web::to(routes::nothing_here));
+        cfg.default_service(web::to(routes::not_found));
     });
     let app = app.into_factory().map_err(|error: actix_web::Error| {
         let mut answer = error.error_response();

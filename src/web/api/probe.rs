@@ -136,7 +136,7 @@ async fn answer(state: &WebState, text: &[u8]) -> Result<Report, Problem> {
 }
 
 async fn look(state: &WebState, upstream: &UpstreamConfig) -> Report {
-    let mut client = HttpClient::new(upstream, state.runtime.settings.now().limits.max_header_bytes);
+    let mut client = HttpClient::new(upstream, state.runtime.settings.current().limits.max_header_bytes);
     let started = Instant::now();
     let response = match client.get(&[]).await {
         Ok(response) => response,
@@ -149,7 +149,7 @@ async fn look(state: &WebState, upstream: &UpstreamConfig) -> Report {
         ..Report::default()
     };
     let host = response.host().to_owned();
-    match probe::observe(response, PATIENCE, &state.runtime.settings.now().limits).await {
+    match probe::observe(response, PATIENCE, &state.runtime.settings.current().limits).await {
         Ok(seen) => {
             Report { problem: (seen.frames == 0).then(|| seen.no_picture(&host)), ..report.with(seen) }
         }

@@ -9,7 +9,7 @@ use crate::{
     config::Role,
     media::stream_name::StreamName,
     web::{
-        middleware::{access_log::asked::Asked, problem::Problem},
+        middleware::{access_log::asked::RequestInfo, problem::Problem},
         response::numbers::unix_seconds,
         state::{State, WebState},
         streams::viewer_list::ViewerEntry,
@@ -43,7 +43,7 @@ struct ViewerReport {
 
 impl ViewerReport {
     fn of(viewer: &ViewerEntry) -> Self {
-        let Asked { target, client, user, agent, .. } = viewer.asked.clone();
+        let RequestInfo { target, client, user, agent, .. } = viewer.asked.clone();
         Self {
             id: viewer.id,
             stream: viewer.stream.to_string(),

@@ -17,7 +17,7 @@ use crate::{
     web::{
         middleware::problem::Problem,
         query::query,
-        response::headers::{allow_origin, never_cached},
+        response::headers::{allow_origin, set_no_cache},
         state::{State, WebState},
         streams::{renditions, snapshot},
     },
@@ -48,8 +48,8 @@ pub(in crate::web) async fn latest(
             let card = card(&state, &stream).await?;
             let card = renditions::one_picture(&state, &stream, params, &card).await?;
             let mut head = HttpResponse::Ok();
-            never_cached(&mut head);
-            allow_origin(&mut head, &state.runtime.settings.now());
+            set_no_cache(&mut head);
+            allow_origin(&mut head, &state.runtime.settings.current());
             head.content_type("image/jpeg").body(card.jpeg().clone())
         }
     };
@@ -74,7 +74,7 @@ async fn card(state: &WebState, stream: &StreamHandle) -> Result<Frame, Problem>
         reason,
         since: status.since.min(SystemTime::now()),
         last: None,
-        max_pixels: state.runtime.settings.now().limits.max_frame_pixels,
+        max_pixels: state.runtime.settings.current().limits.max_frame_pixels,
     };
     let memory = state.runtime.pool.memory().clone();
     let bytes = wanted.bytes(memory.most_bytes());

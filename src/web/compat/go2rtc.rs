@@ -25,7 +25,7 @@ use crate::{
     web::{
         middleware::{access::authenticate_fully, problem::Problem},
         query::query,
-        response::disclosure::place,
+        response::disclosure::source_location,
         state::State,
         streams::{options::Wishes, push, snapshot, watch},
     },
@@ -141,7 +141,7 @@ fn entry(stream: &StreamHandle, principal: &Principal) -> Entry {
         .config()
         .sources()
         .map(|source| {
-            let place = place(source, principal).filter(|_| administers).unwrap_or_default();
+            let place = source_location(source, principal).filter(|_| administers).unwrap_or_default();
             Producer { url: format!("{}:{place}", source.type_name()) }
         })
         .collect();

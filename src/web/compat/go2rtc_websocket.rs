@@ -89,7 +89,7 @@ pub(in crate::web) async fn ws(
 /// Returns whether `server.cors` allows the origin of the request.
 fn allowed_elsewhere(request: &HttpRequest, state: &WebState) -> bool {
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-    state.runtime.settings.now().cors.as_deref().is_some_and(|cors| cors == "*" || Some(cors) == origin)
+    state.runtime.settings.current().cors.as_deref().is_some_and(|cors| cors == "*" || Some(cors) == origin)
 }
 
 async fn serve(
@@ -174,7 +174,7 @@ fn asked(text: &str, state: &WebState, stream: &StreamHandle) -> Result<ViewerGu
         Ok(said) if said.kind == "mjpeg" => {
             let joined = stream.join(
                 &state.streams.viewer_limit,
-                state.runtime.settings.now().limits.max_viewers_per_stream,
+                state.runtime.settings.current().limits.max_viewers_per_stream,
             );
             joined.map_err(|full| format!("mjpeg: {}", state.access.no_room(full)))
         }

@@ -45,7 +45,7 @@ use super::{
     middleware::{
         access::{authenticate_fully, same_origin, viewer_permit},
         problem::Problem,
-        rejections::Full,
+        rejections::FullLimit,
         viewers_per_address::AddressPermit,
     },
     server::transport::Outbox,
@@ -93,8 +93,8 @@ pub(super) async fn live(
     // Browsers let any site's page open a WebSocket anywhere.
     same_origin(&request)?;
     let permit = viewer_permit(&state, &request)?;
-    let page = state.runtime.pages.join(state.runtime.settings.now().limits.max_live_connections);
-    let page = page.inspect_err(|_| state.access.refusals.full(Full::Pages))?;
+    let page = state.runtime.pages.join(state.runtime.settings.current().limits.max_live_connections);
+    let page = page.inspect_err(|_| state.access.rejections.count_viewer(FullLimit::Pages))?;
     let principal = authenticate_fully(principal, &state, &request).await;
     let (response, session, messages) = websocket::accept(&request, body)?;
     let outbox = Outbox::of(&request);

@@ -7,7 +7,7 @@ use std::{
 
 /// The reason for the refusal of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::web) enum Refusal {
+pub(in crate::web) enum Rejection {
     /// No valid credential: 401.
     Unauthorized,
     /// A role that is too low: 403; or 404, for a stream that the caller may not see.
@@ -32,23 +32,23 @@ pub(in crate::web) enum Refusal {
     Unsent,
 }
 
-const ALL: [(Refusal, &str); 11] = [
-    (Refusal::Unauthorized, "unauthorized"),
-    (Refusal::Forbidden, "forbidden"),
-    (Refusal::CrossSite, "cross_site"),
-    (Refusal::Guessing, "guessing"),
-    (Refusal::Rate, "rate"),
-    (Refusal::Headers, "headers"),
-    (Refusal::Malformed, "malformed"),
-    (Refusal::Streams, "streams"),
-    (Refusal::Flood, "flood"),
-    (Refusal::Uploads, "uploads"),
-    (Refusal::Unsent, "unsent"),
+const REJECTIONS: [(Rejection, &str); 11] = [
+    (Rejection::Unauthorized, "unauthorized"),
+    (Rejection::Forbidden, "forbidden"),
+    (Rejection::CrossSite, "cross_site"),
+    (Rejection::Guessing, "guessing"),
+    (Rejection::Rate, "rate"),
+    (Rejection::Headers, "headers"),
+    (Rejection::Malformed, "malformed"),
+    (Rejection::Streams, "streams"),
+    (Rejection::Flood, "flood"),
+    (Rejection::Uploads, "uploads"),
+    (Rejection::Unsent, "unsent"),
 ];
 
 /// The limit that a viewer was refused for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::web) enum Full {
+pub(in crate::web) enum FullLimit {
     /// Viewers of the whole relay: 503.
     Relay,
     /// Viewers of one stream: 503.
@@ -61,44 +61,44 @@ pub(in crate::web) enum Full {
     Pages,
 }
 
-const PLACES: [(Full, &str); 5] = [
-    (Full::Relay, "relay"),
-    (Full::Stream, "stream"),
-    (Full::Address, "address"),
-    (Full::Renditions, "renditions"),
-    (Full::Pages, "pages"),
+const FULL_LIMITS: [(FullLimit, &str); 5] = [
+    (FullLimit::Relay, "relay"),
+    (FullLimit::Stream, "stream"),
+    (FullLimit::Address, "address"),
+    (FullLimit::Renditions, "renditions"),
+    (FullLimit::Pages, "pages"),
 ];
 
 /// Counters of refusals, by reason.
 #[derive(Debug, Default)]
-pub struct Refusals {
-    requests: [AtomicU64; ALL.len()],
-    viewers: [AtomicU64; PLACES.len()],
+pub struct Rejections {
+    requests: [AtomicU64; REJECTIONS.len()],
+    viewers: [AtomicU64; FULL_LIMITS.len()],
 }
 
-impl Refusals {
-    pub(in crate::web) fn count(&self, refusal: Refusal) {
-        self.requests[refusal as usize].fetch_add(1, Ordering::Relaxed);
+impl Rejections {
+    pub(in crate::web) fn count(&self, rejection: Rejection) {
+        self.requests[rejection as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a viewer that was refused.
-    pub(in crate::web) fn full(&self, place: Full) {
+    pub(in crate::web) fn count_viewer(&self, place: FullLimit) {
         self.viewers[place as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns the refused requests by reason.
     pub(in crate::web) fn requests(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        ALL.iter().map(|(why, name)| (*name, self.requests[*why as usize].load(Ordering::Relaxed)))
+        REJECTIONS.iter().map(|(why, name)| (*name, self.requests[*why as usize].load(Ordering::Relaxed)))
     }
 
     /// Returns the refused viewers by limit.
     pub(in crate::web) fn viewers(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        PLACES.iter().map(|(place, name)| (*name, self.viewers[*place as usize].load(Ordering::Relaxed)))
+        FULL_LIMITS.iter().map(|(place, name)| (*name, self.viewers[*place as usize].load(Ordering::Relaxed)))
     }
 
     /// Returns the counters by name, for JSON: all viewers as one, without pages, which are no viewers.
-    pub fn all(&self) -> BTreeMap<&'static str, u64> {
-        let pages = self.viewers[Full::Pages as usize].load(Ordering::Relaxed);
+    pub fn totals(&self) -> BTreeMap<&'static str, u64> {
+        let pages = self.viewers[FullLimit::Pages as usize].load(Ordering::Relaxed);
         let viewers = self.viewers().map(|(_, count)| count).sum::<u64>() - pages;
         self.requests().chain([("viewers", viewers)]).collect()
     }
@@ -110,14 +110,14 @@ mod tests {
 
     #[test]
     fn each_refusal_is_counted_under_its_name_and_pages_are_no_viewers() {
-        let refusals = Refusals::default();
-        refusals.count(Refusal::Rate);
-        for (place, times) in [(Full::Relay, 1), (Full::Stream, 2), (Full::Pages, 4)] {
-            (0..times).for_each(|_| refusals.full(place));
+        let rejections = Rejections::default();
+        rejections.count(Rejection::Rate);
+        for (place, times) in [(FullLimit::Relay, 1), (FullLimit::Stream, 2), (FullLimit::Pages, 4)] {
+            (0..times).for_each(|_| rejections.count_viewer(place));
         }
-        let viewers: Vec<_> = refusals.viewers().collect();
+        let viewers: Vec<_> = rejections.viewers().collect();
         assert_eq!(viewers, [("relay", 1), ("stream", 2), ("address", 0), ("renditions", 0), ("pages", 4)]);
-        let all = refusals.all();
+        let all = rejections.totals();
         assert_eq!((all["viewers"], all["rate"]), (3, 1));
         let names: Vec<_> = all.keys().copied().collect();
         let expected = "cross_site flood forbidden guessing headers malformed rate streams unauthorized \

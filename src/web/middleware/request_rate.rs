@@ -16,14 +16,14 @@ const BURST_SECONDS: u32 = 10;
 
 /// A rate, and the remaining burst of each address.
 #[derive(Debug)]
-struct Counted {
+struct AddressRates {
     rate: NonZeroU32,
     limiter: RateLimiter<Option<IpAddr>>,
 }
 
 /// The limit `limits.max_requests_per_second`, which a reload may change.
 #[derive(Debug, Default)]
-pub struct RequestRate(ArcSwapOption<Counted>);
+pub struct RequestRate(ArcSwapOption<AddressRates>);
 
 impl RequestRate {
     /// Allows `rate` requests a second from each address.
@@ -40,7 +40,10 @@ impl RequestRate {
         }
         self.0.store(rate.map(|rate| {
             let burst = rate.get().saturating_mul(BURST_SECONDS);
-            Arc::new(Counted { rate, limiter: RateLimiter::new(burst, Duration::from_secs(1) / rate.get()) })
+            Arc::new(AddressRates {
+                rate,
+                limiter: RateLimiter::new(burst, Duration::from_secs(1) / rate.get()),
+            })
         }));
     }
 
@@ -48,7 +51,10 @@ impl RequestRate {
     ///
     /// # Errors
     /// The time to wait.
-    pub(in crate::web) fn take(&self, address: impl FnOnce() -> Option<IpAddr>) -> Result<(), Duration> {
+    pub(in crate::web) fn try_acquire(
+        &self,
+        address: impl FnOnce() -> Option<IpAddr>,
+    ) -> Result<(), Duration> {
         let counted = self.0.load();
         counted
             .as_ref()
@@ -63,7 +69,7 @@ mod tests {
     #[test]
     fn a_rate_may_be_set_changed_and_taken_away_while_requests_come() {
         let rate = RequestRate::new(None);
-        let ask = |times: usize| (0..times).filter(|_| rate.take(|| None).is_ok()).count();
+        let ask = |times: usize| (0..times).filter(|_| rate.try_acquire(|| None).is_ok()).count();
         assert_eq!(ask(1000), 1000);
         rate.set(NonZeroU32::new(1));
         assert!((10..20).contains(&ask(1000)), "ten at once");
@@ -78,7 +84,7 @@ mod tests {
     #[test]
     fn a_rate_holds_from_the_start_and_says_how_long_to_wait() {
         let rate = RequestRate::new(NonZeroU32::new(4));
-        let wait = (0..1000).find_map(|_| rate.take(|| None).err()).expect("there is a limit");
+        let wait = (0..1000).find_map(|_| rate.try_acquire(|| None).err()).expect("there is a limit");
         assert!(wait <= Duration::from_millis(250), "{wait:?}");
     }
 }

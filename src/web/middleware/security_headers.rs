@@ -28,7 +28,7 @@ pub(in crate::web) async fn add(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let mut response = next.call(request).await?;
     let state = response.request().app_data::<web::Data<WebState>>().expect("every app has its state");
-    let settings = state.runtime.settings.now();
+    let settings = state.runtime.settings.current();
     let headers = response.headers_mut();
     no_sniffing(headers);
     if settings.cors.is_none() && settings.same_site_only {

@@ -11,7 +11,7 @@ use actix_web::{
     web,
 };
 
-use super::{problem::Problem, rejections::Refusal};
+use super::{problem::Problem, rejections::Rejection};
 use crate::web::{
     server::{
         slices::Slices,
@@ -30,9 +30,9 @@ pub(in crate::web) async fn limit(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = request.app_data::<web::Data<WebState>>().expect("every app has its state").clone();
     let connection = ConnectionBytes::from_request(request.request());
-    let most = state.runtime.settings.now().limits.max_unsent_bytes_per_connection;
+    let most = state.runtime.settings.current().limits.max_unsent_bytes_per_connection;
     if !connection.wait_below(most).await {
-        state.access.refusals.count(Refusal::Unsent);
+        state.access.rejections.count(Rejection::Unsent);
         let detail = format!(
             "this connection has not taken {most} bytes of its earlier answers for {} s, and \
              limits.max_unsent_bytes_per_connection allows no more: read them first",
@@ -61,7 +61,7 @@ fn charged(state: &WebState, response: HttpResponse, connection: &Arc<Connection
         Ok(bytes) => match state.runtime.unsent.charge(bytes, connection) {
             Ok(bytes) => bytes,
             Err(error) => {
-                state.access.refusals.count(Refusal::Unsent);
+                state.access.rejections.count(Rejection::Unsent);
                 let detail = format!("answers that clients have not taken are too many: {error}");
                 return Problem::unavailable(detail).error_response();
             }

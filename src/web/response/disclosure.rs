@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Returns the place that a source's frames come from, unless it is a stream that the caller may not see.
-pub(in crate::web) fn place(source: &SourceConfig, principal: &Principal) -> Option<String> {
+pub(in crate::web) fn source_location(source: &SourceConfig, principal: &Principal) -> Option<String> {
     match source {
         SourceConfig::Rendition { of, .. } if !principal.is_allowed(Role::View, Some(of)) => None,
         _ => source.place(),

@@ -5,7 +5,7 @@ use actix_web::{HttpResponseBuilder, http::header};
 use crate::web::state::Settings;
 
 /// Forbids caching, with the values of mjpg-streamer, which its clients are known to work with.
-pub(in crate::web) fn never_cached(head: &mut HttpResponseBuilder) {
+pub(in crate::web) fn set_no_cache(head: &mut HttpResponseBuilder) {
     let all = "no-store, no-cache, must-revalidate, pre-check=0, post-check=0, max-age=0";
     head.insert_header((header::CACHE_CONTROL, all));
     head.insert_header((header::PRAGMA, "no-cache"));

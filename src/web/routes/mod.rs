@@ -63,7 +63,7 @@ fn resource(address: &str, rows: impl Iterator<Item = impl Borrow<Row>>) -> Reso
 }
 
 /// Answers requests for addresses that do not exist.
-pub(super) async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(super) async fn not_found(request: HttpRequest) -> Result<HttpResponse, Problem> {
     access::check_rate_limit(&request)?;
     let detail = format!("there is nothing at {}; GET /api/streams lists the streams", request.path());
     Err(Problem::new(StatusCode::NOT_FOUND, detail))

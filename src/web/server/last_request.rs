@@ -17,7 +17,7 @@ use actix_web::{
 
 use super::transport::Outbox;
 use crate::web::{
-    middleware::{problem::Problem, rejections::Refusal},
+    middleware::{problem::Problem, rejections::Rejection},
     state::WebState,
 };
 
@@ -36,7 +36,7 @@ pub(in crate::web) async fn check(
     }
     if ending.0.get() {
         let state = request.app_data::<web::Data<WebState>>().expect("every app has its state");
-        state.access.refusals.count(Refusal::Malformed);
+        state.access.rejections.count(Rejection::Malformed);
         let detail = "the previous request ended this connection: send this one on a new connection";
         let mut answer = Problem::new(StatusCode::BAD_REQUEST, detail).error_response();
         answer.head_mut().set_connection_type(ConnectionType::Close);

@@ -19,7 +19,7 @@ use super::{
     transport::{DirectWrite, SharedSocket, TlsSocket, TooManyPipelined, ViewerSocket},
     unsent::ConnectionBytes,
 };
-use crate::web::{middleware::rejections::Refusal, state::WebState};
+use crate::web::{middleware::rejections::Rejection, state::WebState};
 
 /// The routes, as a service of actix-http.
 pub(in crate::web) trait Application:
@@ -100,7 +100,7 @@ pub(in crate::web) fn tls_service<A: Application>(
     };
     let [first, second] = apps;
     let counting = state.clone();
-    let refused = move |refusal| counting.access.refusals.count(refusal);
+    let refused = move |rejection| counting.access.rejections.count(rejection);
     let either = http_service(http_1(first), second, refused);
     let serve = fn_service(accept).and_then(either).map_err(count_errors(state.clone()));
     limited(state, AnswerProtocol::Tls, serve)
@@ -110,7 +110,7 @@ pub(in crate::web) fn tls_service<A: Application>(
 pub(super) fn http_service<S: DirectWrite + 'static>(
     first: impl ServiceFactory<Connected<S>, Config = (), Response = (), Error = DispatchError, InitError = ()>,
     second: impl Application,
-    refused: impl Fn(Refusal) + Clone + 'static,
+    refused: impl Fn(Rejection) + Clone + 'static,
 ) -> impl ServiceFactory<Connected<S>, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     fn_factory(move || {
         let refused = refused.clone();
@@ -124,7 +124,7 @@ pub(super) fn http_service<S: DirectWrite + 'static>(
                         Protocol::Http2 => {
                             let served = http2::serve(wire, second, peer, HTTP_2, &refused).await;
                             served.map_err(|error| {
-                                error.refusal().into_iter().for_each(&refused);
+                                error.rejection().into_iter().for_each(&refused);
                                 DispatchError::Io(io::Error::other(error))
                             })
                         }
@@ -148,7 +148,7 @@ fn count_errors(state: web::Data<WebState>) -> impl Fn(DispatchError) -> Dispatc
         };
         // Over HTTP/2 it was counted already.
         if is_malformed {
-            state.access.refusals.count(Refusal::Malformed);
+            state.access.rejections.count(Rejection::Malformed);
         }
         error
     }

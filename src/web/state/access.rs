@@ -7,7 +7,7 @@ use crate::{
     stream::AtCapacity,
     web::middleware::{
         problem::Problem,
-        rejections::{Full, Refusals},
+        rejections::{FullLimit, Rejections},
         request_rate::RequestRate,
         uploads::Uploads,
         viewers_per_address::AddressLimit,
@@ -26,13 +26,17 @@ pub struct Access {
     /// The request bodies that are being received.
     pub uploads: Arc<Uploads>,
     /// Counters of refusals.
-    pub refusals: Arc<Refusals>,
+    pub rejections: Arc<Rejections>,
 }
 
 impl Access {
     /// Counts a viewer that was refused because a limit was reached, and returns the error for it.
     pub(in crate::web) fn no_room(&self, full: AtCapacity) -> Problem {
-        self.refusals.full(if full.is_stream_limit() { Full::Stream } else { Full::Relay });
+        self.rejections.count_viewer(if full.is_stream_limit() {
+            FullLimit::Stream
+        } else {
+            FullLimit::Relay
+        });
         full.into()
     }
 }

@@ -36,7 +36,7 @@ impl WebState {
     /// # Errors
     /// 404 if there is none.
     pub(super) fn default_stream(&self) -> Result<StreamHandle, Problem> {
-        match &self.runtime.settings.now().default_stream {
+        match &self.runtime.settings.current().default_stream {
             Some(name) => self.streams.find(name.as_str()),
             None => self.streams.registry.nth(0).ok_or_else(Problem::no_default_stream),
         }

@@ -28,7 +28,7 @@ pub struct Settings {
 
 impl Settings {
     /// Returns the settings of a configuration.
-    pub fn of(config: &Config) -> Self {
+    pub fn from_config(config: &Config) -> Self {
         Self {
             limits: config.limits.clone(),
             cors: config.server.cors.clone(),
@@ -51,7 +51,7 @@ impl LiveSettings {
     }
 
     /// Returns the current settings.
-    pub fn now(&self) -> Arc<Settings> {
+    pub fn current(&self) -> Arc<Settings> {
         self.0.load_full()
     }
 

@@ -22,7 +22,7 @@ use crate::{
     web::{
         middleware::{access, problem::Problem},
         query::query,
-        response::headers::{allow_origin, never_cached},
+        response::headers::{allow_origin, set_no_cache},
         state::State,
     },
 };
@@ -47,7 +47,7 @@ pub(in crate::web) async fn by_name(
         None
     } else {
         let permit = access::viewer_permit(&state, &request)?;
-        let most = state.runtime.settings.now().limits.max_viewers_per_stream;
+        let most = state.runtime.settings.current().limits.max_viewers_per_stream;
         let joined = stream
             .join_replay(&state.streams.viewer_limit, most)
             .map_err(|full| state.access.no_room(full))?;
@@ -59,8 +59,8 @@ pub(in crate::web) async fn by_name(
     let file = format!("{}-{}.{}", stream.name(), begins.unwrap_or_default(), format.extension());
     let clip = clip(format, pictures);
     let mut head = HttpResponse::Ok();
-    never_cached(&mut head);
-    allow_origin(&mut head, &state.runtime.settings.now());
+    set_no_cache(&mut head);
+    allow_origin(&mut head, &state.runtime.settings.current());
     head.content_type(format.content_type());
     // A stream's name has no character that would have to be escaped.
     head.insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")));

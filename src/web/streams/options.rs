@@ -2,7 +2,7 @@
 
 use actix_web::HttpRequest;
 
-use crate::web::query::{query, switch, switched_off, switched_on};
+use crate::web::query::{is_switched_off, is_switched_on, query, switch};
 
 /// The options of one viewer's stream.
 #[derive(Debug, Clone, Default)]
@@ -27,10 +27,10 @@ impl Wishes {
     /// Parses the query of a request.
     pub(in crate::web) fn of(request: &HttpRequest) -> Self {
         Self {
-            unchunked: switched_off(request, "chunked"),
-            advance_headers: switched_on(request, "advance_headers"),
-            extra_headers: switched_on(request, "extra_headers"),
-            zero_data: switched_on(request, "zero_data"),
+            unchunked: is_switched_off(request, "chunked"),
+            advance_headers: is_switched_on(request, "advance_headers"),
+            extra_headers: is_switched_on(request, "extra_headers"),
+            zero_data: is_switched_on(request, "zero_data"),
             raw: query(request, "format").as_deref() == Some("raw"),
             adapt: switch(request, "adapt"),
             cookie: None,

@@ -9,7 +9,7 @@ use crate::{
     registry::{ImageParams, RenditionGuard},
     stream::{StreamHandle, ViewerGuard},
     web::{
-        middleware::{problem::Problem, rejections::Full},
+        middleware::{problem::Problem, rejections::FullLimit},
         query::query,
         state::WebState,
     },
@@ -32,14 +32,14 @@ pub(in crate::web) async fn join(
     stream: &StreamHandle,
     params: ImageParams,
 ) -> Result<(ViewerGuard, Option<RenditionGuard>), Problem> {
-    let most = state.runtime.settings.now().limits.max_viewers_per_stream;
+    let most = state.runtime.settings.current().limits.max_viewers_per_stream;
     let mut guard =
         stream.join(&state.streams.viewer_limit, most).map_err(|full| state.access.no_room(full))?;
     if params.is_default() {
         return Ok((guard, None));
     }
     let held = state.streams.renditions.acquire(stream, params, &*state.streams.starter).await;
-    let held = held.inspect_err(|_| state.access.refusals.full(Full::Renditions))?;
+    let held = held.inspect_err(|_| state.access.rejections.count_viewer(FullLimit::Renditions))?;
     guard.switch_to(Some(held.stream()));
     Ok((guard, Some(held)))
 }
@@ -58,7 +58,7 @@ pub(in crate::web) async fn one_picture(
     if rework.is_nothing() {
         return Ok(picture.clone());
     }
-    let limits = (&state.runtime.settings.now().limits).into();
+    let limits = (&state.runtime.settings.current().limits).into();
     let memory = state.runtime.pool.memory().clone();
     let pipeline = Pipeline::new(stream.config().title.clone(), rework, limits, memory);
     let bytes = pipeline.bytes_for(picture)?;

@@ -69,7 +69,10 @@ pub(in crate::web) async fn by_name(
     let grant = access::grant(&state, &request, Role::View, &stream)?;
     let permit = access::viewer_permit(&state, &request)?;
     let guard = stream
-        .join_replay(&state.streams.viewer_limit, state.runtime.settings.now().limits.max_viewers_per_stream)
+        .join_replay(
+            &state.streams.viewer_limit,
+            state.runtime.settings.current().limits.max_viewers_per_stream,
+        )
         .map_err(|full| state.access.no_room(full))?;
     let outbox = Outbox::of(&request);
     outbox.set_stall_timeout(stream.config().viewer_timeout);

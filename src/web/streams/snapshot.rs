@@ -16,7 +16,7 @@ use crate::{
     web::{
         middleware::problem::Problem,
         query::query,
-        response::headers::{allow_origin, never_cached},
+        response::headers::{allow_origin, set_no_cache},
         server::transport::{Busy, Outbox},
         state::{State, WebState},
     },
@@ -105,8 +105,8 @@ fn head_of(
     etag: &str,
     frame: &Frame,
 ) -> HttpResponseBuilder {
-    never_cached(&mut head);
-    allow_origin(&mut head, &state.runtime.settings.now());
+    set_no_cache(&mut head);
+    allow_origin(&mut head, &state.runtime.settings.current());
     head.insert_header((header::ETAG, etag));
     head.insert_header(("X-Timestamp", timestamp(frame.taken())));
     head.insert_header((

@@ -15,7 +15,7 @@ use crate::{
     media::stream_name::StreamName,
     observability::{ACCESS, next_id},
     viewer::ViewerCounters,
-    web::middleware::access_log::asked::{Asked, milliseconds, shown},
+    web::middleware::access_log::asked::{RequestInfo, milliseconds, optional_field},
 };
 
 /// All viewers by number: `limits.max_viewers` at most.
@@ -52,7 +52,7 @@ pub(in crate::web) struct ViewerEntry {
     pub(in crate::web) id: u64,
     pub(in crate::web) stream: StreamName,
     pub(in crate::web) kind: Kind,
-    pub(in crate::web) asked: Asked,
+    pub(in crate::web) asked: RequestInfo,
     pub(in crate::web) protocol: String,
     pub(in crate::web) since: SystemTime,
     pub(in crate::web) begun: Instant,
@@ -80,7 +80,7 @@ impl Viewing {
     /// Adds a viewer of `stream` and logs it. `counts` are those of what it is sent.
     pub(in crate::web) fn begin(
         viewers: &Arc<Viewers>,
-        (asked, protocol): (Asked, Version),
+        (asked, protocol): (RequestInfo, Version),
         stream: &StreamName,
         kind: Kind,
         counts: Arc<ViewerCounters>,
@@ -110,21 +110,21 @@ impl Drop for Viewing {
 
 impl ViewerEntry {
     fn say_begin(&self) {
-        let Asked { method, target, client, user, agent } = &self.asked;
+        let RequestInfo { method, target, client, user, agent } = &self.asked;
         let (user, agent, kind) = (user.as_deref(), agent.as_deref(), self.kind.as_str());
         info!(
             target: ACCESS, viewer = self.id, stream = %self.stream, kind, %method, path = %target,
-            client = shown(*client), user, agent, "viewer connected"
+            client = optional_field(*client), user, agent, "viewer connected"
         );
     }
 
     fn say_end(&self) {
-        let Asked { method, target, client, user, .. } = &self.asked;
+        let RequestInfo { method, target, client, user, .. } = &self.asked;
         let (user, kind, status) = (user.as_deref(), self.kind.as_str(), 200);
         let (frames, bytes, skipped) = (self.counts.frames(), self.counts.bytes(), self.counts.skipped());
         info!(
             target: ACCESS, viewer = self.id, stream = %self.stream, kind, %method, path = %target, status,
-            frames, bytes, skipped, duration_ms = milliseconds(self.begun), client = shown(*client), user,
+            frames, bytes, skipped, duration_ms = milliseconds(self.begun), client = optional_field(*client), user,
             "viewer disconnected"
         );
     }

@@ -31,8 +31,10 @@ use crate::{
     stream::StreamHandle,
     viewer::FrameCursor,
     web::{
-        middleware::{access, access_log::notes::Told, problem::Problem, viewers_per_address::AddressPermit},
-        response::headers::{allow_origin, never_cached},
+        middleware::{
+            access, access_log::notes::LoggedElsewhere, problem::Problem, viewers_per_address::AddressPermit,
+        },
+        response::headers::{allow_origin, set_no_cache},
         server::{
             http2::AnswerTimeout,
             transport::{BusBinding, Busy, BusyGuard, Outbox, ProducerGuard},
@@ -127,7 +129,7 @@ pub(in crate::web) async fn answer_as(
 
 /// Marks a response as logged by the line of its viewer.
 pub(in crate::web) fn told(mut response: HttpResponse) -> HttpResponse {
-    response.extensions_mut().insert(Told);
+    response.extensions_mut().insert(LoggedElsewhere);
     response
 }
 
@@ -142,8 +144,8 @@ pub(in crate::web) fn stream_head(head: &mut HttpResponseBuilder, state: &WebSta
     head.force_close();
     head.content_type(if wishes.raw { "application/octet-stream" } else { writer::STREAM_CONTENT_TYPE });
     head.insert_header(("X-Accel-Buffering", "no"));
-    never_cached(head);
-    allow_origin(head, &state.runtime.settings.now());
+    set_no_cache(head);
+    allow_origin(head, &state.runtime.settings.current());
     if let Some(cookie) = &wishes.cookie {
         head.insert_header((header::SET_COOKIE, cookie.as_str()));
     }

@@ -28,7 +28,7 @@ use crate::{
             access,
             access::login_redirect::{KEYS, query_without_keys, root_and_rest},
             problem::Problem,
-            rejections::Refusal,
+            rejections::Rejection,
             security_headers::REFERRER_POLICY,
             uploads::{begin, body::Body},
         },
@@ -96,7 +96,7 @@ pub(in crate::web) async fn enter(request: HttpRequest, state: State, payload: w
                     head.insert_header((header::LOCATION, here(&next))).finish()
                 }
                 None => {
-                    state.access.refusals.count(Refusal::Unauthorized);
+                    state.access.rejections.count(Rejection::Unauthorized);
                     answer(HttpResponse::Unauthorized(), &next, "Wrong user name, password or token.")
                 }
             }

@@ -114,7 +114,7 @@ fn html(request: &HttpRequest, state: &WebState, text: &'static str) -> HttpResp
 
 /// Adds the headers on what the page may do and who may frame it.
 fn guard(answer: &mut HttpResponse, state: &WebState) {
-    let settings = state.runtime.settings.now();
+    let settings = state.runtime.settings.current();
     let policy = format!("{CONTENT_POLICY}; {}", settings.frame_ancestors);
     let policy = header::HeaderValue::try_from(policy).expect("origins are visible ASCII");
     answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);

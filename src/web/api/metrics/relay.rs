@@ -21,7 +21,7 @@ const GAUGES: &[Single] = &[
         state.streams.viewer_limit.viewers() as f64
     }),
     (metric("framecast_viewers_limit", "The limit on viewers (limits.max_viewers)."), |state| {
-        state.runtime.settings.now().limits.max_viewers as f64
+        state.runtime.settings.current().limits.max_viewers as f64
     }),
     (metric("framecast_live_pages", "Open pages with live tiles."), |state| {
         state.runtime.pages.count() as f64
@@ -31,7 +31,7 @@ const GAUGES: &[Single] = &[
             "framecast_live_pages_limit",
             "The limit on pages with live tiles (limits.max_live_connections).",
         ),
-        |state| state.runtime.settings.now().limits.max_live_connections as f64,
+        |state| state.runtime.settings.current().limits.max_live_connections as f64,
     ),
     (metric("framecast_renditions", "Running renditions of all streams."), |state| {
         state.streams.renditions.count() as f64
@@ -148,10 +148,10 @@ pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
     for (meaning, value) in COUNTERS {
         scrape.counter(meaning, &[], value(state));
     }
-    for (reason, count) in state.access.refusals.viewers() {
+    for (reason, count) in state.access.rejections.viewers() {
         scrape.counter(&REFUSED_VIEWERS, &[("full", reason)], count as f64);
     }
-    for (reason, count) in state.access.refusals.requests() {
+    for (reason, count) in state.access.rejections.requests() {
         scrape.counter(&REFUSED_REQUESTS, &[("reason", reason)], count as f64);
     }
     for (reason, count) in state.runtime.connections.refused() {

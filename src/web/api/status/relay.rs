@@ -57,7 +57,7 @@ impl Report {
             mosaic: state.streams.registry.overview().filter(may_see).map(name),
             renditions: RenditionsReport::of(&state.streams.renditions),
             connections: ConnectionsReport::of(&state.runtime.connections),
-            refused: state.access.refusals.all(),
+            refused: state.access.rejections.totals(),
             config: ConfigReport::of(state.streams.control.config_status(), principal),
             streams: streams
                 .iter()

@@ -20,7 +20,7 @@ use crate::{
     },
     web::{
         response::{
-            disclosure::{administers, disclosed, place},
+            disclosure::{administers, disclosed, source_location},
             numbers::{rounded, unix_seconds},
         },
         state::WebState,
@@ -177,7 +177,7 @@ fn source_reports(
         kind: source.type_name(),
         // Hosts, programs, files and other streams' names: viewers of a stream may not see where it comes
         // from.
-        place: place(source, principal).filter(|_| administers(principal, Some(stream.name()))),
+        place: source_location(source, principal).filter(|_| administers(principal, Some(stream.name()))),
         state: standing.activity.as_str(),
         reason: standing
             .failure

@@ -12,7 +12,7 @@ const MAX_HOPS: usize = 16;
 /// Returns the client's address; `None` over a Unix socket whose other end is no trusted proxy.
 pub(in crate::web) fn address(runtime: &Runtime, request: &HttpRequest) -> Option<IpAddr> {
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    let settings = runtime.settings.now();
+    let settings = runtime.settings.current();
     if !settings.proxies.trust(peer) {
         return peer;
     }
@@ -52,7 +52,7 @@ fn parse(hop: &str) -> Option<IpAddr> {
 pub(in crate::web) fn is_secure(runtime: &Runtime, request: &HttpRequest) -> bool {
     let said = request.headers().get("x-forwarded-proto").and_then(|said| said.to_str().ok());
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    runtime.is_tls || (said == Some("https") && runtime.settings.now().proxies.trust(peer))
+    runtime.is_tls || (said == Some("https") && runtime.settings.current().proxies.trust(peer))
 }
 
 #[cfg(test)]

@@ -31,13 +31,13 @@ pub(in crate::web) use origin::{is_foreign, same_origin};
 use resource::Resource;
 
 use super::{
-    access_log::notes::{About, Refused},
+    access_log::notes::{Rejected, RequestedStream},
     rejected_pushes,
     uploads::body::Body,
 };
 use super::{
     problem::Problem,
-    rejections::{Full, Refusal},
+    rejections::{FullLimit, Rejection},
     viewers_per_address::AddressPermit,
 };
 use crate::{
@@ -109,8 +109,8 @@ pub(in crate::web) fn is_known(request: &HttpRequest) -> bool {
 /// 429 when there are too many.
 pub(in crate::web) fn check_rate_limit(request: &HttpRequest) -> Result<(), Problem> {
     let state: &WebState = request.app_data::<web::Data<WebState>>().expect("every app has its state");
-    state.access.requests.take(|| address(&state.runtime, request)).map_err(|wait| {
-        state.access.refusals.count(Refusal::Rate);
+    state.access.requests.try_acquire(|| address(&state.runtime, request)).map_err(|wait| {
+        state.access.rejections.count(Rejection::Rate);
         let detail = "more requests than limits.max_requests_per_second allows an address".to_owned();
         too_many(detail, wait)
     })
@@ -121,12 +121,12 @@ async fn admit(rule: Rule, request: &HttpRequest) -> Result<Principal, Problem> 
     check_rate_limit(request)?;
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
     if headers.sum::<usize>() > MAX_HEADER_BYTES {
-        state.access.refusals.count(Refusal::Headers);
+        state.access.rejections.count(Rejection::Headers);
         let detail = format!("the headers are longer than {MAX_HEADER_BYTES} bytes");
         return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        same_origin(request).inspect_err(|_| state.access.refusals.count(Refusal::CrossSite))?;
+        same_origin(request).inspect_err(|_| state.access.rejections.count(Rejection::CrossSite))?;
     }
     let mut principal = state.access.auth.anonymous();
     let Rule::Needs(role, scope) = rule else { return Ok(principal) };
@@ -136,7 +136,7 @@ async fn admit(rule: Rule, request: &HttpRequest) -> Result<Principal, Problem> 
         false => authorize(state, request, role, &target, &mut principal).await,
     };
     if let Some(name) = target.name_for(role, &principal) {
-        request.extensions_mut().insert(About(name.clone()));
+        request.extensions_mut().insert(RequestedStream(name.clone()));
         if let (Role::Push, Err(problem)) = (role, &admitted) {
             // For the stream it is a push that was not allowed, whatever the caller is told about the stream.
             let status = match problem.status() {
@@ -174,20 +174,20 @@ async fn authorize(
     if let Err(problem) = identified
         && !(principal.is_authenticated() && may_be_used)
     {
-        state.access.refusals.count(Refusal::Guessing);
+        state.access.rejections.count(Rejection::Guessing);
         return Err(problem);
     }
     if may_be_used {
         return Ok(());
     }
     if principal.is_authenticated() {
-        state.access.refusals.count(Refusal::Forbidden);
+        state.access.rejections.count(Rejection::Forbidden);
         // For the log: whom.
         request.extensions_mut().insert(principal.clone());
-        request.extensions_mut().insert(Refused);
-        return Err(target.refusal(role, principal));
+        request.extensions_mut().insert(Rejected);
+        return Err(target.rejection(role, principal));
     }
-    state.access.refusals.count(Refusal::Unauthorized);
+    state.access.rejections.count(Rejection::Unauthorized);
     Err(challenged(state, request, role, target.unauthorized(role, principal, &shown)))
 }
 
@@ -242,7 +242,7 @@ pub(in crate::web) async fn principal_with(
     let is_all = |principal: &Principal| principal.is_allowed_on_all(Role::Admin);
     match identify(state, request, shown, &mut principal, None, is_all).await {
         Err(problem) if !principal.is_authenticated() => {
-            state.access.refusals.count(Refusal::Guessing);
+            state.access.rejections.count(Rejection::Guessing);
             Err(problem)
         }
         _ => Ok(principal),
@@ -287,7 +287,7 @@ pub(in crate::web) fn viewer_permit(
     request: &HttpRequest,
 ) -> Result<AddressPermit, Problem> {
     state.access.viewers_per_address.acquire(address(&state.runtime, request)).map_err(|most| {
-        state.access.refusals.full(Full::Address);
+        state.access.rejections.count_viewer(FullLimit::Address);
         let detail =
             format!("your address has all the viewers that limits.max_viewers_per_address allows: {most}");
         too_many(detail, PERMIT_RETRY_AFTER)

@@ -234,7 +234,7 @@ impl Resource {
     }
 
     /// Returns the refusal for a caller that is known but lacks the permission.
-    pub(super) fn refusal(&self, role: Role, principal: &Principal) -> Problem {
+    pub(super) fn rejection(&self, role: Role, principal: &Principal) -> Problem {
         match self {
             Self::One { called, .. } if !self.is_visible(principal) => match called {
                 StreamRef::Name(name) => Problem::no_such_stream(name),

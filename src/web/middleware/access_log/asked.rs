@@ -7,7 +7,7 @@ use tracing::field::display;
 
 /// The method, target and sender of a request.
 #[derive(Debug, Clone)]
-pub(in crate::web) struct Asked {
+pub(in crate::web) struct RequestInfo {
     pub(in crate::web) method: Method,
     /// Path and query, without credentials.
     pub(in crate::web) target: String,
@@ -19,7 +19,9 @@ pub(in crate::web) struct Asked {
 }
 
 /// Returns the field of a value that may be absent; an absent field is left out.
-pub(in crate::web) fn shown<T: Display>(value: Option<T>) -> Option<tracing::field::DisplayValue<T>> {
+pub(in crate::web) fn optional_field<T: Display>(
+    value: Option<T>,
+) -> Option<tracing::field::DisplayValue<T>> {
     value.map(display)
 }
 

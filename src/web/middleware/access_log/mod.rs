@@ -34,13 +34,13 @@ use tracing::{debug, enabled, info};
 
 use super::access;
 use crate::{auth::Principal, media::stream_name::StreamName, observability::ACCESS, web::state::WebState};
-use asked::{Asked, milliseconds, shown};
-use notes::{About, Publisher, Refused, Told};
+use asked::{RequestInfo, milliseconds, optional_field};
+use notes::{LoggedElsewhere, PublisherId, Rejected, RequestedStream};
 
 /// Returns the part of a request that may be logged.
-pub(in crate::web) fn asked(state: &WebState, request: &HttpRequest) -> Asked {
+pub(in crate::web) fn asked(state: &WebState, request: &HttpRequest) -> RequestInfo {
     let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    Asked {
+    RequestInfo {
         method: redaction::method(request),
         target: redaction::target(&state.streams, request),
         client: access::address(&state.runtime, request),
@@ -56,15 +56,15 @@ pub(in crate::web) fn asked(state: &WebState, request: &HttpRequest) -> Asked {
 pub(in crate::web) async fn log(
     request: ServiceRequest,
     next: Next<BoxBody>,
-) -> Result<ServiceResponse<EitherBody<BoxBody, Counted>>, Error> {
+) -> Result<ServiceResponse<EitherBody<BoxBody, CountedBody>>, Error> {
     let begun = Instant::now();
     let response = next.call(request).await?;
-    let level = Level::of(&response);
-    if !level.is_enabled() || response.response().extensions().get::<Told>().is_some() {
+    let level = Level::for_response(&response);
+    if !level.is_enabled() || response.response().extensions().get::<LoggedElsewhere>().is_some() {
         return Ok(response.map_into_left_body());
     }
-    let line = Line::of(&response, level, begun);
-    Ok(response.map_body(|_, body| EitherBody::right(Counted { body, bytes: 0, line })))
+    let line = LogLine::from_response(&response, level, begun);
+    Ok(response.map_body(|_, body| EitherBody::right(CountedBody { body, bytes: 0, line })))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +74,8 @@ enum Level {
 }
 
 impl Level {
-    fn of(response: &ServiceResponse) -> Self {
-        if response.request().extensions().get::<Refused>().is_some() {
+    fn for_response(response: &ServiceResponse) -> Self {
+        if response.request().extensions().get::<Rejected>().is_some() {
             return Self::Notable;
         }
         Self::for_answer(response.request().method(), response.request().path(), response.status())
@@ -104,38 +104,41 @@ impl Level {
 }
 
 /// The fields that are known when an answer begins.
-struct Line {
+struct LogLine {
     level: Level,
-    asked: Asked,
+    request: RequestInfo,
     stream: Option<StreamName>,
     publisher: Option<u64>,
     status: u16,
     begun: Instant,
 }
 
-impl Line {
-    fn of(response: &ServiceResponse, level: Level, begun: Instant) -> Self {
+impl LogLine {
+    fn from_response(response: &ServiceResponse, level: Level, begun: Instant) -> Self {
         let request = response.request();
         let state = request.app_data::<web::Data<WebState>>().expect("every app has its state");
         let extensions = request.extensions();
         let (stream, publisher) =
-            (extensions.get::<About>().cloned(), extensions.get::<Publisher>().copied());
+            (extensions.get::<RequestedStream>().cloned(), extensions.get::<PublisherId>().copied());
         drop(extensions);
         Self {
             level,
-            asked: asked(state, request),
+            request: asked(state, request),
             // What was asked for may be anything; a stream that is there is none of it.
-            stream: stream.map(|About(name)| name).filter(|name| state.streams.registry.get(name).is_some()),
-            publisher: publisher.map(|Publisher(id)| id),
+            stream: stream
+                .map(|RequestedStream(name)| name)
+                .filter(|name| state.streams.registry.get(name).is_some()),
+            publisher: publisher.map(|PublisherId(id)| id),
             status: response.status().as_u16(),
             begun,
         }
     }
 
-    fn say(&self, bytes: u64) {
-        let Asked { method, target, client, user, agent } = &self.asked;
+    fn log(&self, bytes: u64) {
+        let RequestInfo { method, target, client, user, agent } = &self.request;
         let (user, agent, publisher) = (user.as_deref(), agent.as_deref(), self.publisher);
-        let (client, stream, status) = (shown(*client), shown(self.stream.as_ref()), self.status);
+        let (client, stream, status) =
+            (optional_field(*client), optional_field(self.stream.as_ref()), self.status);
         let duration_ms = milliseconds(self.begun);
         match self.level {
             Level::Notable => info!(
@@ -151,13 +154,13 @@ impl Line {
 }
 
 /// An answer's body, whose bytes are counted; its end is the request's.
-pub(in crate::web) struct Counted {
+pub(in crate::web) struct CountedBody {
     body: BoxBody,
     bytes: u64,
-    line: Line,
+    line: LogLine,
 }
 
-impl MessageBody for Counted {
+impl MessageBody for CountedBody {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
@@ -174,14 +177,14 @@ impl MessageBody for Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedBody {
     fn drop(&mut self) {
         // Of an answer to HEAD only the length is sent.
-        self.line.say(if self.line.asked.method == Method::HEAD { 0 } else { self.bytes });
+        self.line.log(if self.line.request.method == Method::HEAD { 0 } else { self.bytes });
     }
 }
 
-impl fmt::Debug for Counted {
+impl fmt::Debug for CountedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Counted").field("bytes", &self.bytes).finish_non_exhaustive()
     }

@@ -4,16 +4,16 @@ use crate::media::stream_name::StreamName;
 
 /// The stream that a request is about, according to its route.
 #[derive(Debug, Clone)]
-pub(in crate::web) struct About(pub(in crate::web) StreamName);
+pub(in crate::web) struct RequestedStream(pub(in crate::web) StreamName);
 
 /// The number in the log of whoever sends or gets a stream by this request.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::web) struct Publisher(pub(in crate::web) u64);
+pub(in crate::web) struct PublisherId(pub(in crate::web) u64);
 
 /// Marks a request that the access check refused, whatever its status.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::web) struct Refused;
+pub(in crate::web) struct Rejected;
 
 /// Marks a response whose end is logged elsewhere.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::web) struct Told;
+pub(in crate::web) struct LoggedElsewhere;

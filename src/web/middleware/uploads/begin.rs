@@ -2,7 +2,7 @@
 
 use actix_web::HttpRequest;
 
-use super::{Upload, kind::Kind};
+use super::{Upload, kind::UploadKind};
 use crate::web::middleware::access;
 use crate::{
     auth::limit_key,
@@ -24,7 +24,7 @@ pub(in crate::web) fn push(state: &WebState, request: &HttpRequest, stream: &str
 /// # Errors
 /// None now; as the others, so that callers need not know.
 pub(in crate::web) fn feed(state: &WebState, request: &HttpRequest) -> Result<Upload, Problem> {
-    let limits = &state.runtime.settings.now().limits;
+    let limits = &state.runtime.settings.current().limits;
     Ok(state.access.uploads.admit(limits, kind_of_push(request), None, None)?)
 }
 
@@ -33,7 +33,7 @@ pub(in crate::web) fn feed(state: &WebState, request: &HttpRequest) -> Result<Up
 /// # Errors
 /// 503 when the client's address has as many as it may.
 pub(in crate::web) fn login(state: &WebState, request: &HttpRequest) -> Result<Upload, Problem> {
-    begin(state, request, Kind::Login, None)
+    begin(state, request, UploadKind::Login, None)
 }
 
 /// Begins an administrator's request.
@@ -41,21 +41,21 @@ pub(in crate::web) fn login(state: &WebState, request: &HttpRequest) -> Result<U
 /// # Errors
 /// None now; as the others, so that callers need not know.
 pub(in crate::web) fn admin(state: &WebState, request: &HttpRequest) -> Result<Upload, Problem> {
-    begin(state, request, Kind::Admin, None)
+    begin(state, request, UploadKind::Admin, None)
 }
 
 fn begin(
     state: &WebState,
     request: &HttpRequest,
-    kind: Kind,
+    kind: UploadKind,
     stream: Option<&str>,
 ) -> Result<Upload, Problem> {
-    let limits = &state.runtime.settings.now().limits;
-    let address = kind.is_of_anybody().then(|| limit_key(access::address(&state.runtime, request)));
+    let limits = &state.runtime.settings.current().limits;
+    let address = kind.is_anonymous().then(|| limit_key(access::address(&state.runtime, request)));
     Ok(state.access.uploads.admit(limits, kind, stream, address)?)
 }
 
 /// Returns the kind of a push: whether a credential was looked at, and good.
-fn kind_of_push(request: &HttpRequest) -> Kind {
-    if access::is_known(request) { Kind::Known } else { Kind::Anonymous }
+fn kind_of_push(request: &HttpRequest) -> UploadKind {
+    if access::is_known(request) { UploadKind::Known } else { UploadKind::Anonymous }
 }

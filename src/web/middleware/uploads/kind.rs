@@ -10,7 +10,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(10);
 pub(super) const LOGIN_GRACE: Duration = Duration::from_secs(1);
 
 /// An upload that holds less is not ended to make room: a feed between two pictures would end for nothing.
-pub(super) const WORTH_ENDING: usize = 64 * 1024;
+pub(super) const MIN_EVICTED_BYTES: usize = 64 * 1024;
 
 /// The sixteenths of the budget for pushes, with and without a credential.
 pub(super) const PUSH_SIXTEENTHS: usize = 14;
@@ -26,7 +26,7 @@ const ADMIN_SIXTEENTHS: usize = 1;
 
 /// The kind of an upload, and of its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::web) enum Kind {
+pub(in crate::web) enum UploadKind {
     /// A picture, a feed or points, of somebody who needed no credential.
     Anonymous,
     /// A picture, a feed or points, of somebody with a valid credential.
@@ -37,7 +37,7 @@ pub(in crate::web) enum Kind {
     Admin,
 }
 
-impl Kind {
+impl UploadKind {
     pub(super) fn sixteenths(self) -> usize {
         match self {
             Self::Anonymous => ANONYMOUS_SIXTEENTHS,
@@ -54,12 +54,12 @@ impl Kind {
 
     /// Returns the size from which an upload may be ended to make room. Logins are all small, but may be
     /// many.
-    pub(super) fn worth_ending(self) -> usize {
-        if self == Self::Login { 1 } else { WORTH_ENDING }
+    pub(super) fn min_evicted_bytes(self) -> usize {
+        if self == Self::Login { 1 } else { MIN_EVICTED_BYTES }
     }
 
     /// Returns whether everybody may send it, so that addresses are counted.
-    pub(super) fn is_of_anybody(self) -> bool {
+    pub(super) fn is_anonymous(self) -> bool {
         matches!(self, Self::Anonymous | Self::Login)
     }
 }

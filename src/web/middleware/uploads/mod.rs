@@ -4,8 +4,8 @@
 //! MB. So an [`Upload`] stands for each body that is buffered; [`Body`](body::Body) reads nothing without
 //! one. It is charged with what its buffers can hold, as they grow, never with what its head promises.
 //!
-//! `limits.max_upload_bytes` is divided by [`Kind`], so that those who show no credential cannot take the
-//! room of those who do. Where there is no room, the largest upload of the same kind that has made no
+//! `limits.max_upload_bytes` is divided by [`UploadKind`], so that those who show no credential cannot take
+//! the room of those who do. Where there is no room, the largest upload of the same kind that has made no
 //! progress for `GRACE` is ended in favour of the new one: nobody holds the room of others by being slow.
 //! So is, of logins and of a stream's pushes, one of the address that has most of them: nobody holds it by
 //! being many at a time. If there is none, the new one is refused.
@@ -31,13 +31,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     problem::Problem,
-    rejections::{Refusal, Refusals},
+    rejections::{Rejection, Rejections},
 };
 use crate::{
     config::Limits,
     limits::{ByteBudget, BytePermit},
 };
-use kind::{Kind, PUSH_SIXTEENTHS};
+use kind::{PUSH_SIXTEENTHS, UploadKind};
 
 /// Charges are multiples of this, as those of [`ByteBudget`] are.
 const UNIT: usize = 1024;
@@ -46,7 +46,7 @@ const UNIT: usize = 1024;
 #[derive(Debug)]
 pub struct Uploads {
     budget: Arc<ByteBudget>,
-    refusals: Arc<Refusals>,
+    rejections: Arc<Rejections>,
     state: Mutex<State>,
 }
 
@@ -55,15 +55,15 @@ struct State {
     last_id: u64,
     running: HashMap<u64, Running>,
     /// Charged bytes by kind.
-    charged: HashMap<Kind, usize>,
-    streams: HashMap<(String, Kind), usize>,
-    addresses: HashMap<(Option<IpAddr>, Kind), usize>,
+    charged: HashMap<UploadKind, usize>,
+    streams: HashMap<(String, UploadKind), usize>,
+    addresses: HashMap<(Option<IpAddr>, UploadKind), usize>,
 }
 
 /// An upload that is being received.
 #[derive(Debug)]
 struct Running {
-    kind: Kind,
+    kind: UploadKind,
     /// The stream whose limit it counts against.
     stream: Option<String>,
     address: Option<Option<IpAddr>>,
@@ -80,7 +80,7 @@ struct Running {
 pub(in crate::web) struct Upload {
     uploads: Arc<Uploads>,
     id: u64,
-    kind: Kind,
+    kind: UploadKind,
     reserved: usize,
     ended: CancellationToken,
 }
@@ -112,16 +112,16 @@ impl From<UploadError> for Problem {
 }
 
 impl Uploads {
-    /// Makes an empty list, within `budget`. Refused uploads are counted in `refusals`.
-    pub fn new(budget: Arc<ByteBudget>, refusals: Arc<Refusals>) -> Self {
-        Self { budget, refusals, state: Mutex::default() }
+    /// Makes an empty list, within `budget`. Refused uploads are counted in `rejections`.
+    pub fn new(budget: Arc<ByteBudget>, rejections: Arc<Rejections>) -> Self {
+        Self { budget, rejections, state: Mutex::default() }
     }
 
     /// Counts an upload among those of its stream and of its address.
     pub(super) fn admit(
         self: &Arc<Self>,
         limits: &Limits,
-        kind: Kind,
+        kind: UploadKind,
         stream: Option<&str>,
         address: Option<Option<IpAddr>>,
     ) -> Result<Upload, UploadError> {
@@ -130,7 +130,7 @@ impl Uploads {
             && let Some(most) = limits.max_uploads_per_address
             && state.addresses.get(&(address, kind)).is_some_and(|count| *count >= most)
         {
-            return Err(self.refused(UploadError::Address(most)));
+            return Err(self.count_rejection(UploadError::Address(most)));
         }
         let stream = stream.map(str::to_owned);
         if let Some(stream) = &stream {
@@ -138,10 +138,10 @@ impl Uploads {
             let key = (stream.clone(), kind);
             while state.streams.get(&key).is_some_and(|count| *count >= most) {
                 let in_stream = |running: &Running| running.stream.as_ref() == Some(stream);
-                if !self.end_largest(&mut state, kind, 0, in_stream)
-                    && !self.end_one_of_many(&mut state, kind, 0, address, in_stream)
+                if !self.evict_largest(&mut state, kind, 0, in_stream)
+                    && !self.evict_of_busiest_address(&mut state, kind, 0, address, in_stream)
                 {
-                    return Err(self.refused(UploadError::Stream(most)));
+                    return Err(self.count_rejection(UploadError::Stream(most)));
                 }
             }
             *state.streams.entry(key).or_default() += 1;
@@ -168,11 +168,11 @@ impl Uploads {
     }
 
     /// Charges an upload with `bytes` in all.
-    fn charge(&self, id: u64, kind: Kind, bytes: usize) -> Result<(), UploadError> {
+    fn charge(&self, id: u64, kind: UploadKind, bytes: usize) -> Result<(), UploadError> {
         let share = self.budget.capacity() / 16 * kind.sixteenths();
         if bytes > share {
             self.budget.count_refused();
-            return Err(self.refused(UploadError::TooLarge { needed: bytes, share }));
+            return Err(self.count_rejection(UploadError::TooLarge { needed: bytes, share }));
         }
         let mut state = self.state();
         loop {
@@ -183,29 +183,30 @@ impl Uploads {
                 return Ok(());
             }
             let frees_room = |running: &Running| {
-                running.permit.as_ref().is_some_and(|permit| permit.bytes() >= kind.worth_ending())
+                running.permit.as_ref().is_some_and(|permit| permit.bytes() >= kind.min_evicted_bytes())
             };
-            let is_ended = self.end_largest(&mut state, kind, id, frees_room)
-                || (kind == Kind::Login && self.end_one_of_many(&mut state, kind, id, address, frees_room));
+            let is_ended = self.evict_largest(&mut state, kind, id, frees_room)
+                || (kind == UploadKind::Login
+                    && self.evict_of_busiest_address(&mut state, kind, id, address, frees_room));
             if !is_ended {
                 self.budget.count_refused();
-                return Err(self.refused(UploadError::Full));
+                return Err(self.count_rejection(UploadError::Full));
             }
         }
     }
 
-    fn refused(&self, why: UploadError) -> UploadError {
-        self.refusals.count(Refusal::Uploads);
+    fn count_rejection(&self, why: UploadError) -> UploadError {
+        self.rejections.count(Rejection::Uploads);
         why
     }
 
     /// Ends the oldest upload of the address that has most of those that compete for a place, if `address`
     /// still has fewer with one more: nobody keeps others out by taking all places. Answers whether there was
     /// one.
-    fn end_one_of_many(
+    fn evict_of_busiest_address(
         &self,
         state: &mut State,
-        kind: Kind,
+        kind: UploadKind,
         but: u64,
         address: Option<Option<IpAddr>>,
         competes: impl Fn(&Running) -> bool,
@@ -221,14 +222,20 @@ impl Uploads {
         let Some((_, ids)) = most.filter(|(other, ids)| *other != address && ids.len() > own + 1) else {
             return false;
         };
-        self.refusals.count(Refusal::Uploads);
+        self.rejections.count(Rejection::Uploads);
         ids.into_iter().min().into_iter().for_each(|id| state.remove(id));
         true
     }
 
-    /// Ends the largest upload of a kind that brought nothing whole for its [`Kind::grace`]; answers whether
-    /// there was one.
-    fn end_largest(&self, state: &mut State, kind: Kind, but: u64, which: impl Fn(&Running) -> bool) -> bool {
+    /// Ends the largest upload of a kind that brought nothing whole for its [`UploadKind::grace`]; answers
+    /// whether there was one.
+    fn evict_largest(
+        &self,
+        state: &mut State,
+        kind: UploadKind,
+        but: u64,
+        which: impl Fn(&Running) -> bool,
+    ) -> bool {
         let now = Instant::now();
         let slow = state.running.iter().filter(|(id, running)| {
             let slow = running.since.is_some_and(|since| now - since >= kind.grace());
@@ -238,23 +245,24 @@ impl Uploads {
         // Of those as large as each other the oldest.
         let largest = slow.max_by_key(|(id, running)| (charged(running), u64::MAX - **id));
         let Some(id) = largest.map(|(id, _)| *id) else { return false };
-        self.refusals.count(Refusal::Uploads);
+        self.rejections.count(Rejection::Uploads);
         state.remove(id);
         true
     }
 }
 
 impl State {
-    fn charged(&self, kind: Kind) -> usize {
+    fn charged(&self, kind: UploadKind) -> usize {
         self.charged.get(&kind).copied().unwrap_or_default()
     }
 
     /// Returns whether the share of a kind has room for `more` bytes.
-    fn fits(&self, kind: Kind, more: usize, capacity: usize) -> bool {
+    fn fits(&self, kind: UploadKind, more: usize, capacity: usize) -> bool {
         let share = |sixteenths: usize| capacity / 16 * sixteenths;
         let own = self.charged(kind) + more <= share(kind.sixteenths());
-        let pushes = self.charged(Kind::Anonymous) + self.charged(Kind::Known) + more;
-        own && (!matches!(kind, Kind::Anonymous | Kind::Known) || pushes <= share(PUSH_SIXTEENTHS))
+        let pushes = self.charged(UploadKind::Anonymous) + self.charged(UploadKind::Known) + more;
+        own && (!matches!(kind, UploadKind::Anonymous | UploadKind::Known)
+            || pushes <= share(PUSH_SIXTEENTHS))
     }
 
     /// Takes what is missing to `bytes` from the budget, if it is free there: the limit may have become

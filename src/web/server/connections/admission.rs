@@ -84,7 +84,7 @@ where
                 let (state, service) = (state.clone(), service.clone());
                 async move {
                     let peer = io.peer();
-                    let is_proxy = state.runtime.settings.now().proxies.trust(peer);
+                    let is_proxy = state.runtime.settings.current().proxies.trust(peer);
                     let admitted = state.runtime.connections.admit(peer, is_proxy).await;
                     match admitted {
                         Ok(admitted) => {

@@ -12,7 +12,7 @@ fn connections(most: usize, per_address: Option<usize>) -> Arc<Connections> {
     Arc::new(Connections::with_max(most, per_address))
 }
 
-fn refusals(connections: &Connections) -> Vec<u64> {
+fn rejections(connections: &Connections) -> Vec<u64> {
     connections.refused().map(|(_, count)| count).collect()
 }
 
@@ -39,7 +39,7 @@ async fn the_longest_idle_connection_is_closed_for_a_new_one() {
     assert_eq!((connections.open(), connections.idle(), connections.closed_idle()), (2, 1, 1));
     let _second = newest.begin_request().unwrap();
     assert_eq!(connections.admit(PEER, false).await.err(), Some(ConnectionRejection::Full));
-    assert_eq!((refusals(&connections), connections.closed_idle()), (vec![1, 0], 1));
+    assert_eq!((rejections(&connections), connections.closed_idle()), (vec![1, 0], 1));
     // Its answer is being written, and only afterwards it is idle.
     busy.wrote();
     drop(request);
@@ -66,7 +66,7 @@ async fn a_burst_finds_room_one_after_the_other() {
     for closed in all {
         assert_eq!(closed.await.unwrap(), None);
     }
-    assert_eq!((connections.closed_idle(), refusals(&connections)), (18, vec![0, 0]));
+    assert_eq!((connections.closed_idle(), rejections(&connections)), (18, vec![0, 0]));
     last.iter().for_each(|serving| serving.abort());
 }
 
@@ -113,7 +113,7 @@ async fn a_connection_that_does_not_end_keeps_its_permit() {
     let connections = connections(1, None);
     let _stuck = connections.admit(PEER, false).await.unwrap();
     assert_eq!(connections.admit(PEER, false).await.err(), Some(ConnectionRejection::Full));
-    assert_eq!((connections.closed_idle(), refusals(&connections)), (1, vec![1, 0]));
+    assert_eq!((connections.closed_idle(), rejections(&connections)), (1, vec![1, 0]));
 }
 
 #[actix::test]
@@ -132,7 +132,7 @@ async fn an_address_has_its_own_limit_and_a_proxy_has_none() {
             "{peer:?}"
         );
     }
-    assert_eq!(refusals(&connections), [0, 3]);
+    assert_eq!(rejections(&connections), [0, 3]);
     for _ in 0..5 {
         open.push(connections.admit(PEER, true).await.unwrap());
         open.push(connections.admit(None, false).await.unwrap());

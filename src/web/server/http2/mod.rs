@@ -61,7 +61,7 @@ use super::{
 };
 use crate::{
     observability::tasks::{TaskGuard, TaskKind},
-    web::middleware::rejections::Refusal,
+    web::middleware::rejections::Rejection,
 };
 use read_bytes::ReadBytes;
 
@@ -121,12 +121,12 @@ pub(in crate::web) enum Error {
 
 impl Error {
     /// Returns the reason to count, if the client caused it.
-    pub(in crate::web) fn refusal(&self) -> Option<Refusal> {
+    pub(in crate::web) fn rejection(&self) -> Option<Rejection> {
         match self {
-            Self::Flood => Some(Refusal::Flood),
+            Self::Flood => Some(Rejection::Flood),
             Self::Http2(error) if error.is_library() && error.is_go_away() => {
                 let calm = error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
-                Some(if calm { Refusal::Flood } else { Refusal::Malformed })
+                Some(if calm { Rejection::Flood } else { Rejection::Malformed })
             }
             Self::Http2(_) | Self::Slow(_) => None,
         }
@@ -134,13 +134,13 @@ impl Error {
 }
 
 /// Serves a connection to its end, and tells `refused` of requests that are not taken. An error is not
-/// counted: see [`Error::refusal`].
+/// counted: see [`Error::rejection`].
 pub(in crate::web) async fn serve<S, A, B>(
     wire: ViewerSocket<S>,
     app: Rc<A>,
     peer: Option<SocketAddr>,
     deadlines: Deadlines,
-    refused: &impl Fn(Refusal),
+    refused: &impl Fn(Rejection),
 ) -> Result<(), Error>
 where
     S: DirectWrite + 'static,
@@ -185,7 +185,7 @@ where
                         answering.spawn_local(answer);
                     }
                     Err(not_taken) => {
-                        refused(not_taken.refusal());
+                        refused(not_taken.rejection());
                         not_taken.answer(respond);
                     }
                 },
@@ -257,11 +257,11 @@ enum RequestRejection {
 }
 
 impl RequestRejection {
-    fn refusal(&self) -> Refusal {
+    fn rejection(&self) -> Rejection {
         match self {
-            Self::Streams => Refusal::Streams,
-            Self::Heads => Refusal::Headers,
-            Self::Unreadable(_) => Refusal::Malformed,
+            Self::Streams => Rejection::Streams,
+            Self::Heads => Rejection::Headers,
+            Self::Unreadable(_) => Rejection::Malformed,
         }
     }
 

@@ -22,8 +22,8 @@ use crate::{
         middleware::{
             access, access_log,
             access_log::{
-                asked::{Asked, shown},
-                notes::Publisher,
+                asked::{RequestInfo, optional_field},
+                notes::PublisherId,
             },
             problem::Problem,
             uploads::{Upload, begin, body::Body},
@@ -53,7 +53,7 @@ pub(super) async fn take(
     let name = stream.name().as_str();
     // Before another publisher is replaced by this one.
     let upload = begin::feed(state, request)?;
-    let mut feed = Feed::new(request, &state.runtime.settings.now().limits, stream, upload);
+    let mut feed = Feed::new(request, &state.runtime.settings.current().limits, stream, upload);
     let publishing = stream.publish(second).map_err(|AlreadyPublishing| already_fed(name))?;
     let replaced = publishing.replaced();
     tokio::pin!(replaced);
@@ -61,9 +61,9 @@ pub(super) async fn take(
     tokio::pin!(stopped);
     let mut grant = access::push_grant(state, request, stream)?;
     let id = next_id();
-    request.extensions_mut().insert(Publisher(id));
-    let Asked { client, user, agent, .. } = access_log::asked(state, request);
-    let (client, user, agent) = (shown(client), user.as_deref(), agent.as_deref());
+    request.extensions_mut().insert(PublisherId(id));
+    let RequestInfo { client, user, agent, .. } = access_log::asked(state, request);
+    let (client, user, agent) = (optional_field(client), user.as_deref(), agent.as_deref());
     info!(target: ACCESS, stream = %name, publisher = id, client, user, agent, "publisher connected");
     let _feeding = stream.set_publisher_id(id);
     let end = loop {

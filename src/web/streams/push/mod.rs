@@ -132,7 +132,7 @@ async fn one_picture(
     stream: &StreamHandle,
     body: &mut Body,
 ) -> Result<Received, Problem> {
-    let max = state.runtime.settings.now().limits.max_frame_bytes;
+    let max = state.runtime.settings.current().limits.max_frame_bytes;
     let too_large = || {
         let detail = format!("the picture is larger than {max} bytes (limits.max_frame_bytes)");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
@@ -157,7 +157,7 @@ async fn one_picture(
 }
 
 async fn show(state: &WebState, stream: &StreamHandle, picture: Received) -> Result<(), Problem> {
-    let limits = PictureLimits::from(&state.runtime.settings.now().limits);
+    let limits = PictureLimits::from(&state.runtime.settings.current().limits);
     match convert(state, stream, picture, limits).await? {
         Ok(frame) => {
             stream.ingest().push_frame(frame);

@@ -76,7 +76,7 @@ const SIZES: [&str; 19] = [
 ];
 
 /// Replaces a value that is not logged.
-const STARS: &str = "***";
+const REDACTED: &str = "***";
 
 /// The maximum length of a query that is read, in bytes: framecast's own are shorter.
 const MAX_TARGET: usize = 256;
@@ -118,7 +118,7 @@ pub(super) fn method(request: &HttpRequest) -> Method {
     let method = request.method();
     match METHODS.contains(method) {
         true => method.clone(),
-        false => Method::from_bytes(STARS.as_bytes()).expect("a method may consist of stars"),
+        false => Method::from_bytes(REDACTED.as_bytes()).expect("a method may consist of stars"),
     }
 }
 
@@ -127,7 +127,7 @@ pub(super) fn target(streams: &Streams, request: &HttpRequest) -> String {
     let is_stream = |text: &str| text.parse().is_ok_and(|name| streams.registry.get(&name).is_some());
     let path = match request.match_pattern() {
         Some(pattern) => path(&pattern, |name| request.match_info().get(name), is_stream),
-        None => format!("/{STARS}"),
+        None => format!("/{REDACTED}"),
     };
     path + &query(request.query_string(), is_stream)
 }
@@ -162,7 +162,7 @@ fn query(query: &str, is_stream: impl Fn(&str) -> bool) -> String {
     let whole = cut_before(query, MAX_TARGET, |c| c == '&');
     for (key, value) in form_urlencoded::parse(whole.as_bytes()).take(MAX_PARAMETERS) {
         if let Some((_, values)) = PARAMETERS.iter().find(|(name, _)| *name == key) {
-            let value = if values.contains(&value, &is_stream) { &*value } else { STARS };
+            let value = if values.contains(&value, &is_stream) { &*value } else { REDACTED };
             shown += &format!("{}{key}={value}", if shown.is_empty() { '?' } else { '&' });
         }
     }

@@ -6,7 +6,7 @@
 //! [`PROGRAMS`] or [`WORDS`], a number only as a version after such a word, and of what stands between words
 //! only [`SEPARATORS`]. That a password is also the name of a browser is nothing that the log tells.
 
-use super::{STARS, cut, cut_before};
+use super::{REDACTED, cut, cut_before};
 
 /// The maximum length of a `User-Agent` that is read, in bytes: that of a browser. This bounds the work, too:
 /// each word is looked up in the two lists.
@@ -83,14 +83,14 @@ pub(in crate::web) fn agent(text: &str) -> String {
         if is_name || (is_versions_place && is_version(word)) {
             agent += separator;
             agent += word;
-        } else if !agent.ends_with(STARS) {
+        } else if !agent.ends_with(REDACTED) {
             // How many words are hidden says nothing.
             agent += separator;
-            agent += STARS;
+            agent += REDACTED;
         }
         is_after_name = is_name;
     }
-    if agent.is_empty() { STARS.to_owned() } else { cut(&agent, MAX_AGENT).to_owned() }
+    if agent.is_empty() { REDACTED.to_owned() } else { cut(&agent, MAX_AGENT).to_owned() }
 }
 
 /// Returns whether a word names a program. `rest` is the text after it.
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn lists_are_sorted_for_the_search_in_them() {
         assert!(PROGRAMS.is_sorted_by(|a, b| a < b) && WORDS.is_sorted_by(|a, b| a < b));
-        assert!(PROGRAMS.iter().chain(&WORDS).all(|word| !word.contains(is_separator) && *word != STARS));
+        assert!(PROGRAMS.iter().chain(&WORDS).all(|word| !word.contains(is_separator) && *word != REDACTED));
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
             let shown = agent(&text);
             assert!(!shown.contains("VLC/3") || shown.ends_with(" VLC/3.0.18"), "{shown}");
         }
-        assert_eq!(agent(&"x".repeat(500)), STARS);
+        assert_eq!(agent(&"x".repeat(500)), REDACTED);
         assert!(agent(&"x U ".repeat(100)).len() <= MAX_AGENT);
     }
 }
