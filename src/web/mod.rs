@@ -53,7 +53,7 @@ pub use server::{
     unsent::UnsentAnswers,
 };
 pub use state::{Access, LiveSettings, Runtime, Settings, Streams, WebState};
-pub use streams::viewer_list::Viewers;
+pub use streams::viewer_list::ViewerList;
 
 /// The connections' share of the three seconds a shutdown may take; streams were ended before.
 const SHUTDOWN_TIMEOUT_S: u64 = 2;

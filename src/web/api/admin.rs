@@ -19,7 +19,7 @@ use crate::{
     web::{
         middleware::{
             problem::Problem,
-            uploads::{begin, body::Body},
+            uploads::{begin, body::RequestBody},
         },
         state::State,
     },
@@ -193,14 +193,14 @@ async fn with_body(
     payload: web::Payload,
     then: impl AsyncFnOnce(Value) -> Result<HttpResponse, Problem>,
 ) -> HttpResponse {
-    let mut body = Body::new(request, payload);
+    let mut body = RequestBody::new(request, payload);
     match json_of(request, state, &mut body).await {
         Ok(value) => then(value).await.unwrap_or_else(|problem| problem.error_response()),
         Err(problem) => body.refuse(problem).await,
     }
 }
 
-async fn json_of(request: &HttpRequest, state: &State, body: &mut Body) -> Result<Value, Problem> {
+async fn json_of(request: &HttpRequest, state: &State, body: &mut RequestBody) -> Result<Value, Problem> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     if kind

@@ -28,7 +28,7 @@ use crate::{
     web::{
         middleware::{
             problem::Problem,
-            uploads::{begin, body::Body},
+            uploads::{begin, body::RequestBody},
         },
         response::numbers::rounded,
         state::{State, WebState},
@@ -101,7 +101,7 @@ struct Counted {
 
 /// `POST /api/probe`.
 pub(in crate::web) async fn ask(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
-    let mut body = Body::new(&request, payload);
+    let mut body = RequestBody::new(&request, payload);
     let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large for a URL");
     let received = match begin::admin(&state, &request) {
         Ok(upload) => body.whole(upload, MAX_BODY_BYTES, too_large).await,

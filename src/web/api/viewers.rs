@@ -43,7 +43,7 @@ struct ViewerReport {
 
 impl ViewerReport {
     fn of(viewer: &ViewerEntry) -> Self {
-        let RequestInfo { target, client, user, agent, .. } = viewer.asked.clone();
+        let RequestInfo { target, client, user, agent, .. } = viewer.request.clone();
         Self {
             id: viewer.id,
             stream: viewer.stream.to_string(),

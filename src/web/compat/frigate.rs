@@ -46,7 +46,7 @@ pub(in crate::web) async fn latest(
         Ok(answer) => answer,
         Err(_) => {
             let card = card(&state, &stream).await?;
-            let card = renditions::one_picture(&state, &stream, params, &card).await?;
+            let card = renditions::transform_picture(&state, &stream, params, &card).await?;
             let mut head = HttpResponse::Ok();
             set_no_cache(&mut head);
             allow_origin(&mut head, &state.runtime.settings.current());

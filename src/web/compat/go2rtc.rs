@@ -27,14 +27,14 @@ use crate::{
         query::query,
         response::disclosure::source_location,
         state::State,
-        streams::{options::Wishes, push, snapshot, watch},
+        streams::{options::StreamOptions, push, snapshot, watch},
     },
 };
 
 /// `GET /api/stream.mjpeg?src=NAME`.
 pub(in crate::web) async fn stream(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let stream = asked(&request, &state, "src")?;
-    watch::answer(&request, &state, &stream, Wishes::of(&request)).await
+    watch::answer(&request, &state, &stream, StreamOptions::from_request(&request)).await
 }
 
 /// `POST /api/stream.mjpeg?dst=NAME`: a feed.

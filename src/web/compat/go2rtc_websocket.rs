@@ -137,7 +137,7 @@ async fn serve(
                         viewing::begin(&state, &request, stream.name(), Kind::WebSocket, counts.clone());
                     let shown = show(guard, session.clone(), taken.clone(), backpressure.clone(), counts);
                     current = Some(Box::pin(async move {
-                        let _viewing = viewing;
+                        let _listed = viewing;
                         shown.await;
                     }));
                     told

@@ -9,7 +9,7 @@ use crate::{
     web::{
         middleware::problem::Problem,
         state::State,
-        streams::{options::Wishes, snapshot, watch},
+        streams::{options::StreamOptions, snapshot, watch},
     },
 };
 
@@ -22,7 +22,13 @@ pub(in crate::web) async fn stream(
     state: State,
     number: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    watch::answer(&request, &state, &state.streams.find_by_number(&number)?, Wishes::of(&request)).await
+    watch::answer(
+        &request,
+        &state,
+        &state.streams.find_by_number(&number)?,
+        StreamOptions::from_request(&request),
+    )
+    .await
 }
 
 /// `GET /N/substream`, `/N/mjpg/substream`: half as wide and high.
@@ -33,7 +39,7 @@ pub(in crate::web) async fn substream(
 ) -> Result<HttpResponse, Problem> {
     let stream = state.streams.find_by_number(&number)?;
     let half = half_of(&stream);
-    watch::answer_as(&request, &state, &stream, half, Wishes::of(&request)).await
+    watch::answer_as(&request, &state, &stream, half, StreamOptions::from_request(&request)).await
 }
 
 /// `GET /N/current`, `/N/static/stream`: one picture.

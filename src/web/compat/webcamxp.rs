@@ -9,7 +9,7 @@ use crate::{
     web::{
         middleware::problem::Problem,
         state::State,
-        streams::{options::Wishes, snapshot, watch},
+        streams::{options::StreamOptions, snapshot, watch},
     },
 };
 
@@ -20,7 +20,13 @@ pub(in crate::web) async fn stream(
     principal: Principal,
     number: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    watch::answer(&request, &state, &camera(&state, &principal, &number)?, Wishes::of(&request)).await
+    watch::answer(
+        &request,
+        &state,
+        &camera(&state, &principal, &number)?,
+        StreamOptions::from_request(&request),
+    )
+    .await
 }
 
 /// `GET /cam_N.jpg`.

@@ -233,7 +233,7 @@ pub const ROUTES: &[Row] = &[
     read("/state", VIEW_DEFAULT, || to(mjpg_streamer::ustreamer_state))
         .doc(OTHERS, "ustreamer's state")
         .answers(&[json::<answers::State>()]),
-    read("/video_feed", VIEW_DEFAULT, || to(watch::of_default)).stream(STREAMS, "A stream"),
+    read("/video_feed", VIEW_DEFAULT, || to(watch::default_stream)).stream(STREAMS, "A stream"),
     read("/program.json", VIEW_ANY, || to(mjpg_streamer::program_json))
         .doc(OTHERS, "mjpg-streamer's plugins")
         .answers(&[json::<answers::Program>()]),

@@ -9,7 +9,7 @@ use crate::{
     config::Role,
     registry::{Events, Registry, RelayControl, Renditions, SnapshotCache, StreamStarter},
     stream::{StreamHandle, ViewerLimit},
-    web::{middleware::problem::Problem, streams::viewer_list::Viewers},
+    web::{middleware::problem::Problem, streams::viewer_list::ViewerList},
     webhooks::Webhooks,
 };
 
@@ -33,7 +33,7 @@ pub struct Streams {
     /// The limit on viewers of all streams together.
     pub viewer_limit: Arc<ViewerLimit>,
     /// The connected viewers.
-    pub viewers: Arc<Viewers>,
+    pub viewers: Arc<ViewerList>,
 }
 
 impl Streams {

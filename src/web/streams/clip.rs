@@ -14,7 +14,7 @@ use super::viewing;
 use super::{
     replay::{bad_request, next_piece, replay_buffer, seconds},
     viewer_list::Kind,
-    watch::told,
+    watch::mark_logged,
 };
 use crate::{
     media::formats::{ClipFormat, clip, local},
@@ -77,5 +77,5 @@ pub(in crate::web) async fn by_name(
     }));
     // actix leaves out the body of an answer to HEAD, and keeps its length.
     let answer = head.body(SizedStream::new(clip.len, body));
-    Ok(if is_head { answer } else { told(answer) })
+    Ok(if is_head { answer } else { mark_logged(answer) })
 }

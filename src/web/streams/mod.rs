@@ -10,6 +10,6 @@ pub(crate) mod snapshot;
 pub(crate) mod viewer_list;
 pub(crate) mod viewing;
 pub(crate) mod watch;
-pub(crate) mod multiplexed;
+pub(crate) mod http2_viewer;
 pub(crate) mod options;
 pub(crate) mod viewer_feed;

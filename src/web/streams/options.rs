@@ -6,7 +6,7 @@ use crate::web::query::{is_switched_off, is_switched_on, query, switch};
 
 /// The options of one viewer's stream.
 #[derive(Debug, Clone, Default)]
-pub(in crate::web) struct Wishes {
+pub(in crate::web) struct StreamOptions {
     /// Raw bytes to the end of the connection, as mjpg-streamer and ustreamer send (`?chunked=0`).
     pub unchunked: bool,
     /// ustreamer's `?advance_headers=1`: the next part's headers are sent ahead, without a length.
@@ -23,9 +23,9 @@ pub(in crate::web) struct Wishes {
     pub cookie: Option<String>,
 }
 
-impl Wishes {
+impl StreamOptions {
     /// Parses the query of a request.
-    pub(in crate::web) fn of(request: &HttpRequest) -> Self {
+    pub(in crate::web) fn from_request(request: &HttpRequest) -> Self {
         Self {
             unchunked: is_switched_off(request, "chunked"),
             advance_headers: is_switched_on(request, "advance_headers"),

@@ -12,7 +12,7 @@ use crate::{
         middleware::{
             problem::Problem,
             rejected_pushes,
-            uploads::{begin, body::Body},
+            uploads::{begin, body::RequestBody},
         },
         state::{State, WebState},
     },
@@ -28,7 +28,7 @@ pub(in crate::web) async fn points(
     name: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let mut body = Body::new(&request, payload);
+    let mut body = RequestBody::new(&request, payload);
     let taken = async {
         let points = chart(&state, &name)?;
         let too_large = || {

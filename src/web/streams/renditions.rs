@@ -19,7 +19,7 @@ use crate::{
 ///
 /// # Errors
 /// 400 for a value that makes no sense.
-pub(in crate::web) fn asked(request: &HttpRequest) -> Result<ImageParams, Problem> {
+pub(in crate::web) fn params_of(request: &HttpRequest) -> Result<ImageParams, Problem> {
     Ok(ImageParams::parse(|key| query(request, key))?)
 }
 
@@ -48,7 +48,7 @@ pub(in crate::web) async fn join(
 ///
 /// # Errors
 /// 503 when all workers are busy, or the picture cannot be made so.
-pub(in crate::web) async fn one_picture(
+pub(in crate::web) async fn transform_picture(
     state: &WebState,
     stream: &StreamHandle,
     params: ImageParams,
@@ -70,7 +70,7 @@ pub(in crate::web) async fn one_picture(
 ///
 /// # Errors
 /// As [`one_picture`].
-pub(in crate::web) async fn one_picture_for_all(
+pub(in crate::web) async fn cached_picture(
     state: &WebState,
     stream: &StreamHandle,
     params: ImageParams,
@@ -79,6 +79,6 @@ pub(in crate::web) async fn one_picture_for_all(
     if params.is_default() {
         return Ok(picture.frame.clone());
     }
-    let make = async || one_picture(state, stream, params, &picture.frame).await;
+    let make = async || transform_picture(state, stream, params, &picture.frame).await;
     state.streams.snapshots.get(stream.bus(), picture, params, make).await
 }

@@ -15,9 +15,9 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::time::{Instant, sleep_until};
 
-use super::{options::Wishes, viewing};
+use super::{options::StreamOptions, viewing};
 use super::{
-    viewer_list::{Kind, Viewing},
+    viewer_list::{Kind, ViewerListGuard},
     watch,
     watch::NoBody,
 };
@@ -58,13 +58,13 @@ pub(in crate::web) async fn by_name(
     let seconds = seconds(&request, replay_buffer)?;
     let speed = speed(&request)?;
     let goes_on = continues_live(&request)?;
-    let wishes = Wishes::of(&request);
-    let chunked = request.version() >= Version::HTTP_11 && !wishes.unchunked && stream.config().chunked;
+    let options = StreamOptions::from_request(&request);
+    let chunked = request.version() >= Version::HTTP_11 && !options.unchunked && stream.config().chunked;
     let pictures = replay_buffer.last(seconds)?;
     let mut head = HttpResponse::Ok();
-    watch::stream_head(&mut head, &state, &Wishes::default());
+    watch::stream_head(&mut head, &state, &StreamOptions::default());
     if request.method() == Method::HEAD {
-        return Ok(watch::unchunked_unless(chunked, head.body(NoBody)));
+        return Ok(watch::set_chunked(chunked, head.body(NoBody)));
     }
     let grant = access::grant(&state, &request, Role::View, &stream)?;
     let permit = access::viewer_permit(&state, &request)?;
@@ -78,12 +78,12 @@ pub(in crate::web) async fn by_name(
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let counts: Arc<ViewerCounters> = Arc::default();
     let player = Player {
-        _viewing: viewing::begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
+        _listed: viewing::begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
         counts,
         replay: ReplayCursor::new(pictures, speed),
         current: stream.bus().subscribe(),
         pieces: VecDeque::from([Bytes::from_static(writer::FIRST_DELIMITER)]),
-        stage: Stage::Past,
+        stage: ReplayState::Past,
         demand: goes_on.then(|| stream.demand()),
         guard,
         grant,
@@ -96,7 +96,7 @@ pub(in crate::web) async fn by_name(
     });
     let mut answer = head.body(BodyStream::new(Box::pin(pieces)));
     answer.extensions_mut().insert(AnswerTimeout(stream.config().viewer_timeout));
-    Ok(watch::told(watch::unchunked_unless(chunked, answer)))
+    Ok(watch::mark_logged(watch::set_chunked(chunked, answer)))
 }
 
 /// Returns the replay buffer of a stream.
@@ -153,7 +153,7 @@ pub(in crate::web) fn next_piece(pieces: &mut VecDeque<Bytes>) -> Option<Bytes> 
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum ReplayState {
     Past,
     Present,
     Ended,
@@ -164,13 +164,13 @@ struct Player {
     replay: ReplayCursor,
     current: BusReader,
     pieces: VecDeque<Bytes>,
-    stage: Stage,
+    stage: ReplayState,
     /// The source runs while the past is played, if the present is to follow.
     demand: Option<DemandGuard>,
     guard: ReplayGuard,
     grant: ActiveGrant,
     counts: Arc<ViewerCounters>,
-    _viewing: Viewing,
+    _listed: ViewerListGuard,
     _busy: BusyGuard,
     _permit: AddressPermit,
 }
@@ -183,10 +183,10 @@ impl Player {
                 return Some(piece);
             }
             match self.stage {
-                Stage::Ended => return None,
+                ReplayState::Ended => return None,
                 _ if self.grant.is_ended() => self.end(),
-                Stage::Past => self.fill_past().await,
-                Stage::Present => self.fill_live().await,
+                ReplayState::Past => self.fill_past().await,
+                ReplayState::Present => self.fill_live().await,
             }
         }
     }
@@ -194,7 +194,7 @@ impl Player {
     async fn fill_past(&mut self) {
         let Some(due) = self.replay.due(std::time::Instant::now()) else {
             if self.demand.is_some() {
-                self.stage = Stage::Present;
+                self.stage = ReplayState::Present;
             } else {
                 self.end();
             }
@@ -239,7 +239,7 @@ impl Player {
     }
 
     fn end(&mut self) {
-        self.stage = Stage::Ended;
+        self.stage = ReplayState::Ended;
         self.pieces.push_back(Bytes::from_static(writer::CLOSING_AFTER_DELIMITER));
     }
 }

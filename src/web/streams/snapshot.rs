@@ -41,7 +41,7 @@ pub(in crate::web) async fn answer(
     state: &WebState,
     stream: &StreamHandle,
 ) -> Result<HttpResponse, Problem> {
-    answer_as(request, state, stream, renditions::asked(request)?).await
+    answer_as(request, state, stream, renditions::params_of(request)?).await
 }
 
 /// Serves a snapshot with options that come from another API's parameters.
@@ -83,10 +83,10 @@ pub(in crate::web) async fn show(
         etag = format!("{etag}-{params}");
     }
     etag.push('"');
-    if knows(request, &etag) {
+    if has_cached(request, &etag) {
         return Ok(head_of(HttpResponse::NotModified(), state, stream, &etag, &picture.frame).finish());
     }
-    let frame = renditions::one_picture_for_all(state, stream, params, picture).await?;
+    let frame = renditions::cached_picture(state, stream, params, picture).await?;
     let mut head = head_of(HttpResponse::Ok(), state, stream, &etag, &frame);
     head.insert_header(("X-UStreamer-Width", frame.width().to_string()));
     head.insert_header(("X-UStreamer-Height", frame.height().to_string()));
@@ -118,7 +118,7 @@ fn head_of(
 
 /// Returns whether the client has this frame already (RFC 9110, 13.1.2: a list of tags, weak ones too, or
 /// `*`).
-fn knows(request: &HttpRequest, etag: &str) -> bool {
+fn has_cached(request: &HttpRequest, etag: &str) -> bool {
     let lines = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|line| line.to_str().ok());
     let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);
     tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)

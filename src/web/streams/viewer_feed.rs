@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Instant};
 
 use bytes::Bytes;
 
-use super::{abr_task::DeliveredCounter, options::Wishes};
+use super::{abr_task::DeliveredCounter, options::StreamOptions};
 use crate::{
     bus::{Current, PublishedFrame},
     media::{
@@ -20,7 +20,7 @@ use crate::{
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum BodyState {
     /// Nothing has been sent.
     Joined,
     /// The first delimiter has been sent.
@@ -33,15 +33,15 @@ enum Stage {
 #[derive(Debug)]
 pub(super) struct ViewerProducer {
     viewer: FrameCursor,
-    held: Option<RenditionGuard>,
+    rendition: Option<RenditionGuard>,
     /// Counts for those who look at its link.
-    taken: Option<DeliveredCounter>,
-    wishes: Wishes,
+    delivered: Option<DeliveredCounter>,
+    options: StreamOptions,
     framing: Framing,
-    stage: Stage,
+    stage: BodyState,
     /// Set when the viewer has to be disconnected.
-    over: bool,
-    pace: ClientPace,
+    is_ended: bool,
+    fps: FpsMeter,
 }
 
 impl ViewerProducer {
@@ -51,37 +51,37 @@ impl ViewerProducer {
         viewer: FrameCursor,
         held: Option<RenditionGuard>,
         taken: Option<DeliveredCounter>,
-        wishes: Wishes,
+        options: StreamOptions,
         framing: Framing,
     ) -> Self {
-        let (stage, over, pace) = (Stage::Joined, false, ClientPace::default());
-        Self { viewer, held, taken, wishes, framing, stage, over, pace }
+        let (stage, over, pace) = (BodyState::Joined, false, FpsMeter::default());
+        Self { viewer, rendition: held, delivered: taken, options, framing, stage, is_ended: over, fps: pace }
     }
 
     /// The bytes before the first part: browsers show a spinner until they see that a multipart begins.
     fn open(&mut self, pieces: &mut WriteQueue) {
-        self.stage = Stage::Streaming;
-        if self.wishes.raw {
+        self.stage = BodyState::Streaming;
+        if self.options.raw {
             return;
         }
         let delimiter = Bytes::from_static(writer::FIRST_DELIMITER);
-        let ahead = if self.wishes.advance_headers { writer::headers_ahead() } else { Bytes::new() };
+        let ahead = if self.options.advance_headers { writer::headers_ahead() } else { Bytes::new() };
         pieces.put(writer::framed([delimiter, ahead, Bytes::new()], self.framing));
     }
 
     fn send(&mut self, frame: &PublishedFrame, pieces: &mut WriteQueue) {
         let framing = self.framing;
-        let wishes = &self.wishes;
-        if wishes.raw {
+        let options = &self.options;
+        if options.raw {
             let jpeg = frame.frame.jpeg().clone();
             pieces.put(writer::framed([jpeg, Bytes::new(), Bytes::new()], framing));
-        } else if wishes.advance_headers {
-            let jpeg = if wishes.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
+        } else if options.advance_headers {
+            let jpeg = if options.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
             let parts = [jpeg, Bytes::from_static(writer::NEXT_DELIMITER), writer::headers_ahead()];
             pieces.put(writer::framed(parts, framing));
-        } else if wishes.extra_headers || wishes.zero_data {
-            let more = if wishes.extra_headers { self.extra_headers(frame) } else { String::new() };
-            let jpeg = if self.wishes.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
+        } else if options.extra_headers || options.zero_data {
+            let more = if options.extra_headers { self.extra_headers(frame) } else { String::new() };
+            let jpeg = if self.options.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
             let part = PreparedPart::with_headers(jpeg, frame.frame.taken(), &more);
             pieces.put(part.pieces(framing));
         } else {
@@ -99,14 +99,14 @@ impl ViewerProducer {
             self.viewer.stream().bus().stats().dropped().map(|(_, count)| count).sum::<u64>(),
             picture.width(),
             picture.height(),
-            self.pace.count(Instant::now()),
+            self.fps.count(Instant::now()),
             picture.arrived().elapsed().as_secs_f64(),
         )
     }
 
     fn close(&mut self, pieces: &mut WriteQueue) {
-        self.stage = Stage::Closed;
-        if !self.wishes.raw {
+        self.stage = BodyState::Closed;
+        if !self.options.raw {
             let closing = Bytes::from_static(writer::CLOSING_AFTER_DELIMITER);
             pieces.put(writer::framed([closing, Bytes::new(), Bytes::new()], self.framing));
         }
@@ -115,14 +115,14 @@ impl ViewerProducer {
 
 impl PartProducer for ViewerProducer {
     fn fill(&mut self, current: &Current, pieces: &mut WriteQueue) -> Fill {
-        if self.stage == Stage::Joined {
+        if self.stage == BodyState::Joined {
             self.open(pieces);
-        } else if self.stage == Stage::Streaming && (current.closed || self.over) {
+        } else if self.stage == BodyState::Streaming && (current.closed || self.is_ended) {
             self.close(pieces);
-        } else if self.stage == Stage::Closed {
+        } else if self.stage == BodyState::Closed {
             return Fill::Done;
         } else if let Some((frame, new)) = self.viewer.next(current) {
-            if let (Some(taken), true) = (&self.taken, new) {
+            if let (Some(taken), true) = (&self.delivered, new) {
                 taken.fetch_add(1, Ordering::Relaxed);
             }
             self.send(frame, pieces);
@@ -133,28 +133,28 @@ impl PartProducer for ViewerProducer {
     }
 
     fn has_next(&self, current: &Current) -> bool {
-        self.stage != Stage::Streaming || current.closed || self.over || self.viewer.has_next(current)
+        self.stage != BodyState::Streaming || current.closed || self.is_ended || self.viewer.has_next(current)
     }
 
     fn end(&mut self) {
-        self.over = true;
+        self.is_ended = true;
     }
 
     fn move_to(&mut self, rendition: Option<RenditionGuard>) -> Option<RenditionGuard> {
         self.viewer.switch_to(rendition.as_ref().map(RenditionGuard::stream));
-        std::mem::replace(&mut self.held, rendition)
+        std::mem::replace(&mut self.rendition, rendition)
     }
 }
 
 /// Frames that a viewer took in the last whole second, as ustreamer counts them.
 #[derive(Debug, Default)]
-struct ClientPace {
+struct FpsMeter {
     second: Option<Instant>,
     counting: u32,
     counted: u32,
 }
 
-impl ClientPace {
+impl FpsMeter {
     fn count(&mut self, now: Instant) -> u32 {
         let second = *self.second.get_or_insert(now);
         if now.duration_since(second).as_secs() >= 1 {

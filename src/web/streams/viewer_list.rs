@@ -20,7 +20,7 @@ use crate::{
 
 /// All viewers by number: `limits.max_viewers` at most.
 #[derive(Debug, Default)]
-pub struct Viewers(DashMap<u64, Arc<ViewerEntry>>);
+pub struct ViewerList(DashMap<u64, Arc<ViewerEntry>>);
 
 /// The way in which a viewer gets its pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(in crate::web) struct ViewerEntry {
     pub(in crate::web) id: u64,
     pub(in crate::web) stream: StreamName,
     pub(in crate::web) kind: Kind,
-    pub(in crate::web) asked: RequestInfo,
+    pub(in crate::web) request: RequestInfo,
     pub(in crate::web) protocol: String,
     pub(in crate::web) since: SystemTime,
     pub(in crate::web) begun: Instant,
@@ -61,12 +61,12 @@ pub(in crate::web) struct ViewerEntry {
 
 /// Keeps a viewer in the list for as long as it exists.
 #[derive(Debug)]
-pub(in crate::web) struct Viewing {
-    viewers: Arc<Viewers>,
+pub(in crate::web) struct ViewerListGuard {
+    list: Arc<ViewerList>,
     entry: Arc<ViewerEntry>,
 }
 
-impl Viewers {
+impl ViewerList {
     /// Returns the viewers of the streams that `wanted` accepts, in the order of their numbers.
     pub(in crate::web) fn of(&self, wanted: impl Fn(&StreamName) -> bool) -> Vec<Arc<ViewerEntry>> {
         let entries = self.0.iter().filter(|entry| wanted(&entry.stream));
@@ -76,10 +76,10 @@ impl Viewers {
     }
 }
 
-impl Viewing {
+impl ViewerListGuard {
     /// Adds a viewer of `stream` and logs it. `counts` are those of what it is sent.
     pub(in crate::web) fn begin(
-        viewers: &Arc<Viewers>,
+        viewers: &Arc<ViewerList>,
         (asked, protocol): (RequestInfo, Version),
         stream: &StreamName,
         kind: Kind,
@@ -89,28 +89,28 @@ impl Viewing {
             id: next_id(),
             stream: stream.clone(),
             kind,
-            asked,
+            request: asked,
             protocol: format!("{protocol:?}"),
             since: SystemTime::now(),
             begun: Instant::now(),
             counts,
         });
-        entry.say_begin();
+        entry.log_begin();
         viewers.0.insert(entry.id, entry.clone());
-        Self { viewers: viewers.clone(), entry }
+        Self { list: viewers.clone(), entry }
     }
 }
 
-impl Drop for Viewing {
+impl Drop for ViewerListGuard {
     fn drop(&mut self) {
-        self.viewers.0.remove(&self.entry.id);
-        self.entry.say_end();
+        self.list.0.remove(&self.entry.id);
+        self.entry.log_end();
     }
 }
 
 impl ViewerEntry {
-    fn say_begin(&self) {
-        let RequestInfo { method, target, client, user, agent } = &self.asked;
+    fn log_begin(&self) {
+        let RequestInfo { method, target, client, user, agent } = &self.request;
         let (user, agent, kind) = (user.as_deref(), agent.as_deref(), self.kind.as_str());
         info!(
             target: ACCESS, viewer = self.id, stream = %self.stream, kind, %method, path = %target,
@@ -118,8 +118,8 @@ impl ViewerEntry {
         );
     }
 
-    fn say_end(&self) {
-        let RequestInfo { method, target, client, user, .. } = &self.asked;
+    fn log_end(&self) {
+        let RequestInfo { method, target, client, user, .. } = &self.request;
         let (user, kind, status) = (user.as_deref(), self.kind.as_str(), 200);
         let (frames, bytes, skipped) = (self.counts.frames(), self.counts.bytes(), self.counts.skipped());
         info!(

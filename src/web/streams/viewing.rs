@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 
 use super::viewer_list::Kind;
-use super::viewer_list::Viewing;
+use super::viewer_list::ViewerListGuard;
 use crate::{
     media::stream_name::StreamName,
     viewer::ViewerCounters,
@@ -19,7 +19,7 @@ pub(in crate::web) fn begin(
     stream: &StreamName,
     kind: Kind,
     counts: Arc<ViewerCounters>,
-) -> Viewing {
+) -> ViewerListGuard {
     let asked = (access_log::asked(state, request), request.version());
-    Viewing::begin(&state.streams.viewers, asked, stream, kind, counts)
+    ViewerListGuard::begin(&state.streams.viewers, asked, stream, kind, counts)
 }

@@ -17,12 +17,11 @@ use tracing::debug;
 
 use super::{
     abr_task::{AbrTask, DeliveredCounter},
-    multiplexed,
-    multiplexed::Multiplexed,
+    http2_viewer::{self, Http2Viewer},
     renditions,
-    viewer_list::{Kind, Viewing},
+    viewer_list::{Kind, ViewerListGuard},
 };
-use super::{options::Wishes, viewer_feed::ViewerProducer, viewing};
+use super::{options::StreamOptions, viewer_feed::ViewerProducer, viewing};
 use crate::{
     config::Role,
     limits::BudgetError,
@@ -50,12 +49,15 @@ pub(in crate::web) async fn by_name(
     state: State,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    answer(&request, &state, &state.streams.find(&name)?, Wishes::of(&request)).await
+    answer(&request, &state, &state.streams.find(&name)?, StreamOptions::from_request(&request)).await
 }
 
 /// `GET /video_feed`: the default stream, where the Flask example had its only one.
-pub(in crate::web) async fn of_default(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    answer(&request, &state, &state.default_stream()?, Wishes::of(&request)).await
+pub(in crate::web) async fn default_stream(
+    request: HttpRequest,
+    state: State,
+) -> Result<HttpResponse, Problem> {
+    answer(&request, &state, &state.default_stream()?, StreamOptions::from_request(&request)).await
 }
 
 /// Answers with the stream `stream`, or the rendition of it that the query asks for.
@@ -66,9 +68,9 @@ pub(in crate::web) async fn answer(
     request: &HttpRequest,
     state: &State,
     stream: &StreamHandle,
-    wishes: Wishes,
+    options: StreamOptions,
 ) -> Result<HttpResponse, Problem> {
-    answer_as(request, state, stream, renditions::asked(request)?, wishes).await
+    answer_as(request, state, stream, renditions::params_of(request)?, options).await
 }
 
 /// Serves a stream with options that come from another API's parameters.
@@ -80,14 +82,14 @@ pub(in crate::web) async fn answer_as(
     state: &State,
     stream: &StreamHandle,
     params: ImageParams,
-    wishes: Wishes,
+    options: StreamOptions,
 ) -> Result<HttpResponse, Problem> {
-    let chunked = request.version() == Version::HTTP_11 && !wishes.unchunked && stream.config().chunked;
+    let chunked = request.version() == Version::HTTP_11 && !options.unchunked && stream.config().chunked;
     let framing = if chunked { Framing::Chunked } else { Framing::Raw };
     let mut head = HttpResponse::Ok();
-    stream_head(&mut head, state, &wishes);
+    stream_head(&mut head, state, &options);
     if request.method() == Method::HEAD {
-        return Ok(unchunked_unless(chunked, head.body(NoBody)));
+        return Ok(set_chunked(chunked, head.body(NoBody)));
     }
     let outbox = Outbox::of(request);
     outbox.set_stall_timeout(stream.config().viewer_timeout);
@@ -96,7 +98,7 @@ pub(in crate::web) async fn answer_as(
     let (guard, held) = renditions::join(state, stream, params).await?;
     let shown = guard.stream().clone();
     // The streams of an HTTP/2 connection share its link.
-    let adapts = wishes.adapt.unwrap_or(stream.config().adapt) && request.version() != Version::HTTP_2;
+    let adapts = options.adapt.unwrap_or(stream.config().adapt) && request.version() != Version::HTTP_2;
     let taken = adapts.then(DeliveredCounter::default);
     let abr = taken
         .clone()
@@ -104,12 +106,12 @@ pub(in crate::web) async fn answer_as(
     let viewer = FrameCursor::new(guard);
     let counts = viewer.counts().clone();
     let viewing = || viewing::begin(state, request, stream.name(), Kind::Stream, counts);
-    let feed = ViewerProducer::new(viewer, held, taken, wishes, framing);
+    let feed = ViewerProducer::new(viewer, held, taken, options, framing);
     let busy = outbox.busy(Busy::Answering);
     if request.version() == Version::HTTP_2 {
         let (current, viewing) = (shown.bus().subscribe(), viewing());
-        let viewer = Multiplexed { feed, current, grant, _busy: busy, _permit: permit, _viewing: viewing };
-        let mut answer = told(head.body(multiplexed::body(viewer)));
+        let viewer = Http2Viewer { feed, current, grant, _busy: busy, _permit: permit, _listed: viewing };
+        let mut answer = mark_logged(head.body(http2_viewer::body(viewer)));
         answer.extensions_mut().insert(AnswerTimeout(stream.config().viewer_timeout));
         answer.extensions_mut().insert(state.runtime.unsent.clone());
         return Ok(answer);
@@ -123,30 +125,30 @@ pub(in crate::web) async fn answer_as(
     let grant: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move { grant.ended().await });
     let (grant, viewing) = (Some(grant), viewing());
     let slow = (SlowPart::new(state.runtime.unsent.clone()), shown);
-    let body = ViewerBody { feed, grant, abr, slow, _busy: busy, _permit: permit, _viewing: viewing };
-    Ok(told(unchunked_unless(chunked, head.body(body))))
+    let body = ViewerBody { feed, grant, abr, slow, _busy: busy, _permit: permit, _listed: viewing };
+    Ok(mark_logged(set_chunked(chunked, head.body(body))))
 }
 
 /// Marks a response as logged by the line of its viewer.
-pub(in crate::web) fn told(mut response: HttpResponse) -> HttpResponse {
+pub(in crate::web) fn mark_logged(mut response: HttpResponse) -> HttpResponse {
     response.extensions_mut().insert(LoggedElsewhere);
     response
 }
 
 /// Sets whether the response is chunked: actix sends chunks also to HTTP/1.0 clients. The builder's own
 /// `no_chunking` would write a length.
-pub(in crate::web) fn unchunked_unless(chunked: bool, mut response: HttpResponse) -> HttpResponse {
+pub(in crate::web) fn set_chunked(chunked: bool, mut response: HttpResponse) -> HttpResponse {
     response.head_mut().no_chunking(!chunked);
     response
 }
 
-pub(in crate::web) fn stream_head(head: &mut HttpResponseBuilder, state: &WebState, wishes: &Wishes) {
+pub(in crate::web) fn stream_head(head: &mut HttpResponseBuilder, state: &WebState, options: &StreamOptions) {
     head.force_close();
-    head.content_type(if wishes.raw { "application/octet-stream" } else { writer::STREAM_CONTENT_TYPE });
+    head.content_type(if options.raw { "application/octet-stream" } else { writer::STREAM_CONTENT_TYPE });
     head.insert_header(("X-Accel-Buffering", "no"));
     set_no_cache(head);
     allow_origin(head, &state.runtime.settings.current());
-    if let Some(cookie) = &wishes.cookie {
+    if let Some(cookie) = &options.cookie {
         head.insert_header((header::SET_COOKIE, cookie.as_str()));
     }
 }
@@ -176,7 +178,7 @@ struct ViewerBody {
     slow: (SlowPart, StreamHandle),
     _busy: BusyGuard,
     _permit: AddressPermit,
-    _viewing: Viewing,
+    _listed: ViewerListGuard,
 }
 
 impl MessageBody for ViewerBody {

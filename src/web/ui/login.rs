@@ -30,7 +30,7 @@ use crate::{
             problem::Problem,
             rejections::Rejection,
             security_headers::REFERRER_POLICY,
-            uploads::{begin, body::Body},
+            uploads::{begin, body::RequestBody},
         },
         query::query,
         server::connections::Connection,
@@ -60,7 +60,7 @@ pub(in crate::web) async fn form(request: HttpRequest) -> HttpResponse {
 
 /// `POST /login`: name and password, or a token in the password's place; or a link, which [`SWITCH`] sends.
 pub(in crate::web) async fn enter(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
-    let mut body = Body::new(&request, payload).within(FORM_TIMEOUT);
+    let mut body = RequestBody::new(&request, payload).with_timeout(FORM_TIMEOUT);
     let too_large =
         || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large for a login");
     // Anybody may send this, and take their time.

@@ -27,7 +27,7 @@ use crate::{
         },
         query::{query, switch},
         state::State,
-        streams::{options::Wishes, snapshot, watch},
+        streams::{options::StreamOptions, snapshot, watch},
     },
 };
 
@@ -52,8 +52,12 @@ pub(in crate::web) async fn mjpg_streamer(
     };
     match verb {
         "stream" => {
-            let wishes = Wishes { unchunked: true, adapt: switch(request, "adapt"), ..Wishes::default() };
-            watch::answer(request, state, &stream()?, wishes).await
+            let options = StreamOptions {
+                unchunked: true,
+                adapt: switch(request, "adapt"),
+                ..StreamOptions::default()
+            };
+            watch::answer(request, state, &stream()?, options).await
         }
         "snapshot" => snapshot::answer(request, state, &stream()?).await,
         "command" | "take" => {
@@ -80,8 +84,9 @@ pub(in crate::web) async fn ustreamer_stream(
     let key: String = key.chars().filter(safe).take(MAX_KEY_LENGTH).collect();
     let key = if key.is_empty() { "0".to_owned() } else { key };
     let cookie = format!("stream_client={key}/{:016x}; path=/; max-age=30", fastrand::u64(..));
-    let wishes = Wishes { unchunked: true, cookie: Some(cookie), ..Wishes::of(&request) };
-    watch::answer(&request, &state, &state.default_stream()?, wishes).await
+    let options =
+        StreamOptions { unchunked: true, cookie: Some(cookie), ..StreamOptions::from_request(&request) };
+    watch::answer(&request, &state, &state.default_stream()?, options).await
 }
 
 /// `GET /snapshot` of ustreamer.

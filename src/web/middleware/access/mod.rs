@@ -33,7 +33,7 @@ use resource::Resource;
 use super::{
     access_log::notes::{Rejected, RequestedStream},
     rejected_pushes,
-    uploads::body::Body,
+    uploads::body::RequestBody,
 };
 use super::{
     problem::Problem,
@@ -77,7 +77,7 @@ pub(in crate::web) async fn check(
             let payload = web::Payload::from_request(&request, &mut payload).await?;
             // Only the rest of the refused body is still read.
             let _waiting = Connection::from_request(&request).map(|connection| connection.wait_for_client());
-            let answer = Body::new(&request, payload).refuse(problem).await;
+            let answer = RequestBody::new(&request, payload).refuse(problem).await;
             Ok(ServiceResponse::new(request, answer))
         }
     }

@@ -36,7 +36,7 @@ const PICTURE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Initial capacity for a body whose `Content-Length` is not smaller; it doubles as bytes arrive, up to the
 /// declared length. So at most twice the received bytes, plus this, are charged to the uploads' budget.
-const FIRST_ROOM: usize = 8 * 1024;
+const INITIAL_CAPACITY: usize = 8 * 1024;
 
 /// The buffer of a body of unknown length is shrunk if its spare capacity exceeds this fraction of its
 /// length.
@@ -47,21 +47,21 @@ const MUCH_LONGER: usize = 8;
 const READ_BEFORE_ANSWER: u64 = 1024 * 1024;
 
 /// The time limit for reading it; most such bodies arrive with the head.
-const READ_BEFORE_ANSWER_WITHIN: Duration = Duration::from_secs(2);
+const READ_BEFORE_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The rest of a longer one is read and thrown away behind the answer for so long. A socket that is closed
 /// while bytes arrive resets the connection, which takes the answer away from clients that read only after
 /// they have sent everything (curl does not wait, Python's requests does).
-const READ_BEHIND_ANSWER_FOR: Duration = Duration::from_secs(10);
+const READ_AFTER_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A received body, which stays charged for as long as it exists.
 #[derive(Debug)]
-pub(in crate::web) struct Received {
+pub(in crate::web) struct ReceivedBody {
     bytes: Bytes,
     upload: Upload,
 }
 
-impl Received {
+impl ReceivedBody {
     pub(in crate::web) fn new(bytes: Bytes, upload: Upload) -> Self {
         Self { bytes, upload }
     }
@@ -72,7 +72,7 @@ impl Received {
     }
 }
 
-impl Deref for Received {
+impl Deref for ReceivedBody {
     type Target = Bytes;
 
     fn deref(&self) -> &Bytes {
@@ -81,26 +81,26 @@ impl Deref for Received {
 }
 
 /// The body of a publisher's request.
-pub(in crate::web) struct Body {
+pub(in crate::web) struct RequestBody {
     payload: web::Payload,
     declared: Option<u64>,
     ended: bool,
     /// The time limit for the whole body.
-    patience: Duration,
+    timeout: Duration,
     _busy: BusyGuard,
 }
 
-impl Body {
+impl RequestBody {
     pub(in crate::web) fn new(request: &HttpRequest, payload: web::Payload) -> Self {
         let declared = request.headers().get(header::CONTENT_LENGTH);
         let declared = declared.and_then(|value| value.to_str().ok()?.parse().ok());
         let busy = Outbox::of(request).busy(Busy::Receiving);
-        Self { payload, declared, ended: false, patience: PICTURE_TIMEOUT, _busy: busy }
+        Self { payload, declared, ended: false, timeout: PICTURE_TIMEOUT, _busy: busy }
     }
 
     /// Sets the time limit for the whole body, where that of a picture is too long.
-    pub(in crate::web) fn within(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub(in crate::web) fn with_timeout(self, patience: Duration) -> Self {
+        Self { timeout: patience, ..self }
     }
 
     /// Returns the next chunk, which is to be buffered for `upload`; `None` at the end.
@@ -133,28 +133,28 @@ impl Body {
     /// to exceed `max`.
     ///
     /// # Errors
-    /// As [`Body::chunk`], 408 when it is too slow, and 503 when there is no memory for it.
+    /// As [`RequestBody::chunk`], 408 when it is too slow, and 503 when there is no memory for it.
     pub(in crate::web) async fn whole(
         &mut self,
         mut upload: Upload,
         max: usize,
         too_large: impl Fn() -> Problem,
-    ) -> Result<Received, Problem> {
+    ) -> Result<ReceivedBody, Problem> {
         if self.declared.is_some_and(|declared| declared > max as u64) {
             return Err(too_large());
         }
         let promised = self.declared.and_then(|declared| usize::try_from(declared).ok()).unwrap_or(max);
         let mut whole = Vec::new();
-        let end = Instant::now() + self.patience;
+        let end = Instant::now() + self.timeout;
         loop {
             let next = timeout_at(end.min(Instant::now() + SILENCE_TIMEOUT), self.chunk(&upload)).await;
-            let Some(chunk) = next.map_err(|_| late(self.patience))?? else { break };
+            let Some(chunk) = next.map_err(|_| late(self.timeout))?? else { break };
             let needed = whole.len() + chunk.len();
             if needed > max {
                 return Err(too_large());
             }
             if needed > whole.capacity() {
-                let room = (2 * whole.capacity()).max(FIRST_ROOM).min(promised).max(needed);
+                let room = (2 * whole.capacity()).max(INITIAL_CAPACITY).min(promised).max(needed);
                 upload.reserve(room)?;
                 whole.reserve_exact(room - whole.len());
             }
@@ -165,7 +165,7 @@ impl Body {
             upload.set(whole.len())?;
         }
         upload.complete();
-        Ok(Received::new(whole.into(), upload))
+        Ok(ReceivedBody::new(whole.into(), upload))
     }
 
     /// Returns the answer to a refused request, in a way that lets it reach the publisher.
@@ -174,15 +174,15 @@ impl Body {
         if self.declared.is_some_and(|declared| declared <= READ_BEFORE_ANSWER) {
             let rest = async { while let Ok(Some(_)) = self.next().await {} };
             // Late is as good as never: then the connection is closed behind the answer.
-            let _ = timeout(READ_BEFORE_ANSWER_WITHIN, rest).await;
+            let _ = timeout(READ_BEFORE_ANSWER_TIMEOUT, rest).await;
         }
         if self.ended {
             return answer;
         }
         // A feed has no end to wait for; the server's own short linger is enough for its head start.
-        let read_for = if self.declared.is_some() { READ_BEHIND_ANSWER_FOR } else { Duration::ZERO };
+        let read_for = if self.declared.is_some() { READ_AFTER_ANSWER_TIMEOUT } else { Duration::ZERO };
         answer.map_body(|_, body| {
-            BoxBody::new(AnswerBeforeTheEnd {
+            BoxBody::new(EarlyAnswer {
                 answer: body,
                 rest: self.payload,
                 until: Box::pin(sleep_until(Instant::now() + read_for)),
@@ -201,13 +201,13 @@ fn late(patience: Duration) -> Problem {
 ///
 /// It also keeps the request's payload alive: one that is dropped while chunks still come is read on by
 /// actix-http for ever, and a refused `ffmpeg`, which reads no answers, would never learn of it.
-struct AnswerBeforeTheEnd {
+struct EarlyAnswer {
     answer: BoxBody,
     rest: web::Payload,
     until: Pin<Box<Sleep>>,
 }
 
-impl MessageBody for AnswerBeforeTheEnd {
+impl MessageBody for EarlyAnswer {
     type Error = Box<dyn std::error::Error>;
 
     fn size(&self) -> BodySize {
@@ -239,7 +239,7 @@ mod tests {
     use crate::web::middleware::uploads::tests::upload;
 
     /// A picture of which a byte comes each time `between` is over, and never the last one.
-    async fn dripping(between: Duration) -> Body {
+    async fn dripping(between: Duration) -> RequestBody {
         let request = TestRequest::post().insert_header(("Content-Length", "1000000")).to_http_request();
         request.extensions_mut().insert(Outbox::new(Duration::from_secs(10), None));
         let bytes = stream::unfold((), move |()| async move {
@@ -249,7 +249,7 @@ mod tests {
         let bytes: BoxedPayloadStream = Box::pin(bytes);
         let mut payload = Payload::Stream { payload: bytes };
         let payload = web::Payload::from_request(&request, &mut payload).await.unwrap();
-        Body::new(&request, payload)
+        RequestBody::new(&request, payload)
     }
 
     #[tokio::test(start_paused = true)]
@@ -263,7 +263,7 @@ mod tests {
         let form = Duration::from_secs(10);
         let forms = [1, 20].map(|seconds| (form, Duration::from_secs(seconds), form));
         for (patience, between, until) in cases.into_iter().chain(forms) {
-            let mut body = dripping(between).await.within(patience);
+            let mut body = dripping(between).await.with_timeout(patience);
             let begun = Instant::now();
             let late = body.whole(upload(1 << 24), 2_000_000, || unreachable!("it is small"));
             let late = late.await.unwrap_err();

@@ -1,8 +1,9 @@
 //! Limits the memory of all request bodies that are being received.
 //!
 //! A bound on each body bounds nothing when bodies are many: 60 pictures of 7.9 MB that never end held 469
-//! MB. So an [`Upload`] stands for each body that is buffered; [`Body`](body::Body) reads nothing without
-//! one. It is charged with what its buffers can hold, as they grow, never with what its head promises.
+//! MB. So an [`Upload`] stands for each body that is buffered; [`RequestBody`](body::RequestBody) reads
+//! nothing without one. It is charged with what its buffers can hold, as they grow, never with what its head
+//! promises.
 //!
 //! `limits.max_upload_bytes` is divided by [`UploadKind`], so that those who show no credential cannot take
 //! the room of those who do. Where there is no room, the largest upload of the same kind that has made no

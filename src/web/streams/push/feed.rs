@@ -26,7 +26,7 @@ use crate::{
                 notes::PublisherId,
             },
             problem::Problem,
-            uploads::{Upload, begin, body::Body},
+            uploads::{Upload, begin, body::RequestBody},
         },
         state::WebState,
     },
@@ -43,18 +43,18 @@ pub(in crate::web) struct Fed {
 ///
 /// A feed may be silent for any time (a picture an hour is a feed, too): a dead publisher is found by the
 /// socket's keep-alive, and one that hangs is replaced by the next.
-pub(super) async fn take(
+pub(super) async fn run(
     request: &HttpRequest,
     state: &WebState,
     stream: &StreamHandle,
     second: SecondPublisher,
-    body: &mut Body,
+    body: &mut RequestBody,
 ) -> Result<HttpResponse, Problem> {
     let name = stream.name().as_str();
     // Before another publisher is replaced by this one.
     let upload = begin::feed(state, request)?;
     let mut feed = Feed::new(request, &state.runtime.settings.current().limits, stream, upload);
-    let publishing = stream.publish(second).map_err(|AlreadyPublishing| already_fed(name))?;
+    let publishing = stream.publish(second).map_err(|AlreadyPublishing| already_publishing(name))?;
     let replaced = publishing.replaced();
     tokio::pin!(replaced);
     let stopped = closed(stream.bus());
@@ -76,7 +76,7 @@ pub(super) async fn take(
         };
         match chunk {
             Ok(Some(chunk)) => {
-                if let Err(problem) = feed.take(&chunk) {
+                if let Err(problem) = feed.push(&chunk) {
                     break Err(problem);
                 }
             }
@@ -126,7 +126,7 @@ fn another_publisher(name: &str) -> Problem {
 }
 
 /// The first one stays, as `source.second_publisher` says.
-pub(super) fn already_fed(name: &str) -> Problem {
+pub(super) fn already_publishing(name: &str) -> Problem {
     let detail = format!("stream {name} already has a publisher; the first one stays");
     Problem::new(StatusCode::CONFLICT, detail)
 }
@@ -153,7 +153,7 @@ impl<'a> Feed<'a> {
     }
 
     /// Publishes the frames that this chunk of the body completes.
-    fn take(&mut self, chunk: &[u8]) -> Result<(), Problem> {
+    fn push(&mut self, chunk: &[u8]) -> Result<(), Problem> {
         let charged = self.upload.reserve(self.parser.held() + chunk.len());
         charged.inspect_err(|_| self.stream.ingest().count_drop(DropReason::Busy))?;
         let frames = self.frames;

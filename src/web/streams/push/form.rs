@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, error::PayloadError, http::StatusCode};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use crate::web::middleware::{problem::Problem, uploads::body::Received};
+use crate::web::middleware::{problem::Problem, uploads::body::ReceivedBody};
 
 /// Bytes that a form may hold besides its file: delimiters, headers, some short fields.
 pub(super) const OVERHEAD_BYTES: usize = 64 * 1024;
@@ -18,12 +18,12 @@ const PARSER_BYTES: usize = 128 * 1024;
 ///
 /// # Errors
 /// 400 if it is not a form with one file, 503 if there is no memory for the copy.
-pub(super) async fn file(request: &HttpRequest, form: Received) -> Result<Received, Problem> {
+pub(super) async fn file(request: &HttpRequest, form: ReceivedBody) -> Result<ReceivedBody, Problem> {
     let (form, mut upload) = form.into_parts();
     upload.reserve(2 * form.len() + PARSER_BYTES)?;
     let file = file_in(request, form).await?;
     upload.set(file.len())?;
-    Ok(Received::new(file, upload))
+    Ok(ReceivedBody::new(file, upload))
 }
 
 /// Returns the form's one file as `file` does, for bytes that are not charged.

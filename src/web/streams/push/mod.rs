@@ -27,7 +27,7 @@ use crate::{
             rejected_pushes,
             uploads::{
                 begin,
-                body::{Body, Received},
+                body::{ReceivedBody, RequestBody},
             },
         },
         state::{State, WebState},
@@ -46,14 +46,14 @@ pub(in crate::web) async fn frame(
 ) -> HttpResponse {
     let content_type = content_type(&request);
     let is_feed = FEED_TYPES.iter().any(|feed| content_type.starts_with(feed));
-    let mut body = Body::new(&request, payload);
+    let mut body = RequestBody::new(&request, payload);
     let taken = async {
         let (stream, second) = push_stream(&state, &name)?;
         if is_feed {
-            return feed::take(&request, &state, &stream, second, &mut body).await;
+            return feed::run(&request, &state, &stream, second, &mut body).await;
         }
         if second == SecondPublisher::Refused && stream.has_publisher() {
-            return Err(feed::already_fed(&name));
+            return Err(feed::already_publishing(&name));
         }
         let picture = one_picture(&request, &state, &stream, &mut body).await?;
         show(&state, &stream, picture).await?;
@@ -86,14 +86,14 @@ pub(in crate::web) async fn feed_to(
     name: Result<String, Problem>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let mut body = Body::new(request, payload);
+    let mut body = RequestBody::new(request, payload);
     let name = match name {
         Ok(name) => name,
         Err(problem) => return body.refuse(problem).await,
     };
     let taken = async {
         let (stream, second) = push_stream(state, &name)?;
-        feed::take(request, state, &stream, second, &mut body).await
+        feed::run(request, state, &stream, second, &mut body).await
     };
     match taken.await {
         Ok(answer) => answer,
@@ -130,8 +130,8 @@ async fn one_picture(
     request: &HttpRequest,
     state: &WebState,
     stream: &StreamHandle,
-    body: &mut Body,
-) -> Result<Received, Problem> {
+    body: &mut RequestBody,
+) -> Result<ReceivedBody, Problem> {
     let max = state.runtime.settings.current().limits.max_frame_bytes;
     let too_large = || {
         let detail = format!("the picture is larger than {max} bytes (limits.max_frame_bytes)");
@@ -156,7 +156,7 @@ async fn one_picture(
     })
 }
 
-async fn show(state: &WebState, stream: &StreamHandle, picture: Received) -> Result<(), Problem> {
+async fn show(state: &WebState, stream: &StreamHandle, picture: ReceivedBody) -> Result<(), Problem> {
     let limits = PictureLimits::from(&state.runtime.settings.current().limits);
     match convert(state, stream, picture, limits).await? {
         Ok(frame) => {
@@ -177,7 +177,7 @@ async fn show(state: &WebState, stream: &StreamHandle, picture: Received) -> Res
 async fn convert(
     state: &WebState,
     stream: &StreamHandle,
-    picture: Received,
+    picture: ReceivedBody,
     limits: PictureLimits,
 ) -> Result<Result<Frame, PictureError>, Problem> {
     let size = match convert::conversion_bytes(&picture, limits) {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 
 use super::viewer_feed::ViewerProducer;
-use super::viewer_list::Viewing;
+use super::viewer_list::ViewerListGuard;
 use crate::{
     auth::ActiveGrant,
     bus::BusReader,
@@ -23,18 +23,18 @@ use crate::{
 };
 
 /// One viewer.
-pub(super) struct Multiplexed {
+pub(super) struct Http2Viewer {
     pub(super) feed: ViewerProducer,
     pub(super) current: BusReader,
     pub(super) grant: ActiveGrant,
     /// Permits that are held for as long as the viewer is connected.
     pub(super) _busy: BusyGuard,
     pub(super) _permit: AddressPermit,
-    pub(super) _viewing: Viewing,
+    pub(super) _listed: ViewerListGuard,
 }
 
 /// The answer of one viewer, as an ordinary body.
-pub(super) fn body(viewer: Multiplexed) -> BodyStream<impl Stream<Item = Result<Bytes, Infallible>> + use<>> {
+pub(super) fn body(viewer: Http2Viewer) -> BodyStream<impl Stream<Item = Result<Bytes, Infallible>> + use<>> {
     let pieces = stream::unfold((viewer, WriteQueue::default()), async |(mut viewer, mut pieces)| {
         let piece = viewer.next(&mut pieces).await?;
         Some((Ok(piece), (viewer, pieces)))
@@ -42,7 +42,7 @@ pub(super) fn body(viewer: Multiplexed) -> BodyStream<impl Stream<Item = Result<
     BodyStream::new(Box::pin(pieces))
 }
 
-impl Multiplexed {
+impl Http2Viewer {
     /// The next bytes; none at the end.
     async fn next(&mut self, pieces: &mut WriteQueue) -> Option<Bytes> {
         loop {
