@@ -40,7 +40,7 @@ use crate::{
     registry::{AppliedChanges, Events, Registry, ReloadError, Renditions, SnapshotCache},
     stream::{StreamHandle, ViewerLimit},
     web::{
-        Access, AddressLimit, Connections, Documents, ListenError, Listeners, LiveSettings, Pages,
+        Access, AddressLimit, Connections, Documents, ListenError, Listeners, LiveConnections, LiveSettings,
         Rejections, RequestRate, Runtime, Settings, Streams, Tls, TlsError, UnsentAnswers, Uploads,
         WebServer, WebState,
     },
@@ -165,7 +165,7 @@ impl Relay {
             budgets,
             pool,
             connections,
-            pages: Pages::default(),
+            live_connections: LiveConnections::default(),
             documents: Documents::default(),
             stopping: AtomicBool::new(false),
             started: SystemTime::now(),

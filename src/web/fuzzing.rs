@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 
 use super::streams::push;
-pub use super::{live::fuzzing::said, server::http2::fuzzing::http2};
+pub use super::{live::fuzzing::client_message, server::http2::fuzzing::http2};
 
 /// The maximum length of a message, as `/api/live` has it.
 const MAX_MESSAGE_BYTES: usize = 4096;
@@ -34,7 +34,7 @@ pub fn web_socket(input: &[u8]) {
             Ok(Some((_, OpCode::Text, Some(payload)))) => {
                 assert!(payload.len() <= MAX_MESSAGE_BYTES);
                 if let Ok(text) = std::str::from_utf8(&payload) {
-                    said(text);
+                    client_message(text);
                 }
             }
             Ok(Some(_)) => {}
@@ -44,6 +44,6 @@ pub fn web_socket(input: &[u8]) {
     }
     // Also without a frame around it.
     if let Ok(text) = std::str::from_utf8(input) {
-        said(text);
+        client_message(text);
     }
 }

@@ -27,7 +27,7 @@ use actix_web::{App, dev::AppConfig, http::StatusCode, middleware::from_fn, web}
 
 use crate::observability::tasks;
 pub use api::openapi::documents::Documents;
-pub use live::Pages;
+pub use live::LiveConnections;
 pub use middleware::{
     access::rule::{Rule, Scope},
     problem::Problem,

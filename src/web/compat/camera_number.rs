@@ -20,12 +20,16 @@ use crate::{
 ///
 /// # Errors
 /// 400 without a name, 404 for a stream that is not there.
-pub(super) fn asked(request: &HttpRequest, state: &WebState, key: &str) -> Result<StreamHandle, Problem> {
-    let name = query(request, key).ok_or_else(|| unnamed(key))?;
+pub(super) fn stream_from_query(
+    request: &HttpRequest,
+    state: &WebState,
+    key: &str,
+) -> Result<StreamHandle, Problem> {
+    let name = query(request, key).ok_or_else(|| missing_stream(key))?;
     state.streams.find(&name)
 }
 
-pub(super) fn unnamed(key: &str) -> Problem {
+pub(super) fn missing_stream(key: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, format!("say which stream: ?{key}=NAME"))
 }
 

@@ -14,7 +14,7 @@ use actix_web::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::camera_number::{asked, unnamed};
+use super::camera_number::{missing_stream, stream_from_query};
 use crate::{
     auth::Principal,
     bus::PublishedFrame,
@@ -33,19 +33,19 @@ use crate::{
 
 /// `GET /api/stream.mjpeg?src=NAME`.
 pub(in crate::web) async fn stream(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let stream = asked(&request, &state, "src")?;
+    let stream = stream_from_query(&request, &state, "src")?;
     watch::answer(&request, &state, &stream, StreamOptions::from_request(&request)).await
 }
 
 /// `POST /api/stream.mjpeg?dst=NAME`: a feed.
 pub(in crate::web) async fn feed(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
     let name = query(&request, "dst");
-    push::feed_to(&request, &state, name.ok_or_else(|| unnamed("dst")), payload).await
+    push::feed_to(&request, &state, name.ok_or_else(|| missing_stream("dst")), payload).await
 }
 
 /// `GET /api/frame.jpeg?src=NAME`, with `w`, `h`, `rotate` and `cache`.
 pub(in crate::web) async fn frame(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let stream = asked(&request, &state, "src")?;
+    let stream = stream_from_query(&request, &state, "src")?;
     let params = ImageParams::parse(|key| match key {
         "width" => query(&request, "w").or_else(|| query(&request, "width")),
         "height" => query(&request, "h").or_else(|| query(&request, "height")),
@@ -108,7 +108,7 @@ pub(in crate::web) fn one(
     state: &State,
     principal: &Principal,
 ) -> Result<HttpResponse, Problem> {
-    let stream = asked(request, state, "src")?;
+    let stream = stream_from_query(request, state, "src")?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(entry(&stream, principal)))
 }
 

@@ -39,24 +39,24 @@ use crate::{
 };
 
 /// The number of frames in transit: one is shown while the next is sent.
-const ON_THEIR_WAY: usize = 2;
+const MAX_IN_FLIGHT: usize = 2;
 
 /// The interval of pings, which find out whether a client of a silent stream is still there.
-const PING_EVERY: Duration = Duration::from_secs(15);
+const PING_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A client that sends nothing, not even pongs, is disconnected after this.
-const SILENT_FOR: Duration = Duration::from_secs(40);
+const PONG_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Time after which a client that is shown nothing is disconnected: it is not a viewer yet, and only viewers
 /// are limited in number. go2rtc's own page asks immediately.
-const WITHOUT_PICTURES_FOR: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The payload of pings that stand behind a picture.
-const BEHIND_A_PICTURE: &[u8] = b"picture";
+const PICTURE_PING: &[u8] = b"picture";
 
 /// A message of a client: `{"type":"mjpeg"}`, with more or less beside it.
 #[derive(Deserialize)]
-struct Said {
+struct ClientMessage {
     #[serde(rename = "type")]
     kind: String,
 }
@@ -101,14 +101,14 @@ async fn serve(
     mut messages: MessageStream,
     backpressure: Rc<Backpressure>,
 ) {
-    let taken = Rc::new(Semaphore::new(ON_THEIR_WAY));
+    let taken = Rc::new(Semaphore::new(MAX_IN_FLIGHT));
     let mut current = None;
-    let mut pings = interval(PING_EVERY);
+    let mut pings = interval(PING_INTERVAL);
     let mut heard = Instant::now();
-    let asked_by = Instant::now() + WITHOUT_PICTURES_FOR;
+    let asked_by = Instant::now() + IDLE_TIMEOUT;
     loop {
         let message = tokio::select! {
-            message = timeout(SILENT_FOR.saturating_sub(heard.elapsed()), messages.recv()) => message,
+            message = timeout(PONG_TIMEOUT.saturating_sub(heard.elapsed()), messages.recv()) => message,
             _ = pings.tick() => match session.ping(b"").await {
                 Ok(()) => continue,
                 Err(Closed) => break,
@@ -122,12 +122,12 @@ async fn serve(
             Ok(Some(Ok(Message::Ping(bytes)))) => session.pong(&bytes).await,
             Ok(Some(Ok(Message::Pong(bytes)))) => {
                 // No client can have more on its way by sending pongs that nobody asked for.
-                if bytes == BEHIND_A_PICTURE && taken.available_permits() < ON_THEIR_WAY {
+                if bytes == PICTURE_PING && taken.available_permits() < MAX_IN_FLIGHT {
                     taken.add_permits(1);
                 }
                 Ok(())
             }
-            Ok(Some(Ok(Message::Text(text)))) => match asked(&text, &state, &stream) {
+            Ok(Some(Ok(Message::Text(text)))) => match on_message(&text, &state, &stream) {
                 Ok(guard) => {
                     let told = session.text(r#"{"type":"mjpeg"}"#).await;
                     let counts: Arc<ViewerCounters> = Arc::default();
@@ -169,8 +169,8 @@ async fn ended(current: &mut Option<impl Future<Output = ()> + Unpin>) {
 ///
 /// # Errors
 /// The reason why there are no pictures, as go2rtc reports it: the type, and the reason.
-fn asked(text: &str, state: &WebState, stream: &StreamHandle) -> Result<ViewerGuard, String> {
-    match serde_json::from_str::<Said>(text) {
+fn on_message(text: &str, state: &WebState, stream: &StreamHandle) -> Result<ViewerGuard, String> {
+    match serde_json::from_str::<ClientMessage>(text) {
         Ok(said) if said.kind == "mjpeg" => {
             let joined = stream.join(
                 &state.streams.viewer_limit,
@@ -220,7 +220,7 @@ async fn show(
         counts.count_frame(newest.frame.jpeg().len(), skipped);
         backpressure.sent(newest.frame.jpeg().len());
         if session.binary(newest.frame.jpeg().clone()).await.is_err()
-            || session.ping(BEHIND_A_PICTURE).await.is_err()
+            || session.ping(PICTURE_PING).await.is_err()
         {
             return;
         }

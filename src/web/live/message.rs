@@ -13,7 +13,7 @@ pub(super) const HEADER_BYTES: usize = 4 + 4 + 8;
 /// A message of a page.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
-pub(super) enum Said {
+pub(super) enum ClientMessage {
     /// Show a stream's pictures. A subscription of the same `id` is replaced.
     Subscribe(Subscribe),
     /// Show it no more.
@@ -52,7 +52,7 @@ pub(super) struct Subscribe {
 /// A message to a page, besides pictures and reports.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub(super) enum Told {
+pub(super) enum ServerMessage {
     /// A subscription cannot be had.
     Error {
         /// Which.
@@ -67,7 +67,7 @@ pub(super) enum Told {
     },
 }
 
-impl Told {
+impl ServerMessage {
     pub(super) fn text(&self) -> String {
         serde_json::to_string(self).expect("strings and numbers are always JSON")
     }
@@ -96,12 +96,17 @@ mod tests {
 
     #[test]
     fn what_a_page_says_is_understood_and_nothing_else() {
-        let said = |text| serde_json::from_str::<Said>(text);
-        assert_eq!(said(r#"{"type":"ack","id":1,"seq":7}"#).unwrap(), Said::Ack { id: 1, seq: 7 });
+        let client_message = |text| serde_json::from_str::<ClientMessage>(text);
+        assert_eq!(
+            client_message(r#"{"type":"ack","id":1,"seq":7}"#).unwrap(),
+            ClientMessage::Ack { id: 1, seq: 7 }
+        );
         let all = r#"{"type":"subscribe","id":1,"stream":"door","width":320,"height":180,"fps":5}"#;
-        let Said::Subscribe(subscribe) = said(all).unwrap() else { panic!("not a subscription") };
+        let ClientMessage::Subscribe(subscribe) = client_message(all).unwrap() else {
+            panic!("not a subscription")
+        };
         assert_eq!((subscribe.width, subscribe.fps), (Some(320), Some(5.0)));
-        assert!(said(r#"{"type":"subscribe","id":1,"stream":"door"}"#).is_ok());
+        assert!(client_message(r#"{"type":"subscribe","id":1,"stream":"door"}"#).is_ok());
         for wrong in [
             "",
             "[]",
@@ -111,7 +116,7 @@ mod tests {
             r#"{"type":"subscribe","id":1,"stream":"door","width":70000}"#,
             r#"{"type":"ack","id":1}"#,
         ] {
-            assert!(said(wrong).is_err(), "{wrong}");
+            assert!(client_message(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -32,11 +32,11 @@ use std::{
 use actix_rt::task::JoinHandle;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream};
-use message::{Said, Subscribe, Told};
-use pages::Page;
-pub use pages::Pages;
+use message::{ClientMessage, ServerMessage, Subscribe};
+use pages::LiveConnectionGuard;
+pub use pages::LiveConnections;
 use serde::Serialize;
-use session::Line;
+use session::LiveSession;
 use subscription::Subscription;
 use tokio::time::{Instant, timeout};
 
@@ -72,16 +72,16 @@ const MAX_REASON_BYTES: usize = 123;
 const RATES: std::ops::RangeInclusive<f64> = 0.1..=240.0;
 
 /// The interval of the reports to a page.
-const REPORT_EVERY: Duration = Duration::from_secs(1);
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The interval at which the streams' states are checked for changes.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The interval of pings, which browsers answer by themselves.
-const PING_EVERY: Duration = Duration::from_secs(15);
+const PING_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A page that sends neither a message nor a pong is disconnected after this.
-const SILENT_FOR: Duration = Duration::from_secs(40);
+const PONG_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// `GET /api/live`.
 pub(super) async fn live(
@@ -93,15 +93,16 @@ pub(super) async fn live(
     // Browsers let any site's page open a WebSocket anywhere.
     same_origin(&request)?;
     let permit = viewer_permit(&state, &request)?;
-    let page = state.runtime.pages.join(state.runtime.settings.current().limits.max_live_connections);
+    let page =
+        state.runtime.live_connections.join(state.runtime.settings.current().limits.max_live_connections);
     let page = page.inspect_err(|_| state.access.rejections.count_viewer(FullLimit::Pages))?;
     let principal = authenticate_fully(principal, &state, &request).await;
     let (response, session, messages) = websocket::accept(&request, body)?;
     let outbox = Outbox::of(&request);
-    let connection = Rc::new(Connection {
+    let connection = Rc::new(LiveConnection {
         state: state.into_inner(),
         principal,
-        line: Rc::new(Line::new(session, Backpressure::new(outbox))),
+        session: Rc::new(LiveSession::new(session, Backpressure::new(outbox))),
         subscriptions: RefCell::default(),
         _page: page,
         _permit: permit,
@@ -110,12 +111,12 @@ pub(super) async fn live(
     Ok(response)
 }
 
-struct Connection {
+struct LiveConnection {
     state: Arc<WebState>,
     principal: Principal,
-    line: Rc<Line>,
+    session: Rc<LiveSession>,
     subscriptions: RefCell<HashMap<u32, Subscription>>,
-    _page: Page,
+    _page: LiveConnectionGuard,
     _permit: AddressPermit,
 }
 
@@ -128,7 +129,7 @@ impl Drop for Task {
     }
 }
 
-impl Connection {
+impl LiveConnection {
     /// Serves the page until either side disconnects.
     async fn run(self: Rc<Self>, mut messages: MessageStream) {
         let reporter = self.clone();
@@ -136,12 +137,12 @@ impl Connection {
         let reason = loop {
             let heard = tokio::select! {
                 reason = &mut reporter.0 => break reason.unwrap_or_default(),
-                heard = timeout(SILENT_FOR, messages.recv()) => heard,
+                heard = timeout(PONG_TIMEOUT, messages.recv()) => heard,
             };
             match heard {
                 Err(_) => break Some((CloseCode::Away, "no message from the page".to_owned())),
                 Ok(None | Some(Err(_)) | Some(Ok(Message::Close(_)))) => break None,
-                Ok(Some(Ok(message))) => match self.hear(message).await {
+                Ok(Some(Ok(message))) => match self.on_message(message).await {
                     Ok(()) => {}
                     Err(reason) => break reason,
                 },
@@ -149,20 +150,21 @@ impl Connection {
         };
         // They end now, and not when the last task lets go of the connection.
         self.subscriptions.take();
-        let reason = reason.map(|(code, text)| CloseReason { code, description: Some(beginning(text)) });
+        let reason =
+            reason.map(|(code, text)| CloseReason { code, description: Some(truncate_reason(text)) });
         // An error means that it is closed.
-        let _ = self.line.session().close(reason).await;
+        let _ = self.session.session().close(reason).await;
     }
 
     /// Handles a message of the page.
     ///
     /// # Errors
     /// The reason for closing the connection; `None` if it is closed.
-    async fn hear(&self, message: Message) -> Result<(), Option<(CloseCode, String)>> {
+    async fn on_message(&self, message: Message) -> Result<(), Option<(CloseCode, String)>> {
         match message {
-            Message::Ping(bytes) => self.line.session().pong(&bytes).await.map_err(|_| None),
+            Message::Ping(bytes) => self.session.session().pong(&bytes).await.map_err(|_| None),
             Message::Text(text) => match serde_json::from_str(&text) {
-                Ok(said) => self.obey(said).await.map_err(|_| None),
+                Ok(client_message) => self.on_client_message(client_message).await.map_err(|_| None),
                 Err(error) => Err(Some((CloseCode::Policy, format!("not understood: {error}")))),
             },
             Message::Binary(_) | Message::Continuation(_) => {
@@ -172,16 +174,16 @@ impl Connection {
         }
     }
 
-    async fn obey(&self, said: Said) -> Result<(), Closed> {
-        match said {
-            Said::Subscribe(wish) => {
-                let id = wish.id;
-                if let Err(detail) = self.subscribe(wish) {
-                    self.line.text(Told::Error { id, detail }.text()).await?;
+    async fn on_client_message(&self, client_message: ClientMessage) -> Result<(), Closed> {
+        match client_message {
+            ClientMessage::Subscribe(request) => {
+                let id = request.id;
+                if let Err(detail) = self.subscribe(request) {
+                    self.session.send_text(ServerMessage::Error { id, detail }.text()).await?;
                 }
             }
-            Said::Unsubscribe { id } => drop(self.subscriptions.borrow_mut().remove(&id)),
-            Said::Ack { id, seq } => {
+            ClientMessage::Unsubscribe { id } => drop(self.subscriptions.borrow_mut().remove(&id)),
+            ClientMessage::Ack { id, seq } => {
                 if let Some(subscription) = self.subscriptions.borrow().get(&id) {
                     subscription.drawn(seq);
                 }
@@ -190,23 +192,24 @@ impl Connection {
         Ok(())
     }
 
-    fn subscribe(&self, wish: Subscribe) -> Result<(), String> {
+    fn subscribe(&self, request: Subscribe) -> Result<(), String> {
         let mut subscriptions = self.subscriptions.borrow_mut();
-        if subscriptions.len() >= MAX_SUBSCRIPTIONS && !subscriptions.contains_key(&wish.id) {
+        if subscriptions.len() >= MAX_SUBSCRIPTIONS && !subscriptions.contains_key(&request.id) {
             return Err(format!("a page has {MAX_SUBSCRIPTIONS} subscriptions at most"));
         }
-        if let Some(fps) = wish.fps.filter(|fps| !RATES.contains(fps)) {
+        if let Some(fps) = request.fps.filter(|fps| !RATES.contains(fps)) {
             return Err(format!("fps must be from {} to {}, not {fps}", RATES.start(), RATES.end()));
         }
         let stream = self
             .state
             .streams
-            .find_visible(&self.principal, &wish.stream)
+            .find_visible(&self.principal, &request.stream)
             .map_err(|problem| problem.to_string())?;
-        let id = wish.id;
+        let id = request.id;
         // The one before lets go first.
         drop(subscriptions.remove(&id));
-        subscriptions.insert(id, Subscription::start(self.state.clone(), self.line.clone(), wish, stream));
+        subscriptions
+            .insert(id, Subscription::start(self.state.clone(), self.session.clone(), request, stream));
         Ok(())
     }
 
@@ -223,16 +226,16 @@ impl Connection {
                 return Some((CloseCode::Policy, "what you may watch has changed: connect again".to_owned()));
             }
             let states_now = self.states();
-            let due = told.is_none_or(|told: Instant| now - told >= REPORT_EVERY);
+            let due = told.is_none_or(|told: Instant| now - told >= REPORT_INTERVAL);
             if due || states_now != states {
                 (told, states) = (Some(now), states_now);
-                self.line.text(self.report_now()).await.ok()?;
+                self.session.send_text(self.report_now()).await.ok()?;
             }
-            if now - pinged >= PING_EVERY {
+            if now - pinged >= PING_INTERVAL {
                 pinged = now;
-                self.line.session().ping(b"").await.ok()?;
+                self.session.session().ping(b"").await.ok()?;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -250,7 +253,7 @@ impl Connection {
     fn report_now(&self) -> String {
         let subscriptions = self.subscriptions.borrow();
         let latency = |(id, it): (&u32, &Subscription)| Some((*id, rounded(it.latency_s()?)));
-        let push = Push {
+        let push = ReportMessage {
             kind: "report",
             time: unix_seconds(SystemTime::now()),
             last_event: self.state.streams.events.last_visible_id(may_see(&self.principal)),
@@ -262,14 +265,14 @@ impl Connection {
 }
 
 /// Cuts a reason, which may quote a message of the page, to the length that a close frame holds.
-fn beginning(mut text: String) -> String {
+fn truncate_reason(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(MAX_REASON_BYTES));
     text
 }
 
 /// The report of `/api/streams`, pushed.
 #[derive(Serialize)]
-struct Push<'a> {
+struct ReportMessage<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     time: f64,

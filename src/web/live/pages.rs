@@ -6,27 +6,27 @@ use crate::{limits::bounded_counter::BoundedCounter, web::middleware::problem::P
 
 /// Counts the connected pages.
 #[derive(Debug, Default)]
-pub struct Pages(Arc<BoundedCounter>);
+pub struct LiveConnections(Arc<BoundedCounter>);
 
 /// Counts a page for as long as it exists.
-pub(super) struct Page(Arc<BoundedCounter>);
+pub(super) struct LiveConnectionGuard(Arc<BoundedCounter>);
 
-impl Pages {
+impl LiveConnections {
     /// Returns the number of connected pages.
     pub(in crate::web) fn count(&self) -> usize {
         self.0.count()
     }
 
-    pub(super) fn join(&self, most: usize) -> Result<Page, Problem> {
+    pub(super) fn join(&self, most: usize) -> Result<LiveConnectionGuard, Problem> {
         self.0.try_increment(most).map_err(|pages| {
             let limit = "limits.max_live_connections";
             Problem::unavailable(format!("{limit} is reached: {pages} pages are connected"))
         })?;
-        Ok(Page(self.0.clone()))
+        Ok(LiveConnectionGuard(self.0.clone()))
     }
 }
 
-impl Drop for Page {
+impl Drop for LiveConnectionGuard {
     fn drop(&mut self) {
         self.0.decrement();
     }
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn pages_are_counted_and_bounded() {
-        let pages = Pages::default();
+        let pages = LiveConnections::default();
         let first = pages.join(2).unwrap();
         let second = pages.join(2).unwrap();
         assert!(pages.join(2).is_err());

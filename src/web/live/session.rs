@@ -6,53 +6,53 @@ use actix_ws::{Closed, Session};
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::congestion_window::{self, Window};
+use super::congestion_window::{self, CongestionWindow};
 use crate::web::websocket::backpressure::Backpressure;
 
 /// The way to one page. Those who want to send take a place and give it back when the picture is drawn;
 /// places go to whoever has waited longest, so that no tile starves.
-pub(super) struct Line {
+pub(super) struct LiveSession {
     session: Session,
-    places: Semaphore,
-    window: RefCell<Window>,
+    permits: Semaphore,
+    window: RefCell<CongestionWindow>,
     backpressure: Backpressure,
 }
 
-impl Line {
+impl LiveSession {
     pub(super) fn new(session: Session, backpressure: Backpressure) -> Self {
         Self {
             session,
-            places: Semaphore::new(congestion_window::FIRST),
+            permits: Semaphore::new(congestion_window::INITIAL_WINDOW),
             window: RefCell::default(),
             backpressure,
         }
     }
 
     /// Waits for a place.
-    pub(super) async fn place(&self) -> SemaphorePermit<'_> {
-        let place = self.places.acquire().await.expect("it is never closed");
+    pub(super) async fn acquire(&self) -> SemaphorePermit<'_> {
+        let place = self.permits.acquire().await.expect("it is never closed");
         self.backpressure.wait_writable().await;
         place
     }
 
     /// A picture that was sent at `sent` is drawn.
     pub(super) fn drawn(&self, sent: Instant) {
-        let full = self.places.available_permits() == 0;
-        let free = self.window.borrow_mut().drawn(sent, Instant::now(), full);
-        self.places.add_permits(free);
+        let full = self.permits.available_permits() == 0;
+        let free = self.window.borrow_mut().on_drawn(sent, Instant::now(), full);
+        self.permits.add_permits(free);
     }
 
     /// Returns the permits of frames whose subscription has ended.
-    pub(super) fn forget(&self, pictures: usize) {
-        let free = self.window.borrow_mut().freed(pictures);
-        self.places.add_permits(free);
+    pub(super) fn release(&self, pictures: usize) {
+        let free = self.window.borrow_mut().on_freed(pictures);
+        self.permits.add_permits(free);
     }
 
     /// Sends a picture.
     ///
     /// # Errors
     /// [`Closed`] when the connection has ended.
-    pub(super) async fn picture(&self, message: Bytes) -> Result<(), Closed> {
+    pub(super) async fn send_picture(&self, message: Bytes) -> Result<(), Closed> {
         self.backpressure.sent(message.len());
         self.session.clone().binary(message).await
     }
@@ -60,8 +60,8 @@ impl Line {
     /// Sends JSON.
     ///
     /// # Errors
-    /// As [`Line::picture`].
-    pub(super) async fn text(&self, message: String) -> Result<(), Closed> {
+    /// As [`LiveSession::send_picture`].
+    pub(super) async fn send_text(&self, message: String) -> Result<(), Closed> {
         self.session.clone().text(message).await
     }
 

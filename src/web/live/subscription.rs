@@ -15,8 +15,8 @@ use actix_rt::task::JoinHandle;
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
-    message::{self, Subscribe, Told},
-    session::Line,
+    message::{self, ServerMessage, Subscribe},
+    session::LiveSession,
     size,
 };
 use crate::{
@@ -29,21 +29,21 @@ use crate::{
 };
 
 /// The number of frames of one subscription in transit: one is drawn while the next is sent.
-const ON_THEIR_WAY: usize = 2;
+const MAX_IN_FLIGHT: usize = 2;
 
 /// The weight of the newest measure in the latency that is shown.
 const LATENCY_WEIGHT: f64 = 0.2;
 
 /// A page shows a stream for as long as this lives.
 pub(super) struct Subscription {
-    line: Rc<Line>,
-    own: Rc<Own>,
+    session: Rc<LiveSession>,
+    in_flight: Rc<InFlight>,
     task: JoinHandle<()>,
 }
 
 /// The pictures that are on their way.
-struct Own {
-    places: Semaphore,
+struct InFlight {
+    permits: Semaphore,
     sent: RefCell<VecDeque<Sent>>,
     latency_s: Cell<Option<f64>>,
 }
@@ -55,60 +55,71 @@ struct Sent {
 }
 
 impl Subscription {
-    pub(super) fn start(state: Arc<WebState>, line: Rc<Line>, wish: Subscribe, stream: StreamHandle) -> Self {
-        let own = Own {
-            places: Semaphore::new(ON_THEIR_WAY),
+    pub(super) fn start(
+        state: Arc<WebState>,
+        line: Rc<LiveSession>,
+        request: Subscribe,
+        stream: StreamHandle,
+    ) -> Self {
+        let in_flight = InFlight {
+            permits: Semaphore::new(MAX_IN_FLIGHT),
             sent: RefCell::default(),
             latency_s: Cell::default(),
         };
-        let own = Rc::new(own);
-        let task = tasks::spawn(run(state, line.clone(), own.clone(), wish, stream));
-        Self { line, own, task }
+        let in_flight = Rc::new(in_flight);
+        let task = tasks::spawn(run(state, line.clone(), in_flight.clone(), request, stream));
+        Self { session: line, in_flight, task }
     }
 
     /// The picture `seq` and those before it are drawn. Numbers that were not sent are nothing to us.
     pub(super) fn drawn(&self, seq: u32) {
-        let mut sent = self.own.sent.borrow_mut();
+        let mut sent = self.in_flight.sent.borrow_mut();
         let Some(last) = sent.iter().position(|picture| picture.seq == seq) else { return };
         for picture in sent.drain(..=last) {
-            self.own.places.add_permits(1);
-            self.line.drawn(picture.at.into_std());
+            self.in_flight.permits.add_permits(1);
+            self.session.drawn(picture.at.into_std());
             let latency = picture.arrived.elapsed().as_secs_f64();
-            let before = self.own.latency_s.get().unwrap_or(latency);
-            self.own.latency_s.set(Some(before + (latency - before) * LATENCY_WEIGHT));
+            let before = self.in_flight.latency_s.get().unwrap_or(latency);
+            self.in_flight.latency_s.set(Some(before + (latency - before) * LATENCY_WEIGHT));
         }
     }
 
     /// Returns the seconds from a frame's arrival to the page's acknowledgement that it is drawn.
     pub(super) fn latency_s(&self) -> Option<f64> {
-        self.own.latency_s.get()
+        self.in_flight.latency_s.get()
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.task.abort();
-        self.line.forget(self.own.sent.borrow_mut().drain(..).count());
+        self.session.release(self.in_flight.sent.borrow_mut().drain(..).count());
     }
 }
 
-async fn run(state: Arc<WebState>, line: Rc<Line>, own: Rc<Own>, wish: Subscribe, stream: StreamHandle) {
-    let id = wish.id;
-    let small = smaller(&state, &wish, &stream).await;
+async fn run(
+    state: Arc<WebState>,
+    line: Rc<LiveSession>,
+    in_flight: Rc<InFlight>,
+    request: Subscribe,
+    stream: StreamHandle,
+) {
+    let id = request.id;
+    let small = smaller(&state, &request, &stream).await;
     // Whatever is shown is what runs; a rendition wants the stream that it shows.
     let shown = small.as_ref().map_or(&stream, RenditionGuard::stream);
-    if show(&line, &own, &wish, shown, &stream).await.is_ok() {
+    if show(&line, &in_flight, &request, shown, &stream).await.is_ok() {
         // An error means that the page has gone as well.
-        let _ = line.text(Told::Ended { id }.text()).await;
+        let _ = line.send_text(ServerMessage::Ended { id }.text()).await;
     }
 }
 
 /// The rendition that all pages share which show the stream in about this size; none if it is small enough,
 /// or if there is no room for one more: then its own pictures are sent.
-async fn smaller(state: &WebState, wish: &Subscribe, stream: &StreamHandle) -> Option<RenditionGuard> {
+async fn smaller(state: &WebState, request: &Subscribe, stream: &StreamHandle) -> Option<RenditionGuard> {
     let newest = stream.bus().newest().filter(|newest| newest.frame.kind() == FrameKind::Picture);
     let known = newest.map(|newest| (newest.frame.width(), newest.frame.height()));
-    let (width, height) = size::shared((wish.width, wish.height), known)?;
+    let (width, height) = size::shared_size((request.width, request.height), known)?;
     let side = |key: &str| match key {
         "width" => Some(width.to_string()),
         "height" => Some(height.to_string()),
@@ -121,16 +132,16 @@ async fn smaller(state: &WebState, wish: &Subscribe, stream: &StreamHandle) -> O
 
 /// Sends what `shown` shows, and counts it as a picture of `stream`, until it has ended.
 async fn show(
-    line: &Line,
-    own: &Own,
-    wish: &Subscribe,
+    line: &LiveSession,
+    in_flight: &InFlight,
+    request: &Subscribe,
     shown: &StreamHandle,
     stream: &StreamHandle,
 ) -> Result<(), actix_ws::Closed> {
     let _running = shown.demand();
     let bus = shown.bus().clone();
     let mut frames = bus.subscribe();
-    let mut beat = Beat::new(wish.fps);
+    let mut beat = FrameThrottle::new(request.fps);
     let mut last = 0;
     loop {
         let current = frames.borrow_and_update().clone();
@@ -146,9 +157,9 @@ async fn show(
             continue;
         };
         let turn = async {
-            beat.turn().await;
-            let own = own.places.acquire().await.expect("it is never closed");
-            (own, line.place().await)
+            beat.wait().await;
+            let in_flight = in_flight.permits.acquire().await.expect("it is never closed");
+            (in_flight, line.acquire().await)
         };
         let places = tokio::select! {
             places = turn => places,
@@ -159,14 +170,14 @@ async fn show(
         let Some(picture) = picture_above(&bus.current(), last) else { continue };
         let frame = &picture.frame;
         let seq = message::short(picture.seq);
-        own.sent.borrow_mut().push_back(Sent { seq, at: Instant::now(), arrived: frame.arrived() });
+        in_flight.sent.borrow_mut().push_back(Sent { seq, at: Instant::now(), arrived: frame.arrived() });
         places.0.forget();
         places.1.forget();
         // Of what was before it subscribed it missed nothing.
         let next = if last == 0 { first } else { last + 1 };
         stream.bus().stats().count_frame_out(frame.jpeg().len(), picture.seq - next);
         last = picture.seq;
-        line.picture(message::picture(wish.id, picture.seq, frame)).await?;
+        line.send_picture(message::picture(request.id, picture.seq, frame)).await?;
     }
 }
 
@@ -176,18 +187,18 @@ fn picture_above(current: &Current, seq: u64) -> Option<Arc<PublishedFrame>> {
 }
 
 /// Lets one picture through each interval.
-struct Beat {
+struct FrameThrottle {
     interval: Duration,
     due: Instant,
 }
 
-impl Beat {
+impl FrameThrottle {
     fn new(fps: Option<f64>) -> Self {
         let interval = fps.map_or(Duration::ZERO, |fps| Duration::from_secs_f64(1.0 / fps));
         Self { interval, due: Instant::now() }
     }
 
-    async fn turn(&mut self) {
+    async fn wait(&mut self) {
         let now = Instant::now();
         if self.due > now {
             tokio::time::sleep_until(self.due).await;

@@ -11,7 +11,7 @@ use crate::{
     limits::Budgets,
     web::{
         api::openapi::documents::Documents,
-        live::pages::Pages,
+        live::pages::LiveConnections,
         server::{connections::Connections, unsent::UnsentAnswers},
     },
 };
@@ -34,7 +34,7 @@ pub struct Runtime {
     /// Responses that clients have not read.
     pub unsent: Arc<UnsentAnswers>,
     /// The number of pages that are connected to `/api/live`.
-    pub pages: Pages,
+    pub live_connections: LiveConnections,
     /// The rendered OpenAPI document.
     pub documents: Documents,
     /// Set while the relay shuts down: it is not ready any more.

@@ -24,7 +24,7 @@ const GAUGES: &[Single] = &[
         state.runtime.settings.current().limits.max_viewers as f64
     }),
     (metric("framecast_live_pages", "Open pages with live tiles."), |state| {
-        state.runtime.pages.count() as f64
+        state.runtime.live_connections.count() as f64
     }),
     (
         metric(
