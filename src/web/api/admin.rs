@@ -56,7 +56,7 @@ pub(in crate::web) async fn create(
     state: State,
     payload: web::Payload,
 ) -> HttpResponse {
-    with_body(&request, &state, payload, async |mut settings| {
+    handle_body(&request, &state, payload, async |mut settings| {
         let name = match &mut settings {
             Value::Object(map) => map.remove("name"),
             _ => None,
@@ -76,7 +76,7 @@ pub(in crate::web) async fn create_named(
     name: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    with_body(&request, &state, payload, async |settings| {
+    handle_body(&request, &state, payload, async |settings| {
         edit(&state, &name, StreamEdit::Create(settings)).await
     })
     .await
@@ -89,7 +89,7 @@ pub(in crate::web) async fn replace(
     name: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    with_body(&request, &state, payload, async |settings| {
+    handle_body(&request, &state, payload, async |settings| {
         edit(&state, &name, StreamEdit::Replace(settings)).await
     })
     .await
@@ -102,7 +102,7 @@ pub(in crate::web) async fn merge(
     name: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    with_body(&request, &state, payload, async |patch| edit(&state, &name, StreamEdit::Merge(patch)).await)
+    handle_body(&request, &state, payload, async |patch| edit(&state, &name, StreamEdit::Merge(patch)).await)
         .await
 }
 
@@ -187,7 +187,7 @@ fn unprocessable(path: &str, message: impl Into<String>) -> Problem {
 }
 
 /// Reads the JSON of a request, and answers in a way that reaches whoever still sends.
-async fn with_body(
+async fn handle_body(
     request: &HttpRequest,
     state: &State,
     payload: web::Payload,

@@ -39,13 +39,13 @@ use crate::{
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// The length of a probe: somebody waits for it, and two or three seconds of an ordinary camera are enough.
-const PATIENCE: ProbeLimits = ProbeLimits { frames: 30, within: Duration::from_secs(5) };
+const PROBE_LIMITS: ProbeLimits = ProbeLimits { frames: 30, within: Duration::from_secs(5) };
 
 /// The time limit of a probe, with connecting, redirects and authentication.
-const ALL_WITHIN: Duration = Duration::from_secs(20);
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The maximum number of cameras that are probed at the same time.
-const AT_A_TIME: usize = 4;
+const MAX_CONCURRENT: usize = 4;
 
 /// A larger picture is not shown in the form.
 const MAX_PICTURE_BYTES: usize = 2 * 1024 * 1024;
@@ -53,7 +53,7 @@ const MAX_PICTURE_BYTES: usize = 2 * 1024 * 1024;
 /// The maximum length of a reported `Content-Type`, in characters: one with a boundary.
 const MAX_TYPE: usize = 200;
 
-static TURNS: Semaphore = Semaphore::const_new(AT_A_TIME);
+static SLOTS: Semaphore = Semaphore::const_new(MAX_CONCURRENT);
 
 /// An address to ask.
 #[derive(Deserialize, JsonSchema)]
@@ -100,7 +100,7 @@ struct Counted {
 }
 
 /// `POST /api/probe`.
-pub(in crate::web) async fn ask(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
+pub(in crate::web) async fn probe(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
     let mut body = RequestBody::new(&request, payload);
     let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large for a URL");
     let received = match begin::admin(&state, &request) {
@@ -127,15 +127,15 @@ async fn answer(state: &WebState, text: &[u8]) -> Result<Report, Problem> {
     let upstream = probe::upstream(&asked.url, asked.insecure)
         .map_err(|detail| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))?;
     let _turn =
-        TURNS.try_acquire().map_err(|_| Problem::unavailable("the limit on concurrent probes is reached"))?;
-    let report = timeout(ALL_WITHIN, look(state, &upstream)).await;
+        SLOTS.try_acquire().map_err(|_| Problem::unavailable("the limit on concurrent probes is reached"))?;
+    let report = timeout(TOTAL_TIMEOUT, probe_camera(state, &upstream)).await;
     Ok(report.unwrap_or_else(|_| Report {
-        problem: Some(format!("no response within {} s", ALL_WITHIN.as_secs())),
+        problem: Some(format!("no response within {} s", TOTAL_TIMEOUT.as_secs())),
         ..Report::default()
     }))
 }
 
-async fn look(state: &WebState, upstream: &UpstreamConfig) -> Report {
+async fn probe_camera(state: &WebState, upstream: &UpstreamConfig) -> Report {
     let mut client = HttpClient::new(upstream, state.runtime.settings.current().limits.max_header_bytes);
     let started = Instant::now();
     let response = match client.get(&[]).await {
@@ -149,7 +149,7 @@ async fn look(state: &WebState, upstream: &UpstreamConfig) -> Report {
         ..Report::default()
     };
     let host = response.host().to_owned();
-    match probe::observe(response, PATIENCE, &state.runtime.settings.current().limits).await {
+    match probe::observe(response, PROBE_LIMITS, &state.runtime.settings.current().limits).await {
         Ok(seen) => {
             Report { problem: (seen.frames == 0).then(|| seen.no_picture(&host)), ..report.with(seen) }
         }

@@ -6,7 +6,7 @@ use crate::web::{
     api::openapi::{
         RequestBody,
         operation::{Answer, BAD_QUERY, Error, JPEG, NO_FRAME, NOT_MODIFIED, Operation, STREAM},
-        parameters::{AS_ASKED, HOW_SENT, Query, WAIT},
+        parameters::{IMAGE_PARAMETERS, QueryParameter, SEND_PARAMETERS, WAIT},
     },
     middleware::access::rule::Rule,
 };
@@ -49,22 +49,25 @@ pub(super) const fn row(
 
 /// The documentation of a row. A test finds rows without it.
 impl Row {
-    pub(super) const fn doc(mut self, tag: &'static str, summary: &'static str) -> Self {
+    pub(super) const fn documented(mut self, tag: &'static str, summary: &'static str) -> Self {
         (self.operation.tag, self.operation.summary) = (tag, summary);
         self
     }
 
     /// Documents a stream, which options in the query may change.
     pub(super) const fn stream(self, tag: &'static str, summary: &'static str) -> Self {
-        self.doc(tag, summary).answers(&[STREAM]).errors(&[BAD_QUERY, NO_FRAME]).query(&[AS_ASKED, HOW_SENT])
+        self.documented(tag, summary)
+            .answers(&[STREAM])
+            .errors(&[BAD_QUERY, NO_FRAME])
+            .query(&[IMAGE_PARAMETERS, SEND_PARAMETERS])
     }
 
     /// Documents a snapshot, which options in the query may change.
     pub(super) const fn snapshot(self, tag: &'static str, summary: &'static str) -> Self {
-        self.doc(tag, summary)
+        self.documented(tag, summary)
             .answers(&[JPEG, NOT_MODIFIED])
             .errors(&[BAD_QUERY, NO_FRAME])
-            .query(&[AS_ASKED, WAIT])
+            .query(&[IMAGE_PARAMETERS, WAIT])
     }
 
     /// Documents responses other than problem JSON.
@@ -73,8 +76,8 @@ impl Row {
         self
     }
 
-    pub(super) const fn takes(mut self, body: RequestBody) -> Self {
-        self.operation.takes = body;
+    pub(super) const fn request_body(mut self, body: RequestBody) -> Self {
+        self.operation.request_body = body;
         self
     }
 
@@ -84,7 +87,7 @@ impl Row {
         self
     }
 
-    pub(super) const fn query(mut self, query: &'static [&'static [Query]]) -> Self {
+    pub(super) const fn query(mut self, query: &'static [&'static [QueryParameter]]) -> Self {
         self.operation.query = query;
         self
     }

@@ -59,7 +59,11 @@ pub(in crate::web) async fn form(request: HttpRequest) -> HttpResponse {
 }
 
 /// `POST /login`: name and password, or a token in the password's place; or a link, which [`SWITCH`] sends.
-pub(in crate::web) async fn enter(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
+pub(in crate::web) async fn log_in(
+    request: HttpRequest,
+    state: State,
+    payload: web::Payload,
+) -> HttpResponse {
     let mut body = RequestBody::new(&request, payload).with_timeout(FORM_TIMEOUT);
     let too_large =
         || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large for a login");
@@ -93,7 +97,7 @@ pub(in crate::web) async fn enter(request: HttpRequest, state: State, payload: w
                 Some((cookie, lasts)) => {
                     let mut head = HttpResponse::SeeOther();
                     set_cookie(&mut head, &state, &request, &cookie, lasts);
-                    head.insert_header((header::LOCATION, here(&next))).finish()
+                    head.insert_header((header::LOCATION, relative_address(&next))).finish()
                 }
                 None => {
                     state.access.rejections.count(Rejection::Unauthorized);
@@ -112,7 +116,7 @@ pub(in crate::web) async fn enter(request: HttpRequest, state: State, payload: w
 }
 
 /// `POST /logout`.
-pub(in crate::web) async fn leave(request: HttpRequest, state: State) -> HttpResponse {
+pub(in crate::web) async fn log_out(request: HttpRequest, state: State) -> HttpResponse {
     if let Some(cookie) = access::cookie(&request) {
         state.access.auth.end_session(&cookie);
     }
@@ -136,7 +140,7 @@ pub(in crate::web) struct Session<'a> {
 }
 
 /// `GET /api/session`: who the caller is.
-pub(in crate::web) async fn who(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+pub(in crate::web) async fn session(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let principal = access::principal(&state, &request, None).await?;
     let role = principal.highest_role();
     let session = Session {
@@ -176,7 +180,7 @@ pub(in crate::web) async fn exchange(
         Err(problem) => return Err(problem),
     };
     let last = request.path().rsplit('/').next().unwrap_or_default();
-    let to = here(&format!("{last}{}", query_without_keys(request)));
+    let to = relative_address(&format!("{last}{}", query_without_keys(request)));
     let mut head = HttpResponse::SeeOther();
     match state.access.auth.session_relation(cookie, &principal) {
         _ if !principal.is_authenticated() => return Ok(None),
@@ -227,7 +231,7 @@ fn ask(
 }
 
 /// An address below the page that is shown, whatever is asked for: never another host.
-fn here(next: &str) -> String {
+fn relative_address(next: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"\\\"<>".contains(&byte);
     let next = next.trim_start_matches(['/', '\\']);
     if next.bytes().all(plain) { format!("./{next}") } else { "./".to_owned() }
@@ -293,7 +297,7 @@ mod tests {
             ("a\r\nSet-Cookie: x=y", "./"),
             ("?action=stream", "./?action=stream"),
         ] {
-            assert_eq!(here(next), to, "{next}");
+            assert_eq!(relative_address(next), to, "{next}");
         }
     }
 

@@ -101,19 +101,19 @@ pub(in crate::web) async fn asset(
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     match ASSETS.iter().find(|(asset, ..)| *asset == name.as_str()) {
-        Some((_, kind, text)) => Ok(unless_known(&request, kind, text)),
+        Some((_, kind, text)) => Ok(asset_or_not_modified(&request, kind, text)),
         None => Err(Problem::new(StatusCode::NOT_FOUND, format!("the page has no asset {name}"))),
     }
 }
 
 fn html(request: &HttpRequest, state: &WebState, text: &'static str) -> HttpResponse {
-    let mut answer = unless_known(request, "text/html; charset=utf-8", text);
-    guard(&mut answer, state);
+    let mut answer = asset_or_not_modified(request, "text/html; charset=utf-8", text);
+    set_policies(&mut answer, state);
     answer
 }
 
 /// Adds the headers on what the page may do and who may frame it.
-fn guard(answer: &mut HttpResponse, state: &WebState) {
+fn set_policies(answer: &mut HttpResponse, state: &WebState) {
     let settings = state.runtime.settings.current();
     let policy = format!("{CONTENT_POLICY}; {}", settings.frame_ancestors);
     let policy = header::HeaderValue::try_from(policy).expect("origins are visible ASCII");
@@ -126,7 +126,7 @@ fn guard(answer: &mut HttpResponse, state: &WebState) {
 }
 
 /// The text, or 304 for those who have it. Browsers ask each time: after an update the old one must not stay.
-fn unless_known(request: &HttpRequest, kind: &'static str, text: &'static str) -> HttpResponse {
+fn asset_or_not_modified(request: &HttpRequest, kind: &'static str, text: &'static str) -> HttpResponse {
     let known = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
     let is_known = known.flat_map(|tags| tags.split(',')).any(|tag| {
         let tag = tag.trim();

@@ -14,14 +14,14 @@ use crate::bus::HistogramSnapshot;
 
 /// A metric: what it is called, and what it means. Its samples say which kind it is.
 #[derive(Debug)]
-pub(super) struct Meaning {
+pub(super) struct MetricDef {
     name: &'static str,
     help: &'static str,
 }
 
 /// Makes an entry for a table of metrics.
-pub(super) const fn metric(name: &'static str, help: &'static str) -> Meaning {
-    Meaning { name, help }
+pub(super) const fn metric(name: &'static str, help: &'static str) -> MetricDef {
+    MetricDef { name, help }
 }
 
 /// Names and values that tell samples of one metric apart.
@@ -33,7 +33,7 @@ pub(super) struct Scrape(BTreeMap<&'static str, MetricFamily>);
 
 impl Scrape {
     /// Adds a sample of a counter.
-    pub(super) fn counter(&mut self, meaning: &Meaning, labels: Labels<'_>, value: f64) {
+    pub(super) fn counter(&mut self, meaning: &MetricDef, labels: Labels<'_>, value: f64) {
         let mut counter = Counter::default();
         counter.set_value(value);
         let mut metric = labelled(labels);
@@ -42,7 +42,7 @@ impl Scrape {
     }
 
     /// Adds a sample of a gauge.
-    pub(super) fn gauge(&mut self, meaning: &Meaning, labels: Labels<'_>, value: f64) {
+    pub(super) fn gauge(&mut self, meaning: &MetricDef, labels: Labels<'_>, value: f64) {
         let mut gauge = Gauge::default();
         gauge.set_value(value);
         let mut metric = labelled(labels);
@@ -51,7 +51,7 @@ impl Scrape {
     }
 
     /// Adds a histogram of durations.
-    pub(super) fn timing(&mut self, meaning: &Meaning, labels: Labels<'_>, timed: &HistogramSnapshot) {
+    pub(super) fn histogram(&mut self, meaning: &MetricDef, labels: Labels<'_>, timed: &HistogramSnapshot) {
         let bucket = |(bound, count)| {
             let mut bucket = Bucket::default();
             bucket.set_upper_bound(bound);
@@ -67,7 +67,7 @@ impl Scrape {
         self.add(meaning, MetricType::HISTOGRAM, metric);
     }
 
-    fn add(&mut self, meaning: &Meaning, kind: MetricType, metric: Metric) {
+    fn add(&mut self, meaning: &MetricDef, kind: MetricType, metric: Metric) {
         let family = self.0.entry(meaning.name).or_insert_with(|| {
             let mut family = MetricFamily::default();
             family.set_name(meaning.name.to_owned());
@@ -129,7 +129,7 @@ mod tests {
         let timing = Histogram::default();
         timing.record(std::time::Duration::from_millis(3));
         let mut scrape = Scrape::default();
-        scrape.timing(&metric("a_seconds", "How long."), &[("x", "y")], &timing.snapshot());
+        scrape.histogram(&metric("a_seconds", "How long."), &[("x", "y")], &timing.snapshot());
         let text = String::from_utf8(scrape.text()).unwrap();
         for line in [
             "a_seconds_bucket{x=\"y\",le=\"0.002\"} 0",

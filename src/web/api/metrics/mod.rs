@@ -24,9 +24,9 @@ pub(in crate::web) async fn metrics(state: State) -> HttpResponse {
     // The kernel's files of open sockets are long.
     let figures = web::block(ProcessStats::now).await.unwrap_or_default();
     let mut scrape = Scrape::default();
-    relay::read(&state, &mut scrape);
+    relay::collect(&state, &mut scrape);
     relay::process(figures, state.runtime.started, &mut scrape);
-    streams::read(&state, &mut scrape);
+    streams::collect(&state, &mut scrape);
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, CONTENT_TYPE))
         .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::family::{Meaning, Scrape, metric, unix};
+use super::family::{MetricDef, Scrape, metric, unix};
 use crate::{
     imaging::codec::codec,
     observability::{process::ProcessStats, tasks::TaskKind},
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A metric of one sample, and its value.
-type Single = (Meaning, fn(&WebState) -> f64);
+type Single = (MetricDef, fn(&WebState) -> f64);
 
 const GAUGES: &[Single] = &[
     (
@@ -97,49 +97,51 @@ const COUNTERS: &[Single] = &[
     }),
 ];
 
-const BUILD: Meaning =
+const BUILD: MetricDef =
     metric("framecast_build_info", "Always 1: the version, and the JPEG decoder and encoder.");
-const REFUSED_VIEWERS: Meaning =
+const REFUSED_VIEWERS: MetricDef =
     metric("framecast_refused_viewers_total", "Refused viewers and pages, by the limit that was reached.");
-const REFUSED_REQUESTS: Meaning = metric("framecast_refused_requests_total", "Refused requests, by reason.");
-const CONNECTIONS: Meaning =
+const REFUSED_REQUESTS: MetricDef =
+    metric("framecast_refused_requests_total", "Refused requests, by reason.");
+const CONNECTIONS: MetricDef =
     metric("framecast_connections", "Open connections to framecast: with a request, or idle.");
-const REFUSED_CONNECTIONS: Meaning =
+const REFUSED_CONNECTIONS: MetricDef =
     metric("framecast_refused_connections_total", "Refused connections, by reason.");
-const BUDGET: Meaning = metric(
+const BUDGET: MetricDef = metric(
     "framecast_memory_budget_bytes",
     "Budgets of limits.max_decode_bytes (in two parts), max_upload_bytes and \
      max_unsent_bytes.",
 );
-const BUDGET_USED: Meaning = metric("framecast_memory_budget_used_bytes", "Bytes in use of each budget.");
-const BUDGET_WAITING: Meaning = metric(
+const BUDGET_USED: MetricDef = metric("framecast_memory_budget_used_bytes", "Bytes in use of each budget.");
+const BUDGET_WAITING: MetricDef = metric(
     "framecast_memory_budget_waiting",
     "Pictures, requests or responses that wait for bytes of the budget.",
 );
-const BUDGET_REFUSED: Meaning =
+const BUDGET_REFUSED: MetricDef =
     metric("framecast_memory_budget_refused_total", "Requests for bytes that were refused.");
-const POOL_QUEUE: Meaning = metric(
+const POOL_QUEUE: MetricDef = metric(
     "framecast_pool_queue",
     "Waiting work of the CPU pool: jobs, or streams whose frames are transformed.",
 );
-const POOL_TASKS: Meaning = metric(
+const POOL_TASKS: MetricDef = metric(
     "framecast_pool_task_seconds",
     "Duration of one task of a CPU worker: a frame, a tile, a snapshot.",
 );
-const WEBHOOKS: Meaning = metric(
+const WEBHOOKS: MetricDef = metric(
     "framecast_webhook_events_total",
     "Events by outcome: delivered, refused by the webhook, or dropped.",
 );
-const WEBHOOK_RETRIES: Meaning =
+const WEBHOOK_RETRIES: MetricDef =
     metric("framecast_webhook_retries_total", "Repeated attempts to deliver an event.");
-const WEBHOOK_QUEUE: Meaning = metric("framecast_webhook_queue", "Events waiting for delivery, at most 200.");
-const TASKS: Meaning = metric(
+const WEBHOOK_QUEUE: MetricDef =
+    metric("framecast_webhook_queue", "Events waiting for delivery, at most 200.");
+const TASKS: MetricDef = metric(
     "framecast_tasks",
     "Tasks: of connections to framecast, of streams and renditions, and those started by \
      these.",
 );
 
-pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
+pub(super) fn collect(state: &WebState, scrape: &mut Scrape) {
     let build = [("version", env!("CARGO_PKG_VERSION")), ("codec", codec().name())];
     scrape.gauge(&BUILD, &build, 1.0);
     for (meaning, value) in GAUGES {
@@ -165,7 +167,7 @@ pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
     for (kind, count) in [("jobs", load.jobs), ("streams", load.lanes)] {
         scrape.gauge(&POOL_QUEUE, &[("kind", kind)], count as f64);
     }
-    scrape.timing(&POOL_TASKS, &[], &load.timing);
+    scrape.histogram(&POOL_TASKS, &[], &load.timing);
     budgets(state, scrape);
     webhooks(state, scrape);
 }
@@ -203,13 +205,13 @@ fn webhooks(state: &WebState, scrape: &mut Scrape) {
 }
 
 // These names are the same for all programs that Prometheus reads.
-const CPU: Meaning = metric("process_cpu_seconds_total", "CPU time, in seconds.");
-const RESIDENT: Meaning = metric("process_resident_memory_bytes", "Resident memory.");
-const VIRTUAL: Meaning = metric("process_virtual_memory_bytes", "Virtual memory.");
-const THREADS: Meaning = metric("process_threads", "Threads.");
-const FILES: Meaning = metric("process_open_fds", "Open file descriptors.");
-const MAX_FILES: Meaning = metric("process_max_fds", "The limit on open file descriptors.");
-const STARTED: Meaning = metric("process_start_time_seconds", "Start of the process, in Unix time.");
+const CPU: MetricDef = metric("process_cpu_seconds_total", "CPU time, in seconds.");
+const RESIDENT: MetricDef = metric("process_resident_memory_bytes", "Resident memory.");
+const VIRTUAL: MetricDef = metric("process_virtual_memory_bytes", "Virtual memory.");
+const THREADS: MetricDef = metric("process_threads", "Threads.");
+const FILES: MetricDef = metric("process_open_fds", "Open file descriptors.");
+const MAX_FILES: MetricDef = metric("process_max_fds", "The limit on open file descriptors.");
+const STARTED: MetricDef = metric("process_start_time_seconds", "Start of the process, in Unix time.");
 
 /// Adds the process's figures; those that the system does not report are left out.
 pub(super) fn process(figures: ProcessStats, started: SystemTime, scrape: &mut Scrape) {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::family::{Labels, Meaning, Scrape, metric, unix};
+use super::family::{Labels, MetricDef, Scrape, metric, unix};
 use crate::{
     bus::{StreamStats, Totals},
     media::frame::FrameKind,
@@ -10,70 +10,72 @@ use crate::{
     web::state::WebState,
 };
 
-const INFO: Meaning =
+const INFO: MetricDef =
     metric("framecast_stream_info", "Always 1: the stream's title and the type of the source in use.");
-const STATE: Meaning =
+const STATE: MetricDef =
     metric("framecast_stream_state", "1 for the current state of the stream, 0 for the others.");
-const SINCE: Meaning =
+const SINCE: MetricDef =
     metric("framecast_stream_state_start_timestamp_seconds", "Start of the current state, in Unix time.");
-const FRAMES_IN: Meaning =
+const FRAMES_IN: MetricDef =
     metric("framecast_stream_received_frames_total", "Frames received from the source and shown.");
-const BYTES_IN: Meaning = metric("framecast_stream_received_bytes_total", "Bytes of the received frames.");
-const FRAMES_OUT: Meaning = metric(
+const BYTES_IN: MetricDef = metric("framecast_stream_received_bytes_total", "Bytes of the received frames.");
+const FRAMES_OUT: MetricDef = metric(
     "framecast_stream_sent_frames_total",
     "Frames sent to viewers, repeats included: of the stream itself, or of its renditions.",
 );
-const BYTES_OUT: Meaning =
+const BYTES_OUT: MetricDef =
     metric("framecast_stream_sent_bytes_total", "Bytes of the sent frames, without headers.");
-const SKIPPED: Meaning = metric(
+const SKIPPED: MetricDef = metric(
     "framecast_stream_skipped_frames_total",
     "Frames skipped because a viewer was still busy with an older one, sum of all viewers.",
 );
-const DROPPED: Meaning =
+const DROPPED: MetricDef =
     metric("framecast_stream_dropped_frames_total", "Frames that were not shown, by reason.");
-const MADE: Meaning = metric("framecast_stream_made_frames_total", "Frames shown, by processing.");
-const ENCODING: Meaning = metric(
+const MADE: MetricDef = metric("framecast_stream_made_frames_total", "Frames shown, by processing.");
+const ENCODING: MetricDef = metric(
     "framecast_stream_encode_seconds",
     "Time to decode, transform and re-encode a frame. Absent for streams whose frames pass \
      unchanged.",
 );
-const PARSING: Meaning = metric(
+const PARSING: MetricDef = metric(
     "framecast_stream_parse_errors_total",
     "Data from the source in place of a frame that was not a valid frame or could not be \
      accepted, by kind.",
 );
-const QUIRKS: Meaning = metric(
+const QUIRKS: MetricDef = metric(
     "framecast_stream_quirks_total",
     "Deviations of the source from the standards, by kind. Only kinds that occurred.",
 );
-const REFUSED_PUSHES: Meaning = metric("framecast_stream_refused_pushes_total", "Refused pushes, by reason.");
-const VIEWERS: Meaning =
+const REFUSED_PUSHES: MetricDef =
+    metric("framecast_stream_refused_pushes_total", "Refused pushes, by reason.");
+const VIEWERS: MetricDef =
     metric("framecast_stream_viewers", "Current viewers, including those of renditions and replays.");
-const JOINED: Meaning =
+const JOINED: MetricDef =
     metric("framecast_stream_joined_viewers_total", "Viewers that have connected, including current ones.");
-const REPLAYING: Meaning = metric("framecast_stream_replay_viewers", "Current viewers of replays.");
-const RECONNECTS: Meaning =
+const REPLAYING: MetricDef = metric("framecast_stream_replay_viewers", "Current viewers of replays.");
+const RECONNECTS: MetricDef =
     metric("framecast_stream_reconnects_total", "Restarts of the source after it had ended.");
-const SWITCHES: Meaning =
+const SWITCHES: MetricDef =
     metric("framecast_stream_source_switches_total", "Switches to another of several sources.");
-const AGE: Meaning =
+const AGE: MetricDef =
     metric("framecast_stream_frame_age_seconds", "Age of the newest frame. Absent without one.");
-const SIZE: Meaning = metric("framecast_stream_frame_bytes", "Size of the newest frame. Absent without one.");
-const RENDITIONS: Meaning = metric("framecast_stream_renditions", "Running renditions of the stream.");
-const ADAPTED: Meaning = metric(
+const SIZE: MetricDef =
+    metric("framecast_stream_frame_bytes", "Size of the newest frame. Absent without one.");
+const RENDITIONS: MetricDef = metric("framecast_stream_renditions", "Running renditions of the stream.");
+const ADAPTED: MetricDef = metric(
     "framecast_stream_adaptive_moves_total",
     "Changes of adaptive viewers to smaller or larger frames.",
 );
-const SAVED: Meaning = metric("framecast_stream_saved_frames_total", "Frames written to disk.");
-const SAVE_FAILURES: Meaning =
+const SAVED: MetricDef = metric("framecast_stream_saved_frames_total", "Frames written to disk.");
+const SAVE_FAILURES: MetricDef =
     metric("framecast_stream_save_failures_total", "Frames that could not be written to disk.");
-const KEPT: Meaning =
+const KEPT: MetricDef =
     metric("framecast_stream_replay_bytes", "Memory of the replay buffer. Absent without `replay`.");
 
 /// The states, as the API names them.
 const STATES: [&str; 6] = ["idle", "connecting", "live", "waiting", "paused", "stopped"];
 
-pub(super) fn read(state: &WebState, scrape: &mut Scrape) {
+pub(super) fn collect(state: &WebState, scrape: &mut Scrape) {
     for stream in state.streams.registry.all().iter().chain(&state.streams.registry.overview()) {
         life(stream, scrape);
         picture(stream, scrape);
@@ -165,7 +167,7 @@ fn totals(name: &str, of: &str, totals: &Totals, encodes: bool, scrape: &mut Scr
         scrape.counter(&MADE, &[("stream", name), ("of", of), ("way", way.as_str())], count as f64);
     }
     if encodes || totals.encode_times.count() > 0 {
-        scrape.timing(&ENCODING, labels, &totals.encode_times);
+        scrape.histogram(&ENCODING, labels, &totals.encode_times);
     }
 }
 

@@ -91,7 +91,7 @@ pub(in crate::web) fn plain(path: &str) -> String {
 }
 
 fn operation(row: &Row, method: &Method, schemas: &mut SchemaGenerator) -> Value {
-    let Operation { tag, summary, takes, answers, errors, query } = row.operation;
+    let Operation { tag, summary, request_body: takes, answers, errors, query } = row.operation;
     let body = bodies::request(takes);
     let mut responses: Map<String, Value> = problems::problems(row, method, body.is_some(), errors)
         .into_iter()

@@ -3,17 +3,17 @@
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::{bodies, bodies::RequestBody, parameters::Query};
+use super::{bodies, bodies::RequestBody, parameters::QueryParameter};
 
 /// The purpose of an operation, its parameters, and its answers.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web) struct Operation {
     pub(in crate::web) tag: &'static str,
     pub(in crate::web) summary: &'static str,
-    pub(in crate::web) takes: RequestBody,
+    pub(in crate::web) request_body: RequestBody,
     pub(in crate::web) answers: &'static [Answer],
     pub(in crate::web) errors: &'static [Error],
-    pub(in crate::web) query: &'static [&'static [Query]],
+    pub(in crate::web) query: &'static [&'static [QueryParameter]],
 }
 
 /// An answer that is not problem JSON.
@@ -91,8 +91,14 @@ pub(in crate::web) const GO2RTC_SOCKET_ERRORS: &[Error] =
     &[(400, "The stream is not named."), UNKNOWN, (426, "Not a WebSocket request.")];
 
 impl Operation {
-    pub(in crate::web) const UNDOCUMENTED: Self =
-        Self { tag: "", summary: "", takes: RequestBody::Empty, answers: &[], errors: &[], query: &[] };
+    pub(in crate::web) const UNDOCUMENTED: Self = Self {
+        tag: "",
+        summary: "",
+        request_body: RequestBody::Empty,
+        answers: &[],
+        errors: &[],
+        query: &[],
+    };
 }
 
 impl Answer {

@@ -4,16 +4,16 @@ use serde_json::{Value, json};
 
 /// A name in the query.
 #[derive(Debug)]
-pub(in crate::web) struct Query {
+pub(in crate::web) struct QueryParameter {
     name: &'static str,
-    meaning: &'static str,
-    value: Kind,
+    description: &'static str,
+    value: ParameterType,
     required: bool,
 }
 
 /// The type and bounds of a value.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+enum ParameterType {
     /// Any text.
     Text,
     /// One word of a list.
@@ -31,76 +31,95 @@ enum Kind {
 /// The pattern of stream names.
 pub(super) const STREAM_NAME: &str = "^[a-z0-9_-]{1,64}$";
 
-const fn may(name: &'static str, meaning: &'static str, value: Kind) -> Query {
-    Query { name, meaning, value, required: false }
+const fn optional(name: &'static str, meaning: &'static str, value: ParameterType) -> QueryParameter {
+    QueryParameter { name, description: meaning, value, required: false }
 }
 
-const fn must(name: &'static str, meaning: &'static str) -> Query {
-    Query { name, meaning, value: Kind::Like(STREAM_NAME), required: true }
+const fn required(name: &'static str, meaning: &'static str) -> QueryParameter {
+    QueryParameter { name, description: meaning, value: ParameterType::Like(STREAM_NAME), required: true }
 }
 
-const SIDE: Kind = Kind::Whole(1, 8192);
-const QUALITY: Kind = Kind::Whole(1, 100);
-const RATE: Kind = Kind::Above0(240.0);
-const TURN: Kind = Kind::Words(&["0", "90", "180", "270"]);
-const YES_NO: Kind = Kind::Words(&["1", "true", "", "0", "false"]);
+const SIDE: ParameterType = ParameterType::Whole(1, 8192);
+const QUALITY: ParameterType = ParameterType::Whole(1, 100);
+const RATE: ParameterType = ParameterType::Above0(240.0);
+const TURN: ParameterType = ParameterType::Words(&["0", "90", "180", "270"]);
+const YES_NO: ParameterType = ParameterType::Words(&["1", "true", "", "0", "false"]);
 
 /// Options of renditions.
-pub(in crate::web) const AS_ASKED: &[Query] = &[
-    may("width", "maximum width in pixels", SIDE),
-    may("height", "maximum height in pixels", SIDE),
-    may("quality", "JPEG quality", QUALITY),
-    may("fps", "maximum frames per second; streams only", RATE),
-    may("rotate", "clockwise rotation in degrees", TURN),
-    may("gray", "grayscale", YES_NO),
+pub(in crate::web) const IMAGE_PARAMETERS: &[QueryParameter] = &[
+    optional("width", "maximum width in pixels", SIDE),
+    optional("height", "maximum height in pixels", SIDE),
+    optional("quality", "JPEG quality", QUALITY),
+    optional("fps", "maximum frames per second; streams only", RATE),
+    optional("rotate", "clockwise rotation in degrees", TURN),
+    optional("gray", "grayscale", YES_NO),
 ];
 /// Options of how a stream is sent. Other values are ignored.
-pub(in crate::web) const HOW_SENT: &[Query] = &[
-    may("chunked", "0: raw bytes until the connection closes", Kind::Text),
-    may("format", "raw: concatenated JPEGs", Kind::Text),
-    may("adapt", "1: adaptive quality; 0: off", Kind::Text),
-    may("extra_headers", "1: ustreamer's headers on each part", Kind::Text),
-    may("advance_headers", "1: the next part's headers are sent ahead", Kind::Text),
-    may("zero_data", "1: parts without pictures, for measurements", Kind::Text),
+pub(in crate::web) const SEND_PARAMETERS: &[QueryParameter] = &[
+    optional("chunked", "0: raw bytes until the connection closes", ParameterType::Text),
+    optional("format", "raw: concatenated JPEGs", ParameterType::Text),
+    optional("adapt", "1: adaptive quality; 0: off", ParameterType::Text),
+    optional("extra_headers", "1: ustreamer's headers on each part", ParameterType::Text),
+    optional("advance_headers", "1: the next part's headers are sent ahead", ParameterType::Text),
+    optional("zero_data", "1: parts without pictures, for measurements", ParameterType::Text),
 ];
-pub(in crate::web) const WAIT: &[Query] =
-    &[may("wait", "the first frame that arrives after the request", Kind::Words(&["next"]))];
-pub(in crate::web) const ACTION: &[Query] = &[may(
+pub(in crate::web) const WAIT: &[QueryParameter] =
+    &[optional("wait", "the first frame that arrives after the request", ParameterType::Words(&["next"]))];
+pub(in crate::web) const ACTION: &[QueryParameter] = &[optional(
     "action",
     "mjpg-streamer's: a stream or a snapshot; streams are counted from 0",
-    Kind::Like("^(stream|snapshot)(_[0-9]+)?$"),
+    ParameterType::Like("^(stream|snapshot)(_[0-9]+)?$"),
 )];
-pub(in crate::web) const SECONDS: &[Query] =
-    &[may("seconds", "the last seconds to return; by default everything that is kept", Kind::Above0(3600.0))];
-pub(in crate::web) const PLAYED: &[Query] = &[
-    may("speed", "1 is the original speed", Kind::Number(0.1, 10.0)),
-    may("then", "live: continue with the live stream", Kind::Words(&["live"])),
-    may("chunked", "0: raw bytes until the connection closes", Kind::Text),
+pub(in crate::web) const SECONDS: &[QueryParameter] = &[optional(
+    "seconds",
+    "the last seconds to return; by default everything that is kept",
+    ParameterType::Above0(3600.0),
+)];
+pub(in crate::web) const PLAYED: &[QueryParameter] = &[
+    optional("speed", "1 is the original speed", ParameterType::Number(0.1, 10.0)),
+    optional("then", "live: continue with the live stream", ParameterType::Words(&["live"])),
+    optional("chunked", "0: raw bytes until the connection closes", ParameterType::Text),
 ];
-pub(in crate::web) const FORMAT: &[Query] =
-    &[may("format", "format of the file; the default is mjpg", Kind::Words(&["mjpg", "avi", "zip"]))];
-pub(in crate::web) const AFTER: &[Query] =
-    &[may("after", "the number of an event; later ones are returned", Kind::Whole(0, u64::MAX))];
-pub(in crate::web) const NEXT: &[Query] = &[may("next", "the page to open afterwards", Kind::Text)];
-pub(in crate::web) const SRC: &[Query] = &[must("src", "name of the stream")];
-pub(in crate::web) const DST: &[Query] = &[must("dst", "name of the stream")];
-pub(in crate::web) const ONE: &[Query] =
-    &[may("src", "go2rtc's: only this stream, in its format", Kind::Like(STREAM_NAME))];
-pub(in crate::web) const GO2RTC: &[Query] = &[
-    may("w", "maximum width in pixels", SIDE),
-    may("h", "maximum height in pixels", SIDE),
-    may("rotate", "clockwise rotation in degrees", Kind::Words(&["0", "90", "180", "270", "-90"])),
-    may("cache", "maximum age of the frame", Kind::Like(r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h)$")),
+pub(in crate::web) const FORMAT: &[QueryParameter] = &[optional(
+    "format",
+    "format of the file; the default is mjpg",
+    ParameterType::Words(&["mjpg", "avi", "zip"]),
+)];
+pub(in crate::web) const AFTER: &[QueryParameter] = &[optional(
+    "after",
+    "the number of an event; later ones are returned",
+    ParameterType::Whole(0, u64::MAX),
+)];
+pub(in crate::web) const NEXT: &[QueryParameter] =
+    &[optional("next", "the page to open afterwards", ParameterType::Text)];
+pub(in crate::web) const SRC: &[QueryParameter] = &[required("src", "name of the stream")];
+pub(in crate::web) const DST: &[QueryParameter] = &[required("dst", "name of the stream")];
+pub(in crate::web) const ONE: &[QueryParameter] =
+    &[optional("src", "go2rtc's: only this stream, in its format", ParameterType::Like(STREAM_NAME))];
+pub(in crate::web) const GO2RTC: &[QueryParameter] = &[
+    optional("w", "maximum width in pixels", SIDE),
+    optional("h", "maximum height in pixels", SIDE),
+    optional(
+        "rotate",
+        "clockwise rotation in degrees",
+        ParameterType::Words(&["0", "90", "180", "270", "-90"]),
+    ),
+    optional(
+        "cache",
+        "maximum age of the frame",
+        ParameterType::Like(r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h)$"),
+    ),
 ];
-pub(in crate::web) const FRIGATE: &[Query] = &[
-    may("height", "maximum height in pixels", SIDE),
-    may("h", "the same", SIDE),
-    may("quality", "JPEG quality", QUALITY),
+pub(in crate::web) const FRIGATE: &[QueryParameter] = &[
+    optional("height", "maximum height in pixels", SIDE),
+    optional("h", "the same", SIDE),
+    optional("quality", "JPEG quality", QUALITY),
 ];
-pub(in crate::web) const KEY: &[Query] = &[may("key", "returned in the cookie stream_client", Kind::Text)];
+pub(in crate::web) const KEY: &[QueryParameter] =
+    &[optional("key", "returned in the cookie stream_client", ParameterType::Text)];
 
 /// Returns the parameters of the path and of the query.
-pub(super) fn parameters(path: &str, query: &[&[Query]]) -> Vec<Value> {
+pub(super) fn parameters(path: &str, query: &[&[QueryParameter]]) -> Vec<Value> {
     let names = path.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name));
     let in_path = names.map(|name| {
         let schema = match name {
@@ -112,14 +131,14 @@ pub(super) fn parameters(path: &str, query: &[&[Query]]) -> Vec<Value> {
     });
     let in_query = query.iter().copied().flatten().map(|query| {
         json!({
-            "name": query.name, "in": "query", "required": query.required, "description": query.meaning,
+            "name": query.name, "in": "query", "required": query.required, "description": query.description,
             "schema": query.value.schema(),
         })
     });
     in_path.chain(in_query).collect()
 }
 
-impl Kind {
+impl ParameterType {
     fn schema(self) -> Value {
         match self {
             Self::Text => json!({"type": "string"}),

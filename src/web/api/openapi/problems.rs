@@ -54,22 +54,23 @@ pub(super) fn problems(
 /// Returns an error as a response; shared ones are references to the components.
 pub(super) fn response(status: u16, why: &str, method: &Method) -> Value {
     if *method != Method::HEAD && SHARED.contains(&(status, why)) {
-        return json!({"$ref": format!("#/components/responses/{}", name_of(status))});
+        return json!({"$ref": format!("#/components/responses/{}", component_name(status))});
     }
-    written(status, why, *method != Method::HEAD)
+    response_object(status, why, *method != Method::HEAD)
 }
 
 /// Returns the errors that many routes share.
 pub(super) fn components() -> Map<String, Value> {
-    let each = SHARED.iter().map(|(status, why)| (name_of(*status), written(*status, why, true)));
+    let each =
+        SHARED.iter().map(|(status, why)| (component_name(*status), response_object(*status, why, true)));
     each.collect()
 }
 
-fn name_of(status: u16) -> String {
+fn component_name(status: u16) -> String {
     format!("Problem{status}")
 }
 
-fn written(status: u16, why: &str, has_body: bool) -> Value {
+fn response_object(status: u16, why: &str, has_body: bool) -> Value {
     let mut response = json!({"description": why});
     if has_body {
         let schema = json!({"$ref": "#/components/schemas/Problem"});
