@@ -100,7 +100,7 @@ impl Components {
         self.viewer_limit.set_max_viewers(new.limits.max_viewers);
         self.settings.set(Settings::from_config(new));
         self.auth.replace(&new.auth);
-        self.webhooks.set(new.webhooks.clone());
+        self.webhooks.set_configs(new.webhooks.clone());
         self.renditions.set_max(new.limits.max_renditions);
         self.spawner.set_limits(new.limits.clone());
         self.budgets.resize(&new.limits, memory_limit());

@@ -16,14 +16,14 @@ use crate::media::stream_name::StreamName;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StreamEvent {
     /// Its source has been away since `since`.
-    Lost {
+    Offline {
         /// Time of its last healthy state.
         since: Instant,
         /// The reason, for people.
         reason: String,
     },
     /// Frames arrive again.
-    Back,
+    Online,
     /// The last viewer has left.
     NoViewers {
         /// Time of leaving.
@@ -42,7 +42,7 @@ pub(super) struct Debouncer {
 struct StreamRecord {
     /// Frames have arrived since its source was started.
     gave: bool,
-    away: Option<Away>,
+    away: Option<OfflineSince>,
     /// `lost` was reported, and `back` has not been.
     lost: bool,
     viewers: ViewerState,
@@ -51,7 +51,7 @@ struct StreamRecord {
 }
 
 #[derive(Debug)]
-struct Away {
+struct OfflineSince {
     since: Instant,
     reason: String,
 }
@@ -80,7 +80,7 @@ impl Debouncer {
     /// Takes the current state of a stream, as the API names it, and its reason. States that lasted only for
     /// a moment may be left out. `passive` is a stream whose pictures are pushed: it may wait without having
     /// lost anything.
-    pub(super) fn state(
+    pub(super) fn on_state(
         &mut self,
         name: &StreamName,
         (state, reason): (&str, &str),
@@ -98,7 +98,7 @@ impl Debouncer {
         match state {
             "live" => {
                 (followed.gave, followed.away) = (true, None);
-                return std::mem::take(&mut followed.lost).then_some(StreamEvent::Back);
+                return std::mem::take(&mut followed.lost).then_some(StreamEvent::Online);
             }
             "connecting" if followed.gave => followed.is_away("", now),
             "waiting" if followed.gave || !passive => followed.is_away(reason, now),
@@ -108,7 +108,7 @@ impl Debouncer {
     }
 
     /// Starts to follow a stream that has had `joined` viewers before, who are not reported.
-    pub(super) fn begin(&mut self, name: &StreamName, joined: u64) {
+    pub(super) fn track(&mut self, name: &StreamName, joined: u64) {
         self.streams
             .entry(name.clone())
             .or_insert_with(|| StreamRecord { joined, ..StreamRecord::default() });
@@ -116,7 +116,7 @@ impl Debouncer {
 
     /// Takes the number of current viewers and of all viewers so far: the second shows those who came and
     /// left again since the last check.
-    pub(super) fn viewers(&mut self, name: &StreamName, viewers: usize, joined: u64, now: Instant) {
+    pub(super) fn on_viewers(&mut self, name: &StreamName, viewers: usize, joined: u64, now: Instant) {
         if joined == 0 {
             return;
         }
@@ -131,7 +131,7 @@ impl Debouncer {
     }
 
     /// Removes a stream.
-    pub(super) fn forget(&mut self, name: &StreamName) {
+    pub(super) fn remove(&mut self, name: &StreamName) {
         self.streams.remove(name);
     }
 
@@ -145,7 +145,7 @@ impl Debouncer {
                 followed.lost = true;
                 due.push((
                     name.clone(),
-                    StreamEvent::Lost { since: away.since, reason: away.reason.clone() },
+                    StreamEvent::Offline { since: away.since, reason: away.reason.clone() },
                 ));
             }
             if let ViewerState::LeftAt(since) = followed.viewers
@@ -161,7 +161,7 @@ impl Debouncer {
 
 impl StreamRecord {
     fn is_away(&mut self, reason: &str, now: Instant) {
-        let away = self.away.get_or_insert_with(|| Away { since: now, reason: String::new() });
+        let away = self.away.get_or_insert_with(|| OfflineSince { since: now, reason: String::new() });
         if !reason.is_empty() {
             reason.clone_into(&mut away.reason);
         }
@@ -189,10 +189,10 @@ mod tests {
             let now = start + Duration::from_secs(second as u64);
             // An empty one: nothing has changed.
             let at_once =
-                if state.is_empty() { None } else { debouncer.state(&door, (state, "off"), passive, now) };
-            let due = debouncer.due(now).into_iter().map(|(_, happened)| happened);
-            for happened in at_once.into_iter().chain(due) {
-                told.push((second, if happened == StreamEvent::Back { "back" } else { "lost" }));
+                if state.is_empty() { None } else { debouncer.on_state(&door, (state, "off"), passive, now) };
+            let due = debouncer.due(now).into_iter().map(|(_, stream_event)| stream_event);
+            for stream_event in at_once.into_iter().chain(due) {
+                told.push((second, if stream_event == StreamEvent::Online { "back" } else { "lost" }));
             }
         }
         told
@@ -240,10 +240,10 @@ mod tests {
             (2, "connecting", ""),
             (3, "waiting", "it is off"),
         ] {
-            debouncer.state(&door, (state, reason), false, at(second));
+            debouncer.on_state(&door, (state, reason), false, at(second));
         }
         assert_eq!(debouncer.due(at(10)), []);
-        let lost = StreamEvent::Lost { since: at(1), reason: "it is off".into() };
+        let lost = StreamEvent::Offline { since: at(1), reason: "it is off".into() };
         assert_eq!(debouncer.due(at(11)), [(door, lost)]);
     }
 
@@ -251,10 +251,10 @@ mod tests {
     fn the_last_viewer_who_leaves_is_told_once_unless_another_comes_soon() {
         let door: StreamName = "door".parse().unwrap();
         let (mut debouncer, start) = (Debouncer::new(AFTER), Instant::now());
-        debouncer.begin(&door, 5);
+        debouncer.track(&door, 5);
         let mut at = |second: u64, viewers, joined| {
             let now = start + Duration::from_secs(second);
-            debouncer.viewers(&door, viewers, joined, now);
+            debouncer.on_viewers(&door, viewers, joined, now);
             debouncer.due(now).len()
         };
         assert_eq!((at(0, 0, 5), at(20, 0, 5)), (0, 0), "those before are of the past");

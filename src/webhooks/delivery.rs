@@ -18,7 +18,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{event::WebhookEvent, queue::Queue, retry::pause, signature};
+use super::{event::WebhookEvent, queue::DeliveryQueue, retry::delay, signature};
 use crate::{config::WebhookConfig, source::http_client::client_config};
 
 /// The `User-Agent` header.
@@ -45,11 +45,11 @@ enum Failure {
 }
 
 impl Failure {
-    fn may_pass(&self) -> bool {
+    fn is_temporary(&self) -> bool {
         !matches!(self, Self::Refused(_) | Self::Redirected(_))
     }
 
-    fn again_in(&self) -> Option<Duration> {
+    fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { again_in, .. } => *again_in,
             _ => None,
@@ -60,21 +60,21 @@ impl Failure {
 /// Calls `deliver` for each waiting event, one after the other, until it returns false or framecast ends. A
 /// panic gives up the current event, and no other.
 async fn deliver_all(
-    queue: &Queue,
+    queue: &DeliveryQueue,
     mut stopping: watch::Receiver<bool>,
     mut deliver: impl AsyncFnMut(WebhookEvent, u64) -> bool,
 ) {
     loop {
         let (event, missed) = tokio::select! {
             biased;
-            oldest = queue.oldest() => oldest,
+            oldest = queue.next() => oldest,
             // An error means that the sender of the signal is gone.
             _ = stopping.wait_for(|stopping| *stopping) => return,
         };
         match AssertUnwindSafe(deliver(event, missed)).catch_unwind().await {
             Ok(true) => {}
             Ok(false) => return,
-            Err(_) => queue.done(missed, false),
+            Err(_) => queue.finish(missed, false),
         }
     }
 }
@@ -82,7 +82,7 @@ async fn deliver_all(
 /// Delivers the events of one webhook.
 pub(super) struct Sender {
     config: WebhookConfig,
-    queue: Arc<Queue>,
+    queue: Arc<DeliveryQueue>,
     client: Client,
     stopping: watch::Receiver<bool>,
     failing: bool,
@@ -90,7 +90,11 @@ pub(super) struct Sender {
 
 impl Sender {
     /// Creates the sender of the events in `queue`.
-    pub(super) fn new(config: WebhookConfig, queue: Arc<Queue>, stopping: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(
+        config: WebhookConfig,
+        queue: Arc<DeliveryQueue>,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
         let client = client(&config);
         Self { config, queue, client, stopping, failing: false }
     }
@@ -110,15 +114,15 @@ impl Sender {
             let failure = match self.post(event, &body).await {
                 Ok(()) => {
                     self.log_success();
-                    self.queue.done(missed, true);
+                    self.queue.finish(missed, true);
                     return true;
                 }
                 Err(failure) => failure,
             };
-            let pause = pause(tries, first.elapsed(), failure.again_in(), fastrand::f64());
-            let Some(pause) = pause.filter(|_| failure.may_pass()) else {
+            let pause = delay(tries, first.elapsed(), failure.retry_after(), fastrand::f64());
+            let Some(pause) = pause.filter(|_| failure.is_temporary()) else {
                 self.log_given_up(event, &failure);
-                self.queue.done(missed, false);
+                self.queue.finish(missed, false);
                 return true;
             };
             self.log_failure(&failure);
@@ -156,7 +160,7 @@ impl Sender {
             Ok(Ok(answer)) => answer,
         };
         let again_in = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        judge(answer.status(), again_in.and_then(|seconds| seconds.trim().parse().ok()))
+        classify(answer.status(), again_in.and_then(|seconds| seconds.trim().parse().ok()))
     }
 
     /// Logs once that it works again.
@@ -181,7 +185,7 @@ impl Sender {
 }
 
 /// Classifies a response: delivered, or the kind of failure.
-fn judge(status: StatusCode, again_in: Option<u64>) -> Result<(), Failure> {
+fn classify(status: StatusCode, again_in: Option<u64>) -> Result<(), Failure> {
     let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
     if status.is_success() {
         Ok(())
@@ -218,7 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_gives_up_the_notice_in_hand_and_the_next_is_told() {
-        let queue = Queue::default();
+        let queue = DeliveryQueue::default();
         for id in ["1", "2", "3"] {
             queue.push(WebhookEvent {
                 id: id.to_owned(),
@@ -234,7 +238,7 @@ mod tests {
         let delivering = async |event: WebhookEvent, missed: u64| {
             assert_ne!(event.id, "2", "injected by the test");
             told.push((event.id.clone(), missed));
-            queue.done(missed, true);
+            queue.finish(missed, true);
             event.id != "3"
         };
         deliver_all(&queue, stopping, delivering).await;
@@ -258,9 +262,9 @@ mod tests {
             (500, Some(true)),
             (503, Some(true)),
         ] {
-            let judged = judge(StatusCode::from_u16(status).unwrap(), Some(7));
-            assert_eq!(judged.as_ref().err().map(Failure::may_pass), again, "{status}");
-            let asked = judged.err().and_then(|failure| failure.again_in());
+            let judged = classify(StatusCode::from_u16(status).unwrap(), Some(7));
+            assert_eq!(judged.as_ref().err().map(Failure::is_temporary), again, "{status}");
+            let asked = judged.err().and_then(|failure| failure.retry_after());
             assert_eq!(asked, (again == Some(true)).then_some(Duration::from_secs(7)));
         }
     }

@@ -17,7 +17,7 @@ use super::{
     debounce::{Debouncer, StreamEvent},
     delivery::Sender,
     event::WebhookEvent,
-    queue::{MAX_WAITING, Queue, Queues, lock},
+    queue::{DeliveryQueue, MAX_WAITING, Queues, lock},
 };
 use crate::{
     config::{HookEvent, SourceConfig, WebhookConfig},
@@ -31,7 +31,7 @@ use crate::{
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time for the delivery of waiting events when framecast ends.
-const STOP_WITHIN: Duration = Duration::from_secs(1);
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Follows the events of streams, and queues those that hooks want.
 pub(super) struct Dispatcher {
@@ -49,7 +49,7 @@ pub(super) struct Dispatcher {
 struct Hook {
     config: WebhookConfig,
     debouncer: Debouncer,
-    queue: Arc<Queue>,
+    queue: Arc<DeliveryQueue>,
     sender: JoinHandle<()>,
     /// That its queue is full has been logged.
     full: bool,
@@ -93,7 +93,7 @@ impl Dispatcher {
                 _ = checks.tick(), if !self.hooks.is_empty() => self.check_viewers(),
             }
         }
-        self.end().await;
+        self.stop().await;
     }
 
     /// Applies a configuration. A hook keeps the queue and the state of the one that had its name before.
@@ -117,7 +117,7 @@ impl Dispatcher {
     }
 
     fn hook(&self, before: Option<Hook>, config: WebhookConfig) -> Hook {
-        let start = |queue: &Arc<Queue>| {
+        let start = |queue: &Arc<DeliveryQueue>| {
             tasks::spawn(Sender::new(config.clone(), queue.clone(), self.stopping.clone()).run())
         };
         match before {
@@ -131,7 +131,7 @@ impl Dispatcher {
             None => {
                 let (queue, mut debouncer) = (Arc::default(), Debouncer::new(config.after));
                 for stream in self.registry.all().iter().chain(&self.registry.overview()) {
-                    debouncer.begin(stream.name(), stream.bus().stats().joined());
+                    debouncer.track(stream.name(), stream.bus().stats().joined());
                 }
                 Hook { sender: start(&queue), debouncer, queue, config, full: false }
             }
@@ -168,7 +168,7 @@ impl Dispatcher {
                     self.on_state(stream, state, event.message.public())
                 }
                 (Some(stream), EventKind::Removed) => {
-                    self.hooks.iter_mut().for_each(|hook| hook.debouncer.forget(stream));
+                    self.hooks.iter_mut().for_each(|hook| hook.debouncer.remove(stream));
                 }
                 _ => {}
             }
@@ -184,8 +184,8 @@ impl Dispatcher {
         let passive = self.registry.get(stream).is_none_or(pushed);
         for position in 0..self.hooks.len() {
             let debouncer = &mut self.hooks[position].debouncer;
-            if let Some(happened) = debouncer.state(stream, (state, reason), passive, now) {
-                self.enqueue(position, stream, happened);
+            if let Some(stream_event) = debouncer.on_state(stream, (state, reason), passive, now) {
+                self.enqueue(position, stream, stream_event);
             }
         }
     }
@@ -205,20 +205,20 @@ impl Dispatcher {
         for position in 0..self.hooks.len() {
             let debouncer = &mut self.hooks[position].debouncer;
             for (name, viewers, joined) in &viewers {
-                debouncer.viewers(name, *viewers, *joined, now);
+                debouncer.on_viewers(name, *viewers, *joined, now);
             }
-            for (stream, happened) in debouncer.due(now) {
-                self.enqueue(position, &stream, happened);
+            for (stream, stream_event) in debouncer.due(now) {
+                self.enqueue(position, &stream, stream_event);
             }
         }
     }
 
     /// Queues an event for a hook, if its configuration asks for it.
-    fn enqueue(&mut self, position: usize, stream: &StreamName, happened: StreamEvent) {
+    fn enqueue(&mut self, position: usize, stream: &StreamName, stream_event: StreamEvent) {
         let hook = &mut self.hooks[position];
-        let (kind, since, message) = match happened {
-            StreamEvent::Lost { since, reason } => (HookEvent::Lost, since, reason),
-            StreamEvent::Back => (HookEvent::Back, Instant::now(), String::new()),
+        let (kind, since, message) = match stream_event {
+            StreamEvent::Offline { since, reason } => (HookEvent::Lost, since, reason),
+            StreamEvent::Online => (HookEvent::Back, Instant::now(), String::new()),
             StreamEvent::NoViewers { since } => (HookEvent::NoViewers, since, String::new()),
         };
         if !hook.config.events.contains(&kind) || !hook.config.streams.covers(Some(stream)) {
@@ -246,8 +246,8 @@ impl Dispatcher {
     }
 
     /// Ends all hooks. Their senders have received the signal, and try once to deliver what waits.
-    async fn end(&mut self) {
-        let deadline = tokio::time::Instant::now() + STOP_WITHIN;
+    async fn stop(&mut self) {
+        let deadline = tokio::time::Instant::now() + STOP_TIMEOUT;
         for mut hook in self.hooks.drain(..) {
             let left_time = deadline.saturating_duration_since(tokio::time::Instant::now());
             if timeout(left_time, &mut hook.sender).await.is_err() {

@@ -49,7 +49,7 @@ impl Webhooks {
     }
 
     /// Replaces the configuration. Hooks that stay the same are not affected.
-    pub fn set(&self, configs: Vec<WebhookConfig>) {
+    pub fn set_configs(&self, configs: Vec<WebhookConfig>) {
         self.configs.send_if_modified(|before| {
             let changed = *before != configs;
             *before = configs;

@@ -19,7 +19,7 @@ pub(super) const MAX_WAITING: usize = 200;
 
 /// The waiting events of one webhook, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct DeliveryQueue {
     waiting: Mutex<Waiting>,
     more: Notify,
     delivered: AtomicU64,
@@ -52,7 +52,7 @@ pub struct Deliveries {
     pub waiting: usize,
 }
 
-impl Queue {
+impl DeliveryQueue {
     /// Adds an event; true if the oldest one was dropped for it.
     pub(super) fn push(&self, event: WebhookEvent) -> bool {
         let mut waiting = self.waiting();
@@ -70,8 +70,8 @@ impl Queue {
     }
 
     /// Waits for the oldest event, and returns it with the number of events dropped before it. It stays in
-    /// the queue until [`Queue::done`].
-    pub(super) async fn oldest(&self) -> (WebhookEvent, u64) {
+    /// the queue until [`DeliveryQueue::finish`].
+    pub(super) async fn next(&self) -> (WebhookEvent, u64) {
         loop {
             if let Some(oldest) = self.begin_oldest() {
                 return oldest;
@@ -89,7 +89,7 @@ impl Queue {
     }
 
     /// Removes the event that was being delivered. If it was `delivered`, so was the number of `missed` ones.
-    pub(super) fn done(&self, missed: u64, delivered: bool) {
+    pub(super) fn finish(&self, missed: u64, delivered: bool) {
         let mut waiting = self.waiting();
         waiting.events.pop_front();
         waiting.in_progress = false;
@@ -129,10 +129,10 @@ impl Queue {
 }
 
 /// The queue of each hook, by its name.
-pub(super) type Queues = Mutex<HashMap<String, Arc<Queue>>>;
+pub(super) type Queues = Mutex<HashMap<String, Arc<DeliveryQueue>>>;
 
 /// Locks the queues.
-pub(super) fn lock(queues: &Queues) -> MutexGuard<'_, HashMap<String, Arc<Queue>>> {
+pub(super) fn lock(queues: &Queues) -> MutexGuard<'_, HashMap<String, Arc<DeliveryQueue>>> {
     queues.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -154,22 +154,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_loses_its_oldest_and_says_how_many() {
-        let queue = Queue::default();
+        let queue = DeliveryQueue::default();
         for n in 0..MAX_WAITING {
             assert!(!queue.push(event(n)));
         }
-        let (in_progress, missed) = queue.oldest().await;
+        let (in_progress, missed) = queue.next().await;
         assert_eq!((in_progress.id.as_str(), missed), ("0", 0));
         assert!(queue.push(event(1000)) && queue.push(event(1001)));
         assert_eq!(queue.begin_oldest().unwrap().0.id, "0", "the one in hand stays");
-        queue.done(missed, true);
-        let (next, missed) = queue.oldest().await;
+        queue.finish(missed, true);
+        let (next, missed) = queue.next().await;
         assert_eq!((next.id.as_str(), missed), ("3", 2));
-        queue.done(missed, true);
-        let (next, missed) = queue.oldest().await;
+        queue.finish(missed, true);
+        let (next, missed) = queue.next().await;
         assert_eq!((next.id.as_str(), missed), ("4", 0));
-        queue.done(missed, false);
-        assert_eq!(queue.oldest().await.1, 1, "one that could not be told is missing");
+        queue.finish(missed, false);
+        assert_eq!(queue.next().await.1, 1, "one that could not be told is missing");
         let counts = queue.deliveries();
         assert_eq!((counts.delivered, counts.failed, counts.dropped), (2, 1, 2));
         assert_eq!((counts.waiting, queue.discard_all()), (MAX_WAITING - 3, MAX_WAITING - 3));

@@ -222,7 +222,7 @@ impl Queue {
     }
 
     /// Begins a turn: removes it with its piece, which is no work for a lane that was cleared. The caller
-    /// calls [`Queue::done`] when it is done.
+    /// calls [`Queue::finish`] when it is done.
     pub(super) fn begin(&mut self, Next { at, share, .. }: Next) -> (Work, Running) {
         let turn = self.turns.remove(at).expect("it was found in the queue, which has not changed since");
         let (piece, lane) = match turn {
