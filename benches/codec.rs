@@ -36,7 +36,7 @@ fn main() {
     let mut bare = Bare::default();
     let scaling = pipeline("transform: [{scale: {width: 1280}}]");
     let (loops, ours) =
-        compare(|| bare.scale(full.jpeg(), 1280, 720), || drop(scaling.rework(&full).unwrap()));
+        compare(|| bare.scale(full.jpeg(), 1280, 720), || drop(scaling.transform(&full).unwrap()));
     println!(
         "1080p to 720p: bare loop {loops:.2} ms, pipeline {ours:.2} ms: {:.2} of its rate (reach: 0.85)",
         loops / ours
@@ -46,14 +46,15 @@ fn main() {
     let plain = pipeline("encode: {quality: 80}");
     let lettered = pipeline("transform: [{text: {text: \"{title} %Y-%m-%d %H:%M:%S\"}}]");
     let (without, with) =
-        compare(|| drop(plain.rework(&hd).unwrap()), || drop(lettered.rework(&hd).unwrap()));
+        compare(|| drop(plain.transform(&hd).unwrap()), || drop(lettered.transform(&hd).unwrap()));
     println!(
         "720p anew {without:.2} ms, with a text {with:.2} ms: {:+.1} % (reach: +5 %)",
         (with / without - 1.0) * 100.0
     );
 
     let small = pipeline("transform: [{scale: {width: 640}}]");
-    let (loops, ours) = compare(|| bare.scale(full.jpeg(), 640, 360), || drop(small.rework(&full).unwrap()));
+    let (loops, ours) =
+        compare(|| bare.scale(full.jpeg(), 640, 360), || drop(small.transform(&full).unwrap()));
     println!(
         "1080p to 360p: bare loop {loops:.2} ms, pipeline {ours:.2} ms: {:.2} of its rate",
         loops / ours

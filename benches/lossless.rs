@@ -73,7 +73,7 @@ fn measure(jpeg: &[u8], op: LosslessOp, steps: &str) -> Result<(), Box<dyn Error
         (
             "decoded and encoded",
             Box::new(move || {
-                black_box(anew.rework(&frame)?);
+                black_box(anew.transform(&frame)?);
                 Ok(())
             }),
         ),

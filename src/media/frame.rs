@@ -62,7 +62,7 @@ impl Frame {
     ///
     /// # Errors
     /// [`JpegError`] when the bytes are not a whole JPEG.
-    pub fn reworked(&self, jpeg: Bytes) -> Result<Self, JpegError> {
+    pub fn transformed(&self, jpeg: Bytes) -> Result<Self, JpegError> {
         let Self { kind, taken, arrived, .. } = *self;
         Ok(Self { kind, taken, arrived, ..Self::from_jpeg(jpeg)? })
     }

@@ -26,7 +26,7 @@ use crate::{
     config::{Limits, SecondPublisher, StreamConfig},
     imaging::{
         cpu_pool::Pool,
-        transform::{pipeline::Pipeline, stage::Stage},
+        transform::{pipeline::Pipeline, stage::TransformStage},
     },
     media::stream_name::StreamName,
     observability::tasks,
@@ -158,7 +158,8 @@ impl StreamHandle {
         if !rework.is_nothing() {
             let memory = pool.memory().clone();
             let pipeline = Pipeline::new(config.title.clone(), rework, (&limits).into(), memory);
-            ingest = ingest.with_transform(Arc::new(Stage::new(config.name.clone(), pipeline, &pool)));
+            ingest =
+                ingest.with_transform(Arc::new(TransformStage::new(config.name.clone(), pipeline, &pool)));
         }
         let actor = StreamActor::start_with(
             config.clone(),

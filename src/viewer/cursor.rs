@@ -184,9 +184,9 @@ mod tests {
         assert!(Arc::ptr_eq(viewer.stream().bus(), rendition.bus()));
         assert_eq!((bus.stats().viewers(), rendition.bus().stats().viewers()), (1, 2), "counted at both");
         assert_eq!(next(&mut viewer, rendition.bus()), None, "nothing yet");
-        rendition.bus().publish(early.reworked(early.jpeg().clone()).unwrap());
+        rendition.bus().publish(early.transformed(early.jpeg().clone()).unwrap());
         assert_eq!(next(&mut viewer, rendition.bus()), None, "the past");
-        rendition.bus().publish(late.reworked(late.jpeg().clone()).unwrap());
+        rendition.bus().publish(late.transformed(late.jpeg().clone()).unwrap());
         assert_eq!(next(&mut viewer, rendition.bus()), Some(2), "the same picture made otherwise");
         assert_eq!(next(&mut viewer, rendition.bus()), Some(2), "and once more, as for whoever joins");
         assert_eq!(next(&mut viewer, rendition.bus()), None);

@@ -162,7 +162,7 @@ impl PictureMemory {
             None => Default::default(),
         };
         let result = work(&mut scratch);
-        let bytes = scratch.kept();
+        let bytes = scratch.capacity_bytes();
         let permit = held
             .and_then(|held| held.0.value().take())
             .map(|((), permit)| permit)

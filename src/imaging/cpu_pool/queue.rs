@@ -30,7 +30,7 @@ const RESERVED_FOR: Duration = Duration::from_secs(1);
 pub(super) struct Queue {
     bounds: Bounds,
     /// Each stream's kind of job, and each lane, once; the first is next.
-    turns: VecDeque<Turn>,
+    turns: VecDeque<Orientation>,
     jobs: HashMap<Origin, VecDeque<Piece>>,
     /// The lanes that are in the queue or at work, each with its newest piece, until that begins.
     lanes: HashMap<LaneId, Option<Piece>>,
@@ -91,7 +91,7 @@ pub(super) enum JobKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct LaneId(u64);
 
-enum Turn {
+enum Orientation {
     Jobs(Origin),
     Lane(LaneId),
 }
@@ -155,7 +155,7 @@ impl Queue {
         }
         self.jobs.entry(origin.clone()).or_default().push_back(piece);
         if of_stream == 0 {
-            self.turns.push_back(Turn::Jobs(origin));
+            self.turns.push_back(Orientation::Jobs(origin));
         }
         Ok(())
     }
@@ -186,7 +186,7 @@ impl Queue {
 
     fn enqueue(&mut self, lane: LaneId, now: Instant) {
         self.other_work = Some(now);
-        self.turns.push_back(Turn::Lane(lane));
+        self.turns.push_back(Orientation::Lane(lane));
     }
 
     /// Returns the next turn whose piece may be done now, if there is one. A turn whose piece never fits
@@ -194,12 +194,12 @@ impl Queue {
     pub(super) fn next(&self, now: Instant, shares: Shares) -> Option<Next> {
         let may_convert = self.may_convert(now);
         let mut large_waits = false;
-        for (at, turn) in self.turns.iter().enumerate() {
-            let is_conversion = turn.is_conversion();
+        for (at, orientation) in self.turns.iter().enumerate() {
+            let is_conversion = orientation.is_conversion();
             if is_conversion && !may_convert {
                 continue;
             }
-            let bytes = self.bytes_of(turn);
+            let bytes = self.bytes_of(orientation);
             let is_large = is_conversion || bytes > shares.small;
             let is_refused = bytes > if is_conversion { shares.large } else { shares.most };
             let fits = self.large_bytes == 0 || self.large_bytes.saturating_add(bytes) <= shares.large;
@@ -213,10 +213,10 @@ impl Queue {
     }
 
     /// Returns the bytes of the next piece of this turn.
-    fn bytes_of(&self, turn: &Turn) -> usize {
-        let piece = match turn {
-            Turn::Jobs(origin) => self.jobs.get(origin).and_then(VecDeque::front),
-            Turn::Lane(lane) => self.lanes.get(lane).and_then(Option::as_ref),
+    fn bytes_of(&self, orientation: &Orientation) -> usize {
+        let piece = match orientation {
+            Orientation::Jobs(origin) => self.jobs.get(origin).and_then(VecDeque::front),
+            Orientation::Lane(lane) => self.lanes.get(lane).and_then(Option::as_ref),
         };
         piece.map_or(0, |piece| piece.bytes)
     }
@@ -224,10 +224,11 @@ impl Queue {
     /// Begins a turn: removes it with its piece, which is no work for a lane that was cleared. The caller
     /// calls [`Queue::finish`] when it is done.
     pub(super) fn begin(&mut self, Next { at, share, .. }: Next) -> (Work, Running) {
-        let turn = self.turns.remove(at).expect("it was found in the queue, which has not changed since");
-        let (piece, lane) = match turn {
-            Turn::Jobs(origin) => (self.take_job(origin, share), None),
-            Turn::Lane(lane) => (self.clear(lane), Some(lane)),
+        let orientation =
+            self.turns.remove(at).expect("it was found in the queue, which has not changed since");
+        let (piece, lane) = match orientation {
+            Orientation::Jobs(origin) => (self.take_job(origin, share), None),
+            Orientation::Lane(lane) => (self.clear(lane), Some(lane)),
         };
         self.converting += usize::from(share.is_conversion);
         self.large_bytes += share.large_bytes;
@@ -243,7 +244,7 @@ impl Queue {
         if jobs.is_empty() {
             self.jobs.remove(&origin);
         } else {
-            self.turns.push_back(Turn::Jobs(origin));
+            self.turns.push_back(Orientation::Jobs(origin));
         }
         Some(job)
     }
@@ -265,7 +266,7 @@ impl Queue {
 
     /// Returns whether one more conversion may begin.
     fn may_convert(&self, now: Instant) -> bool {
-        let others_wait = self.turns.iter().any(|turn| !turn.is_conversion());
+        let others_wait = self.turns.iter().any(|orientation| !orientation.is_conversion());
         if others_wait && self.bounds.workers == 1 && self.converted_last {
             return false;
         }
@@ -294,7 +295,7 @@ impl Queue {
 
     /// Returns the number of queued lanes.
     pub(super) fn lanes(&self) -> usize {
-        self.turns.iter().filter(|turn| matches!(turn, Turn::Lane(_))).count()
+        self.turns.iter().filter(|orientation| matches!(orientation, Orientation::Lane(_))).count()
     }
 
     /// Removes everything and returns it, to be dropped; pieces at work stay counted.
@@ -304,7 +305,7 @@ impl Queue {
     }
 }
 
-impl Turn {
+impl Orientation {
     fn is_conversion(&self) -> bool {
         matches!(self, Self::Jobs(Origin { kind: JobKind::Conversion, .. }))
     }
@@ -358,7 +359,7 @@ mod tests {
         }
 
         fn done(&mut self, turns: Vec<Running>) {
-            turns.into_iter().for_each(|turn| self.0.done(turn, self.1));
+            turns.into_iter().for_each(|orientation| self.0.done(orientation, self.1));
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::imaging::{
     codec::CodecError,
     lossless::Workspace,
-    transform::{orientation::Turn, plan::Part, resample::Mover},
+    transform::{orientation::Orientation, plan::SourceRect, resample::Resampler},
     ycbcr::{Planes, Sampling},
 };
 
@@ -12,31 +12,34 @@ use crate::imaging::{
 pub(crate) struct Scratch {
     pub(crate) planes: Planes,
     pub(crate) other: Planes,
-    pub(crate) mover: Mover,
+    pub(crate) resampler: Resampler,
     pub(crate) workspace: Workspace,
 }
 
 impl Scratch {
     /// Moves the picture in `planes`, unless that changes nothing.
-    pub(crate) fn go(
+    pub(crate) fn move_picture(
         &mut self,
-        moves: (Part, (usize, usize), Turn),
+        moves: (SourceRect, (usize, usize), Orientation),
         sampling: Sampling,
     ) -> Result<(), CodecError> {
-        let (take, size, turn) = moves;
-        let same = take == Part::whole(&self.planes)
+        let (take, size, orientation) = moves;
+        let same = take == SourceRect::whole(&self.planes)
             && size == (self.planes.width(), self.planes.height())
-            && turn == Turn::NONE;
+            && orientation == Orientation::NONE;
         if same && (self.planes.sampling() == Sampling::Gray || self.planes.sampling() == sampling) {
             return Ok(());
         }
-        self.mover.go(&self.planes, moves, sampling, &mut self.other)?;
+        self.resampler.resample_planes(&self.planes, moves, sampling, &mut self.other)?;
         std::mem::swap(&mut self.planes, &mut self.other);
         Ok(())
     }
 
     /// Returns the number of bytes that the buffers can hold.
-    pub(crate) fn kept(&self) -> usize {
-        self.planes.capacity() + self.other.capacity() + self.mover.kept() + self.workspace.kept()
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        self.planes.capacity()
+            + self.other.capacity()
+            + self.resampler.capacity_bytes()
+            + self.workspace.kept()
     }
 }

@@ -3,8 +3,8 @@
 use fast_image_resize::FilterType;
 
 use super::{
-    plan::Part,
-    resample::{Mover, resize},
+    plan::SourceRect,
+    resample::{Resampler, resize},
 };
 use crate::{
     config::{Fill, Mask},
@@ -14,24 +14,34 @@ use crate::{
     },
 };
 
-/// Largest number of spots on the longer side of a blurred area, none of them smaller than [`MIN_SPOT`]: the
-/// area is reduced to them first, so that nothing can be recognised, whatever is done to the picture later.
-const SPOTS: usize = 8;
+/// Largest number of spots on the longer side of a blurred area, none of them smaller than [`MIN_BLUR_CELL`]:
+/// the area is reduced to them first, so that nothing can be recognised, whatever is done to the picture
+/// later.
+const MAX_BLUR_CELLS: usize = 8;
 
 /// Smallest side of a spot in pixels: a face 16 pixels high cannot be recognised.
-const MIN_SPOT: usize = 16;
+const MIN_BLUR_CELL: usize = 16;
 
 /// Hides the parts, as far as they are in the picture.
-pub(crate) fn hide(masks: &[Mask], planes: &mut Planes, mover: &mut Mover) -> Result<(), CodecError> {
+pub(crate) fn apply_masks(
+    masks: &[Mask],
+    planes: &mut Planes,
+    resampler: &mut Resampler,
+) -> Result<(), CodecError> {
     for mask in masks {
         for n in 0..planes.sampling().planes() {
-            hide_in_plane(mask, n, planes, mover)?;
+            apply_mask(mask, n, planes, resampler)?;
         }
     }
     Ok(())
 }
 
-fn hide_in_plane(mask: &Mask, n: usize, planes: &mut Planes, mover: &mut Mover) -> Result<(), CodecError> {
+fn apply_mask(
+    mask: &Mask,
+    n: usize,
+    planes: &mut Planes,
+    resampler: &mut Resampler,
+) -> Result<(), CodecError> {
     let (across, down) = if n == 0 { (1, 1) } else { planes.sampling().factors() };
     let (columns, rows) = planes.size_of(n);
     // Outwards: a colour that is shared with a hidden pixel is hidden too.
@@ -52,17 +62,21 @@ fn hide_in_plane(mask: &Mask, n: usize, planes: &mut Planes, mover: &mut Mover) 
             Ok(())
         }
         Fill::Blur => {
-            let spot = (x.len().max(y.len()) / SPOTS).max(MIN_SPOT / across.min(down));
+            let spot = (x.len().max(y.len()) / MAX_BLUR_CELLS).max(MIN_BLUR_CELL / across.min(down));
             let (wide, high) = (x.len().div_ceil(spot), y.len().div_ceil(spot));
-            let part =
-                Part { x: x.start as f64, y: y.start as f64, width: x.len() as f64, height: y.len() as f64 };
+            let part = SourceRect {
+                x: x.start as f64,
+                y: y.start as f64,
+                width: x.len() as f64,
+                height: y.len() as f64,
+            };
             let mut spots = vec![0; wide * high];
             let from = (&*plane, (columns, rows));
-            resize(mover.resizer(), from, part, FilterType::Box, (&mut spots, (wide, high)))?;
+            resize(resampler.resizer(), from, part, FilterType::Box, (&mut spots, (wide, high)))?;
             let mut soft = vec![0; x.len() * y.len()];
-            let part = Part { x: 0.0, y: 0.0, width: wide as f64, height: high as f64 };
+            let part = SourceRect { x: 0.0, y: 0.0, width: wide as f64, height: high as f64 };
             let to = (soft.as_mut_slice(), (x.len(), y.len()));
-            resize(mover.resizer(), (&spots, (wide, high)), part, FilterType::Bilinear, to)?;
+            resize(resampler.resizer(), (&spots, (wide, high)), part, FilterType::Bilinear, to)?;
             for (row, soft) in y.zip(soft.chunks_exact(x.len())) {
                 plane[row * columns..][x.clone()].copy_from_slice(soft);
             }

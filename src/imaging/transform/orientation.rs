@@ -8,7 +8,7 @@ use crate::{
 /// One of the eight orientations: rows and columns exchanged or not, then left and right, then top and
 /// bottom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Turn {
+pub struct Orientation {
     /// Exchanges rows and columns, first of all.
     pub transpose: bool,
     /// Exchanges left and right, after that.
@@ -17,7 +17,7 @@ pub struct Turn {
     pub mirror_y: bool,
 }
 
-impl Turn {
+impl Orientation {
     /// No change.
     pub const NONE: Self = Self { transpose: false, mirror_x: false, mirror_y: false };
 
@@ -44,7 +44,7 @@ impl Turn {
 
     /// Returns this turn followed by `next`.
     #[must_use]
-    pub fn then(self, next: Self) -> Self {
+    pub fn followed_by(self, next: Self) -> Self {
         if next.transpose {
             Self {
                 transpose: !self.transpose,
@@ -65,7 +65,7 @@ impl Turn {
         if self.transpose { (height, width) } else { (width, height) }
     }
 
-    /// Returns the turn as a step on the blocks of a JPEG; none for [`Turn::NONE`].
+    /// Returns the turn as a step on the blocks of a JPEG; none for [`Orientation::NONE`].
     pub fn lossless(self) -> Option<LosslessOp> {
         match (self.transpose, self.mirror_x, self.mirror_y) {
             (false, false, false) => None,
@@ -110,7 +110,7 @@ impl Turn {
 /// Side of the squares that are turned one by one: a square and its target fit the fastest cache.
 const SQUARE: usize = 32;
 
-impl From<Rotation> for Turn {
+impl From<Rotation> for Orientation {
     fn from(rotation: Rotation) -> Self {
         match rotation {
             Rotation::By90 => Self { transpose: true, mirror_x: true, mirror_y: false },
@@ -120,7 +120,7 @@ impl From<Rotation> for Turn {
     }
 }
 
-impl From<Flip> for Turn {
+impl From<Flip> for Orientation {
     fn from(flip: Flip) -> Self {
         Self { transpose: false, mirror_x: flip == Flip::Horizontal, mirror_y: flip == Flip::Vertical }
     }
@@ -134,9 +134,9 @@ mod tests {
     /// 3 4 5
     const PICTURE: [u8; 6] = [0, 1, 2, 3, 4, 5];
 
-    fn turned(turn: Turn) -> Vec<u8> {
+    fn turned(orientation: Orientation) -> Vec<u8> {
         let mut to = Vec::new();
-        turn.apply(&PICTURE, (3, 2), &mut to);
+        orientation.apply(&PICTURE, (3, 2), &mut to);
         to
     }
 
@@ -147,20 +147,24 @@ mod tests {
         assert_eq!(turned(Rotation::By270.into()), [2, 5, 1, 4, 0, 3]);
         assert_eq!(turned(Flip::Horizontal.into()), [2, 1, 0, 5, 4, 3]);
         assert_eq!(turned(Flip::Vertical.into()), [3, 4, 5, 0, 1, 2]);
-        assert_eq!(turned(Turn::from_exif(6)), turned(Rotation::By90.into()), "a telephone held upright");
-        assert_eq!(turned(Turn::from_exif(1)), PICTURE);
-        assert_eq!(turned(Turn::from_exif(99)), PICTURE);
+        assert_eq!(
+            turned(Orientation::from_exif(6)),
+            turned(Rotation::By90.into()),
+            "a telephone held upright"
+        );
+        assert_eq!(turned(Orientation::from_exif(1)), PICTURE);
+        assert_eq!(turned(Orientation::from_exif(99)), PICTURE);
     }
 
     #[test]
     fn two_turns_are_one() {
-        let all: Vec<_> = (1..=8).map(Turn::from_exif).collect();
+        let all: Vec<_> = (1..=8).map(Orientation::from_exif).collect();
         for &first in &all {
             for &second in &all {
                 let (mut step, mut both) = (Vec::new(), Vec::new());
                 first.apply(&PICTURE, (3, 2), &mut step);
                 second.apply(&step, first.size((3, 2)), &mut both);
-                assert_eq!(turned(first.then(second)), both, "{first:?} then {second:?}");
+                assert_eq!(turned(first.followed_by(second)), both, "{first:?} then {second:?}");
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::plan::Lossless;
+use super::plan::LosslessSteps;
 use crate::{
     bus::Processing,
     imaging::lossless::{Options, Workspace, strip_metadata},
@@ -12,14 +12,14 @@ use crate::{
 /// Applies the lossless steps, if this JPEG allows it. A progressive one does not, nor one that is damaged,
 /// nor one whose blocks stand across the edge of what is kept: those are to be decoded. No pixel is ever left
 /// out for being at such an edge.
-pub(in crate::imaging) fn take(
+pub(in crate::imaging) fn apply(
     frame: &Frame,
-    wanted: &Lossless,
+    wanted: &LosslessSteps,
     (strip, max_pixels): (bool, u64),
     workspace: &mut Workspace,
 ) -> Option<(Bytes, Processing)> {
-    if wanted.ops.is_empty() && !wanted.askew {
-        return Some(as_it_is(frame, strip));
+    if wanted.ops.is_empty() && !wanted.misaligned {
+        return Some(unchanged(frame, strip));
     }
     let options = Options { max_pixels, trim: false };
     let moved = workspace.apply(frame.jpeg(), &wanted.ops, options).ok()?;
@@ -27,7 +27,7 @@ pub(in crate::imaging) fn take(
 }
 
 /// Returns the picture's own bytes, without its metadata if these are to be removed.
-pub(in crate::imaging) fn as_it_is(frame: &Frame, strip: bool) -> (Bytes, Processing) {
+pub(in crate::imaging) fn unchanged(frame: &Frame, strip: bool) -> (Bytes, Processing) {
     let jpeg = frame.jpeg().clone();
     if !strip {
         return (jpeg, Processing::Passed);

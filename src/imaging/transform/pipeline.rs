@@ -14,9 +14,9 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     mask,
-    orientation::Turn,
+    orientation::Orientation,
     passthrough,
-    plan::{Input, Means, Part, Plan, PlanError, Stage, plan},
+    plan::{Op, PictureProperties, PlanError, PlanLimits, SourceRect, TransformPlan, plan},
 };
 use crate::{
     bus::Processing,
@@ -49,21 +49,21 @@ const TITLE: &str = "{title}";
 #[derive(Debug)]
 pub struct Pipeline {
     title: String,
-    rework: Rework,
+    settings: Rework,
     limits: PictureLimits,
     memory: Arc<PictureMemory>,
     zone: TimeZone,
     /// The previous frame's plan. Streams' and connections' threads read it, so the lock is never held while
     /// a plan is made or carried out.
-    plan: Mutex<Option<(Input, Arc<Plan>)>>,
+    plan: Mutex<Option<(PictureProperties, Arc<TransformPlan>)>>,
     /// The previous frame's layers. Locked only to read or replace an entry, never while a layer is drawn or
     /// read.
-    layers: Mutex<Layers>,
+    layers: Mutex<LayerCache>,
 }
 
 /// Layers of the previous frame, by the numbers of their steps.
 #[derive(Debug, Default)]
-struct Layers {
+struct LayerCache {
     /// The layers of texts, each with its text and the width of the picture.
     captions: HashMap<usize, (String, usize, Cached<Arc<Layer>>)>,
     logos: HashMap<usize, Arc<Layer>>,
@@ -71,7 +71,7 @@ struct Layers {
 
 /// A transformed frame.
 #[derive(Debug, Clone)]
-pub struct Reworked {
+pub struct TransformedFrame {
     /// The result.
     pub frame: Frame,
     /// The kind of processing.
@@ -80,7 +80,7 @@ pub struct Reworked {
 
 /// An error of a transform.
 #[derive(Debug, thiserror::Error)]
-pub enum ReworkError {
+pub enum TransformError {
     /// The steps cannot be applied to this picture.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -116,14 +116,14 @@ impl Pipeline {
     /// Returns a pipeline for the steps of `rework`, with `title` for its texts and buffers from `memory`.
     pub fn new(title: String, rework: Rework, limits: PictureLimits, memory: Arc<PictureMemory>) -> Self {
         let (plan, layers) = (Mutex::default(), Mutex::default());
-        Self { title, rework, limits, memory, zone: TimeZone::system(), plan, layers }
+        Self { title, settings: rework, limits, memory, zone: TimeZone::system(), plan, layers }
     }
 
     /// Returns the most bytes of memory that reworking this frame takes, reckoned from its header.
     ///
     /// # Errors
-    /// [`ReworkError`] when the steps do not fit the picture.
-    pub fn bytes_for(&self, frame: &Frame) -> Result<usize, ReworkError> {
+    /// [`TransformError`] when the steps do not fit the picture.
+    pub fn bytes_for(&self, frame: &Frame) -> Result<usize, TransformError> {
         let plan = self.plan_for(frame)?;
         let jpeg = footprint::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
         let (width, height) = plan.size;
@@ -137,26 +137,26 @@ impl Pipeline {
     }
 
     /// Returns the bytes of all buffers that stages fill, as if each had its own.
-    fn bytes_of_stages(&self, plan: &Plan, (width, height): (u64, u64)) -> u64 {
+    fn bytes_of_stages(&self, plan: &TransformPlan, (width, height): (u64, u64)) -> u64 {
         let (mut width, mut height) =
             (width.div_ceil(plan.denominator.into()), height.div_ceil(plan.denominator.into()));
         // A colour for each pixel is the most.
         let planes = if plan.gray { 1 } else { 3 };
-        let is_resampled = plan.stages.iter().any(|stage| matches!(stage, Stage::Move { .. }));
+        let is_resampled = plan.ops.iter().any(|stage| matches!(stage, Op::Move { .. }));
         // Otherwise colours that the JPEG shares in another way than the result are, at the end.
         let mut bytes = if is_resampled || plan.gray { 0 } else { width * height * (planes + 1) };
-        for stage in &plan.stages {
+        for stage in &plan.ops {
             match stage {
-                Stage::Move { size, turn, .. } => {
+                Op::Move { size, orientation, .. } => {
                     let (across, down) = (size.0 as u64, size.1 as u64);
-                    let turned = if *turn == Turn::NONE { 0 } else { 2 * across * down };
+                    let turned = if *orientation == Orientation::NONE { 0 } else { 2 * across * down };
                     // Rows are resampled before columns, into the resizer's own memory.
                     bytes += across * down * planes + turned + across * height;
-                    (width, height) = turn.size((across, down));
+                    (width, height) = orientation.size((across, down));
                 }
-                Stage::AddColour => bytes += width * height * 4,
-                Stage::Mask(_) => bytes += width * height,
-                Stage::Draw(number) => bytes += self.bytes_of_layer(*number, width),
+                Op::AddColour => bytes += width * height * 4,
+                Op::Mask(_) => bytes += width * height,
+                Op::Draw(number) => bytes += self.bytes_of_layer(*number, width),
             }
         }
         bytes
@@ -165,7 +165,7 @@ impl Pipeline {
     /// Returns the bytes of a text's letters while they are drawn; a logo takes its own bytes when it is
     /// read.
     fn bytes_of_layer(&self, number: usize, width: u64) -> u64 {
-        let Step::Text(caption) = &self.rework.steps[number] else { return 0 };
+        let Step::Text(caption) = &self.settings.steps[number] else { return 0 };
         let size = f64::from(caption.size).ceil() as u64 + 1;
         let letters = caption.text.chars().count() + self.title.chars().count() + MAX_TIME_CHARS;
         let different = footprint::letters(&caption.text, caption.size)
@@ -179,39 +179,39 @@ impl Pipeline {
     /// Returns whether the pipeline does no more than remove metadata, which takes microseconds, less than a
     /// worker's turn.
     pub fn is_light(&self) -> bool {
-        self.rework.steps.is_empty() && self.rework.encode.is_none()
+        self.settings.steps.is_empty() && self.settings.encode.is_none()
     }
 
     /// Transforms a frame. Unless the pipeline [is light](Self::is_light), this takes milliseconds and
     /// belongs in the pool.
     ///
     /// # Errors
-    /// [`ReworkError`]; the caller drops the frame.
-    pub fn rework(&self, frame: &Frame) -> Result<Reworked, ReworkError> {
+    /// [`TransformError`]; the caller drops the frame.
+    pub fn transform(&self, frame: &Frame) -> Result<TransformedFrame, TransformError> {
         let (jpeg, processing) = if self.is_light() {
-            passthrough::as_it_is(frame, self.rework.strip_metadata)
+            passthrough::unchanged(frame, self.settings.strip_metadata)
         } else {
             let plan = self.plan_for(frame)?;
             self.memory.with_scratch(|scratch| self.make(frame, &plan, scratch))?
         };
         if processing == Processing::Passed {
-            return Ok(Reworked { frame: frame.clone(), processing });
+            return Ok(TransformedFrame { frame: frame.clone(), processing });
         }
         if jpeg.len() > self.limits.max_frame_bytes {
-            return Err(ReworkError::TooLarge { len: jpeg.len(), max: self.limits.max_frame_bytes });
+            return Err(TransformError::TooLarge { len: jpeg.len(), max: self.limits.max_frame_bytes });
         }
-        Ok(Reworked { frame: frame.reworked(jpeg)?, processing })
+        Ok(TransformedFrame { frame: frame.transformed(jpeg)?, processing })
     }
 
     fn make(
         &self,
         frame: &Frame,
-        plan: &Plan,
+        plan: &TransformPlan,
         scratch: &mut Scratch,
-    ) -> Result<(Bytes, Processing), ReworkError> {
+    ) -> Result<(Bytes, Processing), TransformError> {
         if let Some(wanted) = &plan.lossless {
-            let options = (self.rework.strip_metadata, self.limits.max_frame_pixels);
-            if let Some(made) = passthrough::take(frame, wanted, options, &mut scratch.workspace) {
+            let options = (self.settings.strip_metadata, self.limits.max_frame_pixels);
+            if let Some(made) = passthrough::apply(frame, wanted, options, &mut scratch.workspace) {
                 return Ok(made);
             }
         }
@@ -219,12 +219,12 @@ impl Pipeline {
     }
 
     /// Returns the plan, which is made anew only if the frames have changed.
-    fn plan_for(&self, frame: &Frame) -> Result<Arc<Plan>, ReworkError> {
-        let input = Input {
+    fn plan_for(&self, frame: &Frame) -> Result<Arc<TransformPlan>, TransformError> {
+        let input = PictureProperties {
             width: frame.width(),
             height: frame.height(),
             gray: frame.info().components == 1,
-            upright: Turn::upright(frame.jpeg()),
+            upright: Orientation::upright(frame.jpeg()),
         };
         let before = self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((known, plan)) = before
@@ -232,18 +232,25 @@ impl Pipeline {
         {
             return Ok(plan);
         }
-        let means =
-            Means { max_denominator: codec().max_denominator(), max_pixels: self.limits.max_frame_pixels };
-        let plan = Arc::new(plan(input, &self.rework, means)?);
+        let limits = PlanLimits {
+            max_denominator: codec().max_denominator(),
+            max_pixels: self.limits.max_frame_pixels,
+        };
+        let plan = Arc::new(plan(input, &self.settings, limits)?);
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some((input, plan.clone()));
         Ok(plan)
     }
 
-    fn layers(&self) -> MutexGuard<'_, Layers> {
+    fn layers(&self) -> MutexGuard<'_, LayerCache> {
         self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, frame: &Frame, plan: &Plan, scratch: &mut Scratch) -> Result<Bytes, ReworkError> {
+    fn run(
+        &self,
+        frame: &Frame,
+        plan: &TransformPlan,
+        scratch: &mut Scratch,
+    ) -> Result<Bytes, TransformError> {
         let wanted = Wanted {
             denominator: plan.denominator,
             gray: plan.gray,
@@ -251,28 +258,28 @@ impl Pipeline {
         };
         codec().decode_planes(frame.jpeg(), wanted, &mut scratch.planes)?;
         let full = (usize::from(frame.width()), usize::from(frame.height()));
-        for (number, stage) in plan.stages.iter().enumerate() {
+        for (number, stage) in plan.ops.iter().enumerate() {
             match stage {
-                Stage::Move { take, size, turn } => {
+                Op::Move { take, size, orientation } => {
                     let take = if number == 0 { take.shrunk(full, &scratch.planes) } else { *take };
-                    scratch.go((take, *size, *turn), plan.sampling)?;
+                    scratch.move_picture((take, *size, *orientation), plan.sampling)?;
                 }
-                Stage::AddColour => scratch.planes.add_colour(plan.sampling),
-                Stage::Mask(masks) => mask::hide(masks, &mut scratch.planes, &mut scratch.mover)?,
-                Stage::Draw(number) => self.draw(*number, frame.taken(), &mut scratch.planes)?,
+                Op::AddColour => scratch.planes.add_colour(plan.sampling),
+                Op::Mask(masks) => mask::apply_masks(masks, &mut scratch.planes, &mut scratch.resampler)?,
+                Op::Draw(number) => self.draw(*number, frame.taken(), &mut scratch.planes)?,
             }
         }
         let sampling = scratch.planes.sampling();
         if sampling != Sampling::Gray && sampling != plan.sampling {
-            let whole = Part::whole(&scratch.planes);
+            let whole = SourceRect::whole(&scratch.planes);
             let size = (scratch.planes.width(), scratch.planes.height());
-            scratch.go((whole, size, Turn::NONE), plan.sampling)?;
+            scratch.move_picture((whole, size, Orientation::NONE), plan.sampling)?;
         }
         Ok(codec().encode_planes(&scratch.planes, plan.quality)?)
     }
 
-    fn draw(&self, number: usize, taken: SystemTime, planes: &mut Planes) -> Result<(), ReworkError> {
-        match &self.rework.steps[number] {
+    fn draw(&self, number: usize, taken: SystemTime, planes: &mut Planes) -> Result<(), TransformError> {
+        match &self.settings.steps[number] {
             Step::Text(caption) => {
                 let layer = self.caption(number, caption, taken, planes.width())?;
                 layer.draw(caption.position, planes);
@@ -302,9 +309,9 @@ impl Pipeline {
         caption: &Caption,
         taken: SystemTime,
         width: usize,
-    ) -> Result<Arc<Layer>, ReworkError> {
+    ) -> Result<Arc<Layer>, TransformError> {
         let time = Timestamp::try_from(taken).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(self.zone.clone());
-        let text = strftime::expand(&caption.text, &time).map_err(ReworkError::Format)?;
+        let text = strftime::expand(&caption.text, &time).map_err(TransformError::Format)?;
         let text = text.replace(TITLE, &self.title);
         // A layer of another text is not needed again.
         let before = self.layers().captions.remove(&number);
@@ -325,7 +332,7 @@ impl Pipeline {
     }
 }
 
-impl Part {
+impl SourceRect {
     pub(crate) fn whole(planes: &Planes) -> Self {
         Self { x: 0.0, y: 0.0, width: planes.width() as f64, height: planes.height() as f64 }
     }
@@ -364,13 +371,13 @@ mod tests {
         let limits = PictureLimits::from(&Limits::default());
         let pipeline = Arc::new(Pipeline::new(String::new(), rework, limits, Arc::default()));
         let (worker, asking) = (pipeline.clone(), pipeline);
-        let working = thread::spawn(move || worker.rework(&tiny_frame()));
+        let working = thread::spawn(move || worker.transform(&tiny_frame()));
         // Opening blocks until the worker reads it.
         let reading = OpenOptions::new().write(true).open(&pipe).unwrap();
         let (tell, told) = mpsc::sync_channel(1);
         thread::spawn(move || tell.send(asking.bytes_for(&tiny_frame()).is_ok()));
         assert_eq!(told.recv_timeout(HANGS), Ok(true));
         drop(reading);
-        assert!(matches!(working.join().unwrap(), Err(ReworkError::Logo(_))));
+        assert!(matches!(working.join().unwrap(), Err(TransformError::Logo(_))));
     }
 }

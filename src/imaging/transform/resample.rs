@@ -5,7 +5,7 @@ use fast_image_resize::{
     images::{Image, ImageRef},
 };
 
-use super::{orientation::Turn, plan::Part};
+use super::{orientation::Orientation, plan::SourceRect};
 use crate::imaging::{
     codec::CodecError,
     ycbcr::{Planes, Sampling, plane_size},
@@ -16,37 +16,38 @@ const FILTER: FilterType = FilterType::Bilinear;
 
 /// The memory of resampling, which is reused.
 #[derive(Debug, Default)]
-pub(crate) struct Mover {
+pub(crate) struct Resampler {
     resizer: Resizer,
     resampled: Vec<u8>,
-    turned: Vec<u8>,
+    oriented: Vec<u8>,
 }
 
-impl Mover {
-    /// Resamples `take` of `from` to `size` pixels, turned by `turn`, into `to`; colours get `sampling`.
-    pub(crate) fn go(
+impl Resampler {
+    /// Resamples `take` of `from` to `size` pixels, turned by `orientation`, into `to`; colours get
+    /// `sampling`.
+    pub(crate) fn resample_planes(
         &mut self,
         from: &Planes,
-        (take, size, turn): (Part, (usize, usize), Turn),
+        (take, size, orientation): (SourceRect, (usize, usize), Orientation),
         sampling: Sampling,
         to: &mut Planes,
     ) -> Result<(), CodecError> {
         let sampling = if from.sampling() == Sampling::Gray { Sampling::Gray } else { sampling };
-        let (width, height) = turn.size(size);
+        let (width, height) = orientation.size(size);
         to.reshape(width, height, sampling)?;
         for n in 0..sampling.planes() {
             let (across, down) = if n == 0 { (1, 1) } else { from.sampling().factors() };
             let source = Source { bytes: from.plane(n), size: from.size_of(n) };
             let part = source.clip(take, across as f64, down as f64);
-            let before = turn.size(plane_size(width, height, sampling, n));
-            if turn == Turn::NONE {
+            let before = orientation.size(plane_size(width, height, sampling, n));
+            if orientation == Orientation::NONE {
                 self.resample(&source, part, before, to.plane_mut(n))?;
             } else {
                 let mut resampled = std::mem::take(&mut self.resampled);
                 resampled.resize(before.0 * before.1, 0);
                 self.resample(&source, part, before, &mut resampled)?;
-                turn.apply(&resampled, before, &mut self.turned);
-                to.plane_mut(n).copy_from_slice(&self.turned);
+                orientation.apply(&resampled, before, &mut self.oriented);
+                to.plane_mut(n).copy_from_slice(&self.oriented);
                 self.resampled = resampled;
             }
         }
@@ -56,7 +57,7 @@ impl Mover {
     fn resample(
         &mut self,
         source: &Source<'_>,
-        part: Part,
+        part: SourceRect,
         size: (usize, usize),
         to: &mut [u8],
     ) -> Result<(), CodecError> {
@@ -64,8 +65,8 @@ impl Mover {
     }
 
     /// Returns the number of bytes kept for the next picture.
-    pub(crate) fn kept(&self) -> usize {
-        self.resizer.size_of_internal_buffers() + self.resampled.capacity() + self.turned.capacity()
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        self.resizer.size_of_internal_buffers() + self.resampled.capacity() + self.oriented.capacity()
     }
 
     /// Returns the resizer, for other uses.
@@ -78,7 +79,7 @@ impl Mover {
 pub(crate) fn resize(
     resizer: &mut Resizer,
     (from, (from_width, from_height)): (&[u8], (usize, usize)),
-    part: Part,
+    part: SourceRect,
     filter: FilterType,
     (to, (width, height)): (&mut [u8], (usize, usize)),
 ) -> Result<(), CodecError> {
@@ -104,11 +105,11 @@ struct Source<'a> {
 
 impl Source<'_> {
     /// Returns `take` in this plane's own pixels, of which `across` by `down` of the picture's are one.
-    fn clip(&self, take: Part, across: f64, down: f64) -> Part {
+    fn clip(&self, take: SourceRect, across: f64, down: f64) -> SourceRect {
         let (width, height) = (self.size.0 as f64, self.size.1 as f64);
         let x = (take.x / across).clamp(0.0, width - 0.01);
         let y = (take.y / down).clamp(0.0, height - 0.01);
-        let mut part = Part {
+        let mut part = SourceRect {
             x,
             y,
             width: (take.width / across).min(width - x),

@@ -16,7 +16,7 @@ use std::{
 
 use tracing::{info, warn};
 
-use super::pipeline::{Pipeline, ReworkError, Reworked};
+use super::pipeline::{Pipeline, TransformError, TransformedFrame};
 use crate::{
     bus::{Bus, DropReason, FrameProcessor, Processing},
     imaging::cpu_pool::{Lane, Piece, Pool, reason},
@@ -26,7 +26,7 @@ use crate::{
 
 /// The transforms of a stream, which the pool's workers do.
 #[derive(Debug)]
-pub struct Stage {
+pub struct TransformStage {
     inner: Arc<Inner>,
     lane: Lane,
 }
@@ -36,28 +36,28 @@ struct Inner {
     name: StreamName,
     pipeline: Pipeline,
     /// Incremented by each [`Rework::discard_pending`]. Frames of an earlier value are not shown.
-    life: Mutex<u64>,
+    generation: Mutex<u64>,
     failing: AtomicBool,
 }
 
-impl Stage {
+impl TransformStage {
     /// Returns a stage for the transforms of `pipeline`; `name` is for the log.
     pub fn new(name: StreamName, pipeline: Pipeline, pool: &Pool) -> Self {
-        let inner = Inner { name, pipeline, life: Mutex::default(), failing: AtomicBool::new(false) };
+        let inner = Inner { name, pipeline, generation: Mutex::default(), failing: AtomicBool::new(false) };
         Self { inner: Arc::new(inner), lane: pool.lane() }
     }
 }
 
-impl FrameProcessor for Stage {
+impl FrameProcessor for TransformStage {
     fn process(&self, frame: Frame, bus: &Arc<Bus>) {
-        let life = *self.inner.life();
+        let generation = *self.inner.generation();
         if self.inner.pipeline.is_light() {
-            return self.inner.rework(&frame, bus, life);
+            return self.inner.transform(&frame, bus, generation);
         }
-        let piece = self.inner.piece(frame, bus.clone(), life);
+        let piece = self.inner.piece(frame, bus.clone(), generation);
         // Held until the frame waits: `forget` then is before or after, never between.
-        let now = self.inner.life();
-        if *now != life {
+        let now = self.inner.generation();
+        if *now != generation {
             return;
         }
         let replaced = self.lane.put(piece);
@@ -68,15 +68,15 @@ impl FrameProcessor for Stage {
     }
 
     fn discard_pending(&self) {
-        let mut life = self.inner.life();
-        *life += 1;
+        let mut generation = self.inner.generation();
+        *generation += 1;
         self.lane.clear();
     }
 }
 
 impl Inner {
-    fn life(&self) -> MutexGuard<'_, u64> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    fn generation(&self) -> MutexGuard<'_, u64> {
+        self.generation.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the bytes of memory that a frame takes. Zero for steps that do not fit it, or panic: that is
@@ -87,10 +87,10 @@ impl Inner {
     }
 
     /// Returns a frame as a piece of work.
-    fn piece(self: &Arc<Self>, frame: Frame, bus: Arc<Bus>, life: u64) -> Piece {
+    fn piece(self: &Arc<Self>, frame: Frame, bus: Arc<Bus>, generation: u64) -> Piece {
         let inner = self.clone();
         Piece::new(self.bytes_for(&frame), move |memory| match memory {
-            Ok(_memory) => inner.rework(&frame, &bus, life),
+            Ok(_memory) => inner.transform(&frame, &bus, generation),
             Err(error) => inner.refuse(&bus, error),
         })
     }
@@ -107,20 +107,20 @@ impl Inner {
         }
     }
 
-    /// Transforms a frame and shows the result, if nothing was forgotten since `life`.
-    fn rework(&self, frame: &Frame, bus: &Bus, life: u64) {
+    /// Transforms a frame and shows the result, if nothing was forgotten since `generation`.
+    fn transform(&self, frame: &Frame, bus: &Bus, generation: u64) {
         let begun = Instant::now();
-        let result = guarded(|| self.pipeline.rework(frame));
+        let result = guarded(|| self.pipeline.transform(frame));
         if result.as_ref().is_ok_and(|reworked| reworked.processing == Processing::Encoded) {
             bus.stats().encode_times().record(begun.elapsed());
         }
         // Held while it is shown: `forget` then is before or after, never between.
-        let now = self.life();
-        if *now != life {
+        let now = self.generation();
+        if *now != generation {
             return;
         }
         match result {
-            Ok(Reworked { frame, processing }) => {
+            Ok(TransformedFrame { frame, processing }) => {
                 bus.publish_from_source(frame, processing);
                 if self.failing.swap(false, Ordering::Relaxed) {
                     info!(stream = %self.name, "frames can be transformed again");
@@ -137,9 +137,11 @@ impl Inner {
 }
 
 /// Turns a panic into an error of that frame.
-fn guarded(rework: impl FnOnce() -> Result<Reworked, ReworkError>) -> Result<Reworked, ReworkError> {
+fn guarded(
+    rework: impl FnOnce() -> Result<TransformedFrame, TransformError>,
+) -> Result<TransformedFrame, TransformError> {
     catch_unwind(AssertUnwindSafe(rework))
-        .unwrap_or_else(|panic| Err(ReworkError::Panicked { reason: reason(&*panic) }))
+        .unwrap_or_else(|panic| Err(TransformError::Panicked { reason: reason(&*panic) }))
 }
 
 #[cfg(test)]
@@ -156,13 +158,13 @@ mod tests {
         limits::Budgets,
     };
 
-    fn stage(pool: &Pool) -> Stage {
+    fn stage(pool: &Pool) -> TransformStage {
         stage_for(pool, Steps { encode: Some(Encode::default()), ..Steps::default() })
     }
 
-    fn stage_for(pool: &Pool, rework: Steps) -> Stage {
+    fn stage_for(pool: &Pool, rework: Steps) -> TransformStage {
         let limits = PictureLimits { max_frame_bytes: 100_000, max_frame_pixels: 100_000 };
-        Stage::new(
+        TransformStage::new(
             "door".parse().unwrap(),
             Pipeline::new("Door".into(), rework, limits, pool.memory().clone()),
             pool,
@@ -211,7 +213,7 @@ mod tests {
     /// holds that memory.
     struct Scarce {
         pool: Arc<Pool>,
-        stage: Stage,
+        stage: TransformStage,
         bus: Arc<Bus>,
         held: tokio::task::JoinHandle<()>,
         release: mpsc::SyncSender<()>,
@@ -292,7 +294,7 @@ mod tests {
     fn a_panic_of_a_step_is_an_error_that_says_what_it_said() {
         let error = guarded(|| panic!("injected by the test")).unwrap_err();
         assert!(
-            matches!(&error, ReworkError::Panicked { reason } if reason == "injected by the test"),
+            matches!(&error, TransformError::Panicked { reason } if reason == "injected by the test"),
             "{error}"
         );
     }

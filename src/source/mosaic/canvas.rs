@@ -14,8 +14,8 @@ use crate::{
         overlay::Layer,
         raster::canvas::{Area, Canvas, mix, rgb},
         transform::{
-            orientation::Turn,
-            plan::{Part, denominator_for},
+            orientation::Orientation,
+            plan::{SourceRect, denominator_for},
         },
         ycbcr::{NEUTRAL, Planes, Sampling, from_rgb},
     },
@@ -79,7 +79,7 @@ struct CanvasTile {
 struct Placement {
     place: Area,
     wanted: (usize, usize),
-    upright: Turn,
+    orientation: Orientation,
     denominator: u8,
 }
 
@@ -163,16 +163,21 @@ impl MosaicCanvas {
         frame: &Frame,
         memory: &PictureMemory,
     ) -> Result<(), CodecError> {
-        let Placement { place, wanted, upright, denominator } = self.placement(n, frame);
+        let Placement { place, wanted, orientation: upright, denominator } = self.placement(n, frame);
         let how = Wanted { denominator, gray: false, max_pixels: self.max_pixels };
         let before = self.tiles[n].picture.take();
         let at_before = before.as_ref().map(|(at, _)| *at);
         let mut planes = before.map(|(_, planes)| planes).unwrap_or_default();
         let taken = memory.with_scratch(|scratch| {
             codec().decode_planes(frame.jpeg(), how, &mut scratch.planes)?;
-            let whole = Part::whole(&scratch.planes);
+            let whole = SourceRect::whole(&scratch.planes);
             // Into the tile's own memory, which is no larger than its cell.
-            scratch.mover.go(&scratch.planes, (whole, wanted, upright), Sampling::S420, &mut planes)
+            scratch.resampler.resample_planes(
+                &scratch.planes,
+                (whole, wanted, upright),
+                Sampling::S420,
+                &mut planes,
+            )
         });
         // A picture that cannot be decoded leaves the previous one.
         let at = if taken.is_ok() { Some(place) } else { at_before };
@@ -188,7 +193,7 @@ impl MosaicCanvas {
         let wanted = upright.size((place.width as usize, place.height as usize));
         let ratio = (size.0 as f64 / wanted.0 as f64).min(size.1 as f64 / wanted.1 as f64);
         let denominator = denominator_for(ratio, codec().max_denominator());
-        Placement { place, wanted, upright, denominator }
+        Placement { place, wanted, orientation: upright, denominator }
     }
 
     /// Paints tile `n`.
@@ -234,7 +239,10 @@ impl MosaicCanvas {
         memory.with_scratch(|scratch| {
             planes_from_rgb(card.pixels(), &mut scratch.planes)?;
             let size = (scratch.planes.width(), scratch.planes.height());
-            scratch.go((Part::whole(&scratch.planes), size, Turn::NONE), Sampling::S420)?;
+            scratch.move_picture(
+                (SourceRect::whole(&scratch.planes), size, Orientation::NONE),
+                Sampling::S420,
+            )?;
             blit(&mut self.canvas, tile.cell, &scratch.planes, false);
             Ok(())
         })
@@ -247,8 +255,8 @@ impl MosaicCanvas {
 }
 
 /// Returns the orientation that makes a picture upright.
-fn upright(frame: &Frame) -> Turn {
-    Turn::upright(frame.jpeg())
+fn upright(frame: &Frame) -> Orientation {
+    Orientation::upright(frame.jpeg())
 }
 
 /// Returns the aspect ratio of an upright picture.

@@ -21,9 +21,9 @@ use crate::{
         overlay::Layer,
         raster::canvas::rgb,
         transform::{
-            orientation::Turn,
-            plan::{Part, denominator_for},
-            resample::Mover,
+            orientation::Orientation,
+            plan::{SourceRect, denominator_for},
+            resample::Resampler,
         },
         ycbcr::{NEUTRAL, Planes, Sampling, from_rgb},
     },
@@ -203,14 +203,14 @@ fn picture(
     let size = upright_size(frame);
     let whole = within(like.map_or(size, upright_size));
     let fitted = fit(size, whole);
-    let turn = Turn::upright(frame.jpeg());
+    let turn = Orientation::upright(frame.jpeg());
     // Before rotation.
     let (from, to) = ((usize::from(frame.width()), usize::from(frame.height())), turn.size(fitted));
     let ratio = (from.0 as f64 / to.0 as f64).min(from.1 as f64 / to.1 as f64);
     let (mut decoded, mut moved) = (Planes::default(), Planes::default());
     decode(frame, denominator_for(ratio, codec().max_denominator()), max_pixels, &mut decoded)?;
-    let all = Part { x: 0.0, y: 0.0, width: decoded.width() as f64, height: decoded.height() as f64 };
-    Mover::default().go(&decoded, (all, to, turn), Sampling::S420, &mut moved)?;
+    let all = SourceRect { x: 0.0, y: 0.0, width: decoded.width() as f64, height: decoded.height() as f64 };
+    Resampler::default().resample_planes(&decoded, (all, to, turn), Sampling::S420, &mut moved)?;
     moved.add_colour(Sampling::S420);
     if dim {
         darken(&mut moved);
@@ -225,7 +225,7 @@ fn picture(
 }
 
 fn upright_size(frame: &Frame) -> (usize, usize) {
-    let turn = Turn::upright(frame.jpeg());
+    let turn = Orientation::upright(frame.jpeg());
     turn.size((usize::from(frame.width()), usize::from(frame.height())))
 }
 

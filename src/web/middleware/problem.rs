@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     bus::ReplayError,
     config::Mistake,
-    imaging::{convert::PictureError, cpu_pool::PoolError, transform::pipeline::ReworkError},
+    imaging::{convert::PictureError, cpu_pool::PoolError, transform::pipeline::TransformError},
     registry::{ImageParamsError, ReloadError, RenditionError},
     stream::AtCapacity,
     viewer::SnapshotError,
@@ -234,9 +234,9 @@ impl From<RenditionError> for Problem {
     }
 }
 
-impl From<ReworkError> for Problem {
+impl From<TransformError> for Problem {
     /// The next picture may be a better one.
-    fn from(error: ReworkError) -> Self {
+    fn from(error: TransformError) -> Self {
         Self::unavailable(format!("the newest frame cannot be converted: {error}"))
     }
 }

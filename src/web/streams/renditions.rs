@@ -63,7 +63,7 @@ pub(in crate::web) async fn transform_picture(
     let pipeline = Pipeline::new(stream.config().title.clone(), rework, limits, memory);
     let bytes = pipeline.bytes_for(picture)?;
     let picture = picture.clone();
-    Ok(state.runtime.pool.queue(stream.name()).run(bytes, move || pipeline.rework(&picture)).await??.frame)
+    Ok(state.runtime.pool.queue(stream.name()).run(bytes, move || pipeline.transform(&picture)).await??.frame)
 }
 
 /// Returns a rendition of one frame of the stream, made once for all who ask for it.

@@ -96,7 +96,7 @@ proptest! {
         // What is not whole is not shown to the transforms.
         let Ok(frame) = Frame::from_jpeg(Bytes::from(jpeg)) else { return Ok(()) };
         let pipeline = pipeline(STEPS[steps]);
-        let result = catch_unwind(AssertUnwindSafe(|| pipeline.rework(&frame)));
+        let result = catch_unwind(AssertUnwindSafe(|| pipeline.transform(&frame)));
         prop_assert!(result.is_ok(), "{} panicked", STEPS[steps]);
     }
 }
@@ -117,11 +117,11 @@ fn a_decode_bomb_is_refused_by_its_header_on_every_way() {
         decode_in_all_ways(&bomb);
         let frame = Frame::from_jpeg(Bytes::from(bomb)).unwrap();
         for steps in &STEPS[..7] {
-            let error = pipeline(steps).rework(&frame).unwrap_err().to_string();
+            let error = pipeline(steps).transform(&frame).unwrap_err().to_string();
             assert!(error.contains("65500"), "{name} {steps}: {error}");
         }
         assert!(
-            pipeline(STEPS[7]).rework(&frame).is_ok(),
+            pipeline(STEPS[7]).transform(&frame).is_ok(),
             "{name}: its size is nothing to those who do not decode"
         );
     }
@@ -135,6 +135,6 @@ fn more_scans_than_any_camera_writes_are_refused() {
     let bomb = [before, &last.repeat(1000), &[0xff, 0xd9]].concat();
     let frame = Frame::from_jpeg(Bytes::from(bomb)).unwrap();
     for steps in &STEPS[..7] {
-        assert!(pipeline(steps).rework(&frame).is_err(), "{steps}");
+        assert!(pipeline(steps).transform(&frame).is_err(), "{steps}");
     }
 }

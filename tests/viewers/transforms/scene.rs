@@ -8,7 +8,7 @@ use framecast::{
         Pixels,
         codec::codec,
         convert::PictureLimits,
-        transform::pipeline::{Pipeline, ReworkError},
+        transform::pipeline::{Pipeline, TransformError},
     },
     media::frame::Frame,
 };
@@ -49,14 +49,14 @@ pub(crate) fn pipeline(yaml: &str) -> Pipeline {
 }
 
 /// One picture transformed.
-pub(crate) fn transformed(jpeg: &[u8], yaml: &str) -> Result<Frame, ReworkError> {
+pub(crate) fn transformed(jpeg: &[u8], yaml: &str) -> Result<Frame, TransformError> {
     made(jpeg, yaml).map(|(frame, _)| frame)
 }
 
 /// One picture transformed, and how.
-pub(crate) fn made(jpeg: &[u8], yaml: &str) -> Result<(Frame, Processing), ReworkError> {
+pub(crate) fn made(jpeg: &[u8], yaml: &str) -> Result<(Frame, Processing), TransformError> {
     let frame = Frame::from_jpeg(Bytes::copy_from_slice(jpeg)).unwrap();
-    pipeline(yaml).rework(&frame).map(|reworked| (reworked.frame, reworked.processing))
+    pipeline(yaml).transform(&frame).map(|reworked| (reworked.frame, reworked.processing))
 }
 
 /// Its pixels, the picture's steps given as a YAML list.

@@ -185,7 +185,7 @@ fn a_text_stands_where_it_should_in_its_colours() {
 fn a_text_says_the_title_and_the_time_of_the_picture() {
     let frame = Frame::from_jpeg(bytes::Bytes::from_static(PLAIN)).unwrap();
     let draw = |text: &str| {
-        pipeline(&format!("transform: [{{text: {{text: '{text}'}}}}]")).rework(&frame).unwrap().frame
+        pipeline(&format!("transform: [{{text: {{text: '{text}'}}}}]")).transform(&frame).unwrap().frame
     };
     assert_eq!(draw("{title}").jpeg(), draw("Front door").jpeg());
     let year = jiff_year();

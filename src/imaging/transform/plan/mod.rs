@@ -4,9 +4,9 @@
 //!   resampled once, and laid down the right way. Turning comes last, on the smallest picture.
 //! - A picture that becomes smaller by half and more is decoded smaller, where the codec can.
 //! - Of a picture that becomes grey only the brightness is decoded, wherever in the list that stands.
-//! - Steps that only move whole blocks could be done without decoding: [`Plan::lossless`] says so.
+//! - Steps that only move whole blocks could be done without decoding: [`TransformPlan::lossless`] says so.
 
-use super::orientation::Turn;
+use super::orientation::Orientation;
 use crate::{
     config::{Bounds, Color, Encode, Fill, Fit, Mask, Region, Rework, Scale, Step, Subsampling},
     imaging::{lossless::LosslessOp, ycbcr::Sampling},
@@ -14,7 +14,7 @@ use crate::{
 
 /// The properties of a picture that are known before it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Input {
+pub struct PictureProperties {
     /// Width in pixels, as the JPEG has it.
     pub width: u16,
     /// Height in pixels, as the JPEG has it.
@@ -22,12 +22,12 @@ pub struct Input {
     /// Whether it has no colours.
     pub gray: bool,
     /// Turn that makes the picture upright (EXIF).
-    pub upright: Turn,
+    pub upright: Orientation,
 }
 
 /// Limits of the decoder and of the memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Means {
+pub struct PlanLimits {
     /// See [`JpegCodec::max_denominator`](crate::imaging::codec::JpegCodec::max_denominator).
     pub max_denominator: u8,
     /// Maximum number of pixels of the picture after any step.
@@ -36,7 +36,7 @@ pub struct Means {
 
 /// A part of a picture, in pixels and fractions of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Part {
+pub struct SourceRect {
     /// Distance from the left side.
     pub x: f64,
     /// Distance from the top.
@@ -49,15 +49,15 @@ pub struct Part {
 
 /// One pass over the picture.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Stage {
+pub enum Op {
     /// Takes a part, resamples it to `size`, and turns that.
     Move {
         /// The part of the picture at this stage; of the JPEG at its own size if it is the first stage.
-        take: Part,
+        take: SourceRect,
         /// Width and height before it is turned.
         size: (usize, usize),
         /// Turn that is applied to the picture.
-        turn: Turn,
+        orientation: Orientation,
     },
     /// Gives a grey picture planes for colours that are drawn next.
     AddColour,
@@ -70,24 +70,24 @@ pub enum Stage {
 /// The steps that could be done without decoding; the JPEG decides whether the borders of its blocks allow
 /// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lossless {
+pub struct LosslessSteps {
     /// The steps: a crop, then a turn, then the removal of colours; those that change nothing are left out.
     pub ops: Vec<LosslessOp>,
     /// Whether its EXIF data say that it has to be turned, which must not be said of the result.
-    pub askew: bool,
+    pub misaligned: bool,
 }
 
 /// The steps for one picture, and the settings to decode and encode it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub struct TransformPlan {
     /// The steps on blocks, if they can do everything and no quality was requested.
-    pub lossless: Option<Lossless>,
+    pub lossless: Option<LosslessSteps>,
     /// Divisor of the sides of the decoded picture.
     pub denominator: u8,
     /// Whether only the brightness is decoded.
     pub gray: bool,
     /// The passes over the decoded picture, in order.
-    pub stages: Vec<Stage>,
+    pub ops: Vec<Op>,
     /// The sampling of the planes while there are colours, and of the JPEG made from them.
     pub sampling: Sampling,
     /// Quality of the JPEG, 1 to 100.
@@ -130,10 +130,14 @@ pub enum PlanError {
 ///
 /// # Errors
 /// [`PlanError`] when the steps do not fit the picture.
-pub fn plan(input: Input, rework: &Rework, means: Means) -> Result<Plan, PlanError> {
+pub fn plan(
+    input: PictureProperties,
+    rework: &Rework,
+    limits: PlanLimits,
+) -> Result<TransformPlan, PlanError> {
     let mut builder = PlanBuilder::new(input, rework);
     for (number, step) in rework.steps.iter().enumerate() {
-        builder.add(number, step, means)?;
+        builder.add(number, step, limits)?;
     }
     builder.flush();
     let lossless = builder.lossless(input, rework);
@@ -143,22 +147,22 @@ pub fn plan(input: Input, rework: &Rework, means: Means) -> Result<Plan, PlanErr
         Subsampling::S422 => Sampling::S422,
         Subsampling::S420 => Sampling::S420,
     };
-    Ok(Plan {
+    Ok(TransformPlan {
         lossless,
-        denominator: denominator(&builder.stages, means),
+        denominator: denominator(&builder.ops, limits),
         gray: builder.gray,
-        stages: builder.stages,
+        ops: builder.ops,
         sampling,
         quality,
-        size: builder.moves.size(),
+        size: builder.geometry.size(),
     })
 }
 
 /// Returns the largest divisor that keeps every requested pixel, if the picture is resampled first of all.
-fn denominator(stages: &[Stage], means: Means) -> u8 {
-    let Some(Stage::Move { take, size: (width, height), .. }) = stages.first() else { return 1 };
+fn denominator(stages: &[Op], limits: PlanLimits) -> u8 {
+    let Some(Op::Move { take, size: (width, height), .. }) = stages.first() else { return 1 };
     let ratio = (take.width / *width as f64).min(take.height / *height as f64);
-    denominator_for(ratio, means.max_denominator)
+    denominator_for(ratio, limits.max_denominator)
 }
 
 /// Returns the largest divisor that keeps every pixel of a picture that becomes `ratio` times smaller.
@@ -168,49 +172,49 @@ pub(crate) fn denominator_for(ratio: f64, max_denominator: u8) -> u8 {
 
 /// Moves that are combined into one.
 #[derive(Debug, Clone, Copy)]
-struct Moves {
-    take: Part,
+struct Geometry {
+    rect: SourceRect,
     scaled: (usize, usize),
-    turn: Turn,
-    any: bool,
+    orientation: Orientation,
+    is_changed: bool,
 }
 
-impl Moves {
+impl Geometry {
     fn identity((width, height): (usize, usize)) -> Self {
-        let take = Part { x: 0.0, y: 0.0, width: width as f64, height: height as f64 };
-        Self { take, scaled: (width, height), turn: Turn::NONE, any: false }
+        let take = SourceRect { x: 0.0, y: 0.0, width: width as f64, height: height as f64 };
+        Self { rect: take, scaled: (width, height), orientation: Orientation::NONE, is_changed: false }
     }
 
     fn size(&self) -> (usize, usize) {
-        self.turn.size(self.scaled)
+        self.orientation.size(self.scaled)
     }
 
-    fn turn(&mut self, turn: Turn) {
-        self.turn = self.turn.then(turn);
-        self.any = true;
+    fn orient(&mut self, orientation: Orientation) {
+        self.orientation = self.orientation.followed_by(orientation);
+        self.is_changed = true;
     }
 
     /// Keeps a part of the current picture.
-    fn select(&mut self, part: Part) {
+    fn select(&mut self, part: SourceRect) {
         let (width, height) = self.size();
-        let x = if self.turn.mirror_x { width as f64 - part.x - part.width } else { part.x };
-        let y = if self.turn.mirror_y { height as f64 - part.y - part.height } else { part.y };
-        let (x, y) = self.turn.size((x, y));
-        let (across, down) = self.turn.size((part.width, part.height));
-        let (by_x, by_y) = (self.take.width / self.scaled.0 as f64, self.take.height / self.scaled.1 as f64);
-        self.take = Part {
-            x: self.take.x + x * by_x,
-            y: self.take.y + y * by_y,
+        let x = if self.orientation.mirror_x { width as f64 - part.x - part.width } else { part.x };
+        let y = if self.orientation.mirror_y { height as f64 - part.y - part.height } else { part.y };
+        let (x, y) = self.orientation.size((x, y));
+        let (across, down) = self.orientation.size((part.width, part.height));
+        let (by_x, by_y) = (self.rect.width / self.scaled.0 as f64, self.rect.height / self.scaled.1 as f64);
+        self.rect = SourceRect {
+            x: self.rect.x + x * by_x,
+            y: self.rect.y + y * by_y,
             width: across * by_x,
             height: down * by_y,
         };
         self.scaled = (rounded(across), rounded(down));
-        self.any = true;
+        self.is_changed = true;
     }
 
     fn scale(&mut self, size: (usize, usize)) {
-        self.scaled = self.turn.size(size);
-        self.any = true;
+        self.scaled = self.orientation.size(size);
+        self.is_changed = true;
     }
 }
 
@@ -219,8 +223,8 @@ fn rounded(side: f64) -> usize {
 }
 
 struct PlanBuilder {
-    stages: Vec<Stage>,
-    moves: Moves,
+    ops: Vec<Op>,
+    geometry: Geometry,
     gray: bool,
     /// The last step that takes the colours; whatever is drawn later may have some.
     grayed_at: Option<usize>,
@@ -230,41 +234,41 @@ struct PlanBuilder {
 }
 
 impl PlanBuilder {
-    fn new(input: Input, rework: &Rework) -> Self {
-        let mut moves = Moves::identity((input.width.into(), input.height.into()));
-        if input.upright != Turn::NONE {
-            moves.turn(input.upright);
+    fn new(input: PictureProperties, rework: &Rework) -> Self {
+        let mut geometry = Geometry::identity((input.width.into(), input.height.into()));
+        if input.upright != Orientation::NONE {
+            geometry.orient(input.upright);
         }
         let grayed_at = rework.steps.iter().rposition(|step| *step == Step::Grayscale);
         let gray = input.gray || grayed_at.is_some();
-        Self { stages: Vec::new(), moves, gray, grayed_at, coloured: !gray, shrunk: false }
+        Self { ops: Vec::new(), geometry, gray, grayed_at, coloured: !gray, shrunk: false }
     }
 
-    fn add(&mut self, number: usize, step: &Step, means: Means) -> Result<(), PlanError> {
+    fn add(&mut self, number: usize, step: &Step, limits: PlanLimits) -> Result<(), PlanError> {
         match step {
             Step::Crop(region) => self.crop(*region)?,
-            Step::Scale(scale) => self.scale(*scale, means)?,
+            Step::Scale(scale) => self.scale(*scale, limits)?,
             Step::Within(bounds) => self.shrink(*bounds),
-            Step::Rotate(rotation) => self.moves.turn((*rotation).into()),
-            Step::Flip(flip) => self.moves.turn((*flip).into()),
+            Step::Rotate(rotation) => self.geometry.orient((*rotation).into()),
+            Step::Flip(flip) => self.geometry.orient((*flip).into()),
             // Taken account of from the start: brightness does not depend on colours.
             Step::Grayscale => {}
             Step::Mask(masks) => {
                 let coloured = |mask: &Mask| matches!(mask.fill, Fill::Color(color) if has_hue(color));
-                self.draw(number, masks.iter().any(coloured), Stage::Mask(masks.clone()));
+                self.draw(number, masks.iter().any(coloured), Op::Mask(masks.clone()));
             }
             Step::Text(caption) => {
                 let hue =
                     has_hue(caption.color.color) || caption.background.is_some_and(|ink| has_hue(ink.color));
-                self.draw(number, hue, Stage::Draw(number));
+                self.draw(number, hue, Op::Draw(number));
             }
-            Step::Image(_) => self.draw(number, true, Stage::Draw(number)),
+            Step::Image(_) => self.draw(number, true, Op::Draw(number)),
         }
         Ok(())
     }
 
     fn crop(&mut self, Region { x, y, width, height }: Region) -> Result<(), PlanError> {
-        let (whole_width, whole_height) = self.moves.size();
+        let (whole_width, whole_height) = self.geometry.size();
         let inside = |from: u32, len: u32, side: usize| {
             let from = from as usize;
             (from < side).then(|| (from as f64, (len as usize).min(side - from) as f64))
@@ -274,12 +278,12 @@ impl PlanBuilder {
         let (Some((left, across)), Some((top, down))) = (across, down) else {
             return Err(PlanError::CropOutside { x, y, width: whole_width, height: whole_height });
         };
-        self.moves.select(Part { x: left, y: top, width: across, height: down });
+        self.geometry.select(SourceRect { x: left, y: top, width: across, height: down });
         Ok(())
     }
 
-    fn scale(&mut self, scale: Scale, means: Means) -> Result<(), PlanError> {
-        let (width, height) = self.moves.size();
+    fn scale(&mut self, scale: Scale, limits: PlanLimits) -> Result<(), PlanError> {
+        let (width, height) = self.geometry.size();
         let (w, h) = (width as f64, height as f64);
         let (width, height) = match scale {
             Scale::Width(to) => (to.get() as usize, rounded(h * f64::from(to.get()) / w)),
@@ -296,51 +300,51 @@ impl PlanBuilder {
                         let by = (across / w).max(down / h);
                         let (kept_w, kept_h) = ((across / by).min(w), (down / by).min(h));
                         let (x, y) = ((w - kept_w) / 2.0, (h - kept_h) / 2.0);
-                        self.moves.select(Part { x, y, width: kept_w, height: kept_h });
+                        self.geometry.select(SourceRect { x, y, width: kept_w, height: kept_h });
                         (rounded(across), rounded(down))
                     }
                 }
             }
         };
         let side = usize::from(u16::MAX);
-        if width > side || height > side || (width * height) as u64 > means.max_pixels {
-            return Err(PlanError::TooLarge { width, height, max_pixels: means.max_pixels });
+        if width > side || height > side || (width * height) as u64 > limits.max_pixels {
+            return Err(PlanError::TooLarge { width, height, max_pixels: limits.max_pixels });
         }
-        self.moves.scale((width, height));
+        self.geometry.scale((width, height));
         Ok(())
     }
 
     fn shrink(&mut self, bounds: Bounds) {
-        let (width, height) = self.moves.size();
+        let (width, height) = self.geometry.size();
         let by = |most: Option<std::num::NonZeroU32>, side: usize| {
             most.map_or(1.0, |most| f64::from(most.get()) / side as f64)
         };
         let by = by(bounds.width, width).min(by(bounds.height, height));
         if by < 1.0 {
-            self.moves.scale((rounded(width as f64 * by), rounded(height as f64 * by)));
+            self.geometry.scale((rounded(width as f64 * by), rounded(height as f64 * by)));
             self.shrunk = true;
         }
     }
 
-    fn draw(&mut self, number: usize, hue: bool, stage: Stage) {
+    fn draw(&mut self, number: usize, hue: bool, stage: Op) {
         self.flush();
         let stays = self.grayed_at.is_none_or(|at| number > at);
         if hue && stays && !self.coloured {
             self.coloured = true;
-            self.stages.push(Stage::AddColour);
+            self.ops.push(Op::AddColour);
         }
-        self.stages.push(stage);
+        self.ops.push(stage);
     }
 
     fn flush(&mut self) {
-        let Moves { take, scaled, turn, any } = self.moves;
+        let Geometry { rect: take, scaled, orientation, is_changed: any } = self.geometry;
         if any {
-            self.stages.push(Stage::Move { take, size: scaled, turn });
+            self.ops.push(Op::Move { take, size: scaled, orientation });
         }
-        self.moves = Moves::identity(self.moves.size());
+        self.geometry = Geometry::identity(self.geometry.size());
     }
 
-    fn lossless(&self, input: Input, rework: &Rework) -> Option<Lossless> {
+    fn lossless(&self, input: PictureProperties, rework: &Rework) -> Option<LosslessSteps> {
         let moves_blocks = |step: &Step| match step {
             Step::Crop(_) | Step::Rotate(_) | Step::Flip(_) | Step::Grayscale => true,
             Step::Within(_) => !self.shrunk,
@@ -349,17 +353,17 @@ impl PlanBuilder {
         if rework.encode.is_some() || rework.steps.is_empty() || !rework.steps.iter().all(moves_blocks) {
             return None;
         }
-        let whole = Moves::identity((input.width.into(), input.height.into())).take;
-        let (take, turn) = match self.stages.first() {
-            Some(Stage::Move { take, turn, .. }) => (*take, *turn),
-            _ => (whole, Turn::NONE),
+        let whole = Geometry::identity((input.width.into(), input.height.into())).rect;
+        let (take, orientation) = match self.ops.first() {
+            Some(Op::Move { take, orientation, .. }) => (*take, *orientation),
+            _ => (whole, Orientation::NONE),
         };
         let pixels = |side: f64| side.round() as u16;
         let [x, y, width, height] = [take.x, take.y, take.width, take.height].map(pixels);
         let crop = (take != whole).then_some(LosslessOp::Crop { x, y, width, height });
         let gray = (self.grayed_at.is_some() && !input.gray).then_some(LosslessOp::Grayscale);
-        let ops = crop.into_iter().chain(turn.lossless()).chain(gray).collect();
-        Some(Lossless { ops, askew: input.upright != Turn::NONE })
+        let ops = crop.into_iter().chain(orientation.lossless()).chain(gray).collect();
+        Some(LosslessSteps { ops, misaligned: input.upright != Orientation::NONE })
     }
 }
 

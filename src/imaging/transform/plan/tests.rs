@@ -3,10 +3,10 @@ use std::num::NonZeroU32;
 use super::*;
 use crate::config::{Caption, Flip, Ink, Place, Rotation, Size, Spot};
 
-const MEANS: Means = Means { max_denominator: 8, max_pixels: 50_000_000 };
+const MEANS: PlanLimits = PlanLimits { max_denominator: 8, max_pixels: 50_000_000 };
 
-fn input() -> Input {
-    Input { width: 1920, height: 1080, gray: false, upright: Turn::NONE }
+fn input() -> PictureProperties {
+    PictureProperties { width: 1920, height: 1080, gray: false, upright: Orientation::NONE }
 }
 
 fn n(n: u32) -> NonZeroU32 {
@@ -36,12 +36,12 @@ fn text(hue: bool) -> Step {
     })
 }
 
-fn planned(steps: Vec<Step>) -> Plan {
+fn planned(steps: Vec<Step>) -> TransformPlan {
     plan(input(), &Rework { steps, ..Rework::default() }, MEANS).unwrap()
 }
 
-fn part(x: f64, y: f64, width: f64, height: f64) -> Part {
-    Part { x, y, width, height }
+fn part(x: f64, y: f64, width: f64, height: f64) -> SourceRect {
+    SourceRect { x, y, width, height }
 }
 
 #[test]
@@ -52,11 +52,11 @@ fn all_moves_in_a_row_are_one() {
         Step::Rotate(Rotation::By90),
         crop(0, 0, 180, 640),
     ]);
-    assert_eq!(plan.stages.len(), 1);
+    assert_eq!(plan.ops.len(), 1);
     // A quarter turn clockwise puts the lower half of the part at the left.
-    let Stage::Move { take, size, turn } = plan.stages[0].clone() else { panic!("{plan:?}") };
+    let Op::Move { take, size, orientation } = plan.ops[0].clone() else { panic!("{plan:?}") };
     assert_eq!((take, size), (part(320.0, 360.0, 1280.0, 360.0), (640, 180)));
-    assert_eq!(turn, Rotation::By90.into());
+    assert_eq!(orientation, Rotation::By90.into());
     assert_eq!(plan.size, (180, 640));
     assert_eq!(plan.denominator, 2);
 }
@@ -69,8 +69,8 @@ fn a_picture_is_decoded_as_small_as_it_may_be() {
         assert_eq!(planned(vec![width(to)]).denominator, denominator, "to {to}");
     }
     let rework = Rework { steps: vec![width(240)], ..Rework::default() };
-    let means = Means { max_denominator: 1, ..MEANS };
-    assert_eq!(plan(input(), &rework, means).unwrap().denominator, 1, "a codec that cannot");
+    let limits = PlanLimits { max_denominator: 1, ..MEANS };
+    assert_eq!(plan(input(), &rework, limits).unwrap().denominator, 1, "a codec that cannot");
     assert_eq!(planned(vec![text(false), width(240)]).denominator, 1, "letters are drawn at full size first");
     assert_eq!(
         planned(vec![crop(0, 0, 480, 270), width(240)]).denominator,
@@ -85,7 +85,7 @@ fn fits_say_what_gives_way() {
     assert_eq!(planned(vec![both(800, 800, Fit::Stretch)]).size, (800, 800));
     let cover = planned(vec![both(800, 800, Fit::Cover)]);
     assert_eq!(cover.size, (800, 800));
-    let Stage::Move { take, .. } = cover.stages[0] else { panic!("{cover:?}") };
+    let Op::Move { take, .. } = cover.ops[0] else { panic!("{cover:?}") };
     assert_eq!(take, part(420.0, 0.0, 1080.0, 1080.0), "the middle");
 }
 
@@ -97,11 +97,11 @@ fn only_brightness_is_decoded_for_grey_wherever_it_stands() {
         vec![Step::Grayscale, text(false), width(640)],
     ] {
         let plan = planned(steps);
-        assert!(plan.gray && !plan.stages.contains(&Stage::AddColour), "{plan:?}");
+        assert!(plan.gray && !plan.ops.contains(&Op::AddColour), "{plan:?}");
     }
     let red_on_grey = planned(vec![Step::Grayscale, text(true)]);
     assert!(red_on_grey.gray);
-    assert_eq!(red_on_grey.stages, [Stage::AddColour, Stage::Draw(1)]);
+    assert_eq!(red_on_grey.ops, [Op::AddColour, Op::Draw(1)]);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn what_moves_whole_blocks_only_can_be_done_without_loss() {
     let plan = planned(vec![crop(16, 32, 64, 48), Step::Flip(Flip::Horizontal), Step::Grayscale]);
     let part = LosslessOp::Crop { x: 16, y: 32, width: 64, height: 48 };
     let ops = vec![part, LosslessOp::FlipHorizontal, LosslessOp::Grayscale];
-    assert_eq!(plan.lossless, Some(Lossless { ops, askew: false }));
+    assert_eq!(plan.lossless, Some(LosslessSteps { ops, misaligned: false }));
     let ops = |steps| planned(steps).lossless.map(|found| found.ops);
     assert_eq!(ops(vec![Step::Grayscale]), Some(vec![LosslessOp::Grayscale]));
     let nothing =
@@ -124,14 +124,17 @@ fn what_moves_whole_blocks_only_can_be_done_without_loss() {
 
 #[test]
 fn a_cameras_own_turn_comes_first() {
-    let sideways = Input { upright: Turn::from_exif(6), ..input() };
+    let sideways = PictureProperties { upright: Orientation::from_exif(6), ..input() };
     let rework = Rework { steps: vec![crop(0, 0, 1080, 100)], ..Rework::default() };
     let plan = plan(sideways, &rework, MEANS).unwrap();
-    let Stage::Move { take, .. } = plan.stages[0] else { panic!("{plan:?}") };
+    let Op::Move { take, .. } = plan.ops[0] else { panic!("{plan:?}") };
     assert_eq!(take, part(0.0, 0.0, 100.0, 1080.0), "its top is the left of the JPEG");
     assert_eq!(plan.size, (1080, 100));
     let part = LosslessOp::Crop { x: 0, y: 0, width: 100, height: 1080 };
-    assert_eq!(plan.lossless, Some(Lossless { ops: vec![part, LosslessOp::Rotate90], askew: true }));
+    assert_eq!(
+        plan.lossless,
+        Some(LosslessSteps { ops: vec![part, LosslessOp::Rotate90], misaligned: true })
+    );
 }
 
 #[test]
