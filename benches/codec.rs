@@ -18,7 +18,7 @@ use framecast::{
     config::{self, Environment},
     imaging::{
         Pixels, Quality,
-        codec::{PixelFormat, Wanted, codec},
+        codec::{DecodeOptions, PixelFormat, codec},
         convert::PictureLimits,
         transform::pipeline::Pipeline,
         ycbcr::{Planes, Sampling},
@@ -115,7 +115,7 @@ struct Bare {
 
 impl Bare {
     fn scale(&mut self, jpeg: &Bytes, width: usize, height: usize) {
-        let wanted = Wanted { denominator: 1, gray: false, max_pixels: LIMITS.max_frame_pixels };
+        let wanted = DecodeOptions { denominator: 1, gray: false, max_pixels: LIMITS.max_frame_pixels };
         codec().decode_planes(jpeg, wanted, &mut self.planes).unwrap();
         self.scaled.reshape(width, height, Sampling::S420).unwrap();
         let options =

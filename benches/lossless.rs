@@ -19,7 +19,7 @@ use framecast::{
     imaging::{
         codec::{PixelFormat, Pixels, Quality, codec},
         convert::PictureLimits,
-        lossless::{LosslessOp, Options, Workspace},
+        lossless::{LosslessOp, LosslessOptions, Workspace},
         transform::pipeline::Pipeline,
     },
     media::frame::Frame,
@@ -27,7 +27,7 @@ use framecast::{
 
 type Work<'a> = Box<dyn FnMut() -> Result<(), Box<dyn Error>> + 'a>;
 
-const OPTIONS: Options = Options { max_pixels: 50_000_000, trim: true };
+const OPTIONS: LosslessOptions = LosslessOptions { max_pixels: 50_000_000, trim: true };
 const LIMITS: PictureLimits = PictureLimits { max_frame_bytes: 8 << 20, max_frame_pixels: 50_000_000 };
 
 /// Runs of each; the median is told.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::{
     config::{self, Environment},
-    imaging::convert::{PictureLimits, needs_conversion, to_jpeg},
+    imaging::convert::{PictureLimits, needs_conversion, to_frame},
     media::{
         jpeg::{Progress, Walk, huffman::with_huffman_tables, inspect},
         multipart::{
@@ -132,7 +132,7 @@ pub fn yaml(input: &[u8]) {
 pub fn picture(input: &[u8]) {
     let bytes = Bytes::copy_from_slice(input);
     let converted = needs_conversion(&bytes);
-    if let Ok(frame) = to_jpeg(bytes.clone(), PICTURES) {
+    if let Ok(frame) = to_frame(bytes.clone(), PICTURES) {
         let info = frame.info();
         assert!(u64::from(info.width) * u64::from(info.height) <= PICTURES.max_frame_pixels);
         let whole = inspect(frame.jpeg()).expect("a frame is a whole JPEG");

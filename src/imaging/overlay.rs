@@ -43,23 +43,23 @@ pub struct LogoError {
 
 impl Layer {
     /// Returns letters on their background, cut off at the width of a picture.
-    pub(crate) fn of_text(text: &str, caption: &Caption, max_width: usize) -> Self {
-        Self::of_styled(text, Style::new(caption.size, caption.color.color), caption, max_width)
+    pub(crate) fn from_text(text: &str, caption: &Caption, max_width: usize) -> Self {
+        Self::from_styled(text, Style::new(caption.size, caption.color.color), caption, max_width)
     }
 
     /// Returns one line of letters on their background, which ends in "…" if it is too long.
-    pub(crate) fn of_line(text: &str, caption: &Caption, max_width: usize) -> Self {
+    pub(crate) fn from_line(text: &str, caption: &Caption, max_width: usize) -> Self {
         let style = Style::new(caption.size, caption.color.color).wrapped(1);
-        Self::of_styled(text, style, caption, max_width)
+        Self::from_styled(text, style, caption, max_width)
     }
 
     /// Returns letters on their background, broken at the width of a picture into at most `max_lines` lines.
-    pub(crate) fn of_lines(text: &str, caption: &Caption, max_width: usize, max_lines: usize) -> Self {
+    pub(crate) fn from_lines(text: &str, caption: &Caption, max_width: usize, max_lines: usize) -> Self {
         let style = Style::new(caption.size, caption.color.color).wrapped(max_lines);
-        Self::of_styled(text, style, caption, max_width)
+        Self::from_styled(text, style, caption, max_width)
     }
 
-    fn of_styled(text: &str, style: Style, caption: &Caption, max_width: usize) -> Self {
+    fn from_styled(text: &str, style: Style, caption: &Caption, max_width: usize) -> Self {
         let max_width = i32::try_from(max_width).unwrap_or(i32::MAX);
         let padding = if caption.background.is_some() { (caption.size * PADDING).ceil() as i32 } else { 0 };
         // Lines are broken where their background has room for them.
@@ -69,7 +69,7 @@ impl Layer {
         let height = (height + padding).max(1);
         let mut cover = vec![0_u8; (width * height) as usize];
         let across = if style.max_lines.is_some() { inner } else { width - padding };
-        fonts::ink(text, style, (across, height), |x, y, alpha| {
+        fonts::coverage(text, style, (across, height), |x, y, alpha| {
             let (x, y) = (x + padding, y + padding / 2);
             if x < width && y < height {
                 let pixel = &mut cover[(y * width + x) as usize];
@@ -82,7 +82,7 @@ impl Layer {
     }
 
     /// Reads a PNG file and keeps it in `memory`. Belongs in the pool.
-    pub(crate) fn of_logo(logo: &Logo, memory: &PictureMemory) -> Result<Self, LogoError> {
+    pub(crate) fn from_logo(logo: &Logo, memory: &PictureMemory) -> Result<Self, LogoError> {
         let wrong = |reason: String| LogoError { path: logo.path.display().to_string(), reason };
         let (width, height) = size_of_png(&logo.path).map_err(wrong)?;
         let pixels = width as usize * height as usize;

@@ -104,7 +104,7 @@ impl Planes {
     }
 
     /// Returns all bytes, to be changed.
-    pub(crate) fn all_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn data_mut(&mut self) -> &mut [u8] {
         &mut self.data
     }
 
@@ -136,7 +136,7 @@ impl Planes {
     /// Returns the planes' memory, of `len` bytes at least, for a decoder that writes more than fits the
     /// shape; what it wrote must be packed before [`Planes::reshape`] cuts it.
     #[cfg(feature = "turbo")]
-    pub(crate) fn memory(&mut self, len: usize) -> &mut Vec<u8> {
+    pub(crate) fn buffer_mut(&mut self, len: usize) -> &mut Vec<u8> {
         self.data.resize(len, 0);
         &mut self.data
     }

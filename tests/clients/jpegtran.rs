@@ -2,10 +2,10 @@
 
 use std::{fs, path::Path};
 
-use framecast::imaging::lossless::{LosslessError, LosslessOp, Options, apply};
+use framecast::imaging::lossless::{LosslessError, LosslessOp, LosslessOptions, apply};
 use testkit::program::{run, test_file, try_run};
 
-const TRIM: Options = Options { max_pixels: 200_000, trim: true };
+const TRIM: LosslessOptions = LosslessOptions { max_pixels: 200_000, trim: true };
 
 /// Whatever both can do, under jpegtran's names for it.
 fn operations() -> Vec<(&'static str, Vec<LosslessOp>)> {
@@ -88,7 +88,7 @@ fn what_is_possible_without_trimming_is_what_jpegtran_calls_perfect() {
         ] {
             let perfect =
                 try_run("jpegtran", &["-perfect", arguments[0], arguments[1], &source]).status.success();
-            let ours = apply(&jpeg, &[op], Options { trim: false, ..TRIM });
+            let ours = apply(&jpeg, &[op], LosslessOptions { trim: false, ..TRIM });
             assert_eq!(ours.is_ok(), perfect, "{source} {op:?}");
         }
     }

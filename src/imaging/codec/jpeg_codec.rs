@@ -27,7 +27,7 @@ impl Quality {
 
 /// The settings of [`JpegCodec::decode_planes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
+pub struct DecodeOptions {
     /// Divisor of the picture's sides: 1, 2, 4 or 8, at most [`JpegCodec::max_denominator`].
     pub denominator: u8,
     /// Decodes the brightness only.
@@ -41,7 +41,7 @@ pub trait JpegCodec: Send + Sync {
     /// Returns the name of the codec's crate, for people.
     fn name(&self) -> &'static str;
 
-    /// Returns the largest [`Wanted::denominator`]: 1 for a codec that decodes at full size only.
+    /// Returns the largest [`DecodeOptions::denominator`]: 1 for a codec that decodes at full size only.
     fn max_denominator(&self) -> u8;
 
     /// Decodes a whole JPEG: grey stays grey, everything else becomes RGB.
@@ -55,7 +55,12 @@ pub trait JpegCodec: Send + Sync {
     ///
     /// # Errors
     /// As [`JpegCodec::decode`]; what the planes hold then is of no use.
-    fn decode_planes(&self, jpeg: &[u8], wanted: Wanted, planes: &mut Planes) -> Result<(), CodecError>;
+    fn decode_planes(
+        &self,
+        jpeg: &[u8],
+        wanted: DecodeOptions,
+        planes: &mut Planes,
+    ) -> Result<(), CodecError>;
 
     /// Encodes a baseline JPEG with its tables.
     ///

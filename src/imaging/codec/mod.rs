@@ -14,7 +14,7 @@ mod tests;
 mod turbo;
 
 pub use error::CodecError;
-pub use jpeg_codec::{JpegCodec, Quality, Wanted};
+pub use jpeg_codec::{DecodeOptions, JpegCodec, Quality};
 pub(crate) use pixels::planes_from_rgb;
 pub use pixels::{PixelFormat, Pixels};
 pub use pure::PureRust;

@@ -77,7 +77,7 @@ impl Pixels {
 pub(crate) fn planes_from_rgb(pixels: &Pixels, planes: &mut Planes) -> Result<(), CodecError> {
     planes.reshape(pixels.width.into(), pixels.height.into(), Sampling::S444)?;
     let len = pixels.data.len() / 3;
-    let (brightness, colours) = planes.all_mut().split_at_mut(len);
+    let (brightness, colours) = planes.data_mut().split_at_mut(len);
     let (blue, red) = colours.split_at_mut(len);
     for (n, rgb) in pixels.data.chunks_exact(3).enumerate() {
         let color = Color { r: rgb[0], g: rgb[1], b: rgb[2] };

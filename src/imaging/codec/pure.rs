@@ -9,7 +9,7 @@ use zune_jpeg::{
 
 use super::{
     error::CodecError,
-    jpeg_codec::{JpegCodec, MAX_SCANS, Quality, Wanted, check_pixels},
+    jpeg_codec::{DecodeOptions, JpegCodec, MAX_SCANS, Quality, check_pixels},
     pixels::{PixelFormat, Pixels, planes_from_rgb},
 };
 use crate::imaging::ycbcr::{Planes, Sampling};
@@ -74,7 +74,12 @@ impl JpegCodec for PureRust {
         Opened::new(jpeg, max_pixels)?.into_pixels()
     }
 
-    fn decode_planes(&self, jpeg: &[u8], wanted: Wanted, planes: &mut Planes) -> Result<(), CodecError> {
+    fn decode_planes(
+        &self,
+        jpeg: &[u8],
+        wanted: DecodeOptions,
+        planes: &mut Planes,
+    ) -> Result<(), CodecError> {
         let opened = Opened::new(jpeg, wanted.max_pixels)?;
         let (width, height) = (usize::from(opened.width), usize::from(opened.height));
         match opened.space {
@@ -87,7 +92,7 @@ impl JpegCodec for PureRust {
                 if mixed.len() != len * 3 {
                     return Err(CodecError::Decode("the decoder gave another size than it said".into()));
                 }
-                let (brightness, colours) = planes.all_mut().split_at_mut(len);
+                let (brightness, colours) = planes.data_mut().split_at_mut(len);
                 let (blue, red) = colours.split_at_mut(len);
                 for (n, pixel) in mixed.chunks_exact(3).enumerate() {
                     [brightness[n], blue[n], red[n]] = [pixel[0], pixel[1], pixel[2]];
@@ -135,7 +140,7 @@ fn gray(opened: Opened<'_>, width: usize, height: usize, planes: &mut Planes) ->
     let Some(brightness) = brightness.get(..width * height) else {
         return Err(CodecError::Decode("the decoder gave another size than it said".into()));
     };
-    planes.all_mut().copy_from_slice(brightness);
+    planes.data_mut().copy_from_slice(brightness);
     Ok(())
 }
 

@@ -46,8 +46,8 @@ fn half_a_jpeg_is_an_error_not_half_a_picture() {
     assert!(codec().decode(&jpeg[..jpeg.len() / 2], 1_000_000).is_err());
 }
 
-fn wanted(denominator: u8, gray: bool) -> Wanted {
-    Wanted { denominator, gray, max_pixels: 1_000_000 }
+fn wanted(denominator: u8, gray: bool) -> DecodeOptions {
+    DecodeOptions { denominator, gray, max_pixels: 1_000_000 }
 }
 
 #[test]

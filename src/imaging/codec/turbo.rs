@@ -11,7 +11,7 @@ use turbojpeg::{
 
 use super::{
     error::CodecError,
-    jpeg_codec::{JpegCodec, MAX_SCANS, Quality, Wanted, check_pixels},
+    jpeg_codec::{DecodeOptions, JpegCodec, MAX_SCANS, Quality, check_pixels},
     pixels::{PixelFormat, Pixels, planes_from_rgb},
 };
 use crate::imaging::ycbcr::{Planes, Sampling};
@@ -71,7 +71,12 @@ impl JpegCodec for Turbo {
         })
     }
 
-    fn decode_planes(&self, jpeg: &[u8], wanted: Wanted, planes: &mut Planes) -> Result<(), CodecError> {
+    fn decode_planes(
+        &self,
+        jpeg: &[u8],
+        wanted: DecodeOptions,
+        planes: &mut Planes,
+    ) -> Result<(), CodecError> {
         with_handles(|handles| {
             let header = handles.open(jpeg, wanted.denominator, wanted.max_pixels)?;
             let sampling = match header.subsamp {
@@ -214,7 +219,7 @@ impl Handles {
         let DecompressHeader { width, height, .. } = header;
         planes.reshape(width, height, Sampling::Gray)?;
         let format = turbojpeg::PixelFormat::GRAY;
-        let image = Image { pixels: planes.all_mut(), width, pitch: width, height, format };
+        let image = Image { pixels: planes.data_mut(), width, pitch: width, height, format };
         usable(self.decompressor.decompress(jpeg, image))
     }
 
@@ -229,7 +234,7 @@ impl Handles {
         let (across, down) = sampling.factors();
         let (columns, rows) = (width.next_multiple_of(across), height.next_multiple_of(down));
         let colour = 2 * (columns / across) * (rows / down);
-        let memory = planes.memory(columns * rows + colour);
+        let memory = planes.buffer_mut(columns * rows + colour);
         let image = YuvImage { pixels: memory.as_mut_slice(), width, align: 1, height, subsamp };
         usable(self.decompressor.decompress_to_yuv(jpeg, image))?;
         if (columns, rows) != (width, height) {

@@ -3,18 +3,18 @@
 use image::ImageFormat;
 
 /// Number of the first bytes that an error shows if their format is unknown.
-const SHOWN_BYTES: usize = 4;
+const QUOTED_BYTES: usize = 4;
 
 /// A file format that is converted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ForeignFormat {
+pub(crate) enum ConvertibleFormat {
     Png,
     WebP,
     Gif,
     Bmp,
 }
 
-impl ForeignFormat {
+impl ConvertibleFormat {
     /// Returns the format of a file by its first bytes; `None` if it is not one of these.
     pub(super) fn detect(bytes: &[u8]) -> Option<Self> {
         match bytes {
@@ -37,13 +37,13 @@ impl ForeignFormat {
     }
 }
 
-impl From<ForeignFormat> for ImageFormat {
-    fn from(format: ForeignFormat) -> Self {
+impl From<ConvertibleFormat> for ImageFormat {
+    fn from(format: ConvertibleFormat) -> Self {
         match format {
-            ForeignFormat::Png => Self::Png,
-            ForeignFormat::WebP => Self::WebP,
-            ForeignFormat::Gif => Self::Gif,
-            ForeignFormat::Bmp => Self::Bmp,
+            ConvertibleFormat::Png => Self::Png,
+            ConvertibleFormat::WebP => Self::WebP,
+            ConvertibleFormat::Gif => Self::Gif,
+            ConvertibleFormat::Bmp => Self::Bmp,
         }
     }
 }
@@ -72,7 +72,7 @@ pub(super) fn looks_like(bytes: &[u8]) -> String {
     };
     known.map_or_else(
         || {
-            let first: Vec<_> = bytes.iter().take(SHOWN_BYTES).map(|byte| format!("{byte:02X}")).collect();
+            let first: Vec<_> = bytes.iter().take(QUOTED_BYTES).map(|byte| format!("{byte:02X}")).collect();
             format!("something that starts with {}", first.join(" "))
         },
         str::to_owned,

@@ -2,7 +2,7 @@
 //!
 //! The factors are those of `cpu_pool::footprint`.
 
-use super::format::ForeignFormat;
+use super::format::ConvertibleFormat;
 use crate::imaging::cpu_pool::footprint::{area, encoded, total};
 
 /// Bytes of rows, dictionaries, tables, and an unpacked colour profile, whatever the size. It is part of the
@@ -27,11 +27,11 @@ pub(crate) struct ForeignHeader {
 
 impl ForeignHeader {
     /// Reads the header of a PNG, WebP, GIF or BMP; `None` if it is cut off or invalid.
-    pub(crate) fn read(format: ForeignFormat, bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(format: ConvertibleFormat, bytes: &[u8]) -> Option<Self> {
         match format {
-            ForeignFormat::Png => png(bytes),
-            ForeignFormat::WebP => webp(bytes),
-            ForeignFormat::Gif => {
+            ConvertibleFormat::Png => png(bytes),
+            ConvertibleFormat::WebP => webp(bytes),
+            ConvertibleFormat::Gif => {
                 let (width, height) = (u16_le(bytes, 6)?.into(), u16_le(bytes, 8)?.into());
                 let pixels = area(width, height);
                 Some(Self {
@@ -41,7 +41,7 @@ impl ForeignHeader {
                     decoded: pixels.saturating_mul(4),
                 })
             }
-            ForeignFormat::Bmp => bmp(bytes),
+            ConvertibleFormat::Bmp => bmp(bytes),
         }
     }
 
@@ -202,7 +202,7 @@ mod tests {
     fn texts_of_a_png_count_however_short_they_are() {
         let mut png = Vec::new();
         DynamicImage::new_rgb8(16, 16).write_to(&mut Cursor::new(&mut png), ImageFormat::Png).unwrap();
-        let bytes = |png: &[u8]| ForeignHeader::read(ForeignFormat::Png, png).unwrap().bytes(0);
+        let bytes = |png: &[u8]| ForeignHeader::read(ConvertibleFormat::Png, png).unwrap().bytes(0);
         let without = bytes(&png);
         let text = b"\0\0\0\x06iTXtk\0\0\0\0\0\0\0\0\0".repeat(1000);
         // Behind the signature and the header.
@@ -212,11 +212,11 @@ mod tests {
         assert_eq!(bytes(&png), without);
     }
 
-    const FORMATS: [(ForeignFormat, ImageFormat); 4] = [
-        (ForeignFormat::Png, ImageFormat::Png),
-        (ForeignFormat::WebP, ImageFormat::WebP),
-        (ForeignFormat::Gif, ImageFormat::Gif),
-        (ForeignFormat::Bmp, ImageFormat::Bmp),
+    const FORMATS: [(ConvertibleFormat, ImageFormat); 4] = [
+        (ConvertibleFormat::Png, ImageFormat::Png),
+        (ConvertibleFormat::WebP, ImageFormat::WebP),
+        (ConvertibleFormat::Gif, ImageFormat::Gif),
+        (ConvertibleFormat::Bmp, ImageFormat::Bmp),
     ];
 
     fn file(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
@@ -286,7 +286,7 @@ mod tests {
         let frame = chunk(b"ANMF", &[&[0; 16][..], &lossy].concat());
         for chunks in [[&canvas[..], &lossy], [&canvas[..], &frame]] {
             let file = [&b"RIFF\0\0\0\0WEBP"[..], &chunks.concat()].concat();
-            let read = ForeignHeader::read(ForeignFormat::WebP, &file).unwrap();
+            let read = ForeignHeader::read(ConvertibleFormat::WebP, &file).unwrap();
             assert_eq!((read.width, read.height), (16_383, 16_383));
         }
     }
@@ -294,12 +294,12 @@ mod tests {
     #[test]
     fn tables_of_a_lossless_webp_are_reckoned_by_its_length() {
         let mut file = file(&DynamicImage::new_rgb8(8, 8), ImageFormat::WebP);
-        let before = ForeignHeader::read(ForeignFormat::WebP, &file).unwrap().working;
+        let before = ForeignHeader::read(ConvertibleFormat::WebP, &file).unwrap().working;
         let len = 100_000_u32;
         let chunk = file.windows(4).position(|kind| kind == b"VP8L").unwrap();
         file[chunk + 4..chunk + 8].copy_from_slice(&len.to_le_bytes());
         file.resize(200_000, 0);
-        let read = ForeignHeader::read(ForeignFormat::WebP, &file).unwrap();
+        let read = ForeignHeader::read(ConvertibleFormat::WebP, &file).unwrap();
         assert!(read.working > before + 390 * u64::from(len), "{read:?}");
     }
 }

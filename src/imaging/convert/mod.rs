@@ -15,7 +15,7 @@ use std::io::{Cursor, ErrorKind};
 
 use bytes::Bytes;
 pub use error::PictureError;
-use format::{ForeignFormat, looks_like};
+use format::{ConvertibleFormat, looks_like};
 use header::{BASE_BYTES, ForeignHeader};
 use image::{ColorType, ImageDecoder, ImageError, ImageReader, error::LimitErrorKind};
 
@@ -42,7 +42,7 @@ impl From<&Limits> for PictureLimits {
 
 /// Returns whether [`to_jpeg`] would decode and encode these bytes.
 pub fn needs_conversion(bytes: &[u8]) -> bool {
-    ForeignFormat::detect(bytes).is_some()
+    ConvertibleFormat::detect(bytes).is_some()
 }
 
 /// Returns the size of a file that [`to_jpeg`] decodes and encodes, and that should therefore be converted in
@@ -50,8 +50,8 @@ pub fn needs_conversion(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`PictureError`] when the header is refused.
-pub fn conversion_bytes(bytes: &[u8], limits: PictureLimits) -> Result<Option<ConversionSize>, PictureError> {
-    let Some(format) = ForeignFormat::detect(bytes) else { return Ok(None) };
+pub fn conversion_size(bytes: &[u8], limits: PictureLimits) -> Result<Option<ConversionSize>, PictureError> {
+    let Some(format) = ConvertibleFormat::detect(bytes) else { return Ok(None) };
     let header = header(bytes, format, limits)?;
     let ForeignHeader { width, height, .. } = header;
     Ok(Some(ConversionSize { width, height, bytes: header.bytes(bytes.len()) }))
@@ -73,11 +73,11 @@ pub struct ConversionSize {
 ///
 /// # Errors
 /// [`PictureError`]; nothing large is allocated for a picture that is refused.
-pub fn to_jpeg(bytes: Bytes, limits: PictureLimits) -> Result<Frame, PictureError> {
+pub fn to_frame(bytes: Bytes, limits: PictureLimits) -> Result<Frame, PictureError> {
     if bytes.len() > limits.max_frame_bytes {
         return Err(PictureError::TooLarge { len: bytes.len(), max: limits.max_frame_bytes });
     }
-    if let Some(format) = ForeignFormat::detect(&bytes) {
+    if let Some(format) = ConvertibleFormat::detect(&bytes) {
         let pixels = decode(&bytes, format, limits)?;
         let jpeg = codec().encode(&pixels, Quality::PICTURE).map_err(|error| undecodable(format, &error))?;
         if jpeg.len() > limits.max_frame_bytes {
@@ -95,7 +95,11 @@ pub fn to_jpeg(bytes: Bytes, limits: PictureLimits) -> Result<Frame, PictureErro
 }
 
 /// Returns the header, if the picture's size is accepted.
-fn header(bytes: &[u8], format: ForeignFormat, limits: PictureLimits) -> Result<ForeignHeader, PictureError> {
+fn header(
+    bytes: &[u8],
+    format: ConvertibleFormat,
+    limits: PictureLimits,
+) -> Result<ForeignHeader, PictureError> {
     let truncated = PictureError::Truncated { format: format.name(), len: bytes.len() };
     let header = ForeignHeader::read(format, bytes).ok_or(truncated)?;
     check_size(header.width, header.height, limits)?;
@@ -103,7 +107,7 @@ fn header(bytes: &[u8], format: ForeignFormat, limits: PictureLimits) -> Result<
 }
 
 /// Decodes a foreign format to RGB or grey.
-fn decode(bytes: &[u8], format: ForeignFormat, limits: PictureLimits) -> Result<Pixels, PictureError> {
+fn decode(bytes: &[u8], format: ConvertibleFormat, limits: PictureLimits) -> Result<Pixels, PictureError> {
     let failed = |error: ImageError| image_error(error, format, bytes.len());
     let header = header(bytes, format, limits)?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format.into());
@@ -175,16 +179,16 @@ fn check_size(width: u32, height: u32, limits: PictureLimits) -> Result<(), Pict
     Ok(())
 }
 
-fn undecodable(format: ForeignFormat, error: &dyn std::error::Error) -> PictureError {
+fn undecodable(format: ConvertibleFormat, error: &dyn std::error::Error) -> PictureError {
     PictureError::Undecodable { format: format.name(), reason: error.to_string() }
 }
 
-fn too_much_memory(format: ForeignFormat) -> PictureError {
+fn too_much_memory(format: ConvertibleFormat) -> PictureError {
     let reason = "decoding it takes more memory than its size explains".to_owned();
     PictureError::Undecodable { format: format.name(), reason }
 }
 
-fn image_error(error: ImageError, format: ForeignFormat, len: usize) -> PictureError {
+fn image_error(error: ImageError, format: ConvertibleFormat, len: usize) -> PictureError {
     match &error {
         ImageError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => {
             PictureError::Truncated { format: format.name(), len }

@@ -34,7 +34,7 @@ fn jpeg() -> Bytes {
 fn a_jpeg_passes_as_the_very_same_bytes() {
     let jpeg = jpeg();
     assert!(!needs_conversion(&jpeg));
-    let frame = to_jpeg(jpeg.clone(), LIMITS).unwrap();
+    let frame = to_frame(jpeg.clone(), LIMITS).unwrap();
     assert_eq!(frame.jpeg().as_ptr(), jpeg.as_ptr(), "not even copied");
     assert_eq!(frame.jpeg(), &jpeg);
 }
@@ -44,7 +44,7 @@ fn other_formats_become_a_jpeg_of_the_same_picture() {
     for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp] {
         let bytes = file(&red(40, 30), format);
         assert!(needs_conversion(&bytes), "{format:?}");
-        let frame = to_jpeg(bytes, LIMITS).unwrap();
+        let frame = to_frame(bytes, LIMITS).unwrap();
         assert_eq!((frame.width(), frame.height()), (40, 30), "{format:?}");
         assert!(close(pixel(&frame, 610), [200, 30, 40]), "{format:?}: {:?}", pixel(&frame, 610));
     }
@@ -53,11 +53,11 @@ fn other_formats_become_a_jpeg_of_the_same_picture() {
 #[test]
 fn transparency_is_white_and_grey_stays_grey() {
     let clear = RgbaImage::from_pixel(16, 16, Rgba([0, 0, 0, 0])).into();
-    assert!(close(pixel(&to_jpeg(file(&clear, ImageFormat::Png), LIMITS).unwrap(), 100), [255; 3]));
+    assert!(close(pixel(&to_frame(file(&clear, ImageFormat::Png), LIMITS).unwrap(), 100), [255; 3]));
     let half = RgbaImage::from_pixel(16, 16, Rgba([0, 0, 0, 128])).into();
-    assert!(close(pixel(&to_jpeg(file(&half, ImageFormat::Png), LIMITS).unwrap(), 100), [127; 3]));
+    assert!(close(pixel(&to_frame(file(&half, ImageFormat::Png), LIMITS).unwrap(), 100), [127; 3]));
     let gray = DynamicImage::new_luma8(16, 16);
-    assert_eq!(to_jpeg(file(&gray, ImageFormat::Png), LIMITS).unwrap().info().components, 1);
+    assert_eq!(to_frame(file(&gray, ImageFormat::Png), LIMITS).unwrap().info().components, 1);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn pixels_of_all_kinds_become_the_same_picture() {
     ];
     for (image, expected) in cases {
         let color = image.color();
-        let frame = to_jpeg(file(&image, ImageFormat::Png), LIMITS).unwrap();
+        let frame = to_frame(file(&image, ImageFormat::Png), LIMITS).unwrap();
         assert_eq!(frame.info().components == 1, !color.has_color(), "{color:?}");
         let pixels = codec().decode(frame.jpeg(), LIMITS.max_frame_pixels).unwrap();
         let channels = pixels.format().bytes();
@@ -100,13 +100,13 @@ fn a_file_cut_anywhere_is_an_error_that_asks_for_the_whole() {
     for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp] {
         let bytes = file(&noise, format);
         for end in [bytes.len() / 4, bytes.len() / 2, bytes.len() - 20] {
-            assert!(to_jpeg(bytes.slice(..end), LIMITS).is_err(), "{format:?} cut at {end}");
+            assert!(to_frame(bytes.slice(..end), LIMITS).is_err(), "{format:?} cut at {end}");
         }
     }
     let png = file(&noise, ImageFormat::Png);
     let jpeg = jpeg();
     for cut in [png.slice(..png.len() / 2), jpeg.slice(..jpeg.len() / 2), jpeg.slice(..jpeg.len() - 1)] {
-        let error = to_jpeg(cut, LIMITS).unwrap_err();
+        let error = to_frame(cut, LIMITS).unwrap_err();
         assert!(matches!(error, PictureError::Truncated { .. }), "{error}");
         assert!(error.to_string().ends_with("send the whole file"));
     }
@@ -119,18 +119,18 @@ fn a_png_bomb_is_refused_by_its_header() {
     png[16..24].copy_from_slice(&[0, 0, 0xC3, 0x50, 0, 0, 0xC3, 0x50]);
     let crc = crc32(&png[12..29]);
     png[29..33].copy_from_slice(&crc.to_be_bytes());
-    let error = to_jpeg(png.into(), LIMITS).unwrap_err();
+    let error = to_frame(png.into(), LIMITS).unwrap_err();
     assert!(matches!(error, PictureError::TooManyPixels { width: 50_000, .. }), "{error}");
 }
 
 #[test]
 fn limits_hold_for_jpegs_too() {
     let few = PictureLimits { max_frame_pixels: 511, ..LIMITS };
-    assert!(matches!(to_jpeg(jpeg(), few), Err(PictureError::TooManyPixels { width: 32, .. })));
+    assert!(matches!(to_frame(jpeg(), few), Err(PictureError::TooManyPixels { width: 32, .. })));
     let small = PictureLimits { max_frame_bytes: 100, ..LIMITS };
-    assert!(matches!(to_jpeg(jpeg(), small), Err(PictureError::TooLarge { max: 100, .. })));
+    assert!(matches!(to_frame(jpeg(), small), Err(PictureError::TooLarge { max: 100, .. })));
     let long = file(&red(65_536, 1), ImageFormat::Png);
-    assert!(matches!(to_jpeg(long, LIMITS), Err(PictureError::TooLong { width: 65_536, .. })));
+    assert!(matches!(to_frame(long, LIMITS), Err(PictureError::TooLong { width: 65_536, .. })));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn what_is_no_picture_is_named() {
         (&[1, 2, 0xFE, 0xFF, 9], "something that starts with 01 02 FE FF"),
     ];
     for (bytes, name) in cases {
-        let error = to_jpeg(Bytes::from_static(bytes), LIMITS).unwrap_err().to_string();
+        let error = to_frame(Bytes::from_static(bytes), LIMITS).unwrap_err().to_string();
         assert_eq!(error, format!("not a picture but {name}; JPEG, PNG, WebP, GIF and BMP are accepted"));
     }
 }
@@ -158,7 +158,7 @@ fn damage_inside_is_an_error_never_a_panic() {
     for at in 8..whole.len() {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x55;
-        let _ = to_jpeg(damaged.into(), LIMITS);
+        let _ = to_frame(damaged.into(), LIMITS);
     }
 }
 

@@ -40,6 +40,6 @@ impl Scratch {
         self.planes.capacity()
             + self.other.capacity()
             + self.resampler.capacity_bytes()
-            + self.workspace.kept()
+            + self.workspace.capacity_bytes()
     }
 }

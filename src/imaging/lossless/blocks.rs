@@ -4,12 +4,12 @@
 //! become waves down. So no value is ever rounded.
 
 /// The row and column of each position in zigzag order.
-const PLACES: [(u8, u8); 64] = places();
+const ZIGZAG: [(u8, u8); 64] = zigzag();
 
 /// The new position of each position in zigzag order when rows become columns.
 pub(super) const TRANSPOSED: [u8; 64] = transposed();
 
-const fn places() -> [(u8, u8); 64] {
+const fn zigzag() -> [(u8, u8); 64] {
     let mut places = [(0, 0); 64];
     let (mut k, mut diagonal) = (0, 0_u8);
     while diagonal < 15 {
@@ -33,7 +33,7 @@ const fn transposed() -> [u8; 64] {
     let mut k = 0;
     while k < 64 {
         let mut other = 0;
-        while PLACES[other].0 != PLACES[k].1 || PLACES[other].1 != PLACES[k].0 {
+        while ZIGZAG[other].0 != ZIGZAG[k].1 || ZIGZAG[other].1 != ZIGZAG[k].0 {
             other += 1;
         }
         transposed[k] = other as u8;
@@ -45,7 +45,7 @@ const fn transposed() -> [u8; 64] {
 /// Returns a bit for each position in zigzag order whose coefficient changes its sign.
 pub(super) fn negated(mirror_x: bool, mirror_y: bool) -> u64 {
     let is_negated = |&(row, column): &(u8, u8)| (mirror_x && column % 2 == 1) ^ (mirror_y && row % 2 == 1);
-    (0..).zip(&PLACES).filter(|(_, place)| is_negated(place)).map(|(k, _): (u32, _)| 1 << k).sum()
+    (0..).zip(&ZIGZAG).filter(|(_, place)| is_negated(place)).map(|(k, _): (u32, _)| 1 << k).sum()
 }
 
 #[cfg(test)]
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn the_zigzag_is_that_of_the_standard() {
-        let natural = PLACES.map(|(row, column)| row * 8 + column);
+        let natural = ZIGZAG.map(|(row, column)| row * 8 + column);
         assert_eq!(natural[..12], [0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25]);
         assert_eq!(natural[57..], [60, 61, 54, 47, 55, 62, 63]);
         let mut all = natural;

@@ -4,7 +4,7 @@ use super::{
     bits::BitReader,
     error::LosslessError,
     header::{Component, Header},
-    huffman::{Class, Lookup, steps_and_size},
+    huffman::{DecodeTable, TableClass, steps_and_size},
     segments::{Segment, Segments},
 };
 
@@ -65,13 +65,13 @@ struct ScanComponent {
 
 /// The tables of a scan, each once.
 struct Tables {
-    dc: Vec<(u8, Lookup)>,
-    ac: Vec<(u8, Lookup)>,
+    dc: Vec<(u8, DecodeTable)>,
+    ac: Vec<(u8, DecodeTable)>,
 }
 
 impl Workspace {
     /// Returns the number of bytes that are kept for the next picture.
-    pub(crate) fn kept(&self) -> usize {
+    pub(crate) fn capacity_bytes(&self) -> usize {
         (self.starts.capacity() + self.values.capacity()) * size_of::<u32>()
     }
 
@@ -146,8 +146,8 @@ impl Workspace {
             let known = header.components.iter().position(|component| component.id == id);
             let index = known.ok_or(wrong.clone())?;
             let missing = scan.damaged("a scan without its Huffman table");
-            let dc = header.table(Class::Dc, slots >> 4).ok_or(missing.clone())?.clone();
-            let ac = header.table(Class::Ac, slots & 15).ok_or(missing)?.clone();
+            let dc = header.table(TableClass::Dc, slots >> 4).ok_or(missing.clone())?.clone();
+            let ac = header.table(TableClass::Ac, slots & 15).ok_or(missing)?.clone();
             let Component { h, v, .. } = header.components[index];
             let (h, v) = if count == 1 { (1, 1) } else { (h.into(), v.into()) };
             members.push(ScanComponent {
@@ -155,8 +155,8 @@ impl Workspace {
                 plane: planes[index],
                 h,
                 v,
-                dc: table_index(&mut tables.dc, slots >> 4, || Lookup::new(&dc, Class::Dc)),
-                ac: table_index(&mut tables.ac, slots & 15, || Lookup::new(&ac, Class::Ac)),
+                dc: table_index(&mut tables.dc, slots >> 4, || DecodeTable::new(&dc, TableClass::Dc)),
+                ac: table_index(&mut tables.ac, slots & 15, || DecodeTable::new(&ac, TableClass::Ac)),
                 last_dc: 0,
             });
             // Each component comes once; a second scan of it would be progressive.
@@ -236,8 +236,8 @@ impl Workspace {
 #[inline]
 fn read_block(
     reader: &mut BitReader<'_>,
-    dc: &Lookup,
-    ac: &Lookup,
+    dc: &DecodeTable,
+    ac: &DecodeTable,
     last_dc: &mut i32,
     block: &mut [u32; 64],
 ) -> Option<usize> {
@@ -285,7 +285,7 @@ fn blocks(header: &Header<'_>, component: &Component) -> (usize, usize) {
 }
 
 /// Returns the index of the table of `slot`, which is added if it is new.
-fn table_index(tables: &mut Vec<(u8, Lookup)>, slot: u8, make: impl FnOnce() -> Lookup) -> usize {
+fn table_index(tables: &mut Vec<(u8, DecodeTable)>, slot: u8, make: impl FnOnce() -> DecodeTable) -> usize {
     tables.iter().position(|(known, _)| *known == slot).unwrap_or_else(|| {
         tables.push((slot, make()));
         tables.len() - 1

@@ -5,8 +5,8 @@ use super::{
     blocks::{TRANSPOSED, negated},
     decode::Coefficients,
     header::Header,
-    huffman::Codes,
-    plan::{Plan, Span},
+    huffman::EncodeTable,
+    plan::{LosslessPlan, Span},
 };
 
 /// The code of sixteen zeros.
@@ -43,8 +43,8 @@ struct ScanComponent<'a> {
     v: usize,
     across: AxisBlocks,
     down: AxisBlocks,
-    dc: &'a Codes,
-    ac: &'a Codes,
+    dc: &'a EncodeTable,
+    ac: &'a EncodeTable,
     last_dc: i32,
 }
 
@@ -52,9 +52,9 @@ struct ScanComponent<'a> {
 pub(super) fn scan(
     out: Vec<u8>,
     header: &Header<'_>,
-    plan: &Plan,
+    plan: &LosslessPlan,
     picture: &Coefficients<'_>,
-    codes: &[(&Codes, &Codes)],
+    codes: &[(&EncodeTable, &EncodeTable)],
 ) -> Option<Vec<u8>> {
     let members = members(header, plan, codes);
     let mut writer = Writer {
@@ -73,18 +73,24 @@ pub(super) fn scan(
     writer.has_codes.then(|| writer.bits.finish())
 }
 
-fn members<'a>(header: &Header<'_>, plan: &Plan, codes: &[(&'a Codes, &'a Codes)]) -> Vec<ScanComponent<'a>> {
+fn members<'a>(
+    header: &Header<'_>,
+    plan: &LosslessPlan,
+    codes: &[(&'a EncodeTable, &'a EncodeTable)],
+) -> Vec<ScanComponent<'a>> {
     let alone = plan.components == 1;
     let components = header.components.iter().zip(codes).take(plan.components).enumerate();
-    let member =
-        |(index, (component, &(dc, ac))): (usize, (&super::header::Component, &(&'a Codes, &'a Codes)))| {
-            let (h, v) = if alone { (1, 1) } else { (component.h, component.v) };
-            let x = AxisBlocks::new(plan.x, h, plan.mcu.0);
-            let y = AxisBlocks::new(plan.y, v, plan.mcu.1);
-            let (h, v) = (usize::from(h), usize::from(v));
-            let ((h, across), (v, down)) = if plan.transpose { ((v, y), (h, x)) } else { ((h, x), (v, y)) };
-            ScanComponent { component: index, h, v, across, down, dc, ac, last_dc: 0 }
-        };
+    let member = |(index, (component, &(dc, ac))): (
+        usize,
+        (&super::header::Component, &(&'a EncodeTable, &'a EncodeTable)),
+    )| {
+        let (h, v) = if alone { (1, 1) } else { (component.h, component.v) };
+        let x = AxisBlocks::new(plan.x, h, plan.mcu.0);
+        let y = AxisBlocks::new(plan.y, v, plan.mcu.1);
+        let (h, v) = (usize::from(h), usize::from(v));
+        let ((h, across), (v, down)) = if plan.transpose { ((v, y), (h, x)) } else { ((h, x), (v, y)) };
+        ScanComponent { component: index, h, v, across, down, dc, ac, last_dc: 0 }
+    };
     components.map(member).collect()
 }
 
@@ -149,7 +155,7 @@ impl Writer {
 
     /// Returns the AC values of a block whose rows become columns, in their new order.
     #[inline]
-    fn sorted_values(&mut self, ac: &Codes, values: &[u32]) {
+    fn sorted_values(&mut self, ac: &EncodeTable, values: &[u32]) {
         let mut block = [0; 64];
         let mut left = 0_u64;
         for &entry in values {
@@ -176,7 +182,7 @@ impl Writer {
 
     /// Writes a value that is `steps` positions after the previous one.
     #[inline]
-    fn run_and_value(&mut self, ac: &Codes, steps: u32, value: i32) {
+    fn run_and_value(&mut self, ac: &EncodeTable, steps: u32, value: i32) {
         let mut zeros = steps - 1;
         while zeros > 15 {
             self.code(ac, ZERO_RUN);
@@ -186,7 +192,7 @@ impl Writer {
     }
 
     #[inline]
-    fn end(&mut self, ac: &Codes, last: u32) {
+    fn end(&mut self, ac: &EncodeTable, last: u32) {
         if last < 63 {
             self.code(ac, END_OF_BLOCK);
         }
@@ -194,7 +200,7 @@ impl Writer {
 
     /// Writes the code for `zeros` (0 to 15) and the length of `value`, then `value`: at most 16 and 11 bits.
     #[inline]
-    fn value(&mut self, codes: &Codes, zeros: u32, value: i32) {
+    fn value(&mut self, codes: &EncodeTable, zeros: u32, value: i32) {
         let size = 32 - value.unsigned_abs().leading_zeros();
         let entry = codes.0[(zeros << 4 | size) as usize & 0xff];
         // A negative value is written less one, in so many bits (T.81, F.1.2.1).
@@ -204,7 +210,7 @@ impl Writer {
     }
 
     #[inline]
-    fn code(&mut self, codes: &Codes, symbol: usize) {
+    fn code(&mut self, codes: &EncodeTable, symbol: usize) {
         let entry = codes.0[symbol];
         self.has_codes &= entry != 0;
         self.bits.put(entry >> 8, entry & 0xff);

@@ -22,7 +22,7 @@ pub fn orientation(jpeg: &[u8]) -> Orientation {
     // The frame header comes after all that describes the picture; the walk is over at the first scan at the
     // latest.
     while let Ok(segment) = segments.next() {
-        if let Some(found) = of_segment(&segment) {
+        if let Some(found) = orientation_in(&segment) {
             return found;
         }
         if matches!(segment.code, marker::SOS | marker::EOI) {
@@ -33,7 +33,7 @@ pub fn orientation(jpeg: &[u8]) -> Orientation {
 }
 
 /// Returns the orientation in one segment; `None` when it is not EXIF or has no readable orientation.
-pub(super) fn of_segment(segment: &Segment<'_>) -> Option<Orientation> {
+pub(super) fn orientation_in(segment: &Segment<'_>) -> Option<Orientation> {
     if segment.code != marker::APP1 {
         return None;
     }

@@ -3,7 +3,7 @@
 
 use super::{
     error::LosslessError,
-    huffman::{Class, Spec},
+    huffman::{HuffmanSpec, TableClass},
     segments::{Segment, Segments},
 };
 use crate::media::jpeg::marker;
@@ -21,11 +21,11 @@ pub(super) struct Component {
     /// The slot of its quantisation table.
     pub(super) quant: u8,
     /// The Huffman tables of its scan, known when that was read.
-    pub(super) tables: Option<(Spec, Spec)>,
+    pub(super) tables: Option<(HuffmanSpec, HuffmanSpec)>,
 }
 
 /// A quantisation table in zigzag order; 16 bits when a value needs them.
-pub(super) type Quant = [u16; 64];
+pub(super) type QuantTable = [u16; 64];
 
 /// The colour space of the components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,23 +46,23 @@ pub(super) struct Header<'a> {
     /// Number of blocks of 8 pixels in an MCU, across and down.
     pub(super) h_max: u16,
     pub(super) v_max: u16,
-    quants: [Option<Quant>; 4],
-    dc: [Option<Spec>; 4],
-    ac: [Option<Spec>; 4],
+    quants: [Option<QuantTable>; 4],
+    dc: [Option<HuffmanSpec>; 4],
+    ac: [Option<HuffmanSpec>; 4],
     /// Number of MCUs between restart markers; 0 for no markers.
     pub(super) restart_interval: u16,
     /// The segments that are copied to the result, with marker and length.
-    pub(super) carried: Vec<Carried<'a>>,
+    pub(super) copied: Vec<CopiedSegment<'a>>,
     jfif: bool,
     adobe_transform: Option<u8>,
 }
 
 /// A segment that is copied to the result.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Carried<'a> {
+pub(super) struct CopiedSegment<'a> {
     pub(super) bytes: &'a [u8],
     /// Whether it describes colours, which a grey picture does not have.
-    pub(super) of_colours: bool,
+    pub(super) is_color_data: bool,
 }
 
 impl<'a> Header<'a> {
@@ -72,10 +72,11 @@ impl<'a> Header<'a> {
         max_pixels: u64,
     ) -> Result<(Self, Segment<'a>), LosslessError> {
         let standard = |class| {
-            let slot = |slot| Some(Spec::standard(class, slot));
+            let slot = |slot| Some(HuffmanSpec::standard(class, slot));
             [slot(0), slot(1), None, None]
         };
-        let mut header = Self { dc: standard(Class::Dc), ac: standard(Class::Ac), ..Self::default() };
+        let mut header =
+            Self { dc: standard(TableClass::Dc), ac: standard(TableClass::Ac), ..Self::default() };
         let scan = header.advance(segments)?;
         let (width, height) = (header.width, header.height);
         if u64::from(width) * u64::from(height) > max_pixels {
@@ -97,17 +98,17 @@ impl<'a> Header<'a> {
                 }
                 marker::SOS => return Ok(segment),
                 marker::EOI => return Err(segment.damaged("the end before all picture data")),
-                _ => self.take(&segment, segments)?,
+                _ => self.read_segment(&segment, segments)?,
             }
         }
     }
 
-    pub(super) fn quant(&self, slot: u8) -> Option<&Quant> {
+    pub(super) fn quant(&self, slot: u8) -> Option<&QuantTable> {
         self.quants.get(usize::from(slot))?.as_ref()
     }
 
-    pub(super) fn table(&self, class: Class, slot: u8) -> Option<&Spec> {
-        let tables = if class == Class::Dc { &self.dc } else { &self.ac };
+    pub(super) fn table(&self, class: TableClass, slot: u8) -> Option<&HuffmanSpec> {
+        let tables = if class == TableClass::Dc { &self.dc } else { &self.ac };
         tables.get(usize::from(slot))?.as_ref()
     }
 
@@ -123,11 +124,11 @@ impl<'a> Header<'a> {
         }
     }
 
-    fn take(&mut self, segment: &Segment<'a>, segments: &Segments<'a>) -> Result<(), LosslessError> {
+    fn read_segment(&mut self, segment: &Segment<'a>, segments: &Segments<'a>) -> Result<(), LosslessError> {
         match segment.code {
-            marker::DQT => self.take_quants(segment),
-            marker::DHT => self.take_tables(segment),
-            marker::SOF0 | marker::SOF1 => self.take_frame(segment),
+            marker::DQT => self.read_quant_tables(segment),
+            marker::DHT => self.read_huffman_tables(segment),
+            marker::SOF0 | marker::SOF1 => self.read_frame_header(segment),
             marker::SOF2 => Err(LosslessError::not_lossless("progressive coding")),
             marker::SOF0..=marker::SOF15 => {
                 Err(LosslessError::not_lossless("lossless, hierarchical or arithmetic coding"))
@@ -140,13 +141,13 @@ impl<'a> Header<'a> {
                 Ok(())
             }
             _ => {
-                self.carry(segment, segments);
+                self.copy_segment(segment, segments);
                 Ok(())
             }
         }
     }
 
-    fn carry(&mut self, segment: &Segment<'a>, segments: &Segments<'a>) {
+    fn copy_segment(&mut self, segment: &Segment<'a>, segments: &Segments<'a>) {
         let jfif = segment.is_jfif();
         let adobe = segment.is_adobe();
         if jfif || adobe || segment.is_icc() {
@@ -154,11 +155,11 @@ impl<'a> Header<'a> {
             if let (true, Some(&transform)) = (adobe, segment.body.get(11)) {
                 self.adobe_transform = Some(transform);
             }
-            self.carried.push(Carried { bytes: segments.bytes(segment), of_colours: !jfif });
+            self.copied.push(CopiedSegment { bytes: segments.bytes(segment), is_color_data: !jfif });
         }
     }
 
-    fn take_quants(&mut self, segment: &Segment<'_>) -> Result<(), LosslessError> {
+    fn read_quant_tables(&mut self, segment: &Segment<'_>) -> Result<(), LosslessError> {
         if self.components.iter().any(|component| component.tables.is_some()) {
             return Err(LosslessError::not_lossless("quantisation tables between scans"));
         }
@@ -183,7 +184,7 @@ impl<'a> Header<'a> {
         Ok(())
     }
 
-    fn take_tables(&mut self, segment: &Segment<'_>) -> Result<(), LosslessError> {
+    fn read_huffman_tables(&mut self, segment: &Segment<'_>) -> Result<(), LosslessError> {
         let mut body = segment.body;
         while let [class_and_slot, rest @ ..] = body {
             let tables = match class_and_slot >> 4 {
@@ -193,14 +194,15 @@ impl<'a> Header<'a> {
             };
             let slot = tables.get_mut(usize::from(class_and_slot & 15));
             let slot = slot.ok_or(segment.damaged("a Huffman table beyond the fourth"))?;
-            let (spec, after) = Spec::read(rest).ok_or(segment.damaged("an impossible Huffman table"))?;
+            let (spec, after) =
+                HuffmanSpec::read(rest).ok_or(segment.damaged("an impossible Huffman table"))?;
             *slot = Some(spec);
             body = after;
         }
         Ok(())
     }
 
-    fn take_frame(&mut self, segment: &Segment<'_>) -> Result<(), LosslessError> {
+    fn read_frame_header(&mut self, segment: &Segment<'_>) -> Result<(), LosslessError> {
         let wrong = segment.damaged("an impossible frame header");
         let &[precision, y1, y0, x1, x0, count, ref components @ ..] = segment.body else {
             return Err(wrong);

@@ -13,14 +13,14 @@ const MAX_AC_SIZE: u8 = 10;
 
 /// The class of a table: DC or AC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+pub(super) enum TableClass {
     Dc,
     Ac,
 }
 
 /// A table in the form of a DHT segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Spec {
+pub(super) struct HuffmanSpec {
     /// Numbers of codes with 1 to 16 bits.
     pub(super) counts: [u8; 16],
     /// Values of the codes, shortest code first.
@@ -34,12 +34,12 @@ struct Code {
     value: u8,
 }
 
-impl Spec {
+impl HuffmanSpec {
     /// Returns the standard table (Annex K.3) of slot 0, luminance, or 1, chrominance.
-    pub(super) fn standard(class: Class, slot: u8) -> Self {
-        let class_and_id = u8::from(class == Class::Ac) << 4 | slot;
+    pub(super) fn standard(class: TableClass, slot: u8) -> Self {
+        let class_and_id = u8::from(class == TableClass::Ac) << 4 | slot;
         let table = STANDARD_TABLES.iter().find(|table| table.class_and_id == class_and_id);
-        let table = table.unwrap_or(&STANDARD_TABLES[usize::from(class == Class::Ac)]);
+        let table = table.unwrap_or(&STANDARD_TABLES[usize::from(class == TableClass::Ac)]);
         Self { counts: table.counts, values: table.values.to_vec() }
     }
 
@@ -70,8 +70,8 @@ impl Spec {
 
 /// A table for reading.
 #[derive(Debug)]
-pub(super) struct Lookup {
-    /// The result of [`Lookup::fast`] for the next bits, or 0.
+pub(super) struct DecodeTable {
+    /// The result of [`DecodeTable::fast`] for the next bits, or 0.
     fast: [u32; 1 << FAST_BITS],
     /// The length and the symbol of the code for the next bits, or 0.
     symbols: [u16; 1 << FAST_BITS],
@@ -81,8 +81,8 @@ pub(super) struct Lookup {
     values: Vec<u8>,
 }
 
-impl Lookup {
-    pub(super) fn new(spec: &Spec, class: Class) -> Self {
+impl DecodeTable {
+    pub(super) fn new(spec: &HuffmanSpec, class: TableClass) -> Self {
         let mut lookup = Self {
             fast: [0; 1 << FAST_BITS],
             symbols: [0; 1 << FAST_BITS],
@@ -99,7 +99,7 @@ impl Lookup {
             if len <= FAST_BITS {
                 let (first, n) = ((bits << (FAST_BITS - len)) as usize, 1 << (FAST_BITS - len));
                 lookup.symbols[first..first + n].fill((len as u16) << 8 | u16::from(value));
-                if class == Class::Ac {
+                if class == TableClass::Ac {
                     for (rest, entry) in (0..).zip(&mut lookup.fast[first..first + n]) {
                         *entry = fast_entry(len, value, rest);
                     }
@@ -149,7 +149,8 @@ impl Lookup {
 /// The number of steps that ends a block.
 const END_OF_BLOCK: u32 = 64;
 
-/// Returns the entry of [`Lookup::fast`] for a code of `len` bits when `rest` follows up to [`FAST_BITS`].
+/// Returns the entry of [`DecodeTable::fast`] for a code of `len` bits when `rest` follows up to
+/// [`FAST_BITS`].
 fn fast_entry(len: u32, symbol: u8, rest: u32) -> u32 {
     let left = FAST_BITS - len;
     let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
@@ -179,10 +180,10 @@ pub(super) fn steps_and_size(symbol: u8) -> Option<(u32, u32)> {
 
 /// A table for writing: the code of each symbol (upper 24 bits) and its length (low byte; 0: it has none).
 #[derive(Debug)]
-pub(super) struct Codes(pub(super) [u32; 256]);
+pub(super) struct EncodeTable(pub(super) [u32; 256]);
 
-impl Codes {
-    pub(super) fn new(spec: &Spec) -> Self {
+impl EncodeTable {
+    pub(super) fn new(spec: &HuffmanSpec) -> Self {
         let mut codes = [0; 256];
         for code in spec.codes() {
             codes[usize::from(code.value)] = code.bits << 8 | code.len;
@@ -196,23 +197,23 @@ mod tests {
     use super::*;
     use crate::imaging::lossless::bits::BitWriter;
 
-    fn tables() -> Vec<(Class, Spec)> {
+    fn tables() -> Vec<(TableClass, HuffmanSpec)> {
         let mut sixteen = [0; 16];
         (sixteen[0], sixteen[9], sixteen[10], sixteen[15]) = (1, 3, 2, 200);
-        let long = Spec { counts: sixteen, values: (0..206).collect() };
+        let long = HuffmanSpec { counts: sixteen, values: (0..206).collect() };
         vec![
-            (Class::Dc, Spec::standard(Class::Dc, 0)),
-            (Class::Dc, Spec::standard(Class::Dc, 1)),
-            (Class::Ac, Spec::standard(Class::Ac, 0)),
-            (Class::Ac, Spec::standard(Class::Ac, 1)),
-            (Class::Ac, long),
+            (TableClass::Dc, HuffmanSpec::standard(TableClass::Dc, 0)),
+            (TableClass::Dc, HuffmanSpec::standard(TableClass::Dc, 1)),
+            (TableClass::Ac, HuffmanSpec::standard(TableClass::Ac, 0)),
+            (TableClass::Ac, HuffmanSpec::standard(TableClass::Ac, 1)),
+            (TableClass::Ac, long),
         ]
     }
 
     #[test]
     fn every_code_of_a_table_is_read_as_it_was_written() {
         for (class, spec) in tables() {
-            let (codes, lookup) = (Codes::new(&spec), Lookup::new(&spec, class));
+            let (codes, lookup) = (EncodeTable::new(&spec), DecodeTable::new(&spec, class));
             let mut writer = BitWriter::new(Vec::new());
             for &value in &spec.values {
                 let entry = codes.0[usize::from(value)];
@@ -230,8 +231,8 @@ mod tests {
 
     #[test]
     fn the_fast_way_reads_what_the_slow_way_reads() {
-        for (class, spec) in tables().into_iter().filter(|(class, _)| *class == Class::Ac) {
-            let lookup = Lookup::new(&spec, class);
+        for (class, spec) in tables().into_iter().filter(|(class, _)| *class == TableClass::Ac) {
+            let lookup = DecodeTable::new(&spec, class);
             for next in 0..=u16::MAX {
                 let mut writer = BitWriter::new(Vec::new());
                 writer.put(next.into(), 16);
@@ -255,11 +256,11 @@ mod tests {
     fn a_table_with_more_codes_than_bits_is_refused() {
         let mut bytes = [0; 20];
         bytes[0] = 3;
-        assert!(Spec::read(&bytes).is_none());
+        assert!(HuffmanSpec::read(&bytes).is_none());
         bytes[0] = 2;
-        let (spec, rest) = Spec::read(&bytes).unwrap();
+        let (spec, rest) = HuffmanSpec::read(&bytes).unwrap();
         assert_eq!((spec.values.len(), rest.len()), (2, 2));
         bytes[1] = 200;
-        assert!(Spec::read(&bytes).is_none());
+        assert!(HuffmanSpec::read(&bytes).is_none());
     }
 }

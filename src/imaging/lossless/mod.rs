@@ -4,9 +4,9 @@
 //! (`plan`, `blocks`), and written as Huffman code again (`encode`). Any number of steps is one pass.
 //!
 //! Promised: any bytes give a result or an error, memory is bounded by the length of the input and by
-//! [`Options::max_pixels`], and no pixel that remains changes by more than the rounding of a decoder's
-//! inverse DCT. What cannot be done that way is [`LosslessError::NotLossless`]: the caller decodes and
-//! encodes instead.
+//! [`LosslessOptions::max_pixels`], and no pixel that remains changes by more than the rounding of a
+//! decoder's inverse DCT. What cannot be done that way is [`LosslessError::NotLossless`]: the caller decodes
+//! and encodes instead.
 //!
 //! Metadata: JFIF, Adobe and ICC segments are carried over, EXIF and all else is left out, since a turned
 //! picture must not say that it has to be turned. So a step that makes it upright comes first where the
@@ -34,13 +34,13 @@ pub use error::LosslessError;
 pub use exif::{Orientation, orientation};
 use header::Header;
 pub use plan::LosslessOp;
-use plan::Plan;
+use plan::LosslessPlan;
 pub(super) use segments::Segments;
 pub use strip::strip_metadata;
 
 /// Limits of a lossless step, and whether it may cut off incomplete blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
+pub struct LosslessOptions {
     /// Maximum number of pixels; checked before anything is allocated.
     pub max_pixels: u64,
     /// Cuts off incomplete blocks that would have to move to the left or upper edge, up to 15 pixels (up to
@@ -53,7 +53,7 @@ pub struct Options {
 ///
 /// # Errors
 /// [`LosslessError`]: what is damaged, too large, or not possible without loss.
-pub fn apply(jpeg: &[u8], ops: &[LosslessOp], options: Options) -> Result<Vec<u8>, LosslessError> {
+pub fn apply(jpeg: &[u8], ops: &[LosslessOp], options: LosslessOptions) -> Result<Vec<u8>, LosslessError> {
     Workspace::default().apply(jpeg, ops, options)
 }
 
@@ -63,10 +63,10 @@ pub fn apply(jpeg: &[u8], ops: &[LosslessOp], options: Options) -> Result<Vec<u8
 /// A crop is aligned when its first row and column (after mirroring: its last) lie on the grid of blocks: 8
 /// pixels for grey and 4:4:4, 16 across for 4:2:2, 16 both ways for 4:2:0.
 #[must_use]
-pub fn is_aligned(jpeg: &[u8], ops: &[LosslessOp], options: Options) -> bool {
+pub fn is_aligned(jpeg: &[u8], ops: &[LosslessOp], options: LosslessOptions) -> bool {
     let mut segments = Segments::new(jpeg);
     Header::read(&mut segments, options.max_pixels)
-        .and_then(|(header, _)| Plan::new(&header, ops, options.trim))
+        .and_then(|(header, _)| LosslessPlan::new(&header, ops, options.trim))
         .is_ok()
 }
 
@@ -81,11 +81,11 @@ impl Workspace {
         &mut self,
         jpeg: &[u8],
         ops: &[LosslessOp],
-        options: Options,
+        options: LosslessOptions,
     ) -> Result<Vec<u8>, LosslessError> {
         let mut segments = Segments::new(jpeg);
         let (mut header, first_scan) = Header::read(&mut segments, options.max_pixels)?;
-        let plan = Plan::new(&header, ops, options.trim)?;
+        let plan = LosslessPlan::new(&header, ops, options.trim)?;
         let picture = self.decode(jpeg, &mut header, &mut segments, first_scan, plan.components)?;
         write::write(&header, &plan, &picture, jpeg.len())
     }

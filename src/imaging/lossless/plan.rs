@@ -50,7 +50,7 @@ pub(super) struct Span {
 impl Span {
     /// Returns a part of this; `start` counts from the first pixel that is read. `None` when it is empty or
     /// not inside.
-    fn part(self, start: u16, len: u16) -> Option<Self> {
+    fn subspan(self, start: u16, len: u16) -> Option<Self> {
         let left = self.len.checked_sub(start)?.checked_sub(len)?;
         let skipped = if self.mirrored { left } else { start };
         (len > 0).then_some(Self { start: self.start + skipped, len, ..self })
@@ -91,7 +91,7 @@ impl Span {
 
 /// All steps in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct LosslessPlan {
     pub(super) x: Span,
     pub(super) y: Span,
     /// Whether rows become columns after mirroring.
@@ -103,7 +103,7 @@ pub(super) struct Plan {
     pub(super) mcu: (u16, u16),
 }
 
-impl Plan {
+impl LosslessPlan {
     /// Combines `ops` and checks that a picture with this header allows them.
     pub(super) fn new(header: &Header<'_>, ops: &[LosslessOp], trim: bool) -> Result<Self, LosslessError> {
         let mut plan = Self::fold(header.width, header.height, ops)?;
@@ -163,7 +163,7 @@ impl Plan {
         let (width, height) = self.size();
         let (across, down) = self.axes();
         let (Some(columns_left), Some(rows_left)) =
-            (across.part(columns.0, columns.1), down.part(rows.0, rows.1))
+            (across.subspan(columns.0, columns.1), down.subspan(rows.0, rows.1))
         else {
             let ((x, crop_width), (y, crop_height)) = (columns, rows);
             return Err(LosslessError::OutsidePicture { x, y, crop_width, crop_height, width, height });
@@ -220,7 +220,7 @@ mod tests {
         }
     }
 
-    fn pixels(plan: &Plan) -> Vec<Vec<(u16, u16)>> {
+    fn pixels(plan: &LosslessPlan) -> Vec<Vec<(u16, u16)>> {
         let along = |span: Span, n: u16| {
             if span.mirrored { span.start + span.len - 1 - n } else { span.start + n }
         };
@@ -239,7 +239,7 @@ mod tests {
         for &a in &steps {
             for &b in &steps {
                 for &c in &steps {
-                    let Ok(plan) = Plan::fold(5, 7, &[a, b, c]) else { continue };
+                    let Ok(plan) = LosslessPlan::fold(5, 7, &[a, b, c]) else { continue };
                     let one_by_one = [a, b, c].into_iter().fold(source.clone(), |p, op| step(&p, op));
                     assert_eq!(pixels(&plan), one_by_one, "{a:?} {b:?} {c:?}");
                 }
@@ -249,18 +249,18 @@ mod tests {
 
     #[test]
     fn a_crop_that_leaves_the_picture_is_told_with_the_size_at_its_step() {
-        let error = Plan::fold(100, 50, &[Rotate90, crop(0, 0, 51, 20)]).unwrap_err();
+        let error = LosslessPlan::fold(100, 50, &[Rotate90, crop(0, 0, 51, 20)]).unwrap_err();
         assert!(matches!(error, LosslessError::OutsidePicture { width: 50, height: 100, .. }), "{error}");
         for wrong in [crop(0, 0, 0, 4), crop(100, 0, 1, 1), crop(u16::MAX, 0, u16::MAX, 1), crop(0, 50, 1, 1)]
         {
-            assert!(Plan::fold(100, 50, &[wrong]).is_err(), "{wrong:?}");
+            assert!(LosslessPlan::fold(100, 50, &[wrong]).is_err(), "{wrong:?}");
         }
     }
 
     #[test]
     fn the_edge_that_becomes_the_first_must_lie_on_the_grid() {
         let fit = |ops: &[LosslessOp], trim| {
-            let mut plan = Plan::fold(1920, 1080, ops).unwrap();
+            let mut plan = LosslessPlan::fold(1920, 1080, ops).unwrap();
             plan.x.fit(16, 1920, trim).and(plan.y.fit(16, 1080, trim)).map(|()| plan.size())
         };
         assert!(fit(&[FlipHorizontal], false).is_ok());

@@ -15,11 +15,11 @@ use crate::media::jpeg::marker;
 /// bytes that are no whole JPEG, the very same bytes come back.
 #[must_use]
 pub fn strip_metadata(jpeg: Bytes) -> Bytes {
-    let Some(pieces) = pieces(&jpeg) else { return jpeg };
+    let Some(pieces) = kept_ranges(&jpeg) else { return jpeg };
     match pieces[..] {
         [] => jpeg,
         // Only what follows the end.
-        [Piece { start: 0, end, orientation: None }] => jpeg.slice(..end),
+        [KeptRange { start: 0, end, orientation: None }] => jpeg.slice(..end),
         _ => {
             let len = pieces.iter().map(|piece| piece.end - piece.start + 36).sum();
             let mut out = BytesMut::with_capacity(len);
@@ -35,7 +35,7 @@ pub fn strip_metadata(jpeg: Bytes) -> Bytes {
 }
 
 /// A range of bytes that are kept, and the orientation that follows them.
-struct Piece {
+struct KeptRange {
     start: usize,
     end: usize,
     orientation: Option<Orientation>,
@@ -43,7 +43,7 @@ struct Piece {
 
 /// Returns the pieces that are kept; empty when all of the JPEG is kept, `None` when the bytes are not a
 /// whole JPEG.
-fn pieces(jpeg: &[u8]) -> Option<Vec<Piece>> {
+fn kept_ranges(jpeg: &[u8]) -> Option<Vec<KeptRange>> {
     let mut segments = Segments::new(jpeg);
     let mut pieces = Vec::new();
     let mut start = 0;
@@ -52,18 +52,18 @@ fn pieces(jpeg: &[u8]) -> Option<Vec<Piece>> {
         let segment = segments.next().ok()?;
         if segment.code == marker::EOI {
             if !pieces.is_empty() || segment.end < jpeg.len() {
-                pieces.push(Piece { start, end: segment.end, orientation: None });
+                pieces.push(KeptRange { start, end: segment.end, orientation: None });
             }
             return Some(pieces);
         }
-        let found = exif::of_segment(&segment);
+        let found = exif::orientation_in(&segment);
         // As for a reader, the first segment that gives an orientation counts.
         let orientation = found.filter(|found| !known && *found != Orientation::NoTransforms);
         known |= found.is_some();
         let says_only_that =
             orientation.is_some_and(|found| exif::segment(found) == segments.bytes(&segment));
         if is_metadata(&segment) && !says_only_that {
-            pieces.push(Piece { start, end: segment.at, orientation });
+            pieces.push(KeptRange { start, end: segment.at, orientation });
             start = segment.end;
         }
     }

@@ -6,8 +6,8 @@ use crate::{
     media::{frame::Frame, jpeg::inspect},
 };
 
-const OPTIONS: Options = Options { max_pixels: 100_000, trim: false };
-const TRIM: Options = Options { trim: true, ..OPTIONS };
+const OPTIONS: LosslessOptions = LosslessOptions { max_pixels: 100_000, trim: false };
+const TRIM: LosslessOptions = LosslessOptions { trim: true, ..OPTIONS };
 const TURNS: [LosslessOp; 7] =
     [Rotate90, Rotate180, Rotate270, FlipHorizontal, FlipVertical, Transpose, Transverse];
 
@@ -239,7 +239,7 @@ fn a_header_that_claims_a_giant_is_refused_before_memory_is_taken() {
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
     let too_many = apply(&jpeg, &[Rotate90], OPTIONS);
     assert!(matches!(too_many, Err(LosslessError::TooManyPixels { width: 65535, .. })), "{too_many:?}");
-    let boundless = Options { max_pixels: u64::MAX, trim: true };
+    let boundless = LosslessOptions { max_pixels: u64::MAX, trim: true };
     let mut workspace = Workspace::default();
     let damaged = workspace.apply(&jpeg, &[Rotate90], boundless);
     assert!(
@@ -321,7 +321,7 @@ proptest! {
         ops in proptest::collection::vec(any_op(), 0..4),
         trim in any::<bool>(),
     ) {
-        let options = Options { trim, ..OPTIONS };
+        let options = LosslessOptions { trim, ..OPTIONS };
         let _ = orientation(&jpeg);
         let stripped = strip_metadata(jpeg.clone().into());
         prop_assert!(stripped.len() <= jpeg.len() + 36);
@@ -341,7 +341,7 @@ proptest! {
         ops in proptest::collection::vec(any_op(), 0..5),
         trim in any::<bool>(),
     ) {
-        let options = Options { trim, ..OPTIONS };
+        let options = LosslessOptions { trim, ..OPTIONS };
         prop_assert_eq!(apply(jpeg, &ops, options).is_ok(), is_aligned(jpeg, &ops, options));
     }
 

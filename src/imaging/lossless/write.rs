@@ -5,9 +5,9 @@ use super::{
     decode::Coefficients,
     encode,
     error::LosslessError,
-    header::{Header, Quant},
-    huffman::{Class, Codes, Spec},
-    plan::Plan,
+    header::{Header, QuantTable},
+    huffman::{EncodeTable, HuffmanSpec, TableClass},
+    plan::LosslessPlan,
 };
 use crate::media::jpeg::marker;
 
@@ -20,8 +20,8 @@ const USUAL_HEADER_LEN: usize = 1024;
 
 /// The Huffman tables of the result, each once, and those that each component uses.
 struct Tables {
-    dc: Vec<Spec>,
-    ac: Vec<Spec>,
+    dc: Vec<HuffmanSpec>,
+    ac: Vec<HuffmanSpec>,
     /// The DC and AC table of each component.
     slots: Vec<(usize, usize)>,
 }
@@ -30,15 +30,16 @@ struct Tables {
 /// where they have all codes.
 pub(super) fn write(
     header: &Header<'_>,
-    plan: &Plan,
+    plan: &LosslessPlan,
     picture: &Coefficients<'_>,
     source_len: usize,
 ) -> Result<Vec<u8>, LosslessError> {
-    for tables in [Tables::of_source(header, plan), Tables::standard(plan)] {
+    for tables in [Tables::from_source(header, plan), Tables::standard(plan)] {
         let head = head(header, plan, &tables, source_len);
-        let dc: Vec<Codes> = tables.dc.iter().map(Codes::new).collect();
-        let ac: Vec<Codes> = tables.ac.iter().map(Codes::new).collect();
-        let codes: Vec<(&Codes, &Codes)> = tables.slots.iter().map(|&(d, a)| (&dc[d], &ac[a])).collect();
+        let dc: Vec<EncodeTable> = tables.dc.iter().map(EncodeTable::new).collect();
+        let ac: Vec<EncodeTable> = tables.ac.iter().map(EncodeTable::new).collect();
+        let codes: Vec<(&EncodeTable, &EncodeTable)> =
+            tables.slots.iter().map(|&(d, a)| (&dc[d], &ac[a])).collect();
         if let Some(mut jpeg) = encode::scan(head, header, plan, picture, &codes) {
             jpeg.extend_from_slice(&[0xff, marker::EOI]);
             return Ok(jpeg);
@@ -49,7 +50,7 @@ pub(super) fn write(
 }
 
 impl Tables {
-    fn of_source(header: &Header<'_>, plan: &Plan) -> Self {
+    fn from_source(header: &Header<'_>, plan: &LosslessPlan) -> Self {
         let mut tables = Self { dc: Vec::new(), ac: Vec::new(), slots: Vec::new() };
         for component in &header.components[..plan.components] {
             if let Some((dc, ac)) = &component.tables {
@@ -60,28 +61,28 @@ impl Tables {
         tables
     }
 
-    fn standard(plan: &Plan) -> Self {
+    fn standard(plan: &LosslessPlan) -> Self {
         let both = if plan.components == 1 { 1 } else { 2 };
-        let specs = |class| (0..both).map(|slot| Spec::standard(class, slot)).collect();
+        let specs = |class| (0..both).map(|slot| HuffmanSpec::standard(class, slot)).collect();
         // The first component is brightness; the second table is made for the others.
         let slots = (0..plan.components).map(|index| (index.min(1), index.min(1))).collect();
-        Self { dc: specs(Class::Dc), ac: specs(Class::Ac), slots }
+        Self { dc: specs(TableClass::Dc), ac: specs(TableClass::Ac), slots }
     }
 }
 
-fn slot(specs: &mut Vec<Spec>, spec: &Spec) -> usize {
+fn slot(specs: &mut Vec<HuffmanSpec>, spec: &HuffmanSpec) -> usize {
     specs.iter().position(|known| known == spec).unwrap_or_else(|| {
         specs.push(spec.clone());
         specs.len() - 1
     })
 }
 
-fn head(header: &Header<'_>, plan: &Plan, tables: &Tables, source_len: usize) -> Vec<u8> {
+fn head(header: &Header<'_>, plan: &LosslessPlan, tables: &Tables, source_len: usize) -> Vec<u8> {
     // A turned picture is about as long; segments of a colour profile come on top.
     let mut out = Vec::with_capacity(source_len + source_len / 16 + USUAL_HEADER_LEN);
     out.extend_from_slice(&[0xff, marker::SOI]);
     let now_gray = plan.components < header.components.len();
-    for carried in header.carried.iter().filter(|carried| !(now_gray && carried.of_colours)) {
+    for carried in header.copied.iter().filter(|carried| !(now_gray && carried.is_color_data)) {
         out.extend_from_slice(carried.bytes);
     }
     let wide = quants(&mut out, header, plan);
@@ -103,7 +104,7 @@ fn head(header: &Header<'_>, plan: &Plan, tables: &Tables, source_len: usize) ->
 }
 
 /// Writes the quantisation tables that are used; returns whether one has 16 bits.
-fn quants(out: &mut Vec<u8>, header: &Header<'_>, plan: &Plan) -> bool {
+fn quants(out: &mut Vec<u8>, header: &Header<'_>, plan: &LosslessPlan) -> bool {
     let mut any_wide = false;
     for slot in 0..4 {
         let used = header.components[..plan.components].iter().any(|component| component.quant == slot);
@@ -120,11 +121,11 @@ fn quants(out: &mut Vec<u8>, header: &Header<'_>, plan: &Plan) -> bool {
     any_wide
 }
 
-fn transposed(quant: &Quant) -> Quant {
+fn transposed(quant: &QuantTable) -> QuantTable {
     TRANSPOSED.map(|place| quant[usize::from(place)])
 }
 
-fn frame(out: &mut Vec<u8>, header: &Header<'_>, plan: &Plan, code: u8) {
+fn frame(out: &mut Vec<u8>, header: &Header<'_>, plan: &LosslessPlan, code: u8) {
     let (width, height) = plan.size();
     let [[y1, y0], [x1, x0]] = [height.to_be_bytes(), width.to_be_bytes()];
     let mut body = vec![8, y1, y0, x1, x0, plan.components as u8];

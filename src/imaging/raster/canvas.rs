@@ -29,7 +29,7 @@ impl Canvas {
         };
         let data = vec![0; usize::from(columns) * usize::from(rows) * 3];
         let mut canvas = Self { pixels: Pixels::new(columns, rows, PixelFormat::Rgb, data)? };
-        canvas.fill(canvas.area(), ground);
+        canvas.fill_rect(canvas.area(), ground);
         Ok(canvas)
     }
 
@@ -52,12 +52,12 @@ impl Canvas {
     }
 
     /// Paints a rectangle.
-    pub(crate) fn fill(&mut self, area: Area, color: Color) {
-        self.columns(area, |_| color);
+    pub(crate) fn fill_rect(&mut self, area: Area, color: Color) {
+        self.fill_columns(area, |_| color);
     }
 
     /// Paints rows `area.y..` with `colors`, one for each column of the canvas.
-    pub(crate) fn columns(&mut self, area: Area, mut color: impl FnMut(usize) -> Color) {
+    pub(crate) fn fill_columns(&mut self, area: Area, mut color: impl FnMut(usize) -> Color) {
         let Some((columns, rows)) = self.clip(area) else { return };
         let first = rows.start;
         let row = &mut self.row_mut(first)[columns.start * 3..columns.end * 3];
@@ -69,15 +69,15 @@ impl Canvas {
     }
 
     /// Paints a rectangle with a colour that changes from top to bottom.
-    pub(crate) fn slope(&mut self, area: Area, top: Color, bottom: Color) {
+    pub(crate) fn fill_gradient(&mut self, area: Area, top: Color, bottom: Color) {
         for y in 0..area.height {
             let color = mix(top, bottom, y as f32 / area.height.max(1) as f32);
-            self.fill(Area { y: area.y + y, height: 1, ..area }, color);
+            self.fill_rect(Area { y: area.y + y, height: 1, ..area }, color);
         }
     }
 
     /// Paints a disc with soft edges; `x` and `y` are its middle.
-    pub(crate) fn disc(&mut self, x: f32, y: f32, radius: f32, color: Color) {
+    pub(crate) fn fill_disc(&mut self, x: f32, y: f32, radius: f32, color: Color) {
         let bounds =
             |middle: f32| ((middle - radius).floor() as i32 - 1, (middle + radius).ceil() as i32 + 1);
         let ((left, right), (top, bottom)) = (bounds(x), bounds(y));
@@ -159,14 +159,14 @@ mod tests {
     fn shapes_are_clipped_at_every_side() {
         for (x, y, left) in [(-3, -3, 4), (8, 4, 4), (-3, 2, 8), (20, 20, 0), (-9, -9, 0)] {
             let mut canvas = canvas();
-            canvas.fill(Area { x, y, width: 5, height: 5 }, rgb(0xffffff));
+            canvas.fill_rect(Area { x, y, width: 5, height: 5 }, rgb(0xffffff));
             assert_eq!(painted(&canvas), left, "at {x},{y}");
-            canvas.disc(x as f32, y as f32, 4.0, rgb(0xffffff));
-            canvas.slope(Area { x, y, width: 5, height: 5 }, rgb(0xff), rgb(0xff00));
+            canvas.fill_disc(x as f32, y as f32, 4.0, rgb(0xffffff));
+            canvas.fill_gradient(Area { x, y, width: 5, height: 5 }, rgb(0xff), rgb(0xff00));
             canvas.blend(x, y, rgb(1), 255);
         }
         let mut canvas = canvas();
-        canvas.fill(Area { x: i32::MAX, y: 0, width: i32::MAX, height: 2 }, rgb(1));
+        canvas.fill_rect(Area { x: i32::MAX, y: 0, width: i32::MAX, height: 2 }, rgb(1));
         assert_eq!(painted(&canvas), 0);
     }
 

@@ -87,7 +87,7 @@ pub fn missing_glyphs(text: &str) -> Vec<char> {
             ids.into_iter().filter_map(|id| typesetter.fonts.get_font(id, fontdb::Weight::NORMAL)).collect();
         let covered = |c: char| fonts.iter().any(|font| font.as_swash().charmap().map(c) != 0);
         let mut missing = Vec::new();
-        for c in text.chars().filter(|&c| is_drawn(c)) {
+        for c in text.chars().filter(|&c| is_visible(c)) {
             if !missing.contains(&c) && !covered(c) {
                 missing.push(c);
             }
@@ -97,7 +97,7 @@ pub fn missing_glyphs(text: &str) -> Vec<char> {
 }
 
 /// Returns whether a character is visible: spaces, controls, joiners and variation selectors are not.
-fn is_drawn(c: char) -> bool {
+fn is_visible(c: char) -> bool {
     let invisible = matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}')
         || matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{E0000}'..='\u{E0FFF}' | '\u{00AD}');
     !(invisible || c.is_control() || c.is_whitespace())
@@ -105,13 +105,18 @@ fn is_drawn(c: char) -> bool {
 
 /// Draws `text` with its first line's top left corner in that of `area`; nothing is drawn outside `area`.
 pub(crate) fn draw(canvas: &mut Canvas, text: &str, style: Style, area: Area) {
-    ink(text, style, (area.width, area.height), |x, y, alpha| {
+    coverage(text, style, (area.width, area.height), |x, y, alpha| {
         canvas.blend(area.x + x, area.y + y, style.color, alpha);
     });
 }
 
 /// Calls `put` for each pixel of an area of this size that letters cover, with its coverage, 1 to 255.
-pub(crate) fn ink(text: &str, style: Style, (width, height): (i32, i32), mut put: impl FnMut(i32, i32, u8)) {
+pub(crate) fn coverage(
+    text: &str,
+    style: Style,
+    (width, height): (i32, i32),
+    mut put: impl FnMut(i32, i32, u8),
+) {
     with_typesetter(|typesetter| {
         let mut buffer = lay_out(typesetter, text, style, width);
         let Style { color, .. } = style;
@@ -123,12 +128,12 @@ pub(crate) fn ink(text: &str, style: Style, (width, height): (i32, i32), mut put
                 }
             }
         });
-        typesetter.forget_glyphs_if_many();
+        typesetter.limit_glyph_cache();
     });
 }
 
 impl Typesetter {
-    fn forget_glyphs_if_many(&mut self) {
+    fn limit_glyph_cache(&mut self) {
         let cached = &mut self.glyphs.image_cache;
         if cached.len() == self.counted_glyphs {
             return;
@@ -171,7 +176,7 @@ fn lay_out(typesetter: &mut Typesetter, text: &str, style: Style, width: i32) ->
     let text = text.char_indices().nth(MAX_WRAPPED_CHARS).map_or(text, |(end, _)| &text[..end]);
     shape(typesetter, &mut buffer, text);
     // cosmic-text's own ellipsis starts the last line with the space of the break before it.
-    let mut kept = fitting(&buffer, text, max_lines);
+    let mut kept = fitting_prefix(&buffer, text, max_lines);
     while buffer.layout_runs().count() > max_lines && !kept.is_empty() {
         shape(typesetter, &mut buffer, &format!("{}…", kept.trim_end()));
         kept = &kept[..kept.char_indices().next_back().map_or(0, |(at, _)| at)];
@@ -186,7 +191,7 @@ fn shape(typesetter: &mut Typesetter, buffer: &mut Buffer, text: &str) {
 }
 
 /// Returns the start of `text` that is on the first lines.
-fn fitting<'a>(buffer: &Buffer, text: &'a str, max_lines: usize) -> &'a str {
+fn fitting_prefix<'a>(buffer: &Buffer, text: &'a str, max_lines: usize) -> &'a str {
     let letters = |run: cosmic_text::LayoutRun<'_>| run.glyphs.len();
     let count: usize = buffer.layout_runs().take(max_lines).map(letters).sum();
     // At least as many characters as glyphs: a ligature is one glyph, and a cut too short would lose words.

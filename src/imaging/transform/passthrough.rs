@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::plan::LosslessSteps;
 use crate::{
     bus::Processing,
-    imaging::lossless::{Options, Workspace, strip_metadata},
+    imaging::lossless::{LosslessOptions, Workspace, strip_metadata},
     media::frame::Frame,
 };
 
@@ -21,7 +21,7 @@ pub(in crate::imaging) fn apply(
     if wanted.ops.is_empty() && !wanted.misaligned {
         return Some(unchanged(frame, strip));
     }
-    let options = Options { max_pixels, trim: false };
+    let options = LosslessOptions { max_pixels, trim: false };
     let moved = workspace.apply(frame.jpeg(), &wanted.ops, options).ok()?;
     Some((moved.into(), Processing::Lossless))
 }

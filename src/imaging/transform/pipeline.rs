@@ -22,7 +22,7 @@ use crate::{
     bus::Processing,
     config::{Caption, Rework, Step},
     imaging::{
-        codec::{CodecError, Wanted, codec},
+        codec::{CodecError, DecodeOptions, codec},
         convert::PictureLimits,
         cpu_pool::{
             footprint,
@@ -251,7 +251,7 @@ impl Pipeline {
         plan: &TransformPlan,
         scratch: &mut Scratch,
     ) -> Result<Bytes, TransformError> {
-        let wanted = Wanted {
+        let wanted = DecodeOptions {
             denominator: plan.denominator,
             gray: plan.gray,
             max_pixels: self.limits.max_frame_pixels,
@@ -289,7 +289,7 @@ impl Pipeline {
                 let layer = match known {
                     Some(layer) => layer,
                     None => {
-                        let layer = Arc::new(Layer::of_logo(logo, &self.memory)?);
+                        let layer = Arc::new(Layer::from_logo(logo, &self.memory)?);
                         self.layers().logos.insert(number, layer.clone());
                         layer
                     }
@@ -320,7 +320,7 @@ impl Pipeline {
         let (layer, cached) = match there {
             Some((layer, cached)) => (layer, Some(cached)),
             None => {
-                let layer = Arc::new(Layer::of_text(&text, caption, width));
+                let layer = Arc::new(Layer::from_text(&text, caption, width));
                 let cached = self.memory.cache(layer.bytes(), layer.clone());
                 (layer, cached)
             }

@@ -126,7 +126,7 @@ impl<'a> Painter<'a> {
         let split = (self.canvas.height() as f32 * BARS_SHARE) as i32;
         self.draw_bars(seconds, split);
         let Area { width, height, .. } = self.canvas.area();
-        self.canvas.fill(Area { x: 0, y: split, width, height: height - split }, GROUND);
+        self.canvas.fill_rect(Area { x: 0, y: split, width, height: height - split }, GROUND);
         self.draw_dial(seconds, split);
         self.draw_text(number, time, split);
         Ok(codec().encode(self.canvas.pixels(), Quality::PICTURE)?)
@@ -139,9 +139,9 @@ impl<'a> Painter<'a> {
         let shift = ((seconds / BARS_PERIOD).fract() * f64::from(width)) as usize;
         let columns = width as usize;
         let bar = |x: usize| BARS[(x + columns - shift) % columns * BARS.len() / columns];
-        self.canvas.columns(Area { x: 0, y: 0, width, height: split - strip }, bar);
+        self.canvas.fill_columns(Area { x: 0, y: 0, width, height: split - strip }, bar);
         let step = |x: usize| mix(rgb(0), rgb(0xffffff), (x * 11 / columns) as f32 / 10.0);
-        self.canvas.columns(Area { x: 0, y: split - strip, width, height: strip }, step);
+        self.canvas.fill_columns(Area { x: 0, y: split - strip, width, height: strip }, step);
     }
 
     /// Draws the rotating hand with its trail, at the right of the lower part.
@@ -150,13 +150,13 @@ impl<'a> Painter<'a> {
         let wide = self.dial_width(split);
         let radius = wide * 0.40;
         let (x, y) = (self.canvas.width() as f32 - wide * 0.62, split as f32 + room * 0.5);
-        self.canvas.disc(x, y, radius, DIAL);
+        self.canvas.fill_disc(x, y, radius, DIAL);
         let turn = (seconds / HAND_PERIOD).fract() as f32;
         for dot in (0..=TRAIL).rev() {
             let age = dot as f32 / TRAIL as f32;
             let angle = (turn - age * 0.25) * TAU;
             let at = (x + angle.sin() * radius * 0.78, y - angle.cos() * radius * 0.78);
-            self.canvas.disc(at.0, at.1, radius * (0.16 - 0.08 * age), mix(HAND, DIAL, age));
+            self.canvas.fill_disc(at.0, at.1, radius * (0.16 - 0.08 * age), mix(HAND, DIAL, age));
         }
     }
 

@@ -31,7 +31,7 @@ use crate::{
     config::ImagesPath,
     imaging::{
         PoolError,
-        convert::{PictureError, PictureLimits, conversion_bytes, to_jpeg},
+        convert::{PictureError, PictureLimits, conversion_size, to_frame},
         cpu_pool::StreamQueue,
     },
     media::frame::Frame,
@@ -150,8 +150,8 @@ impl ImagesSource {
             return Ok(converted.ok_or_else(|| io::Error::other("it was forgotten meanwhile"))?);
         };
         let limits = self.limits;
-        let Some(size) = conversion_bytes(&bytes, limits)? else { return Ok(to_jpeg(bytes, limits)?) };
-        let frame = self.queue.run(size.bytes, move || to_jpeg(bytes, limits)).await??;
+        let Some(size) = conversion_size(&bytes, limits)? else { return Ok(to_frame(bytes, limits)?) };
+        let frame = self.queue.run(size.bytes, move || to_frame(bytes, limits)).await??;
         self.cache.put(path, version, frame.clone(), self.queue.pool().memory());
         Ok(frame)
     }

@@ -170,7 +170,7 @@ async fn an_empty_folder_is_an_error_that_says_where_it_looked() {
 #[tokio::test]
 async fn the_built_in_pictures_are_whole_and_go_round() {
     let sizes: Vec<_> =
-        DEMO.iter().map(|jpeg| to_jpeg(Bytes::from_static(jpeg), LIMITS).unwrap().info().len).collect();
+        DEMO.iter().map(|jpeg| to_frame(Bytes::from_static(jpeg), LIMITS).unwrap().info().len).collect();
     assert!(sizes.iter().zip(DEMO).all(|(&len, file)| len == file.len()));
     for file in DEMO {
         codec().decode(file, LIMITS.max_frame_pixels).unwrap();

@@ -9,7 +9,7 @@ use crate::{
     config::{Caption, Color, Ink, MosaicConfig, Place, Size, Spot},
     imaging::{
         PictureMemory,
-        codec::{CodecError, Wanted, codec, planes_from_rgb},
+        codec::{CodecError, DecodeOptions, codec, planes_from_rgb},
         cpu_pool::footprint,
         overlay::Layer,
         raster::canvas::{Area, Canvas, mix, rgb},
@@ -164,7 +164,7 @@ impl MosaicCanvas {
         memory: &PictureMemory,
     ) -> Result<(), CodecError> {
         let Placement { place, wanted, orientation: upright, denominator } = self.placement(n, frame);
-        let how = Wanted { denominator, gray: false, max_pixels: self.max_pixels };
+        let how = DecodeOptions { denominator, gray: false, max_pixels: self.max_pixels };
         let before = self.tiles[n].picture.take();
         let at_before = before.as_ref().map(|(at, _)| *at);
         let mut planes = before.map(|(_, planes)| planes).unwrap_or_default();
@@ -286,7 +286,7 @@ fn label(text: &str, cell: Area, (color, background): (Ink, Ink)) -> Layer {
         color,
         background: Some(background),
     };
-    Layer::of_line(text, &caption, (cell.width - 2 * margin(cell)).max(1) as usize)
+    Layer::from_line(text, &caption, (cell.width - 2 * margin(cell)).max(1) as usize)
 }
 
 /// Returns the rows of plane `n` within `area`, whose sides are even.

@@ -65,7 +65,7 @@ pub(in crate::source) fn since_when(since: SystemTime, now: &Zoned) -> String {
 
 pub(in crate::source) fn paint(canvas: &mut Canvas, title: &str, reason: &str, since: &str) {
     let Area { width, height, .. } = canvas.area();
-    canvas.slope(canvas.area(), TOP, BOTTOM);
+    canvas.fill_gradient(canvas.area(), TOP, BOTTOM);
     let unit = (width as f32 / 14.0).min(height as f32 / 9.0);
     let margin = (unit * 1.1) as i32;
     let bar = (unit * 0.12).ceil() as i32;
@@ -82,7 +82,7 @@ pub(in crate::source) fn paint(canvas: &mut Canvas, title: &str, reason: &str, s
     let gaps = blocks.map(|(_, _, gap)| (gap * unit).round() as i32);
     let total: i32 = heights.iter().sum::<i32>() + gaps.iter().sum::<i32>();
     let top = ((height - total) / 2).max(0);
-    canvas.fill(Area { x: margin, y: top, width: bar, height: total }, ACCENT);
+    canvas.fill_rect(Area { x: margin, y: top, width: bar, height: total }, ACCENT);
     let mut y = top;
     for ((text, style, _), (taken, gap)) in blocks.into_iter().zip(heights.into_iter().zip(gaps)) {
         fonts::draw(canvas, text, style, Area { x: left, y, width: inner, height: taken });

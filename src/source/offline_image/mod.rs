@@ -15,8 +15,8 @@ use crate::{
     config::{Caption, Ink, Place, Placeholder, Spot},
     imaging::{
         PictureMemory,
-        codec::{CodecError, Wanted, codec},
-        convert::{PictureLimits, conversion_bytes, to_jpeg},
+        codec::{CodecError, DecodeOptions, codec},
+        convert::{PictureLimits, conversion_size, to_frame},
         cpu_pool::footprint,
         overlay::Layer,
         raster::canvas::rgb,
@@ -116,7 +116,7 @@ pub fn draw(wanted: &OfflineImage, memory: &PictureMemory) -> Frame {
                     memory.take_more(bytes).map_err(|error| format!("{error} (limits.max_decode_bytes)"))
                 };
                 let converting = reserve(bytes_to_load(&bytes)?)?;
-                let image = to_jpeg(bytes, IMAGE_LIMITS).map_err(|error| error.to_string())?;
+                let image = to_frame(bytes, IMAGE_LIMITS).map_err(|error| error.to_string())?;
                 drop(converting);
                 let _decoding = reserve(bytes_of(&image))?;
                 picture(&image, last.as_ref(), wanted, false).map_err(|error| error.to_string())
@@ -160,7 +160,7 @@ pub fn check_image(path: &Path, most: usize) -> Result<(), ImageError> {
     let bytes = read(path).map_err(ImageError::Broken)?;
     let fits = |needed: usize| if needed > most { Err(ImageError::Memory { needed, most }) } else { Ok(()) };
     fits(bytes_to_load(&bytes).map_err(ImageError::Broken)?)?;
-    let image = to_jpeg(bytes, IMAGE_LIMITS).map_err(|error| ImageError::Broken(error.to_string()))?;
+    let image = to_frame(bytes, IMAGE_LIMITS).map_err(|error| ImageError::Broken(error.to_string()))?;
     fits(bytes_of(&image))?;
     let mut planes = Planes::default();
     decode(&image, 1, IMAGE_LIMITS.max_frame_pixels, &mut planes)
@@ -173,7 +173,7 @@ fn card(wanted: &OfflineImage, reason: &str) -> Frame {
 }
 
 fn bytes_to_load(bytes: &[u8]) -> Result<usize, String> {
-    let size = conversion_bytes(bytes, IMAGE_LIMITS).map_err(|error| error.to_string())?;
+    let size = conversion_size(bytes, IMAGE_LIMITS).map_err(|error| error.to_string())?;
     Ok(size.map_or(0, |size| size.bytes))
 }
 
@@ -189,7 +189,7 @@ fn read(path: &Path) -> Result<Bytes, String> {
 }
 
 fn decode(frame: &Frame, denominator: u8, max_pixels: u64, planes: &mut Planes) -> Result<(), CodecError> {
-    codec().decode_planes(frame.jpeg(), Wanted { denominator, gray: false, max_pixels }, planes)
+    codec().decode_planes(frame.jpeg(), DecodeOptions { denominator, gray: false, max_pixels }, planes)
 }
 
 /// Draws `frame` upright, in the size of `like` if there is one, with the card's text.
@@ -300,7 +300,7 @@ fn draw_texts(canvas: &mut Planes, wanted: &OfflineImage) {
         let position = Spot { across: Place::Start, down: Place::End };
         let caption = Caption { text: String::new(), position, size, color, background: Some(SHADE) };
         let most = (width as i64 - 2 * margin).max(1) as usize;
-        let layer = Layer::of_lines(text, &caption, most, max_lines);
+        let layer = Layer::from_lines(text, &caption, most, max_lines);
         bottom -= layer.size().1 as i64;
         layer.draw_at(margin, bottom.max(0), canvas);
         bottom -= margin / 4;

@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use framecast::{
     imaging::{
-        codec::{Wanted, codec},
-        lossless::{LosslessOp, Options, apply, is_aligned, orientation, strip_metadata},
+        codec::{DecodeOptions, codec},
+        lossless::{LosslessOp, LosslessOptions, apply, is_aligned, orientation, strip_metadata},
         ycbcr::Planes,
     },
     media::frame::Frame,
@@ -59,14 +59,14 @@ fn decode_in_all_ways(jpeg: &[u8]) {
     // As a mosaic does for a tile.
     for denominator in [1, 2, 8].into_iter().filter(|&d| d <= codec().max_denominator()) {
         for gray in [false, true] {
-            let _ = codec().decode_planes(jpeg, Wanted { denominator, gray, max_pixels }, &mut planes);
+            let _ = codec().decode_planes(jpeg, DecodeOptions { denominator, gray, max_pixels }, &mut planes);
         }
     }
     assert!(planes.capacity() as u64 <= 4 * max_pixels, "it took {} bytes", planes.capacity());
     let _ = orientation(jpeg);
     let _ = strip_metadata(Bytes::copy_from_slice(jpeg));
     for trim in [false, true] {
-        let options = Options { max_pixels, trim };
+        let options = LosslessOptions { max_pixels, trim };
         let _ = (is_aligned(jpeg, &OPS, options), apply(jpeg, &OPS, options), apply(jpeg, &[], options));
     }
 }

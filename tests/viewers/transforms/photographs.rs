@@ -6,7 +6,7 @@ use framecast::{
     bus::Processing,
     imaging::{
         Pixels,
-        codec::{Wanted, codec},
+        codec::{DecodeOptions, codec},
         ycbcr::{Planes, Sampling},
     },
     media::frame::Frame,
@@ -222,7 +222,7 @@ fn a_picture_that_becomes_smaller_by_half_is_decoded_smaller_where_the_codec_can
     let jpeg = Bytes::from_static(STORED[0].1);
     let mut planes = Planes::default();
     for denominator in [2, 4, 8].into_iter().filter(|&d| d <= codec().max_denominator()) {
-        let wanted = Wanted { denominator, gray: false, max_pixels: 5_000_000 };
+        let wanted = DecodeOptions { denominator, gray: false, max_pixels: 5_000_000 };
         codec().decode_planes(&jpeg, wanted, &mut planes).unwrap();
         let steps = format!("transform: [{{scale: {{width: {}}}}}]", 480 / u32::from(denominator));
         let ours = transformed(&jpeg, &steps).unwrap();
@@ -250,7 +250,7 @@ fn colours_that_rgb_does_not_have_come_through_every_step() {
         "{text: {text: x, position: bottom-right, size: 10}}",
     ] {
         let frame = transformed(&jpeg, &format!("transform: [{steps}]")).unwrap();
-        let wanted = Wanted { denominator: 1, gray: false, max_pixels: 5_000_000 };
+        let wanted = DecodeOptions { denominator: 1, gray: false, max_pixels: 5_000_000 };
         codec().decode_planes(frame.jpeg(), wanted, &mut planes).unwrap();
         let first = [0, 1, 2].map(|n| planes.plane(n)[0]);
         let off = first.iter().zip(COLOUR).map(|(a, b)| a.abs_diff(b)).max().unwrap();

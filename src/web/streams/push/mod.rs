@@ -180,16 +180,16 @@ async fn convert(
     picture: ReceivedBody,
     limits: PictureLimits,
 ) -> Result<Result<Frame, PictureError>, Problem> {
-    let size = match convert::conversion_bytes(&picture, limits) {
+    let size = match convert::conversion_size(&picture, limits) {
         Ok(Some(size)) => size,
-        Ok(None) => return Ok(convert::to_jpeg(picture.into_parts().0, limits)),
+        Ok(None) => return Ok(convert::to_frame(picture.into_parts().0, limits)),
         Err(error) => return Ok(Err(error)),
     };
     let ConversionSize { width, height, bytes } = size;
     let queue = state.runtime.pool.queue(stream.name());
     let to_jpeg = move || {
         let (picture, upload) = picture.into_parts();
-        let converted = convert::to_jpeg(picture, limits);
+        let converted = convert::to_frame(picture, limits);
         // Charged until then, also if the publisher has disconnected.
         drop(upload);
         converted

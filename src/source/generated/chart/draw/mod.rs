@@ -37,7 +37,7 @@ pub(super) fn draw(graph: &ChartData<'_>) -> Result<Bytes, RenderError> {
 fn paint(graph: &ChartData<'_>) -> Result<Canvas, RenderError> {
     let palette = palette(graph.config.theme);
     let mut canvas = Canvas::new(graph.config.size, palette.bottom)?;
-    canvas.slope(canvas.area(), palette.top, palette.bottom);
+    canvas.fill_gradient(canvas.area(), palette.top, palette.bottom);
     let letters = letter_size(&canvas);
     let plot = plot(graph, &mut canvas, palette, letters);
     draw_grid(graph, &mut canvas, palette, letters, &plot);
@@ -133,7 +133,7 @@ fn draw_grid(graph: &ChartData<'_>, canvas: &mut Canvas, palette: &Palette, lett
     for tick in &plot.axis.ticks {
         let at = plot.y(*tick).round() as i32;
         let grounds = *tick == 0.0 || at >= y + height;
-        canvas.fill(
+        canvas.fill_rect(
             Area { x, y: at - thick / 2, width, height: thick },
             if grounds { palette.axis } else { palette.grid },
         );
@@ -147,9 +147,11 @@ fn draw_grid(graph: &ChartData<'_>, canvas: &mut Canvas, palette: &Palette, lett
     let least = f64::from(widest) * 1.7 / room;
     for (time, label) in time_ticks(plot.start, plot.end, least, graph.zone) {
         let at = plot.x(time).round() as i32;
-        canvas.fill(Area { x: at, y, width: thick, height }, palette.grid);
-        canvas
-            .fill(Area { x: at, y: y + height, width: thick, height: (letters * 0.35) as i32 }, palette.axis);
+        canvas.fill_rect(Area { x: at, y, width: thick, height }, palette.grid);
+        canvas.fill_rect(
+            Area { x: at, y: y + height, width: thick, height: (letters * 0.35) as i32 },
+            palette.axis,
+        );
         let (wide, _) = fonts::measure(&label, style, width);
         // Whole labels only: half a time is none.
         let left = (at - wide / 2).min(canvas.width() - wide - 2);
@@ -159,7 +161,7 @@ fn draw_grid(graph: &ChartData<'_>, canvas: &mut Canvas, palette: &Palette, lett
         }
     }
     let ground = Area { x, y: y + height, width, height: thick };
-    canvas.fill(ground, palette.axis);
+    canvas.fill_rect(ground, palette.axis);
 }
 
 fn draw_no_data(mut canvas: Canvas, palette: &Palette, letters: f32, plot: &Plot) -> Canvas {

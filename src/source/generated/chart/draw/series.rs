@@ -115,7 +115,7 @@ pub(super) fn draw_bars(
                 width: (right - left).max(1),
                 height: bottom.round() as i32 - top.ceil() as i32,
             };
-            canvas.slope(body, color, mix(color, palette.bottom, 0.45));
+            canvas.fill_gradient(body, color, mix(color, palette.bottom, 0.45));
             let soft = ((top.ceil() - top) * 255.0) as u8;
             (body.x..body.x + body.width).for_each(|column| canvas.blend(column, body.y - 1, color, soft));
         }
