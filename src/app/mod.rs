@@ -35,7 +35,7 @@ use tracing::{info, warn};
 use crate::{
     auth::Authenticator,
     config::{Config, Listen},
-    imaging::{PictureMemory, cpu_pool::Pool},
+    imaging::{PictureMemory, cpu_pool::CpuPool},
     limits::{Budgets, memory_limit},
     registry::{AppliedChanges, Events, Registry, ReloadError, Renditions, SnapshotCache},
     stream::{StreamHandle, ViewerLimit},
@@ -105,7 +105,7 @@ impl Relay {
         let (addresses, sockets) = (listeners.addresses(), listeners.sockets());
         let budgets = Arc::new(Budgets::new(&config.limits, memory_limit()));
         let memory = Arc::new(PictureMemory::new(&budgets));
-        let pool = Arc::new(Pool::for_this_machine_in(memory.clone())?);
+        let pool = Arc::new(CpuPool::for_this_machine_in(memory.clone())?);
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         let arbiters: Vec<_> = (0..cores.min(MAX_STREAM_THREADS)).map(|_| Arbiter::new()).collect();
         let events = Arc::new(Events::default());

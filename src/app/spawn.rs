@@ -19,7 +19,7 @@ use super::stream_lookup::StreamDirectory;
 use crate::{
     bus::Bus,
     config::{Limits, SendFile, StreamConfig},
-    imaging::cpu_pool::Pool,
+    imaging::cpu_pool::CpuPool,
     media::stream_name::StreamName,
     observability::tasks,
     recording::Recorder,
@@ -34,7 +34,7 @@ pub(super) struct StreamSpawner {
     next_arbiter: AtomicUsize,
     sendfile: SendFile,
     limits: ArcSwap<Limits>,
-    pool: Arc<Pool>,
+    pool: Arc<CpuPool>,
     directory: Arc<StreamDirectory>,
     recorders: Arc<DashMap<StreamName, AbortHandle>>,
     events: Arc<Events>,
@@ -45,7 +45,7 @@ impl StreamSpawner {
         arbiters: &[Arbiter],
         sendfile: SendFile,
         limits: Limits,
-        pool: Arc<Pool>,
+        pool: Arc<CpuPool>,
         events: Arc<Events>,
     ) -> Self {
         Self {

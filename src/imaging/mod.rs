@@ -22,4 +22,4 @@ pub mod raster;
 pub mod transform;
 
 pub use codec::{Pixels, Quality};
-pub use cpu_pool::{Pool, PoolError, memory::PictureMemory};
+pub use cpu_pool::{CpuPool, PoolError, memory::PictureMemory};

@@ -87,7 +87,7 @@ impl Layer {
         let (width, height) = size_of_png(&logo.path).map_err(wrong)?;
         let pixels = width as usize * height as usize;
         let no_memory = |error: BudgetError| wrong(format!("{error} (limits.max_decode_bytes)"));
-        let kept = memory.keep(pixels * 4).map_err(no_memory)?;
+        let kept = memory.reserve_kept(pixels * 4).map_err(no_memory)?;
         // As the file has it, 16 bits each, and as it is drawn from.
         let _decoding = memory.take_more(pixels * 12).map_err(no_memory)?;
         let image = read_png(&logo.path).map_err(wrong)?;

@@ -31,7 +31,7 @@ use tracing::{info, warn};
 use crate::{
     bus::{Bus, FrameRateLimiter, PublishedFrame, RecordingState},
     config::{SaveConfig, SaveTarget},
-    imaging::cpu_pool::reason,
+    imaging::cpu_pool::panic_message,
     media::frame::FrameKind,
 };
 
@@ -95,7 +95,7 @@ impl Recorder {
         let written = spawn_blocking(move || {
             // The next frame is tried whatever became of this one.
             let result = catch_unwind(AssertUnwindSafe(|| target.write(&shown)))
-                .unwrap_or_else(|panic| Err(io::Error::other(format!("a bug: {}", reason(&*panic)))));
+                .unwrap_or_else(|panic| Err(io::Error::other(format!("a bug: {}", panic_message(&*panic)))));
             (target, result)
         })
         .await;

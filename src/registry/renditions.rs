@@ -266,7 +266,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{self, Config, StreamConfig},
-        imaging::Pool,
+        imaging::CpuPool,
         source::NoStreams,
     };
 
@@ -274,7 +274,7 @@ mod tests {
     #[derive(Debug)]
     struct Starter {
         config: Config,
-        pool: Arc<Pool>,
+        pool: Arc<CpuPool>,
         started: AtomicUsize,
     }
 
@@ -299,7 +299,7 @@ mod tests {
         fn new() -> Self {
             let yaml = "streams: {door: {linger: 1h, source: {type: push, token: none}}}";
             let config = config::parse(yaml, "test", &config::Environment::default()).unwrap();
-            let pool = Arc::new(Pool::for_this_machine().unwrap());
+            let pool = Arc::new(CpuPool::for_this_machine().unwrap());
             Self { config, pool, started: AtomicUsize::new(0) }
         }
 

@@ -178,7 +178,7 @@ mod tests {
             made.get()
         };
         assert_eq!((ask().await, ask().await), (1, 1));
-        let all = memory.keep(4 << 20).expect("the cache makes room");
+        let all = memory.reserve_kept(4 << 20).expect("the cache makes room");
         assert_eq!((ask().await, ask().await), (2, 3), "nothing is kept while there is no room");
         drop(all);
         assert_eq!((ask().await, ask().await), (4, 4));

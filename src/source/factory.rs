@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{Limits, SourceConfig, StreamConfig},
-    imaging::cpu_pool::Pool,
+    imaging::cpu_pool::CpuPool,
 };
 
 /// Builds the source at `position` of those that `config` lists, for one run. `context` is the state that its
@@ -21,7 +21,7 @@ use crate::{
 pub fn build_source(
     (config, position): (&StreamConfig, usize),
     limits: &Limits,
-    pool: &Arc<Pool>,
+    pool: &Arc<CpuPool>,
     context: &SourceContext,
 ) -> Box<dyn Source> {
     let queue = pool.queue(&config.name);

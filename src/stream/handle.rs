@@ -25,7 +25,7 @@ use crate::{
     bus::{Bus, Ingest, ReplayBuffer},
     config::{Limits, SecondPublisher, StreamConfig},
     imaging::{
-        cpu_pool::Pool,
+        cpu_pool::CpuPool,
         transform::{pipeline::Pipeline, stage::TransformStage},
     },
     media::stream_name::StreamName,
@@ -79,7 +79,7 @@ impl StreamHandle {
     pub fn start(
         config: StreamConfig,
         limits: Limits,
-        pool: Arc<Pool>,
+        pool: Arc<CpuPool>,
         lookup: Arc<dyn StreamLookup>,
     ) -> Self {
         let bus = Bus::with_replay_buffer(replay_buffer(&config, &limits));
@@ -91,7 +91,7 @@ impl StreamHandle {
         before: &Bus,
         config: StreamConfig,
         limits: Limits,
-        pool: Arc<Pool>,
+        pool: Arc<CpuPool>,
         lookup: Arc<dyn StreamLookup>,
     ) -> Self {
         let bus = Bus::with_counters_of(before, replay_buffer(&config, &limits));
@@ -102,7 +102,7 @@ impl StreamHandle {
         bus: Bus,
         config: StreamConfig,
         limits: Limits,
-        pool: Arc<Pool>,
+        pool: Arc<CpuPool>,
         lookup: Arc<dyn StreamLookup>,
     ) -> Self {
         let bus = Arc::new(bus);
@@ -127,7 +127,7 @@ impl StreamHandle {
         &self,
         config: StreamConfig,
         limits: Limits,
-        pool: Arc<Pool>,
+        pool: Arc<CpuPool>,
         lookup: Arc<dyn StreamLookup>,
     ) -> Self {
         // An actor that cannot answer has stopped already.
@@ -147,7 +147,7 @@ impl StreamHandle {
     fn run(
         config: StreamConfig,
         limits: Limits,
-        pool: Arc<Pool>,
+        pool: Arc<CpuPool>,
         shared: Shared,
         context: SourceContext,
     ) -> Self {

@@ -85,14 +85,14 @@ mod tests {
     use crate::{
         bus::{Bus, tests::tiny_frame},
         config,
-        imaging::Pool,
+        imaging::CpuPool,
         stream::{StreamHandle, ViewerLimit},
     };
 
     fn viewer() -> (FrameCursor, Arc<Bus>) {
         let yaml = "streams: {door: {source: {type: push, token: none}}}";
         let config = config::parse(yaml, "test", &config::Environment::default()).unwrap();
-        let pool = Arc::new(Pool::for_this_machine().unwrap());
+        let pool = Arc::new(CpuPool::for_this_machine().unwrap());
         let stream = StreamHandle::start(
             config.streams[0].clone(),
             config.limits,

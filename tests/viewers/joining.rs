@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use framecast::{
     config::{self, Environment},
-    imaging::cpu_pool::Pool,
+    imaging::cpu_pool::CpuPool,
     stream::{StreamHandle, state::State},
 };
 use testkit::{
@@ -80,7 +80,7 @@ async fn a_new_picture_reaches_every_viewer_in_order() {
 fn a_picture_pushed_before_the_stream_runs_makes_it_live() {
     actix_rt::System::new().block_on(async {
         let mut config = config::parse(ONE_PUSH, "test", &Environment::default()).unwrap();
-        let pool = Arc::new(Pool::for_this_machine().unwrap());
+        let pool = Arc::new(CpuPool::for_this_machine().unwrap());
         let stream = StreamHandle::start(
             config.streams.remove(0),
             config.limits,

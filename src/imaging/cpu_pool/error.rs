@@ -39,7 +39,7 @@ impl From<BudgetError> for PoolError {
 }
 
 /// Returns the message of a panic.
-pub(crate) fn reason(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no reason given").to_owned()

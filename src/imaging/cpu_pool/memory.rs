@@ -22,7 +22,7 @@ const MAX_SCRATCH_BYTES: usize = 64 * 1024 * 1024;
 
 /// Divisor for the part of the memory at work that large pieces never hold. Of 48 MiB, small pieces have 12
 /// MiB: 2 to 3 megapixels, which take milliseconds.
-const SMALL_PART: usize = 4;
+const SMALL_JOBS_DIVISOR: usize = 4;
 
 /// Memory for pictures.
 #[derive(Debug)]
@@ -37,9 +37,9 @@ pub struct PictureMemory {
 
 /// A value that can be made again, with the memory that was taken for it. It is there until it is dropped, or
 /// evicted for something that cannot be made again.
-pub struct Cached<T>(Arc<Slot<T>>);
+pub struct Cached<T>(Arc<CacheSlot<T>>);
 
-struct Slot<T>(Mutex<Option<(T, BytePermit)>>);
+struct CacheSlot<T>(Mutex<Option<(T, BytePermit)>>);
 
 trait Evict: Send + Sync {
     fn evict(&self);
@@ -58,7 +58,7 @@ impl PictureMemory {
     }
 
     /// Returns the bytes that one piece of work may take at most.
-    pub fn most_bytes(&self) -> usize {
+    pub fn max_bytes(&self) -> usize {
         self.working.capacity()
     }
 
@@ -69,7 +69,7 @@ impl PictureMemory {
 
     /// Returns the bytes that conversions never hold. A piece that takes more is large.
     pub(crate) fn small_bytes(&self) -> usize {
-        self.working.capacity() / SMALL_PART
+        self.working.capacity() / SMALL_JOBS_DIVISOR
     }
 
     /// Checks that a piece of work may take so many bytes.
@@ -77,7 +77,7 @@ impl PictureMemory {
     /// # Errors
     /// [`BudgetError::TooLarge`], counted as refused.
     pub(crate) fn check(&self, bytes: usize, is_conversion: bool) -> Result<(), BudgetError> {
-        let most = if is_conversion { self.large_bytes() } else { self.most_bytes() };
+        let most = if is_conversion { self.large_bytes() } else { self.max_bytes() };
         if bytes <= most {
             return Ok(());
         }
@@ -112,7 +112,7 @@ impl PictureMemory {
     ///
     /// # Errors
     /// [`BudgetError`] if too few are left beside other things that have to be kept.
-    pub(crate) fn keep(&self, bytes: usize) -> Result<BytePermit, BudgetError> {
+    pub(crate) fn reserve_kept(&self, bytes: usize) -> Result<BytePermit, BudgetError> {
         let most = self.kept.capacity();
         while bytes <= most && self.kept.in_use().saturating_add(bytes) > most && self.evict_one() {}
         self.kept.try_acquire(bytes)
@@ -121,11 +121,11 @@ impl PictureMemory {
     /// Caches a value of `bytes` bytes that can be made again, if there is room: caches are filled up to half
     /// of the memory for kept data.
     pub(crate) fn cache<T: Send + 'static>(&self, bytes: usize, value: T) -> Option<Cached<T>> {
-        Some(self.evictable(value, self.room_in_caches(bytes)?))
+        Some(self.evictable(value, self.reserve_for_cache(bytes)?))
     }
 
     fn evictable<T: Send + 'static>(&self, value: T, permit: BytePermit) -> Cached<T> {
-        let slot = Arc::new(Slot(Mutex::new(Some((value, permit)))));
+        let slot = Arc::new(CacheSlot(Mutex::new(Some((value, permit)))));
         let evict: Arc<dyn Evict> = slot.clone();
         let mut cached = self.cached();
         if cached.len() == cached.capacity() {
@@ -148,7 +148,7 @@ impl PictureMemory {
         oldest.inspect(|slot| slot.evict()).is_some()
     }
 
-    fn room_in_caches(&self, bytes: usize) -> Option<BytePermit> {
+    fn reserve_for_cache(&self, bytes: usize) -> Option<BytePermit> {
         let fits = self.kept.in_use().saturating_add(bytes) <= self.kept.capacity() / 2;
         fits.then(|| self.kept.try_acquire(bytes).ok()).flatten()
     }
@@ -167,7 +167,7 @@ impl PictureMemory {
             .and_then(|held| held.0.value().take())
             .map(|((), permit)| permit)
             .filter(|permit| permit.bytes() >= bytes)
-            .or_else(|| self.room_in_caches(bytes));
+            .or_else(|| self.reserve_for_cache(bytes));
         if let Some(permit) = permit.filter(|_| bytes <= MAX_SCRATCH_BYTES) {
             self.scratch().push((scratch, permit));
         }
@@ -190,13 +190,13 @@ impl<T: Clone> Cached<T> {
     }
 }
 
-impl<T> Slot<T> {
+impl<T> CacheSlot<T> {
     fn value(&self) -> MutexGuard<'_, Option<(T, BytePermit)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T: Send> Evict for Slot<T> {
+impl<T: Send> Evict for CacheSlot<T> {
     fn evict(&self) {
         let evicted = self.value().take();
         drop(evicted);
@@ -241,10 +241,10 @@ mod tests {
         memory.with_scratch(|scratch| scratch.planes.reshape(1000, 500, Sampling::S444).unwrap());
         let cached: Vec<_> = (0..2).map(|n| memory.cache(MIB / 4, n).unwrap()).collect();
         assert!(memory.cache(MIB, 2).is_none(), "caches have half");
-        let kept = memory.keep(4 * MIB).expect("all of it");
+        let kept = memory.reserve_kept(4 * MIB).expect("all of it");
         assert_eq!((memory.kept.in_use(), memory.kept.refused()), (4 * MIB, 0));
         assert_eq!([cached[0].get(), cached[1].get()], [None, None]);
-        assert!(memory.keep(1).is_err());
+        assert!(memory.reserve_kept(1).is_err());
         drop(kept);
         assert_eq!(memory.cache(MIB, 3).unwrap().get(), Some(3));
     }
@@ -253,10 +253,10 @@ mod tests {
     fn no_more_is_evicted_than_is_in_the_way_and_nothing_for_what_never_fits() {
         let memory = memory();
         let cached: Vec<_> = (0..4).map(|n| memory.cache(MIB / 2, n).unwrap()).collect();
-        assert!(memory.keep(4 * MIB + 1).is_err());
+        assert!(memory.reserve_kept(4 * MIB + 1).is_err());
         let there = || cached.iter().filter_map(Cached::get).collect::<Vec<_>>();
         assert_eq!(there(), [0, 1, 2, 3]);
-        let _kept = memory.keep(3 * MIB).unwrap();
+        let _kept = memory.reserve_kept(3 * MIB).unwrap();
         assert_eq!(there(), [2, 3], "the oldest went");
     }
 
@@ -270,7 +270,7 @@ mod tests {
         // A small picture uses the buffers of a large one.
         assert_eq!(memory.with_scratch(|_| memory.kept.in_use()), counted);
         assert_eq!(memory.kept.in_use(), counted);
-        let kept = memory.with_scratch(|_| memory.keep(4 * MIB));
+        let kept = memory.with_scratch(|_| memory.reserve_kept(4 * MIB));
         assert_eq!(kept.unwrap().bytes(), 4 * MIB);
         assert_eq!(memory.kept.in_use(), 0);
     }
@@ -303,7 +303,7 @@ mod tests {
             let rework = Rework { encode: Some(Encode::default()), ..Rework::default() };
             let limits = PictureLimits::from(&Limits::default());
             let pipeline = Pipeline::new(String::new(), rework, limits, memory.clone());
-            let (needed, most) = (pipeline.bytes_for(&frame).unwrap(), memory.most_bytes());
+            let (needed, most) = (pipeline.bytes_for(&frame).unwrap(), memory.max_bytes());
             assert!(needed <= most, "{width}x{height} takes {needed}, {most} are there with {container} MiB");
         }
     }

@@ -6,14 +6,15 @@
 //!
 //! - Jobs, through a stream's [`StreamQueue`]. Too many queued jobs are refused immediately: the caller drops
 //!   that frame and counts it.
-//! - Lanes, for work that comes again and again, such as a stream's transforms. A [`Lane`] is in the queue
-//!   once or not at all, and goes to its end after each turn. So lanes need no bound but their number. A lane
-//!   holds one piece of work, the newest, until its turn begins, and a turn begins when there is memory.
+//! - Latest queues, for work that comes again and again, such as a stream's transforms. A [`LatestQueue`] is
+//!   in the queue once or not at all, and goes to its end after each turn. So latest queues need no bound but
+//!   their number. A latest queue holds one piece of work, the newest, until its turn begins, and a turn
+//!   begins when there is memory.
 //!
-//! All streams and lanes with work take turns, one piece each, so that none waits for more than one piece of
-//! each other, however many jobs one of them has. Conversions of pushed pictures can take seconds, as the
-//! publisher chooses; they have at most half of the workers while there is other work or was a moment ago,
-//! and every second turn of a single worker.
+//! All streams and latest queues with work take turns, one piece each, so that none waits for more than one
+//! piece of each other, however many jobs one of them has. Conversions of pushed pictures can take seconds,
+//! as the publisher chooses; they have at most half of the workers while there is other work or was a moment
+//! ago, and every second turn of a single worker.
 //!
 //! Each piece of work states the bytes that it takes from [`PictureMemory`](memory::PictureMemory). Large
 //! pieces, and conversions of any size, share three quarters of the memory and wait for it in the queue,
@@ -32,6 +33,6 @@ mod tests;
 mod workers;
 
 pub use error::PoolError;
-pub(crate) use error::reason;
-pub(crate) use piece::Piece;
-pub use pool::{Lane, Load, Pool, StreamQueue};
+pub(crate) use error::panic_message;
+pub(crate) use piece::WorkItem;
+pub use pool::{CpuPool, LatestQueue, PoolLoad, StreamQueue};

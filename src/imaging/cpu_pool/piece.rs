@@ -4,19 +4,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::sync::oneshot;
 
-use super::error::{PoolError, reason};
+use super::error::{PoolError, panic_message};
 use crate::limits::{BudgetError, BytePermit};
 
 /// Does a piece of work in the memory that was taken for it, or handles the refusal of that memory.
 pub(super) type Work = Box<dyn FnOnce(Result<BytePermit, BudgetError>) + Send>;
 
 /// A piece of work, and the bytes that it takes.
-pub(crate) struct Piece {
+pub(crate) struct WorkItem {
     pub(super) bytes: usize,
     pub(super) work: Work,
 }
 
-impl Piece {
+impl WorkItem {
     /// Returns a piece of work that takes `bytes` of memory.
     pub(crate) fn new(
         bytes: usize,
@@ -32,7 +32,7 @@ impl Piece {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> (Self, oneshot::Receiver<Result<T, PoolError>>) {
         let (answer, answered) = oneshot::channel();
-        let piece = Self::new(bytes, move |memory| {
+        let item = Self::new(bytes, move |memory| {
             if answer.is_closed() {
                 return;
             }
@@ -40,11 +40,11 @@ impl Piece {
                 // Nobody sees a half-changed value after a panic: what the job owned is dropped with it.
                 let result = catch_unwind(AssertUnwindSafe(job));
                 drop(permit);
-                result.map_err(|panic| PoolError::Panicked { reason: reason(&*panic) })
+                result.map_err(|panic| PoolError::Panicked { reason: panic_message(&*panic) })
             });
             // The caller may have gone meanwhile.
             let _ = answer.send(result);
         });
-        (piece, answered)
+        (item, answered)
     }
 }

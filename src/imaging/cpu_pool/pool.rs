@@ -1,4 +1,4 @@
-//! The pool and the ways to give it work: jobs of a stream, and lanes.
+//! The pool and the ways to give it work: jobs of a stream, and latest queues.
 
 use std::{
     num::NonZeroUsize,
@@ -9,8 +9,8 @@ use std::{
 use super::{
     error::PoolError,
     memory::PictureMemory,
-    piece::Piece,
-    queue::{Bounds, JobKind, LaneId, Origin},
+    piece::WorkItem,
+    queue::{JobKind, JobOrigin, LaneId, QueueBounds},
     workers::Shared,
 };
 use crate::{bus::HistogramSnapshot, media::stream_name::StreamName};
@@ -27,20 +27,20 @@ const NICENESS: i32 = 5;
 
 /// The workers. They end when the pool is dropped, after their current job.
 #[derive(Debug)]
-pub struct Pool {
+pub struct CpuPool {
     shared: Arc<Shared>,
     workers: usize,
 }
 
 /// Current load of the workers, and counters of the past.
 #[derive(Debug, Clone)]
-pub struct Load {
+pub struct PoolLoad {
     /// Busy workers.
     pub at_work: usize,
     /// Queued jobs.
     pub jobs: usize,
-    /// Queued lanes.
-    pub lanes: usize,
+    /// Queued latest queues.
+    pub latest_queues: usize,
     /// Maximum number of queued jobs.
     pub max_jobs: usize,
     /// Jobs refused so far because the queue was full.
@@ -52,19 +52,19 @@ pub struct Load {
 /// The jobs of one stream.
 #[derive(Debug, Clone)]
 pub struct StreamQueue {
-    pool: Arc<Pool>,
+    pool: Arc<CpuPool>,
     stream: StreamName,
 }
 
 /// A place in the queue for work that comes again and again, of which only the newest waits. At most one
 /// worker does it at a time.
 #[derive(Debug)]
-pub struct Lane {
+pub struct LatestQueue {
     shared: Arc<Shared>,
     id: LaneId,
 }
 
-impl Pool {
+impl CpuPool {
     /// Starts `workers` threads; at most `queue` jobs (at least 1), and one of each stream, are queued. They
     /// have the memory of a process without configured limits.
     ///
@@ -74,13 +74,13 @@ impl Pool {
         Self::new_in(workers, queue, Arc::default())
     }
 
-    /// Starts `workers` threads that share `memory`; see [`Pool::new`].
+    /// Starts `workers` threads that share `memory`; see [`CpuPool::new`].
     ///
     /// # Errors
     /// The system's, when it starts no thread.
     pub fn new_in(workers: NonZeroUsize, queue: usize, memory: Arc<PictureMemory>) -> std::io::Result<Self> {
         let workers = workers.get();
-        let bounds = Bounds { workers, max_jobs: queue.max(1), max_conversions: (workers / 2).max(1) };
+        let bounds = QueueBounds { workers, max_jobs: queue.max(1), max_conversions: (workers / 2).max(1) };
         let shared = Arc::new(Shared::new(bounds, memory));
         let pool = Self { shared, workers };
         for number in 0..workers {
@@ -122,13 +122,13 @@ impl Pool {
         &self.shared.memory
     }
 
-    async fn run_for<T, F>(&self, origin: Origin, bytes: usize, job: F) -> Result<T, PoolError>
+    async fn run_for<T, F>(&self, origin: JobOrigin, bytes: usize, job: F) -> Result<T, PoolError>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let (piece, answered) = Piece::with_answer(bytes, job);
-        self.shared.add_job(origin, piece)?;
+        let (item, answered) = WorkItem::with_answer(bytes, job);
+        self.shared.add_job(origin, item)?;
         answered.await.unwrap_or(Err(PoolError::Busy))
     }
 
@@ -143,22 +143,22 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
     {
         let stream = "of-no-stream".parse().expect("a name");
-        self.run_for(Origin { stream, kind: JobKind::Drawing }, 0, job).await
+        self.run_for(JobOrigin { stream, kind: JobKind::Drawing }, 0, job).await
     }
 
-    /// Returns a lane without work.
-    pub(crate) fn lane(&self) -> Lane {
-        Lane { shared: self.shared.clone(), id: self.shared.state().queue.new_lane() }
+    /// Returns a latest queue without work.
+    pub(crate) fn latest_queue(&self) -> LatestQueue {
+        LatestQueue { shared: self.shared.clone(), id: self.shared.state().queue.new_lane() }
     }
 
     /// Returns the workers' load.
-    pub fn load(&self) -> Load {
+    pub fn load(&self) -> PoolLoad {
         let shared = &self.shared;
         let state = shared.state();
-        Load {
+        PoolLoad {
             at_work: shared.at_work.load(Relaxed),
             jobs: state.queue.jobs(),
-            lanes: state.queue.lanes(),
+            latest_queues: state.queue.latest_queues(),
             max_jobs: state.queue.max_jobs(),
             refused: shared.refused.load(Relaxed),
             timing: shared.timing.snapshot(),
@@ -200,27 +200,27 @@ impl StreamQueue {
     }
 
     /// Returns the pool.
-    pub(crate) fn pool(&self) -> &Arc<Pool> {
+    pub(crate) fn pool(&self) -> &Arc<CpuPool> {
         &self.pool
     }
 
-    fn origin(&self, kind: JobKind) -> Origin {
-        Origin { stream: self.stream.clone(), kind }
+    fn origin(&self, kind: JobKind) -> JobOrigin {
+        JobOrigin { stream: self.stream.clone(), kind }
     }
 }
 
-impl Drop for Pool {
+impl Drop for CpuPool {
     fn drop(&mut self) {
         self.shared.close();
     }
 }
 
-impl Lane {
-    /// Gives the lane a piece of work, which has the lane's next turn unless a later call replaces it before
-    /// that begins. Returns the piece that this one replaces, which is not done.
+impl LatestQueue {
+    /// Gives the latest queue a piece of work, which has the latest queue's next turn unless a later call
+    /// replaces it before that begins. Returns the piece that this one replaces, which is not done.
     #[must_use = "it may have to be counted"]
-    pub(crate) fn put(&self, piece: Piece) -> Option<Piece> {
-        self.shared.put(self.id, piece)
+    pub(crate) fn put(&self, item: WorkItem) -> Option<WorkItem> {
+        self.shared.put(self.id, item)
     }
 
     /// Removes the waiting piece, which is not done.
@@ -240,9 +240,9 @@ impl Lane {
         bytes: usize,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PoolError> {
-        let (piece, answered) = Piece::with_answer(bytes, job);
+        let (item, answered) = WorkItem::with_answer(bytes, job);
         // One that was cancelled may still wait.
-        drop(self.put(piece));
+        drop(self.put(item));
         answered.await.unwrap_or(Err(PoolError::Busy))
     }
 }

@@ -6,8 +6,8 @@
 //! they take. A piece that alone takes more than three quarters is done while no other large one is at work,
 //! unless it is a conversion: that never fits.
 //!
-//! A lane that waits for memory keeps its piece, which a newer one may replace; its bytes are those of the
-//! newest.
+//! A latest queue that waits for memory keeps its piece, which a newer one may replace; its bytes are those
+//! of the newest.
 //!
 //! Not here: threads, the clock, and the memory itself.
 
@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::piece::{Piece, Work};
+use super::piece::{Work, WorkItem};
 use crate::media::stream_name::StreamName;
 
 /// Queued jobs of one kind of one stream. More are refused, since later pictures are newer.
@@ -26,14 +26,14 @@ pub(super) const WAITING_JOBS_PER_STREAM: usize = 4;
 /// picture more often; the others can wait for a conversion.
 const RESERVED_FOR: Duration = Duration::from_secs(1);
 
-/// Streams and lanes that have work.
+/// Streams and latest queues that have work.
 pub(super) struct Queue {
-    bounds: Bounds,
-    /// Each stream's kind of job, and each lane, once; the first is next.
-    turns: VecDeque<Orientation>,
-    jobs: HashMap<Origin, VecDeque<Piece>>,
-    /// The lanes that are in the queue or at work, each with its newest piece, until that begins.
-    lanes: HashMap<LaneId, Option<Piece>>,
+    bounds: QueueBounds,
+    /// Each stream's kind of job, and each latest queue, once; the first is next.
+    entries: VecDeque<Orientation>,
+    jobs: HashMap<JobOrigin, VecDeque<WorkItem>>,
+    /// The latest queues that are in the queue or at work, each with its newest piece, until that begins.
+    lanes: HashMap<LaneId, Option<WorkItem>>,
     created_lanes: u64,
     waiting_jobs: usize,
     waiting_conversions: usize,
@@ -48,7 +48,7 @@ pub(super) struct Queue {
 
 /// Bounds of a queue.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub(super) struct QueueBounds {
     pub(super) workers: usize,
     /// Queued jobs, besides one of each stream.
     pub(super) max_jobs: usize,
@@ -58,7 +58,7 @@ pub(super) struct Bounds {
 
 /// Division of the memory for pieces at work.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shares {
+pub(super) struct MemoryShares {
     /// Bytes that one piece may take.
     pub(super) most: usize,
     /// Bytes that all large pieces may hold together, which is also the limit of one conversion.
@@ -73,7 +73,7 @@ pub(super) struct Full;
 
 /// A stream and a kind of its jobs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Origin {
+pub(super) struct JobOrigin {
     pub(super) stream: StreamName,
     pub(super) kind: JobKind,
 }
@@ -87,42 +87,42 @@ pub(super) enum JobKind {
     Conversion,
 }
 
-/// The identity of a lane.
+/// The identity of a latest queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct LaneId(u64);
 
 enum Orientation {
-    Jobs(Origin),
-    Lane(LaneId),
+    Jobs(JobOrigin),
+    Latest(LaneId),
 }
 
 /// A turn that may begin, until the queue is changed.
-pub(super) struct Next {
+pub(super) struct PendingEntry {
     at: usize,
     /// Bytes that its piece takes.
     pub(super) bytes: usize,
-    pub(super) share: Share,
+    pub(super) share: ResourceShare,
 }
 
 /// A turn that has begun.
 pub(super) struct Running {
-    lane: Option<LaneId>,
-    share: Share,
+    latest: Option<LaneId>,
+    share: ResourceShare,
 }
 
 /// The part of the workers and of the memory that a piece at work holds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Share {
+pub(super) struct ResourceShare {
     pub(super) is_conversion: bool,
     large_bytes: usize,
 }
 
 impl Queue {
     /// Returns an empty queue.
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: QueueBounds) -> Self {
         Self {
             bounds,
-            turns: VecDeque::new(),
+            entries: VecDeque::new(),
             jobs: HashMap::new(),
             lanes: HashMap::new(),
             created_lanes: 0,
@@ -139,7 +139,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`Full`] if too many are queued.
-    pub(super) fn add_job(&mut self, origin: Origin, piece: Piece, now: Instant) -> Result<(), Full> {
+    pub(super) fn add_job(&mut self, origin: JobOrigin, item: WorkItem, now: Instant) -> Result<(), Full> {
         let is_conversion = origin.kind == JobKind::Conversion;
         let of_stream = self.jobs.get(&origin).map_or(0, VecDeque::len);
         let is_full = of_stream >= WAITING_JOBS_PER_STREAM
@@ -153,48 +153,48 @@ impl Queue {
         if !is_conversion {
             self.other_work = Some(now);
         }
-        self.jobs.entry(origin.clone()).or_default().push_back(piece);
+        self.jobs.entry(origin.clone()).or_default().push_back(item);
         if of_stream == 0 {
-            self.turns.push_back(Orientation::Jobs(origin));
+            self.entries.push_back(Orientation::Jobs(origin));
         }
         Ok(())
     }
 
-    /// Returns a new lane, without work.
+    /// Returns a new latest queue, without work.
     pub(super) fn new_lane(&mut self) -> LaneId {
         self.created_lanes += 1;
         LaneId(self.created_lanes)
     }
 
-    /// Gives a lane its newest piece. Returns the piece that this one replaces, and whether the lane enters
-    /// the queue.
-    pub(super) fn put(&mut self, lane: LaneId, piece: Piece, now: Instant) -> (Option<Piece>, bool) {
-        match self.lanes.entry(lane) {
-            Entry::Occupied(mut waiting) => (waiting.get_mut().replace(piece), false),
+    /// Gives a latest queue its newest piece. Returns the piece that this one replaces, and whether the
+    /// latest queue enters the queue.
+    pub(super) fn put(&mut self, latest: LaneId, item: WorkItem, now: Instant) -> (Option<WorkItem>, bool) {
+        match self.lanes.entry(latest) {
+            Entry::Occupied(mut waiting) => (waiting.get_mut().replace(item), false),
             Entry::Vacant(outside) => {
-                outside.insert(Some(piece));
-                self.enqueue(lane, now);
+                outside.insert(Some(item));
+                self.enqueue(latest, now);
                 (None, true)
             }
         }
     }
 
-    /// Removes the waiting piece of a lane. A turn for it remains, which takes no memory.
-    pub(super) fn clear(&mut self, lane: LaneId) -> Option<Piece> {
-        self.lanes.get_mut(&lane)?.take()
+    /// Removes the waiting piece of a latest queue. A turn for it remains, which takes no memory.
+    pub(super) fn clear(&mut self, latest: LaneId) -> Option<WorkItem> {
+        self.lanes.get_mut(&latest)?.take()
     }
 
-    fn enqueue(&mut self, lane: LaneId, now: Instant) {
+    fn enqueue(&mut self, latest: LaneId, now: Instant) {
         self.other_work = Some(now);
-        self.turns.push_back(Orientation::Lane(lane));
+        self.entries.push_back(Orientation::Latest(latest));
     }
 
     /// Returns the next turn whose piece may be done now, if there is one. A turn whose piece never fits
     /// `shares` is next at once and holds nothing, so that the piece can be refused.
-    pub(super) fn next(&self, now: Instant, shares: Shares) -> Option<Next> {
+    pub(super) fn next(&self, now: Instant, shares: MemoryShares) -> Option<PendingEntry> {
         let may_convert = self.may_convert(now);
         let mut large_waits = false;
-        for (at, orientation) in self.turns.iter().enumerate() {
+        for (at, orientation) in self.entries.iter().enumerate() {
             let is_conversion = orientation.is_conversion();
             if is_conversion && !may_convert {
                 continue;
@@ -205,7 +205,7 @@ impl Queue {
             let fits = self.large_bytes == 0 || self.large_bytes.saturating_add(bytes) <= shares.large;
             if !is_large || is_refused || fits && !large_waits {
                 let large_bytes = if is_large && !is_refused { bytes } else { 0 };
-                return Some(Next { at, bytes, share: Share { is_conversion, large_bytes } });
+                return Some(PendingEntry { at, bytes, share: ResourceShare { is_conversion, large_bytes } });
             }
             large_waits = true;
         }
@@ -214,29 +214,29 @@ impl Queue {
 
     /// Returns the bytes of the next piece of this turn.
     fn bytes_of(&self, orientation: &Orientation) -> usize {
-        let piece = match orientation {
+        let item = match orientation {
             Orientation::Jobs(origin) => self.jobs.get(origin).and_then(VecDeque::front),
-            Orientation::Lane(lane) => self.lanes.get(lane).and_then(Option::as_ref),
+            Orientation::Latest(latest) => self.lanes.get(latest).and_then(Option::as_ref),
         };
-        piece.map_or(0, |piece| piece.bytes)
+        item.map_or(0, |item| item.bytes)
     }
 
-    /// Begins a turn: removes it with its piece, which is no work for a lane that was cleared. The caller
-    /// calls [`Queue::finish`] when it is done.
-    pub(super) fn begin(&mut self, Next { at, share, .. }: Next) -> (Work, Running) {
+    /// Begins a turn: removes it with its piece, which is no work for a latest queue that was cleared. The
+    /// caller calls [`Queue::finish`] when it is done.
+    pub(super) fn begin(&mut self, PendingEntry { at, share, .. }: PendingEntry) -> (Work, Running) {
         let orientation =
-            self.turns.remove(at).expect("it was found in the queue, which has not changed since");
-        let (piece, lane) = match orientation {
+            self.entries.remove(at).expect("it was found in the queue, which has not changed since");
+        let (item, latest) = match orientation {
             Orientation::Jobs(origin) => (self.take_job(origin, share), None),
-            Orientation::Lane(lane) => (self.clear(lane), Some(lane)),
+            Orientation::Latest(latest) => (self.clear(latest), Some(latest)),
         };
         self.converting += usize::from(share.is_conversion);
         self.large_bytes += share.large_bytes;
         self.converted_last = share.is_conversion;
-        (piece.map_or_else(|| Box::new(drop) as Work, |piece| piece.work), Running { lane, share })
+        (item.map_or_else(|| Box::new(drop) as Work, |item| item.work), Running { latest, share })
     }
 
-    fn take_job(&mut self, origin: Origin, share: Share) -> Option<Piece> {
+    fn take_job(&mut self, origin: JobOrigin, share: ResourceShare) -> Option<WorkItem> {
         let jobs = self.jobs.get_mut(&origin)?;
         let job = jobs.pop_front()?;
         self.waiting_jobs -= 1;
@@ -244,29 +244,29 @@ impl Queue {
         if jobs.is_empty() {
             self.jobs.remove(&origin);
         } else {
-            self.turns.push_back(Orientation::Jobs(origin));
+            self.entries.push_back(Orientation::Jobs(origin));
         }
         Some(job)
     }
 
-    /// Ends a turn. A lane that got a piece meanwhile has another turn.
-    pub(super) fn done(&mut self, Running { lane, share }: Running, now: Instant) {
+    /// Ends a turn. A latest queue that got a piece meanwhile has another turn.
+    pub(super) fn done(&mut self, Running { latest, share }: Running, now: Instant) {
         self.converting -= usize::from(share.is_conversion);
         self.large_bytes -= share.large_bytes;
         if !share.is_conversion {
             self.other_work = Some(now);
         }
-        if let Some(lane) = lane {
-            match self.lanes.get(&lane) {
-                Some(Some(_)) => self.enqueue(lane, now),
-                _ => drop(self.lanes.remove(&lane)),
+        if let Some(latest) = latest {
+            match self.lanes.get(&latest) {
+                Some(Some(_)) => self.enqueue(latest, now),
+                _ => drop(self.lanes.remove(&latest)),
             }
         }
     }
 
     /// Returns whether one more conversion may begin.
     fn may_convert(&self, now: Instant) -> bool {
-        let others_wait = self.turns.iter().any(|orientation| !orientation.is_conversion());
+        let others_wait = self.entries.iter().any(|orientation| !orientation.is_conversion());
         if others_wait && self.bounds.workers == 1 && self.converted_last {
             return false;
         }
@@ -280,7 +280,7 @@ impl Queue {
 
     /// Returns whether the queue is empty.
     pub(super) fn is_empty(&self) -> bool {
-        self.turns.is_empty()
+        self.entries.is_empty()
     }
 
     /// Returns the number of queued jobs.
@@ -293,21 +293,21 @@ impl Queue {
         self.bounds.max_jobs
     }
 
-    /// Returns the number of queued lanes.
-    pub(super) fn lanes(&self) -> usize {
-        self.turns.iter().filter(|orientation| matches!(orientation, Orientation::Lane(_))).count()
+    /// Returns the number of queued latest queues.
+    pub(super) fn latest_queues(&self) -> usize {
+        self.entries.iter().filter(|orientation| matches!(orientation, Orientation::Latest(_))).count()
     }
 
     /// Removes everything and returns it, to be dropped; pieces at work stay counted.
     pub(super) fn take_all(&mut self) -> impl Sized + use<> {
-        self.turns.clear();
+        self.entries.clear();
         (std::mem::take(&mut self.jobs), std::mem::take(&mut self.lanes))
     }
 }
 
 impl Orientation {
     fn is_conversion(&self) -> bool {
-        matches!(self, Self::Jobs(Origin { kind: JobKind::Conversion, .. }))
+        matches!(self, Self::Jobs(JobOrigin { kind: JobKind::Conversion, .. }))
     }
 }
 
@@ -315,20 +315,20 @@ impl Orientation {
 mod tests {
     use super::*;
 
-    const SHARES: Shares = Shares { most: 100, large: 75, small: 25 };
+    const SHARES: MemoryShares = MemoryShares { most: 100, large: 75, small: 25 };
 
     /// A queue and the time.
     struct Tested(Queue, Instant);
 
     impl Tested {
         fn new(workers: usize) -> Self {
-            let bounds = Bounds { workers, max_jobs: 100, max_conversions: (workers / 2).max(1) };
+            let bounds = QueueBounds { workers, max_jobs: 100, max_conversions: (workers / 2).max(1) };
             Self(Queue::new(bounds), Instant::now())
         }
 
         fn job(&mut self, stream: &str, kind: JobKind, bytes: usize) {
-            let origin = Origin { stream: stream.parse().unwrap(), kind };
-            self.0.add_job(origin, Piece::new(bytes, drop), self.1).unwrap();
+            let origin = JobOrigin { stream: stream.parse().unwrap(), kind };
+            self.0.add_job(origin, WorkItem::new(bytes, drop), self.1).unwrap();
         }
 
         fn convert(&mut self, stream: &str, bytes: usize) {
@@ -339,14 +339,14 @@ mod tests {
             self.job(stream, JobKind::Drawing, bytes);
         }
 
-        fn lane(&mut self, bytes: usize) {
-            let lane = self.0.new_lane();
-            self.put(lane, bytes);
+        fn latest(&mut self, bytes: usize) {
+            let latest = self.0.new_lane();
+            self.put(latest, bytes);
         }
 
-        /// Gives a lane a piece; returns whether that replaced another.
-        fn put(&mut self, lane: LaneId, bytes: usize) -> bool {
-            self.0.put(lane, Piece::new(bytes, drop), self.1).0.is_some()
+        /// Gives a latest queue a piece; returns whether that replaced another.
+        fn put(&mut self, latest: LaneId, bytes: usize) -> bool {
+            self.0.put(latest, WorkItem::new(bytes, drop), self.1).0.is_some()
         }
 
         /// Begins all turns that may be done now. Returns the bytes of their pieces.
@@ -368,12 +368,12 @@ mod tests {
         let mut queue = Tested::new(16);
         (0..4).for_each(|n| queue.convert(&format!("inbox-{n}"), 30));
         queue.draw("a", 20);
-        queue.lane(5);
+        queue.latest(5);
         let (taken, shares) = queue.take();
         assert_eq!(taken, [30, 30, 20, 5], "two more conversions wait in line, and nobody for them");
         // However often the others have work meanwhile.
         for _ in 0..100 {
-            queue.lane(5);
+            queue.latest(5);
             queue.draw("a", 25);
             let (taken, shares) = queue.take();
             assert_eq!(taken, [5, 25]);
@@ -388,10 +388,10 @@ mod tests {
         let mut queue = Tested::new(16);
         queue.convert("inbox", 60);
         let (_, first) = queue.take();
-        queue.lane(50);
+        queue.latest(50);
         queue.draw("a", 40);
         queue.convert("inbox", 1);
-        queue.lane(25);
+        queue.latest(25);
         let (taken, small) = queue.take();
         assert_eq!(taken, [25], "10 bytes are free for large ones, and all of them wait for the first");
         queue.done(small);
@@ -407,9 +407,9 @@ mod tests {
         let mut queue = Tested::new(16);
         queue.convert("inbox", 75);
         let (_, first) = queue.take();
-        queue.lane(30);
+        queue.latest(30);
         queue.convert("other", 76);
-        queue.lane(101);
+        queue.latest(101);
         let (taken, shares) = queue.take();
         assert_eq!(taken, [76, 101], "to be refused");
         queue.done(shares);
@@ -426,9 +426,9 @@ mod tests {
         let mut queue = Tested::new(16);
         queue.convert("inbox", 10);
         let (_, first) = queue.take();
-        queue.lane(90);
+        queue.latest(90);
         queue.convert("inbox", 10);
-        queue.lane(5);
+        queue.latest(5);
         let (taken, small) = queue.take();
         assert_eq!(taken, [5]);
         queue.done(small);
@@ -444,13 +444,13 @@ mod tests {
         let mut queue = Tested::new(2);
         queue.draw("a", 70);
         let (_, first) = queue.take();
-        let lane = queue.0.new_lane();
-        assert!(!queue.put(lane, 30));
+        let latest = queue.0.new_lane();
+        assert!(!queue.put(latest, 30));
         assert!(queue.take().0.is_empty());
-        assert!(queue.put(lane, 40), "it waits where it can be replaced");
-        queue.lane(30);
+        assert!(queue.put(latest, 40), "it waits where it can be replaced");
+        queue.latest(30);
         assert!(queue.take().0.is_empty(), "the other one, which would fit soon, stands behind it");
-        assert_eq!(queue.0.lanes(), 2);
+        assert_eq!(queue.0.latest_queues(), 2);
         queue.done(first);
         let (taken, shares) = queue.take();
         assert_eq!(taken, [40, 30]);
@@ -475,11 +475,11 @@ mod tests {
     #[test]
     fn a_lane_whose_newest_piece_is_larger_keeps_its_place() {
         let mut queue = Tested::new(2);
-        let lane = queue.0.new_lane();
-        queue.put(lane, 30);
-        queue.lane(50);
+        let latest = queue.0.new_lane();
+        queue.put(latest, 30);
+        queue.latest(50);
         assert_eq!(queue.0.next(queue.1, SHARES).unwrap().bytes, 30);
-        queue.put(lane, 60);
+        queue.put(latest, 60);
         let (taken, turns) = queue.take();
         assert_eq!(taken, [60], "it has its turn before the other one, and holds 60 of 75");
         queue.done(turns);
@@ -489,14 +489,14 @@ mod tests {
     #[test]
     fn a_lane_that_gets_a_piece_while_at_work_has_another_turn() {
         let mut queue = Tested::new(2);
-        let lane = queue.0.new_lane();
+        let latest = queue.0.new_lane();
         for cleared in [false, true] {
-            queue.put(lane, 1);
+            queue.put(latest, 1);
             let (_, turns) = queue.take();
-            assert!(!queue.put(lane, 2));
+            assert!(!queue.put(latest, 2));
             assert!(queue.take().0.is_empty(), "one turn at a time");
             if cleared {
-                assert!(queue.0.clear(lane).is_some());
+                assert!(queue.0.clear(latest).is_some());
             }
             queue.done(turns);
             let (taken, turns) = queue.take();

@@ -13,25 +13,25 @@ use tokio::sync::oneshot;
 use super::{memory::PictureMemory, queue::WAITING_JOBS_PER_STREAM, *};
 use crate::media::stream_name::StreamName;
 
-fn pool(workers: usize, queue: usize) -> Pool {
-    Pool::new(NonZeroUsize::new(workers).unwrap(), queue).unwrap()
+fn pool(workers: usize, queue: usize) -> CpuPool {
+    CpuPool::new(NonZeroUsize::new(workers).unwrap(), queue).unwrap()
 }
 
-/// A lane that does the same work each time, without memory.
+/// A latest queue that does the same work each time, without memory.
 struct Repeating {
-    lane: Lane,
+    latest: LatestQueue,
     work: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Repeating {
     fn enter(&self) {
         let work = self.work.clone();
-        drop(self.lane.put(Piece::new(0, move |_| work())));
+        drop(self.latest.put(WorkItem::new(0, move |_| work())));
     }
 }
 
-fn lane(pool: &Pool, work: impl Fn() + Send + Sync + 'static) -> Repeating {
-    Repeating { lane: pool.lane(), work: Arc::new(work) }
+fn latest(pool: &CpuPool, work: impl Fn() + Send + Sync + 'static) -> Repeating {
+    Repeating { latest: pool.latest_queue(), work: Arc::new(work) }
 }
 
 fn name(name: &str) -> StreamName {
@@ -75,7 +75,7 @@ async fn a_full_queue_is_refused_at_once() {
     assert!((&mut second).now_or_never().is_none());
     assert_eq!(pool.run(|| 3).await, Err(PoolError::Busy));
     let load = pool.load();
-    assert_eq!((load.at_work, load.jobs, load.lanes, load.refused), (1, 1, 0, 1));
+    assert_eq!((load.at_work, load.jobs, load.latest_queues, load.refused), (1, 1, 0, 1));
     release.send(()).unwrap();
     assert!(first.await.unwrap().is_ok());
     assert_eq!(second.await, Ok(2), "what waited is done, nothing more");
@@ -114,7 +114,7 @@ async fn lanes_take_turns_and_none_is_at_two_workers() {
     let lanes: Vec<_> = (0..3)
         .map(|n| {
             let tell = tell.clone();
-            lane(&pool, move || tell.send(n).unwrap())
+            latest(&pool, move || tell.send(n).unwrap())
         })
         .collect();
     // A greedy one enters again and again.
@@ -138,7 +138,7 @@ async fn lanes_that_always_have_more_to_do_share_the_workers_evenly_and_leave_jo
     let lanes: Arc<std::sync::OnceLock<Vec<Repeating>>> = Arc::default();
     let new_lane = |n: usize| {
         let (tell, lanes, done) = (tell.clone(), lanes.clone(), Mutex::new(0));
-        lane(&pool, move || {
+        latest(&pool, move || {
             tell.send(n).unwrap();
             let mut done = done.lock().unwrap();
             *done += 1;
@@ -166,14 +166,14 @@ async fn work_that_comes_while_a_lane_is_at_work_is_done_after_it() {
     let (tell, told) = mpsc::sync_channel(4);
     let (release, released) = mpsc::sync_channel::<()>(0);
     let released = Mutex::new(released);
-    let lane = lane(&pool, move || {
+    let latest = latest(&pool, move || {
         tell.send(()).unwrap();
         released.lock().unwrap().recv().unwrap();
     });
-    lane.enter();
+    latest.enter();
     told.recv().unwrap();
-    lane.enter();
-    lane.enter();
+    latest.enter();
+    latest.enter();
     release.send(()).unwrap();
     told.recv().unwrap();
     release.send(()).unwrap();
@@ -185,12 +185,12 @@ async fn work_that_comes_while_a_lane_is_at_work_is_done_after_it() {
 async fn a_lane_that_panics_may_enter_again() {
     let pool = pool(1, 1);
     let (tell, told) = mpsc::sync_channel(4);
-    let lane = lane(&pool, move || {
+    let latest = latest(&pool, move || {
         tell.send(()).unwrap();
         panic!("no pixels");
     });
     for _ in 0..2 {
-        lane.enter();
+        latest.enter();
         told.recv().unwrap();
     }
     assert_eq!(pool.run(|| 7).await, Ok(7));
@@ -199,10 +199,10 @@ async fn a_lane_that_panics_may_enter_again() {
 #[tokio::test]
 async fn a_job_of_a_lane_that_panics_is_told_and_the_next_is_done() {
     let pool = pool(1, 1);
-    let mut lane = pool.lane();
-    let panicked = lane.run(0, || -> u8 { panic!("no pixels") }).await.unwrap_err();
+    let mut latest = pool.latest_queue();
+    let panicked = latest.run(0, || -> u8 { panic!("no pixels") }).await.unwrap_err();
     assert_eq!(panicked, PoolError::Panicked { reason: "no pixels".into() });
-    assert_eq!(lane.run(0, || 7).await, Ok(7));
+    assert_eq!(latest.run(0, || 7).await, Ok(7));
 }
 
 type Queued<'a, T> = Pin<Box<dyn Future<Output = Result<T, PoolError>> + 'a>>;
@@ -215,11 +215,11 @@ fn queued<'a, T: 'a>(job: impl Future<Output = Result<T, PoolError>> + 'a) -> Qu
 }
 
 /// A pool with 4 MiB for pieces of work, 3 MiB of which large pieces may hold.
-fn small_pool(workers: usize) -> Arc<Pool> {
+fn small_pool(workers: usize) -> Arc<CpuPool> {
     let limits = crate::config::Limits { max_decode_bytes: Some(4 * MIB * 4 / 3), ..Default::default() };
     let budgets = crate::limits::Budgets::new(&limits, None);
     let memory = Arc::new(PictureMemory::new(&budgets));
-    Arc::new(Pool::new_in(NonZeroUsize::new(workers).unwrap(), 100, memory).unwrap())
+    Arc::new(CpuPool::new_in(NonZeroUsize::new(workers).unwrap(), 100, memory).unwrap())
 }
 
 const MIB: usize = 1024 * 1024;
@@ -407,16 +407,16 @@ async fn a_piece_that_waits_when_the_limit_becomes_too_small_for_it_is_refused_a
 }
 
 /// Returns a piece that sends its bytes, and whether it has memory for them.
-fn saying(tell: &mpsc::SyncSender<(usize, bool)>, bytes: usize) -> Piece {
+fn saying(tell: &mpsc::SyncSender<(usize, bool)>, bytes: usize) -> WorkItem {
     let tell = tell.clone();
-    Piece::new(bytes, move |memory| {
+    WorkItem::new(bytes, move |memory| {
         let has_memory = memory.is_ok_and(|memory| memory.bytes() >= bytes);
         tell.send((bytes, has_memory)).unwrap();
     })
 }
 
 /// Waits until the next turn waits for memory.
-fn until_one_waits(pool: &Pool) {
+fn until_one_waits(pool: &CpuPool) {
     while pool.memory().working().waiting() == 0 {
         thread::yield_now();
     }
@@ -428,13 +428,13 @@ async fn a_lane_that_waits_for_memory_does_its_newest_piece_whether_that_takes_m
         let pool = small_pool(2);
         let (tell, told) = mpsc::sync_channel(10);
         let held = pool.memory().working().try_acquire(4 * MIB).unwrap();
-        let lane = pool.lane();
-        assert!(lane.put(saying(&tell, 2 * MIB)).is_none());
+        let latest = pool.latest_queue();
+        assert!(latest.put(saying(&tell, 2 * MIB)).is_none());
         until_one_waits(&pool);
-        assert!(lane.put(saying(&tell, 3 * MIB)).is_some(), "the older one is not done");
-        assert!(lane.put(saying(&tell, newest)).is_some());
+        assert!(latest.put(saying(&tell, 3 * MIB)).is_some(), "the older one is not done");
+        assert!(latest.put(saying(&tell, newest)).is_some());
         // What never fits may be refused already.
-        assert!(newest > 4 * MIB || pool.load().lanes == 1);
+        assert!(newest > 4 * MIB || pool.load().latest_queues == 1);
         drop(held);
         assert_eq!(told.recv(), Ok((newest, newest <= 4 * MIB)));
         assert_eq!(pool.run(|| 7).await, Ok(7));
@@ -448,13 +448,13 @@ async fn a_lane_that_is_cleared_while_it_waits_for_memory_is_in_nobodys_way() {
     let pool = small_pool(1);
     let (tell, told) = mpsc::sync_channel(10);
     let held = pool.memory().working().try_acquire(3 * MIB).unwrap();
-    let lane = pool.lane();
-    assert!(lane.put(saying(&tell, 2 * MIB)).is_none());
+    let latest = pool.latest_queue();
+    assert!(latest.put(saying(&tell, 2 * MIB)).is_none());
     until_one_waits(&pool);
-    lane.clear();
+    latest.clear();
     assert_eq!(pool.queue(&name("a")).run(MIB, || 7).await, Ok(7), "beside what is still held");
-    assert_eq!(pool.load().lanes, 0);
-    assert!(lane.put(saying(&tell, MIB)).is_none());
+    assert_eq!(pool.load().latest_queues, 0);
+    assert!(latest.put(saying(&tell, MIB)).is_none());
     assert_eq!(told.recv(), Ok((MIB, true)), "it may have work again");
     drop(held);
 }
@@ -464,14 +464,14 @@ async fn a_piece_of_a_lane_is_dropped_with_the_pool_and_after_it() {
     let pool = small_pool(1);
     let held = pool.memory().working().try_acquire(3 * MIB).unwrap();
     let (tell, told) = mpsc::sync_channel(10);
-    let lanes = [(); 2].map(|()| pool.lane());
+    let lanes = [(); 2].map(|()| pool.latest_queue());
     assert!(lanes[0].put(saying(&tell, 2 * MIB)).is_none());
     until_one_waits(&pool);
     // Behind it, in the queue.
     assert!(lanes[1].put(saying(&tell, 2 * MIB)).is_none());
     drop(pool);
-    for lane in &lanes {
-        assert!(lane.put(saying(&tell, 1)).is_none(), "it did not stay");
+    for latest in &lanes {
+        assert!(latest.put(saying(&tell, 1)).is_none(), "it did not stay");
     }
     drop(tell);
     assert_eq!(told.recv(), Err(mpsc::RecvError), "nobody has a piece, and none was done");
@@ -503,12 +503,12 @@ async fn conversions_that_take_all_that_they_may_leave_the_others_their_memory_a
     }));
     assert_eq!(has_started.recv(), Ok("huge"));
     let next = queued(inbox.convert(3 * MIB, move || started.send("next").unwrap()));
-    // Lanes and jobs, for as long as the conversion takes.
+    // Latest queues and jobs, for as long as the conversion takes.
     let (tell, told) = mpsc::sync_channel(1);
-    let rendition = pool.lane();
+    let rendition = pool.latest_queue();
     for _ in 0..100 {
         let tell = tell.clone();
-        drop(rendition.put(Piece::new(MIB, move |memory| tell.send(memory.is_ok()).unwrap())));
+        drop(rendition.put(WorkItem::new(MIB, move |memory| tell.send(memory.is_ok()).unwrap())));
         assert_eq!(told.recv(), Ok(true));
         assert_eq!(pool.queue(&name("bars")).run(MIB, || 7).await, Ok(7));
     }

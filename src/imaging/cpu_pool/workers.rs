@@ -13,8 +13,8 @@ use std::{
 use super::{
     error::PoolError,
     memory::PictureMemory,
-    piece::{Piece, Work},
-    queue::{Bounds, Full, JobKind, LaneId, Next, Origin, Queue, Running, Shares},
+    piece::{Work, WorkItem},
+    queue::{Full, JobKind, JobOrigin, LaneId, MemoryShares, PendingEntry, Queue, QueueBounds, Running},
 };
 use crate::{
     bus::Histogram,
@@ -43,14 +43,14 @@ pub(super) struct State {
 }
 
 /// A turn that has begun: its work, and its memory or the refusal of that.
-struct Begun {
+struct StartedEntry {
     work: Work,
     memory: Result<BytePermit, BudgetError>,
     running: Running,
 }
 
 impl Shared {
-    pub(super) fn new(bounds: Bounds, memory: Arc<PictureMemory>) -> Self {
+    pub(super) fn new(bounds: QueueBounds, memory: Arc<PictureMemory>) -> Self {
         Self {
             state: Mutex::new(State { queue: Queue::new(bounds), waiter: None, closed: false }),
             more: Condvar::new(),
@@ -71,13 +71,13 @@ impl Shared {
     /// # Errors
     /// [`PoolError::Busy`] if too many are queued or the pool has ended, [`PoolError::Memory`] if it never
     /// fits.
-    pub(super) fn add_job(&self, origin: Origin, piece: Piece) -> Result<(), PoolError> {
-        self.memory.check(piece.bytes, origin.kind == JobKind::Conversion)?;
+    pub(super) fn add_job(&self, origin: JobOrigin, item: WorkItem) -> Result<(), PoolError> {
+        self.memory.check(item.bytes, origin.kind == JobKind::Conversion)?;
         let mut state = self.state();
         if state.closed {
             return Err(PoolError::Busy);
         }
-        state.queue.add_job(origin, piece, Instant::now()).map_err(|Full| {
+        state.queue.add_job(origin, item, Instant::now()).map_err(|Full| {
             self.refused.fetch_add(1, Relaxed);
             PoolError::Busy
         })?;
@@ -86,13 +86,13 @@ impl Shared {
         Ok(())
     }
 
-    /// Gives a lane a piece of work. Returns the piece that this one replaces.
-    pub(super) fn put(&self, lane: LaneId, piece: Piece) -> Option<Piece> {
+    /// Gives a latest queue a piece of work. Returns the piece that this one replaces.
+    pub(super) fn put(&self, latest: LaneId, item: WorkItem) -> Option<WorkItem> {
         let mut state = self.state();
         if state.closed {
             return None;
         }
-        let (replaced, enters) = state.queue.put(lane, piece, Instant::now());
+        let (replaced, enters) = state.queue.put(latest, item, Instant::now());
         // One that replaces another may fit the memory that the other waits for.
         let can_begin = enters || state.waiter.is_some();
         drop(state);
@@ -115,10 +115,10 @@ impl Shared {
 
     /// Runs one worker until the pool is closed.
     pub(super) fn work(&self) {
-        while let Some(Begun { work, memory, running }) = self.next() {
+        while let Some(StartedEntry { work, memory, running }) = self.next() {
             self.at_work.fetch_add(1, Relaxed);
             let begun = Instant::now();
-            // Jobs and lanes mind their panics; the worker must live on all the same.
+            // Jobs and latest queues mind their panics; the worker must live on all the same.
             let _ = catch_unwind(AssertUnwindSafe(|| work(memory)));
             self.timing.record(begun.elapsed());
             self.at_work.fetch_sub(1, Relaxed);
@@ -129,7 +129,7 @@ impl Shared {
     }
 
     /// Waits for a turn, and for its memory.
-    fn next(&self) -> Option<Begun> {
+    fn next(&self) -> Option<StartedEntry> {
         let mut state = self.state();
         while !state.closed {
             let now = Instant::now();
@@ -156,19 +156,24 @@ impl Shared {
         None
     }
 
-    fn begin(&self, state: &mut State, next: Next, memory: Result<BytePermit, BudgetError>) -> Begun {
+    fn begin(
+        &self,
+        state: &mut State,
+        next: PendingEntry,
+        memory: Result<BytePermit, BudgetError>,
+    ) -> StartedEntry {
         state.waiter = None;
         let (work, running) = state.queue.begin(next);
         if !state.queue.is_empty() {
             // Another worker may have been woken for the piece that is taken now.
             self.more.notify_one();
         }
-        Begun { work, memory, running }
+        StartedEntry { work, memory, running }
     }
 
-    fn shares(&self) -> Shares {
+    fn shares(&self) -> MemoryShares {
         let memory = &self.memory;
-        Shares { most: memory.most_bytes(), large: memory.large_bytes(), small: memory.small_bytes() }
+        MemoryShares { most: memory.max_bytes(), large: memory.large_bytes(), small: memory.small_bytes() }
     }
 }
 

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use super::pipeline::{Pipeline, TransformError, TransformedFrame};
 use crate::{
     bus::{Bus, DropReason, FrameProcessor, Processing},
-    imaging::cpu_pool::{Lane, Piece, Pool, reason},
+    imaging::cpu_pool::{CpuPool, LatestQueue, WorkItem, panic_message},
     limits::BudgetError,
     media::{frame::Frame, stream_name::StreamName},
 };
@@ -28,7 +28,7 @@ use crate::{
 #[derive(Debug)]
 pub struct TransformStage {
     inner: Arc<Inner>,
-    lane: Lane,
+    latest: LatestQueue,
 }
 
 #[derive(Debug)]
@@ -42,9 +42,9 @@ struct Inner {
 
 impl TransformStage {
     /// Returns a stage for the transforms of `pipeline`; `name` is for the log.
-    pub fn new(name: StreamName, pipeline: Pipeline, pool: &Pool) -> Self {
+    pub fn new(name: StreamName, pipeline: Pipeline, pool: &CpuPool) -> Self {
         let inner = Inner { name, pipeline, generation: Mutex::default(), failing: AtomicBool::new(false) };
-        Self { inner: Arc::new(inner), lane: pool.lane() }
+        Self { inner: Arc::new(inner), latest: pool.latest_queue() }
     }
 }
 
@@ -54,13 +54,13 @@ impl FrameProcessor for TransformStage {
         if self.inner.pipeline.is_light() {
             return self.inner.transform(&frame, bus, generation);
         }
-        let piece = self.inner.piece(frame, bus.clone(), generation);
+        let item = self.inner.item(frame, bus.clone(), generation);
         // Held until the frame waits: `forget` then is before or after, never between.
         let now = self.inner.generation();
         if *now != generation {
             return;
         }
-        let replaced = self.lane.put(piece);
+        let replaced = self.latest.put(item);
         drop(now);
         if replaced.is_some() {
             bus.stats().count_drop(DropReason::Busy);
@@ -70,7 +70,7 @@ impl FrameProcessor for TransformStage {
     fn discard_pending(&self) {
         let mut generation = self.inner.generation();
         *generation += 1;
-        self.lane.clear();
+        self.latest.clear();
     }
 }
 
@@ -87,9 +87,9 @@ impl Inner {
     }
 
     /// Returns a frame as a piece of work.
-    fn piece(self: &Arc<Self>, frame: Frame, bus: Arc<Bus>, generation: u64) -> Piece {
+    fn item(self: &Arc<Self>, frame: Frame, bus: Arc<Bus>, generation: u64) -> WorkItem {
         let inner = self.clone();
-        Piece::new(self.bytes_for(&frame), move |memory| match memory {
+        WorkItem::new(self.bytes_for(&frame), move |memory| match memory {
             Ok(_memory) => inner.transform(&frame, &bus, generation),
             Err(error) => inner.refuse(&bus, error),
         })
@@ -141,7 +141,7 @@ fn guarded(
     rework: impl FnOnce() -> Result<TransformedFrame, TransformError>,
 ) -> Result<TransformedFrame, TransformError> {
     catch_unwind(AssertUnwindSafe(rework))
-        .unwrap_or_else(|panic| Err(TransformError::Panicked { reason: reason(&*panic) }))
+        .unwrap_or_else(|panic| Err(TransformError::Panicked { reason: panic_message(&*panic) }))
 }
 
 #[cfg(test)]
@@ -158,11 +158,11 @@ mod tests {
         limits::Budgets,
     };
 
-    fn stage(pool: &Pool) -> TransformStage {
+    fn stage(pool: &CpuPool) -> TransformStage {
         stage_for(pool, Steps { encode: Some(Encode::default()), ..Steps::default() })
     }
 
-    fn stage_for(pool: &Pool, rework: Steps) -> TransformStage {
+    fn stage_for(pool: &CpuPool, rework: Steps) -> TransformStage {
         let limits = PictureLimits { max_frame_bytes: 100_000, max_frame_pixels: 100_000 };
         TransformStage::new(
             "door".parse().unwrap(),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     /// Calls `work` while the pool's only worker is blocked, and returns when the worker has done everything.
-    async fn while_held(pool: &Pool, work: impl FnOnce()) {
+    async fn while_held(pool: &CpuPool, work: impl FnOnce()) {
         let (release, released) = mpsc::sync_channel::<()>(0);
         let mut held = Box::pin(pool.run(move || released.recv()));
         assert!((&mut held).now_or_never().is_none());
@@ -188,7 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_frames_that_come_while_the_workers_are_busy_the_newest_is_shown_and_the_others_are_counted() {
-        let pool = Pool::new(NonZeroUsize::MIN, 4).unwrap();
+        let pool = CpuPool::new(NonZeroUsize::MIN, 4).unwrap();
         let (one, other) = (stage(&pool), stage(&pool));
         let (bus, bus_of_other) = (Arc::new(Bus::default()), Arc::new(Bus::default()));
         let newest = tiny_frame();
@@ -212,7 +212,7 @@ mod tests {
     /// A pool with memory for one of the stage's frames at a time, which are large there, while other work
     /// holds that memory.
     struct Scarce {
-        pool: Arc<Pool>,
+        pool: Arc<CpuPool>,
         stage: TransformStage,
         bus: Arc<Bus>,
         held: tokio::task::JoinHandle<()>,
@@ -221,13 +221,13 @@ mod tests {
 
     impl Scarce {
         async fn new() -> Self {
-            let roomy = Pool::new(NonZeroUsize::MIN, 1).unwrap();
+            let roomy = CpuPool::new(NonZeroUsize::MIN, 1).unwrap();
             let bytes = stage(&roomy).inner.bytes_for(&tiny_frame());
             let limits = crate::config::Limits { max_decode_bytes: Some(2 * bytes), ..Default::default() };
             let memory = Arc::new(PictureMemory::new(&Budgets::new(&limits, None)));
             assert!((memory.small_bytes() + 1..memory.large_bytes()).contains(&bytes));
             assert!(2 * bytes > memory.large_bytes());
-            let pool = Arc::new(Pool::new_in(NonZeroUsize::new(2).unwrap(), 4, memory).unwrap());
+            let pool = Arc::new(CpuPool::new_in(NonZeroUsize::new(2).unwrap(), 4, memory).unwrap());
             let (release, released) = mpsc::sync_channel(0);
             let (started, has_started) = tokio::sync::oneshot::channel();
             let queue = pool.queue(&"other".parse().unwrap());
@@ -272,7 +272,7 @@ mod tests {
         for frame in &frames {
             scarce.take(frame.clone()).await;
         }
-        assert_eq!((busy(&scarce.bus), scarce.pool.load().lanes), (2, 1));
+        assert_eq!((busy(&scarce.bus), scarce.pool.load().latest_queues), (2, 1));
         let bus = scarce.finish().await;
         let shown = bus.newest().unwrap();
         assert_eq!(shown.frame.arrived(), frames[2].arrived(), "the newest");
@@ -301,7 +301,7 @@ mod tests {
 
     #[tokio::test]
     async fn taking_metadata_out_waits_for_no_worker() {
-        let pool = Pool::new(NonZeroUsize::MIN, 4).unwrap();
+        let pool = CpuPool::new(NonZeroUsize::MIN, 4).unwrap();
         let stage = stage_for(&pool, Steps { strip_metadata: true, ..Steps::default() });
         let bus = Arc::new(Bus::default());
         while_held(&pool, || {
@@ -314,7 +314,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_taken_before_it_is_forgotten_is_not_shown_after() {
-        let pool = Pool::new(NonZeroUsize::MIN, 4).unwrap();
+        let pool = CpuPool::new(NonZeroUsize::MIN, 4).unwrap();
         let stage = stage(&pool);
         let bus = Arc::new(Bus::default());
         while_held(&pool, || {

@@ -18,10 +18,10 @@ pub(super) mod wall_clock_interval;
 pub(super) mod tests {
     use std::sync::Arc;
 
-    use crate::imaging::{Pool, cpu_pool::StreamQueue};
+    use crate::imaging::{CpuPool, cpu_pool::StreamQueue};
 
     /// Returns a queue on a pool of its own.
     pub(in crate::source) fn queue_of_tests() -> StreamQueue {
-        Arc::new(Pool::for_this_machine().unwrap()).queue(&"tested".parse().unwrap())
+        Arc::new(CpuPool::for_this_machine().unwrap()).queue(&"tested".parse().unwrap())
     }
 }

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     bus::{DropReason, Ingest},
     config::{Limits, MosaicConfig},
-    imaging::{PictureMemory, Pool, PoolError, cpu_pool::StreamQueue},
+    imaging::{CpuPool, PictureMemory, PoolError, cpu_pool::StreamQueue},
     limits::BytePermit,
     media::frame::Frame,
 };
@@ -47,7 +47,7 @@ const ASPECT_STEPS: f64 = 20.0;
 pub struct MosaicSource {
     config: MosaicConfig,
     max_pixels: u64,
-    pool: Arc<Pool>,
+    pool: Arc<CpuPool>,
     lookup: Arc<dyn StreamLookup>,
 }
 
@@ -70,13 +70,13 @@ impl MosaicSource {
         let mut tiles = self.config.of.iter().map(join).collect::<Result<Vec<_>, _>>()?;
         let titles = tiles.iter().map(|tile| tile.title().to_owned()).collect();
         let memory = self.pool.memory();
-        let kept = memory.keep(MosaicCanvas::bytes_kept(&self.config)).map_err(MosaicError::from)?;
+        let kept = memory.reserve_kept(MosaicCanvas::bytes_kept(&self.config)).map_err(MosaicError::from)?;
         let canvas = MosaicCanvas::new(&self.config, titles, self.max_pixels).map_err(MosaicError::from)?;
         let mut painter = Painter {
             canvas: Arc::new(Mutex::new(canvas)),
             memory: memory.clone(),
             _kept: kept,
-            queue: self.pool.lane(),
+            queue: self.pool.latest_queue(),
             aspect: layout::DEFAULT_ASPECT,
         };
         first_pictures(&mut tiles).await;
@@ -119,7 +119,7 @@ struct Painter {
     memory: Arc<PictureMemory>,
     /// Memory reserved for the canvas.
     _kept: BytePermit,
-    queue: crate::imaging::cpu_pool::Lane,
+    queue: crate::imaging::cpu_pool::LatestQueue,
     aspect: f64,
 }
 

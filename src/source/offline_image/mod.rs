@@ -102,7 +102,7 @@ fn bytes_of(frame: &Frame) -> usize {
 /// Draws the image. Takes some milliseconds and reads a file, so it belongs in the CPU pool, with
 /// [`OfflineImage::bytes`] of its memory.
 pub fn draw(wanted: &OfflineImage, memory: &PictureMemory) -> Frame {
-    let most = memory.most_bytes();
+    let most = memory.max_bytes();
     let drawn = match (&wanted.style, &wanted.last) {
         (Placeholder::Last, Some(last)) if bytes_of(last) > most => {
             Err("the last picture takes more memory than limits.max_decode_bytes allows".to_owned())

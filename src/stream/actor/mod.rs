@@ -27,7 +27,7 @@ use super::{
 use crate::{
     bus::{Bus, Ingest},
     config::{Limits, SourceConfig, StreamConfig},
-    imaging::cpu_pool::Pool,
+    imaging::cpu_pool::CpuPool,
     media::frame::FrameKind,
     observability::{
         next_id,
@@ -50,7 +50,7 @@ const NOTHING_PUSHED: &str = "no picture has been pushed yet";
 pub(super) struct StreamActor {
     config: Arc<StreamConfig>,
     limits: Limits,
-    pool: Arc<Pool>,
+    pool: Arc<CpuPool>,
     ingest: Ingest,
     demand: watch::Receiver<usize>,
     status: watch::Sender<StreamStatus>,
@@ -90,7 +90,7 @@ impl StreamActor {
     pub(super) fn start_with(
         config: Arc<StreamConfig>,
         limits: Limits,
-        pool: Arc<Pool>,
+        pool: Arc<CpuPool>,
         ingest: Ingest,
         demand: watch::Receiver<usize>,
         (status, standing, source): (
@@ -238,7 +238,7 @@ impl StreamActor {
         let seen = self.bus().newest().map_or(0, |newest| newest.seq);
         let queue = self.pool.queue(&self.config.name);
         let memory = self.pool.memory().clone();
-        let bytes = card.bytes(memory.most_bytes());
+        let bytes = card.bytes(memory.max_bytes());
         let drawing = async move { queue.run(bytes, move || offline_image::draw(&card, &memory)).await };
         ctx.spawn(drawing.into_actor(self).map(move |drawn, this, _| match drawn {
             // Stopped, or back, while it was drawn: the card would be the first that the next viewer sees.
@@ -497,7 +497,7 @@ mod tests {
         tokio::time::pause();
         let yaml = "streams: {door: {linger: 0s, source: {type: images, path: /nowhere/*.jpg}}}";
         let config = config::parse(yaml, "test", &config::Environment::default()).unwrap();
-        let pool = Arc::new(Pool::new(NonZeroUsize::MIN, 8).unwrap());
+        let pool = Arc::new(CpuPool::new(NonZeroUsize::MIN, 8).unwrap());
         let (release, released) = mpsc::sync_channel::<()>(0);
         let holding = pool.clone();
         let held = actix_rt::spawn(async move { holding.run(move || released.recv()).await });

@@ -77,7 +77,7 @@ async fn card(state: &WebState, stream: &StreamHandle) -> Result<Frame, Problem>
         max_pixels: state.runtime.settings.current().limits.max_frame_pixels,
     };
     let memory = state.runtime.pool.memory().clone();
-    let bytes = wanted.bytes(memory.most_bytes());
+    let bytes = wanted.bytes(memory.max_bytes());
     Ok(state
         .runtime
         .pool

@@ -7,7 +7,7 @@ use std::{
 
 use super::settings::LiveSettings;
 use crate::{
-    imaging::cpu_pool::Pool,
+    imaging::cpu_pool::CpuPool,
     limits::Budgets,
     web::{
         api::openapi::documents::Documents,
@@ -28,7 +28,7 @@ pub struct Runtime {
     /// Budgets of bytes for all requests, frames and responses.
     pub budgets: Arc<Budgets>,
     /// CPU workers, for pushed pictures that are not JPEGs and for renditions of single frames.
-    pub pool: Arc<Pool>,
+    pub pool: Arc<CpuPool>,
     /// Open connections, and their limit.
     pub connections: Arc<Connections>,
     /// Responses that clients have not read.

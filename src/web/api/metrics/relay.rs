@@ -164,7 +164,7 @@ pub(super) fn collect(state: &WebState, scrape: &mut Scrape) {
         scrape.gauge(&CONNECTIONS, &[("state", name)], count as f64);
     }
     let load = state.runtime.pool.load();
-    for (kind, count) in [("jobs", load.jobs), ("streams", load.lanes)] {
+    for (kind, count) in [("jobs", load.jobs), ("streams", load.latest_queues)] {
         scrape.gauge(&POOL_QUEUE, &[("kind", kind)], count as f64);
     }
     scrape.histogram(&POOL_TASKS, &[], &load.timing);
