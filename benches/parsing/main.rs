@@ -78,7 +78,7 @@ fn read(space: &mut BytesMut, body: &mut &[u8], read: usize) {
 /// As a stream's source does it: each read goes into the parser's room, and the newest frame is held.
 fn live(parser: &mut PartParser, mut body: &[u8], read_len: usize, newest: &mut Option<Part>) {
     while !body.is_empty() {
-        read(parser.space(), &mut body, read_len);
+        read(parser.buffer_mut(), &mut body, read_len);
         take_parts(parser, newest);
     }
 }

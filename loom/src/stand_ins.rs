@@ -66,11 +66,11 @@ pub mod media {
                 FrameKind::Picture
             }
 
-            pub fn taken(&self) -> SystemTime {
+            pub fn captured_at(&self) -> SystemTime {
                 SystemTime::UNIX_EPOCH
             }
 
-            pub fn arrived(&self) -> Instant {
+            pub fn arrived_at(&self) -> Instant {
                 self.1
             }
         }

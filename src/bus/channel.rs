@@ -59,7 +59,7 @@ impl Bus {
 
     /// Counts `frame` as one of the source's, processed in this `processing`, and shows it.
     pub fn publish_from_source(&self, frame: Frame, processing: Processing) {
-        self.stats.count_frame_in(frame.jpeg().len(), frame.arrived(), processing);
+        self.stats.count_frame_in(frame.jpeg().len(), frame.arrived_at(), processing);
         self.publish(frame);
     }
 
@@ -75,7 +75,7 @@ impl Bus {
     }
 
     fn publish_if(&self, frame: Frame, condition: impl FnOnce(u64) -> bool) {
-        let part = PreparedPart::new(frame.jpeg().clone(), frame.taken());
+        let part = PreparedPart::new(frame.jpeg().clone(), frame.captured_at());
         let mut past = None;
         self.current.send_if_modified(|current| {
             if current.closed || !condition(current.frame.as_ref().map_or(0, |newest| newest.seq)) {

@@ -16,7 +16,7 @@ use super::{
 use crate::media::{
     frame::Frame,
     jpeg::{JpegError, JpegInfo},
-    multipart::parser::{Discard, Events, Part, Quirk},
+    multipart::parser::{DiscardReason, ParserEvents, Part, Quirk},
 };
 
 /// Part of an interval by which a frame may come early and still be shown: cameras' clocks jitter, and a 30
@@ -143,7 +143,7 @@ impl Ingest {
                 Ok(info)
             }
             Err(error) => {
-                self.bus.stats().count_discard(Discard::Invalid, 1);
+                self.bus.stats().count_discard(DiscardReason::Invalid, 1);
                 self.count_drop(DropReason::Invalid);
                 Err(error)
             }
@@ -152,17 +152,18 @@ impl Ingest {
 
     /// Shows a JPEG that the parser has already walked.
     pub fn push_part(&self, part: Part) {
-        self.push_frame(Frame::from_walked(part.jpeg, part.info));
+        self.push_frame(Frame::from_checked(part.jpeg, part.info));
     }
 
     /// Counts the quirks and discards that the parser noticed.
-    pub fn count_events(&self, events: &Events) {
+    pub fn count_events(&self, events: &ParserEvents) {
         for (quirk, times) in events.quirks() {
             self.count_quirk(quirk, times);
         }
         for (why, times) in events.discards() {
             self.bus.stats().count_discard(why, times);
-            let reason = if why == Discard::TooLarge { DropReason::TooLarge } else { DropReason::Invalid };
+            let reason =
+                if why == DiscardReason::TooLarge { DropReason::TooLarge } else { DropReason::Invalid };
             (0..times).for_each(|_| self.count_drop(reason));
         }
     }
@@ -180,8 +181,11 @@ impl Ingest {
     }
 
     fn publish(&self, frame: Frame) {
-        let admitted =
-            self.rate_limiter.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).admits(frame.arrived());
+        let admitted = self
+            .rate_limiter
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .admits(frame.arrived_at());
         if admitted {
             match &self.processor {
                 Some(processor) => processor.process(frame, &self.bus),
@@ -304,7 +308,7 @@ mod tests {
         assert!(ingest.bus().newest().is_none());
         let invalid = ingest.bus().stats().dropped().find(|(r, _)| *r == DropReason::Invalid).unwrap().1;
         assert_eq!(invalid, 1);
-        assert_eq!(ingest.bus().stats().discarded().next(), Some((Discard::Invalid, 1)));
+        assert_eq!(ingest.bus().stats().discarded().next(), Some((DiscardReason::Invalid, 1)));
     }
 
     #[test]
@@ -394,7 +398,7 @@ Content-Type: image/jpeg
         ingest.count_events(&events);
         let stats = ingest.bus().stats();
         let counted: Vec<_> = stats.discarded().filter(|(_, times)| *times > 0).collect();
-        assert_eq!(counted, [(Discard::TooLarge, 1), (Discard::NotJpeg, 2)]);
+        assert_eq!(counted, [(DiscardReason::TooLarge, 1), (DiscardReason::NotJpeg, 2)]);
         assert_eq!(stats.quirks().collect::<Vec<_>>(), events.quirks().collect::<Vec<_>>());
         assert!(events.quirks().next().is_some(), "no boundary was announced");
         let dropped: Vec<_> = stats.dropped().filter(|(_, count)| *count > 0).collect();

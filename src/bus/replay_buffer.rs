@@ -137,9 +137,9 @@ impl ReplayBuffer {
     }
 
     fn pop_surplus(&self, ring: &mut FrameRing) -> Option<Arc<ReplayFrame>> {
-        let newest = ring.frames.back()?.frame.arrived();
+        let newest = ring.frames.back()?.frame.arrived_at();
         let oldest = ring.frames.front()?;
-        let age = newest.saturating_duration_since(oldest.frame.arrived());
+        let age = newest.saturating_duration_since(oldest.frame.arrived_at());
         if age <= self.span && ring.bytes <= self.max_bytes {
             return None;
         }
@@ -153,19 +153,19 @@ impl ReplayBuffer {
     /// [`ReplayError`] when there is none, or when others hold too many that are forgotten already.
     pub fn last(&self, wanted: Duration) -> Result<Vec<Arc<ReplayFrame>>, ReplayError> {
         let ring = self.ring();
-        let newest = ring.frames.back().ok_or(ReplayError::Empty)?.frame.arrived();
+        let newest = ring.frames.back().ok_or(ReplayError::Empty)?.frame.arrived_at();
         let held = self.held.load(Relaxed).saturating_sub(ring.bytes);
         if held >= self.max_bytes {
             return Err(ReplayError::Busy { held, allowed: self.max_bytes });
         }
-        let age = |past: &Arc<ReplayFrame>| newest.saturating_duration_since(past.frame.arrived());
+        let age = |past: &Arc<ReplayFrame>| newest.saturating_duration_since(past.frame.arrived_at());
         Ok(ring.frames.iter().filter(|past| age(past) <= wanted).cloned().collect())
     }
 
     /// Returns the number of frames and bytes that are held.
     pub fn usage(&self) -> ReplayUsage {
         let ring = self.ring();
-        let arrived = |past: Option<&Arc<ReplayFrame>>| past.map(|past| past.frame.arrived());
+        let arrived = |past: Option<&Arc<ReplayFrame>>| past.map(|past| past.frame.arrived_at());
         let span = match (arrived(ring.frames.front()), arrived(ring.frames.back())) {
             (Some(oldest), Some(newest)) => newest.saturating_duration_since(oldest),
             _ => Duration::ZERO,
@@ -199,7 +199,7 @@ mod tests {
         let replay_buffer = bus.replay_buffer().unwrap();
         assert_eq!(replay_buffer.last(LONG).unwrap_err(), ReplayError::Empty);
         bus.publish(tiny_frame());
-        bus.publish(tiny_frame().as_placeholder());
+        bus.publish(tiny_frame().into_offline_image());
         bus.publish(tiny_frame());
         assert_eq!(numbers(replay_buffer), [1, 3]);
         let kept = &replay_buffer.last(LONG).unwrap()[1];
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!((replay_buffer.span(), replay_buffer.usage().span), (LONG, Duration::ZERO));
         let bus = Bus::with_replay_buffer(Some(replay_buffer));
         let [first, second] = [tiny_frame(), tiny_frame()];
-        let span = second.arrived() - first.arrived();
+        let span = second.arrived_at() - first.arrived_at();
         assert!(span > Duration::ZERO);
         bus.publish(first);
         bus.publish(second);

@@ -15,7 +15,7 @@ pub enum FrameKind {
     /// A picture of the stream's source.
     Picture,
     /// An offline image, drawn because the source is away.
-    Placeholder,
+    OfflineImage,
 }
 
 /// One JPEG picture. Cloning it shares the bytes.
@@ -24,8 +24,8 @@ pub struct Frame {
     jpeg: Bytes,
     info: JpegInfo,
     kind: FrameKind,
-    taken: SystemTime,
-    arrived: Instant,
+    captured_at: SystemTime,
+    arrived_at: Instant,
 }
 
 impl Frame {
@@ -39,22 +39,28 @@ impl Frame {
     pub fn from_jpeg(jpeg: Bytes) -> Result<Self, JpegError> {
         let jpeg = jpeg.slice(start(&jpeg).unwrap_or_default()..);
         let info = inspect(&jpeg)?;
-        Ok(Self::from_walked(jpeg.slice(..info.len), info))
+        Ok(Self::from_checked(jpeg.slice(..info.len), info))
     }
 
     /// Returns a frame of bytes that a [`Walk`](super::jpeg::Walk) has already found to be whole, like
     /// [`Frame::from_jpeg`]: `info` must be what it said about `jpeg`, and `jpeg` must end with its EOI.
-    pub(crate) fn from_walked(jpeg: Bytes, info: JpegInfo) -> Self {
+    pub(crate) fn from_checked(jpeg: Bytes, info: JpegInfo) -> Self {
         debug_assert_eq!(inspect(&jpeg).as_ref(), Ok(&info), "only walked bytes become frames");
         debug_assert_eq!(jpeg.len(), info.len, "a frame ends with its EOI");
         let jpeg = if info.has_huffman_tables { jpeg } else { with_huffman_tables(&jpeg) };
-        Self { jpeg, info, kind: FrameKind::Picture, taken: SystemTime::now(), arrived: Instant::now() }
+        Self {
+            jpeg,
+            info,
+            kind: FrameKind::Picture,
+            captured_at: SystemTime::now(),
+            arrived_at: Instant::now(),
+        }
     }
 
     /// Returns this picture, marked as one that framecast drew because the source is away.
     #[must_use]
-    pub fn as_placeholder(mut self) -> Self {
-        self.kind = FrameKind::Placeholder;
+    pub fn into_offline_image(mut self) -> Self {
+        self.kind = FrameKind::OfflineImage;
         self
     }
 
@@ -63,8 +69,8 @@ impl Frame {
     /// # Errors
     /// [`JpegError`] when the bytes are not a whole JPEG.
     pub fn transformed(&self, jpeg: Bytes) -> Result<Self, JpegError> {
-        let Self { kind, taken, arrived, .. } = *self;
-        Ok(Self { kind, taken, arrived, ..Self::from_jpeg(jpeg)? })
+        let Self { kind, captured_at: taken, arrived_at: arrived, .. } = *self;
+        Ok(Self { kind, captured_at: taken, arrived_at: arrived, ..Self::from_jpeg(jpeg)? })
     }
 
     /// Returns the picture's bytes, SOI to EOI.
@@ -93,12 +99,12 @@ impl Frame {
     }
 
     /// Returns the wall-clock time of arrival, for `X-Timestamp`.
-    pub fn taken(&self) -> SystemTime {
-        self.taken
+    pub fn captured_at(&self) -> SystemTime {
+        self.captured_at
     }
 
     /// Returns the monotonic time of arrival, for ages.
-    pub fn arrived(&self) -> Instant {
-        self.arrived
+    pub fn arrived_at(&self) -> Instant {
+        self.arrived_at
     }
 }

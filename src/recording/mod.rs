@@ -84,7 +84,7 @@ impl Recorder {
                 continue;
             }
             last_seq = shown.seq;
-            if self.pace.admits(shown.frame.arrived()) {
+            if self.pace.admits(shown.frame.arrived_at()) {
                 self.save(shown).await;
             }
         }

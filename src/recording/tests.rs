@@ -116,7 +116,7 @@ async fn placeholders_are_not_saved() {
     let path = dir.path().join("latest.jpg");
     let bus = Arc::new(Bus::default());
     let recorder = Recorder::new(latest(&path), bus.clone());
-    bus.publish(frame(1).as_placeholder());
+    bus.publish(frame(1).into_offline_image());
     let mut run = Box::pin(recorder.run());
     assert!(futures_util::FutureExt::now_or_never(&mut run).is_none());
     bus.close();

@@ -76,7 +76,7 @@ impl RenditionSource {
                 let picture = newest.frame.kind() == FrameKind::Picture;
                 // A frame from before the run may be hours old.
                 if picture
-                    && self.frame_timeout.is_some_and(|within| newest.frame.arrived().elapsed() >= within)
+                    && self.frame_timeout.is_some_and(|within| newest.frame.arrived_at().elapsed() >= within)
                 {
                     continue;
                 }
@@ -119,9 +119,9 @@ impl RenditionSource {
         match published.frame.kind() {
             FrameKind::Picture => ingest.push_frame(published.frame.clone()),
             // The stream has another source, or draws its own image.
-            FrameKind::Placeholder if self.has_fallbacks => {}
+            FrameKind::OfflineImage if self.has_fallbacks => {}
             // An offline image is no sign of life.
-            FrameKind::Placeholder => ingest.bus().publish(published.frame.clone()),
+            FrameKind::OfflineImage => ingest.bus().publish(published.frame.clone()),
         }
     }
 }

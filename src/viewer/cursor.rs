@@ -55,7 +55,7 @@ impl FrameCursor {
         let Some(newest) = &current.frame else { return false };
         let repeat = self.repeat_first && self.seen.is_some_and(|(last, _)| last == newest.seq);
         let another = repeat || self.seen < Some((newest.seq, current.repeat));
-        another && self.not_before.is_none_or(|shown| newest.frame.arrived() >= shown)
+        another && self.not_before.is_none_or(|shown| newest.frame.arrived_at() >= shown)
     }
 
     /// Returns the frame to send now, if there is one that it has not had. What it missed since its last one
@@ -73,7 +73,7 @@ impl FrameCursor {
         // A second frame does what the repeat was for.
         self.repeat_first = self.seen.is_none();
         self.seen = Some((newest.seq, current.repeat));
-        self.arrived = Some(newest.frame.arrived());
+        self.arrived = Some(newest.frame.arrived_at());
         Some((newest, new))
     }
 }

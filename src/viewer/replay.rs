@@ -27,7 +27,7 @@ impl ReplayCursor {
 
     /// Returns the time at which the next picture is due; none when all have been sent.
     pub fn due(&mut self, now: Instant) -> Option<Instant> {
-        let came = self.frames.as_slice().first()?.frame.arrived();
+        let came = self.frames.as_slice().first()?.frame.arrived_at();
         let (start, first) = *self.begun.get_or_insert((now, came));
         let later = came.saturating_duration_since(first).as_secs_f64() / self.speed;
         Some(start + Duration::from_secs_f64(later))
@@ -63,7 +63,7 @@ mod tests {
     fn pictures_are_due_as_they_came_or_in_a_multiple_of_that() {
         let bus = replay_buffer();
         let pictures = bus.replay_buffer().unwrap().last(Duration::from_secs(60)).unwrap();
-        let came: Vec<_> = pictures.iter().map(|past| past.frame.arrived()).collect();
+        let came: Vec<_> = pictures.iter().map(|past| past.frame.arrived_at()).collect();
         for speed in [0.1, 1.0, 4.0] {
             let mut replay = ReplayCursor::new(pictures.clone(), speed);
             let start = Instant::now();

@@ -75,7 +75,7 @@ pub async fn next_after(stream: &StreamHandle, seq: u64) -> Result<Arc<Published
 fn picture_above(current: Current, seq: u64, state: &State) -> Option<Arc<PublishedFrame>> {
     let newest =
         current.frame.filter(|newest| newest.seq > seq && newest.frame.kind() == FrameKind::Picture)?;
-    let fresh = *state == State::Live || newest.frame.arrived().elapsed() < STALE_AFTER;
+    let fresh = *state == State::Live || newest.frame.arrived_at().elapsed() < STALE_AFTER;
     fresh.then_some(newest)
 }
 

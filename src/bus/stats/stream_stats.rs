@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     limits::bounded_counter::BoundedCounter,
-    media::multipart::parser::{Discard, Quirk},
+    media::multipart::parser::{DiscardReason, Quirk},
 };
 
 /// Counters of one stream.
@@ -42,7 +42,7 @@ pub struct StreamStats {
     abr_levels: AbrLevels,
     dropped: [AtomicU64; DropReason::ALL.len()],
     processed: [AtomicU64; Processing::ALL.len()],
-    discarded: [AtomicU64; Discard::ALL.len()],
+    discarded: [AtomicU64; DiscardReason::ALL.len()],
     quirks: Vec<AtomicU64>,
     push_rejections: PushRejections,
     encode_times: Histogram,
@@ -107,7 +107,7 @@ impl StreamStats {
     }
 
     /// Counts data that looked like a frame and was none, or cannot be accepted, `times` times.
-    pub fn count_discard(&self, why: Discard, times: u64) {
+    pub fn count_discard(&self, why: DiscardReason, times: u64) {
         self.discarded[why as usize].fetch_add(times, Relaxed);
     }
 
@@ -266,8 +266,8 @@ impl StreamStats {
     }
 
     /// Returns the discarded data that looked like frames, counted by reason.
-    pub fn discarded(&self) -> impl Iterator<Item = (Discard, u64)> {
-        Discard::ALL.into_iter().map(|why| (why, self.discarded[why as usize].load(Relaxed)))
+    pub fn discarded(&self) -> impl Iterator<Item = (DiscardReason, u64)> {
+        DiscardReason::ALL.into_iter().map(|why| (why, self.discarded[why as usize].load(Relaxed)))
     }
 
     /// Returns the counters of refused pushes.
@@ -358,7 +358,7 @@ mod tests {
             ),
             (&|stats| stats.count_frame_out(20, 3), &[("frames out", 1), ("bytes out", 20), ("skipped", 3)]),
             (&|stats| stats.count_drop(DropReason::Busy), &[("dropped busy", 1)]),
-            (&|stats| stats.count_discard(Discard::NotJpeg, 5), &[("discarded not_jpeg", 5)]),
+            (&|stats| stats.count_discard(DiscardReason::NotJpeg, 5), &[("discarded not_jpeg", 5)]),
             (&|stats| stats.count_quirk(Quirk::NoBoundary, 4), &[("no-boundary", 4)]),
             (&|stats| stats.push_rejections().count(PushRejection::Busy), &[("push busy", 1)]),
             (&StreamStats::count_reconnect, &[("reconnects", 1)]),

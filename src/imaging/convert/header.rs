@@ -3,7 +3,7 @@
 //! The factors are those of `cpu_pool::footprint`.
 
 use super::format::ConvertibleFormat;
-use crate::imaging::cpu_pool::footprint::{area, encoded, total};
+use crate::imaging::cpu_pool::memory_estimate::{area, encoded, total};
 
 /// Bytes of rows, dictionaries, tables, and an unpacked colour profile, whatever the size. It is part of the
 /// decoders' limit.

@@ -21,7 +21,7 @@
 //! where other pieces pass them (`queue`). The first piece for which there is a share is not passed while
 //! other work still holds its bytes. Workers are not blocked meanwhile.
 
-pub(crate) mod footprint;
+pub(crate) mod memory_estimate;
 pub mod memory;
 pub(crate) mod scratch;
 mod error;

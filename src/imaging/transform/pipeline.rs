@@ -25,8 +25,8 @@ use crate::{
         codec::{CodecError, DecodeOptions, codec},
         convert::PictureLimits,
         cpu_pool::{
-            footprint,
             memory::{Cached, PictureMemory},
+            memory_estimate,
             scratch::Scratch,
         },
         overlay::{Layer, LogoError},
@@ -125,14 +125,14 @@ impl Pipeline {
     /// [`TransformError`] when the steps do not fit the picture.
     pub fn bytes_for(&self, frame: &Frame) -> Result<usize, TransformError> {
         let plan = self.plan_for(frame)?;
-        let jpeg = footprint::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
+        let jpeg = memory_estimate::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
         let (width, height) = plan.size;
         let full = (u64::from(frame.width()), u64::from(frame.height()));
         let stages = self.bytes_of_stages(&plan, full);
         let pixels = (width as u64) * (height as u64);
-        let bytes = footprint::recoding(&jpeg, plan.denominator, stages, (pixels, plan.quality));
+        let bytes = memory_estimate::recoding(&jpeg, plan.denominator, stages, (pixels, plan.quality));
         // What cannot be done without decoding is decoded after that was tried.
-        let lossless = plan.lossless.as_ref().map_or(0, |_| footprint::total(jpeg.lossless()));
+        let lossless = plan.lossless.as_ref().map_or(0, |_| memory_estimate::total(jpeg.lossless()));
         Ok(bytes.max(lossless))
     }
 
@@ -168,9 +168,9 @@ impl Pipeline {
         let Step::Text(caption) = &self.settings.steps[number] else { return 0 };
         let size = f64::from(caption.size).ceil() as u64 + 1;
         let letters = caption.text.chars().count() + self.title.chars().count() + MAX_TIME_CHARS;
-        let different = footprint::letters(&caption.text, caption.size)
-            + footprint::letters(&self.title, caption.size)
-            + footprint::letters(TIME_LETTERS, caption.size);
+        let different = memory_estimate::letters(&caption.text, caption.size)
+            + memory_estimate::letters(&self.title, caption.size)
+            + memory_estimate::letters(TIME_LETTERS, caption.size);
         // One byte and then four for each pixel of all lines, with their background.
         let lines = caption.text.lines().count() as u64 + 1;
         5 * (letters as u64 * size).min(width) * lines * 2 * size + different as u64
@@ -266,7 +266,7 @@ impl Pipeline {
                 }
                 Op::AddColour => scratch.planes.add_colour(plan.sampling),
                 Op::Mask(masks) => mask::apply_masks(masks, &mut scratch.planes, &mut scratch.resampler)?,
-                Op::Draw(number) => self.draw(*number, frame.taken(), &mut scratch.planes)?,
+                Op::Draw(number) => self.draw(*number, frame.captured_at(), &mut scratch.planes)?,
             }
         }
         let sampling = scratch.planes.sampling();

@@ -200,7 +200,7 @@ mod tests {
         .await;
         let shown = bus.newest().unwrap();
         assert_eq!((shown.seq, busy(&bus)), (1, 3));
-        assert_eq!(shown.frame.arrived(), newest.arrived(), "the newest");
+        assert_eq!(shown.frame.arrived_at(), newest.arrived_at(), "the newest");
         assert_eq!(bus.stats().frames_in(), 1);
         assert_eq!(
             (bus_of_other.newest().unwrap().seq, busy(&bus_of_other)),
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!((busy(&scarce.bus), scarce.pool.load().latest_queues), (2, 1));
         let bus = scarce.finish().await;
         let shown = bus.newest().unwrap();
-        assert_eq!(shown.frame.arrived(), frames[2].arrived(), "the newest");
+        assert_eq!(shown.frame.arrived_at(), frames[2].arrived_at(), "the newest");
         assert_eq!((shown.seq, busy(&bus), bus.stats().encode_times().snapshot().count()), (1, 2, 1));
     }
 

@@ -30,7 +30,7 @@ const GAP: u32 = 3;
 
 /// Shortest interval: no stream has more frames a second, and pictures pushed in one burst must not make a
 /// gap of a million empty chunks.
-const LEAST_INTERVAL: Duration = Duration::from_micros(4167);
+const MIN_INTERVAL: Duration = Duration::from_micros(4167);
 
 /// Time for which a single picture is shown.
 const ONE_PICTURE: Duration = Duration::from_secs(1);
@@ -41,15 +41,15 @@ const VIDEO_CHUNK: &[u8] = b"00dc";
 pub(super) fn clip<P: ClipFrame + Send + 'static>(pictures: Vec<P>) -> Clip {
     let arrivals: Vec<Duration> = match pictures.first() {
         Some(first) => {
-            let start = first.frame().arrived();
-            pictures.iter().map(|p| p.frame().arrived().saturating_duration_since(start)).collect()
+            let start = first.frame().arrived_at();
+            pictures.iter().map(|p| p.frame().arrived_at().saturating_duration_since(start)).collect()
         }
         None => Vec::new(),
     };
     let interval = interval(&arrivals);
-    let lengths = chunks(&pictures, &empty_before(&arrivals, interval));
+    let lengths = chunks(&pictures, &empty_chunks(&arrivals, interval));
     let header = Header::new(&pictures, interval, &lengths);
-    let movi = pictures.into_iter().zip(empty_before(&arrivals, interval)).flat_map(|(picture, empty)| {
+    let movi = pictures.into_iter().zip(empty_chunks(&arrivals, interval)).flat_map(|(picture, empty)| {
         let jpeg = picture.frame().jpeg().clone();
         let mut head = BytesMut::with_capacity((empty + 1) * CHUNK_HEAD as usize);
         for len in std::iter::repeat_n(0, empty).chain([len_u32(&jpeg)]) {
@@ -60,7 +60,7 @@ pub(super) fn clip<P: ClipFrame + Send + 'static>(pictures: Vec<P>) -> Clip {
         [head.freeze(), jpeg, padding].into_iter().filter(|piece| !piece.is_empty())
     });
     let (len, start) = (u64::from(header.riff_len) + 8, header.render());
-    Clip { len, pieces: Box::new(std::iter::once(start).chain(movi).chain(index(lengths))) }
+    Clip { len, chunks: Box::new(std::iter::once(start).chain(movi).chain(index(lengths))) }
 }
 
 /// Returns the time for which each picture is shown: the mean of the intervals that are no gaps.
@@ -71,15 +71,15 @@ fn interval(arrivals: &[Duration]) -> Duration {
         return ONE_PICTURE;
     }
     intervals.sort_unstable();
-    let usual = intervals[intervals.len() / 2].max(LEAST_INTERVAL);
+    let usual = intervals[intervals.len() / 2].max(MIN_INTERVAL);
     let regular = &intervals[..intervals.partition_point(|interval| *interval < usual * GAP)];
     let count = u32::try_from(regular.len()).unwrap_or(u32::MAX).max(1);
-    (regular.iter().sum::<Duration>() / count).max(LEAST_INTERVAL)
+    (regular.iter().sum::<Duration>() / count).max(MIN_INTERVAL)
 }
 
 /// Returns the number of empty chunks before each picture. They are written only in gaps: the jitter of a
 /// network is no reason to show a picture twice and the next not at all.
-fn empty_before(arrivals: &[Duration], interval: Duration) -> Vec<usize> {
+fn empty_chunks(arrivals: &[Duration], interval: Duration) -> Vec<usize> {
     let mut before = Duration::ZERO;
     arrivals
         .iter()
@@ -231,7 +231,7 @@ mod tests {
     fn the_interval_is_the_mean_whatever_the_jitter() {
         let jittered = at(&[0, 60, 200, 290, 400, 530, 600]);
         assert_eq!(interval(&jittered), Duration::from_millis(100));
-        assert_eq!(empty_before(&jittered, interval(&jittered)), [0; 7]);
+        assert_eq!(empty_chunks(&jittered, interval(&jittered)), [0; 7]);
         assert_eq!(interval(&at(&[0])), ONE_PICTURE);
     }
 
@@ -239,13 +239,13 @@ mod tests {
     fn a_gap_changes_no_rate_and_lasts_as_long_as_it_did() {
         let gap = at(&[0, 100, 200, 2200, 2300, 2400]);
         assert_eq!(interval(&gap), Duration::from_millis(100));
-        assert_eq!(empty_before(&gap, interval(&gap)), [0, 0, 0, 19, 0, 0]);
+        assert_eq!(empty_chunks(&gap, interval(&gap)), [0, 0, 0, 19, 0, 0]);
     }
 
     #[test]
     fn pictures_of_one_moment_do_not_make_a_million_chunks_of_the_silence_behind_them() {
         let burst = at(&[0, 0, 0, 0, 3_600_000]);
-        let empty = empty_before(&burst, interval(&burst));
+        let empty = empty_chunks(&burst, interval(&burst));
         assert!(empty[4] < 1_000_000, "{empty:?}");
     }
 
@@ -253,7 +253,7 @@ mod tests {
     fn lists_and_index_say_where_each_picture_is() {
         let pictures: Vec<_> = (1..=4).map(|n| Numbered(n, frame(8 * n as u16, 16))).collect();
         let jpegs: Vec<_> = pictures.iter().map(|picture| picture.1.jpeg().clone()).collect();
-        let file: Vec<u8> = clip(pictures).pieces.flatten().collect();
+        let file: Vec<u8> = clip(pictures).chunks.flatten().collect();
         let number = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize;
         assert_eq!((&file[..4], number(4)), (&b"RIFF"[..], file.len() - 8));
         assert_eq!((&file[12..16], &file[20..24]), (&b"LIST"[..], &b"hdrl"[..]));

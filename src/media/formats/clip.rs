@@ -20,15 +20,15 @@ pub struct Clip {
     /// Number of bytes of all pieces.
     pub len: u64,
     /// The pieces, in order.
-    pub pieces: Box<dyn Iterator<Item = Bytes> + Send>,
+    pub chunks: Box<dyn Iterator<Item = Bytes> + Send>,
 }
 
 /// Returns a picture's file name, by local time: `20261122-140322-123-000042.jpg`.
 pub fn picture_name(frame: &Frame, seq: u64) -> String {
-    format!("{}-{seq:06}.jpg", local(frame.taken()).strftime("%Y%m%d-%H%M%S-%3f"))
+    format!("{}-{seq:06}.jpg", local_time(frame.captured_at()).strftime("%Y%m%d-%H%M%S-%3f"))
 }
 
 /// Returns a time in this machine's zone; 1970 for a time that cannot be expressed.
-pub fn local(time: SystemTime) -> Zoned {
+pub fn local_time(time: SystemTime) -> Zoned {
     Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::system())
 }

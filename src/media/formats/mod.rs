@@ -12,7 +12,7 @@ mod zip;
 
 use std::str::FromStr;
 
-pub use clip::{Clip, ClipFrame, local, picture_name};
+pub use clip::{Clip, ClipFrame, local_time, picture_name};
 
 /// The type of a clip's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +28,17 @@ pub enum ClipFormat {
 /// The error of an unknown format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the format must be mjpg, avi or zip")]
-pub struct NoSuchFormat;
+pub struct UnknownFormat;
 
 impl FromStr for ClipFormat {
-    type Err = NoSuchFormat;
+    type Err = UnknownFormat;
 
-    fn from_str(text: &str) -> Result<Self, NoSuchFormat> {
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
         match text {
             "mjpg" => Ok(Self::Mjpg),
             "avi" => Ok(Self::Avi),
             "zip" => Ok(Self::Zip),
-            _ => Err(NoSuchFormat),
+            _ => Err(UnknownFormat),
         }
     }
 }
@@ -68,7 +68,7 @@ pub fn clip<P: ClipFrame + Send + 'static>(format: ClipFormat, pictures: Vec<P>)
     match format {
         ClipFormat::Mjpg => {
             let len = pictures.iter().map(|picture| picture.frame().jpeg().len() as u64).sum();
-            Clip { len, pieces: Box::new(pictures.into_iter().map(|picture| picture.frame().jpeg().clone())) }
+            Clip { len, chunks: Box::new(pictures.into_iter().map(|picture| picture.frame().jpeg().clone())) }
         }
         ClipFormat::Avi => avi::clip(pictures),
         ClipFormat::Zip => zip::clip(pictures),

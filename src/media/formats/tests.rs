@@ -37,14 +37,14 @@ fn every_format_is_as_long_as_it_says_and_carries_the_pictures_themselves() {
         let pictures = pictures();
         let bytes: Vec<_> = pictures.iter().map(|picture| picture.1.jpeg().clone()).collect();
         let clip = clip(format, pictures);
-        let pieces: Vec<Bytes> = clip.pieces.collect();
+        let pieces: Vec<Bytes> = clip.chunks.collect();
         assert_eq!(clip.len, pieces.iter().map(|piece| piece.len() as u64).sum::<u64>(), "{format:?}");
         for jpeg in bytes {
             assert!(pieces.iter().any(|piece| piece.as_ptr() == jpeg.as_ptr()), "{format:?} copies");
         }
         assert_eq!(format.extension().parse(), Ok(format));
     }
-    assert_eq!("AVI".parse::<ClipFormat>(), Err(NoSuchFormat));
+    assert_eq!("AVI".parse::<ClipFormat>(), Err(UnknownFormat));
 }
 
 #[test]
@@ -53,6 +53,6 @@ fn a_picture_is_let_go_when_its_piece_was_taken() {
     let first = pictures[0].1.jpeg().clone();
     let mut clip = clip(ClipFormat::Mjpg, pictures);
     assert!(!first.is_unique());
-    drop(clip.pieces.next());
+    drop(clip.chunks.next());
     assert!(first.is_unique());
 }

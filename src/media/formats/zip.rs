@@ -7,7 +7,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use jiff::Zoned;
 
-use super::clip::{Clip, ClipFrame, local, picture_name};
+use super::clip::{Clip, ClipFrame, local_time, picture_name};
 
 const LOCAL_HEAD: usize = 30;
 const CENTRAL_HEAD: usize = 46;
@@ -15,7 +15,7 @@ const END: usize = 22;
 const ZIP64_END: usize = 56 + 20;
 
 /// Number of entries that does not fit the archive's end (all ones mean that it is elsewhere).
-const MANY: usize = 0xffff;
+const ZIP64_ENTRIES: usize = 0xffff;
 
 /// Number of entries of the directory that are rendered at once: some 75 KiB.
 const DIRECTORY_BATCH: usize = 1024;
@@ -48,28 +48,39 @@ pub(super) fn clip<P: ClipFrame + Send + 'static>(pictures: Vec<P>) -> Clip {
         let len = u32::try_from(frame.jpeg().len()).expect("frames are 1 GiB at most");
         let name = picture_name(frame, picture.seq()).into_boxed_str();
         let head = (LOCAL_HEAD + name.len()) as u32;
-        entries.push(Entry { name, modified: dos_time(&local(frame.taken())), len, crc: 0, offset });
+        entries.push(Entry {
+            name,
+            modified: dos_time(&local_time(frame.captured_at())),
+            len,
+            crc: 0,
+            offset,
+        });
         offset += head + len;
     }
     let directory: usize = entries.iter().map(|entry| CENTRAL_HEAD + entry.name.len()).sum();
-    let end = END + if entries.len() >= MANY { ZIP64_END } else { 0 };
+    let end = END + if entries.len() >= ZIP64_ENTRIES { ZIP64_END } else { 0 };
     let len = u64::from(offset) + (directory + end) as u64;
     Clip {
         len,
-        pieces: Box::new(Pieces { entries, directory, next: 0, stage: Stage::Head(pictures.into_iter()) }),
+        chunks: Box::new(ZipWriter {
+            entries,
+            directory,
+            next: 0,
+            state: ZipState::Head(pictures.into_iter()),
+        }),
     }
 }
 
 /// Writes picture after picture, then the directory.
-struct Pieces<P> {
+struct ZipWriter<P> {
     entries: Vec<Entry>,
     /// Length of the directory in bytes.
     directory: usize,
     next: usize,
-    stage: Stage<P>,
+    state: ZipState<P>,
 }
 
-enum Stage<P> {
+enum ZipState<P> {
     /// The next piece is a picture's head.
     Head(std::vec::IntoIter<P>),
     /// The next piece is the picture itself.
@@ -78,37 +89,37 @@ enum Stage<P> {
     Ended,
 }
 
-impl<P: ClipFrame> Iterator for Pieces<P> {
+impl<P: ClipFrame> Iterator for ZipWriter<P> {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
-        match std::mem::replace(&mut self.stage, Stage::Ended) {
-            Stage::Head(mut pictures) => match pictures.next() {
+        match std::mem::replace(&mut self.state, ZipState::Ended) {
+            ZipState::Head(mut pictures) => match pictures.next() {
                 Some(picture) => {
                     let jpeg = picture.frame().jpeg().clone();
                     let entry = &mut self.entries[self.next];
                     entry.crc = crc32fast::hash(&jpeg);
                     let head = local_head(entry);
                     self.next += 1;
-                    self.stage = Stage::Body(jpeg, pictures);
+                    self.state = ZipState::Body(jpeg, pictures);
                     Some(head)
                 }
                 None => {
-                    (self.stage, self.next) = (Stage::Directory, 0);
+                    (self.state, self.next) = (ZipState::Directory, 0);
                     self.next()
                 }
             },
-            Stage::Body(jpeg, pictures) => {
-                self.stage = Stage::Head(pictures);
+            ZipState::Body(jpeg, pictures) => {
+                self.state = ZipState::Head(pictures);
                 Some(jpeg)
             }
-            Stage::Directory => Some(self.directory()),
-            Stage::Ended => None,
+            ZipState::Directory => Some(self.directory()),
+            ZipState::Ended => None,
         }
     }
 }
 
-impl<P> Pieces<P> {
+impl<P> ZipWriter<P> {
     /// Returns the next entries, and after the last the archive's end.
     fn directory(&mut self) -> Bytes {
         let until = self.entries.len().min(self.next + DIRECTORY_BATCH);
@@ -120,7 +131,7 @@ impl<P> Pieces<P> {
         if until == self.entries.len() {
             self.end(&mut out);
         } else {
-            self.stage = Stage::Directory;
+            self.state = ZipState::Directory;
         }
         out.freeze()
     }
@@ -128,7 +139,7 @@ impl<P> Pieces<P> {
     fn end(&self, out: &mut BytesMut) {
         let last = self.entries.last();
         let offset = last.map_or(0, |last| last.offset + (LOCAL_HEAD + last.name.len()) as u32 + last.len);
-        if self.entries.len() >= MANY {
+        if self.entries.len() >= ZIP64_ENTRIES {
             self.zip64_end(offset, out);
         }
         let count = u16::try_from(self.entries.len()).unwrap_or(u16::MAX);
@@ -211,7 +222,7 @@ mod tests {
         let one = frame(8, 8);
         let pictures: Vec<_> = (0..70_000).map(|n| Numbered(n, one.clone())).collect();
         let clip = clip(pictures);
-        let file: Vec<u8> = clip.pieces.flatten().collect();
+        let file: Vec<u8> = clip.chunks.flatten().collect();
         assert_eq!(file.len() as u64, clip.len);
         let end = file.len() - END - ZIP64_END;
         assert_eq!(&file[end..end + 4], b"PK\x06\x06");

@@ -21,7 +21,7 @@ pub(crate) fn end_of_scan(bytes: &[u8]) -> Option<usize> {
     if let Some(last) = bytes.len().checked_sub(BLOCK + 1) {
         loop {
             let (firsts, seconds) = (&bytes[at..at + BLOCK], &bytes[at + 1..at + 1 + BLOCK]);
-            if holds_marker(firsts, seconds) && holds_end(firsts, seconds) {
+            if has_marker(firsts, seconds) && has_end(firsts, seconds) {
                 break;
             }
             if at == last {
@@ -32,23 +32,23 @@ pub(crate) fn end_of_scan(bytes: &[u8]) -> Option<usize> {
         }
     }
     let rest = &bytes[at..];
-    let found = rest.iter().zip(rest.get(1..)?).position(|(&first, &second)| ends(first, second))?;
+    let found = rest.iter().zip(rest.get(1..)?).position(|(&first, &second)| is_end(first, second))?;
     Some(at + found)
 }
 
 /// Returns whether there is an FF followed by anything but 0. Three instructions for 16 bytes: what is left
 /// of FF is 1, of all others 0, and the smaller one of that and the byte behind it is 0 but for a marker.
-fn holds_marker(firsts: &[u8], seconds: &[u8]) -> bool {
+fn has_marker(firsts: &[u8], seconds: &[u8]) -> bool {
     let pairs = firsts.iter().zip(seconds);
     pairs.fold(0, |found, (&first, &second)| found | first.saturating_sub(0xfe).min(second)) != 0
 }
 
-fn holds_end(firsts: &[u8], seconds: &[u8]) -> bool {
-    firsts.iter().zip(seconds).fold(false, |found, (&first, &second)| found | ends(first, second))
+fn has_end(firsts: &[u8], seconds: &[u8]) -> bool {
+    firsts.iter().zip(seconds).fold(false, |found, (&first, &second)| found | is_end(first, second))
 }
 
 /// Returns whether two bytes end a scan. `&` in place of `&&` avoids branches.
-fn ends(first: u8, second: u8) -> bool {
+fn is_end(first: u8, second: u8) -> bool {
     let restart = second & !7 == marker::RST0;
     (first == 0xff) & (second != 0) & (second != 0xff) & !restart
 }

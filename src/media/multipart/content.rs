@@ -1,4 +1,4 @@
-//! Recognition of bodies that contain no picture, by their first bytes or their `Content-Type`.
+//! Recognition of bodies that contain no picture, by their first bytes or their `BodyContent-Type`.
 //!
 //! A body that is not a camera's may be anything: the page of a router, or a document of a service that
 //! viewers must not read. So only its type is repeated, from the closed list of [`MediaType`], and for
@@ -7,13 +7,13 @@
 use std::fmt;
 
 /// First bytes of a body that are examined: the head of most pages, with its title.
-pub const LOOKED_AT: usize = 1024;
+pub const SNIFF_BYTES: usize = 1024;
 
 /// Longest title that is kept, in characters.
 const MAX_TITLE: usize = 80;
 
 /// Types that may be shown to everybody.
-const KNOWN: [&str; 44] = [
+const KNOWN_TYPES: [&str; 44] = [
     "text/html",
     "text/plain",
     "text/css",
@@ -65,14 +65,15 @@ const KNOWN: [&str; 44] = [
 pub struct MediaType(&'static str);
 
 impl MediaType {
-    /// Returns the type in a `Content-Type` header, without its parameters; `None` if it is not in the list.
-    pub fn named(header: &str) -> Option<Self> {
+    /// Returns the type in a `BodyContent-Type` header, without its parameters; `None` if it is not in the
+    /// list.
+    pub fn from_header(header: &str) -> Option<Self> {
         let essence = header.split(';').next().unwrap_or_default().trim();
-        KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(essence)).map(Self)
+        KNOWN_TYPES.into_iter().find(|known| known.eq_ignore_ascii_case(essence)).map(Self)
     }
 
     /// Returns the type that a body's first bytes show; `None` for JPEGs and unknown types.
-    pub fn sniffed(bytes: &[u8]) -> Option<Self> {
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
         let found = match bytes {
             [0x89, b'P', b'N', b'G', ..] => "image/png",
@@ -95,7 +96,7 @@ impl MediaType {
         Some(Self(found))
     }
 
-    /// Returns the type as in a `Content-Type`.
+    /// Returns the type as in a `BodyContent-Type`.
     pub fn as_str(self) -> &'static str {
         self.0
     }
@@ -112,9 +113,9 @@ impl fmt::Display for MediaType {
 pub struct PageTitle(String);
 
 impl PageTitle {
-    /// Returns the title in a page's first bytes, of which [`LOOKED_AT`] are examined.
+    /// Returns the title in a page's first bytes, of which [`SNIFF_BYTES`] are examined.
     pub fn find(page: &[u8]) -> Option<Self> {
-        let page = &page[..page.len().min(LOOKED_AT)];
+        let page = &page[..page.len().min(SNIFF_BYTES)];
         let tag = page.windows(6).position(|window| window.eq_ignore_ascii_case(b"<title"))?;
         let after = &page[tag + 6..];
         let start = memchr::memchr(b'>', after)? + 1;
@@ -137,22 +138,22 @@ impl fmt::Display for PageTitle {
 
 /// Type and title of a body without pictures.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Content {
+pub struct BodyContent {
     /// The type; `None` if it was not recognised.
     pub media: Option<MediaType>,
     /// The page's title.
     pub title: Option<PageTitle>,
 }
 
-impl Content {
+impl BodyContent {
     /// Examines a body's first bytes.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self { media: MediaType::sniffed(bytes), title: PageTitle::find(bytes) }
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self { media: MediaType::sniff(bytes), title: PageTitle::find(bytes) }
     }
 }
 
 /// Returns ` (text/html, "Log in")` for administrators, or an empty text.
-impl fmt::Display for Content {
+impl fmt::Display for BodyContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.media, &self.title) {
             (Some(media), Some(title)) => write!(f, " ({media}, \"{title}\")"),
@@ -179,9 +180,12 @@ mod tests {
 
     #[test]
     fn only_types_of_the_list_are_named() {
-        assert_eq!(MediaType::named("Text/HTML; charset=utf-8").map(MediaType::as_str), Some("text/html"));
+        assert_eq!(
+            MediaType::from_header("Text/HTML; charset=utf-8").map(MediaType::as_str),
+            Some("text/html")
+        );
         for header in ["", "text/s3cret", "s3cret", "text/html2", "text/html,s3cret"] {
-            assert_eq!(MediaType::named(header), None, "{header}");
+            assert_eq!(MediaType::from_header(header), None, "{header}");
         }
         for (bytes, media) in [
             (&b"<!DOCTYPE html><p>s3cret"[..], Some("text/html")),
@@ -193,7 +197,7 @@ mod tests {
             (b"root:x:0:0:", None),
             (b"", None),
         ] {
-            assert_eq!(MediaType::sniffed(bytes).map(MediaType::as_str), media, "{bytes:?}");
+            assert_eq!(MediaType::sniff(bytes).map(MediaType::as_str), media, "{bytes:?}");
         }
     }
 
@@ -205,7 +209,7 @@ mod tests {
             Some("Log in".into())
         );
         assert_eq!(title(&format!("<title>{}", "x".repeat(5000))).map(|title| title.len()), Some(MAX_TITLE));
-        assert_eq!(title(&format!("{}<title>late</title>", " ".repeat(LOOKED_AT))), None);
+        assert_eq!(title(&format!("{}<title>late</title>", " ".repeat(SNIFF_BYTES))), None);
         for none in ["", "<title></title>", "<title", "no page", "<p>title</p>"] {
             assert_eq!(title(none), None, "{none}");
         }

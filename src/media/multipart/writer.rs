@@ -2,7 +2,7 @@
 //! viewers.
 //!
 //! The delimiter stands before the first part and again right after each frame: Firefox shows a frame only
-//! when the delimiter behind it has arrived, ffmpeg and OpenCV need the one in front. `Content-Length` is
+//! when the delimiter behind it has arrived, ffmpeg and OpenCV need the one in front. `BodyContent-Length` is
 //! written in this letter case because motionEye's client searches for it literally.
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 /// both.
 pub const BOUNDARY: &str = "boundarydonotcross";
 
-/// `Content-Type` of a stream; nothing may follow the boundary.
+/// `BodyContent-Type` of a stream; nothing may follow the boundary.
 pub const STREAM_CONTENT_TYPE: &str = "multipart/x-mixed-replace;boundary=boundarydonotcross";
 
 /// The delimiter before a viewer's first part.
@@ -89,7 +89,7 @@ impl PreparedPart {
 
 /// Returns the next part's headers ahead of its picture (ustreamer's `advance_headers`), so that a browser
 /// that waits for them draws the previous picture; without a length, which is not known yet.
-pub fn headers_ahead() -> Bytes {
+pub fn advance_headers() -> Bytes {
     format!("Content-Type: image/jpeg\r\nX-Timestamp: {}\r\n\r\n", timestamp(SystemTime::now())).into()
 }
 

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use crate::{
     media::multipart::{
         boundary::ContentKind,
-        content::{LOOKED_AT, MediaType, PageTitle},
+        content::{MediaType, PageTitle, SNIFF_BYTES},
     },
     source::{
         error::{Deadline, SourceError},
@@ -98,7 +98,7 @@ impl Announced {
         }
         match self.kind {
             ContentKind::Other(_) => Verdict::Other,
-            _ if MediaType::sniffed(bytes).is_some() => Verdict::Other,
+            _ if MediaType::sniff(bytes).is_some() => Verdict::Other,
             // Labelled as pictures, or not at all: whatever stands in front of the first is skipped.
             _ => Verdict::Pictures(self.kind.clone()),
         }
@@ -112,7 +112,7 @@ impl Announced {
             ContentKind::Jpeg => "image/jpeg",
             ContentKind::Missing => "",
         };
-        self.refusal_of(label, MediaType::sniffed(first), PageTitle::find(first))
+        self.refusal_of(label, MediaType::sniff(first), PageTitle::find(first))
     }
 
     fn refusal_of(&self, label: &str, sniffed: Option<MediaType>, title: Option<PageTitle>) -> SourceError {
@@ -159,7 +159,7 @@ pub async fn judged(
     }
     let soon = BodyDeadline::new(Deadline::FirstFrame, TITLE_TIMEOUT);
     // An error ends it as well: the bytes so far are enough for a reason.
-    while first.len() < LOOKED_AT
+    while first.len() < SNIFF_BYTES
         && let Ok(Some(piece)) = response.chunk(soon).await
     {
         first.extend_from_slice(&piece);

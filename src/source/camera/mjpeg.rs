@@ -107,7 +107,7 @@ impl MjpegSource {
             }
             ingest.count_events(&parser.take_events());
             let Some(body) = &mut body else { break };
-            if body.read_into(parser.space(), deadline).await? == 0 {
+            if body.read_into(parser.buffer_mut(), deadline).await? == 0 {
                 break;
             }
             unseen &= !body.waited();

@@ -15,7 +15,7 @@ use crate::{
     config::{Limits, UpstreamConfig},
     media::{
         jpeg::{JpegError, JpegInfo},
-        multipart::parser::{Discard, Events, ParseError, ParserLimits, Part, PartParser, Quirk},
+        multipart::parser::{DiscardReason, ParseError, ParserEvents, ParserLimits, Part, PartParser, Quirk},
     },
     source::{
         error::{Deadline, SourceError},
@@ -210,12 +210,12 @@ impl Bounds {
 }
 
 /// Counts what was noticed in one answer. Its framing is no quirk: a picture of its own has none.
-fn count(events: &Events, broken: bool, ingest: &Ingest) {
+fn count(events: &ParserEvents, broken: bool, ingest: &Ingest) {
     for (quirk, times) in events.quirks().filter(|(quirk, _)| *quirk == Quirk::NoHuffmanTables) {
         ingest.count_quirk(quirk, times);
     }
     if broken {
-        ingest.bus().stats().count_discard(Discard::Invalid, 1);
+        ingest.bus().stats().count_discard(DiscardReason::Invalid, 1);
         ingest.count_drop(DropReason::Invalid);
     }
 }

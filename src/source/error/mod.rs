@@ -274,7 +274,7 @@ impl SourceError {
                 return format!("the camera answered {status}{}", hint(status)).into();
             }
             Self::ContentType { content_type, sniffed, what, .. } => {
-                let media = sniffed.or_else(|| MediaType::named(content_type));
+                let media = sniffed.or_else(|| MediaType::from_header(content_type));
                 let sent = media.map_or("something else than pictures", MediaType::as_str);
                 return format!("the camera sent {sent}: is this the {what} URL?").into();
             }

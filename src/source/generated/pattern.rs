@@ -18,7 +18,7 @@ use crate::{
     imaging::{
         PoolError, Quality,
         codec::codec,
-        cpu_pool::{StreamQueue, footprint},
+        cpu_pool::{StreamQueue, memory_estimate},
         raster::{
             canvas::{Area, Canvas, mix, rgb},
             fonts::{self, Style},
@@ -69,8 +69,8 @@ impl PatternSource {
 
     async fn draw_forever(&self, ingest: &Ingest) -> Result<(), RenderError> {
         let mut ticker = WallClockInterval::new(self.fps);
-        let letters = footprint::letters(LETTERS, self.size.height.get() as f32 * LARGEST_LETTERS);
-        let bytes = footprint::canvas(self.size, letters);
+        let letters = memory_estimate::letters(LETTERS, self.size.height.get() as f32 * LARGEST_LETTERS);
+        let bytes = memory_estimate::canvas(self.size, letters);
         let template = Arc::new(Template::new(self.size, self.fps));
         for number in 1.. {
             let time = ticker.next().await;

@@ -14,7 +14,7 @@ use crate::{
     imaging::{
         PoolError, Quality,
         codec::codec,
-        cpu_pool::{StreamQueue, footprint},
+        cpu_pool::{StreamQueue, memory_estimate},
         raster::{
             canvas::{Area, Canvas},
             fonts::{self, Style, missing_glyphs},
@@ -51,8 +51,8 @@ impl TextSource {
                 Some((before, jpeg)) if *before == text => jpeg.clone(),
                 _ => {
                     let (config, drawn) = (self.config.clone(), text.clone());
-                    let letters = footprint::letters(&drawn, config.font_size);
-                    let bytes = footprint::canvas(config.size, letters);
+                    let letters = memory_estimate::letters(&drawn, config.font_size);
+                    let bytes = memory_estimate::canvas(config.size, letters);
                     let job = move || (draw(&config, &drawn), missing_glyphs(&drawn));
                     match self.queue.run(bytes, job).await {
                         Ok((jpeg, missing)) => {
@@ -193,6 +193,6 @@ mod tests {
         assert!(shown[0].seq < shown[1].seq && shown[1].seq < shown[2].seq);
         let first = shown[0].frame.jpeg();
         assert!(shown.iter().all(|p| p.frame.jpeg().as_ptr() == first.as_ptr()), "the very same bytes");
-        assert!(shown[0].frame.taken() < shown[2].frame.taken(), "with a time of its own");
+        assert!(shown[0].frame.captured_at() < shown[2].frame.captured_at(), "with a time of its own");
     }
 }

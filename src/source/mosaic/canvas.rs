@@ -10,7 +10,7 @@ use crate::{
     imaging::{
         PictureMemory,
         codec::{CodecError, DecodeOptions, codec, planes_from_rgb},
-        cpu_pool::footprint,
+        cpu_pool::memory_estimate,
         overlay::Layer,
         raster::canvas::{Area, Canvas, mix, rgb},
         transform::{
@@ -122,17 +122,17 @@ impl MosaicCanvas {
 
     /// Returns the bytes that [`MosaicCanvas::encode`] needs.
     pub(super) fn bytes_to_encode(config: &MosaicConfig) -> usize {
-        footprint::total(footprint::encoded(pixels(config) as u64, QUALITY))
+        memory_estimate::total(memory_estimate::encoded(pixels(config) as u64, QUALITY))
     }
 
     /// Returns the bytes that [`MosaicCanvas::set_picture`] needs for this picture.
     pub(super) fn bytes_to_take(&self, n: usize, frame: &Frame) -> usize {
         let Placement { wanted, denominator, .. } = self.placement(n, frame);
-        let jpeg = footprint::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
+        let jpeg = memory_estimate::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
         let (across, down) = (wanted.0 as u64, wanted.1 as u64);
         // Resampled, rotated, and rows before columns.
         let stages = across * down * 4 + across * u64::from(frame.height());
-        footprint::recoding(&jpeg, denominator, stages, (0, QUALITY))
+        memory_estimate::recoding(&jpeg, denominator, stages, (0, QUALITY))
     }
 
     /// Returns the bytes that [`MosaicCanvas::paint`] needs.

@@ -121,8 +121,8 @@ impl MosaicTile {
     fn content(&self) -> TileContent {
         match (&self.last, &self.health) {
             (Some(_), StreamHealth::Live) => TileContent::Picture,
-            (Some(last), _) if last.arrived().elapsed() < STALE_AFTER => TileContent::Picture,
-            (Some(last), _) => TileContent::Stale(since_when(last.taken(), &Zoned::now())),
+            (Some(last), _) if last.arrived_at().elapsed() < STALE_AFTER => TileContent::Picture,
+            (Some(last), _) => TileContent::Stale(since_when(last.captured_at(), &Zoned::now())),
             (None, _) => {
                 let reason = self.refused.as_ref().or(self.reason.as_ref());
                 TileContent::Card(reason.map_or(STARTING, String::as_str).to_owned())

@@ -43,7 +43,7 @@ pub fn draw(title: &str, reason: &str, since: SystemTime, size: Option<(u16, u16
     let mut canvas = Canvas::new(size, BOTTOM).expect("a side of at most 1920 pixels fits a JPEG");
     paint(&mut canvas, title, reason, &since_when(since, &Zoned::now()));
     let jpeg = codec().encode(canvas.pixels(), Quality::LETTERS).expect("RGB into memory has no way to fail");
-    Frame::from_jpeg(jpeg).expect("our encoder writes whole JPEGs").as_placeholder()
+    Frame::from_jpeg(jpeg).expect("our encoder writes whole JPEGs").into_offline_image()
 }
 
 fn card_size((width, height): (u16, u16)) -> Size {
@@ -116,7 +116,7 @@ mod tests {
         ] {
             let frame = draw("Front door", "no answer", SystemTime::now(), size);
             assert_eq!((frame.width(), frame.height()), wanted);
-            assert_eq!(frame.kind(), FrameKind::Placeholder);
+            assert_eq!(frame.kind(), FrameKind::OfflineImage);
         }
     }
 

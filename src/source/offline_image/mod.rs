@@ -17,7 +17,7 @@ use crate::{
         PictureMemory,
         codec::{CodecError, DecodeOptions, codec},
         convert::{PictureLimits, conversion_size, to_frame},
-        cpu_pool::footprint,
+        cpu_pool::memory_estimate,
         overlay::Layer,
         raster::canvas::rgb,
         transform::{
@@ -92,11 +92,11 @@ impl OfflineImage {
 
 /// Returns the bytes to decode `frame`, scale it and encode it.
 fn bytes_of(frame: &Frame) -> usize {
-    let jpeg = footprint::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
+    let jpeg = memory_estimate::Jpeg::read(frame.jpeg(), (frame.width(), frame.height()));
     let pixels = (MAX_SIDE * MAX_SIDE) as u64;
     // Resampled and turned, and on a ground of the stream's size; rows before columns; letters.
     let stages = pixels * 7 + (MAX_SIDE as u64) * u64::from(frame.height());
-    footprint::recoding(&jpeg, 1, stages, (pixels, QUALITY))
+    memory_estimate::recoding(&jpeg, 1, stages, (pixels, QUALITY))
 }
 
 /// Draws the image. Takes some milliseconds and reads a file, so it belongs in the CPU pool, with
@@ -221,7 +221,7 @@ fn picture(
     }
     let jpeg = codec().encode_planes(&canvas, QUALITY)?;
     let frame = Frame::from_jpeg(jpeg).map_err(|error| CodecError::Encode(error.to_string()))?;
-    Ok(frame.as_placeholder())
+    Ok(frame.into_offline_image())
 }
 
 fn upright_size(frame: &Frame) -> (usize, usize) {
@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn the_last_picture_is_dimmed_and_says_why() {
         let drawn = drawing(&wanted(Placeholder::Last, Some(frame(640, 360, [250, 40, 40]))));
-        assert_eq!((drawn.width(), drawn.height(), drawn.kind()), (640, 360, FrameKind::Placeholder));
+        assert_eq!((drawn.width(), drawn.height(), drawn.kind()), (640, 360, FrameKind::OfflineImage));
         let planes = planes(&drawn);
         let [r, g, b] = planes.rgb(320, 20);
         assert!((60..150).contains(&r) && r > g + 20 && r > b + 20, "still red, and darker: {r} {g} {b}");

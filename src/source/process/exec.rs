@@ -134,7 +134,7 @@ async fn show(
     let mut within = config.first_frame_timeout;
     let mut deadline = Instant::now() + within;
     loop {
-        let read = timeout_at(deadline, program.read(parser.space())).await;
+        let read = timeout_at(deadline, program.read(parser.buffer_mut())).await;
         if read.map_err(|_| Failure::Late(within))?.map_err(Failure::Read)? == 0 {
             break;
         }

@@ -243,7 +243,7 @@ impl StreamActor {
         ctx.spawn(drawing.into_actor(self).map(move |drawn, this, _| match drawn {
             // Stopped, or back, while it was drawn: the card would be the first that the next viewer sees.
             Ok(_) if this.offline.is_none() => {}
-            Ok(frame) => this.bus().publish_if_newest_is(seen, frame.as_placeholder()),
+            Ok(frame) => this.bus().publish_if_newest_is(seen, frame.into_offline_image()),
             // The workers are busy with pictures that somebody sees; the next state change draws again.
             Err(busy) => debug!(stream = %this.config.name, "placeholder not drawn: {busy}"),
         }));

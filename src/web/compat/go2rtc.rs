@@ -61,7 +61,7 @@ pub(in crate::web) async fn frame(request: HttpRequest, state: State) -> Result<
 /// The newest picture, if it is no older: also of a stream whose source is away.
 fn kept(stream: &StreamHandle, within: Duration) -> Option<Arc<PublishedFrame>> {
     let newest = stream.bus().newest()?;
-    let fresh = newest.frame.kind() == FrameKind::Picture && newest.frame.arrived().elapsed() <= within;
+    let fresh = newest.frame.kind() == FrameKind::Picture && newest.frame.arrived_at().elapsed() <= within;
     fresh.then_some(newest)
 }
 

@@ -79,7 +79,7 @@ pub(super) fn picture(id: u32, seq: u64, frame: &Frame) -> Bytes {
     let mut message = BytesMut::with_capacity(HEADER_BYTES + frame.jpeg().len());
     message.put_u32(id);
     message.put_u32(short(seq));
-    message.put_f64(frame.taken().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
+    message.put_f64(frame.captured_at().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
     message.put_slice(frame.jpeg());
     message.freeze()
 }
@@ -126,7 +126,7 @@ mod tests {
         let message = picture(7, (1 << 32) + 5, &frame);
         assert_eq!(message[..8], [0, 0, 0, 7, 0, 0, 0, 5]);
         let time = f64::from_be_bytes(message[8..16].try_into().unwrap());
-        assert_eq!(time, frame.taken().duration_since(UNIX_EPOCH).unwrap().as_secs_f64());
+        assert_eq!(time, frame.captured_at().duration_since(UNIX_EPOCH).unwrap().as_secs_f64());
         assert_eq!(message[HEADER_BYTES..], frame.jpeg()[..]);
     }
 }

@@ -170,7 +170,7 @@ async fn show(
         let Some(picture) = picture_above(&bus.current(), last) else { continue };
         let frame = &picture.frame;
         let seq = message::short(picture.seq);
-        in_flight.sent.borrow_mut().push_back(Sent { seq, at: Instant::now(), arrived: frame.arrived() });
+        in_flight.sent.borrow_mut().push_back(Sent { seq, at: Instant::now(), arrived: frame.arrived_at() });
         places.0.forget();
         places.1.forget();
         // Of what was before it subscribed it missed nothing.

@@ -17,7 +17,7 @@ use super::{
     watch::mark_logged,
 };
 use crate::{
-    media::formats::{ClipFormat, clip, local},
+    media::formats::{ClipFormat, clip, local_time},
     viewer::ViewerCounters,
     web::{
         middleware::{access, problem::Problem},
@@ -54,8 +54,9 @@ pub(in crate::web) async fn by_name(
         let viewing = viewing::begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
         Some((joined, permit, viewing))
     };
-    let begins =
-        pictures.first().map(|first| local(first.frame.taken()).strftime("%Y%m%d-%H%M%S").to_string());
+    let begins = pictures
+        .first()
+        .map(|first| local_time(first.frame.captured_at()).strftime("%Y%m%d-%H%M%S").to_string());
     let file = format!("{}-{}.{}", stream.name(), begins.unwrap_or_default(), format.extension());
     let clip = clip(format, pictures);
     let mut head = HttpResponse::Ok();
@@ -64,7 +65,7 @@ pub(in crate::web) async fn by_name(
     head.content_type(format.content_type());
     // A stream's name has no character that would have to be escaped.
     head.insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")));
-    let mut pieces = clip.pieces;
+    let mut pieces = clip.chunks;
     let mut waiting = VecDeque::new();
     let body = stream::iter(std::iter::from_fn(move || {
         let _counted = &guard;

@@ -108,7 +108,7 @@ fn head_of(
     set_no_cache(&mut head);
     allow_origin(&mut head, &state.runtime.settings.current());
     head.insert_header((header::ETAG, etag));
-    head.insert_header(("X-Timestamp", timestamp(frame.taken())));
+    head.insert_header(("X-Timestamp", timestamp(frame.captured_at())));
     head.insert_header((
         "X-UStreamer-Online",
         (stream.status().state == crate::stream::state::State::Live).to_string(),

@@ -65,7 +65,7 @@ impl ViewerProducer {
             return;
         }
         let delimiter = Bytes::from_static(writer::FIRST_DELIMITER);
-        let ahead = if self.options.advance_headers { writer::headers_ahead() } else { Bytes::new() };
+        let ahead = if self.options.advance_headers { writer::advance_headers() } else { Bytes::new() };
         pieces.put(writer::framed([delimiter, ahead, Bytes::new()], self.framing));
     }
 
@@ -77,12 +77,12 @@ impl ViewerProducer {
             pieces.put(writer::framed([jpeg, Bytes::new(), Bytes::new()], framing));
         } else if options.advance_headers {
             let jpeg = if options.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
-            let parts = [jpeg, Bytes::from_static(writer::NEXT_DELIMITER), writer::headers_ahead()];
+            let parts = [jpeg, Bytes::from_static(writer::NEXT_DELIMITER), writer::advance_headers()];
             pieces.put(writer::framed(parts, framing));
         } else if options.extra_headers || options.zero_data {
             let more = if options.extra_headers { self.extra_headers(frame) } else { String::new() };
             let jpeg = if self.options.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
-            let part = PreparedPart::with_headers(jpeg, frame.frame.taken(), &more);
+            let part = PreparedPart::with_headers(jpeg, frame.frame.captured_at(), &more);
             pieces.put(part.pieces(framing));
         } else {
             pieces.put_part(frame, framing);
@@ -100,7 +100,7 @@ impl ViewerProducer {
             picture.width(),
             picture.height(),
             self.fps.count(Instant::now()),
-            picture.arrived().elapsed().as_secs_f64(),
+            picture.arrived_at().elapsed().as_secs_f64(),
         )
     }
 

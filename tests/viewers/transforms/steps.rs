@@ -191,7 +191,7 @@ fn a_text_says_the_title_and_the_time_of_the_picture() {
     let year = jiff_year();
     assert_eq!(draw("%Y").jpeg(), draw(&year).jpeg());
     assert_ne!(draw("%Y").jpeg(), draw("%m").jpeg());
-    assert_eq!(draw("x").taken(), frame.taken(), "it is still the picture of that time");
+    assert_eq!(draw("x").captured_at(), frame.captured_at(), "it is still the picture of that time");
 }
 
 fn jiff_year() -> String {

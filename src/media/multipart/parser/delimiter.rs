@@ -16,7 +16,7 @@ pub(super) struct Delimiter {
     core: Vec<u8>,
     /// Bytes to search for in order to find a delimiter; empty when nothing is known.
     needle: Vec<u8>,
-    met: bool,
+    is_known: bool,
 }
 
 /// A line that is a delimiter.
@@ -32,7 +32,7 @@ impl Delimiter {
     pub(super) fn new(kind: &ContentKind) -> Self {
         let announced = kind.boundary().map(str::to_owned);
         let core = announced.as_deref().unwrap_or_default().trim_start_matches('-').as_bytes().to_vec();
-        let mut delimiter = Self { announced, core, needle: Vec::new(), met: false };
+        let mut delimiter = Self { announced, core, needle: Vec::new(), is_known: false };
         delimiter.search_for("--");
         delimiter
     }
@@ -61,8 +61,8 @@ impl Delimiter {
         if !(known || plausible) {
             return None;
         }
-        let quirk = if self.met { None } else { self.learn(text, dashes, closing, known) };
-        self.met = true;
+        let quirk = if self.is_known { None } else { self.learn(text, dashes, closing, known) };
+        self.is_known = true;
         Some(DelimiterLine { closing, quirk })
     }
 
@@ -81,7 +81,7 @@ impl Delimiter {
 
     /// Returns whether a delimiter was found in this stream.
     pub(super) fn was_found(&self) -> bool {
-        self.met
+        self.is_known
     }
 
     /// Returns the number of bytes that are needed to recognise a delimiter.

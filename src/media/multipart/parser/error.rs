@@ -2,7 +2,7 @@
 
 use crate::media::{
     jpeg::JpegError,
-    multipart::content::{Content, MediaType},
+    multipart::content::{BodyContent, MediaType},
 };
 
 /// An error that ends the reading of a body.
@@ -14,7 +14,7 @@ pub enum ParseError {
         /// Number of bytes.
         bytes: u64,
         /// Type and title, from the first bytes.
-        content: Content,
+        content: BodyContent,
     },
     /// No frame was found because the data were larger than a frame may be.
     #[error(
@@ -34,7 +34,7 @@ pub enum ParseError {
         /// Length of the body.
         bytes: u64,
         /// Type and title, from the first bytes.
-        content: Content,
+        content: BodyContent,
         /// Error of the last JPEG that began in the body.
         cause: Option<JpegError>,
     },

@@ -5,7 +5,7 @@ use crate::media::jpeg::JpegError;
 
 /// A reason for discarding data that looked like a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Discard {
+pub enum DiscardReason {
     /// A JPEG that was not whole.
     Invalid,
     /// A JPEG larger than `max_frame_bytes`.
@@ -16,7 +16,7 @@ pub enum Discard {
     LongHeaders,
 }
 
-impl Discard {
+impl DiscardReason {
     /// All reasons.
     pub const ALL: [Self; 4] = [Self::Invalid, Self::TooLarge, Self::NotJpeg, Self::LongHeaders];
 
@@ -44,22 +44,25 @@ impl Discard {
 /// Counts since the last
 /// [`PartParser::take_events`](crate::media::multipart::parser::PartParser::take_events).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Events {
+pub struct ParserEvents {
     quirks: [u64; Quirk::ALL.len()],
-    discards: [u64; Discard::ALL.len()],
+    discards: [u64; DiscardReason::ALL.len()],
     /// Error of the last invalid JPEG.
     pub last_error: Option<JpegError>,
 }
 
-impl Events {
+impl ParserEvents {
     /// Returns the quirks of the body, each with its count.
     pub fn quirks(&self) -> impl Iterator<Item = (Quirk, u64)> {
         Quirk::ALL.iter().map(|&quirk| (quirk, self.quirks[quirk.index()])).filter(|&(_, times)| times > 0)
     }
 
     /// Returns the reasons for discarded data, each with its count.
-    pub fn discards(&self) -> impl Iterator<Item = (Discard, u64)> {
-        Discard::ALL.into_iter().map(|why| (why, self.discards[why as usize])).filter(|&(_, times)| times > 0)
+    pub fn discards(&self) -> impl Iterator<Item = (DiscardReason, u64)> {
+        DiscardReason::ALL
+            .into_iter()
+            .map(|why| (why, self.discards[why as usize]))
+            .filter(|&(_, times)| times > 0)
     }
 
     /// Returns whether there are no events.
@@ -71,7 +74,7 @@ impl Events {
         self.quirks[quirk.index()] += 1;
     }
 
-    pub(super) fn discard(&mut self, why: Discard) {
+    pub(super) fn discard(&mut self, why: DiscardReason) {
         self.discards[why as usize] += 1;
     }
 }

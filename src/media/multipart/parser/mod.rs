@@ -4,7 +4,7 @@
 //! that cameras speak (`tests/testkit/src/dialects.rs` writes them all) is read by the same few rules, and a
 //! frame is given out with its last byte, not with the delimiter behind it. Between two JPEGs lines are read
 //! one by one: delimiters, headers, blank lines. Where neither makes sense, the parser hunts for the next
-//! delimiter or SOI. `Content-Length` only helps to tell padding and torn frames apart.
+//! delimiter or SOI. `BodyContent-Length` only helps to tell padding and torn frames apart.
 //!
 //! No I/O. Each byte is looked at a bounded number of times, however it arrives. The buffer holds at most one
 //! frame, one head, and what was pushed last; room is kept for about two frames as long as the last.
@@ -12,25 +12,25 @@
 mod delimiter;
 mod error;
 mod events;
-mod gap;
-mod head;
-mod picture;
+mod between_parts;
+mod part_head;
+mod jpeg_part;
 mod quirk;
 mod resync;
-mod room;
+mod buffer;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use bytes::{Buf, Bytes, BytesMut};
 use delimiter::Delimiter;
 pub use error::ParseError;
-pub use events::{Discard, Events};
-use head::Head;
+pub use events::{DiscardReason, ParserEvents};
+use part_head::PartHead;
 pub use quirk::Quirk;
 
 use super::{
     boundary::ContentKind,
-    content::{Content, LOOKED_AT},
+    content::{BodyContent, SNIFF_BYTES},
 };
 use crate::media::jpeg::{JpegError, JpegInfo, Walk};
 
@@ -76,11 +76,11 @@ pub struct PartParser {
     /// The empty buffer of the last frame but one, to be reused.
     spare: BytesMut,
     state: State,
-    head: Head,
+    head: PartHead,
     /// Number of bytes of an unfinished line that were searched for its end.
     scanned: usize,
     /// Number of bytes that the last part's length promised after its JPEG; below zero when more came.
-    owed: Option<i64>,
+    declared_rest: Option<i64>,
     /// Whether memory was reserved for the JPEG that is arriving.
     reserved: bool,
     frames: u64,
@@ -92,13 +92,13 @@ pub struct PartParser {
     seen: Vec<u8>,
     /// Whether data were too large since the last frame.
     too_large: bool,
-    events: Events,
+    events: ParserEvents,
 }
 
 impl PartParser {
     /// Returns a parser for one body of the announced `kind`. Whatever is announced, the body decides.
     pub fn new(kind: ContentKind, limits: ParserLimits) -> Self {
-        let mut events = Events::default();
+        let mut events = ParserEvents::default();
         if matches!(kind, ContentKind::Multipart { quoted: true, .. }) {
             events.quirk(Quirk::QuotedBoundary);
         }
@@ -109,9 +109,9 @@ impl PartParser {
             buffer: BytesMut::new(),
             spare: BytesMut::new(),
             state: State::Gap,
-            head: Head::default(),
+            head: PartHead::default(),
             scanned: 0,
-            owed: None,
+            declared_rest: None,
             reserved: false,
             frames: 0,
             extra_sois: 0,
@@ -139,7 +139,7 @@ impl PartParser {
     }
 
     /// Returns the events since the last call.
-    pub fn take_events(&mut self) -> Events {
+    pub fn take_events(&mut self) -> ParserEvents {
         std::mem::take(&mut self.events)
     }
 
@@ -179,7 +179,7 @@ impl PartParser {
             }
             // A broken length may have made the walk wait for bytes beyond whole frames.
             let len = self.buffer.len();
-            self.broken(len, JpegError::Truncated { len });
+            self.recover(len, JpegError::Truncated { len });
         }
         let left = self.buffer.len();
         self.skip(left);
@@ -188,7 +188,7 @@ impl PartParser {
         }
         Err(ParseError::Ended {
             bytes: self.skipped,
-            content: Content::of(&self.seen),
+            content: BodyContent::from_bytes(&self.seen),
             cause: self.events.last_error.clone(),
         })
     }
@@ -197,17 +197,17 @@ impl PartParser {
         if self.too_large {
             return ParseError::TooLarge { limit: self.limits.max_frame_bytes };
         }
-        ParseError::NoFrame { bytes: self.skipped, content: Content::of(&self.seen) }
+        ParseError::NoFrame { bytes: self.skipped, content: BodyContent::from_bytes(&self.seen) }
     }
 
     /// Discards bytes that are no picture.
     fn skip(&mut self, bytes: usize) {
-        let quoted = bytes.min(LOOKED_AT - self.seen.len());
+        let quoted = bytes.min(SNIFF_BYTES - self.seen.len());
         self.seen.extend_from_slice(&self.buffer[..quoted]);
         self.buffer.advance(bytes);
         self.skipped += bytes as u64;
         self.scanned = 0;
-        self.owed = self.owed.map(|owed| owed.saturating_sub_unsigned(bytes as u64));
+        self.declared_rest = self.declared_rest.map(|owed| owed.saturating_sub_unsigned(bytes as u64));
         if let State::Hunt { ignore_soi } = &mut self.state {
             *ignore_soi = ignore_soi.saturating_sub(bytes);
         }
@@ -222,7 +222,7 @@ impl PartParser {
 
     fn read_lines(&mut self, resynced: bool) -> Step {
         self.state = State::Gap;
-        self.head = Head::after_jpeg(resynced);
+        self.head = PartHead::after_jpeg(resynced);
         Step::On
     }
 }

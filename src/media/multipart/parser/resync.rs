@@ -2,13 +2,13 @@
 
 use memchr::memmem;
 
-use super::{PartParser, Step, events::Discard};
+use super::{PartParser, Step, events::DiscardReason};
 use crate::media::jpeg::JpegError;
 
 impl PartParser {
     /// Discards the JPEG at the buffer's start, which is broken from `offset` on.
-    pub(super) fn broken(&mut self, offset: usize, error: JpegError) -> Step {
-        self.events.discard(Discard::Invalid);
+    pub(super) fn recover(&mut self, offset: usize, error: JpegError) -> Step {
+        self.events.discard(DiscardReason::Invalid);
         self.extra_sois = 0;
         if let Some(found) = self.delimiter_before(offset) {
             let len = self.buffer[..found].trim_ascii_end().len();
@@ -30,7 +30,7 @@ impl PartParser {
     /// Continues at the first delimiter before `offset`, or searches from there. Nothing else before it is
     /// trusted: a damaged frame may hold a thumbnail.
     pub(super) fn resync(&mut self, offset: usize) -> Step {
-        self.owed = None;
+        self.declared_rest = None;
         if let Some(found) = self.delimiter_before(offset) {
             self.skip(found);
             return self.read_lines(false);
@@ -52,7 +52,7 @@ impl PartParser {
         }
         if let Some(found) = soi {
             self.skip(found);
-            self.owed = None;
+            self.declared_rest = None;
             return self.read_lines(true);
         }
         let kept = self.delimiter.len().max(SOI_AND_MARKER.len()) - 1;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 pub(crate) use testkit::dialects;
 use testkit::dialects::{DIALECTS, Dialect};
 
-use super::{room::READ_BYTES, *};
+use super::{buffer::READ_BYTES, *};
 
 const LIMITS: ParserLimits = ParserLimits { max_frame_bytes: 20_000, max_header_bytes: 4_000 };
 
@@ -31,7 +31,10 @@ fn parser(dialect: &Dialect) -> PartParser {
 }
 
 /// Pushes the chunks, taking every part as soon as it is there.
-fn parse<'a>(mut parser: PartParser, chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Vec<u8>>, Events) {
+fn parse<'a>(
+    mut parser: PartParser,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<Vec<u8>>, ParserEvents) {
     let mut found = Vec::new();
     for chunk in chunks {
         parser.push(chunk);
@@ -50,11 +53,11 @@ fn parse<'a>(mut parser: PartParser, chunks: impl IntoIterator<Item = &'a [u8]>)
     (found.into_iter().map(|part| part.jpeg.to_vec()).collect(), parser.take_events())
 }
 
-fn quirks(events: &Events) -> Vec<&'static str> {
+fn quirks(events: &ParserEvents) -> Vec<&'static str> {
     events.quirks().map(|(quirk, _)| quirk.as_str()).collect()
 }
 
-fn discarded(events: &Events, why: Discard) -> u64 {
+fn discarded(events: &ParserEvents, why: DiscardReason) -> u64 {
     events.discards().find(|&(reason, _)| reason == why).map_or(0, |(_, times)| times)
 }
 
@@ -115,15 +118,15 @@ fn what_stands_between_frames_is_dropped_and_counted() {
     let jpegs = jpegs();
     let n = jpegs.len() as u64;
     for (start, why, wanted) in [
-        ("cut JPEGs between, with their true", Discard::Invalid, n),
-        ("cut JPEGs between, with their meant", Discard::Invalid, n),
-        ("cut JPEGs between, without", Discard::Invalid, n),
-        ("JPEGs cut in their headers", Discard::Invalid, n),
-        ("garbage parts", Discard::NotJpeg, n),
-        ("PNG parts", Discard::NotJpeg, n),
-        ("text parts", Discard::NotJpeg, n),
-        ("as RFC 2046", Discard::Invalid, 0),
-        ("old memory", Discard::Invalid, 0),
+        ("cut JPEGs between, with their true", DiscardReason::Invalid, n),
+        ("cut JPEGs between, with their meant", DiscardReason::Invalid, n),
+        ("cut JPEGs between, without", DiscardReason::Invalid, n),
+        ("JPEGs cut in their headers", DiscardReason::Invalid, n),
+        ("garbage parts", DiscardReason::NotJpeg, n),
+        ("PNG parts", DiscardReason::NotJpeg, n),
+        ("text parts", DiscardReason::NotJpeg, n),
+        ("as RFC 2046", DiscardReason::Invalid, 0),
+        ("old memory", DiscardReason::Invalid, 0),
     ] {
         let dialect = DIALECTS.iter().find(|dialect| dialect.name.starts_with(start)).unwrap();
         let (_, events) = parse(parser(dialect), [(dialect.render)(&jpegs).as_slice()]);
@@ -137,7 +140,7 @@ fn frames_share_the_buffer_they_arrived_in() {
     let jpegs = jpegs();
     let mut parser = parser(&DIALECTS[0]);
     let body = (DIALECTS[0].render)(&jpegs);
-    parser.space().extend_from_slice(&body);
+    parser.buffer_mut().extend_from_slice(&body);
     let memory = parser.buffer.as_ptr_range();
     while let Some(part) = parser.next_part().unwrap() {
         assert!(memory.contains(&part.jpeg.as_ptr()), "the frame was copied");
@@ -206,7 +209,7 @@ fn frames_above_the_limit_are_dropped_and_then_named_as_the_cause() {
     for chunk in [1, 1000, body.len()] {
         let (found, events) = parse(parser(dialect), body.chunks(chunk));
         assert!(found == [jpegs[0].clone(), jpegs[1].clone()], "in chunks of {chunk}");
-        assert_eq!(discarded(&events, Discard::TooLarge), 1);
+        assert_eq!(discarded(&events, DiscardReason::TooLarge), 1);
     }
     let (_, error) = until_error(b"", &(dialect.render)(&[huge]));
     assert_eq!(error, ParseError::TooLarge { limit: LIMITS.max_frame_bytes });
@@ -219,7 +222,7 @@ fn a_jpeg_without_end_is_dropped_and_the_next_frame_found() {
     let body = [endless, b"\r\n".to_vec(), (DIALECTS[0].render)(&jpegs)].concat();
     let (found, events) = parse(parser(&DIALECTS[0]), body.chunks(700));
     assert!(found == jpegs);
-    assert_eq!(discarded(&events, Discard::TooLarge), 1);
+    assert_eq!(discarded(&events, DiscardReason::TooLarge), 1);
 }
 
 #[test]
@@ -230,7 +233,7 @@ fn a_part_whose_headers_are_too_long_is_dropped_and_the_next_frame_found() {
     let body = [(DIALECTS[0].render)(&jpegs[..1]), part, (DIALECTS[0].render)(&jpegs[1..])].concat();
     let (found, events) = parse(parser(&DIALECTS[0]), body.chunks(100));
     assert!(found == jpegs);
-    assert_eq!(discarded(&events, Discard::LongHeaders), 1);
+    assert_eq!(discarded(&events, DiscardReason::LongHeaders), 1);
 }
 
 #[test]
@@ -239,7 +242,7 @@ fn a_body_that_ends_gives_its_last_whole_frame_and_counts_the_rest() {
     let body = (DIALECTS[0].render)(&jpegs);
     let (found, events) = parse(parser(&DIALECTS[0]), [&body[..body.len() - 9]]);
     assert!(found == jpegs[..2]);
-    assert_eq!(discarded(&events, Discard::Invalid), 1);
+    assert_eq!(discarded(&events, DiscardReason::Invalid), 1);
     assert!(matches!(events.last_error, Some(JpegError::Truncated { .. })));
     // A segment length that reaches beyond everything hides no frames.
     let trap = [b"--cam\r\n\r\n\xff\xd8\xff\xe1\xff\xff".to_vec(), body].concat();
@@ -264,7 +267,7 @@ fn a_cut_bare_jpeg_costs_no_other_frame() {
         let body = [&jpegs[0][..cut], &jpegs.concat()].concat();
         let (found, events) = parse(PartParser::new(kind(), LIMITS), body.chunks(50));
         assert!(found == jpegs, "cut at {cut}: {}", found.len());
-        assert_eq!(discarded(&events, Discard::Invalid), 1, "cut at {cut}");
+        assert_eq!(discarded(&events, DiscardReason::Invalid), 1, "cut at {cut}");
     }
     // Cut inside a segment, whose length then reaches into the next frame: that one is lost with it.
     let tables = memmem::find(&jpegs[1], b"\xff\xdb").unwrap();
@@ -285,7 +288,10 @@ fn a_cut_frame_is_never_glued_to_what_follows() {
     for chunk in [1, 100, body.len()] {
         let (found, events) = parse(parser(&DIALECTS[0]), body.chunks(chunk));
         assert!(found == jpegs[2..], "in chunks of {chunk}");
-        assert_eq!(events.discards().collect::<Vec<_>>(), [(Discard::Invalid, 1), (Discard::NotJpeg, 1)]);
+        assert_eq!(
+            events.discards().collect::<Vec<_>>(),
+            [(DiscardReason::Invalid, 1), (DiscardReason::NotJpeg, 1)]
+        );
     }
 }
 
@@ -401,10 +407,10 @@ fn room_follows_the_frames_and_not_the_largest_of_them() {
     let large = [&jpegs[0][..2], &comment.repeat(30), &jpegs[0][2..]].concat();
     let mut feed = |jpeg: &[u8]| {
         for piece in jpeg.chunks(50_000) {
-            parser.space().extend_from_slice(piece);
+            parser.buffer_mut().extend_from_slice(piece);
         }
         assert_eq!(parser.next_part().unwrap().unwrap().jpeg, jpeg);
-        parser.space().capacity()
+        parser.buffer_mut().capacity()
     };
     assert!(feed(&jpegs[1]) < 4 * READ_BYTES);
     assert!((large.len()..large.len() * 2).contains(&feed(&large)), "room for another one");
@@ -419,7 +425,7 @@ fn memory_is_used_again_once_nobody_holds_its_frame() {
     let limits = ParserLimits { max_frame_bytes: 1_000_000, max_header_bytes: 4_000 };
     let mut parser = PartParser::new(ContentKind::Missing, limits);
     let mut next = || {
-        parser.space().extend_from_slice(&jpeg);
+        parser.buffer_mut().extend_from_slice(&jpeg);
         parser.next_part().unwrap().unwrap().jpeg
     };
     // As the bus does it: the newest frame is held until the next is there.

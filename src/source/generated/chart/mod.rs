@@ -28,7 +28,7 @@ use crate::{
     config::{ChartConfig, Limits},
     imaging::{
         PoolError,
-        cpu_pool::{StreamQueue, footprint},
+        cpu_pool::{StreamQueue, memory_estimate},
     },
     source::{error::SourceError, traits::Source},
 };
@@ -93,7 +93,7 @@ async fn draw_forever(
         };
         // A mask of the lines, besides the canvas, and glyphs.
         let pixels = config.size.width.get() as usize * config.size.height.get() as usize;
-        match queue.run(footprint::canvas(config.size, 2 * pixels + LETTERS_BYTES), job).await {
+        match queue.run(memory_estimate::canvas(config.size, 2 * pixels + LETTERS_BYTES), job).await {
             // Our own encoder's pictures are whole; if not, the ingest counts it.
             Ok(jpeg) => drop(ingest.push_jpeg(jpeg?)),
             Err(PoolError::Busy) => ingest.count_drop(DropReason::Busy),

@@ -126,7 +126,7 @@ async fn reads_per_frame(framing: BodyFraming, with_length: bool) -> Vec<usize> 
             if let Some(part) = parser.next_part().unwrap() {
                 break part.jpeg;
             }
-            assert!(body.read(parser.space()).await.unwrap() > 0);
+            assert!(body.read(parser.buffer_mut()).await.unwrap() > 0);
         };
         assert!(newest == jpeg, "a frame differs");
         reads.push(body.transport.as_ref().unwrap().reads - before);

@@ -110,7 +110,7 @@ fn life(stream: &StreamHandle, scrape: &mut Scrape) {
 fn picture(stream: &StreamHandle, scrape: &mut Scrape) {
     let labels = [("stream", stream.name().as_str())];
     if let Some(newest) = stream.bus().newest().filter(|newest| newest.frame.kind() == FrameKind::Picture) {
-        let age = Instant::now().saturating_duration_since(newest.frame.arrived());
+        let age = Instant::now().saturating_duration_since(newest.frame.arrived_at());
         scrape.gauge(&AGE, &labels, age.as_secs_f64());
         scrape.gauge(&SIZE, &labels, newest.frame.jpeg().len() as f64);
     }

@@ -138,7 +138,7 @@ impl StreamReport {
             size: picture.map(FrameSize::of),
             frame_bytes: picture.map(|frame| frame.jpeg().len()),
             frame_age_s: picture
-                .map(|frame| rounded(now.saturating_duration_since(frame.arrived()).as_secs_f64())),
+                .map(|frame| rounded(now.saturating_duration_since(frame.arrived_at()).as_secs_f64())),
             viewers: stats.viewers(),
             skipped: stats.skipped(),
             made: stats.processed().map(|(way, count)| (way.as_str(), count)).collect(),

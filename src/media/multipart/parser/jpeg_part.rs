@@ -1,6 +1,6 @@
 //! Reads a JPEG to its end, compares it with its part's length, and returns or drops it.
 
-use super::{Part, PartParser, State, Step, events::Discard, quirk::Quirk, room::READ_BYTES};
+use super::{Part, PartParser, State, Step, buffer::READ_BYTES, events::DiscardReason, quirk::Quirk};
 use crate::media::jpeg::{JpegError, JpegInfo, Progress, Walk};
 
 /// Bytes of a start marker.
@@ -26,17 +26,17 @@ impl PartParser {
             Ok(Progress::NeedMore) => self.await_jpeg(),
             Ok(Progress::Done(info)) => {
                 if let Some(error) = self.cut_within(info.len) {
-                    self.broken(info.len, error)
+                    self.recover(info.len, error)
                 } else if info.len > max_len {
                     self.discard_too_large();
                     self.skip(info.len);
                     self.read_lines(true)
                 } else {
-                    Step::Part(self.publish(info))
+                    Step::Part(self.take_part(info))
                 }
             }
             Err(JpegError::NewSoi { offset: SOI_LEN }) if self.extra_sois < MAX_EXTRA_SOIS => self.skip_soi(),
-            Err(error) => self.broken(offset, error),
+            Err(error) => self.recover(offset, error),
         }
     }
 
@@ -58,7 +58,7 @@ impl PartParser {
     fn await_jpeg(&mut self) -> Step {
         let len = self.buffer.len();
         if let Some(error) = self.cut_within(len) {
-            return self.broken(len, error);
+            return self.recover(len, error);
         }
         if len > self.limits.max_frame_bytes {
             self.discard_too_large();
@@ -75,7 +75,7 @@ impl PartParser {
         Step::More
     }
 
-    fn publish(&mut self, info: JpegInfo) -> Part {
+    fn take_part(&mut self, info: JpegInfo) -> Part {
         let naked = !self.head.resynced && !self.head.delimiter;
         if naked && let Some(quirk) = self.undelimited() {
             self.events.quirk(quirk);
@@ -87,11 +87,11 @@ impl PartParser {
             self.events.quirk(Quirk::NoHuffmanTables);
         }
         let jpeg = self.buffer.split_to(info.len).freeze();
-        let promised = match self.owed.take() {
+        let promised = match self.declared_rest.take() {
             Some(owed) if !self.head.headers => Some(owed),
             _ => self.head.length.map(|length| i64::try_from(length).unwrap_or(i64::MAX)),
         };
-        self.owed =
+        self.declared_rest =
             promised.map(|length| length.saturating_sub_unsigned(info.len as u64)).filter(|&owed| owed > 0);
         self.frames += 1;
         self.last_len = info.len;
@@ -118,7 +118,7 @@ impl PartParser {
     }
 
     pub(super) fn discard_too_large(&mut self) {
-        self.events.discard(Discard::TooLarge);
+        self.events.discard(DiscardReason::TooLarge);
         self.too_large = true;
     }
 }

@@ -7,16 +7,17 @@ use super::{PartParser, State};
 /// Bytes reserved beyond the expected length of the next frame: a TLS record, or most reads of a socket.
 pub(super) const READ_BYTES: usize = 16 * 1024;
 
-/// Least number of free bytes that [`PartParser::space`] returns. With less a read is not worth its call.
-const LEAST_ROOM: usize = 4 * 1024;
+/// Least number of free bytes that [`PartParser::buffer_mut`] returns. With less a read is not worth its
+/// call.
+const MIN_ROOM: usize = 4 * 1024;
 
 /// Divisor of the last frame's length by which the next one is expected to be longer, at most.
 const GROWTH: usize = 8;
 
 /// Ratio to the needed length from which a buffer is freed: it was that of a much larger frame.
-const MUCH_LARGER: usize = 4;
+const SHRINK_RATIO: usize = 4;
 
-/// Maximum number of bytes reserved for a frame by its `Content-Length` alone; the buffers of larger ones
+/// Maximum number of bytes reserved for a frame by its `BodyContent-Length` alone; the buffers of larger ones
 /// grow as they arrive.
 const TRUSTED_LENGTH: usize = 1024 * 1024;
 
@@ -24,7 +25,7 @@ impl PartParser {
     /// Returns the buffer, to read into instead of [`PartParser::push`], with free memory at its end: for the
     /// rest of the frame that is arriving, or for the whole next one, so far as that can be known. Bytes may
     /// only be added.
-    pub fn space(&mut self) -> &mut BytesMut {
+    pub fn buffer_mut(&mut self) -> &mut BytesMut {
         let len = self.buffer.len();
         let rest = match self.state {
             State::Jpeg(_) => self.expected_len().saturating_sub(len),
@@ -34,11 +35,11 @@ impl PartParser {
             }
         };
         let room = rest + READ_BYTES;
-        if self.buffer.capacity() > MUCH_LARGER * (len + room) {
+        if self.buffer.capacity() > SHRINK_RATIO * (len + room) {
             self.spare = BytesMut::new();
             self.make_room(room);
             self.spare = BytesMut::new();
-        } else if self.buffer.capacity() - len < rest.max(LEAST_ROOM) {
+        } else if self.buffer.capacity() - len < rest.max(MIN_ROOM) {
             // A frame that has outgrown what was expected may go on doing so; doubling keeps copying in
             // bounds.
             self.make_room(room.max(if rest == 0 { len } else { 0 }));

@@ -7,7 +7,7 @@ const LONG_HEADERS: usize = 1024;
 
 /// The data that have been read since the last JPEG.
 #[derive(Debug, Default)]
-pub(super) struct Head {
+pub(super) struct PartHead {
     /// Whether a delimiter was read.
     pub(super) delimiter: bool,
     /// Whether it looked like the last one.
@@ -20,7 +20,7 @@ pub(super) struct Head {
     pub(super) resynced: bool,
     /// Whether a newline came first.
     pub(super) newline: bool,
-    /// The last `Content-Length` that is a number.
+    /// The last `BodyContent-Length` that is a number.
     pub(super) length: Option<usize>,
     /// Number of bytes of delimiter and headers.
     pub(super) bytes: usize,
@@ -31,7 +31,7 @@ pub(super) struct Head {
     bare_newlines: bool,
 }
 
-impl Head {
+impl PartHead {
     pub(super) fn after_jpeg(resynced: bool) -> Self {
         Self { resynced, ..Self::default() }
     }
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_last_length_that_is_a_number_counts() {
-        let mut head = Head::default();
+        let mut head = PartHead::default();
         for line in
             ["Content-Length: 7", "content-length :  0012 ", "CONTENT-LENGTH: -1", "Content-Length: 5, 5"]
         {
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn lines_that_are_no_headers_are_refused() {
         for line in ["", "GoAhead", ": x", "two words: x", "\u{1}: x"] {
-            assert!(!Head::default().header(line.as_bytes()), "{line:?}");
+            assert!(!PartHead::default().header(line.as_bytes()), "{line:?}");
         }
     }
 }

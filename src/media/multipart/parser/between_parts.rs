@@ -1,6 +1,6 @@
 //! Reads the data between two JPEGs line by line: delimiters, headers, blank lines, padding.
 
-use super::{PartParser, Step, events::Discard, head::Head, quirk::Quirk};
+use super::{PartParser, Step, events::DiscardReason, part_head::PartHead, quirk::Quirk};
 
 /// Newlines that may follow padding before it counts as wrong.
 const NEWLINES_AFTER_PADDING: i64 = 4;
@@ -38,7 +38,7 @@ impl PartParser {
     /// Skips a part that is not a JPEG: its length, if true, keeps the search from matching its data.
     fn other_part(&mut self) -> Step {
         self.events.quirk(Quirk::OtherPart);
-        self.events.discard(Discard::NotJpeg);
+        self.events.discard(DiscardReason::NotJpeg);
         let length = self.head.length.unwrap_or_default();
         self.hunt_from(1, length.saturating_sub(1))
     }
@@ -61,14 +61,14 @@ impl PartParser {
             if let Some(quirk) = met.quirk {
                 self.events.quirk(quirk);
             }
-            self.head = Head::after_delimiter(met.closing);
+            self.head = PartHead::after_delimiter(met.closing);
         } else if !self.head.header(line) {
             if !self.head.open() {
                 return self.junk();
             }
             self.head.ignore_line();
         }
-        self.settle_owed();
+        self.check_declared_length();
         self.head.count_line(&self.buffer[..ended_len]);
         self.skip(ended_len);
         Step::On
@@ -101,16 +101,16 @@ impl PartParser {
     fn junk(&mut self) -> Step {
         if self.head.open() {
             self.events.quirk(Quirk::LongPartHeaders);
-            self.events.discard(Discard::LongHeaders);
+            self.events.discard(DiscardReason::LongHeaders);
         }
-        let padding = self.owed.and_then(|owed| usize::try_from(owed).ok()).unwrap_or_default();
+        let padding = self.declared_rest.and_then(|owed| usize::try_from(owed).ok()).unwrap_or_default();
         // At least one byte, or the hunt would find the same place again.
         self.hunt_from(1, padding.saturating_sub(1))
     }
 
     /// Checks the length that the last frame declared, once the data after that frame are found.
-    fn settle_owed(&mut self) {
-        let Some(owed) = self.owed.take() else { return };
+    fn check_declared_length(&mut self) {
+        let Some(owed) = self.declared_rest.take() else { return };
         let padded = (-NEWLINES_AFTER_PADDING..=0).contains(&owed);
         self.events.quirk(if padded { Quirk::PaddedPart } else { Quirk::BadContentLength });
     }
