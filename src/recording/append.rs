@@ -14,7 +14,7 @@ use crate::{bus::PublishedFrame, config::WhenFull, platform::atomic_file};
 
 /// A file that grows up to its maximum size.
 #[derive(Debug)]
-pub(super) struct Append {
+pub(super) struct AppendFile {
     file: PathBuf,
     max_bytes: u64,
     when_full: WhenFull,
@@ -29,7 +29,7 @@ pub(super) enum Outcome {
     Full { bytes: u64 },
 }
 
-impl Append {
+impl AppendFile {
     pub(super) fn new(file: PathBuf, max_bytes: u64, when_full: WhenFull) -> Self {
         Self { file, max_bytes, when_full }
     }

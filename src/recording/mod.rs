@@ -22,9 +22,9 @@ use std::{
     sync::Arc,
 };
 
-use append::{Append, Outcome};
+use append::{AppendFile, Outcome};
 use latest::Latest;
-use ring::Ring;
+use ring::FileRing;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
@@ -39,17 +39,17 @@ use crate::{
 #[derive(Debug)]
 pub struct Recorder {
     target: Option<Target>,
-    place: PathBuf,
+    path: PathBuf,
     bus: Arc<Bus>,
-    pace: FrameRateLimiter,
+    rate_limiter: FrameRateLimiter,
 }
 
 /// The file or files that frames are written to.
 #[derive(Debug)]
 enum Target {
     Latest(Latest),
-    Ring(Ring),
-    Append(Append),
+    Ring(FileRing),
+    Append(AppendFile),
     /// Panics at the first frame and saves the others.
     #[cfg(test)]
     Broken(u32),
@@ -61,13 +61,13 @@ impl Recorder {
         let place = config.target.place().to_owned();
         let target = match config.target {
             SaveTarget::Latest(path) => Target::Latest(Latest::new(path)),
-            SaveTarget::Ring { dir, keep, max_bytes } => Target::Ring(Ring::new(dir, keep, max_bytes)),
+            SaveTarget::Ring { dir, keep, max_bytes } => Target::Ring(FileRing::new(dir, keep, max_bytes)),
             SaveTarget::Append { file, max_bytes, when_full } => {
-                Target::Append(Append::new(file, max_bytes, when_full))
+                Target::Append(AppendFile::new(file, max_bytes, when_full))
             }
         };
         bus.stats().set_recording_status(RecordingState::Waiting, None);
-        Self { target: Some(target), place, bus, pace: FrameRateLimiter::new(config.every) }
+        Self { target: Some(target), path: place, bus, rate_limiter: FrameRateLimiter::new(config.every) }
     }
 
     /// Writes each new frame until the bus is closed. Dropping the future stops it after the current write.
@@ -84,13 +84,13 @@ impl Recorder {
                 continue;
             }
             last_seq = shown.seq;
-            if self.pace.admits(shown.frame.arrived_at()) {
-                self.save(shown).await;
+            if self.rate_limiter.admits(shown.frame.arrived_at()) {
+                self.write_frame(shown).await;
             }
         }
     }
 
-    async fn save(&mut self, shown: Arc<PublishedFrame>) {
+    async fn write_frame(&mut self, shown: Arc<PublishedFrame>) {
         let Some(mut target) = self.target.take() else { return };
         let written = spawn_blocking(move || {
             // The next frame is tried whatever became of this one.
@@ -107,12 +107,12 @@ impl Recorder {
             // The runtime is shutting down.
             Err(gone) => Err(io::Error::other(gone)),
         };
-        self.note(result);
+        self.record_outcome(result);
     }
 
-    fn note(&self, result: io::Result<Outcome>) {
+    fn record_outcome(&self, result: io::Result<Outcome>) {
         let stats = self.bus.stats();
-        let path = self.place.display();
+        let path = self.path.display();
         match result {
             Ok(Outcome::Saved) => {
                 stats.count_recorded();

@@ -19,7 +19,7 @@ const MAX_REMOVED_AT_ONCE: usize = 64;
 
 /// A folder of files, bounded in number or bytes, named by local time: `20261122-140322-123-000042.jpg`.
 #[derive(Debug)]
-pub(super) struct Ring {
+pub(super) struct FileRing {
     folder: PathBuf,
     keep: usize,
     max_bytes: u64,
@@ -34,7 +34,7 @@ struct Files {
     bytes: u64,
 }
 
-impl Ring {
+impl FileRing {
     pub(super) fn new(folder: PathBuf, keep: Option<NonZeroU32>, max_bytes: Option<u64>) -> Self {
         let keep = keep.map_or(usize::MAX, |keep| keep.get() as usize);
         Self { folder, keep, max_bytes: max_bytes.unwrap_or(u64::MAX), files: None }
@@ -47,7 +47,7 @@ impl Ring {
         let mut files = match self.files.take() {
             Some(files) => files,
             None => {
-                let mut list = earlier(&self.folder)?;
+                let mut list = existing_files(&self.folder)?;
                 // Numbers begin anew with each run: a file of the same millisecond and number is replaced.
                 list.retain(|(file, _)| *file != path);
                 Files { bytes: list.iter().map(|(_, len)| len).sum(), list }
@@ -77,7 +77,7 @@ impl Ring {
 
 /// Returns the files of an earlier run, oldest first: by the time of writing, since names jump back with
 /// summer time. Leftovers of an interrupted run are removed; files with other names are left alone.
-fn earlier(folder: &Path) -> io::Result<VecDeque<(PathBuf, u64)>> {
+fn existing_files(folder: &Path) -> io::Result<VecDeque<(PathBuf, u64)>> {
     fs::create_dir_all(folder)?;
     atomic_file::remove_temp_files(folder, is_ours)?;
     let mut files = Vec::new();
